@@ -1,0 +1,177 @@
+"""The error tree: everything tickerkit raises on purpose, and whose fault it is.
+
+    TickerkitError
+    ├── BadTick             (ValueError)    the input: something that is not a tick
+    ├── ProtocolError                       the peer: it broke the wire protocol
+    ├── PortTaken           (OSError)       this machine: another program listens there
+    ├── SourceError         (ValueError)    the caller: that is not a source
+    ├── FeedFailed          (ConnectionError)   the address: retrying would not help
+    ├── WaitTimeout         (TimeoutError)  nobody: the ticks did not come in time
+    ├── Stopped             (RuntimeError)  the caller: it used what it had stopped
+    ├── RecordingError      (ValueError)    the file: not a recording, or damaged
+    └── PortalError         (RuntimeError)  the caller: a blocking call where it would deadlock
+
+Each says in one sentence what happened and what to do, and carries the facts of that
+sentence as attributes. Each is also the built-in error that fits, so that code which knows
+nothing of tickerkit catches it where it would look for it.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+__all__ = [
+    "BadTick",
+    "FeedFailed",
+    "PortTaken",
+    "PortalError",
+    "ProtocolError",
+    "RecordingError",
+    "SourceError",
+    "Stopped",
+    "TickerkitError",
+    "WaitTimeout",
+]
+
+SHOWN_LENGTH = 80
+
+
+def shown(value: object) -> str:
+    """Return `value` as it may stand in an error: printable, on one line, and short."""
+    try:
+        # Of a long text only the beginning is looked at.
+        text = ascii(value[:SHOWN_LENGTH] if isinstance(value, str | bytes) else value)
+    except Exception:  # an integer of 5,000 digits, endless nesting, a faulty repr
+        text = f"<{type(value).__name__}>"
+    text = re.sub(r"[^ -~]", " ", text)
+    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
+
+
+class TickerkitError(Exception):
+    """Base of every error that tickerkit raises on purpose."""
+
+
+class BadTick(TickerkitError, ValueError):
+    """A message or a field of it is not a tick.
+
+    Attributes:
+        field: name of the field, or `"message"` for the whole of it.
+        value: what stood there.
+        problem: what is wrong with it.
+        fix: what to send instead.
+    """
+
+    def __init__(self, field: str, value: object, problem: str, fix: str) -> None:
+        self.field = field
+        self.value = value
+        self.problem = problem
+        self.fix = fix
+        super().__init__(f"{field} {problem}: {shown(value)}; {fix}")
+
+
+class ProtocolError(TickerkitError):
+    """The peer broke the wire protocol, so the connection can't go on.
+
+    Attributes:
+        close_code: the websocket close code that tells the peer (RFC 6455, section 7.4.1).
+        problem: what the peer did.
+    """
+
+    def __init__(self, close_code: int, problem: str) -> None:
+        self.close_code = close_code
+        self.problem = problem
+        super().__init__(f"the peer broke the protocol ({close_code}): {problem}")
+
+
+class PortTaken(TickerkitError, OSError):
+    """Another program listens on the port.
+
+    Attributes:
+        host: the address that was asked for.
+        port: the port that was asked for.
+        holder: the program that holds it, where the system tells, else None.
+    """
+
+    def __init__(self, host: str, port: int, holder: str | None = None) -> None:
+        self.host = host
+        self.port = port
+        self.holder = holder
+        by = f" by {holder}" if holder else " by another program"
+        super().__init__(
+            f"port {port} of {host} is taken{by}; stop it, or pass port=0 for a free port"
+        )
+
+
+class SourceError(TickerkitError, ValueError):
+    """What was given as a source of ticks can't be one.
+
+    Attributes:
+        source: what was given.
+    """
+
+    def __init__(self, source: object, problem: str) -> None:
+        self.source = source
+        super().__init__(f"{shown(source)} can't be a source of ticks: {problem}")
+
+
+class FeedFailed(TickerkitError, ConnectionError):
+    """The feed was refused in a way that trying again would not change.
+
+    Attributes:
+        url: the address, without its token.
+        reason: what the other side said.
+    """
+
+    def __init__(self, url: str, reason: str) -> None:
+        self.url = url
+        self.reason = reason
+        super().__init__(f"the feed from {url} failed: {reason}")
+
+
+class WaitTimeout(TickerkitError, TimeoutError):
+    """The ticks that were waited for did not come in time.
+
+    Attributes:
+        wanted: how many ticks were waited for.
+        came: how many came.
+        timeout_s: how long the wait was.
+        doing: what the feed was doing when the time was up.
+    """
+
+    def __init__(self, wanted: int, came: int, timeout_s: float, doing: str) -> None:
+        self.wanted = wanted
+        self.came = came
+        self.timeout_s = timeout_s
+        self.doing = doing
+        super().__init__(f"{came} of {wanted} ticks came in {timeout_s:g} s; the feed is {doing}")
+
+
+class Stopped(TickerkitError, RuntimeError):
+    """Something was used after it was stopped.
+
+    Attributes:
+        what: what was stopped.
+    """
+
+    def __init__(self, what: str, fix: str) -> None:
+        self.what = what
+        super().__init__(f"the {what} is stopped; {fix}")
+
+
+class RecordingError(TickerkitError, ValueError):
+    """A file is not a recording, or is damaged.
+
+    Attributes:
+        path: the file.
+        problem: what is wrong with it.
+    """
+
+    def __init__(self, path: str | Path, problem: str) -> None:
+        self.path = Path(path)
+        self.problem = problem
+        super().__init__(f"{path} can't be read as ticks: {problem}")
+
+
+class PortalError(TickerkitError, RuntimeError):
+    """A blocking call was made from the background thread that would have to answer it."""

@@ -1,0 +1,76 @@
+"""Batch: some ticks as columns, the form in which they go into a log."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tickerkit.errors import BadTick
+
+__all__ = ["NO_TIME", "Array", "Batch", "Column", "Text"]
+
+Array: TypeAlias = npt.NDArray[Any]
+
+NO_TIME = int(np.iinfo(np.int64).min)
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A column of text: `words[code]` for each row, a code of -1 where there is none."""
+
+    codes: Array
+    words: list[str]
+
+    @classmethod
+    def of(cls, values: Iterable[str | None]) -> Text:
+        """Encode `values`, words in the order in which they first appear."""
+        known: dict[str | None, int] = {None: -1}
+        codes = [known.setdefault(value, len(known) - 1) for value in values]
+        return cls(np.array(codes, dtype=np.int32), [w for w in known if w is not None])
+
+
+Column: TypeAlias = "npt.NDArray[np.float64] | Text"
+
+
+@dataclass(slots=True)
+class Batch:
+    """Some ticks as columns, each of `count` rows.
+
+    Attributes:
+        count: how many ticks.
+        time: int64, nanoseconds since 1970 UTC; `NO_TIME` where the source gave none.
+        columns: `symbol` (`Text`), `price` and `size` (float64, NaN for none), and a column for
+            each further field that any of the ticks has.
+        refused: how many things were no ticks.
+        errors: the first few of those refusals.
+        misfits: values left out by field, of ticks that were taken: nested objects, names that
+            can't be a column's.
+    """
+
+    count: int
+    time: npt.NDArray[np.int64]
+    columns: dict[str, Column]
+    refused: int = 0
+    errors: list[BadTick] = field(default_factory=list)
+    misfits: dict[str, int] = field(default_factory=dict)
+
+    def part(self, start: int, stop: int) -> Batch:
+        """Return rows `start` to `stop` as a batch that shares the arrays."""
+        return self._at(slice(start, stop), stop - start)
+
+    def where(self, chosen: npt.NDArray[np.bool_]) -> Batch:
+        """Return the rows for which `chosen` is true, as a batch of its own."""
+        return self._at(chosen, int(chosen.sum()))
+
+    def _at(self, index: slice | npt.NDArray[np.bool_], count: int) -> Batch:
+        columns: dict[str, Column] = {
+            name: Text(column.codes[index], column.words)
+            if isinstance(column, Text)
+            else column[index]
+            for name, column in self.columns.items()
+        }
+        return Batch(count, self.time[index], columns)

@@ -1,0 +1,232 @@
+"""The fields of a tick: their names and limits, and how one value of each is read."""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import UTC, datetime
+from decimal import Context, Decimal
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+
+from tickerkit.errors import BadTick
+from tickerkit.ticks.batch import NO_TIME
+
+SYMBOL_NAMES = ("symbol", "s", "sym", "ticker")
+PRICE_NAMES = ("price", "p", "last")
+NUMBER_FIELDS = frozenset({"price", "size", "bid", "ask", "bid_size", "ask_size", "volume"})
+NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
+PRICE_FIELDS = ("price", "bid", "ask")
+OWN_COLUMNS = ("seq", "received", "epoch")
+
+LONGEST_NAME = 64
+DEEPEST = 16
+EXACT_INT = 2**53
+
+UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
+UNITS = {
+    "ns": 1,
+    "us": 10**3,
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+    "D": 86400 * 10**9,
+    "W": 7 * 86400 * 10**9,
+}
+# Arithmetic of its own: the caller's may be set to few digits, or to raise.
+EXACT = Context(prec=60, traps=[])
+
+
+class MisfitError(Exception):
+    """A value that no column can hold; the tick is taken without it."""
+
+
+def read_symbol(value: object) -> str:
+    """Return `value` if it may be a symbol, or raise."""
+    if not isinstance(value, str):
+        raise BadTick("symbol", value, "is no text", 'send text such as "AAPL"')
+    if not value.strip():
+        raise BadTick("symbol", value, "is empty", "give each tick its symbol")
+    if len(value) > LONGEST_NAME:
+        raise BadTick("symbol", value, "is too long", f"use at most {LONGEST_NAME} characters")
+    if UNPRINTABLE.search(value):
+        raise BadTick("symbol", value, "holds control characters", "use printable text")
+    return str.__str__(value)
+
+
+def read_number(key: str, value: object, *, never_negative: bool) -> float | None:
+    """Return `value` as a float, None for none, or raise."""
+    if type(value) is float:
+        number = value
+    elif value is None:
+        return None
+    elif isinstance(value, bool | np.bool_):
+        raise BadTick(key, value, "is a boolean", "send a number")
+    elif isinstance(value, str) and NUMBER.fullmatch(value):
+        number = float(value)
+    elif not isinstance(value, Real | Decimal) or isinstance(value, np.timedelta64):
+        raise BadTick(key, value, "is no number", "send a number or numeric text")
+    elif isinstance(value, Integral):
+        number = float(_int64(key, int(value)))
+    else:
+        number = _float(value)
+    if not math.isfinite(number):
+        raise BadTick(key, value, "is not finite", "leave the field out or send null")
+    if never_negative and number < 0:
+        raise BadTick(key, value, "is negative", "send the size as 0 or more")
+    return number
+
+
+def _float(value: Real | Decimal) -> float:
+    """Return a number as a float, NaN where it has none: a fraction too large, a signalling NaN."""
+    try:
+        return float(value)
+    except (OverflowError, ValueError):
+        return math.nan
+
+
+def _int64(key: str, value: int) -> int:
+    if not -(2**63) <= value < 2**64:
+        raise BadTick(key, value, "is beyond 64 bits", "send it as text")
+    return value
+
+
+def read_other(key: str, value: object) -> float | str | None:
+    """Return the value of a further field as a number or text, or raise."""
+    if value is None:
+        return None
+    if isinstance(value, str):
+        return printable(value)
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    if isinstance(value, np.timedelta64):
+        raise MisfitError
+    if isinstance(value, Integral):
+        whole = _int64(key, int(value))
+        return float(whole) if abs(whole) <= EXACT_INT else str(whole)
+    if isinstance(value, Real | Decimal):
+        return read_number(key, value, never_negative=False)
+    _check_depth(key, value)
+    raise MisfitError
+
+
+def printable(text: str) -> str:
+    """Return text that can be written as UTF-8: surrogates become question marks."""
+    text = str.__str__(text)
+    return text if text.isascii() else text.encode("utf-8", "replace").decode()
+
+
+def _check_depth(key: str, value: object) -> None:
+    """Raise where `value`, which a tick's field holds, nests deeper than `DEEPEST`."""
+    level = [value] if isinstance(value, dict | list | tuple) else []
+    for _ in range(DEEPEST - 1):
+        # Each object once: Python's, unlike JSON's, may hold themselves, and that many times over.
+        inner: dict[int, dict[Any, Any] | list[Any] | tuple[Any, ...]] = {}
+        for outer in level:
+            for item in outer.values() if isinstance(outer, dict) else outer:
+                if isinstance(item, dict | list | tuple):
+                    inner[id(item)] = item
+        level = [*inner.values()]
+    if level:
+        raise BadTick(key, value, "is nested too deep", f"nest at most {DEEPEST}")
+
+
+def may_be_column(name: str) -> bool:
+    """Return whether a further field of this name gets a column."""
+    return 0 < len(name) <= LONGEST_NAME and not UNPRINTABLE.search(name)
+
+
+def number_text(value: float) -> str:
+    """Return a number as the text it has in a column of text: `5` for 5.0."""
+    return str(int(value)) if value.is_integer() and abs(value) < EXACT_INT else repr(value)
+
+
+def read_time(value: object) -> int:
+    """Return a time as nanoseconds since 1970 UTC, `NO_TIME` for none."""
+    nanoseconds: int | None = None
+    if value is None:
+        return NO_TIME
+    if isinstance(value, bool | np.bool_ | np.timedelta64):
+        raise BadTick("time", value, "is no time", "send ISO-8601 text or an epoch")
+    if isinstance(value, Integral):
+        nanoseconds = int(value) * _unit(abs(int(value)))
+    elif isinstance(value, str):
+        nanoseconds = _text_time(value)
+    elif isinstance(value, datetime):
+        # pandas' NaT is a datetime, and the only one that differs from itself.
+        if value != value:
+            return NO_TIME
+        nanoseconds = _datetime_ns(value)
+    elif isinstance(value, np.datetime64):
+        if np.isnat(value):
+            return NO_TIME
+        nanoseconds = _datetime64_ns(value)
+    elif isinstance(value, Decimal):
+        nanoseconds = _epoch_ns(value)
+    elif isinstance(value, Real):
+        nanoseconds = _epoch_ns(Decimal(repr(_float(value))))
+    if nanoseconds is None or not NO_TIME < nanoseconds < 2**63:
+        raise BadTick("time", value, "is no time", "send ISO-8601 text, or an epoch in s to ns")
+    return nanoseconds
+
+
+def _unit(magnitude: int | Decimal) -> int:
+    """Return nanoseconds in the unit of an epoch: seconds reach the year 5138 before ms begin."""
+    return next(
+        (ns for top, ns in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)) if magnitude < top),
+        1,
+    )
+
+
+def _epoch_ns(epoch: Decimal) -> int | None:
+    """Return an epoch in s, ms, µs or ns as nanoseconds, None for one that can't be a time."""
+    # An exponent of a billion would be a number of a billion digits.
+    if not epoch.is_finite() or epoch.adjusted() > 20:
+        return None
+    return round(EXACT.multiply(epoch, _unit(EXACT.abs(epoch))))
+
+
+def _text_time(text: str) -> int | None:
+    if NUMBER.fullmatch(text):
+        return _epoch_ns(EXACT.create_decimal(text))
+    # datetime reads six digits of a second: the others are read apart.
+    fraction = FRACTION.search(text)
+    digits = fraction.group(1)[:9].ljust(9, "0") if fraction else "0" * 9
+    try:
+        moment = datetime.fromisoformat(FRACTION.sub(f".{digits[:6]}", text, count=1))
+    except ValueError:
+        return None
+    # They may have stood elsewhere: in "2026-11-22.05" datetime sees five o'clock.
+    whole = _datetime_ns(moment) if moment.microsecond == int(digits[:6]) else None
+    return None if whole is None else whole + int(digits[6:])
+
+
+def _datetime_ns(moment: datetime) -> int | None:
+    """Return a datetime as nanoseconds; a pandas Timestamp keeps its own."""
+    extra = getattr(moment, "nanosecond", 0)
+    if moment.tzinfo is None:
+        moment = moment.replace(tzinfo=UTC)
+    try:
+        since = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    except (ArithmeticError, ValueError):  # pandas: out of the bounds of its unit
+        return None
+    return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000 + int(extra)
+
+
+def _datetime64_ns(moment: np.datetime64) -> int:
+    """Return numpy's datetime as nanoseconds; its own conversion wraps round in silence."""
+    unit, step = np.datetime_data(moment.dtype)
+    if unit not in UNITS:
+        unit, step = ("D", 1) if unit in ("Y", "M") else ("ns", 1)
+        moment = moment.astype(f"datetime64[{unit}]")
+    return int(moment.astype(np.int64)) * step * UNITS[unit]
+
+
+def is_number(text: str) -> bool:
+    """Return whether `text` is a number as JSON or a venue would write it."""
+    return NUMBER.fullmatch(text) is not None
