@@ -1,0 +1,531 @@
+"""TickLog: ticks in the order in which they came, and readers that each hold a position in it.
+
+Everything that makes ticks appends to a log; everything that uses ticks reads one. One thread
+writes. Readers in any thread take `TickLog.state`, an immutable tuple that the writer swaps in a
+single assignment, so neither waits for the other. Nothing that was appended is ever overwritten:
+a full log moves its tail into fresh arrays, and the old ones live as long as frames that show them.
+
+The log knows no threads: `on_append` hooks run in the writer's thread and must not block.
+"""
+
+from __future__ import annotations
+
+import operator
+import secrets
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tickerkit.ticks import NO_TIME, Array, Batch, Column, Text, is_number, number_text
+
+__all__ = ["Reader", "Rows", "TickLog"]
+
+MOST_COLUMNS = 32
+MOST_WORDS = 65_536
+MOST_FRAMES = 64
+MOST_MISFITS = 1000
+SMALLEST = 1024
+RATE_NS = 5 * 10**9
+FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
+TIMES = ("time", "received")
+UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
+
+
+class Words:
+    """The dictionary of a text column: words in the order in which they first appeared.
+
+    Attributes:
+        words: each word; its index is its code.
+        born: for each word, the row that first had it (never decreasing).
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.born: list[int] = []
+        self.codes: dict[str, int] = {}
+
+    def add(self, word: str, row: int) -> int:
+        """Return the code of `word`, a new one where it is new, -1 where there is no room."""
+        code = self.codes.get(word)
+        if code is None:
+            if len(self.words) >= MOST_WORDS:
+                return -1
+            code = self.codes[word] = len(self.words)
+            self.words.append(word)
+            self.born.append(row)
+        return code
+
+    def known(self, row: int) -> int:
+        """Return how many words had appeared before `row`."""
+        return bisect_left(self.born, row)
+
+
+class Run(NamedTuple):
+    """An unbroken stretch of rows of one epoch, up to the next run or the end."""
+
+    epoch: str
+    start: int
+
+
+class Whole(NamedTuple):
+    """A frame over all of the arrays, and which these are."""
+
+    arrays: dict[str, Array]
+    frame: pd.DataFrame
+
+
+class State(NamedTuple):
+    """What readers see: the rows `first` to `next`, of which row `base` stands at index 0."""
+
+    arrays: dict[str, Array]
+    base: int
+    first: int
+    next: int
+    version: int
+    frames: dict[int, Whole]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Some successive rows of a log, as they were when they were read.
+
+    Attributes:
+        start: number of the first row.
+        stop: number of the row after the last.
+        lost: how many rows a reader missed before `start`, since they were dropped unread.
+    """
+
+    log: TickLog
+    state: State
+    start: int
+    stop: int
+    lost: int = 0
+
+    def __len__(self) -> int:
+        return self.stop - self.start
+
+    def array(self, name: str) -> Array:
+        """Return a column as a read-only view: text as codes, times as int64 nanoseconds."""
+        base = self.state.base
+        view = self.state.arrays[name][self.start - base : self.stop - base]
+        view.flags.writeable = False
+        return view
+
+    def names(self) -> list[str]:
+        """Return the names of the columns, in order."""
+        return list(self.state.arrays)
+
+    def part(self, start: int, stop: int) -> Rows:
+        """Return the rows `start` to `stop` of these."""
+        return Rows(self.log, self.state, start, stop)
+
+    def frame(self) -> pd.DataFrame:
+        """Return the rows as a DataFrame: a view, copied by pandas when it is written to."""
+        base = self.state.base
+        frame = self.log._whole(self.state).iloc[self.start - base : self.stop - base]
+        frame.index = pd.RangeIndex(len(frame))
+        return frame
+
+
+class TickLog:
+    """A bounded, append-only memory of ticks, numbered.
+
+    Rows count up by one for ever, from 0. A tick's identity is (epoch, seq): an epoch is one
+    unbroken run of numbering, and `seq` counts its ticks from 1. A log makes its own, or is given
+    both from outside, with holes; then several epochs may follow each other.
+
+    It keeps the newest `keep` ticks and drops the oldest beyond that. Appending costs the same
+    however many are held; once in `keep / 4` ticks the tail is moved, in one copy.
+
+    Args:
+        keep: how many ticks to hold.
+        epoch: id of the log's own numbering; a random one by default.
+
+    Attributes:
+        words: the dictionary of each text column.
+        runs: the epochs held, oldest first, each with the row at which it starts.
+        misfits: values left out by column, of ticks that were taken: not of the column's type,
+            beyond 65,536 different words, or of a column beyond the 32nd.
+
+    Example:
+        >>> log = TickLog()
+        >>> log.append(read_ticks({"symbol": "AAPL", "price": 187.25}), received=0)
+        >>> log.frame()["price"].tolist()
+        [187.25]
+    """
+
+    def __init__(self, keep: int = 1_000_000, *, epoch: str | None = None) -> None:
+        if keep < 1:
+            raise ValueError(f"keep is {keep}; a log holds at least one tick")
+        self.keep = keep
+        self.epoch = epoch or secrets.token_hex(8)
+        self.words: dict[str, Words] = {"symbol": Words(), "epoch": Words()}
+        self.runs: list[Run] = []
+        self.misfits: dict[str, int] = {}
+        self.last_seq = 0
+        self._hooks: list[Callable[[], None]] = []
+        self._reserve = keep + max(keep // 4, SMALLEST)
+        size = min(SMALLEST, self._reserve)
+        arrays: dict[str, Array] = {
+            name: np.empty(size, dtype=np.int8 if name in self.words else np.int64)
+            for name in FIXED
+        }
+        arrays["price"], arrays["size"] = np.empty(size), np.empty(size)
+        self.state = State(arrays, 0, 0, 0, 0, {})
+
+    def __repr__(self) -> str:
+        return f"<TickLog {len(self):,} ticks of at most {self.keep:,}, epoch {self.epoch}>"
+
+    def __len__(self) -> int:
+        return self.state.next - self.state.first
+
+    @property
+    def first(self) -> int:
+        """Number of the oldest row held."""
+        return self.state.first
+
+    @property
+    def next(self) -> int:
+        """Number that the next row will get: how many were ever appended."""
+        return self.state.next
+
+    # --- writing ------------------------------------------------------------------------------
+
+    def append(
+        self,
+        batch: Batch,
+        *,
+        received: int,
+        epoch: str | None = None,
+        seq: npt.NDArray[np.int64] | None = None,
+    ) -> None:
+        """Append ticks, then call the hooks once.
+
+        Args:
+            batch: the ticks.
+            received: when they were got, in epoch ns; also their time where they have none.
+            epoch: the epoch they belong to; the log's current one by default.
+            seq: their numbers; counted on by default. They must increase within an epoch.
+        """
+        for name, count in batch.misfits.items():
+            self._misfit(name, count)
+        fits = self._fitting(batch)
+        if not fits.all():
+            batch, seq = batch.where(fits), None if seq is None else seq[fits]
+        if not batch.count:
+            return
+        new_epoch = epoch not in (None, self.epoch)
+        if seq is None:
+            start = 1 if new_epoch else self.last_seq + 1
+            seq = np.arange(start, start + batch.count, dtype=np.int64)
+        if new_epoch or not self.runs:
+            self.epoch = self.epoch if epoch is None else epoch
+            self.runs = [*self.runs, Run(self.epoch, self.state.next)]
+        self.last_seq = int(seq[-1])
+        # In parts, so that a batch larger than the log needs no more room than the log has.
+        step = self._reserve - self.keep
+        for at in range(0, batch.count, step):
+            stop = min(at + step, batch.count)
+            part = batch if stop - at == batch.count else batch.part(at, stop)
+            self._append(part, received, seq[at:stop])
+        for hook in self._hooks:
+            hook()
+
+    def _append(self, batch: Batch, received: int, seq: npt.NDArray[np.int64]) -> None:
+        old, base, first, next_row, version, frames = self._with_room(batch.count)
+        at, stop = next_row - base, next_row - base + batch.count
+        arrays = dict(old)
+        words_before = sum(len(each.words) for each in self.words.values())
+        for name, column in batch.columns.items():
+            if name not in arrays:
+                if len(arrays) - len(FIXED) < MOST_COLUMNS:
+                    arrays[name] = self._new_column(name, column, len(arrays["seq"]))
+                else:
+                    self._misfit(name, _values(column))
+        arrays["seq"][at:stop] = seq
+        arrays["received"][at:stop] = received
+        arrays["time"][at:stop] = np.where(batch.time == NO_TIME, received, batch.time)
+        epoch = Text(np.zeros(batch.count, dtype=np.int8), [self.epoch])
+        for name, column_ in {**batch.columns, "epoch": epoch}.items():
+            if name in self.words and name in arrays:
+                known = len(self.words[name].words)
+                codes = self._codes(name, self._as_text(column_), next_row)
+                grown = len(self.words[name].words)
+                shown = any(each.arrays.get(name) is arrays[name] for each in list(frames.values()))
+                # A frame with more words needs codes of its own: pandas would not know that it
+                # shares them with the frame before.
+                if arrays[name].dtype != _code_dtype(grown) or (grown > known and shown):
+                    arrays[name] = arrays[name].astype(_code_dtype(grown))
+                arrays[name][at:stop] = codes
+            elif name in arrays:
+                arrays[name][at:stop] = self._as_numbers(name, column_)
+        for name in arrays.keys() - batch.columns.keys() - set(FIXED):
+            arrays[name][at:stop] = -1 if name in self.words else np.nan
+        words = sum(len(each.words) for each in self.words.values())
+        if words != words_before or len(arrays) != len(old):
+            version += 1
+        end = next_row + batch.count
+        self.state = State(arrays, base, max(first, end - self.keep), end, version, frames)
+
+    def _new_column(self, name: str, column: Column, size: int) -> Array:
+        if isinstance(column, Text):
+            self.words[name] = Words()
+            return np.full(size, -1, dtype=np.int8)
+        return np.full(size, np.nan)
+
+    def _misfit(self, name: str, count: int) -> None:
+        if count:
+            if name not in self.misfits and len(self.misfits) >= MOST_MISFITS:
+                name = "(others)"
+            self.misfits[name] = self.misfits.get(name, 0) + count
+
+    def _codes(self, name: str, text: Text, row: int) -> Array:
+        """Return the codes of `text`, which begins at `row`, in the log's dictionary."""
+        # A word is born with the first row that has it, so they are added in the rows' order.
+        used, first = np.unique(text.codes, return_index=True)
+        table = np.full(len(text.words) + 1, -1, dtype=np.int32)
+        for index in np.argsort(first):
+            if (code := int(used[index])) >= 0:
+                table[code] = self.words[name].add(text.words[code], row + int(first[index]))
+        codes: Array = table[text.codes]
+        self._misfit(name, int((codes < 0).sum() - (text.codes < 0).sum()))
+        return codes
+
+    def _fitting(self, batch: Batch) -> Array:
+        """Return which ticks have a symbol that the dictionary has room for; a tick needs one."""
+        symbols = batch.columns["symbol"]
+        assert isinstance(symbols, Text)
+        known = self.words["symbol"]
+        room = MOST_WORDS - len(known.words)
+        if len(symbols.words) <= room:
+            return np.ones(batch.count, dtype=bool)
+        used = np.unique(symbols.codes).tolist()
+        new = [code for code in used if symbols.words[code] not in known.codes]
+        fits = ~np.isin(symbols.codes, new[room:])
+        self._misfit("symbol", int(batch.count - fits.sum()))
+        return fits
+
+    def _as_text(self, column: Column) -> Text:
+        if isinstance(column, Text):
+            return column
+        return Text.of(None if v != v else number_text(v) for v in column.tolist())
+
+    def _as_numbers(self, name: str, column: Column) -> Array:
+        """Return a column as numbers; words that are none become NaN and are counted."""
+        if not isinstance(column, Text):
+            return column
+        values = [float(w) if is_number(w) else np.nan for w in column.words]
+        numbers: Array = np.array([*values, np.nan])[column.codes]
+        numbers[np.isinf(numbers)] = np.nan
+        self._misfit(name, int(np.isnan(numbers).sum() - (column.codes < 0).sum()))
+        return numbers
+
+    def _with_room(self, count: int) -> State:
+        """Return the state in arrays that have room for `count` rows, fresh ones where need be.
+
+        Also where too many frames are kept for these arrays.
+        """
+        arrays, base, first, next_row, version, frames = self.state
+        size = len(arrays["seq"])
+        if next_row - base + count <= size and len(frames) < MOST_FRAMES:
+            return self.state
+        keep_from = max(first, next_row + count - self.keep)
+        held = max(next_row - keep_from, 0)
+        keep_from = next_row - held
+        wanted = min(self._reserve, max(size, 2 * held, held + count))
+        fresh: dict[str, Array] = {}
+        for name, old in arrays.items():
+            fresh[name] = new = np.empty(wanted, dtype=old.dtype)
+            new[:held] = old[keep_from - base : next_row - base]
+        while len(self.runs) > 1 and self.runs[1].start <= keep_from:
+            self.runs = self.runs[1:]
+        return State(fresh, keep_from, keep_from, next_row, version, {})
+
+    def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
+        """Have `hook` called after each append, in the writer's thread; it must not block.
+
+        Returns:
+            A function that takes the hook away again.
+        """
+        self._hooks = [*self._hooks, hook]
+
+        def remove() -> None:
+            self._hooks = [each for each in self._hooks if each is not hook]
+
+        return remove
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def rows(self, start: int | None = None, stop: int | None = None) -> Rows:
+        """Return the rows held from `start` (the oldest) to `stop` (the newest), as of now."""
+        state = self.state
+        begin = state.first if start is None else max(start, state.first)
+        end = state.next if stop is None else min(stop, state.next)
+        return Rows(self, state, min(begin, end), end)
+
+    def reader(self, row: int | None = None) -> Reader:
+        """Return a reader that stands at `row`, or at the end, where the next tick will be."""
+        return Reader(self, self.next if row is None else row)
+
+    def frame(
+        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Return the ticks held, as a snapshot.
+
+        Without `symbol` this copies nothing, whatever the number of ticks; pandas copies when the
+        frame is written to, so the log is safe from it.
+
+        Args:
+            symbol: one or several; all by default. One that never came gives an empty frame.
+            last: only the newest so many ticks (1000), or those at most so much older ("5min")
+                than the newest time held.
+
+        Returns:
+            A DataFrame of `seq` (int64), `time` (UTC, ns), `symbol` (category), `price`, `size`
+            (float64), `received` (UTC, ns), `epoch` (category), and further columns (float64 or
+            category), oldest tick first.
+        """
+        rows = self.rows()
+        newest = len(rows)
+        chosen: Array | None = None
+        if symbol is not None:
+            chosen = np.isin(rows.array("symbol"), self.symbol_codes(symbol))
+        if isinstance(last, str | timedelta):
+            times = rows.array("time")
+            if len(times):
+                recent = times >= int(times.max()) - pd.Timedelta(last).as_unit("ns").value
+                chosen = recent if chosen is None else chosen & recent
+        elif last is not None:
+            newest = max(operator.index(last), 0)
+        if chosen is None:
+            return rows.part(max(rows.start, rows.stop - newest), rows.stop).frame()
+        index = np.flatnonzero(chosen)
+        index = index[max(len(index) - newest, 0) :]
+        if len(index) and index[-1] - index[0] + 1 == len(index):
+            return rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1).frame()
+        return rows.frame().take(index).reset_index(drop=True)
+
+    def rate(self, now: int) -> float:
+        """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`."""
+        received = self.rows().array("received")
+        return float(len(received) - np.searchsorted(received, now - RATE_NS)) * 1e9 / RATE_NS
+
+    def symbols(self) -> list[str]:
+        """Return every symbol that ever came, in the order of their first ticks."""
+        return list(self.words["symbol"].words)
+
+    def symbol_codes(self, symbols: str | Sequence[str]) -> list[int]:
+        """Return the codes of those of `symbols` that have come."""
+        known = self.words["symbol"].codes
+        wanted = [symbols] if isinstance(symbols, str) else symbols
+        return [known[name] for name in wanted if name in known]
+
+    def columns(self) -> list[str]:
+        """Return the names of all columns, in order."""
+        return list(self.state.arrays)
+
+    def run_at(self, row: int) -> tuple[Run, int | None]:
+        """Return the run that `row` is in, and the row at which the next run starts, if any."""
+        runs = self.runs
+        index = max(bisect_right([run.start for run in runs], row) - 1, 0)
+        return runs[index], runs[index + 1].start if index + 1 < len(runs) else None
+
+    def find(self, epoch: str, seq: int) -> int | None:
+        """Return the first row after tick `seq` of `epoch`, None where that epoch is not held.
+
+        The row may be gone already: then it is the first that is held of that epoch.
+        """
+        rows, found = self.rows(), None
+        stop = rows.stop
+        for run in reversed(self.runs):
+            start = max(run.start, rows.start)
+            if run.epoch == epoch and start < stop:
+                numbers = rows.part(start, stop).array("seq")
+                found = start + int(np.searchsorted(numbers, seq, side="right"))
+                if found > start:
+                    break
+            stop = run.start
+        return found
+
+    def _whole(self, state: State) -> pd.DataFrame:
+        """Return the frame over all of the arrays, of which every frame is a slice.
+
+        Built by the first who asks; `setdefault` lets one win where two threads ask at once. It is
+        kept until the arrays are let go, since pandas copies on write only while another frame
+        shows the same memory. From then on the slices hold the arrays, and write to them if alone.
+        """
+        whole = state.frames.get(state.version)
+        if whole is None:
+            # What an earlier frame shows already is taken from there: pandas then knows of both.
+            earlier = next(reversed(list(state.frames.values())), None)
+            index = None if earlier is None else earlier.frame.index
+            columns = {
+                name: self._column(name, array, earlier) for name, array in state.arrays.items()
+            }
+            built = Whole(state.arrays, pd.DataFrame(columns, index=index, copy=False))
+            whole = state.frames.setdefault(state.version, built)
+        return whole.frame
+
+    def _column(self, name: str, array: Array, earlier: Whole | None) -> Any:
+        """Return a column as pandas wants it, over the same memory."""
+        same = earlier.frame[name] if earlier and earlier.arrays.get(name) is array else None
+        if name not in self.words:
+            if same is not None:
+                return same
+            return pd.array(array, dtype=UTC_NS, copy=False) if name in TIMES else array
+        # Only as many words as the codes' type is for: more came while this was being built.
+        limit = next(n for n in (126, 32_766, MOST_WORDS) if _code_dtype(n) == array.dtype)
+        words = self.words[name].words[:limit]
+        if same is not None and len(same.cat.categories) == len(words):
+            return same
+        dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
+        return pd.Categorical.from_codes(array, dtype=dtype, validate=False)
+
+
+class Reader:
+    """A position in a log: what was read and what was not.
+
+    A reader costs an integer. Behind, it reads bigger batches; when ticks were dropped before it
+    read them, the next `Rows` says how many in `lost`.
+
+    Attributes:
+        row: number of the row that is read next.
+        lost: how many rows were dropped unread, in all.
+    """
+
+    def __init__(self, log: TickLog, row: int) -> None:
+        self.log = log
+        self.row = row
+        self.lost = 0
+
+    @property
+    def behind(self) -> int:
+        """How many ticks are there to read, or to be told lost."""
+        return self.log.next - self.row
+
+    def read(self, limit: int | None = None) -> Rows:
+        """Return the rows from here to the end, at most `limit`, and step past them."""
+        state = self.log.state
+        start = max(self.row, state.first)
+        stop = state.next if limit is None else min(start + limit, state.next)
+        lost = start - self.row
+        self.lost += lost
+        self.row = max(start, stop)
+        return Rows(self.log, state, start, self.row, lost)
+
+
+def _values(column: Column) -> int:
+    """Return how many values a column has."""
+    missing = column.codes < 0 if isinstance(column, Text) else np.isnan(column)
+    return int(len(missing) - missing.sum())
+
+
+def _code_dtype(words: int) -> np.dtype[Any]:
+    """Return the type of the codes that pandas wants for so many words; it copies any other."""
+    return np.dtype(np.int8 if words < 127 else np.int16 if words < 32_767 else np.int32)
