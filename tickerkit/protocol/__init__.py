@@ -1,0 +1,65 @@
+"""The wire protocol, version 1: its messages, and the state machines of both ends, without I/O.
+
+A machine takes what came and the time, and gives what to send; it touches no socket and reads no
+clock. So two of them can be joined by an imaginary wire, and every loss, restart and late arrival
+is tried without opening a port.
+
+    server                          client
+      ── hello ──────────────────────▶      epoch, what is held, columns, symbols
+      ◀────────────────── subscribe ──      symbols, resume (epoch, seq) or history
+      ── gap ────────────────────────▶      only if what the client wants is gone
+      ── at ─────────────────────────▶      the seq it starts after
+      ── ticks, ticks, … ────────────▶      gap and hello again, if it falls off the log
+      ── at ─────────────────────────▶      when there is nothing, so that silence means death
+      ── end, close 1000 ────────────▶      the source is finished
+
+Plain peers get JSON objects and no handshake: `Prices` on `/`, `EveryTick` on `/ticks`.
+"""
+
+from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
+from tickerkit.protocol.messages import (
+    SUBPROTOCOL,
+    At,
+    End,
+    Error,
+    Gap,
+    Hello,
+    Resume,
+    Subscribe,
+    TextColumn,
+    Ticks,
+)
+from tickerkit.protocol.segments import Segments
+from tickerkit.protocol.sessions import (
+    Columnar,
+    EveryTick,
+    Prices,
+    Publication,
+    Session,
+    session_for,
+)
+
+__all__ = [
+    "SUBPROTOCOL",
+    "At",
+    "Client",
+    "Columnar",
+    "End",
+    "Error",
+    "Event",
+    "EveryTick",
+    "Gap",
+    "Hello",
+    "PlainClient",
+    "Prices",
+    "Publication",
+    "Received",
+    "Resume",
+    "Segments",
+    "Session",
+    "Subscribe",
+    "Subscriber",
+    "TextColumn",
+    "Ticks",
+    "session_for",
+]

@@ -1,0 +1,76 @@
+"""Segments: a log encoded once for all readers.
+
+A segment is a stretch of rows encoded as one message. Its ends are chosen so that readers share
+them: those at the front all get the same newest segment; those behind get larger ones, aligned to
+row numbers, in which they meet again wherever they came from.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import TypeAlias
+
+from tickerkit.log import Rows, TickLog
+from tickerkit.protocol.encoding import Symbols
+
+Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
+
+ALIGNED = (4096, 512, 64)
+LARGEST = 4096
+CUTS_KEPT = 1024
+CACHE_BYTES = 32 * 2**20
+
+
+class Segments:
+    """A log encoded once for all readers, in one of the ways to encode it.
+
+    Args:
+        log: the log.
+        encode: makes a message of some rows; None where there is nothing to say of them.
+    """
+
+    def __init__(self, log: TickLog, encode: Encode) -> None:
+        self.log = log
+        self._encode = encode
+        self._cuts = [log.next]
+        self._cache: OrderedDict[tuple[int, int, Symbols], bytes | None] = OrderedDict()
+        self._cached_bytes = 0
+
+    def after(self, row: int, symbols: Symbols) -> tuple[int, bytes | None]:
+        """Return the row up to which to send next from `row`, and the message that holds it."""
+        stop = self._stop(row)
+        key = (row, stop, symbols)
+        if key in self._cache:
+            self._cache.move_to_end(key)
+            return stop, self._cache[key]
+        message = self._encode(self.log.rows(row, stop), symbols)
+        self._cache[key] = message
+        self._cached_bytes += len(message or b"")
+        while self._cached_bytes > CACHE_BYTES or len(self._cache) > CUTS_KEPT:
+            _, old = self._cache.popitem(last=False)
+            self._cached_bytes -= len(old or b"")
+        return stop, message
+
+    def _stop(self, row: int) -> int:
+        _, next_run = self.log.run_at(row)
+        end = self.log.next if next_run is None else next_run
+        if row >= self._cuts[-1]:
+            # At the front: all there is, one tick when idle, thousands when busy.
+            stop = min(end, row + LARGEST)
+            self._cuts += [row, stop]
+            if len(self._cuts) > 2 * CUTS_KEPT:
+                del self._cuts[:CUTS_KEPT]
+            return stop
+        index = bisect_right(self._cuts, row)
+        cut = self._cuts[index]
+        # To large blocks by way of smaller ones: what a reader shares with nobody is less than the
+        # smallest.
+        sizes = (size for size in ALIGNED if size == ALIGNED[-1] or row % (size // 8) == 0)
+        blocks = ((row // size + 1) * size for size in sizes)
+        block = next((block for block in blocks if block <= end), None)
+        at_cut = index > 0 and self._cuts[index - 1] == row
+        if block is None or (at_cut and block <= cut <= row + LARGEST):
+            return min(cut, end)
+        return block
