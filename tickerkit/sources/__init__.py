@@ -1,0 +1,74 @@
+"""Where ticks come from: `as_source` makes a source of whatever `tk.serve` was given."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterable, Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+from tickerkit.errors import SourceError
+from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.iterate import Iterated
+from tickerkit.sources.poll import Polled, poll
+from tickerkit.sources.replay import Replayed, replay
+from tickerkit.sources.simulate import Simulated, simulate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = [
+    "Iterated",
+    "Outlet",
+    "Polled",
+    "Replayed",
+    "Simulated",
+    "Source",
+    "as_source",
+    "poll",
+    "replay",
+    "simulate",
+]
+
+KINDS = 'a function, ticks, a DataFrame, a recording\'s path, "sim:AAPL,MSFT", or a Source'
+
+
+def as_source(given: object, every: float = 10.0) -> Source | None:
+    """Return `given` as a source; None stays None: a server that only publishes by hand.
+
+    Args:
+        given: a `Source`, a function to poll, an iterable or async iterable of ticks, a DataFrame
+            of ticks, the path of a recording, or text such as `"sim:AAPL,MSFT"`.
+        every: seconds between two calls of a function.
+
+    Raises:
+        SourceError: if it is none of these.
+    """
+    if given is None:
+        return None
+    if isinstance(given, Source):
+        return given
+    if isinstance(given, str):
+        return _from_text(given)
+    if isinstance(given, Path):
+        return replay(given)
+    if hasattr(given, "iloc") and hasattr(given, "columns"):
+        return replay(cast("pd.DataFrame", given))
+    if inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given):
+        return Iterated(given())
+    if isinstance(given, Mapping):
+        return Iterated([given])
+    if isinstance(given, Iterable | AsyncIterable) and not isinstance(given, bytes | bytearray):
+        return Iterated(given)
+    if callable(given) and not isinstance(given, type):
+        return poll(given, every)
+    raise SourceError(given, f"pass {KINDS}")
+
+
+def _from_text(text: str) -> Source:
+    kind, _, rest = text.partition(":")
+    if kind == "sim":
+        return simulate([symbol.strip() for symbol in rest.split(",") if symbol.strip()])
+    if Path(text).suffix or Path(text).is_file():
+        return replay(text)
+    raise SourceError(text, f"there is no such recording; pass {KINDS}")
