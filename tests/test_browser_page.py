@@ -1,0 +1,103 @@
+"""The page that the server serves, in a real browser."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+import tickerkit as tk
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+pytestmark = pytest.mark.browser
+
+QUOTES = "() => [...document.querySelectorAll('#prices .quote')].map(e => e.innerText.trim())"
+STATE = "() => document.querySelector('#state').dataset.state"
+
+
+@pytest.fixture
+def server() -> Iterator[tk.TickServer]:
+    """Give a server of simulated ticks."""
+    with tk.serve(tk.simulate(["AAPL", "MSFT", "NVDA"], rate=20, seed=3), port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def page(chromium: Browser) -> Iterator[Page]:
+    """Give an empty page; errors of its scripts fail the test."""
+    errors: list[str] = []
+    page = chromium.new_page(viewport={"width": 900, "height": 700})
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    page.close()
+    assert errors == []
+
+
+def test_it_lists_moving_prices(server: tk.TickServer, page: Page, artifacts: Path) -> None:
+    """Each symbol is listed as `SYMBOL: $PRICE`, and the prices move."""
+    page.goto(server.page)
+    page.wait_for_function("() => document.querySelectorAll('#prices .quote').length === 3")
+    first = page.evaluate(QUOTES)
+    assert sorted(quote.split(": $")[0] for quote in first) == ["AAPL", "MSFT", "NVDA"]
+    assert all(float(quote.split(": $")[1]) > 0 for quote in first)
+    page.wait_for_function(f"before => JSON.stringify(({QUOTES})()) !== before", arg=_json(first))
+    assert page.locator("#empty").is_hidden()
+    page.screenshot(path=artifacts / "page.png")
+    assert page.evaluate(STATE) == "live"
+
+
+def test_it_fits_a_phone_and_the_dark(
+    server: tk.TickServer, chromium: Browser, artifacts: Path
+) -> None:
+    """On a narrow screen nothing is cut off, and a dark system gets a dark page."""
+    page = chromium.new_page(viewport={"width": 390, "height": 800}, color_scheme="dark")
+    page.goto(server.page)
+    page.wait_for_function("() => document.querySelectorAll('#prices .quote').length === 3")
+    page.screenshot(path=artifacts / "page-phone-dark.png")
+    assert page.evaluate("() => document.documentElement.scrollWidth") <= 390
+    colour = page.evaluate("() => getComputedStyle(document.body).backgroundColor")
+    assert sum(int(part) for part in colour[4:-1].split(",")[:3]) < 150
+    page.close()
+
+
+def test_it_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
+    """When the server is gone the page says so; when it is back the page goes on by itself."""
+    page.goto(server.page)
+    page.wait_for_function(f"() => ({STATE})() === 'live'")
+    port = server.port
+    server.stop()
+    page.wait_for_function(f"() => ({STATE})() === 'reconnecting'")
+    with tk.serve([{"symbol": "BACK", "price": 1.5}], port=port):
+        page.wait_for_function(f"() => ({QUOTES})().includes('BACK: $1.50')")
+
+
+def test_it_carries_the_token_of_its_address(page: Page) -> None:
+    """Opened by the link with the token it connects; without, it is refused."""
+    with tk.serve([{"symbol": "AAPL", "price": 2.0}], port=0, token="secret token/1") as server:
+        page.goto(server.page)
+        page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
+        answer = page.goto(server.page.partition("?")[0])
+        assert answer is not None
+        assert answer.status == 403
+        assert "token" in page.inner_text("body")
+
+
+def test_symbols_are_data_and_not_markup(page: Page) -> None:
+    """A symbol that looks like HTML is listed as text, and nothing of it runs."""
+    symbol = "<img src=x onerror=document.title='hit'>"
+    with tk.serve([{"symbol": symbol, "price": 1.0}], port=0) as server:
+        page.goto(server.page)
+        page.wait_for_function("() => document.querySelectorAll('#prices .quote').length === 1")
+        assert page.evaluate(QUOTES) == [f"{symbol}: $1.00"]
+        assert page.evaluate("() => document.querySelectorAll('#prices img').length") == 0
+        assert page.title() != "hit"
+
+
+def _json(value: list[str]) -> str:
+    import json
+
+    return json.dumps(value, separators=(",", ":"))
