@@ -1,0 +1,155 @@
+"""chart: a live figure of a feed's ticks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import tickerkit as tk
+from tickerkit import cells
+
+Until = Callable[..., None]
+
+
+@pytest.fixture
+def server() -> Iterator[tk.TickServer]:
+    """Give a server that serves only what is published by hand."""
+    with tk.serve(None, port=0) as server:
+        yield server
+
+
+@pytest.fixture
+def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
+    """Give a feed from that server."""
+    with tk.connect(server.url) as feed:
+        yield feed
+
+
+def tick(symbol: str, price: float | None, second: int, **more: object) -> dict[str, object]:
+    """Make a tick of a second after ten."""
+    return {"symbol": symbol, "price": price, "time": f"2026-11-23T10:00:{second:02}Z", **more}
+
+
+def lines(figure: tk.LiveFigure) -> dict[str, list[float]]:
+    """Return the y of each line by its name."""
+    return {t.name: [] if t.y is None else list(t.y) for t in figure.data}
+
+
+def test_a_line_for_each_symbol_follows_the_feed(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """History is drawn first, then what comes, a new symbol on a line of its own."""
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 10, 0), tick("AAPL", 2, 1)])
+    feed.wait(3)
+    figure = feed.chart()
+    until(lambda: lines(figure) == {"AAPL": [1, 2], "MSFT": [10]})
+    server.publish([tick("AAPL", 3, 2), tick("NVDA", 7, 2)])
+    until(lambda: lines(figure) == {"AAPL": [1, 2, 3], "MSFT": [10], "NVDA": [7]})
+    assert list(figure.data[0].x) == [f"2026-11-23T10:00:0{n}.000" for n in range(3)]
+    assert figure.layout.xaxis.type == "date"
+
+
+def test_only_the_symbols_asked_for_are_drawn(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A chart of one symbol leaves the others out, also those that come later."""
+    figure = feed.chart(symbols="MSFT")
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 10, 0)])
+    server.publish([tick("NVDA", 1, 1), tick("MSFT", 11, 1)])
+    until(lambda: lines(figure) == {"MSFT": [10, 11]})
+
+
+def test_percent_shows_the_change_since_the_first_point(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """In percent each line begins at 0."""
+    figure = feed.chart(y="percent")
+    server.publish([tick("AAPL", 200, 0), tick("MSFT", 50, 0)])
+    server.publish([tick("AAPL", 202, 1), tick("MSFT", 45, 1)])
+    until(lambda: [len(y) for y in lines(figure).values()] == [2, 2])
+    assert lines(figure)["AAPL"] == pytest.approx([0, 1])
+    assert lines(figure)["MSFT"] == pytest.approx([0, -10])
+
+
+def test_a_symbol_that_has_only_quotes_is_drawn_by_their_middle(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Quotes between trades are not mixed in; without any trade their middle is the line."""
+    figure = feed.chart()
+    server.publish([tick("EURUSD", None, 0, bid=1.0, ask=1.5), tick("AAPL", 5, 0)])
+    server.publish([tick("AAPL", None, 1, bid=7, ask=9), tick("EURUSD", None, 1, bid=2, ask=3)])
+    until(lambda: lines(figure) == {"EURUSD": [1.25, 2.5], "AAPL": [5]})
+
+
+def test_candles_show_bars_of_one_symbol(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The last bar is updated as ticks come, new ones follow."""
+    figure = feed.chart(kind="candles", symbols="AAPL", bar="10s", window="1min")
+    server.publish([tick("AAPL", 5, 1), tick("MSFT", 99, 1), tick("AAPL", 7, 2)])
+    until(lambda: figure.data and figure.data[0].close is not None)
+    assert (list(figure.data[0].open), list(figure.data[0].high)) == ([5], [7])
+    server.publish([tick("AAPL", 4, 9), tick("AAPL", 6, 11)])
+    until(lambda: list(figure.data[0].close) == [4, 6])
+    assert list(figure.data[0].low) == [4, 6]
+    assert figure.data[0].x[0] == "2026-11-23T10:00:00.000"
+    assert figure.data[0].name == "AAPL"
+
+
+def test_symbols_are_data_and_not_markup(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A symbol that looks like plotly's markup is shown as it is."""
+    figure = feed.chart()
+    server.publish([tick('<a href="javascript:alert(1)">x</a>', 1, 0)])
+    until(lambda: figure.data)
+    assert figure.data[0].name == '&lt;a href="javascript:alert(1)">x&lt;/a>'
+
+
+def test_at_most_twenty_lines_are_drawn(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """A feed of hundreds of symbols does not make hundreds of lines."""
+    figure = feed.chart()
+    server.publish([tick(f"S{n}", n + 1, 0) for n in range(100)])
+    until(lambda: len(figure.data) == 20)
+    server.publish([tick("S0", 5, 1), tick("S99", 5, 1)])
+    until(lambda: lines(figure)["S0"] == [1, 5])
+    assert len(figure.data) == 20
+
+
+def test_it_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """After feed.stop() the figure stays as it is, and no thread draws."""
+    figure = feed.chart()
+    server.publish(tick("AAPL", 1, 0))
+    until(lambda: lines(figure) == {"AAPL": [1]})
+    feed.stop()
+    server.publish(tick("AAPL", 2, 1))
+    assert lines(figure) == {"AAPL": [1]}
+
+
+def test_a_run_of_the_same_cell_draws_into_the_same_figure(
+    server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The figure is the same object again, with the lines drawn once; other cells have others."""
+    server.publish([tick("AAPL", 1, 0), tick("AAPL", 2, 1)])
+    feed.wait(2)
+    monkeypatch.setattr(cells, "_current", lambda: ("cell", "run 1"))
+    figure = feed.chart()
+    until(lambda: lines(figure) == {"AAPL": [1, 2]})
+    monkeypatch.setattr(cells, "_current", lambda: ("cell", "run 2"))
+    assert feed.chart() is figure
+    until(lambda: lines(figure) == {"AAPL": [1, 2]})
+    monkeypatch.setattr(cells, "_current", lambda: ("another cell", "run 3"))
+    assert feed.chart() is not figure
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [({"kind": "pie"}, "kind='pie'"), ({"y": "euro"}, "y='euro'"), ({"window": "soon"}, "soon")],
+)
+def test_what_it_can_not_show_is_refused(
+    feed: tk.Feed, options: dict[str, str], words: str
+) -> None:
+    """A kind, a unit or a window that is none is an error that names it."""
+    with pytest.raises(ValueError, match=words):
+        feed.chart(**options)

@@ -1,0 +1,179 @@
+"""Dashboard: a chart, the prices and controls for one feed, of ipywidgets."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any
+
+import ipywidgets as widgets
+
+from tickerkit.cards import COLOURS, escape
+from tickerkit.cells import slot
+from tickerkit.chart.feed_chart import draw, new_figure
+from tickerkit.log import Rows
+
+if TYPE_CHECKING:
+    from tickerkit.feed import Feed
+
+__all__ = ["Dashboard", "dashboard"]
+
+EVERY_S = 0.25
+MOST_ROWS = 40
+ALL = "all symbols"
+VIEWS = {
+    "percent": "a line for each symbol: its change since the first tick shown",
+    "price": "a line for each symbol: its price",
+    "candles": "bars of one symbol",
+}
+WINDOWS = ("30s", "1min", "5min", "15min", "1h")
+UP, DOWN = "#1a7f37", "#cf222e"
+
+
+class Dashboard(widgets.VBox):  # type: ignore[misc]
+    """A feed at a glance: its state, a live chart, the newest prices, and controls.
+
+    Made by `feed.dashboard()`. Its threads end with the feed, or with `close()`.
+
+    Attributes:
+        figure: the `LiveFigure` in it.
+    """
+
+    def __init__(self, feed: Feed, window: str = "5min", height: int = 380) -> None:
+        self._feed = feed
+        self._offering = False
+        self._shown: dict[str, tuple[float, str]] = {}
+        self.figure = new_figure(height)
+        self._state = widgets.HTML()
+        self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
+        self._note = widgets.HTML()
+        self._kind = widgets.ToggleButtons(
+            options=list(VIEWS), style={"button_width": "70px"}, tooltips=list(VIEWS.values())
+        )
+        self._symbol = widgets.Dropdown(options=[ALL], layout={"width": "130px"})
+        windows = WINDOWS if window in WINDOWS else (*WINDOWS, window)
+        self._window = widgets.Dropdown(options=windows, value=window, layout={"width": "80px"})
+        self._pause = widgets.ToggleButton(
+            description="Pause", icon="pause", layout={"width": "90px"}
+        )
+        self._save = widgets.Button(
+            description="Save CSV",
+            icon="download",
+            layout={"width": "110px"},
+            tooltip="write all ticks held to a file beside the notebook",
+        )
+        controls = widgets.HBox(
+            [self._kind, self._symbol, self._window, self._pause, self._save, self._note],
+            layout={"align_items": "center", "flex_flow": "row wrap"},
+        )
+        chart = widgets.Box([self.figure], layout={"flex": "1 1 480px", "min_width": "0"})
+        prices = widgets.Box([self._prices], layout={"flex": "0 1 270px"})
+        body = widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
+        super().__init__([self._state, body, controls])
+        for control in (self._kind, self._symbol, self._window, self._pause):
+            control.observe(self._redraw, "value")
+        self._save.on_click(self._write)
+        self.show(feed)
+
+    def show(self, feed: Feed) -> None:
+        """Show another feed from now on."""
+        self._feed = feed
+        self._shown.clear()
+        self._redraw()
+
+    def close(self) -> None:
+        """Close the widgets, and end the threads that draw."""
+        self.figure.close()
+        super().close()
+
+    def _redraw(self, _: Any = None) -> None:
+        if self._offering:
+            return
+        if self._pause.value:
+            self.figure.end()
+        else:
+            symbol = self._symbol.value
+            symbols = None if symbol == ALL else [symbol]
+            kind = "candles" if self._kind.value == "candles" else "line"
+            y = "percent" if self._kind.value == "percent" else "price"
+            draw(self._feed, self.figure, kind, symbols, self._window.value, y=y)
+        # What draws on the figure ends with it; so does this.
+        self.figure.draws(
+            self._feed.follow(
+                self._refresh,
+                reader=self._feed.log.reader(),
+                every_s=EVERY_S,
+                name="tickerkit dashboard",
+            )
+        )
+
+    def _refresh(self, _: Rows) -> None:
+        """Write the state and the prices; in the follower's thread."""
+        feed = self._feed
+        self._offer([ALL, *feed.log.symbols()])
+        stats = feed.stats
+        colour = COLOURS.get(feed.status, "#6e7781")
+        doing = "" if feed.status in ("live", "stopped") else f" — {escape(feed.doing)}"
+        gaps = f" · {stats['gaps']} gaps" if stats["gaps"] else ""
+        error = f" · {escape(stats['last_error'])}" if stats["last_error"] else ""
+        self._state.value = (
+            f'<b style="color:{colour}">● {escape(feed.status)}</b>{doing} '
+            f'<span style="opacity:.7">{escape(feed.url)} · {stats["received"]:,} ticks · '
+            f"{stats['rate']:,.0f}/s{gaps}{error}</span>"
+        )
+        self._prices.value = self._table()
+
+    def _offer(self, symbols: list[str]) -> None:
+        """Offer symbols to choose from; new options would put the choice back to the first."""
+        if list(self._symbol.options) == symbols:
+            return
+        chosen, self._offering = self._symbol.value, True
+        try:
+            self._symbol.options = symbols
+            self._symbol.value = chosen if chosen in symbols else ALL
+        finally:
+            self._offering = False
+
+    def _table(self) -> str:
+        latest = self._feed.latest()
+        rows = []
+        for symbol, tick in latest.iloc[:MOST_ROWS].iterrows():
+            price = tick["price"]
+            before, colour = self._shown.get(str(symbol), (price, "inherit"))
+            if price != before:
+                colour = UP if price > before else DOWN
+            self._shown[str(symbol)] = (price, colour)
+            size = "" if tick["size"] != tick["size"] else f"{tick['size']:,.10g}"
+            clock = tick["time"].strftime("%H:%M:%S")
+            arrow = {UP: "▲", DOWN: "▼"}.get(colour, "")
+            rows.append(
+                f'<tr><td style="text-align:left"><b>{escape(symbol)}</b></td>'
+                f'<td style="text-align:right;color:{colour}">{arrow} {price:,.2f}</td>'
+                f'<td style="text-align:right;opacity:.7">{size}</td>'
+                f'<td style="text-align:right;opacity:.7">{clock}</td></tr>'
+            )
+        if len(latest) > MOST_ROWS:
+            rows.append(f"<tr><td colspan=4>… and {len(latest) - MOST_ROWS:,} more</td></tr>")
+        style = "font-variant-numeric:tabular-nums;border-spacing:.8em .15em;white-space:nowrap"
+        head = "<tr style='opacity:.6'><td>symbol</td><td>price</td><td>size</td><td>UTC</td></tr>"
+        return f'<table style="{style}">{head}{"".join(rows)}</table>'
+
+    def _write(self, _: Any) -> None:
+        path = self._feed.to_csv(time.strftime("ticks-%Y%m%d-%H%M%S.csv"))
+        self._note.value = f'<span style="opacity:.7">saved {escape(path)}</span>'
+
+
+def dashboard(feed: Feed, **options: Any) -> Dashboard:
+    """Return a dashboard of a feed; a run of the same cell shows the feed in the same one again.
+
+    Args:
+        feed: the feed.
+        **options: `window` (such as "5min") to begin with, `height` of the chart in pixels.
+    """
+    cell = slot("dashboard", *sorted(options.items()))
+    last: Dashboard | None = cell.last()
+    if last is not None and last.comm is not None:
+        last.show(feed)
+        return last
+    made = Dashboard(feed, **options)
+    cell.fill(made)
+    return made
