@@ -1,0 +1,152 @@
+"""Real `tickerkit` commands for the tests: run, read until something is said, interrupted."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import IO
+
+import pytest
+
+import tickerkit
+
+__all__ = ["Command", "on_posix", "port_is_free"]
+
+PATIENCE_S = 60.0
+ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
+
+on_posix = pytest.mark.skipif(os.name != "posix", reason="wants signals and terminals of POSIX")
+
+
+class Command:
+    """A running command.
+
+    Args:
+        *arguments: what follows `tickerkit`.
+        cwd: where it runs.
+        terminal: give it a terminal of 80 columns and so many rows; its stderr stays a pipe.
+        **env: more environment variables.
+
+    Attributes:
+        out: what it wrote to stdout so far, escape sequences and all.
+        err: what it wrote to stderr so far.
+        process: the process.
+    """
+
+    def __init__(
+        self, *arguments: str, cwd: Path | None = None, terminal: int = 0, **env: str
+    ) -> None:
+        self.out = self.err = ""
+        self._changed = threading.Condition()
+        out = subprocess.PIPE
+        if terminal:
+            out = self._open_terminal(terminal)
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "tickerkit", *arguments],
+            cwd=cwd,
+            env=environment(**env),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.PIPE,
+        )
+        if terminal:
+            os.close(out)
+        else:
+            assert self.process.stdout is not None
+            self._stdout = self.process.stdout
+        assert self.process.stderr is not None
+        self._readers = [
+            threading.Thread(target=self._read, args=(self._stdout, "out"), daemon=True),
+            threading.Thread(target=self._read, args=(self.process.stderr, "err"), daemon=True),
+        ]
+        for reader in self._readers:
+            reader.start()
+
+    def _open_terminal(self, rows: int) -> int:
+        import fcntl
+        import pty
+        import struct
+        import termios
+
+        ours, theirs = pty.openpty()
+        fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", rows, 80, 0, 0))
+        self._stdout: IO[bytes] = os.fdopen(ours, "rb", buffering=0)
+        return theirs
+
+    def _read(self, stream: IO[bytes], name: str) -> None:
+        with stream:
+            while True:
+                try:
+                    data = os.read(stream.fileno(), 65536)
+                except OSError:  # a terminal whose other side is closed
+                    data = b""
+                if not data:
+                    return
+                with self._changed:
+                    setattr(self, name, getattr(self, name) + data.decode("utf-8", "replace"))
+                    self._changed.notify_all()
+
+    @property
+    def text(self) -> str:
+        """What it wrote to stdout so far, without escape sequences."""
+        return ESCAPES.sub("", self.out)
+
+    def until(self, pattern: str, *, stream: str = "text") -> re.Match[str]:
+        """Wait until the output matches, and return the match; fail when the command ends first."""
+        end = time.monotonic() + PATIENCE_S
+        with self._changed:
+            while (match := re.search(pattern, getattr(self, stream), re.MULTILINE)) is None:
+                over = not any(reader.is_alive() for reader in self._readers)
+                if over or time.monotonic() > end:
+                    match = re.search(pattern, getattr(self, stream), re.MULTILINE)
+                    assert match, f"no {pattern!r} in\n{self.text}\n{self.err}"
+                    return match
+                self._changed.wait(0.1)
+        return match
+
+    def end(self, how: int = signal.SIGINT) -> int:
+        """Send a signal, and return the exit code."""
+        self.process.send_signal(how)
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait for the end, and return the exit code; all it said is there then."""
+        code = self.process.wait(PATIENCE_S)
+        for reader in self._readers:
+            reader.join(PATIENCE_S)
+        return code
+
+    def __enter__(self) -> Command:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.terminate()  # not killed, so that it can end what it has started
+        self.wait()
+
+
+def environment(**more: str) -> dict[str, str]:
+    """Return the environment of a command: of the tickerkit under test, on a plain terminal."""
+    env = {name: value for name, value in os.environ.items() if name not in UNWANTED}
+    path = [str(Path(tickerkit.__file__).parents[1]), env.get("PYTHONPATH", "")]
+    more["PYTHONPATH"] = os.pathsep.join([more.get("PYTHONPATH", ""), *path]).strip(os.pathsep)
+    return env | {"TERM": "xterm-256color"} | more
+
+
+UNWANTED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+
+
+def port_is_free(port: int) -> bool:
+    """Return whether a server could take the port."""
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,246 @@
+"""`tickerkit lab`: with a stand-in for JupyterLab, and for real where it is installed."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import signal
+import time
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import Command, on_posix, port_is_free
+
+import tickerkit as tk
+from tickerkit.cli import main
+
+pytestmark = [
+    on_posix,
+    pytest.mark.skipif(
+        importlib.util.find_spec("jupyterlab") is None,
+        reason='wants JupyterLab: pip install "tickerkit[lab]"',
+    ),
+]
+
+NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
+# Says what it was given; ends as JupyterLab does, or with the code that --fail names.
+STAND_IN = """
+import json, os, signal, sys, time
+print(f"given {json.dumps(sys.argv[1:])}.", flush=True)
+print(f"alone {os.getpid() == os.getsid(0)} {sys.stdin.read() == ''}.", flush=True)
+signal.signal(signal.SIGTERM, lambda *_: (print("ended", flush=True), sys.exit(0)))
+for argument in sys.argv:
+    if argument.startswith("--fail="):
+        sys.exit(int(argument.partition("=")[2]))
+time.sleep(60)
+"""
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path) -> dict[str, str]:
+    """Return an environment in which JupyterLab is a stand-in."""
+    package = tmp_path / "stand-in" / "jupyterlab"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "__main__.py").write_text(STAND_IN)
+    return {"PYTHONPATH": str(package.parent)}
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """Return a folder that looks like a clone of the repository."""
+    folder = tmp_path / "a clone"
+    (folder / "notebooks").mkdir(parents=True)
+    (folder / "notebooks" / "01_quickstart.ipynb").write_text(json.dumps(NOTEBOOK))
+    return folder
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path) -> Path:
+    """Return an empty folder."""
+    folder = tmp_path / "elsewhere"
+    folder.mkdir()
+    return folder
+
+
+def given(command: Command) -> list[str]:
+    """Return what JupyterLab was given."""
+    arguments: list[str] = json.loads(command.until(r"^given (.*)\.$")[1])
+    return arguments
+
+
+def test_lab_opens_the_quickstart_of_a_clone(clone: Path, stand_in: dict[str, str]) -> None:
+    """In a clone it is that one's own notebook, seen from the clone's folder."""
+    with Command("lab", cwd=clone, **stand_in) as command:
+        arguments = given(command)
+        assert arguments[-1] == "notebooks/01_quickstart.ipynb"
+        assert f"--ServerApp.root_dir={clone}" in arguments
+        assert ("--allow-root" in arguments) == (os.geteuid() == 0)
+        command.until(r"^alone True True\.$")
+        assert command.end() == 0
+        command.until("^ended$")
+    assert command.err == ""
+    assert sorted(path.name for path in clone.iterdir()) == ["notebooks"]
+
+
+def test_lab_hands_on_options_it_does_not_know(clone: Path, stand_in: dict[str, str]) -> None:
+    """Options of JupyterLab may stand anywhere, its own ones with them."""
+    options = ["--no-browser", "--port", "8899", "--no-demo", "--ServerApp.x=y", "-y"]
+    with Command("lab", *options, cwd=clone, **stand_in) as command:
+        arguments = given(command)
+        options.remove("--no-demo")
+        assert arguments[-6:] == [*options, "notebooks/01_quickstart.ipynb"]
+        assert command.end(signal.SIGTERM) == 0
+    assert "demo server" not in command.out
+
+
+def test_lab_opens_the_notebook_that_is_named(clone: Path, stand_in: dict[str, str]) -> None:
+    """Another notebook takes the quickstart's place."""
+    (clone / "mine.ipynb").write_text(json.dumps(NOTEBOOK))
+    with Command("lab", "mine.ipynb", cwd=clone, **stand_in) as command:
+        arguments = given(command)
+        assert [each for each in arguments if each.endswith(".ipynb")] == ["mine.ipynb"]
+        assert command.end() == 0
+
+
+def test_lab_serves_simulated_prices_beside_it(clone: Path, stand_in: dict[str, str]) -> None:
+    """The demo server's addresses work as printed, and its port is free afterwards."""
+    with Command("lab", cwd=clone, **stand_in) as command:
+        port = int(command.until(r"page +http://127\.0\.0\.1:(\d+)/")[1])
+        url = command.until(r'tk\.connect\("(ws://\S+)"\)')[1]
+        with tk.connect(url) as feed:
+            feed.wait(5)
+        assert command.end() == 0
+    assert port_is_free(port)
+
+
+def test_lab_ends_with_jupyterlab(clone: Path, stand_in: dict[str, str]) -> None:
+    """When JupyterLab is shut down in the browser it ends too; its failure is told."""
+    with Command("lab", "--fail=0", cwd=clone, **stand_in) as command:
+        assert command.wait() == 0
+    with Command("lab", "--fail=3", cwd=clone, **stand_in) as command:
+        assert command.wait() == 1
+    assert command.err == "tickerkit: JupyterLab ended with exit code 3\n"
+
+
+def test_lab_copies_the_notebooks_where_there_are_none(
+    elsewhere: Path, stand_in: dict[str, str]
+) -> None:
+    """Outside of a clone, the notebooks that come with the package are copied and opened."""
+    for _ in range(2):  # the second time there is nothing to do, and nothing to say
+        with Command("lab", "--no-demo", cwd=elsewhere, **stand_in) as command:
+            assert given(command)[-1] == "tickerkit-notebooks/01_quickstart.ipynb"
+            assert command.end() == 0
+        assert "kept" not in command.out
+    assert "copied" not in command.out
+    copies = elsewhere / "tickerkit-notebooks"
+    package = Path(tk.__file__).parent
+    folders = [package / "notebooks", package.parent / "notebooks"]
+    source = next(folder for folder in folders if folder.is_dir())
+    for path in source.glob("*.ipynb"):
+        assert (copies / path.name).read_bytes() == path.read_bytes()
+    assert not (copies / ".ipynb_checkpoints").exists()
+
+
+def test_lab_never_overwrites_a_notebook(elsewhere: Path, stand_in: dict[str, str]) -> None:
+    """A copy that was changed is kept, and that is said."""
+    mine = elsewhere / "tickerkit-notebooks" / "01_quickstart.ipynb"
+    mine.parent.mkdir()
+    mine.write_text(json.dumps(NOTEBOOK))
+    with Command("lab", "--no-demo", cwd=elsewhere, **stand_in) as command:
+        command.until(r"^kept yours in tickerkit-notebooks/: 01_quickstart\.ipynb ")
+        assert given(command)
+        assert command.end() == 0
+    assert json.loads(mine.read_text()) == NOTEBOOK
+
+
+def test_lab_finds_the_notebooks_in_an_installed_wheel(
+    tmp_path: Path, elsewhere: Path, stand_in: dict[str, str]
+) -> None:
+    """In a wheel the notebooks are inside the package."""
+    package = Path(tk.__file__).parent
+    site = tmp_path / "site"
+    shutil.copytree(package, site / "tickerkit", ignore=shutil.ignore_patterns("notebooks"))
+    (site / "tickerkit" / "notebooks" / "deeper").mkdir(parents=True)
+    (site / "tickerkit" / "notebooks" / "01_quickstart.ipynb").write_text(json.dumps(NOTEBOOK))
+    (site / "tickerkit" / "notebooks" / "deeper" / "page.html").write_text("<p>")
+    path = os.pathsep.join([str(site), stand_in["PYTHONPATH"]])
+    with Command("lab", "--no-demo", cwd=elsewhere, PYTHONPATH=path) as command:
+        command.until(r"^copied 2 files to tickerkit-notebooks/$")
+        assert given(command)
+        assert command.end() == 0
+    assert (elsewhere / "tickerkit-notebooks" / "deeper" / "page.html").read_text() == "<p>"
+
+
+def test_lab_without_jupyterlab_tells_how_to_get_it(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where JupyterLab is missing, one line says what to install."""
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert main(["lab"]) == 1
+    told = capsys.readouterr().err
+    assert told == 'tickerkit: JupyterLab is not installed: pip install "tickerkit[lab]"\n'
+
+
+def processes_of(marker: str) -> list[str]:
+    """Return the command lines of the processes that have `marker` in their environment."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if marker.encode() in (process / "environ").read_bytes():
+                found.append((process / "cmdline").read_text().replace("\0", " "))
+        except OSError:  # gone meanwhile
+            continue
+    return found
+
+
+def test_lab_runs_a_real_jupyterlab(clone: Path, tmp_path: Path) -> None:
+    """The printed address opens the notebook; Ctrl-C leaves no process, port or file behind."""
+    from jupyter_client.blocking import BlockingKernelClient
+
+    marker = f"TICKERKIT_TEST={tmp_path}-{time.time_ns()}"
+    env = {
+        "JUPYTER_RUNTIME_DIR": str(tmp_path / "runtime"),
+        "JUPYTER_CONFIG_DIR": str(tmp_path / "config"),
+        "IPYTHONDIR": str(tmp_path / "ipython"),
+    }
+    name, _, value = marker.partition("=")
+    options = ["--no-browser", "--port", "0"]
+    with Command("lab", *options, cwd=clone, **env, **{name: value}) as command:
+        demo = int(command.until(r"page +http://127\.0\.0\.1:(\d+)/")[1])
+        url = command.until(r"^JupyterLab: (http://\S+)$")[1]
+        match = re.fullmatch(
+            r"(http://localhost:(\d+)/)lab/tree/notebooks/01_quickstart\.ipynb\?token=(\w+)", url
+        )
+        assert match, url
+        base, port, token = match[1], int(match[2]), match[3]
+        with urllib.request.urlopen(url, timeout=30) as response:
+            assert response.status == 200
+            assert "JupyterLab" in response.read().decode()
+        request = urllib.request.Request(
+            f"{base}api/kernels", b"{}", {"Authorization": f"token {token}"}
+        )
+        with urllib.request.urlopen(request, timeout=30) as response:
+            kernel = json.load(response)["id"]
+        client = BlockingKernelClient()
+        client.load_connection_file(str(tmp_path / "runtime" / f"kernel-{kernel}.json"))
+        client.start_channels()
+        try:
+            # One that is still starting answers an end with a traceback of its own.
+            client.wait_for_ready(timeout=60)
+        finally:
+            client.stop_channels()
+        if Path("/proc").is_dir():
+            assert any("ipykernel" in line for line in processes_of(marker))
+        assert command.end() == 0
+    assert "Traceback" not in command.out + command.err
+    assert "y/[n]" not in command.out + command.err
+    assert processes_of(marker) == []
+    assert port_is_free(port)
+    assert port_is_free(demo)
+    assert not list((tmp_path / "runtime").glob("jpserver-*"))

@@ -1,0 +1,237 @@
+"""`tickerkit serve`, as a user runs it."""
+
+from __future__ import annotations
+
+import re
+import signal
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+from commands import Command, on_posix, port_is_free
+
+import tickerkit as tk
+
+pytestmark = on_posix
+
+ROWS = [{"symbol": "AAPL", "price": 100 + index / 4} for index in range(50)]
+
+
+def fetched(url: str) -> tuple[int, str]:
+    """Return the status and body of a page."""
+    try:
+        with urllib.request.urlopen(url, timeout=10) as response:
+            return response.status, response.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
+
+
+def addresses(command: Command) -> tuple[str, str, int]:
+    """Return the page, the websocket and the port that a server tells."""
+    page = command.until(r"page +(http://127\.0\.0\.1:(\d+)/\S*)")
+    websocket = command.until(r"websocket +(ws://\S+)")
+    return page[1], websocket[1], int(page[2])
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Return a CSV recording of 50 ticks without times, which replay at once."""
+    path = tmp_path / "ticks.csv"
+    path.write_text("symbol,price\n" + "".join(f"AAPL,{row['price']}\n" for row in ROWS))
+    return path
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
+def test_serve_tells_both_addresses_and_ends_cleanly(how: signal.Signals) -> None:
+    """The page and the websocket work as printed; a signal ends it with 0 and frees the port."""
+    with Command("serve", "sim:AAPL,MSFT", "--port", "0") as command:
+        page, websocket, port = addresses(command)
+        command.until("Ctrl-C stops it")
+        assert fetched(page)[0] == 200
+        with tk.connect(websocket) as feed:
+            feed.wait(5)
+            assert set(feed.wait(20).latest().index) == {"AAPL", "MSFT"}
+        assert command.end(how) == 0
+        assert command.until(r"^stopped after [\d,]+ ticks and 1 connection$")
+    assert command.err == ""
+    assert port_is_free(port)
+
+
+def test_serve_without_a_source_simulates_five_shares() -> None:
+    """`tickerkit serve` alone serves made-up prices, no key, no network."""
+    with Command("serve", "--port", "0") as command:
+        _, websocket, _ = addresses(command)
+        with tk.connect(websocket) as feed:
+            feed.wait(100)
+            assert len(feed.latest()) == 5
+        assert command.end() == 0
+
+
+def test_serve_puts_the_token_into_its_links() -> None:
+    """With --token the printed links open, and the address without it is refused."""
+    with Command("serve", "sim:AAPL", "--port", "0", "--token", "a b&c") as command:
+        page, websocket, port = addresses(command)
+        assert page.endswith("/?token=a%20b%26c")
+        assert fetched(page)[0] == 200
+        assert fetched(f"http://127.0.0.1:{port}/")[0] == 403
+        with tk.connect(websocket) as feed:
+            feed.wait(1)
+        assert command.end() == 0
+
+
+def test_serve_for_others_makes_a_token_unless_told_not_to() -> None:
+    """Bound to all addresses a token is made; --no-token leaves it out."""
+    with Command("serve", "--host", "0.0.0.0", "--port", "0") as command:
+        page, _, port = addresses(command)
+        assert re.search(r"\?token=\S{16,}$", page)
+        assert fetched(f"http://127.0.0.1:{port}/")[0] == 403
+        assert command.end() == 0
+    with Command("serve", "--host", "0.0.0.0", "--port", "0", "--no-token") as command:
+        page, _, _ = addresses(command)
+        assert page.endswith("/")
+        assert fetched(page)[0] == 200
+        assert command.end() == 0
+
+
+def test_serve_lets_in_the_names_and_pages_it_is_given() -> None:
+    """--hosts and --origins admit what is otherwise refused."""
+    with Command(
+        "serve", "--port", "0", "--hosts", "a.example, b.example", "--origins", "https://c.example"
+    ) as command:
+        page, _, _ = addresses(command)
+        for host, status in (("b.example", 200), ("c.example", 403)):
+            request = urllib.request.Request(page, headers={"Host": host})
+            assert fetched(request)[0] == status  # type: ignore[arg-type]
+        request = urllib.request.Request(page, headers={"Origin": "https://c.example"})
+        assert fetched(request)[0] == 200  # type: ignore[arg-type]
+        assert command.end() == 0
+
+
+def test_serve_on_a_taken_port_tells_who_has_it() -> None:
+    """A taken port is one line that names it and the way out, exit code 1."""
+    with tk.serve(None, port=0) as server, Command("serve", "--port", str(server.port)) as command:
+        assert command.wait() == 1
+    assert command.out == ""
+    assert command.err.startswith(f"tickerkit: port {server.port} of 127.0.0.1 is taken by ")
+    assert "pass --port 0 for a free port" in command.err
+    assert command.err.count("\n") == 1
+
+
+def test_serve_on_an_address_of_another_machine_is_one_line() -> None:
+    """An address that can't be bound is told in one line, exit code 1."""
+    with Command("serve", "--host", "192.0.2.1", "--port", "0") as command:
+        assert command.wait() == 1
+    assert command.err.startswith("tickerkit: can't listen on port 0 of 192.0.2.1: ")
+    assert command.err.count("\n") == 1
+
+
+def test_serve_replays_a_recording_and_stays(recording: Path) -> None:
+    """When a recording has ended, who comes later still gets all of it."""
+    with Command("serve", "ticks.csv", "--port", "0", cwd=recording.parent) as command:
+        _, websocket, _ = addresses(command)
+        for _ in range(2):
+            with tk.connect(websocket, history=None) as feed:
+                feed.wait(len(ROWS))
+                assert feed.frame()["price"].tolist() == [row["price"] for row in ROWS]
+        assert command.end() == 0
+    assert command.err == ""
+
+
+def test_serve_holds_as_many_ticks_as_it_is_told(recording: Path) -> None:
+    """With --history 10, who comes later gets the last ten."""
+    with Command("serve", str(recording), "--port", "0", "--history", "10") as command:
+        _, websocket, _ = addresses(command)
+        with tk.connect(websocket, history=None) as feed:
+            feed.wait(10)
+            assert feed.frame()["seq"].tolist() == list(range(41, 51))
+        assert command.end() == 0
+
+
+def test_serve_of_a_file_that_is_no_recording_fails(tmp_path: Path) -> None:
+    """A file without ticks is one line that names it, exit code 1."""
+    path = tmp_path / "novel.csv"
+    path.write_text("It was a dark and stormy night.\n")
+    with Command("serve", str(path), "--port", "0") as command:
+        assert command.wait() == 1
+    assert "novel.csv" in command.err
+    assert command.err.count("\n") == 1
+
+
+def test_serve_calls_a_function_in_a_file(tmp_path: Path) -> None:
+    """`prices.py:fetch` is called every --every seconds, and may import what lies beside it."""
+    (tmp_path / "helper.py").write_text("START = 100\n")
+    (tmp_path / "prices.py").write_text(
+        "from helper import START\n"
+        "calls = []\n"
+        "def fetch_stock_prices():\n"
+        "    calls.append(1)\n"
+        "    return [{'symbol': 'AAPL', 'price': START + len(calls)}]\n"
+    )
+    source = str(tmp_path / "prices.py:fetch_stock_prices")
+    with Command("serve", source, "--port", "0", "--every", "0.05") as command:
+        _, websocket, _ = addresses(command)
+        with tk.connect(websocket) as feed:
+            prices = feed.wait(3).frame()["price"].tolist()
+        assert prices[:3] == [101, 102, 103]
+        assert command.end() == 0
+
+
+def test_serve_goes_on_when_a_function_raises(tmp_path: Path) -> None:
+    """An error of the function is told once, and the next call is made."""
+    (tmp_path / "prices.py").write_text(
+        "calls = []\n"
+        "def fetch():\n"
+        "    calls.append(1)\n"
+        "    if len(calls) <= 20:\n"
+        "        raise RuntimeError('the exchange\\n is closed')\n"
+        "    return {'symbol': 'AAPL', 'price': 1}\n"
+    )
+    with Command(
+        "serve", "prices.py:fetch", "--port", "0", "--every", "0.05", cwd=tmp_path
+    ) as command:
+        _, websocket, _ = addresses(command)
+        with tk.connect(websocket) as feed:
+            feed.wait(1)
+        command.until("closed", stream="err")
+        assert command.end() == 0
+    assert command.err == "tickerkit: RuntimeError: the exchange is closed\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        (None, "there is no file"),
+        ("x = 1\n1 / 0\n", "ZeroDivisionError: division by zero (line 2)"),
+        ("def fetch(:\n", "SyntaxError"),
+        ("def other(): pass\n", "prices.py has no function fetch"),
+    ],
+)
+def test_serve_tells_what_is_wrong_with_a_function_file(
+    tmp_path: Path, text: str | None, told: str
+) -> None:
+    """A file that is missing, broken, or without the function is one line, exit code 2."""
+    if text is not None:
+        (tmp_path / "prices.py").write_text(text)
+    with Command("serve", "prices.py:fetch", cwd=tmp_path) as command:
+        assert command.wait() == 2
+    assert told in command.err
+    assert command.err.count("\n") == 1
+
+
+def test_serve_in_a_terminal_tells_how_it_goes(recording: Path) -> None:
+    """On a terminal one line tells clients, ticks and rate, and is gone at the end."""
+    with Command("serve", "sim:AAPL", "--port", "0", terminal=24) as command:
+        _, websocket, _ = addresses(command)
+        command.until(r"● listening  0 clients  [\d,]+ ticks?  [\d,]+/s")
+        with tk.connect(websocket) as feed:
+            feed.wait(1)
+            command.until(r"● listening  1 client  [\d,]+ ticks  [1-9]\d*/s")
+        assert command.end() == 0
+        assert command.until(r"stopped after [\d,]+ ticks and 1 connection")
+    assert command.err == ""
+    assert command.out.count("\x1b[?25l") == command.out.count("\x1b[?25h") == 1
+    with Command("serve", str(recording), "--port", "0", terminal=24) as command:
+        command.until(r"● ended  0 clients  50 ticks  [\d,]+/s  the source is finished")
+        assert command.end() == 0

@@ -1,0 +1,67 @@
+"""The command line: `tickerkit serve | lab | watch | doctor`."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from tickerkit.cli.ending import ending
+
+__all__ = ["main"]
+
+FAILED = 1
+MISUSED = 2
+FORCED = 130
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        arguments: what follows `tickerkit`; by default what the process was started with.
+
+    Returns:
+        The exit code: 0 for done, also by Ctrl-C; 1 for a failure and 2 for bad usage, each told
+        in one line on stderr; 130 for a second Ctrl-C, which does not wait for a clean end.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        # A Windows pipe has a code page that lacks the arrows; better a "?" than no output.
+        getattr(stream, "reconfigure", dict)(errors="replace")
+    # Before anything slow is imported, so that no moment is too early for a clean end.
+    with ending.heeding():
+        try:
+            return _run(sys.argv[1:] if arguments is None else arguments)
+        except KeyboardInterrupt:
+            return FORCED
+        except ImportError as error:
+            print(f"tickerkit: {type(error).__name__}: {error}", file=sys.stderr)
+            return FAILED
+
+
+def _run(arguments: Sequence[str]) -> int:
+    import typer
+
+    from tickerkit.cli.app import app
+    from tickerkit.cli.terminal import complain
+    from tickerkit.errors import SourceError, TickerkitError
+
+    # Older typers take it from click, newer ones bring their own; both derive BadParameter from it.
+    misuse: type[Exception] = typer.BadParameter.__mro__[1]
+    try:
+        code = app(list(arguments), prog_name="tickerkit", standalone_mode=False)
+    except misuse as error:
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "tickerkit"
+        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        complain(f"{message}; see {command} --help")
+        return MISUSED
+    except SourceError as error:
+        complain(error)
+        return MISUSED
+    except TickerkitError as error:
+        complain(error)
+        return FAILED
+    except OSError as error:
+        complain(f"{type(error).__name__}: {error}")
+        return FAILED
+    return code if isinstance(code, int) else 0

@@ -1,0 +1,69 @@
+"""What the commands write to: the terminal or a pipe, and how text may stand there."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from rich.console import Console
+from rich.text import Text
+
+__all__ = ["complain", "console", "count", "dot", "is_live", "number", "printable", "say"]
+
+COLOURS = {
+    "live": "green",
+    "listening": "green",
+    "connecting": "yellow",
+    "reconnecting": "yellow",
+    "failed": "red",
+}
+
+console = Console(highlight=False)
+
+
+def is_live() -> bool:
+    """Return whether stdout is a terminal on which lines can be drawn anew."""
+    return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def printable(text: object) -> str:
+    """Return text on one line, with what would steer a terminal made visible.
+
+    Everything that came over a wire is data: a symbol must not clear the screen, or turn the
+    direction of what is written.
+    """
+    line = " ".join(str(text).split())
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+    )
+
+
+def say(text: str, style: str = "") -> None:
+    """Print a line as it is: no markup, and no break within an address that is to be copied."""
+    console.print(Text(text, style=style), soft_wrap=True)
+
+
+def complain(message: object) -> None:
+    """Print one line to stderr."""
+    print(f"tickerkit: {printable(message)}", file=sys.stderr, flush=True)
+
+
+def dot(status: str) -> Text:
+    """Return a dot in the colour of a server's or a feed's status."""
+    return Text("●", style=COLOURS.get(status, "dim"))
+
+
+def number(value: float, decimals: int = 0) -> str:
+    """Return a number for reading: as many decimals as it has, but at least so many."""
+    if value != value:
+        return "–"
+    if value and not 1e-6 <= abs(value) < 1e15:
+        return f"{value:g}"
+    whole, _, part = f"{value:,.8f}".rstrip("0").partition(".")
+    part = part.ljust(decimals, "0")
+    return f"{whole}.{part}" if part else whole
+
+
+def count(number: int, what: str) -> str:
+    """Return "1 tick", "2 ticks"."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
