@@ -53,7 +53,8 @@ class Faults:
             if recent or len(self._logged) >= MOST_KINDS:
                 return
             self._logged[kind] = now
-        cause = error if isinstance(error, BaseException) else None
+        # Of tickerkit's own errors the words say it all.
+        cause = None if isinstance(error, str | TickerkitError) else error
         logger.warning("%s: %s", self.where, words, exc_info=cause)
 
 

@@ -26,7 +26,7 @@ VIEWS = {
     "candles": "bars of one symbol",
 }
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
-UP, DOWN = "#1a7f37", "#cf222e"
+UP, DOWN = "#2da44e", "#e5534b"
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias
 
 import msgspec
 import numpy as np
@@ -222,7 +222,8 @@ def _only(batch: Batch, symbols: frozenset[str]) -> Batch:
     return some
 
 
-class _PlainGap(msgspec.Struct, tag="gap"):
+class _PlainGap(msgspec.Struct):
+    type: Literal["gap"]
     start: int = msgspec.field(name="from")
     stop: int | None = msgspec.field(name="to")
 

@@ -11,7 +11,7 @@ import numpy.typing as npt
 from tickerkit.errors import ProtocolError
 from tickerkit.latest import Latest
 from tickerkit.log import FIXED, Rows, TickLog, Words
-from tickerkit.protocol.messages import TextColumn, Ticks, encode
+from tickerkit.protocol.messages import MOST_SEQ, TextColumn, Ticks, encode
 from tickerkit.ticks import Batch, Column, Text
 
 Symbols: TypeAlias = frozenset[str] | None
@@ -144,14 +144,16 @@ def decode_ticks(
             columns[name] = _text(column, words.setdefault(name, []), count, least=-1)
         else:
             columns[name] = _numbers(column, count)
+    steps = [1] * (count - 1) if message.steps is None else message.steps
+    if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
+        raise ProtocolError(1007, "the seqs of a ticks message don't rise or don't fit its count")
+    if message.seq + sum(steps) > MOST_SEQ:
+        raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
+    seq = np.cumsum(np.array([message.seq, *steps][:count], dtype=np.int64))
     try:
         time = np.cumsum(np.array(message.time, dtype=np.int64))
-        steps = [1] * (count - 1) if message.steps is None else message.steps
-        seq = np.cumsum(np.array([message.seq, *steps][:count], dtype=np.int64))
     except OverflowError:
-        raise ProtocolError(1007, "a time or seq is beyond 64 bits") from None
-    if len(seq) != count or (np.diff(seq) < 1).any():
-        raise ProtocolError(1007, "the seqs of a ticks message don't rise or don't fit its count")
+        raise ProtocolError(1007, "a time of a ticks message is beyond 64 bits") from None
     return Batch(count, time, columns), seq
 
 
@@ -163,7 +165,7 @@ def _numbers(values: Iterable[float | None], count: int) -> npt.NDArray[np.float
 
 
 def _text(column: TextColumn, words: list[str], count: int, *, least: int) -> Text:
-    if not 0 <= column.start <= len(words):
+    if column.start > len(words):
         raise ProtocolError(1007, f"a ticks message begins at word {column.start} of {len(words)}")
     words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
     try:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Annotated, TypeAlias
 
 import msgspec
 
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
+MOST_SEQ = 2**63 - 1
+
+Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEQ)]
 
 encode = msgspec.json.Encoder().encode
 
@@ -16,7 +19,7 @@ class TextColumn(msgspec.Struct):
     """A column of text: codes into the epoch's dictionary, and the words that begin here."""
 
     codes: list[int]
-    start: int = msgspec.field(name="from", default=0)
+    start: Seq = msgspec.field(name="from", default=0)
     words: list[str] = []
 
 
@@ -34,8 +37,8 @@ class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
         more: further columns; one that has no value here is left out.
     """
 
-    seq: int
-    count: int
+    seq: Seq
+    count: Seq
     time: list[int]
     symbol: TextColumn
     price: list[float | None]
@@ -56,8 +59,8 @@ class Hello(msgspec.Struct, tag="hello"):
     """
 
     epoch: str
-    first: int
-    next: int
+    first: Seq
+    next: Seq
     symbols: list[str]
     columns: dict[str, str | list[str]]
     protocol: int = VERSION
@@ -67,7 +70,7 @@ class Resume(msgspec.Struct):
     """A position: the last tick that the client has."""
 
     epoch: str
-    seq: int
+    seq: Seq
 
 
 class Subscribe(msgspec.Struct, tag="subscribe"):
@@ -81,13 +84,13 @@ class Subscribe(msgspec.Struct, tag="subscribe"):
 
     symbols: list[str] | None = None
     resume: Resume | None = None
-    history: int | None = 0
+    history: Annotated[int, msgspec.Meta(ge=0)] | None = 0
 
 
 class At(msgspec.Struct, tag="at"):
     """The client has all there is up to seq, of what it subscribed to."""
 
-    seq: int
+    seq: Seq
 
 
 class Gap(msgspec.Struct, tag="gap"):
@@ -101,8 +104,8 @@ class Gap(msgspec.Struct, tag="gap"):
     """
 
     epoch: str
-    start: int = msgspec.field(name="from")
-    stop: int | None = msgspec.field(name="to")
+    start: Seq = msgspec.field(name="from")
+    stop: Seq | None = msgspec.field(name="to")
     reason: str
 
 
@@ -119,3 +122,4 @@ class Error(msgspec.Struct, tag="error"):
 
 
 FromServer: TypeAlias = Hello | Ticks | At | Gap | End | Error
+FromClient: TypeAlias = Subscribe | Error

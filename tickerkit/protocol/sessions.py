@@ -17,6 +17,7 @@ from tickerkit.protocol.messages import (
     At,
     End,
     Error,
+    FromClient,
     FromServer,
     Gap,
     Hello,
@@ -31,10 +32,9 @@ AT_S = 1.0
 PRICES_S = 0.1
 MOST_SYMBOLS = 10_000
 MOST_UNSENT = 100
-MOST_SEQ = 2**63 - 1
 TOO_MANY = (1008, "too many messages at once")
 
-_from_client = msgspec.json.Decoder(Subscribe)
+_from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 
 
 class Publication:
@@ -94,8 +94,11 @@ def session_for(
     return Prices(publication)
 
 
-def _subscription(data: str | bytes) -> Subscribe:
-    """Read a subscribe message, or raise a `BadTick` that says what is wrong with it."""
+def _subscription(data: str | bytes) -> Subscribe | None:
+    """Read a subscribe message, or raise a `BadTick` that says what is wrong with it.
+
+    None for a client's error, which is not answered: it may be the answer to one.
+    """
     fix = 'send {"type": "subscribe", "symbols": ["AAPL"]}, or null for all symbols'
     try:
         wanted = _from_client.decode(data)
@@ -104,14 +107,12 @@ def _subscription(data: str | bytes) -> Subscribe:
     except (msgspec.MsgspecError, UnicodeError) as error:
         problem = f"is no subscribe message ({str(error)[:200]})"
         raise BadTick("message", data, problem, fix) from None
+    if isinstance(wanted, Error):
+        return None
     if wanted.symbols is not None and len(wanted.symbols) > MOST_SYMBOLS:
         raise BadTick(
             "symbols", len(wanted.symbols), "are too many", f"name at most {MOST_SYMBOLS}"
         )
-    if wanted.history is not None and wanted.history < 0:
-        raise BadTick("history", wanted.history, "is negative", "send 0 or more, or null for all")
-    if wanted.resume is not None and not 0 <= wanted.resume.seq <= MOST_SEQ:
-        raise BadTick("seq", wanted.resume.seq, "is no position", "send the seq of the last tick")
     return wanted
 
 
@@ -151,6 +152,8 @@ class Columnar:
             hint = error.fix
             self._say(Error("bad-message", f"{error.field} {error.problem}", hint))
             return
+        if wanted is None:
+            return
         self.symbols = None if wanted.symbols is None else frozenset(wanted.symbols)
         resume = wanted.resume
         self.row = self._history(wanted.history) if resume is None else self._resume(resume)
@@ -178,6 +181,7 @@ class Columnar:
         while self.row < self.log.next:
             if self.log.run_at(self.row)[0].epoch != self.epoch:
                 self._greet(self.row)
+                self.seq = self._told_seq = self._seq_before(self.row)
                 return self._outbox.popleft()
             self.row, message = self.publication.columns.after(self.row, self.symbols)
             self.seq = _seq_of(self.log, self.row - 1)
@@ -289,7 +293,11 @@ class Columnar:
 
 
 class EveryTick:
-    """The server's end of `/ticks` for a plain peer: every tick from now on, as objects."""
+    """The server's end of `/ticks` for a plain peer: every tick from now on, as objects.
+
+    Who falls off the log is told by an object `{"type": "gap", "from": a, "to": b}`; `to` is null
+    where an epoch ended meanwhile.
+    """
 
     kind = "ticks"
 
@@ -307,7 +315,7 @@ class EveryTick:
         _plain_subscribe(self, self._outbox, data)
 
     def next(self, now: float) -> bytes | None:
-        if self.row < self.log.first:
+        if self.row < self.log.first and not self._outbox:
             self._fall()
         if self._outbox:
             return self._outbox.popleft()
@@ -332,7 +340,7 @@ class EveryTick:
         stop = _seq_of(self.log, first) - 1
         if stop >= start:
             self._outbox.append(encode({"type": "gap", "from": start, "to": stop}))
-        self.row = first
+        self.row, self._epoch, self._seq = first, run.epoch, stop
 
     def due(self) -> float | None:
         return None
@@ -387,7 +395,8 @@ def _plain_subscribe(session: EveryTick | Prices, outbox: deque[bytes], data: st
         wanted = _subscription(data)
     except BadTick as error:
         outbox.append(encode(Error("bad-message", f"{error.field} {error.problem}", error.fix)))
-    else:
+        return
+    if wanted is not None:
         session.symbols = None if wanted.symbols is None else frozenset(wanted.symbols)
 
 

@@ -24,7 +24,8 @@ def read_ticks(given: object) -> Batch:
             `ticker`) and one number of `price` (or `p`, `last`), `bid`, `ask`. `time` is ISO-8601
             (UTC unless it says otherwise), a datetime, or an epoch in s, ms, µs or ns, told
             apart by magnitude. Fields named `seq`, `received` or `epoch` become `source_seq`
-            and so on, since the log has columns of its own by these names.
+            and so on, since the log has columns of its own by these names; a frame's, which is
+            likely a log's, are left out.
 
     Returns:
         The ticks, with what was refused counted in `refused` and the first few told in `errors`.

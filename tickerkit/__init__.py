@@ -1,0 +1,118 @@
+"""tickerkit: live market data in a notebook.
+
+    import tickerkit as tk
+
+    server = tk.serve(tk.simulate(["AAPL", "MSFT"]))    a websocket server in the background
+    feed = tk.connect(server.url)                       a feed that resumes and loses nothing
+    feed.chart()                                        a live plotly FigureWidget
+    feed.frame()                                        a pandas DataFrame, at any moment
+
+Importing it starts nothing, patches nothing, and loads no more than this file: each name below is
+loaded when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from tickerkit.chart import Dashboard, LiveFigure
+    from tickerkit.errors import (
+        BadTick,
+        FeedFailed,
+        PortalError,
+        PortTaken,
+        ProtocolError,
+        RecordingError,
+        SourceError,
+        Stopped,
+        TickerkitError,
+        WaitTimeout,
+    )
+    from tickerkit.feed import Feed, connect
+    from tickerkit.log import Reader, TickLog
+    from tickerkit.loops import allow_nested_loops
+    from tickerkit.oneline import live
+    from tickerkit.registry import status, stop_all
+    from tickerkit.server import TickServer, serve
+    from tickerkit.sources import Outlet, Source, poll, replay, simulate
+    from tickerkit.storage import read_csv
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "BadTick": "errors",
+    "Dashboard": "chart",
+    "Feed": "feed",
+    "FeedFailed": "errors",
+    "LiveFigure": "chart",
+    "Outlet": "sources",
+    "PortTaken": "errors",
+    "PortalError": "errors",
+    "ProtocolError": "errors",
+    "Reader": "log",
+    "RecordingError": "errors",
+    "Source": "sources",
+    "SourceError": "errors",
+    "Stopped": "errors",
+    "TickLog": "log",
+    "TickServer": "server",
+    "TickerkitError": "errors",
+    "WaitTimeout": "errors",
+    "allow_nested_loops": "loops",
+    "connect": "feed",
+    "live": "oneline",
+    "poll": "sources",
+    "read_csv": "storage",
+    "replay": "sources",
+    "serve": "server",
+    "simulate": "sources",
+    "status": "registry",
+    "stop_all": "registry",
+}
+
+__all__ = [
+    "BadTick",
+    "Dashboard",
+    "Feed",
+    "FeedFailed",
+    "LiveFigure",
+    "Outlet",
+    "PortTaken",
+    "PortalError",
+    "ProtocolError",
+    "Reader",
+    "RecordingError",
+    "Source",
+    "SourceError",
+    "Stopped",
+    "TickLog",
+    "TickServer",
+    "TickerkitError",
+    "WaitTimeout",
+    "__version__",
+    "allow_nested_loops",
+    "connect",
+    "live",
+    "poll",
+    "read_csv",
+    "replay",
+    "serve",
+    "simulate",
+    "status",
+    "stop_all",
+]
+
+
+def __getattr__(name: str) -> object:
+    """Load a name when it is first used."""
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(importlib.import_module(f"{__name__}.{_HOME[name]}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

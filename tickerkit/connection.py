@@ -1,0 +1,246 @@
+"""A feed's connection: receives in the background, reconnects by itself, tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import ipaddress
+import random
+import re
+from collections.abc import Callable
+from typing import Literal
+from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    InvalidURI,
+    ProxyError,
+)
+from websockets.typing import Subprotocol
+
+from tickerkit.errors import FeedFailed, ProtocolError
+from tickerkit.faults import Faults, describe, one_line, wire_logger
+from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
+
+__all__ = ["Connection", "websocket_url"]
+
+MESSAGE_BYTES = 64 * 2**20
+OPEN_S = 10.0
+CLOSE_S = 0.5
+FIRST_DELAY_S = 0.25
+MOST_DELAY_S = 10.0
+STEADY_S = 1.0
+FINAL_STATUS = {
+    400: "it is no websocket",
+    401: "it wants a token: pass token=",
+    403: "it refused",
+    404: "there is nothing at this path",
+    405: "it is no websocket",
+    426: "it is no websocket, or one of another kind",
+}
+# How some balancers answer, in an HTTP too old for a websocket, while what is behind them restarts.
+BUSY = re.compile(r"HTTP/1\.0 5\d\d")
+
+
+class Connection:
+    """Keeps one websocket open; its coroutine `run` lives in the portal's thread.
+
+    The first retry is made at once, each further one after a random wait of up to 0.25 s, doubled
+    every time, 10 s at most, for ever: a server that comes up later is found. A connection that
+    brought no tick further and was over within a second counts as a try that failed.
+
+    Args:
+        url: where to, with `ws` or `wss`.
+        token: sent as `Authorization: Bearer`.
+        client: what is had so far of `tickerkit.v1`; on a new connection it resumes there.
+        plain: the same for a peer that just sends JSON.
+        take: called with each event.
+        faults: where errors are counted.
+
+    Attributes:
+        status: "connecting", "live", "reconnecting", "ended" or "failed".
+        doing: the same in a few words more.
+        reconnects: how many times it was connected again.
+        failure: why it failed, if it did.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        token: str | None,
+        client: Client,
+        plain: PlainClient,
+        take: Callable[[Event], None],
+        faults: Faults,
+    ) -> None:
+        self.url = url
+        self.client = client
+        self.plain = plain
+        self.status = "connecting"
+        self.doing = f"connecting to {shown_url(url)}"
+        self.reconnects = -1
+        self.failure: FeedFailed | None = None
+        self._token = token
+        self._take = take
+        self._faults = faults
+        self._ended = False
+
+    async def run(self) -> None:
+        """Connect, receive, and connect again, until the source ends or the server refuses."""
+        attempt = 0
+        now = asyncio.get_running_loop().time
+        while True:
+            try:
+                headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+                async with connect(
+                    self.url,
+                    subprotocols=[Subprotocol(SUBPROTOCOL)],
+                    compression=None,
+                    additional_headers=headers,
+                    user_agent_header="tickerkit",
+                    proxy=_proxy(urlsplit(self.url).hostname or ""),
+                    open_timeout=OPEN_S,
+                    close_timeout=CLOSE_S,
+                    max_size=MESSAGE_BYTES,
+                    logger=wire_logger,
+                ) as websocket:
+                    self.reconnects += 1
+                    began, had = now(), (self.client.epoch, self.client.seq)
+                    problem = await self._receive(websocket)
+                    further = had != (self.client.epoch, self.client.seq)
+                    if further or now() - began > STEADY_S:
+                        attempt = 0
+            except InvalidStatus as error:
+                code = error.response.status_code
+                said = bytes(error.response.body or b"").decode("utf-8", "replace").strip()
+                if code in FINAL_STATUS or 200 <= code < 400:
+                    why = FINAL_STATUS.get(code, "it is no websocket")
+                    words = said.splitlines()[0][:200] if said and "<" not in said else ""
+                    self._fail(f"{why} (HTTP {code})" + (f": {words}" if words else ""))
+                    return
+                problem = f"the server answers HTTP {code}"
+            except InvalidURI as error:
+                self._fail(f"that is no address of a websocket: {error.msg}")
+                return
+            except InvalidHandshake as error:
+                problem = describe(error.__cause__ or error)
+                if isinstance(error.__cause__, EOFError):
+                    problem = "what listens there hung up in the handshake"
+                elif not isinstance(error, ProxyError) and not BUSY.search(problem):
+                    self._fail(f"what listens there is no websocket ({problem})")
+                    return
+            except TimeoutError:
+                problem = f"no answer within {OPEN_S:g} s"
+            except (OSError, ConnectionClosed) as error:
+                problem = _refusal(error)
+            except Exception as error:  # a port of 99999, a proxy that is none, ours
+                self._fail(describe(error))
+                return
+            if self._ended:
+                self.status = "ended"
+                self.doing = "ended: the source is finished"
+                return
+            await self._pause(problem, attempt)
+            attempt += 1
+
+    async def _receive(self, websocket: ClientConnection) -> str:
+        """Take what comes until the connection ends; return why it did."""
+        ours = websocket.subprotocol == SUBPROTOCOL
+        subscriber: Subscriber = self.client if ours else self.plain
+        self._hand_on(subscriber.connected())
+        if not ours:
+            self._live()
+        try:
+            async for data in websocket:
+                self._hand_on(subscriber.receive(data))
+                for reply in subscriber.replies():
+                    await websocket.send(reply, text=True)
+                if self.status != "live":
+                    self._live()
+        except ProtocolError as error:
+            self._faults.add(error)
+            await websocket.close(error.close_code)
+            return describe(error)
+        except ConnectionClosed:
+            pass
+        code = websocket.close_code
+        # A plain server has no other way to say that it has no more than to close in good order.
+        self._ended = self._ended or (code == 1000 and not ours)
+        reason = websocket.close_reason
+        return f"the connection closed ({code}{f', {reason}' if reason else ''})"
+
+    def _hand_on(self, events: list[Event]) -> None:
+        for event in events:
+            if isinstance(event, End):
+                self._ended = True
+            elif isinstance(event, Error):
+                self._faults.add(f"the server says: {event.message}; {event.hint}")
+            self._take(event)
+
+    async def _pause(self, problem: str, attempt: int) -> None:
+        """Wait before trying again; not before the first time."""
+        self.status = "connecting" if self.reconnects < 0 else "reconnecting"
+        most = min(MOST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt - 1, 10)) if attempt else 0.0
+        delay = random.uniform(0, most)
+        again = f"trying again in {delay:.1f} s" if delay >= 0.1 else "trying again"
+        self.doing = f"{self.status} to {shown_url(self.url)}: {one_line(problem)}; {again}"
+        await asyncio.sleep(delay)
+
+    def _live(self) -> None:
+        self.status = "live"
+        self.doing = f"live from {shown_url(self.url)}"
+
+    def _fail(self, reason: str) -> None:
+        self.status = "failed"
+        reason = one_line(reason)
+        self.failure = FeedFailed(shown_url(self.url), reason)
+        self.doing = f"failed: {reason}"
+        self._faults.add(self.failure)
+
+
+def websocket_url(url: str) -> tuple[str, str | None]:
+    """Return an address as one of a websocket, without a token in it, and that token.
+
+    `http` becomes `ws`, so that a server's page will do; an address without a scheme gets `ws`.
+    """
+    if "://" not in url:
+        url = f"ws://{url}"
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # the connection will tell what is wrong with it
+        return url, None
+    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
+    query = parse_qs(parts.query, keep_blank_values=True)
+    token = query.pop("token", [None])[0]
+    rest = urlencode(query, doseq=True)
+    return urlunsplit((scheme, parts.netloc, parts.path or "/", rest, "")), token
+
+
+def shown_url(url: str) -> str:
+    """Return an address without the secrets that may be in it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return url.partition("?")[0]
+    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _proxy(host: str) -> Literal[True] | None:
+    """Return whether to go by the proxy of the environment: not to this machine or its network."""
+    try:
+        return None if ipaddress.ip_address(host).is_private else True
+    except ValueError:
+        return None if host == "localhost" else True
+
+
+def _refusal(error: Exception) -> str:
+    """Return why a connection could not be made, in words rather than numbers."""
+    # Where a name has several addresses, asyncio tells the errors of all in one text.
+    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
+        return "nothing listens there yet"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.strerror}".lower()
+    return describe(error)

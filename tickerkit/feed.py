@@ -1,0 +1,426 @@
+"""Feed: what a client holds: a connection that fills a log, and ways to read it."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from tickerkit.bars import bars
+from tickerkit.callbacks import Callback
+from tickerkit.cards import card
+from tickerkit.cells import slot
+from tickerkit.connection import Connection, shown_url, websocket_url
+from tickerkit.errors import Stopped, WaitTimeout
+from tickerkit.faults import Faults
+from tickerkit.gaps import Gaps
+from tickerkit.latest import Latest
+from tickerkit.log import Reader, Rows, TickLog
+from tickerkit.portal import Follower, portal
+from tickerkit.protocol import Client, Event, Gap, PlainClient, Received
+from tickerkit.registry import Running, register, unregister
+from tickerkit.storage import write_csv
+
+if TYPE_CHECKING:
+    from tickerkit.chart import Dashboard, LiveFigure
+
+__all__ = ["Feed", "connect"]
+
+TURN_S = 0.2
+IDLE_S = 1.0
+
+
+class Feed:
+    """Ticks from a websocket, received in the background and held in a log.
+
+    Made by `tk.connect`. It reconnects and resumes by itself; what can't be had any more is listed
+    in `gaps`. Every method returns at once but `wait`.
+
+    Attributes:
+        url: where the ticks come from, without the token.
+        log: the ticks held.
+        symbols: the symbols asked for; None for all.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        symbols: Sequence[str] | None,
+        history: int | None,
+        keep: int,
+        token: str | None,
+        heir_of: Feed | None = None,
+    ) -> None:
+        if history is not None and history < 0:
+            raise ValueError(f"history is {history}; give 0 or more, or None for all there is")
+        address, url_token = websocket_url(url)
+        self.url = shown_url(address)
+        self.symbols = None if symbols is None else list(symbols)
+        self._faults = Faults(f"feed from {self.url}")
+        self._stopped = False
+        self._task: asyncio.Task[None] | None = None
+        self._changed = threading.Condition()
+        self._owned: list[Running] = []
+        if heir_of is None:
+            self.log = TickLog(keep)
+            self._client = Client(self.symbols, history)
+            self._plain = PlainClient(self.symbols)
+            self._gaps = Gaps(self.log)
+            self._latest = Latest(self.log)
+            self._latest_lock = threading.Lock()
+            self._callbacks: list[Callback] = []
+            self._followers: list[Follower] = []
+        else:
+            self.log = heir_of.log
+            self._client = heir_of._client
+            self._plain = heir_of._plain
+            self._gaps = heir_of._gaps
+            self._latest = heir_of._latest
+            self._latest_lock = heir_of._latest_lock
+            self._callbacks = heir_of._callbacks
+            self._followers = heir_of._followers
+        self._waited = self.log.next
+        self._unhook = self.log.on_append(self._notify)
+        self._connection = Connection(
+            address, token or url_token, self._client, self._plain, self._take, self._faults
+        )
+
+    # --- what it is ---------------------------------------------------------------------------
+
+    @property
+    def status(self) -> str:
+        """In one word: connecting, live, reconnecting, ended, stopped or failed."""
+        return "stopped" if self._stopped else self._connection.status
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        """What the feed did so far.
+
+        Returns:
+            `received` (ticks in all), `held`, `dropped` (beyond `keep`, the oldest), `rate` (ticks
+            per second over the last 5 s), `symbols`, `reconnects`, `lag_s` (how much later the
+            newest tick was received than it happened, by the source's clock; may be negative),
+            `gaps`, `duplicates` (came again and were left out), `refused` (messages that were no
+            ticks), `last_error` (the newest, in words), `misfits` (values left out by column),
+            `callback_errors`, `status`.
+        """
+        rows = self.log.rows()
+        lag_s = np.nan
+        if len(rows):
+            lag_s = float(rows.array("received")[-1] - rows.array("time")[-1]) / 1e9
+        failed = [each.faults.last for each in self._callbacks if each.faults.count]
+        return {
+            "received": self.log.next,
+            "held": len(rows),
+            "dropped": self.log.first,
+            "rate": self.log.rate(time.time_ns()),
+            "symbols": len(self.log.symbols()),
+            "reconnects": max(self._connection.reconnects, 0),
+            "lag_s": lag_s,
+            "gaps": len(self._gaps),
+            "duplicates": self._client.duplicates,
+            "refused": self._faults.count,
+            "last_error": self._faults.last or next(iter(failed), ""),
+            "misfits": dict(self.log.misfits),
+            "callback_errors": sum(each.faults.count for each in self._callbacks),
+            "status": self.status,
+        }
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """Every range of ticks that will never come.
+
+        Returns:
+            A DataFrame of `epoch`, `from` and `to` (the seqs, nullable: where the end can't be
+            known), `last_before` and `first_after` (UTC: times of the ticks on both sides, NaT
+            where there are none), and `reason`.
+        """
+        return self._gaps.frame()
+
+    # --- reading ------------------------------------------------------------------------------
+
+    def frame(
+        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+    ) -> pd.DataFrame:
+        """Return the ticks held as a DataFrame, a snapshot that costs nothing.
+
+        Args:
+            symbol: one or several; all by default.
+            last: only the newest 1000 ticks, or those at most "5min" older than the newest.
+
+        Returns:
+            The columns that `TickLog.frame` tells, oldest tick first.
+
+        Example:
+            >>> feed.frame("AAPL", last="5min")["price"].mean()
+        """
+        return self.log.frame(symbol, last)
+
+    def latest(self) -> pd.DataFrame:
+        """Return one row for each symbol, by its symbol: the newest value of each field."""
+        with self._latest_lock:
+            self._latest.update()
+            return self._latest.frame()
+
+    def bars(
+        self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the trades held as bars.
+
+        Args:
+            interval: "10s", "1min", a timedelta, or seconds.
+            symbol: one symbol gives an index of `time`; several, or all, one of (symbol, time).
+
+        Returns:
+            A DataFrame of `open`, `high`, `low`, `close`, `volume` and `ticks`, by the time at
+            which each bar begins; times without a trade have no bar.
+        """
+        return bars(self.log.rows(), interval, symbol)
+
+    def wait(self, ticks: int = 1, timeout: float | None = 10) -> Feed:
+        """Block until ticks have come since the feed was made or last waited for.
+
+        Args:
+            ticks: how many; those from before now that the server sends first count.
+            timeout: for how many seconds; None for ever. An interrupt ends it.
+
+        Returns:
+            The feed, also when the source ends before so many have come.
+
+        Raises:
+            WaitTimeout: when the time is up; it says what the feed was doing.
+            FeedFailed: when the feed has failed.
+            Stopped: when the feed is stopped.
+        """
+        since, end = self._waited, time.monotonic() + (np.inf if timeout is None else timeout)
+        with self._changed:
+            while (came := self.log.next - since) < ticks and self.status != "ended":
+                if self._connection.failure is not None:
+                    raise self._connection.failure
+                if self._stopped:
+                    raise Stopped("feed", "call tk.connect again")
+                if (left := end - time.monotonic()) <= 0:
+                    doing = self._connection.doing
+                    raise WaitTimeout(ticks, came, timeout or 0, doing)
+                self._changed.wait(min(left, TURN_S))
+        self._waited = self.log.next
+        return self
+
+    def on_ticks(self, callback: Callable[[pd.DataFrame], object]) -> Callback:
+        """Have a function called with each batch of new ticks, as a frame, in its own thread.
+
+        It may block or be async. When it is slower than the feed, its batches get larger. What it
+        raises is counted in `stats`, and stops nothing. Running the cell again replaces it.
+
+        Returns:
+            A handle; `handle.stop()` ends it.
+        """
+        cell = slot("on_ticks", self.url)
+        last: Callback | None = cell.last()
+        if last is not None:
+            last.stop()
+            if last in self._callbacks:
+                self._callbacks.remove(last)
+        handle = Callback(self.log, callback)
+        self._callbacks.append(handle)
+        cell.fill(handle)
+        if self._stopped:
+            handle.stop()
+        return handle
+
+    def follow(
+        self, take: Callable[[Rows], None], *, reader: Reader, every_s: float, name: str
+    ) -> Follower:
+        """Have new rows taken in a thread of its own until the feed is stopped; what draws uses it.
+
+        At least once a second `take` is called, with no rows if there are none.
+        """
+
+        def guarded(rows: Rows) -> None:
+            try:
+                take(rows)
+            except Exception as error:
+                self._faults.add(error)
+
+        follower = Follower(
+            self.log, guarded, reader=reader, every_s=every_s, idle_s=IDLE_S, name=name
+        )
+        self._followers.append(follower)
+        if self._stopped:
+            follower.stop()
+        return follower
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical."""
+        return write_csv(self.frame(), path)
+
+    def chart(
+        self,
+        kind: str = "line",
+        symbols: str | Sequence[str] | None = None,
+        window: int | str = "5min",
+        **options: Any,
+    ) -> LiveFigure:
+        """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
+
+        Args:
+            kind: "line" or "candles".
+            symbols: which; all by default, and new ones as they come.
+            window: how much is shown: a time such as "5min", or a number of ticks.
+            **options: further arguments of `tickerkit.chart.chart`.
+        """
+        from tickerkit.chart import chart
+
+        return chart(self, kind, symbols, window, **options)
+
+    def dashboard(self, **options: Any) -> Dashboard:
+        """Return a chart, the prices and controls, live; show it as the last value of a cell."""
+        from tickerkit.chart import dashboard
+
+        return dashboard(self, **options)
+
+    # --- its life -----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Connect, in the background."""
+        portal.enter()
+        portal.call(self._start)
+        register(self)
+
+    def stop(self) -> None:
+        """Stop receiving; what is held stays. Callbacks are given what there is, and end."""
+        if self._disconnect():
+            ends: list[Callable[[], object]] = [
+                *(each.stop for each in self._callbacks),
+                *(each.stop for each in self._followers),
+                *(each.stop for each in self._owned),
+            ]
+            for end in ends:
+                end()
+
+    def owns(self, thing: Running) -> None:
+        """Have something stopped with the feed: the server that `tk.live` made for it."""
+        self._owned.append(thing)
+
+    def _disconnect(self) -> bool:
+        """Stop receiving; return whether it was receiving until now."""
+        if not unregister(self):
+            return False
+        self._stopped = True
+        try:
+            portal.call(self._cancel)
+        finally:
+            self._unhook()
+            portal.leave()
+            self._notify()
+        return True
+
+    async def _start(self) -> None:
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        try:
+            await self._connection.run()
+        finally:
+            self._notify()
+
+    async def _cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+
+    def _take(self, event: Event) -> None:
+        """Take what came; in the portal's thread."""
+        match event:
+            case Received():
+                if event.batch.refused:
+                    self._faults.add(event.batch.errors[0], event.batch.refused)
+                received = time.time_ns()
+                self.log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
+            case Gap():
+                self._gaps.add(event)
+                self._notify()
+
+    def _notify(self) -> None:
+        with self._changed:
+            self._changed.notify_all()
+
+    def __enter__(self) -> Feed:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _about(self) -> str:
+        gaps = f", {len(self._gaps)} gaps" if len(self._gaps) else ""
+        return f"{self.log.next:,} ticks of {len(self.log.symbols())} symbols{gaps}"
+
+    @property
+    def doing(self) -> str:
+        """Return the status in a few words more: to where, what is wrong, what is done."""
+        return "stopped" if self._stopped else self._connection.doing
+
+    def __repr__(self) -> str:
+        return f"<Feed {self.url} {self.status}, {self._about()}; {self.doing}>"
+
+    def _repr_html_(self) -> str:
+        stats = self.stats
+        doing = "" if self.status in ("live", "stopped") else self.doing
+        lines = {
+            "from": self.url,
+            "ticks": f"{self._about()}, {stats['rate']:,.0f}/s",
+            "now": doing,
+            "last error": stats["last_error"],
+        }
+        return card("Feed", self.status, lines)
+
+    def summary(self) -> dict[str, str]:
+        """Return what `tk.status` shows of it."""
+        about = self._about()
+        return {"kind": "feed", "address": self.url, "status": self.status, "about": about}
+
+
+def connect(
+    url: str = "ws://127.0.0.1:8000/",
+    symbols: str | Sequence[str] | None = None,
+    history: int | None = 10_000,
+    keep: int = 5_000_000,
+    token: str | None = None,
+) -> Feed:
+    """Connect to a websocket of ticks; returns at once and receives in the background.
+
+    With a tickerkit server it resumes after a break at exactly the tick it has, or lists in `gaps`
+    what is gone. Any other websocket that sends ticks as JSON will do; then each break is a gap.
+    Running the cell again goes on with the same log: no ticks are thrown away.
+
+    Args:
+        url: of the websocket, or of the server's page.
+        symbols: only these; all by default.
+        history: how many ticks from before now to get first; 0 for none, None for all.
+        keep: how many to hold; beyond it the oldest go, counted in `stats["dropped"]`.
+        token: what the server wants to see; may also be in the url.
+
+    Returns:
+        The feed. A server that is not up yet is waited for; `feed.status` tells.
+
+    Example:
+        >>> feed = tk.connect("ws://127.0.0.1:8000")
+        >>> feed.wait(100).frame()
+    """
+    wanted = [symbols] if isinstance(symbols, str) else symbols
+    key = ("feed", url, None if wanted is None else tuple(wanted), keep)
+    cell = slot(*key)
+    last: Feed | None = cell.last()
+    if last is not None:
+        last._disconnect()
+    feed = Feed(url, wanted, history, keep, token, heir_of=last)
+    feed.start()
+    cell.fill(feed)
+    return feed

@@ -1,0 +1,64 @@
+"""Gaps: the list of a feed's proved holes, each with the times of the ticks on both sides."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from tickerkit.log import UTC_NS, TickLog
+from tickerkit.protocol import Gap
+
+__all__ = ["Gaps"]
+
+
+class Gaps:
+    """The holes in a log, each with the row at which it lies.
+
+    Holes that touch are told as one.
+    """
+
+    def __init__(self, log: TickLog) -> None:
+        self.log = log
+        self._gaps: list[tuple[Gap, int, int | None]] = []
+
+    def __len__(self) -> int:
+        return len(self._gaps)
+
+    def add(self, gap: Gap) -> None:
+        """Take note of a hole that lies where the log ends now; in the writer's thread."""
+        gaps = self._gaps
+        if gaps:
+            last, row, before = gaps[-1]
+            touches = last.stop is not None and gap.start == last.stop + 1
+            if row == self.log.next and last.epoch == gap.epoch and touches:
+                whole = Gap(gap.epoch, last.start, gap.stop, gap.reason)
+                self._gaps = [*gaps[:-1], (whole, row, before)]
+                return
+        rows = self.log.rows()
+        latest = int(rows.array("time")[-1]) if len(rows) else None
+        self._gaps = [*gaps, (gap, self.log.next, latest)]
+
+    def rows(self) -> list[int]:
+        """Return the row after each hole: where a line is to be broken."""
+        return [row for _, row, _ in self._gaps]
+
+    def frame(self) -> pd.DataFrame:
+        """Return the holes as `Feed.gaps` tells."""
+        gaps = self._gaps
+        after = [self._time(row) for _, row, _ in gaps]
+        return pd.DataFrame(
+            {
+                "epoch": pd.Series([gap.epoch for gap, _, _ in gaps], dtype="str"),
+                "from": pd.Series([gap.start for gap, _, _ in gaps], dtype="Int64"),
+                "to": pd.Series([gap.stop for gap, _, _ in gaps], dtype="Int64"),
+                "last_before": pd.Series([before for *_, before in gaps], dtype="Int64").astype(
+                    UTC_NS
+                ),
+                "first_after": pd.Series(after, dtype="Int64").astype(UTC_NS),
+                "reason": pd.Series([gap.reason for gap, _, _ in gaps], dtype="str"),
+            }
+        )
+
+    def _time(self, row: int) -> int | None:
+        """Return the time of the tick at `row`, if it has come and is still held."""
+        rows = self.log.rows(row, row + 1)
+        return int(rows.array("time")[0]) if len(rows) and rows.start == row else None

@@ -1,0 +1,35 @@
+"""What the system tells about ports: who holds one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+__all__ = ["port_holder"]
+
+LISTEN = "0A"
+
+
+def port_holder(port: int) -> str | None:
+    """Return the program that listens on a TCP port, as "python3 (pid 123)", where Linux tells.
+
+    Only processes of the same user can be told; elsewhere, and on other systems, None.
+    """
+    inodes: set[str] = set()
+    for table in ("/proc/net/tcp", "/proc/net/tcp6"):
+        try:
+            lines = Path(table).read_text().splitlines()[1:]
+        except OSError:
+            continue
+        for fields in (line.split() for line in lines):
+            if fields[3] == LISTEN and int(fields[1].rpartition(":")[2], 16) == port:
+                inodes.add(f"socket:[{fields[9]}]")
+    if not inodes:
+        return None
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
+                return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
+        except OSError:  # another user's, or gone meanwhile
+            continue
+    return None
