@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pandas as pd
 
-from tickerkit.log import UTC_NS, TickLog
+from tickerkit.log import TickLog
 from tickerkit.protocol import Gap
+from tickerkit.rows import UTC_NS
 
 __all__ = ["Gaps"]
 

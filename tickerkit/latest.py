@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.log import TIMES, UTC_NS, TickLog
+from tickerkit.log import TickLog
+from tickerkit.rows import TIMES, UTC_NS
 from tickerkit.ticks import Array
 
 __all__ = ["Latest"]

@@ -12,125 +12,26 @@ from __future__ import annotations
 
 import operator
 import secrets
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tickerkit.rows import Rows, Run, State
 from tickerkit.ticks import NO_TIME, Array, Batch, Column, Text, is_number, number_text
+from tickerkit.words import MOST_WORDS, Words, code_dtype
 
-__all__ = ["Reader", "Rows", "TickLog"]
+__all__ = ["FIXED", "Reader", "Rows", "TickLog"]
 
 MOST_COLUMNS = 32
-MOST_WORDS = 65_536
 MOST_FRAMES = 64
 MOST_MISFITS = 1000
 SMALLEST = 1024
 RATE_NS = 5 * 10**9
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
-TIMES = ("time", "received")
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
-
-
-class Words:
-    """The dictionary of a text column: words in the order in which they first appeared.
-
-    Attributes:
-        words: each word; its index is its code.
-        born: for each word, the row that first had it (never decreasing).
-    """
-
-    def __init__(self) -> None:
-        self.words: list[str] = []
-        self.born: list[int] = []
-        self.codes: dict[str, int] = {}
-
-    def add(self, word: str, row: int) -> int:
-        """Return the code of `word`, a new one where it is new, -1 where there is no room."""
-        code = self.codes.get(word)
-        if code is None:
-            if len(self.words) >= MOST_WORDS:
-                return -1
-            code = self.codes[word] = len(self.words)
-            self.words.append(word)
-            self.born.append(row)
-        return code
-
-    def known(self, row: int) -> int:
-        """Return how many words had appeared before `row`."""
-        return bisect_left(self.born, row)
-
-
-class Run(NamedTuple):
-    """An unbroken stretch of rows of one epoch, up to the next run or the end."""
-
-    epoch: str
-    start: int
-
-
-class Whole(NamedTuple):
-    """A frame over all of the arrays, and which these are."""
-
-    arrays: dict[str, Array]
-    frame: pd.DataFrame
-
-
-class State(NamedTuple):
-    """What readers see: the rows `first` to `next`, of which row `base` stands at index 0."""
-
-    arrays: dict[str, Array]
-    base: int
-    first: int
-    next: int
-    version: int
-    frames: dict[int, Whole]
-
-
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Some successive rows of a log, as they were when they were read.
-
-    Attributes:
-        start: number of the first row.
-        stop: number of the row after the last.
-        lost: how many rows a reader missed before `start`, since they were dropped unread.
-    """
-
-    log: TickLog
-    state: State
-    start: int
-    stop: int
-    lost: int = 0
-
-    def __len__(self) -> int:
-        return self.stop - self.start
-
-    def array(self, name: str) -> Array:
-        """Return a column as a read-only view: text as codes, times as int64 nanoseconds."""
-        base = self.state.base
-        view = self.state.arrays[name][self.start - base : self.stop - base]
-        view.flags.writeable = False
-        return view
-
-    def names(self) -> list[str]:
-        """Return the names of the columns, in order."""
-        return list(self.state.arrays)
-
-    def part(self, start: int, stop: int) -> Rows:
-        """Return the rows `start` to `stop` of these."""
-        return Rows(self.log, self.state, start, stop)
-
-    def frame(self) -> pd.DataFrame:
-        """Return the rows as a DataFrame: a view, copied by pandas when it is written to."""
-        base = self.state.base
-        frame = self.log._whole(self.state).iloc[self.start - base : self.stop - base]
-        frame.index = pd.RangeIndex(len(frame))
-        return frame
 
 
 class TickLog:
@@ -260,8 +161,8 @@ class TickLog:
                 shown = any(each.arrays.get(name) is arrays[name] for each in list(frames.values()))
                 # A frame with more words needs codes of its own: pandas would not know that it
                 # shares them with the frame before.
-                if arrays[name].dtype != _code_dtype(grown) or (grown > known and shown):
-                    arrays[name] = arrays[name].astype(_code_dtype(grown))
+                if arrays[name].dtype != code_dtype(grown) or (grown > known and shown):
+                    arrays[name] = arrays[name].astype(code_dtype(grown))
                 arrays[name][at:stop] = codes
             elif name in arrays:
                 arrays[name][at:stop] = self._as_numbers(name, column_)
@@ -453,40 +354,6 @@ class TickLog:
             stop = run.start
         return found
 
-    def _whole(self, state: State) -> pd.DataFrame:
-        """Return the frame over all of the arrays, of which every frame is a slice.
-
-        Built by the first who asks; `setdefault` lets one win where two threads ask at once. It is
-        kept until the arrays are let go, since pandas copies on write only while another frame
-        shows the same memory. From then on the slices hold the arrays, and write to them if alone.
-        """
-        whole = state.frames.get(state.version)
-        if whole is None:
-            # What an earlier frame shows already is taken from there: pandas then knows of both.
-            earlier = next(reversed(list(state.frames.values())), None)
-            index = None if earlier is None else earlier.frame.index
-            columns = {
-                name: self._column(name, array, earlier) for name, array in state.arrays.items()
-            }
-            built = Whole(state.arrays, pd.DataFrame(columns, index=index, copy=False))
-            whole = state.frames.setdefault(state.version, built)
-        return whole.frame
-
-    def _column(self, name: str, array: Array, earlier: Whole | None) -> Any:
-        """Return a column as pandas wants it, over the same memory."""
-        same = earlier.frame[name] if earlier and earlier.arrays.get(name) is array else None
-        if name not in self.words:
-            if same is not None:
-                return same
-            return pd.array(array, dtype=UTC_NS, copy=False) if name in TIMES else array
-        # Only as many words as the codes' type is for: more came while this was being built.
-        limit = next(n for n in (126, 32_766, MOST_WORDS) if _code_dtype(n) == array.dtype)
-        words = self.words[name].words[:limit]
-        if same is not None and len(same.cat.categories) == len(words):
-            return same
-        dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
-        return pd.Categorical.from_codes(array, dtype=dtype, validate=False)
-
 
 class Reader:
     """A position in a log: what was read and what was not.
@@ -524,8 +391,3 @@ def _values(column: Column) -> int:
     """Return how many values a column has."""
     missing = column.codes < 0 if isinstance(column, Text) else np.isnan(column)
     return int(len(missing) - missing.sum())
-
-
-def _code_dtype(words: int) -> np.dtype[Any]:
-    """Return the type of the codes that pandas wants for so many words; it copies any other."""
-    return np.dtype(np.int8 if words < 127 else np.int16 if words < 32_767 else np.int32)

@@ -10,9 +10,10 @@ import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
 from tickerkit.latest import Latest
-from tickerkit.log import FIXED, Rows, TickLog, Words
+from tickerkit.log import FIXED, Rows, TickLog
 from tickerkit.protocol.messages import MOST_SEQ, TextColumn, Ticks, encode
 from tickerkit.ticks import Batch, Column, Text
+from tickerkit.words import Words
 
 Symbols: TypeAlias = frozenset[str] | None
 

@@ -16,9 +16,12 @@ from tickerkit.log import Rows, TickLog
 from tickerkit.protocol.encoding import Symbols
 
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
+Wanted: TypeAlias = tuple[int, int, Symbols]
 
 ALIGNED = (4096, 512, 64)
 LARGEST = 4096
+# A websocket client takes messages of up to 1 MiB by default, that of a student's ten lines too.
+LARGEST_BYTES = 2**19
 CUTS_KEPT = 1024
 CACHE_BYTES = 32 * 2**20
 
@@ -35,7 +38,7 @@ class Segments:
         self.log = log
         self._encode = encode
         self._cuts = [log.next]
-        self._cache: OrderedDict[tuple[int, int, Symbols], bytes | None] = OrderedDict()
+        self._cache: OrderedDict[Wanted, tuple[int, bytes | None]] = OrderedDict()
         self._cached_bytes = 0
 
     def after(self, row: int, symbols: Symbols) -> tuple[int, bytes | None]:
@@ -44,12 +47,15 @@ class Segments:
         key = (row, stop, symbols)
         if key in self._cache:
             self._cache.move_to_end(key)
-            return stop, self._cache[key]
+            return self._cache[key]
         message = self._encode(self.log.rows(row, stop), symbols)
-        self._cache[key] = message
+        while len(message or b"") > LARGEST_BYTES and stop - row > 1:
+            stop = row + (stop - row) // 2
+            message = self._encode(self.log.rows(row, stop), symbols)
+        self._cache[key] = stop, message
         self._cached_bytes += len(message or b"")
         while self._cached_bytes > CACHE_BYTES or len(self._cache) > CUTS_KEPT:
-            _, old = self._cache.popitem(last=False)
+            _, (_, old) = self._cache.popitem(last=False)
             self._cached_bytes -= len(old or b"")
         return stop, message
 
