@@ -1,0 +1,73 @@
+# The two commands: `make lab` and `make test`. Each sets up all it needs, in the folder .venv.
+#
+#   ARGS    options for the program that is run:   make lab ARGS="--no-browser --port 8899"
+#                                                  make test ARGS="tests/test_log.py -k frame"
+#   PYTHON  the Python to build .venv with; by default the first on this machine that will do
+#   VENV    where to build it
+
+VENV ?= .venv
+ARGS ?=
+
+# The first Python 3.11 or newer that can make a venv. Each is tried: some are shims that do not run.
+PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
+FITS = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
+BIN = $(VENV)/bin
+PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
+
+.PHONY: help lab test soak lint clean
+
+help:
+	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
+	@echo "make test    the tests, in a real browser too where there is one   ARGS=\"-k resume\""
+	@echo "make soak    the tests that take minutes"
+	@echo "make lint    ruff and mypy"
+	@echo "make clean   remove what these have made, the folder $(VENV) included"
+
+lab: $(VENV)/.lab
+	@$(BIN)/tickerkit lab $(ARGS)
+
+test: $(VENV)/.test
+	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+soak: $(VENV)/.test
+	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
+
+lint: $(VENV)/.lint
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/mypy
+
+clean:
+	rm -rf $(VENV) .venv-* .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# The stamps say what $(VENV) holds; a changed pyproject.toml makes them old.
+$(VENV)/.lab: pyproject.toml $(BIN)/python
+	@echo "Installing tickerkit and JupyterLab into $(VENV); the first time this takes a minute or two."
+	@$(PIP) install "pip>=25.1"
+	@$(PIP) install --editable ".[lab]"
+	@touch $@
+
+$(VENV)/.test: $(VENV)/.lab
+	@echo "Installing what the tests need into $(VENV)."
+	@$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.lint: $(VENV)/.lab
+	@echo "Installing ruff and mypy into $(VENV)."
+	@$(PIP) install --group lint
+	@touch $@
+
+# Made anew when the Python that it points to is gone.
+$(BIN)/python:
+	@for python in $(PYTHONS); do \
+		$$python -c '$(FITS)' >/dev/null 2>&1 || continue; \
+		echo "Making $(VENV) with $$($$python --version)."; \
+		$$python -m venv --clear $(VENV) && exit; \
+		rm -rf $(VENV); \
+		exit 1; \
+	done; \
+	echo "tickerkit needs Python 3.11 or newer, with venv and pip; none of these is: $(PYTHONS)." >&2; \
+	echo "Install one (Debian and Ubuntu: apt install python3 python3-venv)," >&2; \
+	echo "or name it: make lab PYTHON=/path/to/python3" >&2; \
+	exit 1

@@ -1,0 +1,120 @@
+"""What the tests share: the recorded data, waiting for conditions, and a tidy end of each."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from browser import artifacts, chromium, pytest_terminal_summary
+
+__all__ = [
+    "Kernel",
+    "artifacts",
+    "chromium",
+    "kernel",
+    "nothing_left",
+    "pytest_terminal_summary",
+    "recorded",
+    "until",
+]
+
+LEAVE_S = 3.0
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """Return the folder of recorded market data, or skip where there is none."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("TICKERKIT_DATA", default))
+    if not folder.is_dir():
+        pytest.skip("no recorded market data: set TICKERKIT_DATA to its folder")
+    return folder
+
+
+@pytest.fixture
+def until() -> Callable[..., None]:
+    """Return a function that waits until a condition holds, and fails when it does not."""
+
+    def wait(condition: Callable[[], object], timeout_s: float = 10, what: str = "") -> None:
+        end = time.monotonic() + timeout_s
+        while not condition():
+            if time.monotonic() > end:
+                raise AssertionError(f"not within {timeout_s} s: {what or condition}")
+            time.sleep(0.005)
+
+    return wait
+
+
+class Kernel:
+    """Stands in for a notebook's kernel: it tells which cell runs.
+
+    Attributes:
+        current: the id of the cell, and of this run of it; None outside of a notebook.
+    """
+
+    def __init__(self) -> None:
+        self.current: tuple[str, str] | None = None
+        self._runs = 0
+
+    def run(self, cell: str) -> None:
+        """Begin a run of a cell."""
+        self._runs += 1
+        self.current = cell, f"run-{self._runs}"
+
+
+@pytest.fixture
+def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
+    """Return a kernel that runs no cell yet, and remembers nothing of other tests."""
+    from tickerkit import cells
+
+    kernel = Kernel()
+    monkeypatch.setattr(cells, "_current", lambda: kernel.current)
+    monkeypatch.setattr(cells, "_made", {})
+    monkeypatch.setattr(cells, "_calls", {})
+    return kernel
+
+
+@pytest.fixture(autouse=True)
+def nothing_left() -> Iterator[None]:
+    """Stop what a test left running, then see that no thread and no port of it is left."""
+    before = _running(), _threads(), _ports()
+    yield
+    for thing in reversed(_running()):
+        if thing not in before[0]:
+            thing.stop()
+    end = time.monotonic() + LEAVE_S
+    while left := [*(_threads() - before[1]), *(_ports() - before[2])]:
+        assert time.monotonic() < end, f"still there after the test: {left}"
+        time.sleep(0.005)
+
+
+def _running() -> list[Any]:
+    registry = sys.modules.get("tickerkit.registry")
+    return registry.running() if registry is not None else []
+
+
+def _threads() -> set[threading.Thread]:
+    return {each for each in threading.enumerate() if each.name.startswith("tickerkit")}
+
+
+def _ports() -> set[int]:
+    """Return the TCP ports that this process listens on, where Linux tells."""
+    ports = set()
+    folder = Path("/proc/self/fd")
+    for fd in folder.iterdir() if folder.is_dir() else ():
+        with contextlib.suppress(OSError):
+            if not os.readlink(fd).startswith("socket:"):
+                continue
+            with socket.socket(fileno=os.dup(int(fd.name))) as sock:
+                if sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN):
+                    name = sock.getsockname()
+                    ports |= {name[1]} if isinstance(name, tuple) else set()
+    return ports

@@ -1,0 +1,127 @@
+"""What README and CONTRIBUTING say is so: commands exist, examples run, links lead somewhere."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import socket
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import tickerkit as tk
+from tickerkit.cli.app import app
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+COMMANDS = getattr(typer.main.get_command(app), "commands")  # noqa: B009
+
+
+def blocks(text: str, *languages: str) -> list[str]:
+    """Return the code blocks of a page in these languages."""
+    return [
+        code
+        for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
+        if kind in languages
+    ]
+
+
+def shell_lines(text: str) -> list[list[str]]:
+    """Return the words of each line that a page gives to be typed in a shell."""
+    lines = "\n".join(blocks(text, "sh", "zsh", "powershell")).splitlines()
+    inline = re.findall(r"`((?:tickerkit|make) [^`]*)`", text)
+    return [shlex.split(line.replace("\\", "/"), comments=True) for line in (*lines, *inline)]
+
+
+def typed(text: str, program: str) -> list[list[str]]:
+    """Return what follows a program's name on each such line."""
+    return [
+        words[1:] for words in shell_lines(text) if words and words[0].rpartition("/")[2] == program
+    ]
+
+
+@pytest.fixture
+def free_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+    """Have `tk.serve` take a free port where the README takes 8000; stop all servers after."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port: int = free.getsockname()[1]
+    monkeypatch.setattr(tk, "serve", partial(tk.serve, port=port))
+    yield port
+    tk.stop_all()
+
+
+def test_every_example_of_the_readme_runs(
+    free_port: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Python blocks run one after the other, as the cells of a notebook would."""
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, object] = {}
+    examples = blocks(README, "python")
+    assert len(examples) >= 4
+    for code in examples:
+        exec(compile(code, "README.md", "exec"), names)
+    assert isinstance(names["feed"], tk.Feed)
+    assert (tmp_path / "ticks.csv").stat().st_size > 0
+
+
+def test_every_command_is_documented_and_every_documented_command_exists() -> None:
+    """The README's command lines name all commands of `tickerkit`, and no other."""
+    named = {words[0] for words in typed(README, "tickerkit")}
+    assert named == set(COMMANDS)
+
+
+def test_documented_options_exist() -> None:
+    """Each option of a documented command line is one of that command's."""
+    for command, *words in typed(README, "tickerkit"):
+        known = {option for each in COMMANDS[command].params for option in each.opts}
+        assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_make_has_the_documented_targets() -> None:
+    """README and CONTRIBUTING name each target of the Makefile but help, and no other."""
+    documented = {words[0] for words in (*typed(README, "make"), *typed(CONTRIBUTING, "make"))}
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M)
+    assert documented | {"help"} == set(phony.split())
+
+
+def test_make_help_lists_every_target() -> None:
+    """`make` alone tells of each of the others."""
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M)
+    listed = set(re.findall(r'^\t@echo "make (\w+) ', MAKEFILE, re.M))
+    assert listed | {"help"} == set(phony.split())
+    assert re.search(r"^(\w+):", MAKEFILE, re.M).group(1) == "help"  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_links_lead_to_files_and_headings_that_exist(name: str) -> None:
+    """Each relative link of a page is a file of the project, or a heading of the page."""
+    text = (ROOT / name).read_text(encoding="utf-8")
+    headings = {
+        re.sub(r"[^\w -]", "", title).lower().replace(" ", "-")
+        for title in re.findall(r"^#+ (.*)$", text, re.M)
+    }
+    for target in re.findall(r"\]\(([^)]+)\)", text):
+        file, _, heading = target.partition("#")
+        if "://" not in file:
+            assert (ROOT / file).exists(), target
+            assert not heading or file or heading in headings, target
+
+
+def test_every_name_that_the_readme_uses_is_on_the_front_page() -> None:
+    """Each `tk.name` of README and CHANGELOG is exported."""
+    text = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\btk\.(\w+)", text)) <= set(tk.__all__)
+
+
+def test_the_changelog_tells_of_this_version() -> None:
+    """The newest entry is the version that is installed."""
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    newest = re.findall(r"^## (\S+)", text, re.M)[0]
+    assert newest == tk.__version__
+    assert f'version = "{newest}"' in (ROOT / "pyproject.toml").read_text(encoding="utf-8")

@@ -1,0 +1,47 @@
+"""loops: `asyncio.run` inside of a running loop, for those who ask for it."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+CODE = """
+import asyncio
+import warnings
+import tickerkit as tk
+
+async def inner():
+    return "inner"
+
+async def outer():
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of the coroutine that never ran
+        try:
+            asyncio.run(inner())
+        except RuntimeError as error:
+            print("before:", type(error).__name__)
+    tk.allow_nested_loops()
+    tk.allow_nested_loops()
+    print("after:", asyncio.run(inner()))
+    server = tk.serve(None, port=0)
+    feed = tk.connect(server.url)
+    server.publish({"symbol": "A", "price": 1})
+    print("feed:", len(feed.wait(1).frame()))
+    tk.stop_all()
+
+asyncio.run(outer())
+"""
+
+
+def test_loops_nest_after_it_was_asked_for() -> None:
+    """`asyncio.run` fails in a running loop, works once allowed, and tickerkit works on."""
+    # In a process of its own: the patch is for the whole process, and for good.
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", CODE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=30,
+    )
+    assert done.stderr == ""
+    assert done.stdout.split("\n") == ["before: RuntimeError", "after: inner", "feed: 1", ""]
