@@ -135,6 +135,19 @@ def test_a_run_of_the_same_cell_shows_the_same_dashboard(
     assert feed.dashboard() is board
 
 
+def test_it_goes_on_when_only_the_feeds_cell_is_run_again(
+    server: tk.TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A dashboard of another cell shows the state of the feed that took over, not "stopped"."""
+    monkeypatch.setattr(cells, "_current", lambda: ("cell of connect", "run 1"))
+    board = tk.connect(server.url).dashboard()
+    monkeypatch.setattr(cells, "_current", lambda: ("cell of connect", "run 2"))
+    with tk.connect(server.url):
+        server.publish(TICKS)
+        until(lambda: "2 ticks" in board._state.value)
+        assert "live" in board._state.value
+
+
 def test_many_symbols_make_a_short_table(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

@@ -233,7 +233,7 @@ def test_history_is_asked_for(
     feed = tk.connect(server.url, history=history)
     if held:
         feed.wait(held)
-    until(lambda: feed._client.epoch is not None, what="an answer to subscribe")
+    until(lambda: feed._held.client.epoch is not None, what="an answer to subscribe")
     server.publish(ticks(10))
     feed.wait(1)
     assert prices(feed) == list(range(10 - held, 11))
@@ -308,7 +308,7 @@ def test_what_is_gone_is_named_exactly(until: Until) -> None:
     with Wire(server.port) as wire:
         feed = tk.connect(wire.url)
         live(feed, until)
-        until(lambda: feed._client.epoch is not None)
+        until(lambda: feed._held.client.epoch is not None)
         server.publish(ticks(*range(10)))
         feed.wait(10)
         target, wire._target = wire._target, free_port()

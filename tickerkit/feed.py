@@ -37,6 +37,25 @@ TURN_S = 0.2
 IDLE_S = 1.0
 
 
+class _Held:
+    """What a feed holds, and hands to the one that a new run of its cell makes.
+
+    Attributes:
+        owner: the feed that goes on with it.
+    """
+
+    def __init__(self, owner: Feed, keep: int, history: int | None) -> None:
+        self.owner = owner
+        self.log = TickLog(keep)
+        self.client = Client(owner.symbols, history)
+        self.plain = PlainClient(owner.symbols)
+        self.gaps = Gaps(self.log)
+        self.latest = Latest(self.log)
+        self.latest_lock = threading.Lock()
+        self.callbacks: list[Callback] = []
+        self.followers: list[Follower] = []
+
+
 class Feed:
     """Ticks from a websocket, received in the background and held in a log.
 
@@ -68,28 +87,18 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._changed = threading.Condition()
         self._owned: list[Running] = []
-        if heir_of is None:
-            self.log = TickLog(keep)
-            self._client = Client(self.symbols, history)
-            self._plain = PlainClient(self.symbols)
-            self._gaps = Gaps(self.log)
-            self._latest = Latest(self.log)
-            self._latest_lock = threading.Lock()
-            self._callbacks: list[Callback] = []
-            self._followers: list[Follower] = []
-        else:
-            self.log = heir_of.log
-            self._client = heir_of._client
-            self._plain = heir_of._plain
-            self._gaps = heir_of._gaps
-            self._latest = heir_of._latest
-            self._latest_lock = heir_of._latest_lock
-            self._callbacks = heir_of._callbacks
-            self._followers = heir_of._followers
+        self._held: _Held = _Held(self, keep, history) if heir_of is None else heir_of._held
+        self._held.owner = self
+        self.log = self._held.log
         self._waited = self.log.next
         self._unhook = self.log.on_append(self._notify)
         self._connection = Connection(
-            address, token or url_token, self._client, self._plain, self._take, self._faults
+            address,
+            token or url_token,
+            self._held.client,
+            self._held.plain,
+            self._take,
+            self._faults,
         )
 
     # --- what it is ---------------------------------------------------------------------------
@@ -98,6 +107,11 @@ class Feed:
     def status(self) -> str:
         """In one word: connecting, live, reconnecting, ended, stopped or failed."""
         return "stopped" if self._stopped else self._connection.status
+
+    @property
+    def current(self) -> Feed:
+        """The feed that goes on with these ticks: this one, or that of a later run of its cell."""
+        return self._held.owner
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -115,7 +129,7 @@ class Feed:
         lag_s = np.nan
         if len(rows):
             lag_s = float(rows.array("received")[-1] - rows.array("time")[-1]) / 1e9
-        failed = [each.faults.last for each in self._callbacks if each.faults.count]
+        failed = [each.faults.last for each in self._held.callbacks if each.faults.count]
         return {
             "received": self.log.next,
             "held": len(rows),
@@ -124,12 +138,12 @@ class Feed:
             "symbols": len(self.log.symbols()),
             "reconnects": max(self._connection.reconnects, 0),
             "lag_s": lag_s,
-            "gaps": len(self._gaps),
-            "duplicates": self._client.duplicates,
+            "gaps": len(self._held.gaps),
+            "duplicates": self._held.client.duplicates,
             "refused": self._faults.count,
             "last_error": self._faults.last or next(iter(failed), ""),
             "misfits": dict(self.log.misfits),
-            "callback_errors": sum(each.faults.count for each in self._callbacks),
+            "callback_errors": sum(each.faults.count for each in self._held.callbacks),
             "status": self.status,
         }
 
@@ -142,7 +156,7 @@ class Feed:
             known), `last_before` and `first_after` (UTC: times of the ticks on both sides, NaT
             where there are none), and `reason`.
         """
-        return self._gaps.frame()
+        return self._held.gaps.frame()
 
     # --- reading ------------------------------------------------------------------------------
 
@@ -165,9 +179,9 @@ class Feed:
 
     def latest(self) -> pd.DataFrame:
         """Return one row for each symbol, by its symbol: the newest value of each field."""
-        with self._latest_lock:
-            self._latest.update()
-            return self._latest.frame()
+        with self._held.latest_lock:
+            self._held.latest.update()
+            return self._held.latest.frame()
 
     def bars(
         self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
@@ -226,10 +240,10 @@ class Feed:
         last: Callback | None = cell.last()
         if last is not None:
             last.stop()
-            if last in self._callbacks:
-                self._callbacks.remove(last)
+            if last in self._held.callbacks:
+                self._held.callbacks.remove(last)
         handle = Callback(self.log, callback)
-        self._callbacks.append(handle)
+        self._held.callbacks.append(handle)
         cell.fill(handle)
         if self._stopped:
             handle.stop()
@@ -252,7 +266,7 @@ class Feed:
         follower = Follower(
             self.log, guarded, reader=reader, every_s=every_s, idle_s=IDLE_S, name=name
         )
-        self._followers.append(follower)
+        self._held.followers.append(follower)
         if self._stopped:
             follower.stop()
         return follower
@@ -298,8 +312,8 @@ class Feed:
         """Stop receiving; what is held stays. Callbacks are given what there is, and end."""
         if self._disconnect():
             ends: list[Callable[[], object]] = [
-                *(each.stop for each in self._callbacks),
-                *(each.stop for each in self._followers),
+                *(each.stop for each in self._held.callbacks),
+                *(each.stop for each in self._held.followers),
                 *(each.stop for each in self._owned),
             ]
             for end in ends:
@@ -345,7 +359,7 @@ class Feed:
                 received = time.time_ns()
                 self.log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
             case Gap():
-                self._gaps.add(event)
+                self._held.gaps.add(event)
                 self._notify()
 
     def _notify(self) -> None:
@@ -359,7 +373,7 @@ class Feed:
         self.stop()
 
     def _about(self) -> str:
-        gaps = f", {len(self._gaps)} gaps" if len(self._gaps) else ""
+        gaps = f", {len(self._held.gaps)} gaps" if len(self._held.gaps) else ""
         return f"{self.log.next:,} ticks of {len(self.log.symbols())} symbols{gaps}"
 
     @property

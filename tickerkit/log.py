@@ -70,7 +70,7 @@ class TickLog:
         self.runs: list[Run] = []
         self.misfits: dict[str, int] = {}
         self.last_seq = 0
-        self._hooks: list[Callable[[], None]] = []
+        self._hooks: dict[object, Callable[[], None]] = {}
         self._reserve = keep + max(keep // 4, SMALLEST)
         size = min(SMALLEST, self._reserve)
         arrays: dict[str, Array] = {
@@ -135,7 +135,7 @@ class TickLog:
             stop = min(at + step, batch.count)
             part = batch if stop - at == batch.count else batch.part(at, stop)
             self._append(part, received, seq[at:stop])
-        for hook in self._hooks:
+        for hook in list(self._hooks.values()):
             hook()
 
     def _append(self, batch: Batch, received: int, seq: npt.NDArray[np.int64]) -> None:
@@ -254,10 +254,12 @@ class TickLog:
         Returns:
             A function that takes the hook away again.
         """
-        self._hooks = [*self._hooks, hook]
+        # A dict, whose single steps are atomic: readers come and go in other threads than append.
+        key = object()
+        self._hooks[key] = hook
 
         def remove() -> None:
-            self._hooks = [each for each in self._hooks if each is not hook]
+            self._hooks.pop(key, None)
 
         return remove
 

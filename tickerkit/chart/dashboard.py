@@ -108,7 +108,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     def _refresh(self, _: Rows) -> None:
         """Write the state and the prices; in the follower's thread."""
-        feed = self._feed
+        feed = self._feed = self._feed.current
         self._offer([ALL, *feed.log.symbols()])
         stats = feed.stats
         colour = COLOURS.get(feed.status, "#6e7781")
