@@ -24,7 +24,7 @@ RUN_S = 90
 
 FIGURES = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(e => e.data).map(e => ({
     width: e._fullLayout.width,
-    room: e.clientWidth,
+    room: e.parentElement.clientWidth,
     axis: e._fullLayout.xaxis.type,
     range: e._fullLayout.xaxis.range.map(String),
     lines: e.data.map(t => ({

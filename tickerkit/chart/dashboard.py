@@ -66,7 +66,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             layout={"align_items": "center", "flex_flow": "row wrap"},
         )
         chart = widgets.Box([self.figure], layout={"flex": "1 1 480px", "min_width": "0"})
-        prices = widgets.Box([self._prices], layout={"flex": "0 1 270px"})
+        prices = widgets.Box([self._prices], layout={"flex": "0 0 auto"})
         body = widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
         super().__init__([self._state, body, controls])
         for control in (self._kind, self._symbol, self._window, self._pause):

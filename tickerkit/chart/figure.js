@@ -7,6 +7,8 @@
   // A figure fills the width of its cell, now and whenever that changes. At its first drawing the
   // page does not know the width yet, and plotly takes 700 pixels.
   View.prototype.perform_render = function () {
+    // In a row of widgets too it takes the room there is, and no more.
+    Object.assign(this.el.style, { flex: "1 1 auto", minWidth: "0" });
     render.call(this);
     this.watch = new ResizeObserver(() => {
       if (this.el.offsetParent && this.el._fullLayout) this.autosizeFigure();
