@@ -929,3 +929,24 @@ def test_a_token_can_be_mended(kernel: Kernel) -> None:
         tk.connect(plain).wait(1)
     kernel.run("cell")
     assert prices(tk.connect(plain, token="sesame").wait(1)) == [1]
+
+
+def test_a_timeout_tells_the_last_error_too() -> None:
+    """A feed that is live but gets only refused messages says so when it is waited for."""
+    with tk.serve(None, port=0) as server, tk.connect(server) as feed:
+        feed._faults.add("price is missing")
+        with pytest.raises(tk.WaitTimeout, match="last error: price is missing"):
+            feed.wait(1, timeout=0.1)
+
+
+def test_what_was_stopped_does_not_start_again() -> None:
+    """A stopped server or feed is made anew with tk.serve or tk.connect, and says so."""
+    server = tk.serve([{"symbol": "AAPL", "price": 1}], port=0)
+    feed = tk.connect(server)
+    feed.wait(1)
+    feed.stop()
+    server.stop()
+    with pytest.raises(tk.Stopped, match=r"tk\.serve again"):
+        server.start()
+    with pytest.raises(tk.Stopped, match=r"tk\.connect again"):
+        feed.start()

@@ -1039,3 +1039,9 @@ def test_connections_that_come_and_go_leave_nothing(server: TickServer, until: U
         if files:
             until(lambda: len(os.listdir("/proc/self/fd")) <= files)
     assert server.stats["connections"] == 101
+
+
+def test_its_repr_names_the_last_error(until: Callable[..., None]) -> None:
+    """A source that fails is seen without asking for stats."""
+    with tk.serve(lambda: {"AAPL": 187.25}, every=60, port=0) as server:
+        until(lambda: "last error: symbol is missing" in repr(server))

@@ -1051,3 +1051,12 @@ def test_every_recorded_frame_is_read_or_refused_by_field(recorded: Path) -> Non
     assert frames > 10_000
     # Gemini's trades are the only ones that need no translation.
     assert +taken == {"gemini_v2-all.jsonl.gz": 16}
+
+
+def test_an_index_of_datetimes_is_the_times() -> None:
+    """A frame indexed by time keeps its times, unless a column is named time."""
+    index = pd.DatetimeIndex(["2024-03-01 10:00", "2024-03-01 10:01"], tz="America/New_York")
+    frame = pd.DataFrame({"symbol": ["AAPL", "AAPL"], "price": [1.0, 2.0]}, index=index)
+    assert read_ticks(frame).time.tolist() == index.as_unit("ns").asi8.tolist()
+    assert read_ticks(frame.assign(time=[1, 2])).time.tolist() == [10**9, 2 * 10**9]
+    assert "time" not in frame.columns

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -35,6 +35,14 @@ __all__ = ["Feed", "connect"]
 
 TURN_S = 0.2
 IDLE_S = 1.0
+
+
+class HasUrl(Protocol):
+    """A server, as far as a feed needs to know it."""
+
+    @property
+    def url(self) -> str:
+        """Address of its websocket."""
 
 
 class _Held:
@@ -222,6 +230,8 @@ class Feed:
                     raise Stopped("feed", "call tk.connect again")
                 if (left := end - time.monotonic()) <= 0:
                     doing = self._connection.doing
+                    if self._faults.last:
+                        doing += f"; its last error: {self._faults.last}"
                     raise WaitTimeout(ticks, came, timeout or 0, doing)
                 self._changed.wait(min(left, TURN_S))
         self._waited = self.log.next
@@ -303,7 +313,9 @@ class Feed:
     # --- its life -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Connect, in the background."""
+        """Connect, in the background; once, `connect` does it."""
+        if self._task is not None:
+            raise Stopped("feed", "call tk.connect again")
         portal.enter()
         portal.call(self._start)
         register(self)
@@ -402,7 +414,7 @@ class Feed:
 
 
 def connect(
-    url: str = "ws://127.0.0.1:8000/",
+    url: str | HasUrl = "ws://127.0.0.1:8000/",
     symbols: str | Sequence[str] | None = None,
     history: int | None = 10_000,
     keep: int = 5_000_000,
@@ -415,7 +427,7 @@ def connect(
     Running the cell again goes on with the same log: no ticks are thrown away.
 
     Args:
-        url: of the websocket, or of the server's page.
+        url: of the websocket, or of the server's page; or the server itself.
         symbols: only these; all by default.
         history: how many ticks from before now to get first; 0 for none, None for all.
         keep: how many to hold; beyond it the oldest go, counted in `stats["dropped"]`.
@@ -428,6 +440,7 @@ def connect(
         >>> feed = tk.connect("ws://127.0.0.1:8000")
         >>> feed.wait(100).frame()
     """
+    url = url if isinstance(url, str) else url.url
     wanted = [symbols] if isinstance(symbols, str) else symbols
     key = ("feed", url, None if wanted is None else tuple(wanted), keep)
     cell = slot(*key)

@@ -189,7 +189,8 @@ class TickServer:
 
     def __repr__(self) -> str:
         about = f"{self.log.next:,} ticks, {len(self._peers)} clients"
-        return f"<TickServer {self._plain_address('ws')} {self.status}, {about}>"
+        error = f"; last error: {self._faults.last}" if self._faults.last else ""
+        return f"<TickServer {self._plain_address('ws')} {self.status}, {about}{error}>"
 
     def _repr_html_(self) -> str:
         lines = {
@@ -219,7 +220,9 @@ class TickServer:
     # --- its life -----------------------------------------------------------------------------
 
     def start(self) -> None:
-        """Listen, then start the source."""
+        """Listen, then start the source; once, `serve` does it."""
+        if self._server is not None:
+            raise Stopped("server", "call tk.serve again")
         for other in running():
             if isinstance(other, TickServer) and self.port and other.port == self.port:
                 other._stop(1012, "the server restarts")

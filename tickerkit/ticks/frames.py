@@ -30,7 +30,12 @@ from tickerkit.ticks.rows import ERRORS_KEPT
 
 
 def read_frame(frame: pd.DataFrame) -> Batch:
-    """Read a DataFrame column by column; its missing values mean none."""
+    """Read a DataFrame column by column; its missing values mean none.
+
+    Where no column is named time, an index of datetimes is the times.
+    """
+    if "time" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.assign(time=frame.index)
     # By place, since two columns may have one name: the last counts, as in JSON.
     names = {str(name): place for place, name in enumerate(frame.columns)}
     symbol = next((name for name in SYMBOL_NAMES if name in names), None)
