@@ -8,6 +8,7 @@ import pytest
 
 import tickerkit as tk
 from tickerkit import cells
+from tickerkit.chart.feed_chart import draw
 
 Until = Callable[..., None]
 
@@ -125,6 +126,15 @@ def test_it_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Unti
     feed.stop()
     server.publish(tick("AAPL", 2, 1))
     assert lines(figure) == {"AAPL": [1]}
+
+
+def test_charts_drawn_anew_leave_nothing_behind(feed: tk.Feed) -> None:
+    """However often a figure is drawn anew, the feed keeps only what still draws."""
+    figure = feed.chart()
+    for _ in range(5):
+        draw(feed, figure, "line", None, "1min")
+    assert len(feed._held.followers) == 1
+    figure.close()
 
 
 def test_a_run_of_the_same_cell_draws_into_the_same_figure(

@@ -276,7 +276,9 @@ class Feed:
         follower = Follower(
             self.log, guarded, reader=reader, every_s=every_s, idle_s=IDLE_S, name=name
         )
-        self._held.followers.append(follower)
+        # A chart that is drawn anew leaves its follower behind, ended.
+        alive = [each for each in self._held.followers if not each.ended]
+        self._held.followers = [*alive, follower]
         if self._stopped:
             follower.stop()
         return follower

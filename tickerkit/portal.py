@@ -217,6 +217,11 @@ class Follower:
         if self._finish is not None:
             self._finish()
 
+    @property
+    def ended(self) -> bool:
+        """Whether its thread has ended."""
+        return not self._thread.is_alive()
+
     def stop(self, timeout_s: float = GIVE_UP_S) -> bool:
         """Hand on what there is, end the thread, and return whether it has ended."""
         self._unhook()
@@ -224,4 +229,4 @@ class Follower:
         self._new.set()
         if self._thread is not threading.current_thread():
             self._thread.join(timeout_s)
-        return not self._thread.is_alive()
+        return self.ended

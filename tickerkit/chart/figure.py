@@ -90,7 +90,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
 
     @property
     def window(self) -> int | str:
-        """How much of each trace is kept; may be set, and holds for what is appended after."""
+        """How much of each trace is kept; may be set: a smaller one lets the oldest points go."""
         return self._window_size
 
     @window.setter
