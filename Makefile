@@ -14,12 +14,13 @@ FITS = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: help lab test soak lint clean
+.PHONY: help lab test soak bench-browser lint clean
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
 	@echo "make test    the tests, in a real browser too where there is one   ARGS=\"-k resume\""
 	@echo "make soak    the tests that take minutes"
+	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these have made, the folder $(VENV) included"
 
@@ -31,6 +32,10 @@ test: $(VENV)/.test
 
 soak: $(VENV)/.test
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
+
+# In a folder of its own: its libraries are many, and no test may come to need them.
+bench-browser: .venv-bench/.bench
+	@.venv-bench/bin/python -m bench.browser $(ARGS)
 
 lint: $(VENV)/.lint
 	@$(BIN)/ruff check
@@ -56,6 +61,14 @@ $(VENV)/.test: $(VENV)/.lab
 $(VENV)/.lint: $(VENV)/.lab
 	@echo "Installing ruff and mypy into $(VENV)."
 	@$(PIP) install --group lint
+	@touch $@
+
+.venv-bench/.bench: pyproject.toml
+	@$(MAKE) --no-print-directory VENV=.venv-bench .venv-bench/bin/python
+	@echo "Installing tickerkit and its peers into .venv-bench; this takes minutes."
+	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install "pip>=25.1"
+	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install --editable . --group bench
+	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install --no-deps plotly-resampler
 	@touch $@
 
 # Made anew when the Python that it points to is gone.

@@ -1,4 +1,4 @@
-"""A real JupyterLab in a real browser, for the tests of notebooks and widgets."""
+"""JupyterLab, Notebook 7 and Voila in a real browser, for the tests of notebooks and widgets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Error, Page
 
 START_S = 60
 RUN_S = 90
@@ -34,21 +34,63 @@ FIGURES = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(e =>
 }))"""
 
 
-class Lab:
-    """JupyterLab, opened on one notebook."""
+FAILED = ", ".join(
+    f'[data-mime-type="application/vnd.jupyter.{name}"]' for name in ("error", "stderr")
+)
+
+
+class Host:
+    """A page that shows a notebook.
+
+    Attributes:
+        page: the page.
+        errors: what its scripts have thrown.
+    """
 
     def __init__(self, page: Page, url: str) -> None:
         self.page = page
         self.errors: list[str] = []
-        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("pageerror", self._note)
         page.goto(url)
+
+    def _note(self, error: Error) -> None:
+        # Notebook's own, as it starts: https://github.com/jupyter/notebook/issues/7862
+        if not ("reading 'schema'" in str(error) and "notebook_core" in (error.stack or "")):
+            self.errors.append(str(error))
+
+    def failures(self) -> list[str]:
+        """Return the errors that cells ended with, and what they wrote to stderr."""
+        return self.page.locator(FAILED).all_inner_texts()
+
+    def figures(self) -> list[dict[str, Any]]:
+        """Return what each plotly figure in the page shows."""
+        figures: list[dict[str, Any]] = self.page.evaluate(FIGURES)
+        return figures
+
+    def until(self, condition: str, timeout_s: float = RUN_S) -> None:
+        """Wait until a JavaScript expression holds."""
+        self.page.wait_for_function(condition, timeout=timeout_s * 1000)
+
+
+class Lab(Host):
+    """JupyterLab or Notebook 7, opened on one notebook."""
+
+    def __init__(self, page: Page, url: str) -> None:
+        super().__init__(page, url)
         self._wait_until_open()
 
     def reload(self) -> None:
         """Reload the page, as a user would; the kernel goes on."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('docmanager:save')")
+        self.save()
         self.page.goto(self.page.url.partition("?")[0])
         self._wait_until_open()
+
+    def save(self) -> None:
+        """Save the notebook, and wait until it is on the disk."""
+        self._execute("docmanager:save")
+
+    def _execute(self, command: str) -> None:
+        self.page.evaluate("command => window.jupyterapp.commands.execute(command)", command)
 
     def _wait_until_open(self) -> None:
         page = self.page
@@ -60,8 +102,21 @@ class Lab:
 
     def run_all(self) -> None:
         """Run all cells, and wait until the last has run."""
-        self.page.evaluate("() => window.jupyterapp.commands.execute('notebook:run-all-cells')")
+        self._execute("notebook:run-all-cells")
         assert all(cell["execution_count"] for cell in self.cells() if cell["cell_type"] == "code")
+
+    def run_cell(self, code: str) -> dict[str, Any]:
+        """Append a cell with this code, run it as a user would, and return it once it has run."""
+        script = """code => {
+            const { content } = window.jupyterapp.shell.currentWidget;
+            const cells = content.model.sharedModel;
+            cells.insertCell(cells.cells.length, {cell_type: 'code', source: code});
+            content.deselectAll();
+            content.activeCellIndex = cells.cells.length - 1;
+        }"""
+        self.page.evaluate(script, code)
+        self._execute("notebook:run-cell")
+        return self.cells()[-1]
 
     def run(self, code: str) -> str:
         """Run code in the notebook's kernel beside its cells; return what it prints."""
@@ -96,57 +151,86 @@ class Lab:
             if output["output_type"] == "error" or output.get("name") == "stderr"
         ]
 
-    def figures(self) -> list[dict[str, Any]]:
-        """Return what each plotly figure in the page shows."""
-        figures: list[dict[str, Any]] = self.page.evaluate(FIGURES)
-        return figures
-
-    def until(self, condition: str, timeout_s: float = RUN_S) -> None:
-        """Wait until a JavaScript expression holds."""
-        self.page.wait_for_function(condition, timeout=timeout_s * 1000)
-
 
 @contextlib.contextmanager
 def jupyterlab(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
     """Start JupyterLab on a copy of `notebook` in `folder`, and open it in `browser`."""
-    shutil.copy(notebook, folder)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    options = [*_jupyter(folder), "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    with _served("jupyterlab", options, notebook, folder) as url, _page(browser) as page:
+        yield Lab(page, f"{url}/lab/tree/{notebook.name}?reset")
+
+
+@contextlib.contextmanager
+def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
+    """Start Notebook 7 on a copy of `notebook` in `folder`, and open it in `browser`."""
+    options = [*_jupyter(folder), "--JupyterNotebookApp.expose_app_in_browser=True"]
+    with _served("notebook", options, notebook, folder) as url, _page(browser) as page:
+        yield Lab(page, f"{url}/notebooks/{notebook.name}")
+
+
+@contextlib.contextmanager
+def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
+    """Start Voila on a copy of `notebook` in `folder`; open it, and wait for a figure."""
+    options = [notebook.name, "--show_tracebacks=True"]
+    with _served("voila", options, notebook, folder) as url, _page(browser) as page:
+        # Its page wants a font of icons from the network, and waits for it.
+        page.route(lambda wanted: not wanted.startswith(url), lambda route: route.abort())
+        host = Host(page, url)
+        host.until("() => document.querySelector('.js-plotly-plot')?.data")
+        yield host
+
+
+def _jupyter(folder: Path) -> list[str]:
+    """Return the options that Jupyter's own servers take."""
     options = [
-        "--no-browser",
-        f"--port={port}",
         "--ServerApp.port_retries=0",
         "--IdentityProvider.token=",
         f"--ServerApp.root_dir={folder}",
-        "--LabApp.expose_app_in_browser=True",
-        "--LabApp.news_url=None",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         options.append("--allow-root")
-    with (folder / "jupyterlab.log").open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "jupyterlab", *options], stdout=log, stderr=log, cwd=folder
-        )
+    return options
+
+
+@contextlib.contextmanager
+def _served(module: str, options: list[str], notebook: Path, folder: Path) -> Iterator[str]:
+    """Run a server for a copy of `notebook` in `folder`, and give its address."""
+    if notebook.parent != folder:
+        shutil.copy(notebook, folder)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
+    log = folder / f"{module}.log"
+    with log.open("w") as out:
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
     try:
-        _wait_for(f"http://127.0.0.1:{port}/api", process)
-        # Tall, since JupyterLab draws only the cells in view.
-        page = browser.new_page(viewport={"width": 1300, "height": 5000})
-        yield Lab(page, f"http://127.0.0.1:{port}/lab/tree/{notebook.name}?reset")
-        page.close()
+        _wait_for(f"http://127.0.0.1:{port}/api", process, log)
+        yield f"http://127.0.0.1:{port}"
     finally:
         process.terminate()
         process.wait(20)
 
 
-def _wait_for(url: str, process: subprocess.Popen[bytes]) -> None:
+@contextlib.contextmanager
+def _page(browser: Browser) -> Iterator[Page]:
+    # Tall, since JupyterLab draws only the cells in view.
+    page = browser.new_page(viewport={"width": 1300, "height": 5000})
+    yield page
+    page.close()
+
+
+def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     end = time.monotonic() + START_S
     while True:
         try:
             urllib.request.urlopen(url, timeout=2).close()
+        except urllib.error.HTTPError as error:
+            error.close()
+            return  # Voila has no /api, and says so
         except (urllib.error.URLError, OSError):
-            assert process.poll() is None, "JupyterLab ended at once; see jupyterlab.log"
-            assert time.monotonic() < end, f"JupyterLab did not answer within {START_S} s"
+            assert process.poll() is None, f"{log.stem} ended at once; see {log}"
+            assert time.monotonic() < end, f"{log.stem} did not answer within {START_S} s"
             time.sleep(0.1)
         else:
             return

@@ -17,7 +17,7 @@ from tickerkit.cli import main
 from tickerkit.cli.ending import Ending
 from tickerkit.cli.terminal import number, printable
 
-COMMANDS = ("serve", "watch", "lab", "doctor")
+COMMANDS = ("serve", "watch", "lab", "clean", "doctor")
 
 
 def python(
@@ -90,6 +90,8 @@ BAD_USAGE = {
     "no such recording": (["serve", "frobnicate.csv"], "frobnicate.csv"),
     "token and none": (["serve", "--token", "a", "--no-token"], "--no-token"),
     "no address": (["watch"], "URL"),
+    "no notebook": (["clean"], "NOTEBOOK"),
+    "no such notebook": (["clean", "frobnicate.ipynb"], "frobnicate.ipynb"),
     "no symbols": (["watch", "ws://127.0.0.1:9/", "--symbols", ","], "--symbols"),
 }
 

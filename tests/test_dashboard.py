@@ -89,7 +89,7 @@ def test_its_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, unt
     board._kind.value = "price"
     until(lambda: drawn(board) == [421.9])
     board._pause.value = True
-    server.publish({"symbol": "MSFT", "price": 500})
+    server.publish({"symbol": "MSFT", "price": 500, "time": "2026-11-23T10:00:02Z"})
     until(lambda: "500.00" in board._prices.value)
     assert drawn(board) == [421.9]
     board._pause.value = False

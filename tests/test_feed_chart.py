@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+import numpy as np
 import pytest
 
 import tickerkit as tk
 from tickerkit import cells
 from tickerkit.chart.feed_chart import draw
+from tickerkit.protocol import Gap
 
 Until = Callable[..., None]
 
@@ -47,7 +49,7 @@ def test_a_line_for_each_symbol_follows_the_feed(
     until(lambda: lines(figure) == {"AAPL": [1, 2], "MSFT": [10]})
     server.publish([tick("AAPL", 3, 2), tick("NVDA", 7, 2)])
     until(lambda: lines(figure) == {"AAPL": [1, 2, 3], "MSFT": [10], "NVDA": [7]})
-    assert list(figure.data[0].x) == [f"2026-11-23T10:00:0{n}.000" for n in range(3)]
+    assert list(figure.data[0].x) == [np.datetime64(f"2026-11-23T10:00:0{n}") for n in range(3)]
     assert figure.layout.xaxis.type == "date"
 
 
@@ -94,8 +96,63 @@ def test_candles_show_bars_of_one_symbol(
     server.publish([tick("AAPL", 4, 9), tick("AAPL", 6, 11)])
     until(lambda: list(figure.data[0].close) == [4, 6])
     assert list(figure.data[0].low) == [4, 6]
-    assert figure.data[0].x[0] == "2026-11-23T10:00:00.000"
+    assert figure.data[0].x[0] == np.datetime64("2026-11-23T10:00")
     assert figure.data[0].name == "AAPL"
+
+
+def test_candles_come_with_their_volume(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """The volume of each bar stands below it, and counts what came for the bar in all."""
+    figure = feed.chart(kind="candles+volume", symbols="AAPL", bar="10s", window="1min")
+    server.publish([tick("AAPL", 5, 1) | {"size": 10}, tick("AAPL", 7, 12) | {"size": 1}])
+    until(lambda: len(figure.data) == 2 and figure.data[1].y is not None)
+    assert list(figure.data[1].y) == [10, 1]
+    server.publish([tick("AAPL", 9, 13) | {"size": 2}, tick("AAPL", 1, 3) | {"size": 5}])
+    until(lambda: list(figure.data[1].y) == [15, 3])
+    assert (list(figure.data[0].low), list(figure.data[0].high)) == ([1, 7], [5, 9])
+    assert figure.data[1].yaxis == "y2"
+
+
+def test_bars_are_those_of_all_ticks(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """However the ticks come in, the bars drawn are those that feed.bars() tells."""
+    figure = feed.chart(kind="candles+volume", symbols="AAPL", bar="10s", window=1000)
+    rng = np.random.default_rng(3)
+    for second in range(0, 60, 3):
+        server.publish(
+            [tick("AAPL", float(rng.normal(100)), second + n) | {"size": 1.0} for n in range(3)]
+        )
+        feed.wait(3)
+    bars = feed.bars("10s", "AAPL")
+    until(lambda: figure.data and np.array_equal(figure.data[0].close, bars["close"]))
+    for name in ("open", "high", "low"):
+        assert list(figure.data[0][name]) == list(bars[name])
+    assert list(figure.data[1].y) == list(bars["volume"])
+
+
+def test_gaps_break_lines_and_are_shaded(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Where ticks will never come, no line is drawn as if nothing was missing."""
+    figure = feed.chart()
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 5, 0)])
+    feed.wait(2)
+    feed._held.gaps.add(Gap("an epoch", 3, 9, "test"))
+    server.publish([tick("AAPL", 2, 8), tick("AAPL", 3, 9)])
+    until(lambda: len(lines(figure).get("AAPL", [])) == 4)
+    assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2, 3], equal_nan=True)
+    until(lambda: len(figure.layout.shapes) == 1)
+    shade = figure.layout.shapes[0]
+    assert (shade.x0[:19], shade.x1[:19]) == ("2026-11-23T10:00:00", "2026-11-23T10:00:08")
+
+
+def test_times_are_shown_in_the_zone_asked_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The axis says which zone it is."""
+    figure = feed.chart(tz="Asia/Tokyo")
+    server.publish([tick("AAPL", 1, 0)])
+    until(lambda: lines(figure) == {"AAPL": [1]})
+    assert figure.data[0].x[0] == np.datetime64("2026-11-23T19:00")
+    assert figure.layout.xaxis.title.text == "Asia/Tokyo"
 
 
 def test_symbols_are_data_and_not_markup(

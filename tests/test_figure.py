@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import threading
+import weakref
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,9 +14,12 @@ import plotly.graph_objects as go
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.figure import EXPORTS, MOST_POINTS
+from tickerkit.chart import plotlyjs
+from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
+from tickerkit.chart.sending import LEASE_S, Lease
 
 Until = Callable[..., None]
+Sent = list[tuple[dict[str, Any], list[memoryview]]]
 
 
 @pytest.fixture
@@ -22,6 +28,34 @@ def figure() -> Iterator[tk.LiveFigure]:
     figure = tk.LiveFigure(data=[go.Scatter(name="AAPL"), go.Scatter(name="MSFT")], window=10_000)
     yield figure
     figure.close()
+
+
+@pytest.fixture
+def sent(figure: tk.LiveFigure) -> Sent:
+    """Gather what the figure sends to its pages."""
+    messages: Sent = []
+    figure.send = lambda content, buffers=None: messages.append((content, buffers))
+    return messages
+
+
+def received(sent: Sent, figure: tk.LiveFigure) -> dict[int, list[float]]:
+    """Return the x that a page would hold, by trace, after all messages; it must miss none."""
+    uids = [trace.uid for trace in figure.data]
+    held: dict[int, tuple[int, int, list[float]]] = {n: (0, 0, []) for n in range(len(uids))}
+    for content, buffers in list(sent):
+        turn = 0
+        for each in content["traces"]:
+            index = uids.index(each["uid"])
+            epoch, first, points = held[index]
+            if each["start"] == each["first"]:
+                epoch, first, points = each["epoch"], each["first"], []
+            assert epoch == each["epoch"]
+            assert first <= each["start"] <= first + len(points), "a hole"
+            new = np.frombuffer(buffers[turn], dtype=np.float64).tolist()
+            points = [*points[: each["start"] - first], *new]
+            held[index] = (epoch, each["first"], points[each["first"] - first :])
+            turn += 2
+    return {index: points for index, (_, _, points) in held.items()}
 
 
 def xs(figure: tk.LiveFigure, trace: int = 0) -> list[float]:
@@ -51,50 +85,51 @@ def test_appended_points_are_drawn(figure: tk.LiveFigure, until: Until) -> None:
     assert list(figure.data[0].y) == [10, 20, 30, 40]
 
 
-def test_append_does_not_wait_for_the_drawing(figure: tk.LiveFigure, until: Until) -> None:
-    """It returns while another thread holds the drawing up."""
-    drawing, go_on = threading.Event(), threading.Event()
-    draw = figure._draw
-
-    def slow() -> None:
-        drawing.set()
-        assert go_on.wait(10)
-        draw()
-
-    figure._draw = slow
-    figure.append(1, 1)
-    assert drawing.wait(10)
-    for x in range(2, 500):
+def test_append_does_not_wait_for_the_sending(figure: tk.LiveFigure, sent: Sent) -> None:
+    """It returns while a message is on its way, and `data` shows the points at once."""
+    for x in range(500):
         figure.append(x, x)
-    assert xs(figure) == []
-    go_on.set()
-    until(lambda: xs(figure) == list(range(1, 500)))
+    assert xs(figure) == list(range(500))
+    assert len(sent) < 100
 
 
-def test_what_is_appended_is_coalesced(figure: tk.LiveFigure, until: Until) -> None:
+def test_only_new_points_are_sent(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """Each message begins where the one before ended; the first says that it is all there is."""
+    figure.append(np.arange(1000), np.arange(1000))
+    until(lambda: received(sent, figure)[0] == list(range(1000)))
+    figure.append([1000, 1001], [1, 2])
+    until(lambda: len(received(sent, figure)[0]) == 1002)
+    first, last = sent[0][0]["traces"][0], sent[-1][0]["traces"][0]
+    assert (first["start"], first["first"], first["names"]) == (0, 0, ("y",))
+    assert (last["start"], last["first"]) == (1000, 0)
+    assert sum(len(each.cast("B")) for each in sent[-1][1]) == 2 * 2 * 8
+
+
+def test_what_is_appended_is_coalesced(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
     """A thousand appends make a few messages, not a thousand."""
-    sent = []
-    send = figure._send_restyle_msg
-    figure._send_restyle_msg = lambda *args, **kwargs: (sent.append(1), send(*args, **kwargs))
     for x in range(1000):
         figure.append(x, x)
-    until(lambda: len(xs(figure)) == 1000)
-    assert 1 <= len(sent) < 20
+    until(lambda: len(received(sent, figure)[0]) == 1000)
+    assert 1 <= len(sent) < 100
 
 
-def test_no_thread_is_left_when_all_is_drawn(figure: tk.LiveFigure, until: Until) -> None:
-    """The thread that draws ends when there is nothing more to draw."""
+def test_no_thread_is_left_when_all_is_sent(figure: tk.LiveFigure, until: Until) -> None:
+    """The thread that sends ends when there is nothing more to send."""
     figure.append(1, 1)
-    until(lambda: xs(figure) == [1])
-    until(lambda: not [t for t in threading.enumerate() if t.name == "tickerkit figure"])
+    until(lambda: not [t for t in threading.enumerate() if t.name == "tickerkit figures"])
 
 
-def test_appends_from_many_threads_lose_nothing(figure: tk.LiveFigure, until: Until) -> None:
-    """Eight threads append while the main thread changes the layout: all arrive, in order."""
-    figure.add_traces([go.Scatter(name=str(n)) for n in range(8)])
+def test_appends_from_many_threads_lose_nothing(until: Until) -> None:
+    """Eight threads append 10,000 points each while the main thread changes the layout.
+
+    All arrive, in the order of each thread, in the figure and in what is sent.
+    """
+    figure = tk.LiveFigure(data=[go.Scatter(name=str(n)) for n in range(8)])
+    sent: Sent = []
+    figure.send = lambda content, buffers=None: sent.append((content, buffers))
 
     def append(name: str) -> None:
-        for x in range(0, 1000, 10):
+        for x in range(0, 10_000, 10):
             figure.append(np.arange(x, x + 10), np.arange(10), trace=name)
 
     threads = [threading.Thread(target=append, args=(str(n),)) for n in range(8)]
@@ -104,18 +139,104 @@ def test_appends_from_many_threads_lose_nothing(figure: tk.LiveFigure, until: Un
     while any(thread.is_alive() for thread in threads):
         figure.update_layout(title=f"{count}")
         count += 1
-    until(lambda: all(xs(figure, n + 2) == list(range(1000)) for n in range(8)))
+    for thread in threads:
+        thread.join()
+    assert all(xs(figure, n) == list(range(10_000)) for n in range(8))
+    until(lambda: received(sent, figure) == {n: list(range(10_000)) for n in range(8)})
     assert figure.layout.title.text == str(count - 1)
+    figure.close()
 
 
-def test_many_points_are_drawn_as_few(figure: tk.LiveFigure, until: Until) -> None:
-    """Of a large window at most 2,000 points go to the page, the highest among them."""
+def test_appends_to_one_trace_from_many_threads_lose_nothing(
+    figure: tk.LiveFigure, sent: Sent, until: Until
+) -> None:
+    """Each thread's points are all there, and stand in its order."""
+    figure.window = 100_000
+
+    def append(number: int) -> None:
+        for x in range(number * 10_000, (number + 1) * 10_000, 100):
+            figure.append(np.arange(x, x + 100), np.zeros(100))
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: received(sent, figure)[0] == xs(figure))
+    for number in range(8):
+        mine = [x for x in xs(figure) if number * 10_000 <= x < (number + 1) * 10_000]
+        assert mine == list(range(number * 10_000, (number + 1) * 10_000))
+
+
+def test_a_page_that_misses_points_is_sent_them_again(
+    figure: tk.LiveFigure, sent: Sent, until: Until
+) -> None:
+    """A page asks from where it stands; one that holds another run of positions is sent all."""
+    figure.append(np.arange(100), np.arange(100))
+    until(lambda: len(received(sent, figure)[0]) == 100)
+    uid, epoch = figure.data[0].uid, sent[0][0]["traces"][0]["epoch"]
+    for asked, start in ((([epoch, 60]), 60), ([epoch - 1, 60], 0), ([None, -1], 0)):
+        sent.clear()
+        figure._handle_custom_msg({"kind": "here", "from": {uid: asked, "gone": [1, 1]}}, [])
+        until(lambda: bool(sent))
+        assert sent[0][0]["traces"][0]["start"] == start
+
+
+def test_nothing_is_sent_to_nobody(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """Once no page has said for a minute that it is there, points wait in the window."""
+    now = [0.0]
+    figure._streams._lease = Lease(lambda: now[0], idle_since=lambda: 0.0)
+    now[0] = LEASE_S + 1
+    figure.append(np.arange(10), np.arange(10))
+    figure._streams.flush()
+    assert sent == []
+    figure._handle_custom_msg({"kind": "here"}, [])
+    until(lambda: received(sent, figure)[0] == list(range(10)))
+
+
+def test_a_late_page_is_told_a_picture_and_where_it_stands(figure: tk.LiveFigure) -> None:
+    """The state holds few points of a large window, the highest among them, and its position."""
     y = np.zeros(9000)
     y[4567] = 1
     figure.append(np.arange(9000), y)
-    until(lambda: xs(figure))
-    assert len(xs(figure)) <= MOST_POINTS
-    assert max(figure.data[0].y) == 1
+    figure.append([1, 2], [3, 4], trace=1)
+    state = figure.get_state()
+    large, small = state["_widget_data"]
+    shown = np.frombuffer(large["y"]["buffer"], dtype=np.float64)
+    assert len(shown) <= 4000
+    assert shown.max() == 1
+    places = [state["_places"][trace.uid] for trace in figure.data]
+    assert [(place["next"], place["whole"]) for place in places] == [(9000, False), (2, True)]
+    assert np.frombuffer(small["x"]["buffer"]).tolist() == [1, 2]
+
+
+def test_data_set_the_plain_way_replace_what_was_appended(figure: tk.LiveFigure) -> None:
+    """After a trace's y is set by plotly's own means, append goes on after that."""
+    figure.append([1, 2, 3], [1, 2, 3])
+    figure.data[0].update(x=[7, 8], y=[70, 80])
+    assert figure._streams.by_trace == {}
+    figure.append(9, 90)
+    assert (xs(figure), list(figure.data[0].y)) == ([7, 8, 9], [70, 80, 90])
+
+
+def test_traces_may_be_moved_and_removed_while_points_come(figure: tk.LiveFigure) -> None:
+    """Windows belong to their traces, not to places in the figure."""
+    figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
+    figure.data = figure.data[::-1]
+    figure.append({"AAPL": (2, 11), "MSFT": (2, 21)})
+    assert list(figure.data[0].y) == [20, 21]
+    figure.data = figure.data[1:]
+    figure.append(3, 12, trace="AAPL")
+    assert list(figure.data[0].y) == [10, 11, 12]
+    assert len(figure._streams.by_trace) == 1
+
+
+def test_pictures_and_pages_show_the_current_window(figure: tk.LiveFigure) -> None:
+    """What plotly writes, holds what the window holds."""
+    figure.append(pd.date_range("2026-11-23", periods=3, freq="1s"), [1.5, 2.5, 3.5])
+    written = figure.to_dict()["data"][0]
+    assert len(written["x"]) == 3
+    assert "2026-11-23T00:00:02" in figure.to_html(include_plotlyjs=False)
 
 
 def test_the_window_slides_and_can_be_changed(figure: tk.LiveFigure, until: Until) -> None:
@@ -145,10 +266,116 @@ def test_clear_lets_go_of_all_points(figure: tk.LiveFigure, until: Until) -> Non
     assert len(figure.data) == 2
 
 
-def test_times_stay_times(figure: tk.LiveFigure, until: Until) -> None:
-    """Timestamps are drawn as dates, in UTC."""
+def test_times_stay_times(figure: tk.LiveFigure) -> None:
+    """Timestamps are dates on the axis, in UTC, and it says so."""
     figure.append(pd.Timestamp("2026-11-23 10:00", tz="Europe/Berlin"), 1)
-    until(lambda: xs(figure) == ["2026-11-23T09:00:00.000"])
+    assert figure.data[0].x[0] == np.datetime64("2026-11-23T09:00")
+    assert (figure.layout.xaxis.type, figure.layout.xaxis.title.text) == ("date", "UTC")
+
+
+def test_a_title_of_the_users_stays() -> None:
+    """The zone is written only where nothing is."""
+    figure = tk.LiveFigure(data=[go.Scatter()], layout={"xaxis": {"title": {"text": "when"}}})
+    figure.append("2026-11-23T10:00:00Z", 1)
+    assert figure.layout.xaxis.title.text == "when"
+    figure.close()
+
+
+def test_times_are_shown_in_a_zone() -> None:
+    """Of a named zone the clock's time is shown; an hour that comes twice is said on the axis."""
+    figure = tk.LiveFigure(data=[go.Scatter()], tz="America/New_York")
+    figure.append("2026-11-01T05:30:00Z", 1)
+    assert figure.data[0].x[0] == np.datetime64("2026-11-01T01:30")
+    assert figure.layout.xaxis.title.text == "America/New_York"
+    figure.append(["2026-11-01T05:59:00Z", "2026-11-01T06:30:00Z"], [2, 3])
+    assert figure.data[0].x[-1] == np.datetime64("2026-11-01T01:30")
+    assert "an hour comes twice, 2026-11-01 06:30 UTC" in figure.layout.xaxis.title.text
+    figure.close()
+
+
+def test_bars_are_updated_in_place() -> None:
+    """A figure without traces gets candles and volume; the open bar is given again and again."""
+    figure = tk.LiveFigure()
+    figure.append_bars("2026-11-23T10:00:00Z", 1, 3, 0.5, 2, 100)
+    figure.append_bars("2026-11-23T10:00:00Z", 1, 4, 0.5, 3, 150)
+    times = pd.date_range("2026-11-23T10:00", periods=2, freq="1min", tz="UTC")
+    figure.append_bars(times, [1, 3], [5, 4], [0.5, 2], [3, 4], [200, 10])
+    candles, volume = figure.data
+    assert (candles.type, volume.type) == ("candlestick", "bar")
+    assert (list(candles.high), list(candles.close)) == ([5, 4], [3, 4])
+    assert list(volume.y) == [200, 10]
+    assert volume.yaxis == "y2"
+    figure.close()
+
+
+def test_bars_go_to_ohlc_traces_too() -> None:
+    """A trace of type ohlc takes bars, without volume."""
+    figure = tk.LiveFigure(data=[go.Ohlc(name="AAPL")])
+    figure.append_bars([1, 2], [1, 2], [3, 4], [0, 1], [2, 3], trace="AAPL")
+    assert list(figure.data[0].low) == [0, 1]
+    figure.close()
+
+
+def test_other_traces_work_the_plain_way(until: Until) -> None:
+    """A histogram can't be streamed point by point; it is sent whole, and `data` is current."""
+    figure = tk.LiveFigure(data=[go.Box()])
+    sent = []
+    figure._send_plainly = figure._streams._send_plainly = lambda uid, columns: sent.append(columns)
+    figure.append([1, 2], [3, 4])
+    until(lambda: bool(sent))
+    assert sent[-1]["y"].tolist() == list(figure.data[0].y) == [3, 4]
+    figure.close()
+
+
+def test_where_plotly_is_unknown_figures_work_the_plain_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a plotly that is not known, plotly's own page side is kept, and one warning says so."""
+    monkeypatch.setattr(plotlyjs, "MESSAGES", {"_py2js_restyle"})
+    why_not.cache_clear()
+    page_side.cache_clear()
+    try:
+        assert "speaks other messages" in str(why_not())
+        assert page_side() == str(go.FigureWidget._esm)
+        with pytest.warns(UserWarning, match="can't be streamed to point by point"):
+            figure = tk.LiveFigure(data=[go.Scatter()])
+        assert figure._plotly is None
+        plain = tk.LiveFigure()
+        restyled = []
+        figure._streams._send_plainly = lambda uid, columns: restyled.append(columns)
+        figure.append("2026-11-23T10:00:00Z", 1)
+        figure._streams.flush()
+        assert restyled[-1]["x"].tolist() == ["2026-11-23T10:00:00.000"]
+        figure.close()
+        plain.close()
+    finally:
+        why_not.cache_clear()
+        page_side.cache_clear()
+
+
+def test_all_figures_share_one_plotly_js(figure: tk.LiveFigure) -> None:
+    """It is in no figure's own state, and is made anew when it was closed."""
+    other = tk.LiveFigure()
+    assert other._plotly is figure._plotly is plotly_js()
+    assert len(str(figure.get_state()["_esm"])) < 100_000
+    plotly_js().close()
+    assert plotly_js().comm is not None
+    other.close()
+
+
+def test_a_closed_figure_leaves_the_memory(until: Until) -> None:
+    """After close and del nothing holds a figure that has streamed."""
+    figure = tk.LiveFigure(data=[go.Scatter()])
+    figure.append(np.arange(1000), np.arange(1000))
+    gone = weakref.ref(figure)
+    figure.close()
+    del figure
+
+    def is_gone() -> bool:
+        gc.collect()
+        return gone() is None
+
+    until(is_gone)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +385,15 @@ def test_times_stay_times(figure: tk.LiveFigure, until: Until) -> None:
         (lambda f: f.append(1, 1, trace=5), "no trace 5"),
         (lambda f: f.append(1, 1, trace="IBM"), "no trace 'IBM'"),
         (lambda f: setattr(f, "window", 0), "window=0"),
+        (lambda f: f.append("soon", 1), "x='soon' is neither"),
+        (lambda f: f.append(1, "x"), "values must be numbers"),
+        (lambda f: f.append({0: (1, 1), 1: ([1, 2], 1)}), "2 of x and 1 of y"),
+        (lambda f: f.append_bars(1, 1, 1, 1, 1), "no trace for the bars"),
+        (lambda f: f.append_bars(1, 1, 1, 1, 1, trace=0), r"a scatter; its points come by append"),
+        (lambda f: f.append_bars([2, 1], *[[1, 1]] * 4), "must ascend"),
+        (lambda f: f.append_bars([1, 2], *[[1]] * 4), "2 times, and 1, 1, 1, 1 values"),
+        (lambda f: tk.LiveFigure(tz="Mars"), "tz='Mars' is no time zone"),
+        (lambda f: tk.LiveFigure(theme="pink"), "theme='pink' is none"),
     ],
 )
 def test_wrong_input_says_what_is_wrong(
@@ -184,12 +420,3 @@ def test_closing_ends_what_draws_on_it() -> None:
     figure.close()
     assert drawer.stopped == 1
     figure.append({})
-
-
-def test_our_page_side_is_added_to_plotlys() -> None:
-    """This version of plotly exports what our page side builds on."""
-    own, plotlys = str(tk.LiveFigure._esm), str(go.FigureWidget._esm)
-    assert EXPORTS.search(plotlys)
-    assert own.startswith(plotlys[:1000])
-    assert "prototype.remove = function" in own[len(plotlys) :]
-    assert "View.prototype" not in own[len(plotlys) :]

@@ -287,6 +287,11 @@ class Feed:
         """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical."""
         return write_csv(self.frame(), path)
 
+    @property
+    def gap_rows(self) -> list[int]:
+        """Return the row of the log after each gap: where a line is to be broken."""
+        return self._held.gaps.rows()
+
     def chart(
         self,
         kind: str = "line",
@@ -297,7 +302,7 @@ class Feed:
         """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
 
         Args:
-            kind: "line" or "candles".
+            kind: "line", "candles" or "candles+volume".
             symbols: which; all by default, and new ones as they come.
             window: how much is shown: a time such as "5min", or a number of ticks.
             **options: further arguments of `tickerkit.chart.chart`.

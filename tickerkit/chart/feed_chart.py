@@ -9,10 +9,9 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
-from tickerkit.bars import bars
+from tickerkit.bars import bars, interval_ns
 from tickerkit.cells import slot
 from tickerkit.chart.figure import LiveFigure
-from tickerkit.chart.window import plotly_x
 from tickerkit.log import Rows
 from tickerkit.ticks import Array
 
@@ -21,13 +20,13 @@ if TYPE_CHECKING:
 
 __all__ = ["chart"]
 
-LINES_EVERY_S = 0.1
-BARS_EVERY_S = 0.25
+LINES_EVERY_S = 1 / 40
+BARS_EVERY_S = 1 / 20
 MOST_LINES = 20
-MOST_BARS = 500
 MOST_ROWS = 1_000_000
-KINDS = ("line", "candles")
-GRID = "rgba(128,128,128,.25)"
+MOST_SHADES = 20
+OPEN_BARS = 3
+KINDS = ("line", "candles", "candles+volume")
 UNITS = ("price", "percent")
 
 
@@ -39,40 +38,48 @@ def chart(
     *,
     y: str = "price",
     bar: str | float = "5s",
+    tz: str = "UTC",
     height: int = 420,
 ) -> LiveFigure:
     """Return a live figure of a feed's ticks.
 
     A run of the same cell draws into the same figure again. It goes on while the feed does, and
-    ends with it, or when the figure is closed.
+    ends with it, or when the figure is closed. Where the feed has a gap, lines break, and the time
+    of the gap is shaded.
 
     Args:
         feed: the feed.
         kind: "line": a line of prices for each symbol (of one that has only quotes, the middle of
-            bid and ask); "candles": bars of one symbol.
+            bid and ask); "candles": bars of one symbol; "candles+volume": with their volume below.
         symbols: which; by default all, new ones as they come, 20 at most. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
         y: "price", or "percent": each line's change since its first point, so that shares of
             different prices can be compared. Candles show prices.
         bar: length of a bar.
+        tz: the time zone of the axis, such as "America/New_York".
         height: in pixels.
 
     Raises:
-        ValueError: if there is no such kind or y, or `window` is none.
+        ValueError: if there is no such kind, y or time zone, or `window` is none.
     """
+    must_be_known(kind, y)
+    wanted = [symbols] if isinstance(symbols, str) else symbols
+    names = None if wanted is None else tuple(wanted)
+    cell = slot("chart", kind, names, window, y, bar, tz, height)
+    figure: LiveFigure | None = cell.last()
+    if figure is None or figure.comm is None:
+        figure = new_figure(height, tz)
+        cell.fill(figure)
+    draw(feed, figure, kind, names, window, y=y, bar=bar)
+    return figure
+
+
+def must_be_known(kind: str, y: str) -> None:
+    """Refuse a kind or y that is none."""
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is none; pass one of {', '.join(map(repr, KINDS))}")
     if y not in UNITS:
         raise ValueError(f"y={y!r} is none; pass one of {', '.join(map(repr, UNITS))}")
-    wanted = [symbols] if isinstance(symbols, str) else symbols
-    names = None if wanted is None else tuple(wanted)
-    cell = slot("chart", kind, names, window, y, bar, height)
-    figure: LiveFigure | None = cell.last()
-    if figure is None or figure.comm is None:
-        figure = new_figure(height)
-        cell.fill(figure)
-    draw(feed, figure, kind, names, window, y=y, bar=bar)
-    return figure
 
 
 def draw(
@@ -86,50 +93,44 @@ def draw(
     bar: str | float = "5s",
 ) -> None:
     """Have a figure show a feed's ticks, from now on, instead of what it showed."""
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is none; pass one of {', '.join(map(repr, KINDS))}")
-    if y not in UNITS:
-        raise ValueError(f"y={y!r} is none; pass one of {', '.join(map(repr, UNITS))}")
+    must_be_known(kind, y)
     lines = kind == "line"
     figure.end()
     figure.data = ()
-    figure.clear()
-    figure.window = window if lines else MOST_BARS
+    figure.window = window
+    figure.follow = True
     percent = lines and y == "percent"
-    figure.update_yaxes(
-        tickformat="+.2f" if percent else ",.2f", ticksuffix=" %" if percent else ""
+    figure.update_layout(
+        yaxis={
+            "tickformat": "+.2f" if percent else ",.2f",
+            "ticksuffix": " %" if percent else "",
+            "domain": [0, 1],
+        },
+        xaxis={"anchor": "y"},
+        shapes=[],
     )
     view = (
-        _Lines(figure, symbols, percent=percent)
+        _Lines(feed, figure, symbols, percent=percent)
         if lines
-        else _Candles(figure, symbols, window, bar)
+        else _Candles(figure, symbols, bar, volume=kind == "candles+volume")
     )
     reader = feed.log.reader(max(feed.log.first, feed.log.next - MOST_ROWS))
     every_s = LINES_EVERY_S if lines else BARS_EVERY_S
     figure.draws(feed.follow(view.take, reader=reader, every_s=every_s, name="tickerkit chart"))
 
 
-def new_figure(height: int) -> LiveFigure:
+def new_figure(height: int, tz: str = "UTC") -> LiveFigure:
     """Return an empty figure with an axis of time."""
-    # Grey on nothing is readable on a light page and on a dark one.
-    axis = {"gridcolor": GRID, "zerolinecolor": GRID, "linecolor": GRID, "automargin": True}
     layout = {
         "height": height,
         "autosize": True,
-        "margin": {"l": 50, "r": 20, "t": 30, "b": 40},
-        "paper_bgcolor": "rgba(0,0,0,0)",
-        "plot_bgcolor": "rgba(0,0,0,0)",
-        "font": {"color": "#808080"},
+        "margin": {"l": 50, "r": 70, "t": 30, "b": 40},
         "hovermode": "x unified",
-        "hoverlabel": {"font": {"color": "#202020"}, "bgcolor": "rgba(250,250,250,.95)"},
         "showlegend": True,
-        "legend": {"orientation": "h", "y": 1.02, "yanchor": "bottom"},
-        "xaxis": {**axis, "type": "date", "title": {"text": "UTC", "font": {"size": 11}}},
-        "yaxis": axis,
-        # What the user has zoomed to stays through updates.
-        "uirevision": "tickerkit",
+        "xaxis": {"type": "date", "automargin": True},
+        "yaxis": {"automargin": True},
     }
-    figure = LiveFigure(layout=layout)
+    figure = LiveFigure(layout=layout, tz=tz)
     figure._config = {**figure._config, "responsive": True, "displaylogo": False}
     return figure
 
@@ -142,13 +143,17 @@ def _label(symbol: str) -> str:
 class _Lines:
     """Draws a line for each symbol."""
 
-    def __init__(self, figure: LiveFigure, symbols: Sequence[str] | None, *, percent: bool) -> None:
+    def __init__(
+        self, feed: Feed, figure: LiveFigure, symbols: Sequence[str] | None, *, percent: bool
+    ) -> None:
+        self.feed = feed
         self.figure = figure
         self.symbols = symbols
         self._percent = percent
         self._first: dict[int, float] = {}
         self._priced: set[int] = set()
         self._trace: dict[int, int] = {}
+        self._shaded: list[np.datetime64] = []
 
     def take(self, rows: Rows) -> None:
         """Append what is new; in the follower's thread."""
@@ -161,19 +166,23 @@ class _Lines:
         self._priced.update(np.unique(codes[trades]).tolist())
         middle = self._middle(rows)
         times = rows.array("time").view("datetime64[ns]")
+        holes = [row - rows.start for row in self.feed.gap_rows if rows.start <= row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
         for code in np.unique(codes[there]).tolist():
             line = prices if code in self._priced else middle
-            chosen = (codes == code) & ~np.isnan(line)
-            index = self._trace_of(rows, code) if chosen.any() else None
+            chosen = np.flatnonzero((codes == code) & ~np.isnan(line))
+            index = self._trace_of(rows, code) if len(chosen) else None
             if index is not None:
                 values = line[chosen]
                 if self._percent:
                     first = self._first.setdefault(code, float(values[0]))
                     values = (values / first - 1) * 100
-                points[index] = (times[chosen], values)
+                points[index] = _broken(times[chosen], values, np.searchsorted(chosen, holes))
         if points:
-            self.figure.append_now(points)
+            self.figure.append(points)
+        for hole in holes:
+            self._shade(rows, hole, times)
+        self._unshade()
 
     def _middle(self, rows: Rows) -> Array:
         if not {"bid", "ask"} <= set(rows.names()):
@@ -190,36 +199,65 @@ class _Lines:
             self._trace[code] = len(self._trace)
         return self._trace[code]
 
+    def _shade(self, rows: Rows, hole: int, times: Array) -> None:
+        before = rows.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
+        if len(before):
+            self.figure.shade(before.view("datetime64[ns]")[0], times[hole])
+            self._shaded.append(times[hole])
+
+    def _unshade(self) -> None:
+        """Take away what has left the window: a figure without shapes is drawn at less cost."""
+        if not self._shaded or not self._trace:
+            return
+        oldest = self.figure.oldest()
+        gone = int(np.sum(np.array(self._shaded) < oldest))
+        gone = max(gone, len(self._shaded) - MOST_SHADES)
+        if gone:
+            del self._shaded[:gone]
+            self.figure.layout.shapes = self.figure.layout.shapes[gone:]
+
+
+def _broken(times: Array, values: Array, holes: Array) -> tuple[Array, Array]:
+    """Return points with a NaN before each of those that come first after a hole."""
+    holes = np.unique(holes[holes < len(times)])
+    return np.insert(times, holes, times[holes]), np.insert(values, holes, np.nan)
+
 
 class _Candles:
     """Draws the bars of one symbol."""
 
     def __init__(
-        self, figure: LiveFigure, symbols: Sequence[str] | None, window: int | str, bar: str | float
+        self, figure: LiveFigure, symbols: Sequence[str] | None, bar: str | float, *, volume: bool
     ) -> None:
         self.figure = figure
         self.symbol = symbols[0] if symbols else None
         self._bar = bar
-        span = pd.Timedelta(window) if isinstance(window, str) else None
-        step = pd.Timedelta(bar) if isinstance(bar, str) else pd.Timedelta(seconds=bar)
-        self._most = min(MOST_BARS, int(window) if span is None else max(int(span / step), 1))
-        self._start: int | None = None
+        self._length = np.timedelta64(interval_ns(bar), "ns")
+        self._volume = volume
+        self._row = 0
+        self._open: np.datetime64 | None = None
 
     def take(self, rows: Rows) -> None:
-        """Draw the newest bars anew, from where the oldest one shown began."""
+        """Put in the bars that changed, the last ones; in the follower's thread."""
+        if not len(rows):
+            return
         log = rows.log
         if self.symbol is None:
             self.symbol = log.symbols()[0]
         if not self.figure.data:
-            self.figure.add_trace(go.Candlestick(name=_label(self.symbol)))
-            self.figure.update_layout(xaxis_rangeslider_visible=False)
-        start = max(log.first, log.next - MOST_ROWS) if self._start is None else self._start
-        newest = log.rows(start)
+            self.figure.add_candles(_label(self.symbol), volume=self._volume)
+        newest = log.rows(max(self._row, rows.start if self._open is None else self._row))
         frame = bars(newest, self._bar, self.symbol)
-        if len(frame) > 2 * self._most:
-            cut = frame.index[-self._most].value
-            self._start = newest.start + int(np.argmax(newest.array("time") >= cut))
-        frame = frame.iloc[-self._most :]
-        x = plotly_x(pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy())
-        columns = {name: frame[name].to_numpy() for name in ("open", "high", "low", "close")}
-        self.figure.replace({"x": x, **columns})
+        times = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
+        # What is older than the bars still open is not complete in these rows: late ticks.
+        kept = slice(0 if self._open is None else int(np.searchsorted(times, self._open)), None)
+        if not len(times[kept]):
+            return
+        opens, highs, lows, closes = (
+            frame[name].to_numpy()[kept] for name in ("open", "high", "low", "close")
+        )
+        volume = frame["volume"].to_numpy()[kept] if self._volume else None
+        self.figure.append_bars(times[kept], opens, highs, lows, closes, volume)
+        self._open = times[-1] - (OPEN_BARS - 1) * self._length
+        ticks = newest.array("time").view("datetime64[ns]")
+        self._row = newest.start + int(np.argmax(ticks >= self._open))

@@ -1,27 +1,319 @@
-// What LiveFigure adds to the page side of plotly's FigureWidget. This text is put after plotly's
-// own module, where `View` stands for its FigureView (figure.py finds out under what name).
-{
-  const { perform_render: render, remove } = View.prototype;
-  const answers = Object.getOwnPropertyNames(View.prototype).filter((name) => name.startsWith("do_"));
+// The page side of a LiveFigure: its state, the same for all views, and the way to the kernel.
 
-  // A figure fills the width of its cell, now and whenever that changes. At its first drawing the
-  // page does not know the width yet, and plotly takes 700 pixels.
-  View.prototype.perform_render = function () {
-    // In a row of widgets too it takes the room there is, and no more.
-    Object.assign(this.el.style, { flex: "1 1 auto", minWidth: "0" });
-    render.call(this);
-    this.watch = new ResizeObserver(() => {
-      if (this.el.offsetParent && this.el._fullLayout) this.autosizeFigure();
+import { Series } from "./series.js";
+import { APPLY, decode, difference, encode, numbers, pack, setPath } from "./protocol.js";
+import { isFixed } from "./scale.js";
+import { View } from "./view.js";
+
+const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
+const HERE_EVERY_MS = 20_000;
+const ASK_EVERY_MS = 250;
+const SAVED_POINTS = 4000;
+
+/** One LiveFigure of a kernel. */
+class Figure {
+  constructor(model) {
+    this.model = model;
+    this.views = new Set();
+    this.heldAt = null;
+    this.load();
+    for (const name of STATE) {
+      model.on(`change:${name}`, () => this.reload());
+    }
+    for (const kind of Object.keys(APPLY)) {
+      model.on(`change:_py2js_${kind}`, () => this.apply(kind, model.get(`_py2js_${kind}`)));
+    }
+    if (!this.following) this.turn(false);
+    model.on("change:_follow", () => this.turn(model.get("_follow")));
+    model.on("msg:custom", (content, buffers) => this.receive(content, buffers));
+  }
+
+  get live() {
+    return this.model.get("_live") ?? {};
+  }
+
+  /** The theme to draw in; null once the user has set a template. */
+  get theme() {
+    return this.ownTemplate ? null : this.live.theme;
+  }
+
+  get following() {
+    return this.model.get("_follow") !== false;
+  }
+
+  /** How many points have come, in all. */
+  get count() {
+    let count = 0;
+    for (const series of this.series.values()) count += series.next;
+    return count;
+  }
+
+  /** Take data, layout and the pictures of the windows from the model's state. */
+  load() {
+    this.data = decode(this.model.get("_widget_data") ?? []);
+    this.layout = decode(this.model.get("_widget_layout") ?? {});
+    // plotly itself sends its default template at first; the state says whether it is the user's.
+    this.ownTemplate = false;
+    this.series = new Map();
+    for (const [uid, place] of Object.entries(this.model.get("_places") ?? {})) {
+      const trace = this.data.find((each) => each.uid === uid);
+      if (!trace || !place.names) continue;
+      const series = new Series(place.names);
+      const columns = Object.fromEntries(
+        ["x", ...place.names].map((name) => [name, Float64Array.from(trace[name] ?? [])]),
+      );
+      series.reset(place.epoch, place.next - columns.x.length);
+      series.write(series.first, columns);
+      series.coarse = !place.whole;
+      this.series.set(uid, series);
+    }
+    this.keepSaved();
+  }
+
+  /** Load once for all the parts of a state that come together. */
+  reload() {
+    if (this.loading) return;
+    this.loading = true;
+    queueMicrotask(() => {
+      this.loading = false;
+      this.load();
+      for (const view of this.views) view.restart();
+      if (this.views.size) this.ask();
     });
-    this.watch.observe(this.el);
-  };
+  }
 
-  // A view that is gone must answer no more. plotly leaves it listening; it fails at the next
-  // message, and its error keeps that message from the view that took its place: a cell that was
-  // run again would show a figure that stands still.
-  View.prototype.remove = function () {
-    for (const name of answers) this[name] = () => {};
-    this.watch?.disconnect();
-    remove.call(this);
-  };
+  /** Have the model's state, which is saved with the notebook, be as the figure is when saved. */
+  keepSaved() {
+    const saved = this.model.get("_widget_data");
+    if (!Array.isArray(saved)) return;
+    saved.length = 0;
+    for (const trace of this.data) {
+      const series = this.series.get(trace.uid);
+      const streamed = series ? ["x", ...series.names] : [];
+      const entry = {};
+      for (const [name, value] of Object.entries(trace)) {
+        if (!streamed.includes(name)) entry[name] = encode(value);
+      }
+      for (const name of streamed) {
+        // As a getter: at no cost while points come, and right when it is read.
+        const get = () => pack(series.thin(SAVED_POINTS)[name]);
+        Object.defineProperty(entry, name, { enumerable: true, configurable: true, get });
+      }
+      saved.push(entry);
+    }
+    const layout = this.model.get("_widget_layout");
+    for (const key of Object.keys(layout)) delete layout[key];
+    Object.assign(layout, encode(this.layout));
+  }
+
+  // --- from Python --------------------------------------------------------------------------
+
+  /** Take one of plotly's messages: into data and layout, then into each view. */
+  async apply(kind, raw) {
+    if (!raw) return;
+    const message = decode(raw);
+    this.dropReplaced(kind, message);
+    APPLY[kind](this, message);
+    this.notice(kind, message);
+    this.keepSaved();
+    if (kind === "removeLayoutProps" || kind === "removeTraceProps") return;
+    const done = [...this.views].map((view) => view.apply(kind, message));
+    await Promise.all(done);
+    this.report(message);
+  }
+
+  /** Notice what Python says about the template and about what live axes show. */
+  notice(kind, message) {
+    const changes = { relayout: message.relayout_data, update: message.layout_data }[kind] ?? {};
+    const paths = Object.keys(changes);
+    if (message.source_view_id) return;
+    if (paths.some((path) => path.startsWith("template"))) this.ownTemplate = true;
+    const live = this.liveAxes();
+    const names = paths.map((path) => path.split(".")[0]);
+    const fixed = names.some((key) => key.startsWith("x") && live.has(key) && isFixed(this.layout[key]));
+    if (fixed && paths.some((path) => path.includes("range") || changes[path]?.range)) this.follow(false);
+  }
+
+  /** Let go of the series of traces that are gone, or whose data were set the plain way. */
+  dropReplaced(kind, message) {
+    const changes = kind === "restyle" ? message.restyle_data : kind === "update" && message.style_data;
+    if (changes && Object.keys(changes).some((path) => this.isData(path))) {
+      const named = kind === "restyle" ? message.restyle_traces : message.style_traces;
+      for (const index of [named ?? this.data.keys()].flat()) {
+        for (const each of typeof index === "number" ? [index] : index) {
+          this.series.delete(this.data[each]?.uid);
+        }
+      }
+    }
+    if (kind === "deleteTraces") {
+      for (const index of message.delete_inds) this.series.delete(this.data[index]?.uid);
+    }
+  }
+
+  isData(path) {
+    return ["x", "y", "open", "high", "low", "close"].includes(path.split(/[.[]/)[0]);
+  }
+
+  /** Take points that were appended; ask where some are missing. */
+  receive(content, buffers) {
+    if (content.kind === "freeze") return void [...this.views][0]?.picture();
+    if (content.kind !== "points") return;
+    let turn = 0;
+    let missing = false;
+    let fresh = false;
+    for (const { uid, epoch, start, first, names } of content.traces) {
+      let series = this.series.get(uid);
+      const columnNames = names ?? series?.names ?? ["y"];
+      const columns = {};
+      for (const name of ["x", ...columnNames]) columns[name] = numbers(buffers[turn++]);
+      const whole = start === first;
+      if (whole && (series?.epoch !== epoch || series.coarse || start > series.next)) {
+        series = new Series(names);
+        series.reset(epoch, start);
+        fresh ||= !this.series.has(uid);
+        this.series.set(uid, series);
+      } else if (!series || series.epoch !== epoch || start > series.next || start < series.first) {
+        missing = true;
+        continue;
+      }
+      series.write(start, columns);
+      // While the chart holds still, what it shows stays, up to another window's worth.
+      const spare = this.following ? 0 : series.next - first;
+      if (!series.coarse) series.trim(first - spare);
+    }
+    if (fresh) this.keepSaved();
+    if (missing) this.ask();
+    for (const view of this.views) view.schedule();
+  }
+
+  // --- to Python ----------------------------------------------------------------------------
+
+  send(content, buffers) {
+    this.model.send(content, undefined, buffers);
+  }
+
+  /** Say that a view is there, and from where on each trace's points are wanted. */
+  ask() {
+    const now = performance.now();
+    if (now - (this.askedAt ?? -Infinity) < ASK_EVERY_MS) {
+      this.asking ??= setTimeout(() => this.ask(), ASK_EVERY_MS);
+      return;
+    }
+    clearTimeout(this.asking);
+    this.asking = undefined;
+    this.askedAt = now;
+    const from = {};
+    for (const trace of this.data) {
+      const series = this.series.get(trace.uid);
+      from[trace.uid] = series && !series.coarse ? [series.epoch, series.next] : [null, -1];
+    }
+    this.send({ kind: "here", from });
+  }
+
+  /** Set a trait; Python hears of it. */
+  tell(name, value) {
+    this.model.set(name, encode(value));
+    this.model.save_changes();
+  }
+
+  /** Tell Python what Plotly has filled in, after a change of its own; once for all views. */
+  report(message) {
+    const view = [...this.views].find((each) => each.plot?._fullData);
+    if (!view) return;
+    if (message.trace_edit_id !== undefined) {
+      const deltas = this.data.map((known, index) => {
+        const full = view.plot._fullData.find((each) => each.index === index);
+        const series = this.series.get(known.uid);
+        const delta = difference(full, view.plot.data[index], known);
+        for (const name of series ? ["x", ...series.names, "name", "hovertemplate"] : []) {
+          delete delta[name];
+        }
+        return { ...delta, uid: known.uid };
+      });
+      this.tell("_js2py_traceDeltas", { trace_deltas: deltas, trace_edit_id: message.trace_edit_id });
+    }
+    if (message.layout_edit_id !== undefined) {
+      // Empty: plotly's own is lost on the way. It ends the edit, so that on_edits_completed calls.
+      this.tell("_js2py_layoutDelta", { layout_delta: {}, layout_edit_id: message.layout_edit_id });
+    }
+  }
+
+  // --- follow and hold ----------------------------------------------------------------------
+
+  /** The axes, by their names in a layout, on which points are streamed. */
+  liveAxes() {
+    const axes = new Set();
+    for (const trace of this.data) {
+      if (!this.series.has(trace.uid)) continue;
+      axes.add(`xaxis${(trace.xaxis ?? "x").slice(1)}`).add(`yaxis${(trace.yaxis ?? "y").slice(1)}`);
+    }
+    return axes;
+  }
+
+  /** Hold still, or follow; from Python, a zoom or the chip. */
+  turn(following) {
+    this.heldAt = following ? null : (this.heldAt ?? { count: this.count, time: new Date() });
+    if (following) this.release();
+    for (const view of this.views) view.turned(following);
+  }
+
+  /** Let go of the ranges that a user's zoom has set, here and in Python. */
+  release() {
+    const changes = {};
+    for (const key of this.liveAxes()) {
+      if (!this.layout[key]?.range) continue;
+      changes[`${key}.autorange`] = true;
+      setPath(this.layout, `${key}.range`, null);
+      setPath(this.layout, `${key}.autorange`, true);
+    }
+    if (!Object.keys(changes).length) return;
+    this.keepSaved();
+    this.tell("_js2py_relayout", { relayout_data: changes, source_view_id: "all" });
+  }
+
+  /** Hold or follow, as a user in the page wishes. */
+  follow(following) {
+    if (this.following === following) return void this.turn(following);
+    this.tell("_follow", following);
+  }
+
+  // --- views --------------------------------------------------------------------------------
+
+  add(view) {
+    this.views.add(view);
+    this.beat ??= setInterval(() => this.isSeen && this.send({ kind: "here" }), HERE_EVERY_MS);
+    this.onShow ??= () => this.isSeen && this.ask();
+    document.addEventListener("visibilitychange", this.onShow);
+    this.ask();
+  }
+
+  get isSeen() {
+    return document.visibilityState === "visible" && this.views.size > 0;
+  }
+
+  remove(view) {
+    this.views.delete(view);
+    if (this.views.size) return;
+    clearInterval(this.beat);
+    this.beat = undefined;
+    document.removeEventListener("visibilitychange", this.onShow);
+  }
 }
+
+export default () => {
+  let figure;
+  return {
+    // At once, and without Plotly: later messages of a model that takes long to begin are dropped.
+    initialize({ model }) {
+      figure = new Figure(model);
+    },
+    render({ el }) {
+      const view = new View(figure, el);
+      figure.add(view);
+      return () => {
+        figure.remove(view);
+        view.remove();
+      };
+    },
+  };
+};

@@ -5,37 +5,30 @@ from __future__ import annotations
 import functools
 import re
 import threading
-import time
-from collections.abc import Callable, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Mapping
 from copy import deepcopy
-from importlib import resources
 from typing import Any, Protocol
 
+import ipywidgets
 import numpy as np
 import plotly.graph_objects as go
+import plotly.io as pio
+import traitlets
 
-from tickerkit.chart.window import Window, as_x, plotly_x
+from tickerkit.chart.clock import Clock
+from tickerkit.chart.freezing import Displays
+from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
+from tickerkit.chart.streams import Stream, Streams
+from tickerkit.chart.window import BAR, LINE, TIME, Window, as_x
+from tickerkit.ticks import Array
 
 __all__ = ["LiveFigure"]
 
-EXPORTS = re.compile(r"export\s*\{[^}]*?([\w$]+) as FigureView\b[^}]*\}")
-EVERY_S = 0.1
-MOST_POINTS = 2000
-
-
-def _page_side() -> Any:
-    """Return plotly's module for the page with ours after it, or plotly's alone.
-
-    Ours only adds to what plotly exports. Where a version exports something else, its own is used
-    as it is. As text, since a path would keep every figure in memory for ever.
-    """
-    plotlys = go.FigureWidget._esm
-    bundle = str(plotlys)
-    found = EXPORTS.search(bundle, max(len(bundle) - 20_000, 0))
-    if found is None:
-        return plotlys
-    ours = (resources.files(__package__) / "figure.js").read_text("utf-8")
-    return f"{bundle}\n{ours.replace('View.prototype', f'{found[1]}.prototype')}"
+BARS = ("candlestick", "ohlc")
+LINES = ("scatter", "scattergl", "bar")
+DATA = {"x", "y", *BAR}
+THEMES = ("auto", "light", "dark")
 
 
 class Stoppable(Protocol):
@@ -48,64 +41,109 @@ class Stoppable(Protocol):
 class LiveFigure(go.FigureWidget):  # type: ignore[misc]
     """A plotly `FigureWidget` with one method more: `append`.
 
-    Everything of plotly's works on it as before. What is appended gathers, and is drawn at most 10
-    times a second and with at most 2,000 points for each trace: of more, the lowest and highest
-    of each stretch, so that no spike is lost. One thread sends, and a lock makes changes from
-    other threads wait for each other.
+    Everything of plotly's works on it as before. Only new points travel to the page, which holds
+    the window and draws it once a frame: as lines through the first, lowest, highest and last
+    point of each pixel column, which is what plotly would draw of all of them. So an update costs
+    the same at any window, and zooming in shows every point, without asking the kernel. While the
+    user looks at a part, the chart holds still; a double click follows again.
+
+    Points of scatter (lines, steps, markers, areas), bar, candlestick and OHLC traces stream like
+    this. To other traces with x and y `append` works the plain way: it sends at most 2,000 points
+    ten times a second. So it does everywhere where plotly's version is one that tickerkit does not
+    know; a warning says so.
+
+    One thread sends, at most 60 times a second, 20 times when there are more than three figures.
+    What no page takes is not kept. A lock makes changes from several threads wait for each other.
 
     Args:
         data: traces, as for `FigureWidget`; points they have are the first of their windows.
         layout: as for `FigureWidget`.
         window: how much of each trace is kept: a number of points, or a time such as "5min"
             before the newest x (of numbers: so many seconds).
+        tz: the time zone that times are shown in, such as "America/New_York"; said on the axis.
+            Times without a zone count as UTC.
+        theme: "auto" follows the page's theme, light or dark, where no template is set; or "light"
+            or "dark".
+        labels: whether the newest values are shown at the right edge and in the legend.
         **options: as for `FigureWidget`.
+
+    Raises:
+        ValueError: if window, tz or theme are none that there are.
 
     Example:
         >>> fig = tk.LiveFigure(data=[{"type": "scatter", "name": "AAPL"}], window=10_000)
         >>> fig.append(datetime.now(UTC), 187.25)
     """
 
-    _esm = _page_side()
+    _esm = page_side()
+    _plotly = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
+        sync=True, **ipywidgets.widget_serialization
+    )
+    _places = traitlets.Dict().tag(sync=True)
+    _live = traitlets.Dict().tag(sync=True)
+    _follow = traitlets.Bool(True).tag(sync=True)
 
     def __init__(
         self,
         data: Any = None,
         layout: Any = None,
         window: int | str = 100_000,
+        *,
+        tz: str = "UTC",
+        theme: str = "auto",
+        labels: bool = True,
         **options: Any,
     ) -> None:
+        if theme not in THEMES:
+            raise ValueError(f"theme={theme!r} is none; pass one of {', '.join(map(repr, THEMES))}")
         # Before plotly's own start, which already sends.
-        self.__dict__["_lock"] = threading.RLock()
-        self.__dict__["_windows"] = {}
+        lock = threading.RLock()
+        self.__dict__["_lock"] = lock
+        self.__dict__["_clock"] = Clock(tz)
+        self.__dict__["_theme"] = theme
+        self.__dict__["_labels"] = labels
+        self.__dict__["_streams"] = Streams(window, lock, self._send_points, self._send_plainly)
+        self.__dict__["_drawers"] = []
+        self.__dict__["_displays"] = Displays()
+        if why_not():
+            _warn_once()
         super().__init__(data, layout, **options)
-        self._window_size: int | str = window
-        Window(window)
-        self._dirty = threading.Event()
-        self._sender: threading.Thread | None = None
-        self._sent_at = 0.0
-        self._drawers: list[Stoppable] = []
-        for index, trace in enumerate(self.data):
-            if getattr(trace, "x", None) is not None and getattr(trace, "y", None) is not None:
-                self._window_of(index).add(as_x(trace.x), np.asarray(trace.y, dtype=np.float64))
+        self.on_msg(self._heard)
+        # plotly sends its own before it has data, or not at all before the figure is shown.
+        self.send_state(["_widget_data", "_widget_layout", "_places", "_live"])
+
+    @traitlets.default("_plotly")
+    def _default_plotly(self) -> Any:
+        return None if why_not() else plotly_js()
 
     @property
     def window(self) -> int | str:
         """How much of each trace is kept; may be set: a smaller one lets the oldest points go."""
-        return self._window_size
+        size: int | str = self._streams.size
+        return size
 
     @window.setter
     def window(self, size: int | str) -> None:
         Window(size)  # refuses what is no window, before anything is changed
         with self._lock:
-            for index, old in list(self._windows.items()):
-                new = Window(size)
-                new.add(*old.points())
-                self._windows[index] = new
-            self._window_size = size
-        self._touch()
+            self._streams.resize(size)
+            self._show_all()
+
+    @property
+    def follow(self) -> bool:
+        """Whether the chart moves with the newest points; may be set, and is when a user zooms."""
+        return bool(self._follow)
+
+    @follow.setter
+    def follow(self, following: bool) -> None:
+        with self._lock:
+            self._follow = bool(following)
 
     def append(self, x: Any, y: Any = None, trace: int | str = 0) -> None:
         """Append points; returns at once, from any thread.
+
+        Nothing is lost under load: what can't be sent yet gathers, and is drawn with the next
+        frame. If anything of the input is wrong, nothing of it is appended.
 
         Args:
             x: an array or a scalar, of numbers or times; or a dict of (x, y) by trace.
@@ -113,28 +151,99 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             trace: the trace's index or name.
 
         Raises:
-            ValueError: if x and y differ in length, or there is no such trace.
-        """
-        self._add(x if isinstance(x, Mapping) else {trace: (x, y)})
-        self._touch()
+            ValueError: if x and y differ in length, there is no such trace, it is one of bars of
+                open, high, low and close, or x is neither of numbers nor of times.
 
-    def append_now(self, points: Mapping[int | str, tuple[Any, Any]]) -> None:
-        """Append points by trace and draw in this thread, for a thread that paces itself."""
-        self._add(points)
-        self._draw()
+        Example:
+            >>> fig.append({"AAPL": (times, prices), "MSFT": (now, 402.5)})
+        """
+        points = x if isinstance(x, Mapping) else {trace: (x, y)}
+        ready = []
+        for name, (some_x, some_y) in points.items():
+            xs, ys = as_x(some_x), _numbers(some_y, name)
+            if len(xs) != len(ys):
+                raise ValueError(f"trace {name!r}: {len(xs)} of x and {len(ys)} of y; pass as many")
+            ready.append((name, xs, {"y": ys}))
+        with self._lock:
+            streams = [self._stream(self._index(name), LINE) for name, _, _ in ready]
+            shown = [
+                self._to_show(stream, xs) for stream, (_, xs, _) in zip(streams, ready, strict=True)
+            ]
+            for stream, xs, (_, _, columns) in zip(streams, shown, ready, strict=True):
+                if len(xs):
+                    self._streams.changed(stream, stream.window.add(xs, columns))
+            self._show(streams)
+
+    def append_bars(
+        self,
+        time: Any,
+        open: Any,  # noqa: A002
+        high: Any,
+        low: Any,
+        close: Any,
+        volume: Any = None,
+        trace: int | str | None = None,
+    ) -> None:
+        """Append bars, or put newer ones in the place of those of the same time.
+
+        So the bar that is still open is updated in place by giving it again. Returns at once, from
+        any thread.
+
+        Args:
+            time: an array or a scalar: when each bar starts, ascending.
+            open: as many numbers; so `high`, `low`, `close`.
+            high: see `open`.
+            low: see `open`.
+            close: see `open`.
+            volume: as many numbers; they go to the figure's first trace of type bar.
+            trace: index or name of a candlestick or OHLC trace; by default the first. A figure
+                without one gets one, and bars of the volume below it.
+
+        Raises:
+            ValueError: if they differ in length or don't ascend, or there is no such trace.
+
+        Example:
+            >>> fig = tk.LiveFigure()
+            >>> fig.append_bars("2026-11-23 10:00", 187.2, 187.9, 187.1, 187.4, volume=1200)
+        """
+        xs = as_x(time)
+        values = (open, high, low, close) if volume is None else (open, high, low, close, volume)
+        columns = [_numbers(each, trace) for each in values]
+        if any(len(each) != len(xs) for each in columns):
+            lengths = ", ".join(str(len(each)) for each in columns)
+            raise ValueError(f"{len(xs)} times, and {lengths} values; pass as many of each")
+        if not len(xs):
+            return
+        if len(xs) > 1 and not (xs[1:] > xs[:-1]).all():
+            raise ValueError("bars must ascend in time; sort them, and give each time once")
+        with self._lock:
+            index = self._bars_index(trace)
+            ready = [(self._stream(index, BAR), dict(zip(BAR, columns, strict=False)))]
+            if volume is not None:
+                volumes = self._index_of_type(("bar",), "volume")
+                ready.append((self._stream(volumes, LINE), {"y": columns[4]}))
+            shown = [self._to_show(stream, xs) for stream, _ in ready]
+            for (stream, named), xs in zip(ready, shown, strict=True):
+                self._streams.changed(stream, stream.window.merge(xs, named))
+            self._show([stream for stream, _ in ready])
 
     def clear(self) -> None:
         """Let go of all points; the traces stay."""
         with self._lock:
-            self._windows.clear()
-            for index in range(len(self.data)):
-                self._window_of(index)
-        self._touch()
+            for index, props in enumerate(self._data):
+                if props.get("type", "scatter") in (*LINES, *BARS):
+                    self._stream(index, BAR if props.get("type") in BARS else LINE)
+            self._streams.clear()
+            self._show_all()
 
-    def replace(self, restyle: Mapping[str, Any], trace: int = 0) -> None:
-        """Set whole arrays of a trace at once, under the figure's lock; from any thread."""
-        with self._lock:
-            self.plotly_restyle({name: [values] for name, values in restyle.items()}, trace)
+    def freeze(self) -> None:
+        """Put a static picture in the place of the figure, wherever it is shown, and close it.
+
+        The picture is made by a page that shows the figure, as it is there; so it comes when the
+        cell has ended. Where no page answers within 5 seconds, plotly's own static form is shown.
+        """
+        self.end()
+        self._displays.freeze(self)
 
     def draws(self, drawer: Stoppable) -> None:
         """Tell what draws on the figure, to be stopped when it is closed or drawn on anew."""
@@ -142,88 +251,244 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
 
     def end(self) -> None:
         """Stop what draws on the figure; it stays as it is."""
-        drawers, self._drawers = self._drawers, []
+        drawers = self._drawers[:]
+        del self._drawers[: len(drawers)]
         for drawer in drawers:
             drawer.stop()
 
     def close(self) -> None:
-        """Close the widget, and end what draws on it."""
+        """Close the widget, and end what draws on it. Deleted too, it leaves the memory."""
+        if "_displays" not in self.__dict__:
+            return  # it was refused by its arguments, and never came to be
         self.end()
         with self._lock:
+            self._streams.close()
             super().close()
 
-    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
-        """Return what a page is told: as things are now, so that a reloaded page is right."""
-        with self._lock:
-            if key is None and "_layout_obj" in self.__dict__:
-                # plotly keeps these as they were when the figure was last shown. Set past the
-                # traits: the pages that have followed need no message.
-                self._trait_values["_widget_data"] = deepcopy(self._data)
-                self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
-            return super().get_state(key, drop_defaults)
-
-    # --- drawing ------------------------------------------------------------------------------
+    # --- windows ------------------------------------------------------------------------------
 
     def _index(self, trace: int | str) -> int:
-        names = [each.name for each in self.data]
+        names = [props.get("name") for props in self._data]
         if isinstance(trace, str) and trace in names:
             return names.index(trace)
         if isinstance(trace, int) and -len(names) <= trace < len(names):
             return trace % len(names)
         raise ValueError(f"there is no trace {trace!r}; the figure has {names}")
 
-    def _window_of(self, index: int) -> Window:
-        if index not in self._windows:
-            self._windows[index] = Window(self._window_size)
-        window: Window = self._windows[index]
-        return window
+    def _index_of_type(self, types: Iterable[str], what: str) -> int:
+        for index, props in enumerate(self._data):
+            if props.get("type", "scatter") in types:
+                return index
+        raise ValueError(f"the figure has no trace for the {what}; add one of {' or '.join(types)}")
 
-    def _add(self, points: Mapping[int | str, tuple[Any, Any]]) -> None:
-        ready = []
-        for name, (some_x, some_y) in points.items():
-            xs, ys = as_x(some_x), np.atleast_1d(np.asarray(some_y, dtype=np.float64))
-            if len(xs) != len(ys):
-                raise ValueError(f"trace {name!r}: {len(xs)} of x and {len(ys)} of y; pass as many")
-            ready.append((self._index(name), xs, ys))
-        with self._lock:
-            for index, xs, ys in ready:
-                self._window_of(index).add(xs, ys)
+    def _bars_index(self, trace: int | str | None) -> int:
+        if trace is not None:
+            return self._index(trace)
+        if not self._data:
+            self.add_candles()
+        return self._index_of_type(BARS, "bars")
 
-    def _touch(self) -> None:
-        """See that a thread will draw; it ends when there is nothing more to draw."""
-        self._dirty.set()
-        with self._lock:
-            if self._sender is None:
-                self._sender = threading.Thread(
-                    target=self._draw_while_dirty, name="tickerkit figure", daemon=True
-                )
-                self._sender.start()
+    def add_candles(self, name: str = "price", *, volume: bool = True) -> None:
+        """Add a trace of candles, and below it one of their volume with the same x axis."""
+        traces: list[Any] = [go.Candlestick(name=name)]
+        layout: dict[str, Any] = {"xaxis": {"rangeslider": {"visible": False}}}
+        if volume:
+            grey = {"color": "rgba(128,128,128,.6)"}
+            traces.append(go.Bar(name="volume", yaxis="y2", marker=grey))
+            layout["xaxis"]["anchor"] = "y2"
+            layout |= {"yaxis": {"domain": [0.27, 1]}, "yaxis2": {"domain": [0, 0.22]}}
+        self.add_traces(traces)
+        self.update_layout(layout)
 
-    def _draw_while_dirty(self) -> None:
-        while True:
-            time.sleep(max(0.0, self._sent_at + EVERY_S - time.monotonic()))
-            self._sent_at = time.monotonic()
-            self._dirty.clear()
-            self._draw()
+    def shade(self, start: np.datetime64, end: np.datetime64) -> None:
+        """Shade a stretch of time, given in UTC, over the whole height."""
+        x0, x1 = self._clock.shown(np.array([start, end], dtype=TIME))
+        self.add_vrect(x0=str(x0), x1=str(x1), fillcolor="#808080", opacity=0.2, line_width=0)
+
+    def oldest(self) -> np.datetime64:
+        """Return the oldest time held of all traces, as shown."""
+        windows = [stream.window for stream in self._streams.by_trace.values()]
+        return min(
+            (window.x[0] for window in windows if len(window)), default=np.datetime64(0, "ns")
+        )
+
+    def _stream(self, index: int, names: tuple[str, ...]) -> Stream:
+        props = self._data[index]
+        kind = props.get("type", "scatter")
+        if (kind in BARS) != (names == BAR):
+            method = "append_bars" if kind in BARS else "append"
+            raise ValueError(f"trace {index} is a {kind}; its points come by {method}()")
+        stream: Stream | None = self._streams.by_trace.get(props["uid"])
+        if stream is None:
+            plain = why_not() is not None or kind not in (*LINES, *BARS)
+            stream = self._streams.of(props["uid"], names, plain=plain)
+            given = [props.get(name) for name in ("x", *names)]
+            if all(each is not None and len(each) for each in given):
+                columns = {name: _numbers(props[name], index) for name in names}
+                xs = as_x(props["x"])
+                stream.window.add(self._to_show(stream, xs, zone=False), columns)
+        return stream
+
+    def _to_show(self, stream: Stream, xs: Array, *, zone: bool = True) -> Array:
+        """Return x as the figure shows it, after seeing that it fits what is there."""
+        stream.window.must_fit(xs)
+        if xs.dtype != TIME:
+            return xs
+        if zone:
+            xs = self._clock.shown(xs)
+        if not stream.axis_said:
+            stream.axis_said = True
+            self._say_zone()
+        elif self._clock.changed:
+            self._say_zone()
+        return xs
+
+    def _say_zone(self) -> None:
+        """Make the axes of streamed times date axes, and write the zone on those that bear text."""
+        changes: dict[str, dict[str, Any]] = {}
+        for props in self._data:
+            stream = self._streams.by_trace.get(props["uid"])
+            if stream is None or not stream.axis_said:
+                continue
+            name = "xaxis" + props.get("xaxis", "x")[1:]
+            axis = self._layout_obj._props.get(name, {})
+            title = axis.get("title", {}).get("text")
+            changes[name] = {} if "type" in axis else {"type": "date"}
+            ours = title is None or title in self._clock.labels
+            if ours and axis.get("showticklabels", True):
+                changes[name]["title"] = {"text": self._clock.label, "font": {"size": 11}}
+        self._clock.changed = False
+        self.update_layout(changes)
+
+    def _show(self, streams: Iterable[Stream]) -> None:
+        """Let `data` show the windows as they are: views of them, so that it costs nothing."""
+        by_stream = {id(stream): stream for stream in streams}
+        for props in self._data:
+            stream = self._streams.by_trace.get(props["uid"])
+            if stream is not None and id(stream) in by_stream:
+                props["x"] = stream.window.x
+                for name in stream.window.names:
+                    props[name] = stream.window.column(name)
+
+    def _show_all(self) -> None:
+        self._show(self._streams.by_trace.values())
+
+    # --- messages -----------------------------------------------------------------------------
+
+    def _send_points(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+        if self.comm is not None:
+            self.send(content, buffers)
+
+    def _send_plainly(self, uid: str, columns: Mapping[str, Array]) -> None:
+        index = next((i for i, props in enumerate(self._data) if props["uid"] == uid), None)
+        if index is not None and self.comm is not None:
+            restyle = {name: [values] for name, values in columns.items()}
+            super()._send_restyle_msg(restyle, index)
+
+    def _heard(self, _: Any, content: Any, buffers: list[memoryview]) -> None:
+        """Take a message from a page."""
+        if not isinstance(content, dict):
+            return
+        if content.get("kind") == "picture":
+            self._displays.replace(self, content, buffers)
+        elif content.get("kind") == "here":
             with self._lock:
-                if not self._dirty.is_set():
-                    self._sender = None
-                    return
+                self._streams.answer(content)
 
-    def _draw(self) -> None:
+    def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
+        """Return what a page is told: as things are now, so that a reloaded page is right.
+
+        Of each window as many points as make a picture; the page asks for the others.
+        """
         with self._lock:
-            indices = sorted(index for index in self._windows if index < len(self.data))
-            if not indices or self.comm is None:
-                return
-            points = [self._windows[index].points(MOST_POINTS) for index in indices]
-            self.plotly_restyle(
-                {"x": [plotly_x(x) for x, _ in points], "y": [y for _, y in points]}, indices
-            )
+            if "_layout_obj" in self.__dict__ and (key is None or "_places" in key):
+                pictures = {uid: self._streams.picture(uid) for uid in self._streams.by_trace}
+                data = []
+                for props in self._data:
+                    picture, _ = pictures.get(props["uid"], ({}, {}))
+                    rest = {name: each for name, each in props.items() if name not in picture}
+                    data.append(deepcopy(rest) | picture)
+                # Set past the traits: the pages that have followed need no message.
+                self._trait_values["_widget_data"] = data
+                self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+                self._trait_values["_places"] = {uid: place for uid, (_, place) in pictures.items()}
+                self._trait_values["_live"] = {
+                    "theme": self._page_theme(),
+                    "labels": self._labels,
+                    "zone": self._clock.name,
+                }
+            return super().get_state(key, drop_defaults)
+
+    def _page_theme(self) -> str | None:
+        if self._theme != "auto":
+            return str(self._theme)
+        default = pio.templates[pio.templates.default] if pio.templates.default else None
+        mine = self._layout_obj._props.get("template")
+        is_default = mine is None or (default is not None and mine == default.to_plotly_json())
+        return "auto" if is_default else None
+
+    def _ipython_display_(self) -> None:
+        """Show the figure, so that a picture can take its place later."""
+        self._displays.show(self._repr_mimebundle_())
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
+        # plotly's own sends all data once more; here the page has them, or asks.
+        return {
+            "application/vnd.jupyter.widget-view+json": {
+                "version_major": 2,
+                "version_minor": 0,
+                "model_id": self._model_id,
+            },
+            "text/plain": repr(type(self).__name__),
+        }
+
+    def _send_restyle_msg(self, restyle_data: Any, *args: Any, **kwargs: Any) -> None:
+        self._forget_replaced(restyle_data, *args, **kwargs)
+        super()._send_restyle_msg(restyle_data, *args, **kwargs)
+
+    def _send_update_msg(
+        self, restyle_data: Any, relayout_data: Any, *args: Any, **kw: Any
+    ) -> None:
+        self._forget_replaced(restyle_data, *args, **kw)
+        super()._send_update_msg(restyle_data, relayout_data, *args, **kw)
+
+    def _forget_replaced(
+        self, restyle: Any, trace_indexes: Any = None, source_view_id: Any = None
+    ) -> None:
+        """Let go of the windows of traces whose data were set anew, the plain way."""
+        if any(re.split(r"[.\[]", name)[0] in DATA for name in restyle or ()):
+            for index in self._normalize_trace_indexes(trace_indexes):
+                self._streams.by_trace.pop(self._data[index]["uid"], None)
+
+    def _send_deleteTraces_msg(self, delete_inds: Any) -> None:  # noqa: N802
+        self._streams.keep({props["uid"] for props in self._data})
+        super()._send_deleteTraces_msg(delete_inds)
 
 
-def _locked(name: str) -> Callable[..., Any]:
-    method = getattr(go.FigureWidget, name)
+def _numbers(values: Any, trace: Any) -> Array:
+    try:
+        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"trace {trace!r}: values must be numbers, not {values!r:.60}") from error
 
+
+@functools.cache
+def _warn_once() -> None:
+    warnings.warn(
+        f"This version of plotly ({_version()}) can't be streamed to point by point: {why_not()}. "
+        "Figures work, and append() sends at most 2,000 points ten times a second; "
+        "plotly 6.0 to 7.1 do better.",
+        stacklevel=4,
+    )
+
+
+def _version() -> str:
+    import plotly
+
+    return str(plotly.__version__)
+
+
+def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(method)
     def locked(self: Any, *args: Any, **kwargs: Any) -> Any:
         with self.__dict__["_lock"]:
@@ -237,7 +502,6 @@ def _locked(name: str) -> Callable[..., Any]:
 for _name in (
     "_handle_msg",
     "_relayout_child",
-    "_repr_mimebundle_",
     "_restyle_child",
     "_send_addTraces_msg",
     "_send_animate_msg",
@@ -250,5 +514,7 @@ for _name in (
     "plotly_relayout",
     "plotly_restyle",
     "plotly_update",
+    "to_dict",
 ):
-    setattr(LiveFigure, _name, _locked(_name))
+    setattr(LiveFigure, _name, _locked(getattr(LiveFigure, _name)))
+LiveFigure.data = property(go.FigureWidget.data.fget, _locked(go.FigureWidget.data.fset))

@@ -1,4 +1,4 @@
-"""The command line: `tickerkit serve | lab | watch | doctor`."""
+"""The command line: `tickerkit serve | lab | watch | clean | doctor`."""
 
 from __future__ import annotations
 

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from tickerkit import __version__
+from tickerkit.cli.clean import clean
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.lab import lab
 from tickerkit.cli.serve import serve
@@ -48,4 +49,5 @@ app.command()(serve)
 app.command()(watch)
 # Its own options and those of JupyterLab can stand in any order.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab)
+app.command()(clean)
 app.command()(doctor)

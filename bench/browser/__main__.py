@@ -1,0 +1,122 @@
+"""Run the benchmark: `python -m bench.browser --help`."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from bench.browser import cases
+from bench.browser.report import Results, tables, targets
+from bench.browser.stage import Stage, stage
+
+KINDS = ("line", "candles", "ten", "feed", "heap")
+NEEDED = ("plotly", "bokeh", "xy", "perspective-python", "plotly-resampler", "jupyterlab")
+Measure = Callable[[Stage], dict[str, Any]]
+
+
+def options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m bench.browser", description=__doc__)
+    listed = partial(str.split, sep=",")
+    parser.add_argument("--only", type=listed, default=list(cases.LIBRARIES), metavar="A,B")
+    parser.add_argument("--kinds", type=listed, default=list(KINDS[:4]), metavar="A,B")
+    parser.add_argument("--windows", type=listed, default=list(map(str, cases.WINDOWS)))
+    parser.add_argument("--bars", type=listed, default=list(map(str, cases.BARS)))
+    parser.add_argument("--seconds", type=float, default=8, help="of each repetition")
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--minutes", type=float, default=10, help="of the kind heap")
+    parser.add_argument("--rates", type=listed, default=[], metavar="xy=20", help="pushes a second")
+    parser.add_argument("--out", type=Path, help="write all repetitions there, as JSON")
+    chosen = parser.parse_args()
+    for each in chosen.only:
+        if each not in cases.LIBRARIES:
+            parser.error(f"--only {each}: pass some of {', '.join(cases.LIBRARIES)}")
+    for each in chosen.kinds:
+        if each not in KINDS:
+            parser.error(f"--kinds {each}: pass some of {', '.join(KINDS)}")
+    for each in chosen.rates:
+        library, _, rate = each.partition("=")
+        cases.RATES[library] = float(rate)
+    return chosen
+
+
+def plan(chosen: argparse.Namespace) -> dict[str, Measure]:
+    """Return what one repetition measures, by name."""
+    only, seconds = chosen.only, chosen.seconds
+    widgets = [each for each in only if each in ("ours", "plain")]
+    ours = [each for each in only if each == "ours"]
+    planned: dict[str, Measure] = {}
+
+    def add(name: str, measure: Callable[..., dict[str, Any]], **how: Any) -> None:
+        if name.split()[0] in chosen.kinds:
+            planned[name] = partial(measure, **how)
+
+    for window in map(int, chosen.windows):
+        for library in only:
+            how = {"library": library, "window": window, "seconds": seconds}
+            add(f"line {library} {window:,}", cases.line, **how)
+    for bars in map(int, chosen.bars):
+        for library in widgets:
+            how = {"library": library, "bars": bars, "seconds": seconds}
+            add(f"candles {library} {bars:,}", cases.candles, **how)
+    for library in widgets:
+        add(f"ten {library} 10", cases.ten, library=library, figures=10, seconds=seconds)
+    for charts in (0, 10) if ours else ():
+        add(f"feed {charts} charts", cases.feed, charts=charts, seconds=seconds)
+    return planned
+
+
+def heaps(chosen: argparse.Namespace) -> dict[str, Measure]:
+    """Return what is measured once, since it takes minutes."""
+    if "heap" not in chosen.kinds:
+        return {}
+    return {
+        f"heap {library} {'hidden' if hidden else 'shown'}": partial(
+            cases.heap, library=library, minutes=chosen.minutes, hidden=hidden
+        )
+        for library in chosen.only
+        for hidden in (False, True)
+        if library == "ours" or not hidden
+    }
+
+
+def main() -> None:
+    chosen = options()
+    results: Results = {}
+    print(", ".join(f"{name} {version(name)}" for name in NEEDED))
+    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
+
+    def take(name: str, measure: Measure, on: Stage) -> None:
+        start = time.monotonic()
+        try:
+            made = measure(on)
+        except Exception as error:  # one that fails must not take the others' figures away
+            made = {"error": f"{type(error).__name__}: {error}".splitlines()[0][:300]}
+        results.setdefault(name, []).append(made)
+        brief = made.get("error") or {
+            key: round(value, 2) for key, value in made.items() if isinstance(value, int | float)
+        }
+        print(f"{name} ({time.monotonic() - start:.0f} s): {brief}", flush=True)
+        if chosen.out:
+            chosen.out.write_text(json.dumps(results, indent=1))
+
+    with stage() as on:
+        # Interleaved: a machine that slows down for a minute does so for all of them.
+        for _ in range(chosen.repeat):
+            for name, measure in plan(chosen).items():
+                take(name, measure, on)
+        for name, measure in heaps(chosen).items():
+            take(name, measure, on)
+    print(tables(results))
+    print(targets(results))
+
+
+if __name__ == "__main__":
+    main()

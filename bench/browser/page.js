@@ -1,0 +1,269 @@
+// What the benchmark adds to the page, before anything of JupyterLab's runs.
+//
+// It counts what travels over the kernel's websocket, and finds out for each frame of the page
+// what the newest point in it is. A point counts as drawn in the frame in which the drawing was
+// done, if that was in an animation frame's callback, and in the next one otherwise.
+(() => {
+  if (window.bench) return;
+  const nextFrame = window.requestAnimationFrame.bind(window);
+  const clock = () => performance.timeOrigin + performance.now() + skew;
+  let skew = 0;
+
+  // --- frames --------------------------------------------------------------------------------
+  let frame = null; // the time that names the frame that is being made
+  let inFrame = false;
+  let waiting = null; // drawn outside of a frame: will be seen with the next one
+  let seen = null; // what the frame that is being made shows
+  let last = null; // what the frame before it showed
+  let at = 0; // when the frame that is being made was drawn
+  let poll = null; // asks for the newest point where nothing tells of it
+  let hidden = false;
+  let held = [];
+  let made = fresh();
+
+  function fresh() {
+    return { start: performance.now(), frames: 0, fresh: 0, late: [], early: [], comm: 0,
+      commBytes: 0, received: 0, sent: 0, sentBytes: 0, sentTypes: {} };
+  }
+
+  function begin(time) {
+    if (time === frame) return;
+    frame = time;
+    if (seen !== null && seen !== last) {
+      made.fresh += 1;
+      made.early.push(at - seen);
+      // The frame after the one that showed it: by then it has been painted, whatever that took.
+      made.late.push(clock() - seen);
+      last = seen;
+    }
+    made.frames += 1;
+    if (poll) draw(poll(), false);
+    if (waiting !== null) {
+      seen = waiting;
+      at = clock();
+      waiting = null;
+    }
+  }
+
+  function draw(newest, now = inFrame) {
+    if (newest === null || newest === undefined || Number.isNaN(newest)) return;
+    if (newest === seen || newest === waiting) return;
+    if (now) {
+      seen = newest;
+      at = clock();
+    } else waiting = newest;
+  }
+
+  window.requestAnimationFrame = (callback) => {
+    if (hidden) {
+      held.push(callback);
+      return 1e9 + held.length;
+    }
+    return nextFrame((time) => {
+      if (hidden) return void held.push(callback);
+      begin(time);
+      inFrame = true;
+      try {
+        callback(time);
+      } finally {
+        if (poll) draw(poll());
+        inFrame = false;
+      }
+    });
+  };
+  const cancel = window.cancelAnimationFrame.bind(window);
+  window.cancelAnimationFrame = (id) => {
+    if (id > 1e9) held[id - 1e9 - 1] = () => {};
+    else cancel(id);
+  };
+  const tick = (time) => {
+    begin(time);
+    nextFrame(tick);
+  };
+  nextFrame(tick);
+
+  // A hidden tab, as the code in it sees one: it is told so, and gets no animation frames.
+  function hide(yes) {
+    hidden = yes;
+    Object.defineProperty(document, "hidden", { configurable: true, get: () => yes });
+    const state = yes ? "hidden" : "visible";
+    Object.defineProperty(document, "visibilityState", { configurable: true, get: () => state });
+    document.dispatchEvent(new Event("visibilitychange"));
+    if (!yes) for (const callback of held.splice(0)) window.requestAnimationFrame(callback);
+  }
+
+  // --- the websocket of the kernel -----------------------------------------------------------
+  const text = new TextDecoder();
+
+  // Jupyter's v1 websocket format: the number of offsets, the offsets, the channel, the header.
+  function kind(data) {
+    if (typeof data === "string") return JSON.parse(data).header?.msg_type ?? "";
+    const view = new DataView(data);
+    const offset = (index) => Number(view.getBigUint64(8 * (1 + index), true));
+    return JSON.parse(text.decode(new Uint8Array(data, offset(1), offset(2) - offset(1)))).msg_type;
+  }
+  const length = (data) => data.byteLength ?? data.size ?? new TextEncoder().encode(data).length;
+
+  window.WebSocket = class extends window.WebSocket {
+    constructor(...args) {
+      super(...args);
+      this.bench = String(args[0]).includes("/api/kernels/");
+      if (this.bench)
+        this.addEventListener("message", ({ data }) => {
+          const size = length(data);
+          made.received += size;
+          if (kind(data) === "comm_msg") {
+            made.comm += 1;
+            made.commBytes += size;
+          }
+        });
+    }
+
+    send(data) {
+      if (this.bench) {
+        const size = length(data.buffer ?? data);
+        const type = kind(data.buffer ?? data);
+        made.sent += 1;
+        made.sentBytes += size;
+        made.sentTypes[type] = (made.sentTypes[type] ?? 0) + 1;
+      }
+      super.send(data);
+    }
+  };
+
+  // --- what each library has drawn -----------------------------------------------------------
+  let onGl = null;
+  for (const name of ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"])
+    for (const api of [window.WebGLRenderingContext, window.WebGL2RenderingContext]) {
+      const drawing = api?.prototype[name];
+      if (drawing)
+        api.prototype[name] = function (...args) {
+          drawing.apply(this, args);
+          onGl?.();
+        };
+    }
+
+  // perspective draws in a worker: the same there, told to the page once a frame.
+  const inWorker = `
+    const channel = new BroadcastChannel("bench");
+    let told = false;
+    const tell = () => { told = false; channel.postMessage(performance.timeOrigin + performance.now()); };
+    for (const name of ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"]) {
+      const drawing = WebGL2RenderingContext.prototype[name];
+      WebGL2RenderingContext.prototype[name] = function (...args) {
+        drawing.apply(this, args);
+        if (!told) { told = true; Promise.resolve().then(tell); }
+      };
+    }`;
+  const script = (source) =>
+    URL.createObjectURL(new Blob([source], { type: "application/javascript" }));
+  window.Worker = class extends window.Worker {
+    constructor(url, options) {
+      const ours = options?.name === "viewer-charts";
+      super(ours ? script(`import "${script(inWorker)}"; import "${url}";`) : url, options);
+    }
+  };
+
+  const end = (values) => (values?.length ? Number(values[values.length - 1]) : null);
+  const epoch = (value) => {
+    if (value === null || value === undefined) return null;
+    return typeof value === "string" ? Date.parse(value + (/Z|[+-]\d\d:/.test(value) ? "" : "Z")) : Number(value);
+  };
+
+  async function widget() {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    const type = "application/vnd.jupyter.widget-view+json";
+    for (const cell of notebook.model.toJSON().cells)
+      for (const output of cell.outputs ?? [])
+        if (output.data?.[type]) {
+          const manager = await notebook.rendermime.createRenderer(type)._manager.promise;
+          return manager.get_model(output.data[type].model_id);
+        }
+    return null;
+  }
+
+  const plots = () => [...document.querySelectorAll(".js-plotly-plot")].filter((el) => el._fullLayout);
+
+  // Whether a path in the plot has changed: for candles, where only the last one does.
+  function watchPaths(el) {
+    let changes = 0;
+    const options = { attributes: true, attributeFilter: ["d"], attributeOldValue: true, subtree: true };
+    new MutationObserver((records) => {
+      if (records.some((it) => it.target.getAttribute("d") !== it.oldValue)) draw(++changes);
+    }).observe(el, { ...options, childList: false });
+  }
+
+  const attach = {
+    plotly() {
+      const [el] = plots();
+      if (!el?.on || !el.data?.length) return false;
+      if (el._tickerkit?.newest !== undefined) {
+        poll = () => epoch(el._tickerkit.newest);
+        return "fast";
+      }
+      el.on("plotly_afterplot", () => draw(epoch(el.data[0].x?.[el.data[0].x.length - 1])));
+      return "full";
+    },
+    candles() {
+      const [el] = plots();
+      if (!el?.querySelector(".cartesianlayer path.box")) return false;
+      watchPaths(el.querySelector(".cartesianlayer"));
+      return "paths";
+    },
+    // Drawn is what the source held when the plot was painted; that a stream of bokeh's is in the
+    // source at once and painted later must not flatter it.
+    bokeh() {
+      const view = [...(window.Bokeh?.index?.roots ?? Object.values(window.Bokeh?.index ?? {}))][0];
+      const plot = view?.model?.renderers ? view : view?.child_views?.[0];
+      const source = plot?.model?.renderers?.[0]?.data_source;
+      if (!source) return false;
+      const paint = plot._actual_paint ?? plot.actual_paint;
+      const name = plot._actual_paint ? "_actual_paint" : "actual_paint";
+      if (!paint) return false;
+      plot[name] = function (...args) {
+        paint.apply(this, args);
+        draw(end(source.data.x));
+      };
+      return name;
+    },
+    // What has been handed to the chart, once the graphics card has been told to draw after it.
+    async xy() {
+      const model = await widget();
+      if (!model || !document.querySelector(".jp-OutputArea canvas")) return false;
+      let given = null;
+      const day = Math.floor(Date.now() / 864e5) * 864e5; // its x are milliseconds of the day
+      model.on("change", () => {
+        const { traces, columns } = model.get("spec");
+        const column = columns[traces[0].x];
+        const data = model.get("buffers")[column.buf];
+        const start = data.byteOffset + column.byte_offset;
+        const newest = new DataView(data.buffer).getFloat32(start + 4 * (column.len - 1), true);
+        given = day + column.offset + newest * column.scale;
+      });
+      onGl = () => draw(given);
+      return "gl";
+    },
+    // Frames only: the points are uploaded from the worker in a form of its own.
+    perspective() {
+      if (!document.querySelector("perspective-viewer")) return false;
+      const channel = new BroadcastChannel("bench");
+      channel.onmessage = ({ data }) => draw(data);
+      return "worker";
+    },
+  };
+
+  window.bench = {
+    attach: async (name) => attach[name](),
+    hide,
+    drawn: () => made.fresh,
+    plots: () => plots().length,
+    reset() {
+      const apart = Date.now() + 0.5 - performance.timeOrigin - performance.now();
+      skew = Math.abs(apart) > 2 ? apart : 0;
+      made = fresh();
+    },
+    read() {
+      return { ...made, seconds: (performance.now() - made.start) / 1000, skew };
+    },
+  };
+})();

@@ -1,0 +1,268 @@
+"""One JupyterLab and one Chromium, in which each case gets a notebook and a kernel of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psutil
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+# Of the tests: how JupyterLab is started and driven, and where the browser is.
+from lab import Lab, jupyterlab  # noqa: E402
+
+from browser import MISSING, QUIET, chromium_path  # noqa: E402
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
+
+PAGE = (Path(__file__).parent / "page.js").read_text("utf-8")
+VIEW = {"width": 1500, "height": 1000}
+
+
+def notebook(*cells: str) -> str:
+    """Return a notebook's text."""
+    return json.dumps(
+        {
+            "cells": [
+                {
+                    "cell_type": "code",
+                    "id": f"cell-{index}",
+                    "metadata": {},
+                    "execution_count": None,
+                    "outputs": [],
+                    "source": source,
+                }
+                for index, source in enumerate(cells)
+            ],
+            "metadata": {
+                "kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}
+            },
+            "nbformat": 4,
+            "nbformat_minor": 5,
+        }
+    )
+
+
+class Chromium:
+    """The processor time that Chromium has taken, all its processes together."""
+
+    def __init__(self) -> None:
+        self._gone = 0.0
+        self._alive: dict[int, float] = {}
+
+    def seconds(self) -> float:
+        now = {}
+        for process in psutil.Process().children(recursive=True):
+            with contextlib.suppress(psutil.Error):
+                if "chrom" in process.name():
+                    now[process.pid] = _cpu(process)
+        self._gone += sum(taken for pid, taken in self._alive.items() if pid not in now)
+        self._alive = now
+        return self._gone + sum(now.values())
+
+
+def _cpu(process: psutil.Process) -> float:
+    times = process.cpu_times()
+    return float(times.user + times.system)
+
+
+class Case:
+    """A notebook that is open and whose cells have run."""
+
+    def __init__(self, name: str, folder: Path, lab: Lab, devtools: CDPSession) -> None:
+        self.name, self.folder, self.lab, self.page = name, folder, lab, lab.page
+        self._devtools = devtools
+        self._chromium = Chromium()
+
+    def attach(self, probe: str, timeout_s: float = 60) -> str:
+        """Watch what is drawn; return how."""
+        self._until(lambda: self.page.evaluate(f"() => bench.attach('{probe}')"), timeout_s)
+        return str(self._got)
+
+    def _until(self, ask: Callable[[], object], timeout_s: float) -> None:
+        end = time.monotonic() + timeout_s
+        while not (got := ask()):
+            told = [each["error"] for each in self.told()[-1:] if each["error"]]
+            if told or time.monotonic() > end:
+                said = "; ".join([*told, *self.lab.failures(), *self.lab.errors])
+                raise RuntimeError(f"nothing to see in the page: {said or 'no error'}"[:300])
+            time.sleep(0.2)
+        self._got = got
+
+    def go(self) -> None:
+        """Let the ticks begin."""
+        (self.folder / f"{self.name}.go").touch()
+
+    def told(self) -> list[dict[str, Any]]:
+        """Return what the kernel has told, oldest first."""
+        path = self.folder / f"{self.name}.jsonl"
+        lines = path.read_text().splitlines() if path.exists() else []
+        told = []
+        for line in lines:
+            with contextlib.suppress(json.JSONDecodeError):  # the last may be half written
+                told.append(json.loads(line))
+        return told
+
+    def rest(self) -> None:
+        """Let the ticks end."""
+        (self.folder / f"{self.name}.go").unlink(missing_ok=True)
+        time.sleep(1)
+
+    def lags(self) -> list[float]:
+        """Return the lag of each of a feed's ticks, in milliseconds."""
+        path = self.folder / f"{self.name}.lags"
+        return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def wait_drawn(self, times: int = 3, timeout_s: float = 30) -> None:
+        """Wait until something new has been drawn so many times."""
+        self._until(lambda: self.page.evaluate("() => bench.drawn()") >= times, timeout_s)
+
+    def measure(self, seconds: float) -> dict[str, Any]:
+        """Return what happened in the page and in the kernel in so many seconds from now."""
+        process = psutil.Process(self.told()[-1]["pid"])
+        self.page.evaluate("() => bench.reset()")
+        start, kernel, chromium = time.time(), _cpu(process), self._chromium.seconds()
+        time.sleep(seconds)
+        end, kernel_end, chromium_end = time.time(), _cpu(process), self._chromium.seconds()
+        page = self.page.evaluate("() => bench.read()")
+        told = [each for each in self.told() if start <= each["at"] <= end]
+        first, last = told[0], told[-1]
+        pushes = max(last["pushes"] - first["pushes"], 1)
+        per_s = pushes / (last["at"] - first["at"])
+        comms = (last["comm"] - first["comm"]) / pushes
+        cores = (kernel_end - kernel) / (end - start)
+        size = page["commBytes"] / page["comm"] if page["comm"] else 0.0
+        return {
+            "frames": page["fresh"] / page["seconds"],
+            "page_frames": page["frames"] / page["seconds"],
+            "late": page["late"],
+            "early": page["early"],
+            "pushes": per_s,
+            "messages": per_s * comms,
+            "bytes": size * comms,
+            "received": page["received"] / page["seconds"],
+            "sent": page["sentBytes"] / page["seconds"],
+            "sent_types": page["sentTypes"],
+            "kernel": cores,
+            "kernel_ms": cores / per_s * 1000,
+            "push_ms": (last["push_s"] - first["push_s"]) / pushes * 1000,
+            "chromium": (chromium_end - chromium) / (end - start),
+        }
+
+    def heap(self) -> float:
+        """Return what the page's scripts hold, in bytes, array buffers included."""
+        for _ in range(2):
+            self._devtools.send("HeapProfiler.collectGarbage")
+        usage = self._devtools.send("Runtime.getHeapUsage")
+        names = ("usedSize", "embedderHeapUsedSize", "backingStorageSize")
+        return float(sum(usage.get(name, 0) for name in names))
+
+    def save(self) -> int:
+        """Save the notebook with its widgets' state; return its size in bytes."""
+        path = self.folder / f"{self.name}.ipynb"
+        self.page.evaluate(
+            """async () => {
+                const commands = window.jupyterapp.commands;
+                const command = '@jupyter-widgets/jupyterlab-manager:saveWidgetState';
+                if (!commands.isToggled(command)) await commands.execute(command);
+                await commands.execute('docmanager:save');
+            }"""
+        )
+        time.sleep(2)
+        return path.stat().st_size
+
+
+class Quiet:
+    """A browser whose pages are not asked to build JupyterLab anew, as dash's extension wants."""
+
+    def __init__(self, browser: Browser) -> None:
+        self._browser = browser
+
+    def new_context(self, **options: Any) -> BrowserContext:
+        context = self._browser.new_context(**options)
+        answer = json.dumps({"status": "stable", "message": ""})
+        context.route(
+            "**/lab/api/build*",
+            lambda route: route.fulfill(body=answer, content_type="application/json"),
+        )
+        return context
+
+    def new_page(self, **options: Any) -> Page:
+        return self.new_context(**options).new_page()
+
+
+class Stage:
+    """JupyterLab and Chromium, for one run of the benchmark.
+
+    Attributes:
+        folder: where the notebooks are.
+    """
+
+    def __init__(self, browser: Quiet, first: Lab, folder: Path) -> None:
+        self.folder = folder
+        self._browser = browser
+        self._base = first.page.url.partition("/lab")[0]
+        self._count = 0
+        first.page.goto("about:blank")
+
+    @contextlib.contextmanager
+    def case(self, code: str) -> Iterator[Case]:
+        """Open a notebook with this code, in a page and a kernel of its own."""
+        self._count += 1
+        name = f"case{self._count}"
+        start = (
+            f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom bench.browser import in_kernel"
+        )
+        cells = [start, code.replace("NAME", repr(name))]
+        (self.folder / f"{name}.ipynb").write_text(notebook(*cells))
+        context = self._browser.new_context(viewport=VIEW)
+        try:
+            page = context.new_page()
+            page.set_default_timeout(120_000)
+            page.add_init_script(PAGE)
+            lab = Lab(page, f"{self._base}/lab/tree/{name}.ipynb?reset")
+            devtools = context.new_cdp_session(page)
+            lab.run_all()
+            yield Case(name, self.folder, lab, devtools)
+        finally:
+            (self.folder / f"{name}.go").unlink(missing_ok=True)
+            self._end_kernels(context)
+            context.close()
+
+    def _end_kernels(self, context: BrowserContext) -> None:
+        cookies = {each["name"]: each["value"] for each in context.cookies()}
+        headers = {"X-XSRFToken": cookies.get("_xsrf", "")}
+        for session in context.request.get(f"{self._base}/api/sessions").json():
+            context.request.delete(f"{self._base}/api/sessions/{session['id']}", headers=headers)
+
+
+@contextlib.contextmanager
+def stage() -> Iterator[Stage]:
+    """Start JupyterLab and Chromium."""
+    from playwright.sync_api import sync_playwright
+
+    with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
+        path = chromium_path(playwright.chromium.executable_path)
+        if path is None:
+            raise SystemExit(MISSING)
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
+        browser = playwright.chromium.launch(executable_path=path, args=args)
+        folder = Path(name, "notebooks")
+        folder.mkdir()
+        first = Path(name, "first.ipynb")
+        first.write_text(notebook("1"))
+        quiet = Quiet(browser)
+        with jupyterlab(quiet, first, folder) as lab:  # type: ignore[arg-type]
+            yield Stage(quiet, lab, folder)
+        browser.close()

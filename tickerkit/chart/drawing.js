@@ -1,0 +1,384 @@
+// Draws the streamed traces of one view: what of them is visible, as few points as show all of it.
+
+import { asNumbers, axisKey, brief, columnEdges, followX, followY, isFixed } from "./scale.js";
+
+const FULL_EVERY_MS = 250;
+const HOVER_EVERY_MS = 60;
+const MOST_BARS = 500;
+const PIXELS_PER_MARKERS = 6;
+const MOST_SHIFT_PX = 40;
+const LABEL_GAP_PX = 3;
+
+/** What a view shows of the figure's series. */
+export class Drawing {
+  constructor(view) {
+    this.view = view;
+    this.forget();
+  }
+
+  /** Begin anew: nothing of what was drawn counts. */
+  forget() {
+    this.x = new Map();
+    this.y = new Map();
+    this.spans = new Map();
+    this.quick = null;
+    this.drawnAt = -Infinity;
+  }
+
+  /** The streamed traces that are visible, with all that drawing them takes. */
+  streams() {
+    const { plot, figure } = this.view;
+    const streams = [];
+    for (const [index, trace] of plot.data.entries()) {
+      const series = figure.series.get(trace.uid);
+      if (!series || (trace.visible ?? true) !== true) continue;
+      const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
+      const full = plot._fullData.find((each) => each.index === index) ?? {};
+      const bars = trace.type === "bar" || series.names.length > 1;
+      streams.push({ index, trace, full, series, x, y, bars, root: this.rootOf(x) });
+    }
+    return streams;
+  }
+
+  /** The axis that another one, and so its whole row or column of subplots, keeps pace with. */
+  rootOf(id) {
+    const { layout } = this.view.figure;
+    const seen = new Set();
+    while (layout[axisKey(id)]?.matches && !seen.has(id)) {
+      seen.add(id);
+      id = layout[axisKey(id)].matches;
+    }
+    return id;
+  }
+
+  axis(id) {
+    return this.view.plot._fullLayout[axisKey(id)] ?? {};
+  }
+
+  /** The ids of the x axes that show the same range. */
+  groups(streams) {
+    const groups = new Map();
+    for (const { x, root } of streams) {
+      if (!groups.has(root)) groups.set(root, new Set([root]));
+      groups.get(root).add(x);
+    }
+    return groups;
+  }
+
+  fixed(ids) {
+    const { layout } = this.view.figure;
+    return [...ids].map((id) => layout[axisKey(id)]).find(isFixed);
+  }
+
+  /** Return for each group of x axes the range to show next; null where Plotly shall choose. */
+  rangesOfX(streams) {
+    const ranges = new Map();
+    for (const [root, ids] of this.groups(streams)) {
+      const type = this.axis(root).type;
+      const fixed = this.fixed(ids);
+      const before = this.x.get(root);
+      if (fixed) ranges.set(root, { range: asNumbers(fixed.range, type) });
+      else if (!this.view.figure.following && before) ranges.set(root, before);
+      else ranges.set(root, this.following(streams, root, type, before));
+    }
+    return ranges;
+  }
+
+  following(streams, root, type, before) {
+    let [least, greatest] = [Infinity, -Infinity];
+    for (const { series, bars, ...stream } of streams) {
+      const extent = stream.root === root && series.xExtent();
+      if (!extent) continue;
+      const pad = bars ? this.halfBar(series) : 0;
+      least = Math.min(least, extent[0] - pad);
+      greatest = Math.max(greatest, extent[1] + pad);
+    }
+    if (least > greatest) return null;
+    const scaled = type === "log" ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
+    if (!scaled.every(Number.isFinite)) return null;
+    return followX(before, scaled, this.spans.get(root));
+  }
+
+  halfBar(series) {
+    const group = Math.max(1, 2 ** Math.ceil(Math.log2(series.length / MOST_BARS)));
+    const [last, before] = [series.at(series.next - 1), series.at(series.next - 2)];
+    return before ? ((last.x - before.x) * group) / 2 : 0;
+  }
+
+  /** Return for each y axis with streamed traces only the extent of what is visible. */
+  extentsOfY(streams, ranges) {
+    const { plot } = this.view;
+    const extents = new Map();
+    const mixed = new Set();
+    for (const full of plot._fullData) {
+      const isStream = streams.some((each) => each.index === full.index);
+      if (full.visible === true && !isStream) mixed.add(full.yaxis ?? "y");
+    }
+    for (const { series, full, trace, y, root } of streams) {
+      const place = ranges.get(root);
+      if (!place || mixed.has(y)) continue;
+      const [from, to] = series.between(...this.inData(root, place.range));
+      const extent = series.extent(from, to);
+      if (!extent) continue;
+      const known = extents.get(y);
+      const fill = full.fill ?? "none";
+      extents.set(y, {
+        least: Math.min(known?.least ?? Infinity, extent[0]),
+        greatest: Math.max(known?.greatest ?? -Infinity, extent[1]),
+        fromZero: known?.fromZero || trace.type === "bar" || fill.startsWith("tozero"),
+      });
+    }
+    return extents;
+  }
+
+  inData(id, [left, right]) {
+    const [least, greatest] = left < right ? [left, right] : [right, left];
+    return this.axis(id).type === "log" ? [10 ** least, 10 ** greatest] : [least, greatest];
+  }
+
+  /** Draw, in the cheap way where that shows the same; resolves when it is on the screen. */
+  async draw() {
+    const now = performance.now();
+    const { hovered, figure } = this.view;
+    const since = now - this.drawnAt;
+    if (hovered && since < HOVER_EVERY_MS) return false;
+    const streams = this.streams();
+    if (!figure.following && !this.hasNews(streams, since)) return true;
+    if (!hovered && since < FULL_EVERY_MS && this.quick && this.drawQuickly(streams)) return true;
+    this.drawnAt = now;
+    await this.drawAll(streams);
+    return true;
+  }
+
+  /** While the chart holds still: whether there is anything new in what it shows. */
+  hasNews(streams, since) {
+    if (since < FULL_EVERY_MS) return false;
+    const ranges = this.rangesOfX(streams);
+    const shown = streams.map(({ series, root }) => {
+      const place = ranges.get(root);
+      return place ? [series.epoch, ...series.between(...this.inData(root, place.range))] : [];
+    });
+    const key = `${shown.join()};${[...ranges.values()].map((each) => each?.range).join()}`;
+    const news = key !== this.shown;
+    this.shown = key;
+    return news;
+  }
+
+  // --- the full way -------------------------------------------------------------------------
+
+  /** Give Plotly the visible part of all streamed traces, and have it draw. */
+  async drawAll(streams = this.streams()) {
+    const { plot, Plotly } = this.view;
+    this.unshift();
+    const ranges = this.rangesOfX(streams);
+    const extents = this.extentsOfY(streams, ranges);
+    for (const [root, ids] of this.groups(streams)) {
+      const place = ranges.get(root);
+      this.x.set(root, place);
+      if (!place) continue;
+      for (const id of ids) this.setRange(id, place.range);
+    }
+    for (const [id, { least, greatest, fromZero }] of extents) {
+      const axis = this.view.figure.layout[axisKey(id)];
+      if (isFixed(axis)) continue;
+      const log = this.axis(id).type === "log";
+      const ends = log ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
+      if (!ends.every(Number.isFinite)) continue;
+      if (this.view.figure.following || !this.y.has(id) || !this.fits(id, ends)) {
+        this.y.set(id, followY(this.y.get(id), ends, fromZero && !log));
+      }
+      const range = this.y.get(id);
+      this.setRange(id, axis?.autorange === "reversed" ? [...range].reverse() : range);
+    }
+    for (const stream of streams) this.fill(stream, ranges.get(stream.root));
+    this.view.decorate(streams);
+    await Plotly.redraw(plot);
+    this.quick = this.prepare(streams);
+    this.shownNow(streams);
+  }
+
+  fits(id, [least, greatest]) {
+    const [bottom, top] = this.y.get(id);
+    return bottom <= least && greatest <= top && greatest - least > 0.2 * (top - bottom);
+  }
+
+  setRange(id, range) {
+    const axis = (this.view.plot.layout[axisKey(id)] ??= {});
+    axis.range = [...range];
+    axis.autorange = false;
+  }
+
+  /** Put into a trace of Plotly's what is worth drawing of a series. */
+  fill({ trace, full, series, bars, root, x }, place) {
+    const axis = this.axis(x);
+    const everything = axis.rangeslider?.visible || !place;
+    const range = everything ? this.all(series, axis) : place.range;
+    if (!range) {
+      for (const name of ["x", ...series.names]) trace[name] = [];
+      return;
+    }
+    if (bars) {
+      const [from, to] = series.between(...this.inData(root, range));
+      const [wider, further] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
+      const how = trace.type === "bar" && this.isVolume(trace) ? "sum" : "peak";
+      const drawn = series.bars(wider, further, MOST_BARS, how);
+      for (const name of ["x", ...series.names]) trace[name] = drawn[name];
+      return;
+    }
+    const markers = full.mode?.includes("markers");
+    const columns = (axis._length || 700) / (markers ? PIXELS_PER_MARKERS : 1);
+    const { x: xs, y: ys } = series.line(columnEdges(range, columns, axis.type));
+    [trace.x, trace.y] = [xs, ys];
+  }
+
+  all(series, axis) {
+    const extent = series.xExtent();
+    return extent && axis.type === "log" ? extent.map(Math.log10) : extent;
+  }
+
+  /** Bars beside candles are their volume: where several are drawn as one, it is their sum. */
+  isVolume(trace) {
+    const root = this.rootOf(trace.xaxis ?? "x");
+    return this.view.plot.data.some(
+      (each) => ["candlestick", "ohlc"].includes(each.type) && this.rootOf(each.xaxis ?? "x") === root,
+    );
+  }
+
+  // --- the quick way ------------------------------------------------------------------------
+
+  /**
+   * Return what a quick draw needs, or null where only Plotly can draw it.
+   *
+   * Between two full draws a line needs no more than another path, and the axis below it a shift.
+   */
+  prepare(streams) {
+    const { plot, figure } = this.view;
+    const layout = plot._fullLayout;
+    if (!figure.following || !streams.length) return null;
+    const simple = streams.every(({ full, series }) =>
+      full.type === "scatter" && full.mode === "lines" && series.names.length === 1 &&
+      (full.fill ?? "none") === "none" && ["linear", "hv"].includes(full.line?.shape ?? "linear"));
+    const visible = plot._fullData.filter((each) => each.visible === true).length;
+    const extras = ["shapes", "annotations", "images"].some((name) => layout[name]?.length);
+    if (!simple || visible !== streams.length || extras) return null;
+    const lines = [];
+    for (const { index, trace, x, y, root } of streams) {
+      const [xaxis, yaxis] = [this.axis(x), this.axis(y)];
+      const flat = ["linear", "date"].includes(xaxis.type) && yaxis.type === "linear";
+      const paths = [...plot.querySelectorAll(`.scatterlayer .trace${trace.uid} path.js-line`)];
+      const place = this.x.get(root);
+      if (!flat || xaxis.rangeslider?.visible || xaxis.rangebreaks?.length || !place) return null;
+      if (xaxis.autorange === "reversed" || !paths.length || !xaxis._length) return null;
+      const range = asNumbers(yaxis.range, "linear");
+      const step = plot._fullData[index]?.line?.shape === "hv";
+      lines.push({ index, paths, root, step, yRange: range, width: xaxis._length, height: yaxis._length });
+    }
+    const moving = new Map();
+    for (const [root, ids] of this.groups(streams)) {
+      const wanted = [...ids].flatMap((id) => [
+        `.gridlayer > .${id}`, `.minor-gridlayer > .${id}`,
+        `.${id}axislayer-above`, `.${id}axislayer-below`,
+      ]);
+      moving.set(root, [...plot.querySelectorAll(wanted.join())]);
+    }
+    return { lines, moving, shifted: false };
+  }
+
+  /** Draw only the paths, with the axes shifted; false where a full draw is due. */
+  drawQuickly(streams) {
+    const { lines, moving } = this.quick;
+    if (lines.length !== streams.length) return false;
+    const ranges = this.rangesOfX(streams);
+    const shifts = new Map();
+    for (const [root, place] of ranges) {
+      const before = this.x.get(root)?.range;
+      if (!place || !before) return false;
+      const { width } = lines.find((each) => each.root === root);
+      const [span, newSpan] = [before[1] - before[0], place.range[1] - place.range[0]];
+      const shift = ((place.range[0] - before[0]) / span) * width;
+      if (Math.abs(shift) > MOST_SHIFT_PX || Math.abs(newSpan / span - 1) > 0.003) return false;
+      shifts.set(root, shift);
+    }
+    const drawn = [];
+    for (const [turn, { series, root }] of streams.entries()) {
+      const line = lines[turn];
+      const { range } = ranges.get(root);
+      const points = series.line(columnEdges(range, line.width, "linear"));
+      const [bottom, top] = line.yRange;
+      const [low, high] = bottom < top ? [bottom, top] : [top, bottom];
+      for (const y of points.y) if (y < low || y > high) return false;
+      drawn.push(pathOf(points, range, line));
+    }
+    for (const [turn, { paths }] of lines.entries()) {
+      paths[0].setAttribute("d", drawn[turn]);
+      for (const other of paths.slice(1)) other.removeAttribute("d");
+    }
+    for (const [root, elements] of moving) {
+      const shift = shifts.get(root);
+      for (const element of elements) element.setAttribute("transform", `translate(${-shift},0)`);
+    }
+    this.quick.shifted = true;
+    this.shownNow(streams, ranges);
+    return true;
+  }
+
+  unshift() {
+    if (!this.quick?.shifted) return;
+    for (const elements of this.quick.moving.values()) {
+      for (const element of elements) element.removeAttribute("transform");
+    }
+    this.quick = null;
+  }
+
+  /** Note what is on the screen now, and put the labels of the newest values where they belong. */
+  shownNow(streams, ranges = this.x) {
+    const { plot, figure, overlay } = this.view;
+    let newest = -Infinity;
+    const labels = [];
+    for (const { series, trace, full, x, y, root } of streams) {
+      const last = series.last();
+      if (!last) continue;
+      newest = Math.max(newest, last.x);
+      const [xaxis, yaxis] = [this.axis(x), this.axis(y)];
+      const value = last[series.names.at(-1)];
+      const range = ranges.get(root)?.range;
+      const place = yaxis.type === "log" ? Math.log10(value) : value;
+      const [bottom, top] = asNumbers(yaxis.range, "linear") ?? [];
+      const inside = range && this.inData(root, range)[1] >= last.x;
+      const height = (top - place) / (top - bottom);
+      if (!figure.live.labels || !inside || !(height >= 0 && height <= 1)) continue;
+      if (trace.type === "bar") continue;
+      labels.push({
+        key: trace.uid,
+        text: brief(value, top - bottom) + (yaxis.ticksuffix ?? ""),
+        color: colorOf(full),
+        x: xaxis._offset + xaxis._length + LABEL_GAP_PX,
+        y: yaxis._offset + height * yaxis._length,
+      });
+    }
+    overlay.values(labels);
+    plot._tickerkit = { newest, quick: this.quick !== null };
+  }
+}
+
+/** Return a trace's colour. */
+export const colorOf = (full) =>
+  full.line?.color ?? full.increasing?.line?.color ?? full.marker?.color ?? "#808080";
+
+function pathOf({ x, y }, [left, right], { yRange: [bottom, top], width, height, step }) {
+  const xScale = (width / (right - left)) * 100;
+  const yScale = (height / (top - bottom)) * 100;
+  let path = "";
+  let pen = "M";
+  for (let index = 0; index < x.length; index++) {
+    if (Number.isNaN(y[index])) {
+      pen = "M";
+      continue;
+    }
+    const across = Math.round((x[index] - left) * xScale) / 100;
+    const down = Math.round((top - y[index]) * yScale) / 100;
+    path += step && pen === "L" ? `H${across}V${down}` : `${pen}${across},${down}`;
+    pen = "L";
+  }
+  return path || "M0,0";
+}
