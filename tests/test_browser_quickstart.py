@@ -43,7 +43,7 @@ def test_the_chart_moves(lab: Lab, artifacts: Path) -> None:
     first = lab.figures()[0]
     newest = first["lines"][0]["newest"]
     lab.until(
-        f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) !== '{newest}'", 10
+        f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > {newest}", 10
     )
     later = lab.figures()[0]
     lab.page.screenshot(path=artifacts / "quickstart.png")
@@ -51,7 +51,6 @@ def test_the_chart_moves(lab: Lab, artifacts: Path) -> None:
     assert sorted(line["name"] for line in later["lines"]) == ["AAPL", "MSFT", "NVDA"]
     assert later["lines"][0]["newest"] > newest
     assert later["axis"] == "date"
-    assert later["range"] != first["range"]
 
 
 def test_charts_fill_the_room_there_is(lab: Lab) -> None:
@@ -71,14 +70,13 @@ def test_a_zoom_stays_while_ticks_come(lab: Lab) -> None:
     mouse.down()
     mouse.move(box["x"] + box["width"] * 0.6, y, steps=5)
     mouse.up()
-    held = "document.querySelector('.js-plotly-plot')._fullLayout.xaxis.autorange === false"
-    lab.until(f"() => {held}", 10)
+    chip = "document.querySelector('.tickerkit-chip')"
+    lab.until(f"() => !{chip}.hidden", 10)
     zoomed = lab.figures()[0]
-    newest = zoomed["lines"][0]["newest"]
-    lab.until(f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > '{newest}'", 10)
+    lab.until(f"() => / [1-9][0-9,]* new/.test({chip}.textContent)", 10)
     assert lab.figures()[0]["range"] == zoomed["range"]
     mouse.dblclick(box["x"] + box["width"] / 2, y)
-    lab.until(f"() => !({held})", 10)
+    lab.until(f"() => {chip}.hidden", 10)
 
 
 def test_running_all_cells_again_replaces_what_they_made(lab: Lab) -> None:
@@ -99,7 +97,7 @@ def test_running_all_cells_again_replaces_what_they_made(lab: Lab) -> None:
     assert lab.run(count).split()[0] == before.split()[0] == "4"
     assert int(lab.run(count).split()[1]) <= int(before.split()[1])
     first = lab.figures()[0]["lines"][0]["newest"]
-    lab.until(f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > '{first}'", 10)
+    lab.until(f"() => document.querySelector('.js-plotly-plot')._tickerkit.newest > {first}", 10)
 
 
 def test_after_a_reload_of_the_page_the_chart_goes_on(lab: Lab) -> None:
@@ -108,13 +106,16 @@ def test_after_a_reload_of_the_page_the_chart_goes_on(lab: Lab) -> None:
     lab.until(TWO_FIGURES)
     newest = lab.figures()[0]["lines"][0]["newest"]
     assert len(lab.figures()[0]["lines"]) == 3
-    lab.until(f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > '{newest}'", 10)
+    lab.until(f"() => document.querySelector('.js-plotly-plot')._tickerkit.newest > {newest}", 10)
 
 
 def test_stopping_all_leaves_no_thread(lab: Lab) -> None:
     """After tk.stop_all() nothing of tickerkit runs in the kernel any more."""
+    lab.run("import threading, time, tickerkit as tk; tk.stop_all()")
     names = lab.run(
-        "import threading, tickerkit as tk; tk.stop_all();"
-        " print(len(tk.status()), [t.name for t in threading.enumerate() if 'tickerkit' in t.name])"
+        "ours = lambda: [t.name for t in threading.enumerate() if 'tickerkit' in t.name]\n"
+        "end = time.monotonic() + 5\n"
+        "while ours() and time.monotonic() < end: time.sleep(0.01)\n"
+        "print(len(tk.status()), ours())"
     )
     assert names == "0 []\n"

@@ -263,6 +263,8 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         self.end()
         with self._lock:
             self._streams.close()
+            # Else a page counts its views once more when they go, and fails to tell.
+            self._view_count = None
             super().close()
 
     # --- windows ------------------------------------------------------------------------------

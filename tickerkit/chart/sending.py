@@ -18,7 +18,7 @@ EVERY_S = 1 / 60
 # jupyter_server drops messages, without a word, when there are over 1,000 a second.
 CROWD = 3
 CROWD_EVERY_S = 1 / 20
-LINGER_S = 2.0
+LINGER_S = 0.05
 LEASE_S = 60.0
 
 
@@ -40,8 +40,8 @@ class Sender:
     """Sends for all figures of the process, each at most 60 times a second.
 
     Where more than three figures are sending, each at most 20 times. A figure's first point goes
-    out at once; what comes while it has to wait is gathered. The thread ends when there has been
-    nothing to send for two seconds, and keeps no figure alive.
+    out at once; what comes while it has to wait is gathered. The thread ends when there is nothing
+    more to send, and keeps no figure alive.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

@@ -1,0 +1,304 @@
+"""LiveFigure in a real JupyterLab and a real browser: what is on the screen is true."""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+import numpy as np
+import pytest
+from lab import Lab, jupyterlab
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+pytest.importorskip("jupyterlab")
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+START = """
+import threading, time
+import numpy as np, pandas as pd, plotly.graph_objects as go
+import tickerkit as tk
+
+rng = np.random.default_rng(5)
+walk = lambda n: 100 + np.cumsum(rng.normal(0, .02, n))
+START = 1_795_000_000_000.0
+stop = threading.Event()
+
+def line(n=50_000, **options):
+    layout = {"width": 900, "height": 450, "showlegend": True, "xaxis": {"type": "date"}}
+    fig = tk.LiveFigure(data=[go.Scatter(name="AAPL", mode="lines")], layout=layout, **options)
+    fig.append(START + np.arange(n) * 10., walk(n))
+    return fig
+
+def stream(fig, n=20):
+    x = float(fig.data[0].x[-1])
+    while not stop.is_set():
+        fig.append(x + 10. * np.arange(1, n + 1), walk(n)); x += 10. * n
+        time.sleep(.02)
+"""
+CHIP = "document.querySelector('.tickerkit-chip')"
+STREAMED = """fig = line({}, window={})
+threading.Thread(target=stream, args=(fig,)).start()
+fig"""
+PLOT = "document.querySelectorAll('.js-plotly-plot')"
+
+
+@pytest.fixture(scope="module")
+def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """Open an empty notebook in JupyterLab, with helpers in its kernel."""
+    folder = tmp_path_factory.mktemp("figure")
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    notebook = nbformat.v4.new_notebook(
+        cells=[nbformat.v4.new_code_cell(START)], metadata={"kernelspec": kernel}
+    )
+    path = folder / "source" / "figure.ipynb"
+    path.parent.mkdir()
+    nbformat.write(notebook, path)
+    with jupyterlab(chromium, path, folder) as lab:
+        lab.run_all()
+        yield lab
+
+
+@pytest.fixture
+def shown(lab: Lab) -> Iterator[Shown]:
+    """Give a way to show one figure, taken away after the test."""
+    shown = Shown(lab)
+    yield shown
+    lab.run("stop.set(); time.sleep(.1); stop.clear(); fig.close()")
+    lab.until(f"() => {PLOT}.length === 0", 10)
+    assert lab.errors == []
+    assert lab.failures() == []
+
+
+class Shown:
+    """The figure `fig` of the notebook's kernel, as the page shows it."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+
+    def show(self, code: str) -> None:
+        """Run a cell that ends with a figure, and wait until it is drawn."""
+        self.lab.run_cell(code)
+        self.lab.until(f"() => {PLOT}.length && [...{PLOT}].every(e => e._tickerkit)", 30)
+
+    def value(self, expression: str, index: int = 0) -> Any:
+        """Return what a JavaScript expression of the plot `e` gives."""
+        return self.lab.page.evaluate(f"() => {{ const e = {PLOT}[{index}]; return {expression} }}")
+
+    def until(self, condition: str, index: int = 0, timeout_s: float = 15) -> None:
+        """Wait until a condition of the plot `e` holds."""
+        self.lab.until(f"() => {{ const e = {PLOT}[{index}]; return {condition} }}", timeout_s)
+
+    def kernel(self, expression: str) -> Any:
+        """Return what an expression gives in the kernel."""
+        return json.loads(self.lab.run(f"import json; print(json.dumps({expression}))"))
+
+    def zoom(self, start: float, end: float) -> None:
+        """Drag over a part of the plot's width."""
+        box = self.lab.page.locator(".js-plotly-plot .nsewdrag").first.bounding_box()
+        assert box is not None
+        mouse, y = self.lab.page.mouse, box["y"] + box["height"] / 2
+        mouse.move(box["x"] + box["width"] * start, y)
+        mouse.down()
+        mouse.move(box["x"] + box["width"] * end, y, steps=5)
+        mouse.up()
+        mouse.move(5, 5)
+
+    def pixels(self, index: int = 0) -> np.ndarray:
+        """Return what is on the screen of a plot's own area, as an array of grey values."""
+        from PIL import Image
+
+        clip = self.value(
+            "(() => { const b = e.getBoundingClientRect(), a = e._fullLayout;"
+            " const [x, y] = [a.xaxis, a.yaxis];"
+            " return {x: Math.round(b.x + x._offset) + 1, y: Math.round(b.y + y._offset) + 1,"
+            " width: Math.round(x._length) - 2, height: Math.round(y._length) - 2} })()",
+            index,
+        )
+        png = self.lab.page.screenshot(clip=clip)
+        return np.asarray(Image.open(io.BytesIO(png)).convert("L"), dtype=float)
+
+
+def test_points_appended_from_a_thread_are_drawn(shown: Shown, artifacts: Path) -> None:
+    """The newest point moves, with quick draws between the full ones, and the axis is of dates."""
+    shown.show(STREAMED.format(50_000, 20_000))
+    first = shown.value("e._tickerkit.newest")
+    shown.until(f"e._tickerkit.newest > {first} + 5000")
+    shown.until("e._tickerkit.quick")
+    shown.lab.page.screenshot(path=artifacts / "figure.png")
+    assert shown.value("e._fullLayout.xaxis.type") == "date"
+    assert shown.value("document.querySelector('.tickerkit-value').textContent.length") > 3
+    assert "AAPL" in shown.value("e.querySelector('.legendtext').textContent")
+
+
+def test_a_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
+    """While ticks come, a zoom stays; it shows all points there; the chip follows again."""
+    shown.show(STREAMED.format(50_000, 30_000))
+    shown.zoom(0.5, 0.55)
+    shown.until(f"!{CHIP}.hidden")
+    held = shown.value("e._fullLayout.xaxis.range")
+    shown.until(f"/paused at ..:..:.., [1-9][0-9,]* new/.test({CHIP}.textContent)")
+    shown.until("e.data[0].x.length > 100")
+    assert shown.value("e._fullLayout.xaxis.range") == held
+    assert shown.kernel("fig.follow") is False
+    inside = shown.value("[...e.data[0].x].slice(1, -1)")
+    assert np.allclose(np.diff(inside), 10)
+    shown.lab.page.locator(".tickerkit-chip").click()
+    shown.until(f"{CHIP}.hidden")
+    newest = shown.value("e._tickerkit.newest")
+    shown.until(f"e._tickerkit.newest > {newest}")
+    assert shown.kernel("[fig.follow, fig.layout.xaxis.autorange]") == [True, True]
+
+
+def test_python_can_hold_it_still(shown: Shown) -> None:
+    """fig.follow = False holds the chart, True lets it follow; a range from Python holds it too."""
+    shown.show(STREAMED.format(50_000, 30_000))
+    shown.lab.run("fig.follow = False")
+    shown.until(f"!{CHIP}.hidden")
+    held = shown.value("e._fullLayout.xaxis.range")
+    shown.until(
+        "/ [1-9][0-9,]{3,} new/.test(document.querySelector('.tickerkit-chip').textContent)"
+    )
+    assert shown.value("e._fullLayout.xaxis.range") == held
+    shown.lab.run("fig.follow = True")
+    shown.until(f"String(e._fullLayout.xaxis.range) !== '{','.join(held)}'")
+    shown.lab.run("fig.update_xaxes(range=[START, START + 1000])")
+    shown.until(f"!{CHIP}.hidden")
+    assert shown.kernel("fig.follow") is False
+
+
+def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
+    """At ten random zooms the pixels are those of all the data, drawn once by plain plotly.
+
+    Some grey values differ, where plotly smooths an edge: a line through four points of a column
+    meets other fractions of a pixel than one through all of them. So a column of pixels may differ
+    by a pixel at the ends of its strokes: 98 of 100 pixels must be within a quarter of the scale.
+    """
+    shown.show("fig = line(60_000, window=60_000)\nfig.update_layout(showlegend=False)\nfig")
+    shown.lab.run("fig._live = fig._live | {'labels': False}")
+    shown.lab.run_cell(
+        "plain = go.FigureWidget(data=[go.Scatter(mode='lines', x=fig.data[0].x, y=fig.data[0].y)],"
+        " layout=fig.layout)\nplain.update_layout(showlegend=False, template='plotly')\n"
+        "fig.update_layout(template='plotly')\nplain"
+    )
+    shown.lab.until(f"() => {PLOT}.length === 2")
+    rng = np.random.default_rng(11)
+    for _ in range(10):
+        width = 10 ** rng.uniform(2.2, 5.7)
+        start = 1_795_000_000_000.0 + rng.uniform(0, 600_000 - min(width, 590_000))
+        shown.lab.run(
+            f"for each in (fig, plain): each.update_layout(xaxis_range=[{start}, {start + width}],"
+            " yaxis_range=[fig.data[0].y.min(), fig.data[0].y.max()])"
+        )
+        wanted = f"Math.abs(Date.parse(e._fullLayout.xaxis.range[0] + 'Z') - {start}) < 1"
+        shown.until(wanted, 0)
+        shown.until(wanted, 1)
+        shown.lab.page.mouse.move(5, 5)
+        shown.lab.page.wait_for_timeout(700)
+        streamed, drawn = shown.pixels(0), shown.pixels(1)
+        assert streamed.shape == drawn.shape
+        assert drawn.std() > 1
+        assert (np.abs(streamed - drawn) < 64).mean() > 0.98
+    shown.lab.run("plain._view_count = None; plain.close()")
+
+
+def test_a_quick_draw_shows_what_a_full_one_does(shown: Shown) -> None:
+    """Stopped after a quick draw, the picture is that of Plotly's own draw of the same moment."""
+    shown.show("fig = line(window=20_000, labels=False)\nfig.update_layout(showlegend=False)\nfig")
+    shown.lab.run(
+        "x = float(fig.data[0].x[-1])\nfor n in range(30):\n"
+        " fig.append(x + n * 10. + 10, 100.); time.sleep(.02)"
+    )
+    shown.lab.page.wait_for_timeout(500)
+    quick = shown.pixels()
+    shown.lab.run("fig.update_layout(meta='a full draw')")
+    shown.lab.page.wait_for_timeout(700)
+    full = shown.pixels()
+    assert (np.abs(quick - full) < 64).mean() > 0.98
+
+
+def test_bars_move_in_place_and_stay_few(shown: Shown, artifacts: Path) -> None:
+    """Of 5,000 bars at most 500 are drawn; the last one moves; volume stands below."""
+    shown.show(
+        "fig = tk.LiveFigure(window=5000)\nn = 5000\no = walk(n); c = o + rng.normal(0, .05, n)\n"
+        "t = START + np.arange(n) * 60_000.\n"
+        "fig.append_bars(t, o, np.maximum(o, c) + .1, np.minimum(o, c) - .1, c, np.ones(n))\n"
+        "fig.update_xaxes(type='date')\nfig"
+    )
+    assert shown.value("e.data[0].x.length") <= 500
+    assert shown.value("e.data[1].y[1]") == 16
+    shown.lab.run("fig.append_bars(t[-1], o[-1], 500., o[-1], 400., 7.)")
+    shown.until("e.data[0].high.at(-1) === 500 && e.data[0].close.at(-1) === 400")
+    assert shown.value("e._fullLayout.yaxis.range[1]") > 500
+    shown.lab.page.screenshot(path=artifacts / "candles.png")
+
+
+def test_a_second_view_and_a_reload_show_the_same(shown: Shown) -> None:
+    """Mid-stream, both miss no point and have none twice."""
+    shown.show(STREAMED.format(20_000, 100_000))
+    shown.lab.run_cell("fig")
+    shown.lab.until(f"() => {PLOT}.length === 2 && [...{PLOT}].every(e => e._tickerkit)")
+    shown.lab.reload()
+    shown.lab.until(f"() => {PLOT}.length === 2 && [...{PLOT}].every(e => e._tickerkit)", 60)
+    newest = shown.value("e._tickerkit.newest")
+    shown.until(f"e._tickerkit.newest > {newest}")
+    shown.lab.run("stop.set()")
+    end = shown.kernel("float(fig.data[0].x[-1])")
+    for index in (0, 1):
+        shown.until(f"e._tickerkit.newest === {end}", index)
+    shown.lab.run("fig.update_xaxes(range=[fig.data[0].x[-1] - 3000, fig.data[0].x[-1]])")
+    for index in (0, 1):
+        shown.until("e.data[0].x.length < 400", index)
+        assert np.allclose(np.diff(shown.value("[...e.data[0].x]", index)), 10)
+
+
+def test_all_of_plotlys_changes_reach_the_page(shown: Shown) -> None:
+    """Traces, layout, styles and order change as with FigureWidget; a click comes back."""
+    shown.show("fig = tk.LiveFigure(data=[go.Scatter(y=[1, 2, 3], mode='markers')])\nfig")
+    shown.lab.run("fig.add_trace(go.Bar(y=[3, 1, 2], name='bars'))")
+    shown.until("e.data.length === 2 && e.data[1].name === 'bars'")
+    shown.lab.run(
+        "with fig.batch_update():\n fig.data[0].marker.color = 'red'\n"
+        " fig.layout.title.text = 'both'"
+    )
+    shown.until("e._fullLayout.title.text === 'both' && e._fullData[0].marker.color === 'red'")
+    shown.lab.run("fig.data = fig.data[::-1]")
+    shown.until("e.data[0].name === 'bars'")
+    shown.lab.run("fig.data = fig.data[:1]; fig.data[0].y = [9, 8]")
+    shown.until("e.data.length === 1 && [...e.data[0].y].join() === '9,8'")
+    shown.lab.run("clicked = []; fig.data[0].on_click(lambda t, p, s: clicked.append(p.ys))")
+    shown.lab.run("done = []; fig.on_edits_completed(lambda: done.append(1))")
+    shown.lab.page.locator(".js-plotly-plot .nsewdrag").first.hover(position={"x": 100, "y": 150})
+    shown.lab.page.mouse.down()
+    shown.lab.page.mouse.up()
+    shown.lab.until("() => true")
+    shown.lab.page.wait_for_timeout(500)
+    assert shown.kernel("[clicked, len(done)]") == [[[9]], 1]
+    assert shown.kernel("fig.data[0].marker.line.width is not None or fig.data[0].uid is not None")
+
+
+def test_a_saved_notebook_is_small_and_shows_the_chart(shown: Shown, lab: Lab) -> None:
+    """Ten figures take less than 4 MB; the points of the moment are in the file."""
+    shown.show("fig = line(100_000, window=100_000)\nfig")
+    lab.run_cell("others = [line(100_000) for _ in range(9)]\nfor each in others: display(each)")
+    lab.until(f"() => {PLOT}.length === 10 && [...{PLOT}].every(e => e._tickerkit)", 60)
+    lab.run("fig.append(START + 2e6, 123.5)")
+    shown.until("e._tickerkit.newest === 1795002000000")
+    lab.save()
+    text = lab.run("import pathlib; print(pathlib.Path('figure.ipynb').stat().st_size)")
+    assert 1_000_000 < int(text) < 4_000_000
+    lab.run("for each in others: each.close()")
+
+
+def test_freeze_puts_a_picture_in_its_place(lab: Lab) -> None:
+    """After freeze the cell shows an image, and the figure is closed."""
+    shown = Shown(lab)
+    shown.show("fig = line()\nfig")
+    lab.run("fig.freeze()")
+    lab.until(f"() => {PLOT}.length === 0 && document.querySelector('.jp-OutputArea img')", 15)
+    assert shown.kernel("fig.comm is None") is True
