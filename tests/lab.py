@@ -28,7 +28,9 @@ FIGURES = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(e =>
     axis: e._fullLayout.xaxis.type,
     range: e._fullLayout.xaxis.range.map(String),
     lines: e.data.map(t => ({
-        name: (t.name || '').replace(/<[^>]*>/g, '').split(' ')[0], type: t.type, points: (t.x || []).length,
+        name: (t.name || '').replace(/<[^>]*>/g, '').split(' ')[0],
+        type: t.type,
+        points: (t.x || []).length,
         newest: String((t.x || [])[(t.x || []).length - 1]),
     })),
 }))"""

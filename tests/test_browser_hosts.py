@@ -1,4 +1,4 @@
-"""A live figure moves wherever notebooks are shown: JupyterLab, Notebook 7 and Voila."""
+"""A live figure moves in Notebook 7 and Voila too; in JupyterLab test_browser_figure.py sees it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import nbformat
 import pytest
-from lab import Host, Lab, jupyterlab, notebook7, voila
+from lab import Host, Lab, notebook7, voila
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 Open = Callable[["Browser", Path, Path], AbstractContextManager[Host]]
 
-HOSTS: dict[str, Open] = {"jupyterlab": jupyterlab, "notebook": notebook7, "voila": voila}
+HOSTS: dict[str, Open] = {"notebook": notebook7, "voila": voila}
 NEWEST = "document.querySelector('.js-plotly-plot')?.data?.[0].x?.at(-1)"
 FIGURE = """
 import itertools, threading, time
@@ -70,7 +70,7 @@ def test_a_live_figure_moves(host: Host, artifacts: Path, request: pytest.Fixtur
     host.page.screenshot(path=artifacts / f"host-{request.node.callspec.id}.png")
 
 
-@pytest.mark.parametrize("host", ["jupyterlab", "notebook"], indirect=True)
+@pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_a_further_cell_runs_and_is_saved(host: Lab) -> None:
     """A cell that is written in the page shows the figure once more, and is in the file."""
     cell = host.run_cell("figure  # again")
@@ -82,7 +82,6 @@ def test_a_further_cell_runs_and_is_saved(host: Lab) -> None:
     assert saved["outputs"]
 
 
-# In JupyterLab, test_browser_quickstart.py does.
 @pytest.mark.parametrize("host", ["notebook"], indirect=True)
 def test_it_moves_after_a_reload(host: Lab) -> None:
     """A reloaded page shows the figure as it is now, and it goes on."""

@@ -42,9 +42,7 @@ def test_the_chart_moves(lab: Lab, artifacts: Path) -> None:
     """The lines get new points while nothing is done, and the axis stays one of dates."""
     first = lab.figures()[0]
     newest = first["lines"][0]["newest"]
-    lab.until(
-        f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > {newest}", 10
-    )
+    lab.until(f"() => document.querySelector('.js-plotly-plot').data[0].x.at(-1) > {newest}", 10)
     later = lab.figures()[0]
     lab.page.screenshot(path=artifacts / "quickstart.png")
     assert [line["name"] for line in later["lines"]] == [line["name"] for line in first["lines"]]
