@@ -441,7 +441,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
                 "version_minor": 0,
                 "model_id": self._model_id,
             },
-            "text/plain": repr(type(self).__name__),
+            "text/plain": type(self).__name__,
         }
 
     def _send_restyle_msg(self, restyle_data: Any, *args: Any, **kwargs: Any) -> None:

@@ -84,7 +84,7 @@ export class View {
   later(action) {
     this.queue = this.queue
       .then(() => (this.gone || !this.Plotly ? null : action()))
-      .catch((error) => this.fail(error));
+      .catch((error) => this.gone || console.error(error));
     return this.queue;
   }
 
@@ -150,8 +150,8 @@ export class View {
   decorate(streams) {
     const { figure, plot } = this;
     if (!figure.live.labels) return;
-    for (const { index, trace, full, series, y } of streams) {
-      const own = figure.data[index] ?? {};
+    for (const { trace, full, series, y } of streams) {
+      const own = figure.data.find((each) => each.uid === trace.uid) ?? {};
       const last = series.last();
       if (!own.name || !last || full.showlegend === false) continue;
       const axis = this.drawing.axis(y);
