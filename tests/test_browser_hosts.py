@@ -15,7 +15,8 @@ from lab import Host, Lab, notebook7, voila
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+# Two more servers to start take a minute: more than `make test` has to spare.
+pytestmark = [pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(240)]
 
 Open = Callable[["Browser", Path, Path], AbstractContextManager[Host]]
 

@@ -16,6 +16,7 @@ class Figure {
     this.model = model;
     this.views = new Set();
     this.heldAt = null;
+    this.changes = 0;
     this.load();
     for (const name of STATE) {
       model.on(`change:${name}`, () => this.reload());
@@ -116,6 +117,7 @@ class Figure {
     APPLY[kind](this, message);
     this.notice(kind, message);
     this.keepSaved();
+    this.changes++;
     if (kind === "removeLayoutProps" || kind === "removeTraceProps") return;
     const done = [...this.views].map((view) => view.apply(kind, message));
     await Promise.all(done);

@@ -63,6 +63,7 @@ export class View {
 
   async newPlot() {
     const { figure, plot } = this;
+    this.shows = figure.changes;
     const layout = copy(figure.layout);
     layout.height ??= HEIGHT;
     this.dark = isDark();
@@ -199,7 +200,10 @@ export class View {
 
   /** Take one of plotly's messages; resolves when Plotly has drawn it. */
   apply(kind, message) {
+    const change = this.figure.changes;
     return this.later(async () => {
+      // A plot that was made meanwhile, of the figure as it then was, has it already.
+      if (change <= this.shows) return;
       if (message.source_view_id === "all" || message.source_view_id === this.id) return;
       await this[`apply_${kind}`](message);
       this.drawing.drawnAt = -Infinity;
