@@ -4,7 +4,7 @@ import { asNumbers, axisKey, brief, columnEdges, followX, followY, isFixed } fro
 
 const FULL_EVERY_MS = 250;
 const HOVER_EVERY_MS = 60;
-const MOST_BARS = 500;
+const PIXELS_PER_BAR = 2;
 const PIXELS_PER_MARKERS = 6;
 const MOST_SHIFT_PX = 40;
 const LABEL_GAP_PX = 3;
@@ -89,7 +89,7 @@ export class Drawing {
     for (const { series, bars, ...stream } of streams) {
       const extent = stream.root === root && series.xExtent();
       if (!extent) continue;
-      const pad = bars ? this.halfBar(series) : 0;
+      const pad = bars ? this.halfBar(series, this.mostBars(root)) : 0;
       least = Math.min(least, extent[0] - pad);
       greatest = Math.max(greatest, extent[1] + pad);
     }
@@ -99,8 +99,13 @@ export class Drawing {
     return followX(before, scaled, this.spans.get(root));
   }
 
-  halfBar(series) {
-    const group = Math.max(1, 2 ** Math.ceil(Math.log2(series.length / MOST_BARS)));
+  /** How many bars there is room for: what is narrower can't be told apart, and costs as much. */
+  mostBars(id) {
+    return Math.max(100, Math.floor((this.axis(id)._length || 700) / PIXELS_PER_BAR));
+  }
+
+  halfBar(series, most) {
+    const group = Math.max(1, 2 ** Math.ceil(Math.log2(series.length / most)));
     const [last, before] = [series.at(series.next - 1), series.at(series.next - 2)];
     return before ? ((last.x - before.x) * group) / 2 : 0;
   }
@@ -221,7 +226,7 @@ export class Drawing {
       const [from, to] = series.between(...this.inData(root, range));
       const [wider, further] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
       const how = trace.type === "bar" && this.isVolume(trace) ? "sum" : "peak";
-      const drawn = series.bars(wider, further, MOST_BARS, how);
+      const drawn = series.bars(wider, further, this.mostBars(root), how);
       for (const name of ["x", ...series.names]) trace[name] = drawn[name];
       return;
     }
