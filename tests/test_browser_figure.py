@@ -270,6 +270,21 @@ def test_a_second_view_and_a_reload_show_the_same(shown: Shown) -> None:
         assert np.allclose(np.diff(shown.value("[...e.data[0].x]", index)), 10)
 
 
+def test_a_reloaded_page_is_heard(shown: Shown) -> None:
+    """Its zoom reaches the kernel, though what spoke to the kernel last was a page that is gone."""
+    shown.show("fig = line(window=30_000)\nfig")
+    shown.lab.reload()
+    shown.until("e && e._tickerkit", timeout_s=60)
+    shown.lab.run(
+        "def haunt():\n while not stop.is_set():\n"
+        "  fig.comm._reply_subshell_id = 'of a page that is gone'; time.sleep(.001)\n"
+        "threading.Thread(target=haunt).start()"
+    )
+    shown.zoom(0.5, 0.6)
+    shown.until(f"!{CHIP}.hidden")
+    assert shown.kernel("fig.follow") is False
+
+
 def test_all_of_plotlys_changes_reach_the_page(shown: Shown) -> None:
     """Traces, layout, styles and order change as with FigureWidget; a click comes back."""
     shown.show("fig = tk.LiveFigure(data=[go.Scatter(y=[1, 2, 3], mode='markers')])\nfig")
@@ -314,7 +329,7 @@ def test_a_saved_notebook_is_small_and_shows_the_chart(shown: Shown, lab: Lab) -
     lab.until(f"() => {PLOT}.length === 10 && [...{PLOT}].every(e => e._tickerkit)", 60)
     lab.run("fig.append(START + 2e6, 123.5)")
     shown.until("e._tickerkit.newest === 1795002000000")
-    lab.save()
+    lab.save_with_widgets()
     text = lab.run("import pathlib; print(pathlib.Path('figure.ipynb').stat().st_size)")
     assert 1_000_000 < int(text) < 4_000_000
     lab.run("for each in others: each.close()")

@@ -9,6 +9,7 @@ import ipywidgets as widgets
 
 from tickerkit.cards import COLOURS, escape
 from tickerkit.cells import slot
+from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.feed_chart import draw, new_figure
 from tickerkit.log import Rows
 
@@ -72,6 +73,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         for control in (self._kind, self._symbol, self._window, self._pause):
             control.observe(self._redraw, "value")
         self._save.on_click(self._write)
+        stay_heard(self._kind, self._symbol, self._window, self._pause, self._save)
         self.show(feed)
 
     def show(self, feed: Feed) -> None:

@@ -8,6 +8,7 @@ import { View } from "./view.js";
 const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
 const HERE_EVERY_MS = 20_000;
 const ASK_EVERY_MS = 250;
+const ASK_AGAIN_MS = 1000;
 const SAVED_POINTS = 4000;
 
 /** One LiveFigure of a kernel. */
@@ -17,6 +18,7 @@ class Figure {
     this.views = new Set();
     this.heldAt = null;
     this.changes = 0;
+    this.lacking = new Set(); // uids of traces of which points have been missed
     this.load();
     for (const name of STATE) {
       model.on(`change:${name}`, () => this.reload());
@@ -161,7 +163,6 @@ class Figure {
     if (content.kind === "freeze") return void [...this.views][0]?.picture();
     if (content.kind !== "points") return;
     let turn = 0;
-    let missing = false;
     let fresh = false;
     for (const { uid, epoch, start, first, names } of content.traces) {
       let series = this.series.get(uid);
@@ -175,20 +176,26 @@ class Figure {
         fresh ||= !this.series.has(uid);
         this.series.set(uid, series);
       } else if (!series || series.epoch !== epoch || start > series.next || start < series.first) {
-        missing = true;
+        this.lacking.add(uid);
         continue;
       }
+      this.lacking.delete(uid);
       series.write(start, columns);
       // While the chart holds still, what it shows stays, up to another window's worth.
       const spare = this.following ? 0 : series.next - first;
       if (!series.coarse) series.trim(first - spare);
     }
     if (fresh) this.keepSaved();
-    if (missing) this.ask();
+    if (content.traces.some(({ uid }) => this.lacking.has(uid))) this.ask();
     for (const view of this.views) view.schedule();
   }
 
   // --- to Python ----------------------------------------------------------------------------
+
+  /** Whether points of the windows are known to be missing here. */
+  get lacksPoints() {
+    return this.data.some(({ uid }) => this.lacking.has(uid) || this.series.get(uid)?.coarse);
+  }
 
   send(content, buffers) {
     this.model.send(content, undefined, buffers);
@@ -197,13 +204,15 @@ class Figure {
   /** Say that a view is there, and from where on each trace's points are wanted. */
   ask() {
     const now = performance.now();
-    if (now - (this.askedAt ?? -Infinity) < ASK_EVERY_MS) {
-      this.asking ??= setTimeout(() => this.ask(), ASK_EVERY_MS);
+    const wait = ASK_EVERY_MS - (now - (this.askedAt ?? -Infinity));
+    clearTimeout(this.asking);
+    if (wait > 0) {
+      this.asking = setTimeout(() => this.ask(), wait);
       return;
     }
-    clearTimeout(this.asking);
-    this.asking = undefined;
     this.askedAt = now;
+    // Neither the question nor its answer is sure to arrive.
+    this.asking = setTimeout(() => this.lacksPoints && this.views.size && this.ask(), ASK_AGAIN_MS);
     const from = {};
     for (const trace of this.data) {
       const series = this.series.get(trace.uid);

@@ -17,6 +17,7 @@ import plotly.io as pio
 import traitlets
 
 from tickerkit.chart.clock import Clock
+from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.freezing import Displays
 from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
 from tickerkit.chart.streams import Stream, Streams
@@ -109,6 +110,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             _warn_once()
         super().__init__(data, layout, **options)
         self.on_msg(self._heard)
+        stay_heard(self)
         # plotly sends its own before it has data, or not at all before the figure is shown.
         self.send_state(["_widget_data", "_widget_layout", "_places", "_live"])
 
