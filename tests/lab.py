@@ -91,6 +91,17 @@ class Lab(Host):
         """Save the notebook, and wait until it is on the disk."""
         self._execute("docmanager:save")
 
+    def save_with_widgets(self) -> None:
+        """Save the notebook with the state of its widgets, as a setting of JupyterLab's has it."""
+        self.page.evaluate(
+            """async command => {
+                const { commands } = window.jupyterapp;
+                if (!commands.isToggled(command)) await commands.execute(command);
+            }""",
+            "@jupyter-widgets/jupyterlab-manager:saveWidgetState",
+        )
+        self.save()
+
     def _execute(self, command: str) -> None:
         self.page.evaluate("command => window.jupyterapp.commands.execute(command)", command)
 
@@ -204,8 +215,10 @@ def _served(module: str, options: list[str], notebook: Path, folder: Path) -> It
         port = free.getsockname()[1]
     command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
     log = folder / f"{module}.log"
+    # Settings of its own: a user's would change what is tested, and be changed by it.
+    own = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
     with log.open("w") as out:
-        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder)
+        process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, env=own)
     try:
         _wait_for(f"http://127.0.0.1:{port}/api", process, log)
         yield f"http://127.0.0.1:{port}"

@@ -169,17 +169,8 @@ class Case:
 
     def save(self) -> int:
         """Save the notebook with its widgets' state; return its size in bytes."""
-        path = self.folder / f"{self.name}.ipynb"
-        self.page.evaluate(
-            """async () => {
-                const commands = window.jupyterapp.commands;
-                const command = '@jupyter-widgets/jupyterlab-manager:saveWidgetState';
-                if (!commands.isToggled(command)) await commands.execute(command);
-                await commands.execute('docmanager:save');
-            }"""
-        )
-        time.sleep(2)
-        return path.stat().st_size
+        self.lab.save_with_widgets()
+        return (self.folder / f"{self.name}.ipynb").stat().st_size
 
 
 class Quiet:
