@@ -49,19 +49,28 @@ PLOT = "document.querySelectorAll('.js-plotly-plot')"
 
 # Beside the figure, of all points, by Plotly alone. Not by a FigureWidget: on a busy machine its
 # 5 MB take so long to load that it misses messages.
-DRAW_PLAINLY = """async ([x, y]) => {
+DRAW_PLAINLY = """async traces => {
     const [Plotly] = await Promise.all(globalThis[Symbol.for("tickerkit.plotly")].values());
     const e = document.querySelector(".js-plotly-plot");
     const plain = document.createElement("div");
     e.parentElement.after(plain);
     const layout = JSON.parse(JSON.stringify(e.layout));
-    await Plotly.newPlot(plain, [{type: "scatter", mode: "lines", name: "AAPL", x, y}], layout);
+    await Plotly.newPlot(plain, traces, layout);
 }"""
 ZOOM_PLAINLY = """async ([left, right, low, high]) => {
     const [Plotly] = await Promise.all(globalThis[Symbol.for("tickerkit.plotly")].values());
     const plain = document.querySelectorAll(".js-plotly-plot")[1];
     await Plotly.relayout(plain, {"xaxis.range": [left, right], "yaxis.range": [low, high]});
 }"""
+CANDLES = """
+fig = tk.LiveFigure(window=5000, labels=False, layout={"width": 900, "height": 450})
+n = 5000
+o = walk(n); c = o + rng.normal(0, .05, n); h = np.maximum(o, c) + .03; l = np.minimum(o, c) - .03
+t = START + np.arange(n) * 60_000.
+fig.append_bars(t, o, h, l, c, rng.uniform(1, 5, n))
+fig.update_xaxes(type="date", showgrid=False).update_yaxes(showgrid=False)
+fig
+"""
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +133,17 @@ class Shown:
         mouse.move(box["x"] + box["width"] * end, y, steps=5)
         mouse.up()
         mouse.move(5, 5)
+
+    def zoom_both(self, left: float, right: float, low: float, high: float) -> None:
+        """Have the figure, and the one drawn by plotly below it, show this part."""
+        ranges = f"xaxis_range=[{left}, {right}], yaxis_range=[{low}, {high}]"
+        self.lab.run(f"fig.update_layout({ranges})")
+        self.lab.page.evaluate(ZOOM_PLAINLY, [left, right, low, high])
+        wanted = f"Math.abs(Date.parse(e._fullLayout.xaxis.range[0] + 'Z') - {left}) < 1"
+        self.until(wanted, 0)
+        self.until(wanted, 1)
+        self.lab.page.mouse.move(5, 5)
+        self.lab.page.wait_for_timeout(700)
 
     def pixels(self, index: int = 0) -> np.ndarray:
         """Return what is on the screen of a plot's own area, as an array of grey values."""
@@ -197,27 +217,99 @@ def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
     """
     shown.show("fig = line(60_000, window=60_000, labels=False)\nfig")
     points = shown.kernel("[fig.data[0].x.tolist(), fig.data[0].y.tolist()]")
-    shown.lab.page.evaluate(DRAW_PLAINLY, points)
+    line = {"type": "scatter", "mode": "lines", "name": "AAPL", "x": points[0], "y": points[1]}
+    shown.lab.page.evaluate(DRAW_PLAINLY, [line])
     rng = np.random.default_rng(11)
     for _ in range(10):
         width = 10 ** rng.uniform(2.2, 5.7)
         start = 1_795_000_000_000.0 + rng.uniform(0, 600_000 - min(width, 590_000))
-        low, high = min(points[1]), max(points[1])
-        shown.lab.run(
-            f"fig.update_layout(xaxis_range=[{start}, {start + width}],"
-            f" yaxis_range=[{low}, {high}])"
-        )
-        shown.lab.page.evaluate(ZOOM_PLAINLY, [start, start + width, low, high])
-        wanted = f"Math.abs(Date.parse(e._fullLayout.xaxis.range[0] + 'Z') - {start}) < 1"
-        shown.until(wanted, 0)
-        shown.until(wanted, 1)
-        shown.lab.page.mouse.move(5, 5)
-        shown.lab.page.wait_for_timeout(700)
+        shown.zoom_both(start, start + width, min(points[1]), max(points[1]))
         streamed, drawn = shown.pixels(0), shown.pixels(1)
         assert streamed.shape == drawn.shape
         assert drawn.std() > 1
         assert (np.abs(streamed - drawn) < 64).mean() > 0.98
     shown.value("e.remove()", 1)
+
+
+def test_the_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
+    """At ten random zooms the candles and their volume are those of all bars, drawn by plotly.
+
+    Up to a bar for two pixels they are the same drawing: 99.5 of 100 pixels must be within a
+    quarter of the grey scale. Beyond that several become one, and only how far up and down the ink
+    reaches can be the same: in each column, give or take a pixel and the width of a bar.
+    """
+    shown.show(CANDLES)
+    columns = shown.kernel(
+        "[[list(trace[k]) for k in trace._props if k in 'x y open high low"
+        " close'.split()] for trace in fig.data]"
+    )
+    names = shown.kernel(
+        "[[k for k in trace._props if k in 'x y open high low close'.split()]"
+        " for trace in fig.data]"
+    )
+    price, volume = (dict(zip(n, c, strict=True)) for n, c in zip(names, columns, strict=True))
+    shown.lab.page.evaluate(
+        DRAW_PLAINLY,
+        [
+            {"type": "candlestick", "name": "price"} | price,
+            {"type": "bar", "yaxis": "y2", "name": "volume"}
+            | volume
+            | {"marker": {"color": "rgba(128,128,128,.6)"}},
+        ],
+    )
+    rng = np.random.default_rng(12)
+    for turn in range(10):
+        bars = int(rng.integers(20, 340) if turn < 7 else rng.integers(1000, 4500))
+        start = price["x"][int(rng.integers(0, 5000 - bars))]
+        shown.zoom_both(start, start + bars * 60_000, min(price["low"]), max(price["high"]))
+        streamed, drawn = shown.pixels(0), shown.pixels(1)
+        if turn < 7:
+            assert (np.abs(streamed - drawn) < 64).mean() > 0.995
+            continue
+        width = 2 + int(np.ceil(2 * streamed.shape[1] / shown.value("e.data[0].x.length")))
+        for ours, plain in zip(reach(streamed), reach(drawn), strict=True):
+            for one, other in ((ours, plain), (plain, ours)):
+                around = [np.roll(other, step) for step in range(-width, width + 1)]
+                assert (one <= np.max(around, axis=0) + 1)[width:-width].mean() > 0.99
+    shown.value("e.remove()", 1)
+
+
+def reach(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how far from the bottom up and from the top down the ink of each column reaches."""
+    ink = np.abs(pixels - np.median(pixels)) > 20
+    height = len(pixels)
+    top, bottom = ink.argmax(axis=0), ink[::-1].argmax(axis=0)
+    empty = ~ink.any(axis=0)
+    return np.where(empty, -height, height - top), np.where(empty, -height, height - bottom)
+
+
+def test_the_last_bar_is_moved_as_plotly_would_draw_it(shown: Shown) -> None:
+    """Between full draws its path is set anew, in the colour of its new direction."""
+    shown.show(CANDLES.replace("n = 5000", "n = 300"))
+    shown.lab.run("fig.append_bars(t[-1], o[-1], 104., 96., o[-1] + 1, 4.); time.sleep(.5)")
+    shown.lab.run(
+        "for n in range(40):\n"
+        " fig.append_bars(t[-1], o[-1], 104., 96., o[-1] + (n % 7 - 3.5) / 2, 4. - n % 3)\n"
+        " time.sleep(.03)"
+    )
+    shown.until("e._tickerkit.quick")
+    path = "e.querySelectorAll('.boxlayer path.box')"
+    shown.lab.run("fig.append_bars(t[-1], o[-1], 104., 96., o[-1] - .25, 2.)")
+    shown.until("Math.abs(e.data[0].close.at(-1) - e.data[0].open.at(-1) + .25) < 1e-9")
+    shown.lab.page.wait_for_timeout(100)
+    quick = shown.pixels(), shown.value(f"[...{path}].at(-1).getAttribute('style')")
+    shown.lab.run("fig.update_layout(meta='a full draw')")
+    shown.lab.page.wait_for_timeout(700)
+    assert (np.abs(quick[0] - shown.pixels()) < 64).mean() > 0.995
+    assert quick[1] == shown.value(f"[...{path}].at(-1).getAttribute('style')")
+
+
+def test_volume_of_several_bars_drawn_as_one_stays_on_its_axis(shown: Shown) -> None:
+    """Their sum is higher than each of them, and the axis reaches up to it."""
+    shown.show(CANDLES)
+    highest = shown.value("Math.max(...e.data[1].y)")
+    assert highest > 5
+    assert shown.value("e._fullLayout.yaxis2.range[1]") > highest
 
 
 def test_a_quick_draw_shows_what_a_full_one_does(shown: Shown) -> None:

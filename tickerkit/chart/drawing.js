@@ -1,12 +1,12 @@
 // Draws the streamed traces of one view: what of them is visible, as few points as show all of it.
 
+import { Quick } from "./quick.js";
 import { asNumbers, axisKey, brief, columnEdges, followX, followY, isFixed } from "./scale.js";
 
 const FULL_EVERY_MS = 250;
 const HOVER_EVERY_MS = 60;
 const PIXELS_PER_BAR = 2;
 const PIXELS_PER_MARKERS = 6;
-const MOST_SHIFT_PX = 40;
 const LABEL_GAP_PX = 3;
 
 /** What a view shows of the figure's series. */
@@ -119,11 +119,11 @@ export class Drawing {
       const isStream = streams.some((each) => each.index === full.index);
       if (full.visible === true && !isStream) mixed.add(full.yaxis ?? "y");
     }
-    for (const { series, full, trace, y, root } of streams) {
+    for (const stream of streams) {
+      const { full, trace, y, root } = stream;
       const place = ranges.get(root);
       if (!place || mixed.has(y)) continue;
-      const [from, to] = series.between(...this.inData(root, place.range));
-      const extent = series.extent(from, to);
+      const extent = this.extentOf(stream, place.range);
       if (!extent) continue;
       const known = extents.get(y);
       const fill = full.fill ?? "none";
@@ -134,6 +134,14 @@ export class Drawing {
       });
     }
     return extents;
+  }
+
+  extentOf(stream, range) {
+    const { series, trace, root } = stream;
+    if (trace.type !== "bar") return series.extent(...series.between(...this.inData(root, range)));
+    // Several bars drawn as one may be higher than each of them.
+    const values = this.points(stream, range).y.filter((value) => !Number.isNaN(value));
+    return values.length ? [Math.min(...values), Math.max(...values)] : null;
   }
 
   inData(id, [left, right]) {
@@ -149,7 +157,13 @@ export class Drawing {
     if (hovered && since < HOVER_EVERY_MS) return false;
     const streams = this.streams();
     if (!figure.following && !this.hasNews(streams, since)) return true;
-    if (!hovered && since < FULL_EVERY_MS && this.quick && this.drawQuickly(streams)) return true;
+    if (!hovered && since < FULL_EVERY_MS && this.quick) {
+      const ranges = this.rangesOfX(streams);
+      if (this.quick.draw(streams, ranges, (stream, range) => this.points(stream, range))) {
+        this.shownNow(streams, ranges);
+        return true;
+      }
+    }
     this.drawnAt = now;
     await this.drawAll(streams);
     return true;
@@ -173,8 +187,8 @@ export class Drawing {
 
   /** Give Plotly the visible part of all streamed traces, and have it draw. */
   async drawAll(streams = this.streams()) {
-    const { plot, Plotly } = this.view;
-    this.unshift();
+    const { plot, Plotly, figure } = this.view;
+    this.quick?.undo();
     const ranges = this.rangesOfX(streams);
     const extents = this.extentsOfY(streams, ranges);
     for (const [root, ids] of this.groups(streams)) {
@@ -184,12 +198,12 @@ export class Drawing {
       for (const id of ids) this.setRange(id, place.range);
     }
     for (const [id, { least, greatest, fromZero }] of extents) {
-      const axis = this.view.figure.layout[axisKey(id)];
+      const axis = figure.layout[axisKey(id)];
       if (isFixed(axis)) continue;
       const log = this.axis(id).type === "log";
       const ends = log ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
       if (!ends.every(Number.isFinite)) continue;
-      if (this.view.figure.following || !this.y.has(id) || !this.fits(id, ends)) {
+      if (figure.following || !this.y.has(id) || !this.fits(id, ends)) {
         this.y.set(id, followY(this.y.get(id), ends, fromZero && !log));
       }
       const range = this.y.get(id);
@@ -198,7 +212,8 @@ export class Drawing {
     for (const stream of streams) this.fill(stream, ranges.get(stream.root));
     this.view.decorate(streams);
     await Plotly.redraw(plot);
-    this.quick = this.prepare(streams);
+    const quick = figure.following && [streams, (id) => this.axis(id), this.x, this.groups(streams)];
+    this.quick = quick ? Quick.of(plot, ...quick) : null;
     this.shownNow(streams);
   }
 
@@ -214,26 +229,27 @@ export class Drawing {
   }
 
   /** Put into a trace of Plotly's what is worth drawing of a series. */
-  fill({ trace, full, series, bars, root, x }, place) {
+  fill(stream, place) {
+    const { trace, series, x } = stream;
     const axis = this.axis(x);
     const everything = axis.rangeslider?.visible || !place;
     const range = everything ? this.all(series, axis) : place.range;
-    if (!range) {
-      for (const name of ["x", ...series.names]) trace[name] = [];
-      return;
-    }
+    const points = range ? this.points(stream, range) : {};
+    for (const name of ["x", ...series.names]) trace[name] = points[name] ?? [];
+  }
+
+  /** Return what is worth drawing of a series in a range of its axis. */
+  points({ trace, full, series, bars, root, x }, range) {
+    const axis = this.axis(x);
     if (bars) {
       const [from, to] = series.between(...this.inData(root, range));
       const [wider, further] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
       const how = trace.type === "bar" && this.isVolume(trace) ? "sum" : "peak";
-      const drawn = series.bars(wider, further, this.mostBars(root), how);
-      for (const name of ["x", ...series.names]) trace[name] = drawn[name];
-      return;
+      return series.bars(wider, further, this.mostBars(root), how);
     }
     const markers = full.mode?.includes("markers");
     const columns = (axis._length || 700) / (markers ? PIXELS_PER_MARKERS : 1);
-    const { x: xs, y: ys } = series.line(columnEdges(range, columns, axis.type));
-    [trace.x, trace.y] = [xs, ys];
+    return series.line(columnEdges(range, columns, axis.type));
   }
 
   all(series, axis) {
@@ -247,92 +263,6 @@ export class Drawing {
     return this.view.plot.data.some(
       (each) => ["candlestick", "ohlc"].includes(each.type) && this.rootOf(each.xaxis ?? "x") === root,
     );
-  }
-
-  // --- the quick way ------------------------------------------------------------------------
-
-  /**
-   * Return what a quick draw needs, or null where only Plotly can draw it.
-   *
-   * Between two full draws a line needs no more than another path, and the axis below it a shift.
-   */
-  prepare(streams) {
-    const { plot, figure } = this.view;
-    const layout = plot._fullLayout;
-    if (!figure.following || !streams.length) return null;
-    const simple = streams.every(({ full, series }) =>
-      full.type === "scatter" && full.mode === "lines" && series.names.length === 1 &&
-      (full.fill ?? "none") === "none" && ["linear", "hv"].includes(full.line?.shape ?? "linear"));
-    const visible = plot._fullData.filter((each) => each.visible === true).length;
-    const extras = ["shapes", "annotations", "images"].some((name) => layout[name]?.length);
-    if (!simple || visible !== streams.length || extras) return null;
-    const lines = [];
-    for (const { index, trace, x, y, root } of streams) {
-      const [xaxis, yaxis] = [this.axis(x), this.axis(y)];
-      const flat = ["linear", "date"].includes(xaxis.type) && yaxis.type === "linear";
-      const paths = [...plot.querySelectorAll(`.scatterlayer .trace${trace.uid} path.js-line`)];
-      const place = this.x.get(root);
-      if (!flat || xaxis.rangeslider?.visible || xaxis.rangebreaks?.length || !place) return null;
-      if (xaxis.autorange === "reversed" || !paths.length || !xaxis._length) return null;
-      const range = asNumbers(yaxis.range, "linear");
-      const step = plot._fullData[index]?.line?.shape === "hv";
-      lines.push({ index, paths, root, step, yRange: range, width: xaxis._length, height: yaxis._length });
-    }
-    const moving = new Map();
-    for (const [root, ids] of this.groups(streams)) {
-      const wanted = [...ids].flatMap((id) => [
-        `.gridlayer > .${id}`, `.minor-gridlayer > .${id}`,
-        `.${id}axislayer-above`, `.${id}axislayer-below`,
-      ]);
-      moving.set(root, [...plot.querySelectorAll(wanted.join())]);
-    }
-    return { lines, moving, shifted: false };
-  }
-
-  /** Draw only the paths, with the axes shifted; false where a full draw is due. */
-  drawQuickly(streams) {
-    const { lines, moving } = this.quick;
-    if (lines.length !== streams.length) return false;
-    const ranges = this.rangesOfX(streams);
-    const shifts = new Map();
-    for (const [root, place] of ranges) {
-      const before = this.x.get(root)?.range;
-      if (!place || !before) return false;
-      const { width } = lines.find((each) => each.root === root);
-      const [span, newSpan] = [before[1] - before[0], place.range[1] - place.range[0]];
-      const shift = ((place.range[0] - before[0]) / span) * width;
-      if (Math.abs(shift) > MOST_SHIFT_PX || Math.abs(newSpan / span - 1) > 0.003) return false;
-      shifts.set(root, shift);
-    }
-    const drawn = [];
-    for (const [turn, { series, root }] of streams.entries()) {
-      const line = lines[turn];
-      const { range } = ranges.get(root);
-      const points = series.line(columnEdges(range, line.width, "linear"));
-      const [bottom, top] = line.yRange;
-      const [low, high] = bottom < top ? [bottom, top] : [top, bottom];
-      for (const y of points.y) if (y < low || y > high) return false;
-      drawn.push(pathOf(points, range, line));
-    }
-    for (const [turn, { paths }] of lines.entries()) {
-      paths[0].setAttribute("d", drawn[turn]);
-      for (const other of paths.slice(1)) other.removeAttribute("d");
-    }
-    for (const [root, elements] of moving) {
-      const shift = shifts.get(root);
-      for (const element of elements) element.setAttribute("transform", `translate(${-shift},0)`);
-    }
-    this.quick.shifted = true;
-    this.shownNow(streams, ranges);
-    return true;
-  }
-
-  unshift() {
-    if (!this.quick?.shifted) return;
-    for (const elements of this.quick.moving.values()) {
-      for (const element of elements) element.removeAttribute("transform");
-    }
-    this.quick = null;
   }
 
   /** Note what is on the screen now, and put the labels of the newest values where they belong. */
@@ -369,21 +299,3 @@ export class Drawing {
 /** Return a trace's colour. */
 export const colorOf = (full) =>
   full.line?.color ?? full.increasing?.line?.color ?? full.marker?.color ?? "#808080";
-
-function pathOf({ x, y }, [left, right], { yRange: [bottom, top], width, height, step }) {
-  const xScale = (width / (right - left)) * 100;
-  const yScale = (height / (top - bottom)) * 100;
-  let path = "";
-  let pen = "M";
-  for (let index = 0; index < x.length; index++) {
-    if (Number.isNaN(y[index])) {
-      pen = "M";
-      continue;
-    }
-    const across = Math.round((x[index] - left) * xScale) / 100;
-    const down = Math.round((top - y[index]) * yScale) / 100;
-    path += step && pen === "L" ? `H${across}V${down}` : `${pen}${across},${down}`;
-    pen = "L";
-  }
-  return path || "M0,0";
-}

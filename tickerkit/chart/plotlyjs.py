@@ -28,6 +28,7 @@ PARTS = (
     "scale.js",
     "theme.js",
     "overlay.js",
+    "quick.js",
     "drawing.js",
     "view.js",
     "figure.js",
