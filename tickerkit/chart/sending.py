@@ -10,7 +10,7 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
-__all__ = ["SENDER", "Lease", "Sender"]
+__all__ = ["SENDER", "Lease", "Sender", "Turns"]
 
 logger = logging.getLogger(__name__)
 
@@ -36,19 +36,51 @@ class Sending(Protocol):
         """Send what has gathered."""
 
 
-class Sender:
-    """Sends for all figures of the process, each at most 60 times a second.
+class Turns:
+    """Says when each figure may send: at most 60 times a second, 20 with more than three of them.
 
-    Where more than three figures are sending, each at most 20 times. A figure's first point goes
-    out at once; what comes while it has to wait is gathered. The thread ends when there is nothing
-    more to send, and keeps no figure alive.
+    One message may come a turn early. Else ticks that are pushed 60 times a second, a little
+    irregularly, would wait for most of a turn each.
+    """
+
+    def __init__(self) -> None:
+        # Until when each figure has used its turns up, had it sent as evenly as it may.
+        self._used: weakref.WeakKeyDictionary[Sending, float] = weakref.WeakKeyDictionary()
+
+    def length_s(self, now: float) -> float:
+        """Return how long a turn is, by how many figures are sending."""
+        sending = sum(now - until < 1 for until in self._used.values())
+        return EVERY_S if sending <= CROWD else CROWD_EVERY_S
+
+    def next(self, figure: Sending, now: float) -> float:
+        """Return from when on a figure may send."""
+        return self._used.get(figure, 0.0) - max(self.length_s(now), figure.every_s)
+
+    def take(self, figure: Sending, now: float) -> None:
+        """Note that a figure sends now."""
+        length = max(self.length_s(now), figure.every_s)
+        self._used[figure] = max(self._used.get(figure, 0.0), now) + length
+
+    def forget(self, figure: Sending) -> None:
+        """Count a figure no more."""
+        self._used.pop(figure, None)
+
+    def __len__(self) -> int:
+        return len(self._used)
+
+
+class Sender:
+    """Sends for all figures of the process, each when it is its turn.
+
+    A figure's first point goes out at once; what comes while it has to wait is gathered. The thread
+    ends when there is nothing more to send, and keeps no figure alive.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._changed = threading.Condition()
         self._waiting: weakref.WeakSet[Sending] = weakref.WeakSet()
-        self._sent_at: weakref.WeakKeyDictionary[Sending, float] = weakref.WeakKeyDictionary()
+        self._turns = Turns()
         self._thread: threading.Thread | None = None
 
     def want(self, figure: Sending) -> None:
@@ -69,31 +101,19 @@ class Sender:
         """Send this figure no more."""
         with self._changed:
             self._waiting.discard(figure)
-            self._sent_at.pop(figure, None)
+            self._turns.forget(figure)
             self._changed.notify()
-
-    @property
-    def every_s(self) -> float:
-        """Return how long a figure waits between two messages, by how many there are."""
-        now = self._clock()
-        with self._changed:
-            sending = sum(now - at < 1 for at in self._sent_at.values())
-        return EVERY_S if sending <= CROWD else CROWD_EVERY_S
 
     def _run(self) -> None:
         idle_since = self._clock()
         while True:
-            every_s = self.every_s
             with self._changed:
                 now = self._clock()
-                dues = [
-                    (self._sent_at.get(each, 0.0) + max(every_s, each.every_s), each)
-                    for each in self._waiting
-                ]
+                dues = [(self._turns.next(each, now), each) for each in self._waiting]
                 ready = [each for due, each in dues if due <= now]
                 if ready:
                     idle_since = now
-                elif not dues and (not self._sent_at or now - idle_since > LINGER_S):
+                elif not dues and (not self._turns or now - idle_since > LINGER_S):
                     self._thread = None
                     return
                 else:
@@ -103,7 +123,7 @@ class Sender:
                     continue
                 for each in ready:
                     self._waiting.discard(each)
-                    self._sent_at[each] = now
+                    self._turns.take(each, now)
             for figure in ready:
                 try:
                     figure.flush()
