@@ -166,9 +166,10 @@ class Lab(Host):
 
 
 @contextlib.contextmanager
-def jupyterlab(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
+def jupyterlab(browser: Browser, notebook: Path, folder: Path, *more: str) -> Iterator[Lab]:
     """Start JupyterLab on a copy of `notebook` in `folder`, and open it in `browser`."""
     options = [*_jupyter(folder), "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+    options += more
     with _served("jupyterlab", options, notebook, folder) as url, _page(browser) as page:
         yield Lab(page, f"{url}/lab/tree/{notebook.name}?reset")
 

@@ -33,6 +33,10 @@ def options() -> argparse.Namespace:
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--minutes", type=float, default=10, help="of the kind heap")
     parser.add_argument("--rates", type=listed, default=[], metavar="xy=20", help="pushes a second")
+    parser.add_argument(
+        "--at-once", action="store_true", help="JupyterLab as `tickerkit lab` has it"
+    )
+    parser.add_argument("--slower", type=float, default=1, help="slow the page down so many times")
     parser.add_argument("--out", type=Path, help="write all repetitions there, as JSON")
     chosen = parser.parse_args()
     for each in chosen.only:
@@ -92,6 +96,7 @@ def main() -> None:
     results: Results = {}
     print(", ".join(f"{name} {version(name)}" for name in NEEDED))
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
+    print(f"at once: {chosen.at_once}, page slowed down {chosen.slower:g} times")
 
     def take(name: str, measure: Measure, on: Stage) -> None:
         start = time.monotonic()
@@ -107,7 +112,7 @@ def main() -> None:
         if chosen.out:
             chosen.out.write_text(json.dumps(results, indent=1))
 
-    with stage() as on:
+    with stage(at_once=chosen.at_once, slower=chosen.slower) as on:
         # Interleaved: a machine that slows down for a minute does so for all of them.
         for _ in range(chosen.repeat):
             for name, measure in plan(chosen).items():

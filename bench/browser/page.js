@@ -2,7 +2,8 @@
 //
 // It counts what travels over the kernel's websocket, and finds out for each frame of the page
 // what the newest point in it is. A point counts as drawn in the frame in which the drawing was
-// done, if that was in an animation frame's callback, and in the next one otherwise.
+// done, if that was in an animation frame's callback or before the paint that follows it, and in the
+// next one otherwise.
 (() => {
   if (window.bench) return;
   const nextFrame = window.requestAnimationFrame.bind(window);
@@ -16,7 +17,6 @@
   let seen = null; // what the frame that is being made shows
   let last = null; // what the frame before it showed
   let at = 0; // when the frame that is being made was drawn
-  let poll = null; // asks for the newest point where nothing tells of it
   let hidden = false;
   let held = [];
   let made = fresh();
@@ -37,7 +37,6 @@
       last = seen;
     }
     made.frames += 1;
-    if (poll) draw(poll(), false);
     if (waiting !== null) {
       seen = waiting;
       at = clock();
@@ -54,6 +53,12 @@
     } else waiting = newest;
   }
 
+  // A task of its own comes after the paint; what a callback has promised comes before.
+  const painted = new MessageChannel();
+  painted.port1.onmessage = () => {
+    inFrame = false;
+  };
+
   window.requestAnimationFrame = (callback) => {
     if (hidden) {
       held.push(callback);
@@ -62,13 +67,9 @@
     return nextFrame((time) => {
       if (hidden) return void held.push(callback);
       begin(time);
+      if (!inFrame) painted.port2.postMessage(null);
       inFrame = true;
-      try {
-        callback(time);
-      } finally {
-        if (poll) draw(poll());
-        inFrame = false;
-      }
+      callback(time);
     });
   };
   const cancel = window.cancelAnimationFrame.bind(window);
@@ -197,8 +198,13 @@
     plotly() {
       const [el] = plots();
       if (!el?.on || !el.data?.length) return false;
-      if (el._tickerkit?.newest !== undefined) {
-        poll = () => epoch(el._tickerkit.newest);
+      if (el._tickerkit) {
+        let drawn = el._tickerkit; // set anew with each draw
+        const set = (made) => {
+          drawn = made;
+          draw(epoch(made.newest));
+        };
+        Object.defineProperty(el, "_tickerkit", { get: () => drawn, set });
         return "fast";
       }
       el.on("plotly_afterplot", () => draw(epoch(el.data[0].x?.[el.data[0].x.length - 1])));

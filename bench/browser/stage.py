@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parent / "page.js").read_text("utf-8")
 VIEW = {"width": 1500, "height": 1000}
+AT_ONCE = "--ServerApp.kernel_websocket_connection_class=tickerkit.cli.at_once.AtOnce"
 
 
 def notebook(*cells: str) -> str:
@@ -199,9 +200,10 @@ class Stage:
         folder: where the notebooks are.
     """
 
-    def __init__(self, browser: Quiet, first: Lab, folder: Path) -> None:
+    def __init__(self, browser: Quiet, first: Lab, folder: Path, slower: float) -> None:
         self.folder = folder
         self._browser = browser
+        self._slower = slower
         self._base = first.page.url.partition("/lab")[0]
         self._count = 0
         first.page.goto("about:blank")
@@ -224,6 +226,7 @@ class Stage:
             lab = Lab(page, f"{self._base}/lab/tree/{name}.ipynb?reset")
             devtools = context.new_cdp_session(page)
             lab.run_all()
+            devtools.send("Emulation.setCPUThrottlingRate", {"rate": self._slower})
             yield Case(name, self.folder, lab, devtools)
         finally:
             (self.folder / f"{name}.go").unlink(missing_ok=True)
@@ -238,8 +241,14 @@ class Stage:
 
 
 @contextlib.contextmanager
-def stage() -> Iterator[Stage]:
-    """Start JupyterLab and Chromium."""
+def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
+    """Start JupyterLab and Chromium.
+
+    Args:
+        at_once: whether JupyterLab is set up as `tickerkit lab` does.
+        slower: how many times slower the page's own thread is made, as Chromium's developer tools
+            do it; not the kernel.
+    """
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
@@ -254,6 +263,7 @@ def stage() -> Iterator[Stage]:
         first = Path(name, "first.ipynb")
         first.write_text(notebook("1"))
         quiet = Quiet(browser)
-        with jupyterlab(quiet, first, folder) as lab:  # type: ignore[arg-type]
-            yield Stage(quiet, lab, folder)
+        options = [AT_ONCE] if at_once else []
+        with jupyterlab(quiet, first, folder, *options) as lab:  # type: ignore[arg-type]
+            yield Stage(quiet, lab, folder, slower)
         browser.close()

@@ -26,6 +26,7 @@ __all__ = ["lab"]
 QUICKSTART = "01_quickstart.ipynb"
 COPIES = "tickerkit-notebooks"
 LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
+AT_ONCE = "tickerkit.cli.at_once.AtOnce"
 POLL_S = 0.1
 # JupyterLab gives its kernels 5 s to end by themselves.
 END_S = 15.0
@@ -120,6 +121,8 @@ def _jupyterlab(notebook: Path, arguments: list[str]) -> Iterator[subprocess.Pop
     command += ["--ServerApp.answer_yes=True", f"--ServerApp.root_dir={Path.cwd()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
+    if "JUPYTER_GATEWAY_URL" not in os.environ and "ateway" not in "".join(arguments):
+        command.append(f"--ServerApp.kernel_websocket_connection_class={AT_ONCE}")
     command += arguments if str(notebook) in arguments else [*arguments, str(notebook)]
     # Its own session keeps Ctrl-C from it, which it would answer with a question: it gets SIGTERM.
     # On Windows there is no such signal, and Ctrl-C is what ends it.
