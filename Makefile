@@ -14,11 +14,16 @@ FITS = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 BIN = $(VENV)/bin
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
-.PHONY: help lab test soak bench-browser lint clean
+# The oldest plotly, the newest of 6, and the first of 7; .venv has the newest of all.
+PLOTLYS = 6.0.0 6.* 7.0.0
+FIGURES = tests/test_figure.py tests/test_browser_figure.py
+
+.PHONY: help lab test test-plotlys soak bench-browser lint clean
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
 	@echo "make test    the tests, in a real browser too where there is one   ARGS=\"-k resume\""
+	@echo "make test-plotlys  those of live figures with older versions of plotly"
 	@echo "make soak    the tests that take minutes"
 	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
 	@echo "make lint    ruff and mypy"
@@ -29,6 +34,14 @@ lab: $(VENV)/.lab
 
 test: $(VENV)/.test
 	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+
+test-plotlys:
+	@for version in $(PLOTLYS); do \
+		venv=$$(echo ".venv-plotly-$$version" | tr "*" x); \
+		$(MAKE) --no-print-directory VENV="$$venv" "$$venv/.test" && \
+		"$$venv/bin/python" -m pip --disable-pip-version-check -qq install "plotly==$$version" && \
+		"$$venv/bin/python" -m pytest $(FIGURES) $(ARGS) || exit; \
+	done
 
 soak: $(VENV)/.test
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)

@@ -18,6 +18,7 @@ from commands import Command, on_posix, port_is_free
 
 import tickerkit as tk
 from tickerkit.cli import main
+from tickerkit.cli.lab import AT_ONCE
 
 pytestmark = [
     on_posix,
@@ -80,6 +81,7 @@ def test_lab_opens_the_quickstart_of_a_clone(clone: Path, stand_in: dict[str, st
         arguments = given(command)
         assert arguments[-1] == "notebooks/01_quickstart.ipynb"
         assert f"--ServerApp.root_dir={clone}" in arguments
+        assert f"--ServerApp.kernel_websocket_connection_class={AT_ONCE}" in arguments
         assert ("--allow-root" in arguments) == (os.geteuid() == 0)
         command.until(r"^alone True True\.$")
         assert command.end() == 0
@@ -97,6 +99,13 @@ def test_lab_hands_on_options_it_does_not_know(clone: Path, stand_in: dict[str, 
         assert arguments[-6:] == [*options, "notebooks/01_quickstart.ipynb"]
         assert command.end(signal.SIGTERM) == 0
     assert "demo server" not in command.out
+
+
+def test_lab_leaves_a_gateways_connections_alone(clone: Path, stand_in: dict[str, str]) -> None:
+    """Kernels that run elsewhere have connections of another class."""
+    with Command("lab", cwd=clone, JUPYTER_GATEWAY_URL="http://hub", **stand_in) as command:
+        assert not [each for each in given(command) if "connection_class" in each]
+        command.end()
 
 
 def test_lab_opens_the_notebook_that_is_named(clone: Path, stand_in: dict[str, str]) -> None:
