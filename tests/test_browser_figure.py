@@ -188,7 +188,9 @@ def test_a_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
     shown.until(f"{CHIP}.hidden")
     newest = shown.value("e._tickerkit.newest")
     shown.until(f"e._tickerkit.newest > {newest}")
-    assert shown.kernel("[fig.follow, fig.layout.xaxis.autorange]") == [True, True]
+    assert shown.kernel("[fig.follow, fig.layout.xaxis.range]") == [True, None]
+    shown.lab.run("fig.update_yaxes(range=[-500, 500])")
+    shown.until("String(e._fullLayout.yaxis.range) === '-500,500'")
 
 
 def test_python_can_hold_it_still(shown: Shown) -> None:
@@ -206,6 +208,44 @@ def test_python_can_hold_it_still(shown: Shown) -> None:
     shown.lab.run("fig.update_xaxes(range=[START, START + 1000])")
     shown.until(f"!{CHIP}.hidden")
     assert shown.kernel("fig.follow") is False
+
+
+def test_data_set_the_plain_way_are_drawn_whole(shown: Shown) -> None:
+    """A y set anew is drawn over all of x, the trace keeps its name, and points go on after it."""
+    shown.show("fig = line(50_000)\nfig")
+    shown.lab.run("fig.data[0].y = -fig.data[0].y")
+    shown.until(
+        "e.data[0].x.length === 50000 && e.data[0].y.length === 50000 && e.data[0].y[9] < 0"
+    )
+    shown.lab.page.wait_for_timeout(300)
+    assert shown.kernel("[fig.data[0].name, len(fig.data[0].x)]") == ["AAPL", 50_000]
+    shown.lab.run("fig.append(START + 500_000., -120., trace='AAPL')")
+    shown.until("e._tickerkit.newest === 1795000500000")
+    assert shown.kernel("len(fig.data[0].x)") == 50_001
+
+
+def test_a_bar_that_changes_is_drawn_while_the_chart_holds_still(shown: Shown) -> None:
+    """A range from Python holds the chart; the open bar in it moves all the same, to its last."""
+    shown.show(CANDLES.replace("n = 5000", "n = 300"))
+    shown.lab.run("fig.update_xaxes(range=[START, START + 310 * 60_000.])")
+    shown.until(f"!{CHIP}.hidden")
+    shown.lab.run(
+        "for n in range(20):\n"
+        " fig.append_bars(t[-1], o[-1], 104., 96., 100 + n / 100, 4.); time.sleep(.02)"
+    )
+    shown.until("Math.abs(e.data[0].close.at(-1) - 100.19) < 1e-9")
+
+
+def test_axes_may_be_logarithmic_or_backwards(shown: Shown) -> None:
+    """Zero is left out of a logarithmic axis, as plotly does, and does not empty the chart."""
+    shown.show(
+        "fig = tk.LiveFigure(data=[go.Scatter(mode='lines')], layout={'xaxis': {'type': 'log'},"
+        " 'yaxis': {'type': 'log'}})\nfig.append(np.arange(1000.), np.arange(1000.))\nfig"
+    )
+    assert shown.value("e.data[0].x.length") > 100
+    assert shown.value("e._fullLayout.yaxis.range[1]") == pytest.approx(3, abs=0.5)
+    shown.lab.run("fig.update_layout(xaxis={'type': 'linear', 'autorange': 'reversed'})")
+    shown.until("e._fullLayout.xaxis.type === 'linear' && e._fullLayout.xaxis.range[0] > 900")
 
 
 def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:

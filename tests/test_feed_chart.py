@@ -144,6 +144,36 @@ def test_gaps_break_lines_and_are_shaded(
     assert (shade.x0[:19], shade.x1[:19]) == ("2026-11-23T10:00:00", "2026-11-23T10:00:08")
 
 
+def test_the_users_own_traces_and_shapes_are_left_alone(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """What was added to the figure by hand gets no ticks and stays when gaps leave the window."""
+    figure = feed.chart(window=3)
+    figure.add_scatter(x=[1], y=[2], name="mine")
+    figure.add_hline(y=1)
+    server.publish(tick("AAPL", 1, 0))
+    until(lambda: lines(figure) == {"mine": [2], "AAPL": [1]})
+    feed._held.gaps.add(Gap("an epoch", 2, 9, "test"))
+    server.publish(tick("AAPL", 2, 8))
+    until(lambda: len(figure.layout.shapes) == 2)
+    for second in range(10, 20):
+        server.publish(tick("AAPL", 3, second))
+    until(lambda: len(figure.layout.shapes) == 1)
+    assert figure.layout.shapes[0].name is None
+    assert list(figure.data[0].y) == [2]
+
+
+def test_candles_are_drawn_beside_the_users_own_traces(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A line that was added first does not keep the candles away."""
+    figure = feed.chart(kind="candles", symbols="AAPL", bar="10s")
+    figure.add_scatter(x=[1], y=[2], name="mine")
+    server.publish(tick("AAPL", 5, 1))
+    until(lambda: len(figure.data) == 2 and figure.data[1].close is not None)
+    assert list(figure.data[1].close) == [5]
+
+
 def test_times_are_shown_in_the_zone_asked_for(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

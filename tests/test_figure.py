@@ -257,6 +257,87 @@ def test_points_given_at_first_are_in_the_window(until: Until) -> None:
     figure.close()
 
 
+@pytest.mark.parametrize(
+    "trace",
+    [
+        go.Scatter(y=[1, 2, 3]),
+        go.Scatter(x0=0, dx=1, y=[1, 2, 3]),
+        go.Figure(go.Scatter(x=np.arange(3), y=np.arange(1, 4))).to_plotly_json()["data"][0],
+    ],
+)
+def test_points_given_in_any_of_plotlys_ways_stay(trace: Any) -> None:
+    """Without x, by x0 and dx, or as plotly's own JSON: append goes on after them."""
+    figure = tk.LiveFigure(data=[trace])
+    figure.append(3, 4)
+    assert (xs(figure), list(figure.data[0].y)) == ([0, 1, 2, 3], [1, 2, 3, 4])
+    figure.close()
+
+
+def test_points_that_can_not_be_gone_on_from_are_never_replaced() -> None:
+    """A trace of categories refuses what is appended, each time, and keeps what it has."""
+    figure = tk.LiveFigure(data=[go.Bar(x=["a", "b"], y=[1, 2])])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="neither a number nor a time"):
+            figure.append(3, 4)
+    assert list(figure.data[0].x) == ["a", "b"]
+    figure.close()
+
+
+def test_nothing_appended_changes_nothing(figure: tk.LiveFigure) -> None:
+    """Empty arrays say nothing of what x is; a wrong trace is refused all the same."""
+    figure.append([], [])
+    assert figure.layout.xaxis.type is None
+    figure.append([1, 2], [3, 4])
+    figure.append([], [])
+    assert xs(figure) == [1, 2]
+    with pytest.raises(ValueError, match="no trace 'IBM'"):
+        figure.append([], [], trace="IBM")
+
+
+def test_a_column_set_the_plain_way_is_sent_with_those_that_stay(figure: tk.LiveFigure) -> None:
+    """The page holds only a part of a window: it is sent x in full when y is set, and no others."""
+    figure.append({"AAPL": (np.arange(9), np.arange(9)), "MSFT": (1, 1)})
+    restyled = []
+    figure._send_plainly = None
+    figure.observe(lambda change: restyled.append(change["new"]), "_py2js_restyle")
+    figure.data[0].y = -figure.data[0].y
+    first, second = [each for each in restyled if each]
+    assert list(first["restyle_data"]["x"][0]) == list(range(9))
+    assert list(second["restyle_data"]["y"][0]) == [-n for n in range(9)]
+    figure.append(9, -9, trace="AAPL")
+    assert xs(figure) == list(range(10))
+    assert xs(figure, 1) == [1]
+
+
+def test_a_batch_forgets_only_the_windows_whose_data_it_sets(figure: tk.LiveFigure) -> None:
+    """The colour of one trace and the data of another are set in one message."""
+    figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
+    with figure.batch_update():
+        figure.data[0].line.color = "red"
+        figure.data[1].y = [21]
+    assert list(figure._streams.by_trace) == [figure.data[0].uid]
+    figure.append(2, 11, trace="AAPL")
+    assert list(figure.data[0].y) == [10, 11]
+
+
+def test_data_that_are_animated_replace_what_was_appended(figure: tk.LiveFigure) -> None:
+    """After batch_animate, append goes on after the new data."""
+    figure.append([1, 2], [10, 20])
+    with figure.batch_animate():
+        figure.data[0].y = [30, 40]
+    figure.append(3, 50)
+    assert list(figure.data[0].y) == [30, 40, 50]
+
+
+def test_a_date_axis_stays_one_when_the_layout_is_replaced(figure: tk.LiveFigure) -> None:
+    """Points travel as numbers: the next ones see to it that the axis knows what they are."""
+    figure.append("2026-11-23T10:00:00Z", 1)
+    figure.layout = {"title": {"text": "anew"}}
+    assert figure.layout.xaxis.type is None
+    figure.append("2026-11-23T10:00:01Z", 2)
+    assert figure.layout.xaxis.type == "date"
+
+
 def test_clear_lets_go_of_all_points(figure: tk.LiveFigure, until: Until) -> None:
     """After clear the traces are there, without points."""
     figure.append([1, 2], [1, 2])

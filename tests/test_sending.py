@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 
 import pytest
 
 from tickerkit.chart.sending import LEASE_S, Lease, Sender, Turns
+from tickerkit.chart.streams import Streams
 
 Until = Callable[..., None]
 
@@ -106,6 +108,27 @@ def test_a_figure_that_fails_takes_no_other_with_it(
         sender.want(broken)
         sender.want(sound)
         until(lambda: sound.flushed and "a live figure could not be sent" in caplog.text)
+
+
+def test_traces_may_come_and_go_while_turns_are_told() -> None:
+    """The thread that sends asks a figure without its lock, while another adds traces."""
+    streams = Streams(10, threading.RLock(), lambda *_: None, lambda *_: None)
+    done = threading.Event()
+
+    def change() -> None:
+        for turn in range(20_000):
+            streams.by_trace[str(turn % 50)] = streams.new()
+            streams.by_trace.pop(str((turn + 25) % 50), None)
+        done.set()
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        threading.Thread(target=change).start()
+        while not done.is_set():
+            assert streams.every_s == 0
+    finally:
+        sys.setswitchinterval(interval)
 
 
 def test_a_lease_ends_when_no_page_is_heard() -> None:

@@ -8,6 +8,7 @@ const HOVER_EVERY_MS = 60;
 const PIXELS_PER_BAR = 2;
 const PIXELS_PER_MARKERS = 6;
 const LABEL_GAP_PX = 3;
+const DECADES = 6; // shown of a logarithmic axis whose data begin at zero or below
 
 /** What a view shows of the figure's series. */
 export class Drawing {
@@ -94,7 +95,8 @@ export class Drawing {
       greatest = Math.max(greatest, extent[1] + pad);
     }
     if (least > greatest) return null;
-    const scaled = type === "log" ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
+    const right = type === "log" ? Math.log10(greatest) : greatest;
+    const scaled = [type !== "log" ? least : least > 0 ? Math.log10(least) : right - DECADES, right];
     if (!scaled.every(Number.isFinite)) return null;
     return followX(before, scaled, this.spans.get(root));
   }
@@ -156,7 +158,10 @@ export class Drawing {
     const since = now - this.drawnAt;
     if (hovered && since < HOVER_EVERY_MS) return false;
     const streams = this.streams();
-    if (!figure.following && !this.hasNews(streams, since)) return true;
+    if (!figure.following) {
+      if (since < FULL_EVERY_MS) return false;
+      if (!this.hasNews(streams)) return true;
+    }
     if (!hovered && since < FULL_EVERY_MS && this.quick) {
       const ranges = this.rangesOfX(streams);
       if (this.quick.draw(streams, ranges, (stream, range) => this.points(stream, range))) {
@@ -170,12 +175,11 @@ export class Drawing {
   }
 
   /** While the chart holds still: whether there is anything new in what it shows. */
-  hasNews(streams, since) {
-    if (since < FULL_EVERY_MS) return false;
+  hasNews(streams) {
     const ranges = this.rangesOfX(streams);
     const shown = streams.map(({ series, root }) => {
       const place = ranges.get(root);
-      return place ? [series.epoch, ...series.between(...this.inData(root, place.range))] : [];
+      return place ? [series.epoch, series.version, ...series.between(...this.inData(root, place.range))] : [];
     });
     const key = `${shown.join()};${[...ranges.values()].map((each) => each?.range).join()}`;
     const news = key !== this.shown;
@@ -195,14 +199,22 @@ export class Drawing {
       const place = ranges.get(root);
       this.x.set(root, place);
       if (!place) continue;
-      for (const id of ids) this.setRange(id, place.range);
+      for (const id of ids) {
+        const backwards = figure.layout[axisKey(id)]?.autorange === "reversed";
+        this.setRange(id, backwards ? [...place.range].reverse() : place.range);
+      }
     }
     for (const [id, { least, greatest, fromZero }] of extents) {
       const axis = figure.layout[axisKey(id)];
       if (isFixed(axis)) continue;
       const log = this.axis(id).type === "log";
       const ends = log ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
-      if (!ends.every(Number.isFinite)) continue;
+      if (!ends.every(Number.isFinite)) {
+        // Below zero there is nothing to show on a logarithmic axis; Plotly finds what there is.
+        this.y.delete(id);
+        Object.assign((plot.layout[axisKey(id)] ??= {}), { autorange: true, range: undefined });
+        continue;
+      }
       if (figure.following || !this.y.has(id) || !this.fits(id, ends)) {
         this.y.set(id, followY(this.y.get(id), ends, fromZero && !log));
       }
@@ -254,7 +266,9 @@ export class Drawing {
 
   all(series, axis) {
     const extent = series.xExtent();
-    return extent && axis.type === "log" ? extent.map(Math.log10) : extent;
+    if (!extent || axis.type !== "log") return extent;
+    const right = Math.log10(extent[1]);
+    return extent[0] > 0 ? [Math.log10(extent[0]), right] : [right - DECADES, right];
   }
 
   /** Bars beside candles are their volume: where several are drawn as one, it is their sum. */

@@ -11,7 +11,7 @@ import plotly.graph_objects as go
 
 from tickerkit.bars import bars, interval_ns
 from tickerkit.cells import slot
-from tickerkit.chart.figure import LiveFigure
+from tickerkit.chart.figure import SHADE, LiveFigure
 from tickerkit.log import Rows
 from tickerkit.ticks import Array
 
@@ -152,7 +152,7 @@ class _Lines:
         self._percent = percent
         self._first: dict[int, float] = {}
         self._priced: set[int] = set()
-        self._trace: dict[int, int] = {}
+        self._trace: dict[int, str] = {}
         self._shaded: list[np.datetime64] = []
 
     def take(self, rows: Rows) -> None:
@@ -196,8 +196,10 @@ class _Lines:
                 return None
             name = rows.log.words["symbol"].words[code]
             self.figure.add_trace(go.Scatter(mode="lines", name=_label(name), line={"width": 1.5}))
-            self._trace[code] = len(self._trace)
-        return self._trace[code]
+            self._trace[code] = self.figure.data[-1].uid
+        # The figure may have traces of the user's, too, and ours may have been taken away.
+        uids = [trace.uid for trace in self.figure.data]
+        return uids.index(self._trace[code]) if self._trace[code] in uids else None
 
     def _shade(self, rows: Rows, hole: int, times: Array) -> None:
         before = rows.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
@@ -214,7 +216,12 @@ class _Lines:
         gone = max(gone, len(self._shaded) - MOST_SHADES)
         if gone:
             del self._shaded[:gone]
-            self.figure.layout.shapes = self.figure.layout.shapes[gone:]
+            shapes = self.figure.layout.shapes
+            ours = [shape for shape in shapes if shape.name == SHADE]
+            kept = {id(shape) for shape in ours[gone:]}
+            self.figure.layout.shapes = [
+                shape for shape in shapes if shape.name != SHADE or id(shape) in kept
+            ]
 
 
 def _broken(times: Array, values: Array, holes: Array) -> tuple[Array, Array]:
@@ -244,7 +251,7 @@ class _Candles:
         log = rows.log
         if self.symbol is None:
             self.symbol = log.symbols()[0]
-        if not self.figure.data:
+        if not any(trace.type == "candlestick" for trace in self.figure.data):
             self.figure.add_candles(_label(self.symbol), volume=self._volume)
         newest = log.rows(max(self._row, rows.start if self._open is None else self._row))
         frame = bars(newest, self._bar, self.symbol)

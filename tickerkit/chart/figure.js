@@ -1,7 +1,7 @@
 // The page side of a LiveFigure: its state, the same for all views, and the way to the kernel.
 
 import { Series } from "./series.js";
-import { APPLY, decode, difference, encode, numbers, pack, setPath } from "./protocol.js";
+import { APPLY, decode, difference, encode, indicesOf, numbers, pack, setPath } from "./protocol.js";
 import { isFixed } from "./scale.js";
 import { View } from "./view.js";
 
@@ -115,11 +115,13 @@ class Figure {
   async apply(kind, raw) {
     if (!raw) return;
     const message = decode(raw);
-    this.dropReplaced(kind, message);
+    const replaced = this.dropReplaced(kind, message);
     APPLY[kind](this, message);
     this.notice(kind, message);
     this.keepSaved();
     this.changes++;
+    // What Plotly holds of a streamed trace is a part of it, and its name bears a value.
+    if (replaced) for (const view of this.views) view.restart();
     if (kind === "removeLayoutProps" || kind === "removeTraceProps") return;
     const done = [...this.views].map((view) => view.apply(kind, message));
     await Promise.all(done);
@@ -140,18 +142,22 @@ class Figure {
 
   /** Let go of the series of traces that are gone, or whose data were set the plain way. */
   dropReplaced(kind, message) {
-    const changes = kind === "restyle" ? message.restyle_data : kind === "update" && message.style_data;
-    if (changes && Object.keys(changes).some((path) => this.isData(path))) {
-      const named = kind === "restyle" ? message.restyle_traces : message.style_traces;
-      for (const index of [named ?? this.data.keys()].flat()) {
-        for (const each of typeof index === "number" ? [index] : index) {
-          this.series.delete(this.data[each]?.uid);
+    const gone = new Set(kind === "deleteTraces" ? message.delete_inds : []);
+    const styles = kind === "animate"
+      ? message.style_data.map((style, turn) => [style, [indicesOf(message.style_traces, this.data)[turn]]])
+      : [[message.restyle_data ?? message.style_data, indicesOf(message.restyle_traces ?? message.style_traces, this.data)]];
+    for (const [style, indices] of styles) {
+      for (const [path, value] of Object.entries(style ?? {})) {
+        if (!this.isData(path)) continue;
+        const values = Array.isArray(value) ? value : [value];
+        for (const [turn, index] of indices.entries()) {
+          if (values[turn % values.length] !== undefined) gone.add(index);
         }
       }
     }
-    if (kind === "deleteTraces") {
-      for (const index of message.delete_inds) this.series.delete(this.data[index]?.uid);
-    }
+    let dropped = false;
+    for (const index of gone) dropped = this.series.delete(this.data[index]?.uid) || dropped;
+    return dropped && kind !== "deleteTraces";
   }
 
   isData(path) {
@@ -239,6 +245,7 @@ class Figure {
         for (const name of series ? ["x", ...series.names, "name", "hovertemplate"] : []) {
           delete delta[name];
         }
+        if (known.name !== undefined) delete delta.name;
         return { ...delta, uid: known.uid };
       });
       this.tell("_js2py_traceDeltas", { trace_deltas: deltas, trace_edit_id: message.trace_edit_id });
@@ -273,9 +280,11 @@ class Figure {
     const changes = {};
     for (const key of this.liveAxes()) {
       if (!this.layout[key]?.range) continue;
-      changes[`${key}.autorange`] = true;
-      setPath(this.layout, `${key}.range`, null);
-      setPath(this.layout, `${key}.autorange`, true);
+      // Not "autorange: true", which would outlive a range that Python sets later.
+      for (const name of ["range", "autorange"]) {
+        changes[`${key}.${name}`] = null;
+        setPath(this.layout, `${key}.${name}`, null);
+      }
     }
     if (!Object.keys(changes).length) return;
     this.keepSaved();

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import functools
 import re
 import threading
@@ -15,13 +16,14 @@ import numpy as np
 import plotly.graph_objects as go
 import plotly.io as pio
 import traitlets
+from plotly.basedatatypes import Undefined
 
 from tickerkit.chart.clock import Clock
 from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.freezing import Displays
 from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
 from tickerkit.chart.streams import Stream, Streams
-from tickerkit.chart.window import BAR, LINE, TIME, Window, as_x
+from tickerkit.chart.window import BAR, LINE, TIME, Window, as_text, as_x
 from tickerkit.ticks import Array
 
 __all__ = ["LiveFigure"]
@@ -30,6 +32,7 @@ BARS = ("candlestick", "ohlc")
 LINES = ("scatter", "scattergl", "bar")
 DATA = {"x", "y", *BAR}
 THEMES = ("auto", "light", "dark")
+SHADE = "tickerkit gap"
 
 
 class Stoppable(Protocol):
@@ -167,13 +170,18 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
                 raise ValueError(f"trace {name!r}: {len(xs)} of x and {len(ys)} of y; pass as many")
             ready.append((name, xs, {"y": ys}))
         with self._lock:
-            streams = [self._stream(self._index(name), LINE) for name, _, _ in ready]
-            shown = [
-                self._to_show(stream, xs) for stream, (_, xs, _) in zip(streams, ready, strict=True)
+            indices = [self._index(name) for name, _, _ in ready]
+            given = [
+                (index, xs, columns)
+                for index, (_, xs, columns) in zip(indices, ready, strict=True)
+                if len(xs)
             ]
-            for stream, xs, (_, _, columns) in zip(streams, shown, ready, strict=True):
-                if len(xs):
-                    self._streams.changed(stream, stream.window.add(xs, columns))
+            streams = [self._stream(index, LINE) for index, _, _ in given]
+            shown = [
+                self._to_show(stream, xs) for stream, (_, xs, _) in zip(streams, given, strict=True)
+            ]
+            for stream, xs, (_, _, columns) in zip(streams, shown, given, strict=True):
+                self._streams.changed(stream, stream.window.add(xs, columns))
             self._show(streams)
 
     def append_bars(
@@ -307,11 +315,13 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
     def shade(self, start: np.datetime64, end: np.datetime64) -> None:
         """Shade a stretch of time, given in UTC, over the whole height."""
         x0, x1 = self._clock.shown(np.array([start, end], dtype=TIME))
-        self.add_vrect(x0=str(x0), x1=str(x1), fillcolor="#808080", opacity=0.2, line_width=0)
+        look = {"fillcolor": "#808080", "opacity": 0.2, "line_width": 0, "name": SHADE}
+        self.add_vrect(x0=str(x0), x1=str(x1), **look)
 
     def oldest(self) -> np.datetime64:
         """Return the oldest time held of all traces, as shown."""
-        windows = [stream.window for stream in self._streams.by_trace.values()]
+        with self._lock:
+            windows = [stream.window for stream in self._streams.by_trace.values()]
         return min(
             (window.x[0] for window in windows if len(window)), default=np.datetime64(0, "ns")
         )
@@ -325,11 +335,11 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         stream: Stream | None = self._streams.by_trace.get(props["uid"])
         if stream is None:
             plain = why_not() is not None or kind not in (*LINES, *BARS)
-            stream = self._streams.of(props["uid"], names, plain=plain)
-            given = [props.get(name) for name in ("x", *names)]
-            if all(each is not None and len(each) for each in given):
-                columns = {name: _numbers(props[name], index) for name in names}
-                xs = as_x(props["x"])
+            stream = self._streams.new(names, plain=plain)
+            # All of it must be understood before anything of the trace is replaced.
+            xs, columns = _points_of(props, names, index)
+            self._streams.by_trace[props["uid"]] = stream
+            if len(xs):
                 stream.window.add(self._to_show(stream, xs, zone=False), columns)
         return stream
 
@@ -340,16 +350,15 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             return xs
         if zone:
             xs = self._clock.shown(xs)
-        if not stream.axis_said:
+        typed = "type" in self._layout_obj._props.get("xaxis", {})
+        if not stream.axis_said or self._clock.changed or not typed:
             stream.axis_said = True
-            self._say_zone()
-        elif self._clock.changed:
             self._say_zone()
         return xs
 
     def _say_zone(self) -> None:
         """Make the axes of streamed times date axes, and write the zone on those that bear text."""
-        changes: dict[str, dict[str, Any]] = {}
+        changes: dict[str, Any] = {}
         for props in self._data:
             stream = self._streams.by_trace.get(props["uid"])
             if stream is None or not stream.axis_said:
@@ -357,12 +366,14 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             name = "xaxis" + props.get("xaxis", "x")[1:]
             axis = self._layout_obj._props.get(name, {})
             title = axis.get("title", {}).get("text")
-            changes[name] = {} if "type" in axis else {"type": "date"}
+            if "type" not in axis:
+                changes[f"{name}_type"] = "date"
             ours = title is None or title in self._clock.labels
-            if ours and axis.get("showticklabels", True):
-                changes[name]["title"] = {"text": self._clock.label, "font": {"size": 11}}
+            if ours and title != self._clock.label and axis.get("showticklabels", True):
+                changes[f"{name}_title"] = {"text": self._clock.label, "font": {"size": 11}}
         self._clock.changed = False
-        self.update_layout(changes)
+        if changes:
+            self.update_layout(changes)
 
     def _show(self, streams: Iterable[Stream]) -> None:
         """Let `data` show the windows as they are: views of them, so that it costs nothing."""
@@ -456,17 +467,67 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         self._forget_replaced(restyle_data, *args, **kw)
         super()._send_update_msg(restyle_data, relayout_data, *args, **kw)
 
+    def _send_animate_msg(
+        self, styles_data: Any, relayout_data: Any, trace_indexes: Any, animation_opts: Any
+    ) -> None:
+        for index, style in zip(trace_indexes or [], styles_data, strict=False):
+            self._forget_replaced({name: [value] for name, value in style.items()}, [index])
+        super()._send_animate_msg(styles_data, relayout_data, trace_indexes, animation_opts)
+
     def _forget_replaced(
         self, restyle: Any, trace_indexes: Any = None, source_view_id: Any = None
     ) -> None:
-        """Let go of the windows of traces whose data were set anew, the plain way."""
-        if any(re.split(r"[.\[]", name)[0] in DATA for name in restyle or ()):
-            for index in self._normalize_trace_indexes(trace_indexes):
-                self._streams.by_trace.pop(self._data[index]["uid"], None)
+        """Let go of the windows of traces whose data were set anew, the plain way.
+
+        The page draws only a part of a window's points: it is sent the columns that stay as well.
+        """
+        indexes = self._normalize_trace_indexes(trace_indexes)
+        for name, values in (restyle or {}).items():
+            if re.split(r"[.\[]", name)[0] not in DATA:
+                continue
+            each = values if isinstance(values, list) else [values]
+            for turn, index in enumerate(indexes):
+                if each and each[turn % len(each)] is not Undefined:
+                    self._forget(index)
+
+    def _forget(self, index: int) -> None:
+        props = self._data[index]
+        stream = self._streams.by_trace.pop(props["uid"], None)
+        if stream is not None and not stream.plain:
+            names = ("x", *stream.window.names)
+            columns = {name: [as_text(np.asarray(props[name]))] for name in names if name in props}
+            super()._send_restyle_msg(columns, index)
 
     def _send_deleteTraces_msg(self, delete_inds: Any) -> None:  # noqa: N802
         self._streams.keep({props["uid"] for props in self._data})
         super()._send_deleteTraces_msg(delete_inds)
+
+
+def _points_of(
+    props: Mapping[str, Any], names: tuple[str, ...], trace: int
+) -> tuple[Array, dict[str, Array]]:
+    """Return x and the columns of a trace as it was given; without points where it has none."""
+    columns = {name: _numbers(_unpacked(props.get(name, ())), trace) for name in names}
+    count = max(len(each) for each in columns.values())
+    if "x" in props:
+        xs = as_x(_unpacked(props["x"]))
+    else:  # as plotly counts them itself
+        xs = float(props.get("x0", 0)) + float(props.get("dx", 1)) * np.arange(count)
+    lengths = {len(xs), *(len(each) for each in columns.values())}
+    if 0 in lengths:
+        return np.empty(0), dict.fromkeys(names, np.empty(0))
+    if len(lengths) > 1:
+        raise ValueError(
+            f"trace {trace} has columns of {sorted(lengths)} points; set as many of each"
+        )
+    return xs, columns
+
+
+def _unpacked(values: Any) -> Any:
+    """Return an array as it is, also of plotly's form of it in JSON."""
+    if isinstance(values, Mapping) and "bdata" in values:
+        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
+    return () if values is None else values
 
 
 def _numbers(values: Any, trace: Any) -> Array:

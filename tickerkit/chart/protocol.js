@@ -67,7 +67,13 @@ export function setPath(target, path, value) {
 
 function relayout(target, changes) {
   for (const [path, value] of Object.entries(changes ?? {})) {
-    if (value !== undefined) setPath(target, path, value);
+    if (value === undefined) continue;
+    setPath(target, path, value);
+    // As Plotly has it: who sets a range wants it.
+    const [, axis] = path.match?.(/^([xy]axis\d*)\.range(\[|$)/) ?? [];
+    if (axis && value !== null && !(`${axis}.autorange` in changes) && target[axis].autorange === true) {
+      target[axis].autorange = false;
+    }
   }
 }
 

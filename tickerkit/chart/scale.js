@@ -8,7 +8,8 @@ const BEYOND = 0.01;
 export const axisKey = (id) => `${id[0]}axis${id.slice(1)}`;
 
 /** Return whether the user, in Python or by a zoom, has said what an axis shows. */
-export const isFixed = (axis) => Boolean(axis?.range) && (axis.autorange ?? false) === false;
+export const isFixed = (axis) =>
+  Boolean(axis?.range?.every((end) => end !== null && end !== undefined)) && (axis.autorange ?? false) === false;
 
 /** Return a range as numbers: dates as milliseconds, which Plotly takes for UTC. */
 export function asNumbers(range, type) {

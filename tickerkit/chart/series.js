@@ -111,6 +111,7 @@ export class Series {
   epoch = null;
   first = 0;
   next = 0;
+  version = 0; // counts how often points that were there were given other values
   #base = 0; // the position of the columns' start, on a block's border
   #x = new Column();
   #columns; // by name, x first
@@ -152,6 +153,7 @@ export class Series {
     if (!(start >= this.first && start <= this.next)) {
       throw new RangeError(`position ${start} is not in ${this.first} to ${this.next}`);
     }
+    if (start < this.next) this.version++;
     this.#fit(start, start + count);
     for (const [name, column] of this.#columns) column.write(start - this.#base, columns[name]);
     this.next = start + count;

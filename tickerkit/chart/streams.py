@@ -75,13 +75,12 @@ class Streams:
     @property
     def every_s(self) -> float:
         """Return how long to wait at least between two messages, for what is sent plainly."""
-        return PLAIN_EVERY_S if any(each.plain for each in self.by_trace.values()) else 0.0
+        # A copy: it is asked without the lock, while traces come and go.
+        return PLAIN_EVERY_S if any(each.plain for each in [*self.by_trace.values()]) else 0.0
 
-    def of(self, uid: str, names: tuple[str, ...] = LINE, *, plain: bool = False) -> Stream:
-        """Return a trace's stream; a new one where it has none."""
-        if uid not in self.by_trace:
-            self.by_trace[uid] = Stream(Window(self.size, names), plain)
-        return self.by_trace[uid]
+    def new(self, names: tuple[str, ...] = LINE, *, plain: bool = False) -> Stream:
+        """Return an empty stream; it counts once it is in `by_trace`."""
+        return Stream(Window(self.size, names), plain)
 
     def changed(self, stream: Stream, position: int) -> None:
         """Note that a window changed from a position on, and see that it is sent."""

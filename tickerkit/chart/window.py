@@ -110,7 +110,7 @@ class Window:
 
     def must_fit(self, x: Array) -> None:
         """Refuse x of times where there are numbers, or the other way round."""
-        if len(self) and x.dtype != self._x.dtype:
+        if len(self) and len(x) and x.dtype != self._x.dtype:
             now, before = ("times", "numbers") if x.dtype == TIME else ("numbers", "times")
             raise ValueError(f"x is of {now}, and was of {before} so far; call clear() in between")
 
