@@ -17,6 +17,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 # The oldest plotly, the newest of 6, and the first of 7; .venv has the newest of all.
 PLOTLYS = 6.0.0 6.* 7.0.0
 FIGURES = tests/test_figure.py tests/test_browser_figure.py
+OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
 .PHONY: help lab test test-plotlys soak bench-browser lint clean
 
@@ -40,7 +41,7 @@ test-plotlys:
 		venv=$$(echo ".venv-plotly-$$version" | tr "*" x); \
 		$(MAKE) --no-print-directory VENV="$$venv" "$$venv/.test" && \
 		"$$venv/bin/python" -m pip --disable-pip-version-check -qq install "plotly==$$version" && \
-		"$$venv/bin/python" -m pytest $(FIGURES) $(ARGS) || exit; \
+		"$$venv/bin/python" -m pytest -W "$(OF_PLOTLY)" $(FIGURES) $(ARGS) || exit; \
 	done
 
 soak: $(VENV)/.test

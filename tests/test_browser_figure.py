@@ -20,7 +20,8 @@ pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
 
 START = """
-import threading, time
+import threading, time, warnings
+warnings.filterwarnings("ignore", ".scattermapbox. is deprecated")  # plotly's own, up to 6.0
 import numpy as np, pandas as pd, plotly.graph_objects as go
 import tickerkit as tk
 
