@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import base64
 import functools
 import re
 import threading
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from typing import Any, Protocol
 
@@ -21,6 +20,8 @@ from plotly.basedatatypes import Undefined
 from tickerkit.chart.clock import Clock
 from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.freezing import Displays
+from tickerkit.chart.given import numbers_of, points_of
+from tickerkit.chart.locked import LockedFigure
 from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
 from tickerkit.chart.streams import Stream, Streams
 from tickerkit.chart.window import BAR, LINE, TIME, Window, as_text, as_x
@@ -42,7 +43,7 @@ class Stoppable(Protocol):
         """End it; twice is no complaint."""
 
 
-class LiveFigure(go.FigureWidget):  # type: ignore[misc]
+class LiveFigure(LockedFigure):
     """A plotly `FigureWidget` with one method more: `append`.
 
     Everything of plotly's works on it as before. Only new points travel to the page, which holds
@@ -100,8 +101,8 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
     ) -> None:
         if theme not in THEMES:
             raise ValueError(f"theme={theme!r} is none; pass one of {', '.join(map(repr, THEMES))}")
-        # Before plotly's own start, which already sends.
         lock = threading.RLock()
+        # Before plotly's own start, which already sends.
         self.__dict__["_lock"] = lock
         self.__dict__["_clock"] = Clock(tz)
         self.__dict__["_theme"] = theme
@@ -165,7 +166,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         points = x if isinstance(x, Mapping) else {trace: (x, y)}
         ready = []
         for name, (some_x, some_y) in points.items():
-            xs, ys = as_x(some_x), _numbers(some_y, name)
+            xs, ys = as_x(some_x), numbers_of(some_y, name)
             if len(xs) != len(ys):
                 raise ValueError(f"trace {name!r}: {len(xs)} of x and {len(ys)} of y; pass as many")
             ready.append((name, xs, {"y": ys}))
@@ -218,7 +219,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         """
         xs = as_x(time)
         values = (open, high, low, close) if volume is None else (open, high, low, close, volume)
-        columns = [_numbers(each, trace) for each in values]
+        columns = [numbers_of(each, trace) for each in values]
         if any(len(each) != len(xs) for each in columns):
             lengths = ", ".join(str(len(each)) for each in columns)
             raise ValueError(f"{len(xs)} times, and {lengths} values; pass as many of each")
@@ -337,7 +338,7 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
             plain = why_not() is not None or kind not in (*LINES, *BARS)
             stream = self._streams.new(names, plain=plain)
             # All of it must be understood before anything of the trace is replaced.
-            xs, columns = _points_of(props, names, index)
+            xs, columns = points_of(props, names, index)
             self._streams.by_trace[props["uid"]] = stream
             if len(xs):
                 stream.window.add(self._to_show(stream, xs, zone=False), columns)
@@ -470,8 +471,9 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
     def _send_animate_msg(
         self, styles_data: Any, relayout_data: Any, trace_indexes: Any, animation_opts: Any
     ) -> None:
-        for index, style in zip(trace_indexes or [], styles_data, strict=False):
-            self._forget_replaced({name: [value] for name, value in style.items()}, [index])
+        with self._lock:
+            for index, style in zip(trace_indexes or [], styles_data, strict=False):
+                self._forget_replaced({name: [value] for name, value in style.items()}, [index])
         super()._send_animate_msg(styles_data, relayout_data, trace_indexes, animation_opts)
 
     def _forget_replaced(
@@ -503,40 +505,6 @@ class LiveFigure(go.FigureWidget):  # type: ignore[misc]
         super()._send_deleteTraces_msg(delete_inds)
 
 
-def _points_of(
-    props: Mapping[str, Any], names: tuple[str, ...], trace: int
-) -> tuple[Array, dict[str, Array]]:
-    """Return x and the columns of a trace as it was given; without points where it has none."""
-    columns = {name: _numbers(_unpacked(props.get(name, ())), trace) for name in names}
-    count = max(len(each) for each in columns.values())
-    if "x" in props:
-        xs = as_x(_unpacked(props["x"]))
-    else:  # as plotly counts them itself
-        xs = float(props.get("x0", 0)) + float(props.get("dx", 1)) * np.arange(count)
-    lengths = {len(xs), *(len(each) for each in columns.values())}
-    if 0 in lengths:
-        return np.empty(0), dict.fromkeys(names, np.empty(0))
-    if len(lengths) > 1:
-        raise ValueError(
-            f"trace {trace} has columns of {sorted(lengths)} points; set as many of each"
-        )
-    return xs, columns
-
-
-def _unpacked(values: Any) -> Any:
-    """Return an array as it is, also of plotly's form of it in JSON."""
-    if isinstance(values, Mapping) and "bdata" in values:
-        return np.frombuffer(base64.b64decode(values["bdata"]), dtype=values["dtype"])
-    return () if values is None else values
-
-
-def _numbers(values: Any, trace: Any) -> Array:
-    try:
-        return np.atleast_1d(np.asarray(values, dtype=np.float64))
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"trace {trace!r}: values must be numbers, not {values!r:.60}") from error
-
-
 @functools.cache
 def _warn_once() -> None:
     warnings.warn(
@@ -551,35 +519,3 @@ def _version() -> str:
     import plotly
 
     return str(plotly.__version__)
-
-
-def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def locked(self: Any, *args: Any, **kwargs: Any) -> Any:
-        with self.__dict__["_lock"]:
-            return method(self, *args, **kwargs)
-
-    return locked
-
-
-# A widget's traits lose updates when two threads set them at once: so all messages, out and in,
-# and all that changes the figure's data take turns.
-for _name in (
-    "_handle_msg",
-    "_relayout_child",
-    "_restyle_child",
-    "_send_addTraces_msg",
-    "_send_animate_msg",
-    "_send_deleteTraces_msg",
-    "_send_moveTraces_msg",
-    "_send_relayout_msg",
-    "_send_restyle_msg",
-    "_send_update_msg",
-    "add_traces",
-    "plotly_relayout",
-    "plotly_restyle",
-    "plotly_update",
-    "to_dict",
-):
-    setattr(LiveFigure, _name, _locked(getattr(LiveFigure, _name)))
-LiveFigure.data = property(go.FigureWidget.data.fget, _locked(go.FigureWidget.data.fset))

@@ -1,0 +1,54 @@
+"""LockedFigure: a FigureWidget that several threads may change at once."""
+
+from __future__ import annotations
+
+import functools
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import plotly.graph_objects as go
+
+__all__ = ["LockedFigure"]
+
+
+class LockedFigure(go.FigureWidget):  # type: ignore[misc]
+    """A FigureWidget of which all messages, out and in, and all changes of its data take turns.
+
+    A widget's traits lose updates when two threads set them at once.
+
+    Attributes:
+        _lock: what is held meanwhile; set in `__dict__` before this class begins.
+    """
+
+    _lock: threading.RLock
+
+
+def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def locked(self: Any, *args: Any, **kwargs: Any) -> Any:
+        with self.__dict__["_lock"]:
+            return method(self, *args, **kwargs)
+
+    return locked
+
+
+for _name in (
+    "_handle_msg",
+    "_relayout_child",
+    "_restyle_child",
+    "_send_addTraces_msg",
+    "_send_animate_msg",
+    "_send_deleteTraces_msg",
+    "_send_moveTraces_msg",
+    "_send_relayout_msg",
+    "_send_restyle_msg",
+    "_send_update_msg",
+    "add_traces",
+    "plotly_relayout",
+    "plotly_restyle",
+    "plotly_update",
+    "to_dict",
+):
+    setattr(LockedFigure, _name, _locked(getattr(LockedFigure, _name)))
+LockedFigure.data = property(go.FigureWidget.data.fget, _locked(go.FigureWidget.data.fset))
