@@ -171,6 +171,8 @@ def test_points_appended_from_a_thread_are_drawn(shown: Shown, artifacts: Path) 
     assert shown.value("e._fullLayout.xaxis.type") == "date"
     assert shown.value("document.querySelector('.tickerkit-value').textContent.length") > 3
     assert "AAPL" in shown.value("e.querySelector('.legendtext').textContent")
+    label = "document.querySelector('.tickerkit-value').textContent"
+    assert len(shown.value(label).partition(".")[2]) == 2, "a price to the cent"
 
 
 def test_a_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
@@ -416,6 +418,8 @@ def test_a_reloaded_page_is_heard(shown: Shown) -> None:
     shown.zoom(0.5, 0.6)
     shown.until(f"!{CHIP}.hidden")
     assert shown.kernel("fig.follow") is False
+    assert "run the figure's cell once more" in shown.lab.run("fig.freeze()")
+    assert shown.kernel("fig.comm is not None") is True
 
 
 def test_all_of_plotlys_changes_reach_the_page(shown: Shown) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -75,7 +76,7 @@ def test_it_tells_when_the_connection_is_lost(
 
 
 def test_its_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """Kind, symbol and window are chosen, and drawing can be paused."""
+    """Kind, symbol and window are chosen; to choose one follows the newest points again."""
     board = feed.dashboard()
     server.publish(TICKS)
     until(lambda: "MSFT" in board._symbol.options)
@@ -88,12 +89,36 @@ def test_its_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, unt
     until(lambda: [t.type for t in board.figure.data] == ["candlestick"])
     board._kind.value = "price"
     until(lambda: drawn(board) == [421.9])
+    board.figure.follow = False
+    board.figure.update_layout(xaxis_range=["2026-11-23", "2026-11-24"], yaxis_range=[0, 1])
+    board._window.value = "30s"
+    assert board.figure.follow
+    assert board.figure.layout.xaxis.range is board.figure.layout.yaxis.range is None
+
+
+def test_pause_and_a_zoom_are_one(feed: tk.Feed) -> None:
+    """The button holds the chart, shows that a zoom holds it, and lets it go on."""
+    board = feed.dashboard()
     board._pause.value = True
-    server.publish({"symbol": "MSFT", "price": 500, "time": "2026-11-23T10:00:02Z"})
-    until(lambda: "500.00" in board._prices.value)
-    assert drawn(board) == [421.9]
+    assert not board.figure.follow
+    assert board._pause.description == "Resume"
     board._pause.value = False
-    until(lambda: drawn(board) == [421.9, 500])
+    assert board.figure.follow
+    board.figure.follow = False  # as a zoom in the page does
+    assert board._pause.value
+    board._kind.value = "price"
+    assert (board.figure.follow, board._pause.value) == (True, False)
+    assert board._pause.description == "Pause"
+
+
+def test_a_wrong_option_is_refused_without_noise(
+    feed: tk.Feed, recwarn: pytest.WarningsRecorder
+) -> None:
+    """What never came to be has nothing to close."""
+    with pytest.raises(TypeError, match="theme"):
+        feed.dashboard(theme="dark")
+    gc.collect()
+    assert not recwarn.list
 
 
 def test_save_writes_what_is_held(

@@ -85,6 +85,15 @@ def test_appended_points_are_drawn(figure: tk.LiveFigure, until: Until) -> None:
     assert list(figure.data[0].y) == [10, 20, 30, 40]
 
 
+def test_a_series_is_appended_by_its_index(figure: tk.LiveFigure) -> None:
+    """As pandas holds them: the index is x."""
+    index = pd.date_range("2026-11-23T10:00", periods=2, freq="1s", tz="UTC")
+    figure.append(pd.Series([1.5, 2.5], index=index))
+    figure.append({"MSFT": pd.Series([3.5], index=index[:1])})
+    assert list(figure.data[0].x) == list(index.tz_localize(None).to_numpy())
+    assert list(figure.data[1].y) == [3.5]
+
+
 def test_append_does_not_wait_for_the_sending(figure: tk.LiveFigure, sent: Sent) -> None:
     """It returns while a message is on its way, and `data` shows the points at once."""
     for x in range(500):
@@ -463,6 +472,10 @@ def test_a_closed_figure_leaves_the_memory(until: Until) -> None:
     ("call", "words"),
     [
         (lambda f: f.append([1, 2], [1]), "2 of x and 1 of y"),
+        (lambda f: f.append(187.3), "trace 0: y is missing; pass x and y"),
+        (lambda f: f.append([187.3, 187.4]), "trace 0: y is missing"),
+        (lambda f: f.append({"AAPL": 187.3}), "trace 'AAPL': y is missing"),
+        (lambda f: f.append({"AAPL": [1, 2, 3]}), "trace 'AAPL': y is missing"),
         (lambda f: f.append(1, 1, trace=5), "no trace 5"),
         (lambda f: f.append(1, 1, trace="IBM"), "no trace 'IBM'"),
         (lambda f: setattr(f, "window", 0), "window=0"),

@@ -93,6 +93,14 @@
     if (!yes) for (const callback of held.splice(0)) window.requestAnimationFrame(callback);
   }
 
+  // Shows the tab again; how long until a frame shows a point that is newer than that moment.
+  async function back() {
+    const start = clock();
+    hide(false);
+    while (!(seen >= start)) await new Promise(nextFrame);
+    return clock() - start;
+  }
+
   // --- the websocket of the kernel -----------------------------------------------------------
   const text = new TextDecoder();
 
@@ -261,6 +269,7 @@
   window.bench = {
     attach: async (name) => attach[name](),
     hide,
+    back,
     drawn: () => made.fresh,
     plots: () => plots().length,
     reset() {

@@ -56,7 +56,11 @@ COLUMNS: dict[str, dict[str, tuple[str, float, int]]] = {
     "line": {"frames/s": ("frames", 1, 1), "p50 ms": ("p50", 1, 0), "p95 ms": ("p95", 1, 0)} | CPU,
     "candles": {"frames/s": ("frames", 1, 1)} | CPU,
     "ten": {"messages/s each": ("messages_each", 1, 1), "saved MB": ("saved", MB, 2)} | CPU,
-    "heap": {"growth MB": ("growth", MB, 2), "most MB": ("most", MB, 2)},
+    "heap": {
+        "growth MB": ("growth", MB, 2),
+        "most MB": ("most", MB, 2),
+        "back ms": ("back_ms", 1, 0),
+    },
     "feed": {
         "lag p50 ms": ("p50", 1, 2),
         "lag p95 ms": ("p95", 1, 2),
@@ -143,6 +147,7 @@ def targets(results: Results) -> str:
     for key in ("heap ours shown", "heap ours hidden"):
         most = of(key, "most")
         wanted.below(f"page heap, {key.split()[-1]} tab, most growth", most and most / MB, 5, "MB")
+    wanted.below("hidden tab, right again after", of("heap ours hidden", "back_ms"), 200, "ms")
     wanted.below("messages of one figure", of(f"line ours {short}", "messages"), 60.5, "/s")
     wanted.below("messages of each of 10 figures", of("ten ours 10", "messages_each"), 20.5, "/s")
     saved = of("ten ours 10", "saved")

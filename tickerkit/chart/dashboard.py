@@ -70,8 +70,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         prices = widgets.Box([self._prices], layout={"flex": "0 0 auto"})
         body = widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
         super().__init__([self._state, body, controls])
-        for control in (self._kind, self._symbol, self._window, self._pause):
+        for control in (self._kind, self._symbol, self._window):
             control.observe(self._redraw, "value")
+        self._pause.observe(self._hold, "value")
+        self.figure.observe(self._held, "_follow")
         self._save.on_click(self._write)
         stay_heard(self._kind, self._symbol, self._window, self._pause, self._save)
         self.show(feed)
@@ -84,20 +86,27 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the widgets, and end the threads that draw."""
-        self.figure.close()
+        if "figure" in self.__dict__:  # else it was refused by its arguments
+            self.figure.close()
         super().close()
+
+    def _hold(self, change: Any) -> None:
+        self.figure.follow = not change["new"]
+
+    def _held(self, change: Any) -> None:
+        """Say on the button what a zoom in the chart has done, too."""
+        self._pause.value = not change["new"]
+        self._pause.description = "Pause" if change["new"] else "Resume"
+        self._pause.icon = "pause" if change["new"] else "play"
 
     def _redraw(self, _: Any = None) -> None:
         if self._offering:
             return
-        if self._pause.value:
-            self.figure.end()
-        else:
-            symbol = self._symbol.value
-            symbols = None if symbol == ALL else [symbol]
-            kind = "candles" if self._kind.value == "candles" else "line"
-            y = "percent" if self._kind.value == "percent" else "price"
-            draw(self._feed, self.figure, kind, symbols, self._window.value, y=y)
+        symbol = self._symbol.value
+        symbols = None if symbol == ALL else [symbol]
+        kind = "candles" if self._kind.value == "candles" else "line"
+        y = "percent" if self._kind.value == "percent" else "price"
+        draw(self._feed, self.figure, kind, symbols, self._window.value, y=y)
         # What draws on the figure ends with it; so does this.
         self.figure.draws(
             self._feed.follow(

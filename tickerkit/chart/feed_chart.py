@@ -26,6 +26,7 @@ MOST_LINES = 20
 MOST_ROWS = 1_000_000
 MOST_SHADES = 20
 OPEN_BARS = 3
+UNZOOMED = {"range": None, "autorange": None}
 KINDS = ("line", "candles", "candles+volume")
 UNITS = ("price", "percent")
 
@@ -105,8 +106,9 @@ def draw(
             "tickformat": "+.2f" if percent else ",.2f",
             "ticksuffix": " %" if percent else "",
             "domain": [0, 1],
-        },
-        xaxis={"anchor": "y"},
+        }
+        | UNZOOMED,
+        xaxis={"anchor": "y"} | UNZOOMED,
         shapes=[],
     )
     view = (

@@ -18,6 +18,7 @@ class Figure {
     this.views = new Set();
     this.heldAt = null;
     this.changes = 0;
+    this.page = Math.random().toString(36).slice(2); // another one after a reload
     this.lacking = new Set(); // uids of traces of which points have been missed
     this.load();
     for (const name of STATE) {
@@ -224,7 +225,7 @@ class Figure {
       const series = this.series.get(trace.uid);
       from[trace.uid] = series && !series.coarse ? [series.epoch, series.next] : [null, -1];
     }
-    this.send({ kind: "here", from });
+    this.send({ kind: "here", page: this.page, from });
   }
 
   /** Set a trait; Python hears of it. */
@@ -301,7 +302,7 @@ class Figure {
 
   add(view) {
     this.views.add(view);
-    this.beat ??= setInterval(() => this.isSeen && this.send({ kind: "here" }), HERE_EVERY_MS);
+    this.beat ??= setInterval(() => this.isSeen && this.send({ kind: "here", page: this.page }), HERE_EVERY_MS);
     this.onShow ??= () => this.isSeen && this.ask();
     document.addEventListener("visibilitychange", this.onShow);
     this.ask();

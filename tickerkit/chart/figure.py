@@ -20,7 +20,7 @@ from plotly.basedatatypes import Undefined
 from tickerkit.chart.clock import Clock
 from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.freezing import Displays
-from tickerkit.chart.given import numbers_of, points_of
+from tickerkit.chart.given import numbers_of, pair_of, points_of
 from tickerkit.chart.locked import LockedFigure
 from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
 from tickerkit.chart.streams import Stream, Streams
@@ -152,7 +152,8 @@ class LiveFigure(LockedFigure):
         frame. If anything of the input is wrong, nothing of it is appended.
 
         Args:
-            x: an array or a scalar, of numbers or times; or a dict of (x, y) by trace.
+            x: an array or a scalar, of numbers or times; or a dict of (x, y) by trace; or a Series
+                of y, whose index is x.
             y: as many numbers; NaN breaks the line.
             trace: the trace's index or name.
 
@@ -165,7 +166,8 @@ class LiveFigure(LockedFigure):
         """
         points = x if isinstance(x, Mapping) else {trace: (x, y)}
         ready = []
-        for name, (some_x, some_y) in points.items():
+        for name, pair in points.items():
+            some_x, some_y = pair_of(pair, name)
             xs, ys = as_x(some_x), numbers_of(some_y, name)
             if len(xs) != len(ys):
                 raise ValueError(f"trace {name!r}: {len(xs)} of x and {len(ys)} of y; pass as many")
@@ -252,7 +254,11 @@ class LiveFigure(LockedFigure):
 
         The picture is made by a page that shows the figure, as it is there; so it comes when the
         cell has ended. Where no page answers within 5 seconds, plotly's own static form is shown.
+
+        Raises:
+            TickerkitError: if the page was loaded again since the figure was shown; it stays.
         """
+        self._displays.must_be_known()
         self.end()
         self._displays.freeze(self)
 
@@ -309,7 +315,8 @@ class LiveFigure(LockedFigure):
             grey = {"color": "rgba(128,128,128,.6)"}
             traces.append(go.Bar(name="volume", yaxis="y2", marker=grey))
             layout["xaxis"]["anchor"] = "y2"
-            layout |= {"yaxis": {"domain": [0.27, 1]}, "yaxis2": {"domain": [0, 0.22]}}
+            below = {"domain": [0, 0.22], "nticks": 3}
+            layout |= {"yaxis": {"domain": [0.27, 1]}, "yaxis2": below}
         self.add_traces(traces)
         self.update_layout(layout)
 
@@ -409,6 +416,7 @@ class LiveFigure(LockedFigure):
             self._displays.replace(self, content, buffers)
         elif content.get("kind") == "here":
             with self._lock:
+                self._displays.heard(str(content.get("page")))
                 self._streams.answer(content)
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:

@@ -11,6 +11,8 @@ import ipywidgets
 import plotly.graph_objects as go
 import plotly.io as pio
 
+from tickerkit.errors import TickerkitError
+
 if TYPE_CHECKING:
     from tickerkit.chart.figure import LiveFigure
 
@@ -24,6 +26,8 @@ class Displays:
 
     def __init__(self) -> None:
         self._ids: list[str] = []
+        self._shown_in: str | None = None
+        self._newest: str | None = None
         self._waiting: threading.Timer | None = None
 
     def show(self, bundle: dict[str, Any]) -> None:
@@ -31,9 +35,24 @@ class Displays:
         from IPython.display import publish_display_data
 
         self._ids.append(uuid.uuid4().hex)
+        self._shown_in = None
         publish_display_data(  # type: ignore[no-untyped-call]
             bundle, transient={"display_id": self._ids[-1]}
         )
+
+    def heard(self, page: str) -> None:
+        """Note that a page shows the figure; after a reload it is another one."""
+        self._newest = page
+        if self._shown_in is None:
+            self._shown_in = page
+
+    def must_be_known(self) -> None:
+        """Refuse to look for outputs in a page that was loaded since: it can't find them."""
+        if self._ids and self._newest != self._shown_in:
+            raise TickerkitError(
+                "The page was loaded again since this figure was shown, and no longer tells where "
+                "that is: run the figure's cell once more, then freeze it."
+            )
 
     def freeze(self, figure: LiveFigure) -> None:
         """Ask the pages for a picture of a figure; the first one takes its place."""

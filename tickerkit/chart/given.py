@@ -1,4 +1,4 @@
-"""Given: the points that a trace has from the start, in any of plotly's ways to say them."""
+"""Given: points as a user gives them to append, or to a trace in any of plotly's ways."""
 
 from __future__ import annotations
 
@@ -7,11 +7,26 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from tickerkit.chart.window import as_x
 from tickerkit.ticks import Array
 
-__all__ = ["numbers_of", "points_of"]
+__all__ = ["numbers_of", "pair_of", "points_of"]
+
+
+def pair_of(given: Any, trace: Any) -> tuple[Any, Any]:
+    """Return x and y of what is appended to a trace.
+
+    Raises:
+        ValueError: if it is neither a pair of them nor a Series.
+    """
+    x, y = given if isinstance(given, tuple | list) and len(given) == 2 else (given, None)
+    if y is not None:
+        return x, y
+    if isinstance(x, pd.Series):
+        return x.index, x
+    raise ValueError(f"trace {trace!r}: y is missing; pass x and y, for several traces as (x, y)")
 
 
 def points_of(

@@ -154,12 +154,13 @@ export class View {
     for (const { trace, full, series, y } of streams) {
       const own = figure.data.find((each) => each.uid === trace.uid) ?? {};
       const last = series.last();
-      if (!own.name || !last || full.showlegend === false) continue;
+      // A bar's four values are shown with its name: a fifth would only confuse.
+      if (!own.name || !last || full.showlegend === false || series.names.length > 1) continue;
       const axis = this.drawing.axis(y);
       const value = brief(last[series.names.at(-1)], axis.range?.[1] - axis.range?.[0]);
       const text = `${own.name} ${value}${axis.ticksuffix ?? ""}`;
       trace.name = `<span style="color:${colorOf(full)}">${text}</span>`;
-      if (own.hovertemplate || own.hoverinfo || own.text || series.names.length > 1) continue;
+      if (own.hovertemplate || own.hoverinfo || own.text) continue;
       const along = String(plot._fullLayout.hovermode).startsWith("x");
       trace.hovertemplate = `${along ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;
     }
