@@ -6,7 +6,7 @@ const STYLE = `
 .tickerkit-value { position: absolute; left: 0; top: 0; padding: 0 4px; border-radius: 3px;
   font: 11px/16px "Open Sans", verdana, arial, sans-serif; color: #fff; white-space: nowrap;
   pointer-events: none; will-change: transform; }
-.tickerkit-chip { position: absolute; left: 50%; top: 6px; transform: translateX(-50%); z-index: 5;
+.tickerkit-chip { position: absolute; left: 50%; transform: translateX(-50%); z-index: 5;
   padding: 3px 10px; border: 1px solid rgba(128,128,128,.5); border-radius: 12px; cursor: pointer;
   font: 12px/18px "Open Sans", verdana, arial, sans-serif; color: #24292f; background: #fff6d6; }
 .tickerkit-chip:hover, .tickerkit-chip:focus-visible { background: #ffe9a3; }
@@ -33,10 +33,11 @@ export class Overlay {
     box.append(style, this.chip);
   }
 
-  /** Say that the chart holds still since some time; null: it follows. */
-  paused(since, points) {
+  /** Say that the chart holds still since some time, below the legend; null: it follows. */
+  paused(since, points, top) {
     this.chip.hidden = since === null;
     if (since !== null) {
+      this.chip.style.top = `${top + 6}px`;
       const text = `paused at ${since}, ${points.toLocaleString("en-US")} new, `;
       if (this.words.data !== text) this.words.data = text;
     }

@@ -70,7 +70,7 @@ export function columnEdges([left, right], count, type) {
 /** Return a number with as many digits as a range of such a height needs: of a price its cents. */
 export function brief(value, height) {
   const needed = Math.ceil(2 - Math.log10(Math.abs(height) || 1));
-  const digits = needed < -1 ? 0 : Math.min(Math.max(needed, 2), 10);
+  const digits = needed < 0 ? 0 : Math.min(Math.max(needed, 2), 10);
   return value.toLocaleString("en-US", { maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 2) });
 }
 

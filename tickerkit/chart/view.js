@@ -126,7 +126,7 @@ export class View {
   pauseChip() {
     const { heldAt, following, count } = this.figure;
     if (following || !heldAt) this.overlay.paused(null);
-    else this.overlay.paused(heldAt.clock, count - heldAt.count);
+    else this.overlay.paused(heldAt.clock, count - heldAt.count, this.plot._fullLayout._size.t);
   }
 
   /** Take that the figure follows, or holds still. */
