@@ -307,7 +307,6 @@ def test_a_column_set_the_plain_way_is_sent_with_those_that_stay(figure: tk.Live
     """The page holds only a part of a window: it is sent x in full when y is set, and no others."""
     figure.append({"AAPL": (np.arange(9), np.arange(9)), "MSFT": (1, 1)})
     restyled = []
-    figure._send_plainly = None
     figure.observe(lambda change: restyled.append(change["new"]), "_py2js_restyle")
     figure.data[0].y = -figure.data[0].y
     first, second = [each for each in restyled if each]
