@@ -300,7 +300,7 @@ export class Drawing {
       labels.push({
         key: trace.uid,
         text: brief(value, top - bottom) + (yaxis.ticksuffix ?? ""),
-        color: last.close < last.open ? full.decreasing.line.color : colorOf(full),
+        color: (last.close < last.open && full.decreasing?.line?.color) || colorOf(full),
         x: xaxis._offset + xaxis._length + LABEL_GAP_PX,
         y: yaxis._offset + height * yaxis._length,
       });
