@@ -28,6 +28,8 @@ VIEWS = {
 }
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
 UP, DOWN = "#2da44e", "#e5534b"
+# As wide as most numbers are, so that the chart beside them does not jump with every price.
+NUMBER = "text-align:right;min-width:5em"
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
@@ -158,8 +160,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             arrow = {UP: "▲", DOWN: "▼"}.get(colour, "")
             rows.append(
                 f'<tr><td style="text-align:left"><b>{escape(symbol)}</b></td>'
-                f'<td style="text-align:right;color:{colour}">{arrow} {price:,.2f}</td>'
-                f'<td style="text-align:right;opacity:.7">{size}</td>'
+                f'<td style="{NUMBER};color:{colour}">{arrow} {price:,.2f}</td>'
+                f'<td style="{NUMBER};opacity:.7">{size}</td>'
                 f'<td style="text-align:right;opacity:.7">{clock}</td></tr>'
             )
         if len(latest) > MOST_ROWS:
