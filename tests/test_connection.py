@@ -360,21 +360,10 @@ def test_a_peer_that_hangs_up_at_once_is_not_hammered(connect: Connect, until: U
 
 def test_retries_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once, then up to a quarter of a second, doubled each time, ten seconds at most."""
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    async def main() -> None:
-        monkeypatch.setattr(asyncio, "sleep", sleep)
-        for attempt in range(12):
-            await made._pause("it was cut", attempt)
-
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
     made = Connection("ws://h/", None, Client(), PlainClient(), lambda _: None, Faults("test"))
-    asyncio.run(main())
+    waits = [made._delay(attempt, 0.0) for attempt in range(12)]
     assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
-    assert made.doing == "connecting to ws://h/: it was cut; trying again in 10.0 s"
 
 
 def test_the_first_retry_is_made_at_once(connect: Connect, until: Until) -> None:

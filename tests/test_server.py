@@ -809,7 +809,7 @@ def test_tls_is_spoken_where_it_is_asked_for(tmp_path: Path, until: Until) -> No
 def test_clients_are_listed(server: TickServer, until: Until) -> None:
     """Who is connected, how, since when, for what, and how far behind."""
     assert server.clients.empty
-    columns = ["address", "kind", "since", "symbols", "behind"]
+    columns = ["address", "kind", "since", "symbols", "behind", "status"]
     assert list(server.clients.columns) == columns
     before = pd.Timestamp.now("UTC")
     with dial(server.url) as prices_now, dial(server.url, subprotocols=V1) as v1:
@@ -819,6 +819,7 @@ def test_clients_are_listed(server: TickServer, until: Until) -> None:
         assert list(server.clients.columns) == columns
         assert found.loc["prices", "symbols"] == "all"
         assert found.loc["v1", "behind"] == 0
+        assert set(found["status"]) == {"live"}
         assert (found["since"] >= before).all()
         local = {"{}:{}".format(*peer.local_address) for peer in (prices_now, v1)}
         assert set(found["address"]) == local
@@ -855,7 +856,9 @@ def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
         "held": 10,
         "symbols": 3,
         "clients": 0,
+        "stalled": 0,
         "connections": 1,
+        "turned_away": 0,
         "refused": 1,
         "misfits": {},
         "status": "listening",

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import ipaddress
+import math
 import random
 import re
 from collections.abc import Callable
-from typing import Literal
+from typing import Literal, cast
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import (
     ConnectionClosed,
     InvalidHandshake,
@@ -23,6 +25,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.faults import Faults, describe, one_line, wire_logger
+from tickerkit.liveness import CHECK_S, DEAD_CHECKS, AttentiveClient, SleepWatch
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
 
 __all__ = ["Connection", "websocket_url"]
@@ -33,6 +36,9 @@ CLOSE_S = 0.5
 FIRST_DELAY_S = 0.25
 MOST_DELAY_S = 10.0
 STEADY_S = 1.0
+RESTART_CODE = 1012
+RESTART_S = 10.0
+RESTART_DELAY_S = 0.5
 FINAL_STATUS = {
     400: "it is no websocket",
     401: "it wants a token: pass token=",
@@ -49,8 +55,10 @@ class Connection:
     """Keeps one websocket open; its coroutine `run` lives in the portal's thread.
 
     The first retry is made at once, each further one after a random wait of up to 0.25 s, doubled
-    every time, 10 s at most, for ever: a server that comes up later is found. A connection that
-    brought no tick further and was over within a second counts as a try that failed.
+    every time, 10 s at most (half a second while a server that said so restarts), for ever unless
+    bounded: a server that comes up later is found. A connection that brought no tick further and
+    was over within a second counts as a try that failed. A peer of which nothing is heard for 9 s,
+    although it was asked, is given up; when the machine has slept, after 3 s.
 
     Args:
         url: where to, with `ws` or `wss`.
@@ -59,6 +67,8 @@ class Connection:
         plain: the same for a peer that just sends JSON.
         take: called with each event.
         faults: where errors are counted.
+        retry_for: fails after so many seconds without a connection; None for never.
+        sleep: tells that the machine slept.
 
     Attributes:
         status: "connecting", "live", "reconnecting", "ended" or "failed".
@@ -75,6 +85,8 @@ class Connection:
         plain: PlainClient,
         take: Callable[[Event], None],
         faults: Faults,
+        retry_for: float | None = None,
+        sleep: SleepWatch | None = None,
     ) -> None:
         self.url = url
         self.client = client
@@ -87,9 +99,23 @@ class Connection:
         self._take = take
         self._faults = faults
         self._ended = False
+        self._retry_for = retry_for
+        self._sleep = sleep or SleepWatch()
+        self._websocket: AttentiveClient | None = None
+        self._gone = False
+        self._lost_at: float | None = None
+        self._restarts_until = -math.inf
+        self._hurry = asyncio.Event()
 
     async def run(self) -> None:
         """Connect, receive, and connect again, until the source ends or the server refuses."""
+        watch = asyncio.create_task(self._watch())
+        try:
+            await self._run()
+        finally:
+            watch.cancel()
+
+    async def _run(self) -> None:
         attempt = 0
         now = asyncio.get_running_loop().time
         while True:
@@ -104,12 +130,14 @@ class Connection:
                     proxy=_proxy(urlsplit(self.url).hostname or ""),
                     open_timeout=OPEN_S,
                     close_timeout=CLOSE_S,
+                    ping_interval=None,
                     max_size=MESSAGE_BYTES,
+                    create_connection=AttentiveClient,
                     logger=wire_logger,
                 ) as websocket:
                     self.reconnects += 1
                     began, had = now(), (self.client.epoch, self.client.seq)
-                    problem = await self._receive(websocket)
+                    problem = await self._receive(cast("AttentiveClient", websocket))
                     further = had != (self.client.epoch, self.client.seq)
                     if further or now() - began > STEADY_S:
                         attempt = 0
@@ -142,12 +170,35 @@ class Connection:
             if self._ended:
                 self.status = "ended"
                 self.doing = "ended: the source is finished"
+            if self._ended or self.failure is not None or self._is_late(problem):
                 return
             await self._pause(problem, attempt)
             attempt += 1
 
-    async def _receive(self, websocket: ClientConnection) -> str:
+    async def _watch(self) -> None:
+        """See every second whether the peer is gone, or whether the machine slept."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            slept, websocket = self._sleep.slept(), self._websocket
+            if slept:
+                self._hurry.set()
+            if websocket is None:
+                continue
+            if slept:
+                await websocket.hurry()
+            if await websocket.check():
+                self._gone = True
+                websocket.transport.abort()
+
+    async def _receive(self, websocket: AttentiveClient) -> str:
         """Take what comes until the connection ends; return why it did."""
+        self._websocket, self._gone = websocket, False
+        try:
+            return await self._receive_from(websocket)
+        finally:
+            self._websocket = None
+
+    async def _receive_from(self, websocket: AttentiveClient) -> str:
         ours = websocket.subprotocol == SUBPROTOCOL
         subscriber: Subscriber = self.client if ours else self.plain
         self._hand_on(subscriber.connected())
@@ -163,10 +214,16 @@ class Connection:
         except ProtocolError as error:
             self._faults.add(error)
             await websocket.close(error.close_code)
+            if error.final:
+                self._fail(describe(error))
             return describe(error)
         except ConnectionClosed:
             pass
+        if self._gone:
+            return f"nothing was heard for {DEAD_CHECKS * CHECK_S:g} s"
         code = websocket.close_code
+        if code == RESTART_CODE:
+            self._restarts_until = asyncio.get_running_loop().time() + RESTART_S
         # A plain server has no other way to say that it has no more than to close in good order.
         self._ended = self._ended or (code == 1000 and not ours)
         reason = websocket.close_reason
@@ -180,17 +237,38 @@ class Connection:
                 self._faults.add(f"the server says: {event.message}; {event.hint}")
             self._take(event)
 
+    def _is_late(self, problem: str) -> bool:
+        """Return whether there was no connection for as long as that may be, and then fail."""
+        now = asyncio.get_running_loop().time()
+        self._lost_at = now if self._lost_at is None else self._lost_at
+        if self._retry_for is None or now - self._lost_at < self._retry_for:
+            return False
+        self._fail(f"no connection for {self._retry_for:g} s: {problem}")
+        return True
+
     async def _pause(self, problem: str, attempt: int) -> None:
         """Wait before trying again; not before the first time."""
         self.status = "connecting" if self.reconnects < 0 else "reconnecting"
-        most = min(MOST_DELAY_S, FIRST_DELAY_S * 2 ** min(attempt - 1, 10)) if attempt else 0.0
-        delay = random.uniform(0, most)
+        delay = self._delay(attempt, asyncio.get_running_loop().time())
         again = f"trying again in {delay:.1f} s" if delay >= 0.1 else "trying again"
         self.doing = f"{self.status} to {shown_url(self.url)}: {one_line(problem)}; {again}"
-        await asyncio.sleep(delay)
+        self._hurry.clear()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._hurry.wait()
+
+    def _delay(self, attempt: int, now: float) -> float:
+        """Return how long to wait before an attempt: random, so that many don't come at once."""
+        cap = RESTART_DELAY_S if now < self._restarts_until else MOST_DELAY_S
+        most = min(cap, FIRST_DELAY_S * 2 ** min(attempt - 1, 10)) if attempt else 0.0
+        delay = random.uniform(0, most)
+        if self._retry_for is None or self._lost_at is None:
+            return delay
+        return min(delay, max(self._lost_at + self._retry_for - now, 0.0))
 
     def _live(self) -> None:
         self.status = "live"
+        self._lost_at = None
         self.doing = f"live from {shown_url(self.url)}"
 
     def _fail(self, reason: str) -> None:

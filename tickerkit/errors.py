@@ -76,11 +76,13 @@ class ProtocolError(TickerkitError):
     Attributes:
         close_code: the websocket close code that tells the peer (RFC 6455, section 7.4.1).
         problem: what the peer did.
+        final: whether it would do the same again, so that connecting anew does not help.
     """
 
-    def __init__(self, close_code: int, problem: str) -> None:
+    def __init__(self, close_code: int, problem: str, *, final: bool = False) -> None:
         self.close_code = close_code
         self.problem = problem
+        self.final = final
         super().__init__(f"the peer broke the protocol ({close_code}): {problem}")
 
 

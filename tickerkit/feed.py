@@ -83,6 +83,7 @@ class Feed:
         history: int | None,
         keep: int,
         token: str | None,
+        retry_for: float | None = None,
         heir_of: Feed | None = None,
     ) -> None:
         if history is not None and history < 0:
@@ -107,6 +108,7 @@ class Feed:
             self._held.plain,
             self._take,
             self._faults,
+            retry_for,
         )
 
     # --- what it is ---------------------------------------------------------------------------
@@ -169,21 +171,29 @@ class Feed:
     # --- reading ------------------------------------------------------------------------------
 
     def frame(
-        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+        self,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        marks: bool = False,
     ) -> pd.DataFrame:
         """Return the ticks held as a DataFrame, a snapshot that costs nothing.
 
         Args:
             symbol: one or several; all by default.
             last: only the newest 1000 ticks, or those at most "5min" older than the newest.
+            marks: add a column `gap`, true where ticks are missing before this one.
 
         Returns:
             The columns that `TickLog.frame` tells, oldest tick first.
 
         Example:
             >>> feed.frame("AAPL", last="5min")["price"].mean()
+            >>> marked = feed.frame("AAPL", marks=True)
+            >>> moves = marked["price"].diff().mask(marked["gap"])  # none over a gap
         """
-        return self.log.frame(symbol, last)
+        if not marks:
+            return self.log.frame(symbol, last)
+        return self._held.gaps.mark(*self.log.select(symbol, last))
 
     def latest(self) -> pd.DataFrame:
         """Return one row for each symbol, by its symbol: the newest value of each field."""
@@ -426,6 +436,7 @@ def connect(
     history: int | None = 10_000,
     keep: int = 5_000_000,
     token: str | None = None,
+    retry_for: float | None = None,
 ) -> Feed:
     """Connect to a websocket of ticks; returns at once and receives in the background.
 
@@ -439,6 +450,7 @@ def connect(
         history: how many ticks from before now to get first; 0 for none, None for all.
         keep: how many to hold; beyond it the oldest go, counted in `stats["dropped"]`.
         token: what the server wants to see; may also be in the url.
+        retry_for: after so many seconds without a connection the feed fails; None for never.
 
     Returns:
         The feed. A server that is not up yet is waited for; `feed.status` tells.
@@ -454,7 +466,7 @@ def connect(
     last: Feed | None = cell.last()
     if last is not None:
         last._disconnect()
-    feed = Feed(url, wanted, history, keep, token, heir_of=last)
+    feed = Feed(url, wanted, history, keep, token, retry_for, heir_of=last)
     feed.start()
     cell.fill(feed)
     return feed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from tickerkit.log import TickLog
 from tickerkit.protocol import Gap
 from tickerkit.rows import UTC_NS
+from tickerkit.ticks import Array
 
 __all__ = ["Gaps"]
 
@@ -41,6 +43,17 @@ class Gaps:
     def rows(self) -> list[int]:
         """Return the row after each hole: where a line is to be broken."""
         return [row for _, row, _ in self._gaps]
+
+    def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
+        """Return a frame of some rows of the log with a column `gap`: a hole lies before this.
+
+        Where the row after a hole is not among them, the next one that is has the mark.
+        """
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
+        after = np.array([row for row in self.rows() if len(rows) and row >= numbers[0]], dtype=int)
+        marks = np.zeros(len(rows) + 1, dtype=bool)
+        marks[np.searchsorted(numbers, after)] = True
+        return frame.assign(gap=marks[:-1])
 
     def frame(self) -> pd.DataFrame:
         """Return the holes as `Feed.gaps` tells."""

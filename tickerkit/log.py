@@ -294,6 +294,12 @@ class TickLog:
             (float64), `received` (UTC, ns), `epoch` (category), and further columns (float64 or
             category), oldest tick first.
         """
+        return self.select(symbol, last)[0]
+
+    def select(
+        self, symbol: str | Sequence[str] | None = None, last: int | str | timedelta | None = None
+    ) -> tuple[pd.DataFrame, Array | range]:
+        """Return the same frame, and the numbers of its rows."""
         rows = self.rows()
         newest = len(rows)
         chosen: Array | None = None
@@ -307,12 +313,14 @@ class TickLog:
         elif last is not None:
             newest = max(operator.index(last), 0)
         if chosen is None:
-            return rows.part(max(rows.start, rows.stop - newest), rows.stop).frame()
+            part = rows.part(max(rows.start, rows.stop - newest), rows.stop)
+            return part.frame(), range(part.start, part.stop)
         index = np.flatnonzero(chosen)
         index = index[max(len(index) - newest, 0) :]
         if len(index) and index[-1] - index[0] + 1 == len(index):
-            return rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1).frame()
-        return rows.frame().take(index).reset_index(drop=True)
+            part = rows.part(rows.start + int(index[0]), rows.start + int(index[-1]) + 1)
+            return part.frame(), range(part.start, part.stop)
+        return rows.frame().take(index).reset_index(drop=True), rows.start + index
 
     def rate(self, now: int) -> float:
         """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`."""

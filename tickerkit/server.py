@@ -8,50 +8,40 @@ import errno
 import os
 import ssl as ssl_module
 import time
-import weakref
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import quote
 
 import pandas as pd
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
-from websockets.exceptions import ConnectionClosed
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tickerkit.access import Access
 from tickerkit.cards import card
 from tickerkit.cells import slot
+from tickerkit.door import Door, Guest
 from tickerkit.errors import PortalError, PortTaken, Stopped
 from tickerkit.faults import Faults, wire_logger
+from tickerkit.liveness import CHECK_S
 from tickerkit.log import TickLog
 from tickerkit.network import port_holder
 from tickerkit.outlet import LogOutlet
+from tickerkit.peer import Peer
 from tickerkit.portal import Worker, portal
-from tickerkit.protocol import SUBPROTOCOL, Publication, Session, session_for
+from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
 from tickerkit.registry import register, running, unregister
 from tickerkit.sources import Source, as_source
 from tickerkit.ticks import read_ticks
-from tickerkit.web import answer
+from tickerkit.web import answer, too_many
 
 __all__ = ["TickServer", "serve"]
 
 MESSAGE_BYTES = 64 * 1024
-WRITE_BYTES = 1024 * 1024
+TURNED_AWAY = (403, 503)
 CLOSE_S = 2.0
 FAREWELL_S = 0.5
-
-
-@dataclass(slots=True, eq=False)
-class Peer:
-    """One connection: who, and how far."""
-
-    address: str
-    session: Session
-    since: pd.Timestamp
-    wake: asyncio.Event
 
 
 class TickServer:
@@ -77,6 +67,9 @@ class TickServer:
         ssl: ssl_module.SSLContext | tuple[str, str] | None,
         origins: Iterable[str],
         hosts: Iterable[str],
+        max_clients: int,
+        stall_timeout: float | None,
+        write_buffer: int,
     ) -> None:
         self.source = source
         self.host = host
@@ -86,10 +79,13 @@ class TickServer:
         self._ssl = _ssl_context(ssl)
         self._access = Access(host, token=token, hosts=hosts, origins=origins)
         self._faults = Faults("server")
+        self._turned_away = Faults("server")
         self._publication = Publication(self.log)
         self._peers: set[Peer] = set()
-        self._accepted: weakref.WeakSet[ServerConnection] = weakref.WeakSet()
+        self._door = Door(max_clients, write_buffer)
+        self._stall_timeout = stall_timeout
         self._connections = 0
+        self._watch: asyncio.Task[None] | None = None
         self._outlet = LogOutlet(self.log, self._faults, self._sessions)
         self._server: Server | None = None
         self._worker: Worker | None = None
@@ -118,20 +114,16 @@ class TickServer:
 
     @property
     def clients(self) -> pd.DataFrame:
-        """Who is connected: `address`, `kind`, `since` (UTC), `symbols`, `behind` (ticks)."""
-        rows = [
-            {
-                "address": peer.address,
-                "kind": peer.session.kind,
-                "since": peer.since,
-                "symbols": "all"
-                if peer.session.symbols is None
-                else ", ".join(sorted(peer.session.symbols)),
-                "behind": peer.session.behind(),
-            }
-            for peer in list(self._peers)
-        ]
-        return pd.DataFrame(rows, columns=["address", "kind", "since", "symbols", "behind"])
+        """Who is connected.
+
+        Returns:
+            A DataFrame of `address`, `kind` ("v1", "ticks" or "prices": how it listens), `since`
+            (UTC), `symbols`, `behind` (ticks that were not sent yet) and `status`: "live", or
+            "stalled" if it takes nothing of what waits for it.
+        """
+        rows = [peer.row() for peer in list(self._peers)]
+        columns = ["address", "kind", "since", "symbols", "behind", "status"]
+        return pd.DataFrame(rows, columns=columns)
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -139,9 +131,10 @@ class TickServer:
 
         Returns:
             `ticks` (appended in all), `held` (in the log), `rate` (ticks per second, over the last
-            5 s), `symbols`, `clients` (connected now), `connections` (ever), `refused` (ticks
-            that were none, and errors of the source), `last_error` (the newest, in words),
-            `misfits` (values left out by column), `status`.
+            5 s), `symbols`, `clients` (connected now), `stalled` (of these), `connections`
+            (ever), `turned_away` (were not let in), `refused` (ticks that were none, and errors of
+            the source), `last_error` (the newest, in words), `misfits` (values left out by
+            column), `status`.
         """
         return {
             "ticks": self.log.next,
@@ -149,7 +142,9 @@ class TickServer:
             "rate": self.log.rate(time.time_ns()),
             "symbols": len(self.log.symbols()),
             "clients": len(self._peers),
+            "stalled": sum(peer.stalled for peer in list(self._peers)),
             "connections": self._connections,
+            "turned_away": self._turned_away.count,
             "refused": self._faults.count,
             "last_error": self._faults.last,
             "misfits": dict(self.log.misfits),
@@ -262,39 +257,40 @@ class TickServer:
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             select_subprotocol=_choose,
             process_request=self._answer,
-            create_connection=cast("type[ServerConnection]", self._accept),
+            create_connection=cast("type[ServerConnection]", self._door.guest),
+            backlog=self._door.backlog,
             # Costs more than it saves on a LAN, and 50 KiB for each client.
             compression=None,
             server_header=None,
             max_size=MESSAGE_BYTES,
-            write_limit=WRITE_BYTES,
+            # A message that just fits is added to it.
+            write_limit=max(self._door.write_bytes - LARGEST_BYTES, 1),
+            ping_interval=None,
             close_timeout=CLOSE_S,
             logger=wire_logger,
             ssl=self._ssl,
         )
+        self._watch = asyncio.create_task(self._check())
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _close(self, code: int, reason: str) -> None:
         assert self._server is not None
+        assert self._watch is not None
+        self._watch.cancel()
         self._server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self._server.wait_closed())
         # Who has asked for nothing yet, or reads nothing, would hold it up for many seconds.
-        self._cut(connection for connection in self._accepted if connection.request is None)
+        self._door.cut(guest for guest in self._door.everyone() if guest.request is None)
         await asyncio.wait([closed], timeout=FAREWELL_S)
-        self._cut(self._accepted)
+        self._door.cut(self._door.everyone())
         await asyncio.wait([closed], timeout=FAREWELL_S)
 
-    def _accept(self, *args: Any, **options: Any) -> ServerConnection:
-        """Make a connection that is known from its first byte on, so that it can be cut."""
-        connection = ServerConnection(*args, **options)
-        self._accepted.add(connection)
-        return connection
-
-    @staticmethod
-    def _cut(connections: Iterable[ServerConnection]) -> None:
-        for connection in list(connections):
-            if hasattr(connection, "transport"):  # not before its first moment
-                connection.transport.abort()
+    async def _check(self) -> None:
+        """See every second who is gone, and who takes nothing."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            for peer in list(self._peers):
+                await peer.check()
 
     async def _publish(self, batch: Any) -> None:
         self._outlet.append(batch)
@@ -324,50 +320,29 @@ class TickServer:
 
     # --- one connection -----------------------------------------------------------------------
 
-    def _answer(self, _: ServerConnection, request: Request) -> Response | None:
-        return answer(request, self._access)
+    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+        guest = cast("Guest", connection)
+        response = answer(request, self._access)
+        if response is None and not self._door.let_in(guest):
+            response = too_many(self._door.limit)
+        if response is not None and response.status_code in TURNED_AWAY:
+            said = bytes(response.body or b"").decode()
+            self._turned_away.add(f"turned away: {said}", kind=str(response.status_code))
+        return response
 
     async def _serve(self, connection: ServerConnection) -> None:
-        """Send what the session has to send, until either side ends it."""
-        now = asyncio.get_running_loop().time
+        """Serve a websocket until either side ends it."""
         assert connection.request is not None
+        now = asyncio.get_running_loop().time()
         path = connection.request.path.partition("?")[0]
-        session = session_for(self._publication, connection.subprotocol, path, now())
-        address = ":".join(str(part) for part in connection.remote_address[:2])
-        peer = Peer(address, session, pd.Timestamp.now("UTC"), asyncio.Event())
+        session = session_for(self._publication, connection.subprotocol, path, now)
+        peer = Peer(cast("Guest", connection), session, self._faults, self._stall_timeout)
         self._peers.add(peer)
         self._connections += 1
-        listener = asyncio.create_task(self._listen(connection, peer))
         try:
-            while not listener.done():
-                while (message := session.next(now())) is not None:
-                    await connection.send(message, text=True)
-                if session.close is not None:
-                    await connection.close(*session.close)
-                    return
-                await _wait(peer.wake, session.due())
-        except ConnectionClosed:
-            pass
-        except Exception as error:
-            self._faults.add(error)
-            raise
+            await peer.run()
         finally:
             self._peers.discard(peer)
-            listener.cancel()
-
-    async def _listen(self, connection: ServerConnection, peer: Peer) -> None:
-        now = asyncio.get_running_loop().time
-        try:
-            async for data in connection:
-                peer.session.receive(data, now())
-                peer.wake.set()
-        except ConnectionClosed:
-            pass
-        except Exception as error:
-            self._faults.add(error)
-            await connection.close(1011, "an error in the server")
-        finally:
-            peer.wake.set()
 
 
 def serve(
@@ -380,6 +355,9 @@ def serve(
     ssl: ssl_module.SSLContext | tuple[str, str] | None = None,
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
+    max_clients: int = 1000,
+    stall_timeout: float | None = 30.0,
+    write_buffer: int = 2**20,
 ) -> TickServer:
     """Serve ticks over a websocket, and a page that shows them; returns once it listens.
 
@@ -398,6 +376,11 @@ def serve(
         ssl: a context, or the paths of a certificate and its key.
         origins: web pages elsewhere that may connect, such as `"https://example.org"`.
         hosts: names under which the server may be reached, such as `"ticks.example.org"`.
+        max_clients: how many websockets may be open at once, fewer where the process may open
+            fewer files; who comes beyond is answered HTTP 503.
+        stall_timeout: a client that takes nothing of what waits for it is cut off after so many
+            seconds; None for never. A feed then connects again and resumes.
+        write_buffer: how many bytes may wait in this process for one client.
 
     Returns:
         The running server; also a context manager.
@@ -420,6 +403,9 @@ def serve(
         ssl=ssl,
         origins=origins,
         hosts=hosts,
+        max_clients=max_clients,
+        stall_timeout=stall_timeout,
+        write_buffer=write_buffer,
     )
     cell = slot("server", host, port)
     last: TickServer | None = cell.last()
@@ -428,15 +414,6 @@ def serve(
     server.start()
     cell.fill(server)
     return server
-
-
-async def _wait(wake: asyncio.Event, due: float | None) -> None:
-    """Wait until woken, or until `due` by the loop's clock."""
-    timer = None if due is None else asyncio.get_running_loop().call_at(due, wake.set)
-    await wake.wait()
-    wake.clear()
-    if timer is not None:
-        timer.cancel()
 
 
 def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:

@@ -10,7 +10,7 @@ from websockets.http11 import Request, Response
 from tickerkit.access import Access
 from tickerkit.page import asset
 
-__all__ = ["answer"]
+__all__ = ["answer", "too_many"]
 
 # No foreign script, data only from websockets; a notebook may show the page in a frame.
 PAGE_POLICY = (
@@ -46,6 +46,12 @@ def answer(request: Request, access: Access) -> Response | None:
     response.headers["ETag"] = found.etag
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response
+
+
+def too_many(limit: int) -> Response:
+    """Return the answer to one websocket more than there may be."""
+    text = f"This server is full: {limit:,} are connected; try again later.\n"
+    return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, text.encode())
 
 
 def _response(

@@ -29,8 +29,9 @@ from tickerkit.protocol.messages import (
     TextColumn,
     Ticks,
 )
-from tickerkit.protocol.segments import Segments
+from tickerkit.protocol.segments import LARGEST_BYTES, Segments
 from tickerkit.protocol.sessions import (
+    TOO_MANY,
     Columnar,
     EveryTick,
     Prices,
@@ -40,7 +41,9 @@ from tickerkit.protocol.sessions import (
 )
 
 __all__ = [
+    "LARGEST_BYTES",
     "SUBPROTOCOL",
+    "TOO_MANY",
     "At",
     "Client",
     "Columnar",

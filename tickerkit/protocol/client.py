@@ -118,7 +118,8 @@ class Client:
 
     def _greeted(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
-            raise ProtocolError(1002, f"it speaks version {hello.protocol}, not {VERSION}")
+            problem = f"it speaks version {hello.protocol}, not {VERSION}: update the older of both"
+            raise ProtocolError(1002, problem, final=True)
         self._words = {"symbol": hello.symbols}
         for name, column in hello.columns.items():
             if isinstance(column, list):

@@ -1,0 +1,140 @@
+"""The promise: what a server accepted reaches every feed once, in order, or is told to be gone.
+
+Each test is run short by `make test`, and whole by `make soak`.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import tickerkit as tk
+from tickerkit.classroom import FaultProxy, weather
+
+Until = Callable[..., None]
+
+SAME = ["seq", "time", "symbol", "price", "size"]
+SYMBOLS = [f"SYM{number}" for number in range(20)]
+SEED = 20261124
+
+
+class Market:
+    """Makes ticks, the same for a seed, as many at once as asked for."""
+
+    def __init__(self, seed: int = SEED) -> None:
+        self._chance = np.random.default_rng(seed)
+        self._made = 0
+
+    def ticks(self, count: int) -> pd.DataFrame:
+        """Return the next `count` ticks."""
+        start = pd.Timestamp("2026-11-24T10:00:00Z").value + self._made * 1_000_003
+        self._made += count
+        return pd.DataFrame(
+            {
+                "time": pd.to_datetime(start + np.arange(count) * 1_000_003, utc=True),
+                "symbol": self._chance.choice(SYMBOLS, count),
+                "price": self._chance.integers(1, 10**6, count) / 100,
+                "size": self._chance.integers(1, 1000, count).astype(float),
+            }
+        )
+
+
+def of(frame: pd.DataFrame, symbols: list[str] | None) -> pd.DataFrame:
+    """Return what a feed of these symbols must have of a server's ticks."""
+    wanted = frame if symbols is None else frame[frame["symbol"].isin(symbols)]
+    return wanted[SAME].astype({"symbol": "str"}).reset_index(drop=True)
+
+
+def is_whole(feed: tk.Feed, server: tk.TickServer) -> bool:
+    """Whether a feed has the server's newest tick, of its symbols."""
+    wanted = of(server.log.frame(last=2000), feed.symbols)["seq"]
+    return bool(len(feed.log) and len(wanted) and feed.log.last_seq == wanted.iloc[-1])
+
+
+@pytest.fixture
+def wanted_symbols() -> list[list[str] | None]:
+    """Return what 20 feeds subscribe to: most to everything, some to a few symbols or to one."""
+    chance = random.Random(SEED)
+    some = [sorted(chance.sample(SYMBOLS, count)) for count in (1, 1, 2, 5, 10)]
+    return [*some, *([None] * 15)]
+
+
+@pytest.mark.parametrize(
+    ("disconnects", "ticks"),
+    [
+        pytest.param(300, 30_000, id="short"),
+        pytest.param(10_000, 1_000_000, id="whole", marks=pytest.mark.soak),
+    ],
+)
+def test_no_tick_is_lost_however_often_the_wire_breaks(
+    disconnects: int, ticks: int, wanted_symbols: list[list[str] | None], until: Until
+) -> None:
+    """20 feeds through resets, truncations, stalls: nothing lost, twice, out of order or a gap."""
+    market, batch = Market(), max(ticks // disconnects, 1)
+    server = tk.serve(None, port=0, history=2 * ticks)
+    with FaultProxy(server.url, weather, SEED) as proxy:
+        feeds = [
+            tk.connect(proxy.url, symbols=symbols, history=None, keep=2 * ticks)
+            for symbols in wanted_symbols
+        ]
+        while proxy.broken < disconnects or server.log.next < ticks:
+            server.publish(market.ticks(batch))
+            # As much as its readers take: so most breaks come while ticks are on their way.
+            until(lambda: sum(not is_whole(each, server) for each in feeds) <= 10, 60)
+        proxy.plan = None
+        until(lambda: all(is_whole(each, server) for each in feeds), 120)
+        made = server.log.frame()
+        for feed in feeds:
+            assert feed.gaps.empty
+            pd.testing.assert_frame_equal(of(feed.frame(), None), of(made, feed.symbols))
+        assert {feed.status for feed in feeds} == {"live"}
+        assert sum(feed.stats["reconnects"] for feed in feeds) > disconnects / 2
+        print(
+            f"\n{proxy.broken:,} disconnects under {len(made):,} ticks on {len(feeds)} feeds:"
+            f" {dict(proxy.faults)}; duplicates dropped:"
+            f" {sum(feed.stats['duplicates'] for feed in feeds):,}"
+        )
+
+
+@pytest.mark.parametrize(
+    "outages",
+    [pytest.param(60, id="short"), pytest.param(1000, id="whole", marks=pytest.mark.soak)],
+)
+def test_an_outage_longer_than_the_history_is_one_exact_gap(outages: int, until: Until) -> None:
+    """Each feed lists each hole with the very seqs that the server held no more, and no other."""
+    market, chance, history = Market(), random.Random(SEED), 1000
+    server = tk.serve(None, port=0, history=history)
+    with FaultProxy(server.url) as proxy:
+        feeds = [tk.connect(proxy.url, history=None) for _ in range(20)]
+        server.publish(market.ticks(10))
+        until(lambda: all(is_whole(each, server) for each in feeds))
+        expected: list[tuple[int, int]] = []
+        for _ in range(outages // len(feeds)):
+            proxy.refuse()
+            proxy.reset()
+            had = server.log.last_seq
+            server.publish(market.ticks(history + chance.randrange(1, 2 * history)))
+            expected.append((had + 1, server.log.last_seq - history))
+            proxy.refuse(False)
+            until(lambda: all(is_whole(each, server) for each in feeds), 60)
+            server.publish(market.ticks(chance.randrange(1, history // 2)))
+            until(lambda: all(is_whole(each, server) for each in feeds), 60)
+        for feed in feeds:
+            gaps = feed.gaps
+            assert list(zip(gaps["from"], gaps["to"], strict=True)) == expected
+            assert set(gaps["epoch"]) == {server.log.epoch}
+            missing = np.concatenate([np.arange(start, stop + 1) for start, stop in expected])
+            has = feed.frame()["seq"].to_numpy()
+            everything = np.arange(1, server.log.last_seq + 1)
+            np.testing.assert_array_equal(np.sort(np.concatenate([has, missing])), everything)
+            assert feed.frame(marks=True)["gap"].sum() == len(expected)
+
+
+def epochs(frame: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
+    """Yield each epoch with its seqs, in the order in which they came."""
+    for epoch, part in frame.groupby("epoch", observed=True, sort=False):
+        yield str(epoch), part["seq"].to_numpy()

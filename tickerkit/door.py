@@ -1,0 +1,122 @@
+"""The door of a server: how many may be inside, how many may knock at once, how much each may say.
+
+Whatever a stranger opens costs a file descriptor, an idle TCP connection and half a handshake too,
+and a process that has none left can't even say no. So those who have not yet asked for anything
+make room, the oldest first, for those who come: one that asks promptly always gets its answer.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from tickerkit.liveness import AttentiveServer
+
+try:
+    import resource
+except ImportError:  # Windows, which has no such limit
+    resource = None  # type: ignore[assignment]
+
+__all__ = ["Door", "Guest"]
+
+MOST_KNOCKING = 256
+HEARD_BYTES = 2**20
+MOST_UNSENT = 4
+RESERVED = 64
+
+
+class Guest(AttentiveServer):
+    """One connection of a server, from its first byte to its last."""
+
+    door: Door
+    heard = 0
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self.door.knocked(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self.door.left(self)
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        self.heard += len(data)
+        # Pings are answered by websockets, whether or not their sender reads the answers.
+        if self.heard > HEARD_BYTES or self.unsent > MOST_UNSENT * self.door.write_bytes:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+
+class Door:
+    """All connections of one server.
+
+    Args:
+        limit: how many websockets may be open; fewer where the process may open fewer files.
+        write_bytes: so many may wait for one peer.
+
+    Attributes:
+        limit: how many websockets may be open.
+        inside: those that are let in.
+    """
+
+    def __init__(self, limit: int, write_bytes: int) -> None:
+        files = _files_left()
+        self.most_knocking = min(MOST_KNOCKING, max(files // 8, 1))
+        self.limit = max(min(limit, files - self.most_knocking), 1)
+        self.backlog = min(1024, max(files // 4, 16))
+        self.write_bytes = write_bytes
+        self.inside: set[Guest] = set()
+        self._knocking: dict[Guest, None] = {}
+
+    def guest(self, *args: Any, **options: Any) -> Guest:
+        """Make a connection; for `create_connection` of websockets."""
+        guest = Guest(*args, **options)
+        guest.door = self
+        return guest
+
+    def knocked(self, guest: Guest) -> None:
+        """Take note of one that has opened a connection; the oldest too many is shown out."""
+        self._knocking[guest] = None
+        if len(self._knocking) > self.most_knocking:
+            oldest = next(iter(self._knocking))
+            del self._knocking[oldest]
+            oldest.transport.abort()
+
+    def let_in(self, guest: Guest) -> bool:
+        """Let one in, unless the house is full."""
+        if len(self.inside) >= self.limit:
+            return False
+        self._knocking.pop(guest, None)
+        self.inside.add(guest)
+        return True
+
+    def left(self, guest: Guest) -> None:
+        """Take note that a connection has ended."""
+        self._knocking.pop(guest, None)
+        self.inside.discard(guest)
+
+    def everyone(self) -> list[Guest]:
+        """Return every connection there is."""
+        return [*self._knocking, *self.inside]
+
+    @staticmethod
+    def cut(guests: Iterable[Guest]) -> None:
+        """End connections at once."""
+        for guest in guests:
+            guest.transport.abort()
+
+
+def _files_left() -> int:
+    """Return how many more files this process may open, less some for the user's own."""
+    if resource is None:
+        return 10_000
+    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if most == resource.RLIM_INFINITY:
+        return 1_000_000
+    try:
+        opened = len(os.listdir("/dev/fd"))
+    except OSError:
+        opened = RESERVED
+    return max(most - opened - RESERVED, 2)
