@@ -26,6 +26,9 @@ Toward: TypeAlias = Literal["client", "server"]
 Plan: TypeAlias = Callable[[random.Random], Sequence["Fault"]]
 
 BACKLOG = 1024
+BOTH: tuple[Toward, ...] = ("client", "server")
+HANDSHAKE_BYTES = 200
+FAR_BYTES = 20_000
 READ_BYTES = 65536
 TRICKLE_BYTES = 500
 ENDING = ("reset", "truncate", "close")
@@ -55,18 +58,17 @@ class Fault:
 def weather(chance: random.Random) -> list[Fault]:
     """Return the faults of one connection: up to two that it survives, then one that ends it.
 
-    Anything may happen from the first byte of the handshake on, mostly within some ten kilobytes.
+    One in ten befalls the handshake, in either direction; the others the first 20,000 bytes toward
+    the client.
     """
     mild: list[Kind] = ["delay", "trickle"]
     final: list[Kind] = ["reset", "reset", "truncate", "truncate", "close", "stall"]
-    kinds = [*(chance.choice(mild) for _ in range(chance.choice([0, 0, 0, 1, 2])))]
-    kinds.append(chance.choice(final))
-    towards: list[Toward] = ["client", "client", "client", "server"]
+    kinds = [chance.choice(mild) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
     faults = []
-    for kind in kinds:
-        toward = chance.choice(towards)
-        most = 20_000 if toward == "client" else 600
-        after = int(math.exp(chance.uniform(0, math.log(most))))
+    for kind in (*kinds, chance.choice(final)):
+        early = chance.random() < 0.1
+        toward = chance.choice(BOTH) if early else "client"
+        after = chance.randrange(HANDSHAKE_BYTES if early else FAR_BYTES)
         faults.append(Fault(kind, after, toward, lasts_s=chance.uniform(0, 0.05)))
     return faults
 

@@ -18,8 +18,8 @@ from tickerkit.protocol.encoding import Symbols
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
 Wanted: TypeAlias = tuple[int, int, Symbols]
 
-ALIGNED = (4096, 512, 64)
-LARGEST = 4096
+SIZES = (4096, 512, 64)
+LARGEST = SIZES[0]
 # A websocket client takes messages of up to 1 MiB by default, that of a student's ten lines too.
 LARGEST_BYTES = 2**19
 CUTS_KEPT = 1024
@@ -41,9 +41,15 @@ class Segments:
         self._cache: OrderedDict[Wanted, tuple[int, bytes | None]] = OrderedDict()
         self._cached_bytes = 0
 
-    def after(self, row: int, symbols: Symbols) -> tuple[int, bytes | None]:
-        """Return the row up to which to send next from `row`, and the message that holds it."""
-        stop = self._stop(row)
+    def after(self, row: int, symbols: Symbols, most: int = LARGEST) -> tuple[int, bytes | None]:
+        """Return the row up to which to send next from `row`, and the message that holds it.
+
+        Args:
+            row: the first row to send.
+            symbols: of these only; None for all.
+            most: how many rows at once, one of `SIZES`.
+        """
+        stop = self._stop(row, most)
         key = (row, stop, symbols)
         if key in self._cache:
             self._cache.move_to_end(key)
@@ -59,12 +65,12 @@ class Segments:
             self._cached_bytes -= len(old or b"")
         return stop, message
 
-    def _stop(self, row: int) -> int:
+    def _stop(self, row: int, most: int) -> int:
         _, next_run = self.log.run_at(row)
         end = self.log.next if next_run is None else next_run
         if row >= self._cuts[-1]:
             # At the front: all there is, one tick when idle, thousands when busy.
-            stop = min(end, row + LARGEST)
+            stop = min(end, row + most)
             self._cuts += [row, stop]
             if len(self._cuts) > 2 * CUTS_KEPT:
                 del self._cuts[:CUTS_KEPT]
@@ -73,10 +79,12 @@ class Segments:
         cut = self._cuts[index]
         # To large blocks by way of smaller ones: what a reader shares with nobody is less than the
         # smallest.
-        sizes = (size for size in ALIGNED if size == ALIGNED[-1] or row % (size // 8) == 0)
+        sizes = (
+            size for size in SIZES if size == SIZES[-1] or (size <= most and row % (size // 8) == 0)
+        )
         blocks = ((row // size + 1) * size for size in sizes)
         block = next((block for block in blocks if block <= end), None)
         at_cut = index > 0 and self._cuts[index - 1] == row
-        if block is None or (at_cut and block <= cut <= row + LARGEST):
-            return min(cut, end)
+        if block is None or (at_cut and block <= cut <= row + most):
+            return min(cut, end, row + most)
         return block

@@ -25,7 +25,7 @@ from tickerkit.protocol.messages import (
     Subscribe,
     encode,
 )
-from tickerkit.protocol.segments import Segments
+from tickerkit.protocol.segments import SIZES, Segments
 
 HEARTBEAT_S = 5.0
 AT_S = 1.0
@@ -116,6 +116,17 @@ def _subscription(data: str | bytes) -> Subscribe | None:
     return wanted
 
 
+class _Pace:
+    """Small messages first: on a wire that breaks again and again each connection gets further."""
+
+    def __init__(self) -> None:
+        self.most = SIZES[-1]
+
+    def sent(self) -> None:
+        """Take note that a message was sent."""
+        self.most = min(self.most * SIZES[0] // SIZES[1], SIZES[0])
+
+
 class Columnar:
     """The server's end of `tickerkit.v1`: every tick, columnar, with resume.
 
@@ -136,6 +147,7 @@ class Columnar:
         self.seq = 0
         self._told_seq = 0
         self._sent_at = now
+        self._pace = _Pace()
         self._outbox: deque[bytes] = deque()
         self._greet(self.log.next)
 
@@ -183,10 +195,12 @@ class Columnar:
                 self._greet(self.row)
                 self.seq = self._told_seq = self._seq_before(self.row)
                 return self._outbox.popleft()
-            self.row, message = self.publication.columns.after(self.row, self.symbols)
+            after = self.publication.columns.after
+            self.row, message = after(self.row, self.symbols, self._pace.most)
             self.seq = _seq_of(self.log, self.row - 1)
             if message is not None:
                 self._told_seq = self.seq
+                self._pace.sent()
                 return message
         if self.publication.ended:
             self.close = (1000, "the source has ended")
@@ -309,6 +323,7 @@ class EveryTick:
         self.row = self.log.next
         self._epoch = self.log.epoch
         self._seq = self.log.last_seq
+        self._pace = _Pace()
         self._outbox: deque[bytes] = deque()
 
     def receive(self, data: str | bytes, now: float) -> None:
@@ -320,10 +335,12 @@ class EveryTick:
         if self._outbox:
             return self._outbox.popleft()
         while self.row < self.log.next and self.close is None:
-            self.row, message = self.publication.objects.after(self.row, self.symbols)
+            after = self.publication.objects.after
+            self.row, message = after(self.row, self.symbols, self._pace.most)
             self._epoch = self.log.run_at(self.row - 1)[0].epoch
             self._seq = _seq_of(self.log, self.row - 1)
             if message is not None:
+                self._pace.sent()
                 return message
         if self.publication.ended and self.close is None:
             self.close = (1000, "the source has ended")
