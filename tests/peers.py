@@ -58,7 +58,7 @@ def handshake(port: int, path: str = "/ticks", **headers: str) -> socket.socket:
     }
     text = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
     sock = socket.create_connection((LOCAL, port))
-    sock.sendall(f"GET {path} HTTP/1.1\r\n{text}\r\n".encode())
+    sock.sendall(f"GET {path} HTTP/1.1\r\n{text}\r\n".encode("latin-1"))
     return sock
 
 

@@ -53,17 +53,21 @@ def test_only_foreign_errors_are_logged_with_their_traceback(
     assert caplog.records[0].exc_info is None
 
 
+@pytest.mark.parametrize(("options", "lines"), [({}, 3), ({"repeat_s": 10}, 13)])
 def test_an_error_is_logged_again_after_a_minute(
-    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    options: dict[str, float],
+    lines: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What goes on failing is said once a minute."""
+    """What goes on failing is said once a minute, or as often as is asked for."""
     now = 1000.0
     monkeypatch.setattr(faults.time, "monotonic", lambda: now)
-    found = Faults("server")
+    found = Faults("server", **options)
     for _ in range(130):
         found.add(ValueError("again"))
         now += 1
-    assert len(logged(caplog)) == 3
+    assert len(logged(caplog)) == lines
 
 
 def test_words_that_differ_each_time_do_not_flood_the_log(

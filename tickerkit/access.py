@@ -8,22 +8,49 @@ Host tells (DNS rebinding). Programs send no Origin, and may come in.
 from __future__ import annotations
 
 import hmac
+import ipaddress
+import json
 import os
+import re
 import secrets
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
-from tickerkit.errors import shown
-
-__all__ = ["Access", "is_loopback"]
+__all__ = ["Access", "is_loopback", "must_be_sendable"]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_PUBLIC_HUB_URL", "JUPYTERHUB_HOST")
+QUOTED_LENGTH = 80
+
+# What browsers and clients write, and nothing more: urlsplit drops tabs, and finds a name in
+# `localhost:x@evil.example`.
+NETLOC = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
+HOST = re.compile(NETLOC, re.ASCII | re.IGNORECASE)
+ORIGIN = re.compile(rf"https?://({NETLOC})", re.ASCII | re.IGNORECASE)
 
 
 def is_loopback(host: str) -> bool:
     """Return whether `host` is this machine only."""
-    return host in LOOPBACK or host.startswith("127.")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"
+
+
+def must_be_sendable(token: str) -> None:
+    """Refuse a token that no header can carry, without saying it."""
+    try:
+        token.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    else:
+        if token.isprintable() and token == token.strip():
+            return
+    raise ValueError(
+        "that token can't be sent in a header; take letters, digits and signs, "
+        "and no space at its ends"
+    )
 
 
 class Access:
@@ -39,6 +66,7 @@ class Access:
 
     Attributes:
         token: the token, or None.
+        made: whether it was made here.
     """
 
     def __init__(
@@ -50,58 +78,74 @@ class Access:
         origins: Iterable[str] = (),
     ) -> None:
         self.loopback = is_loopback(host)
-        self.bound = host
-        if token is None or token is True:
-            token = None if self.loopback and token is None else secrets.token_urlsafe(16)
-        self.token: str | None = token or None
-        hubs = [urlsplit(url) for name in HUB_VARIABLES if (url := os.environ.get(name))]
+        self.bound = host.lower()
+        if isinstance(token, str):
+            must_be_sendable(token)
+        elif token is not None and not isinstance(token, bool):
+            raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
+        # An empty one, of an environment variable that is not set, must not open a server.
+        self.made = token is True or (not token and token is not False and not self.loopback)
+        given = token if isinstance(token, str) else None
+        self.token: str | None = secrets.token_urlsafe(16) if self.made else (given or None)
+        urls = [urlsplit(os.environ.get(name, "")) for name in HUB_VARIABLES]
+        hubs = [url for url in urls if url.netloc]
         self._hosts = _listed(hosts) | {hub.netloc.lower() for hub in hubs}
         self._origins = _listed(origins) | {f"{hub.scheme}://{hub.netloc}".lower() for hub in hubs}
 
-    def refusal(self, target: str, headers: Mapping[str, str], *, needs_token: bool) -> str | None:
+    def go_on(self, earlier: Access) -> None:
+        """Keep a token that was made earlier, so that links that were given out stay good."""
+        if self.made and earlier.made:
+            self.token = earlier.token
+
+    def refusal(
+        self, target: str, headers: Mapping[str, str], *, page: str, needs_token: bool
+    ) -> str | None:
         """Return why a request is refused, in one sentence that says what to pass; None if not.
 
         Args:
             target: the request's path with its query.
-            headers: the request's headers.
+            headers: the request's headers, none of those looked at here twice.
+            page: the address of the server's page, without a token.
             needs_token: False for what holds no data: the page's own files.
         """
         host = headers.get("Host", "").lower()
         if not self._host_is_known(host):
-            name = shown(host)
+            name = _quoted(host)
             return f"This server does not answer to the name {name}; pass hosts=[{name}]."
         origin = headers.get("Origin")
-        if origin is not None and not self._origin_is_known(origin.lower(), host):
+        if origin is not None and not self._origin_is_known(origin, host):
+            if self.bound in EVERYWHERE:  # then the way here is known to the asker alone
+                page = urlsplit(page)._replace(netloc=host).geturl()
+            name = _quoted(origin)
             return (
-                f"A page from {shown(origin)} may not connect here; "
-                f"pass origins=[{shown(origin)}], or open the page that this server serves."
+                f"A page from {name} may not connect here; pass origins=[{name}], "
+                f"or open the page that this server serves: {page}"
             )
         if self.token is not None and needs_token and not self._has_token(target, headers):
             return "This server wants its token: open the link that it showed, with ?token= in it."
         return None
 
     def _host_is_known(self, host: str) -> bool:
-        if host in self._hosts or _name(host) in self._hosts:
+        name = _name(host)
+        if host in self._hosts or name in self._hosts:
             return True
         if self.loopback:
-            return _name(host) in LOOPBACK or _name(host) == self.bound
+            return name in LOOPBACK or name == self.bound
         # Bound to all addresses, its name is whatever brought the request here.
-        return self.bound in ("0.0.0.0", "::", "") or _name(host) == self.bound.lower()
+        return name is not None and (self.bound in EVERYWHERE or name == self.bound)
 
     def _origin_is_known(self, origin: str, host: str) -> bool:
-        if origin.rstrip("/") in self._origins:
+        if origin.lower().rstrip("/") in self._origins:
             return True
-        try:
-            parts = urlsplit(origin)
-        except ValueError:  # brackets that don't close
+        found = ORIGIN.fullmatch(origin)
+        if found is None:
             return False
-        if parts.scheme not in ("http", "https"):
-            return False
-        return parts.netloc == host or (self.loopback and _name(parts.netloc) in LOOPBACK)
+        netloc = found[1].lower()
+        return netloc == host or (self.loopback and _name(netloc) in LOOPBACK)
 
     def _has_token(self, target: str, headers: Mapping[str, str]) -> bool:
         assert self.token is not None
-        given = parse_qs(urlsplit(target).query).get("token", [""])[0]
+        given = parse_qs(target.partition("?")[2]).get("token", [""])[0]
         kind, _, bearer = headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             given = bearer.strip()
@@ -113,8 +157,12 @@ def _listed(names: Iterable[str]) -> set[str]:
     return {name.lower().rstrip("/") for name in ([names] if isinstance(names, str) else names)}
 
 
-def _name(netloc: str) -> str:
-    """Return the name in a Host header, without its port and brackets."""
-    if netloc.startswith("["):
-        return netloc[1:].partition("]")[0]
-    return netloc.partition(":")[0]
+def _name(netloc: str) -> str | None:
+    """Return the name in a Host header, without its port and brackets; None where it is none."""
+    found = HOST.fullmatch(netloc)
+    return found[1].strip("[]").lower() if found else None
+
+
+def _quoted(text: str) -> str:
+    """Return text as it would be typed, printable and short."""
+    return re.sub(r"[^ -~]", " ", json.dumps(text[:QUOTED_LENGTH]))

@@ -28,13 +28,18 @@ wire_logger.setLevel(logging.CRITICAL)
 class Faults:
     """Counts errors, and logs each kind when it first comes and then once a minute at most.
 
+    Args:
+        where: what the log lines begin with.
+        repeat_s: how long a kind is not logged again.
+
     Attributes:
         count: how many there were.
         last: the newest one, in words; empty when there was none.
     """
 
-    def __init__(self, where: str) -> None:
+    def __init__(self, where: str, repeat_s: float = REPEAT_S) -> None:
         self.where = where
+        self.repeat_s = repeat_s
         self.count = 0
         self.last = ""
         self._logged: dict[str, float] = {}
@@ -55,7 +60,7 @@ class Faults:
         with self._lock:
             self.count += count
             self.last = words
-            recent = now - self._logged.get(kind, -REPEAT_S) < REPEAT_S
+            recent = now - self._logged.get(kind, -self.repeat_s) < self.repeat_s
             if recent or len(self._logged) >= MOST_KINDS:
                 return
             self._logged[kind] = now

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http
+from collections.abc import Callable
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -19,15 +20,33 @@ PAGE_POLICY = (
 )
 
 
-def answer(request: Request, access: Access) -> Response | None:
-    """Return the answer to a request: the page, or why not; None lets a websocket in."""
+# What is looked at here is refused when it comes twice: another that stands between here and the
+# browser might look at the other one.
+SINGLE = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
+
+
+def answer(
+    request: Request, access: Access, page: str, turned_away: Callable[[str], object]
+) -> Response | None:
+    """Return the answer to a request: the page, or why not; None lets a websocket in.
+
+    Args:
+        request: what is asked for.
+        access: who may come in.
+        page: the address of the server's page, without a token.
+        turned_away: called with the reason when who asks may not.
+    """
+    if (problem := _misshapen(request)) is not None:
+        turned_away(problem)
+        return _response(http.HTTPStatus.BAD_REQUEST, f"{problem}\n".encode())
     path = request.path.partition("?")[0]
     upgrade = "websocket" in request.headers.get("Upgrade", "").lower()
     found = None if upgrade else asset(path)
     # The page's own files hold no data, and browsers ask for them without the page's query.
     needs_token = upgrade or path == "/"
-    refusal = access.refusal(request.path, request.headers, needs_token=needs_token)
+    refusal = access.refusal(request.path, request.headers, page=page, needs_token=needs_token)
     if refusal is not None:
+        turned_away(refusal)
         return _response(http.HTTPStatus.FORBIDDEN, f"{refusal}\n".encode())
     if upgrade:
         return None
@@ -52,6 +71,16 @@ def too_many(limit: int) -> Response:
     """Return the answer to one websocket more than there may be."""
     text = f"This server is full: {limit:,} are connected; try again later.\n"
     return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, text.encode())
+
+
+def _misshapen(request: Request) -> str | None:
+    """Return what is wrong with a request as no browser and no client sends it."""
+    for name in SINGLE:
+        if len(request.headers.get_all(name)) > 1:
+            return f"This request has more than one {name}; send one."
+    if not request.path.startswith("/"):
+        return "This is no proxy; ask for a path that begins with /."
+    return None
 
 
 def _response(
