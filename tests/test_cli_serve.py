@@ -96,7 +96,7 @@ def test_serve_for_others_makes_a_token_unless_told_not_to() -> None:
 
 
 def test_serve_lets_in_the_names_and_pages_it_is_given() -> None:
-    """--hosts and --origins admit what is otherwise refused."""
+    """--hosts and --origins admit what is otherwise refused, and told."""
     with Command(
         "serve", "--port", "0", "--hosts", "a.example, b.example", "--origins", "https://c.example"
     ) as command:
@@ -104,6 +104,7 @@ def test_serve_lets_in_the_names_and_pages_it_is_given() -> None:
         for host, status in (("b.example", 200), ("c.example", 403)):
             request = urllib.request.Request(page, headers={"Host": host})
             assert fetched(request)[0] == status  # type: ignore[arg-type]
+        command.until(r'turned away: .* to the name "c\.example"; pass hosts=', stream="err")
         request = urllib.request.Request(page, headers={"Origin": "https://c.example"})
         assert fetched(request)[0] == 200  # type: ignore[arg-type]
         assert command.end() == 0

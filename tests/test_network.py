@@ -1,4 +1,4 @@
-"""network: who holds a port."""
+"""network: who holds a port, and where this machine is."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from peers import LOCAL, free_port
 
 from tickerkit import network
-from tickerkit.network import port_holder
+from tickerkit.network import network_address, port_holder
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
 
@@ -59,3 +59,19 @@ def test_other_systems_tell_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: P
     monkeypatch.setattr(network, "Path", lambda path: tmp_path / str(path).lstrip("/"))
     with socket.create_server((LOCAL, 0)) as listener:
         assert port_holder(listener.getsockname()[1]) is None
+
+
+def test_this_machines_address_is_one_that_it_can_listen_on() -> None:
+    """Where it is in a network, others reach it there."""
+    if (address := network_address()) is not None:
+        socket.create_server((address, 0)).close()
+
+
+def test_a_machine_without_a_network_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Then there is no link for others to show."""
+
+    def fail(*_: object) -> None:
+        raise OSError("Network is unreachable")
+
+    monkeypatch.setattr(socket.socket, "connect", fail)
+    assert network_address() is None

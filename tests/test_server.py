@@ -16,6 +16,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -27,7 +28,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
-from tickerkit import registry
+from tickerkit import faults, registry
 from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
 from tickerkit.page import FILES
 from tickerkit.server import FAREWELL_S, TickServer
@@ -691,7 +692,7 @@ def test_a_foreign_host_is_told_what_would_admit_it(server: TickServer) -> None:
     status, headers, body = ask(server.port, "/", Host="evil.example:8000")
     assert status == 403
     assert headers["content-type"].startswith("text/plain")
-    assert "pass hosts=['evil.example:8000']" in body
+    assert 'pass hosts=["evil.example:8000"]' in body
     server = tk.serve(None, port=server.port, hosts=["evil.example:8000"])
     assert ask(server.port, "/", Host="evil.example:8000")[0] == 200
 
@@ -703,10 +704,50 @@ def test_a_foreign_page_is_told_what_would_admit_it(server: TickServer) -> None:
             pass
         assert caught.value.response.status_code == 403
         body = bytes(caught.value.response.body or b"").decode()
-        assert f"pass origins=['{origin}']" in body
+        assert f'pass origins=["{origin}"]' in body
     server = tk.serve(None, port=server.port, origins=["https://evil.example", "null"])
     with dial(server.url, origin="https://evil.example"), dial(server.url, origin="null"):
         pass
+
+
+def test_who_is_turned_away_leaves_a_trace(
+    server: TickServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page opened from a file: a line a second in the log, and the card, say what admits it."""
+    now = 1000.0
+    monkeypatch.setattr(faults, "time", SimpleNamespace(monotonic=lambda: now))
+    told = (
+        'A page from "null" may not connect here; pass origins=["null"], '
+        f"or open the page that this server serves: {server.page}"
+    )
+    for _ in range(20):
+        with pytest.raises(InvalidStatus) as caught, dial(server.url, origin="null"):
+            pass
+        assert bytes(caught.value.response.body or b"").decode() == f"{told}\n"
+    now += 1
+    assert ask(server.port, "/", Host="evil.example")[0] == 403
+    assert server.stats["turned_away"] == 21
+    lines = [each for each in caplog.records if each.name == "tickerkit"]
+    assert [each.levelname for each in lines] == ["WARNING", "WARNING"]
+    assert lines[0].getMessage() == f"server: turned away: {told}"
+    assert "evil.example" in lines[1].getMessage()
+    assert "evil.example" in server.stats["last_turned_away"]
+    assert "evil.example" in server._repr_html_()
+
+
+def test_what_a_peer_sends_makes_no_other_lines_in_a_log(
+    server: TickServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is turned away can't write lines of his own there, or colour a terminal."""
+    said = "\t\x1b[31m\x85\x9b2Jevil\xad"
+    with handshake(server.port, Origin="http://a\tb\x85\x9b31mc") as peer:
+        assert b" 403 " in peer.recv(100)
+    for headers in ({"Host": said}, {"Origin": said}):
+        with contextlib.suppress(OSError), handshake(server.port, **headers) as peer:
+            peer.recv(100)
+    assert server.stats["turned_away"]
+    assert server.stats["last_turned_away"].isprintable()
+    assert all(each.getMessage().isprintable() for each in caplog.records)
 
 
 def test_local_pages_may_connect(server: TickServer) -> None:
@@ -744,9 +785,31 @@ def test_elsewhere_a_token_is_made() -> None:
     with dial(server.url):
         pass
     assert ask(server.port, "/")[0] == 403
+    for link in (server.page, server.page_for_others):
+        if link:  # where this machine is in a network
+            assert f'href="{link}"' in server._repr_html_()
     open_one = tk.serve(None, host="0.0.0.0", port=0, token=False)
     assert "token" not in open_one.url
     assert ask(open_one.port, "/")[0] == 200
+
+
+def test_a_notebook_is_told_the_link_that_was_made(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cell says it once; run again, the links that were given out stay good."""
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    urls = []
+    for _ in range(2):
+        kernel.run("a")
+        server = tk.serve(None, host="0.0.0.0", port=0)
+        urls.append(server.url)
+        link = server.page_for_others or server.page
+        assert capsys.readouterr().out == f"Who has this link may come in: {link}\n"
+    assert urls[0] == urls[1]
+    for options in ({"host": "0.0.0.0", "token": "sesame"}, {"host": "0.0.0.0", "token": False}):
+        tk.serve(None, port=0, **options)
+    tk.serve(None, port=0)
+    assert capsys.readouterr().out == ""
 
 
 def test_the_token_is_told_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
@@ -858,9 +921,10 @@ def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
         "clients": 0,
         "stalled": 0,
         "connections": 1,
-        "turned_away": 0,
         "refused": 1,
         "misfits": {},
+        "turned_away": 0,
+        "last_turned_away": "",
         "status": "listening",
     }
 

@@ -45,17 +45,11 @@ class Faults:
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def add(self, error: BaseException | str, count: int = 1, *, kind: str = "") -> None:
-        """Take note of an error; never raises, never blocks, prints nothing.
-
-        Args:
-            error: what happened.
-            count: how often.
-            kind: what it is logged as one of; by default its type.
-        """
+    def add(self, error: BaseException | str, count: int = 1) -> None:
+        """Take note of an error; never raises, never blocks, prints nothing."""
         words = one_line(error) if isinstance(error, str) else describe(error)
         # Words may differ each time, and a peer may have chosen them: the kind is the type alone.
-        kind = kind or type(error).__name__
+        kind = type(error).__name__
         now = time.monotonic()
         with self._lock:
             self.count += count

@@ -1,11 +1,12 @@
-"""What the system tells about ports: who holds one."""
+"""What the system tells about the network: who holds a port, and this machine's address."""
 
 from __future__ import annotations
 
 import os
+import socket
 from pathlib import Path
 
-__all__ = ["port_holder"]
+__all__ = ["network_address", "port_holder"]
 
 LISTEN = "0A"
 
@@ -33,3 +34,14 @@ def port_holder(port: int) -> str | None:
         except OSError:  # another user's, or gone meanwhile
             continue
     return None
+
+
+def network_address() -> str | None:
+    """Return this machine's address in its network, if it is in one."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        try:
+            # Sends nothing: it only picks the way that a packet would take.
+            probe.connect(("192.0.2.1", 9))
+        except OSError:
+            return None
+        return str(probe.getsockname()[0])

@@ -105,8 +105,7 @@ class Peer:
         behind = self.session.behind()
         self._faults.add(
             f"{self._address} was cut off: it took nothing for {stuck_s:g} s, "
-            f"and is {behind:,} ticks behind",
-            kind="cut off",
+            f"and is {behind:,} ticks behind"
         )
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(CUT_S):

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import os
 import ssl as ssl_module
+import sys
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, cast
@@ -18,7 +19,7 @@ from websockets.asyncio.server import serve as websockets_serve
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tickerkit.access import Access
+from tickerkit.access import EVERYWHERE, Access
 from tickerkit.cards import card
 from tickerkit.cells import slot
 from tickerkit.door import Door, Guest
@@ -26,7 +27,7 @@ from tickerkit.errors import PortalError, PortTaken, Stopped
 from tickerkit.faults import Faults, wire_logger
 from tickerkit.liveness import CHECK_S
 from tickerkit.log import TickLog
-from tickerkit.network import port_holder
+from tickerkit.network import network_address, port_holder
 from tickerkit.outlet import LogOutlet
 from tickerkit.peer import Peer
 from tickerkit.portal import Worker, portal
@@ -39,7 +40,6 @@ from tickerkit.web import answer, too_many
 __all__ = ["TickServer", "serve"]
 
 MESSAGE_BYTES = 64 * 1024
-TURNED_AWAY = (403, 503)
 CLOSE_S = 2.0
 FAREWELL_S = 0.5
 
@@ -79,7 +79,7 @@ class TickServer:
         self._ssl = _ssl_context(ssl)
         self._access = Access(host, token=token, hosts=hosts, origins=origins)
         self._faults = Faults("server")
-        self._turned_away = Faults("server")
+        self._turned_away = Faults("server: turned away", repeat_s=1.0)
         self._publication = Publication(self.log)
         self._peers: set[Peer] = set()
         self._door = Door(max_clients, write_buffer)
@@ -113,6 +113,14 @@ class TickServer:
         return self._plain_address("http") + self._query()
 
     @property
+    def page_for_others(self) -> str:
+        """Address of the web page for other machines, if it is bound to all of this one's."""
+        if self._access.bound not in EVERYWHERE or not (address := network_address()):
+            return ""
+        scheme = "https" if self._ssl else "http"
+        return f"{scheme}://{address}:{self.port}/{self._query()}"
+
+    @property
     def clients(self) -> pd.DataFrame:
         """Who is connected.
 
@@ -132,9 +140,10 @@ class TickServer:
         Returns:
             `ticks` (appended in all), `held` (in the log), `rate` (ticks per second, over the last
             5 s), `symbols`, `clients` (connected now), `stalled` (of these), `connections`
-            (ever), `turned_away` (were not let in), `refused` (ticks that were none, and errors of
-            the source), `last_error` (the newest, in words), `misfits` (values left out by
-            column), `status`.
+            (ever), `refused` (ticks that were none, and errors of the source), `last_error` (the
+            newest, in words), `misfits` (values left out by column), `turned_away` (requests of
+            those who may not come in, or for whom there is no room), `last_turned_away` (why the
+            newest of them), `status`.
         """
         return {
             "ticks": self.log.next,
@@ -144,10 +153,11 @@ class TickServer:
             "clients": len(self._peers),
             "stalled": sum(peer.stalled for peer in list(self._peers)),
             "connections": self._connections,
-            "turned_away": self._turned_away.count,
             "refused": self._faults.count,
             "last_error": self._faults.last,
             "misfits": dict(self.log.misfits),
+            "turned_away": self._turned_away.count,
+            "last_turned_away": self._turned_away.last,
             "status": self.status,
         }
 
@@ -193,8 +203,11 @@ class TickServer:
             "websocket": self._plain_address("ws"),
             "ticks": f"{self.log.next:,}, {len(self._peers)} clients",
             "last error": self._faults.last,
+            "turned away": self._turned_away.last,
         }
         links = {} if self.status == "stopped" else {"page": self.page}
+        if links and (address := self.page_for_others):
+            links["for others"] = address
         return card("TickServer", self.status, lines, links)
 
     def summary(self) -> dict[str, str]:
@@ -321,13 +334,10 @@ class TickServer:
     # --- one connection -----------------------------------------------------------------------
 
     def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
-        guest = cast("Guest", connection)
-        response = answer(request, self._access)
-        if response is None and not self._door.let_in(guest):
-            response = too_many(self._door.limit)
-        if response is not None and response.status_code in TURNED_AWAY:
-            said = bytes(response.body or b"").decode()
-            self._turned_away.add(f"turned away: {said}", kind=str(response.status_code))
+        page = self.page.partition("?")[0]
+        response = answer(request, self._access, page, self._turned_away.add)
+        if response is None and not self._door.let_in(cast("Guest", connection)):
+            return too_many(self._door.limit, self._turned_away.add)
         return response
 
     async def _serve(self, connection: ServerConnection) -> None:
@@ -409,9 +419,13 @@ def serve(
     )
     cell = slot("server", host, port)
     last: TickServer | None = cell.last()
-    if last is not None and last.status != "stopped":
-        server.port = last.port
+    if last is not None:
+        server._access.go_on(last._access)
+        if last.status != "stopped":
+            server.port = last.port
     server.start()
+    if server._access.made and "ipykernel" in sys.modules:
+        print(f"Who has this link may come in: {server.page_for_others or server.page}")
     cell.fill(server)
     return server
 

@@ -67,10 +67,11 @@ def answer(
     return response
 
 
-def too_many(limit: int) -> Response:
+def too_many(limit: int, turned_away: Callable[[str], object]) -> Response:
     """Return the answer to one websocket more than there may be."""
-    text = f"This server is full: {limit:,} are connected; try again later.\n"
-    return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, text.encode())
+    text = f"This server is full: {limit:,} are connected; try again later."
+    turned_away(text)
+    return _response(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{text}\n".encode())
 
 
 def _misshapen(request: Request) -> str | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
-import socket
 import sys
+import time
 import traceback
 from contextlib import nullcontext
 from pathlib import Path
@@ -26,6 +26,7 @@ __all__ = ["DEMO", "serve", "words"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
 DRAW_S = 0.25
+TELL_S = 1.0
 
 
 def serve(
@@ -120,8 +121,8 @@ def _introduce(server: TickServer, source: str) -> None:
         "in Python": f'tk.connect("{server.url}")',
         "in a terminal": f'tickerkit watch "{server.url}"',
     }
-    if server.host in ("0.0.0.0", "::", "") and (address := _network_address()):
-        lines["for others"] = re.sub(r"//(127\.0\.0\.1|\[::1\]):", f"//{address}:", server.page)
+    if link := server.page_for_others:
+        lines["for others"] = link
     say(f"serving {printable(source)}", "bold")
     for name, text in lines.items():
         say(f"  {name:<14} {text}")
@@ -131,6 +132,7 @@ def _introduce(server: TickServer, source: str) -> None:
 def _attend(server: TickServer) -> None:
     """Wait for the end, and tell meanwhile how it goes: in one line on a terminal, else errors."""
     told = ""
+    turned_away, since = 0, 0.0
     drawing = Live(console=console, auto_refresh=False, transient=True) if is_live() else None
     with drawing or nullcontext():
         while not ending.wait(DRAW_S):
@@ -142,6 +144,9 @@ def _attend(server: TickServer) -> None:
             elif stats["last_error"] != told:
                 told = stats["last_error"]
                 complain(told)
+            elif stats["turned_away"] != turned_away and time.monotonic() - since > TELL_S:
+                turned_away, since = stats["turned_away"], time.monotonic()
+                complain(f"turned away: {stats['last_turned_away']}")
 
 
 def _line(server: TickServer) -> Text:
@@ -156,6 +161,9 @@ def _line(server: TickServer) -> Text:
         line.append("  the source is finished", style="dim")
     if stats["refused"]:
         line.append(f"  {stats['refused']:,} refused: {printable(stats['last_error'])}", "yellow")
+    if stats["turned_away"]:
+        away = f"{stats['turned_away']:,} turned away: {printable(stats['last_turned_away'])}"
+        line.append(f"  {away}", "yellow")
     line.no_wrap, line.overflow = True, "ellipsis"
     return line
 
@@ -178,14 +186,3 @@ def _function(source: str) -> object:
     if not callable(names.get(name)):
         raise SourceError(source, f"{path.name} has no function {name}")
     return names[name]
-
-
-def _network_address() -> str | None:
-    """Return this machine's address in its network, if it is in one."""
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-        try:
-            # Sends nothing: it only picks the way that a packet would take.
-            probe.connect(("192.0.2.1", 9))
-        except OSError:
-            return None
-        return str(probe.getsockname()[0])
