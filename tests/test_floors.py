@@ -42,6 +42,7 @@ FLOORS = {
     "portal": 3,
     "registry": 3,
     "server": 3,
+    "tls": 3,
     "web": 3,
     "chart": 4,
     "classroom": 4,

@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import socket
-import ssl
 import subprocess
 import sys
 import threading
@@ -836,34 +835,6 @@ def test_behind_a_hub_the_page_is_the_hubs_link(monkeypatch: pytest.MonkeyPatch)
     assert server.page == page
     assert server.url == f"ws://127.0.0.1:{server.port}/?token=sesame"
     assert ask(server.port, "/?token=sesame", Host="hub.example.org")[0] == 200
-
-
-def test_tls_is_spoken_where_it_is_asked_for(tmp_path: Path, until: Until) -> None:
-    """With a certificate the addresses are wss and https, and a client that trusts it connects."""
-    names = "subjectAltName=IP:127.0.0.1,DNS:localhost"
-    options = ["-nodes", "-days", "2", "-keyout", "key.pem", "-out", "cert.pem"]
-    done = subprocess.run(
-        ["openssl", "req", "-x509", *options, "-subj", "/CN=localhost", "-addext", names],
-        cwd=tmp_path,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        pytest.skip("openssl made no certificate")
-    paths = str(tmp_path / "cert.pem"), str(tmp_path / "key.pem")
-    server = tk.serve(None, port=0, ssl=paths)
-    assert server.url == f"wss://127.0.0.1:{server.port}/"
-    assert server.page == f"https://127.0.0.1:{server.port}/"
-    assert f"wss://127.0.0.1:{server.port}/" in repr(server)
-    assert server.summary()["address"] == server.url
-    with dial(server.url, ssl=ssl.create_default_context(cafile=paths[0])) as peer:
-        server.publish(TICK)
-        assert hear(peer)[0]["price"] == 187.25
-    with pytest.raises(ssl.SSLError), dial(server.url):
-        pass
-    feed = tk.connect(server.url)
-    until(lambda: "certificate" in feed.doing)
-    assert feed.status == "connecting"
 
 
 # --- what it shows of itself ------------------------------------------------------------------

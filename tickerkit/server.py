@@ -35,6 +35,7 @@ from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session,
 from tickerkit.registry import register, running, unregister
 from tickerkit.sources import Source, as_source
 from tickerkit.ticks import read_ticks
+from tickerkit.tls import Pair, server_context
 from tickerkit.web import answer, too_many
 
 __all__ = ["TickServer", "serve"]
@@ -64,7 +65,7 @@ class TickServer:
         *,
         history: int,
         token: str | bool | None,
-        ssl: ssl_module.SSLContext | tuple[str, str] | None,
+        ssl: ssl_module.SSLContext | Pair | None,
         origins: Iterable[str],
         hosts: Iterable[str],
         max_clients: int,
@@ -76,7 +77,7 @@ class TickServer:
         self.port = port
         self.log = TickLog(history)
         self._stopped = True
-        self._ssl = _ssl_context(ssl)
+        self._ssl = server_context(ssl)
         self._access = Access(host, token=token, hosts=hosts, origins=origins)
         self._faults = Faults("server")
         self._turned_away = Faults("server: turned away", repeat_s=1.0)
@@ -362,7 +363,7 @@ def serve(
     every: float = 10.0,
     history: int = 1_000_000,
     token: str | bool | None = None,
-    ssl: ssl_module.SSLContext | tuple[str, str] | None = None,
+    ssl: ssl_module.SSLContext | Pair | None = None,
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
     max_clients: int = 1000,
@@ -398,6 +399,8 @@ def serve(
     Raises:
         PortTaken: if another program listens there.
         SourceError: if `source` can't be one.
+        FileNotFoundError: if `ssl` names a file that is not there.
+        ValueError: if those of `ssl` are no certificate and its key, or `token` can't be sent.
 
     Example:
         >>> server = tk.serve(fetch_stock_prices)
@@ -434,13 +437,3 @@ def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:
     """Take ours where it is offered; a client that offers others may still speak plainly."""
     ours = Subprotocol(SUBPROTOCOL)
     return ours if ours in offered else None
-
-
-def _ssl_context(
-    given: ssl_module.SSLContext | tuple[str, str] | None,
-) -> ssl_module.SSLContext | None:
-    if given is None or isinstance(given, ssl_module.SSLContext):
-        return given
-    context = ssl_module.SSLContext(ssl_module.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(*given)
-    return context
