@@ -10,7 +10,8 @@ import math
 import random
 import re
 from collections.abc import Callable
-from typing import Literal, cast
+from ssl import SSLContext, SSLEOFError
+from typing import Any, Literal, cast
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from websockets.asyncio.client import connect
@@ -27,6 +28,7 @@ from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.faults import Faults, describe, one_line, wire_logger
 from tickerkit.liveness import CHECK_S, DEAD_CHECKS, AttentiveClient, SleepWatch
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
+from tickerkit.tls import lasting_problem
 
 __all__ = ["Connection", "websocket_url"]
 
@@ -67,6 +69,7 @@ class Connection:
         plain: the same for a peer that just sends JSON.
         take: called with each event.
         faults: where errors are counted.
+        ssl: of `wss`: what to trust; by default what the system does.
         retry_for: fails after so many seconds without a connection; None for never.
         sleep: tells that the machine slept.
 
@@ -85,6 +88,7 @@ class Connection:
         plain: PlainClient,
         take: Callable[[Event], None],
         faults: Faults,
+        ssl: SSLContext | None = None,
         retry_for: float | None = None,
         sleep: SleepWatch | None = None,
     ) -> None:
@@ -99,6 +103,9 @@ class Connection:
         self._take = take
         self._faults = faults
         self._ended = False
+        # None would say that there is to be no TLS.
+        self._is_tls = url.startswith("wss:")
+        self._tls: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
         self._retry_for = retry_for
         self._sleep = sleep or SleepWatch()
         self._websocket: AttentiveClient | None = None
@@ -134,6 +141,7 @@ class Connection:
                     max_size=MESSAGE_BYTES,
                     create_connection=AttentiveClient,
                     logger=wire_logger,
+                    **self._tls,
                 ) as websocket:
                     self.reconnects += 1
                     began, had = now(), (self.client.epoch, self.client.seq)
@@ -157,13 +165,20 @@ class Connection:
                 problem = describe(error.__cause__ or error)
                 if isinstance(error.__cause__, EOFError):
                     problem = "what listens there hung up in the handshake"
+                    if not self._is_tls:
+                        problem += " (if it speaks TLS: wss://)"
                 elif not isinstance(error, ProxyError) and not BUSY.search(problem):
                     self._fail(f"what listens there is no websocket ({problem})")
                     return
             except TimeoutError:
                 problem = f"no answer within {OPEN_S:g} s"
             except (OSError, ConnectionClosed) as error:
+                if (lasting := lasting_problem(error)) is not None:
+                    self._fail(lasting)
+                    return
                 problem = _refusal(error)
+                if isinstance(error, ConnectionResetError | SSLEOFError) and self._is_tls:
+                    problem += " (if it does not speak TLS: ws://)"
             except Exception as error:  # a port of 99999, a proxy that is none, ours
                 self._fail(describe(error))
                 return

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 import pandas as pd
 
+from tickerkit.access import must_be_sendable
 from tickerkit.bars import bars
 from tickerkit.callbacks import Callback
 from tickerkit.cards import card
@@ -27,6 +28,7 @@ from tickerkit.portal import Follower, portal
 from tickerkit.protocol import Client, Event, Gap, PlainClient, Received
 from tickerkit.registry import Running, register, unregister
 from tickerkit.storage import write_csv
+from tickerkit.tls import Trust, client_context
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
@@ -83,12 +85,18 @@ class Feed:
         history: int | None,
         keep: int,
         token: str | None,
+        ssl: Trust | None = None,
         retry_for: float | None = None,
         heir_of: Feed | None = None,
     ) -> None:
         if history is not None and history < 0:
             raise ValueError(f"history is {history}; give 0 or more, or None for all there is")
         address, url_token = websocket_url(url)
+        if wanted := token or url_token:
+            must_be_sendable(wanted)
+        trust = client_context(ssl)
+        if trust is not None and not address.startswith("wss:"):
+            raise ValueError("ssl is for addresses that begin with wss:// or https://")
         self.url = shown_url(address)
         self.symbols = None if symbols is None else list(symbols)
         self._faults = Faults(f"feed from {self.url}")
@@ -103,11 +111,12 @@ class Feed:
         self._unhook = self.log.on_append(self._notify)
         self._connection = Connection(
             address,
-            token or url_token,
+            wanted,
             self._held.client,
             self._held.plain,
             self._take,
             self._faults,
+            trust,
             retry_for,
         )
 
@@ -436,6 +445,7 @@ def connect(
     history: int | None = 10_000,
     keep: int = 5_000_000,
     token: str | None = None,
+    ssl: Trust | None = None,
     retry_for: float | None = None,
 ) -> Feed:
     """Connect to a websocket of ticks; returns at once and receives in the background.
@@ -450,6 +460,8 @@ def connect(
         history: how many ticks from before now to get first; 0 for none, None for all.
         keep: how many to hold; beyond it the oldest go, counted in `stats["dropped"]`.
         token: what the server wants to see; may also be in the url.
+        ssl: of a `wss://` address: the path of a certificate to trust, of a school's own server
+            for one, or a context; by default the server must be one that the system trusts.
         retry_for: after so many seconds without a connection the feed fails; None for never.
 
     Returns:
@@ -466,7 +478,7 @@ def connect(
     last: Feed | None = cell.last()
     if last is not None:
         last._disconnect()
-    feed = Feed(url, wanted, history, keep, token, retry_for, heir_of=last)
+    feed = Feed(url, wanted, history, keep, token, ssl, retry_for, heir_of=last)
     feed.start()
     cell.fill(feed)
     return feed
