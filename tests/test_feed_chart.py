@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -9,7 +10,7 @@ import pytest
 
 import tickerkit as tk
 from tickerkit import cells
-from tickerkit.chart.feed_chart import draw
+from tickerkit.chart.feed_chart import _label, draw
 from tickerkit.protocol import Gap
 
 Until = Callable[..., None]
@@ -250,3 +251,18 @@ def test_what_it_can_not_show_is_refused(
     """A kind, a unit or a window that is none is an error that names it."""
     with pytest.raises(ValueError, match=words):
         feed.chart(**options)
+
+
+@pytest.mark.parametrize(
+    ("symbol", "name"),
+    [
+        (r"$\href{javascript:x}{y}$", r"&#36;\href&#123;javascript:x}&#123;y}&#36;"),
+        ("%{y}", "%&#123;y}"),
+        ("<b>&lt;", "&lt;b>&amp;lt;"),
+        ("BRK.B", "BRK.B"),
+    ],
+)
+def test_a_symbol_is_no_formula_and_no_template(symbol: str, name: str) -> None:
+    """What plotly would take for more than text is written so that it shows it."""
+    assert _label(symbol) == name
+    assert html.unescape(name) == symbol

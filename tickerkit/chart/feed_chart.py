@@ -137,9 +137,14 @@ def new_figure(height: int, tz: str = "UTC") -> LiveFigure:
     return figure
 
 
+# What plotly makes more of than text: markup, formulas where MathJax is loaded, and fields of a
+# hover template. It turns entities back last of all.
+MEANT = str.maketrans({"&": "&amp;", "<": "&lt;", "$": "&#36;", "{": "&#123;"})
+
+
 def _label(symbol: str) -> str:
     """Return a symbol as plotly shows it: its texts are a little HTML, and a symbol is data."""
-    return symbol.replace("&", "&amp;").replace("<", "&lt;")
+    return symbol.translate(MEANT)
 
 
 class _Lines:
