@@ -45,6 +45,7 @@ class Peer:
         self._since = pd.Timestamp.now("UTC")
         self._given = 0
         self._taken = 0
+        self._waited = False
         self._stuck = 0
         self._cutting: asyncio.Task[None] | None = None
 
@@ -90,11 +91,14 @@ class Peer:
         """Cut it off if it is gone, or takes nothing; to be called every `CHECK_S`."""
         guest = self.guest
         guest.heard = 0
-        gone = await guest.check()
-        # What lies in the system's buffers counts as taken: a peer that reads slowly is no fault.
+        # What lies in the system's buffers counts as taken, here and there.
         taken = self._given - guest.unsent
+        if taken > self._taken and self._waited:
+            guest.silent = 0  # the buffers were full, so the other side took something
         self._stuck = 0 if taken > self._taken or not guest.unsent else self._stuck + 1
         self._taken = max(taken, self._taken)
+        self._waited = guest.unsent > 0
+        gone = await guest.check()
         if gone and not guest.unsent:
             guest.transport.abort()
         if self._stuck == self._stall_checks:
