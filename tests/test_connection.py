@@ -16,7 +16,8 @@ from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
-from tickerkit import connection
+from tickerkit import connection, liveness
+from tickerkit.classroom import FaultProxy
 from tickerkit.connection import Connection, shown_url, websocket_url
 from tickerkit.errors import FeedFailed
 from tickerkit.faults import Faults
@@ -30,11 +31,17 @@ TICK = '{"symbol": "AAPL", "price": 187.25}'
 class Running:
     """A connection that runs on a loop in a thread of its own."""
 
-    def __init__(self, url: str, token: str | None = None) -> None:
+    def __init__(self, url: str, token: str | None = None, **options: Any) -> None:
         self.events: list[Event] = []
         self.faults = Faults("test")
         self.connection = Connection(
-            url, token, Client(None, None), PlainClient(), self.events.append, self.faults
+            url,
+            token,
+            Client(None, None),
+            PlainClient(),
+            self.events.append,
+            self.faults,
+            **options,
         )
         self._loop = asyncio.new_event_loop()
         self._task = self._loop.create_task(self.connection.run())
@@ -71,8 +78,8 @@ def connect() -> Iterator[Callable[..., Running]]:
     """Return a function that begins a connection, which is ended after the test."""
     running: list[Running] = []
 
-    def begin(url: str, token: str | None = None) -> Running:
-        running.append(Running(url, token))
+    def begin(url: str, token: str | None = None, **options: Any) -> Running:
+        running.append(Running(url, token, **options))
         return running[-1]
 
     yield begin
@@ -436,3 +443,176 @@ def test_a_plain_server_reads_as_connected_at_once(connect: Connect, until: Unti
         made = connect(url)
         until(lambda: made.status == "live")
         made.stop()
+
+
+# --- peers that say nothing, and machines that sleep ------------------------------------------
+
+
+CHECK_S = 0.05
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a check come every 50 ms instead of every second."""
+    monkeypatch.setattr(connection, "CHECK_S", CHECK_S)
+
+
+class Sleeps:
+    """Stands in for the clocks: the machine sleeps when told to."""
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def slept(self) -> bool:
+        """Return whether it did, once."""
+        was, self.now = self.now, False
+        return was
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("plain", [False, True], ids=["v1", "plain"])
+def test_a_peer_of_which_nothing_is_heard_is_left(
+    plain: bool, connect: Connect, until: Until
+) -> None:
+    """A cut cable closes nothing; what was missed comes over the next connection."""
+    server = tk.serve(None, port=0)
+    with FaultProxy(server.url + ("ticks" if plain else "")) as proxy:
+        made = connect(proxy.url)
+        until(lambda: made.status == "live")
+        proxy.stall()
+        server.publish({"symbol": "A", "price": 1})
+        until(lambda: made.status == "reconnecting")
+        proxy.reset()
+        proxy.stall(False)
+        until(lambda: made.status == "live")
+        server.publish({"symbol": "A", "price": 2})
+        until(lambda: made.ticks() == (1 if plain else 2))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_peer_that_is_only_quiet_is_not_left(connect: Connect, until: Until) -> None:
+    """It answers pings, however long it has nothing to tell."""
+    with plain_server(lambda peer: list(peer)) as url:
+        made = connect(url)
+        until(lambda: made.status == "live")
+        time.sleep(3 * connection.DEAD_CHECKS * CHECK_S)  # for something not to happen
+        assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_who_was_held_up_itself_blames_nobody(connect: Connect, until: Until) -> None:
+    """A kernel that computed for half a minute reads what waits before it judges."""
+    with plain_server(lambda peer: [peer.send(TICK), *peer]) as url:
+        made = connect(url)
+        until(lambda: made.status == "live")
+        for _ in range(3):
+            made._loop.call_soon_threadsafe(time.sleep, 2 * connection.DEAD_CHECKS * CHECK_S)
+        done = threading.Event()
+        made._loop.call_soon_threadsafe(done.set)
+        done.wait()
+        until(lambda: made.ticks() == 1)
+        assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_after_a_sleep_a_dead_connection_is_left_sooner(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer has three checks to say something, not eight."""
+    sleep = Sleeps()
+    monkeypatch.setattr(liveness, "DEAD_CHECKS", 10**6)
+    server = tk.serve(None, port=0)
+    with FaultProxy(server.url) as proxy:
+        made = connect(proxy.url, sleep=sleep)
+        until(lambda: made.status == "live")
+        proxy.stall()
+        sleep.now = True
+        until(lambda: made.connection.reconnects == 0 and made.status == "reconnecting")
+        assert "nothing was heard" in made.doing
+
+
+@pytest.mark.usefixtures("often")
+def test_after_a_sleep_a_living_connection_goes_on(connect: Connect, until: Until) -> None:
+    """It is asked, and answers."""
+    sleep = Sleeps()
+    server = tk.serve(None, port=0)
+    made = connect(server.url, sleep=sleep)
+    until(lambda: made.status == "live")
+    for price in range(10):
+        sleep.now = True
+        until(lambda: not sleep.now)
+        server.publish({"symbol": "A", "price": price})
+        until(lambda price=price: made.ticks() == price + 1)
+    assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_waking_up_ends_the_wait_for_the_next_try(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody opens a laptop to wait ten seconds."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: 600.0 if most else 0.0)
+    sleep, port = Sleeps(), free_port()
+    made = connect(f"ws://{LOCAL}:{port}/", sleep=sleep)
+    until(lambda: "trying again in 600.0 s" in made.doing)
+    server = tk.serve(None, port=port)
+    sleep.now = True
+    until(lambda: made.status == "live")
+    assert server.stats["clients"] == 1
+
+
+def test_retrying_may_be_bounded(connect: Connect, until: Until) -> None:
+    """After so long without a connection it has failed, and says what was wrong."""
+    made = connect(f"ws://{LOCAL}:{free_port()}/", retry_for=0.5)
+    until(lambda: made.status == "failed")
+    assert "no connection for 0.5 s: nothing listens there yet" in str(made.connection.failure)
+
+
+def test_a_bound_counts_anew_after_each_connection(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It bounds one outage, not the life of a feed."""
+    server = tk.serve(None, port=0)
+    made = connect(server.url, retry_for=1e9)
+    until(lambda: made.status == "live")
+    server.stop()
+    until(lambda: made.connection._lost_at is not None)
+    lost_at = made.connection._lost_at
+    server = tk.serve(None, port=server.port)
+    until(lambda: made.status == "live")
+    server.stop()
+    until(lambda: made.connection._lost_at not in (None, lost_at))
+
+
+def test_a_wait_is_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a feed fails on time."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    made = Connection(
+        "ws://h/", None, Client(), PlainClient(), lambda _: None, Faults("test"), retry_for=30
+    )
+    made._lost_at = 100.0
+    assert made._delay(9, 105.0) == 10
+    assert made._delay(9, 127.0) == 3
+    assert made._delay(9, 140.0) == 0
+
+
+def test_a_server_that_restarts_is_asked_again_soon(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It closed with 1012: for ten seconds no wait is longer than half a second."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    with plain_server(lambda peer: peer.close(1012)) as url:
+        made = connect(url)
+        until(lambda: made.connection.reconnects >= 1)
+    until = made.connection._restarts_until
+    assert made.connection._delay(9, until - 1) == 0.5
+    assert made.connection._delay(9, until + 1) == 10
+
+
+def test_a_server_of_another_version_is_a_failure(connect: Connect, until: Until) -> None:
+    """Connecting again would not help."""
+    hello = '{"type":"hello","protocol":2,"epoch":"e","first":1,"next":1,"symbols":[],"columns":{}}'
+    with plain_server(lambda peer: [peer.send(hello), *peer], subprotocols=["tickerkit.v1"]) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+        assert "it speaks version 2, not 1" in str(made.connection.failure)

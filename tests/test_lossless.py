@@ -6,7 +6,7 @@ Each test is run short by `make test`, and whole by `make soak`.
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -79,7 +79,7 @@ def test_no_tick_is_lost_however_often_the_wire_breaks(
     disconnects: int, ticks: int, wanted_symbols: list[list[str] | None], until: Until
 ) -> None:
     """20 feeds through resets, truncations, stalls: nothing lost, twice, out of order or a gap."""
-    market, batch = Market(), max(ticks // disconnects, 1)
+    market, batch = Market(), 4 * ticks // disconnects
     server = tk.serve(None, port=0, history=2 * ticks)
     with FaultProxy(server.url, weather, SEED) as proxy:
         feeds = [
@@ -139,9 +139,3 @@ def test_an_outage_longer_than_the_history_is_one_exact_gap(outages: int, until:
             everything = np.arange(1, server.log.last_seq + 1)
             np.testing.assert_array_equal(np.sort(np.concatenate([has, missing])), everything)
             assert feed.frame(marks=True)["gap"].sum() == len(expected)
-
-
-def epochs(frame: pd.DataFrame) -> Iterator[tuple[str, np.ndarray]]:
-    """Yield each epoch with its seqs, in the order in which they came."""
-    for epoch, part in frame.groupby("epoch", observed=True, sort=False):
-        yield str(epoch), part["seq"].to_numpy()
