@@ -5,12 +5,17 @@ Each test is run short by `make test`, and whole by `make soak`.
 
 from __future__ import annotations
 
+import os
 import random
+import signal
+import subprocess
+import sys
 from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import pytest
+from peers import LOCAL, free_port
 
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy, weather
@@ -139,3 +144,93 @@ def test_an_outage_longer_than_the_history_is_one_exact_gap(outages: int, until:
             everything = np.arange(1, server.log.last_seq + 1)
             np.testing.assert_array_equal(np.sort(np.concatenate([has, missing])), everything)
             assert feed.frame(marks=True)["gap"].sum() == len(expected)
+
+
+# Forks a server for each line that it reads, so that one dies and the next is there in a moment.
+LIVES = """
+import os, signal, sys, time
+import pandas, tickerkit as tk
+import tickerkit.server
+
+signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+port = int(sys.argv[1])
+
+
+def live(life, last):
+    server = tk.serve(None, port=port)
+    seq = 0
+    while seq < last:
+        ticks = [{"symbol": f"S{n % 3}", "price": life * 1e6 + n} for n in range(seq + 1, seq + 21)]
+        server.publish(ticks)
+        seq += len(ticks)
+        time.sleep(0.0005)
+    time.sleep(3600)
+
+
+for line in sys.stdin:
+    life, last = map(int, line.split())
+    child = os.fork()
+    if not child:
+        live(life, last)
+    print(child, flush=True)
+"""
+
+
+@pytest.mark.skipif(os.name != "posix", reason="wants fork and SIGKILL")
+@pytest.mark.parametrize(
+    "lives", [pytest.param(10, id="short"), pytest.param(201, id="whole", marks=pytest.mark.soak)]
+)
+def test_a_server_that_is_killed_again_and_again_is_found_again(lives: int, until: Until) -> None:
+    """Each feed has the ticks of each life from its first on, a gap where it died, the last whole."""
+    chance, port, last = random.Random(SEED), free_port(), 2000
+    children: list[int] = []
+    with subprocess.Popen(
+        [sys.executable, "-c", LIVES, str(port)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as mother:
+        assert mother.stdin is not None
+        assert mother.stdout is not None
+        feeds = [
+            tk.connect(f"ws://{LOCAL}:{port}", symbols=symbols, history=None)
+            for symbols in (None, None, None, ["S1"])
+        ]
+        try:
+            for life in range(1, lives + 1):
+                lived = [len(feed.log.runs) for feed in feeds]
+                mother.stdin.write(f"{life} {10**9 if life < lives else last}\n")
+                mother.stdin.flush()
+                children.append(int(mother.stdout.readline()))
+                until(lambda had=lived[0]: len(feeds[0].log.runs) > had, 60)
+                if life < lives:
+                    wanted = feeds[0].log.next + chance.randrange(1, 400)
+                    until(lambda wanted=wanted: feeds[0].log.next >= wanted, 60)
+                    os.kill(children[-1], signal.SIGKILL)
+            for feed, had in zip(feeds, lived, strict=True):
+                until(lambda feed=feed, had=had: len(feed.log.runs) > had, 60)
+                until(lambda feed=feed: feed.log.last_seq >= last - 2, 60)
+        finally:
+            for child in children[-1:]:
+                os.kill(child, signal.SIGKILL)
+            mother.stdin.close()
+    for feed in feeds:
+        frame, gaps = feed.frame(), feed.gaps
+        lives_had = [part for _, part in frame.groupby("epoch", observed=True, sort=False)]
+        for part in lives_had:
+            seq = part["seq"].to_numpy()
+            np.testing.assert_array_equal(part["price"], part["price"].iloc[0] - seq[0] + seq)
+            step = 1 if feed.symbols is None else 3
+            np.testing.assert_array_equal(seq, np.arange(1, seq[-1] + 1, step))
+        assert lives_had[-1]["seq"].iloc[-1] >= last - 2
+        # Of an epoch that died the end can't be known; there is no other gap.
+        assert gaps["to"].isna().all()
+        ends = {part["epoch"].iloc[0]: int(part["seq"].iloc[-1]) for part in lives_had[:-1]}
+        starts = dict(zip(gaps["epoch"], gaps["from"], strict=True))
+        assert len(starts) == len(gaps)
+        assert ends.keys() <= starts.keys()
+        for epoch, start in starts.items():
+            # A filtered feed knows of ticks that were not for it.
+            here = start == ends.get(epoch, 0) + 1
+            assert here or (feed.symbols is not None and start > ends.get(epoch, 0))
+    assert len(feeds[0].log.runs) == lives
