@@ -571,6 +571,17 @@ def test_who_is_ahead_of_the_server_is_told_what_was_lost() -> None:
     assert wire.seqs() == list(range(1, 13))
 
 
+@pytest.mark.parametrize("seq", [0, 2**63 - 2, 2**63 - 1])
+def test_a_foreign_position_is_answered_however_far_on_it_is(seq: int) -> None:
+    """Also who stands at the last number there is gets a gap that it can read, and the ticks."""
+    client = Client()
+    client.epoch, client.seq = "dead", seq
+    wire = Wire(filled(3), client=client)
+    wire.run()
+    assert wire.gaps() == [("dead", min(seq + 1, 2**63 - 1), None)]
+    assert wire.seqs() == [1, 2, 3]
+
+
 def test_who_is_ahead_of_an_empty_server_is_told_what_was_lost() -> None:
     """A server that begins an epoch anew, with nothing of it, says so."""
     wire = Wire(filled(10))

@@ -13,6 +13,7 @@ from tickerkit.latest import Latest
 from tickerkit.log import TickLog
 from tickerkit.protocol.encoding import Symbols, encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.messages import (
+    MOST_SEQ,
     SUBPROTOCOL,
     At,
     End,
@@ -290,7 +291,8 @@ class Columnar:
         foreign = row is None and at.epoch != log.epoch
         if foreign:
             reason = "the server holds nothing of this epoch, as after a restart"
-            self._say(Gap(at.epoch, at.seq + 1, None, reason))
+            # A client of a liar's may stand at the last number there is.
+            self._say(Gap(at.epoch, min(at.seq + 1, MOST_SEQ), None, reason))
             row, since = log.first, 0
         elif at.epoch == log.epoch and at.seq > log.last_seq:
             reason = "the client is ahead of the server, which lost these"
