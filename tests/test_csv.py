@@ -402,6 +402,7 @@ def test_a_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
         ("symbol,price\nA,1_000\n", "price in row 1 is '1_000', no number"),
         ("symbol,price,time\nA,1,soon\n", "time in row 1 is 'soon', no time"),
         ("symbol,price,time\nA,1,2026-13-01T00:00:00.000000000Z\n", "time in row 1"),
+        ("symbol,price,time\nA,1,2026-11-22T10:00:01.00000000+Z\n", "time in row 1"),
         ("symbol,price,time\nA,1,9999-01-01T00:00:00.000000000Z\n", "time in row 1"),
         ("symbol,price,time\nA,1,2026-01-01T00:00:00." + "1" * 40 + "\n", "time in row 1"),
         ("seq,symbol,price\n1,A,1\n,A,1\n", "seq in row 2 is '', no whole number"),

@@ -286,10 +286,15 @@ def _all_in(cells: Array, characters: bytes) -> bool:
 
 PATTERN = np.frombuffer(b"dddd-dd-ddTdd:dd:dd.dddddddddZ\0", dtype=np.uint8)
 MARKS = np.flatnonzero(PATTERN != ord("d"))  # noqa: SIM300 - the constant is the array
+DIGITS = np.flatnonzero(PATTERN == ord("d"))  # noqa: SIM300
 
 
 def _like_ours(cells: Array) -> npt.NDArray[np.bool_]:
     """Return which cells look as we write times, within the years that 64 bits of ns hold."""
-    own: npt.NDArray[np.bool_] = (_bytes(cells)[:, MARKS] == PATTERN[MARKS]).all(axis=1)
+    matrix = _bytes(cells)
+    # Not left to numpy: it also reads times with blanks and offsets among the digits.
+    own = (matrix[:, DIGITS] - np.uint8(ord("0")) < 10).all(axis=1)
+    own &= (matrix[:, MARKS] == PATTERN[MARKS]).all(axis=1)
     year = cells.astype("S4")
-    return own & (year >= b"1678") & (year <= b"2261")
+    fits: npt.NDArray[np.bool_] = own & (year >= b"1678") & (year <= b"2261")
+    return fits
