@@ -44,7 +44,7 @@ test-plotlys:
 		"$$venv/bin/python" -m pytest -W "$(OF_PLOTLY)" $(FIGURES) $(ARGS) || exit; \
 	done
 
-soak: $(VENV)/.test
+soak: $(VENV)/.soak
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
 
 # In a folder of its own: its libraries are many, and no test may come to need them.
@@ -70,6 +70,11 @@ $(VENV)/.lab: pyproject.toml $(BIN)/python
 $(VENV)/.test: $(VENV)/.lab
 	@echo "Installing what the tests need into $(VENV)."
 	@$(PIP) install --group test
+	@touch $@
+
+$(VENV)/.soak: $(VENV)/.test
+	@echo "Installing what the long tests need into $(VENV)."
+	@$(PIP) install --group soak
 	@touch $@
 
 $(VENV)/.lint: $(VENV)/.lab

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 import math
 from collections import Counter
@@ -18,6 +17,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from recordings import recordings, wire_texts
 
 from tickerkit.errors import shown
 from tickerkit.ticks import NO_TIME, Batch, Text, is_number, number_text, read_ticks
@@ -1021,19 +1021,6 @@ def test_whatever_frame_is_given_nothing_raises(
 
 
 # --- real markets ---------------------------------------------------------------------------------
-
-
-def wire_texts(path: Path) -> Iterator[str]:
-    """Yield the text of each recorded frame, byte for byte what arrived."""
-    opener = gzip.open if path.suffix == ".gz" else open
-    with opener(path, "rt", encoding="utf-8", newline="\n") as lines:
-        for line in lines:
-            yield line[line.index('"frame":') + 8 : line.rstrip("\n").rindex("}")]
-
-
-def recordings(folder: Path) -> list[Path]:
-    """Return the files of recorded frames."""
-    return sorted([*folder.glob("frames/*.jsonl.gz"), *folder.glob("frames/*.jsonl")])
 
 
 def test_every_recorded_frame_is_read_or_refused_by_field(recorded: Path) -> None:
