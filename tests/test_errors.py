@@ -60,6 +60,14 @@ def test_public_names_are_the_errors() -> None:
     assert set(errors.__all__) == {error.__name__ for error in defined()}
 
 
+def test_a_field_that_breaks_the_line_is_shown_escaped() -> None:
+    """The peer chose the field's name: it may hold no line break and turn no text around."""
+    error = BadTick("a\u2028\u202eb", 1, "is not finite", "send null")
+    assert str(error) == r"'a\u2028\u202eb' is not finite: 1; send null"
+    assert error.field == "a\u2028\u202eb"
+    assert str(BadTick("größe", 1, "is bad", "fix it")).startswith("größe is bad")
+
+
 @pytest.mark.parametrize("name", DRAWN)
 def test_each_is_ours_and_the_built_in_that_fits(name: str) -> None:
     """Each error is caught as tickerkit's and as the built-in error that the tree names."""

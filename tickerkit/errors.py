@@ -67,7 +67,9 @@ class BadTick(TickerkitError, ValueError):
         self.value = value
         self.problem = problem
         self.fix = fix
-        super().__init__(f"{field} {problem}: {shown(value)}; {fix}")
+        # A name may hold what turns the line around or breaks it.
+        name = field if field.isprintable() else shown(field)
+        super().__init__(f"{name} {problem}: {shown(value)}; {fix}")
 
 
 class ProtocolError(TickerkitError):
