@@ -1,6 +1,6 @@
 """Fuzz every parser of outside input, guided by coverage: `python tests/fuzz.py FOLDER [options]`.
 
-The options are those of libFuzzer. FOLDER takes what it writes: the corpus, and the input of a
+The options are those of libFuzzer; a file among them is run again alone. FOLDER takes what it writes: the corpus, and the input of a
 crash, whose first byte is the number of the target and the rest the message.
 """
 
@@ -38,7 +38,8 @@ def fuzz(folder: Path, options: list[str]) -> None:
 
     # Memory is the log's and the corpus's, and grows to its bound; a message over 20 s is a fault.
     arguments = [f"-artifact_prefix={folder}/", "-timeout=20", "-max_len=4096", *options]
-    atheris.Setup([sys.argv[0], *arguments, str(corpus)], one_input)
+    again = any(Path(each).is_file() for each in options)
+    atheris.Setup([sys.argv[0], *arguments, *([] if again else [str(corpus)])], one_input)
     atheris.Fuzz()
 
 
