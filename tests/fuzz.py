@@ -1,7 +1,8 @@
 """Fuzz every parser of outside input, guided by coverage: `python tests/fuzz.py FOLDER [options]`.
 
-The options are those of libFuzzer; a file among them is run again alone. FOLDER takes what it writes: the corpus, and the input of a
-crash, whose first byte is the number of the target and the rest the message.
+The options are those of libFuzzer; a file among them is run again alone. FOLDER takes what it
+writes: the corpus, and the input of a crash, whose first byte is the number of the target and the
+rest the message.
 """
 
 from __future__ import annotations

@@ -10,7 +10,8 @@ from itertools import islice
 from pathlib import Path
 
 import pytest
-from hostile import Mutations, flood, targets
+from hostile import flood, targets
+from mutations import Mutations
 from recordings import recordings, wire_texts
 
 SHARES = {

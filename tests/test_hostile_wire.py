@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from hostile import CONVERSATION, REQUESTS, SUBSCRIPTIONS, TICKS, Mutations
+from hostile import CONVERSATION, REQUESTS, SUBSCRIPTIONS, TICKS
+from mutations import Mutations
 from peers import LOCAL, handshake
 
 import tickerkit as tk
