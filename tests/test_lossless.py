@@ -181,7 +181,7 @@ for line in sys.stdin:
     "lives", [pytest.param(10, id="short"), pytest.param(201, id="whole", marks=pytest.mark.soak)]
 )
 def test_a_server_that_is_killed_again_and_again_is_found_again(lives: int, until: Until) -> None:
-    """Each feed has the ticks of each life from its first on, a gap where it died, the last whole."""
+    """Each feed has the ticks of each life from its first on, and a gap where it died."""
     chance, port, last = random.Random(SEED), free_port(), 2000
     children: list[int] = []
     with subprocess.Popen(
