@@ -18,7 +18,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError, shown
 from tickerkit.log import MOST_COLUMNS, TickLog
@@ -29,7 +29,6 @@ from tickerkit.protocol import (
     Columnar,
     End,
     Error,
-    Event,
     EveryTick,
     Gap,
     Hello,
@@ -51,117 +50,12 @@ SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 NS = 10**9
 
 
-def publish(log: TickLog, count: int = 1, symbols: str = "A", **more: object) -> None:
-    """Append ticks to a log, of the symbols in turn, each with its row's number as its price."""
-    rows = range(log.next, log.next + count)
-    batch = read_ticks(
-        [
-            {"symbol": symbols[n % len(symbols)], "price": n, "time": n, "size": 1, **more}
-            for n in rows
-        ]
-    )
-    log.append(batch, received=0)
-
-
 def filled(count: int, keep: int = 1000, epoch: str = "e", symbols: str = "A") -> TickLog:
     """Return a log with so many ticks, appended one by one."""
     log = TickLog(keep, epoch=epoch)
     for _ in range(count):
         publish(log, 1, symbols)
     return log
-
-
-class Wire:
-    """A server's publication of a log and a client, joined.
-
-    Attributes:
-        now: the time, which stands still unless moved.
-        events: what the client was told, over all connections.
-        positions: the epochs in which the client had a position.
-        heard: the messages that the client got on this connection, decoded.
-    """
-
-    def __init__(
-        self,
-        log: TickLog,
-        symbols: list[str] | None = None,
-        history: int | None = None,
-        client: Client | PlainClient | None = None,
-    ) -> None:
-        self.client = client or Client(symbols, history)
-        self.now = 100.0
-        self.events: list[Event] = []
-        self.positions: set[str] = set()
-        self.serve(log)
-
-    def serve(self, log: TickLog) -> None:
-        """Have a server publish this log from now on; the connection is cut."""
-        self.publication = Publication(log)
-        self.session: Session | None = None
-
-    def connect(self) -> Session:
-        """Open a connection, on which nothing was sent yet."""
-        protocol = SUBPROTOCOL if isinstance(self.client, Client) else None
-        self.session = session_for(self.publication, protocol, "/ticks", self.now)
-        self.heard: list[dict[str, Any]] = []
-        self.last = b""
-        self.events += self.client.connected()
-        return self.session
-
-    def cut(self) -> None:
-        """Break the connection; what the server had still to send is lost."""
-        self.session = None
-
-    def step(self) -> bool:
-        """Deliver the server's next message and the client's replies; False if there is none."""
-        assert self.session is not None
-        message = self.session.next(self.now)
-        if message is None:
-            return False
-        self.last = message
-        self.heard.append(json.loads(message))
-        self.events += self.client.receive(message)
-        if self.client.epoch is not None:
-            self.positions.add(self.client.epoch)
-        for reply in self.client.replies():
-            self.session.receive(reply.decode(), self.now)
-        return True
-
-    def repeat(self) -> None:
-        """Deliver the last message once more."""
-        self.events += self.client.receive(self.last)
-
-    def run(self, most: int | None = None) -> None:
-        """Connect if need be, and deliver messages until there are none, or so many."""
-        if self.session is None:
-            self.connect()
-        while most is None or most > 0:
-            if not self.step():
-                break
-            most = None if most is None else most - 1
-
-    def types(self) -> list[str]:
-        """Return the types of the messages that the client got on this connection."""
-        return [message["type"] for message in self.heard]
-
-    def told(self, kind: type[Any]) -> list[Any]:
-        """Return the events of one kind."""
-        return [event for event in self.events if isinstance(event, kind)]
-
-    def gaps(self) -> list[tuple[str, int, int | None]]:
-        """Return the gaps that were told."""
-        return [(gap.epoch, gap.start, gap.stop) for gap in self.told(Gap)]
-
-    def seqs(self) -> list[int]:
-        """Return the numbers of the ticks that came."""
-        return [seq for received in self.told(Received) for seq in received.seq.tolist()]
-
-    def log(self) -> TickLog:
-        """Return a log of the ticks that came, as a feed would hold them."""
-        log = TickLog(10**6)
-        for received in self.told(Received):
-            log.append(received.batch, received=0, epoch=received.epoch, seq=received.seq)
-        return log
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
@@ -296,7 +190,7 @@ def test_joining_while_ticks_pour_in_leaves_no_hole(history: int | None) -> None
     wire.run()
     seqs = wire.seqs()
     assert seqs == list(range(seqs[0], 16))
-    assert len(seqs) >= 9
+    assert len(seqs) >= 8
     assert history is not None or seqs[0] == 1
     assert wire.log().frame()["price"].tolist() == [seq - 1 for seq in seqs]
     assert session.close is None
@@ -490,6 +384,40 @@ def test_a_gap_is_told_once_though_the_wire_is_cut_right_after() -> None:
         wire.run()
         assert wire.gaps() == [("e", 6, 15)]
         assert wire.seqs() == [1, 2, 3, 4, 5, *range(16, 26)]
+
+
+def test_a_gap_without_an_end_is_told_once_though_the_wire_is_cut_right_after() -> None:
+    """A client that comes back to a restarted server hears of the same hole, and says it once."""
+    wire = Wire(filled(5))
+    wire.run()
+    log = filled(30, keep=10, epoch="new")
+    wire.serve(log)
+    for _ in range(3):
+        wire.run(2)
+        assert wire.types()[-1] == "gap"
+        wire.cut()
+    assert wire.gaps() == [("e", 6, None)]
+    wire.run()
+    assert wire.gaps() == [("e", 6, None), ("new", 1, 20)]
+    wire.serve(filled(3, epoch="newer"))
+    wire.run()
+    assert wire.gaps()[2:] == [("new", 31, None)]
+
+
+def test_who_stays_ahead_of_the_server_is_told_once() -> None:
+    """Coming back to a server that lags still, a client does not count the same ticks again."""
+    wire = Wire(filled(10))
+    wire.run()
+    log = filled(7)
+    wire.serve(log)
+    for lag in (7, 7, 9):
+        publish(log, lag - log.last_seq)
+        wire.run()
+        wire.cut()
+    assert wire.gaps() == [("e", 8, 10)]
+    wire.serve(filled(5))
+    wire.run()
+    assert wire.gaps() == [("e", 8, 10), ("e", 6, 10)]
 
 
 def test_nothing_is_said_to_be_gone_that_is_not() -> None:
@@ -810,6 +738,21 @@ def test_a_filtered_clients_position_advances() -> None:
     log.append(read_ticks([{"s": "A", "p": 0}] * 1000), received=0)
     wire.run()
     assert wire.gaps() == []
+
+
+def test_a_position_advances_behind_ticks_that_end_early() -> None:
+    """Where a message's last rows were left out for the filter, the position is told as soon."""
+    log = filled(1)
+    wire = Wire(log, ["A"])
+    wire.run()
+    publish(log, 6, "BA", note="x")
+    log.append(read_ticks([{"s": "B", "p": 1}] * 4), received=0)
+    wire.run()
+    assert (wire.types()[-1], wire.client.seq) == ("ticks", 6)
+    wire.now += AT_S
+    wire.run()
+    assert wire.client.seq == 11
+    assert not wire.step()
 
 
 def test_words_that_begin_in_skipped_rows_are_sent() -> None:
@@ -1689,147 +1632,3 @@ def test_plain_client_and_plain_session_understand_each_other() -> None:
     assert len(wire.gaps()) == 1
     prices = wire.log().frame()["price"].tolist()
     assert prices == [*range(5), *range(55, 105)]
-
-
-# --- whatever happens -----------------------------------------------------------------------------
-
-
-def number(epoch: str) -> int:
-    """Return the number of an epoch `e1`, `e2`, ..."""
-    return int(epoch[1:])
-
-
-class Whatever(RuleBasedStateMachine):
-    """A server and a client through restarts, cuts, floods, repeats and new epochs.
-
-    Every tick that a log accepted, of the symbols asked for, reaches the client once and in order,
-    or lies inside a gap that it was told.
-    """
-
-    @initialize(
-        symbols=st.sampled_from([None, ["A"], ["B", "Z"]]), keep=st.sampled_from([1, 5, 40, 1000])
-    )
-    def begin(self, symbols: list[str] | None, keep: int) -> None:
-        """Join a client to an empty server."""
-        self.keep = keep
-        self.epochs = 0
-        self.symbols = symbols
-        self.accepted: dict[str, dict[int, tuple[str, float]]] = {}
-        self.log = TickLog(keep, epoch=self.new_epoch())
-        self.wire = Wire(self.log, symbols)
-        self.wire.run()
-
-    def new_epoch(self) -> str:
-        """Return the name of an epoch that was not yet."""
-        self.epochs += 1
-        return f"e{self.epochs}"
-
-    @rule(
-        count=st.sampled_from([1, 1, 2, 7, 60, 300]),
-        symbols=st.sampled_from(["A", "AB", "C", "BCD", "AZ"]),
-        note=st.sampled_from([None, "x", "y", "z"]),
-    )
-    def publish(self, count: int, symbols: str, note: str | None) -> None:
-        """Append ticks, of new symbols and with new words now and then."""
-        start = self.log.last_seq
-        publish(self.log, count, symbols, note=note)
-        self.accept(start, symbols)
-
-    def accept(self, start: int, symbols: str) -> None:
-        """Take note of the ticks that were appended after `start`."""
-        held = self.accepted.setdefault(self.log.epoch, {})
-        for seq in range(start + 1, self.log.last_seq + 1):
-            row = self.log.next - 1 - (self.log.last_seq - seq)
-            held[seq] = (symbols[row % len(symbols)], float(row))
-
-    @rule(count=st.sampled_from([1, 3, 50]))
-    def source_starts_anew(self, count: int) -> None:
-        """Begin a new epoch in the same log."""
-        rows = range(self.log.next, self.log.next + count)
-        batch = read_ticks([{"s": "A", "p": n} for n in rows])
-        self.log.append(batch, received=0, epoch=self.new_epoch())
-        self.accept(0, "A")
-
-    @rule()
-    def restart(self) -> None:
-        """Have another server take over, that knows nothing of before."""
-        self.log = TickLog(self.keep, epoch=self.new_epoch())
-        self.wire.serve(self.log)
-
-    @rule()
-    def cut(self) -> None:
-        """Break the connection."""
-        self.wire.cut()
-
-    @rule(most=st.sampled_from([1, 1, 2, 5, None]))
-    def deliver(self, most: int | None) -> None:
-        """Deliver some messages."""
-        self.wire.run(most)
-
-    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0]))
-    def wait(self, seconds: float) -> None:
-        """Let time go by."""
-        self.wire.now += seconds
-
-    @precondition(lambda self: self.wire.session is not None and self.wire.last)
-    @rule()
-    def repeat(self) -> None:
-        """Deliver the last message twice, unless it greets."""
-        if self.wire.heard[-1]["type"] != "hello":
-            self.wire.repeat()
-
-    def received(self) -> list[tuple[str, int, str, float]]:
-        """Return the ticks that came: epoch, seq, symbol and price."""
-        ticks = []
-        for event in self.wire.told(Received):
-            symbols = event.batch.columns["symbol"]
-            for row, seq in enumerate(event.seq.tolist()):
-                word = symbols.words[symbols.codes[row]]
-                ticks.append((event.epoch, seq, word, float(event.batch.columns["price"][row])))
-        return ticks
-
-    @invariant()
-    def nothing_comes_twice_or_wrong(self) -> None:
-        """Each tick that came was accepted, is as it was, and came once and in order."""
-        if not hasattr(self, "wire"):
-            return
-        ticks = self.received()
-        assert len({tick[:2] for tick in ticks}) == len(ticks)
-        order = [(number(epoch), seq) for epoch, seq, _, _ in ticks]
-        assert order == sorted(order)
-        for epoch, seq, symbol, price in ticks:
-            assert self.accepted[epoch][seq] == (symbol, price)
-            assert self.symbols is None or symbol in self.symbols
-
-    def teardown(self) -> None:
-        """Deliver what is left; then nothing is missing that no gap tells of."""
-        if not hasattr(self, "wire"):
-            return
-        self.wire.run()
-        self.nothing_comes_twice_or_wrong()
-        came = {tick[:2] for tick in self.received()}
-        gaps = self.wire.gaps()
-        positions = self.wire.positions
-        for epoch, ticks in self.accepted.items():
-            # Of an epoch in which the client never had a position, the gap before it tells.
-            last = max(number(each) for each in positions if number(each) <= number(epoch))
-            before = any(
-                stop is None and last <= number(gap_epoch) < number(epoch)
-                for gap_epoch, _, stop in gaps
-                if epoch not in positions
-            )
-            for seq, (symbol, _) in ticks.items():
-                told = any(
-                    epoch == gap_epoch and start <= seq and (stop is None or seq <= stop)
-                    for gap_epoch, start, stop in gaps
-                )
-                assert not (told and (epoch, seq) in came), (epoch, seq)
-                if self.symbols is None or symbol in self.symbols:
-                    assert before or told or (epoch, seq) in came, (epoch, seq)
-        for epoch, start, stop in gaps:
-            if stop is not None:
-                assert all(seq in self.accepted[epoch] for seq in range(start, stop + 1))
-
-
-TestWhateverHappens = Whatever.TestCase
-TestWhateverHappens.settings = settings(SETTINGS, max_examples=100, stateful_step_count=30)

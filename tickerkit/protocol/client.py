@@ -84,6 +84,7 @@ class Client:
         self._stream_epoch: str | None = None
         self._words: dict[str, list[str]] = {}
         self._replies: list[bytes] = []
+        self._gap: Gap | None = None
 
     def connected(self) -> list[Event]:
         self._stream_epoch = None
@@ -110,6 +111,8 @@ class Client:
             case At():
                 self._advance(message.seq)
             case Gap():
+                if self._was_told(message):
+                    return []
                 if message.epoch == self._stream_epoch and message.stop is not None:
                     self._advance(message.stop)
             case _:
@@ -129,6 +132,19 @@ class Client:
         if first:
             resume = None if self.epoch is None else Resume(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
+
+    def _was_told(self, gap: Gap) -> bool:
+        """Whether the last gap told of this already, as when a wire is cut right after one."""
+        last = self._gap
+        if last is not None and last.epoch == gap.epoch:
+            if gap.stop is None or last.stop is None:
+                told = gap.stop == last.stop
+            else:
+                told = last.start <= gap.start and gap.stop <= last.stop
+            if told:
+                return True
+        self._gap = gap
+        return False
 
     def _advance(self, seq: int) -> None:
         if self.epoch != self._stream_epoch:

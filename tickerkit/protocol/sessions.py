@@ -200,8 +200,10 @@ class Columnar:
             self.row, message = after(self.row, self.symbols, self._pace.most)
             self.seq = _seq_of(self.log, self.row - 1)
             if message is not None:
-                self._told_seq = self.seq
                 self._pace.sent()
+                # Of a filtered one the last rows may be left out: then an `at` is to follow.
+                if self.symbols is None:
+                    self._told_seq = self.seq
                 return message
         if self.publication.ended:
             self.close = (1000, "the source has ended")
