@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -117,6 +118,48 @@ def test_the_tutorial_runs() -> None:
     with tk.serve(fetch_stock_prices, port=0) as server, dial(server.url) as page:
         shown = [f"{stock['symbol']}: ${stock['price']}" for stock in hear(page)]
         assert shown == ["AAPL: $187.25", "MSFT: $411.5"]
+
+
+def test_feeds_that_join_while_ticks_pour_in_have_no_hole(until: Until) -> None:
+    """History first, then live: fifty that join at full rate have no hole and no double."""
+    done = threading.Event()
+    with tk.serve(None, port=0) as server:
+
+        def pour() -> None:
+            while not done.is_set():
+                server.publish([{"symbol": "AB"[n % 2], "price": n} for n in range(10)])
+
+        thread = threading.Thread(target=pour)
+        thread.start()
+        feeds = []
+        try:
+            until(lambda: server.log.next > 1000)
+            for n in range(50):
+                history, symbols = (0, 100, None, 100)[n % 4], ["B"] if n % 4 == 3 else None
+                before = server.log.last_seq
+                feed = tk.connect(server.url, history=history, symbols=symbols).wait(1)
+                feeds.append((feed, history, symbols, before, server.log.last_seq))
+        finally:
+            done.set()
+            thread.join()
+        whole = server.log.frame()
+        assert whole["seq"].iloc[0] == 1
+        for feed, history, symbols, before, after in feeds:
+            expected = whole if symbols is None else server.log.frame(symbol=symbols)
+            last = expected["seq"].iloc[-1]
+            until(lambda feed=feed, last=last: feed.log.last_seq == last, timeout_s=30)
+            frame = feed.frame()
+            first = frame["seq"].iloc[0]
+            if history is None:
+                assert first == 1
+            else:
+                asked = history * (1 if symbols is None else 2)
+                assert before < first + asked <= after + 2
+            pd.testing.assert_series_equal(
+                frame["seq"], expected["seq"][expected["seq"] >= first].reset_index(drop=True)
+            )
+            assert frame["price"].tolist() == expected["price"].tolist()[-len(frame) :]
+            assert len(feed.gaps) == feed.stats["duplicates"] == 0
 
 
 def test_many_feeds_of_one_server_get_the_same() -> None:

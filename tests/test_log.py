@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tickerkit import log as log_module
+from tickerkit import rows as rows_module
 from tickerkit.log import Rows, TickLog
 from tickerkit.ticks import Batch, Text, is_number, number_text, read_ticks
 
@@ -175,6 +176,7 @@ def test_frames_of_one_state_share_one_whole() -> None:
         log.frame()
         more(log, 10)
     assert len(log.state.frames) == 1
+    assert rows_module._whole(log.state, log.words) is rows_module._whole(log.state, log.words)
     log.append(ticks(0, 1, "B"), received=0)
     log.frame()
     assert len(log.state.frames) == 2
@@ -638,6 +640,21 @@ def test_frame_chooses_symbols_and_the_newest(
     assert frame["price"].tolist() == list(prices)
     assert frame.index.equals(pd.RangeIndex(len(frame)))
     assert list(frame.columns) == list(mixed().frame().columns)
+
+
+def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
+    """Where the ticks chosen stand side by side, their frame is a view like that of all."""
+    log = filled(20)
+    log.append(ticks(20, 5, "B"), received=0)
+    log.append(ticks(25, 5), received=0)
+    frame = log.frame(symbol="B")
+    assert np.shares_memory(memory(frame, "price"), log.state.arrays["price"])
+
+
+def test_a_new_text_column_has_the_narrowest_codes() -> None:
+    """A column of text that is new takes a byte a tick, as every later one of few words."""
+    log = filled(2)
+    assert log._new_column("side", Text.of(["b"]), 5).dtype == np.int8
 
 
 def test_newest_by_time_is_by_the_newest_time_held() -> None:

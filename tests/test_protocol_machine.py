@@ -229,11 +229,16 @@ class Columns(Listener):
         self.open: Place | None = None
         self.repeated = 0
         self.was_ahead = False
+        self.asked = 0
 
     @property
     def position(self) -> Place | None:
         """Where the client stands."""
         return None if self.client.epoch is None else (number(self.client.epoch), self.client.seq)
+
+    def connect(self) -> None:
+        super().connect()
+        self.asked = 0
 
     def start(self) -> Place:
         """Return the place after which a client that joins now is owed all."""
@@ -321,9 +326,12 @@ class Columns(Listener):
             return
         self.terms.append((self.position, symbols))
         session, wire = self.wire.session, self.wire
-        if session is None or not wire.heard or wire.heard[-1]["type"] not in ("ticks", "at"):
+        # Who asks on an open connection first hears the answer to what it asked before.
+        heard = len(wire.heard) if session is not None else 0
+        if session is None or heard <= self.asked or wire.heard[-1]["type"] not in ("ticks", "at"):
             wire.cut()
             return
+        self.asked = heard
         resume = Resume(f"e{self.position[0]}", self.position[1])
         session.receive(encode(Subscribe(symbols, resume)).decode(), wire.now)
 
@@ -342,7 +350,8 @@ class Objects(Listener):
     """A plain peer of `/ticks`, which gets what comes while it is connected."""
 
     def __init__(self, world: World, symbols: Symbols, history: int | None) -> None:
-        super().__init__(world, symbols, Wire(world.log, client=PlainClient(symbols)))
+        self.client = PlainClient(symbols)
+        super().__init__(world, symbols, Wire(world.log, client=self.client))
         self.after_open_gap = False
 
     def connect(self) -> None:
@@ -391,6 +400,7 @@ class Objects(Listener):
         """Ask for other symbols, from the end on: what was skipped before is not told."""
         self.settle()
         self.symbols = symbols
+        self.client.symbols = None if symbols is None else frozenset(symbols)
         session = self.wire.session
         assert session is not None
         session.receive(encode(Subscribe(symbols)).decode(), self.wire.now)
