@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import selectors
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
@@ -36,10 +37,17 @@ class Portal:
     """
 
     def __init__(self) -> None:
+        self._selector: _Selector | None = None
         self.forget()
 
     def forget(self) -> None:
-        """Begin anew, in a forked child: it has the memory of the thread, but not the thread."""
+        """Begin anew, in a forked child: it has the memory of the thread, but not the thread.
+
+        Nor does it keep the sockets of its parent: else a port would stay taken, and connections
+        open, for as long as the child lives.
+        """
+        if self._selector is not None:
+            self._selector.let_go()
         self._lock = threading.Lock()
         self._users = 0
         self._thread: threading.Thread | None = None
@@ -94,7 +102,12 @@ class Portal:
         return self._loop
 
     def _start(self) -> None:
-        loop = self._loop = asyncio.new_event_loop()
+        if hasattr(os, "fork"):
+            self._selector = _Selector()
+            loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(self._selector)
+        else:
+            loop = asyncio.new_event_loop()
+        self._loop = loop
         ready = threading.Event()
 
         def run() -> None:
@@ -114,6 +127,44 @@ class Portal:
         self._thread = threading.Thread(target=run, name="tickerkit", daemon=True)
         self._thread.start()
         ready.wait()
+
+
+class _Selector(selectors.DefaultSelector):
+    """A selector that can let go, in a forked child, of all that its loop has to do with.
+
+    It knows each descriptor that was ever registered, by number and inode: one that is not
+    registered just now (a reader that pauses) is shared with the parent as well, and a number that
+    is some other file's by now is left alone.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._known: dict[int, tuple[int, int]] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        fd = fileobj if isinstance(fileobj, int) else fileobj.fileno()
+        self._known[fd] = _identity(fd)
+        return super().register(fileobj, events, data)
+
+    def let_go(self) -> None:
+        """Put /dev/null in the place of each descriptor, which leaves the parent's as they are.
+
+        Closed numbers would be given to other files, which the child's stale sockets would then
+        close; and what is unregistered from an epoll is so for the parent too.
+        """
+        null = os.open(os.devnull, os.O_RDWR)
+        for fd, identity in self._known.items():
+            with contextlib.suppress(OSError):  # closed meanwhile
+                if _identity(fd) == identity:
+                    os.dup2(null, fd, inheritable=False)
+        with contextlib.suppress(AttributeError, ValueError):  # has none, or is closed
+            os.dup2(null, self.fileno(), inheritable=False)
+        os.close(null)
+
+
+def _identity(fd: int) -> tuple[int, int]:
+    status = os.fstat(fd)
+    return status.st_dev, status.st_ino
 
 
 portal = Portal()
@@ -225,6 +276,8 @@ class Follower:
     def stop(self, timeout_s: float = GIVE_UP_S) -> bool:
         """Hand on what there is, end the thread, and return whether it has ended."""
         self._unhook()
+        if self.ended:  # or in a forked child, where the events may be locked for ever
+            return True
         self._stopping.set()
         self._new.set()
         if self._thread is not threading.current_thread():
