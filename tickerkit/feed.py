@@ -374,6 +374,13 @@ class Feed:
             self._notify()
         return True
 
+    def forget(self) -> None:
+        """Count as stopped, in a forked child: it receives in the parent alone."""
+        self._stopped = True
+        # They may have been locked by threads that the child does not have.
+        self._changed = threading.Condition()
+        self._held.latest_lock = threading.Lock()
+
     async def _start(self) -> None:
         self._task = asyncio.create_task(self._run())
 

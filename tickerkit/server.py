@@ -262,6 +262,10 @@ class TickServer:
                 self._worker.cancel()
             portal.leave()
 
+    def forget(self) -> None:
+        """Count as stopped, in a forked child: it runs in the parent alone."""
+        self._stopped = True
+
     async def _open(self) -> None:
         self.log.on_append(self._wake)
         self._server = await websockets_serve(
