@@ -6,6 +6,7 @@ front end that sends no cell ids), nothing is ever taken for a re-run.
 
 from __future__ import annotations
 
+import os
 import sys
 from collections import Counter
 from typing import Any, Generic, TypeVar
@@ -32,6 +33,16 @@ class Slot(Generic[T]):
         """Remember what the call made this time."""
         if self._key is not None:
             _made[self._key] = thing
+
+
+if hasattr(os, "register_at_fork"):
+
+    def _forget() -> None:
+        """Begin anew, in a forked child: what a cell made runs in its parent."""
+        _made.clear()
+        _calls.clear()
+
+    os.register_at_fork(after_in_child=_forget)
 
 
 def slot(*what: object) -> Slot[Any]:

@@ -19,6 +19,9 @@ class Running(Protocol):
     def stop(self) -> None:
         """End it; twice is no complaint."""
 
+    def forget(self) -> None:
+        """Count as stopped, in a forked child: it runs in the parent alone."""
+
     def summary(self) -> dict[str, str]:
         """Return `kind`, `address`, `status` and `about`, each in words."""
 
@@ -76,6 +79,8 @@ def _forget() -> None:
     """Begin anew, in a forked child: what runs, runs in its parent, and is not its to stop."""
     global _lock
     _lock = threading.Lock()
+    for thing in _running:
+        thing.forget()
     _running.clear()
 
 
