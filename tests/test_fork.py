@@ -9,6 +9,8 @@ import os
 import socket
 import subprocess
 import sys
+import threading
+import time
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -258,6 +260,26 @@ for price in (1, 2):
     )
     assert (done.stdout, done.stderr) == ("3 listening live 1\n0 listening live 2\n", "")
     assert done.returncode == 0
+
+
+def test_a_figure_that_is_being_drawn_is_whole_in_the_child() -> None:
+    """No thread that the child does not have is midway in a change of it, or keeps it locked."""
+    figure = tk.LiveFigure([{"name": "A"}])
+    drawing = threading.Event()
+
+    def draw() -> None:
+        with figure._lock:
+            drawing.set()
+            time.sleep(0.2)  # the fork comes meanwhile, and waits
+            figure.append(1, 2)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert drawing.wait(5)
+    with forked(lambda: list(figure.data[0].x) == [1] or os.abort()):
+        figure.append(2, 3)
+    thread.join()
+    figure.close()
 
 
 def total(frame: pd.DataFrame) -> float:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import re
-import threading
 import warnings
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
@@ -21,7 +20,7 @@ from tickerkit.chart.clock import Clock
 from tickerkit.chart.comms import stay_heard
 from tickerkit.chart.freezing import Displays
 from tickerkit.chart.given import numbers_of, pair_of, points_of
-from tickerkit.chart.locked import LockedFigure
+from tickerkit.chart.locked import LockedFigure, new_lock
 from tickerkit.chart.plotlyjs import page_side, plotly_js, why_not
 from tickerkit.chart.streams import Stream, Streams
 from tickerkit.chart.window import BAR, LINE, TIME, Window, as_text, as_x
@@ -101,7 +100,7 @@ class LiveFigure(LockedFigure):
     ) -> None:
         if theme not in THEMES:
             raise ValueError(f"theme={theme!r} is none; pass one of {', '.join(map(repr, THEMES))}")
-        lock = threading.RLock()
+        lock = new_lock()
         # Before plotly's own start, which already sends.
         self.__dict__["_lock"] = lock
         self.__dict__["_clock"] = Clock(tz)

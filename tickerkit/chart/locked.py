@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import functools
+import os
 import threading
+import weakref
 from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
 
-__all__ = ["LockedFigure"]
+__all__ = ["LockedFigure", "new_lock"]
+
+FORK_S = 1.0
+
+_locks: weakref.WeakSet[threading.RLock] = weakref.WeakSet()
 
 
 class LockedFigure(go.FigureWidget):  # type: ignore[misc]
@@ -31,6 +37,28 @@ def _locked(method: Callable[..., Any]) -> Callable[..., Any]:
             return method(self, *args, **kwargs)
 
     return locked
+
+
+def new_lock() -> threading.RLock:
+    """Return a lock for a figure: one that a forked child does not inherit locked."""
+    lock = threading.RLock()
+    _locks.add(lock)
+    return lock
+
+
+if hasattr(os, "register_at_fork"):
+    # Held over a fork, so that no thread, which the child does not have, holds it or is midway in
+    # a change. One that can't be had in time stays with its thread rather than hold up the fork.
+    _held: list[threading.RLock] = []
+
+    def _hold() -> None:
+        _held.extend(lock for lock in list(_locks) if lock.acquire(timeout=FORK_S))
+
+    def _release() -> None:
+        while _held:
+            _held.pop().release()
+
+    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)
 
 
 for _name in (
