@@ -187,8 +187,7 @@ class _Lines:
                 points[index] = _broken(times[chosen], values, np.searchsorted(chosen, holes))
         if points:
             self.figure.append(points)
-        for hole in holes:
-            self._shade(rows, hole, times)
+        self._shade(rows, holes[-MOST_SHADES:], times)
         self._unshade()
 
     def _middle(self, rows: Rows) -> Array:
@@ -208,11 +207,15 @@ class _Lines:
         uids = [trace.uid for trace in self.figure.data]
         return uids.index(self._trace[code]) if self._trace[code] in uids else None
 
-    def _shade(self, rows: Rows, hole: int, times: Array) -> None:
-        before = rows.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
-        if len(before):
-            self.figure.shade(before.view("datetime64[ns]")[0], times[hole])
-            self._shaded.append(times[hole])
+    def _shade(self, rows: Rows, holes: list[int], times: Array) -> None:
+        stretches = []
+        for hole in holes:
+            before = rows.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
+            if len(before):
+                stretches.append((before.view("datetime64[ns]")[0], times[hole]))
+        if stretches:
+            self.figure.shade(stretches)
+            self._shaded += [end for _, end in stretches]
 
     def _unshade(self) -> None:
         """Take away what has left the window: a figure without shapes is drawn at less cost."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from copy import deepcopy
 from typing import Any, Protocol
 
@@ -319,11 +319,14 @@ class LiveFigure(LockedFigure):
         self.add_traces(traces)
         self.update_layout(layout)
 
-    def shade(self, start: np.datetime64, end: np.datetime64) -> None:
-        """Shade a stretch of time, given in UTC, over the whole height."""
-        x0, x1 = self._clock.shown(np.array([start, end], dtype=TIME))
-        look = {"fillcolor": "#808080", "opacity": 0.2, "line_width": 0, "name": SHADE}
-        self.add_vrect(x0=str(x0), x1=str(x1), **look)
+    def shade(self, stretches: Sequence[tuple[np.datetime64, np.datetime64]]) -> None:
+        """Shade stretches of time, given in UTC, over the whole height."""
+        look = {"fillcolor": "#808080", "opacity": 0.2, "line": {"width": 0}, "name": SHADE}
+        place = {"type": "rect", "xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
+        shown = [self._clock.shown(np.array(each, dtype=TIME)) for each in stretches]
+        new = [{**look, **place, "x0": str(x0), "x1": str(x1)} for x0, x1 in shown]
+        # All at once: plotly copies all shapes for each change of one.
+        self.layout.shapes = [*self.layout.shapes, *new]
 
     def oldest(self) -> np.datetime64:
         """Return the oldest time held of all traces, as shown."""
