@@ -12,18 +12,34 @@ import contextlib
 import os
 import selectors
 import threading
+import time
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tickerkit.errors import PortalError
 from tickerkit.log import Reader, Rows, TickLog
 
-__all__ = ["Follower", "Portal", "Worker", "portal"]
+__all__ = ["Follower", "Portal", "Worker", "hurry", "portal"]
 
 T = TypeVar("T")
 
 LEAVE_S = 5.0
 GIVE_UP_S = 1.0
+LEAST_S = 0.05
+
+_hurry_until = float("inf")
+
+
+def hurry(within_s: float) -> None:
+    """Wait no longer than that, in all, for threads that are to end: the process wants to exit."""
+    global _hurry_until
+    _hurry_until = time.monotonic() + within_s
+
+
+def _join(thread: threading.Thread, timeout_s: float) -> None:
+    """Wait for a thread to end, unless it is this one."""
+    if thread is not threading.current_thread():
+        thread.join(min(timeout_s, max(_hurry_until - time.monotonic(), LEAST_S)))
 
 
 class Portal:
@@ -210,8 +226,7 @@ class Worker:
         if self._loop is not None and self._task is not None:
             with contextlib.suppress(RuntimeError):  # its loop has closed: it ended by itself
                 self._loop.call_soon_threadsafe(self._task.cancel)
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        _join(self._thread, timeout_s)
         return not self._thread.is_alive()
 
 
@@ -280,6 +295,5 @@ class Follower:
             return True
         self._stopping.set()
         self._new.set()
-        if self._thread is not threading.current_thread():
-            self._thread.join(timeout_s)
+        _join(self._thread, timeout_s)
         return self.ended

@@ -10,7 +10,12 @@ from typing import Protocol
 
 import pandas as pd
 
+from tickerkit.portal import hurry
+
 __all__ = ["register", "running", "status", "stop_all", "unregister"]
+
+
+EXIT_S = 1.0
 
 
 class Running(Protocol):
@@ -38,7 +43,7 @@ def register(thing: Running) -> None:
         if thing not in _running:
             _running.append(thing)
         if not _at_exit:
-            atexit.register(stop_all)
+            atexit.register(_leave)
             _at_exit = True
 
 
@@ -73,6 +78,12 @@ def stop_all() -> None:
     with contextlib.ExitStack() as stack:
         for thing in running():
             stack.callback(thing.stop)
+
+
+def _leave() -> None:
+    """Stop all as the process exits: threads that block have a second, all of them together."""
+    hurry(EXIT_S)
+    stop_all()
 
 
 def _forget() -> None:
