@@ -255,12 +255,14 @@ class TickServer:
         if not unregister(self):
             return
         self._stopped = self._outlet.closed = True
-        try:
+        # An interrupt ends the waiting, here and in the worker's, but leaves nothing running.
+        with contextlib.ExitStack() as ends:
+            ends.callback(portal.leave)
+            if self._worker is not None:
+                ends.callback(self._worker.cancel, 0)
             portal.call(self._close, code, reason)
-        finally:
             if self._worker is not None:
                 self._worker.cancel()
-            portal.leave()
 
     def forget(self) -> None:
         """Count as stopped, in a forked child: it runs in the parent alone."""
@@ -299,8 +301,10 @@ class TickServer:
         closed = asyncio.ensure_future(self._server.wait_closed())
         # Who has asked for nothing yet, or reads nothing, would hold it up for many seconds.
         self._door.cut(guest for guest in self._door.everyone() if guest.request is None)
-        await asyncio.wait([closed], timeout=FAREWELL_S)
-        self._door.cut(self._door.everyone())
+        try:
+            await asyncio.wait([closed], timeout=FAREWELL_S)
+        finally:  # also when `stop` was interrupted, and was the last to need the loop
+            self._door.cut(self._door.everyone())
         await asyncio.wait([closed], timeout=FAREWELL_S)
 
     async def _check(self) -> None:
@@ -308,7 +312,10 @@ class TickServer:
         while True:
             await asyncio.sleep(CHECK_S)
             for peer in list(self._peers):
-                await peer.check()
+                try:
+                    await peer.check()
+                except Exception as error:  # of one must not leave all others unwatched
+                    self._faults.add(error)
 
     async def _publish(self, batch: Any) -> None:
         self._outlet.append(batch)
