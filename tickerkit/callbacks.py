@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from tickerkit.faults import Faults
-from tickerkit.log import Rows, TickLog
+from tickerkit.log import Reader, Rows, TickLog
 from tickerkit.portal import Follower
 
 __all__ = ["Callback"]
@@ -27,12 +27,26 @@ class Callback:
         faults: its errors: `count`, and `last` in words.
     """
 
-    def __init__(self, log: TickLog, function: Callable[[pd.DataFrame], object]) -> None:
+    def __init__(
+        self,
+        log: TickLog,
+        function: Callable[[pd.DataFrame], object],
+        reader: Reader | None = None,
+    ) -> None:
         self.function = function
         name = getattr(function, "__name__", "callback")
         self.faults = Faults(f"on_ticks({name})")
         self._runner: asyncio.Runner | None = None
-        self._follower = Follower(log, self._call, finish=self._finish, name=f"tickerkit {name}")
+        self._follower = Follower(
+            log, self._call, finish=self._finish, reader=reader, name=f"tickerkit {name}"
+        )
+        self._log = log
+
+    def give_way(self, log: TickLog) -> Reader | None:
+        """Stop; return a reader of what comes after, if it ran until now and is of that log."""
+        ran = not self._follower.ended
+        self.stop()
+        return log.reader(self._follower.reader.row) if ran and log is self._log else None
 
     def stop(self) -> None:
         """Call it with what there is and no more after; twice is no complaint."""

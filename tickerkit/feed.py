@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -267,11 +268,12 @@ class Feed:
         """
         cell = slot("on_ticks", self.url)
         last: Callback | None = cell.last()
+        rest = None
         if last is not None:
-            last.stop()
+            rest = last.give_way(self.log)  # what comes meanwhile is for the new one
             if last in self._held.callbacks:
                 self._held.callbacks.remove(last)
-        handle = Callback(self.log, callback)
+        handle = Callback(self.log, callback, rest)
         self._held.callbacks.append(handle)
         cell.fill(handle)
         if self._stopped:
@@ -349,13 +351,11 @@ class Feed:
     def stop(self) -> None:
         """Stop receiving; what is held stays. Callbacks are given what there is, and end."""
         if self._disconnect():
-            ends: list[Callable[[], object]] = [
-                *(each.stop for each in self._held.callbacks),
-                *(each.stop for each in self._held.followers),
-                *(each.stop for each in self._owned),
-            ]
-            for end in ends:
-                end()
+            # All of them, the last first, even if one raises or an interrupt ends its waiting.
+            with contextlib.ExitStack() as ends:
+                for things in (self._owned, self._held.followers, self._held.callbacks):
+                    for each in things:
+                        ends.callback(each.stop)
 
     def owns(self, thing: Running) -> None:
         """Have something stopped with the feed: the server that `tk.live` made for it."""
