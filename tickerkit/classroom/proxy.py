@@ -107,6 +107,7 @@ class FaultProxy:
         self.accepted = 0
         self.faults: Counter[str] = Counter()
         self._refuses = False
+        self._stopped = True
         self._flows = asyncio.Event()
         self._links: dict[_Link, asyncio.Task[None]] = {}
         self._server: asyncio.Server | None = None
@@ -152,12 +153,18 @@ class FaultProxy:
         except BaseException:
             portal.leave()
             raise
+        self._stopped = False
         register(self)
         return self
+
+    def forget(self) -> None:
+        """Count as stopped, in a forked child: it runs in the parent alone."""
+        self._stopped = True
 
     def stop(self) -> None:
         """Reset what is connected; the port is free when this returns."""
         if unregister(self):
+            self._stopped = True
             try:
                 portal.call(self._shut)
             finally:
@@ -172,7 +179,7 @@ class FaultProxy:
     @property
     def status(self) -> str:
         """In one word: listening, refusing, stalled or stopped."""
-        if self._server is None or not self._server.is_serving():
+        if self._stopped:
             return "stopped"
         if self._refuses:
             return "refusing"

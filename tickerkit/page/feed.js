@@ -28,7 +28,7 @@ const FAR_BEHIND = 100_000;
 
 /** The server sends something every few seconds. A silence this long means a dead connection,
  *  even if the browser has not noticed: a pulled cable closes nothing. */
-const SILENCE = 15_000;
+const SILENCE = 9_000;
 
 /** We never wait longer than this before we try again. */
 const LONGEST_WAIT = 10_000;
