@@ -8,6 +8,7 @@ import socket
 import struct
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable
 
@@ -18,6 +19,7 @@ from websockets.exceptions import InvalidStatus
 import tickerkit as tk
 from tickerkit import door
 from tickerkit.page import asset
+from tickerkit.portal import portal
 
 Until = Callable[..., None]
 
@@ -85,15 +87,28 @@ def test_who_says_nothing_makes_room_for_who_asks(
         assert hear(good)[0]["symbol"] == hear(late)[0]["symbol"] == "AAPL"
 
 
+def test_a_crowd_that_comes_at_once_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """Though for a moment more knock than may: each has said what it wants."""
+    monkeypatch.setattr(door, "MOST_KNOCKING", 10)
+    server = tk.serve(None, port=0)
+    held = threading.Event()
+    portal.post(held.wait)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(handshake(server.port)) for _ in range(100)]
+        held.set()
+        until(lambda: server.stats["clients"] == len(crowd))
+
+
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
 def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those inside and those who knock are fewer than the files that may be opened."""
     monkeypatch.setattr(door, "_files_left", lambda: left)
     made = door.Door(1000, 2**20)
     assert 1 <= made.limit <= 1000
-    assert made.limit + made.most_knocking <= left
-    assert made.backlog >= 16
-    assert (made.limit == 1000) == (left >= 2000)
+    assert made.limit + made.most_knocking + made.backlog <= left
+    assert (made.limit == 1000) == (left == 100_000)
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")

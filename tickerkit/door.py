@@ -1,8 +1,9 @@
 """The door of a server: how many may be inside, how many may knock at once, how much each may say.
 
 Whatever a stranger opens costs a file descriptor, an idle TCP connection and half a handshake too,
-and a process that has none left can't even say no. So those who have not yet asked for anything
-make room, the oldest first, for those who come: one that asks promptly always gets its answer.
+and a process that has none left can't even say no. So those who have not asked for anything, or
+have their answer and linger, make room for those who come, the oldest first: one that asks promptly
+always gets its answer.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ except ImportError:  # Windows, which has no such limit
 __all__ = ["Door", "Guest"]
 
 MOST_KNOCKING = 256
+MOST_AT_ONCE = 1024
+PATIENCE_S = 0.1
 HEARD_BYTES = 2**20
 MOST_UNSENT = 4
 RESERVED = 64
@@ -58,17 +61,20 @@ class Door:
 
     Attributes:
         limit: how many websockets may be open.
+        most_knocking: how many others.
+        backlog: how many of these may come at the same moment.
         inside: those that are let in.
     """
 
     def __init__(self, limit: int, write_bytes: int) -> None:
         files = _files_left()
         self.most_knocking = min(MOST_KNOCKING, max(files // 8, 1))
-        self.limit = max(min(limit, files - self.most_knocking), 1)
-        self.backlog = min(1024, max(files // 4, 16))
+        self.backlog = min(MOST_AT_ONCE, max(files // 4, 1))
+        self.limit = max(min(limit, files - self.most_knocking - self.backlog), 1)
         self.write_bytes = write_bytes
         self.inside: set[Guest] = set()
         self._knocking: dict[Guest, None] = {}
+        self._clearing = False
 
     def guest(self, *args: Any, **options: Any) -> Guest:
         """Make a connection; for `create_connection` of websockets."""
@@ -77,12 +83,19 @@ class Door:
         return guest
 
     def knocked(self, guest: Guest) -> None:
-        """Take note of one that has opened a connection; the oldest too many is shown out."""
+        """Take note of one that has opened a connection."""
         self._knocking[guest] = None
-        if len(self._knocking) > self.most_knocking:
-            oldest = next(iter(self._knocking))
-            del self._knocking[oldest]
-            oldest.transport.abort()
+        if len(self._knocking) > self.most_knocking and not self._clearing:
+            # A crowd that comes at once must have a moment to say what it wants.
+            self._clearing = True
+            guest.loop.call_later(PATIENCE_S, self._clear)
+
+    def _clear(self) -> None:
+        self._clearing = False
+        idle = [each for each in self._knocking if each.request is None or each.response]
+        for guest in idle[: max(len(self._knocking) - self.most_knocking, 0)]:
+            del self._knocking[guest]
+            guest.transport.abort()
 
     def let_in(self, guest: Guest) -> bool:
         """Let one in, unless the house is full."""

@@ -1,0 +1,296 @@
+"""A server under a crowd: `python -m bench.crowd [stalled restart idle flat] [--help]`.
+
+stalled  how much later 900 clients get their ticks while 100 more read nothing, and what the
+         stalled cost in memory
+restart  how long 300 feeds need after their server was killed and started again
+idle     how long a good client waits to be let in beside 5,000 idle connections, or 1,000 half
+         handshakes
+flat     how the memory of a server and six feeds grows at ten times the usual rate
+
+The server runs in a process of its own, which this one talks to by lines of JSON. Latencies are
+from `publish` to the message in the client's process, by the clock that both share.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import os
+import re
+import resource
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+import tickerkit as tk
+
+HANDSHAKE = (
+    "GET /ticks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n"
+)
+SENT_AT = re.compile(rb'"price":([0-9.]+)')
+PAD = "x" * 200
+
+
+def rss_mb() -> float:
+    with open("/proc/self/statm") as statm:
+        return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+# --- the server's process ---------------------------------------------------------------------
+
+
+def serve(port: int) -> None:
+    """Do what the lines on stdin say, and answer each with one on stdout."""
+    server = tk.serve(None, port=port, max_clients=3000, stall_timeout=None, history=20_000)
+
+    def pace(every_s: float, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while (now := time.monotonic()) < end:
+            server.publish({"symbol": "A", "price": time.monotonic(), "note": PAD})
+            time.sleep(max(0.0, every_s - (time.monotonic() - now)))
+
+    def bulk(count: int) -> None:
+        for _ in range(count):
+            server.publish([{"symbol": "A", "price": 1.0, "note": PAD}] * 1000)
+            time.sleep(0.02)
+
+    def stats() -> dict[str, Any]:
+        unsent = [peer.guest.unsent for peer in list(server._peers)]
+        return {
+            "rss_mb": rss_mb(),
+            "unsent": unsent,
+            **{name: server.stats[name] for name in ("clients", "stalled", "ticks")},
+        }
+
+    does: dict[str, Callable[..., Any]] = {"pace": pace, "bulk": bulk, "stats": stats}
+    print(json.dumps(server.port), flush=True)
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        print(json.dumps(does[name](*arguments)), flush=True)
+    server.stop()
+
+
+class ServerProcess:
+    """A server in a process of its own."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.process = subprocess.Popen(
+            [sys.executable, "-m", "bench.crowd", "--serve", str(port)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self.port = self.answer()
+
+    def tell(self, *order: Any) -> None:
+        assert self.process.stdin is not None
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+
+    def answer(self) -> Any:
+        assert self.process.stdout is not None
+        return json.loads(self.process.stdout.readline())
+
+    def ask(self, *order: Any) -> Any:
+        self.tell(*order)
+        return self.answer()
+
+    def await_clients(self, count: int) -> None:
+        wait(lambda: self.ask("stats")["clients"] >= count)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.communicate()
+
+
+# --- the crowd --------------------------------------------------------------------------------
+
+
+class Listener(asyncio.Protocol):
+    """A client as cheap as can be, so that the server is measured and not the crowd."""
+
+    def __init__(self, port: int, latencies: list[float]) -> None:
+        self.port, self.latencies = port, latencies
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self.transport = transport
+        transport.write(HANDSHAKE.format(port=self.port).encode())
+
+    def data_received(self, data: bytes) -> None:
+        now = time.monotonic()
+        if data[0] == 0x89:  # a ping, which comes alone on a quiet line
+            self.transport.write(b"\x8a\x80\0\0\0\0" if data[1] == 0 else pong(data))
+        self.latencies += [now - float(sent) for sent in SENT_AT.findall(data)]
+
+
+def pong(ping: bytes) -> bytes:
+    size = ping[1] & 0x7F
+    return bytes([0x8A, 0x80 | size]) + b"\0\0\0\0" + ping[2 : 2 + size]
+
+
+async def listen(server: ServerProcess, clients: int, seconds: float) -> list[float]:
+    """Return the latencies of so many clients, in seconds."""
+    loop, latencies = asyncio.get_running_loop(), list[float]()
+    transports = []
+    for _ in range(clients):
+        transport, _ = await loop.create_connection(
+            lambda: Listener(server.port, latencies), "127.0.0.1", server.port
+        )
+        transports.append(transport)
+    await loop.run_in_executor(None, server.await_clients, clients)
+    server.tell("pace", 0.1, seconds)
+    await loop.run_in_executor(None, server.answer)
+    await asyncio.sleep(0.5)
+    for transport in transports:
+        transport.abort()
+    await asyncio.sleep(0.5)
+    return latencies
+
+
+def connected(port: int, said: str = "") -> socket.socket:
+    sock = socket.socket()
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(("127.0.0.1", port))
+    sock.sendall(said.encode())
+    return sock
+
+
+# --- what is measured -------------------------------------------------------------------------
+
+
+def stalled(seconds: float) -> None:
+    server = ServerProcess()
+
+    def row(name: str, latencies: list[float]) -> float:
+        p50, p99 = np.percentile(np.array(latencies) * 1000, [50, 99])
+        print(f"{name:<28} p50 {p50:7.1f} ms   p99 {p99:7.1f} ms   {len(latencies):,} messages")
+        return float(p99)
+
+    asyncio.run(listen(server, 900, 2))
+    alone = row("900 clients", asyncio.run(listen(server, 900, seconds)))
+    server.ask("bulk", 25)  # its own memory for the history is in what was before
+    before = server.ask("stats")
+    crowd = [connected(server.port, HANDSHAKE.format(port=server.port)) for _ in range(100)]
+    while (now := server.ask("stats"))["stalled"] < 100:
+        server.ask("bulk", 5)
+    cost = (now["rss_mb"] - before["rss_mb"]) / 100
+    print(f"100 stalled: {cost:.2f} MB each in the server, at most {max(now['unsent']):,} B unsent")
+    beside = row("900 clients beside 100 stalled", asyncio.run(listen(server, 900, seconds)))
+    again = row("900 clients, those gone", gone(server, crowd, seconds))
+    print(f"p99 beside stalled / without: {beside / alone:.2f}, {beside / again:.2f}")
+    server.kill()
+
+
+def gone(server: ServerProcess, crowd: list[socket.socket], seconds: float) -> list[float]:
+    for sock in crowd:
+        sock.close()
+    return asyncio.run(listen(server, 900, seconds))
+
+
+def restart(_: float) -> None:
+    server = ServerProcess()
+    feeds = [tk.connect(f"ws://127.0.0.1:{server.port}") for _ in range(300)]
+    server.ask("bulk", 3)
+    wait(lambda: all(feed.log.last_seq == 3000 for feed in feeds))
+    for round_ in range(5):
+        server.kill()
+        wait(lambda: all(feed.status == "reconnecting" for feed in feeds))
+        had = [len(feed.log.runs) for feed in feeds]
+        server = ServerProcess(server.port)
+        began = time.monotonic()
+        server.ask("bulk", 3)
+        wait(lambda had=had: all(len(f.log.runs) > n for f, n in zip(feeds, had, strict=True)))
+        wait(lambda: all(feed.log.last_seq == 3000 for feed in feeds))
+        print(f"300 feeds caught up {time.monotonic() - began:.1f} s after restart {round_ + 1}")
+    tk.stop_all()
+    server.kill()
+
+
+def idle(_: float) -> None:
+    for count, said, name in (
+        (0, "", "nobody else"),
+        (5000, "", "5,000 idle connections"),
+        (1000, "GET / HTTP/1.1\r\nHost: 127", "1,000 half handshakes"),
+    ):
+        server = ServerProcess()
+        crowd = []
+        waits = []
+        for number in range(max(count, 100)):
+            if count:
+                crowd.append(connected(server.port, said))
+            if number % max(count // 100, 1) == 0:
+                began = time.monotonic()
+                with connected(server.port, HANDSHAKE.format(port=server.port)) as good:
+                    assert good.recv(12) == b"HTTP/1.1 101"
+                waits.append((time.monotonic() - began) * 1000)
+        p50, p99 = np.percentile(waits, [50, 99])
+        print(
+            f"beside {name:<24} let in after p50 {p50:.1f}, p99 {p99:.1f}, most {max(waits):.1f} ms"
+        )
+        for sock in crowd:
+            sock.close()
+        server.kill()
+
+
+def flat(seconds: float) -> None:
+    symbols = [f"SYM{number}" for number in range(10)]
+    server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=100_000)
+    wanted: list[list[str] | None] = [None] * 5 + [symbols[:2]]
+    feeds = [tk.connect(server, symbols=each, keep=100_000) for each in wanted]
+    began, times, sizes = time.monotonic(), [], []
+    while (passed := time.monotonic() - began) < seconds:
+        time.sleep(5)
+        for feed in feeds:
+            feed.frame().tail()
+        times.append(passed / 60)
+        sizes.append(rss_mb())
+    half = len(times) // 2
+    slope = np.polyfit(times[half:], sizes[half:], 1)[0]
+    print(
+        f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s:"
+        f" {sizes[half]:.1f} MB after half of it, {sizes[-1]:.1f} MB at the end,"
+        f" slope {slope:+.3f} MB/min; gaps {sum(len(feed.gaps) for feed in feeds)}"
+    )
+    tk.stop_all()
+
+
+def wait(condition: Callable[[], bool], timeout_s: float = 120) -> None:
+    end = time.monotonic() + timeout_s
+    while not condition():
+        if time.monotonic() > end:
+            raise TimeoutError("the crowd did not get there")
+        time.sleep(0.02)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        prog="python -m bench.crowd",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    cases = {"stalled": stalled, "restart": restart, "idle": idle, "flat": flat}
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="the first three by default")
+    parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
+    parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
+    given = parser.parse_args()
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    if given.serve is not None:
+        serve(given.serve)
+        return
+    print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
+    for name in given.cases or list(cases)[:3]:
+        print(f"\n{name}")
+        cases[name](given.seconds)
+
+
+if __name__ == "__main__":
+    main()
