@@ -156,6 +156,25 @@ def test_leaving_cancels_what_still_runs(portal: Portal) -> None:
     portal.enter()
 
 
+def test_what_was_asked_for_before_leaving_begins(portal: Portal) -> None:
+    """A coroutine that the loop had no time for yet runs up to where it waits, and cleans up."""
+    busy, held, cleaned = threading.Event(), threading.Event(), threading.Event()
+
+    async def linger() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    portal.post(lambda: (busy.set(), held.wait()))
+    assert busy.wait(5)
+    portal.post(lambda: asyncio.ensure_future(linger()))
+    threading.Timer(0.1, held.set).start()
+    portal.leave()
+    assert cleaned.is_set()
+    portal.enter()
+
+
 def test_thread_does_not_keep_the_process_alive(portal: Portal) -> None:
     """The thread is a daemon, so that a kernel and a script can exit."""
     assert portal.call(current_thread).daemon

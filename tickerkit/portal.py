@@ -132,6 +132,9 @@ class Portal:
             try:
                 loop.run_forever()
             finally:
+                # What was asked for just before the end begins, and can tidy up: an interrupted
+                # `call` does not wait for it.
+                loop.run_until_complete(asyncio.sleep(0))
                 tasks = asyncio.all_tasks(loop)
                 for task in tasks:
                     task.cancel()
