@@ -228,15 +228,21 @@ def test_charts_drawn_anew_leave_nothing_behind(feed: tk.Feed) -> None:
 def test_a_run_of_the_same_cell_draws_into_the_same_figure(
     server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The figure is the same object again, with the lines drawn once; other cells have others."""
-    server.publish([tick("AAPL", 1, 0), tick("AAPL", 2, 1)])
-    feed.wait(2)
+    """The same object again, with lines and gaps drawn once; other cells have others."""
+    server.publish(tick("AAPL", 1, 0))
+    feed.wait(1)
+    feed._held.gaps.add(Gap("an epoch", 2, 9, "test"))
+    server.publish(tick("AAPL", 2, 1))
+    feed.wait(1)
     monkeypatch.setattr(cells, "_current", lambda: ("cell", "run 1"))
     figure = feed.chart()
-    until(lambda: lines(figure) == {"AAPL": [1, 2]})
+    until(lambda: len(figure.layout.shapes) == 1)
     monkeypatch.setattr(cells, "_current", lambda: ("cell", "run 2"))
     assert feed.chart() is figure
-    until(lambda: lines(figure) == {"AAPL": [1, 2]})
+    until(lambda: len(lines(figure).get("AAPL", [])) == 3)
+    figure.end()
+    assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2], equal_nan=True)
+    assert len(figure.layout.shapes) == 1
     monkeypatch.setattr(cells, "_current", lambda: ("another cell", "run 3"))
     assert feed.chart() is not figure
 

@@ -109,8 +109,8 @@ def draw(
         }
         | UNZOOMED,
         xaxis={"anchor": "y"} | UNZOOMED,
-        shapes=[],
     )
+    figure.layout.shapes = ()  # an update with none would leave those that are there
     view = (
         _Lines(feed, figure, symbols, percent=percent)
         if lines
