@@ -9,7 +9,9 @@ from collections.abc import Callable, Iterator
 
 import pandas as pd
 import pytest
+from conftest import Kernel
 
+import tickerkit as tk
 from tickerkit.callbacks import Callback
 from tickerkit.log import TickLog
 from tickerkit.ticks import read_ticks
@@ -219,3 +221,35 @@ def test_an_endless_error_is_not_endless_in_the_repr(
     assert len(repr(callback)) < 500
     assert "\n" not in repr(callback)
     assert sys.getsizeof(callback.faults.last) < 1000
+
+
+def test_one_that_replaces_another_misses_nothing(
+    kernel: Kernel, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What comes between the end of the one and the start of the other is for the other."""
+    seen: list[float] = []
+    with tk.serve(port=0) as server, tk.connect(server.url) as feed:
+
+        def stop_late(callback: Callback) -> None:
+            stop(callback)
+            server.publish({"symbol": "A", "price": 2})
+            feed.wait(1)
+
+        kernel.run("cell")
+        feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+        server.publish({"symbol": "A", "price": 1})
+        feed.wait(1)
+        kernel.run("cell")
+        with monkeypatch.context() as patch:
+            stop = Callback.stop
+            patch.setattr(Callback, "stop", stop_late)
+            second = feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+        until(lambda: seen == [1, 2])
+        second.stop()
+        server.publish({"symbol": "A", "price": 3})
+        feed.wait(1)
+        kernel.run("cell")
+        feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+        server.publish({"symbol": "A", "price": 4})
+        until(lambda: len(seen) == 3)
+    assert seen == [1, 2, 4], "one that the user has stopped is not replaced"
