@@ -103,7 +103,7 @@ class ServerProcess:
         return self.answer()
 
     def await_clients(self, count: int) -> None:
-        wait(lambda: self.ask("stats")["clients"] >= count)
+        wait(lambda: self.ask("stats")["clients"] >= count, 20)
 
     def kill(self) -> None:
         self.process.kill()
@@ -266,7 +266,7 @@ def wait(condition: Callable[[], bool], timeout_s: float = 120) -> None:
     end = time.monotonic() + timeout_s
     while not condition():
         if time.monotonic() > end:
-            raise TimeoutError("the crowd did not get there")
+            raise TimeoutError(f"the crowd did not get there: {condition()}")
         time.sleep(0.02)
 
 

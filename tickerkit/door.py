@@ -8,6 +8,7 @@ always gets its answer.
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import Iterable
 from typing import Any
@@ -23,7 +24,9 @@ __all__ = ["Door", "Guest"]
 
 MOST_KNOCKING = 256
 MOST_AT_ONCE = 1024
-PATIENCE_S = 0.1
+# A loop that has much to do may need several turns to read what a new connection says.
+ROUND_S = 0.1
+ROUNDS = 5
 HEARD_BYTES = 2**20
 MOST_UNSENT = 4
 RESERVED = 64
@@ -34,6 +37,7 @@ class Guest(AttentiveServer):
 
     door: Door
     heard = 0
+    rounds = 0
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -85,17 +89,27 @@ class Door:
     def knocked(self, guest: Guest) -> None:
         """Take note of one that has opened a connection."""
         self._knocking[guest] = None
-        if len(self._knocking) > self.most_knocking and not self._clearing:
-            # A crowd that comes at once must have a moment to say what it wants.
+        if len(self._knocking) > self.most_knocking + self.backlog:
+            self._show_out([next(iter(self._knocking))])
+        elif len(self._knocking) > self.most_knocking and not self._clearing:
             self._clearing = True
-            guest.loop.call_later(PATIENCE_S, self._clear)
+            guest.loop.call_later(ROUND_S, self._clear, guest.loop)
 
-    def _clear(self) -> None:
-        self._clearing = False
+    def _clear(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Show the oldest out, but none that had no moment yet to say what it wants."""
         idle = [each for each in self._knocking if each.request is None or each.response]
-        for guest in idle[: max(len(self._knocking) - self.most_knocking, 0)]:
+        for guest in idle:
+            guest.rounds += 1
+        late = [guest for guest in idle if guest.rounds >= ROUNDS]
+        self._show_out(late[: max(len(self._knocking) - self.most_knocking, 0)])
+        self._clearing = len(self._knocking) > self.most_knocking
+        if self._clearing:
+            loop.call_later(ROUND_S, self._clear, loop)
+
+    def _show_out(self, guests: list[Guest]) -> None:
+        for guest in guests:
             del self._knocking[guest]
-            guest.transport.abort()
+        self.cut(guests)
 
     def let_in(self, guest: Guest) -> bool:
         """Let one in, unless the house is full."""
