@@ -15,6 +15,9 @@ COLOURS = {
     "failed": "#e5534b",
 }
 
+# JupyterLab has MathJax make a formula of what stands between dollars in HTML that it shows.
+NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
+
 
 def escape(text: object) -> str:
     """Return text as it may stand in HTML: everything that came over a wire is data."""
@@ -46,7 +49,7 @@ def card(
     )
     colour = COLOURS.get(status.split()[0] if status else "", "#6e7781")
     return (
-        '<div style="border-left:4px solid '
+        f'<div class="{NO_FORMULAS}" style="border-left:4px solid '
         f'{colour};padding:.2em 0 .2em .9em;margin:.3em 0"><b>{escape(title)}</b> '
         f'<span style="color:{colour}">● {escape(status)}</span>'
         f'<table style="margin:.2em 0 0">{rows}</table></div>'
