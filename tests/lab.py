@@ -183,6 +183,14 @@ def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
 
 
 @contextlib.contextmanager
+def jupyter_server(folder: Path, token: str) -> Iterator[str]:
+    """Start a Jupyter server that is reached from elsewhere, by its token; give its address."""
+    options = [*_jupyter(folder, token), "--ServerApp.allow_remote_access=True"]
+    with _served("jupyter_server", options, folder / "none", folder) as url:
+        yield url
+
+
+@contextlib.contextmanager
 def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
     """Start Voila on a copy of `notebook` in `folder`; open it, and wait for a figure."""
     options = [notebook.name, "--show_tracebacks=True"]
@@ -194,11 +202,11 @@ def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
         yield host
 
 
-def _jupyter(folder: Path) -> list[str]:
+def _jupyter(folder: Path, token: str = "") -> list[str]:
     """Return the options that Jupyter's own servers take."""
     options = [
         "--ServerApp.port_retries=0",
-        "--IdentityProvider.token=",
+        f"--IdentityProvider.token={token}",
         f"--ServerApp.root_dir={folder}",
     ]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
