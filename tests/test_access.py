@@ -9,7 +9,7 @@ import pytest
 from websockets.datastructures import Headers
 
 from tickerkit import access
-from tickerkit.access import Access, is_loopback
+from tickerkit.access import Access, is_loopback, must_be_sendable
 
 PAGE = "http://127.0.0.1:8000/"
 LOCAL_HOSTS = ["localhost", "localhost:8000", "127.0.0.1:8000", "127.0.0.1", "[::1]", "[::1]:99"]
@@ -221,10 +221,13 @@ def test_a_token_that_can_not_be_sent_is_refused(token: str) -> None:
 
 
 def test_a_token_is_text() -> None:
-    """A number is not taken for True."""
+    """A number is not taken for True, and bytes are not said."""
     for number in (0, 1, 12345):
         with pytest.raises(TypeError, match="must be text"):
             Access("0.0.0.0", token=number)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="must be text") as caught:
+        must_be_sendable(b"sesame")
+    assert "sesame" not in str(caught.value)
 
 
 def test_a_token_that_was_made_stays_when_the_cell_is_run_again() -> None:

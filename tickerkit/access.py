@@ -38,8 +38,10 @@ def is_loopback(host: str) -> bool:
         return host.lower() == "localhost"
 
 
-def must_be_sendable(token: str) -> None:
+def must_be_sendable(token: object) -> None:
     """Refuse a token that no header can carry, without saying it."""
+    if not isinstance(token, str):
+        raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
     try:
         token.encode("latin-1")
     except UnicodeEncodeError:
@@ -79,10 +81,8 @@ class Access:
     ) -> None:
         self.loopback = is_loopback(host)
         self.bound = host.lower()
-        if isinstance(token, str):
+        if token is not None and not isinstance(token, bool):
             must_be_sendable(token)
-        elif token is not None and not isinstance(token, bool):
-            raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
         # An empty one, of an environment variable that is not set, must not open a server.
         self.made = token is True or (not token and token is not False and not self.loopback)
         given = token if isinstance(token, str) else None
