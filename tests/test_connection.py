@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import json
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +27,7 @@ from tickerkit.protocol import Client, Event, PlainClient, Received
 
 Until = Callable[..., None]
 
+PAINTED = "sorry \x1b[31m\x1b]0;title\x07\x00\x08\x9b1m\u202e\r\n\u2028and more"
 TICK = '{"symbol": "AAPL", "price": 187.25}'
 
 
@@ -385,6 +388,54 @@ def test_the_first_retry_is_made_at_once(connect: Connect, until: Until) -> None
         until(lambda price=price: made.connection.reconnects == price + 1)
         assert time.monotonic() - began < 2
     assert made.connection.reconnects == 5
+
+
+def closing(peer: ServerConnection) -> None:
+    """Close with a reason that would paint a terminal."""
+    peer.close(1011, PAINTED)
+
+
+def complaining(peer: ServerConnection) -> None:
+    """Say that something is wrong, in such words."""
+    peer.send(json.dumps({"type": "error", "code": "x", "message": PAINTED, "hint": PAINTED}))
+    peer.recv()
+
+
+def ticking(peer: ServerConnection) -> None:
+    """Send a tick that is none, with such words for its price."""
+    peer.send(json.dumps({"symbol": "A", "price": PAINTED}))
+    peer.recv()
+
+
+V1 = {"subprotocols": ["tickerkit.v1"]}
+HOSTILE: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "a close": lambda: plain_server(closing),
+    "a close of v1": lambda: plain_server(closing, **V1),
+    "an error of v1": lambda: plain_server(complaining, **V1),
+    "a tick": lambda: plain_server(ticking),
+    "a body": lambda: refusing(403, PAINTED),
+    "a reason phrase": lambda: raw_server(f"HTTP/1.1 403 {PAINTED}\r\n\r\n".encode()),
+    "a header": lambda: raw_server(f"HTTP/1.1 101 OK\r\n{PAINTED}: 1\r\n\r\n".encode()),
+    "an Upgrade": lambda: raw_server(f"HTTP/1.1 101 OK\r\nUpgrade: {PAINTED}\r\n\r\n".encode()),
+    "no HTTP": lambda: raw_server(f"{PAINTED}\r\n".encode()),
+}
+
+
+@pytest.mark.parametrize("way", HOSTILE)
+def test_what_a_peer_says_comes_without_control_characters(
+    way: str, caplog: pytest.LogCaptureFixture, until: Until
+) -> None:
+    """Nothing that it chooses the words of paints a terminal, or begins a line in a log."""
+    caplog.set_level(logging.DEBUG, "tickerkit")
+    with HOSTILE[way]() as url, tk.connect(url) as feed:
+        until(lambda: feed.stats["last_error"] or "trying again" in feed.doing)
+        failure = feed._connection.failure
+        told = [feed.doing, feed.stats["last_error"], repr(feed), str(failure)]
+    for record in caplog.records:
+        if record.name.startswith("tickerkit"):
+            told += [record.getMessage(), *logging.Formatter().format(record).split("\n")]
+    assert [text for text in told if not text.isprintable()] == []
+    assert any("title" in text for text in told)
 
 
 def test_nonsense_from_a_plain_peer_is_handed_on(connect: Connect, until: Until) -> None:
