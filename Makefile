@@ -19,7 +19,7 @@ PLOTLYS = 6.0.0 6.* 7.0.0
 FIGURES = tests/test_figure.py tests/test_browser_figure.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
-.PHONY: help lab test test-plotlys soak bench-browser lint clean
+.PHONY: help lab test test-plotlys soak bench-browser bench-crowd bench-kernel lint clean
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
@@ -27,6 +27,8 @@ help:
 	@echo "make test-plotlys  those of live figures with older versions of plotly"
 	@echo "make soak    the tests that take minutes"
 	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
+	@echo "make bench-crowd    a server under a crowd   ARGS=\"stalled\" or restart, idle, flat"
+	@echo "make bench-kernel   how soon a kernel is interrupted, restarted, ended"
 	@echo "make lint    ruff and mypy"
 	@echo "make clean   remove what these have made, the folder $(VENV) included"
 
@@ -50,6 +52,12 @@ soak: $(VENV)/.soak
 # In a folder of its own: its libraries are many, and no test may come to need them.
 bench-browser: .venv-bench/.bench
 	@.venv-bench/bin/python -m bench.browser $(ARGS)
+
+bench-crowd: $(VENV)/.test
+	@$(BIN)/python -m bench.crowd $(ARGS)
+
+bench-kernel: $(VENV)/.test
+	@$(BIN)/python -m bench.kernel $(ARGS)
 
 lint: $(VENV)/.lint
 	@$(BIN)/ruff check

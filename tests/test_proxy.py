@@ -8,6 +8,7 @@ import threading
 from collections.abc import Callable, Iterator
 
 import pytest
+from conftest import Kernel
 from peers import LOCAL, free_port
 
 import tickerkit as tk
@@ -232,3 +233,14 @@ def test_it_has_a_life_like_the_others(echo: Echo) -> None:
     with pytest.raises(tk.TickerkitError, match="make a new one"):
         proxy.start()
     assert tk.status().empty
+
+
+def test_running_its_cell_again_replaces_it(echo: Echo, kernel: Kernel) -> None:
+    """On the same port, so that who uses it finds it again."""
+    kernel.run("cell")
+    first = FaultProxy(echo.url).start()
+    kernel.run("cell")
+    second = FaultProxy(echo.url).start()
+    assert (first.status, second.status) == ("stopped", "listening")
+    assert second.port == first.port
+    assert len(tk.status()) == 1

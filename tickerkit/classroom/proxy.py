@@ -15,6 +15,7 @@ from typing import Literal, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 from tickerkit.cards import card
+from tickerkit.cells import slot
 from tickerkit.errors import Stopped
 from tickerkit.portal import portal
 from tickerkit.registry import register, unregister
@@ -144,9 +145,14 @@ class FaultProxy:
     # --- its life -----------------------------------------------------------------------------
 
     def start(self) -> FaultProxy:
-        """Listen; `with` does it."""
+        """Listen; `with` does it. A run of the same cell replaces the proxy, on the same port."""
         if self._server is not None:
             raise Stopped("proxy", "make a new one")
+        cell = slot("proxy", *self._target)
+        last: FaultProxy | None = cell.last()
+        if last is not None and last.status != "stopped":
+            self.port = self.port or last.port
+            last.stop()
         portal.enter()
         try:
             portal.call(self._open)
@@ -155,6 +161,7 @@ class FaultProxy:
             raise
         self._stopped = False
         register(self)
+        cell.fill(self)
         return self
 
     def forget(self) -> None:
