@@ -406,6 +406,29 @@ def test_a_gap_without_an_end_is_told_once_though_the_wire_is_cut_right_after() 
     assert wire.gaps()[2:] == [("new", 31, None)]
 
 
+def test_several_gaps_without_an_end_are_told_once_each() -> None:
+    """Who was only greeted in the next epoch when that went, too, comes back to the same holes."""
+    log = epochs(1, 1)
+    wire = Wire(log)
+    wire.run()
+    for epoch in ("b", "c"):
+        log.append(read_ticks({"s": "B", "p": 1}), received=0, epoch=epoch)
+    wire.run(2)
+    log.append(read_ticks({"s": "B", "p": 1}), received=0, epoch="d")
+    wire.run(1)
+    for _ in range(2):
+        assert wire.gaps() == [("a", 2, None), ("c", 1, None)]
+        wire.cut()
+        wire.run(2)
+    wire.run()
+    assert (wire.client.epoch, wire.client.seq) == ("d", 1)
+    wire.serve(epochs(9, 1))
+    wire.run()
+    wire.serve(log)
+    wire.run()
+    assert wire.gaps()[2:] == [("d", 2, None), ("a", 2, None)]
+
+
 def test_who_stays_ahead_of_the_server_is_told_once() -> None:
     """Coming back to a server that lags still, a client does not count the same ticks again."""
     wire = Wire(filled(10))

@@ -252,6 +252,8 @@ class Columns(Listener):
         if self.wire.replies and self.client.epoch is None:
             self.terms = [(self.start(), self.symbols)]
         before = self.position
+        if before is not None and before > self.world.end:
+            self.ahead.add(before[0])
         if not self.wire.step():
             return False
         self.handle(before)
@@ -285,7 +287,6 @@ class Columns(Listener):
         if position > self.world.end and stop == after:
             # What the server may number anew, though the client has ticks of these numbers.
             assert gap.start == (self.world.end[1] if self.world.held else 0) + 1
-            self.ahead.add(epoch)
         elif epoch not in self.ahead:
             assert gap.start == after + 1 or (self.symbols is not None and gap.start > after)
             assert not any(e == epoch and gap.start <= b and a <= stop for e, a, b in self.gaps)
@@ -302,8 +303,9 @@ class Columns(Listener):
             if self.position[0] == self.open[0]:
                 return
             gone = self.world.between(self.open, (self.position[0], 0))
-            assert gone.isdisjoint(self.world.held)
-            self.told |= gone
+            held = gone.intersection(self.world.held)
+            assert not any(self.owed(place) for place in held)
+            self.told |= gone - held
             self.open = None
 
     def repeat(self) -> None:
@@ -350,7 +352,6 @@ class Objects(Listener):
     def __init__(self, world: World, symbols: Symbols, history: int | None) -> None:
         self.client = PlainClient(symbols)
         super().__init__(world, symbols, Wire(world.log, client=self.client))
-        self.after_open_gap = False
 
     def connect(self) -> None:
         session = self.wire.connect()
@@ -375,7 +376,6 @@ class Objects(Listener):
             place = places[int(tick["price"])]
             assert (place[1], self.world.ticks[place].note) == (tick["seq"], tick.get("note"))
             self.take(place, tick["symbol"], tick["price"])
-        self.after_open_gap = False
         return True
 
     def hear_of(self, start: int, stop: int | None) -> None:
@@ -390,9 +390,7 @@ class Objects(Listener):
             if max(self.terms[0][0], self.last) < place < self.world.oldest
         }
         assert gone
-        assert self.after_open_gap or not gone <= self.told
         self.told |= gone
-        self.after_open_gap = stop is None
 
     def filter(self, symbols: Symbols) -> None:
         """Ask for other symbols, from the end on: what was skipped before is not told."""

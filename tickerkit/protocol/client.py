@@ -84,7 +84,9 @@ class Client:
         self._stream_epoch: str | None = None
         self._words: dict[str, list[str]] = {}
         self._replies: list[bytes] = []
-        self._gap: Gap | None = None
+        self._gap = Gap("", 0, 0, "")
+        # Epochs that were told to go no further while the position is the same.
+        self._dead: set[str] = set()
 
     def connected(self) -> list[Event]:
         self._stream_epoch = None
@@ -134,22 +136,23 @@ class Client:
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
 
     def _was_told(self, gap: Gap) -> bool:
-        """Whether the last gap told of this already, as when a wire is cut right after one."""
+        """Whether this was told before, as when a wire is cut right after a gap."""
+        if gap.stop is None:
+            told = gap.epoch in self._dead
+            self._dead.add(gap.epoch)
+            return told
         last = self._gap
-        if last is not None and last.epoch == gap.epoch:
-            if gap.stop is None or last.stop is None:
-                told = gap.stop == last.stop
-            else:
-                told = last.start <= gap.start and gap.stop <= last.stop
-            if told:
-                return True
+        within = last.start <= gap.start and gap.stop <= (last.stop or 0)
+        if last.epoch == gap.epoch and within:
+            return True
         self._gap = gap
         return False
 
     def _advance(self, seq: int) -> None:
-        if self.epoch != self._stream_epoch:
-            self.epoch, self.seq = self._stream_epoch, seq
-        self.seq = max(self.seq, seq)
+        if self.epoch == self._stream_epoch and seq <= self.seq:
+            return
+        self.epoch, self.seq = self._stream_epoch, seq
+        self._dead.clear()
 
     def _ticks(self, message: Ticks) -> Received:
         assert self._stream_epoch is not None
