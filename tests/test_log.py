@@ -176,7 +176,6 @@ def test_frames_of_one_state_share_one_whole() -> None:
         log.frame()
         more(log, 10)
     assert len(log.state.frames) == 1
-    assert rows_module._whole(log.state, log.words) is rows_module._whole(log.state, log.words)
     log.append(ticks(0, 1, "B"), received=0)
     log.frame()
     assert len(log.state.frames) == 2
@@ -264,13 +263,61 @@ def test_frames_of_let_go_arrays_do_not_write_to_each_other() -> None:
     copies = [frame.copy(deep=True) for frame in frames]
     more(log, 5000)
     gc.collect()
-    assert log.rows().state.frames.keys().isdisjoint({0})
+    assert not log.state.frames
     while frames:
         frame = frames.pop(len(frames) // 2)
         copies.pop(len(copies) // 2)
         write_everywhere(frame)
         for one, copy in zip(frames, copies, strict=True):
             pd.testing.assert_frame_equal(one, copy)
+
+
+def assert_apart(log: TickLog, frames: list[pd.DataFrame]) -> None:
+    """Check that frames do not write to each other, once the log has let their arrays go."""
+    more(log, 5000)
+    copies = [frame.copy(deep=True) for frame in frames]
+    while frames:
+        frame = frames.pop(0)
+        copies.pop(0)
+        gc.collect()
+        write_everywhere(frame)
+        for one, copy in zip(frames, copies, strict=True):
+            pd.testing.assert_frame_equal(one, copy)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_frame_of_rows_read_before_newer_frames_stays_apart(first: bool) -> None:
+    """Rows may be made a frame long after others, with more words, were made over their arrays."""
+    log = filled(60)
+    rows = log.rows()
+    frames = []
+    for symbol in "BCD":
+        log.append(ticks(log.next, 1, symbol), received=0)
+        frames.append(log.frame())
+    frames.insert(0 if first else 3, rows.frame())
+    del rows
+    assert_apart(log, frames)
+
+
+@pytest.mark.parametrize("column", ["seq", "symbol", "price", "epoch"])
+def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    """Ticks with a new symbol, and a frame of them, may come at any moment of building another."""
+    log = filled(50)
+    build = rows_module._column
+    frames: list[pd.DataFrame] = []
+
+    def interrupted(name: str, *others: Any) -> Any:
+        built = build(name, *others)
+        if name == column and log.next == 50:
+            log.append(ticks(50, 1, "B"), received=0)
+            frames.append(log.frame())
+        return built
+
+    monkeypatch.setattr(rows_module, "_column", interrupted)
+    frames.append(log.frame())
+    frames.append(log.frame())
+    assert [len(frame) for frame in frames] == [51, 50, 51]
+    assert_apart(log, frames)
 
 
 def test_rows_keep_their_frames_safe() -> None:

@@ -78,7 +78,7 @@ class TickLog:
             for name in FIXED
         }
         arrays["price"], arrays["size"] = np.empty(size), np.empty(size)
-        self.state = State(arrays, 0, 0, 0, 0, {})
+        self.state = State(arrays, 0, 0, 0, 0, {}, {})
 
     def __repr__(self) -> str:
         return f"<TickLog {len(self):,} ticks of at most {self.keep:,}, epoch {self.epoch}>"
@@ -139,7 +139,7 @@ class TickLog:
             hook()
 
     def _append(self, batch: Batch, received: int, seq: npt.NDArray[np.int64]) -> None:
-        old, base, first, next_row, version, frames = self._with_room(batch.count)
+        old, base, first, next_row, version, frames, claims = self._with_room(batch.count)
         at, stop = next_row - base, next_row - base + batch.count
         arrays = dict(old)
         words_before = sum(len(each.words) for each in self.words.values())
@@ -158,7 +158,7 @@ class TickLog:
                 known = len(self.words[name].words)
                 codes = self._codes(name, self._as_text(column_), next_row)
                 grown = len(self.words[name].words)
-                shown = any(each.arrays.get(name) is arrays[name] for each in list(frames.values()))
+                shown = any(each.get(name) is arrays[name] for each in list(claims.values()))
                 # A frame with more words needs codes of its own: pandas would not know that it
                 # shares them with the frame before.
                 if arrays[name].dtype != code_dtype(grown) or (grown > known and shown):
@@ -172,7 +172,8 @@ class TickLog:
         if words != words_before or len(arrays) != len(old):
             version += 1
         end = next_row + batch.count
-        self.state = State(arrays, base, max(first, end - self.keep), end, version, frames)
+        start = max(first, end - self.keep)
+        self.state = State(arrays, base, start, end, version, frames, claims)
 
     def _new_column(self, name: str, column: Column, size: int) -> Array:
         if isinstance(column, Text):
@@ -232,7 +233,7 @@ class TickLog:
 
         Also where too many frames are kept for these arrays.
         """
-        arrays, base, first, next_row, version, frames = self.state
+        arrays, base, first, next_row, version, frames, _ = self.state
         size = len(arrays["seq"])
         if next_row - base + count <= size and len(frames) < MOST_FRAMES:
             return self.state
@@ -246,7 +247,7 @@ class TickLog:
             new[:held] = old[keep_from - base : next_row - base]
         while len(self.runs) > 1 and self.runs[1].start <= keep_from:
             self.runs = self.runs[1:]
-        return State(fresh, keep_from, keep_from, next_row, version, {})
+        return State(fresh, keep_from, keep_from, next_row, version, {}, {})
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Have `hook` called after each append, in the writer's thread; it must not block.

@@ -31,10 +31,15 @@ class Whole(NamedTuple):
 
     arrays: dict[str, Array]
     frame: pd.DataFrame
+    version: int
 
 
 class State(NamedTuple):
-    """What readers see: the rows `first` to `next`, of which row `base` stands at index 0."""
+    """What readers see: the rows `first` to `next`, of which row `base` stands at index 0.
+
+    The frames are those built over these arrays, in order; `claims` tells by version of which
+    arrays one is built or being built, whose words must not become more from then on.
+    """
 
     arrays: dict[str, Array]
     base: int
@@ -42,6 +47,7 @@ class State(NamedTuple):
     next: int
     version: int
     frames: dict[int, Whole]
+    claims: dict[int, dict[str, Array]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,35 +95,37 @@ class Rows:
 def _whole(state: State, words: dict[str, Words]) -> pd.DataFrame:
     """Return the frame over all of the arrays, of which every frame is a slice.
 
-    Built by the first who asks; `setdefault` lets one win where two threads ask at once. It is
-    kept until the arrays are let go, since pandas copies on write only while another frame
+    It is kept until the arrays are let go, since pandas copies on write only while another frame
     shows the same memory. From then on the slices hold the arrays, and write to them if alone.
+
+    Threads may ask at once, also for an older state. `setdefault` lets one of them come next; the
+    others then build on what it has made, so that pandas knows of every two that share an array.
     """
-    whole = state.frames.get(state.version)
-    if whole is None:
-        # What an earlier frame shows already is taken from there: pandas then knows of both.
-        earlier = next(reversed(list(state.frames.values())), None)
-        index = None if earlier is None else earlier.frame.index
+    state.claims.setdefault(state.version, state.arrays)
+    while True:
+        earlier = list(state.frames.values())
+        for whole in reversed(earlier):
+            if whole.version == state.version:
+                return whole.frame
+        index = earlier[-1].frame.index if earlier else None
         columns = {
             name: _column(name, array, words.get(name), earlier)
             for name, array in state.arrays.items()
         }
-        built = Whole(state.arrays, pd.DataFrame(columns, index=index, copy=False))
-        whole = state.frames.setdefault(state.version, built)
-    return whole.frame
+        frame = pd.DataFrame(columns, index=index, copy=False)
+        built = Whole(state.arrays, frame, state.version)
+        if state.frames.setdefault(len(earlier), built) is built:
+            return frame
 
 
-def _column(name: str, array: Array, words: Words | None, earlier: Whole | None) -> Any:
+def _column(name: str, array: Array, words: Words | None, earlier: list[Whole]) -> Any:
     """Return a column as pandas wants it, over the same memory."""
-    same = earlier.frame[name] if earlier and earlier.arrays.get(name) is array else None
+    for whole in reversed(earlier):
+        if whole.arrays.get(name) is array:
+            return whole.frame[name]
     if words is None:
-        if same is not None:
-            return same
         return pd.array(array, dtype=UTC_NS, copy=False) if name in TIMES else array
     # Only as many words as the codes' type is for: more came while this was being built.
     limit = next(n for n in (126, 32_766, MOST_WORDS) if code_dtype(n) == array.dtype)
-    known = words.words[:limit]
-    if same is not None and len(same.cat.categories) == len(known):
-        return same
-    dtype = pd.CategoricalDtype(pd.Index(known, dtype="str"))
+    dtype = pd.CategoricalDtype(pd.Index(words.words[:limit], dtype="str"))
     return pd.Categorical.from_codes(array, dtype=dtype, validate=False)
