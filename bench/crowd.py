@@ -1,10 +1,11 @@
-"""A server under a crowd: `python -m bench.crowd [stalled restart idle flat] [--help]`.
+"""A server under a crowd: `python -m bench.crowd [stalled restart idle silent flat] [--help]`.
 
 stalled  how much later 900 clients get their ticks while 100 more read nothing, and what the
          stalled cost in memory
 restart  how long 300 feeds need after their server was killed and started again
 idle     how long a good client waits to be let in beside 5,000 idle connections, or 1,000 half
          handshakes
+silent   how soon each side notices that the other says nothing, and how soon a feed has caught up
 flat     how the memory of a server and six feeds grows at ten times the usual rate
 
 The server runs in a process of its own, which this one talks to by lines of JSON. Latencies are
@@ -29,6 +30,7 @@ from typing import Any
 import numpy as np
 
 import tickerkit as tk
+from tickerkit.classroom import FaultProxy
 
 HANDSHAKE = (
     "GET /ticks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -240,6 +242,32 @@ def idle(_: float) -> None:
         server.kill()
 
 
+def silent(_: float) -> None:
+    server = ServerProcess()
+    with FaultProxy(f"ws://127.0.0.1:{server.port}") as proxy:
+        feed = tk.connect(proxy.url)
+        wait(lambda: feed.status == "live")
+        proxy.stall()
+        began = time.monotonic()
+        noticed: dict[str, float] = {}
+        while len(noticed) < 2:
+            if feed.status != "live":
+                noticed.setdefault("the feed", time.monotonic() - began)
+            if not server.ask("stats")["clients"]:
+                noticed.setdefault("the server", time.monotonic() - began)
+            time.sleep(0.05)
+        for who, seconds in noticed.items():
+            print(f"{who} noticed the silence after {seconds:.1f} s")
+        server.ask("bulk", 3)
+        proxy.reset()
+        proxy.stall(False)
+        began = time.monotonic()
+        wait(lambda: feed.log.last_seq == 3000)
+        print(f"caught up {time.monotonic() - began:.1f} s after the wire was whole again")
+    tk.stop_all()
+    server.kill()
+
+
 def flat(seconds: float) -> None:
     symbols = [f"SYM{number}" for number in range(10)]
     server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=100_000)
@@ -276,8 +304,8 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    cases = {"stalled": stalled, "restart": restart, "idle": idle, "flat": flat}
-    parser.add_argument("cases", nargs="*", metavar="CASE", help="the first three by default")
+    cases = {each.__name__: each for each in (stalled, restart, idle, silent, flat)}
+    parser.add_argument("cases", nargs="*", metavar="CASE", help="all but flat by default")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
     given = parser.parse_args()
@@ -287,7 +315,7 @@ def main() -> None:
         serve(given.serve)
         return
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    for name in given.cases or list(cases)[:3]:
+    for name in given.cases or list(cases)[:4]:
         print(f"\n{name}")
         cases[name](given.seconds)
 
