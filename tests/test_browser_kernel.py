@@ -45,7 +45,7 @@ DRAWN = """() => {
 NEWEST = "document.querySelector('.js-plotly-plot')._tickerkit.newest"
 
 
-@pytest.mark.parametrize("runs", [10, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.soak)])
 def test_a_cell_run_again_in_jupyterlab_leaves_one_of_each(
     chromium: Browser, tmp_path: Path, runs: int
 ) -> None:

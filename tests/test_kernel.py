@@ -238,7 +238,11 @@ blocking.wait()
 
 @pytest.mark.parametrize(
     ("ending", "code", "stderr"),
-    [("", 0, ""), ("sys.exit(3)", 3, ""), ("1 / 0", 1, "ZeroDivisionError: division by zero\n")],
+    [
+        ("", 0, ""),
+        pytest.param("sys.exit(3)", 3, "", marks=pytest.mark.soak),
+        pytest.param("1 / 0", 1, "ZeroDivisionError: division by zero\n", marks=pytest.mark.soak),
+    ],
 )
 def test_a_script_exits_though_code_of_the_users_blocks(
     ending: str, code: int, stderr: str
