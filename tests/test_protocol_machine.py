@@ -356,7 +356,9 @@ class Objects(Listener):
     def connect(self) -> None:
         session = self.wire.connect()
         session.receive(encode(Subscribe(self.symbols)).decode(), self.wire.now)
+        # Each connection stands for itself: at a relay that lags, old ticks may come again.
         self.last = self.world.end
+        self.had, self.told = set(), set()
         self.terms = [(self.last, self.symbols)]
         self.handled = len(self.wire.events)
 
