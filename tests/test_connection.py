@@ -275,6 +275,23 @@ def test_an_unknown_host_is_tried_again(connect: Connect, until: Until) -> None:
     assert "no.such.host.invalid" in made.doing
 
 
+def test_who_reaches_only_itself_tries_again(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is given the very port that it calls talks to itself, which is no server."""
+    port, tries = free_port(), []
+
+    def from_the_same_port(*args: Any, **options: Any) -> Any:
+        tries.append(options)
+        return dial(*args, local_addr=(LOCAL, port), **options)
+
+    dial = connection.connect
+    monkeypatch.setattr(connection, "connect", from_the_same_port)
+    made = connect(f"ws://{LOCAL}:{port}/")
+    until(lambda: len(tries) > 3)
+    assert made.status == "connecting"
+
+
 def test_a_silent_port_is_given_up_on(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -156,9 +156,16 @@ signal.signal(signal.SIGCHLD, signal.SIG_IGN)
 port = int(sys.argv[1])
 
 
+def serve():
+    while True:
+        try:
+            return tk.serve(None, port=port)
+        except tk.PortTaken:  # the one that was killed needs a moment to be gone
+            time.sleep(0.01)
+
+
 def live(life, last):
-    server = tk.serve(None, port=port)
-    seq = 0
+    server, seq = serve(), 0
     while seq < last:
         ticks = [{"symbol": f"S{n % 3}", "price": life * 1e6 + n} for n in range(seq + 1, seq + 21)]
         server.publish(ticks)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import time
 from collections.abc import Callable
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
@@ -67,6 +68,13 @@ class _Attentive(Connection):
 
 class AttentiveClient(_Attentive, ClientConnection):
     """The client's end."""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        # Who tries a local port on which nothing listens may be given that port as its own, and is
+        # then connected to itself (RFC 9293, section 3.5, simultaneous open).
+        if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
+            transport.abort()
 
 
 class AttentiveServer(_Attentive, ServerConnection):
