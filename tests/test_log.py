@@ -524,6 +524,15 @@ def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
     assert (log.next, log.misfits) == (before, {"symbol": 3})
 
 
+def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
+    """Where numbers come from outside, those of refused ticks are left out, no others."""
+    log = TickLog()
+    log.append(words_batch("symbol", [f"s{n}" for n in range(log_module.MOST_WORDS)]), received=0)
+    seq = np.array([5, 7, 9], dtype=np.int64)
+    log.append(words_batch("symbol", ["s0", "no", "s1"]), received=0, epoch="out", seq=seq)
+    assert log.frame(last=2)["seq"].tolist() == [5, 9]
+
+
 def test_words_that_a_batch_does_not_use_take_no_room() -> None:
     """A dictionary may be longer than the room: only words that come in ticks count."""
     log = TickLog()

@@ -570,6 +570,7 @@ def test_a_client_that_never_got_a_position_asks_again() -> None:
     """A wire cut before the server said where it starts leaves nothing behind."""
     log = filled(3)
     wire = Wire(log)
+    assert (wire.client.epoch, wire.client.seq) == (None, 0)
     for most in (0, 1):
         wire.run(most)
         assert wire.client.epoch is None
@@ -1551,6 +1552,27 @@ def test_a_slow_plain_peer_is_told_the_gap() -> None:
     assert [tick["seq"] for message in rest for tick in message] == list(range(14, 24))
     publish(log, 10)
     assert isinstance(drain(session)[0], list)
+
+
+def test_a_plain_peer_that_never_read_is_told_the_gap() -> None:
+    """Who falls off before its first tick is told the exact range as well."""
+    log = filled(3, keep=10)
+    session = EveryTick(Publication(log))
+    publish(log, 20)
+    assert drain(session)[0] == {"type": "gap", "from": 4, "to": 13}
+
+
+def test_a_plain_peer_that_had_all_of_an_epoch_lost_nothing_of_it() -> None:
+    """Who read up to the end of an epoch is told only what it missed of the next."""
+    log = epochs(5, 3)
+    session = EveryTick(Publication(log))
+    for epoch, count in (("a", 2), ("b", 1)):
+        log.append(read_ticks([{"s": "A", "p": 1}] * count), received=0, epoch=epoch)
+    message = session.next(0)
+    assert message is not None
+    assert [tick["seq"] for tick in json.loads(message)] == [4, 5]
+    log.append(read_ticks([{"s": "A", "p": 1}] * 7), received=0, epoch="b")
+    assert drain(session)[0] == {"type": "gap", "from": 1, "to": 3}
 
 
 def test_a_plain_peer_that_falls_again_and_again_is_told_gaps_that_do_not_overlap() -> None:
