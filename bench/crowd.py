@@ -280,12 +280,15 @@ def flat(seconds: float) -> None:
             feed.frame().tail()
         times.append(passed / 60)
         sizes.append(rss_mb())
-    half = len(times) // 2
-    slope = np.polyfit(times[half:], sizes[half:], 1)[0]
+    # Arrays come and go with every move of a log's tail: the lowest of each minute tells.
+    minutes = np.array(times).astype(int)
+    lowest = [min(np.array(sizes)[minutes == each]) for each in np.unique(minutes)]
+    half = lowest[len(lowest) // 2 :]
+    slope = np.polyfit(np.arange(len(half)), half, 1)[0] if len(half) > 1 else np.nan
+    print(f"lowest of each minute, MB: {', '.join(f'{each:.1f}' for each in lowest)}")
     print(
-        f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s:"
-        f" {sizes[half]:.1f} MB after half of it, {sizes[-1]:.1f} MB at the end,"
-        f" slope {slope:+.3f} MB/min; gaps {sum(len(feed.gaps) for feed in feeds)}"
+        f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s, slope of the second"
+        f" half {slope:+.3f} MB/min; gaps {sum(len(feed.gaps) for feed in feeds)}"
     )
     tk.stop_all()
 
