@@ -599,14 +599,16 @@ def test_after_a_sleep_a_dead_connection_is_left_sooner(
         assert "nothing was heard" in made.doing
 
 
-@pytest.mark.usefixtures("often")
-def test_after_a_sleep_a_living_connection_goes_on(connect: Connect, until: Until) -> None:
+def test_after_a_sleep_a_living_connection_goes_on(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It is asked, and answers."""
+    monkeypatch.setattr(connection, "CHECK_S", 4 * CHECK_S)
     sleep = Sleeps()
     server = tk.serve(None, port=0)
     made = connect(server.url, sleep=sleep)
     until(lambda: made.status == "live")
-    for price in range(10):
+    for price in range(6):
         sleep.now = True
         until(lambda: not sleep.now)
         server.publish({"symbol": "A", "price": price})

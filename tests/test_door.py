@@ -63,7 +63,7 @@ def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFix
         assert "is full" in server.stats["last_turned_away"]
         assert 1 <= len([each for each in caplog.records if "is full" in each.message]) < 5
         feed = tk.connect(server)
-        until(lambda: "HTTP 503" in feed.doing)
+        until(lambda: "HTTP 503: This server is full: 2 are connected" in feed.doing)
     server.publish(TICK)
     assert len(feed.wait(1).frame())
 

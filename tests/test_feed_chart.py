@@ -143,6 +143,13 @@ def test_gaps_break_lines_and_are_shaded(
     until(lambda: len(figure.layout.shapes) == 1)
     shade = figure.layout.shapes[0]
     assert (shade.x0[:19], shade.x1[:19]) == ("2026-11-23T10:00:00", "2026-11-23T10:00:08")
+    # One of which nothing came right after the gap breaks all the same, whenever it comes.
+    server.publish(tick("MSFT", 6, 20))
+    until(lambda: len(lines(figure)["MSFT"]) == 3)
+    assert np.array_equal(lines(figure)["MSFT"], [5, np.nan, 6], equal_nan=True)
+    server.publish([tick("MSFT", 7, 21), tick("AAPL", 4, 21)])
+    until(lambda: len(lines(figure)["MSFT"]) == 4)
+    assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2, 3, 4], equal_nan=True)
 
 
 def test_the_users_own_traces_and_shapes_are_left_alone(

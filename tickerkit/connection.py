@@ -154,10 +154,11 @@ class Connection:
                 said = bytes(error.response.body or b"").decode("utf-8", "replace").strip()
                 if code in FINAL_STATUS or 200 <= code < 400:
                     why = FINAL_STATUS.get(code, "it is no websocket")
-                    words = said.splitlines()[0][:200] if said and "<" not in said else ""
+                    words = _first_line(said)
                     self._fail(f"{why} (HTTP {code})" + (f": {words}" if words else ""))
                     return
-                problem = f"the server answers HTTP {code}"
+                words = _first_line(said)
+                problem = f"the server answers HTTP {code}" + (f": {words}" if words else "")
             except InvalidURI as error:
                 self._fail(f"that is no address of a websocket: {error.msg}")
                 return
@@ -319,6 +320,11 @@ def shown_url(url: str) -> str:
     except ValueError:
         return url.partition("?")[0]
     return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+
+
+def _first_line(said: str) -> str:
+    """Return what a server said beside its status, if it is meant to be read as it is."""
+    return said.splitlines()[0][:200] if said and "<" not in said else ""
 
 
 def _proxy(host: str) -> Literal[True] | None:

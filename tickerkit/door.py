@@ -111,9 +111,14 @@ class Door:
             del self._knocking[guest]
         self.cut(guests)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether as many are inside as may be."""
+        return len(self.inside) >= self.limit
+
     def let_in(self, guest: Guest) -> bool:
         """Let one in, unless the house is full."""
-        if len(self.inside) >= self.limit:
+        if self.is_full:
             return False
         self._knocking.pop(guest, None)
         self.inside.add(guest)

@@ -350,6 +350,9 @@ class TickServer:
         response = answer(request, self._access, page, self._turned_away.add)
         if response is None and not self._door.let_in(cast("Guest", connection)):
             return too_many(self._door.limit, self._turned_away.add)
+        if response is not None and self._door.is_full:
+            # No browser tells its page that a websocket was answered 503.
+            response.headers["Tickerkit-Full"] = str(self._door.limit)
         return response
 
     async def _serve(self, connection: ServerConnection) -> None:

@@ -161,6 +161,7 @@ class _Lines:
         self._priced: set[int] = set()
         self._trace: dict[int, str] = {}
         self._shaded: list[np.datetime64] = []
+        self._drawn: dict[int, int] = {}
 
     def take(self, rows: Rows) -> None:
         """Append what is new; in the follower's thread."""
@@ -173,7 +174,7 @@ class _Lines:
         self._priced.update(np.unique(codes[trades]).tolist())
         middle = self._middle(rows)
         times = rows.array("time").view("datetime64[ns]")
-        holes = [row - rows.start for row in self.feed.gap_rows if rows.start <= row < rows.stop]
+        gaps = [row - rows.start for row in self.feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
         for code in np.unique(codes[there]).tolist():
             line = prices if code in self._priced else middle
@@ -184,10 +185,14 @@ class _Lines:
                 if self._percent:
                     first = self._first.setdefault(code, float(values[0]))
                     values = (values / first - 1) * 100
+                # A line breaks also at a gap after which this symbol came only now.
+                drawn = self._drawn.get(code, rows.start + int(chosen[0])) - rows.start
+                holes = [gap for gap in gaps if gap > drawn]
                 points[index] = _broken(times[chosen], values, np.searchsorted(chosen, holes))
+                self._drawn[code] = rows.start + int(chosen[-1])
         if points:
             self.figure.append(points)
-        self._shade(rows, holes[-MOST_SHADES:], times)
+        self._shade(rows, [gap for gap in gaps if gap >= 0][-MOST_SHADES:], times)
         self._unshade()
 
     def _middle(self, rows: Rows) -> Array:

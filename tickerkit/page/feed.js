@@ -189,6 +189,9 @@ export class Feed {
     }
     if (answer.status === 401 || answer.status === 403) {
       this.#refused(text.slice(0, 500));
+    } else if (answer.headers.has("Tickerkit-Full")) {
+      const most = Number(answer.headers.get("Tickerkit-Full")).toLocaleString("en");
+      this.#refused(`The server is full: ${most} are connected. The page tries again by itself.`);
     } else if (answer.ok) {
       this.#refused(
         "The server shows this page but does not accept its websocket. If it runs behind a proxy, " +
