@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ import pytest
 from peers import LOCAL, free_port, plain_server, raw_server, refusing
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
+from websockets.utils import accept_key
 
 import tickerkit as tk
 from tickerkit import connection, liveness
@@ -664,6 +666,52 @@ def test_a_wait_is_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> 
     assert made._delay(9, 105.0) == 10
     assert made._delay(9, 127.0) == 3
     assert made._delay(9, 140.0) == 0
+
+
+def test_a_bound_counts_a_server_that_never_answers(connect: Connect, until: Until) -> None:
+    """It is not waited for any longer than the bound says, but for a second at least."""
+    with socket.create_server((LOCAL, 0)) as deaf:
+        made = connect(f"ws://{LOCAL}:{deaf.getsockname()[1]}/", retry_for=0.1)
+        until(lambda: made.status == "failed", 5)
+        assert "no connection for 0.1 s: no answer within 1 s" in str(made.connection.failure)
+
+
+def flood(listener: socket.socket) -> None:
+    """Shake hands with whoever comes, and ping without ever reading what is answered."""
+    with contextlib.suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            with peer, contextlib.suppress(OSError):
+                request = peer.recv(4096).decode()
+                key = accept_key(request.partition("Sec-WebSocket-Key: ")[2].partition("\r")[0])
+                peer.sendall(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                    b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + key.encode() + b"\r\n\r\n"
+                )
+                while True:
+                    peer.sendall((b"\x89\x7d" + b"x" * 125) * 100)
+
+
+def test_a_server_that_pings_and_reads_no_answer_fills_no_memory(
+    connect: Connect, until: Until
+) -> None:
+    """It is left, and does not hold up the end."""
+    with socket.create_server((LOCAL, 0)) as listener:
+        thread = threading.Thread(target=flood, args=[listener], daemon=True)
+        thread.start()
+        made = connect(f"ws://{LOCAL}:{listener.getsockname()[1]}/")
+        until(lambda: made.connection.reconnects >= 1, 30)
+        made.stop()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_more_symbols_than_a_server_takes_is_a_failure(connect: Connect, until: Until) -> None:
+    """Connecting again would not help."""
+    with plain_server(lambda peer: peer.close(1009)) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+        assert "name fewer" in str(made.connection.failure)
 
 
 def test_a_server_that_restarts_is_asked_again_soon(

@@ -103,6 +103,27 @@ def test_a_crowd_that_comes_at_once_is_let_in(
         until(lambda: server.stats["clients"] == len(crowd))
 
 
+def test_one_that_was_shown_out_takes_no_place() -> None:
+    """Its request may have been read before: it must not be counted as inside for ever."""
+    made, gone = door.Door(10, 2**20), door.Guest.__new__(door.Guest)
+    made.left(gone)
+    assert not made.let_in(gone)
+    assert made.inside == set()
+
+
+def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
+    """Only who is upgraded is inside."""
+    server = tk.serve(None, port=0, max_clients=1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            said = f"GET / HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\nUpgrade: websocket\r\n\r\n"
+            sock = stack.enter_context(knock(server.port, said.encode()))
+            assert sock.recv(12) == b"HTTP/1.1 426"
+        good = stack.enter_context(dial(server.url))
+        server.publish(TICK)
+        assert hear(good)[0]["symbol"] == "AAPL"
+
+
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
 def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those inside and those who knock are fewer than the files that may be opened."""

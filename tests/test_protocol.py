@@ -43,6 +43,7 @@ from tickerkit.protocol import (
 )
 from tickerkit.protocol.encoding import decode_ticks
 from tickerkit.protocol.messages import encode
+from tickerkit.protocol.segments import CACHE_BYTES
 from tickerkit.protocol.sessions import AT_S, HEARTBEAT_S, MOST_SYMBOLS, MOST_UNSENT, PRICES_S
 from tickerkit.ticks import Batch, Text, read_ticks
 
@@ -1438,6 +1439,35 @@ def test_prices_are_encoded_once_for_all() -> None:
     assert one is other
     publish(log)
     assert Prices(publication).next(0) != one
+
+
+@pytest.mark.parametrize("kind", [Columnar, EveryTick])
+def test_a_filter_that_nothing_passes_is_walked_in_large_steps(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Small ones are for messages that are sent; here there are none."""
+    log = filled(100_000)
+    publication = Publication(log)
+    session = kind(publication, 0.0) if kind is Columnar else kind(publication)
+    session.symbols, session.row = frozenset(["NONE"]), log.first
+    calls: list[int] = []
+    for segments in (publication.columns, publication.objects):
+        monkeypatch.setattr(segments, "_encode", lambda rows, _: calls.append(len(rows)))
+    while session.next(0.0) is not None:
+        pass
+    assert session.behind() == 0
+    assert sum(calls) == len(log)
+    assert len(calls) < 40
+
+
+def test_prices_kept_for_filters_are_bounded_in_bytes() -> None:
+    """Long messages of long lists, too."""
+    log = filled(3, symbols="ABC")
+    publication = Publication(log)
+    for n in range(900):
+        publication.prices(frozenset(f"{n}-{name}" for name in range(1000)))
+    assert publication._prices_bytes < 2 * CACHE_BYTES
+    assert len(publication._prices) < 900
 
 
 def test_prices_kept_for_filters_are_bounded() -> None:

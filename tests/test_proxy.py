@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import random
 import socket
 import threading
@@ -219,6 +220,56 @@ def test_it_hangs_up_where_nothing_listens_behind_it() -> None:
         assert hear(sock)[0] == b""
 
 
+def test_a_stop_does_not_wait_for_a_target_that_does_not_answer() -> None:
+    """One whose system takes no more connections leaves those who try hanging for minutes."""
+    with socket.create_server((LOCAL, 0), backlog=0) as deaf, contextlib.ExitStack() as stack:
+        port = deaf.getsockname()[1]
+        for _ in range(3):
+            sock = stack.enter_context(socket.socket())
+            sock.setblocking(False)
+            sock.connect_ex((LOCAL, port))
+        with FaultProxy(f"ws://{LOCAL}:{port}/") as proxy:
+            stack.enter_context(dial(proxy))
+            stopping = threading.Thread(target=proxy.stop)
+            stopping.start()
+            stopping.join(10)
+            assert not stopping.is_alive()
+
+
+@pytest.mark.parametrize("target", ["127.0.0.1:8000", "ws://127.0.0.1/", ""])
+def test_a_target_that_is_no_address_is_refused(target: str) -> None:
+    """At once, not when somebody connects."""
+    with pytest.raises(ValueError, match="give server"):
+        FaultProxy(target)
+
+
+def test_a_fault_or_a_plan_that_is_none_is_refused() -> None:
+    """With what it should be."""
+    with pytest.raises(ValueError, match="kind is one of reset, "):
+        Fault("rest")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="toward is client or server"):
+        Fault("reset", toward="up")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="plan is a function"):
+        FaultProxy("ws://h:1/", plan=[Fault("reset")])  # type: ignore[arg-type]
+
+
+def test_a_plan_that_fails_lets_everything_pass(echo: Echo) -> None:
+    """Its error is told on the card, and nothing is printed."""
+    with FaultProxy(echo.url, plan=lambda _: [1 / 0]) as proxy, dial(proxy) as sock:
+        sock.sendall(b"1")
+        assert hear(sock, 1) == (b"1", "open")
+        assert "division by zero" in proxy._repr_html_()
+
+
+def test_once_stopped_it_breaks_nothing_any_more(echo: Echo) -> None:
+    """And says so."""
+    with FaultProxy(echo.url) as proxy:
+        assert proxy.start() is proxy
+    for call in (proxy.reset, proxy.close, proxy.stall, proxy.refuse):
+        with pytest.raises(tk.TickerkitError, match="start a new one"):
+            call()
+
+
 def test_it_has_a_life_like_the_others(echo: Echo) -> None:
     """A line of repr, a card, a place in tk.status, a stop that may come twice."""
     proxy = FaultProxy(echo.url + "path?token=sesame")
@@ -230,7 +281,7 @@ def test_it_has_a_life_like_the_others(echo: Echo) -> None:
         assert tk.status()["kind"].tolist() == ["proxy"]
     proxy.stop()
     assert proxy.status == "stopped"
-    with pytest.raises(tk.TickerkitError, match="make a new one"):
+    with pytest.raises(tk.TickerkitError, match="start a new one"):
         proxy.start()
     assert tk.status().empty
 

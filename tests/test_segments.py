@@ -234,7 +234,10 @@ def test_cache_and_cuts_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(segments._cache) <= CUTS_KEPT
         assert segments._cached_bytes <= 50_000
         assert len(segments._cuts) <= 2 * CUTS_KEPT + 2
-    assert segments._cached_bytes == sum(len(m or b"") for _, m in segments._cache.values())
+    assert segments._cached_bytes == sum(
+        segments_module.cost(message, symbols)
+        for (*_, symbols), (_, message) in segments._cache.items()
+    )
 
 
 def test_message_larger_than_the_cache_is_sent_all_the_same(

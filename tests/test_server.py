@@ -891,6 +891,8 @@ def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
         "symbols": 3,
         "clients": 0,
         "stalled": 0,
+        "cut_off": 0,
+        "last_cut_off": "",
         "connections": 1,
         "refused": 1,
         "misfits": {},

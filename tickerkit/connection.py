@@ -22,6 +22,7 @@ from websockets.exceptions import (
     InvalidURI,
     ProxyError,
 )
+from websockets.frames import CloseCode
 from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
@@ -34,11 +35,11 @@ __all__ = ["Connection", "websocket_url"]
 
 MESSAGE_BYTES = 64 * 2**20
 OPEN_S = 10.0
+LEAST_OPEN_S = 1.0
 CLOSE_S = 0.5
 FIRST_DELAY_S = 0.25
 MOST_DELAY_S = 10.0
 STEADY_S = 1.0
-RESTART_CODE = 1012
 RESTART_S = 10.0
 RESTART_DELAY_S = 0.5
 FINAL_STATUS = {
@@ -125,8 +126,10 @@ class Connection:
     async def _run(self) -> None:
         attempt = 0
         now = asyncio.get_running_loop().time
+        self._lost_at = now()
         while True:
             try:
+                patience = self._patience(now())
                 headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
                 async with connect(
                     self.url,
@@ -135,7 +138,7 @@ class Connection:
                     additional_headers=headers,
                     user_agent_header="tickerkit",
                     proxy=_proxy(urlsplit(self.url).hostname or ""),
-                    open_timeout=OPEN_S,
+                    open_timeout=patience,
                     close_timeout=CLOSE_S,
                     ping_interval=None,
                     max_size=MESSAGE_BYTES,
@@ -172,7 +175,7 @@ class Connection:
                     self._fail(f"what listens there is no websocket ({problem})")
                     return
             except TimeoutError:
-                problem = f"no answer within {OPEN_S:g} s"
+                problem = f"no answer within {patience:.3g} s"
             except (OSError, ConnectionClosed) as error:
                 if (lasting := lasting_problem(error)) is not None:
                     self._fail(lasting)
@@ -201,8 +204,8 @@ class Connection:
             if websocket is None:
                 continue
             if slept:
-                await websocket.hurry()
-            if await websocket.check():
+                websocket.hurry()
+            if websocket.check():
                 self._gone = True
                 websocket.transport.abort()
 
@@ -213,6 +216,8 @@ class Connection:
             return await self._receive_from(websocket)
         finally:
             self._websocket = None
+            if websocket.unsent:  # one that does not read would have the farewell wait for ever
+                websocket.transport.abort()
 
     async def _receive_from(self, websocket: AttentiveClient) -> str:
         ours = websocket.subprotocol == SUBPROTOCOL
@@ -229,7 +234,8 @@ class Connection:
                     self._live()
         except ProtocolError as error:
             self._faults.add(error)
-            await websocket.close(error.close_code)
+            if not websocket.unsent:
+                await websocket.close(error.close_code)
             if error.final:
                 self._fail(describe(error))
             return describe(error)
@@ -237,8 +243,10 @@ class Connection:
             pass
         if self._gone:
             return f"nothing was heard for {DEAD_CHECKS * CHECK_S:g} s"
-        code = websocket.close_code
-        if code == RESTART_CODE:
+        code, said = websocket.close_code, websocket.protocol.close_rcvd
+        if said is not None and said.code == CloseCode.MESSAGE_TOO_BIG:
+            self._fail("the list of symbols is longer than the server takes: name fewer, or None")
+        if code == CloseCode.SERVICE_RESTART:
             self._restarts_until = asyncio.get_running_loop().time() + RESTART_S
         # A plain server has no other way to say that it has no more than to close in good order.
         self._ended = self._ended or (code == 1000 and not ours)
@@ -252,6 +260,12 @@ class Connection:
             elif isinstance(event, Error):
                 self._faults.add(f"the server says: {event.message}; {event.hint}")
             self._take(event)
+
+    def _patience(self, now: float) -> float:
+        """Return for how many seconds to wait for an answer."""
+        if self._retry_for is None or self._lost_at is None:
+            return OPEN_S
+        return min(OPEN_S, max(self._lost_at + self._retry_for - now, LEAST_OPEN_S))
 
     def _is_late(self, problem: str) -> bool:
         """Return whether there was no connection for as long as that may be, and then fail."""

@@ -118,9 +118,10 @@ class Door:
 
     def let_in(self, guest: Guest) -> bool:
         """Let one in, unless the house is full."""
-        if self.is_full:
+        # One that was shown out a moment ago may have been read before; it has left already.
+        if self.is_full or guest not in self._knocking:
             return False
-        self._knocking.pop(guest, None)
+        del self._knocking[guest]
         self.inside.add(guest)
         return True
 

@@ -8,7 +8,6 @@ comes to, after its loop has read what came meanwhile, and declares nobody dead 
 
 from __future__ import annotations
 
-import contextlib
 import time
 from collections.abc import Callable
 from typing import Any
@@ -16,7 +15,6 @@ from typing import Any
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
-from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 __all__ = ["CHECK_S", "DEAD_CHECKS", "AttentiveClient", "AttentiveServer", "SleepWatch"]
@@ -26,6 +24,7 @@ PING_CHECKS = 3
 DEAD_CHECKS = 8
 HURRY_CHECKS = 3
 SLEPT_S = 2.0
+MOST_UNSENT = 2**22
 
 
 class _Attentive(Connection):
@@ -46,24 +45,25 @@ class _Attentive(Connection):
         """How many bytes wait in this process because the peer does not take them."""
         return self.transport.get_write_buffer_size()
 
-    async def check(self) -> bool:
+    def check(self) -> bool:
         """Count a check; return whether the peer is gone. To be called every `CHECK_S`."""
         self.silent += 1
         # A ping that waits behind what the peer does not take would not reach it either.
         if self.silent % PING_CHECKS == 0 and not self.unsent:
-            await self._ask()
+            self._ask()
         return self.silent >= DEAD_CHECKS
 
-    async def hurry(self) -> None:
+    def hurry(self) -> None:
         """Doubt the peer: it has a few checks to say something."""
         self.silent = max(self.silent, DEAD_CHECKS - HURRY_CHECKS)
-        await self._ask()
+        self._ask()
 
-    async def _ask(self) -> None:
-        # While it is closing, a ping would wait for the end of that.
+    def _ask(self) -> None:
+        # Connection.ping() may wait, for room to write or for the end of closing; who watches all
+        # connections must wait for none. Any byte is answer enough.
         if self.state is State.OPEN:
-            with contextlib.suppress(ConnectionClosed):
-                await self.ping()
+            self.protocol.send_ping(b"")
+            self.send_data()
 
 
 class AttentiveClient(_Attentive, ClientConnection):
@@ -75,6 +75,13 @@ class AttentiveClient(_Attentive, ClientConnection):
         # then connected to itself (RFC 9293, section 3.5, simultaneous open).
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        # Pings are answered by websockets, whether or not the server reads the answers.
+        if self.unsent > MOST_UNSENT:
+            self.transport.abort()
+            return
+        super().data_received(data)
 
 
 class AttentiveServer(_Attentive, ServerConnection):

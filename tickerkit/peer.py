@@ -16,7 +16,7 @@ from tickerkit.protocol import TOO_MANY, Session
 
 __all__ = ["Peer"]
 
-CUT_S = 2.0
+CUT_S = 1.0
 STALLED_CHECKS = 2
 MESSAGES_S = 20.0
 MOST_AT_ONCE = 100.0
@@ -29,17 +29,24 @@ class Peer:
         guest: the connection.
         session: the protocol's end of it.
         faults: where errors are counted.
+        cut_off: where those are that were cut off.
         stall_s: after so many seconds in which it takes nothing of what waits for it, it is cut;
             None for never.
     """
 
     def __init__(
-        self, guest: Guest, session: Session, faults: Faults, stall_s: float | None
+        self,
+        guest: Guest,
+        session: Session,
+        faults: Faults,
+        cut_off: Faults,
+        stall_s: float | None,
     ) -> None:
         self.guest = guest
         self.session = session
         self.wake = asyncio.Event()
         self._faults = faults
+        self._cut_off = cut_off
         self._stall_checks = None if stall_s is None else max(round(stall_s / CHECK_S), 1)
         self._address = ":".join(str(part) for part in guest.remote_address[:2])
         self._since = pd.Timestamp.now("UTC")
@@ -87,7 +94,7 @@ class Peer:
         finally:
             listener.cancel()
 
-    async def check(self) -> None:
+    def check(self) -> None:
         """Cut it off if it is gone, or takes nothing; to be called every `CHECK_S`."""
         guest = self.guest
         guest.heard = 0
@@ -98,22 +105,24 @@ class Peer:
         self._stuck = 0 if taken > self._taken or not guest.unsent else self._stuck + 1
         self._taken = max(taken, self._taken)
         self._waited = guest.unsent > 0
-        gone = await guest.check()
+        gone = guest.check()
+        if self._cutting is not None:
+            return
         if gone and not guest.unsent:
-            guest.transport.abort()
-        if self._stuck == self._stall_checks:
-            self._cutting = asyncio.create_task(self._cut(self._stuck * CHECK_S))
+            why = f"said nothing for {guest.silent * CHECK_S:g} s, and answered no ping"
+        elif self._stuck == self._stall_checks:
+            why = f"took nothing for {self._stuck * CHECK_S:g} s"
+        else:
+            return
+        self._cutting = asyncio.create_task(self._cut(why))
 
-    async def _cut(self, stuck_s: float) -> None:
+    async def _cut(self, why: str) -> None:
         """Close the connection with a reason, in case it reads on, and not wait for long."""
         behind = self.session.behind()
-        self._faults.add(
-            f"{self._address} was cut off: it took nothing for {stuck_s:g} s, "
-            f"and is {behind:,} ticks behind"
-        )
+        self._cut_off.add(f"{self._address} was cut off: it {why}; {behind:,} ticks behind")
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(CUT_S):
-                await self.guest.close(1013, f"took nothing for {stuck_s:g} s; connect again")
+                await self.guest.close(1013, f"{why}; connect again")
         self.guest.transport.abort()
 
     async def _listen(self) -> None:

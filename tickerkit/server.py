@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import http
 import os
 import ssl as ssl_module
 import sys
@@ -40,7 +41,8 @@ from tickerkit.web import answer, too_many
 
 __all__ = ["TickServer", "serve"]
 
-MESSAGE_BYTES = 64 * 1024
+MESSAGE_BYTES = 256 * 1024
+TLS_S = 3.0
 CLOSE_S = 2.0
 FAREWELL_S = 0.5
 
@@ -81,6 +83,7 @@ class TickServer:
         self._access = Access(host, token=token, hosts=hosts, origins=origins)
         self._faults = Faults("server")
         self._turned_away = Faults("server: turned away", repeat_s=1.0)
+        self._cut_off = Faults("server", repeat_s=1.0)
         self._publication = Publication(self.log)
         self._peers: set[Peer] = set()
         self._door = Door(max_clients, write_buffer)
@@ -144,7 +147,8 @@ class TickServer:
             (ever), `refused` (ticks that were none, and errors of the source), `last_error` (the
             newest, in words), `misfits` (values left out by column), `turned_away` (requests of
             those who may not come in, or for whom there is no room), `last_turned_away` (why the
-            newest of them), `status`.
+            newest of them), `cut_off` (clients that were gone, or took nothing), `last_cut_off`
+            (the newest of them, and why), `status`.
         """
         return {
             "ticks": self.log.next,
@@ -159,6 +163,8 @@ class TickServer:
             "misfits": dict(self.log.misfits),
             "turned_away": self._turned_away.count,
             "last_turned_away": self._turned_away.last,
+            "cut_off": self._cut_off.count,
+            "last_cut_off": self._cut_off.last,
             "status": self.status,
         }
 
@@ -277,6 +283,7 @@ class TickServer:
             subprotocols=[Subprotocol(SUBPROTOCOL)],
             select_subprotocol=_choose,
             process_request=self._answer,
+            process_response=self._admit,
             create_connection=cast("type[ServerConnection]", self._door.guest),
             backlog=self._door.backlog,
             # Costs more than it saves on a LAN, and 50 KiB for each client.
@@ -289,6 +296,8 @@ class TickServer:
             close_timeout=CLOSE_S,
             logger=wire_logger,
             ssl=self._ssl,
+            # Until its TLS handshake is done, a connection is not the door's.
+            ssl_handshake_timeout=TLS_S if self._ssl else None,
         )
         self._watch = asyncio.create_task(self._check())
         self.port = self._server.sockets[0].getsockname()[1]
@@ -313,7 +322,7 @@ class TickServer:
             await asyncio.sleep(CHECK_S)
             for peer in list(self._peers):
                 try:
-                    await peer.check()
+                    peer.check()
                 except Exception as error:  # of one must not leave all others unwatched
                     self._faults.add(error)
 
@@ -345,15 +354,22 @@ class TickServer:
 
     # --- one connection -----------------------------------------------------------------------
 
-    def _answer(self, connection: ServerConnection, request: Request) -> Response | None:
+    def _answer(self, _: ServerConnection, request: Request) -> Response | None:
         page = self.page.partition("?")[0]
         response = answer(request, self._access, page, self._turned_away.add)
-        if response is None and not self._door.let_in(cast("Guest", connection)):
-            return too_many(self._door.limit, self._turned_away.add)
         if response is not None and self._door.is_full:
             # No browser tells its page that a websocket was answered 503.
             response.headers["Tickerkit-Full"] = str(self._door.limit)
         return response
+
+    def _admit(
+        self, connection: ServerConnection, _: Request, response: Response
+    ) -> Response | None:
+        """Let in whose handshake is good, if there is room."""
+        upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
+        if upgraded and not self._door.let_in(cast("Guest", connection)):
+            return too_many(self._door.limit, self._turned_away.add)
+        return None
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a websocket until either side ends it."""
@@ -361,7 +377,8 @@ class TickServer:
         now = asyncio.get_running_loop().time()
         path = connection.request.path.partition("?")[0]
         session = session_for(self._publication, connection.subprotocol, path, now)
-        peer = Peer(cast("Guest", connection), session, self._faults, self._stall_timeout)
+        guest = cast("Guest", connection)
+        peer = Peer(guest, session, self._faults, self._cut_off, self._stall_timeout)
         self._peers.add(peer)
         self._connections += 1
         try:

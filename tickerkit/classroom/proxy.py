@@ -11,12 +11,14 @@ import struct
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias
+from typing import Literal, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
 
 from tickerkit.cards import card
 from tickerkit.cells import slot
 from tickerkit.errors import Stopped
+from tickerkit.faults import Faults
+from tickerkit.feed import HasUrl
 from tickerkit.portal import portal
 from tickerkit.registry import register, unregister
 
@@ -26,6 +28,7 @@ Kind: TypeAlias = Literal["reset", "truncate", "close", "stall", "delay", "trick
 Toward: TypeAlias = Literal["client", "server"]
 Plan: TypeAlias = Callable[[random.Random], Sequence["Fault"]]
 
+KINDS = get_args(Kind)
 BACKLOG = 1024
 BOTH: tuple[Toward, ...] = ("client", "server")
 HANDSHAKE_BYTES = 200
@@ -55,6 +58,12 @@ class Fault:
     toward: Toward = "client"
     lasts_s: float = math.inf
 
+    def __post_init__(self) -> None:
+        if self.kind not in KINDS or self.toward not in BOTH:
+            raise ValueError(
+                f"{self} is no fault: kind is one of {', '.join(KINDS)}; toward is client or server"
+            )
+
 
 def weather(chance: random.Random) -> list[Fault]:
     """Return the faults of one connection: up to two that it survives, then one that ends it.
@@ -82,7 +91,7 @@ class FaultProxy:
     It knows nothing of what it carries.
 
     Args:
-        target: the server's address, `ws://` or `http://`; what stands after the port is kept.
+        target: the server, or its address, `ws://` or `http://`; what follows the port is kept.
         plan: given a `random.Random`, returns the faults of one connection; none by default.
         seed: of the plan.
         port: the port to listen on; 0 takes a free one.
@@ -98,9 +107,15 @@ class FaultProxy:
         ...     proxy.reset()
     """
 
-    def __init__(self, target: str, plan: Plan | None = None, seed: int = 0, port: int = 0) -> None:
-        parts = urlsplit(target)
-        self._target = parts.hostname or "127.0.0.1", parts.port or 80
+    def __init__(
+        self, target: str | HasUrl, plan: Plan | None = None, seed: int = 0, port: int = 0
+    ) -> None:
+        parts = urlsplit(target if isinstance(target, str) else target.url)
+        if not (parts.hostname and parts.port):
+            raise ValueError(f"{target!r} is no server's address: give server.url")
+        if plan is not None and not callable(plan):
+            raise TypeError("plan is a function of a random.Random that returns faults: weather")
+        self._target = parts.hostname, parts.port
         self._parts = parts
         self.plan = plan
         self.seed = seed
@@ -108,6 +123,7 @@ class FaultProxy:
         self.accepted = 0
         self.faults: Counter[str] = Counter()
         self._refuses = False
+        self._errors = Faults("fault proxy")
         self._stopped = True
         self._flows = asyncio.Event()
         self._links: dict[_Link, asyncio.Task[None]] = {}
@@ -117,19 +133,27 @@ class FaultProxy:
 
     def reset(self) -> int:
         """Reset every connection: both ends lose what is on its way; return how many."""
+        self._must_run()
         return portal.call(self._break, "reset")
 
     def close(self) -> int:
         """Close every connection in good order of TCP; the websocket knows nothing of it."""
+        self._must_run()
         return portal.call(self._break, "close")
 
     def stall(self, stalled: bool = True) -> None:
         """Let nothing pass, in both directions, from here on; False lets what waits pass."""
+        self._must_run()
         portal.post(self._flows.clear if stalled else self._flows.set)
 
     def refuse(self, refuses: bool = True) -> None:
         """Hang up on whoever connects from here on, as if nothing listened behind."""
+        self._must_run()
         self._refuses = refuses
+
+    def _must_run(self) -> None:
+        if self._stopped:
+            raise Stopped("proxy", "start a new one")
 
     @property
     def url(self) -> str:
@@ -146,8 +170,10 @@ class FaultProxy:
 
     def start(self) -> FaultProxy:
         """Listen; `with` does it. A run of the same cell replaces the proxy, on the same port."""
+        if not self._stopped:
+            return self
         if self._server is not None:
-            raise Stopped("proxy", "make a new one")
+            raise Stopped("proxy", "start a new one")
         cell = slot("proxy", *self._target)
         last: FaultProxy | None = cell.last()
         if last is not None and last.status != "stopped":
@@ -178,7 +204,7 @@ class FaultProxy:
                 portal.leave()
 
     def __enter__(self) -> FaultProxy:
-        return self.start() if self._server is None else self
+        return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
@@ -200,9 +226,14 @@ class FaultProxy:
         return f"<FaultProxy {self.port} → {host}:{port} {self.status}, {self._about()}>"
 
     def _repr_html_(self) -> str:
-        return card(
-            "FaultProxy", self.status, {"for": repr(self), "faults": str(dict(self.faults))}
-        )
+        host, port = self._target
+        lines = {
+            "server": f"{host}:{port}",
+            "clients": self._about(),
+            "faults": ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items()),
+            "last error": self._errors.last,
+        }
+        return card("FaultProxy", self.status, lines)
 
     def summary(self) -> dict[str, str]:
         """Return what `tk.status` shows of it."""
@@ -230,10 +261,16 @@ class FaultProxy:
             link.end(kind)
         return len(links)
 
+    def _drawn(self, chance: random.Random) -> list[Fault]:
+        try:
+            return [] if self.plan is None else list(self.plan(chance))
+        except Exception as error:  # of the user's plan
+            self._errors.add(error)
+            return []
+
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        chance = random.Random(f"{self.seed}/{self.accepted}")
-        faults = [] if self.plan is None else list(self.plan(chance))
+        faults = self._drawn(random.Random(f"{self.seed}/{self.accepted}"))
         link = _Link(self, reader, writer, faults)
         task = asyncio.current_task()
         assert task is not None
@@ -264,8 +301,16 @@ class _Link:
 
     async def run(self, host: str, port: int) -> None:
         """Carry bytes to and fro until an end closes or a fault ends it."""
+        # A target that does not answer must not hold up who ends this.
+        opening = asyncio.create_task(asyncio.open_connection(host, port))
+        ended = asyncio.create_task(self._ended.wait())
+        await asyncio.wait([opening, ended], return_when=asyncio.FIRST_COMPLETED)
+        ended.cancel()
+        if not opening.done():
+            opening.cancel()
+            return
         try:
-            server = await asyncio.open_connection(host, port)
+            server = opening.result()
         except OSError:
             return
         self._writers.append(server[1])

@@ -24,6 +24,7 @@ LARGEST = SIZES[0]
 LARGEST_BYTES = 2**19
 CUTS_KEPT = 1024
 CACHE_BYTES = 32 * 2**20
+ENTRY_BYTES, SYMBOL_BYTES = 300, 150
 
 
 class Segments:
@@ -59,10 +60,10 @@ class Segments:
             stop = row + (stop - row) // 2
             message = self._encode(self.log.rows(row, stop), symbols)
         self._cache[key] = stop, message
-        self._cached_bytes += len(message or b"")
+        self._cached_bytes += cost(message, symbols)
         while self._cached_bytes > CACHE_BYTES or len(self._cache) > CUTS_KEPT:
-            _, (_, old) = self._cache.popitem(last=False)
-            self._cached_bytes -= len(old or b"")
+            (*_, names), (_, old) = self._cache.popitem(last=False)
+            self._cached_bytes -= cost(old, names)
         return stop, message
 
     def _stop(self, row: int, most: int) -> int:
@@ -88,3 +89,9 @@ class Segments:
         if block is None or (at_cut and block <= cut <= row + most):
             return min(cut, end, row + most)
         return block
+
+
+def cost(message: bytes | None, symbols: Symbols) -> int:
+    """Return about how many bytes a message in a cache takes, with the symbols that it is of."""
+    # Even one with nothing in it takes some.
+    return ENTRY_BYTES + len(message or b"") + SYMBOL_BYTES * len(symbols or ())

@@ -26,13 +26,14 @@ from tickerkit.protocol.messages import (
     Subscribe,
     encode,
 )
-from tickerkit.protocol.segments import SIZES, Segments
+from tickerkit.protocol.segments import CACHE_BYTES, SIZES, Segments, cost
 
 HEARTBEAT_S = 5.0
 AT_S = 1.0
 PRICES_S = 0.1
 MOST_SYMBOLS = 10_000
 MOST_UNSENT = 100
+MOST_FILTERS = 1000
 TOO_MANY = (1008, "too many messages at once")
 
 _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
@@ -48,13 +49,17 @@ class Publication:
         self.latest = Latest(log)
         self.ended = False
         self._prices: dict[Symbols, bytes | None] = {}
+        self._prices_bytes = 0
 
     def prices(self, symbols: Symbols) -> bytes | None:
         """Return the newest tick of every symbol as a message, encoded once for all who ask."""
-        if self.latest.update() or len(self._prices) > 1000:
+        full = self._prices_bytes > CACHE_BYTES or len(self._prices) > MOST_FILTERS
+        if self.latest.update() or full:
             self._prices.clear()
+            self._prices_bytes = 0
         if symbols not in self._prices:
-            self._prices[symbols] = encode_latest(self.latest, symbols)
+            self._prices[symbols] = message = encode_latest(self.latest, symbols)
+            self._prices_bytes += cost(message, symbols)
         return self._prices[symbols]
 
 
@@ -199,8 +204,8 @@ class Columnar:
             after = self.publication.columns.after
             self.row, message = after(self.row, self.symbols, self._pace.most)
             self.seq = _seq_of(self.log, self.row - 1)
+            self._pace.sent()
             if message is not None:
-                self._pace.sent()
                 # Of a filtered one the last rows may be left out: then an `at` is to follow.
                 if self.symbols is None:
                     self._told_seq = self.seq
@@ -343,8 +348,8 @@ class EveryTick:
             self.row, message = after(self.row, self.symbols, self._pace.most)
             self._epoch = self.log.run_at(self.row - 1)[0].epoch
             self._seq = _seq_of(self.log, self.row - 1)
+            self._pace.sent()
             if message is not None:
-                self._pace.sent()
                 return message
         if self.publication.ended and self.close is None:
             self.close = (1000, "the source has ended")
