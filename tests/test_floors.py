@@ -14,6 +14,7 @@ ROOT = Path(tickerkit.__file__).parent
 
 # Floors by module or package. A new module belongs here, on the lowest floor that holds it.
 FLOORS = {
+    "arguments": 0,
     "errors": 0,
     "ticks": 0,
     "bars": 1,

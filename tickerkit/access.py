@@ -121,8 +121,13 @@ class Access:
                 f"A page from {name} may not connect here; pass origins=[{name}], "
                 f"or open the page that this server serves: {page}"
             )
-        if self.token is not None and needs_token and not self._has_token(target, headers):
+        if self.token is None or not needs_token:
+            return None
+        given = self._given_token(target, headers)
+        if not given:
             return "This server wants its token: open the link that it showed, with ?token= in it."
+        if not hmac.compare_digest(given.encode(), self.token.encode()):
+            return "That is not this server's token, which may be a new one: ask for the new link."
         return None
 
     def _host_is_known(self, host: str) -> bool:
@@ -143,13 +148,13 @@ class Access:
         netloc = found[1].lower()
         return netloc == host or (self.loopback and _name(netloc) in LOOPBACK)
 
-    def _has_token(self, target: str, headers: Mapping[str, str]) -> bool:
-        assert self.token is not None
+    @staticmethod
+    def _given_token(target: str, headers: Mapping[str, str]) -> str:
         given = parse_qs(target.partition("?")[2]).get("token", [""])[0]
         kind, _, bearer = headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
             given = bearer.strip()
-        return hmac.compare_digest(given.encode(), self.token.encode())
+        return given
 
 
 def _listed(names: Iterable[str]) -> set[str]:

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.access import must_be_sendable
+from tickerkit.arguments import check_number
 from tickerkit.bars import bars
 from tickerkit.callbacks import Callback
 from tickerkit.cards import card
@@ -90,8 +91,6 @@ class Feed:
         retry_for: float | None = None,
         heir_of: Feed | None = None,
     ) -> None:
-        if history is not None and history < 0:
-            raise ValueError(f"history is {history}; give 0 or more, or None for all there is")
         address, url_token = websocket_url(url)
         if wanted := token or url_token:
             must_be_sendable(wanted)
@@ -479,8 +478,17 @@ def connect(
         >>> feed.wait(100).frame()
     """
     url = url if isinstance(url, str) else url.url
-    wanted = [symbols] if isinstance(symbols, str) else symbols
-    key = ("feed", url, None if wanted is None else tuple(wanted), keep)
+    wanted = _wanted(symbols)
+    check_number("history", history, 0, whole=True, optional=True)
+    check_number("keep", keep, 1, whole=True)
+    check_number("retry_for", retry_for, 0, optional=True)
+    # A server that was started anew may have another token, and is the same address.
+    key = (
+        "feed",
+        shown_url(websocket_url(url)[0]),
+        None if wanted is None else tuple(wanted),
+        keep,
+    )
     cell = slot(*key)
     last: Feed | None = cell.last()
     if last is not None:
@@ -489,3 +497,15 @@ def connect(
     feed.start()
     cell.fill(feed)
     return feed
+
+
+def _wanted(symbols: object) -> list[str] | None:
+    """Return the symbols that a user named as a list, None for all."""
+    if symbols is None:
+        return None
+    wanted = [symbols] if isinstance(symbols, str) else symbols
+    if isinstance(wanted, Iterable):
+        wanted = list(wanted)
+        if wanted and all(isinstance(each, str) and each for each in wanted):
+            return wanted
+    raise TypeError(f"symbols is {symbols!r}; give one, or a list of them, or None for all")

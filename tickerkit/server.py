@@ -21,6 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tickerkit.access import EVERYWHERE, Access
+from tickerkit.arguments import check_number
 from tickerkit.cards import card
 from tickerkit.cells import slot
 from tickerkit.door import Door, Guest
@@ -42,6 +43,8 @@ from tickerkit.web import answer, too_many
 __all__ = ["TickServer", "serve"]
 
 MESSAGE_BYTES = 256 * 1024
+MOST_PORT = 65_535
+LEAST_BUFFER = 2**16
 TLS_S = 3.0
 CLOSE_S = 2.0
 FAREWELL_S = 0.5
@@ -119,7 +122,9 @@ class TickServer:
     @property
     def page_for_others(self) -> str:
         """Address of the web page for other machines, if it is bound to all of this one's."""
-        if self._access.bound not in EVERYWHERE or not (address := network_address()):
+        # What is bound to "::" has no address of the older kind.
+        here = self._access.bound in EVERYWHERE - {"::"}
+        if not here or not (address := network_address()):
             return ""
         scheme = "https" if self._ssl else "http"
         return f"{scheme}://{address}:{self.port}/{self._query()}"
@@ -438,6 +443,13 @@ def serve(
         >>> server.page
         'http://127.0.0.1:8000/'
     """
+    check_number("port", port, 0, whole=True)
+    if port > MOST_PORT:
+        raise ValueError(f"port is {port}; give one of at most {MOST_PORT}, or 0 for a free one")
+    check_number("history", history, 1, whole=True)
+    check_number("max_clients", max_clients, 1, whole=True)
+    check_number("stall_timeout", stall_timeout, CHECK_S, optional=True)
+    check_number("write_buffer", write_buffer, LEAST_BUFFER, whole=True)
     server = TickServer(
         as_source(source, every),
         host,

@@ -63,13 +63,19 @@ def client_context(given: Trust | None) -> ssl.SSLContext | None:
         raise ValueError(f"ssl={str(path)!r}: there is no certificate in it, in PEM") from error
 
 
+# By OpenSSL's X509_V_ERR_...: has expired, is not of this name, is not of this address.
+FIXES = {
+    10: "the server needs a new one",
+    62: "connect to a name that is in it",
+    64: "connect to a name that is in it, perhaps localhost",
+}
+
+
 def lasting_problem(error: BaseException) -> str | None:
     """Return why a connection fails in a way that trying again would not change, else None."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return (
-            f"its certificate does not verify ({error.verify_message}): "
-            "pass ssl= with the path of a certificate to trust"
-        )
+        fix = FIXES.get(error.verify_code, "pass ssl= with the path of a certificate to trust")
+        return f"its certificate does not verify ({error.verify_message}): {fix}"
     if isinstance(error, ssl.SSLError) and error.reason in NO_TLS:
         return "it does not speak TLS: use ws:// instead of wss://"
     return None
