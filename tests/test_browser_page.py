@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from peers import dial
 
 import tickerkit as tk
 
@@ -84,6 +85,16 @@ def test_it_carries_the_token_of_its_address(page: Page) -> None:
         assert answer is not None
         assert answer.status == 403
         assert "token" in page.inner_text("body")
+
+
+def test_who_finds_the_server_full_is_told_so_and_let_in_later(page: Page) -> None:
+    """A browser says nothing of a 503 to its page; the server does, where it can be read."""
+    with tk.serve(None, port=0, max_clients=1) as server:
+        server.publish({"symbol": "AAPL", "price": 2.0})
+        with dial(server.url):
+            page.goto(server.page)
+            page.get_by_text("The server is full: 1 are connected.").wait_for()
+        page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
 
 
 def test_symbols_are_data_and_not_markup(page: Page) -> None:
