@@ -219,7 +219,7 @@ class FaultProxy:
         return "listening" if self._flows.is_set() else "stalled"
 
     def _about(self) -> str:
-        return f"{len(self._links)} connections of {self.accepted:,}, {self.broken:,} broken"
+        return f"{len(self._links)} connected of {self.accepted:,} so far, {self.broken:,} broken"
 
     def __repr__(self) -> str:
         host, port = self._target
