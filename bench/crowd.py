@@ -270,9 +270,9 @@ def silent(_: float) -> None:
 
 def flat(seconds: float) -> None:
     symbols = [f"SYM{number}" for number in range(10)]
-    server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=100_000)
+    server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=20_000)
     wanted: list[list[str] | None] = [None] * 5 + [symbols[:2]]
-    feeds = [tk.connect(server, symbols=each, keep=100_000) for each in wanted]
+    feeds = [tk.connect(server, symbols=each, keep=20_000) for each in wanted]
     began, times, sizes = time.monotonic(), [], []
     while (passed := time.monotonic() - began) < seconds:
         time.sleep(5)
@@ -280,7 +280,8 @@ def flat(seconds: float) -> None:
             feed.frame().tail()
         times.append(passed / 60)
         sizes.append(rss_mb())
-    # Arrays come and go with every move of a log's tail: the lowest of each minute tells.
+    # Arrays come and go with every move of a log's tail: the lowest of each minute tells. The logs
+    # are small, so that the allocator has seen hundreds of moves of each within the first minutes.
     minutes = np.array(times).astype(int)
     lowest = [min(np.array(sizes)[minutes == each]) for each in np.unique(minutes)]
     half = lowest[len(lowest) // 2 :]
