@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytest.importorskip("jupyter_server_proxy")
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(120)]
+pytestmark = [pytest.mark.browser, pytest.mark.soak, pytest.mark.timeout(120)]
 
 TOKEN = "open-sesame"
 QUOTES = "[...document.querySelectorAll('#prices .quote')].map(e => e.innerText)"

@@ -980,7 +980,7 @@ class Model:
             assert values == [row.get(name) for row in self.rows], name
 
 
-@settings(SETTINGS, max_examples=60)
+@settings(SETTINGS, max_examples=40)
 @given(st.sampled_from([1, 3, 10, 1000]), st.lists(STEP, max_size=25))
 def test_log_holds_what_a_list_would(keep: int, steps: list[Any]) -> None:
     """Whatever comes in whichever batches, the log holds it as a list would, and so do frames."""
