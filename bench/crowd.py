@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import ctypes
 import json
 import os
 import re
@@ -28,6 +29,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy
@@ -43,6 +45,26 @@ PAD = "x" * 200
 def rss_mb() -> float:
     with open("/proc/self/statm") as statm:
         return int(statm.read().split()[1]) * resource.getpagesize() / 1e6
+
+
+def in_use_mb() -> float:
+    """Return what the program holds, without what the allocator keeps for later."""
+    libc = ctypes.CDLL("libc.so.6")
+    libc.mallinfo2.restype = Mallinfo
+    info = libc.mallinfo2()
+    return (info.uordblks + info.hblkhd) / 1e6
+
+
+class Mallinfo(ctypes.Structure):
+    """glibc's struct mallinfo2 (mallinfo(3))."""
+
+    _fields_ = [
+        (name, ctypes.c_size_t)
+        for name in (
+            *("arena", "ordblks", "smblks", "hblks", "hblkhd"),
+            *("usmblks", "fsmblks", "uordblks", "fordblks", "keepcost"),
+        )
+    ]
 
 
 # --- the server's process ---------------------------------------------------------------------
@@ -273,24 +295,22 @@ def flat(seconds: float) -> None:
     server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=20_000)
     wanted: list[list[str] | None] = [None] * 5 + [symbols[:2]]
     feeds = [tk.connect(server, symbols=each, keep=20_000) for each in wanted]
-    began, times, sizes = time.monotonic(), [], []
+    began, rows = time.monotonic(), []
     while (passed := time.monotonic() - began) < seconds:
         time.sleep(5)
         for feed in feeds:
             feed.frame().tail()
-        times.append(passed / 60)
-        sizes.append(rss_mb())
+        rows.append((int(passed / 60), rss_mb(), in_use_mb()))
     # Arrays come and go with every move of a log's tail: the lowest of each minute tells. The logs
     # are small, so that the allocator has seen hundreds of moves of each within the first minutes.
-    minutes = np.array(times).astype(int)
-    lowest = [min(np.array(sizes)[minutes == each]) for each in np.unique(minutes)]
-    half = lowest[len(lowest) // 2 :]
-    slope = np.polyfit(np.arange(len(half)), half, 1)[0] if len(half) > 1 else np.nan
-    print(f"lowest of each minute, MB: {', '.join(f'{each:.1f}' for each in lowest)}")
-    print(
-        f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s, slope of the second"
-        f" half {slope:+.3f} MB/min; gaps {sum(len(feed.gaps) for feed in feeds)}"
-    )
+    lowest = pd.DataFrame(rows, columns=["minute", "resident", "in use"]).groupby("minute").min()
+    half = lowest.iloc[len(lowest) // 2 :]
+    print(lowest.T.round(1).to_string())
+    for name in half if len(half) > 1 else ():
+        slope = np.polyfit(half.index, half[name], 1)[0]
+        print(f"{name}: slope of the second half {slope:+.3f} MB/min")
+    gaps = sum(len(feed.gaps) for feed in feeds)
+    print(f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s, {gaps} gaps")
     tk.stop_all()
 
 
