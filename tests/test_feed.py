@@ -877,6 +877,20 @@ def test_two_feeds_of_one_cell_are_told_apart(server: TickServer, kernel: Kernel
     assert [each.status for each in first] == ["stopped", "stopped"]
 
 
+@pytest.mark.parametrize(
+    ("query", "same"), [("?token=new", True), ("", True), ("?stream=other", False)]
+)
+def test_a_new_token_is_the_same_address_and_another_query_is_not(
+    query: str, same: bool, server: TickServer, kernel: Kernel
+) -> None:
+    """The ticks of one stream never go on in the log of another."""
+    kernel.run("cell")
+    first = tk.connect(f"{server.url}?token=old")
+    kernel.run("cell")
+    second = tk.connect(f"{server.url}{query}")
+    assert (second.log is first.log) is same
+
+
 def test_without_cells_nothing_is_replaced(server: TickServer) -> None:
     """In a plain Python each call is a feed of its own."""
     first, second = tk.connect(server.url), tk.connect(server.url)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import pytest
 from peers import dial, handshake, hear, hear_all
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
 from tickerkit import liveness, peer, server
@@ -25,6 +26,16 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> float:
     for module in (server, peer):
         monkeypatch.setattr(module, "CHECK_S", 0.05)
     return 0.05
+
+
+@contextlib.contextmanager
+def slow_reader(running: tk.TickServer, until: Until) -> Iterator[ClientConnection]:
+    """Connect a client that takes a message only when asked to, and publish much."""
+    with dial(running.url + "ticks", max_queue=1) as slow:
+        until(lambda: running.stats["clients"] == 1)
+        for _ in range(30):
+            running.publish(BULKY)
+        yield slow
 
 
 def status_of(running: tk.TickServer, kind: str) -> list[str]:
@@ -59,10 +70,7 @@ def test_one_that_reads_nothing_is_marked_then_cut_off(until: Until) -> None:
 def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> None:
     """The close frame waits behind the ticks that it did not take."""
     running = tk.serve(None, port=0, stall_timeout=0.5)
-    with dial(running.url + "ticks", max_queue=1) as slow:
-        until(lambda: running.stats["clients"] == 1)
-        for _ in range(30):
-            running.publish(BULKY)
+    with slow_reader(running, until) as slow:
         until(lambda: "was cut off" in running.stats["last_cut_off"])
         hear_all(slow)
         assert slow.close_code == 1013
@@ -73,10 +81,7 @@ def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> N
 def test_one_that_reads_slowly_is_no_stalled_one(until: Until) -> None:
     """It falls behind and gets everything."""
     running = tk.serve(None, port=0, stall_timeout=0.4)
-    with dial(running.url + "ticks", max_queue=1) as slow:
-        until(lambda: running.stats["clients"] == 1)
-        for _ in range(30):
-            running.publish(BULKY)
+    with slow_reader(running, until) as slow:
         heard = 0
         while heard < 30_000:
             heard += len(hear(slow))

@@ -60,7 +60,7 @@ class Connection:
     The first retry is made at once, each further one after a random wait of up to 0.25 s, doubled
     every time, 10 s at most (half a second while a server that said so restarts), for ever unless
     bounded: a server that comes up later is found. A connection that brought no tick further and
-    was over within a second counts as a try that failed. A peer of which nothing is heard for 9 s,
+    was over within a second counts as a try that failed. A peer of which nothing is heard for 8 s,
     although it was asked, is given up; when the machine has slept, after 3 s.
 
     Args:

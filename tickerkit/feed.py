@@ -483,13 +483,8 @@ def connect(
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
     # A server that was started anew may have another token, and is the same address.
-    key = (
-        "feed",
-        shown_url(websocket_url(url)[0]),
-        None if wanted is None else tuple(wanted),
-        keep,
-    )
-    cell = slot(*key)
+    address, _ = websocket_url(url)
+    cell = slot("feed", address, None if wanted is None else tuple(wanted), keep)
     last: Feed | None = cell.last()
     if last is not None:
         last._disconnect()

@@ -123,13 +123,13 @@ def _subscription(data: str | bytes) -> Subscribe | None:
 
 
 class _Pace:
-    """Small messages first: on a wire that breaks again and again each connection gets further."""
+    """How many rows at once: few first, so that each connection gets further on a bad wire."""
 
     def __init__(self) -> None:
         self.most = SIZES[-1]
 
-    def sent(self) -> None:
-        """Take note that a message was sent."""
+    def grow(self) -> None:
+        """Take more rows the next time."""
         self.most = min(self.most * SIZES[0] // SIZES[1], SIZES[0])
 
 
@@ -204,7 +204,7 @@ class Columnar:
             after = self.publication.columns.after
             self.row, message = after(self.row, self.symbols, self._pace.most)
             self.seq = _seq_of(self.log, self.row - 1)
-            self._pace.sent()
+            self._pace.grow()
             if message is not None:
                 # Of a filtered one the last rows may be left out: then an `at` is to follow.
                 if self.symbols is None:
@@ -348,7 +348,7 @@ class EveryTick:
             self.row, message = after(self.row, self.symbols, self._pace.most)
             self._epoch = self.log.run_at(self.row - 1)[0].epoch
             self._seq = _seq_of(self.log, self.row - 1)
-            self._pace.sent()
+            self._pace.grow()
             if message is not None:
                 return message
         if self.publication.ended and self.close is None:
