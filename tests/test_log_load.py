@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import gc
 import random
+import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,15 @@ from tickerkit.ticks import read_ticks
 
 KEEP = 500
 MOST_KEPT = 12
+
+
+@pytest.fixture(autouse=True)
+def threads_take_turns_often() -> Iterator[None]:
+    """Else three that compute let the one that appends go on once in 15 ms, at each numpy call."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    yield
+    sys.setswitchinterval(before)
 
 
 def tick(n: int) -> dict[str, object]:
