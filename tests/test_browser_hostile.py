@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+
+Until = Callable[..., None]
 
 BODIES = (
     "<script>__hit=1</script>",
@@ -89,6 +91,19 @@ SETTLED = """() => new Promise(resolve => {
     image.src = "data:,none";
 })"""
 LINKS = {"a", "img", "image", "iframe", "script", "foreignObject", "foreignobject"}
+# A point of an element, from its middle outward, where nothing lies over it.
+SEEN = """selector => {
+    const element = document.querySelector(selector);
+    const { x, y, width, height } = element.getBoundingClientRect();
+    for (let part = 0.5; part < 1; part += 0.05) {
+        for (const share of [part, 1 - part]) {
+            const point = [x + width * share, y + height * share];
+            if (document.elementFromPoint(...point) === element) return point;
+        }
+    }
+    element.scrollIntoView({ block: "center" });
+    return null;
+}"""
 TAGS = "e => [...e.querySelectorAll('*')].map(each => each.tagName.toLowerCase())"
 TEXTS = "all => all.map(each => each.textContent)"
 
@@ -226,7 +241,7 @@ def test_the_dashboard_shows_them_as_text(lab: Lab, artifacts: Path) -> None:
     lab.run("board.close()")
 
 
-def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path) -> None:
+def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path, until: Until) -> None:
     """Its legend with the newest values, and what it says of the point under the mouse."""
     watched = Watched(lab.page)
     lab.run_cell("figure = feed.chart(symbols=FEW, height=1400)\nfigure")
@@ -235,9 +250,15 @@ def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path) -> None:
     lab.until(f"() => [...document.querySelectorAll('{legend}')].filter({labelled}).length === 50")
     assert named(watched.texts(legend)) == FEW
     assert not watched.tags(".js-plotly-plot").keys() & LINKS
-    lab.page.locator(".js-plotly-plot .nsewdrag").hover()
     hover = ".js-plotly-plot .hoverlayer .legendtext"
-    lab.until(f"() => document.querySelectorAll('{hover}').length === 50")
+
+    def hovered() -> bool:
+        # The notebook may scroll meanwhile: so wherever the plot is to be seen just then.
+        if (point := lab.page.evaluate(SEEN, ".js-plotly-plot .nsewdrag")) is not None:
+            lab.page.mouse.move(*point)
+        return lab.page.locator(hover).count() == len(FEW)
+
+    until(hovered, 30)
     lab.page.screenshot(path=artifacts / "hostile-chart.png")
     assert [name.removesuffix(" :") for name in named(watched.texts(hover))] == FEW
     assert not watched.tags(".js-plotly-plot").keys() & LINKS
