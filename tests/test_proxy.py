@@ -270,6 +270,16 @@ def test_once_stopped_it_breaks_nothing_any_more(echo: Echo) -> None:
             call()
 
 
+def test_who_comes_as_it_stops_is_not_left_hanging(echo: Echo) -> None:
+    """However little of a connection there is yet, its client sees an end."""
+    for _ in range(50):
+        with FaultProxy(echo.url) as proxy:
+            clients = [dial(proxy) for _ in range(5)]
+        for client in clients:
+            with client:
+                assert hear(client)[1] != "open"
+
+
 def test_it_has_a_life_like_the_others(echo: Echo) -> None:
     """A line of repr, a card, a place in tk.status, a stop that may come twice."""
     proxy = FaultProxy(echo.url + "path?token=sesame")

@@ -333,6 +333,17 @@ def test_it_is_a_context_manager() -> None:
     assert server.status == "stopped"
 
 
+def test_who_comes_as_it_stops_is_not_left_hanging() -> None:
+    """However little of a connection there is yet, its client sees an end."""
+    for _ in range(50):
+        with tk.serve(None, port=0) as server:
+            clients = [socket.create_connection((LOCAL, server.port)) for _ in range(5)]
+        for client in clients:
+            with client, contextlib.suppress(ConnectionError):
+                client.settimeout(5)
+                assert client.recv(1) == b""
+
+
 def test_two_threads_may_stop_it_at_once(server: TickServer) -> None:
     """One of them does; its other servers and feeds keep their thread."""
     other = tk.serve(None, port=0)

@@ -11,9 +11,10 @@ import asyncio
 import contextlib
 import os
 import selectors
+import socket
 import threading
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, TypeVar
 
 from tickerkit.errors import PortalError
@@ -25,6 +26,7 @@ T = TypeVar("T")
 
 LEAVE_S = 5.0
 GIVE_UP_S = 1.0
+TURNS = 5
 LEAST_S = 0.05
 
 _hurry_until = float("inf")
@@ -184,6 +186,18 @@ class _Selector(selectors.DefaultSelector):
 def _identity(fd: int) -> tuple[int, int]:
     status = os.fstat(fd)
     return status.st_dev, status.st_ino
+
+
+async def stop_accepting(sockets: Iterable[socket.socket]) -> None:
+    """Accept nothing more, and let what was accepted become connections: then close the server.
+
+    Closed in between, asyncio of Python 3.11 prints an error, and the client hangs.
+    """
+    for listener in sockets:
+        with contextlib.suppress(NotImplementedError):  # Windows' other loop, without the fault
+            asyncio.get_running_loop().remove_reader(listener.fileno())
+    for _ in range(TURNS):
+        await asyncio.sleep(0)
 
 
 portal = Portal()

@@ -32,7 +32,7 @@ from tickerkit.log import TickLog
 from tickerkit.network import network_address, port_holder
 from tickerkit.outlet import LogOutlet
 from tickerkit.peer import Peer
-from tickerkit.portal import Worker, portal
+from tickerkit.portal import Worker, portal, stop_accepting
 from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
 from tickerkit.registry import register, running, unregister
 from tickerkit.sources import Source, as_source
@@ -311,6 +311,7 @@ class TickServer:
         assert self._server is not None
         assert self._watch is not None
         self._watch.cancel()
+        await stop_accepting(self._server.sockets)
         self._server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self._server.wait_closed())
         # Who has asked for nothing yet, or reads nothing, would hold it up for many seconds.

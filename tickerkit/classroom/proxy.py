@@ -9,17 +9,18 @@ import random
 import socket
 import struct
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
+from weakref import WeakSet
 
 from tickerkit.cards import card
 from tickerkit.cells import slot
 from tickerkit.errors import Stopped
 from tickerkit.faults import Faults
 from tickerkit.feed import HasUrl
-from tickerkit.portal import portal
+from tickerkit.portal import portal, stop_accepting
 from tickerkit.registry import register, unregister
 
 __all__ = ["Fault", "FaultProxy", "weather"]
@@ -127,6 +128,7 @@ class FaultProxy:
         self._stopped = True
         self._flows = asyncio.Event()
         self._links: dict[_Link, asyncio.Task[None]] = {}
+        self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._server: asyncio.Server | None = None
 
     # --- by hand ------------------------------------------------------------------------------
@@ -243,17 +245,25 @@ class FaultProxy:
 
     async def _open(self) -> None:
         self._flows.set()
-        self._server = await asyncio.start_server(
-            self._accept, "127.0.0.1", self.port, backlog=1024
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(
+            self._protocol, "127.0.0.1", self.port, backlog=BACKLOG
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut(self) -> None:
         assert self._server is not None
+        await stop_accepting(self._server.sockets)
         self._server.close()
         await self._break("reset")
         if self._links:
             await asyncio.wait(self._links.values())
+        # Of one that came just now the link may not have begun.
+        for transport in list(self._transports):
+            transport.abort()
+
+    def _protocol(self) -> asyncio.StreamReaderProtocol:
+        return _Knock(asyncio.StreamReader(), self._accept, self._transports)
 
     async def _break(self, kind: Kind) -> int:
         links = list(self._links)
@@ -281,6 +291,23 @@ class FaultProxy:
         finally:
             del self._links[link]
             writer.transport.abort()
+
+
+class _Knock(asyncio.StreamReaderProtocol):
+    """A client's stream, of which the transport is known from the first moment."""
+
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        accept: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+        transports: WeakSet[asyncio.Transport],
+    ) -> None:
+        super().__init__(reader, accept)
+        self._transports = transports
+
+    def connection_made(self, transport: Any) -> None:
+        self._transports.add(transport)
+        super().connection_made(transport)
 
 
 class _Link:
