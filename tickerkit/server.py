@@ -311,14 +311,16 @@ class TickServer:
         assert self._server is not None
         assert self._watch is not None
         self._watch.cancel()
-        await stop_accepting(self._server.sockets)
-        self._server.close(code=code, reason=reason)
+        try:
+            await stop_accepting(self._server.sockets)
+        finally:  # also when `stop` was interrupted, and was the last to need the loop
+            self._server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self._server.wait_closed())
         # Who has asked for nothing yet, or reads nothing, would hold it up for many seconds.
         self._door.cut(guest for guest in self._door.everyone() if guest.request is None)
         try:
             await asyncio.wait([closed], timeout=FAREWELL_S)
-        finally:  # also when `stop` was interrupted, and was the last to need the loop
+        finally:
             self._door.cut(self._door.everyone())
         await asyncio.wait([closed], timeout=FAREWELL_S)
 

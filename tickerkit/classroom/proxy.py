@@ -253,8 +253,10 @@ class FaultProxy:
 
     async def _shut(self) -> None:
         assert self._server is not None
-        await stop_accepting(self._server.sockets)
-        self._server.close()
+        try:
+            await stop_accepting(self._server.sockets)
+        finally:  # also when `stop` was interrupted, and was the last to need the loop
+            self._server.close()
         await self._break("reset")
         if self._links:
             await asyncio.wait(self._links.values())
