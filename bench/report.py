@@ -1,0 +1,168 @@
+"""What the scripts of `bench` share: options, paired runs, a table, and JSON.
+
+A figure is the median over the runs. What is compared is run in turn, A B A B, and its ratio taken
+pair by pair: a machine that slows down for a minute does so for both.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+PACKAGES = ("tickerkit", "websockets", "msgspec", "numpy", "pandas", "uvloop")
+
+
+def options(about: str | None, **more: dict[str, Any]) -> argparse.Namespace:
+    """Return what the command line says: the options of every script, and `more` of this one."""
+    parser = argparse.ArgumentParser(
+        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--repeat", type=int, default=5, help="paired runs; medians are told")
+    parser.add_argument("--only", default="", help="only rows that have this in their names")
+    parser.add_argument("--json", type=Path, help="write all figures there")
+    parser.add_argument("--quick", action="store_true", help="small and once: does it run?")
+    for name, how in more.items():
+        parser.add_argument(f"--{name.replace('_', '-')}", **how)
+    chosen = parser.parse_args()
+    if chosen.quick:
+        chosen.repeat = 1
+    return chosen
+
+
+def in_turn(
+    runs: Mapping[str, Callable[[], Any]], repeat: int, *, quiet: bool = False
+) -> dict[str, list[Any]]:
+    """Run each of `runs` in turn, `repeat` times over; return what each gave every time."""
+    gave: dict[str, list[Any]] = {name: [] for name in runs}
+    for turn in range(repeat):
+        for name, run in runs.items():
+            begin = time.monotonic()
+            gave[name].append(run())
+            if not quiet:
+                took = time.monotonic() - begin
+                print(f"  {turn + 1}/{repeat} {name} ({took:.1f} s): {gave[name][-1]}", flush=True)
+    return gave
+
+
+class Report:
+    """The figures of one script.
+
+    Args:
+        name: of the script.
+        about: one line: what is measured.
+    """
+
+    def __init__(self, name: str, about: str) -> None:
+        self.name, self.about = name, about
+        self.rows: list[dict[str, Any]] = []
+        self.notes: list[str] = []
+
+    def figure(
+        self,
+        what: str,
+        values: Sequence[float],
+        unit: str,
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> float:
+        """Add a figure, its median; return that."""
+        middle = statistics.median(values)
+        wanted, reached = "", None
+        if at_least is not None:
+            wanted, reached = f"≥ {at_least:,g}", middle >= at_least
+        if at_most is not None:
+            wanted, reached = f"≤ {at_most:,g}", middle <= at_most
+        self.rows.append(
+            {
+                "what": what,
+                "median": middle,
+                "least": min(values),
+                "most": max(values),
+                "unit": unit,
+                "wanted": wanted,
+                "reached": reached,
+                "values": list(values),
+            }
+        )
+        return middle
+
+    def ratio(
+        self,
+        what: str,
+        ours: Sequence[float],
+        theirs: Sequence[float],
+        *,
+        at_least: float | None = None,
+        at_most: float | None = None,
+    ) -> float:
+        """Add the ratio of two figures, taken pair by pair; return its median."""
+        pairs = [one / other for one, other in zip(ours, theirs, strict=True) if other]
+        return self.figure(what, pairs, "×", at_least=at_least, at_most=at_most)
+
+    def note(self, text: str) -> None:
+        """Add a sentence that belongs to the figures: what was left out, what limits them."""
+        self.notes.append(text)
+
+    def finish(self, path: Path | None = None) -> None:
+        """Print the table, and write the JSON where that is asked for."""
+        table = Table("what", "median", "least – most", "wanted", "", title=self.about)
+        for row in self.rows:
+            table.add_row(*cells(row))
+        Console(width=None if Console().is_terminal else 120).print(table)
+        for note in self.notes:
+            print(f"- {note}")
+        if path is not None:
+            told = {"name": self.name, "about": self.about, "machine": machine()}
+            path.write_text(json.dumps({**told, "rows": self.rows, "notes": self.notes}, indent=1))
+
+
+def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
+    """Return a row as text."""
+    spread = f"{brief(row['least'])} – {brief(row['most'])}" if len(row["values"]) > 1 else ""
+    verdict = {True: "yes", False: "NO", None: ""}[row["reached"]]
+    return row["what"], f"{brief(row['median'])} {row['unit']}", spread, row["wanted"], verdict
+
+
+def brief(value: float) -> str:
+    """Return a number with three or four figures that count."""
+    if abs(value) >= 100 or value == int(value):
+        return f"{value:,.0f}"
+    return f"{value:.3g}"
+
+
+def machine() -> dict[str, str]:
+    """Return what the figures were measured on."""
+    versions = {"Python": platform.python_version()}
+    for name in PACKAGES:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return {
+        "system": f"{platform.system()} {platform.release()}",
+        "processor": _processor(),
+        "cores": str(os.cpu_count()),
+        "load before": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
+        **versions,
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(names, platform.machine())
