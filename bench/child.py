@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 
@@ -47,7 +48,7 @@ class Child:
 
     def cpu_s(self) -> float:
         """Return how many seconds of processor time it has used (Linux)."""
-        fields = open(f"/proc/{self.process.pid}/stat").read().rpartition(")")[2].split()
+        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def kill(self) -> None:
