@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from tickerkit.liveness import AttentiveServer
@@ -33,11 +33,16 @@ RESERVED = 64
 
 
 class Guest(AttentiveServer):
-    """One connection of a server, from its first byte to its last."""
+    """One connection of a server, from its first byte to its last.
+
+    Attributes:
+        has_room: called when more may be written again after `paused`.
+    """
 
     door: Door
     heard = 0
     rounds = 0
+    has_room: Callable[[], None] = staticmethod(lambda: None)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
@@ -54,6 +59,15 @@ class Guest(AttentiveServer):
             self.transport.abort()
             return
         super().data_received(data)
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        self.has_room()
+
+    def push(self, text: bytes) -> None:
+        """Write a text message at once; whether there is room is the caller's to ask (`paused`)."""
+        self.protocol.send_text(text)
+        self.send_data()
 
 
 class Door:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 
 from tickerkit.door import Guest
 from tickerkit.faults import Faults
@@ -17,6 +18,7 @@ from tickerkit.protocol import TOO_MANY, Session
 __all__ = ["Peer"]
 
 CUT_S = 1.0
+TURN = 4
 STALLED_CHECKS = 2
 MESSAGES_S = 20.0
 MOST_AT_ONCE = 100.0
@@ -24,6 +26,9 @@ MOST_AT_ONCE = 100.0
 
 class Peer:
     """One connection: who, how far, and whether it takes what it is sent.
+
+    It writes in the loop's callbacks, without a task or a timer for each message, a few messages
+    at a turn and only while its buffer has room: what waits meanwhile makes the next one larger.
 
     Args:
         guest: the connection.
@@ -44,7 +49,6 @@ class Peer:
     ) -> None:
         self.guest = guest
         self.session = session
-        self.wake = asyncio.Event()
         self._faults = faults
         self._cut_off = cut_off
         self._stall_checks = None if stall_s is None else max(round(stall_s / CHECK_S), 1)
@@ -55,6 +59,10 @@ class Peer:
         self._waited = False
         self._stuck = 0
         self._cutting: asyncio.Task[None] | None = None
+        self._closing: asyncio.Task[None] | None = None
+        self._turn: asyncio.Handle | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        guest.has_room = self.pump
 
     @property
     def stalled(self) -> bool:
@@ -74,25 +82,58 @@ class Peer:
         }
 
     async def run(self) -> None:
-        """Send what the session has to send, until either side ends it."""
-        now = asyncio.get_running_loop().time
-        listener = asyncio.create_task(self._listen())
+        """Serve it until either side ends the connection."""
+        self.pump()
         try:
-            while not listener.done():
-                while (message := self.session.next(now())) is not None:
-                    self._given += len(message)
-                    await self.guest.send(message, text=True)
-                if self.session.close is not None:
-                    await self.guest.close(*self.session.close)
+            await self._listen()
+        finally:
+            for handle in (self._turn, self._timer):
+                if handle is not None:
+                    handle.cancel()
+
+    def pump(self) -> None:
+        """Send what the session has to say, as far as there is room; in the portal's thread."""
+        if self._turn is None:
+            self._pump()
+
+    def _pump(self) -> None:
+        guest, self._turn = self.guest, None
+        try:
+            for _ in range(TURN):
+                if guest.paused or guest.state is not State.OPEN:
                     return
-                await self._wait(self.session.due())
-        except ConnectionClosed:
-            pass
+                message = self.session.next(guest.loop.time())
+                if message is None:
+                    break
+                self._given += len(message)
+                guest.push(message)
+            else:
+                self._turn = guest.loop.call_soon(self._pump)
+                return
         except Exception as error:
             self._faults.add(error)
-            raise
-        finally:
-            listener.cancel()
+            self._close(1011, "an error in the server")
+            return
+        if self.session.close is not None:
+            self._close(*self.session.close)
+        elif (due := self.session.due()) is not None:
+            self._call_at(due)
+
+    def _call_at(self, due: float) -> None:
+        """Pump again at `due`, or before: that it is later by then costs less than a new timer."""
+        if self._timer is not None:
+            if self._timer.when() <= due:
+                return
+            self._timer.cancel()
+        self._timer = self.guest.loop.call_at(due, self._on_time)
+
+    def _on_time(self) -> None:
+        self._timer = None
+        self.pump()
+
+    def _close(self, code: int, reason: str) -> None:
+        if self._closing is None:
+            self._closing = asyncio.ensure_future(self.guest.close(code, reason))
 
     def check(self) -> None:
         """Cut it off if it is gone, or takes nothing; to be called every `CHECK_S`."""
@@ -126,7 +167,7 @@ class Peer:
         self.guest.transport.abort()
 
     async def _listen(self) -> None:
-        now = asyncio.get_running_loop().time
+        now = self.guest.loop.time
         allowed, at = MOST_AT_ONCE, now()
         try:
             async for data in self.guest:
@@ -136,19 +177,9 @@ class Peer:
                     self.session.close = TOO_MANY
                 else:
                     self.session.receive(data, at)
-                self.wake.set()
+                self.pump()
         except ConnectionClosed:
             pass
         except Exception as error:
             self._faults.add(error)
             await self.guest.close(1011, "an error in the server")
-        finally:
-            self.wake.set()
-
-    async def _wait(self, due: float | None) -> None:
-        """Wait until woken, or until `due` by the loop's clock."""
-        timer = None if due is None else asyncio.get_running_loop().call_at(due, self.wake.set)
-        await self.wake.wait()
-        self.wake.clear()
-        if timer is not None:
-            timer.cancel()

@@ -92,6 +92,7 @@ class TickServer:
         self._door = Door(max_clients, write_buffer)
         self._stall_timeout = stall_timeout
         self._connections = 0
+        self._waking = False
         self._watch: asyncio.Task[None] | None = None
         self._outlet = LogOutlet(self.log, self._faults, self._sessions)
         self._server: Server | None = None
@@ -357,8 +358,15 @@ class TickServer:
         return [peer.session for peer in self._peers]
 
     def _wake(self) -> None:
-        for peer in self._peers:
-            peer.wake.set()
+        # Once for all that is appended in this turn of the loop.
+        if not self._waking:
+            self._waking = True
+            asyncio.get_running_loop().call_soon(self._pump)
+
+    def _pump(self) -> None:
+        self._waking = False
+        for peer in list(self._peers):
+            peer.pump()
 
     # --- one connection -----------------------------------------------------------------------
 
