@@ -32,6 +32,7 @@ MOST_MISFITS = 1000
 SMALLEST = 1024
 RATE_NS = 5 * 10**9
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
+ONE_WORD = np.zeros(1, dtype=np.int8)
 
 
 class TickLog:
@@ -117,7 +118,7 @@ class TickLog:
         for name, count in batch.misfits.items():
             self._misfit(name, count)
         fits = self._fitting(batch)
-        if not fits.all():
+        if fits is not None:
             batch, seq = batch.where(fits), None if seq is None else seq[fits]
         if not batch.count:
             return
@@ -142,34 +143,42 @@ class TickLog:
         old, base, first, next_row, version, frames, claims = self._with_room(batch.count)
         at, stop = next_row - base, next_row - base + batch.count
         arrays = dict(old)
-        words_before = sum(len(each.words) for each in self.words.values())
         for name, column in batch.columns.items():
             if name not in arrays:
                 if len(arrays) - len(FIXED) < MOST_COLUMNS:
                     arrays[name] = self._new_column(name, column, len(arrays["seq"]))
                 else:
                     self._misfit(name, _values(column))
+        grown = len(arrays) > len(old)
         arrays["seq"][at:stop] = seq
         arrays["received"][at:stop] = received
-        arrays["time"][at:stop] = np.where(batch.time == NO_TIME, received, batch.time)
-        epoch = Text(np.zeros(batch.count, dtype=np.int8), [self.epoch])
-        for name, column_ in {**batch.columns, "epoch": epoch}.items():
-            if name in self.words and name in arrays:
-                known = len(self.words[name].words)
-                codes = self._codes(name, self._as_text(column_), next_row)
-                grown = len(self.words[name].words)
-                shown = any(each.get(name) is arrays[name] for each in list(claims.values()))
+        arrays["time"][at:stop] = batch.time
+        if (untimed := batch.time == NO_TIME).any():
+            arrays["time"][at:stop][untimed] = received
+        for name, array in arrays.items():
+            if name in batch.columns:
+                column = batch.columns[name]
+            elif name == "epoch":
+                column = Text(ONE_WORD, [self.epoch])
+            elif name in FIXED:
+                continue
+            else:
+                array[at:stop] = -1 if name in self.words else np.nan
+                continue
+            if name not in self.words:
+                array[at:stop] = self._as_numbers(name, column)
+                continue
+            known = len(self.words[name].words)
+            codes = self._codes(name, self._as_text(column), next_row)
+            if (size := len(self.words[name].words)) > known:
+                grown = True
                 # A frame with more words needs codes of its own: pandas would not know that it
                 # shares them with the frame before.
-                if arrays[name].dtype != code_dtype(grown) or (grown > known and shown):
-                    arrays[name] = arrays[name].astype(code_dtype(grown))
-                arrays[name][at:stop] = codes
-            elif name in arrays:
-                arrays[name][at:stop] = self._as_numbers(name, column_)
-        for name in arrays.keys() - batch.columns.keys() - set(FIXED):
-            arrays[name][at:stop] = -1 if name in self.words else np.nan
-        words = sum(len(each.words) for each in self.words.values())
-        if words != words_before or len(arrays) != len(old):
+                shown = any(each.get(name) is array for each in list(claims.values()))
+                if shown or array.dtype != code_dtype(size):
+                    array = arrays[name] = array.astype(code_dtype(size))
+            array[at:stop] = codes
+        if grown:
             version += 1
         end = next_row + batch.count
         start = max(first, end - self.keep)
@@ -189,27 +198,34 @@ class TickLog:
 
     def _codes(self, name: str, text: Text, row: int) -> Array:
         """Return the codes of `text`, which begins at `row`, in the log's dictionary."""
-        # A word is born with the first row that has it, so they are added in the rows' order.
-        used, first = np.unique(text.codes, return_index=True)
+        known, left_out = self.words[name], False
         table = np.full(len(text.words) + 1, -1, dtype=np.int32)
-        for index in np.argsort(first):
-            if (code := int(used[index])) >= 0:
-                table[code] = self.words[name].add(text.words[code], row + int(first[index]))
+        # A word is born with the first row that has it, so they are added in the rows' order.
+        for code in dict.fromkeys(text.codes.tolist()):
+            if code >= 0 and (own := known.codes.get(text.words[code])) is not None:
+                table[code] = own
+            elif code >= 0:
+                born = row + int(np.argmax(text.codes == code))
+                table[code] = own = known.add(text.words[code], born)
+                left_out = left_out or own < 0
         codes: Array = table[text.codes]
-        self._misfit(name, int((codes < 0).sum() - (text.codes < 0).sum()))
+        if left_out:
+            self._misfit(name, int((codes < 0).sum() - (text.codes < 0).sum()))
         return codes
 
-    def _fitting(self, batch: Batch) -> Array:
-        """Return which ticks have a symbol that the dictionary has room for; a tick needs one."""
+    def _fitting(self, batch: Batch) -> Array | None:
+        """Return which ticks have a symbol that the dictionary has room for; None for all."""
         symbols = batch.columns["symbol"]
         assert isinstance(symbols, Text)
         known = self.words["symbol"]
         room = MOST_WORDS - len(known.words)
         if len(symbols.words) <= room:
-            return np.ones(batch.count, dtype=bool)
+            return None
         used = np.unique(symbols.codes).tolist()
         new = [code for code in used if symbols.words[code] not in known.codes]
-        fits = ~np.isin(symbols.codes, new[room:])
+        if len(new) <= room:
+            return None
+        fits: Array = ~np.isin(symbols.codes, new[room:])
         self._misfit("symbol", int(batch.count - fits.sum()))
         return fits
 

@@ -145,12 +145,19 @@ def decode_ticks(
             columns[name] = _text(column, words.setdefault(name, []), count, least=-1)
         else:
             columns[name] = _numbers(column, count)
-    steps = [1] * (count - 1) if message.steps is None else message.steps
-    if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
-        raise ProtocolError(1007, "the seqs of a ticks message don't rise or don't fit its count")
-    if message.seq + sum(steps) > MOST_SEQ:
+    if message.steps is None:
+        last, steps = message.seq + max(count - 1, 0), None
+    else:
+        steps = message.steps
+        if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
+            raise ProtocolError(1007, "the seqs of a message don't rise or don't fit its count")
+        last = message.seq + sum(steps)
+    if last > MOST_SEQ:
         raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
-    seq = np.cumsum(np.array([message.seq, *steps][:count], dtype=np.int64))
+    seq = np.arange(count, dtype=np.int64)
+    if steps:
+        np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
+    seq += message.seq
     try:
         time = np.cumsum(np.array(message.time, dtype=np.int64))
     except OverflowError:
