@@ -240,7 +240,7 @@ def test_ticks_are_small_on_the_wire() -> None:
     }
     log = TickLog()
     log.append(Batch(1000, times, columns), received=0)
-    message = Publication(log).columns.after(0, None)[1]
+    message = Publication(log).columns.after(0, None).message
     assert message is not None
     assert len(message) < 26 * 1000
 

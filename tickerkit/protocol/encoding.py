@@ -115,7 +115,7 @@ def _new_words(rows: Rows, words: Words) -> tuple[int, list[str]]:
 
 
 def _differences(values: npt.NDArray[np.int64]) -> list[int]:
-    return np.diff(values, prepend=0).tolist() if len(values) else []
+    return [int(values[0]), *(values[1:] - values[:-1]).tolist()] if len(values) else []
 
 
 def decode_ticks(

@@ -10,7 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import NamedTuple, TypeAlias
 
 from tickerkit.log import Rows, TickLog
 from tickerkit.protocol.encoding import Symbols
@@ -25,6 +25,23 @@ LARGEST_BYTES = 2**19
 CUTS_KEPT = 1024
 CACHE_BYTES = 32 * 2**20
 ENTRY_BYTES, SYMBOL_BYTES = 300, 150
+FRONT_KEPT = 16
+
+
+class Segment(NamedTuple):
+    """A stretch of rows of one epoch as a message.
+
+    Attributes:
+        stop: the row after its last.
+        message: what to send; None where there is nothing to say.
+        epoch: of its rows.
+        seq: of its last row.
+    """
+
+    stop: int
+    message: bytes | None
+    epoch: str
+    seq: int
 
 
 class Segments:
@@ -39,17 +56,30 @@ class Segments:
         self.log = log
         self._encode = encode
         self._cuts = [log.next]
-        self._cache: OrderedDict[Wanted, tuple[int, bytes | None]] = OrderedDict()
+        self._cache: OrderedDict[Wanted, Segment] = OrderedDict()
         self._cached_bytes = 0
+        # What was asked since the last append: a thousand readers at the front ask the same.
+        self._front: dict[Wanted, Segment] = {}
+        self._end = log.next
 
-    def after(self, row: int, symbols: Symbols, most: int = LARGEST) -> tuple[int, bytes | None]:
-        """Return the row up to which to send next from `row`, and the message that holds it.
+    def after(self, row: int, symbols: Symbols, most: int = LARGEST) -> Segment:
+        """Return what to send next from `row`.
 
         Args:
             row: the first row to send.
             symbols: of these only; None for all.
             most: how many rows at once, one of `SIZES`.
         """
+        if self._end != self.log.next or len(self._front) > FRONT_KEPT:
+            self._front.clear()
+            self._end = self.log.next
+        key = (row, most, symbols)
+        segment = self._front.get(key)
+        if segment is None:
+            segment = self._front[key] = self._after(row, symbols, most)
+        return segment
+
+    def _after(self, row: int, symbols: Symbols, most: int) -> Segment:
         stop = self._stop(row, most)
         key = (row, stop, symbols)
         if key in self._cache:
@@ -59,12 +89,14 @@ class Segments:
         while len(message or b"") > LARGEST_BYTES and stop - row > 1:
             stop = row + (stop - row) // 2
             message = self._encode(self.log.rows(row, stop), symbols)
-        self._cache[key] = stop, message
+        last = self.log.rows(stop - 1, stop).array("seq")
+        segment = Segment(stop, message, self.log.run_at(row)[0].epoch, int(last[0]))
+        self._cache[key] = segment
         self._cached_bytes += cost(message, symbols)
         while self._cached_bytes > CACHE_BYTES or len(self._cache) > CUTS_KEPT:
-            (*_, names), (_, old) = self._cache.popitem(last=False)
-            self._cached_bytes -= cost(old, names)
-        return stop, message
+            (*_, names), old = self._cache.popitem(last=False)
+            self._cached_bytes -= cost(old.message, names)
+        return segment
 
     def _stop(self, row: int, most: int) -> int:
         _, next_run = self.log.run_at(row)

@@ -197,19 +197,19 @@ class Columnar:
             self._fall()
             return self._outbox.popleft()
         while self.row < self.log.next:
-            if self.log.run_at(self.row)[0].epoch != self.epoch:
+            after = self.publication.columns.after
+            segment = after(self.row, self.symbols, self._pace.most)
+            if segment.epoch != self.epoch:
                 self._greet(self.row)
                 self.seq = self._told_seq = self._seq_before(self.row)
                 return self._outbox.popleft()
-            after = self.publication.columns.after
-            self.row, message = after(self.row, self.symbols, self._pace.most)
-            self.seq = _seq_of(self.log, self.row - 1)
+            self.row, self.seq = segment.stop, segment.seq
             self._pace.grow()
-            if message is not None:
+            if segment.message is not None:
                 # Of a filtered one the last rows may be left out: then an `at` is to follow.
                 if self.symbols is None:
                     self._told_seq = self.seq
-                return message
+                return segment.message
         if self.publication.ended:
             self.close = (1000, "the source has ended")
             return encode(End())
@@ -345,12 +345,11 @@ class EveryTick:
             return self._outbox.popleft()
         while self.row < self.log.next and self.close is None:
             after = self.publication.objects.after
-            self.row, message = after(self.row, self.symbols, self._pace.most)
-            self._epoch = self.log.run_at(self.row - 1)[0].epoch
-            self._seq = _seq_of(self.log, self.row - 1)
+            segment = after(self.row, self.symbols, self._pace.most)
+            self.row, self._epoch, self._seq = segment.stop, segment.epoch, segment.seq
             self._pace.grow()
-            if message is not None:
-                return message
+            if segment.message is not None:
+                return segment.message
         if self.publication.ended and self.close is None:
             self.close = (1000, "the source has ended")
         return None
