@@ -226,7 +226,9 @@ class Connection:
         if not ours:
             self._live()
         try:
-            async for data in websocket:
+            while True:
+                # That it is text of UTF-8 is found out by who reads the JSON.
+                data = await websocket.recv(decode=False)
                 self._hand_on(subscriber.receive(data))
                 for reply in subscriber.replies():
                     await websocket.send(reply, text=True)

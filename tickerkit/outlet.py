@@ -35,16 +35,24 @@ class LogOutlet(Outlet):
         log: the log to append to.
         faults: where refusals and the source's errors are counted.
         sessions: returns the sessions that are connected; called in the portal's thread.
+        appended: called in that thread, once for all that was appended at a time.
 
     Attributes:
         closed: whether the server has stopped; then a source that still sends is cancelled.
     """
 
-    def __init__(self, log: TickLog, faults: Faults, sessions: Callable[[], list[Session]]) -> None:
+    def __init__(
+        self,
+        log: TickLog,
+        faults: Faults,
+        sessions: Callable[[], list[Session]],
+        appended: Callable[[], object] = lambda: None,
+    ) -> None:
         self.log = log
         self.faults = faults
         self.closed = False
         self._sessions = sessions
+        self._appended = appended
         self._waiting: deque[dict[object, object] | Batch] = deque()
         self._lock = threading.Lock()
         self._posted = False
@@ -96,6 +104,7 @@ class LogOutlet(Outlet):
                 rows.append(item)
         if rows:
             self.append(read_ticks(rows))
+        self._appended()
 
     async def _drained(self) -> None:
         self.drain()

@@ -92,9 +92,8 @@ class TickServer:
         self._door = Door(max_clients, write_buffer)
         self._stall_timeout = stall_timeout
         self._connections = 0
-        self._waking = False
         self._watch: asyncio.Task[None] | None = None
-        self._outlet = LogOutlet(self.log, self._faults, self._sessions)
+        self._outlet = LogOutlet(self.log, self._faults, self._sessions, self._pump)
         self._server: Server | None = None
         self._worker: Worker | None = None
 
@@ -281,7 +280,6 @@ class TickServer:
         self._stopped = True
 
     async def _open(self) -> None:
-        self.log.on_append(self._wake)
         self._server = await websockets_serve(
             self._serve,
             self.host,
@@ -337,6 +335,7 @@ class TickServer:
 
     async def _publish(self, batch: Any) -> None:
         self._outlet.append(batch)
+        self._pump()
 
     async def _run_source(self) -> None:
         assert self.source is not None
@@ -352,19 +351,12 @@ class TickServer:
     async def _end(self) -> None:
         self._outlet.drain()
         self._publication.ended = True
-        self._wake()
+        self._pump()
 
     def _sessions(self) -> list[Session]:
         return [peer.session for peer in self._peers]
 
-    def _wake(self) -> None:
-        # Once for all that is appended in this turn of the loop.
-        if not self._waking:
-            self._waking = True
-            asyncio.get_running_loop().call_soon(self._pump)
-
     def _pump(self) -> None:
-        self._waking = False
         for peer in list(self._peers):
             peer.pump()
 
