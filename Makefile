@@ -19,13 +19,14 @@ PLOTLYS = 6.0.0 6.* 7.0.0
 FIGURES = tests/test_figure.py tests/test_browser_figure.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
-.PHONY: help lab test test-plotlys soak bench-browser bench-crowd bench-kernel lint clean
+.PHONY: help lab test test-plotlys soak bench bench-browser bench-crowd bench-kernel lint clean
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
 	@echo "make test    the tests, in a real browser too where there is one   ARGS=\"-k resume\""
 	@echo "make test-plotlys  those of live figures with older versions of plotly"
 	@echo "make soak    the tests that take minutes"
+	@echo "make bench   all of tickerkit against what one would use instead   ARGS=\"fanout --repeat 3\""
 	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
 	@echo "make bench-crowd    a server under a crowd   ARGS=\"stalled\" or restart, idle, flat"
 	@echo "make bench-kernel   how soon a kernel is interrupted, restarted, ended"
@@ -48,6 +49,9 @@ test-plotlys:
 
 soak: $(VENV)/.soak
 	@$(BIN)/python -m pytest -m soak --timeout 1800 $(ARGS)
+
+bench: .venv-bench/.bench
+	@.venv-bench/bin/python -m bench $(ARGS)
 
 # In a folder of its own: its libraries are many, and no test may come to need them.
 bench-browser: .venv-bench/.bench
