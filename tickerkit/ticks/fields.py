@@ -63,6 +63,8 @@ def read_number(key: str, value: object, *, never_negative: bool) -> float | Non
     """Return `value` as a float, None for none, or raise."""
     if type(value) is float:
         number = value
+    elif type(value) is int:
+        number = float(_int64(key, value))
     elif value is None:
         return None
     elif isinstance(value, bool | np.bool_):
@@ -151,9 +153,11 @@ def read_time(value: object) -> int:
     nanoseconds: int | None = None
     if value is None:
         return NO_TIME
-    if isinstance(value, bool | np.bool_ | np.timedelta64):
+    if type(value) is int:
+        nanoseconds = value * _unit(abs(value))
+    elif isinstance(value, bool | np.bool_ | np.timedelta64):
         raise BadTick("time", value, "is no time", "send ISO-8601 text or an epoch")
-    if isinstance(value, Integral):
+    elif isinstance(value, Integral):
         nanoseconds = int(value) * _unit(abs(int(value)))
     elif isinstance(value, str):
         nanoseconds = _text_time(value)
@@ -177,10 +181,11 @@ def read_time(value: object) -> int:
 
 def _unit(magnitude: int | Decimal) -> int:
     """Return nanoseconds in the unit of an epoch: seconds reach the year 5138 before ms begin."""
-    return next(
-        (ns for top, ns in ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3)) if magnitude < top),
-        1,
-    )
+    if magnitude < 10**11:
+        return 10**9
+    if magnitude < 10**14:
+        return 10**6
+    return 10**3 if magnitude < 10**17 else 1
 
 
 def _epoch_ns(epoch: Decimal) -> int | None:

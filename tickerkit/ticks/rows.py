@@ -62,7 +62,7 @@ class Rows:
 
     def add(self, tick: Mapping[str, Any]) -> None:
         """Take one tick whole, or raise and take nothing of it."""
-        if not isinstance(tick, Mapping):
+        if type(tick) is not dict and not isinstance(tick, Mapping):
             raise BadTick("message", tick, "is no object", 'send {"symbol": ..., "price": ...}')
         keys = tuple(tick)
         plan = self._plans.get(keys) or self._new_plan(keys)
@@ -130,6 +130,12 @@ class Rows:
         if isinstance(first, str):
             cells = [values.get(row) for row in range(self.count)]
             return Text.of(number_text(v) if isinstance(v, float) else v for v in cells)
+        if all(type(value) is float for value in values.values()):
+            if len(values) == self.count:
+                return np.array(list(values.values()))
+            array = np.full(self.count, np.nan)
+            array[list(values)] = list(values.values())
+            return array
         array = np.full(self.count, np.nan)
         for row, value in values.items():
             number = float(value) if isinstance(value, float) or is_number(value) else np.inf
