@@ -13,7 +13,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickerkit.bars import bars
+from tickerkit import bars as bars_module
+from tickerkit import log as log_module
+from tickerkit.bars import Bars, bars
 from tickerkit.log import Rows, TickLog
 from tickerkit.ticks import read_ticks
 
@@ -287,3 +289,111 @@ def test_any_order_of_ticks_gives_the_bars_of_a_plain_loop(
     )} == expected  # fmt: skip
     firsts = list(dict.fromkeys(name for name, _ in expected))
     assert list(dict.fromkeys(made.index.get_level_values(0))) == firsts
+
+
+# --- kept from one call to the next ---------------------------------------------------------------
+
+Tick = tuple[int, str, int | None, int | None]
+TICKS = st.lists(
+    st.tuples(
+        st.integers(0, 60),
+        st.sampled_from(["A", "B", "C", "D"]),
+        st.one_of(st.none(), st.integers(1, 50)),
+        st.one_of(st.none(), st.integers(0, 9)),
+    ),
+    max_size=40,
+)
+ASKED = st.lists(
+    st.tuples(st.sampled_from([1, 7, 60]), st.sampled_from([None, "A", ("B", "D"), (), "NONE"])),
+    max_size=3,
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(
+    st.lists(st.tuples(TICKS, st.sampled_from(["e1", "e1", "e2"]), ASKED), max_size=12),
+    st.sampled_from([3, 20, 50, 10_000]),
+    st.sampled_from([1, 4, 16]),
+)
+def test_bars_kept_are_those_made_anew(
+    steps: list[tuple[list[Tick], str, list[tuple[int, Any]]]], keep: int, block: int
+) -> None:
+    """Whatever comes, late or of a new symbol or epoch, and goes: the same as from scratch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bars_module, "BLOCK", block)
+        patch.setattr(bars_module, "MOST_BARS", 3)
+        patch.setattr(log_module, "SMALLEST", 8)
+        log = TickLog(keep)
+        kept = Bars(log)
+        made: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+        for ticks, epoch, asked in steps:
+            rows = [trade(at, price, name, size=size, bid=1) for at, name, price, size in ticks]
+            log.append(read_ticks(rows), received=T0, epoch=epoch)
+            for interval, symbol in asked:
+                frame = kept.frame(interval, symbol)
+                pd.testing.assert_frame_equal(frame, bars(log.rows(), interval, symbol))
+                pd.testing.assert_frame_equal(frame, bars(log.frame(), interval, symbol))
+                made.append((frame, frame.copy(deep=True)))
+        for frame, copy in made:
+            pd.testing.assert_frame_equal(frame, copy)
+
+
+def count_folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that is given the number of ticks of each block that is folded."""
+    folded: list[int] = []
+    fold = bars_module.part_of
+
+    def counted(trades: Any, *others: Any) -> Any:
+        folded.append(len(trades.price))
+        return fold(trades, *others)
+
+    monkeypatch.setattr(bars_module, "part_of", counted)
+    return folded
+
+
+def test_only_new_ticks_are_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call folds what came since; of a full log, also what is left of the oldest block."""
+    monkeypatch.setattr(bars_module, "BLOCK", 100)
+    folded = count_folded(monkeypatch)
+    log = TickLog(1000)
+    kept = Bars(log)
+
+    def come(count: int) -> list[int]:
+        many = [trade(n, 1.0) for n in range(log.next, log.next + count)]
+        log.append(read_ticks(many), received=T0)
+        folded.clear()
+        kept.frame("100s")
+        return folded[:]
+
+    assert come(950) == [100] * 9 + [50]
+    assert come(30) == [80]
+    assert come(50) == [70, 100, 30]
+    assert come(100) == [70, 100, 30]
+    assert come(0) == [70, 30]
+    assert come(3000) == [70, *[100] * 9, 30]
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not kept are blocks of nearly a bar for each tick, old blocks, and too many intervals."""
+    monkeypatch.setattr(bars_module, "BLOCK", 64)
+    monkeypatch.setattr(bars_module, "MOST_BARS", 4)
+    folded = count_folded(monkeypatch)
+    log = log_of(*(trade(n, 1.0) for n in range(640)))
+    kept = Bars(log)
+    for interval, again in (("1s", 10), ("64s", 0)):
+        kept.frame(interval)
+        folded.clear()
+        kept.frame(interval)
+        assert len(folded) == again
+    for seconds in range(1000, 1000 + bars_module.MOST_KEPT):
+        kept.frame("1000s")
+        kept.frame(seconds)
+    assert len(kept._kept) == bars_module.MOST_KEPT
+    folded.clear()
+    kept.frame("1000s")
+    assert folded == []
+    kept.frame("64s")
+    assert len(folded) == 10
+    log.append(read_ticks([trade(n, 1.0) for n in range(2000)]), received=T0)
+    kept.frame("1000s")
+    assert len(kept._kept[1000 * S, None]) == 1000 // 64

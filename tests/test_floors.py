@@ -20,6 +20,7 @@ FLOORS = {
     "bars": 1,
     "latest": 1,
     "log": 1,
+    "parts": 1,
     "protocol": 1,
     "rows": 1,
     "words": 1,

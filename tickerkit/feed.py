@@ -16,7 +16,7 @@ import pandas as pd
 
 from tickerkit.access import must_be_sendable
 from tickerkit.arguments import check_number
-from tickerkit.bars import bars
+from tickerkit.bars import Bars
 from tickerkit.callbacks import Callback
 from tickerkit.cards import card
 from tickerkit.cells import slot
@@ -64,6 +64,8 @@ class _Held:
         self.gaps = Gaps(self.log)
         self.latest = Latest(self.log)
         self.latest_lock = threading.Lock()
+        self.bars = Bars(self.log)
+        self.bars_lock = threading.Lock()
         self.callbacks: list[Callback] = []
         self.followers: list[Follower] = []
 
@@ -221,9 +223,11 @@ class Feed:
 
         Returns:
             A DataFrame of `open`, `high`, `low`, `close`, `volume` and `ticks`, by the time at
-            which each bar begins; times without a trade have no bar.
+            which each bar begins; times without a trade have no bar. Asked for again, it costs
+            by the ticks that are new and the bars that there are.
         """
-        return bars(self.log.rows(), interval, symbol)
+        with self._held.bars_lock:
+            return self._held.bars.frame(interval, symbol)
 
     def wait(self, ticks: int = 1, timeout: float | None = 10) -> Feed:
         """Block until ticks have come since the feed was made or last waited for.
@@ -379,6 +383,7 @@ class Feed:
         # They may have been locked by threads that the child does not have.
         self._changed = threading.Condition()
         self._held.latest_lock = threading.Lock()
+        self._held.bars_lock = threading.Lock()
 
     async def _start(self) -> None:
         self._task = asyncio.create_task(self._run())
