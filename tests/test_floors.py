@@ -17,6 +17,7 @@ FLOORS = {
     "arguments": 0,
     "errors": 0,
     "ticks": 0,
+    "ahead": 1,
     "bars": 1,
     "latest": 1,
     "log": 1,

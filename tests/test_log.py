@@ -16,7 +16,9 @@ from hypothesis import strategies as st
 
 from tickerkit import log as log_module
 from tickerkit import rows as rows_module
+from tickerkit.ahead import Ahead
 from tickerkit.log import Rows, TickLog
+from tickerkit.rows import State
 from tickerkit.ticks import Batch, Text, is_number, number_text, read_ticks
 
 # However slow the machine is.
@@ -415,6 +417,32 @@ def test_a_million_ticks_move_the_tail_rarely() -> None:
     growing, full = 7, 1_000_000 // 25_000
     assert moved <= growing + full
     assert len(log) == 100_000
+
+
+@pytest.mark.parametrize("batch", [1, 100, 700])
+def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """The tail is moved, and arrays grow, by a bounded number of rows for each row appended."""
+    copied: list[int] = []
+    copy = Ahead.copy
+
+    def counted(ahead: Ahead, state: State, stop: int) -> None:
+        copied.append(stop - ahead.copied)
+        copy(ahead, state, stop)
+
+    monkeypatch.setattr(Ahead, "copy", counted)
+    monkeypatch.setattr(log_module, "PACE", 4)
+    keep = 10_000
+    log = TickLog(keep)
+    moved, twice, arrays = 0, 0, log.state.arrays["seq"]
+    while log.next < 60_000:
+        more(log, batch, batch)
+        twice += batch * (log._ahead is not None)
+        if log.state.arrays["seq"] is not arrays:
+            moved, arrays = moved + 1, log.state.arrays["seq"]
+    assert 16 <= moved <= 25
+    assert max(copied) <= 2 * (4 + 1) * batch
+    assert twice <= moved * (keep // 4 + batch)
+    assert log.frame()["price"].tolist() == list(range(log.next - keep, log.next))
 
 
 def test_nothing_appended_is_ever_overwritten() -> None:
@@ -981,10 +1009,11 @@ class Model:
 
 
 @settings(SETTINGS, max_examples=40)
-@given(st.sampled_from([1, 3, 10, 1000]), st.lists(STEP, max_size=25))
-def test_log_holds_what_a_list_would(keep: int, steps: list[Any]) -> None:
+@given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
+def test_log_holds_what_a_list_would(keep: int, pace: int, steps: list[Any]) -> None:
     """Whatever comes in whichever batches, the log holds it as a list would, and so do frames."""
     smallest, log_module.SMALLEST = log_module.SMALLEST, 4  # so that the tail moves often
+    usual, log_module.PACE = log_module.PACE, pace
     try:
         log = TickLog(keep, epoch="e0")
         model = Model(keep, "e0")
@@ -1005,4 +1034,4 @@ def test_log_holds_what_a_list_would(keep: int, steps: list[Any]) -> None:
             for frame, copy in frames:
                 pd.testing.assert_frame_equal(frame, copy)
     finally:
-        log_module.SMALLEST = smallest
+        log_module.SMALLEST, log_module.PACE = smallest, usual

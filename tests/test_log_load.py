@@ -152,6 +152,7 @@ def test_frames_handed_out_never_change_while_the_tail_moves(
 ) -> None:
     """Under load, whatever others write, a frame stays what was appended under its seqs."""
     monkeypatch.setattr(log_module, "SMALLEST", 64)
+    monkeypatch.setattr(log_module, "PACE", 2)
     load(TickLog(KEEP), 5_000)
 
 
@@ -159,6 +160,7 @@ def test_frames_handed_out_never_change_while_the_tail_moves(
 def test_frames_handed_out_never_change_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same over 500,000 ticks."""
     monkeypatch.setattr(log_module, "SMALLEST", 64)
+    monkeypatch.setattr(log_module, "PACE", 2)
     load(TickLog(KEEP), 500_000)
 
 

@@ -20,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tickerkit.ahead import Ahead
 from tickerkit.rows import Rows, Run, State
 from tickerkit.ticks import NO_TIME, Array, Batch, Column, Text, is_number, number_text
 from tickerkit.words import MOST_WORDS, Words, code_dtype
@@ -30,6 +31,7 @@ MOST_COLUMNS = 32
 MOST_FRAMES = 64
 MOST_MISFITS = 1000
 SMALLEST = 1024
+PACE = 32
 RATE_NS = 5 * 10**9
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
 ONE_WORD = np.zeros(1, dtype=np.int8)
@@ -43,7 +45,8 @@ class TickLog:
     both from outside, with holes; then several epochs may follow each other.
 
     It keeps the newest `keep` ticks and drops the oldest beyond that. Appending costs the same
-    however many are held; once in `keep / 4` ticks the tail is moved, in one copy.
+    however many are held. Once in `keep / 4` ticks the tail is moved: over the last eighth of
+    these, a few rows with each append, for which it then holds the ticks twice.
 
     Args:
         keep: how many ticks to hold.
@@ -72,6 +75,7 @@ class TickLog:
         self.misfits: dict[str, int] = {}
         self.last_seq = 0
         self._hooks: dict[object, Callable[[], None]] = {}
+        self._ahead: Ahead | None = None
         self._reserve = keep + max(keep // 4, SMALLEST)
         size = min(SMALLEST, self._reserve)
         arrays: dict[str, Array] = {
@@ -252,18 +256,33 @@ class TickLog:
         arrays, base, first, next_row, version, frames, _ = self.state
         size = len(arrays["seq"])
         if next_row - base + count <= size and len(frames) < MOST_FRAMES:
+            self._copy_ahead(count)
             return self.state
-        keep_from = max(first, next_row + count - self.keep)
-        held = max(next_row - keep_from, 0)
-        keep_from = next_row - held
-        wanted = min(self._reserve, max(size, 2 * held, held + count))
-        fresh: dict[str, Array] = {}
-        for name, old in arrays.items():
-            fresh[name] = new = np.empty(wanted, dtype=old.dtype)
-            new[:held] = old[keep_from - base : next_row - base]
+        keep_from = min(max(first, next_row + count - self.keep), next_row)
+        held = next_row - keep_from
+        ahead, self._ahead = self._ahead, None
+        # Not begun, begun for arrays that are full, or too small for so many at once.
+        if ahead is None or ahead.start > keep_from or next_row + count > ahead.start + ahead.size:
+            wanted = min(self._reserve, max(size, 2 * held, held + count))
+            ahead = Ahead(keep_from, wanted)
+        ahead.copy(self.state, next_row)
         while len(self.runs) > 1 and self.runs[1].start <= keep_from:
             self.runs = self.runs[1:]
-        return State(fresh, keep_from, keep_from, next_row, version, {}, {})
+        return State(ahead.arrays, ahead.start, keep_from, next_row, version, {}, {})
+
+    def _copy_ahead(self, count: int) -> None:
+        """Copy some rows for when the arrays are full, at most `PACE` for each of `count` to come.
+
+        So that no append waits for a copy of all: of ten million that is half a second.
+        """
+        arrays, base, first, next_row, *_ = self.state
+        end = base + len(arrays["seq"])
+        start = self._ahead.copied if self._ahead else max(first, end - self.keep)
+        if (due := next_row - PACE * (end - next_row - count)) > start:
+            if self._ahead is None:
+                wanted = min(self._reserve, max(end - base, 2 * (end - start)))
+                self._ahead = Ahead(start, wanted)
+            self._ahead.copy(self.state, due)
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Have `hook` called after each append, in the writer's thread; it must not block.
