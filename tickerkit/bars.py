@@ -144,7 +144,7 @@ def _parts(
     for block in [each for each in kept if each * BLOCK < start]:
         del kept[block]
     listed = None
-    if wanted is not None:
+    if wanted is not None and not wanted.issuperset(trades.words):
         listed = np.array([word in wanted for word in trades.words] + [False])
     parts = []
     for block in range(start // BLOCK, -(-stop // BLOCK)):

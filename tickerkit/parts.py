@@ -53,7 +53,7 @@ def part_of(trades: Trades, length: int, listed: Array | None) -> Part:
     start, _, codes, time, price, size = trades
     there = ~np.isnan(price)
     if listed is not None:
-        there &= listed[codes]
+        there &= listed.take(codes)
     order = None if there.all() else np.flatnonzero(there)
     if order is not None:
         codes, time = codes.take(order), time.take(order)
