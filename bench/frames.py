@@ -186,9 +186,9 @@ def other(server: Child, make: Callable[[], Made], kind: str, count: int) -> flo
 OTHERS: dict[str, tuple[Callable[[], Made], str, int]] = {
     "pd.concat each tick": (concat, "one", 1_000),
     "pd.concat each 100": (concat, "many", 20_000),
-    "list of dicts, then DataFrame": (rows, "one", 20_000),
+    "list of dicts, then DataFrame": (rows, "one", 10_000),
     "list of dicts, then DataFrame, of 100": (rows, "many", 50_000),
-    "streamz each tick": (streamz, "one", 1_000),
+    "streamz each tick": (streamz, "one", 500),
     "streamz each 100": (streamz, "many", 50_000),
     "perspective each tick": (table, "one", 1_000),
     "perspective each 100": (table, "many", 20_000),
