@@ -50,11 +50,11 @@ def wire(server: Child, count: int, look: Callable[[tk.Feed], dict[str, float]])
     with tk.connect(f"ws://127.0.0.1:{server.ready}/", history=0, keep=count) as feed:
         while feed.status != "live":
             time.sleep(0.01)
-        marks: list[tuple[int, float]] = []
+        marks: list[tuple[int, float, float]] = []
 
         def mark() -> None:
             if not marks or feed.log.next >= marks[-1][0] + POOL // 10 or feed.log.next == count:
-                marks.append((feed.log.next, time.perf_counter()))
+                marks.append((feed.log.next, time.perf_counter(), time.process_time()))
 
         feed.log.on_append(mark)
         began, cpu_s, server_s = time.perf_counter(), time.process_time(), server.cpu_s()
@@ -64,15 +64,18 @@ def wire(server: Child, count: int, look: Callable[[tk.Feed], dict[str, float]])
         ended = time.perf_counter()
         cpu_s, server_s = time.process_time() - cpu_s, server.cpu_s() - server_s
         check(feed.frame(), count)
-        at, when = np.array(marks).T
+        at, when, cpu = np.array(marks).T
         edges = np.linspace(at[0], count, 11)
-        tenths = np.diff(np.interp(edges, at, when)) / np.diff(edges) * 1e9
+        tenths, cpu_tenths = (
+            np.diff(np.interp(edges, at, clock)) / np.diff(edges) * 1e9 for clock in (when, cpu)
+        )
         return {
             "ticks_s": count / (ended - began),
             "cpu_ns": cpu_s / count * 1e9,
             "server_cpu_ns": server_s / count * 1e9,
             "first_ns": float(tenths[0]),
             "last_ns": float(tenths[-1]),
+            "growth_cpu": float(cpu_tenths[-1] / cpu_tenths[0]),
             **look(feed),
         }
 
@@ -227,6 +230,8 @@ def wired(report: Report, chosen: Any, count: int) -> None:
         report.figure("… first tenth", first, "ns/tick")
         report.figure("… last tenth", last, "ns/tick")
         report.ratio("… last against first", last, first, at_most=1.1)
+        growth = [each["growth_cpu"] for each in ours]
+        report.figure("… the same in the feed's processor time", growth, "×", at_most=1.1)
     for name, (_, _, size) in OTHERS.items():
         if f"{name} {size:,}" not in gave:
             continue

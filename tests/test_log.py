@@ -419,6 +419,19 @@ def test_a_million_ticks_move_the_tail_rarely() -> None:
     assert len(log) == 100_000
 
 
+def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small arrays double; then all that there will be is reserved, and little is ever copied."""
+    monkeypatch.setattr(log_module, "SMALL", 3000)
+    log = TickLog(20_000)
+    sizes = []
+    while log.next < 15_000:
+        more(log, 100, 100)
+        sizes.append(len(log.state.arrays["seq"]))
+    assert list(dict.fromkeys(sizes)) == [1024, 2048, 4096, 25_000]
+
+
 @pytest.mark.parametrize("batch", [1, 100, 700])
 def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     """The tail is moved, and arrays grow, by a bounded number of rows for each row appended."""

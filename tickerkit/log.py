@@ -31,6 +31,7 @@ MOST_COLUMNS = 32
 MOST_FRAMES = 64
 MOST_MISFITS = 1000
 SMALLEST = 1024
+SMALL = 65_536
 PACE = 32
 RATE_NS = 5 * 10**9
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
@@ -150,7 +151,7 @@ class TickLog:
         for name, column in batch.columns.items():
             if name not in arrays:
                 if len(arrays) - len(FIXED) < MOST_COLUMNS:
-                    arrays[name] = self._new_column(name, column, len(arrays["seq"]))
+                    arrays[name] = self._new_column(name, column, len(arrays["seq"]), at)
                 else:
                     self._misfit(name, _values(column))
         grown = len(arrays) > len(old)
@@ -180,7 +181,9 @@ class TickLog:
                 # shares them with the frame before.
                 shown = any(each.get(name) is array for each in list(claims.values()))
                 if shown or array.dtype != code_dtype(size):
-                    array = arrays[name] = array.astype(code_dtype(size))
+                    codes_before = array[:at]
+                    array = arrays[name] = np.empty(len(array), dtype=code_dtype(size))
+                    array[:at] = codes_before
             array[at:stop] = codes
         if grown:
             version += 1
@@ -188,11 +191,15 @@ class TickLog:
         start = max(first, end - self.keep)
         self.state = State(arrays, base, start, end, version, frames, claims)
 
-    def _new_column(self, name: str, column: Column, size: int) -> Array:
+    def _new_column(self, name: str, column: Column, size: int, used: int) -> Array:
         if isinstance(column, Text):
             self.words[name] = Words()
-            return np.full(size, -1, dtype=np.int8)
-        return np.full(size, np.nan)
+            array: Array = np.empty(size, dtype=np.int8)
+            array[:used] = -1
+        else:
+            array = np.empty(size)
+            array[:used] = np.nan
+        return array
 
     def _misfit(self, name: str, count: int) -> None:
         if count:
@@ -263,8 +270,7 @@ class TickLog:
         ahead, self._ahead = self._ahead, None
         # Not begun, begun for arrays that are full, or too small for so many at once.
         if ahead is None or ahead.start > keep_from or next_row + count > ahead.start + ahead.size:
-            wanted = min(self._reserve, max(size, 2 * held, held + count))
-            ahead = Ahead(keep_from, wanted)
+            ahead = Ahead(keep_from, self._room(held, max(size, held + count)))
         ahead.copy(self.state, next_row)
         while len(self.runs) > 1 and self.runs[1].start <= keep_from:
             self.runs = self.runs[1:]
@@ -280,9 +286,13 @@ class TickLog:
         start = self._ahead.copied if self._ahead else max(first, end - self.keep)
         if (due := next_row - PACE * (end - next_row - count)) > start:
             if self._ahead is None:
-                wanted = min(self._reserve, max(end - base, 2 * (end - start)))
-                self._ahead = Ahead(start, wanted)
+                self._ahead = Ahead(start, self._room(end - start, end - base))
             self._ahead.copy(self.state, due)
+
+    def _room(self, held: int, least: int) -> int:
+        """Return how many rows the next arrays are for, of which so many are held."""
+        # What was never written to takes addresses but no memory: to double saves only a little.
+        return self._reserve if held > SMALL else min(self._reserve, max(least, 2 * held))
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Have `hook` called after each append, in the writer's thread; it must not block.
