@@ -751,7 +751,7 @@ def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
 def test_a_new_text_column_has_the_narrowest_codes() -> None:
     """A column of text that is new takes a byte a tick, as every later one of few words."""
     log = filled(2)
-    assert log._new_column("side", Text.of(["b"]), 5).dtype == np.int8
+    assert log._new_column("side", Text.of(["b"]), 5, 2).dtype == np.int8
 
 
 def test_newest_by_time_is_by_the_newest_time_held() -> None:
