@@ -474,6 +474,22 @@ def test_a_filtered_client_falls_off_the_log_too() -> None:
     assert wire.seqs() == [2, 4, 16, 18, 20, 22, 24]
 
 
+def test_a_filtered_client_that_falls_is_first_told_how_far_it_had_come() -> None:
+    """Else one that then asks for all symbols could not tell what it skipped from what is lost."""
+    log = filled(3, keep=3)
+    wire = Wire(log, ["B"])
+    wire.run()
+    publish(log, 1)
+    wire.run()
+    publish(log, 1)
+    wire.run()
+    publish(log, 10)
+    wire.run()
+    assert wire.heard[-3] == {"type": "at", "seq": 5}
+    assert wire.gaps() == [("e", 6, 12)]
+    assert wire.client.seq == 12
+
+
 def test_a_restarted_server_says_so() -> None:
     """Of another epoch a client is told that the end can't be known, then gets what there is."""
     wire = Wire(filled(5))

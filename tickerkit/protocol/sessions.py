@@ -255,6 +255,8 @@ class Columnar:
         reason = "the client was too slow: the server no longer holds these"
         first, start = self.log.first, self.seq + 1
         run = self.log.run_at(first)[0]
+        if self.seq != self._told_seq:  # else who asks for more later may think it lost
+            self._say(At(self.seq))
         if run.epoch != self.epoch:
             if run.start != self.row:  # else it had all of its epoch
                 self._say(Gap(self.epoch, start, None, reason))
