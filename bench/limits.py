@@ -227,8 +227,9 @@ def profile(child: Child, seconds: float) -> list[tuple[str, float]]:
         own: Counter[str] = Counter()
         for line in path.read_text().splitlines():
             stack, _, samples = line.rpartition(" ")
-            thread, *_, function = stack.split(";")
-            if thread.endswith("tickerkit") and "Selector.select" not in function:
+            thread, _, function = stack.partition(";")
+            function = function.rpartition(";")[2]  # none where a sample failed
+            if function and thread.endswith("tickerkit") and "Selector.select" not in function:
                 own[function.rpartition(":")[0] + ")"] += int(samples)
     return [(name, count / own.total()) for name, count in own.most_common(TOP)]
 
