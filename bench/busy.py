@@ -179,8 +179,8 @@ def main() -> None:
         compare("the same / idle, another program computes", (apart, COMPUTING), (apart, OTHER))
         compare("p99 within / beside, computing", (here, COMPUTING), (apart, COMPUTING))
         report.note(
-            "“Another program computes” is what a busy core costs whoever shares the machine: where "
-            "cores are fewer than what is busy (kernel, server, readers), that is the least there is."
+            "“Another program computes” is what a busy core costs whoever shares the machine: with "
+            "fewer cores than what is busy (kernel, server, readers), it is the least there is."
         )
     if fed:
         about = f"feed of {FEED_RATE:,} ticks/s, {feed_s:g} s of pandas"

@@ -5,8 +5,8 @@
 
 The limits: bytes per second over loopback between two processes with nothing but asyncio (or
 uvloop) in them, and ticks per second that msgspec decodes and encodes of tickerkit's own messages
-with nothing around it. The reader is one process with one connection, and gets ticks as fast as it
-takes them; so is the feed, which makes a frame of them.
+with nothing around it. The reader is one process with one connection, so is the feed, which makes a
+frame of its ticks; they get as many as they take.
 """
 
 from __future__ import annotations
@@ -240,11 +240,8 @@ def main() -> None:
         profile={"action": "store_true", "help": "also tell the top five costs (needs py-spy)"},
         child={"help": argparse.SUPPRESS},
     )
-    if chosen.child in LOOPS:
-        socket_child(chosen.child)
-        return
     if chosen.child:
-        feed_child(chosen.child)
+        (socket_child if chosen.child in LOOPS else feed_child)(chosen.child)
         return
     seconds = 0.3 if chosen.quick else 1.0
     report = Report("limits", "The limits of the machine, and how near one v1 reader comes")
@@ -271,8 +268,12 @@ def main() -> None:
             continue
         ticks = [each["ticks_s"] for each in gave[name]]
         report.figure(f"{name}: ticks", [each / 1e6 for each in ticks], "M ticks/s")
-        for who, key in (("its processor", "cpu"), ("the server's processor", "server_cpu")):
-            report.figure(f"{name}: {who}", [each[key] for each in gave[name]], "cores")
+        for who, key in (("reader", "cpu"), ("server", "server_cpu")):
+            report.figure(
+                f"{name}: the {who}'s processor", [each[key] for each in gave[name]], "cores"
+            )
+            per_core = [each["ticks_s"] / each[key] / 1e6 for each in gave[name]]
+            report.figure(f"{name}: for each second of it", per_core, "M ticks")
         wire = [each * sizes["v1"] / MESSAGE_TICKS for each in ticks]
         for limit, ours in (
             ("loopback, asyncio", wire),

@@ -19,7 +19,7 @@ from tickerkit.ticks import Batch, Text
 SYMBOLS = [f"SYM{number}" for number in range(10)]
 BEHIND = 50_000
 FLOOD_TICKS = 4096
-FLOOD_BATCHES = 4
+FLOOD_BATCHES = 8
 
 
 class Steady(Source):
