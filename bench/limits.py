@@ -268,12 +268,11 @@ def main() -> None:
             continue
         ticks = [each["ticks_s"] for each in gave[name]]
         report.figure(f"{name}: ticks", [each / 1e6 for each in ticks], "M ticks/s")
-        for who, key in (("reader", "cpu"), ("server", "server_cpu")):
-            report.figure(
-                f"{name}: the {who}'s processor", [each[key] for each in gave[name]], "cores"
-            )
-            per_core = [each["ticks_s"] / each[key] / 1e6 for each in gave[name]]
-            report.figure(f"{name}: for each second of it", per_core, "M ticks")
+        for who, key in ((name, "cpu"), ("server", "server_cpu")):
+            cores = [each[key] for each in gave[name]]
+            per_s = [each / busy / 1e6 for each, busy in zip(ticks, cores, strict=True)]
+            report.figure(f"{name}: processor of the {who.split()[-1]}", cores, "cores")
+            report.figure(f"{name}: for a second of the {who.split()[-1]}'s", per_s, "M ticks")
         wire = [each * sizes["v1"] / MESSAGE_TICKS for each in ticks]
         for limit, ours in (
             ("loopback, asyncio", wire),
