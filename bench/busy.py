@@ -129,7 +129,7 @@ def main() -> None:
     chosen = options(
         __doc__,
         repeat=3,
-        seconds={"type": float, "default": 4.0, "help": "for how long it idles, and computes"},
+        seconds={"type": float, "default": 3.0, "help": "for how long it idles, and computes"},
         feed_seconds={"type": float, "default": 6.0, "help": "for how long it computes in pandas"},
         readers={"type": int, "default": 100, "help": "how many read"},
         switch={"action": "store_true", "help": "also with sys.setswitchinterval of 1 and 0.5 ms"},
