@@ -23,12 +23,12 @@ from rich.table import Table
 PACKAGES = ("tickerkit", "websockets", "msgspec", "numpy", "pandas", "uvloop")
 
 
-def options(about: str | None, **more: dict[str, Any]) -> argparse.Namespace:
+def options(about: str | None, *, repeat: int = 5, **more: dict[str, Any]) -> argparse.Namespace:
     """Return what the command line says: the options of every script, and `more` of this one."""
     parser = argparse.ArgumentParser(
         description=about, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--repeat", type=int, default=5, help="paired runs; medians are told")
+    parser.add_argument("--repeat", type=int, default=repeat, help="paired runs; medians are told")
     parser.add_argument("--only", default="", help="only rows that have this in their names")
     parser.add_argument("--json", type=Path, help="write all figures there")
     parser.add_argument("--quick", action="store_true", help="small and once: does it run?")
