@@ -41,6 +41,8 @@ FLOORS = {
     "page": 3,
     "peer": 3,
     "portal": 3,
+    "process": 3,
+    "process_child": 3,
     "registry": 3,
     "server": 3,
     "tls": 3,
