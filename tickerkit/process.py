@@ -44,6 +44,7 @@ GLANCE_S = 1.0
 SLOWEST_PUBLISH = 50_000
 STOP_S = 2.0
 DRAIN_S = 0.25
+KILLED_S = 5.0
 
 
 class Child(asyncio.SubprocessProtocol):
@@ -64,6 +65,7 @@ class Child(asyncio.SubprocessProtocol):
         self._heard = bytearray()
         self._said = b""
         self._fault = ""
+        self._may_end = False
         self._asked: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
         self._process: asyncio.SubprocessTransport | None = None
@@ -116,16 +118,23 @@ class Child(asyncio.SubprocessProtocol):
 
     async def end(self) -> None:
         """Let it end, which it does at the end of its stdin."""
+        self._may_end = True
         if not self.reason:
             self._stdin().close()
         await asyncio.shield(self.gone)
 
     async def kill(self) -> None:
         """End it if it runs, and wait a moment until it is gone."""
+        self._may_end = True
         if self._process is None:
             return
         self._kill()
-        await asyncio.wait([self.gone], timeout=GLANCE_S)
+        now = asyncio.get_running_loop().time
+        end = now() + KILLED_S
+        while not self.gone.done() and now() < end:
+            # When the loop is at its end too, which would leave its pipes open.
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait([self.gone], timeout=KILLED_S)
         self._process.close()
 
     def _kill(self) -> None:
@@ -149,6 +158,7 @@ class Child(asyncio.SubprocessProtocol):
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
             self._said = (self._said + data)[-SAID_BYTES:]
+            logger.info("a server's process says: %s", data.decode("utf-8", "replace").rstrip())
             return
         self._heard += data
         at, size = 0, len(self._heard)
@@ -191,6 +201,8 @@ class Child(asyncio.SubprocessProtocol):
         assert self._process is not None
         self._process.close()
         self.reason = _ending(self._process.get_returncode(), self._last_lines()) + self._fault
+        if not self._may_end:
+            logger.warning("server: %s", self.failure())
         for answer in self._asked.values():
             if not answer.done():
                 answer.set_exception(self.failure())
