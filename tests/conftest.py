@@ -115,7 +115,7 @@ def _servers() -> set[str]:
     servers = set()
     for pid in " ".join(listed).split():
         with contextlib.suppress(OSError):  # gone meanwhile
-            if b"tickerkit.process_child" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"tickerkit.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 servers.add(f"process {pid}")
     return servers
 

@@ -42,7 +42,6 @@ FLOORS = {
     "peer": 3,
     "portal": 3,
     "process": 3,
-    "process_child": 3,
     "registry": 3,
     "server": 3,
     "tls": 3,

@@ -24,9 +24,10 @@ from peers import LOCAL, dial, free_port, hear, hear_all
 from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
-from tickerkit import process, registry
+from tickerkit import registry
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped
-from tickerkit.process import ServerProcess
+from tickerkit.process import ServerProcess, channel
+from tickerkit.process import server as process
 
 Until = Callable[..., None]
 
@@ -336,7 +337,7 @@ def test_a_serve_that_fails_leaves_nothing(options: dict[str, Any], error: type[
 def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     """What it wrote last is in the error."""
     code = "import sys; print('first', file=sys.stderr); sys.exit('no room')"
-    monkeypatch.setattr(process, "COMMAND", ["-c", code])
+    monkeypatch.setattr(channel, "COMMAND", ["-c", code])
     with pytest.raises(ServerFailed, match=r"exit code 1\): no room") as caught:
         serve()
     assert caught.value.__notes__ == ["It wrote last:\nfirst\nno room"]
@@ -349,7 +350,7 @@ def test_an_interrupt_of_the_start_leaves_nothing(
 ) -> None:
     """Whether or not others need the loop, the process ends."""
     other = tk.serve(None, port=0) if beside else None
-    monkeypatch.setattr(process, "COMMAND", ["-c", f"import time; time.sleep({LATE_S})"])
+    monkeypatch.setattr(channel, "COMMAND", ["-c", f"import time; time.sleep({LATE_S})"])
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
     with pytest.raises(KeyboardInterrupt):
         serve()

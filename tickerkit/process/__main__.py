@@ -1,6 +1,6 @@
 """The other end of a `ServerProcess`: a server that is told through stdin what to do.
 
-Run as `python -m tickerkit.process_child`. The end of stdin, which comes when the process that
+Run as `python -m tickerkit.process`. The end of stdin, which comes when the process that
 started it is gone, ends it.
 """
 
@@ -19,13 +19,13 @@ from typing import Any
 from tickerkit.errors import SourceError, TickerkitError
 from tickerkit.faults import describe
 from tickerkit.portal import portal
+from tickerkit.process.channel import HEAD_BYTES
 from tickerkit.protocol import Columnar
 from tickerkit.protocol.messages import Subscribe, encode
 from tickerkit.server import TickServer
 
 __all__ = ["main"]
 
-HEAD_BYTES = 8
 EXIT_S = 3.0
 
 
