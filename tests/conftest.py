@@ -84,14 +84,18 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
 
 @pytest.fixture(autouse=True)
 def nothing_left() -> Iterator[None]:
-    """Stop what a test left running, then see that no thread and no port of it is left."""
-    before = _running(), _threads(), _ports()
+    """Stop what a test left running, then see that no thread, port or process of it is left."""
+    before = _running(), _threads(), _ports(), _servers()
     yield
     for thing in reversed(_running()):
         if thing not in before[0]:
             thing.stop()
     end = time.monotonic() + LEAVE_S
-    while left := [*(_threads() - before[1]), *(_ports() - before[2])]:
+    while left := [
+        *(_threads() - before[1]),
+        *(_ports() - before[2]),
+        *(_servers() - before[3]),
+    ]:
         assert time.monotonic() < end, f"still there after the test: {left}"
         time.sleep(0.005)
 
@@ -103,6 +107,17 @@ def _running() -> list[Any]:
 
 def _threads() -> set[threading.Thread]:
     return {each for each in threading.enumerate() if each.name.startswith("tickerkit")}
+
+
+def _servers() -> set[str]:
+    """Return the processes of servers that this process has started, where Linux tells."""
+    listed = (each.read_text() for each in Path("/proc/self/task").glob("*/children"))
+    servers = set()
+    for pid in " ".join(listed).split():
+        with contextlib.suppress(OSError):  # gone meanwhile
+            if b"tickerkit.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                servers.add(f"process {pid}")
+    return servers
 
 
 def _ports() -> set[int]:

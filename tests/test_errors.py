@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import pickle
 import re
 from collections.abc import Iterator
 
@@ -18,6 +19,7 @@ from tickerkit.errors import (
     PortTaken,
     ProtocolError,
     RecordingError,
+    ServerFailed,
     SourceError,
     Stopped,
     TickerkitError,
@@ -90,6 +92,7 @@ def test_each_is_ours_and_the_built_in_that_fits(name: str) -> None:
         ),
         (PortTaken("127.0.0.1", 8000), {"host": "127.0.0.1", "port": 8000, "holder": None}),
         (SourceError("nope:", "no such scheme"), {"source": "nope:"}),
+        (ServerFailed("hangs"), {"reason": "hangs"}),
         (FeedFailed("ws://h/", "HTTP 403"), {"url": "ws://h/", "reason": "HTTP 403"}),
         (
             WaitTimeout(10, 3, 1.5, "reconnecting"),
@@ -110,6 +113,28 @@ def test_each_carries_its_facts_and_says_them(
         held = getattr(error, name)
         assert held == fact or str(held).startswith(str(fact))
         assert fact is None or str(fact) in text
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        BadTick("price", Faulty(), "is no number", "send a number"),
+        PortTaken("127.0.0.1", 8000, "nginx (12)"),
+        ProtocolError(1002, "it sent nonsense", final=True),
+        RecordingError("a.csv", "it is torn"),
+        SourceError(lambda: None, "it is none"),
+        WaitTimeout(10, 3, 1.5, "reconnecting"),
+        PortalError("would deadlock"),
+        ServerFailed("hangs"),
+    ],
+)
+def test_each_can_be_pickled(error: TickerkitError) -> None:
+    """It is the same error with the same facts; what is no plain value is one in words."""
+    again = pickle.loads(pickle.dumps(error))
+    assert type(again) is type(error)
+    assert (str(again), again.args) == (str(error), error.args)
+    for name, fact in vars(error).items():
+        assert getattr(again, name) in (fact, shown(fact))
 
 
 def test_port_taken_names_the_way_out() -> None:

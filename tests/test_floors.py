@@ -43,6 +43,7 @@ FLOORS = {
     "page": 3,
     "peer": 3,
     "portal": 3,
+    "process": 3,
     "registry": 3,
     "server": 3,
     "tls": 3,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tickerkit.sources import (
     Simulated,
     Source,
     as_source,
+    replay,
     simulate,
 )
 
@@ -116,3 +118,14 @@ def test_a_simulation_without_symbols_is_refused() -> None:
     """`sim:` alone names nothing to simulate."""
     with pytest.raises((SourceError, ValueError)):
         as_source("sim:")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [simulate(["A"], seed=1), replay(pd.DataFrame([TICK])), Polled(drop, 1), Iterated([TICK])],
+)
+def test_a_source_can_be_pickled_before_it_runs(source: Source) -> None:
+    """It is made again as it is, also where it was given as a generator function."""
+    assert repr(pickle.loads(pickle.dumps(source))) == repr(source)
+    again = pickle.loads(pickle.dumps(as_source(drop)))
+    assert list(again.items) == [TICK]

@@ -6,6 +6,7 @@
     ├── PortTaken           (OSError)       this machine: another program listens there
     ├── SourceError         (ValueError)    the caller: that is not a source
     ├── FeedFailed          (ConnectionError)   the address: retrying would not help
+    ├── ServerFailed        (ConnectionError)   a server's own process: it died, or hangs
     ├── WaitTimeout         (TimeoutError)  nobody: the ticks did not come in time
     ├── Stopped             (RuntimeError)  the caller: it used what it had stopped
     ├── RecordingError      (ValueError)    the file: not a recording, or damaged
@@ -13,13 +14,15 @@
 
 Each says in one sentence what happened and what to do, and carries the facts of that
 sentence as attributes. Each is also the built-in error that fits, so that code which knows
-nothing of tickerkit catches it where it would look for it.
+nothing of tickerkit catches it where it would look for it. Each can be pickled: an attribute
+that is more than a number or text travels in words.
 """
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import Any
 
 __all__ = [
     "BadTick",
@@ -28,6 +31,7 @@ __all__ = [
     "PortalError",
     "ProtocolError",
     "RecordingError",
+    "ServerFailed",
     "SourceError",
     "Stopped",
     "TickerkitError",
@@ -50,6 +54,24 @@ def shown(value: object) -> str:
 
 class TickerkitError(Exception):
     """Base of every error that tickerkit raises on purpose."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # By default it would be made again of its text alone, which is none of its arguments. What
+        # it was raised for may be anything, also what can't be pickled.
+        plain = (str, int, float, bytes, Path, type(None))
+        state = {
+            name: value if isinstance(value, plain) else shown(value)
+            for name, value in vars(self).items()
+            if name != "__notes__"
+        }
+        return _made_again, (type(self), self.args, state)
+
+
+def _made_again(kind: type[TickerkitError], args: Any, state: dict[str, Any]) -> TickerkitError:
+    error = kind.__new__(kind)
+    error.args = args
+    vars(error).update(state)
+    return error
 
 
 class BadTick(TickerkitError, ValueError):
@@ -131,6 +153,18 @@ class FeedFailed(TickerkitError, ConnectionError):
         self.url = url
         self.reason = reason
         super().__init__(f"the feed from {url} failed: {reason}")
+
+
+class ServerFailed(TickerkitError, ConnectionError):
+    """The process of a server (`serve(process=True)`) died by itself, or does not answer.
+
+    Attributes:
+        reason: what happened to it.
+    """
+
+    def __init__(self, reason: str) -> None:
+        self.reason = reason
+        super().__init__(f"the server's process {reason}; call tk.serve again")
 
 
 class WaitTimeout(TickerkitError, TimeoutError):

@@ -205,28 +205,34 @@ class TickServer:
         self.stop()
 
     def __repr__(self) -> str:
-        about = f"{self.log.next:,} ticks, {len(self._peers)} clients"
-        error = f"; last error: {self._faults.last}" if self._faults.last else ""
-        return f"<TickServer {self._plain_address('ws')} {self.status}, {about}{error}>"
+        stats = self._told()
+        error = f"; last error: {stats['last_error']}" if stats["last_error"] else ""
+        about = _about(stats)
+        return f"<TickServer {self._plain_address('ws')} {stats['status']}, {about}{error}>"
 
     def _repr_html_(self) -> str:
+        stats = self._told()
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
             "websocket": self._plain_address("ws"),
-            "ticks": f"{self.log.next:,}, {len(self._peers)} clients",
-            "last error": self._faults.last,
-            "turned away": self._turned_away.last,
+            "ticks": f"{stats['ticks']:,}, {stats['clients']} clients",
+            "last error": stats["last_error"],
+            "turned away": stats["last_turned_away"],
         }
-        links = {} if self.status == "stopped" else {"page": self.page}
+        links = {} if stats["status"] in ("stopped", "failed") else {"page": self.page}
         if links and (address := self.page_for_others):
             links["for others"] = address
-        return card("TickServer", self.status, lines, links)
+        return card("TickServer", stats["status"], lines, links)
 
     def summary(self) -> dict[str, str]:
         """Return what `tk.status` shows of it."""
-        about = f"{self.log.next:,} ticks, {len(self._peers)} clients"
-        address = self._plain_address("ws")
-        return {"kind": "server", "address": address, "status": self.status, "about": about}
+        stats = self._told()
+        address, status = self._plain_address("ws"), stats["status"]
+        return {"kind": "server", "address": address, "status": status, "about": _about(stats)}
+
+    def _told(self) -> Mapping[str, Any]:
+        """Return `stats` as far as they can be told at once."""
+        return self.stats
 
     def _plain_address(self, scheme: str) -> str:
         host = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}.get(self.host, self.host)
@@ -258,9 +264,12 @@ class TickServer:
             portal.leave()
             raise
         self._stopped = False
+        self._start_source()
+        register(self)
+
+    def _start_source(self) -> None:
         if self.source is not None:
             self._worker = Worker(f"tickerkit {self.source!r}", self._run_source)
-        register(self)
 
     def _stop(self, code: int, reason: str) -> None:
         if not unregister(self):
@@ -408,10 +417,12 @@ def serve(
     max_clients: int = 1000,
     stall_timeout: float | None = 30.0,
     write_buffer: int = 2**20,
+    process: bool = False,
 ) -> TickServer:
     """Serve ticks over a websocket, and a page that shows them; returns once it listens.
 
-    The server runs in a background thread. A server of this process on the same port is replaced.
+    The server runs in a background thread, or in a process of its own. One that this process
+    started on the same port is replaced.
 
     Args:
         source: a function called every `every` seconds (it may block, or be async) that returns a
@@ -430,14 +441,19 @@ def serve(
             fewer files; who comes beyond is answered HTTP 503.
         stall_timeout: a client that takes nothing of what waits for it is cut off after so many
             seconds; None for never. A feed then connects again and resumes.
-        write_buffer: how many bytes may wait in this process for one client.
+        write_buffer: how many bytes may wait in the server for one client.
+        process: run the server, and its source, in a process of its own: whatever this one
+            computes, clients are served without delay. The source travels there as it is now (a
+            function of a cell does, a running generator does not); what it prints is not seen.
+            `server.log` is then a mirror.
 
     Returns:
         The running server; also a context manager.
 
     Raises:
         PortTaken: if another program listens there.
-        SourceError: if `source` can't be one.
+        SourceError: if `source` can't be one, or can't travel to a process of its own.
+        ServerFailed: if that process does not start.
         FileNotFoundError: if `ssl` names a file that is not there.
         ValueError: if those of `ssl` are no certificate and its key, or `token` can't be sent.
 
@@ -453,7 +469,12 @@ def serve(
     check_number("max_clients", max_clients, 1, whole=True)
     check_number("stall_timeout", stall_timeout, CHECK_S, optional=True)
     check_number("write_buffer", write_buffer, LEAST_BUFFER, whole=True)
-    server = TickServer(
+    kind = TickServer
+    if process:
+        from tickerkit.process import ServerProcess
+
+        kind = ServerProcess
+    server = kind(
         as_source(source, every),
         host,
         port,
@@ -477,6 +498,10 @@ def serve(
         print(f"Who has this link may come in: {server.page_for_others or server.page}")
     cell.fill(server)
     return server
+
+
+def _about(stats: Mapping[str, Any]) -> str:
+    return f"{stats['ticks']:,} ticks, {stats['clients']} clients"
 
 
 def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:

@@ -20,7 +20,16 @@ from urllib import request
 __all__ = ["CHECKS", "PACKAGES", "Finding", "version"]
 
 LAB = 'pip install "tickerkit[lab]"'
-NEEDED = ("anywidget", "ipywidgets", "msgspec", "numpy", "pandas", "plotly", "websockets")
+NEEDED = (
+    "anywidget",
+    "cloudpickle",
+    "ipywidgets",
+    "msgspec",
+    "numpy",
+    "pandas",
+    "plotly",
+    "websockets",
+)
 NESTED = ("nest-asyncio2",) if sys.version_info >= (3, 14) else ("nest-asyncio",)
 PACKAGES = (*NEEDED, "ipykernel", "jupyterlab", "nest-asyncio", "nest-asyncio2")
 NEWEST_PLOTLY = 7  # the newest one that tickerkit was tried with

@@ -55,7 +55,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     if hasattr(given, "iloc") and hasattr(given, "columns"):
         return replay(cast("pd.DataFrame", given))
     if inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given):
-        return Iterated(given())
+        return Iterated.made_by(given)
     if isinstance(given, Mapping):
         return Iterated([given])
     if isinstance(given, Iterable | AsyncIterable) and not isinstance(given, bytes | bytearray):

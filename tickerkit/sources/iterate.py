@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import AsyncIterable, Iterable
+from collections.abc import AsyncIterable, Callable, Iterable
+from typing import Any, TypeAlias
 
 from tickerkit.sources.base import Outlet, Source
 
 __all__ = ["Iterated"]
+
+Items: TypeAlias = Iterable[object] | AsyncIterable[object]
 
 
 class Iterated(Source):
@@ -16,10 +19,26 @@ class Iterated(Source):
 
     It is iterated in a worker thread and may block there. One that raises is finished, and the
     error is shown in the server's stats.
+
+    Args:
+        items: the ticks.
+        make: what made them, if it can make them again: pickled in their place, as generators
+            can't be.
     """
 
-    def __init__(self, items: Iterable[object] | AsyncIterable[object]) -> None:
+    def __init__(self, items: Items, make: Callable[[], Items] | None = None) -> None:
         self.items = items
+        self._make = make
+
+    @classmethod
+    def made_by(cls, make: Callable[[], Items]) -> Iterated:
+        """Return the ticks that a generator function gives."""
+        return cls(make(), make)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (
+            (Iterated, (self.items,)) if self._make is None else (Iterated.made_by, (self._make,))
+        )
 
     def __repr__(self) -> str:
         return f"ticks of a {type(self.items).__name__}"

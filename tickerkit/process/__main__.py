@@ -1,0 +1,192 @@
+"""The other end of a `ServerProcess`: a server that is told through stdin what to do.
+
+Run as `python -m tickerkit.process`. The end of stdin, which comes when the process that
+started it is gone, ends it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import io
+import os
+import pickle
+import sys
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+from tickerkit.errors import SourceError, TickerkitError
+from tickerkit.faults import describe
+from tickerkit.portal import portal
+from tickerkit.process.channel import HEAD_BYTES
+from tickerkit.protocol import Columnar
+from tickerkit.protocol.messages import Subscribe, encode
+from tickerkit.server import TickServer
+
+__all__ = ["main"]
+
+EXIT_S = 3.0
+
+
+class _Mirrored(TickServer):
+    """A server whose log is also read by the process that started it, without a socket."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._more = asyncio.Event()
+        self._reader: Columnar | None = None
+
+    def _wake(self) -> None:
+        super()._wake()
+        self._more.set()
+
+    async def news(self) -> tuple[bytes, int]:
+        """Return the next message of the protocol for the mirror, and the seq that it gets to."""
+        now = asyncio.get_running_loop().time
+        if self._reader is None:
+            self._reader = Columnar(self._publication, now())
+            self._reader.receive(encode(Subscribe(None, None, None)).decode(), now())
+        while (message := self._reader.next(now())) is None:
+            self._reader.close = None  # after the source's end more may be published by hand
+            self._more.clear()
+            await self._more.wait()
+        return message, self._reader.seq
+
+
+class _Attendant:
+    """Does what it is told, one after the other, in the main thread.
+
+    Args:
+        answers: where to write to.
+    """
+
+    def __init__(self, answers: io.FileIO) -> None:
+        self._answers = answers
+        self._writing = threading.Lock()
+        self._server: _Mirrored | None = None
+        self._mirrored = threading.Condition()
+        self._mirrored_seq = 0.0
+
+    def attend(self, number: int, name: str, args: Any) -> None:
+        """Do as one message says, and answer it."""
+        value: Any
+        try:
+            value, good = self._do(name, args), True
+        except Exception as error:
+            value, good = _sendable(error), False
+        self._say(number, good, value)
+
+    def leave(self) -> None:
+        """Stop, and have this process end soon, whatever the source's threads do."""
+        last = threading.Timer(EXIT_S, os._exit, (1,))
+        last.daemon = True
+        last.start()
+        if self._server is not None:
+            self._server.stop()
+
+    def _do(self, name: str, args: Any) -> Any:
+        if name == "serve":
+            return self._serve(*args)
+        assert self._server is not None
+        match name:
+            case "stats":
+                return dict(self._server.stats)
+            case "clients":
+                return self._server.clients
+            case "publish":
+                portal.call(self._server._publish, *args)
+                return self._until_mirrored()
+            case "stop":
+                self._server._stop(*args)
+                self._until_mirrored()
+                return dict(self._server.stats)
+        raise AssertionError(name)
+
+    def _serve(self, setup: dict[str, Any]) -> int:
+        """Start the server, with names and paths as they are in the other process."""
+        sys.path[:] = setup["path"]
+        if setup["pythonpath"] is None:
+            os.environ.pop("PYTHONPATH", None)
+        else:
+            os.environ["PYTHONPATH"] = setup["pythonpath"]
+        try:
+            source = pickle.loads(setup["source"])
+        except Exception as error:  # of the code of anything in it
+            problem = f"it can't be made again in a process of its own ({describe(error)})"
+            raise SourceError(setup["about"], problem) from None
+        server = _Mirrored(source, setup["host"], setup["port"], **setup["options"])
+        server.log.epoch = setup["epoch"]
+        server.start()
+        self._server = server
+        portal.enter()  # the mirror is still to be told of a server that has stopped
+        threading.Thread(target=self._mirror, args=(server,), name="mirror", daemon=True).start()
+        return server.port
+
+    def _mirror(self, server: _Mirrored) -> None:
+        """Send what is appended; like any reader that is slow, it sends more at once."""
+        seq: float = 0
+        try:
+            while True:
+                message, seq = portal.call(server.news)
+                self._say(None, True, message)
+                with self._mirrored:
+                    self._mirrored_seq = seq
+                    self._mirrored.notify_all()
+        except OSError:  # the other process is gone
+            with self._mirrored:
+                self._mirrored_seq = float("inf")
+                self._mirrored.notify_all()
+
+    def _until_mirrored(self) -> None:
+        """Wait until what the log holds is sent, so that an answer comes after it."""
+        assert self._server is not None
+        seq = self._server.log.last_seq
+        with self._mirrored:
+            self._mirrored.wait_for(lambda: self._mirrored_seq >= seq)
+
+    def _say(self, number: int | None, good: bool, value: Any) -> None:
+        data = pickle.dumps((number, good, value))
+        view = memoryview(len(data).to_bytes(HEAD_BYTES, "big") + data)
+        with self._writing:
+            while view:
+                view = view[self._answers.write(view) :]
+
+
+def main() -> None:
+    """Do what stdin says, until its end."""
+    asked, answers = _taken()
+    attendant = _Attendant(answers)
+    with contextlib.suppress(OSError):  # the other process is gone
+        for number, name, args in _messages(asked):
+            attendant.attend(number, name, args)
+    attendant.leave()
+
+
+def _taken() -> tuple[io.BufferedReader, io.FileIO]:
+    """Take stdin and stdout for the messages alone: what a source prints goes to stderr."""
+    asked, answers = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return io.BufferedReader(io.FileIO(asked)), io.FileIO(answers, "w")
+
+
+def _messages(asked: io.BufferedReader) -> Iterator[tuple[int, str, Any]]:
+    with contextlib.suppress(EOFError, pickle.UnpicklingError):  # at its end, or within a message
+        while True:
+            yield pickle.load(asked)
+
+
+def _sendable(error: Exception) -> Exception:
+    """Return an error as it can travel: as itself, or in words."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:  # of its own code
+        return TickerkitError(describe(error))
+    return error
+
+
+if __name__ == "__main__":
+    main()
