@@ -37,8 +37,8 @@ class _Mirrored(TickServer):
         self._more = asyncio.Event()
         self._reader: Columnar | None = None
 
-    def _wake(self) -> None:
-        super()._wake()
+    def _pump(self) -> None:
+        super()._pump()
         self._more.set()
 
     async def news(self) -> tuple[bytes, int]:
