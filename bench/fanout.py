@@ -1,14 +1,16 @@
 """Ticks delivered to many clients at saturation: `python -m bench.fanout [--help]`.
 
-Delivered means decoded by the reader, in a process of its own, the same program for all. Every
-server sends the same ticks, as fast as the slowest client takes them; ticks of now, not history.
-Connections stay open for all runs, and only one server sends at a time.
+Delivered means decoded by the readers, in processes of their own, the same program for all: two,
+since one would be what limits tickerkit. Every server sends the same ticks, as fast as the slowest
+client takes them; ticks of now, not history. Connections stay open for all runs, and only one
+server sends at a time.
 """
 
 from __future__ import annotations
 
 import shutil
 import sys
+import time
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from functools import partial
@@ -19,8 +21,8 @@ from bench.child import Child
 from bench.peers.stream import POOL, tick
 from bench.report import Report, in_turn, options
 
-WARM_S = 0.3
-SECONDS = 0.7
+WARM_S = 0.2
+SECONDS = 0.5
 CLIENTS = (10, 100, 1000)
 TUTORIAL = "the tutorial's handler"
 PACKAGES = Path(sys.prefix) / "node_modules"
@@ -61,10 +63,11 @@ class Race:
     Args:
         contender: which.
         clients: how many readers.
+        processes: in how many processes they are.
         packages: where the packages of node are.
     """
 
-    def __init__(self, contender: Contender, clients: int, packages: Path) -> None:
+    def __init__(self, contender: Contender, clients: int, processes: int, packages: Path) -> None:
         self.clients = clients
         if contender.module == "ws":
             program = Path(__file__).with_name("peers") / "ws.mjs"
@@ -72,50 +75,61 @@ class Race:
             self.server.ask("ticks", POOL)
         else:
             self.server = Child.python(f"bench.peers.{contender.module}")
-        self.readers = Child.python("bench.reader")
-        # The answer is waited for later, so that all contenders connect at the same time.
-        self.readers.tell("connect", contender.kind, self.server.ready, contender.path, clients)
+        self.readers = [Child.python("bench.reader") for _ in range(processes)]
+        for number, child in enumerate(self.readers):
+            count = len(range(number, clients, processes))
+            child.tell("connect", contender.kind, self.server.ready, contender.path, count)
+
+    def connected(self) -> None:
+        """Wait until all readers are; those of several contenders connect at the same time."""
+        for child in self.readers:
+            child.answer()
 
     def run(self, seconds: float) -> dict[str, float]:
-        """Return what was delivered, and the share of a processor that each side took."""
+        """Return what was delivered, and the shares of a processor that each side took."""
         self.server.ask("go")
-        cpu = self.server.cpu_s()
-        count = self.readers.ask("count", seconds, WARM_S)
-        share = (self.server.cpu_s() - cpu) / (seconds + WARM_S)
+        began, cpu = time.perf_counter(), self.server.cpu_s()
+        counts = self._ask_all("count", seconds, WARM_S)
+        share = (self.server.cpu_s() - cpu) / (time.perf_counter() - began)
         self.server.ask("stop")
-        self._check(self.readers.ask("quiet"))
-        return {"ticks/s": round(count["ticks_s"]), "server": share, "reader": count["cpu"]}
+        self._check(self._ask_all("quiet"))
+        return {
+            "ticks/s": round(sum(each["ticks_s"] for each in counts)),
+            "server": round(share, 2),
+            "readers": round(sum(each["cpu"] for each in counts), 2),
+        }
 
-    def _check(self, read: dict[str, Any]) -> None:
+    def _ask_all(self, *order: Any) -> list[Any]:
+        for child in self.readers:
+            child.tell(*order)
+        return [child.answer() for child in self.readers]
+
+    def _check(self, read: list[dict[str, Any]]) -> None:
         """Raise if a tick was missing or was not what was sent."""
-        if read["breaks"]:
-            raise RuntimeError(f"{read['breaks']} messages did not go on where the last ended")
-        if len(read["newest"]) != self.clients:
-            raise RuntimeError(f"{len(read['newest'])} of {self.clients} readers read")
-        for seq, *values in read["newest"]:
+        if breaks := sum(each["breaks"] for each in read):
+            raise RuntimeError(f"{breaks} messages did not go on where the last ended")
+        newest = [of_one for each in read for of_one in each["newest"]]
+        if len(newest) != self.clients:
+            raise RuntimeError(f"{len(newest)} of {self.clients} readers read")
+        for seq, *values in newest:
             sent = tick(seq)
             if values != [sent["symbol"], sent["price"], sent["size"]]:
                 raise RuntimeError(f"of {sent} came {values}")
 
     def close(self) -> None:
-        self.readers.kill()
-        self.server.kill()
+        for child in (*self.readers, self.server):
+            child.kill()
 
 
-def measure(
-    contenders: dict[str, Contender], clients: int, seconds: float, repeat: int, packages: Path
-) -> dict[str, list[Any]]:
-    """Run those contenders in turn that are tried with so many clients."""
+def measure(races: dict[str, Race], seconds: float, repeat: int) -> dict[str, list[Any]]:
+    """Run contenders in turn, once all are connected, and close them."""
     with ExitStack() as stack:
-        races: dict[str, Race] = {}
-        for name, contender in contenders.items():
-            if clients in contender.clients:
-                races[name] = Race(contender, clients, packages)
-                stack.callback(races[name].close)
         for race in races.values():
-            race.readers.answer()
+            stack.callback(race.close)
+        for race in races.values():
+            race.connected()
         runs: dict[str, Callable[[], Any]] = {
-            f"{name}, {clients:,}": partial(race.run, seconds) for name, race in races.items()
+            f"{name}, {race.clients:,}": partial(race.run, seconds) for name, race in races.items()
         }
         gave = in_turn(runs, repeat)
     return dict(zip(races, gave.values(), strict=True))
@@ -133,10 +147,10 @@ def tell(report: Report, clients: int, gave: dict[str, list[Any]]) -> None:
             report.ratio(what, rates[our], rates[peer], at_least=wanted)
     shares = (
         f"{name} {middle(each['server'] for each in runs):.0%} and "
-        f"{middle(each['reader'] for each in runs):.0%}"
+        f"{middle(each['readers'] for each in runs):.0%}"
         for name, runs in gave.items()
     )
-    report.note(f"{clients:,} clients, processor of server and reader: {', '.join(shares)}")
+    report.note(f"{clients:,} clients, processor of server and of readers: {', '.join(shares)}")
 
 
 def middle(values: Iterable[float]) -> float:
@@ -148,20 +162,22 @@ def main() -> None:
     asked = options(
         __doc__,
         clients={"type": int, "nargs": "*", "default": list(CLIENTS), "help": "how many"},
+        readers={"type": int, "default": 2, "help": "processes of readers"},
         node_modules={"type": Path, "default": PACKAGES, "help": "where ws is installed"},
     )
     report = Report("fanout", "Ticks delivered at saturation, decoded by the reader")
     contenders = {name: each for name, each in {**OURS, **PEERS}.items() if asked.only in name}
-    if not shutil.which("node") or not (asked.node_modules / "ws").is_dir():
-        if contenders.pop("ws", None):
-            report.note("ws is left out: there is no node here, or no ws in its packages.")
+    can_ws = shutil.which("node") and (asked.node_modules / "ws").is_dir()
+    if not can_ws and contenders.pop("ws", None):
+        report.note("ws is left out: there is no node here, or no ws in its packages.")
     seconds = 0.3 if asked.quick else SECONDS
     for clients in asked.clients[:1] if asked.quick else asked.clients:
-        tell(
-            report,
-            clients,
-            measure(contenders, clients, seconds, asked.repeat, asked.node_modules),
-        )
+        races = {
+            name: Race(each, clients, asked.readers, asked.node_modules)
+            for name, each in contenders.items()
+            if clients in each.clients or asked.only
+        }
+        tell(report, clients, measure(races, seconds, asked.repeat))
     report.finish(asked.json)
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
 import threading
 import time
 import zlib
@@ -29,6 +30,8 @@ Take = Callable[["Reader", bytes], None]
 WHOLE_TEXT = 0x81
 COMPRESSED = 0x40
 QUIET_S = 0.05
+# Else what the system holds for a thousand of them is what they read for seconds.
+RECEIVE_BYTES = 2**16
 
 
 class Tick(msgspec.Struct, gc=False):
@@ -186,9 +189,11 @@ async def connect(
     loop = asyncio.get_running_loop()
     readers: list[Reader] = []
     for _ in range(count):
-        _, reader = await loop.create_connection(
-            lambda: Reader(kind, port, path, took), "127.0.0.1", port
-        )
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        await loop.sock_connect(sock, ("127.0.0.1", port))
+        _, reader = await loop.create_connection(lambda: Reader(kind, port, path, took), sock=sock)
         await reader.open
         readers.append(reader)
     return readers

@@ -3,21 +3,29 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
+import sys
+import termios
 import threading
+from typing import Any
 
 import tickerkit as tk
 from bench.child import answer_orders
 from bench.peers.stream import POOL, SIZE
+from tickerkit.portal import portal
 from tickerkit.sources import Outlet, Source
 from tickerkit.ticks import read_ticks
 
 BATCH = 1024
-MOST_AHEAD = 16_384
+# What waits for all readers together is what they take in a tenth of a second or so.
+MOST_DUE = 500_000
+LEAST_AHEAD = 2 * BATCH
+MOST_UNSENT = 2**15
 LOOK_S = 0.001
 
 
 class Steady(Source):
-    """The ticks of the pool over and over, as fast as the slowest reader is sent them."""
+    """The ticks of the pool over and over, as fast as the slowest reader takes them."""
 
     def __init__(self) -> None:
         self.on = threading.Event()
@@ -26,19 +34,30 @@ class Steady(Source):
     async def run(self, out: Outlet) -> None:
         pool, sent = read_ticks(POOL), 0
         while True:
-            # The log is another thread's, which has no event for this.
-            while not self.on.is_set() or sent - self.taken() > MOST_AHEAD:  # noqa: ASYNC110
+            if not self.on.is_set() or not (room := await portal.ask(self._room)):
                 await asyncio.sleep(LOOK_S)
-            at = sent % SIZE
-            await out.send(pool.part(at, at + BATCH))
-            sent += BATCH
+                continue
+            for _ in range(0, room, BATCH):
+                at = sent % SIZE
+                await out.send(pool.part(at, at + BATCH))
+                sent += BATCH
 
-    def taken(self) -> int:
-        """Return how many ticks the slowest reader was sent."""
-        # `Outlet.taken` waits for the readers of v1 only.
+    async def _room(self) -> int:
+        """Return how many more ticks to send; in the server's thread, after all sent so far."""
+        # `Outlet.taken` waits for the readers of v1 only, and not for what was sent to be taken.
         assert self.server is not None
         peers = list(self.server._peers)
-        return self.server.log.next - max((peer.session.behind() for peer in peers), default=0)
+        if any(untaken_bytes(peer.guest) > MOST_UNSENT for peer in peers):
+            return 0
+        behind = max((peer.session.behind() for peer in peers), default=0)
+        return max(max(MOST_DUE // max(len(peers), 1), LEAST_AHEAD) - behind, 0)
+
+
+def untaken_bytes(guest: Any) -> int:
+    """Return how many bytes wait for a client, here and in the system: megabytes, on loopback."""
+    sock = guest.transport.get_extra_info("socket")
+    queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock.fileno() >= 0 else b""
+    return int(guest.unsent) + int.from_bytes(queued, sys.byteorder)
 
 
 def main() -> None:
