@@ -17,10 +17,9 @@ from tickerkit.sources import Outlet, Source
 from tickerkit.ticks import read_ticks
 
 BATCH = 1024
-# What waits for all readers together is what they take in a tenth of a second or so.
-MOST_DUE = 500_000
-LEAST_AHEAD = 2 * BATCH
-MOST_UNSENT = 2**15
+# For all readers together: what they take in a tenth of a second or so, but some for each.
+MOST_AHEAD, LEAST_AHEAD = 500_000, 2 * BATCH
+MOST_UNTAKEN, LEAST_UNTAKEN = 2**24, 2**15
 LOOK_S = 0.001
 
 
@@ -47,10 +46,12 @@ class Steady(Source):
         # `Outlet.taken` waits for the readers of v1 only, and not for what was sent to be taken.
         assert self.server is not None
         peers = list(self.server._peers)
-        if any(untaken_bytes(peer.guest) > MOST_UNSENT for peer in peers):
+        share = max(len(peers), 1)
+        untaken = max((untaken_bytes(peer.guest) for peer in peers), default=0)
+        if untaken > max(MOST_UNTAKEN // share, LEAST_UNTAKEN):
             return 0
         behind = max((peer.session.behind() for peer in peers), default=0)
-        return max(max(MOST_DUE // max(len(peers), 1), LEAST_AHEAD) - behind, 0)
+        return max(max(MOST_AHEAD // share, LEAST_AHEAD) - behind, 0)
 
 
 def untaken_bytes(guest: Any) -> int:
