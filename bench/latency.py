@@ -2,7 +2,9 @@
 
 From when a tick was made, in the server's process, to when it is in the columns of which the frame
 of a client, in another, is made. Each tick is sent by itself, when it is due. With 100 readers, 99
-are others, in a third process. A rate counts as kept up where at least 99 % of it was delivered.
+are cheap ones in a third process, for which a tick counts once it is decoded; these are compared,
+since the place of the one among the hundred is luck. A rate counts as kept up where at least 99 %
+of it was delivered.
 """
 
 from __future__ import annotations
@@ -15,7 +17,7 @@ from bench.child import Child
 from bench.report import Report, in_turn, options
 
 # Of a low rate only few ticks come in the time that there is.
-SECONDS = {10: 1.6, 100: 0.8, 1000: 0.5, 10_000: 0.4}
+SECONDS = {10: 1.6, 100: 0.8, 1000: 0.5, 10_000: 0.5}
 READERS = (1, 100)
 KEPT_UP = 0.99
 OURS, THEIRS = "tickerkit", "broadcast"
@@ -34,16 +36,18 @@ class Line:
         self.client = Child.python("bench.peers.frames", client, str(self.server.ready))
         self.others = Child.python("bench.reader") if readers > 1 else None
         if self.others is not None:
-            self.others.ask("connect", kind, self.server.ready, path, readers - 1)
+            self.others.ask("connect", kind, self.server.ready, path, readers - 1, True)
         self.run(1000, 0.1)
 
     def run(self, rate: int, seconds: float) -> dict[str, float]:
         """Return the client's latencies of one run."""
         count = max(round(rate * seconds), 1)
-        self.server.ask("pace", rate, count)
-        result: dict[str, float] = self.client.ask("result", count, rate)
+        made = self.server.ask("pace", rate, count)
+        result: dict[str, float] = self.client.ask("result", made, rate)
         if self.others is not None:
             self.others.ask("quiet")
+            waits = self.others.ask("waits")
+            result |= {f"others_{name}": waits[name] for name in ("p50_ms", "p99_ms")}
         return {name: round(value, 4) for name, value in result.items()}
 
     def close(self) -> None:
@@ -81,14 +85,18 @@ def tell(report: Report, readers: int, rate: int, gave: dict[str, list[dict[str,
         kept[name] = share >= KEPT_UP
         if not kept[name]:
             report.note(f"{what}: {name} does not keep up, it delivers {share:.0%}.")
-    for which, at_most in (("p50", 1.1), ("p99", 1.5)):
-        ours, theirs = (
-            [run[f"{which}_ms"] for run in gave[name] if run["came"]] for name in CONTENDERS
-        )
-        report.figure(f"{what}: {OURS}, {which}", ours, "ms")
-        report.figure(f"{what}: {THEIRS}, {which}", theirs, "ms")
-        if all(kept.values()):
-            report.ratio(f"{what}: {which} against {THEIRS}", ours, theirs, at_most=at_most)
+    whom = {"": "the frame", "others_": "the 99 others"} if readers > 1 else {"": "the frame"}
+    judged = list(whom)[-1]
+    for prefix, who in whom.items():
+        for which, at_most in (("p50", 1.1), ("p99", 1.5)):
+            ours, theirs = (
+                [run[f"{prefix}{which}_ms"] for run in gave[name]] for name in CONTENDERS
+            )
+            report.figure(f"{what}, {which} of {who}: {OURS}", ours, "ms")
+            report.figure(f"{what}, {which} of {who}: {THEIRS}", theirs, "ms")
+            if all(kept.values()):
+                wanted = at_most if prefix == judged else None
+                report.ratio(f"{what}, {which} of {who}", ours, theirs, at_most=wanted)
     late = (
         f"{name} {sorted(run['late_p99_ms'] for run in runs)[len(runs) // 2]:.2f} ms"
         for name, runs in gave.items()

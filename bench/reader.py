@@ -14,10 +14,11 @@ import socket
 import threading
 import time
 import zlib
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
 from bench.child import answer_orders
 from tickerkit.protocol import Client, Received
@@ -51,12 +52,13 @@ _many = msgspec.json.Decoder(list[Tick]).decode
 def one(reader: Reader, message: bytes) -> None:
     """Take a message of one tick."""
     reader.newest = newest = _one(message)
+    reader.message = (newest,)
     reader.count(newest.seq, newest.seq, 1)
 
 
 def many(reader: Reader, message: bytes) -> None:
     """Take a message of an array of ticks."""
-    ticks = _many(message)
+    reader.message = ticks = _many(message)
     reader.newest = newest = ticks[-1]
     reader.count(ticks[0].seq, newest.seq, len(ticks))
 
@@ -86,6 +88,7 @@ class Reader(asyncio.Protocol):
         ticks: how many ticks it decoded.
         messages: how many messages came.
         newest: the newest of what was decoded.
+        message: the ticks of the newest message, but of v1.
         seq: the number of the newest tick.
         breaks: how many messages did not go on where the one before had ended.
     """
@@ -98,6 +101,7 @@ class Reader(asyncio.Protocol):
         self.client = Client()
         self.ticks = self.messages = self.bytes = 0
         self.newest: Any = None
+        self.message: Sequence[Tick] = ()
         self.seq = self.breaks = 0
         self.open = asyncio.get_running_loop().create_future()
         self._held = b""
@@ -234,11 +238,24 @@ class Readers:
 
     def __init__(self) -> None:
         self.readers: list[Reader] = []
+        self.waits_s: list[float] = []
         self._loop = asyncio.new_event_loop()
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
-    def connect(self, kind: str, port: int, path: str, count: int) -> None:
-        self.readers = self._run(connect(kind, port, path, count))
+    def connect(self, kind: str, port: int, path: str, count: int, timed: bool = False) -> None:
+        """Connect readers; `timed` ones see by a tick's price when it was made."""
+        took = self._took if timed else None
+        self.readers = self._run(connect(kind, port, path, count, took))
+
+    def _took(self, reader: Reader) -> None:
+        now = time.monotonic()
+        self.waits_s += [now - tick.price for tick in reader.message]
+
+    def waits(self) -> dict[str, float]:
+        """Return how long after they were made ticks were decoded, of all since this was asked."""
+        waits_s, self.waits_s = self.waits_s, []
+        p50, p99 = np.percentile(np.array(waits_s or [np.nan]) * 1000, [50, 99])
+        return {"count": len(waits_s), "p50_ms": float(p50), "p99_ms": float(p99)}
 
     def count(self, seconds: float, warm_s: float) -> dict[str, float]:
         return self._run(counted(self.readers, seconds, warm_s))
@@ -277,5 +294,5 @@ def _newest(reader: Reader) -> tuple[int, str, float, float | None]:
 
 if __name__ == "__main__":
     every = Readers()
-    does = {"connect": every.connect, "count": every.count, "quiet": every.quiet}
-    answer_orders("reading", does)
+    orders = (every.connect, every.count, every.quiet, every.waits)
+    answer_orders("reading", {order.__name__: order for order in orders})

@@ -24,11 +24,11 @@ def told(price: Any, size: Any, had_at: Any, count: int, rate: float) -> dict[st
     """Return what the ticks of one run say, of which `count` were sent."""
     price, size, had_at = (np.asarray(each, dtype=float) for each in (price, size, had_at))
     if not len(price):
-        return {"came": 0, "rate": 0.0}
+        raise RuntimeError(f"of {count} ticks none came")
     p50, p99 = np.percentile((had_at - price) * 1000, [50, 99])
     return {
         "came": len(price) / count,
-        "rate": len(price) / (had_at[-1] - (price[0] - size[0]) + 1 / rate) / rate,
+        "rate": len(price) / (had_at[-1] - had_at[0] + 1 / rate) / rate,
         "p50_ms": float(p50),
         "p99_ms": float(p99),
         "late_p99_ms": float(np.percentile(size * 1000, 99)),
