@@ -8,6 +8,7 @@ server sends at a time.
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import time
@@ -178,6 +179,10 @@ def main() -> None:
             if clients in each.clients or asked.only
         }
         tell(report, clients, measure(races, seconds, asked.repeat))
+    report.note(
+        f"{os.cpu_count()} cores for server and readers: where both together take nearly all, and "
+        "the server less than one, it is decoding that limits what is delivered."
+    )
     report.finish(asked.json)
 
 

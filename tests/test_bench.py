@@ -16,8 +16,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 pytest.importorskip("bench", reason="a source distribution has no benchmarks")
 
-from bench.reader import Reader  # noqa: E402
-from bench.report import Report  # noqa: E402
+from bench.reader import Reader
+from bench.report import Report
 
 WELCOME = b"HTTP/1.1 101 Switching Protocols\r\n\r\n"
 
