@@ -100,6 +100,9 @@ $(VENV)/.lint: $(VENV)/.lab
 	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install "pip>=25.1"
 	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install --editable . --group bench
 	@.venv-bench/bin/python -m pip --disable-pip-version-check -qq install --no-deps plotly-resampler
+	@if command -v npm >/dev/null; then \
+		npm install --silent --no-fund --no-audit --prefix .venv-bench ws; \
+	else echo "There is no npm here: the benchmarks leave out its package ws."; fi
 	@touch $@
 
 # Made anew when the Python that it points to is gone.

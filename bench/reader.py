@@ -1,7 +1,8 @@
 """Readers of a benchmark: many websockets in one process, at the least cost that Python allows.
 
 A benchmark of servers must not measure its clients: these parse frames in place and decode each
-message at once, with msgspec into typed objects, or with tickerkit's own client.
+message at once, with msgspec into typed objects, or with tickerkit's own client. As a process,
+`python -m bench.reader`, they go on reading between two orders, so that none is taken for dead.
 """
 
 from __future__ import annotations
@@ -9,15 +10,29 @@ from __future__ import annotations
 import asyncio
 import base64
 import os
+import socket
+import threading
 import time
-from collections.abc import Callable
-from typing import Any
+import zlib
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any, TypeVar
 
 import msgspec
+import numpy as np
 
+from bench.child import answer_orders
 from tickerkit.protocol import Client, Received
+from tickerkit.ticks import Text
 
-Take = Callable[["Reader", memoryview], None]
+T = TypeVar("T")
+
+Take = Callable[["Reader", bytes], None]
+
+WHOLE_TEXT = 0x81
+COMPRESSED = 0x40
+QUIET_S = 0.05
+# Else what the system holds for a thousand of them is what they read for seconds.
+RECEIVE_BYTES = 2**16
 
 
 class Tick(msgspec.Struct, gc=False):
@@ -34,30 +49,36 @@ _one = msgspec.json.Decoder(Tick).decode
 _many = msgspec.json.Decoder(list[Tick]).decode
 
 
-def one(reader: Reader, message: memoryview) -> None:
+def one(reader: Reader, message: bytes) -> None:
     """Take a message of one tick."""
-    reader.newest = _one(message)
-    reader.ticks += 1
+    reader.newest = newest = _one(message)
+    reader.message = (newest,)
+    reader.count(newest.seq, newest.seq, 1)
 
 
-def many(reader: Reader, message: memoryview) -> None:
+def many(reader: Reader, message: bytes) -> None:
     """Take a message of an array of ticks."""
-    ticks = _many(message)
-    reader.newest = ticks[-1]
-    reader.ticks += len(ticks)
+    reader.message = ticks = _many(message)
+    reader.newest = newest = ticks[-1]
+    reader.count(ticks[0].seq, newest.seq, len(ticks))
 
 
-def columns(reader: Reader, message: memoryview) -> None:
+def columns(reader: Reader, message: bytes) -> None:
     """Take a message of tickerkit.v1, as a feed does."""
-    for event in reader.client.receive(bytes(message)):
+    for event in reader.client.receive(message):
         if isinstance(event, Received):
-            reader.ticks += event.batch.count
             reader.newest = event
+            reader.count(int(event.seq[0]), int(event.seq[-1]), event.batch.count)
     for reply in reader.client.replies():
         reader.send(reply)
 
 
-KINDS: dict[str, Take] = {"one": one, "many": many, "v1": columns}
+KINDS: dict[str, Take] = {"one": one, "deflated": one, "many": many, "v1": columns}
+HEADERS = {
+    # As the clients of websockets offer it.
+    "deflated": "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
+    "v1": "Sec-WebSocket-Protocol: tickerkit.v1\r\n",
+}
 
 
 class Reader(asyncio.Protocol):
@@ -67,6 +88,9 @@ class Reader(asyncio.Protocol):
         ticks: how many ticks it decoded.
         messages: how many messages came.
         newest: the newest of what was decoded.
+        message: the ticks of the newest message, but of v1.
+        seq: the number of the newest tick.
+        breaks: how many messages did not go on where the one before had ended.
     """
 
     def __init__(self, kind: str, port: int, path: str, took: Callable[[Reader], None] | None):
@@ -77,23 +101,25 @@ class Reader(asyncio.Protocol):
         self.client = Client()
         self.ticks = self.messages = self.bytes = 0
         self.newest: Any = None
+        self.message: Sequence[Tick] = ()
+        self.seq = self.breaks = 0
         self.open = asyncio.get_running_loop().create_future()
-        self._held = bytearray()
-        self._parts = bytearray()
+        self._held = b""
+        self._parts = b""
+        self._inflate = zlib.decompressobj(wbits=-15).decompress
 
     def connection_made(self, transport: Any) -> None:
         self.transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
-        wanted = "Sec-WebSocket-Protocol: tickerkit.v1\r\n" if self.kind == "v1" else ""
         transport.write(
             f"GET {self.path} HTTP/1.1\r\nHost: 127.0.0.1:{self.port}\r\nUpgrade: websocket\r\n"
             f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n"
-            f"{wanted}\r\n".encode()
+            f"{HEADERS.get(self.kind, '')}\r\n".encode()
         )
 
     def connection_lost(self, exc: Exception | None) -> None:
         if not self.open.done():
-            self.open.set_exception(ConnectionError(bytes(self._held[:200])))
+            self.open.set_exception(ConnectionError(self._held[:200]))
 
     def send(self, text: bytes) -> None:
         """Send a short text frame, masked with zeros, which changes nothing."""
@@ -102,51 +128,62 @@ class Reader(asyncio.Protocol):
         size = b"" if len(text) < 126 else len(text).to_bytes(2, "big")
         self.transport.write(head + size + bytes(4) + text)
 
+    def count(self, first: int, last: int, ticks: int) -> None:
+        """Count ticks with these numbers, and see whether any are missing before or among them."""
+        if last - first + 1 != ticks or (first != self.seq + 1 and self.ticks):
+            self.breaks += 1
+        self.seq = last
+        self.ticks += ticks
+
     def data_received(self, data: bytes) -> None:
-        held = self._held
-        held += data
+        if self._held:
+            data = self._held + data
+        at, size = 0, len(data)
         if not self.open.done():
-            if (end := held.find(b"\r\n\r\n")) < 0:
+            self._held = data
+            if (at := data.find(b"\r\n\r\n") + 4) < 4:
                 return
-            if not held.startswith(b"HTTP/1.1 101"):
-                self.open.set_exception(ConnectionError(bytes(held[:200])))
+            if not data.startswith(b"HTTP/1.1 101"):
+                self.open.set_exception(ConnectionError(data[:200]))
                 return
-            del held[: end + 4]
             self.client.connected()
             self.open.set_result(None)
-        at, size = 0, len(held)
-        view = memoryview(held)
+        begun, take, took = at, self.take, self.took
         while size - at >= 2:
-            begin, length = at + 2, held[at + 1]
+            head, length, begin = data[at], data[at + 1], at + 2
             if length == 126:
-                begin, length = at + 4, int.from_bytes(held[at + 2 : at + 4], "big")
+                begin, length = at + 4, int.from_bytes(data[at + 2 : at + 4], "big")
             elif length == 127:
-                begin, length = at + 10, int.from_bytes(held[at + 2 : at + 10], "big")
-            if size < begin + length:
+                begin, length = at + 10, int.from_bytes(data[at + 2 : at + 10], "big")
+            end = begin + length
+            if size < end:
                 break
-            self._frame(held[at], view[begin : begin + length])
-            at = begin + length
-        view.release()
-        self.bytes += at
-        del held[:at]
+            # All but this one comes seldom.
+            whole = data[begin:end] if head == WHOLE_TEXT else self._whole(head, data[begin:end])
+            if whole is not None:
+                self.messages += 1
+                take(self, whole)
+                if took is not None:
+                    took(self)
+            at = end
+        self.bytes += at - begun
+        self._held = data[at:]
 
-    def _frame(self, head: int, payload: memoryview) -> None:
+    def _whole(self, head: int, payload: bytes) -> bytes | None:
+        """Return the message that a frame ends, None where it ends none."""
         opcode = head & 0x0F
         if opcode == 9:
-            self.transport.write(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + bytes(payload))
-        elif opcode in (0, 1, 2):
-            if head & 0x80 and not self._parts:
-                whole: memoryview = payload
-            else:
-                self._parts += payload
-                if not head & 0x80:
-                    return
-                whole, self._parts = memoryview(self._parts), bytearray()
-            self.messages += 1
-            self.take(self, whole)
-            if self.took is not None:
-                self.took(self)
-        payload.release()
+            self.transport.write(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
+        if opcode > 2:
+            return None
+        if head & COMPRESSED:
+            self._parts = b""
+            return self._inflate(payload + b"\0\0\xff\xff")
+        self._parts += payload
+        if not head & 0x80:
+            return None
+        whole, self._parts = self._parts, b""
+        return whole
 
 
 async def connect(
@@ -154,38 +191,108 @@ async def connect(
 ) -> list[Reader]:
     """Connect `count` readers, and return them when all are in."""
     loop = asyncio.get_running_loop()
-    readers = []
+    readers: list[Reader] = []
     for _ in range(count):
-        _, reader = await loop.create_connection(
-            lambda: Reader(kind, port, path, took), "127.0.0.1", port
-        )
+        sock = socket.socket()
+        sock.setblocking(False)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, RECEIVE_BYTES)
+        await loop.sock_connect(sock, ("127.0.0.1", port))
+        _, reader = await loop.create_connection(lambda: Reader(kind, port, path, took), sock=sock)
         await reader.open
         readers.append(reader)
     return readers
 
 
+async def counted(readers: list[Reader], seconds: float, warm_s: float) -> dict[str, float]:
+    """Count what readers decode in so many seconds, and the process's share of a processor."""
+    await asyncio.sleep(warm_s)
+
+    def sums() -> tuple[float, ...]:
+        every = (time.perf_counter(), time.process_time())
+        return every + tuple(
+            sum(getattr(each, name) for each in readers) for name in ("ticks", "messages", "bytes")
+        )
+
+    before = sums()
+    await asyncio.sleep(seconds)
+    took, cpu, ticks, messages, size = (b - a for a, b in zip(before, sums(), strict=True))
+    return {
+        "ticks_s": ticks / took,
+        "messages_s": messages / took,
+        "bytes_s": size / took,
+        "cpu": cpu / took,
+    }
+
+
 def count(kind: str, port: int, path: str, clients: int, seconds: float, warm_s: float) -> Any:
-    """Count what so many readers decode in so many seconds."""
+    """Connect readers, and count what they decode in so many seconds."""
 
     async def main() -> dict[str, float]:
-        readers = await connect(kind, port, path, clients)
-        await asyncio.sleep(warm_s)
-
-        def sums() -> tuple[float, ...]:
-            every = (time.perf_counter(), time.process_time())
-            return every + tuple(
-                sum(getattr(each, name) for each in readers)
-                for name in ("ticks", "messages", "bytes")
-            )
-
-        before = sums()
-        await asyncio.sleep(seconds)
-        took, cpu, ticks, messages, size = (b - a for a, b in zip(before, sums(), strict=True))
-        return {
-            "ticks_s": ticks / took,
-            "messages_s": messages / took,
-            "bytes_s": size / took,
-            "cpu": cpu / took,
-        }
+        return await counted(await connect(kind, port, path, clients), seconds, warm_s)
 
     return asyncio.run(main())
+
+
+class Readers:
+    """Readers that read in a thread of their own, and what a process of them is told."""
+
+    def __init__(self) -> None:
+        self.readers: list[Reader] = []
+        self.waits_s: list[float] = []
+        self._loop = asyncio.new_event_loop()
+        threading.Thread(target=self._loop.run_forever, daemon=True).start()
+
+    def connect(self, kind: str, port: int, path: str, count: int, timed: bool = False) -> None:
+        """Connect readers; `timed` ones see by a tick's price when it was made."""
+        took = self._took if timed else None
+        self.readers = self._run(connect(kind, port, path, count, took))
+
+    def _took(self, reader: Reader) -> None:
+        now = time.monotonic()
+        self.waits_s += [now - tick.price for tick in reader.message]
+
+    def waits(self) -> dict[str, float]:
+        """Return how long after they were made ticks were decoded, of all since this was asked."""
+        waits_s, self.waits_s = self.waits_s, []
+        p50, p99 = np.percentile(np.array(waits_s or [np.nan]) * 1000, [50, 99])
+        return {"count": len(waits_s), "p50_ms": float(p50), "p99_ms": float(p99)}
+
+    def count(self, seconds: float, warm_s: float) -> dict[str, float]:
+        return self._run(counted(self.readers, seconds, warm_s))
+
+    def quiet(self) -> dict[str, Any]:
+        """Wait until no more comes; return of all readers what they read last, and how many breaks.
+
+        Of v1, the last tick of the batch that came last.
+        """
+        self._run(self._quiet())
+        return {
+            "breaks": sum(reader.breaks for reader in self.readers),
+            "newest": [_newest(reader) for reader in self.readers],
+        }
+
+    async def _quiet(self) -> None:
+        before, now = -1, 0
+        while before != now:
+            before = now
+            await asyncio.sleep(QUIET_S)
+            now = sum(reader.ticks for reader in self.readers)
+
+    def _run(self, what: Coroutine[Any, Any, T]) -> T:
+        return asyncio.run_coroutine_threadsafe(what, self._loop).result()
+
+
+def _newest(reader: Reader) -> tuple[int, str, float, float | None]:
+    """Return seq, symbol, price and size of the newest tick."""
+    tick = reader.newest
+    if isinstance(tick, Received):
+        symbol, price, size = (tick.batch.columns[name] for name in ("symbol", "price", "size"))
+        assert isinstance(symbol, Text)
+        return (reader.seq, symbol.words[symbol.codes[-1]], float(price[-1]), float(size[-1]))
+    return (tick.seq, tick.symbol, tick.price, tick.size)
+
+
+if __name__ == "__main__":
+    every = Readers()
+    orders = (every.connect, every.count, every.quiet, every.waits)
+    answer_orders("reading", {order.__name__: order for order in orders})
