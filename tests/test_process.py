@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import json
 import os
 import signal
 import ssl
@@ -28,6 +30,8 @@ from tickerkit import registry
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped
 from tickerkit.process import ServerProcess, channel
 from tickerkit.process import server as process
+from tickerkit.process.__main__ import Mirrored
+from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
 
@@ -140,6 +144,24 @@ def test_more_may_be_published_after_the_end(until: Until) -> None:
         server.publish({**TICK, "price": price})
     assert prices(server)[2:] == [1, 2]
     assert (server.status, server.stats["status"]) == ("ended", "ended")
+
+
+def test_what_is_published_right_after_the_end_is_mirrored() -> None:
+    """Before the mirror has asked what comes after the end."""
+    limits = {"max_clients": 1, "stall_timeout": None, "write_buffer": 2**16}
+    rest = {"history": 10, "token": None, "ssl": None, "origins": (), "hosts": ()}
+    server = Mirrored(None, LOCAL, 0, **limits, **rest)
+
+    async def heard() -> list[str]:
+        types = [(await server.news())[0]]
+        await server._end()
+        while b"end" not in types[-1]:
+            types.append((await server.news())[0])
+        await server._publish(read_ticks(TICK))
+        types.append((await asyncio.wait_for(server.news(), LATE_S))[0])
+        return [json.loads(message)["type"] for message in types]
+
+    assert asyncio.run(heard()) == ["hello", "at", "end", "ticks"]
 
 
 def test_the_mirror_is_no_client(until: Until) -> None:

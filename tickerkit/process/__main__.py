@@ -24,12 +24,12 @@ from tickerkit.protocol import Columnar
 from tickerkit.protocol.messages import Subscribe, encode
 from tickerkit.server import TickServer
 
-__all__ = ["main"]
+__all__ = ["Mirrored", "main"]
 
 EXIT_S = 3.0
 
 
-class _Mirrored(TickServer):
+class Mirrored(TickServer):
     """A server whose log is also read by the process that started it, without a socket."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
@@ -48,9 +48,10 @@ class _Mirrored(TickServer):
             self._reader = Columnar(self._publication, now())
             self._reader.receive(encode(Subscribe(None, None, None)).decode(), now())
         while (message := self._reader.next(now())) is None:
+            if not self._reader.behind():
+                self._more.clear()
+                await self._more.wait()
             self._reader.close = None  # after the source's end more may be published by hand
-            self._more.clear()
-            await self._more.wait()
         return message, self._reader.seq
 
 
@@ -64,7 +65,7 @@ class _Attendant:
     def __init__(self, answers: io.FileIO) -> None:
         self._answers = answers
         self._writing = threading.Lock()
-        self._server: _Mirrored | None = None
+        self._server: Mirrored | None = None
         self._mirrored = threading.Condition()
         self._mirrored_seq = 0.0
 
@@ -115,7 +116,7 @@ class _Attendant:
         except Exception as error:  # of the code of anything in it
             problem = f"it can't be made again in a process of its own ({describe(error)})"
             raise SourceError(setup["about"], problem) from None
-        server = _Mirrored(source, setup["host"], setup["port"], **setup["options"])
+        server = Mirrored(source, setup["host"], setup["port"], **setup["options"])
         server.log.epoch = setup["epoch"]
         server.start()
         self._server = server
@@ -123,7 +124,7 @@ class _Attendant:
         threading.Thread(target=self._mirror, args=(server,), name="mirror", daemon=True).start()
         return server.port
 
-    def _mirror(self, server: _Mirrored) -> None:
+    def _mirror(self, server: Mirrored) -> None:
         """Send what is appended; like any reader that is slow, it sends more at once."""
         seq: float = 0
         try:
