@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from websockets.frames import Frame, Opcode
+
 from tickerkit.liveness import AttentiveServer
 
 try:
@@ -65,9 +67,16 @@ class Guest(AttentiveServer):
         self.has_room()
 
     def push(self, text: bytes) -> None:
-        """Write a text message at once; whether there is room is the caller's to ask (`paused`)."""
-        self.protocol.send_text(text)
-        self.send_data()
+        """Write a text message at once, to one that is open; `paused` tells whether there is room.
+
+        Frames of a server are unmasked (RFC 6455, section 5.1): of a message that goes to many,
+        one and the same is written to each.
+        """
+        door = self.door
+        if text is not door.last_text:
+            door.last_text = text
+            door.last_frame = Frame(Opcode.TEXT, text).serialize(mask=False)
+        self.transport.write(door.last_frame)
 
 
 class Door:
@@ -82,6 +91,8 @@ class Door:
         most_knocking: how many others.
         backlog: how many of these may come at the same moment.
         inside: those that are let in.
+        last_text: the message that was written last to any of them.
+        last_frame: its frame.
     """
 
     def __init__(self, limit: int, write_bytes: int) -> None:
@@ -91,6 +102,7 @@ class Door:
         self.limit = max(min(limit, files - self.most_knocking - self.backlog), 1)
         self.write_bytes = write_bytes
         self.inside: set[Guest] = set()
+        self.last_text = self.last_frame = b""
         self._knocking: dict[Guest, None] = {}
         self._clearing = False
 

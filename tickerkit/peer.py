@@ -93,31 +93,39 @@ class Peer:
 
     def pump(self) -> None:
         """Send what the session has to say, as far as there is room; in the portal's thread."""
-        if self._turn is None:
-            self._pump()
-
-    def _pump(self) -> None:
-        guest, self._turn = self.guest, None
-        try:
-            for _ in range(TURN):
-                if guest.paused or guest.state is not State.OPEN:
-                    return
-                message = self.session.next(guest.loop.time())
-                if message is None:
-                    break
-                self._given += len(message)
-                guest.push(message)
-            else:
-                self._turn = guest.loop.call_soon(self._pump)
-                return
-        except Exception as error:
-            self._faults.add(error)
-            self._close(1011, "an error in the server")
+        if self._turn is not None:
+            return
+        for _ in range(TURN):
+            if not self.send_next():
+                break
+        else:
+            self._turn = self.guest.loop.call_soon(self._go_on)
             return
         if self.session.close is not None:
             self._close(*self.session.close)
-        elif (due := self.session.due()) is not None:
+        elif not self.guest.paused and (due := self.session.due()) is not None:
             self._call_at(due)
+
+    def send_next(self) -> bool:
+        """Send one message, if there is one, and room for it; return whether it was sent."""
+        guest = self.guest
+        if guest.paused or guest.state is not State.OPEN:
+            return False
+        try:
+            message = self.session.next(guest.loop.time())
+            if message is None:
+                return False
+            self._given += len(message)
+            guest.push(message)
+        except Exception as error:
+            self._faults.add(error)
+            self.session.close = (1011, "an error in the server")
+            return False
+        return True
+
+    def _go_on(self) -> None:
+        self._turn = None
+        self.pump()
 
     def _call_at(self, due: float) -> None:
         """Pump again at `due`, or before: that it is later by then costs less than a new timer."""

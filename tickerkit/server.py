@@ -366,7 +366,11 @@ class TickServer:
         return [peer.session for peer in self._peers]
 
     def _pump(self) -> None:
-        for peer in list(self._peers):
+        # The news to everyone first, and then what else is to be done for each.
+        peers = list(self._peers)
+        for peer in peers:
+            peer.send_next()
+        for peer in peers:
             peer.pump()
 
     # --- one connection -----------------------------------------------------------------------
