@@ -675,6 +675,29 @@ def test_a_new_epoch_may_begin_while_connected() -> None:
         assert wire.gaps() == []
 
 
+@pytest.mark.parametrize(
+    "last", [100.0, 0.1, -0.0, 0.0, np.nan, 2.0**53, 2.0**53 - 1, 1e300, 5e-324]
+)
+@pytest.mark.parametrize("count", [1, 500])
+def test_numbers_come_to_the_last_bit(last: float, count: int) -> None:
+    """Whole ones too, of which many are written as integers."""
+    values = np.array([*range(1, count), last], dtype=np.float64)
+    symbols = Text(np.zeros(count, dtype=np.int8), ["A"])
+    columns: dict[str, Any] = {"symbol": symbols, "price": values, "size": values, "bid": -values}
+    log = TickLog(epoch="e")
+    log.append(Batch(count, np.zeros(count, dtype=np.int64), columns), received=0)
+    wire = Wire(log)
+    wire.run()
+    frame = wire.log().frame()
+    for name in ("price", "size", "bid"):
+        if name in frame:
+            came = frame[name].to_numpy()
+            assert np.array_equal(came, columns[name], equal_nan=True)
+            assert np.array_equal(np.signbit(came), np.signbit(columns[name]) & (came == came))
+        else:  # of a further column no value ever came
+            assert np.isnan(columns[name]).all()
+
+
 @pytest.mark.parametrize("most", range(14))
 def test_resume_is_exact_in_any_epoch(most: int) -> None:
     """Cut at any message, in whichever epoch, a client goes on where it was."""

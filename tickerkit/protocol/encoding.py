@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -16,6 +15,10 @@ from tickerkit.ticks import Batch, Column, Text
 from tickerkit.words import Words
 
 Symbols: TypeAlias = frozenset[str] | None
+
+# Below it every whole float is an integer of its own.
+EXACT = 2**53
+MANY = 64
 
 
 def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
@@ -38,15 +41,15 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
             if words[name][1] or (rows.array(name)[chosen] >= 0).any():
                 more[name] = text(name)
         elif len(values := rows.array(name)[chosen]) and not np.isnan(values).all():
-            more[name] = values.tolist()
+            more[name] = _listed(values)
     size = rows.array("size")[chosen]
     message = Ticks(
         seq=int(seq[0]) if len(seq) else int(rows.array("seq")[-1]),
         count=len(seq),
         time=_differences(rows.array("time")[chosen]),
         symbol=text("symbol"),
-        price=rows.array("price")[chosen].tolist(),
-        size=None if np.isnan(size).all() else size.tolist(),
+        price=_listed(rows.array("price")[chosen]),
+        size=None if np.isnan(size).all() else _listed(size),
         steps=None if not len(seq) or seq[-1] - seq[0] + 1 == len(seq) else np.diff(seq).tolist(),
         more=more,
     )
@@ -118,6 +121,15 @@ def _differences(values: npt.NDArray[np.int64]) -> list[int]:
     return [int(values[0]), *(values[1:] - values[:-1]).tolist()] if len(values) else []
 
 
+def _listed(values: npt.NDArray[np.float64]) -> Any:
+    """Return numbers for JSON: many that are all whole as integers, written in a third."""
+    if len(values) >= MANY and (np.abs(values) < EXACT).all() and not np.signbit(values).any():
+        whole = values.astype(np.int64)
+        if (whole == values).all():
+            return whole.tolist()
+    return values.tolist()
+
+
 def decode_ticks(
     message: Ticks, words: dict[str, list[str]]
 ) -> tuple[Batch, npt.NDArray[np.int64]]:
@@ -159,14 +171,17 @@ def decode_ticks(
         np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
     seq += message.seq
     try:
-        time = np.cumsum(np.array(message.time, dtype=np.int64))
+        time = np.cumsum(np.fromiter(message.time, np.int64, count))
     except OverflowError:
         raise ProtocolError(1007, "a time of a ticks message is beyond 64 bits") from None
     return Batch(count, time, columns), seq
 
 
-def _numbers(values: Iterable[float | None], count: int) -> npt.NDArray[np.float64]:
-    array = np.array(values, dtype=np.float64)
+def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
+    try:
+        array = np.fromiter(values, np.float64, len(values))
+    except TypeError:  # some are null
+        array = np.array(values, dtype=np.float64)
     if len(array) != count:
         raise ProtocolError(1007, f"a column of a ticks message has {len(array)} of {count} values")
     return array
@@ -177,7 +192,7 @@ def _text(column: TextColumn, words: list[str], count: int, *, least: int) -> Te
         raise ProtocolError(1007, f"a ticks message begins at word {column.start} of {len(words)}")
     words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
     try:
-        codes = np.array(column.codes, dtype=np.int32)
+        codes = np.fromiter(column.codes, np.int32, len(column.codes))
     except OverflowError:
         raise ProtocolError(1007, "a code of a ticks message is beyond 32 bits") from None
     if len(codes) != count:
