@@ -211,6 +211,11 @@ class TickLog:
         """Return the codes of `text`, which begins at `row`, in the log's dictionary."""
         known, left_out = self.words[name], False
         table = np.full(len(text.words) + 1, -1, dtype=np.int32)
+        # Among many rows there is most often no new word: then none needs to be looked at.
+        if len(text.words) < len(text.codes) and all(map(known.codes.__contains__, text.words)):
+            table[:-1] = [known.codes[word] for word in text.words]
+            codes: Array = table[text.codes]
+            return codes
         # A word is born with the first row that has it, so they are added in the rows' order.
         for code in dict.fromkeys(text.codes.tolist()):
             if code >= 0 and (own := known.codes.get(text.words[code])) is not None:
@@ -219,7 +224,7 @@ class TickLog:
                 born = row + int(np.argmax(text.codes == code))
                 table[code] = own = known.add(text.words[code], born)
                 left_out = left_out or own < 0
-        codes: Array = table[text.codes]
+        codes = table[text.codes]
         if left_out:
             self._misfit(name, int((codes < 0).sum() - (text.codes < 0).sum()))
         return codes
