@@ -17,12 +17,10 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
-import json
 import os
 import re
 import resource
 import socket
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -32,6 +30,7 @@ import numpy as np
 import pandas as pd
 
 import tickerkit as tk
+from bench.child import Child, answer_orders
 from tickerkit.classroom import FaultProxy
 
 HANDSHAKE = (
@@ -94,44 +93,19 @@ def serve(port: int) -> None:
         }
 
     does: dict[str, Callable[..., Any]] = {"pace": pace, "bulk": bulk, "stats": stats}
-    print(json.dumps(server.port), flush=True)
-    for line in sys.stdin:
-        name, *arguments = json.loads(line)
-        print(json.dumps(does[name](*arguments)), flush=True)
+    answer_orders(server.port, does)
     server.stop()
 
 
-class ServerProcess:
+class ServerProcess(Child):
     """A server in a process of its own."""
 
     def __init__(self, port: int = 0) -> None:
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "bench.crowd", "--serve", str(port)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        self.port = self.answer()
-
-    def tell(self, *order: Any) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(json.dumps(order) + "\n")
-        self.process.stdin.flush()
-
-    def answer(self) -> Any:
-        assert self.process.stdout is not None
-        return json.loads(self.process.stdout.readline())
-
-    def ask(self, *order: Any) -> Any:
-        self.tell(*order)
-        return self.answer()
+        super().__init__(sys.executable, "-m", "bench.crowd", "--serve", str(port))
+        self.port: int = self.ready
 
     def await_clients(self, count: int) -> None:
         wait(lambda: self.ask("stats")["clients"] >= count, 20)
-
-    def kill(self) -> None:
-        self.process.kill()
-        self.process.communicate()
 
 
 # --- the crowd --------------------------------------------------------------------------------
