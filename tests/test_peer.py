@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
+import time
 from collections.abc import Callable, Iterator
 
 import pytest
 from peers import dial, handshake, hear, hear_all
 from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
 from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
 from tickerkit import liveness, peer, server
+from tickerkit.portal import portal
 
 Until = Callable[..., None]
 
@@ -144,10 +148,6 @@ def test_a_server_that_was_held_up_blames_nobody(
     quick: float, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """Its loop stands still for longer than a silence may be; then it reads what waits, first."""
-    import time
-
-    from tickerkit.portal import portal
-
     running = tk.serve(None, port=0)
     feed = tk.connect(running)
     with dial(running.url) as quiet:
@@ -169,3 +169,32 @@ def test_too_many_messages_end_a_connection(until: Until) -> None:
         hear_all(chatty)
         assert chatty.close_code == 1008
     until(lambda: running.stats["clients"] == 0)
+
+
+def test_a_connection_that_closes_slowly_costs_nothing(until: Until) -> None:
+    """What is due while the other side takes its time to say goodbye waits for nobody."""
+    running = tk.serve(None, port=0)
+    turns = 0
+
+    async def count() -> None:
+        loop = asyncio.get_running_loop()
+        run_once = loop._run_once
+
+        def counted() -> None:
+            nonlocal turns
+            turns += 1
+            run_once()
+
+        loop._run_once = counted
+
+    with handshake(running.port, "/") as silent:
+        running.publish(TICK)
+        until(lambda: running.stats["clients"] == 1)
+        (one,) = running._peers
+        portal.post(one._close, 1000, "")
+        until(lambda: one.guest.state is not State.OPEN)
+        running.publish({**TICK, "price": 1})
+        portal.call(count)
+        until(lambda: running.stats["clients"] == 0)
+        assert silent
+    assert turns < 100

@@ -103,25 +103,28 @@ class Peer:
             return
         if self.session.close is not None:
             self._close(*self.session.close)
-        elif not self.guest.paused and (due := self.session.due()) is not None:
+        elif self._may_send and (due := self.session.due()) is not None:
             self._call_at(due)
 
     def send_next(self) -> bool:
         """Send one message, if there is one, and room for it; return whether it was sent."""
-        guest = self.guest
-        if guest.paused or guest.state is not State.OPEN:
+        if not self._may_send:
             return False
         try:
-            message = self.session.next(guest.loop.time())
+            message = self.session.next(self.guest.loop.time())
             if message is None:
                 return False
             self._given += len(message)
-            guest.push(message)
+            self.guest.push(message)
         except Exception as error:
             self._faults.add(error)
             self.session.close = (1011, "an error in the server")
             return False
         return True
+
+    @property
+    def _may_send(self) -> bool:
+        return not self.guest.paused and self.guest.state is State.OPEN
 
     def _go_on(self) -> None:
         self._turn = None
