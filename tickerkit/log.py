@@ -164,6 +164,9 @@ class TickLog:
             if name in batch.columns:
                 column = batch.columns[name]
             elif name == "epoch":
+                if (code := self.words[name].codes.get(self.epoch)) is not None:
+                    array[at:stop] = code
+                    continue
                 column = Text(ONE_WORD, [self.epoch])
             elif name in FIXED:
                 continue
