@@ -132,7 +132,7 @@ def incremental(report: Report, repeat: int, sizes: tuple[int, int]) -> None:
         log, kept, batch = logs[size]
         span = int(batch.time[-1] - batch.time[0])
         kept.frame("1s")
-        at = log.next % (size - new)
+        at = log.next % max(size - new, 1)
         some = batch.part(at, at + new)
         some.time = some.time + log.next // size * span
         log.append(some, received=BEGIN_NS)

@@ -6,6 +6,7 @@ is left after the kill, and how long a script takes to exit.
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -118,6 +119,7 @@ def leave(more: str) -> float:
 
 
 def main() -> None:
+    argparse.ArgumentParser(prog="python -m bench.kernel", description=__doc__).parse_args()
     with tempfile.TemporaryDirectory() as folder, real_kernel(Path(folder)) as kernel:
         kernel.run(START)
         for call in WAITS:

@@ -96,7 +96,9 @@ def tell(report: Report, readers: int, rate: int, gave: dict[str, list[dict[str,
             report.figure(f"{what}, {which} of {who}: {THEIRS}", theirs, "ms")
             if all(kept.values()):
                 wanted = at_most if prefix == judged else None
-                report.ratio(f"{what}, {which} of {who}", ours, theirs, at_most=wanted)
+                report.ratio(
+                    f"{what}, {which} of {who}: {OURS} / {THEIRS}", ours, theirs, at_most=wanted
+                )
     late = (
         f"{name} {sorted(run['late_p99_ms'] for run in runs)[len(runs) // 2]:.2f} ms"
         for name, runs in gave.items()
@@ -113,7 +115,7 @@ def main() -> None:
     report = Report("latency", "Latency from source to frame, each tick sent by itself")
     rates = [rate for rate in asked.rates if asked.only in f"{rate}"]
     for readers in asked.readers:
-        gave = measure(readers, rates[1:3] if asked.quick else rates, asked.repeat)
+        gave = measure(readers, rates[:2] if asked.quick else rates, asked.repeat)
         for rate in dict.fromkeys(rate for _, rate in gave):
             tell(report, readers, rate, {name: gave[name, rate] for name in CONTENDERS})
     report.finish(asked.json)

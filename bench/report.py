@@ -10,7 +10,10 @@ import argparse
 import json
 import os
 import platform
+import shutil
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import PackageNotFoundError, version
@@ -20,18 +23,26 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-PACKAGES = ("tickerkit", "websockets", "msgspec", "numpy", "pandas", "uvloop")
+PACKAGES = (
+    *("tickerkit", "websockets", "msgspec", "numpy", "pandas", "uvloop"),
+    *("fastapi", "uvicorn", "streamz", "perspective-python"),
+)
 
 
 def options(about: str | None, *, repeat: int = 5, **more: dict[str, Any]) -> argparse.Namespace:
     """Return what the command line says: the options of every script, and `more` of this one."""
+    spec = getattr(sys.modules["__main__"], "__spec__", None)
     parser = argparse.ArgumentParser(
-        description=about, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog=f"python -m {spec.name}" if spec else None,
+        description=about,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--repeat", type=int, default=repeat, help="paired runs; medians are told")
     parser.add_argument("--only", default="", help="only rows that have this in their names")
     parser.add_argument("--json", type=Path, help="write all figures there")
-    parser.add_argument("--quick", action="store_true", help="small and once: does it run?")
+    parser.add_argument(
+        "--quick", action="store_true", help="smaller, and once: only to see that it runs"
+    )
     for name, how in more.items():
         parser.add_argument(f"--{name.replace('_', '-')}", **how)
     chosen = parser.parse_args()
@@ -51,7 +62,8 @@ def in_turn(
             gave[name].append(run())
             if not quiet:
                 took = time.monotonic() - begin
-                print(f"  {turn + 1}/{repeat} {name} ({took:.1f} s): {gave[name][-1]}", flush=True)
+                told = short(gave[name][-1])
+                print(f"  {turn + 1}/{repeat} {name} ({took:.1f} s): {told}", flush=True)
     return gave
 
 
@@ -81,9 +93,9 @@ class Report:
         middle = statistics.median(values)
         wanted, reached = "", None
         if at_least is not None:
-            wanted, reached = f"≥ {at_least:,g}", middle >= at_least
+            wanted, reached = f"≥ {brief(at_least)}", middle >= at_least
         if at_most is not None:
-            wanted, reached = f"≤ {at_most:,g}", middle <= at_most
+            wanted, reached = f"≤ {brief(at_most)}", middle <= at_most
         self.rows.append(
             {
                 "what": what,
@@ -117,7 +129,9 @@ class Report:
 
     def finish(self, path: Path | None = None) -> None:
         """Print the table, and write the JSON where that is asked for."""
-        table = Table("what", "median", "least – most", "wanted", "", title=self.about)
+        if not self.rows:
+            print("No row has what --only asks for.")
+        table = Table("what", "median", "least – most", "wanted", "reached", title=self.about)
         for row in self.rows:
             table.add_row(*cells(row))
         Console(width=None if Console().is_terminal else 120).print(table)
@@ -135,6 +149,13 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
     return row["what"], f"{brief(row['median'])} {row['unit']}", spread, row["wanted"], verdict
 
 
+def short(value: Any) -> str:
+    """Return what a run gave in one line."""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {short(each)}" for name, each in value.items())
+    return brief(value) if isinstance(value, int | float) else str(value)
+
+
 def brief(value: float) -> str:
     """Return a number with three or four figures that count."""
     if abs(value) >= 100 or value == int(value):
@@ -150,11 +171,16 @@ def machine() -> dict[str, str]:
             versions[name] = version(name)
         except PackageNotFoundError:
             continue
+    node = shutil.which("node")
+    if node:
+        versions["node"] = subprocess.run(
+            [node, "--version"], capture_output=True, text=True
+        ).stdout.strip()
     return {
         "system": f"{platform.system()} {platform.release()}",
         "processor": _processor(),
         "cores": str(os.cpu_count()),
-        "load before": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
+        "load": f"{os.getloadavg()[0]:.2f}" if hasattr(os, "getloadavg") else "",
         **versions,
     }
 

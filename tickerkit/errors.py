@@ -160,11 +160,12 @@ class ServerFailed(TickerkitError, ConnectionError):
 
     Attributes:
         reason: what happened to it.
+        fix: what to do.
     """
 
-    def __init__(self, reason: str) -> None:
-        self.reason = reason
-        super().__init__(f"the server's process {reason}; call tk.serve again")
+    def __init__(self, reason: str, fix: str = "call tk.serve again") -> None:
+        self.reason, self.fix = reason, fix
+        super().__init__(f"the server's process {reason}; {fix}")
 
 
 class WaitTimeout(TickerkitError, TimeoutError):

@@ -207,7 +207,7 @@ class TickServer:
     def __repr__(self) -> str:
         stats = self._told()
         error = f"; last error: {stats['last_error']}" if stats["last_error"] else ""
-        about = _about(stats)
+        about = self._about(stats)
         return f"<TickServer {self._plain_address('ws')} {stats['status']}, {about}{error}>"
 
     def _repr_html_(self) -> str:
@@ -215,7 +215,7 @@ class TickServer:
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
             "websocket": self._plain_address("ws"),
-            "ticks": f"{stats['ticks']:,}, {stats['clients']} clients",
+            "ticks": self._about(stats),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
@@ -228,7 +228,10 @@ class TickServer:
         """Return what `tk.status` shows of it."""
         stats = self._told()
         address, status = self._plain_address("ws"), stats["status"]
-        return {"kind": "server", "address": address, "status": status, "about": _about(stats)}
+        return {"kind": "server", "address": address, "status": status, "about": self._about(stats)}
+
+    def _about(self, stats: Mapping[str, Any]) -> str:
+        return f"{stats['ticks']:,} ticks, {stats['clients']} clients"
 
     def _told(self) -> Mapping[str, Any]:
         """Return `stats` as far as they can be told at once."""
@@ -502,10 +505,6 @@ def serve(
         print(f"Who has this link may come in: {server.page_for_others or server.page}")
     cell.fill(server)
     return server
-
-
-def _about(stats: Mapping[str, Any]) -> str:
-    return f"{stats['ticks']:,} ticks, {stats['clients']} clients"
 
 
 def _choose(_: ServerConnection, offered: Any) -> Subprotocol | None:

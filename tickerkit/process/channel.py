@@ -87,7 +87,10 @@ class Child(asyncio.SubprocessProtocol):
             self._stdin().write(pickle.dumps((number, name, args)))
             await asyncio.wait([answer], timeout=within_s)
             if not answer.done():
-                raise ServerFailed(f"does not answer (for {within_s:.3g} s)")
+                raise ServerFailed(
+                    f"has not answered for {within_s:.3g} s",
+                    "what it was told may still be done; wait, or stop it and call tk.serve again",
+                )
             return answer.result()
         finally:
             del self._asked[number]

@@ -98,6 +98,9 @@ class ServerProcess(TickServer):
                     raise
         return self._last_known()
 
+    def _about(self, stats: Mapping[str, Any]) -> str:
+        return super()._about(stats) + (f", in process {self.pid}" if self.pid else "")
+
     def _told(self) -> Mapping[str, Any]:
         try:
             return self._stats(GLANCE_S)
@@ -109,6 +112,8 @@ class ServerProcess(TickServer):
         if known["status"] in ("stopped", "failed"):
             known.update(clients=0, stalled=0)
         if self._has_failed and self._child is not None:
+            # Of what it did after it was last asked the mirror knows more.
+            known.update(ticks=max(known["ticks"], self.log.last_seq), held=len(self.log))
             known["last_error"] = str(self._child.failure())
         return known
 
