@@ -220,12 +220,14 @@ class TickLog:
             codes: Array = table[text.codes]
             return codes
         # A word is born with the first row that has it, so they are added in the rows' order.
-        for code in dict.fromkeys(text.codes.tolist()):
+        each = text.codes.tolist()
+        # Of several entries for a code the last one counts: backwards, its first row.
+        firsts = dict(zip(reversed(each), range(len(each) - 1, -1, -1), strict=True))
+        for code in dict.fromkeys(each):
             if code >= 0 and (own := known.codes.get(text.words[code])) is not None:
                 table[code] = own
             elif code >= 0:
-                born = row + int(np.argmax(text.codes == code))
-                table[code] = own = known.add(text.words[code], born)
+                table[code] = own = known.add(text.words[code], row + firsts[code])
                 left_out = left_out or own < 0
         codes = table[text.codes]
         if left_out:
