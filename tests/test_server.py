@@ -31,6 +31,7 @@ from tickerkit import faults, registry
 from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
 from tickerkit.page import FILES
 from tickerkit.server import FAREWELL_S, TickServer
+from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
 
@@ -393,6 +394,19 @@ def test_publish_beside_a_source() -> None:
     server = tk.serve(lambda: TICK, port=0, every=3600)
     server.publish({**TICK, "symbol": "BY HAND"})
     assert "BY HAND" in server.log.symbols()
+
+
+def test_what_is_appended_to_the_log_itself_is_sent(server: TickServer) -> None:
+    """Whoever is its only writer may use it as any other log, from a thread of their own."""
+    with dial(server.url + "ticks") as every, dial(server.url) as prices:
+        server.publish({"symbol": "A", "price": 1})
+        for peer in (every, prices):
+            assert hear(peer)[0]["price"] == 1
+        server.log.append(read_ticks({"symbol": "A", "price": 2}), received=0)
+        for peer in (every, prices):
+            assert hear(peer)[0]["price"] == 2
+    server.stop()
+    server.log.append(read_ticks({"symbol": "A", "price": 3}), received=0)
 
 
 def test_publish_after_stop_is_refused(server: TickServer) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections import deque
@@ -61,11 +62,8 @@ class LogOutlet(Outlet):
         if self.closed:
             raise asyncio.CancelledError
         self._waiting.append(_taken(ticks))
-        with self._lock:
-            post, self._posted = not self._posted, True
         try:
-            if post:
-                portal.post(self.drain)
+            self._post()
             if len(self._waiting) >= MOST_WAITING:
                 await portal.ask(self._drained)
         except PortalError:
@@ -87,6 +85,18 @@ class LogOutlet(Outlet):
         if batch.refused:
             self.faults.add(batch.errors[0], batch.refused)
         self.log.append(batch, received=time.time_ns())
+
+    def noticed(self) -> None:
+        """Take note of an append; one that another thread made itself is to be sent, too."""
+        if not portal.is_here:
+            with contextlib.suppress(PortalError):  # the server has stopped
+                self._post()
+
+    def _post(self) -> None:
+        with self._lock:
+            post, self._posted = not self._posted, True
+        if post:
+            portal.post(self.drain)
 
     def drain(self) -> None:
         """Append what waits; in the portal's thread."""

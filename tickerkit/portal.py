@@ -90,6 +90,11 @@ class Portal:
         if thread is not threading.current_thread():
             thread.join(LEAVE_S)
 
+    @property
+    def is_here(self) -> bool:
+        """Whether the caller is in the loop's own thread."""
+        return threading.current_thread() is self._thread
+
     def call(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
         """Run a coroutine function on the loop, and return or raise what it does.
 
@@ -97,7 +102,7 @@ class Portal:
             PortalError: if called from the loop's own thread, which would wait for itself.
         """
         loop = self._running()
-        if threading.current_thread() is self._thread:
+        if self.is_here:
             raise PortalError(
                 f"{getattr(function, '__name__', function)} was called from tickerkit's own "
                 "thread, which would wait for itself; call it from another thread"

@@ -267,6 +267,7 @@ class TickServer:
             portal.leave()
             raise
         self._stopped = False
+        self.log.on_append(self._outlet.noticed)
         self._start_source()
         register(self)
 
