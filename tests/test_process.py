@@ -91,7 +91,8 @@ def test_it_is_used_as_any_other_server(until: Until) -> None:
         assert hear(peer)[0]["symbol"] == "AAPL"
         until(lambda: server.stats["clients"] == 1)
         assert server.clients["kind"].tolist() == ["prices"]
-        assert repr(server) == f"<TickServer {server.url} listening, 3 ticks, 1 clients>"
+        about = f"3 ticks, 1 clients, in process {server.pid}"
+        assert repr(server) == f"<TickServer {server.url} listening, {about}>"
         assert tk.status()["about"].tolist() == ["3 ticks, 1 clients"]
         assert server.page in server._repr_html_()
     with tk.serve(None, port=0) as usual:
@@ -517,7 +518,7 @@ def test_a_process_that_hangs_does_not_hang_this_one(monkeypatch: pytest.MonkeyP
         lambda: server.publish([{**TICK, "note": "x" * 200}] * 2000),  # more than a pipe holds
     ]
     for ask in asking:
-        with pytest.raises(ServerFailed, match="has not answered for .* wait, or stop it"):
+        with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop it"):
             ask()
     assert "has not answered" in repr(server)
     assert tk.status()["status"].tolist() == ["listening"]

@@ -215,7 +215,7 @@ class TickServer:
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
             "websocket": self._plain_address("ws"),
-            "ticks": self._about(stats),
+            "so far": self._about(stats),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
