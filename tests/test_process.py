@@ -136,6 +136,21 @@ def test_publish_takes_the_good_and_raises_the_bad() -> None:
     assert "price" in server.stats["last_error"]
 
 
+def test_text_of_a_kind_of_its_own_is_published_as_text() -> None:
+    """A member of an enum of a cell's, for one: the other process can't know its class."""
+
+    class Odd(str):
+        pass
+
+    with serve() as server:
+        server.publish({"symbol": Odd("A"), "price": 1, Odd("note"): Odd("x"), Odd("more"): [1]})
+        assert prices(server) == [1]
+        assert server.stats["misfits"] == {"more": 1}
+        with pytest.raises(BadTick, match="price is no number"):
+            server.publish({"symbol": "A", "price": Odd("much")})
+        assert server.status == "listening"
+
+
 def test_more_may_be_published_after_the_end(until: Until) -> None:
     """The source's end is seen here, and is not the mirror's."""
     server = serve([TICK, TICK])

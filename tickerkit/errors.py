@@ -57,10 +57,11 @@ class TickerkitError(Exception):
 
     def __reduce__(self) -> tuple[Any, ...]:
         # By default it would be made again of its text alone, which is none of its arguments. What
-        # it was raised for may be anything, also what can't be pickled.
-        plain = (str, int, float, bytes, Path, type(None))
+        # it was raised for may be anything, also what can't be pickled, or not be made again where
+        # its class is not known: an enum's text or number is of a class of its own.
+        plain = (str, int, float, bool, bytes, type(Path()), type(None))
         state = {
-            name: value if isinstance(value, plain) else shown(value)
+            name: value if type(value) in plain else shown(value)
             for name, value in vars(self).items()
             if name != "__notes__"
         }

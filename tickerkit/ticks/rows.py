@@ -82,7 +82,8 @@ class Rows:
             try:
                 other = read_other(key, tick[key])
             except MisfitError:
-                self.misfits[key] = self.misfits.get(key, 0) + 1
+                left_out = str.__str__(key)
+                self.misfits[left_out] = self.misfits.get(left_out, 0) + 1
                 continue
             if other is not None:
                 taken.append((name, other))
@@ -109,7 +110,7 @@ class Rows:
             if name in NUMBER_FIELDS:
                 plan.numbers.append((key, name))
             elif not may_be_column(key):
-                plan.dropped.append(key)
+                plan.dropped.append(str.__str__(key))
             else:
                 # `symbol` or `time` here would be a second one, under the name of a column.
                 own = key in OWN_COLUMNS or key in ("symbol", "time")
