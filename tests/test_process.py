@@ -93,7 +93,7 @@ def test_it_is_used_as_any_other_server(until: Until) -> None:
         assert server.clients["kind"].tolist() == ["prices"]
         about = f"3 ticks, 1 clients, in process {server.pid}"
         assert repr(server) == f"<TickServer {server.url} listening, {about}>"
-        assert tk.status()["about"].tolist() == ["3 ticks, 1 clients"]
+        assert tk.status()["about"].tolist() == [about]
         assert server.page in server._repr_html_()
     with tk.serve(None, port=0) as usual:
         assert set(server.stats) == set(usual.stats)

@@ -227,8 +227,8 @@ class Connection:
             self._live()
         try:
             while True:
-                # That it is text of UTF-8 is found out by who reads the JSON.
-                data = await websocket.recv(decode=False)
+                # That ours is text of UTF-8 is found out by who reads the JSON.
+                data = await websocket.recv(decode=False if ours else None)
                 self._hand_on(subscriber.receive(data))
                 for reply in subscriber.replies():
                     await websocket.send(reply, text=True)
