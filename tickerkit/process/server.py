@@ -199,6 +199,6 @@ def _packed(source: Source | None) -> bytes:
         raise SourceError(
             source,
             f"it can't be sent to a process of its own ({describe(error)}); "
-            "give a function that makes the ticks, and within it whatever can't travel, or serve it "
-            "without process=True",
+            "give a function that makes the ticks, and in it whatever can't travel, "
+            "or serve it without process=True",
         ) from None
