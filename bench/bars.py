@@ -115,9 +115,9 @@ def first(report: Report, repeat: int, name: str, log: TickLog) -> None:
     report.figure("… per tick", [each * 1e6 / len(log) for each in ours], "ns")
     report.figure("… to only read time, price and size, as a sum", reading, "ms")
     report.figure("… pandas, ohlc alone", ohlc, "ms")
-    report.ratio("… pandas, ohlc alone, against tickerkit", ohlc, ours, at_least=5)
+    report.ratio(f"{name}: pandas, ohlc alone / tickerkit", ohlc, ours, at_least=5)
     report.figure("… pandas, the same bars", same_ms, "ms")
-    report.ratio("… pandas, the same bars, against tickerkit", same_ms, ours, at_least=5)
+    report.ratio(f"{name}: pandas, the same bars / tickerkit", same_ms, ours, at_least=5)
 
 
 def incremental(report: Report, repeat: int, sizes: tuple[int, int]) -> None:

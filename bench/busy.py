@@ -174,10 +174,19 @@ def main() -> None:
 
         here, apart = gave
         compare(
-            "p99 beside, computing / idle", (apart, COMPUTING), (here, IDLE), at_most=MOST_RATIO
+            "p99: own process, computing / in the kernel, idle",
+            (apart, COMPUTING),
+            (here, IDLE),
+            at_most=MOST_RATIO,
         )
-        compare("the same / idle, another program computes", (apart, COMPUTING), (apart, OTHER))
-        compare("p99 within / beside, computing", (here, COMPUTING), (apart, COMPUTING))
+        compare(
+            "p99: own process, computing / another program computes",
+            (apart, COMPUTING),
+            (apart, OTHER),
+        )
+        compare(
+            "p99: computing, in the kernel / own process", (here, COMPUTING), (apart, COMPUTING)
+        )
         report.note(
             "“Another program computes” is what a busy core costs whoever shares the machine: with "
             "fewer cores than what is busy (kernel, server, readers), it is the least there is."
