@@ -28,6 +28,7 @@ from wires import Wire
 from tickerkit.log import TickLog
 from tickerkit.protocol import (
     Client,
+    Columnar,
     Error,
     Gap,
     PlainClient,
@@ -329,6 +330,10 @@ class Columns(Listener):
         # Who asks on an open connection first hears the answer to what it asked before.
         heard = len(wire.heard) if session is not None else 0
         if session is None or heard <= self.asked or wire.heard[-1]["type"] not in ("ticks", "at"):
+            wire.cut()
+            return
+        # An `at` may be the first of what is told to one that fell off the log.
+        if isinstance(session, Columnar) and session._outbox:
             wire.cut()
             return
         self.asked = heard
