@@ -178,10 +178,7 @@ def decode_ticks(
 
 
 def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
-    try:
-        array = np.fromiter(values, np.float64, len(values))
-    except TypeError:  # some are null
-        array = np.array(values, dtype=np.float64)
+    array = np.fromiter(values, np.float64, len(values))  # null becomes NaN
     if len(array) != count:
         raise ProtocolError(1007, f"a column of a ticks message has {len(array)} of {count} values")
     return array
