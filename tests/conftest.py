@@ -111,9 +111,11 @@ def _threads() -> set[threading.Thread]:
 
 def _servers() -> set[str]:
     """Return the processes of servers that this process has started, where Linux tells."""
-    listed = (each.read_text() for each in Path("/proc/self/task").glob("*/children"))
-    servers = set()
-    for pid in " ".join(listed).split():
+    listed, servers = [], set()
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # of a thread that has ended meanwhile
+            listed += children.read_text().split()
+    for pid in listed:
         with contextlib.suppress(OSError):  # gone meanwhile
             if b"tickerkit.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 servers.add(f"process {pid}")
