@@ -309,7 +309,7 @@ ASKED = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=200)
+@settings(deadline=None, max_examples=80)
 @given(
     st.lists(st.tuples(TICKS, st.sampled_from(["e1", "e1", "e2"]), ASKED), max_size=12),
     st.sampled_from([3, 20, 50, 10_000]),
