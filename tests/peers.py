@@ -8,6 +8,8 @@ import http.client
 import json
 import socket
 import struct
+import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -25,6 +27,21 @@ def free_port() -> int:
     with socket.socket() as sock:
         sock.bind((LOCAL, 0))
         return int(sock.getsockname()[1])
+
+
+@contextlib.contextmanager
+def another_program() -> Iterator[tuple[int, int]]:
+    """Run a program that listens; give its process id and its port."""
+    code = (
+        "import socket; s = socket.create_server(('127.0.0.1', 0));"
+        "print(s.getsockname()[1], flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        yield other.pid, int(other.stdout.readline())
+        other.communicate("\n")
 
 
 def dial(url: str, **options: Any) -> ClientConnection:

@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 from commands import environment, on_posix, port_is_free
 from conftest import Kernel
-from peers import LOCAL, dial, free_port, hear, hear_all
+from peers import LOCAL, another_program, dial, free_port, hear, hear_all
 from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
@@ -337,22 +337,12 @@ def test_a_source_prints_nothing_here(until: Until, capfd: pytest.CaptureFixture
 
 def test_a_port_that_another_program_holds_is_named() -> None:
     """The same error as of any server."""
-    code = (
-        "import socket; s = socket.create_server(('127.0.0.1', 0));"
-        "print(s.getsockname()[1], flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        port = int(other.stdout.readline())
-        with pytest.raises(PortTaken) as caught:
-            serve(port=port)
-        other.communicate("\n")
+    with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
+        serve(port=port)
     assert (caught.value.host, caught.value.port) == (LOCAL, port)
     assert "pass port=0" in str(caught.value)
     if caught.value.holder is not None:
-        assert f"(pid {other.pid})" in caught.value.holder
+        assert f"(pid {pid})" in caught.value.holder
     assert registry.running() == []
 
 

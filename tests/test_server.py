@@ -9,7 +9,6 @@ import logging
 import os
 import re
 import socket
-import subprocess
 import sys
 import threading
 import time
@@ -22,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Kernel
-from peers import LOCAL, ask, dial, free_port, handshake, hear, hear_all
+from peers import LOCAL, another_program, ask, dial, free_port, handshake, hear, hear_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
@@ -131,24 +130,14 @@ def test_a_server_on_the_same_port_is_replaced(until: Until) -> None:
 
 def test_a_port_that_another_program_holds_is_named() -> None:
     """The error says which port, who holds it, and what to do."""
-    code = (
-        "import socket; s = socket.create_server(('127.0.0.1', 0));"
-        "print(s.getsockname()[1], flush=True); input()"
-    )
-    with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as other:
-        assert other.stdout is not None
-        port = int(other.stdout.readline())
-        with pytest.raises(PortTaken) as caught:
-            tk.serve(tk.simulate(["A"]), port=port)
-        other.communicate("\n")
+    with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
+        tk.serve(tk.simulate(["A"]), port=port)
     words = str(caught.value)
     assert f"port {port} of 127.0.0.1 is taken" in words
     assert "port=0" in words
     assert caught.value.port == port
     if Path("/proc/net/tcp").exists():
-        assert f"(pid {other.pid})" in words
+        assert f"(pid {pid})" in words
     assert names() == []
     assert registry.running() == []
 
