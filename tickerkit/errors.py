@@ -10,17 +10,21 @@
     ├── WaitTimeout         (TimeoutError)  nobody: the ticks did not come in time
     ├── Stopped             (RuntimeError)  the caller: it used what it had stopped
     ├── RecordingError      (ValueError)    the file: not a recording, or damaged
+    ├── RecordingExists     (FileExistsError)   the caller: a file is there already
     └── PortalError         (RuntimeError)  the caller: a blocking call where it would deadlock
 
 Each says in one sentence what happened and what to do, and carries the facts of that
 sentence as attributes. Each is also the built-in error that fits, so that code which knows
 nothing of tickerkit catches it where it would look for it. Each can be pickled: an attribute
 that is more than a number or text travels in words.
+
+What a damaged recording has lost is a warning, `RecordingWarning`: all the rest is returned.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +35,8 @@ __all__ = [
     "PortalError",
     "ProtocolError",
     "RecordingError",
+    "RecordingExists",
+    "RecordingWarning",
     "ServerFailed",
     "SourceError",
     "Stopped",
@@ -211,6 +217,74 @@ class RecordingError(TickerkitError, ValueError):
         self.path = Path(path)
         self.problem = problem
         super().__init__(f"{path} can't be read as ticks: {problem}")
+
+
+class RecordingExists(TickerkitError, FileExistsError):
+    """A file is there already, and is not to be overwritten in silence.
+
+    Attributes:
+        path: the file.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        super().__init__(f'{path} exists; pass mode="append" or mode="overwrite", or another path')
+
+
+class RecordingWarning(UserWarning):
+    """A recording is damaged; all that makes sense was returned.
+
+    Attributes:
+        path: the file.
+        rows: how many rows were returned.
+        torn_bytes: of a last line that was cut off, as by a crash.
+        lines: numbers of lines that make no sense and are left out.
+        holes: stretches that can't be unpacked: the line after each, and its bytes in the file.
+        changed: first and last row of stretches in which something is not as it was written.
+        missing: how many rows at the end were written and are not there.
+        problems: each of these in words.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        rows: int,
+        *,
+        torn_bytes: int = 0,
+        lines: Sequence[int] = (),
+        holes: Sequence[tuple[int, int, int]] = (),
+        changed: Sequence[tuple[int, int]] = (),
+        missing: int = 0,
+    ) -> None:
+        self.path, self.rows = Path(path), rows
+        self.torn_bytes, self.lines, self.holes = torn_bytes, list(lines), list(holes)
+        self.changed, self.missing = list(changed), missing
+        self.problems: list[str] = []
+        if lines:
+            names = _some([f"{line:,}" for line in lines])
+            what = f"line {names} makes" if len(lines) == 1 else f"lines {names} make"
+            self.problems.append(
+                f"{what} no sense and {'is' if len(lines) == 1 else 'are'} left out"
+            )
+        for line, start, stop in holes:
+            where = f"before line {line:,}, bytes {start:,} to {stop:,} of the file"
+            self.problems.append(f"{where} can't be unpacked and are left out")
+        if changed:
+            names = _some([f"{first:,} to {last:,}" for first, last in changed])
+            self.problems.append(f"in rows {names} something is not as it was written")
+        if torn_bytes:
+            told = f"the {torn_bytes:,} bytes after row {rows:,} are left out"
+            self.problems.append(f"it ends in a torn line: {told}")
+        if missing:
+            self.problems.append(f"{missing:,} rows that were written are missing at its end")
+        super().__init__(f"{path} is damaged: {'; '.join(self.problems)}")
+
+
+def _some(names: list[str]) -> str:
+    """Return a list in words, the first twenty."""
+    if len(names) > 20:
+        return f"{', '.join(names[:20])} and {len(names) - 20:,} others"
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
 
 
 class PortalError(TickerkitError, RuntimeError):

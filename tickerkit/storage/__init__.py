@@ -1,6 +1,18 @@
 """Where ticks come to rest."""
 
+from tickerkit.storage.appending import CsvFile
 from tickerkit.storage.csv import csv_lines, read_csv, write_csv
-from tickerkit.storage.recording import Recording, load
+from tickerkit.storage.parquet import read_parquet, write_parquet
+from tickerkit.storage.recording import Recording, load, read_gaps
 
-__all__ = ["Recording", "csv_lines", "load", "read_csv", "write_csv"]
+__all__ = [
+    "CsvFile",
+    "Recording",
+    "csv_lines",
+    "load",
+    "read_csv",
+    "read_gaps",
+    "read_parquet",
+    "write_csv",
+    "write_parquet",
+]

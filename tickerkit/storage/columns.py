@@ -1,12 +1,11 @@
-"""Columns of a frame as the texts of their cells, and back."""
+"""Columns of a frame to be, filled with the cells of a text that others may have written."""
 
 from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Callable
 from decimal import Decimal, InvalidOperation
-from typing import Any, Protocol
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,77 +27,6 @@ INFINITE = ("inf", "-inf")
 # Room for any time and any whole number; a cell that fills it may have been longer.
 WIDTH = 48
 FIXED = f"S{WIDTH}"
-
-# --- to text -------------------------------------------------------------------------------------
-
-Cells = Callable[[int, int], list[bytes]]
-
-
-def cells_of(series: pd.Series[Any]) -> Cells:
-    """Return a function that gives the texts of the rows `start` to `stop` of a column."""
-    kind = series.dtype.kind
-    if isinstance(series.dtype, pd.CategoricalDtype):
-        return _coded(series.cat.codes.to_numpy(), series.cat.categories.tolist())
-    if kind == "M":
-        utc = pd.DatetimeIndex(pd.to_datetime(series, utc=True)).as_unit("ns").asi8
-        return lambda start, stop: _time_texts(utc[start:stop])
-    if kind == "f":
-        numbers = series.to_numpy(np.float64, na_value=np.nan)
-        return lambda start, stop: _number_texts(numbers[start:stop])
-    if kind in "iu" and isinstance(series.dtype, np.dtype):
-        whole = series.to_numpy()
-        return lambda start, stop: whole[start:stop].astype("S21").tolist()
-    codes, values = pd.factorize(series, use_na_sentinel=True)
-    return _coded(codes, list(values))
-
-
-def _coded(codes: Array, values: list[object]) -> Cells:
-    words = np.array([*map(quoted, map(_word, values)), b""], dtype=object)
-    return lambda start, stop: words[codes[start:stop]].tolist()
-
-
-def _word(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
-
-
-def quoted(word: str) -> bytes:
-    """Return a text as it stands in a file."""
-    # Blanks too: pandas' splitter drops those at the beginning of a line.
-    if not word or word != word.strip() or any(mark in word for mark in ',"\r\n'):
-        word = '"' + word.replace('"', '""') + '"'
-    return word.encode()
-
-
-def _number_texts(numbers: npt.NDArray[np.float64]) -> list[bytes]:
-    # By their bits: 0.0 and -0.0 are equal, and prices repeat so often that it pays.
-    codes, bits = pd.factorize(np.ascontiguousarray(numbers).view(np.int64))
-    texts = [b"" if x != x else repr(x).encode() for x in bits.view(np.float64).tolist()]
-    return np.array(texts, dtype=object)[codes].tolist()  # type: ignore[no-any-return]
-
-
-THREE_DIGITS = np.array([f"{number:03}" for number in range(1000)], dtype="S3")
-PARTS_OF_TIME = np.dtype(
-    [("second", "S19"), ("dot", "S1"), ("ms", "S3"), ("us", "S3"), ("ns", "S3"), ("z", "S1")]
-)
-
-
-def _time_texts(times: npt.NDArray[np.int64]) -> list[bytes]:
-    """Return times as ISO-8601; put together from parts, five times as fast as one by one."""
-    seconds, rest = np.divmod(times, 10**9)
-    codes, unique = pd.factorize(seconds)
-    texts = np.empty(len(times), dtype=PARTS_OF_TIME)
-    texts["second"] = np.datetime_as_string(unique.view("M8[s]")).astype("S19")[codes]
-    texts["dot"], texts["z"] = b".", b"Z"
-    texts["ms"] = THREE_DIGITS[rest // 10**6]
-    texts["us"] = THREE_DIGITS[rest // 1000 % 1000]
-    texts["ns"] = THREE_DIGITS[rest % 1000]
-    listed: list[bytes] = texts.view("S30").tolist()
-    for row in np.flatnonzero(times == NO_TIME):
-        listed[row] = b""
-    return listed
-
-
-# --- from text -----------------------------------------------------------------------------------
 
 
 def restored(word: str) -> str:
@@ -229,13 +157,13 @@ class _Words:
     def done(self) -> object:
         words = list(self.codes)[1:]
         codes = _joined(self.parts, np.int32)
-        if not self.text_only and all(map(_safe_number, words)):
+        if not self.text_only and all(map(safe_number, words)):
             return np.array([*map(float, words), np.nan])[codes]
         dtype = pd.CategoricalDtype([restored(word) for word in words])
         return pd.Categorical.from_codes(codes, dtype=dtype)
 
 
-def _safe_number(word: str) -> bool:
+def safe_number(word: str) -> bool:
     """Return whether a float of `word` says all that it says."""
     if word in INFINITE:
         return True

@@ -3,300 +3,277 @@
 A file begins with a header row of names; then each tick is a row. Times are ISO-8601 with nine
 digits of a second and Z, numbers the shortest text that is read as the very same float. A missing
 value is empty, an empty text is `""`. Text is quoted where it holds a comma, a quote or a line
-break, and otherwise stands as it is: a symbol `NA`, `TRUE`, `1e5` or `=1+1` is just that.
-
-Neither way goes through pandas' own rules for types, which guess: pandas only splits the lines.
+break, and otherwise stands as it is: a symbol `NA`, `TRUE`, `1e5` or `=1+1` is just that. What has
+no place in such a file stands beside it, see `sidecar`.
 """
 
 from __future__ import annotations
 
-import csv
-import gzip
-import io
-import re
+import time
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from os import PathLike
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.errors import RecordingError, shown
-from tickerkit.storage.columns import (
-    EMPTY,
-    ZERO,
-    BadCellError,
-    Column,
-    cells_of,
-    column_of,
-    quoted,
-    restored,
+from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.storage.appending import CsvFile
+from tickerkit.storage.files import Mode, placed, replacing
+from tickerkit.storage.foreign import ForeignReader, names_of
+from tickerkit.storage.lines import BYTE_ORDER_MARK, OWN_HEADER, ROWS_AT_ONCE, csv_lines
+from tickerkit.storage.own import Changes, OwnReader
+from tickerkit.storage.packing import Damage, compression_of, packed, pieces
+from tickerkit.storage.sidecar import (
+    Block,
+    Columns,
+    Head,
+    Line,
+    Sidecar,
+    gap_lines,
+    kinds_of,
+    read_sidecar,
+    sidecar_of,
+    to_bytes,
 )
-from tickerkit.storage.files import replacing
-from tickerkit.ticks.fields import PRICE_FIELDS, PRICE_NAMES, SYMBOL_NAMES
+from tickerkit.storage.text import masked, whole_lines
 
-__all__ = ["csv_lines", "read_csv", "write_csv"]
+__all__ = ["CsvContent", "csv_lines", "read_csv", "read_file", "write_csv"]
 
-OWN_HEADER = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
-NEEDED = (
-    "a recording has a header row with a column symbol (or s, sym, ticker) "
-    "and one of price (or p, last), bid, ask"
-)
-
-ROWS_AT_ONCE = 65_536
+OWN_KINDS = {
+    "seq": "int",
+    "time": "time",
+    "symbol": "text",
+    "price": "float",
+    "size": "float",
+    "received": "time",
+    "epoch": "text",
+}
+MOST_WRONG = 2
 BYTES_AT_ONCE = 16_000_000
-LONGEST_UNCLOSED = 64_000_000
+# No line of ours is as long: a quote that has no end by then is none.
+LONGEST_LINE = 2_000_000
 
 # --- writing -------------------------------------------------------------------------------------
 
 
-def write_csv(frame: pd.DataFrame, path: str | PathLike[str]) -> Path:
+def write_csv(
+    frame: pd.DataFrame,
+    path: str | PathLike[str],
+    *,
+    gaps: pd.DataFrame | None = None,
+    mode: Mode = "new",
+    safe: bool = False,
+    source: str = "",
+    symbols: Sequence[str] | None = None,
+) -> Path:
     """Write ticks to a CSV file, from which `read_csv` makes the same frame.
 
-    The file takes its place when it is whole: a failure leaves what was there before. A path that
-    ends in `.gz` is compressed. A million rows take about a second, in steps of 65,536 that are
-    all that is held in memory besides the frame.
+    Beside it stands a small file, `ticks.csv.meta.jsonl`, with the types of the columns, the gaps
+    and checksums; without it the CSV is read as well, by what its values look like.
+
+    The file takes its place when it is whole: a failure leaves what was there before. A million
+    rows take a third of a second, in steps of 16,384 that are all that is held besides the frame.
 
     Args:
         frame: ticks, such as `TickLog.frame` returns; any columns. Its index is not written.
-        path: where to; folders are made where they are missing.
+        path: where to; folders are made where they are missing. One that ends in `.gz` or `.zst`
+            is compressed.
+        gaps: the ticks that are missing, as `Feed.gaps` tells them.
+        mode: "new" refuses a path at which a file is, "overwrite" takes its place, "append" adds
+            to a recording with the same columns.
+        safe: for spreadsheets: put `'` before text that they would run as a formula, and begin
+            the file with a mark by which they know UTF-8. `read_csv` takes both away again.
+        source: where the ticks came from.
+        symbols: those that the ticks were chosen by; None for all. Of some only, a jump of seq is
+            no gap.
 
     Returns:
         The path.
 
     Raises:
+        RecordingExists: there is a file, and mode is "new".
+        RecordingError: mode is "append", and what is there is no recording with these columns.
         ValueError: two columns have the same name.
         OSError: the file can't be written.
 
     Example:
         >>> write_csv(log.frame(), "ticks.csv")
     """
-    path = Path(path).expanduser()
-    with replacing(path) as file:
-        if path.suffix == ".gz":
-            # Without the time and the temporary name, so that the same ticks make the same file.
-            with gzip.GzipFile("", "wb", 6, file, 0) as packed:
-                packed.writelines(csv_lines(frame))
-        else:
-            file.writelines(csv_lines(frame))
+    path = placed(path, mode)
+    if mode == "append" and path.exists():
+        with CsvFile(path, mode="append", source=source, symbols=symbols) as file:
+            file.append(frame)
+            file.tell(gap_lines(gaps) if gaps is not None else [])
+        return path
+    beside: list[Line] = [
+        Head(time.time_ns(), source, None if symbols is None else list(symbols), safe),
+        kinds_of(frame),
+        *(gap_lines(gaps) if gaps is not None else ()),
+    ]
+    compression, size = compression_of(path), 0
+    with replacing(path) as out:
+        for number, text in enumerate(csv_lines(frame, safe=safe)):
+            text = BYTE_ORDER_MARK + text if safe and not number else text
+            out.write(packed(text, compression))
+            size += len(text)
+            rows = min(number * ROWS_AT_ONCE, len(frame))
+            beside.append(Block(rows, size, zlib.crc32(text)))
+        # What stands beside an older file would be wrong for this one.
+        sidecar_of(path).unlink(missing_ok=True)
+    with replacing(sidecar_of(path)) as out:
+        out.write(to_bytes(beside))
     return path
-
-
-def csv_lines(frame: pd.DataFrame, *, header: bool = True) -> Iterator[bytes]:
-    """Yield the lines of a CSV file of `frame`, some thousands of whole lines at a time.
-
-    Args:
-        frame: ticks.
-        header: whether to begin with the row of names.
-    """
-    names = [str(name) for name in frame.columns]
-    if len(set(names)) < len(names):
-        twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two columns are named {shown(twice)}; rename one")
-    if header:
-        yield b",".join(map(quoted, names)) + b"\n"
-    columns = [cells_of(frame.iloc[:, index]) for index in range(len(names))]
-    for start in range(0, len(frame), ROWS_AT_ONCE):
-        stop = min(start + ROWS_AT_ONCE, len(frame))
-        rows = zip(*[cells(start, stop) for cells in columns], strict=True)
-        yield b"\n".join(map(b",".join, rows)) + b"\n"
 
 
 # --- reading -------------------------------------------------------------------------------------
 
-# A field in quotes: a quote at a field's start, up to the one that is not doubled. A quote
-# elsewhere is a character like others (5" pipe). Possessive (*+), or a text cut off after a
-# doubled quote would pass for one that ends with its first half.
-QUOTED = re.compile(rb'(?<![^,\n])"[^"]*+(?:""[^"]*+)*+"')
-OPENED = re.compile(rb'(?<![^,\n])"')
+
+class CsvContent(NamedTuple):
+    """What a CSV file holds.
+
+    Attributes:
+        frame: the ticks.
+        sidecar: what stands beside the file; None where nothing does, or of another file.
+        warning: what was left out, if anything was.
+        own: whether it is a recording of tickerkit's.
+    """
+
+    frame: pd.DataFrame
+    sidecar: Sidecar | None
+    warning: RecordingWarning | None
+    own: bool
 
 
 def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     """Read ticks from a CSV file: a recording back as the frame it was, or a foreign file.
 
-    Of a foreign file names stay as they are, and `time` may be anything that a tick's may be. A
-    line that was cut off at the end, as by a crash, is left out with a warning. A million rows
-    take one to two seconds; at most 16 MB of the file are held besides the frame.
+    Of a recording, lines that make no sense (a line cut off by a crash, a wrong bit) are left out
+    with a `RecordingWarning` that names them, and all others are returned; by the checksums beside
+    the file it also says which lines are not as they were written. A million rows take a tenth of a
+    second; at most 16 MB of the file are held besides the frame.
 
-    A text column of which every value is a number comes back as numbers (those of `symbol` and
-    `epoch` stay text), unless some number would not survive: with more digits than a float64
-    holds, or with leading zeros. A column without any value is one of numbers.
+    Of a foreign file names stay as they are, and `time` may be anything that a tick's may be. A
+    text column of which every value is a number comes back as numbers, unless some number would
+    not survive: with more digits than a float64 holds, or with leading zeros. A column without any
+    value is one of numbers. So it is with a recording that has lost what stood beside it.
 
     Args:
-        path: the file, gzipped or not.
+        path: the file; whether it is compressed by gzip or zstd is seen by its content.
 
     Returns:
         A DataFrame with the file's columns in order: `seq` int64, `time` and `received` UTC in
         ns, `symbol` and `epoch` category, `price`, `size`, `bid` and the like float64, others
-        float64 where all their values are numbers, else category. Categories stand in the order
-        of their first rows.
+        float64 or category. Categories stand in the order that they had, or of their first rows.
 
     Raises:
-        RecordingError: no such file, not a CSV of ticks (the error says what is needed), or
-            damaged (it says where).
+        RecordingError: no such file, not a CSV of ticks (the error says what is needed), or a
+            foreign one with a row that makes no sense (it says which).
 
     Example:
         >>> read_csv("ticks.csv")["price"].mean()
     """
-    path = Path(path).expanduser()
+    found = read_file(Path(path).expanduser())
+    if found.warning is not None:
+        warnings.warn(found.warning, stacklevel=2)
+    return found.frame
+
+
+def read_file(path: Path) -> CsvContent:
+    """Read a CSV file, and what stands beside it; raises `RecordingError`."""
     try:
-        with path.open("rb") as file:
-            packed = file.read(2) == b"\x1f\x8b"
-            file.seek(0)
-            return _Reading(path).read(gzip.GzipFile(fileobj=file) if packed else file)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise RecordingError(path, f"its compression is damaged ({error})") from None
+        return _Reading(path).read()
     except OSError as error:
         raise RecordingError(path, (error.strerror or str(error)).lower()) from None
 
 
 class _Reading:
-    """One file being read, block by block."""
+    """One file being read."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names: list[str] = []
-        self.columns: list[Column] = []
-        self.rows = 0
+        self.holes: list[Damage] = []
 
-    def fail(self, problem: str) -> RecordingError:
-        return RecordingError(self.path, problem)
-
-    def read(self, file: BinaryIO | gzip.GzipFile) -> pd.DataFrame:
-        rest = b""
-        while chunk := file.read(BYTES_AT_ONCE):
-            if not self.names and not rest:
-                chunk = chunk.removeprefix(b"\xef\xbb\xbf")
-            rest += chunk
-            masked = _masked(rest)
-            whole = _whole_lines(masked)
-            self._add(rest[:whole], masked[:whole])
-            rest = rest[whole:]
-            if len(rest) > LONGEST_UNCLOSED:
-                raise self.fail(f"a quote or a line that begins after row {self.rows} has no end")
-        self._add_tail(rest)
-        # From a dict of arrays that nobody else has: no copy is needed.
-        named = zip(self.names, self.columns, strict=True)
-        return pd.DataFrame({name: column.done() for name, column in named}, copy=False)
-
-    def _add_tail(self, tail: bytes) -> None:
-        """Take what follows the last line break, if it is a whole line of a foreign file."""
-        if not tail and self.names:
-            return
-        if not self.names:
-            # The whole file is one line, or none.
-            self._add(tail + b"\n", _masked(tail + b"\n"))
-            return
-        # Ours all end in a line break: the last number of one that does not may be half.
-        own = self.names[: len(OWN_HEADER)] == OWN_HEADER
-        masked = _masked(tail)
-        if own or OPENED.search(masked) or masked.count(b",") < len(self.names) - 1:
-            warnings.warn(
-                f"{self.path} ends in a torn line: the {len(tail):,} bytes after row {self.rows:,}"
-                " are left out",
-                stacklevel=4,
+    def read(self) -> CsvContent:
+        sidecar = read_sidecar(self.path)
+        parts = self._parts()
+        names = self._own_names(parts[0], sidecar)
+        if names is not None:
+            known = (
+                sidecar if sidecar is not None and list(sidecar.columns.kinds) == names else None
             )
-            return
-        self._add(tail + b"\n", masked + b"\n")
+            content = self._read_own(names, known, parts[1])
+            if content is not None:
+                return content
+            parts = self._parts()
+        reader = ForeignReader(self.path)
+        frame = reader.read(parts[1])
+        if self.holes:
+            where = self.holes[0].start
+            raise RecordingError(self.path, f"its compression is damaged at byte {where:,}")
+        return CsvContent(frame, None, reader.warning, own=False)
 
-    def _add(self, block: bytes, masked: bytes) -> None:
-        if not block:
-            return
-        if not self.names:
-            end = masked.index(b"\n") + 1
-            self._start(block[:end])
-            block, masked = block[end:], masked[end:]
-        if not masked.strip():
-            return
-        if _fields_differ(masked, len(self.names)):
-            self._check_fields(block)
-        cells = self._split(_named(block))
-        for index, column in enumerate(self.columns):
-            try:
-                column.add(cells.iloc[:, index].to_numpy())
-            except BadCellError as error:
-                raise self.fail(
-                    f"{self.names[index]} in row {self.rows + error.row + 1:,} is "
-                    f"{shown(restored(error.value))}, {error.problem}"
-                ) from None
-        self.rows += len(cells)
+    def _parts(self) -> tuple[bytes, Iterator[bytes]]:
+        """Return the first line, and all parts."""
+        self.holes.clear()
+        parts = pieces(self.path, self.holes.append, BYTES_AT_ONCE)
+        first = next(parts, b"")
+        while b"\n" not in first and len(first) < LONGEST_LINE and (more := next(parts, b"")):
+            first += more
+        header = first[: first.find(b"\n") + 1].removeprefix(BYTE_ORDER_MARK)
+        return header, chain([first], parts)
 
-    def _start(self, header: bytes) -> None:
-        try:
-            names = next(csv.reader(io.StringIO(header.decode(), newline="")), [])
-        except UnicodeDecodeError:
-            raise self.fail(f"it is not UTF-8 text; {NEEDED}") from None
-        if not names:
-            raise self.fail(f"it is empty; {NEEDED}")
-        symbol = next((name for name in SYMBOL_NAMES if name in names), None)
-        if symbol is None or set(names).isdisjoint((*PRICE_NAMES, *PRICE_FIELDS)):
-            raise self.fail(f"its first line is {shown(','.join(names))}; {NEEDED}")
-        if b"\r" in header.rstrip(b"\r\n"):
-            raise self.fail("its lines end in carriage returns; save it with line feeds")
-        if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise self.fail(f"two columns are named {shown(twice)}")
-        self.names = names
-        price = next((name for name in PRICE_NAMES if name in names), "price")
-        self.columns = [column_of(name, symbol, price) for name in names]
+    def _own_names(self, header: bytes, sidecar: Sidecar | None) -> list[str] | None:
+        """Return the names of the columns of a recording, None for what is another's file."""
+        names = names_of(header) or []
+        # A wrong bit may have made another name of one; which it was, is known.
+        for known in (list(sidecar.columns.kinds) if sidecar else [], OWN_HEADER):
+            same = sum(one == other for one, other in zip(names, known, strict=False))
+            if known and same >= len(known) - MOST_WRONG and same:
+                return [*known, *names[len(known) :]]
+        return None
 
-    def _split(self, block: bytes) -> pd.DataFrame:
-        dtypes: dict[int, Any] = {i: column.dtype for i, column in enumerate(self.columns)}
-        try:
-            return pd.read_csv(
-                io.BytesIO(block),
-                header=None,
-                names=list(dtypes),
-                dtype=dtypes,
-                index_col=False,
-                na_filter=False,
-                low_memory=False,
-            )
-        except UnicodeDecodeError:
-            raise self.fail(f"it is not UTF-8 text somewhere after row {self.rows:,}") from None
-        except pd.errors.ParserError as error:
-            self._check_fields(block)
-            raise self.fail(f"the lines after row {self.rows:,} are damaged ({error})") from None
-
-    def _check_fields(self, block: bytes) -> None:
-        """Raise for the first row that has not as many fields as there are names."""
-        wanted = len(self.names)
-        text = io.StringIO(block.decode("utf-8", "replace"), newline="")
-        rows = filter(None, csv.reader(text))
-        try:
-            for row, fields in enumerate(rows, start=self.rows + 1):
-                if len(fields) != wanted:
-                    raise self.fail(f"row {row:,} has {len(fields)} fields, the header {wanted}")
-        except csv.Error as error:
-            raise self.fail(f"the lines after row {self.rows:,} are damaged ({error})") from None
-
-
-def _masked(block: bytes) -> bytes:
-    """Return a block of the same length in which fields in quotes hold nothing but x."""
-    if b'"' not in block:
-        return block
-    return QUOTED.sub(lambda match: b"x" * len(match.group()), block)
-
-
-def _whole_lines(masked: bytes) -> int:
-    """Return how much of a block is whole lines: up to the last line break outside quotes."""
-    opened = OPENED.search(masked) if b'"' in masked else None
-    return masked.rfind(b"\n", 0, opened.start() if opened else None) + 1
-
-
-def _fields_differ(masked: bytes, wanted: int) -> bool:
-    """Return whether some row may have more or fewer fields; pandas finds those with more."""
-    # pandas fills up short rows in silence, and takes a longer first row for all to be so.
-    between = (wanted - 1) * masked.count(b"\n")
-    first = masked[: masked.index(b"\n")]
-    return masked.count(b",") != between or first.count(b",") != wanted - 1
-
-
-def _named(block: bytes) -> bytes:
-    """Return a block in which `""` and the character zero stand under their names."""
-    if b'""' in block:
-        empty = EMPTY.encode()
-        block = QUOTED.sub(lambda m: empty if m.group() == b'""' else m.group(), block)
-    return block.replace(b"\0", ZERO.encode()) if b"\0" in block else block
+    def _read_own(
+        self, names: list[str], sidecar: Sidecar | None, parts: Iterator[bytes]
+    ) -> CsvContent | None:
+        """Read a recording; None where most of its lines make no sense as one."""
+        columns = sidecar.columns if sidecar else Columns(OWN_KINDS)
+        reader = OwnReader(names, columns, safe=sidecar is not None and sidecar.safe)
+        changes = Changes(sidecar.blocks if sidecar else [])
+        rest, line, holes = b"", 1, 0
+        for part in chain(parts, [b""]):
+            changes.add(part)
+            rest += part
+            whole = whole_lines(masked(rest))
+            # At the end, or when it would be too long, a quote that is open was never meant.
+            if len(rest) - whole > LONGEST_LINE or not part:
+                whole = rest.rfind(b"\n") + 1
+            block, rest = rest[:whole], rest[whole:]
+            lines = block.count(b"\n")
+            if line == 1 and block:
+                block = block[block.find(b"\n") + 1 :]
+                reader.add(block, 2)
+            else:
+                reader.add(block, line)
+            line += lines
+            for hole in self.holes[holes:]:
+                if hole.stop > hole.start:
+                    reader.holes.append((line, hole))
+            holes = len(self.holes)
+        if len(reader.damaged) > max(reader.rows, 1):
+            return None
+        packed_file = bool(self.holes) or compression_of(self.path) is not None
+        written = sidecar.blocks[-1].rows if sidecar and sidecar.blocks else 0
+        warning = RecordingWarning(
+            self.path,
+            reader.rows,
+            torn_bytes=len(rest),
+            lines=reader.damaged,
+            holes=[(at, hole.start, hole.stop) for at, hole in reader.holes],
+            changed=[] if packed_file else changes.rows,
+            missing=max(written - (line - 2), 0) if not reader.holes else 0,
+        )
+        return CsvContent(reader.frame(), sidecar, warning if warning.problems else None, own=True)

@@ -8,9 +8,30 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Literal, TypeAlias
 
-__all__ = ["replacing"]
+from tickerkit.errors import RecordingExists
+
+__all__ = ["MODES", "Mode", "placed", "replacing"]
+
+Mode: TypeAlias = Literal["new", "append", "overwrite"]
+MODES = ("new", "append", "overwrite")
+
+
+def placed(path: str | os.PathLike[str], mode: Mode) -> Path:
+    """Return the path of a file that is to be written, whose folder is there.
+
+    Raises:
+        RecordingExists: there is a file, and mode is "new".
+        ValueError: there is no such mode.
+    """
+    if mode not in MODES:
+        raise ValueError(f"mode={mode!r} is none; pass one of {', '.join(map(repr, MODES))}")
+    place = Path(path).expanduser()
+    if mode == "new" and place.exists():
+        raise RecordingExists(place)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
 
 
 @contextmanager

@@ -1,24 +1,19 @@
-"""Recording: what a file holds: ticks, and which of them are missing."""
+"""Recording: what a file holds, whatever its form: ticks, and which of them are missing."""
 
 from __future__ import annotations
 
+import warnings
 from os import PathLike
+from pathlib import Path
 from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.storage.csv import read_csv
+from tickerkit.errors import RecordingWarning
+from tickerkit.storage.csv import read_file
+from tickerkit.storage.sidecar import gap_frame
 
-__all__ = ["GAP_DTYPES", "Recording", "load"]
-
-GAP_DTYPES = {
-    "epoch": "str",
-    "from": "Int64",
-    "to": "Int64",
-    "last_before": "datetime64[ns, UTC]",
-    "first_after": "datetime64[ns, UTC]",
-    "reason": "str",
-}
+__all__ = ["Recording", "load", "read_gaps"]
 
 
 class Recording(NamedTuple):
@@ -27,13 +22,49 @@ class Recording(NamedTuple):
     Attributes:
         frame: the ticks.
         gaps: the ranges that are missing, as `Feed.gaps` tells them.
+        symbols: those that were recorded, None for all: of some only, a jump of seq is no gap.
+        warning: what is damaged and was left out, if anything is.
     """
 
     frame: pd.DataFrame
     gaps: pd.DataFrame
+    symbols: list[str] | None = None
+    warning: RecordingWarning | None = None
 
 
 def load(path: str | PathLike[str]) -> Recording:
-    """Read a recording."""
-    none = {name: pd.Series([], dtype=dtype) for name, dtype in GAP_DTYPES.items()}
-    return Recording(read_csv(path), pd.DataFrame(none))
+    """Read a recording of any form.
+
+    Args:
+        path: a CSV or Parquet file.
+
+    Raises:
+        RecordingError: no such file, or not a recording.
+    """
+    path = Path(path).expanduser()
+    if path.suffix == ".parquet":
+        from tickerkit.storage.parquet import load_parquet
+
+        return Recording(*load_parquet(path))
+    content = read_file(path)
+    sidecar = content.sidecar
+    gaps = gap_frame(sidecar.gaps if sidecar else ())
+    return Recording(content.frame, gaps, sidecar.symbols if sidecar else None, content.warning)
+
+
+def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
+    """Return the ticks that are known to be missing of a recording, as `Feed.gaps` tells them.
+
+    Args:
+        path: a CSV or Parquet file.
+
+    Raises:
+        RecordingError: no such file, or not a recording.
+
+    Example:
+        >>> tk.read_gaps("ticks.csv")[["from", "to", "reason"]]
+    """
+    found = load(path)
+    if found.warning is not None:
+        warnings.warn(found.warning, stacklevel=2)
+    return found.gaps

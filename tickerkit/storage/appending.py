@@ -1,0 +1,343 @@
+"""Appending: a CSV recording that is open and grows, valid to its last whole line at any moment.
+
+What is added goes into the file as whole lines in a single write, after what the file had: a crash
+tears at most the last line, and a write that fails is cut off again, which needs no space. One
+writer at a time.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from itertools import chain
+from os import PathLike
+
+import pandas as pd
+
+from tickerkit.errors import RecordingError
+from tickerkit.storage.files import Mode, placed, replacing
+from tickerkit.storage.lines import csv_lines, header_line
+from tickerkit.storage.packing import compression_of, packed, pieces
+from tickerkit.storage.sidecar import (
+    Block,
+    Columns,
+    Head,
+    Line,
+    Missing,
+    Sidecar,
+    gap_frame,
+    kinds_of,
+    read_sidecar,
+    sidecar_of,
+    to_bytes,
+)
+from tickerkit.storage.text import masked, whole_lines
+
+__all__ = ["CsvFile"]
+
+BLOCK_BYTES = 2**18
+FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
+
+class CsvFile:
+    """A CSV recording that rows are added to.
+
+    Every method that writes raises OSError when the disk is full or the like; then nothing of it
+    is in the file, and the same may be tried again.
+
+    Args:
+        path: the file; one that ends in `.gz` or `.zst` is compressed, each addition by itself.
+        mode: "append" goes on with a recording that is there (its torn end is cut off), "new"
+            refuses, "overwrite" begins anew.
+        source: where the ticks come from.
+        symbols: those that are recorded, None for all.
+        fsync: have each addition on the disk before going on: no power failure loses it.
+
+    Attributes:
+        path: the file.
+        rows: how many rows it has.
+        size: how many bytes it has, as it stands on the disk.
+        last: epoch and seq of the last row, None without one.
+
+    Raises:
+        RecordingExists: there is a file, and mode is "new".
+        RecordingError: what is to be gone on with is no recording of tickerkit's.
+        OSError: it can't be opened.
+
+    Example:
+        >>> with CsvFile("ticks.csv", mode="append") as file:
+        ...     file.append(feed.frame())
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        mode: Mode = "append",
+        source: str = "",
+        symbols: Sequence[str] | None = None,
+        fsync: bool = False,
+    ) -> None:
+        self.path = placed(path, mode)
+        self.rows = self.size = 0
+        self.last: tuple[str, int] | None = None
+        self._fsync = fsync
+        self._compression = compression_of(self.path)
+        self._names: list[str] = []
+        self._kinds: dict[str, str] = {}
+        self._text = self._crc = self._proved = 0
+        # What the sidecar still has to be told: it may be on a full disk, too.
+        self._untold: list[Line] = [
+            Head(time.time_ns(), source, None if symbols is None else list(symbols))
+        ]
+        if mode == "overwrite":
+            sidecar_of(self.path).unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+        there = self.path.exists() and self.path.stat().st_size > 0
+        if not there:
+            sidecar_of(self.path).unlink(missing_ok=True)
+        self._file = -1
+        self._beside = -1
+        try:
+            self._open()
+            if there:
+                self._go_on()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open(self) -> None:
+        self._let_go()
+        self._file = os.open(self.path, FLAGS, 0o666)
+        if not _locked(self._file):
+            problem = "another program, or another cell, is recording to it"
+            raise RecordingError(self.path, f"{problem}; stop that, or record to another file")
+        self._beside = os.open(sidecar_of(self.path), FLAGS, 0o666)
+
+    def _let_go(self) -> None:
+        for file in (self._file, self._beside):
+            if file >= 0:
+                with contextlib.suppress(OSError):  # a full disk says so once more
+                    os.close(file)
+        self._file = self._beside = -1
+
+    def _go_on(self) -> None:
+        """Find out what is there, and cut off what was torn."""
+        from tickerkit.storage.csv import read_file, write_csv
+
+        content = read_file(self.path)
+        warning, sidecar = content.warning, content.sidecar
+        if not content.own:
+            problem = "it is no recording of tickerkit's that could be gone on with"
+            raise RecordingError(self.path, f"{problem}; record to another file")
+        if warning is not None and (warning.lines or warning.holes or warning.changed):
+            problem = f"{'; '.join(warning.problems)}; record to another file"
+            raise RecordingError(self.path, problem)
+        torn = 0 if warning is None else warning.torn_bytes
+        if warning is not None and (warning.missing or self._compression):
+            gaps = None if sidecar is None else gap_frame(sidecar.gaps)
+            head = sidecar.heads[0] if sidecar and sidecar.heads else Head(0)
+            self._let_go()
+            write_csv(
+                content.frame,
+                self.path,
+                gaps=gaps,
+                mode="overwrite",
+                source=head.source,
+                symbols=head.symbols,
+            )
+            self._open()
+            sidecar, torn = read_sidecar(self.path), 0
+        self._names = [str(name) for name in content.frame.columns]
+        self.rows, self.size = len(content.frame), os.fstat(self._file).st_size - torn
+        os.ftruncate(self._file, self.size)
+        if self.rows and {"seq", "epoch"} <= set(self._names):
+            newest = content.frame.iloc[-1]
+            self.last = (str(newest["epoch"]), int(newest["seq"]))
+        known = sidecar.columns.kinds if sidecar else kinds_of(content.frame).kinds
+        self._kinds = dict(known)
+        # Its words may become more from now on.
+        self._untold.append(Columns(dict(known)))
+        blocks = sidecar.blocks if sidecar else []
+        os.ftruncate(self._beside, sidecar.size if sidecar else 0)
+        self._text = self._proved = blocks[-1].size if blocks else 0
+        if not self._compression and self._text < self.size:
+            with self.path.open("rb") as file:
+                file.seek(self._text)
+                while part := file.read(2**20):
+                    self._crc = zlib.crc32(part, self._crc)
+            self._text = self.size
+            self._prove()
+
+    # --- adding -------------------------------------------------------------------------------
+
+    def append(self, frame: pd.DataFrame) -> None:
+        """Add rows; columns that the file does not have are added to it, empty before these."""
+        if not len(frame) and self._names:
+            return
+        names = [str(name) for name in frame.columns]
+        header = not self._names
+        if header:
+            self._names = names
+        elif new := [name for name in names if name not in self._names]:
+            self._widen(new)
+        self._learn(kinds_of(frame, words=False).kinds)
+        self._tell()
+        if names != self._names:
+            frame = frame.reindex(columns=self._names)
+        text = b"".join(csv_lines(frame, header=header))
+        try:
+            self._write(packed(text, self._compression))
+        except BaseException:
+            if header:
+                self._names = []
+            raise
+        self.rows += len(frame)
+        self._text += len(text)
+        self._crc = zlib.crc32(text, self._crc)
+        if len(frame) and {"seq", "epoch"} <= set(names):
+            newest = frame.iloc[-1]
+            self.last = (str(newest["epoch"]), int(newest["seq"]))
+        if self._text - self._proved >= BLOCK_BYTES:
+            self._prove()
+
+    def tell(self, gaps: Iterable[Missing]) -> None:
+        """Note gaps; they are written with the next rows, or at the end."""
+        self._untold.extend(gaps)
+
+    def _write(self, data: bytes) -> None:
+        # What an earlier failure has left, should cutting it off have failed as well.
+        if os.fstat(self._file).st_size != self.size:
+            os.ftruncate(self._file, self.size)
+        try:
+            _write_all(self._file, data)
+            if self._fsync:
+                os.fsync(self._file)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, self.size)
+            raise
+        self.size += len(data)
+
+    def _learn(self, kinds: dict[str, str]) -> None:
+        """Take note of the kinds of columns; of one that changes its kind the values decide."""
+        merged = dict(self._kinds)
+        for name in self._names:
+            known, kind = merged.get(name), kinds.get(name)
+            if kind is not None and kind != known:
+                merged[name] = kind if known is None else "any"
+        if merged != self._kinds:
+            self._kinds = merged
+            self._untold.append(Columns({name: merged.get(name, "any") for name in self._names}))
+
+    def _prove(self) -> None:
+        """Have the sidecar tell how much there is, and its checksum."""
+        self._untold.append(Block(self.rows, self._text, self._crc))
+        self._proved, self._crc = self._text, 0
+
+    def _tell(self) -> None:
+        """Write what the sidecar still has to be told."""
+        if not self._untold:
+            return
+        data = to_bytes(self._untold)
+        size = os.fstat(self._beside).st_size
+        try:
+            _write_all(self._beside, data)
+            if self._fsync:
+                os.fsync(self._beside)
+        except BaseException:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._beside, size)
+            raise
+        self._untold.clear()
+
+    def _widen(self, new: list[str]) -> None:
+        """Make the file anew with further columns: there is no other place for their names."""
+        sidecar = read_sidecar(self.path) or Sidecar()
+        names, commas = [*self._names, *new], b"," * len(new)
+        text = crc = size = 0
+        with replacing(self.path) as out:
+            rest, header = b"", True
+            for piece in chain(pieces(self.path, lambda _: None), [b""]):
+                rest += piece
+                whole = whole_lines(masked(rest))
+                block, rest = rest[:whole], rest[whole:]
+                if header and block:
+                    block = block[block.find(b"\n") + 1 :]
+                    widened, header = header_line(names) + _widened(block, commas), False
+                else:
+                    widened = _widened(block, commas)
+                if widened:
+                    data = packed(widened, self._compression)
+                    out.write(data)
+                    size, text, crc = (
+                        size + len(data),
+                        text + len(widened),
+                        zlib.crc32(widened, crc),
+                    )
+            sidecar_of(self.path).unlink(missing_ok=True)
+        kinds = {name: self._kinds.get(name, "any") for name in self._names}
+        # Of the blocks one is left: the text has other bytes now.
+        told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
+        self._untold = [*told, Block(self.rows, text, crc), *self._untold]
+        self._names, self.size = names, size
+        self._text = self._proved = text
+        self._crc = 0
+        self._open()
+
+    # --- its end ------------------------------------------------------------------------------
+
+    def close(self) -> None:
+        """Write what is left of the sidecar; twice is no complaint.
+
+        Raises:
+            OSError: that can't be written; the rows are in the file.
+        """
+        if self._file < 0:
+            return
+        try:
+            if self._text > self._proved:
+                self._prove()
+            self._tell()
+        finally:
+            self._let_go()
+
+    def __enter__(self) -> CsvFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _widened(block: bytes, commas: bytes) -> bytes:
+    """Return lines with further empty cells."""
+    if b'"' not in block:
+        return block.replace(b"\n", commas + b"\n")
+    ends = [at.start() for at in re.finditer(b"\n", masked(block))]
+    starts = [0, *(end + 1 for end in ends)]
+    return b"".join(block[a:b] + commas + b"\n" for a, b in zip(starts, ends, strict=False))
+
+
+def _write_all(file: int, data: bytes) -> None:
+    left = memoryview(data)
+    while left:
+        left = left[os.write(file, left) :]
+
+
+def _locked(file: int) -> bool:
+    """Return whether the file is ours alone; where there are no such locks, it is taken to be."""
+    try:
+        import fcntl
+    except ImportError:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network's file system without locks
+        return True
+    return True

@@ -1,0 +1,245 @@
+"""Sidecar: what is known of a CSV recording and has no place in its rows.
+
+`ticks.csv` has `ticks.csv.meta.jsonl` beside it: lines of JSON that tell the types of the columns,
+which ticks are missing, and checksums. So the CSV itself is one that every program reads: there is
+no form of comment or trailing line that a spreadsheet and `pandas.read_csv` both pass over. Without
+its sidecar a recording is still read, by what its values look like.
+
+Lines are only ever added, so that a crash costs at most the last one; one that makes no sense is
+passed over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TypeAlias
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from tickerkit.ticks.fields import NUMBER_FIELDS
+
+__all__ = [
+    "GAP_DTYPES",
+    "Block",
+    "Columns",
+    "Head",
+    "Line",
+    "Missing",
+    "Sidecar",
+    "gap_frame",
+    "gap_lines",
+    "kinds_of",
+    "parse",
+    "read_sidecar",
+    "sidecar_of",
+    "to_bytes",
+]
+
+VERSION = 1
+MOST_WORDS = 65_536
+NO_TEXT = ("seq", "time", "received", *NUMBER_FIELDS)
+GAP_DTYPES = {
+    "epoch": "str",
+    "from": "Int64",
+    "to": "Int64",
+    "last_before": "datetime64[ns, UTC]",
+    "first_after": "datetime64[ns, UTC]",
+    "reason": "str",
+}
+
+
+class Head(msgspec.Struct, tag="head", omit_defaults=True):
+    """Who wrote what follows.
+
+    Attributes:
+        made: when, in epoch ns.
+        source: where the ticks came from.
+        symbols: those that were recorded; None for all. Of some only, a jump of seq is no gap.
+        safe: whether text is marked against spreadsheets, see `lines.made_safe`.
+        version: of the sidecar.
+    """
+
+    made: int
+    source: str = ""
+    symbols: list[str] | None = None
+    safe: bool = False
+    version: int = VERSION
+
+
+class Columns(msgspec.Struct, tag="columns", omit_defaults=True):
+    """The columns from here on.
+
+    Attributes:
+        kinds: by name, "int", "float", "time", "text" or "bool".
+        words: of columns of text, the categories in their order, where these are known.
+    """
+
+    kinds: dict[str, str]
+    words: dict[str, list[str]] = {}
+
+
+class Block(msgspec.Struct, tag="block"):
+    """Text that was written whole.
+
+    Attributes:
+        rows: how many rows the file has up to here.
+        size: how many bytes, before compression, the row of names included.
+        crc: CRC-32 of those since the block before.
+    """
+
+    rows: int
+    size: int
+    crc: int
+
+
+class Missing(msgspec.Struct, tag="gap"):
+    """A gap; times in epoch ns."""
+
+    epoch: str
+    start: int = msgspec.field(name="from")
+    stop: int | None = msgspec.field(name="to")
+    reason: str
+    last_before: int | None = None
+    first_after: int | None = None
+
+
+Line: TypeAlias = Head | Columns | Block | Missing
+
+_decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
+_encoder = msgspec.json.Encoder()
+
+
+class Sidecar(msgspec.Struct):
+    """What a sidecar says.
+
+    Attributes:
+        heads: one for each time that was written to the file.
+        columns: the newest.
+        blocks: the stretches with their checksums, in order.
+        gaps: the gaps, in order.
+        bad: how many lines made no sense.
+        size: how many bytes of the sidecar are whole lines.
+    """
+
+    heads: list[Head] = []
+    columns: Columns = msgspec.field(default_factory=lambda: Columns({}))
+    blocks: list[Block] = []
+    gaps: list[Missing] = []
+    bad: int = 0
+    size: int = 0
+
+    @property
+    def symbols(self) -> list[str] | None:
+        """The symbols that were recorded, None for all."""
+        named = [head.symbols for head in self.heads]
+        if None in named or not named:
+            return None
+        return sorted({symbol for each in named for symbol in each or ()})
+
+    @property
+    def safe(self) -> bool:
+        """Whether text is marked against spreadsheets."""
+        return any(head.safe for head in self.heads)
+
+
+def sidecar_of(path: Path) -> Path:
+    """Return where the sidecar of a file is."""
+    return path.with_name(f"{path.name}.meta.jsonl")
+
+
+def to_bytes(lines: Iterable[Line]) -> bytes:
+    """Return lines as they stand in a sidecar."""
+    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+
+
+def read_sidecar(path: Path) -> Sidecar | None:
+    """Read the sidecar of a file; None where there is none, or none that can be read."""
+    try:
+        data = sidecar_of(path).read_bytes()
+    except OSError:
+        return None
+    return parse(data)
+
+
+def parse(data: bytes) -> Sidecar:
+    """Read what `to_bytes` made, as far as it makes sense."""
+    found = Sidecar(size=data.rfind(b"\n") + 1)
+    for text in data[: found.size].splitlines():
+        try:
+            line = _decoder.decode(text)
+        except (msgspec.MsgspecError, UnicodeError, RecursionError):
+            found.bad += 1
+            continue
+        match line:
+            case Head():
+                found.heads.append(line)
+            case Columns():
+                found.columns = line
+            case Block():
+                found.blocks.append(line)
+            case Missing():
+                found.gaps.append(line)
+    return found
+
+
+def kinds_of(frame: pd.DataFrame, *, words: bool = True) -> Columns:
+    """Return the columns of a frame; with the categories of its text, unless these may grow."""
+    kinds, known = {}, {}
+    for index, name in enumerate(map(str, frame.columns)):
+        series = frame.iloc[:, index]
+        if isinstance(series.dtype, pd.CategoricalDtype):
+            kinds[name] = "text"
+            categories = series.cat.categories
+            if words and len(categories) <= MOST_WORDS and categories.inferred_type == "string":
+                known[name] = categories.tolist()
+        elif series.dtype == np.bool_:
+            kinds[name] = "bool"
+        elif series.dtype.kind in "iu":
+            kinds[name] = "int"
+        elif series.dtype.kind == "f":
+            kinds[name] = "float"
+        elif series.dtype.kind == "M":
+            kinds[name] = "time"
+        else:
+            kinds[name] = "text"
+    return Columns(kinds, known)
+
+
+def gap_lines(gaps: pd.DataFrame) -> list[Missing]:
+    """Return gaps, as `Feed.gaps` tells them, as lines."""
+
+    def number(value: object) -> int | None:
+        if pd.isna(value):  # type: ignore[call-overload]
+            return None
+        return value.value if isinstance(value, pd.Timestamp) else int(value)  # type: ignore[call-overload]
+
+    return [
+        Missing(
+            str(row["epoch"]),
+            int(row["from"]),
+            number(row["to"]),
+            str(row["reason"]),
+            number(row["last_before"]),
+            number(row["first_after"]),
+        )
+        for row in gaps.to_dict("records")
+    ]
+
+
+def gap_frame(lines: Iterable[Missing]) -> pd.DataFrame:
+    """Return lines as gaps, as `Feed.gaps` tells them."""
+    rows = [
+        (line.epoch, line.start, line.stop, line.last_before, line.first_after, line.reason)
+        for line in lines
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(GAP_DTYPES)
+    made = {}
+    for (name, dtype), values in zip(GAP_DTYPES.items(), columns, strict=True):
+        if dtype.startswith("datetime"):
+            made[name] = pd.Series(list(values), dtype="Int64").astype(dtype)
+        else:
+            made[name] = pd.Series(list(values), dtype=dtype)
+    return pd.DataFrame(made)
