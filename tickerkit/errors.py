@@ -241,6 +241,7 @@ class RecordingWarning(UserWarning):
         lines: numbers of lines that make no sense and are left out.
         holes: stretches that can't be unpacked: the line after each, and its bytes in the file.
         changed: first and last row of stretches in which something is not as it was written.
+        cut: whether the end of a compressed file was cut off.
         missing: how many rows at the end were written and are not there.
         problems: each of these in words.
     """
@@ -254,11 +255,12 @@ class RecordingWarning(UserWarning):
         lines: Sequence[int] = (),
         holes: Sequence[tuple[int, int, int]] = (),
         changed: Sequence[tuple[int, int]] = (),
+        cut: bool = False,
         missing: int = 0,
     ) -> None:
         self.path, self.rows = Path(path), rows
         self.torn_bytes, self.lines, self.holes = torn_bytes, list(lines), list(holes)
-        self.changed, self.missing = list(changed), missing
+        self.changed, self.cut, self.missing = list(changed), cut, missing
         self.problems: list[str] = []
         if lines:
             names = _some([f"{line:,}" for line in lines])
@@ -275,6 +277,8 @@ class RecordingWarning(UserWarning):
         if torn_bytes:
             told = f"the {torn_bytes:,} bytes after row {rows:,} are left out"
             self.problems.append(f"it ends in a torn line: {told}")
+        elif cut:
+            self.problems.append("its end was cut off")
         if missing:
             self.problems.append(f"{missing:,} rows that were written are missing at its end")
         super().__init__(f"{path} is damaged: {'; '.join(self.problems)}")

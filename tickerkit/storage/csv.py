@@ -211,10 +211,13 @@ class _Reading:
             parts = self._parts()
         reader = ForeignReader(self.path)
         frame = reader.read(parts[1])
-        if self.holes:
+        if any(hole.stop > hole.start for hole in self.holes):
             where = self.holes[0].start
             raise RecordingError(self.path, f"its compression is damaged at byte {where:,}")
-        return CsvContent(frame, None, reader.warning, own=False)
+        warning = reader.warning
+        if self.holes and warning is None:
+            warning = RecordingWarning(self.path, len(frame), cut=True)
+        return CsvContent(frame, None, warning, own=False)
 
     def _parts(self) -> tuple[bytes, Iterator[bytes]]:
         """Return the first line, and all parts."""
@@ -229,12 +232,20 @@ class _Reading:
     def _own_names(self, header: bytes, sidecar: Sidecar | None) -> list[str] | None:
         """Return the names of the columns of a recording, None for what is another's file."""
         names = names_of(header) or []
+        if self._is_headless() and sidecar:
+            return list(sidecar.columns.kinds)
+        if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():
+            return OWN_HEADER
         # A wrong bit may have made another name of one; which it was, is known.
         for known in (list(sidecar.columns.kinds) if sidecar else [], OWN_HEADER):
             same = sum(one == other for one, other in zip(names, known, strict=False))
             if known and same >= len(known) - MOST_WRONG and same:
                 return [*known, *names[len(known) :]]
         return None
+
+    def _is_headless(self) -> bool:
+        """Whether the row of names was in a piece that can't be unpacked."""
+        return bool(self.holes) and self.holes[0].start == 0 < self.holes[0].stop
 
     def _read_own(
         self, names: list[str], sidecar: Sidecar | None, parts: Iterator[bytes]
@@ -243,13 +254,14 @@ class _Reading:
         columns = sidecar.columns if sidecar else Columns(OWN_KINDS)
         reader = OwnReader(names, columns, safe=sidecar is not None and sidecar.safe)
         changes = Changes(sidecar.blocks if sidecar else [])
-        rest, line, holes = b"", 1, 0
+        rest, line, holes = b"", 2 if self._is_headless() else 1, 0
         for part in chain(parts, [b""]):
             changes.add(part)
             rest += part
             whole = whole_lines(masked(rest))
-            # At the end, or when it would be too long, a quote that is open was never meant.
-            if len(rest) - whole > LONGEST_LINE or not part:
+            # When it would be too long, a quote that is open was never meant; at the end, if
+            # there are rows after it.
+            if len(rest) - whole > LONGEST_LINE or (not part and reader.can_read(rest[whole:])):
                 whole = rest.rfind(b"\n") + 1
             block, rest = rest[:whole], rest[whole:]
             lines = block.count(b"\n")
@@ -274,6 +286,7 @@ class _Reading:
             lines=reader.damaged,
             holes=[(at, hole.start, hole.stop) for at, hole in reader.holes],
             changed=[] if packed_file else changes.rows,
+            cut=bool(self.holes) and self.holes[-1].stop == self.holes[-1].start,
             missing=max(written - (line - 2), 0) if not reader.holes else 0,
         )
         return CsvContent(reader.frame(), sidecar, warning if warning.problems else None, own=True)

@@ -87,6 +87,13 @@ class OwnReader:
             left.append((piece[cut:], line + piece.count(b"\n", 0, cut)))
             left.append((piece[:cut], line))
 
+    def can_read(self, tail: bytes) -> bool:
+        """Return whether there are rows in a tail, after its first line."""
+        _, _, lines = tail.partition(b"\n")
+        probe = OwnReader(self._names, Columns(self._kinds, self._words))
+        probe.add(lines[: lines.rfind(b"\n") + 1], 1)
+        return probe.rows > 0
+
     def _table(self, piece: bytes) -> pa.Table | None:
         """Return the rows of a piece, None where it is not what was written."""
         quotes = b'"' in piece

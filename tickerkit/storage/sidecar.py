@@ -11,15 +11,16 @@ passed over.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.ticks.fields import NUMBER_FIELDS
+from tickerkit.rows import UTC_NS
 
 __all__ = [
     "GAP_DTYPES",
@@ -40,7 +41,6 @@ __all__ = [
 
 VERSION = 1
 MOST_WORDS = 65_536
-NO_TEXT = ("seq", "time", "received", *NUMBER_FIELDS)
 GAP_DTYPES = {
     "epoch": "str",
     "from": "Int64",
@@ -146,7 +146,8 @@ class Sidecar(msgspec.Struct):
 
 
 def sidecar_of(path: Path) -> Path:
-    """Return where the sidecar of a file is."""
+    """Return where the sidecar of a file is: beside it, not beside a link to it."""
+    path = Path(os.path.realpath(path))
     return path.with_name(f"{path.name}.meta.jsonl")
 
 
@@ -236,10 +237,10 @@ def gap_frame(lines: Iterable[Missing]) -> pd.DataFrame:
         for line in lines
     ]
     columns = list(zip(*rows, strict=True)) if rows else [()] * len(GAP_DTYPES)
-    made = {}
+    made: dict[str, pd.Series[Any]] = {}
     for (name, dtype), values in zip(GAP_DTYPES.items(), columns, strict=True):
         if dtype.startswith("datetime"):
-            made[name] = pd.Series(list(values), dtype="Int64").astype(dtype)
+            made[name] = pd.Series(list(values), dtype="Int64").astype(UTC_NS)
         else:
-            made[name] = pd.Series(list(values), dtype=dtype)
+            made[name] = pd.Series(list(values), dtype=dtype)  # type: ignore[call-overload]
     return pd.DataFrame(made)
