@@ -210,14 +210,22 @@ class _Reading:
                 return content
             parts = self._parts()
         reader = ForeignReader(self.path)
-        frame = reader.read(parts[1])
-        if any(hole.stop > hole.start for hole in self.holes):
-            where = self.holes[0].start
-            raise RecordingError(self.path, f"its compression is damaged at byte {where:,}")
+        try:
+            frame = reader.read(parts[1])
+        except RecordingError:
+            self._must_be_unpacked()  # else that is what is wrong with it
+            raise
+        self._must_be_unpacked()
         warning = reader.warning
         if self.holes and warning is None:
             warning = RecordingWarning(self.path, len(frame), cut=True)
         return CsvContent(frame, None, warning, own=False)
+
+    def _must_be_unpacked(self) -> None:
+        for hole in self.holes:
+            if hole.stop > hole.start:
+                problem = f"its compression is damaged at byte {hole.start:,}"
+                raise RecordingError(self.path, problem)
 
     def _parts(self) -> tuple[bytes, Iterator[bytes]]:
         """Return the first line, and all parts."""
@@ -231,16 +239,17 @@ class _Reading:
 
     def _own_names(self, header: bytes, sidecar: Sidecar | None) -> list[str] | None:
         """Return the names of the columns of a recording, None for what is another's file."""
+        known = list(sidecar.columns.kinds) if sidecar else []
         names = names_of(header) or []
-        if self._is_headless() and sidecar:
-            return list(sidecar.columns.kinds)
+        if known and (self._is_headless() or not header):
+            return known  # cut within the row of names, it has no rows
         if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
         # A wrong bit may have made another name of one; which it was, is known.
-        for known in (list(sidecar.columns.kinds) if sidecar else [], OWN_HEADER):
-            same = sum(one == other for one, other in zip(names, known, strict=False))
-            if known and same >= len(known) - MOST_WRONG and same:
-                return [*known, *names[len(known) :]]
+        if known and _alike(names, known):
+            return known
+        if _alike(names, OWN_HEADER):
+            return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
         return None
 
     def _is_headless(self) -> bool:
@@ -277,8 +286,9 @@ class _Reading:
             holes = len(self.holes)
         if len(reader.damaged) > max(reader.rows, 1):
             return None
-        packed_file = bool(self.holes) or compression_of(self.path) is not None
         written = sidecar.blocks[-1].rows if sidecar and sidecar.blocks else 0
+        found = reader.rows + len(reader.damaged) + bool(rest)
+        packed_file = bool(self.holes) or compression_of(self.path) is not None
         warning = RecordingWarning(
             self.path,
             reader.rows,
@@ -287,6 +297,12 @@ class _Reading:
             holes=[(at, hole.start, hole.stop) for at, hole in reader.holes],
             changed=[] if packed_file else changes.rows,
             cut=bool(self.holes) and self.holes[-1].stop == self.holes[-1].start,
-            missing=max(written - (line - 2), 0) if not reader.holes else 0,
+            missing=max(written - found, 0) if not reader.holes else 0,
         )
         return CsvContent(reader.frame(), sidecar, warning if warning.problems else None, own=True)
+
+
+def _alike(names: list[str], known: list[str]) -> bool:
+    """Return whether names are those, but for what a wrong bit or two may have made of them."""
+    same = sum(one == other for one, other in zip(names, known, strict=False))
+    return 0 < same >= len(known) - MOST_WRONG

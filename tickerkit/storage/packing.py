@@ -20,6 +20,8 @@ __all__ = ["COMPRESSIONS", "Damage", "compression_of", "packed", "pieces"]
 
 COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst"}
 MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
+# How the pieces that are written here begin: longer, so that nothing else looks like it.
+BEGIN = {"gzip": MAGIC["gzip"] + bytes(5), "zstd": MAGIC["zstd"]}
 LEVEL = {"gzip": 6, "zstd": 3}
 STEP = 2**20
 # Of a piece as large as a whole file that others have made, not all is held before it is proved.
@@ -54,7 +56,7 @@ def pieces(
     """Yield what a file holds, unpacked, in parts of about `most` bytes at most.
 
     Args:
-        path: the file; whether it is compressed is seen by its content.
+        path: the file; whether it is compressed is seen by its content, else by its name.
         damaged: called for each stretch that is left out, when all before it was yielded.
         most: bytes at once, of a file that is not compressed.
 
@@ -64,6 +66,8 @@ def pieces(
     with path.open("rb") as file:
         head = file.read(4)
         kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
+        # A wrong bit may stand in the very first byte.
+        kind = kind or (compression_of(path) if head else None)
         file.seek(0)
         if kind is None:
             while piece := file.read(most):
@@ -94,8 +98,11 @@ def _unpacked(memory: mmap.mmap, kind: str, damaged: Callable[[Damage], object])
                 if size > MOST_HELD:
                     yield b"".join(held)
                     held, size = [], 0
+            # A wrong bit in a length has it wait for more than there is.
+            if not unpacker.eof and memory.find(BEGIN[kind], start + 1) >= 0:
+                raise ValueError
         except (ValueError, zlib.error, zstandard.ZstdError):
-            found = memory.find(magic, start + 1)
+            found = memory.find(BEGIN[kind], start + 1)
             at = end if found < 0 else found
             damaged(Damage(start, at))
             continue

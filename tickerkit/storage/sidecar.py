@@ -242,5 +242,5 @@ def gap_frame(lines: Iterable[Missing]) -> pd.DataFrame:
         if dtype.startswith("datetime"):
             made[name] = pd.Series(list(values), dtype="Int64").astype(UTC_NS)
         else:
-            made[name] = pd.Series(list(values), dtype=dtype)  # type: ignore[call-overload]
+            made[name] = pd.Series(list(values), dtype=dtype)
     return pd.DataFrame(made)
