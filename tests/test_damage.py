@@ -18,7 +18,7 @@ from tickerkit.ticks import read_ticks
 
 pytestmark = pytest.mark.soak
 
-FLIPS = 10_000
+FLIPS = 3_400  # of each of three kinds of files
 ROWS, PIECE = 300, 50
 WORDS = ["AAPL", "NA", "a,b", 'q"q', "=1+1", "株価"]
 NAMES = ["t.csv", "t.csv.gz", "t.csv.zst"]
@@ -57,7 +57,7 @@ def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
 def test_a_wrong_bit_costs_the_line_that_it_is_in(
     tmp_path: Path, frame: pd.DataFrame, name: str
 ) -> None:
-    """Of ten thousand files with one wrong bit each is read, and none that differs in silence."""
+    """Of thousands of files with one wrong bit each is read, and none that differs in silence."""
     path = write_csv(frame, tmp_path / name)
     whole = path.read_bytes()
     # A record of two lines can take its neighbours with it, a compressed piece is one.
@@ -80,7 +80,7 @@ def test_a_recording_can_be_cut_at_every_byte(
     tmp_path: Path, frame: pd.DataFrame, name: str
 ) -> None:
     """Each file that was cut is read to its last whole row, and what is missing is told."""
-    path = write_csv(frame.iloc[:150], tmp_path / name)
+    path = write_csv(frame.iloc[:60], tmp_path / name)
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])

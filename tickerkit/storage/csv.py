@@ -24,7 +24,13 @@ from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.storage.appending import CsvFile
 from tickerkit.storage.files import Mode, placed, replacing
 from tickerkit.storage.foreign import ForeignReader, names_of
-from tickerkit.storage.lines import BYTE_ORDER_MARK, OWN_HEADER, ROWS_AT_ONCE, csv_lines
+from tickerkit.storage.lines import (
+    BYTE_ORDER_MARK,
+    OWN_HEADER,
+    ROWS_AT_ONCE,
+    csv_lines,
+    header_line,
+)
 from tickerkit.storage.own import Changes, OwnReader
 from tickerkit.storage.packing import Damage, compression_of, packed, pieces
 from tickerkit.storage.sidecar import (
@@ -52,7 +58,7 @@ OWN_KINDS = {
     "received": "time",
     "epoch": "text",
 }
-MOST_WRONG = 2
+MOST_WRONG, LEAST_ALIKE = 1, 3
 BYTES_AT_ONCE = 16_000_000
 # No line of ours is as long: a quote that has no end by then is none.
 LONGEST_LINE = 2_000_000
@@ -245,10 +251,9 @@ class _Reading:
             return known  # cut within the row of names, it has no rows
         if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
-        # A wrong bit may have made another name of one; which it was, is known.
-        if known and _alike(names, known):
+        if known and _alike(header, known):
             return known
-        if _alike(names, OWN_HEADER):
+        if _alike(header, OWN_HEADER):
             return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
         return None
 
@@ -302,7 +307,10 @@ class _Reading:
         return CsvContent(reader.frame(), sidecar, warning if warning.problems else None, own=True)
 
 
-def _alike(names: list[str], known: list[str]) -> bool:
-    """Return whether names are those, but for what a wrong bit or two may have made of them."""
-    same = sum(one == other for one, other in zip(names, known, strict=False))
-    return 0 < same >= len(known) - MOST_WRONG
+def _alike(header: bytes, names: list[str]) -> bool:
+    """Return whether a row of names is of those, but for what a wrong bit may have made of it."""
+    meant = header_line(names)[:-1]
+    # Where the bit has made a line break, what is before that.
+    both = list(zip(header.rstrip(b"\r\n"), meant, strict=False))
+    wrong = sum(one != other for one, other in both)
+    return len(both) >= LEAST_ALIKE and wrong <= MOST_WRONG
