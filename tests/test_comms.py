@@ -30,8 +30,9 @@ def test_figures_and_the_controls_of_a_dashboard_stay_heard() -> None:
     """All of tickerkit's widgets that a user clicks are seen to."""
     with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
         dashboard = feed.dashboard()
-        controls = dashboard.children[-1].children[:-1]
-        assert len(controls) == 5
+        first, second = (row.children for row in dashboard.children[-1].children)
+        controls = [*first[:-1], *second]
+        assert len(controls) == 7
         for widget in (dashboard.figure, *controls):
             assert widget.comm._reply_subshell_for({}, "asked") == "asked"
         dashboard.close()

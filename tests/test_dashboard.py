@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,22 +122,133 @@ def test_a_wrong_option_is_refused_without_noise(
     assert not recwarn.list
 
 
-def test_save_writes_what_is_held(
-    server: tk.TickServer,
-    feed: tk.Feed,
-    until: Until,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+def downloaded(board: tk.Dashboard) -> tuple[str, bytes]:
+    """Return name and bytes of what a click on Download would bring."""
+    file = board._file()
+    return file.name, b"".join(file.blocks)
+
+
+def test_download_brings_what_is_held_of_the_symbol_chosen(
+    server: tk.TickServer, feed: tk.Feed, until: Until, tmp_path: Path
 ) -> None:
-    """The button writes a CSV beside the notebook, and says where."""
-    monkeypatch.chdir(tmp_path)
+    """The bytes are those of `to_csv`; the name tells the symbol, in safe characters."""
     board = feed.dashboard()
-    server.publish(TICKS)
-    feed.wait(2)
-    board._save.click()
-    (written,) = tmp_path.glob("ticks-*.csv")
-    assert written.name in board._note.value
-    assert tk.read_csv(written)["price"].tolist() == [187.25, 421.9]
+    server.publish([*TICKS, {"symbol": "../a<b", "price": 1}])
+    until(lambda: "../a<b" in board._symbol.options)
+    board._extent.value = "all ticks held"
+    name, content = downloaded(board)
+    assert re.fullmatch(r"ticks-\d{8}-\d{6}\.csv", name)
+    assert content == feed.to_csv(tmp_path / "all.csv").read_bytes()
+    board._symbol.value = "../a<b"
+    name, content = downloaded(board)
+    assert re.fullmatch(r"ticks-\.\./a<b-\d{8}-\d{6}\.csv", name)
+    (tmp_path / "one.csv").write_bytes(content)
+    assert tk.read_csv(tmp_path / "one.csv")["price"].tolist() == [1]
+
+
+def test_download_brings_the_window_that_is_seen(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """It is the last window, or what is held still, or the part that was zoomed to."""
+    ticks = [
+        {"symbol": "AAPL", "price": n, "time": f"2026-11-23T10:{n:02}:00Z"} for n in range(1, 21)
+    ]
+
+    def minutes() -> list[int]:
+        lines = downloaded(board)[1].decode().splitlines()[1:]
+        return [int(line.split(",")[1][14:16]) for line in lines]
+
+    board = feed.dashboard()
+    server.publish(ticks[:10])
+    until(lambda: feed.log.next == 10)
+    assert minutes() == [5, 6, 7, 8, 9, 10]
+    board.figure.follow = False
+    server.publish(ticks[10:])
+    until(lambda: feed.log.next == 20)
+    assert minutes() == [5, 6, 7, 8, 9, 10]
+    board.figure.update_layout(xaxis_range=["2026-11-23 10:01:30.0001", "2026-11-23 10:04"])
+    assert minutes() == [2, 3, 4]
+    board.figure.follow = True
+    assert minutes() == [15, 16, 17, 18, 19, 20]
+
+
+class Recorder:
+    """Stands in for what `feed.record` returns."""
+
+    path = "captures/<b>.csv"
+    status = "recording"
+
+    def __init__(self) -> None:
+        self.stats = {"written": 1234, "bytes": 5_600_000, "last_error": ""}
+
+    def stop(self) -> None:
+        """End."""
+        self.status = "stopped"
+
+
+@pytest.fixture
+def recorders(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
+    """Give the feed a stand-in for recorders; return those it has."""
+    made: list[Recorder] = []
+
+    def record(folder: str) -> Recorder:
+        assert folder == "captures/"
+        made.append(Recorder())
+        return made[-1]
+
+    monkeypatch.setattr(feed, "record", record, raising=False)
+    monkeypatch.setattr(feed, "recorders", made, raising=False)
+    return made
+
+
+def test_the_record_button_begins_and_ends_a_recording(
+    feed: tk.Feed, recorders: list[Recorder], until: Until
+) -> None:
+    """It says where to and how much, and what is wrong, all escaped; red while it records."""
+    button = feed.dashboard()._record
+    button.value = True
+    assert (button.button_style, len(recorders)) == ("danger", 1)
+    assert "captures/&lt;b&gt;.csv, 1,234 ticks, 5.6 MB" in button.note.value
+    recorders[0].stats |= {"written": 2000, "last_error": "disk <full>"}
+    recorders[0].status = "failing"
+    until(lambda: "failing: " in button.note.value)
+    assert "2,000 ticks" in button.note.value
+    assert "disk &lt;full&gt;" in button.note.value
+    button.value = False
+    assert recorders[0].status == "stopped"
+    assert (button.button_style, button.description) == ("", "Record")
+    assert "recorded: captures" in button.note.value
+
+
+def test_a_recording_belongs_to_the_feed(
+    feed: tk.Feed, recorders: list[Recorder], until: Until
+) -> None:
+    """It goes on when its dashboard is closed, and a later one shows it; not one of the user's."""
+    recorders.append(Recorder())
+    board = feed.dashboard()
+    assert not board._record.value
+    board._record.value = True
+    board.close()
+    later = feed.dashboard()
+    assert later._record.value
+    recorders[1].stop()
+    until(lambda: not later._record.value)
+    assert [each.status for each in recorders] == ["recording", "stopped"]
+
+
+def test_a_recording_that_can_not_begin_says_why(
+    feed: tk.Feed, recorders: list[Recorder], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The button springs back, and the error stands beside it."""
+
+    def refuse(_: str) -> None:
+        raise PermissionError("no <way>")
+
+    monkeypatch.setattr(feed, "record", refuse)
+    button = feed.dashboard()._record
+    button.value = True
+    assert not button.value
+    assert "no &lt;way&gt;" in button.note.value
 
 
 def test_all_that_came_over_the_wire_is_escaped(

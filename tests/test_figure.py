@@ -513,3 +513,29 @@ def test_closing_ends_what_draws_on_it() -> None:
     figure.close()
     assert drawer.stopped == 1
     figure.append({})
+
+
+def test_a_zoom_is_told_in_utc() -> None:
+    """Ends are texts, numbers of plotly's, the wrong way round, or in an hour that comes twice."""
+    figure = tk.LiveFigure(data=[go.Scatter()], tz="Europe/Berlin")
+
+    def zoomed(*ends: object) -> list[str] | None:
+        figure.layout.xaxis.range = ends
+        found = figure.zoomed()
+        return found and [f"{end:%Y-%m-%d %H:%M}" for end in found]
+
+    assert zoomed("2026-07-01 10:00", "2026-07-01 11:00") is None
+    figure.follow = False
+    assert zoomed("2026-07-01 11:00", "2026-07-01 10:00:00.0001") == [
+        "2026-07-01 08:00",
+        "2026-07-01 09:00",
+    ]
+    assert zoomed(0, 3_600_000) == ["1969-12-31 23:00", "1970-01-01 00:00"]
+    twice = ["2026-10-25 00:30", "2026-10-25 01:30"]
+    assert zoomed("2026-10-25 02:30", "2026-10-25 02:30") == twice
+    assert zoomed("1500-01-01", "2500-01-01") is not None
+    with pytest.raises(ValueError, match="far"):
+        zoomed("far", "away")
+    figure.layout.xaxis.autorange = True
+    assert figure.zoomed() is None
+    figure.close()

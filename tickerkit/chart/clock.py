@@ -53,6 +53,18 @@ class Clock:
         self._offset = offset
         return local
 
+    def meant(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Return the stretch of time, in UTC, that lies between two times as the clocks show them.
+
+        Of an hour that comes twice both are in it.
+        """
+        shown = pd.DatetimeIndex([start, end])
+        local = shown.tz_localize(
+            self._zone, ambiguous=np.array([True, False]), nonexistent="shift_forward"
+        )
+        first, last = local.tz_convert("UTC")
+        return first, last
+
     def _say(self, label: str) -> None:
         self.label = label
         self.labels.add(label)

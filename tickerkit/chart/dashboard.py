@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-import time
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
+import pandas as pd
 
 from tickerkit.cards import COLOURS, escape
 from tickerkit.cells import slot
 from tickerkit.chart.comms import stay_heard
+from tickerkit.chart.download import Download, File
 from tickerkit.chart.feed_chart import draw, new_figure
+from tickerkit.chart.recording import RecordButton
+from tickerkit.chart.shown import csv_file, visible
 from tickerkit.log import Rows
 
 if TYPE_CHECKING:
@@ -26,6 +29,7 @@ VIEWS = {
     "price": "a line for each symbol: its price",
     "candles": "bars of one symbol",
 }
+VISIBLE, HELD = "visible window", "all ticks held"
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
 UP, DOWN = "#2da44e", "#e5534b"
 # As wide as most numbers are, so that the chart beside them does not jump with every price.
@@ -48,7 +52,6 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self.figure = new_figure(height)
         self._state = widgets.HTML()
         self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
-        self._note = widgets.HTML()
         self._kind = widgets.ToggleButtons(
             options=list(VIEWS), style={"button_width": "70px"}, tooltips=list(VIEWS.values())
         )
@@ -58,16 +61,16 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._pause = widgets.ToggleButton(
             description="Pause", icon="pause", layout={"width": "90px"}
         )
-        self._save = widgets.Button(
-            description="Save CSV",
-            icon="download",
-            layout={"width": "110px"},
-            tooltip="write all ticks held to a file beside the notebook",
+        self._held_at: pd.Timestamp | None = None
+        self._extent = widgets.Dropdown(options=[VISIBLE, HELD], layout={"width": "140px"})
+        self._download = Download(
+            self._file, tooltip="bring these ticks of the symbol chosen to your computer, as CSV"
         )
-        controls = widgets.HBox(
-            [self._kind, self._symbol, self._window, self._pause, self._save, self._note],
-            layout={"align_items": "center", "flex_flow": "row wrap"},
-        )
+        self._record = RecordButton(feed)
+        wrapped = {"align_items": "center", "flex_flow": "row wrap"}
+        heard = [self._kind, self._symbol, self._window, self._pause, self._record, self._extent]
+        rows = [*heard[:-1], self._record.note], [self._extent, self._download]
+        controls = widgets.VBox([widgets.HBox(row, layout=wrapped) for row in rows])
         chart = widgets.Box([self.figure], layout={"flex": "1 1 480px", "min_width": "0"})
         prices = widgets.Box([self._prices], layout={"flex": "0 0 auto"})
         body = widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
@@ -76,8 +79,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             control.observe(self._redraw, "value")
         self._pause.observe(self._hold, "value")
         self.figure.observe(self._held, "_follow")
-        self._save.on_click(self._write)
-        stay_heard(self._kind, self._symbol, self._window, self._pause, self._save)
+        stay_heard(*heard)
         self.show(feed)
 
     def show(self, feed: Feed) -> None:
@@ -90,6 +92,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Close the widgets, and end the threads that draw."""
         if "figure" in self.__dict__:  # else it was refused by its arguments
             self.figure.close()
+            self._download.close()
         super().close()
 
     def _hold(self, change: Any) -> None:
@@ -97,6 +100,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     def _held(self, change: Any) -> None:
         """Say on the button what a zoom in the chart has done, too."""
+        newest = self._feed.frame()["time"].max()
+        self._held_at = None if change["new"] or pd.isna(newest) else newest
         self._pause.value = not change["new"]
         self._pause.description = "Pause" if change["new"] else "Resume"
         self._pause.icon = "pause" if change["new"] else "play"
@@ -122,6 +127,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
     def _refresh(self, _: Rows) -> None:
         """Write the state and the prices; in the follower's thread."""
         feed = self._feed = self._feed.current
+        self._record.show(feed)
         self._offer([ALL, *feed.log.symbols()])
         stats = feed.stats
         colour = COLOURS.get(feed.status, "#6e7781")
@@ -170,9 +176,13 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         head = "<tr style='opacity:.6'><td>symbol</td><td>price</td><td>size</td><td>UTC</td></tr>"
         return f'<table style="{style}">{head}{"".join(rows)}</table>'
 
-    def _write(self, _: Any) -> None:
-        path = self._feed.to_csv(time.strftime("ticks-%Y%m%d-%H%M%S.csv"))
-        self._note.value = f'<span style="opacity:.7">saved {escape(path)}</span>'
+    def _file(self) -> File:
+        """Return what a click on Download brings; in a thread of the download's."""
+        symbol = None if self._symbol.value == ALL else self._symbol.value
+        ticks = self._feed.frame(symbol)
+        if self._extent.value == VISIBLE:
+            ticks = visible(ticks, self.figure, self._window.value, self._held_at)
+        return csv_file(ticks, symbol)
 
 
 def dashboard(feed: Feed, **options: Any) -> Dashboard:

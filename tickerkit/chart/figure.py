@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 import plotly.graph_objects as go
 import plotly.io as pio
 import traitlets
@@ -143,6 +144,23 @@ class LiveFigure(LockedFigure):
     def follow(self, following: bool) -> None:
         with self._lock:
             self._follow = bool(following)
+
+    def zoomed(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
+        """Return the time, in UTC, between the ends of a date axis x that was zoomed; else None.
+
+        Raises:
+            ValueError: if the ends are no times.
+        """
+        axis = self.layout.xaxis
+        if self.follow or axis.range is None or axis.autorange is True:
+            return None
+        ends = [
+            pd.Timestamp(end, unit="ms" if isinstance(end, int | float) else None)
+            for end in axis.range
+        ]
+        first, last = sorted(end.tz_localize(None) for end in ends)
+        stretch: tuple[pd.Timestamp, pd.Timestamp] = self._clock.meant(first, last)
+        return stretch
 
     def append(self, x: Any, y: Any = None, trace: int | str = 0) -> None:
         """Append points; returns at once, from any thread.
