@@ -51,6 +51,8 @@ class ServerProcess(TickServer):
         super().__init__(source, host, port, **options)
         self._options = options
         self._packed = _packed(source)
+        if source is not None:
+            source.sent_away()
         self._client = Client(None, None)
         self._client.connected()
         self._child: Child | None = None
