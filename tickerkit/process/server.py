@@ -51,8 +51,6 @@ class ServerProcess(TickServer):
         super().__init__(source, host, port, **options)
         self._options = options
         self._packed = _packed(source)
-        if source is not None:
-            source.sent_away()
         self._client = Client(None, None)
         self._client.connected()
         self._child: Child | None = None
@@ -141,7 +139,8 @@ class ServerProcess(TickServer):
             self._opening.cancel()
 
     def _start_source(self) -> None:
-        pass  # it runs there
+        if self.source is not None:
+            self.source.sent_away()
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()
