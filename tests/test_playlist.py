@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -113,6 +114,15 @@ def test_rows_that_are_no_ticks_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> 
     assert seams(made) == [(1, 2, "a")]
     assert [told.refused for told in made.refused()] == [1]
     assert list(made.part(1, 2).columns) == ["symbol", "price", "size"]
+
+
+def test_what_is_damaged_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file's warning stands beside the ticks that it still has."""
+    torn = UserWarning("the last line is torn")
+    found = SimpleNamespace(frame=frame([("x", 1)]), gaps=gaps([]), warning=torn)
+    monkeypatch.setattr(storage, "load", lambda _: found)
+    made = read([Path("t.csv")])
+    assert (made.warnings, made.count) == ([torn], 1)
 
 
 def test_a_frame_without_epochs_has_no_seams() -> None:

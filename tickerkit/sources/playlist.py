@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
@@ -49,11 +49,13 @@ class Tape:
     Attributes:
         batches: the ticks of each recording.
         seams: where some are missing, by row.
+        warnings: what is damaged of them and was left out.
         ends: before which rows a batch must end: at a seam, and where a recording does.
     """
 
     batches: list[Batch]
     seams: list[Seam]
+    warnings: list[Warning] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self._starts = np.cumsum([0, *(batch.count for batch in self.batches)])
@@ -125,7 +127,10 @@ def read(what: list[Path] | pd.DataFrame) -> Tape:
 
         for path in what:
             for each in recordings(path):
-                joint.add(*load(each))
+                found = load(each)
+                joint.add(found.frame, found.gaps)
+                if (warning := getattr(found, "warning", None)) is not None:
+                    joint.warnings.append(warning)
     else:
         joint.add(what, None)
     return joint.tape()
@@ -135,13 +140,14 @@ class _Joint:
     """Puts recordings together, and finds the seams in them and between them."""
 
     def __init__(self) -> None:
+        self.warnings: list[Warning] = []
         self._batches: list[Batch] = []
         self._seams: list[Seam] = []
         self._rows = 0
         self._last: tuple[object, int] | None = None
 
     def tape(self) -> Tape:
-        return Tape(self._batches, self._seams)
+        return Tape(self._batches, self._seams, self.warnings)
 
     def add(self, frame: pd.DataFrame, gaps: pd.DataFrame | None) -> None:
         # Which rows are ticks is told by a column that goes along and is refused with them.

@@ -133,6 +133,8 @@ class Replayed(Steered, Source):
             with self._lock:
                 self._head.load(tape, self._clock())
             self._tell()
+            for warning in tape.warnings:
+                out.report(warning)
             for told in tape.refused():
                 await out.send(told)
             if self.wait_for:
