@@ -350,6 +350,7 @@ def test_a_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     path.write_text("not yet")
     source = replay(path)
+    path.unlink()
     write_csv(recording([0]), path)
     world = World()
     asyncio.run(source.run(world))
