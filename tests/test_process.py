@@ -27,7 +27,14 @@ from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
 from tickerkit import registry
-from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped
+from tickerkit.errors import (
+    BadTick,
+    PortTaken,
+    ServerFailed,
+    SourceError,
+    Stopped,
+    TickerkitError,
+)
 from tickerkit.process import ServerProcess, channel
 from tickerkit.process import server as process
 from tickerkit.process.__main__ import Mirrored
@@ -287,9 +294,12 @@ def test_a_generator_function_and_a_source_of_a_cell_run_there(until: Until) -> 
 
 
 def test_a_recording_is_replayed_there(until: Until) -> None:
-    """A frame travels as it is."""
+    """A frame travels as it is; from here the replay can't be steered any more."""
     frame = pd.DataFrame({"symbol": "A", "price": np.arange(1.0, 1001.0)})
-    server = serve(tk.replay(frame, speed=float("inf")))
+    replay = tk.replay(frame, speed=float("inf"))
+    server = serve(replay)
+    with pytest.raises(TickerkitError, match="serve it without process=True"):
+        replay.controls()
     until(lambda: server.status == "ended")
     assert prices(server) == frame["price"].tolist()
     assert "1,000 ticks" in server._repr_html_()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Awaitable
+import pickle
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tickerkit.errors import SourceError
+from tickerkit.errors import SourceError, Stopped, TickerkitError
 from tickerkit.log import TickLog
+from tickerkit.portal import Worker
 from tickerkit.sources.replay import Replayed, replay
 from tickerkit.storage import write_csv
 from tickerkit.ticks import NO_TIME, Batch, read_ticks
 
+Until = Callable[..., None]
 S = 10**9
 T0 = 1_763_000_000 * S
 
@@ -57,6 +60,9 @@ class World:
         assert isinstance(ticks, Batch)
         self.events.append("send")
         self.sent.append((self.now / S - 5, ticks))
+
+    async def gap(self, count: int | None, reason: str) -> None:
+        self.events.append(f"gap {count} {reason}")
 
     async def readers(self, count: int) -> None:
         self.events.append(f"readers {count}")
@@ -191,6 +197,133 @@ def test_a_paced_replay_waits_for_no_reader() -> None:
     assert world.events == ["send", "send"]
 
 
+# --- steered --------------------------------------------------------------------------------------
+
+
+class Live(World):
+    """A world whose clock is the real one, and a source that runs in a thread of its own."""
+
+    def __init__(self, given: Any, **options: Any) -> None:
+        super().__init__()
+        self.source = Replayed(given, **options)
+        self.worker: Worker | None = None
+
+    def start(self) -> Live:
+        self.worker = Worker("tickerkit test", lambda: self.source.run(self))
+        return self
+
+    def __enter__(self) -> Live:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.worker is not None:
+            assert self.worker.cancel(10)
+
+
+def test_one_that_was_paused_before_starts_paused(until: Until) -> None:
+    """It is read, so that its times are known, and waits; steps and a seek work at once."""
+    with Live(recording(np.arange(0, 100, 10))) as world:
+        source = world.source
+        assert (source.state, source.position, source.start) == ("waiting", None, None)
+        source.pause()
+        world.start()
+        until(lambda: source.end is not None)
+        assert (source.state, source.sent) == ("paused", 0)
+        assert source.position == source.start == pd.Timestamp(T0, tz="UTC")
+        source.step(3)
+        until(lambda: world.prices == [0, 1, 2])
+        source.seek(pd.Timestamp(T0 + 65 * S, tz="UTC"))
+        assert source.position == pd.Timestamp(T0 + 70 * S, tz="UTC")
+        source.step()
+        until(lambda: world.prices == [0, 1, 2, 7])
+        assert world.events == ["send", "gap None the replay was moved to 02:14:30", "send"]
+        assert (source.state, source.sent) == ("paused", 4)
+        source.speed = math.inf
+        source.play()
+        until(lambda: source.state == "ended")
+        assert world.prices == [0, 1, 2, 7, 8, 9]
+
+
+def test_a_long_wait_is_woken(until: Until) -> None:
+    """An hour before the next tick, another speed, a seek and a pause are heard at once."""
+    with Live(recording([0, 3600, 7200])).start() as world:
+        until(lambda: world.prices == [0])
+        assert world.source.state == "playing"
+        world.source.speed = 1e9
+        until(lambda: world.source.state == "ended")
+        assert world.prices == [0, 1, 2]
+
+
+def test_one_that_stays_is_moved_from_its_end(until: Until) -> None:
+    """It pauses there; let go it ends when it is played on."""
+    with Live(recording([0, 1]), speed=math.inf) as world:
+        source = world.source
+        source.stays = True
+        world.start()
+        until(lambda: source.state == "paused")
+        assert source.position == source.end
+        source.restart()
+        until(lambda: len(world.prices) == 4 and source.state == "paused")
+        source.stays = False
+        source.play()
+        until(lambda: source.state == "ended")
+        assert world.prices == [0, 1, 0, 1]
+
+
+def test_at_its_end_it_can_be_steered_no_more_and_served_again(until: Until) -> None:
+    """Each word says so; another run begins at the top."""
+    with Live(recording([0, 1]), speed=math.inf) as world:
+        source = world.start().source
+        until(lambda: source.state == "ended")
+        for word in (source.play, source.pause, source.step, source.restart):
+            with pytest.raises(Stopped, match="the replay is stopped; serve it again"):
+                word()
+        world.start()
+        until(lambda: world.prices == [0, 1, 0, 1] and source.state == "ended")
+        assert source.sent == 2
+
+
+def test_who_watches_is_told_of_every_change(until: Until) -> None:
+    """That it starts, is steered, pauses by itself and ends."""
+    with Live(recording([0, 1]), speed=math.inf) as world:
+        states: list[str] = []
+        world.source.stays = True
+        unwatch = world.source.watch(lambda: states.append(world.source.state))
+        world.start()
+        until(lambda: states[-1:] == ["paused"])
+        world.source.seek(0)
+        assert states[-1] == "paused"
+        unwatch()
+        unwatch()
+    assert world.source.state == "ended"
+    assert states[0] == "waiting"
+    assert "playing" in states
+    assert "ended" not in states
+
+
+def test_one_in_another_process_can_not_be_steered() -> None:
+    """What is told before goes along; after, each word says that it can't be."""
+    source = replay(recording([0, 1]), speed=2)
+    source.pause()
+    there = pickle.loads(pickle.dumps(source))
+    assert (there.state, there.speed) == ("paused", 2)
+    source.sent_away()
+    for steer in (source.play, source.controls, lambda: setattr(source, "speed", 3)):
+        with pytest.raises(TickerkitError, match="serve it without process=True"):
+            steer()
+
+
+def test_steps_and_speeds_are_checked() -> None:
+    """Where they are given."""
+    source = replay(recording([0]))
+    with pytest.raises(SourceError, match="the speed is a number above 0"):
+        source.speed = 0
+    with pytest.raises(ValueError, match="ticks is 0"):
+        source.step(0)
+    with pytest.raises(ValueError, match="is no time"):
+        source.seek("noon")
+
+
 # --- what -----------------------------------------------------------------------------------------
 
 
@@ -217,6 +350,7 @@ def test_a_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     path.write_text("not yet")
     source = replay(path)
+    path.unlink()
     write_csv(recording([0]), path)
     world = World()
     asyncio.run(source.run(world))
@@ -301,7 +435,7 @@ def test_a_frame_that_holds_no_ticks_is_refused() -> None:
         replay(pd.DataFrame({"price": [1.0]}))
     with pytest.raises(SourceError, match="no column price, bid or ask"):
         replay(pd.DataFrame({"symbol": ["A"]}))
-    with pytest.raises(SourceError, match="path of a recording, or a DataFrame"):
+    with pytest.raises(SourceError, match="a list of paths, or a DataFrame"):
         replay([1, 2])  # type: ignore[arg-type]
 
 

@@ -98,6 +98,13 @@ def test_a_path_is_a_recording(name: str, tmp_path: Path) -> None:
         assert source.path == path
 
 
+def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:
+    """A folder, or its text, is replayed."""
+    (tmp_path / "ticks.csv").write_text("symbol,price\nAAPL,1\n")
+    for given in (tmp_path, str(tmp_path)):
+        assert isinstance(as_source(given), Replayed)
+
+
 def test_a_recording_that_is_missing_is_named(tmp_path: Path) -> None:
     """Where there is no file, the error says where it was looked for."""
     with pytest.raises(SourceError, match="there is no file at"):

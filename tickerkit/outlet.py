@@ -69,6 +69,9 @@ class LogOutlet(Outlet):
         except PortalError:
             raise asyncio.CancelledError from None
 
+    async def gap(self, count: int | None, reason: str) -> None:
+        """Take no note yet: readers are not told."""
+
     async def readers(self, count: int) -> None:
         while await portal.ask(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
             await asyncio.sleep(POLL_S)

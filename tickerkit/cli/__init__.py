@@ -1,4 +1,4 @@
-"""The command line: `tickerkit serve | lab | watch | clean | doctor`."""
+"""The command line: `tickerkit serve | lab | watch | replay | clean | doctor`."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ from tickerkit import __version__
 from tickerkit.cli.clean import clean
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.lab import lab
+from tickerkit.cli.replay import replay
 from tickerkit.cli.serve import serve
 from tickerkit.cli.watch import watch
 
@@ -47,6 +48,7 @@ def _tickerkit(
 
 app.command()(serve)
 app.command()(watch)
+app.command()(replay)
 # Its own options and those of JupyterLab can stand in any order.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab)
 app.command()(clean)

@@ -13,6 +13,8 @@ __all__ = ["complain", "console", "count", "dot", "is_live", "number", "printabl
 COLOURS = {
     "live": "green",
     "listening": "green",
+    "playing": "green",
+    "waiting": "yellow",
     "connecting": "yellow",
     "reconnecting": "yellow",
     "failed": "red",

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit.cli.ending import ending
-from tickerkit.cli.serve import words
+from tickerkit.cli.serving import words
 from tickerkit.cli.terminal import complain, console, count, dot, is_live, number, printable
 
 if TYPE_CHECKING:

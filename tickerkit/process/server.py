@@ -139,7 +139,8 @@ class ServerProcess(TickServer):
             self._opening.cancel()
 
     def _start_source(self) -> None:
-        pass  # it runs there
+        if self.source is not None:
+            self.source.sent_away()
 
     async def _open(self) -> None:
         self._opening = asyncio.current_task()

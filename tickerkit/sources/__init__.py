@@ -69,6 +69,6 @@ def _from_text(text: str) -> Source:
     kind, _, rest = text.partition(":")
     if kind == "sim":
         return simulate([symbol.strip() for symbol in rest.split(",") if symbol.strip()])
-    if Path(text).suffix or Path(text).is_file():
+    if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
     raise SourceError(text, f"there is no such recording; pass {KINDS}")

@@ -18,6 +18,12 @@ class Outlet(Protocol):
         refused and counted by the server.
         """
 
+    async def gap(self, count: int | None, reason: str) -> None:
+        """Say that ticks are missing here: so many, whose numbers are skipped.
+
+        None where that is not known: then a new epoch begins.
+        """
+
     async def readers(self, count: int) -> None:
         """Return once at least `count` readers of every tick (v1) are connected."""
 
@@ -38,3 +44,6 @@ class Source(ABC):
     @abstractmethod
     async def run(self, out: Outlet) -> None:
         """Make ticks until there are no more."""
+
+    def sent_away(self) -> None:  # noqa: B027 - most have nothing to do then
+        """Take note that a copy of it was sent to a process of its own, and runs there instead."""
