@@ -30,11 +30,11 @@ def convert(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE... OUT",
-            help="Recordings, or folders of them, and last the file to write.",
-            show_default=False,
+            metavar="FILE",
+            help="Recordings, or folders of them.",
         ),
     ],
+    target: Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")],
     symbols: Annotated[
         str | None, typer.Option(metavar="LIST", help="Only these, as AAPL,MSFT; all by default.")
     ] = None,
@@ -69,16 +69,14 @@ def convert(
     """
     from tickerkit.errors import RecordingExists, TickerkitError
 
-    if len(files) < 2:
-        raise typer.BadParameter("name a recording, and the file to write: ticks.csv ticks.parquet")
     if overwrite and append:
         raise typer.BadParameter("--overwrite and --append contradict each other")
-    out = Path(files[-1]).expanduser()
+    out = Path(target).expanduser()
     write = _writer(out, safe=safe, append=append)
     wanted = None if symbols is None else words(symbols)
     if wanted == []:
         raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
-    paths = files_of(files[:-1])
+    paths = files_of(files)
     if any(out.exists() and path.samefile(out) for path in paths):
         raise typer.BadParameter(f"{printable(out)} can't be read and written at once")
     if out.exists() and not overwrite and not append:

@@ -22,7 +22,7 @@ from tickerkit.errors import PortTaken, SourceError, TickerkitError
 if TYPE_CHECKING:
     from tickerkit.server import TickServer
 
-__all__ = ["DEMO", "serve", "words"]
+__all__ = ["DEMO", "function_of", "serve", "words"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
 DRAW_S = 0.25
@@ -83,7 +83,7 @@ def serve(
 
     if token and no_token:
         raise typer.BadParameter("--token and --no-token contradict each other")
-    made = _function(source)
+    made = function_of(source)
     if ending.asked:
         return
     try:
@@ -168,7 +168,7 @@ def _line(server: TickServer) -> Text:
     return line
 
 
-def _function(source: str) -> object:
+def function_of(source: str) -> object:
     """Return the function that `prices.py:fetch` names; any other text as it is."""
     match = re.fullmatch(r"(.+\.py):(\w+)", source)
     if match is None:

@@ -13,7 +13,7 @@ from tickerkit.storage.recording import Recording
 from tickerkit.storage.sidecar import gap_frame
 from tickerkit.ticks.fields import SYMBOL_NAMES
 
-__all__ = ["ENDINGS", "chosen", "joined", "recordings_in"]
+__all__ = ["ENDINGS", "chosen", "joined", "last_tick", "recordings_in"]
 
 PACKED = ("", ".gz", ".zst")
 ENDINGS = (".parquet", *(f".{kind}{end}" for kind in ("csv", "jsonl") for end in PACKED))
@@ -25,6 +25,17 @@ def recordings_in(folder: Path) -> list[Path]:
     """Return the recordings in a folder, in the order of their names."""
     found = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
     return sorted(p for p in found if p.name.endswith(ENDINGS) and not p.name.endswith(BESIDE))
+
+
+def last_tick(recording: Recording) -> tuple[str, int] | None:
+    """Return epoch and seq of the last tick, or of a gap after it; None where there is none."""
+    frame = recording.frame
+    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
+        return None
+    epoch, seq = str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1])
+    gaps = recording.gaps[recording.gaps["epoch"] == epoch]
+    told = gaps["to"].max() if len(gaps) else None
+    return epoch, seq if told is None or pd.isna(told) else max(seq, int(told))
 
 
 def joined(recordings: Iterable[Recording]) -> Recording:
@@ -125,18 +136,18 @@ def chosen(
     only = recording.symbols
     if symbols is not None:
         name = next((name for name in SYMBOL_NAMES if name in frame), "symbol")
-        keep &= frame[name].isin(symbols).to_numpy()
+        keep = keep & frame[name].isin(symbols).to_numpy()
         only = [symbol for symbol in symbols if only is None or symbol in only]
     if start is not None or end is not None:
         times = frame["time"]
         within = times.notna().to_numpy()
         if start is not None:
-            within &= (times >= start).to_numpy()
+            within = within & (times >= start).to_numpy()
             gaps = gaps[~(gaps["first_after"] < start)]
         if end is not None:
-            within &= (times < end).to_numpy()
+            within = within & (times < end).to_numpy()
             gaps = gaps[~(gaps["last_before"] >= end)]
-        keep &= within
+        keep = keep & within
         if only is None:
             gaps = _with_left_out(frame, keep, gaps)
     part = frame if keep.all() else frame[keep].reset_index(drop=True)

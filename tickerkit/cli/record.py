@@ -1,0 +1,315 @@
+"""`tickerkit record`: ticks into a file as they come, until the end, or Ctrl-C."""
+
+from __future__ import annotations
+
+import re
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+from tickerkit.cli.ending import ending
+from tickerkit.cli.serve import function_of, words
+from tickerkit.cli.terminal import busy, complain, console, count, is_live, printable, say, size
+from tickerkit.errors import RecordingExists, SourceError, TickerkitError
+
+if TYPE_CHECKING:
+    from tickerkit.feed import Feed
+    from tickerkit.server import TickServer
+    from tickerkit.storage.files import Mode
+
+__all__ = ["record"]
+
+FAILED = 1
+DRAW_S = 0.2
+TELL_S = 1.0
+# The recorder is behind by a second at most; this is for a disk that hangs.
+KEEP = 2_000_000
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def record(
+    source: Annotated[
+        str,
+        typer.Argument(
+            metavar="URL|SOURCE",
+            help='A websocket, as "ws://127.0.0.1:8000/", or a source as for `tickerkit serve`: '
+            '"sim:AAPL,MSFT", "prices.py:fetch".',
+        ),
+    ],
+    out: Annotated[
+        str,
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="FILE",
+            help="Where to: .csv .csv.gz .csv.zst .parquet, or a folder.",
+        ),
+    ],
+    duration: Annotated[
+        str | None,
+        typer.Option("--for", metavar="TIME", help="End after so long: 90s, 10m, 2h or 1d."),
+    ] = None,
+    ticks: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="End after exactly so many ticks.")
+    ] = None,
+    symbols: Annotated[
+        str | None, typer.Option(metavar="LIST", help="Only these, as AAPL,MSFT; all by default.")
+    ] = None,
+    raw: Annotated[
+        bool, typer.Option("--raw", help="Keep each message as it came, too: lines of JSON.")
+    ] = False,
+    rotate: Annotated[
+        str | None,
+        typer.Option(metavar="WHEN", help="Begin a new file each day, or hour, or at 100MB."),
+    ] = None,
+    compression: Annotated[
+        str | None, typer.Option(metavar="KIND", help="gzip or zstd; else by the file's name.")
+    ] = None,
+    max_disk: Annotated[
+        str | None,
+        typer.Option(metavar="SIZE", help="Write no more than this in all, as 10GB."),
+    ] = None,
+    flush: Annotated[
+        float,
+        typer.Option(min=0, metavar="SECONDS", help="At most so much is lost if it is killed."),
+    ] = 1.0,
+    fsync: Annotated[
+        bool, typer.Option("--fsync", help="Nor is more lost when the power fails.")
+    ] = False,
+    new: Annotated[bool, typer.Option("--new", help="Refuse a file that is there.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Take the place of a file that is there.")
+    ] = False,
+    every: Annotated[
+        float,
+        typer.Option(min=0.001, metavar="SECONDS", help="Seconds between two calls of a function."),
+    ] = 10.0,
+    token: Annotated[
+        str | None, typer.Option(metavar="TEXT", help="What the server wants to see.")
+    ] = None,
+) -> None:
+    """Record ticks to a file, until the source ends, --for or --ticks, or Ctrl-C.
+
+    A recording that is there is gone on with: what came since its last tick is fetched, and what
+    the server no longer has is listed in it as a gap. The file is valid at any moment. Exit code 1
+    when the feed failed, or something could not be written.
+    """
+    if new and overwrite:
+        raise typer.BadParameter("--new and --overwrite contradict each other")
+    if compression not in (None, "gzip", "zstd"):
+        raise typer.BadParameter(f"--compression is gzip or zstd, not {printable(compression)}")
+    for_s = None if duration is None else _seconds(duration)
+    wanted = None if symbols is None else words(symbols)
+    if wanted == []:
+        raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
+    path = Path(out).expanduser()
+    mode: Mode = "new" if new else "overwrite" if overwrite else "append"
+    held, resume = _what_is_there(path, mode)
+    if ending.asked:
+        return
+    options = {
+        "mode": mode,
+        "flush_s": flush,
+        "fsync": fsync,
+        "rotate": rotate,
+        "compression": compression,
+        "max_disk": max_disk,
+        "raw": raw,
+    }
+    with ExitStack() as ends:
+        server = None if "://" in source else ends.enter_context(_served(source, every))
+        # All that a source of our own makes; of a server what comes from now on.
+        history = 0 if server is None else None
+        feed = _feed(server.url if server else source, wanted, history, token, resume, ticks)
+        ends.callback(feed.stop)
+        # Before the feed is started, so that the recorder misses nothing.
+        recorder = _recorder(feed, path, options)
+        ends.callback(recorder.stop)
+        began = time.monotonic()
+        feed.start()
+        what = source if server else feed.url
+        say(f"recording {printable(what)} to {printable(recorder.path)}; Ctrl-C ends it", "bold")
+        failing = _attend(feed, recorder, server, for_s, ticks)
+        took_s = time.monotonic() - began
+        recorder.stop()
+        stats = recorder.stats
+        _tell(feed, recorder, held, took_s)
+        if feed.status == "failed":
+            feed.wait()  # raises why
+        if stats["lost"] or failing:
+            complain(f"{count(stats['lost'], 'tick')} could not be written: {stats['last_error']}")
+            raise typer.Exit(FAILED)
+
+
+def _seconds(text: str) -> float:
+    """Return what "90s", "10m", "2h" or "1d" is in seconds."""
+    match = re.fullmatch(r"(\d+\.?\d*)\s*([smhd]?)", text.strip().lower())
+    if match is None or not float(match[1]):
+        problem = f"--for {printable(text)} is no time; pass one such as 90s, 10m, 2h or 1d"
+        raise typer.BadParameter(problem)
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _what_is_there(path: Path, mode: Mode) -> tuple[int, tuple[str, int] | None]:
+    """Return how many ticks a recording has that is gone on with, and the last one."""
+    from tickerkit.storage import load
+    from tickerkit.storage.joined import last_tick, recordings_in
+
+    if mode == "new" and path.is_file():
+        raise TickerkitError(f"{path} exists; leave out --new to go on with it, or --overwrite it")
+    if mode != "append" or not path.exists():
+        return 0, None
+    files = recordings_in(path) if path.is_dir() else [path] if path.stat().st_size else []
+    for file in reversed(files):
+        with busy(f"reading {file}, to go on with it"):
+            found = load(file)
+        if (last := last_tick(found)) is not None:
+            return len(found.frame), last
+    return 0, None
+
+
+def _served(source: str, every: float) -> TickServer:
+    """Return a server of a source, on a free port of this machine."""
+    from tickerkit.server import serve
+    from tickerkit.sources import Replayed, as_source
+
+    try:
+        made = as_source(function_of(source), every)
+    except SourceError as error:
+        hint = "; an address begins with ws:// or http://"
+        raise SourceError(source, str(error).partition(": ")[2] + hint) from None
+    if isinstance(made, Replayed):
+        made.wait_for = 1
+    return serve(made, port=0, every=every)
+
+
+def _feed(
+    url: str,
+    symbols: list[str] | None,
+    history: int | None,
+    token: str | None,
+    resume: tuple[str, int] | None,
+    most: int | None,
+) -> Feed:
+    """Return a feed that is not started, and takes no more than so many ticks."""
+    from tickerkit.feed import Feed
+    from tickerkit.protocol import Event, Gap, Received
+
+    class Some(Feed):
+        def _take(self, event: Event) -> None:
+            if most is not None and isinstance(event, Received | Gap):
+                if (left := most - self.log.next) <= 0:
+                    return
+                if isinstance(event, Received) and event.batch.count > left:
+                    batch = event.batch.part(0, left)
+                    event = Received(batch, event.epoch, event.seq[:left])
+            super()._take(event)
+
+    return Some(url, symbols, history, KEEP, token, resume=resume)
+
+
+def _recorder(feed: Feed, path: Path, options: dict[str, Any]) -> Any:
+    try:
+        return feed.record(path, **options)  # type: ignore[attr-defined]
+    except RecordingExists as error:
+        problem = f"{error.path} exists; leave out --new to go on with it, or pass --overwrite"
+        raise TickerkitError(problem) from None
+    except TickerkitError:
+        raise
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+
+
+def _attend(
+    feed: Feed, recorder: Any, server: TickServer | None, for_s: float | None, ticks: int | None
+) -> bool:
+    """Wait for the end, and show how it goes; return whether the recorder was failing then."""
+    began = time.monotonic()
+    told = {"feed": "", "source": "", "recorder": ""}
+    tell_at = 0.0
+    with ExitStack() as ends:
+        progress = _progress(for_s, ticks)
+        if is_live():
+            ends.enter_context(progress)
+        task = progress.add_task("", total=for_s or ticks)
+        while True:
+            # Asked before looking, so that the last look misses nothing.
+            now = time.monotonic()
+            over = (
+                feed.status in ("ended", "failed")
+                or (ticks is not None and feed.log.next >= ticks)
+                or (for_s is not None and now - began >= for_s)
+            )
+            _fail_without_ticks(server)
+            if is_live():
+                done = now - began if for_s else feed.log.next
+                progress.update(task, completed=done, description=_doing(feed, recorder))
+                progress.refresh()
+            elif now >= tell_at or over:
+                tell_at = now + TELL_S
+                _complain(feed, recorder, server, told)
+            left = DRAW_S if for_s is None else min(DRAW_S, for_s - (now - began))
+            if over or ending.wait(max(left, 0.0)):
+                return bool(recorder.status == "failing")
+
+
+def _fail_without_ticks(server: TickServer | None) -> None:
+    if server is not None:
+        stats = server.stats
+        if stats["status"] == "ended" and not stats["ticks"] and stats["refused"]:
+            raise TickerkitError(stats["last_error"])
+
+
+def _progress(for_s: float | None, ticks: int | None) -> Progress:
+    bar = [BarColumn(20), TimeRemainingColumn()] if for_s or ticks else []
+    text = TextColumn("{task.description}", markup=False)
+    return Progress(
+        SpinnerColumn(), *bar, text, console=console, auto_refresh=False, transient=True
+    )
+
+
+def _doing(feed: Feed, recorder: Any) -> str:
+    stats = recorder.stats
+    parts = [
+        count(stats["written"], "tick"),
+        f"{feed.stats['rate']:,.0f}/s",
+        size(stats["bytes"]),
+    ]
+    if stats["gaps"]:
+        parts.append(count(stats["gaps"], "gap"))
+    if stats["errors"]:
+        parts.append(f"{count(stats['errors'], 'error')}: {printable(stats['last_error'])}")
+    if feed.status != "live":
+        parts.append(printable(feed.doing))
+    return "  ".join(parts)
+
+
+def _complain(feed: Feed, recorder: Any, server: TickServer | None, told: dict[str, str]) -> None:
+    """Tell each new trouble on stderr."""
+    # Without the wait that it ends with, which is another one every time.
+    trouble, again, _ = feed.doing.partition("; trying again")
+    now = {
+        "feed": trouble if again else "",
+        "source": server.stats["last_error"] if server else feed.stats["last_error"],
+        "recorder": recorder.stats["last_error"] if recorder.stats["errors"] else "",
+    }
+    for name, text in now.items():
+        if text and text != told[name]:
+            complain(text)
+        told[name] = text
+
+
+def _tell(feed: Feed, recorder: Any, held: int, took_s: float) -> None:
+    stats = recorder.stats
+    ticks = f"{count(stats['written'], 'tick')} of {count(len(feed.log.symbols()), 'symbol')}"
+    parts = [f"{ticks} in {took_s:,.1f} s", size(stats["bytes"])]
+    if stats["files"] > 1:
+        parts[-1] += f" in {count(stats['files'], 'file')}"
+    parts.append(count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
+    if held:
+        parts.append(f"after {count(held, 'tick')} that it had")
+    say(f"{printable(recorder.path)}: {', '.join(parts)}")
