@@ -92,7 +92,9 @@ def record(
         str | None, typer.Option(metavar="TEXT", help="What the server wants to see.")
     ] = None,
 ) -> None:
-    """Record ticks to a file, until the source ends, --for or --ticks, or Ctrl-C.
+    """Record ticks to a file, until the end or Ctrl-C.
+
+    The end is that of the source, or what --for or --ticks say.
 
     A recording that is there is gone on with: what came since its last tick is fetched, and what
     the server no longer has is listed in it as a gap. The file is valid at any moment. Exit code 1

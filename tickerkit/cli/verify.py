@@ -127,12 +127,19 @@ def _tell_problem(problem: Problem) -> None:
 
 def _gap(gap: dict[Any, Any]) -> str:
     """Return a gap that is listed, in words."""
-    first, last = int(gap["from"]), gap["to"]
+    first, last = int(gap["from"]), _number(gap["to"])
     where = f"all from seq {first:,} of epoch {gap['epoch']}, as far as it went"
-    if last == last and last is not None and str(last) != "<NA>":
-        many = int(last) - first + 1
-        where = f"seqs {first:,} to {int(last):,} ({count(many, 'tick')}) of epoch {gap['epoch']}"
+    if last is not None:
+        many = last - first + 1
+        where = f"seqs {first:,} to {last:,} ({count(many, 'tick')}) of epoch {gap['epoch']}"
     return f"{where}: {gap['reason']}"
+
+
+def _number(value: Any) -> int | None:
+    """Return the number in a cell of a frame, None where there is none."""
+    import pandas as pd
+
+    return None if pd.isna(value) else int(value)
 
 
 def span(start: pd.Timestamp, end: pd.Timestamp) -> str:
@@ -147,7 +154,7 @@ def _as_json(report: Report, fine: bool) -> dict[str, Any]:
         {
             "epoch": gap["epoch"],
             "from": int(gap["from"]),
-            "to": None if str(gap["to"]) == "<NA>" else int(gap["to"]),
+            "to": _number(gap["to"]),
             "reason": gap["reason"],
         }
         for gap in report.gaps.to_dict("records")
