@@ -110,6 +110,8 @@ def test_the_last_tick_counts_the_gaps_after_it() -> None:
 
 def test_a_folder_has_its_recordings_in_order(tmp_path: Path) -> None:
     """Files of other kinds, hidden ones and what stands beside a CSV are none."""
-    for name in ("b.csv", "a.parquet", "c.jsonl.gz", "b.csv.meta.jsonl", ".d.csv", "notes.txt"):
+    names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl"]
+    beside = ["a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
+    for name in [*beside, *names]:
         (tmp_path / name).touch()
-    assert [path.name for path in recordings_in(tmp_path)] == ["a.parquet", "b.csv", "c.jsonl.gz"]
+    assert [path.name for path in recordings_in(tmp_path)] == names

@@ -61,11 +61,12 @@ def convert(
         bool, typer.Option("--append", help="Add to a recording that is there.")
     ] = False,
 ) -> None:
-    """Write recordings in another form: CSV, Parquet or raw lines of JSON.
+    """Write recordings in another form, joined, or a part.
 
-    The name of OUT says which: .csv .csv.gz .csv.zst .parquet .jsonl .jsonl.gz .jsonl.zst. Nothing
-    is lost on the way: ticks, gaps, and where they came from. Several recordings are joined in the
-    order in which they are named. What is damaged in one is left out and told, with exit code 1.
+    CSV, Parquet or raw lines of JSON, as the name of OUT says: .csv .csv.gz .csv.zst .parquet
+    .jsonl .jsonl.gz .jsonl.zst. Nothing is lost on the way: ticks, gaps, and where they came from.
+    Several recordings are joined in the order in which they are named. What is damaged in one is
+    left out and told, with exit code 1.
     """
     from tickerkit.errors import RecordingExists, TickerkitError
 

@@ -100,6 +100,8 @@ def record(
     the server no longer has is listed in it as a gap. The file is valid at any moment. Exit code 1
     when the feed failed, or something could not be written.
     """
+    from tickerkit.portal import portal
+
     if new and overwrite:
         raise typer.BadParameter("--new and --overwrite contradict each other")
     if compression not in (None, "gzip", "zstd"):
@@ -110,7 +112,7 @@ def record(
         raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
     path = Path(out).expanduser()
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
-    held, resume = _what_is_there(path, mode)
+    held, resume = _what_is_there(path, mode, rotates=rotate is not None)
     if ending.asked:
         return
     options = {
@@ -129,7 +131,10 @@ def record(
         feed = _feed(server.url if server else source, wanted, history, token, resume, ticks)
         ends.callback(feed.stop)
         # Before the feed is started, so that the recorder misses nothing.
-        recorder = _recorder(feed, path, options)
+        # It may want the background thread, which a feed has only when it is started.
+        portal.enter()
+        ends.callback(portal.leave)
+        recorder = _recorder(feed, out, options)
         ends.callback(recorder.stop)
         began = time.monotonic()
         feed.start()
@@ -156,16 +161,22 @@ def _seconds(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _what_is_there(path: Path, mode: Mode) -> tuple[int, tuple[str, int] | None]:
+def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, tuple[str, int] | None]:
     """Return how many ticks a recording has that is gone on with, and the last one."""
     from tickerkit.storage import load
     from tickerkit.storage.joined import last_tick, recordings_in
 
     if mode == "new" and path.is_file():
         raise TickerkitError(f"{path} exists; leave out --new to go on with it, or --overwrite it")
-    if mode != "append" or not path.exists():
-        return 0, None
-    files = recordings_in(path) if path.is_dir() else [path] if path.stat().st_size else []
+    files: list[Path] = []
+    if mode == "append":
+        # Of several the newest is the last: each has the time of its begin in its name.
+        several = path.is_dir() or not path.suffix
+        folder, stem = (path, "ticks") if several else (path.parent, path.name.partition(".")[0])
+        if (rotates or several) and folder.is_dir():
+            files = [each for each in recordings_in(folder) if each.name.startswith(f"{stem}-")]
+        elif path.is_file() and path.stat().st_size:
+            files = [path]
     for file in reversed(files):
         with busy(f"reading {file}, to go on with it"):
             found = load(file)
@@ -214,7 +225,7 @@ def _feed(
     return Some(url, symbols, history, KEEP, token, resume=resume)
 
 
-def _recorder(feed: Feed, path: Path, options: dict[str, Any]) -> Any:
+def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:
     try:
         return feed.record(path, **options)  # type: ignore[attr-defined]
     except RecordingExists as error:

@@ -35,8 +35,9 @@ def verify(
         bool, typer.Option("--json", help="Print an object of JSON for each file, on a line.")
     ] = False,
 ) -> None:
-    """Tell whether recordings are whole: gaps, order, duplicates, damage.
+    """Tell whether recordings are whole, and what is wrong.
 
+    Told are lines that are damaged or cut off, ticks that are twice or out of order, and gaps.
     Exit code 1 when something is missing or damaged, also where the recording itself lists it as a
     gap; --gaps-ok is for feeds that had some. Exit code 2 when there is no such file.
     """

@@ -18,13 +18,27 @@ __all__ = ["ENDINGS", "chosen", "joined", "last_tick", "recordings_in"]
 PACKED = ("", ".gz", ".zst")
 ENDINGS = (".parquet", *(f".{kind}{end}" for kind in ("csv", "jsonl") for end in PACKED))
 BESIDE = ".meta.jsonl"
+RAW = ".raw.jsonl"
 NOT_CHOSEN = "left out: its time is not among those chosen"
 
 
 def recordings_in(folder: Path) -> list[Path]:
     """Return the recordings in a folder, in the order of their names."""
-    found = (path for path in folder.iterdir() if path.is_file() and path.name[0] != ".")
-    return sorted(p for p in found if p.name.endswith(ENDINGS) and not p.name.endswith(BESIDE))
+    names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
+    some = {name for name in names if name.endswith(ENDINGS) and not name.endswith(BESIDE)}
+    stems = {_stem(name) for name in some if RAW not in name}
+    beside = {
+        name
+        for name in some
+        # The messages of a recording, and what is not yet in its Parquet file.
+        if (RAW in name and _stem(name) in stems) or name.removesuffix(".csv") in some - {name}
+    }
+    return [folder / name for name in sorted(some - beside)]
+
+
+def _stem(name: str) -> str:
+    """Return the name of a recording without its endings."""
+    return name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[0].removesuffix(".raw")
 
 
 def last_tick(recording: Recording) -> tuple[str, int] | None:
