@@ -139,12 +139,12 @@ def test_damage_is_named_by_lines(tmp_path: Path) -> None:
     lines[9], lines[10], lines[20] = b"garbage", b"", b"x" * (size - 7)
     path.write_bytes(b"\n".join(lines))
     assert found(verify(path))["changed"] == [(2, 101)]
-    path.write_bytes(b"\n".join(lines)[:-40])
+    path.write_bytes(b"\n".join(lines[:-2])[:-10])
     told = found(verify(path))
     assert told["damaged"] == [(10, 11), (21, 21)]
-    assert told["torn"] == [(101, 101)]
-    assert told["unlisted gap"] == [(9, 10), (20, 20)]
+    assert told["torn"] == [(100, 100)]
     assert told["missing"] == [(101, 101)]
+    assert told["unlisted gap"] == [(9, 10), (20, 20)]
 
 
 def test_lines_are_counted_with_the_damaged_ones(tmp_path: Path) -> None:
@@ -174,6 +174,13 @@ def test_a_stretch_that_can_not_be_unpacked_is_told(tmp_path: Path) -> None:
     problems = {each.kind: each for each in verify(path).problems}
     assert problems["unpacked"].unit == "byte"
     assert problems["unpacked"].count == problems["unlisted gap"].count == 1
+
+
+def test_a_compressed_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
+    """The end of the last piece is missing: what came before is there."""
+    path = write(ticks(*range(1, 50_001)), tmp_path / "ticks.csv.gz")
+    path.write_bytes(path.read_bytes()[:-20])
+    assert "torn" in found(verify(path))
 
 
 def test_a_time_that_goes_back_is_noted(tmp_path: Path) -> None:

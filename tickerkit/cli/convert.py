@@ -104,6 +104,7 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
     from tickerkit.storage.joined import joined
 
     read: list[Recording] = []
+    damaged = False
     for index, path in enumerate(paths):
         if ending.asked:
             break
@@ -111,7 +112,9 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
             read.append(load(path))
         if (warning := read[-1].warning) is not None:
             complain(warning)
-    return joined(read), any(each.warning is not None for each in read)
+            # Of a Parquet file that is being recorded the rows stand in two places: none is lost.
+            damaged |= not getattr(warning, "unfinished", "") or len(warning.problems) > 1
+    return joined(read), damaged
 
 
 def _part(
@@ -179,7 +182,7 @@ def _writer(out: Path, *, safe: bool, append: bool) -> Callable[[Recording, Path
         else:
             from tickerkit.storage.raw import write_raw
 
-            write_raw(frame, path, gaps=gaps, mode=mode)
+            write_raw(frame, path, gaps=gaps, mode=mode, **about)
 
     return write
 

@@ -142,13 +142,15 @@ def record(
         say(f"recording {printable(what)} to {printable(recorder.path)}; Ctrl-C ends it", "bold")
         failing = _attend(feed, recorder, server, for_s, ticks)
         took_s = time.monotonic() - began
+        errors = recorder.stats["errors"]
         recorder.stop()
         stats = recorder.stats
         _tell(feed, recorder, held, took_s)
         if feed.status == "failed":
             feed.wait()  # raises why
-        if stats["lost"] or failing:
-            complain(f"{count(stats['lost'], 'tick')} could not be written: {stats['last_error']}")
+        if stats["lost"] or failing or stats["errors"] > errors:
+            lost = f"{count(stats['lost'], 'tick')} could not be written: " if stats["lost"] else ""
+            complain(f"{lost}{stats['last_error']}")
             raise typer.Exit(FAILED)
 
 

@@ -127,8 +127,10 @@ def verified(recording: Recording, path: Path) -> Report:
     frame = recording.frame
     rows = _Rows(recording, path)
     problems = [*_damage(recording.warning, rows)] if recording.warning is not None else []
-    epochs = 0
     notes: list[str] = []
+    if left := getattr(recording.warning, "unfinished", ""):
+        notes.append(f"it is not finished, or is being recorded: its newest rows are in {left}")
+    epochs = 0
     if "seq" in frame and frame["seq"].dtype.kind in "iu":
         sequence = _Sequence(frame)
         epochs = sequence.epochs
@@ -222,16 +224,17 @@ def _damage(warning: RecordingWarning, rows: _Rows) -> Iterable[Problem]:
             ranges[:, 1],
             lambda i: "not as written, by its checksum",
         )
+    after = rows.number(np.array([warning.rows]))
     if warning.torn_bytes:
-        at = np.array([warning.rows - 1 if warning.rows else -1])
-        after = rows.number(at) + 1
         size = f"{warning.torn_bytes:,} bytes"
         yield _problem("torn", rows.unit, after, after, lambda i: f"cut off, {size} left out")
+        after = after + 1
+    elif warning.cut:
+        yield _problem("torn", rows.unit, after, after, lambda i: "from here on it was cut off")
     if warning.missing:
-        first = rows.number(np.array([warning.rows]))
-        last = first + warning.missing - 1
+        last = after + warning.missing - 1
         told = "written, and missing at the end"
-        yield _problem("missing", rows.unit, first, last, lambda i: told)
+        yield _problem("missing", rows.unit, after, last, lambda i: told)
 
 
 class _Sequence:
