@@ -98,7 +98,7 @@ BAD_USAGE = {
     "a safe Parquet file": (["convert", __file__, "out.parquet", "--safe"], "--safe"),
     "no file to record to": (["record", "sim:A"], "--out"),
     "no duration": (["record", "sim:A", "-o", "out.csv", "--for", "soon"], "soon"),
-    "nothing to record": (["record", "frobnicate", "-o", "out.csv"], "frobnicate"),
+    "nothing to record": (["record", "frobnicate", "-o", "o.csv"], "'frobnicate' can't be"),
     "no symbols": (["watch", "ws://127.0.0.1:9/", "--symbols", ","], "--symbols"),
 }
 

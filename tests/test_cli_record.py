@@ -196,6 +196,16 @@ def test_a_feed_that_fails_is_exit_code_1(
     assert len(load(tmp_path / "t.csv").frame) == 0
 
 
+def test_what_never_was_connected_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the time is up, and nobody ever listened there, nothing was recorded."""
+    with tk.serve(None, port=0) as server:
+        url = server.url
+    assert run(url, "-o", tmp_path / "t.csv", "--for", "0.3") == 1
+    assert "it never was connected: " in capsys.readouterr().err
+
+
 def test_what_could_not_be_written_is_exit_code_1(
     server: tk.TickServer,
     tmp_path: Path,

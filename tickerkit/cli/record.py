@@ -27,7 +27,7 @@ FAILED = 1
 DRAW_S = 0.2
 TELL_S = 1.0
 # The recorder is behind by a second at most; this is for a disk that hangs.
-KEEP = 2_000_000
+KEEP = 1_000_000
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -148,6 +148,8 @@ def record(
         _tell(feed, recorder, held, took_s)
         if feed.status == "failed":
             feed.wait()  # raises why
+        if feed.status == "connecting" and not ending.asked:
+            raise TickerkitError(f"it never was connected: {feed.doing.partition('; ')[0]}")
         if stats["lost"] or failing or stats["errors"] > errors:
             lost = f"{count(stats['lost'], 'tick')} could not be written: " if stats["lost"] else ""
             complain(f"{lost}{stats['last_error']}")
@@ -171,20 +173,27 @@ def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, tuple
     if mode == "new" and path.is_file():
         raise TickerkitError(f"{path} exists; leave out --new to go on with it, or --overwrite it")
     files: list[Path] = []
+    several = False
     if mode == "append":
         # Of several the newest is the last: each has the time of its begin in its name.
-        several = path.is_dir() or not path.suffix
-        folder, stem = (path, "ticks") if several else (path.parent, path.name.partition(".")[0])
-        if (rotates or several) and folder.is_dir():
+        inside = path.is_dir() or not path.suffix
+        folder, stem = (path, "ticks") if inside else (path.parent, path.name.partition(".")[0])
+        several = rotates or inside
+        if several and folder.is_dir():
             files = [each for each in recordings_in(folder) if each.name.startswith(f"{stem}-")]
-        elif path.is_file() and path.stat().st_size:
+        elif (path.is_file() and path.stat().st_size) or _unfinished(path).exists():
             files = [path]
     for file in reversed(files):
         with busy(f"reading {file}, to go on with it"):
             found = load(file)
         if (last := last_tick(found)) is not None:
-            return len(found.frame), last
+            return 0 if several else len(found.frame), last
     return 0, None
+
+
+def _unfinished(path: Path) -> Path:
+    """Return where the rows of a Parquet file are until it is finished, as after a crash."""
+    return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
 def _served(source: str, every: float) -> TickServer:
@@ -195,8 +204,10 @@ def _served(source: str, every: float) -> TickServer:
     try:
         made = as_source(function_of(source), every)
     except SourceError as error:
-        hint = "; an address begins with ws:// or http://"
-        raise SourceError(source, str(error).partition(": ")[2] + hint) from None
+        problem = str(error).partition(": ")[2]
+        if "there is no such recording" in problem:
+            problem = "it is no recording, no source, and no address, as ws://127.0.0.1:8000/"
+        raise SourceError(source, problem) from None
     if isinstance(made, Replayed):
         made.wait_for = 1
     return serve(made, port=0, every=every)
@@ -290,7 +301,7 @@ def _progress(for_s: float | None, ticks: int | None) -> Progress:
 def _doing(feed: Feed, recorder: Any) -> str:
     stats = recorder.stats
     parts = [
-        count(stats["written"], "tick"),
+        count(feed.log.next, "tick"),
         f"{feed.stats['rate']:,.0f}/s",
         size(stats["bytes"]),
     ]
