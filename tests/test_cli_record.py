@@ -294,11 +294,11 @@ def test_on_a_terminal_it_is_drawn(
 
     from rich.console import Console
 
-    from tickerkit.cli import record
+    from tickerkit.cli import recording
 
     screen = Console(file=io.StringIO(), force_terminal=True, width=100)
-    monkeypatch.setattr(record, "console", screen)
-    monkeypatch.setattr(record, "is_live", lambda: True)
+    monkeypatch.setattr(recording, "console", screen)
+    monkeypatch.setattr(recording, "is_live", lambda: True)
     source = write_csv(ticks(*range(1, 10)), tmp_path / "source.csv")
     assert run(source, "-o", tmp_path / "t.csv", *more) == 0
     drawn = screen.file.getvalue()  # type: ignore[attr-defined]

@@ -10,8 +10,9 @@ import pytest
 
 from tickerkit.errors import RecordingError
 from tickerkit.storage import write_csv, write_parquet
+from tickerkit.storage.problems import MOST_PLACES, Problem
 from tickerkit.storage.sidecar import gap_frame, sidecar_of
-from tickerkit.storage.verify import MOST_PLACES, Problem, Report, verify
+from tickerkit.storage.verify import Report, verify
 
 T0 = 1_763_978_400 * 10**9
 MS = 10**6

@@ -14,7 +14,8 @@ from tickerkit.cli.terminal import busy, complain, count, printable, say
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tickerkit.storage.verify import Problem, Report
+    from tickerkit.storage.problems import Problem
+    from tickerkit.storage.verify import Report
 
 __all__ = ["files_of", "verify"]
 
