@@ -17,7 +17,7 @@ from tickerkit.cli import main
 from tickerkit.cli.ending import Ending
 from tickerkit.cli.terminal import number, printable
 
-COMMANDS = ("serve", "watch", "lab", "clean", "doctor")
+COMMANDS = ("serve", "watch", "record", "verify", "convert", "lab", "clean", "doctor")
 
 
 def python(
@@ -92,6 +92,13 @@ BAD_USAGE = {
     "no address": (["watch"], "URL"),
     "no notebook": (["clean"], "NOTEBOOK"),
     "no such notebook": (["clean", "frobnicate.ipynb"], "frobnicate.ipynb"),
+    "no recording to verify": (["verify", "frobnicate.csv"], "frobnicate.csv"),
+    "no recording to convert": (["convert", "frobnicate.csv", "out.csv"], "frobnicate.csv"),
+    "no form": (["convert", __file__, "out.txt"], "out.txt"),
+    "a safe Parquet file": (["convert", __file__, "out.parquet", "--safe"], "--safe"),
+    "no file to record to": (["record", "sim:A"], "--out"),
+    "no duration": (["record", "sim:A", "-o", "out.csv", "--for", "soon"], "soon"),
+    "nothing to record": (["record", "frobnicate", "-o", "o.csv"], "'frobnicate' can't be"),
     "no symbols": (["watch", "ws://127.0.0.1:9/", "--symbols", ","], "--symbols"),
 }
 

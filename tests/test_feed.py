@@ -971,3 +971,19 @@ def test_what_was_stopped_does_not_start_again() -> None:
         server.start()
     with pytest.raises(tk.Stopped, match=r"tk\.connect again"):
         feed.start()
+
+
+def test_a_feed_begins_after_a_tick_that_one_has() -> None:
+    """With `resume` it brings all that came since, once, or says that it is gone."""
+    with tk.serve(None, port=0) as server:
+        server.publish([{"symbol": "A", "price": price} for price in range(5)])
+        epoch = server.log.epoch
+        with tk.connect(server.url, history=0, resume=(epoch, 3)) as feed:
+            assert feed.wait(2).frame()["seq"].tolist() == [4, 5]
+            assert len(feed.gaps) == 0
+        with tk.connect(server.url, history=0, resume=("another", 3)) as feed:
+            assert feed.wait(5).frame()["seq"].tolist() == [1, 2, 3, 4, 5]
+            [gap] = feed.gaps.to_dict("records")
+            assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("another", 4, True)
+        with pytest.raises(ValueError, match="the seq of resume"):
+            tk.connect(server.url, resume=(epoch, -1))

@@ -69,6 +69,11 @@ class _Held:
         self.callbacks: list[Callback] = []
         self.followers: list[Follower] = []
 
+    def go_on_after(self, epoch: str, seq: int) -> None:
+        """Have the first connection resume after this tick, as a later one would."""
+        for client in (self.client, self.plain):
+            client.epoch, client.seq = epoch, seq
+
 
 class Feed:
     """Ticks from a websocket, received in the background and held in a log.
@@ -92,6 +97,7 @@ class Feed:
         ssl: Trust | None = None,
         retry_for: float | None = None,
         heir_of: Feed | None = None,
+        resume: tuple[str, int] | None = None,
     ) -> None:
         address, url_token = websocket_url(url)
         if wanted := token or url_token:
@@ -107,6 +113,8 @@ class Feed:
         self._changed = threading.Condition()
         self._owned: list[Running] = []
         self._held: _Held = _Held(self, keep, history) if heir_of is None else heir_of._held
+        if heir_of is None and resume is not None:
+            self._held.go_on_after(*resume)
         self._held.owner = self
         self.log = self._held.log
         self._waited = self.log.next
@@ -458,6 +466,7 @@ def connect(
     token: str | None = None,
     ssl: Trust | None = None,
     retry_for: float | None = None,
+    resume: tuple[str, int] | None = None,
 ) -> Feed:
     """Connect to a websocket of ticks; returns at once and receives in the background.
 
@@ -474,6 +483,8 @@ def connect(
         ssl: of a `wss://` address: the path of a certificate to trust, of a school's own server
             for one, or a context; by default the server must be one that the system trusts.
         retry_for: after so many seconds without a connection the feed fails; None for never.
+        resume: epoch and seq of a tick, the last of a recording for one, to go on after: `history`
+            is then all that came since, and what the server no longer has is in `gaps`.
 
     Returns:
         The feed. A server that is not up yet is waited for; `feed.status` tells.
@@ -487,13 +498,15 @@ def connect(
     check_number("history", history, 0, whole=True, optional=True)
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
+    if resume is not None:
+        check_number("the seq of resume", resume[1], 0, whole=True)
     # A server that was started anew may have another token, and is the same address.
     address, _ = websocket_url(url)
     cell = slot("feed", address, None if wanted is None else tuple(wanted), keep)
     last: Feed | None = cell.last()
     if last is not None:
         last._disconnect()
-    feed = Feed(url, wanted, history, keep, token, ssl, retry_for, heir_of=last)
+    feed = Feed(url, wanted, history, keep, token, ssl, retry_for, last, resume)
     feed.start()
     cell.fill(feed)
     return feed

@@ -1,4 +1,7 @@
-"""The command line: `tickerkit serve | lab | watch | replay | clean | doctor`."""
+"""The command line.
+
+`tickerkit serve | lab | watch | record | replay | verify | convert | clean | doctor`
+"""
 
 from __future__ import annotations
 

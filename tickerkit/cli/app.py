@@ -8,10 +8,13 @@ import typer
 
 from tickerkit import __version__
 from tickerkit.cli.clean import clean
+from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.lab import lab
+from tickerkit.cli.record import record
 from tickerkit.cli.replay import replay
 from tickerkit.cli.serve import serve
+from tickerkit.cli.verify import verify
 from tickerkit.cli.watch import watch
 
 __all__ = ["app"]
@@ -51,5 +54,8 @@ app.command()(watch)
 app.command()(replay)
 # Its own options and those of JupyterLab can stand in any order.
 app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab)
+app.command()(record)
+app.command()(verify)
+app.command()(convert)
 app.command()(clean)
 app.command()(doctor)

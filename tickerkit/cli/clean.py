@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from tickerkit.cli.ending import ending
-from tickerkit.cli.terminal import complain, count, printable, say
+from tickerkit.cli.terminal import complain, count, printable, say, size
 
 __all__ = ["clean"]
 
@@ -78,10 +78,10 @@ def _clean(path: Path, *, outputs: bool, check: bool) -> bool:
     text = before.decode("utf-8-sig")
     notebook = json.loads(text)
     if not _strip(notebook, outputs=outputs):
-        say(f"{printable(path)}: nothing to strip, {_size(len(before))}")
+        say(f"{printable(path)}: nothing to strip, {size(len(before))}")
         return False
     after = _written(notebook, like=text)
-    sizes = f"{_size(len(before))} -> {_size(len(after))}"
+    sizes = f"{size(len(before))} -> {size(len(after))}"
     if check:
         say(f"{printable(path)}: would be cleaned, {sizes}")
         return True
@@ -155,13 +155,3 @@ def _written(notebook: dict[str, Any], like: str) -> bytes:
     # Half a surrogate pair has no UTF-8; as an escape it is what it was.
     data = text.encode("utf-8", "backslashreplace")
     return data.replace(b"\n", b"\r\n") if "\r\n" in like else data
-
-
-def _size(number: float) -> str:
-    """Return a number of bytes for reading: "5.1 MB"."""
-    if number < 1000:
-        return f"{number} bytes"
-    units = iter(("kB", "MB", "GB"))
-    while number >= 999.5:
-        number, unit = number / 1000, next(units)
-    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"

@@ -29,7 +29,7 @@ from tickerkit.cli.serving import (
 from tickerkit.cli.terminal import count, say
 from tickerkit.errors import SourceError
 
-__all__ = ["DEMO", "serve"]
+__all__ = ["DEMO", "function_of", "serve"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
 
@@ -60,7 +60,7 @@ def serve(
     When SOURCE ends the server stays: who comes later still gets the history.
     """
     server = started(
-        _function(source),
+        function_of(source),
         host,
         port,
         every=every,
@@ -85,7 +85,7 @@ def serve(
     stopped(server)
 
 
-def _function(source: str) -> object:
+def function_of(source: str) -> object:
     """Return the function that `prices.py:fetch` names; any other text as it is."""
     match = re.fullmatch(r"(.+\.py):(\w+)", source)
     if match is None:

@@ -4,11 +4,23 @@ from __future__ import annotations
 
 import os
 import sys
+from contextlib import AbstractContextManager, nullcontext
 
 from rich.console import Console
 from rich.text import Text
 
-__all__ = ["complain", "console", "count", "dot", "is_live", "number", "printable", "say"]
+__all__ = [
+    "busy",
+    "complain",
+    "console",
+    "count",
+    "dot",
+    "is_live",
+    "number",
+    "printable",
+    "say",
+    "size",
+]
 
 COLOURS = {
     "live": "green",
@@ -69,3 +81,18 @@ def number(value: float, decimals: int = 0) -> str:
 def count(number: int, what: str) -> str:
     """Return "1 tick", "2 ticks"."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def size(number: float) -> str:
+    """Return a number of bytes for reading: "5.1 MB"."""
+    if number < 1000:
+        return f"{number} bytes"
+    units = iter(("kB", "MB", "GB"))
+    while number >= 999.5:
+        number, unit = number / 1000, next(units)
+    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
+
+
+def busy(doing: str) -> AbstractContextManager[object]:
+    """Return a block during which the terminal tells what is done; in a pipe nothing."""
+    return console.status(Text(printable(doing))) if is_live() else nullcontext()

@@ -47,7 +47,7 @@ def watch(
         str | None, typer.Option(metavar="LIST", help="Only these, as AAPL,MSFT; all by default.")
     ] = None,
 ) -> None:
-    """Show live prices in the terminal, until the source ends or Ctrl-C.
+    """Show live prices in the terminal, until the end or Ctrl-C.
 
     In a pipe: at most once a second, a line with the time and the prices that are new.
     """

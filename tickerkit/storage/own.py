@@ -108,7 +108,9 @@ class OwnReader:
                     use_threads=shared,
                     block_size=PART_BYTES if shared else len(piece) + 1,
                 ),
-                parse_options=pa_csv.ParseOptions(newlines_in_values=quotes),
+                parse_options=pa_csv.ParseOptions(
+                    newlines_in_values=quotes, ignore_empty_lines=False
+                ),
                 convert_options=self._convert,
             )
         except pa.ArrowInvalid:

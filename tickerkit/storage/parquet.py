@@ -12,7 +12,7 @@ import pandas as pd
 from tickerkit.errors import RecordingError
 from tickerkit.rows import UTC_NS
 from tickerkit.storage.files import Mode, placed, replacing
-from tickerkit.storage.sidecar import Head, Sidecar, gap_frame, gap_lines, to_bytes
+from tickerkit.storage.sidecar import Head, Sidecar, gap_lines, to_bytes
 from tickerkit.storage.sidecar import parse as parse_lines
 
 __all__ = ["load_parquet", "read_parquet", "write_parquet"]
@@ -67,7 +67,7 @@ def write_parquet(
     ]
     frames = [frame]
     if mode == "append" and path.exists():
-        before, earlier = _read(path)
+        before, earlier = load_parquet(path)
         lines = [*earlier.heads, *earlier.gaps, *lines]
         frames = [before, frame]
     tables = [pa.Table.from_pandas(each, preserve_index=False) for each in frames if len(each)]
@@ -96,16 +96,11 @@ def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
     Example:
         >>> read_parquet("ticks.parquet")["price"].mean()
     """
-    return _read(Path(path).expanduser())[0]
+    return load_parquet(Path(path).expanduser())[0]
 
 
-def load_parquet(path: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str] | None]:
-    """Return a file's ticks, its gaps, and the symbols that were recorded."""
-    frame, lines = _read(path)
-    return frame, gap_frame(lines.gaps), lines.symbols
-
-
-def _read(path: Path) -> tuple[pd.DataFrame, Sidecar]:
+def load_parquet(path: Path) -> tuple[pd.DataFrame, Sidecar]:
+    """Return a file's ticks, and what is written in it besides; raises `RecordingError`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 

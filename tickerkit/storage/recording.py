@@ -11,7 +11,7 @@ import pandas as pd
 
 from tickerkit.errors import RecordingWarning
 from tickerkit.storage.csv import read_file
-from tickerkit.storage.sidecar import gap_frame
+from tickerkit.storage.sidecar import Sidecar, gap_frame
 
 __all__ = ["Recording", "load", "read_gaps"]
 
@@ -24,12 +24,16 @@ class Recording(NamedTuple):
         gaps: the ranges that are missing, as `Feed.gaps` tells them.
         symbols: those that were recorded, None for all: of some only, a jump of seq is no gap.
         warning: what is damaged and was left out, if anything is.
+        source: where the ticks came from, as far as that is known.
+        own: whether tickerkit wrote it.
     """
 
     frame: pd.DataFrame
     gaps: pd.DataFrame
     symbols: list[str] | None = None
     warning: RecordingWarning | None = None
+    source: str = ""
+    own: bool = True
 
 
 def load(path: str | PathLike[str]) -> Recording:
@@ -45,11 +49,19 @@ def load(path: str | PathLike[str]) -> Recording:
     if path.suffix == ".parquet":
         from tickerkit.storage.parquet import load_parquet
 
-        return Recording(*load_parquet(path))
-    content = read_file(path)
-    sidecar = content.sidecar
-    gaps = gap_frame(sidecar.gaps if sidecar else ())
-    return Recording(content.frame, gaps, sidecar.symbols if sidecar else None, content.warning)
+        frame, beside = load_parquet(path)
+        own, warning = bool(beside.heads), None
+    else:
+        content = read_file(path)
+        frame, own, warning = content.frame, content.own, content.warning
+        beside = content.sidecar or Sidecar()
+    gaps = gap_frame(beside.gaps)
+    return Recording(frame, gaps, beside.symbols, warning, _source_of(beside), own)
+
+
+def _source_of(beside: Sidecar) -> str:
+    """Return where the ticks came from; of several sources each once."""
+    return "; ".join(dict.fromkeys(head.source for head in beside.heads if head.source))
 
 
 def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
