@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.faults import Faults
+from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.outlet import MOST_WAITING, LogOutlet
 from tickerkit.portal import portal
@@ -28,7 +29,8 @@ def sessions() -> list[Session]:
 def outlet(sessions: list[Session]) -> Iterator[LogOutlet]:
     """Return an outlet into a log of its own."""
     portal.enter()
-    yield LogOutlet(TickLog(100_000), Faults("test"), lambda: sessions)
+    log = TickLog(100_000)
+    yield LogOutlet(log, Gaps(log), Faults("test"), lambda: sessions)
     portal.leave()
 
 
@@ -160,7 +162,8 @@ def test_a_source_of_a_stopped_server_is_cancelled(outlet: LogOutlet) -> None:
 
 def test_a_source_without_a_portal_is_cancelled() -> None:
     """A thread that was left behind does not find the portal's thread, and ends quietly."""
-    outlet = LogOutlet(TickLog(10), Faults("test"), list)
+    log = TickLog(10)
+    outlet = LogOutlet(log, Gaps(log), Faults("test"), list)
     with pytest.raises(asyncio.CancelledError):
         send(outlet, tick(1))
 
