@@ -82,13 +82,17 @@ class World:
         self.keep = keep
         self.ticks: dict[Place, Tick] = {}
         self.epoch = 0
+        self.stream: list[Place] = []
+        self.lost: set[Place] = set()
         self.begin_epoch()
         self.serve()
 
     def begin_epoch(self) -> None:
         """Have the source start anew."""
+        if not self.stream:  # between two epochs, without a tick, nothing is missing
+            self.lost = {place for place in self.lost if place[0] != self.epoch}
         self.epoch += 1
-        self.stream: list[Place] = []
+        self.stream = []
         self.number = 0
 
     def serve(self) -> None:
@@ -97,7 +101,7 @@ class World:
         self.gaps = Gaps(self.log, forget=True)
         self.publication = Publication(self.log, self.gaps)
         self.held: deque[Place] = deque(maxlen=self.keep)
-        self.lost: set[Place] = set()
+        self.lost = set()
         self.end: Place = (self.epoch, 0)
 
     @property
@@ -418,7 +422,7 @@ class Objects(Listener):
             if max(self.terms[0][0], self.last) < place < self.world.oldest
         }
         missing = {place for place in self.world.lost if place > max(self.terms[0][0], self.last)}
-        named = {place for place in missing if start <= place[1] <= last} - self.told
+        named = {place for place in missing if start <= place[1] <= last}
         assert gone or named
         # Of those that went with what fell off the log the epoch is not told.
         self.told |= gone | named | {place for place in missing if place < self.world.oldest}
