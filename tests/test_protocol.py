@@ -1932,7 +1932,7 @@ def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None
     [gap] = client.receive(json.dumps({"type": "gap", "from": 5, "to": to}))
     assert isinstance(gap, Gap)
     assert (gap.epoch, gap.start, gap.stop) == (first, 2, None)
-    assert gap.reason == f"the server dropped 5–{to or '…'}"
+    assert gap.reason == f"the server says that 5–{to or '…'} will never come"
     [received] = client.receive('{"s":"A","p":2}')
     assert isinstance(received, Received)
     assert received.epoch != first

@@ -76,6 +76,7 @@ class World:
         held: the places that the server's log must hold.
         lost: the places that the source said are missing, to this server; infinity where it did not
             know how many.
+        moot: those of them that need not be told.
     """
 
     def __init__(self, keep: int) -> None:
@@ -84,13 +85,15 @@ class World:
         self.epoch = 0
         self.stream: list[Place] = []
         self.lost: set[Place] = set()
+        self.moot: set[Place] = set()
         self.begin_epoch()
         self.serve()
 
     def begin_epoch(self) -> None:
         """Have the source start anew."""
-        if not self.stream:  # between two epochs, without a tick, nothing is missing
-            self.lost = {place for place in self.lost if place[0] != self.epoch}
+        if not self.stream:  # of an epoch without a tick
+            self.moot |= {place for place in self.lost if place[0] == self.epoch}
+            self.lost -= self.moot
         self.epoch += 1
         self.stream = []
         self.number = 0
@@ -101,7 +104,7 @@ class World:
         self.gaps = Gaps(self.log, forget=True)
         self.publication = Publication(self.log, self.gaps)
         self.held: deque[Place] = deque(maxlen=self.keep)
-        self.lost = set()
+        self.lost, self.moot = set(), set()
         self.end: Place = (self.epoch, 0)
 
     @property
@@ -421,7 +424,11 @@ class Objects(Listener):
             for place in self.world.ticks
             if max(self.terms[0][0], self.last) < place < self.world.oldest
         }
-        missing = {place for place in self.world.lost if place > max(self.terms[0][0], self.last)}
+        missing = {
+            place
+            for place in self.world.lost | self.world.moot
+            if place > max(self.terms[0][0], self.last)
+        }
         named = {place for place in missing if start <= place[1] <= last}
         assert gone or named
         # Of those that went with what fell off the log the epoch is not told.
