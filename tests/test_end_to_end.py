@@ -120,6 +120,53 @@ def test_the_tutorial_runs() -> None:
         assert shown == ["AAPL: $187.25", "MSFT: $411.5"]
 
 
+class Gappy(tk.Source):
+    """Three stretches of ticks, with a gap that was counted and one that was not."""
+
+    def __init__(self) -> None:
+        self.go = threading.Event()
+
+    async def run(self, out: tk.Outlet) -> None:
+        """Send the last stretch once it may."""
+        await out.readers(1)
+        await out.send([{"symbol": "A", "price": n} for n in range(3)])
+        await out.gap(2, "counted")
+        self.go.wait()
+        await out.send([{"symbol": "B", "price": n} for n in range(2)])
+        await out.gap(None, "not counted")
+        await out.send({"symbol": "A", "price": 9})
+
+
+def test_what_a_source_misses_every_reader_is_told(until: Until) -> None:
+    """A feed that is cut off meanwhile, one of some symbols, one that joins late, a plain peer."""
+    source = Gappy()
+    with (
+        tk.serve(source, port=0) as server,
+        Wire(server.port) as wire,
+        dial(server.url + "ticks") as plain,
+        tk.connect(wire.url, history=None) as feed,
+    ):
+        until(lambda: len(feed.gaps) == 1)
+        wire.cut()
+        source.go.set()
+        until(lambda: feed.status == "ended")
+        late = tk.connect(server.url, history=None)
+        filtered = tk.connect(server.url, history=None, symbols="A")
+        until(lambda: late.status == filtered.status == "ended")
+        assert server.gaps["reason"].tolist() == ["counted", "not counted"]
+        told = ["epoch", "from", "to", "reason"]
+        for each in (feed, late, filtered):
+            pd.testing.assert_frame_equal(each.gaps[told], server.gaps[told])
+        for each in (feed, late):
+            assert each.frame()["seq"].tolist() == [1, 2, 3, 6, 7, 1]
+            assert each.stats["duplicates"] == 0
+        assert filtered.frame()["seq"].tolist() == [1, 2, 3, 1]
+        pd.testing.assert_frame_equal(late.gaps, server.gaps)
+        heard = [hear(plain) for _ in range(5)]
+        gaps = [each for each in heard if isinstance(each, dict)]
+        assert [(gap["from"], gap["to"]) for gap in gaps] == [(4, 5), (8, None)]
+
+
 def test_feeds_that_join_while_ticks_pour_in_have_no_hole(until: Until) -> None:
     """History first, then live: fifty that join at full rate have no hole and no double."""
     done = threading.Event()

@@ -1,11 +1,11 @@
-"""gaps: the list of a feed's proved holes."""
+"""gaps: the list of a log's proved holes."""
 
 from __future__ import annotations
 
 import pandas as pd
 import pytest
 
-from tickerkit.gaps import Gaps
+from tickerkit.gaps import MOST_COUNTED, Gaps
 from tickerkit.log import TickLog
 from tickerkit.protocol import Gap
 from tickerkit.ticks import read_ticks
@@ -109,3 +109,68 @@ def test_a_time_that_was_dropped_is_missing(log: TickLog) -> None:
     found = gaps.frame().iloc[0]
     assert found["last_before"] == AT
     assert pd.isna(found["first_after"])
+
+
+def test_so_many_missing_ticks_leave_out_their_numbers(log: TickLog) -> None:
+    """A source that knows how many are missing makes a gap of their numbers."""
+    gaps = Gaps(log)
+    gaps.miss(2, "lost")
+    append(log, 0)
+    gaps.miss(3, "lost")
+    append(log, 1)
+    assert log.frame()["seq"].tolist() == [3, 7]
+    assert gaps.frame()[["from", "to"]].to_numpy().tolist() == [[1, 2], [4, 6]]
+    assert log.frame()["epoch"].nunique() == 1
+
+
+def test_missing_ticks_that_nobody_counted_begin_an_epoch(log: TickLog) -> None:
+    """The epoch goes no further than anyone knows, and the next tick is the first of another."""
+    gaps = Gaps(log)
+    append(log, 0)
+    old = log.epoch
+    gaps.miss(None, "moved on")
+    gaps.miss(None, "and again")
+    append(log, 9)
+    frame = log.frame()
+    assert frame["seq"].tolist() == [1, 1]
+    assert frame["epoch"].tolist() == [old, log.epoch]
+    assert log.epoch != old
+    [gap] = gaps.at(1)
+    assert (gap.epoch, gap.start, gap.stop, gap.reason) == (old, 2, None, "moved on")
+
+
+def test_where_nothing_came_before_an_unknown_number_says_nothing(log: TickLog) -> None:
+    """A gap needs a tick before it; nor are no ticks, or fewer, a gap."""
+    gaps = Gaps(log)
+    epoch = log.epoch
+    for count in (None, 0, -1):
+        gaps.miss(count, "nothing")
+    append(log, 0)
+    assert (len(gaps), log.epoch, log.last_seq) == (0, epoch, 1)
+
+
+def test_more_than_can_be_numbered_is_not_known(log: TickLog) -> None:
+    """A count beyond what a reader in any language can hold begins an epoch instead."""
+    gaps = Gaps(log)
+    append(log, 0)
+    gaps.miss(MOST_COUNTED, "a damaged file")
+    append(log, 1)
+    assert log.last_seq == 1
+    assert gaps.frame()["to"].isna().tolist() == [True]
+
+
+def test_gaps_that_are_no_longer_held_are_let_go() -> None:
+    """A log that goes round for weeks keeps the gaps of its ticks, and that of its oldest epoch."""
+    log = TickLog(10)
+    all_of_them, gaps = Gaps(log), Gaps(log, forget=True)
+    for n in range(2000):
+        all_of_them.add(Gap(log.epoch, n + 1, n + 1, "x"))
+        gaps.miss(None if n == 1992 else 1, "x")
+        append(log, n)
+    assert len(all_of_them) == 2000
+    assert gaps.rows() == [0, *range(1989, 2000)]
+    for n in range(30):
+        append(log, n)
+    gaps.miss(1, "x")
+    assert gaps.rows() == [1992, log.next]
+    assert [gap.stop for gap in gaps.at(1992)] == [None]

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.faults import Faults
+from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.outlet import MOST_WAITING, LogOutlet
 from tickerkit.portal import portal
@@ -28,7 +29,8 @@ def sessions() -> list[Session]:
 def outlet(sessions: list[Session]) -> Iterator[LogOutlet]:
     """Return an outlet into a log of its own."""
     portal.enter()
-    yield LogOutlet(TickLog(100_000), Faults("test"), lambda: sessions)
+    log = TickLog(100_000)
+    yield LogOutlet(log, Gaps(log), Faults("test"), lambda: sessions)
     portal.leave()
 
 
@@ -160,7 +162,8 @@ def test_a_source_of_a_stopped_server_is_cancelled(outlet: LogOutlet) -> None:
 
 def test_a_source_without_a_portal_is_cancelled() -> None:
     """A thread that was left behind does not find the portal's thread, and ends quietly."""
-    outlet = LogOutlet(TickLog(10), Faults("test"), list)
+    log = TickLog(10)
+    outlet = LogOutlet(log, Gaps(log), Faults("test"), list)
     with pytest.raises(asyncio.CancelledError):
         send(outlet, tick(1))
 
@@ -223,3 +226,41 @@ def test_without_readers_nothing_is_waited_for(outlet: LogOutlet) -> None:
         await outlet.taken(5)
 
     asyncio.run(asyncio.wait_for(source(), 5))
+
+
+def test_a_gap_keeps_its_place_among_the_ticks(outlet: LogOutlet) -> None:
+    """It travels with what is sent, however many wait, and lies between the same two ticks."""
+
+    async def source() -> None:
+        await outlet.gap(1, "before all")
+        await outlet.send(tick(0))
+        await outlet.gap(2, "between")
+        await outlet.gap(0, "none")
+        await outlet.send([tick(1), tick(2)])
+        await outlet.send(tick(3))
+        await outlet.gap(None, "who knows")
+        await outlet.send(tick(4))
+
+    # On the portal's own loop, so that all of them wait.
+    portal.call(source)
+    portal.call(outlet._drained)
+    assert prices(outlet) == [0, 1, 2, 3, 4]
+    assert outlet.log.frame()["seq"].tolist() == [2, 5, 6, 7, 1]
+    found = outlet.gaps.frame()
+    assert found["from"].tolist() == [1, 3, 8]
+    assert found["to"].fillna(0).tolist() == [1, 4, 0]
+    assert found["reason"].tolist() == ["before all", "between", "who knows"]
+    assert outlet.gaps.rows() == [0, 1, 4]
+
+
+def test_a_gap_alone_is_told_at_once(until: Until) -> None:
+    """Readers are given a gap though no tick comes after it; a stopped server takes none."""
+    log, appended = TickLog(10), []
+    portal.enter()
+    outlet = LogOutlet(log, Gaps(log), Faults("test"), list, lambda: appended.append(log.last_seq))
+    asyncio.run(outlet.gap(3, "lost"))
+    until(lambda: appended == [3])
+    outlet.closed = True
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(outlet.gap(3, "lost"))
+    portal.leave()

@@ -123,6 +123,32 @@ def test_the_log_is_a_mirror(until: Until) -> None:
     assert len(mine) == server.stats["ticks"]
 
 
+class Gappy(tk.Source):
+    """Ticks with gaps, that ends with one."""
+
+    async def run(self, out: tk.Outlet) -> None:
+        """Send them."""
+        await out.gap(4, "before all")
+        for missing in (2, None, 3):
+            await out.send([TICK, TICK])
+            await out.gap(missing, "lost")
+
+
+def test_the_mirror_has_the_gaps_too(until: Until) -> None:
+    """Its ticks have the same numbers, and the same holes between them; and go on so."""
+    with serve(Gappy()) as server:
+        until(lambda: server.status == "ended")
+        server.publish(TICK)
+        assert server.log.frame()["seq"].tolist() == [5, 6, 9, 10, 1, 2, 6]
+        assert server.gaps["from"].tolist() == [1, 7, 11, 3]
+        assert server.gaps["to"].fillna(0).tolist() == [4, 8, 0, 5]
+        assert server.gaps["reason"].tolist() == ["before all", *["lost"] * 3]
+        with tk.connect(server.url, history=None) as feed:
+            feed.wait(7)
+            assert feed.log.frame()["epoch"].tolist() == server.log.frame()["epoch"].tolist()
+            pd.testing.assert_frame_equal(feed.gaps, server.gaps)
+
+
 def test_what_is_published_is_in_the_log() -> None:
     """When publish returns it was appended there, and is here; in any form."""
     server = serve()

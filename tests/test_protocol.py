@@ -21,6 +21,7 @@ from hypothesis import strategies as st
 from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError, shown
+from tickerkit.gaps import Gaps
 from tickerkit.log import MOST_COLUMNS, TickLog
 from tickerkit.protocol import (
     SUBPROTOCOL,
@@ -1537,6 +1538,168 @@ def test_plain_peers_are_closed_at_the_end(kind: type[Prices] | type[EveryTick])
     assert late.close is not None
 
 
+# --- gaps that the source tells -------------------------------------------------------------------
+
+
+class Source:
+    """A log of whose source ticks go missing, and its publication."""
+
+    def __init__(self, keep: int = 1000) -> None:
+        self.log = TickLog(keep, epoch="e")
+        self.gaps = Gaps(self.log, forget=True)
+        self.publication = Publication(self.log, self.gaps)
+
+    def make(self, *steps: int | str | None) -> None:
+        """Append that many ticks, or, where it is negative, miss them; None: nobody knows."""
+        for step in steps:
+            if step is None or (isinstance(step, int) and step < 0):
+                self.gaps.miss(None if step is None else -step, "missing")
+            else:
+                publish(self.log, int(step), "AB")
+
+    def wire(
+        self,
+        symbols: list[str] | None = None,
+        history: int | None = None,
+        client: PlainClient | None = None,
+    ) -> Wire:
+        """Return a wire to a client."""
+        wire = Wire(self.log, symbols, history, client)
+        wire.serve(self.log, self.publication)
+        return wire
+
+
+def told(wire: Wire) -> list[tuple[int, int | None]]:
+    """Return the numbers of the gaps that were told."""
+    return [(start, stop) for _, start, stop in wire.gaps()]
+
+
+@pytest.mark.parametrize("symbols", [None, ["B"], ["nope"]])
+def test_who_passes_a_gap_is_told_before_what_comes_after(symbols: list[str] | None) -> None:
+    """Live, or later in its history, filtered or not: the gap, then the ticks behind it."""
+    source = Source()
+    live = source.wire(symbols)
+    for step in (3, -2, 1, None, 2, -4, -1, 2):
+        live.run()
+        source.make(step)
+    live.run()
+    late = source.wire(symbols)
+    late.run()
+    for wire in (live, late):
+        wire.now += AT_S
+        wire.run()
+        told_of = [range(start, (stop or start) + 1) for start, stop in told(wire)]
+        assert [n for each in told_of for n in each] == [4, 5, 7, 3, 4, 5, 6, 7]
+        frame = wire.log().frame()
+        wanted = source.log.frame(symbol=symbols)
+        assert frame["seq"].tolist() == wanted["seq"].tolist()
+        assert frame["epoch"].tolist() == wanted["epoch"].tolist()
+        assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 9)
+    if symbols is None:
+        order = [
+            (event.start, event.stop) if isinstance(event, Gap) else event.seq.tolist()
+            for event in late.events
+            if isinstance(event, Gap | Received)
+        ]
+        assert order == [[1, 2, 3], (4, 5), [6], (7, None), [1, 2], (3, 7), [8, 9]]
+
+
+def test_who_stands_at_the_end_is_told_at_once() -> None:
+    """A gap is told before the tick behind it comes, with the epoch that begins there."""
+    source = Source()
+    source.make(3)
+    wire = source.wire()
+    wire.run()
+    source.make(-2)
+    wire.run()
+    assert (wire.heard[-1]["type"], wire.client.seq) == ("gap", 5)
+    source.make(1, None)
+    wire.run()
+    assert wire.types()[-3:] == ["gap", "hello", "at"]
+    assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 0)
+    assert wire.heard[-2]["next"] == 1
+    wire.run()
+    assert told(wire) == [(4, 5), (7, None)]
+
+
+@pytest.mark.parametrize("symbols", [None, ["B"]])
+@pytest.mark.parametrize("keep", [1000, 3])
+@pytest.mark.parametrize("most", range(12))
+def test_resume_across_gaps_is_exact(symbols: list[str] | None, keep: int, most: int) -> None:
+    """Cut at any message, each number comes once or is told missing once, whatever fell off."""
+    source = Source(keep)
+    source.make(2)
+    wire = source.wire(symbols)
+    wire.run()
+    for step in (-3, 2, -1, 1, None, -2, 2, -2):
+        source.make(step)
+        wire.run(most)
+        wire.cut()
+    wire.run()
+    had = {
+        ("e" if event.epoch == "e" else "f", seq)
+        for event in wire.told(Received)
+        for seq in event.seq.tolist()
+    }
+    gone = [
+        ("e" if gap.epoch == "e" else "f", seq)
+        for gap in wire.told(Gap)
+        for seq in range(gap.start, (gap.stop or 10) + 1)
+    ]
+    assert len(gone) == len(set(gone))
+    assert not had & set(gone)
+    missing = {("e", n) for n in (3, 4, 5, 8, 10)} | {("f", n) for n in (1, 2, 5, 6)}
+    assert missing <= set(gone)
+    if symbols is None:
+        ticks = {("e", n) for n in (1, 2, 6, 7, 9)} | {("f", n) for n in (3, 4)}
+        assert ticks <= had | set(gone)
+    assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 6)
+
+
+def test_a_gap_before_ones_history_is_nobodys() -> None:
+    """Who joins is told what is missing among what it asked for, and from the start if all."""
+    source = Source()
+    source.make(-5, 2, -1, 3)
+    every, some, none = source.wire(), source.wire(history=3), source.wire(history=0)
+    for wire in (every, some, none):
+        wire.run()
+    assert told(every) == [(1, 5), (8, 8)]
+    assert (told(some), some.seqs()) == ([], [9, 10, 11])
+    assert (told(none), none.client.seq) == ([], 11)
+
+
+def test_who_fell_off_the_log_is_told_of_a_gap_at_which_its_epoch_ended() -> None:
+    """Though it had all ticks of that, and the gap's row went with those that it did not have."""
+    source = Source(3)
+    source.make(2)
+    wire, plain = source.wire(), source.wire(client=PlainClient())
+    wire.run()
+    plain.run()
+    source.make(None, -1, 5)
+    wire.run()
+    plain.run()
+    assert told(wire) == [(3, None), (1, 3)]
+    assert wire.seqs() == [1, 2, 4, 5, 6]
+    heard = [(each["from"], each["to"]) for each in plain.heard if isinstance(each, dict)]
+    assert heard == [(3, None), (1, 3)]
+
+
+def test_a_plain_peer_is_told_of_gaps_too() -> None:
+    """On `/ticks` a gap is an object among the arrays, once, filtered or not."""
+    for symbols in (None, ["A"]):
+        source = Source()
+        session = EveryTick(source.publication)
+        session.receive(json.dumps({"type": "subscribe", "symbols": symbols}), 0)
+        source.make(2, -3)
+        heard = drain(session)
+        assert heard[-1] == {"type": "gap", "from": 3, "to": 5}
+        source.make(2, None, 1)
+        heard = drain(session) + drain(session)
+        gaps = [each for each in heard if isinstance(each, dict)]
+        assert gaps == [{"type": "gap", "from": 8, "to": None}]
+        assert [tick["seq"] for each in heard if isinstance(each, list) for tick in each][-1] == 1
+
+
 # --- plain peers: every tick ----------------------------------------------------------------------
 
 
@@ -1769,7 +1932,7 @@ def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None
     [gap] = client.receive(json.dumps({"type": "gap", "from": 5, "to": to}))
     assert isinstance(gap, Gap)
     assert (gap.epoch, gap.start, gap.stop) == (first, 2, None)
-    assert gap.reason == f"the server dropped 5–{to or '…'}"
+    assert gap.reason == f"the server says that 5–{to or '…'} will never come"
     [received] = client.receive('{"s":"A","p":2}')
     assert isinstance(received, Received)
     assert received.epoch != first

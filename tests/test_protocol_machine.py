@@ -25,6 +25,7 @@ from hypothesis.stateful import (
 )
 from wires import Wire
 
+from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.protocol import (
     Client,
@@ -41,7 +42,7 @@ from tickerkit.protocol.messages import encode
 from tickerkit.protocol.sessions import AT_S
 from tickerkit.ticks import read_ticks
 
-Place: TypeAlias = tuple[int, int]
+Place: TypeAlias = tuple[int, float]
 Symbols: TypeAlias = list[str] | None
 
 SYMBOLS = st.sampled_from([None, None, ["A"], ["B", "Z"], ["C", "nope"]])
@@ -73,30 +74,38 @@ class World:
         ticks: every tick by its place (number of the epoch, seq), oldest first; prices count up.
         stream: the places of the newest epoch, of which a server may not have all yet.
         held: the places that the server's log must hold.
+        lost: the places that the source said are missing, to this server; infinity where it did not
+            know how many.
+        moot: those of them that need not be told.
     """
 
     def __init__(self, keep: int) -> None:
         self.keep = keep
         self.ticks: dict[Place, Tick] = {}
         self.epoch = 0
+        self.stream: list[Place] = []
+        self.lost: set[Place] = set()
+        self.moot: set[Place] = set()
         self.begin_epoch()
         self.serve()
 
     def begin_epoch(self) -> None:
         """Have the source start anew."""
+        if not self.stream:  # of an epoch without a tick
+            self.moot |= {place for place in self.lost if place[0] == self.epoch}
+            self.lost -= self.moot
         self.epoch += 1
-        self.stream: list[Place] = []
+        self.stream = []
+        self.number = 0
 
     def serve(self) -> None:
         """Have a server with an empty log take over."""
         self.log = TickLog(self.keep, epoch=f"e{self.epoch}")
-        self.publication = Publication(self.log)
+        self.gaps = Gaps(self.log, forget=True)
+        self.publication = Publication(self.log, self.gaps)
         self.held: deque[Place] = deque(maxlen=self.keep)
-
-    @property
-    def end(self) -> Place:
-        """The place of the newest tick that the server has."""
-        return self.held[-1] if self.held else (self.epoch, 0)
+        self.lost, self.moot = set(), set()
+        self.end: Place = (self.epoch, 0)
 
     @property
     def oldest(self) -> Place:
@@ -109,8 +118,8 @@ class World:
         """Have the server accept what it has not yet of the stream, then new ticks."""
         places = self.to_come()[:count]
         for n in range(count - len(places)):
-            last = self.stream[-1][1] if self.stream else 0
-            place = self.epoch, last + step
+            self.number += step
+            place = self.epoch, self.number
             self.ticks[place] = Tick(symbols[n % len(symbols)], float(len(self.ticks)), note)
             self.stream.append(place)
             places.append(place)
@@ -138,10 +147,26 @@ class World:
         seq = None if counted else np.array(seqs, dtype=np.int64)
         self.log.append(batch, received=0, epoch=f"e{self.epoch}", seq=seq)
         self.held += places
+        self.end = places[-1]
+
+    def miss(self, count: int | None) -> None:
+        """Have the source say that ticks are missing, once the server has all that came."""
+        self.append(self.to_come())
+        if self.end != (self.epoch, self.number):  # a relay that was not told of the last of these
+            return
+        self.gaps.miss(count, "missing")
+        if count is not None:
+            self.lost |= {(self.epoch, self.number + n) for n in range(1, count + 1)}
+            self.number += count
+        elif self.held and self.held[-1][0] == self.epoch:
+            self.lost.add((self.epoch, math.inf))
+            self.begin_epoch()
+            self.log.begin(f"e{self.epoch}")
+        self.end = (self.epoch, self.number)
 
     def between(self, first: Place, last: Place) -> set[Place]:
-        """Return the places of all ticks from `first` to `last`."""
-        return {place for place in self.ticks if first <= place <= last}
+        """Return the places of all ticks from `first` to `last`, and of those that are missing."""
+        return {place for place in (*self.ticks, *self.lost) if first <= place <= last}
 
     def holds(self, first: Place, last: Place) -> bool:
         """Whether the server's log holds any tick from `first` to `last`."""
@@ -217,6 +242,9 @@ class Listener:
         for place in self.world.ticks:
             if self.owed(place) and place <= self.world.end:
                 assert place in self.had or place in self.told, place
+        for place in self.world.lost:
+            if place > self.terms[0][0]:
+                assert place in self.told, place
 
 
 class Columns(Listener):
@@ -396,8 +424,15 @@ class Objects(Listener):
             for place in self.world.ticks
             if max(self.terms[0][0], self.last) < place < self.world.oldest
         }
-        assert gone
-        self.told |= gone
+        missing = {
+            place
+            for place in self.world.lost | self.world.moot
+            if place > max(self.terms[0][0], self.last)
+        }
+        named = {place for place in missing if start <= place[1] <= last}
+        assert gone or named
+        # Of those that went with what fell off the log the epoch is not told.
+        self.told |= gone | named | {place for place in missing if place < self.world.oldest}
 
     def filter(self, symbols: Symbols) -> None:
         """Ask for other symbols, from the end on: what was skipped before is not told."""
@@ -456,6 +491,11 @@ class Whatever(RuleBasedStateMachine):
         self.world.append(self.world.to_come())
         self.world.begin_epoch()
         self.world.publish(count)
+
+    @rule(count=st.sampled_from([1, 2, 5, None, None]))
+    def source_says_that_ticks_are_missing(self, count: int | None) -> None:
+        """Leave out numbers; or begin a new epoch, where nobody knows how many."""
+        self.world.miss(count)
 
     @rule(count=st.sampled_from([0, 0, 2, 50]))
     def restart(self, count: int) -> None:

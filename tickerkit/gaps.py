@@ -1,48 +1,109 @@
-"""Gaps: the list of a feed's proved holes, each with the times of the ticks on both sides."""
+"""Gaps: the list of a log's proved holes, each with the times of the ticks on both sides."""
 
 from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from tickerkit.log import TickLog
-from tickerkit.protocol import Gap
+from tickerkit.protocol.messages import Gap
 from tickerkit.rows import UTC_NS
 from tickerkit.ticks import Array
 
 __all__ = ["Gaps"]
 
 
+# Beyond it numbers are no longer exact in every language that reads them.
+MOST_COUNTED = 2**53
+
+
+class _Hole(NamedTuple):
+    gap: Gap
+    row: int
+    before: int | None
+
+
 class Gaps:
     """The holes in a log, each with the row at which it lies.
 
-    Holes that touch are told as one.
+    Holes that touch are told as one. One thread writes; any may read.
+
+    Args:
+        log: the log.
+        forget: let go of those whose rows are no longer held, so that a log that runs for weeks
+            needs no more memory for them. That at which the oldest epoch held begins stays.
+
+    Attributes:
+        newest: the row of the newest; -1 where there is none.
     """
 
-    def __init__(self, log: TickLog) -> None:
+    def __init__(self, log: TickLog, *, forget: bool = False) -> None:
         self.log = log
-        self._gaps: list[tuple[Gap, int, int | None]] = []
+        self.forget = forget
+        self.newest = -1
+        self._holes: list[_Hole] = []
 
     def __len__(self) -> int:
-        return len(self._gaps)
+        return len(self._holes)
 
     def add(self, gap: Gap) -> None:
         """Take note of a hole that lies where the log ends now; in the writer's thread."""
-        gaps = self._gaps
-        if gaps:
-            last, row, before = gaps[-1]
-            touches = last.stop is not None and gap.start == last.stop + 1
-            if row == self.log.next and last.epoch == gap.epoch and touches:
-                whole = Gap(gap.epoch, last.start, gap.stop, gap.reason)
-                self._gaps = [*gaps[:-1], (whole, row, before)]
-                return
+        holes, row = self._holes, self.log.next
+        if holes and holes[-1].row == row and _touch(holes[-1].gap, gap):
+            last, _, before = holes[-1]
+            whole = Gap(gap.epoch, last.start, gap.stop, gap.reason)
+            holes[-1] = _Hole(whole, row, before)
+            return
         rows = self.log.rows()
-        latest = int(rows.array("time")[-1]) if len(rows) else None
-        self._gaps = [*gaps, (gap, self.log.next, latest)]
+        holes.append(_Hole(gap, row, int(rows.array("time")[-1]) if len(rows) else None))
+        self.newest = row
+        if self.forget:
+            self._forget()
+
+    def miss(self, count: int | None, reason: str) -> None:
+        """Say that ticks are missing where the log ends now; in the writer's thread.
+
+        Args:
+            count: how many: so many numbers are left out. None: not known; the next tick begins a
+                new epoch. Where no tick came in this one, that says nothing new.
+            reason: why.
+        """
+        log = self.log
+        if count is not None and log.last_seq + count <= MOST_COUNTED:
+            if count > 0:
+                self.add(Gap(log.epoch, log.last_seq + 1, log.last_seq + count, reason))
+                log.skip(count)
+        elif log.runs and log.runs[-1].start < log.next:
+            self.add(Gap(log.epoch, log.last_seq + 1, None, reason))
+            log.begin()
+
+    def at(self, row: int) -> list[Gap]:
+        """Return the holes that lie right before `row`, in order; in the writer's thread."""
+        if row > self.newest:
+            return []
+        start, stop = (side(self._holes, row, key=_row) for side in (bisect_left, bisect_right))
+        return [hole.gap for hole in self._holes[start:stop]]
+
+    def after(self, row: int) -> int | None:
+        """Return the first row behind `row` before which a hole lies, if there is one."""
+        if row >= self.newest:
+            return None
+        return self._holes[bisect_right(self._holes, row, key=_row)].row
 
     def rows(self) -> list[int]:
         """Return the row after each hole: where a line is to be broken."""
-        return [row for _, row, _ in self._gaps]
+        return [hole.row for hole in self._holes.copy()]
+
+    def _forget(self) -> None:
+        first = self.log.first
+        stop = bisect_left(self._holes, first, key=_row)
+        if stop and len(self.log):
+            begun = self.log.run_at(first)[0].start
+            # Who stood there, and fell off the log since, is still to be told of it.
+            self._holes[:stop] = [hole for hole in self._holes[:stop] if hole.row == begun]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
         """Return a frame of some rows of the log with a column `gap`: a hole lies before this.
@@ -57,18 +118,19 @@ class Gaps:
 
     def frame(self) -> pd.DataFrame:
         """Return the holes as `Feed.gaps` tells."""
-        gaps = self._gaps
-        after = [self._time(row) for _, row, _ in gaps]
+        holes = self._holes.copy()
+        gaps = [hole.gap for hole in holes]
+        after = [self._time(hole.row) for hole in holes]
         return pd.DataFrame(
             {
-                "epoch": pd.Series([gap.epoch for gap, _, _ in gaps], dtype="str"),
-                "from": pd.Series([gap.start for gap, _, _ in gaps], dtype="Int64"),
-                "to": pd.Series([gap.stop for gap, _, _ in gaps], dtype="Int64"),
-                "last_before": pd.Series([before for *_, before in gaps], dtype="Int64").astype(
+                "epoch": pd.Series([gap.epoch for gap in gaps], dtype="str"),
+                "from": pd.Series([gap.start for gap in gaps], dtype="Int64"),
+                "to": pd.Series([gap.stop for gap in gaps], dtype="Int64"),
+                "last_before": pd.Series([hole.before for hole in holes], dtype="Int64").astype(
                     UTC_NS
                 ),
                 "first_after": pd.Series(after, dtype="Int64").astype(UTC_NS),
-                "reason": pd.Series([gap.reason for gap, _, _ in gaps], dtype="str"),
+                "reason": pd.Series([gap.reason for gap in gaps], dtype="str"),
             }
         )
 
@@ -76,3 +138,11 @@ class Gaps:
         """Return the time of the tick at `row`, if it has come and is still held."""
         rows = self.log.rows(row, row + 1)
         return int(rows.array("time")[0]) if len(rows) and rows.start == row else None
+
+
+def _row(hole: _Hole) -> int:
+    return hole.row
+
+
+def _touch(one: Gap, other: Gap) -> bool:
+    return one.epoch == other.epoch and one.stop is not None and other.start == one.stop + 1

@@ -55,7 +55,8 @@ class TickLog:
 
     Attributes:
         words: the dictionary of each text column.
-        runs: the epochs held, oldest first, each with the row at which it starts.
+        runs: the epochs held, oldest first, each with the row at which it starts. One that was
+            begun may have no tick.
         misfits: values left out by column, of ticks that were taken: not of the column's type,
             beyond 65,536 different words, or of a column beyond the 32nd.
 
@@ -132,8 +133,7 @@ class TickLog:
             start = 1 if new_epoch else self.last_seq + 1
             seq = np.arange(start, start + batch.count, dtype=np.int64)
         if new_epoch or not self.runs:
-            self.epoch = self.epoch if epoch is None else epoch
-            self.runs = [*self.runs, Run(self.epoch, self.state.next)]
+            self._begin(self.epoch if epoch is None else epoch)
         self.last_seq = int(seq[-1])
         # In parts, so that a batch larger than the log needs no more room than the log has.
         step = self._reserve - self.keep
@@ -143,6 +143,19 @@ class TickLog:
             self._append(part, received, seq[at:stop])
         for hook in list(self._hooks.values()):
             hook()
+
+    def skip(self, count: int) -> None:
+        """Leave out so many numbers: of ticks of this epoch that will never come."""
+        self.last_seq += count
+
+    def begin(self, epoch: str | None = None) -> None:
+        """Begin an epoch with the next tick, which is counted from 1; a random one by default."""
+        self._begin(epoch or secrets.token_hex(8))
+        self.last_seq = 0
+
+    def _begin(self, epoch: str) -> None:
+        self.epoch = epoch
+        self.runs = [*self.runs, Run(epoch, self.state.next)]
 
     def _append(self, batch: Batch, received: int, seq: npt.NDArray[np.int64]) -> None:
         old, base, first, next_row, version, frames, claims = self._with_room(batch.count)
@@ -417,6 +430,8 @@ class TickLog:
                 found = start + int(np.searchsorted(numbers, seq, side="right"))
                 if found > start:
                     break
+            elif run.epoch == epoch and found is None and run.start == stop >= rows.start:
+                found = stop  # it has no tick
             stop = run.start
         return found
 

@@ -8,11 +8,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping
+from typing import NamedTuple
 
 import pandas as pd
 
 from tickerkit.errors import PortalError
 from tickerkit.faults import Faults
+from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.portal import portal
 from tickerkit.protocol import Columnar, Session
@@ -25,6 +27,11 @@ MOST_WAITING = 1000
 POLL_S = 0.005
 
 
+class _Missing(NamedTuple):
+    ticks: int | None
+    reason: str
+
+
 class LogOutlet(Outlet):
     """Hands ticks over to the portal's thread, which alone appends to the log.
 
@@ -34,6 +41,7 @@ class LogOutlet(Outlet):
 
     Args:
         log: the log to append to.
+        gaps: where the holes in it are noted.
         faults: where refusals and the source's errors are counted.
         sessions: returns the sessions that are connected; called in the portal's thread.
         appended: called in that thread, once for all that was appended at a time.
@@ -45,32 +53,37 @@ class LogOutlet(Outlet):
     def __init__(
         self,
         log: TickLog,
+        gaps: Gaps,
         faults: Faults,
         sessions: Callable[[], list[Session]],
         appended: Callable[[], object] = lambda: None,
     ) -> None:
         self.log = log
+        self.gaps = gaps
         self.faults = faults
         self.closed = False
         self._sessions = sessions
         self._appended = appended
-        self._waiting: deque[dict[object, object] | Batch] = deque()
+        self._waiting: deque[dict[object, object] | Batch | _Missing] = deque()
         self._lock = threading.Lock()
         self._posted = False
 
     async def send(self, ticks: object) -> None:
+        await self._hand_over(_taken(ticks))
+
+    async def gap(self, count: int | None, reason: str) -> None:
+        await self._hand_over(_Missing(count, reason))
+
+    async def _hand_over(self, item: dict[object, object] | Batch | _Missing) -> None:
         if self.closed:
             raise asyncio.CancelledError
-        self._waiting.append(_taken(ticks))
+        self._waiting.append(item)
         try:
             self._post()
             if len(self._waiting) >= MOST_WAITING:
                 await portal.ask(self._drained)
         except PortalError:
             raise asyncio.CancelledError from None
-
-    async def gap(self, count: int | None, reason: str) -> None:
-        """Take no note yet: readers are not told."""
 
     async def readers(self, count: int) -> None:
         while await portal.ask(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
@@ -108,13 +121,16 @@ class LogOutlet(Outlet):
         rows: list[dict[object, object]] = []
         while self._waiting:
             item = self._waiting.popleft()
+            if isinstance(item, dict):
+                rows.append(item)
+                continue
+            if rows:
+                self.append(read_ticks(rows))
+                rows = []
             if isinstance(item, Batch):
-                if rows:
-                    self.append(read_ticks(rows))
-                    rows = []
                 self.append(item)
             else:
-                rows.append(item)
+                self.gaps.miss(item.ticks, item.reason)
         if rows:
             self.append(read_ticks(rows))
         self._appended()

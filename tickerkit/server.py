@@ -27,6 +27,7 @@ from tickerkit.cells import slot
 from tickerkit.door import Door, Guest
 from tickerkit.errors import PortalError, PortTaken, Stopped
 from tickerkit.faults import Faults, wire_logger
+from tickerkit.gaps import Gaps
 from tickerkit.liveness import CHECK_S
 from tickerkit.log import TickLog
 from tickerkit.network import network_address, port_holder
@@ -87,13 +88,14 @@ class TickServer:
         self._faults = Faults("server")
         self._turned_away = Faults("server: turned away", repeat_s=1.0)
         self._cut_off = Faults("server", repeat_s=1.0)
-        self._publication = Publication(self.log)
+        self._gaps = Gaps(self.log, forget=True)
+        self._publication = Publication(self.log, self._gaps)
         self._peers: set[Peer] = set()
         self._door = Door(max_clients, write_buffer)
         self._stall_timeout = stall_timeout
         self._connections = 0
         self._watch: asyncio.Task[None] | None = None
-        self._outlet = LogOutlet(self.log, self._faults, self._sessions, self._pump)
+        self._outlet = LogOutlet(self.log, self._gaps, self._faults, self._sessions, self._pump)
         self._server: Server | None = None
         self._worker: Worker | None = None
 
@@ -141,6 +143,19 @@ class TickServer:
         rows = [peer.row() for peer in list(self._peers)]
         columns = ["address", "kind", "since", "symbols", "behind", "status"]
         return pd.DataFrame(rows, columns=columns)
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """Where the source said that ticks are missing, among the ticks that are held.
+
+        Every reader that passes one is told of it. Those whose ticks are no longer held are let go.
+
+        Returns:
+            A DataFrame of `epoch`, `from`, `to` (Int64; missing where nobody can know how far it
+            goes: then another epoch begins), `last_before` and `first_after` (UTC times of the
+            ticks on both sides, missing where there is none or it is no longer held), `reason`.
+        """
+        return self._gaps.frame()
 
     @property
     def stats(self) -> Mapping[str, Any]:

@@ -14,7 +14,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, TypeAlias
 
 from tickerkit.errors import SourceError, TickerkitError
 from tickerkit.faults import describe
@@ -27,6 +27,8 @@ from tickerkit.server import TickServer
 __all__ = ["Mirrored", "main"]
 
 EXIT_S = 3.0
+
+Position: TypeAlias = tuple[int, str, int]
 
 
 class Mirrored(TickServer):
@@ -41,8 +43,11 @@ class Mirrored(TickServer):
         super()._pump()
         self._more.set()
 
-    async def news(self) -> tuple[bytes, int]:
-        """Return the next message of the protocol for the mirror, and the seq that it gets to."""
+    async def news(self) -> tuple[bytes, Position | None]:
+        """Return the next message of the protocol for the mirror, and where that gets it to.
+
+        None for where, as long as more messages belong to that.
+        """
         now = asyncio.get_running_loop().time
         if self._reader is None:
             self._reader = Columnar(self._publication, now())
@@ -52,7 +57,12 @@ class Mirrored(TickServer):
                 self._more.clear()
                 await self._more.wait()
             self._reader.close = None  # after the source's end more may be published by hand
-        return message, self._reader.seq
+        return message, self._reader.position
+
+    @property
+    def end(self) -> Position:
+        """Where a reader stands that has all there is."""
+        return self.log.next, self.log.epoch, self.log.last_seq
 
 
 class _Attendant:
@@ -67,7 +77,8 @@ class _Attendant:
         self._writing = threading.Lock()
         self._server: Mirrored | None = None
         self._mirrored = threading.Condition()
-        self._mirrored_seq = 0.0
+        self._position: Position | None = None
+        self._alone = False
 
     def attend(self, number: int, name: str, args: Any) -> None:
         """Do as one message says, and answer it."""
@@ -126,25 +137,31 @@ class _Attendant:
 
     def _mirror(self, server: Mirrored) -> None:
         """Send what is appended; like any reader that is slow, it sends more at once."""
-        seq: float = 0
         try:
             while True:
-                message, seq = portal.call(server.news)
+                message, position = portal.call(server.news)
                 self._say(None, True, message)
                 with self._mirrored:
-                    self._mirrored_seq = seq
+                    self._position = position
                     self._mirrored.notify_all()
         except OSError:  # the other process is gone
             with self._mirrored:
-                self._mirrored_seq = float("inf")
+                self._alone = True
                 self._mirrored.notify_all()
 
     def _until_mirrored(self) -> None:
         """Wait until what the log holds is sent, so that an answer comes after it."""
-        assert self._server is not None
-        seq = self._server.log.last_seq
+        server = self._server
+        assert server is not None
+        row = server.log.next
+
+        def mirrored() -> bool:
+            # Beyond the row, or as far as the log goes by now: a gap is no row.
+            at = self._position
+            return self._alone or (at is not None and (at[0] > row or at == server.end))
+
         with self._mirrored:
-            self._mirrored.wait_for(lambda: self._mirrored_seq >= seq)
+            self._mirrored.wait_for(mirrored)
 
     def _say(self, number: int | None, good: bool, value: Any) -> None:
         data = pickle.dumps((number, good, value))

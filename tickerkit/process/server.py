@@ -17,7 +17,7 @@ from tickerkit.errors import PortalError, ServerFailed, SourceError, Stopped, Ti
 from tickerkit.faults import describe
 from tickerkit.portal import portal
 from tickerkit.process.channel import Child
-from tickerkit.protocol import Client, End, Received
+from tickerkit.protocol import Client, End, Gap, Hello, Received
 from tickerkit.server import TickServer
 from tickerkit.sources import Source
 from tickerkit.ticks import Batch
@@ -113,7 +113,7 @@ class ServerProcess(TickServer):
             known.update(clients=0, stalled=0)
         if self._has_failed and self._child is not None:
             # Of what it did after it was last asked the mirror knows more.
-            known.update(ticks=max(known["ticks"], self.log.last_seq), held=len(self.log))
+            known.update(ticks=max(known["ticks"], self.log.next), held=len(self.log))
             known["last_error"] = str(self._child.failure())
         return known
 
@@ -183,11 +183,20 @@ class ServerProcess(TickServer):
     def _take(self, message: bytes) -> None:
         """Append to the mirror; in the portal's thread."""
         for event in self._client.receive(message):
-            if isinstance(event, Received):
-                received = time.time_ns()
-                self.log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
-            elif isinstance(event, End):
-                self._publication.ended = True
+            match event:
+                case Received():
+                    now = time.time_ns()
+                    self.log.append(event.batch, received=now, epoch=event.epoch, seq=event.seq)
+                case Gap():
+                    self._gaps.add(event)
+                    if event.epoch == self.log.epoch and event.stop is not None:
+                        self.log.skip(max(event.stop - self.log.last_seq, 0))
+                case Hello() if event.epoch != self.log.epoch:
+                    self.log.begin(event.epoch)
+                case End():
+                    self._publication.ended = True
+                case _:
+                    pass
 
 
 def _packed(source: Source | None) -> bytes:

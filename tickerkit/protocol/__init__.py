@@ -9,7 +9,8 @@ is tried without opening a port.
       ◀────────────────── subscribe ──      symbols, resume (epoch, seq) or history
       ── gap ────────────────────────▶      only if what the client wants is gone
       ── at ─────────────────────────▶      the seq it starts after
-      ── ticks, ticks, … ────────────▶      gap and hello again, if it falls off the log
+      ── ticks, ticks, … ────────────▶      gap, where the source has one; gap and hello again,
+                                            if it falls off the log
       ── at ─────────────────────────▶      when there is nothing, so that silence means death
       ── end, close 1000 ────────────▶      the source is finished
 

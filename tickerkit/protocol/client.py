@@ -227,7 +227,12 @@ class PlainClient:
             return None
         assert self.epoch is not None
         to = "…" if notice.stop is None else notice.stop
-        gap = Gap(self.epoch, self.seq + 1, None, f"the server dropped {notice.start}–{to}")
+        gap = Gap(
+            self.epoch,
+            self.seq + 1,
+            None,
+            f"the server says that {notice.start}–{to} will never come",
+        )
         self._new_epoch()
         return gap
 

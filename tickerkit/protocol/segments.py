@@ -10,10 +10,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tickerkit.log import Rows, TickLog
 from tickerkit.protocol.encoding import Symbols
+
+if TYPE_CHECKING:  # it reads this package itself
+    from tickerkit.gaps import Gaps
 
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
 Wanted: TypeAlias = tuple[int, int, Symbols]
@@ -50,10 +53,12 @@ class Segments:
     Args:
         log: the log.
         encode: makes a message of some rows; None where there is nothing to say of them.
+        gaps: the holes in it, none of which lies within a segment.
     """
 
-    def __init__(self, log: TickLog, encode: Encode) -> None:
+    def __init__(self, log: TickLog, encode: Encode, gaps: Gaps | None = None) -> None:
         self.log = log
+        self._gaps = gaps
         self._encode = encode
         self._cuts = [log.next]
         self._cache: OrderedDict[Wanted, Segment] = OrderedDict()
@@ -101,6 +106,8 @@ class Segments:
     def _stop(self, row: int, most: int) -> int:
         _, next_run = self.log.run_at(row)
         end = self.log.next if next_run is None else next_run
+        if self._gaps is not None and (hole := self._gaps.after(row)) is not None:
+            end = min(end, hole)
         if row >= self._cuts[-1]:
             # At the front: all there is, one tick when idle, thousands when busy.
             stop = min(end, row + most)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 import numpy as np
@@ -28,6 +28,9 @@ from tickerkit.protocol.messages import (
 )
 from tickerkit.protocol.segments import CACHE_BYTES, SIZES, Segments, cost
 
+if TYPE_CHECKING:  # it reads this package itself
+    from tickerkit.gaps import Gaps
+
 HEARTBEAT_S = 5.0
 AT_S = 1.0
 PRICES_S = 0.1
@@ -40,16 +43,67 @@ _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient
 
 
 class Publication:
-    """What all sessions of a server share: the log, its encodings, and whether it has ended."""
+    """What all sessions of a server share: the log, its encodings, and whether it has ended.
 
-    def __init__(self, log: TickLog) -> None:
+    Args:
+        log: the log.
+        gaps: the holes in it, which every reader that passes one is told.
+    """
+
+    def __init__(self, log: TickLog, gaps: Gaps | None = None) -> None:
         self.log = log
-        self.columns = Segments(log, encode_columns)
-        self.objects = Segments(log, encode_objects)
+        self.gaps = gaps
+        self.columns = Segments(log, encode_columns, gaps)
+        self.objects = Segments(log, encode_objects, gaps)
         self.latest = Latest(log)
         self.ended = False
         self._prices: dict[Symbols, bytes | None] = {}
         self._prices_bytes = 0
+
+    def epoch_at(self, row: int) -> str:
+        """Return the epoch of `row`, or of the next tick."""
+        return self.log.run_at(row)[0].epoch if row < self.log.next else self.log.epoch
+
+    def gaps_at(self, row: int, epoch: str, seq: int) -> list[Gap]:
+        """Return what is to be told before `row` to a reader that stands there.
+
+        Args:
+            row: the next that it gets.
+            epoch: which it stands in: that of the row before, or already that of `row`.
+            seq: up to where it has, or was told, all of that epoch.
+        """
+        if self.gaps is None or row > self.gaps.newest:
+            return []
+        here, told = self.epoch_at(row), []
+        for gap in self.gaps.at(row):
+            if gap.epoch == epoch:
+                known = seq
+            elif gap.epoch == here:  # which it is about to enter
+                known = 0
+            else:  # which it has left
+                continue
+            if gap.stop is None or gap.stop > known:
+                told.append(Gap(gap.epoch, max(gap.start, known + 1), gap.stop, gap.reason))
+        return told
+
+    def seqs_at(self, row: int) -> tuple[int, int]:
+        """Return the seqs, in the epoch of `row`, before and behind the gap that lies before it.
+
+        They are the same where there is none.
+        """
+        log = self.log
+        if self.gaps is not None and row <= self.gaps.newest:
+            here = self.epoch_at(row)
+            for gap in self.gaps.at(row):
+                if gap.epoch == here and gap.stop is not None:
+                    return gap.start - 1, gap.stop
+        if row >= log.next:
+            seq = log.last_seq
+        elif row > log.first and log.run_at(row)[0].start < row:
+            seq = _seq_of(log, row - 1)
+        else:
+            seq = _seq_of(log, row) - 1
+        return seq, seq
 
     def prices(self, symbols: Symbols) -> bytes | None:
         """Return the newest tick of every symbol as a message, encoded once for all who ask."""
@@ -177,7 +231,10 @@ class Columnar:
         self.row = self._history(wanted.history) if resume is None else self._resume(resume)
         if self._is_news(self.row):
             self._greet(self.row)
-        self.seq = self._told_seq = self._seq_before(self.row)
+        before, behind = self.publication.seqs_at(self.row)
+        # What lies before history is nobody's; all there is begins with what never came.
+        every = resume is None and wanted.history is None and self.row == 0
+        self.seq = self._told_seq = before if every else behind
         self._say(At(self.seq))
 
     def next(self, now: float) -> bytes | None:
@@ -196,12 +253,15 @@ class Columnar:
         if self.row < self.log.first:
             self._fall()
             return self._outbox.popleft()
-        while self.row < self.log.next:
-            after = self.publication.columns.after
+        gaps, after = self.publication.gaps, self.publication.columns.after
+        while True:
+            if gaps is not None and self.row <= gaps.newest and self._pass_gaps():
+                return self._outbox.popleft()
+            if self.row >= self.log.next:
+                break
             segment = after(self.row, self.symbols, self._pace.most)
             if segment.epoch != self.epoch:
-                self._greet(self.row)
-                self.seq = self._told_seq = self._seq_before(self.row)
+                self._enter(self.row)
                 return self._outbox.popleft()
             self.row, self.seq = segment.stop, segment.seq
             self._pace.grow()
@@ -223,6 +283,11 @@ class Columnar:
     def behind(self) -> int:
         return 0 if self.row is None else self.log.next - self.row
 
+    @property
+    def position(self) -> tuple[int, str, int] | None:
+        """The row, epoch and seq that the client was sent; None while messages of that wait."""
+        return None if self.row is None or self._outbox else (self.row, self.epoch, self.seq)
+
     def _say(self, message: FromServer) -> None:
         self._outbox.append(encode(message))
 
@@ -238,16 +303,43 @@ class Columnar:
         if len(rows):
             run, stop = log.run_at(row)
             self.epoch = run.epoch
-            first = _seq_of(log, max(run.start, log.first))
+            if (start := max(run.start, log.first)) < log.next:
+                first = _seq_of(log, start)
             last = log.last_seq if stop is None else _seq_of(log, stop - 1)
         self._version = log.state.version
         self._say(Hello(self.epoch, first, last + 1, log.symbols(), columns))
 
     def _is_news(self, row: int) -> bool:
         """Whether the client was not told the epoch of `row`, or words that began before it."""
-        log = self.log
-        epoch = log.run_at(row)[0].epoch if row < log.next else log.epoch
-        return epoch != self.epoch or log.state.version != self._version
+        epoch = self.publication.epoch_at(row)
+        return epoch != self.epoch or self.log.state.version != self._version
+
+    def _enter(self, row: int) -> None:
+        """Say the epoch of `row`, where the client comes to it from another."""
+        self._greet(row)
+        self.seq = self._told_seq = self.publication.seqs_at(row)[1]
+
+    def _pass_gaps(self) -> bool:
+        """Tell the gaps before the row where the client stands, if it was not told."""
+        assert self.row is not None
+        gaps = self.publication.gaps_at(self.row, self.epoch, self.seq)
+        if not gaps:
+            return False
+        if self.seq != self._told_seq:
+            self._say(At(self.seq))
+        self._tell(gaps, self.row)
+        if self.publication.epoch_at(self.row) != self.epoch:
+            self._enter(self.row)
+            # So that it stands behind the gap, should it come back before a tick came.
+            self._say(At(self.seq))
+        self.seq = self._told_seq = self.publication.seqs_at(self.row)[1]
+        return True
+
+    def _tell(self, gaps: list[Gap], row: int) -> None:
+        for gap in gaps:
+            if gap.epoch == self.publication.epoch_at(row) and gap.epoch != self.epoch:
+                self._greet(row)
+            self._say(gap)
 
     def _fall(self) -> None:
         """Tell what was dropped before it was sent, and go on with the oldest tick held."""
@@ -258,24 +350,21 @@ class Columnar:
         if self.seq != self._told_seq:  # else who asks for more later may think it lost
             self._say(At(self.seq))
         if run.epoch != self.epoch:
-            if run.start != self.row:  # else it had all of its epoch
+            if run.start != self.row:
                 self._say(Gap(self.epoch, start, None, reason))
+            else:  # it had all of its epoch
+                for gap in self.publication.gaps_at(self.row, self.epoch, self.seq):
+                    if gap.epoch == self.epoch:
+                        self._say(gap)
             start = 1
         # Words that began in the rows that were missed are in no segment that follows.
         self._greet(first)
-        stop = self._seq_before(first)
-        if stop >= start:
-            self._say(Gap(run.epoch, start, stop, reason))
+        before, behind = self.publication.seqs_at(first)
+        if before >= start:
+            self._say(Gap(run.epoch, start, before, reason))
+        self._tell(self.publication.gaps_at(first, run.epoch, max(before, start - 1)), first)
         self.row = first
-        self.seq = self._told_seq = stop
-
-    def _seq_before(self, row: int) -> int:
-        """Return the seq after which row `row` comes, in the epoch of that row."""
-        if row >= self.log.next:
-            return self.log.last_seq
-        if row > self.log.first and self.log.run_at(row)[0].start < row:
-            return _seq_of(self.log, row - 1)
-        return _seq_of(self.log, row) - 1
+        self.seq = self._told_seq = behind
 
     def _history(self, wanted: int | None) -> int:
         """Return the row from which `wanted` ticks of the symbols are left to send."""
@@ -307,21 +396,23 @@ class Columnar:
             reason = "the client is ahead of the server, which lost these"
             self._say(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
             return log.next
-        if row is None or row == log.next:
-            return log.next
-        epoch, gone = log.run_at(row)[0].epoch, self._seq_before(row)
-        if gone > since and (foreign or epoch == at.epoch):
-            if self._is_news(row):
-                self._greet(row)
-            self._say(Gap(epoch, since + 1, gone, "the server no longer holds these"))
+        row = log.next if row is None else row
+        epoch, gone = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
+        if foreign or epoch == at.epoch:
+            if row < log.next and gone > since:
+                if self._is_news(row):
+                    self._greet(row)
+                self._say(Gap(epoch, since + 1, gone, "the server no longer holds these"))
+            since = max(since, gone)
+        self._tell(self.publication.gaps_at(row, epoch if foreign else at.epoch, since), row)
         return row
 
 
 class EveryTick:
     """The server's end of `/ticks` for a plain peer: every tick from now on, as objects.
 
-    Who falls off the log is told by an object `{"type": "gap", "from": a, "to": b}`; `to` is null
-    where an epoch ended meanwhile.
+    Who falls off the log, or passes a gap in it, is told by an object `{"type": "gap", "from": a,
+    "to": b}`; `to` is null where an epoch ended meanwhile, or nobody knows how much is missing.
     """
 
     kind = "ticks"
@@ -345,8 +436,12 @@ class EveryTick:
             self._fall()
         if self._outbox:
             return self._outbox.popleft()
-        while self.row < self.log.next and self.close is None:
-            after = self.publication.objects.after
+        gaps, after = self.publication.gaps, self.publication.objects.after
+        while self.close is None:
+            if gaps is not None and self.row <= gaps.newest and self._pass_gaps():
+                return self._outbox.popleft()
+            if self.row >= self.log.next:
+                break
             segment = after(self.row, self.symbols, self._pace.most)
             self.row, self._epoch, self._seq = segment.stop, segment.epoch, segment.seq
             self._pace.grow()
@@ -362,12 +457,28 @@ class EveryTick:
         run = self.log.run_at(first)[0]
         if run.epoch != self._epoch:
             if run.start != self.row:
-                self._outbox.append(encode({"type": "gap", "from": start, "to": None}))
+                self._say(start, None)
+            else:  # it had all of its epoch
+                for gap in self.publication.gaps_at(self.row, self._epoch, self._seq):
+                    if gap.epoch == self._epoch:
+                        self._say(gap.start, gap.stop)
             start = 1
         stop = _seq_of(self.log, first) - 1
         if stop >= start:
-            self._outbox.append(encode({"type": "gap", "from": start, "to": stop}))
+            self._say(start, stop)
         self.row, self._epoch, self._seq = first, run.epoch, stop
+
+    def _pass_gaps(self) -> bool:
+        """Tell the gaps before the row where the peer stands, if it was not told."""
+        gaps = self.publication.gaps_at(self.row, self._epoch, self._seq)
+        for gap in gaps:
+            self._say(gap.start, gap.stop)
+        self._epoch = self.publication.epoch_at(self.row)
+        self._seq = self.publication.seqs_at(self.row)[1]
+        return bool(gaps)
+
+    def _say(self, start: int, stop: int | None) -> None:
+        self._outbox.append(encode({"type": "gap", "from": start, "to": stop}))
 
     def due(self) -> float | None:
         return None

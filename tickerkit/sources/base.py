@@ -19,9 +19,17 @@ class Outlet(Protocol):
         """
 
     async def gap(self, count: int | None, reason: str) -> None:
-        """Say that ticks are missing here: so many, whose numbers are skipped.
+        """Say that ticks are missing here, between those sent before and those sent from now on.
 
-        None where that is not known: then a new epoch begins.
+        Every reader is told, also one that comes later and reads past it.
+
+        Args:
+            count: how many: their numbers are left out. None: not known; then the next tick begins
+                a new epoch. Zero or less says nothing, nor does None where no tick came before.
+            reason: why, in words.
+
+        Example:
+            >>> await out.gap(120, "not in the recording")
         """
 
     async def readers(self, count: int) -> None:

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Given", "Seam", "Tape", "checked", "read", "recordings"]
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet", ".jsonl", ".jsonl.gz", ".jsonl.zst")
-SIDECAR = ".meta.jsonl"
 ANOTHER_EPOCH = "another epoch begins"
 ROW = "row of the recording"
 
@@ -107,12 +105,9 @@ def recordings(path: Path) -> list[Path]:
     """Return the recordings in a folder, in order of name; a file is the only one."""
     if not path.is_dir():
         return [path]
-    names = sorted(each for each in path.iterdir() if each.name.endswith(SUFFIXES))
-    return [
-        each
-        for each in names
-        if not each.name.startswith(".") and not each.name.endswith(SIDECAR) and each.is_file()
-    ]
+    from tickerkit.storage.joined import recordings_in
+
+    return recordings_in(path)
 
 
 def read(what: list[Path] | pd.DataFrame) -> Tape:
