@@ -17,7 +17,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
 from tickerkit.access import Access
-from tickerkit.errors import BadTick, ProtocolError, RecordingError, shown
+from tickerkit.errors import BadTick, ProtocolError, RecordingError, RecordingWarning, shown
 from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.protocol import (
@@ -210,7 +210,7 @@ class OfCsv:
     def _read(self, data: bytes) -> Any:
         self._path.write_bytes(data)
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", ".*ends in a torn line")
+            warnings.simplefilter("ignore", RecordingWarning)
             return read_csv(self._path)
 
     def take(self, data: bytes) -> bool:

@@ -161,7 +161,10 @@ def test_the_token_is_told_nowhere_at_all(
         server.publish({"symbol": "AAPL", "price": 1})
         other.publish({"symbol": "AAPL", "price": 1})
         for each in good:
-            told += [each.wait(1).frame().to_csv(), each.to_csv(tmp_path / "t.csv").read_text()]
+            told += [
+                each.wait(1).frame().to_csv(),
+                each.to_csv(tmp_path / f"{len(told)}.csv").read_text(),
+            ]
         board = good[0].dashboard()
         until(lambda: "live" in board._state.value)
         told += [board._state.value, board._prices.value, repr(board), repr(good[0].chart())]
