@@ -1,4 +1,4 @@
-"""Run every benchmark and write `bench/RESULTS.md`: `python -m bench` (`make bench`), 8 minutes.
+"""Run every benchmark and write `bench/RESULTS.md`: `python -m bench` (`make bench`), 12 minutes.
 
 limits   what this machine can do at best, and how near tickerkit comes
 fanout   ticks delivered to 10, 100 and 1,000 clients, against four other ways

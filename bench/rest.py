@@ -41,6 +41,7 @@ SYMBOLS = ["AAPL", "IBM", "MSFT", "QQQ", "SPY"]
 BEGIN_NS = 1_763_000_000 * 10**9
 RATE = 100_000
 MOST_COST = 10
+AGAIN = "without a recorder, again"
 LOADS = 3  # each is short, and what else the machine does is not
 TEXT = "pandas.read_csv without arguments (another frame: times are text)"
 SAME = "pandas.read_csv asked for the same frame"
@@ -212,19 +213,30 @@ def costs(report: Report, what: str, gave: dict[str, list[dict[str, float]]], pa
     figures = [("the feed's thread", "ns", "ns/tick"), ("the process", "cores", "cores")]
     figures += [("late in the log, p99", "p99_ms", "ms")] if paced else []
     figures += [("taken", "ticks_s", "ticks/s")]
+    cheap, whole = ({"at_most": MOST_COST}, {"at_least": 100}) if paced else ({}, {})
+    before, after = gave[WITHOUT], gave.pop(AGAIN)
+
+    def beyond(runs: list[dict[str, float]], key: str) -> list[float]:
+        """Return by how many % these are above those without, of which each turn has two."""
+        around = [(one[key] + other[key]) / 2 for one, other in zip(before, after, strict=True)]
+        return [(one[key] / plain - 1) * 100 for one, plain in zip(runs, around, strict=True)]
+
     for kind, runs in gave.items():
         about = f"{what}, {kind}"
         for name, key, unit in figures:
             report.figure(f"{about}: {name}", [each[key] for each in runs], unit)
         if kind != WITHOUT:
-            pairs = list(zip(runs, gave[WITHOUT], strict=True))
-            more = [(one["ns"] / other["ns"] - 1) * 100 for one, other in pairs]
-            wanted, whole = ({"at_most": MOST_COST}, {"at_least": 100}) if paced else ({}, {})
-            report.figure(f"{about}: more for the feed's thread", more, "%", **wanted)
-            fewer = [(1 - one["ticks_s"] / other["ticks_s"]) * 100 for one, other in pairs]
+            report.figure(f"{about}: more for the feed's thread", beyond(runs, "ns"), "%", **cheap)
+            fewer = [-more for more in beyond(runs, "ticks_s")]
             report.figure(f"{about}: fewer ticks taken", fewer, "%")
             shares = [each["share"] * 100 for each in runs]
             report.figure(f"{about}: of the ticks taken, in the file", shares, "%", **whole)
+    chance = max(abs(one["ns"] / other["ns"] - 1) for one, other in zip(before, after, strict=True))
+    report.note(
+        f"{what}: two runs without a recorder in one turn differ by up to {chance:.0%} in what the "
+        f"feed's thread takes. Server, feed and recorder share {os.cpu_count()} cores. The "
+        "recorder's own thread is part of the process, not of the feed's thread."
+    )
 
 
 def recordings(report: Report, seconds: float, only: str, repeat: int) -> None:
@@ -243,11 +255,8 @@ def recordings(report: Report, seconds: float, only: str, repeat: int) -> None:
             measure = partial(child.ask, "measure", server.ready, rate > 0, seconds_each)
             measure(WITHOUT)  # for its modules and its memory to be there
             runs = {kind: partial(measure, kind) for kind in [WITHOUT, *chosen]}
+            runs[AGAIN] = runs[WITHOUT]
             costs(report, what, in_turn(runs, repeat), paced=rate > 0)
-        report.note(
-            f"{what}: server, feed and recorder share {os.cpu_count()} cores. The recorder has a "
-            "thread of its own, whose work is in what the process takes, not the feed's thread."
-        )
 
 
 def main() -> None:
@@ -255,7 +264,7 @@ def main() -> None:
         __doc__,
         repeat=3,
         rows={"type": int, "default": ROWS, "help": "so many ticks into a file"},
-        seconds={"type": float, "default": 4.0, "help": "for how long it records, each"},
+        seconds={"type": float, "default": 3.0, "help": "for how long it records, each"},
     )
     count = 50_000 if chosen.quick else chosen.rows
     seconds = 0.5 if chosen.quick else chosen.seconds
