@@ -1,4 +1,4 @@
-"""Run every benchmark and write `bench/RESULTS.md`: `python -m bench` (`make bench`), 8 minutes.
+"""Run every benchmark and write `bench/RESULTS.md`: `python -m bench` (`make bench`), 12 minutes.
 
 limits   what this machine can do at best, and how near tickerkit comes
 fanout   ticks delivered to 10, 100 and 1,000 clients, against four other ways
@@ -7,6 +7,7 @@ frames   from the wire into a frame, against four other ways; memory; the longes
 bars     bars of ten million ticks, against pandas
 busy     a server in a kernel that computes, or beside it
 load     100,000 ticks a second to 300 readers
+rest     to a file and back, against pandas; what a recording costs a feed
 
 Each script stands for itself too: `python -m bench.fanout --help`.
 """
@@ -34,6 +35,7 @@ SCRIPTS = {
     "bars": [],
     "busy": [],
     "load": [],
+    "rest": [],
 }
 
 
