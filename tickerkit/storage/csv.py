@@ -278,13 +278,9 @@ class _Reading:
             if len(rest) - whole > LONGEST_LINE or (not part and reader.can_read(rest[whole:])):
                 whole = rest.rfind(b"\n") + 1
             block, rest = rest[:whole], rest[whole:]
-            lines = block.count(b"\n")
             if line == 1 and block:
-                block = block[block.find(b"\n") + 1 :]
-                reader.add(block, 2)
-            else:
-                reader.add(block, line)
-            line += lines
+                block, line = block[block.find(b"\n") + 1 :], 2
+            line += reader.add(block, line)
             for hole in self.holes[holes:]:
                 if hole.stop > hole.start:
                     reader.holes.append((line, hole))

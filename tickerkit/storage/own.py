@@ -70,8 +70,16 @@ class OwnReader:
             quoted_strings_can_be_null=False,
         )
 
-    def add(self, block: bytes, line: int) -> None:
-        """Take a block of whole lines, of which the first has this number."""
+    def add(self, block: bytes, line: int) -> int:
+        """Take a block of whole lines, of which the first has this number; return how many."""
+        before, damaged = self.rows, len(self.damaged)
+        self._add(block, line)
+        # To count them takes a fifth of the time of reading them.
+        if b'"' in block or len(self.damaged) > damaged:
+            return block.count(b"\n")
+        return self.rows - before
+
+    def _add(self, block: bytes, line: int) -> None:
         left = [(block, line)] if block else []
         while left:
             piece, line = left.pop()
