@@ -159,7 +159,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
 
     Of a recording, lines that make no sense (a line cut off by a crash, a wrong bit) are left out
     with a `RecordingWarning` that names them, and all others are returned; by the checksums beside
-    the file it also says which lines are not as they were written. A million rows take a tenth of a
+    the file it also says which lines are not as they were written. A million rows take a fifth of a
     second; at most 16 MB of the file are held besides the frame.
 
     Of a foreign file names stay as they are, and `time` may be anything that a tick's may be. A
