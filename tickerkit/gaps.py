@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 import pandas as pd
 
@@ -10,7 +12,15 @@ from tickerkit.protocol import Gap
 from tickerkit.rows import UTC_NS
 from tickerkit.ticks import Array
 
-__all__ = ["Gaps"]
+__all__ = ["Gaps", "Hole"]
+
+
+class Hole(NamedTuple):
+    """A gap, and the times of the ticks on both sides."""
+
+    gap: Gap
+    last_before: int | None
+    first_after: int | None
 
 
 class Gaps:
@@ -43,6 +53,11 @@ class Gaps:
     def rows(self) -> list[int]:
         """Return the row after each hole: where a line is to be broken."""
         return [row for _, row, _ in self._gaps]
+
+    def between(self, start: int, stop: int) -> list[Hole]:
+        """Return the holes before the rows `start` to `stop`, in order; any thread may ask."""
+        found = [each for each in self._gaps if start <= each[1] < stop]
+        return [Hole(gap, before, self._time(row)) for gap, row, before in found]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
         """Return a frame of some rows of the log with a column `gap`: a hole lies before this.
