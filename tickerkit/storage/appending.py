@@ -203,11 +203,11 @@ class CsvFile:
         elif new := [name for name in names if name not in self.names]:
             self._widen(new)
         self._learn(kinds_of(frame, words=False).kinds)
-        self._tell()
         if names != self.names:
             frame = frame.reindex(columns=self.names)
         text = b"".join(csv_lines(frame, header=header))
         try:
+            self._tell()
             self._write(packed(text, self._compression))
         except BaseException:
             if header:

@@ -28,6 +28,7 @@ from tickerkit.ticks import NO_TIME, Array, read_ticks
 __all__ = ["load_raw", "write_raw"]
 
 ROWS_AT_ONCE = 16_384
+MOST_HELD = 2_000_000
 PIECE_BYTES = 2**20
 NOT_KEPT = "not in the file of the wire's frames"
 
@@ -36,7 +37,7 @@ class _Line(msgspec.Struct):
     """A line, as `wire` writes it."""
 
     t: int | None = None
-    frame: msgspec.Raw | None = None
+    frame: msgspec.Raw = msgspec.Raw(b"")
     text: str | None = None
     base64: str | None = None
     connected: str | None = None
@@ -47,7 +48,7 @@ class _Line(msgspec.Struct):
     dropped: int = 0
 
     def data(self) -> str | bytes | None:
-        if self.frame is not None:
+        if bytes(self.frame):
             return bytes(self.frame)
         if self.text is not None:
             return self.text
@@ -122,7 +123,9 @@ class _Reading:
         self.understood = 0
         self.damaged: list[int] = []
         self.symbols: list[str] | None = None
-        self._log = TickLog(2**40)
+        self._log = TickLog(MOST_HELD)
+        self._parts: list[pd.DataFrame] = []
+        self._row = 0
         self._client = Client()
         self._plain = PlainClient()
         self._subscriber: Client | PlainClient | None = None
@@ -213,6 +216,13 @@ class _Reading:
             received = int(known.max()) if len(known) else 0
         self._log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
         self._newest = event.epoch, int(event.seq[-1])
+        if self._log.next - self._row >= MOST_HELD // 2:
+            self._cut()
+
+    def _cut(self) -> None:
+        """Take the newest rows out of the log, which drops them some time."""
+        self._parts.append(self._log.rows(self._row).frame())
+        self._row = self._log.next
 
     def _is_told(self, epoch: str, seq: int) -> bool:
         return any(
@@ -222,7 +232,26 @@ class _Reading:
 
     def frame(self) -> pd.DataFrame:
         """Return the ticks."""
-        frame = self._log.frame()
+        self._cut()
+        made: dict[str, object] = {}
+        for name in self._log.columns():
+            parts = [part.get(name) for part in self._parts]
+            sizes = [len(part) for part in self._parts]
+            if name in self._log.words:
+                words = pd.Index(self._log.words[name].words, dtype="str")
+                codes = [
+                    np.full(size, -1) if part is None else part.cat.codes.to_numpy()
+                    for part, size in zip(parts, sizes, strict=True)
+                ]
+                made[name] = pd.Categorical.from_codes(np.concatenate(codes), words)
+            else:
+                numbers = [
+                    pd.Series(np.full(size, np.nan)) if part is None else part
+                    for part, size in zip(parts, sizes, strict=True)
+                ]
+                made[name] = pd.concat(numbers, ignore_index=True)
+        frame = pd.DataFrame(made)
+        self._times = frame["time"].astype("int64").to_numpy()
         names = [*FIXED, *(name for name in self._columns if name not in FIXED)]
         names += [name for name in frame.columns if name not in names]
         for name in names:
@@ -232,8 +261,8 @@ class _Reading:
         return frame[names]
 
     def missing(self) -> list[Missing]:
-        """Return the gaps."""
-        times = self._log.rows().array("time")
+        """Return the gaps; after the frame, which tells the times."""
+        times = self._times
 
         def time_at(row: int) -> int | None:
             return int(times[row]) if 0 <= row < len(times) else None
@@ -310,7 +339,7 @@ def _frames(
     if batch.count != count:
         raise ValueError(f"{batch.refused:,} rows are no ticks, the first: {batch.errors[0]}")
     last_rows = {str(words[code]): row for row, code in enumerate(codes.tolist())}
-    for start, stop in zip(starts, [*starts[1:], count], strict=True):
+    for start, stop in zip(starts, [*starts[1:], count], strict=False):
         now, own, first = int(received[start]), str(words[codes[start]]), int(seq[start])
         told = _before(pending, last_rows, start, own, first)
         del pending[: len(told)]
