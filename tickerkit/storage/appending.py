@@ -320,8 +320,7 @@ class CsvFile:
         kinds = {name: self._kinds.get(name, "any") for name in self.names}
         # Of the blocks one is left: the text has other bytes now.
         told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
-        blocks = [Block(self.rows, text, crc)] if self.rows else []
-        self._untold = [*told, *blocks, *self._untold]
+        self._untold = [*told, Block(self.rows, text, crc), *self._untold]
         self._anew = True
         self.names, self.size = names, size
         self._text = self._proved = text
