@@ -330,6 +330,9 @@ def _frames(
     known = frame["epoch"] if "epoch" in frame.columns else pd.Series(["recording"] * count)
     codes, words = pd.factorize(known.to_numpy(dtype=object))
     cuts = (np.diff(codes) != 0) | (np.diff(received) != 0) | (np.diff(seq) <= 0)
+    # A gap is told between the ticks on both sides of it.
+    told = np.searchsorted(np.sort([gap.start for gap in gaps]), seq)
+    cuts |= np.diff(told) != 0
     starts = [0, *(np.flatnonzero(cuts) + 1).tolist()] if count else []
     now = int(received[0]) if count else time.time_ns()
     yield connected_line(now, source, SUBPROTOCOL, symbols=symbols)

@@ -106,6 +106,12 @@ class WireFile:
             file, self._file = self._file, -1
             os.close(file)
 
+    def __enter__(self) -> WireFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
     def abandon(self) -> None:
         """Let go of the file."""
         self.close()
