@@ -6,6 +6,7 @@ import errno
 import gc
 import math
 import os
+import threading
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,14 +16,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from conftest import Kernel
-from recordings import recordings, wire_texts
+from recordings import recorded_day, recordings, wire_texts
+from websockets.sync.server import serve
 
 import tickerkit as tk
 from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.protocol import Gap
 from tickerkit.recorder import Recorder
-from tickerkit.storage import appending, load
+from tickerkit.storage import appending, load, load_raw
 from tickerkit.storage.capture import Capture
 from tickerkit.ticks import read_ticks
 
@@ -260,17 +262,14 @@ def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
         feed.to_csv(tmp_path / "b.csv")
 
 
-DAYS = ["lean-spy-20131011-trade", "lean-ibm-20131008-quote", "mlfinpy-es-2013-tick_data"]
-
-
 @pytest.mark.parametrize(
-    "name", [DAYS[1], *(pytest.param(each, marks=pytest.mark.soak) for each in (DAYS[0], DAYS[2]))]
+    "name", ["IBM", *(pytest.param(n, marks=pytest.mark.soak) for n in ("SPY", "ES"))]
 )
-def test_a_recorded_day_is_recorded_again(recorded: Path, tmp_path: Path, name: str) -> None:
+def test_a_recorded_day_is_recorded_again(
+    recorded: Path, tmp_path: Path, name: str, rows: int | None
+) -> None:
     """Served as fast as it is taken, recorded, and read back: what the feed had."""
-    day = tk.read_csv(recorded / "ticks" / f"{name}.csv.gz")
-    if "symbol" not in day.columns:
-        day = day.assign(symbol="X")
+    day = recorded_day(recorded, name)[:rows]
     server = tk.serve(tk.replay(day, speed=math.inf, wait_for=1), port=0)
     with tk.connect(server.url, keep=10_000_000) as feed:
         feed.record(tmp_path / "ticks.csv", flush_s=0.2)
@@ -285,34 +284,33 @@ def test_a_recorded_day_is_recorded_again(recorded: Path, tmp_path: Path, name: 
 
 
 @pytest.mark.soak
-def test_recorded_frames_are_kept_byte_for_byte(recorded: Path, tmp_path: Path) -> None:
+def test_recorded_frames_are_kept_byte_for_byte(
+    recorded: Path, tmp_path: Path, until: Until
+) -> None:
     """What a venue sent is in the raw lines as it came over the wire."""
-    from websockets.sync.server import serve
-
-    from tickerkit.storage.raw import load_raw
-
     for source in recordings(recorded)[:6]:
         texts = list(wire_texts(source))[:5000]
 
-        def send(peer: Any, texts: list[str] = texts) -> None:
+        begun = threading.Event()
+
+        def send(peer: Any, texts: list[str] = texts, begun: threading.Event = begun) -> None:
+            begun.wait(10)
             for text in texts:
                 peer.send(text)
 
         with serve(send, "127.0.0.1", 0) as server:
-            import threading
-
             thread = threading.Thread(target=server.serve_forever)
             thread.start()
             port = server.socket.getsockname()[1]
             path = tmp_path / source.name.partition(".")[0] / "ticks.csv"
             feed = tk.connect(f"ws://127.0.0.1:{port}/")
             feed.record(path, raw=True)
-            while feed.status != "ended":
-                pass
+            begun.set()
+            until(lambda feed=feed: feed.status == "ended", 60)
             feed.stop()
             server.shutdown()
             thread.join()
         lines = path.with_name("ticks.raw.jsonl").read_bytes().split(b"\n")
         kept = [line[line.index(b'"frame":') + 8 : -1] for line in lines if b'"frame":' in line]
-        assert [text.encode() for text in texts][-len(kept) :] == kept
+        assert [text.encode() for text in texts] == kept
         assert load_raw(path.with_name("ticks.raw.jsonl")).warning is None

@@ -1,11 +1,10 @@
-"""Raw: the frames of a wire as lines of JSON, read as the ticks that they brought, and written."""
+"""Raw: the frames of a wire, kept as lines of JSON, read as the ticks that they brought."""
 
 from __future__ import annotations
 
 import base64
 import hashlib
-import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from os import PathLike
 from pathlib import Path
 
@@ -16,18 +15,13 @@ import pandas as pd
 from tickerkit.errors import ProtocolError, RecordingError, RecordingWarning
 from tickerkit.log import FIXED, TickLog
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, Gap, Hello, PlainClient, Received
-from tickerkit.protocol.encoding import encode_columns
-from tickerkit.protocol.messages import encode
-from tickerkit.storage.files import Mode, placed, replacing
-from tickerkit.storage.packing import Damage, compression_of, packed, pieces
+from tickerkit.storage.packing import Damage, pieces
 from tickerkit.storage.recording import Recording
-from tickerkit.storage.sidecar import Missing, gap_frame, gap_lines
-from tickerkit.storage.wire import connected_line, made_line
-from tickerkit.ticks import NO_TIME, Array, read_ticks
+from tickerkit.storage.sidecar import Missing, gap_frame
+from tickerkit.ticks import NO_TIME
 
-__all__ = ["load_raw", "write_raw"]
+__all__ = ["load_raw"]
 
-ROWS_AT_ONCE = 16_384
 MOST_HELD = 2_000_000
 PIECE_BYTES = 2**20
 NOT_KEPT = "not in the file of the wire's frames"
@@ -46,6 +40,7 @@ class _Line(msgspec.Struct):
     seq: int = 0
     symbols: list[str] | None = None
     dropped: int = 0
+    made: bool = False
 
     def data(self) -> str | bytes | None:
         if bytes(self.frame):
@@ -56,9 +51,6 @@ class _Line(msgspec.Struct):
 
 
 _decoder = msgspec.json.Decoder(_Line)
-
-
-# --- reading -------------------------------------------------------------------------------------
 
 
 def load_raw(path: str | PathLike[str]) -> Recording:
@@ -131,6 +123,7 @@ class _Reading:
         self._subscriber: Client | PlainClient | None = None
         self._columns: dict[str, str | list[str]] = {}
         self._received = 0
+        self._is_made = False
         self._gaps: list[tuple[Gap, int]] = []
         # The last tick, where something was lost after it.
         self._before_loss: tuple[str, int] | None = None
@@ -169,6 +162,7 @@ class _Reading:
             # Not a random one: what is read twice is the same twice.
             self._plain.epoch = hashlib.blake2b(text, digest_size=8).hexdigest()
             self._subscriber = self._plain
+        self._is_made = line.made
         try:
             events = self._subscriber.receive(data)
         except ProtocolError:
@@ -194,7 +188,7 @@ class _Reading:
 
     def _hand_on(self, event: Event) -> None:
         match event:
-            case Hello():
+            case Hello() if self._is_made and not event.symbols:  # of `write_raw`
                 self._columns |= event.columns
             case Gap():
                 self._gaps.append((event, self._log.next))
@@ -271,136 +265,3 @@ class _Reading:
             Missing(gap.epoch, gap.start, gap.stop, gap.reason, time_at(row - 1), time_at(row))
             for gap, row in self._gaps
         ]
-
-
-# --- writing -------------------------------------------------------------------------------------
-
-
-def write_raw(
-    frame: pd.DataFrame,
-    path: str | PathLike[str],
-    gaps: pd.DataFrame | None = None,
-    *,
-    mode: Mode = "new",
-    source: str = "",
-    symbols: Sequence[str] | None = None,
-) -> Path:
-    """Write a recording as the frames of `tickerkit.v1` that would have brought it.
-
-    `load_raw` makes the same ticks and gaps of it: each line holds ticks of one epoch that were
-    received at one moment.
-
-    Args:
-        frame: a recording's ticks, with `seq`, `epoch` and `received`; without these they are
-            numbered from 1.
-        path: where to; `.gz` and `.zst` are compressed.
-        gaps: the ticks that are missing, as `Feed.gaps` tells them.
-        mode: "new" or "overwrite".
-        source: where the ticks came from.
-        symbols: those that were recorded, None for all.
-
-    Raises:
-        RecordingExists: there is a file, and mode is "new".
-        ValueError: mode is "append".
-        OSError: the file can't be written.
-    """
-    if mode == "append":
-        raise ValueError('frames of a wire can\'t be added to a file; pass mode="overwrite"')
-    path = placed(path, mode)
-    compression = compression_of(path)
-    with replacing(path) as out:
-        text = bytearray()
-        chosen = None if symbols is None else list(symbols)
-        for line in _frames(frame, gap_lines(gaps) if gaps is not None else [], source, chosen):
-            text += line
-            if len(text) >= PIECE_BYTES:
-                out.write(packed(bytes(text), compression))
-                text.clear()
-        if text:
-            out.write(packed(bytes(text), compression))
-    return path
-
-
-def _frames(
-    frame: pd.DataFrame, gaps: list[Missing], source: str, symbols: list[str] | None
-) -> Iterator[bytes]:
-    count = len(frame)
-    seq = _numbers(frame, "seq", np.arange(1, count + 1))
-    received = _numbers(frame, "received", np.zeros(count, dtype=np.int64))
-    known = frame["epoch"] if "epoch" in frame.columns else pd.Series(["recording"] * count)
-    codes, words = pd.factorize(known.to_numpy(dtype=object))
-    cuts = (np.diff(codes) != 0) | (np.diff(received) != 0) | (np.diff(seq) <= 0)
-    # A gap is told between the ticks on both sides of it.
-    told = np.searchsorted(np.sort([gap.start for gap in gaps]), seq)
-    cuts |= np.diff(told) != 0
-    starts = [0, *(np.flatnonzero(cuts) + 1).tolist()] if count else []
-    now = int(received[0]) if count else time.time_ns()
-    yield connected_line(now, source, SUBPROTOCOL, symbols=symbols)
-    columns = _columns(frame)
-    epoch, log, pending = None, TickLog(1), list(gaps)
-    batch = read_ticks(frame.reset_index(drop=True))
-    if batch.count != count:
-        raise ValueError(f"{batch.refused:,} rows are no ticks, the first: {batch.errors[0]}")
-    last_rows = {str(words[code]): row for row, code in enumerate(codes.tolist())}
-    for start, stop in zip(starts, [*starts[1:], count], strict=False):
-        now, own, first = int(received[start]), str(words[codes[start]]), int(seq[start])
-        told = _before(pending, last_rows, start, own, first)
-        del pending[: len(told)]
-        for gap in told:
-            if epoch is None:
-                epoch, log = gap.epoch, TickLog(ROWS_AT_ONCE, epoch=gap.epoch)
-                yield made_line(now, _hello(gap.epoch, gap.start, columns))
-            yield _gap_line(now, gap)
-        if own != epoch:
-            epoch, log = own, TickLog(ROWS_AT_ONCE, epoch=own)
-            yield made_line(now, _hello(own, first, columns))
-        for at in range(start, stop, ROWS_AT_ONCE):
-            end = min(at + ROWS_AT_ONCE, stop)
-            row = log.next
-            log.append(batch.part(at, end), received=now, epoch=own, seq=seq[at:end])
-            data = encode_columns(log.rows(row), None)
-            if data is not None:
-                yield b'{"t":%d,"frame":%b}\n' % (now, data)
-    for gap in pending:
-        if epoch is None:
-            epoch = gap.epoch
-            yield made_line(now, _hello(gap.epoch, gap.start, columns))
-        yield _gap_line(now, gap)
-
-
-def _before(
-    gaps: list[Missing], last_rows: dict[str, int], row: int, epoch: str, seq: int
-) -> list[Missing]:
-    """Return the first of the gaps, those that lie before a row."""
-    found = 0
-    for place, gap in enumerate(gaps):
-        lies = gap.start < seq if gap.epoch == epoch else last_rows.get(gap.epoch, -1) < row
-        if not lies:
-            break
-        found = place + 1
-    return gaps[:found]
-
-
-def _numbers(frame: pd.DataFrame, name: str, otherwise: Array) -> Array:
-    if name not in frame.columns:
-        return otherwise
-    series = frame[name]
-    if series.dtype.kind == "M":
-        return pd.DatetimeIndex(series).as_unit("ns").asi8
-    return series.to_numpy(np.int64)
-
-
-def _columns(frame: pd.DataFrame) -> dict[str, str | list[str]]:
-    return {
-        str(name): "number" if frame[name].dtype.kind in "fiu" else []
-        for name in frame.columns
-        if name not in FIXED
-    }
-
-
-def _hello(epoch: str, seq: int, columns: dict[str, str | list[str]]) -> bytes:
-    return encode(Hello(epoch, seq, seq, [], columns))
-
-
-def _gap_line(now: int, gap: Missing) -> bytes:
-    return b'{"t":%d,"frame":%b}\n' % (now, encode(Gap(gap.epoch, gap.start, gap.stop, gap.reason)))
