@@ -196,8 +196,8 @@ def recorders(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
         made.append(Recorder())
         return made[-1]
 
-    monkeypatch.setattr(feed, "record", record, raising=False)
-    monkeypatch.setattr(feed, "recorders", made, raising=False)
+    monkeypatch.setattr(feed, "record", record)
+    monkeypatch.setattr(tk.Feed, "recorders", made)
     return made
 
 

@@ -25,6 +25,8 @@ if TYPE_CHECKING:
         PortTaken,
         ProtocolError,
         RecordingError,
+        RecordingExists,
+        RecordingWarning,
         ServerFailed,
         SourceError,
         Stopped,
@@ -35,10 +37,11 @@ if TYPE_CHECKING:
     from tickerkit.log import Reader, TickLog
     from tickerkit.loops import allow_nested_loops
     from tickerkit.oneline import live
+    from tickerkit.recorder import Recorder
     from tickerkit.registry import status, stop_all
     from tickerkit.server import TickServer, serve
     from tickerkit.sources import Outlet, Source, poll, replay, simulate
-    from tickerkit.storage import read_csv
+    from tickerkit.storage import read_csv, read_gaps, read_parquet
 
 __version__ = "0.1.0"
 
@@ -53,7 +56,10 @@ _HOME = {
     "PortalError": "errors",
     "ProtocolError": "errors",
     "Reader": "log",
+    "Recorder": "recorder",
     "RecordingError": "errors",
+    "RecordingExists": "errors",
+    "RecordingWarning": "errors",
     "ServerFailed": "errors",
     "Source": "sources",
     "SourceError": "errors",
@@ -67,6 +73,8 @@ _HOME = {
     "live": "oneline",
     "poll": "sources",
     "read_csv": "storage",
+    "read_gaps": "storage",
+    "read_parquet": "storage",
     "replay": "sources",
     "serve": "server",
     "simulate": "sources",
@@ -85,7 +93,10 @@ __all__ = [
     "PortalError",
     "ProtocolError",
     "Reader",
+    "Recorder",
     "RecordingError",
+    "RecordingExists",
+    "RecordingWarning",
     "ServerFailed",
     "Source",
     "SourceError",
@@ -100,6 +111,8 @@ __all__ = [
     "live",
     "poll",
     "read_csv",
+    "read_gaps",
+    "read_parquet",
     "replay",
     "serve",
     "simulate",

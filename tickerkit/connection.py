@@ -9,6 +9,7 @@ import ipaddress
 import math
 import random
 import re
+import time
 from collections.abc import Callable
 from ssl import SSLContext, SSLEOFError
 from typing import Any, Literal, cast
@@ -29,6 +30,7 @@ from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.faults import Faults, describe, one_line, wire_logger
 from tickerkit.liveness import CHECK_S, DEAD_CHECKS, AttentiveClient, SleepWatch
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
+from tickerkit.tap import Tap
 from tickerkit.tls import lasting_problem
 
 __all__ = ["Connection", "websocket_url"]
@@ -79,6 +81,8 @@ class Connection:
         doing: the same in a few words more.
         reconnects: how many times it was connected again.
         failure: why it failed, if it did.
+        received_ns: when the newest message came, in epoch ns.
+        taps: what keeps each message as it came.
     """
 
     def __init__(
@@ -109,6 +113,9 @@ class Connection:
         self._tls: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
         self._retry_for = retry_for
         self._sleep = sleep or SleepWatch()
+        self.received_ns = 0
+        self.taps: list[Tap] = []
+        self._heard: Subscriber | None = None
         self._websocket: AttentiveClient | None = None
         self._gone = False
         self._lost_at: float | None = None
@@ -215,7 +222,7 @@ class Connection:
         try:
             return await self._receive_from(websocket)
         finally:
-            self._websocket = None
+            self._websocket = self._heard = None
             if websocket.unsent:  # one that does not read would have the farewell wait for ever
                 websocket.transport.abort()
 
@@ -223,12 +230,18 @@ class Connection:
         ours = websocket.subprotocol == SUBPROTOCOL
         subscriber: Subscriber = self.client if ours else self.plain
         self._hand_on(subscriber.connected())
+        self._heard = subscriber
+        for tap in self.taps:
+            tap.connected(time.time_ns(), *self._spoken(subscriber))
         if not ours:
             self._live()
         try:
             while True:
                 # That ours is text of UTF-8 is found out by who reads the JSON.
                 data = await websocket.recv(decode=False if ours else None)
+                self.received_ns = time.time_ns()
+                for tap in self.taps:
+                    tap.take(self.received_ns, data)
                 self._hand_on(subscriber.receive(data))
                 for reply in subscriber.replies():
                     await websocket.send(reply, text=True)
@@ -254,6 +267,16 @@ class Connection:
         self._ended = self._ended or (code == 1000 and not ours)
         reason = websocket.close_reason
         return f"the connection closed ({code}{f', {reason}' if reason else ''})"
+
+    def tap(self, tap: Tap) -> None:
+        """Have each message kept from now on, as it comes; in this one's thread."""
+        if self._heard is not None:
+            tap.join(*self._spoken(self._heard))
+        self.taps.append(tap)
+
+    def _spoken(self, subscriber: Subscriber) -> tuple[str, str, Subscriber]:
+        protocol = SUBPROTOCOL if subscriber is self.client else ""
+        return shown_url(self.url), protocol, subscriber
 
     def _hand_on(self, events: list[Event]) -> None:
         for event in events:

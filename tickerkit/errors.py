@@ -243,6 +243,8 @@ class RecordingWarning(UserWarning):
         changed: first and last row of stretches in which something is not as it was written.
         cut: whether the end of a compressed file was cut off.
         missing: how many rows at the end were written and are not there.
+        unfinished: the file beside it from which the newest rows are, of a Parquet file that is
+            being recorded, or never was finished.
         problems: each of these in words.
     """
 
@@ -257,10 +259,12 @@ class RecordingWarning(UserWarning):
         changed: Sequence[tuple[int, int]] = (),
         cut: bool = False,
         missing: int = 0,
+        unfinished: str = "",
     ) -> None:
         self.path, self.rows = Path(path), rows
         self.torn_bytes, self.lines, self.holes = torn_bytes, list(lines), list(holes)
         self.changed, self.cut, self.missing = list(changed), cut, missing
+        self.unfinished = unfinished
         self.problems: list[str] = []
         if lines:
             names = _some([f"{line:,}" for line in lines])
@@ -281,7 +285,10 @@ class RecordingWarning(UserWarning):
             self.problems.append("its end was cut off")
         if missing:
             self.problems.append(f"{missing:,} rows that were written are missing at its end")
-        super().__init__(f"{path} is damaged: {'; '.join(self.problems)}")
+        is_damaged = "is damaged" if self.problems else "is not finished"
+        if unfinished:
+            self.problems.append(f"the newest rows stand in {unfinished}, and were read from there")
+        super().__init__(f"{path} {is_damaged}: {'; '.join(self.problems)}")
 
 
 def _some(names: list[str]) -> str:

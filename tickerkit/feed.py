@@ -29,11 +29,13 @@ from tickerkit.log import Reader, Rows, TickLog
 from tickerkit.portal import Follower, portal
 from tickerkit.protocol import Client, Event, Gap, PlainClient, Received
 from tickerkit.registry import Running, register, unregister
-from tickerkit.storage import write_csv
+from tickerkit.tap import Tap
 from tickerkit.tls import Trust, client_context
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
+    from tickerkit.recorder import Recorder
+    from tickerkit.storage.files import Mode
 
 __all__ = ["Feed", "connect"]
 
@@ -68,6 +70,8 @@ class _Held:
         self.bars_lock = threading.Lock()
         self.callbacks: list[Callback] = []
         self.followers: list[Follower] = []
+        self.recorders: list[Recorder] = []
+        self.taps: list[Tap] = []
 
     def go_on_after(self, epoch: str, seq: int) -> None:
         """Have the first connection resume after this tick, as a later one would."""
@@ -129,6 +133,7 @@ class Feed:
             trust,
             retry_for,
         )
+        self._connection.taps = self._held.taps
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -315,9 +320,170 @@ class Feed:
             follower.stop()
         return follower
 
-    def to_csv(self, path: str | Path) -> Path:
-        """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical."""
-        return write_csv(self.frame(), path)
+    # --- at rest ------------------------------------------------------------------------------
+
+    def record(
+        self,
+        path: str | Path,
+        *,
+        mode: Mode = "append",
+        flush_s: float = 1.0,
+        fsync: bool = False,
+        rotate: str | int | None = None,
+        compression: str | None = None,
+        format: str | None = None,  # noqa: A002
+        max_disk: str | int | None = None,
+        raw: bool = False,
+    ) -> Recorder:
+        """Write each tick that comes from now on to a file, in a thread of its own.
+
+        It can't hold up the feed. The file is valid to its last row at any moment: a crash costs
+        at most what came since the last flush. What is missing is listed, `tk.read_gaps` tells.
+        When the disk is full or a write fails, the feed goes on, the ticks wait in the log, and it
+        tries again; what the log has dropped by then is a gap. Running the cell again goes on with
+        the same file; stopping the feed finishes it.
+
+        Args:
+            path: a file that ends in .csv, .csv.gz, .csv.zst or .parquet; or a folder, whose files
+                have the time of their begin in their names. What is missing of it is made.
+                A Parquet file grows as a CSV beside it until it is finished.
+            mode: "append" goes on with a recording that is there, without a tick twice; "new"
+                refuses, "overwrite" begins anew. In a folder each file is new.
+            flush_s: how long ticks are gathered before they are written.
+            fsync: have them on the disk then: no power failure loses them.
+            rotate: go on in a new file each "day" or "hour" (UTC), or when it has a size such as
+                "100MB"; of a folder each day by default.
+            compression: "gzip" or "zstd", of a folder's CSV files.
+            format: "csv" or "parquet", of a folder's files.
+            max_disk: how much it may take, such as "10GB": the oldest files that it has finished
+                are removed; one that does not rotate stops writing. Where it rotates, a file has
+                an eighth of that at most.
+            raw: keep each message of the websocket as it came, too, in `ticks.raw.jsonl` beside.
+
+        Returns:
+            The recorder: `recorder.status` and `stats` tell, `recorder.stop()` ends it.
+
+        Raises:
+            RecordingExists: there is a file, and mode is "new".
+            RecordingError: what is to be gone on with is no recording, or is being recorded to.
+            ValueError: an argument is none that will do.
+            OSError: the file can't be made.
+
+        Example:
+            >>> recorder = feed.record("captures/")
+        """
+        from tickerkit.recorder import record
+
+        check_number("flush_s", flush_s, 0)
+        return record(
+            self,
+            path,
+            flush_s,
+            mode=mode,
+            fsync=fsync,
+            rotate=rotate,
+            compression=compression,
+            format=format,
+            max_disk=max_disk,
+            raw=raw,
+        )
+
+    @property
+    def recorders(self) -> list[Recorder]:
+        """The recorders of this feed that run."""
+        return [each for each in self._held.recorders if each.status != "stopped"]
+
+    def to_csv(
+        self,
+        path: str | Path,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        start: object = None,
+        end: object = None,
+        *,
+        mode: Mode = "new",
+        safe: bool = False,
+    ) -> Path:
+        """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical.
+
+        Args:
+            path: where to; `.gz` and `.zst` are compressed. Missing folders are made.
+            symbol: one or several; all by default.
+            last: only the newest 1000 ticks, or those at most "5min" older than the newest.
+            start: only those of this time and later: a datetime or ISO text, UTC if it says none.
+            end: only those before this time.
+            mode: "new" refuses a path at which a file is, "overwrite" replaces it, "append" adds.
+            safe: for spreadsheets: mark text that they would run as a formula.
+
+        Returns:
+            The path.
+
+        Raises:
+            RecordingExists: there is a file, and mode is "new".
+            OSError: the file can't be written; what was there is as it was.
+
+        Example:
+            >>> feed.to_csv("ticks.csv", symbol="AAPL", start="2026-11-24T14:30")
+        """
+        from tickerkit.storage import write_csv
+
+        frame, gaps = self._chosen(symbol, last, start, end)
+        names = self._names(symbol)
+        return write_csv(
+            frame, path, gaps=gaps, mode=mode, safe=safe, source=self.url, symbols=names
+        )
+
+    def to_parquet(
+        self,
+        path: str | Path,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        start: object = None,
+        end: object = None,
+        *,
+        mode: Mode = "new",
+    ) -> Path:
+        """Write the ticks held to a Parquet file; the arguments are those of `to_csv`.
+
+        Raises:
+            RecordingExists: there is a file, and mode is "new".
+            OSError: the file can't be written; what was there is as it was.
+
+        Example:
+            >>> feed.to_parquet("ticks.parquet", last="1h")
+        """
+        from tickerkit.storage import write_parquet
+
+        frame, gaps = self._chosen(symbol, last, start, end)
+        names = self._names(symbol)
+        return write_parquet(frame, path, gaps=gaps, mode=mode, source=self.url, symbols=names)
+
+    def _names(self, symbol: str | Sequence[str] | None) -> list[str] | None:
+        if symbol is None:
+            return self.symbols
+        return [symbol] if isinstance(symbol, str) else list(symbol)
+
+    def _chosen(
+        self,
+        symbol: str | Sequence[str] | None,
+        last: int | str | timedelta | None,
+        start: object,
+        end: object,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return some of the ticks held, and the gaps between them."""
+        frame, rows = self.log.select(symbol, last)
+        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
+        for limit, later in ((start, True), (end, False)):
+            if limit is None:
+                continue
+            fits = frame["time"] >= _utc(limit) if later else frame["time"] < _utc(limit)
+            frame, numbers = frame[fits].reset_index(drop=True), numbers[fits.to_numpy()]
+        gaps = self.gaps
+        at = np.array(self._held.gaps.rows()[: len(gaps)], dtype=np.int64)
+        if not len(numbers):
+            return frame, gaps.iloc[:0]
+        inside = (at > numbers[0]) & (at <= numbers[-1])
+        return frame, gaps.iloc[: len(at)][inside].reset_index(drop=True)
 
     @property
     def gap_rows(self) -> list[int]:
@@ -364,9 +530,26 @@ class Feed:
         if self._disconnect():
             # All of them, the last first, even if one raises or an interrupt ends its waiting.
             with contextlib.ExitStack() as ends:
-                for things in (self._owned, self._held.followers, self._held.callbacks):
+                held = self._held
+                for things in (self._owned, held.followers, held.callbacks, held.recorders):
                     for each in things:
                         ends.callback(each.stop)
+
+    def tap(self, tap: Tap) -> Callable[[], None]:
+        """Have each message kept as it comes; return a function that ends it."""
+        taps = self._held.taps
+
+        async def join() -> None:
+            self._connection.tap(tap)
+
+        def end() -> None:
+            if tap in taps:
+                taps.remove(tap)
+
+        if self._stopped:
+            return end
+        portal.call(join)
+        return end
 
     def owns(self, thing: Running) -> None:
         """Have something stopped with the feed: the server that `tk.live` made for it."""
@@ -413,7 +596,8 @@ class Feed:
             case Received():
                 if event.batch.refused:
                     self._faults.add(event.batch.errors[0], event.batch.refused)
-                received = time.time_ns()
+                # As it is kept with the message itself, where one records these.
+                received = self._connection.received_ns or time.time_ns()
                 self.log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
             case Gap():
                 self._held.gaps.add(event)
@@ -510,6 +694,12 @@ def connect(
     feed.start()
     cell.fill(feed)
     return feed
+
+
+def _utc(moment: object) -> pd.Timestamp:
+    """Return a time that a user gave, in UTC if it says no zone."""
+    time = pd.Timestamp(moment)  # type: ignore[arg-type]
+    return time.tz_localize("UTC") if time.tz is None else time.tz_convert("UTC")
 
 
 def _wanted(symbols: object) -> list[str] | None:

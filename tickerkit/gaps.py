@@ -13,7 +13,15 @@ from tickerkit.protocol.messages import Gap
 from tickerkit.rows import UTC_NS
 from tickerkit.ticks import Array
 
-__all__ = ["Gaps"]
+__all__ = ["Gaps", "Hole"]
+
+
+class Hole(NamedTuple):
+    """A gap, and the times of the ticks on both sides."""
+
+    gap: Gap
+    last_before: int | None
+    first_after: int | None
 
 
 # Beyond it numbers are no longer exact in every language that reads them.
@@ -104,6 +112,11 @@ class Gaps:
             begun = self.log.run_at(first)[0].start
             # Who stood there, and fell off the log since, is still to be told of it.
             self._holes[:stop] = [hole for hole in self._holes[:stop] if hole.row == begun]
+
+    def between(self, start: int, stop: int) -> list[Hole]:
+        """Return the holes before the rows `start` to `stop`, in order; any thread may ask."""
+        found = [hole for hole in self._holes.copy() if start <= hole.row < stop]
+        return [Hole(hole.gap, hole.before, self._time(hole.row)) for hole in found]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
         """Return a frame of some rows of the log with a column `gap`: a hole lies before this.

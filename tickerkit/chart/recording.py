@@ -13,6 +13,7 @@ from tickerkit.faults import describe
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
+    from tickerkit.recorder import Recorder
 
 __all__ = ["RecordButton"]
 
@@ -20,7 +21,7 @@ FOLDER = "captures/"
 RED = "#e5534b"
 
 # What buttons began. Other recorders are the user's own: no button shows or stops them.
-_begun: weakref.WeakSet[Any] = weakref.WeakSet()
+_begun: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
 class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
@@ -34,9 +35,9 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
     """
 
     def __init__(self, feed: Feed) -> None:
-        self._feed: Any = feed
+        self._feed = feed
         self._failure = ""
-        self._last: Any = None
+        self._last: Recorder | None = None
         self._one_at_a_time = threading.RLock()
         self.note = widgets.HTML()
         super().__init__(
@@ -62,9 +63,9 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
             self.button_style = "danger" if recorder is not None else ""
             self.note.value = self._words(self._last)
 
-    def _recorder(self) -> Any:
+    def _recorder(self) -> Recorder | None:
         """Return the recorder that a button began and that goes on; None where there is none."""
-        for each in getattr(self._feed, "recorders", ()):
+        for each in self._feed.recorders:
             if each in _begun and each.status != "stopped":
                 return each
         return None
@@ -84,15 +85,15 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
                 self._failure = describe(error)
             self.show(self._feed)
 
-    def _words(self, recorder: Any) -> str:
+    def _words(self, recorder: Recorder | None) -> str:
         if self._failure:
             return f'<span style="color:{RED}">{escape(self._failure)}</span>'
         if recorder is None:
             return ""
         stats = recorder.stats
         doing = {"recording": "", "stopped": "recorded: "}.get(recorder.status, "failing: ")
-        size = f", {stats['bytes'] / 1e6:,.1f} MB" if "bytes" in stats else ""
-        error = stats.get("last_error") or ""
-        words = f"{doing}{recorder.path}, {stats['written']:,} ticks{size}"
+        error = stats["last_error"]
+        size = f"{stats['bytes'] / 1e6:,.1f} MB"
+        words = f"{doing}{recorder.path}, {stats['written']:,} ticks, {size}"
         told = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
         return f'<span style="opacity:.7">{escape(words)}</span>{told}'

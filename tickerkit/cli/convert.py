@@ -180,7 +180,7 @@ def _writer(out: Path, *, safe: bool, append: bool) -> Callable[[Recording, Path
 
             write_parquet(frame, path, gaps=gaps, mode=mode, **about)
         else:
-            from tickerkit.storage.raw import write_raw
+            from tickerkit.storage.framing import write_raw
 
             write_raw(frame, path, gaps=gaps, mode=mode, **about)
 

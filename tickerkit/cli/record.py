@@ -239,7 +239,7 @@ def _feed(
 
 def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:
     try:
-        return feed.record(path, **options)  # type: ignore[attr-defined]
+        return feed.record(path, **options)
     except RecordingExists as error:
         problem = f"{error.path} exists; leave out --new to go on with it, or pass --overwrite"
         raise TickerkitError(problem) from None

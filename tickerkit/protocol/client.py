@@ -121,6 +121,19 @@ class Client:
                 pass
         return [message]
 
+    def hello(self) -> bytes | None:
+        """Return a hello that says what this connection's did, and what came since; None before.
+
+        With it what comes from here on can be read by a client that has not heard the rest.
+        """
+        if self._stream_epoch is None:
+            return None
+        columns: dict[str, str | list[str]] = {
+            name: words for name, words in self._words.items() if name != "symbol"
+        }
+        seq = self.seq if self.epoch == self._stream_epoch else 0
+        return encode(Hello(self._stream_epoch, 0, seq + 1, self._words.get("symbol", []), columns))
+
     def _greeted(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
             problem = f"it speaks version {hello.protocol}, not {VERSION}: update the older of both"

@@ -8,6 +8,7 @@ writer at a time.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import re
 import time
@@ -37,7 +38,7 @@ from tickerkit.storage.sidecar import (
 )
 from tickerkit.storage.text import masked, whole_lines
 
-__all__ = ["CsvFile"]
+__all__ = ["FLAGS", "CsvFile", "write_all"]
 
 BLOCK_BYTES = 2**18
 FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
@@ -60,8 +61,10 @@ class CsvFile:
     Attributes:
         path: the file.
         rows: how many rows it has.
+        names: its columns.
         size: how many bytes it has, as it stands on the disk.
         last: epoch and seq of the last row, None without one.
+        told: the last gap that was noted.
 
     Raises:
         RecordingExists: there is a file, and mode is "new".
@@ -85,9 +88,10 @@ class CsvFile:
         self.path = placed(path, mode)
         self.rows = self.size = 0
         self.last: tuple[str, int] | None = None
+        self.told: Missing | None = None
         self._fsync = fsync
         self._compression = compression_of(self.path)
-        self._names: list[str] = []
+        self.names: list[str] = []
         self._kinds: dict[str, str] = {}
         self._text = self._crc = self._proved = 0
         # What the sidecar still has to be told: it may be on a full disk, too.
@@ -100,6 +104,8 @@ class CsvFile:
         there = self.path.exists() and self.path.stat().st_size > 0
         if not there:
             sidecar_of(self.path).unlink(missing_ok=True)
+        # Whether the sidecar is to be made anew from what is still to be told.
+        self._anew = self._closed = False
         self._file = -1
         self._beside = -1
         try:
@@ -111,7 +117,16 @@ class CsvFile:
             raise
 
     def _open(self) -> None:
-        self._let_go()
+        """Open both files, unless they are open; what fails here may be tried again."""
+        if self._file >= 0:
+            return
+        try:
+            self._open_both()
+        except BaseException:
+            self._let_go()
+            raise
+
+    def _open_both(self) -> None:
         self._file = os.open(self.path, FLAGS, 0o666)
         if not _locked(self._file):
             problem = "another program, or another cell, is recording to it"
@@ -138,7 +153,10 @@ class CsvFile:
             problem = f"{'; '.join(warning.problems)}; record to another file"
             raise RecordingError(self.path, problem)
         torn = 0 if warning is None else warning.torn_bytes
-        if warning is not None and (warning.missing or self._compression):
+        blocks = sidecar.blocks if sidecar else []
+        # What was torn off is in the last checksum.
+        proved = bool(blocks) and blocks[-1].rows > len(content.frame)
+        if warning is not None and (proved or warning.missing or self._compression):
             gaps = None if sidecar is None else gap_frame(sidecar.gaps)
             head = sidecar.heads[0] if sidecar and sidecar.heads else Head(0)
             self._let_go()
@@ -152,16 +170,17 @@ class CsvFile:
             )
             self._open()
             sidecar, torn = read_sidecar(self.path), 0
-        self._names = [str(name) for name in content.frame.columns]
+        self.names = [str(name) for name in content.frame.columns]
         self.rows, self.size = len(content.frame), os.fstat(self._file).st_size - torn
         os.ftruncate(self._file, self.size)
-        if self.rows and {"seq", "epoch"} <= set(self._names):
+        if self.rows and {"seq", "epoch"} <= set(self.names):
             newest = content.frame.iloc[-1]
             self.last = (str(newest["epoch"]), int(newest["seq"]))
         known = sidecar.columns.kinds if sidecar else kinds_of(content.frame).kinds
         self._kinds = dict(known)
         # Its words may become more from now on.
         self._untold.append(Columns(dict(known)))
+        self.told = sidecar.gaps[-1] if sidecar and sidecar.gaps else None
         blocks = sidecar.blocks if sidecar else []
         os.ftruncate(self._beside, sidecar.size if sidecar else 0)
         self._text = self._proved = blocks[-1].size if blocks else 0
@@ -177,24 +196,25 @@ class CsvFile:
 
     def append(self, frame: pd.DataFrame) -> None:
         """Add rows; columns that the file does not have are added to it, empty before these."""
-        if not len(frame) and self._names:
+        if not len(frame) and self.names:
             return
+        self._open()
         names = [str(name) for name in frame.columns]
-        header = not self._names
+        header = not self.names
         if header:
-            self._names = names
-        elif new := [name for name in names if name not in self._names]:
+            self.names = names
+        elif new := [name for name in names if name not in self.names]:
             self._widen(new)
         self._learn(kinds_of(frame, words=False).kinds)
-        self._tell()
-        if names != self._names:
-            frame = frame.reindex(columns=self._names)
+        if names != self.names:
+            frame = frame.reindex(columns=self.names)
         text = b"".join(csv_lines(frame, header=header))
         try:
+            self._tell()
             self._write(packed(text, self._compression))
         except BaseException:
             if header:
-                self._names = []
+                self.names = []
             raise
         self.rows += len(frame)
         self._text += len(text)
@@ -205,16 +225,27 @@ class CsvFile:
         if self._text - self._proved >= BLOCK_BYTES:
             self._prove()
 
+    @property
+    def on_disk(self) -> int:
+        """How much it takes on the disk, together with what stands beside it."""
+        beside = os.fstat(self._beside).st_size if self._beside >= 0 else 0
+        return self.size + beside
+
     def tell(self, gaps: Iterable[Missing]) -> None:
         """Note gaps; they are written with the next rows, or at the end."""
-        self._untold.extend(gaps)
+        for gap in gaps:
+            self._untold.append(gap)
+            self.told = gap
 
     def _write(self, data: bytes) -> None:
         # What an earlier failure has left, should cutting it off have failed as well.
-        if os.fstat(self._file).st_size != self.size:
+        there = os.fstat(self._file).st_size
+        if there < self.size:
+            raise OSError(errno.EIO, "another program has cut off a part of it")
+        if there > self.size:
             os.ftruncate(self._file, self.size)
         try:
-            _write_all(self._file, data)
+            write_all(self._file, data)
             if self._fsync:
                 os.fsync(self._file)
         except BaseException:
@@ -226,13 +257,13 @@ class CsvFile:
     def _learn(self, kinds: dict[str, str]) -> None:
         """Take note of the kinds of columns; of one that changes its kind the values decide."""
         merged = dict(self._kinds)
-        for name in self._names:
+        for name in self.names:
             known, kind = merged.get(name), kinds.get(name)
             if kind is not None and kind != known:
                 merged[name] = kind if known is None else "any"
         if merged != self._kinds:
             self._kinds = merged
-            self._untold.append(Columns({name: merged.get(name, "any") for name in self._names}))
+            self._untold.append(Columns({name: merged.get(name, "any") for name in self.names}))
 
     def _prove(self) -> None:
         """Have the sidecar tell how much there is, and its checksum."""
@@ -244,9 +275,17 @@ class CsvFile:
         if not self._untold:
             return
         data = to_bytes(self._untold)
+        if self._anew:
+            with replacing(sidecar_of(self.path)) as out:
+                out.write(data)
+            self._anew = False
+            self._untold.clear()
+            self._let_go()
+            self._open()
+            return
         size = os.fstat(self._beside).st_size
         try:
-            _write_all(self._beside, data)
+            write_all(self._beside, data)
             if self._fsync:
                 os.fsync(self._beside)
         except BaseException:
@@ -258,7 +297,7 @@ class CsvFile:
     def _widen(self, new: list[str]) -> None:
         """Make the file anew with further columns: there is no other place for their names."""
         sidecar = read_sidecar(self.path) or Sidecar()
-        names, commas = [*self._names, *new], b"," * len(new)
+        names, commas = [*self.names, *new], b"," * len(new)
         text = crc = size = 0
         with replacing(self.path) as out:
             rest, header = b"", True
@@ -279,32 +318,53 @@ class CsvFile:
                         text + len(widened),
                         zlib.crc32(widened, crc),
                     )
-            sidecar_of(self.path).unlink(missing_ok=True)
-        kinds = {name: self._kinds.get(name, "any") for name in self._names}
+        # From here on it has the columns; should anything fail below, it is not widened again. The
+        # sidecar of before is passed over, having other names, until it is made anew.
+        kinds = {name: self._kinds.get(name, "any") for name in self.names}
         # Of the blocks one is left: the text has other bytes now.
         told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
         self._untold = [*told, Block(self.rows, text, crc), *self._untold]
-        self._names, self.size = names, size
+        self._anew = True
+        self.names, self.size = names, size
         self._text = self._proved = text
         self._crc = 0
+        self._let_go()
         self._open()
 
     # --- its end ------------------------------------------------------------------------------
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the file is still at its path and as long as it was: nobody moved or cut it."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        ours = os.fstat(self._file) if self._file >= 0 else found
+        same = (found.st_dev, found.st_ino) == (ours.st_dev, ours.st_ino)
+        return same and found.st_size >= self.size
 
     def close(self) -> None:
         """Write what is left of the sidecar; twice is no complaint.
 
         Raises:
-            OSError: that can't be written; the rows are in the file.
+            OSError: that can't be written; the rows are in the file. It may be tried again.
         """
-        if self._file < 0:
+        if self._closed:
             return
         try:
+            self._open()
             if self._text > self._proved:
                 self._prove()
             self._tell()
+            self._closed = True
         finally:
             self._let_go()
+
+    def abandon(self) -> None:
+        """Let go of the files as they are: they are no longer ours."""
+        self._closed = True
+        self._let_go()
 
     def __enter__(self) -> CsvFile:
         return self
@@ -322,7 +382,8 @@ def _widened(block: bytes, commas: bytes) -> bytes:
     return b"".join(block[a:b] + commas + b"\n" for a, b in zip(starts, ends, strict=False))
 
 
-def _write_all(file: int, data: bytes) -> None:
+def write_all(file: int, data: bytes) -> None:
+    """Write all of it, however many calls that takes."""
     left = memoryview(data)
     while left:
         left = left[os.write(file, left) :]

@@ -40,17 +40,21 @@ def load(path: str | PathLike[str]) -> Recording:
     """Read a recording of any form.
 
     Args:
-        path: a CSV or Parquet file.
+        path: a CSV or Parquet file, or one of raw frames, `.jsonl`, compressed or not.
 
     Raises:
         RecordingError: no such file, or not a recording.
     """
     path = Path(path).expanduser()
+    if path.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
+        from tickerkit.storage.raw import load_raw
+
+        return load_raw(path)
     if path.suffix == ".parquet":
         from tickerkit.storage.parquet import load_parquet
 
-        frame, beside = load_parquet(path)
-        own, warning = bool(beside.heads), None
+        frame, beside, warning = load_parquet(path)
+        own = bool(beside.heads)
     else:
         content = read_file(path)
         frame, own, warning = content.frame, content.own, content.warning
