@@ -263,7 +263,11 @@ def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["IBM", *(pytest.param(n, marks=pytest.mark.soak) for n in ("SPY", "ES"))]
+    ("name", "rows"),
+    [
+        ("IBM", 20_000),
+        *(pytest.param(name, None, marks=pytest.mark.soak) for name in ("SPY", "IBM", "ES")),
+    ],
 )
 def test_a_recorded_day_is_recorded_again(recorded: Path, tmp_path: Path, name: str) -> None:
     """Served as fast as it is taken, recorded, and read back: what the feed had."""

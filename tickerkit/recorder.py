@@ -152,6 +152,10 @@ class Recorder:
         self._keep_frames(turn=True)
 
     def _finish(self) -> None:
+        try:
+            self._keep_frames()
+        except Exception as error:
+            self._fail(error)
         self._unwritten = self._reader.behind if self._status == "failing" else 0
         if self._handing_on:
             self._unwritten = 0
