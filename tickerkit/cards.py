@@ -10,9 +10,11 @@ __all__ = ["card", "escape"]
 COLOURS = {
     "live": "#2da44e",
     "listening": "#2da44e",
+    "recording": "#2da44e",
     "connecting": "#bf8700",
     "reconnecting": "#bf8700",
     "failed": "#e5534b",
+    "failing": "#e5534b",
 }
 
 # JupyterLab has MathJax make a formula of what stands between dollars in HTML that it shows.

@@ -317,6 +317,7 @@ def record(feed: Feed, path: str | Path, flush_s: float, *, raw: bool, **how: An
         **how,
     )
     tap = Tap() if raw else None
+    untap = feed.tap(tap) if tap is not None else lambda: None
     try:
         recorder = Recorder(
             held.log,
@@ -325,10 +326,11 @@ def record(feed: Feed, path: str | Path, flush_s: float, *, raw: bool, **how: An
             flush_s=flush_s,
             reader=reader,
             tap=tap,
-            untap=feed.tap(tap) if tap is not None else lambda: None,
+            untap=untap,
             symbols=feed.symbols,
         )
     except BaseException:
+        untap()
         capture.abandon()
         raise
     held.recorders = [*feed.recorders, recorder]
