@@ -77,7 +77,7 @@ def write_parquet(
     ]
     frames = [frame]
     if mode == "append" and path.exists():
-        before, earlier, _ = load_parquet(path)
+        before, earlier = _read(path)
         lines = [*earlier.heads, *earlier.gaps, *lines]
         frames = [before, frame]
     table = _table(frames)
