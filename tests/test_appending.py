@@ -191,6 +191,19 @@ def test_widening_that_fails_is_tried_again(
         assert found.gaps["from"].tolist() == [4]
 
 
+def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -> None:
+    """The file has the new column, what stands beside it does not know of it yet."""
+    path = tmp_path / "ticks.csv"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 3))
+        before = sidecar_of(path).read_bytes()
+        file.append(ticks(4, 1, bid=2.0))
+    sidecar_of(path).write_bytes(before)
+    assert held(path)["bid"].tolist()[3:] == [2.0]
+    with CsvFile(path) as file:
+        assert file.last == ("e", 4)
+
+
 def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:
     """It says so, and never fills up what is missing with zeros."""
     path = tmp_path / "ticks.csv"

@@ -153,10 +153,9 @@ class CsvFile:
             problem = f"{'; '.join(warning.problems)}; record to another file"
             raise RecordingError(self.path, problem)
         torn = 0 if warning is None else warning.torn_bytes
-        blocks = sidecar.blocks if sidecar else []
-        # What was torn off is in the last checksum.
-        proved = bool(blocks) and blocks[-1].rows > len(content.frame)
-        if warning is not None and (proved or warning.missing or self._compression):
+        proved = sidecar.blocks[-1].size if sidecar and sidecar.blocks else 0
+        cut = not self._compression and os.fstat(self._file).st_size - torn < proved
+        if warning is not None and (warning.missing or cut or self._compression):
             gaps = None if sidecar is None else gap_frame(sidecar.gaps)
             head = sidecar.heads[0] if sidecar and sidecar.heads else Head(0)
             self._let_go()

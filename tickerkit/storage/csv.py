@@ -252,7 +252,9 @@ class _Reading:
         if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
         if known and _alike(header, known):
-            return known
+            # One that was widened, when a crash came before its sidecar could be.
+            longer = len(header.rstrip(b"\r\n")) > len(header_line(known))
+            return [*known, *names[len(known) :]] if longer else known
         if _alike(header, OWN_HEADER):
             return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
         return None
