@@ -49,6 +49,25 @@ def test_frames_are_kept_as_they_came_and_read_as_the_ticks_they_brought(
         assert second["frame"]["type"] == "hello"
 
 
+def test_each_file_of_frames_can_be_read_by_itself(
+    tmp_path: Path, until: Callable[..., None]
+) -> None:
+    """Where a recording rotates, so do its frames, and each begins with what is needed."""
+    server = tk.serve(tk.simulate(["A", "B"], rate=2000), port=0)
+    with tk.connect(server.url) as feed:
+        recorder = feed.record(tmp_path, raw=True, flush_s=0.01, rotate="20KB")
+        until(lambda: recorder.stats["files"] > 4)
+    files = sorted(tmp_path.glob("*.raw.jsonl"), key=lambda path: path.stat().st_mtime_ns)
+    assert len(files) == recorder.stats["files"]
+    seq: list[int] = []
+    for path in files:
+        found = load(path)
+        assert found.warning is None
+        seq += found.frame["seq"].tolist()
+    assert seq == list(range(seq[0], seq[0] + len(seq)))
+    assert seq[-1] == feed.log.last_seq
+
+
 def test_a_plain_websocket_is_read_as_its_feed_read_it(tmp_path: Path) -> None:
     """Its ticks have the epoch and numbers that the feed gave them; the symbols are told."""
     server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
