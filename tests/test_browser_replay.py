@@ -47,6 +47,9 @@ def test_the_transport_steers_and_is_not_torn_from_the_hand(
         handle, track = page.locator(".noUi-handle"), page.locator(".noUi-base")
         page.locator("text=10:00:0").first.wait_for()
         page.locator("button", has_text="Step").wait_for()
+        # What is shown of a replay moves it nowhere.
+        assert lab.run(WAIT.format(*2 * ("day.sent >= 4",))) == "True\n"
+        assert lab.run("print(feed.frame()['epoch'].nunique(), len(feed.gaps))") == "1 0\n"
         box, hand = track.bounding_box(), handle.bounding_box()
         assert box is not None
         assert hand is not None

@@ -39,12 +39,12 @@ def test_it_shows_where_the_replay_is(until: Until) -> None:
         assert bar._play.description == "Pause"
         assert "10:00:00" in bar._position.value
         assert "11:00:00" in bar._end.value
-        assert (bar._slider.max, bar._slider.disabled) == (3600, False)
+        assert (bar._slider.max, bar._slider.disabled) == (1000, False)
         replay.pause()
         replay.loop = True
         replay.seek(1800)
         replay.speed = math.inf
-        until(lambda: bar._slider.value == 1800 and bar._speed.value == math.inf)
+        until(lambda: bar._slider.value == 500 and bar._speed.value == math.inf)
         until(lambda: (bar._play.description, bar._loop.value) == ("Play", True))
         assert threads() == ["tickerkit transport"]
     assert threads() == []
@@ -62,8 +62,8 @@ def test_its_buttons_steer_while_people_are_connected(until: Until) -> None:
         until(lambda: bar._play.description == "Play")
         bar._step.click()
         feed.wait(1)
-        bar._slider.value = 1000
-        bar._slider.value = 1790
+        bar._slider.value = 280
+        bar._slider.value = 497
         until(lambda: replay.position == pd.Timestamp("2026-11-23T10:30:00Z"))
         bar._step.click()
         feed.wait(1)
@@ -76,7 +76,7 @@ def test_its_buttons_steer_while_people_are_connected(until: Until) -> None:
         feed.wait(61)
         prices = feed.frame()["price"].tolist()
         assert prices == [0, 1, *range(30, 61), *range(61)]
-        until(lambda: bar._slider.value == 3600)
+        until(lambda: bar._slider.value == 1000)
         assert server.status == "listening"
 
 
@@ -86,7 +86,7 @@ def test_to_show_is_not_to_steer(until: Until) -> None:
     bar = replay.controls()
     with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
         feed.wait(61)
-        until(lambda: bar._slider.value == 3600)
+        until(lambda: bar._slider.value == 1000)
         assert feed.frame()["price"].tolist() == list(range(61))
         assert len(feed.gaps) == 0
 

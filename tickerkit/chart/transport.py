@@ -26,6 +26,7 @@ EVERY_S = 0.25
 # A slider that was let go, or is held still, so long is where the user wants to be.
 SETTLED_S = 0.3
 END_S = 1.0
+PLACES = 1000
 SPEEDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, math.inf)
 NUMBERS = "font-variant-numeric:tabular-nums;white-space:nowrap"
 
@@ -45,7 +46,7 @@ class Transport(widgets.VBox):  # type: ignore[misc]
         self._shown_by: int | None = None
         self._news = threading.Event()
         self._closed = False
-        self._sought: tuple[float, float] | None = None
+        self._sought: tuple[int, float] | None = None
         self._play = _button("Play", "play", "play or pause", "90px")
         self._step = _button("Step", "step-forward", "pause, and send the next tick", "80px")
         self._restart = _button("Restart", "fast-backward", "play from the top", "100px")
@@ -59,9 +60,11 @@ class Transport(widgets.VBox):  # type: ignore[misc]
             layout={"width": "80px"},
         )
         self._state = widgets.HTML()
-        # Each place that it is dragged over is told: only so is it known that it is dragged.
-        self._slider = widgets.FloatSlider(
-            min=0, max=1, readout=False, disabled=True, layout={"flex": "1 1 300px"}
+        # Each place that it is dragged over is told: only so is it known that it is dragged. In
+        # whole numbers: of others, set by the kernel, the page sends back what it has rounded
+        # them to, which would be taken for the user's.
+        self._slider = widgets.IntSlider(
+            min=0, max=PLACES, readout=False, disabled=True, layout={"flex": "1 1 300px"}
         )
         self._position, self._end, self._note = widgets.HTML(), widgets.HTML(), widgets.HTML()
         row = {"align_items": "center", "flex_flow": "row wrap"}
@@ -164,8 +167,10 @@ class Transport(widgets.VBox):  # type: ignore[misc]
         sought = self._sought
         if sought is None or time.monotonic() - sought[1] < SETTLED_S:
             return
+        start, end = self._replay.start, self._replay.end
         try:
-            self._replay.seek(sought[0])
+            if start is not None and end is not None:
+                self._replay.seek((end - start).total_seconds() * sought[0] / PLACES)
         except TickerkitError as error:
             self._note.value = escape(error)
         if self._sought == sought:
@@ -208,15 +213,12 @@ class Transport(widgets.VBox):  # type: ignore[misc]
             return
         length = (end - start).total_seconds()
         self._slider.disabled = ended or not length
-        if length and self._slider.max != length:
-            self._slider.step = length / 1000
-            self._slider.max = length
         one_day = start.date() == end.date()
         if self._sought is None:
-            at = min(max((position - start).total_seconds(), 0.0), length)
-            self._slider.value = at
+            at = (position - start).total_seconds() / length if length else 0.0
+            self._slider.value = round(PLACES * min(max(at, 0.0), 1.0))
         else:
-            position = start + (end - start) * (self._sought[0] / length if length else 0)
+            position = start + (end - start) * (self._sought[0] / PLACES)
         self._position.value = _clock(position, one_day)
         self._end.value = _clock(end, one_day) + ' <span style="opacity:.7">UTC</span>'
 
