@@ -193,7 +193,9 @@ class Steered:
                     "serve it without process=True"
                 )
             if self._ended:
-                raise Stopped("replay", "serve it again; with stays=True it does not end by itself")
+                raise Stopped(
+                    "replay", "serve it again; set its `stays` to True first, and it won't end"
+                )
             yield self._clock()
             self._wake()
         self._tell()
