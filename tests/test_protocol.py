@@ -42,10 +42,12 @@ from tickerkit.protocol import (
     Ticks,
     session_for,
 )
+from tickerkit.protocol.columnar import AT_S, HEARTBEAT_S
 from tickerkit.protocol.encoding import decode_ticks
 from tickerkit.protocol.messages import encode
+from tickerkit.protocol.plain import PRICES_S
+from tickerkit.protocol.publication import MOST_SYMBOLS, MOST_UNSENT
 from tickerkit.protocol.segments import CACHE_BYTES
-from tickerkit.protocol.sessions import AT_S, HEARTBEAT_S, MOST_SYMBOLS, MOST_UNSENT, PRICES_S
 from tickerkit.ticks import Batch, Text, read_ticks
 
 # However slow the machine is.

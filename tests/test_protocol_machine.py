@@ -38,8 +38,8 @@ from tickerkit.protocol import (
     Resume,
     Subscribe,
 )
+from tickerkit.protocol.columnar import AT_S
 from tickerkit.protocol.messages import encode
-from tickerkit.protocol.sessions import AT_S
 from tickerkit.ticks import read_ticks
 
 Place: TypeAlias = tuple[int, float]

@@ -18,6 +18,7 @@ Plain peers get JSON objects and no handshake: `Prices` on `/`, `EveryTick` on `
 """
 
 from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
+from tickerkit.protocol.columnar import Columnar
 from tickerkit.protocol.messages import (
     SUBPROTOCOL,
     At,
@@ -30,16 +31,10 @@ from tickerkit.protocol.messages import (
     TextColumn,
     Ticks,
 )
+from tickerkit.protocol.plain import EveryTick, Prices
+from tickerkit.protocol.publication import TOO_MANY, Publication
 from tickerkit.protocol.segments import LARGEST_BYTES, Segments
-from tickerkit.protocol.sessions import (
-    TOO_MANY,
-    Columnar,
-    EveryTick,
-    Prices,
-    Publication,
-    Session,
-    session_for,
-)
+from tickerkit.protocol.sessions import Session, session_for
 
 __all__ = [
     "LARGEST_BYTES",
