@@ -284,7 +284,7 @@ def test_a_recorded_day_is_recorded_again(
     for path in (tmp_path / "ticks.csv", tmp_path / "ticks.parquet"):
         found = load(path)
         assert found.warning is None
-        pd.testing.assert_frame_equal(found.frame, feed.frame(), check_categorical=False)
+        pd.testing.assert_frame_equal(found.frame, feed.frame())
 
 
 @pytest.mark.soak

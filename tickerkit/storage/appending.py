@@ -93,6 +93,7 @@ class CsvFile:
         self._compression = compression_of(self.path)
         self.names: list[str] = []
         self._kinds: dict[str, str] = {}
+        self._words: dict[str, list[str]] = {}
         self._text = self._crc = self._proved = 0
         # What the sidecar still has to be told: it may be on a full disk, too.
         self._untold: list[Line] = [
@@ -216,6 +217,7 @@ class CsvFile:
                 self.names = []
             raise
         self.rows += len(frame)
+        self._words = kinds_of(frame).words
         self._text += len(text)
         self._crc = zlib.crc32(text, self._crc)
         if len(frame) and {"seq", "epoch"} <= set(names):
@@ -355,6 +357,9 @@ class CsvFile:
             self._open()
             if self._text > self._proved:
                 self._prove()
+            if self._words:  # it has no more of them now
+                self._untold.append(Columns(dict(self._kinds), self._words))
+                self._words = {}
             self._tell()
             self._closed = True
         finally:

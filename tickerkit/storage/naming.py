@@ -161,7 +161,7 @@ def read_size(name: str, value: str | int, also: str = "") -> int:
 
 def shown_size(size: int) -> str:
     """Return a number of bytes in words."""
-    for unit in ("TB", "GB", "MB", "KB"):
-        if size >= UNITS[unit]:
-            return f"{size / UNITS[unit]:,.1f} {unit}"
+    for unit in ("TB", "GB", "MB", "kB"):
+        if size >= UNITS[unit.upper()]:
+            return f"{size / UNITS[unit.upper()]:,.1f} {unit}"
     return f"{size:,} B"
