@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from tickerkit.cards import COLOURS, escape
 from tickerkit.cells import slot
 from tickerkit.chart.comms import stay_heard
-from tickerkit.errors import TickerkitError
+from tickerkit.errors import Stopped, TickerkitError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -88,7 +88,10 @@ class Transport(widgets.VBox):  # type: ignore[misc]
 
     def show(self, replay: Replayed) -> None:
         """Steer another replay from now on."""
-        replay.stays = True  # raises where it can't be steered
+        try:
+            replay.stays = True
+        except Stopped as error:  # a short one is over before its bar is there
+            self._note.value = f'<span style="opacity:.7">{escape(error)}</span>'
         self._unwatch()
         self._replay = replay
         self._unwatch = replay.watch(self._look)
