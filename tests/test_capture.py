@@ -11,6 +11,7 @@ import pytest
 from tickerkit.log import Reader, TickLog
 from tickerkit.storage import load
 from tickerkit.storage.capture import Capture
+from tickerkit.storage.joined import recordings_in
 from tickerkit.storage.naming import naming_of, read_size
 from tickerkit.storage.sidecar import Missing
 from tickerkit.ticks import read_ticks
@@ -181,13 +182,29 @@ def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
     third.capture.close()
     files = sorted(tmp_path.glob("captures/*.csv*"))
     assert [file.name for file in files if not file.name.endswith(".jsonl")] == [
-        "ticks-20241004T000100Z-2.csv",
         "ticks-20241004T000100Z.csv",
         "ticks-20241004T000100Z.csv.zst",
+        "ticks-20241004T000101Z.csv",
         "ticks-20241005T000100Z.csv",
     ]
     assert seqs(tmp_path / "captures/ticks-20241004T000100Z.csv") == [1]
     assert seqs(tmp_path / "captures/ticks-20241005T000100Z.csv") == [2]
+
+
+@pytest.mark.parametrize("max_disk", [None, 8000], ids=["all", "some removed"])
+@pytest.mark.parametrize("step", [0, 1, -5], ids=["stands", "goes on", "goes back"])
+def test_files_are_in_order_of_their_names(tmp_path: Path, step: int, max_disk: int | None) -> None:
+    """However quickly they follow each other, and whatever the clock does."""
+    made = Recording(tmp_path / "captures", rotate=200, max_disk=max_disk)
+    for seq in range(1, 60):
+        append(made.log, seq)
+        made.flush()
+        made.now += step
+    made.capture.close()
+    files = recordings_in(tmp_path / "captures")
+    assert len(files) > 5
+    found = [seq for file in files for seq in seqs(file)]
+    assert found == list(range(found[0], 60))
 
 
 def test_a_column_that_comes_later_begins_another_file_where_it_rotates(tmp_path: Path) -> None:

@@ -120,14 +120,20 @@ class Capture:
         # A seam is where rows are missing, or come again, without the feed's saying so.
         self._seam = False
         self._seam_row = self._gap_row = 0
+        self._named = 0.0
         self._told: Missing | None = None
         self._file: CsvFile | None = None
         if going_on is not None and growing(going_on).exists():
             self._open(going_on, "append")
         else:
-            self._open(self.naming.path(clock()), "new" if self.naming.timed else mode)
+            self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
 
     # --- its files ----------------------------------------------------------------------------
+
+    def _next_path(self, now: float) -> Path:
+        """Return where the next file is: by name after the last, though the clock steps back."""
+        self._named = self.naming.free(max(now, self._named + 1))
+        return self.naming.path(self._named)
 
     def _open(self, path: Path, mode: Mode) -> None:
         last = None
@@ -290,7 +296,7 @@ class Capture:
                 self._finish()
                 file = None
         if file is None:
-            self._open(self.naming.path(now), "new" if self.naming.timed else self._mode)
+            self._open(self._next_path(now), "new" if self.naming.timed else self._mode)
             file = self._file
         assert file is not None
         self._make_room(file, len(part))
