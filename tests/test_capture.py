@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from tickerkit.log import Reader, TickLog
-from tickerkit.storage import load
+from tickerkit.storage import CsvFile, load
 from tickerkit.storage.capture import Capture
 from tickerkit.storage.joined import recordings_in
 from tickerkit.storage.naming import naming_of, read_size
@@ -269,6 +270,35 @@ def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
     made.flush()
     made.capture.close()
     assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
+
+
+def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Whatever the mode that it began with: by then it is the recording's own."""
+    path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
+    path.write_text("old")
+    made = Recording(path, mode="overwrite", raw=True)
+    files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    append(made.log, 1)
+    made.flush()
+    path.rename(away)
+    opened = CsvFile.__init__
+
+    def fails(*args: Any, **how: Any) -> None:
+        monkeypatch.setattr(CsvFile, "__init__", opened)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(CsvFile, "__init__", fails)
+    append(made.log, 2)
+    with pytest.raises(OSError, match="Too many"):
+        made.flush()
+    away.rename(path)
+    made.flush()
+    if files:
+        assert len(os.listdir("/proc/self/fd")) == files
+    made.capture.close()
+    assert seqs(path) == [1, 2]
 
 
 def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:

@@ -127,6 +127,8 @@ class Capture:
             self._open(going_on, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
+        # What it has written itself, it never refuses or overwrites.
+        self._mode = "append"
 
     # --- its files ----------------------------------------------------------------------------
 
@@ -147,6 +149,9 @@ class Capture:
             fsync=self._fsync,
         )
         try:
+            if self.wire is not None:
+                self.wire.close()
+                self.wire = None
             if self._raw:
                 self.wire = WireFile(raw_of(path, self._compression), mode, fsync=self._fsync)
         except BaseException:
