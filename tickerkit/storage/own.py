@@ -126,9 +126,9 @@ class OwnReader:
         return table if self._makes_sense(table) else None
 
     def _makes_sense(self, table: pa.Table) -> bool:
-        for name, kind in self._kinds.items():
+        for name in self._names:
             column = table[name]
-            if kind == "int" and column.null_count:
+            if name == "seq" and column.null_count:
                 return False
             # A wrong bit that opens a quote has a field swallow lines; these words never have two.
             if name in ONE_LINE and pa.types.is_dictionary(column.type):
@@ -160,6 +160,10 @@ class OwnReader:
             return _own(array.fill_null(np.nan).to_numpy(zero_copy_only=False))
         if pa.types.is_boolean(array.type) and array.null_count:
             return pd.array(array.to_pylist(), dtype="boolean")
+        if pa.types.is_integer(array.type) and array.null_count:
+            missing = array.is_null().to_numpy(zero_copy_only=False)
+            whole = array.fill_null(0).to_numpy(zero_copy_only=False)
+            return pd.arrays.IntegerArray(_own(whole), missing)
         return _own(array.to_numpy(zero_copy_only=False))
 
     def _text(self, name: str, array: pa.DictionaryArray) -> Any:

@@ -41,6 +41,7 @@ __all__ = [
 
 VERSION = 1
 MOST_WORDS = 65_536
+MOST_INT = 2**63 - 1
 GAP_DTYPES = {
     "epoch": "str",
     "from": "Int64",
@@ -199,7 +200,8 @@ def kinds_of(frame: pd.DataFrame, *, words: bool = True) -> Columns:
         elif series.dtype == np.bool_:
             kinds[name] = "bool"
         elif series.dtype.kind in "iu":
-            kinds[name] = "int"
+            unsigned = series.dtype.kind == "u"
+            kinds[name] = "any" if unsigned and (series.dropna() > MOST_INT).any() else "int"
         elif series.dtype.kind == "f":
             kinds[name] = "float"
         elif series.dtype.kind == "M":
