@@ -571,6 +571,26 @@ def test_a_column_may_come_or_go_where_one_appends(
     assert extra.dropna().tolist() == values
 
 
+def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
+    """Names of columns too; and one that is not safe does not become half safe."""
+    words = pd.Categorical(["=1+1", "'=x"])
+    base = {"symbol": words, "price": 1.5, "epoch": pd.Categorical(["e", "e"]), "=name": 1.0}
+    frame = pd.DataFrame({"seq": [1, 2], **base})
+    path = write_csv(frame, tmp_path / "t.csv", safe=True)
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    write_csv(frame, path, mode="append", safe=True)
+    write_csv(frame.assign(**{"@more": 2.0}), path, mode="append")
+    assert read_csv(path)["symbol"].tolist() == [*words] * 3
+    assert list(read_csv(path)) == [*frame, "@more"]
+    text = path.read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfseq")
+    assert b",=" not in text and b",@" not in text
+    plain = write_csv(frame, tmp_path / "plain.csv")
+    with pytest.raises(RecordingError, match="not safe"):
+        write_csv(frame, plain, mode="append", safe=True)
+    assert len(read_csv(plain)) == 2
+
+
 def test_a_safe_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
     """Text that a spreadsheet would run begins with ' in the file, and not when it is read."""
     frame = log_frame(

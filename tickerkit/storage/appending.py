@@ -21,7 +21,7 @@ import pandas as pd
 
 from tickerkit.errors import RecordingError
 from tickerkit.storage.files import Mode, placed, replacing
-from tickerkit.storage.lines import csv_lines, header_line
+from tickerkit.storage.lines import BYTE_ORDER_MARK, csv_lines, header_line
 from tickerkit.storage.packing import compression_of, packed, pieces
 from tickerkit.storage.sidecar import (
     Block,
@@ -65,6 +65,7 @@ class CsvFile:
         size: how many bytes it has, as it stands on the disk.
         last: epoch and seq of the last row, None without one.
         told: the last gap that was noted.
+        safe: whether text in it is marked against spreadsheets, as `write_csv` does it.
 
     Raises:
         RecordingExists: there is a file, and mode is "new".
@@ -89,6 +90,7 @@ class CsvFile:
         self.rows = self.size = 0
         self.last: tuple[str, int] | None = None
         self.told: Missing | None = None
+        self.safe = False
         self._fsync = fsync
         self._compression = compression_of(self.path)
         self.names: list[str] = []
@@ -152,6 +154,7 @@ class CsvFile:
         if warning is not None and (warning.lines or warning.holes or warning.changed):
             problem = f"{'; '.join(warning.problems)}; record to another file"
             raise RecordingError(self.path, problem)
+        self.safe = sidecar is not None and sidecar.safe
         torn = 0 if warning is None else warning.torn_bytes
         proved = sidecar.blocks[-1].size if sidecar and sidecar.blocks else 0
         cut = not self._compression and os.fstat(self._file).st_size - torn < proved
@@ -164,6 +167,7 @@ class CsvFile:
                 self.path,
                 gaps=gaps,
                 mode="overwrite",
+                safe=self.safe,
                 source=head.source,
                 symbols=head.symbols,
             )
@@ -207,7 +211,7 @@ class CsvFile:
         self._learn(kinds_of(frame, words=False).kinds)
         if names != self.names:
             frame = frame.reindex(columns=self.names)
-        text = b"".join(csv_lines(frame, header=header))
+        text = b"".join(csv_lines(frame, header=header, safe=self.safe))
         try:
             self._tell()
             self._write(packed(text, self._compression))
@@ -298,6 +302,7 @@ class CsvFile:
         sidecar = read_sidecar(self.path) or Sidecar()
         names, commas = [*self.names, *new], b"," * len(new)
         text = crc = size = 0
+        first = (BYTE_ORDER_MARK if self.safe else b"") + header_line(names, safe=self.safe)
         with replacing(self.path) as out:
             rest, header = b"", True
             for piece in chain(pieces(self.path, lambda _: None), [b""]):
@@ -306,7 +311,8 @@ class CsvFile:
                 block, rest = rest[:whole], rest[whole:]
                 if header and block:
                     block = block[block.find(b"\n") + 1 :]
-                    widened, header = header_line(names) + _widened(block, commas), False
+                    widened = first + _widened(block, commas)
+                    header = False
                 else:
                     widened = _widened(block, commas)
                 if widened:

@@ -23,7 +23,7 @@ from tickerkit.storage.sidecar import Block, Columns
 from tickerkit.storage.text import OPENED, masked
 from tickerkit.ticks import NO_TIME, Array
 
-__all__ = ["Changes", "OwnReader"]
+__all__ = ["Changes", "OwnReader", "unmarked"]
 
 PART_BYTES = 2**20
 SHARED_BYTES = 4 * PART_BYTES
@@ -173,7 +173,7 @@ class OwnReader:
         if kind == "any" and name not in ONE_LINE and all(map(safe_number, words)):
             return np.array([*map(float, words), np.nan])[codes]
         if self._safe:
-            words = [_unmarked(word) for word in words]
+            words = [unmarked(word) for word in words]
         known = self._words.get(name, [])
         place = {word: code for code, word in enumerate(known)}
         if known and all(word in place for word in words):
@@ -188,7 +188,8 @@ def _own(array: Array) -> Array:
     return array if array.flags.writeable else array.copy()
 
 
-def _unmarked(word: str) -> str:
+def unmarked(word: str) -> str:
+    """Return a text without the mark of `lines.made_safe`."""
     return word[1:] if word.startswith(MARK) and word.lstrip(MARK).startswith(FORMULA) else word
 
 
