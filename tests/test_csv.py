@@ -584,7 +584,8 @@ def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
     assert list(read_csv(path)) == [*frame, "@more"]
     text = path.read_bytes()
     assert text.startswith(b"\xef\xbb\xbfseq")
-    assert b",=" not in text and b",@" not in text
+    assert b",=" not in text
+    assert b",@" not in text
     plain = write_csv(frame, tmp_path / "plain.csv")
     with pytest.raises(RecordingError, match="not safe"):
         write_csv(frame, plain, mode="append", safe=True)
