@@ -104,6 +104,19 @@ def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
     assert found.gaps["from"].tolist() == [4]
 
 
+def test_a_file_that_is_gone_on_with_may_be_widened_at_once(tmp_path: Path) -> None:
+    """A crash has left rows without a checksum; that of the text before does not stay."""
+    path = tmp_path / "ticks.csv"
+    file = CsvFile(path)
+    file.append(ticks(1, 3))
+    file.abandon()
+    with CsvFile(path) as file:
+        file.append(ticks(4, 2, bid=3.5))
+    assert held(path)["seq"].tolist() == [1, 2, 3, 4, 5]
+    with CsvFile(path) as file:
+        assert file.last == ("e", 5)
+
+
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
     """Return a function that makes the n-th write from now on fail, wholly or amid its data."""

@@ -328,7 +328,8 @@ class CsvFile:
         kinds = {name: self._kinds.get(name, "any") for name in self.names}
         # Of the blocks one is left: the text has other bytes now.
         told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
-        self._untold = [*told, Block(self.rows, text, crc), *self._untold]
+        left: list[Line] = [line for line in self._untold if isinstance(line, Head | Missing)]
+        self._untold = [*told, Block(self.rows, text, crc), *left]
         self._anew = True
         self.names, self.size = names, size
         self._text = self._proved = text
