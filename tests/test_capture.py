@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from pathlib import Path
 from typing import Any
@@ -166,6 +167,38 @@ def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> 
     made.capture.close()
     assert seqs(path) == [1, 2, 5, 6]
     assert missing(path) == [("e", 3, 4)]
+
+
+@pytest.mark.parametrize("call", [1, 2], ids=["sidecar", "rows"])
+def test_however_often_a_write_fails_one_gap_is_noted(
+    tmp_path: Path, monkeypatch: Any, call: int
+) -> None:
+    """A disk that is full for a day does not leave a gap for each second of it."""
+    made = Recording(tmp_path / "ticks.csv", TickLog(4, epoch="e"))
+    append(made.log, 1)
+    made.flush()
+    write, calls = os.write, [0]
+
+    def fails(file: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    for first in range(2, 52, 10):
+        append(made.log, *range(first, first + 10))
+        calls[0] = 0
+        with pytest.raises(OSError, match="No space"):
+            made.flush()
+    monkeypatch.setattr(os, "write", write)
+    append(made.log, *range(52, 62))
+    made.flush()
+    made.capture.close()
+    found = seqs(tmp_path / "ticks.csv")
+    assert missing(tmp_path / "ticks.csv") == [("e", 2, found[1] - 1)]
+    assert found == [1, *range(found[1], 62)]
+    assert made.capture.gaps == 1
 
 
 def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:

@@ -197,8 +197,13 @@ class CsvFile:
 
     # --- adding -------------------------------------------------------------------------------
 
-    def append(self, frame: pd.DataFrame) -> None:
-        """Add rows; columns that the file does not have are added to it, empty before these."""
+    def append(self, frame: pd.DataFrame, gaps: Iterable[Missing] = ()) -> None:
+        """Add rows; columns that the file does not have are added to it, empty before these.
+
+        Args:
+            frame: the rows.
+            gaps: those that lie before or among them; noted if the rows are written.
+        """
         if not len(frame) and self.names:
             return
         self._open()
@@ -212,12 +217,20 @@ class CsvFile:
         if names != self.names:
             frame = frame.reindex(columns=self.names)
         text = b"".join(csv_lines(frame, header=header, safe=self.safe))
+        untold, anew, told = list(self._untold), self._anew, self.told
+        beside = os.fstat(self._beside).st_size
         try:
+            self.tell(gaps)
             self._tell()
             self._write(packed(text, self._compression))
         except BaseException:
             if header:
                 self.names = []
+            # Until the rows can be written, the gap before them may become larger.
+            self._untold, self._anew, self.told = untold, anew, told
+            if not anew and self._beside >= 0:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._beside, beside)
             raise
         self.rows += len(frame)
         self._text += len(text)

@@ -218,15 +218,17 @@ class Capture:
         skip = self._known(part)
         if skip == len(part):
             return
+        told: list[Missing] = []
+        row = self._gap_row
         if self._seam:
             first = _seq_at(part, skip)
             before = gaps(self._seam_row, part.start + skip + 1)
-            self._tell(file, self._holes(first, before, met=skip > 0))
-            self._gap_row = max(self._gap_row, part.start + skip + 1)
-            self._seam = False
-        self._tell(file, gaps(self._gap_row, part.stop))
-        self._gap_row = max(self._gap_row, part.stop)
-        file.append(part.part(part.start + skip, part.stop).frame())
+            told += self._holes(first, before, met=skip > 0)
+            row = max(row, part.start + skip + 1)
+        told += gaps(row, part.stop)
+        file.append(part.part(part.start + skip, part.stop).frame(), told)
+        self._count(told)
+        self._gap_row, self._seam = max(row, part.stop), False
         self.written += len(part) - skip
         self._last = _seq_at(part, len(part) - 1)
 
@@ -277,9 +279,7 @@ class Capture:
         if end is None or end > at:
             yield Missing(epoch, at + 1, end, NOT_RECORDED)
 
-    def _tell(self, file: CsvFile, gaps: Iterator[Missing] | list[Missing]) -> None:
-        gaps = list(gaps)
-        file.tell(gaps)
+    def _count(self, gaps: Sequence[Missing]) -> None:
         self.gaps += len(gaps)
         if gaps:
             self._told = gaps[-1]
@@ -374,7 +374,8 @@ class Capture:
             OSError: something can't be written. It may be tried again, without the gaps.
         """
         if self._file is not None:
-            self._tell(self._file, list(gaps))
+            self._file.tell(gaps)
+            self._count(gaps)
         self._finish(convert=convert)
         if convert:
             self._convert()
