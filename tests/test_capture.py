@@ -201,6 +201,16 @@ def test_however_often_a_write_fails_one_gap_is_noted(
     assert made.capture.gaps == 1
 
 
+def test_a_file_that_was_never_written_to_is_one_of_no_ticks(tmp_path: Path) -> None:
+    """It was begun when the disk was full: a folder with it can still be read."""
+    path = tmp_path / "ticks.csv"
+    CsvFile(path).abandon()
+    assert path.stat().st_size == 0
+    assert seqs(path) == []
+    with CsvFile(path) as file:
+        assert file.rows == 0
+
+
 def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
     """By the time of UTC at which it is written; names tell when each began, and never collide."""
     made = Recording(tmp_path / "captures")

@@ -250,6 +250,8 @@ class _Reading:
         """Return the names of the columns of a recording, None for what is another's file."""
         known = list(sidecar.columns.kinds) if sidecar else []
         names = names_of(header) or []
+        if sidecar is not None and not known and not self.path.stat().st_size:
+            return OWN_HEADER  # begun when the disk was full
         if known and (self._is_headless() or not header):
             return known  # cut within the row of names, it has no rows
         if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():

@@ -12,7 +12,7 @@ from tickerkit.errors import shown
 from tickerkit.storage.packing import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_of
 
-__all__ = ["Naming", "Rotation", "naming_of", "raw_of", "read_size", "shown_size"]
+__all__ = ["Naming", "Rotation", "growing", "naming_of", "raw_of", "read_size", "shown_size"]
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
