@@ -205,16 +205,24 @@ def test_widening_that_fails_is_tried_again(
 
 
 def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -> None:
-    """The file has the new column, what stands beside it does not know of it yet."""
+    """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
     path = tmp_path / "ticks.csv"
-    with CsvFile(path) as file:
-        file.append(ticks(1, 3))
-        before = sidecar_of(path).read_bytes()
+    with CsvFile(path, symbols=["A"]) as file:
+        file.tell([Missing("e", 1, 2, "why")])
+        file.append(ticks(3, 1).assign(code=pd.Categorical(["7"])))
+    before = sidecar_of(path).read_bytes()
+    with CsvFile(path, symbols=["A"]) as file:
         file.append(ticks(4, 1, bid=2.0))
     sidecar_of(path).write_bytes(before)
-    assert held(path)["bid"].tolist()[3:] == [2.0]
-    with CsvFile(path) as file:
-        assert file.last == ("e", 4)
+    for last in (4, 5, 6):
+        found = load(path)
+        assert found.warning is None
+        assert found.frame["bid"].tolist()[1] == 2.0
+        assert (found.frame["code"].tolist()[0], found.gaps["to"].tolist()) == ("7", [2])
+        assert found.symbols == ["A"]
+        with CsvFile(path, symbols=["A"]) as file:
+            assert file.last == ("e", last)
+            file.append(ticks(last + 1, 1))
 
 
 def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:

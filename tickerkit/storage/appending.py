@@ -181,6 +181,9 @@ class CsvFile:
             self.last = (str(newest["epoch"]), int(newest["seq"]))
         known = sidecar.columns.kinds if sidecar else kinds_of(content.frame).kinds
         self._kinds = dict(known)
+        if sidecar and sidecar.is_old:
+            self._untold = [*sidecar.heads, *sidecar.gaps, *self._untold]
+            self._anew = True
         # Its words may become more from now on.
         self._untold.append(Columns(dict(known)))
         self.told = sidecar.gaps[-1] if sidecar and sidecar.gaps else None

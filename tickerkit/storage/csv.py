@@ -211,9 +211,7 @@ class _Reading:
         parts = self._parts()
         names = self._own_names(parts[0], sidecar)
         if names is not None:
-            known = (
-                sidecar if sidecar is not None and list(sidecar.columns.kinds) == names else None
-            )
+            known = sidecar.of(names) if sidecar is not None else None
             content = self._read_own(names, known, parts[1])
             if content is not None:
                 return content

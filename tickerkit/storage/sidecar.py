@@ -123,6 +123,7 @@ class Sidecar(msgspec.Struct):
         gaps: the gaps, in order.
         bad: how many lines made no sense.
         size: how many bytes of the sidecar are whole lines.
+        is_old: whether the file was widened since, which it does not tell.
     """
 
     heads: list[Head] = []
@@ -131,6 +132,22 @@ class Sidecar(msgspec.Struct):
     gaps: list[Missing] = []
     bad: int = 0
     size: int = 0
+    is_old: bool = False
+
+    def of(self, names: list[str]) -> Sidecar | None:
+        """Return what it says of a file with these columns; None if it is of another file.
+
+        Of one that was widened, when a crash or a full disk came before its sidecar could be made
+        anew, all holds but the checksums.
+        """
+        known = list(self.columns.kinds)
+        if known == names:
+            return self
+        if not known or names[: len(known)] != known:
+            return None
+        kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
+        columns = Columns(kinds, self.columns.words)
+        return Sidecar(self.heads, columns, [], self.gaps, self.bad, self.size, is_old=True)
 
     @property
     def symbols(self) -> list[str] | None:
