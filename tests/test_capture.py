@@ -322,9 +322,11 @@ def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
     path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
     path.write_text("old")
     made = Recording(path, mode="overwrite", raw=True)
-    files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
+    turns: list[None] = []
+    made.capture.turn = lambda: turns.append(None)
     append(made.log, 1)
     made.flush()
+    files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").exists() else 0
     path.rename(away)
     opened = CsvFile.__init__
 
@@ -342,6 +344,8 @@ def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
         assert len(os.listdir("/proc/self/fd")) == files
     made.capture.close()
     assert seqs(path) == [1, 2]
+    # The frames begin again, too, and have to be understood without those that went.
+    assert turns == [None]
 
 
 def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:

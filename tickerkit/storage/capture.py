@@ -72,7 +72,7 @@ class Capture:
         converting: whether it makes a Parquet file just now.
         wire: the file of the wire's frames, None without.
         complain: called with errors that stop nothing.
-        turn: called before the next file begins.
+        turn: called before the next file begins, or the same anew.
     """
 
     def __init__(
@@ -288,6 +288,7 @@ class Capture:
         """Return the file that the rows go to, with room for them."""
         file, now = self._file, self._clock()
         if file is not None and not file.is_there:  # moved away, or cut off
+            self.turn()
             file.abandon()
             self._file = file = None
             self._interrupt(self.row)
