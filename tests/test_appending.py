@@ -74,6 +74,20 @@ def test_two_can_not_write_to_one_file(tmp_path: Path) -> None:
             CsvFile(tmp_path / "ticks.csv")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_torn_end_hides_nothing_of_what_was_recorded(tmp_path: Path, suffix: str) -> None:
+    """One that was gone on with for all symbols stays one of all when it is written anew."""
+    path = tmp_path / f"ticks{suffix}"
+    for start, symbols in ((1, ["A"]), (51, None)):
+        with CsvFile(path, symbols=symbols, source=f"s{start}") as file:
+            file.append(ticks(start, 50))
+    os.truncate(path, path.stat().st_size - 10)
+    with CsvFile(path, symbols=["A"]):
+        pass
+    assert load(path).symbols is None
+    assert load(path).source == "s1; s51"
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
 def test_a_torn_end_is_cut_off_and_gone_on_with(tmp_path: Path, suffix: str) -> None:
     """What a crash has left in the midst of a line is no obstacle."""

@@ -160,7 +160,6 @@ class CsvFile:
         cut = not self._compression and os.fstat(self._file).st_size - torn < proved
         if warning is not None and (warning.missing or cut or self._compression):
             gaps = None if sidecar is None else gap_frame(sidecar.gaps)
-            head = sidecar.heads[0] if sidecar and sidecar.heads else Head(0)
             self._let_go()
             write_csv(
                 content.frame,
@@ -168,8 +167,8 @@ class CsvFile:
                 gaps=gaps,
                 mode="overwrite",
                 safe=self.safe,
-                source=head.source,
-                symbols=head.symbols,
+                source=sidecar.source if sidecar else "",
+                symbols=sidecar.symbols if sidecar else None,
             )
             self._open()
             sidecar, torn = read_sidecar(self.path), 0

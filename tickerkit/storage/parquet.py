@@ -152,7 +152,7 @@ def from_csv(csv: Path, path: Path) -> None:
         path,
         gaps=gap_frame(sidecar.gaps),
         mode="append",
-        source=sidecar.heads[0].source if sidecar.heads else "",
+        source=sidecar.source,
         symbols=sidecar.symbols,
     )
     csv.unlink()

@@ -158,6 +158,11 @@ class Sidecar(msgspec.Struct):
         return sorted({symbol for each in named for symbol in each or ()})
 
     @property
+    def source(self) -> str:
+        """Where the ticks came from; of several sources each once."""
+        return "; ".join(dict.fromkeys(head.source for head in self.heads if head.source))
+
+    @property
     def safe(self) -> bool:
         """Whether text is marked against spreadsheets."""
         return any(head.safe for head in self.heads)
