@@ -74,6 +74,20 @@ def test_two_can_not_write_to_one_file(tmp_path: Path) -> None:
             CsvFile(tmp_path / "ticks.csv")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_torn_end_hides_nothing_of_what_was_recorded(tmp_path: Path, suffix: str) -> None:
+    """One that was gone on with for all symbols stays one of all when it is written anew."""
+    path = tmp_path / f"ticks{suffix}"
+    for start, symbols in ((1, ["A"]), (51, None)):
+        with CsvFile(path, symbols=symbols, source=f"s{start}") as file:
+            file.append(ticks(start, 50))
+    os.truncate(path, path.stat().st_size - 10)
+    with CsvFile(path, symbols=["A"]):
+        pass
+    assert load(path).symbols is None
+    assert load(path).source == "s1; s51"
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
 def test_a_torn_end_is_cut_off_and_gone_on_with(tmp_path: Path, suffix: str) -> None:
     """What a crash has left in the midst of a line is no obstacle."""
@@ -102,6 +116,19 @@ def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
     assert found.frame["bid"].tolist()[3:5] == [3.5, 3.5]
     assert found.frame["bid"].isna().tolist() == [True] * 3 + [False] * 2 + [True]
     assert found.gaps["from"].tolist() == [4]
+
+
+def test_a_file_that_is_gone_on_with_may_be_widened_at_once(tmp_path: Path) -> None:
+    """A crash has left rows without a checksum; that of the text before does not stay."""
+    path = tmp_path / "ticks.csv"
+    file = CsvFile(path)
+    file.append(ticks(1, 3))
+    file.abandon()
+    with CsvFile(path) as file:
+        file.append(ticks(4, 2, bid=3.5))
+    assert held(path)["seq"].tolist() == [1, 2, 3, 4, 5]
+    with CsvFile(path) as file:
+        assert file.last == ("e", 5)
 
 
 @pytest.fixture
@@ -192,16 +219,24 @@ def test_widening_that_fails_is_tried_again(
 
 
 def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -> None:
-    """The file has the new column, what stands beside it does not know of it yet."""
+    """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
     path = tmp_path / "ticks.csv"
-    with CsvFile(path) as file:
-        file.append(ticks(1, 3))
-        before = sidecar_of(path).read_bytes()
+    with CsvFile(path, symbols=["A"]) as file:
+        file.tell([Missing("e", 1, 2, "why")])
+        file.append(ticks(3, 1).assign(code=pd.Categorical(["7"])))
+    before = sidecar_of(path).read_bytes()
+    with CsvFile(path, symbols=["A"]) as file:
         file.append(ticks(4, 1, bid=2.0))
     sidecar_of(path).write_bytes(before)
-    assert held(path)["bid"].tolist()[3:] == [2.0]
-    with CsvFile(path) as file:
-        assert file.last == ("e", 4)
+    for last in (4, 5, 6):
+        found = load(path)
+        assert found.warning is None
+        assert found.frame["bid"].tolist()[1] == 2.0
+        assert (found.frame["code"].tolist()[0], found.gaps["to"].tolist()) == ("7", [2])
+        assert found.symbols == ["A"]
+        with CsvFile(path, symbols=["A"]) as file:
+            assert file.last == ("e", last)
+            file.append(ticks(last + 1, 1))
 
 
 def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:

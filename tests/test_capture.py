@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +11,9 @@ import numpy as np
 import pytest
 
 from tickerkit.log import Reader, TickLog
-from tickerkit.storage import load
+from tickerkit.storage import CsvFile, load
 from tickerkit.storage.capture import Capture
+from tickerkit.storage.joined import recordings_in
 from tickerkit.storage.naming import naming_of, read_size
 from tickerkit.storage.sidecar import Missing
 from tickerkit.ticks import read_ticks
@@ -166,6 +169,48 @@ def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> 
     assert missing(path) == [("e", 3, 4)]
 
 
+@pytest.mark.parametrize("call", [1, 2], ids=["sidecar", "rows"])
+def test_however_often_a_write_fails_one_gap_is_noted(
+    tmp_path: Path, monkeypatch: Any, call: int
+) -> None:
+    """A disk that is full for a day does not leave a gap for each second of it."""
+    made = Recording(tmp_path / "ticks.csv", TickLog(4, epoch="e"))
+    append(made.log, 1)
+    made.flush()
+    write, calls = os.write, [0]
+
+    def fails(file: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    for first in range(2, 52, 10):
+        append(made.log, *range(first, first + 10))
+        calls[0] = 0
+        with pytest.raises(OSError, match="No space"):
+            made.flush()
+    monkeypatch.setattr(os, "write", write)
+    append(made.log, *range(52, 62))
+    made.flush()
+    made.capture.close()
+    found = seqs(tmp_path / "ticks.csv")
+    assert missing(tmp_path / "ticks.csv") == [("e", 2, found[1] - 1)]
+    assert found == [1, *range(found[1], 62)]
+    assert made.capture.gaps == 1
+
+
+def test_a_file_that_was_never_written_to_is_one_of_no_ticks(tmp_path: Path) -> None:
+    """It was begun when the disk was full: a folder with it can still be read."""
+    path = tmp_path / "ticks.csv"
+    CsvFile(path).abandon()
+    assert path.stat().st_size == 0
+    assert seqs(path) == []
+    with CsvFile(path) as file:
+        assert file.rows == 0
+
+
 def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
     """By the time of UTC at which it is written; names tell when each began, and never collide."""
     made = Recording(tmp_path / "captures")
@@ -181,13 +226,29 @@ def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
     third.capture.close()
     files = sorted(tmp_path.glob("captures/*.csv*"))
     assert [file.name for file in files if not file.name.endswith(".jsonl")] == [
-        "ticks-20241004T000100Z-2.csv",
         "ticks-20241004T000100Z.csv",
         "ticks-20241004T000100Z.csv.zst",
+        "ticks-20241004T000101Z.csv",
         "ticks-20241005T000100Z.csv",
     ]
     assert seqs(tmp_path / "captures/ticks-20241004T000100Z.csv") == [1]
     assert seqs(tmp_path / "captures/ticks-20241005T000100Z.csv") == [2]
+
+
+@pytest.mark.parametrize("max_disk", [None, 8000], ids=["all", "some removed"])
+@pytest.mark.parametrize("step", [0, 1, -5], ids=["stands", "goes on", "goes back"])
+def test_files_are_in_order_of_their_names(tmp_path: Path, step: int, max_disk: int | None) -> None:
+    """However quickly they follow each other, and whatever the clock does."""
+    made = Recording(tmp_path / "captures", rotate=200, max_disk=max_disk)
+    for seq in range(1, 60):
+        append(made.log, seq)
+        made.flush()
+        made.now += step
+    made.capture.close()
+    files = recordings_in(tmp_path / "captures")
+    assert len(files) > 5
+    found = [seq for file in files for seq in seqs(file)]
+    assert found == list(range(found[0], 60))
 
 
 def test_a_column_that_comes_later_begins_another_file_where_it_rotates(tmp_path: Path) -> None:
@@ -252,6 +313,40 @@ def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
     made.flush()
     made.capture.close()
     assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
+
+
+def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Whatever the mode that it began with: by then it is the recording's own."""
+    path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
+    path.write_text("old")
+    made = Recording(path, mode="overwrite", raw=True)
+    turns: list[None] = []
+    made.capture.turn = lambda: turns.append(None)
+    append(made.log, 1)
+    made.flush()
+    wire = made.capture.wire
+    assert wire is not None
+    path.rename(away)
+    opened = CsvFile.__init__
+
+    def fails(*args: Any, **how: Any) -> None:
+        monkeypatch.setattr(CsvFile, "__init__", opened)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(CsvFile, "__init__", fails)
+    append(made.log, 2)
+    with pytest.raises(OSError, match="Too many"):
+        made.flush()
+    away.rename(path)
+    made.flush()
+    with pytest.raises(OSError, match="Bad file"):
+        wire.append(b"closed")
+    made.capture.close()
+    assert seqs(path) == [1, 2]
+    # The frames begin again, too, and have to be understood without those that went.
+    assert turns == [None]
 
 
 def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:

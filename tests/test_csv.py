@@ -534,6 +534,64 @@ def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
         write_csv(frame, path, mode="replace")  # type: ignore[arg-type]
 
 
+def test_whole_numbers_may_be_missing(tmp_path: Path) -> None:
+    """Or too large for 64 bits with a sign: no row is lost over that, nor a digit."""
+    frame = pd.DataFrame(
+        {
+            "seq": [1, 2],
+            "symbol": pd.Categorical(["A", "B"]),
+            "price": 1.5,
+            "epoch": pd.Categorical(["e", "e"]),
+            "trade": pd.array([2**63 - 1, None], dtype="Int64"),
+        }
+    )
+    path = write_csv(frame, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    large = frame.assign(trade=np.array([2**64 - 1, 1], dtype=np.uint64))
+    path = write_csv(large, tmp_path / "large.csv")
+    assert read_csv(path)["trade"].tolist() == [str(2**64 - 1), "1"]
+
+
+@pytest.mark.parametrize("values", [[2**60 + 1, 7], [True, False]], ids=["whole", "yes and no"])
+@pytest.mark.parametrize("later", [False, True], ids=["goes", "comes"])
+def test_a_column_may_come_or_go_where_one_appends(
+    tmp_path: Path, values: list[object], later: bool
+) -> None:
+    """It is empty in the rows that did not have it, and these are there."""
+    base = {"symbol": pd.Categorical(["A", "B"]), "price": 1.5, "epoch": pd.Categorical(["e", "e"])}
+    without = pd.DataFrame({"seq": [1, 2], **base})
+    has = without.assign(extra=values)
+    path = tmp_path / "t.csv"
+    first, second = (without, has) if later else (has, without)
+    write_csv(first, path)
+    write_csv(second, path, mode="append")
+    extra = read_csv(path)["extra"]
+    expected = [pd.NA, pd.NA, *values] if later else [*values, pd.NA, pd.NA]
+    assert extra.isna().tolist() == [value is pd.NA for value in expected]
+    assert extra.dropna().tolist() == values
+
+
+def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
+    """Names of columns too; and one that is not safe does not become half safe."""
+    words = pd.Categorical(["=1+1", "'=x"])
+    base = {"symbol": words, "price": 1.5, "epoch": pd.Categorical(["e", "e"]), "=name": 1.0}
+    frame = pd.DataFrame({"seq": [1, 2], **base})
+    path = write_csv(frame, tmp_path / "t.csv", safe=True)
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    write_csv(frame, path, mode="append", safe=True)
+    write_csv(frame.assign(**{"@more": 2.0}), path, mode="append")
+    assert read_csv(path)["symbol"].tolist() == [*words] * 3
+    assert list(read_csv(path)) == [*frame, "@more"]
+    text = path.read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfseq")
+    assert b",=" not in text
+    assert b",@" not in text
+    plain = write_csv(frame, tmp_path / "plain.csv")
+    with pytest.raises(RecordingError, match="not safe"):
+        write_csv(frame, plain, mode="append", safe=True)
+    assert len(read_csv(plain)) == 2
+
+
 def test_a_safe_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
     """Text that a spreadsheet would run begins with ' in the file, and not when it is read."""
     frame = log_frame(

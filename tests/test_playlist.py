@@ -11,7 +11,7 @@ import pytest
 from tickerkit import storage
 from tickerkit.errors import SourceError
 from tickerkit.sources.playlist import Tape, checked, read, recordings
-from tickerkit.storage import Recording, write_csv
+from tickerkit.storage import CsvFile, Recording, write_csv
 
 Rows = list[tuple[str, int]]
 Listed = list[tuple[str, int | None, int | None]]
@@ -149,6 +149,15 @@ def test_a_folder_is_its_recordings_in_order_of_name(tmp_path: Path) -> None:
         checked([tmp_path / "e.csv"])
     with pytest.raises(SourceError, match="a list of paths"):
         checked([])
+
+
+def test_a_parquet_file_that_is_not_finished_is_played(tmp_path: Path) -> None:
+    """By its own name: what it has so far stands in a CSV beside it."""
+    with CsvFile(tmp_path / "a.parquet.csv") as file:
+        file.append(frame([("x", 1)]))
+    assert read(checked(tmp_path / "a.parquet")).count == 1
+    with pytest.raises(SourceError, match="no file"):
+        checked(tmp_path / "b.parquet")
 
 
 def test_files_are_played_in_the_order_given(tmp_path: Path) -> None:

@@ -78,7 +78,7 @@ def convert(
     if wanted == []:
         raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
     paths = files_of(files)
-    if any(out.exists() and path.samefile(out) for path in paths):
+    if any(out.exists() and path.exists() and path.samefile(out) for path in paths):
         raise typer.BadParameter(f"{printable(out)} can't be read and written at once")
     if out.exists() and not overwrite and not append:
         raise TickerkitError(f"{out} exists; pass --overwrite or --append, or another name")

@@ -75,6 +75,7 @@ def verify(
 def files_of(names: list[str]) -> list[Path]:
     """Return the files that are named, and of folders their recordings; raises BadParameter."""
     from tickerkit.storage.joined import recordings_in
+    from tickerkit.storage.naming import growing
 
     paths: list[Path] = []
     for name in names:
@@ -84,7 +85,7 @@ def files_of(names: list[str]) -> list[Path]:
             if not inside:
                 raise typer.BadParameter(f"there is no recording in the folder {printable(path)}")
             paths += inside
-        elif path.exists():
+        elif path.exists() or growing(path).exists():
             paths.append(path)
         else:
             raise typer.BadParameter(f"there is no file {printable(path.absolute())}")

@@ -238,8 +238,10 @@ def _rows(gaps: pd.DataFrame) -> Iterator[tuple[str, int | None, int | None, str
 
 
 def _checked_path(given: str | PathLike[str]) -> Path:
+    from tickerkit.storage.naming import growing
+
     path = Path(given).expanduser()
-    if not path.exists():
+    if not path.exists() and not growing(path).exists():
         raise SourceError(str(given), f"there is no file at {path.absolute()}")
     if not recordings(path):
         raise SourceError(str(given), f"{path.absolute()} is a folder without a recording in it")

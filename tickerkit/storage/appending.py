@@ -21,7 +21,7 @@ import pandas as pd
 
 from tickerkit.errors import RecordingError
 from tickerkit.storage.files import Mode, placed, replacing
-from tickerkit.storage.lines import csv_lines, header_line
+from tickerkit.storage.lines import BYTE_ORDER_MARK, csv_lines, header_line
 from tickerkit.storage.packing import compression_of, packed, pieces
 from tickerkit.storage.sidecar import (
     Block,
@@ -65,6 +65,7 @@ class CsvFile:
         size: how many bytes it has, as it stands on the disk.
         last: epoch and seq of the last row, None without one.
         told: the last gap that was noted.
+        safe: whether text in it is marked against spreadsheets, as `write_csv` does it.
 
     Raises:
         RecordingExists: there is a file, and mode is "new".
@@ -89,6 +90,7 @@ class CsvFile:
         self.rows = self.size = 0
         self.last: tuple[str, int] | None = None
         self.told: Missing | None = None
+        self.safe = False
         self._fsync = fsync
         self._compression = compression_of(self.path)
         self.names: list[str] = []
@@ -153,20 +155,21 @@ class CsvFile:
         if warning is not None and (warning.lines or warning.holes or warning.changed):
             problem = f"{'; '.join(warning.problems)}; record to another file"
             raise RecordingError(self.path, problem)
+        self.safe = sidecar is not None and sidecar.safe
         torn = 0 if warning is None else warning.torn_bytes
         proved = sidecar.blocks[-1].size if sidecar and sidecar.blocks else 0
         cut = not self._compression and os.fstat(self._file).st_size - torn < proved
         if warning is not None and (warning.missing or cut or self._compression):
             gaps = None if sidecar is None else gap_frame(sidecar.gaps)
-            head = sidecar.heads[0] if sidecar and sidecar.heads else Head(0)
             self._let_go()
             write_csv(
                 content.frame,
                 self.path,
                 gaps=gaps,
                 mode="overwrite",
-                source=head.source,
-                symbols=head.symbols,
+                safe=self.safe,
+                source=sidecar.source if sidecar else "",
+                symbols=sidecar.symbols if sidecar else None,
             )
             self._open()
             sidecar, torn = read_sidecar(self.path), 0
@@ -178,6 +181,9 @@ class CsvFile:
             self.last = (str(newest["epoch"]), int(newest["seq"]))
         known = sidecar.columns.kinds if sidecar else kinds_of(content.frame).kinds
         self._kinds = dict(known)
+        if sidecar and sidecar.is_old:
+            self._untold = [*sidecar.heads, *sidecar.gaps, *self._untold]
+            self._anew = True
         # Its words may become more from now on.
         self._untold.append(Columns(dict(known)))
         self.told = sidecar.gaps[-1] if sidecar and sidecar.gaps else None
@@ -194,8 +200,13 @@ class CsvFile:
 
     # --- adding -------------------------------------------------------------------------------
 
-    def append(self, frame: pd.DataFrame) -> None:
-        """Add rows; columns that the file does not have are added to it, empty before these."""
+    def append(self, frame: pd.DataFrame, gaps: Iterable[Missing] = ()) -> None:
+        """Add rows; columns that the file does not have are added to it, empty before these.
+
+        Args:
+            frame: the rows.
+            gaps: those that lie before or among them; noted if the rows are written.
+        """
         if not len(frame) and self.names:
             return
         self._open()
@@ -208,13 +219,21 @@ class CsvFile:
         self._learn(kinds_of(frame, words=False).kinds)
         if names != self.names:
             frame = frame.reindex(columns=self.names)
-        text = b"".join(csv_lines(frame, header=header))
+        text = b"".join(csv_lines(frame, header=header, safe=self.safe))
+        untold, anew, told = list(self._untold), self._anew, self.told
+        beside = os.fstat(self._beside).st_size
         try:
+            self.tell(gaps)
             self._tell()
             self._write(packed(text, self._compression))
         except BaseException:
             if header:
                 self.names = []
+            # Until the rows can be written, the gap before them may become larger.
+            self._untold, self._anew, self.told = untold, anew, told
+            if not anew and self._beside >= 0:
+                with contextlib.suppress(OSError):
+                    os.ftruncate(self._beside, beside)
             raise
         self.rows += len(frame)
         self._words = kinds_of(frame).words
@@ -300,6 +319,7 @@ class CsvFile:
         sidecar = read_sidecar(self.path) or Sidecar()
         names, commas = [*self.names, *new], b"," * len(new)
         text = crc = size = 0
+        first = (BYTE_ORDER_MARK if self.safe else b"") + header_line(names, safe=self.safe)
         with replacing(self.path) as out:
             rest, header = b"", True
             for piece in chain(pieces(self.path, lambda _: None), [b""]):
@@ -308,7 +328,8 @@ class CsvFile:
                 block, rest = rest[:whole], rest[whole:]
                 if header and block:
                     block = block[block.find(b"\n") + 1 :]
-                    widened, header = header_line(names) + _widened(block, commas), False
+                    widened = first + _widened(block, commas)
+                    header = False
                 else:
                     widened = _widened(block, commas)
                 if widened:
@@ -324,7 +345,8 @@ class CsvFile:
         kinds = {name: self._kinds.get(name, "any") for name in self.names}
         # Of the blocks one is left: the text has other bytes now.
         told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
-        self._untold = [*told, Block(self.rows, text, crc), *self._untold]
+        left: list[Line] = [line for line in self._untold if isinstance(line, Head | Missing)]
+        self._untold = [*told, Block(self.rows, text, crc), *left]
         self._anew = True
         self.names, self.size = names, size
         self._text = self._proved = text

@@ -72,7 +72,7 @@ class Capture:
         converting: whether it makes a Parquet file just now.
         wire: the file of the wire's frames, None without.
         complain: called with errors that stop nothing.
-        turn: called before the next file begins.
+        turn: called before the next file begins, or the same anew.
     """
 
     def __init__(
@@ -120,14 +120,22 @@ class Capture:
         # A seam is where rows are missing, or come again, without the feed's saying so.
         self._seam = False
         self._seam_row = self._gap_row = 0
+        self._named = 0.0
         self._told: Missing | None = None
         self._file: CsvFile | None = None
         if going_on is not None and growing(going_on).exists():
             self._open(going_on, "append")
         else:
-            self._open(self.naming.path(clock()), "new" if self.naming.timed else mode)
+            self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
+        # What it has written itself, it never refuses or overwrites.
+        self._mode = "append"
 
     # --- its files ----------------------------------------------------------------------------
+
+    def _next_path(self, now: float) -> Path:
+        """Return where the next file is: by name after the last, though the clock steps back."""
+        self._named = self.naming.free(max(now, self._named + 1))
+        return self.naming.path(self._named)
 
     def _open(self, path: Path, mode: Mode) -> None:
         last = None
@@ -141,6 +149,9 @@ class Capture:
             fsync=self._fsync,
         )
         try:
+            if self.wire is not None:
+                self.wire.close()
+                self.wire = None
             if self._raw:
                 self.wire = WireFile(raw_of(path, self._compression), mode, fsync=self._fsync)
         except BaseException:
@@ -207,15 +218,17 @@ class Capture:
         skip = self._known(part)
         if skip == len(part):
             return
+        told: list[Missing] = []
+        row = self._gap_row
         if self._seam:
             first = _seq_at(part, skip)
             before = gaps(self._seam_row, part.start + skip + 1)
-            self._tell(file, self._holes(first, before, met=skip > 0))
-            self._gap_row = max(self._gap_row, part.start + skip + 1)
-            self._seam = False
-        self._tell(file, gaps(self._gap_row, part.stop))
-        self._gap_row = max(self._gap_row, part.stop)
-        file.append(part.part(part.start + skip, part.stop).frame())
+            told += self._holes(first, before, met=skip > 0)
+            row = max(row, part.start + skip + 1)
+        told += gaps(row, part.stop)
+        file.append(part.part(part.start + skip, part.stop).frame(), told)
+        self._count(told)
+        self._gap_row, self._seam = max(row, part.stop), False
         self.written += len(part) - skip
         self._last = _seq_at(part, len(part) - 1)
 
@@ -266,9 +279,7 @@ class Capture:
         if end is None or end > at:
             yield Missing(epoch, at + 1, end, NOT_RECORDED)
 
-    def _tell(self, file: CsvFile, gaps: Iterator[Missing] | list[Missing]) -> None:
-        gaps = list(gaps)
-        file.tell(gaps)
+    def _count(self, gaps: Sequence[Missing]) -> None:
         self.gaps += len(gaps)
         if gaps:
             self._told = gaps[-1]
@@ -277,6 +288,7 @@ class Capture:
         """Return the file that the rows go to, with room for them."""
         file, now = self._file, self._clock()
         if file is not None and not file.is_there:  # moved away, or cut off
+            self.turn()
             file.abandon()
             self._file = file = None
             self._interrupt(self.row)
@@ -290,7 +302,7 @@ class Capture:
                 self._finish()
                 file = None
         if file is None:
-            self._open(self.naming.path(now), "new" if self.naming.timed else self._mode)
+            self._open(self._next_path(now), "new" if self.naming.timed else self._mode)
             file = self._file
         assert file is not None
         self._make_room(file, len(part))
@@ -363,7 +375,8 @@ class Capture:
             OSError: something can't be written. It may be tried again, without the gaps.
         """
         if self._file is not None:
-            self._tell(self._file, list(gaps))
+            self._file.tell(gaps)
+            self._count(gaps)
         self._finish(convert=convert)
         if convert:
             self._convert()

@@ -31,7 +31,7 @@ from tickerkit.storage.lines import (
     csv_lines,
     header_line,
 )
-from tickerkit.storage.own import Changes, OwnReader
+from tickerkit.storage.own import Changes, OwnReader, unmarked
 from tickerkit.storage.packing import Damage, compression_of, packed, pieces
 from tickerkit.storage.sidecar import (
     Block,
@@ -92,7 +92,8 @@ def write_csv(
         mode: "new" refuses a path at which a file is, "overwrite" takes its place, "append" adds
             to a recording with the same columns.
         safe: for spreadsheets: put `'` before text that they would run as a formula, and begin
-            the file with a mark by which they know UTF-8. `read_csv` takes both away again.
+            the file with a mark by which they know UTF-8. `read_csv` takes both away again. What
+            is appended to such a file is marked, too.
         source: where the ticks came from.
         symbols: those that the ticks were chosen by; None for all. Of some only, a jump of seq is
             no gap.
@@ -112,6 +113,8 @@ def write_csv(
     path = placed(path, mode)
     if mode == "append" and path.exists():
         with CsvFile(path, mode="append", source=source, symbols=symbols) as file:
+            if safe and not file.safe:
+                raise RecordingError(path, "it is not safe for spreadsheets; write another file")
             file.append(frame)
             file.tell(gap_lines(gaps) if gaps is not None else [])
         return path
@@ -208,9 +211,7 @@ class _Reading:
         parts = self._parts()
         names = self._own_names(parts[0], sidecar)
         if names is not None:
-            known = (
-                sidecar if sidecar is not None and list(sidecar.columns.kinds) == names else None
-            )
+            known = sidecar.of(names) if sidecar is not None else None
             content = self._read_own(names, known, parts[1])
             if content is not None:
                 return content
@@ -247,14 +248,18 @@ class _Reading:
         """Return the names of the columns of a recording, None for what is another's file."""
         known = list(sidecar.columns.kinds) if sidecar else []
         names = names_of(header) or []
+        if sidecar is not None and not known and not self.path.stat().st_size:
+            return OWN_HEADER  # begun when the disk was full
         if known and (self._is_headless() or not header):
             return known  # cut within the row of names, it has no rows
         if self._is_headless() and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
-        if known and _alike(header, known):
+        safe = sidecar is not None and sidecar.safe
+        if known and _alike(header, known, safe=safe):
             # One that was widened, when a crash came before its sidecar could be.
-            longer = len(header.rstrip(b"\r\n")) > len(header_line(known))
-            return [*known, *names[len(known) :]] if longer else known
+            longer = len(header.rstrip(b"\r\n")) > len(header_line(known, safe=safe))
+            more = names[len(known) :] if longer else []
+            return [*known, *(unmarked(name) if safe else name for name in more)]
         if _alike(header, OWN_HEADER):
             return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
         return None
@@ -305,9 +310,9 @@ class _Reading:
         return CsvContent(reader.frame(), sidecar, warning if warning.problems else None, own=True)
 
 
-def _alike(header: bytes, names: list[str]) -> bool:
+def _alike(header: bytes, names: list[str], *, safe: bool = False) -> bool:
     """Return whether a row of names is of those, but for what a wrong bit may have made of it."""
-    meant = header_line(names)[:-1]
+    meant = header_line(names, safe=safe)[:-1]
     # Where the bit has made a line break, what is before that.
     both = list(zip(header.rstrip(b"\r\n"), meant, strict=False))
     wrong = sum(one != other for one, other in both)

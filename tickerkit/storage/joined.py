@@ -18,6 +18,7 @@ __all__ = ["ENDINGS", "chosen", "joined", "last_tick", "recordings_in"]
 PACKED = ("", ".gz", ".zst")
 ENDINGS = (".parquet", *(f".{kind}{end}" for kind in ("csv", "jsonl") for end in PACKED))
 BESIDE = ".meta.jsonl"
+KINDS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
 RAW = ".raw.jsonl"
 NOT_CHOSEN = "left out: its time is not among those chosen"
 
@@ -95,8 +96,8 @@ def _column(frames: list[pd.DataFrame], name: str) -> Any:
     """Return a column of several frames, of one type."""
     parts = [frame.get(name) for frame in frames]
     there = [part for part in parts if part is not None]
-    text = [part.dtype.kind not in "iufbM" for part in there]
-    if any(text):
+    kinds = {KINDS.get(part.dtype.kind, "text") for part in there}
+    if "text" in kinds or len(kinds) > 1:
         there = [part.astype("category") for part in there]
         words = list(dict.fromkeys(str(w) for part in there for w in part.cat.categories))
         dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
@@ -124,6 +125,8 @@ def _codes(part: pd.Series[Any], words: list[str]) -> Any:
 
 
 def _nullable(dtype: Any) -> Any:
+    if dtype.kind == "b":
+        return pd.BooleanDtype()
     return dtype if dtype.kind in "fM" else np.dtype(np.float64)
 
 

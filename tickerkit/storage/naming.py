@@ -12,7 +12,7 @@ from tickerkit.errors import shown
 from tickerkit.storage.packing import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_of
 
-__all__ = ["Naming", "Rotation", "naming_of", "raw_of", "read_size", "shown_size"]
+__all__ = ["Naming", "Rotation", "growing", "naming_of", "raw_of", "read_size", "shown_size"]
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
@@ -43,18 +43,24 @@ class Naming:
         return self.suffix == ".parquet"
 
     def path(self, now: float) -> Path:
-        """Return the path of a file that begins now; a name with a time is not taken yet."""
+        """Return the path of a file that begins now."""
         if not self.timed:
             return self.folder / f"{self.stem}{self.suffix}"
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
-        number, more = 1, ""
-        while True:
-            path = self.folder / f"{self.stem}-{moment}{more}{self.suffix}"
+        return self.folder / f"{self.stem}-{moment}{self.suffix}"
+
+    def free(self, now: float) -> float:
+        """Return the first moment from now on whose name, if it has a time, is not taken.
+
+        Not a number after the time: files are played, and listed, in order of their names.
+        """
+        while self.timed:
+            path = self.path(now)
             taken = (path, growing(path), sidecar_of(path), raw_of(path))
             if not any(each.exists() for each in taken):
-                return path
-            number += 1
-            more = f"-{number}"
+                break
+            now += 1
+        return now
 
 
 def growing(path: Path) -> Path:

@@ -23,7 +23,7 @@ from tickerkit.storage.sidecar import Block, Columns
 from tickerkit.storage.text import OPENED, masked
 from tickerkit.ticks import NO_TIME, Array
 
-__all__ = ["Changes", "OwnReader"]
+__all__ = ["Changes", "OwnReader", "unmarked"]
 
 PART_BYTES = 2**20
 SHARED_BYTES = 4 * PART_BYTES
@@ -126,9 +126,9 @@ class OwnReader:
         return table if self._makes_sense(table) else None
 
     def _makes_sense(self, table: pa.Table) -> bool:
-        for name, kind in self._kinds.items():
+        for name in self._names:
             column = table[name]
-            if kind == "int" and column.null_count:
+            if name == "seq" and column.null_count:
                 return False
             # A wrong bit that opens a quote has a field swallow lines; these words never have two.
             if name in ONE_LINE and pa.types.is_dictionary(column.type):
@@ -160,6 +160,10 @@ class OwnReader:
             return _own(array.fill_null(np.nan).to_numpy(zero_copy_only=False))
         if pa.types.is_boolean(array.type) and array.null_count:
             return pd.array(array.to_pylist(), dtype="boolean")
+        if pa.types.is_integer(array.type) and array.null_count:
+            missing = array.is_null().to_numpy(zero_copy_only=False)
+            whole = array.fill_null(0).to_numpy(zero_copy_only=False)
+            return pd.arrays.IntegerArray(_own(whole), missing)
         return _own(array.to_numpy(zero_copy_only=False))
 
     def _text(self, name: str, array: pa.DictionaryArray) -> Any:
@@ -169,7 +173,7 @@ class OwnReader:
         if kind == "any" and name not in ONE_LINE and all(map(safe_number, words)):
             return np.array([*map(float, words), np.nan])[codes]
         if self._safe:
-            words = [_unmarked(word) for word in words]
+            words = [unmarked(word) for word in words]
         known = self._words.get(name, [])
         place = {word: code for code, word in enumerate(known)}
         if known and all(word in place for word in words):
@@ -184,7 +188,8 @@ def _own(array: Array) -> Array:
     return array if array.flags.writeable else array.copy()
 
 
-def _unmarked(word: str) -> str:
+def unmarked(word: str) -> str:
+    """Return a text without the mark of `lines.made_safe`."""
     return word[1:] if word.startswith(MARK) and word.lstrip(MARK).startswith(FORMULA) else word
 
 

@@ -78,7 +78,7 @@ def write_parquet(
     frames = [frame]
     if mode == "append" and path.exists():
         before, earlier = _read(path)
-        lines = [*earlier.heads, *earlier.gaps, *lines]
+        lines = [*earlier.heads, *earlier.gaps, *(x for x in lines if x not in earlier.gaps)]
         frames = [before, frame]
     table = _table(frames)
     table = table.replace_schema_metadata({**(table.schema.metadata or {}), KEY: to_bytes(lines)})
@@ -120,8 +120,19 @@ def _table(frames: list[pd.DataFrame]) -> Any:
 
     tables = [pa.Table.from_pandas(each, preserve_index=False) for each in frames if len(each)]
     if len(tables) > 1:
-        return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        try:
+            return pa.concat_tables(tables, promote_options="permissive").unify_dictionaries()
+        except (pa.ArrowInvalid, pa.ArrowTypeError):  # numbers in one and text in another
+            return pa.Table.from_pandas(_joint(frames), preserve_index=False)
     return tables[0] if tables else pa.Table.from_pandas(frames[0], preserve_index=False)
+
+
+def _joint(frames: list[pd.DataFrame]) -> pd.DataFrame:
+    """Return frames as one; a column of numbers in one and of text in another is text."""
+    from tickerkit.storage.joined import joined
+    from tickerkit.storage.recording import Recording
+
+    return joined(Recording(frame, gap_frame([])) for frame in frames).frame
 
 
 def from_csv(csv: Path, path: Path) -> None:
@@ -141,7 +152,7 @@ def from_csv(csv: Path, path: Path) -> None:
         path,
         gaps=gap_frame(sidecar.gaps),
         mode="append",
-        source=sidecar.heads[0].source if sidecar.heads else "",
+        source=sidecar.source,
         symbols=sidecar.symbols,
     )
     csv.unlink()
@@ -236,8 +247,12 @@ def _read(path: Path) -> tuple[pd.DataFrame, Sidecar]:
 
 
 def _as_ours(frame: pd.DataFrame, lines: Sidecar) -> pd.DataFrame:
-    """Return a recording's frame with times as they were."""
-    for name in frame.columns:
-        if frame[name].dtype.kind == "M" and lines.heads:
-            frame[name] = frame[name].astype(UTC_NS)
+    """Return a recording's frame with times and text as they were."""
+    for name in frame.columns if lines.heads else ():
+        dtype = frame[name].dtype
+        if dtype.kind == "M":
+            frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
+        elif isinstance(dtype, pd.CategoricalDtype) and not len(dtype.categories):
+            # Of none, pandas does not know that they are text.
+            frame[name] = frame[name].astype(pd.CategoricalDtype(pd.Index([], dtype="str")))
     return frame

@@ -60,12 +60,7 @@ def load(path: str | PathLike[str]) -> Recording:
         frame, own, warning = content.frame, content.own, content.warning
         beside = content.sidecar or Sidecar()
     gaps = gap_frame(beside.gaps)
-    return Recording(frame, gaps, beside.symbols, warning, _source_of(beside), own)
-
-
-def _source_of(beside: Sidecar) -> str:
-    """Return where the ticks came from; of several sources each once."""
-    return "; ".join(dict.fromkeys(head.source for head in beside.heads if head.source))
+    return Recording(frame, gaps, beside.symbols, warning, beside.source, own)
 
 
 def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:

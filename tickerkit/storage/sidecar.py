@@ -41,6 +41,7 @@ __all__ = [
 
 VERSION = 1
 MOST_WORDS = 65_536
+MOST_INT = 2**63 - 1
 GAP_DTYPES = {
     "epoch": "str",
     "from": "Int64",
@@ -122,6 +123,7 @@ class Sidecar(msgspec.Struct):
         gaps: the gaps, in order.
         bad: how many lines made no sense.
         size: how many bytes of the sidecar are whole lines.
+        is_old: whether the file was widened since, which it does not tell.
     """
 
     heads: list[Head] = []
@@ -130,6 +132,22 @@ class Sidecar(msgspec.Struct):
     gaps: list[Missing] = []
     bad: int = 0
     size: int = 0
+    is_old: bool = False
+
+    def of(self, names: list[str]) -> Sidecar | None:
+        """Return what it says of a file with these columns; None if it is of another file.
+
+        Of one that was widened, when a crash or a full disk came before its sidecar could be made
+        anew, all holds but the checksums.
+        """
+        known = list(self.columns.kinds)
+        if known == names:
+            return self
+        if not known or names[: len(known)] != known:
+            return None
+        kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
+        columns = Columns(kinds, self.columns.words)
+        return Sidecar(self.heads, columns, [], self.gaps, self.bad, self.size, is_old=True)
 
     @property
     def symbols(self) -> list[str] | None:
@@ -138,6 +156,11 @@ class Sidecar(msgspec.Struct):
         if None in named or not named:
             return None
         return sorted({symbol for each in named for symbol in each or ()})
+
+    @property
+    def source(self) -> str:
+        """Where the ticks came from; of several sources each once."""
+        return "; ".join(dict.fromkeys(head.source for head in self.heads if head.source))
 
     @property
     def safe(self) -> bool:
@@ -199,7 +222,8 @@ def kinds_of(frame: pd.DataFrame, *, words: bool = True) -> Columns:
         elif series.dtype == np.bool_:
             kinds[name] = "bool"
         elif series.dtype.kind in "iu":
-            kinds[name] = "int"
+            unsigned = series.dtype.kind == "u"
+            kinds[name] = "any" if unsigned and (series.dropna() > MOST_INT).any() else "int"
         elif series.dtype.kind == "f":
             kinds[name] = "float"
         elif series.dtype.kind == "M":
