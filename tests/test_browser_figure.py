@@ -255,6 +255,7 @@ def test_axes_may_be_logarithmic_or_backwards(shown: Shown) -> None:
     shown.until("e._fullLayout.xaxis.type === 'linear' && e._fullLayout.xaxis.range[0] > 900")
 
 
+@pytest.mark.soak  # `make test-plotlys` runs it, too
 def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
     """At ten random zooms the pixels are those of all the data, drawn once by plain plotly.
 
@@ -277,6 +278,7 @@ def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
         assert (np.abs(streamed - drawn) < 64).mean() > 0.98
 
 
+@pytest.mark.soak  # `make test-plotlys` runs it, too
 def test_the_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
     """At ten random zooms the candles and their volume are those of all bars, drawn by plotly.
 
