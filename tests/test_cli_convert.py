@@ -93,7 +93,7 @@ def test_nothing_chosen_is_told(
 ) -> None:
     """A part without a tick is most likely a mistake, and is said to be empty."""
     assert run(recording, tmp_path / "o.csv", "--from", "2030-01-01") == 0
-    assert "nothing is left of 6 ticks" in capsys.readouterr().err
+    assert "none of 6 ticks is chosen by --from" in capsys.readouterr().err
     assert len(load(tmp_path / "o.csv").frame) == 0
 
 

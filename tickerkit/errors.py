@@ -137,15 +137,17 @@ class PortTaken(TickerkitError, OSError):
 
 
 class SourceError(TickerkitError, ValueError):
-    """What was given as a source of ticks can't be one.
+    """What was given as a source of ticks can't be one, or an argument of it can't be so.
 
     Attributes:
         source: what was given.
     """
 
-    def __init__(self, source: object, problem: str) -> None:
+    def __init__(self, source: object, problem: str, argument: str = "") -> None:
         self.source = source
-        super().__init__(f"{shown(source)} can't be a source of ticks: {problem}")
+        what = f"{argument}={shown(source)}" if argument else shown(source)
+        words = "is not possible" if argument else "can't be a source of ticks"
+        super().__init__(f"{what} {words}: {problem}")
 
 
 class FeedFailed(TickerkitError, ConnectionError):
@@ -206,17 +208,17 @@ class Stopped(TickerkitError, RuntimeError):
 
 
 class RecordingError(TickerkitError, ValueError):
-    """A file is not a recording, or is damaged.
+    """A file is not a recording, or is damaged, or can't be added to.
 
     Attributes:
         path: the file.
         problem: what is wrong with it.
     """
 
-    def __init__(self, path: str | Path, problem: str) -> None:
+    def __init__(self, path: str | Path, problem: str, verb: str = "read as ticks") -> None:
         self.path = Path(path)
         self.problem = problem
-        super().__init__(f"{path} can't be read as ticks: {problem}")
+        super().__init__(f"{path} can't be {verb}: {problem}")
 
 
 class RecordingExists(TickerkitError, FileExistsError):

@@ -420,6 +420,7 @@ class Feed:
 
         Raises:
             RecordingExists: there is a file, and mode is "new".
+            ValueError: the path is that of a Parquet file.
             OSError: the file can't be written; what was there is as it was.
 
         Example:
@@ -447,6 +448,7 @@ class Feed:
 
         Raises:
             RecordingExists: there is a file, and mode is "new".
+            ValueError: the path is that of a CSV.
             OSError: the file can't be written; what was there is as it was.
 
         Example:

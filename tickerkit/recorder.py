@@ -69,7 +69,7 @@ class Recorder:
         self._tap, self._untap, self._symbols, self._url = tap, untap, symbols, url
         self.faults = Faults(f"recorder {capture.path.name}")
         self._status = "recording"
-        self._rates: deque[tuple[float, int]] = deque(maxlen=1000)
+        self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=1000)
         self._unwritten = 0
         self._handing_on = False
         # Lines of the wire that could not be written yet.
@@ -274,16 +274,18 @@ class Recorder:
         lost = f", {stats['lost']:,} lost" if stats["lost"] else ""
         return f"{stats['written']:,} ticks, {shown_size(stats['bytes'])}{gaps}{lost}"
 
+    def _pace(self) -> str:
+        return f", {self._rate():,.0f}/s" if self._status != "stopped" else ""
+
     def __repr__(self) -> str:
-        rate = f", {self._rate():,.0f}/s" if self._status != "stopped" else ""
         error = f"; {self.faults.last}" if self.faults.last and self._status != "recording" else ""
-        return f"<Recorder {self.path} {self._status}, {self._about()}{rate}{error}>"
+        return f"<Recorder {self.path} {self._status}, {self._about()}{self._pace()}{error}>"
 
     def _repr_html_(self) -> str:
         stats = self.stats
         lines = {
             "to": str(self.path),
-            "ticks": f"{self._about()}, {stats['rate']:,.0f}/s",
+            "ticks": f"{self._about()}{self._pace()}",
             "last error": stats["last_error"],
         }
         return card("Recorder", self._status, lines)

@@ -10,6 +10,7 @@ import ipywidgets as widgets
 
 from tickerkit.cards import escape
 from tickerkit.faults import describe
+from tickerkit.storage.naming import shown_size
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -93,7 +94,7 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
         stats = recorder.stats
         doing = {"recording": "", "stopped": "recorded: "}.get(recorder.status, "failing: ")
         error = stats["last_error"]
-        size = f"{stats['bytes'] / 1e6:,.1f} MB"
+        size = shown_size(stats["bytes"])
         words = f"{doing}{recorder.path}, {stats['written']:,} ticks, {size}"
         told = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
         return f'<span style="opacity:.7">{escape(words)}</span>{told}'

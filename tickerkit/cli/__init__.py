@@ -55,7 +55,7 @@ def _run(arguments: Sequence[str]) -> int:
     except misuse as error:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "tickerkit"
-        message = error.format_message().rstrip(".")  # type: ignore[attr-defined]
+        message = error.format_message().removeprefix("Invalid value: ").rstrip(".")  # type: ignore[attr-defined]
         complain(f"{message}; see {command} --help")
         return MISUSED
     except SourceError as error:
@@ -65,6 +65,8 @@ def _run(arguments: Sequence[str]) -> int:
         complain(error)
         return FAILED
     except OSError as error:
-        complain(f"{type(error).__name__}: {error}")
+        named = error.filename is not None and error.strerror
+        words = f"{error.filename}: {error.strerror}" if named else error
+        complain(f"{type(error).__name__}: {words}")
         return FAILED
     return code if isinstance(code, int) else 0

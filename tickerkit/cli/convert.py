@@ -132,7 +132,9 @@ def _part(
     ]
     part = chosen(recording, wanted, *times)
     if not len(part.frame):
-        complain(f"nothing is left of {count(len(recording.frame), 'tick')}: none was chosen")
+        options = (("--symbols", wanted), ("--from", start), ("--to", end))
+        chosen_by = " ".join(name for name, value in options if value is not None)
+        complain(f"none of {count(len(recording.frame), 'tick')} is chosen by {chosen_by}")
     return part
 
 

@@ -246,4 +246,6 @@ def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:
     except TickerkitError:
         raise
     except ValueError as error:
-        raise typer.BadParameter(str(error)) from None
+        # Named as they are in Python: max_disk= is --max-disk here.
+        words = re.sub(r"\b(\w+)=", lambda name: f"--{name[1].replace('_', '-')} ", str(error))
+        raise typer.BadParameter(words) from None

@@ -111,4 +111,5 @@ def tell(feed: Feed, recorder: Any, held: int, took_s: float) -> None:
     parts.append(count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
     if held:
         parts.append(f"after {count(held, 'tick')} that it had")
-    say(f"{printable(recorder.path)}: {', '.join(parts)}")
+    where = recorder.path if stats["files"] == 1 else recorder.path.parent
+    say(f"{printable(where)}: {', '.join(parts)}")

@@ -49,7 +49,7 @@ def replay(
     files: Annotated[
         list[str],
         typer.Argument(
-            metavar="FILE...", help="Recordings, played in this order, or a folder of them."
+            metavar="FILE", help="Recordings, played in this order, or a folder of them."
         ),
     ],
     speed: Annotated[

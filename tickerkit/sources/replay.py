@@ -94,7 +94,7 @@ class Replayed(Steered, Source):
         self._what = checked(what)
         self.path = Path(what).expanduser() if isinstance(what, str | PathLike) else None
         if isinstance(wait_for, bool) or not isinstance(wait_for, int) or wait_for < 0:
-            raise SourceError(wait_for, "wait_for is a number of readers, from 0")
+            raise SourceError(wait_for, "it is a number of readers, from 0", "wait_for")
         self.wait_for = wait_for
         self._sleep = sleep
 

@@ -215,7 +215,8 @@ def _checked_speed(speed: float) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not number > 0:
-        raise SourceError(speed, "the speed is a number above 0; inf is as fast as can be")
+        problem = "the speed is a number above 0; inf is as fast as can be"
+        raise SourceError(speed, problem, "speed")
     return number
 
 

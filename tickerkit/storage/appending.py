@@ -133,7 +133,8 @@ class CsvFile:
         self._file = os.open(self.path, FLAGS, 0o666)
         if not _locked(self._file):
             problem = "another program, or another cell, is recording to it"
-            raise RecordingError(self.path, f"{problem}; stop that, or record to another file")
+            fix = "stop that, or record to another file"
+            raise RecordingError(self.path, f"{problem}; {fix}", "written")
         self._beside = os.open(sidecar_of(self.path), FLAGS, 0o666)
 
     def _let_go(self) -> None:
@@ -151,10 +152,10 @@ class CsvFile:
         warning, sidecar = content.warning, content.sidecar
         if not content.own:
             problem = "it is no recording of tickerkit's that could be gone on with"
-            raise RecordingError(self.path, f"{problem}; record to another file")
+            raise RecordingError(self.path, f"{problem}; record to another file", "added to")
         if warning is not None and (warning.lines or warning.holes or warning.changed):
             problem = f"{'; '.join(warning.problems)}; record to another file"
-            raise RecordingError(self.path, problem)
+            raise RecordingError(self.path, problem, "added to")
         self.safe = sidecar is not None and sidecar.safe
         torn = 0 if warning is None else warning.torn_bytes
         proved = sidecar.blocks[-1].size if sidecar and sidecar.blocks else 0

@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.errors import RecordingError, RecordingWarning, shown
 from tickerkit.storage.appending import CsvFile
 from tickerkit.storage.files import Mode, placed, replacing
 from tickerkit.storage.foreign import ForeignReader, names_of
@@ -104,12 +104,14 @@ def write_csv(
     Raises:
         RecordingExists: there is a file, and mode is "new".
         RecordingError: mode is "append", and what is there is no recording with these columns.
-        ValueError: two columns have the same name.
+        ValueError: two columns have the same name, or the path is that of a Parquet file.
         OSError: the file can't be written.
 
     Example:
         >>> write_csv(log.frame(), "ticks.csv")
     """
+    if Path(path).suffix == ".parquet":
+        raise ValueError(f"{shown(str(path))} is no name of a CSV; to_parquet writes Parquet")
     path = placed(path, mode)
     if mode == "append" and path.exists():
         with CsvFile(path, mode="append", source=source, symbols=symbols) as file:

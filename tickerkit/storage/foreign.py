@@ -99,6 +99,8 @@ class ForeignReader:
         self.rows += len(cells)
 
     def _start(self, header: bytes) -> None:
+        if header.startswith(b"PAR1"):
+            raise self.fail("it is a Parquet file; tk.read_parquet reads it")
         names = names_of(header.removeprefix(BYTE_ORDER_MARK))
         if names is None:
             raise self.fail(f"it is not UTF-8 text; {NEEDED}")

@@ -170,4 +170,4 @@ def shown_size(size: int) -> str:
     for unit in ("TB", "GB", "MB", "kB"):
         if size >= UNITS[unit.upper()]:
             return f"{size / UNITS[unit.upper()]:,.1f} {unit}"
-    return f"{size:,} B"
+    return f"{size:,} bytes"

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.errors import RecordingError, RecordingWarning, shown
 from tickerkit.rows import UTC_NS
 from tickerkit.storage.csv import read_file
 from tickerkit.storage.files import Mode, placed, replacing
@@ -61,6 +61,7 @@ def write_parquet(
     Raises:
         RecordingExists: there is a file, and mode is "new".
         RecordingError: mode is "append", and what is there is no Parquet file of ticks.
+        ValueError: the path is that of a CSV.
         OSError: the file can't be written.
 
     Example:
@@ -70,6 +71,8 @@ def write_parquet(
 
     import pyarrow.parquet as pq
 
+    if Path(path).name.endswith((".csv", ".csv.gz", ".csv.zst")):
+        raise ValueError(f"{shown(str(path))} is no name of a Parquet file; to_csv writes CSV")
     path = placed(path, mode)
     lines: list[Any] = [
         Head(time.time_ns(), source, None if symbols is None else list(symbols)),
@@ -239,7 +242,8 @@ def _read(path: Path) -> tuple[pd.DataFrame, Sidecar]:
         with path.open("rb") as file:
             table = pq.read_table(file)
     except pa.ArrowException as error:
-        raise RecordingError(path, f"it is no Parquet file, or damaged ({error})") from None
+        problem = "it is no Parquet file, or damaged"
+        raise RecordingError(path, f"{problem} ({error}); tk.read_csv reads a CSV") from None
     except OSError as error:
         raise RecordingError(path, (error.strerror or str(error)).lower()) from None
     lines = parse_lines((table.schema.metadata or {}).get(KEY, b""))
