@@ -225,7 +225,10 @@ def test_what_could_not_be_written_is_exit_code_1(
 
 
 def test_the_options_reach_the_recorder(
-    server: tk.TickServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    server: tk.TickServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Each option is an argument of `feed.record`; what it refuses is bad usage."""
     made: list[Recorder] = []
@@ -260,6 +263,7 @@ def test_the_options_reach_the_recorder(
         "raw": True,
     }
     assert run(server.url, "-o", tmp_path / "t.csv", "--max-disk", "much") == 2
+    assert "tickerkit: --max-disk 'much' is no size; see" in capsys.readouterr().err
 
 
 @on_posix

@@ -23,7 +23,15 @@ from tickerkit.errors import RecordingError, RecordingExists, RecordingWarning
 from tickerkit.gaps import Gaps
 from tickerkit.log import TickLog
 from tickerkit.protocol import Gap
-from tickerkit.storage import csv_lines, load, read_csv, read_gaps, write_csv
+from tickerkit.storage import (
+    csv_lines,
+    load,
+    read_csv,
+    read_gaps,
+    read_parquet,
+    write_csv,
+    write_parquet,
+)
 from tickerkit.storage.sidecar import sidecar_of
 from tickerkit.ticks import read_ticks
 
@@ -762,3 +770,24 @@ def test_a_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
     assert frame["price"].iloc[:2].tolist() == [1640.25, 1640.25]
     batch = read_ticks(frame)
     assert (batch.count, batch.refused) == (500_000, 0)
+
+
+def test_a_name_of_another_form_is_refused(tmp_path: Path) -> None:
+    """A CSV called .parquet could be opened by no program, nor could the opposite."""
+    frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
+    with pytest.raises(ValueError, match="to_parquet writes Parquet"):
+        write_csv(frame, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="to_csv writes CSV"):
+        write_parquet(frame, tmp_path / "a.csv.gz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_reads_with_the_wrong_function_is_told_the_right_one(tmp_path: Path) -> None:
+    """Rather than to be shown the file's first bytes."""
+    frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
+    path = write_parquet(frame, tmp_path / "a.parquet")
+    with pytest.raises(RecordingError, match="read_parquet reads it"):
+        read_csv(path)
+    path = write_csv(frame, tmp_path / "a.csv")
+    with pytest.raises(RecordingError, match="read_csv reads a CSV"):
+        read_parquet(path)
