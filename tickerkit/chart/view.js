@@ -171,7 +171,15 @@ export class View {
     if (!plot._fullLayout || !this.box.offsetParent) return;
     const { width, height } = this.figure.layout;
     if (width && height) return;
-    this.later(() => this.box.offsetParent && this.Plotly.Plots.resize(plot));
+    // Not Plots.resize where a height is given: it forgets that, and the chart may be left with none.
+    if (!height) this.later(() => this.box.offsetParent && this.Plotly.Plots.resize(plot));
+    else if (!this.fits) {
+      this.fits = true;
+      this.later(() => {
+        this.fits = false;
+        return this.box.offsetParent && this.Plotly.relayout(plot, { autosize: true });
+      });
+    }
     this.drawing.drawnAt = -Infinity;
     this.schedule();
   }
