@@ -1,7 +1,7 @@
 # The two commands: `make lab` and `make test`. Each sets up all it needs, in the folder .venv.
 #
 #   ARGS    options for the program that is run:   make lab ARGS="--no-browser --port 8899"
-#                                                  make test ARGS="tests/test_log.py -k frame"
+#                                                  make test ARGS="tests/log -k frame"
 #   PYTHON  the Python to build .venv with; by default the first on this machine that will do
 #   VENV    where to build it
 
@@ -16,7 +16,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 # The oldest plotly, the newest of 6, and the first of 7; .venv has the newest of all.
 PLOTLYS = 6.0.0 6.* 7.0.0
-FIGURES = tests/test_figure.py tests/test_browser_figure.py
+FIGURES = tests/chart/figure/test_figure.py tests/chart/figure/test_figure_in_browser.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
 .PHONY: help lab test test-plotlys soak bench bench-browser bench-crowd bench-kernel lint clean

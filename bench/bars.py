@@ -132,9 +132,9 @@ def incremental(report: Report, repeat: int, sizes: tuple[int, int]) -> None:
         log, kept, batch = logs[size]
         span = int(batch.time[-1] - batch.time[0])
         kept.frame("1s")
-        at = log.next % max(size - new, 1)
+        at = log.stop % max(size - new, 1)
         some = batch.part(at, at + new)
-        some.time = some.time + log.next // size * span
+        some.time = some.time + log.stop // size * span
         log.append(some, received=BEGIN_NS)
         took = timed(lambda: kept.frame("1s"))
         pd.testing.assert_frame_equal(kept.frame("1s"), bars(log.rows(), "1s"), check_exact=True)

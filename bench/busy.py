@@ -31,7 +31,7 @@ RATE, FEED_RATE = 1000, 10_000
 WARM_S = 0.7
 DEFAULT_MS = 5.0
 # Two cores for kernel, server and readers: the readers wait for the kernel's loop now and then.
-MOST_RATIO = 1.5
+MAX_RATIO = 1.5
 
 
 IDLE, COMPUTING, OTHER = "idle", "computing", "idle, another program computes"
@@ -90,10 +90,10 @@ def feed_child(port: str) -> None:
             longest = max(longest, time.monotonic() - began)
             rounds += 1
         ended = time.monotonic()
-        return [feed.log.next, rounds, longest]
+        return [feed.log.stop, rounds, longest]
 
     def caught_up(row: int) -> float:
-        while feed.log.next < row:
+        while feed.log.stop < row:
             time.sleep(0.001)
         return time.monotonic() - ended
 
@@ -177,7 +177,7 @@ def main() -> None:
             "p99: own process, computing / in the kernel, idle",
             (apart, COMPUTING),
             (here, IDLE),
-            at_most=MOST_RATIO,
+            at_most=MAX_RATIO,
         )
         compare(
             "p99: own process, computing / another program computes",

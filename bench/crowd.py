@@ -284,7 +284,7 @@ def flat(seconds: float) -> None:
         slope = np.polyfit(half.index, half[name], 1)[0]
         print(f"{name}: slope of the second half {slope:+.3f} MB/min")
     gaps = sum(len(feed.gaps) for feed in feeds)
-    print(f"{server.log.next:,} ticks to {len(feeds)} feeds in {passed:.0f} s, {gaps} gaps")
+    print(f"{server.log.stop:,} ticks to {len(feeds)} feeds in {passed:.0f} s, {gaps} gaps")
     tk.stop_all()
 
 

@@ -56,13 +56,13 @@ def wire(server: Child, count: int, look: Callable[[tk.Feed], dict[str, float]])
         marks: list[tuple[int, float, float]] = []
 
         def mark() -> None:
-            if not marks or feed.log.next >= marks[-1][0] + POOL // 10 or feed.log.next == count:
-                marks.append((feed.log.next, time.perf_counter(), time.process_time()))
+            if not marks or feed.log.stop >= marks[-1][0] + POOL // 10 or feed.log.stop == count:
+                marks.append((feed.log.stop, time.perf_counter(), time.process_time()))
 
         feed.log.on_append(mark)
         began, cpu_s, server_s = time.perf_counter(), time.process_time(), server.cpu_s()
         server.ask("send", count)
-        while feed.log.next < count:
+        while feed.log.stop < count:
             time.sleep(0.005)
         ended = time.perf_counter()
         cpu_s, server_s = time.process_time() - cpu_s, server.cpu_s() - server_s

@@ -32,7 +32,7 @@ from bench.child import Child, answer_orders
 from bench.report import Report, in_turn, options
 from tickerkit.log import TickLog
 from tickerkit.protocol import Client
-from tickerkit.protocol.encoding import decode_ticks, encode_columns, encode_objects
+from tickerkit.protocol.codec import decode_ticks, encode_columns, encode_objects
 from tickerkit.protocol.messages import FromServer, Hello, encode
 from tickerkit.ticks import Batch, Text
 
@@ -189,7 +189,7 @@ def reader_alone(seconds: float) -> dict[str, float]:
 def feed_child(port: str) -> None:
     """Be a feed, in a process of its own."""
     feed = tk.connect(f"ws://127.0.0.1:{port}", history=0, keep=2_000_000)
-    answer_orders(0, {"next": lambda: [feed.log.next, time.perf_counter(), time.process_time()]})
+    answer_orders(0, {"next": lambda: [feed.log.stop, time.perf_counter(), time.process_time()]})
     feed.stop()
 
 

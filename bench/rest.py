@@ -40,7 +40,7 @@ BATCH = 1_000
 SYMBOLS = ["AAPL", "IBM", "MSFT", "QQQ", "SPY"]
 BEGIN_NS = 1_763_000_000 * 10**9
 RATE = 100_000
-MOST_COST = 10
+MAX_COST = 10
 AGAIN = "without a recorder, again"
 LOADS = 3  # each is short, and what else the machine does is not
 TEXT = "pandas.read_csv without arguments (another frame: times are text)"
@@ -213,7 +213,7 @@ def costs(report: Report, what: str, gave: dict[str, list[dict[str, float]]], pa
     figures = [("the feed's thread", "ns", "ns/tick"), ("the process", "cores", "cores")]
     figures += [("late in the log, p99", "p99_ms", "ms")] if paced else []
     figures += [("taken", "ticks_s", "ticks/s")]
-    cheap, whole = ({"at_most": MOST_COST}, {"at_least": 100}) if paced else ({}, {})
+    cheap, whole = ({"at_most": MAX_COST}, {"at_least": 100}) if paced else ({}, {})
     before, after = gave[WITHOUT], gave.pop(AGAIN)
 
     def beyond(runs: list[dict[str, float]], key: str) -> list[float]:

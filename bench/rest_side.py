@@ -13,7 +13,7 @@ import numpy as np
 import tickerkit as tk
 from bench.child import answer_orders
 from tickerkit import storage
-from tickerkit.portal import portal
+from tickerkit.runtime.portal import portal
 
 WARM_S = 0.5
 WITHOUT = "without a recorder"
@@ -41,14 +41,14 @@ def measure(port: int, paced: bool, seconds: float, kind: str) -> dict[str, floa
         rows, at_ns = array("q"), array("q")
 
         def note() -> None:
-            rows.append(feed.log.next)
+            rows.append(feed.log.stop)
             at_ns.append(time.time_ns())
 
         unhook = feed.log.on_append(note)
-        first, began, cpu_s = feed.log.next, time.perf_counter(), portal.call(thread_s)
+        first, began, cpu_s = feed.log.stop, time.perf_counter(), portal.call(thread_s)
         process_s = time.process_time()
         time.sleep(seconds)
-        last, took = feed.log.next, time.perf_counter() - began
+        last, took = feed.log.stop, time.perf_counter() - began
         cpu_s, process_s = portal.call(thread_s) - cpu_s, time.process_time() - process_s
         unhook()
         feed.stop()

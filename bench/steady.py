@@ -107,7 +107,7 @@ def main() -> None:
         server.port,
         {
             "stats": stats,
-            "next": lambda: server.log.next,
+            "next": lambda: server.log.stop,
             "compute": compute,
             "idle": time.sleep,
             "switch": sys.setswitchinterval,

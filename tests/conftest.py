@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 from browser import artifacts, chromium, pytest_terminal_summary
+from cells import Kernel
 
 __all__ = [
-    "Kernel",
     "artifacts",
     "chromium",
     "kernel",
@@ -53,32 +53,15 @@ def until() -> Callable[..., None]:
     return wait
 
 
-class Kernel:
-    """Stands in for a notebook's kernel: it tells which cell runs.
-
-    Attributes:
-        current: the id of the cell, and of this run of it; None outside of a notebook.
-    """
-
-    def __init__(self) -> None:
-        self.current: tuple[str, str] | None = None
-        self._runs = 0
-
-    def run(self, cell: str) -> None:
-        """Begin a run of a cell."""
-        self._runs += 1
-        self.current = cell, f"run-{self._runs}"
-
-
 @pytest.fixture
 def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     """Return a kernel that runs no cell yet, and remembers nothing of other tests."""
-    from tickerkit import cells
+    from tickerkit.runtime import rerun
 
     kernel = Kernel()
-    monkeypatch.setattr(cells, "_current", lambda: kernel.current)
-    monkeypatch.setattr(cells, "_made", {})
-    monkeypatch.setattr(cells, "_calls", {})
+    monkeypatch.setattr(rerun, "_current", lambda: kernel.current)
+    monkeypatch.setattr(rerun, "_made", {})
+    monkeypatch.setattr(rerun, "_calls", {})
     return kernel
 
 
@@ -101,7 +84,7 @@ def nothing_left() -> Iterator[None]:
 
 
 def _running() -> list[Any]:
-    registry = sys.modules.get("tickerkit.registry")
+    registry = sys.modules.get("tickerkit.runtime.registry")
     return registry.running() if registry is not None else []
 
 
@@ -117,7 +100,7 @@ def _servers() -> set[str]:
             listed += children.read_text().split()
     for pid in listed:
         with contextlib.suppress(OSError):  # gone meanwhile
-            if b"tickerkit.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
+            if b"tickerkit.server.process" in Path(f"/proc/{pid}/cmdline").read_bytes():
                 servers.add(f"process {pid}")
     return servers
 

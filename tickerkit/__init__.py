@@ -33,12 +33,11 @@ if TYPE_CHECKING:
         TickerkitError,
         WaitTimeout,
     )
-    from tickerkit.feed import Feed, connect
+    from tickerkit.feed import Feed, Recorder, connect
     from tickerkit.log import Reader, TickLog
-    from tickerkit.loops import allow_nested_loops
-    from tickerkit.oneline import live
-    from tickerkit.recorder import Recorder
-    from tickerkit.registry import status, stop_all
+    from tickerkit.quickstart import live
+    from tickerkit.runtime.nested_loops import allow_nested_loops
+    from tickerkit.runtime.registry import status, stop_all
     from tickerkit.server import TickServer, serve
     from tickerkit.sources import Outlet, Source, poll, replay, simulate
     from tickerkit.storage import read_csv, read_gaps, read_parquet
@@ -56,7 +55,7 @@ _HOME = {
     "PortalError": "errors",
     "ProtocolError": "errors",
     "Reader": "log",
-    "Recorder": "recorder",
+    "Recorder": "feed",
     "RecordingError": "errors",
     "RecordingExists": "errors",
     "RecordingWarning": "errors",
@@ -68,9 +67,9 @@ _HOME = {
     "TickServer": "server",
     "TickerkitError": "errors",
     "WaitTimeout": "errors",
-    "allow_nested_loops": "loops",
+    "allow_nested_loops": "runtime.nested_loops",
     "connect": "feed",
-    "live": "oneline",
+    "live": "quickstart",
     "poll": "sources",
     "read_csv": "storage",
     "read_gaps": "storage",
@@ -78,8 +77,8 @@ _HOME = {
     "replay": "sources",
     "serve": "server",
     "simulate": "sources",
-    "status": "registry",
-    "stop_all": "registry",
+    "status": "runtime.registry",
+    "stop_all": "runtime.registry",
 }
 
 __all__ = [

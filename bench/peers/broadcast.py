@@ -9,7 +9,7 @@ from websockets.asyncio.server import Server, ServerConnection, broadcast, serve
 
 from bench.peers.stream import Stream, port_of
 
-MOST_UNSENT = 2**18
+MAX_UNSENT = 2**18
 LOOK_EVERY = 16
 
 
@@ -26,7 +26,7 @@ async def main() -> None:
             broadcast(server.connections, json.dumps(tick))
             # It never waits by itself, however much the clients leave unread.
             if tick["seq"] % LOOK_EVERY == 0:
-                while most_unsent(server) > MOST_UNSENT:  # noqa: ASYNC110 - there is no event
+                while most_unsent(server) > MAX_UNSENT:  # noqa: ASYNC110 - there is no event
                     await asyncio.sleep(0.001)
 
 

@@ -48,18 +48,18 @@ def ours(port: int) -> None:
     """Tickerkit's feed: a tick is had when its log has it, and so the next `frame()`."""
     feed = tk.connect(f"ws://127.0.0.1:{port}", history=0)
     log, marks = feed.log, list[tuple[float, int]]()
-    log.on_append(lambda: marks.append((time.monotonic(), log.next)))
+    log.on_append(lambda: marks.append((time.monotonic(), log.stop)))
     while feed.status != "live":
         time.sleep(LOOK_S)
-    begin = log.next
+    begin = log.stop
 
     def result(count: int, rate: float) -> dict[str, float]:
         nonlocal begin
-        wait_for(lambda: log.next - begin, count)
+        wait_for(lambda: log.stop - begin, count)
         rows = log.rows(begin)
         now, stops = zip(*marks, strict=True) if marks else ((), ())
         had_at = np.repeat(now, np.diff(stops, prepend=begin)) if marks else []
-        begin = log.next
+        begin = log.stop
         marks.clear()
         return told(rows.array("price"), rows.array("size"), had_at, count, rate)
 

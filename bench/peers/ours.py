@@ -12,14 +12,14 @@ from typing import Any
 import tickerkit as tk
 from bench.child import answer_orders
 from bench.peers.stream import POOL, SIZE
-from tickerkit.portal import portal
+from tickerkit.runtime.portal import portal
 from tickerkit.sources import Outlet, Source
 from tickerkit.ticks import read_ticks
 
 BATCH = 1024
 # For all readers together: what they take in a tenth of a second or so, but some for each.
-MOST_AHEAD, LEAST_AHEAD = 500_000, 2 * BATCH
-MOST_UNTAKEN, LEAST_UNTAKEN = 2**24, 2**15
+MAX_AHEAD, MIN_AHEAD = 500_000, 2 * BATCH
+MAX_UNTAKEN, MIN_UNTAKEN = 2**24, 2**15
 LOOK_S = 0.001
 
 
@@ -48,10 +48,10 @@ class Steady(Source):
         peers = list(self.server._peers)
         share = max(len(peers), 1)
         untaken = max((untaken_bytes(peer.guest) for peer in peers), default=0)
-        if untaken > max(MOST_UNTAKEN // share, LEAST_UNTAKEN):
+        if untaken > max(MAX_UNTAKEN // share, MIN_UNTAKEN):
             return 0
-        behind = max((peer.session.behind() for peer in peers), default=0)
-        return max(max(MOST_AHEAD // share, LEAST_AHEAD) - behind, 0)
+        behind = max((peer.session.behind for peer in peers), default=0)
+        return max(max(MAX_AHEAD // share, MIN_AHEAD) - behind, 0)
 
 
 def untaken_bytes(guest: Any) -> int:

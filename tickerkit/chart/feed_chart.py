@@ -10,9 +10,9 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from tickerkit.bars import bars, interval_ns
-from tickerkit.cells import slot
-from tickerkit.chart.figure import SHADE, LiveFigure
+from tickerkit.chart.figure.figure import SHADE, LiveFigure
 from tickerkit.log import Rows
+from tickerkit.runtime.rerun import cell_slot
 from tickerkit.ticks import Array
 
 if TYPE_CHECKING:
@@ -22,9 +22,9 @@ __all__ = ["chart"]
 
 LINES_EVERY_S = 1 / 40
 BARS_EVERY_S = 1 / 20
-MOST_LINES = 20
-MOST_ROWS = 1_000_000
-MOST_SHADES = 20
+MAX_LINES = 20
+MAX_ROWS = 1_000_000
+MAX_SHADES = 20
 OPEN_BARS = 3
 UNZOOMED = {"range": None, "autorange": None}
 KINDS = ("line", "candles", "candles+volume")
@@ -66,7 +66,7 @@ def chart(
     must_be_known(kind, y)
     wanted = [symbols] if isinstance(symbols, str) else symbols
     names = None if wanted is None else tuple(wanted)
-    cell = slot("chart", kind, names, window, y, bar, tz, height)
+    cell = cell_slot("chart", kind, names, window, y, bar, tz, height)
     figure: LiveFigure | None = cell.last()
     if figure is None or figure.comm is None:
         figure = new_figure(height, tz)
@@ -116,7 +116,7 @@ def draw(
         if lines
         else _Candles(figure, symbols, bar, volume=kind == "candles+volume")
     )
-    reader = feed.log.reader(max(feed.log.first, feed.log.next - MOST_ROWS))
+    reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
     every_s = LINES_EVERY_S if lines else BARS_EVERY_S
     figure.draws(feed.follow(view.take, reader=reader, every_s=every_s, name="tickerkit chart"))
 
@@ -192,7 +192,7 @@ class _Lines:
                 self._drawn[code] = rows.start + int(chosen[-1])
         if points:
             self.figure.append(points)
-        self._shade(rows, [gap for gap in gaps if gap >= 0][-MOST_SHADES:], times)
+        self._shade(rows, [gap for gap in gaps if gap >= 0][-MAX_SHADES:], times)
         self._unshade()
 
     def _middle(self, rows: Rows) -> Array:
@@ -203,9 +203,9 @@ class _Lines:
 
     def _trace_of(self, rows: Rows, code: int) -> int | None:
         if code not in self._trace:
-            if len(self._trace) >= MOST_LINES:
+            if len(self._trace) >= MAX_LINES:
                 return None
-            name = rows.log.words["symbol"].words[code]
+            name = rows.log.dictionaries["symbol"].words[code]
             self.figure.add_trace(go.Scatter(mode="lines", name=_label(name), line={"width": 1.5}))
             self._trace[code] = self.figure.data[-1].uid
         # The figure may have traces of the user's, too, and ours may have been taken away.
@@ -228,7 +228,7 @@ class _Lines:
             return
         oldest = self.figure.oldest()
         gone = int(np.sum(np.array(self._shaded) < oldest))
-        gone = max(gone, len(self._shaded) - MOST_SHADES)
+        gone = max(gone, len(self._shaded) - MAX_SHADES)
         if gone:
             del self._shaded[:gone]
             shapes = self.figure.layout.shapes

@@ -1,5 +1,5 @@
 """The classroom: see and break a connection."""
 
-from tickerkit.classroom.proxy import Fault, FaultProxy, weather
+from tickerkit.classroom.proxy import Fault, FaultProxy, random_faults
 
-__all__ = ["Fault", "FaultProxy", "weather"]
+__all__ = ["Fault", "FaultProxy", "random_faults"]

@@ -15,15 +15,15 @@ from typing import Any, Literal, TypeAlias, get_args
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
 
-from tickerkit.cards import card
-from tickerkit.cells import slot
 from tickerkit.errors import Stopped
-from tickerkit.faults import Faults
-from tickerkit.feed import HasUrl
-from tickerkit.portal import portal, stop_accepting
-from tickerkit.registry import register, unregister
+from tickerkit.feed.feed import HasUrl
+from tickerkit.runtime.cards import card
+from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.portal import portal, stop_accepting
+from tickerkit.runtime.registry import register, unregister
+from tickerkit.runtime.rerun import cell_slot
 
-__all__ = ["Fault", "FaultProxy", "weather"]
+__all__ = ["Fault", "FaultProxy", "random_faults"]
 
 Kind: TypeAlias = Literal["reset", "truncate", "close", "stall", "delay", "trickle"]
 Toward: TypeAlias = Literal["client", "server"]
@@ -51,13 +51,13 @@ class Fault:
             next bytes come one by one).
         after: how many bytes pass in this direction before it.
         toward: in which direction.
-        lasts_s: of a stall or a delay, for how many seconds; a stall ends in a reset.
+        duration_s: of a stall or a delay, for how many seconds; a stall ends in a reset.
     """
 
     kind: Kind
     after: int = 0
     toward: Toward = "client"
-    lasts_s: float = math.inf
+    duration_s: float = math.inf
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS or self.toward not in BOTH:
@@ -66,7 +66,7 @@ class Fault:
             )
 
 
-def weather(chance: random.Random) -> list[Fault]:
+def random_faults(chance: random.Random) -> list[Fault]:
     """Return the faults of one connection: up to two that it survives, then one that ends it.
 
     One in ten befalls the handshake, in either direction; the others the first 20,000 bytes toward
@@ -80,7 +80,7 @@ def weather(chance: random.Random) -> list[Fault]:
         early = chance.random() < 0.1
         toward = chance.choice(BOTH) if early else "client"
         after = chance.randrange(HANDSHAKE_BYTES if early else FAR_BYTES)
-        faults.append(Fault(kind, after, toward, lasts_s=chance.uniform(0, 0.05)))
+        faults.append(Fault(kind, after, toward, duration_s=chance.uniform(0, 0.05)))
     return faults
 
 
@@ -115,7 +115,9 @@ class FaultProxy:
         if not (parts.hostname and parts.port):
             raise ValueError(f"{target!r} is no server's address: give server.url")
         if plan is not None and not callable(plan):
-            raise TypeError("plan is a function of a random.Random that returns faults: weather")
+            raise TypeError(
+                "plan is a function of a random.Random that returns faults: random_faults"
+            )
         self._target = parts.hostname, parts.port
         self._parts = parts
         self.plan = plan
@@ -124,7 +126,7 @@ class FaultProxy:
         self.accepted = 0
         self.faults: Counter[str] = Counter()
         self._refuses = False
-        self._errors = Faults("fault proxy")
+        self._errors = ErrorLog("fault proxy")
         self._stopped = True
         self._flows = asyncio.Event()
         self._links: dict[_Link, asyncio.Task[None]] = {}
@@ -176,7 +178,7 @@ class FaultProxy:
             return self
         if self._server is not None:
             raise Stopped("proxy", "start a new one")
-        cell = slot("proxy", *self._target)
+        cell = cell_slot("proxy", *self._target)
         last: FaultProxy | None = cell.last()
         if last is not None and last.status != "stopped":
             self.port = self.port or last.port
@@ -192,7 +194,7 @@ class FaultProxy:
         cell.fill(self)
         return self
 
-    def forget(self) -> None:
+    def abandon_after_fork(self) -> None:
         """Count as stopped, in a forked child: it runs in the parent alone."""
         self._stopped = True
 
@@ -394,7 +396,7 @@ class _Link:
                         slow_until = passed + TRICKLE_BYTES
                         self._proxy.faults["trickle"] += 1
                         continue
-                    await asyncio.sleep(fault.lasts_s)
+                    await asyncio.sleep(fault.duration_s)
                     if fault.kind == "stall":
                         self.end("stall")
                         return

@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tickerkit.cli.ending import ending
+from tickerkit.cli.interrupt import ending
 
 __all__ = ["main"]
 

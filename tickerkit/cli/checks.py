@@ -195,7 +195,7 @@ def nested() -> Iterator[Finding]:
 
 def port() -> Iterator[Finding]:
     """Look whether the port that `tk.serve` takes by default is free."""
-    from tickerkit.network import port_holder
+    from tickerkit.net.addresses import port_holder
 
     try:
         socket.create_server(("127.0.0.1", PORT)).close()

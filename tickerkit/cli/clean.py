@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from tickerkit.cli.ending import ending
+from tickerkit.cli.interrupt import ending
 from tickerkit.cli.terminal import complain, count, printable, say, size
 
 __all__ = ["clean"]
@@ -88,7 +88,7 @@ def _clean(path: Path, *, outputs: bool, check: bool) -> bool:
     # Replacing a file needs no leave to write to it; who has protected one meant it.
     if not os.access(path, os.W_OK):
         raise PermissionError("write-protected")
-    from tickerkit.storage.files import replacing
+    from tickerkit.storage.atomic import replacing
 
     with replacing(path) as file:
         file.write(after)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tickerkit.cli.ending import ending
-from tickerkit.cli.serving import words
+from tickerkit.cli.interrupt import ending
+from tickerkit.cli.server_options import words
 from tickerkit.cli.terminal import busy, complain, count, printable, say, size
 from tickerkit.cli.verify import files_of
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tickerkit.storage import Recording
-    from tickerkit.storage.files import Mode
+    from tickerkit.storage.atomic import Mode
 
 __all__ = ["convert"]
 
@@ -50,9 +50,11 @@ def convert(
     end: Annotated[
         str | None, typer.Option("--to", metavar="TIME", help="Only ticks before this time.")
     ] = None,
-    safe: Annotated[
+    escape_formulas: Annotated[
         bool,
-        typer.Option("--safe", help="A CSV for spreadsheets: no text runs there as a formula."),
+        typer.Option(
+            "--escape-formulas", help="A CSV for spreadsheets: no text runs there as a formula."
+        ),
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Take the place of a file that is there.")
@@ -73,7 +75,7 @@ def convert(
     if overwrite and append:
         raise typer.BadParameter("--overwrite and --append contradict each other")
     out = Path(target).expanduser()
-    write = _writer(out, safe=safe, append=append)
+    write = _writer(out, escape_formulas=escape_formulas, append=append)
     wanted = None if symbols is None else words(symbols)
     if wanted == []:
         raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
@@ -101,7 +103,7 @@ def convert(
 def _read(paths: list[Path]) -> tuple[Recording, bool]:
     """Read and join; tell on stderr what is damaged, and return whether something is."""
     from tickerkit.storage import load
-    from tickerkit.storage.joined import joined
+    from tickerkit.storage.combine import combine
 
     read: list[Recording] = []
     damaged = False
@@ -114,13 +116,13 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
             complain(warning)
             # Of a Parquet file that is being recorded the rows stand in two places: none is lost.
             damaged |= not getattr(warning, "unfinished", "") or len(warning.problems) > 1
-    return joined(read), damaged
+    return combine(read), damaged
 
 
 def _part(
     recording: Recording, wanted: list[str] | None, start: str | None, end: str | None
 ) -> Recording:
-    from tickerkit.storage.joined import chosen
+    from tickerkit.storage.combine import select_part
 
     if start is None and end is None and wanted is None:
         return recording
@@ -130,7 +132,7 @@ def _part(
         None if text is None else _time(text, name, recording.frame)
         for name, text in (("--from", start), ("--to", end))
     ]
-    part = chosen(recording, wanted, *times)
+    part = select_part(recording, wanted, *times)
     if not len(part.frame):
         options = (("--symbols", wanted), ("--from", start), ("--to", end))
         chosen_by = " ".join(name for name, value in options if value is not None)
@@ -155,9 +157,11 @@ def _time(text: str, option: str, frame: pd.DataFrame) -> pd.Timestamp:
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
-def _writer(out: Path, *, safe: bool, append: bool) -> Callable[[Recording, Path, Mode], Any]:
+def _writer(
+    out: Path, *, escape_formulas: bool, append: bool
+) -> Callable[[Recording, Path, Mode], Any]:
     """Return what writes a form, by the name of the file; raises BadParameter."""
-    from tickerkit.storage.joined import ENDINGS
+    from tickerkit.storage.combine import ENDINGS
 
     if out.is_dir():
         raise typer.BadParameter(f"{printable(out)} is a folder; name a file to write last")
@@ -165,10 +169,10 @@ def _writer(out: Path, *, safe: bool, append: bool) -> Callable[[Recording, Path
         problem = f"{printable(out.name)} does not tell which form to write"
         raise typer.BadParameter(f"{problem}; let its name end in one of {' '.join(ENDINGS)}")
     csv = out.name.endswith((".csv", ".csv.gz", ".csv.zst"))
-    if safe and not csv:
-        raise typer.BadParameter("--safe is for CSV; let the name end in .csv")
-    if safe and append:
-        raise typer.BadParameter("--safe makes a new file; leave out --append")
+    if escape_formulas and not csv:
+        raise typer.BadParameter("--escape-formulas is for CSV; let the name end in .csv")
+    if escape_formulas and append:
+        raise typer.BadParameter("--escape-formulas makes a new file; leave out --append")
 
     def write(recording: Recording, path: Path, mode: Mode) -> None:
         frame, gaps = recording.frame, recording.gaps
@@ -176,13 +180,13 @@ def _writer(out: Path, *, safe: bool, append: bool) -> Callable[[Recording, Path
         if csv:
             from tickerkit.storage import write_csv
 
-            write_csv(frame, path, gaps=gaps, mode=mode, safe=safe, **about)
+            write_csv(frame, path, gaps=gaps, mode=mode, escape_formulas=escape_formulas, **about)
         elif path.suffix == ".parquet":
             from tickerkit.storage import write_parquet
 
             write_parquet(frame, path, gaps=gaps, mode=mode, **about)
         else:
-            from tickerkit.storage.framing import write_raw
+            from tickerkit.storage.frames.write import write_raw
 
             write_raw(frame, path, gaps=gaps, mode=mode, **about)
 

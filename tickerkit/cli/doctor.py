@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit import __version__
-from tickerkit.cli.ending import ending
+from tickerkit.cli.interrupt import ending
 from tickerkit.cli.terminal import console, printable, say
 
 if TYPE_CHECKING:

@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-__all__ = ["pressed"]
+__all__ = ["read_key"]
 
 NAMES = {
     b" ": "space",
@@ -20,7 +20,7 @@ WINDOWS = {" ": "space", "\xe0M": "right", "\xe0K": "left", "\0M": "right", "\0K
 
 
 @contextlib.contextmanager
-def pressed() -> Iterator[Callable[[], list[str]] | None]:
+def read_key() -> Iterator[Callable[[], list[str]] | None]:
     """Give a function that returns the keys pressed since: "space", "left", "right".
 
     None where stdin is no terminal, or another program has it. Left, the terminal is as it was.

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 import typer
 
-from tickerkit.cli.ending import ending
+from tickerkit.cli.interrupt import ending
 from tickerkit.cli.serve import DEMO
 from tickerkit.cli.terminal import say
 from tickerkit.errors import TickerkitError
@@ -26,7 +26,7 @@ __all__ = ["lab"]
 QUICKSTART = "01_quickstart.ipynb"
 COPIES = "tickerkit-notebooks"
 LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
-AT_ONCE = "tickerkit.cli.at_once.AtOnce"
+AT_ONCE = "tickerkit.cli.nodelay.AtOnce"
 POLL_S = 0.1
 # JupyterLab gives its kernels 5 s to end by themselves.
 END_S = 15.0

@@ -10,17 +10,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tickerkit.cli.ending import ending
-from tickerkit.cli.recording import attend, tell
+from tickerkit.cli.interrupt import ending
+from tickerkit.cli.record_progress import attend, tell
 from tickerkit.cli.serve import function_of
-from tickerkit.cli.serving import words
+from tickerkit.cli.server_options import words
 from tickerkit.cli.terminal import busy, complain, count, printable, say
 from tickerkit.errors import RecordingExists, SourceError, TickerkitError
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
     from tickerkit.server import TickServer
-    from tickerkit.storage.files import Mode
+    from tickerkit.storage.atomic import Mode
 
 __all__ = ["record"]
 
@@ -99,7 +99,7 @@ def record(
     the server no longer has is listed in it as a gap. The file is valid at any moment. Exit code 1
     when the feed failed, or something could not be written.
     """
-    from tickerkit.portal import portal
+    from tickerkit.runtime.portal import portal
 
     if new and overwrite:
         raise typer.BadParameter("--new and --overwrite contradict each other")
@@ -148,7 +148,7 @@ def record(
         if feed.status == "failed":
             feed.wait()  # raises why
         if feed.status == "connecting" and not ending.asked:
-            raise TickerkitError(f"it never was connected: {feed.doing.partition('; ')[0]}")
+            raise TickerkitError(f"it never was connected: {feed.status_detail.partition('; ')[0]}")
         if stats["lost"] or failing or stats["errors"] > errors:
             lost = f"{count(stats['lost'], 'tick')} could not be written: " if stats["lost"] else ""
             complain(f"{lost}{stats['last_error']}")
@@ -167,7 +167,7 @@ def _seconds(text: str) -> float:
 def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, tuple[str, int] | None]:
     """Return how many ticks a recording has that is gone on with, and the last one."""
     from tickerkit.storage import load
-    from tickerkit.storage.joined import last_tick, recordings_in
+    from tickerkit.storage.combine import last_tick, recordings_in
 
     if mode == "new" and path.is_file():
         raise TickerkitError(f"{path} exists; leave out --new to go on with it, or --overwrite it")
@@ -198,7 +198,7 @@ def _unfinished(path: Path) -> Path:
 def _served(source: str, every: float) -> TickServer:
     """Return a server of a source, on a free port of this machine."""
     from tickerkit.server import serve
-    from tickerkit.sources import Replayed, as_source
+    from tickerkit.sources import ReplaySource, as_source
 
     try:
         made = as_source(function_of(source), every)
@@ -207,7 +207,7 @@ def _served(source: str, every: float) -> TickServer:
         if "there is no such recording" in problem:
             problem = "it is no recording, no source, and no address, as ws://127.0.0.1:8000/"
         raise SourceError(source, problem) from None
-    if isinstance(made, Replayed):
+    if isinstance(made, ReplaySource):
         made.wait_for = 1
     return serve(made, port=0, every=every)
 
@@ -227,7 +227,7 @@ def _feed(
     class Some(Feed):
         def _take(self, event: Event) -> None:
             if most is not None and isinstance(event, Received | Gap):
-                if (left := most - self.log.next) <= 0:
+                if (left := most - self.log.stop) <= 0:
                     return
                 if isinstance(event, Received) and event.batch.count > left:
                     batch = event.batch.part(0, left)

@@ -13,9 +13,9 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from tickerkit.cli.ending import ending
-from tickerkit.cli.keys import pressed
-from tickerkit.cli.serving import (
+from tickerkit.cli.interrupt import ending
+from tickerkit.cli.keys import read_key
+from tickerkit.cli.server_options import (
     History,
     Host,
     Hosts,
@@ -25,7 +25,7 @@ from tickerkit.cli.serving import (
     Token,
     attend,
     introduce,
-    started,
+    start_server,
     state,
     stopped,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tickerkit.server import TickServer
-    from tickerkit.sources import Replayed
+    from tickerkit.sources import ReplaySource
 
 __all__ = ["replay"]
 
@@ -96,12 +96,12 @@ def replay(
     source = replayed(files[0] if len(files) == 1 else files, speed, wait_for, loop)
     if start is not None:
         _begin_at(source, start)
-    with pressed() as keys:
+    with read_key() as keys:
         if paused and keys is None:
             raise typer.BadParameter("--paused wants a terminal, whose space bar plays")
         if paused:
             source.pause()
-        server = started(
+        server = start_server(
             source,
             host,
             port,
@@ -132,7 +132,7 @@ def replay(
     stopped(server)
 
 
-def _begin_at(source: Replayed, start: str) -> None:
+def _begin_at(source: ReplaySource, start: str) -> None:
     try:
         source.seek(_seconds(start))
     except ValueError as error:
@@ -146,7 +146,7 @@ def _seconds(text: str) -> float | str:
         return text
 
 
-def _steer(source: Replayed, key: str) -> None:
+def _steer(source: ReplaySource, key: str) -> None:
     with contextlib.suppress(Stopped):  # at its end
         if key == "space":
             (source.play if source.state == "paused" else source.pause)()
@@ -164,7 +164,7 @@ def _is_taken(server: TickServer) -> bool:
     return not failed and not server.clients["behind"].any()
 
 
-def _line(server: TickServer, source: Replayed) -> Callable[[], RenderableType]:
+def _line(server: TickServer, source: ReplaySource) -> Callable[[], RenderableType]:
     bar = ProgressBar(total=1.0, completed=0.0, width=BAR_WIDTH)
 
     def line() -> RenderableType:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from tickerkit.cli.serving import (
+from tickerkit.cli.server_options import (
     History,
     Host,
     Hosts,
@@ -22,7 +22,7 @@ from tickerkit.cli.serving import (
     Token,
     attend,
     introduce,
-    started,
+    start_server,
     state,
     stopped,
 )
@@ -59,7 +59,7 @@ def serve(
 
     When SOURCE ends the server stays: who comes later still gets the history.
     """
-    server = started(
+    server = start_server(
         function_of(source),
         host,
         port,

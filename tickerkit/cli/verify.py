@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tickerkit.cli.ending import ending
+from tickerkit.cli.interrupt import ending
 from tickerkit.cli.terminal import busy, complain, count, printable, say
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tickerkit.storage.problems import Problem
-    from tickerkit.storage.verify import Report
+    from tickerkit.storage.check.problems import Problem
+    from tickerkit.storage.check.verify import Report
 
 __all__ = ["files_of", "verify"]
 
@@ -43,7 +43,7 @@ def verify(
     gap; --gaps-ok is for feeds that had some. Exit code 2 when there is no such file.
     """
     from tickerkit.errors import RecordingError
-    from tickerkit.storage.verify import verify as look
+    from tickerkit.storage.check.verify import verify as look
 
     paths = files_of(files)
     code = 0
@@ -74,8 +74,8 @@ def verify(
 
 def files_of(names: list[str]) -> list[Path]:
     """Return the files that are named, and of folders their recordings; raises BadParameter."""
-    from tickerkit.storage.joined import recordings_in
-    from tickerkit.storage.naming import growing
+    from tickerkit.storage.combine import recordings_in
+    from tickerkit.storage.paths import working_path
 
     paths: list[Path] = []
     for name in names:
@@ -85,7 +85,7 @@ def files_of(names: list[str]) -> list[Path]:
             if not inside:
                 raise typer.BadParameter(f"there is no recording in the folder {printable(path)}")
             paths += inside
-        elif path.exists() or growing(path).exists():
+        elif path.exists() or working_path(path).exists():
             paths.append(path)
         else:
             raise typer.BadParameter(f"there is no file {printable(path.absolute())}")

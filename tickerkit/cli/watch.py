@@ -14,14 +14,14 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tickerkit.cli.ending import ending
-from tickerkit.cli.serving import words
+from tickerkit.cli.interrupt import ending
+from tickerkit.cli.server_options import words
 from tickerkit.cli.terminal import complain, console, count, dot, is_live, number, printable
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tickerkit.cli.board import Board, Quote
+    from tickerkit.cli.quote_table import Board, Quote
     from tickerkit.feed import Feed
 
 __all__ = ["watch"]
@@ -51,7 +51,7 @@ def watch(
 
     In a pipe: at most once a second, a line with the time and the prices that are new.
     """
-    from tickerkit.cli.board import Board
+    from tickerkit.cli.quote_table import Board
     from tickerkit.feed import connect
 
     wanted = None if symbols is None else words(symbols)
@@ -121,7 +121,7 @@ def _table(quotes: list[Quote]) -> Table:
 
 def _state(feed: Feed) -> Table:
     stats = feed.stats
-    line = Text(printable(feed.doing))
+    line = Text(printable(feed.status_detail))
     if feed.status == "live":
         line.append(f"  {stats['rate']:,.0f} ticks/s", style="dim")
     if stats["gaps"]:
@@ -147,7 +147,7 @@ def _print(board: Board) -> None:
                 print("  ".join([_stamp(newest), *map(_price, quotes)]), flush=True)
                 due = time.monotonic() + LINE_S
         # Without the wait that it ends with, which is another one every time.
-        trouble, again, _ = board.feed.doing.partition("; trying again")
+        trouble, again, _ = board.feed.status_detail.partition("; trying again")
         if again and trouble != told:
             complain(trouble)
         told = trouble

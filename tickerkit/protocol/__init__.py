@@ -14,11 +14,11 @@ is tried without opening a port.
       ── at ─────────────────────────▶      when there is nothing, so that silence means death
       ── end, close 1000 ────────────▶      the source is finished
 
-Plain peers get JSON objects and no handshake: `Prices` on `/`, `EveryTick` on `/ticks`.
+Plain peers get JSON objects and no handshake: `PricesSession` on `/`, `EveryTickSession` on
+`/ticks`.
 """
 
 from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
-from tickerkit.protocol.columnar import Columnar
 from tickerkit.protocol.messages import (
     SUBPROTOCOL,
     At,
@@ -31,10 +31,11 @@ from tickerkit.protocol.messages import (
     TextColumn,
     Ticks,
 )
-from tickerkit.protocol.plain import EveryTick, Prices
+from tickerkit.protocol.plain import EveryTickSession, PricesSession
 from tickerkit.protocol.publication import TOO_MANY, Publication
 from tickerkit.protocol.segments import LARGEST_BYTES, Segments
 from tickerkit.protocol.sessions import Session, session_for
+from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
     "LARGEST_BYTES",
@@ -42,15 +43,15 @@ __all__ = [
     "TOO_MANY",
     "At",
     "Client",
-    "Columnar",
+    "V1Session",
     "End",
     "Error",
     "Event",
-    "EveryTick",
+    "EveryTickSession",
     "Gap",
     "Hello",
     "PlainClient",
-    "Prices",
+    "PricesSession",
     "Publication",
     "Received",
     "Resume",

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
-from tickerkit.protocol.encoding import decode_ticks
+from tickerkit.protocol.codec import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
     At,

@@ -8,9 +8,9 @@ import msgspec
 
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
-MOST_SEQ = 2**63 - 1
+MAX_SEQ = 2**63 - 1
 
-Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MOST_SEQ)]
+Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 encode = msgspec.json.Encoder().encode
 

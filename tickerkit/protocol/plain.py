@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections import deque
 
 from tickerkit.errors import BadTick
-from tickerkit.protocol.encoding import Symbols
+from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.messages import Error, encode
 from tickerkit.protocol.publication import (
-    MOST_UNSENT,
+    MAX_UNSENT,
     TOO_MANY,
-    Pace,
     Publication,
-    seq_of,
+    SlowStart,
+    seq_at,
     subscription,
 )
 
-__all__ = ["PRICES_S", "EveryTick", "Prices"]
+__all__ = ["PRICES_S", "EveryTickSession", "PricesSession"]
 
 PRICES_S = 0.1
 
 
-class EveryTick:
+class EveryTickSession:
     """The server's end of `/ticks` for a plain peer: every tick from now on, as objects.
 
     Who falls off the log, or passes a gap in it, is told by an object `{"type": "gap", "from": a,
@@ -35,17 +35,17 @@ class EveryTick:
         self.log = publication.log
         self.symbols: Symbols = None
         self.close: tuple[int, str] | None = None
-        self.row = self.log.next
+        self.row = self.log.stop
         self._epoch = self.log.epoch
         self._seq = self.log.last_seq
-        self._pace = Pace()
+        self._pace = SlowStart()
         self._outbox: deque[bytes] = deque()
 
     def receive(self, data: str | bytes, now: float) -> None:
         _plain_subscribe(self, self._outbox, data)
 
-    def next(self, now: float) -> bytes | None:
-        if self.row < self.log.first and not self._outbox:
+    def next_message(self, now: float) -> bytes | None:
+        if self.row < self.log.start and not self._outbox:
             self._fall()
         if self._outbox:
             return self._outbox.popleft()
@@ -53,7 +53,7 @@ class EveryTick:
         while self.close is None:
             if gaps is not None and self.row <= gaps.newest and self._pass_gaps():
                 return self._outbox.popleft()
-            if self.row >= self.log.next:
+            if self.row >= self.log.stop:
                 break
             segment = after(self.row, self.symbols, self._pace.most)
             self.row, self._epoch, self._seq = segment.stop, segment.epoch, segment.seq
@@ -66,7 +66,7 @@ class EveryTick:
 
     def _fall(self) -> None:
         """Tell what was dropped before it was sent, and go on with the oldest tick held."""
-        first, start = self.log.first, self._seq + 1
+        first, start = self.log.start, self._seq + 1
         run = self.log.run_at(first)[0]
         if run.epoch != self._epoch:
             if run.start != self.row:
@@ -76,7 +76,7 @@ class EveryTick:
                     if gap.epoch == self._epoch:
                         self._say(gap.start, gap.stop)
             start = 1
-        stop = seq_of(self.log, first) - 1
+        stop = seq_at(self.log, first) - 1
         if stop >= start:
             self._say(start, stop)
         self.row, self._epoch, self._seq = first, run.epoch, stop
@@ -96,11 +96,12 @@ class EveryTick:
     def due(self) -> float | None:
         return None
 
+    @property
     def behind(self) -> int:
-        return self.log.next - self.row
+        return self.log.stop - self.row
 
 
-class Prices:
+class PricesSession:
     """The server's end of `/` for a plain peer: the prices now, at most 10 times a second."""
 
     kind = "prices"
@@ -118,28 +119,31 @@ class Prices:
         _plain_subscribe(self, self._outbox, data)
         self._row = -1
 
-    def next(self, now: float) -> bytes | None:
+    def next_message(self, now: float) -> bytes | None:
         if self._outbox:
             return self._outbox.popleft()
-        if self._row != self.publication.log.next and now >= self._next_at and self.close is None:
-            self._row, self._next_at = self.publication.log.next, now + PRICES_S
+        if self._row != self.publication.log.stop and now >= self._next_at and self.close is None:
+            self._row, self._next_at = self.publication.log.stop, now + PRICES_S
             message = self.publication.prices(self.symbols)
             if message is not None and message != self._sent:
                 self._sent = message
                 return message
-        if self.close is None and self.publication.ended and self._row == self.publication.log.next:
+        if self.close is None and self.publication.ended and self._row == self.publication.log.stop:
             self.close = (1000, "the source has ended")
         return None
 
     def due(self) -> float | None:
-        return self._next_at if self._row != self.publication.log.next else None
+        return self._next_at if self._row != self.publication.log.stop else None
 
+    @property
     def behind(self) -> int:
         return 0
 
 
-def _plain_subscribe(session: EveryTick | Prices, outbox: deque[bytes], data: str | bytes) -> None:
-    if len(outbox) >= MOST_UNSENT:
+def _plain_subscribe(
+    session: EveryTickSession | PricesSession, outbox: deque[bytes], data: str | bytes
+) -> None:
+    if len(outbox) >= MAX_UNSENT:
         session.close = TOO_MANY
         return
     try:

@@ -7,28 +7,28 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tickerkit.errors import BadTick
-from tickerkit.latest import Latest
 from tickerkit.log import TickLog
-from tickerkit.protocol.encoding import Symbols, encode_columns, encode_latest, encode_objects
+from tickerkit.log.latest import Latest
+from tickerkit.protocol.codec import Symbols, encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.messages import Error, FromClient, Gap, Subscribe
 from tickerkit.protocol.segments import CACHE_BYTES, SIZES, Segments, cost
 
 if TYPE_CHECKING:
-    from tickerkit.gaps import Gaps
+    from tickerkit.log.gaps import Gaps
 
 __all__ = [
-    "MOST_SYMBOLS",
-    "MOST_UNSENT",
+    "MAX_SYMBOLS",
+    "MAX_UNSENT",
     "TOO_MANY",
-    "Pace",
+    "SlowStart",
     "Publication",
-    "seq_of",
+    "seq_at",
     "subscription",
 ]
 
-MOST_SYMBOLS = 10_000
-MOST_UNSENT = 100
-MOST_FILTERS = 1000
+MAX_SYMBOLS = 10_000
+MAX_UNSENT = 100
+MAX_FILTERS = 1000
 TOO_MANY = (1008, "too many messages at once")
 
 _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
@@ -54,7 +54,7 @@ class Publication:
 
     def epoch_at(self, row: int) -> str:
         """Return the epoch of `row`, or of the next tick."""
-        return self.log.run_at(row)[0].epoch if row < self.log.next else self.log.epoch
+        return self.log.run_at(row)[0].epoch if row < self.log.stop else self.log.epoch
 
     def gaps_at(self, row: int, epoch: str, seq: int) -> list[Gap]:
         """Return what is to be told before `row` to a reader that stands there.
@@ -89,17 +89,17 @@ class Publication:
             for gap in self.gaps.at(row):
                 if gap.epoch == here and gap.stop is not None:
                     return gap.start - 1, gap.stop
-        if row >= log.next:
+        if row >= log.stop:
             seq = log.last_seq
-        elif row > log.first and log.run_at(row)[0].start < row:
-            seq = seq_of(log, row - 1)
+        elif row > log.start and log.run_at(row)[0].start < row:
+            seq = seq_at(log, row - 1)
         else:
-            seq = seq_of(log, row) - 1
+            seq = seq_at(log, row) - 1
         return seq, seq
 
     def prices(self, symbols: Symbols) -> bytes | None:
         """Return the newest tick of every symbol as a message, encoded once for all who ask."""
-        full = self._prices_bytes > CACHE_BYTES or len(self._prices) > MOST_FILTERS
+        full = self._prices_bytes > CACHE_BYTES or len(self._prices) > MAX_FILTERS
         if self.latest.update() or full:
             self._prices.clear()
             self._prices_bytes = 0
@@ -124,14 +124,12 @@ def subscription(data: str | bytes) -> Subscribe | None:
         raise BadTick("message", data, problem, fix) from None
     if isinstance(wanted, Error):
         return None
-    if wanted.symbols is not None and len(wanted.symbols) > MOST_SYMBOLS:
-        raise BadTick(
-            "symbols", len(wanted.symbols), "are too many", f"name at most {MOST_SYMBOLS}"
-        )
+    if wanted.symbols is not None and len(wanted.symbols) > MAX_SYMBOLS:
+        raise BadTick("symbols", len(wanted.symbols), "are too many", f"name at most {MAX_SYMBOLS}")
     return wanted
 
 
-class Pace:
+class SlowStart:
     """How many rows at once: few first, so that each connection gets further on a bad wire."""
 
     def __init__(self) -> None:
@@ -142,6 +140,6 @@ class Pace:
         self.most = min(self.most * SIZES[0] // SIZES[1], SIZES[0])
 
 
-def seq_of(log: TickLog, row: int) -> int:
+def seq_at(log: TickLog, row: int) -> int:
     """Return the number of the tick at a row that is held."""
     return int(log.rows(row, row + 1).array("seq")[0])

@@ -13,10 +13,10 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from tickerkit.log import Rows, TickLog
-from tickerkit.protocol.encoding import Symbols
+from tickerkit.protocol.codec import Symbols
 
 if TYPE_CHECKING:  # it reads this package itself
-    from tickerkit.gaps import Gaps
+    from tickerkit.log.gaps import Gaps
 
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
 Wanted: TypeAlias = tuple[int, int, Symbols]
@@ -60,12 +60,12 @@ class Segments:
         self.log = log
         self._gaps = gaps
         self._encode = encode
-        self._cuts = [log.next]
+        self._cuts = [log.stop]
         self._cache: OrderedDict[Wanted, Segment] = OrderedDict()
         self._cached_bytes = 0
         # What was asked since the last append: a thousand readers at the front ask the same.
         self._front: dict[Wanted, Segment] = {}
-        self._end = log.next
+        self._end = log.stop
 
     def after(self, row: int, symbols: Symbols, most: int = LARGEST) -> Segment:
         """Return what to send next from `row`.
@@ -75,9 +75,9 @@ class Segments:
             symbols: of these only; None for all.
             most: how many rows at once, one of `SIZES`.
         """
-        if self._end != self.log.next or len(self._front) > FRONT_KEPT:
+        if self._end != self.log.stop or len(self._front) > FRONT_KEPT:
             self._front.clear()
-            self._end = self.log.next
+            self._end = self.log.stop
         key = (row, most, symbols)
         segment = self._front.get(key)
         if segment is None:
@@ -105,7 +105,7 @@ class Segments:
 
     def _stop(self, row: int, most: int) -> int:
         _, next_run = self.log.run_at(row)
-        end = self.log.next if next_run is None else next_run
+        end = self.log.stop if next_run is None else next_run
         if self._gaps is not None and (hole := self._gaps.after(row)) is not None:
             end = min(end, hole)
         if row >= self._cuts[-1]:

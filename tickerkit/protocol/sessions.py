@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from tickerkit.protocol.columnar import Columnar
-from tickerkit.protocol.encoding import Symbols
+from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.messages import SUBPROTOCOL
-from tickerkit.protocol.plain import EveryTick, Prices
+from tickerkit.protocol.plain import EveryTickSession, PricesSession
 from tickerkit.protocol.publication import Publication
+from tickerkit.protocol.v1 import V1Session
 
 __all__ = ["Session", "session_for"]
 
@@ -29,12 +29,13 @@ class Session(Protocol):
     def receive(self, data: str | bytes, now: float) -> None:
         """Take a message of the peer's."""
 
-    def next(self, now: float) -> bytes | None:
+    def next_message(self, now: float) -> bytes | None:
         """Return the next message to send, None where there is nothing to send now."""
 
     def due(self) -> float | None:
         """Return when `next` may have something although nothing was appended."""
 
+    @property
     def behind(self) -> int:
         """Return how many ticks were not sent yet."""
 
@@ -44,7 +45,7 @@ def session_for(
 ) -> Session:
     """Return the session for a connection, by how the peer asked."""
     if subprotocol == SUBPROTOCOL:
-        return Columnar(publication, now)
+        return V1Session(publication, now)
     if path.partition("?")[0].rstrip("/").endswith("/ticks"):
-        return EveryTick(publication)
-    return Prices(publication)
+        return EveryTickSession(publication)
+    return PricesSession(publication)

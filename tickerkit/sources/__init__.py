@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, cast
 
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
-from tickerkit.sources.iterate import Iterated
-from tickerkit.sources.poll import Polled, poll
-from tickerkit.sources.replay import Replayed, replay
-from tickerkit.sources.simulate import Simulated, simulate
+from tickerkit.sources.iterable import IterableSource
+from tickerkit.sources.poll import PollSource, poll
+from tickerkit.sources.replay.source import ReplaySource, replay
+from tickerkit.sources.simulate import SimulatedSource, simulate
 
 if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
-    "Iterated",
+    "IterableSource",
     "Outlet",
-    "Polled",
-    "Replayed",
-    "Simulated",
+    "PollSource",
+    "ReplaySource",
+    "SimulatedSource",
     "Source",
     "as_source",
     "poll",
@@ -55,11 +55,11 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     if hasattr(given, "iloc") and hasattr(given, "columns"):
         return replay(cast("pd.DataFrame", given))
     if inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given):
-        return Iterated.made_by(given)
+        return IterableSource.made_by(given)
     if isinstance(given, Mapping):
-        return Iterated([given])
+        return IterableSource([given])
     if isinstance(given, Iterable | AsyncIterable) and not isinstance(given, bytes | bytearray):
-        return Iterated(given)
+        return IterableSource(given)
     if callable(given) and not isinstance(given, type):
         return poll(given, every)
     raise SourceError(given, f"pass {KINDS}")

@@ -53,5 +53,5 @@ class Source(ABC):
     async def run(self, out: Outlet) -> None:
         """Make ticks until there are no more."""
 
-    def sent_away(self) -> None:  # noqa: B027 - most have nothing to do then
+    def on_sent_to_process(self) -> None:  # noqa: B027 - most have nothing to do then
         """Take note that a copy of it was sent to a process of its own, and runs there instead."""

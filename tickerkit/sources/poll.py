@@ -9,10 +9,10 @@ from collections.abc import Callable
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
 
-__all__ = ["Polled", "poll"]
+__all__ = ["PollSource", "poll"]
 
 
-class Polled(Source):
+class PollSource(Source):
     """Calls a function every `every` seconds and hands on what it returns."""
 
     def __init__(self, func: Callable[[], object], every: float) -> None:
@@ -47,7 +47,7 @@ class Polled(Source):
             await asyncio.sleep(due - loop.time())
 
 
-def poll(func: Callable[[], object], every: float = 10.0) -> Polled:
+def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:
     """Make a source of a function that returns the prices now.
 
     It is called at once and then every `every` seconds, in a thread of its own, so that it may
@@ -62,4 +62,4 @@ def poll(func: Callable[[], object], every: float = 10.0) -> Polled:
     Example:
         >>> tk.serve(tk.poll(fetch_stock_prices, every=5))
     """
-    return Polled(func, every)
+    return PollSource(func, every)

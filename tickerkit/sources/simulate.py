@@ -17,7 +17,7 @@ from tickerkit.sources.base import Outlet, Source
 from tickerkit.ticks import Array, Batch, Text
 from tickerkit.ticks.fields import read_symbol
 
-__all__ = ["Simulated", "simulate"]
+__all__ = ["SimulatedSource", "simulate"]
 
 NS = 10**9
 BLOCK = 4096
@@ -39,7 +39,7 @@ COMMON = 0.4
 LOW_START, HIGH_START = 15.0, 400.0
 # The round lots of American exchanges: (start price below which, shares).
 LOTS = ((250.0, 100), (1_000.0, 40), (10_000.0, 10), (math.inf, 1))
-LOTS_MEAN, LOTS_SPREAD, MOST_LOTS = 0.3, 1.0, 500
+LOTS_MEAN, LOTS_SPREAD, MAX_LOTS = 0.3, 1.0, 500
 # Odds of a spread of one, two or three cents; another cent for each $250 of price.
 TIGHT, TIGHT_OR_MIDDLE = 0.6, 0.9
 CENTS_PER_STEP = 25_000
@@ -76,7 +76,7 @@ STARTS = {
 
 def simulate(
     symbols: str | Sequence[str], rate: float = 20.0, seed: int | None = None
-) -> Simulated:
+) -> SimulatedSource:
     """Return a source of made-up trades with quotes, endless and paced by the clock.
 
     Log returns are normal, share a market factor (any two symbols correlate by 0.4) and are two
@@ -101,10 +101,10 @@ def simulate(
     Example:
         >>> server = serve(simulate(["AAPL", "MSFT"], seed=1))
     """
-    return Simulated(symbols, rate, seed)
+    return SimulatedSource(symbols, rate, seed)
 
 
-class Simulated(Source):
+class SimulatedSource(Source):
     """Made-up ticks; see `simulate`.
 
     Args:
@@ -228,7 +228,7 @@ class _Market:
         spread += (cents // CENTS_PER_STEP).astype(np.int64)
         bid = np.maximum(np.rint(cents - spread / 2), 1).astype(np.int64)
         ask = bid + spread
-        sizes = np.clip(np.rint(lots), 1, MOST_LOTS) * self.lot[codes]
+        sizes = np.clip(np.rint(lots), 1, MAX_LOTS) * self.lot[codes]
         return {
             "symbol": Text(codes, self.symbols),
             # Whole cents over 100 give the very float that "187.25" is read as.

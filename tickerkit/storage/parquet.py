@@ -12,18 +12,11 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning, shown
-from tickerkit.rows import UTC_NS
-from tickerkit.storage.csv import read_file
-from tickerkit.storage.files import Mode, placed, replacing
-from tickerkit.storage.naming import growing
-from tickerkit.storage.sidecar import (
-    Head,
-    Sidecar,
-    gap_frame,
-    gap_lines,
-    sidecar_of,
-    to_bytes,
-)
+from tickerkit.log.rows import UTC_NS
+from tickerkit.storage.atomic import Mode, prepare_path, replacing
+from tickerkit.storage.csv.api import read_file
+from tickerkit.storage.paths import working_path
+from tickerkit.storage.sidecar import Head, Sidecar, gap_frame, gap_lines, sidecar_path, to_bytes
 from tickerkit.storage.sidecar import parse as parse_lines
 
 __all__ = ["from_csv", "last_of", "load_parquet", "read_parquet", "write_parquet"]
@@ -73,7 +66,7 @@ def write_parquet(
 
     if Path(path).name.endswith((".csv", ".csv.gz", ".csv.zst")):
         raise ValueError(f"{shown(str(path))} is no name of a Parquet file; to_csv writes CSV")
-    path = placed(path, mode)
+    path = prepare_path(path, mode)
     lines: list[Any] = [
         Head(time.time_ns(), source, None if symbols is None else list(symbols)),
         *(gap_lines(gaps) if gaps is not None else ()),
@@ -132,10 +125,10 @@ def _table(frames: list[pd.DataFrame]) -> Any:
 
 def _joint(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Return frames as one; a column of numbers in one and of text in another is text."""
-    from tickerkit.storage.joined import joined
+    from tickerkit.storage.combine import combine
     from tickerkit.storage.recording import Recording
 
-    return joined(Recording(frame, gap_frame([])) for frame in frames).frame
+    return combine(Recording(frame, gap_frame([])) for frame in frames).frame
 
 
 def from_csv(csv: Path, path: Path) -> None:
@@ -159,7 +152,7 @@ def from_csv(csv: Path, path: Path) -> None:
         symbols=sidecar.symbols,
     )
     csv.unlink()
-    sidecar_of(csv).unlink(missing_ok=True)
+    sidecar_path(csv).unlink(missing_ok=True)
 
 
 def last_of(path: Path) -> tuple[str, int] | None:
@@ -209,7 +202,7 @@ def load_parquet(path: Path) -> tuple[pd.DataFrame, Sidecar, RecordingWarning | 
     Raises:
         RecordingError: no such file, or not a Parquet file.
     """
-    left = growing(path)
+    left = working_path(path)
     if not left.exists():
         return *_read(path), None
     content = read_file(left)

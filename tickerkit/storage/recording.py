@@ -10,7 +10,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingWarning
-from tickerkit.storage.csv import read_file
+from tickerkit.storage.csv.api import read_file
 from tickerkit.storage.sidecar import Sidecar, gap_frame
 
 __all__ = ["Recording", "load", "read_gaps"]
@@ -47,7 +47,7 @@ def load(path: str | PathLike[str]) -> Recording:
     """
     path = Path(path).expanduser()
     if path.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
-        from tickerkit.storage.raw import load_raw
+        from tickerkit.storage.frames.read import load_raw
 
         return load_raw(path)
     if path.suffix == ".parquet":

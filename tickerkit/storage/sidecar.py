@@ -20,7 +20,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.rows import UTC_NS
+from tickerkit.log.rows import UTC_NS
 
 __all__ = [
     "GAP_DTYPES",
@@ -32,16 +32,16 @@ __all__ = [
     "Sidecar",
     "gap_frame",
     "gap_lines",
-    "kinds_of",
+    "columns_from_frame",
     "parse",
     "read_sidecar",
-    "sidecar_of",
+    "sidecar_path",
     "to_bytes",
 ]
 
 VERSION = 1
-MOST_WORDS = 65_536
-MOST_INT = 2**63 - 1
+MAX_WORDS = 65_536
+MAX_INT = 2**63 - 1
 GAP_DTYPES = {
     "epoch": "str",
     "from": "Int64",
@@ -59,14 +59,14 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
         made: when, in epoch ns.
         source: where the ticks came from.
         symbols: those that were recorded; None for all. Of some only, a jump of seq is no gap.
-        safe: whether text is marked against spreadsheets, see `lines.made_safe`.
+        escape_formulas: whether text is marked against spreadsheets, see `lines.escape_formula`.
         version: of the sidecar.
     """
 
     made: int
     source: str = ""
     symbols: list[str] | None = None
-    safe: bool = False
+    escape_formulas: bool = False
     version: int = VERSION
 
 
@@ -163,12 +163,12 @@ class Sidecar(msgspec.Struct):
         return "; ".join(dict.fromkeys(head.source for head in self.heads if head.source))
 
     @property
-    def safe(self) -> bool:
+    def escape_formulas(self) -> bool:
         """Whether text is marked against spreadsheets."""
-        return any(head.safe for head in self.heads)
+        return any(head.escape_formulas for head in self.heads)
 
 
-def sidecar_of(path: Path) -> Path:
+def sidecar_path(path: Path) -> Path:
     """Return where the sidecar of a file is: beside it, not beside a link to it."""
     path = Path(os.path.realpath(path))
     return path.with_name(f"{path.name}.meta.jsonl")
@@ -182,7 +182,7 @@ def to_bytes(lines: Iterable[Line]) -> bytes:
 def read_sidecar(path: Path) -> Sidecar | None:
     """Read the sidecar of a file; None where there is none, or none that can be read."""
     try:
-        data = sidecar_of(path).read_bytes()
+        data = sidecar_path(path).read_bytes()
     except OSError:
         return None
     return parse(data)
@@ -209,7 +209,7 @@ def parse(data: bytes) -> Sidecar:
     return found
 
 
-def kinds_of(frame: pd.DataFrame, *, words: bool = True) -> Columns:
+def columns_from_frame(frame: pd.DataFrame, *, words: bool = True) -> Columns:
     """Return the columns of a frame; with the categories of its text, unless these may grow."""
     kinds, known = {}, {}
     for index, name in enumerate(map(str, frame.columns)):
@@ -217,13 +217,13 @@ def kinds_of(frame: pd.DataFrame, *, words: bool = True) -> Columns:
         if isinstance(series.dtype, pd.CategoricalDtype):
             kinds[name] = "text"
             categories = series.cat.categories
-            if words and len(categories) <= MOST_WORDS and categories.inferred_type == "string":
+            if words and len(categories) <= MAX_WORDS and categories.inferred_type == "string":
                 known[name] = categories.tolist()
         elif series.dtype == np.bool_:
             kinds[name] = "bool"
         elif series.dtype.kind in "iu":
             unsigned = series.dtype.kind == "u"
-            kinds[name] = "any" if unsigned and (series.dropna() > MOST_INT).any() else "int"
+            kinds[name] = "any" if unsigned and (series.dropna() > MAX_INT).any() else "int"
         elif series.dtype.kind == "f":
             kinds[name] = "float"
         elif series.dtype.kind == "M":

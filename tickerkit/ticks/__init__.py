@@ -6,6 +6,6 @@ the log. What is not a tick is refused by itself; the others of the same message
 
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
 from tickerkit.ticks.fields import is_number, number_text
-from tickerkit.ticks.reading import read_ticks
+from tickerkit.ticks.parse import read_ticks
 
 __all__ = ["NO_TIME", "Array", "Batch", "Column", "Text", "is_number", "number_text", "read_ticks"]

@@ -1,0 +1,399 @@
+"""Bars of ticks: checked by hand on a few, and against pandas on a day of real trades."""
+
+from __future__ import annotations
+
+import warnings
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tickerkit.bars import Bars, bars
+from tickerkit.bars import ohlcv as bars_module
+from tickerkit.log import Rows, TickLog
+from tickerkit.log import tick_log as log_module
+from tickerkit.ticks import read_ticks
+
+S = 10**9
+T0 = 1_763_000_000 * S  # 2025-11-13T02:13:20Z, a whole multiple of 10 s
+
+COLUMNS = ["open", "high", "low", "close", "volume", "ticks"]
+
+
+def log_of(*ticks: dict[str, object], keep: int = 1000) -> TickLog:
+    """Return a log of these ticks."""
+    log = TickLog(keep=keep)
+    log.append(read_ticks(ticks), received=T0)
+    return log
+
+
+def trade(at_s: float, price: float | None, symbol: str = "AAPL", **more: object) -> dict[str, Any]:
+    """Return a tick at so many seconds after `T0`; a quote where it has no price."""
+    return {"symbol": symbol, "time": T0 + round(at_s * S), "price": price, **more}
+
+
+def test_one_bar_by_hand() -> None:
+    """A bar holds the first, highest, lowest and last price, the summed sizes and the count."""
+    log = log_of(
+        trade(0, 10.0, size=1), trade(1, 12.0, size=2), trade(2, 9.0, size=4), trade(3, 11.0)
+    )
+    frame = bars(log.rows(), "10s", symbol="AAPL")
+    assert frame.columns.tolist() == COLUMNS
+    assert frame.iloc[0].tolist() == [10.0, 12.0, 9.0, 11.0, 7.0, 4]
+    assert frame.dtypes.tolist() == [np.dtype("float64")] * 5 + [np.dtype("int64")]
+    assert frame.index.name == "time"
+    assert frame.index.dtype == pd.DatetimeTZDtype("ns", "UTC")
+    assert frame.index[0] == pd.Timestamp(T0, tz="UTC")
+
+
+def test_buckets_are_aligned_to_the_epoch() -> None:
+    """Bars start at whole multiples of the interval, wherever the first tick is; none is empty."""
+    log = log_of(trade(9.999999999, 1.0), trade(10, 2.0), trade(35, 3.0))
+    frame = bars(log.rows(), "10s", symbol="AAPL")
+    assert [at.value - T0 for at in frame.index] == [0, 10 * S, 30 * S]
+
+
+def test_times_before_1970_fall_into_the_bucket_before() -> None:
+    """A negative time belongs to the bucket that starts before it, not the one nearer to zero."""
+    log = log_of({"symbol": "OLD", "price": 1.0, "time": "1969-12-31T23:59:59Z"})
+    assert bars(log.rows(), "10s", symbol="OLD").index[0].value == -10 * S
+
+
+def test_open_and_close_go_by_the_order_of_the_log() -> None:
+    """Of trades at the same nanosecond the first opens and the last closes; a late one closes."""
+    log = log_of(trade(5, 1.0), trade(5, 2.0), trade(5, 3.0), trade(12, 7.0), trade(4, 9.0))
+    frame = bars(log.rows(), "10s", symbol="AAPL")
+    assert frame["open"].tolist() == [1.0, 7.0]
+    assert frame["close"].tolist() == [9.0, 7.0]
+    assert frame["ticks"].tolist() == [4, 1]
+
+
+def test_quotes_are_left_out() -> None:
+    """A tick without a price is no trade, and a bucket of quotes only gives no bar."""
+    log = log_of(trade(1, None, bid=1.0, ask=2.0), trade(11, 5.0), trade(12, None, bid=1.0))
+    frame = bars(log.rows(), "10s")
+    assert frame["ticks"].tolist() == [1]
+
+
+def test_symbols_stand_in_the_order_of_their_first_trades() -> None:
+    """Several symbols give an index of symbol and time, by first trade; times ascend in each."""
+    log = log_of(
+        trade(0, None, "QUOTED", bid=1.0),
+        trade(0, 1.0, "Z"),
+        trade(20, 2.0, "A"),
+        trade(3, 3.0, "A"),
+        trade(40, 4.0, "Z"),
+        trade(50, 5.0, "QUOTED"),
+    )
+    frame = bars(log.rows(), "10s")
+    assert frame.index.names == ["symbol", "time"]
+    assert [(name, (at.value - T0) // S) for name, at in frame.index] == [
+        ("Z", 0),
+        ("Z", 40),
+        ("A", 0),
+        ("A", 20),
+        ("QUOTED", 50),
+    ]
+    assert frame.loc["A"]["open"].tolist() == [3.0, 2.0]
+
+
+def test_the_order_is_that_of_the_rows_held() -> None:
+    """Where the log has dropped a symbol's first ticks, the order is that of the others."""
+    log = log_of(trade(0, 1.0, "A"), trade(1, 1.0, "B"), trade(2, 1.0, "A"), keep=2)
+    assert bars(log.rows(), "10s").index.get_level_values(0).tolist() == ["B", "A"]
+
+
+def test_a_bar_is_found_by_symbol_and_time() -> None:
+    """Looking up one bar of several symbols works, and gives no warning of an unsorted index."""
+    log = log_of(*(trade(at, at + 1.0, name) for at in range(0, 60, 10) for name in "ZAM"))
+    frame = bars(log.rows(), "10s")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        row: Any = frame.loc[("A", pd.Timestamp(T0 + 20 * S, tz="UTC"))]
+    assert row["open"] == 21.0
+
+
+def test_symbols_can_be_chosen() -> None:
+    """One symbol gives an index of times, a list one of both; an unknown one gives no bars."""
+    log = log_of(trade(0, 1.0, "A"), trade(1, 2.0, "B"), trade(2, 3.0, "C"))
+    rows = log.rows()
+    assert bars(rows, "10s", symbol="B")["open"].tolist() == [2.0]
+    assert bars(rows, "10s", symbol=["C", "A", "A"]).index.get_level_values(0).tolist() == [
+        "A",
+        "C",
+    ]
+    assert bars(rows, "10s", symbol="NONE").index.name == "time"
+    assert bars(rows, "10s", symbol=["NONE"]).index.names == ["symbol", "time"]
+    assert len(bars(rows, "10s", symbol=[])) == 0
+
+
+def test_an_empty_log_gives_empty_bars_of_the_right_types() -> None:
+    """Without ticks there are no bars, but all columns and index levels, of their types."""
+    for symbol in (None, "AAPL"):
+        frame = bars(TickLog().rows(), "10s", symbol=symbol)
+        assert frame.columns.tolist() == COLUMNS
+        assert frame["ticks"].dtype == np.int64
+        times = frame.index.get_level_values("time")
+        assert times.dtype == pd.DatetimeTZDtype("ns", "UTC")
+
+
+@pytest.mark.parametrize(
+    "interval",
+    ["10s", "10000ms", 10, 10.0, np.float64(10), timedelta(seconds=10), np.timedelta64(10, "s")],
+)
+def test_intervals_come_in_several_forms(interval: Any) -> None:
+    """Text with a unit, a timedelta and a number of seconds all give the same bars."""
+    rows = log_of(trade(0, 1.0), trade(9, 2.0), trade(10, 3.0)).rows()
+    assert bars(rows, interval, symbol="AAPL")["ticks"].tolist() == [2, 1]
+
+
+@pytest.mark.parametrize(
+    "interval",
+    [
+        *("", "soon", "10", "10.5", "0s", "-5s", "5 parsecs", None, [10], timedelta(0)),
+        *(0, -1, float("nan"), float("inf"), 1e-12, 1e30, True),
+    ],
+)
+def test_a_bad_interval_says_how_to_give_one(interval: Any) -> None:
+    """What is no length of time is refused with the value and with examples of good ones."""
+    with pytest.raises(ValueError, match="is no length of a bar; give"):
+        bars(log_of(trade(0, 1.0)).rows(), interval)
+
+
+def test_bars_of_a_frame_are_those_of_its_log() -> None:
+    """A frame of ticks gives the same bars as the rows that it shows."""
+    log = log_of(*(trade(i, i % 7, "AB"[i % 2], size=i) for i in range(100)))
+    for symbol in (None, "B"):
+        of_frame = bars(log.frame(), "10s", symbol=symbol)
+        pd.testing.assert_frame_equal(of_frame, bars(log.rows(), "10s", symbol=symbol))
+
+
+def test_a_plain_frame_will_do() -> None:
+    """A frame of text symbols and times without a zone, a gap in each and no sizes, gives bars."""
+    frame = pd.DataFrame(
+        {
+            "time": pd.to_datetime(
+                ["2026-01-05 10:00:01", "2026-01-05 10:00:02", None, "2026-01-05 11:00:00"]
+            ),
+            "symbol": ["A", "A", "A", None],
+            "price": [1, 2, 3, 4],
+        }
+    )
+    made = bars(frame, "1min")
+    assert made.iloc[0].tolist() == [1.0, 2.0, 1.0, 2.0, 0.0, 2]
+    assert len(made) == 1
+
+
+def test_a_frame_without_prices_is_refused() -> None:
+    """A frame that lacks a column is refused by that column's name."""
+    with pytest.raises(ValueError, match="need a column price"):
+        bars(pd.DataFrame({"time": [], "symbol": []}), "10s")
+
+
+def by_pandas(frame: pd.DataFrame, interval: str) -> pd.DataFrame:
+    """Return the bars of one symbol the slow way."""
+    indexed = frame.set_index("time")
+    expected = indexed["price"].resample(interval, origin="epoch").ohlc()
+    expected["volume"] = indexed["size"].resample(interval, origin="epoch").sum()
+    expected["ticks"] = indexed["price"].resample(interval, origin="epoch").count()
+    return expected[expected["ticks"] > 0]
+
+
+@pytest.fixture(scope="session")
+def spy(recorded: Path) -> TickLog:
+    """Return a log of a day of trades in SPY, of which half share their time with another."""
+    day = pd.read_csv(
+        recorded / "ticks" / "lean-spy-20131007-trade.csv.gz",
+        names=["ms", "price", "size", "exchange", "condition", "suspicious"],
+        dtype={"exchange": "category", "condition": "category"},
+    )
+    midnight = pd.Timestamp("2013-10-07", tz="America/New_York").as_unit("ns").value
+    frame = pd.DataFrame(
+        {
+            "symbol": "SPY",
+            "time": pd.to_datetime(midnight + day["ms"] * 10**6, utc=True),
+            "price": day["price"] / 10_000,
+            "size": day["size"].astype("float64"),
+        }
+    )
+    log = TickLog()
+    log.append(read_ticks(frame), received=0)
+    assert len(log) == 250_601
+    return log
+
+
+@pytest.mark.parametrize("interval", ["1s", "10s", "1min", "7min", "1h", "12h"])
+def test_a_real_day_gives_the_bars_that_pandas_gives(spy: TickLog, interval: str) -> None:
+    """On 250,601 real trades every bar is the one that pandas' resample makes."""
+    made = bars(spy.rows(), interval, symbol="SPY")
+    expected = by_pandas(spy.frame(), interval)
+    pd.testing.assert_frame_equal(made, expected, check_freq=False)
+
+
+def test_two_interleaved_symbols_give_the_bars_of_each(spy: TickLog) -> None:
+    """The day dealt out to three symbols by turns gives for each what it gives alone."""
+    frame = spy.frame()
+    dealt = pd.Categorical.from_codes(np.arange(len(frame)) % 3, ["C", "A", "B"])
+    log = TickLog()
+    log.append(read_ticks(frame.assign(symbol=dealt)), received=0)
+    made = bars(log.rows(), "1min")
+    assert made.index.get_level_values(0).unique().tolist() == ["C", "A", "B"]
+    for place, name in enumerate(["C", "A", "B"]):
+        expected = by_pandas(frame.iloc[place::3], "1min")
+        pd.testing.assert_frame_equal(made.loc[name], expected, check_freq=False)
+
+
+def slowly(rows: Rows, interval_s: int) -> dict[tuple[str, int], list[float]]:
+    """Return bars tick by tick, in plain Python."""
+    made: dict[tuple[str, int], list[float]] = {}
+    for row in rows.frame().itertuples():
+        price, size = row.price, row.size
+        if price != price:
+            continue
+        key = (str(row.symbol), row.time.value // (interval_s * S) * interval_s * S)
+        bar = made.setdefault(key, [price, price, price, price, 0.0, 0])
+        bar[1], bar[2], bar[3] = max(bar[1], price), min(bar[2], price), price
+        bar[4] += 0.0 if size != size else size
+        bar[5] += 1
+    return made
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 200),
+            st.sampled_from(["A", "B", "C"]),
+            st.one_of(st.none(), st.integers(1, 50)),
+            st.one_of(st.none(), st.integers(0, 9)),
+        ),
+        max_size=60,
+    ),
+    st.sampled_from([1, 7, 10, 60]),
+)
+def test_any_order_of_ticks_gives_the_bars_of_a_plain_loop(
+    ticks: list[tuple[int, str, int | None, int | None]], interval_s: int
+) -> None:
+    """However late, equal or interleaved the ticks, the bars are those of a loop over them."""
+    given_ticks = [trade(at, price, name, size=size, bid=1) for at, name, price, size in ticks]
+    rows = log_of(*given_ticks).rows()
+    made = bars(rows, interval_s)
+    expected = slowly(rows, interval_s)
+    assert {(name, at.value): list(row) for (name, at), row in zip(
+        made.index, made.itertuples(index=False), strict=True
+    )} == expected  # fmt: skip
+    firsts = list(dict.fromkeys(name for name, _ in expected))
+    assert list(dict.fromkeys(made.index.get_level_values(0))) == firsts
+
+
+# --- kept from one call to the next ---------------------------------------------------------------
+
+Tick = tuple[int, str, int | None, int | None]
+TICKS = st.lists(
+    st.tuples(
+        st.integers(0, 60),
+        st.sampled_from(["A", "B", "C", "D"]),
+        st.one_of(st.none(), st.integers(1, 50)),
+        st.one_of(st.none(), st.integers(0, 9)),
+    ),
+    max_size=40,
+)
+ASKED = st.lists(
+    st.tuples(st.sampled_from([1, 7, 60]), st.sampled_from([None, "A", ("B", "D"), (), "NONE"])),
+    max_size=3,
+)
+
+
+@settings(deadline=None, max_examples=80)
+@given(
+    st.lists(st.tuples(TICKS, st.sampled_from(["e1", "e1", "e2"]), ASKED), max_size=12),
+    st.sampled_from([3, 20, 50, 10_000]),
+    st.sampled_from([1, 4, 16]),
+)
+def test_bars_kept_are_those_made_anew(
+    steps: list[tuple[list[Tick], str, list[tuple[int, Any]]]], keep: int, block: int
+) -> None:
+    """Whatever comes, late or of a new symbol or epoch, and goes: the same as from scratch."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(bars_module, "BLOCK", block)
+        patch.setattr(bars_module, "MAX_BARS", 3)
+        patch.setattr(log_module, "SMALLEST", 8)
+        log = TickLog(keep)
+        kept = Bars(log)
+        made: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+        for ticks, epoch, asked in steps:
+            rows = [trade(at, price, name, size=size, bid=1) for at, name, price, size in ticks]
+            log.append(read_ticks(rows), received=T0, epoch=epoch)
+            for interval, symbol in asked:
+                frame = kept.frame(interval, symbol)
+                pd.testing.assert_frame_equal(frame, bars(log.rows(), interval, symbol))
+                pd.testing.assert_frame_equal(frame, bars(log.frame(), interval, symbol))
+                made.append((frame, frame.copy(deep=True)))
+        for frame, copy in made:
+            pd.testing.assert_frame_equal(frame, copy)
+
+
+def count_folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list that is given the number of ticks of each block that is folded."""
+    folded: list[int] = []
+    fold = bars_module.aggregate
+
+    def counted(trades: Any, *others: Any) -> Any:
+        folded.append(len(trades.price))
+        return fold(trades, *others)
+
+    monkeypatch.setattr(bars_module, "aggregate", counted)
+    return folded
+
+
+def test_only_new_ticks_are_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call folds what came since; of a full log, also what is left of the oldest block."""
+    monkeypatch.setattr(bars_module, "BLOCK", 100)
+    folded = count_folded(monkeypatch)
+    log = TickLog(1000)
+    kept = Bars(log)
+
+    def come(count: int) -> list[int]:
+        many = [trade(n, 1.0) for n in range(log.stop, log.stop + count)]
+        log.append(read_ticks(many), received=T0)
+        folded.clear()
+        kept.frame("100s")
+        return folded[:]
+
+    assert come(950) == [100] * 9 + [50]
+    assert come(30) == [80]
+    assert come(50) == [70, 100, 30]
+    assert come(100) == [70, 100, 30]
+    assert come(0) == [70, 30]
+    assert come(3000) == [70, *[100] * 9, 30]
+
+
+def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not kept are blocks of nearly a bar for each tick, old blocks, and too many intervals."""
+    monkeypatch.setattr(bars_module, "BLOCK", 64)
+    monkeypatch.setattr(bars_module, "MAX_BARS", 4)
+    folded = count_folded(monkeypatch)
+    log = log_of(*(trade(n, 1.0) for n in range(640)))
+    kept = Bars(log)
+    for interval, again in (("1s", 10), ("64s", 0)):
+        kept.frame(interval)
+        folded.clear()
+        kept.frame(interval)
+        assert len(folded) == again
+    for seconds in range(1000, 1000 + bars_module.MAX_KEPT):
+        kept.frame("1000s")
+        kept.frame(seconds)
+    assert len(kept._kept) == bars_module.MAX_KEPT
+    folded.clear()
+    kept.frame("1000s")
+    assert folded == []
+    kept.frame("64s")
+    assert len(folded) == 10
+    log.append(read_ticks([trade(n, 1.0) for n in range(2000)]), received=T0)
+    kept.frame("1000s")
+    assert len(kept._kept[1000 * S, None]) == 1000 // 64

@@ -1,0 +1,541 @@
+"""LiveFigure: a FigureWidget with append, from any thread."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+import pytest
+
+import tickerkit as tk
+from tickerkit.chart.figure import plotlyjs
+from tickerkit.chart.figure.plotlyjs import page_side, plotly_js, why_not
+from tickerkit.chart.figure.scheduler import LEASE_S, PresenceLease
+
+Until = Callable[..., None]
+Sent = list[tuple[dict[str, Any], list[memoryview]]]
+
+
+@pytest.fixture
+def figure() -> Iterator[tk.LiveFigure]:
+    """Give a figure of two named lines."""
+    figure = tk.LiveFigure(data=[go.Scatter(name="AAPL"), go.Scatter(name="MSFT")], window=10_000)
+    yield figure
+    figure.close()
+
+
+@pytest.fixture
+def sent(figure: tk.LiveFigure) -> Sent:
+    """Gather what the figure sends to its pages."""
+    messages: Sent = []
+    figure.send = lambda content, buffers=None: messages.append((content, buffers))
+    return messages
+
+
+def received(sent: Sent, figure: tk.LiveFigure) -> dict[int, list[float]]:
+    """Return the x that a page would hold, by trace, after all messages; it must miss none."""
+    uids = [trace.uid for trace in figure.data]
+    held: dict[int, tuple[int, int, list[float]]] = {n: (0, 0, []) for n in range(len(uids))}
+    for content, buffers in list(sent):
+        turn = 0
+        for each in content["traces"]:
+            index = uids.index(each["uid"])
+            epoch, first, points = held[index]
+            if each["start"] == each["first"]:
+                epoch, first, points = each["epoch"], each["first"], []
+            assert epoch == each["epoch"]
+            assert first <= each["start"] <= first + len(points), "a hole"
+            new = np.frombuffer(buffers[turn], dtype=np.float64).tolist()
+            points = [*points[: each["start"] - first], *new]
+            held[index] = (epoch, each["first"], points[each["first"] - first :])
+            turn += 2
+    return {index: points for index, (_, _, points) in held.items()}
+
+
+def xs(figure: tk.LiveFigure, trace: int = 0) -> list[float]:
+    """Return the x of a trace as it is now."""
+    return [] if figure.data[trace].x is None else list(figure.data[trace].x)
+
+
+def test_it_is_a_figure_widget(figure: tk.LiveFigure) -> None:
+    """Everything of plotly's works on it as on its own."""
+    assert isinstance(figure, go.FigureWidget)
+    figure.update_layout(title="ticks")
+    figure.add_trace(go.Bar(x=[1, 2], y=[3, 4], name="volume"))
+    with figure.batch_update():
+        figure.data[2].y = [5, 6]
+        figure.layout.yaxis.title = "price"
+    assert figure.to_dict()["layout"]["title"]["text"] == "ticks"
+    assert [trace.name for trace in figure.data] == ["AAPL", "MSFT", "volume"]
+    assert list(figure.data[2].y) == [5, 6]
+
+
+def test_appended_points_are_drawn(figure: tk.LiveFigure, until: Until) -> None:
+    """Points appended one by one, as arrays, by index or by name arrive in order."""
+    figure.append(1, 10)
+    figure.append([2, 3], [20, 30], trace="AAPL")
+    figure.append({"AAPL": ([4], [40]), 1: ([1, 2], [5, 6])})
+    until(lambda: xs(figure) == [1, 2, 3, 4] and xs(figure, 1) == [1, 2])
+    assert list(figure.data[0].y) == [10, 20, 30, 40]
+
+
+def test_a_series_is_appended_by_its_index(figure: tk.LiveFigure) -> None:
+    """As pandas holds them: the index is x."""
+    index = pd.date_range("2026-11-23T10:00", periods=2, freq="1s", tz="UTC")
+    figure.append(pd.Series([1.5, 2.5], index=index))
+    figure.append({"MSFT": pd.Series([3.5], index=index[:1])})
+    assert list(figure.data[0].x) == list(index.tz_localize(None).to_numpy())
+    assert list(figure.data[1].y) == [3.5]
+
+
+def test_append_does_not_wait_for_the_sending(figure: tk.LiveFigure, sent: Sent) -> None:
+    """It returns while a message is on its way, and `data` shows the points at once."""
+    for x in range(500):
+        figure.append(x, x)
+    assert xs(figure) == list(range(500))
+    assert len(sent) < 100
+
+
+def test_only_new_points_are_sent(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """Each message begins where the one before ended; the first says that it is all there is."""
+    figure.append(np.arange(1000), np.arange(1000))
+    until(lambda: received(sent, figure)[0] == list(range(1000)))
+    figure.append([1000, 1001], [1, 2])
+    until(lambda: len(received(sent, figure)[0]) == 1002)
+    first, last = sent[0][0]["traces"][0], sent[-1][0]["traces"][0]
+    assert (first["start"], first["first"], first["names"]) == (0, 0, ("y",))
+    assert (last["start"], last["first"]) == (1000, 0)
+    assert sum(len(each.cast("B")) for each in sent[-1][1]) == 2 * 2 * 8
+
+
+def test_what_is_appended_is_coalesced(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """A thousand appends make a few messages, not a thousand."""
+    for x in range(1000):
+        figure.append(x, x)
+    until(lambda: len(received(sent, figure)[0]) == 1000)
+    assert 1 <= len(sent) < 100
+
+
+def test_no_thread_is_left_when_all_is_sent(figure: tk.LiveFigure, until: Until) -> None:
+    """The thread that sends ends when there is nothing more to send."""
+    figure.append(1, 1)
+    until(lambda: not [t for t in threading.enumerate() if t.name == "tickerkit figures"])
+
+
+def test_appends_from_many_threads_lose_nothing(until: Until) -> None:
+    """Eight threads append 10,000 points each while the main thread changes the layout.
+
+    All arrive, in the order of each thread, in the figure and in what is sent.
+    """
+    figure = tk.LiveFigure(data=[go.Scatter(name=str(n)) for n in range(8)])
+    sent: Sent = []
+    figure.send = lambda content, buffers=None: sent.append((content, buffers))
+
+    def append(name: str) -> None:
+        for x in range(0, 10_000, 10):
+            figure.append(np.arange(x, x + 10), np.arange(10), trace=name)
+
+    threads = [threading.Thread(target=append, args=(str(n),)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    count = 0
+    while any(thread.is_alive() for thread in threads):
+        figure.update_layout(title=f"{count}")
+        count += 1
+    for thread in threads:
+        thread.join()
+    assert all(xs(figure, n) == list(range(10_000)) for n in range(8))
+    until(lambda: received(sent, figure) == {n: list(range(10_000)) for n in range(8)})
+    assert figure.layout.title.text == str(count - 1)
+    figure.close()
+
+
+def test_appends_to_one_trace_from_many_threads_lose_nothing(
+    figure: tk.LiveFigure, sent: Sent, until: Until
+) -> None:
+    """Each thread's points are all there, and stand in its order."""
+    figure.window = 100_000
+
+    def append(number: int) -> None:
+        for x in range(number * 10_000, (number + 1) * 10_000, 100):
+            figure.append(np.arange(x, x + 100), np.zeros(100))
+
+    threads = [threading.Thread(target=append, args=(n,)) for n in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    until(lambda: received(sent, figure)[0] == xs(figure))
+    for number in range(8):
+        mine = [x for x in xs(figure) if number * 10_000 <= x < (number + 1) * 10_000]
+        assert mine == list(range(number * 10_000, (number + 1) * 10_000))
+
+
+def test_a_page_that_misses_points_is_sent_them_again(
+    figure: tk.LiveFigure, sent: Sent, until: Until
+) -> None:
+    """A page asks from where it stands; one that holds another run of positions is sent all."""
+    figure.append(np.arange(100), np.arange(100))
+    until(lambda: len(received(sent, figure)[0]) == 100)
+    uid, epoch = figure.data[0].uid, sent[0][0]["traces"][0]["epoch"]
+    for asked, start in ((([epoch, 60]), 60), ([epoch - 1, 60], 0), ([None, -1], 0)):
+        sent.clear()
+        figure._handle_custom_msg({"kind": "here", "from": {uid: asked, "gone": [1, 1]}}, [])
+        until(lambda: bool(sent))
+        assert sent[0][0]["traces"][0]["start"] == start
+
+
+def test_nothing_is_sent_to_nobody(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """Once no page has said for a minute that it is there, points wait in the window."""
+    now = [0.0]
+    figure._streams._lease = PresenceLease(lambda: now[0], idle_since=lambda: 0.0)
+    now[0] = LEASE_S + 1
+    figure.append(np.arange(10), np.arange(10))
+    figure._streams.flush()
+    assert sent == []
+    figure._handle_custom_msg({"kind": "here"}, [])
+    until(lambda: received(sent, figure)[0] == list(range(10)))
+
+
+def test_a_late_page_is_told_a_picture_and_where_it_stands(figure: tk.LiveFigure) -> None:
+    """The state holds few points of a large window, the highest among them, and its position."""
+    y = np.zeros(9000)
+    y[4567] = 1
+    figure.append(np.arange(9000), y)
+    figure.append([1, 2], [3, 4], trace=1)
+    state = figure.get_state()
+    large, small = state["_widget_data"]
+    shown = np.frombuffer(large["y"]["buffer"], dtype=np.float64)
+    assert len(shown) <= 4000
+    assert shown.max() == 1
+    places = [state["_places"][trace.uid] for trace in figure.data]
+    assert [(place["next"], place["whole"]) for place in places] == [(9000, False), (2, True)]
+    assert np.frombuffer(small["x"]["buffer"]).tolist() == [1, 2]
+
+
+def test_data_set_the_plain_way_replace_what_was_appended(figure: tk.LiveFigure) -> None:
+    """After a trace's y is set by plotly's own means, append goes on after that."""
+    figure.append([1, 2, 3], [1, 2, 3])
+    figure.data[0].update(x=[7, 8], y=[70, 80])
+    assert figure._streams.by_trace == {}
+    figure.append(9, 90)
+    assert (xs(figure), list(figure.data[0].y)) == ([7, 8, 9], [70, 80, 90])
+
+
+def test_traces_may_be_moved_and_removed_while_points_come(figure: tk.LiveFigure) -> None:
+    """Windows belong to their traces, not to places in the figure."""
+    figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
+    figure.data = figure.data[::-1]
+    figure.append({"AAPL": (2, 11), "MSFT": (2, 21)})
+    assert list(figure.data[0].y) == [20, 21]
+    figure.data = figure.data[1:]
+    figure.append(3, 12, trace="AAPL")
+    assert list(figure.data[0].y) == [10, 11, 12]
+    assert len(figure._streams.by_trace) == 1
+
+
+def test_pictures_and_pages_show_the_current_window(figure: tk.LiveFigure) -> None:
+    """What plotly writes, holds what the window holds."""
+    figure.append(pd.date_range("2026-11-23", periods=3, freq="1s"), [1.5, 2.5, 3.5])
+    written = figure.to_dict()["data"][0]
+    assert len(written["x"]) == 3
+    assert "2026-11-23T00:00:02" in figure.to_html(include_plotlyjs=False)
+
+
+def test_the_window_slides_and_can_be_changed(figure: tk.LiveFigure, until: Until) -> None:
+    """A smaller window lets the oldest points go."""
+    figure.append(np.arange(100), np.arange(100))
+    until(lambda: len(xs(figure)) == 100)
+    figure.window = 10
+    until(lambda: xs(figure) == list(range(90, 100)))
+    figure.append(100, 100)
+    until(lambda: xs(figure) == list(range(91, 101)))
+
+
+def test_points_given_at_first_are_in_the_window(until: Until) -> None:
+    """A trace that has points already keeps them, and goes on after them."""
+    figure = tk.LiveFigure(data=[go.Scatter(x=[1, 2], y=[1, 2])])
+    figure.append(3, 3)
+    until(lambda: xs(figure) == [1, 2, 3])
+    figure.close()
+
+
+@pytest.mark.parametrize(
+    "trace",
+    [
+        go.Scatter(y=[1, 2, 3]),
+        go.Scatter(x0=0, dx=1, y=[1, 2, 3]),
+        go.Figure(go.Scatter(x=np.arange(3), y=np.arange(1, 4))).to_plotly_json()["data"][0],
+    ],
+)
+def test_points_given_in_any_of_plotlys_ways_stay(trace: Any) -> None:
+    """Without x, by x0 and dx, or as plotly's own JSON: append goes on after them."""
+    figure = tk.LiveFigure(data=[trace])
+    figure.append(3, 4)
+    assert (xs(figure), list(figure.data[0].y)) == ([0, 1, 2, 3], [1, 2, 3, 4])
+    figure.close()
+
+
+def test_points_that_can_not_be_gone_on_from_are_never_replaced() -> None:
+    """A trace of categories refuses what is appended, each time, and keeps what it has."""
+    figure = tk.LiveFigure(data=[go.Bar(x=["a", "b"], y=[1, 2])])
+    for _ in range(2):
+        with pytest.raises(ValueError, match="neither a number nor a time"):
+            figure.append(3, 4)
+    assert list(figure.data[0].x) == ["a", "b"]
+    figure.close()
+
+
+def test_nothing_appended_changes_nothing(figure: tk.LiveFigure) -> None:
+    """Empty arrays say nothing of what x is; a wrong trace is refused all the same."""
+    figure.append([], [])
+    assert figure.layout.xaxis.type is None
+    figure.append([1, 2], [3, 4])
+    figure.append([], [])
+    assert xs(figure) == [1, 2]
+    with pytest.raises(ValueError, match="no trace 'IBM'"):
+        figure.append([], [], trace="IBM")
+
+
+def test_a_column_set_the_plain_way_is_sent_with_those_that_stay(figure: tk.LiveFigure) -> None:
+    """The page holds only a part of a window: it is sent x in full when y is set, and no others."""
+    figure.append({"AAPL": (np.arange(9), np.arange(9)), "MSFT": (1, 1)})
+    restyled = []
+    figure.observe(lambda change: restyled.append(change["new"]), "_py2js_restyle")
+    figure.data[0].y = -figure.data[0].y
+    first, second = [each for each in restyled if each]
+    assert list(first["restyle_data"]["x"][0]) == list(range(9))
+    assert list(second["restyle_data"]["y"][0]) == [-n for n in range(9)]
+    figure.append(9, -9, trace="AAPL")
+    assert xs(figure) == list(range(10))
+    assert xs(figure, 1) == [1]
+
+
+def test_a_batch_forgets_only_the_windows_whose_data_it_sets(figure: tk.LiveFigure) -> None:
+    """The colour of one trace and the data of another are set in one message."""
+    figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
+    with figure.batch_update():
+        figure.data[0].line.color = "red"
+        figure.data[1].y = [21]
+    assert list(figure._streams.by_trace) == [figure.data[0].uid]
+    figure.append(2, 11, trace="AAPL")
+    assert list(figure.data[0].y) == [10, 11]
+
+
+def test_data_that_are_animated_replace_what_was_appended(figure: tk.LiveFigure) -> None:
+    """After batch_animate, append goes on after the new data."""
+    figure.append([1, 2], [10, 20])
+    with figure.batch_animate():
+        figure.data[0].y = [30, 40]
+    figure.append(3, 50)
+    assert list(figure.data[0].y) == [30, 40, 50]
+
+
+def test_a_date_axis_stays_one_when_the_layout_is_replaced(figure: tk.LiveFigure) -> None:
+    """Points travel as numbers: the next ones see to it that the axis knows what they are."""
+    figure.append("2026-11-23T10:00:00Z", 1)
+    figure.layout = {"title": {"text": "anew"}}
+    assert figure.layout.xaxis.type is None
+    figure.append("2026-11-23T10:00:01Z", 2)
+    assert figure.layout.xaxis.type == "date"
+
+
+def test_clear_lets_go_of_all_points(figure: tk.LiveFigure, until: Until) -> None:
+    """After clear the traces are there, without points."""
+    figure.append([1, 2], [1, 2])
+    until(lambda: xs(figure) == [1, 2])
+    figure.clear()
+    until(lambda: xs(figure) == [])
+    assert len(figure.data) == 2
+
+
+def test_times_stay_times(figure: tk.LiveFigure) -> None:
+    """Timestamps are dates on the axis, in UTC, and it says so."""
+    figure.append(pd.Timestamp("2026-11-23 10:00", tz="Europe/Berlin"), 1)
+    assert figure.data[0].x[0] == np.datetime64("2026-11-23T09:00")
+    assert (figure.layout.xaxis.type, figure.layout.xaxis.title.text) == ("date", "UTC")
+
+
+def test_a_title_of_the_users_stays() -> None:
+    """The zone is written only where nothing is."""
+    figure = tk.LiveFigure(data=[go.Scatter()], layout={"xaxis": {"title": {"text": "when"}}})
+    figure.append("2026-11-23T10:00:00Z", 1)
+    assert figure.layout.xaxis.title.text == "when"
+    figure.close()
+
+
+def test_times_are_shown_in_a_zone() -> None:
+    """Of a named zone the clock's time is shown; an hour that comes twice is said on the axis."""
+    figure = tk.LiveFigure(data=[go.Scatter()], tz="America/New_York")
+    figure.append("2026-11-01T05:30:00Z", 1)
+    assert figure.data[0].x[0] == np.datetime64("2026-11-01T01:30")
+    assert figure.layout.xaxis.title.text == "America/New_York"
+    figure.append(["2026-11-01T05:59:00Z", "2026-11-01T06:30:00Z"], [2, 3])
+    assert figure.data[0].x[-1] == np.datetime64("2026-11-01T01:30")
+    assert "an hour comes twice, 2026-11-01 06:30 UTC" in figure.layout.xaxis.title.text
+    figure.close()
+
+
+def test_bars_are_updated_in_place() -> None:
+    """A figure without traces gets candles and volume; the open bar is given again and again."""
+    figure = tk.LiveFigure()
+    figure.append_bars("2026-11-23T10:00:00Z", 1, 3, 0.5, 2, 100)
+    figure.append_bars("2026-11-23T10:00:00Z", 1, 4, 0.5, 3, 150)
+    times = pd.date_range("2026-11-23T10:00", periods=2, freq="1min", tz="UTC")
+    figure.append_bars(times, [1, 3], [5, 4], [0.5, 2], [3, 4], [200, 10])
+    candles, volume = figure.data
+    assert (candles.type, volume.type) == ("candlestick", "bar")
+    assert (list(candles.high), list(candles.close)) == ([5, 4], [3, 4])
+    assert list(volume.y) == [200, 10]
+    assert volume.yaxis == "y2"
+    figure.close()
+
+
+def test_bars_go_to_ohlc_traces_too() -> None:
+    """A trace of type ohlc takes bars, without volume."""
+    figure = tk.LiveFigure(data=[go.Ohlc(name="AAPL")])
+    figure.append_bars([1, 2], [1, 2], [3, 4], [0, 1], [2, 3], trace="AAPL")
+    assert list(figure.data[0].low) == [0, 1]
+    figure.close()
+
+
+def test_other_traces_work_the_plain_way(until: Until) -> None:
+    """A histogram can't be streamed point by point; it is sent whole, and `data` is current."""
+    figure = tk.LiveFigure(data=[go.Box()])
+    sent = []
+    figure._send_plainly = figure._streams._send_plainly = lambda uid, columns: sent.append(columns)
+    figure.append([1, 2], [3, 4])
+    until(lambda: bool(sent))
+    assert sent[-1]["y"].tolist() == list(figure.data[0].y) == [3, 4]
+    figure.close()
+
+
+def test_where_plotly_is_unknown_figures_work_the_plain_way(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """With a plotly that is not known, plotly's own page side is kept, and one warning says so."""
+    monkeypatch.setattr(plotlyjs, "MESSAGES", {"_py2js_restyle"})
+    why_not.cache_clear()
+    page_side.cache_clear()
+    try:
+        assert "speaks other messages" in str(why_not())
+        assert page_side() == str(go.FigureWidget._esm)
+        with pytest.warns(UserWarning, match="can't be streamed to point by point"):
+            figure = tk.LiveFigure(data=[go.Scatter()])
+        assert figure._plotly is None
+        plain = tk.LiveFigure()
+        restyled = []
+        figure._streams._send_plainly = lambda uid, columns: restyled.append(columns)
+        figure.append("2026-11-23T10:00:00Z", 1)
+        figure._streams.flush()
+        assert restyled[-1]["x"].tolist() == ["2026-11-23T10:00:00.000"]
+        figure.close()
+        plain.close()
+    finally:
+        why_not.cache_clear()
+        page_side.cache_clear()
+
+
+def test_all_figures_share_one_plotly_js(figure: tk.LiveFigure) -> None:
+    """It is in no figure's own state, and is made anew when it was closed."""
+    other = tk.LiveFigure()
+    assert other._plotly is figure._plotly is plotly_js()
+    assert len(str(figure.get_state()["_esm"])) < 100_000
+    plotly_js().close()
+    assert plotly_js().comm is not None
+    other.close()
+
+
+def test_a_closed_figure_leaves_the_memory(until: Until) -> None:
+    """After close and del nothing holds a figure that has streamed."""
+    figure = tk.LiveFigure(data=[go.Scatter()])
+    figure.append(np.arange(1000), np.arange(1000))
+    gone = weakref.ref(figure)
+    figure.close()
+    del figure
+
+    def is_gone() -> bool:
+        gc.collect()
+        return gone() is None
+
+    until(is_gone)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda f: f.append([1, 2], [1]), "2 of x and 1 of y"),
+        (lambda f: f.append(187.3), "trace 0: y is missing; pass x and y"),
+        (lambda f: f.append([187.3, 187.4]), "trace 0: y is missing"),
+        (lambda f: f.append({"AAPL": 187.3}), "trace 'AAPL': y is missing"),
+        (lambda f: f.append({"AAPL": [1, 2, 3]}), "trace 'AAPL': y is missing"),
+        (lambda f: f.append(1, 1, trace=5), "no trace 5"),
+        (lambda f: f.append(1, 1, trace="IBM"), "no trace 'IBM'"),
+        (lambda f: setattr(f, "window", 0), "window=0"),
+        (lambda f: f.append("soon", 1), "x='soon' is neither"),
+        (lambda f: f.append(1, "x"), "values must be numbers"),
+        (lambda f: f.append({0: (1, 1), 1: ([1, 2], 1)}), "2 of x and 1 of y"),
+        (lambda f: f.append_bars(1, 1, 1, 1, 1), "no trace for the bars"),
+        (lambda f: f.append_bars(1, 1, 1, 1, 1, trace=0), r"a scatter; its points come by append"),
+        (lambda f: f.append_bars([2, 1], *[[1, 1]] * 4), "must ascend"),
+        (lambda f: f.append_bars([1, 2], *[[1]] * 4), "2 times, and 1, 1, 1, 1 values"),
+        (lambda f: tk.LiveFigure(tz="Mars"), "tz='Mars' is no time zone"),
+        (lambda f: tk.LiveFigure(theme="pink"), "theme='pink' is none"),
+    ],
+)
+def test_wrong_input_says_what_is_wrong(
+    figure: tk.LiveFigure, call: Callable[[tk.LiveFigure], None], words: str
+) -> None:
+    """What can't be appended is refused at once, and nothing of it is kept."""
+    with pytest.raises(ValueError, match=words):
+        call(figure)
+    assert xs(figure) == []
+
+
+def test_closing_ends_what_draws_on_it() -> None:
+    """A closed figure stops whoever draws on it, once."""
+
+    class Drawer:
+        stopped = 0
+
+        def stop(self) -> None:
+            self.stopped += 1
+
+    figure, drawer = tk.LiveFigure(), Drawer()
+    figure.draws(drawer)
+    figure.close()
+    figure.close()
+    assert drawer.stopped == 1
+    figure.append({})
+
+
+def test_a_zoom_is_told_in_utc() -> None:
+    """Ends are texts, numbers of plotly's, the wrong way round, or in an hour that comes twice."""
+    figure = tk.LiveFigure(data=[go.Scatter()], tz="Europe/Berlin")
+
+    def zoomed(*ends: object) -> list[str] | None:
+        figure.layout.xaxis.range = ends
+        found = figure.zoomed()
+        return found and [f"{end:%Y-%m-%d %H:%M}" for end in found]
+
+    assert zoomed("2026-07-01 10:00", "2026-07-01 11:00") is None
+    figure.follow = False
+    assert zoomed("2026-07-01 11:00", "2026-07-01 10:00:00.0001") == [
+        "2026-07-01 08:00",
+        "2026-07-01 09:00",
+    ]
+    assert zoomed(0, 3_600_000) == ["1969-12-31 23:00", "1970-01-01 00:00"]
+    twice = ["2026-10-25 00:30", "2026-10-25 01:30"]
+    assert zoomed("2026-10-25 02:30", "2026-10-25 02:30") == twice
+    assert zoomed("1500-01-01", "2500-01-01") is not None
+    with pytest.raises(ValueError, match="far"):
+        zoomed("far", "away")
+    figure.layout.xaxis.autorange = True
+    assert figure.zoomed() is None
+    figure.close()

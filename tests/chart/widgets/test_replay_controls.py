@@ -1,0 +1,128 @@
+"""Transport: the buttons and the slider of a replay, as a user presses them."""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Callable
+
+import pandas as pd
+import pytest
+from cells import Kernel
+
+import tickerkit as tk
+from tickerkit.chart.widgets.replay_controls import ReplayControls
+from tickerkit.errors import TickerkitError
+
+Until = Callable[..., None]
+
+
+def hour(ticks: int = 61) -> pd.DataFrame:
+    """Return a tick a minute, priced 0, 1, 2, ..."""
+    times = pd.date_range("2026-11-23T10:00:00Z", periods=ticks, freq="min")
+    return pd.DataFrame({"time": times, "symbol": "AAPL", "price": range(ticks)})
+
+
+def threads() -> list[str]:
+    """Return the names of the threads of transports."""
+    return [each.name for each in threading.enumerate() if each.name == "tickerkit transport"]
+
+
+def test_it_shows_where_the_replay_is(until: Until) -> None:
+    """State, times, place, speed and loop, also of what is done elsewhere; one thread follows."""
+    replay = tk.replay(hour(), speed=3)
+    bar = replay.controls()
+    assert (bar._speed.value, bar._slider.disabled, threads()) == (3, True, [])
+    with tk.serve(replay, port=0):
+        until(lambda: "1 ticks sent" in bar._state.value)
+        assert "playing" in bar._state.value
+        assert bar._play.description == "Pause"
+        assert "10:00:00" in bar._position.value
+        assert "11:00:00" in bar._end.value
+        assert (bar._slider.max, bar._slider.disabled) == (1000, False)
+        replay.pause()
+        replay.loop = True
+        replay.seek(1800)
+        replay.speed = math.inf
+        until(lambda: bar._slider.value == 500 and bar._speed.value == math.inf)
+        until(lambda: (bar._play.description, bar._loop.value) == ("Play", True))
+        assert threads() == ["tickerkit transport"]
+    assert threads() == []
+    assert "ended" in bar._state.value
+    assert bar._play.disabled
+
+
+def test_its_buttons_steer_while_people_are_connected(until: Until) -> None:
+    """Pause, step, speed, the slider and restart do what they say; the feed has it all."""
+    replay = tk.replay(hour(), wait_for=1)
+    with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
+        bar = replay.controls()
+        feed.wait(1)
+        bar._play.click()
+        until(lambda: bar._play.description == "Play")
+        bar._step.click()
+        feed.wait(1)
+        bar._slider.value = 280
+        bar._slider.value = 497
+        until(lambda: replay.position == pd.Timestamp("2026-11-23T10:30:00Z"))
+        bar._step.click()
+        feed.wait(1)
+        bar._speed.value = math.inf
+        bar._loop.value = False
+        bar._play.click()
+        feed.wait(30)
+        until(lambda: replay.state == "paused")
+        bar._restart.click()
+        feed.wait(61)
+        prices = feed.frame()["price"].tolist()
+        assert prices == [0, 1, *range(30, 61), *range(61)]
+        until(lambda: bar._slider.value == 1000)
+        assert server.status == "listening"
+
+
+def test_to_show_is_not_to_steer(until: Until) -> None:
+    """What the thread sets moves nothing: ticks come once and in order, in one epoch."""
+    replay = tk.replay(hour(), speed=3600, wait_for=1)
+    bar = replay.controls()
+    with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
+        feed.wait(61)
+        until(lambda: bar._slider.value == 1000)
+        assert feed.frame()["price"].tolist() == list(range(61))
+        assert len(feed.gaps) == 0
+
+
+def test_a_run_of_the_same_cell_shows_the_same_one(kernel: Kernel, until: Until) -> None:
+    """It steers the replay that the cell made this time, and the one before no more."""
+    bars = []
+    for _ in range(2):
+        kernel.run("a cell")
+        replay = tk.replay(hour())
+        server = tk.serve(replay, port=0)
+        bars.append(replay.controls())
+    first, again = bars
+    assert again is first
+    until(lambda: "playing" in again._state.value)
+    again._play.click()
+    assert replay.state == "paused"
+    assert threads() == ["tickerkit transport"]
+    again.close()
+    assert threads() == []
+    server.stop()
+
+
+def test_where_it_can_not_be_steered_it_says_so(until: Until) -> None:
+    """After the end, and in a process of its own."""
+    replay = tk.replay(hour(), speed=math.inf)
+    with tk.serve(replay, port=0) as server:
+        until(lambda: server.status == "ended")
+        bar = replay.controls()
+        assert "serve it again" in bar._note.value
+        assert "ended" in bar._state.value
+        bar.close()
+    replay.on_sent_to_process()
+    with pytest.raises(TickerkitError, match="in a process of its own"):
+        replay.controls()
+    bar = ReplayControls(tk.replay(hour()))
+    bar._replay.on_sent_to_process()
+    bar._step.click()
+    assert "in a process of its own" in bar._note.value

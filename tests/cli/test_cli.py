@@ -1,0 +1,219 @@
+"""The command line as a whole: help, bad usage, and how a command ends."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from commands import environment
+
+from tickerkit import __version__
+from tickerkit.cli import main
+from tickerkit.cli.interrupt import Ending
+from tickerkit.cli.terminal import number, printable
+
+COMMANDS = ("serve", "watch", "record", "verify", "convert", "lab", "clean", "doctor")
+
+
+def python(
+    program: str, *arguments: str, cwd: Path | None = None
+) -> subprocess.CompletedProcess[str]:
+    """Run a program in a Python of its own."""
+    return subprocess.run(
+        [sys.executable, "-c", program, *arguments],
+        cwd=cwd,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit --help` tells in one line each what the commands do."""
+    assert main(["--help"]) == 0
+    told = capsys.readouterr().out
+    for command in COMMANDS:
+        line = re.search(rf"^  {command} +[A-Z].*\.$", told, re.MULTILINE)
+        assert line, command
+        assert not line[0].endswith("...")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit COMMAND --help` tells its usage and exits with 0."""
+    assert main([command, "--help"]) == 0
+    assert f"Usage: tickerkit {command}" in capsys.readouterr().out
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit --version` prints the version of the package."""
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"tickerkit {__version__}\n"
+
+
+def test_python_m_tickerkit_is_the_same_command() -> None:
+    """`python -m tickerkit` runs the command line."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tickerkit", "--version"],
+        env=environment(),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert (done.returncode, done.stdout) == (0, f"tickerkit {__version__}\n")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    """Showing the help imports neither pandas, plotly, numpy nor websockets."""
+    heavy = "pandas plotly numpy websockets ipywidgets"
+    program = (
+        "import sys; from tickerkit.cli import main; main(['--help']);"
+        "print('loaded', [name for name in sys.argv[1].split() if name in sys.modules])"
+    )
+    done = python(program, heavy)
+    assert done.stdout.endswith("loaded []\n"), done.stderr
+
+
+BAD_USAGE = {
+    "no such command": (["frobnicate"], "frobnicate"),
+    "no such option": (["serve", "--prot", "1"], "--prot"),
+    "no number": (["serve", "--port", "http"], "--port"),
+    "no such port": (["serve", "--port", "70000"], "--port"),
+    "no ticks to hold": (["serve", "--history", "0"], "--history"),
+    "no source": (["serve", "frobnicate"], "frobnicate"),
+    "no such recording": (["serve", "frobnicate.csv"], "frobnicate.csv"),
+    "token and none": (["serve", "--token", "a", "--no-token"], "--no-token"),
+    "no address": (["watch"], "URL"),
+    "no notebook": (["clean"], "NOTEBOOK"),
+    "no such notebook": (["clean", "frobnicate.ipynb"], "frobnicate.ipynb"),
+    "no recording to verify": (["verify", "frobnicate.csv"], "frobnicate.csv"),
+    "no recording to convert": (["convert", "frobnicate.csv", "out.csv"], "frobnicate.csv"),
+    "no form": (["convert", __file__, "out.txt"], "out.txt"),
+    "a safe Parquet file": (
+        ["convert", __file__, "out.parquet", "--escape-formulas"],
+        "--escape-formulas",
+    ),
+    "no file to record to": (["record", "sim:A"], "--out"),
+    "no duration": (["record", "sim:A", "-o", "out.csv", "--for", "soon"], "soon"),
+    "nothing to record": (["record", "frobnicate", "-o", "o.csv"], "'frobnicate' can't be"),
+    "no symbols": (["watch", "ws://127.0.0.1:9/", "--symbols", ","], "--symbols"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD_USAGE.values(), ids=list(BAD_USAGE))
+def test_bad_usage_is_one_line_and_exit_code_2(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bad usage is told on stderr in one line that names it, and nothing on stdout."""
+    assert main(arguments) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("tickerkit: ")
+    assert err.count("\n") == 1
+    assert named in err
+
+
+FAILURES = {
+    "half an address": (["watch", "ws://[::1"], "ws://[::1"),
+    "no address of a websocket": (["watch", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
+    "no port": (["watch", "ws://127.0.0.1:99999"], "99999"),
+    "no such machine": (["serve", "--host", "nowhere.invalid"], "nowhere.invalid"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), FAILURES.values(), ids=list(FAILURES))
+def test_a_failure_is_one_line_and_exit_code_1(
+    arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What can't work is told on stderr in one line that names it."""
+    assert main(arguments) == 1
+    err = capsys.readouterr().err
+    assert err.startswith("tickerkit: ")
+    assert err.count("\n") == 1
+    assert named in err
+
+
+def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit` alone is bad usage, and shows what there is on stderr."""
+    assert main([]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "Usage: tickerkit" in err
+
+
+def test_an_interrupt_while_it_still_imports_ends_it_cleanly() -> None:
+    """Ctrl-C before a command has even begun is exit code 0 and not a word."""
+    program = """if True:
+        import importlib.abc, signal, sys
+        from tickerkit.cli import main
+
+        class Interrupting(importlib.abc.MetaPathFinder):
+            def find_spec(self, name, path=None, target=None):
+                if name == "pandas":
+                    signal.raise_signal(signal.SIGINT)
+
+        sys.meta_path.insert(0, Interrupting())
+        sys.exit(main(sys.argv[1:]))
+    """
+    for arguments in (["serve", "--port", "0"], ["watch", "ws://127.0.0.1:9/"]):
+        done = python(program, *arguments)
+        assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_a_package_that_is_missing_is_one_line(tmp_path: Path) -> None:
+    """An installation that is broken is told in one line, exit code 1."""
+    program = (
+        "import sys; sys.modules['typer'] = None; from tickerkit.cli import main; exit(main())"
+    )
+    done = python(program, "--help")
+    assert done.returncode == 1
+    assert done.stderr.startswith("tickerkit: ModuleNotFoundError: ")
+    assert done.stderr.count("\n") == 1
+
+
+def test_a_second_interrupt_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first signal asks for an end, its echo changes nothing, a later one interrupts."""
+    now = 100.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    before = signal.getsignal(signal.SIGINT)
+    ending = Ending()
+    with ending.heeding():
+        assert not ending.asked
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert ending.asked
+        assert ending.wait(60)
+        now += 2
+        with pytest.raises(KeyboardInterrupt):
+            signal.raise_signal(signal.SIGINT)
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_what_would_steer_a_terminal_is_made_visible() -> None:
+    """Control characters, line breaks and marks of direction are shown, not obeyed."""
+    assert printable("a\x1b[2Jb\nc\x07\u202ed") == r"a\x1b[2Jb c\x07\u202ed"
+    assert printable("BRK.B é 株 [red]x[/red]") == "BRK.B é 株 [red]x[/red]"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (187.5, "187.50"),
+        (65432.1, "65,432.10"),
+        (0.00001234, "0.00001234"),
+        (-37.63, "-37.63"),
+        (0, "0.00"),
+        (1e-9, "1e-09"),
+        (3e18, "3e+18"),
+        (float("nan"), "–"),
+    ],
+)
+def test_a_price_has_two_decimals_or_as_many_as_it_needs(value: float, text: str) -> None:
+    """Prices of shares, coins and oil all read well."""
+    assert number(value, 2) == text

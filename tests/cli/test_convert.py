@@ -1,0 +1,168 @@
+"""`tickerkit convert`: recordings in another form, joined, or a part of them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from numbered import gaps, ticks
+
+from tickerkit.cli import main
+from tickerkit.storage import load, write_csv, write_parquet
+
+FORMS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Path:
+    """Return a recording with a gap, a source and symbols."""
+    about = {"gaps": gaps((4, 9)), "source": "ws://here", "symbols": ["S0", "S1", "S2"]}
+    return write_csv(ticks(1, 2, 3, 10, 11, 12), tmp_path / "ticks.csv", **about)  # type: ignore[arg-type]
+
+
+def run(*arguments: object) -> int:
+    """Run the command."""
+    return main(["convert", *map(str, arguments)])
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_nothing_is_lost_on_the_way(recording: Path, tmp_path: Path, name: str) -> None:
+    """Ticks, gaps, source and symbols are the same in every form, there and back."""
+    assert run(recording, tmp_path / name) == 0
+    assert run(tmp_path / name, tmp_path / "back.csv") == 0
+    before = load(recording)
+    for path in (tmp_path / name, tmp_path / "back.csv"):
+        after = load(path)
+        pd.testing.assert_frame_equal(after.frame, before.frame)
+        pd.testing.assert_frame_equal(after.gaps, before.gaps)
+        assert (after.source, after.symbols) == (before.source, before.symbols)
+
+
+def test_raw_lines_are_a_form_too(recording: Path, tmp_path: Path) -> None:
+    """To lines of JSON and back, the ticks are the same."""
+    pytest.importorskip("tickerkit.storage.frames.read")
+    assert run(recording, tmp_path / "o.jsonl.gz") == 0
+    assert run(tmp_path / "o.jsonl.gz", tmp_path / "back.csv") == 0
+    before, after = load(recording), load(tmp_path / "back.csv")
+    for name in ("seq", "time", "symbol", "price", "epoch"):
+        assert after.frame[name].tolist() == before.frame[name].tolist(), name
+    for name in ("epoch", "from", "to", "reason"):
+        assert after.gaps[name].tolist() == before.gaps[name].tolist(), name
+
+
+def test_it_says_what_it_wrote(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """One line: ticks, symbols, gaps and size."""
+    out = tmp_path / "new" / "o.parquet"
+    assert run(recording, out) == 0
+    told = capsys.readouterr().out
+    assert told.startswith(f"wrote {out}: 6 ticks of 3 symbols, 1 gap, ")
+    assert told.count("\n") == 1
+
+
+def test_several_are_joined_in_order(recording: Path, tmp_path: Path) -> None:
+    """All but the last name are read, folders too."""
+    folder = tmp_path / "more"
+    write_parquet(ticks(1, 2, epoch="e2"), folder / "1.parquet")
+    write_csv(ticks(3, 4, epoch="e2"), folder / "2.csv")
+    assert run(recording, folder, tmp_path / "o.csv") == 0
+    frame = load(tmp_path / "o.csv").frame
+    assert frame["seq"].tolist() == [1, 2, 3, 10, 11, 12, 1, 2, 3, 4]
+    assert frame["epoch"].tolist() == ["e1"] * 6 + ["e2"] * 4
+    assert len(load(tmp_path / "o.csv").gaps) == 1
+
+
+def test_a_part_is_chosen(recording: Path, tmp_path: Path) -> None:
+    """By symbol, and by time: a time of day is one of the first day."""
+    out = tmp_path / "o.csv"
+    assert run(recording, out, "--symbols", "S0, S1") == 0
+    assert load(out).frame["seq"].tolist() == [1, 3, 10, 12]
+    assert load(out).symbols == ["S0", "S1"]
+    for start, end in [
+        ("2025-11-24 10:00:00.002", "2025-11-24T11:00:00.011+01:00"),
+        ("10:00:00.002", "10:00:00.011"),
+    ]:
+        assert run(recording, out, "--overwrite", "--from", start, "--to", end) == 0
+        assert load(out).frame["seq"].tolist() == [2, 3, 10]
+
+
+def test_nothing_chosen_is_told(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A part without a tick is most likely a mistake, and is said to be empty."""
+    assert run(recording, tmp_path / "o.csv", "--from", "2030-01-01") == 0
+    assert "none of 6 ticks is chosen by --from" in capsys.readouterr().err
+    assert len(load(tmp_path / "o.csv").frame) == 0
+
+
+def test_a_file_that_is_there_is_not_overwritten_in_silence(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """It is an error, unless --overwrite or --append says what is meant."""
+    out = write_csv(ticks(1), tmp_path / "o.csv")
+    assert run(recording, out) == 1
+    assert "exists; pass --overwrite or --append" in capsys.readouterr().err
+    assert len(load(out).frame) == 1
+    assert run(recording, out, "--append") == 0
+    assert load(out).frame["seq"].tolist() == [1, 1, 2, 3, 10, 11, 12]
+    assert run(recording, out, "--overwrite") == 0
+    assert len(load(out).frame) == 6
+
+
+def test_what_is_damaged_is_told_and_the_rest_converted(
+    recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The warning is on stderr, and the exit code says that something was lost."""
+    recording.write_bytes(recording.read_bytes().replace(b"2,2025", b"x,2025", 1))
+    assert run(recording, tmp_path / "o.parquet") == 1
+    assert "line 3 makes no sense" in capsys.readouterr().err
+    assert load(tmp_path / "o.parquet").frame["seq"].tolist() == [1, 3, 10, 11, 12]
+
+
+def test_a_safe_csv_is_for_spreadsheets(tmp_path: Path) -> None:
+    """With --escape-formulas no symbol runs as a formula; reading takes that away again."""
+    frame = ticks(1).assign(symbol=pd.Categorical(["=1+1"]))
+    write_parquet(frame, tmp_path / "t.parquet")
+    assert run(tmp_path / "t.parquet", tmp_path / "o.csv", "--escape-formulas") == 0
+    assert b",'=1+1," in (tmp_path / "o.csv").read_bytes()
+    assert load(tmp_path / "o.csv").frame["symbol"].tolist() == ["=1+1"]
+
+
+BAD = {
+    "overwritten and appended": (["o.csv", "--overwrite", "--append"], "contradict"),
+    "read and written": (["ticks.csv", "--overwrite"], "at once"),
+    "no form": (["o.xlsx"], ".parquet .csv"),
+    "safe, and appended": (["o.csv", "--escape-formulas", "--append"], "--escape-formulas"),
+    "no time": (["o.csv", "--from", "noonish"], "noonish"),
+    "no symbols": (["o.csv", "--symbols", ","], "--symbols"),
+    "a folder": (["."], "folder"),
+}
+
+
+@pytest.mark.parametrize(("arguments", "named"), BAD.values(), ids=list(BAD))
+def test_bad_usage_is_one_line_and_writes_nothing(
+    recording: Path,
+    arguments: list[str],
+    named: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What makes no sense is told in a line, exit code 2, before anything is written."""
+    monkeypatch.chdir(recording.parent)
+    there = sorted(Path().iterdir())
+    assert run("ticks.csv", *arguments) == 2
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert named in err
+    assert sorted(Path().iterdir()) == there
+
+
+def test_a_file_without_times_has_none_to_choose_by(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of other people's CSV there may be no times."""
+    (tmp_path / "f.csv").write_text("symbol,price\nA,1\n")
+    assert run(tmp_path / "f.csv", tmp_path / "o.csv", "--from", "10:00") == 2
+    assert "no times" in capsys.readouterr().err

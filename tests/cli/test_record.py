@@ -1,0 +1,310 @@
+"""`tickerkit record`: from a websocket or a source into a file, exactly, and on where it was."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from commands import on_posix
+from numbered import ticks
+
+import tickerkit as tk
+from tickerkit.cli import main
+from tickerkit.feed import Feed
+from tickerkit.storage import CsvFile, load, write_csv
+from tickerkit.storage.sidecar import gap_lines
+
+
+class Recorder:
+    """Stands in for a feed's recorder: it writes all when it is stopped.
+
+    Args:
+        feed: the feed.
+        path: the file.
+        lost: how many ticks it says that it could not write.
+        **how: how to write.
+    """
+
+    def __init__(self, feed: Feed, path: str, lost: int = 0, **how: Any) -> None:
+        self.how, self.status = how, "recording"
+        self._feed, self._reader = feed, feed.log.reader()
+        self._file = CsvFile(path, mode=how["mode"], source=feed.url, symbols=feed.symbols)
+        self.path = self._file.path
+        error = "the disk is full" if lost else ""
+        self.stats = {"written": 0, "bytes": 0, "gaps": 0, "files": 1, "lost": lost}
+        self.stats |= {"errors": lost, "last_error": error}  # type: ignore[dict-item]
+
+    def stop(self) -> None:
+        """Write what the feed has brought."""
+        if self.status == "stopped":
+            return
+        self.status = "stopped"
+        rows = self._reader.read()
+        self._file.append(rows.frame())
+        self._file.tell(gap_lines(self._feed.gaps))
+        self._file.close()
+        self.stats |= {"written": len(rows), "gaps": len(self._feed.gaps)}
+        self.stats["bytes"] = self._file.size
+
+
+@pytest.fixture(autouse=True)
+def _recorder(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have a feed record, where it can't yet."""
+    if not hasattr(Feed, "record"):
+
+        def record(feed: Feed, path: str, **how: Any) -> Recorder:
+            return Recorder(feed, path, **how)
+
+        monkeypatch.setattr(Feed, "record", record, raising=False)
+
+
+@pytest.fixture
+def server() -> Iterator[tk.TickServer]:
+    """Return a server that holds ten ticks."""
+    with tk.serve(None, port=0, history=10) as server:
+        server.publish([{"symbol": f"S{seq % 2}", "price": seq} for seq in range(1, 11)])
+        yield server
+
+
+def run(*arguments: object) -> int:
+    """Run the command."""
+    return main(["record", *map(str, arguments)])
+
+
+def test_a_source_is_recorded_to_its_end(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A replay is waited for; all its ticks are in the file, which says what it holds."""
+    source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
+    out = tmp_path / "new" / "ticks.csv"
+    assert run(source, "-o", out) == 0
+    frame = load(out).frame
+    columns = ["time", "symbol", "price"]
+    assert frame["seq"].tolist() == list(range(1, 101))
+    wanted = ticks(*range(1, 101))[columns].astype({"symbol": "str"})
+    pd.testing.assert_frame_equal(frame[columns].astype({"symbol": "str"}), wanted)
+    begin, end = capsys.readouterr().out.splitlines()
+    assert begin == f"recording {source} to {out}; Ctrl-C ends it"
+    assert re.fullmatch(
+        r"100 ticks of 3 symbols in \d+\.\d s, [\d.]+ kB, no gaps", end[len(f"{out}: ") :]
+    )
+
+
+def test_exactly_so_many_ticks_are_recorded(tmp_path: Path) -> None:
+    """With --ticks the file holds exactly these, also where they come in batches."""
+    assert run("sim:A,B", "-o", tmp_path / "a.csv", "--ticks", 3) == 0
+    assert load(tmp_path / "a.csv").frame["seq"].tolist() == [1, 2, 3]
+    source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
+    assert run(source, "-o", tmp_path / "b.csv", "--ticks", 42) == 0
+    assert load(tmp_path / "b.csv").frame["seq"].tolist() == list(range(1, 43))
+
+
+def test_the_time_may_be_limited(server: tk.TickServer, tmp_path: Path) -> None:
+    """With --for it ends by itself, also when nothing comes."""
+    assert run(server.url, "-o", tmp_path / "t.csv", "--for", "0.1s") == 0
+    assert len(load(tmp_path / "t.csv").frame) == 0
+
+
+def test_a_recording_is_gone_on_with_after_its_last_tick(
+    server: tk.TickServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What came since is fetched: nothing is twice, nothing is missing."""
+    out = write_csv(server.log.frame().iloc[:4], tmp_path / "t.csv")
+    assert run(server.url, "-o", out, "--ticks", 6) == 0
+    found = load(out)
+    assert found.frame["seq"].tolist() == list(range(1, 11))
+    assert len(found.gaps) == 0
+    assert "6 ticks of 2 symbols" in (told := capsys.readouterr().out)
+    assert told.endswith("no gaps, after 4 ticks that it had\n")
+    assert main(["verify", str(out)]) == 0
+
+
+def test_what_the_server_no_longer_has_is_a_gap(server: tk.TickServer, tmp_path: Path) -> None:
+    """The range between the file's last tick and the oldest that is held is listed in it."""
+    out = write_csv(server.log.frame().iloc[:2], tmp_path / "t.csv")
+    epoch = server.log.epoch
+    server.publish([{"symbol": "S0", "price": seq} for seq in range(11, 16)])
+    first = server.log.frame()["seq"].iloc[0]
+    assert run(server.url, "-o", out, "--ticks", 16 - first) == 0
+    found = load(out)
+    assert found.frame["seq"].tolist() == [1, 2, *range(first, 16)]
+    assert found.gaps[["epoch", "from", "to"]].to_numpy().tolist() == [[epoch, 3, first - 1]]
+    assert main(["verify", str(out)]) == 1
+    assert main(["verify", str(out), "--gaps-ok"]) == 0
+
+
+def test_another_server_is_another_epoch(server: tk.TickServer, tmp_path: Path) -> None:
+    """After a server's restart what its epoch had more is not known, and listed so."""
+    out = write_csv(ticks(1, 2), tmp_path / "t.csv")
+    assert run(server.url, "-o", out, "--ticks", 10) == 0
+    found = load(out)
+    assert found.frame["epoch"].tolist() == ["e1"] * 2 + [server.log.epoch] * 10
+    [gap] = found.gaps.to_dict("records")
+    assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("e1", 3, True)
+
+
+def test_only_some_symbols_are_recorded(tmp_path: Path) -> None:
+    """With --symbols the file says that it is a recording of these."""
+    assert run("sim:A,B", "-o", tmp_path / "t.csv", "--symbols", "B", "--ticks", 2) == 0
+    found = load(tmp_path / "t.csv")
+    assert found.frame["symbol"].tolist() == ["B", "B"]
+    assert found.symbols == ["B"]
+    assert main(["verify", str(tmp_path / "t.csv")]) == 0
+
+
+def test_a_file_that_is_there_may_be_refused_or_replaced(
+    server: tk.TickServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """--new refuses it, --overwrite begins anew."""
+    out = write_csv(ticks(1, 2), tmp_path / "t.csv")
+    assert run(server.url, "-o", out, "--new", "--ticks", 1) == 1
+    assert "leave out --new" in capsys.readouterr().err
+    assert len(load(out).frame) == 2
+    assert run("sim:A", "-o", out, "--overwrite", "--ticks", 1) == 0
+    assert len(load(out).frame) == 1
+
+
+def test_a_file_that_is_no_recording_is_left_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What is there and can't be gone on with is an error that says so."""
+    out = tmp_path / "t.csv"
+    out.write_text("symbol,price\nA,1\n")
+    assert run("sim:A", "-o", out, "--ticks", 1) == 1
+    assert "record to another file" in capsys.readouterr().err
+    assert out.read_text() == "symbol,price\nA,1\n"
+
+
+def test_a_feed_that_fails_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Who is refused for good is told why, and the file is a valid one."""
+    with tk.serve(None, port=0, token="secret") as server:
+        url = server.url.partition("?")[0]
+        assert run(url, "-o", tmp_path / "t.csv") == 1
+    out, err = capsys.readouterr()
+    assert "0 ticks of 0 symbols" in out
+    assert err.splitlines()[-1].startswith("tickerkit: the feed from ")
+    assert "token" in err
+    assert len(load(tmp_path / "t.csv").frame) == 0
+
+
+def test_what_never_was_connected_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """When the time is up, and nobody ever listened there, nothing was recorded."""
+    with tk.serve(None, port=0) as server:
+        url = server.url
+    assert run(url, "-o", tmp_path / "t.csv", "--for", "0.3") == 1
+    assert "it never was connected: " in capsys.readouterr().err
+
+
+def test_what_could_not_be_written_is_exit_code_1(
+    server: tk.TickServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """The recorder's errors are on stderr as they come, once each."""
+
+    def record(feed: Feed, path: str, **how: Any) -> Recorder:
+        return Recorder(feed, path, lost=3, **how)
+
+    monkeypatch.setattr(Feed, "record", record, raising=False)
+    assert run(server.url, "-o", tmp_path / "t.csv", "--for", "0.1") == 1
+    first, last = capsys.readouterr().err.splitlines()
+    assert first == "tickerkit: the disk is full"
+    assert last == "tickerkit: 3 ticks could not be written: the disk is full"
+
+
+def test_the_options_reach_the_recorder(
+    server: tk.TickServer,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Each option is an argument of `feed.record`; what it refuses is bad usage."""
+    made: list[Recorder] = []
+
+    def record(feed: Feed, path: str, **how: Any) -> Recorder:
+        if how["max_disk"] == "much":
+            raise ValueError("max_disk='much' is no size")
+        made.append(Recorder(feed, path, **how))
+        return made[0]
+
+    monkeypatch.setattr(Feed, "record", record, raising=False)
+    options = [
+        "--rotate",
+        "100MB",
+        "--compression",
+        "zstd",
+        "--max-disk",
+        "10GB",
+        "--flush",
+        "2",
+        "--fsync",
+        "--raw",
+    ]
+    assert run(server.url, "-o", tmp_path / "t.csv", "--for", "0.01", *options) == 0
+    assert made[0].how == {
+        "mode": "append",
+        "flush_s": 2.0,
+        "fsync": True,
+        "rotate": "100MB",
+        "compression": "zstd",
+        "max_disk": "10GB",
+        "raw": True,
+    }
+    assert run(server.url, "-o", tmp_path / "t.csv", "--max-disk", "much") == 2
+    assert "tickerkit: --max-disk 'much' is no size; see" in capsys.readouterr().err
+
+
+@on_posix
+def test_ctrl_c_ends_with_a_valid_file(
+    server: tk.TickServer,
+    tmp_path: Path,
+    until: Callable[..., None],
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """What came until then is in the file, and told; exit code 0."""
+    out = write_csv(server.log.frame().iloc[:9], tmp_path / "t.csv")
+
+    def interrupt() -> None:
+        until(lambda: len(server.clients) and server.clients["behind"].max() == 0)
+        os.kill(os.getpid(), signal.SIGINT)
+
+    thread = threading.Thread(target=interrupt)
+    thread.start()
+    assert run(server.url, "-o", out) == 0
+    thread.join()
+    assert "no gaps, after 9 ticks that it had" in capsys.readouterr().out
+    assert len(load(out).frame) in (9, 10)
+    assert main(["verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize("more", [["--for", "90"], ["--ticks", "9"], []])
+def test_on_a_terminal_it_is_drawn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
+) -> None:
+    """A bar for a time or a number, else a spinner, with ticks, rate, size and what is wrong."""
+    import io
+
+    from rich.console import Console
+
+    from tickerkit.cli import record_progress
+
+    screen = Console(file=io.StringIO(), force_terminal=True, width=100)
+    monkeypatch.setattr(record_progress, "console", screen)
+    monkeypatch.setattr(record_progress, "is_live", lambda: True)
+    source = write_csv(ticks(*range(1, 10)), tmp_path / "source.csv")
+    assert run(source, "-o", tmp_path / "t.csv", *more) == 0
+    drawn = screen.file.getvalue()  # type: ignore[attr-defined]
+    assert re.search(r"\d+ ticks?  [\d,]+/s  \d+", drawn)
+    assert ("━" in drawn) is bool(more)

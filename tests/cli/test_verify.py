@@ -1,0 +1,104 @@
+"""`tickerkit verify`: what it says of recordings, and its exit codes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from commands import Command, on_posix
+from numbered import gaps, ticks
+
+from tickerkit.cli import main
+from tickerkit.storage import write_csv, write_parquet
+
+SPAN = "2025-11-24 10:00:00 to 10:00:00 UTC"
+
+
+def test_a_whole_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What it holds, and that it is fine; exit code 0."""
+    path = write_csv(ticks(*range(1, 1235)), tmp_path / "ticks.csv")
+    assert main(["verify", str(path)]) == 0
+    told = "1,234 ticks of 3 symbols, 2025-11-24 10:00:00 to 10:00:01 UTC, 1 epoch: fine"
+    assert capsys.readouterr() == (f"{path}: {told}\n", "")
+
+
+def test_each_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first twenty of a kind, and how many more there are; exit code 1."""
+    path = write_csv(ticks(*range(1, 61, 2), 59), tmp_path / "ticks.csv")
+    assert main(["verify", str(path)]) == 1
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith(f"31 ticks of 3 symbols, {SPAN}, 1 epoch: 30 problems")
+    assert lines[0] == "  duplicates: line 32: there before, with the same seq"
+    told = "missing, and not among the gaps that are listed"
+    assert lines[1] == f"  unlisted gap: seq 2: {told}"
+    assert lines[20:] == [f"  unlisted gap: seq 40: {told}", "  unlisted gap: and 9 more"]
+
+
+def test_a_listed_gap_is_a_fault_unless_it_is_said_to_be_none(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Ticks are missing, whoever says so: exit code 1, with --gaps-ok 0."""
+    listed = gaps((2, 4), (6, None))
+    path = write_parquet(ticks(1, 5), tmp_path / "t.parquet", gaps=listed, symbols=["S1"])
+    assert main(["verify", str(path)]) == 1
+    first, *lines = capsys.readouterr().out.splitlines()
+    assert first.endswith("1 epoch: 2 gaps")
+    assert lines == [
+        "  gap: seqs 2 to 4 (3 ticks) of epoch e1: lost",
+        "  gap: all from seq 6 of epoch e1, as far as it went: lost",
+        "  note: a recording of S1 only: other gaps than these can't be seen",
+    ]
+    assert main(["verify", str(path), "--gaps-ok"]) == 0
+    assert capsys.readouterr().out.splitlines()[0].endswith("2 gaps (no fault, by --gaps-ok)")
+
+
+def test_json_is_a_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With --json a program reads the same, of a file that is no recording too."""
+    write_csv(ticks(1, 3), tmp_path / "a.csv", gaps=gaps((4, None)))
+    (tmp_path / "b.csv").write_text("It was a dark and stormy night.\n")
+    assert main(["verify", "--json", str(tmp_path)]) == 1
+    one, other = map(json.loads, capsys.readouterr().out.splitlines())
+    assert (one["ok"], one["ticks"], one["symbols"], one["epochs"]) == (False, 2, 2, 1)
+    assert one["start"] == "2025-11-24T10:00:00.001000+00:00"
+    assert one["gaps"] == [{"epoch": "e1", "from": 4, "to": None, "reason": "lost"}]
+    [problem] = one["problems"]
+    assert (problem["kind"], problem["unit"], problem["count"]) == ("unlisted gap", "seq", 1)
+    assert problem["places"][0][:2] == [2, 2]
+    assert other["file"].endswith("b.csv")
+    assert (other["ok"], "header" in other["error"]) == (False, True)
+
+
+def test_a_folder_means_its_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its line, in the order of their names; a file that can't be read stops none."""
+    write_csv(ticks(1, 2), tmp_path / "c.csv")
+    write_parquet(ticks(1, 2), tmp_path / "a.parquet")
+    (tmp_path / "b.csv").write_text("nothing\nof the kind\n")
+    assert main(["verify", str(tmp_path)]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.rsplit(": ", 1)[-1] for line in (lines[0], lines[2])] == ["fine", "fine"]
+    assert "b.csv: can't be read as ticks: its first line is 'nothing'" in lines[1]
+    (tmp_path / "empty").mkdir()
+    assert main(["verify", str(tmp_path / "empty")]) == 2
+    assert "there is no recording in the folder" in capsys.readouterr().err
+
+
+def test_a_symbol_does_not_steer_the_terminal(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What stands in a file is data: markup is none, and marks of direction are made visible."""
+    reason = gaps((2, 2)).assign(reason="[red]\u202eA")
+    path = write_csv(ticks(1, 3), tmp_path / "t.csv", gaps=reason)
+    main(["verify", str(path)])
+    assert r"[red]\u202eA" in capsys.readouterr().out
+
+
+@on_posix
+def test_on_a_terminal_the_work_is_shown(tmp_path: Path) -> None:
+    """While a file is read a terminal says so; what is left there is the report."""
+    path = write_csv(ticks(1, 2), tmp_path / "t.csv")
+    with Command("verify", str(path), cwd=tmp_path, terminal=24) as command:
+        assert command.wait() == 0
+    assert "epoch: fine" in command.text
+    assert command.out.count("\x1b[?25l") == command.out.count("\x1b[?25h")
+    assert command.err == ""

@@ -1,0 +1,140 @@
+"""Every notebook runs from top to bottom, and is kept in git as source only."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from functools import cache
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+
+import tickerkit
+
+FOLDER = Path(__file__).parents[2] / "notebooks"
+NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+BY_NAME = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name for path in NOTEBOOKS])
+CELL_S = 60
+
+Run = Callable[[Path], NotebookNode]
+
+
+def read(path: Path) -> NotebookNode:
+    """Return the notebook, valid by the notebook format's own schema."""
+    notebook: NotebookNode = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def said(notebook: NotebookNode) -> str:
+    """Return all text that an executed notebook printed or returned."""
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    return "\n".join(
+        output.get("text") or output.get("data", {}).get("text/plain", "") for output in outputs
+    )
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
+    """Return a function that executes a notebook, once, in an empty folder and a fresh kernel."""
+
+    @cache
+    def execute(path: Path) -> NotebookNode:
+        folder = tmp_path_factory.mktemp(path.stem)
+        resources = {"metadata": {"path": str(folder)}}
+        client = NotebookClient(
+            read(path), timeout=CELL_S, kernel_name="python3", resources=resources
+        )
+        return client.execute()
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(tickerkit.__file__).parents[1]))
+        patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        yield execute
+
+
+@BY_NAME
+def test_the_notebook_runs_from_top_to_bottom(path: Path, run: Run) -> None:
+    """No cell of it fails or complains, in an empty folder and without a network."""
+    outputs = [output for cell in run(path).cells for output in cell.get("outputs", [])]
+    assert outputs
+    assert [output.text for output in outputs if output.get("name") == "stderr"] == []
+
+
+@BY_NAME
+def test_the_notebook_is_kept_without_outputs(path: Path) -> None:
+    """What git holds is source: no outputs, no counts, no state of widgets, no machine's traces."""
+    notebook = read(path)
+    for cell in notebook.cells:
+        assert not cell.get("outputs")
+        assert cell.get("execution_count") is None
+        assert not cell.metadata
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+    assert notebook.metadata.kernelspec.name == "python3"
+    assert notebook.metadata.language_info == {"name": "python"}
+
+
+@BY_NAME
+def test_the_notebook_says_what_it_is_about_to_do(path: Path) -> None:
+    """It begins with a title, and each of its sections with prose."""
+    title, *cells = read(path).cells
+    assert title.cell_type == "markdown"
+    assert title.source.startswith("# ")
+    sections = [cell.source for cell in cells if cell.source.startswith("## ")]
+    assert sections
+    assert [heading for heading in sections if "\n\n" not in heading] == []
+
+
+@BY_NAME
+def test_the_notebook_can_be_compared_between_versions(path: Path) -> None:
+    """Its name gives its place in the order, and its cells have ids that stay."""
+    assert re.fullmatch(r"\d\d_[a-z_]+\.ipynb", path.name)
+    name = path.stem[3:]
+    assert [cell.id for cell in read(path).cells if not cell.id.startswith(f"{name}-")] == []
+    assert json.loads(path.read_text(encoding="utf-8"))["nbformat_minor"] >= 5
+
+
+def test_the_tutorial_shows_each_fault_with_its_own_error(run: Run) -> None:
+    """Each reason why the printed tutorial fails is seen live, then the prices are."""
+    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    shown = [
+        "RuntimeError: no running event loop",
+        "missing 1 required positional argument: 'path'",
+        "NameError: name 'fetch_stock_prices' is not defined",
+        "TypeError: iterable must contain bytes or str",
+        'the client got: [{"symbol": "AAPL", "price": 1',
+        "error while attempting to bind on address",
+        "101 Switching Protocols",
+        "asyncio.run() cannot be called from a running event loop",
+        "This event loop is already running",
+        "asyncio.run works inside a running loop",
+    ]
+    places = [text.find(words) for words in shown]
+    assert -1 not in places, shown[places.index(-1)]
+    assert places == sorted(places)
+
+
+def test_the_tutorial_leaves_its_kernel_unpatched(run: Run) -> None:
+    """nest_asyncio changes the Task class of the process that it is shown in, and no other."""
+    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    before, after, here = re.findall(r"^(?:before|after|here): +<class '(.*)'>$", text, re.M)
+    assert before == here == "_asyncio.Task"
+    assert after != before
+
+
+def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: Run) -> None:
+    """A server on the kernel's loop is silent while a cell computes; tickerkit's is not."""
+    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    kernels, own = (float(seconds) for seconds in re.findall(r"silent for ([\d.]+) s", text))
+    assert own < 1.5 <= kernels
+
+
+def test_the_tutorial_has_the_page_as_the_project_has_it() -> None:
+    """The page in the notebook is the file that is tested in a browser."""
+    page = (FOLDER / "tutorial_page.html").read_text(encoding="utf-8").rstrip("\n")
+    cells = [cell.source for cell in read(FOLDER / "02_tutorial.ipynb").cells]
+    assert f"%%writefile tutorial_page.html\n{page}" in cells

@@ -1,0 +1,737 @@
+"""connection: connects, receives, reconnects, and tells how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import json
+import logging
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from peers import LOCAL, free_port, plain_server, raw_server, refusing
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+from websockets.utils import accept_key
+
+import tickerkit as tk
+from tickerkit.classroom import FaultProxy
+from tickerkit.errors import FeedFailed
+from tickerkit.feed import connection
+from tickerkit.feed.connection import Connection, shown_url, websocket_url
+from tickerkit.net import liveness
+from tickerkit.protocol import Client, Event, PlainClient, Received
+from tickerkit.runtime.error_log import ErrorLog
+
+Until = Callable[..., None]
+
+PAINTED = "sorry \x1b[31m\x1b]0;title\x07\x00\x08\x9b1m\u202e\r\n\u2028and more"
+TICK = '{"symbol": "AAPL", "price": 187.25}'
+
+
+class Running:
+    """A connection that runs on a loop in a thread of its own."""
+
+    def __init__(self, url: str, token: str | None = None, **options: Any) -> None:
+        self.events: list[Event] = []
+        self.faults = ErrorLog("test")
+        self.connection = Connection(
+            url,
+            token,
+            Client(None, None),
+            PlainClient(),
+            self.events.append,
+            self.faults,
+            **options,
+        )
+        self._loop = asyncio.new_event_loop()
+        self._task = self._loop.create_task(self.connection.run())
+        self._thread = threading.Thread(target=self._run)
+        self._thread.start()
+
+    def _run(self) -> None:
+        self._loop.run_until_complete(asyncio.wait([self._task]))
+        self._loop.close()
+
+    @property
+    def status(self) -> str:
+        """In one word."""
+        return self.connection.status
+
+    @property
+    def doing(self) -> str:
+        """In a few words more."""
+        return self.connection.status_detail
+
+    def ticks(self) -> int:
+        """Return how many ticks came."""
+        return sum(event.batch.count for event in self.events if isinstance(event, Received))
+
+    def stop(self) -> None:
+        """Cancel it, and wait."""
+        with contextlib.suppress(RuntimeError):  # its loop has closed: it ended by itself
+            self._loop.call_soon_threadsafe(self._task.cancel)
+        self._thread.join()
+
+
+@pytest.fixture
+def connect() -> Iterator[Callable[..., Running]]:
+    """Return a function that begins a connection, which is ended after the test."""
+    running: list[Running] = []
+
+    def begin(url: str, token: str | None = None, **options: Any) -> Running:
+        running.append(Running(url, token, **options))
+        return running[-1]
+
+    yield begin
+    for each in running:
+        each.stop()
+
+
+Connect = Callable[..., Running]
+
+
+# --- addresses --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "url", "token"),
+    [
+        ("ws://127.0.0.1:8000/", "ws://127.0.0.1:8000/", None),
+        ("ws://127.0.0.1:8000", "ws://127.0.0.1:8000/", None),
+        ("http://127.0.0.1:8000/", "ws://127.0.0.1:8000/", None),
+        ("https://example.org", "wss://example.org/", None),
+        ("HTTP://example.org", "ws://example.org/", None),
+        ("localhost:8000", "ws://localhost:8000/", None),
+        ("localhost:8000/ticks", "ws://localhost:8000/ticks", None),
+        ("[::1]:8000", "ws://[::1]:8000/", None),
+        ("ws://h/?token=sesame", "ws://h/", "sesame"),
+        ("http://h/p?a=1&token=ses%26ame&b=", "ws://h/p?a=1&b=", "ses&ame"),
+        ("ws://h/#part", "ws://h/", None),
+        ("ftp://h/", "ftp://h/", None),
+        ("ws://[::1", "ws://[::1", None),
+    ],
+)
+def test_an_address_may_be_written_in_many_ways(given: str, url: str, token: str | None) -> None:
+    """A page's address, one without a scheme, one with a token: all lead to the websocket."""
+    assert websocket_url(given) == (url, token)
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("ws://h:8000/ticks", "ws://h:8000/ticks"),
+        ("ws://h/?token=sesame&key=secret", "ws://h/"),
+        ("wss://me:secret@h:1/", "wss://h:1/"),
+        ("ws://[::1?token=secret", "ws://[::1"),
+    ],
+)
+def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+    """Neither a query nor a user's name and password is shown."""
+    assert shown_url(url) == shown
+
+
+@pytest.mark.parametrize(
+    ("host", "proxy"),
+    [
+        ("localhost", None),
+        ("127.0.0.1", None),
+        ("::1", None),
+        ("192.168.1.7", None),
+        ("10.0.0.1", None),
+        ("8.8.8.8", True),
+        ("stream.example.org", True),
+        ("", True),
+    ],
+)
+def test_nearby_servers_are_not_asked_through_a_proxy(host: str, proxy: bool | None) -> None:
+    """The environment's proxy is for what is outside of this machine and its network."""
+    assert connection._proxy(host) is proxy
+
+
+# --- connecting -------------------------------------------------------------------------------
+
+
+def test_a_server_that_comes_up_later_is_found(connect: Connect, until: Until) -> None:
+    """Until something listens the status says so, and then it is live."""
+    port = free_port()
+    made = connect(f"ws://{LOCAL}:{port}/")
+    until(lambda: "nothing listens there yet; trying again" in made.doing)
+    assert made.status == "connecting"
+    server = tk.serve(None, port=port)
+    until(lambda: made.status == "live")
+    assert made.doing == f"live from ws://{LOCAL}:{port}/"
+    assert (made.connection.reconnects, made.connection.failure) == (0, None)
+    server.publish({"symbol": "A", "price": 1})
+    until(lambda: made.ticks() == 1)
+
+
+@pytest.mark.parametrize(
+    ("status", "text", "said"),
+    [
+        (401, "who are you?", "it wants a token: pass token= (HTTP 401): who are you?"),
+        (403, "not you\n", "it refused (HTTP 403): not you"),
+        (404, "<html>", "there is nothing at this path (HTTP 404)"),
+        (400, "", "it is no websocket (HTTP 400)"),
+        (200, "<html>hello</html>", "it is no websocket (HTTP 200)"),
+        (302, "", "it is no websocket (HTTP 302)"),
+    ],
+)
+def test_a_refusal_for_good_is_a_failure(
+    status: int, text: str, said: str, connect: Connect, until: Until
+) -> None:
+    """What would be answered again is not asked again, and the reason is told in words."""
+    with refusing(status, text) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+    assert made.doing == f"failed: {said}"
+    assert isinstance(made.connection.failure, FeedFailed)
+    assert str(made.connection.failure) == f"the feed from {url} failed: {said}"
+    assert made.faults.count == 1
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 429])
+def test_a_server_in_trouble_is_asked_again(status: int, connect: Connect, until: Until) -> None:
+    """A gateway that has nothing behind it yet may have it soon."""
+    with refusing(status) as url:
+        made = connect(url)
+        until(lambda: f"the server answers HTTP {status}; trying again" in made.doing)
+        assert made.status == "connecting"
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"SSH-2.0-OpenSSH_9.6\r\n",
+        b"\x00\xff\x00\xff\r\n\r\n",
+        b"HTTP/1.0 200 OK\r\nServer: SimpleHTTP\r\n\r\n<html>",
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n",
+        b"x" * 100_000,
+    ],
+)
+def test_what_is_no_websocket_is_a_failure(answer: bytes, connect: Connect, until: Until) -> None:
+    """A port where something else listens is told to be that."""
+    with raw_server(answer) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+    assert made.doing.startswith("failed: what listens there is no websocket")
+    assert made.doing.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (b"", "what listens there hung up in the handshake"),
+        (b"HTTP/1.1 101 Switch", "what listens there hung up in the handshake"),
+        (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "HTTP/1.0 503 Service Unavailable"),
+    ],
+)
+def test_a_handshake_that_is_cut_is_tried_again(
+    answer: bytes, said: str, connect: Connect, until: Until
+) -> None:
+    """A server, or a balancer before it, that is just restarting is no failure."""
+    with raw_server(answer) as url:
+        made = connect(url)
+        until(lambda: said in made.doing)
+        assert made.status == "connecting"
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("ftp://example.org/", "scheme isn't ws or wss"),
+        ("ws:///ticks", "hostname isn't provided"),
+        (f"ws://{LOCAL}:99999/", "Port out of range"),
+        ("ws://[::1", "Invalid IPv6 URL"),
+        ("ftp://me:secret@example.org/", "scheme isn't ws or wss"),
+    ],
+)
+def test_what_is_no_address_is_a_failure(
+    url: str, said: str, connect: Connect, until: Until
+) -> None:
+    """A wrong address is told to be one, and its secrets are not shown."""
+    made = connect(url)
+    until(lambda: made.status == "failed")
+    assert said in made.doing
+    assert "secret" not in str(made.connection.failure)
+
+
+def test_a_name_with_several_addresses_is_told_like_any_other() -> None:
+    """Where all addresses of `localhost` refuse, the words are the same as for one."""
+    refused = f"[Errno {errno.ECONNREFUSED}] Connect call failed"
+    several = OSError(f"Multiple exceptions: {refused} ('::1', 1, 0, 0), {refused} ('h', 1)")
+    assert connection._refusal(several) == "nothing listens there yet"
+    assert connection._refusal(OSError(errno.EHOSTUNREACH, "No route")) == "no route"
+    assert connection._refusal(OSError("odd")) == "OSError: odd"
+
+
+def test_an_unknown_host_is_tried_again(connect: Connect, until: Until) -> None:
+    """A name that can't be found may be found when the network is back."""
+    made = connect("ws://no.such.host.invalid/")
+    until(lambda: "trying again" in made.doing, what="an answer for the name")
+    assert made.status == "connecting"
+    assert "no.such.host.invalid" in made.doing
+
+
+def test_who_reaches_only_itself_tries_again(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A client that is given the very port that it calls talks to itself, which is no server."""
+    port, tries = free_port(), []
+
+    def from_the_same_port(*args: Any, **options: Any) -> Any:
+        tries.append(options)
+        return dial(*args, local_addr=(LOCAL, port), **options)
+
+    dial = connection.connect
+    monkeypatch.setattr(connection, "connect", from_the_same_port)
+    made = connect(f"ws://{LOCAL}:{port}/")
+    until(lambda: len(tries) > 3)
+    assert made.status == "connecting"
+
+
+def test_a_silent_port_is_given_up_on(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where nobody answers the handshake, it is tried again after a while."""
+    monkeypatch.setattr(connection, "OPEN_S", 0.1)
+    silent = threading.Event()
+    with plain_server(lambda _: None, process_request=lambda *_: silent.wait(20) and None) as url:
+        made = connect(url)
+        until(lambda: "no answer within 0.1 s; trying again" in made.doing)
+        silent.set()
+
+
+def test_an_error_that_nobody_thought_of_is_a_failure(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong is told in words; nothing ends without a word."""
+
+    def fail(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(connection, "connect", fail)
+    made = connect("ws://h/")
+    until(lambda: made.status == "failed")
+    assert made.doing == "failed: ZeroDivisionError: a bug"
+
+
+def test_the_token_is_shown_in_the_header(connect: Connect, until: Until) -> None:
+    """It is sent as a bearer's, not in the address, where proxies would log it."""
+    seen: list[tuple[str, str | None]] = []
+
+    def look(peer: ServerConnection, _: object) -> None:
+        assert peer.request is not None
+        seen.append((peer.request.path, peer.request.headers.get("Authorization")))
+
+    with plain_server(lambda peer: peer.recv(), process_request=look) as url:
+        made = connect(url, "sesame")
+        until(lambda: made.status == "live")
+        made.stop()
+    assert seen == [("/", "Bearer sesame")]
+
+
+# --- receiving --------------------------------------------------------------------------------
+
+
+def test_a_plain_peer_that_closes_in_good_order_has_ended(connect: Connect, until: Until) -> None:
+    """It has no other way to say that there is no more."""
+    with plain_server(lambda peer: peer.send(f"[{TICK}, {TICK}]")) as url:
+        made = connect(url)
+        until(lambda: made.status == "ended")
+    assert made.doing == "ended: the source is finished"
+    assert made.ticks() == 2
+
+
+def test_a_peer_that_breaks_off_is_connected_to_again(connect: Connect, until: Until) -> None:
+    """A connection that ends in disorder is made again, and the reason was told."""
+    visits = 0
+
+    def handler(peer: ServerConnection) -> None:
+        nonlocal visits
+        visits += 1
+        peer.send(TICK)
+        if visits == 1:
+            peer.close(1011, "sorry\r\n\x1b[31m")
+        else:
+            peer.recv()
+
+    with plain_server(handler) as url:
+        made = connect(url)
+        until(lambda: made.ticks() == 2)
+        assert (made.connection.reconnects, made.status) == (1, "live")
+        made.stop()
+
+
+def test_a_peer_that_hangs_up_at_once_is_not_hammered(connect: Connect, until: Until) -> None:
+    """One that takes each connection and drops it counts as one that is not there yet."""
+    visits: list[float] = []
+
+    def handler(peer: ServerConnection) -> None:
+        visits.append(time.monotonic())
+        peer.send(TICK)
+        peer.close(1011, "out of order")
+
+    with plain_server(handler) as url:
+        made = connect(url)
+        until(lambda: len(visits) >= 4)
+        until(lambda: "(1011, out of order); trying again in" in made.doing)
+        began = time.monotonic()
+        count = len(visits)
+        time.sleep(0.5)  # not for anything to happen, but to see how little does
+        assert len(visits) - count < 20 * (time.monotonic() - began)
+        assert made.status == "reconnecting"
+
+
+def test_retries_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """At once, then up to a quarter of a second, doubled each time, ten seconds at most."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    made = Connection("ws://h/", None, Client(), PlainClient(), lambda _: None, ErrorLog("test"))
+    waits = [made._delay(attempt, 0.0) for attempt in range(12)]
+    assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
+
+
+def test_the_first_retry_is_made_at_once(connect: Connect, until: Until) -> None:
+    """A server that restarts is not waited for longer than it needs."""
+    server = tk.serve(None, port=0)
+    made = connect(server.url)
+    for price in range(5):
+        server.publish({"symbol": "A", "price": price})
+        until(lambda price=price: made.ticks() == price + 1)
+        began = time.monotonic()
+        server = tk.serve(None, port=server.port)
+        until(lambda price=price: made.connection.reconnects == price + 1)
+        assert time.monotonic() - began < 2
+    assert made.connection.reconnects == 5
+
+
+def closing(peer: ServerConnection) -> None:
+    """Close with a reason that would paint a terminal."""
+    peer.close(1011, PAINTED)
+
+
+def complaining(peer: ServerConnection) -> None:
+    """Say that something is wrong, in such words."""
+    peer.send(json.dumps({"type": "error", "code": "x", "message": PAINTED, "hint": PAINTED}))
+    peer.recv()
+
+
+def ticking(peer: ServerConnection) -> None:
+    """Send a tick that is none, with such words for its price."""
+    peer.send(json.dumps({"symbol": "A", "price": PAINTED}))
+    peer.recv()
+
+
+V1 = {"subprotocols": ["tickerkit.v1"]}
+HOSTILE: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
+    "a close": lambda: plain_server(closing),
+    "a close of v1": lambda: plain_server(closing, **V1),
+    "an error of v1": lambda: plain_server(complaining, **V1),
+    "a tick": lambda: plain_server(ticking),
+    "a body": lambda: refusing(403, PAINTED),
+    "a reason phrase": lambda: raw_server(f"HTTP/1.1 403 {PAINTED}\r\n\r\n".encode()),
+    "a header": lambda: raw_server(f"HTTP/1.1 101 OK\r\n{PAINTED}: 1\r\n\r\n".encode()),
+    "an Upgrade": lambda: raw_server(f"HTTP/1.1 101 OK\r\nUpgrade: {PAINTED}\r\n\r\n".encode()),
+    "no HTTP": lambda: raw_server(f"{PAINTED}\r\n".encode()),
+}
+
+
+@pytest.mark.parametrize("way", HOSTILE)
+def test_what_a_peer_says_comes_without_control_characters(
+    way: str, caplog: pytest.LogCaptureFixture, until: Until
+) -> None:
+    """Nothing that it chooses the words of paints a terminal, or begins a line in a log."""
+    caplog.set_level(logging.DEBUG, "tickerkit")
+    with HOSTILE[way]() as url, tk.connect(url) as feed:
+        until(lambda: feed.stats["last_error"] or "trying again" in feed.status_detail)
+        failure = feed._connection.failure
+        told = [feed.status_detail, feed.stats["last_error"], repr(feed), str(failure)]
+    for record in caplog.records:
+        if record.name.startswith("tickerkit"):
+            told += [record.getMessage(), *logging.Formatter().format(record).split("\n")]
+    assert [text for text in told if not text.isprintable()] == []
+    assert any("title" in text for text in told)
+
+
+def test_nonsense_from_a_plain_peer_is_handed_on(connect: Connect, until: Until) -> None:
+    """What is no tick is told as refused, and the next message is read."""
+    messages: list[Any] = ["nonsense", b"\xff\xfe", "[]", "[1, 2]", TICK]
+
+    def handler(peer: ServerConnection) -> None:
+        for message in messages:
+            peer.send(message)
+        peer.recv()
+
+    with plain_server(handler) as url:
+        made = connect(url)
+        until(lambda: made.ticks() == 1)
+        made.stop()
+    refused = [event.batch.refused for event in made.events if isinstance(event, Received)]
+    assert refused == [1, 1, 0, 2, 0]
+
+
+def test_a_peer_that_breaks_the_protocol_is_told_and_left(connect: Connect, until: Until) -> None:
+    """A broken message of v1 closes the connection with its code, and is counted."""
+    codes: list[int | None] = []
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send('{"type": "ticks"}')
+        try:
+            peer.recv()
+        except ConnectionClosed:
+            codes.append(peer.close_code)
+
+    with plain_server(handler, subprotocols=["tickerkit.v1"]) as url:
+        made = connect(url)
+        until(lambda: made.faults.count >= 2)
+        made.stop()
+    assert set(codes) == {1007}
+    assert "the peer broke the protocol (1007)" in made.faults.last
+
+
+def test_what_the_server_says_is_wrong_is_kept(connect: Connect, until: Until) -> None:
+    """An error message of the server's is counted and told."""
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send('{"type": "error", "code": "x", "message": "bad wish", "hint": "wish again"}')
+        peer.recv()
+
+    with plain_server(handler, subprotocols=["tickerkit.v1"]) as url:
+        made = connect(url)
+        until(lambda: made.faults.count)
+        made.stop()
+    assert made.faults.last == "the server says: bad wish; wish again"
+
+
+def test_a_plain_server_reads_as_connected_at_once(connect: Connect, until: Until) -> None:
+    """A peer that has nothing to say yet is live all the same."""
+    with plain_server(lambda peer: peer.recv()) as url:
+        made = connect(url)
+        until(lambda: made.status == "live")
+        made.stop()
+
+
+# --- peers that say nothing, and machines that sleep ------------------------------------------
+
+
+CHECK_S = 0.05
+
+
+@pytest.fixture
+def often(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a check come every 50 ms instead of every second."""
+    monkeypatch.setattr(connection, "CHECK_S", CHECK_S)
+
+
+class Sleeps:
+    """Stands in for the clocks: the machine sleeps when told to."""
+
+    def __init__(self) -> None:
+        self.now = False
+
+    def slept(self) -> bool:
+        """Return whether it did, once."""
+        was, self.now = self.now, False
+        return was
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("plain", [False, True], ids=["v1", "plain"])
+def test_a_peer_of_which_nothing_is_heard_is_left(
+    plain: bool, connect: Connect, until: Until
+) -> None:
+    """A cut cable closes nothing; what was missed comes over the next connection."""
+    server = tk.serve(None, port=0)
+    with FaultProxy(server.url + ("ticks" if plain else "")) as proxy:
+        made = connect(proxy.url)
+        until(lambda: made.status == "live")
+        proxy.stall()
+        server.publish({"symbol": "A", "price": 1})
+        until(lambda: made.status == "reconnecting")
+        proxy.reset()
+        proxy.stall(False)
+        until(lambda: made.status == "live")
+        server.publish({"symbol": "A", "price": 2})
+        until(lambda: made.ticks() == (1 if plain else 2))
+
+
+@pytest.mark.usefixtures("often")
+def test_a_peer_that_is_only_quiet_is_not_left(connect: Connect, until: Until) -> None:
+    """It answers pings, however long it has nothing to tell."""
+    with plain_server(lambda peer: list(peer)) as url:
+        made = connect(url)
+        until(lambda: made.status == "live")
+        time.sleep(3 * connection.DEAD_CHECKS * CHECK_S)  # for something not to happen
+        assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_who_was_held_up_itself_blames_nobody(connect: Connect, until: Until) -> None:
+    """A kernel that computed for half a minute reads what waits before it judges."""
+    with plain_server(lambda peer: [peer.send(TICK), *peer]) as url:
+        made = connect(url)
+        until(lambda: made.status == "live")
+        for _ in range(3):
+            made._loop.call_soon_threadsafe(time.sleep, 2 * connection.DEAD_CHECKS * CHECK_S)
+        done = threading.Event()
+        made._loop.call_soon_threadsafe(done.set)
+        done.wait()
+        until(lambda: made.ticks() == 1)
+        assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_after_a_sleep_a_dead_connection_is_left_sooner(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The peer has three checks to say something, not eight."""
+    sleep = Sleeps()
+    monkeypatch.setattr(liveness, "DEAD_CHECKS", 10**6)
+    server = tk.serve(None, port=0)
+    with FaultProxy(server.url) as proxy:
+        made = connect(proxy.url, sleep=sleep)
+        until(lambda: made.status == "live")
+        proxy.stall()
+        sleep.now = True
+        until(lambda: made.connection.reconnects == 0 and made.status == "reconnecting")
+        assert "nothing was heard" in made.doing
+
+
+def test_after_a_sleep_a_living_connection_goes_on(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked, and answers."""
+    monkeypatch.setattr(connection, "CHECK_S", 4 * CHECK_S)
+    sleep = Sleeps()
+    server = tk.serve(None, port=0)
+    made = connect(server.url, sleep=sleep)
+    until(lambda: made.status == "live")
+    for price in range(6):
+        sleep.now = True
+        until(lambda: not sleep.now)
+        server.publish({"symbol": "A", "price": price})
+        until(lambda price=price: made.ticks() == price + 1)
+    assert made.connection.reconnects == 0
+
+
+@pytest.mark.usefixtures("often")
+def test_waking_up_ends_the_wait_for_the_next_try(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody opens a laptop to wait ten seconds."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: 600.0 if most else 0.0)
+    sleep, port = Sleeps(), free_port()
+    made = connect(f"ws://{LOCAL}:{port}/", sleep=sleep)
+    until(lambda: "trying again in 600.0 s" in made.doing)
+    server = tk.serve(None, port=port)
+    sleep.now = True
+    until(lambda: made.status == "live")
+    assert server.stats["clients"] == 1
+
+
+def test_retrying_may_be_bounded(connect: Connect, until: Until) -> None:
+    """After so long without a connection it has failed, and says what was wrong."""
+    made = connect(f"ws://{LOCAL}:{free_port()}/", retry_for=0.5)
+    until(lambda: made.status == "failed")
+    assert "no connection for 0.5 s: nothing listens there yet" in str(made.connection.failure)
+
+
+def test_a_bound_counts_anew_after_each_connection(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It bounds one outage, not the life of a feed."""
+    server = tk.serve(None, port=0)
+    made = connect(server.url, retry_for=1e9)
+    until(lambda: made.status == "live")
+    server.stop()
+    until(lambda: made.connection._lost_at is not None)
+    lost_at = made.connection._lost_at
+    server = tk.serve(None, port=server.port)
+    until(lambda: made.status == "live")
+    server.stop()
+    until(lambda: made.connection._lost_at not in (None, lost_at))
+
+
+def test_a_wait_is_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a feed fails on time."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    made = Connection(
+        "ws://h/", None, Client(), PlainClient(), lambda _: None, ErrorLog("test"), retry_for=30
+    )
+    made._lost_at = 100.0
+    assert made._delay(9, 105.0) == 10
+    assert made._delay(9, 127.0) == 3
+    assert made._delay(9, 140.0) == 0
+
+
+def test_a_bound_counts_a_server_that_never_answers(connect: Connect, until: Until) -> None:
+    """It is not waited for any longer than the bound says, but for a second at least."""
+    with socket.create_server((LOCAL, 0)) as deaf:
+        made = connect(f"ws://{LOCAL}:{deaf.getsockname()[1]}/", retry_for=0.1)
+        until(lambda: made.status == "failed", 5)
+        assert "no connection for 0.1 s: no answer within 1 s" in str(made.connection.failure)
+
+
+def flood(listener: socket.socket) -> None:
+    """Shake hands with whoever comes, and ping without ever reading what is answered."""
+    with contextlib.suppress(OSError):
+        while True:
+            peer, _ = listener.accept()
+            with peer, contextlib.suppress(OSError):
+                request = peer.recv(4096).decode()
+                key = accept_key(request.partition("Sec-WebSocket-Key: ")[2].partition("\r")[0])
+                peer.sendall(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                    b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + key.encode() + b"\r\n\r\n"
+                )
+                while True:
+                    peer.sendall((b"\x89\x7d" + b"x" * 125) * 100)
+
+
+def test_a_server_that_pings_and_reads_no_answer_fills_no_memory(
+    connect: Connect, until: Until
+) -> None:
+    """It is left, and does not hold up the end."""
+    with socket.create_server((LOCAL, 0)) as listener:
+        thread = threading.Thread(target=flood, args=[listener], daemon=True)
+        thread.start()
+        made = connect(f"ws://{LOCAL}:{listener.getsockname()[1]}/")
+        until(lambda: made.connection.reconnects >= 1, 30)
+        made.stop()
+        listener.shutdown(socket.SHUT_RDWR)
+        thread.join()
+
+
+def test_more_symbols_than_a_server_takes_is_a_failure(connect: Connect, until: Until) -> None:
+    """Connecting again would not help."""
+    with plain_server(lambda peer: peer.close(1009)) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+        assert "name fewer" in str(made.connection.failure)
+
+
+def test_a_server_that_restarts_is_asked_again_soon(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It closed with 1012: for ten seconds no wait is longer than half a second."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    with plain_server(lambda peer: peer.close(1012)) as url:
+        made = connect(url)
+        until(lambda: made.connection.reconnects >= 1)
+    until = made.connection._restarts_until
+    assert made.connection._delay(9, until - 1) == 0.5
+    assert made.connection._delay(9, until + 1) == 10
+
+
+def test_a_server_of_another_version_is_a_failure(connect: Connect, until: Until) -> None:
+    """Connecting again would not help."""
+    hello = '{"type":"hello","protocol":2,"epoch":"e","first":1,"next":1,"symbols":[],"columns":{}}'
+    with plain_server(lambda peer: [peer.send(hello), *peer], subprotocols=["tickerkit.v1"]) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+        assert "it speaks version 2, not 1" in str(made.connection.failure)

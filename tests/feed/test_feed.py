@@ -1,0 +1,989 @@
+"""feed: what a client holds: a connection that fills a log, and ways to read it."""
+
+from __future__ import annotations
+
+import _thread
+import asyncio
+import json
+import logging
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import Kernel
+from peers import LOCAL, Wire, free_port, plain_server, raw_server, refusing
+from websockets.sync.server import ServerConnection
+
+import tickerkit as tk
+from tickerkit.errors import FeedFailed, Stopped, WaitTimeout
+from tickerkit.feed import Feed
+from tickerkit.log import Rows
+from tickerkit.runtime import registry
+from tickerkit.server import TickServer
+
+Until = Callable[..., None]
+
+COLUMNS = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
+
+
+@pytest.fixture
+def server() -> TickServer:
+    """Return a server that is only published to by hand."""
+    return tk.serve(None, port=0)
+
+
+def ticks(*prices: float, symbol: str = "AAPL") -> list[dict[str, Any]]:
+    """Return a tick for each price."""
+    return [{"symbol": symbol, "price": price} for price in prices]
+
+
+def prices(feed: Feed) -> list[float]:
+    """Return the prices that a feed holds."""
+    return list(feed.frame()["price"])
+
+
+def names() -> list[str]:
+    """Return the names of tickerkit's threads."""
+    return [each.name for each in threading.enumerate() if each.name.startswith("tickerkit")]
+
+
+def live(feed: Feed, until: Until) -> Feed:
+    """Wait until a feed is live."""
+    until(lambda: feed.status == "live", what=f"{feed} to be live")
+    return feed
+
+
+# --- connecting -------------------------------------------------------------------------------
+
+
+def test_connect_returns_at_once(until: Until) -> None:
+    """Where nothing listens yet the feed says so, and is live when a server comes up."""
+    port = free_port()
+    began = time.monotonic()
+    feed = tk.connect(f"ws://{LOCAL}:{port}")
+    assert time.monotonic() - began < 2
+    assert feed.status == "connecting"
+    until(lambda: "nothing listens there yet" in repr(feed))
+    server = tk.serve(None, port=port)
+    live(feed, until)
+    server.publish(ticks(1))
+    assert prices(feed.wait(1)) == [1]
+
+
+@pytest.mark.parametrize("form", ["{url}", "{page}", f"{LOCAL}:{{port}}", "localhost:{port}/x"])
+def test_an_address_may_be_written_in_many_ways(server: TickServer, form: str) -> None:
+    """The websocket's address, the page's, or none but host and port: all are connected to."""
+    server.publish(ticks(1))
+    feed = tk.connect(form.format(url=server.url, page=server.page, port=server.port))
+    assert prices(feed.wait(1)) == [1]
+    assert feed.url.startswith("ws://")
+
+
+def test_a_token_may_be_in_the_address_or_beside_it() -> None:
+    """Both ways the server lets the feed in; without, it fails and says what to pass."""
+    server = tk.serve(ticks(1), port=0, token="sesame")
+    plain = f"ws://{LOCAL}:{server.port}/"
+    for feed in (
+        tk.connect(server.url),
+        tk.connect(server.page),
+        tk.connect(plain, token="sesame"),
+        tk.connect(f"{plain}?token=nonsense", token="sesame"),
+    ):
+        assert prices(feed.wait(1)) == [1]
+        assert feed.url == plain
+    feed = tk.connect(plain, token="nonsense")
+    with pytest.raises(FeedFailed, match="not this server's token"):
+        feed.wait(1)
+    with pytest.raises(FeedFailed, match="wants its token"):
+        tk.connect(plain).wait(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "said"), [(401, "token="), (403, "refused"), (404, "nothing at this path")]
+)
+def test_a_refusal_fails_the_feed(status: int, said: str) -> None:
+    """The status, the repr and wait say why, and wait does not wait for what can't come."""
+    with refusing(status) as url:
+        feed = tk.connect(url)
+        began = time.monotonic()
+        with pytest.raises(FeedFailed, match=said) as caught:
+            feed.wait(1, timeout=60)
+        assert time.monotonic() - began < 10
+    assert caught.value.url == url
+    assert feed.status == "failed"
+    assert said in repr(feed)
+    assert said in feed.status_detail
+    with pytest.raises(FeedFailed):
+        feed.wait(1)
+
+
+def test_a_port_that_is_no_websocket_fails_the_feed() -> None:
+    """Something else that listens there is told to be that."""
+    with raw_server(b"220 mail.example ESMTP\r\n") as url:
+        feed = tk.connect(url)
+        with pytest.raises(FeedFailed, match="no websocket"):
+            feed.wait(1)
+
+
+@pytest.mark.parametrize("url", ["ftp://example.org", "ws://[::1", "ws://h:99999", "", "ws://"])
+def test_a_wrong_address_fails_the_feed(url: str) -> None:
+    """What is no address is told in words, when it is waited for and in the repr."""
+    feed = tk.connect(url)
+    with pytest.raises(FeedFailed):
+        feed.wait(1)
+    assert feed.status == "failed"
+    assert "failed" in repr(feed)
+
+
+def test_a_failed_feed_is_stopped_like_any_other() -> None:
+    """Its thread is gone after, and what it was is said."""
+    feed = tk.connect("ftp://example.org")
+    with pytest.raises(FeedFailed):
+        feed.wait(1)
+    feed.stop()
+    assert (feed.status, names()) == ("stopped", [])
+
+
+@pytest.mark.parametrize("options", [{"history": -1}, {"keep": 0}, {"keep": -5}])
+def test_a_wrong_argument_is_refused(options: dict[str, int]) -> None:
+    """What makes no sense raises at once, and leaves nothing behind."""
+    with pytest.raises(ValueError, match=r"(history|keep) is (-1|0|-5);"):
+        tk.connect("ws://h/", **options)
+    assert names() == []
+    assert registry.running() == []
+
+
+# --- any other websocket ----------------------------------------------------------------------
+
+
+def test_a_dozen_lines_of_websockets_will_do(until: Until) -> None:
+    """A plain server's JSON becomes rows; when it comes back, the seam is a gap without end."""
+    port = free_port()
+    sent = threading.Event()
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send(json.dumps(ticks(1, 2)))
+        peer.send(json.dumps({"s": "MSFT", "p": "3.5", "time": 1_700_000_000, "bid": 3}))
+        sent.wait(20)
+        peer.close(1011)
+
+    with plain_server(handler, port) as url:
+        feed = tk.connect(url)
+        assert prices(feed.wait(3)) == [1, 2, 3.5]
+        assert feed.frame()["seq"].tolist() == [1, 2, 3]
+        sent.set()
+    until(lambda: feed.status == "reconnecting")
+    sent.clear()
+    with plain_server(handler, port):
+        feed.wait(3)
+        sent.set()
+    frame = feed.frame()
+    assert frame["seq"].tolist() == [1, 2, 3, 1, 2, 3]
+    epochs = frame["epoch"].astype(str).tolist()
+    assert epochs[0] == epochs[2] != epochs[3] == epochs[5]
+    assert frame["bid"].tolist()[2::3] == [3, 3]
+    gap = feed.gaps.iloc[0]
+    assert len(feed.gaps) == 1
+    assert (gap["epoch"], gap["from"]) == (epochs[0], 4)
+    assert pd.isna(gap["to"])
+    assert gap["last_before"] == frame["time"][2]
+    assert gap["first_after"] == frame["time"][3]
+    assert feed.stats["reconnects"] == 1
+
+
+def test_a_plain_server_that_is_done_ends_the_feed() -> None:
+    """It closes in good order: there is no more, and wait returns what there is."""
+    with plain_server(lambda peer: peer.send(json.dumps(ticks(1)))) as url:
+        feed = tk.connect(url)
+        assert feed.wait(100) is feed
+    assert feed.status == "ended"
+    assert prices(feed) == [1]
+
+
+def test_symbols_of_a_plain_server_are_chosen_here(until: Until) -> None:
+    """What was not asked for is left out, and what is no tick is counted."""
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send(json.dumps([*ticks(1), *ticks(2, symbol="MSFT"), 17]))
+
+    with plain_server(handler) as url:
+        feed = tk.connect(url, symbols="MSFT")
+        feed.wait(5)
+    assert prices(feed) == [2]
+    assert feed.stats["refused"] == 1
+    assert "17" in feed.stats["last_error"]
+
+
+# --- what it asks for -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("history", "held"), [(0, 0), (3, 3), (100, 10), (None, 10)])
+def test_history_is_asked_for(
+    server: TickServer, history: int | None, held: int, until: Until
+) -> None:
+    """So many ticks from before now come first, then what is new."""
+    server.publish(ticks(*range(10)))
+    feed = tk.connect(server.url, history=history)
+    if held:
+        feed.wait(held)
+    until(lambda: feed._held.client.epoch is not None, what="an answer to subscribe")
+    server.publish(ticks(10))
+    feed.wait(1)
+    assert prices(feed) == list(range(10 - held, 11))
+    assert len(feed.gaps) == 0
+
+
+def test_only_the_symbols_that_were_asked_for_come(server: TickServer, until: Until) -> None:
+    """History is counted after filtering, and the others never come."""
+    for price in range(10):
+        server.publish([*ticks(price), *ticks(price + 100, symbol="MSFT")])
+    feed = tk.connect(server.url, symbols=["MSFT", "IBM"], history=3)
+    assert prices(feed.wait(3)) == [107, 108, 109]
+    server.publish([*ticks(10), *ticks(1, symbol="IBM")])
+    feed.wait(1)
+    assert prices(feed)[-1] == 1
+    assert feed.symbols == ["MSFT", "IBM"]
+    assert feed.frame()["seq"].tolist() == [16, 18, 20, 22]
+    assert len(feed.gaps) == 0
+
+
+def test_one_symbol_need_not_be_in_a_list(server: TickServer) -> None:
+    """A single text is one symbol, not its letters."""
+    server.publish([*ticks(1), *ticks(2, symbol="A")])
+    feed = tk.connect(server.url, symbols="AAPL")
+    assert feed.symbols == ["AAPL"]
+    assert prices(feed.wait(1)) == [1]
+
+
+def test_no_more_is_kept_than_was_asked_for(server: TickServer) -> None:
+    """Beyond it the oldest go, counted and said; nothing of it is a gap."""
+    server.publish(ticks(*range(100)))
+    feed = tk.connect(server.url, history=None, keep=10)
+    feed.wait(100)
+    assert prices(feed) == list(range(90, 100))
+    stats = feed.stats
+    assert (stats["received"], stats["held"], stats["dropped"]) == (100, 10, 90)
+    assert len(feed.gaps) == 0
+
+
+# --- breaks -----------------------------------------------------------------------------------
+
+
+def test_nothing_is_lost_while_the_wire_is_cut(server: TickServer, until: Until) -> None:
+    """Cut again and again while ticks pour in, it resumes: no tick missing, none twice, no gap."""
+    count, step = 12_000, 20
+
+    def pour() -> None:
+        for start in range(0, count, step):
+            server.publish(ticks(*range(start, start + step)))
+            time.sleep(0.002)
+
+    with Wire(server.port) as wire:
+        feed = live(tk.connect(wire.url, history=None), until)
+        pouring = threading.Thread(target=pour)
+        pouring.start()
+        while pouring.is_alive():
+            had = feed.stats["received"]
+            until(lambda had=had: feed.stats["received"] > had or not pouring.is_alive())
+            wire.cut()
+        pouring.join()
+        until(lambda: feed.stats["received"] == count)
+        assert feed.frame()["seq"].tolist() == list(range(1, count + 1))
+        assert prices(feed) == list(range(count))
+        assert feed.stats["reconnects"] >= 5
+        assert len(feed.gaps) == 0
+        feed.stop()
+
+
+def test_what_is_gone_is_named_exactly(until: Until) -> None:
+    """A break that is longer than the server's history is a gap with its very range."""
+    server = tk.serve(None, port=0, history=100)
+    with Wire(server.port) as wire:
+        feed = tk.connect(wire.url)
+        live(feed, until)
+        until(lambda: feed._held.client.epoch is not None)
+        server.publish(ticks(*range(10)))
+        feed.wait(10)
+        target, wire._target = wire._target, free_port()
+        wire.cut()
+        until(lambda: feed.status == "reconnecting")
+        server.publish(ticks(*range(10, 1000)))
+        wire._target = target
+        feed.wait(100)
+        feed.stop()
+    assert feed.gaps[["from", "to"]].to_numpy().tolist() == [[11, 900]]
+    assert feed.gaps["epoch"].tolist() == [server.log.epoch]
+    assert feed.frame()["seq"].tolist() == [*range(1, 11), *range(901, 1001)]
+
+
+def test_a_server_that_restarts_is_a_new_epoch(server: TickServer, until: Until) -> None:
+    """What the dead one may still have sent is a gap without end; the new one's ticks follow."""
+    feed = live(tk.connect(server.url, history=None), until)
+    server.publish(ticks(1, 2))
+    feed.wait(2)
+    first = server.log.epoch
+    server.stop()
+    until(lambda: feed.status == "reconnecting")
+    server = tk.serve(None, port=server.port)
+    server.publish(ticks(3, 4))
+    feed.wait(2)
+    frame = feed.frame()
+    assert frame["price"].tolist() == [1, 2, 3, 4]
+    assert frame["seq"].tolist() == [1, 2, 1, 2]
+    assert frame["epoch"].astype(str).tolist() == [first, first, *[server.log.epoch] * 2]
+    gap = feed.gaps.iloc[0]
+    assert (len(feed.gaps), gap["epoch"], gap["from"]) == (1, first, 3)
+    assert pd.isna(gap["to"])
+    assert feed.stats["gaps"] == 1
+    assert "1 gaps" in repr(feed)
+
+
+def test_the_end_of_the_source_ends_the_feed() -> None:
+    """It has everything, says that it ended, and does not try again."""
+    server = tk.serve(ticks(*range(100)), port=0)
+    feed = tk.connect(server.url, history=None)
+    assert feed.wait(10**6) is feed
+    assert (feed.status, feed.status_detail) == ("ended", "ended: the source is finished")
+    assert prices(feed) == list(range(100))
+    assert feed.wait(1) is feed
+
+
+# --- waiting ----------------------------------------------------------------------------------
+
+
+def test_wait_counts_what_came_since_it_was_made_or_waited_for(server: TickServer) -> None:
+    """History counts; what was waited for once is not counted again."""
+    server.publish(ticks(*range(5)))
+    feed = tk.connect(server.url)
+    assert feed.wait(5) is feed
+    with pytest.raises(WaitTimeout) as caught:
+        feed.wait(1, timeout=0.05)
+    assert (caught.value.wanted, caught.value.came) == (1, 0)
+    server.publish(ticks(1, 2))
+    with pytest.raises(WaitTimeout) as caught:
+        feed.wait(3, timeout=0.2)
+    assert str(caught.value) == (f"2 of 3 ticks came in 0.2 s; the feed is live from {server.url}")
+    server.publish(ticks(3))
+    feed.wait(3)
+    assert feed.wait(0, timeout=0) is feed
+
+
+def test_a_wait_that_runs_out_says_what_the_feed_was_doing() -> None:
+    """The error names what was wrong, and is Python's own TimeoutError too."""
+    port = free_port()
+    feed = tk.connect(f"ws://{LOCAL}:{port}/")
+    with pytest.raises(TimeoutError) as caught:
+        feed.wait(1, timeout=0.3)
+    assert isinstance(caught.value, WaitTimeout)
+    assert str(caught.value).startswith(
+        f"0 of 1 ticks came in 0.3 s; the feed is connecting to ws://{LOCAL}:{port}/: "
+        "nothing listens there yet; trying again"
+    )
+
+
+def test_wait_ends_when_the_ticks_have_come(server: TickServer) -> None:
+    """It wakes with the tick, however long it might have waited."""
+    feed = tk.connect(server.url, history=None)
+    timer = threading.Timer(0.1, server.publish, [ticks(1)])
+    timer.start()
+    began = time.monotonic()
+    feed.wait(1, timeout=None)
+    assert time.monotonic() - began < 5
+    timer.join()
+
+
+def test_wait_ends_when_the_feed_is_stopped(server: TickServer) -> None:
+    """Stopped by another thread, or before, it raises instead of waiting on."""
+    feed = tk.connect(server.url)
+    timer = threading.Timer(0.1, feed.stop)
+    timer.start()
+    with pytest.raises(Stopped, match=r"the feed is stopped; call tk\.connect again"):
+        feed.wait(1, timeout=None)
+    timer.join()
+    with pytest.raises(Stopped):
+        feed.wait(1)
+
+
+def test_wait_can_be_interrupted(server: TickServer) -> None:
+    """The stop button of a notebook ends it, soon."""
+    feed = tk.connect(server.url)
+    timer = threading.Timer(0.1, _thread.interrupt_main)
+    began = time.monotonic()
+    # Python obeys no interrupt where it was started in the background of a shell.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt):
+            feed.wait(1, timeout=None)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert time.monotonic() - began < 1
+    timer.join()
+
+
+# --- reading ----------------------------------------------------------------------------------
+
+
+def test_the_frame_has_its_columns_and_types(server: TickServer) -> None:
+    """The seven columns of every tick, then its further fields; the same before the first tick."""
+    feed = tk.connect(server.url)
+    empty = feed.frame()
+    assert list(empty.columns) == COLUMNS
+    server.publish(
+        {"symbol": "A", "price": 1, "time": "2026-11-22T10:00:00.5Z", "bid": 2, "side": "buy"}
+    )
+    frame = feed.wait(1).frame()
+    assert list(frame.columns) == [*COLUMNS, "bid", "side"]
+    assert frame[COLUMNS].dtypes.map(str).equals(empty.dtypes.map(str))
+    assert {name: str(dtype) for name, dtype in frame.dtypes.items()} == {
+        "seq": "int64",
+        "time": "datetime64[ns, UTC]",
+        "symbol": "category",
+        "price": "float64",
+        "size": "float64",
+        "received": "datetime64[ns, UTC]",
+        "epoch": "category",
+        "bid": "float64",
+        "side": "category",
+    }
+    assert frame["time"][0] == pd.Timestamp("2026-11-22T10:00:00.5Z")
+    assert abs(frame["received"][0] - pd.Timestamp.now("UTC")) < pd.Timedelta("1min")
+    assert frame["epoch"].tolist() == [server.log.epoch]
+
+
+def test_part_of_the_frame_may_be_asked_for(server: TickServer) -> None:
+    """By symbol, by a number of ticks, by time before the newest."""
+    start = pd.Timestamp("2026-11-22T10:00Z")
+    server.publish(
+        [
+            {"symbol": "AB"[n % 2], "price": n, "time": (start + timedelta(minutes=n)).isoformat()}
+            for n in range(20)
+        ]
+    )
+    feed = tk.connect(server.url).wait(20)
+    assert feed.frame("A")["price"].tolist() == list(range(0, 20, 2))
+    assert feed.frame(["A", "B"], last=3)["price"].tolist() == [17, 18, 19]
+    assert feed.frame("A", last=2)["price"].tolist() == [16, 18]
+    assert feed.frame(last="5min")["price"].tolist() == list(range(14, 20))
+    assert feed.frame("B", last=timedelta(minutes=4))["price"].tolist() == [15, 17, 19]
+    assert feed.frame("C").empty
+
+
+def test_the_frame_is_a_snapshot(server: TickServer) -> None:
+    """It does not grow, and what is written to it stays there."""
+    server.publish(ticks(1, 2))
+    feed = tk.connect(server.url).wait(2)
+    frame = feed.frame()
+    frame.loc[0, "price"] = -1
+    server.publish(ticks(3))
+    feed.wait(1)
+    assert frame["price"].tolist() == [-1, 2]
+    assert prices(feed) == [1, 2, 3]
+
+
+def test_latest_has_the_newest_of_each_symbol(server: TickServer) -> None:
+    """One row by symbol, in which a quote does not hide the last trade's price."""
+    feed = tk.connect(server.url)
+    assert feed.latest().empty
+    server.publish([*ticks(1, 2), *ticks(5, symbol="MSFT"), {"symbol": "MSFT", "bid": 4}])
+    latest = feed.wait(4).latest()
+    assert latest.index.tolist() == ["AAPL", "MSFT"]
+    assert latest["price"].tolist() == [2, 5]
+    assert latest["bid"].tolist() == [pytest.approx(np.nan, nan_ok=True), 4]
+    assert latest["seq"].tolist() == [2, 4]
+    server.publish(ticks(9))
+    assert feed.wait(1).latest().loc["AAPL", "price"] == 9
+
+
+def test_bars_are_made_of_trades(server: TickServer) -> None:
+    """Open, high, low, close, volume and count, by time, or by symbol and time."""
+    at = "2026-11-22T10:00:0"
+    server.publish(
+        [
+            {"symbol": "A", "price": price, "size": 10, "time": f"{at}{second}Z"}
+            for second, price in [(1, 5), (2, 9), (3, 4), (6, 7)]
+        ]
+    )
+    feed = tk.connect(server.url).wait(4)
+    bars = feed.bars("5s", "A")
+    assert list(bars.columns) == ["open", "high", "low", "close", "volume", "ticks"]
+    assert bars.to_numpy().tolist() == [[5, 9, 4, 4, 30, 3], [7, 7, 7, 7, 10, 1]]
+    assert bars.index.tolist() == [pd.Timestamp(f"{at}0Z"), pd.Timestamp(f"{at}5Z")]
+    assert feed.bars(5).index.names == ["symbol", "time"]
+
+
+def test_stats_tell_what_it_did(server: TickServer) -> None:
+    """Every number of the list is there, and true."""
+    feed = tk.connect(server.url, history=None)
+    assert np.isnan(feed.stats["lag_s"])
+    past = (pd.Timestamp.now("UTC") - pd.Timedelta("1h")).isoformat()
+    server.publish([{"symbol": str(n % 4), "price": n, "time": past} for n in range(10)])
+    stats = dict(feed.wait(10).stats)
+    assert stats.pop("lag_s") == pytest.approx(3600, abs=60)
+    assert stats == {
+        "received": 10,
+        "held": 10,
+        "dropped": 0,
+        "rate": 2,
+        "symbols": 4,
+        "reconnects": 0,
+        "gaps": 0,
+        "duplicates": 0,
+        "refused": 0,
+        "last_error": "",
+        "misfits": {},
+        "callback_errors": 0,
+        "status": "live",
+    }
+
+
+def test_what_is_held_goes_to_csv_and_back(server: TickServer, tmp_path: Path) -> None:
+    """The file is read back as an identical frame, odd symbols and missing values included."""
+    server.publish(
+        [
+            {"symbol": "NA", "price": 0.1 + 0.2, "time": 1_700_000_000_123_456_789},
+            {"symbol": "a,\"b'", "bid": 2.5, "venue": "null"},
+            {"symbol": "NA", "price": 1e-9, "size": 0},
+        ]
+    )
+    feed = tk.connect(server.url).wait(3)
+    path = tmp_path / "ticks.csv"
+    assert feed.to_csv(path) == path
+    pd.testing.assert_frame_equal(tk.read_csv(path), feed.frame())
+
+
+# --- callbacks --------------------------------------------------------------------------------
+
+
+def test_callbacks_get_each_new_tick_once(server: TickServer, until: Until) -> None:
+    """What came before is not given again; what comes is, in order."""
+    server.publish(ticks(*range(5)))
+    feed = tk.connect(server.url).wait(5)
+    seen: list[float] = []
+    handle = feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+    for price in range(5, 105):
+        server.publish(ticks(price))
+    until(lambda: len(seen) == 100)
+    assert seen == list(range(5, 105))
+    handle.stop()
+    server.publish(ticks(1))
+    feed.wait(101)
+    assert len(seen) == 100
+
+
+def test_what_callbacks_raise_stops_nothing(
+    server: TickServer, until: Until, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """It is counted and told; the feed, the callback and other callbacks go on."""
+    feed = live(tk.connect(server.url, history=None), until)
+    seen: list[float] = []
+
+    def fail(_: pd.DataFrame) -> None:
+        raise ValueError("no good")
+
+    feed.on_ticks(fail)
+    feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+    for price in range(3):
+        server.publish(ticks(price))
+        until(lambda price=price: feed.stats["callback_errors"] == price + 1)
+    until(lambda: seen == [0, 1, 2])
+    assert feed.stats["last_error"] == "ValueError: no good"
+    assert "no good" in feed._repr_html_()
+    assert feed.status == "live"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_slow_callback_loses_nothing(server: TickServer, until: Until) -> None:
+    """Its batches get larger, and the feed goes on meanwhile."""
+    feed = tk.connect(server.url, history=None)
+    batches: list[list[float]] = []
+    busy, release = threading.Event(), threading.Event()
+
+    def take(frame: pd.DataFrame) -> None:
+        batches.append(frame["price"].tolist())
+        busy.set()
+        release.wait(20)
+
+    feed.on_ticks(take)
+    server.publish(ticks(0))
+    assert busy.wait(5)
+    for price in range(1, 300):
+        server.publish(ticks(price))
+    feed.wait(300)
+    release.set()
+    until(lambda: sum(map(len, batches)) == 300)
+    assert batches == [[0], list(range(1, 300))]
+
+
+def test_async_callbacks_are_awaited(server: TickServer, until: Until) -> None:
+    """A coroutine function is given the batches too."""
+    feed = tk.connect(server.url, history=None)
+    seen: list[float] = []
+
+    async def take(frame: pd.DataFrame) -> None:
+        await asyncio.sleep(0.001)
+        seen.extend(frame["price"])
+
+    feed.on_ticks(take)
+    server.publish(ticks(1, 2))
+    until(lambda: seen == [1, 2])
+
+
+def test_a_callback_may_stop_the_feed(server: TickServer, until: Until) -> None:
+    """Called from its own thread, stop does not wait for itself."""
+    feed = tk.connect(server.url, history=None)
+    feed.on_ticks(lambda _: feed.stop())
+    server.publish(ticks(1))
+    until(lambda: feed.status == "stopped")
+    server.stop()
+    until(lambda: not names())
+
+
+def test_a_callback_may_publish(server: TickServer, until: Until) -> None:
+    """Blocking calls are allowed there: it is a thread of its own."""
+    feed = tk.connect(server.url, history=None)
+
+    def answer(frame: pd.DataFrame) -> None:
+        if frame["price"].max() < 5:
+            server.publish(ticks(frame["price"].max() + 1))
+
+    feed.on_ticks(answer)
+    server.publish(ticks(0))
+    until(lambda: prices(feed) == [0, 1, 2, 3, 4, 5])
+
+
+def test_callbacks_end_with_the_feed(server: TickServer) -> None:
+    """They are given what there is, and their threads are gone; later ones begin none."""
+    feed = tk.connect(server.url, history=None)
+    seen: list[float] = []
+    feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+    server.publish(ticks(1, 2))
+    feed.wait(2)
+    feed.stop()
+    assert seen == [1, 2]
+    feed.on_ticks(seen.append)
+    reader = feed.log.reader(0)
+    rows: list[int] = []
+    feed.follow(lambda new: rows.append(len(new)), reader=reader, every_s=0.1, name="tickerkit x")
+    assert rows == [2]
+    server.stop()
+    assert names() == []
+
+
+def test_what_draws_is_called_without_ticks_too(
+    server: TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A follower hears of silence, and its errors are the feed's."""
+    monkeypatch.setattr("tickerkit.feed.feed.IDLE_S", 0.01)
+    feed = tk.connect(server.url, history=None)
+    calls: list[int] = []
+
+    def draw(rows: Rows) -> None:
+        calls.append(len(rows))
+        raise ValueError("no paint")
+
+    feed.follow(draw, reader=feed.log.reader(), every_s=0.001, name="tickerkit painter")
+    until(lambda: len(calls) >= 3)
+    server.publish(ticks(1))
+    until(lambda: 1 in calls)
+    assert feed.stats["last_error"] == "ValueError: no paint"
+
+
+# --- its life ---------------------------------------------------------------------------------
+
+
+def test_stop_leaves_nothing(server: TickServer, capfd: pytest.CaptureFixture[str]) -> None:
+    """Threads are gone, what is held stays, stopping twice is no complaint, nothing is printed."""
+    server.publish(ticks(1))
+    feed = tk.connect(server.url).wait(1)
+    server.stop()
+    feed.stop()
+    assert names() == []
+    assert feed.status == "stopped"
+    assert registry.running() == []
+    feed.stop()
+    assert prices(feed) == [1]
+    assert feed.latest()["price"].tolist() == [1]
+    assert capfd.readouterr() == ("", "")
+
+
+def test_stop_is_quick_whatever_it_does(until: Until) -> None:
+    """While it connects, waits to try again, or hears nothing, it ends at once."""
+    silent = threading.Event()
+    with plain_server(lambda _: None, process_request=lambda *_: silent.wait(20) and None) as url:
+        feeds = [tk.connect(url), tk.connect(f"ws://{LOCAL}:{free_port()}")]
+        until(lambda: "trying again" in feeds[1].status_detail)
+        for feed in feeds:
+            began = time.monotonic()
+            feed.stop()
+            assert time.monotonic() - began < 1
+        silent.set()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system can't hold a process")
+def test_stop_does_not_wait_for_a_server_that_hangs() -> None:
+    """One that answers no more, not even to a farewell, is left soon."""
+    code = (
+        "import sys, tickerkit as tk; server = tk.serve(tk.simulate(['A']), port=0);"
+        "print(server.port, flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        feed = tk.connect(f"ws://{LOCAL}:{int(other.stdout.readline())}").wait(1)
+        other.send_signal(signal.SIGSTOP)
+        began = time.monotonic()
+        feed.stop()
+        assert time.monotonic() - began < 1.5
+        other.send_signal(signal.SIGCONT)
+        other.communicate()
+
+
+def test_it_is_a_context_manager(server: TickServer) -> None:
+    """It stops at the end of the block, also when that fails."""
+    with pytest.raises(KeyError), tk.connect(server.url) as feed:
+        raise KeyError
+    assert feed.status == "stopped"
+
+
+def test_it_says_in_a_line_how_it_is(server: TickServer, until: Until) -> None:
+    """The repr is one line: where, what state, how much, what is wrong."""
+    feed = live(tk.connect(server.url, history=None), until)
+    server.publish(ticks(*range(1234)))
+    feed.wait(1234)
+    url = server.url
+    assert repr(feed) == f"<Feed {url} live, 1,234 ticks of 1 symbols; live from {url}>"
+    assert feed.summary() == {
+        "kind": "feed",
+        "address": url,
+        "status": "live",
+        "about": "1,234 ticks of 1 symbols",
+    }
+    assert tk.status()["kind"].tolist() == ["server", "feed"]
+    feed.stop()
+    assert repr(feed) == f"<Feed {url} stopped, 1,234 ticks of 1 symbols; stopped>"
+
+
+def test_a_peer_can_not_write_into_the_card() -> None:
+    """What a server says in refusing makes no element, and no second line of the repr."""
+    with refusing(403, "no\r\n\x1b[31m") as url:
+        feed = tk.connect(url)
+        with pytest.raises(FeedFailed):
+            feed.wait(1)
+    assert repr(feed).isprintable()
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send('"<img src=x onerror=alert(1)>"')
+
+    with plain_server(handler) as url:
+        feed = tk.connect(url)
+        feed.wait(1)
+    assert "<img" in feed.stats["last_error"]
+    html = feed._repr_html_()
+    assert "<img" not in html
+    assert "&lt;img" in html
+
+
+def test_the_token_is_told_nowhere(caplog: pytest.LogCaptureFixture, until: Until) -> None:
+    """No repr, no card, no summary, no stats, no error and no log line has it."""
+    caplog.set_level(logging.DEBUG)
+    server = tk.serve(None, port=0, token="sesame")
+    feeds = [
+        live(tk.connect(server.url), until),
+        tk.connect(f"ws://{LOCAL}:{server.port}/nowhere?token=sesame2&key=sesame3"),
+        tk.connect("ftp://me:sesame4@h/?token=sesame5"),
+    ]
+    for feed in feeds[1:]:
+        with pytest.raises(FeedFailed) as caught:
+            feed.wait(1)
+        assert "sesame" not in str(caught.value)
+    for feed in feeds:
+        shown = [repr(feed), feed._repr_html_(), str(feed.summary()), str(dict(feed.stats))]
+        assert not any("sesame" in text for text in [*shown, feed.url, feed.status_detail])
+    assert "sesame" not in tk.status().to_csv()
+    ours = [each for each in caplog.records if each.name.startswith("tickerkit")]
+    assert ours
+    assert not any("sesame" in logging.Formatter().format(record) for record in ours)
+
+
+# --- cells that run again ---------------------------------------------------------------------
+
+
+def test_running_the_cell_again_goes_on_with_the_same_log(
+    server: TickServer, kernel: Kernel, until: Until
+) -> None:
+    """A new feed takes over log and position; the old one stops; nothing is lost or twice."""
+    server.publish(ticks(*range(50)))
+    kernel.run("cell")
+    first = tk.connect(server.url, history=None).wait(50)
+    kernel.run("cell")
+    second = tk.connect(server.url, history=None)
+    assert second is not first
+    assert (first.status, second.log) == ("stopped", first.log)
+    server.publish(ticks(*range(50, 60)))
+    second.wait(10)
+    assert prices(second) == list(range(60))
+    assert second.frame()["seq"].tolist() == list(range(1, 61))
+    assert (len(second.gaps), second.stats["duplicates"]) == (0, 0)
+    assert registry.running() == [server, second]
+    until(lambda: len(server.clients) == 1)
+    first.stop()
+    assert second.status == "live"
+
+
+def test_a_feed_that_was_stopped_is_gone_on_with(server: TickServer, kernel: Kernel) -> None:
+    """What it missed while it was stopped comes when the cell is run again."""
+    kernel.run("cell")
+    first = tk.connect(server.url, history=None)
+    server.publish(ticks(1))
+    first.wait(1)
+    first.stop()
+    server.publish(ticks(2))
+    kernel.run("cell")
+    second = tk.connect(server.url, history=None)
+    server.publish(ticks(3))
+    assert prices(second.wait(2)) == [1, 2, 3]
+
+
+def test_another_wish_is_another_feed(server: TickServer, kernel: Kernel) -> None:
+    """Another cell, address, choice of symbols or size of the log takes over nothing."""
+    server.publish(ticks(1))
+    kernel.run("cell")
+    first = tk.connect(server.url)
+    feeds = [
+        tk.connect(server.url, symbols="AAPL"),
+        tk.connect(server.url, keep=10),
+        tk.connect(server.page),
+    ]
+    kernel.run("another cell")
+    feeds.append(tk.connect(server.url))
+    assert len({id(feed.log) for feed in [first, *feeds]}) == 5
+    assert len(registry.running()) == 6
+
+
+def test_two_feeds_of_one_cell_are_told_apart(server: TickServer, kernel: Kernel) -> None:
+    """Run again, the first goes on with the first's log and the second with the second's."""
+    kernel.run("cell")
+    first = [tk.connect(server.url), tk.connect(server.url)]
+    kernel.run("cell")
+    second = [tk.connect(server.url), tk.connect(server.url)]
+    assert [each.log for each in second] == [each.log for each in first]
+    assert second[0].log is not second[1].log
+    assert [each.status for each in first] == ["stopped", "stopped"]
+
+
+@pytest.mark.parametrize(
+    ("query", "same"), [("?token=new", True), ("", True), ("?stream=other", False)]
+)
+def test_a_new_token_is_the_same_address_and_another_query_is_not(
+    query: str, same: bool, server: TickServer, kernel: Kernel
+) -> None:
+    """The ticks of one stream never go on in the log of another."""
+    kernel.run("cell")
+    first = tk.connect(f"{server.url}?token=old")
+    kernel.run("cell")
+    second = tk.connect(f"{server.url}{query}")
+    assert (second.log is first.log) is same
+
+
+def test_without_cells_nothing_is_replaced(server: TickServer) -> None:
+    """In a plain Python each call is a feed of its own."""
+    first, second = tk.connect(server.url), tk.connect(server.url)
+    assert first.status != "stopped"
+    assert first.log is not second.log
+
+
+def test_running_the_cell_again_replaces_the_callback(
+    server: TickServer, kernel: Kernel, until: Until
+) -> None:
+    """The old function is called no more, the new one is."""
+    feed = tk.connect(server.url, history=None)
+    seen: dict[str, list[float]] = {"first": [], "second": []}
+    for name in seen:
+        kernel.run("callback")
+        feed.on_ticks(lambda frame, name=name: seen[name].extend(frame["price"]))
+    server.publish(ticks(1))
+    until(lambda: seen["second"])
+    assert seen == {"first": [], "second": [1]}
+    assert len([name for name in names() if "lambda" in name]) == 1
+    kernel.run("another callback")
+    feed.on_ticks(lambda _: None)
+    assert len([name for name in names() if "lambda" in name]) == 2
+
+
+def test_callbacks_outlive_the_cell_that_connected(
+    server: TickServer, kernel: Kernel, until: Until
+) -> None:
+    """Made in another cell, they go on with the feed's heir, each tick once, and end with it."""
+    kernel.run("connect")
+    feed = tk.connect(server.url, history=None)
+    kernel.run("callback")
+    seen: list[float] = []
+    feed.on_ticks(lambda frame: seen.extend(frame["price"]))
+    server.publish(ticks(1))
+    until(lambda: seen == [1])
+    kernel.run("connect")
+    feed = tk.connect(server.url, history=None)
+    server.publish(ticks(2))
+    until(lambda: seen == [1, 2])
+    feed.stop()
+    server.stop()
+    assert names() == []
+
+
+def test_a_token_can_be_mended(kernel: Kernel) -> None:
+    """A cell that failed is corrected and run again, and its feed lives."""
+    server = tk.serve(ticks(1), port=0, token="sesame")
+    plain = f"ws://{LOCAL}:{server.port}/"
+    kernel.run("cell")
+    with pytest.raises(FeedFailed):
+        tk.connect(plain).wait(1)
+    kernel.run("cell")
+    assert prices(tk.connect(plain, token="sesame").wait(1)) == [1]
+
+
+def test_a_timeout_tells_the_last_error_too() -> None:
+    """A feed that is live but gets only refused messages says so when it is waited for."""
+    with tk.serve(None, port=0) as server, tk.connect(server) as feed:
+        feed._faults.add("price is missing")
+        with pytest.raises(tk.WaitTimeout, match="last error: price is missing"):
+            feed.wait(1, timeout=0.1)
+
+
+def test_what_was_stopped_does_not_start_again() -> None:
+    """A stopped server or feed is made anew with tk.serve or tk.connect, and says so."""
+    server = tk.serve([{"symbol": "AAPL", "price": 1}], port=0)
+    feed = tk.connect(server)
+    feed.wait(1)
+    feed.stop()
+    server.stop()
+    with pytest.raises(tk.Stopped, match=r"tk\.serve again"):
+        server.start()
+    with pytest.raises(tk.Stopped, match=r"tk\.connect again"):
+        feed.start()
+
+
+def test_a_feed_begins_after_a_tick_that_one_has() -> None:
+    """With `resume` it brings all that came since, once, or says that it is gone."""
+    with tk.serve(None, port=0) as server:
+        server.publish([{"symbol": "A", "price": price} for price in range(5)])
+        epoch = server.log.epoch
+        with tk.connect(server.url, history=0, resume=(epoch, 3)) as feed:
+            assert feed.wait(2).frame()["seq"].tolist() == [4, 5]
+            assert len(feed.gaps) == 0
+        with tk.connect(server.url, history=0, resume=("another", 3)) as feed:
+            assert feed.wait(5).frame()["seq"].tolist() == [1, 2, 3, 4, 5]
+            [gap] = feed.gaps.to_dict("records")
+            assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("another", 4, True)
+        with pytest.raises(ValueError, match="the seq of resume"):
+            tk.connect(server.url, resume=(epoch, -1))

@@ -1,0 +1,321 @@
+"""recorder: what a feed brings, on its way into a file."""
+
+from __future__ import annotations
+
+import errno
+import gc
+import math
+import os
+import threading
+import weakref
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import Kernel
+from recordings import recorded_day, recordings, wire_texts
+from websockets.sync.server import serve
+
+import tickerkit as tk
+from tickerkit.feed import Recorder
+from tickerkit.log import TickLog
+from tickerkit.log.gaps import Gaps
+from tickerkit.protocol import Gap
+from tickerkit.storage import load, load_raw
+from tickerkit.storage.csv import append as append_module
+from tickerkit.storage.recording_writer import RecordingWriter
+from tickerkit.ticks import read_ticks
+
+Until = Callable[..., None]
+FLUSH_S = 0.01
+
+
+@pytest.fixture
+def log() -> TickLog:
+    """Return an empty log that holds a hundred ticks."""
+    return TickLog(100, epoch="e")
+
+
+@pytest.fixture
+def start(log: TickLog) -> Iterator[Callable[..., Recorder]]:
+    """Return a function that begins a recorder, which is stopped in the end."""
+    made: list[Recorder] = []
+
+    def begin(path: Path, **how: Any) -> Recorder:
+        made.append(Recorder(log, Gaps(log), RecordingWriter(path, **how), flush_s=FLUSH_S))
+        return made[-1]
+
+    yield begin
+    for each in made:
+        each.stop()
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
+    """Return a function that fills the disk, or empties it."""
+    write, full = os.write, [False]
+
+    def counted(file: int, data: bytes) -> int:
+        if full[0]:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(append_module.os, "write", counted)
+
+    def fill(state: bool) -> None:
+        full[0] = state
+
+    return fill
+
+
+def append(log: TickLog, count: int = 1) -> None:
+    """Append some ticks."""
+    log.append(read_ticks([{"symbol": "A", "price": 1}] * count), received=1)
+
+
+def numbers(path: Path) -> list[int]:
+    """Return the numbers of the ticks of a file in which nothing is wrong."""
+    found = load(path)
+    assert found.warning is None
+    return [int(seq) for seq in found.frame["seq"]]
+
+
+def test_it_tells_what_it_does(
+    log: TickLog, start: Callable[..., Recorder], tmp_path: Path, until: Until
+) -> None:
+    """In its repr, its card, its numbers, and in the list of all that runs."""
+    recorder = start(tmp_path / "ticks.csv")
+    append(log, 3)
+    until(lambda: recorder.stats["written"] == 3)
+    assert recorder.status == "recording"
+    assert f"<Recorder {tmp_path / 'ticks.csv'} recording, 3 ticks, " in repr(recorder)
+    assert "recording" in recorder._repr_html_()
+    assert tk.status()["kind"].tolist() == ["recorder"]
+    append(log, 2)
+    recorder.stop()
+    recorder.stop()
+    assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5]
+    assert recorder.status == "stopped"
+    assert recorder.stats["bytes"] == sum(each.stat().st_size for each in tmp_path.iterdir())
+    assert len(tk.status()) == 0
+
+
+def test_it_can_be_forgotten(log: TickLog, tmp_path: Path) -> None:
+    """Others may hold it weakly."""
+    recorder = Recorder(log, Gaps(log), RecordingWriter(tmp_path / "ticks.csv"))
+    reference = weakref.ref(recorder)
+    with recorder:
+        pass
+    del recorder
+    gc.collect()
+    assert reference() is None
+
+
+def test_a_full_disk_holds_up_nothing_and_leaves_a_gap(
+    log: TickLog,
+    start: Callable[..., Recorder],
+    disk: Callable[[bool], None],
+    tmp_path: Path,
+    until: Until,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """It says so, tries again, and goes on; what the log has dropped by then is listed."""
+    recorder = start(tmp_path / "ticks.csv")
+    append(log, 5)
+    until(lambda: recorder.stats["written"] == 5)
+    disk(True)
+    append(log, 10)
+    until(lambda: recorder.stats["errors"] >= 3)
+    assert recorder.status == "failing"
+    assert recorder.stats["last_error"] == "ticks.csv can't be written: the disk is full"
+    assert recorder.stats["behind"] == 10
+    assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5]
+    append(log, 190)
+    disk(False)
+    until(lambda: recorder.status == "recording")
+    append(log)
+    recorder.stop()
+    assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5, *range(106, 207)]
+    gaps = tk.read_gaps(tmp_path / "ticks.csv")
+    assert gaps[["from", "to", "reason"]].values.tolist() == [[6, 105, "not recorded"]]
+    assert recorder.stats["lost"] == 100
+    assert capfd.readouterr() == ("", "")
+
+
+def test_stopped_while_it_fails_it_says_what_was_not_written(
+    log: TickLog,
+    start: Callable[..., Recorder],
+    disk: Callable[[bool], None],
+    tmp_path: Path,
+    until: Until,
+) -> None:
+    """It tries once more, and ends; nothing is raised."""
+    recorder = start(tmp_path / "ticks.csv")
+    append(log, 5)
+    until(lambda: recorder.stats["written"] == 5)
+    disk(True)
+    append(log, 7)
+    until(lambda: recorder.status == "failing")
+    recorder.stop()
+    assert recorder.stats["lost"] == 7
+    assert "7 ticks were not written" in recorder.stats["last_error"]
+    disk(False)
+    assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5]
+
+
+def test_gaps_of_the_feed_are_told_in_their_places(
+    log: TickLog, tmp_path: Path, until: Until
+) -> None:
+    """Once a tick has come after them, and those at the end when it is stopped."""
+    gaps = Gaps(log)
+    recorder = Recorder(log, gaps, RecordingWriter(tmp_path / "ticks.csv"), flush_s=FLUSH_S)
+    append(log, 2)
+    gaps.add(Gap("e", 3, 4, "one"))
+    gaps.add(Gap("e", 5, 6, "and another"))
+    log.append(read_ticks({"symbol": "A", "price": 1}), received=1, epoch="e", seq=np.array([7]))
+    until(lambda: recorder.stats["written"] == 3)
+    gaps.add(Gap("e", 8, None, "restarted"))
+    recorder.stop()
+    pd.testing.assert_frame_equal(tk.read_gaps(tmp_path / "ticks.csv"), gaps.frame())
+
+
+def test_what_can_not_begin_is_an_error_at_once(tmp_path: Path) -> None:
+    """A file that exists, one that is no recording, a path that can't be made, wrong arguments."""
+    server = tk.serve(tk.simulate("A"), port=0)
+    feed = tk.connect(server.url)
+    (tmp_path / "ticks.csv").write_text("no,ticks\n1,2\n")
+    with pytest.raises(tk.RecordingExists):
+        feed.record(tmp_path / "ticks.csv", mode="new")
+    with pytest.raises(tk.RecordingError):
+        feed.record(tmp_path / "ticks.csv")
+    with pytest.raises(OSError, match="ticks"):
+        feed.record(tmp_path / "ticks.csv" / "folder")
+    with pytest.raises(ValueError, match="flush_s"):
+        feed.record(tmp_path / "other.csv", flush_s=-1)
+    with pytest.raises(ValueError, match="rotate"):
+        feed.record(tmp_path / "other.csv", rotate="week")
+    assert feed.recorders == []
+    feed.stop()
+
+
+def test_running_the_cell_again_goes_on(tmp_path: Path, kernel: Kernel, until: Until) -> None:
+    """In the same file, with no tick lost or twice, and no second thread; also of a new feed."""
+    server = tk.serve(tk.simulate("A", rate=2000), port=0)
+    for path in (tmp_path / "ticks.csv", tmp_path / "ticks.parquet", tmp_path / "folder"):
+        kernel.run("connect")
+        feed = tk.connect(server.url)
+        for run in range(3):
+            kernel.run(f"record {path}")
+            recorder = feed.record(path, flush_s=FLUSH_S, mode="new")
+            assert feed.recorders == [recorder]
+            until(lambda recorder=recorder: recorder.stats["written"] > 50)
+            if run == 1:
+                kernel.run("connect")
+                feed = tk.connect(server.url)
+                assert feed.recorders == [recorder]
+        feed.stop()
+        assert feed.recorders == []
+        files = [
+            each
+            for each in sorted(tmp_path.glob("folder/*") if path.suffix == "" else [path])
+            if not each.name.endswith(".jsonl")
+        ]
+        assert len(files) == 1
+        seq = numbers(files[0])
+        assert seq == list(range(seq[0], seq[0] + len(seq)))
+        assert seq[-1] == feed.log.last_seq
+    kernel.current = None
+
+
+def test_stopping_the_feed_finishes_the_file(tmp_path: Path, until: Until) -> None:
+    """All that was received is in it, and whence it came."""
+    server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
+    with tk.connect(server.url, ["A"], history=0) as feed:
+        recorder = feed.record(tmp_path / "ticks.csv", flush_s=10)
+        feed.wait(100)
+    found = load(tmp_path / "ticks.csv")
+    assert found.symbols == ["A"]
+    assert found.frame["seq"].tolist()[-1] == feed.log.last_seq
+    assert recorder.status == "stopped"
+    assert recorder.stats["behind"] == 0
+
+
+def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
+    """By symbol and time, with the gaps that lie within."""
+    server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
+    with tk.connect(server.url) as feed:
+        feed.wait(200)
+    whole = feed.frame("A")
+    start, end = whole["time"].iloc[10], whole["time"].iloc[20]
+    feed.to_csv(tmp_path / "a.csv", "A", start=start, end=str(end))
+    wanted = whole.iloc[10:20].reset_index(drop=True)
+    for name, write in (("a.csv", feed.to_csv), ("a.parquet", feed.to_parquet)):
+        write(tmp_path / name, "A", start=start, end=str(end), mode="overwrite")
+        found = load(tmp_path / name)
+        pd.testing.assert_frame_equal(found.frame, wanted, check_categorical=False)
+        assert found.symbols == ["A"]
+    naive = whole["time"].iloc[10].tz_localize(None)
+    assert len(tk.read_csv(feed.to_csv(tmp_path / "b.csv", start=naive))) > 0
+    with pytest.raises(tk.RecordingExists):
+        feed.to_csv(tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize(
+    ("name", "rows"),
+    [
+        ("IBM", 20_000),
+        *(pytest.param(name, None, marks=pytest.mark.soak) for name in ("SPY", "IBM", "ES")),
+    ],
+)
+def test_a_recorded_day_is_recorded_again(
+    recorded: Path, tmp_path: Path, name: str, rows: int | None
+) -> None:
+    """Served as fast as it is taken, recorded, and read back: what the feed had."""
+    day = recorded_day(recorded, name)[:rows]
+    server = tk.serve(tk.replay(day, speed=math.inf, wait_for=1), port=0)
+    with tk.connect(server.url, keep=10_000_000) as feed:
+        feed.record(tmp_path / "ticks.csv", flush_s=0.2)
+        feed.record(tmp_path / "ticks.parquet", flush_s=0.2)
+        feed.wait(len(day), timeout=120)
+        feed.stop()
+    assert len(feed.frame()) == len(day)
+    for path in (tmp_path / "ticks.csv", tmp_path / "ticks.parquet"):
+        found = load(path)
+        assert found.warning is None
+        pd.testing.assert_frame_equal(found.frame, feed.frame())
+
+
+@pytest.mark.soak
+def test_recorded_frames_are_kept_byte_for_byte(
+    recorded: Path, tmp_path: Path, until: Until
+) -> None:
+    """What a venue sent is in the raw lines as it came over the wire."""
+    for source in recordings(recorded)[:6]:
+        texts = list(wire_texts(source))[:5000]
+
+        begun = threading.Event()
+
+        def send(peer: Any, texts: list[str] = texts, begun: threading.Event = begun) -> None:
+            begun.wait(10)
+            for text in texts:
+                peer.send(text)
+
+        with serve(send, "127.0.0.1", 0) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            port = server.socket.getsockname()[1]
+            path = tmp_path / source.name.partition(".")[0] / "ticks.csv"
+            feed = tk.connect(f"ws://127.0.0.1:{port}/")
+            feed.record(path, raw=True)
+            begun.set()
+            until(lambda feed=feed: feed.status == "ended", 60)
+            feed.stop()
+            server.shutdown()
+            thread.join()
+        lines = path.with_name("ticks.raw.jsonl").read_bytes().split(b"\n")
+        kept = [line[line.index(b'"frame":') + 8 : -1] for line in lines if b'"frame":' in line]
+        assert [text.encode() for text in texts] == kept
+        assert load_raw(path.with_name("ticks.raw.jsonl")).warning is None

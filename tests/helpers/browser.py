@@ -1,0 +1,105 @@
+"""A real Chromium for the tests marked `browser`, and plain words where there is none."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parents[2]
+COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+ELSEWHERE = {
+    "darwin": (
+        "/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+        "/Applications/Chromium.app/Contents/MacOS/Chromium",
+        "~/Applications/Google Chrome.app/Contents/MacOS/Google Chrome",
+    ),
+    "win32": (
+        r"%ProgramFiles%\Google\Chrome\Application\chrome.exe",
+        r"%ProgramFiles(x86)%\Google\Chrome\Application\chrome.exe",
+        r"%LocalAppData%\Google\Chrome\Application\chrome.exe",
+    ),
+}
+QUIET = (
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--no-first-run",
+)
+MISSING = (
+    "no Chromium or Chrome was found; install one, or set TICKERKIT_CHROMIUM to its path, "
+    "or run `.venv/bin/python -m playwright install chromium`"
+)
+
+
+def chromium_path(downloaded: str = "") -> Path | None:
+    """Return the Chromium or Chrome to test with; None where there is none.
+
+    Args:
+        downloaded: where Playwright would keep the one that it downloads itself.
+    """
+    if chosen := os.environ.get("TICKERKIT_CHROMIUM"):
+        path = Path(chosen)
+        if not path.is_file():
+            pytest.fail(f"TICKERKIT_CHROMIUM={chosen} is no file")
+        return path
+    on_path = [shutil.which(command) for command in COMMANDS]
+    elsewhere = ELSEWHERE.get(sys.platform, ())
+    usual = [os.path.expandvars(Path(path).expanduser()) for path in elsewhere]
+    for candidate in (downloaded, *on_path, *usual):
+        if candidate and Path(candidate).is_file():
+            return Path(candidate)
+    return None
+
+
+# For each module one browser, not one for the session: while Playwright's sync API is up, asyncio
+# takes the main thread's loop for running, and `asyncio.run` in any other test fails.
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """Give a Chromium that Playwright drives; skip where there is none.
+
+    With TICKERKIT_REQUIRE_BROWSER=1, as in CI, a missing one is a failure.
+    """
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = chromium_path(playwright.chromium.executable_path)
+        if path is None:
+            if os.environ.get("TICKERKIT_REQUIRE_BROWSER") == "1":
+                pytest.fail(MISSING)
+            pytest.skip(MISSING)
+        # Chromium's sandbox does not work for root, as in most containers.
+        root = hasattr(os, "geteuid") and os.geteuid() == 0
+        args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
+        browser = playwright.chromium.launch(executable_path=path, args=args)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def artifacts() -> Path:
+    """Return the folder for screenshots: `.artifacts`, which git ignores."""
+    folder = ROOT / ".artifacts"
+    folder.mkdir(exist_ok=True)
+    return folder
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say plainly when browser tests were skipped, and how to have them run."""
+    skipped = [
+        report
+        for report in terminalreporter.getreports("skipped")
+        if isinstance(report.longrepr, tuple) and MISSING in report.longrepr[2]
+    ]
+    if skipped:
+        terminalreporter.section("browser tests were skipped", yellow=True)
+        terminalreporter.line(f"{len(skipped)} of them did not run: {MISSING}.")

@@ -1,0 +1,57 @@
+"""A program for the tests: forks children that record, each until it is killed.
+
+It reads lines `path flush_s` and prints the id of a child for each. A child writes to `path.said`
+how many ticks it has appended and written, and when.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import struct
+import sys
+import time
+from pathlib import Path
+
+from tickerkit.feed import Recorder
+from tickerkit.log import TickLog
+from tickerkit.log.gaps import Gaps
+from tickerkit.storage.recording_writer import RecordingWriter
+from tickerkit.ticks import read_ticks
+
+BATCH = 500
+EVERY_S = 0.01
+SAID = struct.Struct("qqd")
+
+
+def main() -> None:
+    """Serve until the input ends."""
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    rows = [
+        {"symbol": f"S{n % 7}", "price": 100 + n / 7, "size": n, "bid": n / 3} for n in range(BATCH)
+    ]
+    batch = read_ticks(rows)
+    while line := sys.stdin.readline():
+        path, flush_s = line.split()
+        pid = os.fork()
+        if not pid:
+            _record(Path(path), float(flush_s), batch)
+        print(pid, flush=True)
+
+
+def _record(path: Path, flush_s: float, batch: object) -> None:
+    said = os.open(f"{path}.said", os.O_RDWR | os.O_CREAT, 0o600)
+    log = TickLog(epoch="e")
+    capture = RecordingWriter(path)
+    recorder = Recorder(log, Gaps(log), capture, flush_s=flush_s)
+    due, parent = time.monotonic(), os.getppid()
+    while os.getppid() == parent:
+        log.append(batch, received=time.time_ns())  # type: ignore[arg-type]
+        os.pwrite(said, SAID.pack(log.stop, recorder.stats["written"], time.monotonic()), 0)
+        due += EVERY_S
+        time.sleep(max(due - time.monotonic(), 0))
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,131 @@
+"""An imaginary wire, which joins the two ends of the protocol.
+
+It hands on messages one by one. It may deliver one twice, and it may be cut at any message: what
+was under way is lost, as on a real connection.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tickerkit.log import TickLog
+from tickerkit.protocol import (
+    SUBPROTOCOL,
+    Client,
+    Event,
+    Gap,
+    PlainClient,
+    Publication,
+    Received,
+    Session,
+    session_for,
+)
+from tickerkit.ticks import read_ticks
+
+
+def publish(log: TickLog, count: int = 1, symbols: str = "A", **more: object) -> None:
+    """Append ticks to a log, of the symbols in turn, each with its row's number as its price."""
+    rows = range(log.stop, log.stop + count)
+    batch = read_ticks(
+        [
+            {"symbol": symbols[n % len(symbols)], "price": n, "time": n, "size": 1, **more}
+            for n in rows
+        ]
+    )
+    log.append(batch, received=0)
+
+
+class Wire:
+    """A server's publication of a log and a client, joined.
+
+    Attributes:
+        now: the time, which stands still unless moved.
+        events: what the client was told, over all connections.
+        heard: the messages that the client got on this connection, decoded.
+        replies: what the client said and the server has not heard yet.
+    """
+
+    def __init__(
+        self,
+        log: TickLog,
+        symbols: list[str] | None = None,
+        history: int | None = None,
+        client: Client | PlainClient | None = None,
+    ) -> None:
+        self.client = client or Client(symbols, history)
+        self.now = 100.0
+        self.events: list[Event] = []
+        self.serve(log)
+
+    def serve(self, log: TickLog, publication: Publication | None = None) -> None:
+        """Have a server publish this log from now on; the connection is cut."""
+        self.publication = publication or Publication(log)
+        self.session: Session | None = None
+        self.replies: list[bytes] = []
+
+    def connect(self) -> Session:
+        """Open a connection, on which nothing was sent yet."""
+        protocol = SUBPROTOCOL if isinstance(self.client, Client) else None
+        self.session = session_for(self.publication, protocol, "/ticks", self.now)
+        self.heard: list[dict[str, Any]] = []
+        self.last = b""
+        self.replies = []
+        self.events += self.client.connected()
+        return self.session
+
+    def cut(self) -> None:
+        """Break the connection; what either had still to send is lost."""
+        self.session = None
+        self.replies = []
+
+    def step(self) -> bool:
+        """Deliver the client's replies and the server's next message; False if there is none."""
+        assert self.session is not None
+        for reply in self.replies:
+            self.session.receive(reply.decode(), self.now)
+        self.replies = []
+        message = self.session.next_message(self.now)
+        if message is None:
+            return False
+        self.last = message
+        self.heard.append(json.loads(message))
+        self.events += self.client.receive(message)
+        self.replies = self.client.replies()
+        return True
+
+    def repeat(self) -> None:
+        """Deliver the last message once more."""
+        self.events += self.client.receive(self.last)
+
+    def run(self, most: int | None = None) -> None:
+        """Connect if need be, and deliver messages until there are none, or so many."""
+        if self.session is None:
+            self.connect()
+        while most is None or most > 0:
+            if not self.step():
+                break
+            most = None if most is None else most - 1
+
+    def types(self) -> list[str]:
+        """Return the types of the messages that the client got on this connection."""
+        return [message["type"] for message in self.heard]
+
+    def told(self, kind: type[Any]) -> list[Any]:
+        """Return the events of one kind."""
+        return [event for event in self.events if isinstance(event, kind)]
+
+    def gaps(self) -> list[tuple[str, int, int | None]]:
+        """Return the gaps that were told."""
+        return [(gap.epoch, gap.start, gap.stop) for gap in self.told(Gap)]
+
+    def seqs(self) -> list[int]:
+        """Return the numbers of the ticks that came."""
+        return [seq for received in self.told(Received) for seq in received.seq.tolist()]
+
+    def log(self) -> TickLog:
+        """Return a log of the ticks that came, as a feed would hold them."""
+        log = TickLog(10**6)
+        for received in self.told(Received):
+            log.append(received.batch, received=0, epoch=received.epoch, seq=received.seq)
+        return log

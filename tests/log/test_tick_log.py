@@ -1,0 +1,1069 @@
+"""TickLog: bounded, append-only, read at any moment for nothing, and never changed by a reader."""
+
+from __future__ import annotations
+
+import gc
+import threading
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tickerkit.log import Rows, TickLog
+from tickerkit.log import rows as rows_module
+from tickerkit.log import tick_log as log_module
+from tickerkit.log.compaction import TailCopy
+from tickerkit.log.rows import Snapshot
+from tickerkit.ticks import Batch, Text, is_number, number_text, read_ticks
+
+# However slow the machine is.
+SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+NS = 10**9
+UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
+
+
+def ticks(start: int, count: int, symbol: str = "A", **more: object) -> Batch:
+    """Return ticks whose price is their number and whose time is that many seconds."""
+    return read_ticks(
+        [
+            {"symbol": symbol, "price": n, "size": 1, "time": n, **more}
+            for n in range(start, start + count)
+        ]
+    )
+
+
+def filled(count: int, keep: int = 1000, batch: int = 50) -> TickLog:
+    """Return a log to which so many ticks were appended, with prices from 0."""
+    log = TickLog(keep)
+    more(log, count, batch)
+    return log
+
+
+def more(log: TickLog, count: int, batch: int = 50) -> None:
+    """Append so many further ticks, each with its row's number as its price."""
+    for start in range(log.stop, log.stop + count, batch):
+        size = min(batch, log.stop + count - start)
+        log.append(ticks(start, size), received=start)
+
+
+def memory(frame: pd.DataFrame, name: str) -> np.ndarray[Any, Any]:
+    """Return the array that a column of a frame lies in."""
+    column = frame[name]
+    if isinstance(column.dtype, pd.CategoricalDtype):
+        return np.asarray(column.array.codes)  # type: ignore[union-attr]
+    if column.dtype == UTC_NS:
+        return np.asarray(column.array.asi8)  # type: ignore[union-attr]
+    return np.asarray(column.to_numpy())
+
+
+def write_everywhere(frame: pd.DataFrame) -> None:
+    """Write to each column of a frame, in place, as an analyst would."""
+    for name in frame.columns:
+        other = frame[name].iloc[-1]
+        if isinstance(frame[name].dtype, pd.CategoricalDtype):
+            other = frame[name].cat.categories[-1]
+        elif frame[name].dtype == UTC_NS:
+            other = pd.Timestamp(77, tz="UTC")
+        elif name == "seq":
+            other = -77
+        else:
+            other = -77.0
+        frame.loc[0, name] = other
+        frame.iloc[-1, frame.columns.get_loc(name)] = other
+        frame.loc[frame.index[1:3], name] = other
+
+
+# --- what it holds --------------------------------------------------------------------------------
+
+
+def test_frame_has_the_columns_and_types_of_the_contract() -> None:
+    """A frame has the columns of a tick in order, with their types, further ones behind."""
+    log = TickLog(epoch="e1")
+    log.append(
+        read_ticks({"symbol": "A", "price": 1, "time": 5, "side": "b", "bid": 2}), received=7
+    )
+    frame = log.frame()
+    assert [(name, str(dtype)) for name, dtype in frame.dtypes.items()] == [
+        ("seq", "int64"),
+        ("time", "datetime64[ns, UTC]"),
+        ("symbol", "category"),
+        ("price", "float64"),
+        ("size", "float64"),
+        ("received", "datetime64[ns, UTC]"),
+        ("epoch", "category"),
+        ("bid", "float64"),
+        ("side", "category"),
+    ]
+    assert frame.index.equals(pd.RangeIndex(1))
+    row = frame.iloc[0]
+    assert (row["seq"], row["symbol"], row["epoch"], row["side"]) == (1, "A", "e1", "b")
+    assert row["time"] == pd.Timestamp(5 * NS, tz="UTC")
+    assert row["received"] == pd.Timestamp(7, tz="UTC")
+    assert np.isnan(row["size"])
+
+
+def test_empty_log_gives_an_empty_frame_of_the_same_types() -> None:
+    """Before the first tick a frame has all columns, of the same types as later."""
+    log = TickLog()
+    empty = log.frame()
+    assert len(empty) == 0
+    assert len(log) == 0
+    log.append(ticks(0, 1), received=0)
+    full = log.frame()
+    assert list(empty.columns) == list(full.columns)
+    for name in full.columns:
+        if isinstance(full[name].dtype, pd.CategoricalDtype):
+            assert empty[name].cat.categories.dtype == full[name].cat.categories.dtype
+        else:
+            assert empty[name].dtype == full[name].dtype
+
+
+def test_time_is_when_received_where_the_source_gives_none() -> None:
+    """A tick without a time happened when it was received."""
+    log = TickLog()
+    log.append(
+        read_ticks([{"s": "A", "p": 1}, {"s": "A", "p": 1, "time": 3}]), received=1763805600 * NS
+    )
+    assert log.rows().array("time").tolist() == [1763805600 * NS, 3 * NS]
+
+
+def test_seq_counts_from_one_over_all_symbols() -> None:
+    """A log numbers its ticks from 1, over all symbols, whatever was refused."""
+    log = TickLog()
+    log.append(read_ticks([{"s": "A", "p": 1}, {"s": "", "p": 1}, {"s": "B", "p": 2}]), received=0)
+    log.append(read_ticks([]), received=0)
+    log.append(read_ticks([{"s": "C", "p": 3}]), received=0)
+    assert log.frame()["seq"].tolist() == [1, 2, 3]
+    assert log.last_seq == 3
+
+
+def test_log_makes_an_epoch_of_its_own() -> None:
+    """Two logs have different epochs, and a log says which in its repr."""
+    one, other = TickLog(), TickLog()
+    assert one.epoch != other.epoch
+    assert one.epoch in repr(one)
+
+
+def test_log_that_could_hold_nothing_is_refused() -> None:
+    """A log of no ticks makes no sense."""
+    with pytest.raises(ValueError, match="at least one"):
+        TickLog(keep=0)
+
+
+# --- a frame costs nothing ------------------------------------------------------------------------
+
+
+def test_frame_shares_the_logs_memory() -> None:
+    """No column of a frame is a copy, nor of frames taken later, nor of a reader's rows."""
+    log = filled(500)
+    log.append(ticks(500, 1, "B", bid=1.0, side="x"), received=0)
+    first, second, rows = log.frame(), log.reader(0).read(10).frame(), log.rows()
+    for name in first.columns:
+        held = log.state.arrays[name]
+        assert np.shares_memory(memory(first, name), held), name
+        assert np.shares_memory(memory(second, name), held), name
+        assert np.shares_memory(rows.array(name), held), name
+        assert not rows.array(name).flags.writeable
+
+
+def test_frames_of_one_state_share_one_whole() -> None:
+    """However many frames are taken, the frame over all is built once for a set of columns."""
+    log = filled(500)
+    for _ in range(10):
+        log.frame()
+        more(log, 10)
+    assert len(log.state.frames) == 1
+    log.append(ticks(0, 1, "B"), received=0)
+    log.frame()
+    assert len(log.state.frames) == 2
+
+
+def test_log_is_unchanged_by_writes_to_its_frames() -> None:
+    """Slice, new column, new symbol, garbage collected, writes: the log stays as it was."""
+    log = filled(60)
+    frames = [log.frame()]
+    log.append(ticks(60, 5, bid=1.0), received=0)  # a new column
+    frames.append(log.frame())
+    log.append(ticks(65, 5, "B"), received=0)  # a new symbol
+    frames.append(log.frame())
+    log.append(ticks(70, 5, "B", side="buy"), received=0)  # a new column of text
+    frames.append(log.frame())
+    log.append(ticks(75, 5, "B", side="sell"), received=0, epoch="other")  # new words
+    frames.append(log.reader(0).read().frame())
+    before = log.frame().copy(deep=True)
+    copies = [frame.copy(deep=True) for frame in frames]
+    for index, frame in enumerate(frames):
+        gc.collect()
+        write_everywhere(frame)
+        pd.testing.assert_frame_equal(log.frame(), before)
+        for other in range(index + 1, len(frames)):
+            pd.testing.assert_frame_equal(frames[other], copies[other])
+    assert frames[0]["price"].iloc[0] == -77
+
+
+@pytest.mark.parametrize(
+    "write",
+    [
+        lambda frame: frame.__setitem__("price", 0.0),
+        lambda frame: frame["price"].__setitem__(0, -1.0),
+        lambda frame: frame["price"].iloc.__setitem__(slice(None), -1.0),
+        lambda frame: frame.iloc[2:5].iloc.__setitem__((0, 3), -1.0),
+        lambda frame: frame.at.__setitem__((3, "size"), 9.0),
+        lambda frame: frame.replace({"price": {1.0: -1.0}}, inplace=True),
+        lambda frame: frame.fillna(0.0, inplace=True),
+        lambda frame: frame.drop(columns="size", inplace=True),
+        lambda frame: frame.rename(columns={"size": "s"}, inplace=True),
+        lambda frame: frame["price"].clip(upper=5.0, inplace=True),
+        lambda frame: frame.set_index("time")["price"].__setitem__(slice(None), 0.0),
+        lambda frame: frame.loc.__setitem__((frame["price"] > 3, "symbol"), np.nan),
+        lambda frame: frame.eval("price = price * 2", inplace=True),
+        lambda frame: frame.where(frame["price"] > 3, inplace=True),
+    ],
+    ids=range(14),
+)
+@pytest.mark.filterwarnings("ignore::Warning")
+def test_log_is_unchanged_by_any_way_to_write(write: Callable[[pd.DataFrame], object]) -> None:
+    """Whichever of pandas' ways to write is used on a frame, the log and other frames stay."""
+    log = filled(60)
+    before = log.frame().copy(deep=True)
+    other = log.frame()
+    write(log.frame())
+    pd.testing.assert_frame_equal(log.frame(), before)
+    pd.testing.assert_frame_equal(other, before)
+
+
+@pytest.mark.parametrize("keep", [100, 10_000])
+def test_frame_outlives_the_rows_that_the_log_lets_go(keep: int) -> None:
+    """A frame stays as it was while the log moves on, and may be written to afterwards."""
+    log = filled(90, keep)
+    frame, column = log.frame(), log.frame()["price"]
+    copy = frame.copy(deep=True)
+    more(log, 5000)
+    gc.collect()
+    pd.testing.assert_frame_equal(frame, copy)
+    held = log.frame().copy(deep=True)
+    column.iloc[0] = -77
+    pd.testing.assert_frame_equal(frame, copy)
+    write_everywhere(frame)
+    assert frame["price"].iloc[0] == -77
+    pd.testing.assert_frame_equal(log.frame(), held)
+
+
+def test_frames_of_let_go_arrays_do_not_write_to_each_other() -> None:
+    """Frames with other columns and symbols over the same rows, once alone, stay apart."""
+    log = filled(60)
+    frames = [log.frame()]
+    for n, change in enumerate([{"bid": 1.0}, {"side": "b"}, {"side": "s"}, {"note": "n"}]):
+        log.append(ticks(log.stop, 1, f"S{n}", **change), received=0)
+        frames.append(log.frame())
+        frames.append(log.frame())
+    copies = [frame.copy(deep=True) for frame in frames]
+    more(log, 5000)
+    gc.collect()
+    assert not log.state.frames
+    while frames:
+        frame = frames.pop(len(frames) // 2)
+        copies.pop(len(copies) // 2)
+        write_everywhere(frame)
+        for one, copy in zip(frames, copies, strict=True):
+            pd.testing.assert_frame_equal(one, copy)
+
+
+def assert_apart(log: TickLog, frames: list[pd.DataFrame]) -> None:
+    """Check that frames do not write to each other, once the log has let their arrays go."""
+    more(log, 5000)
+    copies = [frame.copy(deep=True) for frame in frames]
+    while frames:
+        frame = frames.pop(0)
+        copies.pop(0)
+        gc.collect()
+        write_everywhere(frame)
+        for one, copy in zip(frames, copies, strict=True):
+            pd.testing.assert_frame_equal(one, copy)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_frame_of_rows_read_before_newer_frames_stays_apart(first: bool) -> None:
+    """Rows may be made a frame long after others, with more words, were made over their arrays."""
+    log = filled(60)
+    rows = log.rows()
+    frames = []
+    for symbol in "BCD":
+        log.append(ticks(log.stop, 1, symbol), received=0)
+        frames.append(log.frame())
+    frames.insert(0 if first else 3, rows.frame())
+    del rows
+    assert_apart(log, frames)
+
+
+@pytest.mark.parametrize("column", ["seq", "symbol", "price", "epoch"])
+def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    """Ticks with a new symbol, and a frame of them, may come at any moment of building another."""
+    log = filled(50)
+    build = rows_module._column
+    frames: list[pd.DataFrame] = []
+
+    def interrupted(name: str, *others: Any) -> Any:
+        built = build(name, *others)
+        if name == column and log.stop == 50:
+            log.append(ticks(50, 1, "B"), received=0)
+            frames.append(log.frame())
+        return built
+
+    monkeypatch.setattr(rows_module, "_column", interrupted)
+    frames.append(log.frame())
+    frames.append(log.frame())
+    assert [len(frame) for frame in frames] == [51, 50, 51]
+    assert_apart(log, frames)
+
+
+def test_rows_keep_their_frames_safe() -> None:
+    """Rows that a reader still holds are not changed by writes to frames of them."""
+    log = filled(60)
+    rows = log.reader(0).read()
+    frame = rows.frame()
+    more(log, 5000)
+    gc.collect()
+    frame.loc[0, "price"] = -77.0
+    assert rows.array("price")[0] == 0
+
+
+def test_frames_kept_for_one_set_of_arrays_are_bounded() -> None:
+    """New words with each frame do not gather frames without end: the log moves instead."""
+    log = TickLog()
+    for n in range(300):
+        log.append(ticks(n, 1, f"S{n}"), received=0)
+        log.frame()
+    assert len(log.state.frames) <= log_module.MAX_FRAMES
+    assert log.frame()["price"].tolist() == list(range(300))
+
+
+@pytest.mark.parametrize(
+    ("words", "dtype"), [(126, "int8"), (127, "int16"), (32_766, "int16"), (32_767, "int32")]
+)
+@pytest.mark.parametrize("text", ["symbol", "note"])
+def test_codes_widen_without_silent_copies(text: str, words: int, dtype: str) -> None:
+    """At the number of words at which pandas wants wider codes they are widened, and shared."""
+    log = TickLog()
+    log.append(ticks(0, 1, note="w0"), received=0)
+    old = log.frame()
+    numbers = range(1, words)
+    batch = Batch(
+        len(numbers),
+        np.zeros(len(numbers), dtype=np.int64),
+        {
+            "symbol": Text.of(["A"] * len(numbers)),
+            "price": np.array(numbers, dtype=float),
+            "size": np.ones(len(numbers)),
+            "note": Text.of(["w0"] * len(numbers)),
+            text: Text.of([f"w{n}" for n in numbers]),
+        },
+    )
+    log.append(batch, received=0)
+    frame = log.frame()
+    assert len(log.dictionaries[text].words) == words
+    assert frame[text].cat.codes.dtype == dtype
+    assert np.shares_memory(memory(frame, text), log.state.arrays[text])
+    assert frame[text].tolist()[1:] == [f"w{n}" for n in numbers]
+    assert len(old) == 1
+    assert old[text].tolist() == ["A" if text == "symbol" else "w0"]
+
+
+# --- bounded --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keep", [1, 2, 7, 100, 5000])
+@pytest.mark.parametrize("batch", [1, 3, 100, 1500, 12_000])
+def test_log_holds_exactly_the_newest(keep: int, batch: int) -> None:
+    """After each append the log holds the newest `keep` ticks, however large the batch."""
+    log = TickLog(keep)
+    appended = 0
+    for _ in range(max(3, min(40, 15_000 // batch))):
+        log.append(ticks(appended, batch), received=0)
+        appended += batch
+        held = min(keep, appended)
+        assert (log.start, log.stop, len(log)) == (appended - held, appended, held)
+    frame = log.frame()
+    assert frame["price"].tolist() == list(range(appended - held, appended))
+    assert frame["seq"].tolist() == list(range(appended - held + 1, appended + 1))
+
+
+def test_memory_is_bounded() -> None:
+    """The arrays of a log never grow beyond a quarter more than it keeps."""
+    log = TickLog(8000)
+    sizes = set()
+    for _ in range(100):
+        more(log, 1000, 1000)
+        sizes.add(len(log.state.arrays["seq"]))
+    assert max(sizes) <= 8000 * 5 // 4
+    assert min(sizes) == log_module.SMALLEST
+
+
+def test_a_million_ticks_move_the_tail_rarely() -> None:
+    """Appending 1,000,000 ticks in batches of 100 moves the tail once in a quarter of the log."""
+    log = TickLog(100_000)
+    batch = ticks(0, 100)
+    moved, arrays = 0, log.state.arrays["seq"]
+    for _ in range(10_000):
+        log.append(batch, received=0)
+        if log.state.arrays["seq"] is not arrays:
+            moved, arrays = moved + 1, log.state.arrays["seq"]
+    assert log.stop == 1_000_000
+    growing, full = 7, 1_000_000 // 25_000
+    assert moved <= growing + full
+    assert len(log) == 100_000
+
+
+def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Small arrays double; then all that there will be is reserved, and little is ever copied."""
+    monkeypatch.setattr(log_module, "SMALL", 3000)
+    log = TickLog(20_000)
+    sizes = []
+    while log.stop < 15_000:
+        more(log, 100, 100)
+        sizes.append(len(log.state.arrays["seq"]))
+    assert list(dict.fromkeys(sizes)) == [1024, 2048, 4096, 25_000]
+
+
+@pytest.mark.parametrize("batch", [1, 100, 700])
+def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
+    """The tail is moved, and arrays grow, by a bounded number of rows for each row appended."""
+    copied: list[int] = []
+    copy = TailCopy.copy
+
+    def counted(ahead: TailCopy, state: Snapshot, stop: int) -> None:
+        copied.append(stop - ahead.copied)
+        copy(ahead, state, stop)
+
+    monkeypatch.setattr(TailCopy, "copy", counted)
+    monkeypatch.setattr(log_module, "PACE", 4)
+    keep = 10_000
+    log = TickLog(keep)
+    moved, twice, arrays = 0, 0, log.state.arrays["seq"]
+    while log.stop < 60_000:
+        more(log, batch, batch)
+        twice += batch * (log._ahead is not None)
+        if log.state.arrays["seq"] is not arrays:
+            moved, arrays = moved + 1, log.state.arrays["seq"]
+    assert 16 <= moved <= 25
+    assert max(copied) <= 2 * (4 + 1) * batch
+    assert twice <= moved * (keep // 4 + batch)
+    assert log.frame()["price"].tolist() == list(range(log.stop - keep, log.stop))
+
+
+def test_nothing_appended_is_ever_overwritten() -> None:
+    """Each array that was ever shown holds the same rows as long as it is held."""
+    log = TickLog(50)
+    shown: list[tuple[Rows, list[float]]] = []
+    for _ in range(400):
+        more(log, 7)
+        rows = log.rows()
+        shown.append((rows, rows.array("price").tolist()))
+    for rows, prices in shown:
+        assert rows.array("price").tolist() == prices
+        assert rows.frame()["price"].tolist() == prices
+
+
+# --- columns that come later ----------------------------------------------------------------------
+
+
+def test_new_columns_are_empty_before_they_appeared() -> None:
+    """A field that comes later is nothing in the ticks before, and nothing where it is absent."""
+    log = filled(2)
+    log.append(ticks(2, 1, bid=5.0, side="b"), received=0)
+    log.append(ticks(3, 1), received=0)
+    frame = log.frame()
+    assert frame["bid"].fillna(-1).tolist() == [-1, -1, 5, -1]
+    assert frame["side"].isna().tolist() == [True, True, False, True]
+    assert set(log.columns()[7:]) == {"bid", "side"}
+
+
+def test_first_type_of_a_column_wins() -> None:
+    """What does not fit a column's first type is left out or turned to text, and counted."""
+    log = TickLog()
+    for value in (1.5, "2", "x", "1e999", True, "3.5"):
+        log.append(read_ticks({"s": "A", "p": 1, "number": value}), received=0)
+    for word in ("a", 2, 2.5, -0.0, 2**53 + 1, True):
+        log.append(read_ticks({"s": "A", "p": 1, "text": word}), received=0)
+    frame = log.frame()
+    assert frame["number"].fillna(-1).tolist()[:6] == [1.5, 2, -1, -1, -1, 3.5]
+    assert frame["text"].tolist()[6:] == ["a", "2", "2.5", "0", "9007199254740993", "true"]
+    assert log.misfits == {"number": 3}
+
+
+def test_misfits_of_batches_are_counted() -> None:
+    """Values that could not even be read are counted with the log's own."""
+    log = TickLog()
+    log.append(read_ticks([{"s": "A", "p": 1, "deep": []}, {"s": "A"}]), received=0)
+    log.append(read_ticks([{"s": "", "p": 1}, {"s": "A", "p": 1, "deep": {}}]), received=0)
+    assert log.misfits == {"deep": 2}
+
+
+def test_columns_beyond_the_limit_are_left_out_and_counted() -> None:
+    """A log has at most 32 further columns; values of any more are counted by name."""
+    log = TickLog()
+    log.append(read_ticks({"s": "A", "p": 1, **{f"c{n}": n for n in range(40)}}), received=0)
+    log.append(read_ticks([{"s": "A", "p": 1, "c39": "x"}, {"s": "A", "p": 2}]), received=0)
+    assert len(log.columns()) == 7 + 32
+    assert log.misfits == {**{f"c{n}": 1 for n in range(32, 39)}, "c39": 2}
+    assert log.frame()["c31"].iloc[0] == 31
+
+
+def test_counted_names_are_bounded() -> None:
+    """Ever new names of fields that are left out do not fill the memory."""
+    log = TickLog()
+    for n in range(log_module.MAX_MISFITS + 500):
+        log.append(read_ticks({"s": "A", "p": 1, f"field{n}": []}), received=0)
+    assert len(log.misfits) == log_module.MAX_MISFITS + 1
+    assert log.misfits["(others)"] == 500
+
+
+def words_batch(name: str, words: list[str]) -> Batch:
+    """Return a tick for each word, in the column `name`."""
+    columns: dict[str, Any] = {
+        "symbol": Text.of(["A"] * len(words)),
+        "price": np.arange(len(words), dtype=float),
+        "size": np.ones(len(words)),
+        name: Text.of(words),
+    }
+    return Batch(len(words), np.zeros(len(words), dtype=np.int64), columns)
+
+
+def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
+    """A column of text holds 65,536 different words; a tick with another is taken without it."""
+    log = TickLog()
+    words = [f"w{n}" for n in range(log_module.MAX_WORDS + 3)]
+    log.append(words_batch("note", words), received=0)
+    log.append(words_batch("note", ["w0", "new", "w65535"]), received=0)
+    assert log.misfits == {"note": 4}
+    notes = log.frame()["note"]
+    assert notes.iloc[log_module.MAX_WORDS :].tolist()[:3] != words[-3:]
+    assert notes.isna().tolist()[-6:] == [True, True, True, False, True, False]
+    assert log.stop == len(words) + 3
+
+
+def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
+    """A tick of a symbol beyond the 65,536th is refused, and takes no number."""
+    log = TickLog()
+    log.append(
+        words_batch("symbol", [f"s{n}" for n in range(log_module.MAX_WORDS - 1)]), received=0
+    )
+    log.append(words_batch("symbol", ["s0", "last", "no", "s1", "no more", "last"]), received=0)
+    assert log.misfits == {"symbol": 2}
+    frame = log.frame(last=4)
+    assert frame["symbol"].tolist() == ["s0", "last", "s1", "last"]
+    assert frame["seq"].tolist() == list(range(log_module.MAX_WORDS, log_module.MAX_WORDS + 4))
+    before = log.stop
+    log.append(words_batch("symbol", ["no"]), received=0)
+    assert (log.stop, log.misfits) == (before, {"symbol": 3})
+
+
+def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
+    """Where numbers come from outside, those of refused ticks are left out, no others."""
+    log = TickLog()
+    log.append(words_batch("symbol", [f"s{n}" for n in range(log_module.MAX_WORDS)]), received=0)
+    seq = np.array([5, 7, 9], dtype=np.int64)
+    log.append(words_batch("symbol", ["s0", "no", "s1"]), received=0, epoch="out", seq=seq)
+    assert log.frame(last=2)["seq"].tolist() == [5, 9]
+
+
+def test_words_that_a_batch_does_not_use_take_no_room() -> None:
+    """A dictionary may be longer than the room: only words that come in ticks count."""
+    log = TickLog()
+    words = [f"s{n}" for n in range(log_module.MAX_WORDS - 1)]
+    log.append(words_batch("symbol", words), received=0)
+    batch = words_batch("symbol", ["s0", "unused", "last"]).where(np.array([True, False, True]))
+    log.append(batch, received=0)
+    assert log.misfits == {}
+    assert log.frame(last=1)["symbol"].tolist() == ["last"]
+
+
+def test_words_know_the_row_they_began_in() -> None:
+    """A dictionary tells how many words had appeared before any row."""
+    log = TickLog()
+    log.append(read_ticks([{"s": s, "p": 1} for s in "ABACB"]), received=0)
+    log.append(read_ticks([{"s": s, "p": 1} for s in "AD"]), received=0)
+    words = log.dictionaries["symbol"]
+    assert words.words == ["A", "B", "C", "D"]
+    assert words.first_row == [0, 1, 3, 6]
+    assert [words.size_at(row) for row in range(8)] == [0, 1, 2, 2, 3, 3, 3, 4]
+
+
+def test_new_words_are_found_without_looking_at_the_batch_for_each() -> None:
+    """Else a frame whose every tick has an id of its own takes minutes, in the portal's thread."""
+
+    class Watched(np.ndarray[Any, Any]):
+        compared = 0
+
+        def __eq__(self, other: object) -> Any:
+            Watched.compared += self.size
+            return super().__eq__(other)
+
+    log, count = TickLog(), 2000
+    batch = ticks(0, count)
+    codes = np.arange(count, dtype=np.int32).view(Watched)
+    batch.columns["order"] = Text(codes, [f"id {n}" for n in range(count)])
+    log.append(batch, received=0)
+    assert log.dictionaries["order"].first_row == list(range(count))
+    assert Watched.compared <= 10 * count
+
+
+# --- epochs ---------------------------------------------------------------------------------------
+
+
+def with_epochs(keep: int = 1000) -> TickLog:
+    """Return a log of three epochs from outside, with holes: a 5 6 9, b 1 2, c 100 200."""
+    log = TickLog(keep)
+    for epoch, seqs in (("a", [5, 6, 9]), ("b", [1, 2]), ("c", [100, 200])):
+        log.append(
+            ticks(log.stop, len(seqs)), received=0, epoch=epoch, seq=np.array(seqs, dtype=np.int64)
+        )
+    return log
+
+
+def test_epochs_from_outside_follow_each_other() -> None:
+    """A log given epoch and seq from outside holds them as they are, rows counting on."""
+    log = with_epochs()
+    frame = log.frame()
+    assert frame["epoch"].tolist() == ["a"] * 3 + ["b"] * 2 + ["c"] * 2
+    assert frame["seq"].tolist() == [5, 6, 9, 1, 2, 100, 200]
+    assert log.runs == [("a", 0), ("b", 3), ("c", 5)]
+    assert (log.epoch, log.last_seq) == ("c", 200)
+    assert log.run_at(2) == (("a", 0), 3)
+    assert log.run_at(3) == (("b", 3), 5)
+    assert log.run_at(6) == (("c", 5), None)
+
+
+def test_numbers_count_on_unless_given() -> None:
+    """Without seqs a log counts on in the current epoch, and from 1 in a new one."""
+    log = with_epochs()
+    log.append(ticks(7, 2), received=0)
+    log.append(ticks(9, 1), received=0, epoch="c")
+    log.append(ticks(10, 2), received=0, epoch="d")
+    log.append(ticks(12, 1), received=0, epoch="")
+    assert log.frame(last=6)["seq"].tolist() == [201, 202, 203, 1, 2, 1]
+    assert log.frame(last=3)["epoch"].tolist() == ["d", "d", ""]
+
+
+@pytest.mark.parametrize(
+    ("epoch", "seq", "row"),
+    [
+        ("a", 0, 0),
+        ("a", 4, 0),
+        ("a", 5, 1),
+        ("a", 7, 2),
+        ("a", 9, 3),
+        ("a", 10**12, 3),
+        ("b", 0, 3),
+        ("b", 1, 4),
+        ("b", 2, 5),
+        ("c", 150, 6),
+        ("c", 200, 7),
+        ("c", 2**63 - 1, 7),
+        ("d", 1, None),
+        ("", 1, None),
+    ],
+)
+def test_find_gives_the_row_after_a_tick(epoch: str, seq: int, row: int | None) -> None:
+    """A position is found by epoch and seq, also in a hole; an unknown epoch is not."""
+    assert with_epochs().find(epoch, seq) == row
+
+
+@pytest.mark.parametrize(
+    ("keep", "epoch", "seq", "row"),
+    [
+        (5, "a", 5, 2),
+        (5, "a", 9, 3),
+        (4, "a", 9, None),
+        (4, "a", 5, None),
+        (3, "b", 1, 4),
+        (2, "b", 2, None),
+    ],
+)
+def test_find_knows_what_was_dropped(keep: int, epoch: str, seq: int, row: int | None) -> None:
+    """A position that was dropped is the oldest row of its epoch, none once all of that is gone."""
+    assert with_epochs(keep).find(epoch, seq) == row
+
+
+def test_find_in_an_epoch_that_came_again() -> None:
+    """A tick is found in the stretch of its epoch that it is in, not in the newest."""
+    log = TickLog()
+    for epoch, seqs in (("a", [1, 2, 3]), ("b", [1, 2]), ("a", [4, 5])):
+        log.append(ticks(0, len(seqs)), received=0, epoch=epoch, seq=np.array(seqs, dtype=np.int64))
+    assert [log.find("a", seq) for seq in range(7)] == [0, 1, 2, 3, 6, 7, 7]
+
+
+def test_runs_that_are_gone_are_forgotten() -> None:
+    """Epochs whose ticks were all dropped are not kept for ever."""
+    log = TickLog(10)
+    for n in range(3000):
+        log.append(ticks(n, 1), received=0, epoch=f"e{n}")
+    assert len(log.runs) <= 10 + log_module.SMALLEST + 1
+    assert log.frame()["epoch"].tolist() == [f"e{n}" for n in range(2990, 3000)]
+
+
+# --- choosing -------------------------------------------------------------------------------------
+
+
+def mixed() -> TickLog:
+    """Return a log of ten ticks, one each second, A and B in turn, C the last."""
+    log = TickLog()
+    for n in range(10):
+        log.append(ticks(n, 1, "C" if n == 9 else "AB"[n % 2]), received=0)
+    return log
+
+
+@pytest.mark.parametrize(
+    ("symbol", "last", "prices"),
+    [
+        (None, None, range(10)),
+        ("A", None, [0, 2, 4, 6, 8]),
+        (["A", "C"], None, [0, 2, 4, 6, 8, 9]),
+        (("A", "nope"), None, [0, 2, 4, 6, 8]),
+        ("nope", None, []),
+        ([], None, []),
+        (None, 3, [7, 8, 9]),
+        (None, 0, []),
+        (None, -1, []),
+        (None, 100, range(10)),
+        (None, np.int64(2), [8, 9]),
+        ("A", 2, [6, 8]),
+        ("A", 0, []),
+        ("A", 100, [0, 2, 4, 6, 8]),
+        ("C", 1, [9]),
+        (None, "3s", [6, 7, 8, 9]),
+        (None, timedelta(seconds=2), [7, 8, 9]),
+        (None, pd.Timedelta("500ms"), [9]),
+        (None, "1h", range(10)),
+        (None, "100000 days", range(10)),
+        ("A", "4s", [6, 8]),
+        ("A", "500ms", []),
+    ],
+    ids=str,
+)
+def test_frame_chooses_symbols_and_the_newest(
+    symbol: Any, last: Any, prices: list[int] | range
+) -> None:
+    """A frame of some symbols, or of the newest by count or by time, has those and no others."""
+    frame = mixed().frame(symbol=symbol, last=last)
+    assert frame["price"].tolist() == list(prices)
+    assert frame.index.equals(pd.RangeIndex(len(frame)))
+    assert list(frame.columns) == list(mixed().frame().columns)
+
+
+def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
+    """Where the ticks chosen stand side by side, their frame is a view like that of all."""
+    log = filled(20)
+    log.append(ticks(20, 5, "B"), received=0)
+    log.append(ticks(25, 5), received=0)
+    frame = log.frame(symbol="B")
+    assert np.shares_memory(memory(frame, "price"), log.state.arrays["price"])
+
+
+def test_a_new_text_column_has_the_narrowest_codes() -> None:
+    """A column of text that is new takes a byte a tick, as every later one of few words."""
+    log = filled(2)
+    assert log._new_column("side", Text.of(["b"]), 5, 2).dtype == np.int8
+
+
+def test_newest_by_time_is_by_the_newest_time_held() -> None:
+    """The last five minutes end at the newest time, though a later tick may be older."""
+    log = TickLog()
+    for n in (1000, 2000, 1500):
+        log.append(read_ticks({"s": "A", "p": n, "time": n}), received=0)
+    assert log.frame(last="5min")["price"].tolist() == [2000]
+    assert log.frame(last="10min")["price"].tolist() == [2000, 1500]
+    assert TickLog().frame(last="5min")["price"].tolist() == []
+
+
+@pytest.mark.parametrize("last", [1.5, "five minutes", [3]])
+def test_nonsense_for_the_newest_is_refused(last: Any) -> None:
+    """What is neither a count nor a time raises, instead of giving everything."""
+    with pytest.raises((TypeError, ValueError)):
+        mixed().frame(last=last)
+
+
+def test_symbols_stand_in_the_order_of_their_first_ticks() -> None:
+    """The log lists every symbol that ever came, also those whose ticks are gone."""
+    log = TickLog(1)
+    log.append(read_ticks([{"s": s, "p": 1} for s in "BAC"]), received=0)
+    assert log.symbols() == ["B", "A", "C"]
+    assert log.symbol_codes(["C", "nope", "B"]) == [2, 0]
+    assert log.symbol_codes("A") == [1]
+
+
+@pytest.mark.parametrize(
+    ("start", "stop", "expected"),
+    [
+        (None, None, (5, 15)),
+        (0, None, (5, 15)),
+        (7, 9, (7, 9)),
+        (7, 99, (7, 15)),
+        (20, None, (15, 15)),
+    ],
+)
+def test_rows_are_those_held(
+    start: int | None, stop: int | None, expected: tuple[int, int]
+) -> None:
+    """Rows asked for beyond what is held are those that are held."""
+    rows = filled(15, keep=10).rows(start, stop)
+    assert (rows.start, rows.stop) == expected
+    assert rows.array("price").tolist() == list(range(*expected))
+    assert len(rows) == len(rows.frame())
+
+
+def test_rows_dropped_before_are_none() -> None:
+    """Rows that were all dropped are no rows."""
+    rows = filled(15, keep=10).rows(0, 3)
+    assert len(rows) == 0
+    assert rows.array("price").tolist() == []
+
+
+# --- readers --------------------------------------------------------------------------------------
+
+
+def test_reader_reads_each_row_once() -> None:
+    """A reader gets what came since it last read, and nothing when there is nothing."""
+    log = filled(10)
+    late, early = log.reader(), log.reader(0)
+    assert (late.behind, early.behind) == (0, 10)
+    assert early.read().array("price").tolist() == list(range(10))
+    assert len(early.read()) == 0
+    more(log, 5)
+    assert early.read().array("price").tolist() == list(range(10, 15))
+    assert late.read(2).array("price").tolist() == [10, 11]
+    assert late.read(0).array("price").tolist() == []
+    assert late.read(100).array("price").tolist() == [12, 13, 14]
+    assert (late.behind, late.lost) == (0, 0)
+
+
+def test_reader_that_falls_behind_is_told_what_it_lost() -> None:
+    """When rows were dropped unread, the next rows say how many, and the reader how many in all."""
+    log = filled(10, keep=20)
+    reader = log.reader(5)
+    more(log, 30)
+    assert reader.behind == 35
+    rows = reader.read(3)
+    assert (rows.lost, rows.start, rows.array("price").tolist()) == (15, 20, [20, 21, 22])
+    rows = reader.read()
+    assert (rows.lost, rows.start, rows.stop) == (0, 23, 40)
+    more(log, 100)
+    assert reader.read().lost == 80
+    assert reader.lost == 95
+
+
+def test_hooks_are_called_once_for_each_append() -> None:
+    """A hook runs once per append that brought ticks, sees them, and can be taken away."""
+    log = TickLog(10)
+    seen: list[int] = []
+    remove = log.on_append(lambda: seen.append(log.stop))
+    other = log.on_append(lambda: seen.append(-1))
+    log.append(ticks(0, 5000), received=0)  # larger than the log: still one append
+    assert seen == [5000, -1]
+    log.append(read_ticks([]), received=0)
+    assert seen == [5000, -1]
+    other()
+    log.append(ticks(0, 1), received=0)
+    remove()
+    remove()
+    log.append(ticks(0, 1), received=0)
+    assert seen == [5000, -1, 5001]
+
+
+def test_a_hook_may_take_itself_away() -> None:
+    """Hooks may be added and removed while hooks are called."""
+    log = TickLog()
+    calls: list[str] = []
+
+    def once() -> None:
+        calls.append("once")
+        remove()
+
+    remove = log.on_append(once)
+    log.on_append(lambda: calls.append("always"))
+    log.append(ticks(0, 1), received=0)
+    log.append(ticks(1, 1), received=0)
+    assert calls == ["once", "always", "always"]
+
+
+@pytest.mark.parametrize(
+    ("received", "now", "rate"), [([0] * 10, 0, 2.0), ([0, 4, 6, 9], 10, 0.6), ([], 10, 0.0)]
+)
+def test_rate_is_of_the_last_five_seconds(received: list[int], now: int, rate: float) -> None:
+    """The rate counts the ticks received in the last 5 s."""
+    log = TickLog()
+    for at in received:
+        log.append(ticks(0, 1), received=at * NS)
+    assert log.rate(now * NS) == pytest.approx(rate, abs=0.21)
+
+
+# --- threads --------------------------------------------------------------------------------------
+
+
+def test_readers_in_other_threads_see_whole_prefixes() -> None:
+    """While one thread writes, frames and rows in others are unbroken and never torn."""
+    log = TickLog(keep=3000)
+    log.append(ticks(0, 1, "S0"), received=0)
+    done, faults = threading.Event(), []
+    counts = [0, 0, 0]
+
+    def check(frame: pd.DataFrame) -> None:
+        seq = frame["seq"].to_numpy()
+        assert (np.diff(seq) == 1).all()
+        assert len(seq) >= min(3000, seq[-1])
+        assert (frame["price"].to_numpy() == seq - 1).all()
+        assert (frame["time"].array.asi8 == (seq - 1) * NS).all()  # type: ignore[union-attr]
+        numbers = frame["symbol"].astype(str).str.removeprefix("S").astype(int).to_numpy()
+        assert (numbers == (seq - 1) // 40).all()
+
+    def watch(which: int, look: Callable[[], None]) -> None:
+        try:
+            while not done.is_set():
+                look()
+                counts[which] += 1
+        except Exception as error:
+            faults.append(error)
+
+    reader, read = log.reader(0), [0]
+
+    def follow() -> None:
+        rows = reader.read(500)
+        assert rows.start == read[0] + rows.lost
+        read[0] = rows.stop
+        assert (rows.array("price") == np.arange(rows.start, rows.stop)).all()
+
+    def frames() -> None:
+        check(log.frame())
+
+    def newest() -> None:
+        frame = log.frame(symbol=f"S{(log.stop - 1) // 40}", last=5)
+        assert len(frame) == 0 or (np.diff(frame["seq"]) == 1).all()
+
+    threads = [
+        threading.Thread(target=watch, args=(which, look))
+        for which, look in enumerate((frames, follow, newest))
+    ]
+    for thread in threads:
+        thread.start()
+    start = 1
+    while (start < 12_000 or min(counts) < 20) and not faults:
+        count = min(start % 37 + 1, 40 - start % 40)
+        log.append(ticks(start, count, f"S{start // 40}"), received=0)
+        start += count
+    done.set()
+    for thread in threads:
+        thread.join()
+    assert faults == []
+
+
+# --- against a plain list -------------------------------------------------------------------------
+
+VALUES = st.none() | st.sampled_from([1.0, 2.5, "a", "b", "7"]) | st.integers(-3, 3).map(float)
+TICK = st.fixed_dictionaries(
+    {"symbol": st.sampled_from(["A", "B", "C", "D"]), "price": st.integers(0, 9).map(float)},
+    optional={
+        "size": st.sampled_from([None, 1.0]),
+        "time": st.integers(0, 99),
+        "bid": st.sampled_from([None, 3.0]),
+        "x": VALUES,
+        "y": VALUES,
+    },
+)
+STEP = st.tuples(
+    st.lists(TICK, max_size=8),
+    st.sampled_from([None, None, None, "e1", "e2"]),
+    st.sampled_from(["", "", "frame", "write", "drop"]),
+)
+
+
+class Model:
+    """What a log should hold: a list of dicts."""
+
+    def __init__(self, keep: int, epoch: str) -> None:
+        self.keep = keep
+        self.epoch = epoch
+        self.seq = 0
+        self.rows: list[dict[str, Any]] = []
+        self.kinds: dict[str, type] = {"size": float}
+
+    def append(self, batch: list[dict[str, Any]], received: int, epoch: str | None) -> None:
+        if batch and epoch not in (None, self.epoch):
+            self.epoch, self.seq = epoch, 0
+        kinds: dict[str, type] = {}
+        for tick in batch:
+            for name in ("size", "bid", "x", "y"):
+                if tick.get(name) is not None:
+                    kinds.setdefault(name, type(tick[name]))
+                    self.kinds.setdefault(name, kinds[name])
+        for tick in batch:
+            self.seq += 1
+            row = {
+                "seq": self.seq,
+                "time": tick.get("time", None),
+                "received": received,
+                "epoch": self.epoch,
+                "symbol": tick["symbol"],
+                "price": tick["price"],
+            }
+            row["time"] = received if row["time"] is None else row["time"] * NS
+            for name, kind in kinds.items():
+                # A batch's column has its first value's type, then the log's has its own.
+                row[name] = self.cast(self.cast(tick.get(name), kind), self.kinds[name])
+            self.rows.append(row)
+        self.rows = self.rows[-self.keep :]
+
+    def cast(self, value: object, kind: type) -> object:
+        if value is None or isinstance(value, kind):
+            return value
+        if kind is str:
+            assert isinstance(value, float)
+            return number_text(value)
+        return float(str(value)) if is_number(str(value)) else None
+
+    def check(self, frame: pd.DataFrame) -> None:
+        order = [name for name in self.kinds if name != "size"]
+        assert set(frame.columns[7:]) == set(order)
+        assert len(frame) == len(self.rows)
+        for name in frame.columns:
+            found = frame[name]
+            if found.dtype == UTC_NS:
+                values = found.array.asi8.tolist()  # type: ignore[union-attr]
+            else:
+                values = [None if v != v else v for v in found.tolist()]
+            assert values == [row.get(name) for row in self.rows], name
+
+
+@settings(SETTINGS, max_examples=40)
+@given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
+def test_log_holds_what_a_list_would(keep: int, pace: int, steps: list[Any]) -> None:
+    """Whatever comes in whichever batches, the log holds it as a list would, and so do frames."""
+    smallest, log_module.SMALLEST = log_module.SMALLEST, 4  # so that the tail moves often
+    usual, log_module.PACE = log_module.PACE, pace
+    try:
+        log = TickLog(keep, epoch="e0")
+        model = Model(keep, "e0")
+        frames: list[tuple[pd.DataFrame, pd.DataFrame]] = []
+        for received, (batch, epoch, act) in enumerate(steps):
+            log.append(read_ticks(batch), received=received, epoch=epoch)
+            model.append(batch, received, epoch)
+            model.check(log.frame())
+            if act == "frame":
+                frames.append((log.frame(), log.frame().copy(deep=True)))
+            elif act == "write" and frames and len(frames[0][0]):
+                frame, _ = frames.pop(0)
+                write_everywhere(frame)
+                model.check(log.frame())
+            elif act == "drop" and frames:
+                frames.pop()
+                gc.collect()
+            for frame, copy in frames:
+                pd.testing.assert_frame_equal(frame, copy)
+    finally:
+        log_module.SMALLEST, log_module.PACE = smallest, usual

@@ -1,0 +1,69 @@
+"""cards: what a server or a feed shows of itself in a notebook."""
+
+from __future__ import annotations
+
+from html.parser import HTMLParser
+
+import pytest
+
+from tickerkit.runtime.cards import COLOURS, card, escape
+
+NASTY = "<img src=x onerror=alert(1)>\"'&</td><script>alert(2)</script>"
+
+
+class Seen(HTMLParser):
+    """Collects the elements and the text of HTML, and checks that all of it is closed."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.open: list[str] = []
+        self.links: list[str | None] = []
+        self.text = ""
+        self.feed(html)
+        assert self.open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.open.append(tag)
+        self.links += [value for name, value in attrs if name == "href"]
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def test_a_card_shows_its_lines_and_links() -> None:
+    """Title, status, lines and links are all there; a line without text is not."""
+    seen = Seen(card("Feed", "live", {"ticks": "17", "now": ""}, {"page": "http://x/"}))
+    assert seen.text == "Feed ● liveticks17pagehttp://x/"
+    assert seen.links == ["http://x/"]
+
+
+def test_what_came_over_a_wire_is_data() -> None:
+    """No text makes an element, wherever it stands."""
+    plain = Seen(card("a", "b", {"c": "d"}, {"e": "f"}))
+    nasty = Seen(card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY}))
+    assert nasty.tags == plain.tags
+    assert nasty.text.count("<script>") == 6
+    assert nasty.links == [NASTY]
+
+
+def test_escape_takes_anything() -> None:
+    """What is no text is shown as text."""
+    assert escape(17) == "17"
+    assert escape("<&\"'>") == "&lt;&amp;&quot;&#x27;&gt;"
+
+
+@pytest.mark.parametrize("status", ["live", "listening", "failed", "reconnecting"])
+def test_the_status_has_its_colour(status: str) -> None:
+    """Good, waiting and failed are told apart at a glance."""
+    assert COLOURS[status] in card("Feed", status, {})
+
+
+def test_a_status_without_a_colour_is_grey() -> None:
+    """An unknown or missing status is shown all the same."""
+    assert "#6e7781" in card("Feed", "stopped", {})
+    assert "#6e7781" in card("Feed", "", {})

@@ -1,0 +1,143 @@
+"""faults: errors that something lived through: counted, told, and logged now and then."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+import threading
+
+import pytest
+
+from tickerkit.errors import BadTick
+from tickerkit.runtime import error_log
+from tickerkit.runtime.error_log import ErrorLog, describe, one_line
+
+
+class FaultyError(Exception):
+    """An error whose own code is at fault."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no words")
+
+
+def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """Return what was logged."""
+    return [record.getMessage() for record in caplog.records]
+
+
+def test_errors_are_counted_and_the_newest_is_kept() -> None:
+    """Each error counts, and the last one is told in words."""
+    found = ErrorLog("here")
+    assert (found.count, found.last) == (0, "")
+    found.add(ValueError("first"))
+    found.add(KeyError("second"), 3)
+    assert (found.count, found.last) == (4, "KeyError: 'second'")
+
+
+def test_an_error_is_logged_when_it_first_comes(caplog: pytest.LogCaptureFixture) -> None:
+    """One that comes again and again is logged once, another kind beside it."""
+    found = ErrorLog("server")
+    for number in range(100):
+        found.add(ValueError(f"poll {number}"))
+    found.add(OSError("disk"))
+    assert logged(caplog) == ["server: ValueError: poll 0", "server: OSError: disk"]
+    assert caplog.records[0].exc_info is not None
+
+
+def test_only_foreign_errors_are_logged_with_their_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Where the words say it all, they are all that is logged."""
+    ErrorLog("server").add(BadTick("price", -1, "is negative", "send more"))
+    assert caplog.records[0].exc_info is None
+
+
+@pytest.mark.parametrize(("options", "lines"), [({}, 3), ({"repeat_s": 10}, 13)])
+def test_an_error_is_logged_again_after_a_minute(
+    options: dict[str, float],
+    lines: int,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """What goes on failing is said once a minute, or as often as is asked for."""
+    now = 1000.0
+    monkeypatch.setattr(error_log.time, "monotonic", lambda: now)
+    found = ErrorLog("server", **options)
+    for _ in range(130):
+        found.add(ValueError("again"))
+        now += 1
+    assert len(logged(caplog)) == lines
+
+
+def test_words_that_differ_each_time_do_not_flood_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """Text from a peer is rate-limited as well, whatever it says."""
+    found = ErrorLog("feed")
+    for number in range(2000):
+        found.add(f"the server says: {number}")
+    found.add(ValueError("and still others are heard"))
+    assert logged(caplog) == [
+        "feed: the server says: 0",
+        "feed: ValueError: and still others are heard",
+    ]
+    assert found.count == 2001
+
+
+def test_an_error_without_words_is_no_error_of_ours() -> None:
+    """Taking note never raises, whatever is noted."""
+    found = ErrorLog("here")
+    found.add(FaultyError())
+    assert found.last == "FaultyError"
+
+
+def test_own_errors_speak_for_themselves() -> None:
+    """An error of tickerkit's is told by its words, others by their type too."""
+    bad = BadTick("price", -1, "is negative", "send more")
+    assert describe(bad) == "price is negative: -1; send more"
+    assert describe(ZeroDivisionError("division by zero")) == "ZeroDivisionError: division by zero"
+    assert describe(TimeoutError()) == "TimeoutError"
+
+
+def test_a_description_is_one_short_printable_line() -> None:
+    """Line breaks, control characters and endless words come from peers; none gets through."""
+    assert one_line("a\nb\t c\x1b[31m\x00d\u2028e") == "a b c [31m d e"
+    assert len(one_line("x" * 10**6)) == error_log.LONGEST
+    assert one_line("x" * 10**6).endswith("…")
+    assert len(describe(ValueError("y" * 10**6))) < error_log.LONGEST + 20
+    found = ErrorLog("here")
+    found.add("one\r\ntwo")
+    assert found.last == "one two"
+
+
+def test_counting_is_exact_across_threads() -> None:
+    """Errors of several threads are all counted."""
+    found = ErrorLog("here")
+
+    def add() -> None:
+        for _ in range(2000):
+            found.add("once more")
+
+    threads = [threading.Thread(target=add) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert found.count == 16_000
+
+
+def test_a_program_without_logging_sees_nothing() -> None:
+    """Nothing is printed where logging was not set up: a notebook's newest cell stays clean."""
+    code = (
+        "from tickerkit.runtime.error_log import ErrorLog; ErrorLog('x').add(ValueError('quiet'))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+
+
+def test_the_wire_is_not_logged() -> None:
+    """What websockets would log holds tokens, at the rate at which peers connect."""
+    assert not logging.getLogger("tickerkit.websockets").isEnabledFor(logging.ERROR)

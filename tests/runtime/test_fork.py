@@ -1,0 +1,320 @@
+"""Forks in the user's code: neither the parent nor the child is disturbed."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import multiprocessing
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from cells import Kernel
+from commands import environment, port_is_free
+from peers import dial, hear_all
+from websockets.exceptions import ConnectionClosed
+
+import tickerkit as tk
+from tickerkit.errors import Stopped
+from tickerkit.runtime.portal import portal
+
+pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+
+
+class Child:
+    """A forked child that runs a function, then lives on until it is told to end.
+
+    Attributes:
+        pid: its process id.
+    """
+
+    def __init__(self, run: Callable[[], object]) -> None:
+        told, tell = os.pipe()
+        heard, say = os.pipe()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+            self.pid = os.fork()
+        if not self.pid:
+            code = 1
+            try:
+                os.close(tell)
+                run()
+                os.write(say, b"done")
+                os.read(told, 1)
+                code = 0
+            finally:
+                os._exit(code)
+        os.close(told)
+        os.close(say)
+        self._tell, self._heard = tell, heard
+
+    def has_run(self) -> bool:
+        """Wait until it has run the function; return whether that went well."""
+        return os.read(self._heard, 4) == b"done"
+
+    def end(self) -> int:
+        """Tell it to end, and return its exit code."""
+        os.close(self._tell)
+        os.close(self._heard)
+        return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
+
+
+@contextlib.contextmanager
+def forked(run: Callable[[], object] = lambda: None) -> Iterator[Child]:
+    """Fork a child that has run the function and lives for the length of a block."""
+    child = Child(run)
+    try:
+        assert child.has_run(), "the child's function failed; see its stderr"
+        yield child
+    finally:
+        code = child.end()
+    assert code == 0
+
+
+def use_anew() -> None:
+    """Serve, connect and stop, as a script would."""
+    with tk.serve([TICK], port=0) as server, tk.connect(server.url) as feed:
+        assert feed.wait(1).latest()["price"].tolist() == [187.25]
+        assert len(tk.status()) == 2
+    assert tk.status().empty
+
+
+def test_tickerkit_can_be_used_anew_in_the_child() -> None:
+    """The child has a server, a feed and a thread of its own, and the parent keeps its own."""
+    with tk.serve(port=0) as server, tk.connect(server.url) as feed:
+        server.publish(TICK)
+        feed.wait(1)
+        with forked(use_anew):
+            server.publish(TICK)
+            feed.wait(1)
+            assert tk.status()["kind"].tolist() == ["server", "feed"]
+        assert feed.log.stop == 2
+        assert feed.gaps.empty
+
+
+def test_a_childs_child_is_no_other() -> None:
+    """What the child has made is let go in its own child, just so."""
+
+    def fork_again() -> None:
+        with tk.serve(port=0) as server, tk.connect(server.url) as feed, forked(use_anew):
+            server.publish(TICK)
+            feed.wait(1)
+
+    with forked(fork_again):
+        pass
+
+
+def test_the_port_is_free_while_a_child_lives() -> None:
+    """A child that outlives its parent's server keeps neither the port nor connections."""
+    server = tk.serve(port=0)
+    port = server.port
+    with dial(server.url + "ticks") as client, forked() as child:
+        server.publish(TICK)
+        server.stop()
+        assert [tick["price"] for [tick] in hear_all(client)] == [187.25]
+        with pytest.raises(ConnectionClosed) as closed:
+            client.recv(5)
+        assert closed.value.rcvd is not None
+        assert closed.value.rcvd.code == 1001
+        assert port_is_free(port)
+        assert os.waitpid(child.pid, os.WNOHANG) == (0, 0)
+        with tk.serve(port=port):
+            pass
+
+
+def test_connections_end_with_their_parent() -> None:
+    """Also when the parent is killed: its port is free, and its clients know at once."""
+    code = """
+import os, sys, tickerkit as tk
+server = tk.serve(port=0)
+child = os.fork()
+if child:
+    print(server.port, child, flush=True)
+sys.stdin.read()
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, env=environment()) as parent:
+        assert parent.stdout is not None
+        port, child = map(int, parent.stdout.readline().split())
+        with dial(f"ws://127.0.0.1:{port}/ticks") as client:
+            parent.kill()
+            parent.wait()
+            os.kill(child, 0)
+            assert hear_all(client) == []
+        assert port_is_free(port)
+    # Its stdin has ended with its parent, and so does the child.
+
+
+def test_a_connection_that_pauses_reading_is_let_go_too() -> None:
+    """A socket that its loop does not watch just now is shared with the child all the same."""
+
+    async def connect(port: int) -> asyncio.Transport:
+        loop = asyncio.get_running_loop()
+        transport, _ = await loop.create_connection(asyncio.Protocol, "127.0.0.1", port)
+        transport.pause_reading()
+        return transport
+
+    async def abort(transport: asyncio.Transport) -> None:
+        transport.abort()
+
+    portal.enter()
+    try:
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            transport = portal.call(connect, listener.getsockname()[1])
+            peer, _ = listener.accept()
+            with peer, forked():
+                portal.call(abort, transport)
+                peer.settimeout(5)
+                assert peer.recv(1) == b""
+    finally:
+        portal.leave()
+
+
+def test_files_of_the_users_are_left_alone(tmp_path: Path) -> None:
+    """A number that once was a socket of the server's may be the user's file by now."""
+    with tk.serve(port=0) as server:
+        for _ in range(20):
+            with dial(server.url):
+                pass
+        with contextlib.ExitStack() as stack:
+            paths = [tmp_path / str(number) for number in range(20)]
+            files = [stack.enter_context(path.open("wb", buffering=0)) for path in paths]
+            with forked(lambda: [file.write(b"by the child") for file in files]):
+                assert {path.read_bytes() for path in paths} == {b"by the child"}
+
+
+def test_what_the_parent_runs_is_stopped_in_the_child() -> None:
+    """There it can be read and stopped without a word; what it can't do any more, it says."""
+    server = tk.serve(port=0)
+    feed = tk.connect(server.url)
+    handle = feed.on_ticks(len)
+    server.publish(TICK)
+    feed.wait(1)
+
+    def use() -> None:
+        assert (server.status, feed.status, len(tk.status())) == ("stopped", "stopped", 0)
+        assert feed.frame()["price"].tolist() == feed.latest()["price"].tolist() == [187.25]
+        assert repr(server), repr(feed)
+        with pytest.raises(Stopped, match=r"tk\.connect"):
+            feed.wait(1, timeout=None)
+        with pytest.raises(Stopped, match=r"tk\.serve"):
+            server.publish(TICK)
+        handle.stop()
+        feed.stop()
+        server.stop()
+        tk.stop_all()
+
+    with forked(use):
+        server.publish(TICK)
+        feed.wait(1)
+    assert (server.status, feed.status) == ("listening", "live")
+
+
+def test_a_child_that_runs_a_cells_code_makes_its_own(kernel: Kernel) -> None:
+    """What the cell made when it last ran runs in the parent, and is not the child's to replace."""
+    kernel.run("cell")
+    with tk.serve(port=0) as server:
+
+        def run_again() -> None:
+            kernel.run("cell")
+            with tk.serve(port=0) as another:
+                assert another.port != server.port
+
+        with forked(run_again):
+            pass
+        assert server.status == "listening"
+
+
+def test_a_child_that_exits_in_good_order_leaves_the_parent_alone() -> None:
+    """Its exit handlers stop nothing of the parent's, and it ends without a word."""
+    code = """
+import os, sys, tickerkit as tk
+server = tk.serve(port=0)
+feed = tk.connect(server.url)
+chart = feed.chart()
+feed.on_ticks(len)
+for price in (1, 2):
+    server.publish({"symbol": "A", "price": price})
+    feed.wait(1)
+    if price == 1 and not os.fork():
+        sys.exit(3)
+    _, status = os.wait() if price == 1 else (0, 0)
+    print(os.waitstatus_to_exitcode(status), server.status, feed.status, feed.log.stop)
+"""
+    command = [sys.executable, "-W", "ignore", "-c", code]
+    done = subprocess.run(
+        command, capture_output=True, text=True, check=False, timeout=60, env=environment()
+    )
+    assert (done.stdout, done.stderr) == ("3 listening live 1\n0 listening live 2\n", "")
+    assert done.returncode == 0
+
+
+def test_a_figure_that_is_being_drawn_is_whole_in_the_child() -> None:
+    """No thread that the child does not have is midway in a change of it, or keeps it locked."""
+    figure = tk.LiveFigure([{"name": "A"}])
+    drawing = threading.Event()
+
+    def draw() -> None:
+        with figure._lock:
+            drawing.set()
+            time.sleep(0.2)  # the fork comes meanwhile, and waits
+            figure.append(1, 2)
+
+    thread = threading.Thread(target=draw)
+    thread.start()
+    assert drawing.wait(5)
+    with forked(lambda: list(figure.data[0].x) == [1] or os.abort()):
+        figure.append(2, 3)
+    thread.join()
+    figure.close()
+
+
+def total(frame: pd.DataFrame) -> float:
+    """Return a figure of a part of a frame, in a process of a pool."""
+    return float(frame["price"].sum())
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
+def test_a_pool_works_on_a_frame_while_ticks_come(until: Until) -> None:
+    """Parts of a frame go to forked processes and come back right; the feed goes on meanwhile."""
+    source = tk.simulate(["AAPL", "MSFT"], rate=500)
+    with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
+        feed.on_ticks(len)
+        frame = feed.wait(1000).frame(last=1000)
+        with multiprocessing.get_context("fork").Pool(2) as pool:
+            parts = pool.map(total, [frame[start : start + 100] for start in range(0, 1000, 100)])
+            assert sum(parts) == pytest.approx(frame["price"].sum())
+            feed.wait(100)
+            pool.close()
+            pool.join()
+        assert feed.gaps.empty
+        seqs = feed.frame()["seq"]
+        assert (seqs.diff().dropna() == 1).all()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a process's files")
+def test_a_program_that_a_fork_becomes_inherits_nothing() -> None:
+    """A subprocess with code of the user's before it has the same files as one without."""
+
+    def files(before: Callable[[], object] | None) -> bytes:
+        command = ["ls", "/proc/self/fd"]
+        return subprocess.check_output(command, close_fds=False, preexec_fn=before)
+
+    with tk.serve(port=0) as server, tk.connect(server.url) as feed, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+        assert files(os.getpid) == files(None)
+        server.publish(TICK)
+        assert feed.wait(1).log.stop == 1

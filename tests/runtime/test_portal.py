@@ -1,0 +1,440 @@
+"""portal: the one door between threads and event loops."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tickerkit.errors import PortalError
+from tickerkit.log import Rows, TickLog
+from tickerkit.runtime.portal import Follower, Portal, Worker
+from tickerkit.ticks import read_ticks
+
+Until = Callable[..., None]
+
+
+@pytest.fixture
+def portal() -> Iterator[Portal]:
+    """Return a portal of the test's own, entered once."""
+    portal = Portal()
+    portal.enter()
+    yield portal
+    portal.leave()
+
+
+@pytest.fixture
+def log() -> TickLog:
+    """Return an empty log."""
+    return TickLog(100)
+
+
+def names() -> list[str]:
+    """Return the names of tickerkit's threads."""
+    return [each.name for each in threading.enumerate() if each.name.startswith("tickerkit")]
+
+
+def append(log: TickLog, *prices: float) -> None:
+    """Append a tick for each price."""
+    log.append(read_ticks([{"symbol": "A", "price": price} for price in prices]), received=1)
+
+
+async def current_thread() -> threading.Thread:
+    """Return the thread that runs the loop."""
+    return threading.current_thread()
+
+
+# --- Portal -----------------------------------------------------------------------------------
+
+
+def test_call_runs_on_the_background_thread_and_returns(portal: Portal) -> None:
+    """A coroutine function runs on the portal's one thread, and its value comes back."""
+    assert portal.call(current_thread).name == "tickerkit"
+    assert portal.call(current_thread) is portal.call(current_thread)
+    assert portal.call(asyncio.sleep, 0, "answer") == "answer"
+
+
+def test_call_raises_what_the_coroutine_raises(portal: Portal) -> None:
+    """An error on the loop comes back to the caller, and the loop lives on."""
+
+    async def fail() -> None:
+        raise KeyError("nothing here")
+
+    with pytest.raises(KeyError, match="nothing here"):
+        portal.call(fail)
+    assert portal.call(asyncio.sleep, 0, 1) == 1
+
+
+def test_call_from_its_own_thread_is_refused(portal: Portal) -> None:
+    """A call that would wait for itself raises at once instead of hanging."""
+
+    async def call_again() -> None:
+        portal.call(current_thread)
+
+    with pytest.raises(PortalError, match="current_thread was called from tickerkit's own thread"):
+        portal.call(call_again)
+
+
+def test_call_outside_is_refused() -> None:
+    """Nothing can be called on a loop that nobody has started."""
+    portal = Portal()
+    with pytest.raises(PortalError, match="nothing has entered"):
+        portal.call(current_thread)
+    with pytest.raises(PortalError, match="nothing has entered"):
+        portal.post(print)
+
+
+def test_post_returns_at_once(portal: Portal) -> None:
+    """A posted function is called on the loop later, while the poster goes on."""
+    called: list[threading.Thread] = []
+    done, held = threading.Event(), threading.Event()
+    portal.post(held.wait)
+    portal.post(lambda: (called.append(threading.current_thread()), done.set()))
+    assert called == []
+    held.set()
+    assert done.wait(5)
+    assert called == [portal.call(current_thread)]
+
+
+def test_ask_answers_another_loop(portal: Portal) -> None:
+    """Code on a loop of its own awaits what runs on the portal's."""
+
+    async def other_loop() -> threading.Thread:
+        return await portal.ask(current_thread)
+
+    assert asyncio.run(other_loop()) is portal.call(current_thread)
+
+
+def test_thread_lives_from_the_first_user_to_the_last() -> None:
+    """Two users share one thread; it is gone when the second has left."""
+    portal = Portal()
+    portal.enter()
+    portal.enter()
+    assert names() == ["tickerkit"]
+    portal.leave()
+    assert portal.call(asyncio.sleep, 0, "still") == "still"
+    portal.leave()
+    assert names() == []
+
+
+def test_portal_starts_again_after_the_last_has_left() -> None:
+    """Leaving is not for ever: who enters later gets a fresh loop."""
+    portal = Portal()
+    seen = set()
+    for _ in range(3):
+        portal.enter()
+        seen.add(portal.call(current_thread))
+        portal.leave()
+        assert names() == []
+    assert len(seen) == 3
+
+
+def test_leaving_cancels_what_still_runs(portal: Portal) -> None:
+    """A task that was left on the loop is cancelled and cleans up before the thread ends."""
+    cleaned = threading.Event()
+
+    async def linger() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    tasks = []
+
+    async def begin() -> None:
+        tasks.append(asyncio.create_task(linger()))
+        await asyncio.sleep(0)
+
+    portal.call(begin)
+    portal.leave()
+    assert cleaned.is_set()
+    portal.enter()
+
+
+def test_what_was_asked_for_before_leaving_begins(portal: Portal) -> None:
+    """A coroutine that the loop had no time for yet runs up to where it waits, and cleans up."""
+    busy, held, cleaned = threading.Event(), threading.Event(), threading.Event()
+
+    async def linger() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    portal.post(lambda: (busy.set(), held.wait()))
+    assert busy.wait(5)
+    portal.post(lambda: asyncio.ensure_future(linger()))
+    threading.Timer(0.1, held.set).start()
+    portal.leave()
+    assert cleaned.is_set()
+    portal.enter()
+
+
+def test_thread_does_not_keep_the_process_alive(portal: Portal) -> None:
+    """The thread is a daemon, so that a kernel and a script can exit."""
+    assert portal.call(current_thread).daemon
+
+
+def test_many_threads_enter_call_and_leave_at_once() -> None:
+    """Threads that come and go share the portal, and the last one takes its thread away."""
+    portal = Portal()
+    answers: list[int] = []
+
+    def use(number: int) -> None:
+        for _ in range(50):
+            portal.enter()
+            answers.append(portal.call(asyncio.sleep, 0, number))
+            portal.leave()
+
+    threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(answers) == 400
+    assert names() == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_forked_child_enters_anew() -> None:
+    """A child has the memory of the thread but not the thread: it starts one of its own."""
+    from tickerkit.runtime.portal import portal
+
+    portal.enter()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+        child = os.fork()
+    if not child:
+        code = 1
+        try:
+            try:
+                portal.call(current_thread)
+            except PortalError:
+                portal.enter()
+                code = 0 if portal.call(asyncio.sleep, 0, "answer") == "answer" else 2
+                portal.leave()
+        finally:
+            os._exit(code)
+    try:
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        assert portal.call(asyncio.sleep, 0, "parent") == "parent"
+    finally:
+        portal.leave()
+
+
+# --- Worker -----------------------------------------------------------------------------------
+
+
+def test_worker_ends_with_its_coroutine(until: Until) -> None:
+    """The thread has a loop of its own, and is gone when its work is done."""
+    ran: list[str] = []
+
+    async def main() -> None:
+        await asyncio.sleep(0)
+        ran.append(threading.current_thread().name)
+
+    worker = Worker("tickerkit test", main)
+    until(lambda: not names())
+    assert ran == ["tickerkit test"]
+    assert worker.cancel()
+
+
+def test_worker_is_cancelled_while_it_waits() -> None:
+    """Cancelling interrupts an await, lets it clean up, and waits for the end."""
+    waiting, cleaned = threading.Event(), threading.Event()
+
+    async def main() -> None:
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            cleaned.set()
+
+    worker = Worker("tickerkit test", main)
+    assert waiting.wait(5)
+    assert worker.cancel()
+    assert cleaned.is_set()
+    assert names() == []
+    assert worker.cancel(), "cancelling twice is no complaint"
+
+
+def test_worker_can_be_cancelled_before_it_began() -> None:
+    """A cancel that comes first is not forgotten."""
+    for _ in range(50):
+        worker = Worker("tickerkit test", lambda: asyncio.sleep(60))
+        assert worker.cancel()
+    assert names() == []
+
+
+def test_worker_that_blocks_is_left_to_end_by_itself(until: Until) -> None:
+    """Blocking code can't be interrupted: cancel gives up in time and says so."""
+    blocked, release = threading.Event(), threading.Event()
+    after: list[str] = []
+
+    async def main() -> None:
+        blocked.set()
+        release.wait(20)
+        await asyncio.sleep(0)
+        after.append("went on")
+
+    worker = Worker("tickerkit test", main)
+    assert blocked.wait(5)
+    began = time.monotonic()
+    assert not worker.cancel(timeout_s=0.1)
+    assert time.monotonic() - began < 2
+    release.set()
+    until(lambda: not names())
+    assert after == []
+
+
+# --- Follower ---------------------------------------------------------------------------------
+
+
+def test_follower_hands_on_what_is_new(log: TickLog, until: Until) -> None:
+    """Rows appended after it was made come to the handler, each once and in order."""
+    append(log, 1, 2)
+    seen: list[float] = []
+    follower = Follower(log, lambda rows: seen.extend(rows.array("price")))
+    for price in range(3, 50):
+        append(log, price)
+    until(lambda: len(seen) == 47)
+    assert seen == list(range(3, 50))
+    assert follower.stop()
+    assert names() == []
+
+
+def test_follower_starts_where_its_reader_stands(log: TickLog, until: Until) -> None:
+    """With a reader it begins there, although nothing new was appended."""
+    append(log, 1, 2, 3)
+    seen: list[float] = []
+    follower = Follower(log, lambda rows: seen.extend(rows.array("price")), reader=log.reader(1))
+    until(lambda: seen == [2, 3])
+    follower.stop()
+
+
+def test_slow_handler_gets_larger_batches(log: TickLog, until: Until) -> None:
+    """While the handler is busy rows gather, and come as one batch."""
+    batches: list[int] = []
+    busy, release = threading.Event(), threading.Event()
+
+    def handle(rows: Rows) -> None:
+        batches.append(len(rows))
+        busy.set()
+        release.wait(20)
+
+    follower = Follower(log, handle)
+    append(log, 1)
+    assert busy.wait(5)
+    for price in range(2, 41):
+        append(log, price)
+    release.set()
+    until(lambda: sum(batches) == 40)
+    assert batches == [1, 39]
+    follower.stop()
+
+
+def test_follower_tells_what_it_lost(until: Until) -> None:
+    """Rows that the log dropped before they were read are counted, and the rest comes."""
+    log = TickLog(10)
+    lost: list[int] = []
+    seen: list[float] = []
+    busy, release = threading.Event(), threading.Event()
+
+    def handle(rows: Rows) -> None:
+        lost.append(rows.lost)
+        seen.extend(rows.array("price"))
+        busy.set()
+        release.wait(20)
+
+    follower = Follower(log, handle)
+    append(log, 0)
+    assert busy.wait(5)
+    for price in range(1, 31):
+        append(log, price)
+    release.set()
+    until(lambda: len(seen) == 11)
+    assert lost == [0, 20]
+    assert seen == [0, *range(21, 31)]
+    follower.stop()
+
+
+def test_follower_gathers_for_a_while(log: TickLog, until: Until) -> None:
+    """With a pause between two calls, rows that come meanwhile share a call."""
+    batches: list[int] = []
+    follower = Follower(log, lambda rows: batches.append(len(rows)), every_s=0.2)
+    append(log, 1)
+    until(lambda: batches == [1])
+    for price in range(2, 22):
+        append(log, price)
+    until(lambda: sum(batches) == 21)
+    assert len(batches) <= 3
+    follower.stop()
+
+
+def test_idle_follower_is_called_without_rows(log: TickLog, until: Until) -> None:
+    """Where it is asked for, silence is a call too."""
+    calls: list[int] = []
+    follower = Follower(log, lambda rows: calls.append(len(rows)), idle_s=0.01)
+    until(lambda: len(calls) >= 3)
+    assert set(calls) == {0}
+    follower.stop()
+
+
+def test_stopping_hands_on_what_there_is(log: TickLog) -> None:
+    """Stop does not throw away what was appended before it, nor waits out the pause."""
+    seen: list[float] = []
+    follower = Follower(log, lambda rows: seen.extend(rows.array("price")), every_s=60)
+    for price in range(50):
+        append(log, price)
+    began = time.monotonic()
+    assert follower.stop()
+    assert time.monotonic() - began < 5
+    assert seen == list(range(50))
+    append(log, 51)
+    assert len(seen) == 50
+    assert follower.stop(), "stopping twice is no complaint"
+
+
+def test_follower_can_be_stopped_by_its_handler(log: TickLog, until: Until) -> None:
+    """A handler may stop its own follower, which would otherwise wait for itself."""
+    stopped: list[bool] = []
+    follower = Follower(log, lambda _: stopped.append(follower.stop()))
+    append(log, 1)
+    until(lambda: not names())
+    assert stopped == [False]
+
+
+def test_stop_gives_up_on_a_handler_that_blocks(log: TickLog, until: Until) -> None:
+    """A handler that never returns holds up stop for no longer than it is told."""
+    busy, release = threading.Event(), threading.Event()
+
+    def handle(_: Rows) -> None:
+        busy.set()
+        release.wait(20)
+
+    follower = Follower(log, handle)
+    append(log, 1)
+    assert busy.wait(5)
+    began = time.monotonic()
+    assert not follower.stop(timeout_s=0.1)
+    assert time.monotonic() - began < 2
+    release.set()
+    until(lambda: not names())
+
+
+def test_follower_finishes_in_its_own_thread(log: TickLog) -> None:
+    """What is to be cleaned up is, in the thread that used it."""
+    where: list[str] = []
+    follower = Follower(
+        log,
+        lambda _: None,
+        finish=lambda: where.append(threading.current_thread().name),
+        name="tickerkit test",
+    )
+    follower.stop()
+    assert where == ["tickerkit test"]

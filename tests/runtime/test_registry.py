@@ -1,0 +1,134 @@
+"""registry: what runs in this process, listed and stopped."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import warnings
+from collections.abc import Iterator
+
+import pytest
+
+import tickerkit as tk
+from tickerkit.runtime import registry
+
+
+class Thing:
+    """Something with a life."""
+
+    def __init__(self, name: str, ended: list[str] | None = None, fails: bool = False) -> None:
+        self.name = name
+        self.ended = ended if ended is not None else []
+        self.fails = fails
+        registry.register(self)
+
+    def stop(self) -> None:
+        """End it."""
+        if registry.unregister(self):
+            self.ended.append(self.name)
+            if self.fails:
+                raise RuntimeError(f"{self.name} would not end")
+
+    def abandon_after_fork(self) -> None:
+        """Count as stopped."""
+        self.ended.append(f"{self.name} forgotten")
+
+    def summary(self) -> dict[str, str]:
+        """Return what it is."""
+        return {"kind": "thing", "address": self.name, "status": "live", "about": "a test"}
+
+
+@pytest.fixture(autouse=True)
+def tidy() -> Iterator[None]:
+    """Take off the list what a test left on it."""
+    yield
+    for thing in registry.running():
+        registry.unregister(thing)
+
+
+def test_what_runs_is_listed_oldest_first() -> None:
+    """Each thing is listed once, until it ends."""
+    first, second = Thing("first"), Thing("second")
+    registry.register(first)
+    assert registry.running() == [first, second]
+    first.stop()
+    assert registry.running() == [second]
+
+
+def test_unregister_tells_who_was_first() -> None:
+    """Of two that stop the same thing only one is told that it was running."""
+    thing = Thing("thing")
+    assert registry.unregister(thing)
+    assert not registry.unregister(thing)
+
+
+def test_status_is_a_table() -> None:
+    """A row for each thing, and the same columns when there is none."""
+    assert tk.status().empty
+    columns = ["kind", "address", "status", "about"]
+    assert list(tk.status().columns) == columns
+    Thing("first")
+    Thing("second")
+    found = tk.status()
+    assert list(found.columns) == columns
+    assert found["address"].tolist() == ["first", "second"]
+
+
+def test_stop_all_stops_the_newest_first() -> None:
+    """A feed ends before the server that it was connected to."""
+    ended: list[str] = []
+    for name in ("server", "feed", "chart"):
+        Thing(name, ended)
+    tk.stop_all()
+    assert ended == ["chart", "feed", "server"]
+    assert registry.running() == []
+    tk.stop_all()
+
+
+def test_one_that_fails_does_not_keep_the_others_running() -> None:
+    """Everything is stopped, and the error is raised after."""
+    ended: list[str] = []
+    Thing("first", ended)
+    Thing("faulty", ended, fails=True)
+    Thing("last", ended)
+    with pytest.raises(RuntimeError, match="faulty would not end"):
+        tk.stop_all()
+    assert ended == ["last", "faulty", "first"]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_child_has_nothing_to_stop() -> None:
+    """What runs, runs in the parent: a child that exits leaves it alone, and does not hang."""
+    with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+            child = os.fork()
+        if not child:
+            code = 1
+            try:
+                tk.stop_all()
+                feed.stop()
+                server.stop()
+                code = len(registry.running())
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        server.publish({"symbol": "A", "price": 1})
+        feed.wait(1)
+
+
+def test_leaving_the_interpreter_stops_what_runs() -> None:
+    """A script that forgets to stop ends by itself, quickly and without a word."""
+    code = """
+import tickerkit as tk
+server = tk.serve(tk.simulate(["A"]), port=0)
+feed = tk.connect(server.url)
+feed.on_ticks(len)
+feed.wait(5)
+print(feed.status)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "live\n", "")

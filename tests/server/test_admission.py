@@ -1,0 +1,225 @@
+"""door: how many may be inside, how many may knock at once, and how much each may say."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import struct
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+from peers import LOCAL, ask, dial, handshake, hear
+from websockets.exceptions import InvalidStatus
+
+import tickerkit as tk
+from tickerkit.runtime.portal import portal
+from tickerkit.server import admission
+from tickerkit.server.page import asset
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+
+
+def knock(port: int, said: bytes = b"") -> socket.socket:
+    """Open a TCP connection, and say that much."""
+    sock = socket.create_connection((LOCAL, port))
+    sock.sendall(said)
+    sock.settimeout(5)
+    return sock
+
+
+def is_cut(sock: socket.socket) -> bool:
+    """Read to the end; return whether there is one."""
+    try:
+        while sock.recv(65536):
+            pass
+    except TimeoutError:
+        return False
+    except ConnectionError:
+        return True
+    return True
+
+
+def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFixture) -> None:
+    """With a short text; the others stay, and who leaves makes room."""
+    server = tk.serve(None, port=0, max_clients=2)
+    with dial(server.url) as first, dial(server.url):
+        for _ in range(5):
+            with pytest.raises(InvalidStatus) as refused:
+                dial(server.url)
+        answer = refused.value.response
+        assert answer.status_code == 503
+        assert answer.body == b"This server is full: 2 are connected; try again later.\n"
+        assert ask(server.port)[0] == 200
+        server.publish(TICK)
+        assert hear(first)[0]["symbol"] == "AAPL"
+        assert server.stats["turned_away"] == 5
+        assert "is full" in server.stats["last_turned_away"]
+        assert 1 <= len([each for each in caplog.records if "is full" in each.message]) < 5
+        feed = tk.connect(server)
+        until(lambda: "HTTP 503: This server is full: 2 are connected" in feed.status_detail)
+    server.publish(TICK)
+    assert len(feed.wait(1).frame())
+
+
+def test_who_says_nothing_makes_room_for_who_asks(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The oldest first: an idle connection, or half a handshake."""
+    monkeypatch.setattr(admission, "MAX_KNOCKING", 10)
+    server = tk.serve(None, port=0)
+    with contextlib.ExitStack() as stack:
+        good = stack.enter_context(dial(server.url))
+        idle = [
+            stack.enter_context(knock(server.port, b"GET / HTTP/1.1\r\n" * (number % 2)))
+            for number in range(100)
+        ]
+        assert all(is_cut(sock) for sock in idle[:90])
+        idle[-1].settimeout(0.2)
+        assert not is_cut(idle[-1])
+        assert ask(server.port)[0] == 200
+        late = stack.enter_context(dial(server.url))
+        server.publish(TICK)
+        assert hear(good)[0]["symbol"] == hear(late)[0]["symbol"] == "AAPL"
+
+
+def test_a_crowd_that_comes_at_once_is_let_in(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """Though for a moment more knock than may: each has said what it wants."""
+    monkeypatch.setattr(admission, "MAX_KNOCKING", 10)
+    server = tk.serve(None, port=0)
+    held = threading.Event()
+    portal.post(held.wait)
+    with contextlib.ExitStack() as stack:
+        crowd = [stack.enter_context(handshake(server.port)) for _ in range(100)]
+        held.set()
+        until(lambda: server.stats["clients"] == len(crowd))
+
+
+def test_one_that_was_shown_out_takes_no_place() -> None:
+    """Its request may have been read before: it must not be counted as inside for ever."""
+    made = admission.ConnectionLimiter(10, 2**20)
+    gone = admission.ServerSocket.__new__(admission.ServerSocket)
+    made.left(gone)
+    assert not made.let_in(gone)
+    assert made.inside == set()
+
+
+def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
+    """Only who is upgraded is inside."""
+    server = tk.serve(None, port=0, max_clients=1)
+    with contextlib.ExitStack() as stack:
+        for _ in range(5):
+            said = f"GET / HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\nUpgrade: websocket\r\n\r\n"
+            sock = stack.enter_context(knock(server.port, said.encode()))
+            assert sock.recv(12) == b"HTTP/1.1 426"
+        good = stack.enter_context(dial(server.url))
+        server.publish(TICK)
+        assert hear(good)[0]["symbol"] == "AAPL"
+
+
+@pytest.mark.parametrize("left", [8, 100, 500, 100_000])
+def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those inside and those who knock are fewer than the files that may be opened."""
+    monkeypatch.setattr(admission, "_files_left", lambda: left)
+    made = admission.ConnectionLimiter(1000, 2**20)
+    assert 1 <= made.limit <= 1000
+    assert made.limit + made.most_knocking + made.backlog <= left
+    assert (made.limit == 1000) == (left == 100_000)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")
+def test_a_process_that_may_open_few_files_never_runs_out() -> None:
+    """Hundreds knock and connect at once: who has room is served, no error is printed."""
+    done = subprocess.run(
+        [sys.executable, "-c", FEW_FILES], capture_output=True, text=True, timeout=90
+    )
+    assert done.stderr == ""
+    assert done.stdout.split() == ["True", "True", "alive", "0"]
+    assert done.returncode == 0
+
+
+FEW_FILES = """
+import resource, subprocess, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+import tickerkit as tk
+
+server = tk.serve(None, port=0)
+crowd = '''
+import resource, socket, sys
+hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
+from websockets.sync.client import connect
+port, inside, refused, kept = int(sys.argv[1]), 0, 0, []
+idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
+for _ in range(300):
+    try:
+        kept.append(connect(f"ws://127.0.0.1:{port}/", proxy=None, open_timeout=30))
+        inside += 1
+    except Exception as error:
+        refused += getattr(getattr(error, "response", None), "status_code", 0) == 503
+print(inside, refused, flush=True)
+'''
+out = subprocess.run(
+    [sys.executable, "-c", crowd, str(server.port)], capture_output=True, text=True, timeout=50
+)
+inside, refused = map(int, out.stdout.split())
+print(inside > 50, inside + refused == 300)
+feed = tk.connect(server)
+server.publish({"symbol": "A", "price": 1})
+print("alive" if len(feed.wait(1, timeout=20).frame()) else "dead")
+print(server.stats["refused"])
+tk.stop_all()
+"""
+
+
+def masked(opcode: int, data: bytes) -> bytes:
+    """Return a frame as a client sends it."""
+    if len(data) < 126:
+        head = bytes([0x80 | opcode, 0x80 | len(data)])
+    else:
+        head = bytes([0x80 | opcode, 0x80 | 126]) + struct.pack("!H", len(data))
+    return head + b"\0\0\0\0" + data
+
+
+@pytest.mark.parametrize(
+    ("frame", "most"),
+    [(masked(0x9, b"x" * 125), 2**17), (masked(0x1, b"[" * 1000), 2**14)],
+    ids=["pings", "messages"],
+)
+def test_a_flood_is_cut_off(frame: bytes, most: int, until: Until) -> None:
+    """Whether its sender reads the answers or not; and the server goes on."""
+    server = tk.serve(None, port=0)
+    with dial(server.url) as good, handshake(server.port) as flood:
+        until(lambda: server.stats["clients"] == 2)
+        with pytest.raises(ConnectionError):
+            flood.sendall(frame * 16 * most)
+        until(lambda: server.stats["clients"] == 1)
+        server.publish(TICK)
+        assert hear(good)[0]["symbol"] == "AAPL"
+
+
+def test_the_page_arrives_whole_over_a_slow_link() -> None:
+    """A reader that takes 50 kB a second gets every byte of the largest file."""
+    server = tk.serve(None, port=0)
+    paths = ["/", *(f"/{name}" for name in ("page.js", "feed.js", "board.js", "page.css"))]
+    largest = max(paths, key=lambda path: len(found.body) if (found := asset(path)) else 0)
+    found = asset(largest)
+    assert found is not None
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
+        sock.connect((LOCAL, server.port))
+        sock.sendall(f"GET {largest} HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\n\r\n".encode())
+        heard = b""
+        while data := sock.recv(1000):
+            heard += data
+            time.sleep(len(data) / 50_000)
+    assert heard.endswith(found.body)

@@ -1,0 +1,201 @@
+"""peer: one connection of a server, and how it fares when it is slow, stalled or gone."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from peers import dial, handshake, hear, hear_all
+from websockets.exceptions import ConnectionClosed
+from websockets.protocol import State
+from websockets.sync.client import ClientConnection
+
+import tickerkit as tk
+from tickerkit.net import liveness
+from tickerkit.runtime.portal import portal
+from tickerkit.server import client_handler, server
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+BULKY = [{**TICK, "note": "x" * 200}] * 1000
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> float:
+    """Let a check come every 50 ms instead of every second; return that in seconds."""
+    for module in (server, client_handler):
+        monkeypatch.setattr(module, "CHECK_S", 0.05)
+    return 0.05
+
+
+@contextlib.contextmanager
+def slow_reader(running: tk.TickServer, until: Until) -> Iterator[ClientConnection]:
+    """Connect a client that takes a message only when asked to, and publish much."""
+    with dial(running.url + "ticks", max_queue=1) as slow:
+        until(lambda: running.stats["clients"] == 1)
+        for _ in range(30):
+            running.publish(BULKY)
+        yield slow
+
+
+def status_of(running: tk.TickServer, kind: str) -> list[str]:
+    """Return the states of the clients of a kind."""
+    clients = running.clients
+    return list(clients[clients["kind"] == kind]["status"])
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_reads_nothing_is_marked_then_cut_off(until: Until) -> None:
+    """With its reason in the stats; the others get everything all the while."""
+    running = tk.serve(None, port=0, stall_timeout=1.0)
+    with handshake(running.port), dial(running.url) as prices, dial(running.url + "ticks") as good:
+        until(lambda: running.stats["clients"] == 3)
+        for _ in range(30):
+            running.publish(BULKY)
+        heard = 0
+        while heard < 30_000:
+            heard += len(hear(good))
+        until(lambda: running.stats["stalled"] == 1)
+        assert sorted(status_of(running, "ticks")) == ["live", "stalled"]
+        assert running.clients["behind"].max() > 0
+        until(lambda: status_of(running, "ticks") == ["live"])
+        assert "was cut off: it took nothing for 1 s" in running.stats["last_cut_off"]
+        assert running.stats["refused"] == 0
+        running.publish(TICK)
+        assert hear(good)[-1]["price"] == TICK["price"]
+        assert hear(prices)
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> None:
+    """The close frame waits behind the ticks that it did not take."""
+    running = tk.serve(None, port=0, stall_timeout=0.5)
+    with slow_reader(running, until) as slow:
+        until(lambda: "was cut off" in running.stats["last_cut_off"])
+        hear_all(slow)
+        assert slow.close_code == 1013
+        assert slow.close_reason == "took nothing for 0.5 s; connect again"
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_reads_slowly_is_no_stalled_one(until: Until) -> None:
+    """It falls behind and gets everything."""
+    running = tk.serve(None, port=0, stall_timeout=0.4)
+    with slow_reader(running, until) as slow:
+        heard = 0
+        while heard < 30_000:
+            heard += len(hear(slow))
+        assert running.stats["cut_off"] == 0
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_stalled_one_is_never_cut_off_if_that_is_wished(until: Until) -> None:
+    """And gets the rest with a gap when it reads on."""
+    running = tk.serve(None, port=0, history=1000, stall_timeout=None)
+    with dial(running.url + "ticks", max_queue=1) as slow:
+        until(lambda: running.stats["clients"] == 1)
+        until(lambda: running.publish(BULKY) or running.stats["stalled"] == 1, 30)
+        running.publish({"symbol": "LAST", "price": 1})
+        gaps, symbol, seq = [], "", 0
+        while symbol != "LAST":
+            message = hear(slow)
+            if isinstance(message, dict):
+                assert message["from"] == seq + 1
+                gaps.append(message)
+                seq = message["to"]
+                continue
+            assert message[0]["seq"] == seq + 1
+            seq, symbol = message[-1]["seq"], message[-1]["symbol"]
+        assert gaps
+        until(lambda: running.stats["stalled"] == 0)
+
+
+@pytest.mark.parametrize("size", [2**20, 2**21])
+def test_what_waits_for_one_client_is_bounded(size: int, until: Until) -> None:
+    """By a megabyte, or as much as was said."""
+    running = tk.serve(None, port=0, write_buffer=size)
+    with handshake(running.port):
+        until(lambda: running.stats["clients"] == 1)
+        for _ in range(100):
+            running.publish(BULKY)
+        (one,) = running._peers
+        until(lambda: one.guest.unsent > size / 4)
+        running.publish(BULKY)
+        assert one.guest.unsent <= size
+
+
+@pytest.mark.usefixtures("quick")
+def test_one_that_is_gone_without_a_word_is_noticed(until: Until) -> None:
+    """It takes what it is sent, as a cut cable's buffer does, and answers no ping."""
+    running = tk.serve(None, port=0)
+    with handshake(running.port) as silent, dial(running.url) as quiet:
+        until(lambda: running.stats["clients"] == 2)
+        until(lambda: running.stats["clients"] == 1)
+        # A quiet one answers pings, and stays.
+        running.publish(TICK)
+        assert hear(quiet)[0]["symbol"] == "AAPL"
+        silent.settimeout(5)
+        with contextlib.suppress(ConnectionError):
+            while silent.recv(4096):
+                pass
+
+
+def test_a_server_that_was_held_up_blames_nobody(
+    quick: float, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """Its loop stands still for longer than a silence may be; then it reads what waits, first."""
+    running = tk.serve(None, port=0)
+    feed = tk.connect(running)
+    with dial(running.url) as quiet:
+        until(lambda: running.stats["clients"] == 2)
+        portal.post(time.sleep, 4 * liveness.DEAD_CHECKS * quick)
+        running.publish(TICK)
+        assert hear(quiet)[0]["symbol"] == "AAPL"
+        assert running.stats["connections"] == 2
+    assert feed.wait().stats["reconnects"] == 0
+
+
+def test_too_many_messages_end_a_connection(until: Until) -> None:
+    """A client has little to say."""
+    running = tk.serve(None, port=0)
+    with dial(running.url) as chatty:
+        with contextlib.suppress(ConnectionClosed):
+            for _ in range(1000):
+                chatty.send(json.dumps({"type": "subscribe", "symbols": None}))
+        hear_all(chatty)
+        assert chatty.close_code == 1008
+    until(lambda: running.stats["clients"] == 0)
+
+
+def test_a_connection_that_closes_slowly_costs_nothing(until: Until) -> None:
+    """What is due while the other side takes its time to say goodbye waits for nobody."""
+    running = tk.serve(None, port=0)
+    turns = 0
+
+    async def count() -> None:
+        loop = asyncio.get_running_loop()
+        run_once = loop._run_once
+
+        def counted() -> None:
+            nonlocal turns
+            turns += 1
+            run_once()
+
+        loop._run_once = counted
+
+    with handshake(running.port, "/") as silent:
+        running.publish(TICK)
+        until(lambda: running.stats["clients"] == 1)
+        (one,) = running._peers
+        portal.post(one._close, 1000, "")
+        until(lambda: one.guest.state is not State.OPEN)
+        running.publish({**TICK, "price": 1})
+        portal.call(count)
+        until(lambda: running.stats["clients"] == 0)
+        assert silent
+    assert turns < 100

@@ -1,0 +1,83 @@
+"""Every parser of outside input, given a million messages that are bent out of shape."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from itertools import islice
+from pathlib import Path
+
+import pytest
+from hostile import flood, targets
+from mutations import Mutations
+from recordings import recordings, wire_texts
+
+SHARES = {
+    # Files cost fifty times as much as messages.
+    "read_csv": 0.01,
+    **dict.fromkeys(
+        ("tickerkit.v1", "/ticks", "/", "Client", "PlainClient", "read_ticks", "requests"),
+        0.99 / 7,
+    ),
+}
+FUZZ_S = int(os.environ.get("TICKERKIT_FUZZ_S", "600"))
+
+many = pytest.mark.parametrize(
+    "messages",
+    [20_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
+)
+
+
+@many
+@pytest.mark.parametrize("name", SHARES)
+def test_a_bent_message_is_taken_or_refused_by_name(
+    name: str, messages: int, tmp_path: Path
+) -> None:
+    """Whatever comes, only a named error comes of it, and the next good message is taken."""
+    target = targets(tmp_path)[name]
+    mutations = Mutations(target.seeds, random.Random(f"{name} {messages}"))
+    taken, refused = flood(target, mutations, round(messages * SHARES[name]))
+    assert taken
+    assert refused
+
+
+@many
+@pytest.mark.parametrize("name", ["PlainClient", "read_ticks"])
+def test_a_bent_frame_of_a_venue_is_taken_or_refused_by_name(
+    name: str, messages: int, tmp_path: Path, recorded: Path
+) -> None:
+    """The same of real frames of every recorded venue."""
+    frames = [
+        text.encode() for path in recordings(recorded) for text in islice(wire_texts(path), 30)
+    ]
+    target = targets(tmp_path)[name]
+    mutations = Mutations([*frames, *target.seeds], random.Random(messages))
+    taken, refused = flood(target, mutations, messages // 20)
+    assert taken
+    assert refused
+
+
+def test_the_same_seed_bends_the_same_way() -> None:
+    """What a run found, the next one finds again."""
+    one, other = (Mutations([b'{"a":[1,"b"]}'], random.Random(7)) for _ in range(2))
+    messages = [one.next() for _ in range(500)]
+    assert messages == [other.next() for _ in range(500)]
+    assert len(set(messages)) > 100
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(FUZZ_S + 300)
+@pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the fuzzer is for Python 3.11")
+def test_a_fuzzer_finds_nothing(tmp_path: Path) -> None:
+    """Neither does a fuzzer that sees which lines each message reaches.
+
+    It runs for 10 minutes; `TICKERKIT_FUZZ_S` says for how many seconds instead.
+    """
+    pytest.importorskip("atheris", reason="the fuzzer is not installed: make soak does it")
+    script = Path(__file__).parents[1] / "helpers" / "fuzz.py"
+    command = [sys.executable, str(script), str(tmp_path), f"-max_total_time={FUZZ_S}", "-seed=7"]
+    run = subprocess.run(command, capture_output=True, text=True, timeout=FUZZ_S + 240)
+    assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
+    assert "DONE" in run.stderr

@@ -1,0 +1,296 @@
+"""Raw bytes against a live server, and a hostile server against a feed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import gc
+import hashlib
+import logging
+import random
+import re
+import socket
+import struct
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+from hostile import CONVERSATION, REQUESTS, SUBSCRIPTIONS, TICKS
+from mutations import Mutations
+from peers import LOCAL, handshake
+
+import tickerkit as tk
+from tickerkit.feed.connection import Connection
+from tickerkit.runtime.portal import portal
+
+Until = Callable[..., None]
+
+PATIENCE_S = 60
+TEXT, BINARY, CLOSE, PING = 1, 2, 8, 9
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+KEY = re.compile(rb"(?i)sec-websocket-key: *(\S+)")
+V1 = {"Sec-WebSocket-Protocol": "tickerkit.v1"}
+
+
+class Frames:
+    """Websocket frames, most of which break some rule.
+
+    Args:
+        rng: decides everything.
+        seeds: messages to put into them, bent and as they are.
+        masked: whether frames go to a server, which wants them masked.
+    """
+
+    def __init__(self, rng: random.Random, seeds: list[bytes], *, masked: bool) -> None:
+        self.rng = rng
+        self.masked = masked
+        self._mutations = Mutations(seeds, rng)
+
+    def next(self) -> bytes:
+        """Return a frame, or what should be one."""
+        rng = self.rng
+        payload = self._mutations.next()[:60_000]
+        if rng.random() < 0.4:
+            return self.frame(TEXT, payload)
+        match rng.randrange(10):
+            case 0:
+                return self.frame(rng.randrange(16), payload)
+            case 1:
+                return self.frame(TEXT, payload, reserved=rng.randrange(8))
+            case 2:
+                return self.frame(TEXT, payload, masked=not self.masked)
+            case 3:
+                lie = rng.choice((0, 125, 126, 127, 65_535, 65_537, 2**31, 2**63 - 1, 2**64 - 1))
+                return self.frame(TEXT, payload[:200], length=lie)
+            case 4:
+                return self.frame(TEXT, payload, last=False) + self.frame(rng.choice((0, 1)), b"x")
+            case 5:
+                return self.frame(CLOSE, rng.choice((b"", b"\3", b"\3\xea\xff", payload)))
+            case 6:
+                return self.frame(PING, rng.choice((b"", payload)), last=rng.random() < 0.8)
+            case 7:
+                return self.frame(TEXT, payload)[: rng.randrange(12)]
+            case 8:
+                return rng.randbytes(rng.randrange(1, 200))
+            case _:
+                return self.frame(BINARY, payload)
+
+    def frame(
+        self,
+        opcode: int,
+        payload: bytes,
+        *,
+        last: bool = True,
+        reserved: int = 0,
+        masked: bool | None = None,
+        length: int | None = None,
+    ) -> bytes:
+        """Return a frame as told, right or wrong."""
+        masked = self.masked if masked is None else masked
+        length = len(payload) if length is None else length
+        head = bytes([last << 7 | reserved << 4 | opcode])
+        mask = masked << 7
+        if length < 126:
+            head += bytes([mask | length])
+        elif length < 65_536:
+            head += bytes([mask | 126]) + struct.pack("!H", length)
+        else:
+            head += bytes([mask | 127]) + struct.pack("!Q", length)
+        if not masked:
+            return head + payload
+        key = self.rng.randbytes(4)
+        body = bytes(byte ^ key[index % 4] for index, byte in enumerate(payload))
+        return head + key + body
+
+
+@pytest.fixture
+def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+    """See that no task dies of an error, and that nothing that is no refusal is logged."""
+    contexts: list[dict[str, Any]] = []
+
+    async def watch() -> None:
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(lambda _, context: contexts.append(context))
+
+    portal.enter()
+    try:
+        portal.call(watch)
+        yield
+        gc.collect()  # a task whose error nobody has asked for tells it when it goes
+        assert contexts == []
+    finally:
+        portal.leave()
+    assert [each for each in caplog.records if each.name == "asyncio" or each.exc_info] == []
+    assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
+
+
+async def tasks() -> int:
+    """Return how many tasks run on the loop of this coroutine."""
+    return len(asyncio.all_tasks())
+
+
+def reset(sock: socket.socket) -> None:
+    """Hang up without a word."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    sock.close()
+
+
+def read_head(sock: socket.socket) -> bytes:
+    """Return what comes up to an empty line, or to the end."""
+    head = b""
+    while b"\r\n\r\n" not in head and (data := sock.recv(4096)):
+        head += data
+    return head
+
+
+def attack(port: int, rng: random.Random, frames: Frames, requests: Mutations) -> int:
+    """Open a connection, send what nobody should, and hang up; return how many things were sent."""
+    kind = rng.randrange(8)
+    if kind == 0:
+        sock, sent = socket.create_connection((LOCAL, port)), [requests.next()]
+    elif kind == 1:
+        sock, sent = socket.create_connection((LOCAL, port)), [rng.randbytes(rng.randrange(500))]
+    else:
+        headers = V1 if rng.random() < 0.5 else {}
+        sock = handshake(port, rng.choice(("/", "/ticks")), **headers)
+        sent = [frames.next() for _ in range(rng.randrange(1, 9))]
+        if rng.random() < 0.9:
+            # Frames that come with the request never reach more than the library.
+            sock.settimeout(PATIENCE_S)
+            read_head(sock)
+    with contextlib.suppress(OSError):  # the server has hung up meanwhile
+        for data in sent:
+            sock.sendall(data)
+        if rng.random() < 0.7:
+            # See it through: the server hangs up too when it has nothing more to read.
+            sock.shutdown(socket.SHUT_WR)
+            sock.settimeout(PATIENCE_S)
+            while sock.recv(65_536):
+                pass
+    reset(sock)
+    return len(sent)
+
+
+many = pytest.mark.parametrize(
+    "frames",
+    [2_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
+)
+
+
+@many
+def test_raw_frames_hurt_nobody(frames: int, quiet: None, until: Until) -> None:
+    """While frames of every wrong kind come, each tick reaches who behaves, and nothing is left."""
+    rng = random.Random(frames)
+    raw = Frames(rng, SUBSCRIPTIONS, masked=True)
+    requests = Mutations([each.replace(b"Host: a", b"Host: localhost") for each in REQUESTS], rng)
+    with tk.serve(port=0) as server, tk.connect(server.url, history=None) as good:
+        server.publish({"symbol": "A", "price": 0})
+        good.wait()
+        before = portal.call(tasks)
+        sent = published = 0
+        while sent < frames:
+            sent += attack(server.port, rng, raw, requests)
+            published += 1
+            server.publish({"symbol": "A", "price": published})
+        until(lambda: good.log.stop > published, PATIENCE_S)
+        frame = good.frame()
+        assert frame["price"].tolist() == list(range(published + 1))
+        assert frame["seq"].tolist() == list(range(1, published + 2))
+        assert (good.stats["reconnects"], good.stats["duplicates"], len(good.gaps)) == (0, 0, 0)
+        until(lambda: portal.call(tasks) <= before, PATIENCE_S, "all connections have ended")
+        assert len(server.clients) == 1
+        assert server.stats["connections"] > frames / 20
+        assert (server.stats["refused"], server.stats["last_error"]) == (0, "")
+
+
+class HostileServer:
+    """Answers the handshake as it should, and then sends what it should not.
+
+    Attributes:
+        sent: how many frames were sent.
+    """
+
+    def __init__(self, count: int, rng: random.Random, *, ours: bool) -> None:
+        self.sent = 0
+        self._count = count
+        self._rng = rng
+        self._ours = ours
+        # A server that says that it has ended is believed.
+        seeds = [each for each in CONVERSATION if b'"end"' not in each] if ours else TICKS
+        self._frames = Frames(rng, seeds, masked=False)
+        self._listener = socket.create_server((LOCAL, 0))
+        self.port: int = self._listener.getsockname()[1]
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> HostileServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join()
+        self._listener.close()
+
+    def _run(self) -> None:
+        with contextlib.suppress(OSError):
+            while self.sent < self._count:
+                peer, _ = self._listener.accept()
+                peer.settimeout(PATIENCE_S)
+                with contextlib.suppress(OSError):
+                    self._serve(peer)
+                reset(peer)
+
+    def _serve(self, peer: socket.socket) -> None:
+        if (key := KEY.search(read_head(peer))) is None:
+            return  # it has hung up
+        accept = base64.b64encode(hashlib.sha1(key[1] + GUID).digest())
+        protocol = b"Sec-WebSocket-Protocol: tickerkit.v1\r\n" if self._ours else b""
+        head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        peer.sendall(head + protocol + b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n")
+        if self._ours and self._rng.random() < 0.8:
+            peer.sendall(self._frames.frame(TEXT, CONVERSATION[0]))
+        for _ in range(self._rng.randrange(1, 9)):
+            self.sent += 1
+            peer.sendall(self._frames.next())
+        if self._rng.random() < 0.7:
+            peer.shutdown(socket.SHUT_WR)
+            while peer.recv(65_536):
+                pass
+
+
+@pytest.mark.parametrize("ours", [True, False], ids=["tickerkit.v1", "plain"])
+@pytest.mark.parametrize(
+    "frames",
+    [1_000, pytest.param(50_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
+)
+def test_a_hostile_server_does_not_kill_a_feed(
+    frames: int, ours: bool, quiet: None, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A feed refuses what makes no sense, comes back, and fills from a good server in the end."""
+    monkeypatch.setattr("tickerkit.feed.connection.MAX_DELAY_S", 0.001)
+    # A bent hello may be one of another version, and a close one of a list that is too long: these
+    # two end a feed for good, as they should. Here it goes on, to meet the rest.
+    reasons: list[str] = []
+    monkeypatch.setattr(Connection, "_fail", lambda _, reason: reasons.append(reason))
+    with HostileServer(frames, random.Random(frames), ours=ours) as hostile:
+        port = hostile.port
+        feed = tk.connect(f"ws://{LOCAL}:{port}/", history=None)
+        until(lambda: hostile.sent >= frames or feed.status == "failed", 1500)
+        assert feed.status not in ("failed", "ended"), feed.status_detail
+        assert all("it speaks version" in each or "name fewer" in each for each in reasons)
+        assert feed.stats["reconnects"] > frames / 20
+        assert feed.stats["refused"] > frames / 100
+    with tk.serve(port=port) as server:
+        for price in range(3):
+            server.publish({"symbol": "GOOD", "price": price})
+        until(lambda: len(feed.frame("GOOD")) == 3, PATIENCE_S, feed.status_detail)
+        server.publish({"symbol": "GOOD", "price": 3})
+        until(lambda: len(feed.frame("GOOD")) == 4, PATIENCE_S, feed.status_detail)
+        assert feed.frame("GOOD")["price"].tolist() == [0, 1, 2, 3]
+        assert feed.status == "live"
+        assert len(feed.gaps) > 0
+    feed.stop()

@@ -1,0 +1,77 @@
+"""web: what is answered to plain HTTP."""
+
+from __future__ import annotations
+
+import pytest
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from tickerkit.server.access import Access
+from tickerkit.server.http import answer
+from tickerkit.server.page import FILES
+
+PAGE = "http://127.0.0.1:8000/"
+RULE = Access("127.0.0.1")
+UPGRADE = {"Upgrade": "websocket"}
+TRAVERSALS = [
+    *("/..", "/../", "/../server.py", "/../../etc/passwd", "//etc/passwd", "/./page.js"),
+    *("/%2e%2e/server.py", "/%2e%2e%2fserver.py", "/..%2fserver.py", "/%2e%2e%5cserver.py"),
+    *("/..\\server.py", "/....//server.py", "/..;/server.py", "/page.js/../server.py"),
+    *("/page.js/", "/page.js%00", "/page.js%00.html", "/page.js.", "/page.js::$DATA", "/PAGE.JS"),
+    *("/index.html", "/__init__.py", "/__pycache__/", "/.git/config", "/C:/Windows/win.ini"),
+    *("/%252e%252e/server.py", "/%c0%ae%c0%ae/server.py", "/..%c0%af", "/~root", "/file:///etc"),
+    *("//", "/%2f", "/%2fpage.js", "/ page.js", "/page.js#x", "/page.js;x", "/%70age.js"),
+]
+
+
+def answered(target: str, **headers: str) -> tuple[Response | None, list[str]]:
+    """Return the answer to a request, and who was turned away by it."""
+    away: list[str] = []
+    sent = Headers({"Host": "localhost:8000"} | headers)
+    return answer(Request(target, sent), RULE, PAGE, away.append), away
+
+
+@pytest.mark.parametrize("path", TRAVERSALS)
+def test_a_path_is_looked_up_and_nothing_else(path: str) -> None:
+    """No way to write a path leads to a file that is not in the table."""
+    response, away = answered(path)
+    assert response is not None
+    assert (response.status_code, response.body) == (
+        404,
+        b"There is nothing here; the page is at /\n",
+    )
+    assert away == []
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_table_is_served(path: str) -> None:
+    """What is in it is answered, whatever stands in the query."""
+    response, _ = answered(f"{path}?../../etc/passwd")
+    assert response is not None
+    assert response.status_code == 200
+
+
+@pytest.mark.parametrize("headers", [{}, UPGRADE], ids=["page", "socket"])
+def test_who_is_refused_is_told_as_text_and_noted(headers: dict[str, str]) -> None:
+    """The reason is the body, never markup, and what is noted; nothing is let in."""
+    origin = "http://<img src=x onerror=alert(1)>"
+    response, away = answered("/", Origin=origin, **headers)
+    assert response is not None
+    assert response.status_code == 403
+    assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert response.headers["X-Content-Type-Options"] == "nosniff"
+    assert away == [bytes(response.body).decode().rstrip("\n")]
+    assert PAGE in away[0]
+
+
+def test_a_websocket_is_let_in() -> None:
+    """No answer at all means that the handshake goes on."""
+    assert answered("/", **UPGRADE) == (None, [])
+
+
+def test_a_path_that_is_none_is_a_bad_request() -> None:
+    """A proxy's form of a request is no way around the check of the Host."""
+    response, away = answered("http://localhost:8000/", **UPGRADE)
+    assert response is not None
+    assert response.status_code == 400
+    assert away == ["This is no proxy; ask for a path that begins with /."]

@@ -1,0 +1,648 @@
+"""process: a server in a process of its own is used as any other, and leaves as little behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import ssl
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import Kernel
+from commands import environment, on_posix, port_is_free
+from peers import LOCAL, another_program, dial, free_port, hear, hear_all
+from websockets.exceptions import InvalidStatus
+
+import tickerkit as tk
+from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped, TickerkitError
+from tickerkit.runtime import registry
+from tickerkit.server.process import ServerProcess, child
+from tickerkit.server.process import server as process
+from tickerkit.server.process.__main__ import Mirrored
+from tickerkit.ticks import read_ticks
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+LATE_S = 60
+
+
+def serve(source: object = None, **options: Any) -> ServerProcess:
+    """Serve in a process of its own, on a free port."""
+    server = tk.serve(source, **{"port": 0, **options}, process=True)
+    assert isinstance(server, ServerProcess)
+    return server
+
+
+def is_alive(pid: int) -> bool:
+    """Return whether a process runs."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    with contextlib.suppress(OSError):  # one that is dead may wait for its parent to look
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    return True
+
+
+def pid_of(server: ServerProcess) -> int:
+    """Return the id of a server's process, which runs."""
+    assert server.pid is not None
+    return server.pid
+
+
+def prices(server: tk.TickServer) -> list[float]:
+    """Return the prices in a server's log."""
+    return list(server.log.frame()["price"])
+
+
+def cell(code: str) -> dict[str, Any]:
+    """Run code as a notebook's cell; return its names."""
+    names: dict[str, Any] = {"__name__": "__main__"}
+    exec(compile(textwrap.dedent(code), "<cell>", "exec"), names)
+    return names
+
+
+# --- used as any other ------------------------------------------------------------------------
+
+
+def test_it_is_used_as_any_other_server(until: Until) -> None:
+    """It listens once the call is back, in another process, and has the same words."""
+    server = serve()
+    assert pid_of(server) != os.getpid()
+    assert server.url == f"ws://127.0.0.1:{server.port}/"
+    assert server.page == f"http://127.0.0.1:{server.port}/"
+    assert (server.host, server.status, server.page_for_others) == (LOCAL, "listening", "")
+    assert registry.running() == [server]
+    server.publish([TICK] * 3)
+    with dial(server.url) as peer:
+        assert hear(peer)[0]["symbol"] == "AAPL"
+        until(lambda: server.stats["clients"] == 1)
+        assert server.clients["kind"].tolist() == ["prices"]
+        about = f"3 ticks, 1 clients, in process {server.pid}"
+        assert repr(server) == f"<TickServer {server.url} listening, {about}>"
+        assert tk.status()["about"].tolist() == [about]
+        assert server.page in server._repr_html_()
+    with tk.serve(None, port=0) as usual:
+        assert set(server.stats) == set(usual.stats)
+        assert list(server.clients) == list(usual.clients)
+
+
+def test_the_log_is_a_mirror(until: Until) -> None:
+    """A reader of the log here has the epoch, seqs and values that a feed gets there."""
+    server = serve(tk.simulate(["AAPL", "MSFT"], rate=500, seed=1))
+    feed = tk.connect(server.url, history=None)
+    feed.wait(1000)
+    server.publish({"symbol": "BY HAND", "price": 1, "note": "x"})
+    until(lambda: "BY HAND" in feed.log.symbols())
+    server.stop()
+    mine, theirs = (log.frame().drop(columns="received") for log in (server.log, feed.log))
+    assert len(mine) >= len(theirs)
+    pd.testing.assert_frame_equal(mine.iloc[: len(theirs)], theirs, check_categorical=False)
+    assert mine["seq"].tolist() == list(range(1, len(mine) + 1))
+    assert server.log.epoch == feed.log.epoch
+    assert len(mine) == server.stats["ticks"]
+
+
+class Gappy(tk.Source):
+    """Ticks with gaps, that ends with one."""
+
+    async def run(self, out: tk.Outlet) -> None:
+        """Send them."""
+        await out.gap(4, "before all")
+        for missing in (2, None, 3):
+            await out.send([TICK, TICK])
+            await out.gap(missing, "lost")
+
+
+def test_the_mirror_has_the_gaps_too(until: Until) -> None:
+    """Its ticks have the same numbers, and the same holes between them; and go on so."""
+    with serve(Gappy()) as server:
+        until(lambda: server.status == "ended")
+        server.publish(TICK)
+        assert server.log.frame()["seq"].tolist() == [5, 6, 9, 10, 1, 2, 6]
+        assert server.gaps["from"].tolist() == [1, 7, 11, 3]
+        assert server.gaps["to"].fillna(0).tolist() == [4, 8, 0, 5]
+        assert server.gaps["reason"].tolist() == ["before all", *["lost"] * 3]
+        with tk.connect(server.url, history=None) as feed:
+            feed.wait(7)
+            assert feed.log.frame()["epoch"].tolist() == server.log.frame()["epoch"].tolist()
+            pd.testing.assert_frame_equal(feed.gaps, server.gaps)
+
+
+def test_what_is_published_is_in_the_log() -> None:
+    """When publish returns it was appended there, and is here; in any form."""
+    server = serve()
+    for ticks in (TICK, [TICK], pd.DataFrame([TICK]), '{"symbol": "AAPL", "price": 187.25}'):
+        server.publish(ticks)
+    assert prices(server) == [187.25] * 4
+
+
+def test_publish_takes_the_good_and_raises_the_bad() -> None:
+    """The error is that of the first bad one, which may be anything; there it is counted."""
+    server = serve()
+    value = threading.Lock()
+    with pytest.raises(BadTick) as caught:
+        server.publish([{**TICK, "price": 1}, {**TICK, "price": value}, {**TICK, "price": 2}])
+    assert caught.value.value is value
+    assert prices(server) == [1, 2]
+    assert server.stats["refused"] == 1
+    assert "price" in server.stats["last_error"]
+
+
+def test_text_of_a_kind_of_its_own_is_published_as_text() -> None:
+    """A member of an enum of a cell's, for one: the other process can't know its class."""
+
+    class Odd(str):
+        pass
+
+    with serve() as server:
+        server.publish({"symbol": Odd("A"), "price": 1, Odd("note"): Odd("x"), Odd("more"): [1]})
+        assert prices(server) == [1]
+        assert server.stats["misfits"] == {"more": 1}
+        with pytest.raises(BadTick, match="price is no number"):
+            server.publish({"symbol": "A", "price": Odd("much")})
+        assert server.status == "listening"
+
+
+def test_more_may_be_published_after_the_end(until: Until) -> None:
+    """The source's end is seen here, and is not the mirror's."""
+    server = serve([TICK, TICK])
+    until(lambda: server.status == "ended")
+    assert prices(server) == [187.25] * 2
+    for price in (1, 2):
+        server.publish({**TICK, "price": price})
+    assert prices(server)[2:] == [1, 2]
+    assert (server.status, server.stats["status"]) == ("ended", "ended")
+
+
+def test_what_is_published_right_after_the_end_is_mirrored() -> None:
+    """Before the mirror has asked what comes after the end."""
+    limits = {"max_clients": 1, "stall_timeout": None, "write_buffer": 2**16}
+    rest = {"history": 10, "token": None, "ssl": None, "origins": (), "hosts": ()}
+    server = Mirrored(None, LOCAL, 0, **limits, **rest)
+
+    async def heard() -> list[str]:
+        types = [(await server.news())[0]]
+        await server._end()
+        while b"end" not in types[-1]:
+            types.append((await server.news())[0])
+        await server._publish(read_ticks(TICK))
+        types.append((await asyncio.wait_for(server.news(), LATE_S))[0])
+        return [json.loads(message)["type"] for message in types]
+
+    assert asyncio.run(heard()) == ["hello", "at", "end", "ticks"]
+
+
+def test_the_mirror_is_no_client(until: Until) -> None:
+    """It is not listed, and takes nobody's place."""
+    server = serve(max_clients=1, history=2)
+    for _ in range(3):
+        server.publish(TICK)
+    assert server.clients.empty
+    assert (server.stats["clients"], server.stats["connections"]) == (0, 0)
+    assert (len(server.log), server.stats["held"]) == (2, 2)
+    with dial(server.url):
+        until(lambda: len(server.clients) == 1)
+        with pytest.raises(InvalidStatus):
+            dial(server.url)
+
+
+def test_a_token_is_wanted_there_too() -> None:
+    """It is in the addresses, and in no list of processes."""
+    server = serve(token="open sesame")
+    server.publish(TICK)
+    with dial(server.url) as peer:
+        assert hear(peer)[0]["price"] == 187.25
+    with pytest.raises(InvalidStatus):
+        dial(server.url.partition("?")[0])
+    command = Path(f"/proc/{server.pid}/cmdline")
+    if command.exists():
+        assert b"sesame" not in command.read_bytes()
+
+
+def test_tls_by_paths(tmp_path: Path) -> None:
+    """The paths of a certificate and its key travel; a context can't, and that is said."""
+    trustme = pytest.importorskip("trustme")
+    authority, pair = trustme.CA(), (tmp_path / "cert.pem", tmp_path / "key.pem")
+    made = authority.issue_cert(LOCAL)
+    made.cert_chain_pems[0].write_to_path(pair[0])
+    made.private_key_pem.write_to_path(pair[1])
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    server = serve([TICK], ssl=pair)
+    assert server.url.startswith("wss:")
+    with tk.connect(server.url, ssl=tmp_path / "ca.pem") as feed:
+        assert feed.wait(1).frame()["price"].tolist() == [187.25]
+    with pytest.raises(TypeError, match="paths of the certificate"):
+        serve(ssl=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER))
+
+
+def test_clients_are_served_while_this_process_computes() -> None:
+    """A computation that holds back every thread here holds back nobody there."""
+    listen = """
+        import sys, time
+        from websockets.sync.client import connect
+        with connect(sys.argv[1], compression=None, proxy=None) as peer:
+            print("here", flush=True)
+            while True:
+                peer.recv()
+                print(time.monotonic(), flush=True)
+    """
+    server = serve(tk.simulate(["AAPL"], rate=100))
+    command = [sys.executable, "-c", textwrap.dedent(listen), server.url + "ticks"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as peer:
+        assert peer.stdout is not None
+        assert peer.stdout.readline() == "here\n"
+        begin = time.monotonic()
+        while time.monotonic() - begin < 1:
+            sum(range(10_000_000))  # one step of the interpreter, in which no thread has a turn
+        end = time.monotonic()
+        while float(peer.stdout.readline()) < begin:
+            pass
+        assert sum(begin < float(peer.stdout.readline()) < end for _ in range(20)) == 20
+        peer.kill()
+
+
+# --- sources that travel ----------------------------------------------------------------------
+
+
+def test_a_function_of_a_cell_is_polled_there(until: Until) -> None:
+    """With all that it uses of other cells."""
+    names = cell("""
+        import os, math
+        base = 40
+        def more(x):
+            return base + x
+        def fetch():
+            return {"symbol": "A", "price": more(math.floor(2.5)), "pid": os.getpid()}
+    """)
+    server = serve(names["fetch"], every=0.01)
+    until(lambda: len(server.log) > 2)
+    frame = server.log.frame()
+    assert set(frame["price"]) == {42}
+    assert set(frame["pid"]) == {server.pid}
+
+
+def test_a_generator_function_and_a_source_of_a_cell_run_there(until: Until) -> None:
+    """Also a class that the notebook defines."""
+    names = cell("""
+        import tickerkit as tk
+        def ticks():
+            for price in range(1, 4):
+                yield {"symbol": "A", "price": price}
+        class Own(tk.Source):
+            async def run(self, out):
+                await out.send({"symbol": "A", "price": 4})
+    """)
+    for source, expected in ((names["ticks"], [1, 2, 3]), (names["Own"](), [4])):
+        with serve(source) as server:
+            until(lambda server=server: server.status == "ended")
+            assert prices(server) == expected
+
+
+def test_a_recording_is_replayed_there(until: Until) -> None:
+    """A frame travels as it is; from here the replay can't be steered any more."""
+    frame = pd.DataFrame({"symbol": "A", "price": np.arange(1.0, 1001.0)})
+    replay = tk.replay(frame, speed=float("inf"))
+    server = serve(replay)
+    with pytest.raises(TickerkitError, match="serve it without process=True"):
+        replay.controls()
+    until(lambda: server.status == "ended")
+    assert prices(server) == frame["price"].tolist()
+    assert "1,000 ticks" in server._repr_html_()
+
+
+def test_what_can_not_travel_is_told_what_to_do() -> None:
+    """A generator that runs, or what holds a lock, is no source for another process."""
+    held = threading.Lock()
+    for source in ((each for each in [TICK]), lambda: held):
+        with pytest.raises(SourceError, match="without process=True"):
+            serve(source)
+    assert registry.running() == []
+
+
+def test_what_can_not_be_made_again_is_a_source_error() -> None:
+    """What fails as it arrives there is raised here."""
+    names = cell("""
+        class Odd(list):
+            def __reduce__(self):
+                return int, ("seventeen",)
+    """)
+    with pytest.raises(SourceError, match=r"can't be made again .*seventeen"):
+        serve(names["Odd"]([1]))
+    assert registry.running() == []
+
+
+def test_a_source_prints_nothing_here(until: Until, capfd: pytest.CaptureFixture[str]) -> None:
+    """What it prints disturbs neither the notebook nor the messages between the processes."""
+    names = cell("""
+        import os, sys
+        def ticks():
+            print("x" * 100_000)
+            print("error", file=sys.stderr)
+            os.system("echo also")
+            yield {"symbol": "A", "price": 1}
+    """)
+    server = serve(names["ticks"])
+    until(lambda: prices(server) == [1])
+    server.stop()
+    assert capfd.readouterr() == ("", "")
+
+
+# --- what goes wrong at the start -------------------------------------------------------------
+
+
+def test_a_port_that_another_program_holds_is_named() -> None:
+    """The same error as of any server."""
+    with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
+        serve(port=port)
+    assert (caught.value.host, caught.value.port) == (LOCAL, port)
+    assert "pass port=0" in str(caught.value)
+    if caught.value.holder is not None:
+        assert f"(pid {pid})" in caught.value.holder
+    assert registry.running() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"source": 17}, SourceError),
+        ({"host": "192.0.2.1"}, OSError),
+        ({"history": 0}, ValueError),
+        ({"ssl": ("no.pem", "no.key")}, FileNotFoundError),
+    ],
+)
+def test_a_serve_that_fails_leaves_nothing(options: dict[str, Any], error: type[Exception]) -> None:
+    """Wherever it goes wrong, the error is raised here."""
+    with pytest.raises(error):
+        serve(**options)
+    assert registry.running() == []
+
+
+def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What it wrote last is in the error."""
+    code = "import sys; print('first', file=sys.stderr); sys.exit('no room')"
+    monkeypatch.setattr(child, "COMMAND", ["-c", code])
+    with pytest.raises(ServerFailed, match=r"exit code 1\): no room") as caught:
+        serve()
+    assert caught.value.__notes__ == ["It wrote last:\nfirst\nno room"]
+
+
+@on_posix
+@pytest.mark.parametrize("beside", [False, True])
+def test_an_interrupt_of_the_start_leaves_nothing(
+    monkeypatch: pytest.MonkeyPatch, beside: bool
+) -> None:
+    """Whether or not others need the loop, the process ends."""
+    other = tk.serve(None, port=0) if beside else None
+    monkeypatch.setattr(child, "COMMAND", ["-c", f"import time; time.sleep({LATE_S})"])
+    threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
+    with pytest.raises(KeyboardInterrupt):
+        serve()
+    assert registry.running() == ([] if other is None else [other])
+    # That the process is gone is seen by the fixture `nothing_left`.
+
+
+# --- its end ----------------------------------------------------------------------------------
+
+
+def test_stop_frees_the_port_and_ends_the_process() -> None:
+    """When stop returns all is gone; stopping twice is no complaint, and what was is told."""
+    server = serve()
+    pid, port = pid_of(server), server.port
+    server.publish([TICK] * 5)
+    with dial(server.url) as peer:
+        server.stop()
+        hear_all(peer)
+        assert (peer.close_code, peer.close_reason) == (1001, "the server stops")
+    assert not is_alive(pid)
+    assert port_is_free(port)
+    server.stop()
+    assert (server.status, server.pid, server.stats["ticks"]) == ("stopped", None, 5)
+    assert (server.stats["clients"], len(server.clients), len(server.log)) == (0, 0, 5)
+    assert "stopped" in repr(server)
+    with pytest.raises(Stopped, match=r"tk\.serve"):
+        server.publish(TICK)
+    with pytest.raises(Stopped):
+        server.start()
+
+
+def test_stop_all_and_a_block_end_it() -> None:
+    """As with any server."""
+    with serve() as first:
+        pass
+    second = serve()
+    pid = pid_of(second)
+    tk.stop_all()
+    assert (first.status, second.status) == ("stopped", "stopped")
+    assert not is_alive(pid)
+
+
+def test_running_the_cell_again_replaces_it(kernel: Kernel) -> None:
+    """On the same port, in a process of its own or not, and to and fro; clients are told."""
+    last, port = None, 0
+    for in_process in (True, True, False, True):
+        kernel.run("cell")
+        with contextlib.ExitStack() as stack:
+            peer = None if last is None else stack.enter_context(dial(last.url))
+            server = tk.serve(None, port=0, process=in_process)
+            if peer is not None and last is not None:
+                hear_all(peer)
+                assert (peer.close_code, last.status) == (1012, "stopped")
+        assert server.port == (port or server.port)
+        last, port = server, server.port
+        assert registry.running() == [server]
+
+
+def test_a_server_on_the_same_port_is_replaced() -> None:
+    """Also outside of a notebook."""
+    port = free_port()
+    first = serve(port=port)
+    second = tk.serve(None, port=port)
+    third = serve(port=port)
+    assert (first.status, second.status, third.status) == ("stopped", "stopped", "listening")
+
+
+def test_a_source_that_blocks_does_not_hold_up_stop(until: Until) -> None:
+    """It ends with its process."""
+    names = cell("""
+        import time, threading
+        def ticks():
+            yield {"symbol": "A", "price": 1}
+            threading.Thread(target=time.sleep, args=(3600,)).start()
+            time.sleep(3600)
+    """)
+    server = serve(names["ticks"])
+    until(lambda: prices(server) == [1])
+    pid = pid_of(server)
+    server.stop()
+    assert not is_alive(pid)
+    assert port_is_free(server.port)
+
+
+@on_posix
+def test_a_process_that_is_killed_is_told_of(until: Until) -> None:
+    """The status says failed, and methods raise; its port can be served again."""
+    server = serve()
+    server.publish(TICK)
+    assert server.stats["ticks"] == 1
+    server.publish(TICK)
+    os.kill(pid_of(server), signal.SIGKILL)
+    until(lambda: server.status == "failed")
+    assert "was killed (SIGKILL)" in repr(server)
+    assert "was killed (SIGKILL)" in server.stats["last_error"]
+    assert (server.stats["ticks"], server.stats["held"], len(server.clients)) == (2, 2, 0)
+    assert prices(server) == [187.25] * 2
+    assert tk.status()["status"].tolist() == ["failed"]
+    assert "href" not in server._repr_html_()
+    with pytest.raises(ServerFailed, match=r"tk\.serve"):
+        server.publish(TICK)
+    again = serve(port=server.port)
+    assert (server.status, again.status) == ("stopped", "listening")
+    assert "was killed" in server.stats["last_error"]
+
+
+def test_a_process_that_dies_leaves_its_last_words(tmp_path: Path, until: Until) -> None:
+    """What it wrote to stderr is in the error, and its last line in the status."""
+    names = cell("""
+        import os, sys, time
+        def ticks():
+            while not path.exists():
+                time.sleep(0.01)
+            print("out of luck", file=sys.stderr)
+            os._exit(3)
+            yield
+    """)
+    names["path"] = tmp_path / "now"
+    server = serve(names["ticks"])
+    names["path"].touch()
+    until(lambda: server.status == "failed")
+    assert "ended by itself (exit code 3): out of luck" in server.stats["last_error"]
+    with pytest.raises(ServerFailed) as caught:
+        server.publish(TICK)
+    assert "out of luck" in caught.value.__notes__[0]
+
+
+@on_posix
+def test_a_process_that_hangs_does_not_hang_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What asks it raises after a while, what only looks tells what was last known."""
+    server = serve()
+    pid = pid_of(server)
+    assert server.stats["ticks"] == 0
+    os.kill(pid, signal.SIGSTOP)
+    monkeypatch.setattr(process, "ANSWER_S", 0.1)
+    monkeypatch.setattr(process, "GLANCE_S", 0.1)
+    monkeypatch.setattr(process, "STOP_S", 0.1)
+    asking: list[Callable[[], object]] = [
+        lambda: server.stats,
+        lambda: server.clients,
+        lambda: server.publish(TICK),
+        lambda: server.publish([{**TICK, "note": "x" * 200}] * 2000),  # more than a pipe holds
+    ]
+    for ask in asking:
+        with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop it"):
+            ask()
+    assert "has not answered" in repr(server)
+    assert tk.status()["status"].tolist() == ["listening"]
+    server.stop()
+    assert not is_alive(pid)
+    assert port_is_free(server.port)
+
+
+# --- what becomes of this process -------------------------------------------------------------
+
+
+@contextlib.contextmanager
+def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
+    """Run a script that serves in a process of its own, in a group of its own.
+
+    Gives it, and the numbers it prints first: the values of `names`.
+    """
+    begin = "import os, signal, sys, tickerkit as tk\n"
+    begin += "server = tk.serve([{'symbol': 'A', 'price': 1}], port=0, process=True)\n"
+    told = f"print({', '.join(names)}, flush=True)\n"
+    command = [sys.executable, "-W", "ignore", "-c", begin + code.replace("TELL\n", told)]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(
+        command, stdin=pipe, stdout=pipe, text=True, env=environment(), start_new_session=True
+    ) as parent:
+        assert parent.stdout is not None
+        yield parent, [int(word) for word in parent.stdout.readline().split()]
+        parent.kill()
+
+
+@on_posix
+@pytest.mark.parametrize("fork", [False, True])
+def test_it_ends_with_the_process_that_started_it(fork: bool, until: Until) -> None:
+    """Also when that is killed, and although a forked child of it lives on."""
+    code = "forked = 0\nTELL\nsys.stdin.read()\n"
+    if fork:
+        code = "forked = os.fork()\nif forked:\n    TELL\nsys.stdin.read()\n"
+    with script(code, "server.pid", "server.port", "forked") as (parent, numbers):
+        pid, port, forked = numbers
+        assert is_alive(pid)
+        assert not port_is_free(port)
+        parent.kill()
+        parent.wait()
+        until(lambda: not is_alive(pid), LATE_S)
+        assert port_is_free(port)
+        assert not fork or is_alive(forked)
+
+
+@on_posix
+def test_it_ends_with_a_script() -> None:
+    """One that does not stop it exits all the same, at once."""
+    with script("TELL\n", "server.pid", "server.port") as (parent, (pid, port)):
+        assert parent.wait(LATE_S) == 0
+        assert not is_alive(pid)
+        assert port_is_free(port)
+
+
+@on_posix
+def test_an_interrupt_does_not_reach_it() -> None:
+    """Ctrl-C, which goes to all of a terminal's processes, ends a cell and not its servers."""
+    code = (
+        "try:\n    TELL\n    signal.pause()\nexcept KeyboardInterrupt:\n"
+        "    server.publish({'symbol': 'A', 'price': 2})\n"
+        "    print(server.log.frame()['price'].tolist())\n"
+    )
+    with script(code, "server.pid") as (parent, _):
+        os.killpg(parent.pid, signal.SIGINT)
+        assert parent.stdout is not None
+        assert parent.stdout.read() == "[1.0, 2.0]\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_in_a_forked_child_it_counts_as_stopped() -> None:
+    """There it can be read and stopped without a word; here it goes on."""
+    code = """
+import gc
+forked = os.fork()
+if not forked:
+    assert (server.status, server.pid, len(tk.status())) == ("stopped", None, 0)
+    assert repr(server) and server.clients.empty and server.stats["status"] == "stopped"
+    server.stop()
+    del server
+    gc.collect()
+    with tk.serve(None, port=0, process=True) as own:
+        own.publish({'symbol': 'B', 'price': 2})
+    os._exit(0)
+_, code = os.waitpid(forked, 0)
+server.publish({'symbol': 'A', 'price': 2})
+n = len(server.log)
+TELL
+"""
+    with script(code, "code", "n") as (_, numbers):
+        assert numbers == [0, 2]

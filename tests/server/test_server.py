@@ -1,0 +1,1102 @@
+"""server: a log, the protocol, websockets and the page, on one port."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import re
+import socket
+import sys
+import threading
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import Kernel
+from peers import LOCAL, another_program, ask, dial, free_port, handshake, hear, hear_all
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+from websockets.sync.client import ClientConnection
+
+import tickerkit as tk
+from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
+from tickerkit.runtime import error_log, registry
+from tickerkit.server import TickServer
+from tickerkit.server.page import FILES
+from tickerkit.server.server import FAREWELL_S
+from tickerkit.ticks import read_ticks
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+V1 = ["tickerkit.v1"]
+
+
+@pytest.fixture
+def server() -> TickServer:
+    """Return a server that is only published to by hand."""
+    return tk.serve(None, port=0)
+
+
+def names() -> list[str]:
+    """Return the names of tickerkit's threads."""
+    return [each.name for each in threading.enumerate() if each.name.startswith("tickerkit")]
+
+
+def can_bind(port: int) -> bool:
+    """Return whether a program that takes no port by force could listen there."""
+    with socket.socket() as sock:
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        with contextlib.suppress(OSError):
+            sock.bind((LOCAL, port))
+            sock.listen()
+            return True
+    return False
+
+
+def closed_with(peer: ClientConnection) -> tuple[int | None, str | None]:
+    """Read up to the end of a connection; return the code and reason it was closed with."""
+    hear_all(peer)
+    return peer.close_code, peer.close_reason
+
+
+def prices(server: TickServer) -> list[float]:
+    """Return the prices in a server's log."""
+    return list(server.log.frame()["price"])
+
+
+# --- listening --------------------------------------------------------------------------------
+
+
+def test_serve_returns_once_it_listens(server: TickServer) -> None:
+    """The port answers as soon as the call is back, and the addresses name it."""
+    assert server.status == "listening"
+    assert server.port > 0
+    assert server.url == f"ws://127.0.0.1:{server.port}/"
+    assert server.page == f"http://127.0.0.1:{server.port}/"
+    socket.create_connection((LOCAL, server.port)).close()
+    assert registry.running() == [server]
+
+
+def test_it_listens_on_the_port_it_was_given() -> None:
+    """A port that is free is taken as asked."""
+    port = free_port()
+    server = tk.serve(None, port=port)
+    assert server.port == port
+    assert not can_bind(port)
+
+
+def test_it_listens_on_this_machine_only(server: TickServer) -> None:
+    """By default nobody else can connect."""
+    assert server.host == "127.0.0.1"
+    with pytest.raises(OSError):
+        socket.create_connection(("127.0.0.2", server.port), timeout=1)
+
+
+def test_ipv6_is_spelled_as_addresses_want_it() -> None:
+    """An address with colons stands in brackets, and works."""
+    try:
+        server = tk.serve(None, host="::1", port=0)
+    except OSError:
+        pytest.skip("this machine has no IPv6")
+    assert server.url == f"ws://[::1]:{server.port}/"
+    with dial(server.url) as peer:
+        server.publish(TICK)
+        assert hear(peer)[0]["symbol"] == "AAPL"
+
+
+def test_a_server_on_the_same_port_is_replaced(until: Until) -> None:
+    """The old one stops and tells its clients that it restarts; the new one works."""
+    first = tk.serve(None, port=0)
+    with dial(first.url) as peer:
+        until(lambda: first.stats["clients"] == 1)
+        second = tk.serve(None, port=first.port)
+        assert closed_with(peer) == (1012, "the server restarts")
+    assert first.status == "stopped"
+    assert (second.port, second.status) == (first.port, "listening")
+    with dial(second.url) as peer:
+        second.publish(TICK)
+        assert hear(peer)[0]["price"] == 187.25
+    assert registry.running() == [second]
+    first.stop()
+    assert second.status == "listening"
+
+
+def test_a_port_that_another_program_holds_is_named() -> None:
+    """The error says which port, who holds it, and what to do."""
+    with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
+        tk.serve(tk.simulate(["A"]), port=port)
+    words = str(caught.value)
+    assert f"port {port} of 127.0.0.1 is taken" in words
+    assert "port=0" in words
+    assert caught.value.port == port
+    if Path("/proc/net/tcp").exists():
+        assert f"(pid {pid})" in words
+    assert names() == []
+    assert registry.running() == []
+
+
+@pytest.mark.parametrize(
+    ("options", "error"),
+    [
+        ({"source": 17}, SourceError),
+        ({"host": "no.such.host.invalid"}, OSError),
+        ({"host": "192.0.2.1"}, OSError),
+        ({"port": 99999}, ValueError),
+        ({"port": -1}, ValueError),
+        ({"history": 0}, ValueError),
+        ({"ssl": ("no.pem", "no.key")}, OSError),
+        ({"every": 0, "source": lambda: TICK}, SourceError),
+    ],
+)
+def test_a_serve_that_fails_leaves_nothing(options: dict[str, Any], error: type[Exception]) -> None:
+    """Whatever is wrong with an argument is raised at once, and no thread is left behind."""
+    with pytest.raises(error):
+        tk.serve(**{"source": None, "port": 0, **options})
+    assert names() == []
+    assert registry.running() == []
+
+
+def test_running_the_cell_again_keeps_the_port(kernel: Kernel, until: Until) -> None:
+    """With port=0 the new server takes the port of the one that the cell made before."""
+    kernel.run("cell")
+    first = tk.serve(None, port=0)
+    kernel.run("cell")
+    second = tk.serve(None, port=0)
+    assert second.port == first.port
+    assert (first.status, second.status) == ("stopped", "listening")
+    assert registry.running() == [second]
+
+
+def test_two_servers_of_one_cell_are_told_apart(kernel: Kernel) -> None:
+    """Run again, the first replaces the first and the second the second."""
+    ports = []
+    for _ in range(2):
+        kernel.run("cell")
+        ports.append([tk.serve(None, port=0).port, tk.serve(None, port=0).port])
+    assert ports[0] == ports[1]
+    assert len(set(ports[0])) == 2
+    assert len(registry.running()) == 2
+
+
+def test_other_cells_get_ports_of_their_own(kernel: Kernel) -> None:
+    """A free port stays free for whom it was given."""
+    kernel.run("cell")
+    first = tk.serve(None, port=0)
+    kernel.run("another cell")
+    assert tk.serve(None, port=0).port != first.port
+    assert first.status == "listening"
+
+
+# --- stopping ---------------------------------------------------------------------------------
+
+
+def stop_within(server: TickServer, seconds: float) -> None:
+    """Stop a server, and check how long it took and that nothing is left."""
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < seconds
+    assert server.status == "stopped"
+    assert names() == []
+    assert can_bind(server.port)
+    assert registry.running() == []
+
+
+def test_stop_frees_the_port_and_the_threads() -> None:
+    """When stop returns everything is gone; stopping twice is no complaint."""
+    server = tk.serve(tk.simulate(["A"]), port=0)
+    stop_within(server, 2)
+    server.stop()
+    server.stop()
+
+
+def test_clients_are_told_that_it_stops(server: TickServer, until: Until) -> None:
+    """Each connection is closed in good order, and that takes no time."""
+    paths = ("", "ticks")
+    with contextlib.ExitStack() as stack:
+        peers = [stack.enter_context(dial(server.url + path)) for path in paths]
+        peers.append(stack.enter_context(dial(server.url, subprotocols=V1)))
+        until(lambda: server.stats["clients"] == 3)
+        stop_within(server, 2)
+        assert {closed_with(peer) for peer in peers} == {(1001, "the server stops")}
+
+
+def test_one_that_never_reads_does_not_hold_up_stop(server: TickServer, until: Until) -> None:
+    """A clogged connection is cut after a moment; those who read are told before."""
+    with handshake(server.port), dial(server.url) as good:
+        until(lambda: server.stats["clients"] == 2)
+        for _ in range(60):
+            server.publish([{**TICK, "note": "x" * 200}] * 500)
+        until(lambda: server.clients["behind"].max() > 0)
+        stop_within(server, 4 * FAREWELL_S)
+        assert closed_with(good)[0] == 1001
+
+
+@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\x00\xff"])
+def test_half_a_handshake_does_not_hold_up_stop(
+    server: TickServer, said: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Browsers open connections that they do not use, and scanners begin what they do not end."""
+    monkeypatch.setattr("tickerkit.server.server.FAREWELL_S", 5.0)
+    with socket.create_connection((LOCAL, server.port)) as peer:
+        peer.sendall(said)
+        with dial(server.url):
+            stop_within(server, 2)
+        with contextlib.suppress(ConnectionResetError):
+            assert peer.recv(1000) == b""
+
+
+def test_a_source_that_blocks_does_not_hold_up_stop_for_long(until: Until) -> None:
+    """The port is free soon, and what the source still makes goes nowhere."""
+    blocked, release = threading.Event(), threading.Event()
+
+    def fetch() -> dict[str, Any]:
+        blocked.set()
+        release.wait(30)
+        return TICK
+
+    server = tk.serve(fetch, port=0)
+    assert blocked.wait(5)
+    began = time.monotonic()
+    server.stop()
+    assert time.monotonic() - began < 4
+    assert can_bind(server.port)
+    assert names() == ["tickerkit poll(fetch, every=10)"]
+    release.set()
+    until(lambda: not names())
+    assert len(server.log) == 0
+    assert server.stats["refused"] == 0
+
+
+def test_a_blocked_source_that_fails_late_is_not_heard_of(
+    until: Until, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """A thread that was left behind ends quietly, whatever it raises."""
+    blocked, release = threading.Event(), threading.Event()
+
+    def ticks() -> Iterator[object]:
+        blocked.set()
+        release.wait(30)
+        raise ValueError("too late")
+        yield
+
+    server = tk.serve(ticks, port=0)
+    assert blocked.wait(5)
+    server.stop()
+    release.set()
+    until(lambda: not names())
+    assert (server.status, server.stats["refused"]) == ("stopped", 0)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_server_that_has_ended_stops_once(until: Until) -> None:
+    """A source that ends while its server is stopped does not bring it back to life."""
+    for _ in range(30):
+        server = tk.serve([TICK], port=0)
+        server.stop()
+        assert server.status == "stopped"
+        assert names() == []
+
+
+def test_a_source_may_stop_its_own_server(until: Until) -> None:
+    """Called from the source's thread, stop does not wait for itself."""
+
+    def fetch() -> dict[str, Any]:
+        tk.stop_all()
+        return TICK
+
+    server = tk.serve(fetch, port=0, every=0.001)
+    until(lambda: server.status == "stopped" and not names())
+    assert registry.running() == []
+
+
+def test_it_is_a_context_manager() -> None:
+    """It stops at the end of the block, also when that fails."""
+    with pytest.raises(KeyError), tk.serve(None, port=0) as server:
+        raise KeyError
+    assert server.status == "stopped"
+
+
+def test_who_comes_as_it_stops_is_not_left_hanging() -> None:
+    """However little of a connection there is yet, its client sees an end."""
+    for _ in range(50):
+        with tk.serve(None, port=0) as server:
+            clients = [socket.create_connection((LOCAL, server.port)) for _ in range(5)]
+        for client in clients:
+            with client, contextlib.suppress(ConnectionError):
+                client.settimeout(5)
+                assert client.recv(1) == b""
+
+
+def test_two_threads_may_stop_it_at_once(server: TickServer) -> None:
+    """One of them does; its other servers and feeds keep their thread."""
+    other = tk.serve(None, port=0)
+    threads = [threading.Thread(target=server.stop) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert server.status == "stopped"
+    other.publish(TICK)
+    assert prices(other) == [187.25]
+
+
+# --- publishing -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ticks",
+    [
+        TICK,
+        [TICK],
+        (TICK,),
+        pd.DataFrame([TICK]),
+        json.dumps(TICK),
+        json.dumps([TICK]).encode(),
+        iter([TICK]),
+    ],
+)
+def test_publish_takes_ticks_in_any_form(server: TickServer, ticks: object) -> None:
+    """A dict, a list, a frame or JSON text are in the log when the call returns."""
+    server.publish(ticks)
+    assert server.log.frame()[["symbol", "price"]].to_numpy().tolist() == [["AAPL", 187.25]]
+
+
+def test_publish_takes_the_good_and_raises_the_bad(server: TickServer) -> None:
+    """What is no tick is named, and nothing else is lost."""
+    with pytest.raises(BadTick, match="price") as caught:
+        server.publish([TICK, {"symbol": "MSFT", "price": "dear"}, {**TICK, "price": 2}])
+    assert (caught.value.field, caught.value.value) == ("price", "dear")
+    assert prices(server) == [187.25, 2]
+    assert server.stats["refused"] == 1
+    assert "price" in server.stats["last_error"]
+
+
+def test_publish_beside_a_source() -> None:
+    """What is published by hand stands among what the source makes."""
+    server = tk.serve(lambda: TICK, port=0, every=3600)
+    server.publish({**TICK, "symbol": "BY HAND"})
+    assert "BY HAND" in server.log.symbols()
+
+
+def test_what_is_appended_to_the_log_itself_is_sent(server: TickServer) -> None:
+    """Whoever is its only writer may use it as any other log, from a thread of their own."""
+    with dial(server.url + "ticks") as every, dial(server.url) as prices:
+        server.publish({"symbol": "A", "price": 1})
+        for peer in (every, prices):
+            assert hear(peer)[0]["price"] == 1
+        server.log.append(read_ticks({"symbol": "A", "price": 2}), received=0)
+        for peer in (every, prices):
+            assert hear(peer)[0]["price"] == 2
+    server.stop()
+    server.log.append(read_ticks({"symbol": "A", "price": 3}), received=0)
+
+
+def test_publish_after_stop_is_refused(server: TickServer) -> None:
+    """A stopped server says that it is."""
+    server.stop()
+    with pytest.raises(Stopped, match=r"the server is stopped; call tk\.serve again"):
+        server.publish(TICK)
+
+
+def test_many_threads_may_publish(server: TickServer) -> None:
+    """Each tick is in the log once, numbered without a hole."""
+
+    def publish(symbol: str) -> None:
+        for price in range(200):
+            server.publish({"symbol": symbol, "price": price})
+
+    threads = [threading.Thread(target=publish, args=(symbol,)) for symbol in "ABCDE"]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    frame = server.log.frame()
+    assert frame["seq"].tolist() == list(range(1, 1001))
+    for symbol in "ABCDE":
+        assert server.log.frame(symbol)["price"].tolist() == list(range(200))
+
+
+# --- sources ----------------------------------------------------------------------------------
+
+
+async def fetch_async() -> list[dict[str, Any]]:
+    """Return a tick after a moment."""
+    await asyncio.sleep(0)
+    return [TICK]
+
+
+def fetch_slowly() -> pd.DataFrame:
+    """Return a tick after it has blocked for a moment."""
+    time.sleep(0.005)
+    return pd.DataFrame([TICK])
+
+
+@pytest.mark.parametrize(
+    "fetch", [lambda: TICK, lambda: json.dumps(TICK), fetch_async, fetch_slowly]
+)
+def test_a_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
+    """Sync or async, blocking or not: what it returns is served, again and again."""
+    server = tk.serve(fetch, port=0, every=0.001)
+    until(lambda: len(server.log) >= 5)
+    assert set(server.log.frame()["price"]) == {187.25}
+    assert (server.status, server.stats["refused"]) == ("listening", 0)
+
+
+@pytest.mark.parametrize(
+    ("answers", "said"),
+    [
+        ([ValueError("no network")], "ValueError: no network"),
+        ([None], "is nothing"),
+        ([17], "is no object"),
+        (["nonsense"], "is not JSON"),
+        ([{"symbol": "A"}], "price is missing"),
+        ([{"price": 1}], "symbol is missing"),
+        ([{"symbol": "A", "price": float("nan")}], "price"),
+        ([SystemExit("leave")], "SystemExit: leave"),
+    ],
+)
+def test_a_poll_that_fails_is_counted_and_polling_goes_on(
+    answers: list[object], said: str, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is told in the stats, logged once and not for each poll, and the next poll is made."""
+    calls = [0]
+
+    def fetch() -> object:
+        calls[0] += 1
+        answer = answers[0] if calls[0] % 2 else TICK
+        if isinstance(answer, BaseException):
+            raise answer
+        return answer
+
+    server = tk.serve(fetch, port=0, every=0.001)
+    until(lambda: server.stats["refused"] >= 10 and len(server.log) >= 10)
+    assert said in server.stats["last_error"]
+    assert server.status == "listening"
+    assert len(caplog.records) == 1
+    assert said in caplog.records[0].getMessage()
+
+
+def drop() -> Iterator[object]:
+    """Yield ticks of every form."""
+    yield TICK
+    yield [{**TICK, "price": 1}, {**TICK, "price": 2}]
+    yield json.dumps({**TICK, "price": 3})
+
+
+async def drip() -> AsyncIterator[object]:
+    """Yield ticks of every form, with pauses."""
+    for item in drop():
+        await asyncio.sleep(0)
+        yield item
+
+
+@pytest.mark.parametrize("source", [drop, drop(), drip, drip(), list(drop())])
+def test_an_iterable_is_served_to_its_end(source: object, until: Until) -> None:
+    """Iterables, generators, async ones, and functions that make them, give what they have."""
+    server = tk.serve(source, port=0)
+    until(lambda: server.status == "ended")
+    assert prices(server) == [187.25, 1, 2, 3]
+
+
+def test_a_frame_is_served_to_its_end(until: Until) -> None:
+    """A DataFrame of ticks without times is all there at once."""
+    frame = pd.DataFrame({"symbol": ["A", "B"], "price": [1.0, 2.0], "venue": ["X", None]})
+    server = tk.serve(frame, port=0)
+    until(lambda: server.status == "ended")
+    found = server.log.frame()
+    assert found["price"].tolist() == [1, 2]
+    assert found["venue"].tolist() == ["X", np.nan]
+
+
+def test_a_source_that_raises_has_ended(until: Until) -> None:
+    """What it made is served, its error is told, and the server stays."""
+
+    def failing() -> Iterator[object]:
+        yield TICK
+        raise SystemExit("no more")
+
+    server = tk.serve(failing, port=0)
+    until(lambda: server.status == "ended")
+    assert prices(server) == [187.25]
+    assert server.stats["last_error"] == "SystemExit: no more"
+    server.publish(TICK)
+
+
+# --- three ways to listen ---------------------------------------------------------------------
+
+
+def test_the_tutorials_page_gets_the_prices_now(server: TickServer) -> None:
+    """On `/` each message is an array of the newest tick of every symbol."""
+    server.publish([{**TICK, "price": 1}, {"symbol": "MSFT", "price": 2, "size": 5}, TICK])
+    with dial(server.url) as peer:
+        first = hear(peer)
+        assert [(each["symbol"], each["price"]) for each in first] == [
+            ("AAPL", 187.25),
+            ("MSFT", 2),
+        ]
+        assert first[1]["size"] == 5
+        assert first[0]["seq"] == 3
+        assert first[0]["time"].endswith("Z")
+        server.publish({"symbol": "MSFT", "price": 3})
+        assert [each["price"] for each in hear(peer)] == [187.25, 3]
+
+
+def test_prices_come_at_most_ten_times_a_second(server: TickServer) -> None:
+    """However fast ticks come, and the newest of them is there in the end."""
+    with dial(server.url) as peer:
+        began = time.monotonic()
+        for price in range(400):
+            server.publish({**TICK, "price": price})
+            time.sleep(0.001)
+        last, heard = -1.0, 0
+        while last < 399:
+            last, heard = hear(peer)[0]["price"], heard + 1
+        assert 2 <= heard <= 10 * (time.monotonic() - began) + 2
+
+
+def test_every_tick_comes_on_its_own_path(server: TickServer) -> None:
+    """On `/ticks` a plain peer gets each tick from now on, once and in order."""
+    server.publish(TICK)
+    with dial(server.url + "ticks") as peer:
+        for price in range(200):
+            server.publish({**TICK, "price": price})
+        heard: list[Any] = []
+        while len(heard) < 200:
+            heard += hear(peer)
+        assert [each["price"] for each in heard] == list(range(200))
+        assert [each["seq"] for each in heard] == list(range(2, 202))
+
+
+def test_plain_peers_may_name_their_symbols(server: TickServer) -> None:
+    """After a subscribe message both plain ways send only what was asked for."""
+    server.publish([TICK, {"symbol": "MSFT", "price": 1}])
+    wish = json.dumps({"type": "subscribe", "symbols": ["MSFT"]})
+    with dial(server.url) as prices_now, dial(server.url + "ticks") as ticks:
+        assert len(hear(prices_now)) == 2
+        prices_now.send(wish)
+        assert [each["symbol"] for each in hear(prices_now)] == ["MSFT"]
+        ticks.send("nonsense")
+        error = hear(ticks)
+        assert (error["type"], error["code"]) == ("error", "bad-message")
+        assert "subscribe" in error["hint"]
+        ticks.send(wish)
+        ticks.send("nonsense")  # the answer to it says that the wish was heard
+        assert hear(ticks)["type"] == "error"
+        server.publish([TICK, {"symbol": "MSFT", "price": 2}, TICK])
+        assert [each["price"] for each in hear(ticks)] == [2]
+
+
+def test_v1_is_spoken_where_it_is_offered(server: TickServer) -> None:
+    """With the subprotocol the server says hello, and starts on subscribe."""
+    server.publish(TICK)
+    with dial(server.url + "any/path", subprotocols=["other", *V1]) as peer:
+        assert peer.subprotocol == "tickerkit.v1"
+        hello = hear(peer)
+        assert (hello["type"], hello["next"]) == ("hello", 2)
+        peer.send(json.dumps({"type": "subscribe", "history": None}))
+        assert [hear(peer)["type"], hear(peer)["type"]] == ["at", "ticks"]
+    with dial(server.url, subprotocols=["other"]) as peer:
+        assert peer.subprotocol is None
+        assert hear(peer)[0]["price"] == 187.25
+
+
+def test_at_the_end_everyone_is_told(until: Until) -> None:
+    """When the source is finished, v1 gets `end`, and every connection closes with 1000."""
+    going = threading.Event()
+
+    def ticks() -> Iterator[object]:
+        yield TICK
+        going.wait(20)
+
+    server = tk.serve(ticks, port=0)
+    until(lambda: len(server.log) == 1)
+    with (
+        dial(server.url) as prices_now,
+        dial(server.url + "ticks") as every,
+        dial(server.url, subprotocols=V1) as v1,
+    ):
+        v1.send(json.dumps({"type": "subscribe"}))
+        assert [hear(v1)["type"], hear(v1)["type"]] == ["hello", "at"]
+        going.set()
+        assert hear_all(v1)[-1] == {"type": "end"}
+        for peer in (v1, prices_now, every):
+            assert closed_with(peer) == (1000, "the source has ended")
+    assert server.status == "ended"
+
+
+def test_who_joins_after_the_end_gets_history_then_the_end(until: Until) -> None:
+    """The server stays, and serves what it holds."""
+    server = tk.serve([TICK, {**TICK, "price": 2}], port=0)
+    until(lambda: server.status == "ended")
+    with dial(server.url, subprotocols=V1) as peer:
+        peer.send(json.dumps({"type": "subscribe", "history": None}))
+        heard = hear_all(peer)
+        assert [each["type"] for each in heard] == ["hello", "at", "ticks", "end"]
+        assert heard[2]["price"] == [187.25, 2]
+        assert closed_with(peer)[0] == 1000
+    with dial(server.url) as peer:
+        assert hear(peer)[0]["price"] == 2
+        assert closed_with(peer)[0] == 1000
+
+
+# --- the page ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_the_page_and_its_files_are_served(server: TickServer, path: str) -> None:
+    """Each has its content type, and may not be taken for anything else."""
+    status, headers, body = ask(server.port, path)
+    assert status == 200
+    assert body
+    assert headers["content-type"] == FILES[path][1]
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["referrer-policy"] == "no-referrer"
+    assert "default-src 'self'" in headers["content-security-policy"]
+    assert int(headers["content-length"]) == len(body.encode())
+
+
+def test_a_file_that_has_not_changed_is_not_sent_again(server: TickServer) -> None:
+    """The browser shows the tag that it has, and is told to keep what goes with it."""
+    _, headers, _ = ask(server.port, "/page.js")
+    status, again, body = ask(server.port, "/page.js", If_None_Match=headers["etag"])
+    assert (status, body, again["etag"]) == (304, "", headers["etag"])
+    assert ask(server.port, "/page.js", If_None_Match='"another"')[0] == 200
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/ticks", "/../server.py", "/%2e%2e/server.py"])
+def test_what_is_not_there_is_not_found(server: TickServer, path: str) -> None:
+    """Any other address answers 404, and says where the page is."""
+    status, _, body = ask(server.port, path)
+    assert (status, body) == (404, "There is nothing here; the page is at /\n")
+
+
+def test_the_query_does_not_change_the_page(server: TickServer) -> None:
+    """What stands after the question mark is not part of the path."""
+    assert ask(server.port, "/?token=x&y=z")[2] == ask(server.port, "/")[2]
+
+
+def test_head_gets_the_headers_alone(server: TickServer) -> None:
+    """HEAD is answered as GET is, without the body."""
+    status, headers, body = ask(server.port, "/", "HEAD")
+    assert (status, body) == (200, "")
+    assert headers["content-length"] == ask(server.port, "/")[1]["content-length"]
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"])
+def test_the_page_can_only_be_read(server: TickServer, method: str) -> None:
+    """Any other method is answered 405, and nothing breaks."""
+    status, headers, _ = ask(server.port, "/", method)
+    assert (status, headers["allow"]) == (405, "GET, HEAD")
+    assert ask(server.port, "/")[0] == 200
+
+
+# --- who may come in --------------------------------------------------------------------------
+
+
+def test_a_foreign_host_is_told_what_would_admit_it(server: TickServer) -> None:
+    """The page and the websocket answer 403 with the exact argument to pass."""
+    status, headers, body = ask(server.port, "/", Host="evil.example:8000")
+    assert status == 403
+    assert headers["content-type"].startswith("text/plain")
+    assert 'pass hosts=["evil.example:8000"]' in body
+    server = tk.serve(None, port=server.port, hosts=["evil.example:8000"])
+    assert ask(server.port, "/", Host="evil.example:8000")[0] == 200
+
+
+def test_a_foreign_page_is_told_what_would_admit_it(server: TickServer) -> None:
+    """A websocket of another site's page is refused with the exact argument to pass."""
+    for origin in ("https://evil.example", "null"):
+        with pytest.raises(InvalidStatus) as caught, dial(server.url, origin=origin):
+            pass
+        assert caught.value.response.status_code == 403
+        body = bytes(caught.value.response.body or b"").decode()
+        assert f'pass origins=["{origin}"]' in body
+    server = tk.serve(None, port=server.port, origins=["https://evil.example", "null"])
+    with dial(server.url, origin="https://evil.example"), dial(server.url, origin="null"):
+        pass
+
+
+def test_who_is_turned_away_leaves_a_trace(
+    server: TickServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A page opened from a file: a line a second in the log, and the card, say what admits it."""
+    now = 1000.0
+    monkeypatch.setattr(error_log, "time", SimpleNamespace(monotonic=lambda: now))
+    told = (
+        'A page from "null" may not connect here; pass origins=["null"], '
+        f"or open the page that this server serves: {server.page}"
+    )
+    for _ in range(20):
+        with pytest.raises(InvalidStatus) as caught, dial(server.url, origin="null"):
+            pass
+        assert bytes(caught.value.response.body or b"").decode() == f"{told}\n"
+    now += 1
+    assert ask(server.port, "/", Host="evil.example")[0] == 403
+    assert server.stats["turned_away"] == 21
+    lines = [each for each in caplog.records if each.name == "tickerkit"]
+    assert [each.levelname for each in lines] == ["WARNING", "WARNING"]
+    assert lines[0].getMessage() == f"server: turned away: {told}"
+    assert "evil.example" in lines[1].getMessage()
+    assert "evil.example" in server.stats["last_turned_away"]
+    assert "evil.example" in server._repr_html_()
+
+
+def test_what_a_peer_sends_makes_no_other_lines_in_a_log(
+    server: TickServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whoever is turned away can't write lines of his own there, or colour a terminal."""
+    said = "\t\x1b[31m\x85\x9b2Jevil\xad"
+    with handshake(server.port, Origin="http://a\tb\x85\x9b31mc") as peer:
+        assert b" 403 " in peer.recv(100)
+    for headers in ({"Host": said}, {"Origin": said}):
+        with contextlib.suppress(OSError), handshake(server.port, **headers) as peer:
+            peer.recv(100)
+    assert server.stats["turned_away"]
+    assert server.stats["last_turned_away"].isprintable()
+    assert all(each.getMessage().isprintable() for each in caplog.records)
+
+
+def test_local_pages_may_connect(server: TickServer) -> None:
+    """The tutorial's page is served by another local server, on another port."""
+    with dial(server.url, origin="http://localhost:5500") as peer:
+        server.publish(TICK)
+        assert hear(peer)
+
+
+def test_a_token_is_wanted_where_there_is_one() -> None:
+    """Without it neither the page nor a websocket opens; the page's own files do."""
+    server = tk.serve(None, port=0, token="sesame&more")
+    assert server.url.endswith("/?token=sesame%26more")
+    assert server.page.endswith("/?token=sesame%26more")
+    plain = f"ws://127.0.0.1:{server.port}/"
+    for url in (plain, f"{plain}?token=nonsense"):
+        with pytest.raises(InvalidStatus) as caught, dial(url):
+            pass
+        assert caught.value.response.status_code == 403
+        assert "sesame" not in bytes(caught.value.response.body or b"").decode()
+    with (
+        dial(server.url),
+        dial(plain, additional_headers={"Authorization": "Bearer sesame&more"}),
+    ):
+        pass
+    assert ask(server.port, "/")[0] == 403
+    assert ask(server.port, "/?token=sesame%26more")[0] == 200
+    assert ask(server.port, "/page.js")[0] == 200
+
+
+def test_elsewhere_a_token_is_made() -> None:
+    """Bound to all addresses, the link that is shown carries a token of its own."""
+    server = tk.serve(None, host="0.0.0.0", port=0)
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}", server.page)
+    with dial(server.url):
+        pass
+    assert ask(server.port, "/")[0] == 403
+    for link in (server.page, server.page_for_others):
+        if link:  # where this machine is in a network
+            assert f'href="{link}"' in server._repr_html_()
+    open_one = tk.serve(None, host="0.0.0.0", port=0, token=False)
+    assert "token" not in open_one.url
+    assert ask(open_one.port, "/")[0] == 200
+
+
+def test_a_notebook_is_told_the_link_that_was_made(
+    kernel: Kernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The cell says it once; run again, the links that were given out stay good."""
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    urls = []
+    for _ in range(2):
+        kernel.run("a")
+        server = tk.serve(None, host="0.0.0.0", port=0)
+        urls.append(server.url)
+        link = server.page_for_others or server.page
+        assert capsys.readouterr().out == f"Who has this link may come in: {link}\n"
+    assert urls[0] == urls[1]
+    for options in ({"host": "0.0.0.0", "token": "sesame"}, {"host": "0.0.0.0", "token": False}):
+        tk.serve(None, port=0, **options)
+    tk.serve(None, port=0)
+    assert capsys.readouterr().out == ""
+
+
+def test_the_token_is_told_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
+    """Only the two addresses show it: no repr, no summary, no stats, no log line."""
+    caplog.set_level(logging.DEBUG)
+    server = tk.serve(None, port=0, token="sesame")
+    with dial(server.url):
+        assert "sesame" in server.url
+    with contextlib.suppress(OSError), socket.create_connection((LOCAL, server.port)) as peer:
+        peer.sendall(b"GET /?token=sesame HTTP/0.9\r\n\r\n")
+        peer.recv(1000)
+    ask(server.port, "/?token=sesame", "PUT")
+    shown = [repr(server), str(server.summary()), str(dict(server.stats)), server.clients.to_csv()]
+    assert not any("sesame" in text for text in shown)
+    ours = [each for each in caplog.records if each.name.startswith("tickerkit")]
+    assert not any("sesame" in logging.Formatter().format(record) for record in ours)
+
+
+def test_behind_a_hub_the_page_is_the_hubs_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser reaches the kernel's machine only through the proxy, and is let in from there."""
+    monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "https://hub.example.org/user/me/")
+    server = tk.serve(None, port=0, token="sesame")
+    page = f"https://hub.example.org/user/me/proxy/{server.port}/?token=sesame"
+    assert server.page == page
+    assert server.url == f"ws://127.0.0.1:{server.port}/?token=sesame"
+    assert ask(server.port, "/?token=sesame", Host="hub.example.org")[0] == 200
+
+
+# --- what it shows of itself ------------------------------------------------------------------
+
+
+def test_clients_are_listed(server: TickServer, until: Until) -> None:
+    """Who is connected, how, since when, for what, and how far behind."""
+    assert server.clients.empty
+    columns = ["address", "kind", "since", "symbols", "behind", "status"]
+    assert list(server.clients.columns) == columns
+    before = pd.Timestamp.now("UTC")
+    with dial(server.url) as prices_now, dial(server.url, subprotocols=V1) as v1:
+        v1.send(json.dumps({"type": "subscribe", "symbols": ["MSFT", "AAPL"]}))
+        until(lambda: "AAPL, MSFT" in server.clients["symbols"].tolist())
+        found = server.clients.set_index("kind")
+        assert list(server.clients.columns) == columns
+        assert found.loc["prices", "symbols"] == "all"
+        assert found.loc["v1", "behind"] == 0
+        assert set(found["status"]) == {"live"}
+        assert (found["since"] >= before).all()
+        local = {"{}:{}".format(*peer.local_address) for peer in (prices_now, v1)}
+        assert set(found["address"]) == local
+    until(lambda: server.clients.empty)
+
+
+def test_one_that_does_not_read_is_seen_to_be_behind(server: TickServer, until: Until) -> None:
+    """It costs no queue: its distance grows, and the others get everything."""
+    with handshake(server.port), dial(server.url + "ticks") as good:
+        until(lambda: server.stats["clients"] == 2)
+        heard = 0
+        for _ in range(60):
+            server.publish([{**TICK, "note": "x" * 200}] * 500)
+        while heard < 30_000:
+            heard += len(hear(good))
+        until(lambda: server.clients["behind"].tolist().count(0) == 1)
+        assert server.clients["behind"].max() > 1000
+
+
+def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
+    """Ticks, what is held, symbols, connections and refusals."""
+    server = tk.serve(None, port=server.port, history=10)
+    server.publish([{"symbol": str(n % 3), "price": n} for n in range(25)])
+    with contextlib.suppress(BadTick):
+        server.publish(17)
+    with dial(server.url):
+        until(lambda: server.stats["clients"] == 1)
+    until(lambda: server.stats["clients"] == 0)
+    found = dict(server.stats)
+    assert found.pop("rate") > 0
+    assert found.pop("last_error").startswith("message is no object: 17")
+    assert found == {
+        "ticks": 25,
+        "held": 10,
+        "symbols": 3,
+        "clients": 0,
+        "stalled": 0,
+        "cut_off": 0,
+        "last_cut_off": "",
+        "connections": 1,
+        "refused": 1,
+        "misfits": {},
+        "turned_away": 0,
+        "last_turned_away": "",
+        "status": "listening",
+    }
+
+
+def test_it_says_in_a_line_what_it_is(server: TickServer) -> None:
+    """The repr is one line: where, what state, how much."""
+    server.publish([TICK] * 1234)
+    address = f"ws://127.0.0.1:{server.port}/"
+    assert repr(server) == f"<TickServer {address} listening, 1,234 ticks, 0 clients>"
+    assert server.summary() == {
+        "kind": "server",
+        "address": address,
+        "status": "listening",
+        "about": "1,234 ticks, 0 clients",
+    }
+    assert tk.status()["address"].tolist() == [address]
+    server.stop()
+    assert "stopped" in repr(server)
+
+
+def test_its_card_shows_data_as_data(until: Until) -> None:
+    """Whatever a source calls itself or raises makes no element in the notebook."""
+
+    def nasty() -> None:
+        raise ValueError("<img src=x onerror=alert(1)>")
+
+    nasty.__name__ = "<script>alert(2)</script>"
+    server = tk.serve(nasty, port=0)
+    until(lambda: server.stats["refused"])
+    html = server._repr_html_()
+    assert "<script>" not in html
+    assert "<img" not in html
+    assert "&lt;img src=x" in html
+    assert f'href="http://127.0.0.1:{server.port}/"' in html
+    server.stop()
+    assert "href" not in server._repr_html_()
+
+
+# --- hostile peers ----------------------------------------------------------------------------
+
+
+def garbage(port: int) -> None:
+    """Say what is no HTTP, and go."""
+    for said in (b"\x16\x03\x01\x02\x00", b"\x00" * 3000, b"GET\r\n\r\n", b"\xff" * 70_000):
+        with contextlib.suppress(OSError), socket.create_connection((LOCAL, port)) as peer:
+            peer.sendall(said)
+            peer.settimeout(0.2)
+            peer.recv(1000)
+
+
+def broken_frames(port: int) -> None:
+    """Open a websocket, and then break its rules."""
+    for said in (b"\xff" * 100, b"\x81\x05hello", b"\x88\x01", b"\x81\xfe\x00"):
+        with contextlib.suppress(OSError), handshake(port) as peer:
+            peer.sendall(said)
+            peer.settimeout(0.2)
+            peer.recv(1000)
+
+
+def bad_messages(port: int) -> None:
+    """Send each kind of listener what is no message."""
+    bad: list[str | bytes] = [
+        "",
+        "nonsense",
+        "null",
+        "[]",
+        "{}",
+        '{"type": "subscribe", "symbols": 17}',
+        '{"type": "subscribe", "history": -1}',
+        '{"type": "subscribe", "history": 1e999}',
+        '{"type": "subscribe", "symbols": ["\\ud800"]}',
+        '{"type": "subscribe", "resume": {"epoch": "x", "seq": "y"}}',
+        '{"type": "hello"}',
+        "[" * 30_000,
+        b"\x00\xff",
+    ]
+    for path, options in (("", {}), ("ticks", {}), ("", {"subprotocols": V1})):
+        for said in bad:
+            with (
+                contextlib.suppress(ConnectionClosed, TimeoutError),
+                dial(f"ws://127.0.0.1:{port}/{path}", **options) as peer,
+            ):
+                peer.send(said)
+                peer.recv(0.02)
+
+
+def impossible_positions(port: int) -> None:
+    """Ask to go on from where nobody can have been."""
+    for seq in (-1, -(2**63), 2**62, 2**63, 2**64, 10**30):
+        with dial(f"ws://127.0.0.1:{port}/", subprotocols=V1) as peer:
+            epoch = hear(peer)["epoch"]
+            resume = {"epoch": epoch, "seq": seq}
+            peer.send(json.dumps({"type": "subscribe", "resume": resume}))
+            with contextlib.suppress(ConnectionClosed, TimeoutError):
+                peer.recv(0.02)
+
+
+def huge_message(port: int) -> None:
+    """Send a message that is larger than any that makes sense."""
+    with dial(f"ws://127.0.0.1:{port}/") as peer:
+        with contextlib.suppress(ConnectionClosed):
+            peer.send("x" * 10**6)
+        assert closed_with(peer)[0] == 1009
+
+
+def odd_requests(port: int) -> None:
+    """Ask with headers that contradict each other."""
+    for lines in (
+        b"Host: localhost\r\nHost: localhost\r\n",
+        b"Host: localhost\r\nOrigin: http://[\r\nUpgrade: websocket\r\n",
+        b"Host: localhost\r\nUpgrade: websocket\r\n",
+        b"Host: localhost\r\nContent-Length: 5\r\n",
+        b"Host: \xff\xfe\r\n",
+        b"",
+    ):
+        with contextlib.suppress(OSError), socket.create_connection((LOCAL, port)) as peer:
+            peer.sendall(b"GET / HTTP/1.1\r\n" + lines + b"\r\n")
+            peer.settimeout(0.2)
+            peer.recv(1000)
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [garbage, broken_frames, bad_messages, impossible_positions, huge_message, odd_requests],
+)
+def test_a_hostile_peer_stops_nothing(
+    attack: Callable[[int], None], server: TickServer, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """Whatever one peer does, the others get every tick, and nothing is printed."""
+    with tk.connect(server.url) as feed:
+        attacker = threading.Thread(target=attack, args=(server.port,))
+        attacker.start()
+        sent = 0
+        while attacker.is_alive() or sent < 100:
+            server.publish({**TICK, "price": sent})
+            sent += 1
+            time.sleep(0.001)
+        attacker.join()
+        feed.wait(sent)
+        assert feed.frame()["price"].tolist() == list(range(sent))
+        assert len(feed.gaps) == 0
+    assert (server.stats["refused"], server.stats["last_error"]) == (0, "")
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_of_the_servers_own_is_counted_and_hurts_one(
+    server: TickServer, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """Where a message makes the protocol fail, that peer is cut off, and all others go on."""
+    from tickerkit.protocol import PricesSession
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr(PricesSession, "receive", fail)
+    with dial(server.url) as bad, dial(server.url + "ticks") as good:
+        until(lambda: server.stats["clients"] == 2)
+        bad.send("{}")
+        assert closed_with(bad)[0] == 1011
+        server.publish(TICK)
+        assert hear(good)[0]["price"] == 187.25
+    monkeypatch.setattr(PricesSession, "next_message", fail)
+    with dial(server.url) as bad:
+        assert closed_with(bad)[0] == 1011
+    assert server.stats["refused"] == 2
+    assert server.stats["last_error"] == "ZeroDivisionError: a bug"
+    until(lambda: server.stats["clients"] == 0)
+
+
+def test_connections_that_come_and_go_leave_nothing(server: TickServer, until: Until) -> None:
+    """A hundred clients later the server holds none of them."""
+    with dial(server.url):
+        until(lambda: server.stats["clients"] == 1)
+        files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
+        for number in range(100):
+            with dial(server.url + ("ticks" if number % 2 else "")):
+                pass
+        until(lambda: server.stats["clients"] == 1)
+        if files:
+            until(lambda: len(os.listdir("/proc/self/fd")) <= files)
+    assert server.stats["connections"] == 101
+
+
+def test_its_repr_names_the_last_error(until: Callable[..., None]) -> None:
+    """A source that fails is seen without asking for stats."""
+    with tk.serve(lambda: {"AAPL": 187.25}, every=60, port=0) as server:
+        until(lambda: "last error: symbol is missing" in repr(server))

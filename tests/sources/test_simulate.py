@@ -1,0 +1,421 @@
+"""The simulated market: the same from the same seed, believable, and paced by a clock."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import math
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pytest
+
+from tickerkit.errors import SourceError
+from tickerkit.log import TickLog
+from tickerkit.sources.simulate import SimulatedSource, simulate
+from tickerkit.ticks import Batch, Text
+
+S = 10**9
+T0 = 1_763_000_000 * S
+
+
+def table(batches: list[Batch]) -> pd.DataFrame:
+    """Return batches as a frame, `time` as int64 nanoseconds."""
+    parts = []
+    for batch in batches:
+        columns: dict[str, Any] = {"time": batch.time}
+        for name, column in batch.columns.items():
+            columns[name] = (
+                np.array(column.words)[column.codes] if isinstance(column, Text) else column
+            )
+        parts.append(pd.DataFrame(columns))
+    return pd.concat(parts, ignore_index=True)
+
+
+def first(source: SimulatedSource, blocks: int = 1) -> pd.DataFrame:
+    """Return the first blocks of the stream."""
+    return table(list(itertools.islice(source.ticks(), blocks)))
+
+
+class World:
+    """A clock that only sleeping moves, and an outlet that notes what it got and when.
+
+    Args:
+        until: the time, in s from the start, at which the source is asked to stop.
+        late: adds to the length of a sleep, by the time at which it starts.
+    """
+
+    def __init__(self, until: float, late: Callable[[float], float] = lambda now: 0.0) -> None:
+        self.now = T0
+        self.until = until
+        self.late = late
+        self.sent: list[tuple[int, Batch]] = []
+        self.sleeps = 0
+
+    def clock(self) -> int:
+        return self.now
+
+    def sleep(self, seconds: float) -> Awaitable[object]:
+        assert seconds >= 0
+        self.sleeps += 1
+        self.now += math.ceil(seconds * S) + round(self.late((self.now - T0) / S) * S)
+        if self.now > T0 + self.until * S:
+            raise asyncio.CancelledError
+        return asyncio.sleep(0)
+
+    async def send(self, ticks: object) -> None:
+        assert isinstance(ticks, Batch)
+        assert ticks.count > 0
+        self.sent.append((self.now, ticks))
+
+    async def readers(self, count: int) -> None:
+        raise AssertionError
+
+    async def taken(self, behind: int) -> None:
+        raise AssertionError
+
+    def report(self, error: BaseException) -> None:
+        raise error
+
+    def run(self, symbols: list[str], rate: float, seed: int = 1) -> pd.DataFrame:
+        """Run a source in this world until the end; return all that it sent."""
+        source = SimulatedSource(symbols, rate, seed, clock=self.clock, sleep=self.sleep)
+        with pytest.raises(asyncio.CancelledError):
+            asyncio.run(source.run(self))
+        return table([batch for _, batch in self.sent])
+
+
+# --- the same seed, the same ticks ----------------------------------------------------------------
+
+
+def test_the_same_seed_gives_the_same_ticks() -> None:
+    """Two sources of one seed give the same stream, each call of `ticks` from its beginning."""
+    source = simulate(["AAPL", "MSFT"], seed=7)
+    pd.testing.assert_frame_equal(first(source, 5), first(simulate("AAPL,MSFT", seed=7), 5))
+    pd.testing.assert_frame_equal(first(source, 2), first(source, 2))
+
+
+def test_another_seed_gives_other_ticks() -> None:
+    """Seeds differ in all but where the prices start."""
+    one, other = (first(simulate(["AAPL"], seed=seed)) for seed in (1, 2))
+    assert (one["price"] != other["price"]).mean() > 0.5
+    assert (one["time"] != other["time"]).all()
+
+
+def test_a_random_seed_is_told() -> None:
+    """Without a seed one is drawn and shown, so that a stream that was liked can be had again."""
+    source = simulate(["AAPL"])
+    assert source.seed != simulate(["AAPL"]).seed
+    assert repr(source) == f"<Simulated AAPL at 20 ticks/s each, seed {source.seed}>"
+    pd.testing.assert_frame_equal(first(source), first(simulate(["AAPL"], seed=source.seed)))
+
+
+@pytest.mark.parametrize("rate", [5.0, 40.0, 5_000.0])
+@pytest.mark.parametrize("late_s", [0.0, 0.003, 0.5])
+def test_what_is_sent_follows_from_the_seed_not_from_timing(rate: float, late_s: float) -> None:
+    """However late the machine wakes, the stream's first ticks go out, with their due times."""
+    world = World(until=4, late=lambda now: late_s * (math.sin(now * 99) + 1))
+    sent = world.run(["AAPL", "MSFT"], rate)
+    stream = first(simulate(["AAPL", "MSFT"], rate, seed=1), 12)[: len(sent)]
+    pd.testing.assert_frame_equal(sent.assign(time=sent["time"] - T0), stream)
+
+
+def test_names_start_where_they_start_in_every_process() -> None:
+    """A symbol's start does not depend on Python's salted hash, which differs by process."""
+    code = (
+        "from tickerkit.sources.simulate import simulate\n"
+        "print(next(simulate('FOO,BAR', seed=3).ticks()).columns['price'][:5].tolist())"
+    )
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": os.pathsep.join(sys.path)},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for salt in ("1", "2")
+    ]
+    assert runs[0] == runs[1] != ""
+
+
+# --- believable -----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def market() -> pd.DataFrame:
+    """Return half an hour of four symbols."""
+    return first(simulate("AAPL,MSFT,KO,ACME", rate=20, seed=11), 36)
+
+
+def test_trades_are_at_the_bid_or_the_ask(market: pd.DataFrame) -> None:
+    """A buyer pays the ask and a seller gets the bid, both about as often; the spread is open."""
+    buys = market["side"] == "buy"
+    assert (market["price"] == np.where(buys, market["ask"], market["bid"])).all()
+    assert (market["bid"] < market["ask"]).all()
+    assert 0.45 < buys.mean() < 0.55
+
+
+def test_prices_step_by_whole_cents(market: pd.DataFrame) -> None:
+    """Prices, bids and asks are the floats nearest to whole cents, and above zero."""
+    for name in ("price", "bid", "ask"):
+        values = market[name].to_numpy()
+        assert (values == np.round(values * 100) / 100).all()
+        assert (values > 0).all()
+        assert all(len(repr(value).partition(".")[2]) <= 2 for value in values[:1000].tolist())
+
+
+def test_spreads_are_a_few_cents_and_wider_for_dear_shares(market: pd.DataFrame) -> None:
+    """A spread is 1 to 3 cents for most shares, most often one, and more where a share is dear."""
+    cents = ((market["ask"] - market["bid"]) * 100).round().groupby(market["symbol"])
+    assert set(cents.get_group("KO")) == {1, 2, 3}
+    assert cents.get_group("KO").mode()[0] == 1
+    assert cents.get_group("MSFT").min() > 1
+
+
+def test_prices_start_near_what_is_known_and_in_a_sane_range_else() -> None:
+    """AAPL starts near its price; any other name somewhere between 15 and 400, each elsewhere."""
+    assert abs(first(simulate("AAPL", seed=1))["price"][0] - 187.25) < 0.1
+    names = [f"X{number}" for number in range(300)]
+    starts = first(simulate(names, rate=1000, seed=1)).groupby("symbol")["price"].first()
+    assert len(starts) == 300
+    assert starts.between(14.9, 402).all()
+    assert starts.nunique() > 290
+
+
+def minute_moves(frame: pd.DataFrame, symbol: str) -> npt.NDArray[np.float64]:
+    """Return the log returns of each minute of a symbol's mid price."""
+    one = frame[frame["symbol"] == symbol]
+    mid = pd.Series(
+        (one["bid"] + one["ask"]).to_numpy() / 2, index=pd.to_datetime(one["time"].to_numpy())
+    )
+    moves: npt.NDArray[np.float64] = np.diff(np.log(mid.resample("1min").last().to_numpy()))
+    return moves
+
+
+def test_a_minute_of_chart_moves() -> None:
+    """A typical minute moves a price by 0.1 to 0.25 %: many spreads, so that a chart shows it."""
+    frame = first(simulate("AAPL,MSFT,KO,ACME", rate=1, seed=5), 30)
+    for symbol in ("AAPL", "MSFT", "KO", "ACME"):
+        typical = minute_moves(frame, symbol).std()
+        assert 1.5e-4 * 60**0.5 * 0.9 < typical < 3e-4 * 60**0.5 * 1.1
+
+
+def test_returns_are_correlated_but_not_the_same() -> None:
+    """Any two symbols share a market: their returns correlate by about 0.4."""
+    frame = first(simulate("AAPL,MSFT,KO,ACME", rate=1, seed=5), 60)
+    moves = [minute_moves(frame, symbol)[:900] for symbol in ("AAPL", "MSFT", "KO", "ACME")]
+    pairs = np.corrcoef(moves)[np.triu_indices(4, k=1)]
+    assert (pairs > 0.2).all()
+    assert (pairs < 0.6).all()
+
+
+def test_returns_have_no_memory() -> None:
+    """A minute says nothing about the next: a random walk, carried on from block to block."""
+    moves = minute_moves(first(simulate("KO", rate=1, seed=9), 60), "KO")
+    assert abs(np.corrcoef(moves[1:], moves[:-1])[0, 1]) < 0.05
+    assert np.abs(moves).max() < 6 * moves.std()
+
+
+def test_ticks_come_at_random_moments_at_the_rate(market: pd.DataFrame) -> None:
+    """Gaps are exponential: their mean is one over the rate, and their spread equals the mean."""
+    for _, one in market.groupby("symbol"):
+        gaps = np.diff(one["time"].to_numpy()) / S
+        assert (gaps >= 0).all()
+        assert gaps.mean() == pytest.approx(1 / 20, rel=0.05)
+        assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)
+
+
+def test_sizes_are_lognormal_in_round_lots(market: pd.DataFrame) -> None:
+    """Sizes are whole lots, mostly one or two, rarely many: smaller lots for a dear share."""
+    sizes = market.groupby("symbol")["size"]
+    for symbol, lot in (("AAPL", 100), ("MSFT", 40)):
+        lots = sizes.get_group(symbol).to_numpy() / lot
+        assert (lots == np.round(lots)).all()
+        assert lots.min() == 1
+        assert np.median(lots) <= 2
+        assert 10 < lots.max() <= 500
+
+
+def test_prices_stay_above_zero_for_a_penny_share(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A share that falls to nothing is still bid at a cent, with an open spread."""
+    monkeypatch.setitem(sys.modules["tickerkit.sources.simulate"].__dict__["STARTS"], "DUST", 1e-6)
+    frame = first(simulate("DUST", rate=1e-3, seed=1), 3)
+    assert frame["bid"].min() == 0.01
+    assert (frame["ask"] > frame["bid"]).all()
+
+
+# --- pacing ---------------------------------------------------------------------------------------
+
+
+def test_at_low_rates_each_tick_goes_out_when_it_is_due() -> None:
+    """At 40 ticks a second every tick is sent by itself, at its own time."""
+    world = World(until=20)
+    world.run(["AAPL", "MSFT"], 20)
+    assert len(world.sent) == pytest.approx(800, rel=0.15)
+    assert all(batch.count == 1 for _, batch in world.sent)
+    assert all(0 <= at - int(batch.time[0]) < 1000 for at, batch in world.sent)
+
+
+def test_at_high_rates_all_that_are_due_go_out_every_10_ms() -> None:
+    """At 200,000 ticks a second there are about 100 wake-ups a second, none before it is due."""
+    world = World(until=2)
+    sent = world.run(["AAPL", "MSFT"], 100_000)
+    assert len(sent) == pytest.approx(400_000, rel=0.01)
+    # Two for some: what is due may lie in two blocks of the stream.
+    assert len(world.sent) < 320
+    for at, batch in world.sent:
+        assert at - 12_000_000 < int(batch.time[0])
+        assert int(batch.time[-1]) <= at
+        assert batch.count <= 4096
+
+
+def test_after_a_stall_what_was_due_comes_and_no_more() -> None:
+    """Three seconds without the machine are caught up at once, exactly; then all is as before."""
+    stalled: list[float] = []
+
+    def late(now: float) -> float:
+        if now > 1 and not stalled:
+            stalled.append(now)
+            return 3.0
+        return 0.0
+
+    world = World(until=6, late=late)
+    sent = world.run(["AAPL"], 1000)
+    woke = min(at for at, _ in world.sent if at > T0 + (stalled[0] + 3) * S)
+    caught_up = sum(batch.count for at, batch in world.sent if at == woke)
+    due = (sent["time"] > T0 + stalled[0] * S) & (sent["time"] <= woke)
+    assert caught_up == pytest.approx(3000, rel=0.1)
+    assert abs(caught_up - due.sum()) <= 15
+    assert (np.diff(sent["time"]) >= 0).all()
+    assert max(batch.count for at, batch in world.sent if at > woke) < 40
+
+
+@pytest.mark.parametrize("jump_s", [8 * 3600.0, -3600.0])
+def test_a_clock_that_jumps_neither_floods_nor_halts_the_market(jump_s: float) -> None:
+    """After hours asleep, or a clock set back, it goes on where it stood, at the new time."""
+    world = World(until=1e9)
+    sent_before: list[int] = []
+
+    def late(now: float) -> float:
+        if now > 2 and not sent_before:
+            sent_before.append(len(world.sent))
+            world.until = now + jump_s + 5
+            return jump_s
+        return 0.0
+
+    world.late = late
+    sent = world.run(["AAPL"], 50)
+    after = sent["time"][sent_before[0] :] - (T0 + (world.until - 5) * S)
+    assert sent_before[0] == pytest.approx(100, rel=0.4)
+    assert len(after) == pytest.approx(250, rel=0.3)
+    assert after.between(0, 5.1 * S).all()
+
+
+def test_it_naps_when_nothing_is_due() -> None:
+    """One tick a day costs one wake-up a second, so that a clock that is set is noticed."""
+    world = World(until=100)
+    source = SimulatedSource(["AAPL"], 1e-4, 1, clock=world.clock, sleep=world.sleep)
+    with pytest.raises(asyncio.CancelledError):
+        asyncio.run(source.run(world))
+    assert world.sent == []
+    assert world.sleeps <= 102
+
+
+def test_it_runs_by_the_real_clock() -> None:
+    """With nothing injected, ticks come at about the rate, stamped with the wall clock."""
+
+    async def some() -> list[Batch]:
+        got: list[Batch] = []
+
+        class Out(World):
+            async def send(self, ticks: object) -> None:
+                assert isinstance(ticks, Batch)
+                got.append(ticks)
+                if sum(batch.count for batch in got) >= 200:
+                    raise asyncio.CancelledError
+
+        with pytest.raises(asyncio.CancelledError):
+            await simulate(["AAPL"], rate=2000, seed=1).run(Out(0))
+        return got
+
+    before = time.time_ns()
+    times = np.concatenate([batch.time for batch in asyncio.run(some())])
+    assert before <= times[0]
+    assert times[-1] <= time.time_ns()
+
+
+def test_a_log_takes_the_ticks() -> None:
+    """What it makes is what a log takes, with all columns and both sides as categories."""
+    log = TickLog()
+    log.append(next(simulate(["AAPL", "MSFT"], seed=1).ticks()), received=T0)
+    frame = log.frame()
+    assert set(frame["side"].cat.categories) == {"buy", "sell"}
+    assert set(frame["symbol"].cat.categories) == {"AAPL", "MSFT"}
+    assert not frame.isna().any().any()
+
+
+def test_200_000_ticks_a_second_cost_less_than_half_a_core() -> None:
+    """Making a million ticks takes far less than the five seconds in which they would be due."""
+    stream = simulate(["AAPL", "MSFT"], 100_000, seed=1).ticks()
+    start = time.process_time()
+    for _ in range(1_000_000 // 4096):
+        next(stream)
+    assert time.process_time() - start < 2.5
+
+
+# --- arguments ------------------------------------------------------------------------------------
+
+
+def test_symbols_are_a_list_or_text() -> None:
+    """Text is split at commas, blanks around names do not count; order is kept."""
+    assert simulate(" AAPL, MSFT ").symbols == ["AAPL", "MSFT"]
+    assert simulate(("MSFT", "AAPL")).symbols == ["MSFT", "AAPL"]
+    assert simulate("Ünïcode,🚀,=1+1").symbols == ["Ünïcode", "🚀", "=1+1"]
+
+
+@pytest.mark.parametrize(
+    ("symbols", "problem"),
+    [
+        ([], "there are no symbols"),
+        ("", "there are no symbols"),
+        ("  ", "there are no symbols"),
+        ("AAPL,,MSFT", "symbol is empty"),
+        (["AAPL", "AAPL"], "AAPL is there twice"),
+        ([1], "symbol is no text"),
+        (["A" * 65], "symbol is too long"),
+        (["A\n"], "control characters"),
+        (None, "give symbols as a list"),
+    ],
+)
+def test_bad_symbols_are_refused(symbols: Any, problem: str) -> None:
+    """What can't be a list of different symbols is refused with the reason."""
+    with pytest.raises(SourceError, match=problem):
+        simulate(symbols)
+
+
+@pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e-9, 1e9, "fast", None])
+def test_bad_rates_are_refused(rate: Any) -> None:
+    """A rate that is no number, or none that makes sense, is refused and told the bounds."""
+    with pytest.raises(SourceError, match="the rate"):
+        simulate(["AAPL"], rate=rate)
+
+
+@pytest.mark.parametrize("seed", [-1, 1.5, "x"])
+def test_bad_seeds_are_refused(seed: Any) -> None:
+    """A seed is a whole number from 0."""
+    with pytest.raises(SourceError, match="a seed is a whole number"):
+        simulate(["AAPL"], seed=seed)
+
+
+def test_many_symbols_are_named_by_number_in_repr() -> None:
+    """The one line of `repr` stays short however many symbols there are."""
+    source = simulate([f"S{number}" for number in range(100)], rate=0.5, seed=1)
+    assert repr(source) == "<Simulated 100 symbols at 0.5 ticks/s each, seed 1>"

@@ -1,0 +1,143 @@
+"""sources: `as_source` makes a source of whatever `tk.serve` was given."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tickerkit.errors import SourceError
+from tickerkit.sources import (
+    IterableSource,
+    Outlet,
+    PollSource,
+    ReplaySource,
+    SimulatedSource,
+    Source,
+    as_source,
+    replay,
+    simulate,
+)
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+
+
+class Own(Source):
+    """A source of a user's."""
+
+    async def run(self, out: Outlet) -> None:
+        """Make one tick."""
+        await out.send(TICK)
+
+
+async def drip() -> AsyncIterator[dict[str, Any]]:
+    """Yield a tick."""
+    yield TICK
+
+
+def drop() -> Iterator[dict[str, Any]]:
+    """Yield a tick."""
+    yield TICK
+
+
+async def fetch() -> dict[str, Any]:
+    """Return a tick."""
+    return TICK
+
+
+def test_a_source_stays_itself() -> None:
+    """What is a source already is taken as it is, and so is nothing."""
+    source = simulate(["A"])
+    assert as_source(source) is source
+    own = Own()
+    assert as_source(own) is own
+    assert as_source(None) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "kind"),
+    [
+        (lambda: TICK, PollSource),
+        (fetch, PollSource),
+        (TICK, IterableSource),
+        ([TICK], IterableSource),
+        (iter([TICK]), IterableSource),
+        (drop, IterableSource),
+        (drop(), IterableSource),
+        (drip, IterableSource),
+        (drip(), IterableSource),
+        (pd.DataFrame([TICK]), ReplaySource),
+        ("sim:AAPL,MSFT", SimulatedSource),
+        ("sim: AAPL , MSFT,", SimulatedSource),
+    ],
+)
+def test_each_kind_finds_its_source(given: object, kind: type[Source]) -> None:
+    """Functions are polled, iterables iterated, frames replayed."""
+    assert type(as_source(given)) is kind
+
+
+def test_every_is_the_time_between_two_calls() -> None:
+    """A function is polled at the beat that was asked for."""
+    source = as_source(lambda: TICK, every=2.5)
+    assert isinstance(source, PollSource)
+    assert source.every == 2.5
+
+
+@pytest.mark.parametrize("name", ["ticks.csv", "ticks"])
+def test_a_path_is_a_recording(name: str, tmp_path: Path) -> None:
+    """A path, or its text, is replayed, with or without a suffix."""
+    path = tmp_path / name
+    path.write_text("symbol,price\nAAPL,1\n")
+    for given in (path, str(path)):
+        source = as_source(given)
+        assert isinstance(source, ReplaySource)
+        assert source.path == path
+
+
+def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:
+    """A folder, or its text, is replayed."""
+    (tmp_path / "ticks.csv").write_text("symbol,price\nAAPL,1\n")
+    for given in (tmp_path, str(tmp_path)):
+        assert isinstance(as_source(given), ReplaySource)
+
+
+def test_a_recording_that_is_missing_is_named(tmp_path: Path) -> None:
+    """Where there is no file, the error says where it was looked for."""
+    with pytest.raises(SourceError, match="there is no file at"):
+        as_source(str(tmp_path / "missing.csv"))
+    with pytest.raises(SourceError, match="there is no file at"):
+        as_source(tmp_path / "missing")
+
+
+@pytest.mark.parametrize("given", [17, 1.5, True, b"bytes", object(), dict, Own, "nonsense", ""])
+def test_what_can_be_no_source_is_refused(given: object) -> None:
+    """The error shows what was given, and lists what can be."""
+    with pytest.raises(SourceError, match=r"can't be a source of ticks: .*sim:AAPL,MSFT") as caught:
+        as_source(given)
+    assert caught.value.source is given
+
+
+def test_a_simulation_without_symbols_is_refused() -> None:
+    """`sim:` alone names nothing to simulate."""
+    with pytest.raises((SourceError, ValueError)):
+        as_source("sim:")
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        simulate(["A"], seed=1),
+        replay(pd.DataFrame([TICK])),
+        PollSource(drop, 1),
+        IterableSource([TICK]),
+    ],
+)
+def test_a_source_can_be_pickled_before_it_runs(source: Source) -> None:
+    """It is made again as it is, also where it was given as a generator function."""
+    assert repr(pickle.loads(pickle.dumps(source))) == repr(source)
+    again = pickle.loads(pickle.dumps(as_source(drop)))
+    assert list(again.items) == [TICK]

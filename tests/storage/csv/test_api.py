@@ -1,0 +1,793 @@
+"""CSV: what is written comes back identical; what others wrote comes back as far as it goes."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import os
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import tickerkit.storage.csv.api as csv_module
+import tickerkit.storage.csv.encode as lines_module
+import tickerkit.storage.csv.foreign as foreign_module
+from tickerkit.errors import RecordingError, RecordingExists, RecordingWarning
+from tickerkit.log import TickLog
+from tickerkit.log.gaps import Gaps
+from tickerkit.protocol import Gap
+from tickerkit.storage import (
+    csv_lines,
+    load,
+    read_csv,
+    read_gaps,
+    read_parquet,
+    write_csv,
+    write_parquet,
+)
+from tickerkit.storage.sidecar import sidecar_path
+from tickerkit.ticks import read_ticks
+
+T0 = 1_763_000_000_123_456_789
+NASTY = ["NA", "NULL", "TRUE", "false", "1e5", "007", "=1+1", "nan", "None", "-", "a,b", 'q"q', '"']
+NASTY += [
+    "Ünïcode",
+    "🚀",
+    "株価",
+    " padded ",
+    "'",
+    "\\",
+    "#1",
+    "a\\,b",
+    "0",
+    "inf",
+    "NaT",
+    '""',
+    "﻿x",
+]
+
+
+def log_frame(*ticks: dict[str, object]) -> pd.DataFrame:
+    """Return the frame of a log that took these ticks."""
+    log = TickLog()
+    batch = read_ticks(ticks)
+    assert not batch.errors
+    log.append(batch, received=T0)
+    return log.frame()
+
+
+def assert_comes_back(frame: pd.DataFrame, folder: Path, name: str = "ticks.csv") -> None:
+    """Write the frame, read it back, and compare it to the last bit."""
+    back = read_csv(write_csv(frame, folder / name, mode="overwrite"))
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+    for column in frame.select_dtypes("float64"):
+        bits = [each[column].fillna(0.5).to_numpy().view(np.int64) for each in (back, frame)]
+        assert (bits[0] == bits[1]).all(), column
+
+
+@pytest.fixture(params=[16_000_000, 100, 7], ids=lambda size: f"{size} bytes at once")
+def block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
+    """Have files read in blocks of some size, so that any place may be a seam."""
+    monkeypatch.setattr(csv_module, "BYTES_AT_ONCE", request.param)
+    return int(request.param)
+
+
+def write(folder: Path, text: str | bytes) -> Path:
+    """Write a file by hand."""
+    path = folder / "foreign.csv"
+    path.write_bytes(text.encode() if isinstance(text, str) else text)
+    return path
+
+
+# --- round trip -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["ticks.csv", "ticks.csv.gz", "new/folders/ticks.csv"])
+def test_a_log_comes_back_identical(tmp_path: Path, name: str) -> None:
+    """Every column of a log's frame has the same values and type, gzipped or not."""
+    frame = log_frame(
+        {
+            "symbol": "AAPL",
+            "price": 0.1 + 0.2,
+            "size": 100,
+            "time": "2026-11-22T10:00:00.123456789Z",
+        },
+        {"symbol": "MSFT", "bid": 421.9, "ask": 421.91, "venue": "X"},
+        {"symbol": "AAPL", "price": 187, "side": "buy", "temperature": -5.5e-300},
+    )
+    assert_comes_back(frame, tmp_path, name)
+
+
+def test_the_file_reads_as_one_would_expect(tmp_path: Path) -> None:
+    """Plain names, ISO times with nanoseconds and Z, the shortest numbers, nothing for missing."""
+    frame = log_frame({"symbol": "AAPL", "price": 187.25, "time": 1_763_000_000.5, "venue": "a,b"})
+    path = write_csv(frame, tmp_path / "t.csv")
+    epoch = frame["epoch"][0]
+    assert path.read_text() == (
+        "seq,time,symbol,price,size,received,epoch,venue\n"
+        "1,2025-11-13T02:13:20.500000000Z,AAPL,187.25,,2025-11-13T02:13:20.123456789Z,"
+        f'{epoch},"a,b"\n'
+    )
+
+
+def test_an_empty_log_comes_back_empty(tmp_path: Path) -> None:
+    """A frame without rows keeps its columns and their types."""
+    assert_comes_back(TickLog().frame(), tmp_path)
+    assert_comes_back(log_frame({"symbol": "A", "price": 1, "bid": 2}).iloc[:0], tmp_path)
+
+
+def test_symbols_come_back_whatever_they_look_like(tmp_path: Path, block_size: int) -> None:
+    """What others take for missing, a number, a formula or a quote is a symbol like any."""
+    frame = log_frame(*({"symbol": s, "price": i} for i, s in enumerate([*NASTY, *NASTY[::-1]])))
+    assert_comes_back(frame, tmp_path)
+    assert read_csv(tmp_path / "ticks.csv")["symbol"].tolist() == [*NASTY, *NASTY[::-1]]
+
+
+def test_symbols_that_are_all_numbers_stay_text(tmp_path: Path) -> None:
+    """Shares that are named by numbers, as in Shanghai, do not become numbers."""
+    assert_comes_back(log_frame({"symbol": "600519", "price": 1}), tmp_path)
+
+
+def test_text_comes_back_with_line_breaks_and_quotes(tmp_path: Path, block_size: int) -> None:
+    """Text of further fields keeps line breaks, zero characters, and the empty from the missing."""
+    notes = ["a\nb", "a\r\nb", "\r", "\n", '",\n"', "", None, "\0", "a\0b", "a\0c", "\t", " ", '""']
+    frame = log_frame(*({"symbol": "A", "price": 1, "note": note, "last": 1} for note in notes))
+    assert_comes_back(frame, tmp_path)
+    assert (
+        read_csv(tmp_path / "ticks.csv")["note"].astype(object).replace({np.nan: None}).tolist()
+        == notes
+    )
+
+
+def test_names_of_columns_come_back(tmp_path: Path) -> None:
+    """A field's name may hold commas, quotes and blanks."""
+    frame = log_frame({"symbol": "A", "price": 1, "a,b": 1, 'say "x"': 2, " ": 3, "=1": 4})
+    assert_comes_back(frame, tmp_path)
+
+
+def test_numbers_come_back_to_the_last_bit(tmp_path: Path, block_size: int) -> None:
+    """The largest, the smallest, zero below zero and what has no short text are the same floats."""
+    numbers = [
+        0.0,
+        -0.0,
+        1 / 3,
+        0.1 + 0.2,
+        5e-324,
+        1.7976931348623157e308,
+        -1e16,
+        2.0**53 + 2,
+        1e22,
+    ]
+    frame = log_frame(*({"symbol": "A", "price": x, "x": -x} for x in numbers))
+    assert_comes_back(frame, tmp_path)
+
+
+def test_infinities_in_a_frame_come_back(tmp_path: Path) -> None:
+    """A frame of one's own may hold infinities, in known columns and in others."""
+    frame = pd.DataFrame({"symbol": ["A", "B"], "price": [np.inf, -np.inf], "x": [-np.inf, 1.5]})
+    frame["symbol"] = frame["symbol"].astype("category")
+    assert_comes_back(frame, tmp_path)
+
+
+def test_times_come_back_to_the_nanosecond(tmp_path: Path) -> None:
+    """From 1678 to 2261 every nanosecond is kept, before 1970 too."""
+    times = [0, -1, 1, T0, -(10**9), 1 - 9_200_000_000 * 10**9, 9_200_000_000 * 10**9 + 999_999_999]
+    frame = log_frame(*({"symbol": "A", "price": 1, "time": pd.Timestamp(t)} for t in times))
+    assert_comes_back(frame, tmp_path)
+
+
+def test_a_slice_of_a_log_comes_back(tmp_path: Path) -> None:
+    """Rows from the middle come back with the categories that they use, in their order."""
+    frame = log_frame(*({"symbol": s, "price": 1} for s in "ABCBA"))
+    assert_comes_back(frame.iloc[2:4].reset_index(drop=True), tmp_path)
+
+
+words = st.text(st.characters(codec="utf-8"), max_size=8)
+
+
+@settings(
+    deadline=None,
+    max_examples=60,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([*NASTY, "AAPL", "MSFT"]),
+            st.floats(allow_nan=False, allow_infinity=False),
+            st.one_of(st.none(), words.map(lambda word: f"-{word}")),
+            st.one_of(st.none(), st.just(""), words.map(lambda word: f"{word}x")),
+            st.integers(-(2**62), 2**62),
+        ),
+        max_size=20,
+    ),
+    st.sampled_from([11, 64, 16_000_000]),
+)
+def test_any_ticks_come_back(
+    tmp_path: Path, ticks: list[tuple[str, float, str | None, str | None, int]], size: int
+) -> None:
+    """Whatever text and numbers ticks hold, the file gives them back, in blocks of any size."""
+    first = {"symbol": "FIRST", "price": 1.0, "a": "-", "b": "x", "time": pd.Timestamp(0)}
+    rows = [
+        {"symbol": s, "price": p, "a": a, "b": b, "time": pd.Timestamp(t)}
+        for s, p, a, b, t in ticks
+    ]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(csv_module, "BYTES_AT_ONCE", size)
+        assert_comes_back(log_frame(first, *rows), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("values", "dtype"),
+    [
+        (["1", "2.5", "-3e-7"], "float64"),
+        (["9007199254740993", "1"], "category"),
+        (["0.1234567890123456789"], "category"),
+        (["0.30000000000000004", "187.25"], "float64"),
+        (["007", "1"], "category"),
+        (["-01", "1"], "category"),
+        (["0.5", "0", "-0.25"], "float64"),
+        (["1e400"], "category"),
+        (["1e-99999999999999999999"], "category"),
+        (["1", "x"], "category"),
+        (["1_000"], "category"),
+        (["nan", "1"], "category"),
+        (["true"], "category"),
+    ],
+)
+def test_text_of_numbers_without_a_sidecar(
+    tmp_path: Path, values: list[str], dtype: str, block_size: int
+) -> None:
+    """Text of numbers stays text; without the sidecar it becomes numbers if that loses nothing."""
+    frame = log_frame(*({"symbol": "A", "price": 1, "id": value} for value in values))
+    path = write_csv(frame, tmp_path / "t.csv")
+    assert read_csv(path)["id"].tolist() == values
+    sidecar_path(path).unlink()
+    back = read_csv(path)["id"]
+    assert back.dtype == dtype
+    assert back.tolist() == (values if dtype == "category" else [float(v) for v in values])
+
+
+def test_any_frame_can_be_written(tmp_path: Path) -> None:
+    """Other types than a log's are written as one reads them: whole numbers, booleans, zones."""
+    times = pd.to_datetime(["2026-01-05T10:00:00", None])
+    frame = pd.DataFrame(
+        {
+            "symbol": ["A", "B"],
+            "price": pd.array([1, None], dtype="Int64"),
+            "naive": times,
+            "local": times.tz_localize("America/New_York"),
+            "big": np.array([2**64 - 1, 0], dtype=np.uint64),
+            "flag": [True, False],
+            "mixed": [1.5, "x"],
+            "single": np.array([0.5, np.nan], dtype=np.float32),
+        },
+        index=[7, 9],
+    )
+    path = write_csv(frame, tmp_path / "t.csv")
+    assert path.read_text().splitlines() == [
+        "symbol,price,naive,local,big,flag,mixed,single",
+        "A,1,2026-01-05T10:00:00.000000000Z,2026-01-05T15:00:00.000000000Z,"
+        "18446744073709551615,true,1.5,0.5",
+        "B,,,,0,false,x,",
+    ]
+
+
+def test_lines_come_without_a_header_too() -> None:
+    """Whole lines can be had for an end of a file, in steps, with the header or without."""
+    frame = log_frame(*({"symbol": "A", "price": i} for i in range(3)))
+    whole = b"".join(csv_lines(frame))
+    rest = b"".join(csv_lines(frame.iloc[1:], header=False))
+    assert whole.endswith(rest)
+    assert rest.count(b"\n") == 2
+
+
+def test_a_hundred_thousand_rows_come_back(tmp_path: Path) -> None:
+    """More rows than are written or read at once come back in order."""
+    count = 150_000
+    random = np.random.default_rng(1)
+    frame = pd.DataFrame(
+        {
+            "time": pd.to_datetime(T0 + np.arange(count) * 1_000_003, utc=True),
+            "symbol": pd.Categorical.from_codes(random.integers(0, 3, count), ["A", "B", 'C"']),
+            "price": random.normal(size=count),
+            "further": random.normal(size=count),
+        }
+    )
+    assert_comes_back(frame, tmp_path)
+
+
+# --- the file takes its place whole ---------------------------------------------------------------
+
+
+class FullDiskError(OSError):
+    """What a disk says that has no room."""
+
+
+def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """When writing fails half-way, the old file stands as it was, and nothing else is there."""
+    path = write_csv(log_frame({"symbol": "OLD", "price": 1}), tmp_path / "t.csv")
+    old = path.read_bytes()
+    lines = csv_module.csv_lines
+
+    def failing(frame: pd.DataFrame, **_: object) -> Iterator[bytes]:
+        yield next(lines(frame))
+        raise FullDiskError
+
+    monkeypatch.setattr(csv_module, "csv_lines", failing)
+    for name in ("t.csv", "t.csv.gz", "other.csv"):
+        with pytest.raises(FullDiskError):
+            write_csv(log_frame({"symbol": "NEW", "price": 2}), tmp_path / name, mode="overwrite")
+    assert path.read_bytes() == old
+    assert sorted(tmp_path.iterdir()) == [path, sidecar_path(path)]
+    assert read_csv(path)["symbol"].tolist() == ["OLD"]
+
+
+def test_a_file_is_replaced_with_its_mode_and_through_links(tmp_path: Path) -> None:
+    """Who may read the old file may read the new one; a link to it stays a link."""
+    path = write_csv(log_frame({"symbol": "OLD", "price": 1}), tmp_path / "t.csv")
+    path.chmod(0o640)
+    link = tmp_path / "link.csv"
+    link.symlink_to(path)
+    write_csv(log_frame({"symbol": "NEW", "price": 1}), link, mode="overwrite")
+    assert link.is_symlink()
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert read_csv(path)["symbol"].tolist() == ["NEW"]
+
+
+def test_the_same_ticks_make_the_same_file(tmp_path: Path) -> None:
+    """A gzipped file holds neither the time of writing nor a temporary name."""
+    frame = log_frame({"symbol": "A", "price": 1})
+    files = [write_csv(frame, tmp_path / name).read_bytes() for name in ("a.csv.gz", "b.csv.gz")]
+    assert files[0] == files[1]
+    assert gzip.decompress(files[0]) == b"".join(csv_lines(frame))
+
+
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    """A frame of which two columns have one name could not be read back; nothing is written."""
+    with pytest.raises(ValueError, match="two columns are named 'a'"):
+        write_csv(pd.DataFrame([[1, 2]], columns=["a", "a"]), tmp_path / "t.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+# --- damaged files --------------------------------------------------------------------------------
+
+
+def test_a_recording_cut_anywhere_gives_its_whole_lines(tmp_path: Path, block_size: int) -> None:
+    """Wherever a crash cut a recording, the rows before come back, and a warning says so."""
+    frame = log_frame(
+        *({"symbol": s, "price": 1.25, "note": f'{s}\n"x",'} for s in ("A", "B,", 'C"'))
+    )
+    whole = b"".join(csv_lines(frame))
+    rows = b"".join(csv_lines(frame, header=False))
+    header = len(whole) - len(rows)
+    path = tmp_path / "t.csv"
+    ends = np.cumsum(
+        [len(b"".join(csv_lines(frame.iloc[i : i + 1], header=False))) for i in range(3)]
+    )
+    for cut in range(header, len(whole) + 1):
+        path.write_bytes(whole[:cut])
+        kept = int((header + ends <= cut).sum())
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            back = read_csv(path)
+        assert len(back) == kept, cut
+        assert back["price"].tolist() == [1.25] * kept
+        torn = cut - (header + ends[kept - 1] if kept else header)
+        assert [str(w.message) for w in told] == (
+            [
+                f"{path} is damaged: it ends in a torn line: the {torn} bytes after row {kept} "
+                "are left out"
+            ]
+            * bool(torn)
+        )
+
+
+def test_the_warning_points_at_the_caller(tmp_path: Path) -> None:
+    """A warning of a torn line names the line of code that read the file."""
+    path = write(tmp_path, "symbol,price\nA,1\nB")
+    with pytest.warns(UserWarning, match="torn line") as told:
+        read_csv(path)
+    assert told[0].filename == __file__
+
+
+def test_a_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
+    """A last line that has all its fields is taken from a file that tickerkit did not write."""
+    assert read_csv(write(tmp_path, "symbol,price\nA,1\nB,2"))["price"].tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("symbol,price\nA,1\nB,2,3\nC,4\n", "row 2 has 3 fields, the header 2"),
+        ("symbol,price\nA,1,9\nB\nC,4\n", "row 1 has 3 fields, the header 2"),
+        ("symbol,price\nA,1\nB\nC,4\n", "row 2 has 1 fields, the header 2"),
+        ("symbol,price\nA,1\nB,abc\n", "price in row 2 is 'abc', no number"),
+        ("symbol,price\nA,1_000\n", "price in row 1 is '1_000', no number"),
+        ("symbol,price,time\nA,1,soon\n", "time in row 1 is 'soon', no time"),
+        ("symbol,price,time\nA,1,2026-13-01T00:00:00.000000000Z\n", "time in row 1"),
+        ("symbol,price,time\nA,1,2026-11-22T10:00:01.00000000+Z\n", "time in row 1"),
+        ("symbol,price,time\nA,1,9999-01-01T00:00:00.000000000Z\n", "time in row 1"),
+        ("symbol,price,time\nA,1,2026-01-01T00:00:00." + "1" * 40 + "\n", "time in row 1"),
+        ("seq,symbol,price\n1,A,1\n,A,1\n", "seq in row 2 is '', no whole number"),
+        ("seq,symbol,price\n1.5,A,1\n", "seq in row 1 is '1.5', no whole number"),
+        ("seq,symbol,price\n9223372036854775808,A,1\n", "seq in row 1 is '9223372036854775808'"),
+        ("symbol,price,price\nA,1,2\n", "two columns are named 'price'"),
+        ("symbol,price\rA,1\rB,2\r", "its lines end in carriage returns"),
+        ("symbol,price\n" + "A" * 140_000 + "\n", "the lines after row 0 are damaged"),
+        (b"symbol,price\n\xff\xfe,1\n", "not UTF-8 text somewhere after row 0"),
+        (b"\xff\xfes\0y\0", "not UTF-8 text; a recording has a header row"),
+    ],
+)
+def test_damage_is_told_with_its_place(
+    tmp_path: Path, text: str | bytes, problem: str, block_size: int
+) -> None:
+    """What can't be read is refused with the row, the value and the problem; nothing is guessed."""
+    with pytest.raises(RecordingError) as told:
+        read_csv(write(tmp_path, text))
+    assert problem in str(told.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "14400464,1674100,100,P,20002000,0\n14400465,1674100,1400,P,20002000,0\n",
+        "DateTime,Price,Volume\n2013-09-01,1640.25,8\n",
+        "symbol,volume\nA,1\n",
+        "price\n1\n",
+        "symbol;price\nA;1,5\n",
+        "",
+        "\n",
+        "one line only",
+    ],
+)
+def test_what_is_no_recording_says_what_is_needed(tmp_path: Path, text: str) -> None:
+    """Without a header row, or without the columns of a tick, the error names what is needed."""
+    with pytest.raises(RecordingError, match=r"header row with a column symbol.* one of price"):
+        read_csv(write(tmp_path, text))
+
+
+def test_a_missing_file_is_told(tmp_path: Path) -> None:
+    """A path where nothing is, or a folder, is an error of the recording, with the path."""
+    with pytest.raises(RecordingError, match=r"none\.csv can't be read as ticks: no such file"):
+        read_csv(tmp_path / "none.csv")
+    with pytest.raises(RecordingError, match="is a directory"):
+        read_csv(tmp_path)
+
+
+def test_a_compressed_file_of_others_is_refused_where_it_is_damaged(tmp_path: Path) -> None:
+    """A wrong bit in one is an error with its place, not fewer rows; one that was cut is told."""
+    text = b"symbol,price\n" + b"".join(b"A,%d\n" % number for number in range(1000))
+    whole = gzip.compress(text)
+    path = write(tmp_path, whole[:-20])
+    with pytest.warns(RecordingWarning, match="is damaged: it"):
+        assert len(read_csv(path)) < 1000
+    path.write_bytes(whole[:100] + b"\0" + whole[101:])
+    with pytest.raises(RecordingError, match="compression is damaged at byte"):
+        read_csv(path)
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.csv.zst"])
+def test_a_recording_with_wrong_bits_loses_no_other_line(tmp_path: Path, name: str) -> None:
+    """Whatever bit is wrong, every other line comes back, and the one that has it is told."""
+    random = np.random.default_rng(7)
+    ticks = [{"symbol": NASTY[i % 20], "price": i / 7, "note": f"n,{i}"} for i in range(300)]
+    frame = log_frame(*ticks)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(lines_module, "ROWS_AT_ONCE", 50)
+        patch.setattr(csv_module, "ROWS_AT_ONCE", 50)
+        path = write_csv(frame, tmp_path / name)
+    whole = path.read_bytes()
+    for bit in random.integers(0, len(whole) * 8, 120).tolist():
+        wrong = bytearray(whole)
+        wrong[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(wrong)
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            back = read_csv(path)
+        if not told and name != "t.csv":  # in a field of the format that says nothing of the text
+            pd.testing.assert_frame_equal(back, frame)
+            continue
+        assert [each.category for each in told] == [RecordingWarning], bit
+        # In plain text one line, or the two that it was between; in a compressed file one piece.
+        least = 298 if name == "t.csv" else 250
+        assert least <= len(back) <= 301, bit
+        kept = back.merge(frame, how="inner", on=["seq", "price"])
+        assert len(kept) >= least - 1, bit
+
+
+def test_a_wrong_header_is_mended(tmp_path: Path) -> None:
+    """A wrong bit in the row of names costs nothing: which they were is known."""
+    frame = log_frame({"symbol": "A", "price": 1, "note": "x"})
+    path = write_csv(frame, tmp_path / "t.csv")
+    path.write_bytes(path.read_bytes().replace(b"price", b"prhce"))
+    with pytest.warns(RecordingWarning, match="not as it was written"):
+        pd.testing.assert_frame_equal(read_csv(path), frame)
+    sidecar_path(path).unlink()
+    assert read_csv(path).columns.tolist() == frame.columns.tolist()
+
+
+def test_rows_missing_at_the_end_are_told(tmp_path: Path) -> None:
+    """A file that was cut between two lines has lost rows, which its sidecar knows."""
+    frame = log_frame(*({"symbol": "A", "price": i} for i in range(10)))
+    path = write_csv(frame, tmp_path / "t.csv")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:8]))
+    with pytest.warns(RecordingWarning, match="3 rows that were written are missing") as told:
+        assert len(read_csv(path)) == 7
+    assert told[0].message.missing == 3  # type: ignore[union-attr]
+
+
+# --- modes, spreadsheets, gaps --------------------------------------------------------------------
+
+
+def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
+    """A path at which a file is, is refused, unless it is to be gone on with or overwritten."""
+    frame = log_frame({"symbol": "A", "price": 1}, {"symbol": "B", "price": 2})
+    path = write_csv(frame.iloc[:1], tmp_path / "t.csv")
+    with pytest.raises(RecordingExists, match=r't\.csv exists; pass mode="append" or'):
+        write_csv(frame, path)
+    write_csv(frame.iloc[1:], path, mode="append")
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    write_csv(frame.iloc[1:], path, mode="overwrite")
+    assert read_csv(path)["symbol"].tolist() == ["B"]
+    with pytest.raises(ValueError, match="mode='replace' is none"):
+        write_csv(frame, path, mode="replace")  # type: ignore[arg-type]
+
+
+def test_whole_numbers_may_be_missing(tmp_path: Path) -> None:
+    """Or too large for 64 bits with a sign: no row is lost over that, nor a digit."""
+    frame = pd.DataFrame(
+        {
+            "seq": [1, 2],
+            "symbol": pd.Categorical(["A", "B"]),
+            "price": 1.5,
+            "epoch": pd.Categorical(["e", "e"]),
+            "trade": pd.array([2**63 - 1, None], dtype="Int64"),
+        }
+    )
+    path = write_csv(frame, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    large = frame.assign(trade=np.array([2**64 - 1, 1], dtype=np.uint64))
+    path = write_csv(large, tmp_path / "large.csv")
+    assert read_csv(path)["trade"].tolist() == [str(2**64 - 1), "1"]
+
+
+@pytest.mark.parametrize("values", [[2**60 + 1, 7], [True, False]], ids=["whole", "yes and no"])
+@pytest.mark.parametrize("later", [False, True], ids=["goes", "comes"])
+def test_a_column_may_come_or_go_where_one_appends(
+    tmp_path: Path, values: list[object], later: bool
+) -> None:
+    """It is empty in the rows that did not have it, and these are there."""
+    base = {"symbol": pd.Categorical(["A", "B"]), "price": 1.5, "epoch": pd.Categorical(["e", "e"])}
+    without = pd.DataFrame({"seq": [1, 2], **base})
+    has = without.assign(extra=values)
+    path = tmp_path / "t.csv"
+    first, second = (without, has) if later else (has, without)
+    write_csv(first, path)
+    write_csv(second, path, mode="append")
+    extra = read_csv(path)["extra"]
+    expected = [pd.NA, pd.NA, *values] if later else [*values, pd.NA, pd.NA]
+    assert extra.isna().tolist() == [value is pd.NA for value in expected]
+    assert extra.dropna().tolist() == values
+
+
+def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
+    """Names of columns too; and one that is not safe does not become half safe."""
+    words = pd.Categorical(["=1+1", "'=x"])
+    base = {"symbol": words, "price": 1.5, "epoch": pd.Categorical(["e", "e"]), "=name": 1.0}
+    frame = pd.DataFrame({"seq": [1, 2], **base})
+    path = write_csv(frame, tmp_path / "t.csv", escape_formulas=True)
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    write_csv(frame, path, mode="append", escape_formulas=True)
+    write_csv(frame.assign(**{"@more": 2.0}), path, mode="append")
+    assert read_csv(path)["symbol"].tolist() == [*words] * 3
+    assert list(read_csv(path)) == [*frame, "@more"]
+    text = path.read_bytes()
+    assert text.startswith(b"\xef\xbb\xbfseq")
+    assert b",=" not in text
+    assert b",@" not in text
+    plain = write_csv(frame, tmp_path / "plain.csv")
+    with pytest.raises(RecordingError, match="not safe"):
+        write_csv(frame, plain, mode="append", escape_formulas=True)
+    assert len(read_csv(plain)) == 2
+
+
+def test_a_safe_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
+    """Text that a spreadsheet would run begins with ' in the file, and not when it is read."""
+    frame = log_frame(
+        *({"symbol": s, "price": -1.5, "note": f"{s}x"} for s in ["=1+1", "-", "+A", "@x", "'=1"]),
+        {"symbol": "株価", "price": 1, "note": "\tx"},
+    )
+    path = write_csv(frame, tmp_path / "t.csv", escape_formulas=True)
+    text = path.read_text(encoding="utf-8-sig")
+    assert path.read_bytes().startswith(b"\xef\xbb\xbf")
+    cells = [cell for row in csv.reader(text.splitlines()) for cell in (row[2], row[7])]
+    assert not [cell for cell in cells if cell[0] in "=+-@\t"]
+    pd.testing.assert_frame_equal(read_csv(path), frame)
+    assert pd.read_csv(path)["price"].tolist() == frame["price"].tolist()
+
+
+def test_pandas_reads_it_without_being_told_how(tmp_path: Path) -> None:
+    """A recording is a plain CSV file: names, numbers, times that pandas knows."""
+    frame = log_frame({"symbol": "AAPL", "price": 187.25, "size": 100, "time": T0})
+    back = pd.read_csv(write_csv(frame, tmp_path / "t.csv"), parse_dates=["time"])
+    assert back.columns.tolist() == frame.columns.tolist()
+    assert back["price"].tolist() == [187.25]
+    assert back["time"][0] == frame["time"][0]
+
+
+def test_gaps_come_back(tmp_path: Path) -> None:
+    """What is missing is told beside the file, with times of both sides, and read again."""
+    log = TickLog()
+    gaps = Gaps(log)
+    log.append(read_ticks([{"symbol": "A", "price": 1}]), received=T0)
+    gaps.add(Gap(log.epoch, 2, 5, "too slow"))
+    gaps.add(Gap("old", 7, None, "a restart, it seems"))
+    log.append(read_ticks({"symbol": "A", "price": 1}), received=T0 + 5, seq=np.array([6]))
+    path = write_csv(log.frame(), tmp_path / "t.csv", gaps=gaps.frame(), symbols=["A"])
+    pd.testing.assert_frame_equal(read_gaps(path), gaps.frame())
+    assert load(path).symbols == ["A"]
+    sidecar_path(path).unlink()
+    assert read_gaps(path).empty
+
+
+def test_a_quote_without_an_end_does_not_eat_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A quote that is never closed ends the reading after a while, with the row before it."""
+    monkeypatch.setattr(csv_module, "BYTES_AT_ONCE", 100)
+    monkeypatch.setattr(foreign_module, "LONGEST_UNCLOSED", 1000)
+    path = write(tmp_path, 'symbol,price\nA,1\n"B,1\n' + "C,1\n" * 1000)
+    with pytest.raises(
+        RecordingError, match="a quote or a line that begins after row 1 has no end"
+    ):
+        read_csv(path)
+
+
+# --- foreign files --------------------------------------------------------------------------------
+
+
+def test_a_foreign_file_is_read_as_far_as_sensible(tmp_path: Path, block_size: int) -> None:
+    """Names stay, numbers are numbers, what says missing is missing, blank lines do not count."""
+    frame = read_csv(
+        write(
+            tmp_path,
+            "\ufeffs,last,time,size,venue,temperature\r\n"
+            'A,1.5,1763000000123,NaN,"N,Y",1\r\n'
+            "\r\n"
+            "B, 2 ,1763000000.5,null,,\r\n"
+            'A,3,"2025-11-13 02:13:20+01:00",5,"",-2.5\r\n'
+            'A,3,,"",5" pipe,-2.5\r\n',
+        )
+    )
+    assert frame.columns.tolist() == ["s", "last", "time", "size", "venue", "temperature"]
+    assert frame["s"].dtype == "category"
+    assert frame["last"].tolist() == [1.5, 2.0, 3.0, 3.0]
+    assert frame["time"].dtype == pd.DatetimeTZDtype("ns", "UTC")
+    seconds = (frame["time"] - pd.Timestamp("2025-11-13T02:13:20Z")).dt.total_seconds()
+    assert seconds.fillna(-1).tolist() == [0.123, 0.5, -3600, -1]
+    assert frame["size"].tolist()[2] == 5
+    assert frame["size"].isna().tolist() == [True, True, False, True]
+    assert frame["venue"].astype(object).fillna("none").tolist() == ["N,Y", "none", "", '5" pipe']
+    assert frame["temperature"].iloc[[0, 2, 3]].tolist() == [1.0, -2.5, -2.5]
+
+
+@pytest.mark.parametrize(
+    "time",
+    [
+        *("1763000000", "1763000000000", "1763000000000000", "1763000000000000000", "1.763e9"),
+        *("2025-11-13T02:13:20Z", "2025-11-13 02:13:20", "20251113T021320"),
+        "2025-11-12T21:13:20-05:00",
+    ],
+)
+def test_times_are_read_by_the_rules_of_ticks(tmp_path: Path, time: str) -> None:
+    """ISO-8601 in its forms and an epoch in s, ms, µs or ns are all the same moment."""
+    frame = read_csv(write(tmp_path, f"symbol,price,time\nA,1,{time}\n"))
+    assert frame["time"][0].value == 1_763_000_000 * 10**9
+    assert read_ticks(frame).time[0] == 1_763_000_000 * 10**9
+
+
+def test_only_a_symbol_and_a_price_are_needed(tmp_path: Path) -> None:
+    """A file of two columns is a recording: no columns are added."""
+    frame = read_csv(write(tmp_path, "price,symbol\n1,NA\n2,B\n"))
+    assert frame.columns.tolist() == ["price", "symbol"]
+    assert read_ticks(frame).count == 2
+
+
+def test_a_file_in_which_all_is_quoted_is_read(tmp_path: Path, block_size: int) -> None:
+    """Quotes around everything, as some programs write them, change nothing."""
+    text = '"seq","time","symbol","price"\n"1","2025-11-13T02:13:20.000000001Z","A","1.5"\n'
+    frame = read_csv(write(tmp_path, text + '"2","","B",""\n'))
+    assert frame["seq"].tolist() == [1, 2]
+    assert frame["time"].isna().tolist() == [False, True]
+    assert frame["price"].isna().tolist() == [False, True]
+
+
+def test_a_gzipped_file_is_known_by_its_content(tmp_path: Path) -> None:
+    """What is gzipped is read, whatever it is named."""
+    path = write(tmp_path, gzip.compress(b"symbol,price\nA,1\n"))
+    assert read_csv(str(path))["price"].tolist() == [1.0]
+
+
+def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A tilde is the user's folder, when writing and when reading."""
+    monkeypatch.setenv("HOME", os.fspath(tmp_path))
+    monkeypatch.setenv("USERPROFILE", os.fspath(tmp_path))
+    write_csv(log_frame({"symbol": "A", "price": 1}), "~/t.csv")
+    assert (tmp_path / "t.csv").exists()
+    assert len(read_csv("~/t.csv")) == 1
+
+
+# --- real recordings ------------------------------------------------------------------------------
+
+
+def test_a_real_day_comes_back(recorded: Path, tmp_path: Path) -> None:
+    """A day of 250,601 trades comes back identical, codes that are all numbers as text."""
+    day: Any = pd.read_csv(
+        recorded / "ticks" / "lean-spy-20131007-trade.csv.gz",
+        names=["time", "price", "size", "exchange", "condition", "suspicious"],
+        dtype={"exchange": str, "condition": str},
+    )
+    day["time"] = pd.to_datetime(1_381_118_400_000 + day["time"], unit="ms", utc=True)
+    log = TickLog()
+    log.append(read_ticks(day.assign(symbol="SPY", price=day["price"] / 10_000)), received=T0)
+    frame = log.frame()
+    back = read_csv(write_csv(frame, tmp_path / "spy.csv"))
+    pd.testing.assert_frame_equal(back, frame, check_exact=True)
+
+
+def test_real_quotes_come_back(recorded: Path, tmp_path: Path) -> None:
+    """A day of quotes that each have a bid or an ask only comes back with the other missing."""
+    names = ["time", "bid", "bid_size", "ask", "ask_size", "exchange", "condition", "suspicious"]
+    day: Any = pd.read_csv(recorded / "ticks" / "lean-ibm-20131008-quote.csv.gz", names=names)
+    for name in ("bid", "ask"):
+        day[name] = (day[name] / 10_000).where(day[name] > 0)
+    day["time"] = pd.to_datetime(1_381_204_800_000 + day["time"], unit="ms", utc=True)
+    log = TickLog()
+    log.append(read_ticks(day.assign(symbol="IBM")), received=T0)
+    assert len(log) == 125_750
+    assert_comes_back(log.frame(), tmp_path)
+
+
+def test_a_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
+    """Half a million futures trades, once the header has names that ticks have, are read."""
+    with gzip.open(recorded / "ticks" / "mlfinpy-es-2013-tick_data.csv.gz", "rt") as file:
+        file.readline()
+        rows = file.read()
+    path = tmp_path / "es.csv"
+    path.write_text("time,price,size,symbol\n" + rows.replace("\n", ",ES\n"))
+    frame = read_csv(path)
+    assert len(frame) == 500_000
+    assert str(frame["time"][0]) == "2013-09-01 17:00:00.083000+00:00"
+    assert frame["price"].iloc[:2].tolist() == [1640.25, 1640.25]
+    batch = read_ticks(frame)
+    assert (batch.count, batch.refused) == (500_000, 0)
+
+
+def test_a_name_of_another_form_is_refused(tmp_path: Path) -> None:
+    """A CSV called .parquet could be opened by no program, nor could the opposite."""
+    frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
+    with pytest.raises(ValueError, match="to_parquet writes Parquet"):
+        write_csv(frame, tmp_path / "a.parquet")
+    with pytest.raises(ValueError, match="to_csv writes CSV"):
+        write_parquet(frame, tmp_path / "a.csv.gz")
+    assert not list(tmp_path.iterdir())
+
+
+def test_who_reads_with_the_wrong_function_is_told_the_right_one(tmp_path: Path) -> None:
+    """Rather than to be shown the file's first bytes."""
+    frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
+    path = write_parquet(frame, tmp_path / "a.parquet")
+    with pytest.raises(RecordingError, match="read_parquet reads it"):
+        read_csv(path)
+    path = write_csv(frame, tmp_path / "a.csv")
+    with pytest.raises(RecordingError, match="read_csv reads a CSV"):
+        read_parquet(path)

@@ -1,0 +1,285 @@
+"""appending: a CSV recording that is open and grows."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import subprocess
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tickerkit.errors import RecordingError, RecordingExists
+from tickerkit.log import TickLog
+from tickerkit.storage import CsvFile, load
+from tickerkit.storage.sidecar import Missing, sidecar_path
+from tickerkit.ticks import read_ticks
+
+FEW_CALLS = (*range(1, 9), 12, 13, 40, 62, 63, 64, 65, 66, 67, 68, 69, 90, 143)
+
+
+def ticks(start: int, count: int, **more: float) -> pd.DataFrame:
+    """Return a frame of ticks that are numbered from `start`."""
+    log = TickLog(epoch="e")
+    rows = [{"symbol": "A,b", "price": 0.1 * n, "time": 10**18 + n, **more} for n in range(count)]
+    log.append(read_ticks(rows), received=7)
+    frame = log.frame()
+    frame["seq"] += start - 1
+    return frame
+
+
+def held(path: Path) -> pd.DataFrame:
+    """Return the ticks of a file in which nothing is wrong."""
+    found = load(path)
+    assert found.warning is None
+    return found.frame
+
+
+def test_what_is_added_comes_back_as_one_frame(tmp_path: Path) -> None:
+    """Several additions are one recording, also over two openings."""
+    path = tmp_path / "new" / "ticks.csv"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 3))
+        assert file.last == ("e", 3)
+        assert len(held(path)) == 3
+        file.append(ticks(4, 3))
+    with CsvFile(path, mode="append") as file:
+        assert (file.rows, file.last) == (6, ("e", 6))
+        file.append(ticks(7, 3))
+    assert held(path)["seq"].tolist() == list(range(1, 10))
+
+
+def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
+    """Mode "new" refuses it, "overwrite" begins anew, and a foreign file is not added to."""
+    path = tmp_path / "ticks.csv"
+    CsvFile(path).append(ticks(1, 3))
+    with pytest.raises(RecordingExists):
+        CsvFile(path, mode="new")
+    with CsvFile(path, mode="overwrite") as file:
+        file.append(ticks(9, 1))
+    assert held(path)["seq"].tolist() == [9]
+    path.write_text("symbol,price\nA,1\n")
+    with pytest.raises(RecordingError, match="no recording of tickerkit's"):
+        CsvFile(path)
+
+
+def test_two_can_not_write_to_one_file(tmp_path: Path) -> None:
+    """The second is told that another is recording to it."""
+    with CsvFile(tmp_path / "ticks.csv") as file:
+        file.append(ticks(1, 1))
+        with pytest.raises(RecordingError, match=r"can.t be written: .* is recording to it"):
+            CsvFile(tmp_path / "ticks.csv")
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
+def test_a_torn_end_hides_nothing_of_what_was_recorded(tmp_path: Path, suffix: str) -> None:
+    """One that was gone on with for all symbols stays one of all when it is written anew."""
+    path = tmp_path / f"ticks{suffix}"
+    for start, symbols in ((1, ["A"]), (51, None)):
+        with CsvFile(path, symbols=symbols, source=f"s{start}") as file:
+            file.append(ticks(start, 50))
+    os.truncate(path, path.stat().st_size - 10)
+    with CsvFile(path, symbols=["A"]):
+        pass
+    assert load(path).symbols is None
+    assert load(path).source == "s1; s51"
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
+def test_a_torn_end_is_cut_off_and_gone_on_with(tmp_path: Path, suffix: str) -> None:
+    """What a crash has left in the midst of a line is no obstacle."""
+    path = tmp_path / f"ticks{suffix}"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 50))
+        file.append(ticks(51, 50))
+    os.truncate(path, path.stat().st_size - 10)
+    with CsvFile(path) as file:
+        last = file.rows
+        assert 50 <= last < 100
+        file.append(ticks(last + 1, 5))
+    assert held(path)["seq"].tolist() == list(range(1, last + 6))
+
+
+def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
+    """Rows before it have none; gaps that were noted stay."""
+    path = tmp_path / "ticks.csv"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 3))
+        file.tell([Missing("e", 4, 5, "why")])
+        file.append(ticks(6, 2, bid=3.5))
+        file.append(ticks(8, 1))
+    found = load(path)
+    assert found.warning is None
+    assert found.frame["bid"].tolist()[3:5] == [3.5, 3.5]
+    assert found.frame["bid"].isna().tolist() == [True] * 3 + [False] * 2 + [True]
+    assert found.gaps["from"].tolist() == [4]
+
+
+def test_a_file_that_is_gone_on_with_may_be_widened_at_once(tmp_path: Path) -> None:
+    """A crash has left rows without a checksum; that of the text before does not stay."""
+    path = tmp_path / "ticks.csv"
+    file = CsvFile(path)
+    file.append(ticks(1, 3))
+    file.abandon()
+    with CsvFile(path) as file:
+        file.append(ticks(4, 2, bid=3.5))
+    assert held(path)["seq"].tolist() == [1, 2, 3, 4, 5]
+    with CsvFile(path) as file:
+        assert file.last == ("e", 5)
+
+
+@pytest.fixture
+def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
+    """Return a function that makes the n-th write from now on fail, wholly or amid its data."""
+    write, left = os.write, [0, 0]
+
+    def counted(file: int, data: bytes) -> int:
+        left[0] -= 1
+        if left[0] == 0:
+            if left[1]:
+                write(file, data[: len(data) // 2])
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    def fail(call: int, partly: bool) -> None:
+        left[:] = [call, int(partly)]
+
+    monkeypatch.setattr(os, "write", counted)
+    return fail
+
+
+@pytest.mark.parametrize(
+    "calls", [FEW_CALLS, pytest.param(range(1, 201), marks=pytest.mark.soak)], ids=["some", "all"]
+)
+def test_a_write_that_fails_at_any_call_leaves_no_trace(
+    tmp_path: Path, failing: Callable[[int, bool], None], calls: Iterable[int]
+) -> None:
+    """Of 200 writes each fails once, wholly or amid a line; trying again makes the same file."""
+    every = [ticks(1 + 4 * n, 4, **({"bid": 1.0} if n > 60 else {})) for n in range(200)]
+    gap = Missing("e", 900, 901, "why")
+    for call in calls:
+        parts = every[: call + 2]
+        path = tmp_path / f"{call}.csv"
+        file = CsvFile(path)
+        failing(call, call % 2 == 0)
+        failures = 0
+        for number, part in enumerate(parts):
+            if number % 20 == 5:
+                file.tell([gap])
+            try:
+                file.append(part)
+            except OSError:
+                failures += 1
+                failing(0, False)
+                if number:
+                    assert len(load(path).frame) == 4 * number
+                file.append(part)
+        try:
+            file.close()
+        except OSError:
+            failures += 1
+            file.close()
+        assert failures == 1
+        found = load(path)
+        assert found.warning is None
+        assert found.frame["seq"].tolist() == list(range(1, 4 * len(parts) + 1))
+        assert len(found.gaps) == len(range(5, len(parts), 20))
+
+
+def test_widening_that_fails_is_tried_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever step of it fails, the file is whole, and the column comes in with the next try."""
+    fsync, left = os.fsync, [0]
+
+    def counted(file: int) -> None:
+        left[0] -= 1
+        if left[0] == 0:
+            raise OSError(errno.EIO, "no")
+        fsync(file)
+
+    monkeypatch.setattr(os, "fsync", counted)
+    for call in (1, 2):
+        path = tmp_path / f"{call}.csv"
+        with CsvFile(path) as file:
+            file.append(ticks(1, 3))
+            file.tell([Missing("e", 4, 4, "why")])
+            file.append(ticks(5, 1))
+            left[0] = call
+            with pytest.raises(OSError, match="no"):
+                file.append(ticks(6, 1, bid=2.0))
+            file.append(ticks(6, 1, bid=2.0))
+        found = load(path)
+        assert found.warning is None
+        assert found.frame["seq"].tolist() == [1, 2, 3, 5, 6]
+        assert found.gaps["from"].tolist() == [4]
+
+
+def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -> None:
+    """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
+    path = tmp_path / "ticks.csv"
+    with CsvFile(path, symbols=["A"]) as file:
+        file.tell([Missing("e", 1, 2, "why")])
+        file.append(ticks(3, 1).assign(code=pd.Categorical(["7"])))
+    before = sidecar_path(path).read_bytes()
+    with CsvFile(path, symbols=["A"]) as file:
+        file.append(ticks(4, 1, bid=2.0))
+    sidecar_path(path).write_bytes(before)
+    for last in (4, 5, 6):
+        found = load(path)
+        assert found.warning is None
+        assert found.frame["bid"].tolist()[1] == 2.0
+        assert (found.frame["code"].tolist()[0], found.gaps["to"].tolist()) == ("7", [2])
+        assert found.symbols == ["A"]
+        with CsvFile(path, symbols=["A"]) as file:
+            assert file.last == ("e", last)
+            file.append(ticks(last + 1, 1))
+
+
+def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:
+    """It says so, and never fills up what is missing with zeros."""
+    path = tmp_path / "ticks.csv"
+    file = CsvFile(path)
+    file.append(ticks(1, 9))
+    assert file.is_there
+    os.truncate(path, 100)
+    assert not file.is_there
+    with pytest.raises(OSError, match="cut off"):
+        file.append(ticks(10, 1))
+    path.unlink()
+    assert not file.is_there
+    file.abandon()
+
+
+def test_a_full_disk_costs_nothing_of_what_is_there(tmp_path: Path) -> None:
+    """On a real disk of 1 MB the file stays valid, and goes on when there is space again."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]
+    try:
+        mounted = subprocess.run(command, capture_output=True, check=False, timeout=10)
+    except OSError:
+        mounted = None
+    if mounted is None or mounted.returncode:
+        pytest.skip("may not mount a tmpfs")
+    try:
+        ballast = disk / "ballast"
+        ballast.write_bytes(b"x" * 500_000)
+        file, seq = CsvFile(disk / "ticks.csv"), 1
+        with contextlib.suppress(OSError):
+            while seq < 100_000:
+                file.append(ticks(seq, 500))
+                seq += 500
+        with pytest.raises(OSError, match="No space"):
+            file.append(ticks(seq, 500))
+        assert len(held(disk / "ticks.csv")) == seq - 1 > 0
+        ballast.unlink()
+        file.append(ticks(seq, 500))
+        file.close()
+        assert len(held(disk / "ticks.csv")) == seq + 499
+        assert sidecar_path(disk / "ticks.csv").exists()
+    finally:
+        subprocess.run(["umount", str(disk)], check=False, timeout=10)

@@ -1,0 +1,117 @@
+"""joined: several recordings as one, and a part of one, say of themselves what they are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from numbered import MS, T0, gaps, ticks
+
+from tickerkit.storage import Recording, load, write_csv
+from tickerkit.storage.combine import combine, last_tick, recordings_in, select_part
+from tickerkit.storage.sidecar import gap_frame
+
+NONE = gap_frame([])
+
+
+def at(ms: int) -> pd.Timestamp:
+    """Return the time of the tick with this seq."""
+    return pd.Timestamp(T0 + ms * MS, tz="UTC")
+
+
+def test_recordings_are_joined_in_order() -> None:
+    """Ticks, categories and gaps stand one after the other; types stay."""
+    first = Recording(ticks(1, 2, 3), gaps((4, 5)), source="ws://a")
+    second = Recording(ticks(1, 5, epoch="e2"), gaps((2, 4), epoch="e2"), source="ws://a")
+    whole = combine([first, second])
+    assert whole.frame["seq"].tolist() == [1, 2, 3, 1, 5]
+    assert whole.frame.dtypes.astype(str).to_dict() == first.frame.dtypes.astype(str).to_dict()
+    assert whole.frame["symbol"].tolist() == ["S1", "S2", "S0", "S1", "S2"]
+    assert whole.frame["epoch"].cat.categories.tolist() == ["e1", "e2"]
+    assert whole.gaps[["epoch", "from", "to"]].to_numpy().tolist() == [["e1", 4, 5], ["e2", 2, 4]]
+    assert (whole.symbols, whole.source) == (None, "ws://a")
+
+
+def test_one_recording_is_itself() -> None:
+    """Nothing is copied where nothing is joined; joining none is an error."""
+    only = Recording(ticks(1), NONE)
+    assert combine([only]) is only
+    with pytest.raises(ValueError, match="no recording"):
+        combine([])
+
+
+def test_columns_that_one_does_not_have_are_empty() -> None:
+    """Numbers are NaN there, text is missing, times NaT; numbers beside text are text."""
+    first = ticks(1, 2).assign(bid=1.5, note=pd.Categorical(["x", None]), mixed=[1.5, 2.0])
+    second = ticks(3).assign(mixed=pd.Categorical(["much"]), received=at(3))
+    frame = combine([Recording(first, NONE), Recording(second, NONE)]).frame
+    assert frame["bid"].isna().tolist() == [False, False, True]
+    assert frame["note"].isna().tolist() == [False, True, True]
+    assert frame["mixed"].tolist() == ["1.5", "2.0", "much"]
+    assert frame["received"].isna().tolist() == [True, True, False]
+    assert str(frame["received"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_of_all_and_some_symbols_the_whole_is_of_all() -> None:
+    """Only where each is of some symbols is the whole a recording of these."""
+    some, other = Recording(ticks(3), NONE, ["S0"]), Recording(ticks(4), NONE, ["S1"])
+    assert combine([some, other]).symbols == ["S0", "S1"]
+    assert combine([some, Recording(ticks(5), NONE)]).symbols is None
+
+
+def test_a_joined_recording_is_written_and_read_back(tmp_path: Path) -> None:
+    """What is joined comes back from a file."""
+    whole = combine([Recording(ticks(1, 2), NONE), Recording(ticks(1, epoch="e2"), NONE)])
+    path = write_csv(whole.frame, tmp_path / "t.csv")
+    pd.testing.assert_frame_equal(load(path).frame, whole.frame)
+
+
+def test_symbols_are_chosen() -> None:
+    """The part says that it is a recording of these."""
+    part = select_part(Recording(ticks(*range(1, 10)), NONE), ["S0", "S7"])
+    assert part.frame["seq"].tolist() == [3, 6, 9]
+    assert part.symbols == ["S0", "S7"]
+    assert select_part(part, ["S0", "S1"]).symbols == ["S0"]
+
+
+def test_times_are_chosen() -> None:
+    """From the start on, up to the end and not with it; gaps elsewhere are left out."""
+    listed = gaps((2, 2), (6, 6), (9, 9))
+    listed["last_before"] = [at(1), at(5), at(8)]
+    listed["first_after"] = [at(3), at(7), at(10)]
+    whole = Recording(ticks(1, 3, 4, 5, 7, 8, 10), listed)
+    part = select_part(whole, start=at(4), end=at(8))
+    assert part.frame["seq"].tolist() == [4, 5, 7]
+    assert part.frame.index.tolist() == [0, 1, 2]
+    assert part.gaps["from"].tolist() == [6]
+    assert part.symbols is None
+
+
+def test_ticks_left_out_between_others_are_gaps() -> None:
+    """A late tick whose time is before the start is missing in the part, and that is listed."""
+    frame = ticks(*range(1, 9))
+    frame.loc[[4, 5], "time"] = at(0)
+    part = select_part(Recording(frame, NONE), start=at(3))
+    assert part.frame["seq"].tolist() == [3, 4, 7, 8]
+    [gap] = part.gaps.to_dict("records")
+    assert (gap["epoch"], gap["from"], gap["to"]) == ("e1", 5, 6)
+    assert (gap["last_before"], gap["first_after"]) == (at(4), at(7))
+    assert "not among those chosen" in gap["reason"]
+
+
+def test_the_last_tick_counts_the_gaps_after_it() -> None:
+    """Where to go on: after the last tick, or after what is known to be missing behind it."""
+    assert last_tick(Recording(ticks(1, 2), NONE)) == ("e1", 2)
+    assert last_tick(Recording(ticks(1, 2), gaps((3, 9)))) == ("e1", 9)
+    assert last_tick(Recording(ticks(1, 2), gaps((3, None)))) == ("e1", 2)
+    assert last_tick(Recording(ticks(), NONE)) is None
+
+
+def test_a_folder_has_its_recordings_in_order(tmp_path: Path) -> None:
+    """Files of other kinds, hidden ones and what stands beside a CSV are none."""
+    names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl"]
+    beside = ["a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
+    for name in [*beside, *names]:
+        (tmp_path / name).touch()
+    assert [path.name for path in recordings_in(tmp_path)] == names

@@ -1,0 +1,387 @@
+"""capture: the files of a recording that goes on, and what of a log is in them."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tickerkit.log import Reader, TickLog
+from tickerkit.storage import CsvFile, load
+from tickerkit.storage.combine import recordings_in
+from tickerkit.storage.paths import naming_from_path, read_size
+from tickerkit.storage.recording_writer import RecordingWriter
+from tickerkit.storage.sidecar import Missing
+from tickerkit.ticks import read_ticks
+
+DAY = 86_400
+NONE: list[Missing] = []
+
+
+class Recording:
+    """A log, and a capture that is fed with it by hand."""
+
+    def __init__(self, path: Path, log: TickLog | None = None, **how: Any) -> None:
+        self.now = 20_000 * DAY + 60.0
+        self.log = TickLog(1000, epoch="e") if log is None else log
+        self.capture = RecordingWriter(path, clock=lambda: self.now, **how)
+        self.reader: Reader = self.log.reader()
+        before = self.log.rows(self.log.stop - 1)
+        last = None
+        if len(before):
+            last = self.log.epoch, int(before.array("seq")[-1])
+        self.capture.begin(self.log.stop, last, self.log.frame().iloc[:0])
+        self.gaps: list[tuple[int, Missing]] = []
+
+    def before(self, start: int, stop: int) -> list[Missing]:
+        """Return the gaps that lie before these rows."""
+        return [gap for row, gap in self.gaps if start <= row < stop]
+
+    def flush(self) -> None:
+        """Hand on what is new, as the recorder does."""
+        try:
+            self.capture.take(self.reader.read(), self.before)
+        except Exception:
+            self.reader.row = self.capture.row
+            raise
+
+
+def append(log: TickLog, *seqs: int, epoch: str = "e", **more: float) -> None:
+    """Append ticks of these numbers."""
+    rows = [{"symbol": "A", "price": 1.5, "time": 10**18 + seq, **more} for seq in seqs]
+    log.append(read_ticks(rows), received=1, epoch=epoch, seq=np.array(seqs))
+
+
+def seqs(path: Path) -> list[int]:
+    """Return the numbers in a file in which nothing is wrong."""
+    found = load(path)
+    assert found.warning is None
+    return [int(seq) for seq in found.frame["seq"]]
+
+
+def missing(path: Path) -> list[tuple[Any, ...]]:
+    """Return the gaps of a file: epoch, from and to."""
+    gaps = load(path).gaps
+    return [
+        (epoch, int(start), None if stop is None else int(stop))
+        for epoch, start, stop in zip(
+            gaps["epoch"],
+            gaps["from"],
+            gaps["to"].astype(object).where(gaps["to"].notna(), None),
+            strict=True,
+        )
+    ]
+
+
+def test_what_is_recorded_begins_where_the_log_ends(tmp_path: Path) -> None:
+    """Earlier ticks are not in it; one without ticks has the names of the columns."""
+    path, log = tmp_path / "ticks.csv", TickLog(epoch="e")
+    append(log, 1, 2)
+    made = Recording(path, log)
+    assert list(load(path).frame.columns) == log.columns()
+    append(log, 3, 4)
+    made.flush()
+    made.capture.close()
+    assert seqs(path) == [3, 4]
+
+
+def test_what_comes_again_is_left_out_and_what_is_missing_is_a_gap(tmp_path: Path) -> None:
+    """Going on with a file: no tick twice, a jump is told; of another epoch the end is open."""
+    path = tmp_path / "ticks.csv"
+    for numbers, epoch in (((1, 2, 3), "e"), ((2, 3, 4), "e"), ((7, 8), "e"), ((1, 2), "f")):
+        made = Recording(path)
+        append(made.log, *numbers, epoch=epoch)
+        made.flush()
+        made.capture.close()
+    assert seqs(path) == [1, 2, 3, 4, 7, 8, 1, 2]
+    assert missing(path) == [("e", 5, 6), ("e", 9, None)]
+
+
+def test_of_some_symbols_a_jump_is_told_only_where_it_was_interrupted(tmp_path: Path) -> None:
+    """Where ticks came again, or the log goes on from the last one, nothing was interrupted."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, symbols=["A"])
+    append(made.log, 1, 5)
+    made.flush()
+    made.capture.close()
+    again = Recording(path, made.log, symbols=["A"])
+    append(again.log, 9)
+    again.flush()
+    again.capture.close()
+    assert missing(path) == []
+    other = Recording(path, symbols=["A"])
+    append(other.log, 9, 12)
+    other.flush()
+    other.capture.close()
+    assert missing(path) == []
+    last = Recording(path, symbols=["A"])
+    append(last.log, 20)
+    last.flush()
+    last.capture.close()
+    assert missing(path) == [("e", 13, 19)]
+    assert load(path).symbols == ["A"]
+
+
+def test_ticks_that_the_log_dropped_are_a_gap_around_those_of_the_feed(tmp_path: Path) -> None:
+    """What was not read in time is listed; what the feed told stays as it was told."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, TickLog(4, epoch="e"))
+    append(made.log, 1, 2)
+    made.flush()
+    append(made.log, 3, 4)
+    made.gaps.append((4, Missing("e", 5, 6, "the server's")))
+    append(made.log, *range(7, 15))
+    made.flush()
+    made.capture.close()
+    assert seqs(path) == [1, 2, 11, 12, 13, 14]
+    assert missing(path) == [("e", 3, 4), ("e", 5, 6), ("e", 7, 10)]
+    assert (made.capture.lost, made.capture.gaps) == (6, 3)
+
+
+def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> None:
+    """Nothing is lost, twice, or told twice, however often it fails."""
+    from tickerkit.storage.csv import append as append_module
+
+    path = tmp_path / "ticks.csv"
+    made = Recording(path)
+    append(made.log, 1, 2)
+    made.flush()
+    made.gaps.append((2, Missing("e", 3, 4, "the server's")))
+    append(made.log, 5)
+
+    def fail(*_: object) -> None:
+        raise OSError("no")
+
+    for name in ("write_all", "compress"):
+        with monkeypatch.context() as patch:
+            patch.setattr(append_module, name, fail)
+            for _ in range(3):
+                with pytest.raises(OSError, match="no"):
+                    made.flush()
+    append(made.log, 6)
+    made.flush()
+    made.capture.close()
+    assert seqs(path) == [1, 2, 5, 6]
+    assert missing(path) == [("e", 3, 4)]
+
+
+@pytest.mark.parametrize("call", [1, 2], ids=["sidecar", "rows"])
+def test_however_often_a_write_fails_one_gap_is_noted(
+    tmp_path: Path, monkeypatch: Any, call: int
+) -> None:
+    """A disk that is full for a day does not leave a gap for each second of it."""
+    made = Recording(tmp_path / "ticks.csv", TickLog(4, epoch="e"))
+    append(made.log, 1)
+    made.flush()
+    write, calls = os.write, [0]
+
+    def fails(file: int, data: bytes) -> int:
+        calls[0] += 1
+        if calls[0] == call:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return write(file, data)
+
+    monkeypatch.setattr(os, "write", fails)
+    for first in range(2, 52, 10):
+        append(made.log, *range(first, first + 10))
+        calls[0] = 0
+        with pytest.raises(OSError, match="No space"):
+            made.flush()
+    monkeypatch.setattr(os, "write", write)
+    append(made.log, *range(52, 62))
+    made.flush()
+    made.capture.close()
+    found = seqs(tmp_path / "ticks.csv")
+    assert missing(tmp_path / "ticks.csv") == [("e", 2, found[1] - 1)]
+    assert found == [1, *range(found[1], 62)]
+    assert made.capture.gaps == 1
+
+
+def test_a_file_that_was_never_written_to_is_one_of_no_ticks(tmp_path: Path) -> None:
+    """It was begun when the disk was full: a folder with it can still be read."""
+    path = tmp_path / "ticks.csv"
+    CsvFile(path).abandon()
+    assert path.stat().st_size == 0
+    assert seqs(path) == []
+    with CsvFile(path) as file:
+        assert file.rows == 0
+
+
+def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
+    """By the time of UTC at which it is written; names tell when each began, and never collide."""
+    made = Recording(tmp_path / "captures")
+    append(made.log, 1)
+    made.flush()
+    made.now += DAY
+    append(made.log, 2)
+    made.flush()
+    made.capture.close()
+    other = Recording(tmp_path / "captures", compression="zstd")
+    other.capture.close()
+    third = Recording(tmp_path / "captures")
+    third.capture.close()
+    files = sorted(tmp_path.glob("captures/*.csv*"))
+    assert [file.name for file in files if not file.name.endswith(".jsonl")] == [
+        "ticks-20241004T000100Z.csv",
+        "ticks-20241004T000100Z.csv.zst",
+        "ticks-20241004T000101Z.csv",
+        "ticks-20241005T000100Z.csv",
+    ]
+    assert seqs(tmp_path / "captures/ticks-20241004T000100Z.csv") == [1]
+    assert seqs(tmp_path / "captures/ticks-20241005T000100Z.csv") == [2]
+
+
+@pytest.mark.parametrize("max_disk", [None, 8000], ids=["all", "some removed"])
+@pytest.mark.parametrize("step", [0, 1, -5], ids=["stands", "goes on", "goes back"])
+def test_files_are_in_order_of_their_names(tmp_path: Path, step: int, max_disk: int | None) -> None:
+    """However quickly they follow each other, and whatever the clock does."""
+    made = Recording(tmp_path / "captures", rotate=200, max_disk=max_disk)
+    for seq in range(1, 60):
+        append(made.log, seq)
+        made.flush()
+        made.now += step
+    made.capture.close()
+    files = recordings_in(tmp_path / "captures")
+    assert len(files) > 5
+    found = [seq for file in files for seq in seqs(file)]
+    assert found == list(range(found[0], 60))
+
+
+def test_a_column_that_comes_later_begins_another_file_where_it_rotates(tmp_path: Path) -> None:
+    """There is no need to write the old one anew."""
+    made = Recording(tmp_path / "ticks.csv", rotate="hour")
+    append(made.log, 1)
+    made.flush()
+    made.now += 1
+    append(made.log, 2, bid=3.0)
+    made.flush()
+    made.capture.close()
+    files = sorted(tmp_path.glob("*.csv"))
+    assert [seqs(file) for file in files] == [[1], [2]]
+    assert "bid" not in load(files[0]).frame.columns
+    assert load(files[1]).frame["bid"].tolist() == [3.0]
+
+
+def test_the_oldest_files_go_where_there_is_a_limit(tmp_path: Path) -> None:
+    """All of them together stay below it; what other recordings left is not touched."""
+    (tmp_path / "ticks-20200101T000000Z.csv").write_text("another's")
+    made = Recording(tmp_path / "ticks.csv", rotate="day", max_disk="40KB")
+    for seq in range(1, 2001, 20):
+        append(made.log, *range(seq, seq + 20))
+        made.flush()
+        made.now += 1
+        assert made.capture.bytes <= 40_000
+    made.capture.close()
+    files = sorted(tmp_path.glob("ticks-2024*.csv"))
+    kept = [seq for file in files for seq in seqs(file)]
+    assert kept == list(range(kept[0], 2001))
+    assert len(kept) > 200
+    assert made.capture.removed == made.capture.files - len(files) > 0
+    assert (tmp_path / "ticks-20200101T000000Z.csv").exists()
+
+
+def test_without_rotation_a_limit_ends_the_writing(tmp_path: Path) -> None:
+    """It says so; with a larger limit it goes on, and the rest is a gap."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, max_disk="10KB")
+    append(made.log, *range(1, 1000))
+    with pytest.raises(OSError, match=r"max_disk of 10.0 kB is reached"):
+        made.flush()
+    made.capture.close()
+    last = seqs(path)[-1]
+    assert 50 < last < 200
+    assert path.stat().st_size <= 10_000
+    more = Recording(path, made.log, max_disk="20KB")
+    append(more.log, 1000)
+    more.flush()
+    more.capture.close()
+    assert missing(path) == [("e", last + 1, 999)]
+
+
+def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
+    """As a tool that rotates logs does it; nothing is lost between both."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path)
+    append(made.log, 1, 2)
+    made.flush()
+    path.rename(tmp_path / "old.csv")
+    append(made.log, 3)
+    made.flush()
+    made.capture.close()
+    assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
+
+
+def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
+    tmp_path: Path, monkeypatch: Any
+) -> None:
+    """Whatever the mode that it began with: by then it is the recording's own."""
+    path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
+    path.write_text("old")
+    made = Recording(path, mode="overwrite", raw=True)
+    turns: list[None] = []
+    made.capture.turn = lambda: turns.append(None)
+    append(made.log, 1)
+    made.flush()
+    wire = made.capture.wire
+    assert wire is not None
+    path.rename(away)
+    opened = CsvFile.__init__
+
+    def fails(*args: Any, **how: Any) -> None:
+        monkeypatch.setattr(CsvFile, "__init__", opened)
+        raise OSError(24, "Too many open files")
+
+    monkeypatch.setattr(CsvFile, "__init__", fails)
+    append(made.log, 2)
+    with pytest.raises(OSError, match="Too many"):
+        made.flush()
+    away.rename(path)
+    made.flush()
+    with pytest.raises(OSError, match="Bad file"):
+        wire.append(b"closed")
+    made.capture.close()
+    assert seqs(path) == [1, 2]
+    # The frames begin again, too, and have to be understood without those that went.
+    assert turns == [None]
+
+
+def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:
+    """Until then, and after a crash, what is there is read from the CSV, with a warning."""
+    path = tmp_path / "ticks.parquet"
+    made = Recording(path)
+    append(made.log, 1, 2)
+    made.flush()
+    assert load(path).frame["seq"].tolist() == [1, 2]
+    assert "ticks.parquet.csv" in str(load(path).warning)
+    made.capture.abandon()  # as a crash does
+    again = Recording(path)
+    append(again.log, 2, 3)
+    again.flush()
+    again.capture.close()
+    assert seqs(path) == [1, 2, 3]
+    assert [each.name for each in tmp_path.iterdir()] == ["ticks.parquet"]
+    more = Recording(path)
+    append(more.log, 3, 6, bid=1.0)
+    more.flush()
+    assert load(path).frame["seq"].tolist() == [1, 2, 3, 6]
+    more.capture.close()
+    assert seqs(path) == [1, 2, 3, 6]
+    assert missing(path) == [("e", 4, 5)]
+
+
+def test_names_and_sizes_are_read_as_they_are_meant() -> None:
+    """What makes no sense is refused where it is given."""
+    assert read_size("max_disk", "1.5 gb") == 1_500_000_000
+    assert naming_from_path("some/folder").timed
+    assert naming_from_path("ticks.csv.gz").suffix == ".csv.gz"
+    for wrong in ("100", "-1MB", "lots", 0, True):
+        with pytest.raises(ValueError, match="no size"):
+            read_size("max_disk", wrong)
+    with pytest.raises(ValueError, match="no name of a recording"):
+        naming_from_path("ticks.txt")
+    with pytest.raises(ValueError, match="says how it is written"):
+        naming_from_path("ticks.csv", format="parquet")

@@ -1,0 +1,99 @@
+"""oneline: serve, connect and show, in one line."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from cells import Kernel
+from peers import plain_server
+
+import tickerkit as tk
+from tickerkit import quickstart
+from tickerkit.runtime import registry
+
+Until = Callable[..., None]
+
+TICK = {"symbol": "AAPL", "price": 187.25}
+
+
+@pytest.fixture(autouse=True)
+def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """Stand in for the notebook; return what is shown in it."""
+    shown: list[Any] = []
+    monkeypatch.setitem(sys.modules, "ipykernel", sys.modules[__name__])
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    monkeypatch.setattr(quickstart, "dashboard", lambda feed, **options: (feed, options))
+    return shown
+
+
+def names() -> list[str]:
+    """Return the names of tickerkit's threads."""
+    return [each.name for each in threading.enumerate() if each.name.startswith("tickerkit")]
+
+
+def test_a_source_is_served_and_shown(shown: list[Any]) -> None:
+    """One call makes a server on a free port, a feed, and a dashboard of it."""
+    feed = tk.live([TICK], symbols=["AAPL"], window="1min", height=200)
+    assert feed.wait(1).latest()["price"].tolist() == [187.25]
+    assert feed.symbols == ["AAPL"]
+    assert [type(each).__name__ for each in registry.running()] == ["TickServer", "Feed"]
+    assert shown == [(feed, {"window": "1min", "height": 200})]
+
+
+def test_the_server_stops_with_the_feed() -> None:
+    """What the one line started, its feed's stop ends."""
+    feed = tk.live(tk.simulate(["AAPL"]))
+    feed.wait(1)
+    feed.stop()
+    assert registry.running() == []
+    assert names() == []
+
+
+def test_an_address_is_connected_to(shown: list[Any]) -> None:
+    """A websocket that is there already needs no server."""
+    with plain_server(lambda peer: peer.recv()) as url:
+        feed = tk.live(url)
+        assert registry.running() == [feed]
+        assert shown == [(feed, {})]
+        feed.stop()
+
+
+def test_outside_of_a_notebook_nothing_is_shown(
+    shown: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a plain Python the feed alone is returned."""
+    monkeypatch.delitem(sys.modules, "ipykernel")
+    assert tk.live([TICK]).wait(1).status in ("live", "ended")
+    assert shown == []
+
+
+def test_running_the_cell_again_leaves_one_of_each(kernel: Kernel, until: Until) -> None:
+    """One server, on the same port, and one feed, that goes on with the same log."""
+    feeds = []
+    for price in (1.0, 2.0, 3.0):
+        kernel.run("cell")
+        feeds.append(tk.live({"symbol": "AAPL", "price": price}))
+        feeds[-1].wait(1)
+    server, feed = registry.running()
+    assert feed is feeds[-1]
+    assert len({each.url for each in feeds}) == 1
+    assert len({id(each.log) for each in feeds}) == 1
+    assert feed.frame()["price"].tolist() == [1, 2, 3]
+    assert [each.status for each in feeds[:2]] == ["stopped", "stopped"]
+    feed.stop()
+    assert server.summary()["status"] == "stopped"
+    assert names() == []
+
+
+def test_a_wrong_option_leaves_nothing_behind() -> None:
+    """Where the feed can't be made, the server that was made for it is stopped."""
+    with pytest.raises(TypeError):
+        tk.live([TICK], symbl="AAPL")
+    with pytest.raises(ValueError, match="history"):
+        tk.live([TICK], history=-1)
+    assert registry.running() == []
+    assert names() == []

@@ -1,0 +1,86 @@
+"""arguments: a wrong number is refused by its name, where it was given."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+
+import tickerkit as tk
+from tickerkit.validation import check_number
+
+
+@pytest.mark.parametrize("value", [1, 2.5, np.float64(3), np.int64(4), math.inf])
+def test_numbers_that_will_do_pass(value: object) -> None:
+    """Numpy's, too."""
+    check_number("size", value, 1)
+
+
+@pytest.mark.parametrize(
+    ("value", "options", "error"),
+    [
+        ("10s", {}, "size is '10s'; give a number of at least 1"),
+        (None, {}, "size is None; give a number of at least 1"),
+        (True, {}, "size is True; give a number of at least 1"),
+        (0.5, {}, "size is 0.5; give a number of at least 1"),
+        (math.nan, {"optional": True}, "size is nan; give a number of at least 1, or None"),
+        (1.5, {"whole": True}, "size is 1.5; give a whole number of at least 1"),
+    ],
+)
+def test_others_are_named(value: object, options: dict[str, bool], error: str) -> None:
+    """With what to give instead."""
+    with pytest.raises((TypeError, ValueError)) as raised:
+        check_number("size", value, 1, **options)
+    assert str(raised.value) == error
+
+
+def test_none_passes_where_it_may() -> None:
+    """It means that there is no bound."""
+    check_number("size", None, 1, optional=True)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"max_clients": 0},
+        {"max_clients": "30"},
+        {"stall_timeout": "30s"},
+        {"stall_timeout": 0},
+        {"write_buffer": -1},
+        {"history": "all"},
+        {"history": 0},
+        {"port": 70_000},
+        {"port": "8000"},
+    ],
+)
+def test_serve_refuses_what_would_fail_later(options: dict[str, Any]) -> None:
+    """And leaves nothing running."""
+    (name,) = options
+    with pytest.raises((TypeError, ValueError), match=f"^{name} is "):
+        tk.serve(None, **{"port": 0, **options})
+    assert tk.status().empty
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"retry_for": "10s"},
+        {"retry_for": -1},
+        {"retry_for": math.nan},
+        {"history": 1.5},
+        {"history": -1},
+        {"keep": 0},
+        {"keep": None},
+        {"symbols": []},
+        {"symbols": 5},
+        {"symbols": ["AAPL", 5]},
+    ],
+)
+def test_connect_refuses_what_would_fail_later(options: dict[str, Any]) -> None:
+    """And leaves nothing running."""
+    (name,) = options
+    with pytest.raises((TypeError, ValueError), match=f"^{name} is "):
+        tk.connect("ws://127.0.0.1:1/", **options)
+    assert tk.status().empty

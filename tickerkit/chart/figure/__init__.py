@@ -1,0 +1,1 @@
+"""LiveFigure: a plotly FigureWidget that is appended to, and its side in the page."""

@@ -1,0 +1,46 @@
+"""Words: the dictionary of a text column, and the type of the codes into it."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Any
+
+import numpy as np
+
+__all__ = ["MAX_WORDS", "Dictionary", "code_dtype"]
+
+MAX_WORDS = 65_536
+
+
+class Dictionary:
+    """The dictionary of a text column: words in the order in which they first appeared.
+
+    Attributes:
+        words: each word; its index is its code.
+        first_row: for each word, the row that first had it (never decreasing).
+    """
+
+    def __init__(self) -> None:
+        self.words: list[str] = []
+        self.first_row: list[int] = []
+        self.codes: dict[str, int] = {}
+
+    def add(self, word: str, row: int) -> int:
+        """Return the code of `word`, a new one where it is new, -1 where there is no room."""
+        code = self.codes.get(word)
+        if code is None:
+            if len(self.words) >= MAX_WORDS:
+                return -1
+            code = self.codes[word] = len(self.words)
+            self.words.append(word)
+            self.first_row.append(row)
+        return code
+
+    def size_at(self, row: int) -> int:
+        """Return how many words had appeared before `row`."""
+        return bisect_left(self.first_row, row)
+
+
+def code_dtype(words: int) -> np.dtype[Any]:
+    """Return the type of the codes that pandas wants for so many words; it copies any other."""
+    return np.dtype(np.int8 if words < 127 else np.int16 if words < 32_767 else np.int32)

@@ -1,0 +1,199 @@
+"""Rows of a log as text on the wire, and back: columns for v1, objects for plain peers."""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from tickerkit.errors import ProtocolError
+from tickerkit.log import FIXED, Rows, TickLog
+from tickerkit.log.dictionary import Dictionary
+from tickerkit.log.latest import Latest
+from tickerkit.protocol.messages import MAX_SEQ, TextColumn, Ticks, encode
+from tickerkit.ticks import Batch, Column, Text
+
+Symbols: TypeAlias = frozenset[str] | None
+
+# Below it every whole float is an integer of its own.
+EXACT = 2**53
+MANY = 64
+
+
+def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
+    """Encode rows (of `symbols`, if given) as a `ticks` message; None for nothing to say."""
+    chosen = _chosen(rows, symbols)
+    seq = rows.array("seq")[chosen]
+    words = {name: _new_words(rows, rows.log.dictionaries[name]) for name in _text_names(rows)}
+    if not len(seq) and not any(new for _, new in words.values()):
+        return None
+
+    def text(name: str) -> TextColumn:
+        start, new = words[name]
+        return TextColumn(rows.array(name)[chosen].tolist(), start, new)
+
+    more: dict[str, list[float | None] | TextColumn] = {}
+    for name in rows.names():
+        if name in FIXED:
+            continue
+        if name in words:
+            if words[name][1] or (rows.array(name)[chosen] >= 0).any():
+                more[name] = text(name)
+        elif len(values := rows.array(name)[chosen]) and not np.isnan(values).all():
+            more[name] = _listed(values)
+    size = rows.array("size")[chosen]
+    message = Ticks(
+        seq=int(seq[0]) if len(seq) else int(rows.array("seq")[-1]),
+        count=len(seq),
+        time=_differences(rows.array("time")[chosen]),
+        symbol=text("symbol"),
+        price=_listed(rows.array("price")[chosen]),
+        size=None if np.isnan(size).all() else _listed(size),
+        steps=None if not len(seq) or seq[-1] - seq[0] + 1 == len(seq) else np.diff(seq).tolist(),
+        more=more,
+    )
+    # msgspec writes NaN as null.
+    return encode(message)
+
+
+def encode_objects(rows: Rows, symbols: Symbols) -> bytes | None:
+    """Encode rows as an array of objects, what a plain peer gets; None when there are none."""
+    chosen = _chosen(rows, symbols)
+    columns = {name: rows.array(name)[chosen] for name in rows.names()}
+    return encode(_objects(rows.log, columns)) if len(columns["seq"]) else None
+
+
+def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
+    """Encode the newest values of each symbol as an array of objects; None when there are none."""
+    codes = latest.codes()
+    if symbols is not None:
+        codes = codes[np.isin(codes, latest.log.symbol_codes(sorted(symbols)))]
+    columns = {name: values[codes] for name, values in latest.values.items()}
+    return encode(_objects(latest.log, columns)) if len(codes) else None
+
+
+def _objects(log: TickLog, columns: dict[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+    """Return a dict for each tick: price and size always, further fields where there is a value."""
+    times = np.datetime_as_string(columns["time"].view("datetime64[ns]"), unit="ns")
+    symbols = log.dictionaries["symbol"].words
+    objects = [
+        {"symbol": symbols[code], "price": price, "size": size, "time": f"{time}Z", "seq": seq}
+        for code, price, size, time, seq in zip(
+            columns["symbol"].tolist(),
+            columns["price"].tolist(),
+            columns["size"].tolist(),
+            times.tolist(),
+            columns["seq"].tolist(),
+            strict=True,
+        )
+    ]
+    for name in columns:
+        if name in FIXED:
+            continue
+        words = log.dictionaries[name].words if name in log.dictionaries else None
+        for tick, value in zip(objects, columns[name].tolist(), strict=True):
+            if words is not None and value >= 0:
+                tick[name] = words[value]
+            elif words is None and value == value:
+                tick[name] = value
+    return objects
+
+
+def _chosen(rows: Rows, symbols: Symbols) -> Any:
+    """Return what selects the rows of `symbols` from a column."""
+    if symbols is None:
+        return slice(None)
+    return np.isin(rows.array("symbol"), rows.log.symbol_codes(sorted(symbols)))
+
+
+def _text_names(rows: Rows) -> list[str]:
+    return [name for name in rows.names() if name in rows.log.dictionaries and name != "epoch"]
+
+
+def _new_words(rows: Rows, words: Dictionary) -> tuple[int, list[str]]:
+    """Return the first code that `rows` add to a dictionary, and the words."""
+    start = words.size_at(rows.start)
+    return start, words.words[start : words.size_at(rows.stop)]
+
+
+def _differences(values: npt.NDArray[np.int64]) -> list[int]:
+    return [int(values[0]), *(values[1:] - values[:-1]).tolist()] if len(values) else []
+
+
+def _listed(values: npt.NDArray[np.float64]) -> Any:
+    """Return numbers for JSON: many that are all whole as integers, written in a third."""
+    if len(values) >= MANY and (np.abs(values) < EXACT).all() and not np.signbit(values).any():
+        whole = values.astype(np.int64)
+        if (whole == values).all():
+            return whole.tolist()
+    return values.tolist()
+
+
+def decode_ticks(
+    message: Ticks, words: dict[str, list[str]]
+) -> tuple[Batch, npt.NDArray[np.int64]]:
+    """Return the ticks of a message and their seqs, and add its words to the dictionaries.
+
+    Args:
+        message: the message.
+        words: the words of each text column known so far in this epoch; changed.
+
+    Raises:
+        ProtocolError: if the columns differ in length, or words are missing.
+    """
+    count = message.count
+    if len(message.time) != count:
+        raise ProtocolError(1007, f"a ticks message of {count} has {len(message.time)} times")
+    if wrong := message.more.keys() & set(FIXED):
+        raise ProtocolError(1007, f"a ticks message has a further column {wrong.pop()}")
+    columns: dict[str, Column] = {
+        "symbol": _text(message.symbol, words.setdefault("symbol", []), count, least=0),
+        "price": _numbers(message.price, count),
+        "size": np.full(count, np.nan) if message.size is None else _numbers(message.size, count),
+    }
+    for name, column in message.more.items():
+        if isinstance(column, TextColumn):
+            columns[name] = _text(column, words.setdefault(name, []), count, least=-1)
+        else:
+            columns[name] = _numbers(column, count)
+    if message.steps is None:
+        last, steps = message.seq + max(count - 1, 0), None
+    else:
+        steps = message.steps
+        if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
+            raise ProtocolError(1007, "the seqs of a message don't rise or don't fit its count")
+        last = message.seq + sum(steps)
+    if last > MAX_SEQ:
+        raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
+    seq = np.arange(count, dtype=np.int64)
+    if steps:
+        np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
+    seq += message.seq
+    try:
+        time = np.cumsum(np.fromiter(message.time, np.int64, count))
+    except OverflowError:
+        raise ProtocolError(1007, "a time of a ticks message is beyond 64 bits") from None
+    return Batch(count, time, columns), seq
+
+
+def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
+    array = np.fromiter(values, np.float64, len(values))  # null becomes NaN
+    if len(array) != count:
+        raise ProtocolError(1007, f"a column of a ticks message has {len(array)} of {count} values")
+    return array
+
+
+def _text(column: TextColumn, words: list[str], count: int, *, least: int) -> Text:
+    if column.start > len(words):
+        raise ProtocolError(1007, f"a ticks message begins at word {column.start} of {len(words)}")
+    words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
+    try:
+        codes = np.fromiter(column.codes, np.int32, len(column.codes))
+    except OverflowError:
+        raise ProtocolError(1007, "a code of a ticks message is beyond 32 bits") from None
+    if len(codes) != count:
+        raise ProtocolError(1007, f"a column of a ticks message has {len(codes)} of {count} codes")
+    if count and not (least <= codes.min() and codes.max() < len(words)):
+        raise ProtocolError(1007, "a code of a ticks message has no word")
+    return Text(codes, words)

@@ -1,0 +1,181 @@
+"""Naming: where the files of a recording are, when the next one is due, and what a size is."""
+
+from __future__ import annotations
+
+import os
+import re
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tickerkit.errors import shown
+from tickerkit.storage.compression import COMPRESSIONS
+from tickerkit.storage.sidecar import sidecar_path
+
+__all__ = [
+    "Naming",
+    "Rotation",
+    "working_path",
+    "naming_from_path",
+    "raw_path",
+    "read_size",
+    "shown_size",
+]
+
+SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
+FORMATS = ("csv", "parquet")
+UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+PERIODS_S = {"day": 86_400, "hour": 3_600}
+SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Naming:
+    """The names of a recording's files.
+
+    Attributes:
+        folder: where they are.
+        stem: what they are called, without time and suffix.
+        suffix: one of ".csv", ".csv.gz", ".csv.zst" and ".parquet".
+        timed: whether each has the time of its begin in its name; else there is only one.
+    """
+
+    folder: Path
+    stem: str
+    suffix: str
+    timed: bool
+
+    @property
+    def is_parquet(self) -> bool:
+        """Whether the files are Parquet in the end."""
+        return self.suffix == ".parquet"
+
+    def path(self, now: float) -> Path:
+        """Return the path of a file that begins now."""
+        if not self.timed:
+            return self.folder / f"{self.stem}{self.suffix}"
+        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        return self.folder / f"{self.stem}-{moment}{self.suffix}"
+
+    def free(self, now: float) -> float:
+        """Return the first moment from now on whose name, if it has a time, is not taken.
+
+        Not a number after the time: files are played, and listed, in order of their names.
+        """
+        while self.timed:
+            path = self.path(now)
+            taken = (path, working_path(path), sidecar_path(path), raw_path(path))
+            if not any(each.exists() for each in taken):
+                break
+            now += 1
+        return now
+
+
+def working_path(path: Path) -> Path:
+    """Return the file that rows are added to: a Parquet file can't grow, so a CSV beside it."""
+    return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
+
+
+def raw_path(path: Path, compression: str | None = None) -> Path:
+    """Return where the wire's frames of a recording are kept."""
+    suffix = next((end for end in SUFFIXES[::-1] if path.name.endswith(end)), path.suffix)
+    packed = COMPRESSIONS.get(compression or "", "") or (
+        path.suffix if path.suffix in COMPRESSIONS.values() else ""
+    )
+    return path.with_name(f"{path.name.removesuffix(suffix)}.raw.jsonl{packed}")
+
+
+def naming_from_path(
+    path: str | os.PathLike[str],
+    *,
+    rotates: bool = False,
+    compression: str | None = None,
+    format: str | None = None,  # noqa: A002
+) -> Naming:
+    """Return how the files of a recording are named.
+
+    Args:
+        path: a file, or a folder: one that is there, ends with a separator, or has no suffix.
+        rotates: whether there are several.
+        compression: "gzip", "zstd" or None, for a folder.
+        format: "csv" or "parquet", for a folder.
+
+    Raises:
+        ValueError: there is no such compression or format, or the file's name says otherwise.
+    """
+    if format not in (None, *FORMATS):
+        raise ValueError(f'format={format!r} is none; pass "csv" or "parquet"')
+    if compression not in (None, *COMPRESSIONS):
+        raise ValueError(f'compression={compression!r} is none; pass "gzip", "zstd" or None')
+    if format == "parquet" and compression is not None:
+        raise ValueError("a Parquet file is compressed by itself; leave out compression=")
+    text = os.fspath(path)
+    place = Path(text).expanduser()
+    ends = tuple(filter(None, ("/", os.sep, os.altsep)))
+    if text.endswith(ends) or place.is_dir() or not place.suffix:
+        suffix = (
+            ".parquet" if format == "parquet" else f".csv{COMPRESSIONS.get(compression or '', '')}"
+        )
+        return Naming(place, "ticks", suffix, timed=True)
+    found = next((end for end in SUFFIXES[::-1] if place.name.endswith(end)), None)
+    if found is None:
+        raise ValueError(
+            f"{shown(place.name)} is no name of a recording; name a folder, or a file that ends in "
+            ".csv, .csv.gz, .csv.zst or .parquet"
+        )
+    if (format and found.startswith(".csv") != (format == "csv")) or (
+        compression and not found.endswith(COMPRESSIONS[compression])
+    ):
+        raise ValueError(
+            f"{shown(place.name)} says how it is written; leave out format= and compression="
+        )
+    return Naming(place.parent, place.name.removesuffix(found), found, timed=rotates)
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """When a recording goes on in a further file.
+
+    Attributes:
+        period_s: with each new one of so many seconds since 1970, UTC; None for never.
+        size: when a file has so many bytes; None for never.
+    """
+
+    period_s: int | None = None
+    size: int | None = None
+
+    @classmethod
+    def of(cls, rotate: str | int | None) -> Rotation | None:
+        """Read what a user gives: "day", "hour", a size, or None; raises `ValueError`."""
+        if rotate is None:
+            return None
+        if isinstance(rotate, str) and rotate in PERIODS_S:
+            return cls(period_s=PERIODS_S[rotate])
+        return cls(size=read_size("rotate", rotate, ' or "day" or "hour"'))
+
+    def is_due(self, began: float, now: float, size: int) -> bool:
+        """Return whether a file that began then and has so many bytes is to be ended."""
+        if self.size is not None and size >= self.size:
+            return True
+        return self.period_s is not None and began // self.period_s != now // self.period_s
+
+
+def read_size(name: str, value: str | int, also: str = "") -> int:
+    """Read a number of bytes, or a text such as "100MB"; raises `ValueError`."""
+    found = SIZE.fullmatch(value) if isinstance(value, str) else None
+    size = 0
+    if found is not None:
+        size = int(float(found[1]) * UNITS[found[2].upper()])
+    elif isinstance(value, int) and not isinstance(value, bool):
+        size = value
+    if size < 1:
+        raise ValueError(f'{name}={shown(value)} is no size; pass one such as "100MB"{also}')
+    return size
+
+
+def shown_size(size: int) -> str:
+    """Return a number of bytes in words."""
+    for unit in ("TB", "GB", "MB", "kB"):
+        if size >= UNITS[unit.upper()]:
+            return f"{size / UNITS[unit.upper()]:,.1f} {unit}"
+    return f"{size:,} bytes"

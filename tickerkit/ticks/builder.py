@@ -1,0 +1,147 @@
+"""Rows: ticks given one by one, as dicts, gathered into columns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+
+from tickerkit.errors import BadTick
+from tickerkit.ticks.batch import NO_TIME, Batch, Column, Text
+from tickerkit.ticks.fields import (
+    NEVER_NEGATIVE,
+    NUMBER_FIELDS,
+    OWN_COLUMNS,
+    PRICE_FIELDS,
+    PRICE_NAMES,
+    SYMBOL_NAMES,
+    MisfitError,
+    is_number,
+    may_be_column,
+    number_text,
+    read_number,
+    read_other,
+    read_symbol,
+    read_time,
+)
+
+ERRORS_KEPT = 10
+
+
+@dataclass(slots=True)
+class Plan:
+    """Which column each key of a tick goes to, for one set of keys."""
+
+    symbol: str | None
+    time: str | None
+    numbers: list[tuple[str, str]]
+    others: list[tuple[str, str]]
+    dropped: list[str]
+
+
+class BatchBuilder:
+    """Gathers ticks given one by one into columns."""
+
+    _plans: ClassVar[dict[tuple[str, ...], Plan]] = {}
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.symbols: list[str] = []
+        self.times: list[int] = []
+        self.values: dict[str, dict[int, Any]] = {"price": {}, "size": {}}
+        self.refused = 0
+        self.errors: list[BadTick] = []
+        self.misfits: dict[str, int] = {}
+
+    def refuse(self, error: BadTick) -> None:
+        self.refused += 1
+        if len(self.errors) < ERRORS_KEPT:
+            self.errors.append(error)
+
+    def add(self, tick: Mapping[str, Any]) -> None:
+        """Take one tick whole, or raise and take nothing of it."""
+        if type(tick) is not dict and not isinstance(tick, Mapping):
+            raise BadTick("message", tick, "is no object", 'send {"symbol": ..., "price": ...}')
+        keys = tuple(tick)
+        plan = self._plans.get(keys) or self._new_plan(keys)
+        if plan.symbol is None:
+            raise BadTick("symbol", dict(tick), "is missing", "give each tick its symbol")
+        symbol = read_symbol(tick[plan.symbol])
+        taken: list[tuple[str, Any]] = []
+        priced = False
+        for key, name in plan.numbers:
+            value = read_number(key, tick[key], never_negative=name in NEVER_NEGATIVE)
+            if value is not None:
+                taken.append((name, value))
+                priced = priced or name in PRICE_FIELDS
+        if not priced:
+            raise BadTick("price", dict(tick), "is missing", "give a price, a bid or an ask")
+        for key, name in plan.others:
+            try:
+                other = read_other(key, tick[key])
+            except MisfitError:
+                left_out = str.__str__(key)
+                self.misfits[left_out] = self.misfits.get(left_out, 0) + 1
+                continue
+            if other is not None:
+                taken.append((name, other))
+        time = NO_TIME if plan.time is None else read_time(tick[plan.time])
+        for name, value in taken:
+            self.values.setdefault(name, {})[self.count] = value
+        for key in plan.dropped:
+            self.misfits[key] = self.misfits.get(key, 0) + 1
+        self.symbols.append(symbol)
+        self.times.append(time)
+        self.count += 1
+
+    def _new_plan(self, keys: tuple[str, ...]) -> Plan:
+        for key in keys:
+            if not isinstance(key, str):
+                raise BadTick("message", key, "is no field name", "use text for field names")
+        symbol = next((name for name in SYMBOL_NAMES if name in keys), None)
+        price = next((name for name in PRICE_NAMES if name in keys), None)
+        plan = Plan(symbol, "time" if "time" in keys else None, [], [], [])
+        for key in keys:
+            name = "price" if key == price else key
+            if key in (symbol, plan.time):
+                continue
+            if name in NUMBER_FIELDS:
+                plan.numbers.append((key, name))
+            elif not may_be_column(key):
+                plan.dropped.append(str.__str__(key))
+            else:
+                # `symbol` or `time` here would be a second one, under the name of a column.
+                own = key in OWN_COLUMNS or key in ("symbol", "time")
+                plan.others.append((key, f"source_{key}" if own else str.__str__(key)))
+        if len(self._plans) < 1000 and sum(map(len, keys)) < 4096:
+            self._plans[keys] = plan
+        return plan
+
+    def batch(self) -> Batch:
+        columns: dict[str, Column] = {"symbol": Text.of(self.symbols)}
+        for name, values in self.values.items():
+            columns[name] = self._column(name, values)
+        times = np.array(self.times, dtype=np.int64)
+        return Batch(self.count, times, columns, self.refused, self.errors, self.misfits)
+
+    def _column(self, name: str, values: dict[int, Any]) -> Column:
+        first = next(iter(values.values()), 0.0)
+        if isinstance(first, str):
+            cells = [values.get(row) for row in range(self.count)]
+            return Text.of(number_text(v) if isinstance(v, float) else v for v in cells)
+        if all(type(value) is float for value in values.values()):
+            if len(values) == self.count:
+                return np.array(list(values.values()))
+            array = np.full(self.count, np.nan)
+            array[list(values)] = list(values.values())
+            return array
+        array = np.full(self.count, np.nan)
+        for row, value in values.items():
+            number = float(value) if isinstance(value, float) or is_number(value) else np.inf
+            if np.isinf(number):
+                self.misfits[name] = self.misfits.get(name, 0) + 1
+            else:
+                array[row] = number
+        return array

@@ -1,0 +1,185 @@
+"""Ticks read from a DataFrame, column by column."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tickerkit.errors import BadTick
+from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
+from tickerkit.ticks.builder import ERRORS_KEPT
+from tickerkit.ticks.fields import (
+    EXACT_INT,
+    LONGEST_NAME,
+    NEVER_NEGATIVE,
+    NUMBER_FIELDS,
+    OWN_COLUMNS,
+    PRICE_FIELDS,
+    PRICE_NAMES,
+    SYMBOL_NAMES,
+    may_be_column,
+    printable,
+    read_number,
+    read_symbol,
+    read_time,
+)
+
+
+def read_frame(frame: pd.DataFrame) -> Batch:
+    """Read a DataFrame column by column; its missing values mean none.
+
+    Where no column is named time, an index of datetimes is the times.
+    """
+    if "time" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
+        frame = frame.assign(time=frame.index)
+    # By place, since two columns may have one name: the last counts, as in JSON.
+    names = {str(name): place for place, name in enumerate(frame.columns)}
+    symbol = next((name for name in SYMBOL_NAMES if name in names), None)
+    price = next((name for name in PRICE_NAMES if name in names), None)
+    if symbol is None:
+        hint = "name a column of the frame symbol"
+        error = BadTick("symbol", list(names)[:10], "is missing", hint)
+        return _nothing(len(frame), [error] if len(frame) else [])
+    refused = np.zeros(len(frame), dtype=bool)
+    errors: list[BadTick] = []
+    misfits: dict[str, int] = {}
+
+    def refuse(bad: Array, key: str, problem: str, fix: str) -> None:
+        if len(new := np.flatnonzero(bad & ~refused)):
+            some = new[: ERRORS_KEPT - len(errors)]
+            given = frame.iloc[:, names[key]] if key in names else None
+            for row in some:
+                value = given.iloc[row] if given is not None else "no value"
+                errors.append(BadTick(key, value, problem, f"{fix} (row {row} of the frame)"))
+            refused[new] = True
+
+    columns: dict[str, Column] = {}
+    symbols, bad = _frame_symbols(frame.iloc[:, names[symbol]])
+    refuse(bad, symbol, "is no symbol", f"use printable text of 1 to {LONGEST_NAME} characters")
+    columns["symbol"] = symbols
+    priced = np.zeros(len(frame), dtype=bool)
+    for key, place in names.items():
+        name = "price" if key == price else key
+        if name not in NUMBER_FIELDS:
+            continue
+        numbers, bad = _frame_numbers(frame.iloc[:, place])
+        refuse(bad, key, "is no finite number", "send a number")
+        if name in NEVER_NEGATIVE:
+            refuse(numbers < 0, key, "is negative", "send the size as 0 or more")
+        if name in PRICE_FIELDS:
+            priced |= ~np.isnan(numbers)
+        columns[name] = numbers
+    refuse(~priced, price or "price", "is missing", "give a price, a bid or an ask")
+    time = np.full(len(frame), NO_TIME)
+    if "time" in names:
+        time, bad = _frame_times(frame.iloc[:, names["time"]])
+        refuse(bad, "time", "is no time", "use datetimes, ISO-8601 text or an epoch in s to ns")
+    for key, place in names.items():
+        if key in (symbol, price, "time", *OWN_COLUMNS) or key in NUMBER_FIELDS:
+            continue
+        series = frame.iloc[:, place]
+        if series.isna().all():
+            continue
+        column = _frame_other(series) if may_be_column(key) else None
+        if column is None:
+            misfits[key] = int(series.notna().sum())
+            continue
+        if not isinstance(column, Text):
+            refuse(np.isinf(column), key, "is not finite", "leave it empty")
+        columns[key] = column
+    for name in ("price", "size"):
+        columns.setdefault(name, np.full(len(frame), np.nan))
+    batch = Batch(len(frame), time, columns)
+    if refused.any():
+        batch = batch.where(~refused)
+        batch.refused, batch.errors = int(refused.sum()), errors
+    batch.misfits = misfits
+    return batch
+
+
+def _nothing(refused: int, errors: list[BadTick]) -> Batch:
+    none = np.empty(0)
+    columns: dict[str, Column] = {"symbol": Text.of([]), "price": none, "size": none}
+    return Batch(0, np.empty(0, dtype=np.int64), columns, refused, errors)
+
+
+def _frame_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
+    try:
+        codes, found = _factorized(series)
+    except TypeError:  # there are lists or the like among them
+        codes, found = np.arange(len(series)), list(series)
+    words, wrong = [""] * len(found), [True] * len(found)
+    for code, word in enumerate(found):
+        with suppress(BadTick):
+            words[code] = read_symbol(word)
+            wrong[code] = False
+    return Text(codes, words), np.array([*wrong, True])[codes]
+
+
+def _frame_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Array]:
+    """Return a column as floats, and where it held what is no number."""
+    if series.dtype.kind in "iuf":
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
+        return numbers, np.isinf(numbers)
+    numbers = np.full(len(series), np.nan)
+    bad = np.zeros(len(series), dtype=bool)
+    for row, (value, missing) in enumerate(zip(series, series.isna(), strict=True)):
+        try:
+            found = None if missing else read_number("", value, never_negative=False)
+        except BadTick:
+            bad[row] = True
+        else:
+            numbers[row] = np.nan if found is None else found
+    return numbers, bad
+
+
+def _frame_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
+    """Return a column as nanoseconds, and where it held what is no time."""
+    if series.dtype.kind == "M":
+        utc = pd.DatetimeIndex(series)
+        utc = utc.tz_localize("UTC") if utc.tz is None else utc.tz_convert("UTC")
+        with suppress(pd.errors.OutOfBoundsDatetime):  # then those are found one by one
+            return utc.as_unit("ns").asi8, np.zeros(len(series), dtype=bool)
+    times = np.full(len(series), NO_TIME)
+    bad = np.zeros(len(series), dtype=bool)
+    for row, (value, missing) in enumerate(zip(series, series.isna(), strict=True)):
+        try:
+            times[row] = NO_TIME if missing else read_time(value)
+        except BadTick:
+            bad[row] = True
+    return times, bad
+
+
+def _frame_other(series: pd.Series[Any]) -> Column | None:
+    """Return a further column as numbers where it holds only numbers, else as text.
+
+    None for one of nested objects, which no column can hold.
+    """
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind in ("floating", "mixed-integer-float") or (kind == "integer" and _exact(series)):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    try:
+        codes, words = _factorized(series)
+    except TypeError:
+        return None
+    return Text(codes, [_word(word) for word in words])
+
+
+def _exact(series: pd.Series[Any]) -> bool:
+    present = series.dropna()
+    return present.empty or -EXACT_INT <= present.min() <= present.max() <= EXACT_INT
+
+
+def _factorized(series: pd.Series[Any]) -> tuple[Array, list[Any]]:
+    codes, words = pd.factorize(series, use_na_sentinel=True)
+    return codes.astype(np.int32), list(words)
+
+
+def _word(value: object) -> str:
+    if isinstance(value, bool | np.bool_):
+        return "true" if value else "false"
+    return printable(str(value))
