@@ -12,7 +12,6 @@ import pytest
 
 from tickerkit import errors
 from tickerkit.errors import (
-    SHOWN_LENGTH,
     BadTick,
     FeedFailed,
     PortalError,
@@ -24,8 +23,8 @@ from tickerkit.errors import (
     Stopped,
     TickerkitError,
     WaitTimeout,
-    shown,
 )
+from tickerkit.formatting import MAX_VALUE_LENGTH, format_value
 
 BRANCH = re.compile(r"[├└]── (\w+) +(?:\((\w+)\))?")
 DRAWN = dict(BRANCH.findall(errors.__doc__ or ""))
@@ -134,7 +133,7 @@ def test_each_can_be_pickled(error: TickerkitError) -> None:
     assert type(again) is type(error)
     assert (str(again), again.args) == (str(error), error.args)
     for name, fact in vars(error).items():
-        assert getattr(again, name) in (fact, shown(fact))
+        assert getattr(again, name) in (fact, format_value(fact))
 
 
 def test_port_taken_names_the_way_out() -> None:
@@ -165,18 +164,18 @@ def test_portal_error_says_what_it_is_given() -> None:
 )
 def test_shown_puts_anything_on_one_printable_line(value: object, text: str) -> None:
     """A value in an error is printable ASCII on one line, whatever its repr does."""
-    assert shown(value) == text
+    assert format_value(value) == text
 
 
 @pytest.mark.parametrize(
     "value",
-    ["x" * 10**6, "x" * SHOWN_LENGTH, b"x" * 10**6, list(range(10**5)), "ä" * 100],
+    ["x" * 10**6, "x" * MAX_VALUE_LENGTH, b"x" * 10**6, list(range(10**5)), "ä" * 100],
     ids=lambda each: type(each).__name__,
 )
 def test_shown_is_short(value: object) -> None:
     """A long value is cut, and shows that it was."""
-    assert len(shown(value)) == SHOWN_LENGTH
-    assert shown(value).endswith("…")
+    assert len(format_value(value)) == MAX_VALUE_LENGTH
+    assert format_value(value).endswith("…")
 
 
 def test_shown_survives_endless_nesting() -> None:
@@ -184,4 +183,4 @@ def test_shown_survives_endless_nesting() -> None:
     nested: list[object] = []
     for _ in range(100_000):
         nested = [nested]
-    assert shown(nested) == "<list>"
+    assert format_value(nested) == "<list>"

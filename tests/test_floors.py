@@ -15,6 +15,7 @@ ROOT = Path(tickerkit.__file__).parent
 # Floors by module or package. A new module belongs here, on the lowest floor that holds it.
 FLOORS = {
     "errors": 0,
+    "formatting": 0,
     "ticks": 0,
     "validation": 0,
     "bars": 1,

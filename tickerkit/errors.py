@@ -23,10 +23,11 @@ What a damaged recording has lost is a warning, `RecordingWarning`: all the rest
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+
+from tickerkit.formatting import format_value
 
 __all__ = [
     "BadTick",
@@ -44,19 +45,6 @@ __all__ = [
     "WaitTimeout",
 ]
 
-SHOWN_LENGTH = 80
-
-
-def shown(value: object) -> str:
-    """Return `value` as it may stand in an error: printable, on one line, and short."""
-    try:
-        # Of a long text only the beginning is looked at.
-        text = ascii(value[:SHOWN_LENGTH] if isinstance(value, str | bytes) else value)
-    except Exception:  # an integer of 5,000 digits, endless nesting, a faulty repr
-        text = f"<{type(value).__name__}>"
-    text = re.sub(r"[^ -~]", " ", text)
-    return text if len(text) <= SHOWN_LENGTH else f"{text[: SHOWN_LENGTH - 1]}…"
-
 
 class TickerkitError(Exception):
     """Base of every error that tickerkit raises on purpose."""
@@ -67,7 +55,7 @@ class TickerkitError(Exception):
         # its class is not known: an enum's text or number is of a class of its own.
         plain = (str, int, float, bool, bytes, type(Path()), type(None))
         state = {
-            name: value if type(value) in plain else shown(value)
+            name: value if type(value) in plain else format_value(value)
             for name, value in vars(self).items()
             if name != "__notes__"
         }
@@ -97,8 +85,8 @@ class BadTick(TickerkitError, ValueError):
         self.problem = problem
         self.fix = fix
         # A name may hold what turns the line around or breaks it.
-        name = field if field.isprintable() else shown(field)
-        super().__init__(f"{name} {problem}: {shown(value)}; {fix}")
+        name = field if field.isprintable() else format_value(field)
+        super().__init__(f"{name} {problem}: {format_value(value)}; {fix}")
 
 
 class ProtocolError(TickerkitError):
@@ -145,7 +133,7 @@ class SourceError(TickerkitError, ValueError):
 
     def __init__(self, source: object, problem: str, argument: str = "") -> None:
         self.source = source
-        what = f"{argument}={shown(source)}" if argument else shown(source)
+        what = f"{argument}={format_value(source)}" if argument else format_value(source)
         words = "is not possible" if argument else "can't be a source of ticks"
         super().__init__(f"{what} {words}: {problem}")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
-__all__ = ["check_number"]
+__all__ = ["check_number", "check_token"]
 
 
 def check_number(
@@ -32,3 +32,20 @@ def check_number(
         raise TypeError(f"{name} is {value!r}; {wanted}")
     if not float(value) >= least:
         raise ValueError(f"{name} is {value!r}; {wanted}")
+
+
+def check_token(token: object) -> None:
+    """Refuse a token that no header can carry, without saying it."""
+    if not isinstance(token, str):
+        raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
+    try:
+        token.encode("latin-1")
+    except UnicodeEncodeError:
+        pass
+    else:
+        if token.isprintable() and token == token.strip():
+            return
+    raise ValueError(
+        "that token can't be sent in a header; take letters, digits and signs, "
+        "and no space at its ends"
+    )

@@ -16,7 +16,8 @@ from kernels import CellError, RealKernel, real_kernel
 from peers import dial, free_port, hear_all
 
 import tickerkit as tk
-from tickerkit.runtime.portal import Worker, portal
+from tickerkit.runtime.portal import portal
+from tickerkit.runtime.workers import Worker
 
 Until = Callable[..., None]
 

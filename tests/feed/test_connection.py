@@ -23,8 +23,9 @@ import tickerkit as tk
 from tickerkit.classroom import FaultProxy
 from tickerkit.errors import FeedFailed
 from tickerkit.feed import connection
-from tickerkit.feed.connection import Connection, shown_url, websocket_url
+from tickerkit.feed.connection import Connection
 from tickerkit.net import liveness
+from tickerkit.net.urls import hide_secrets, websocket_url
 from tickerkit.protocol import Client, Event, PlainClient, Received
 from tickerkit.runtime.error_log import ErrorLog
 
@@ -133,7 +134,7 @@ def test_an_address_may_be_written_in_many_ways(given: str, url: str, token: str
 )
 def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
     """Neither a query nor a user's name and password is shown."""
-    assert shown_url(url) == shown
+    assert hide_secrets(url) == shown
 
 
 @pytest.mark.parametrize(

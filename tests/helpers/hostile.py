@@ -16,7 +16,8 @@ from mutations import Mutations, as_message
 from websockets.http11 import Request
 from websockets.server import ServerProtocol
 
-from tickerkit.errors import BadTick, ProtocolError, RecordingError, RecordingWarning, shown
+from tickerkit.errors import BadTick, ProtocolError, RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
 from tickerkit.log import TickLog
 from tickerkit.log.gaps import Gaps
 from tickerkit.protocol import (
@@ -298,7 +299,9 @@ def flood(target: Target, mutations: Mutations, count: int) -> tuple[int, int]:
             if number % 20 == 0:
                 target.works()
         except Exception as error:
-            raise AssertionError(f"message {number}, {data[:1000]!r}: {shown(error)}") from error
+            raise AssertionError(
+                f"message {number}, {data[:1000]!r}: {format_value(error)}"
+            ) from error
     target.works()
     return taken, count - taken
 

@@ -20,7 +20,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from wires import Wire, publish
 
-from tickerkit.errors import ProtocolError, shown
+from tickerkit.errors import ProtocolError
+from tickerkit.formatting import format_value
 from tickerkit.log import TickLog
 from tickerkit.log.gaps import Gaps
 from tickerkit.log.tick_log import MAX_COLUMNS
@@ -967,7 +968,7 @@ def test_who_comes_after_the_end_gets_the_history() -> None:
         '{"type":"subscribe","x":' + "[" * 100_000,
         "\ud800",
     ],
-    ids=shown,
+    ids=format_value,
 )
 @pytest.mark.parametrize(
     ("subprotocol", "path"), [(SUBPROTOCOL, "/"), (None, "/ticks"), (None, "/")]
@@ -1128,7 +1129,7 @@ def ticks_message(seq: int = 1, count: int = 2, **changes: Any) -> Ticks:
         Ticks(1, 10**15, [0], TextColumn([0], 2), [1.0]),
         Ticks(1, 10**30, [], TextColumn([]), []),
     ],
-    ids=lambda each: shown(msgspec.json.encode(each).decode())[:60],
+    ids=lambda each: format_value(msgspec.json.encode(each).decode())[:60],
 )
 def test_ticks_that_do_not_fit_break_the_protocol(message: Ticks) -> None:
     """Columns of wrong lengths, codes without words, seqs that don't rise: refused with 1007."""
@@ -1222,7 +1223,7 @@ def test_a_gap_says_why(gap: Gap, reason: str) -> None:
         ('{"type":"at","seq":' + "[" * 100_000, 1007),
         ('{"type":"at","later":' + "[" * 100_000 + "]" * 100_000 + ',"seq":1}', 1007),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_bad_server_messages_break_the_protocol(data: str | bytes, code: int) -> None:
     """What is not of the protocol raises, with the close code that says so to the server."""

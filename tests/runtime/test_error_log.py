@@ -9,9 +9,11 @@ import threading
 
 import pytest
 
+from tickerkit import formatting
 from tickerkit.errors import BadTick
+from tickerkit.formatting import one_line
 from tickerkit.runtime import error_log
-from tickerkit.runtime.error_log import ErrorLog, describe, one_line
+from tickerkit.runtime.error_log import ErrorLog, describe
 
 
 class FaultyError(Exception):
@@ -103,9 +105,9 @@ def test_own_errors_speak_for_themselves() -> None:
 def test_a_description_is_one_short_printable_line() -> None:
     """Line breaks, control characters and endless words come from peers; none gets through."""
     assert one_line("a\nb\t c\x1b[31m\x00d\u2028e") == "a b c [31m d e"
-    assert len(one_line("x" * 10**6)) == error_log.LONGEST
+    assert len(one_line("x" * 10**6)) == formatting.MAX_LINE_LENGTH
     assert one_line("x" * 10**6).endswith("…")
-    assert len(describe(ValueError("y" * 10**6))) < error_log.LONGEST + 20
+    assert len(describe(ValueError("y" * 10**6))) < formatting.MAX_LINE_LENGTH + 20
     found = ErrorLog("here")
     found.add("one\r\ntwo")
     assert found.last == "one two"

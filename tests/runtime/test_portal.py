@@ -13,7 +13,8 @@ import pytest
 
 from tickerkit.errors import PortalError
 from tickerkit.log import Rows, TickLog
-from tickerkit.runtime.portal import Follower, Portal, Worker
+from tickerkit.runtime.portal import Portal
+from tickerkit.runtime.workers import Follower, Worker
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]

@@ -289,7 +289,7 @@ def test_without_rotation_a_limit_ends_the_writing(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     made = Recording(path, max_disk="10KB")
     append(made.log, *range(1, 1000))
-    with pytest.raises(OSError, match=r"max_disk of 10.0 kB is reached"):
+    with pytest.raises(OSError, match=r"max_disk of 10 kB is reached"):
         made.flush()
     made.capture.close()
     last = seqs(path)[-1]

@@ -19,7 +19,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recordings import recordings, wire_texts
 
-from tickerkit.errors import shown
+from tickerkit.formatting import format_value
 from tickerkit.ticks import NO_TIME, Batch, Text, is_number, number_text, read_ticks
 from tickerkit.ticks.builder import ERRORS_KEPT, BatchBuilder
 
@@ -114,7 +114,7 @@ TAKEN = [
 ]
 
 
-@pytest.mark.parametrize(("given_", "expected"), TAKEN, ids=shown)
+@pytest.mark.parametrize(("given_", "expected"), TAKEN, ids=format_value)
 def test_a_tick_is_taken(given_: object, expected: dict[str, object]) -> None:
     """A tick in any of the forms that are accepted is read, with nothing refused."""
     batch = read_ticks(given_)
@@ -282,7 +282,7 @@ TIMES = [
 ]
 
 
-@pytest.mark.parametrize(("value", "expected"), TIMES, ids=shown)
+@pytest.mark.parametrize(("value", "expected"), TIMES, ids=format_value)
 def test_time_is_read_to_the_nanosecond(value: object, expected: int) -> None:
     """A time in any form that is accepted is exact to the nanosecond; naive ones are UTC."""
     assert time_of(value) == expected
@@ -351,7 +351,7 @@ def test_time_does_not_depend_on_the_callers_decimals() -> None:
         np.timedelta64(1, "s"),
         np.timedelta64(1763805600, "s"),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_what_is_no_time_is_refused(value: object) -> None:
     """A tick with a time that is none, or lies outside 1677 to 2262, is refused by that field."""
@@ -473,7 +473,7 @@ BAD_TICKS = [
 ]
 
 
-@pytest.mark.parametrize(("bad", "field"), BAD_TICKS, ids=shown)
+@pytest.mark.parametrize(("bad", "field"), BAD_TICKS, ids=format_value)
 def test_bad_tick_is_refused_and_its_neighbours_are_taken(bad: str, field: str) -> None:
     """In an array the bad tick alone is refused, by field, value and fix; the good ones stay."""
     batch = read_ticks(f"[{json.dumps(FIRST)}, {bad}, {json.dumps(LAST)}]")
@@ -535,7 +535,7 @@ def test_bad_tick_is_refused_and_its_neighbours_are_taken(bad: str, field: str) 
         pd.DataFrame,
         np.float64(1),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_what_is_no_message_of_ticks_is_refused_whole(text: object) -> None:
     """What holds no ticks at all is one refusal of the message, which says what to send."""
@@ -575,7 +575,7 @@ def test_what_is_no_message_of_ticks_is_refused_whole(text: object) -> None:
         (None, "message"),
         (7, "message"),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_bad_object_is_refused_and_its_neighbours_are_taken(value: object, field: str) -> None:
     """In a list of Python objects, or of JSON texts, only the bad one is refused."""
@@ -711,7 +711,7 @@ def objects(*values: object) -> pd.Series[Any]:
         (pd.Categorical([1, None, 2]), [1.0, None, 2.0]),
         (pd.Categorical(["1", None, "2"]), [1.0, None, 2.0]),
     ],
-    ids=shown,
+    ids=format_value,
 )
 @pytest.mark.parametrize("name", ["price", "size", "bid", "ask", "ask_size", "volume"])
 def test_frame_numbers_are_read_from_any_dtype(
@@ -746,7 +746,7 @@ def test_frame_numbers_are_read_from_any_dtype(
         ),
         (pd.period_range("2026-01", periods=3, freq="M"), ["2026-01", "2026-02", "2026-03"]),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_frame_further_columns_are_numbers_or_text(column: object, expected: list[object]) -> None:
     """A further column of numbers stays one, unless they are too large; all else is text."""
@@ -812,7 +812,7 @@ def test_frame_columns_that_no_column_can_hold_are_counted(name: str, column: ob
         ({"time": pd.to_timedelta([1, 2, 3])}, [0, 1, 2], "time"),
         ({"time": pd.period_range("2026-01", periods=3)}, [0, 1, 2], "time"),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_frame_bad_rows_are_named(
     columns: dict[str, object], bad_rows: list[int], field: str
@@ -845,7 +845,7 @@ def test_frame_bad_rows_are_named(
         ([1.5, np.nan, 3], [1500000000, NO_TIME, 3 * NS]),
         (objects(pd.Timestamp(MOMENT), pd.NaT, 1), [ns(MOMENT), NO_TIME, NS]),
     ],
-    ids=shown,
+    ids=format_value,
 )
 def test_frame_times_are_read_from_any_dtype(column: object, expected: list[int]) -> None:
     """A frame's times may be datetimes of any unit and zone, text or epochs."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge
-from tickerkit.errors import shown
+from tickerkit.formatting import format_value
 from tickerkit.log import Rows, TickLog
 from tickerkit.ticks import Array
 
@@ -106,7 +106,7 @@ def interval_ns(interval: str | float | timedelta) -> int:
         length = 0
     if not 0 < length < 2**63:
         raise ValueError(
-            f"{shown(interval)} is no length of a bar; "
+            f"{format_value(interval)} is no length of a bar; "
             'give "10s", "1min", "1h", a timedelta, or seconds as a number above 0'
         )
     return length

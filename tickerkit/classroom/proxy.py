@@ -17,9 +17,10 @@ from weakref import WeakSet
 
 from tickerkit.errors import Stopped
 from tickerkit.feed.feed import HasUrl
+from tickerkit.net.listening import stop_accepting
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog
-from tickerkit.runtime.portal import portal, stop_accepting
+from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.rerun import cell_slot
 

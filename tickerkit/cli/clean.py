@@ -12,7 +12,8 @@ from typing import Annotated, Any
 import typer
 
 from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import complain, count, printable, say, size
+from tickerkit.cli.terminal import complain, printable, say
+from tickerkit.formatting import format_count, format_size
 
 __all__ = ["clean"]
 
@@ -42,7 +43,7 @@ def clean(
     code = 0
     for index, path in enumerate(paths):
         if ending.asked:
-            complain(f"stopped; {count(len(paths) - index, 'notebook')} not looked at")
+            complain(f"stopped; {format_count(len(paths) - index, 'notebook')} not looked at")
             raise typer.Exit(FAILED)
         try:
             changed = _clean(path, outputs=outputs, check=check)
@@ -78,10 +79,10 @@ def _clean(path: Path, *, outputs: bool, check: bool) -> bool:
     text = before.decode("utf-8-sig")
     notebook = json.loads(text)
     if not _strip(notebook, outputs=outputs):
-        say(f"{printable(path)}: nothing to strip, {size(len(before))}")
+        say(f"{printable(path)}: nothing to strip, {format_size(len(before))}")
         return False
     after = _written(notebook, like=text)
-    sizes = f"{size(len(before))} -> {size(len(after))}"
+    sizes = f"{format_size(len(before))} -> {format_size(len(after))}"
     if check:
         say(f"{printable(path)}: would be cleaned, {sizes}")
         return True

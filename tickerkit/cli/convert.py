@@ -11,8 +11,9 @@ import typer
 
 from tickerkit.cli.interrupt import ending
 from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import busy, complain, count, printable, say, size
+from tickerkit.cli.terminal import busy, complain, printable, say
 from tickerkit.cli.verify import files_of
+from tickerkit.formatting import format_count, format_size
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -136,7 +137,7 @@ def _part(
     if not len(part.frame):
         options = (("--symbols", wanted), ("--from", start), ("--to", end))
         chosen_by = " ".join(name for name, value in options if value is not None)
-        complain(f"none of {count(len(recording.frame), 'tick')} is chosen by {chosen_by}")
+        complain(f"none of {format_count(len(recording.frame), 'tick')} is chosen by {chosen_by}")
     return part
 
 
@@ -199,7 +200,7 @@ def _tell(recording: Recording, out: Path) -> None:
     frame = recording.frame
     name = next((name for name in SYMBOL_NAMES if name in frame), None)
     symbols = 0 if name is None else frame[name].nunique()
-    parts = [f"{count(len(frame), 'tick')} of {count(symbols, 'symbol')}"]
+    parts = [f"{format_count(len(frame), 'tick')} of {format_count(symbols, 'symbol')}"]
     if len(recording.gaps):
-        parts.append(count(len(recording.gaps), "gap"))
-    say(f"wrote {printable(out)}: {', '.join([*parts, size(out.stat().st_size)])}")
+        parts.append(format_count(len(recording.gaps), "gap"))
+    say(f"wrote {printable(out)}: {', '.join([*parts, format_size(out.stat().st_size)])}")

@@ -14,8 +14,9 @@ from tickerkit.cli.interrupt import ending
 from tickerkit.cli.record_progress import attend, tell
 from tickerkit.cli.serve import function_of
 from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import busy, complain, count, printable, say
+from tickerkit.cli.terminal import busy, complain, printable, say
 from tickerkit.errors import RecordingExists, SourceError, TickerkitError
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -150,7 +151,11 @@ def record(
         if feed.status == "connecting" and not ending.asked:
             raise TickerkitError(f"it never was connected: {feed.status_detail.partition('; ')[0]}")
         if stats["lost"] or failing or stats["errors"] > errors:
-            lost = f"{count(stats['lost'], 'tick')} could not be written: " if stats["lost"] else ""
+            lost = (
+                f"{format_count(stats['lost'], 'tick')} could not be written: "
+                if stats["lost"]
+                else ""
+            )
             complain(f"{lost}{stats['last_error']}")
             raise typer.Exit(FAILED)
 

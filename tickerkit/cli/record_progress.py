@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import complain, console, count, is_live, printable, say, size
+from tickerkit.cli.terminal import complain, console, is_live, printable, say
 from tickerkit.errors import TickerkitError
+from tickerkit.formatting import format_count, format_size
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -73,14 +74,14 @@ def _progress(for_s: float | None, ticks: int | None) -> Progress:
 def _doing(feed: Feed, recorder: Any) -> str:
     stats = recorder.stats
     parts = [
-        count(feed.log.stop, "tick"),
+        format_count(feed.log.stop, "tick"),
         f"{feed.stats['rate']:,.0f}/s",
-        size(stats["bytes"]),
+        format_size(stats["bytes"]),
     ]
     if stats["gaps"]:
-        parts.append(count(stats["gaps"], "gap"))
+        parts.append(format_count(stats["gaps"], "gap"))
     if stats["errors"]:
-        parts.append(f"{count(stats['errors'], 'error')}: {printable(stats['last_error'])}")
+        parts.append(f"{format_count(stats['errors'], 'error')}: {printable(stats['last_error'])}")
     if feed.status != "live":
         parts.append(printable(feed.status_detail))
     return "  ".join(parts)
@@ -104,12 +105,13 @@ def _complain(feed: Feed, recorder: Any, server: TickServer | None, told: dict[s
 def tell(feed: Feed, recorder: Any, held: int, took_s: float) -> None:
     """Say what was recorded; `held` are the ticks that the file had before."""
     stats = recorder.stats
-    ticks = f"{count(stats['written'], 'tick')} of {count(len(feed.log.symbols()), 'symbol')}"
-    parts = [f"{ticks} in {took_s:,.1f} s", size(stats["bytes"])]
+    symbols = format_count(len(feed.log.symbols()), "symbol")
+    ticks = f"{format_count(stats['written'], 'tick')} of {symbols}"
+    parts = [f"{ticks} in {took_s:,.1f} s", format_size(stats["bytes"])]
     if stats["files"] > 1:
-        parts[-1] += f" in {count(stats['files'], 'file')}"
-    parts.append(count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
+        parts[-1] += f" in {format_count(stats['files'], 'file')}"
+    parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
     if held:
-        parts.append(f"after {count(held, 'tick')} that it had")
+        parts.append(f"after {format_count(held, 'tick')} that it had")
     where = recorder.path if stats["files"] == 1 else recorder.path.parent
     say(f"{printable(where)}: {', '.join(parts)}")

@@ -29,8 +29,9 @@ from tickerkit.cli.server_options import (
     state,
     stopped,
 )
-from tickerkit.cli.terminal import count, say
+from tickerkit.cli.terminal import say
 from tickerkit.errors import Stopped
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -176,7 +177,7 @@ def _line(server: TickServer, source: ReplaySource) -> Callable[[], RenderableTy
             one_day = start.date() == end.date()
             parts = [f"{share:4.0%}", f"{_clock(position, one_day)} of {_clock(end, one_day)} UTC"]
         speed = "flat out" if math.isinf(source.speed) else f"{source.speed:g}×"
-        clients = count(len(server.clients), "client")
+        clients = format_count(len(server.clients), "client")
         table = Table.grid(padding=(0, 1, 0, 0))
         table.add_row(bar, state(server, *parts, speed, clients, status=source.state))
         return table

@@ -26,8 +26,9 @@ from tickerkit.cli.server_options import (
     state,
     stopped,
 )
-from tickerkit.cli.terminal import count, say
+from tickerkit.cli.terminal import say
 from tickerkit.errors import SourceError
+from tickerkit.formatting import format_count
 
 __all__ = ["DEMO", "function_of", "serve"]
 
@@ -75,7 +76,7 @@ def serve(
 
     def line() -> Text:
         stats = server.stats
-        numbers = count(stats["clients"], "client"), count(stats["ticks"], "tick")
+        numbers = format_count(stats["clients"], "client"), format_count(stats["ticks"], "tick")
         return state(server, *numbers, f"{stats['rate']:,.0f}/s")
 
     with server:

@@ -13,8 +13,9 @@ from rich.live import Live
 from rich.text import Text
 
 from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import complain, console, count, dot, is_live, printable, say
+from tickerkit.cli.terminal import complain, console, dot, is_live, printable, say
 from tickerkit.errors import PortTaken, TickerkitError
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     from tickerkit.server import TickServer
@@ -176,4 +177,8 @@ def state(server: TickServer, *parts: str, status: str = "") -> Text:
 def stopped(server: TickServer) -> None:
     """Say what a server that is stopped has done."""
     ticks, connections = server.stats["ticks"], server.stats["connections"]
-    say(f"stopped after {count(ticks, 'tick')} and {count(connections, 'connection')}", "dim")
+    say(
+        f"stopped after {format_count(ticks, 'tick')} "
+        f"and {format_count(connections, 'connection')}",
+        "dim",
+    )

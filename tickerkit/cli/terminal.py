@@ -13,13 +13,11 @@ __all__ = [
     "busy",
     "complain",
     "console",
-    "count",
     "dot",
     "is_live",
     "number",
     "printable",
     "say",
-    "size",
 ]
 
 COLOURS = {
@@ -76,21 +74,6 @@ def number(value: float, decimals: int = 0) -> str:
     whole, _, part = f"{value:,.8f}".rstrip("0").partition(".")
     part = part.ljust(decimals, "0")
     return f"{whole}.{part}" if part else whole
-
-
-def count(number: int, what: str) -> str:
-    """Return "1 tick", "2 ticks"."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
-
-
-def size(number: float) -> str:
-    """Return a number of bytes for reading: "5.1 MB"."""
-    if number < 1000:
-        return f"{number} bytes"
-    units = iter(("kB", "MB", "GB"))
-    while number >= 999.5:
-        number, unit = number / 1000, next(units)
-    return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
 
 
 def busy(doing: str) -> AbstractContextManager[object]:

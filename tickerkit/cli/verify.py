@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import busy, complain, count, printable, say
+from tickerkit.cli.terminal import busy, complain, printable, say
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +50,7 @@ def verify(
     code = 0
     for index, path in enumerate(paths):
         if ending.asked:
-            complain(f"stopped; {count(len(paths) - index, 'file')} not looked at")
+            complain(f"stopped; {format_count(len(paths) - index, 'file')} not looked at")
             raise typer.Exit(FAILED)
         try:
             with busy(f"reading {path} ({index + 1} of {len(paths)})"):
@@ -94,13 +95,13 @@ def files_of(names: list[str]) -> list[Path]:
 
 def _tell(report: Report, fine: bool) -> None:
     faults = sum(problem.count for problem in report.problems)
-    said = [count(faults, "problem")] if faults else []
-    said += [count(len(report.gaps), "gap")] if len(report.gaps) else []
-    parts = [f"{count(report.rows, 'tick')} of {count(report.symbols, 'symbol')}"]
+    said = [format_count(faults, "problem")] if faults else []
+    said += [format_count(len(report.gaps), "gap")] if len(report.gaps) else []
+    parts = [f"{format_count(report.rows, 'tick')} of {format_count(report.symbols, 'symbol')}"]
     if report.start is not None and report.end is not None:
         parts.append(span(report.start, report.end))
     if report.epochs:
-        parts.append(count(report.epochs, "epoch"))
+        parts.append(format_count(report.epochs, "epoch"))
     end = " and ".join(said) or "fine"
     end += " (no fault, by --gaps-ok)" if fine and said else ""
     say(f"{printable(report.path)}: {', '.join(parts)}: {end}", "" if fine else "red")
@@ -134,7 +135,7 @@ def _gap(gap: dict[Any, Any]) -> str:
     where = f"all from seq {first:,} of epoch {gap['epoch']}, as far as it went"
     if last is not None:
         many = last - first + 1
-        where = f"seqs {first:,} to {last:,} ({count(many, 'tick')}) of epoch {gap['epoch']}"
+        where = f"seqs {first:,} to {last:,} ({format_count(many, 'tick')}) of epoch {gap['epoch']}"
     return f"{where}: {gap['reason']}"
 
 

@@ -16,7 +16,8 @@ from rich.text import Text
 
 from tickerkit.cli.interrupt import ending
 from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import complain, console, count, dot, is_live, number, printable
+from tickerkit.cli.terminal import complain, console, dot, is_live, number, printable
+from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +126,7 @@ def _state(feed: Feed) -> Table:
     if feed.status == "live":
         line.append(f"  {stats['rate']:,.0f} ticks/s", style="dim")
     if stats["gaps"]:
-        line.append(f"  {count(stats['gaps'], 'gap')}", style="yellow")
+        line.append(f"  {format_count(stats['gaps'], 'gap')}", style="yellow")
     if stats["refused"] and feed.status == "live":
         line.append(f"  {stats['refused']:,} refused: {printable(stats['last_error'])}", "yellow")
     # A column of its own for the dot, so that a second line begins under the first.

@@ -11,7 +11,7 @@ import pandas as pd
 
 from tickerkit.log import Reader, Rows, TickLog
 from tickerkit.runtime.error_log import ErrorLog
-from tickerkit.runtime.portal import Follower
+from tickerkit.runtime.workers import Follower
 
 __all__ = ["Callback"]
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 from ssl import SSLContext, SSLEOFError
 from typing import Any, Literal, cast
-from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import (
@@ -28,12 +28,14 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.feed.frame_buffer import FrameBuffer
+from tickerkit.formatting import one_line
 from tickerkit.net.liveness import CHECK_S, DEAD_CHECKS, AttentiveClient, SuspendDetector
 from tickerkit.net.tls import lasting_problem
+from tickerkit.net.urls import hide_secrets
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
-from tickerkit.runtime.error_log import ErrorLog, describe, one_line, wire_logger
+from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
 
-__all__ = ["Connection", "websocket_url"]
+__all__ = ["Connection"]
 
 MESSAGE_BYTES = 64 * 2**20
 OPEN_S = 10.0
@@ -101,7 +103,7 @@ class Connection:
         self.client = client
         self.plain = plain
         self.status = "connecting"
-        self.status_detail = f"connecting to {shown_url(url)}"
+        self.status_detail = f"connecting to {hide_secrets(url)}"
         self.reconnects = -1
         self.failure: FeedFailed | None = None
         self._token = token
@@ -276,7 +278,7 @@ class Connection:
 
     def _spoken(self, subscriber: Subscriber) -> tuple[str, str, Subscriber]:
         protocol = SUBPROTOCOL if subscriber is self.client else ""
-        return shown_url(self.url), protocol, subscriber
+        return hide_secrets(self.url), protocol, subscriber
 
     def _hand_on(self, events: list[Event]) -> None:
         for event in events:
@@ -306,7 +308,9 @@ class Connection:
         self.status = "connecting" if self.reconnects < 0 else "reconnecting"
         delay = self._delay(attempt, asyncio.get_running_loop().time())
         again = f"trying again in {delay:.1f} s" if delay >= 0.1 else "trying again"
-        self.status_detail = f"{self.status} to {shown_url(self.url)}: {one_line(problem)}; {again}"
+        self.status_detail = (
+            f"{self.status} to {hide_secrets(self.url)}: {one_line(problem)}; {again}"
+        )
         self._hurry.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
@@ -324,41 +328,14 @@ class Connection:
     def _live(self) -> None:
         self.status = "live"
         self._lost_at = None
-        self.status_detail = f"live from {shown_url(self.url)}"
+        self.status_detail = f"live from {hide_secrets(self.url)}"
 
     def _fail(self, reason: str) -> None:
         self.status = "failed"
         reason = one_line(reason)
-        self.failure = FeedFailed(shown_url(self.url), reason)
+        self.failure = FeedFailed(hide_secrets(self.url), reason)
         self.status_detail = f"failed: {reason}"
         self._faults.add(self.failure)
-
-
-def websocket_url(url: str) -> tuple[str, str | None]:
-    """Return an address as one of a websocket, without a token in it, and that token.
-
-    `http` becomes `ws`, so that a server's page will do; an address without a scheme gets `ws`.
-    """
-    if "://" not in url:
-        url = f"ws://{url}"
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # the connection will tell what is wrong with it
-        return url, None
-    scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
-    query = parse_qs(parts.query, keep_blank_values=True)
-    token = query.pop("token", [None])[0]
-    rest = urlencode(query, doseq=True)
-    return urlunsplit((scheme, parts.netloc, parts.path or "/", rest, "")), token
-
-
-def shown_url(url: str) -> str:
-    """Return an address without the secrets that may be in it."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:
-        return url.partition("?")[0]
-    return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
 
 
 def _first_line(said: str) -> str:

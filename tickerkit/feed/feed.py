@@ -17,20 +17,21 @@ import pandas as pd
 from tickerkit.bars import Bars
 from tickerkit.errors import Stopped, WaitTimeout
 from tickerkit.feed.callbacks import Callback
-from tickerkit.feed.connection import Connection, shown_url, websocket_url
+from tickerkit.feed.connection import Connection
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.log import Reader, Rows, TickLog
 from tickerkit.log.gaps import Gaps
 from tickerkit.log.latest import Latest
 from tickerkit.net.tls import Trust, client_context
+from tickerkit.net.urls import hide_secrets, websocket_url
 from tickerkit.protocol import Client, Event, Gap, PlainClient, Received
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog
-from tickerkit.runtime.portal import Follower, portal
+from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import Service, register, unregister
 from tickerkit.runtime.rerun import cell_slot
-from tickerkit.server.access import must_be_sendable
-from tickerkit.validation import check_number
+from tickerkit.runtime.workers import Follower
+from tickerkit.validation import check_number, check_token
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
@@ -105,11 +106,11 @@ class Feed:
     ) -> None:
         address, url_token = websocket_url(url)
         if wanted := token or url_token:
-            must_be_sendable(wanted)
+            check_token(wanted)
         trust = client_context(ssl)
         if trust is not None and not address.startswith("wss:"):
             raise ValueError("ssl is for addresses that begin with wss:// or https://")
-        self.url = shown_url(address)
+        self.url = hide_secrets(address)
         self.symbols = None if symbols is None else list(symbols)
         self._faults = ErrorLog(f"feed from {self.url}")
         self._stopped = False

@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.feed.frame_buffer import Connected, Dropped, FrameBuffer, Kept, Made
+from tickerkit.formatting import format_size
 from tickerkit.log import Reader, Rows, TickLog
 from tickerkit.log.gaps import Gaps
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, describe
-from tickerkit.runtime.portal import Follower
 from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.workers import Follower
 from tickerkit.storage.frames.file import connected_line, dropped_line, frame_line, made_line
-from tickerkit.storage.paths import Naming, naming_from_path, shown_size
+from tickerkit.storage.paths import Naming, naming_from_path
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.storage.sidecar import Missing
 
@@ -272,7 +273,7 @@ class Recorder:
         stats = self.stats
         gaps = f", {stats['gaps']:,} gaps" if stats["gaps"] else ""
         lost = f", {stats['lost']:,} lost" if stats["lost"] else ""
-        return f"{stats['written']:,} ticks, {shown_size(stats['bytes'])}{gaps}{lost}"
+        return f"{stats['written']:,} ticks, {format_size(stats['bytes'])}{gaps}{lost}"
 
     def _pace(self) -> str:
         return f", {self._rate():,.0f}/s" if self._status != "stopped" else ""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import ipaddress
 import os
 import socket
 from pathlib import Path
 
-__all__ = ["network_address", "port_holder"]
+__all__ = ["is_loopback", "network_address", "port_holder"]
 
 LISTEN = "0A"
 
@@ -45,3 +46,11 @@ def network_address() -> str | None:
         except OSError:
             return None
         return str(probe.getsockname()[0])
+
+
+def is_loopback(host: str) -> bool:
+    """Return whether `host` is this machine only."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host.lower() == "localhost"

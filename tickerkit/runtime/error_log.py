@@ -7,11 +7,11 @@ import threading
 import time
 
 from tickerkit.errors import TickerkitError
+from tickerkit.formatting import one_line
 
-__all__ = ["ErrorLog", "describe", "logger", "one_line", "wire_logger"]
+__all__ = ["ErrorLog", "describe", "logger", "wire_logger"]
 
 REPEAT_S = 60.0
-LONGEST = 300
 MAX_KINDS = 1000
 
 # A library stays quiet unless the program sets up logging: without a handler of its own, Python
@@ -72,10 +72,3 @@ def describe(error: BaseException) -> str:
     if words and isinstance(error, TickerkitError):
         return words
     return f"{type(error).__name__}: {words}" if words else type(error).__name__
-
-
-def one_line(text: str) -> str:
-    """Return text of anyone's as it may stand in a status: printable, on one line, not endless."""
-    words = " ".join(text[: 4 * LONGEST].split())
-    words = "".join(each if each.isprintable() else " " for each in words)
-    return words if len(words) <= LONGEST else f"{words[: LONGEST - 1]}…"

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pandas as pd
 
-from tickerkit.runtime.portal import hurry
+from tickerkit.runtime.workers import hurry
 
 __all__ = ["register", "running", "status", "stop_all", "unregister"]
 

@@ -8,7 +8,6 @@ Host tells (DNS rebinding). Programs send no Origin, and may come in.
 from __future__ import annotations
 
 import hmac
-import ipaddress
 import json
 import os
 import re
@@ -16,7 +15,10 @@ import secrets
 from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qs, urlsplit
 
-__all__ = ["Access", "is_loopback", "must_be_sendable"]
+from tickerkit.net.addresses import is_loopback
+from tickerkit.validation import check_token
+
+__all__ = ["Access"]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
@@ -28,31 +30,6 @@ QUOTED_LENGTH = 80
 NETLOC = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
 HOST = re.compile(NETLOC, re.ASCII | re.IGNORECASE)
 ORIGIN = re.compile(rf"https?://({NETLOC})", re.ASCII | re.IGNORECASE)
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether `host` is this machine only."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host.lower() == "localhost"
-
-
-def must_be_sendable(token: object) -> None:
-    """Refuse a token that no header can carry, without saying it."""
-    if not isinstance(token, str):
-        raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
-    try:
-        token.encode("latin-1")
-    except UnicodeEncodeError:
-        pass
-    else:
-        if token.isprintable() and token == token.strip():
-            return
-    raise ValueError(
-        "that token can't be sent in a header; take letters, digits and signs, "
-        "and no space at its ends"
-    )
 
 
 class Access:
@@ -82,7 +59,7 @@ class Access:
         self.loopback = is_loopback(host)
         self.bound = host.lower()
         if token is not None and not isinstance(token, bool):
-            must_be_sendable(token)
+            check_token(token)
         # An empty one, of an environment variable that is not set, must not open a server.
         self.made = token is True or (not token and token is not False and not self.loopback)
         given = token if isinstance(token, str) else None

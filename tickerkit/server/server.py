@@ -24,14 +24,16 @@ from tickerkit.errors import PortalError, PortTaken, Stopped
 from tickerkit.log import TickLog
 from tickerkit.log.gaps import Gaps
 from tickerkit.net.addresses import network_address, port_holder
+from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.tls import Pair, server_context
 from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
-from tickerkit.runtime.portal import Worker, portal, stop_accepting
+from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import register, running, unregister
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.workers import Worker
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.admission import ConnectionLimiter, ServerSocket
 from tickerkit.server.client_handler import ClientHandler

@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingWarning, shown
+from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
 from tickerkit.log.rows import UTC_NS
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.csv.api import read_file
@@ -65,7 +66,9 @@ def write_parquet(
     import pyarrow.parquet as pq
 
     if Path(path).name.endswith((".csv", ".csv.gz", ".csv.zst")):
-        raise ValueError(f"{shown(str(path))} is no name of a Parquet file; to_csv writes CSV")
+        raise ValueError(
+            f"{format_value(str(path))} is no name of a Parquet file; to_csv writes CSV"
+        )
     path = prepare_path(path, mode)
     lines: list[Any] = [
         Head(time.time_ns(), source, None if symbols is None else list(symbols)),

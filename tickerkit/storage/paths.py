@@ -8,7 +8,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickerkit.errors import shown
+from tickerkit.formatting import format_value
 from tickerkit.storage.compression import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_path
 
@@ -19,7 +19,6 @@ __all__ = [
     "naming_from_path",
     "raw_path",
     "read_size",
-    "shown_size",
 ]
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
@@ -120,14 +119,15 @@ def naming_from_path(
     found = next((end for end in SUFFIXES[::-1] if place.name.endswith(end)), None)
     if found is None:
         raise ValueError(
-            f"{shown(place.name)} is no name of a recording; name a folder, or a file that ends in "
+            f"{format_value(place.name)} is no name of a recording; name a folder, or a file that "
+            "ends in "
             ".csv, .csv.gz, .csv.zst or .parquet"
         )
     if (format and found.startswith(".csv") != (format == "csv")) or (
         compression and not found.endswith(COMPRESSIONS[compression])
     ):
         raise ValueError(
-            f"{shown(place.name)} says how it is written; leave out format= and compression="
+            f"{format_value(place.name)} says how it is written; leave out format= and compression="
         )
     return Naming(place.parent, place.name.removesuffix(found), found, timed=rotates)
 
@@ -169,13 +169,5 @@ def read_size(name: str, value: str | int, also: str = "") -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         size = value
     if size < 1:
-        raise ValueError(f'{name}={shown(value)} is no size; pass one such as "100MB"{also}')
+        raise ValueError(f'{name}={format_value(value)} is no size; pass one such as "100MB"{also}')
     return size
-
-
-def shown_size(size: int) -> str:
-    """Return a number of bytes in words."""
-    for unit in ("TB", "GB", "MB", "kB"):
-        if size >= UNITS[unit.upper()]:
-            return f"{size / UNITS[unit.upper()]:,.1f} {unit}"
-    return f"{size:,} bytes"

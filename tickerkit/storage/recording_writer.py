@@ -14,18 +14,12 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import RecordingExists
+from tickerkit.formatting import format_size
 from tickerkit.log import Rows
 from tickerkit.storage.atomic import Mode, prepare_path
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.frames.file import WireFile
-from tickerkit.storage.paths import (
-    Rotation,
-    naming_from_path,
-    raw_path,
-    read_size,
-    shown_size,
-    working_path,
-)
+from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
 from tickerkit.storage.sidecar import Missing, sidecar_path
 
 __all__ = ["RecordingWriter", "GapsOf", "Seq"]
@@ -329,7 +323,7 @@ class RecordingWriter:
             del self._done[0]
             self.removed += 1
         if self.bytes + needed > self._most:
-            limit = f"max_disk of {shown_size(self._most)} is reached"
+            limit = f"max_disk of {format_size(self._most)} is reached"
             raise OSError(errno.EDQUOT, f"{limit}; record to another file, or allow more")
 
     @property

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from tickerkit.errors import BadTick, shown
+from tickerkit.errors import BadTick
+from tickerkit.formatting import format_value
 from tickerkit.ticks.batch import Batch
 from tickerkit.ticks.builder import BatchBuilder
 from tickerkit.ticks.fields import DEEPEST
@@ -79,7 +80,7 @@ def _read(rows: BatchBuilder, given: object) -> None:
 
 def _broken(given: object, error: Exception) -> BadTick:
     """Return the refusal of an object of Python's whose own code raised, such as a generator."""
-    problem = f"raised {shown(error)} while it was read"
+    problem = f"raised {format_value(error)} while it was read"
     return BadTick("message", given, problem, "mend what makes it, or give plain dicts")
 
 

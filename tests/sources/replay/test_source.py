@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tickerkit.errors import SourceError, Stopped, TickerkitError
 from tickerkit.log import TickLog
-from tickerkit.runtime.portal import Worker
+from tickerkit.runtime.workers import Worker
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.storage import write_csv
 from tickerkit.ticks import NO_TIME, Batch, read_ticks

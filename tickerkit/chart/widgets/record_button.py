@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from tickerkit.formatting import format_size
 from tickerkit.runtime.cards import escape
 from tickerkit.runtime.error_log import describe
-from tickerkit.storage.paths import shown_size
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed, Recorder
@@ -93,7 +93,7 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
         stats = recorder.stats
         doing = {"recording": "", "stopped": "recorded: "}.get(recorder.status, "failing: ")
         error = stats["last_error"]
-        size = shown_size(stats["bytes"])
+        size = format_size(stats["bytes"])
         words = f"{doing}{recorder.path}, {stats['written']:,} ticks, {size}"
         told = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
         return f'<span style="opacity:.7">{escape(words)}</span>{told}'

@@ -17,7 +17,8 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tickerkit.errors import ServerFailed
-from tickerkit.runtime.error_log import describe, logger, one_line
+from tickerkit.formatting import one_line
+from tickerkit.runtime.error_log import describe, logger
 
 __all__ = ["HEAD_BYTES", "Child"]
 

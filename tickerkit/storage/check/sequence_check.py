@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import shown
+from tickerkit.formatting import format_value
 from tickerkit.storage.check.problems import Ints, Problem, RowLabels, few, problem, runs
 from tickerkit.storage.recording import Recording
 
@@ -87,7 +87,7 @@ class SequenceCheck:
             return []
 
         def about(i: int) -> str:
-            of = f" of epoch {shown(self.words[codes[i]])[1:-1]}" if self.epochs > 1 else ""
+            of = f" of epoch {format_value(self.words[codes[i]])[1:-1]}" if self.epochs > 1 else ""
             return f"missing{of}, and not among the gaps that are listed"
 
         return [problem("unlisted gap", "seq", first, last, about)]

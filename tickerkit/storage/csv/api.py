@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingWarning, shown
+from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.compression import Damage, compress, compression_of, read_members
 from tickerkit.storage.csv.append import CsvFile
@@ -111,7 +112,9 @@ def write_csv(
         >>> write_csv(log.frame(), "ticks.csv")
     """
     if Path(path).suffix == ".parquet":
-        raise ValueError(f"{shown(str(path))} is no name of a CSV; to_parquet writes Parquet")
+        raise ValueError(
+            f"{format_value(str(path))} is no name of a CSV; to_parquet writes Parquet"
+        )
     path = prepare_path(path, mode)
     if mode == "append" and path.exists():
         with CsvFile(path, mode="append", source=source, symbols=symbols) as file:

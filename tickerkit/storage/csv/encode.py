@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from tickerkit.errors import shown
+from tickerkit.formatting import format_value
 from tickerkit.ticks import NO_TIME, Array
 
 __all__ = [
@@ -53,7 +53,7 @@ def csv_lines(
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
         twice = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"two columns are named {shown(twice)}; rename one")
+        raise ValueError(f"two columns are named {format_value(twice)}; rename one")
     if header:
         yield header_line(names, escape_formulas=escape_formulas)
     columns = [

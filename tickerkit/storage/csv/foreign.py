@@ -13,7 +13,8 @@ from typing import Any
 
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingWarning, shown
+from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
 from tickerkit.storage.csv.dtypes import (
     EMPTY,
     ZERO,
@@ -101,7 +102,7 @@ class ForeignReader:
             except BadCellError as error:
                 raise self.fail(
                     f"{self.names[index]} in row {self.rows + error.row + 1:,} is "
-                    f"{shown(restore_column(error.value))}, {error.problem}"
+                    f"{format_value(restore_column(error.value))}, {error.problem}"
                 ) from None
         self.rows += len(cells)
 
@@ -115,12 +116,12 @@ class ForeignReader:
             raise self.fail(f"it is empty; {NEEDED}")
         symbol = next((name for name in SYMBOL_NAMES if name in names), None)
         if symbol is None or set(names).isdisjoint((*PRICE_NAMES, *PRICE_FIELDS)):
-            raise self.fail(f"its first line is {shown(','.join(names))}; {NEEDED}")
+            raise self.fail(f"its first line is {format_value(','.join(names))}; {NEEDED}")
         if b"\r" in header.rstrip(b"\r\n"):
             raise self.fail("its lines end in carriage returns; save it with line feeds")
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
-            raise self.fail(f"two columns are named {shown(twice)}")
+            raise self.fail(f"two columns are named {format_value(twice)}")
         self.names = names
         price = next((name for name in PRICE_NAMES if name in names), "price")
         self.columns = [column_of(name, symbol, price) for name in names]
