@@ -10,7 +10,7 @@ import pytest
 
 import tickerkit as tk
 from tickerkit.chart.feed_chart import _label, draw
-from tickerkit.protocol import Gap
+from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
 Until = Callable[..., None]

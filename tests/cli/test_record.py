@@ -18,8 +18,8 @@ from numbered import ticks
 import tickerkit as tk
 from tickerkit.cli import main
 from tickerkit.feed import Feed
+from tickerkit.log import gaps_from_frame
 from tickerkit.storage import CsvFile, load, write_csv
-from tickerkit.storage.sidecar import gap_lines
 
 
 class Recorder:
@@ -48,7 +48,7 @@ class Recorder:
         self.status = "stopped"
         rows = self._reader.read()
         self._file.append(rows.frame())
-        self._file.tell(gap_lines(self._feed.gaps))
+        self._file.tell(gaps_from_frame(self._feed.gaps))
         self._file.close()
         self.stats |= {"written": len(rows), "gaps": len(self._feed.gaps)}
         self.stats["bytes"] = self._file.size

@@ -21,9 +21,7 @@ from websockets.sync.server import serve
 
 import tickerkit as tk
 from tickerkit.feed import Recorder
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
-from tickerkit.protocol import Gap
+from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.storage import load, load_raw
 from tickerkit.storage.csv import append as append_module
 from tickerkit.storage.recording_writer import RecordingWriter

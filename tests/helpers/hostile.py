@@ -18,13 +18,11 @@ from websockets.server import ServerProtocol
 
 from tickerkit.errors import BadTick, ProtocolError, RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.protocol import (
     Client,
     Event,
     EveryTickSession,
-    Gap,
     PlainClient,
     PricesSession,
     Publication,

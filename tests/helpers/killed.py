@@ -14,8 +14,7 @@ import time
 from pathlib import Path
 
 from tickerkit.feed import Recorder
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gaps, TickLog
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import read_ticks
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from tickerkit.storage.sidecar import gap_frame
+from tickerkit.log import gap_frame
 
 T0 = 1_763_978_400 * 10**9
 MS = 10**6

@@ -9,12 +9,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tickerkit.log import TickLog
+from tickerkit.log import Gap, TickLog
 from tickerkit.protocol import (
     SUBPROTOCOL,
     Client,
     Event,
-    Gap,
     PlainClient,
     Publication,
     Received,
@@ -117,7 +116,7 @@ class Wire:
 
     def gaps(self) -> list[tuple[str, int, int | None]]:
         """Return the gaps that were told."""
-        return [(gap.epoch, gap.start, gap.stop) for gap in self.told(Gap)]
+        return [(gap.epoch, gap.first, gap.last) for gap in self.told(Gap)]
 
     def seqs(self) -> list[int]:
         """Return the numbers of the ticks that came."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import MAX_COUNTED, Gaps
-from tickerkit.protocol import Gap
+from tickerkit.log import Gap, Gaps, TickLog
+from tickerkit.log.gaps import MAX_COUNTED
 from tickerkit.ticks import read_ticks
 
 COLUMNS = ["epoch", "from", "to", "last_before", "first_after", "reason"]
@@ -136,7 +135,7 @@ def test_missing_ticks_that_nobody_counted_begin_an_epoch(log: TickLog) -> None:
     assert frame["epoch"].tolist() == [old, log.epoch]
     assert log.epoch != old
     [gap] = gaps.at(1)
-    assert (gap.epoch, gap.start, gap.stop, gap.reason) == (old, 2, None, "moved on")
+    assert (gap.epoch, gap.first, gap.last, gap.reason) == (old, 2, None, "moved on")
 
 
 def test_where_nothing_came_before_an_unknown_number_says_nothing(log: TickLog) -> None:
@@ -173,4 +172,4 @@ def test_gaps_that_are_no_longer_held_are_let_go() -> None:
         append(log, n)
     gaps.miss(1, "x")
     assert gaps.rows() == [1992, log.stop]
-    assert [gap.stop for gap in gaps.at(1992)] == [None]
+    assert [gap.last for gap in gaps.at(1992)] == [None]

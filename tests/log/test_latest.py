@@ -9,8 +9,7 @@ import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickerkit.log import TickLog
-from tickerkit.log.latest import Latest
+from tickerkit.log import Latest, TickLog
 from tickerkit.ticks import read_ticks
 
 # However slow the machine is.

@@ -22,8 +22,7 @@ from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError
 from tickerkit.formatting import format_value
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.log.tick_log import MAX_COLUMNS
 from tickerkit.protocol import (
     SUBPROTOCOL,
@@ -32,7 +31,6 @@ from tickerkit.protocol import (
     End,
     Error,
     EveryTickSession,
-    Gap,
     Hello,
     PlainClient,
     PricesSession,
@@ -1167,11 +1165,11 @@ def test_a_client_needs_no_symbols_in_hello_to_read_ticks() -> None:
 def test_a_gap_says_why(gap: Gap, reason: str) -> None:
     """Each gap on coming back names its reason, which the feed shows to its user."""
     session = V1Session(Publication(filled(25, keep=10)), 0)
-    seq = gap.stop if gap.stop == 30 else 5
+    seq = gap.last if gap.last == 30 else 5
     resume = {"epoch": gap.epoch, "seq": seq}
     session.receive(json.dumps({"type": "subscribe", "resume": resume}), 0)
     told = [each for each in drain(session) if each["type"] == "gap"]
-    assert (told[0]["from"], told[0]["to"]) == (gap.start, gap.stop)
+    assert (told[0]["from"], told[0]["to"]) == (gap.first, gap.last)
     assert told[0]["reason"] == reason
 
 
@@ -1608,7 +1606,7 @@ def test_who_passes_a_gap_is_told_before_what_comes_after(symbols: list[str] | N
         assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 9)
     if symbols is None:
         order = [
-            (event.start, event.stop) if isinstance(event, Gap) else event.seq.tolist()
+            (event.first, event.last) if isinstance(event, Gap) else event.seq.tolist()
             for event in late.events
             if isinstance(event, Gap | Received)
         ]
@@ -1655,7 +1653,7 @@ def test_resume_across_gaps_is_exact(symbols: list[str] | None, keep: int, most:
     gone = [
         ("e" if gap.epoch == "e" else "f", seq)
         for gap in wire.told(Gap)
-        for seq in range(gap.start, (gap.stop or 10) + 1)
+        for seq in range(gap.first, (gap.last or 10) + 1)
     ]
     assert len(gone) == len(set(gone))
     assert not had & set(gone)
@@ -1925,7 +1923,7 @@ def test_each_seam_of_a_plain_client_is_a_gap() -> None:
     first = client.epoch
     [gap] = client.connected()
     assert isinstance(gap, Gap)
-    assert (gap.epoch, gap.start, gap.stop) == (first, 2, None)
+    assert (gap.epoch, gap.first, gap.last) == (first, 2, None)
     assert gap.reason == "reconnected: a plain websocket can't say what was missed"
     assert client.epoch != first
     [received] = client.receive('{"s":"A","p":2}')
@@ -1942,7 +1940,7 @@ def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None
     first = client.epoch
     [gap] = client.receive(json.dumps({"type": "gap", "from": 5, "to": to}))
     assert isinstance(gap, Gap)
-    assert (gap.epoch, gap.start, gap.stop) == (first, 2, None)
+    assert (gap.epoch, gap.first, gap.last) == (first, 2, None)
     assert gap.reason == f"the server says that 5–{to or '…'} will never come"
     [received] = client.receive('{"s":"A","p":2}')
     assert isinstance(received, Received)

@@ -25,16 +25,13 @@ from hypothesis.stateful import (
 )
 from wires import Wire
 
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gap, Gaps, Position, TickLog
 from tickerkit.protocol import (
     Client,
     Error,
-    Gap,
     PlainClient,
     Publication,
     Received,
-    Resume,
     Subscribe,
     V1Session,
 )
@@ -309,22 +306,22 @@ class Columns(Listener):
 
     def hear_of(self, gap: Gap, position: Place) -> None:
         """Check a gap: it begins where the client stands, and names nothing that is held."""
-        epoch, stop = number(gap.epoch), math.inf if gap.stop is None else gap.stop
-        assert gap.start <= stop
-        assert not self.world.holds((epoch, gap.start), (epoch, stop)), gap
+        epoch, stop = number(gap.epoch), math.inf if gap.last is None else gap.last
+        assert gap.first <= stop
+        assert not self.world.holds((epoch, gap.first), (epoch, stop)), gap
         after = position[1] if position[0] == epoch else 0
         if position > self.world.end and stop == after:
             # What the server may number anew, though the client has ticks of these numbers.
-            assert gap.start == (self.world.end[1] if self.world.held else 0) + 1
+            assert gap.first == (self.world.end[1] if self.world.held else 0) + 1
         elif epoch not in self.ahead:
-            assert gap.start == after + 1 or (self.symbols is not None and gap.start > after)
-            assert not any(e == epoch and gap.start <= b and a <= stop for e, a, b in self.gaps)
-            assert not any((epoch, gap.start) <= place <= (epoch, stop) for place in self.had)
-            self.gaps.append((epoch, gap.start, stop))
-        if gap.stop is None:
-            self.open = self.open or (epoch, gap.start)
+            assert gap.first == after + 1 or (self.symbols is not None and gap.first > after)
+            assert not any(e == epoch and gap.first <= b and a <= stop for e, a, b in self.gaps)
+            assert not any((epoch, gap.first) <= place <= (epoch, stop) for place in self.had)
+            self.gaps.append((epoch, gap.first, stop))
+        if gap.last is None:
+            self.open = self.open or (epoch, gap.first)
         else:
-            self.told |= self.world.between((epoch, gap.start), (epoch, stop))
+            self.told |= self.world.between((epoch, gap.first), (epoch, stop))
 
     def close(self) -> None:
         """A gap without an end reaches up to the epoch in which the client goes on."""
@@ -365,7 +362,7 @@ class Columns(Listener):
             wire.cut()
             return
         self.asked = heard
-        resume = Resume(f"e{self.position[0]}", self.position[1])
+        resume = Position(f"e{self.position[0]}", self.position[1])
         session.receive(encode(Subscribe(symbols, resume)).decode(), wire.now)
 
     def complete(self) -> None:

@@ -9,8 +9,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gaps, TickLog
 from tickerkit.protocol import EveryTickSession, PricesSession, Publication, Session, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal

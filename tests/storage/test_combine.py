@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
+from tickerkit.log import Position, gap_frame
 from tickerkit.storage import Recording, load, write_csv
 from tickerkit.storage.combine import combine, last_tick, recordings_in, select_part
-from tickerkit.storage.sidecar import gap_frame
 
 NONE = gap_frame([])
 
@@ -102,9 +102,9 @@ def test_ticks_left_out_between_others_are_gaps() -> None:
 
 def test_the_last_tick_counts_the_gaps_after_it() -> None:
     """Where to go on: after the last tick, or after what is known to be missing behind it."""
-    assert last_tick(Recording(ticks(1, 2), NONE)) == ("e1", 2)
-    assert last_tick(Recording(ticks(1, 2), gaps((3, 9)))) == ("e1", 9)
-    assert last_tick(Recording(ticks(1, 2), gaps((3, None)))) == ("e1", 2)
+    assert last_tick(Recording(ticks(1, 2), NONE)) == Position("e1", 2)
+    assert last_tick(Recording(ticks(1, 2), gaps((3, 9)))) == Position("e1", 9)
+    assert last_tick(Recording(ticks(1, 2), gaps((3, None)))) == Position("e1", 2)
     assert last_tick(Recording(ticks(), NONE)) is None
 
 

@@ -7,10 +7,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tickerkit.log import TickLog
+from tickerkit.log import Gap, TickLog
 from tickerkit.storage import CsvFile, load, read_parquet, write_csv, write_parquet
 from tickerkit.storage.parquet import from_csv
-from tickerkit.storage.sidecar import Missing
 from tickerkit.ticks import read_ticks
 
 
@@ -65,7 +64,7 @@ def test_a_crash_after_the_making_doubles_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         with CsvFile(csv, mode="overwrite") as file:
             file.append(ticks(3))
-            file.tell([Missing("e", 4, 5, "why")])
+            file.tell([Gap("e", 4, 5, "why")])
         from_csv(csv, path)
     found = load(path)
     assert found.frame["seq"].tolist() == [1, 2, 3]

@@ -10,16 +10,15 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tickerkit.log import Reader, TickLog
+from tickerkit.log import Gap, Reader, TickLog
 from tickerkit.storage import CsvFile, load
 from tickerkit.storage.combine import recordings_in
 from tickerkit.storage.paths import naming_from_path, read_size
 from tickerkit.storage.recording_writer import RecordingWriter
-from tickerkit.storage.sidecar import Missing
 from tickerkit.ticks import read_ticks
 
 DAY = 86_400
-NONE: list[Missing] = []
+NONE: list[Gap] = []
 
 
 class Recording:
@@ -31,13 +30,11 @@ class Recording:
         self.capture = RecordingWriter(path, clock=lambda: self.now, **how)
         self.reader: Reader = self.log.reader()
         before = self.log.rows(self.log.stop - 1)
-        last = None
-        if len(before):
-            last = self.log.epoch, int(before.array("seq")[-1])
+        last = before.position(-1) if len(before) else None
         self.capture.begin(self.log.stop, last, self.log.frame().iloc[:0])
-        self.gaps: list[tuple[int, Missing]] = []
+        self.gaps: list[tuple[int, Gap]] = []
 
-    def before(self, start: int, stop: int) -> list[Missing]:
+    def before(self, start: int, stop: int) -> list[Gap]:
         """Return the gaps that lie before these rows."""
         return [gap for row, gap in self.gaps if start <= row < stop]
 
@@ -133,7 +130,7 @@ def test_ticks_that_the_log_dropped_are_a_gap_around_those_of_the_feed(tmp_path:
     append(made.log, 1, 2)
     made.flush()
     append(made.log, 3, 4)
-    made.gaps.append((4, Missing("e", 5, 6, "the server's")))
+    made.gaps.append((4, Gap("e", 5, 6, "the server's")))
     append(made.log, *range(7, 15))
     made.flush()
     made.capture.close()
@@ -150,7 +147,7 @@ def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> 
     made = Recording(path)
     append(made.log, 1, 2)
     made.flush()
-    made.gaps.append((2, Missing("e", 3, 4, "the server's")))
+    made.gaps.append((2, Gap("e", 3, 4, "the server's")))
     append(made.log, 5)
 
     def fail(*_: object) -> None:

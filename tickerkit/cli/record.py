@@ -17,6 +17,7 @@ from tickerkit.cli.server_options import words
 from tickerkit.cli.terminal import busy, complain, printable, say
 from tickerkit.errors import RecordingExists, SourceError, TickerkitError
 from tickerkit.formatting import format_count
+from tickerkit.log import Position
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -169,7 +170,7 @@ def _seconds(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, tuple[str, int] | None]:
+def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, Position | None]:
     """Return how many ticks a recording has that is gone on with, and the last one."""
     from tickerkit.storage import load
     from tickerkit.storage.combine import last_tick, recordings_in
@@ -222,12 +223,13 @@ def _feed(
     symbols: list[str] | None,
     history: int | None,
     token: str | None,
-    resume: tuple[str, int] | None,
+    resume: Position | None,
     most: int | None,
 ) -> Feed:
     """Return a feed that is not started, and takes no more than so many ticks."""
     from tickerkit.feed import Feed
-    from tickerkit.protocol import Event, Gap, Received
+    from tickerkit.log import Gap
+    from tickerkit.protocol import Event, Received
 
     class Some(Feed):
         def _take(self, event: Event) -> None:

@@ -19,12 +19,10 @@ from tickerkit.errors import Stopped, WaitTimeout
 from tickerkit.feed.callbacks import Callback
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.frame_buffer import FrameBuffer
-from tickerkit.log import Reader, Rows, TickLog
-from tickerkit.log.gaps import Gaps
-from tickerkit.log.latest import Latest
+from tickerkit.log import Gap, Gaps, Latest, Position, Reader, Rows, TickLog
 from tickerkit.net.tls import Trust, client_context
 from tickerkit.net.urls import hide_secrets, websocket_url
-from tickerkit.protocol import Client, Event, Gap, PlainClient, Received
+from tickerkit.protocol import Client, Event, PlainClient, Received
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
@@ -74,10 +72,10 @@ class FeedState:
         self.recorders: list[Recorder] = []
         self.taps: list[FrameBuffer] = []
 
-    def go_on_after(self, epoch: str, seq: int) -> None:
+    def resume_after(self, position: Position) -> None:
         """Have the first connection resume after this tick, as a later one would."""
         for client in (self.client, self.plain):
-            client.epoch, client.seq = epoch, seq
+            client.epoch, client.seq = position.epoch, position.seq
 
 
 class Feed:
@@ -102,7 +100,7 @@ class Feed:
         ssl: Trust | None = None,
         retry_for: float | None = None,
         heir_of: Feed | None = None,
-        resume: tuple[str, int] | None = None,
+        resume: Position | None = None,
     ) -> None:
         address, url_token = websocket_url(url)
         if wanted := token or url_token:
@@ -119,7 +117,7 @@ class Feed:
         self._owned: list[Service] = []
         self._held: FeedState = FeedState(self, keep, history) if heir_of is None else heir_of._held
         if heir_of is None and resume is not None:
-            self._held.go_on_after(*resume)
+            self._held.resume_after(resume)
         self._held.owner = self
         self.log = self._held.log
         self._waited = self.log.stop
@@ -659,7 +657,7 @@ def connect(
     token: str | None = None,
     ssl: Trust | None = None,
     retry_for: float | None = None,
-    resume: tuple[str, int] | None = None,
+    resume: Position | tuple[str, int] | None = None,
 ) -> Feed:
     """Connect to a websocket of ticks; returns at once and receives in the background.
 
@@ -692,7 +690,8 @@ def connect(
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
     if resume is not None:
-        check_number("the seq of resume", resume[1], 0, whole=True)
+        resume = resume if isinstance(resume, Position) else Position(*resume)
+        check_number("the seq of resume", resume.seq, 0, whole=True)
     # A server that was started anew may have another token, and is the same address.
     address, _ = websocket_url(url)
     cell = cell_slot("feed", address, None if wanted is None else tuple(wanted), keep)

@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from tickerkit.feed.frame_buffer import Connected, Dropped, FrameBuffer, Kept, Made
 from tickerkit.formatting import format_size
-from tickerkit.log import Reader, Rows, TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gaps, Reader, Rows, TickLog
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.registry import register, unregister
@@ -22,7 +21,6 @@ from tickerkit.runtime.workers import Follower
 from tickerkit.storage.frames.file import connected_line, dropped_line, frame_line, made_line
 from tickerkit.storage.paths import Naming, naming_from_path
 from tickerkit.storage.recording_writer import RecordingWriter
-from tickerkit.storage.sidecar import Missing
 
 if TYPE_CHECKING:
     from tickerkit.feed.feed import Feed
@@ -81,10 +79,7 @@ class Recorder:
         start = self._reader.row
         before = log.rows(start - 1, start) if start else log.rows(0, 0)
         known = len(before) == 1 and before.start == start - 1
-        words = log.dictionaries["epoch"].words
-        last = (
-            (words[int(before.array("epoch")[0])], int(before.array("seq")[0])) if known else None
-        )
+        last = before.position(0) if known else None
         capture.begin(start, last, log.rows().frame().iloc[:0])
         self._follower = Follower(
             log,
@@ -107,7 +102,7 @@ class Recorder:
             self._fail(error)
             failed = True
         try:
-            self._capture.take(rows, self._gaps_before)
+            self._capture.take(rows, self._gaps.between)
         except Exception as error:
             self._fail(error)
             failed = True
@@ -120,12 +115,6 @@ class Recorder:
         if isinstance(error, OSError) and error.strerror:
             words = WORDS.get(error.errno or 0, error.strerror)
         self.faults.add(f"{self._capture.path.name} can't be written: {words}")
-
-    def _gaps_before(self, start: int, stop: int) -> list[Missing]:
-        return [
-            Missing(gap.epoch, gap.start, gap.stop, gap.reason, before, after)
-            for gap, before, after in self._gaps.between(start, stop)
-        ]
 
     def _keep_frames(self, *, turn: bool = False) -> None:
         wire = self._capture.wire
@@ -160,7 +149,7 @@ class Recorder:
         self._unwritten = self._reader.behind if self._status == "failing" else 0
         if self._handing_on:
             self._unwritten = 0
-        gaps = [] if self._unwritten else self._gaps_before(self._log.stop, self._log.stop + 1)
+        gaps = [] if self._unwritten else self._gaps.between(self._log.stop, self._log.stop + 1)
         try:
             self._capture.close(gaps, convert=not self._handing_on)
         except Exception as error:

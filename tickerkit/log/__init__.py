@@ -1,6 +1,22 @@
 """The log: ticks in the order in which they came, and readers that each hold a position in it."""
 
+from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
+from tickerkit.log.latest import Latest
+from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq
 from tickerkit.log.rows import Rows
 from tickerkit.log.tick_log import FIXED, Reader, TickLog
 
-__all__ = ["FIXED", "Reader", "Rows", "TickLog"]
+__all__ = [
+    "FIXED",
+    "MAX_SEQ",
+    "Gap",
+    "Gaps",
+    "Latest",
+    "Position",
+    "Reader",
+    "Rows",
+    "Seq",
+    "TickLog",
+    "gap_frame",
+    "gaps_from_frame",
+]

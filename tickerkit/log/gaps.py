@@ -1,37 +1,41 @@
-"""Gaps: the list of a log's proved holes, each with the times of the ticks on both sides."""
+"""Gaps: the list of what is missing in a log, each with the times of the ticks on both sides."""
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 import pandas as pd
 
+from tickerkit.log.position import Gap
 from tickerkit.log.rows import UTC_NS
 from tickerkit.log.tick_log import TickLog
-from tickerkit.protocol.messages import Gap
 from tickerkit.ticks import Array
 
-__all__ = ["Gaps", "Hole"]
+__all__ = ["Gaps", "gap_frame", "gaps_from_frame"]
 
-
-class Hole(NamedTuple):
-    """A gap, and the times of the ticks on both sides."""
-
-    gap: Gap
-    last_before: int | None
-    first_after: int | None
+GAP_DTYPES = {
+    "epoch": "str",
+    "from": "Int64",
+    "to": "Int64",
+    "last_before": "datetime64[ns, UTC]",
+    "first_after": "datetime64[ns, UTC]",
+    "reason": "str",
+}
 
 
 # Beyond it numbers are no longer exact in every language that reads them.
 MAX_COUNTED = 2**53
 
 
-class _Hole(NamedTuple):
-    gap: Gap
+class _Placed(NamedTuple):
+    """A gap, and the number of the row that comes after it."""
+
     row: int
-    before: int | None
+    gap: Gap
 
 
 class Gaps:
@@ -52,21 +56,23 @@ class Gaps:
         self.log = log
         self.forget = forget
         self.newest = -1
-        self._holes: list[_Hole] = []
+        self._placed: list[_Placed] = []
 
     def __len__(self) -> int:
-        return len(self._holes)
+        return len(self._placed)
 
     def add(self, gap: Gap) -> None:
         """Take note of a hole that lies where the log ends now; in the writer's thread."""
-        holes, row = self._holes, self.log.stop
-        if holes and holes[-1].row == row and _touch(holes[-1].gap, gap):
-            last, _, before = holes[-1]
-            whole = Gap(gap.epoch, last.start, gap.stop, gap.reason)
-            holes[-1] = _Hole(whole, row, before)
+        placed, row = self._placed, self.log.stop
+        if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
+            before = placed[-1].gap
+            whole = msgspec.structs.replace(before, last=gap.last, reason=gap.reason)
+            placed[-1] = _Placed(row, whole)
             return
         rows = self.log.rows()
-        holes.append(_Hole(gap, row, int(rows.array("time")[-1]) if len(rows) else None))
+        last_before = int(rows.array("time")[-1]) if len(rows) else None
+        noted = msgspec.structs.replace(gap, last_before=last_before, first_after=None)
+        placed.append(_Placed(row, noted))
         self.newest = row
         if self.forget:
             self._forget()
@@ -92,31 +98,30 @@ class Gaps:
         """Return the holes that lie right before `row`, in order; in the writer's thread."""
         if row > self.newest:
             return []
-        start, stop = (side(self._holes, row, key=_row) for side in (bisect_left, bisect_right))
-        return [hole.gap for hole in self._holes[start:stop]]
+        start, stop = (side(self._placed, row, key=_row) for side in (bisect_left, bisect_right))
+        return [each.gap for each in self._placed[start:stop]]
 
     def after(self, row: int) -> int | None:
         """Return the first row behind `row` before which a hole lies, if there is one."""
         if row >= self.newest:
             return None
-        return self._holes[bisect_right(self._holes, row, key=_row)].row
+        return self._placed[bisect_right(self._placed, row, key=_row)].row
 
     def rows(self) -> list[int]:
         """Return the row after each hole: where a line is to be broken."""
-        return [hole.row for hole in self._holes.copy()]
+        return [each.row for each in self._placed.copy()]
 
     def _forget(self) -> None:
         first = self.log.start
-        stop = bisect_left(self._holes, first, key=_row)
+        stop = bisect_left(self._placed, first, key=_row)
         if stop and len(self.log):
             begun = self.log.run_at(first)[0].start
             # Who stood there, and fell off the log since, is still to be told of it.
-            self._holes[:stop] = [hole for hole in self._holes[:stop] if hole.row == begun]
+            self._placed[:stop] = [each for each in self._placed[:stop] if each.row == begun]
 
-    def between(self, start: int, stop: int) -> list[Hole]:
-        """Return the holes before the rows `start` to `stop`, in order; any thread may ask."""
-        found = [hole for hole in self._holes.copy() if start <= hole.row < stop]
-        return [Hole(hole.gap, hole.before, self._time(hole.row)) for hole in found]
+    def between(self, start: int, stop: int) -> list[Gap]:
+        """Return the gaps before the rows `start` to `stop`, in order; any thread may ask."""
+        return [self._complete(each) for each in self._placed.copy() if start <= each.row < stop]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
         """Return a frame of some rows of the log with a column `gap`: a hole lies before this.
@@ -130,32 +135,57 @@ class Gaps:
         return frame.assign(gap=marks[:-1])
 
     def frame(self) -> pd.DataFrame:
-        """Return the holes as `Feed.gaps` tells."""
-        holes = self._holes.copy()
-        gaps = [hole.gap for hole in holes]
-        after = [self._time(hole.row) for hole in holes]
-        return pd.DataFrame(
-            {
-                "epoch": pd.Series([gap.epoch for gap in gaps], dtype="str"),
-                "from": pd.Series([gap.start for gap in gaps], dtype="Int64"),
-                "to": pd.Series([gap.stop for gap in gaps], dtype="Int64"),
-                "last_before": pd.Series([hole.before for hole in holes], dtype="Int64").astype(
-                    UTC_NS
-                ),
-                "first_after": pd.Series(after, dtype="Int64").astype(UTC_NS),
-                "reason": pd.Series([gap.reason for gap in gaps], dtype="str"),
-            }
+        """Return the gaps as `Feed.gaps` tells."""
+        return gap_frame(map(self._complete, self._placed.copy()))
+
+    def _complete(self, placed: _Placed) -> Gap:
+        """Return a gap with the time of the tick after it, if that has come and is still held."""
+        rows = self.log.rows(placed.row, placed.row + 1)
+        if not len(rows) or rows.start != placed.row:
+            return placed.gap
+        return msgspec.structs.replace(placed.gap, first_after=int(rows.array("time")[0]))
+
+
+def gap_frame(gaps: Iterable[Gap]) -> pd.DataFrame:
+    """Return gaps as a frame: the columns of `Feed.gaps`, a row for each."""
+    rows = [
+        (gap.epoch, gap.first, gap.last, gap.last_before, gap.first_after, gap.reason)
+        for gap in gaps
+    ]
+    columns = list(zip(*rows, strict=True)) if rows else [()] * len(GAP_DTYPES)
+    made: dict[str, pd.Series[Any]] = {}
+    for (name, dtype), values in zip(GAP_DTYPES.items(), columns, strict=True):
+        if dtype.startswith("datetime"):
+            made[name] = pd.Series(list(values), dtype="Int64").astype(UTC_NS)
+        else:
+            made[name] = pd.Series(list(values), dtype=dtype)
+    return pd.DataFrame(made)
+
+
+def gaps_from_frame(frame: pd.DataFrame) -> list[Gap]:
+    """Return the gaps that `gap_frame` made a frame of."""
+
+    def number(value: object) -> int | None:
+        if pd.isna(value):  # type: ignore[call-overload]
+            return None
+        return value.value if isinstance(value, pd.Timestamp) else int(value)  # type: ignore[call-overload]
+
+    return [
+        Gap(
+            str(row["epoch"]),
+            int(row["from"]),
+            number(row["to"]),
+            str(row["reason"]),
+            number(row["last_before"]),
+            number(row["first_after"]),
         )
-
-    def _time(self, row: int) -> int | None:
-        """Return the time of the tick at `row`, if it has come and is still held."""
-        rows = self.log.rows(row, row + 1)
-        return int(rows.array("time")[0]) if len(rows) and rows.start == row else None
+        for row in frame.to_dict("records")
+    ]
 
 
-def _row(hole: _Hole) -> int:
-    return hole.row
+def _row(placed: _Placed) -> int:
+    return placed.row
 
 
 def _touch(one: Gap, other: Gap) -> bool:
-    return one.epoch == other.epoch and one.stop is not None and other.start == one.stop + 1
+    return one.epoch == other.epoch and one.last is not None and other.first == one.last + 1

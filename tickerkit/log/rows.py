@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pandas as pd
 
 from tickerkit.log.dictionary import MAX_WORDS, Dictionary, code_dtype
+from tickerkit.log.position import Position
 from tickerkit.ticks import Array
 
 if TYPE_CHECKING:
@@ -79,6 +80,11 @@ class Rows:
     def names(self) -> list[str]:
         """Return the names of the columns, in order."""
         return list(self.state.arrays)
+
+    def position(self, index: int) -> Position:
+        """Return the position of one of the rows, counted from `start`; negative from the end."""
+        epoch = self.log.dictionaries["epoch"].words[int(self.array("epoch")[index])]
+        return Position(epoch, int(self.array("seq")[index]))
 
     def part(self, start: int, stop: int) -> Rows:
         """Return the rows `start` to `stop` of these."""

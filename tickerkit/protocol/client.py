@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
+from tickerkit.log import Gap, Position
 from tickerkit.protocol.codec import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
@@ -18,9 +19,7 @@ from tickerkit.protocol.messages import (
     End,
     Error,
     FromServer,
-    Gap,
     Hello,
-    Resume,
     Subscribe,
     Ticks,
     encode,
@@ -115,8 +114,8 @@ class Client:
             case Gap():
                 if self._was_told(message):
                     return []
-                if message.epoch == self._stream_epoch and message.stop is not None:
-                    self._advance(message.stop)
+                if message.epoch == self._stream_epoch and message.last is not None:
+                    self._advance(message.last)
             case _:
                 pass
         return [message]
@@ -145,17 +144,17 @@ class Client:
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
         if first:
-            resume = None if self.epoch is None else Resume(self.epoch, self.seq)
+            resume = None if self.epoch is None else Position(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
 
     def _was_told(self, gap: Gap) -> bool:
         """Whether this was told before, as when a wire is cut right after a gap."""
-        if gap.stop is None:
+        if gap.last is None:
             told = gap.epoch in self._dead
             self._dead.add(gap.epoch)
             return told
         last = self._gap
-        within = last.start <= gap.start and gap.stop <= (last.stop or 0)
+        within = last.first <= gap.first and gap.last <= (last.last or 0)
         if last.epoch == gap.epoch and within:
             return True
         self._gap = gap

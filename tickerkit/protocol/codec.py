@@ -8,10 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
-from tickerkit.log import FIXED, Rows, TickLog
+from tickerkit.log import FIXED, MAX_SEQ, Latest, Rows, TickLog
 from tickerkit.log.dictionary import Dictionary
-from tickerkit.log.latest import Latest
-from tickerkit.protocol.messages import MAX_SEQ, TextColumn, Ticks, encode
+from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.ticks import Batch, Column, Text
 
 Symbols: TypeAlias = frozenset[str] | None

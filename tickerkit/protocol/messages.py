@@ -6,11 +6,10 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from tickerkit.log import Gap, Position, Seq
+
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
-MAX_SEQ = 2**63 - 1
-
-Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 encode = msgspec.json.Encoder().encode
 
@@ -66,13 +65,6 @@ class Hello(msgspec.Struct, tag="hello"):
     protocol: int = VERSION
 
 
-class Resume(msgspec.Struct):
-    """A position: the last tick that the client has."""
-
-    epoch: str
-    seq: Seq
-
-
 class Subscribe(msgspec.Struct, tag="subscribe"):
     """What the client wants.
 
@@ -83,7 +75,7 @@ class Subscribe(msgspec.Struct, tag="subscribe"):
     """
 
     symbols: list[str] | None = None
-    resume: Resume | None = None
+    resume: Position | None = None
     history: Annotated[int, msgspec.Meta(ge=0)] | None = 0
 
 
@@ -91,22 +83,6 @@ class At(msgspec.Struct, tag="at"):
     """The client has all there is up to seq, of what it subscribed to."""
 
     seq: Seq
-
-
-class Gap(msgspec.Struct, tag="gap"):
-    """These ticks will never come.
-
-    Attributes:
-        epoch: the epoch they were of.
-        start: the first of them (`from` on the wire).
-        stop: the last of them (`to` on the wire); None where it can't be known.
-        reason: why.
-    """
-
-    epoch: str
-    start: Seq = msgspec.field(name="from")
-    stop: Seq | None = msgspec.field(name="to")
-    reason: str
 
 
 class End(msgspec.Struct, tag="end"):

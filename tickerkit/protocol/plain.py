@@ -74,7 +74,7 @@ class EveryTickSession:
             else:  # it had all of its epoch
                 for gap in self.publication.gaps_at(self.row, self._epoch, self._seq):
                     if gap.epoch == self._epoch:
-                        self._say(gap.start, gap.stop)
+                        self._say(gap.first, gap.last)
             start = 1
         stop = seq_at(self.log, first) - 1
         if stop >= start:
@@ -85,7 +85,7 @@ class EveryTickSession:
         """Tell the gaps before the row where the peer stands, if it was not told."""
         gaps = self.publication.gaps_at(self.row, self._epoch, self._seq)
         for gap in gaps:
-            self._say(gap.start, gap.stop)
+            self._say(gap.first, gap.last)
         self._epoch = self.publication.epoch_at(self.row)
         self._seq = self.publication.seqs_at(self.row)[1]
         return bool(gaps)

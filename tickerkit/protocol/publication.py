@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tickerkit.errors import BadTick
-from tickerkit.log import TickLog
-from tickerkit.log.latest import Latest
+from tickerkit.log import Gap, Latest, TickLog
 from tickerkit.protocol.codec import Symbols, encode_columns, encode_latest, encode_objects
-from tickerkit.protocol.messages import Error, FromClient, Gap, Subscribe
+from tickerkit.protocol.messages import Error, FromClient, Subscribe
 from tickerkit.protocol.segments import CACHE_BYTES, SIZES, Segments, cost
 
 if TYPE_CHECKING:
-    from tickerkit.log.gaps import Gaps
+    from tickerkit.log import Gaps
 
 __all__ = [
     "MAX_SYMBOLS",
@@ -74,8 +73,8 @@ class Publication:
                 known = 0
             else:  # which it has left
                 continue
-            if gap.stop is None or gap.stop > known:
-                told.append(Gap(gap.epoch, max(gap.start, known + 1), gap.stop, gap.reason))
+            if gap.last is None or gap.last > known:
+                told.append(Gap(gap.epoch, max(gap.first, known + 1), gap.last, gap.reason))
         return told
 
     def seqs_at(self, row: int) -> tuple[int, int]:
@@ -87,8 +86,8 @@ class Publication:
         if self.gaps is not None and row <= self.gaps.newest:
             here = self.epoch_at(row)
             for gap in self.gaps.at(row):
-                if gap.epoch == here and gap.stop is not None:
-                    return gap.start - 1, gap.stop
+                if gap.epoch == here and gap.last is not None:
+                    return gap.first - 1, gap.last
         if row >= log.stop:
             seq = log.last_seq
         elif row > log.start and log.run_at(row)[0].start < row:

@@ -16,7 +16,7 @@ from tickerkit.log import Rows, TickLog
 from tickerkit.protocol.codec import Symbols
 
 if TYPE_CHECKING:  # it reads this package itself
-    from tickerkit.log.gaps import Gaps
+    from tickerkit.log import Gaps
 
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
 Wanted: TypeAlias = tuple[int, int, Symbols]

@@ -7,18 +7,9 @@ from collections import deque
 import numpy as np
 
 from tickerkit.errors import BadTick
+from tickerkit.log import MAX_SEQ, Gap, Position
 from tickerkit.protocol.codec import Symbols
-from tickerkit.protocol.messages import (
-    MAX_SEQ,
-    At,
-    End,
-    Error,
-    FromServer,
-    Gap,
-    Hello,
-    Resume,
-    encode,
-)
+from tickerkit.protocol.messages import At, End, Error, FromServer, Hello, encode
 from tickerkit.protocol.publication import (
     MAX_UNSENT,
     TOO_MANY,
@@ -230,7 +221,7 @@ class V1Session:
             else log.stop
         )
 
-    def _resume(self, at: Resume) -> int:
+    def _resume(self, at: Position) -> int:
         """Return the row after `at`, and tell what between them is gone."""
         log = self.log
         row, since = log.find(at.epoch, at.seq), at.seq

@@ -13,8 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from tickerkit.errors import PortalError
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gaps, TickLog
 from tickerkit.protocol import Session, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal

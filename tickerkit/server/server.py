@@ -21,8 +21,7 @@ from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
 from tickerkit.errors import PortalError, PortTaken, Stopped
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
+from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import network_address, port_holder
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tickerkit.log import Position, gap_frame
 from tickerkit.storage.recording import Recording
-from tickerkit.storage.sidecar import gap_frame
 from tickerkit.ticks.fields import SYMBOL_NAMES
 
 __all__ = ["ENDINGS", "select_part", "combine", "last_tick", "recordings_in"]
@@ -42,15 +42,15 @@ def _stem(name: str) -> str:
     return name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[0].removesuffix(".raw")
 
 
-def last_tick(recording: Recording) -> tuple[str, int] | None:
-    """Return epoch and seq of the last tick, or of a gap after it; None where there is none."""
+def last_tick(recording: Recording) -> Position | None:
+    """Return the position of the last tick, or of a gap after it; None where there is none."""
     frame = recording.frame
     if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
         return None
     epoch, seq = str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1])
     gaps = recording.gaps[recording.gaps["epoch"] == epoch]
     told = gaps["to"].max() if len(gaps) else None
-    return epoch, seq if told is None or pd.isna(told) else max(seq, int(told))
+    return Position(epoch, seq if told is None or pd.isna(told) else max(seq, int(told)))
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:

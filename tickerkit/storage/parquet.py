@@ -13,11 +13,12 @@ import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
+from tickerkit.log import Position, gap_frame, gaps_from_frame
 from tickerkit.log.rows import UTC_NS
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.csv.api import read_file
 from tickerkit.storage.paths import working_path
-from tickerkit.storage.sidecar import Head, Sidecar, gap_frame, gap_lines, sidecar_path, to_bytes
+from tickerkit.storage.sidecar import Head, Sidecar, sidecar_path, to_bytes
 from tickerkit.storage.sidecar import parse as parse_lines
 
 __all__ = ["from_csv", "last_of", "load_parquet", "read_parquet", "write_parquet"]
@@ -72,7 +73,7 @@ def write_parquet(
     path = prepare_path(path, mode)
     lines: list[Any] = [
         Head(time.time_ns(), source, None if symbols is None else list(symbols)),
-        *(gap_lines(gaps) if gaps is not None else ()),
+        *(gaps_from_frame(gaps) if gaps is not None else ()),
     ]
     frames = [frame]
     if mode == "append" and path.exists():
@@ -145,7 +146,7 @@ def from_csv(csv: Path, path: Path) -> None:
     sidecar = content.sidecar or Sidecar()
     frame = content.frame
     if path.exists() and (last := last_of(path)) is not None:
-        frame = _after(frame, *last)
+        frame = _after(frame, last)
     write_parquet(
         frame,
         path,
@@ -158,18 +159,18 @@ def from_csv(csv: Path, path: Path) -> None:
     sidecar_path(csv).unlink(missing_ok=True)
 
 
-def last_of(path: Path) -> tuple[str, int] | None:
-    """Return epoch and seq of the last tick of a Parquet file, None where it has none."""
+def last_of(path: Path) -> Position | None:
+    """Return the position of the last tick of a Parquet file, None where it has none."""
     frame = _read(path)[0]
     if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
         return None
     newest = frame.iloc[-1]
-    return str(newest["epoch"]), int(newest["seq"])
+    return Position(str(newest["epoch"]), int(newest["seq"]))
 
 
-def _after(frame: pd.DataFrame, epoch: str, seq: int) -> pd.DataFrame:
+def _after(frame: pd.DataFrame, last: Position) -> pd.DataFrame:
     """Return the rows after a tick: a crash may have left a CSV that was made Parquet of."""
-    had = np.flatnonzero((frame["epoch"] == epoch) & (frame["seq"] <= seq))
+    had = np.flatnonzero((frame["epoch"] == last.epoch) & (frame["seq"] <= last.seq))
     return frame.iloc[had[-1] + 1 :] if len(had) else frame
 
 
@@ -213,7 +214,7 @@ def load_parquet(path: Path) -> tuple[pd.DataFrame, Sidecar, RecordingWarning | 
     if path.exists():
         before, lines = _read(path)
         if (last := last_of(path)) is not None:
-            frame = _after(frame, *last)
+            frame = _after(frame, last)
         frame = _as_ours(_table([before, frame]).to_pandas(), lines)
         told = [gap for gap in sidecar.gaps if gap not in lines.gaps]
         sidecar = Sidecar([*lines.heads, *sidecar.heads], gaps=[*lines.gaps, *told])

@@ -10,8 +10,9 @@ from typing import NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingWarning
+from tickerkit.log import gap_frame
 from tickerkit.storage.csv.api import read_file
-from tickerkit.storage.sidecar import Sidecar, gap_frame
+from tickerkit.storage.sidecar import Sidecar
 
 __all__ = ["Recording", "load", "read_gaps"]
 

@@ -15,14 +15,14 @@ import pandas as pd
 
 from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
-from tickerkit.log import Rows
+from tickerkit.log import Gap, Position, Rows
 from tickerkit.storage.atomic import Mode, prepare_path
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.frames.file import WireFile
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
-from tickerkit.storage.sidecar import Missing, sidecar_path
+from tickerkit.storage.sidecar import sidecar_path
 
-__all__ = ["RecordingWriter", "GapsOf", "Seq"]
+__all__ = ["RecordingWriter", "GapsOf"]
 
 ROWS_AT_ONCE = 65_536
 ROW_BYTES = 120
@@ -30,8 +30,7 @@ ROW_BYTES = 120
 SHARES = 8
 NOT_RECORDED = "not recorded"
 
-Seq: TypeAlias = tuple[str, int]
-GapsOf: TypeAlias = Callable[[int, int], list[Missing]]
+GapsOf: TypeAlias = Callable[[int, int], list[Gap]]
 
 
 class _Done(NamedTuple):
@@ -117,12 +116,12 @@ class RecordingWriter:
         self.turn: Callable[[], object] = lambda: None
         self._done: list[_Done] = []
         self._csv_left: list[Path] = []
-        self._last: Seq | None = None
+        self._last: Position | None = None
         # A seam is where rows are missing, or come again, without the feed's saying so.
         self._seam = False
         self._seam_row = self._gap_row = 0
         self._named = 0.0
-        self._told: Missing | None = None
+        self._told: Gap | None = None
         self._file: CsvFile | None = None
         if going_on is not None and working_path(going_on).exists():
             self._open(going_on, "append")
@@ -163,7 +162,7 @@ class RecordingWriter:
         if (last := file.last or last) is not None:
             self._last, self._seam, self._told = last, True, file.told
 
-    def _parquet_before(self, path: Path, mode: Mode) -> Seq | None:
+    def _parquet_before(self, path: Path, mode: Mode) -> Position | None:
         """Return the last row of a finished file that is to be gone on with."""
         from tickerkit.storage.parquet import last_of
 
@@ -174,12 +173,12 @@ class RecordingWriter:
             path.unlink(missing_ok=True)
         return last_of(path) if path.exists() else None
 
-    def begin(self, row: int, before: Seq | None, names: pd.DataFrame) -> None:
+    def begin(self, row: int, before: Position | None, names: pd.DataFrame) -> None:
         """Begin at a row of a log.
 
         Args:
             row: its number.
-            before: epoch and seq of the row before it, where the log holds it.
+            before: position of the row before it, where the log holds it.
             names: a frame of the log without rows: a file without ticks has their names.
         """
         self.row = self._seam_row = self._gap_row = row
@@ -219,10 +218,10 @@ class RecordingWriter:
         skip = self._known(part)
         if skip == len(part):
             return
-        told: list[Missing] = []
+        told: list[Gap] = []
         row = self._gap_row
         if self._seam:
-            first = _seq_at(part, skip)
+            first = part.position(skip)
             before = gaps(self._seam_row, part.start + skip + 1)
             told += self._holes(first, before, met=skip > 0)
             row = max(row, part.start + skip + 1)
@@ -231,56 +230,56 @@ class RecordingWriter:
         self._count(told)
         self._gap_row, self._seam = max(row, part.stop), False
         self.written += len(part) - skip
-        self._last = _seq_at(part, len(part) - 1)
+        self._last = part.position(-1)
 
     def _known(self, part: Rows) -> int:
         """Return how many rows are in the file already, up to the last that is."""
         if self._last is None:
             return 0
-        epoch, seq = self._last
+        epoch, seq = self._last.epoch, self._last.seq
         code = part.log.dictionaries["epoch"].codes.get(epoch)
         if code is None:
             return 0
         same = (part.array("epoch") == code) & (part.array("seq") <= seq)
         return int(np.flatnonzero(same)[-1]) + 1 if same.any() else 0
 
-    def _holes(self, first: Seq, told: list[Missing], *, met: bool) -> Iterator[Missing]:
+    def _holes(self, first: Position, told: list[Gap], *, met: bool) -> Iterator[Gap]:
         """Yield the gaps between the last row that was written and the first that is new.
 
         Of some symbols only, a jump may be ticks of others. It is told all the same, since the
         recording was interrupted there; unless the rows have met: some came again.
         """
         if self._last is None:
-            lost = min(self.lost, first[1] - 1)
+            lost = min(self.lost, first.seq - 1)
             if lost:
-                yield Missing(first[0], first[1] - lost, first[1] - 1, NOT_RECORDED)
+                yield Gap(first.epoch, first.seq - lost, first.seq - 1, NOT_RECORDED)
             yield from told
             return
-        epoch, at = self._last
-        end = first[1] - 1 if first[0] == epoch else None
+        epoch, at = self._last.epoch, self._last.seq
+        end = first.seq - 1 if first.epoch == epoch else None
         if met and (self._symbols is not None or end is None):
             yield from told
             return
         done = self._told is not None and self._told.epoch == epoch
         if done and self._told is not None:
-            if self._told.stop is None:
+            if self._told.last is None:
                 return
-            at = max(at, self._told.stop)
+            at = max(at, self._told.last)
         for gap in told:
-            if gap.epoch != epoch or (gap.stop is not None and gap.stop <= at):
+            if gap.epoch != epoch or (gap.last is not None and gap.last <= at):
                 if gap.epoch != epoch:
                     yield gap
                 continue
-            if gap.start > at + 1:
-                yield Missing(epoch, at + 1, gap.start - 1, NOT_RECORDED)
+            if gap.first > at + 1:
+                yield Gap(epoch, at + 1, gap.first - 1, NOT_RECORDED)
             yield gap
-            if gap.stop is None:
+            if gap.last is None:
                 return
-            at = gap.stop
+            at = gap.last
         if end is None or end > at:
-            yield Missing(epoch, at + 1, end, NOT_RECORDED)
+            yield Gap(epoch, at + 1, end, NOT_RECORDED)
 
-    def _count(self, gaps: Sequence[Missing]) -> None:
+    def _count(self, gaps: Sequence[Gap]) -> None:
         self.gaps += len(gaps)
         if gaps:
             self._told = gaps[-1]
@@ -365,7 +364,7 @@ class RecordingWriter:
                 self._csv_left.remove(path)
         self.converting = False
 
-    def close(self, gaps: Sequence[Missing] = (), *, convert: bool = True) -> None:
+    def close(self, gaps: Sequence[Gap] = (), *, convert: bool = True) -> None:
         """Note the last gaps, and finish; twice is no complaint.
 
         Args:
@@ -394,8 +393,3 @@ class RecordingWriter:
 def _files(path: Path) -> set[Path]:
     """Return where a recording may be, and what stands beside it."""
     return {path, working_path(path), sidecar_path(path), sidecar_path(working_path(path))}
-
-
-def _seq_at(rows: Rows, index: int) -> Seq:
-    word = rows.log.dictionaries["epoch"].words[int(rows.array("epoch")[index])]
-    return word, int(rows.array("seq")[index])

@@ -14,24 +14,20 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TypeAlias
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.log.rows import UTC_NS
+from tickerkit.log.position import Gap
 
 __all__ = [
-    "GAP_DTYPES",
     "Block",
     "Columns",
     "Head",
     "Line",
-    "Missing",
     "Sidecar",
-    "gap_frame",
-    "gap_lines",
     "columns_from_frame",
     "parse",
     "read_sidecar",
@@ -42,14 +38,6 @@ __all__ = [
 VERSION = 1
 MAX_WORDS = 65_536
 MAX_INT = 2**63 - 1
-GAP_DTYPES = {
-    "epoch": "str",
-    "from": "Int64",
-    "to": "Int64",
-    "last_before": "datetime64[ns, UTC]",
-    "first_after": "datetime64[ns, UTC]",
-    "reason": "str",
-}
 
 
 class Head(msgspec.Struct, tag="head", omit_defaults=True):
@@ -96,18 +84,7 @@ class Block(msgspec.Struct, tag="block"):
     crc: int
 
 
-class Missing(msgspec.Struct, tag="gap"):
-    """A gap; times in epoch ns."""
-
-    epoch: str
-    start: int = msgspec.field(name="from")
-    stop: int | None = msgspec.field(name="to")
-    reason: str
-    last_before: int | None = None
-    first_after: int | None = None
-
-
-Line: TypeAlias = Head | Columns | Block | Missing
+Line: TypeAlias = Head | Columns | Block | Gap
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -129,7 +106,7 @@ class Sidecar(msgspec.Struct):
     heads: list[Head] = []
     columns: Columns = msgspec.field(default_factory=lambda: Columns({}))
     blocks: list[Block] = []
-    gaps: list[Missing] = []
+    gaps: list[Gap] = []
     bad: int = 0
     size: int = 0
     is_old: bool = False
@@ -204,7 +181,7 @@ def parse(data: bytes) -> Sidecar:
                 found.columns = line
             case Block():
                 found.blocks.append(line)
-            case Missing():
+            case Gap():
                 found.gaps.append(line)
     return found
 
@@ -231,40 +208,3 @@ def columns_from_frame(frame: pd.DataFrame, *, words: bool = True) -> Columns:
         else:
             kinds[name] = "text"
     return Columns(kinds, known)
-
-
-def gap_lines(gaps: pd.DataFrame) -> list[Missing]:
-    """Return gaps, as `Feed.gaps` tells them, as lines."""
-
-    def number(value: object) -> int | None:
-        if pd.isna(value):  # type: ignore[call-overload]
-            return None
-        return value.value if isinstance(value, pd.Timestamp) else int(value)  # type: ignore[call-overload]
-
-    return [
-        Missing(
-            str(row["epoch"]),
-            int(row["from"]),
-            number(row["to"]),
-            str(row["reason"]),
-            number(row["last_before"]),
-            number(row["first_after"]),
-        )
-        for row in gaps.to_dict("records")
-    ]
-
-
-def gap_frame(lines: Iterable[Missing]) -> pd.DataFrame:
-    """Return lines as gaps, as `Feed.gaps` tells them."""
-    rows = [
-        (line.epoch, line.start, line.stop, line.last_before, line.first_after, line.reason)
-        for line in lines
-    ]
-    columns = list(zip(*rows, strict=True)) if rows else [()] * len(GAP_DTYPES)
-    made: dict[str, pd.Series[Any]] = {}
-    for (name, dtype), values in zip(GAP_DTYPES.items(), columns, strict=True):
-        if dtype.startswith("datetime"):
-            made[name] = pd.Series(list(values), dtype="Int64").astype(UTC_NS)
-        else:
-            made[name] = pd.Series(list(values), dtype=dtype)
-    return pd.DataFrame(made)

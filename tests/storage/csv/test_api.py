@@ -20,9 +20,7 @@ import tickerkit.storage.csv.api as csv_module
 import tickerkit.storage.csv.encode as lines_module
 import tickerkit.storage.csv.foreign as foreign_module
 from tickerkit.errors import RecordingError, RecordingExists, RecordingWarning
-from tickerkit.log import TickLog
-from tickerkit.log.gaps import Gaps
-from tickerkit.protocol import Gap
+from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.storage import (
     csv_lines,
     load,

@@ -13,9 +13,9 @@ import pandas as pd
 import pytest
 
 from tickerkit.errors import RecordingError, RecordingExists
-from tickerkit.log import TickLog
+from tickerkit.log import Gap, Position, TickLog
 from tickerkit.storage import CsvFile, load
-from tickerkit.storage.sidecar import Missing, sidecar_path
+from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.ticks import read_ticks
 
 FEW_CALLS = (*range(1, 9), 12, 13, 40, 62, 63, 64, 65, 66, 67, 68, 69, 90, 143)
@@ -43,11 +43,11 @@ def test_what_is_added_comes_back_as_one_frame(tmp_path: Path) -> None:
     path = tmp_path / "new" / "ticks.csv"
     with CsvFile(path) as file:
         file.append(ticks(1, 3))
-        assert file.last == ("e", 3)
+        assert file.last == Position("e", 3)
         assert len(held(path)) == 3
         file.append(ticks(4, 3))
     with CsvFile(path, mode="append") as file:
-        assert (file.rows, file.last) == (6, ("e", 6))
+        assert (file.rows, file.last) == (6, Position("e", 6))
         file.append(ticks(7, 3))
     assert held(path)["seq"].tolist() == list(range(1, 10))
 
@@ -108,7 +108,7 @@ def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     with CsvFile(path) as file:
         file.append(ticks(1, 3))
-        file.tell([Missing("e", 4, 5, "why")])
+        file.tell([Gap("e", 4, 5, "why")])
         file.append(ticks(6, 2, bid=3.5))
         file.append(ticks(8, 1))
     found = load(path)
@@ -128,7 +128,7 @@ def test_a_file_that_is_gone_on_with_may_be_widened_at_once(tmp_path: Path) -> N
         file.append(ticks(4, 2, bid=3.5))
     assert held(path)["seq"].tolist() == [1, 2, 3, 4, 5]
     with CsvFile(path) as file:
-        assert file.last == ("e", 5)
+        assert file.last == Position("e", 5)
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_a_write_that_fails_at_any_call_leaves_no_trace(
 ) -> None:
     """Of 200 writes each fails once, wholly or amid a line; trying again makes the same file."""
     every = [ticks(1 + 4 * n, 4, **({"bid": 1.0} if n > 60 else {})) for n in range(200)]
-    gap = Missing("e", 900, 901, "why")
+    gap = Gap("e", 900, 901, "why")
     for call in calls:
         parts = every[: call + 2]
         path = tmp_path / f"{call}.csv"
@@ -206,7 +206,7 @@ def test_widening_that_fails_is_tried_again(
         path = tmp_path / f"{call}.csv"
         with CsvFile(path) as file:
             file.append(ticks(1, 3))
-            file.tell([Missing("e", 4, 4, "why")])
+            file.tell([Gap("e", 4, 4, "why")])
             file.append(ticks(5, 1))
             left[0] = call
             with pytest.raises(OSError, match="no"):
@@ -222,7 +222,7 @@ def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -
     """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
     path = tmp_path / "ticks.csv"
     with CsvFile(path, symbols=["A"]) as file:
-        file.tell([Missing("e", 1, 2, "why")])
+        file.tell([Gap("e", 1, 2, "why")])
         file.append(ticks(3, 1).assign(code=pd.Categorical(["7"])))
     before = sidecar_path(path).read_bytes()
     with CsvFile(path, symbols=["A"]) as file:
@@ -235,7 +235,7 @@ def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -
         assert (found.frame["code"].tolist()[0], found.gaps["to"].tolist()) == ("7", [2])
         assert found.symbols == ["A"]
         with CsvFile(path, symbols=["A"]) as file:
-            assert file.last == ("e", last)
+            assert file.last == Position("e", last)
             file.append(ticks(last + 1, 1))
 
 

@@ -14,10 +14,10 @@ from recordings import recordings
 
 import tickerkit as tk
 from tickerkit.feed.frame_buffer import Connected, Dropped, Frame, FrameBuffer, Made
+from tickerkit.log import Gap, gap_frame
 from tickerkit.protocol import Client, PlainClient
 from tickerkit.storage import load, load_raw, write_csv, write_raw
 from tickerkit.storage.frames.file import WireFile, frame_line, made_line
-from tickerkit.storage.sidecar import Missing, gap_frame
 
 TICK = b'{"symbol":"A","price":1.50,"time":"2026-11-22T10:00:00Z"}'
 
@@ -153,9 +153,9 @@ def test_a_recording_becomes_frames_and_again_the_same_recording(tmp_path: Path)
     )
     gaps = gap_frame(
         [
-            Missing("x", 3, 4, "one", 10**18 + 1, 10**18 + 2),
-            Missing("x", 7, None, "two", 10**18 + 3, 10**18 + 4),
-            Missing("y", 3, 9, "three", 10**18 + 5, None),
+            Gap("x", 3, 4, "one", 10**18 + 1, 10**18 + 2),
+            Gap("x", 7, None, "two", 10**18 + 3, 10**18 + 4),
+            Gap("y", 3, 9, "three", 10**18 + 5, None),
         ]
     )
     write_csv(frame, tmp_path / "a.csv", gaps=gaps)

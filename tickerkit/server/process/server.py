@@ -14,7 +14,8 @@ from typing import Any, cast
 import pandas as pd
 
 from tickerkit.errors import PortalError, ServerFailed, SourceError, Stopped, TickerkitError
-from tickerkit.protocol import Client, End, Gap, Hello, Received
+from tickerkit.log import Gap
+from tickerkit.protocol import Client, End, Hello, Received
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
 from tickerkit.server.process.child import Child
@@ -189,8 +190,8 @@ class ServerProcess(TickServer):
                     self.log.append(event.batch, received=now, epoch=event.epoch, seq=event.seq)
                 case Gap():
                     self._gaps.add(event)
-                    if event.epoch == self.log.epoch and event.stop is not None:
-                        self.log.skip(max(event.stop - self.log.last_seq, 0))
+                    if event.epoch == self.log.epoch and event.last is not None:
+                        self.log.skip(max(event.last - self.log.last_seq, 0))
                 case Hello() if event.epoch != self.log.epoch:
                     self.log.begin(event.epoch)
                 case End():

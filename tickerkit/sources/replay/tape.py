@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import SourceError
+from tickerkit.log import Position
 from tickerkit.ticks import Batch, read_ticks
 from tickerkit.ticks.fields import PRICE_FIELDS, PRICE_NAMES, SYMBOL_NAMES
 
@@ -139,7 +140,7 @@ class _Joint:
         self._batches: list[Batch] = []
         self._seams: list[Seam] = []
         self._rows = 0
-        self._last: tuple[object, int] | None = None
+        self._last: Position | None = None
 
     def tape(self) -> Tape:
         return Tape(self._batches, self._seams, self.warnings)
@@ -174,7 +175,7 @@ class _Epochs:
 
         self.count = len(rows)
         self.codes = np.zeros(self.count, dtype=int)
-        self.names: list[object] = []
+        self.names: list[str] = []
         self.seqs: npt.NDArray[np.int64] | None = None
         if "epoch" in frame and "seq" in frame and pd.api.types.is_numeric_dtype(frame["seq"]):
             codes, names = pd.factorize(frame["epoch"].iloc[rows])
@@ -187,20 +188,20 @@ class _Epochs:
         for row in np.flatnonzero(np.diff(self.codes)) + 1:
             yield int(row), 1, None, ANOTHER_EPOCH
 
-    def begin_anew(self, last: tuple[object, int] | None) -> bool:
+    def begin_anew(self, last: Position | None) -> bool:
         """Return whether these do not go on from the last epoch and seq of a recording before."""
         if last is None or self.seqs is None or not self.count:
             return False
-        return last[0] != self._name(0) or int(self.seqs[0]) <= last[1]
+        return last.epoch != self._name(0) or int(self.seqs[0]) <= last.seq
 
-    def last(self) -> tuple[object, int] | None:
+    def last(self) -> Position | None:
         if self.seqs is None or not self.count:
             return None
-        return self._name(-1), int(self.seqs[-1])
+        return Position(self._name(-1), int(self.seqs[-1]))
 
-    def _name(self, row: int) -> object:
+    def _name(self, row: int) -> str:
         code = int(self.codes[row])
-        return self.names[code] if code >= 0 else None
+        return self.names[code] if code >= 0 else ""
 
     def listed(self, gaps: pd.DataFrame | None) -> Iterator[tuple[int, int, int | None, str]]:
         """Yield where the gaps are that a recording lists."""

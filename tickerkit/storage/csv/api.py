@@ -22,6 +22,7 @@ import pandas as pd
 
 from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
+from tickerkit.log import gaps_from_frame
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.compression import Damage, compress, compression_of, read_members
 from tickerkit.storage.csv.append import CsvFile
@@ -42,7 +43,6 @@ from tickerkit.storage.sidecar import (
     Line,
     Sidecar,
     columns_from_frame,
-    gap_lines,
     read_sidecar,
     sidecar_path,
     to_bytes,
@@ -121,12 +121,12 @@ def write_csv(
             if escape_formulas and not file.escape_formulas:
                 raise RecordingError(path, "it is not safe for spreadsheets; write another file")
             file.append(frame)
-            file.tell(gap_lines(gaps) if gaps is not None else [])
+            file.tell(gaps_from_frame(gaps) if gaps is not None else [])
         return path
     beside: list[Line] = [
         Head(time.time_ns(), source, None if symbols is None else list(symbols), escape_formulas),
         columns_from_frame(frame),
-        *(gap_lines(gaps) if gaps is not None else ()),
+        *(gaps_from_frame(gaps) if gaps is not None else ()),
     ]
     compression, size = compression_of(path), 0
     with replacing(path) as out:

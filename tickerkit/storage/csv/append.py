@@ -20,6 +20,7 @@ from os import PathLike
 import pandas as pd
 
 from tickerkit.errors import RecordingError
+from tickerkit.log import Gap, Position, gap_frame
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.compression import compress, compression_of, read_members
 from tickerkit.storage.csv.encode import BYTE_ORDER_MARK, csv_lines, header_line
@@ -29,10 +30,8 @@ from tickerkit.storage.sidecar import (
     Columns,
     Head,
     Line,
-    Missing,
     Sidecar,
     columns_from_frame,
-    gap_frame,
     read_sidecar,
     sidecar_path,
     to_bytes,
@@ -88,8 +87,8 @@ class CsvFile:
     ) -> None:
         self.path = prepare_path(path, mode)
         self.rows = self.size = 0
-        self.last: tuple[str, int] | None = None
-        self.told: Missing | None = None
+        self.last: Position | None = None
+        self.told: Gap | None = None
         self.escape_formulas = False
         self._fsync = fsync
         self._compression = compression_of(self.path)
@@ -179,7 +178,7 @@ class CsvFile:
         os.ftruncate(self._file, self.size)
         if self.rows and {"seq", "epoch"} <= set(self.names):
             newest = content.frame.iloc[-1]
-            self.last = (str(newest["epoch"]), int(newest["seq"]))
+            self.last = Position(str(newest["epoch"]), int(newest["seq"]))
         known = sidecar.columns.kinds if sidecar else columns_from_frame(content.frame).kinds
         self._kinds = dict(known)
         if sidecar and sidecar.is_old:
@@ -201,7 +200,7 @@ class CsvFile:
 
     # --- adding -------------------------------------------------------------------------------
 
-    def append(self, frame: pd.DataFrame, gaps: Iterable[Missing] = ()) -> None:
+    def append(self, frame: pd.DataFrame, gaps: Iterable[Gap] = ()) -> None:
         """Add rows; columns that the file does not have are added to it, empty before these.
 
         Args:
@@ -242,7 +241,7 @@ class CsvFile:
         self._crc = zlib.crc32(text, self._crc)
         if len(frame) and {"seq", "epoch"} <= set(names):
             newest = frame.iloc[-1]
-            self.last = (str(newest["epoch"]), int(newest["seq"]))
+            self.last = Position(str(newest["epoch"]), int(newest["seq"]))
         if self._text - self._proved >= BLOCK_BYTES:
             self._prove()
 
@@ -252,7 +251,7 @@ class CsvFile:
         beside = os.fstat(self._beside).st_size if self._beside >= 0 else 0
         return self.size + beside
 
-    def tell(self, gaps: Iterable[Missing]) -> None:
+    def tell(self, gaps: Iterable[Gap]) -> None:
         """Note gaps; they are written with the next rows, or at the end."""
         for gap in gaps:
             self._untold.append(gap)
@@ -348,7 +347,7 @@ class CsvFile:
         kinds = {name: self._kinds.get(name, "any") for name in self.names}
         # Of the blocks one is left: the text has other bytes now.
         told: list[Line] = [*sidecar.heads, Columns(kinds), *sidecar.gaps]
-        left: list[Line] = [line for line in self._untold if isinstance(line, Head | Missing)]
+        left: list[Line] = [line for line in self._untold if isinstance(line, Head | Gap)]
         self._untold = [*told, Block(self.rows, text, crc), *left]
         self._anew = True
         self.names, self.size = names, size

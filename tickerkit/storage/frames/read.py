@@ -13,11 +13,10 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import ProtocolError, RecordingError, RecordingWarning
-from tickerkit.log import FIXED, TickLog
-from tickerkit.protocol import SUBPROTOCOL, Client, Event, Gap, Hello, PlainClient, Received
+from tickerkit.log import FIXED, Gap, Position, TickLog, gap_frame
+from tickerkit.protocol import SUBPROTOCOL, Client, Event, Hello, PlainClient, Received
 from tickerkit.storage.compression import Damage, read_members
 from tickerkit.storage.recording import Recording
-from tickerkit.storage.sidecar import Missing, gap_frame
 from tickerkit.ticks import NO_TIME
 
 __all__ = ["load_raw"]
@@ -126,8 +125,8 @@ class _Reading:
         self._is_made = False
         self._gaps: list[tuple[Gap, int]] = []
         # The last tick, where something was lost after it.
-        self._before_loss: tuple[str, int] | None = None
-        self._newest: tuple[str, int] | None = None
+        self._before_loss: Position | None = None
+        self._newest: Position | None = None
 
     @staticmethod
     def makes_sense(line: bytes) -> bool:
@@ -200,7 +199,7 @@ class _Reading:
             return
         first = int(event.seq[0])
         if self._before_loss is not None:
-            epoch, seq = self._before_loss
+            epoch, seq = self._before_loss.epoch, self._before_loss.seq
             self._before_loss = None
             if epoch == event.epoch and first > seq + 1 and not self._is_told(epoch, seq + 1):
                 self._gaps.append((Gap(epoch, seq + 1, first - 1, NOT_KEPT), self._log.stop))
@@ -209,7 +208,7 @@ class _Reading:
             known = event.batch.time[event.batch.time != NO_TIME]
             received = int(known.max()) if len(known) else 0
         self._log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
-        self._newest = event.epoch, int(event.seq[-1])
+        self._newest = Position(event.epoch, int(event.seq[-1]))
         if self._log.stop - self._row >= MAX_HELD // 2:
             self._cut()
 
@@ -220,7 +219,7 @@ class _Reading:
 
     def _is_told(self, epoch: str, seq: int) -> bool:
         return any(
-            gap.epoch == epoch and gap.start <= seq and (gap.stop is None or seq <= gap.stop)
+            gap.epoch == epoch and gap.first <= seq and (gap.last is None or seq <= gap.last)
             for gap, _ in self._gaps
         )
 
@@ -254,7 +253,7 @@ class _Reading:
                 frame[name] = np.nan if is_number else pd.Categorical([None] * len(frame))
         return frame[names]
 
-    def missing(self) -> list[Missing]:
+    def missing(self) -> list[Gap]:
         """Return the gaps; after the frame, which tells the times."""
         times = self._times
 
@@ -262,6 +261,6 @@ class _Reading:
             return int(times[row]) if 0 <= row < len(times) else None
 
         return [
-            Missing(gap.epoch, gap.start, gap.stop, gap.reason, time_at(row - 1), time_at(row))
+            Gap(gap.epoch, gap.first, gap.last, gap.reason, time_at(row - 1), time_at(row))
             for gap, row in self._gaps
         ]

@@ -10,14 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tickerkit.log import FIXED, TickLog
-from tickerkit.protocol import SUBPROTOCOL, Gap, Hello
+from tickerkit.log import FIXED, Gap, TickLog, gaps_from_frame
+from tickerkit.protocol import SUBPROTOCOL, Hello
 from tickerkit.protocol.codec import encode_columns
 from tickerkit.protocol.messages import encode
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.compression import compress, compression_of
 from tickerkit.storage.frames.file import connected_line, made_line
-from tickerkit.storage.sidecar import Missing, gap_lines
 from tickerkit.ticks import Array, read_ticks
 
 __all__ = ["write_raw"]
@@ -61,7 +60,9 @@ def write_raw(
     with replacing(path) as out:
         text = bytearray()
         chosen = None if symbols is None else list(symbols)
-        for line in _frames(frame, gap_lines(gaps) if gaps is not None else [], source, chosen):
+        for line in _frames(
+            frame, gaps_from_frame(gaps) if gaps is not None else [], source, chosen
+        ):
             text += line
             if len(text) >= PIECE_BYTES:
                 out.write(compress(bytes(text), compression))
@@ -72,7 +73,7 @@ def write_raw(
 
 
 def _frames(
-    frame: pd.DataFrame, gaps: list[Missing], source: str, symbols: list[str] | None
+    frame: pd.DataFrame, gaps: list[Gap], source: str, symbols: list[str] | None
 ) -> Iterator[bytes]:
     count = len(frame)
     seq = _numbers(frame, "seq", np.arange(1, count + 1))
@@ -81,7 +82,7 @@ def _frames(
     codes, words = pd.factorize(known.to_numpy(dtype=object))
     cuts = (np.diff(codes) != 0) | (np.diff(received) != 0) | (np.diff(seq) <= 0)
     # A gap is told between the ticks on both sides of it.
-    begun = np.searchsorted(np.sort([gap.start for gap in gaps]), seq)
+    begun = np.searchsorted(np.sort([gap.first for gap in gaps]), seq)
     cuts |= np.diff(begun) != 0
     starts = [0, *(np.flatnonzero(cuts) + 1).tolist()] if count else []
     now = int(received[0]) if count else time.time_ns()
@@ -99,7 +100,7 @@ def _frames(
         for gap in told:
             if epoch is None:
                 epoch, log = gap.epoch, TickLog(ROWS_AT_ONCE, epoch=gap.epoch)
-                yield made_line(now, _hello(gap.epoch, gap.start, columns))
+                yield made_line(now, _hello(gap.epoch, gap.first, columns))
             yield _gap_line(now, gap)
         if own != epoch:
             epoch, log = own, TickLog(ROWS_AT_ONCE, epoch=own)
@@ -114,17 +115,17 @@ def _frames(
     for gap in pending:
         if epoch is None:
             epoch = gap.epoch
-            yield made_line(now, _hello(gap.epoch, gap.start, columns))
+            yield made_line(now, _hello(gap.epoch, gap.first, columns))
         yield _gap_line(now, gap)
 
 
 def _before(
-    gaps: list[Missing], last_rows: dict[str, int], row: int, epoch: str, seq: int
-) -> list[Missing]:
+    gaps: list[Gap], last_rows: dict[str, int], row: int, epoch: str, seq: int
+) -> list[Gap]:
     """Return the first of the gaps, those that lie before a row."""
     found = 0
     for place, gap in enumerate(gaps):
-        lies = gap.start < seq if gap.epoch == epoch else last_rows.get(gap.epoch, -1) < row
+        lies = gap.first < seq if gap.epoch == epoch else last_rows.get(gap.epoch, -1) < row
         if not lies:
             break
         found = place + 1
@@ -152,5 +153,5 @@ def _hello(epoch: str, seq: int, columns: dict[str, str | list[str]]) -> bytes:
     return encode(Hello(epoch, seq, seq, [], columns))
 
 
-def _gap_line(now: int, gap: Missing) -> bytes:
-    return b'{"t":%d,"frame":%b}\n' % (now, encode(Gap(gap.epoch, gap.start, gap.stop, gap.reason)))
+def _gap_line(now: int, gap: Gap) -> bytes:
+    return b'{"t":%d,"frame":%b}\n' % (now, encode(Gap(gap.epoch, gap.first, gap.last, gap.reason)))

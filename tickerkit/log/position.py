@@ -1,0 +1,59 @@
+"""Position and Gap: where a tick stands in its epoch, and which ticks will never come.
+
+Both travel as they are, over the wire and in the file beside a recording, so they are msgspec
+structs: what a peer or a file says is checked while it is decoded.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import msgspec
+
+__all__ = ["MAX_SEQ", "Gap", "Position", "Seq"]
+
+MAX_SEQ = 2**63 - 1
+
+Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
+
+
+class Position(msgspec.Struct, frozen=True):
+    """The identity of a tick, and the place in a log behind it.
+
+    Attributes:
+        epoch: id of one unbroken run of numbering.
+        seq: number of the tick in it, counted from 1 over all symbols; 0 is before the first.
+
+    Example:
+        >>> tk.connect(server.url, resume=Position("a1b2", 1_000))
+    """
+
+    epoch: str
+    seq: Seq
+
+
+class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
+    """A range of ticks that will never come.
+
+    Attributes:
+        epoch: the epoch of the missing ticks.
+        first: seq of the first of them (`from` on the wire and in a frame of gaps).
+        last: seq of the last of them (`to`); None where it can't be known, as in an epoch that
+            ended with its server.
+        reason: why they are missing.
+        last_before: time of the tick before them, in epoch ns; None where it isn't known, and on
+            the wire, since each reader of a log has its own neighbours.
+        first_after: time of the tick after them, likewise.
+    """
+
+    epoch: str
+    first: Seq = msgspec.field(name="from")
+    last: Seq | None = msgspec.field(name="to")
+    reason: str
+    last_before: int | None = None
+    first_after: int | None = None
+
+    @property
+    def count(self) -> int | None:
+        """How many ticks are missing; None where that can't be known."""
+        return None if self.last is None else max(self.last - self.first + 1, 0)
