@@ -171,7 +171,7 @@ def _wanted(symbol: str | Sequence[str] | None) -> frozenset[str] | None:
 
 def _of_rows(rows: Rows) -> Trades:
     columns = (rows.array(name) for name in ("symbol", "time", "price", "size"))
-    return Trades(rows.start, rows.log.symbols(), *columns)
+    return Trades(rows.start, list(rows.dictionaries["symbol"].words), *columns)
 
 
 def _of_frame(frame: pd.DataFrame) -> Trades:

@@ -114,7 +114,7 @@ def draw(
     view = (
         _Lines(feed, figure, symbols, percent=percent)
         if lines
-        else _Candles(figure, symbols, bar, volume=kind == "candles+volume")
+        else _Candles(feed, figure, symbols, bar, volume=kind == "candles+volume")
     )
     reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
     every_s = LINES_EVERY_S if lines else BARS_EVERY_S
@@ -169,7 +169,7 @@ class _Lines:
         prices = rows.array("price")
         there = codes >= 0
         if self.symbols is not None:
-            there &= np.isin(codes, rows.log.symbol_codes(self.symbols))
+            there &= np.isin(codes, self.feed.log.symbol_codes(self.symbols))
         trades = there & ~np.isnan(prices)
         self._priced.update(np.unique(codes[trades]).tolist())
         middle = self._middle(rows)
@@ -205,7 +205,7 @@ class _Lines:
         if code not in self._trace:
             if len(self._trace) >= MAX_LINES:
                 return None
-            name = rows.log.dictionaries["symbol"].words[code]
+            name = rows.dictionaries["symbol"].words[code]
             self.figure.add_trace(go.Scatter(mode="lines", name=_label(name), line={"width": 1.5}))
             self._trace[code] = self.figure.data[-1].uid
         # The figure may have traces of the user's, too, and ours may have been taken away.
@@ -215,7 +215,7 @@ class _Lines:
     def _shade(self, rows: Rows, holes: list[int], times: Array) -> None:
         stretches = []
         for hole in holes:
-            before = rows.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
+            before = self.feed.log.rows(rows.start + hole - 1, rows.start + hole).array("time")
             if len(before):
                 stretches.append((before.view("datetime64[ns]")[0], times[hole]))
         if stretches:
@@ -249,8 +249,15 @@ class _Candles:
     """Draws the bars of one symbol."""
 
     def __init__(
-        self, figure: LiveFigure, symbols: Sequence[str] | None, bar: str | float, *, volume: bool
+        self,
+        feed: Feed,
+        figure: LiveFigure,
+        symbols: Sequence[str] | None,
+        bar: str | float,
+        *,
+        volume: bool,
     ) -> None:
+        self.feed = feed
         self.figure = figure
         self.symbol = symbols[0] if symbols else None
         self._bar = bar
@@ -263,7 +270,7 @@ class _Candles:
         """Put in the bars that changed, the last ones; in the follower's thread."""
         if not len(rows):
             return
-        log = rows.log
+        log = self.feed.log
         if self.symbol is None:
             self.symbol = log.symbols()[0]
         if not any(trace.type == "candlestick" for trace in self.figure.data):

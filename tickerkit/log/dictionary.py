@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,10 @@ class Dictionary:
             self.words.append(word)
             self.first_row.append(row)
         return code
+
+    def known_codes(self, words: Iterable[str]) -> list[int]:
+        """Return the codes of those of `words` that have appeared."""
+        return [self.codes[word] for word in words if word in self.codes]
 
     def size_at(self, row: int) -> int:
         """Return how many words had appeared before `row`."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
 from tickerkit.log.dictionary import MAX_WORDS, Dictionary, code_dtype
 from tickerkit.log.position import Position
 from tickerkit.ticks import Array
-
-if TYPE_CHECKING:
-    from tickerkit.log.tick_log import TickLog
 
 __all__ = ["TIMES", "UTC_NS", "Rows", "EpochRun", "Snapshot", "SharedFrame"]
 
@@ -56,12 +53,13 @@ class Rows:
     """Some successive rows of a log, as they were when they were read.
 
     Attributes:
+        dictionaries: the log's dictionary of each text column.
         start: number of the first row.
         stop: number of the row after the last.
         lost: how many rows a reader missed before `start`, since they were dropped unread.
     """
 
-    log: TickLog
+    dictionaries: dict[str, Dictionary]
     state: Snapshot
     start: int
     stop: int
@@ -83,17 +81,17 @@ class Rows:
 
     def position(self, index: int) -> Position:
         """Return the position of one of the rows, counted from `start`; negative from the end."""
-        epoch = self.log.dictionaries["epoch"].words[int(self.array("epoch")[index])]
+        epoch = self.dictionaries["epoch"].words[int(self.array("epoch")[index])]
         return Position(epoch, int(self.array("seq")[index]))
 
     def part(self, start: int, stop: int) -> Rows:
         """Return the rows `start` to `stop` of these."""
-        return Rows(self.log, self.state, start, stop)
+        return Rows(self.dictionaries, self.state, start, stop)
 
     def frame(self) -> pd.DataFrame:
         """Return the rows as a DataFrame: a view, copied by pandas when it is written to."""
         base = self.state.base
-        frame = _whole(self.state, self.log.dictionaries).iloc[self.start - base : self.stop - base]
+        frame = _whole(self.state, self.dictionaries).iloc[self.start - base : self.stop - base]
         frame.index = pd.RangeIndex(len(frame))
         return frame
 

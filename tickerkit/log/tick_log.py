@@ -339,7 +339,7 @@ class TickLog:
         state = self.state
         begin = state.start if start is None else max(start, state.start)
         end = state.stop if stop is None else min(stop, state.stop)
-        return Rows(self, state, min(begin, end), end)
+        return Rows(self.dictionaries, state, min(begin, end), end)
 
     def reader(self, row: int | None = None) -> Reader:
         """Return a reader that stands at `row`, or at the end, where the next tick will be."""
@@ -402,9 +402,8 @@ class TickLog:
 
     def symbol_codes(self, symbols: str | Sequence[str]) -> list[int]:
         """Return the codes of those of `symbols` that have come."""
-        known = self.dictionaries["symbol"].codes
         wanted = [symbols] if isinstance(symbols, str) else symbols
-        return [known[name] for name in wanted if name in known]
+        return self.dictionaries["symbol"].known_codes(wanted)
 
     def columns(self) -> list[str]:
         """Return the names of all columns, in order."""
@@ -465,7 +464,7 @@ class Reader:
         lost = start - self.row
         self.lost += lost
         self.row = max(start, stop)
-        return Rows(self.log, state, start, self.row, lost)
+        return Rows(self.log.dictionaries, state, start, self.row, lost)
 
 
 def _values(column: Column) -> int:

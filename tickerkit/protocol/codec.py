@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
-from tickerkit.log import FIXED, MAX_SEQ, Latest, Rows, TickLog
+from tickerkit.log import FIXED, MAX_SEQ, Latest, Rows
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.ticks import Batch, Column, Text
@@ -24,7 +24,7 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
     """Encode rows (of `symbols`, if given) as a `ticks` message; None for nothing to say."""
     chosen = _chosen(rows, symbols)
     seq = rows.array("seq")[chosen]
-    words = {name: _new_words(rows, rows.log.dictionaries[name]) for name in _text_names(rows)}
+    words = {name: _new_words(rows, rows.dictionaries[name]) for name in _text_names(rows)}
     if not len(seq) and not any(new for _, new in words.values()):
         return None
 
@@ -60,7 +60,7 @@ def encode_objects(rows: Rows, symbols: Symbols) -> bytes | None:
     """Encode rows as an array of objects, what a plain peer gets; None when there are none."""
     chosen = _chosen(rows, symbols)
     columns = {name: rows.array(name)[chosen] for name in rows.names()}
-    return encode(_objects(rows.log, columns)) if len(columns["seq"]) else None
+    return encode(_objects(rows.dictionaries, columns)) if len(columns["seq"]) else None
 
 
 def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
@@ -69,13 +69,15 @@ def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
     if symbols is not None:
         codes = codes[np.isin(codes, latest.log.symbol_codes(sorted(symbols)))]
     columns = {name: values[codes] for name, values in latest.values.items()}
-    return encode(_objects(latest.log, columns)) if len(codes) else None
+    return encode(_objects(latest.log.dictionaries, columns)) if len(codes) else None
 
 
-def _objects(log: TickLog, columns: dict[str, npt.NDArray[Any]]) -> list[dict[str, Any]]:
+def _objects(
+    dictionaries: dict[str, Dictionary], columns: dict[str, npt.NDArray[Any]]
+) -> list[dict[str, Any]]:
     """Return a dict for each tick: price and size always, further fields where there is a value."""
     times = np.datetime_as_string(columns["time"].view("datetime64[ns]"), unit="ns")
-    symbols = log.dictionaries["symbol"].words
+    symbols = dictionaries["symbol"].words
     objects = [
         {"symbol": symbols[code], "price": price, "size": size, "time": f"{time}Z", "seq": seq}
         for code, price, size, time, seq in zip(
@@ -90,7 +92,7 @@ def _objects(log: TickLog, columns: dict[str, npt.NDArray[Any]]) -> list[dict[st
     for name in columns:
         if name in FIXED:
             continue
-        words = log.dictionaries[name].words if name in log.dictionaries else None
+        words = dictionaries[name].words if name in dictionaries else None
         for tick, value in zip(objects, columns[name].tolist(), strict=True):
             if words is not None and value >= 0:
                 tick[name] = words[value]
@@ -103,11 +105,11 @@ def _chosen(rows: Rows, symbols: Symbols) -> Any:
     """Return what selects the rows of `symbols` from a column."""
     if symbols is None:
         return slice(None)
-    return np.isin(rows.array("symbol"), rows.log.symbol_codes(sorted(symbols)))
+    return np.isin(rows.array("symbol"), rows.dictionaries["symbol"].known_codes(sorted(symbols)))
 
 
 def _text_names(rows: Rows) -> list[str]:
-    return [name for name in rows.names() if name in rows.log.dictionaries and name != "epoch"]
+    return [name for name in rows.names() if name in rows.dictionaries and name != "epoch"]
 
 
 def _new_words(rows: Rows, words: Dictionary) -> tuple[int, list[str]]:

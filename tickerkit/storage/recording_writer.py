@@ -237,7 +237,7 @@ class RecordingWriter:
         if self._last is None:
             return 0
         epoch, seq = self._last.epoch, self._last.seq
-        code = part.log.dictionaries["epoch"].codes.get(epoch)
+        code = part.dictionaries["epoch"].codes.get(epoch)
         if code is None:
             return 0
         same = (part.array("epoch") == code) & (part.array("seq") <= seq)
