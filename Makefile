@@ -2,11 +2,13 @@
 #
 #   ARGS    options for the program that is run:   make lab ARGS="--no-browser --port 8899"
 #                                                  make test ARGS="tests/log -k frame"
+#   WORKERS how many processes run the tests; 0 for none but pytest's own
 #   PYTHON  the Python to build .venv with; by default the first on this machine that will do
 #   VENV    where to build it
 
 VENV ?= .venv
 ARGS ?=
+WORKERS ?= 2
 
 # The first Python 3.11 or newer that can make a venv. Each is tried: some are shims that do not run.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
@@ -37,7 +39,7 @@ lab: $(VENV)/.lab
 	@$(BIN)/tickerkit lab $(ARGS)
 
 test: $(VENV)/.test
-	@$(BIN)/python -m pytest -m "not soak" $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-plotlys:
 	@for version in $(PLOTLYS); do \

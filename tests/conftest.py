@@ -13,20 +13,33 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browser import artifacts, chromium, pytest_terminal_summary
+from browser import artifacts, chromium, pytest_runtest_protocol, pytest_terminal_summary
 from cells import Kernel
+from lab import jupyter
 
 __all__ = [
     "artifacts",
     "chromium",
+    "jupyter",
     "kernel",
     "nothing_left",
+    "pytest_collection_modifyitems",
+    "pytest_runtest_protocol",
     "pytest_terminal_summary",
     "recorded",
     "until",
 ]
 
 LEAVE_S = 3.0
+
+
+@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Give tests that share something expensive, or disturb each other, to one worker."""
+    for item in items:
+        for name in ("browser", "timing"):
+            if item.get_closest_marker(name):
+                item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")

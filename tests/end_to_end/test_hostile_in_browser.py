@@ -7,9 +7,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
-from lab import Lab, jupyterlab
+from lab import Jupyter, Lab
 
 import tickerkit as tk
 
@@ -163,17 +162,9 @@ def ticks(price: float) -> list[dict[str, object]]:
 
 
 @pytest.fixture(scope="module")
-def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(jupyter: Jupyter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Open a notebook with a server and a feed in its kernel."""
-    folder = tmp_path_factory.mktemp("hostile")
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(START)], metadata={"kernelspec": kernel}
-    )
-    path = folder / "source" / "hostile.ipynb"
-    path.parent.mkdir()
-    nbformat.write(notebook, path)
-    with jupyterlab(chromium, path, folder) as lab:
+    with jupyter.open(START, tmp_path_factory.mktemp("hostile")) as lab:
         lab.run_all()
         # Not in a cell: its own source would be shown, too.
         lab.run(f"PAYLOADS, FEW = {PAYLOADS!r}, {FEW!r}\nserver.publish({ticks(100)!r})")

@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from lab import jupyterlab
+from lab import Jupyter
 from peers import free_port
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -47,15 +42,10 @@ NEWEST = "document.querySelector('.js-plotly-plot')._tickerkit.newest"
 
 @pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.soak)])
 def test_a_cell_run_again_in_jupyterlab_leaves_one_of_each(
-    chromium: Browser, tmp_path: Path, runs: int
+    jupyter: Jupyter, tmp_path: Path, runs: int
 ) -> None:
     """One server, one feed, one figure, the same threads; no tick is lost, and the chart moves."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cell = nbformat.v4.new_code_cell(CELL.format(free_port()))
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    path = tmp_path / "again.ipynb"
-    nbformat.write(notebook, path)
-    with jupyterlab(chromium, path, tmp_path) as lab:
+    with jupyter.open(CELL.format(free_port()), tmp_path) as lab:
         lab.run_all()
         lab.until(DRAWN)
         once = lab.run(COUNT)

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
-from lab import Lab, jupyterlab
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from lab import Jupyter, Lab
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -27,9 +23,9 @@ FILL_THEIR_ROOM = """() => [...document.querySelectorAll('.js-plotly-plot')].fil
 
 
 @pytest.fixture(scope="module")
-def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(jupyter: Jupyter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Open the quickstart in JupyterLab and run all of its cells."""
-    with jupyterlab(chromium, NOTEBOOK, tmp_path_factory.mktemp("lab")) as lab:
+    with jupyter.open(NOTEBOOK, tmp_path_factory.mktemp("lab")) as lab:
         lab.run_all()
         lab.until(TWO_FIGURES)
         yield lab

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import shutil
 import sys
@@ -61,11 +62,43 @@ def chromium_path(downloaded: str = "") -> Path | None:
     return None
 
 
-# For each module one browser, not one for the session: while Playwright's sync API is up, asyncio
-# takes the main thread's loop for running, and `asyncio.run` in any other test fails.
-@pytest.fixture(scope="module")
+class _Playwright:
+    """The event loop of Playwright's sync API, which the main thread runs from its start on.
+
+    Between two calls asyncio takes it for a running loop, and `asyncio.run` refuses to start a
+    second one. So the loop is hidden from every test that uses no browser.
+    """
+
+    loop: asyncio.AbstractEventLoop | None = None
+
+    def show(self) -> None:
+        """Make the loop the running one again, as Playwright has left it."""
+        asyncio._set_running_loop(self.loop)
+
+    def hide(self) -> None:
+        """Have asyncio find no running loop."""
+        self.loop = asyncio._get_running_loop()
+        asyncio._set_running_loop(None)
+
+
+_playwright = _Playwright()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
+    """Hide Playwright's loop from the tests that use no browser."""
+    if "chromium" not in getattr(item, "fixturenames", ()):
+        return (yield)
+    _playwright.show()
+    try:
+        return (yield)
+    finally:
+        _playwright.hide()
+
+
+@pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Give a Chromium that Playwright drives; skip where there is none.
+    """Give the Chromium that Playwright drives, one for all tests; skip where there is none.
 
     With TICKERKIT_REQUIRE_BROWSER=1, as in CI, a missing one is a failure.
     """
@@ -82,6 +115,8 @@ def chromium() -> Iterator[Browser]:
         args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
         browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
+        # The last test of the session, which this follows, need not be one of the browser's.
+        _playwright.show()
         browser.close()
 
 

@@ -16,11 +16,15 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import nbformat
+import pytest
+
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Error, Page
 
 START_S = 60
 RUN_S = 90
+PYTHON = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 
 FIGURES = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(e => e.data).map(e => ({
     width: e._fullLayout.width,
@@ -113,6 +117,12 @@ class Lab(Host):
         )
         page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.ready")
 
+    def shut_down(self) -> None:
+        """End the kernel."""
+        self.page.evaluate(
+            "() => window.jupyterapp.shell.currentWidget.context.sessionContext.shutdown()"
+        )
+
     def run_all(self) -> None:
         """Run all cells, and wait until the last has run."""
         self._execute("notebook:run-all-cells")
@@ -168,17 +178,62 @@ class Lab(Host):
 @contextlib.contextmanager
 def jupyterlab(browser: Browser, notebook: Path, folder: Path, *more: str) -> Iterator[Lab]:
     """Start JupyterLab on a copy of `notebook` in `folder`, and open it in `browser`."""
-    options = [*_jupyter(folder), "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
-    options += more
-    with _served("jupyterlab", options, notebook, folder) as url, _page(browser) as page:
+    _copy(notebook, folder)
+    with (
+        _served("jupyterlab", [*_lab_options(folder), *more], folder) as url,
+        _page(browser) as page,
+    ):
         yield Lab(page, f"{url}/lab/tree/{notebook.name}?reset")
+
+
+class Jupyter:
+    """A JupyterLab and a Chromium that all tests share; each test has a notebook and a kernel.
+
+    Args:
+        browser: opens the pages.
+        url: where JupyterLab listens.
+        root: its folder, which holds the folders of all tests.
+    """
+
+    def __init__(self, browser: Browser, url: str, root: Path) -> None:
+        self._browser, self._url, self._root = browser, url, root
+
+    @contextlib.contextmanager
+    def open(self, notebook: Path | str, folder: Path) -> Iterator[Lab]:
+        """Open a notebook in `folder`: a copy of a file, or a new one with a single cell of code.
+
+        Its kernel ends when the page is closed.
+        """
+        name = notebook.name if isinstance(notebook, Path) else "notebook.ipynb"
+        if isinstance(notebook, Path):
+            shutil.copy(notebook, folder)
+        else:
+            cells = [nbformat.v4.new_code_cell(notebook)]
+            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), folder / name)
+        path = (folder / name).resolve().relative_to(self._root).as_posix()
+        with _page(self._browser) as page:
+            lab = Lab(page, f"{self._url}/lab/tree/{path}?reset")
+            try:
+                yield lab
+            finally:
+                lab.shut_down()
+
+
+@pytest.fixture(scope="session")
+def jupyter(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Jupyter]:
+    """Run a JupyterLab on the folder that holds the temporary folders of all tests."""
+    pytest.importorskip("jupyterlab")
+    root = tmp_path_factory.getbasetemp().resolve()
+    with _served("jupyterlab", _lab_options(root), tmp_path_factory.mktemp("jupyter")) as url:
+        yield Jupyter(chromium, url, root)
 
 
 @contextlib.contextmanager
 def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
     """Start Notebook 7 on a copy of `notebook` in `folder`, and open it in `browser`."""
     options = [*_jupyter(folder), "--JupyterNotebookApp.expose_app_in_browser=True"]
-    with _served("notebook", options, notebook, folder) as url, _page(browser) as page:
+    _copy(notebook, folder)
+    with _served("notebook", options, folder) as url, _page(browser) as page:
         yield Lab(page, f"{url}/notebooks/{notebook.name}")
 
 
@@ -186,7 +241,7 @@ def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
 def jupyter_server(folder: Path, token: str) -> Iterator[str]:
     """Start a Jupyter server that is reached from elsewhere, by its token; give its address."""
     options = [*_jupyter(folder, token), "--ServerApp.allow_remote_access=True"]
-    with _served("jupyter_server", options, folder / "none", folder) as url:
+    with _served("jupyter_server", options, folder) as url:
         yield url
 
 
@@ -194,7 +249,8 @@ def jupyter_server(folder: Path, token: str) -> Iterator[str]:
 def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
     """Start Voila on a copy of `notebook` in `folder`; open it, and wait for a figure."""
     options = [notebook.name, "--show_tracebacks=True"]
-    with _served("voila", options, notebook, folder) as url, _page(browser) as page:
+    _copy(notebook, folder)
+    with _served("voila", options, folder) as url, _page(browser) as page:
         # Its page wants a font of icons from the network, and waits for it.
         page.route(lambda wanted: not wanted.startswith(url), lambda route: route.abort())
         host = Host(page, url)
@@ -214,11 +270,18 @@ def _jupyter(folder: Path, token: str = "") -> list[str]:
     return options
 
 
-@contextlib.contextmanager
-def _served(module: str, options: list[str], notebook: Path, folder: Path) -> Iterator[str]:
-    """Run a server for a copy of `notebook` in `folder`, and give its address."""
+def _lab_options(folder: Path) -> list[str]:
+    return [*_jupyter(folder), "--LabApp.expose_app_in_browser=True", "--LabApp.news_url=None"]
+
+
+def _copy(notebook: Path, folder: Path) -> None:
     if notebook.parent != folder:
         shutil.copy(notebook, folder)
+
+
+@contextlib.contextmanager
+def _served(module: str, options: list[str], folder: Path) -> Iterator[str]:
+    """Run a server in `folder`, which gets its log and its settings; give its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

@@ -6,15 +6,11 @@ import io
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import nbformat
 import numpy as np
 import pytest
-from lab import Lab, jupyterlab
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from lab import Jupyter, Lab
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -78,17 +74,9 @@ fig
 
 
 @pytest.fixture(scope="module")
-def lab(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+def lab(jupyter: Jupyter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
     """Open an empty notebook in JupyterLab, with helpers in its kernel."""
-    folder = tmp_path_factory.mktemp("figure")
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(START)], metadata={"kernelspec": kernel}
-    )
-    path = folder / "source" / "figure.ipynb"
-    path.parent.mkdir()
-    nbformat.write(notebook, path)
-    with jupyterlab(chromium, path, folder) as lab:
+    with jupyter.open(START, tmp_path_factory.mktemp("figure")) as lab:
         lab.run_all()
         yield lab
 

@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from lab import jupyterlab
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from lab import Jupyter
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -30,15 +25,10 @@ DRAWN = "() => document.querySelector('.js-plotly-plot')?.data?.length === 2"
 
 
 def test_a_click_brings_the_file_that_to_csv_writes(
-    chromium: Browser, tmp_path: Path, artifacts: Path
+    jupyter: Jupyter, tmp_path: Path, artifacts: Path
 ) -> None:
     """Byte for byte, under a name that tells what it is; the page says that it has come."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cell = nbformat.v4.new_code_cell(CELL)
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    path = tmp_path / "download.ipynb"
-    nbformat.write(notebook, path)
-    with jupyterlab(chromium, path, tmp_path) as lab:
+    with jupyter.open(CELL, tmp_path) as lab:
         lab.run_all()
         lab.until(DRAWN)
         page = lab.page

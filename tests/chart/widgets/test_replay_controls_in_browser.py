@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from lab import jupyterlab
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+from lab import Jupyter
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -33,15 +28,10 @@ print({})
 
 
 def test_the_transport_steers_and_is_not_torn_from_the_hand(
-    chromium: Browser, tmp_path: Path, artifacts: Path
+    jupyter: Jupyter, tmp_path: Path, artifacts: Path
 ) -> None:
     """Dragged while it plays, the slider stays with the mouse; the replay goes where it was put."""
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    cell = nbformat.v4.new_code_cell(CELL)
-    notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
-    path = tmp_path / "replay.ipynb"
-    nbformat.write(notebook, path)
-    with jupyterlab(chromium, path, tmp_path) as lab:
+    with jupyter.open(CELL, tmp_path) as lab:
         lab.run_all()
         page = lab.page
         handle, track = page.locator(".noUi-handle"), page.locator(".noUi-base")
