@@ -85,7 +85,7 @@ def serve(port: int) -> None:
             time.sleep(0.02)
 
     def stats() -> dict[str, Any]:
-        unsent = [peer.guest.unsent for peer in list(server._peers)]
+        unsent = [peer.guest.unsent_bytes for peer in list(server._peers)]
         return {
             "rss_mb": rss_mb(),
             "unsent": unsent,

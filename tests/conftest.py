@@ -72,7 +72,7 @@ def kernel(monkeypatch: pytest.MonkeyPatch) -> Kernel:
     from tickerkit.runtime import rerun
 
     kernel = Kernel()
-    monkeypatch.setattr(rerun, "_current", lambda: kernel.current)
+    monkeypatch.setattr(rerun, "_current_cell", lambda: kernel.current)
     monkeypatch.setattr(rerun, "_made", {})
     monkeypatch.setattr(rerun, "_calls", {})
     return kernel

@@ -33,7 +33,7 @@ class Steady(Source):
     async def run(self, out: Outlet) -> None:
         pool, sent = read_ticks(POOL), 0
         while True:
-            if not self.on.is_set() or not (room := await portal.ask(self._room)):
+            if not self.on.is_set() or not (room := await portal.call_async(self._room)):
                 await asyncio.sleep(LOOK_S)
                 continue
             for _ in range(0, room, BATCH):
@@ -58,7 +58,7 @@ def untaken_bytes(guest: Any) -> int:
     """Return how many bytes wait for a client, here and in the system: megabytes, on loopback."""
     sock = guest.transport.get_extra_info("socket")
     queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock.fileno() >= 0 else b""
-    return int(guest.unsent) + int.from_bytes(queued, sys.byteorder)
+    return int(guest.unsent_bytes) + int.from_bytes(queued, sys.byteorder)
 
 
 def main() -> None:

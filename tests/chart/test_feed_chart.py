@@ -241,16 +241,16 @@ def test_a_run_of_the_same_cell_draws_into_the_same_figure(
     feed._held.gaps.add(Gap("an epoch", 2, 9, "test"))
     server.publish(tick("AAPL", 2, 1))
     feed.wait(1)
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell", "run 1"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))
     figure = feed.chart()
     until(lambda: len(figure.layout.shapes) == 1)
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell", "run 2"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 2"))
     assert feed.chart() is figure
     until(lambda: len(lines(figure).get("AAPL", [])) == 3)
     figure.end()
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2], equal_nan=True)
     assert len(figure.layout.shapes) == 1
-    monkeypatch.setattr(rerun, "_current", lambda: ("another cell", "run 3"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("another cell", "run 3"))
     assert feed.chart() is not figure
 
 

@@ -70,7 +70,7 @@ def cards(each=4):
     for start in range(0, 500, each):
         words = " ".join(PAYLOADS[start:start + each])
         for faults in (feed._faults, server._faults, server._turned_away):
-            faults.add(words)
+            faults.add_message("test", words)
         yield feed._repr_html_() + server._repr_html_()
 
 display(HTML(f'<div id="cards">{"".join(cards())}</div>'))

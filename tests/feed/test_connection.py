@@ -567,7 +567,7 @@ def test_a_peer_that_is_only_quiet_is_not_left(connect: Connect, until: Until) -
     with plain_server(lambda peer: list(peer)) as url:
         made = connect(url)
         until(lambda: made.status == "live")
-        time.sleep(3 * connection.DEAD_CHECKS * CHECK_S)  # for something not to happen
+        time.sleep(3 * connection.MAX_SILENT_CHECKS * CHECK_S)  # for something not to happen
         assert made.connection.reconnects == 0
 
 
@@ -578,7 +578,7 @@ def test_who_was_held_up_itself_blames_nobody(connect: Connect, until: Until) ->
         made = connect(url)
         until(lambda: made.status == "live")
         for _ in range(3):
-            made._loop.call_soon_threadsafe(time.sleep, 2 * connection.DEAD_CHECKS * CHECK_S)
+            made._loop.call_soon_threadsafe(time.sleep, 2 * connection.MAX_SILENT_CHECKS * CHECK_S)
         done = threading.Event()
         made._loop.call_soon_threadsafe(done.set)
         done.wait()
@@ -592,7 +592,7 @@ def test_after_a_sleep_a_dead_connection_is_left_sooner(
 ) -> None:
     """The peer has three checks to say something, not eight."""
     sleep = Sleeps()
-    monkeypatch.setattr(liveness, "DEAD_CHECKS", 10**6)
+    monkeypatch.setattr(liveness, "MAX_SILENT_CHECKS", 10**6)
     server = tk.serve(None, port=0)
     with FaultProxy(server.url) as proxy:
         made = connect(proxy.url, sleep=sleep)

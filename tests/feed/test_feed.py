@@ -955,7 +955,7 @@ def test_a_token_can_be_mended(kernel: Kernel) -> None:
 def test_a_timeout_tells_the_last_error_too() -> None:
     """A feed that is live but gets only refused messages says so when it is waited for."""
     with tk.serve(None, port=0) as server, tk.connect(server) as feed:
-        feed._faults.add("price is missing")
+        feed._faults.add_message("test", "price is missing")
         with pytest.raises(tk.WaitTimeout, match="last error: price is missing"):
             feed.wait(1, timeout=0.1)
 

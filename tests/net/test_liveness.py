@@ -31,12 +31,12 @@ def test_a_sleep_is_noticed_once() -> None:
     clocks = Clocks()
     watch = clocks.watch()
     clocks.work(3600)
-    assert not watch.slept()
+    assert not watch.was_suspended()
     clocks.sleep(600)
-    assert watch.slept()
-    assert not watch.slept()
+    assert watch.was_suspended()
+    assert not watch.was_suspended()
     clocks.work(5)
-    assert not watch.slept()
+    assert not watch.was_suspended()
 
 
 def test_being_held_up_is_no_sleep() -> None:
@@ -44,7 +44,7 @@ def test_being_held_up_is_no_sleep() -> None:
     clocks = Clocks()
     watch = clocks.watch()
     clocks.work(30)
-    assert not watch.slept()
+    assert not watch.was_suspended()
 
 
 @pytest.mark.parametrize("seconds", [-3600, -1, 0, 0.5, 1.9])
@@ -53,4 +53,4 @@ def test_a_clock_that_is_set_back_or_a_little_forward_is_no_sleep(seconds: float
     clocks = Clocks()
     watch = clocks.watch()
     clocks.sleep(seconds)
-    assert not watch.slept()
+    assert not watch.was_suspended()

@@ -78,13 +78,28 @@ def test_words_that_differ_each_time_do_not_flood_the_log(
     """Text from a peer is rate-limited as well, whatever it says."""
     found = ErrorLog("feed")
     for number in range(2000):
-        found.add(f"the server says: {number}")
+        found.add_message("server", f"the server says: {number}")
     found.add(ValueError("and still others are heard"))
     assert logged(caplog) == [
         "feed: the server says: 0",
         "feed: ValueError: and still others are heard",
     ]
     assert found.count == 2001
+
+
+def test_messages_of_different_kinds_are_logged_separately(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A second trouble within a minute is logged if its kind differs from the first."""
+    found = ErrorLog("recorder")
+    for _ in range(2):
+        found.add_message("no space", "ticks.csv can't be written: no space is left")
+        found.add_message("no permission", "ticks.csv can't be written: permission denied")
+    assert logged(caplog) == [
+        "recorder: ticks.csv can't be written: no space is left",
+        "recorder: ticks.csv can't be written: permission denied",
+    ]
+    assert found.count == 4
 
 
 def test_an_error_without_words_is_no_error_of_ours() -> None:
@@ -109,7 +124,7 @@ def test_a_description_is_one_short_printable_line() -> None:
     assert one_line("x" * 10**6).endswith("…")
     assert len(describe(ValueError("y" * 10**6))) < formatting.MAX_LINE_LENGTH + 20
     found = ErrorLog("here")
-    found.add("one\r\ntwo")
+    found.add_message("test", "one\r\ntwo")
     assert found.last == "one two"
 
 
@@ -119,7 +134,7 @@ def test_counting_is_exact_across_threads() -> None:
 
     def add() -> None:
         for _ in range(2000):
-            found.add("once more")
+            found.add_message("test", "once more")
 
     threads = [threading.Thread(target=add) for _ in range(8)]
     for thread in threads:

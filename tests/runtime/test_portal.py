@@ -106,7 +106,7 @@ def test_ask_answers_another_loop(portal: Portal) -> None:
     """Code on a loop of its own awaits what runs on the portal's."""
 
     async def other_loop() -> threading.Thread:
-        return await portal.ask(current_thread)
+        return await portal.call_async(current_thread)
 
     assert asyncio.run(other_loop()) is portal.call(current_thread)
 

@@ -73,7 +73,7 @@ def test_jupyter_tells_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
     """The cell's id and the run's are in the message that the kernel works on."""
     parent = {"metadata": {"cellId": "abc"}, "header": {"msg_id": "123_4"}}
     in_shell(monkeypatch, Shell(lambda channel: parent if channel == "shell" else {}))
-    assert rerun._current() == ("abc", "123_4")
+    assert rerun._current_cell() == ("abc", "123_4")
 
 
 @pytest.mark.parametrize(
@@ -91,7 +91,7 @@ def test_a_front_end_without_cell_ids_tells_nothing(
 ) -> None:
     """A message that names no cell is of no cell."""
     in_shell(monkeypatch, Shell(lambda _: parent))
-    assert rerun._current() is None
+    assert rerun._current_cell() is None
 
 
 def test_a_kernel_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,8 +101,8 @@ def test_a_kernel_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> N
         raise LookupError("no message in this thread")
 
     in_shell(monkeypatch, Shell(fail))
-    assert rerun._current() is None
+    assert rerun._current_cell() is None
     in_shell(monkeypatch, types.SimpleNamespace())
-    assert rerun._current() is None
+    assert rerun._current_cell() is None
     in_shell(monkeypatch, None)
-    assert rerun._current() is None
+    assert rerun._current_cell() is None

@@ -206,7 +206,7 @@ def test_taken_waits_for_the_slowest_reader(outlet: Intake, sessions: list[Sessi
         for session in sessions:
             assert not waiting.done()
             while session.behind:
-                await portal.ask(read, session)
+                await portal.call_async(read, session)
         await waiting
         order.append("taken")
 

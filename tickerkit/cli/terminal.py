@@ -9,6 +9,8 @@ from contextlib import AbstractContextManager, nullcontext
 from rich.console import Console
 from rich.text import Text
 
+from tickerkit.runtime.cards import status_level
+
 __all__ = [
     "busy",
     "complain",
@@ -20,15 +22,7 @@ __all__ = [
     "say",
 ]
 
-COLOURS = {
-    "live": "green",
-    "listening": "green",
-    "playing": "green",
-    "waiting": "yellow",
-    "connecting": "yellow",
-    "reconnecting": "yellow",
-    "failed": "red",
-}
+STYLES = {"good": "green", "waiting": "yellow", "bad": "red", "": "dim"}
 
 console = Console(highlight=False)
 
@@ -62,7 +56,7 @@ def complain(message: object) -> None:
 
 def dot(status: str) -> Text:
     """Return a dot in the colour of a server's or a feed's status."""
-    return Text("●", style=COLOURS.get(status, "dim"))
+    return Text("●", style=STYLES[status_level(status)])
 
 
 def number(value: float, decimals: int = 0) -> str:

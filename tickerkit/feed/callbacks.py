@@ -61,7 +61,7 @@ class Callback:
     def _call(self, rows: Rows) -> None:
         if rows.lost:
             lost = f"{rows.lost:,} ticks were dropped from the log before it came to them"
-            self.faults.add(lost, rows.lost)
+            self.faults.add_message("dropped", lost, rows.lost)
         if not len(rows):
             return
         try:

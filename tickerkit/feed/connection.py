@@ -29,8 +29,8 @@ from websockets.typing import Subprotocol
 from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.formatting import one_line
-from tickerkit.net.liveness import CHECK_S, DEAD_CHECKS, AttentiveClient, SuspendDetector
-from tickerkit.net.tls import lasting_problem
+from tickerkit.net.liveness import CHECK_S, MAX_SILENT_CHECKS, MonitoredClient, SuspendDetector
+from tickerkit.net.tls import permanent_problem
 from tickerkit.net.urls import hide_secrets
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
 from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
@@ -118,7 +118,7 @@ class Connection:
         self.received_ns = 0
         self.taps: list[FrameBuffer] = []
         self._heard: Subscriber | None = None
-        self._websocket: AttentiveClient | None = None
+        self._websocket: MonitoredClient | None = None
         self._gone = False
         self._lost_at: float | None = None
         self._restarts_until = -math.inf
@@ -151,13 +151,13 @@ class Connection:
                     close_timeout=CLOSE_S,
                     ping_interval=None,
                     max_size=MESSAGE_BYTES,
-                    create_connection=AttentiveClient,
+                    create_connection=MonitoredClient,
                     logger=wire_logger,
                     **self._tls,
                 ) as websocket:
                     self.reconnects += 1
                     began, had = now(), (self.client.epoch, self.client.seq)
-                    problem = await self._receive(cast("AttentiveClient", websocket))
+                    problem = await self._receive(cast("MonitoredClient", websocket))
                     further = had != (self.client.epoch, self.client.seq)
                     if further or now() - began > STEADY_S:
                         attempt = 0
@@ -186,7 +186,7 @@ class Connection:
             except TimeoutError:
                 problem = f"no answer within {patience:.3g} s"
             except (OSError, ConnectionClosed) as error:
-                if (lasting := lasting_problem(error)) is not None:
+                if (lasting := permanent_problem(error)) is not None:
                     self._fail(lasting)
                     return
                 problem = _refusal(error)
@@ -207,28 +207,28 @@ class Connection:
         """See every second whether the peer is gone, or whether the machine slept."""
         while True:
             await asyncio.sleep(CHECK_S)
-            slept, websocket = self._sleep.slept(), self._websocket
+            slept, websocket = self._sleep.was_suspended(), self._websocket
             if slept:
                 self._hurry.set()
             if websocket is None:
                 continue
             if slept:
-                websocket.hurry()
+                websocket.shorten_deadline()
             if websocket.check():
                 self._gone = True
                 websocket.transport.abort()
 
-    async def _receive(self, websocket: AttentiveClient) -> str:
+    async def _receive(self, websocket: MonitoredClient) -> str:
         """Take what comes until the connection ends; return why it did."""
         self._websocket, self._gone = websocket, False
         try:
             return await self._receive_from(websocket)
         finally:
             self._websocket = self._heard = None
-            if websocket.unsent:  # one that does not read would have the farewell wait for ever
+            if websocket.unsent_bytes:  # the closing handshake could wait forever
                 websocket.transport.abort()
 
-    async def _receive_from(self, websocket: AttentiveClient) -> str:
+    async def _receive_from(self, websocket: MonitoredClient) -> str:
         ours = websocket.subprotocol == SUBPROTOCOL
         subscriber: Subscriber = self.client if ours else self.plain
         self._hand_on(subscriber.connected())
@@ -251,7 +251,7 @@ class Connection:
                     self._live()
         except ProtocolError as error:
             self._faults.add(error)
-            if not websocket.unsent:
+            if not websocket.unsent_bytes:
                 await websocket.close(error.close_code)
             if error.final:
                 self._fail(describe(error))
@@ -259,7 +259,7 @@ class Connection:
         except ConnectionClosed:
             pass
         if self._gone:
-            return f"nothing was heard for {DEAD_CHECKS * CHECK_S:g} s"
+            return f"nothing was heard for {MAX_SILENT_CHECKS * CHECK_S:g} s"
         code, said = websocket.close_code, websocket.protocol.close_rcvd
         if said is not None and said.code == CloseCode.MESSAGE_TOO_BIG:
             self._fail("the list of symbols is longer than the server takes: name fewer, or None")
@@ -285,7 +285,8 @@ class Connection:
             if isinstance(event, End):
                 self._ended = True
             elif isinstance(event, Error):
-                self._faults.add(f"the server says: {event.message}; {event.hint}")
+                text = f"the server says: {event.message}; {event.hint}"
+                self._faults.add_message("error of the server", text)
             self._take(event)
 
     def _patience(self, now: float) -> float:

@@ -111,10 +111,10 @@ class Recorder:
         self._rates.append((time.monotonic(), self._capture.written))
 
     def _fail(self, error: Exception) -> None:
-        words = describe(error)
+        words, kind = describe(error), type(error).__name__
         if isinstance(error, OSError) and error.strerror:
-            words = WORDS.get(error.errno or 0, error.strerror)
-        self.faults.add(f"{self._capture.path.name} can't be written: {words}")
+            words = kind = WORDS.get(error.errno or 0, error.strerror)
+        self.faults.add_message(kind, f"{self._capture.path.name} can't be written: {words}")
 
     def _keep_frames(self, *, turn: bool = False) -> None:
         wire = self._capture.wire
@@ -157,7 +157,8 @@ class Recorder:
         self._capture.abandon()
         if self._unwritten:
             count = f"{self._unwritten:,} ticks were not written"
-            self.faults.add(f"{self.faults.last}; it was stopped, and {count}", 0)
+            text = f"{self.faults.last}; it was stopped, and {count}"
+            self.faults.add_message("stopped", text, 0)
 
     # --- what it is ---------------------------------------------------------------------------
 
@@ -229,7 +230,8 @@ class Recorder:
             written = self._capture.written
             ended = self._follower.stop(TURN_S)
         if not ended:
-            self.faults.add(f"{self._capture.path.name}: the disk did not answer in time")
+            text = f"{self._capture.path.name}: the disk did not answer in time"
+            self.faults.add_message("timeout", text)
         self._status = "stopped"
 
     @property

@@ -1,4 +1,4 @@
-"""What the system tells about the network: who holds a port, and this machine's address."""
+"""Network addresses: which program holds a port, and this machine's own address."""
 
 from __future__ import annotations
 
@@ -9,13 +9,15 @@ from pathlib import Path
 
 __all__ = ["is_loopback", "network_address", "port_holder"]
 
+# State of a listening socket in /proc/net/tcp.
 LISTEN = "0A"
 
 
 def port_holder(port: int) -> str | None:
-    """Return the program that listens on a TCP port, as "python3 (pid 123)", where Linux tells.
+    """Return the program that listens on a TCP port, such as "python3 (pid 123)".
 
-    Only processes of the same user can be told; elsewhere, and on other systems, None.
+    Works on Linux, for processes of the same user. Returns None for other users' processes, on
+    other systems, and for a free port.
     """
     inodes: set[str] = set()
     for table in ("/proc/net/tcp", "/proc/net/tcp6"):
@@ -32,16 +34,16 @@ def port_holder(port: int) -> str | None:
         try:
             if any(os.readlink(fd) in inodes for fd in (process / "fd").iterdir()):
                 return f"{(process / 'comm').read_text().strip()} (pid {process.name})"
-        except OSError:  # another user's, or gone meanwhile
+        except OSError:  # the process belongs to another user, or has ended
             continue
     return None
 
 
 def network_address() -> str | None:
-    """Return this machine's address in its network, if it is in one."""
+    """Return this machine's IPv4 address in its network; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
-            # Sends nothing: it only picks the way that a packet would take.
+            # Connecting a UDP socket sends nothing: it only chooses the outgoing interface.
             probe.connect(("192.0.2.1", 9))
         except OSError:
             return None
@@ -49,7 +51,7 @@ def network_address() -> str | None:
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether `host` is this machine only."""
+    """Return whether `host` can be reached from this machine only."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:

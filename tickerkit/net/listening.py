@@ -1,4 +1,4 @@
-"""Listening sockets: who holds a port, and how to stop accepting without losing a connection."""
+"""Listening sockets: stop accepting without losing a connection."""
 
 from __future__ import annotations
 
@@ -9,16 +9,19 @@ from collections.abc import Iterable
 
 __all__ = ["stop_accepting"]
 
-TURNS = 5
+# Iterations of the loop that a socket needs to become a connection.
+LOOP_ITERATIONS = 5
 
 
 async def stop_accepting(sockets: Iterable[socket.socket]) -> None:
-    """Accept nothing more, and let what was accepted become connections: then close the server.
+    """Accept no more sockets, and wait until accepted ones are connections; then close the server.
 
-    Closed in between, asyncio of Python 3.11 prints an error, and the client hangs.
+    If the server were closed in between, asyncio of Python 3.11 would print an error, and the
+    client would hang.
     """
     for listener in sockets:
-        with contextlib.suppress(NotImplementedError):  # Windows' other loop, without the fault
+        # Windows' proactor loop has no readers, and doesn't have this fault either.
+        with contextlib.suppress(NotImplementedError):
             asyncio.get_running_loop().remove_reader(listener.fileno())
-    for _ in range(TURNS):
+    for _ in range(LOOP_ITERATIONS):
         await asyncio.sleep(0)

@@ -1,9 +1,10 @@
-"""Liveness: a peer that is gone is told from one that is quiet, and from our own being held up.
+"""Liveness: detects peers that are gone, and suspends of this machine.
 
-TCP alone may need minutes to notice a pulled cable, so each end makes sure that something is heard
-every few seconds. It counts *checks* since it last heard anything, not seconds: a process that was
-held up (a kernel that sorts holds every thread in it, a laptop sleeps) makes one check when it
-comes to, after its loop has read what came meanwhile, and declares nobody dead for its own absence.
+TCP alone may need minutes to notice a pulled cable, so each end pings a peer that is silent.
+Silence is counted in *checks*, not in seconds. A computing kernel can block every thread of the
+process, and a laptop can be suspended: a timeout in seconds would then expire for every peer at
+once. After such a pause the loop makes a single check, after it has read what arrived meanwhile, so
+that no peer is declared gone because this process was held up.
 """
 
 from __future__ import annotations
@@ -17,83 +18,85 @@ from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
 from websockets.protocol import State
 
-__all__ = ["CHECK_S", "DEAD_CHECKS", "AttentiveClient", "AttentiveServer", "SuspendDetector"]
+__all__ = ["CHECK_S", "MAX_SILENT_CHECKS", "MonitoredClient", "MonitoredServer", "SuspendDetector"]
 
 CHECK_S = 1.0
+# Ping after every third silent check; after eight, the peer counts as gone.
 PING_CHECKS = 3
-DEAD_CHECKS = 8
-HURRY_CHECKS = 3
-SLEPT_S = 2.0
-MAX_UNSENT = 2**22
+MAX_SILENT_CHECKS = 8
+# Checks that a peer has left to answer after a suspend.
+SHORT_CHECKS = 3
+MIN_SUSPEND_S = 2.0
+MAX_UNSENT_BYTES = 2**22
 
 
-class _Attentive(Connection):
-    """A websocket that knows for how many checks it has heard nothing.
+class _MonitoredConnection(Connection):
+    """A websocket connection that counts for how many checks its peer has been silent.
 
     Attributes:
-        silent: how many checks in a row found that not one byte had come.
+        silent_checks: successive checks before which not one byte was received.
     """
 
-    silent = 0
+    silent_checks = 0
 
     def data_received(self, data: bytes) -> None:
-        self.silent = 0
+        self.silent_checks = 0
         super().data_received(data)
 
     @property
-    def unsent(self) -> int:
-        """How many bytes wait in this process because the peer does not take them."""
+    def unsent_bytes(self) -> int:
+        """Bytes that wait in this process because the peer does not read."""
         return self.transport.get_write_buffer_size()
 
     def check(self) -> bool:
-        """Count a check; return whether the peer is gone. To be called every `CHECK_S`."""
-        self.silent += 1
-        # A ping that waits behind what the peer does not take would not reach it either.
-        if self.silent % PING_CHECKS == 0 and not self.unsent:
-            self._ask()
-        return self.silent >= DEAD_CHECKS
+        """Count a check; return whether the peer is gone. Call it every `CHECK_S` seconds."""
+        self.silent_checks += 1
+        # A ping behind unsent data would not reach the peer either.
+        if self.silent_checks % PING_CHECKS == 0 and not self.unsent_bytes:
+            self._ping()
+        return self.silent_checks >= MAX_SILENT_CHECKS
 
-    def hurry(self) -> None:
-        """Doubt the peer: it has a few checks to say something."""
-        self.silent = max(self.silent, DEAD_CHECKS - HURRY_CHECKS)
-        self._ask()
+    def shorten_deadline(self) -> None:
+        """Ping the peer, and give it three checks to answer; for use after a suspend."""
+        self.silent_checks = max(self.silent_checks, MAX_SILENT_CHECKS - SHORT_CHECKS)
+        self._ping()
 
-    def _ask(self) -> None:
-        # Connection.ping() may wait, for room to write or for the end of closing; who watches all
-        # connections must wait for none. Any byte is answer enough.
+    def _ping(self) -> None:
+        # Connection.ping() may wait for room to write or for a closing handshake, but the task that
+        # checks all connections must not wait for one. No pong is matched: any byte is an answer.
         if self.state is State.OPEN:
             self.protocol.send_ping(b"")
             self.send_data()
 
 
-class AttentiveClient(_Attentive, ClientConnection):
-    """The client's end."""
+class MonitoredClient(_MonitoredConnection, ClientConnection):
+    """The client's end of a connection."""
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        # Who tries a local port on which nothing listens may be given that port as its own, and is
-        # then connected to itself (RFC 9293, section 3.5, simultaneous open).
+        # A client that connects to a local port on which nothing listens may get that port as its
+        # own, and is then connected to itself (RFC 9293, section 3.5, simultaneous open).
         if transport.get_extra_info("sockname") == transport.get_extra_info("peername"):
             transport.abort()
 
     def data_received(self, data: bytes) -> None:
-        # Pings are answered by websockets, whether or not the server reads the answers.
-        if self.unsent > MAX_UNSENT:
+        # websockets answers every ping, whether or not the server reads the pongs.
+        if self.unsent_bytes > MAX_UNSENT_BYTES:
             self.transport.abort()
             return
         super().data_received(data)
 
 
-class AttentiveServer(_Attentive, ServerConnection):
-    """The server's end."""
+class MonitoredServer(_MonitoredConnection, ServerConnection):
+    """The server's end of a connection."""
 
 
 class SuspendDetector:
-    """Notices that the machine slept: its clocks went on, the one that programs wait by did not.
+    """Detects suspends of the machine: the time of day advances, the monotonic clock doesn't.
 
     Args:
-        wall: the time of day, in seconds.
-        steady: the clock that timers use, in seconds.
+        wall: returns the time of day, in seconds.
+        steady: returns the time of the clock that timers use, in seconds.
     """
 
     def __init__(
@@ -102,9 +105,9 @@ class SuspendDetector:
         steady: Callable[[], float] = time.monotonic,
     ) -> None:
         self._wall, self._steady = wall, steady
-        self._apart = wall() - steady()
+        self._offset = wall() - steady()
 
-    def slept(self) -> bool:
-        """Return whether the machine slept since this was last asked."""
-        before, self._apart = self._apart, self._wall() - self._steady()
-        return self._apart - before > SLEPT_S
+    def was_suspended(self) -> bool:
+        """Return whether the machine was suspended since the last call."""
+        before, self._offset = self._offset, self._wall() - self._steady()
+        return self._offset - before > MIN_SUSPEND_S

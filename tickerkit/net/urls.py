@@ -1,4 +1,4 @@
-"""Addresses of websockets, as users type them and as they may be shown."""
+"""Websocket URLs: read what users type, and hide secrets before showing one."""
 
 from __future__ import annotations
 
@@ -8,15 +8,16 @@ __all__ = ["hide_secrets", "websocket_url"]
 
 
 def websocket_url(url: str) -> tuple[str, str | None]:
-    """Return an address as one of a websocket, without a token in it, and that token.
+    """Return a websocket URL without its token, and the token.
 
-    `http` becomes `ws`, so that a server's page will do; an address without a scheme gets `ws`.
+    `http` becomes `ws`, so that the address of a server's page works too; a URL without a scheme
+    gets `ws`.
     """
     if "://" not in url:
         url = f"ws://{url}"
     try:
         parts = urlsplit(url)
-    except ValueError:  # the connection will tell what is wrong with it
+    except ValueError:  # an invalid URL: connecting reports what is wrong
         return url, None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     query = parse_qs(parts.query, keep_blank_values=True)
@@ -26,7 +27,7 @@ def websocket_url(url: str) -> tuple[str, str | None]:
 
 
 def hide_secrets(url: str) -> str:
-    """Return an address without the secrets that may be in it."""
+    """Return a URL without user name, password, query and fragment."""
     try:
         parts = urlsplit(url)
     except ValueError:

@@ -1,1 +1,1 @@
-"""What everything in the background shares: threads, the registry, cell re-runs, the error log."""
+"""What servers and feeds share in the background: threads, registry, cell re-runs, error log."""

@@ -1,58 +1,76 @@
-"""Cards: the few lines that a server or a feed shows of itself in a notebook."""
+"""Cards: the HTML that servers, feeds and recorders show in a notebook, and the status colours."""
 
 from __future__ import annotations
 
 import html
 from collections.abc import Mapping
 
-__all__ = ["card", "escape"]
+__all__ = ["GREEN", "GREY", "RED", "YELLOW", "card", "escape", "status_colour", "status_level"]
 
-COLOURS = {
-    "live": "#2da44e",
-    "listening": "#2da44e",
-    "recording": "#2da44e",
-    "connecting": "#bf8700",
-    "reconnecting": "#bf8700",
-    "failed": "#e5534b",
-    "failing": "#e5534b",
+GREEN, YELLOW, RED, GREY = "#2da44e", "#bf8700", "#e5534b", "#6e7781"
+
+# The level of each status word, for every place that colours it: cards, widgets, the terminal.
+_LEVELS = {
+    "live": "good",
+    "listening": "good",
+    "recording": "good",
+    "playing": "good",
+    "connecting": "waiting",
+    "reconnecting": "waiting",
+    "waiting": "waiting",
+    "failed": "bad",
+    "failing": "bad",
 }
+_COLOURS = {"good": GREEN, "waiting": YELLOW, "bad": RED, "": GREY}
 
-# JupyterLab has MathJax make a formula of what stands between dollars in HTML that it shows.
+# In JupyterLab, MathJax typesets text between dollar signs in HTML output; these classes stop it.
 NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
+NAME_STYLE = "opacity:.65;padding:0 1em 0 0;text-align:left"
 
 
 def escape(text: object) -> str:
-    """Return text as it may stand in HTML: everything that came over a wire is data."""
+    """Return text escaped for HTML; use it for everything that was received over a wire."""
     return html.escape(str(text), quote=True)
+
+
+def status_level(status: str) -> str:
+    """Return the level of a status: "good", "waiting", "bad", or "" for neutral ones.
+
+    Only the first word counts: "live (3 symbols)" has the level of "live".
+    """
+    return _LEVELS.get(status.split()[0], "") if status else ""
+
+
+def status_colour(status: str) -> str:
+    """Return the CSS colour of a status: green, yellow, red, or grey for neutral ones."""
+    return _COLOURS[status_level(status)]
 
 
 def card(
     title: str, status: str, lines: Mapping[str, str], links: Mapping[str, str] | None = None
 ) -> str:
-    """Return a small HTML card; colours come from the notebook's theme.
+    """Return a small HTML card; text colours come from the notebook's theme.
 
     Args:
-        title: what it is.
-        status: one word of its state.
-        lines: name and text of each line.
-        links: name and address of each link.
+        title: the kind of object.
+        status: its status; the first word chooses the colour.
+        lines: name and text of each line; lines without text are left out.
+        links: name and URL of each link.
     """
-    rows = "".join(
-        f'<tr><td style="opacity:.65;padding:0 1em 0 0;text-align:left">{escape(name)}</td>'
-        f'<td style="text-align:left">{escape(text)}</td></tr>'
-        for name, text in lines.items()
-        if text
-    )
-    rows += "".join(
-        f'<tr><td style="opacity:.65;padding:0 1em 0 0;text-align:left">{escape(name)}</td>'
-        f'<td style="text-align:left"><a href="{escape(url)}" target="_blank">{escape(url)}</a>'
-        "</td></tr>"
-        for name, url in (links or {}).items()
-    )
-    colour = COLOURS.get(status.split()[0] if status else "", "#6e7781")
+    rows = [_row(name, escape(text)) for name, text in lines.items() if text]
+    for name, url in (links or {}).items():
+        rows.append(_row(name, f'<a href="{escape(url)}" target="_blank">{escape(url)}</a>'))
+    colour = status_colour(status)
     return (
         f'<div class="{NO_FORMULAS}" style="border-left:4px solid '
         f'{colour};padding:.2em 0 .2em .9em;margin:.3em 0"><b>{escape(title)}</b> '
         f'<span style="color:{colour}">● {escape(status)}</span>'
-        f'<table style="margin:.2em 0 0">{rows}</table></div>'
+        f'<table style="margin:.2em 0 0">{"".join(rows)}</table></div>'
+    )
+
+
+def _row(name: str, content: str) -> str:
+    return (
+        f'<tr><td style="{NAME_STYLE}">{escape(name)}</td>'
+        f'<td style="text-align:left">{content}</td></tr>'
     )

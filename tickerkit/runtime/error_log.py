@@ -1,4 +1,4 @@
-"""Faults: errors that something lived through: counted, the last one kept, logged once each."""
+"""ErrorLog: counts errors, keeps the last one, and logs each kind at most once a minute."""
 
 from __future__ import annotations
 
@@ -14,27 +14,29 @@ __all__ = ["ErrorLog", "describe", "logger", "wire_logger"]
 REPEAT_S = 60.0
 MAX_KINDS = 1000
 
-# A library stays quiet unless the program sets up logging: without a handler of its own, Python
-# would print warnings to stderr, which in a notebook lands in whatever cell is newest.
+# A library stays quiet unless the program configures logging: without a handler, Python would print
+# warnings to stderr, which a notebook shows under whichever cell ran last.
 logger = logging.getLogger("tickerkit")
 logger.addHandler(logging.NullHandler())
 
-# What websockets logs holds what peers sent, tokens too, as often as they send it. All of it that
-# matters is counted in Faults.
+# Messages of websockets contain what peers sent, tokens included, and come as often as peers
+# connect. Everything in them that matters is counted in an ErrorLog.
 wire_logger = logger.getChild("websockets")
 wire_logger.setLevel(logging.CRITICAL)
 
 
 class ErrorLog:
-    """Counts errors, and logs each kind when it first comes and then once a minute at most.
+    """Counts errors, and logs each kind when it first occurs and then at most once a minute.
+
+    All methods may be called from any thread.
 
     Args:
-        where: what the log lines begin with.
-        repeat_s: how long a kind is not logged again.
+        where: the prefix of its log lines.
+        repeat_s: how long a kind of error is not logged again.
 
     Attributes:
-        count: how many there were.
-        last: the newest one, in words; empty when there was none.
+        count: number of errors so far.
+        last: the newest error, as one line of text; empty before the first.
     """
 
     def __init__(self, where: str, repeat_s: float = REPEAT_S) -> None:
@@ -45,30 +47,45 @@ class ErrorLog:
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
 
-    def add(self, error: BaseException | str, count: int = 1) -> None:
-        """Take note of an error; never raises, never blocks, prints nothing."""
-        words = one_line(error) if isinstance(error, str) else describe(error)
-        # Words may differ each time, and a peer may have chosen them: the kind is the type alone.
-        kind = type(error).__name__
+    def add(self, error: BaseException, count: int = 1) -> None:
+        """Count an error. Never raises, never blocks, prints nothing.
+
+        The error's type is its kind, whatever its text: texts may differ each time, and a peer may
+        have chosen them.
+        """
+        # The text of tickerkit's own errors is enough; others are logged with their traceback.
+        cause = None if isinstance(error, TickerkitError) else error
+        self._add(type(error).__name__, describe(error), count, cause)
+
+    def add_message(self, kind: str, text: str, count: int = 1) -> None:
+        """Count an error that is described by text. Never raises, never blocks, prints nothing.
+
+        Args:
+            kind: messages of the same kind are logged at most once a minute; never choose it from
+                what a peer sent.
+            text: the description.
+            count: number of errors; 0 only replaces `last`.
+        """
+        self._add(f"message: {kind}", one_line(text), count, None)
+
+    def _add(self, kind: str, text: str, count: int, cause: BaseException | None) -> None:
         now = time.monotonic()
         with self._lock:
             self.count += count
-            self.last = words
+            self.last = text
             recent = now - self._logged.get(kind, -self.repeat_s) < self.repeat_s
             if recent or len(self._logged) >= MAX_KINDS:
                 return
             self._logged[kind] = now
-        # Of tickerkit's own errors the words say it all.
-        cause = None if isinstance(error, str | TickerkitError) else error
-        logger.warning("%s: %s", self.where, words, exc_info=cause)
+        logger.warning("%s: %s", self.where, text, exc_info=cause)
 
 
 def describe(error: BaseException) -> str:
-    """Return an error as one line: its type, unless its words say enough, and its words."""
+    """Return an error as one line: its text, after its type unless it is tickerkit's own."""
     try:
-        words = one_line(str(error))
-    except Exception:  # its own code is at fault
-        words = ""
-    if words and isinstance(error, TickerkitError):
-        return words
-    return f"{type(error).__name__}: {words}" if words else type(error).__name__
+        text = one_line(str(error))
+    except Exception:  # a fault in the error's own code
+        text = ""
+    if text and isinstance(error, TickerkitError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,4 +1,4 @@
-"""allow_nested_loops: `asyncio.run` inside a notebook's cell, for those who ask for it."""
+"""allow_nested_loops: makes `asyncio.run` work in a notebook's cell."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ __all__ = ["allow_nested_loops"]
 
 
 def allow_nested_loops() -> None:
-    """Patch asyncio so that `asyncio.run` works where a loop is running already, as in a cell.
+    """Patch asyncio so that `asyncio.run` works while a loop is running, as in a notebook's cell.
 
-    It replaces asyncio's Task class for the whole process, so tickerkit never does it by itself,
-    and needs none of it: its own loop runs in a thread of its own. In a notebook `await` at the
-    top of a cell does the same without any patch. Doing it twice is no complaint.
+    The patch replaces asyncio's Task class for the whole process. tickerkit never applies it by
+    itself and does not need it: its own loop runs in a background thread. In a notebook, `await` at
+    the top level of a cell needs no patch. Calling this twice has no further effect.
     """
     # nest-asyncio is no longer maintained and breaks asyncio.current_task on Python 3.14.
     if sys.version_info >= (3, 14):

@@ -1,8 +1,8 @@
-"""The one door between threads and event loops.
+"""The portal: one background thread with one event loop, and the calls into it from other threads.
 
-One background thread runs one event loop for all servers and feeds of the process. It starts with
-the first of them and is gone with the last. Code of the user's never runs on it, but in a `Worker`
-(a thread with a loop of its own) or a `Follower` (a thread that reads a log).
+All servers and feeds of the process share the loop. The thread starts with the first of them and
+ends with the last. User code never runs on it, but in a `Worker` (a thread with an event loop of
+its own) or a `Follower` (a thread that reads a log), so that it may block.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tickerkit.errors import PortalError
-from tickerkit.runtime.forking import ForkSelector
+from tickerkit.runtime.forking import ForkSelector, on_fork
 
 __all__ = ["Portal", "portal"]
 
 T = TypeVar("T")
 
-LEAVE_S = 5.0
+JOIN_S = 5.0
 
 
 class Portal:
-    """A background event loop, shared by all who have entered and not yet left.
+    """A background event loop that runs while anything has entered it and not left.
 
     Example:
         >>> portal.enter()
@@ -38,27 +38,28 @@ class Portal:
         self.abandon_after_fork()
 
     def abandon_after_fork(self) -> None:
-        """Begin anew, in a forked child: it has the memory of the thread, but not the thread.
+        """Reset, in a forked child, which has the memory of the thread but not the thread.
 
-        Nor does it keep the sockets of its parent: else a port would stay taken, and connections
-        open, for as long as the child lives.
+        The sockets of the parent are released too; otherwise its port would stay taken, and its
+        connections open, for as long as the child lives.
         """
         if self._selector is not None:
-            self._selector.give_up()
+            self._selector.release_after_fork()
+        # A new lock: a thread that the child does not have may hold the old one.
         self._lock = threading.Lock()
         self._users = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
 
     def enter(self) -> None:
-        """Take a share in the loop, which is started for the first."""
+        """Register a user of the loop; the first one starts the thread."""
         with self._lock:
             self._users += 1
             if self._thread is None:
                 self._start()
 
     def leave(self) -> None:
-        """Give the share back; the last one stops the loop and waits for its thread to end."""
+        """Unregister a user; the last one stops the loop and waits for its thread to end."""
         with self._lock:
             self._users -= 1
             if self._users or self._thread is None or self._loop is None:
@@ -67,21 +68,22 @@ class Portal:
             self._thread = self._loop = None
         loop.call_soon_threadsafe(loop.stop)
         if thread is not threading.current_thread():
-            thread.join(LEAVE_S)
+            thread.join(JOIN_S)
 
     @property
-    def is_here(self) -> bool:
-        """Whether the caller is in the loop's own thread."""
+    def is_current_thread(self) -> bool:
+        """Whether the caller runs in the loop's own thread."""
         return threading.current_thread() is self._thread
 
     def call(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
-        """Run a coroutine function on the loop, and return or raise what it does.
+        """Run a coroutine function on the loop, wait for it, and return its result.
 
         Raises:
-            PortalError: if called from the loop's own thread, which would wait for itself.
+            PortalError: if called from the loop's own thread, which would wait for itself, or if
+                nothing has entered.
         """
-        loop = self._running()
-        if self.is_here:
+        loop = self._running_loop()
+        if self.is_current_thread:
             raise PortalError(
                 f"{getattr(function, '__name__', function)} was called from tickerkit's own "
                 "thread, which would wait for itself; call it from another thread"
@@ -89,16 +91,26 @@ class Portal:
         return asyncio.run_coroutine_threadsafe(function(*args), loop).result()
 
     def post(self, function: Callable[..., object], *args: Any) -> None:
-        """Have a plain function called on the loop soon; returns at once, from any thread."""
-        self._running().call_soon_threadsafe(function, *args)
+        """Have a plain function called on the loop soon; returns at once, from any thread.
 
-    def ask(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> asyncio.Future[T]:
-        """Run a coroutine function on the loop for another loop, which awaits the answer."""
+        Raises:
+            PortalError: if nothing has entered.
+        """
+        self._running_loop().call_soon_threadsafe(function, *args)
+
+    def call_async(
+        self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any
+    ) -> asyncio.Future[T]:
+        """Run a coroutine function on the loop, and return a future for the caller's own loop.
+
+        Raises:
+            PortalError: if nothing has entered.
+        """
         return asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(function(*args), self._running())
+            asyncio.run_coroutine_threadsafe(function(*args), self._running_loop())
         )
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             raise PortalError("tickerkit's thread is not running: nothing has entered the portal")
         return self._loop
@@ -118,8 +130,8 @@ class Portal:
             try:
                 loop.run_forever()
             finally:
-                # What was asked for just before the end begins, and can tidy up: an interrupted
-                # `call` does not wait for it.
+                # An interrupted `call` does not wait for its coroutine. One that was posted just
+                # before the end still starts here, so that its cleanup runs when it is cancelled.
                 loop.run_until_complete(asyncio.sleep(0))
                 tasks = asyncio.all_tasks(loop)
                 for task in tasks:
@@ -128,7 +140,7 @@ class Portal:
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.close()
 
-        # A daemon, since a thread that is none never lets a kernel or a script exit.
+        # Daemon: a non-daemon thread would prevent the kernel or script from exiting.
         self._thread = threading.Thread(target=run, name="tickerkit", daemon=True)
         self._thread.start()
         ready.wait()
@@ -137,5 +149,4 @@ class Portal:
 portal = Portal()
 """The portal of this process."""
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=portal.abandon_after_fork)
+on_fork(in_child=portal.abandon_after_fork)

@@ -1,34 +1,34 @@
-"""What runs in this process: every server and feed, so that they can be listed and stopped."""
+"""The registry: every server and feed that runs in this process, to list and to stop them."""
 
 from __future__ import annotations
 
 import atexit
 import contextlib
-import os
 import threading
 from typing import Protocol
 
 import pandas as pd
 
-from tickerkit.runtime.workers import hurry
+from tickerkit.runtime.forking import on_fork
+from tickerkit.runtime.workers import shorten_joins
 
-__all__ = ["register", "running", "status", "stop_all", "unregister"]
+__all__ = ["Service", "register", "running", "status", "stop_all", "unregister"]
 
 
 EXIT_S = 1.0
 
 
 class Service(Protocol):
-    """Something with a life."""
+    """What the registry needs of a server, a feed or a recorder."""
 
     def stop(self) -> None:
-        """End it; twice is no complaint."""
+        """Stop it; idempotent."""
 
     def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: it runs in the parent alone."""
+        """Count as stopped, in a forked child: the service runs in the parent only."""
 
     def summary(self) -> dict[str, str]:
-        """Return `kind`, `address`, `status` and `about`, each in words."""
+        """Return the texts `kind`, `address`, `status` and `about`."""
 
 
 _lock = threading.Lock()
@@ -36,64 +36,67 @@ _running: list[Service] = []
 _at_exit = False
 
 
-def register(thing: Service) -> None:
-    """List something as running."""
+def register(service: Service) -> None:
+    """List a service as running; idempotent."""
     global _at_exit
     with _lock:
-        if thing not in _running:
-            _running.append(thing)
+        if service not in _running:
+            _running.append(service)
         if not _at_exit:
-            atexit.register(_leave)
+            atexit.register(_stop_at_exit)
             _at_exit = True
 
 
-def unregister(thing: Service) -> bool:
-    """Take something off the list; return whether it was on it: of two that stop it, one stops."""
+def unregister(service: Service) -> bool:
+    """Take a service off the list.
+
+    Returns:
+        False if it wasn't listed, so that of two concurrent `stop()` calls only one stops it.
+    """
     with _lock:
-        if thing not in _running:
+        if service not in _running:
             return False
-        _running.remove(thing)
+        _running.remove(service)
         return True
 
 
 def running() -> list[Service]:
-    """Return what runs, oldest first."""
+    """Return the running services, oldest first."""
     with _lock:
         return list(_running)
 
 
 def status() -> pd.DataFrame:
-    """Return what tickerkit runs in this process: a row for each server and feed.
+    """Return what tickerkit runs in this process: a row for each server, feed and recorder.
 
     Returns:
-        A DataFrame of text: `kind`, `address`, `status`, `about`.
+        A DataFrame with the text columns `kind`, `address`, `status` and `about`.
     """
     columns = ["kind", "address", "status", "about"]
-    return pd.DataFrame([thing.summary() for thing in running()], columns=columns)
+    return pd.DataFrame([service.summary() for service in running()], columns=columns)
 
 
 def stop_all() -> None:
-    """Stop every server and feed of this process; its threads and ports are gone after."""
-    # The newest first, and all of them, even if one of them raises.
+    """Stop every server, feed and recorder of this process, with their threads and ports."""
+    # The newest first, and all of them even if one raises.
     with contextlib.ExitStack() as stack:
-        for thing in running():
-            stack.callback(thing.stop)
+        for service in running():
+            stack.callback(service.stop)
 
 
-def _leave() -> None:
-    """Stop all as the process exits: threads that block have a second, all of them together."""
-    hurry(EXIT_S)
+def _stop_at_exit() -> None:
+    """Stop everything as the process exits, waiting one second in all for threads that block."""
+    shorten_joins(EXIT_S)
     stop_all()
 
 
-def _forget() -> None:
-    """Begin anew, in a forked child: what runs, runs in its parent, and is not its to stop."""
+def _reset_after_fork() -> None:
+    """Empty the list in a forked child: the services run in the parent only."""
     global _lock
     _lock = threading.Lock()
-    for thing in _running:
-        thing.abandon_after_fork()
+    for service in _running:
+        service.abandon_after_fork()
     _running.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)
+on_fork(in_child=_reset_after_fork)

@@ -1,53 +1,46 @@
-"""Which notebook cell is running, and what it made when it last ran.
+"""Cell re-runs: which notebook cell is running, and what its last run made.
 
-A cell that is run again replaces what it made. Where the cell can't be told (a plain Python, a
-front end that sends no cell ids), nothing is ever taken for a re-run.
+A re-run of a cell replaces what the cell made before. Where the cell is unknown (a plain Python, a
+front end that sends no cell ids), no call counts as a re-run.
 """
 
 from __future__ import annotations
 
-import os
 import sys
 from collections import Counter
 from typing import Any, Generic, TypeVar
+
+from tickerkit.runtime.forking import on_fork
 
 __all__ = ["CellSlot", "cell_slot"]
 
 T = TypeVar("T")
 
+# By cell id, key and call number: what the call made when it last ran.
 _made: dict[tuple[object, ...], Any] = {}
+# By cell id: the run, and how many calls of each key it has made so far.
 _calls: dict[str, tuple[str, Counter[tuple[object, ...]]]] = {}
 
 
 class CellSlot(Generic[T]):
-    """The place of what one call in one cell makes."""
+    """Holds what one call in one cell made, from one run of the cell to the next."""
 
     def __init__(self, key: tuple[object, ...] | None) -> None:
         self._key = key
 
     def last(self) -> T | None:
-        """Return what the same call made when the cell last ran."""
+        """Return what the same call made when the cell last ran; None if there is nothing."""
         return None if self._key is None else _made.get(self._key)
 
-    def fill(self, thing: T) -> None:
+    def fill(self, made: T) -> None:
         """Remember what the call made this time."""
         if self._key is not None:
-            _made[self._key] = thing
+            _made[self._key] = made
 
 
-if hasattr(os, "register_at_fork"):
-
-    def _forget() -> None:
-        """Begin anew, in a forked child: what a cell made runs in its parent."""
-        _made.clear()
-        _calls.clear()
-
-    os.register_at_fork(after_in_child=_forget)
-
-
-def cell_slot(*what: object) -> CellSlot[Any]:
-    """Return the slot of this call: the n-th call for `what` in this run of this cell."""
-    cell = _current()
+def cell_slot(*key: object) -> CellSlot[Any]:
+    """Return the slot of this call: the n-th call with `key` in this run of this cell."""
+    cell = _current_cell()
     if cell is None:
         return CellSlot(None)
     cell_id, run = cell
@@ -55,12 +48,12 @@ def cell_slot(*what: object) -> CellSlot[Any]:
     if last_run != run:
         calls = Counter()
         _calls[cell_id] = (run, calls)
-    calls[what] += 1
-    return CellSlot((cell_id, *what, calls[what]))
+    calls[key] += 1
+    return CellSlot((cell_id, *key, calls[key]))
 
 
-def _current() -> tuple[str, str] | None:
-    """Return the id of the running cell and of this run of it, where the front end tells."""
+def _current_cell() -> tuple[str, str] | None:
+    """Return the ids of the running cell and of this run of it; None if they are unknown."""
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     kernel = getattr(shell, "kernel", None)
@@ -71,3 +64,12 @@ def _current() -> tuple[str, str] | None:
         return str(parent["metadata"]["cellId"]), str(parent["header"]["msg_id"])
     except (KeyError, TypeError, LookupError, AttributeError):
         return None
+
+
+def _reset_after_fork() -> None:
+    """Forget, in a forked child, what cells made: it runs in the parent only."""
+    _made.clear()
+    _calls.clear()
+
+
+on_fork(in_child=_reset_after_fork)

@@ -1,4 +1,9 @@
-"""Threads for code that may block: a `Worker` has an event loop, a `Follower` reads a log."""
+"""Threads for code that may block: a `Worker` runs an event loop, a `Follower` reads a log.
+
+All of them are daemon threads. Code that blocks can't be interrupted, and a non-daemon thread would
+keep the kernel or script from exiting; so each stop waits for its thread, but only for a limited
+time.
+"""
 
 from __future__ import annotations
 
@@ -11,24 +16,27 @@ from typing import Any
 
 from tickerkit.log import Reader, Rows, TickLog
 
-__all__ = ["Follower", "Worker", "hurry"]
+__all__ = ["Follower", "Worker", "shorten_joins"]
 
-GIVE_UP_S = 1.0
-MIN_WAIT_S = 0.05
+JOIN_S = 1.0
+MIN_JOIN_S = 0.05
 
-_hurry_until = float("inf")
+_join_deadline = float("inf")
 
 
-def hurry(within_s: float) -> None:
-    """Wait no longer than that, in all, for threads that are to end: the process wants to exit."""
-    global _hurry_until
-    _hurry_until = time.monotonic() + within_s
+def shorten_joins(within_s: float) -> None:
+    """Limit the time that all following joins take together, because the process is exiting.
+
+    Without it, each of many blocked threads would hold up the exit for a second of its own.
+    """
+    global _join_deadline
+    _join_deadline = time.monotonic() + within_s
 
 
 def _join(thread: threading.Thread, timeout_s: float) -> None:
-    """Wait for a thread to end, unless it is this one."""
+    """Wait for a thread to end, unless it is the current one."""
     if thread is not threading.current_thread():
-        thread.join(min(timeout_s, max(_hurry_until - time.monotonic(), MIN_WAIT_S)))
+        thread.join(min(timeout_s, max(_join_deadline - time.monotonic(), MIN_JOIN_S)))
 
 
 class Worker:
@@ -36,7 +44,7 @@ class Worker:
 
     Args:
         name: name of the thread.
-        main: what to run; the thread ends with it.
+        main: the coroutine function to run; the thread ends with it.
     """
 
     def __init__(self, name: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
@@ -57,32 +65,33 @@ class Worker:
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(main())
 
-    def cancel(self, timeout_s: float = GIVE_UP_S) -> bool:
-        """Cancel it and wait; return whether the thread has ended.
+    def cancel(self, timeout_s: float = JOIN_S) -> bool:
+        """Cancel the coroutine and wait; return whether the thread has ended.
 
-        Code that blocks can't be interrupted: after `timeout_s` its thread is left to end by
-        itself, and what it still makes goes nowhere.
+        Code that blocks can't be interrupted: after `timeout_s` the thread is abandoned. It ends
+        when its code returns.
         """
         self._cancelled = True
         if self._loop is not None and self._task is not None:
-            with contextlib.suppress(RuntimeError):  # its loop has closed: it ended by itself
+            with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
                 self._loop.call_soon_threadsafe(self._task.cancel)
         _join(self._thread, timeout_s)
         return not self._thread.is_alive()
 
 
 class Follower:
-    """A thread that reads a log from a position, and hands on what is new.
+    """A thread that reads a log from a position, and passes new rows to a handler.
 
-    A handler that is slower than the log gets larger batches, never a queue.
+    A handler that is slower than the log gets larger batches; nothing is queued.
 
     Args:
         log: the log.
-        handle: called with the rows that are new, in this thread; must not raise.
-        finish: called in this thread at its end.
-        reader: where to read from; from now on by default.
-        every_s: wait so long between two calls, so that batches gather.
-        idle_s: call it without rows when nothing was new for so long; never by default.
+        handle: called in the thread with the new rows; must not raise.
+        finish: called in the thread before it ends.
+        reader: where to start reading; by default at the end of the log.
+        every_s: pause after each call, so that batches gather.
+        idle_s: call the handler without rows after this many seconds without new ones; by default
+            never.
         name: name of the thread.
     """
 
@@ -126,13 +135,16 @@ class Follower:
 
     @property
     def ended(self) -> bool:
-        """Whether its thread has ended."""
+        """Whether the thread has ended."""
         return not self._thread.is_alive()
 
-    def stop(self, timeout_s: float = GIVE_UP_S) -> bool:
-        """Hand on what there is, end the thread, and return whether it has ended."""
+    def stop(self, timeout_s: float = JOIN_S) -> bool:
+        """Pass on the remaining rows, end the thread, and return whether it has ended; idempotent.
+
+        A handler that blocks for longer than `timeout_s` is abandoned.
+        """
         self._unhook()
-        if self.ended:  # or in a forked child, where the events may be locked for ever
+        if self.ended:  # also in a forked child, where a lock of the events may be held forever
             return True
         self._stopping.set()
         self._new.set()

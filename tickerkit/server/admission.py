@@ -15,7 +15,7 @@ from typing import Any
 
 from websockets.frames import Frame, Opcode
 
-from tickerkit.net.liveness import AttentiveServer
+from tickerkit.net.liveness import MonitoredServer
 
 try:
     import resource
@@ -34,7 +34,7 @@ MAX_UNSENT = 4
 RESERVED = 64
 
 
-class ServerSocket(AttentiveServer):
+class ServerSocket(MonitoredServer):
     """One connection of a server, from its first byte to its last.
 
     Attributes:
@@ -57,7 +57,7 @@ class ServerSocket(AttentiveServer):
     def data_received(self, data: bytes) -> None:
         self.heard += len(data)
         # Pings are answered by websockets, whether or not their sender reads the answers.
-        if self.heard > HEARD_BYTES or self.unsent > MAX_UNSENT * self.door.write_bytes:
+        if self.heard > HEARD_BYTES or self.unsent_bytes > MAX_UNSENT * self.door.write_bytes:
             self.transport.abort()
             return
         super().data_received(data)

@@ -151,17 +151,17 @@ class ClientHandler:
         guest = self.guest
         guest.heard = 0
         # What lies in the system's buffers counts as taken, here and there.
-        taken = self._given - guest.unsent
+        taken = self._given - guest.unsent_bytes
         if taken > self._taken and self._waited:
-            guest.silent = 0  # the buffers were full, so the other side took something
-        self._stuck = 0 if taken > self._taken or not guest.unsent else self._stuck + 1
+            guest.silent_checks = 0  # the buffers were full, so the other side took something
+        self._stuck = 0 if taken > self._taken or not guest.unsent_bytes else self._stuck + 1
         self._taken = max(taken, self._taken)
-        self._waited = guest.unsent > 0
+        self._waited = guest.unsent_bytes > 0
         gone = guest.check()
         if self._cutting is not None:
             return
-        if gone and not guest.unsent:
-            why = f"said nothing for {guest.silent * CHECK_S:g} s, and answered no ping"
+        if gone and not guest.unsent_bytes:
+            why = f"said nothing for {guest.silent_checks * CHECK_S:g} s, and answered no ping"
         elif self._stuck == self._stall_checks:
             why = f"took nothing for {self._stuck * CHECK_S:g} s"
         else:
@@ -171,7 +171,8 @@ class ClientHandler:
     async def _cut(self, why: str) -> None:
         """Close the connection with a reason, in case it reads on, and not wait for long."""
         behind = self.session.behind
-        self._cut_off.add(f"{self._address} was cut off: it {why}; {behind:,} ticks behind")
+        text = f"{self._address} was cut off: it {why}; {behind:,} ticks behind"
+        self._cut_off.add_message("cut off", text)
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(CUT_S):
                 await self.guest.close(1013, f"{why}; connect again")

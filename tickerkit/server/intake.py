@@ -80,16 +80,16 @@ class Intake(Outlet):
         try:
             self._post()
             if len(self._waiting) >= MAX_WAITING:
-                await portal.ask(self._drained)
+                await portal.call_async(self._drained)
         except PortalError:
             raise asyncio.CancelledError from None
 
     async def readers(self, count: int) -> None:
-        while await portal.ask(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
+        while await portal.call_async(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
             await asyncio.sleep(POLL_S)
 
     async def taken(self, behind: int) -> None:
-        while await portal.ask(self._most_behind) > behind:  # noqa: ASYNC110 - on another loop
+        while await portal.call_async(self._most_behind) > behind:  # noqa: ASYNC110 - on another loop
             await asyncio.sleep(POLL_S)
 
     def report(self, error: BaseException) -> None:
@@ -103,7 +103,7 @@ class Intake(Outlet):
 
     def noticed(self) -> None:
         """Take note of an append; one that another thread made itself is to be sent, too."""
-        if not portal.is_here:
+        if not portal.is_current_thread:
             with contextlib.suppress(PortalError):  # the server has stopped
                 self._post()
 

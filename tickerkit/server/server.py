@@ -25,7 +25,7 @@ from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import network_address, port_holder
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S
-from tickerkit.net.tls import Pair, server_context
+from tickerkit.net.tls import CertificateFiles, server_context
 from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
@@ -72,7 +72,7 @@ class TickServer:
         *,
         history: int,
         token: str | bool | None,
-        ssl: ssl_module.SSLContext | Pair | None,
+        ssl: ssl_module.SSLContext | CertificateFiles | None,
         origins: Iterable[str],
         hosts: Iterable[str],
         max_clients: int,
@@ -375,7 +375,7 @@ class TickServer:
                 return
             self._faults.add(error)
         with contextlib.suppress(PortalError):  # stopped meanwhile
-            await portal.ask(self._end)
+            await portal.call_async(self._end)
 
     async def _end(self) -> None:
         self._outlet.drain()
@@ -397,7 +397,7 @@ class TickServer:
 
     def _answer(self, _: ServerConnection, request: Request) -> Response | None:
         page = self.page.partition("?")[0]
-        response = answer(request, self._access, page, self._turned_away.add)
+        response = answer(request, self._access, page, self._count_refusal)
         if response is not None and self._door.is_full:
             # No browser tells its page that a websocket was answered 503.
             response.headers["Tickerkit-Full"] = str(self._door.limit)
@@ -409,8 +409,11 @@ class TickServer:
         """Let in whose handshake is good, if there is room."""
         upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
         if upgraded and not self._door.let_in(cast("ServerSocket", connection)):
-            return too_many(self._door.limit, self._turned_away.add)
+            return too_many(self._door.limit, self._count_refusal)
         return None
+
+    def _count_refusal(self, reason: str) -> None:
+        self._turned_away.add_message("refusal", reason)
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a websocket until either side ends it."""
@@ -435,7 +438,7 @@ def serve(
     every: float = 10.0,
     history: int = 1_000_000,
     token: str | bool | None = None,
-    ssl: ssl_module.SSLContext | Pair | None = None,
+    ssl: ssl_module.SSLContext | CertificateFiles | None = None,
     origins: Iterable[str] = (),
     hosts: Iterable[str] = (),
     max_clients: int = 1000,

@@ -266,9 +266,9 @@ def test_a_run_of_the_same_cell_shows_the_same_dashboard(
     feed: tk.Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The widgets are the same again, and its threads are not doubled."""
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell", "run 1"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))
     board = feed.dashboard()
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell", "run 2"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 2"))
     assert feed.dashboard() is board
 
 
@@ -276,9 +276,9 @@ def test_it_goes_on_when_only_the_feeds_cell_is_run_again(
     server: tk.TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A dashboard of another cell shows the state of the feed that took over, not "stopped"."""
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell of connect", "run 1"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell of connect", "run 1"))
     board = tk.connect(server.url).dashboard()
-    monkeypatch.setattr(rerun, "_current", lambda: ("cell of connect", "run 2"))
+    monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell of connect", "run 2"))
     with tk.connect(server.url):
         server.publish(TICKS)
         until(lambda: "2 ticks" in board._state.value)

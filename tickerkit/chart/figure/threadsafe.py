@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import functools
-import os
 import threading
 import weakref
 from collections.abc import Callable
 from typing import Any
 
 import plotly.graph_objects as go
+
+from tickerkit.runtime.forking import on_fork
 
 __all__ = ["LockedFigure", "new_lock"]
 
@@ -46,19 +47,21 @@ def new_lock() -> threading.RLock:
     return lock
 
 
-if hasattr(os, "register_at_fork"):
-    # Held over a fork, so that no thread, which the child does not have, holds it or is midway in
-    # a change. One that can't be had in time stays with its thread rather than hold up the fork.
-    _held: list[threading.RLock] = []
+# Held during a fork, so that no other thread, which the child would not have, holds a lock or is in
+# the middle of a change. A lock that isn't free in time is skipped rather than hold up the fork.
+_held: list[threading.RLock] = []
 
-    def _hold() -> None:
-        _held.extend(lock for lock in list(_locks) if lock.acquire(timeout=FORK_S))
 
-    def _release() -> None:
-        while _held:
-            _held.pop().release()
+def _hold() -> None:
+    _held.extend(lock for lock in list(_locks) if lock.acquire(timeout=FORK_S))
 
-    os.register_at_fork(before=_hold, after_in_parent=_release, after_in_child=_release)
+
+def _release() -> None:
+    while _held:
+        _held.pop().release()
+
+
+on_fork(before=_hold, in_parent=_release, in_child=_release)
 
 
 for _name in (

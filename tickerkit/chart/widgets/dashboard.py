@@ -13,7 +13,7 @@ from tickerkit.chart.widgets.download import Download, File
 from tickerkit.chart.widgets.record_button import RecordButton
 from tickerkit.chart.widgets.visible import csv_file, visible
 from tickerkit.log import Rows
-from tickerkit.runtime.cards import COLOURS, escape
+from tickerkit.runtime.cards import GREEN, RED, escape, status_colour
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ VIEWS = {
 }
 VISIBLE, HELD = "visible window", "all ticks held"
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
-UP, DOWN = "#2da44e", "#e5534b"
+UP, DOWN = GREEN, RED
 # As wide as most numbers are, so that the chart beside them does not jump with every price.
 NUMBER = "text-align:right;min-width:5em"
 
@@ -130,7 +130,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._record.show(feed)
         self._offer([ALL, *feed.log.symbols()])
         stats = feed.stats
-        colour = COLOURS.get(feed.status, "#6e7781")
+        colour = status_colour(feed.status)
         doing = "" if feed.status in ("live", "stopped") else f" — {escape(feed.status_detail)}"
         gaps = f" · {stats['gaps']} gaps" if stats["gaps"] else ""
         error = f" · {escape(stats['last_error'])}" if stats["last_error"] else ""

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tickerkit.formatting import format_size
-from tickerkit.runtime.cards import escape
+from tickerkit.runtime.cards import RED, escape
 from tickerkit.runtime.error_log import describe
 
 if TYPE_CHECKING:
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
 __all__ = ["RecordButton"]
 
 FOLDER = "captures/"
-RED = "#e5534b"
 
 # What buttons began. Other recorders are the user's own: no button shows or stops them.
 _begun: weakref.WeakSet[Recorder] = weakref.WeakSet()

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from tickerkit.chart.figure.comms import stay_heard
 from tickerkit.errors import Stopped, TickerkitError
-from tickerkit.runtime.cards import COLOURS, escape
+from tickerkit.runtime.cards import escape, status_colour
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -190,9 +190,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
     def _show_all(self) -> None:
         replay = self._replay
         state, speed = replay.state, replay.speed
-        colour = {"playing": COLOURS["live"], "waiting": COLOURS["connecting"]}.get(
-            state, "#6e7781"
-        )
+        colour = status_colour(state)
         self._state.value = (
             f'<span style="{NUMBERS};margin-left:.6em"><b style="color:{colour}">● {state}</b> '
             f'<span style="opacity:.7">{replay.sent:,} ticks sent</span></span>'
