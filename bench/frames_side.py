@@ -21,7 +21,7 @@ import tickerkit as tk
 from bench.child import answer_orders
 from tickerkit.log import TickLog
 from tickerkit.sources import Outlet, Source
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import UTC_NS, Batch, Text
 
 SYMBOLS = ["AAPL", "MSFT", "SPY"]
 POOL = 1_000_000
@@ -29,7 +29,6 @@ CHUNK = 4_000
 BEHIND = 100_000
 STEP_NS = 10**6
 BEGIN_NS = 1_763_000_000 * 10**9
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
 
 
 def pool() -> Batch:

@@ -6,8 +6,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.log import Gap, Gaps, TickLog
-from tickerkit.log.gaps import MAX_COUNTED
-from tickerkit.ticks import read_ticks
+from tickerkit.ticks import MAX_EXACT_INT, read_ticks
 
 COLUMNS = ["epoch", "from", "to", "last_before", "first_after", "reason"]
 AT = pd.Timestamp("2026-11-22T10:00:00.123456789Z")
@@ -152,7 +151,7 @@ def test_more_than_can_be_numbered_is_not_known(log: TickLog) -> None:
     """A count beyond what a reader in any language can hold begins an epoch instead."""
     gaps = Gaps(log)
     append(log, 0)
-    gaps.miss(MAX_COUNTED, "a damaged file")
+    gaps.miss(MAX_EXACT_INT, "a damaged file")
     append(log, 1)
     assert log.last_seq == 1
     assert gaps.frame()["to"].isna().tolist() == [True]

@@ -22,7 +22,7 @@ from recordings import recordings, wire_texts
 
 from tickerkit.formatting import format_value
 from tickerkit.ticks import NO_TIME, Batch, Text, is_number, number_text, read_ticks
-from tickerkit.ticks.builder import ERRORS_KEPT, BatchBuilder
+from tickerkit.ticks.builder import MAX_ERRORS, BatchBuilder
 
 # However slow the machine is.
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -603,7 +603,7 @@ def test_all_refusals_are_counted_and_the_first_told() -> None:
     """Of many refusals all are counted, and only the first few kept."""
     batch = read_ticks([{"symbol": "A", "price": str(n) + "x"} for n in range(1000)])
     assert batch.refused == 1000
-    assert [error.value for error in batch.errors] == [f"{n}x" for n in range(ERRORS_KEPT)]
+    assert [error.value for error in batch.errors] == [f"{n}x" for n in range(MAX_ERRORS)]
 
 
 def test_a_source_that_raises_keeps_what_it_gave() -> None:
@@ -971,7 +971,7 @@ def check(batch: Batch) -> None:
     prices = [batch.columns[name] for name in ("price", "bid", "ask") if name in batch.columns]
     assert all(any(price[row] == price[row] for price in prices) for row in range(batch.count))
     assert not (np.asarray(batch.columns["size"]) < 0).any()
-    assert min(batch.refused, 1) <= len(batch.errors) <= min(batch.refused, ERRORS_KEPT)
+    assert min(batch.refused, 1) <= len(batch.errors) <= min(batch.refused, MAX_ERRORS)
     for error in batch.errors:
         assert error.field or error.field == ""
         assert error.fix

@@ -13,12 +13,10 @@ import pandas as pd
 from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge
 from tickerkit.formatting import format_value
 from tickerkit.log import Rows, TickLog
-from tickerkit.ticks import Array
+from tickerkit.ticks import NS_PER_S, UTC_NS, Array
 
 __all__ = ["Bars", "bars"]
 
-NS = 10**9
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
 # So many rows at a time: what is done with them stays in the processor's cache.
 BLOCK = 65_536
 # Of how many intervals and choices of symbols the parts are kept, and of how many bars at most:
@@ -101,7 +99,7 @@ def interval_ns(interval: str | float | timedelta) -> int:
         elif isinstance(interval, timedelta | np.timedelta64):
             length = pd.Timedelta(interval).as_unit("ns").value
         elif not isinstance(interval, bool) and math.isfinite(interval):
-            length = round(float(interval) * NS)
+            length = round(float(interval) * NS_PER_S)
     except (TypeError, ValueError, OverflowError):
         length = 0
     if not 0 < length < 2**63:

@@ -195,10 +195,10 @@ def _writer(
 
 
 def _tell(recording: Recording, out: Path) -> None:
-    from tickerkit.ticks.fields import SYMBOL_NAMES
+    from tickerkit.ticks.fields import symbol_field
 
     frame = recording.frame
-    name = next((name for name in SYMBOL_NAMES if name in frame), None)
+    name = symbol_field(frame)
     symbols = 0 if name is None else frame[name].nunique()
     parts = [f"{format_count(len(frame), 'tick')} of {format_count(symbols, 'symbol')}"]
     if len(recording.gaps):

@@ -11,9 +11,8 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.log.position import Gap
-from tickerkit.log.rows import UTC_NS
 from tickerkit.log.tick_log import TickLog
-from tickerkit.ticks import Array
+from tickerkit.ticks import MAX_EXACT_INT, UTC_NS, Array
 
 __all__ = ["Gaps", "gap_frame", "gaps_from_frame"]
 
@@ -25,10 +24,6 @@ GAP_DTYPES = {
     "first_after": "datetime64[ns, UTC]",
     "reason": "str",
 }
-
-
-# Beyond it numbers are no longer exact in every language that reads them.
-MAX_COUNTED = 2**53
 
 
 class _Placed(NamedTuple):
@@ -86,7 +81,7 @@ class Gaps:
             reason: why.
         """
         log = self.log
-        if count is not None and log.last_seq + count <= MAX_COUNTED:
+        if count is not None and log.last_seq + count <= MAX_EXACT_INT:
             if count > 0:
                 self.add(Gap(log.epoch, log.last_seq + 1, log.last_seq + count, reason))
                 log.skip(count)

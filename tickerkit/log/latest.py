@@ -7,9 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.log.rows import TIMES, UTC_NS
 from tickerkit.log.tick_log import TickLog
-from tickerkit.ticks import Array
+from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
 __all__ = ["Latest"]
 
@@ -70,7 +69,7 @@ class Latest:
         columns: dict[str, Any] = {}
         for name, values in held.items():
             chosen = values[codes]
-            if name in TIMES:
+            if name in TIME_COLUMNS:
                 columns[name] = pd.array(chosen, dtype=UTC_NS)
             elif name in self.log.dictionaries:
                 columns[name] = pd.Categorical.from_codes(

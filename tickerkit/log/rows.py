@@ -9,12 +9,9 @@ import pandas as pd
 
 from tickerkit.log.dictionary import MAX_WORDS, Dictionary, code_dtype
 from tickerkit.log.position import Position
-from tickerkit.ticks import Array
+from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
-__all__ = ["TIMES", "UTC_NS", "Rows", "EpochRun", "Snapshot", "SharedFrame"]
-
-TIMES = ("time", "received")
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
+__all__ = ["Rows", "EpochRun", "Snapshot", "SharedFrame"]
 
 
 class EpochRun(NamedTuple):
@@ -128,7 +125,7 @@ def _column(name: str, array: Array, words: Dictionary | None, earlier: list[Sha
         if whole.arrays.get(name) is array:
             return whole.frame[name]
     if words is None:
-        return pd.array(array, dtype=UTC_NS, copy=False) if name in TIMES else array
+        return pd.array(array, dtype=UTC_NS, copy=False) if name in TIME_COLUMNS else array
     # Only as many words as the codes' type is for: more came while this was being built.
     limit = next(n for n in (126, 32_766, MAX_WORDS) if code_dtype(n) == array.dtype)
     dtype = pd.CategoricalDtype(pd.Index(words.words[:limit], dtype="str"))

@@ -23,7 +23,7 @@ import pandas as pd
 from tickerkit.log.compaction import TailCopy
 from tickerkit.log.dictionary import MAX_WORDS, Dictionary, code_dtype
 from tickerkit.log.rows import EpochRun, Rows, Snapshot
-from tickerkit.ticks import NO_TIME, Array, Batch, Column, Text, is_number, number_text
+from tickerkit.ticks import NO_TIME, NS_PER_S, Array, Batch, Column, Text, is_number, number_text
 
 __all__ = ["FIXED", "Reader", "Rows", "TickLog"]
 
@@ -33,7 +33,7 @@ MAX_MISFITS = 1000
 SMALLEST = 1024
 SMALL = 65_536
 PACE = 32
-RATE_NS = 5 * 10**9
+RATE_NS = 5 * NS_PER_S
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
 ONE_WORD = np.zeros(1, dtype=np.int8)
 
@@ -394,7 +394,7 @@ class TickLog:
     def rate(self, now: int) -> float:
         """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`."""
         received = self.rows().array("received")
-        return float(len(received) - np.searchsorted(received, now - RATE_NS)) * 1e9 / RATE_NS
+        return float(len(received) - np.searchsorted(received, now - RATE_NS)) * NS_PER_S / RATE_NS
 
     def symbols(self) -> list[str]:
         """Return every symbol that ever came, in the order of their first ticks."""

@@ -11,12 +11,10 @@ from tickerkit.errors import ProtocolError
 from tickerkit.log import FIXED, MAX_SEQ, Latest, Rows
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
-from tickerkit.ticks import Batch, Column, Text
+from tickerkit.ticks import MAX_EXACT_INT, Batch, Column, Text
 
 Symbols: TypeAlias = frozenset[str] | None
 
-# Below it every whole float is an integer of its own.
-EXACT = 2**53
 MANY = 64
 
 
@@ -124,7 +122,8 @@ def _differences(values: npt.NDArray[np.int64]) -> list[int]:
 
 def _listed(values: npt.NDArray[np.float64]) -> Any:
     """Return numbers for JSON: many that are all whole as integers, written in a third."""
-    if len(values) >= MANY and (np.abs(values) < EXACT).all() and not np.signbit(values).any():
+    exact = len(values) >= MANY and (np.abs(values) < MAX_EXACT_INT).all()
+    if exact and not np.signbit(values).any():
         whole = values.astype(np.int64)
         if (whole == values).all():
             return whole.tolist()

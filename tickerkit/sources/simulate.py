@@ -14,12 +14,11 @@ import numpy.typing as npt
 
 from tickerkit.errors import BadTick, SourceError
 from tickerkit.sources.base import Outlet, Source
-from tickerkit.ticks import Array, Batch, Text
+from tickerkit.ticks import NS_PER_S, Array, Batch, Text
 from tickerkit.ticks.fields import read_symbol
 
 __all__ = ["SimulatedSource", "simulate"]
 
-NS = 10**9
 BLOCK = 4096
 SLOWEST, FASTEST = 1e-5, 1e7  # ticks per second: one a day, and what no machine keeps up with
 
@@ -27,7 +26,7 @@ SLOWEST, FASTEST = 1e-5, 1e7  # ticks per second: one a day, and what no machine
 SINGLY = 100.0
 PAUSE_NS = 10_000_000
 LONGEST_SLEEP_S = 1.0
-LONGEST_STALL_NS = 60 * NS
+LONGEST_STALL_NS = 60 * NS_PER_S
 
 # Standard deviation of the log price per root of a second. A share of 20 % a year moves 0.8e-4 in
 # a second of trading, which a chart of one minute hardly shows: a cent or two per tick drowns it.
@@ -152,7 +151,7 @@ class SimulatedSource(Source):
         # be another stream.
         random = np.random.default_rng(self.seed)
         market = _Market(self.symbols)
-        mean_gap = NS / (self.rate * len(self.symbols))
+        mean_gap = NS_PER_S / (self.rate * len(self.symbols))
         now = 0
         while True:
             gaps = random.exponential(mean_gap, BLOCK).astype(np.int64)
@@ -183,7 +182,7 @@ class SimulatedSource(Source):
                 await self._sleep(0)
                 continue
             next_wake = max(start + int(block.time[sent]), now + pause)
-            wait = max(next_wake - self._clock(), 0) / NS
+            wait = max(next_wake - self._clock(), 0) / NS_PER_S
             # In naps, so that a clock that is set meanwhile is noticed.
             await self._sleep(min(wait, LONGEST_SLEEP_S))
 
@@ -216,7 +215,7 @@ class _Market:
         buys = random.integers(2, size=count, dtype=np.int8) == 1
         lots = random.lognormal(LOTS_MEAN, LOTS_SPREAD, count)
 
-        gaps = np.diff(times, prepend=now) / NS
+        gaps = np.diff(times, prepend=now) / NS_PER_S
         common = self.common + np.cumsum(np.sqrt(gaps) * common_steps)
         self.common = float(common[-1])
         own = self._own_walks(codes, times, own_steps)
@@ -253,7 +252,7 @@ class _Market:
         before = np.empty_like(sorted_times)
         before[1:] = sorted_times[:-1]
         before[first] = self.last[present]
-        walked = np.cumsum(np.sqrt((sorted_times - before) / NS) * steps)
+        walked = np.cumsum(np.sqrt((sorted_times - before) / NS_PER_S) * steps)
         offset = self.own[present]
         offset[1:] -= walked[last[:-1]]
         walked += np.repeat(offset, last - first + 1)

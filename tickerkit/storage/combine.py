@@ -11,7 +11,7 @@ import pandas as pd
 
 from tickerkit.log import Position, gap_frame
 from tickerkit.storage.recording import Recording
-from tickerkit.ticks.fields import SYMBOL_NAMES
+from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["ENDINGS", "select_part", "combine", "last_tick", "recordings_in"]
 
@@ -152,7 +152,7 @@ def select_part(
     keep = np.ones(len(frame), dtype=bool)
     only = recording.symbols
     if symbols is not None:
-        name = next((name for name in SYMBOL_NAMES if name in frame), "symbol")
+        name = symbol_field(frame) or "symbol"
         keep = keep & frame[name].isin(symbols).to_numpy()
         only = [symbol for symbol in symbols if only is None or symbol in only]
     if start is not None or end is not None:

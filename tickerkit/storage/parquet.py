@@ -14,12 +14,12 @@ import pandas as pd
 from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
 from tickerkit.log import Position, gap_frame, gaps_from_frame
-from tickerkit.log.rows import UTC_NS
 from tickerkit.storage.atomic import Mode, prepare_path, replacing
 from tickerkit.storage.csv.api import read_file
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.sidecar import Head, Sidecar, sidecar_path, to_bytes
 from tickerkit.storage.sidecar import parse as parse_lines
+from tickerkit.ticks import UTC_NS
 
 __all__ = ["from_csv", "last_of", "load_parquet", "read_parquet", "write_parquet"]
 

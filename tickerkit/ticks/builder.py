@@ -15,19 +15,19 @@ from tickerkit.ticks.fields import (
     NUMBER_FIELDS,
     OWN_COLUMNS,
     PRICE_FIELDS,
-    PRICE_NAMES,
-    SYMBOL_NAMES,
     MisfitError,
     is_number,
     may_be_column,
     number_text,
+    price_field,
     read_number,
     read_other,
     read_symbol,
     read_time,
+    symbol_field,
 )
 
-ERRORS_KEPT = 10
+MAX_ERRORS = 10
 
 
 @dataclass(slots=True)
@@ -57,7 +57,7 @@ class BatchBuilder:
 
     def refuse(self, error: BadTick) -> None:
         self.refused += 1
-        if len(self.errors) < ERRORS_KEPT:
+        if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
 
     def add(self, tick: Mapping[str, Any]) -> None:
@@ -100,8 +100,8 @@ class BatchBuilder:
         for key in keys:
             if not isinstance(key, str):
                 raise BadTick("message", key, "is no field name", "use text for field names")
-        symbol = next((name for name in SYMBOL_NAMES if name in keys), None)
-        price = next((name for name in PRICE_NAMES if name in keys), None)
+        symbol = symbol_field(keys)
+        price = price_field(keys)
         plan = Plan(symbol, "time" if "time" in keys else None, [], [], [])
         for key in keys:
             name = "price" if key == price else key

@@ -11,22 +11,22 @@ import pandas as pd
 
 from tickerkit.errors import BadTick
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
-from tickerkit.ticks.builder import ERRORS_KEPT
+from tickerkit.ticks.builder import MAX_ERRORS
 from tickerkit.ticks.fields import (
-    EXACT_INT,
-    LONGEST_NAME,
+    MAX_NAME_LENGTH,
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
     OWN_COLUMNS,
     PRICE_FIELDS,
-    PRICE_NAMES,
-    SYMBOL_NAMES,
     may_be_column,
+    price_field,
     printable,
     read_number,
     read_symbol,
     read_time,
+    symbol_field,
 )
+from tickerkit.ticks.units import MAX_EXACT_INT
 
 
 def read_frame(frame: pd.DataFrame) -> Batch:
@@ -38,8 +38,8 @@ def read_frame(frame: pd.DataFrame) -> Batch:
         frame = frame.assign(time=frame.index)
     # By place, since two columns may have one name: the last counts, as in JSON.
     names = {str(name): place for place, name in enumerate(frame.columns)}
-    symbol = next((name for name in SYMBOL_NAMES if name in names), None)
-    price = next((name for name in PRICE_NAMES if name in names), None)
+    symbol = symbol_field(names)
+    price = price_field(names)
     if symbol is None:
         hint = "name a column of the frame symbol"
         error = BadTick("symbol", list(names)[:10], "is missing", hint)
@@ -50,7 +50,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
 
     def refuse(bad: Array, key: str, problem: str, fix: str) -> None:
         if len(new := np.flatnonzero(bad & ~refused)):
-            some = new[: ERRORS_KEPT - len(errors)]
+            some = new[: MAX_ERRORS - len(errors)]
             given = frame.iloc[:, names[key]] if key in names else None
             for row in some:
                 value = given.iloc[row] if given is not None else "no value"
@@ -59,7 +59,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
 
     columns: dict[str, Column] = {}
     symbols, bad = _frame_symbols(frame.iloc[:, names[symbol]])
-    refuse(bad, symbol, "is no symbol", f"use printable text of 1 to {LONGEST_NAME} characters")
+    refuse(bad, symbol, "is no symbol", f"use printable text of 1 to {MAX_NAME_LENGTH} characters")
     columns["symbol"] = symbols
     priced = np.zeros(len(frame), dtype=bool)
     for key, place in names.items():
@@ -171,7 +171,7 @@ def _frame_other(series: pd.Series[Any]) -> Column | None:
 
 def _exact(series: pd.Series[Any]) -> bool:
     present = series.dropna()
-    return present.empty or -EXACT_INT <= present.min() <= present.max() <= EXACT_INT
+    return present.empty or -MAX_EXACT_INT <= present.min() <= present.max() <= MAX_EXACT_INT
 
 
 def _factorized(series: pd.Series[Any]) -> tuple[Array, list[Any]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Container
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from numbers import Integral, Real
@@ -13,6 +14,7 @@ import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.ticks.batch import NO_TIME
+from tickerkit.ticks.units import MAX_EXACT_INT
 
 SYMBOL_NAMES = ("symbol", "s", "sym", "ticker")
 PRICE_NAMES = ("price", "p", "last")
@@ -21,9 +23,8 @@ NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
 PRICE_FIELDS = ("price", "bid", "ask")
 OWN_COLUMNS = ("seq", "received", "epoch")
 
-LONGEST_NAME = 64
-DEEPEST = 16
-EXACT_INT = 2**53
+MAX_NAME_LENGTH = 64
+MAX_NESTING = 16
 
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
@@ -46,14 +47,29 @@ class MisfitError(Exception):
     """A value that no column can hold; the tick is taken without it."""
 
 
+def symbol_field(names: Container[str]) -> str | None:
+    """Return which of some fields is the symbol, None where none is."""
+    return next((name for name in SYMBOL_NAMES if name in names), None)
+
+
+def price_field(names: Container[str]) -> str | None:
+    """Return which of some fields is the price of a trade, None where none is."""
+    return next((name for name in PRICE_NAMES if name in names), None)
+
+
+def has_price(names: Container[str]) -> bool:
+    """Return whether one of some fields is a price: of a trade, a bid or an ask."""
+    return any(name in names for name in (*PRICE_NAMES, *PRICE_FIELDS))
+
+
 def read_symbol(value: object) -> str:
     """Return `value` if it may be a symbol, or raise."""
     if not isinstance(value, str):
         raise BadTick("symbol", value, "is no text", 'send text such as "AAPL"')
     if not value.strip():
         raise BadTick("symbol", value, "is empty", "give each tick its symbol")
-    if len(value) > LONGEST_NAME:
-        raise BadTick("symbol", value, "is too long", f"use at most {LONGEST_NAME} characters")
+    if len(value) > MAX_NAME_LENGTH:
+        raise BadTick("symbol", value, "is too long", f"use at most {MAX_NAME_LENGTH} characters")
     if UNPRINTABLE.search(value):
         raise BadTick("symbol", value, "holds control characters", "use printable text")
     return str.__str__(value)
@@ -110,7 +126,7 @@ def read_other(key: str, value: object) -> float | str | None:
         raise MisfitError
     if isinstance(value, Integral):
         whole = _int64(key, int(value))
-        return float(whole) if abs(whole) <= EXACT_INT else str(whole)
+        return float(whole) if abs(whole) <= MAX_EXACT_INT else str(whole)
     if isinstance(value, Real | Decimal):
         return read_number(key, value, never_negative=False)
     _check_depth(key, value)
@@ -124,9 +140,9 @@ def printable(text: str) -> str:
 
 
 def _check_depth(key: str, value: object) -> None:
-    """Raise where `value`, which a tick's field holds, nests deeper than `DEEPEST`."""
+    """Raise where `value`, which a tick's field holds, nests deeper than `MAX_NESTING`."""
     level = [value] if isinstance(value, dict | list | tuple) else []
-    for _ in range(DEEPEST - 1):
+    for _ in range(MAX_NESTING - 1):
         # Each object once: Python's, unlike JSON's, may hold themselves, and that many times over.
         inner: dict[int, dict[Any, Any] | list[Any] | tuple[Any, ...]] = {}
         for outer in level:
@@ -135,17 +151,17 @@ def _check_depth(key: str, value: object) -> None:
                     inner[id(item)] = item
         level = [*inner.values()]
     if level:
-        raise BadTick(key, value, "is nested too deep", f"nest at most {DEEPEST}")
+        raise BadTick(key, value, "is nested too deep", f"nest at most {MAX_NESTING}")
 
 
 def may_be_column(name: str) -> bool:
     """Return whether a further field of this name gets a column."""
-    return 0 < len(name) <= LONGEST_NAME and not UNPRINTABLE.search(name)
+    return 0 < len(name) <= MAX_NAME_LENGTH and not UNPRINTABLE.search(name)
 
 
 def number_text(value: float) -> str:
     """Return a number as the text it has in a column of text: `5` for 5.0."""
-    return str(int(value)) if value.is_integer() and abs(value) < EXACT_INT else repr(value)
+    return str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_INT else repr(value)
 
 
 def read_time(value: object) -> int:

@@ -11,7 +11,8 @@ from tickerkit.errors import BadTick
 from tickerkit.formatting import format_value
 from tickerkit.ticks.batch import Batch
 from tickerkit.ticks.builder import BatchBuilder
-from tickerkit.ticks.fields import DEEPEST
+from tickerkit.ticks.dataframe import read_frame
+from tickerkit.ticks.fields import MAX_NESTING
 
 TEXT = (str, bytes, bytearray, memoryview)
 
@@ -40,8 +41,6 @@ def read_ticks(given: object) -> Batch:
     rows = BatchBuilder()
     try:
         if hasattr(given, "iloc") and hasattr(given, "columns"):
-            from tickerkit.ticks.dataframe import read_frame
-
             return read_frame(given)  # type: ignore[arg-type]
         _read(rows, given)
     except BadTick as error:
@@ -89,7 +88,8 @@ def _decode(text: str | bytes | bytearray | memoryview) -> object:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        raise BadTick("message", text, "is nested too deep", f"nest at most {DEEPEST}") from None
+        fix = f"nest at most {MAX_NESTING}"
+        raise BadTick("message", text, "is nested too deep", fix) from None
     except (msgspec.MsgspecError, UnicodeError, BufferError) as error:
         problem = f"is not JSON ({error})"
     # Python's decoder lets pass what is wrong in one field only (NaN, 1e999, half a surrogate

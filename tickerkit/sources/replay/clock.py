@@ -7,15 +7,14 @@ import math
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.ticks import NO_TIME
+from tickerkit.ticks import NO_TIME, NS_PER_S
 
-__all__ = ["NS", "ReplayClock", "due_ns", "forward_fill"]
+__all__ = ["ReplayClock", "due_ns", "forward_fill"]
 
-NS = 10**9
 # Rows that are due so soon after the first of a batch go with it.
 TOGETHER_S = 0.005
 # A time that steps back by less is a late tick; by more, a clock that was set, or a new recording.
-LATEST_NS = 60 * NS
+LATEST_NS = 60 * NS_PER_S
 
 Times = npt.NDArray[np.int64]
 
@@ -89,9 +88,9 @@ class ReplayClock:
 
     def wait_s(self, row: int, now: int) -> float:
         """Return in how many seconds a row is due; not above 0 when it is."""
-        return (float(self.due[row]) - self.at(now)) / self.speed / NS
+        return (float(self.due[row]) - self.at(now)) / self.speed / NS_PER_S
 
     def due_by(self, now: int) -> int:
         """Return before which row all are due now, or so soon that they go along."""
-        until = self.at(now) + TOGETHER_S * NS * self.speed
+        until = self.at(now) + TOGETHER_S * NS_PER_S * self.speed
         return int(np.searchsorted(self.due, until, side="right"))

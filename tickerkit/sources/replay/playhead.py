@@ -12,9 +12,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from tickerkit.errors import BadTick
-from tickerkit.sources.replay.clock import NS, ReplayClock, due_ns, forward_fill
+from tickerkit.sources.replay.clock import ReplayClock, due_ns, forward_fill
 from tickerkit.sources.replay.tape import Seam, Tape
-from tickerkit.ticks import NO_TIME, Batch
+from tickerkit.ticks import NO_TIME, NS_PER_S, Batch
 from tickerkit.ticks.fields import read_time
 
 __all__ = ["CHUNK", "Next", "Place", "Playhead", "place_of"]
@@ -202,7 +202,7 @@ class Playhead:
             return 0
         start, end = int(self.times[0]), int(self._latest[-1])
         if isinstance(place, float):
-            place = start + round(min(max(place * NS, 0.0), float(end - start)))
+            place = start + round(min(max(place * NS_PER_S, 0.0), float(end - start)))
         return int(np.searchsorted(self._latest, min(max(place, start), end)))
 
     def _move(self, row: int, now: int, reason: str = "") -> None:
@@ -231,12 +231,12 @@ class Playhead:
                 return Next(seams)
             if not self.loop or not self._tape.count:
                 return self._end(now)
-            begins = self._begins + round(ROUND_S * NS)
+            begins = self._begins + round(ROUND_S * NS_PER_S)
             self._move(0, now, AGAIN)
             self._begins = max(begins, now)
         if now < self._begins:
             self._pace.move(self.row, self._begins)
-            return Next(wait_s=(self._begins - now) / NS)
+            return Next(wait_s=(self._begins - now) / NS_PER_S)
         stop = self.row + CHUNK
         if self._steps:
             stop = min(stop, self.row + self._steps)
@@ -290,4 +290,4 @@ def _row(seam: Seam) -> int:
 
 
 def _utc(ns: int) -> datetime:
-    return datetime.fromtimestamp(ns // NS, UTC)
+    return datetime.fromtimestamp(ns // NS_PER_S, UTC)

@@ -14,7 +14,7 @@ import numpy.typing as npt
 from tickerkit.errors import SourceError
 from tickerkit.log import Position
 from tickerkit.ticks import Batch, read_ticks
-from tickerkit.ticks.fields import PRICE_FIELDS, PRICE_NAMES, SYMBOL_NAMES
+from tickerkit.ticks.fields import has_price, symbol_field
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -251,9 +251,9 @@ def _checked_path(given: str | PathLike[str]) -> Path:
 
 def _checked_frame(given: pd.DataFrame) -> pd.DataFrame:
     names = {str(name) for name in given.columns}
-    if names.isdisjoint(SYMBOL_NAMES):
+    if symbol_field(names) is None:
         raise SourceError(list(names), "the frame has no column symbol")
-    if names.isdisjoint((*PRICE_NAMES, *PRICE_FIELDS)):
+    if not has_price(names):
         raise SourceError(list(names), "the frame has no column price, bid or ask")
     # Copied when either is written to: what is replayed is the frame as it is now.
     return given.copy(deep=False)

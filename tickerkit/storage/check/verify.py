@@ -15,12 +15,13 @@ from tickerkit.errors import RecordingWarning
 from tickerkit.storage.check.problems import Place, Problem, RowLabels, few, problem, runs
 from tickerkit.storage.check.sequence_check import SequenceCheck
 from tickerkit.storage.recording import Recording, load
-from tickerkit.ticks.fields import SYMBOL_NAMES
+from tickerkit.ticks import NS_PER_S
+from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["Place", "Problem", "Report", "verify_recording", "verify"]
 
 # As in a replay: a time that steps back by less is that of a late tick.
-LATE_NS = 60 * 10**9
+LATE_NS = 60 * NS_PER_S
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +104,7 @@ def verify_recording(recording: Recording, path: Path) -> Report:
     if "time" in frame and frame["time"].dtype.kind == "M" and frame["time"].notna().any():
         start, end = frame["time"].min(), frame["time"].max()
         notes += _steps_back(frame["time"], rows)
-    symbol = next((name for name in SYMBOL_NAMES if name in frame), None)
+    symbol = symbol_field(frame)
     return Report(
         path,
         len(frame),

@@ -12,11 +12,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from tickerkit.errors import BadTick
-from tickerkit.ticks import NO_TIME, Array, is_number
+from tickerkit.ticks import NO_TIME, TIME_COLUMNS, UTC_NS, Array, is_number
 from tickerkit.ticks.fields import NUMBER_FIELDS, read_time
-
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
-TIMES = ("time", "received")
 
 # What pandas' splitter can't tell from nothing, `""`, and what it ends a text at, the character
 # zero, go through it under names that no file holds.
@@ -56,7 +53,7 @@ def column_of(name: str, symbol: str, price: str) -> Column:
     """Return an empty column for what is named so, given the names of symbols and prices."""
     if name == "seq":
         return _Counts()
-    if name in TIMES:
+    if name in TIME_COLUMNS:
         return _Times()
     if name == price or name in NUMBER_FIELDS:
         return _Numbers()

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from tickerkit.formatting import format_value
-from tickerkit.ticks import NO_TIME, Array
+from tickerkit.ticks import MAX_EXACT_INT, NO_TIME, NS_PER_S, Array
 
 __all__ = [
     "BYTE_ORDER_MARK",
@@ -31,9 +31,6 @@ BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # What a spreadsheet takes for the beginning of a formula, after any number of our own marks.
 FORMULA = ("=", "+", "-", "@", "\t", "\r")
 MARK = "'"
-# Whole numbers up to here are the same as floats; beyond, the shortest text has an exponent.
-EXACT = 2.0**53
-
 Texts: TypeAlias = Callable[[int, int], pa.Array]
 
 
@@ -154,7 +151,8 @@ def _number_texts(numbers: npt.NDArray[np.float64]) -> pa.Array:
     # Sizes are whole mostly: 12000000000 is better read than 1.2e+10. Minus zero is not a whole
     # number's.
     known = numbers[~np.isnan(numbers)]
-    small = (np.abs(known) < EXACT) & ~((known == 0) & np.signbit(known))
+    # The shortest text of a whole number beyond has an exponent.
+    small = (np.abs(known) < MAX_EXACT_INT) & ~((known == 0) & np.signbit(known))
     if small.all() and (known == np.trunc(known)).all():
         present = present.cast(pa.int64())
     return _binary(present)
@@ -168,7 +166,7 @@ PARTS_OF_TIME = np.dtype(
 
 def _time_texts(times: npt.NDArray[np.int64]) -> pa.Array:
     """Return times as ISO-8601, put together from parts, 30 times as fast as arrow's strftime."""
-    seconds, rest = np.divmod(times, 10**9)
+    seconds, rest = np.divmod(times, NS_PER_S)
     codes, unique = pd.factorize(seconds)
     texts = np.empty(len(times), dtype=PARTS_OF_TIME)
     texts["second"] = np.datetime_as_string(unique.view("M8[s]")).astype("S19")[codes]

@@ -25,7 +25,7 @@ from tickerkit.storage.csv.dtypes import (
 )
 from tickerkit.storage.csv.encode import BYTE_ORDER_MARK
 from tickerkit.storage.csv.quoting import OPENED, QUOTED, mask_quoted, whole_lines
-from tickerkit.ticks.fields import PRICE_FIELDS, PRICE_NAMES, SYMBOL_NAMES
+from tickerkit.ticks.fields import has_price, price_field, symbol_field
 
 __all__ = ["ForeignReader", "names_of"]
 
@@ -114,8 +114,8 @@ class ForeignReader:
             raise self.fail(f"it is not UTF-8 text; {NEEDED}")
         if not names:
             raise self.fail(f"it is empty; {NEEDED}")
-        symbol = next((name for name in SYMBOL_NAMES if name in names), None)
-        if symbol is None or set(names).isdisjoint((*PRICE_NAMES, *PRICE_FIELDS)):
+        symbol = symbol_field(names)
+        if symbol is None or not has_price(names):
             raise self.fail(f"its first line is {format_value(','.join(names))}; {NEEDED}")
         if b"\r" in header.rstrip(b"\r\n"):
             raise self.fail("its lines end in carriage returns; save it with line feeds")
@@ -123,7 +123,7 @@ class ForeignReader:
             twice = next(name for name in names if names.count(name) > 1)
             raise self.fail(f"two columns are named {format_value(twice)}")
         self.names = names
-        price = next((name for name in PRICE_NAMES if name in names), "price")
+        price = price_field(names) or "price"
         self.columns = [column_of(name, symbol, price) for name in names]
 
     def _split(self, block: bytes) -> pd.DataFrame:

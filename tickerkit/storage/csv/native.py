@@ -15,13 +15,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from tickerkit.log.rows import UTC_NS
 from tickerkit.storage.compression import Damage
 from tickerkit.storage.csv.dtypes import safe_number
 from tickerkit.storage.csv.encode import FORMULA, MARK
 from tickerkit.storage.csv.quoting import OPENED, mask_quoted
 from tickerkit.storage.sidecar import Block, Columns
-from tickerkit.ticks import NO_TIME, Array
+from tickerkit.ticks import NO_TIME, UTC_NS, Array
 
 __all__ = ["Changes", "OwnReader", "unescape"]
 
