@@ -14,6 +14,7 @@ from tickerkit import errors
 from tickerkit.errors import (
     BadTick,
     FeedFailed,
+    InvalidArgument,
     PortalError,
     PortTaken,
     ProtocolError,
@@ -90,7 +91,15 @@ def test_each_is_ours_and_the_built_in_that_fits(name: str) -> None:
             {"host": "127.0.0.1", "port": 8000, "holder": "nginx (12)"},
         ),
         (PortTaken("127.0.0.1", 8000), {"host": "127.0.0.1", "port": 8000, "holder": None}),
-        (SourceError("nope:", "no such scheme"), {"source": "nope:"}),
+        (SourceError("nope:", "no such scheme"), {"source": "nope:", "problem": "no such scheme"}),
+        (
+            SourceError(0, "it is too slow", "speed", "pass a number above 0"),
+            {"source": 0, "argument": "speed", "fix": "pass a number above 0"},
+        ),
+        (
+            InvalidArgument("mode", "x", "'new' or 'append'"),
+            {"argument": "mode", "value": "x", "expected": "'new' or 'append'"},
+        ),
         (ServerFailed("hangs"), {"reason": "hangs"}),
         (FeedFailed("ws://h/", "HTTP 403"), {"url": "ws://h/", "reason": "HTTP 403"}),
         (
@@ -122,6 +131,7 @@ def test_each_carries_its_facts_and_says_them(
         ProtocolError(1002, "it sent nonsense", final=True),
         RecordingError("a.csv", "it is torn"),
         SourceError(lambda: None, "it is none"),
+        InvalidArgument("mode", "x", "'new' or 'append'"),
         WaitTimeout(10, 3, 1.5, "reconnecting"),
         PortalError("would deadlock"),
         ServerFailed("hangs"),

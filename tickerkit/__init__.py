@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tickerkit.errors import (
         BadTick,
         FeedFailed,
+        InvalidArgument,
         PortalError,
         PortTaken,
         ProtocolError,
@@ -49,6 +50,7 @@ _HOME = {
     "Dashboard": "chart",
     "Feed": "feed",
     "FeedFailed": "errors",
+    "InvalidArgument": "errors",
     "LiveFigure": "chart",
     "Outlet": "sources",
     "PortTaken": "errors",
@@ -86,6 +88,7 @@ __all__ = [
     "Dashboard",
     "Feed",
     "FeedFailed",
+    "InvalidArgument",
     "LiveFigure",
     "Outlet",
     "PortTaken",

@@ -5,6 +5,7 @@
     ├── ProtocolError                       the peer: it broke the wire protocol
     ├── PortTaken           (OSError)       this machine: another program listens there
     ├── SourceError         (ValueError)    the caller: that is not a source
+    ├── InvalidArgument     (ValueError)    the caller: another value was expected
     ├── FeedFailed          (ConnectionError)   the address: retrying would not help
     ├── ServerFailed        (ConnectionError)   a server's own process: it died, or hangs
     ├── WaitTimeout         (TimeoutError)  nobody: the ticks did not come in time
@@ -32,6 +33,7 @@ from tickerkit.formatting import format_value
 __all__ = [
     "BadTick",
     "FeedFailed",
+    "InvalidArgument",
     "PortTaken",
     "PortalError",
     "ProtocolError",
@@ -112,30 +114,57 @@ class PortTaken(TickerkitError, OSError):
         host: the address that was asked for.
         port: the port that was asked for.
         holder: the program that holds it, where the system tells, else None.
+        problem: what happened, in a sentence.
+        fix: what to do.
     """
 
     def __init__(self, host: str, port: int, holder: str | None = None) -> None:
         self.host = host
         self.port = port
         self.holder = holder
-        by = f" by {holder}" if holder else " by another program"
-        super().__init__(
-            f"port {port} of {host} is taken{by}; stop it, or pass port=0 for a free port"
-        )
+        self.problem = f"port {port} of {host} is taken by {holder or 'another program'}"
+        self.fix = "stop it, or pass port=0 for a free port"
+        super().__init__(f"{self.problem}; {self.fix}")
 
 
 class SourceError(TickerkitError, ValueError):
-    """What was given as a source of ticks can't be one, or an argument of it can't be so.
+    """A value can't be used as a source of ticks, or as an argument of one.
 
     Attributes:
-        source: what was given.
+        source: the value.
+        problem: why it can't be used.
+        argument: name of the argument that it was passed as; empty for the source itself.
+        fix: what to pass instead; empty where the problem says it.
     """
 
-    def __init__(self, source: object, problem: str, argument: str = "") -> None:
+    def __init__(self, source: object, problem: str, argument: str = "", fix: str = "") -> None:
         self.source = source
-        what = f"{argument}={format_value(source)}" if argument else format_value(source)
-        words = "is not possible" if argument else "can't be a source of ticks"
-        super().__init__(f"{what} {words}: {problem}")
+        self.problem = problem
+        self.argument = argument
+        self.fix = fix
+        value = format_value(source)
+        what = f"Invalid {argument}={value}" if argument else f"{value} can't be a source of ticks"
+        super().__init__("; ".join(filter(None, (f"{what}: {problem}", fix))))
+
+
+class InvalidArgument(TickerkitError, ValueError):
+    """A function was called with a value that it doesn't accept.
+
+    Attributes:
+        argument: name of the argument.
+        value: the value.
+        expected: the accepted values, in words.
+
+    Example:
+        >>> raise InvalidArgument("mode", "x", "'new' or 'append'")
+        InvalidArgument: Invalid mode='x'; expected 'new' or 'append'
+    """
+
+    def __init__(self, argument: str, value: object, expected: str) -> None:
+        self.argument = argument
+        self.value = value
+        self.expected = expected
+        super().__init__(f"Invalid {argument}={format_value(value)}; expected {expected}")
 
 
 class FeedFailed(TickerkitError, ConnectionError):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
-__all__ = ["format_count", "format_size", "format_value", "one_line"]
+__all__ = ["format_choices", "format_count", "format_size", "format_value", "one_line"]
 
 MAX_VALUE_LENGTH = 80
 MAX_LINE_LENGTH = 300
@@ -26,6 +27,12 @@ def one_line(text: str) -> str:
     words = " ".join(text[: 4 * MAX_LINE_LENGTH].split())
     words = "".join(each if each.isprintable() else " " for each in words)
     return words if len(words) <= MAX_LINE_LENGTH else f"{words[: MAX_LINE_LENGTH - 1]}…"
+
+
+def format_choices(values: Iterable[object]) -> str:
+    """Return "'a', 'b' or 'c'": the values that an argument accepts, for an error."""
+    *rest, last = map(repr, values)
+    return f"{', '.join(rest)} or {last}" if rest else last
 
 
 def format_count(number: int, what: str) -> str:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from numbers import Integral, Real
 
+from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_value
+
 __all__ = ["check_number", "check_token"]
 
 
@@ -20,18 +23,18 @@ def check_number(
         optional: whether None will do.
 
     Raises:
-        TypeError: if it is no number.
-        ValueError: if it is less, or not a number at all (NaN).
+        TypeError: if it isn't a number.
+        InvalidArgument: if it is less than `least`, or NaN.
     """
     if optional and value is None:
         return
     kind = "a whole number" if whole else "a number"
-    wanted = f"give {kind} of at least {least:g}{', or None' if optional else ''}"
+    expected = f"{kind} of at least {least:g}{', or None' if optional else ''}"
     kinds = (Integral,) if whole else (Real,)
     if isinstance(value, bool) or not isinstance(value, kinds):
-        raise TypeError(f"{name} is {value!r}; {wanted}")
+        raise TypeError(f"Invalid {name}={format_value(value)}; expected {expected}")
     if not float(value) >= least:
-        raise ValueError(f"{name} is {value!r}; {wanted}")
+        raise InvalidArgument(name, value, expected)
 
 
 def check_token(token: object) -> None:

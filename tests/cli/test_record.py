@@ -203,7 +203,7 @@ def test_what_never_was_connected_is_exit_code_1(
     with tk.serve(None, port=0) as server:
         url = server.url
     assert run(url, "-o", tmp_path / "t.csv", "--for", "0.3") == 1
-    assert "it never was connected: " in capsys.readouterr().err
+    assert f"could not connect to {url}: " in capsys.readouterr().err
 
 
 def test_what_could_not_be_written_is_exit_code_1(
@@ -235,7 +235,7 @@ def test_the_options_reach_the_recorder(
 
     def record(feed: Feed, path: str, **how: Any) -> Recorder:
         if how["max_disk"] == "much":
-            raise ValueError("max_disk='much' is no size")
+            raise tk.InvalidArgument("max_disk", "much", "a size")
         made.append(Recorder(feed, path, **how))
         return made[0]
 
@@ -263,7 +263,10 @@ def test_the_options_reach_the_recorder(
         "raw": True,
     }
     assert run(server.url, "-o", tmp_path / "t.csv", "--max-disk", "much") == 2
-    assert "tickerkit: --max-disk 'much' is no size; see" in capsys.readouterr().err
+    assert (
+        "Invalid --max-disk 'much'; expected a size; see tickerkit record --help"
+        in capsys.readouterr().err
+    )
 
 
 @on_posix

@@ -156,7 +156,7 @@ def test_a_failed_feed_is_stopped_like_any_other() -> None:
 @pytest.mark.parametrize("options", [{"history": -1}, {"keep": 0}, {"keep": -5}])
 def test_a_wrong_argument_is_refused(options: dict[str, int]) -> None:
     """What makes no sense raises at once, and leaves nothing behind."""
-    with pytest.raises(ValueError, match=r"(history|keep) is (-1|0|-5);"):
+    with pytest.raises(ValueError, match=r"(history|keep)=(-1|0|-5);"):
         tk.connect("ws://h/", **options)
     assert names() == []
     assert registry.running() == []

@@ -376,9 +376,9 @@ def test_names_and_sizes_are_read_as_they_are_meant() -> None:
     assert naming_from_path("some/folder").timed
     assert naming_from_path("ticks.csv.gz").suffix == ".csv.gz"
     for wrong in ("100", "-1MB", "lots", 0, True):
-        with pytest.raises(ValueError, match="no size"):
+        with pytest.raises(ValueError, match="a size such as"):
             read_size("max_disk", wrong)
-    with pytest.raises(ValueError, match="no name of a recording"):
+    with pytest.raises(ValueError, match="a folder, or a file name"):
         naming_from_path("ticks.txt")
-    with pytest.raises(ValueError, match="says how it is written"):
+    with pytest.raises(ValueError, match="the name ends in"):
         naming_from_path("ticks.csv", format="parquet")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from tickerkit.cli.interrupt import ending
 
@@ -15,6 +16,8 @@ __all__ = ["main"]
 FAILED = 1
 MISUSED = 2
 FORCED = 130
+# Options whose name differs from the argument of the Python function that they are passed to.
+OPTIONS = {"path": "--out", "flush_s": "--flush"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -46,17 +49,20 @@ def _run(arguments: Sequence[str]) -> int:
 
     from tickerkit.cli.app import app
     from tickerkit.cli.terminal import complain
-    from tickerkit.errors import SourceError, TickerkitError
+    from tickerkit.errors import InvalidArgument, SourceError, TickerkitError
+    from tickerkit.formatting import format_value
 
     # Older typers take it from click, newer ones bring their own; both derive BadParameter from it.
     misuse: type[Exception] = typer.BadParameter.__mro__[1]
     try:
         code = app(list(arguments), prog_name="tickerkit", standalone_mode=False)
     except misuse as error:
-        context = getattr(error, "ctx", None)
-        command = context.command_path if context else "tickerkit"
-        message = error.format_message().removeprefix("Invalid value: ").rstrip(".")  # type: ignore[attr-defined]
-        complain(f"{message}; see {command} --help")
+        _complain_of_usage(_message(error), arguments)
+        return MISUSED
+    except InvalidArgument as error:
+        option = OPTIONS.get(error.argument, f"--{error.argument.replace('_', '-')}")
+        message = f"Invalid {option} {format_value(error.value)}; expected {error.expected}"
+        _complain_of_usage(message, arguments)
         return MISUSED
     except SourceError as error:
         complain(error)
@@ -70,3 +76,18 @@ def _run(arguments: Sequence[str]) -> int:
         complain(f"{type(error).__name__}: {words}")
         return FAILED
     return code if isinstance(code, int) else 0
+
+
+def _message(error: Any) -> str:
+    """Return what is wrong with the usage, without typer's preface where a command says it."""
+    named = getattr(error, "param", None) or getattr(error, "param_hint", None)
+    return str(error.format_message() if named else error.message)
+
+
+def _complain_of_usage(message: str, arguments: Sequence[str]) -> None:
+    from tickerkit.cli.app import app
+    from tickerkit.cli.terminal import complain
+
+    names = {getattr(each.callback, "__name__", "") for each in app.registered_commands}
+    command = " ".join(["tickerkit", *(name for name in arguments[:1] if name in names)])
+    complain(f"{message.rstrip('.')}; see {command} --help")

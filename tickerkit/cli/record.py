@@ -17,10 +17,10 @@ from tickerkit.cli.server_options import words
 from tickerkit.cli.terminal import busy, complain, printable, say
 from tickerkit.errors import RecordingExists, SourceError, TickerkitError
 from tickerkit.formatting import format_count
-from tickerkit.log import Position
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
+    from tickerkit.log import Position
     from tickerkit.server import TickServer
     from tickerkit.storage.atomic import Mode
 
@@ -29,6 +29,9 @@ __all__ = ["record"]
 FAILED = 1
 # The recorder is behind by a second at most; this is for a disk that hangs.
 KEEP = 1_000_000
+KINDS = (
+    'a recording, "sim:AAPL,MSFT", "prices.py:fetch", or an address such as ws://127.0.0.1:8000/'
+)
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 
@@ -150,7 +153,8 @@ def record(
         if feed.status == "failed":
             feed.wait()  # raises why
         if feed.status == "connecting" and not ending.asked:
-            raise TickerkitError(f"it never was connected: {feed.status_detail.partition('; ')[0]}")
+            reason = feed.status_reason or f"no answer in {took_s:.1f} s"
+            raise TickerkitError(f"could not connect to {feed.url}: {reason}")
         if stats["lost"] or failing or stats["errors"] > errors:
             lost = (
                 f"{format_count(stats['lost'], 'tick')} could not be written: "
@@ -209,10 +213,9 @@ def _served(source: str, every: float) -> TickServer:
     try:
         made = as_source(function_of(source), every)
     except SourceError as error:
-        problem = str(error).partition(": ")[2]
-        if "there is no such recording" in problem:
-            problem = "it is no recording, no source, and no address, as ws://127.0.0.1:8000/"
-        raise SourceError(source, problem) from None
+        # Only an unknown kind of source has a fix, which names Python's kinds.
+        fix = f"pass {KINDS}" if error.fix else ""
+        raise SourceError(source, error.problem, error.argument, fix) from None
     if isinstance(made, ReplaySource):
         made.wait_for = 1
     return serve(made, port=0, every=every)
@@ -250,9 +253,3 @@ def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:
     except RecordingExists as error:
         problem = f"{error.path} exists; leave out --new to go on with it, or pass --overwrite"
         raise TickerkitError(problem) from None
-    except TickerkitError:
-        raise
-    except ValueError as error:
-        # Named as they are in Python: max_disk= is --max-disk here.
-        words = re.sub(r"\b(\w+)=", lambda name: f"--{name[1].replace('_', '-')} ", str(error))
-        raise typer.BadParameter(words) from None

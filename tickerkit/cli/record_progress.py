@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
 from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import complain, console, is_live, printable, say
+from tickerkit.cli.terminal import complain, console, format_retry, is_live, printable, say
 from tickerkit.errors import TickerkitError
 from tickerkit.formatting import format_count, format_size
 
@@ -89,10 +89,8 @@ def _doing(feed: Feed, recorder: Any) -> str:
 
 def _complain(feed: Feed, recorder: Any, server: TickServer | None, told: dict[str, str]) -> None:
     """Tell each new trouble on stderr."""
-    # Without the wait that it ends with, which is another one every time.
-    trouble, again, _ = feed.status_detail.partition("; trying again")
     now = {
-        "feed": trouble if again else "",
+        "feed": format_retry(feed),
         "source": server.stats["last_error"] if server else feed.stats["last_error"],
         "recorder": recorder.stats["last_error"] if recorder.stats["errors"] else "",
     }

@@ -102,7 +102,8 @@ def start_server(
             origins=words(origins),
         )
     except PortTaken as error:
-        raise TickerkitError(str(error).replace("pass port=0", "pass --port 0")) from None
+        fix = "stop it, or pass --port 0 for a free port"
+        raise TickerkitError(f"{error.problem}; {fix}") from None
     except OSError as error:
         problem = f"can't listen on port {port} of {host}: {error.strerror or error}"
         raise TickerkitError(problem) from None

@@ -5,17 +5,22 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import AbstractContextManager, nullcontext
+from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.text import Text
 
 from tickerkit.runtime.cards import status_level
 
+if TYPE_CHECKING:
+    from tickerkit.feed import Feed
+
 __all__ = [
     "busy",
     "complain",
     "console",
     "dot",
+    "format_retry",
     "is_live",
     "number",
     "printable",
@@ -57,6 +62,13 @@ def complain(message: object) -> None:
 def dot(status: str) -> Text:
     """Return a dot in the colour of a server's or a feed's status."""
     return Text("●", style=STYLES[status_level(status)])
+
+
+def format_retry(feed: Feed) -> str:
+    """Return why a feed is not connected while it tries again; empty in any other state."""
+    if feed.status not in ("connecting", "reconnecting") or not feed.status_reason:
+        return ""
+    return f"{feed.status} to {feed.url}: {feed.status_reason}"
 
 
 def number(value: float, decimals: int = 0) -> str:

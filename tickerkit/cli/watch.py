@@ -16,7 +16,7 @@ from rich.text import Text
 
 from tickerkit.cli.interrupt import ending
 from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import complain, console, dot, is_live, number, printable
+from tickerkit.cli.terminal import complain, console, dot, format_retry, is_live, number, printable
 from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
@@ -147,9 +147,8 @@ def _print(board: Board) -> None:
                 newest = max(quote.time for quote in quotes)
                 print("  ".join([_stamp(newest), *map(_price, quotes)]), flush=True)
                 due = time.monotonic() + LINE_S
-        # Without the wait that it ends with, which is another one every time.
-        trouble, again, _ = board.feed.status_detail.partition("; trying again")
-        if again and trouble != told:
+        trouble = format_retry(board.feed)
+        if trouble and trouble != told:
             complain(trouble)
         told = trouble
         if board.feed.status == "ended" and over:

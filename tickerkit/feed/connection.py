@@ -80,7 +80,9 @@ class Connection:
 
     Attributes:
         status: "connecting", "live", "reconnecting", "ended" or "failed".
-        status_detail: the same in a few words more.
+        status_reason: the problem of the newest attempt, or why it ended or failed; empty while
+            live and before the first attempt has failed.
+        retry_in_s: how long the wait before the next attempt is; 0 where there is none.
         reconnects: how many times it was connected again.
         failure: why it failed, if it did.
         received_ns: when the newest message came, in epoch ns.
@@ -103,7 +105,8 @@ class Connection:
         self.client = client
         self.plain = plain
         self.status = "connecting"
-        self.status_detail = f"connecting to {hide_secrets(url)}"
+        self.status_reason = ""
+        self.retry_in_s = 0.0
         self.reconnects = -1
         self.failure: FeedFailed | None = None
         self._token = token
@@ -196,8 +199,7 @@ class Connection:
                 self._fail(describe(error))
                 return
             if self._ended:
-                self.status = "ended"
-                self.status_detail = "ended: the source is finished"
+                self._set("ended", "the source is finished")
             if self._ended or self.failure is not None or self._is_late(problem):
                 return
             await self._pause(problem, attempt)
@@ -306,12 +308,8 @@ class Connection:
 
     async def _pause(self, problem: str, attempt: int) -> None:
         """Wait before trying again; not before the first time."""
-        self.status = "connecting" if self.reconnects < 0 else "reconnecting"
         delay = self._delay(attempt, asyncio.get_running_loop().time())
-        again = f"trying again in {delay:.1f} s" if delay >= 0.1 else "trying again"
-        self.status_detail = (
-            f"{self.status} to {hide_secrets(self.url)}: {one_line(problem)}; {again}"
-        )
+        self._set("connecting" if self.reconnects < 0 else "reconnecting", problem, delay)
         self._hurry.clear()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
@@ -327,16 +325,31 @@ class Connection:
         return min(delay, max(self._lost_at + self._retry_for - now, 0.0))
 
     def _live(self) -> None:
-        self.status = "live"
         self._lost_at = None
-        self.status_detail = f"live from {hide_secrets(self.url)}"
+        self._set("live")
 
     def _fail(self, reason: str) -> None:
-        self.status = "failed"
-        reason = one_line(reason)
-        self.failure = FeedFailed(hide_secrets(self.url), reason)
-        self.status_detail = f"failed: {reason}"
+        self.failure = FeedFailed(hide_secrets(self.url), one_line(reason))
+        self._set("failed", reason)
         self._faults.add(self.failure)
+
+    def _set(self, status: str, reason: str = "", retry_in_s: float = 0.0) -> None:
+        self.status_reason, self.retry_in_s = one_line(reason), retry_in_s
+        self.status = status
+
+    @property
+    def status_detail(self) -> str:
+        """The status in a sentence: with the address, the reason, and the next attempt."""
+        status, reason, url = self.status, self.status_reason, hide_secrets(self.url)
+        match status:
+            case "live":
+                return f"live from {url}"
+            case "ended" | "failed":
+                return f"{status}: {reason}"
+        if not reason:
+            return f"{status} to {url}"
+        wait = f" in {self.retry_in_s:.1f} s" if self.retry_in_s >= 0.1 else ""
+        return f"{status} to {url}: {reason}; trying again{wait}"
 
 
 def _first_line(said: str) -> str:

@@ -625,6 +625,11 @@ class Feed:
         return f"{self.log.stop:,} ticks of {len(self.log.symbols())} symbols{gaps}"
 
     @property
+    def status_reason(self) -> str:
+        """Why the feed isn't live: the newest problem, or why it ended or failed; else empty."""
+        return self._connection.status_reason
+
+    @property
     def status_detail(self) -> str:
         """Return the status in a few words more: to where, what is wrong, what is done."""
         return "stopped" if self._stopped else self._connection.status_detail

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias
+from typing import Literal, Protocol, TypeAlias, get_args
 
 import msgspec
 import numpy as np
@@ -26,7 +26,16 @@ from tickerkit.protocol.messages import (
 )
 from tickerkit.ticks import Batch, Text, read_ticks
 
+
+class _Header(msgspec.Struct):
+    """What every message has, also one of a type that a later version added."""
+
+    type: str
+
+
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
+_header = msgspec.json.Decoder(_Header)
+TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(FromServer))
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,12 +189,15 @@ class Client:
 def _decode(data: str | bytes) -> FromServer | None:
     """Decode a message of a server's; None for a type that a later version may have added."""
     try:
-        return _from_server.decode(data)
+        try:
+            return _from_server.decode(data)
+        except msgspec.ValidationError:
+            if _header.decode(data).type not in TYPES:
+                return None
+            raise
     except RecursionError:
         raise ProtocolError(1007, "a message is nested too deep") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        if "Invalid value" in str(error) and str(error).endswith("`$.type`"):
-            return None
         raise ProtocolError(1007, f"a message is not of the protocol ({error})") from None
 
 

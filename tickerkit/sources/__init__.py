@@ -62,7 +62,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         return IterableSource(given)
     if callable(given) and not isinstance(given, type):
         return poll(given, every)
-    raise SourceError(given, f"pass {KINDS}")
+    raise SourceError(given, "it is of no known kind", fix=f"pass {KINDS}")
 
 
 def _from_text(text: str) -> Source:
@@ -71,4 +71,4 @@ def _from_text(text: str) -> Source:
         return simulate([symbol.strip() for symbol in rest.split(",") if symbol.strip()])
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
-    raise SourceError(text, f"there is no such recording; pass {KINDS}")
+    raise SourceError(text, "there is no such recording", fix=f"pass {KINDS}")

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from tickerkit.errors import RecordingExists
+from tickerkit.errors import InvalidArgument, RecordingExists
+from tickerkit.formatting import format_choices
 
 __all__ = ["MODES", "Mode", "prepare_path", "replacing"]
 
@@ -23,10 +24,10 @@ def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
 
     Raises:
         RecordingExists: there is a file, and mode is "new".
-        ValueError: there is no such mode.
+        InvalidArgument: there is no such mode.
     """
     if mode not in MODES:
-        raise ValueError(f"mode={mode!r} is none; pass one of {', '.join(map(repr, MODES))}")
+        raise InvalidArgument("mode", mode, format_choices(MODES))
     place = Path(path).expanduser()
     if mode == "new" and place.exists():
         raise RecordingExists(place)

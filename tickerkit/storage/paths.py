@@ -8,7 +8,8 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_choices
 from tickerkit.storage.compression import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_path
 
@@ -100,14 +101,14 @@ def naming_from_path(
         format: "csv" or "parquet", for a folder.
 
     Raises:
-        ValueError: there is no such compression or format, or the file's name says otherwise.
+        InvalidArgument: there is no such compression or format, or it contradicts the file's name.
     """
     if format not in (None, *FORMATS):
-        raise ValueError(f'format={format!r} is none; pass "csv" or "parquet"')
+        raise InvalidArgument("format", format, format_choices((*FORMATS, None)))
     if compression not in (None, *COMPRESSIONS):
-        raise ValueError(f'compression={compression!r} is none; pass "gzip", "zstd" or None')
+        raise InvalidArgument("compression", compression, format_choices((*COMPRESSIONS, None)))
     if format == "parquet" and compression is not None:
-        raise ValueError("a Parquet file is compressed by itself; leave out compression=")
+        raise InvalidArgument("compression", compression, "None: Parquet compresses by itself")
     text = os.fspath(path)
     place = Path(text).expanduser()
     ends = tuple(filter(None, ("/", os.sep, os.altsep)))
@@ -118,17 +119,13 @@ def naming_from_path(
         return Naming(place, "ticks", suffix, timed=True)
     found = next((end for end in SUFFIXES[::-1] if place.name.endswith(end)), None)
     if found is None:
-        raise ValueError(
-            f"{format_value(place.name)} is no name of a recording; name a folder, or a file that "
-            "ends in "
-            ".csv, .csv.gz, .csv.zst or .parquet"
-        )
-    if (format and found.startswith(".csv") != (format == "csv")) or (
-        compression and not found.endswith(COMPRESSIONS[compression])
-    ):
-        raise ValueError(
-            f"{format_value(place.name)} says how it is written; leave out format= and compression="
-        )
+        expected = f"a folder, or a file name that ends in {', '.join(SUFFIXES[:-1])} or .parquet"
+        raise InvalidArgument("path", place.name, expected)
+    settled = f"None: the name ends in {found}"
+    if format and found.startswith(".csv") != (format == "csv"):
+        raise InvalidArgument("format", format, settled)
+    if compression and not found.endswith(COMPRESSIONS[compression]):
+        raise InvalidArgument("compression", compression, settled)
     return Naming(place.parent, place.name.removesuffix(found), found, timed=rotates)
 
 
@@ -146,7 +143,7 @@ class Rotation:
 
     @classmethod
     def of(cls, rotate: str | int | None) -> Rotation | None:
-        """Read what a user gives: "day", "hour", a size, or None; raises `ValueError`."""
+        """Read what a user gives: "day", "hour", a size, or None; raises `InvalidArgument`."""
         if rotate is None:
             return None
         if isinstance(rotate, str) and rotate in PERIODS_S:
@@ -161,7 +158,7 @@ class Rotation:
 
 
 def read_size(name: str, value: str | int, also: str = "") -> int:
-    """Read a number of bytes, or a text such as "100MB"; raises `ValueError`."""
+    """Read a number of bytes, or a text such as "100MB"; raises `InvalidArgument`."""
     found = SIZE.fullmatch(value) if isinstance(value, str) else None
     size = 0
     if found is not None:
@@ -169,5 +166,5 @@ def read_size(name: str, value: str | int, also: str = "") -> int:
     elif isinstance(value, int) and not isinstance(value, bool):
         size = value
     if size < 1:
-        raise ValueError(f'{name}={format_value(value)} is no size; pass one such as "100MB"{also}')
+        raise InvalidArgument(name, value, f'a size such as "100MB"{also}')
     return size

@@ -536,7 +536,7 @@ def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(read_csv(path), frame)
     write_csv(frame.iloc[1:], path, mode="overwrite")
     assert read_csv(path)["symbol"].tolist() == ["B"]
-    with pytest.raises(ValueError, match="mode='replace' is none"):
+    with pytest.raises(ValueError, match="mode='replace'; expected 'new'"):
         write_csv(frame, path, mode="replace")  # type: ignore[arg-type]
 
 
