@@ -23,6 +23,7 @@ import tickerkit as tk
 from tickerkit.feed import Recorder
 from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.storage import load, load_raw
+from tickerkit.storage.check.verify import verify
 from tickerkit.storage.csv import append as append_module
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import read_ticks
@@ -259,6 +260,19 @@ def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
     assert len(tk.read_csv(feed.to_csv(tmp_path / "b.csv", start=naive))) > 0
     with pytest.raises(tk.RecordingExists):
         feed.to_csv(tmp_path / "b.csv")
+
+
+def test_an_exported_part_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:
+    """A tick older than `last=` stands between newer ones; without it the file is not damaged."""
+    server = tk.serve(port=0)
+    for number in (0, 100, 1, 101):
+        server.publish({"symbol": "A", "price": 1.0, "time": 1_700_000_000 + number})
+    with tk.connect(server.url) as feed:
+        feed.wait(4)
+    report = verify(feed.to_csv(tmp_path / "a.csv", last="10s"))
+    assert report.rows == 2
+    assert report.problems == []
+    assert report.gaps["from"].tolist() == [3]
 
 
 @pytest.mark.parametrize(

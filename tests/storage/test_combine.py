@@ -97,7 +97,7 @@ def test_ticks_left_out_between_others_are_gaps() -> None:
     [gap] = part.gaps.to_dict("records")
     assert (gap["epoch"], gap["from"], gap["to"]) == ("e1", 5, 6)
     assert (gap["last_before"], gap["first_after"]) == (at(4), at(7))
-    assert "not among those chosen" in gap["reason"]
+    assert "outside the selected time range" in gap["reason"]
 
 
 def test_the_last_tick_counts_the_gaps_after_it() -> None:

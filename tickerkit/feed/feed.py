@@ -19,7 +19,17 @@ from tickerkit.errors import Stopped, WaitTimeout
 from tickerkit.feed.callbacks import Callback
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.frame_buffer import FrameBuffer
-from tickerkit.log import Gap, Gaps, Latest, Position, Reader, Rows, TickLog
+from tickerkit.log import (
+    Gap,
+    Gaps,
+    Latest,
+    Position,
+    Reader,
+    Rows,
+    TickLog,
+    gap_frame,
+    select,
+)
 from tickerkit.net.tls import Trust, client_context
 from tickerkit.net.urls import hide_secrets, websocket_url
 from tickerkit.protocol import Client, Event, PlainClient, Received
@@ -478,19 +488,16 @@ class Feed:
         end: object,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Return some of the ticks held, and the gaps between them."""
-        frame, rows = self.log.select(symbol, last)
-        numbers = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
-        for limit, later in ((start, True), (end, False)):
-            if limit is None:
-                continue
-            fits = frame["time"] >= _utc(limit) if later else frame["time"] < _utc(limit)
-            frame, numbers = frame[fits].reset_index(drop=True), numbers[fits.to_numpy()]
-        gaps = self.gaps
-        at = np.array(self._held.gaps.rows()[: len(gaps)], dtype=np.int64)
-        if not len(numbers):
-            return frame, gaps.iloc[:0]
-        inside = (at > numbers[0]) & (at <= numbers[-1])
-        return frame, gaps.iloc[: len(at)][inside].reset_index(drop=True)
+        rows = self.log.rows()
+        return select(
+            rows.frame(),
+            gap_frame(self._held.gaps.between(rows.start, rows.stop + 1)),
+            symbols=[symbol] if isinstance(symbol, str) else symbol,
+            last=last,
+            start=None if start is None else _utc(start),
+            end=None if end is None else _utc(end),
+            complete=self.symbols is None,
+        )
 
     @property
     def gap_rows(self) -> list[int]:

@@ -4,6 +4,7 @@ from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
 from tickerkit.log.latest import Latest
 from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq
 from tickerkit.log.rows import Rows
+from tickerkit.log.selection import locate_gaps, select
 from tickerkit.log.tick_log import FIXED, Reader, TickLog
 
 __all__ = [
@@ -19,4 +20,6 @@ __all__ = [
     "TickLog",
     "gap_frame",
     "gaps_from_frame",
+    "locate_gaps",
+    "select",
 ]

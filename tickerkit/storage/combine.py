@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.log import Position, gap_frame
+from tickerkit.log import Position, select
 from tickerkit.storage.recording import Recording
-from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["ENDINGS", "select_part", "combine", "last_tick", "recordings_in"]
 
@@ -20,7 +19,6 @@ ENDINGS = (".parquet", *(f".{kind}{end}" for kind in ("csv", "jsonl") for end in
 BESIDE = ".meta.jsonl"
 KINDS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
 RAW = ".raw.jsonl"
-NOT_CHOSEN = "left out: its time is not among those chosen"
 
 
 def recordings_in(folder: Path) -> list[Path]:
@@ -136,59 +134,25 @@ def select_part(
     start: pd.Timestamp | None = None,
     end: pd.Timestamp | None = None,
 ) -> Recording:
-    """Return a part of a recording, which says what it is a part of.
+    """Select a part of a recording; see `tickerkit.log.select`.
 
-    By symbol, the part is a recording of these symbols: a jump of seq is no gap there. By time,
-    ticks that are left out between others (a late one, whose time is before `start`) are among its
-    gaps. Ticks without a time are left out then.
+    The part of some symbols is a recording of these symbols: a jump in seq is no gap there.
 
     Args:
         recording: the whole.
         symbols: only these; None for all.
-        start: only ticks of this time or later.
+        start: only ticks at this time or later.
         end: only ticks before this time.
     """
-    frame, gaps = recording.frame, recording.gaps
-    keep = np.ones(len(frame), dtype=bool)
     only = recording.symbols
+    frame, gaps = select(
+        recording.frame,
+        recording.gaps,
+        symbols=symbols,
+        start=start,
+        end=end,
+        complete=only is None,
+    )
     if symbols is not None:
-        name = symbol_field(frame) or "symbol"
-        keep = keep & frame[name].isin(symbols).to_numpy()
         only = [symbol for symbol in symbols if only is None or symbol in only]
-    if start is not None or end is not None:
-        times = frame["time"]
-        within = times.notna().to_numpy()
-        if start is not None:
-            within = within & (times >= start).to_numpy()
-            gaps = gaps[~(gaps["first_after"] < start)]
-        if end is not None:
-            within = within & (times < end).to_numpy()
-            gaps = gaps[~(gaps["last_before"] >= end)]
-        keep = keep & within
-        if only is None:
-            gaps = _with_left_out(frame, keep, gaps)
-    part = frame if keep.all() else frame[keep].reset_index(drop=True)
-    return recording._replace(frame=part, gaps=gaps.reset_index(drop=True), symbols=only)
-
-
-def _with_left_out(frame: pd.DataFrame, keep: Any, gaps: pd.DataFrame) -> pd.DataFrame:
-    """Return gaps, and the ticks that are left out between others of their epoch."""
-    if not {"seq", "epoch"} <= set(frame.columns) or keep.all() or not keep.any():
-        return gaps
-    kept = np.flatnonzero(keep)
-    # What is left out before the first and after the last is no hole.
-    holes = np.flatnonzero(np.diff(kept) > 1)
-    before, after = kept[holes], kept[holes + 1]
-    epoch, seq = frame["epoch"], frame["seq"]
-    same = epoch.iloc[before].to_numpy() == epoch.iloc[after].to_numpy()
-    before, after = before[same], after[same]
-    if not len(before):
-        return gaps
-    more = gap_frame([]).reindex(range(len(before)))
-    more["epoch"] = epoch.iloc[before].astype("str").to_numpy()
-    more["from"] = seq.iloc[before + 1].to_numpy()
-    more["to"] = seq.iloc[after - 1].to_numpy()
-    more["last_before"] = frame["time"].iloc[before].array
-    more["first_after"] = frame["time"].iloc[after].array
-    more["reason"] = NOT_CHOSEN
-    return pd.concat([gaps, more], ignore_index=True) if len(gaps) else more
+    return recording._replace(frame=frame, gaps=gaps, symbols=only)

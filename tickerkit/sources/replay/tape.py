@@ -6,13 +6,13 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
 
 import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import SourceError
-from tickerkit.log import Position
+from tickerkit.log import Position, locate_gaps
 from tickerkit.ticks import Batch, read_ticks
 from tickerkit.ticks.fields import has_price, symbol_field
 
@@ -180,7 +180,8 @@ class _Epochs:
         if "epoch" in frame and "seq" in frame and pd.api.types.is_numeric_dtype(frame["seq"]):
             codes, names = pd.factorize(frame["epoch"].iloc[rows])
             self.codes, self.names = codes, [str(name) for name in names]
-            seqs = frame["seq"].iloc[rows]
+            self._ticks = frame[["seq", "epoch"]].iloc[rows]
+            seqs = self._ticks["seq"]
             self.seqs = seqs.to_numpy(dtype=np.float64, na_value=0).astype(np.int64)
 
     def changes(self) -> Iterator[tuple[int, int, int | None, str]]:
@@ -205,37 +206,19 @@ class _Epochs:
 
     def listed(self, gaps: pd.DataFrame | None) -> Iterator[tuple[int, int, int | None, str]]:
         """Yield where the gaps are that a recording lists."""
+        import pandas as pd
+
         if gaps is None or not len(gaps) or self.seqs is None:
             return
-        places: dict[str, tuple[npt.NDArray[np.int_], npt.NDArray[np.int64]]] = {}
-        for code, name in enumerate(self.names):
-            rows = np.flatnonzero(self.codes == code)
-            places[str(name)] = rows, np.maximum.accumulate(self.seqs[rows])
-        before = 0
-        for epoch, first, last, reason in _rows(gaps):
-            rows, seqs = places.get(epoch, (np.empty(0, dtype=int), np.empty(0, dtype=np.int64)))
-            if not len(rows):  # of an epoch of which nothing came: with the gap before it
-                yield before, 0, None, reason
-                continue
-            at = len(rows)
-            if first is not None and last is not None:
-                at = int(np.searchsorted(seqs, first))
-            within = at < len(rows)
-            before = int(rows[at]) if within else int(rows[-1]) + 1
-            known = first is not None and last is not None and last >= first
-            count = last - first + 1 if known else None  # type: ignore[operator]
-            yield before, 2 if within else 0, count, reason
-
-
-def _rows(gaps: pd.DataFrame) -> Iterator[tuple[str, int | None, int | None, str]]:
-    import pandas as pd
-
-    def number(value: Any) -> int | None:
-        return None if pd.isna(value) else int(value)
-
-    columns = (gaps[name].tolist() for name in ("epoch", "from", "to", "reason"))
-    for epoch, first, last, reason in zip(*columns, strict=True):
-        yield str(epoch), number(first), number(last), "" if pd.isna(reason) else str(reason)
+        columns = (gaps[name].tolist() for name in ("epoch", "from", "to", "reason"))
+        for row, epoch, first, last, reason in zip(
+            locate_gaps(self._ticks, gaps).tolist(), *columns, strict=True
+        ):
+            # A gap of an epoch without ticks belongs to the gap before it.
+            within = row < self.count and self._name(row) == str(epoch)
+            unknown = str(epoch) not in self.names or pd.isna(first) or pd.isna(last)
+            count = None if unknown or last < first else int(last) - int(first) + 1
+            yield row, 2 if within else 0, count, "" if pd.isna(reason) else str(reason)
 
 
 def _checked_path(given: str | PathLike[str]) -> Path:

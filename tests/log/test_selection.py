@@ -1,0 +1,93 @@
+"""Selection: a part of some ticks accounts for every seq between its first tick and its last."""
+
+from __future__ import annotations
+
+import pandas as pd
+import pytest
+from numbered import MS, T0, gaps, ticks
+
+from tickerkit.log import gap_frame, locate_gaps, select
+
+NONE = gap_frame([])
+
+
+def at(ms: int) -> pd.Timestamp:
+    """Return the time of the tick with this seq."""
+    return pd.Timestamp(T0 + ms * MS, tz="UTC")
+
+
+@pytest.mark.parametrize(
+    ("how", "seqs"),
+    [
+        ({}, [1, 2, 3, 4, 5, 6]),
+        ({"symbols": ["S0"]}, [3, 6]),
+        ({"symbols": ["S7"]}, []),
+        ({"last": 2}, [5, 6]),
+        ({"last": 0}, []),
+        ({"last": "2ms"}, [4, 5, 6]),
+        ({"symbols": ["S1"], "last": 1}, [4]),
+        ({"symbols": ["S1"], "last": "3ms"}, [4]),
+        ({"start": at(3), "end": at(5)}, [3, 4]),
+        ({"last": 3, "end": at(6)}, [4, 5]),
+    ],
+)
+def test_select_returns_the_ticks_asked_for(how: dict[str, object], seqs: list[int]) -> None:
+    """Symbols are selected first, then the newest, then the range of time; rows count from 0."""
+    frame, listed = select(ticks(*range(1, 7)), NONE, **how)  # type: ignore[arg-type]
+    assert frame["seq"].tolist() == seqs
+    assert frame.index.tolist() == list(range(len(seqs)))
+    assert len(listed) == 0
+
+
+@pytest.mark.parametrize("how", [{"last": "2ms"}, {"start": at(4)}, {"end": at(7)}])
+def test_a_late_tick_that_is_left_out_is_a_gap(how: dict[str, object]) -> None:
+    """A tick whose time is outside the range leaves a gap between the ticks around it."""
+    frame = ticks(*range(1, 7))
+    frame.loc[4, "time"] = at(9) if "end" in how else at(0)
+    found, listed = select(frame, NONE, **how)  # type: ignore[arg-type]
+    assert 5 not in found["seq"].tolist()
+    assert found["seq"].tolist()[-1] == 6
+    [gap] = listed.to_dict("records")
+    assert (gap["epoch"], gap["from"], gap["to"]) == ("e1", 5, 5)
+    assert (gap["last_before"], gap["first_after"]) == (at(4), at(6))
+    assert "outside the selected time range" in gap["reason"]
+
+
+@pytest.mark.parametrize("how", [{"symbols": ["S1", "S0"]}, {"complete": False}])
+def test_a_jump_among_some_symbols_is_no_gap(how: dict[str, object]) -> None:
+    """Where ticks of other symbols are missing anyway, a late tick is not listed."""
+    frame = ticks(*range(1, 7))
+    frame.loc[3, "time"] = at(0)
+    assert len(select(frame, NONE, start=at(2), **how)[1]) == 0  # type: ignore[arg-type]
+
+
+def test_gaps_outside_the_selection_are_dropped() -> None:
+    """A gap at an end of the frame is kept unless that end is cut off."""
+    frame, listed = ticks(3, 4, 6, 7), gaps((1, 2), (5, 5), (8, 9))
+
+    def first(**how: object) -> list[int]:
+        return select(frame, listed, **how)[1]["from"].tolist()  # type: ignore[arg-type]
+
+    assert first() == [1, 5, 8]
+    assert first(symbols=["S0"]) == [1, 5, 8]
+    assert first(last=3) == [5, 8]
+    assert first(last=2) == [8]
+    assert first(end=at(6)) == [1]
+    assert first(start=at(3), end=at(7)) == [5]
+    assert first(start=at(20)) == []
+
+
+def test_ticks_without_numbers_have_no_gaps_between() -> None:
+    """Of another program's ticks, without seq and epoch, only the ticks are selected."""
+    frame = ticks(1, 2, 3, 4)[["time", "symbol", "price"]]
+    frame.loc[2, "time"] = at(0)
+    found, listed = select(frame, NONE, start=at(2))
+    assert (len(found), len(listed)) == (2, 0)
+
+
+def test_gaps_lie_before_the_next_tick_of_their_epoch() -> None:
+    """Without one they lie after the epoch's last tick; without any tick, with the gap before."""
+    frame = pd.concat([ticks(1, 5), ticks(4, epoch="e2")], ignore_index=True)
+    other = gaps((1, None), epoch="e3")
+    listed = pd.concat([gaps((2, 4), (6, None)), other, gaps((1, 3), (5, 6), epoch="e2")])
+    assert locate_gaps(frame, listed).tolist() == [1, 2, 2, 2, 3]
