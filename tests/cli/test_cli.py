@@ -17,7 +17,7 @@ from tickerkit.cli import main
 from tickerkit.cli.interrupt import Ending
 from tickerkit.cli.terminal import number, printable
 
-COMMANDS = ("serve", "watch", "record", "verify", "convert", "lab", "clean", "doctor")
+COMMANDS = ("serve", "watch", "record", "verify", "convert", "lab", "doctor")
 
 
 def python(
@@ -90,8 +90,6 @@ BAD_USAGE = {
     "no such recording": (["serve", "frobnicate.csv"], "frobnicate.csv"),
     "token and none": (["serve", "--token", "a", "--no-token"], "--no-token"),
     "no address": (["watch"], "URL"),
-    "no notebook": (["clean"], "NOTEBOOK"),
-    "no such notebook": (["clean", "frobnicate.ipynb"], "frobnicate.ipynb"),
     "no recording to verify": (["verify", "frobnicate.csv"], "frobnicate.csv"),
     "no recording to convert": (["convert", "frobnicate.csv", "out.csv"], "frobnicate.csv"),
     "no form": (["convert", __file__, "out.txt"], "out.txt"),

@@ -7,7 +7,6 @@ from typing import Annotated
 import typer
 
 from tickerkit import __version__
-from tickerkit.cli.clean import clean
 from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
 from tickerkit.cli.lab import lab
@@ -57,5 +56,4 @@ app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options"
 app.command()(record)
 app.command()(verify)
 app.command()(convert)
-app.command()(clean)
 app.command()(doctor)
