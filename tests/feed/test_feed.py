@@ -264,6 +264,20 @@ def test_one_symbol_need_not_be_in_a_list(server: TickServer) -> None:
     assert prices(feed.wait(1)) == [1]
 
 
+def test_a_limit_is_kept_exactly(server: TickServer) -> None:
+    """A feed with a limit holds that many ticks, also when they come in batches."""
+    server.publish(ticks(1, 2, 3))
+    with Feed(server.url, None, None, 100, None, limit=5) as feed:
+        feed.start()
+        feed.wait(3)
+        server.publish(ticks(4, 5, 6, 7))
+        feed.wait(2)
+        server.publish(ticks(8))
+        with pytest.raises(WaitTimeout):
+            feed.wait(1, timeout=0.2)
+        assert prices(feed) == [1, 2, 3, 4, 5]
+
+
 def test_no_more_is_kept_than_was_asked_for(server: TickServer) -> None:
     """Beyond it the oldest go, counted and said; nothing of it is a gap."""
     server.publish(ticks(*range(100)))

@@ -227,24 +227,12 @@ def _feed(
     history: int | None,
     token: str | None,
     resume: Position | None,
-    most: int | None,
+    limit: int | None,
 ) -> Feed:
-    """Return a feed that is not started, and takes no more than so many ticks."""
+    """Return a feed that is not started, and takes at most `limit` ticks."""
     from tickerkit.feed import Feed
-    from tickerkit.log import Gap
-    from tickerkit.protocol import Event, Received
 
-    class Some(Feed):
-        def _take(self, event: Event) -> None:
-            if most is not None and isinstance(event, Received | Gap):
-                if (left := most - self.log.stop) <= 0:
-                    return
-                if isinstance(event, Received) and event.batch.count > left:
-                    batch = event.batch.part(0, left)
-                    event = Received(batch, event.epoch, event.seq[:left])
-            super()._take(event)
-
-    return Some(url, symbols, history, KEEP, token, resume=resume)
+    return Feed(url, symbols, history, KEEP, token, resume=resume, limit=limit)
 
 
 def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:

@@ -98,6 +98,8 @@ class Feed:
         url: where the ticks come from, without the token.
         log: the ticks held.
         symbols: the symbols asked for; None for all.
+
+    With a `limit` it holds exactly that many ticks, and ignores every later tick and gap.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Feed:
         retry_for: float | None = None,
         heir_of: Feed | None = None,
         resume: Position | None = None,
+        limit: int | None = None,
     ) -> None:
         address, url_token = websocket_url(url)
         if wanted := token or url_token:
@@ -122,6 +125,7 @@ class Feed:
         self.symbols = None if symbols is None else list(symbols)
         self._faults = ErrorLog(f"feed from {self.url}")
         self._stopped = False
+        self._limit = limit
         self._task: asyncio.Task[None] | None = None
         self._changed = threading.Condition()
         self._owned: list[Service] = []
@@ -606,6 +610,12 @@ class Feed:
 
     def _take(self, event: Event) -> None:
         """Take what came; in the portal's thread."""
+        if self._limit is not None and isinstance(event, Received | Gap):
+            left = self._limit - self.log.stop
+            if left <= 0:
+                return
+            if isinstance(event, Received) and event.batch.count > left:
+                event = Received(event.batch.part(0, left), event.epoch, event.seq[:left])
         match event:
             case Received():
                 if event.batch.refused:
