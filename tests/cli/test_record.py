@@ -20,6 +20,8 @@ from tickerkit.cli import main
 from tickerkit.feed import Feed
 from tickerkit.log import gaps_from_frame
 from tickerkit.storage import CsvFile, load, write_csv
+from tickerkit.storage.combine import combine
+from tickerkit.storage.paths import naming_from_path
 
 
 class Recorder:
@@ -52,17 +54,6 @@ class Recorder:
         self._file.close()
         self.stats |= {"written": len(rows), "gaps": len(self._feed.gaps)}
         self.stats["bytes"] = self._file.size
-
-
-@pytest.fixture(autouse=True)
-def _recorder(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have a feed record, where it can't yet."""
-    if not hasattr(Feed, "record"):
-
-        def record(feed: Feed, path: str, **how: Any) -> Recorder:
-            return Recorder(feed, path, **how)
-
-        monkeypatch.setattr(Feed, "record", record, raising=False)
 
 
 @pytest.fixture
@@ -124,6 +115,43 @@ def test_a_recording_is_gone_on_with_after_its_last_tick(
     assert "6 ticks of 2 symbols" in (told := capsys.readouterr().out)
     assert told.endswith("no gaps, after 4 ticks that it had\n")
     assert main(["verify", str(out)]) == 0
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["es.mini.csv", "--rotate", "day"],
+        ["es.csv.gz", "--rotate", "1MB"],
+        ["es.parquet", "--rotate", "hour"],
+        ["folder"],
+        ["folder.of.es/", "--compression", "zstd"],
+    ],
+    ids=" ".join,
+)
+def test_a_recording_of_several_files_is_resumed(
+    server: tk.TickServer, tmp_path: Path, options: list[str], until: Callable[..., None]
+) -> None:
+    """A second run goes on after the last tick of the newest file, in a file of its own."""
+    out, *more = options
+    folder = (tmp_path / out).parent if "--rotate" in more else tmp_path / out
+
+    def publish() -> None:
+        until(lambda: len(server.clients))
+        server.publish([{"symbol": "S0", "price": seq} for seq in range(11, 15)])
+
+    thread = threading.Thread(target=publish)
+    thread.start()
+    assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 4) == 0
+    thread.join()
+    # Of another recording, in the same folder, whose name begins alike.
+    write_csv(ticks(90), folder / f"{out.partition('.')[0]}-new-20991231T000000Z.csv")
+    server.publish([{"symbol": "S0", "price": seq} for seq in range(15, 18)])
+    assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 3) == 0
+    files = naming_from_path(f"{tmp_path}/{out}", rotates=True).files()
+    assert len(files) == 2
+    found = combine(map(load, files))
+    assert found.frame["seq"].tolist() == list(range(11, 18))
+    assert len(found.gaps) == 0
 
 
 def test_what_the_server_no_longer_has_is_a_gap(server: tk.TickServer, tmp_path: Path) -> None:
@@ -252,7 +280,7 @@ def test_the_options_reach_the_recorder(
         "--fsync",
         "--raw",
     ]
-    assert run(server.url, "-o", tmp_path / "t.csv", "--for", "0.01", *options) == 0
+    assert run(server.url, "-o", tmp_path / "t.csv.zst", "--for", "0.01", *options) == 0
     assert made[0].how == {
         "mode": "append",
         "flush_s": 2.0,

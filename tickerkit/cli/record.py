@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import time
 from contextlib import ExitStack
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from tickerkit.log import Position
     from tickerkit.server import TickServer
     from tickerkit.storage.atomic import Mode
+    from tickerkit.storage.paths import Naming
 
 __all__ = ["record"]
 
@@ -105,18 +105,19 @@ def record(
     when the feed failed, or something could not be written.
     """
     from tickerkit.runtime.portal import portal
+    from tickerkit.storage.paths import naming_from_path
 
     if new and overwrite:
         raise typer.BadParameter("--new and --overwrite contradict each other")
-    if compression not in (None, "gzip", "zstd"):
-        raise typer.BadParameter(f"--compression is gzip or zstd, not {printable(compression)}")
     for_s = None if duration is None else _seconds(duration)
     wanted = None if symbols is None else words(symbols)
     if wanted == []:
         raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
-    path = Path(out).expanduser()
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
-    held, resume = _what_is_there(path, mode, rotates=rotate is not None)
+    naming = naming_from_path(out, rotates=rotate is not None, compression=compression)
+    if mode == "new" and not naming.timed and naming.files():
+        raise TickerkitError(f"{out} exists; leave out --new to resume it, or pass --overwrite")
+    held, resume = _read_last_tick(naming) if mode == "append" else (0, None)
     if ending.asked:
         return
     options = {
@@ -174,35 +175,23 @@ def _seconds(text: str) -> float:
     return float(match[1]) * UNITS[match[2]]
 
 
-def _what_is_there(path: Path, mode: Mode, *, rotates: bool) -> tuple[int, Position | None]:
-    """Return how many ticks a recording has that is gone on with, and the last one."""
+def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:
+    """Return how many ticks the recording has in its one file, and the position of its last tick.
+
+    A recording of several files has 0 here: a new file begins.
+    """
     from tickerkit.storage import load
-    from tickerkit.storage.combine import last_tick, recordings_in
+    from tickerkit.storage.combine import last_tick
+    from tickerkit.storage.paths import working_path
 
-    if mode == "new" and path.is_file():
-        raise TickerkitError(f"{path} exists; leave out --new to go on with it, or --overwrite it")
-    files: list[Path] = []
-    several = False
-    if mode == "append":
-        # Of several the newest is the last: each has the time of its begin in its name.
-        inside = path.is_dir() or not path.suffix
-        folder, stem = (path, "ticks") if inside else (path.parent, path.name.partition(".")[0])
-        several = rotates or inside
-        if several and folder.is_dir():
-            files = [each for each in recordings_in(folder) if each.name.startswith(f"{stem}-")]
-        elif any(each.is_file() and each.stat().st_size for each in (path, _unfinished(path))):
-            files = [path]
-    for file in reversed(files):
-        with busy(f"reading {file}, to go on with it"):
-            found = load(file)
+    for path in reversed(naming.files()):
+        if not any(each.is_file() and each.stat().st_size for each in (path, working_path(path))):
+            continue
+        with busy(f"reading {path}, to resume it"):
+            found = load(path)
         if (last := last_tick(found)) is not None:
-            return 0 if several else len(found.frame), last
+            return 0 if naming.timed else len(found.frame), last
     return 0, None
-
-
-def _unfinished(path: Path) -> Path:
-    """Return where the rows of a Parquet file are until it is finished, as after a crash."""
-    return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
 def _served(source: str, every: float) -> TickServer:
@@ -239,5 +228,5 @@ def _recorder(feed: Feed, path: str, options: dict[str, Any]) -> Any:
     try:
         return feed.record(path, **options)
     except RecordingExists as error:
-        problem = f"{error.path} exists; leave out --new to go on with it, or pass --overwrite"
+        problem = f"{error.path} exists; leave out --new to resume it, or pass --overwrite"
         raise TickerkitError(problem) from None

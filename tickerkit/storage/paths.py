@@ -26,6 +26,7 @@ SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 PERIODS_S = {"day": 86_400, "hour": 3_600}
+TIMED_ENDING = r"-\d{8}T\d{6}Z(\.csv|\.csv\.gz|\.csv\.zst|\.parquet)"
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", re.IGNORECASE)
 
 
@@ -70,6 +71,21 @@ class Naming:
             now += 1
         return now
 
+    def files(self) -> list[Path]:
+        """Return the files that earlier runs have written, oldest first, in any format.
+
+        A Parquet file that is not finished has its final name here; `working_path` has its rows.
+        """
+        if not self.timed:
+            path = self.path(0)
+            return [path] if path.is_file() or working_path(path).is_file() else []
+        if not self.folder.is_dir():
+            return []
+        written = (each.name for each in self.folder.iterdir() if each.is_file())
+        names = {name.replace(".parquet.csv", ".parquet") for name in written}
+        timed_name = re.compile(re.escape(self.stem) + TIMED_ENDING)
+        return [self.folder / name for name in sorted(names) if timed_name.fullmatch(name)]
+
 
 def working_path(path: Path) -> Path:
     """Return the file that rows are added to: a Parquet file can't grow, so a CSV beside it."""
@@ -108,7 +124,7 @@ def naming_from_path(
     if compression not in (None, *COMPRESSIONS):
         raise InvalidArgument("compression", compression, format_choices((*COMPRESSIONS, None)))
     if format == "parquet" and compression is not None:
-        raise InvalidArgument("compression", compression, "None: Parquet compresses by itself")
+        raise InvalidArgument("compression", compression, "None, since Parquet compresses by itself")
     text = os.fspath(path)
     place = Path(text).expanduser()
     ends = tuple(filter(None, ("/", os.sep, os.altsep)))
@@ -121,7 +137,7 @@ def naming_from_path(
     if found is None:
         expected = f"a folder, or a file name that ends in {', '.join(SUFFIXES[:-1])} or .parquet"
         raise InvalidArgument("path", place.name, expected)
-    settled = f"None: the name ends in {found}"
+    settled = f"None, since the name ends in {found}"
     if format and found.startswith(".csv") != (format == "csv"):
         raise InvalidArgument("format", format, settled)
     if compression and not found.endswith(COMPRESSIONS[compression]):
