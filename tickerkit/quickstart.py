@@ -35,7 +35,7 @@ def live(source_or_url: object, **options: Any) -> Feed:
         except BaseException:
             server.stop()
             raise
-        feed.owns(server)
+        feed.own(server)
     if "ipykernel" in sys.modules:
         from IPython.display import display
 

@@ -136,7 +136,7 @@ def test_gaps_break_lines_and_are_shaded(
     figure = feed.chart()
     server.publish([tick("AAPL", 1, 0), tick("MSFT", 5, 0)])
     feed.wait(2)
-    feed._held.gaps.add(Gap("an epoch", 3, 9, "test"))
+    feed._state.gaps.add(Gap("an epoch", 3, 9, "test"))
     server.publish([tick("AAPL", 2, 8), tick("AAPL", 3, 9)])
     until(lambda: len(lines(figure).get("AAPL", [])) == 4)
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2, 3], equal_nan=True)
@@ -161,7 +161,7 @@ def test_the_users_own_traces_and_shapes_are_left_alone(
     figure.add_hline(y=1)
     server.publish(tick("AAPL", 1, 0))
     until(lambda: lines(figure) == {"mine": [2], "AAPL": [1]})
-    feed._held.gaps.add(Gap("an epoch", 2, 9, "test"))
+    feed._state.gaps.add(Gap("an epoch", 2, 9, "test"))
     server.publish(tick("AAPL", 2, 8))
     until(lambda: len(figure.layout.shapes) == 2)
     for second in range(10, 20):
@@ -228,7 +228,7 @@ def test_charts_drawn_anew_leave_nothing_behind(feed: tk.Feed) -> None:
     figure = feed.chart()
     for _ in range(5):
         draw(feed, figure, "line", None, "1min")
-    assert len(feed._held.followers) == 1
+    assert len(feed._state.followers) == 1
     figure.close()
 
 
@@ -238,7 +238,7 @@ def test_a_run_of_the_same_cell_draws_into_the_same_figure(
     """The same object again, with lines and gaps drawn once; other cells have others."""
     server.publish(tick("AAPL", 1, 0))
     feed.wait(1)
-    feed._held.gaps.add(Gap("an epoch", 2, 9, "test"))
+    feed._state.gaps.add(Gap("an epoch", 2, 9, "test"))
     server.publish(tick("AAPL", 2, 1))
     feed.wait(1)
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))

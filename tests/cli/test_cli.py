@@ -119,7 +119,7 @@ def test_bad_usage_is_one_line_and_exit_code_2(
 
 FAILURES = {
     "half an address": (["watch", "ws://[::1"], "ws://[::1"),
-    "no address of a websocket": (["watch", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
+    "not the address of a websocket": (["watch", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
     "no port": (["watch", "ws://127.0.0.1:99999"], "99999"),
     "no such machine": (["serve", "--host", "nowhere.invalid"], "nowhere.invalid"),
 }

@@ -46,7 +46,7 @@ class Running:
             token,
             Client(None, None),
             PlainClient(),
-            self.events.append,
+            lambda event, _: self.events.append(event),
             self.faults,
             **options,
         )
@@ -65,7 +65,7 @@ class Running:
         return self.connection.status
 
     @property
-    def doing(self) -> str:
+    def status_detail(self) -> str:
         """In a few words more."""
         return self.connection.status_detail
 
@@ -162,11 +162,11 @@ def test_a_server_that_comes_up_later_is_found(connect: Connect, until: Until) -
     """Until something listens the status says so, and then it is live."""
     port = free_port()
     made = connect(f"ws://{LOCAL}:{port}/")
-    until(lambda: "nothing listens there yet; trying again" in made.doing)
+    until(lambda: "nothing listens there yet; trying again" in made.status_detail)
     assert made.status == "connecting"
     server = tk.serve(None, port=port)
     until(lambda: made.status == "live")
-    assert made.doing == f"live from ws://{LOCAL}:{port}/"
+    assert made.status_detail == f"live from ws://{LOCAL}:{port}/"
     assert (made.connection.reconnects, made.connection.failure) == (0, None)
     server.publish({"symbol": "A", "price": 1})
     until(lambda: made.ticks() == 1)
@@ -175,12 +175,12 @@ def test_a_server_that_comes_up_later_is_found(connect: Connect, until: Until) -
 @pytest.mark.parametrize(
     ("status", "text", "said"),
     [
-        (401, "who are you?", "it wants a token: pass token= (HTTP 401): who are you?"),
-        (403, "not you\n", "it refused (HTTP 403): not you"),
+        (401, "who are you?", "the server requires a token; pass token= (HTTP 401): who are you?"),
+        (403, "not you\n", "the server refused the connection (HTTP 403): not you"),
         (404, "<html>", "there is nothing at this path (HTTP 404)"),
-        (400, "", "it is no websocket (HTTP 400)"),
-        (200, "<html>hello</html>", "it is no websocket (HTTP 200)"),
-        (302, "", "it is no websocket (HTTP 302)"),
+        (400, "", "this address is not a websocket (HTTP 400)"),
+        (200, "<html>hello</html>", "this address is not a websocket (HTTP 200)"),
+        (302, "", "this address is not a websocket (HTTP 302)"),
     ],
 )
 def test_a_refusal_for_good_is_a_failure(
@@ -190,7 +190,7 @@ def test_a_refusal_for_good_is_a_failure(
     with refusing(status, text) as url:
         made = connect(url)
         until(lambda: made.status == "failed")
-    assert made.doing == f"failed: {said}"
+    assert made.status_detail == f"failed: {said}"
     assert isinstance(made.connection.failure, FeedFailed)
     assert str(made.connection.failure) == f"the feed from {url} failed: {said}"
     assert made.faults.count == 1
@@ -201,7 +201,7 @@ def test_a_server_in_trouble_is_asked_again(status: int, connect: Connect, until
     """A gateway that has nothing behind it yet may have it soon."""
     with refusing(status) as url:
         made = connect(url)
-        until(lambda: f"the server answers HTTP {status}; trying again" in made.doing)
+        until(lambda: f"the server answers HTTP {status}; trying again" in made.status_detail)
         assert made.status == "connecting"
 
 
@@ -220,15 +220,15 @@ def test_what_is_no_websocket_is_a_failure(answer: bytes, connect: Connect, unti
     with raw_server(answer) as url:
         made = connect(url)
         until(lambda: made.status == "failed")
-    assert made.doing.startswith("failed: what listens there is no websocket")
-    assert made.doing.isprintable()
+    assert made.status_detail.startswith("failed: the server there does not speak the websocket")
+    assert made.status_detail.isprintable()
 
 
 @pytest.mark.parametrize(
     ("answer", "said"),
     [
-        (b"", "what listens there hung up in the handshake"),
-        (b"HTTP/1.1 101 Switch", "what listens there hung up in the handshake"),
+        (b"", "the server closed the connection during the handshake"),
+        (b"HTTP/1.1 101 Switch", "the server closed the connection during the handshake"),
         (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "HTTP/1.0 503 Service Unavailable"),
     ],
 )
@@ -238,7 +238,7 @@ def test_a_handshake_that_is_cut_is_tried_again(
     """A server, or a balancer before it, that is just restarting is no failure."""
     with raw_server(answer) as url:
         made = connect(url)
-        until(lambda: said in made.doing)
+        until(lambda: said in made.status_detail)
         assert made.status == "connecting"
 
 
@@ -258,7 +258,7 @@ def test_what_is_no_address_is_a_failure(
     """A wrong address is told to be one, and its secrets are not shown."""
     made = connect(url)
     until(lambda: made.status == "failed")
-    assert said in made.doing
+    assert said in made.status_detail
     assert "secret" not in str(made.connection.failure)
 
 
@@ -266,17 +266,17 @@ def test_a_name_with_several_addresses_is_told_like_any_other() -> None:
     """Where all addresses of `localhost` refuse, the words are the same as for one."""
     refused = f"[Errno {errno.ECONNREFUSED}] Connect call failed"
     several = OSError(f"Multiple exceptions: {refused} ('::1', 1, 0, 0), {refused} ('h', 1)")
-    assert connection._refusal(several) == "nothing listens there yet"
-    assert connection._refusal(OSError(errno.EHOSTUNREACH, "No route")) == "no route"
-    assert connection._refusal(OSError("odd")) == "OSError: odd"
+    assert connection._explain_os_error(several) == "nothing listens there yet"
+    assert connection._explain_os_error(OSError(errno.EHOSTUNREACH, "No route")) == "no route"
+    assert connection._explain_os_error(OSError("odd")) == "OSError: odd"
 
 
 def test_an_unknown_host_is_tried_again(connect: Connect, until: Until) -> None:
     """A name that can't be found may be found when the network is back."""
     made = connect("ws://no.such.host.invalid/")
-    until(lambda: "trying again" in made.doing, what="an answer for the name")
+    until(lambda: "trying again" in made.status_detail, what="an answer for the name")
     assert made.status == "connecting"
-    assert "no.such.host.invalid" in made.doing
+    assert "no.such.host.invalid" in made.status_detail
 
 
 def test_who_reaches_only_itself_tries_again(
@@ -300,11 +300,11 @@ def test_a_silent_port_is_given_up_on(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Where nobody answers the handshake, it is tried again after a while."""
-    monkeypatch.setattr(connection, "OPEN_S", 0.1)
+    monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.1)
     silent = threading.Event()
     with plain_server(lambda _: None, process_request=lambda *_: silent.wait(20) and None) as url:
         made = connect(url)
-        until(lambda: "no answer within 0.1 s; trying again" in made.doing)
+        until(lambda: "no answer within 0.1 s; trying again" in made.status_detail)
         silent.set()
 
 
@@ -319,7 +319,7 @@ def test_an_error_that_nobody_thought_of_is_a_failure(
     monkeypatch.setattr(connection, "connect", fail)
     made = connect("ws://h/")
     until(lambda: made.status == "failed")
-    assert made.doing == "failed: ZeroDivisionError: a bug"
+    assert made.status_detail == "failed: ZeroDivisionError: a bug"
 
 
 def test_the_token_is_shown_in_the_header(connect: Connect, until: Until) -> None:
@@ -345,7 +345,7 @@ def test_a_plain_peer_that_closes_in_good_order_has_ended(connect: Connect, unti
     with plain_server(lambda peer: peer.send(f"[{TICK}, {TICK}]")) as url:
         made = connect(url)
         until(lambda: made.status == "ended")
-    assert made.doing == "ended: the source is finished"
+    assert made.status_detail == "ended: the source is finished"
     assert made.ticks() == 2
 
 
@@ -381,7 +381,7 @@ def test_a_peer_that_hangs_up_at_once_is_not_hammered(connect: Connect, until: U
     with plain_server(handler) as url:
         made = connect(url)
         until(lambda: len(visits) >= 4)
-        until(lambda: "(1011, out of order); trying again in" in made.doing)
+        until(lambda: "(1011, out of order); trying again in" in made.status_detail)
         began = time.monotonic()
         count = len(visits)
         time.sleep(0.5)  # not for anything to happen, but to see how little does
@@ -389,11 +389,30 @@ def test_a_peer_that_hangs_up_at_once_is_not_hammered(connect: Connect, until: U
         assert made.status == "reconnecting"
 
 
+def delay_s(
+    failed_attempts: int,
+    now: float,
+    lost_at: float | None = None,
+    retry_for: float | None = None,
+) -> float:
+    """Return how long a connection waits after some failed attempts."""
+    made = Connection(
+        "ws://h/",
+        None,
+        Client(),
+        PlainClient(),
+        lambda *_: None,
+        ErrorLog("test"),
+        retry_for=retry_for,
+    )
+    made._failed_attempts, made._lost_at = failed_attempts, lost_at
+    return made._choose_delay_s(now)
+
+
 def test_retries_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """At once, then up to a quarter of a second, doubled each time, ten seconds at most."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
-    made = Connection("ws://h/", None, Client(), PlainClient(), lambda _: None, ErrorLog("test"))
-    waits = [made._delay(attempt, 0.0) for attempt in range(12)]
+    waits = [delay_s(failed_attempts, 0.0) for failed_attempts in range(12)]
     assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
 
 
@@ -595,12 +614,12 @@ def test_after_a_sleep_a_dead_connection_is_left_sooner(
     monkeypatch.setattr(liveness, "MAX_SILENT_CHECKS", 10**6)
     server = tk.serve(None, port=0)
     with FaultProxy(server.url) as proxy:
-        made = connect(proxy.url, sleep=sleep)
+        made = connect(proxy.url, suspend_detector=sleep)
         until(lambda: made.status == "live")
         proxy.stall()
         sleep.now = True
         until(lambda: made.connection.reconnects == 0 and made.status == "reconnecting")
-        assert "nothing was heard" in made.doing
+        assert "the server sent nothing" in made.status_detail
 
 
 def test_after_a_sleep_a_living_connection_goes_on(
@@ -610,7 +629,7 @@ def test_after_a_sleep_a_living_connection_goes_on(
     monkeypatch.setattr(connection, "CHECK_S", 4 * CHECK_S)
     sleep = Sleeps()
     server = tk.serve(None, port=0)
-    made = connect(server.url, sleep=sleep)
+    made = connect(server.url, suspend_detector=sleep)
     until(lambda: made.status == "live")
     for price in range(6):
         sleep.now = True
@@ -627,8 +646,8 @@ def test_waking_up_ends_the_wait_for_the_next_try(
     """Nobody opens a laptop to wait ten seconds."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: 600.0 if most else 0.0)
     sleep, port = Sleeps(), free_port()
-    made = connect(f"ws://{LOCAL}:{port}/", sleep=sleep)
-    until(lambda: "trying again in 600.0 s" in made.doing)
+    made = connect(f"ws://{LOCAL}:{port}/", suspend_detector=sleep)
+    until(lambda: "trying again in 600.0 s" in made.status_detail)
     server = tk.serve(None, port=port)
     sleep.now = True
     until(lambda: made.status == "live")
@@ -661,13 +680,9 @@ def test_a_bound_counts_anew_after_each_connection(
 def test_a_wait_is_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
     """So that a feed fails on time."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
-    made = Connection(
-        "ws://h/", None, Client(), PlainClient(), lambda _: None, ErrorLog("test"), retry_for=30
-    )
-    made._lost_at = 100.0
-    assert made._delay(9, 105.0) == 10
-    assert made._delay(9, 127.0) == 3
-    assert made._delay(9, 140.0) == 0
+    assert delay_s(9, 105.0, lost_at=100.0, retry_for=30) == 10
+    assert delay_s(9, 127.0, lost_at=100.0, retry_for=30) == 3
+    assert delay_s(9, 140.0, lost_at=100.0, retry_for=30) == 0
 
 
 def test_a_bound_counts_a_server_that_never_answers(connect: Connect, until: Until) -> None:
@@ -724,9 +739,10 @@ def test_a_server_that_restarts_is_asked_again_soon(
     with plain_server(lambda peer: peer.close(1012)) as url:
         made = connect(url)
         until(lambda: made.connection.reconnects >= 1)
-    until = made.connection._restarts_until
-    assert made.connection._delay(9, until - 1) == 0.5
-    assert made.connection._delay(9, until + 1) == 10
+    restarts_until = made.connection._restarts_until
+    made.connection._failed_attempts = 9
+    assert made.connection._choose_delay_s(restarts_until - 1) == 0.5
+    assert made.connection._choose_delay_s(restarts_until + 1) == 10
 
 
 def test_a_server_of_another_version_is_a_failure(connect: Connect, until: Until) -> None:

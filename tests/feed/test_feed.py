@@ -130,7 +130,7 @@ def test_a_port_that_is_no_websocket_fails_the_feed() -> None:
     """Something else that listens there is told to be that."""
     with raw_server(b"220 mail.example ESMTP\r\n") as url:
         feed = tk.connect(url)
-        with pytest.raises(FeedFailed, match="no websocket"):
+        with pytest.raises(FeedFailed, match="websocket protocol"):
             feed.wait(1)
 
 
@@ -235,7 +235,7 @@ def test_history_is_asked_for(
     feed = tk.connect(server.url, history=history)
     if held:
         feed.wait(held)
-    until(lambda: feed._held.client.epoch is not None, what="an answer to subscribe")
+    until(lambda: feed._state.client.epoch is not None, what="an answer to subscribe")
     server.publish(ticks(10))
     feed.wait(1)
     assert prices(feed) == list(range(10 - held, 11))
@@ -324,7 +324,7 @@ def test_what_is_gone_is_named_exactly(until: Until) -> None:
     with Wire(server.port) as wire:
         feed = tk.connect(wire.url)
         live(feed, until)
-        until(lambda: feed._held.client.epoch is not None)
+        until(lambda: feed._state.client.epoch is not None)
         server.publish(ticks(*range(10)))
         feed.wait(10)
         target, wire._target = wire._target, free_port()
@@ -697,7 +697,7 @@ def test_what_draws_is_called_without_ticks_too(
     server: TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A follower hears of silence, and its errors are the feed's."""
-    monkeypatch.setattr("tickerkit.feed.feed.IDLE_S", 0.01)
+    monkeypatch.setattr("tickerkit.feed.readers.IDLE_S", 0.01)
     feed = tk.connect(server.url, history=None)
     calls: list[int] = []
 

@@ -25,7 +25,6 @@ from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.storage import load, load_raw
 from tickerkit.storage.check.verify import verify
 from tickerkit.storage.csv import append as append_module
-from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -44,7 +43,7 @@ def start(log: TickLog) -> Iterator[Callable[..., Recorder]]:
     made: list[Recorder] = []
 
     def begin(path: Path, **how: Any) -> Recorder:
-        made.append(Recorder(log, Gaps(log), RecordingWriter(path, **how), flush_s=FLUSH_S))
+        made.append(Recorder(log, Gaps(log), path, flush_s=FLUSH_S, **how))
         return made[-1]
 
     yield begin
@@ -104,7 +103,7 @@ def test_it_tells_what_it_does(
 
 def test_it_can_be_forgotten(log: TickLog, tmp_path: Path) -> None:
     """Others may hold it weakly."""
-    recorder = Recorder(log, Gaps(log), RecordingWriter(tmp_path / "ticks.csv"))
+    recorder = Recorder(log, Gaps(log), tmp_path / "ticks.csv")
     reference = weakref.ref(recorder)
     with recorder:
         pass
@@ -170,7 +169,7 @@ def test_gaps_of_the_feed_are_told_in_their_places(
 ) -> None:
     """Once a tick has come after them, and those at the end when it is stopped."""
     gaps = Gaps(log)
-    recorder = Recorder(log, gaps, RecordingWriter(tmp_path / "ticks.csv"), flush_s=FLUSH_S)
+    recorder = Recorder(log, gaps, tmp_path / "ticks.csv", flush_s=FLUSH_S)
     append(log, 2)
     gaps.add(Gap("e", 3, 4, "one"))
     gaps.add(Gap("e", 5, 6, "and another"))

@@ -15,7 +15,6 @@ from pathlib import Path
 
 from tickerkit.feed import Recorder
 from tickerkit.log import Gaps, TickLog
-from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import read_ticks
 
 BATCH = 500
@@ -41,8 +40,7 @@ def main() -> None:
 def _record(path: Path, flush_s: float, batch: object) -> None:
     said = os.open(f"{path}.said", os.O_RDWR | os.O_CREAT, 0o600)
     log = TickLog(epoch="e")
-    capture = RecordingWriter(path)
-    recorder = Recorder(log, Gaps(log), capture, flush_s=flush_s)
+    recorder = Recorder(log, Gaps(log), path, flush_s=flush_s)
     due, parent = time.monotonic(), os.getppid()
     while os.getppid() == parent:
         log.append(batch, received=time.time_ns())  # type: ignore[arg-type]

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
 
 from tickerkit.errors import Stopped
-from tickerkit.feed.feed import HasUrl
 from tickerkit.net.listening import stop_accepting
+from tickerkit.net.urls import HasUrl
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal

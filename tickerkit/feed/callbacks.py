@@ -1,4 +1,4 @@
-"""Callbacks: a function of the user's that is given each batch of new ticks, in its own thread."""
+"""Callbacks: a user's function that gets each batch of new ticks, in a thread of its own."""
 
 from __future__ import annotations
 
@@ -17,14 +17,19 @@ __all__ = ["Callback"]
 
 
 class Callback:
-    """Calls a function with each batch of ticks that is new, as a frame.
+    """Calls a function with each batch of new ticks, as a frame. Made by `feed.on_ticks`.
 
-    A function that is slower than the feed gets larger batches, never a queue. What it raises is
-    counted and stops nothing.
+    A function that is slower than the feed gets larger batches, never a queue. An exception it
+    raises is counted and stops nothing.
+
+    Args:
+        log: the log to read.
+        function: called with a DataFrame; may be a coroutine function.
+        reader: where to begin; at the end of the log by default.
 
     Attributes:
         function: the function.
-        faults: its errors: `count`, and `last` in words.
+        faults: its errors: `count`, and `last` as text.
     """
 
     def __init__(
@@ -37,19 +42,26 @@ class Callback:
         name = getattr(function, "__name__", "callback")
         self.faults = ErrorLog(f"on_ticks({name})")
         self._runner: asyncio.Runner | None = None
+        self._log = log
         self._follower = Follower(
             log, self._call, finish=self._finish, reader=reader, name=f"tickerkit {name}"
         )
-        self._log = log
 
-    def give_way(self, log: TickLog) -> Reader | None:
-        """Stop; return a reader of what comes after, if it ran until now and is of that log."""
-        ran = not self._follower.ended
+    def hand_over(self, log: TickLog) -> Reader | None:
+        """Stop, and return a reader of the rows after the last call.
+
+        Returns:
+            None if this callback was stopped before, or reads another log.
+        """
+        continues = not self._follower.ended and log is self._log
         self.stop()
-        return log.reader(self._follower.reader.row) if ran and log is self._log else None
+        return log.reader(self._follower.reader.row) if continues else None
 
     def stop(self) -> None:
-        """Call it with what there is and no more after; twice is no complaint."""
+        """Call the function with the ticks that have arrived, and then no more; idempotent.
+
+        A call that blocks is waited for one second.
+        """
         self._follower.stop()
 
     def __repr__(self) -> str:
@@ -60,15 +72,15 @@ class Callback:
 
     def _call(self, rows: Rows) -> None:
         if rows.lost:
-            lost = f"{rows.lost:,} ticks were dropped from the log before it came to them"
-            self.faults.add_message("dropped", lost, rows.lost)
+            problem = f"{rows.lost:,} ticks were dropped from the log before they were read"
+            self.faults.add_message("dropped", problem, rows.lost)
         if not len(rows):
             return
         try:
             result = self.function(rows.frame())
             if inspect.isawaitable(result):
                 self._await(result)
-        except BaseException as error:  # also of SystemExit, and of a task that was cancelled
+        except BaseException as error:  # also SystemExit, and a cancelled task
             self.faults.add(error)
 
     def _finish(self) -> None:
@@ -76,9 +88,9 @@ class Callback:
             self._runner.close()
 
     def _await(self, result: Any) -> None:
-        async def done() -> None:
+        async def wait() -> None:
             await result
 
         if self._runner is None:
             self._runner = asyncio.Runner()
-        self._runner.run(done())
+        self._runner.run(wait())

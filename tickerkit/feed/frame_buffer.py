@@ -1,4 +1,4 @@
-"""Tap: keeps each message of a connection as it came, until a recorder fetches it."""
+"""Frame buffer: keeps each message of a connection as it arrived, until a recorder fetches it."""
 
 from __future__ import annotations
 
@@ -8,14 +8,26 @@ from typing import NamedTuple, TypeAlias
 
 from tickerkit.protocol import Client, Subscriber
 
-__all__ = ["Connected", "Dropped", "Frame", "Kept", "Made", "FrameBuffer"]
+__all__ = [
+    "Connected",
+    "Dropped",
+    "Entry",
+    "Frame",
+    "FrameBuffer",
+    "FrameBuffers",
+    "SyntheticHello",
+]
 
-MAX_BYTES = 64 * 2**20
-OVERHEAD_BYTES = 100
+MAX_BUFFER_BYTES = 64 * 2**20
+ENTRY_OVERHEAD_BYTES = 100
 
 
 class Connected(NamedTuple):
-    """A connection began; of a plain one also the epoch and seq that the feed goes on from."""
+    """A connection began.
+
+    For a plain websocket, `epoch` and `seq` are the position at which the feed continues; for
+    `tickerkit.v1` they are empty and 0, since the messages carry them.
+    """
 
     time_ns: int
     url: str
@@ -24,111 +36,163 @@ class Connected(NamedTuple):
     seq: int
 
 
-class Made(NamedTuple):
-    """A hello that nobody sent: what was known of a connection when keeping began."""
+class SyntheticHello(NamedTuple):
+    """A hello that the server didn't send: the state of a connection when buffering began."""
 
     time_ns: int
     hello: bytes
 
 
 class Frame(NamedTuple):
-    """A message."""
+    """One message."""
 
     time_ns: int
     data: str | bytes
 
 
 class Dropped(NamedTuple):
-    """So many messages came that there was no room for."""
+    """The number of messages that were dropped because the buffer was full."""
 
     time_ns: int
     messages: int
 
 
-Kept: TypeAlias = Connected | Made | Frame | Dropped
+Entry: TypeAlias = Connected | SyntheticHello | Frame | Dropped
+
+
+class _Connection(NamedTuple):
+    """The connection whose messages arrive."""
+
+    url: str
+    protocol: str
+    subscriber: Subscriber
 
 
 class FrameBuffer:
     """A bounded buffer between a connection, which never waits for it, and a recorder.
 
     Args:
-        most: how many bytes it holds; what comes beyond that is dropped, and counted.
+        max_bytes: how many bytes it holds. Messages that don't fit are dropped and counted.
 
     Attributes:
         dropped: how many messages were dropped in all.
     """
 
-    def __init__(self, most: int = MAX_BYTES) -> None:
+    def __init__(self, max_bytes: int = MAX_BUFFER_BYTES) -> None:
         self.dropped = 0
-        self._most = most
+        self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._kept: list[Kept] = []
+        self._entries: list[Entry] = []
         self._bytes = 0
-        self._unsaid = 0
-        self._begins = False
-        self._connection: tuple[str, str, Subscriber] | None = None
+        self._unreported_drops = 0
+        self._needs_introduction = False
+        self._connection: _Connection | None = None
 
     # --- in the connection's thread -----------------------------------------------------------
 
-    def connected(self, time_ns: int, url: str, protocol: str, subscriber: Subscriber) -> None:
-        """A connection begins."""
+    def begin_connection(
+        self, time_ns: int, url: str, protocol: str, subscriber: Subscriber
+    ) -> None:
+        """Note that a connection begins."""
         with self._lock:
-            self._connection = url, protocol, subscriber
-            self._begins = False
-            self._kept.append(self._about(time_ns))
+            self._connection = _Connection(url, protocol, subscriber)
+            self._needs_introduction = False
+            self._entries.append(self._describe_connection(time_ns))
 
-    def join(self, url: str, protocol: str, subscriber: Subscriber) -> None:
-        """A connection is there already."""
+    def join_connection(self, url: str, protocol: str, subscriber: Subscriber) -> None:
+        """Note that a connection is already open; it is described before its next message."""
         with self._lock:
-            self._connection = url, protocol, subscriber
-            self._begins = True
+            self._connection = _Connection(url, protocol, subscriber)
+            self._needs_introduction = True
 
-    def take(self, time_ns: int, data: str | bytes) -> None:
-        """A message has come, and was not read yet."""
+    def add(self, time_ns: int, data: str | bytes) -> None:
+        """Keep a message. Call it before the subscriber reads the message."""
         with self._lock:
-            size = len(data) + OVERHEAD_BYTES
-            if self._bytes + size > self._most:
+            size = len(data) + ENTRY_OVERHEAD_BYTES
+            if self._bytes + size > self._max_bytes:
                 self.dropped += 1
-                self._unsaid += 1
+                self._unreported_drops += 1
                 return
-            if self._unsaid:
-                self._kept.append(Dropped(time_ns, self._unsaid))
-                self._unsaid = 0
-                self._say_hello(time_ns)
-            elif self._begins:
-                self._kept.append(self._about(time_ns))
-                self._say_hello(time_ns)
-            self._begins = False
-            self._kept.append(Frame(time_ns, data))
+            if self._unreported_drops:
+                self._entries.append(Dropped(time_ns, self._unreported_drops))
+                self._unreported_drops = 0
+                self._add_hello(time_ns)
+            elif self._needs_introduction:
+                self._entries.append(self._describe_connection(time_ns))
+                self._add_hello(time_ns)
+            self._needs_introduction = False
+            self._entries.append(Frame(time_ns, data))
             self._bytes += size
 
-    def _about(self, time_ns: int) -> Connected:
+    def _describe_connection(self, time_ns: int) -> Connected:
         assert self._connection is not None
         url, protocol, subscriber = self._connection
         if protocol:
             return Connected(time_ns, url, protocol, "", 0)
         return Connected(time_ns, url, protocol, subscriber.epoch or "", subscriber.seq)
 
-    def _say_hello(self, time_ns: int) -> None:
-        subscriber = self._connection[2] if self._connection is not None else None
+    def _add_hello(self, time_ns: int) -> None:
+        """Add the connection's state, so that later messages can be read without earlier ones."""
+        subscriber = self._connection.subscriber if self._connection is not None else None
         hello = subscriber.hello() if isinstance(subscriber, Client) else None
         if hello is not None:
-            self._kept.append(Made(time_ns, hello))
+            self._entries.append(SyntheticHello(time_ns, hello))
 
     # --- in the recorder's thread -------------------------------------------------------------
 
-    def drain(self, time_ns: int, *, turn: bool = False) -> Sequence[Kept]:
-        """Return what was kept since.
+    def drain(self, time_ns: int, *, new_file: bool = False) -> Sequence[Entry]:
+        """Return and remove all entries.
 
         Args:
             time_ns: now.
-            turn: what comes next begins another file, and has to be understood without this one.
+            new_file: whether later entries go to another file, which must be readable without
+                the entries returned here.
         """
         with self._lock:
-            kept, self._kept, self._bytes = self._kept, [], 0
-            if self._unsaid and turn:
-                kept.append(Dropped(time_ns, self._unsaid))
-                self._unsaid = 0
-            if turn and self._connection is not None:
-                self._begins = True
-        return kept
+            entries, self._entries, self._bytes = self._entries, [], 0
+            if self._unreported_drops and new_file:
+                entries.append(Dropped(time_ns, self._unreported_drops))
+                self._unreported_drops = 0
+            if new_file and self._connection is not None:
+                self._needs_introduction = True
+        return entries
+
+
+class FrameBuffers:
+    """The frame buffers of a feed, and the connection whose messages they keep.
+
+    It outlives a connection, so that recorders continue when a cell is run again. All methods but
+    `remove` are called in the portal's thread.
+    """
+
+    def __init__(self) -> None:
+        # Replaced, never changed: `remove` may be called in another thread.
+        self._buffers: tuple[FrameBuffer, ...] = ()
+        self._connection: _Connection | None = None
+
+    def begin_connection(
+        self, time_ns: int, url: str, protocol: str, subscriber: Subscriber
+    ) -> None:
+        """Note that a connection begins."""
+        self._connection = _Connection(url, protocol, subscriber)
+        for buffer in self._buffers:
+            buffer.begin_connection(time_ns, url, protocol, subscriber)
+
+    def end_connection(self) -> None:
+        """Note that the connection has ended."""
+        self._connection = None
+
+    def add_frame(self, time_ns: int, data: str | bytes) -> None:
+        """Keep a message in every buffer."""
+        for buffer in self._buffers:
+            buffer.add(time_ns, data)
+
+    def add(self, buffer: FrameBuffer) -> None:
+        """Keep each message from now on in this buffer, too."""
+        if self._connection is not None:
+            buffer.join_connection(*self._connection)
+        self._buffers = (*self._buffers, buffer)
+
+    def remove(self, buffer: FrameBuffer) -> None:
+        """Keep no more messages in this buffer; idempotent, in any thread."""
+        self._buffers = tuple(each for each in self._buffers if each is not buffer)

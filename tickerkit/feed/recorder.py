@@ -1,4 +1,4 @@
-"""Recorder: writes what a feed brings to a file, in its own thread, until it is stopped."""
+"""Recorder: writes the ticks of a feed to files, in a thread of its own, until it is stopped."""
 
 from __future__ import annotations
 
@@ -8,82 +8,101 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tickerkit.feed.frame_buffer import Connected, Dropped, FrameBuffer, Kept, Made
+from tickerkit.feed.frame_buffer import Connected, Dropped, Entry, FrameBuffer, SyntheticHello
 from tickerkit.formatting import format_size
 from tickerkit.log import Gaps, Reader, Rows, TickLog
 from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.registry import register, unregister
-from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
 from tickerkit.storage.frames.file import connected_line, dropped_line, frame_line, made_line
 from tickerkit.storage.paths import Naming, naming_from_path
 from tickerkit.storage.recording_writer import RecordingWriter
 
-if TYPE_CHECKING:
-    from tickerkit.feed.feed import Feed
-
-__all__ = ["Recorder", "record"]
+__all__ = ["Recorder", "start_recorder"]
 
 RATE_S = 5.0
+MAX_RATE_SAMPLES = 1000
 MIN_IDLE_S = 0.05
-GIVE_UP_S = 1.5
-TURN_S = 0.25
-MAX_S = 60.0
-WORDS = {
+FIRST_STOP_S = 1.5
+STOP_STEP_S = 0.25
+MAX_STOP_S = 60.0
+PROBLEMS = {
     errno.ENOSPC: "the disk is full",
     errno.EROFS: "the disk is read-only",
-    errno.EACCES: "it may not be written to",
+    errno.EACCES: "permission denied",
     errno.EIO: "the disk has an error",
 }
 
 
 class Recorder:
-    """Ticks on their way from a feed into a file. Made by `feed.record`.
+    """Ticks on their way from a feed's log to a file. Made by `feed.record`.
 
-    It reads the feed's log, as a chart does, so it can't hold up the feed. When writing fails, the
-    ticks wait in the log, and it tries again at each flush; what the log has dropped by then is
-    listed in the recording's gaps. It never raises and prints nothing: `status` and `stats` tell.
+    A recorder is a reader of the log, so it can't hold up the feed. When a write fails, the ticks
+    wait in the log and each flush tries again; ticks that the log drops meanwhile are listed in
+    the recording's gaps. Its thread raises and prints nothing: `status` and `stats` show errors.
+
+    Args:
+        log: the log to record.
+        gaps: the gaps of the log.
+        path: a file or a folder, as for `feed.record`.
+        flush_s: seconds for which ticks are gathered before they are written.
+        reader: where to begin; at the end of the log by default.
+        frames: messages of the websocket to write to a file beside; None for none.
+        stop_frames: called to end the filling of `frames`.
+        source: the address that the ticks come from.
+        symbols: the symbols that the feed asked for; None for all.
+        **options: further arguments of `RecordingWriter`.
 
     Attributes:
-        faults: its errors: `count`, and `last` in words.
+        faults: its errors: `count`, and `last` as text.
     """
 
     def __init__(
         self,
         log: TickLog,
         gaps: Gaps,
-        capture: RecordingWriter,
+        path: str | Path,
         *,
         flush_s: float = 1.0,
         reader: Reader | None = None,
-        tap: FrameBuffer | None = None,
-        untap: Callable[[], object] = lambda: None,
+        frames: FrameBuffer | None = None,
+        stop_frames: Callable[[], object] = lambda: None,
+        source: str = "",
         symbols: list[str] | None = None,
-        url: str = "",
+        **options: Any,
     ) -> None:
-        self._log, self._gaps, self._capture = log, gaps, capture
-        self._tap, self._untap, self._symbols, self._url = tap, untap, symbols, url
-        self.faults = ErrorLog(f"recorder {capture.path.name}")
+        self._log, self._gaps, self._symbols = log, gaps, symbols
+        self._frames, self._stop_frames = frames, stop_frames
+        self._writer = writer = RecordingWriter(
+            path, raw=frames is not None, source=source, symbols=symbols, **options
+        )
+        self.faults = ErrorLog(f"recorder {writer.path.name}")
+        writer.complain = self.faults.add
+        writer.turn = self._finish_frames
         self._status = "recording"
-        self._rates: deque[tuple[float, int]] = deque([(time.monotonic(), 0)], maxlen=1000)
+        self._rate_samples: deque[tuple[float, int]] = deque(
+            [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
+        )
         self._unwritten = 0
-        self._handing_on = False
-        # Lines of the wire that could not be written yet.
-        self._lines = b""
-        capture.complain = self.faults.add
-        capture.turn = self._turn
+        self._hands_over_file = False
+        # Lines of frames that could not be written yet.
+        self._pending_lines = b""
         self._reader = reader or log.reader()
         start = self._reader.row
         before = log.rows(start - 1, start) if start else log.rows(0, 0)
-        known = len(before) == 1 and before.start == start - 1
-        last = before.position(0) if known else None
-        capture.begin(start, last, log.rows().frame().iloc[:0])
+        is_held = len(before) == 1 and before.start == start - 1
+        try:
+            position = before.position(0) if is_held else None
+            writer.begin(start, position, log.rows().frame().iloc[:0])
+        except BaseException:
+            writer.abandon()
+            raise
         self._follower = Follower(
             log,
-            self._handle,
+            self._write,
             finish=self._finish,
             reader=self._reader,
             every_s=flush_s,
@@ -94,165 +113,172 @@ class Recorder:
 
     # --- in its thread ------------------------------------------------------------------------
 
-    def _handle(self, rows: Rows) -> None:
-        failed = False
+    def _write(self, rows: Rows) -> None:
+        is_failing = False
         try:
-            self._keep_frames()
+            self._write_frames()
         except Exception as error:
-            self._fail(error)
-            failed = True
+            self._note_failure(error)
+            is_failing = True
         try:
-            self._capture.take(rows, self._gaps.between)
+            self._writer.take(rows, self._gaps.between)
         except Exception as error:
-            self._fail(error)
-            failed = True
-            self._reader.row = max(self._capture.row, rows.start)
-        self._status = "failing" if failed else "recording"
-        self._rates.append((time.monotonic(), self._capture.written))
+            self._note_failure(error)
+            is_failing = True
+            self._reader.row = max(self._writer.row, rows.start)
+        self._status = "failing" if is_failing else "recording"
+        self._rate_samples.append((time.monotonic(), self._writer.written))
 
-    def _fail(self, error: Exception) -> None:
-        words, kind = describe(error), type(error).__name__
+    def _note_failure(self, error: Exception) -> None:
+        problem, kind = describe(error), type(error).__name__
         if isinstance(error, OSError) and error.strerror:
-            words = kind = WORDS.get(error.errno or 0, error.strerror)
-        self.faults.add_message(kind, f"{self._capture.path.name} can't be written: {words}")
+            problem = kind = PROBLEMS.get(error.errno or 0, error.strerror)
+        self.faults.add_message(kind, f"{self._writer.path.name} can't be written: {problem}")
 
-    def _keep_frames(self, *, turn: bool = False) -> None:
-        wire = self._capture.wire
-        if self._tap is None or wire is None:
+    def _write_frames(self, *, new_file: bool = False) -> None:
+        wire = self._writer.wire
+        if self._frames is None or wire is None:
             return
-        if not self._lines or turn:
-            kept = self._tap.drain(time.time_ns(), turn=turn)
-            self._lines += b"".join(self._line(each) for each in kept)
-        if self._lines:
-            wire.append(self._lines)
-            self._lines = b""
+        if not self._pending_lines or new_file:
+            entries = self._frames.drain(time.time_ns(), new_file=new_file)
+            self._pending_lines += b"".join(self._encode(entry) for entry in entries)
+        if self._pending_lines:
+            wire.append(self._pending_lines)
+            self._pending_lines = b""
 
-    def _line(self, kept: Kept) -> bytes:
-        match kept:
+    def _encode(self, entry: Entry) -> bytes:
+        match entry:
             case Connected():
-                return connected_line(*kept, self._symbols)
-            case Made():
-                return made_line(*kept)
+                return connected_line(*entry, self._symbols)
+            case SyntheticHello():
+                return made_line(*entry)
             case Dropped():
-                return dropped_line(*kept)
-        return frame_line(*kept)
+                return dropped_line(*entry)
+        return frame_line(*entry)
 
-    def _turn(self) -> None:
-        """What came so far belongs to the file that ends."""
-        self._keep_frames(turn=True)
+    def _finish_frames(self) -> None:
+        """Write the frames up to now to the file that ends."""
+        self._write_frames(new_file=True)
 
     def _finish(self) -> None:
         try:
-            self._keep_frames()
+            self._write_frames()
         except Exception as error:
-            self._fail(error)
+            self._note_failure(error)
         self._unwritten = self._reader.behind if self._status == "failing" else 0
-        if self._handing_on:
+        if self._hands_over_file:
             self._unwritten = 0
         gaps = [] if self._unwritten else self._gaps.between(self._log.stop, self._log.stop + 1)
         try:
-            self._capture.close(gaps, convert=not self._handing_on)
+            self._writer.close(gaps, convert=not self._hands_over_file)
         except Exception as error:
-            self._fail(error)
-        self._capture.abandon()
+            self._note_failure(error)
+        self._writer.abandon()
         if self._unwritten:
             count = f"{self._unwritten:,} ticks were not written"
-            text = f"{self.faults.last}; it was stopped, and {count}"
+            text = f"{self.faults.last}; the recorder was stopped, and {count}"
             self.faults.add_message("stopped", text, 0)
 
-    # --- what it is ---------------------------------------------------------------------------
+    # --- status -------------------------------------------------------------------------------
 
     @property
     def path(self) -> Path:
-        """The file that is written now; a Parquet file is there when it is finished."""
-        return self._capture.path
+        """Path of the file being written; a Parquet file appears when it is finished."""
+        return self._writer.path
 
     @property
     def status(self) -> str:
-        """In one word: recording, failing or stopped."""
+        """One of "recording", "failing" and "stopped"."""
         return self._status
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """What it did so far.
+        """Counts and rates since the recorder was made.
 
         Returns:
-            `written` (ticks), `bytes` (that all its files take on the disk), `rate` (ticks written
-            per second, over the last 5 s), `files` (how many there were), `removed` (of these, for
-            `max_disk`), `gaps` (noted in them), `errors`, `last_error` (in words), `behind` (ticks
-            that wait in the log), `lost` (that were never written: the log has dropped them, or
-            they could not be written at the end), `frames_dropped` (with `raw=True`: those that
-            there was no room for), `status`.
+            `written` (ticks), `bytes` (size on the disk of all its files), `rate` (ticks written
+            per second over the last 5 s), `files` (number begun), `removed` (files removed again
+            because of `max_disk`), `gaps` (listed in the files), `errors`, `last_error` (text),
+            `behind` (ticks that wait in the log), `lost` (ticks never written: the log dropped
+            them, or the last write failed), `frames_dropped` (with `raw=True`: messages that
+            didn't fit in the buffer), `status`.
         """
         stopped = self._status == "stopped"
         return {
-            "written": self._capture.written,
+            "written": self._writer.written,
             "bytes": self._bytes(),
             "rate": 0.0 if stopped else self._rate(),
-            "files": self._capture.files,
-            "removed": self._capture.removed,
-            "gaps": self._capture.gaps,
+            "files": self._writer.files,
+            "removed": self._writer.removed,
+            "gaps": self._writer.gaps,
             "errors": self.faults.count,
             "last_error": self.faults.last,
             "behind": 0 if stopped else self._reader.behind,
-            "lost": self._capture.lost + self._unwritten,
-            "frames_dropped": self._tap.dropped if self._tap is not None else 0,
+            "lost": self._writer.lost + self._unwritten,
+            "frames_dropped": self._frames.dropped if self._frames is not None else 0,
             "status": self._status,
         }
 
     def _bytes(self) -> int:
-        with contextlib.suppress(OSError):  # a file is being closed just now
-            return self._capture.bytes
+        with contextlib.suppress(OSError):  # the other thread is closing a file
+            return self._writer.bytes
         return 0
 
     def _rate(self) -> float:
         now = time.monotonic()
-        marks = [mark for mark in list(self._rates) if now - mark[0] <= RATE_S]
-        if len(marks) < 2:
+        recent = [sample for sample in list(self._rate_samples) if now - sample[0] <= RATE_S]
+        if len(recent) < 2:
             return 0.0
-        return (marks[-1][1] - marks[0][1]) / max(now - marks[0][0], 1e-9)
+        return (recent[-1][1] - recent[0][1]) / max(now - recent[0][0], 1e-9)
 
-    # --- its life -----------------------------------------------------------------------------
+    # --- life ---------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """Write what there is, finish the file, and end; twice is no complaint.
+        """Write all ticks that have arrived, and finish the file; idempotent.
 
-        It waits while it gets on with that, but a disk that hangs is not waited for.
+        It waits for up to a minute while ticks are being written, but not for a disk that hangs:
+        ticks that are then left are counted in `stats["lost"]` or still written in the background.
         """
         if not unregister(self):
             return
-        self._untap()
-        end = time.monotonic() + MAX_S
-        ended, written = self._follower.stop(GIVE_UP_S), -1
-        while not ended and time.monotonic() < end:
-            if written == self._capture.written and not self._capture.converting:
+        self._stop_frames()
+        deadline = time.monotonic() + MAX_STOP_S
+        ended, written = self._follower.stop(FIRST_STOP_S), -1
+        while not ended and time.monotonic() < deadline:
+            if written == self._writer.written and not self._writer.converting:
                 break
-            written = self._capture.written
-            ended = self._follower.stop(TURN_S)
+            written = self._writer.written
+            ended = self._follower.stop(STOP_STEP_S)
         if not ended:
-            text = f"{self._capture.path.name}: the disk did not answer in time"
+            text = f"{self._writer.path.name}: the disk did not answer in time"
             self.faults.add_message("timeout", text)
         self._status = "stopped"
 
     @property
     def naming(self) -> Naming:
         """How its files are named."""
-        return self._capture.naming
+        return self._writer.naming
 
-    def give_way(self, log: TickLog, *, same: bool) -> Reader | None:
-        """Stop; return a reader of what comes after, if it ran until now and is of that log.
+    def hand_over(self, log: TickLog, *, same_file: bool) -> Reader | None:
+        """Stop, and return a reader of the rows that were not written yet.
 
-        If the next one goes on with the same file, that is not finished.
+        Args:
+            log: the log that the next recorder reads.
+            same_file: whether the next recorder continues in the same file, which then stays
+                unfinished.
+
+        Returns:
+            None if this recorder was stopped before, or reads another log.
         """
-        ran = self._status != "stopped" and log is self._log
-        self._handing_on = ran and same
+        continues = self._status != "stopped" and log is self._log
+        self._hands_over_file = continues and same_file
         self.stop()
-        return log.reader(self._reader.row) if ran else None
+        return log.reader(self._reader.row) if continues else None
 
     def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: it runs in the parent alone."""
+        """Count as stopped, in a forked child: only the parent records."""
         self._status = "stopped"
-        self._capture.abandon()
+        self._writer.abandon()
 
     def __enter__(self) -> Recorder:
         return self
@@ -260,75 +286,93 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    def _about(self) -> str:
+    # --- looks --------------------------------------------------------------------------------
+
+    def _format_counts(self) -> str:
         stats = self.stats
         gaps = f", {stats['gaps']:,} gaps" if stats["gaps"] else ""
         lost = f", {stats['lost']:,} lost" if stats["lost"] else ""
         return f"{stats['written']:,} ticks, {format_size(stats['bytes'])}{gaps}{lost}"
 
-    def _pace(self) -> str:
+    def _format_rate(self) -> str:
         return f", {self._rate():,.0f}/s" if self._status != "stopped" else ""
 
     def __repr__(self) -> str:
+        counts = f"{self._format_counts()}{self._format_rate()}"
         error = f"; {self.faults.last}" if self.faults.last and self._status != "recording" else ""
-        return f"<Recorder {self.path} {self._status}, {self._about()}{self._pace()}{error}>"
+        return f"<Recorder {self.path} {self._status}, {counts}{error}>"
 
     def _repr_html_(self) -> str:
-        stats = self.stats
         lines = {
             "to": str(self.path),
-            "ticks": f"{self._about()}{self._pace()}",
-            "last error": stats["last_error"],
+            "ticks": f"{self._format_counts()}{self._format_rate()}",
+            "last error": self.faults.last,
         }
         return card("Recorder", self._status, lines)
 
     def summary(self) -> dict[str, str]:
-        """Return what `tk.status` shows of it."""
+        """Return the recorder's row of `tk.status()`."""
         return {
             "kind": "recorder",
             "address": str(self.path),
             "status": self._status,
-            "about": self._about(),
+            "about": self._format_counts(),
         }
 
 
-def record(feed: Feed, path: str | Path, flush_s: float, *, raw: bool, **how: Any) -> Recorder:
-    """Begin to record a feed, or go on in the file of the last run of this cell."""
-    held = feed._held
-    cell = cell_slot("record", feed.url)
-    last: Recorder | None = cell.last()
-    names = {name: how[name] for name in ("compression", "format")}
-    naming = naming_from_path(path, rotates=how["rotate"] is not None, **names)
-    same = last is not None and naming == last.naming
-    rest = last.give_way(held.log, same=same) if last is not None else None
-    reader = rest if rest is not None else held.log.reader()
-    capture = RecordingWriter(
-        path,
-        raw=raw,
-        source=feed.url,
-        symbols=feed.symbols,
-        going_on=last.path if last is not None and rest is not None and same else None,
-        **how,
+def start_recorder(
+    log: TickLog,
+    gaps: Gaps,
+    path: str | Path,
+    *,
+    previous: Recorder | None,
+    keep_frames: Callable[[FrameBuffer], Callable[[], None]] | None,
+    rotate: str | int | None,
+    compression: str | None,
+    format: str | None,  # noqa: A002
+    **options: Any,
+) -> Recorder:
+    """Start a recorder, or continue in the file of the recorder that the same cell made before.
+
+    Args:
+        log: the log to record.
+        gaps: the gaps of the log.
+        path: a file or a folder.
+        previous: the recorder of the cell's last run, if there is one; it is stopped.
+        keep_frames: fills a buffer with each message from now on, and returns a function that
+            ends that; None to record no frames.
+        rotate: when to begin a new file.
+        compression: of the files of a folder.
+        format: of the files of a folder.
+        **options: further arguments of `Recorder`.
+    """
+    naming = naming_from_path(
+        path, rotates=rotate is not None, compression=compression, format=format
     )
-    tap = FrameBuffer() if raw else None
-    untap = feed.tap(tap) if tap is not None else lambda: None
+    reader = continued = None
+    if previous is not None:
+        same_file = naming == previous.naming
+        reader = previous.hand_over(log, same_file=same_file)
+        continued = previous.path if reader is not None and same_file else None
+    # Before the writer is made, which may take long: no tick from now on is left out.
+    reader = reader or log.reader()
+    frames = FrameBuffer() if keep_frames is not None else None
+    stop_frames = keep_frames(frames) if keep_frames is not None and frames is not None else None
     try:
-        recorder = Recorder(
-            held.log,
-            held.gaps,
-            capture,
-            flush_s=flush_s,
+        return Recorder(
+            log,
+            gaps,
+            path,
             reader=reader,
-            tap=tap,
-            untap=untap,
-            symbols=feed.symbols,
+            frames=frames,
+            stop_frames=stop_frames or (lambda: None),
+            going_on=continued,
+            rotate=rotate,
+            compression=compression,
+            format=format,
+            **options,
         )
     except BaseException:
-        untap()
-        capture.abandon()
+        if stop_frames is not None:
+            stop_frames()
         raise
-    held.recorders = [*feed.recorders, recorder]
-    cell.fill(recorder)
-    if feed.status == "stopped":
-        recorder.stop()
-    return recorder

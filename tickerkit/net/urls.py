@@ -2,9 +2,18 @@
 
 from __future__ import annotations
 
+from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-__all__ = ["hide_secrets", "websocket_url"]
+__all__ = ["HasUrl", "hide_secrets", "websocket_url"]
+
+
+class HasUrl(Protocol):
+    """A server, or anything else with the address of a websocket."""
+
+    @property
+    def url(self) -> str:
+        """Address of the websocket."""
 
 
 def websocket_url(url: str) -> tuple[str, str | None]:

@@ -13,11 +13,9 @@ import pytest
 from recordings import recordings
 
 import tickerkit as tk
-from tickerkit.feed.frame_buffer import Connected, Dropped, Frame, FrameBuffer, Made
 from tickerkit.log import Gap, gap_frame
-from tickerkit.protocol import Client, PlainClient
 from tickerkit.storage import load, load_raw, write_csv, write_raw
-from tickerkit.storage.frames.file import WireFile, frame_line, made_line
+from tickerkit.storage.frames.file import WireFile, frame_line
 
 TICK = b'{"symbol":"A","price":1.50,"time":"2026-11-22T10:00:00Z"}'
 
@@ -168,44 +166,6 @@ def test_a_recording_becomes_frames_and_again_the_same_recording(tmp_path: Path)
     pd.testing.assert_frame_equal(second.gaps, first.gaps)
     with pytest.raises(tk.RecordingExists):
         write_raw(first.frame, tmp_path / "a.jsonl.zst")
-
-
-def test_a_tap_is_bounded_and_says_what_it_dropped() -> None:
-    """Beyond its room frames are counted; then comes what is needed to read on."""
-    client = Client()
-    client.connected()
-    hello = (
-        b'{"type":"hello","epoch":"e","first":1,"next":5,"symbols":["A"],"columns":{},"protocol":1}'
-    )
-    tap = FrameBuffer(most=1000)
-    tap.connected(1, "ws://x/", "tickerkit.v1", client)
-    tap.take(2, hello)
-    client.receive(hello)
-    for n in range(5):
-        tap.take(3 + n, b"x" * 300)
-    kinds = [type(each) for each in tap.drain(9)]
-    assert kinds == [Connected, Frame, Frame, Frame]
-    tap.take(10, b"y")
-    after = tap.drain(11)
-    assert [type(each) for each in after] == [Dropped, Made, Frame]
-    assert after[0] == Dropped(10, 3)
-    assert tap.dropped == 3
-    assert isinstance(after[1], Made)
-    assert made_line(*after[1]).startswith(b'{"t":10,"made":true,"frame":{"type":"hello"')
-    tap.drain(12, turn=True)
-    tap.take(13, b"z")
-    assert [type(each) for each in tap.drain(14)] == [Connected, Made, Frame]
-
-
-def test_a_tap_joins_a_plain_connection_where_it_is() -> None:
-    """What it begins with tells the epoch and the number to go on from."""
-    plain = PlainClient()
-    plain.connected()
-    plain.receive(TICK)
-    tap = FrameBuffer()
-    tap.join("ws://x/", "", plain)
-    tap.take(5, TICK)
-    assert tap.drain(6)[0] == Connected(5, "ws://x/", "", plain.epoch or "", 1)
 
 
 def test_frames_of_venues_are_read_without_complaint(recorded: Path) -> None:

@@ -1,0 +1,92 @@
+"""connect: makes a feed, or continues the one that the same cell made before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from tickerkit.feed.feed import Feed
+from tickerkit.log import Position
+from tickerkit.net.tls import Trust
+from tickerkit.net.urls import HasUrl, websocket_url
+from tickerkit.runtime.rerun import cell_slot
+from tickerkit.validation import check_number
+
+__all__ = ["connect"]
+
+
+def connect(
+    url: str | HasUrl = "ws://127.0.0.1:8000/",
+    symbols: str | Sequence[str] | None = None,
+    history: int | None = 10_000,
+    keep: int = 5_000_000,
+    token: str | None = None,
+    ssl: Trust | None = None,
+    retry_for: float | None = None,
+    resume: Position | tuple[str, int] | None = None,
+) -> Feed:
+    """Connect to a websocket of ticks; return at once and receive in the background.
+
+    After a break the feed reconnects. A tickerkit server resumes after exactly the last tick
+    received, or the range that is gone is listed in `feed.gaps`. Any other websocket that sends
+    ticks as JSON works too; then each break is a gap. Running the cell again continues with the
+    same log: no ticks are thrown away, and nothing runs twice.
+
+    Args:
+        url: address of the websocket or of the server's page, or the server itself.
+        symbols: one symbol or several; all by default.
+        history: number of ticks from before now to get first, counted after filtering by symbol;
+            0 for none, None for all.
+        keep: number of ticks to hold; beyond it the oldest are dropped and counted in
+            `stats["dropped"]`.
+        token: the server's token; it may also be in the url.
+        ssl: for a `wss://` address: path of a certificate to trust, such as that of a school's own
+            server, or an `ssl.SSLContext`; by default the system's certificates are trusted.
+        retry_for: seconds without a connection after which the feed fails; None for never.
+        resume: position (epoch and seq) of the tick to continue after, such as the last of a
+            recording: all later ticks are fetched, and those that the server no longer has are
+            listed in `gaps`.
+
+    Returns:
+        The feed. It waits for a server that isn't up yet; `feed.status` shows that.
+
+    Raises:
+        ValueError: a number is out of range, the token is invalid, or ssl is given with `ws://`.
+        TypeError: symbols is not text or a list of texts.
+
+    Example:
+        >>> feed = tk.connect("ws://127.0.0.1:8000")
+        >>> feed.wait(100).frame()
+    """
+    url = url if isinstance(url, str) else url.url
+    symbol_list = _check_symbols(symbols)
+    check_number("history", history, 0, whole=True, optional=True)
+    check_number("keep", keep, 1, whole=True)
+    check_number("retry_for", retry_for, 0, optional=True)
+    if resume is not None:
+        resume = resume if isinstance(resume, Position) else Position(*resume)
+        check_number("the seq of resume", resume.seq, 0, whole=True)
+    # Without the token: a restarted server may have another one, and is the same address.
+    address, _ = websocket_url(url)
+    key = None if symbol_list is None else tuple(symbol_list)
+    cell = cell_slot("feed", address, key, keep)
+    previous: Feed | None = cell.last()
+    if previous is not None:
+        previous.disconnect()
+    feed = Feed(url, symbol_list, history, keep, token, ssl, retry_for, previous, resume)
+    feed.start()
+    cell.fill(feed)
+    return feed
+
+
+def _check_symbols(symbols: object) -> list[str] | None:
+    """Return symbols as a list, None for all; raise TypeError for anything else."""
+    if symbols is None:
+        return None
+    names = [symbols] if isinstance(symbols, str) else symbols
+    if isinstance(names, Iterable):
+        names = list(names)
+        if names and all(isinstance(name, str) and name for name in names):
+            return names
+    raise TypeError(
+        f"Invalid symbols={symbols!r}; expected a symbol, a list of symbols, or None for all"
+    )

@@ -1,0 +1,238 @@
+"""Feed data: the ticks that a feed holds, read as frames and bars, or exported to files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tickerkit.feed.state import FeedState
+from tickerkit.log import gap_frame, select
+
+if TYPE_CHECKING:
+    from tickerkit.storage.atomic import Mode
+
+__all__ = ["FeedData"]
+
+
+class FeedData:
+    """The ticks that a feed holds, and the ways to read them. No method waits for the network.
+
+    Attributes:
+        url: the address that the ticks come from, without the token.
+        log: the ticks held.
+        symbols: the symbols that were asked for; None for all.
+    """
+
+    def __init__(self, url: str, symbols: list[str] | None, state: FeedState) -> None:
+        self.url = url
+        self.symbols = symbols
+        self.log = state.log
+        self._state = state
+
+    @property
+    def gaps(self) -> pd.DataFrame:
+        """The ranges of ticks that will never come.
+
+        Returns:
+            A DataFrame with a row for each gap, in the order of the log: `epoch`, `from` and `to`
+            (the first and last missing seq, Int64; `to` is NA where the end can't be known, as
+            for a server that is gone), `last_before` and `first_after` (times of the ticks on
+            both sides, UTC, NaT where there is none) and `reason`.
+        """
+        return self._state.gaps.frame()
+
+    @property
+    def gap_rows(self) -> list[int]:
+        """Number of the log's row after each gap: a chart breaks its lines there."""
+        return self._state.gaps.rows()
+
+    def frame(
+        self,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        mark_gaps: bool = False,
+    ) -> pd.DataFrame:
+        """Return the ticks held as a DataFrame.
+
+        The frame is a snapshot. Without arguments it copies nothing and takes microseconds,
+        however many ticks are held; writing to it never changes the feed's ticks.
+
+        Args:
+            symbol: one symbol or several; all by default.
+            last: only the newest ticks: a number such as 1000, or a time such as "5min", counted
+                back from the newest time held.
+            mark_gaps: add a boolean column `gap`, true where ticks are missing before this row.
+
+        Returns:
+            The columns of `TickLog.frame`, in the order of arrival: `seq` (int64), `time` (UTC,
+            ns), `symbol` (category), `price` and `size` (float64), `received` (UTC, ns), `epoch`
+            (category), and further columns (float64 or category).
+
+        Raises:
+            ValueError: `last` is not a number or a time.
+
+        Example:
+            >>> feed.frame("AAPL", last="5min")["price"].mean()
+            >>> marked = feed.frame("AAPL", mark_gaps=True)
+            >>> moves = marked["price"].diff().mask(marked["gap"])  # no move across a gap
+        """
+        if not mark_gaps:
+            return self.log.frame(symbol, last)
+        return self._state.gaps.mark(*self.log.select(symbol, last))
+
+    def latest(self) -> pd.DataFrame:
+        """Return the newest value of each field, one row for each symbol.
+
+        Quotes and trades complete each other: after a quote, `price` is still that of the last
+        trade. A call costs time in proportion to the ticks that are new since the last call.
+
+        Returns:
+            A DataFrame with the columns of `frame()`, indexed by symbol.
+
+        Example:
+            >>> feed.latest().loc["AAPL", "price"]
+        """
+        with self._state.latest_lock:
+            self._state.latest.update()
+            return self._state.latest.frame()
+
+    def bars(
+        self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
+    ) -> pd.DataFrame:
+        """Return the trades held as bars.
+
+        A repeated call costs time in proportion to the new ticks and the number of bars.
+
+        Args:
+            interval: length of a bar: "10s", "1min", a timedelta, or seconds.
+            symbol: one symbol or several; all by default.
+
+        Returns:
+            A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64) and `ticks` (int64),
+            indexed by the time at which each bar begins (UTC), for one symbol; by (symbol, time)
+            for several or all. An interval without a trade has no bar.
+
+        Raises:
+            ValueError: the interval is not a length of time above 0.
+
+        Example:
+            >>> feed.bars("10s", "AAPL")["close"].plot()
+        """
+        with self._state.bars_lock:
+            return self._state.bars.frame(interval, symbol)
+
+    # --- export -------------------------------------------------------------------------------
+
+    def to_csv(
+        self,
+        path: str | Path,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        start: object = None,
+        end: object = None,
+        *,
+        mode: Mode = "new",
+        escape_formulas: bool = False,
+    ) -> Path:
+        """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical.
+
+        Gaps within the exported ticks are listed beside the file, as `tk.read_gaps` returns them;
+        so are ticks in the middle that `last`, `start` or `end` leave out.
+
+        Args:
+            path: path of the file; `.gz` and `.zst` are compressed. Missing folders are created.
+            symbol: one symbol or several; all by default.
+            last: only the newest ticks: a number such as 1000, or a time such as "5min", counted
+                back from the newest time held.
+            start: only ticks at or after this time: a datetime or ISO text, UTC without a zone.
+            end: only ticks before this time.
+            mode: "new" refuses to touch an existing file, "overwrite" replaces it, "append" adds
+                to it.
+            escape_formulas: mark text that a spreadsheet would run as a formula.
+
+        Returns:
+            The path.
+
+        Raises:
+            RecordingExists: the file exists, and mode is "new".
+            ValueError: the path ends in `.parquet`, or an argument is invalid.
+            OSError: the file can't be written; an existing file stays as it was.
+
+        Example:
+            >>> feed.to_csv("ticks.csv", symbol="AAPL", start="2026-11-24T14:30")
+        """
+        from tickerkit.storage import write_csv
+
+        frame, gaps = self._select(symbol, last, start, end)
+        return write_csv(
+            frame,
+            path,
+            gaps=gaps,
+            mode=mode,
+            escape_formulas=escape_formulas,
+            source=self.url,
+            symbols=self._exported_symbols(symbol),
+        )
+
+    def to_parquet(
+        self,
+        path: str | Path,
+        symbol: str | Sequence[str] | None = None,
+        last: int | str | timedelta | None = None,
+        start: object = None,
+        end: object = None,
+        *,
+        mode: Mode = "new",
+    ) -> Path:
+        """Write the ticks held to a Parquet file; the arguments are those of `to_csv`.
+
+        Returns:
+            The path.
+
+        Raises:
+            RecordingExists: the file exists, and mode is "new".
+            ValueError: the path has the ending of a CSV file, or an argument is invalid.
+            OSError: the file can't be written; an existing file stays as it was.
+
+        Example:
+            >>> feed.to_parquet("ticks.parquet", last="1h")
+        """
+        from tickerkit.storage import write_parquet
+
+        frame, gaps = self._select(symbol, last, start, end)
+        symbols = self._exported_symbols(symbol)
+        return write_parquet(frame, path, gaps=gaps, mode=mode, source=self.url, symbols=symbols)
+
+    def _exported_symbols(self, symbol: str | Sequence[str] | None) -> list[str] | None:
+        if symbol is None:
+            return self.symbols
+        return [symbol] if isinstance(symbol, str) else list(symbol)
+
+    def _select(
+        self,
+        symbol: str | Sequence[str] | None,
+        last: int | str | timedelta | None,
+        start: object,
+        end: object,
+    ) -> tuple[pd.DataFrame, pd.DataFrame]:
+        """Return some of the ticks held, and the gaps between them."""
+        rows = self.log.rows()
+        return select(
+            rows.frame(),
+            gap_frame(self._state.gaps.between(rows.start, rows.stop + 1)),
+            symbols=[symbol] if isinstance(symbol, str) else symbol,
+            last=last,
+            start=None if start is None else _utc(start),
+            end=None if end is None else _utc(end),
+            complete=self.symbols is None,
+        )
+
+
+def _utc(time: object) -> pd.Timestamp:
+    """Return a time that a user gave, in UTC if it names no zone."""
+    moment = pd.Timestamp(time)  # type: ignore[arg-type]
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")

@@ -1,0 +1,209 @@
+"""Feed readers: callbacks, charts and recorders, each reading a feed's log in its own thread."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tickerkit.feed.callbacks import Callback
+from tickerkit.feed.data import FeedData
+from tickerkit.feed.frame_buffer import FrameBuffer
+from tickerkit.feed.recorder import Recorder, start_recorder
+from tickerkit.feed.state import FeedState
+from tickerkit.log import Reader, Rows
+from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.portal import portal
+from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.workers import Follower
+from tickerkit.validation import check_number
+
+if TYPE_CHECKING:
+    from tickerkit.storage.atomic import Mode
+
+__all__ = ["FeedReaders"]
+
+IDLE_S = 1.0
+
+
+class FeedReaders(FeedData):
+    """Starts readers of a feed's log, and stops them with the feed.
+
+    Each reader has its own position in the log and its own thread, so a slow one can't hold up
+    the feed or the other readers.
+    """
+
+    def __init__(self, url: str, symbols: Sequence[str] | None, state: FeedState) -> None:
+        super().__init__(url, None if symbols is None else list(symbols), state)
+        self._faults = ErrorLog(f"feed from {url}")
+        self._stopped = False
+
+    def on_ticks(self, callback: Callable[[pd.DataFrame], object]) -> Callback:
+        """Call a function with each batch of new ticks, in a thread of its own.
+
+        The function may block, and may be a coroutine function. If it is slower than the feed,
+        its batches get larger; ticks that the log drops before it reads them are counted as an
+        error. An exception it raises is counted in `stats["callback_errors"]` and stops nothing.
+        Running the cell again replaces the function, without a tick lost or repeated.
+
+        Args:
+            callback: called with a DataFrame, as `frame()` returns it.
+
+        Returns:
+            A handle; `handle.stop()` stops the calls.
+
+        Example:
+            >>> feed.on_ticks(lambda frame: print(frame["price"].max()))
+        """
+        cell = cell_slot("on_ticks", self.url)
+        previous: Callback | None = cell.last()
+        reader = None
+        if previous is not None:
+            reader = previous.hand_over(self.log)
+            if previous in self._state.callbacks:
+                self._state.callbacks.remove(previous)
+        handle = Callback(self.log, callback, reader)
+        self._state.callbacks.append(handle)
+        cell.fill(handle)
+        if self._stopped:
+            handle.stop()
+        return handle
+
+    def follow(
+        self, take: Callable[[Rows], None], *, reader: Reader, every_s: float, name: str
+    ) -> Follower:
+        """Call a function with new rows, in a thread of its own, until the feed is stopped.
+
+        Charts use it. At least once a second `take` is called, without rows if there are none.
+        An exception it raises is counted in `stats` and stops nothing.
+
+        Args:
+            take: called with the new rows.
+            reader: where to begin.
+            every_s: shortest time between two calls.
+            name: name of the thread.
+
+        Returns:
+            The follower; `follower.stop()` stops the calls.
+        """
+
+        def guarded(rows: Rows) -> None:
+            try:
+                take(rows)
+            except Exception as error:
+                self._faults.add(error)
+
+        follower = Follower(
+            self.log, guarded, reader=reader, every_s=every_s, idle_s=IDLE_S, name=name
+        )
+        # A chart that is shown again has stopped its earlier follower.
+        alive = [each for each in self._state.followers if not each.ended]
+        self._state.followers = [*alive, follower]
+        if self._stopped:
+            follower.stop()
+        return follower
+
+    def record(
+        self,
+        path: str | Path,
+        *,
+        mode: Mode = "append",
+        flush_s: float = 1.0,
+        fsync: bool = False,
+        rotate: str | int | None = None,
+        compression: str | None = None,
+        format: str | None = None,  # noqa: A002
+        max_disk: str | int | None = None,
+        raw: bool = False,
+    ) -> Recorder:
+        """Write each tick that arrives from now on to a file, in a thread of its own.
+
+        The recorder can't hold up the feed. The file is valid to its last row at any moment: a
+        crash costs at most the ticks since the last flush. Gaps are listed beside the file, as
+        `tk.read_gaps` returns them. When a write fails (the disk is full), the feed continues,
+        the ticks wait in the log and each flush tries again; ticks that the log drops meanwhile
+        become a gap. Running the cell again continues in the same file; stopping the feed
+        finishes the file.
+
+        Args:
+            path: a file that ends in .csv, .csv.gz, .csv.zst or .parquet; or a folder, whose files
+                are named by the time at which they begin. Missing folders are created. A Parquet
+                file grows as a CSV file beside it until it is finished.
+            mode: "append" continues an existing recording without repeating a tick, "new" refuses
+                to touch one, "overwrite" replaces it. In a folder each file is new.
+            flush_s: seconds for which ticks are gathered before they are written.
+            fsync: wait for the disk at each flush, so that a power failure loses nothing older.
+            rotate: begin a new file each "day" or "hour" (UTC), or at a size such as "100MB"; a
+                folder rotates each day by default.
+            compression: "gzip" or "zstd", for the CSV files of a folder.
+            format: "csv" or "parquet", for the files of a folder.
+            max_disk: disk space that the recording may take, such as "10GB". With rotation, the
+                oldest finished files are removed, and a file has at most an eighth of the space;
+                without, writing stops at the limit.
+            raw: also keep each message of the websocket as it arrived, in `ticks.raw.jsonl` beside
+                the file. At most 64 MB of messages wait to be written; more are dropped and
+                counted in `recorder.stats["frames_dropped"]`.
+
+        Returns:
+            The recorder: `recorder.status` and `recorder.stats` show its progress, and
+            `recorder.stop()` finishes the file.
+
+        Raises:
+            RecordingExists: the file exists, and mode is "new".
+            RecordingError: the existing file isn't a recording, or is being recorded to.
+            ValueError: an argument is invalid.
+            OSError: the file can't be created.
+
+        Example:
+            >>> recorder = feed.record("captures/")
+        """
+        check_number("flush_s", flush_s, 0)
+        cell = cell_slot("record", self.url)
+        recorder = start_recorder(
+            self.log,
+            self._state.gaps,
+            path,
+            previous=cell.last(),
+            keep_frames=self._keep_frames if raw else None,
+            flush_s=flush_s,
+            source=self.url,
+            symbols=self.symbols,
+            mode=mode,
+            fsync=fsync,
+            rotate=rotate,
+            compression=compression,
+            format=format,
+            max_disk=max_disk,
+        )
+        self._state.recorders = [*self.recorders, recorder]
+        cell.fill(recorder)
+        if self._stopped:
+            recorder.stop()
+        return recorder
+
+    @property
+    def recorders(self) -> list[Recorder]:
+        """The recorders of this feed that run, oldest first."""
+        return [each for each in self._state.recorders if each.status != "stopped"]
+
+    def _keep_frames(self, buffer: FrameBuffer) -> Callable[[], None]:
+        """Keep each message from now on in a buffer; return a function that ends it."""
+        buffers = self._state.frame_buffers
+
+        async def add() -> None:
+            buffers.add(buffer)
+
+        if not self._stopped:
+            portal.call(add)
+        return lambda: buffers.remove(buffer)
+
+    def _stop_readers(self) -> None:
+        """Stop every reader, the last first, even if one raises or an interrupt ends a wait."""
+        state = self._state
+        with contextlib.ExitStack() as stack:
+            for readers in (state.followers, state.callbacks, state.recorders):
+                for each in readers:
+                    stack.callback(each.stop)

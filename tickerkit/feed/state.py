@@ -1,0 +1,49 @@
+"""Feed state: all that a feed hands over to its replacement when a cell is run again."""
+
+from __future__ import annotations
+
+import threading
+
+from tickerkit.bars import Bars
+from tickerkit.feed.callbacks import Callback
+from tickerkit.feed.frame_buffer import FrameBuffers
+from tickerkit.feed.recorder import Recorder
+from tickerkit.log import Gaps, Latest, Position, TickLog
+from tickerkit.protocol import Client, PlainClient
+from tickerkit.runtime.workers import Follower
+
+__all__ = ["FeedState"]
+
+
+class FeedState:
+    """State that outlives a `Feed`: when its cell is run again, the new feed takes it over.
+
+    Args:
+        symbols: the symbols to ask for; None for all.
+        keep: how many ticks the log holds.
+        history: how many earlier ticks the first connection asks for; None for all.
+    """
+
+    def __init__(self, symbols: list[str] | None, keep: int, history: int | None) -> None:
+        self.log = TickLog(keep)
+        self.gaps = Gaps(self.log)
+        self.client = Client(symbols, history)
+        self.plain_client = PlainClient(symbols)
+        self.latest = Latest(self.log)
+        self.latest_lock = threading.Lock()
+        self.bars = Bars(self.log)
+        self.bars_lock = threading.Lock()
+        self.callbacks: list[Callback] = []
+        self.followers: list[Follower] = []
+        self.recorders: list[Recorder] = []
+        self.frame_buffers = FrameBuffers()
+
+    def resume_after(self, position: Position) -> None:
+        """Make the first connection resume after this tick, as later connections do."""
+        for client in (self.client, self.plain_client):
+            client.epoch, client.seq = position.epoch, position.seq
+
+    def abandon_after_fork(self) -> None:
+        """Replace the locks, in a forked child: a thread of the parent may have held them."""
+        self.latest_lock = threading.Lock()
+        self.bars_lock = threading.Lock()
