@@ -1,4 +1,4 @@
-"""arguments: a wrong number is refused by its name, where it was given."""
+"""Validation: a wrong argument is refused by its name, before anything is started."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from tickerkit.validation import check_number
 
 
 @pytest.mark.parametrize("value", [1, 2.5, np.float64(3), np.int64(4), math.inf])
-def test_numbers_that_will_do_pass(value: object) -> None:
-    """Numpy's, too."""
+def test_accepted_number_passes(value: object) -> None:
+    """Python's and numpy's numbers are accepted."""
     check_number("size", value, 1)
 
 
@@ -33,15 +33,17 @@ def test_numbers_that_will_do_pass(value: object) -> None:
         (1.5, {"whole": True}, "Invalid size=1.5; expected a whole number of at least 1"),
     ],
 )
-def test_others_are_named(value: object, options: dict[str, bool], error: str) -> None:
-    """With what to give instead."""
+def test_refused_number_is_named_with_the_expected_values(
+    value: object, options: dict[str, bool], error: str
+) -> None:
+    """The error has the argument's name, the value, and what to pass instead."""
     with pytest.raises((TypeError, ValueError)) as raised:
         check_number("size", value, 1, **options)
     assert str(raised.value) == error
 
 
-def test_none_passes_where_it_may() -> None:
-    """It means that there is no bound."""
+def test_none_passes_for_an_optional_number() -> None:
+    """None means no bound."""
     check_number("size", None, 1, optional=True)
 
 
@@ -59,8 +61,8 @@ def test_none_passes_where_it_may() -> None:
         {"port": "8000"},
     ],
 )
-def test_serve_refuses_what_would_fail_later(options: dict[str, Any]) -> None:
-    """And leaves nothing running."""
+def test_serve_refuses_a_wrong_argument(options: dict[str, Any]) -> None:
+    """The error names the argument, and nothing is left running."""
     (name,) = options
     with pytest.raises((TypeError, ValueError), match=f"{name}"):
         tk.serve(None, **{"port": 0, **options})
@@ -82,8 +84,8 @@ def test_serve_refuses_what_would_fail_later(options: dict[str, Any]) -> None:
         {"symbols": ["AAPL", 5]},
     ],
 )
-def test_connect_refuses_what_would_fail_later(options: dict[str, Any]) -> None:
-    """And leaves nothing running."""
+def test_connect_refuses_a_wrong_argument(options: dict[str, Any]) -> None:
+    """The error names the argument, and nothing is left running."""
     (name,) = options
     with pytest.raises((TypeError, ValueError), match=f"{name}"):
         tk.connect("ws://127.0.0.1:1/", **options)

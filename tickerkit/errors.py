@@ -1,25 +1,24 @@
-"""The error tree: everything tickerkit raises on purpose, and whose fault it is.
+"""Errors: everything that tickerkit raises on purpose, by whose fault it is.
 
     TickerkitError
-    ├── BadTick             (ValueError)    the input: something that is not a tick
-    ├── ProtocolError                       the peer: it broke the wire protocol
-    ├── PortTaken           (OSError)       this machine: another program listens there
-    ├── SourceError         (ValueError)    the caller: that is not a source
-    ├── InvalidArgument     (ValueError)    the caller: another value was expected
-    ├── FeedFailed          (ConnectionError)   the address: retrying would not help
-    ├── ServerFailed        (ConnectionError)   a server's own process: it died, or hangs
-    ├── WaitTimeout         (TimeoutError)  nobody: the ticks did not come in time
-    ├── Stopped             (RuntimeError)  the caller: it used what it had stopped
-    ├── RecordingError      (ValueError)    the file: not a recording, or damaged
-    ├── RecordingExists     (FileExistsError)   the caller: a file is there already
-    └── PortalError         (RuntimeError)  the caller: a blocking call where it would deadlock
+    ├── BadTick             (ValueError)        input: it is not a tick
+    ├── ProtocolError                           peer: it broke the wire protocol
+    ├── PortTaken           (OSError)           machine: another program listens on the port
+    ├── SourceError         (ValueError)        caller: the value can't be used as a source
+    ├── InvalidArgument     (ValueError)        caller: the argument doesn't accept the value
+    ├── FeedFailed          (ConnectionError)   address: the peer refuses, also after a retry
+    ├── ServerFailed        (ConnectionError)   server's own process: it died or hangs
+    ├── WaitTimeout         (TimeoutError)      nobody: the ticks did not come in time
+    ├── Stopped             (RuntimeError)      caller: it used an object after stopping it
+    ├── RecordingError      (ValueError)        file: it is damaged, or not a recording
+    ├── RecordingExists     (FileExistsError)   caller: the file exists already
+    └── PortalError         (RuntimeError)      caller: a blocking call that would deadlock
 
-Each says in one sentence what happened and what to do, and carries the facts of that
-sentence as attributes. Each is also the built-in error that fits, so that code which knows
-nothing of tickerkit catches it where it would look for it. Each can be pickled: an attribute
-that is more than a number or text travels in words.
+The text of an error says what happened and then what to do; its attributes hold the same facts,
+for code. Each error is also the built-in one that fits, so code that doesn't know tickerkit can
+catch it. Each can be pickled; an attribute other than a number, text or path becomes its repr.
 
-What a damaged recording has lost is a warning, `RecordingWarning`: all the rest is returned.
+A damaged recording is not an error: `RecordingWarning` lists what is lost, the rest is returned.
 """
 
 from __future__ import annotations
@@ -49,22 +48,22 @@ __all__ = [
 
 
 class TickerkitError(Exception):
-    """Base of every error that tickerkit raises on purpose."""
+    """Base class of every error that tickerkit raises on purpose."""
 
     def __reduce__(self) -> tuple[Any, ...]:
-        # By default it would be made again of its text alone, which is none of its arguments. What
-        # it was raised for may be anything, also what can't be pickled, or not be made again where
-        # its class is not known: an enum's text or number is of a class of its own.
+        # By default, unpickling calls the class with the error's text, which is not its arguments.
+        # Attributes may hold any object of a user, also one that can't be pickled. The exact type
+        # is compared, since the class of an enum's member may be unknown to the other process.
         plain = (str, int, float, bool, bytes, type(Path()), type(None))
         state = {
             name: value if type(value) in plain else format_value(value)
             for name, value in vars(self).items()
             if name != "__notes__"
         }
-        return _made_again, (type(self), self.args, state)
+        return _restore, (type(self), self.args, state)
 
 
-def _made_again(kind: type[TickerkitError], args: Any, state: dict[str, Any]) -> TickerkitError:
+def _restore(kind: type[TickerkitError], args: Any, state: dict[str, Any]) -> TickerkitError:
     error = kind.__new__(kind)
     error.args = args
     vars(error).update(state)
@@ -72,12 +71,12 @@ def _made_again(kind: type[TickerkitError], args: Any, state: dict[str, Any]) ->
 
 
 class BadTick(TickerkitError, ValueError):
-    """A message or a field of it is not a tick.
+    """A message, or a field of it, is not a tick.
 
     Attributes:
-        field: name of the field, or `"message"` for the whole of it.
-        value: what stood there.
-        problem: what is wrong with it.
+        field: name of the field, or `"message"` for the whole message.
+        value: the value of the field.
+        problem: what is wrong with the value.
         fix: what to send instead.
     """
 
@@ -86,18 +85,18 @@ class BadTick(TickerkitError, ValueError):
         self.value = value
         self.problem = problem
         self.fix = fix
-        # A name may hold what turns the line around or breaks it.
+        # The peer chose the name, which may contain line breaks or change the writing direction.
         name = field if field.isprintable() else format_value(field)
         super().__init__(f"{name} {problem}: {format_value(value)}; {fix}")
 
 
 class ProtocolError(TickerkitError):
-    """The peer broke the wire protocol, so the connection can't go on.
+    """The peer broke the wire protocol, so the connection is closed.
 
     Attributes:
-        close_code: the websocket close code that tells the peer (RFC 6455, section 7.4.1).
+        close_code: the close code that is sent to the peer (RFC 6455, section 7.4.1).
         problem: what the peer did.
-        final: whether it would do the same again, so that connecting anew does not help.
+        final: whether the peer would do the same on a new connection.
     """
 
     def __init__(self, close_code: int, problem: str, *, final: bool = False) -> None:
@@ -111,10 +110,10 @@ class PortTaken(TickerkitError, OSError):
     """Another program listens on the port.
 
     Attributes:
-        host: the address that was asked for.
-        port: the port that was asked for.
-        holder: the program that holds it, where the system tells, else None.
-        problem: what happened, in a sentence.
+        host: the requested address.
+        port: the requested port.
+        holder: name of the program that listens there; None where the system doesn't tell.
+        problem: what happened, as a sentence.
         fix: what to do.
     """
 
@@ -128,13 +127,13 @@ class PortTaken(TickerkitError, OSError):
 
 
 class SourceError(TickerkitError, ValueError):
-    """A value can't be used as a source of ticks, or as an argument of one.
+    """A value can't be used as a source of ticks, or as an argument of a source.
 
     Attributes:
         source: the value.
         problem: why it can't be used.
-        argument: name of the argument that it was passed as; empty for the source itself.
-        fix: what to pass instead; empty where the problem says it.
+        argument: name of the argument; empty for the source itself.
+        fix: what to pass instead; empty where `problem` says it.
     """
 
     def __init__(self, source: object, problem: str, argument: str = "", fix: str = "") -> None:
@@ -168,11 +167,11 @@ class InvalidArgument(TickerkitError, ValueError):
 
 
 class FeedFailed(TickerkitError, ConnectionError):
-    """The feed was refused in a way that trying again would not change.
+    """The peer refused the feed's connection, and would refuse it again.
 
     Attributes:
         url: the address, without its token.
-        reason: what the other side said.
+        reason: why the peer refused.
     """
 
     def __init__(self, url: str, reason: str) -> None:
@@ -182,26 +181,27 @@ class FeedFailed(TickerkitError, ConnectionError):
 
 
 class ServerFailed(TickerkitError, ConnectionError):
-    """The process of a server (`serve(process=True)`) died by itself, or does not answer.
+    """The process of a server (`serve(process=True)`) died, or does not answer.
 
     Attributes:
-        reason: what happened to it.
+        reason: what happened to the process.
         fix: what to do.
     """
 
     def __init__(self, reason: str, fix: str = "call tk.serve again") -> None:
-        self.reason, self.fix = reason, fix
+        self.reason = reason
+        self.fix = fix
         super().__init__(f"the server's process {reason}; {fix}")
 
 
 class WaitTimeout(TickerkitError, TimeoutError):
-    """The ticks that were waited for did not come in time.
+    """Fewer ticks than requested came before the timeout.
 
     Attributes:
-        wanted: how many ticks were waited for.
-        came: how many came.
-        timeout_s: how long the wait was.
-        doing: what the feed was doing when the time was up.
+        wanted: number of ticks that were requested.
+        came: number of ticks that came.
+        timeout_s: the timeout.
+        doing: what the feed was doing at the timeout.
     """
 
     def __init__(self, wanted: int, came: int, timeout_s: float, doing: str) -> None:
@@ -213,19 +213,21 @@ class WaitTimeout(TickerkitError, TimeoutError):
 
 
 class Stopped(TickerkitError, RuntimeError):
-    """Something was used after it was stopped.
+    """An object was used after it was stopped.
 
     Attributes:
-        what: what was stopped.
+        what: the kind of object.
+        fix: what to do.
     """
 
     def __init__(self, what: str, fix: str) -> None:
         self.what = what
+        self.fix = fix
         super().__init__(f"the {what} is stopped; {fix}")
 
 
 class RecordingError(TickerkitError, ValueError):
-    """A file is not a recording, or is damaged, or can't be added to.
+    """A file is damaged, is not a recording, or can't be appended to.
 
     Attributes:
         path: the file.
@@ -239,7 +241,7 @@ class RecordingError(TickerkitError, ValueError):
 
 
 class RecordingExists(TickerkitError, FileExistsError):
-    """A file is there already, and is not to be overwritten in silence.
+    """The file exists, and the mode forbids overwriting it.
 
     Attributes:
         path: the file.
@@ -318,4 +320,4 @@ def _some(names: list[str]) -> str:
 
 
 class PortalError(TickerkitError, RuntimeError):
-    """A blocking call was made from the background thread that would have to answer it."""
+    """A blocking call was made on the background thread, which would have to answer it."""

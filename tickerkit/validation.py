@@ -1,4 +1,4 @@
-"""Arguments: numbers that a user gives are checked where they are given, and named."""
+"""Validation: checks of arguments that a user passes, before anything is started with them."""
 
 from __future__ import annotations
 
@@ -11,34 +11,39 @@ __all__ = ["check_number", "check_token"]
 
 
 def check_number(
-    name: str, value: object, least: float, *, whole: bool = False, optional: bool = False
+    name: str, value: object, minimum: float, *, whole: bool = False, optional: bool = False
 ) -> None:
-    """Raise an error that names the argument, unless the value is a number that will do.
+    """Check that an argument is a number of at least `minimum`; numpy's numbers are accepted too.
 
     Args:
-        name: of the argument.
-        value: what was given.
-        least: the least number that will do.
-        whole: whether it must be a whole number.
-        optional: whether None will do.
+        name: name of the argument, for the error.
+        value: the value to check.
+        minimum: the smallest accepted number.
+        whole: accept whole numbers only.
+        optional: accept None too.
 
     Raises:
-        TypeError: if it isn't a number.
-        InvalidArgument: if it is less than `least`, or NaN.
+        TypeError: `value` is not a number, or is a boolean.
+        InvalidArgument: `value` is less than `minimum`, or NaN.
     """
     if optional and value is None:
         return
     kind = "a whole number" if whole else "a number"
-    expected = f"{kind} of at least {least:g}{', or None' if optional else ''}"
+    expected = f"{kind} of at least {minimum:g}{', or None' if optional else ''}"
     kinds = (Integral,) if whole else (Real,)
     if isinstance(value, bool) or not isinstance(value, kinds):
         raise TypeError(f"Invalid {name}={format_value(value)}; expected {expected}")
-    if not float(value) >= least:
+    if not float(value) >= minimum:
         raise InvalidArgument(name, value, expected)
 
 
 def check_token(token: object) -> None:
-    """Refuse a token that no header can carry, without saying it."""
+    """Check that a token can be sent in an HTTP header (RFC 9110, section 5.5).
+
+    Raises:
+        TypeError: `token` is not text.
+        ValueError: it has characters that a header can't carry; the error doesn't contain it.
+    """
     if not isinstance(token, str):
         raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
     try:
@@ -49,6 +54,6 @@ def check_token(token: object) -> None:
         if token.isprintable() and token == token.strip():
             return
     raise ValueError(
-        "that token can't be sent in a header; take letters, digits and signs, "
-        "and no space at its ends"
+        "this token can't be sent in a header; use letters, digits and punctuation, "
+        "without a space at either end"
     )

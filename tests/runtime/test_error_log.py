@@ -11,7 +11,7 @@ import pytest
 
 from tickerkit import formatting
 from tickerkit.errors import BadTick
-from tickerkit.formatting import one_line
+from tickerkit.formatting import format_line
 from tickerkit.runtime import error_log
 from tickerkit.runtime.error_log import ErrorLog, describe
 
@@ -119,9 +119,9 @@ def test_own_errors_speak_for_themselves() -> None:
 
 def test_a_description_is_one_short_printable_line() -> None:
     """Line breaks, control characters and endless words come from peers; none gets through."""
-    assert one_line("a\nb\t c\x1b[31m\x00d\u2028e") == "a b c [31m d e"
-    assert len(one_line("x" * 10**6)) == formatting.MAX_LINE_LENGTH
-    assert one_line("x" * 10**6).endswith("…")
+    assert format_line("a\nb\t c\x1b[31m\x00d\u2028e") == "a b c [31m d e"
+    assert len(format_line("x" * 10**6)) == formatting.MAX_LINE_LENGTH
+    assert format_line("x" * 10**6).endswith("…")
     assert len(describe(ValueError("y" * 10**6))) < formatting.MAX_LINE_LENGTH + 20
     found = ErrorLog("here")
     found.add_message("test", "one\r\ntwo")

@@ -29,7 +29,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.feed.frame_buffer import FrameBuffers
-from tickerkit.formatting import one_line
+from tickerkit.formatting import format_line
 from tickerkit.net.liveness import CHECK_S, MAX_SILENT_CHECKS, MonitoredClient, SuspendDetector
 from tickerkit.net.tls import permanent_problem
 from tickerkit.net.urls import hide_secrets
@@ -317,12 +317,12 @@ class Connection:
         self._set_status("live")
 
     def _fail(self, reason: str) -> None:
-        self.failure = FeedFailed(hide_secrets(self._url), one_line(reason))
+        self.failure = FeedFailed(hide_secrets(self._url), format_line(reason))
         self._set_status("failed", reason)
         self._faults.add(self.failure)
 
     def _set_status(self, status: str, reason: str = "", retry_in_s: float = 0.0) -> None:
-        self.status_reason, self.retry_in_s = one_line(reason), retry_in_s
+        self.status_reason, self.retry_in_s = format_line(reason), retry_in_s
         self.status = status
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from tickerkit.errors import BadTick
-from tickerkit.formatting import one_line
+from tickerkit.formatting import format_line
 from tickerkit.log import Gap, Latest, TickLog
 from tickerkit.protocol.codec import Symbols, encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.messages import Error, FromClient, Subscribe
@@ -120,7 +120,7 @@ def subscription(data: str | bytes) -> Subscribe | None:
     except RecursionError:
         raise BadTick("message", data, "is nested too deep", fix) from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        problem = f"is no subscribe message ({one_line(str(error))})"
+        problem = f"is no subscribe message ({format_line(str(error))})"
         raise BadTick("message", data, problem, fix) from None
     if isinstance(wanted, Error):
         return None

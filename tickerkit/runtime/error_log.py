@@ -7,7 +7,7 @@ import threading
 import time
 
 from tickerkit.errors import TickerkitError
-from tickerkit.formatting import one_line
+from tickerkit.formatting import format_line
 
 __all__ = ["ErrorLog", "describe", "logger", "wire_logger"]
 
@@ -66,7 +66,7 @@ class ErrorLog:
             text: the description.
             count: number of errors; 0 only replaces `last`.
         """
-        self._add(f"message: {kind}", one_line(text), count, None)
+        self._add(f"message: {kind}", format_line(text), count, None)
 
     def _add(self, kind: str, text: str, count: int, cause: BaseException | None) -> None:
         now = time.monotonic()
@@ -83,7 +83,7 @@ class ErrorLog:
 def describe(error: BaseException) -> str:
     """Return an error as one line: its text, after its type unless it is tickerkit's own."""
     try:
-        text = one_line(str(error))
+        text = format_line(str(error))
     except Exception:  # a fault in the error's own code
         text = ""
     if text and isinstance(error, TickerkitError):

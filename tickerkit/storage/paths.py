@@ -124,7 +124,7 @@ def naming_from_path(
     if compression not in (None, *COMPRESSIONS):
         raise InvalidArgument("compression", compression, format_choices((*COMPRESSIONS, None)))
     if format == "parquet" and compression is not None:
-        raise InvalidArgument("compression", compression, "None, since Parquet compresses by itself")
+        raise InvalidArgument("compression", compression, "None for a Parquet file")
     text = os.fspath(path)
     place = Path(text).expanduser()
     ends = tuple(filter(None, ("/", os.sep, os.altsep)))

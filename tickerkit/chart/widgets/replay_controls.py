@@ -12,6 +12,7 @@ import ipywidgets as widgets
 
 from tickerkit.chart.figure.comms import stay_heard
 from tickerkit.errors import Stopped, TickerkitError
+from tickerkit.formatting import format_time
 from tickerkit.runtime.cards import escape, status_colour
 from tickerkit.runtime.rerun import cell_slot
 
@@ -249,5 +250,4 @@ def _named(speed: float) -> str:
 
 
 def _clock(moment: pd.Timestamp, one_day: bool) -> str:
-    text = f"{moment:%H:%M:%S}" if one_day else f"{moment:%Y-%m-%d %H:%M:%S}"
-    return f'<span style="{NUMBERS}">{text}</span>'
+    return f'<span style="{NUMBERS}">{format_time(moment, date=not one_day)}</span>'

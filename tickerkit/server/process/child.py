@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 from tickerkit.errors import ServerFailed
-from tickerkit.formatting import one_line
+from tickerkit.formatting import format_line
 from tickerkit.runtime.error_log import describe, logger
 
 __all__ = ["HEAD_BYTES", "Child"]
@@ -202,5 +202,5 @@ def _ending(code: int | None, lines: list[str]) -> str:
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             return f"was killed ({signal.Signals(-code).name})"
-    last = f": {one_line(lines[-1])}" if code and lines else ""
+    last = f": {format_line(lines[-1])}" if code and lines else ""
     return f"ended by itself (exit code {code}){last}"

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 
 from tickerkit.errors import BadTick
+from tickerkit.formatting import format_time
 from tickerkit.sources.replay.clock import ReplayClock, due_ns, forward_fill
 from tickerkit.sources.replay.tape import Seam, Tape
 from tickerkit.ticks import NO_TIME, NS_PER_S, Batch
@@ -218,7 +219,7 @@ class Playhead:
             return "its start"
         moment = _utc(self.position_ns)
         one_day = _utc(int(self.times[0])).date() == _utc(int(self._latest[-1])).date()
-        return f"{moment:%H:%M:%S}" if one_day else f"{moment:%Y-%m-%d %H:%M:%S}"
+        return format_time(moment, date=not one_day)
 
     # --- what is next -------------------------------------------------------------------------
 
