@@ -894,6 +894,17 @@ def test_frame_without_symbols_is_refused(given_: pd.DataFrame) -> None:
     assert batch.errors[0].field == "symbol"
 
 
+def test_batch_of_a_frame_names_the_rows_that_were_kept() -> None:
+    """`kept` holds the rows of the frame that the ticks are, None where none was refused."""
+    assert read_ticks(frame()).kept is None
+    kept = read_ticks(frame(price=[1.0, np.nan, 3.0])).kept
+    assert kept is not None
+    assert kept.tolist() == [0, 2]
+    kept = read_ticks(pd.DataFrame({"price": [1.0, 2.0]})).kept
+    assert kept is not None
+    assert kept.tolist() == []
+
+
 def test_frame_column_that_comes_twice_counts_as_the_last() -> None:
     """Of two columns of one name the last counts, as in JSON."""
     given_ = pd.DataFrame([["A", 1, 2]], columns=["symbol", "price", "price"])

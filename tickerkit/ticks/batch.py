@@ -49,6 +49,8 @@ class Batch:
         errors: the first few of those refusals.
         misfits: values left out by field, of ticks that were taken: nested objects, names that
             can't be a column's.
+        kept: of ticks read from a frame, the rows that were not refused, counted from 0; None for
+            all rows, and for ticks that don't come from a frame.
     """
 
     count: int
@@ -57,6 +59,7 @@ class Batch:
     refused: int = 0
     errors: list[BadTick] = field(default_factory=list)
     misfits: dict[str, int] = field(default_factory=dict)
+    kept: npt.NDArray[np.int64] | None = None
 
     def part(self, start: int, stop: int) -> Batch:
         """Return rows `start` to `stop` as a batch that shares the arrays."""

@@ -97,6 +97,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
     if refused.any():
         batch = batch.where(~refused)
         batch.refused, batch.errors = int(refused.sum()), errors
+        batch.kept = np.flatnonzero(~refused)
     batch.misfits = misfits
     return batch
 
@@ -104,7 +105,8 @@ def read_frame(frame: pd.DataFrame) -> Batch:
 def _nothing(refused: int, errors: list[BadTick]) -> Batch:
     none = np.empty(0)
     columns: dict[str, Column] = {"symbol": Text.of([]), "price": none, "size": none}
-    return Batch(0, np.empty(0, dtype=np.int64), columns, refused, errors)
+    no_rows = np.empty(0, dtype=np.int64)
+    return Batch(0, no_rows, columns, refused, errors, kept=no_rows)
 
 
 def _frame_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias, cast
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 __all__ = ["Given", "Seam", "Tape", "check_recordings", "read", "recordings"]
 
 ANOTHER_EPOCH = "another epoch begins"
-ROW = "row of the recording"
 
 Given: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]] | pd.DataFrame"
 
@@ -146,9 +145,8 @@ class _Joint:
         return Tape(self._batches, self._seams, self.warnings)
 
     def add(self, frame: pd.DataFrame, gaps: pd.DataFrame | None) -> None:
-        # Which rows are ticks is told by a column that goes along and is refused with them.
-        batch = read_ticks(frame.assign(**{ROW: np.arange(len(frame), dtype=np.float64)}))
-        rows = cast("npt.NDArray[np.float64]", batch.columns.pop(ROW, np.empty(0))).astype(int)
+        batch = read_ticks(frame)
+        rows = np.arange(batch.count) if batch.kept is None else batch.kept
         epochs = _Epochs(frame, rows)
         seams = [*epochs.listed(gaps), *epochs.changes()]
         if epochs.begin_anew(self._last):
