@@ -62,9 +62,9 @@ class Steady(Source):
             while not self.go.is_set():  # noqa: ASYNC110 - set from another thread
                 await asyncio.sleep(0.01)
             self.go.clear()
-            await out.readers(1)
+            await out.wait_for_readers(1)
             for start in range(0, self.count, CHUNK):
-                await out.taken(BEHIND)
+                await out.wait_until_read(BEHIND)
                 await out.send(part(self.ready, start, CHUNK))
 
 

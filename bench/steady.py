@@ -50,7 +50,7 @@ class Steady(Source):
         every_ns = 10**9 // self.batches if self.rate else 10**6
         before_ns = np.linspace(-every_ns, 0, self.count + 1).astype(np.int64)[1:]
         if not self.rate:
-            await out.readers(1)
+            await out.wait_for_readers(1)
         due_ns = time.time_ns()
         while True:
             if self.rate:
@@ -58,7 +58,7 @@ class Steady(Source):
                 await asyncio.sleep(max((due_ns - time.time_ns()) / 1e9, 0))
                 await out.send(Batch(self.count, due_ns + before_ns, columns))
                 continue
-            await out.taken(BEHIND)
+            await out.wait_until_read(BEHIND)
             for _ in range(FLOOD_BATCHES):  # to ask for each would be a cost of its own
                 await out.send(Batch(self.count, time.time_ns() + before_ns, columns))
 

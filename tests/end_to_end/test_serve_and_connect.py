@@ -128,7 +128,7 @@ class Gappy(tk.Source):
 
     async def run(self, out: tk.Outlet) -> None:
         """Send the last stretch once it may."""
-        await out.readers(1)
+        await out.wait_for_readers(1)
         await out.send([{"symbol": "A", "price": n} for n in range(3)])
         await out.gap(2, "counted")
         self.go.wait()

@@ -218,10 +218,10 @@ class Kept:
         self.sent.append(ticks)
         self._count()
 
-    async def readers(self, count: int) -> None:
+    async def wait_for_readers(self, count: int) -> None:
         """Return at once."""
 
-    async def taken(self, behind: int) -> None:
+    async def wait_until_read(self, max_behind: int) -> None:
         """Return at once."""
 
     def report(self, error: BaseException) -> None:

@@ -177,7 +177,7 @@ def test_readers_are_those_who_get_every_tick_and_have_subscribed(
 
     async def waits() -> bool:
         try:
-            await asyncio.wait_for(outlet.readers(1), 0.05)
+            await asyncio.wait_for(outlet.wait_for_readers(1), 0.05)
         except TimeoutError:
             return True
         return False
@@ -197,10 +197,10 @@ def test_taken_waits_for_the_slowest_reader(outlet: Intake, sessions: list[Sessi
     order: list[str] = []
 
     async def source() -> None:
-        await outlet.taken(0)
+        await outlet.wait_until_read(0)
         order.append("none behind")
         await outlet.send([tick(price) for price in range(10)])
-        waiting = asyncio.create_task(outlet.taken(5))
+        waiting = asyncio.create_task(outlet.wait_until_read(5))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         for session in sessions:
@@ -222,7 +222,7 @@ def test_without_readers_nothing_is_waited_for(outlet: Intake) -> None:
 
     async def source() -> None:
         await outlet.send([tick(price) for price in range(10)])
-        await outlet.taken(5)
+        await outlet.wait_until_read(5)
 
     asyncio.run(asyncio.wait_for(source(), 5))
 

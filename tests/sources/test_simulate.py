@@ -75,10 +75,10 @@ class World:
         assert ticks.count > 0
         self.sent.append((self.now, ticks))
 
-    async def readers(self, count: int) -> None:
+    async def wait_for_readers(self, count: int) -> None:
         raise AssertionError
 
-    async def taken(self, behind: int) -> None:
+    async def wait_until_read(self, max_behind: int) -> None:
         raise AssertionError
 
     def report(self, error: BaseException) -> None:

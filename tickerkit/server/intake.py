@@ -84,12 +84,12 @@ class Intake(Outlet):
         except PortalError:
             raise asyncio.CancelledError from None
 
-    async def readers(self, count: int) -> None:
+    async def wait_for_readers(self, count: int) -> None:
         while await portal.call_async(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
             await asyncio.sleep(POLL_S)
 
-    async def taken(self, behind: int) -> None:
-        while await portal.call_async(self._most_behind) > behind:  # noqa: ASYNC110 - on another loop
+    async def wait_until_read(self, max_behind: int) -> None:
+        while await portal.call_async(self._most_behind) > max_behind:  # noqa: ASYNC110 - on another loop
             await asyncio.sleep(POLL_S)
 
     def report(self, error: BaseException) -> None:

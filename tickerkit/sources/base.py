@@ -1,4 +1,4 @@
-"""What a source of ticks is: something that runs, and hands its ticks to an outlet."""
+"""Source and Outlet: what a source of ticks is, and where it sends its ticks."""
 
 from __future__ import annotations
 
@@ -9,49 +9,70 @@ __all__ = ["Outlet", "Source"]
 
 
 class Outlet(Protocol):
-    """Where a source hands its ticks to: a server's log, seen from the source's own thread."""
+    """The server's log, as a source sees it from its own thread."""
 
     async def send(self, ticks: object) -> None:
-        """Hand over ticks, in any form that `read_ticks` takes; they are the source's no longer.
+        """Send ticks to the log, in any form that `read_ticks` takes.
 
-        Waits while too many have not reached the log. Never raises for bad ticks: these are
-        refused and counted by the server.
+        Waits while too many ticks have not reached the log. Never raises for invalid ticks: the
+        server refuses and counts them.
+
+        Args:
+            ticks: a dict, a list, a frame, JSON text or a `Batch`. The source must not change a
+                `Batch` afterwards; other forms are copied.
+
+        Raises:
+            asyncio.CancelledError: the server has stopped.
+
+        Example:
+            >>> await out.send({"symbol": "AAPL", "price": 187.25})
         """
 
     async def gap(self, count: int | None, reason: str) -> None:
-        """Say that ticks are missing here, between those sent before and those sent from now on.
+        """Note that ticks are missing between those sent before and those sent from now on.
 
-        Every reader is told, also one that comes later and reads past it.
+        Every reader gets the gap, also one that connects later and reads past it.
 
         Args:
-            count: how many: their numbers are left out. None: not known; then the next tick begins
-                a new epoch. Zero or less says nothing, nor does None where no tick came before.
-            reason: why, in words.
+            count: number of missing ticks, whose seqs are left out. None: the number isn't known,
+                and the next tick begins a new epoch. Zero or less has no effect; nor has None
+                before the first tick of an epoch.
+            reason: the reason, as text.
+
+        Raises:
+            asyncio.CancelledError: the server has stopped.
 
         Example:
             >>> await out.gap(120, "not in the recording")
         """
 
-    async def readers(self, count: int) -> None:
-        """Return once at least `count` readers of every tick (v1) are connected."""
+    async def wait_for_readers(self, count: int) -> None:
+        """Wait until at least `count` readers of every tick (v1) are connected."""
 
-    async def taken(self, behind: int) -> None:
-        """Return once no connected reader of every tick (v1) is more than `behind` ticks behind."""
+    async def wait_until_read(self, max_behind: int) -> None:
+        """Wait until no connected reader of every tick (v1) is more than `max_behind` behind."""
 
     def report(self, error: BaseException) -> None:
-        """Count an error that the source lives through, and show it in the server's stats."""
+        """Count an error that the source survives, and show it in the server's stats."""
 
 
 class Source(ABC):
     """Makes ticks; knows no network client.
 
-    A source runs in a worker thread, on an event loop of its own, so that it may block. It is
-    finished when `run` returns, and asked to stop by cancellation.
+    A source runs in a worker thread, on an event loop of its own, so it may block. It is finished
+    when `run` returns; the server stops it by cancelling `run`.
+
+    Example:
+        >>> class Clock(tk.Source):
+        ...     async def run(self, out):
+        ...         while True:
+        ...             await out.send({"symbol": "TIME", "price": time.time()})
+        ...             await asyncio.sleep(1)
     """
 
     @abstractmethod
     async def run(self, out: Outlet) -> None:
-        """Make ticks until there are no more."""
+        """Make ticks until there are no more, and send them to `out`."""
 
-    def on_sent_to_process(self) -> None:  # noqa: B027 - most have nothing to do then
-        """Take note that a copy of it was sent to a process of its own, and runs there instead."""
+    def on_sent_to_process(self) -> None:  # noqa: B027 - most sources have nothing to do then
+        """Note that a copy of this source was sent to another process, and runs there instead."""

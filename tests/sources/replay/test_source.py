@@ -64,12 +64,12 @@ class World:
     async def gap(self, count: int | None, reason: str) -> None:
         self.events.append(f"gap {count} {reason}")
 
-    async def readers(self, count: int) -> None:
+    async def wait_for_readers(self, count: int) -> None:
         self.events.append(f"readers {count}")
         self.now += round(self.readers_come_after_s * S)
 
-    async def taken(self, behind: int) -> None:
-        self.events.append(f"taken {behind}")
+    async def wait_until_read(self, max_behind: int) -> None:
+        self.events.append(f"read {max_behind}")
 
     def report(self, error: BaseException) -> None:
         raise error
@@ -186,7 +186,7 @@ def test_full_speed_goes_as_the_slowest_reader_takes_it() -> None:
     world = World()
     sent = world.run(recording(np.arange(10_000)), math.inf)
     assert sent == [(0, 4096), (0, 4096), (0, 1808)]
-    assert world.events == ["taken 16384", "send"] * 3
+    assert world.events == ["read 16384", "send"] * 3
     assert world.prices == list(range(10_000))
 
 

@@ -138,7 +138,7 @@ class ReplaySource(ReplayControl, Source):
             for told in tape.refused():
                 await out.send(told)
             if self.wait_for:
-                await out.readers(self.wait_for)
+                await out.wait_for_readers(self.wait_for)
             with self._lock:
                 self._waits = False
                 self._head.begin(self._clock())
@@ -155,7 +155,7 @@ class ReplaySource(ReplayControl, Source):
         while True:
             self._changed.clear()
             if self._head.is_flat_out:
-                await out.taken(MAX_BEHIND)
+                await out.wait_until_read(MAX_BEHIND)
             with self._lock:
                 seams, ticks, wait_s, over = self._head.next_action(self._clock())
                 # From here on it is too late to be moved.
