@@ -158,7 +158,7 @@ def test_points_appended_from_a_thread_are_drawn(shown: Shown, artifacts: Path) 
     shown.show(STREAMED.format(50_000, 20_000))
     first = shown.value("e._tickerkit.newest")
     shown.until(f"e._tickerkit.newest > {first} + 5000")
-    shown.until("e._tickerkit.quick")
+    shown.until("e._tickerkit.hasPatch")
     shown.lab.page.screenshot(path=artifacts / "figure.png")
     assert shown.value("e._fullLayout.xaxis.type") == "date"
     assert shown.value("document.querySelector('.tickerkit-value').textContent.length") > 3
@@ -327,7 +327,7 @@ def test_the_last_bar_is_moved_as_plotly_would_draw_it(shown: Shown) -> None:
         " fig.append_bars(t[-1], o[-1], 104., 96., o[-1] + (n % 7 - 3.5) / 2, 4. - n % 3)\n"
         " time.sleep(.03)"
     )
-    shown.until("e._tickerkit.quick")
+    shown.until("e._tickerkit.hasPatch")
     path = "e.querySelectorAll('.boxlayer path.box')"
     shown.lab.run("fig.append_bars(t[-1], o[-1], 104., 96., o[-1] - .25, 2.)")
     shown.until("Math.abs(e.data[0].close.at(-1) - e.data[0].open.at(-1) + .25) < 1e-9")

@@ -1,24 +1,52 @@
-// Where a live axis stands: what part of the data it shows, and when it moves.
+/**
+ * Axes: which range a live axis shows, and when it moves.
+ */
 
+/** @import { AxisLayout, AxisType, Place, Range } from "./types.d.ts" */
+
+/** Room above and below the data, as a share of their height. */
 const HEADROOM = 0.08;
+/** How far the range of x runs ahead of the data, as a share of its width. */
 const AHEAD = 0.06;
+/** Room to the right of the newest point, as a share of the width. */
 const BEYOND = 0.01;
 
-/** Return a layout's name of an axis: "xaxis2" of "x2". */
+/**
+ * Return the name of an axis in a layout: "xaxis2" for "x2".
+ *
+ * @param {string} id
+ */
 export const axisKey = (id) => `${id[0]}axis${id.slice(1)}`;
 
-/** Return whether the user, in Python or by a zoom, has said what an axis shows. */
-export const isFixed = (axis) =>
-  Boolean(axis?.range?.every((end) => end !== null && end !== undefined)) && (axis.autorange ?? false) === false;
-
-/** Return a range as numbers: dates as milliseconds, which Plotly takes for UTC. */
-export function asNumbers(range, type) {
-  if (!range || type !== "date") return range?.map(Number) ?? null;
-  return range.map((end) => (typeof end === "number" ? end : utc(String(end))));
+/**
+ * Return whether the user has set what an axis shows, in Python or by a zoom.
+ *
+ * @param {AxisLayout | null | undefined} axis
+ */
+export function isFixed(axis) {
+  if (!axis?.range?.every((/** @type {unknown} */ end) => end !== null && end !== undefined)) {
+    return false;
+  }
+  return (axis.autorange ?? false) === false;
 }
 
-function utc(text) {
-  const [date, time = ""] = text.trim().split(/[ T]/);
+/**
+ * Return a range as numbers: dates as milliseconds, which Plotly takes for UTC.
+ *
+ * @param {any[] | null | undefined} range
+ * @param {AxisType | undefined} type
+ * @returns {Range | null}
+ */
+export function asNumbers(range, type) {
+  if (!range) return null;
+  const convert = type === "date" ? asMilliseconds : Number;
+  return /** @type {Range} */ (range.map((end) => convert(end)));
+}
+
+/** @param {unknown} end */
+function asMilliseconds(end) {
+  if (typeof end === "number") return end;
+  const [date, time = ""] = String(end).trim().split(/[ T]/);
   const [year, month = "01", day = "01"] = date.split("-");
   const [clock, fraction = ""] = time.replace("Z", "").split(".");
   const [hour = "00", minute = "00", second = "00"] = clock ? clock.split(":") : [];
@@ -29,8 +57,13 @@ function utc(text) {
 /**
  * Return the range of x that follows the data.
  *
- * While the window fills, the range runs ahead in steps, so that the axis stands still in between.
- * Once it slides, it moves with each draw. `span` is a width that a range button has asked for.
+ * While the window fills, the range runs ahead in steps, and the axis stands still in between.
+ * Once the window slides, the range moves with each draw.
+ *
+ * @param {Place | null | undefined} before
+ * @param {Range} extent the least and the greatest x
+ * @param {number} [span] the width that a range button has set
+ * @returns {Place}
  */
 export function followX(before, [least, greatest], span) {
   if (span) return { least, range: [greatest - span, greatest + span * BEYOND] };
@@ -41,10 +74,17 @@ export function followX(before, [least, greatest], span) {
 }
 
 /**
- * Return the range of y for what is visible: with headroom, and the one before where that still
- * fits, so that nothing trembles.
+ * Return the range of y for the visible points, with headroom.
+ *
+ * If the range before still fits, it stays: a range that changed with each draw would tremble.
+ *
+ * @param {Range | null | undefined} before
+ * @param {Range} extent the least and the greatest y
+ * @param {boolean} fromZero whether zero must be visible
+ * @returns {Range}
  */
-export function followY(before, [least, greatest], fromZero) {
+export function followY(before, extent, fromZero) {
+  let [least, greatest] = extent;
   if (fromZero) [least, greatest] = [Math.min(least, 0), Math.max(greatest, 0)];
   const height = greatest - least || Math.abs(greatest) * 1e-3 || 1;
   const fits = before && before[0] <= least && greatest <= before[1];
@@ -56,7 +96,13 @@ export function followY(before, [least, greatest], fromZero) {
   ];
 }
 
-/** Return the borders of pixel columns; those of a logarithmic axis stand for equal ratios. */
+/**
+ * Return the borders of pixel columns; those of a logarithmic axis stand for equal ratios.
+ *
+ * @param {Range} range
+ * @param {number} count
+ * @param {AxisType | undefined} type
+ */
 export function columnEdges([left, right], count, type) {
   const edges = new Float64Array(Math.max(2, Math.round(count) + 1));
   const step = (right - left) / (edges.length - 1);
@@ -67,12 +113,24 @@ export function columnEdges([left, right], count, type) {
   return edges;
 }
 
-/** Return a number with as many digits as a range of such a height needs: of a price its cents. */
-export function brief(value, height) {
+/**
+ * Return a number with as many digits as are visible on an axis of that height.
+ *
+ * @param {number} value
+ * @param {number} height
+ */
+export function formatNumber(value, height) {
   const needed = Math.ceil(2 - Math.log10(Math.abs(height) || 1));
   const digits = needed < 0 ? 0 : Math.min(Math.max(needed, 2), 10);
-  return value.toLocaleString("en-US", { maximumFractionDigits: digits, minimumFractionDigits: Math.min(digits, 2) });
+  return value.toLocaleString("en-US", {
+    maximumFractionDigits: digits,
+    minimumFractionDigits: Math.min(digits, 2),
+  });
 }
 
-/** Return the time of day of an x, as an axis of dates shows it. */
+/**
+ * Return the time of day of an x, as an axis of dates shows it.
+ *
+ * @param {number} milliseconds
+ */
 export const timeOfDay = (milliseconds) => new Date(milliseconds).toISOString().slice(11, 19);

@@ -1,5 +1,11 @@
-// What a live figure shows on top of Plotly's drawing: the newest values at the right edge, and the
-// chip that says that the chart holds still.
+/**
+ * Overlay: what a live figure shows on top of Plotly's drawing. These are the newest values, at
+ * the right edge, and the button that says that the chart is paused.
+ */
+
+/** @import { Label } from "./types.d.ts" */
+
+const LABEL_HEIGHT_PX = 17;
 
 const STYLE = `
 .tickerkit-figure { position: relative; flex: 1 1 auto; min-width: 0; }
@@ -13,64 +19,99 @@ const STYLE = `
 .tickerkit-chip b { font-weight: 600; text-decoration: underline; }
 .tickerkit-chip[hidden] { display: none; }`;
 
-/** The chip and the labels of one view. */
+/** The button and the labels of one view. */
 export class Overlay {
+  #box;
+  #button = document.createElement("button");
+  #text = document.createTextNode("");
+  /** @type {Map<string, {element: HTMLElement, width: number}>} */
+  #labels = new Map();
+
+  /**
+   * @param {HTMLElement} box
+   * @param {() => void} onResume
+   */
   constructor(box, onResume) {
-    this.box = box;
-    this.labels = new Map();
+    this.#box = box;
     const style = document.createElement("style");
     style.textContent = STYLE;
-    this.chip = document.createElement("button");
-    this.chip.type = "button";
-    this.chip.className = "tickerkit-chip";
-    this.chip.hidden = true;
-    this.chip.title = "Follow the newest points again (or double click the chart)";
-    this.words = document.createTextNode("");
+    this.#button.type = "button";
+    this.#button.className = "tickerkit-chip";
+    this.#button.hidden = true;
+    this.#button.title = "Follow the newest points again (or double click the chart)";
     const resume = document.createElement("b");
     resume.textContent = "resume";
-    this.chip.append(this.words, resume);
-    this.chip.addEventListener("click", onResume);
-    box.append(style, this.chip);
+    this.#button.append(this.#text, resume);
+    this.#button.addEventListener("click", onResume);
+    box.append(style, this.#button);
   }
 
-  /** Say that the chart holds still since some time, below the legend; null: it follows. */
-  paused(since, points, top) {
-    this.chip.hidden = since === null;
-    if (since !== null) {
-      this.chip.style.top = `${top + 6}px`;
-      const text = `paused at ${since}, ${points.toLocaleString("en-US")} new, `;
-      if (this.words.data !== text) this.words.data = text;
-    }
+  hideButton() {
+    this.#button.hidden = true;
   }
 
-  /** Show a label for each {key, text, color, x, y}, in pixels, moved apart where they overlap. */
-  values(wanted) {
-    const height = 17;
-    const placed = [...wanted].sort((one, other) => one.y - other.y);
-    for (let index = 1; index < placed.length; index++) {
-      placed[index].y = Math.max(placed[index].y, placed[index - 1].y + height);
-    }
-    const gone = new Set(this.labels.keys());
-    for (const { key, text, color, x, y } of placed) {
-      gone.delete(key);
-      let label = this.labels.get(key);
-      if (!label) {
-        label = document.createElement("div");
-        label.className = "tickerkit-value";
-        this.labels.set(key, label);
-        this.box.append(label);
-      }
-      if (label.textContent !== text) {
-        label.textContent = text;
-        label.room = label.offsetWidth;
-      }
-      if (label.style.backgroundColor !== color) label.style.backgroundColor = color;
-      const left = Math.min(x, this.box.clientWidth - label.room - 1);
-      label.style.transform = `translate(${left}px, ${Math.round(y - height / 2)}px)`;
+  /**
+   * Show the button, which says that the chart is paused.
+   *
+   * @param {string} since the time of day of the newest point that is shown
+   * @param {number} points how many came since
+   * @param {number} top the height of the legend, below which the button is, in pixels
+   */
+  showButton(since, points, top) {
+    this.#button.hidden = false;
+    this.#button.style.top = `${top + 6}px`;
+    const text = `paused at ${since}, ${points.toLocaleString("en-US")} new, `;
+    if (this.#text.data !== text) this.#text.data = text;
+  }
+
+  /**
+   * Show these labels, and no others.
+   *
+   * @param {Label[]} labels
+   */
+  showLabels(labels) {
+    const gone = new Set(this.#labels.keys());
+    for (const label of moveApart(labels, LABEL_HEIGHT_PX)) {
+      gone.delete(label.key);
+      this.#showLabel(label);
     }
     for (const key of gone) {
-      this.labels.get(key).remove();
-      this.labels.delete(key);
+      this.#labels.get(key)?.element.remove();
+      this.#labels.delete(key);
     }
   }
+
+  /** @param {Label} label */
+  #showLabel({ key, text, color, x, y }) {
+    let label = this.#labels.get(key);
+    if (!label) {
+      label = { element: document.createElement("div"), width: 0 };
+      label.element.className = "tickerkit-value";
+      this.#labels.set(key, label);
+      this.#box.append(label.element);
+    }
+    const { element } = label;
+    // What is unchanged isn't set again: setting it makes the browser compute the layout.
+    if (element.textContent !== text) {
+      element.textContent = text;
+      label.width = element.offsetWidth;
+    }
+    if (element.style.backgroundColor !== color) element.style.backgroundColor = color;
+    const left = Math.min(x, this.#box.clientWidth - label.width - 1);
+    element.style.transform = `translate(${left}px, ${Math.round(y - LABEL_HEIGHT_PX / 2)}px)`;
+  }
+}
+
+/**
+ * Return labels from top to bottom, moved down where they would overlap.
+ *
+ * @param {Label[]} labels
+ * @param {number} height of one label
+ */
+export function moveApart(labels, height) {
+  const placed = labels.map((each) => ({ ...each })).sort((one, other) => one.y - other.y);
+  for (let index = 1; index < placed.length; index++) {
+    placed[index].y = Math.max(placed[index].y, placed[index - 1].y + height);
+  }
+  return placed;
 }

@@ -1,137 +1,65 @@
-// The newest points of one trace, and what is worth drawing of them.
-//
-// A frame may not cost a look at every point: a million of them stand behind 850 columns of
-// pixels. So beside the values lie the least and greatest of each block of 64 positions. Work on
-// a range reads this index for the blocks inside, and single points at its two ends only.
-
-const BLOCK = 64;
-const SLACK = 1024;
-const CANDLE = { open: "first", high: "high", low: "low", close: "last" };
-
 /**
- * The values of one column, and the index of its blocks.
- *
- * It counts from its own start, which lies on a block's border; `Series` knows the positions.
- * Only blocks that are full are indexed, and only those wholly in a range are asked. So neither
- * points let go of in mid-block nor a last block still filling up get into an answer.
+ * Series: the newest points of one trace, and those of them that are worth drawing.
  */
-class Column {
-  values = new Float64Array(0);
-  low = new Float64Array(0); // Infinity for a block without values: no comparison picks it
-  high = new Float64Array(0);
-  holes = new Uint8Array(0); // 1 where a block may have a NaN inside
 
-  /** Moves `count` values from `from`, a block's border, to the start of new memory. */
-  move(from, count, capacity) {
-    for (const key of ["values", "low", "high", "holes"]) {
-      const unit = key === "values" ? 1 : BLOCK;
-      const kept = this[key].subarray(from / unit, Math.ceil((from + count) / unit));
-      this[key] = new kept.constructor(capacity / unit);
-      this[key].set(kept);
-    }
-  }
+import { BLOCK, Column } from "./column.js";
+import { m4 } from "./downsample.js";
 
-  /** Sets the values from `at` on, after which there are no more. */
-  write(at, given) {
-    const { values, low, high, holes } = this;
-    const end = at + given.length;
-    values.set(given, at);
-    for (let i = at; i < end; i++) {
-      if (i % BLOCK === 0) holes[i / BLOCK] = 0;
-      if (values[i] - values[i] === 0) continue;
-      // An infinite value has no place on a chart: from here on it is a gap, like NaN.
-      values[i] = NaN;
-      holes[Math.floor(i / BLOCK)] = 1;
-    }
-    for (let i = at - (at % BLOCK); i + BLOCK <= end; i += BLOCK) {
-      let least = Infinity;
-      let greatest = -Infinity;
-      for (let k = i; k < i + BLOCK; k++) {
-        if (values[k] < least) least = values[k];
-        if (values[k] > greatest) greatest = values[k];
-      }
-      low[i / BLOCK] = least;
-      high[i / BLOCK] = greatest;
-    }
-  }
+/** @import { Summary } from "./column.js" */
+/** @import { Columns } from "./types.d.ts" */
 
-  /** Returns the least and the greatest in [from, to); [Infinity, -Infinity] when there is none. */
-  range(from, to) {
-    const { values, low, high } = this;
-    let least = Infinity;
-    let greatest = -Infinity;
-    for (let i = from; i < to; ) {
-      const whole = i % BLOCK === 0 && i + BLOCK <= to;
-      const down = whole ? low[i / BLOCK] : values[i];
-      const up = whole ? high[i / BLOCK] : values[i];
-      if (down < least) least = down;
-      if (up > greatest) greatest = up;
-      i += whole ? BLOCK : 1;
-    }
-    return [least, greatest];
-  }
+/** Room beyond what is held, in points: small series are not moved for each few points. */
+const SLACK_POINTS = 1024;
 
-  /** Returns where in [from, to) the first or last value of [least, greatest] is, or -1. */
-  find(from, to, least, greatest, last = false) {
-    const { values, low, high } = this;
-    for (let i = last ? to - 1 : from; i >= from && i < to; ) {
-      const b = i >> 6;
-      const whole = b * BLOCK >= from && (b + 1) * BLOCK <= to;
-      if (whole && !(high[b] >= least && low[b] <= greatest)) {
-        i = last ? b * BLOCK - 1 : (b + 1) * BLOCK;
-      } else if (values[i] >= least && values[i] <= greatest) return i;
-      else i += last ? -1 : 1;
-    }
-    return -1;
-  }
-
-  /** Returns one value that stands for [from, to), NaN where there is none. */
-  one(from, to, how) {
-    const { values } = this;
-    const at = this.find(from, to, -Infinity, Infinity, how === "last");
-    if (at < 0) return NaN;
-    if (how === "first" || how === "last") return values[at];
-    if (how === "sum") {
-      let sum = 0;
-      for (let i = from; i < to; i++) if (values[i] === values[i]) sum += values[i];
-      return sum;
-    }
-    const [least, greatest] = this.range(from, to);
-    return how === "high" || (how === "peak" && greatest >= -least) ? greatest : least;
-  }
-}
+/** How several bars become one, by the name of the column.
+ *  @type {Record<string, Summary>} */
+const BAR_SUMMARY = { open: "first", high: "high", low: "low", close: "last" };
 
 /**
  * The points of one trace at positions [first, next).
  *
- * Each point ever added has a position, ascending by one, so that the kernel and the page speak
- * of the same points. Memory follows what is held: room for 2.25 times as many, and a little.
+ * Each point ever added has a position, ascending by one, so that the kernel and the page name the
+ * same points. Memory follows what is held: at most 2.25 times as many points, and a constant.
  */
 export class Series {
+  /** The run of positions; a window that was cleared begins another. @type {number | null} */
   epoch = null;
   first = 0;
   next = 0;
-  version = 0; // counts how often points that were there were given other values
-  #base = 0; // the position of the columns' start, on a block's border
+  /** How often points that were there were given other values. */
+  version = 0;
+  /** Whether only some of the kernel's points are held: those of a state or a saved notebook. */
+  isPartial = false;
+
+  #base = 0; // the position of the columns' start, at the border of a block
   #x = new Column();
+  #y; // the first column beside x
+  /** @type {Map<string, Column>} */
   #columns; // by name, x first
 
-  /** @param {string[]} names the columns beside x: ["y"], or open, high, low and close. */
+  /** @param {string[]} names the columns beside x: ["y"], or open, high, low and close */
   constructor(names) {
     this.names = [...names];
-    this.#columns = new Map([["x", this.#x], ...names.map((name) => [name, new Column()])]);
+    this.#columns = new Map([["x", this.#x]]);
+    for (const name of names) this.#columns.set(name, new Column());
+    this.#y = /** @type {Column} */ (this.#columns.get(names[0]));
   }
 
   get length() {
     return this.next - this.first;
   }
 
-  /** For how many points there is memory. */
+  /** How many points there is memory for. */
   get capacity() {
     return this.#x.values.length;
   }
 
-  /** Lets go of all; the next position is `start`. */
+  /**
+   * Drop all points; the next position is `start`.
+   *
+   * @param {number | null} epoch
+   * @param {number} start
+   */
   reset(epoch, start = 0) {
     this.epoch = epoch;
     this.first = this.next = start;
@@ -139,19 +67,27 @@ export class Series {
   }
 
   /**
-   * Gives the points from `start` on these values, in place of what was held from there on.
+   * Replace the points from a position on.
    *
-   * A bar that still grows is written again and again, and the same message twice does no harm.
-   * A hole would put all later points at wrong positions, so it is refused.
+   * A bar that still grows is written again and again, and receiving a message twice does no harm.
+   *
+   * @param {number} start
+   * @param {Record<string, ArrayLike<number>>} columns x and each of `names`
+   * @throws {RangeError} if the columns differ in length, or the write would leave a hole, which
+   *   would give all later points a wrong position
    */
   write(start, columns) {
     const count = columns.x.length;
     if (this.names.some((name) => columns[name]?.length !== count)) {
-      throw new RangeError(`each of ${this.names} must be as long as x`);
+      throw new RangeError(
+        `Columns differ in length; pass ${count} values for each of ${this.names}`,
+      );
     }
     if (this.length === 0) this.first = this.next = start;
     if (!(start >= this.first && start <= this.next)) {
-      throw new RangeError(`position ${start} is not in ${this.first} to ${this.next}`);
+      throw new RangeError(
+        `Invalid start=${start}; expected a position from ${this.first} to ${this.next}`,
+      );
     }
     if (start < this.next) this.version++;
     this.#fit(start, start + count);
@@ -159,210 +95,187 @@ export class Series {
     this.next = start + count;
   }
 
-  /** Lets go of the positions below `first`. */
+  /**
+   * Drop the points below a position.
+   *
+   * @param {number} first
+   */
   trim(first) {
     if (!(first > this.first)) return;
     this.first = Math.min(first, this.next);
     this.#fit(this.next, this.next);
   }
 
-  /** Makes room up to `end` and keeps what is below `keep`; gives idle memory back. */
+  /**
+   * Make room up to a position, and give idle memory back.
+   *
+   * @param {number} keep where the points to keep end
+   * @param {number} end
+   */
   #fit(keep, end) {
     const base = this.first - (this.first % BLOCK);
-    const idle = this.capacity > 2.25 * (end - base) + 4 * SLACK;
-    if (base >= this.#base && end - this.#base <= this.capacity && !idle) return;
-    // Half as much again for what comes: so each point is moved twice or so, however long it goes.
-    const capacity = Math.ceil((1.5 * (end - base) + SLACK) / BLOCK) * BLOCK;
+    const isIdle = this.capacity > 2.25 * (end - base) + 4 * SLACK_POINTS;
+    if (base >= this.#base && end - this.#base <= this.capacity && !isIdle) return;
+    // Half as much again for points to come: each point is then moved about twice in all.
+    const capacity = Math.ceil((1.5 * (end - base) + SLACK_POINTS) / BLOCK) * BLOCK;
     const count = keep > this.first ? keep - base : 0;
     const from = count > 0 ? base - this.#base : 0;
     for (const column of this.#columns.values()) column.move(from, count, capacity);
     this.#base = base;
   }
 
-  /** Returns the point at a position, or null. */
+  /**
+   * Return the point at a position, or null.
+   *
+   * @param {number} position
+   * @returns {Record<string, number> | null}
+   */
   at(position) {
     if (!(position >= this.first && position < this.next)) return null;
     const i = position - this.#base;
     return Object.fromEntries([...this.#columns].map(([name, { values }]) => [name, values[i]]));
   }
 
-  /** Returns the newest point, or null. */
+  /** Return the newest point, or null. */
   last() {
     return this.at(this.next - 1);
   }
 
-  /** Returns the least and the greatest x, or null. */
+  /**
+   * Return the least and the greatest x, or null.
+   *
+   * @returns {[number, number] | null}
+   */
   xExtent() {
-    const [least, greatest] = this.#x.range(this.first - this.#base, this.next - this.#base);
+    const [least, greatest] = this.#x.extent(this.first - this.#base, this.next - this.#base);
     return least <= greatest ? [least, greatest] : null;
   }
 
   /**
-   * Returns the smallest range [from, to) of positions with all points of left <= x <= right.
+   * Return the smallest range [from, to) of positions with all points of left <= x <= right.
    *
-   * A late tick makes x step back, which bisection would not survive. Where there is no point,
-   * the empty range lies before the first one to the right, or at the end.
+   * It does not use bisection, since a late tick makes x step back. If no point is inside, the
+   * empty range lies before the first point to the right, or at the end.
+   *
+   * @param {number} left
+   * @param {number} right
+   * @returns {[number, number]}
    */
   between(left, right) {
     const [start, end] = [this.first - this.#base, this.next - this.#base];
     let from = this.#x.find(start, end, left, right);
     if (from >= 0) {
-      const to = this.#x.find(from, end, left, right, true) + 1;
+      const to = this.#x.find(from, end, left, right, "last") + 1;
       return [from + this.#base, to + this.#base];
     }
     from = this.#x.find(start, end, right, Infinity);
     return from < 0 ? [this.next, this.next] : [from + this.#base, from + this.#base];
   }
 
-  /** Returns the least and the greatest of all values in [from, to), or null. */
+  /**
+   * Return the least and the greatest of all values in [from, to), or null.
+   *
+   * @param {number} from
+   * @param {number} to
+   * @returns {[number, number] | null}
+   */
   extent(from, to) {
-    const held = this.#held(from, to).map((position) => position - this.#base);
-    const ranges = this.names.map((name) => this.#columns.get(name).range(...held));
-    const least = Math.min(...ranges.map((range) => range[0]));
-    const greatest = Math.max(...ranges.map((range) => range[1]));
+    const [start, stop] = this.#held(from, to);
+    let [least, greatest] = [Infinity, -Infinity];
+    for (const [name, column] of this.#columns) {
+      if (name === "x") continue;
+      const [low, high] = column.extent(start - this.#base, stop - this.#base);
+      least = Math.min(least, low);
+      greatest = Math.max(greatest, high);
+    }
     return least <= greatest ? [least, greatest] : null;
   }
 
+  /**
+   * Return the part of [from, to) that is held.
+   *
+   * @param {number} from
+   * @param {number} to
+   * @returns {[number, number]}
+   */
   #held(from, to) {
     const start = Math.min(Math.max(from, this.first), this.next);
     return [start, Math.max(start, Math.min(to, this.next))];
   }
 
   /**
-   * Returns {x, y} of a line that on the screen is the line of all points.
+   * Return the points of a line that looks on the screen like the line of all points.
    *
-   * Of each column of pixels it takes the first, lowest, highest and last point ("M4"), of each
-   * unbroken stretch where NaN breaks the line; and one point beyond each border.
+   * Besides those that `m4` picks, it has one point beyond each border.
    *
-   * @param {Float64Array} edges the borders of the columns, ascending, one more than columns.
+   * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
+   * @returns {{x: Float64Array, y: Float64Array}}
    */
   line(edges) {
     const n = edges.length - 1;
-    const [X, Y] = [this.#x, this.#columns.get(this.names[0])];
+    const [X, Y] = [this.#x, this.#y];
     const [from, to] = n < 1 ? [this.next, this.next] : this.between(edges[0], edges[n]);
     const [start, end] = n < 1 ? [from, to] : this.#held(from - 1, to + 1);
     const [i, k] = [start - this.#base, end - this.#base];
     if (to - from <= 4 * n) return { x: X.values.slice(i, k), y: Y.values.slice(i, k) };
-    const picked = pick(X, Y, edges, from - this.#base, to - this.#base);
+    const picked = m4(X, Y, edges, from - this.#base, to - this.#base);
     if (start < from) picked.unshift(i);
     if (end > to) picked.push(k - 1);
+    /** @param {Column} column */
     const take = ({ values }) => new Float64Array(picked).map((at) => values[at]);
     return { x: take(X), y: take(Y) };
   }
 
   /**
-   * Returns at most `most` bars for those in [from, to): {x, <names>, group}.
+   * Return at most `max` bars for those in [from, to), and how many bars each of them stands for.
    *
-   * Where there are more, 2, 4, 8, ... become one. Groups are counted from position 0, and those
-   * at the two ends are whole as far as held: so no bar changes while the window slides.
+   * If there are more, groups of 2, 4, 8, ... become one. Groups are counted from position 0, and
+   * the groups at the two ends are whole as far as they are held: so no bar changes while the
+   * window slides.
    *
-   * @param {"sum" | "peak"} how what becomes of a column that is none of a candle's.
+   * @param {number} from
+   * @param {number} to
+   * @param {number} max
+   * @param {"sum" | "peak"} how what a column becomes that is not one of a candle's
+   * @returns {{group: number, columns: Columns}}
    */
-  bars(from, to, most, how = "peak") {
+  bars(from, to, max, how = "peak") {
     let [start, end] = this.#held(from, to);
     let group = 1;
     const groups = () => Math.ceil(end / group) - Math.floor(start / group);
-    while (end > start && groups() > Math.max(1, most)) group *= 2;
+    while (end > start && groups() > Math.max(1, max)) group *= 2;
     [start, end] = this.#held(start - (start % group), Math.ceil(end / group) * group);
     const borders = [start - this.#base];
     for (let at = start; at < end; ) {
       at = Math.min(end, at - (at % group) + group);
       borders.push(at - this.#base);
     }
-    const result = { group };
+    /** @type {Columns} */
+    const columns = {};
     for (const [name, column] of this.#columns) {
-      const way = name === "x" ? "first" : (CANDLE[name] ?? how);
-      result[name] = new Float64Array(borders.length - 1);
+      const summary = name === "x" ? "first" : (BAR_SUMMARY[name] ?? how);
+      columns[name] = new Float64Array(borders.length - 1);
       for (let k = 1; k < borders.length; k++) {
-        result[name][k - 1] = column.one(borders[k - 1], borders[k], way);
+        columns[name][k - 1] = column.summarize(borders[k - 1], borders[k], summary);
       }
     }
-    return result;
+    return { group, columns };
   }
 
-  /** Returns {x, <names>} of about `most` points that stand for all: for saving a picture. */
-  thin(most) {
-    if (this.names.length > 1) {
-      const { group, ...columns } = this.bars(this.first, this.next, most);
-      return columns;
-    }
+  /**
+   * Return about `max` points that stand for all, to be saved with a notebook.
+   *
+   * @param {number} max
+   * @returns {Columns}
+   */
+  thin(max) {
+    if (this.names.length > 1) return this.bars(this.first, this.next, max).columns;
     const [least, greatest] = this.xExtent() ?? [NaN, NaN];
-    const n = Math.max(1, Math.floor(most / 4));
+    const n = Math.max(1, Math.floor(max / 4));
     const width = (greatest - least) / n;
     const edges = new Float64Array(n + 1).map((_, k) => least + width * k);
     edges[n] = greatest;
     const { x, y } = this.line(edges);
     return { x, [this.names[0]]: y };
   }
-}
-
-/**
- * Returns where in [from, to) the points of a line are, ascending.
- *
- * A late point counts for the column that the line has reached, so their number is bounded; only
- * a whole block of late ones leads the line back. A point from beyond the borders, within the
- * range because x stepped back, must not hide the extremes of what is visible: it is left out.
- */
-function pick(xs, ys, edges, from, to) {
-  const [X, Y, n] = [xs.values, ys.values, edges.length - 1];
-  const [left, right] = [edges[0], edges[n]];
-  const picked = [];
-  let column = 0;
-  let broken = false; // of many NaN in a row one is enough to break the line
-  for (let i = from; i < to; ) {
-    const gap = X[i] !== X[i] || Y[i] !== Y[i];
-    if (gap || X[i] < left || X[i] > right) {
-      if (gap && !broken) picked.push(i);
-      broken ||= gap;
-      i++;
-      continue;
-    }
-    broken = false;
-    while (column < n - 1 && X[i] >= edges[column + 1]) column++;
-    const floor = edges[column];
-    const ceiling = column < n - 1 ? edges[column + 1] : Infinity;
-    const first = i;
-    let low = Y[i];
-    let high = Y[i];
-    let lowest = i;
-    let highest = i;
-    let last = i;
-    for (i++; i < to; ) {
-      const whole = i % BLOCK === 0 && i + BLOCK <= to;
-      const b = i >> 6;
-      if (whole && xs.high[b] >= left && xs.high[b] < floor) {
-        column = 0;
-        break;
-      }
-      const seen = whole && xs.low[b] >= left && xs.high[b] < ceiling && xs.high[b] <= right;
-      const block = seen && xs.holes[b] + ys.holes[b] === 0;
-      if (!block) {
-        if (X[i] < left || X[i] > right) {
-          i++;
-          continue;
-        }
-        if (X[i] >= ceiling || X[i] !== X[i] || Y[i] !== Y[i]) break;
-      }
-      const down = block ? ys.low[b] : Y[i];
-      const up = block ? ys.high[b] : Y[i];
-      if (down < low) {
-        low = down;
-        lowest = i;
-      }
-      if (up > high) {
-        high = up;
-        highest = i;
-      }
-      i += block ? BLOCK : 1;
-      last = i - 1;
-    }
-    while (Y[lowest] !== low) lowest++; // it may be known by its block only
-    while (Y[highest] !== high) highest++;
-    const [second, third] = lowest < highest ? [lowest, highest] : [highest, lowest];
-    picked.push(first);
-    if (second > first) picked.push(second);
-    if (third > second) picked.push(third);
-    if (last > third) picked.push(last);
-  }
-  return picked;
 }

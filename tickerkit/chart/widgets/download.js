@@ -1,140 +1,220 @@
-// The page side of a Download: asks for a file, gathers its parts, and gives the browser the file.
+/**
+ * Download: the page's side of the widget. It asks for a file, collects its parts, and gives the
+ * browser the file.
+ */
 
-const LOOK_EVERY_MS = 2000;
+/** @import { DownloadMessage, DownloadRequest } from "../messages.d.ts" */
+/** @import { Model } from "../figure/types.d.ts" */
+
+/** How often to check whether a message was lost. */
+const CHECK_EVERY_MS = 2000;
+/** How long a part may take until it is asked for again. */
 const ASK_AGAIN_MS = 10_000;
-const KEEP_MS = 60_000;
-const BAR = "rgba(33, 150, 243, .3)";
+/** How long the browser may take to save the file. */
+const KEEP_FILE_MS = 60_000;
+const BAR_COLOR = "rgba(33, 150, 243, .3)";
 
-const amount = (number) => number.toLocaleString("en");
+/** @param {number} number */
+const formatCount = (number) => number.toLocaleString("en");
 
-/** One file on its way. */
+/** @param {number} bytes */
+const formatSize = (bytes) =>
+  bytes < 1e5 ? `${formatCount(bytes)} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
+
+/** One file, from the first request until it is whole. */
 class Job {
+  id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
+  /** How many lines have come. */
+  lines = 0;
+  /** How many lines there will be, as far as known. @type {number | null} */
+  totalLines = null;
+
+  #send;
+  #next = 0; // the number of the part that comes next
+  /** @type {Blob[]} */
+  #blobs = []; // one growing text would be copied over and over
+  #receivedAt = performance.now();
+  /** Ends when all messages so far are handled. @type {Promise<void>} */
+  #queue = Promise.resolve();
+
+  /** @param {(message: DownloadRequest) => void} send */
   constructor(send) {
-    this.id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
-    this.send = (content) => send({ job: this.id, ...content });
-    this.next = 0; // number of the part that comes next
-    this.blobs = []; // one growing text would be copied over and over
-    this.lines = 0;
-    this.of = null;
-    this.heardAt = performance.now();
-    this.turn = Promise.resolve();
-    this.send({ kind: "want", packed: "DecompressionStream" in globalThis });
+    this.#send = send;
+    send({ job: this.id, kind: "want", packed: "DecompressionStream" in globalThis });
   }
 
-  get waits() {
-    return performance.now() - this.heardAt > ASK_AGAIN_MS;
+  /** Whether the next part takes long: it may be lost. */
+  get isWaiting() {
+    return performance.now() - this.#receivedAt > ASK_AGAIN_MS;
   }
 
   confirm(again = false) {
-    this.send({ kind: "next", number: this.next, again });
+    this.#send({ job: this.id, kind: "next", number: this.#next, again });
   }
 
-  /** Take a message; return the file when it is whole. */
-  async take(content, buffers) {
-    this.heardAt = performance.now();
-    if (content.number > this.next) this.confirm(true); // what was between is lost
-    if (content.number !== this.next) return null;
-    if (content.kind === "part") {
-      this.blobs.push(content.packed ? await inflated(buffers[0]) : new Blob([buffers[0]]));
-      this.lines = content.lines;
-      this.of = content.of;
+  cancel() {
+    this.#send({ job: this.id, kind: "cancel" });
+  }
+
+  /**
+   * Handle one message after the other.
+   *
+   * @param {() => Promise<void>} action
+   */
+  run(action) {
+    this.#queue = this.#queue.then(action);
+  }
+
+  /**
+   * Take a message; return the file when it is whole.
+   *
+   * @param {Exclude<DownloadMessage, {kind: "failed"}>} message
+   * @param {ArrayBufferView<ArrayBuffer>[]} buffers
+   */
+  async receive(message, buffers) {
+    this.#receivedAt = performance.now();
+    if (message.number > this.#next) this.confirm(true); // the parts before it are lost
+    if (message.number !== this.#next) return null;
+    if (message.kind === "part") {
+      const [bytes] = buffers;
+      this.#blobs.push(message.packed ? await decompress(bytes) : new Blob([bytes]));
+      this.lines = message.lines;
+      this.totalLines = message.of;
     }
-    this.next++;
+    this.#next++;
     this.confirm();
-    if (content.kind !== "end") return null;
-    const file = new Blob(this.blobs, { type: "text/csv" });
-    if (file.size !== content.bytes) throw new Error("it came damaged");
+    if (message.kind !== "end") return null;
+    const file = new Blob(this.#blobs, { type: "text/csv" });
+    if (file.size !== message.bytes) throw new Error("it came damaged");
     return file;
   }
 }
 
-function inflated(bytes) {
+/** @param {ArrayBufferView<ArrayBuffer>} bytes */
+function decompress(bytes) {
   const stream = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"));
   return new Response(stream).blob();
 }
 
-function handOver(file, name) {
+/**
+ * Have the browser save a file.
+ *
+ * @param {Blob} file
+ * @param {string} name
+ */
+function saveFile(file, name) {
   const link = document.createElement("a");
   link.href = URL.createObjectURL(file);
   link.download = name;
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(link.href), KEEP_MS);
+  setTimeout(() => URL.revokeObjectURL(link.href), KEEP_FILE_MS);
 }
 
 /** One Download of a kernel, the same for all of its views. */
 class Download {
+  #model;
+  /** Each draws one view. @type {Set<() => void>} */
+  #views = new Set();
+  /** @type {Job | null} */
+  #job = null;
+  #note;
+  /** @type {ReturnType<typeof setInterval> | undefined} */
+  #timer;
+
+  /** @param {Model} model */
   constructor(model) {
-    this.model = model;
-    this.views = new Set();
-    this.job = null;
-    this.note = model.get("_job") ? "The page was reloaded: click again." : "";
-    model.on("msg:custom", (content, buffers) => this.receive(content, buffers));
-    model.on("change:description change:tooltip", () => this.show());
+    this.#model = model;
+    this.#note = model.get("_job") ? "The page was reloaded: click again." : "";
+    model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
+    model.on("change:description change:tooltip", () => this.#draw());
   }
 
-  click() {
-    if (this.job) {
-      this.job.send({ kind: "cancel" });
-      this.end("Cancelled.");
+  #onClick() {
+    if (this.#job) {
+      this.#job.cancel();
+      this.#end("Cancelled.");
       return;
     }
-    this.note = "";
-    this.job = new Job((content) => this.model.send(content));
-    this.looking = setInterval(() => this.look(), LOOK_EVERY_MS);
-    this.show();
+    this.#note = "";
+    this.#job = new Job((message) => this.#model.send(message));
+    this.#timer = setInterval(() => this.#check(), CHECK_EVERY_MS);
+    this.#draw();
   }
 
-  /** Neither a part nor its confirmation is sure to arrive. */
-  look() {
-    if (!this.job?.waits) return;
-    this.show();
-    this.job.confirm(true);
+  /** Ask again for a part that takes long: it may be lost, or its confirmation. */
+  #check() {
+    if (!this.#job?.isWaiting) return;
+    this.#draw();
+    this.#job.confirm(true);
   }
 
-  receive(content, buffers) {
-    const { job } = this;
-    if (!job || content.job !== job.id) return; // another page's
-    job.turn = job.turn.then(async () => {
-      if (this.job !== job) return;
-      if (content.kind === "failed") return this.end(content.words);
+  /**
+   * @param {DownloadMessage} message
+   * @param {ArrayBufferView<ArrayBuffer>[]} buffers
+   */
+  #receive(message, buffers) {
+    const job = this.#job;
+    if (!job || message.job !== job.id) return; // it is for another page
+    job.run(async () => {
+      if (this.#job !== job) return;
+      if (message.kind === "failed") {
+        this.#end(message.words);
+        return;
+      }
       try {
-        const file = await job.take(content, buffers);
-        if (this.job !== job) return;
-        if (!file) return this.show();
-        handOver(file, content.name);
-        const size = file.size < 1e5 ? `${amount(file.size)} bytes` : `${(file.size / 1e6).toFixed(1)} MB`;
-        this.end(`${content.name}, ${size}`);
+        const file = await job.receive(message, buffers);
+        if (this.#job !== job) return;
+        if (file && message.kind === "end") {
+          saveFile(file, message.name);
+          this.#end(`${message.name}, ${formatSize(file.size)}`);
+        } else {
+          this.#draw();
+        }
       } catch (error) {
-        job.send({ kind: "cancel" });
-        if (this.job === job) this.end(`The file could not be put together (${error.message}): click again.`);
+        job.cancel();
+        const reason = /** @type {Error} */ (error).message;
+        const note = `The file could not be put together (${reason}): click again.`;
+        if (this.#job === job) this.#end(note);
       }
     });
   }
 
-  end(note) {
-    clearInterval(this.looking);
-    this.job = null;
-    this.note = note;
-    this.show();
+  /** @param {string} note */
+  #end(note) {
+    clearInterval(this.#timer);
+    this.#job = null;
+    this.#note = note;
+    this.#draw();
   }
 
-  show() {
-    for (const view of this.views) view();
+  #draw() {
+    for (const draw of this.#views) draw();
   }
 
-  /** What the button says, how far it is (0 to 1), and what stands beside it. */
-  get words() {
-    const { job, model } = this;
-    if (!job) return [model.get("description"), 0, this.note];
-    const part = job.of ? Math.min(job.lines / job.of, 1) : 0;
-    const rows = job.of ? `${amount(Math.min(job.lines, job.of))} of ${amount(job.of)}` : amount(job.lines);
-    const doing = job.waits ? "waiting for the kernel" : `${rows} rows`;
-    return [`Preparing…${job.of ? ` ${Math.floor(part * 100)} %` : ""}`, part, doing];
+  /** Return what the button says, the progress (0 to 1), and the text beside the button. */
+  #describe() {
+    const job = this.#job;
+    if (!job) return { text: this.#model.get("description"), progress: 0, note: this.#note };
+    const { lines, totalLines } = job;
+    const progress = totalLines ? Math.min(lines / totalLines, 1) : 0;
+    const rows = totalLines
+      ? `${formatCount(Math.min(lines, totalLines))} of ${formatCount(totalLines)}`
+      : formatCount(lines);
+    return {
+      text: `Preparing…${totalLines ? ` ${Math.floor(progress * 100)} %` : ""}`,
+      progress,
+      note: job.isWaiting ? "waiting for the kernel" : `${rows} rows`,
+    };
   }
 
-  view(el) {
+  /**
+   * Show the button in an element; return a function that ends it.
+   *
+   * @param {HTMLElement} el
+   */
+  show(el) {
     const button = document.createElement("button");
     button.type = "button";
     button.className = "jupyter-widgets jupyter-button widget-button";
@@ -142,36 +222,46 @@ class Download {
     const icon = document.createElement("i");
     icon.setAttribute("aria-hidden", "true");
     const label = document.createElement("span");
-    const note = document.createElement("span");
-    note.setAttribute("role", "status");
-    note.style.cssText = "opacity: .7; margin-left: 6px; font-size: 12px; font-variant-numeric: tabular-nums";
+    const status = document.createElement("span");
+    status.setAttribute("role", "status");
+    status.style.cssText =
+      "opacity: .7; margin-left: 6px; font-size: 12px; font-variant-numeric: tabular-nums";
     button.append(icon, label);
-    el.append(button, note);
+    el.append(button, status);
     el.style.cssText += "display: flex; align-items: center; flex-wrap: wrap";
-    button.addEventListener("click", () => this.click());
+    button.addEventListener("click", () => this.#onClick());
     const draw = () => {
-      const [words, part, beside] = this.words;
-      label.textContent = words;
-      note.textContent = beside;
-      icon.className = `fa fa-${this.job ? "times" : "download"}`;
-      button.title = this.job ? "cancel" : this.model.get("tooltip");
-      const at = `${(part * 100).toFixed(1)}%`;
-      button.style.backgroundImage = part ? `linear-gradient(to right, ${BAR} ${at}, transparent ${at})` : "";
+      const { text, progress, note } = this.#describe();
+      label.textContent = text;
+      status.textContent = note;
+      icon.className = `fa fa-${this.#job ? "times" : "download"}`;
+      button.title = this.#job ? "cancel" : this.#model.get("tooltip");
+      button.style.backgroundImage = progressBar(progress);
     };
-    this.views.add(draw);
+    this.#views.add(draw);
     draw();
-    return () => this.views.delete(draw);
+    return () => this.#views.delete(draw);
   }
 }
 
+/** @param {number} progress */
+function progressBar(progress) {
+  if (!progress) return "";
+  const end = `${(progress * 100).toFixed(1)}%`;
+  return `linear-gradient(to right, ${BAR_COLOR} ${end}, transparent ${end})`;
+}
+
 export default () => {
+  /** @type {Download} */
   let download;
   return {
+    /** @param {{model: Model}} props */
     initialize({ model }) {
       download = new Download(model);
     },
+    /** @param {{el: HTMLElement}} props */
     render({ el }) {
-      return download.view(el);
+      return download.show(el);
     },
   };
 };

@@ -1,0 +1,205 @@
+/**
+ * Live ranges: what the axes of the streamed traces of one plot show next.
+ */
+
+import { asNumbers, followX, followY, isFixed } from "./axes.js";
+
+/** @import { Place, Plot, Range, Stream } from "./types.d.ts" */
+/** @import { PlotAxes } from "./plot_axes.js" */
+/** @import { VisiblePoints } from "./visible_points.js" */
+/** @import { Series } from "./series.js" */
+
+/** A chart that holds still keeps its range of y until the data fill less than this share of it. */
+const MIN_FILLED = 0.2;
+
+/**
+ * The extent of the visible points on a y axis.
+ *
+ * @typedef {{least: number, greatest: number, fromZero: boolean}} Extent
+ */
+
+/** The ranges of the axes of one plot, by the axes' ids. */
+export class LiveRanges {
+  #plot;
+  #axes;
+  #points;
+  /** What each group of x axes shows, by its root. @type {Map<string, Place | null>} */
+  #x = new Map();
+  /** @type {Map<string, Range>} */
+  #y = new Map();
+  /** The widths that range buttons have set, by root. @type {Map<string, number>} */
+  #widths = new Map();
+
+  /**
+   * @param {Plot} plot
+   * @param {PlotAxes} axes
+   * @param {VisiblePoints} points
+   */
+  constructor(plot, axes, points) {
+    this.#plot = plot;
+    this.#axes = axes;
+    this.#points = points;
+  }
+
+  /** Choose all ranges again, whatever was shown before. */
+  forget() {
+    this.#x.clear();
+    this.#y.clear();
+    this.#widths.clear();
+  }
+
+  /** What each group of x axes showed when Plotly drew it, by root. */
+  get x() {
+    return this.#x;
+  }
+
+  /**
+   * Show so much of an x axis, up to the newest point.
+   *
+   * @param {string} root
+   * @param {number} width
+   */
+  setWidth(root, width) {
+    this.#widths.set(root, width);
+  }
+
+  /**
+   * Return for each group of x axes what it shows next; null if Plotly has to choose.
+   *
+   * @param {Stream[]} streams
+   * @param {boolean} isFollowing
+   */
+  planX(streams, isFollowing) {
+    /** @type {Map<string, Place | null>} */
+    const places = new Map();
+    for (const [root, ids] of this.#axes.groups(streams)) {
+      const fixed = this.#axes.fixed(ids);
+      const before = this.#x.get(root);
+      if (fixed) {
+        const range = asNumbers(fixed.range, this.#axes.drawn(root).type);
+        places.set(root, { range: /** @type {Range} */ (range) });
+      } else if (!isFollowing && before) {
+        places.set(root, before);
+      } else {
+        places.set(root, this.#follow(streams, root));
+      }
+    }
+    return places;
+  }
+
+  /**
+   * @param {Stream[]} streams
+   * @param {string} root
+   */
+  #follow(streams, root) {
+    let [least, greatest] = [Infinity, -Infinity];
+    for (const stream of streams) {
+      const extent = stream.root === root && stream.series.xExtent();
+      if (!extent) continue;
+      const pad = stream.hasBars ? this.#halfBar(stream.series, root) : 0;
+      least = Math.min(least, extent[0] - pad);
+      greatest = Math.max(greatest, extent[1] + pad);
+    }
+    if (least > greatest) return null;
+    const range = this.#axes.toRange(root, [least, greatest]);
+    if (!range.every(Number.isFinite)) return null;
+    return followX(this.#x.get(root), range, this.#widths.get(root));
+  }
+
+  /**
+   * Return half the width of a drawn bar, which may stand for several.
+   *
+   * @param {Series} series
+   * @param {string} root
+   */
+  #halfBar(series, root) {
+    const max = this.#axes.maxBars(root);
+    const group = Math.max(1, 2 ** Math.ceil(Math.log2(series.length / max)));
+    const [last, before] = [series.at(series.next - 1), series.at(series.next - 2)];
+    return last && before ? ((last.x - before.x) * group) / 2 : 0;
+  }
+
+  /**
+   * Set the layout's ranges of all axes of the streams.
+   *
+   * @param {Stream[]} streams
+   * @param {Map<string, Place | null>} places what the x axes show, by root
+   * @param {boolean} isFollowing
+   */
+  apply(streams, places, isFollowing) {
+    const extents = this.#extentsOfY(streams, places);
+    for (const [root, ids] of this.#axes.groups(streams)) {
+      const place = places.get(root) ?? null;
+      this.#x.set(root, place);
+      if (!place) continue;
+      for (const id of ids) this.#axes.setRange(id, place.range);
+    }
+    for (const [id, extent] of extents) {
+      if (!isFixed(this.#axes.given(id))) this.#applyY(id, extent, isFollowing);
+    }
+  }
+
+  /**
+   * Return the extent of the visible points for each y axis that has streamed traces only.
+   *
+   * @param {Stream[]} streams
+   * @param {Map<string, Place | null>} places
+   */
+  #extentsOfY(streams, places) {
+    const streamed = new Set(streams.map((each) => each.index));
+    const others = this.#plot._fullData.filter(
+      (full) => full.visible === true && !streamed.has(full.index),
+    );
+    const mixed = new Set(others.map((full) => full.yaxis ?? "y"));
+    /** @type {Map<string, Extent>} */
+    const extents = new Map();
+    for (const stream of streams) {
+      const { full, trace, y, root } = stream;
+      const place = places.get(root);
+      if (!place || mixed.has(y)) continue;
+      const extent = this.#points.extent(stream, place.range);
+      if (!extent) continue;
+      const known = extents.get(y);
+      const fill = full.fill ?? "none";
+      extents.set(y, {
+        least: Math.min(known?.least ?? Infinity, extent[0]),
+        greatest: Math.max(known?.greatest ?? -Infinity, extent[1]),
+        fromZero: known?.fromZero || trace.type === "bar" || fill.startsWith("tozero"),
+      });
+    }
+    return extents;
+  }
+
+  /**
+   * @param {string} id
+   * @param {Extent} extent
+   * @param {boolean} isFollowing
+   */
+  #applyY(id, { least, greatest, fromZero }, isFollowing) {
+    const isLog = this.#axes.isLog(id);
+    /** @type {Range} */
+    const ends = isLog ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
+    if (!ends.every(Number.isFinite)) {
+      // A logarithmic axis can't show values below zero; Plotly finds those that it can.
+      this.#y.delete(id);
+      this.#axes.clearRange(id);
+      return;
+    }
+    let range = this.#y.get(id);
+    if (isFollowing || !range || !fits(range, ends)) {
+      range = followY(range, ends, fromZero && !isLog);
+      this.#y.set(id, range);
+    }
+    this.#axes.setRange(id, range);
+  }
+}
+
+/**
+ * Return whether data fit a range, and fill enough of it.
+ *
+ * @param {Range} range
+ * @param {Range} extent
+ */
+function fits([bottom, top], [least, greatest]) {
+  return bottom <= least && greatest <= top && greatest - least > MIN_FILLED * (top - bottom);
+}

@@ -1,0 +1,169 @@
+/**
+ * Plot axes: the axes of one plot, by their ids, and which of them move together.
+ */
+
+import { axisKey, isFixed } from "./axes.js";
+
+/** @import { AxisLayout, Layout, Plot, Range, Stream } from "./types.d.ts" */
+
+/** A bar that is narrower can't be told apart, and costs as much to draw. */
+const PIXELS_PER_BAR = 2;
+const MIN_BARS = 100;
+/** The width of an axis that Plotly has not drawn yet. */
+const USUAL_WIDTH_PX = 700;
+/** How many decades a logarithmic axis shows of data that begin at zero or below. */
+const DECADES = 6;
+
+/** The axes of a plot: as the figure's layout sets them, and as Plotly has drawn them. */
+export class PlotAxes {
+  #plot;
+  #layout;
+
+  /**
+   * @param {Plot} plot
+   * @param {() => Layout} layout returns the figure's own
+   */
+  constructor(plot, layout) {
+    this.#plot = plot;
+    this.#layout = layout;
+  }
+
+  /**
+   * Return an axis as Plotly has drawn it.
+   *
+   * @param {string} id
+   * @returns {AxisLayout}
+   */
+  drawn(id) {
+    return this.#plot._fullLayout[axisKey(id)] ?? {};
+  }
+
+  /**
+   * Return an axis as the figure's layout sets it.
+   *
+   * @param {string} id
+   * @returns {AxisLayout | undefined}
+   */
+  given(id) {
+    return this.#layout()[axisKey(id)];
+  }
+
+  /** @param {string} id */
+  width(id) {
+    return this.drawn(id)._length || USUAL_WIDTH_PX;
+  }
+
+  /** @param {string} id */
+  isLog(id) {
+    return this.drawn(id).type === "log";
+  }
+
+  /**
+   * Return the id of the axis that a whole row or column of subplots keeps pace with.
+   *
+   * @param {string} id
+   */
+  rootOf(id) {
+    const layout = this.#layout();
+    const seen = new Set();
+    let root = id;
+    while (layout[axisKey(root)]?.matches && !seen.has(root)) {
+      seen.add(root);
+      root = layout[axisKey(root)].matches;
+    }
+    return root;
+  }
+
+  /**
+   * Return the ids of the x axes that show the same range, by the root of each group.
+   *
+   * @param {Pick<Stream, "x" | "root">[]} streams
+   */
+  groups(streams) {
+    /** @type {Map<string, Set<string>>} */
+    const groups = new Map();
+    for (const { x, root } of streams) {
+      const ids = groups.get(root) ?? new Set([root]);
+      groups.set(root, ids.add(x));
+    }
+    return groups;
+  }
+
+  /**
+   * Return the first of these axes whose range the user has set.
+   *
+   * @param {Iterable<string>} ids
+   */
+  fixed(ids) {
+    return [...ids].map((id) => this.given(id)).find(isFixed);
+  }
+
+  /**
+   * Return a range of an axis as the least and the greatest value of the data.
+   *
+   * @param {string} id
+   * @param {Range} range
+   * @returns {Range}
+   */
+  toData(id, [left, right]) {
+    const [least, greatest] = left < right ? [left, right] : [right, left];
+    return this.isLog(id) ? [10 ** least, 10 ** greatest] : [least, greatest];
+  }
+
+  /**
+   * Return the range that shows data from the least to the greatest value.
+   *
+   * A logarithmic axis can't show zero: of such data the range has the upper decades. Its ends are
+   * not finite if there is nothing that it can show.
+   *
+   * @param {string} id
+   * @param {[number, number]} extent
+   * @returns {Range}
+   */
+  toRange(id, [least, greatest]) {
+    if (!this.isLog(id)) return [least, greatest];
+    const right = Math.log10(greatest);
+    return [least > 0 ? Math.log10(least) : right - DECADES, right];
+  }
+
+  /**
+   * Return how many bars there is room for.
+   *
+   * @param {string} id
+   */
+  maxBars(id) {
+    return Math.max(MIN_BARS, Math.floor(this.width(id) / PIXELS_PER_BAR));
+  }
+
+  /**
+   * Set what an axis shows next.
+   *
+   * @param {string} id
+   * @param {Range} range
+   */
+  setRange(id, range) {
+    const isReversed = this.given(id)?.autorange === "reversed";
+    const axis = this.#axisToDraw(id);
+    axis.range = isReversed ? [...range].reverse() : [...range];
+    axis.autorange = false;
+  }
+
+  /**
+   * Let Plotly choose what an axis shows next.
+   *
+   * @param {string} id
+   */
+  clearRange(id) {
+    Object.assign(this.#axisToDraw(id), { autorange: true, range: undefined });
+  }
+
+  /**
+   * @param {string} id
+   * @returns {AxisLayout}
+   */
+  #axisToDraw(id) {
+    const { layout } = this.#plot;
+    layout[axisKey(id)] ??= {};
+    return layout[axisKey(id)];
+  }
+}

@@ -1,0 +1,49 @@
+/**
+ * Saved state: keeps a model's state, which is saved with the notebook, as the figure is.
+ */
+
+import { encode, pack } from "./values.js";
+
+/** @import { Points } from "./points.js" */
+/** @import { Layout, Model, Trace } from "./types.d.ts" */
+
+/** How many points of a trace are saved with a notebook. */
+const SAVED_POINTS = 4000;
+
+/**
+ * Write data and layout into the state, in place: a new value would be sent to the kernel.
+ *
+ * @param {Model} model
+ * @param {Trace[]} data
+ * @param {Layout} layout
+ * @param {Points} points
+ */
+export function writeSavedState(model, data, layout, points) {
+  const saved = model.get("_widget_data");
+  if (!Array.isArray(saved)) return;
+  saved.length = 0;
+  for (const trace of data) saved.push(savedTrace(trace, points));
+  const savedLayout = model.get("_widget_layout");
+  for (const key of Object.keys(savedLayout)) delete savedLayout[key];
+  Object.assign(savedLayout, encode(layout));
+}
+
+/**
+ * @param {Trace} trace
+ * @param {Points} points
+ */
+function savedTrace(trace, points) {
+  const series = points.get(trace.uid);
+  const streamed = series ? ["x", ...series.names] : [];
+  /** @type {Trace} */
+  const entry = {};
+  for (const [name, value] of Object.entries(trace)) {
+    if (!streamed.includes(name)) entry[name] = encode(value);
+  }
+  for (const name of streamed) {
+    // A getter costs nothing while points come, and is right whenever the notebook is saved.
+    const get = () => pack(series?.thin(SAVED_POINTS)[name]);
+    Object.defineProperty(entry, name, { enumerable: true, configurable: true, get });
+  }
+  return entry;
+}

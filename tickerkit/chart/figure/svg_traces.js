@@ -1,0 +1,307 @@
+/**
+ * SVG traces: how Plotly has drawn one line or one row of bars, and how to draw the change to it.
+ */
+
+import { asNumbers } from "./axes.js";
+
+/** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
+
+/** How far a pixel may be from where it should be: Plotly rounds the ends of some bars. */
+const TOLERANCE_PX = 1.01;
+const NUMBER = /-?\d[\d.]*(e-?\d+)?/g;
+
+/**
+ * How Plotly draws a bar of one type.
+ *
+ * @typedef {object} Shape
+ * @property {string} layer the class of the layer that holds the traces
+ * @property {string} elements selects the paths of the bars in a trace
+ * @property {string} letters the letters of a bar's path
+ * @property {Record<string, HeightName>} heights which numbers of the path are what height
+ */
+
+/**
+ * The heights in a bar's path. "inside" is the close of a candle, which Plotly keeps inside of its
+ * box; "bottom" and "top" are the ends of the box.
+ *
+ * @typedef {"zero" | "y" | "open" | "high" | "low" | "close" | "bottom" | "top"} Height
+ * @typedef {Height | "inside"} HeightName
+ */
+
+/** @type {Record<string, Shape>} */
+const SHAPES = {
+  candlestick: {
+    layer: "boxlayer",
+    elements: "path.box",
+    letters: "M,HM,HVHZM,VM,V",
+    heights: { 1: "inside", 4: "bottom", 6: "top", 9: "bottom", 10: "low", 12: "top", 13: "high" },
+  },
+  ohlc: {
+    layer: "ohlclayer",
+    elements: "path",
+    letters: "M,HM,VM,H",
+    heights: { 1: "open", 4: "high", 5: "low", 7: "close" },
+  },
+  bar: {
+    layer: "barlayer",
+    elements: ".point path",
+    letters: "M,VHVZ",
+    heights: { 1: "zero", 2: "y", 4: "zero" },
+  },
+};
+
+/**
+ * The area of a pair of axes, as Plotly has just drawn it.
+ *
+ * @typedef {object} Area
+ * @property {number} width in pixels
+ * @property {(value: number) => number} y returns the height of a value, in pixels from the top
+ * @property {(value: number) => boolean} holds returns whether a value is inside
+ */
+
+/**
+ * Return the area of a pair of axes; null if a trace on it can't be patched.
+ *
+ * @param {AxisLayout} xaxis
+ * @param {AxisLayout} yaxis
+ * @returns {Area | null}
+ */
+function plotArea(xaxis, yaxis) {
+  const isLinear = ["linear", "date"].includes(xaxis.type ?? "") && yaxis.type === "linear";
+  if (!isLinear || !xaxis._length || xaxis.autorange === "reversed") return null;
+  if (xaxis.rangeslider?.visible || xaxis.rangebreaks?.length) return null;
+  const [bottom, top] = /** @type {Range} */ (asNumbers(yaxis.range, "linear"));
+  const [low, high] = bottom < top ? [bottom, top] : [top, bottom];
+  const height = /** @type {number} */ (yaxis._length);
+  return {
+    width: xaxis._length,
+    y: (value) => ((top - value) / (top - bottom)) * height,
+    holds: (value) => value >= low && value <= high,
+  };
+}
+
+/**
+ * What can draw a stream's change into the SVG.
+ *
+ * @typedef {LinePatch | BarPatch} TracePatch
+ */
+
+/**
+ * Return the patch for a stream that Plotly has just drawn; null if Plotly has to draw it.
+ *
+ * @param {Plot} plot
+ * @param {Stream} stream
+ * @param {AxisLayout} xaxis
+ * @param {AxisLayout} yaxis
+ * @returns {TracePatch | null}
+ */
+export function createTracePatch(plot, stream, xaxis, yaxis) {
+  const area = plotArea(xaxis, yaxis);
+  if (!area) return null;
+  if (stream.full.type === "scatter") return LinePatch.create(plot, stream, area);
+  const shape = SHAPES[stream.full.type];
+  return shape ? BarPatch.create(plot, stream, area, shape) : null;
+}
+
+/** Draws a line: as a path through its points, wherever the axis has moved to. */
+export class LinePatch {
+  /** Whether the patch can follow an axis that moves. */
+  canMove = true;
+  #paths;
+  #isStepped;
+
+  /**
+   * @param {Plot} plot
+   * @param {Pick<Stream, "full" | "trace">} stream
+   * @param {Area} area
+   */
+  static create(plot, { full, trace }, area) {
+    const shape = full.line?.shape ?? "linear";
+    const paths = [...plot.querySelectorAll(`.scatterlayer .trace${trace.uid} path.js-line`)];
+    const isPlain = full.mode === "lines" && (full.fill ?? "none") === "none";
+    if (!isPlain || !["linear", "hv"].includes(shape) || !paths.length) return null;
+    return new LinePatch(paths, area, shape === "hv");
+  }
+
+  /**
+   * @param {Pick<Element, "setAttribute" | "removeAttribute">[]} paths
+   * @param {Area} area
+   * @param {boolean} isStepped
+   */
+  constructor(paths, area, isStepped) {
+    this.#paths = paths;
+    this.area = area;
+    this.#isStepped = isStepped;
+  }
+
+  /**
+   * Return a function that draws these points; null if Plotly has to draw them.
+   *
+   * @param {Columns} columns
+   * @param {Range} range of x
+   */
+  plan({ x, y }, [left, right]) {
+    const { area } = this;
+    const scale = (area.width / (right - left)) * 100; // coordinates have two decimals
+    let d = "";
+    let pen = "M";
+    for (let index = 0; index < x.length; index++) {
+      if (Number.isNaN(y[index])) {
+        pen = "M";
+        continue;
+      }
+      if (!area.holds(y[index])) return null;
+      const across = Math.round((x[index] - left) * scale) / 100;
+      const down = Math.round(area.y(y[index]) * 100) / 100;
+      d += this.#isStepped && pen === "L" ? `H${across}V${down}` : `${pen}${across},${down}`;
+      pen = "L";
+    }
+    return () => {
+      const [path, ...others] = this.#paths;
+      path.setAttribute("d", d || "M0,0");
+      for (const other of others) other.removeAttribute("d");
+    };
+  }
+}
+
+/** Draws a row of bars of which only the last has changed. */
+export class BarPatch {
+  canMove = false;
+  #paths;
+  #trace;
+  #names;
+  #shape;
+
+  /**
+   * @param {Plot} plot
+   * @param {Pick<Stream, "trace" | "series">} stream
+   * @param {Area} area
+   * @param {Shape} shape
+   */
+  static create(plot, { trace, series }, area, shape) {
+    /** @type {any[]} */
+    const drawn = [...plot.querySelectorAll(`.${shape.layer} > .trace`)];
+    // Plotly's D3 has bound data to the element, and they name the trace.
+    const own = drawn.find((each) => each.__data__?.[0]?.trace?.uid === trace.uid);
+    const paths = [...(own?.querySelectorAll(shape.elements) ?? [])];
+    const patch = new BarPatch(paths, trace, ["x", ...series.names], area, shape);
+    return patch.#isAsExpected() ? patch : null;
+  }
+
+  /**
+   * @param {Element[]} paths one for each bar
+   * @param {Trace} trace Plotly's: its columns are what is drawn
+   * @param {string[]} names of the columns, x first
+   * @param {Area} area
+   * @param {Shape} shape
+   */
+  constructor(paths, trace, names, area, shape) {
+    this.#paths = paths;
+    this.#trace = trace;
+    this.#names = names;
+    this.area = area;
+    this.#shape = shape;
+  }
+
+  /** The last bar's path must be as expected: another plotly.js might draw bars in another way. */
+  #isAsExpected() {
+    const d = this.#paths.at(-1)?.getAttribute("d") ?? "";
+    if (this.#paths.length !== this.#trace.x.length) return false;
+    if (d.replace(NUMBER, "") !== this.#shape.letters) return false;
+    const numbers = (d.match(NUMBER) ?? []).map(Number);
+    const heights = this.#heights(this.#trace, -1);
+    return Object.entries(this.#shape.heights).every(
+      ([index, name]) => Math.abs(numbers[+index] - this.#pixel(heights, name)) <= TOLERANCE_PX,
+    );
+  }
+
+  /**
+   * Return where Plotly draws one of a bar's heights.
+   *
+   * @param {Record<Height, number>} heights
+   * @param {HeightName} name
+   */
+  #pixel(heights, name) {
+    const { y } = this.area;
+    if (name !== "inside") return y(heights[name]);
+    const [above, below] = [y(heights.top), y(heights.bottom)].sort((one, other) => one - other);
+    return Math.max(above + 1, Math.min(y(heights.close), below - 1));
+  }
+
+  /**
+   * Return the heights of one bar, and its direction: 1 up, -1 down.
+   *
+   * @param {Record<string, any>} columns
+   * @param {number} index
+   */
+  #heights(columns, index) {
+    const { y, open, high, low, close } = Object.fromEntries(
+      this.#names.map((name) => [name, columns[name].at(index)]),
+    );
+    const [bottom, top] = [Math.min(open, close), Math.max(open, close)];
+    const direction = Math.sign(close - open);
+    return { zero: 0, y, open, high, low, close, bottom, top, direction };
+  }
+
+  /**
+   * Return a function that draws the last bar; null if more than it has changed.
+   *
+   * @param {Columns} columns
+   */
+  plan(columns) {
+    if (!this.#isLastAlone(columns)) return null;
+    const heights = this.#heights(columns, -1);
+    const names = /** @type {Height[]} */ (
+      Object.values(this.#shape.heights).filter((name) => name !== "inside")
+    );
+    if (!names.every((name) => this.area.holds(heights[name]))) return null;
+    const style = this.#styleOf(heights.direction);
+    if (style === null) return null;
+    const path = /** @type {Element} */ (this.#paths.at(-1));
+    let number = 0;
+    const d = /** @type {string} */ (path.getAttribute("d")).replace(NUMBER, (before) => {
+      const name = this.#shape.heights[number++];
+      return name ? String(Math.round(this.#pixel(heights, name) * 100) / 100) : before;
+    });
+    return () => {
+      path.setAttribute("d", d);
+      path.setAttribute("style", style);
+      for (const name of this.#names) this.#trace[name] = columns[name];
+    };
+  }
+
+  /**
+   * Return whether all bars but the last are as drawn, and the last has its x.
+   *
+   * @param {Columns} columns
+   */
+  #isLastAlone(columns) {
+    const count = columns.x.length;
+    if (count !== this.#trace.x.length) return false;
+    for (const name of this.#names) {
+      const drawn = this.#trace[name];
+      const until = name === "x" ? count : count - 1;
+      for (let index = 0; index < until; index++) {
+        if (columns[name][index] !== drawn[index]) return false;
+      }
+    }
+    return true;
+  }
+
+  /**
+   * Return the style of a bar that goes up or down: that of another one; null if there is none.
+   *
+   * @param {number} direction
+   */
+  #styleOf(direction) {
+    if (this.#heights(this.#trace, -1).direction === direction || Number.isNaN(direction)) {
+      return /** @type {Element} */ (this.#paths.at(-1)).getAttribute("style");
+    }
+    for (let index = this.#paths.length - 2; direction && index >= 0; index--) {
+      if (this.#heights(this.#trace, index).direction === direction) {
+        return this.#paths[index].getAttribute("style");
+      }
+    }
+    return null;
+  }
+}

@@ -1,0 +1,99 @@
+// The types that the modules of a live figure share. Plotly's own objects are left open: it is the
+// parts of them that are used which are named.
+
+import type { Series } from "./series.js";
+
+/** A widget's model, as anywidget gives it. */
+export interface Model {
+  get(name: string): any;
+  set(name: string, value: unknown): void;
+  save_changes(): void;
+  send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
+  on(events: string, callback: (...values: any[]) => void): void;
+  widget_manager: { get_model(id: string): Promise<Model> };
+}
+
+export type Plotly = Record<string, any>;
+export type Layout = Record<string, any>;
+export type Template = Record<string, any>;
+export type ThemeName = "auto" | "light" | "dark";
+
+/** A trace, as Python and Plotly describe it; `uid` names it. */
+export type Trace = Record<string, any>;
+
+export type AxisType = "linear" | "log" | "date" | "category" | "multicategory" | "-";
+
+/** An axis of a layout. Names that begin with "_" are what Plotly has computed. */
+export interface AxisLayout {
+  type?: AxisType;
+  range?: any[];
+  autorange?: boolean | "reversed";
+  matches?: string;
+  ticksuffix?: string;
+  rangeslider?: { visible?: boolean };
+  rangebreaks?: unknown[];
+  _length?: number;
+  _offset?: number;
+}
+
+/** The element that Plotly draws in. */
+export interface Plot extends HTMLElement {
+  data: Trace[];
+  layout: Layout;
+  _fullData: Trace[];
+  _fullLayout: Layout;
+  /** What was drawn last, for tests and benchmarks. */
+  _tickerkit?: { newest: number; hasPatch: boolean };
+  on(event: string, callback: (event: any) => void): void;
+}
+
+/** The two ends of an axis; of a logarithmic axis the logarithms. */
+export type Range = [number, number];
+
+/** What an axis x shows, and the least x when that was chosen. */
+export interface Place {
+  least?: number;
+  range: Range;
+}
+
+/** Columns of points, by name. */
+export type Columns = Record<string, Float64Array>;
+
+/** A visible trace whose points are streamed. */
+export interface Stream {
+  index: number;
+  /** The trace as it was given to Plotly. */
+  trace: Trace;
+  /** The trace with all that Plotly has filled in. */
+  full: Trace;
+  series: Series;
+  /** The ids of its axes. */
+  x: string;
+  y: string;
+  /** The id of the x axis that its own keeps pace with. */
+  root: string;
+  hasBars: boolean;
+}
+
+/** The newest value of a trace, at the right edge of the plot; places in pixels. */
+export interface Label {
+  key: string;
+  text: string;
+  color: string;
+  x: number;
+  y: number;
+}
+
+/** An array in the state of a model. */
+export interface Packed {
+  dtype: string | undefined;
+  shape: [number];
+  buffer: DataView;
+}
+
+declare global {
+  interface Window {
+    Plotly?: Plotly;
+    PlotlyConfig?: Record<string, unknown>;
+  }
+}

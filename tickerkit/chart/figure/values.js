@@ -1,0 +1,140 @@
+/**
+ * Values on the wire: how plotly's messages and the state of a model hold arrays and `undefined`.
+ */
+
+/** @import { Packed } from "./types.d.ts" */
+
+/** @typedef {Record<string, any>} Dict */
+/** @typedef {{new (buffer: ArrayBuffer): any}} ArrayKind */
+
+/** The kinds of array, by numpy's names. @type {Record<string, ArrayKind>} */
+const ARRAYS = {
+  int8: Int8Array,
+  int16: Int16Array,
+  int32: Int32Array,
+  uint8: Uint8Array,
+  uint16: Uint16Array,
+  uint32: Uint32Array,
+  float32: Float32Array,
+  float64: Float64Array,
+};
+const UNDEFINED = "_undefined_";
+
+/**
+ * Return whether a value is an object with names and values.
+ *
+ * @param {any} value
+ * @returns {value is Dict}
+ */
+export const isDict = (value) =>
+  value !== null &&
+  typeof value === "object" &&
+  !Array.isArray(value) &&
+  !ArrayBuffer.isView(value);
+
+/**
+ * Return the numbers in a buffer of a message.
+ *
+ * They are copied: in its message a buffer may begin at any byte.
+ *
+ * @param {ArrayBufferView} view
+ * @param {ArrayKind} Kind
+ */
+export function numbersIn(view, Kind = Float64Array) {
+  const { buffer, byteOffset, byteLength } = view;
+  return new Kind(/** @type {ArrayBuffer} */ (buffer.slice(byteOffset, byteOffset + byteLength)));
+}
+
+/**
+ * Return a value from the wire as Plotly takes it.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
+export function decode(value) {
+  if (Array.isArray(value)) return value.map(decode);
+  if (value === UNDEFINED) return undefined;
+  if (!isDict(value)) return value;
+  const bytes = value.buffer ?? value.value;
+  if (value.dtype && value.shape && bytes) return numbersIn(bytes, ARRAYS[value.dtype]);
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, decode(each)]));
+}
+
+/**
+ * Return a value as it travels, and as it is saved with a notebook.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
+export function encode(value) {
+  if (ArrayBuffer.isView(value)) return pack(value);
+  if (Array.isArray(value)) return value.map(encode);
+  if (value === undefined) return UNDEFINED;
+  if (!isDict(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, encode(each)]));
+}
+
+/**
+ * Return a typed array as the state of a model holds it.
+ *
+ * @param {any} array
+ * @returns {Packed}
+ */
+export function pack(array) {
+  const dtype = Object.keys(ARRAYS).find((name) => array instanceof ARRAYS[name]);
+  const buffer = new DataView(array.buffer, array.byteOffset, array.byteLength);
+  return { dtype, shape: [array.length], buffer };
+}
+
+/**
+ * Return a copy that Plotly may change; typed arrays, which Plotly doesn't change, are shared.
+ *
+ * @param {any} value
+ * @returns {any}
+ */
+export function copy(value) {
+  if (Array.isArray(value)) return value.map(copy);
+  if (!isDict(value)) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, copy(each)]));
+}
+
+/**
+ * Set the value at a path such as "xaxis.range[0]"; null removes it.
+ *
+ * @param {any} target
+ * @param {string | string[]} path
+ * @param {any} value
+ */
+export function setPath(target, path, value) {
+  const keys = Array.isArray(path) ? path : path.split(/[.[\]]+/).filter(Boolean);
+  const last = /** @type {string} */ (keys.at(-1));
+  let inner = target;
+  for (const [index, key] of keys.slice(0, -1).entries()) {
+    if (inner[key] === null || typeof inner[key] !== "object") {
+      if (value === null) return;
+      inner[key] = /^\d+$/.test(keys[index + 1]) ? [] : {};
+    }
+    inner = inner[key];
+  }
+  if (value !== null) inner[last] = value;
+  else delete inner[last];
+}
+
+/**
+ * Return whether two values are equal, with all that they contain.
+ *
+ * @param {any} one
+ * @param {any} other
+ * @returns {boolean}
+ */
+export function isEqual(one, other) {
+  if (one === other) return true;
+  if (ArrayBuffer.isView(one) || ArrayBuffer.isView(other)) {
+    if (one?.length !== other?.length) return false;
+    return Array.prototype.every.call(one, (value, index) => value === other[index]);
+  }
+  if (!one || !other || typeof one !== "object" || typeof other !== "object") return false;
+  const keys = Object.keys(one);
+  if (keys.length !== Object.keys(other).length) return false;
+  return keys.every((key) => isEqual(one[key], other[key]));
+}

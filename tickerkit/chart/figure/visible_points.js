@@ -1,0 +1,102 @@
+/**
+ * Visible points: those of a stream that are worth drawing in a range of its axis.
+ */
+
+import { columnEdges } from "./axes.js";
+
+/** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
+/** @import { PlotAxes } from "./plot_axes.js" */
+/** @import { Series } from "./series.js" */
+
+/** Markers are wider than a pixel: more of them would cover each other. */
+const PIXELS_PER_MARKER = 6;
+
+/** Chooses the points to draw of a plot's streams. */
+export class VisiblePoints {
+  #plot;
+  #axes;
+
+  /**
+   * @param {Plot} plot
+   * @param {PlotAxes} axes
+   */
+  constructor(plot, axes) {
+    this.#plot = plot;
+    this.#axes = axes;
+  }
+
+  /**
+   * Return the points to draw of a stream in a range of its x axis.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   * @returns {Columns}
+   */
+  of({ trace, full, series, hasBars, root, x }, range) {
+    const axes = this.#axes;
+    if (hasBars) {
+      const [from, to] = series.between(...axes.toData(root, range));
+      // The bars at the two edges are drawn too: a part of them is visible.
+      const [start, stop] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
+      const how = trace.type === "bar" && this.#isVolume(trace) ? "sum" : "peak";
+      return series.bars(start, stop, axes.maxBars(root), how).columns;
+    }
+    const hasMarkers = full.mode?.includes("markers");
+    const columns = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
+    return series.line(columnEdges(range, columns, axes.drawn(x).type));
+  }
+
+  /**
+   * Return the least and the greatest y in a range of x, or null.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   * @returns {[number, number] | null}
+   */
+  extent(stream, range) {
+    const { series, trace, root } = stream;
+    if (trace.type !== "bar") {
+      return series.extent(...series.between(...this.#axes.toData(root, range)));
+    }
+    // Several bars drawn as one may be higher than each of them.
+    const values = this.of(stream, range).y.filter((value) => !Number.isNaN(value));
+    return values.length ? [Math.min(...values), Math.max(...values)] : null;
+  }
+
+  /**
+   * Put the points to draw into Plotly's trace.
+   *
+   * @param {Stream} stream
+   * @param {Place | null | undefined} place what its axis shows; null: all that there is
+   */
+  fill(stream, place) {
+    const { trace, series, x } = stream;
+    const showsAll = this.#axes.drawn(x).rangeslider?.visible || !place;
+    const range = showsAll ? this.#fullRange(series, x) : place.range;
+    const points = range ? this.of(stream, range) : {};
+    for (const name of ["x", ...series.names]) trace[name] = points[name] ?? [];
+  }
+
+  /**
+   * @param {Series} series
+   * @param {string} id
+   */
+  #fullRange(series, id) {
+    const extent = series.xExtent();
+    return extent && this.#axes.toRange(id, extent);
+  }
+
+  /**
+   * Return whether bars are the volume of candles beside them: several drawn as one are summed.
+   *
+   * @param {Record<string, any>} trace
+   */
+  #isVolume(trace) {
+    const root = this.#axes.rootOf(trace.xaxis ?? "x");
+    return this.#plot.data.some(
+      (each) =>
+        ["candlestick", "ohlc"].includes(each.type) &&
+        this.#axes.rootOf(each.xaxis ?? "x") === root,
+    );
+  }
+}

@@ -1,0 +1,135 @@
+// The messages between the kernel and a page: what the chart's widgets send beside their traits.
+//
+// messages.py has the same table for Python; a test compares the two. Each
+// interface is one kind of message, or a part of one. Binary data travel in a message's buffers.
+// Messages may be lost on the way, in both directions; each comment says what makes up for that.
+
+// ---- LiveFigure, from the kernel
+
+/** Points of some traces, at most 60 times a second. Each trace has a buffer of float64 for x, and
+ *  one for each of its columns. A page that finds a message missing sends "here" with `from`. */
+export interface PointsMessage {
+  kind: "points";
+  traces: TracePoints[];
+}
+
+/** The points of one trace in a `PointsMessage`: they replace all from `start` on. */
+export interface TracePoints {
+  uid: string;
+  /** The run of positions; a window that was cleared begins another. */
+  epoch: number;
+  /** The position of the first point in the message. */
+  start: number;
+  /** The position of the oldest point in the kernel's window. */
+  first: number;
+  /** The columns beside x; only if the message has the whole window. */
+  names?: string[];
+}
+
+/** Asks for a picture; the kernel waits 5 s for one. */
+export interface FreezeMessage {
+  kind: "freeze";
+}
+
+// ---- LiveFigure, from a page
+
+/** A page shows the figure. It is sent every 20 s; after 60 s without one the kernel sends no more
+ *  points. With `from` the page asks for points: by uid, its epoch and the position it needs next,
+ *  or null and -1 for the whole window. */
+export interface HereMessage {
+  kind: "here";
+  page: string;
+  from?: Record<string, [number | null, number]>;
+}
+
+/** A picture of the figure as it is shown, as PNG in the buffer. */
+export interface PictureMessage {
+  kind: "picture";
+  width: number;
+  height: number;
+}
+
+// ---- Download, from the kernel
+
+/** One part of a file, in the buffer. At most two parts are sent ahead of their confirmation. */
+export interface PartMessage {
+  kind: "part";
+  job: string;
+  /** Parts are numbered from 0. */
+  number: number;
+  /** Whether the buffer is compressed (zlib). */
+  packed: boolean;
+  /** How many lines there are up to the end of this part. */
+  lines: number;
+  /** About how many lines there will be; null if that is not known. */
+  of: number | null;
+}
+
+/** All parts have been sent. */
+export interface EndMessage {
+  kind: "end";
+  job: string;
+  number: number;
+  name: string;
+  bytes: number;
+}
+
+/** The file can't be sent; `words` says why, and what to do. */
+export interface FailedMessage {
+  kind: "failed";
+  job: string;
+  words: string;
+}
+
+// ---- Download, from a page
+
+/** Asks for the file. `job` is the page's name for it. */
+export interface WantMessage {
+  kind: "want";
+  job: string;
+  /** Whether the page can decompress. */
+  packed: boolean;
+}
+
+/** Confirms all parts before `number`; with `again` asks for those after it once more. */
+export interface NextMessage {
+  kind: "next";
+  job: string;
+  number: number;
+  again: boolean;
+}
+
+/** The user has cancelled the download, or the file was damaged. */
+export interface CancelMessage {
+  kind: "cancel";
+  job: string;
+}
+
+// ---- in the state of a LiveFigure
+
+/** Where the points stand that `_widget_data` has of a trace; the trait `_places` has one for each
+ *  trace with points, by uid, but {} for a trace that is sent the plain way. */
+export interface TraceWindow {
+  epoch: number;
+  /** The position after the newest point. */
+  next: number;
+  names: string[];
+  /** Whether these are all points of the window; else only as many as a first draw needs. */
+  whole: boolean;
+}
+
+/** The trait `_live`. */
+export interface LiveSettings {
+  labels: boolean;
+  /** null once the user has set a template. */
+  theme: "auto" | "light" | "dark" | null;
+  /** The time zone of the figure's times. */
+  zone: string;
+}
+
+// ---- which of them travel together
+
+export type KernelMessage = PointsMessage | FreezeMessage;
+export type PageMessage = HereMessage | PictureMessage;
+export type DownloadMessage = PartMessage | EndMessage | FailedMessage;
+export type DownloadRequest = WantMessage | NextMessage | CancelMessage;
