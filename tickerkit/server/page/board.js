@@ -2,41 +2,49 @@
  * The board: one row for each symbol.
  *
  * Ticks may come by the thousand in a second; a screen shows 60 pictures in that time, and a hidden
- * page shows none. So a tick only changes numbers, and marks its row as changed. When the browser
- * next wants a picture, each changed row is drawn, once. However many ticks came, there is never
- * more to do than there are rows.
+ * page shows none. So a tick only changes numbers, and marks its row as changed. With the browser's
+ * next picture each changed row is drawn once. However many ticks came, there is never more to draw
+ * than there are rows.
  */
 
 import { drawSparkline } from "./sparkline.js";
 
-/** So many prices make a sparkline. */
+/** @import { Tick } from "./feed.js" */
+
+/** How many prices make a sparkline. */
 const SPARKLINE_PRICES = 120;
 
-/** Numbers are drawn at most this often (milliseconds), every second picture on most screens. The
- *  eye sees no difference, and an old laptop with hundreds of symbols has half the work. */
-const DRAW_EVERY = 30;
+/** Numbers are drawn at most this often, with every second picture on most screens. The eye sees no
+ *  difference, and an old laptop with hundreds of symbols has half the work. */
+const DRAW_EVERY_MS = 30;
 
-/** A row flashes the same colour at most this often (milliseconds): a flicker tells nobody more. */
-const FLASH_EVERY = 250;
-const FLASH_LASTS = 700;
+/** A row flashes the same colour at most this often: a flicker tells nobody more. */
+const FLASH_EVERY_MS = 250;
+const FLASH_MS = 700;
 
-const wantsLessMotion = matchMedia("(prefers-reduced-motion: reduce)");
+const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Board {
   #list;
   #template;
-  #rows = new Map(); // symbol -> Row
-  #changed = new Set(); // rows to draw
-  #isFrameAsked = false;
+  /** By symbol. @type {Map<string, Row>} */
+  #rows = new Map();
+  /** The rows to draw. @type {Set<Row>} */
+  #changed = new Set();
+  #isFrameRequested = false;
   #drawnAt = 0;
   #filter = "";
   #observer;
 
+  /**
+   * @param {HTMLElement} list
+   * @param {HTMLTemplateElement} template of a row
+   */
   constructor(list, template) {
     this.#list = list;
     this.#template = template;
-    // Sparklines are the dear part of a row. Those that nobody sees are not drawn.
-    this.#observer = new IntersectionObserver((entries) => this.#onScreenChange(entries));
+    // Sparklines are the expensive part of a row. Those that are not on the screen are not drawn.
+    this.#observer = new IntersectionObserver((entries) => this.#onScroll(entries));
   }
 
   /** The number of rows on the page. */
@@ -44,26 +52,42 @@ export class Board {
     return this.#list.children.length;
   }
 
-  /** These symbols are to come, in this order. Each gets its place on the page with its first price. */
+  /**
+   * Set the order of the symbols. Each is added to the page with its first price.
+   *
+   * @param {string[]} symbols
+   */
   expect(symbols) {
-    symbols.forEach((symbol) => this.#row(symbol));
-  }
-
-  take(tick) {
-    const row = this.#row(tick.symbol);
-    if (row.take(tick)) {
-      this.#drawSoon(row);
+    for (const symbol of symbols) {
+      this.#row(symbol);
     }
   }
 
-  /** What follows does not continue the prices we have: dim each row until it has a new one. */
+  /**
+   * Add a tick.
+   *
+   * @param {string} symbol
+   * @param {Tick} tick
+   */
+  add(symbol, tick) {
+    const row = this.#row(symbol);
+    if (row.add(tick)) {
+      this.#requestDraw(row);
+    }
+  }
+
+  /** The next ticks don't continue the prices so far: dim each row until it has a new price. */
   restart() {
     for (const row of this.#rows.values()) {
       row.restart();
     }
   }
 
-  /** Show only the symbols that contain this text. */
+  /**
+   * Show only the symbols that contain a text.
+   *
+   * @param {string} text
+   */
   filter(text) {
     this.#filter = text.trim().toLowerCase();
     for (const row of this.#rows.values()) {
@@ -71,6 +95,7 @@ export class Board {
     }
   }
 
+  /** @param {string} symbol */
   #row(symbol) {
     let row = this.#rows.get(symbol);
     if (!row) {
@@ -80,54 +105,61 @@ export class Board {
     return row;
   }
 
-  #drawSoon(row) {
+  /** @param {Row} row */
+  #requestDraw(row) {
     this.#changed.add(row);
-    this.#askForFrame();
+    this.#requestFrame();
   }
 
-  #askForFrame() {
-    if (!this.#isFrameAsked) {
-      this.#isFrameAsked = true;
+  #requestFrame() {
+    if (!this.#isFrameRequested) {
+      this.#isFrameRequested = true;
       requestAnimationFrame((now) => this.#onFrame(now));
     }
   }
 
+  /** @param {number} now */
   #onFrame(now) {
-    this.#isFrameAsked = false;
-    if (now - this.#drawnAt < DRAW_EVERY) {
-      this.#askForFrame();
+    this.#isFrameRequested = false;
+    if (now - this.#drawnAt < DRAW_EVERY_MS) {
+      this.#requestFrame();
     } else {
       this.#drawnAt = now;
       this.#draw(now);
     }
   }
 
+  /** @param {number} now */
   #draw(now) {
-    const newcomers = [...this.#changed].filter((row) => !row.element.isConnected);
-    this.#changed.forEach((row) => row.draw(now));
+    const added = [...this.#changed].filter((row) => !row.element.isConnected);
+    for (const row of this.#changed) {
+      row.draw(now);
+    }
     this.#changed.clear();
-    if (newcomers.length > 0) {
-      this.#admit(newcomers);
+    if (added.length > 0) {
+      this.#addToPage(added);
     }
   }
 
-  #admit(newcomers) {
-    for (const row of newcomers) {
-      row.hasPlace = true;
+  /** @param {Row[]} added */
+  #addToPage(added) {
+    for (const row of added) {
+      row.isOnPage = true;
       row.applyFilter(this.#filter);
       this.#observer.observe(row.element);
     }
-    // What is appended again only moves: this puts all rows in the order of `#rows`.
-    const rows = [...this.#rows.values()].filter((row) => row.hasPlace);
+    // An element that is appended again only moves: this puts all rows in the order of `#rows`.
+    const rows = [...this.#rows.values()].filter((row) => row.isOnPage);
     this.#list.append(...rows.map((row) => row.element));
   }
 
-  #onScreenChange(entries) {
+  /** @param {IntersectionObserverEntry[]} entries */
+  #onScroll(entries) {
     for (const { target, isIntersecting } of entries) {
-      const row = this.#rows.get(target.dataset.symbol);
+      const row = this.#row(/** @type {HTMLElement} */ (target).dataset.symbol ?? "");
       row.isOnScreen = isIntersecting;
       if (isIntersecting) {
-        this.#drawSoon(row);
+        this.#requestDraw(row);
       }
     }
   }
@@ -135,36 +167,55 @@ export class Board {
 
 class Row {
   element;
-  hasPlace = false; // is it on the page?
-  isOnScreen = false; // is it where one can see it?
+  isOnPage = false;
+  isOnScreen = false; // on the part of the page that is scrolled into view
 
   #symbol;
   #priceText;
   #sparkline;
 
-  #prices = []; // the newest last
+  /** The newest last. @type {number[]} */
+  #prices = [];
+  /** @type {number | null} */
   #bid = null;
+  /** @type {number | null} */
   #ask = null;
   #hasTraded = false;
-  #isFresh = false; // has a tick come that is worth a flash?
+  #isFresh = false; // a tick has come that is worth a flash
 
-  #shown = null; // the price on the screen
-  #flash = null; // the last flash, over or not
+  /** The price on the screen. @type {number | null} */
+  #shown = null;
+  /** The last flash, over or not. @type {Animation | null} */
+  #flash = null;
   #flashedAt = 0;
 
+  /**
+   * @param {string} symbol
+   * @param {HTMLTemplateElement} template
+   */
   constructor(symbol, template) {
     this.#symbol = symbol;
-    this.element = template.content.firstElementChild.cloneNode(true);
+    const original = /** @type {HTMLElement} */ (template.content.firstElementChild);
+    this.element = /** @type {HTMLElement} */ (original.cloneNode(true));
     this.element.dataset.symbol = symbol;
     // textContent, never innerHTML: a symbol is text from somewhere else, and a symbol that is
     // called "<img src=x onerror=...>" is shown like that, and does nothing.
-    this.element.querySelector(".symbol").textContent = symbol;
-    this.#priceText = this.element.querySelector(".price");
-    this.#sparkline = this.element.querySelector(".sparkline");
+    this.#part(".symbol").textContent = symbol;
+    this.#priceText = this.#part(".price");
+    this.#sparkline = this.#part(".sparkline");
   }
 
-  /** Take in a tick; true if there is something new to draw. */
-  take(tick) {
+  /** @param {string} selector */
+  #part(selector) {
+    return /** @type {Element} */ (this.element.querySelector(selector));
+  }
+
+  /**
+   * Add a tick; return whether there is something new to draw.
+   *
+   * @param {Tick} tick
+   */
+  add(tick) {
     const price = this.#priceOf(tick);
     if (price === null) {
       return false;
@@ -183,17 +234,19 @@ class Row {
     this.element.dataset.stale = "";
   }
 
+  /** @param {string} text in lower case */
   applyFilter(text) {
     this.element.hidden = !this.#symbol.toLowerCase().includes(text);
   }
 
+  /** @param {number} now */
   draw(now) {
-    if (this.#prices.length === 0) {
+    const price = this.#prices.at(-1);
+    if (price === undefined) {
       return;
     }
-    const price = this.#prices.at(-1);
     if (price !== this.#shown) {
-      this.#priceText.textContent = money(price);
+      this.#priceText.textContent = formatPrice(price);
       this.#showDirection(price, now);
       this.#shown = price;
     }
@@ -205,8 +258,10 @@ class Row {
   }
 
   /**
-   * The price that a tick tells of, or null. A quote has none, only what buyers bid and sellers
-   * ask: its price is the middle. But once a symbol has traded, its trades are what counts.
+   * Return the price of a tick, or null. A quote has no price: it counts as the middle of bid and
+   * ask. But once a symbol has traded, only its trades count.
+   *
+   * @param {Tick} tick
    */
   #priceOf({ price, bid, ask }) {
     if (isNumber(price)) {
@@ -224,7 +279,12 @@ class Row {
     return this.#bid ?? this.#ask;
   }
 
-  /** Up or down, against the price that was on the screen: an arrow, a colour, a flash. */
+  /**
+   * Show whether a price is above or below that on the screen: an arrow, a colour, a flash.
+   *
+   * @param {number} price
+   * @param {number} now
+   */
   #showDirection(price, now) {
     if (this.#shown === null) {
       return;
@@ -232,29 +292,36 @@ class Row {
     const direction = price > this.#shown ? "up" : "down";
     const hasTurned = direction !== this.element.dataset.direction;
     this.element.dataset.direction = direction;
-    const mayFlash = this.#isFresh && this.isOnScreen && !wantsLessMotion.matches;
+    const mayFlash = this.#isFresh && this.isOnScreen && !reducedMotion.matches;
     if (hasTurned) {
       this.#flash?.cancel(); // no green price on a red ground
     }
-    if (mayFlash && (hasTurned || now - this.#flashedAt > FLASH_EVERY)) {
+    if (mayFlash && (hasTurned || now - this.#flashedAt > FLASH_EVERY_MS)) {
       this.#flashedAt = now;
       const from = { backgroundColor: `var(--${direction}-flash)` };
-      this.#flash = this.element.animate([from, {}], { duration: FLASH_LASTS, easing: "ease-out" });
+      this.#flash = this.element.animate([from, {}], { duration: FLASH_MS, easing: "ease-out" });
     }
   }
 }
 
+/**
+ * @param {unknown} value
+ * @returns {value is number}
+ */
 function isNumber(value) {
   return typeof value === "number";
 }
 
 /**
- * A price in dollars, with two decimals at least. Small prices get more, up to seven digits that
- * mean something: 187.25, 187.255, 1.08345, 0.00001234.
+ * Return a price in dollars, with two decimals at least. Small prices get more, up to seven digits
+ * that mean something: 187.25, 187.255, 1.08345, 0.00001234.
+ *
+ * @param {number} price
  */
-function money(price) {
-  const size = Math.floor(Math.log10(Math.abs(price) || 1)); // 0 for 1 to 10, 1 for 10 to 100, ...
-  const decimals = Math.min(12, Math.max(2, 6 - size));
-  const digits = Math.abs(price).toFixed(decimals).replace(/(\.\d\d.*?)0+$/, "$1");
+export function formatPrice(price) {
+  const magnitude = Math.floor(Math.log10(Math.abs(price) || 1)); // 0 for 1 to 10, 1 for 10 to 100
+  const decimals = Math.min(12, Math.max(2, 6 - magnitude));
+  const fixed = Math.abs(price).toFixed(decimals);
+  const digits = fixed.replace(/(\.\d\d.*?)0+$/, "$1");
   return (price < 0 ? "-$" : "$") + digits;
 }

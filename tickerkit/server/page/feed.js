@@ -1,47 +1,105 @@
 /**
  * The feed: one websocket to the server, opened again whenever it breaks.
  *
- * The talk on the wire goes like this, each message a line of JSON:
+ * The messages on the wire, each a line of JSON:
  *
- *     server   hello       who I am: my epoch, my symbols, how far my log goes
- *     page     subscribe   send me everything, from here
+ *     server   hello       the server's epoch, its symbols, the ticks that its log holds
+ *     page     subscribe   asks for ticks, from a position on
  *     server   ticks       many ticks at once, one array for each column
- *     server   at          nothing new; I am still here
+ *     server   at          there is nothing new; the server is still here
  *     server   gap         these ticks will never come
  *     server   end         the source is finished
- *     server   error       something is wrong with what you sent
+ *     server   error       something is wrong with what the page has sent
  *
- * Every tick has a number, its `seq`, that counts from 1 within an `epoch`: one
- * unbroken run of the server. Who remembers both can come back after a broken
- * connection and say "go on after tick 1000": nothing is lost, nothing comes twice.
+ * Every tick has a number, its `seq`, which counts from 1 within an `epoch`: one unbroken run of
+ * the server. After a broken connection the page names both, "continue after tick 1000": then
+ * nothing is lost and nothing comes twice.
+ */
+
+/**
+ * A column of text: codes into the epoch's dictionary, and the words that are new in it.
+ *
+ * @typedef {{codes: number[], from: number, words: string[]}} TextColumn
+ *
+ * @typedef {(number | null)[]} NumberColumn
+ */
+
+/**
+ * The messages of the server, as far as this page reads them. `first` is the oldest tick held,
+ * `next` the number of the tick to come; `steps` are the differences of the seqs where they are not
+ * 1; the `to` of a gap is null if it is not known where it ends.
+ *
+ * @typedef {{type: "hello", epoch: string, first: number, next: number, symbols: string[]}} Hello
+ * @typedef {{type: "ticks", seq: number, count: number, symbol: TextColumn, price: NumberColumn,
+ *   steps?: number[], more?: Record<string, NumberColumn | TextColumn>}} Ticks
+ * @typedef {{type: "at", seq: number}} At
+ * @typedef {{type: "gap", epoch: string, from: number, to: number | null, reason: string}} Gap
+ * @typedef {{type: "end"}} End
+ * @typedef {{type: "error", message: string, hint: string}} ServerError
+ * @typedef {Hello | Ticks | At | Gap | End | ServerError} ServerMessage
+ */
+
+/**
+ * The page's only message. Without `resume` the server sends the newest `history` ticks first.
+ *
+ * @typedef {{type: "subscribe", symbols: null, history: number,
+ *   resume: {epoch: string | null, seq: number} | null}} Subscribe
+ */
+
+/**
+ * A tick as the feed passes it on. `isNew` is false for a tick from before the page connected.
+ *
+ * @typedef {{symbol: string | undefined, price: number | null | undefined,
+ *   bid: number | null | undefined, ask: number | null | undefined, isNew: boolean}} Tick
+ *
+ * @typedef {"connecting" | "live" | "reconnecting" | "ended" | "refused"} StateName
+ */
+
+/**
+ * What a feed calls.
+ *
+ * @typedef {object} Listener
+ * @property {(tick: Tick) => void} onTick for each tick
+ * @property {(name: StateName, wait: number) => void} onState with the seconds until the next try;
+ *   0 if the feed does not wait
+ * @property {(text: string) => void} onNote with what the user should know; "" if it is over
+ * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
+ *   may come with ticks
+ * @property {() => void} onRestart before ticks that don't continue those before
  */
 
 const PROTOCOL = "tickerkit.v1";
 
-/** Ticks from before now that we ask for, so that the sparklines do not start empty. */
+/** How many ticks from before now to ask for, so that the sparklines do not start empty. */
 const HISTORY = 2_000;
 
-/** Who missed more than this skips it: a page shows the present, not a night's worth of ticks. */
-const FAR_BEHIND = 100_000;
+/** After more ticks than this were missed, the page skips them: it shows the present. */
+const MAX_MISSED = 100_000;
 
-// All times are in milliseconds.
+/** The server sends something every few seconds. A silence this long means a dead connection, even
+ *  if the browser has not noticed: a pulled cable closes nothing. */
+const MAX_SILENCE_MS = 9_000;
 
-/** The server sends something every few seconds. A silence this long means a dead connection,
- *  even if the browser has not noticed: a pulled cable closes nothing. */
-const SILENCE = 9_000;
-
-/** We never wait longer than this before we try again. */
-const LONGEST_WAIT = 10_000;
+/** The first wait before a new try, which doubles with each failure; and the longest one. */
+const MIN_WAIT_MS = 500;
+const MAX_WAIT_MS = 10_000;
 
 /** A connection that lived this long was a good one: its loss counts as a first failure. */
-const STEADY = 5_000;
+const STEADY_MS = 5_000;
 
-/** Close codes with which a server says that we, not the network, are at fault. */
+const CHECK_EVERY_MS = 250;
+
+/** How much of a refusal's text is shown, in characters. */
+const MAX_REASON = 500;
+
+/** Close codes with which a server says that the page, not the network, is at fault. */
 const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
 
 /**
- * The websocket's address, made from the page's: same host, same folder, and the same token.
- * Nothing is written down here, so it is right behind any proxy.
+ * Return the websocket's address, made from the page's: same host, same folder, and same token.
+ * No address is written down, so it is right behind any proxy.
+ *
+ * @param {{href: string, protocol: string}} page
  */
 export function socketAddress(page) {
   const address = new URL(".", page.href);
@@ -53,36 +111,36 @@ export function socketAddress(page) {
   return address.href;
 }
 
-/**
- * Connects, and stays connected. It calls back:
- *
- *     onTick(tick)           for each tick: {symbol, price, bid, ask, isNew}
- *     onState(name, wait)    "connecting", "live", "reconnecting", "ended" or "refused", and the
- *                            seconds until the next try (0: not waiting)
- *     onNote(text)           something that a person should know ("": no longer)
- *     onSymbols(symbols)     the symbols that there are, in their order; more may come with ticks
- *     onRestart()            what comes next does not continue what came before
- */
+/** Connects, and stays connected. */
 export class Feed {
   #address;
   #listener;
 
+  /** @type {WebSocket | null} */
   #socket = null;
-  #isGreeted = false; // has the server said hello on this connection?
+  #isGreeted = false; // the server has sent its hello on this connection
   #openedAt = 0;
-  #heardAt = 0;
+  #receivedAt = 0;
 
   #failures = 0; // in a row
-  #retryAt = null; // when to try again, while we wait
+  /** When to try again, while the feed waits. @type {number | null} */
+  #retryAt = null;
   #isEnded = false;
   #isRefused = false;
 
-  // Where we are in the server's log. This outlives a connection: it is what makes resuming work.
+  // The position in the server's log. It outlives a connection: this makes resuming work.
+  /** @type {string | null} */
   #epoch = null;
+  /** @type {number | null} */
   #seq = null;
-  #symbols = []; // the dictionary: what each code stands for, in this epoch
-  #newFrom = 0; // ticks from this seq on happened after we had connected
+  /** The dictionary of this epoch: the symbol of each code. @type {string[]} */
+  #symbols = [];
+  #newFrom = 0; // ticks from this seq on happened after the page had connected
 
+  /**
+   * @param {string} address
+   * @param {Listener} listener
+   */
   constructor(address, listener) {
     this.#address = address;
     this.#listener = listener;
@@ -91,10 +149,10 @@ export class Feed {
   start() {
     this.#connect();
     // One clock for all that depends on time: silence, waiting, and the countdown on the page.
-    setInterval(() => this.#lookAtTheClock(), 250);
-    // A phone that has its network back, or a page that is looked at again, need not wait.
-    addEventListener("online", () => this.#hurry());
-    document.addEventListener("visibilitychange", () => document.hidden || this.#hurry());
+    setInterval(() => this.#onClock(), CHECK_EVERY_MS);
+    // A phone that has its network back, or a page that is shown again, need not wait.
+    addEventListener("online", () => this.#retryNow());
+    document.addEventListener("visibilitychange", () => document.hidden || this.#retryNow());
   }
 
   // ---- connecting, and connecting again
@@ -102,28 +160,31 @@ export class Feed {
   #connect() {
     this.#retryAt = null;
     this.#isGreeted = false;
-    this.#openedAt = this.#heardAt = performance.now();
+    this.#openedAt = this.#receivedAt = performance.now();
     const socket = new WebSocket(this.#address, PROTOCOL);
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#lost(event.code);
+    socket.onclose = (event) => this.#onLost(event.code);
     this.#socket = socket;
     this.#showState();
   }
 
   /** Leave this connection without waiting for the other side, which may be long gone. */
   #abandon() {
-    this.#socket.onmessage = this.#socket.onclose = null;
-    this.#socket.close();
-    this.#lost();
+    if (this.#socket) {
+      this.#socket.onmessage = this.#socket.onclose = null;
+      this.#socket.close();
+    }
+    this.#onLost();
   }
 
-  #lost(code) {
+  /** @param {number} [code] with which the server has closed the connection */
+  #onLost(code) {
     if (!this.#isGreeted) {
-      this.#askWhy();
-    } else if (performance.now() - this.#openedAt > STEADY) {
+      this.#findReason();
+    } else if (performance.now() - this.#openedAt > STEADY_MS) {
       this.#failures = 0;
     }
-    this.#isRefused ||= OUR_FAULT.includes(code);
+    this.#isRefused ||= code !== undefined && OUR_FAULT.includes(code);
     this.#socket = null;
     const wait = this.#nextWait();
     this.#failures += 1;
@@ -136,30 +197,32 @@ export class Feed {
   }
 
   /**
+   * Return how long to wait before the next try.
+   *
    * The first try is at once. After that each may wait twice as long as the one before, and how
-   * long it really waits is drawn at random ("full jitter"): when a server comes back, a whole
-   * class must not fall upon it in the same instant, again and again.
+   * long it really waits is drawn at random ("full jitter"): when a server comes back, the pages of
+   * a whole class must not connect in the same instant.
    */
   #nextWait() {
     if (this.#isEnded || this.#isRefused) {
-      return LONGEST_WAIT; // nothing is likely to change soon
+      return MAX_WAIT_MS; // nothing is likely to change soon
     }
     if (this.#failures === 0) {
       return 0;
     }
-    return Math.random() * Math.min(LONGEST_WAIT, 500 * 2 ** this.#failures);
+    return Math.random() * Math.min(MAX_WAIT_MS, MIN_WAIT_MS * 2 ** this.#failures);
   }
 
-  #hurry() {
+  #retryNow() {
     if (this.#retryAt !== null) {
       this.#connect();
     }
   }
 
-  #lookAtTheClock() {
+  #onClock() {
     const now = performance.now();
     if (this.#retryAt === null) {
-      if (now - this.#heardAt > SILENCE) {
+      if (now - this.#receivedAt > MAX_SILENCE_MS) {
         this.#abandon();
       }
     } else if (now >= this.#retryAt) {
@@ -170,39 +233,44 @@ export class Feed {
   }
 
   /**
-   * A browser does not tell a page why its websocket could not be opened. So we ask for the same
-   * address as an ordinary page: a server that does not want us says so there, in words.
+   * Find out why the websocket could not be opened, which a browser does not tell a page. The feed
+   * asks for the same address by HTTP: there, a server that refuses the page says why.
    */
-  async #askWhy() {
+  async #findReason() {
     if (this.#failures === 0) {
-      return; // it may just be restarting
+      return; // the server may just be restarting
     }
-    let answer, text;
+    /** @type {Response} */
+    let answer;
+    /** @type {string} */
+    let text;
     try {
       answer = await fetch(this.#address.replace(/^ws/, "http"), { cache: "no-store" });
       text = await answer.text();
     } catch {
-      return; // nobody there: not refused, just not up
+      return; // there is no server: it is down, and has refused nothing
     }
     if (this.#isGreeted || answer.redirected) {
-      return; // it has worked meanwhile; or some login page answered in its place
+      return; // it has connected meanwhile; or a login page has answered in place of the server
     }
+    const limit = answer.headers.get("Tickerkit-Full");
     if (answer.status === 401 || answer.status === 403) {
-      this.#refused(text.slice(0, 500));
-    } else if (answer.headers.has("Tickerkit-Full")) {
-      const most = Number(answer.headers.get("Tickerkit-Full")).toLocaleString("en");
-      this.#refused(`The server is full: ${most} are connected. The page tries again by itself.`);
+      this.#onRefused(text.slice(0, MAX_REASON));
+    } else if (limit !== null) {
+      const most = Number(limit).toLocaleString("en");
+      this.#onRefused(`The server is full: ${most} are connected. The page tries again by itself.`);
     } else if (answer.ok) {
-      this.#refused(
-        "The server shows this page but does not accept its websocket. If it runs behind a proxy, " +
-        `it may have to be told: origins=["${location.origin}"].`,
+      this.#onRefused(
+        "The server shows this page but does not accept its websocket. " +
+          `If it runs behind a proxy, it may have to be told: origins=["${location.origin}"].`,
       );
     }
   }
 
-  #refused(why) {
+  /** @param {string} reason */
+  #onRefused(reason) {
     this.#isRefused = true;
-    this.#listener.onNote(why);
+    this.#listener.onNote(reason);
     this.#showState();
   }
 
@@ -211,46 +279,56 @@ export class Feed {
     this.#listener.onState(this.#stateName(), Math.max(0, wait));
   }
 
+  /** @returns {StateName} */
   #stateName() {
-    // What has ended stays "ended" while we look, now and then, whether something new has begun.
+    // An ended feed stays "ended" while it looks, now and then, whether something new has begun.
     if (this.#isEnded) return "ended";
     if (this.#isGreeted && this.#socket) return "live";
     if (this.#isRefused) return "refused";
     return this.#failures === 0 ? "connecting" : "reconnecting";
   }
 
-  // ---- what the server says
+  // ---- the server's messages
 
+  /** @param {string} text */
   #receive(text) {
-    this.#heardAt = performance.now();
+    this.#receivedAt = performance.now();
     try {
-      this.#understand(JSON.parse(text));
+      this.#handle(JSON.parse(text));
     } catch (error) {
-      // After a message that makes no sense we can't know where we are. A new start is honest.
+      // After a message that can't be read the position is unknown. A new start is honest.
       console.error(error);
       this.#listener.onNote("The server sent something that this page does not understand.");
       this.#abandon();
     }
   }
 
-  #understand(message) {
+  /** @param {ServerMessage} message */
+  #handle(message) {
     switch (message.type) {
-      case "hello": return this.#onHello(message);
-      case "ticks": return this.#onTicks(message);
-      case "at": return this.#moveTo(message.seq);
-      case "gap": return this.#onGap(message);
-      case "end": return this.#onEnd();
-      case "error": return this.#onError(message);
-      // Any other type is from a server newer than this page: not for us.
+      case "hello":
+        return this.#onHello(message);
+      case "ticks":
+        return this.#onTicks(message);
+      case "at":
+        return this.#moveTo(message.seq);
+      case "gap":
+        return this.#onGap(message);
+      case "end":
+        return this.#onEnd();
+      case "error":
+        return this.#onError(message);
+      // Any other type is from a server newer than this page, and not meant for it.
     }
   }
 
+  /** @param {Hello} hello */
   #onHello(hello) {
     if (this.#isRefused) {
       this.#isRefused = false;
       this.#listener.onNote("");
     }
-    // A hello in the middle of a connection tells of a new epoch: we are subscribed already.
+    // A hello in the middle of a connection starts a new epoch; the page is subscribed already.
     if (!this.#isGreeted) {
       this.#isGreeted = true;
       this.#subscribe(hello);
@@ -267,20 +345,26 @@ export class Feed {
     this.#showState();
   }
 
+  /** @param {Hello} hello */
   #subscribe(hello) {
     const missed = this.#missedSince(hello);
-    if (missed > FAR_BEHIND) {
+    if (missed > MAX_MISSED) {
       this.#seq = null;
       this.#listener.onRestart();
-      this.#listener.onNote(`Away for ${missed.toLocaleString("en-US")} ticks: only the newest are fetched.`);
+      const count = missed.toLocaleString("en-US");
+      this.#listener.onNote(`Away for ${count} ticks: only the newest are fetched.`);
     }
-    // Do we know where we were? Then go on from there, even if the epoch is another by now: it is
-    // for the server to know what it still has, and to say what is lost.
+    // With a known position the page resumes, even if the epoch is another by now: the server knows
+    // what it still has, and says what is lost.
     const resume = this.#seq === null ? null : { epoch: this.#epoch, seq: this.#seq };
     this.#send({ type: "subscribe", symbols: null, resume, history: HISTORY });
   }
 
-  /** How many ticks there are that we do not have; of another epoch, all that the server holds. */
+  /**
+   * Return how many ticks were missed; in another epoch, all that the server holds.
+   *
+   * @param {Hello} hello
+   */
   #missedSince({ epoch, first, next }) {
     if (this.#seq === null) {
       return 0;
@@ -288,11 +372,12 @@ export class Feed {
     return epoch === this.#epoch ? next - 1 - this.#seq : next - first;
   }
 
+  /** @param {Ticks} message */
   #onTicks(message) {
     const { from, words, codes } = message.symbol;
-    words.forEach((word, i) => {
+    for (const [i, word] of words.entries()) {
       this.#symbols[from + i] = word;
-    });
+    }
     // (The times are in nanoseconds, more than a JavaScript number holds exactly: since 1970 there
     // have been more of them than 2**53. This page shows no times and can leave them alone.)
     const bids = numbersOf(message.more?.bid);
@@ -303,7 +388,7 @@ export class Feed {
         seq += message.steps ? message.steps[i - 1] : 1;
       }
       if (this.#seq !== null && seq <= this.#seq) {
-        continue; // we have that one
+        continue; // it has come before
       }
       this.#seq = seq;
       this.#isEnded = false;
@@ -317,6 +402,7 @@ export class Feed {
     }
   }
 
+  /** @param {Gap} gap */
   #onGap({ epoch, from, to, reason }) {
     if (epoch === this.#epoch && to !== null) {
       this.#moveTo(to);
@@ -330,20 +416,27 @@ export class Feed {
     this.#showState();
   }
 
+  /** @param {ServerError} error */
   #onError({ message, hint }) {
     this.#listener.onNote([message, hint].filter(Boolean).join(" "));
   }
 
+  /** @param {number} seq */
   #moveTo(seq) {
     this.#seq = Math.max(this.#seq ?? 0, seq);
   }
 
+  /** @param {Subscribe} message */
   #send(message) {
-    this.#socket.send(JSON.stringify(message));
+    this.#socket?.send(JSON.stringify(message));
   }
 }
 
-/** A column of numbers as it is; none if it is left out, or is a column of words. */
+/**
+ * Return a column of numbers as it is; an empty one if it is left out, or is a column of text.
+ *
+ * @param {NumberColumn | TextColumn | undefined} column
+ */
 function numbersOf(column) {
   return Array.isArray(column) ? column : [];
 }

@@ -1,40 +1,51 @@
 /**
- * The page: what the feed hears goes to the board; how things stand goes to the header.
+ * The page: what the feed receives goes to the board; the state of the connection to the header.
  */
 
 import { Board } from "./board.js";
 import { Feed, socketAddress } from "./feed.js";
 
+/** @import { StateName, Tick } from "./feed.js" */
+
 /** With more symbols than this, a box to filter them is of use. */
 const MANY_SYMBOLS = 12;
 
-/** The rate is an average over the last so many seconds. */
-const RATE_OVER = 10;
+/** The rate is an average over the last seconds, this many. */
+const RATE_OVER_S = 10;
 
-const find = (id) => document.getElementById(id);
-const board = new Board(find("prices"), find("row-template"));
+/** @param {string} id */
+const find = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+
+const template = /** @type {HTMLTemplateElement} */ (find("row-template"));
+const board = new Board(find("prices"), template);
 
 // ---- ticks
 
 let tickCount = 0; // all that came, history included
-let newTickCount = 0; // those that happened while we watched: they make the rate
+let newTickCount = 0; // those that happened since the page connected: they make the rate
 
+/** @param {Tick} tick */
 function onTick(tick) {
   tickCount += 1;
   if (tickCount === 1) {
-    requestAnimationFrame(showCounts); // not only in a second: the first prices are there now
+    requestAnimationFrame(showCounts); // at once: the first prices are shown now, too
   }
   newTickCount += tick.isNew ? 1 : 0;
   if (tick.symbol !== undefined) {
-    board.take(tick);
+    board.add(tick.symbol, tick);
   }
 }
 
 // ---- the connection's state
 
+/**
+ * @param {StateName} name
+ * @param {number} wait in seconds
+ */
 function onState(name, wait) {
-  const again = { reconnecting: " in ", refused: "; again in " }[name];
-  setText("state-word", name === "connecting" || (name === "reconnecting" && !wait) ? `${name}…` : name);
+  const isTrying = name === "connecting" || (name === "reconnecting" && !wait);
+  const again = { reconnecting: " in ", refused: "; again in " }[/** @type {string} */ (name)];
+  setText("state-word", isTrying ? `${name}…` : name);
   setText("state-wait", again && wait ? `${again}${wait} s` : "");
   find("state").dataset.state = name;
   document.body.dataset.state = name;
@@ -42,35 +53,48 @@ function onState(name, wait) {
 
 // ---- notes: gaps, errors, refusals
 
+/** @param {string} text */
 function onNote(text) {
   setText("note-text", text);
 }
 
 find("note-close").addEventListener("click", () => onNote(""));
 
-// ---- the counts, once a second: faster, nobody could read them
+// ---- the counts, once a second: nobody could read them faster
 
-const samples = []; // [seconds, newTickCount], the oldest first
+/** Seconds and `newTickCount`, the oldest first. @type {[number, number][]} */
+const samples = [];
 
 function showCounts() {
   const now = performance.now() / 1000;
   samples.push([now, newTickCount]);
-  while (now - samples[0][0] > RATE_OVER) {
+  while (now - samples[0][0] > RATE_OVER_S) {
     samples.shift();
   }
   const [since, before] = samples[0];
   const rate = now > since ? (newTickCount - before) / (now - since) : 0;
   setText("ticks", `${tickCount.toLocaleString("en-US")} ${tickCount === 1 ? "tick" : "ticks"}`);
-  setText("rate", `${rate > 0 && rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en-US")}/s`);
+  setText("rate", `${formatRate(rate)}/s`);
   find("empty").hidden = board.size > 0 || tickCount > 0;
   find("filter-box").hidden = board.size <= MANY_SYMBOLS;
 }
 
+/** @param {number} rate */
+function formatRate(rate) {
+  return rate > 0 && rate < 10 ? rate.toFixed(1) : Math.round(rate).toLocaleString("en-US");
+}
+
 // ---- the filter
 
-find("filter").addEventListener("input", (event) => board.filter(event.target.value));
+const filter = /** @type {HTMLInputElement} */ (find("filter"));
+filter.addEventListener("input", () => board.filter(filter.value));
 
-/** Set an element's text, but only if it is another: setting it anew would have it read out anew. */
+/**
+ * Set an element's text if it changes: a screen reader reads a text again that is set again.
+ *
+ * @param {string} id
+ * @param {string} text
+ */
 function setText(id, text) {
   const element = find(id);
   if (element.textContent !== text) {
@@ -78,10 +102,10 @@ function setText(id, text) {
   }
 }
 
-// ---- off we go
+// ---- start
 
 const address = socketAddress(location);
-setText("address", address.split("?")[0]); // without the token: people share screens
+setText("address", address.split("?")[0]); // without the token: people share their screens
 setInterval(showCounts, 1000);
 const feed = new Feed(address, {
   onTick,

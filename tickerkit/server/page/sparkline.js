@@ -1,17 +1,23 @@
 /**
- * The sparkline: a small line without axes, that shows how a price has moved.
+ * The sparkline: a small line without axes, which shows how a price has moved.
  *
  * SVG scales by itself, takes its colours from the style sheet, and stays sharp on any screen.
- * We draw in a box of 100 by 30, whatever size it has on the page.
+ * The line is drawn in a box of 100 by 30, whatever size the box has on the page.
  */
 
 const WIDTH = 100;
 const HEIGHT = 30;
 const MARGIN = 3;
 
+/**
+ * Draw prices into the three paths of an SVG: the area, the line, and the dot at its end.
+ *
+ * @param {Element} svg
+ * @param {number[]} prices the newest last; at least one
+ */
 export function drawSparkline(svg, prices) {
-  const points = place(prices);
-  const line = "M" + points.join("L");
+  const points = sparklinePoints(prices);
+  const line = `M${points.join("L")}`;
   const [area, stroke, dot] = svg.children;
   stroke.setAttribute("d", line);
   area.setAttribute("d", `${line}V${HEIGHT}H0Z`);
@@ -19,8 +25,12 @@ export function drawSparkline(svg, prices) {
   dot.setAttribute("d", `M${points.at(-1)}h0`);
 }
 
-/** Each price as a point "x,y": the oldest left, the newest right, the highest at the top. */
-function place(prices) {
+/**
+ * Return each price as a point "x,y": the oldest left, the newest right, the highest at the top.
+ *
+ * @param {number[]} prices
+ */
+export function sparklinePoints(prices) {
   const low = Math.min(...prices);
   const high = Math.max(...prices);
   const across = WIDTH / Math.max(1, prices.length - 1);
