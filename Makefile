@@ -21,7 +21,7 @@ PLOTLYS = 6.0.0 6.* 7.0.0
 FIGURES = tests/chart/figure/test_figure.py tests/chart/figure/test_figure_in_browser.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
-.PHONY: help lab test test-plotlys soak bench bench-browser bench-crowd bench-kernel lint clean
+.PHONY: help lab test test-plotlys soak bench bench-browser bench-crowd bench-kernel lint clean lint-js test-js
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
@@ -32,13 +32,14 @@ help:
 	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
 	@echo "make bench-crowd    a server under a crowd   ARGS=\"stalled\" or restart, idle, flat"
 	@echo "make bench-kernel   how soon a kernel is interrupted, restarted, ended"
-	@echo "make lint    ruff and mypy"
+	@echo "make lint    ruff and mypy; biome and tsc (make lint-js) where there is Node.js"
 	@echo "make clean   remove what these have made, the folder $(VENV) included"
 
 lab: $(VENV)/.lab
 	@$(BIN)/tickerkit lab $(ARGS)
 
 test: $(VENV)/.test
+	@$(if $(ARGS),,.ci/js/run test)
 	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup $(ARGS)
 
 test-plotlys:
@@ -69,9 +70,13 @@ lint: $(VENV)/.lint
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
 	@$(BIN)/mypy
+	@.ci/js/run lint
+
+lint-js test-js:
+	@.ci/js/run $(@:-js=)
 
 clean:
-	rm -rf $(VENV) .venv-* .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
+	rm -rf $(VENV) .venv-* .ci/js/node_modules .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamps say what $(VENV) holds; a changed pyproject.toml makes them old.

@@ -18,12 +18,23 @@
   let last = null; // what the frame before it showed
   let at = 0; // when the frame that is being made was drawn
   let hidden = false;
-  let held = [];
+  const held = [];
   let made = fresh();
 
   function fresh() {
-    return { start: performance.now(), frames: 0, fresh: 0, late: [], early: [], comm: 0,
-      commBytes: 0, received: 0, sent: 0, sentBytes: 0, sentTypes: {} };
+    return {
+      start: performance.now(),
+      frames: 0,
+      fresh: 0,
+      late: [],
+      early: [],
+      comm: 0,
+      commBytes: 0,
+      received: 0,
+      sent: 0,
+      sentBytes: 0,
+      sentTypes: {},
+    };
   }
 
   function begin(time) {
@@ -176,7 +187,9 @@
   const end = (values) => (values?.length ? Number(values[values.length - 1]) : null);
   const epoch = (value) => {
     if (value === null || value === undefined) return null;
-    return typeof value === "string" ? Date.parse(value + (/Z|[+-]\d\d:/.test(value) ? "" : "Z")) : Number(value);
+    return typeof value === "string"
+      ? Date.parse(value + (/Z|[+-]\d\d:/.test(value) ? "" : "Z"))
+      : Number(value);
   };
 
   async function widget() {
@@ -191,12 +204,18 @@
     return null;
   }
 
-  const plots = () => [...document.querySelectorAll(".js-plotly-plot")].filter((el) => el._fullLayout);
+  const plots = () =>
+    [...document.querySelectorAll(".js-plotly-plot")].filter((el) => el._fullLayout);
 
   // Whether a path in the plot has changed: for candles, where only the last one does.
   function watchPaths(el) {
     let changes = 0;
-    const options = { attributes: true, attributeFilter: ["d"], attributeOldValue: true, subtree: true };
+    const options = {
+      attributes: true,
+      attributeFilter: ["d"],
+      attributeOldValue: true,
+      subtree: true,
+    };
     new MutationObserver((records) => {
       if (records.some((it) => it.target.getAttribute("d") !== it.oldValue)) draw(++changes);
     }).observe(el, { ...options, childList: false });

@@ -3,7 +3,7 @@ import { createInterface } from "node:readline";
 import { createRequire } from "node:module";
 
 // node looks for packages beside this file only; where this one lies is the argument.
-const { WebSocketServer } = createRequire(process.argv[2] + "/")("ws");
+const { WebSocketServer } = createRequire(`${process.argv[2]}/`)("ws");
 
 const MOST_UNSENT = 2 ** 18;
 const AT_ONCE = 16;
@@ -29,12 +29,19 @@ function send() {
 }
 
 const does = {
-  ticks: (given) => { pool = given; },
-  go: () => { on = true; send(); },
-  stop: () => { on = false; },
+  ticks: (given) => {
+    pool = given;
+  },
+  go: () => {
+    on = true;
+    send();
+  },
+  stop: () => {
+    on = false;
+  },
 };
 
-const say = (answer) => process.stdout.write(JSON.stringify(answer ?? null) + "\n");
+const say = (answer) => process.stdout.write(`${JSON.stringify(answer ?? null)}\n`);
 server.on("listening", () => say(server.address().port));
 createInterface({ input: process.stdin }).on("line", (line) => {
   const [name, ...given] = JSON.parse(line);

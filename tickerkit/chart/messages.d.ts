@@ -1,8 +1,8 @@
 // The messages between the kernel and a page: what the chart's widgets send beside their traits.
 //
-// messages.py has the same table for Python; a test compares the two. Each
-// interface is one kind of message, or a part of one. Binary data travel in a message's buffers.
-// Messages may be lost on the way, in both directions; each comment says what makes up for that.
+// messages.py has the same table for Python; a test compares the two. Each interface is one kind of
+// message, or a part of one. Binary data travel in a message's buffers. Messages may be lost on the
+// way, in both directions; the comments say what makes up for that.
 
 // ---- LiveFigure, from the kernel
 
