@@ -32,7 +32,9 @@ help:
 	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
 	@echo "make bench-crowd    a server under a crowd   ARGS=\"stalled\" or restart, idle, flat"
 	@echo "make bench-kernel   how soon a kernel is interrupted, restarted, ended"
-	@echo "make lint    ruff and mypy; biome and tsc (make lint-js) where there is Node.js"
+	@echo "make lint    ruff and mypy, and lint-js"
+	@echo "make lint-js the JavaScript's style and types, where there is Node.js"
+	@echo "make test-js the JavaScript's tests, where there is Node.js; part of make test"
 	@echo "make clean   remove what these have made, the folder $(VENV) included"
 
 lab: $(VENV)/.lab
