@@ -140,7 +140,7 @@ def hold(count: int, batch: int) -> dict[str, float]:
             moved += 1
         arrays = log.state.arrays["seq"]
         if at % 20_000 == 0 and at >= count:
-            when = "full" if at == count else "moving" if log._ahead is not None else "rest"
+            when = "full" if at == count else "moving" if log._compaction.active else "rest"
             if when != "rest" or moved:
                 sizes[when] = max(sizes[when], rss() - before)
     assert len(log) == count

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from tickerkit.bars import Bars, bars
 from tickerkit.bars import ohlcv as bars_module
 from tickerkit.log import Rows, TickLog
-from tickerkit.log import tick_log as log_module
+from tickerkit.log import compaction as compaction_module
 from tickerkit.ticks import read_ticks
 
 S = 10**9
@@ -322,7 +322,7 @@ def test_bars_kept_are_those_made_anew(
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(bars_module, "BLOCK", block)
         patch.setattr(bars_module, "MAX_BARS", 3)
-        patch.setattr(log_module, "SMALLEST", 8)
+        patch.setattr(compaction_module, "MIN_ROWS", 8)
         log = TickLog(keep)
         kept = Bars(log)
         made: list[tuple[pd.DataFrame, pd.DataFrame]] = []

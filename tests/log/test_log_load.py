@@ -14,7 +14,7 @@ import pandas as pd
 import pytest
 
 from tickerkit.log import TickLog
-from tickerkit.log import tick_log as log_module
+from tickerkit.log import compaction as compaction_module
 from tickerkit.ticks import read_ticks
 
 KEEP = 500
@@ -151,16 +151,16 @@ def test_frames_handed_out_never_change_while_the_tail_moves(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Under load, whatever others write, a frame stays what was appended under its seqs."""
-    monkeypatch.setattr(log_module, "SMALLEST", 64)
-    monkeypatch.setattr(log_module, "PACE", 2)
+    monkeypatch.setattr(compaction_module, "MIN_ROWS", 64)
+    monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 2)
     load(TickLog(KEEP), 5_000)
 
 
 @pytest.mark.soak
 def test_frames_handed_out_never_change_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same over 500,000 ticks."""
-    monkeypatch.setattr(log_module, "SMALLEST", 64)
-    monkeypatch.setattr(log_module, "PACE", 2)
+    monkeypatch.setattr(compaction_module, "MIN_ROWS", 64)
+    monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 2)
     load(TickLog(KEEP), 500_000)
 
 
@@ -179,7 +179,7 @@ def test_arrays_are_let_go_with_the_last_frame_that_shows_them() -> None:
         frame = log.frame()
         if n in (10_000, 50_000):
             kept.append(frame)
-        most = (2000 + log_module.SMALLEST) * 8
+        most = (2000 + compaction_module.MIN_ROWS) * 8
         assert all(each.nbytes <= most for each in log.state.arrays.values())
     assert moves > 50
     del frame, newest

@@ -15,16 +15,16 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tickerkit.log import Rows, TickLog
-from tickerkit.log import rows as rows_module
-from tickerkit.log import tick_log as log_module
-from tickerkit.log.compaction import TailCopy
+from tickerkit.log import columns as columns_module
+from tickerkit.log import compaction as compaction_module
+from tickerkit.log import shared_frames as frames_module
+from tickerkit.log.dictionary import MAX_WORDS
 from tickerkit.log.rows import Snapshot
-from tickerkit.ticks import Batch, Text, is_number, number_text, read_ticks
+from tickerkit.ticks import NS_PER_S as NS
+from tickerkit.ticks import UTC_NS, Batch, Text, is_number, number_text, read_ticks
 
 # However slow the machine is.
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
-NS = 10**9
-UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
 
 
 def ticks(start: int, count: int, symbol: str = "A", **more: object) -> Batch:
@@ -305,7 +305,7 @@ def test_a_frame_of_rows_read_before_newer_frames_stays_apart(first: bool) -> No
 def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
     """Ticks with a new symbol, and a frame of them, may come at any moment of building another."""
     log = filled(50)
-    build = rows_module._column
+    build = frames_module._make_column
     frames: list[pd.DataFrame] = []
 
     def interrupted(name: str, *others: Any) -> Any:
@@ -315,7 +315,7 @@ def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, colu
             frames.append(log.frame())
         return built
 
-    monkeypatch.setattr(rows_module, "_column", interrupted)
+    monkeypatch.setattr(frames_module, "_make_column", interrupted)
     frames.append(log.frame())
     frames.append(log.frame())
     assert [len(frame) for frame in frames] == [51, 50, 51]
@@ -339,7 +339,7 @@ def test_frames_kept_for_one_set_of_arrays_are_bounded() -> None:
     for n in range(300):
         log.append(ticks(n, 1, f"S{n}"), received=0)
         log.frame()
-    assert len(log.state.frames) <= log_module.MAX_FRAMES
+    assert len(log.state.frames) <= frames_module.MAX_FRAMES
     assert log.frame()["price"].tolist() == list(range(300))
 
 
@@ -401,7 +401,7 @@ def test_memory_is_bounded() -> None:
         more(log, 1000, 1000)
         sizes.add(len(log.state.arrays["seq"]))
     assert max(sizes) <= 8000 * 5 // 4
-    assert min(sizes) == log_module.SMALLEST
+    assert min(sizes) == compaction_module.MIN_ROWS
 
 
 def test_a_million_ticks_move_the_tail_rarely() -> None:
@@ -423,7 +423,7 @@ def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Small arrays double; then all that there will be is reserved, and little is ever copied."""
-    monkeypatch.setattr(log_module, "SMALL", 3000)
+    monkeypatch.setattr(compaction_module, "MAX_DOUBLED_ROWS", 3000)
     log = TickLog(20_000)
     sizes = []
     while log.stop < 15_000:
@@ -436,20 +436,20 @@ def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
 def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
     """The tail is moved, and arrays grow, by a bounded number of rows for each row appended."""
     copied: list[int] = []
-    copy = TailCopy.copy
+    advance = compaction_module._TailCopy.advance
 
-    def counted(ahead: TailCopy, state: Snapshot, stop: int) -> None:
-        copied.append(stop - ahead.copied)
-        copy(ahead, state, stop)
+    def counted(copy: compaction_module._TailCopy, state: Snapshot, stop: int) -> None:
+        copied.append(stop - copy.copied)
+        advance(copy, state, stop)
 
-    monkeypatch.setattr(TailCopy, "copy", counted)
-    monkeypatch.setattr(log_module, "PACE", 4)
+    monkeypatch.setattr(compaction_module._TailCopy, "advance", counted)
+    monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 4)
     keep = 10_000
     log = TickLog(keep)
     moved, twice, arrays = 0, 0, log.state.arrays["seq"]
     while log.stop < 60_000:
         more(log, batch, batch)
-        twice += batch * (log._ahead is not None)
+        twice += batch * (log._compaction.active)
         if log.state.arrays["seq"] is not arrays:
             moved, arrays = moved + 1, log.state.arrays["seq"]
     assert 16 <= moved <= 25
@@ -519,9 +519,9 @@ def test_columns_beyond_the_limit_are_left_out_and_counted() -> None:
 def test_counted_names_are_bounded() -> None:
     """Ever new names of fields that are left out do not fill the memory."""
     log = TickLog()
-    for n in range(log_module.MAX_MISFITS + 500):
+    for n in range(columns_module.MAX_MISFITS + 500):
         log.append(read_ticks({"s": "A", "p": 1, f"field{n}": []}), received=0)
-    assert len(log.misfits) == log_module.MAX_MISFITS + 1
+    assert len(log.misfits) == columns_module.MAX_MISFITS + 1
     assert log.misfits["(others)"] == 500
 
 
@@ -539,12 +539,12 @@ def words_batch(name: str, words: list[str]) -> Batch:
 def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
     """A column of text holds 65,536 different words; a tick with another is taken without it."""
     log = TickLog()
-    words = [f"w{n}" for n in range(log_module.MAX_WORDS + 3)]
+    words = [f"w{n}" for n in range(MAX_WORDS + 3)]
     log.append(words_batch("note", words), received=0)
     log.append(words_batch("note", ["w0", "new", "w65535"]), received=0)
     assert log.misfits == {"note": 4}
     notes = log.frame()["note"]
-    assert notes.iloc[log_module.MAX_WORDS :].tolist()[:3] != words[-3:]
+    assert notes.iloc[MAX_WORDS:].tolist()[:3] != words[-3:]
     assert notes.isna().tolist()[-6:] == [True, True, True, False, True, False]
     assert log.stop == len(words) + 3
 
@@ -552,14 +552,12 @@ def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
 def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
     """A tick of a symbol beyond the 65,536th is refused, and takes no number."""
     log = TickLog()
-    log.append(
-        words_batch("symbol", [f"s{n}" for n in range(log_module.MAX_WORDS - 1)]), received=0
-    )
+    log.append(words_batch("symbol", [f"s{n}" for n in range(MAX_WORDS - 1)]), received=0)
     log.append(words_batch("symbol", ["s0", "last", "no", "s1", "no more", "last"]), received=0)
     assert log.misfits == {"symbol": 2}
     frame = log.frame(last=4)
     assert frame["symbol"].tolist() == ["s0", "last", "s1", "last"]
-    assert frame["seq"].tolist() == list(range(log_module.MAX_WORDS, log_module.MAX_WORDS + 4))
+    assert frame["seq"].tolist() == list(range(MAX_WORDS, MAX_WORDS + 4))
     before = log.stop
     log.append(words_batch("symbol", ["no"]), received=0)
     assert (log.stop, log.misfits) == (before, {"symbol": 3})
@@ -568,7 +566,7 @@ def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
 def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
     """Where numbers come from outside, those of refused ticks are left out, no others."""
     log = TickLog()
-    log.append(words_batch("symbol", [f"s{n}" for n in range(log_module.MAX_WORDS)]), received=0)
+    log.append(words_batch("symbol", [f"s{n}" for n in range(MAX_WORDS)]), received=0)
     seq = np.array([5, 7, 9], dtype=np.int64)
     log.append(words_batch("symbol", ["s0", "no", "s1"]), received=0, epoch="out", seq=seq)
     assert log.frame(last=2)["seq"].tolist() == [5, 9]
@@ -577,7 +575,7 @@ def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
 def test_words_that_a_batch_does_not_use_take_no_room() -> None:
     """A dictionary may be longer than the room: only words that come in ticks count."""
     log = TickLog()
-    words = [f"s{n}" for n in range(log_module.MAX_WORDS - 1)]
+    words = [f"s{n}" for n in range(MAX_WORDS - 1)]
     log.append(words_batch("symbol", words), received=0)
     batch = words_batch("symbol", ["s0", "unused", "last"]).where(np.array([True, False, True]))
     log.append(batch, received=0)
@@ -705,7 +703,7 @@ def test_runs_that_are_gone_are_forgotten() -> None:
     log = TickLog(10)
     for n in range(3000):
         log.append(ticks(n, 1), received=0, epoch=f"e{n}")
-    assert len(log.runs) <= 10 + log_module.SMALLEST + 1
+    assert len(log.runs) <= 10 + compaction_module.MIN_ROWS + 1
     assert log.frame()["epoch"].tolist() == [f"e{n}" for n in range(2990, 3000)]
 
 
@@ -770,7 +768,8 @@ def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
 def test_a_new_text_column_has_the_narrowest_codes() -> None:
     """A column of text that is new takes a byte a tick, as every later one of few words."""
     log = filled(2)
-    assert log._new_column("side", Text.of(["b"]), 5, 2).dtype == np.int8
+    log.append(ticks(2, 1, side="b"), received=0)
+    assert log.state.arrays["side"].dtype == np.int8
 
 
 def test_newest_by_time_is_by_the_newest_time_held() -> None:
@@ -1044,8 +1043,11 @@ class Model:
 @given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
 def test_log_holds_what_a_list_would(keep: int, pace: int, steps: list[Any]) -> None:
     """Whatever comes in whichever batches, the log holds it as a list would, and so do frames."""
-    smallest, log_module.SMALLEST = log_module.SMALLEST, 4  # so that the tail moves often
-    usual, log_module.PACE = log_module.PACE, pace
+    smallest, compaction_module.MIN_ROWS = (
+        compaction_module.MIN_ROWS,
+        4,
+    )  # so that the tail moves often
+    usual, compaction_module.COPIED_PER_ROW = compaction_module.COPIED_PER_ROW, pace
     try:
         log = TickLog(keep, epoch="e0")
         model = Model(keep, "e0")
@@ -1066,4 +1068,4 @@ def test_log_holds_what_a_list_would(keep: int, pace: int, steps: list[Any]) -> 
             for frame, copy in frames:
                 pd.testing.assert_frame_equal(frame, copy)
     finally:
-        log_module.SMALLEST, log_module.PACE = smallest, usual
+        compaction_module.MIN_ROWS, compaction_module.COPIED_PER_ROW = smallest, usual

@@ -23,7 +23,7 @@ from wires import Wire, publish
 from tickerkit.errors import ProtocolError
 from tickerkit.formatting import format_value
 from tickerkit.log import Gap, Gaps, TickLog
-from tickerkit.log.tick_log import MAX_COLUMNS
+from tickerkit.log.columns import MAX_COLUMNS
 from tickerkit.protocol import (
     SUBPROTOCOL,
     At,

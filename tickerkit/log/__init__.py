@@ -1,11 +1,13 @@
-"""The log: ticks in the order in which they came, and readers that each hold a position in it."""
+"""The log: ticks in the order in which they came, and readers that each have a position in it."""
 
+from tickerkit.log.columns import FIXED
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
 from tickerkit.log.latest import Latest
 from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq
+from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows
 from tickerkit.log.selection import locate_gaps, select
-from tickerkit.log.tick_log import FIXED, Reader, TickLog
+from tickerkit.log.tick_log import TickLog
 
 __all__ = [
     "FIXED",

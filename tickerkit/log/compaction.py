@@ -1,27 +1,104 @@
-"""Ahead: the arrays that a log goes on with once its own are full, filled while they fill."""
+"""Compaction: moves the rows that a log keeps into fresh arrays, a few with each append.
+
+Rows are never overwritten, since frames show them. So when the arrays are full, the log goes on
+in fresh ones that begin with the rows it keeps.
+
+Why not copy them when the arrays are full? Because the append that finds them full would wait for
+all of them: half a second for ten million rows, in which no tick is received. Instead the copy
+begins before the arrays are full and takes a few rows with each append. The longest append of
+1,000 ticks then takes 13 ms. The price is memory: while a copy is under way, over the last eighth
+of what fits between two moves, the rows copied so far are held twice.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
 from tickerkit.log.rows import Snapshot
+from tickerkit.log.shared_frames import MAX_FRAMES, SharedFrames
 from tickerkit.ticks import Array
 
-__all__ = ["TailCopy"]
+__all__ = ["Compaction"]
+
+MIN_ROWS = 1024
+# Arrays double up to this many rows. Beyond, the next ones have room for all that the log keeps:
+# memory that was never written to takes addresses only, so doubling would save little.
+MAX_DOUBLED_ROWS = 65_536
+# How many rows are copied for each row that is appended. More would make the longest append
+# longer, less would hold more rows twice.
+COPIED_PER_ROW = 32
 
 
-class TailCopy:
-    """Arrays with the rows of a log from `start` on, not seen by any reader yet.
+class Compaction:
+    """Gives a log arrays with room for the ticks that come.
 
-    Filled a few rows with each append, so that none has to wait until ten million are copied.
+    Args:
+        keep: how many rows the log holds.
+
+    Attributes:
+        first_size: how many rows the first arrays have room for.
+        room: how many rows the largest arrays have room for.
+    """
+
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
+        self.room = keep + max(keep // 4, MIN_ROWS)
+        self.first_size = min(MIN_ROWS, self.room)
+        self._copy: _TailCopy | None = None
+
+    @property
+    def active(self) -> bool:
+        """Whether some rows are held twice."""
+        return self._copy is not None
+
+    def make_room(self, state: Snapshot, count: int) -> Snapshot:
+        """Return a log's state in arrays with room for `count` more rows.
+
+        It is the same state while the arrays have room and few frames show them.
+        """
+        size = len(state.arrays["seq"])
+        if state.stop - state.base + count <= size and len(state.frames) < MAX_FRAMES:
+            self._copy_ahead(state, count)
+            return state
+        start = min(max(state.start, state.stop + count - self.keep), state.stop)
+        held = state.stop - start
+        copy, self._copy = self._copy, None
+        # There may be none, or one for arrays that filled up since, or too small for this batch.
+        if copy is None or copy.start > start or state.stop + count > copy.start + copy.size:
+            copy = _TailCopy(start, self._next_size(held, max(size, held + count)))
+        copy.advance(state, state.stop)
+        return state._replace(
+            arrays=copy.arrays, base=copy.start, start=start, frames=SharedFrames()
+        )
+
+    def _copy_ahead(self, state: Snapshot, count: int) -> None:
+        """Copy as many rows as must be in the fresh arrays once `count` more are appended.
+
+        What remains then is at most `COPIED_PER_ROW` for each row for which there is still room.
+        """
+        size = len(state.arrays["seq"])
+        end = state.base + size
+        start = self._copy.copied if self._copy else max(state.start, end - self.keep)
+        if (due := state.stop - COPIED_PER_ROW * (end - state.stop - count)) > start:
+            if self._copy is None:
+                self._copy = _TailCopy(start, self._next_size(end - start, size))
+            self._copy.advance(state, due)
+
+    def _next_size(self, held: int, least: int) -> int:
+        """Return how many rows the next arrays have room for, of which `held` are filled."""
+        return self.room if held > MAX_DOUBLED_ROWS else min(self.room, max(least, 2 * held))
+
+
+class _TailCopy:
+    """Fresh arrays with the rows of a log from `start` on, which no reader sees yet.
 
     Args:
         start: number of the first row.
-        size: how many rows there will be room for.
+        size: how many rows the arrays have room for.
 
     Attributes:
         arrays: the columns.
-        copied: number of the row that is copied next.
+        copied: number of the row to copy next.
     """
 
     def __init__(self, start: int, size: int) -> None:
@@ -30,8 +107,8 @@ class TailCopy:
         self.arrays: dict[str, Array] = {}
         self.copied = start
 
-    def copy(self, state: Snapshot, stop: int) -> None:
-        """Copy the rows up to `stop`, of new columns and of codes that were widened all."""
+    def advance(self, state: Snapshot, stop: int) -> None:
+        """Copy the rows up to `stop`; a column that is new, or was widened, from `start` on."""
         for name, column in state.arrays.items():
             begin, array = self.copied, self.arrays.get(name)
             if array is None or array.dtype != column.dtype:

@@ -1,4 +1,4 @@
-"""Words: the dictionary of a text column, and the type of the codes into it."""
+"""Dictionary: the words of a text column, and the type of the codes into it."""
 
 from __future__ import annotations
 
@@ -10,15 +10,19 @@ import numpy as np
 
 __all__ = ["MAX_WORDS", "Dictionary", "code_dtype"]
 
+# Beyond it, a column is free text: its dictionary would cost more than it saves.
 MAX_WORDS = 65_536
 
 
 class Dictionary:
     """The dictionary of a text column: words in the order in which they first appeared.
 
+    Words are only ever added, so any thread may read a dictionary while the writer adds to it.
+
     Attributes:
         words: each word; its index is its code.
-        first_row: for each word, the row that first had it (never decreasing).
+        first_row: for each word, the row in which it first appeared (never decreasing).
+        codes: the code of each word.
     """
 
     def __init__(self) -> None:
@@ -27,7 +31,7 @@ class Dictionary:
         self.codes: dict[str, int] = {}
 
     def add(self, word: str, row: int) -> int:
-        """Return the code of `word`, a new one where it is new, -1 where there is no room."""
+        """Return the code of `word`, adding it if it is new; -1 if the dictionary is full."""
         code = self.codes.get(word)
         if code is None:
             if len(self.words) >= MAX_WORDS:
@@ -47,5 +51,8 @@ class Dictionary:
 
 
 def code_dtype(words: int) -> np.dtype[Any]:
-    """Return the type of the codes that pandas wants for so many words; it copies any other."""
+    """Return the integer type that pandas uses for the codes of this many categories.
+
+    pandas copies codes of any other type, without a warning.
+    """
     return np.dtype(np.int8 if words < 127 else np.int16 if words < 32_767 else np.int32)
