@@ -1,15 +1,15 @@
-"""Run every benchmark and write `bench/RESULTS.md`: `python -m bench` (`make bench`), 12 minutes.
+"""Runs every benchmark and writes `bench/RESULTS.md`: `python -m bench` (`make bench`), 12 minutes.
 
-limits   what this machine can do at best, and how near tickerkit comes
+limits   the limits of this machine, and the share of them that tickerkit reaches
 fanout   ticks delivered to 10, 100 and 1,000 clients, against four other ways
-latency  from a source to a frame, each tick by itself, against websockets' broadcast
-frames   from the wire into a frame, against four other ways; memory; the longest append
+latency  from a source to a frame, each tick sent by itself, against websockets' broadcast
+frames   from the wire into a frame, against four other ways; memory; the slowest append
 bars     bars of ten million ticks, against pandas
-busy     a server in a kernel that computes, or beside it
+busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
-rest     to a file and back, against pandas; what a recording costs a feed
+rest     to a file and back, against pandas; the cost of a recording for a feed
 
-Each script stands for itself too: `python -m bench.fanout --help`.
+Each script also runs by itself: `python -m bench.fanout --help`.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ def options() -> argparse.Namespace:
 
 
 def run(name: str, args: Iterable[str]) -> dict[str, Any]:
-    """Run a script in a process of its own, and return what it writes."""
+    """Run a script in a separate process, and return its JSON."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "figures.json"
         command = [sys.executable, "-m", f"bench.{name}", *args]
@@ -119,7 +119,7 @@ def main() -> None:
         except subprocess.CalledProcessError:
             failed.append(name)
             continue
-        # After each: what is measured is not lost with what fails, or is stopped.
+        # Written after each script, so that a failure or an interrupt loses no earlier figures.
         chosen.out.write_text(results(told, quick=chosen.quick))
     print(f"\nwritten to {chosen.out}" if told else "\nnothing was measured")
     if failed:

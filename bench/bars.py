@@ -1,11 +1,11 @@
 """`bars("1s")` against pandas' resample: `python -m bench.bars [--help]`.
 
-first        bars made from nothing, of 10,000,000 ticks of one symbol and of five, and of a
-             recorded day of SPY where `TICKERKIT_DATA` names the folder that has it; against
-             `resample("1s").ohlc()`, which makes neither volume nor ticks, and against pandas
-             making the same bars. Every bar is compared
-incremental  bars asked for again after new ticks, as `feed.bars` does it, of logs that are full, so
-             that as many ticks go as come
+first        the first bars of 10,000,000 ticks of one symbol and of five, and of a recorded day
+             of SPY if `TICKERKIT_DATA` names its folder; against `resample("1s").ohlc()`, which
+             has neither volume nor ticks, and against the same bars made with pandas. Every bar
+             is compared
+incremental  bars made again after new ticks, as `feed.bars` does; the logs are full, so each new
+             tick drops an old one
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ NEW = (1_000, 10_000, 100_000)
 
 
 def ticks(count: int, symbols: int, seconds: float = DAY_S) -> Batch:
-    """Return ticks of so many symbols at random moments of a trading day, times ascending."""
+    """Return ticks of `symbols` symbols at random times of a trading day, in order of time."""
     chance = np.random.default_rng(7)
     time_ns = BEGIN_NS + np.sort(chance.integers(0, int(seconds * 1e9), count))
     codes = chance.integers(0, symbols, count).astype(np.int32)
@@ -47,7 +47,7 @@ def filled(batch: Batch) -> TickLog:
 
 
 def recorded() -> TickLog | None:
-    """Return a log of a recorded day of trades, if there is one."""
+    """Return a log with a recorded day of trades; None without recorded data."""
     folder = Path(os.environ.get("TICKERKIT_DATA", "")) / "ticks"
     path = folder / "lean-spy-20131007-trade.csv.gz"
     if not path.is_file():
@@ -62,14 +62,14 @@ def recorded() -> TickLog | None:
 
 
 def resampled(frame: pd.DataFrame, one: bool) -> pd.DataFrame:
-    """Return `ohlc` alone, the usual way."""
+    """Return pandas' `ohlc` alone."""
     indexed = frame.set_index("time")
     grouped: Any = indexed if one else indexed.groupby("symbol", observed=True)
     return grouped["price"].resample("1s").ohlc()
 
 
 def the_same(frame: pd.DataFrame, one: bool) -> pd.DataFrame:
-    """Return the same bars as tickerkit, without the empty ones."""
+    """Return the same bars as tickerkit's, without empty intervals."""
     indexed = frame.set_index("time")
     grouped: Any = indexed if one else indexed.groupby("symbol", observed=True)
     made = grouped["price"].resample("1s").ohlc()
@@ -123,7 +123,7 @@ def first(report: Report, repeat: int, name: str, log: TickLog) -> None:
 def incremental(report: Report, repeat: int, sizes: tuple[int, int]) -> None:
     logs: dict[int, tuple[TickLog, Bars, Batch]] = {}
     for size in sizes:
-        # As many bars in each, of more ticks: what differs is what a call must not cost by.
+        # The same number of bars from more ticks: a call must not cost more with more ticks.
         batch = ticks(size, 5, DAY_S / 10)
         log = filled(batch)
         logs[size] = log, Bars(log), batch

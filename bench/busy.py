@@ -1,13 +1,13 @@
-"""A kernel whose main thread computes, with a server in it, beside it, or with a feed in it.
+"""A kernel whose main thread computes, with a server inside, a server beside it, or a feed inside.
 
-    python -m bench.busy           how late ticks are while it idles and while it computes
-    python -m bench.busy --switch  also with shorter turns of the interpreter's threads
+    python -m bench.busy           latency of ticks while the kernel idles and while it computes
+    python -m bench.busy --switch  also with a shorter switch interval of the interpreter
 
-The kernel is one process, the readers another. A latency is from the moment at which ticks were due
-at the source, whose clock does not wait when its thread does, to the message in the readers'
-process; every message of every reader counts. The computing is a loop in pure Python, which lets
-the interpreter's lock go only when another thread has asked for it for 5 ms; for the feed it is
-pandas, which may keep it for as long as one operation takes.
+The kernel is one process, the readers another. A latency begins when ticks were due at the source,
+even if its thread was late, and ends with the message in the readers' process; every message of
+every reader counts. The computation is a loop in pure Python, which releases the interpreter's lock
+only after another thread has waited 5 ms for it. For the feed it is pandas, which may hold the lock
+for a whole operation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from bench.report import Report, in_turn, options
 RATE, FEED_RATE = 1000, 10_000
 WARM_S = 0.7
 DEFAULT_MS = 5.0
-# Two cores for kernel, server and readers: the readers wait for the kernel's loop now and then.
+# Kernel, server and readers share two cores: the readers sometimes wait for the kernel's loop.
 MAX_RATIO = 1.5
 
 
@@ -38,7 +38,7 @@ IDLE, COMPUTING, OTHER = "idle", "computing", "idle, another program computes"
 
 
 async def kernel(process: bool, turns_ms: list[float], readers: int, seconds: float) -> Any:
-    """Return the latencies at a server while its kernel idles, and while it computes."""
+    """Return a server's latencies while its kernel idles, and while it computes."""
     told: dict[str, Any] = {}
     with steady.start(RATE, process=process) as child, steady.start(0) as other:
         people = Crowd("v1", child.ready, RATE)
@@ -71,7 +71,7 @@ async def kernel(process: bool, turns_ms: list[float], readers: int, seconds: fl
 
 
 def feed_child(port: str) -> None:
-    """Be a kernel with a feed, whose main thread computes in pandas when told to."""
+    """Run as a kernel with a feed; its main thread computes in pandas on request."""
     feed = tk.connect(f"ws://127.0.0.1:{port}")
     feed.wait(1)
     random = np.random.default_rng(1)
@@ -106,7 +106,7 @@ def feed_child(port: str) -> None:
 
 
 def feed_in_kernel(seconds: float) -> dict[str, float]:
-    """Return how a feed fares in a kernel that computes in pandas."""
+    """Return the figures of a feed in a kernel that computes in pandas."""
     with (
         steady.start(FEED_RATE) as server,
         Child.python("bench.busy", "--child", str(server.ready)) as feed,

@@ -1,4 +1,4 @@
-"""A process of a benchmark's own, that is told what to do by lines of JSON and answers by such."""
+"""A benchmark's child process: it takes orders as lines of JSON and answers with lines of JSON."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from typing import Any
 
 
 class Child:
-    """A process that answers; `command` is run as it is, and its standard error is this one's.
+    """A child process that answers orders. It shares this process's standard error.
 
-    Its first line, without a question, says that it is ready.
+    Its first line, without an order, says that it is ready.
     """
 
     def __init__(self, *command: str) -> None:
@@ -25,17 +25,17 @@ class Child:
 
     @classmethod
     def python(cls, module: str, *args: str) -> Child:
-        """Start a module of this package."""
+        """Start a module of this package as a child."""
         return cls(sys.executable, "-m", module, *args)
 
     def tell(self, *order: Any) -> None:
-        """Give an order: the name of what to do, and its arguments."""
+        """Send an order: its name and arguments."""
         assert self.process.stdin is not None
         self.process.stdin.write(json.dumps(order) + "\n")
         self.process.stdin.flush()
 
     def answer(self) -> Any:
-        """Wait for the answer to an order."""
+        """Wait for the answer to the order."""
         assert self.process.stdout is not None
         line = self.process.stdout.readline()
         if not line:
@@ -47,7 +47,7 @@ class Child:
         return self.answer()
 
     def cpu_s(self) -> float:
-        """Return how many seconds of processor time it has used (Linux)."""
+        """Return the seconds of processor time that the child has used (Linux)."""
         fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -63,7 +63,7 @@ class Child:
 
 
 def answer_orders(ready: Any, does: Mapping[str, Callable[..., Any]]) -> None:
-    """Be such a process: say that it is ready, then do what each line says, until they end."""
+    """Run as such a process: report that it is ready, then obey each line until the input ends."""
     print(json.dumps(ready), flush=True)
     for line in sys.stdin:
         name, *arguments = json.loads(line)

@@ -1,15 +1,15 @@
-"""A server under a crowd: `python -m bench.crowd [stalled restart idle silent flat] [--help]`.
+"""A server with many clients: `python -m bench.crowd [stalled restart idle silent flat] [--help]`.
 
-stalled  how much later 900 clients get their ticks while 100 more read nothing, and what the
-         stalled cost in memory
-restart  how long 300 feeds need after their server was killed and started again
-idle     how long a good client waits to be let in beside 5,000 idle connections, or 1,000 half
+stalled  how much later 900 clients get their ticks while 100 others read nothing, and the memory
+         of those 100
+restart  how long 300 feeds need to recover after their server is killed and restarted
+idle     how long a client waits to be admitted beside 5,000 idle connections, or 1,000 half
          handshakes
-silent   how soon each side notices that the other says nothing, and how soon a feed has caught up
-flat     how the memory of a server and six feeds grows at ten times the usual rate
+silent   how soon each side notices that the other is silent, and how soon a feed has caught up
+flat     growth of the memory of a server and six feeds at ten times the usual rate
 
-The server runs in a process of its own, which this one talks to by lines of JSON. Latencies are
-from `publish` to the message in the client's process, by the clock that both share.
+The server runs in a separate process, driven by lines of JSON. Latencies are from `publish` to the
+message in the client's process, by the clock that both processes share.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def rss_mb() -> float:
 
 
 def in_use_mb() -> float:
-    """Return what the program holds, without what the allocator keeps for later."""
+    """Return the memory that the program uses, without what the allocator keeps in reserve."""
     libc = ctypes.CDLL("libc.so.6")
     libc.mallinfo2.restype = Mallinfo
     info = libc.mallinfo2()
@@ -70,7 +70,7 @@ class Mallinfo(ctypes.Structure):
 
 
 def serve(port: int) -> None:
-    """Do what the lines on stdin say, and answer each with one on stdout."""
+    """Obey the lines on stdin, and answer each with a line on stdout."""
     server = tk.serve(None, port=port, max_clients=3000, stall_timeout=None, history=20_000)
 
     def pace(every_s: float, seconds: float) -> None:
@@ -98,7 +98,7 @@ def serve(port: int) -> None:
 
 
 class ServerProcess(Child):
-    """A server in a process of its own."""
+    """A server in a separate process."""
 
     def __init__(self, port: int = 0) -> None:
         super().__init__(sys.executable, "-m", "bench.crowd", "--serve", str(port))
@@ -108,11 +108,11 @@ class ServerProcess(Child):
         wait(lambda: self.ask("stats")["clients"] >= count, 20)
 
 
-# --- the crowd --------------------------------------------------------------------------------
+# --- the clients ------------------------------------------------------------------------------
 
 
 class Listener(asyncio.Protocol):
-    """A client as cheap as can be, so that the server is measured and not the crowd."""
+    """A cheap client, so that the server is measured and not the clients."""
 
     def __init__(self, port: int, latencies: list[float]) -> None:
         self.port, self.latencies = port, latencies
@@ -135,7 +135,7 @@ def pong(ping: bytes) -> bytes:
 
 
 async def listen(server: ServerProcess, clients: int, seconds: float) -> list[float]:
-    """Return the latencies of so many clients, in seconds."""
+    """Return the latencies of the clients, in seconds."""
     loop, latencies = asyncio.get_running_loop(), list[float]()
     transports = []
     for _ in range(clients):
@@ -161,7 +161,7 @@ def connected(port: int, said: str = "") -> socket.socket:
     return sock
 
 
-# --- what is measured -------------------------------------------------------------------------
+# --- the measurements -------------------------------------------------------------------------
 
 
 def stalled(seconds: float) -> None:
@@ -275,8 +275,8 @@ def flat(seconds: float) -> None:
         for feed in feeds:
             feed.frame().tail()
         rows.append((int(passed / 60), rss_mb(), in_use_mb()))
-    # Arrays come and go with every move of a log's tail: the lowest of each minute tells. The logs
-    # are small, so that the allocator has seen hundreds of moves of each within the first minutes.
+    # Each time a full log moves its newest ticks, it allocates arrays: so the lowest value of each
+    # minute counts. The logs are small: the allocator sees hundreds of moves in the first minutes.
     lowest = pd.DataFrame(rows, columns=["minute", "resident", "in use"]).groupby("minute").min()
     half = lowest.iloc[len(lowest) // 2 :]
     print(lowest.T.round(1).to_string())

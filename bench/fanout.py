@@ -1,9 +1,9 @@
 """Ticks delivered to many clients at saturation: `python -m bench.fanout [--help]`.
 
-Delivered means decoded by the readers, in processes of their own, the same program for all: two,
-since one would be what limits tickerkit. Every server sends the same ticks, as fast as the slowest
-client takes them; ticks of now, not history. Connections stay open for all runs, and only one
-server sends at a time.
+Delivered means decoded by the readers. They run in two separate processes, the same program for all
+servers; one process would limit tickerkit. Every server sends the same new ticks (no history), as
+fast as the slowest client takes them. Connections stay open for all runs, and only one server sends
+at a time.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ PACKAGES = Path(sys.prefix) / "node_modules"
 
 
 class Contender(NamedTuple):
-    """A server, and how it is read.
+    """A server, and the way to read it.
 
     Attributes:
         module: of `bench.peers`.
-        kind: how a message of its is decoded.
-        clients: with how many it is tried.
+        kind: how its messages are decoded.
+        clients: the numbers of clients to try.
     """
 
     module: str
@@ -62,10 +62,10 @@ class Race:
     """A contender with its readers, ready to run.
 
     Args:
-        contender: which.
+        contender: the server.
         clients: how many readers.
-        processes: in how many processes they are.
-        packages: where the packages of node are.
+        processes: how many processes the readers use.
+        packages: folder of the packages of node.
     """
 
     def __init__(self, contender: Contender, clients: int, processes: int, packages: Path) -> None:
@@ -82,12 +82,12 @@ class Race:
             child.tell("connect", contender.kind, self.server.ready, contender.path, count)
 
     def connected(self) -> None:
-        """Wait until all readers are; those of several contenders connect at the same time."""
+        """Wait until all readers are connected; contenders connect at the same time."""
         for child in self.readers:
             child.answer()
 
     def run(self, seconds: float) -> dict[str, float]:
-        """Return what was delivered, and the shares of a processor that each side took."""
+        """Return the ticks delivered, and the processor share of each side."""
         self.server.ask("go")
         began, cpu = time.perf_counter(), self.server.cpu_s()
         counts = self._ask_all("count", seconds, WARM_S)
@@ -106,7 +106,7 @@ class Race:
         return [child.answer() for child in self.readers]
 
     def _check(self, read: list[dict[str, Any]]) -> None:
-        """Raise if a tick was missing or was not what was sent."""
+        """Raise if a tick is missing or differs from what was sent."""
         if breaks := sum(each["breaks"] for each in read):
             raise RuntimeError(f"{breaks} messages did not go on where the last ended")
         newest = [of_one for each in read for of_one in each["newest"]]
@@ -123,7 +123,7 @@ class Race:
 
 
 def measure(races: dict[str, Race], seconds: float, repeat: int) -> dict[str, list[Any]]:
-    """Run contenders in turn, once all are connected, and close them."""
+    """Run contenders in turn once all are connected, then close them."""
     with ExitStack() as stack:
         for race in races.values():
             stack.callback(race.close)
@@ -137,7 +137,7 @@ def measure(races: dict[str, Race], seconds: float, repeat: int) -> dict[str, li
 
 
 def tell(report: Report, clients: int, gave: dict[str, list[Any]]) -> None:
-    """Add the figures of so many clients."""
+    """Add the figures for this number of clients."""
     rates = {name: [each["ticks/s"] for each in runs] for name, runs in gave.items()}
     for name, values in rates.items():
         report.figure(f"{clients:,} clients: {name}", values, "ticks/s")

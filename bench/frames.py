@@ -1,12 +1,12 @@
 """From the wire into a frame, `frame()`, and memory: `python -m bench.frames [--help]`.
 
-wire    ticks/s from a tickerkit server in a process of its own into a feed's log, over 10,000,000
-        ticks, and the cost of each million. Every tick is checked. What others do with ticks is
-        fed by a plain websocket server, with ready JSON of one tick or of 100 in each message,
-        through a client that costs little, at two sizes that they can bear
-frame   `frame()` of all, against a copy of the same
-memory  bytes for each tick held, in a process of its own: when the log is full, and the most after
-        its tail was moved; and the longest append
+wire    ticks/s from a tickerkit server in a separate process into a feed's log, over 10,000,000
+        ticks, and the cost of each million. Every tick is checked. The alternatives get their
+        ticks from a plain websocket server that sends ready JSON with 1 or 100 ticks a message,
+        through a client that costs little, at two sizes that they can handle
+frame   `frame()` of all ticks, against a copy of that frame
+memory  bytes for each tick held, in a separate process: in a full log, and the maximum while it
+        moves its newest ticks; and the slowest append
 """
 
 from __future__ import annotations
@@ -47,8 +47,8 @@ Made = tuple[Callable[[Any], None], Callable[[], int]]
 
 
 def wire(server: Child, count: int, look: Callable[[tk.Feed], dict[str, float]]) -> dict[str, Any]:
-    """Have so many ticks sent to a feed; return how long each million took, and `look`."""
-    # Memory that a virtual machine has not used yet costs several times as much to write to first.
+    """Send ticks to a feed; return the time of each million, and the result of `look`."""
+    # The first write to memory that a virtual machine has not used costs several times as much.
     np.empty(count * WARM_BYTES, dtype=np.uint8).fill(1)
     with tk.connect(f"ws://127.0.0.1:{server.ready}/", history=0, keep=count) as feed:
         while feed.status != "live":
@@ -84,7 +84,7 @@ def wire(server: Child, count: int, look: Callable[[tk.Feed], dict[str, float]])
 
 
 def check(frame: pd.DataFrame, count: int) -> None:
-    """Compare every tick with what was sent."""
+    """Compare every tick with the sent one."""
     sent = pool()
     symbols = sent.columns["symbol"]
     assert isinstance(symbols, Text)
@@ -104,7 +104,7 @@ def check(frame: pd.DataFrame, count: int) -> None:
 
 
 def look_at_frame(feed: tk.Feed) -> dict[str, float]:
-    """Time `frame()` and a copy of it, and see that the frame shares the log's memory."""
+    """Time `frame()` and a copy of it, and check that the frame shares the log's memory."""
     made = [timed(feed.frame) for _ in range(21)]
     frame = feed.frame()
     shared = np.shares_memory(frame["price"].to_numpy(), feed.log.state.arrays["price"])
@@ -121,11 +121,11 @@ def timed(run: Callable[[], object]) -> float:
     return time.perf_counter() - begin
 
 
-# --- what others do ---------------------------------------------------------------------------
+# --- alternatives -----------------------------------------------------------------------------
 
 
 def concat() -> Made:
-    """Put each message's ticks to the frame: what a notebook does first."""
+    """Concatenate each message's ticks to the frame: what a notebook does first."""
     held = [pd.DataFrame()]
 
     def take(ticks: list[dict[str, Any]]) -> None:
@@ -135,13 +135,13 @@ def concat() -> Made:
 
 
 def rows() -> Made:
-    """Gather dicts in a list, and make it a frame once, at the end."""
+    """Collect dicts in a list, and make one frame of it at the end."""
     held: list[dict[str, Any]] = []
     return held.extend, lambda: len(pd.DataFrame(held))
 
 
 def streamz() -> Made:
-    """Emit each message's ticks as a frame into a streaming one; join them at the end."""
+    """Emit each message's ticks as a frame into a streaming frame; join them at the end."""
     source = Stream()
     example = pd.DataFrame([{"symbol": "A", "price": 1.0, "size": 1.0, "time": 1, "seq": 1}])
     parts = Streaming(source, example=example).stream.sink_to_list()
@@ -159,7 +159,7 @@ def table() -> Made:
 
 
 def dicts(reader: Reader, message: memoryview) -> None:
-    """Take a message of one tick, or of an array, as dicts."""
+    """Decode a message of one tick, or of an array, into dicts."""
     ticks = msgspec.json.decode(message)
     reader.newest = ticks if isinstance(ticks, list) else [ticks]
     reader.ticks += len(reader.newest)
@@ -169,7 +169,7 @@ KINDS["dicts"] = dicts
 
 
 def other(server: Child, make: Callable[[], Made], kind: str, count: int) -> float:
-    """Return ticks/s of one of them, from the first message to a frame of all."""
+    """Return the ticks/s of an alternative, from the first message to a frame of all ticks."""
 
     async def run() -> float:
         take, finish = make()

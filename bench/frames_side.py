@@ -1,4 +1,4 @@
-"""The processes that `bench.frames` talks to: what sends the ticks, and what holds them in memory.
+"""The child processes of `bench.frames`: the senders of ticks, and the holders of memory.
 
 `python -m bench.frames_side serve|plain|hold|table|dicts`
 """
@@ -32,7 +32,7 @@ BEGIN_NS = 1_763_000_000 * 10**9
 
 
 def pool() -> Batch:
-    """Return a million ticks, the same in every process, to be sent over and over."""
+    """Return a million ticks, the same in every process, to be sent repeatedly."""
     chance = np.random.default_rng(7)
     price = (18_000 + np.round(chance.standard_normal(POOL).cumsum())) / 100
     size = chance.integers(1, 500, POOL).astype(float)
@@ -42,7 +42,7 @@ def pool() -> Batch:
 
 
 def part(ready: Batch, start: int, count: int) -> Batch:
-    """Return the ticks from `start` of all, whose times go on from one pool to the next."""
+    """Return the ticks from number `start`; their times continue from one pool to the next."""
     at = start % POOL
     some = ready.part(at, at + count)
     some.time = some.time + (start - at) * STEP_NS
@@ -50,7 +50,7 @@ def part(ready: Batch, start: int, count: int) -> Batch:
 
 
 class Steady(Source):
-    """Sends so many ticks, never far ahead of the reader."""
+    """Sends a number of ticks, never far ahead of the reader."""
 
     def __init__(self) -> None:
         self.ready = pool()
@@ -69,7 +69,7 @@ class Steady(Source):
 
 
 def serve() -> None:
-    """Be a tickerkit server whose source begins when it is told to."""
+    """Run a tickerkit server; its source begins on request."""
     source = Steady()
     server = tk.serve(source, port=0)
 
@@ -81,7 +81,7 @@ def serve() -> None:
     answer_orders(server.port, {"send": send})
 
 
-# --- what others are fed by -------------------------------------------------------------------
+# --- sender for alternatives ------------------------------------------------------------------
 
 
 async def _plain() -> None:
@@ -89,7 +89,7 @@ async def _plain() -> None:
     texts: dict[str, list[str]] = {}
 
     async def send(connection: ServerConnection) -> None:
-        """Send what the path says, `/one/1000` or `/many/1000`: ready JSON, then close."""
+        """Send the ready JSON that the path names, `/one/1000` or `/many/1000`, then close."""
         assert connection.request is not None
         _, kind, count = connection.request.path.split("/")
         for text in texts[kind][: int(count) // (1 if kind == "one" else 100)]:
@@ -116,12 +116,12 @@ async def _plain() -> None:
 
 
 def rss() -> int:
-    """Return the bytes that this process has in memory."""
+    """Return this process's resident memory in bytes."""
     return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
 
 
 def hold(count: int, batch: int) -> dict[str, float]:
-    """Append to a log until its tail was moved three times, with an eye on memory and time."""
+    """Append to a log until it has moved its newest ticks three times; measure memory and time."""
     ready = pool()
     log = TickLog(count)
     before = rss()
@@ -174,7 +174,7 @@ def table(count: int) -> float:
 
 
 def dicts(count: int) -> float:
-    """Return the bytes for each tick of a list of dicts of the same."""
+    """Return the bytes for each tick of a list of dicts with the same values."""
     before = rss()
     ticks = [
         {

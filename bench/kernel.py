@@ -1,7 +1,7 @@
-"""Life in a kernel, timed: `python -m bench.kernel`, with the group `test` installed.
+"""Times of a kernel's life: `python -m bench.kernel`, with the group `test` installed.
 
-It prints how soon an interrupt is obeyed, how soon a port is free after a restart and a kill, what
-is left after the kill, and how long a script takes to exit.
+Prints how soon a kernel obeys an interrupt, how soon a port is free after a restart and after a
+kill, what is left after the kill, and how long a script takes to exit.
 """
 
 from __future__ import annotations

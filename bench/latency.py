@@ -1,10 +1,10 @@
 """Latency from a source to a frame at a rate: `python -m bench.latency [--help]`.
 
-From when a tick was made, in the server's process, to when it is in the columns of which the frame
-of a client, in another, is made. Each tick is sent by itself, when it is due. With 100 readers, 99
-are cheap ones in a third process, for which a tick counts once it is decoded; these are compared,
-since the place of the one among the hundred is luck. A rate counts as kept up where at least 99 %
-of it was delivered.
+A latency begins when a tick is made, in the server's process, and ends when it is in the columns of
+a client's frame, in another process. Each tick is sent by itself, when it is due. With 100 readers,
+99 are cheap readers in a third process; for them a tick counts once it is decoded. These 99 are
+compared, since which reader is served first is chance. A rate is sustained if at least 99 % of its
+ticks were delivered.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from typing import Any
 from bench.child import Child
 from bench.report import Report, in_turn, options
 
-# Of a low rate only few ticks come in the time that there is.
+# At a low rate only few ticks come in the given time.
 SECONDS = {10: 1.6, 100: 0.8, 1000: 0.5, 10_000: 0.5}
 READERS = (1, 100)
 KEPT_UP = 0.99
 OURS, THEIRS = "tickerkit", "broadcast"
-# The server, the measured client, and how the others read.
+# The server, the measured client, and how the other clients read.
 CONTENDERS = {
     OURS: ("ours", "ours", "many", "/ticks"),
     THEIRS: ("broadcast", "lists", "one", "/"),
@@ -77,7 +77,7 @@ def measure(readers: int, rates: list[int], repeat: int) -> dict[tuple[str, int]
 
 
 def tell(report: Report, readers: int, rate: int, gave: dict[str, list[dict[str, float]]]) -> None:
-    """Add the figures of one rate."""
+    """Add the figures of a rate."""
     what = f"{readers} reader{'s' if readers > 1 else ''}, {rate:,}/s"
     kept = {}
     for name, runs in gave.items():

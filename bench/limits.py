@@ -1,12 +1,12 @@
-"""How near tickerkit comes to what the machine can do: a bare socket, a bare decoder.
+"""Tickerkit beside the limits of the machine: a bare socket, a bare decoder.
 
     python -m bench.limits            the limits, and the share of each that one v1 reader reaches
-    python -m bench.limits --profile  also where the time goes, by py-spy, in the server and a feed
+    python -m bench.limits --profile  also profiles of the server and a feed, by py-spy
 
-The limits: bytes per second over loopback between two processes with nothing but asyncio (or
-uvloop) in them, and ticks per second that msgspec decodes and encodes of tickerkit's own messages
-with nothing around it. The reader is one process with one connection, so is the feed, which makes a
-frame of its ticks; they get as many as they take.
+The limits are the bytes per second over loopback between two processes that only run asyncio (or
+uvloop), and the ticks per second that msgspec alone decodes and encodes in tickerkit's messages.
+The reader is one process with one connection; so is the feed, which makes a frame of its ticks.
+Both get as many ticks as they take.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ TOP = 5
 
 
 class Flood(asyncio.Protocol):
-    """Writes large blocks for as long as they are taken."""
+    """Writes large blocks as fast as the peer takes them."""
 
     block = bytes(BLOCK)
 
@@ -71,7 +71,7 @@ class Flood(asyncio.Protocol):
 
 
 class Drain(asyncio.Protocol):
-    """Counts what comes."""
+    """Counts the bytes that arrive."""
 
     def connection_made(self, transport: Any) -> None:
         self.bytes, self.transport = 0, transport
@@ -85,7 +85,7 @@ def new_loop(kind: str) -> asyncio.AbstractEventLoop:
 
 
 def socket_child(kind: str) -> None:
-    """Listen and flood who comes, in a process of its own."""
+    """Listen, and flood each client, in a separate process."""
 
     async def flood() -> None:
         loop = asyncio.get_running_loop()
@@ -97,7 +97,7 @@ def socket_child(kind: str) -> None:
 
 
 def socket_bytes_s(kind: str, seconds: float) -> float:
-    """Return how many bytes a second come over loopback."""
+    """Return the bytes per second over loopback."""
 
     async def drain(port: int) -> float:
         _, drained = await asyncio.get_running_loop().create_connection(Drain, "127.0.0.1", port)
@@ -120,7 +120,7 @@ def socket_bytes_s(kind: str, seconds: float) -> float:
 
 
 def a_log() -> TickLog:
-    """Return a log of ticks as `Steady` makes them, of one message."""
+    """Return a log with the ticks of one message of `Steady`."""
     random, log = np.random.default_rng(1), TickLog()
     symbols = random.integers(0, len(steady.SYMBOLS), MESSAGE_TICKS, dtype=np.int32)
     price = np.round(100 + random.standard_normal(MESSAGE_TICKS).cumsum() / 100, 2)
@@ -132,7 +132,7 @@ def a_log() -> TickLog:
 
 
 def per_second(run: Callable[[], object], seconds: float) -> float:
-    """Return how many ticks a second of processor time go through `run`, which does one message."""
+    """Return the ticks per second of processor time of `run`, which handles one message."""
     run()
     rounds, began = 0, time.process_time()
     while (took := time.process_time() - began) < seconds:
@@ -142,7 +142,7 @@ def per_second(run: Callable[[], object], seconds: float) -> float:
 
 
 def codecs() -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
-    """Return what to time, by name, and the bytes of a message of each kind."""
+    """Return the functions to time by name, and the size of a message of each kind."""
     log = a_log()
     rows = log.rows()
     columns, objects = encode_columns(rows, None), encode_objects(rows, None)
@@ -178,7 +178,7 @@ def codecs() -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
 
 
 def reader_alone(seconds: float) -> dict[str, float]:
-    """Return what one v1 reader decodes, of as many ticks as it takes."""
+    """Return the ticks that one v1 reader decodes at full speed."""
     with steady.start(0) as server:
         before_s, began = server.cpu_s(), time.perf_counter()
         took = reader.count("v1", server.ready, "/", 1, seconds, 0.5)
@@ -187,14 +187,14 @@ def reader_alone(seconds: float) -> dict[str, float]:
 
 
 def feed_child(port: str) -> None:
-    """Be a feed, in a process of its own."""
+    """Run a feed, in a separate process."""
     feed = tk.connect(f"ws://127.0.0.1:{port}", history=0, keep=2_000_000)
     answer_orders(0, {"next": lambda: [feed.log.stop, time.perf_counter(), time.process_time()]})
     feed.stop()
 
 
 def feed_alone(seconds: float, profile_s: float = 0) -> dict[str, Any]:
-    """Return how many ticks a second come into the frame of one feed, and where the time goes."""
+    """Return the ticks per second into the frame of one feed, and a profile."""
     with (
         steady.start(0) as server,
         Child.python("bench.limits", "--child", str(server.ready)) as feed,
@@ -212,14 +212,14 @@ def feed_alone(seconds: float, profile_s: float = 0) -> dict[str, Any]:
 
 
 def profile(child: Child, seconds: float) -> list[tuple[str, float]]:
-    """Return the functions of tickerkit's thread that take most time themselves, and their shares.
+    """Return the functions that take most time in tickerkit's thread, and their shares.
 
-    What C code takes counts for the function in Python that calls it; waiting is left out.
+    The time of C code counts for the Python function that calls it; waiting is left out.
     """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "raw"
         command = [str(Path(sys.executable).with_name("py-spy")), "record", "--format", "raw"]
-        # Stopped for each sample, a process that makes system calls seems to do little else.
+        # Non-blocking: a process stopped for each sample seems to spend its time in system calls.
         command += ["--function", "--threads", "--nonblocking", "--rate", "200"]
         command += ["--duration", str(max(round(seconds), 1)), "--output", str(path)]
         command += ["--pid", str(child.process.pid)]

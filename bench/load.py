@@ -1,13 +1,12 @@
-"""A server under load: one source of 100,000 ticks a second, 300 readers, for as long as you like.
+"""A server under load: one source of 100,000 ticks a second, 300 readers, for any time.
 
     python -m bench.load               20 s of each way to listen
-    python -m bench.load --seconds 60  what is promised
+    python -m bench.load --seconds 60  the promised minute
 
-The server is one process, all readers are another. Most readers look at the head of each message
-only, which tells whether a tick is missing and when the message came, since a core can't decode 300
-times 100,000 ticks a second; some decode all, as a feed does. A latency is from the moment at which
-a batch was due at the source (its clock does not wait) to the message in the readers' process, one
-for each message of each reader.
+The server is one process, all readers are another. A core can't decode 300 times 100,000 ticks
+a second, so most readers look only at the head of each message, which shows missing ticks and the
+time of arrival; some decode everything, as a feed does. A latency begins when a batch was due at
+the source and ends with the message in the readers' process; each message of each reader counts.
 """
 
 from __future__ import annotations
@@ -28,10 +27,10 @@ HISTORY = 1_000_000
 
 
 class Crowd:
-    """Readers of one server, and when each of their messages came.
+    """Readers of one server, and the arrival time of each message.
 
     Args:
-        rate: the rate of the source, whose batches come by the clock.
+        rate: the rate of the source.
     """
 
     def __init__(self, kind: str, port: int, rate: int) -> None:
@@ -44,7 +43,7 @@ class Crowd:
         self.at_ns.append(at_ns)
 
     def took_all(self, one: reader.Reader) -> None:
-        """Note how late the newest tick of a message is, once all of it is decoded."""
+        """Record how late the newest tick of a message is, once the message is decoded."""
         now = time.time_ns()
         if one.newest is None:  # a message without ticks
             return
@@ -72,7 +71,7 @@ class Crowd:
         }
 
     def late_ms(self) -> np.ndarray[Any, Any]:
-        """Return how late each message was, at those that decode nothing."""
+        """Return how late each message was at the readers that decode nothing."""
         every_ns, count = 10**9 // BATCHES, self.rate // BATCHES
         began_ns = int(np.median([began for _, began in self.decoded]))
         batch = -(-np.array(self.seqs) // count)  # the one that the newest tick came with
@@ -80,7 +79,7 @@ class Crowd:
         return np.asarray((np.array(self.at_ns) - due_ns) / 1e6)
 
     def troubles(self) -> list[str]:
-        """Return what should not have happened, in words."""
+        """Return descriptions of what went wrong."""
         missed = sum(each.missed for each in self.skimmers)
         lost = sum(each.lost for each in self.skimmers)
         unread = [text for each in self.skimmers for text in each.unread]
@@ -94,7 +93,7 @@ class Crowd:
 async def crowd(
     kind: str, rate: int, readers: int, decoders: int, seconds: float
 ) -> dict[str, Any]:
-    """Return how a server did under a crowd."""
+    """Return the figures of a server with many readers."""
     with steady.start(rate, batches=BATCHES, history=HISTORY) as server:
         people = Crowd(kind, server.ready, rate)
         await people.connect(readers - decoders, decoders)

@@ -1,8 +1,8 @@
-"""Readers of a benchmark: many websockets in one process, at the least cost that Python allows.
+"""Readers of a benchmark: many websockets in one process, as cheap as Python allows.
 
 A benchmark of servers must not measure its clients: these parse frames in place and decode each
 message at once, with msgspec into typed objects, or with tickerkit's own client. As a process,
-`python -m bench.reader`, they go on reading between two orders, so that none is taken for dead.
+`python -m bench.reader`, they keep reading between two orders, so that no server disconnects them.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ Take = Callable[["Reader", bytes], None]
 WHOLE_TEXT = 0x81
 COMPRESSED = 0x40
 QUIET_S = 0.05
-# Else what the system holds for a thousand of them is what they read for seconds.
+# Otherwise a thousand of them would read for seconds what the system has buffered.
 RECEIVE_BYTES = 2**16
 
 
@@ -50,21 +50,21 @@ _many = msgspec.json.Decoder(list[Tick]).decode
 
 
 def one(reader: Reader, message: bytes) -> None:
-    """Take a message of one tick."""
+    """Decode a message of one tick."""
     reader.newest = newest = _one(message)
     reader.message = (newest,)
     reader.count(newest.seq, newest.seq, 1)
 
 
 def many(reader: Reader, message: bytes) -> None:
-    """Take a message of an array of ticks."""
+    """Decode a message of an array of ticks."""
     reader.message = ticks = _many(message)
     reader.newest = newest = ticks[-1]
     reader.count(ticks[0].seq, newest.seq, len(ticks))
 
 
 def columns(reader: Reader, message: bytes) -> None:
-    """Take a message of tickerkit.v1, as a feed does."""
+    """Decode a message of tickerkit.v1, as a feed does."""
     for event in reader.client.receive(message):
         if isinstance(event, Received):
             reader.newest = event
@@ -75,22 +75,22 @@ def columns(reader: Reader, message: bytes) -> None:
 
 KINDS: dict[str, Take] = {"one": one, "deflated": one, "many": many, "v1": columns}
 HEADERS = {
-    # As the clients of websockets offer it.
+    # As the clients of the websockets library offer it.
     "deflated": "Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n",
     "v1": "Sec-WebSocket-Protocol: tickerkit.v1\r\n",
 }
 
 
 class Reader(asyncio.Protocol):
-    """One websocket that reads.
+    """A websocket that reads.
 
     Attributes:
         ticks: how many ticks it decoded.
         messages: how many messages came.
-        newest: the newest of what was decoded.
-        message: the ticks of the newest message, but of v1.
+        newest: the newest decoded tick.
+        message: the ticks of the newest message; not for v1.
         seq: the number of the newest tick.
-        breaks: how many messages did not go on where the one before had ended.
+        breaks: how many messages did not continue where the previous one ended.
     """
 
     def __init__(self, kind: str, port: int, path: str, took: Callable[[Reader], None] | None):
@@ -122,14 +122,14 @@ class Reader(asyncio.Protocol):
             self.open.set_exception(ConnectionError(self._held[:200]))
 
     def send(self, text: bytes) -> None:
-        """Send a short text frame, masked with zeros, which changes nothing."""
+        """Send a short text frame, masked with zeros, which leaves the bytes as they are."""
         assert len(text) < 2**16
         head = bytes([0x81, 0x80 | len(text)] if len(text) < 126 else [0x81, 0xFE])
         size = b"" if len(text) < 126 else len(text).to_bytes(2, "big")
         self.transport.write(head + size + bytes(4) + text)
 
     def count(self, first: int, last: int, ticks: int) -> None:
-        """Count ticks with these numbers, and see whether any are missing before or among them."""
+        """Count ticks with these numbers, and detect missing ticks before and among them."""
         if last - first + 1 != ticks or (first != self.seq + 1 and self.ticks):
             self.breaks += 1
         self.seq = last
@@ -158,7 +158,7 @@ class Reader(asyncio.Protocol):
             end = begin + length
             if size < end:
                 break
-            # All but this one comes seldom.
+            # All other kinds are rare.
             whole = data[begin:end] if head == WHOLE_TEXT else self._whole(head, data[begin:end])
             if whole is not None:
                 self.messages += 1
@@ -170,7 +170,7 @@ class Reader(asyncio.Protocol):
         self._held = data[at:]
 
     def _whole(self, head: int, payload: bytes) -> bytes | None:
-        """Return the message that a frame ends, None where it ends none."""
+        """Return the message that ends with this frame; None if it does not end one."""
         opcode = head & 0x0F
         if opcode == 9:
             self.transport.write(bytes([0x8A, 0x80 | len(payload)]) + bytes(4) + payload)
@@ -189,7 +189,7 @@ class Reader(asyncio.Protocol):
 async def connect(
     kind: str, port: int, path: str, count: int, took: Callable[[Reader], None] | None = None
 ) -> list[Reader]:
-    """Connect `count` readers, and return them when all are in."""
+    """Connect `count` readers, and return them when all are connected."""
     loop = asyncio.get_running_loop()
     readers: list[Reader] = []
     for _ in range(count):
@@ -204,7 +204,7 @@ async def connect(
 
 
 async def counted(readers: list[Reader], seconds: float, warm_s: float) -> dict[str, float]:
-    """Count what readers decode in so many seconds, and the process's share of a processor."""
+    """Count the ticks that readers decode in a time, and the process's share of a processor."""
     await asyncio.sleep(warm_s)
 
     def sums() -> tuple[float, ...]:
@@ -225,7 +225,7 @@ async def counted(readers: list[Reader], seconds: float, warm_s: float) -> dict[
 
 
 def count(kind: str, port: int, path: str, clients: int, seconds: float, warm_s: float) -> Any:
-    """Connect readers, and count what they decode in so many seconds."""
+    """Connect readers, and count the ticks that they decode in a time."""
 
     async def main() -> dict[str, float]:
         return await counted(await connect(kind, port, path, clients), seconds, warm_s)
@@ -234,7 +234,7 @@ def count(kind: str, port: int, path: str, clients: int, seconds: float, warm_s:
 
 
 class Readers:
-    """Readers that read in a thread of their own, and what a process of them is told."""
+    """Readers in a separate thread, and the orders that their process obeys."""
 
     def __init__(self) -> None:
         self.readers: list[Reader] = []
@@ -243,7 +243,7 @@ class Readers:
         threading.Thread(target=self._loop.run_forever, daemon=True).start()
 
     def connect(self, kind: str, port: int, path: str, count: int, timed: bool = False) -> None:
-        """Connect readers; `timed` ones see by a tick's price when it was made."""
+        """Connect readers; `timed` readers read a tick's time from its price."""
         took = self._took if timed else None
         self.readers = self._run(connect(kind, port, path, count, took))
 
@@ -252,7 +252,7 @@ class Readers:
         self.waits_s += [now - tick.price for tick in reader.message]
 
     def waits(self) -> dict[str, float]:
-        """Return how long after they were made ticks were decoded, of all since this was asked."""
+        """Return the delays between making and decoding of all ticks since the last call."""
         waits_s, self.waits_s = self.waits_s, []
         p50, p99 = np.percentile(np.array(waits_s or [np.nan]) * 1000, [50, 99])
         return {"count": len(waits_s), "p50_ms": float(p50), "p99_ms": float(p99)}
@@ -261,9 +261,9 @@ class Readers:
         return self._run(counted(self.readers, seconds, warm_s))
 
     def quiet(self) -> dict[str, Any]:
-        """Wait until no more comes; return of all readers what they read last, and how many breaks.
+        """Wait until no more comes; return the last tick and the breaks of each reader.
 
-        Of v1, the last tick of the batch that came last.
+        For v1, the last tick of the last batch.
         """
         self._run(self._quiet())
         return {

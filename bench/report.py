@@ -1,7 +1,7 @@
-"""What the scripts of `bench` share: options, paired runs, a table, and JSON.
+"""Shared by the scripts of `bench`: options, paired runs, a table, and JSON.
 
-A figure is the median over the runs. What is compared is run in turn, A B A B, and its ratio taken
-pair by pair: a machine that slows down for a minute does so for both.
+A figure is the median of its runs. Contenders run in turn, A B A B, and their ratio is taken pair
+by pair: a machine that slows down for a minute slows both.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def options(about: str | None, *, repeat: int = 5, **more: dict[str, Any]) -> argparse.Namespace:
-    """Return what the command line says: the options of every script, and `more` of this one."""
+    """Return the command line's options: those of every script, and this script's own (`more`)."""
     spec = getattr(sys.modules["__main__"], "__spec__", None)
     parser = argparse.ArgumentParser(
         prog=f"python -m {spec.name}" if spec else None,
@@ -54,7 +54,7 @@ def options(about: str | None, *, repeat: int = 5, **more: dict[str, Any]) -> ar
 def in_turn(
     runs: Mapping[str, Callable[[], Any]], repeat: int, *, quiet: bool = False
 ) -> dict[str, list[Any]]:
-    """Run each of `runs` in turn, `repeat` times over; return what each gave every time."""
+    """Run each of `runs` in turn, `repeat` times; return the results of each."""
     gave: dict[str, list[Any]] = {name: [] for name in runs}
     for turn in range(repeat):
         for name, run in runs.items():
@@ -72,7 +72,7 @@ class Report:
 
     Args:
         name: of the script.
-        about: one line: what is measured.
+        about: one line: what the script measures.
     """
 
     def __init__(self, name: str, about: str) -> None:
@@ -89,7 +89,7 @@ class Report:
         at_least: float | None = None,
         at_most: float | None = None,
     ) -> float:
-        """Add a figure, its median; return that."""
+        """Add a figure by its median, and return the median."""
         middle = statistics.median(values)
         wanted, reached = "", None
         if at_least is not None:
@@ -119,16 +119,16 @@ class Report:
         at_least: float | None = None,
         at_most: float | None = None,
     ) -> float:
-        """Add the ratio of two figures, taken pair by pair; return its median."""
+        """Add the ratio of two figures, taken pair by pair, and return its median."""
         pairs = [one / other for one, other in zip(ours, theirs, strict=True) if other]
         return self.figure(what, pairs, "×", at_least=at_least, at_most=at_most)
 
     def note(self, text: str) -> None:
-        """Add a sentence that belongs to the figures: what was left out, what limits them."""
+        """Add a sentence about the figures: what was left out, what limits them."""
         self.notes.append(text)
 
     def finish(self, path: Path | None = None) -> None:
-        """Print the table, and write the JSON where that is asked for."""
+        """Print the table, and write the JSON if asked for."""
         if not self.rows:
             print("No row has what --only asks for.")
         table = Table("what", "median", "least – most", "wanted", "reached", title=self.about)
@@ -150,21 +150,21 @@ def cells(row: Mapping[str, Any]) -> tuple[str, str, str, str, str]:
 
 
 def short(value: Any) -> str:
-    """Return what a run gave in one line."""
+    """Return the result of a run in one line."""
     if isinstance(value, Mapping):
         return ", ".join(f"{name} {short(each)}" for name, each in value.items())
     return brief(value) if isinstance(value, int | float) else str(value)
 
 
 def brief(value: float) -> str:
-    """Return a number with three or four figures that count."""
+    """Return a number with three or four significant digits."""
     if abs(value) >= 100 or value == int(value):
         return f"{value:,.0f}"
     return f"{value:.3g}"
 
 
 def machine() -> dict[str, str]:
-    """Return what the figures were measured on."""
+    """Return a description of the machine and the versions."""
     versions = {"Python": platform.python_version()}
     for name in PACKAGES:
         try:

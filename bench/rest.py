@@ -1,16 +1,16 @@
-"""Ticks at rest: to a file, back from it, and what a recording costs: `python -m bench.rest`.
+"""Ticks in files: writing, reading, and the cost of a recording: `python -m bench.rest`.
 
-export  rows/s of 1,000,000 ticks as a log's frame gives them, into CSV, plain and compressed, and
-        into Parquet, against pandas (and pyarrow's own writer of CSV). What was written is read
-        back, and is the same frame
-load    rows/s back from these files, against pandas. `pandas.read_csv` without arguments makes
-        another frame: times and symbols are text. Asked for the types, it makes the same one.
+export  rows/s of a log's frame of 1,000,000 ticks, into CSV, plain and compressed, and into
+        Parquet, against pandas (and pyarrow's CSV writer). Each file is read back and must give an
+        identical frame
+load    rows/s read from these files, against pandas. Without arguments `pandas.read_csv` returns
+        another frame: times and symbols are text. With all types given, it returns the same one.
         Three times as many runs
-record  what `feed.record` costs a feed of 100,000 ticks/s, in a process of its own: processor time
-        of the thread that receives, for each tick; ticks taken; how late they are in the log. Every
-        recording is read back. Then the same for a feed that takes as many as it can
+record  the cost of `feed.record` for a feed of 100,000 ticks/s, in a separate process: processor
+        time of the receiving thread for each tick; ticks received; how late they reach the log.
+        Every recording is read back. Then the same for a feed at full speed
 
-Files are in memory (/dev/shm) where the system has that, or in the folder for temporary files.
+Files are in memory (/dev/shm) if the system has that, else in the folder for temporary files.
 """
 
 from __future__ import annotations
@@ -49,11 +49,11 @@ ARROW = "pandas.read_csv, engine=pyarrow (another frame: symbols are text)"
 Timed = dict[str, Callable[[], float]]
 
 
-# --- to a file, and back ----------------------------------------------------------------------
+# --- writing and reading ----------------------------------------------------------------------
 
 
 def ticks(count: int) -> pd.DataFrame:
-    """Return so many ticks as a feed's log gives them, 1,000 received at a time."""
+    """Return a feed's log with `count` ticks, received 1,000 at a time."""
     chance = np.random.default_rng(7)
     time_ns = BEGIN_NS + np.sort(chance.integers(0, count * 10**9 // RATE, count))
     price = (18_000 + np.round(chance.standard_normal(count).cumsum())) / 100
@@ -72,7 +72,7 @@ def by_arrow(frame: pd.DataFrame, path: Path) -> None:
 
 
 def the_same(path: Path) -> pd.DataFrame:
-    """Ask pandas for the frame that `read_csv` makes of a recording."""
+    """Have pandas return the frame that `read_csv` returns for a recording."""
     return pd.read_csv(
         path,
         parse_dates=["time", "received"],
@@ -83,7 +83,7 @@ def the_same(path: Path) -> pd.DataFrame:
 
 
 def writers(frame: pd.DataFrame, place: Path) -> dict[str, Timed]:
-    """Return what writes a frame by what is written: ours first, and what it is compared with."""
+    """Return the writers by format: ours first, then those it is compared with."""
 
     def timed(write: Callable[[Path], object], name: str) -> Callable[[], float]:
         def run() -> float:
@@ -126,7 +126,7 @@ def writers(frame: pd.DataFrame, place: Path) -> dict[str, Timed]:
 
 
 def readers(place: Path) -> dict[str, Timed]:
-    """Return what reads the files that ours wrote, ours first."""
+    """Return the readers of the files that ours wrote, ours first."""
 
     def timed(read: Callable[[Path], pd.DataFrame], name: str) -> Callable[[], float]:
         def run() -> float:
@@ -155,7 +155,7 @@ def readers(place: Path) -> dict[str, Timed]:
 
 
 def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
-    # pandas sorts the categories; a log has them as they came.
+    # pandas sorts the categories; a log has them in order of appearance.
     pd.testing.assert_frame_equal(one, other, check_categorical=False, check_exact=True)
 
 
@@ -167,7 +167,7 @@ WANTED: dict[tuple[str, str], float] = {
 
 
 def compare(report: Report, what: str, count: int, runs: Timed, repeat: int) -> None:
-    """Add the rows/s of each, and how many times as quick the first is as the others."""
+    """Add the rows/s of each, and the ratio of the first to each other."""
     gave = in_turn(runs, repeat)
     ours, *others = runs
     for name in runs:
@@ -189,7 +189,7 @@ def files(report: Report, count: int, only: str, repeat: int) -> None:
         path = storage.write_csv(frame, place / "ours.csv", mode="overwrite")
         packed = storage.write_csv(frame, place / "ours.csv.gz", mode="overwrite")
         parquet = storage.write_parquet(frame, place / "ours.parquet", mode="overwrite")
-        # Once before: what is measured first does not wait for a module, or for memory.
+        # Once before: so that the first measurement does not include imports or new memory.
         for each in (storage.read_csv(path), storage.read_csv(packed), the_same(path)):
             same(each, frame)
         same(storage.read_parquet(parquet), frame)
@@ -209,7 +209,7 @@ def files(report: Report, count: int, only: str, repeat: int) -> None:
 
 
 def costs(report: Report, what: str, gave: dict[str, list[dict[str, float]]], paced: bool) -> None:
-    """Add what was measured without a recorder and with each, and what each costs."""
+    """Add the figures without and with each recorder, and the cost of each."""
     figures = [("the feed's thread", "ns", "ns/tick"), ("the process", "cores", "cores")]
     figures += [("late in the log, p99", "p99_ms", "ms")] if paced else []
     figures += [("taken", "ticks_s", "ticks/s")]
@@ -217,7 +217,7 @@ def costs(report: Report, what: str, gave: dict[str, list[dict[str, float]]], pa
     before, after = gave[WITHOUT], gave.pop(AGAIN)
 
     def beyond(runs: list[dict[str, float]], key: str) -> list[float]:
-        """Return by how many % these are above those without, of which each turn has two."""
+        """Return by how many percent figures are above those without a recorder, two per turn."""
         around = [(one[key] + other[key]) / 2 for one, other in zip(before, after, strict=True)]
         return [(one[key] / plain - 1) * 100 for one, plain in zip(runs, around, strict=True)]
 
@@ -240,7 +240,7 @@ def costs(report: Report, what: str, gave: dict[str, list[dict[str, float]]], pa
 
 
 def recordings(report: Report, seconds: float, only: str, repeat: int) -> None:
-    """Measure what a recording costs a feed."""
+    """Measure the cost of a recording for a feed."""
     for what, rate, kinds, seconds_each in (
         (f"record {RATE:,} ticks/s", RATE, list(KINDS), seconds),
         ("record as many ticks as a feed takes", 0, ["CSV"], seconds / 2),

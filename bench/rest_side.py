@@ -1,4 +1,4 @@
-"""The process that `bench.rest` talks to: a feed, with a recorder or without."""
+"""The child process of `bench.rest`: a feed, with a recorder or without."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MEMORY = Path("/dev/shm")
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:
-    """Return a folder for files, which is gone at its end."""
+    """Return a folder for files, which is removed at the end."""
     return tempfile.TemporaryDirectory(dir=MEMORY if MEMORY.is_dir() else None)
 
 
@@ -31,7 +31,7 @@ async def thread_s() -> float:
 
 
 def measure(port: int, paced: bool, seconds: float, kind: str) -> dict[str, float]:
-    """Return how the thread that receives did for so long, with a recorder or without."""
+    """Return the figures of the receiving thread over a time, with a recorder or without."""
     with folder() as name, tk.connect(f"ws://127.0.0.1:{port}/", history=0) as feed:
         feed.wait(1)
         recorder: Any = None
@@ -62,7 +62,7 @@ def measure(port: int, paced: bool, seconds: float, kind: str) -> dict[str, floa
             assert share == 1 or not paced, "ticks are missing in the recording"
         held = feed.log.rows()
         kept = np.array(rows) > held.start
-        # The last of each batch has the time at which that was due, whatever held it up.
+        # The last tick of each batch has the time at which the batch was due.
         due_ns = held.array("time")[np.array(rows)[kept] - 1 - held.start]
         late_ms = (np.array(at_ns)[kept] - due_ns) / 1e6
         return {

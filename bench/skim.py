@@ -1,8 +1,8 @@
-"""Readers that look at the head and the tail of each message only: hundreds fit on one core.
+"""Readers that look only at the head and the tail of each message: hundreds fit on one core.
 
-A crowd of readers that decoded all would need more cores than the server, and so hide what the
-server can do. These copy nothing and decode nothing, but still see that no tick is missing: a
-message tells its first seq in its first bytes, and how many follow there or in its last bytes.
+Hundreds of readers that decode everything would need more cores than the server and hide its limit.
+These copy and decode nothing, but still detect missing ticks: a message has its first seq in its
+first bytes, and the count there or in its last bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ LAST = re.compile(rb'.*"seq":(\d+)[,}]', re.DOTALL)
 
 
 class Skimmer(asyncio.BufferedProtocol):
-    """One websocket of which all comes, and little is looked at.
+    """A websocket that receives everything and looks at little of it.
 
     Args:
         kind: "v1", or "many" for `/ticks`.
@@ -32,8 +32,8 @@ class Skimmer(asyncio.BufferedProtocol):
 
     Attributes:
         last: seq of the newest tick; 0 before the first.
-        missed: how many ticks were missing.
-        unread: messages that were neither ticks nor a word about them, in words.
+        missed: how many ticks are missing.
+        unread: messages that are neither ticks nor about ticks, as text.
     """
 
     buffer = memoryview(bytearray(BUFFER_BYTES))  # what has come is read before more does
@@ -133,7 +133,7 @@ class Skimmer(asyncio.BufferedProtocol):
             self.took(self.last, time.time_ns())
 
     def _send(self, opcode: int, payload: bytes) -> None:
-        """Send a short frame, masked with zeros, which changes nothing."""
+        """Send a short frame, masked with zeros, which leaves the bytes as they are."""
         assert len(payload) < 126
         self.transport.write(bytes([0x80 | opcode, 0x80 | len(payload)]) + bytes(4) + payload)
 
@@ -141,7 +141,7 @@ class Skimmer(asyncio.BufferedProtocol):
 async def connect(
     kind: str, port: int, count: int, took: Callable[[int, int], object]
 ) -> list[Skimmer]:
-    """Connect `count` of them, and return them when all are in."""
+    """Connect `count` of them, and return them when all are connected."""
     loop = asyncio.get_running_loop()
     skimmers = []
     for _ in range(count):

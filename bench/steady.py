@@ -1,4 +1,4 @@
-"""A server of tickerkit's in a process of its own, with a source that keeps a rate by the clock."""
+"""A tickerkit server in a separate process, with a source that keeps a rate by the clock."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ FLOOD_BATCHES = 8
 
 
 class Steady(Source):
-    """Sends so many ticks a second, some at a time, each with the time at which it was due.
+    """Sends ticks at a rate, in batches, each tick with the time at which it was due.
 
-    Its ticks are those of a walk, the same again and again. The time of the last of each batch is
-    the one at which the batch was to be sent, so that whatever held the source up counts as late.
+    The ticks are a random walk, repeated. The last tick of each batch has the time at which the
+    batch was due, so every delay of the source counts as lateness.
 
     Args:
         rate: ticks per second; 0 for as many as the slowest connected v1 reader takes.
@@ -64,12 +64,12 @@ class Steady(Source):
 
 
 def can_have_process() -> bool:
-    """Return whether this tickerkit can run a server in a process of its own."""
+    """Return whether this tickerkit can run a server in a separate process."""
     return "process" in inspect.signature(tk.serve).parameters
 
 
 def compute(seconds: float) -> int:
-    """Compute in pure Python for so long: the interpreter's lock is let go only when asked for."""
+    """Compute in pure Python for a time: the interpreter's lock is released only on request."""
     end, rounds = time.monotonic() + seconds, 0
     while time.monotonic() < end:
         sum(number * number for number in range(1000))
@@ -80,7 +80,7 @@ def compute(seconds: float) -> int:
 def start(
     rate: int, *, batches: int = 100, process: bool = False, history: int = 1_000_000
 ) -> Child:
-    """Start a server; its `ready` is its port. It answers to the orders that `main` names."""
+    """Start a server; its `ready` is its port. It obeys the orders that `main` names."""
     more = ["--process"] if process else []
     return Child.python(
         "bench.steady", str(rate), f"--batches={batches}", f"--history={history}", *more

@@ -52,7 +52,7 @@ def options() -> argparse.Namespace:
 
 
 def plan(chosen: argparse.Namespace) -> dict[str, Measure]:
-    """Return what one repetition measures, by name."""
+    """Return the cases of one repetition, by name."""
     only, seconds = chosen.only, chosen.seconds
     widgets = [each for each in only if each in ("ours", "plain")]
     ours = [each for each in only if each == "ours"]
@@ -78,7 +78,7 @@ def plan(chosen: argparse.Namespace) -> dict[str, Measure]:
 
 
 def heaps(chosen: argparse.Namespace) -> dict[str, Measure]:
-    """Return what is measured once, since it takes minutes."""
+    """Return the cases that take minutes and run once."""
     if "heap" not in chosen.kinds:
         return {}
     return {
@@ -113,7 +113,7 @@ def main() -> None:
             chosen.out.write_text(json.dumps(results, indent=1))
 
     with stage(at_once=chosen.at_once, slower=chosen.slower) as on:
-        # Interleaved: a machine that slows down for a minute does so for all of them.
+        # Interleaved: a machine that slows down for a minute slows all of them down.
         for _ in range(chosen.repeat):
             for name, measure in plan(chosen).items():
                 take(name, measure, on)

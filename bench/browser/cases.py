@@ -1,4 +1,4 @@
-"""What is measured: each function opens one notebook and returns one repetition's figures."""
+"""The cases: each function opens one notebook and returns the figures of one repetition."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ LIBRARIES = ("ours", "plain", "bokeh", "xy", "perspective", "resampler")
 WINDOWS = (10_000, 100_000, 1_000_000)
 BARS = (500, 5_000)
 PROBES = {"ours": "plotly", "plain": "plotly", "resampler": "plotly"}
-# Pushed faster than this they only fall behind: each of their pushes is drawn, one after another.
+# Pushed faster, these libraries fall behind: they draw each push, one after another.
 RATES = {"plain": 20.0, "resampler": 20.0}
 FASTEST = 60.0
 # 16 MB a push: at 20 a second the page's queue would take gigabytes within one repetition.
@@ -47,7 +47,7 @@ def _quantiles(values: list[float], prefix: str) -> dict[str, float]:
 
 
 def candles(stage: Stage, library: str, bars: int, seconds: float) -> Figures:
-    """Candles with volume, the last bar of which moves 20 times a second."""
+    """Candles with volume; the last bar changes 20 times a second."""
     with stage.case(f"in_kernel.candles(NAME, {library!r}, {bars}, 20)") as case:
         how = case.attach("candles")
         case.go()
@@ -59,7 +59,7 @@ def candles(stage: Stage, library: str, bars: int, seconds: float) -> Figures:
 
 
 def ten(stage: Stage, library: str, figures: int, seconds: float) -> Figures:
-    """Many figures that stream at once, in one notebook: messages, and what is saved of them."""
+    """Many live figures in one notebook: their messages, and the size of the saved notebook."""
     rate = RATES.get(library, FASTEST)
     code = f"in_kernel.line(NAME, {library!r}, 10_000, {rate}, figures={figures})"
     with stage.case(code) as case:
@@ -77,13 +77,13 @@ def ten(stage: Stage, library: str, figures: int, seconds: float) -> Figures:
 
 
 def heap(stage: Stage, library: str, minutes: float, hidden: bool) -> Figures:
-    """What the page holds, over minutes of ticks; in a hidden tab, if asked."""
+    """The page's heap over minutes of ticks, in a visible or a hidden tab."""
     rate = RATES.get(library, FASTEST)
     with stage.case(f"in_kernel.line(NAME, {library!r}, 100_000, {rate})") as case:
         case.attach(PROBES.get(library, library))
         case.go()
         case.wait_drawn()
-        # The first seconds compile and fill; they are no growth.
+        # The first seconds compile code and fill windows; they do not count as growth.
         time.sleep(min(20.0, minutes * 20))
         held = [case.heap()]
         if hidden:
@@ -100,7 +100,7 @@ def heap(stage: Stage, library: str, minutes: float, hidden: bool) -> Figures:
 
 
 def feed(stage: Stage, charts: int, seconds: float) -> Figures:
-    """A feed of 1,000 ticks a second in the kernel that draws charts of it."""
+    """A feed of 1,000 ticks a second, in a kernel that also draws charts of it."""
     with stage.case(f"in_kernel.feed(NAME, {charts}, 1000)") as case:
         case.go()
         time.sleep(WARM_S)

@@ -1,4 +1,4 @@
-"""What a benchmark's notebook runs in its kernel: a figure of each library, and ticks for it."""
+"""The code of a benchmark's notebook: a figure of each library, and ticks for it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _keep: list[object] = []
 
 
 class Sent:
-    """Counts the comm messages that leave the kernel."""
+    """Counts the comm messages that the kernel sends."""
 
     def __init__(self) -> None:
         from IPython import get_ipython
@@ -39,9 +39,9 @@ class Sent:
 
 
 class Beat(threading.Thread):
-    """Calls `step` so many times a second once the file `go` is there, and tells how it goes.
+    """Calls `step` at a fixed rate once the file `go` exists, and reports its figures.
 
-    What it tells goes into a file, not through the page: a page that is behind would answer late.
+    The report goes to a file, not through the page: a page that is behind would answer late.
     """
 
     def __init__(self, name: str, step: Callable[[float], None], rate: float) -> None:
@@ -95,7 +95,7 @@ class Walk:
         self.start: float | None = None
         self.made = 0
         self.price = 100.0
-        # Up to a second ago: between this and the first tick is the time that the page takes.
+        # At most a second ago: the difference to the first tick is the time that the page takes.
         past = time.time() * 1000 - 1000
         self.x = past - np.arange(window)[::-1] * 1000 / per_s
         self.y = self.prices(window)
@@ -115,7 +115,7 @@ class Walk:
 
 
 class Held:
-    """The newest points as arrays, as a notebook's author would keep them."""
+    """The newest points as arrays, as the author of a notebook would keep them."""
 
     def __init__(self, x: Array, y: Array) -> None:
         self.size = self.end = len(x)
@@ -199,7 +199,7 @@ def perspective(x: Array, y: Array) -> tuple[object, Push]:
 
     table = library.table({"x": "datetime", "y": "float"}, limit=len(x))
     table.update({"x": x.astype(np.int64).tolist(), "y": y.tolist()})
-    # The page holds the table too, and asks the kernel for nothing; as many frames as without.
+    # The page has its own copy of the table and requests nothing; this costs no frames.
     mode = "client-server"
     widget = PerspectiveWidget(
         table, plugin="X/Y Line", columns=["x", "y"], settings=False, binding_mode=mode
@@ -231,7 +231,7 @@ LINES = {each.__name__: each for each in (plain, ours, bokeh, xy, perspective, r
 
 
 def line(name: str, library: str, window: int, rate: float, figures: int = 1) -> None:
-    """Show figures of a library, which stream when told to."""
+    """Show figures of a library; they stream once `go` exists."""
     walk = Walk(window)
     pushes: list[Push] = []
     for _ in range(figures):
@@ -260,7 +260,7 @@ def _show(figure: object) -> None:
 
 
 def candles(name: str, library: str, bars: int, rate: float) -> None:
-    """Show candles with volume, the last of which moves."""
+    """Show candles with volume; the last bar changes."""
     import plotly.graph_objects as go
 
     random = np.random.default_rng(1)
@@ -271,7 +271,7 @@ def candles(name: str, library: str, bars: int, rate: float) -> None:
     high = np.maximum(open_, close) + 0.03
     low = np.minimum(open_, close) - 0.03
     volume = random.uniform(100, 200, bars)
-    # Room for the last bar to move in, so that the axes stay as they are.
+    # Room for the last bar to change, so that the axes stay the same.
     high[-2], low[-2], volume[-2] = high.max() + 1, low.min() - 1, 300
     columns = {"open": open_, "high": high, "low": low, "close": close}
     traces = [
@@ -313,7 +313,7 @@ def candles(name: str, library: str, bars: int, rate: float) -> None:
 
 
 def feed(name: str, charts: int, rate: float) -> None:
-    """Serve ticks, receive them, show charts of them; the lag of each tick goes into a file."""
+    """Serve ticks, receive them and show charts; write the lag of each tick to a file."""
     import tickerkit as tk
 
     symbols = [f"S{index}" for index in range(10)]

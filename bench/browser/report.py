@@ -1,4 +1,4 @@
-"""The tables, and which targets are reached."""
+"""Prints the tables, and the targets that were reached."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ COLUMNS: dict[str, dict[str, tuple[str, float, int]]] = {
 
 
 class Targets:
-    """Compares what was measured with what is wanted; without both numbers it says nothing."""
+    """Compares figures with targets; a target without both figures is left out."""
 
     def __init__(self, results: Results) -> None:
         self.results = results
@@ -81,17 +81,17 @@ class Targets:
         return None if value is None else float(value)
 
     def ratio(self, what: str, ours: float | None, other: float | None, least: float) -> None:
-        """Want ours to be at least so many times the other."""
+        """Require ours to be at least `times` the other."""
         if ours is not None and other:
             self.tell(what, f"{ours / other:,.2f} x", f">= {least:g} x", ours / other >= least)
 
     def share(self, what: str, ours: float | None, other: float | None, most: float) -> None:
-        """Want ours to be at most so much of the other."""
+        """Require ours to be at most this share of the other."""
         if ours is not None and other:
             self.tell(what, f"{ours / other:,.3f} x", f"<= {most:.3g} x", ours / other <= most)
 
     def below(self, what: str, ours: float | None, most: float, unit: str) -> None:
-        """Want ours to be at most so much."""
+        """Require ours to be at most this much."""
         if ours is not None:
             self.tell(what, f"{ours:,.2f} {unit}", f"<= {most:g} {unit}", ours <= most)
 
@@ -101,7 +101,7 @@ class Targets:
 
 
 def targets(results: Results) -> str:
-    """Return each target with what was measured, and whether it is reached."""
+    """Return each target with its figure, and whether it is reached."""
     wanted = Targets(results)
     of = wanted.of
     middle, long, short = (f"{window:,}" for window in (100_000, 1_000_000, 10_000))

@@ -1,4 +1,4 @@
-"""One JupyterLab and one Chromium, in which each case gets a notebook and a kernel of its own."""
+"""One JupyterLab and one Chromium; each case gets its own notebook and kernel."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ import psutil
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests"))
 
-# Of the tests: how JupyterLab is started and driven, and where the browser is.
+# The tests' helpers start and drive JupyterLab and find the browser.
 from lab import Lab, jupyterlab  # noqa: E402
 
 from browser import MISSING, QUIET, chromium_path  # noqa: E402
@@ -55,7 +55,7 @@ def notebook(*cells: str) -> str:
 
 
 class Chromium:
-    """The processor time that Chromium has taken, all its processes together."""
+    """The processor time of Chromium, all its processes together."""
 
     def __init__(self) -> None:
         self._gone = 0.0
@@ -86,7 +86,7 @@ class Case:
         self._chromium = Chromium()
 
     def attach(self, probe: str, timeout_s: float = 60) -> str:
-        """Watch what is drawn; return how."""
+        """Count drawn frames; return the method that counts them."""
         self._until(lambda: self.page.evaluate(f"() => bench.attach('{probe}')"), timeout_s)
         return str(self._got)
 
@@ -101,11 +101,11 @@ class Case:
         self._got = got
 
     def go(self) -> None:
-        """Let the ticks begin."""
+        """Start the ticks."""
         (self.folder / f"{self.name}.go").touch()
 
     def told(self) -> list[dict[str, Any]]:
-        """Return what the kernel has told, oldest first."""
+        """Return the kernel's reports, oldest first."""
         path = self.folder / f"{self.name}.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
         told = []
@@ -115,7 +115,7 @@ class Case:
         return told
 
     def rest(self) -> None:
-        """Let the ticks end."""
+        """Stop the ticks."""
         (self.folder / f"{self.name}.go").unlink(missing_ok=True)
         time.sleep(1)
 
@@ -125,11 +125,11 @@ class Case:
         return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
 
     def wait_drawn(self, times: int = 3, timeout_s: float = 30) -> None:
-        """Wait until something new has been drawn so many times."""
+        """Wait until the page has drawn new data `times` times."""
         self._until(lambda: self.page.evaluate("() => bench.drawn()") >= times, timeout_s)
 
     def measure(self, seconds: float) -> dict[str, Any]:
-        """Return what happened in the page and in the kernel in so many seconds from now."""
+        """Measure page and kernel for `seconds`, and return the figures."""
         process = psutil.Process(self.told()[-1]["pid"])
         self.page.evaluate("() => bench.reset()")
         start, kernel, chromium = time.time(), _cpu(process), self._chromium.seconds()
@@ -161,7 +161,7 @@ class Case:
         }
 
     def heap(self) -> float:
-        """Return what the page's scripts hold, in bytes, array buffers included."""
+        """Return the size of the page's heap in bytes, array buffers included."""
         for _ in range(2):
             self._devtools.send("HeapProfiler.collectGarbage")
         usage = self._devtools.send("Runtime.getHeapUsage")
@@ -175,7 +175,7 @@ class Case:
 
 
 class Quiet:
-    """A browser whose pages are not asked to build JupyterLab anew, as dash's extension wants."""
+    """A browser without the dialog that asks to rebuild JupyterLab (dash's extension shows it)."""
 
     def __init__(self, browser: Browser) -> None:
         self._browser = browser
@@ -197,7 +197,7 @@ class Stage:
     """JupyterLab and Chromium, for one run of the benchmark.
 
     Attributes:
-        folder: where the notebooks are.
+        folder: folder of the notebooks.
     """
 
     def __init__(self, browser: Quiet, first: Lab, folder: Path, slower: float) -> None:
@@ -210,7 +210,7 @@ class Stage:
 
     @contextlib.contextmanager
     def case(self, code: str) -> Iterator[Case]:
-        """Open a notebook with this code, in a page and a kernel of its own."""
+        """Open a notebook with this code, in its own page and kernel."""
         self._count += 1
         name = f"case{self._count}"
         start = (
@@ -245,9 +245,9 @@ def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
     """Start JupyterLab and Chromium.
 
     Args:
-        at_once: whether JupyterLab is set up as `tickerkit lab` does.
-        slower: how many times slower the page's own thread is made, as Chromium's developer tools
-            do it; not the kernel.
+        at_once: whether JupyterLab sends each message at once, as `tickerkit lab` sets it up.
+        slower: how many times slower the page's main thread runs, by Chromium's developer tools;
+            the kernel is not slowed.
     """
     from playwright.sync_api import sync_playwright
 

@@ -1,1 +1,1 @@
-"""What one would use instead of tickerkit, each as its own library's documentation has it."""
+"""Alternatives to tickerkit, each written as its library's documentation shows."""

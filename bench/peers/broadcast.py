@@ -19,12 +19,12 @@ async def main() -> None:
     async def handler(websocket: ServerConnection) -> None:
         await websocket.wait_closed()
 
-    # Compressed, each message would be so anew for each connection.
+    # With compression, each message would be compressed again for each connection.
     async with serve(handler, "127.0.0.1", 0, compression=None) as server:
         ticks.obey(port_of(server))
         async for tick in ticks:
             broadcast(server.connections, json.dumps(tick))
-            # It never waits by itself, however much the clients leave unread.
+            # broadcast() never waits, however much the clients leave unread.
             if tick["seq"] % LOOK_EVERY == 0:
                 while most_unsent(server) > MAX_UNSENT:  # noqa: ASYNC110 - there is no event
                     await asyncio.sleep(0.001)

@@ -1,4 +1,4 @@
-"""FastAPI on uvicorn: the `ConnectionManager` of its documentation, which sends to one by one."""
+"""FastAPI on uvicorn: its documentation's `ConnectionManager`, sending to one client at a time."""
 
 from __future__ import annotations
 
@@ -64,5 +64,5 @@ class Server(uvicorn.Server):
         app.state.ticks.obey(port_of(self.servers[0]))
 
 
-# Its own choice of loop and websockets: uvloop where that is installed.
+# uvicorn chooses loop and websocket library: uvloop if it is installed.
 Server(uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning")).run()

@@ -1,4 +1,4 @@
-"""A client that holds ticks as columns, and knows when it had each: `ours` or `lists`."""
+"""A client that holds ticks as columns and the time at which it had each: `ours` or `lists`."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LOOK_S = 0.01
 
 
 def told(price: Any, size: Any, had_at: Any, count: int, rate: float) -> dict[str, float]:
-    """Return what the ticks of one run say, of which `count` were sent."""
+    """Return the figures of the ticks of one run; `count` ticks were sent."""
     price, size, had_at = (np.asarray(each, dtype=float) for each in (price, size, had_at))
     if not len(price):
         raise RuntimeError(f"of {count} ticks none came")
@@ -36,7 +36,7 @@ def told(price: Any, size: Any, had_at: Any, count: int, rate: float) -> dict[st
 
 
 def wait_for(had: Callable[[], int], count: int) -> None:
-    """Wait until so many came, or no more do."""
+    """Wait until `count` ticks came, or until no more come."""
     before, end = had(), time.monotonic() + LAST_S
     while had() < count and time.monotonic() < end:
         time.sleep(LOOK_S)
@@ -45,7 +45,7 @@ def wait_for(had: Callable[[], int], count: int) -> None:
 
 
 def ours(port: int) -> None:
-    """Tickerkit's feed: a tick is had when its log has it, and so the next `frame()`."""
+    """Tickerkit's feed: a tick counts once the log has it, and so the next `frame()`."""
     feed = tk.connect(f"ws://127.0.0.1:{port}", history=0)
     log, marks = feed.log, list[tuple[float, int]]()
     log.on_append(lambda: marks.append((time.monotonic(), log.stop)))
@@ -68,7 +68,7 @@ def ours(port: int) -> None:
 
 
 async def lists(port: int) -> None:
-    """Columns as lists, the cheapest there is: a DataFrame is made of them when it is asked for."""
+    """Columns as lists, the cheapest way: a DataFrame is made of them on request."""
     columns: dict[str, list[Any]] = {"symbol": [], "price": [], "size": []}
     had_at: list[float] = []
 

@@ -1,4 +1,4 @@
-"""tickerkit: a server whose source makes batches, never far ahead of the slowest reader."""
+"""tickerkit: a server with a source of batches, never far ahead of the slowest reader."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from tickerkit.sources import Outlet, Source
 from tickerkit.ticks import read_ticks
 
 BATCH = 1024
-# For all readers together: what they take in a tenth of a second or so, but some for each.
+# For all readers together: about a tenth of a second of ticks, and at least some for each.
 MAX_AHEAD, MIN_AHEAD = 500_000, 2 * BATCH
 MAX_UNTAKEN, MIN_UNTAKEN = 2**24, 2**15
 LOOK_S = 0.001
 
 
 class Steady(Source):
-    """The ticks of the pool over and over, as fast as the slowest reader takes them."""
+    """The ticks of the pool repeatedly, as fast as the slowest reader takes them."""
 
     def __init__(self) -> None:
         self.on = threading.Event()
@@ -42,7 +42,7 @@ class Steady(Source):
                 sent += BATCH
 
     async def _room(self) -> int:
-        """Return how many more ticks to send; in the server's thread, after all sent so far."""
+        """Return how many more ticks to send. Runs in the server's thread, after earlier sends."""
         # `Outlet.taken` waits for the readers of v1 only, and not for what was sent to be taken.
         assert self.server is not None
         peers = list(self.server._peers)
@@ -55,7 +55,7 @@ class Steady(Source):
 
 
 def untaken_bytes(guest: Any) -> int:
-    """Return how many bytes wait for a client, here and in the system: megabytes, on loopback."""
+    """Return the bytes that wait for a client, here and in the system (megabytes)."""
     sock = guest.transport.get_extra_info("socket")
     queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock.fileno() >= 0 else b""
     return int(guest.unsent_bytes) + int.from_bytes(queued, sys.byteorder)

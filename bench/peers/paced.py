@@ -1,7 +1,7 @@
 """A server that sends each tick by itself, when it is due: `ours` or `broadcast`.
 
-The price of a tick is when it was made, by the clock that all processes share; its size by how
-much later that was than it was due.
+The price of a tick is the time at which it was made, by the clock that all processes share; its
+size is how much later that was than due.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ from bench.peers.stream import port_of
 from tickerkit.sources import Outlet, Source
 
 LOOK_S = 0.01
-# Who is so many times as slow as it should be is asked for no more.
+# A server that is this many times too slow is not asked for more.
 PATIENCE = 1.5
 
 
 class Pace:
-    """Ticks at a rate, for as long as was ordered."""
+    """Ticks at a rate, for the ordered time."""
 
     def __init__(self) -> None:
         self._order: tuple[float, int] | None = None
@@ -35,14 +35,14 @@ class Pace:
         self._done = threading.Event()
 
     def pace(self, rate: float, count: int) -> int:
-        """Have so many ticks made, and return how many were in the time that there is."""
+        """Make a number of ticks, and return how many were made in the given time."""
         self._done.clear()
         self._order = rate, count
         self._done.wait()
         return self._made
 
     async def ticks(self) -> AsyncIterator[dict[str, Any]]:
-        """Give each tick when it is due."""
+        """Yield each tick when it is due."""
         while True:
             while self._order is None:  # noqa: ASYNC110 - the order comes from another thread
                 await asyncio.sleep(LOOK_S)

@@ -43,7 +43,7 @@ def tick(seq: int) -> dict[str, Any]:
 
 
 class Stream:
-    """Ticks without end, each as soon as it is asked for, while they are switched on."""
+    """Endless ticks on demand, while they are switched on."""
 
     def __init__(self) -> None:
         self._on = asyncio.Event()
@@ -55,11 +55,11 @@ class Stream:
             await self._on.wait()
             seq += 1
             yield tick(seq)
-            # A send that finds room never waits: without this no other task would have its turn.
+            # A send that finds room never waits: without this no other task would run.
             await asyncio.sleep(0)
 
     def obey(self, port: int) -> None:
-        """Take orders, in a thread of its own: `go` and `stop`."""
+        """Obey orders in a separate thread: `go` and `stop`."""
 
         def switch(set_or_clear: str) -> None:
             self._loop.call_soon_threadsafe(getattr(self._on, set_or_clear))

@@ -1,4 +1,4 @@
-"""The tutorial's way: a handler for each client, which encodes and sends each tick itself."""
+"""The tutorial's way: a handler for each client, which encodes and sends each tick."""
 
 from __future__ import annotations
 
