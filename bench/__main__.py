@@ -80,12 +80,12 @@ def results(told: list[Mapping[str, Any]], *, quick: bool) -> str:
     out = [
         "# Results of the benchmarks",
         "",
-        "Written by `make bench`. A figure is the median of its runs, as many as are told. What is "
-        "compared ran in turn, and a ratio (×) is taken pair by pair. All over loopback, servers "
-        "and readers in processes of their own. `v1` is tickerkit's own protocol, which feeds "
-        "speak; `/ticks` sends plain JSON objects.",
+        "Written by `make bench`. A figure is the median of its runs; the table gives their number. "
+        "Contenders ran in turn, and a ratio (×) is taken pair by pair. All over loopback, with "
+        "servers and readers in separate processes. `v1` is tickerkit's own protocol, which feeds "
+        "use; `/ticks` sends plain JSON objects.",
         "",
-        *(["**A quick run, only to see that the scripts run: no figures to go by.**", ""] * quick),
+        *(["**A quick run, which only shows that the scripts run: its figures mean nothing.**", ""] * quick),
         f"Measured on: {machine}.",
         "",
         f"Of {len(targets)} targets {len(targets) - len(missed)} are reached. Missed:",
