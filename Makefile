@@ -18,7 +18,8 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 # The oldest plotly, the newest of 6, and the first of 7; .venv has the newest of all.
 PLOTLYS = 6.0.0 6.* 7.0.0
-FIGURES = tests/chart/figure/test_figure.py tests/chart/figure/test_figure_in_browser.py
+FIGURES = tests/chart/figure/test_compatibility.py tests/chart/figure/test_figure.py \
+	tests/chart/figure/test_figure_in_browser.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
 .PHONY: help lab test test-plotlys soak bench bench-browser bench-crowd bench-kernel lint clean lint-js test-js

@@ -31,7 +31,6 @@ CALLED_FROM_BELOW = {("feed", "chart"), ("sources", "chart")}
 # Imports that close a circle today. Whoever removes one deletes its line; when the list is empty,
 # the list goes too, and so does its use in `imports_between`.
 OPEN_CIRCLES = {
-    ("tickerkit.chart.figure.snapshot", "tickerkit.chart.figure.figure"),
     ("tickerkit.feed.recorder", "tickerkit.feed.feed"),
     ("tickerkit.server.server", "tickerkit.server.process"),
     ("tickerkit.storage.csv.append", "tickerkit.storage.csv.api"),

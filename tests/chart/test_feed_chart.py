@@ -1,4 +1,4 @@
-"""chart: a live figure of a feed's ticks."""
+"""chart: a live figure of a feed's ticks, as lines or candles."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.feed_chart import _label, draw
+from tickerkit.chart.feed_chart import draw_feed
+from tickerkit.chart.labels import escape_label
 from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
@@ -18,32 +19,32 @@ Until = Callable[..., None]
 
 @pytest.fixture
 def server() -> Iterator[tk.TickServer]:
-    """Give a server that serves only what is published by hand."""
+    """Run a server without a source; tests publish ticks."""
     with tk.serve(None, port=0) as server:
         yield server
 
 
 @pytest.fixture
 def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Give a feed from that server."""
+    """Connect a feed to the server."""
     with tk.connect(server.url) as feed:
         yield feed
 
 
 def tick(symbol: str, price: float | None, second: int, **more: object) -> dict[str, object]:
-    """Make a tick of a second after ten."""
+    """Make a tick at a second after 10:00."""
     return {"symbol": symbol, "price": price, "time": f"2026-11-23T10:00:{second:02}Z", **more}
 
 
 def lines(figure: tk.LiveFigure) -> dict[str, list[float]]:
-    """Return the y of each line by its name."""
+    """Return the y of each line, by its name."""
     return {t.name: [] if t.y is None else list(t.y) for t in figure.data}
 
 
-def test_a_line_for_each_symbol_follows_the_feed(
+def test_chart_draws_a_line_for_each_symbol(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """History is drawn first, then what comes, a new symbol on a line of its own."""
+    """History is drawn first, then each new tick; a new symbol gets a new line."""
     server.publish([tick("AAPL", 1, 0), tick("MSFT", 10, 0), tick("AAPL", 2, 1)])
     feed.wait(3)
     figure = feed.chart()
@@ -54,20 +55,20 @@ def test_a_line_for_each_symbol_follows_the_feed(
     assert figure.layout.xaxis.type == "date"
 
 
-def test_only_the_symbols_asked_for_are_drawn(
+def test_chart_draws_only_the_given_symbols(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """A chart of one symbol leaves the others out, also those that come later."""
+    """Other symbols are left out, also those that appear later."""
     figure = feed.chart(symbols="MSFT")
     server.publish([tick("AAPL", 1, 0), tick("MSFT", 10, 0)])
     server.publish([tick("NVDA", 1, 1), tick("MSFT", 11, 1)])
     until(lambda: lines(figure) == {"MSFT": [10, 11]})
 
 
-def test_percent_shows_the_change_since_the_first_point(
+def test_percent_is_the_change_since_the_first_point(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """In percent each line begins at 0."""
+    """Each line begins at 0."""
     figure = feed.chart(y="percent")
     server.publish([tick("AAPL", 200, 0), tick("MSFT", 50, 0)])
     server.publish([tick("AAPL", 202, 1), tick("MSFT", 45, 1)])
@@ -76,10 +77,10 @@ def test_percent_shows_the_change_since_the_first_point(
     assert lines(figure)["MSFT"] == pytest.approx([0, -10])
 
 
-def test_a_symbol_that_has_only_quotes_is_drawn_by_their_middle(
+def test_symbol_with_only_quotes_is_drawn_at_the_midpoint(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """Quotes between trades are not mixed in; without any trade their middle is the line."""
+    """Quotes between trades are not drawn; without a trade, the middle of bid and ask is."""
     figure = feed.chart()
     server.publish([tick("EURUSD", None, 0, bid=1.0, ask=1.5), tick("AAPL", 5, 0)])
     server.publish([tick("AAPL", None, 1, bid=7, ask=9), tick("EURUSD", None, 1, bid=2, ask=3)])
@@ -89,7 +90,7 @@ def test_a_symbol_that_has_only_quotes_is_drawn_by_their_middle(
 def test_candles_show_bars_of_one_symbol(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """The last bar is updated as ticks come, new ones follow."""
+    """The open bar is updated as ticks come, and new bars follow."""
     figure = feed.chart(kind="candles", symbols="AAPL", bar="10s", window="1min")
     server.publish([tick("AAPL", 5, 1), tick("MSFT", 99, 1), tick("AAPL", 7, 2)])
     until(lambda: figure.data and figure.data[0].close is not None)
@@ -101,8 +102,8 @@ def test_candles_show_bars_of_one_symbol(
     assert figure.data[0].name == "AAPL"
 
 
-def test_candles_come_with_their_volume(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """The volume of each bar stands below it, and counts what came for the bar in all."""
+def test_volume_is_drawn_below_candles(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """Each bar's volume counts all ticks of the bar, late ones included."""
     figure = feed.chart(kind="candles+volume", symbols="AAPL", bar="10s", window="1min")
     server.publish([tick("AAPL", 5, 1) | {"size": 10}, tick("AAPL", 7, 12) | {"size": 1}])
     until(lambda: len(figure.data) == 2 and figure.data[1].y is not None)
@@ -113,8 +114,10 @@ def test_candles_come_with_their_volume(server: tk.TickServer, feed: tk.Feed, un
     assert figure.data[1].yaxis == "y2"
 
 
-def test_bars_are_those_of_all_ticks(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """However the ticks come in, the bars drawn are those that feed.bars() tells."""
+def test_candles_equal_the_bars_of_the_feed(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """However ticks are batched, the bars drawn are those of feed.bars()."""
     figure = feed.chart(kind="candles+volume", symbols="AAPL", bar="10s", window=1000)
     rng = np.random.default_rng(3)
     for second in range(0, 60, 3):
@@ -123,16 +126,14 @@ def test_bars_are_those_of_all_ticks(server: tk.TickServer, feed: tk.Feed, until
         )
         feed.wait(3)
     bars = feed.bars("10s", "AAPL")
-    # The volume comes last: who reads while a bar is put in may find its prices there before it.
+    # The volume is written last: a test that reads meanwhile may find the prices without it.
     until(lambda: len(figure.data) == 2 and np.array_equal(figure.data[1].y, bars["volume"]))
     for name in ("open", "high", "low", "close"):
         assert list(figure.data[0][name]) == list(bars[name])
 
 
-def test_gaps_break_lines_and_are_shaded(
-    server: tk.TickServer, feed: tk.Feed, until: Until
-) -> None:
-    """Where ticks will never come, no line is drawn as if nothing was missing."""
+def test_gap_breaks_lines_and_is_shaded(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """No line is drawn across ticks that will never come."""
     figure = feed.chart()
     server.publish([tick("AAPL", 1, 0), tick("MSFT", 5, 0)])
     feed.wait(2)
@@ -143,7 +144,7 @@ def test_gaps_break_lines_and_are_shaded(
     until(lambda: len(figure.layout.shapes) == 1)
     shade = figure.layout.shapes[0]
     assert (shade.x0[:19], shade.x1[:19]) == ("2026-11-23T10:00:00", "2026-11-23T10:00:08")
-    # One of which nothing came right after the gap breaks all the same, whenever it comes.
+    # The line of a symbol whose next tick comes much later breaks, too.
     server.publish(tick("MSFT", 6, 20))
     until(lambda: len(lines(figure)["MSFT"]) == 3)
     assert np.array_equal(lines(figure)["MSFT"], [5, np.nan, 6], equal_nan=True)
@@ -152,10 +153,10 @@ def test_gaps_break_lines_and_are_shaded(
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2, 3, 4], equal_nan=True)
 
 
-def test_the_users_own_traces_and_shapes_are_left_alone(
+def test_traces_and_shapes_of_the_user_stay(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """What was added to the figure by hand gets no ticks and stays when gaps leave the window."""
+    """They get no ticks, and stay when a gap leaves the window."""
     figure = feed.chart(window=3)
     figure.add_scatter(x=[1], y=[2], name="mine")
     figure.add_hline(y=1)
@@ -171,10 +172,10 @@ def test_the_users_own_traces_and_shapes_are_left_alone(
     assert list(figure.data[0].y) == [2]
 
 
-def test_candles_are_drawn_beside_the_users_own_traces(
+def test_candles_are_drawn_beside_traces_of_the_user(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """A line that was added first does not keep the candles away."""
+    """A trace that was added first doesn't prevent the candles."""
     figure = feed.chart(kind="candles", symbols="AAPL", bar="10s")
     figure.add_scatter(x=[1], y=[2], name="mine")
     server.publish(tick("AAPL", 5, 1))
@@ -182,10 +183,10 @@ def test_candles_are_drawn_beside_the_users_own_traces(
     assert list(figure.data[1].close) == [5]
 
 
-def test_times_are_shown_in_the_zone_asked_for(
+def test_times_are_shown_in_the_given_zone(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """The axis says which zone it is."""
+    """The axis is labelled with the zone."""
     figure = feed.chart(tz="Asia/Tokyo")
     server.publish([tick("AAPL", 1, 0)])
     until(lambda: lines(figure) == {"AAPL": [1]})
@@ -193,10 +194,8 @@ def test_times_are_shown_in_the_zone_asked_for(
     assert figure.layout.xaxis.title.text == "Asia/Tokyo"
 
 
-def test_symbols_are_data_and_not_markup(
-    server: tk.TickServer, feed: tk.Feed, until: Until
-) -> None:
-    """A symbol that looks like plotly's markup is shown as it is."""
+def test_symbol_is_shown_as_text(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """A symbol that contains plotly's markup is shown unchanged."""
     figure = feed.chart()
     server.publish([tick('<a href="javascript:alert(1)">x</a>', 1, 0)])
     until(lambda: figure.data)
@@ -204,7 +203,7 @@ def test_symbols_are_data_and_not_markup(
 
 
 def test_at_most_twenty_lines_are_drawn(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """A feed of hundreds of symbols does not make hundreds of lines."""
+    """A feed of hundreds of symbols gets twenty lines."""
     figure = feed.chart()
     server.publish([tick(f"S{n}", n + 1, 0) for n in range(100)])
     until(lambda: len(figure.data) == 20)
@@ -213,7 +212,7 @@ def test_at_most_twenty_lines_are_drawn(server: tk.TickServer, feed: tk.Feed, un
     assert len(figure.data) == 20
 
 
-def test_it_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+def test_chart_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
     """After feed.stop() the figure stays as it is, and no thread draws."""
     figure = feed.chart()
     server.publish(tick("AAPL", 1, 0))
@@ -223,19 +222,19 @@ def test_it_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Unti
     assert lines(figure) == {"AAPL": [1]}
 
 
-def test_charts_drawn_anew_leave_nothing_behind(feed: tk.Feed) -> None:
-    """However often a figure is drawn anew, the feed keeps only what still draws."""
+def test_redrawing_leaves_one_follower(feed: tk.Feed) -> None:
+    """However often a figure is redrawn, the feed keeps only the last follower."""
     figure = feed.chart()
     for _ in range(5):
-        draw(feed, figure, "line", None, "1min")
+        draw_feed(feed, figure, "line", None, "1min")
     assert len(feed._state.followers) == 1
     figure.close()
 
 
-def test_a_run_of_the_same_cell_draws_into_the_same_figure(
+def test_rerun_cell_reuses_its_figure(
     server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same object again, with lines and gaps drawn once; other cells have others."""
+    """The figure is the same object, with lines and gaps drawn once; another cell gets its own."""
     server.publish(tick("AAPL", 1, 0))
     feed.wait(1)
     feed._state.gaps.add(Gap("an epoch", 2, 9, "test"))
@@ -247,7 +246,7 @@ def test_a_run_of_the_same_cell_draws_into_the_same_figure(
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 2"))
     assert feed.chart() is figure
     until(lambda: len(lines(figure).get("AAPL", [])) == 3)
-    figure.end()
+    figure.stop_drawing()
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2], equal_nan=True)
     assert len(figure.layout.shapes) == 1
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("another cell", "run 3"))
@@ -255,14 +254,12 @@ def test_a_run_of_the_same_cell_draws_into_the_same_figure(
 
 
 @pytest.mark.parametrize(
-    ("options", "words"),
+    ("options", "message"),
     [({"kind": "pie"}, "kind='pie'"), ({"y": "euro"}, "y='euro'"), ({"window": "soon"}, "soon")],
 )
-def test_what_it_can_not_show_is_refused(
-    feed: tk.Feed, options: dict[str, str], words: str
-) -> None:
-    """A kind, a unit or a window that is none is an error that names it."""
-    with pytest.raises(ValueError, match=words):
+def test_invalid_option_is_refused(feed: tk.Feed, options: dict[str, str], message: str) -> None:
+    """The error names the option and its value."""
+    with pytest.raises(ValueError, match=message):
         feed.chart(**options)
 
 
@@ -275,7 +272,7 @@ def test_what_it_can_not_show_is_refused(
         ("BRK.B", "BRK.B"),
     ],
 )
-def test_a_symbol_is_no_formula_and_no_template(symbol: str, name: str) -> None:
-    """What plotly would take for more than text is written so that it shows it."""
-    assert _label(symbol) == name
+def test_label_escapes_what_plotly_interprets(symbol: str, name: str) -> None:
+    """Formulas, template fields and markup are shown as text."""
+    assert escape_label(symbol) == name
     assert html.unescape(name) == symbol

@@ -60,8 +60,8 @@ from importlib import import_module
 from IPython.display import HTML, display
 import tickerkit as tk
 
-import_module("tickerkit.chart.widgets.dashboard").MAX_ROWS = 500
-import_module("tickerkit.chart.feed_chart").MAX_LINES = 50
+import_module("tickerkit.chart.widgets.price_table").MAX_ROWS = 500
+import_module("tickerkit.chart.lines").MAX_LINES = 50
 server = tk.serve(None, port=0)
 feed = tk.connect(server.url)
 """

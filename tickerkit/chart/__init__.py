@@ -1,8 +1,9 @@
-"""Live pictures of a feed: figures, and a dashboard around one."""
+"""Charts: live figures of a feed, and a dashboard with controls around one."""
 
 from tickerkit.chart.feed_chart import chart
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.widgets.dashboard import Dashboard, dashboard
-from tickerkit.chart.widgets.download import Download, File
+from tickerkit.chart.widgets.download import Download
+from tickerkit.chart.widgets.transfer import DownloadFile
 
-__all__ = ["Dashboard", "Download", "File", "LiveFigure", "chart", "dashboard"]
+__all__ = ["Dashboard", "Download", "DownloadFile", "LiveFigure", "chart", "dashboard"]

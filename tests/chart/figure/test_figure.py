@@ -1,4 +1,4 @@
-"""LiveFigure: a FigureWidget with append, from any thread."""
+"""LiveFigure: points appended from any thread, and what is sent of them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,8 @@ import plotly.graph_objects as go
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.figure import plotlyjs
-from tickerkit.chart.figure.plotlyjs import page_side, plotly_js, why_not
-from tickerkit.chart.figure.scheduler import LEASE_S, PresenceLease
+from tickerkit.chart.figure.plotlyjs import shared_plotly_js
+from tickerkit.chart.figure.presence import LEASE_S, PresenceLease
 
 Until = Callable[..., None]
 Sent = list[tuple[dict[str, Any], list[memoryview]]]
@@ -32,39 +31,39 @@ def figure() -> Iterator[tk.LiveFigure]:
 
 @pytest.fixture
 def sent(figure: tk.LiveFigure) -> Sent:
-    """Gather what the figure sends to its pages."""
+    """Collect the messages that the figure sends to its pages."""
     messages: Sent = []
     figure.send = lambda content, buffers=None: messages.append((content, buffers))
     return messages
 
 
 def received(sent: Sent, figure: tk.LiveFigure) -> dict[int, list[float]]:
-    """Return the x that a page would hold, by trace, after all messages; it must miss none."""
+    """Return by trace the x that a page holds after all messages; assert that none is missing."""
     uids = [trace.uid for trace in figure.data]
     held: dict[int, tuple[int, int, list[float]]] = {n: (0, 0, []) for n in range(len(uids))}
     for content, buffers in list(sent):
-        turn = 0
+        buffer = 0
         for each in content["traces"]:
             index = uids.index(each["uid"])
             epoch, first, points = held[index]
             if each["start"] == each["first"]:
                 epoch, first, points = each["epoch"], each["first"], []
             assert epoch == each["epoch"]
-            assert first <= each["start"] <= first + len(points), "a hole"
-            new = np.frombuffer(buffers[turn], dtype=np.float64).tolist()
+            assert first <= each["start"] <= first + len(points), "points are missing"
+            new = np.frombuffer(buffers[buffer], dtype=np.float64).tolist()
             points = [*points[: each["start"] - first], *new]
             held[index] = (epoch, each["first"], points[each["first"] - first :])
-            turn += 2
+            buffer += 2
     return {index: points for index, (_, _, points) in held.items()}
 
 
 def xs(figure: tk.LiveFigure, trace: int = 0) -> list[float]:
-    """Return the x of a trace as it is now."""
+    """Return the current x of a trace."""
     return [] if figure.data[trace].x is None else list(figure.data[trace].x)
 
 
-def test_it_is_a_figure_widget(figure: tk.LiveFigure) -> None:
-    """Everything of plotly's works on it as on its own."""
+def test_figure_is_a_figure_widget(figure: tk.LiveFigure) -> None:
+    """All of plotly's Python API works on it."""
     assert isinstance(figure, go.FigureWidget)
     figure.update_layout(title="ticks")
     figure.add_trace(go.Bar(x=[1, 2], y=[3, 4], name="volume"))
@@ -76,8 +75,8 @@ def test_it_is_a_figure_widget(figure: tk.LiveFigure) -> None:
     assert list(figure.data[2].y) == [5, 6]
 
 
-def test_appended_points_are_drawn(figure: tk.LiveFigure, until: Until) -> None:
-    """Points appended one by one, as arrays, by index or by name arrive in order."""
+def test_append_adds_points_in_order(figure: tk.LiveFigure, until: Until) -> None:
+    """Points appended one by one, as arrays, by index or by name are in `data` in order."""
     figure.append(1, 10)
     figure.append([2, 3], [20, 30], trace="AAPL")
     figure.append({"AAPL": ([4], [40]), 1: ([1, 2], [5, 6])})
@@ -85,8 +84,8 @@ def test_appended_points_are_drawn(figure: tk.LiveFigure, until: Until) -> None:
     assert list(figure.data[0].y) == [10, 20, 30, 40]
 
 
-def test_a_series_is_appended_by_its_index(figure: tk.LiveFigure) -> None:
-    """As pandas holds them: the index is x."""
+def test_append_takes_the_index_of_a_series_as_x(figure: tk.LiveFigure) -> None:
+    """A pandas Series is y, and its index is x."""
     index = pd.date_range("2026-11-23T10:00", periods=2, freq="1s", tz="UTC")
     figure.append(pd.Series([1.5, 2.5], index=index))
     figure.append({"MSFT": pd.Series([3.5], index=index[:1])})
@@ -94,16 +93,16 @@ def test_a_series_is_appended_by_its_index(figure: tk.LiveFigure) -> None:
     assert list(figure.data[1].y) == [3.5]
 
 
-def test_append_does_not_wait_for_the_sending(figure: tk.LiveFigure, sent: Sent) -> None:
-    """It returns while a message is on its way, and `data` shows the points at once."""
+def test_append_returns_before_points_are_sent(figure: tk.LiveFigure, sent: Sent) -> None:
+    """`data` has the points at once, while messages are still on their way."""
     for x in range(500):
         figure.append(x, x)
     assert xs(figure) == list(range(500))
     assert len(sent) < 100
 
 
-def test_only_new_points_are_sent(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
-    """Each message begins where the one before ended; the first says that it is all there is."""
+def test_message_holds_only_new_points(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """Each message begins where the last one ended; the first holds the whole window."""
     figure.append(np.arange(1000), np.arange(1000))
     until(lambda: received(sent, figure)[0] == list(range(1000)))
     figure.append([1000, 1001], [1, 2])
@@ -114,24 +113,24 @@ def test_only_new_points_are_sent(figure: tk.LiveFigure, sent: Sent, until: Unti
     assert sum(len(each.cast("B")) for each in sent[-1][1]) == 2 * 2 * 8
 
 
-def test_what_is_appended_is_coalesced(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
-    """A thousand appends make a few messages, not a thousand."""
+def test_many_appends_make_few_messages(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """A thousand appends are sent in fewer than a hundred messages."""
     for x in range(1000):
         figure.append(x, x)
     until(lambda: len(received(sent, figure)[0]) == 1000)
     assert 1 <= len(sent) < 100
 
 
-def test_no_thread_is_left_when_all_is_sent(figure: tk.LiveFigure, until: Until) -> None:
-    """The thread that sends ends when there is nothing more to send."""
+def test_sending_thread_ends_when_all_is_sent(figure: tk.LiveFigure, until: Until) -> None:
+    """The thread that sends ends once nothing is pending."""
     figure.append(1, 1)
     until(lambda: not [t for t in threading.enumerate() if t.name == "tickerkit figures"])
 
 
-def test_appends_from_many_threads_lose_nothing(until: Until) -> None:
+def test_appends_from_many_threads_lose_no_point(until: Until) -> None:
     """Eight threads append 10,000 points each while the main thread changes the layout.
 
-    All arrive, in the order of each thread, in the figure and in what is sent.
+    Every point arrives, in the order of its thread, in the figure and in the messages.
     """
     figure = tk.LiveFigure(data=[go.Scatter(name=str(n)) for n in range(8)])
     sent: Sent = []
@@ -156,10 +155,10 @@ def test_appends_from_many_threads_lose_nothing(until: Until) -> None:
     figure.close()
 
 
-def test_appends_to_one_trace_from_many_threads_lose_nothing(
+def test_appends_from_many_threads_to_one_trace_lose_no_point(
     figure: tk.LiveFigure, sent: Sent, until: Until
 ) -> None:
-    """Each thread's points are all there, and stand in its order."""
+    """Every point is in the trace, and each thread's points are in order."""
     figure.window = 100_000
 
     def append(number: int) -> None:
@@ -177,10 +176,10 @@ def test_appends_to_one_trace_from_many_threads_lose_nothing(
         assert mine == list(range(number * 10_000, (number + 1) * 10_000))
 
 
-def test_a_page_that_misses_points_is_sent_them_again(
+def test_page_that_misses_points_receives_them_again(
     figure: tk.LiveFigure, sent: Sent, until: Until
 ) -> None:
-    """A page asks from where it stands; one that holds another run of positions is sent all."""
+    """A page reports its position and receives the rest; with another epoch it receives all."""
     figure.append(np.arange(100), np.arange(100))
     until(lambda: len(received(sent, figure)[0]) == 100)
     uid, epoch = figure.data[0].uid, sent[0][0]["traces"][0]["epoch"]
@@ -191,8 +190,8 @@ def test_a_page_that_misses_points_is_sent_them_again(
         assert sent[0][0]["traces"][0]["start"] == start
 
 
-def test_nothing_is_sent_to_nobody(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
-    """Once no page has said for a minute that it is there, points wait in the window."""
+def test_points_wait_while_no_page_reports(figure: tk.LiveFigure, sent: Sent, until: Until) -> None:
+    """A minute after the last report, points stay in the window until a page reports again."""
     now = [0.0]
     figure._streams._lease = PresenceLease(lambda: now[0], idle_since=lambda: 0.0)
     now[0] = LEASE_S + 1
@@ -203,8 +202,8 @@ def test_nothing_is_sent_to_nobody(figure: tk.LiveFigure, sent: Sent, until: Unt
     until(lambda: received(sent, figure)[0] == list(range(10)))
 
 
-def test_a_late_page_is_told_a_picture_and_where_it_stands(figure: tk.LiveFigure) -> None:
-    """The state holds few points of a large window, the highest among them, and its position."""
+def test_state_holds_a_preview_and_its_position(figure: tk.LiveFigure) -> None:
+    """The state holds few points of a large window, the highest among them, and the position."""
     y = np.zeros(9000)
     y[4567] = 1
     figure.append(np.arange(9000), y)
@@ -219,8 +218,8 @@ def test_a_late_page_is_told_a_picture_and_where_it_stands(figure: tk.LiveFigure
     assert np.frombuffer(small["x"]["buffer"]).tolist() == [1, 2]
 
 
-def test_data_set_the_plain_way_replace_what_was_appended(figure: tk.LiveFigure) -> None:
-    """After a trace's y is set by plotly's own means, append goes on after that."""
+def test_data_set_by_plotly_replace_appended_points(figure: tk.LiveFigure) -> None:
+    """After a trace's y was assigned, append continues after the assigned points."""
     figure.append([1, 2, 3], [1, 2, 3])
     figure.data[0].update(x=[7, 8], y=[70, 80])
     assert figure._streams.by_trace == {}
@@ -228,8 +227,8 @@ def test_data_set_the_plain_way_replace_what_was_appended(figure: tk.LiveFigure)
     assert (xs(figure), list(figure.data[0].y)) == ([7, 8, 9], [70, 80, 90])
 
 
-def test_traces_may_be_moved_and_removed_while_points_come(figure: tk.LiveFigure) -> None:
-    """Windows belong to their traces, not to places in the figure."""
+def test_window_follows_its_trace_when_traces_move(figure: tk.LiveFigure) -> None:
+    """Windows belong to traces, not to indices: traces may be reordered and removed."""
     figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
     figure.data = figure.data[::-1]
     figure.append({"AAPL": (2, 11), "MSFT": (2, 21)})
@@ -240,16 +239,16 @@ def test_traces_may_be_moved_and_removed_while_points_come(figure: tk.LiveFigure
     assert len(figure._streams.by_trace) == 1
 
 
-def test_pictures_and_pages_show_the_current_window(figure: tk.LiveFigure) -> None:
-    """What plotly writes, holds what the window holds."""
+def test_exports_hold_the_current_window(figure: tk.LiveFigure) -> None:
+    """`to_dict` and `to_html` contain the appended points."""
     figure.append(pd.date_range("2026-11-23", periods=3, freq="1s"), [1.5, 2.5, 3.5])
     written = figure.to_dict()["data"][0]
     assert len(written["x"]) == 3
     assert "2026-11-23T00:00:02" in figure.to_html(include_plotlyjs=False)
 
 
-def test_the_window_slides_and_can_be_changed(figure: tk.LiveFigure, until: Until) -> None:
-    """A smaller window lets the oldest points go."""
+def test_smaller_window_drops_the_oldest_points(figure: tk.LiveFigure, until: Until) -> None:
+    """The window may be set, and slides as points are appended."""
     figure.append(np.arange(100), np.arange(100))
     until(lambda: len(xs(figure)) == 100)
     figure.window = 10
@@ -258,8 +257,8 @@ def test_the_window_slides_and_can_be_changed(figure: tk.LiveFigure, until: Unti
     until(lambda: xs(figure) == list(range(91, 101)))
 
 
-def test_points_given_at_first_are_in_the_window(until: Until) -> None:
-    """A trace that has points already keeps them, and goes on after them."""
+def test_append_continues_after_the_traces_own_points(until: Until) -> None:
+    """The points that a trace was made with stay in the window."""
     figure = tk.LiveFigure(data=[go.Scatter(x=[1, 2], y=[1, 2])])
     figure.append(3, 3)
     until(lambda: xs(figure) == [1, 2, 3])
@@ -274,37 +273,37 @@ def test_points_given_at_first_are_in_the_window(until: Until) -> None:
         go.Figure(go.Scatter(x=np.arange(3), y=np.arange(1, 4))).to_plotly_json()["data"][0],
     ],
 )
-def test_points_given_in_any_of_plotlys_ways_stay(trace: Any) -> None:
-    """Without x, by x0 and dx, or as plotly's own JSON: append goes on after them."""
+def test_points_in_every_form_of_plotly_stay(trace: Any) -> None:
+    """Without x, with x0 and dx, or in plotly's JSON: append continues after the points."""
     figure = tk.LiveFigure(data=[trace])
     figure.append(3, 4)
     assert (xs(figure), list(figure.data[0].y)) == ([0, 1, 2, 3], [1, 2, 3, 4])
     figure.close()
 
 
-def test_points_that_can_not_be_gone_on_from_are_never_replaced() -> None:
-    """A trace of categories refuses what is appended, each time, and keeps what it has."""
+def test_trace_of_categories_refuses_points_and_stays() -> None:
+    """Each append raises, and the trace keeps its points."""
     figure = tk.LiveFigure(data=[go.Bar(x=["a", "b"], y=[1, 2])])
     for _ in range(2):
-        with pytest.raises(ValueError, match="neither a number nor a time"):
+        with pytest.raises(ValueError, match="Invalid x='a'"):
             figure.append(3, 4)
     assert list(figure.data[0].x) == ["a", "b"]
     figure.close()
 
 
-def test_nothing_appended_changes_nothing(figure: tk.LiveFigure) -> None:
-    """Empty arrays say nothing of what x is; a wrong trace is refused all the same."""
+def test_empty_append_changes_nothing(figure: tk.LiveFigure) -> None:
+    """Empty arrays leave the axis without a type; an unknown trace is still an error."""
     figure.append([], [])
     assert figure.layout.xaxis.type is None
     figure.append([1, 2], [3, 4])
     figure.append([], [])
     assert xs(figure) == [1, 2]
-    with pytest.raises(ValueError, match="no trace 'IBM'"):
+    with pytest.raises(ValueError, match="Invalid trace='IBM'"):
         figure.append([], [], trace="IBM")
 
 
-def test_a_column_set_the_plain_way_is_sent_with_those_that_stay(figure: tk.LiveFigure) -> None:
-    """The page holds only a part of a window: it is sent x in full when y is set, and no others."""
+def test_assigned_column_is_sent_with_the_others(figure: tk.LiveFigure) -> None:
+    """The page holds only a part of a window: when y is assigned, the whole x is sent too."""
     figure.append({"AAPL": (np.arange(9), np.arange(9)), "MSFT": (1, 1)})
     restyled = []
     figure.observe(lambda change: restyled.append(change["new"]), "_py2js_restyle")
@@ -317,8 +316,8 @@ def test_a_column_set_the_plain_way_is_sent_with_those_that_stay(figure: tk.Live
     assert xs(figure, 1) == [1]
 
 
-def test_a_batch_forgets_only_the_windows_whose_data_it_sets(figure: tk.LiveFigure) -> None:
-    """The colour of one trace and the data of another are set in one message."""
+def test_batch_drops_only_windows_whose_data_it_sets(figure: tk.LiveFigure) -> None:
+    """One message sets the colour of one trace and the data of another."""
     figure.append({"AAPL": (1, 10), "MSFT": (1, 20)})
     with figure.batch_update():
         figure.data[0].line.color = "red"
@@ -328,8 +327,8 @@ def test_a_batch_forgets_only_the_windows_whose_data_it_sets(figure: tk.LiveFigu
     assert list(figure.data[0].y) == [10, 11]
 
 
-def test_data_that_are_animated_replace_what_was_appended(figure: tk.LiveFigure) -> None:
-    """After batch_animate, append goes on after the new data."""
+def test_animated_data_replace_appended_points(figure: tk.LiveFigure) -> None:
+    """After batch_animate, append continues after the new points."""
     figure.append([1, 2], [10, 20])
     with figure.batch_animate():
         figure.data[0].y = [30, 40]
@@ -337,16 +336,16 @@ def test_data_that_are_animated_replace_what_was_appended(figure: tk.LiveFigure)
     assert list(figure.data[0].y) == [30, 40, 50]
 
 
-def test_a_date_axis_stays_one_when_the_layout_is_replaced(figure: tk.LiveFigure) -> None:
-    """Points travel as numbers: the next ones see to it that the axis knows what they are."""
+def test_append_restores_the_date_axis_of_a_new_layout(figure: tk.LiveFigure) -> None:
+    """Times travel as numbers, so the axis must be declared a date axis again."""
     figure.append("2026-11-23T10:00:00Z", 1)
-    figure.layout = {"title": {"text": "anew"}}
+    figure.layout = {"title": {"text": "replaced"}}
     assert figure.layout.xaxis.type is None
     figure.append("2026-11-23T10:00:01Z", 2)
     assert figure.layout.xaxis.type == "date"
 
 
-def test_clear_lets_go_of_all_points(figure: tk.LiveFigure, until: Until) -> None:
+def test_clear_drops_all_points(figure: tk.LiveFigure, until: Until) -> None:
     """After clear the traces are there, without points."""
     figure.append([1, 2], [1, 2])
     until(lambda: xs(figure) == [1, 2])
@@ -355,23 +354,23 @@ def test_clear_lets_go_of_all_points(figure: tk.LiveFigure, until: Until) -> Non
     assert len(figure.data) == 2
 
 
-def test_times_stay_times(figure: tk.LiveFigure) -> None:
-    """Timestamps are dates on the axis, in UTC, and it says so."""
+def test_times_make_a_labelled_date_axis(figure: tk.LiveFigure) -> None:
+    """Timestamps are converted to UTC, and the axis is a date axis labelled UTC."""
     figure.append(pd.Timestamp("2026-11-23 10:00", tz="Europe/Berlin"), 1)
     assert figure.data[0].x[0] == np.datetime64("2026-11-23T09:00")
     assert (figure.layout.xaxis.type, figure.layout.xaxis.title.text) == ("date", "UTC")
 
 
-def test_a_title_of_the_users_stays() -> None:
-    """The zone is written only where nothing is."""
+def test_title_of_the_user_stays() -> None:
+    """The zone is written only on an axis without a title."""
     figure = tk.LiveFigure(data=[go.Scatter()], layout={"xaxis": {"title": {"text": "when"}}})
     figure.append("2026-11-23T10:00:00Z", 1)
     assert figure.layout.xaxis.title.text == "when"
     figure.close()
 
 
-def test_times_are_shown_in_a_zone() -> None:
-    """Of a named zone the clock's time is shown; an hour that comes twice is said on the axis."""
+def test_times_are_shown_in_the_time_zone() -> None:
+    """Local times are shown; the label says when clocks go back and an hour comes twice."""
     figure = tk.LiveFigure(data=[go.Scatter()], tz="America/New_York")
     figure.append("2026-11-01T05:30:00Z", 1)
     assert figure.data[0].x[0] == np.datetime64("2026-11-01T01:30")
@@ -382,8 +381,8 @@ def test_times_are_shown_in_a_zone() -> None:
     figure.close()
 
 
-def test_bars_are_updated_in_place() -> None:
-    """A figure without traces gets candles and volume; the open bar is given again and again."""
+def test_append_bars_updates_a_bar_in_place() -> None:
+    """A figure without traces gets candles and volume; a bar passed again replaces the old one."""
     figure = tk.LiveFigure()
     figure.append_bars("2026-11-23T10:00:00Z", 1, 3, 0.5, 2, 100)
     figure.append_bars("2026-11-23T10:00:00Z", 1, 4, 0.5, 3, 150)
@@ -397,16 +396,16 @@ def test_bars_are_updated_in_place() -> None:
     figure.close()
 
 
-def test_bars_go_to_ohlc_traces_too() -> None:
-    """A trace of type ohlc takes bars, without volume."""
+def test_append_bars_draws_on_ohlc_traces() -> None:
+    """A trace of type ohlc takes bars without volume."""
     figure = tk.LiveFigure(data=[go.Ohlc(name="AAPL")])
     figure.append_bars([1, 2], [1, 2], [3, 4], [0, 1], [2, 3], trace="AAPL")
     assert list(figure.data[0].low) == [0, 1]
     figure.close()
 
 
-def test_other_traces_work_the_plain_way(until: Until) -> None:
-    """A histogram can't be streamed point by point; it is sent whole, and `data` is current."""
+def test_unknown_trace_types_are_sent_whole(until: Until) -> None:
+    """A box plot can't be streamed: its window is sent by plotly's message."""
     figure = tk.LiveFigure(data=[go.Box()])
     sent = []
     figure._send_plainly = figure._streams._send_plainly = lambda uid, columns: sent.append(columns)
@@ -416,44 +415,18 @@ def test_other_traces_work_the_plain_way(until: Until) -> None:
     figure.close()
 
 
-def test_where_plotly_is_unknown_figures_work_the_plain_way(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """With a plotly that is not known, plotly's own page side is kept, and one warning says so."""
-    monkeypatch.setattr(plotlyjs, "MESSAGES", {"_py2js_restyle"})
-    why_not.cache_clear()
-    page_side.cache_clear()
-    try:
-        assert "speaks other messages" in str(why_not())
-        assert page_side() == str(go.FigureWidget._esm)
-        with pytest.warns(UserWarning, match="can't be streamed to point by point"):
-            figure = tk.LiveFigure(data=[go.Scatter()])
-        assert figure._plotly is None
-        plain = tk.LiveFigure()
-        restyled = []
-        figure._streams._send_plainly = lambda uid, columns: restyled.append(columns)
-        figure.append("2026-11-23T10:00:00Z", 1)
-        figure._streams.flush()
-        assert restyled[-1]["x"].tolist() == ["2026-11-23T10:00:00.000"]
-        figure.close()
-        plain.close()
-    finally:
-        why_not.cache_clear()
-        page_side.cache_clear()
-
-
-def test_all_figures_share_one_plotly_js(figure: tk.LiveFigure) -> None:
-    """It is in no figure's own state, and is made anew when it was closed."""
+def test_figures_share_one_plotly_js(figure: tk.LiveFigure) -> None:
+    """No figure's state contains plotly.js; the shared model is made again after it was closed."""
     other = tk.LiveFigure()
-    assert other._plotly is figure._plotly is plotly_js()
+    assert other._plotly is figure._plotly is shared_plotly_js()
     assert len(str(figure.get_state()["_esm"])) < 100_000
-    plotly_js().close()
-    assert plotly_js().comm is not None
+    shared_plotly_js().close()
+    assert shared_plotly_js().comm is not None
     other.close()
 
 
-def test_a_closed_figure_leaves_the_memory(until: Until) -> None:
-    """After close and del nothing holds a figure that has streamed."""
+def test_closed_figure_is_freed(until: Until) -> None:
+    """After close and del, nothing refers to a figure that has streamed."""
     figure = tk.LiveFigure(data=[go.Scatter()])
     figure.append(np.arange(1000), np.arange(1000))
     gone = weakref.ref(figure)
@@ -468,38 +441,41 @@ def test_a_closed_figure_leaves_the_memory(until: Until) -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "words"),
+    ("call", "message"),
     [
-        (lambda f: f.append([1, 2], [1]), "2 of x and 1 of y"),
-        (lambda f: f.append(187.3), "trace 0: y is missing; pass x and y"),
-        (lambda f: f.append([187.3, 187.4]), "trace 0: y is missing"),
-        (lambda f: f.append({"AAPL": 187.3}), "trace 'AAPL': y is missing"),
-        (lambda f: f.append({"AAPL": [1, 2, 3]}), "trace 'AAPL': y is missing"),
-        (lambda f: f.append(1, 1, trace=5), "no trace 5"),
-        (lambda f: f.append(1, 1, trace="IBM"), "no trace 'IBM'"),
+        (lambda f: f.append([1, 2], [1]), "x has 2 points and y has 1"),
+        (lambda f: f.append(187.3), "Trace 0: y is missing"),
+        (lambda f: f.append([187.3, 187.4]), "Trace 0: y is missing"),
+        (lambda f: f.append({"AAPL": 187.3}), "Trace 'AAPL': y is missing"),
+        (lambda f: f.append({"AAPL": [1, 2, 3]}), "Trace 'AAPL': y is missing"),
+        (lambda f: f.append(1, 1, trace=5), "Invalid trace=5"),
+        (lambda f: f.append(1, 1, trace="IBM"), "Invalid trace='IBM'"),
         (lambda f: setattr(f, "window", 0), "window=0"),
-        (lambda f: f.append("soon", 1), "x='soon' is neither"),
-        (lambda f: f.append(1, "x"), "values must be numbers"),
-        (lambda f: f.append({0: (1, 1), 1: ([1, 2], 1)}), "2 of x and 1 of y"),
-        (lambda f: f.append_bars(1, 1, 1, 1, 1), "no trace for the bars"),
-        (lambda f: f.append_bars(1, 1, 1, 1, 1, trace=0), r"a scatter; its points come by append"),
+        (lambda f: f.append("soon", 1), "Invalid x='soon'"),
+        (lambda f: f.append(1, "x"), "Invalid y='x'"),
+        (lambda f: f.append({0: (1, 1), 1: ([1, 2], 1)}), "x has 2 points and y has 1"),
+        (lambda f: f.append_bars(1, 1, 1, 1, 1), "no trace for bars"),
+        (
+            lambda f: f.append_bars(1, 1, 1, 1, 1, trace=0),
+            r"type scatter; pass its points to append",
+        ),
         (lambda f: f.append_bars([2, 1], *[[1, 1]] * 4), "must ascend"),
-        (lambda f: f.append_bars([1, 2], *[[1]] * 4), "2 times, and 1, 1, 1, 1 values"),
-        (lambda f: tk.LiveFigure(tz="Mars"), "tz='Mars' is no time zone"),
-        (lambda f: tk.LiveFigure(theme="pink"), "theme='pink' is none"),
+        (lambda f: f.append_bars([1, 2], *[[1]] * 4), "time 2, open 1"),
+        (lambda f: tk.LiveFigure(tz="Mars"), "Invalid tz='Mars'"),
+        (lambda f: tk.LiveFigure(theme="pink"), "Invalid theme='pink'"),
     ],
 )
-def test_wrong_input_says_what_is_wrong(
-    figure: tk.LiveFigure, call: Callable[[tk.LiveFigure], None], words: str
+def test_invalid_input_is_refused_whole(
+    figure: tk.LiveFigure, call: Callable[[tk.LiveFigure], None], message: str
 ) -> None:
-    """What can't be appended is refused at once, and nothing of it is kept."""
-    with pytest.raises(ValueError, match=words):
+    """The error names what is wrong, and nothing is appended."""
+    with pytest.raises(ValueError, match=message):
         call(figure)
     assert xs(figure) == []
 
 
-def test_closing_ends_what_draws_on_it() -> None:
-    """A closed figure stops whoever draws on it, once."""
+def test_close_stops_drawers_once() -> None:
+    """Closing twice stops what draws on the figure once."""
 
     class Drawer:
         stopped = 0
@@ -508,20 +484,20 @@ def test_closing_ends_what_draws_on_it() -> None:
             self.stopped += 1
 
     figure, drawer = tk.LiveFigure(), Drawer()
-    figure.draws(drawer)
+    figure.add_drawer(drawer)
     figure.close()
     figure.close()
     assert drawer.stopped == 1
     figure.append({})
 
 
-def test_a_zoom_is_told_in_utc() -> None:
-    """Ends are texts, numbers of plotly's, the wrong way round, or in an hour that comes twice."""
+def test_zoomed_range_is_in_utc() -> None:
+    """The ends may be text, numbers, reversed, or in an hour that comes twice."""
     figure = tk.LiveFigure(data=[go.Scatter()], tz="Europe/Berlin")
 
     def zoomed(*ends: object) -> list[str] | None:
         figure.layout.xaxis.range = ends
-        found = figure.zoomed()
+        found = figure.zoomed_range()
         return found and [f"{end:%Y-%m-%d %H:%M}" for end in found]
 
     assert zoomed("2026-07-01 10:00", "2026-07-01 11:00") is None
@@ -537,5 +513,5 @@ def test_a_zoom_is_told_in_utc() -> None:
     with pytest.raises(ValueError, match="far"):
         zoomed("far", "away")
     figure.layout.xaxis.autorange = True
-    assert figure.zoomed() is None
+    assert figure.zoomed_range() is None
     figure.close()

@@ -460,7 +460,7 @@ def test_a_saved_notebook_is_small_and_shows_the_chart(shown: Shown, lab: Lab) -
     lab.run("fig.append(START + 2e6, 123.5)")
     shown.until("e._tickerkit.newest === 1795002000000")
     lab.save_with_widgets()
-    text = lab.run("import pathlib; print(pathlib.Path('figure.ipynb').stat().st_size)")
+    text = lab.run("import pathlib; print(pathlib.Path('notebook.ipynb').stat().st_size)")
     assert 1_000_000 < int(text) < 4_000_000
     lab.run("for each in others: each.close()")
 

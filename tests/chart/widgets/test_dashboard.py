@@ -1,4 +1,4 @@
-"""Dashboard: a feed at a glance."""
+"""Dashboard: state, chart, prices, downloads and recordings of a feed."""
 
 from __future__ import annotations
 
@@ -21,28 +21,28 @@ TICKS = [
 
 @pytest.fixture
 def server() -> Iterator[tk.TickServer]:
-    """Give a server that serves only what is published by hand."""
+    """Run a server without a source; tests publish ticks."""
     with tk.serve(None, port=0) as server:
         yield server
 
 
 @pytest.fixture
 def feed(server: tk.TickServer) -> Iterator[tk.Feed]:
-    """Give a feed from that server."""
+    """Connect a feed to the server."""
     with tk.connect(server.url) as feed:
         yield feed
 
 
 def drawn(board: tk.Dashboard) -> list[float]:
-    """Return what its first line shows."""
+    """Return the y of the first line."""
     traces = board.figure.data
     return [] if not traces or traces[0].y is None else list(traces[0].y)
 
 
-def test_it_shows_state_prices_and_chart(
+def test_dashboard_shows_state_prices_and_chart(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """The feed's state, a row for each symbol, and a line for each are there."""
+    """It shows the feed's state, and a row and a line for each symbol."""
     board = feed.dashboard()
     server.publish(TICKS)
     until(lambda: "421.90" in board._prices.value and len(board.figure.data) == 2)
@@ -52,7 +52,7 @@ def test_it_shows_state_prices_and_chart(
     assert board._symbol.options == ("all symbols", "AAPL", "MSFT")
 
 
-def test_a_move_is_shown_by_colour_and_arrow(
+def test_price_move_is_shown_by_an_arrow(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
     """Up and down differ by more than their colour."""
@@ -66,18 +66,16 @@ def test_a_move_is_shown_by_colour_and_arrow(
     until(lambda: "▼ 187.00" in board._prices.value)
 
 
-def test_it_tells_when_the_connection_is_lost(
-    server: tk.TickServer, feed: tk.Feed, until: Until
-) -> None:
-    """Without any tick coming, the state still changes."""
+def test_lost_connection_is_shown(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """The state changes although no tick comes."""
     board = feed.dashboard()
     until(lambda: "live" in board._state.value)
     server.stop()
     until(lambda: "reconnecting" in board._state.value)
 
 
-def test_its_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """Kind, symbol and window are chosen; to choose one follows the newest points again."""
+def test_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """Kind, symbol and window redraw the chart, which then follows the newest points."""
     board = feed.dashboard()
     server.publish(TICKS)
     until(lambda: "MSFT" in board._symbol.options)
@@ -97,8 +95,8 @@ def test_its_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, unt
     assert board.figure.layout.xaxis.range is board.figure.layout.yaxis.range is None
 
 
-def test_pause_and_a_zoom_are_one(feed: tk.Feed) -> None:
-    """The button holds the chart, shows that a zoom holds it, and lets it go on."""
+def test_pause_button_and_zoom_agree(feed: tk.Feed) -> None:
+    """The button holds the chart, shows that a zoom holds it, and releases both."""
     board = feed.dashboard()
     board._pause.value = True
     assert not board.figure.follow
@@ -112,10 +110,10 @@ def test_pause_and_a_zoom_are_one(feed: tk.Feed) -> None:
     assert board._pause.description == "Pause"
 
 
-def test_a_wrong_option_is_refused_without_noise(
+def test_unknown_option_is_refused_without_warning(
     feed: tk.Feed, recwarn: pytest.WarningsRecorder
 ) -> None:
-    """What never came to be has nothing to close."""
+    """Deleting the unfinished dashboard prints nothing."""
     with pytest.raises(TypeError, match="theme"):
         feed.dashboard(theme="dark")
     gc.collect()
@@ -123,15 +121,15 @@ def test_a_wrong_option_is_refused_without_noise(
 
 
 def downloaded(board: tk.Dashboard) -> tuple[str, bytes]:
-    """Return name and bytes of what a click on Download would bring."""
-    file = board._file()
+    """Return name and bytes of the file that a click on Download saves."""
+    file = board._make_file()
     return file.name, b"".join(file.blocks)
 
 
-def test_download_brings_what_is_held_of_the_symbol_chosen(
+def test_download_holds_all_ticks_of_the_chosen_symbol(
     server: tk.TickServer, feed: tk.Feed, until: Until, tmp_path: Path
 ) -> None:
-    """The bytes are those of `to_csv`; the name tells the symbol, in safe characters."""
+    """The bytes are those of `to_csv`; the name contains the symbol."""
     board = feed.dashboard()
     server.publish([*TICKS, {"symbol": "../a<b", "price": 1}])
     until(lambda: "../a<b" in board._symbol.options)
@@ -146,10 +144,10 @@ def test_download_brings_what_is_held_of_the_symbol_chosen(
     assert tk.read_csv(tmp_path / "one.csv")["price"].tolist() == [1]
 
 
-def test_download_brings_the_window_that_is_seen(
+def test_download_holds_the_visible_window(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """It is the last window, or what is held still, or the part that was zoomed to."""
+    """It is the last window, the window held still, or the zoomed range."""
     ticks = [
         {"symbol": "AAPL", "price": n, "time": f"2026-11-23T10:{n:02}:00Z"} for n in range(1, 21)
     ]
@@ -173,7 +171,7 @@ def test_download_brings_the_window_that_is_seen(
 
 
 class Recorder:
-    """Stands in for what `feed.record` returns."""
+    """Stands in for the recorder that `feed.record` returns."""
 
     path = "captures/<b>.csv"
     status = "recording"
@@ -182,13 +180,13 @@ class Recorder:
         self.stats = {"written": 1234, "bytes": 5_600_000, "last_error": ""}
 
     def stop(self) -> None:
-        """End."""
+        """Stop."""
         self.status = "stopped"
 
 
 @pytest.fixture
 def recorders(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
-    """Give the feed a stand-in for recorders; return those it has."""
+    """Have the feed use stand-ins for recorders; return them."""
     made: list[Recorder] = []
 
     def record(folder: str) -> Recorder:
@@ -201,10 +199,10 @@ def recorders(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> list[Recorder]:
     return made
 
 
-def test_the_record_button_begins_and_ends_a_recording(
+def test_record_button_starts_and_stops_a_recording(
     feed: tk.Feed, recorders: list[Recorder], until: Until
 ) -> None:
-    """It says where to and how much, and what is wrong, all escaped; red while it records."""
+    """It shows file, ticks and errors, escaped, and is red while it records."""
     button = feed.dashboard()._record
     button.value = True
     assert (button.button_style, len(recorders)) == ("danger", 1)
@@ -220,10 +218,10 @@ def test_the_record_button_begins_and_ends_a_recording(
     assert "recorded: captures" in button.note.value
 
 
-def test_a_recording_belongs_to_the_feed(
+def test_recording_continues_without_its_dashboard(
     feed: tk.Feed, recorders: list[Recorder], until: Until
 ) -> None:
-    """It goes on when its dashboard is closed, and a later one shows it; not one of the user's."""
+    """A later dashboard shows it; a recorder of the user is not shown."""
     recorders.append(Recorder())
     board = feed.dashboard()
     assert not board._record.value
@@ -236,10 +234,10 @@ def test_a_recording_belongs_to_the_feed(
     assert [each.status for each in recorders] == ["recording", "stopped"]
 
 
-def test_a_recording_that_can_not_begin_says_why(
+def test_failed_recording_shows_the_error(
     feed: tk.Feed, recorders: list[Recorder], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The button springs back, and the error stands beside it."""
+    """The button is released, and the error is shown beside it."""
 
     def refuse(_: str) -> None:
         raise PermissionError("no <way>")
@@ -251,10 +249,8 @@ def test_a_recording_that_can_not_begin_says_why(
     assert "no &lt;way&gt;" in button.note.value
 
 
-def test_all_that_came_over_the_wire_is_escaped(
-    server: tk.TickServer, feed: tk.Feed, until: Until
-) -> None:
-    """A symbol that looks like HTML is shown as it is."""
+def test_symbols_are_escaped(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """A symbol that looks like HTML is shown as text."""
     board = feed.dashboard()
     server.publish({"symbol": "<img src=x onerror=alert(1)>", "price": 1})
     until(lambda: "onerror" in board._prices.value)
@@ -262,20 +258,18 @@ def test_all_that_came_over_the_wire_is_escaped(
     assert "&lt;img" in board._prices.value
 
 
-def test_a_run_of_the_same_cell_shows_the_same_dashboard(
-    feed: tk.Feed, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The widgets are the same again, and its threads are not doubled."""
+def test_rerun_cell_reuses_its_dashboard(feed: tk.Feed, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The widget is the same object."""
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))
     board = feed.dashboard()
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 2"))
     assert feed.dashboard() is board
 
 
-def test_it_goes_on_when_only_the_feeds_cell_is_run_again(
+def test_dashboard_follows_the_feed_that_took_over(
     server: tk.TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A dashboard of another cell shows the state of the feed that took over, not "stopped"."""
+    """When only the feed's cell is run again, the dashboard shows the new feed's state."""
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell of connect", "run 1"))
     board = tk.connect(server.url).dashboard()
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell of connect", "run 2"))
@@ -285,17 +279,17 @@ def test_it_goes_on_when_only_the_feeds_cell_is_run_again(
         assert "live" in board._state.value
 
 
-def test_many_symbols_make_a_short_table(
+def test_table_shows_at_most_forty_symbols(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """Of hundreds of symbols the first are shown, and how many more there are."""
+    """The table says how many more symbols there are."""
     board = feed.dashboard()
     server.publish([{"symbol": f"S{n}", "price": 1} for n in range(100)])
     until(lambda: "60 more" in board._prices.value)
 
 
-def test_closing_it_ends_its_threads(feed: tk.Feed) -> None:
-    """After close nothing draws, and closing twice is no complaint."""
+def test_close_ends_its_threads(feed: tk.Feed) -> None:
+    """After close nothing draws, and a second close does nothing."""
     board = feed.dashboard()
     board.close()
     board.close()

@@ -1,4 +1,4 @@
-"""Transport: the buttons and the slider of a replay, as a user presses them."""
+"""ReplayControls: buttons and slider, used as by a user."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ Until = Callable[..., None]
 
 
 def hour(ticks: int = 61) -> pd.DataFrame:
-    """Return a tick a minute, priced 0, 1, 2, ..."""
+    """Return one tick a minute, with prices 0, 1, 2, ..."""
     times = pd.date_range("2026-11-23T10:00:00Z", periods=ticks, freq="min")
     return pd.DataFrame({"time": times, "symbol": "AAPL", "price": range(ticks)})
 
 
 def threads() -> list[str]:
-    """Return the names of the threads of transports."""
-    return [each.name for each in threading.enumerate() if each.name == "tickerkit transport"]
+    """Return the names of the threads of replay controls."""
+    return [each.name for each in threading.enumerate() if each.name == "tickerkit replay controls"]
 
 
-def test_it_shows_where_the_replay_is(until: Until) -> None:
-    """State, times, place, speed and loop, also of what is done elsewhere; one thread follows."""
+def test_controls_show_the_state_of_the_replay(until: Until) -> None:
+    """State, times, position, speed and loop are shown, also when changed from Python."""
     replay = tk.replay(hour(), speed=3)
     bar = replay.controls()
     assert (bar._speed.value, bar._slider.disabled, threads()) == (3, True, [])
@@ -46,14 +46,14 @@ def test_it_shows_where_the_replay_is(until: Until) -> None:
         replay.speed = math.inf
         until(lambda: bar._slider.value == 500 and bar._speed.value == math.inf)
         until(lambda: (bar._play.description, bar._loop.value) == ("Play", True))
-        assert threads() == ["tickerkit transport"]
+        assert threads() == ["tickerkit replay controls"]
     assert threads() == []
     assert "ended" in bar._state.value
     assert bar._play.disabled
 
 
-def test_its_buttons_steer_while_people_are_connected(until: Until) -> None:
-    """Pause, step, speed, the slider and restart do what they say; the feed has it all."""
+def test_buttons_control_a_replay_with_clients(until: Until) -> None:
+    """Pause, step, speed, slider and restart work, and the feed receives the result."""
     replay = tk.replay(hour(), wait_for=1)
     with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
         bar = replay.controls()
@@ -80,8 +80,8 @@ def test_its_buttons_steer_while_people_are_connected(until: Until) -> None:
         assert server.status == "listening"
 
 
-def test_to_show_is_not_to_steer(until: Until) -> None:
-    """What the thread sets moves nothing: ticks come once and in order, in one epoch."""
+def test_updating_the_controls_does_not_control(until: Until) -> None:
+    """What the thread sets is not taken for the user's: ticks come once, in one epoch."""
     replay = tk.replay(hour(), speed=3600, wait_for=1)
     bar = replay.controls()
     with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
@@ -91,8 +91,8 @@ def test_to_show_is_not_to_steer(until: Until) -> None:
         assert len(feed.gaps) == 0
 
 
-def test_a_run_of_the_same_cell_shows_the_same_one(kernel: Kernel, until: Until) -> None:
-    """It steers the replay that the cell made this time, and the one before no more."""
+def test_rerun_cell_reuses_its_controls(kernel: Kernel, until: Until) -> None:
+    """They control the replay of the second run, and no longer the first."""
     bars = []
     for _ in range(2):
         kernel.run("a cell")
@@ -104,13 +104,13 @@ def test_a_run_of_the_same_cell_shows_the_same_one(kernel: Kernel, until: Until)
     until(lambda: "playing" in again._state.value)
     again._play.click()
     assert replay.state == "paused"
-    assert threads() == ["tickerkit transport"]
+    assert threads() == ["tickerkit replay controls"]
     again.close()
     assert threads() == []
     server.stop()
 
 
-def test_where_it_can_not_be_steered_it_says_so(until: Until) -> None:
+def test_controls_show_why_a_replay_cannot_be_controlled(until: Until) -> None:
     """After the end, and in a process of its own."""
     replay = tk.replay(hour(), speed=math.inf)
     with tk.serve(replay, port=0) as server:

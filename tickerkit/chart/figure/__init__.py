@@ -1,1 +1,1 @@
-"""LiveFigure: a plotly FigureWidget that is appended to, and its side in the page."""
+"""LiveFigure: a plotly FigureWidget that streams, and its page side in JavaScript."""

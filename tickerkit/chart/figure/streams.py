@@ -1,4 +1,4 @@
-"""Streams: the windows of a figure's traces, and what of them the pages have not been sent."""
+"""Streams: per-trace windows, and the position up to which each has been sent to the pages."""
 
 from __future__ import annotations
 
@@ -10,50 +10,64 @@ from typing import Any
 
 import numpy as np
 
-from tickerkit.chart.figure.scheduler import SENDER, PresenceLease
-from tickerkit.chart.figure.window import BAR, LINE, Window, as_text, milliseconds
+from tickerkit.chart.figure.presence import PresenceLease
+from tickerkit.chart.figure.scheduler import SENDER
+from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
+from tickerkit.chart.figure.x_values import to_iso_text, to_milliseconds
 from tickerkit.ticks import Array
 
 __all__ = ["Stream", "Streams"]
 
-PICTURE_POINTS = 4000
-PICTURE_BARS = 500
-PLAIN_POINTS = 2000
-PLAIN_EVERY_S = 0.1
+MAX_PREVIEW_POINTS = 4000
+MAX_PREVIEW_BARS = 500
+MAX_PLAIN_POINTS = 2000
+PLAIN_INTERVAL_S = 0.1
 _epochs = itertools.count(1)
 
 
 @dataclass
 class Stream:
-    """The window of one trace, and up to where it was sent.
+    """The window of one trace, and the position up to which it was sent.
 
     Attributes:
-        plain: whether it is one that the page can't stream: it is sent as a picture each time.
-        sent: the position up to which pages were sent it; -1 while they don't know this epoch.
-        axis_said: whether the figure's axis is known to be one of times.
-        epoch: a number that no other run of positions has: a page that holds another starts anew.
+        window: the points held.
+        is_plain: whether tickerkit's page side can't stream this trace: a decimated copy of the
+            whole window is sent each time, by plotly's own message.
+        sent: the position up to which points were sent; -1 while pages don't know the epoch.
+        has_time_axis: whether the figure's layout was told that x are times.
+        epoch: a number that no other run of positions has. A page that holds another epoch starts
+            over.
     """
 
     window: Window
-    plain: bool = False
+    is_plain: bool = False
     sent: int = -1
-    axis_said: bool = False
+    has_time_axis: bool = False
     epoch: int = field(default_factory=lambda: next(_epochs))
 
 
 class Streams:
-    """What a figure's traces were given by append, on its way to the pages.
+    """The appended points of a figure's traces, on their way to the pages.
 
-    A page is a reader of each trace's window, at a position: a message says from which position its
-    points are, and takes the place of all from there on. So it may come twice, and a page that
-    finds one missing asks for all from where it stands. What no page takes is not kept: the window
-    is all that there is to send.
+    A page is a reader of each trace's window, at a position. A message gives the position of its
+    first point, and its points replace everything that a page has from there on. So a message may
+    arrive twice; and a page that misses one reports its position and is sent the rest.
+
+    Under load nothing is queued: what can't be sent yet waits in the window, and points that leave
+    the window unsent are dropped. While no page reports, nothing is sent.
 
     Args:
-        size: of the windows, see `Window`.
-        lock: held while anything of the figure changes.
+        size: size of the windows, see `Window`.
+        lock: held during every change of the figure.
         send: sends a message with its buffers to the pages.
-        send_plainly: has plotly send a trace's columns, for the traces that are plain.
+        send_plainly: sends a plain trace's columns by plotly's own message.
+
+    Attributes:
+        size: as given.
+        by_trace: the streams by uid of their traces.
+
+    Raises:
+        ValueError: if `size` is invalid.
     """
 
     def __init__(
@@ -63,32 +77,36 @@ class Streams:
         send: Callable[[dict[str, Any], list[memoryview]], None],
         send_plainly: Callable[[str, dict[str, Array]], None],
     ) -> None:
-        Window(size)  # refuses what is no window
+        Window(size)  # raises where it is invalid
         self.size = size
         self.by_trace: dict[str, Stream] = {}
-        self.messages = 0
         self._lock = lock
         self._send = send
         self._send_plainly = send_plainly
         self._lease = PresenceLease()
 
     @property
-    def every_s(self) -> float:
-        """Return how long to wait at least between two messages, for what is sent plainly."""
-        # A copy: it is asked without the lock, while traces come and go.
-        return PLAIN_EVERY_S if any(each.plain for each in [*self.by_trace.values()]) else 0.0
+    def min_interval_s(self) -> float:
+        """The shortest time between two messages: longer where a trace is plain."""
+        # A copy: the sender asks without the lock, while other threads add and remove traces.
+        has_plain = any(each.is_plain for each in [*self.by_trace.values()])
+        return PLAIN_INTERVAL_S if has_plain else 0.0
 
-    def new(self, names: tuple[str, ...] = LINE, *, plain: bool = False) -> Stream:
-        """Return an empty stream; it counts once it is in `by_trace`."""
-        return Stream(Window(self.size, names), plain)
+    def new(self, names: tuple[str, ...] = LINE_COLUMNS, *, is_plain: bool = False) -> Stream:
+        """Return an empty stream; it is sent once it is in `by_trace`."""
+        return Stream(Window(self.size, names), is_plain)
 
-    def changed(self, stream: Stream, position: int) -> None:
-        """Note that a window changed from a position on, and see that it is sent."""
+    def note_change(self, stream: Stream, position: int) -> None:
+        """Note that a window changed from a position on, and have it sent."""
         stream.sent = min(stream.sent, position)
-        SENDER.want(self)
+        SENDER.request(self)
 
     def resize(self, size: int | str) -> None:
-        """Give all windows another size; what they then don't hold goes."""
+        """Change the size of all windows; points beyond a smaller one are dropped.
+
+        Raises:
+            ValueError: if `size` is invalid; then nothing changes.
+        """
         Window(size)
         self.size = size
         for stream in self.by_trace.values():
@@ -99,21 +117,25 @@ class Streams:
             self._restart(stream)
 
     def clear(self) -> None:
-        """Let go of all points."""
+        """Drop all points."""
         for stream in self.by_trace.values():
             stream.window = Window(self.size, stream.window.names)
             self._restart(stream)
 
     def _restart(self, stream: Stream) -> None:
         stream.epoch, stream.sent = next(_epochs), -1
-        SENDER.want(self)
+        SENDER.request(self)
 
-    def keep(self, uids: set[str]) -> None:
-        """Let go of the windows of all other traces."""
+    def retain(self, uids: set[str]) -> None:
+        """Drop the streams of all other traces."""
         self.by_trace = {uid: each for uid, each in self.by_trace.items() if uid in uids}
 
-    def answer(self, message: Mapping[str, Any]) -> None:
-        """Take a page's message: that it is there, or from which positions on it wants points."""
+    def handle_report(self, message: Mapping[str, Any]) -> None:
+        """Take a page's report: that it is in view, or the positions from which it needs points.
+
+        Args:
+            message: its `from`, if any, maps a trace's uid to the epoch and position of the page.
+        """
         ended = self._lease.ended
         self._lease.renew()
         for uid, (epoch, position) in message.get("from", {}).items():
@@ -121,10 +143,10 @@ class Streams:
                 stream = self.by_trace[uid]
                 stream.sent = min(stream.sent, position if epoch == stream.epoch else -1)
         if ended or "from" in message:
-            SENDER.want(self)
+            SENDER.request(self)
 
     def flush(self) -> None:
-        """Send what has not been sent."""
+        """Send all points that were not sent yet, in one message; nothing where no page reports."""
         with self._lock:
             if self._lease.ended:
                 return
@@ -134,9 +156,9 @@ class Streams:
                 window = stream.window
                 if stream.sent == window.stop:
                     continue
-                if stream.plain:
-                    x, columns = window.thin(PLAIN_POINTS)
-                    named = {"x": as_text(x)} | dict(zip(window.names, columns, strict=True))
+                if stream.is_plain:
+                    x, columns = window.decimate(MAX_PLAIN_POINTS)
+                    named = {"x": to_iso_text(x)} | dict(zip(window.names, columns, strict=True))
                     stream.sent = window.stop
                     self._send_plainly(uid, named)
                     continue
@@ -145,27 +167,37 @@ class Streams:
                     {"uid": uid, "epoch": stream.epoch, "start": start, "first": window.start}
                     | ({"names": window.names} if start == window.start else {})
                 )
-                buffers += [np.array(each).data for each in (milliseconds(x), *columns)]
+                buffers += [np.array(each).data for each in (to_milliseconds(x), *columns)]
                 stream.sent = window.stop
             if traces:
-                self.messages += 1
                 self._send({"kind": "points", "traces": traces}, buffers)
 
-    def picture(self, uid: str) -> tuple[dict[str, Array], dict[str, Any]]:
-        """Return what a page shows of a trace until it has all: columns, and where they stand."""
+    def preview(self, uid: str) -> tuple[dict[str, Array], dict[str, Any]]:
+        """Return what a page shows of a trace until it has received all points.
+
+        Returns:
+            The decimated columns by name, and their place: the stream's epoch, the position after
+            them, the names of the columns beside x, and whether they are all points. The place of
+            a plain trace is empty.
+        """
         stream = self.by_trace[uid]
         window = stream.window
-        x, columns = window.thin(PICTURE_BARS if window.names == BAR else PICTURE_POINTS)
-        whole = len(x) == len(window)
-        shown = {"x": as_text(x) if stream.plain else milliseconds(x)} | dict(
+        is_bars = window.names == BAR_COLUMNS
+        x, columns = window.decimate(MAX_PREVIEW_BARS if is_bars else MAX_PREVIEW_POINTS)
+        shown = {"x": to_iso_text(x) if stream.is_plain else to_milliseconds(x)} | dict(
             zip(window.names, columns, strict=True)
         )
-        if stream.plain:
+        if stream.is_plain:
             return shown, {}
-        place = {"epoch": stream.epoch, "next": window.stop, "names": window.names, "whole": whole}
+        place = {
+            "epoch": stream.epoch,
+            "next": window.stop,
+            "names": window.names,
+            "whole": len(x) == len(window),
+        }
         return {name: np.array(each) for name, each in shown.items()}, place
 
     def close(self) -> None:
         """Send nothing more."""
-        SENDER.forget(self)
+        SENDER.discard(self)
         self.by_trace.clear()

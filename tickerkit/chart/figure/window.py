@@ -1,47 +1,64 @@
-"""Window: the newest points of one trace, each with a number that it keeps."""
+"""Window: the newest points of one trace, each at a position that it keeps."""
 
 from __future__ import annotations
 
-import datetime
-import numbers
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from tickerkit.chart.figure.x_values import TIME
+from tickerkit.errors import InvalidArgument
 from tickerkit.ticks import Array
 
-__all__ = ["BAR", "LINE", "TIME", "Window", "as_text", "as_x", "milliseconds"]
+__all__ = ["BAR_COLUMNS", "LINE_COLUMNS", "Window"]
 
-LINE = ("y",)
-BAR = ("open", "high", "low", "close")
-TIME = np.dtype("datetime64[ns]")
-NUMBER = np.dtype("float64")
+LINE_COLUMNS = ("y",)
+BAR_COLUMNS = ("open", "high", "low", "close")
+
+MIN_CAPACITY = 1024
+TRIM_STEP = 1024
+# How many of the newest points are searched for the newest x: times may step back a little.
+NEWEST_POINTS = 1000
 
 
 class Window:
-    """The newest points of a trace: the last so many, or those of the last so long.
+    """The newest points of a trace: a number of points, or those of a span of time.
 
-    A point's position is its number, counted over all that were ever added: who has all up to a
-    position asks for what came `since`. Earlier points change only by `merge`.
+    A point's position is its number, counted over all points that were ever added. A reader that
+    has all points up to a position asks for `since(position)`. Earlier points change only by
+    `merge`.
+
+    The points lie in arrays with spare capacity (float64, x may be datetime64[ns]). Adding points
+    writes behind the last one. When the arrays are full, the points move into fresh arrays of
+    twice their number. So memory stays within a small multiple of the window, and points handed
+    out earlier are overwritten only by `merge`.
+
+    Args:
+        size: a number of points, at least 1; or a time such as "5min" before the newest x (for an
+            x of numbers: that many seconds).
+        names: the columns beside x: `LINE_COLUMNS` or `BAR_COLUMNS`.
 
     Attributes:
-        size: a number of points, or a time such as "5min" before the newest x.
-        names: the columns beside x, such as `LINE` or `BAR`; float64.
+        size: as given.
+        names: as given.
         start: position of the oldest point held.
         stop: position that the next point will have.
+
+    Raises:
+        ValueError: if `size` is less than 1 or not a positive time.
     """
 
-    def __init__(self, size: int | str, names: tuple[str, ...] = LINE) -> None:
-        self._span_ns = None if isinstance(size, int) else _span_ns(size)
+    def __init__(self, size: int | str, names: tuple[str, ...] = LINE_COLUMNS) -> None:
+        self._span_ns = None if isinstance(size, int) else _parse_span_ns(size)
         if isinstance(size, int) and size < 1:
-            raise ValueError(f"window={size!r} shows nothing; pass a number of points or '5min'")
+            raise _invalid_size(size)
         self.size = size
         self.names = names
         self.start = 0
         self.stop = 0
-        self._offset = 0  # position of what stands first in the arrays
+        self._offset = 0  # position of the first element of the arrays
         self._x: Array = np.empty(0)
         self._columns = {name: np.empty(0) for name in names}
 
@@ -50,36 +67,41 @@ class Window:
 
     @property
     def x(self) -> Array:
-        """Return x of all points held, float64 or datetime64[ns]: read only, without a copy."""
-        return _read_only(self._x[self.start - self._offset : self.stop - self._offset])
+        """The x of all points held, float64 or datetime64[ns]: a read-only view, not a copy."""
+        return _as_read_only(self._x[self._slice(self.start)])
 
     def column(self, name: str) -> Array:
-        """Return a column of all points held: read only, without a copy."""
-        return _read_only(self._columns[name][self.start - self._offset : self.stop - self._offset])
+        """Return a column of all points held, float64: a read-only view, not a copy."""
+        return _as_read_only(self._columns[name][self._slice(self.start)])
 
     def since(self, position: int) -> tuple[int, Array, list[Array]]:
-        """Return the points from a position on, or all where some of those are gone.
+        """Return the points from a position on, or all points where some of those are gone.
 
         Returns:
-            The position of the first of them, x as in `x`, and the columns.
+            The position of the first point returned; its x and columns, each of shape (n,).
         """
         start = position if self.start <= position <= self.stop else self.start
-        part = slice(start - self._offset, self.stop - self._offset)
+        part = self._slice(start)
         return start, self._x[part], [self._columns[name][part] for name in self.names]
 
     def add(self, x: Array, columns: Mapping[str, Array]) -> int:
-        """Add points after those there are, and let go of those that leave the window.
+        """Add points behind the newest one, and drop those that leave the window.
+
+        Points of a batch larger than the window are counted, though they are never held.
+
+        Args:
+            x: shape (n,), float64 or datetime64[ns].
+            columns: a float64 array of shape (n,) for each of `names`.
 
         Returns:
             The position of the first point added.
 
         Raises:
-            ValueError: if x is of times and was of numbers so far, or the other way round.
+            ValueError: if x holds times and the window numbers, or the other way round.
         """
-        self.must_fit(x)
+        self.check_x_type(x)
         start = self.stop
         if isinstance(self.size, int) and len(x) > self.size:
-            # Counted, though they are gone before anyone saw them.
             skipped = len(x) - self.size
             x, columns = x[skipped:], {name: columns[name][skipped:] for name in self.names}
             self.start = self.stop = self._offset = self.stop + skipped
@@ -87,37 +109,88 @@ class Window:
         return start
 
     def merge(self, x: Array, columns: Mapping[str, Array]) -> int:
-        """Put in points by their x, ascending: those of an x held take its place.
+        """Insert points by their x; a point whose x is already held replaces that point.
+
+        Args:
+            x: shape (n,), ascending.
+            columns: as for `add`.
 
         Returns:
             The lowest position that changed.
+
+        Raises:
+            ValueError: as for `add`.
         """
-        self.must_fit(x)
+        self.check_x_type(x)
         held = self.x
-        at = int(np.searchsorted(held, x[0])) if len(held) else 0
-        tail = held[at:]
+        index = int(np.searchsorted(held, x[0])) if len(held) else 0
+        tail = held[index:]
+        # Most often x[0] is the newest bar held, or newer, and the points can be written as given.
         if len(tail) > 1 or (len(tail) and tail[0] != x[0]):
             keep = ~np.isin(tail, x)
             order = np.argsort(np.concatenate([tail[keep], x]), kind="stable")
             columns = {
-                name: np.concatenate([self.column(name)[at:][keep], columns[name]])[order]
+                name: np.concatenate([self.column(name)[index:][keep], columns[name]])[order]
                 for name in self.names
             }
             x = np.concatenate([tail[keep], x])[order]
-        start = self.start + at
+        start = self.start + index
         self._write(start, x, columns)
         return start
 
-    def must_fit(self, x: Array) -> None:
-        """Refuse x of times where there are numbers, or the other way round."""
+    def check_x_type(self, x: Array) -> None:
+        """Raise a ValueError if x holds times and the window numbers, or the other way round."""
         if len(self) and len(x) and x.dtype != self._x.dtype:
-            now, before = ("times", "numbers") if x.dtype == TIME else ("numbers", "times")
-            raise ValueError(f"x is of {now}, and was of {before} so far; call clear() in between")
+            new, held = ("times", "numbers") if x.dtype == TIME else ("numbers", "times")
+            raise ValueError(
+                f"Can't append x of {new} to a trace whose x are {held}; call clear() first"
+            )
+
+    def decimate(self, max_points: int) -> tuple[Array, list[Array]]:
+        """Return x and columns of at most `max_points` points that look like all of them.
+
+        A line is cut into stretches, and the lowest and highest point of each are kept, so that no
+        spike is lost. Bars are combined into wider ones. Stretches are aligned to positions: as the
+        window slides, the points chosen from a stretch inside it stay the same.
+        """
+        if len(self) <= max_points:
+            return self.x, [self.column(name) for name in self.names]
+        length = 2
+        while len(self) / length * (2 if self.names == LINE_COLUMNS else 1) + 2 > max_points:
+            length *= 2
+        before = self.start % length  # points of the first stretch that have left the window
+        starts = np.arange(-before, len(self), length)  # shape (stretches,)
+        starts[0] = 0
+        if self.names == BAR_COLUMNS:
+            return self._combine_bars(starts)
+        y = self.column("y")  # shape (points,)
+        padded = np.full(len(starts) * length, np.nan)
+        padded[before : before + len(y)] = y
+        stretches = padded.reshape(-1, length)  # shape (stretches, length)
+        first = np.arange(len(starts)) * length - before
+        lowest = first + np.where(np.isnan(stretches), np.inf, stretches).argmin(axis=1)
+        highest = first + np.where(np.isnan(stretches), -np.inf, stretches).argmax(axis=1)
+        chosen = np.unique(np.clip(np.concatenate([lowest, highest]), 0, len(y) - 1))
+        return self.x[chosen], [y[chosen]]
+
+    def _combine_bars(self, starts: Array) -> tuple[Array, list[Array]]:
+        """Return one bar for each stretch; `starts`, shape (stretches,), are their first bars."""
+        last = np.append(starts[1:], len(self)) - 1
+        columns = [
+            self.column("open")[starts],
+            np.fmax.reduceat(self.column("high"), starts),
+            np.fmin.reduceat(self.column("low"), starts),
+            self.column("close")[last],
+        ]
+        return self.x[starts], columns
+
+    def _slice(self, start: int) -> slice:
+        return slice(start - self._offset, self.stop - self._offset)
 
     def _write(self, start: int, x: Array, columns: Mapping[str, Array]) -> None:
         stop = start + len(x)
         if stop - self._offset > len(self._x) or x.dtype != self._x.dtype:
-            self._move(stop - self.start, x.dtype)
+            self._reallocate(stop - self.start, x.dtype)
         part = slice(start - self._offset, stop - self._offset)
         self._x[part] = x
         for name in self.names:
@@ -132,118 +205,42 @@ class Window:
             held = self.x
             is_time = held.dtype == TIME
             span = np.timedelta64(self._span_ns, "ns") if is_time else self._span_ns / 1e9
-            oldest = held[-1000:].max() - span
-            # Times may step back a little; those at the left edge are let go in order. In steps,
-            # since most often few go of many.
-            for start in range(0, len(held), 1024):
-                keep = held[start : start + 1024] >= oldest
+            oldest = held[-NEWEST_POINTS:].max() - span
+            # Points leave in the order in which they came. Comparing all of them would cost time
+            # in proportion to the window; usually the first step already finds one to keep.
+            for start in range(0, len(held), TRIM_STEP):
+                keep = held[start : start + TRIM_STEP] >= oldest
                 if keep.any():
                     self.start += start + int(keep.argmax())
                     break
 
-    def _move(self, wanted: int, dtype: Any) -> None:
-        size = max(1024, 2 * wanted)
-        part = slice(self.start - self._offset, self.stop - self._offset)
-        x = np.empty(size, dtype=dtype)
+    def _reallocate(self, length: int, dtype: Any) -> None:
+        capacity = max(MIN_CAPACITY, 2 * length)
+        part = self._slice(self.start)
+        x = np.empty(capacity, dtype=dtype)
         if len(self):
             x[: len(self)] = self._x[part]
         self._x = x
         for name, old in self._columns.items():
-            self._columns[name] = np.empty(size)
+            self._columns[name] = np.empty(capacity)
             self._columns[name][: len(self)] = old[part]
         self._offset = self.start
 
-    def thin(self, most: int) -> tuple[Array, list[Array]]:
-        """Return x and the columns of at most so many points that stand for all.
 
-        Of a line these are the lowest and the highest of each stretch, so that no spike is lost; of
-        bars, wider bars.
-        """
-        if len(self) <= most:
-            return self.x, [self.column(name) for name in self.names]
-        length = 2
-        while len(self) / length * (2 if self.names == LINE else 1) + 2 > most:
-            length *= 2
-        before = self.start % length
-        starts = np.arange(-before, len(self), length)
-        starts[0] = 0
-        if self.names == BAR:
-            stops = np.append(starts[1:], len(self)) - 1
-            values = [
-                self.column("open")[starts],
-                np.fmax.reduceat(self.column("high"), starts),
-                np.fmin.reduceat(self.column("low"), starts),
-                self.column("close")[stops],
-            ]
-            return self.x[starts], values
-        y = self.column("y")
-        padded = np.full(len(starts) * length, np.nan)
-        padded[before : before + len(y)] = y
-        stretches = padded.reshape(-1, length)
-        index = np.arange(len(starts)) * length - before
-        low = index + np.where(np.isnan(stretches), np.inf, stretches).argmin(axis=1)
-        high = index + np.where(np.isnan(stretches), -np.inf, stretches).argmax(axis=1)
-        chosen = np.unique(np.clip(np.concatenate([low, high]), 0, len(y) - 1))
-        return self.x[chosen], [y[chosen]]
-
-
-def _read_only(part: Array) -> Array:
+def _as_read_only(part: Array) -> Array:
     part.flags.writeable = False
     return part
 
 
-def _span_ns(size: str) -> int:
+def _parse_span_ns(size: str) -> int:
     try:
-        span = pd.Timedelta(size).as_unit("ns").value
+        span_ns = pd.Timedelta(size).as_unit("ns").value
     except ValueError:
-        span = 0
-    if span <= 0:
-        raise ValueError(f"window={size!r} is no time to show; pass one such as '5min'")
-    return span
+        span_ns = 0
+    if span_ns <= 0:
+        raise _invalid_size(size)
+    return span_ns
 
 
-def as_x(values: Any) -> Array:
-    """Return x values as float64, or as datetime64[ns] in UTC where they are times.
-
-    Raises:
-        ValueError: if they are neither.
-    """
-    # One number or an array of them is what comes a thousand times a second.
-    if isinstance(values, numbers.Real):
-        return np.array([values], dtype=NUMBER)
-    if isinstance(values, datetime.datetime):
-        stamp = pd.Timestamp(values)
-        utc = stamp if stamp.tz is None else stamp.tz_convert(None)
-        return np.array([utc.as_unit("ns").value], dtype=TIME)
-    if isinstance(values, np.ndarray) and values.ndim == 1:
-        if values.dtype.kind in "iufb":
-            return values.astype(NUMBER, copy=False)
-        if values.dtype.kind == "M":
-            return values.astype(TIME, copy=False)
-    scalar = isinstance(values, str | datetime.date | np.datetime64) or np.ndim(values) == 0
-    index = pd.Index([values] if scalar else values)
-    if index.dtype.kind in "iufb":
-        numbers_only: Array = index.to_numpy(dtype=NUMBER)
-        return numbers_only
-    try:
-        times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
-    except (ValueError, TypeError) as error:
-        raise ValueError(f"x={index[0]!r} is neither a number nor a time") from error
-    result: Array = times.as_unit("ns").tz_localize(None).to_numpy()
-    return result
-
-
-def milliseconds(x: Array) -> Array:
-    """Return x as plotly's pages take it: float64, of times the milliseconds since 1970.
-
-    As numbers they travel as they are in memory; as text 10,000 of them take 30 to 80 ms.
-    """
-    if x.dtype != TIME:
-        return np.ascontiguousarray(x)
-    result: Array = np.where(np.isnat(x), np.nan, x.view(np.int64) / 1e6)
-    return result
-
-
-def as_text(x: Array) -> Array:
-    """Return x as plotly's own page side takes it: times as ISO text, which keep a date axis."""
-    return np.datetime_as_string(x, unit="ms") if x.dtype == TIME else x
+def _invalid_size(size: int | str) -> InvalidArgument:
+    return InvalidArgument("window", size, "a number of points, or a time such as '5min'")

@@ -1,1 +1,1 @@
-"""The dashboard and its controls, of ipywidgets."""
+"""Widgets: the dashboard and its controls, made of ipywidgets."""

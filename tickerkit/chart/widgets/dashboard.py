@@ -1,4 +1,4 @@
-"""Dashboard: a chart, the prices and controls for one feed, of ipywidgets."""
+"""Dashboard: a chart, the newest prices and controls for one feed, made of ipywidgets."""
 
 from __future__ import annotations
 
@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import pandas as pd
 
-from tickerkit.chart.feed_chart import draw, new_figure
-from tickerkit.chart.figure.comms import stay_heard
-from tickerkit.chart.widgets.download import Download, File
+from tickerkit.chart.feed_chart import draw_feed, make_figure
+from tickerkit.chart.figure.subshells import deliver_as_addressed
+from tickerkit.chart.widgets.download import Download
+from tickerkit.chart.widgets.price_table import PriceTable
 from tickerkit.chart.widgets.record_button import RecordButton
-from tickerkit.chart.widgets.visible import csv_file, visible
+from tickerkit.chart.widgets.transfer import DownloadFile
+from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
 from tickerkit.log import Rows
-from tickerkit.runtime.cards import GREEN, RED, escape, status_colour
+from tickerkit.runtime.cards import escape, status_colour
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -21,9 +23,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Dashboard", "dashboard"]
 
-EVERY_S = 0.25
-MAX_ROWS = 40
-ALL = "all symbols"
+INTERVAL_S = 0.25
+ALL_SYMBOLS = "all symbols"
 VIEWS = {
     "percent": "a line for each symbol: its change since the first tick shown",
     "price": "a line for each symbol: its price",
@@ -31,75 +32,90 @@ VIEWS = {
 }
 VISIBLE, HELD = "visible window", "all ticks held"
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
-UP, DOWN = GREEN, RED
-# As wide as most numbers are, so that the chart beside them does not jump with every price.
-NUMBER = "text-align:right;min-width:5em"
+ROW_LAYOUT = {"align_items": "center", "flex_flow": "row wrap"}
 
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
-    """A feed at a glance: its state, a live chart, the newest prices, and controls.
+    """A feed's state, a live chart, the newest prices, and controls.
 
-    Made by `feed.dashboard()`. Its threads end with the feed, or with `close()`.
+    `feed.dashboard()` makes it. Its threads end with the feed, or with `close()`. State and prices
+    are updated four times a second at most.
+
+    Args:
+        feed: the feed.
+        window: how much the chart shows at first: a time such as "5min", or a number of ticks.
+        height: height of the chart in pixels.
 
     Attributes:
-        figure: the `LiveFigure` in it.
+        figure: its `LiveFigure`.
+
+    Raises:
+        ValueError: if `window` is invalid.
     """
 
     def __init__(self, feed: Feed, window: str = "5min", height: int = 380) -> None:
         self._feed = feed
-        self._offering = False
-        self._shown: dict[str, tuple[float, str]] = {}
-        self.figure = new_figure(height)
+        self._updating_symbols = False
+        self._held_at: pd.Timestamp | None = None
+        self.figure = make_figure(height)
         self._state = widgets.HTML()
+        self._price_table = PriceTable()
         self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
         self._kind = widgets.ToggleButtons(
             options=list(VIEWS), style={"button_width": "70px"}, tooltips=list(VIEWS.values())
         )
-        self._symbol = widgets.Dropdown(options=[ALL], layout={"width": "130px"})
+        self._symbol = widgets.Dropdown(options=[ALL_SYMBOLS], layout={"width": "130px"})
         windows = WINDOWS if window in WINDOWS else (*WINDOWS, window)
         self._window = widgets.Dropdown(options=windows, value=window, layout={"width": "80px"})
         self._pause = widgets.ToggleButton(
             description="Pause", icon="pause", layout={"width": "90px"}
         )
-        self._held_at: pd.Timestamp | None = None
         self._extent = widgets.Dropdown(options=[VISIBLE, HELD], layout={"width": "140px"})
         self._download = Download(
-            self._file, tooltip="bring these ticks of the symbol chosen to your computer, as CSV"
+            self._make_file, tooltip="save these ticks of the chosen symbol as CSV on your computer"
         )
         self._record = RecordButton(feed)
-        wrapped = {"align_items": "center", "flex_flow": "row wrap"}
-        heard = [self._kind, self._symbol, self._window, self._pause, self._record, self._extent]
-        rows = [*heard[:-1], self._record.note], [self._extent, self._download]
-        controls = widgets.VBox([widgets.HBox(row, layout=wrapped) for row in rows])
-        chart = widgets.Box([self.figure], layout={"flex": "1 1 480px", "min_width": "0"})
-        prices = widgets.Box([self._prices], layout={"flex": "0 0 auto"})
-        body = widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
-        super().__init__([self._state, body, controls])
+        super().__init__([self._state, self._arrange_body(), self._arrange_controls()])
         for control in (self._kind, self._symbol, self._window):
             control.observe(self._redraw, "value")
-        self._pause.observe(self._hold, "value")
-        self.figure.observe(self._held, "_follow")
-        stay_heard(*heard)
+        self._pause.observe(self._on_pause, "value")
+        self.figure.observe(self._on_follow, "_follow")
+        deliver_as_addressed(
+            self._kind, self._symbol, self._window, self._pause, self._record, self._extent
+        )
         self.show(feed)
 
     def show(self, feed: Feed) -> None:
         """Show another feed from now on."""
         self._feed = feed
-        self._shown.clear()
+        self._price_table.clear()
         self._redraw()
 
     def close(self) -> None:
-        """Close the widgets, and end the threads that draw."""
-        if "figure" in self.__dict__:  # else it was refused by its arguments
+        """Close the widgets, and end the threads that draw; idempotent."""
+        if "figure" in self.__dict__:  # else the constructor has raised
             self.figure.close()
             self._download.close()
         super().close()
 
-    def _hold(self, change: Any) -> None:
+    def _arrange_body(self) -> widgets.HBox:
+        chart = widgets.Box([self.figure], layout={"flex": "1 1 480px", "min_width": "0"})
+        prices = widgets.Box([self._prices], layout={"flex": "0 0 auto"})
+        return widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
+
+    def _arrange_controls(self) -> widgets.VBox:
+        view = [self._kind, self._symbol, self._window, self._pause]
+        record = [self._record, self._record.note]
+        download = [self._extent, self._download]
+        return widgets.VBox(
+            [widgets.HBox(row, layout=ROW_LAYOUT) for row in ([*view, *record], download)]
+        )
+
+    def _on_pause(self, change: Any) -> None:
         self.figure.follow = not change["new"]
 
-    def _held(self, change: Any) -> None:
-        """Say on the button what a zoom in the chart has done, too."""
+    def _on_follow(self, change: Any) -> None:
+        """Show on the pause button whether the chart follows: a zoom in the page stops it, too."""
         newest = self._feed.frame()["time"].max()
         self._held_at = None if change["new"] or pd.isna(newest) else newest
         self._pause.value = not change["new"]
@@ -107,90 +123,65 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._pause.icon = "pause" if change["new"] else "play"
 
     def _redraw(self, _: Any = None) -> None:
-        if self._offering:
+        if self._updating_symbols:
             return
         symbol = self._symbol.value
-        symbols = None if symbol == ALL else [symbol]
+        symbols = None if symbol == ALL_SYMBOLS else [symbol]
         kind = "candles" if self._kind.value == "candles" else "line"
         y = "percent" if self._kind.value == "percent" else "price"
-        draw(self._feed, self.figure, kind, symbols, self._window.value, y=y)
-        # What draws on the figure ends with it; so does this.
-        self.figure.draws(
+        draw_feed(self._feed, self.figure, kind, symbols, self._window.value, y=y)
+        # Like the chart's own follower, this one ends with the figure or the next draw_feed().
+        self.figure.add_drawer(
             self._feed.follow(
                 self._refresh,
                 reader=self._feed.log.reader(),
-                every_s=EVERY_S,
+                every_s=INTERVAL_S,
                 name="tickerkit dashboard",
             )
         )
 
     def _refresh(self, _: Rows) -> None:
-        """Write the state and the prices; in the follower's thread."""
+        """Update state, symbols and prices; called in the follower's thread."""
         feed = self._feed = self._feed.current
         self._record.show(feed)
-        self._offer([ALL, *feed.log.symbols()])
+        self._offer_symbols([ALL_SYMBOLS, *feed.log.symbols()])
         stats = feed.stats
-        colour = status_colour(feed.status)
-        doing = "" if feed.status in ("live", "stopped") else f" — {escape(feed.status_detail)}"
+        detail = "" if feed.status in ("live", "stopped") else f" — {escape(feed.status_detail)}"
         gaps = f" · {stats['gaps']} gaps" if stats["gaps"] else ""
         error = f" · {escape(stats['last_error'])}" if stats["last_error"] else ""
         self._state.value = (
-            f'<b style="color:{colour}">● {escape(feed.status)}</b>{doing} '
+            f'<b style="color:{status_colour(feed.status)}">● {escape(feed.status)}</b>{detail} '
             f'<span style="opacity:.7">{escape(feed.url)} · {stats["received"]:,} ticks · '
             f"{stats['rate']:,.0f}/s{gaps}{error}</span>"
         )
-        self._prices.value = self._table()
+        self._prices.value = self._price_table.render(feed.latest())
 
-    def _offer(self, symbols: list[str]) -> None:
-        """Offer symbols to choose from; new options would put the choice back to the first."""
+    def _offer_symbols(self, symbols: list[str]) -> None:
+        """Set the options of the symbol menu; new options would reset the choice to the first."""
         if list(self._symbol.options) == symbols:
             return
-        chosen, self._offering = self._symbol.value, True
+        chosen, self._updating_symbols = self._symbol.value, True
         try:
             self._symbol.options = symbols
-            self._symbol.value = chosen if chosen in symbols else ALL
+            self._symbol.value = chosen if chosen in symbols else ALL_SYMBOLS
         finally:
-            self._offering = False
+            self._updating_symbols = False
 
-    def _table(self) -> str:
-        latest = self._feed.latest()
-        rows = []
-        for symbol, tick in latest.iloc[:MAX_ROWS].iterrows():
-            price = tick["price"]
-            before, colour = self._shown.get(str(symbol), (price, "inherit"))
-            if price != before:
-                colour = UP if price > before else DOWN
-            self._shown[str(symbol)] = (price, colour)
-            size = "" if tick["size"] != tick["size"] else f"{tick['size']:,.10g}"
-            clock = tick["time"].strftime("%H:%M:%S")
-            arrow = {UP: "▲", DOWN: "▼"}.get(colour, "")
-            rows.append(
-                f'<tr><td style="text-align:left"><b>{escape(symbol)}</b></td>'
-                f'<td style="{NUMBER};color:{colour}">{arrow} {price:,.2f}</td>'
-                f'<td style="{NUMBER};opacity:.7">{size}</td>'
-                f'<td style="text-align:right;opacity:.7">{clock}</td></tr>'
-            )
-        if len(latest) > MAX_ROWS:
-            rows.append(f"<tr><td colspan=4>… and {len(latest) - MAX_ROWS:,} more</td></tr>")
-        style = "font-variant-numeric:tabular-nums;border-spacing:.8em .15em;white-space:nowrap"
-        head = "<tr style='opacity:.6'><td>symbol</td><td>price</td><td>size</td><td>UTC</td></tr>"
-        return f'<table style="{style}">{head}{"".join(rows)}</table>'
-
-    def _file(self) -> File:
-        """Return what a click on Download brings; in a thread of the download's."""
-        symbol = None if self._symbol.value == ALL else self._symbol.value
+    def _make_file(self) -> DownloadFile:
+        """Return the file for a click on Download; called in the transfer's thread."""
+        symbol = None if self._symbol.value == ALL_SYMBOLS else self._symbol.value
         ticks = self._feed.frame(symbol)
         if self._extent.value == VISIBLE:
-            ticks = visible(ticks, self.figure, self._window.value, self._held_at)
-        return csv_file(ticks, symbol)
+            ticks = select_visible(ticks, self.figure, self._window.value, self._held_at)
+        return make_csv_file(ticks, symbol)
 
 
 def dashboard(feed: Feed, **options: Any) -> Dashboard:
-    """Return a dashboard of a feed; a run of the same cell shows the feed in the same one again.
+    """Return a dashboard of a feed; when a cell is run again, its dashboard shows the new feed.
 
     Args:
         feed: the feed.
-        **options: `window` (such as "5min") to begin with, `height` of the chart in pixels.
+        **options: `window` (such as "5min") at first, and `height` of the chart in pixels.
     """
     cell = cell_slot("dashboard", *sorted(options.items()))
     last: Dashboard | None = cell.last()

@@ -1,4 +1,4 @@
-"""RecordButton: begins and ends a recording of a feed, and shows how it goes."""
+"""RecordButton: starts and stops a recording of a feed, and shows its state."""
 
 from __future__ import annotations
 
@@ -18,81 +18,86 @@ if TYPE_CHECKING:
 __all__ = ["RecordButton"]
 
 FOLDER = "captures/"
+STATUS_PREFIXES = {"recording": "", "stopped": "recorded: "}
 
-# What buttons began. Other recorders are the user's own: no button shows or stops them.
-_begun: weakref.WeakSet[Recorder] = weakref.WeakSet()
+# Recorders that a button started. No button shows or stops the others: they are the user's own.
+_started: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
 class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
-    """A button that is down while the feed is recorded into the folder `captures` by such a button.
+    """A button that records a feed into the folder `captures`; it is down while one records.
 
-    The recording belongs to the feed: it goes on when the button is closed, and another button of
-    the same feed shows it, and ends it.
+    The recording belongs to the feed. It continues when the button is closed, and another button
+    of the same feed shows it and can stop it.
+
+    Args:
+        feed: the feed.
 
     Attributes:
-        note: a line of HTML to show beside it: the file, the ticks written, errors.
+        note: a line of HTML to show beside the button: file, ticks written, and errors.
     """
 
     def __init__(self, feed: Feed) -> None:
         self._feed = feed
         self._failure = ""
         self._last: Recorder | None = None
-        self._one_at_a_time = threading.RLock()
+        # Reentrant: setting `value` calls `_on_click` in the same thread.
+        self._lock = threading.RLock()
         self.note = widgets.HTML()
         super().__init__(
             description="Record",
             icon="circle",
             layout={"width": "110px"},
-            tooltip="write all ticks that come from now on to files in the folder captures, "
-            "beside the notebook",
+            tooltip="write all ticks from now on to files in the folder captures, beside the "
+            "notebook",
         )
-        self.observe(self._pressed, "value")
+        self.observe(self._on_click, "value")
         self.show(feed)
 
     def show(self, feed: Feed) -> None:
-        """Show how the recording of a feed goes."""
-        with self._one_at_a_time:
+        """Show the state of a feed's recording; the feed is the button's from now on."""
+        with self._lock:
             if feed.log is not self._feed.log:
                 self._failure, self._last = "", None
             self._feed = feed
-            recorder = self._recorder()
+            recorder = self._current_recorder()
             self._last = recorder or self._last
             self.value = recorder is not None
             self.description = "Recording" if recorder is not None else "Record"
             self.button_style = "danger" if recorder is not None else ""
-            self.note.value = self._words(self._last)
+            self.note.value = self._render_note(self._last)
 
-    def _recorder(self) -> Recorder | None:
-        """Return the recorder that a button began and that goes on; None where there is none."""
+    def _current_recorder(self) -> Recorder | None:
+        """Return the feed's running recorder that a button started, if any."""
         for each in self._feed.recorders:
-            if each in _begun and each.status != "stopped":
+            if each in _started and each.status != "stopped":
                 return each
         return None
 
-    def _pressed(self, change: Any) -> None:
-        with self._one_at_a_time:
-            recorder = self._recorder()
+    def _on_click(self, change: Any) -> None:
+        with self._lock:
+            recorder = self._current_recorder()
             if change["new"] == (recorder is not None):
-                return  # the button was set to what is so
+                return  # not a click: `show` has set the button
             self._failure = ""
             try:
                 if recorder is None:
-                    _begun.add(self._feed.record(FOLDER))
+                    _started.add(self._feed.record(FOLDER))
                 else:
                     recorder.stop()
             except Exception as error:
                 self._failure = describe(error)
             self.show(self._feed)
 
-    def _words(self, recorder: Recorder | None) -> str:
+    def _render_note(self, recorder: Recorder | None) -> str:
         if self._failure:
             return f'<span style="color:{RED}">{escape(self._failure)}</span>'
         if recorder is None:
             return ""
         stats = recorder.stats
-        doing = {"recording": "", "stopped": "recorded: "}.get(recorder.status, "failing: ")
-        error = stats["last_error"]
+        prefix = STATUS_PREFIXES.get(recorder.status, "failing: ")
         size = format_size(stats["bytes"])
-        words = f"{doing}{recorder.path}, {stats['written']:,} ticks, {size}"
-        told = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
-        return f'<span style="opacity:.7">{escape(words)}</span>{told}'
+        text = f"{prefix}{recorder.path}, {stats['written']:,} ticks, {size}"
+        error = stats["last_error"]
+        error_span = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
+        return f'<span style="opacity:.7">{escape(text)}</span>{error_span}'

@@ -1,4 +1,4 @@
-"""Transport: buttons and a slider that steer a replay, of ipywidgets."""
+"""ReplayControls: buttons and a slider that control a replay, made of ipywidgets."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tickerkit.chart.figure.comms import stay_heard
+from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.errors import Stopped, TickerkitError
 from tickerkit.formatting import format_time
 from tickerkit.runtime.cards import escape, status_colour
@@ -23,36 +23,85 @@ if TYPE_CHECKING:
 
 __all__ = ["ReplayControls", "replay_controls"]
 
-EVERY_S = 0.25
-# A slider that was let go, or is held still, so long is where the user wants to be.
+INTERVAL_S = 0.25
+# A slider that has not moved for so long is where the user wants the replay to be.
 SETTLED_S = 0.3
-END_S = 1.0
-PLACES = 1000
+JOIN_TIMEOUT_S = 1.0
+SLIDER_STEPS = 1000
 SPEEDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, math.inf)
-NUMBERS = "font-variant-numeric:tabular-nums;white-space:nowrap"
+NUMBER_STYLE = "font-variant-numeric:tabular-nums;white-space:nowrap"
 
 
 class ReplayControls(widgets.VBox):  # type: ignore[misc]
-    """Plays, pauses, steps and moves a replay, and shows where it is.
+    """Plays, pauses, steps and seeks a replay, and shows its position.
 
-    Made by `replay.controls()`. It follows the replay from a thread of its own, which ends when
-    the server is stopped, or with `close()`. Feeds see a move as a new epoch.
+    `replay.controls()` makes it. A thread of its own follows the replay, four times a second while
+    it plays, and ends when the server is stopped, or with `close()`. A seek begins a new epoch for
+    feeds.
+
+    Args:
+        replay: the replay.
     """
 
     def __init__(self, replay: ReplaySource) -> None:
         self._replay = replay
-        self._unwatch: Callable[[], None] = _nothing
+        self._unwatch: Callable[[], None] = _do_nothing
         self._thread: threading.Thread | None = None
-        self._starting, self._showing = threading.Lock(), threading.RLock()
+        self._thread_lock, self._show_lock = threading.Lock(), threading.RLock()
+        # The thread that sets the widgets: what it sets is not a wish of the user.
         self._shown_by: int | None = None
-        self._news = threading.Event()
+        self._changed = threading.Event()
         self._closed = False
-        self._sought: tuple[int, float] | None = None
-        self._play = _button("Play", "play", "play or pause", "90px")
-        self._step = _button("Step", "step-forward", "pause, and send the next tick", "80px")
-        self._restart = _button("Restart", "fast-backward", "play from the top", "100px")
+        # Where the user has put the slider, in steps, and when; None once the replay is there.
+        self._dragged: tuple[int, float] | None = None
+        self._make_widgets()
+        row_layout = {"align_items": "center", "flex_flow": "row wrap"}
+        buttons = [self._restart, self._play, self._step, self._speed, self._loop, self._state]
+        super().__init__(
+            [
+                widgets.HBox(buttons, layout=row_layout),
+                widgets.HBox([self._position, self._slider, self._end], layout=row_layout),
+                self._note,
+            ],
+            layout={"max_width": "760px"},
+        )
+        self._play.on_click(self._on_play)
+        self._step.on_click(lambda _: self._control(lambda: self._replay.step()))
+        self._restart.on_click(lambda _: self._control(lambda: self._replay.restart()))
+        self._speed.observe(self._on_speed, "value")
+        self._loop.observe(self._on_loop, "value")
+        self._slider.observe(self._on_drag, "value")
+        deliver_as_addressed(
+            self._play, self._step, self._restart, self._speed, self._loop, self._slider
+        )
+        self.show(replay)
+
+    def show(self, replay: ReplaySource) -> None:
+        """Control another replay from now on."""
+        try:
+            replay.hold_at_end = True
+        except Stopped as error:  # a short replay ends before its controls are made
+            self._show_note(error)
+        self._unwatch()
+        self._replay = replay
+        self._unwatch = replay.watch(self._request_update)
+        self._dragged = None
+        self._request_update()
+
+    def close(self) -> None:
+        """Close the widgets, and end the thread; idempotent."""
+        if "_play" in self.__dict__:  # else the constructor has raised
+            self._closed = True
+            self._unwatch()
+            self._request_update()
+        super().close()
+
+    def _make_widgets(self) -> None:
+        self._play = _make_button("Play", "play", "play or pause", "90px")
+        self._step = _make_button("Step", "step-forward", "pause, and send the next tick", "80px")
+        self._restart = _make_button("Restart", "fast-backward", "play from the start", "100px")
         self._speed = widgets.Dropdown(
-            options=[(_named(speed), speed) for speed in SPEEDS], layout={"width": "130px"}
+            options=[(_format_speed(speed), speed) for speed in SPEEDS], layout={"width": "130px"}
         )
         self._loop = widgets.ToggleButton(
             description="Loop",
@@ -61,172 +110,138 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
             layout={"width": "80px"},
         )
         self._state = widgets.HTML()
-        # Each place that it is dragged over is told: only so is it known that it is dragged. In
-        # whole numbers: of others, set by the kernel, the page sends back what it has rounded
-        # them to, which would be taken for the user's.
+        # It reports each value while it is dragged, so that it can be left alone meanwhile. Its
+        # values are integers: the page rounds others that the kernel sets, and sends them back,
+        # which would look like the user's.
         self._slider = widgets.IntSlider(
-            min=0, max=PLACES, readout=False, disabled=True, layout={"flex": "1 1 300px"}
+            min=0, max=SLIDER_STEPS, readout=False, disabled=True, layout={"flex": "1 1 300px"}
         )
         self._position, self._end, self._note = widgets.HTML(), widgets.HTML(), widgets.HTML()
-        row = {"align_items": "center", "flex_flow": "row wrap"}
-        buttons = [self._restart, self._play, self._step, self._speed, self._loop, self._state]
-        super().__init__(
-            [
-                widgets.HBox(buttons, layout=row),
-                widgets.HBox([self._position, self._slider, self._end], layout=row),
-                self._note,
-            ],
-            layout={"max_width": "760px"},
-        )
-        self._play.on_click(self._toggle)
-        self._step.on_click(lambda _: self._do(lambda: self._replay.step()))
-        self._restart.on_click(lambda _: self._do(lambda: self._replay.restart()))
-        self._speed.observe(self._choose_speed, "value")
-        self._loop.observe(self._choose_loop, "value")
-        self._slider.observe(self._drag, "value")
-        stay_heard(self._play, self._step, self._restart, self._speed, self._loop, self._slider)
-        self.show(replay)
 
-    def show(self, replay: ReplaySource) -> None:
-        """Steer another replay from now on."""
-        try:
-            replay.hold_at_end = True
-        except Stopped as error:  # a short one is over before its bar is there
-            self._note.value = f'<span style="opacity:.7">{escape(error)}</span>'
-        self._unwatch()
-        self._replay = replay
-        self._unwatch = replay.watch(self._look)
-        self._sought = None
-        self._look()
+    # --- from the user ------------------------------------------------------------------------
 
-    def close(self) -> None:
-        """Close the widgets, and end the thread."""
-        if "_play" in self.__dict__:  # else it was never made
-            self._closed = True
-            self._unwatch()
-            self._look()
-        super().close()
-
-    # --- what the user does -------------------------------------------------------------------
-
-    def _do(self, steer: Callable[[], object]) -> None:
-        if self._shown_by == threading.get_ident():  # it is not the user who has set it
+    def _control(self, action: Callable[[], object]) -> None:
+        if self._shown_by == threading.get_ident():
             return
         try:
-            steer()
+            action()
         except TickerkitError as error:
-            self._note.value = f'<span style="opacity:.7">{escape(error)}</span>'
+            self._show_note(error)
 
-    def _toggle(self, _: Any) -> None:
+    def _on_play(self, _: Any) -> None:
         paused = self._replay.state == "paused"
-        self._do(self._replay.play if paused else self._replay.pause)
+        self._control(self._replay.play if paused else self._replay.pause)
 
-    def _choose_speed(self, change: Any) -> None:
-        self._do(lambda: setattr(self._replay, "speed", change["new"]))
+    def _on_speed(self, change: Any) -> None:
+        self._control(lambda: setattr(self._replay, "speed", change["new"]))
 
-    def _choose_loop(self, change: Any) -> None:
-        self._do(lambda: setattr(self._replay, "loop", change["new"]))
+    def _on_loop(self, change: Any) -> None:
+        self._control(lambda: setattr(self._replay, "loop", change["new"]))
 
-    def _drag(self, change: Any) -> None:
+    def _on_drag(self, change: Any) -> None:
         if self._shown_by != threading.get_ident():
-            self._sought = (change["new"], time.monotonic())
-            self._look()
+            self._dragged = (change["new"], time.monotonic())
+            self._request_update()
 
-    # --- what it shows ------------------------------------------------------------------------
+    # --- to the user --------------------------------------------------------------------------
 
-    def _look(self) -> None:
-        """Have all shown as it is now, by a thread that there is while the replay runs."""
-        self._news.set()
-        with self._starting:
-            if self._thread is None and self._goes_on:
+    def _request_update(self) -> None:
+        """Have the widgets updated: by the thread while the replay runs, else at once."""
+        self._changed.set()
+        with self._thread_lock:
+            if self._thread is None and self._is_active:
                 self._thread = threading.Thread(
-                    target=self._follow, name="tickerkit transport", daemon=True
+                    target=self._follow, name="tickerkit replay controls", daemon=True
                 )
                 self._thread.start()
             thread = self._thread
         if thread is None:
-            self._show()
-        elif not self._goes_on and thread is not threading.current_thread():
-            thread.join(END_S)
+            self._update()
+        elif not self._is_active and thread is not threading.current_thread():
+            thread.join(JOIN_TIMEOUT_S)
 
     @property
-    def _goes_on(self) -> bool:
+    def _is_active(self) -> bool:
         return self._replay.is_running and not self._closed
 
     def _follow(self) -> None:
         while True:
-            self._news.clear()
-            goes_on = self._goes_on
+            self._changed.clear()
+            was_active = self._is_active
             self._seek()
-            self._show()
-            with self._starting:
-                if not goes_on and not self._goes_on:
+            self._update()
+            with self._thread_lock:
+                if not was_active and not self._is_active:
                     self._thread = None
                     return
-            moving = self._sought is not None or self._replay.state == "playing"
-            self._news.wait(EVERY_S if moving else None)
+            is_moving = self._dragged is not None or self._replay.state == "playing"
+            self._changed.wait(INTERVAL_S if is_moving else None)
 
     def _seek(self) -> None:
-        """Go where the slider was put, once it is held still."""
-        sought = self._sought
-        if sought is None or time.monotonic() - sought[1] < SETTLED_S:
+        """Move the replay to where the slider was dragged, once it is held still."""
+        dragged = self._dragged
+        if dragged is None or time.monotonic() - dragged[1] < SETTLED_S:
             return
         start, end = self._replay.start, self._replay.end
         try:
             if start is not None and end is not None:
-                self._replay.seek((end - start).total_seconds() * sought[0] / PLACES)
+                self._replay.seek((end - start).total_seconds() * dragged[0] / SLIDER_STEPS)
         except TickerkitError as error:
             self._note.value = escape(error)
-        if self._sought == sought:
-            self._sought = None
+        if self._dragged == dragged:
+            self._dragged = None
 
-    def _show(self) -> None:
-        with self._showing:
+    def _update(self) -> None:
+        with self._show_lock:
             self._shown_by = threading.get_ident()
             try:
-                self._show_all()
+                self._update_buttons()
+                self._update_slider(self._replay.position, self._replay.start, self._replay.end)
             finally:
                 self._shown_by = None
 
-    def _show_all(self) -> None:
+    def _update_buttons(self) -> None:
         replay = self._replay
         state, speed = replay.state, replay.speed
-        colour = status_colour(state)
         self._state.value = (
-            f'<span style="{NUMBERS};margin-left:.6em"><b style="color:{colour}">● {state}</b> '
+            f'<span style="{NUMBER_STYLE};margin-left:.6em">'
+            f'<b style="color:{status_colour(state)}">● {state}</b> '
             f'<span style="opacity:.7">{replay.sent:,} ticks sent</span></span>'
         )
-        paused = state in ("paused", "ended")
-        self._play.description, self._play.icon = ("Play", "play") if paused else ("Pause", "pause")
+        is_paused = state in ("paused", "ended")
+        self._play.description = "Play" if is_paused else "Pause"
+        self._play.icon = "play" if is_paused else "pause"
         if all(speed != value for _, value in self._speed.options):
-            self._speed.options = [(_named(each), each) for each in sorted({*SPEEDS, speed})]
+            speeds = sorted({*SPEEDS, speed})
+            self._speed.options = [(_format_speed(each), each) for each in speeds]
         self._speed.value = speed
         self._loop.value = replay.loop
         for control in (self._play, self._step, self._restart, self._speed, self._loop):
             control.disabled = state == "ended"
-        self._show_place(replay.position, replay.start, replay.end)
 
-    def _show_place(
+    def _update_slider(
         self, position: pd.Timestamp | None, start: pd.Timestamp | None, end: pd.Timestamp | None
     ) -> None:
-        ended = self._replay.state == "ended"
         if position is None or start is None or end is None:
             self._slider.disabled = True
             return
-        length = (end - start).total_seconds()
-        self._slider.disabled = ended or not length
-        one_day = start.date() == end.date()
-        if self._sought is None:
-            at = (position - start).total_seconds() / length if length else 0.0
-            self._slider.value = round(PLACES * min(max(at, 0.0), 1.0))
+        length_s = (end - start).total_seconds()
+        self._slider.disabled = self._replay.state == "ended" or not length_s
+        is_one_day = start.date() == end.date()
+        if self._dragged is None:
+            share = (position - start).total_seconds() / length_s if length_s else 0.0
+            self._slider.value = round(SLIDER_STEPS * min(max(share, 0.0), 1.0))
         else:
-            position = start + (end - start) * (self._sought[0] / PLACES)
-        self._position.value = _clock(position, one_day)
-        self._end.value = _clock(end, one_day) + ' <span style="opacity:.7">UTC</span>'
+            position = start + (end - start) * (self._dragged[0] / SLIDER_STEPS)
+        self._position.value = _render_time(position, is_one_day)
+        self._end.value = _render_time(end, is_one_day) + ' <span style="opacity:.7">UTC</span>'
+
+    def _show_note(self, error: Exception) -> None:
+        self._note.value = f'<span style="opacity:.7">{escape(error)}</span>'
 
 
 def replay_controls(replay: ReplaySource) -> ReplayControls:
-    """Return a transport of a replay; a run of the same cell has the same one steer this."""
+    """Return controls of a replay; when a cell is run again, its controls take the new replay."""
     cell = cell_slot("replay_controls")
     last: ReplayControls | None = cell.last()
     if last is not None and last.comm is not None:
@@ -237,17 +252,17 @@ def replay_controls(replay: ReplaySource) -> ReplayControls:
     return made
 
 
-def _nothing() -> None:
+def _do_nothing() -> None:
     pass
 
 
-def _button(name: str, icon: str, tooltip: str, width: str) -> widgets.Button:
+def _make_button(name: str, icon: str, tooltip: str, width: str) -> widgets.Button:
     return widgets.Button(description=name, icon=icon, tooltip=tooltip, layout={"width": width})
 
 
-def _named(speed: float) -> str:
+def _format_speed(speed: float) -> str:
     return "as fast as it goes" if math.isinf(speed) else f"{speed:g}×"
 
 
-def _clock(moment: pd.Timestamp, one_day: bool) -> str:
-    return f'<span style="{NUMBERS}">{format_time(moment, date=not one_day)}</span>'
+def _render_time(moment: pd.Timestamp, is_one_day: bool) -> str:
+    return f'<span style="{NUMBER_STYLE}">{format_time(moment, date=not is_one_day)}</span>'

@@ -1,33 +1,33 @@
-"""stay_heard: what pages say goes where they send it."""
+"""Subshells: messages of a page reach the subshell that the page names."""
 
 from __future__ import annotations
 
 import ipywidgets
 
 import tickerkit as tk
-from tickerkit.chart.figure.comms import stay_heard
+from tickerkit.chart.figure.subshells import deliver_as_addressed
 
 
-def test_a_widget_hears_a_page_whoever_spoke_before() -> None:
-    """The subshell that a page names is the one that hears it, not the last one that was there."""
+def test_message_is_delivered_to_the_subshell_it_names() -> None:
+    """The subshell of the page that sent the last message is ignored."""
     button = ipywidgets.Button()
-    stay_heard(button)
-    button.comm._reply_subshell_id = "of a page that is gone"
+    deliver_as_addressed(button)
+    button.comm._reply_subshell_id = "of a closed page"
     assert button.comm._reply_subshell_for({"method": "update"}, "of this page") == "of this page"
     assert button.comm._reply_subshell_for({}, None) is None
     button.close()
 
 
-def test_a_widget_without_a_comm_is_left_alone() -> None:
-    """A closed one has nothing to hear with."""
+def test_closed_widget_is_left_alone() -> None:
+    """A closed widget has no comm; the call does nothing."""
     button = ipywidgets.Button()
     button.close()
-    stay_heard(button)
+    deliver_as_addressed(button)
     assert button.comm is None
 
 
-def test_figures_and_the_controls_of_a_dashboard_stay_heard() -> None:
-    """All of tickerkit's widgets that a user clicks are seen to."""
+def test_figures_and_dashboard_controls_are_covered() -> None:
+    """Every widget of tickerkit that a user clicks delivers messages as addressed."""
     with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
         dashboard = feed.dashboard()
         first, second = (row.children for row in dashboard.children[-1].children)

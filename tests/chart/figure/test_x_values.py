@@ -1,0 +1,48 @@
+"""X values: how numbers and times are parsed, and how they are sent."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tickerkit.chart.figure.x_values import parse_x, to_iso_text, to_milliseconds
+
+
+def test_times_in_every_form_become_utc() -> None:
+    """Datetimes, timestamps, text and numpy arrays, with and without a zone."""
+    moment = np.datetime64("2026-11-23T10:00:00", "ns")
+    for value in (
+        datetime(2026, 11, 23, 10, tzinfo=UTC),
+        pd.Timestamp("2026-11-23 05:00", tz="America/New_York"),
+        "2026-11-23T10:00:00Z",
+        [datetime(2026, 11, 23, 10)],
+        pd.Series([pd.Timestamp("2026-11-23 10:00", tz="UTC")]),
+        np.array(["2026-11-23T10:00:00"], dtype="datetime64[s]"),
+    ):
+        assert parse_x(value).tolist() == np.array([moment]).tolist()
+        assert parse_x(value).dtype == "datetime64[ns]"
+    assert parse_x(3).tolist() == [3.0]
+
+
+def test_times_are_sent_as_milliseconds() -> None:
+    """They become float64 since 1970, and NaT becomes NaN; numbers stay unchanged."""
+    assert to_milliseconds(parse_x("1970-01-01T00:00:01.5Z")).tolist() == [1500.0]
+    assert np.isnan(to_milliseconds(np.array(["NaT"], dtype="datetime64[ns]"))).all()
+    assert to_milliseconds(parse_x([1, 2])).tolist() == [1.0, 2.0]
+
+
+def test_text_that_is_no_time_is_refused() -> None:
+    """The error names the value."""
+    with pytest.raises(ValueError, match="Invalid x='soon'"):
+        parse_x("soon")
+
+
+def test_times_are_text_for_plotly() -> None:
+    """ISO text keeps plotly's date axis; numbers stay unchanged."""
+    assert to_iso_text(parse_x("2026-11-23T10:00:00.123456Z")).tolist() == [
+        "2026-11-23T10:00:00.123"
+    ]
+    assert to_iso_text(parse_x([1, 2])).tolist() == [1.0, 2.0]

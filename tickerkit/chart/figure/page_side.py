@@ -1,0 +1,74 @@
+"""The page side: the JavaScript of a live figure, as one module."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections.abc import Iterable
+from importlib import resources
+
+import plotly.graph_objects as go
+
+from tickerkit.chart.figure.compatibility import find_incompatibility
+
+__all__ = ["build_page_side", "join_modules"]
+
+# Each file after those that it imports from.
+PARTS = (
+    "column.js",
+    "downsample.js",
+    "series.js",
+    "values.js",
+    "points.js",
+    "saved_state.js",
+    "figure_messages.js",
+    "plotly_loader.js",
+    "plot_updates.js",
+    "axes.js",
+    "plot_axes.js",
+    "visible_points.js",
+    "live_ranges.js",
+    "newest_values.js",
+    "svg_traces.js",
+    "svg_patch.js",
+    "renderer.js",
+    "theme.js",
+    "overlay.js",
+    "interactions.js",
+    "draw_loop.js",
+    "view.js",
+    "figure.js",
+)
+
+_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
+_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
+_DOC_COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
+_LINE_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
+
+
+@functools.cache
+def build_page_side() -> str:
+    """Return the page side of a live figure as the text of one ES module.
+
+    plotly's FigureWidget takes a path instead of text; that would keep every closed figure in
+    memory. With a plotly that streaming doesn't know, this is plotly's own page side.
+    """
+    if find_incompatibility() is not None:
+        return str(go.FigureWidget._esm)
+    folder = resources.files(__package__)
+    return join_modules([(folder / name).read_text("utf-8") for name in PARTS])
+
+
+def join_modules(modules: Iterable[str]) -> str:
+    """Join JavaScript modules that import from each other, each after those that it needs.
+
+    The page loads a widget's module from text without an address, so that it can't follow imports
+    of other files. Joining here needs no tool, so that a checkout runs as it is. It relies on three
+    rules, which tests check: all names at the top level differ, an import fills whole lines and
+    renames nothing, and an export is part of a declaration. Comments that fill whole lines are left
+    out, since every figure and every saved notebook holds the text.
+    """
+    text = "\n".join(modules)
+    for pattern in (_IMPORT, _DOC_COMMENT, _LINE_COMMENT, _EXPORT):
+        text = pattern.sub("", text)
+    return text

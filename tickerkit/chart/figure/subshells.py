@@ -1,0 +1,29 @@
+"""Subshells: deliver what a page sends to the subshell that the page names."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import ipywidgets
+
+__all__ = ["deliver_as_addressed"]
+
+
+def deliver_as_addressed(*widgets: ipywidgets.Widget) -> None:
+    """Have ipykernel deliver each message of these widgets to the subshell that it names.
+
+    ipykernel 7.4 delivers it to the subshell of the page that sent the last message before the
+    kernel answered on the same comm. After a reload a page has a new subshell, and the old one has
+    ended. Without this function, everything that the reloaded page sends is lost: clicks, zooms,
+    and requests for missing points.
+
+    A widget without a comm (a closed one) is left as it is.
+    """
+    for widget in widgets:
+        if widget.comm is not None:
+            # Versions of ipykernel that don't have this method don't call it either.
+            widget.comm._reply_subshell_for = _addressed_subshell
+
+
+def _addressed_subshell(_: Any, subshell: str | None) -> str | None:
+    return subshell

@@ -1,0 +1,105 @@
+"""Time axes: show times in one zone, and label the axes with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import numpy as np
+import pandas as pd
+
+from tickerkit.errors import InvalidArgument
+from tickerkit.ticks import Array
+
+__all__ = ["TimeAxes"]
+
+LABEL_SIZE = 11
+
+
+class TimeAxes:
+    """Converts times from UTC to the local time of a zone, and labels a figure's axes with it.
+
+    plotly's date axes know no zones, so plotly is given local times. In the night when clocks go
+    back, an hour occurs twice on such an axis; the label then says when the clocks changed.
+
+    Args:
+        zone: name of the zone, such as "America/New_York".
+
+    Attributes:
+        zone: as given.
+        label: the text for the axes.
+        label_changed: whether `label` is newer than the last `layout_changes`.
+
+    Raises:
+        ValueError: if there is no such zone.
+    """
+
+    def __init__(self, zone: str) -> None:
+        try:
+            self._zone = ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
+            raise InvalidArgument("tz", zone, "'UTC' or a name such as 'America/New_York'") from error
+        self.zone = zone
+        self.label = zone
+        self.label_changed = False
+        # All labels so far: an axis with another title has one of the user's, which stays.
+        self._labels = {zone}
+        self._offset: np.timedelta64 | None = None
+
+    def to_local(self, times: Array) -> Array:
+        """Return UTC times, datetime64[ns] of shape (n,), as local times of the same shape."""
+        if self.zone == "UTC" or not len(times):
+            return times
+        index = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(self._zone)
+        local: Array = index.tz_localize(None).to_numpy()
+        offset = local[-1] - times[-1]
+        if self._offset is not None and offset != self._offset:
+            changed_at = times[np.argmax(local - times == offset)]
+            moment = np.datetime_as_string(changed_at, unit="m").replace("T", " ")
+            change = "forward" if offset > self._offset else "back: an hour comes twice"
+            self._set_label(f"{self.zone} (clocks went {change}, {moment} UTC)")
+        self._offset = offset
+        return local
+
+    def to_utc(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
+        """Return the range in UTC between two local times.
+
+        Where a local time occurs twice, the range is the longer one: it begins at the first
+        occurrence and ends at the second.
+        """
+        local = pd.DatetimeIndex([start, end]).tz_localize(
+            self._zone, ambiguous=np.array([True, False]), nonexistent="shift_forward"
+        )
+        first, last = local.tz_convert("UTC")
+        return first, last
+
+    def layout_changes(
+        self, traces: Iterable[Mapping[str, Any]], layout: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """Return the changes of a layout that make the axes of traces labelled date axes.
+
+        A title that the user has set stays, and so does a type. Axes without tick labels get no
+        title.
+
+        Args:
+            traces: properties of the traces whose x are times.
+            layout: properties of the figure's layout.
+        """
+        changes: dict[str, Any] = {}
+        for props in traces:
+            name = "xaxis" + props.get("xaxis", "x")[1:]
+            axis = layout.get(name, {})
+            title = axis.get("title", {}).get("text")
+            if "type" not in axis:
+                changes[f"{name}_type"] = "date"
+            is_ours = title is None or title in self._labels
+            if is_ours and title != self.label and axis.get("showticklabels", True):
+                changes[f"{name}_title"] = {"text": self.label, "font": {"size": LABEL_SIZE}}
+        self.label_changed = False
+        return changes
+
+    def _set_label(self, label: str) -> None:
+        self.label = label
+        self._labels.add(label)
+        self.label_changed = True

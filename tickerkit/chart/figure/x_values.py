@@ -1,0 +1,73 @@
+"""X values: numbers or times in UTC, as users pass them and as pages receive them."""
+
+from __future__ import annotations
+
+import datetime
+import numbers
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tickerkit.errors import InvalidArgument
+from tickerkit.ticks import Array
+
+__all__ = ["TIME", "parse_x", "to_iso_text", "to_milliseconds"]
+
+TIME = np.dtype("datetime64[ns]")
+NUMBER = np.dtype("float64")
+
+
+def parse_x(values: Any) -> Array:
+    """Return x values, shape (n,), as float64, or as datetime64[ns] in UTC where they are times.
+
+    Args:
+        values: a scalar or a sequence of numbers, datetimes, timestamps or ISO 8601 text. Times
+            without a zone count as UTC.
+
+    Raises:
+        ValueError: if a value is neither a number nor a time.
+    """
+    # The two common cases come first: figures are appended to up to a thousand times a second.
+    if isinstance(values, numbers.Real):
+        return np.array([values], dtype=NUMBER)
+    if isinstance(values, datetime.datetime):
+        stamp = pd.Timestamp(values)
+        utc = stamp if stamp.tz is None else stamp.tz_convert(None)
+        return np.array([utc.as_unit("ns").value], dtype=TIME)
+    if isinstance(values, np.ndarray) and values.ndim == 1:
+        if values.dtype.kind in "iufb":
+            return values.astype(NUMBER, copy=False)
+        if values.dtype.kind == "M":
+            return values.astype(TIME, copy=False)
+    is_scalar = isinstance(values, str | datetime.date | np.datetime64) or np.ndim(values) == 0
+    index = pd.Index([values] if is_scalar else values)
+    if index.dtype.kind in "iufb":
+        as_numbers: Array = index.to_numpy(dtype=NUMBER)
+        return as_numbers
+    try:
+        times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
+    except (ValueError, TypeError) as error:
+        expected = "a number, or a time such as '2026-11-23T10:00:00Z'"
+        raise InvalidArgument("x", index[0], expected) from error
+    as_times: Array = times.as_unit("ns").tz_localize(None).to_numpy()
+    return as_times
+
+
+def to_milliseconds(x: Array) -> Array:
+    """Return x, shape (n,), as float64 for tickerkit's page side: times as ms since 1970.
+
+    Numbers travel as a copy of their memory. As text, 10,000 times take 30 to 80 ms to encode.
+    """
+    if x.dtype != TIME:
+        return np.ascontiguousarray(x)
+    milliseconds: Array = np.where(np.isnat(x), np.nan, x.view(np.int64) / 1e6)
+    return milliseconds
+
+
+def to_iso_text(x: Array) -> Array:
+    """Return x, shape (n,), for plotly's own page side: times as ISO text, numbers unchanged.
+
+    Text keeps plotly's axis a date axis; numbers would turn it into a linear one.
+    """
+    return np.datetime_as_string(x, unit="ms") if x.dtype == TIME else x
