@@ -39,7 +39,9 @@ class TimeAxes:
         try:
             self._zone = ZoneInfo(zone)
         except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
-            raise InvalidArgument("tz", zone, "'UTC' or a name such as 'America/New_York'") from error
+            raise InvalidArgument(
+                "tz", zone, "'UTC' or a name such as 'America/New_York'"
+            ) from error
         self.zone = zone
         self.label = zone
         self.label_changed = False

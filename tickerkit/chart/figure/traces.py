@@ -10,7 +10,6 @@ import plotly.graph_objects as go
 from plotly.basedatatypes import Undefined
 
 from tickerkit.chart.figure.window import BAR_COLUMNS
-
 from tickerkit.errors import InvalidArgument
 
 __all__ = [

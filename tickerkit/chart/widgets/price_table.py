@@ -50,9 +50,10 @@ class PriceTable:
             colour = GREEN if price > before else RED
         self._shown[symbol] = (price, colour)
         size = "" if pd.isna(tick["size"]) else f"{tick['size']:,.10g}"
+        time = format_time(tick["time"], date=False)
         return (
             f'<tr><td style="text-align:left"><b>{escape(symbol)}</b></td>'
             f'<td style="{NUMBER_STYLE};color:{colour}">{ARROWS.get(colour, "")} {price:,.2f}</td>'
             f'<td style="{NUMBER_STYLE};opacity:.7">{size}</td>'
-            f'<td style="text-align:right;opacity:.7">{format_time(tick["time"], date=False)}</td></tr>'
+            f'<td style="text-align:right;opacity:.7">{time}</td></tr>'
         )
