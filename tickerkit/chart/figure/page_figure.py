@@ -21,6 +21,7 @@ from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.traces import find_replaced
 from tickerkit.chart.figure.x_values import to_iso_text
+from tickerkit.chart.messages import PointsMessage
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
 from tickerkit.ticks import Array
@@ -139,7 +140,7 @@ class PageFigure(LockedFigure):
 
     # --- messages -----------------------------------------------------------------------------
 
-    def _send_points(self, content: dict[str, Any], buffers: list[memoryview]) -> None:
+    def _send_points(self, content: PointsMessage, buffers: list[memoryview]) -> None:
         if self.comm is not None:
             self.send(content, buffers)
 

@@ -14,6 +14,7 @@ from tickerkit.chart.figure.presence import PresenceLease
 from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
 from tickerkit.chart.figure.x_values import to_iso_text, to_milliseconds
+from tickerkit.chart.messages import PointsMessage, TracePoints, TraceWindow
 from tickerkit.ticks import Array
 
 __all__ = ["Stream", "Streams"]
@@ -74,7 +75,7 @@ class Streams:
         self,
         size: int | str,
         lock: threading.RLock,
-        send: Callable[[dict[str, Any], list[memoryview]], None],
+        send: Callable[[PointsMessage, list[memoryview]], None],
         send_plainly: Callable[[str, dict[str, Array]], None],
     ) -> None:
         Window(size)  # raises where it is invalid
@@ -150,7 +151,7 @@ class Streams:
         with self._lock:
             if self._lease.ended:
                 return
-            traces: list[dict[str, Any]] = []
+            traces: list[TracePoints] = []
             buffers: list[memoryview] = []
             for uid, stream in self.by_trace.items():
                 window = stream.window
@@ -163,16 +164,21 @@ class Streams:
                     self._send_plainly(uid, named)
                     continue
                 start, x, columns = window.since(stream.sent)
-                traces.append(
-                    {"uid": uid, "epoch": stream.epoch, "start": start, "first": window.start}
-                    | ({"names": window.names} if start == window.start else {})
-                )
+                points: TracePoints = {
+                    "uid": uid,
+                    "epoch": stream.epoch,
+                    "start": start,
+                    "first": window.start,
+                }
+                if start == window.start:
+                    points["names"] = window.names
+                traces.append(points)
                 buffers += [np.array(each).data for each in (to_milliseconds(x), *columns)]
                 stream.sent = window.stop
             if traces:
                 self._send({"kind": "points", "traces": traces}, buffers)
 
-    def preview(self, uid: str) -> tuple[dict[str, Array], dict[str, Any]]:
+    def preview(self, uid: str) -> tuple[dict[str, Array], Mapping[str, object]]:
         """Return what a page shows of a trace until it has received all points.
 
         Returns:
@@ -189,7 +195,7 @@ class Streams:
         )
         if stream.is_plain:
             return shown, {}
-        place = {
+        place: TraceWindow = {
             "epoch": stream.epoch,
             "next": window.stop,
             "names": window.names,

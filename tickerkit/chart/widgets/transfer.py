@@ -7,9 +7,10 @@ import threading
 import zlib
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from tickerkit.chart.figure.presence import PresenceLease
+from tickerkit.chart.messages import DownloadMessage, EndMessage, PartMessage
 from tickerkit.runtime.error_log import describe
 
 __all__ = ["DownloadFile", "Transfer"]
@@ -18,7 +19,7 @@ PART_BYTES = 1_000_000
 MAX_UNCONFIRMED = 2
 CHECK_INTERVAL_S = 1.0
 
-Message = tuple[dict[str, Any], list[bytes]]
+Message = tuple[PartMessage | EndMessage, list[bytes]]
 
 
 class DownloadFile(NamedTuple):
@@ -58,7 +59,7 @@ class Transfer:
         self,
         job: str,
         make: Callable[[], DownloadFile],
-        send: Callable[[dict[str, Any], list[bytes]], None],
+        send: Callable[[DownloadMessage, list[bytes]], None],
         *,
         packed: bool,
         finish: Callable[[Transfer], None],
@@ -136,11 +137,23 @@ class Transfer:
         for number, part in enumerate(_split(blocks), start=1):
             lines += part.count(b"\n")
             size += len(part)
-            progress: dict[str, Any] = {"packed": self._packed, "lines": lines, "of": file.lines}
-            buffer = zlib.compress(part, 1) if self._packed else part
-            yield {"kind": "part", "job": self.job, "number": number - 1, **progress}, [buffer]
-        total: dict[str, Any] = {"name": file.name, "bytes": size}
-        yield {"kind": "end", "job": self.job, "number": number, **total}, []
+            message: PartMessage = {
+                "kind": "part",
+                "job": self.job,
+                "number": number - 1,
+                "packed": self._packed,
+                "lines": lines,
+                "of": file.lines,
+            }
+            yield message, [zlib.compress(part, 1) if self._packed else part]
+        end: EndMessage = {
+            "kind": "end",
+            "job": self.job,
+            "number": number,
+            "name": file.name,
+            "bytes": size,
+        }
+        yield end, []
 
 
 def _split(blocks: Iterator[bytes]) -> Iterator[bytes]:
