@@ -85,7 +85,7 @@ def serve(port: int) -> None:
             time.sleep(0.02)
 
     def stats() -> dict[str, Any]:
-        unsent = [peer.guest.unsent_bytes for peer in list(server._peers)]
+        unsent = [handler.socket.unsent_bytes for handler in list(server._handlers)]
         return {
             "rss_mb": rss_mb(),
             "unsent": unsent,

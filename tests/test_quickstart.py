@@ -40,7 +40,7 @@ def test_a_source_is_served_and_shown(shown: list[Any]) -> None:
     feed = tk.live([TICK], symbols=["AAPL"], window="1min", height=200)
     assert feed.wait(1).latest()["price"].tolist() == [187.25]
     assert feed.symbols == ["AAPL"]
-    assert [type(each).__name__ for each in registry.running()] == ["TickServer", "Feed"]
+    assert [type(each).__name__ for each in registry.running()] == ["ThreadServer", "Feed"]
     assert shown == [(feed, {"window": "1min", "height": 200})]
 
 

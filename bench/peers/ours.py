@@ -45,20 +45,20 @@ class Steady(Source):
         """Return how many more ticks to send. Runs in the server's thread, after earlier sends."""
         # `Outlet.taken` waits for the readers of v1 only, and not for what was sent to be taken.
         assert self.server is not None
-        peers = list(self.server._peers)
-        share = max(len(peers), 1)
-        untaken = max((untaken_bytes(peer.guest) for peer in peers), default=0)
+        handlers = list(self.server._handlers)
+        share = max(len(handlers), 1)
+        untaken = max((untaken_bytes(handler.socket) for handler in handlers), default=0)
         if untaken > max(MAX_UNTAKEN // share, MIN_UNTAKEN):
             return 0
-        behind = max((peer.session.behind for peer in peers), default=0)
+        behind = max((handler.session.behind for handler in handlers), default=0)
         return max(max(MAX_AHEAD // share, MIN_AHEAD) - behind, 0)
 
 
-def untaken_bytes(guest: Any) -> int:
+def untaken_bytes(socket: Any) -> int:
     """Return the bytes that wait for a client, here and in the system (megabytes)."""
-    sock = guest.transport.get_extra_info("socket")
+    sock = socket.transport.get_extra_info("socket")
     queued = fcntl.ioctl(sock.fileno(), termios.TIOCOUTQ, bytes(4)) if sock.fileno() >= 0 else b""
-    return int(guest.unsent_bytes) + int.from_bytes(queued, sys.byteorder)
+    return int(socket.unsent_bytes) + int.from_bytes(queued, sys.byteorder)
 
 
 def main() -> None:

@@ -83,7 +83,7 @@ def test_the_servers_own_token_passes_the_proxy(jupyter: str, page: Page) -> Non
     with serve(token="of the server") as server:
         page.goto(f"{jupyter}/api/status?token={TOKEN}")  # from here on a cookie tells who it is
         page.goto(f"{jupyter}/proxy/{server.port}/")
-        assert "This server wants its token" in page.inner_text("body")
+        assert "This server requires a token" in page.inner_text("body")
         page.goto(f"{jupyter}/proxy/{server.port}/{server.page.rpartition('/')[2]}")
         see_prices_move(page)
 

@@ -99,7 +99,7 @@ def test_a_server_in_a_cell_of_its_own_loses_nothing_to_reruns(real: RealKernel,
 def test_what_reruns_replace_is_freed(real: RealKernel) -> None:
     """Of what holds ticks or draws them the newest is left in memory, whatever Out[] keeps."""
     cell = CELL.format(port=free_port())
-    kinds = ("TickLog", "Follower", "LiveFigure", "Feed", "TickServer", "Callback")
+    kinds = ("TickLog", "Follower", "LiveFigure", "Feed", "ThreadServer", "Callback")
     count = f"""
 gc.collect()
 found = [type(each).__name__ for each in gc.get_objects()]

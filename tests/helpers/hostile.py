@@ -31,7 +31,7 @@ from tickerkit.protocol import (
     V1Session,
 )
 from tickerkit.server.access import Access
-from tickerkit.server.http import answer
+from tickerkit.server.http import respond
 from tickerkit.storage import read_csv
 from tickerkit.ticks import Batch, read_ticks
 
@@ -240,7 +240,7 @@ class OfRequest:
         requests = [each for each in protocol.events_received() if isinstance(each, Request)]
         if not requests:
             return None
-        response = answer(requests[0], self._access, "http://localhost/", lambda _: None)
+        response = respond(requests[0], self._access, "http://localhost/", lambda _: None)
         if response is not None:
             assert response.status_code in (200, 304, 400, 403, 404, 405)
             response.serialize()

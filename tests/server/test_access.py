@@ -58,7 +58,7 @@ def refusal(
         headers["Origin"] = origin
     if bearer is not None:
         headers["Authorization"] = bearer
-    return rule.refusal(target, headers, page=PAGE, needs_token=needs_token)
+    return rule.check_request(target, headers, page=PAGE, needs_token=needs_token)
 
 
 def to_pass(text: str | None) -> dict[str, list[str]]:
@@ -164,7 +164,7 @@ def test_a_refusal_holds_no_control_characters() -> None:
         {"Host": "evil\r\n\x1b[31m.example"},
         {"Host": "localhost", "Origin": "http://a\r\n\x1b[31m\u2028b"},
     ):
-        told = rule.refusal("/", headers, page=PAGE, needs_token=True)
+        told = rule.check_request("/", headers, page=PAGE, needs_token=True)
         assert told is not None
         assert told.isprintable()
 
@@ -235,14 +235,14 @@ def test_a_token_is_text() -> None:
 def test_a_token_that_was_made_stays_when_the_cell_is_run_again() -> None:
     """Links that were given out stay good; a token that was given is taken as it is given."""
     first, second = Access("0.0.0.0"), Access("0.0.0.0")
-    second.go_on(first)
+    second.keep_token(first)
     assert second.token == first.token
     for given in ("sesame", False):
         rule = Access("0.0.0.0", token=given)
-        rule.go_on(first)
+        rule.keep_token(first)
         assert rule.token == (given or None)
     third = Access("0.0.0.0")
-    third.go_on(Access("0.0.0.0", token=False))
+    third.keep_token(Access("0.0.0.0", token=False))
     assert third.token
 
 

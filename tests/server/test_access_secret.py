@@ -60,7 +60,7 @@ def told_by_server(server: tk.TickServer) -> Iterator[str]:
         card = card.replace(html.escape(link), "")
     yield from (card, repr(server), str(server), repr(server.summary()), repr(server._access))
     yield from (repr(server.stats), server.clients.to_csv(), repr(server.source))
-    yield from (repr(vars(server._faults)), repr(vars(server._turned_away)))
+    yield from (repr(vars(server._errors)), repr(vars(server._rejections)))
 
 
 def knock(port: int) -> Iterator[str]:

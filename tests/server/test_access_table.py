@@ -14,7 +14,7 @@ from websockets.http11 import Request
 import tickerkit as tk
 from tickerkit.server import access
 from tickerkit.server.access import Access
-from tickerkit.server.http import answer
+from tickerkit.server.http import respond
 
 PAGE = "http://127.0.0.1:8000/"
 TOKEN = "sesame"
@@ -102,7 +102,7 @@ def is_let_in(rule: Access, host: str, origin: str | None, target: str = "/") ->
         if upgrade:
             headers["Upgrade"] = "websocket"
         refusals: list[str] = []
-        response = answer(Request(target, headers), rule, PAGE, refusals.append)
+        response = respond(Request(target, headers), rule, PAGE, refusals.append)
         admitted.append(response is None or response.status_code == 200)
         assert admitted[-1] is (not refusals)
         assert all(text.isprintable() for text in refusals)

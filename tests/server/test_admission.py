@@ -19,7 +19,7 @@ from websockets.exceptions import InvalidStatus
 import tickerkit as tk
 from tickerkit.runtime.portal import portal
 from tickerkit.server import admission
-from tickerkit.server.page import asset
+from tickerkit.server.page import find_asset
 
 Until = Callable[..., None]
 
@@ -55,7 +55,7 @@ def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFix
                 dial(server.url)
         answer = refused.value.response
         assert answer.status_code == 503
-        assert answer.body == b"This server is full: 2 are connected; try again later.\n"
+        assert answer.body == b"This server is full: 2 clients are connected; try again later.\n"
         assert ask(server.port)[0] == 200
         server.publish(TICK)
         assert hear(first)[0]["symbol"] == "AAPL"
@@ -63,7 +63,9 @@ def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFix
         assert "is full" in server.stats["last_turned_away"]
         assert 1 <= len([each for each in caplog.records if "is full" in each.message]) < 5
         feed = tk.connect(server)
-        until(lambda: "HTTP 503: This server is full: 2 are connected" in feed.status_detail)
+        until(
+            lambda: "HTTP 503: This server is full: 2 clients are connected" in feed.status_detail
+        )
     server.publish(TICK)
     assert len(feed.wait(1).frame())
 
@@ -72,7 +74,7 @@ def test_who_says_nothing_makes_room_for_who_asks(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """The oldest first: an idle connection, or half a handshake."""
-    monkeypatch.setattr(admission, "MAX_KNOCKING", 10)
+    monkeypatch.setattr(admission, "MAX_PENDING", 10)
     server = tk.serve(None, port=0)
     with contextlib.ExitStack() as stack:
         good = stack.enter_context(dial(server.url))
@@ -93,7 +95,7 @@ def test_a_crowd_that_comes_at_once_is_let_in(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """Though for a moment more knock than may: each has said what it wants."""
-    monkeypatch.setattr(admission, "MAX_KNOCKING", 10)
+    monkeypatch.setattr(admission, "MAX_PENDING", 10)
     server = tk.serve(None, port=0)
     held = threading.Event()
     portal.post(held.wait)
@@ -107,9 +109,9 @@ def test_one_that_was_shown_out_takes_no_place() -> None:
     """Its request may have been read before: it must not be counted as inside for ever."""
     made = admission.ConnectionLimiter(10, 2**20)
     gone = admission.ServerSocket.__new__(admission.ServerSocket)
-    made.left(gone)
-    assert not made.let_in(gone)
-    assert made.inside == set()
+    made.remove(gone)
+    assert not made.admit(gone)
+    assert made.admitted == set()
 
 
 def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
@@ -128,10 +130,10 @@ def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
 def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Those inside and those who knock are fewer than the files that may be opened."""
-    monkeypatch.setattr(admission, "_files_left", lambda: left)
+    monkeypatch.setattr(admission, "_free_files", lambda: left)
     made = admission.ConnectionLimiter(1000, 2**20)
     assert 1 <= made.limit <= 1000
-    assert made.limit + made.most_knocking + made.backlog <= left
+    assert made.limit + made.max_pending + made.backlog <= left
     assert (made.limit == 1000) == (left == 100_000)
 
 
@@ -211,8 +213,8 @@ def test_the_page_arrives_whole_over_a_slow_link() -> None:
     """A reader that takes 50 kB a second gets every byte of the largest file."""
     server = tk.serve(None, port=0)
     paths = ["/", *(f"/{name}" for name in ("page.js", "feed.js", "board.js", "page.css"))]
-    largest = max(paths, key=lambda path: len(found.body) if (found := asset(path)) else 0)
-    found = asset(largest)
+    largest = max(paths, key=lambda path: len(found.body) if (found := find_asset(path)) else 0)
+    found = find_asset(largest)
     assert found is not None
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)

@@ -17,7 +17,7 @@ from websockets.sync.client import ClientConnection
 import tickerkit as tk
 from tickerkit.net import liveness
 from tickerkit.runtime.portal import portal
-from tickerkit.server import client_handler, server
+from tickerkit.server import client_handler, options, thread_server
 
 Until = Callable[..., None]
 
@@ -28,7 +28,7 @@ BULKY = [{**TICK, "note": "x" * 200}] * 1000
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> float:
     """Let a check come every 50 ms instead of every second; return that in seconds."""
-    for module in (server, client_handler):
+    for module in (options, thread_server, client_handler):
         monkeypatch.setattr(module, "CHECK_S", 0.05)
     return 0.05
 
@@ -64,7 +64,7 @@ def test_one_that_reads_nothing_is_marked_then_cut_off(until: Until) -> None:
         assert sorted(status_of(running, "ticks")) == ["live", "stalled"]
         assert running.clients["behind"].max() > 0
         until(lambda: status_of(running, "ticks") == ["live"])
-        assert "was cut off: it took nothing for 1 s" in running.stats["last_cut_off"]
+        assert "was disconnected: it read nothing for 1 s" in running.stats["last_cut_off"]
         assert running.stats["refused"] == 0
         running.publish(TICK)
         assert hear(good)[-1]["price"] == TICK["price"]
@@ -76,10 +76,10 @@ def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> N
     """The close frame waits behind the ticks that it did not take."""
     running = tk.serve(None, port=0, stall_timeout=0.5)
     with slow_reader(running, until) as slow:
-        until(lambda: "was cut off" in running.stats["last_cut_off"])
+        until(lambda: "was disconnected" in running.stats["last_cut_off"])
         hear_all(slow)
         assert slow.close_code == 1013
-        assert slow.close_reason == "took nothing for 0.5 s; connect again"
+        assert slow.close_reason == "read nothing for 0.5 s; connect again"
 
 
 @pytest.mark.usefixtures("quick")
@@ -123,10 +123,10 @@ def test_what_waits_for_one_client_is_bounded(size: int, until: Until) -> None:
         until(lambda: running.stats["clients"] == 1)
         for _ in range(100):
             running.publish(BULKY)
-        (one,) = running._peers
-        until(lambda: one.guest.unsent_bytes > size / 4)
+        (one,) = running._handlers
+        until(lambda: one.socket.unsent_bytes > size / 4)
         running.publish(BULKY)
-        assert one.guest.unsent_bytes <= size
+        assert one.socket.unsent_bytes <= size
 
 
 @pytest.mark.usefixtures("quick")
@@ -191,9 +191,9 @@ def test_a_connection_that_closes_slowly_costs_nothing(until: Until) -> None:
     with handshake(running.port, "/") as silent:
         running.publish(TICK)
         until(lambda: running.stats["clients"] == 1)
-        (one,) = running._peers
+        (one,) = running._handlers
         portal.post(one._close, 1000, "")
-        until(lambda: one.guest.state is not State.OPEN)
+        until(lambda: one.socket.state is not State.OPEN)
         running.publish({**TICK, "price": 1})
         portal.call(count)
         until(lambda: running.stats["clients"] == 0)

@@ -1,7 +1,7 @@
 """The websocket's own rules (RFC 6455), checked by the cases of the Autobahn suite.
 
 Most cases want what they sent back, which a server of ticks does not do. So they run against a
-`TickServer` of which only that is changed: each connection is made by the same code with the same
+`ThreadServer` of which only that is changed: each connection is made by the same code with the same
 options, and then echoes. Those cases that want no answer, since what they send breaks the rules,
 run against the real one too. The cases of limits (9) take minutes, and there is no compression
 (12 and 13).
@@ -20,14 +20,14 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 import tickerkit as tk
-from tickerkit.server import TickServer
+from tickerkit.server.thread_server import ThreadServer
 
 ALL_BUT = ["9.*", "12.*", "13.*"]
 # Close with an unfinished message under way: websockets answers 1002, which is stricter.
 OF_WEBSOCKETS = {"7.1.5"}
 
 
-async def echo(_: TickServer, connection: ServerConnection) -> None:
+async def echo(_: ThreadServer, connection: ServerConnection) -> None:
     """Send back what comes."""
     with contextlib.suppress(ConnectionClosed):
         async for message in connection:
@@ -56,7 +56,7 @@ def test_the_websocket_keeps_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
     """No case fails but the one in which websockets itself has another opinion."""
     with monkeypatch.context() as patched:
         # It sends back what it gets, and else is as it always is.
-        patched.setattr(TickServer, "_serve", echo)
+        patched.setattr(ThreadServer, "_serve", echo)
         server = tk.serve(port=0)
     with server:
         ran = results(server.url)

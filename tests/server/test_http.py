@@ -7,7 +7,7 @@ from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from tickerkit.server.access import Access
-from tickerkit.server.http import answer
+from tickerkit.server.http import respond
 from tickerkit.server.page import FILES
 
 PAGE = "http://127.0.0.1:8000/"
@@ -28,7 +28,7 @@ def answered(target: str, **headers: str) -> tuple[Response | None, list[str]]:
     """Return the answer to a request, and who was turned away by it."""
     away: list[str] = []
     sent = Headers({"Host": "localhost:8000"} | headers)
-    return answer(Request(target, sent), RULE, PAGE, away.append), away
+    return respond(Request(target, sent), RULE, PAGE, away.append), away
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
@@ -38,7 +38,7 @@ def test_a_path_is_looked_up_and_nothing_else(path: str) -> None:
     assert response is not None
     assert (response.status_code, response.body) == (
         404,
-        b"There is nothing here; the page is at /\n",
+        b"Not found; the page is at /\n",
     )
     assert away == []
 
@@ -74,4 +74,4 @@ def test_a_path_that_is_none_is_a_bad_request() -> None:
     response, away = answered("http://localhost:8000/", **UPGRADE)
     assert response is not None
     assert response.status_code == 400
-    assert away == ["This is no proxy; ask for a path that begins with /."]
+    assert away == ["This server is not a proxy; request a path that begins with /."]

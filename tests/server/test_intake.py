@@ -13,7 +13,7 @@ from tickerkit.log import Gaps, TickLog
 from tickerkit.protocol import EveryTickSession, PricesSession, Publication, Session, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
-from tickerkit.server.intake import MAX_WAITING, Intake
+from tickerkit.server.intake import MAX_PENDING, Intake
 
 Until = Callable[..., None]
 
@@ -90,14 +90,14 @@ def test_a_source_that_is_too_fast_waits(outlet: Intake) -> None:
 
     async def source() -> None:
         nonlocal most
-        for price in range(20 * MAX_WAITING):
+        for price in range(20 * MAX_PENDING):
             await outlet.send(tick(price))
-            most = max(most, len(outlet._waiting))
+            most = max(most, len(outlet._pending))
 
     asyncio.run(source())
-    portal.call(outlet._drained)
-    assert most <= MAX_WAITING
-    assert prices(outlet) == list(range(20 * MAX_WAITING))
+    portal.call(outlet.drain_async)
+    assert most <= MAX_PENDING
+    assert prices(outlet) == list(range(20 * MAX_PENDING))
 
 
 def test_a_tick_may_be_used_again_once_it_is_sent(outlet: Intake, until: Until) -> None:
@@ -123,7 +123,7 @@ def test_what_is_no_tick_is_counted(outlet: Intake, until: Until) -> None:
     send(outlet, tick(1), {"symbol": "A"}, None, "nonsense", [tick(2), 17], object(), tick(3))
     until(lambda: len(outlet.log) == 3)
     assert prices(outlet) == [1, 2, 3]
-    assert outlet.faults.count == 5
+    assert outlet.errors.count == 5
 
 
 def test_a_mapping_whose_code_fails_is_refused(outlet: Intake, until: Until) -> None:
@@ -141,14 +141,14 @@ def test_a_mapping_whose_code_fails_is_refused(outlet: Intake, until: Until) -> 
 
     send(outlet, Faulty(), tick(1))
     until(lambda: len(outlet.log) == 1)
-    assert outlet.faults.count == 1
-    assert "no such luck" in outlet.faults.last
+    assert outlet.errors.count == 1
+    assert "no such luck" in outlet.errors.last
 
 
 def test_reports_are_counted(outlet: Intake) -> None:
     """What a source lives through is shown beside what was refused."""
     outlet.report(ValueError("try again"))
-    assert (outlet.faults.count, outlet.faults.last) == (1, "ValueError: try again")
+    assert (outlet.errors.count, outlet.errors.last) == (1, "ValueError: try again")
 
 
 def test_a_source_of_a_stopped_server_is_cancelled(outlet: Intake) -> None:
@@ -156,7 +156,7 @@ def test_a_source_of_a_stopped_server_is_cancelled(outlet: Intake) -> None:
     outlet.closed = True
     with pytest.raises(asyncio.CancelledError):
         send(outlet, tick(1))
-    assert not outlet._waiting
+    assert not outlet._pending
 
 
 def test_a_source_without_a_portal_is_cancelled() -> None:
@@ -242,7 +242,7 @@ def test_a_gap_keeps_its_place_among_the_ticks(outlet: Intake) -> None:
 
     # On the portal's own loop, so that all of them wait.
     portal.call(source)
-    portal.call(outlet._drained)
+    portal.call(outlet.drain_async)
     assert prices(outlet) == [0, 1, 2, 3, 4]
     assert outlet.log.frame()["seq"].tolist() == [2, 5, 6, 7, 1]
     found = outlet.gaps.frame()

@@ -9,7 +9,7 @@ from importlib import resources
 import pytest
 
 from tickerkit.server import page
-from tickerkit.server.page import FILES, asset
+from tickerkit.server.page import FILES, find_asset
 
 TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg": "image/svg+xml"}
 
@@ -17,7 +17,7 @@ TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg":
 @pytest.mark.parametrize("path", FILES)
 def test_each_file_is_there_with_its_type(path: str) -> None:
     """Every address has a file that is not empty, whose type fits its name."""
-    found = asset(path)
+    found = find_asset(path)
     assert found is not None
     assert found.body
     assert found.content_type.startswith(TYPES[FILES[path][0].rpartition(".")[2]])
@@ -36,7 +36,7 @@ def test_every_file_beside_the_module_is_served() -> None:
 
 def test_files_differ_in_their_tags() -> None:
     """A tag is of one body, so that a changed file is fetched anew."""
-    tags = [found.etag for path in FILES if (found := asset(path)) is not None]
+    tags = [found.etag for path in FILES if (found := find_asset(path)) is not None]
     assert len(set(tags)) == len(FILES)
 
 
@@ -57,14 +57,14 @@ def test_files_differ_in_their_tags() -> None:
 )
 def test_no_other_path_finds_anything(path: str) -> None:
     """A request's path never becomes one of the file system."""
-    assert asset(path) is None
+    assert find_asset(path) is None
 
 
 def test_strange_paths_are_not_remembered() -> None:
     """However many strangers ask for nonsense, nothing of it is kept."""
     before = page._load.cache_info().currsize
     for number in range(1000):
-        assert asset(f"/{number}") is None
+        assert find_asset(f"/{number}") is None
     assert page._load.cache_info().currsize == before
 
 
@@ -72,7 +72,7 @@ def test_what_the_page_refers_to_is_served() -> None:
     """Every script, style, picture and import of the page's files has an address."""
     referred = set()
     for path in FILES:
-        found = asset(path)
+        found = find_asset(path)
         assert found is not None
         text = found.body.decode()
         referred |= set(re.findall(r'(?:src|href)="([^"#:]+)"', text))
@@ -84,7 +84,7 @@ def test_what_the_page_refers_to_is_served() -> None:
 def test_nothing_comes_from_elsewhere() -> None:
     """No address of another machine is in the page: it works without a network."""
     for path in FILES:
-        found = asset(path)
+        found = find_asset(path)
         assert found is not None
         text = found.body.decode().replace("http://www.w3.org/2000/svg", "")
         assert not re.search(r"https?://(?!localhost|127\.0\.0\.1)[a-z]", text), path
@@ -92,5 +92,5 @@ def test_nothing_comes_from_elsewhere() -> None:
 
 def test_the_page_is_small() -> None:
     """All of it is under 100 kB gzipped, so that it arrives whole over a slow link."""
-    bodies = [found.body for path in FILES if (found := asset(path)) is not None]
+    bodies = [found.body for path in FILES if (found := find_asset(path)) is not None]
     assert sum(len(gzip.compress(body)) for body in bodies) < 100_000

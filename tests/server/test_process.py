@@ -28,9 +28,10 @@ from websockets.exceptions import InvalidStatus
 import tickerkit as tk
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped, TickerkitError
 from tickerkit.runtime import registry
-from tickerkit.server.process import ServerProcess, child
+from tickerkit.server.options import ServerOptions
+from tickerkit.server.process import ProcessServer, child
 from tickerkit.server.process import server as process
-from tickerkit.server.process.__main__ import Mirrored
+from tickerkit.server.process.__main__ import MirroredServer
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -39,10 +40,10 @@ TICK = {"symbol": "AAPL", "price": 187.25}
 LATE_S = 60
 
 
-def serve(source: object = None, **options: Any) -> ServerProcess:
+def serve(source: object = None, **options: Any) -> ProcessServer:
     """Serve in a process of its own, on a free port."""
     server = tk.serve(source, **{"port": 0, **options}, process=True)
-    assert isinstance(server, ServerProcess)
+    assert isinstance(server, ProcessServer)
     return server
 
 
@@ -57,7 +58,7 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def pid_of(server: ServerProcess) -> int:
+def pid_of(server: ProcessServer) -> int:
     """Return the id of a server's process, which runs."""
     assert server.pid is not None
     return server.pid
@@ -190,17 +191,25 @@ def test_more_may_be_published_after_the_end(until: Until) -> None:
 
 def test_what_is_published_right_after_the_end_is_mirrored() -> None:
     """Before the mirror has asked what comes after the end."""
-    limits = {"max_clients": 1, "stall_timeout": None, "write_buffer": 2**16}
-    rest = {"history": 10, "token": None, "ssl": None, "origins": (), "hosts": ()}
-    server = Mirrored(None, LOCAL, 0, **limits, **rest)
+    options = ServerOptions(
+        history=10,
+        token=None,
+        ssl=None,
+        origins=(),
+        hosts=(),
+        max_clients=1,
+        stall_timeout=None,
+        write_buffer=2**16,
+    )
+    server = MirroredServer(None, LOCAL, 0, options)
 
     async def heard() -> list[str]:
-        types = [(await server.news())[0]]
+        types = [(await server.next_message())[0]]
         await server._end()
         while b"end" not in types[-1]:
-            types.append((await server.news())[0])
+            types.append((await server.next_message())[0])
         await server._publish(read_ticks(TICK))
-        types.append((await asyncio.wait_for(server.news(), LATE_S))[0])
+        types.append((await asyncio.wait_for(server.next_message(), LATE_S))[0])
         return [json.loads(message)["type"] for message in types]
 
     assert asyncio.run(heard()) == ["hello", "at", "end", "ticks"]
@@ -340,7 +349,7 @@ def test_what_can_not_be_made_again_is_a_source_error() -> None:
             def __reduce__(self):
                 return int, ("seventeen",)
     """)
-    with pytest.raises(SourceError, match=r"can't be made again .*seventeen"):
+    with pytest.raises(SourceError, match=r"can't be restored .*seventeen"):
         serve(names["Odd"]([1]))
     assert registry.running() == []
 
@@ -426,7 +435,7 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
     with dial(server.url) as peer:
         server.stop()
         hear_all(peer)
-        assert (peer.close_code, peer.close_reason) == (1001, "the server stops")
+        assert (peer.close_code, peer.close_reason) == (1001, "the server is stopping")
     assert not is_alive(pid)
     assert port_is_free(port)
     server.stop()
@@ -543,7 +552,7 @@ def test_a_process_that_hangs_does_not_hang_this_one(monkeypatch: pytest.MonkeyP
     assert server.stats["ticks"] == 0
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(process, "ANSWER_S", 0.1)
-    monkeypatch.setattr(process, "GLANCE_S", 0.1)
+    monkeypatch.setattr(process, "QUICK_ANSWER_S", 0.1)
     monkeypatch.setattr(process, "STOP_S", 0.1)
     asking: list[Callable[[], object]] = [
         lambda: server.stats,

@@ -30,7 +30,7 @@ from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
 from tickerkit.runtime import error_log, registry
 from tickerkit.server import TickServer
 from tickerkit.server.page import FILES
-from tickerkit.server.server import FAREWELL_S
+from tickerkit.server.thread_server import FAREWELL_S
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -118,7 +118,7 @@ def test_a_server_on_the_same_port_is_replaced(until: Until) -> None:
     with dial(first.url) as peer:
         until(lambda: first.stats["clients"] == 1)
         second = tk.serve(None, port=first.port)
-        assert closed_with(peer) == (1012, "the server restarts")
+        assert closed_with(peer) == (1012, "the server is restarting")
     assert first.status == "stopped"
     assert (second.port, second.status) == (first.port, "listening")
     with dial(second.url) as peer:
@@ -225,7 +225,7 @@ def test_clients_are_told_that_it_stops(server: TickServer, until: Until) -> Non
         peers.append(stack.enter_context(dial(server.url, subprotocols=V1)))
         until(lambda: server.stats["clients"] == 3)
         stop_within(server, 2)
-        assert {closed_with(peer) for peer in peers} == {(1001, "the server stops")}
+        assert {closed_with(peer) for peer in peers} == {(1001, "the server is stopping")}
 
 
 def test_one_that_never_reads_does_not_hold_up_stop(server: TickServer, until: Until) -> None:
@@ -244,7 +244,7 @@ def test_half_a_handshake_does_not_hold_up_stop(
     server: TickServer, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers open connections that they do not use, and scanners begin what they do not end."""
-    monkeypatch.setattr("tickerkit.server.server.FAREWELL_S", 5.0)
+    monkeypatch.setattr("tickerkit.server.thread_server.FAREWELL_S", 5.0)
     with socket.create_connection((LOCAL, server.port)) as peer:
         peer.sendall(said)
         with dial(server.url):
@@ -675,7 +675,7 @@ def test_a_file_that_has_not_changed_is_not_sent_again(server: TickServer) -> No
 def test_what_is_not_there_is_not_found(server: TickServer, path: str) -> None:
     """Any other address answers 404, and says where the page is."""
     status, _, body = ask(server.port, path)
-    assert (status, body) == (404, "There is nothing here; the page is at /\n")
+    assert (status, body) == (404, "Not found; the page is at /\n")
 
 
 def test_the_query_does_not_change_the_page(server: TickServer) -> None:
@@ -818,7 +818,7 @@ def test_a_notebook_is_told_the_link_that_was_made(
         server = tk.serve(None, host="0.0.0.0", port=0)
         urls.append(server.url)
         link = server.page_for_others or server.page
-        assert capsys.readouterr().out == f"Who has this link may come in: {link}\n"
+        assert capsys.readouterr().out == f"Anyone with this link can connect: {link}\n"
     assert urls[0] == urls[1]
     for options in ({"host": "0.0.0.0", "token": "sesame"}, {"host": "0.0.0.0", "token": False}):
         tk.serve(None, port=0, **options)

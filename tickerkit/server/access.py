@@ -1,8 +1,9 @@
-"""Who may come in: the checks of a request's Host, Origin and token, before anything is answered.
+"""Access control: checks the Host, Origin and token of a request before it is answered.
 
-A web page anywhere can make a visitor's browser connect to `localhost`: the Origin tells
-(cross-site websocket hijacking). A name of the attacker's can be made to point at 127.0.0.1: the
-Host tells (DNS rebinding). Programs send no Origin, and may come in.
+A web page anywhere can make a visitor's browser connect to `localhost`; its Origin header reveals
+this (cross-site websocket hijacking). An attacker can make a name of his own resolve to 127.0.0.1;
+the Host header reveals that (DNS rebinding). Programs other than browsers send no Origin, and are
+allowed to connect.
 """
 
 from __future__ import annotations
@@ -23,29 +24,30 @@ __all__ = ["Access"]
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_PUBLIC_HUB_URL", "JUPYTERHUB_HOST")
-QUOTED_LENGTH = 80
+MAX_QUOTED_LENGTH = 80
 
-# What browsers and clients write, and nothing more: urlsplit drops tabs, and finds a name in
-# `localhost:x@evil.example`.
+# Exactly what browsers and clients send. urlsplit is too lenient for a check: it drops tabs, and
+# finds the name `localhost` in `localhost:x@evil.example`.
 NETLOC = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
 HOST = re.compile(NETLOC, re.ASCII | re.IGNORECASE)
 ORIGIN = re.compile(rf"https?://({NETLOC})", re.ASCII | re.IGNORECASE)
 
 
 class Access:
-    """The rule of one server.
+    """Decides which requests a server accepts.
 
     Args:
-        host: where it is bound. On loopback no token is needed and any local name and port will
-            do (a tutorial's page comes from a second local web server); elsewhere a token is made
-            when none is given.
+        host: the address the server is bound to. On loopback no token is needed, and any local name
+            and port is accepted as Host and Origin (the tutorial's page comes from a second local
+            web server). Elsewhere a token is generated unless one is given.
         token: the token that requests must carry; False for none.
-        hosts: further values of Host that are let in.
-        origins: further values of Origin that are let in.
+        hosts: further accepted values of the Host header.
+        origins: further accepted values of the Origin header.
 
     Attributes:
         token: the token, or None.
-        made: whether it was made here.
+        is_generated: whether the token was generated here.
+        bound: the address the server is bound to, in lower case.
     """
 
     def __init__(
@@ -60,91 +62,95 @@ class Access:
         self.bound = host.lower()
         if token is not None and not isinstance(token, bool):
             check_token(token)
-        # An empty one, of an environment variable that is not set, must not open a server.
-        self.made = token is True or (not token and token is not False and not self.loopback)
+        # An empty token, as from an unset environment variable, must not open the server to all.
+        self.is_generated = token is True or (
+            not token and token is not False and not self.loopback
+        )
         given = token if isinstance(token, str) else None
-        self.token: str | None = secrets.token_urlsafe(16) if self.made else (given or None)
+        self.token: str | None = secrets.token_urlsafe(16) if self.is_generated else (given or None)
         urls = [urlsplit(os.environ.get(name, "")) for name in HUB_VARIABLES]
         hubs = [url for url in urls if url.netloc]
-        self._hosts = _listed(hosts) | {hub.netloc.lower() for hub in hubs}
-        self._origins = _listed(origins) | {f"{hub.scheme}://{hub.netloc}".lower() for hub in hubs}
+        self._hosts = _normalise(hosts) | {hub.netloc.lower() for hub in hubs}
+        self._origins = _normalise(origins) | {
+            f"{hub.scheme}://{hub.netloc}".lower() for hub in hubs
+        }
 
-    def go_on(self, earlier: Access) -> None:
-        """Keep a token that was made earlier, so that links that were given out stay good."""
-        if self.made and earlier.made:
+    def keep_token(self, earlier: Access) -> None:
+        """Take over a token that was generated earlier, so that links to it stay valid."""
+        if self.is_generated and earlier.is_generated:
             self.token = earlier.token
 
-    def refusal(
+    def check_request(
         self, target: str, headers: Mapping[str, str], *, page: str, needs_token: bool
     ) -> str | None:
-        """Return why a request is refused, in one sentence that says what to pass; None if not.
+        """Return why a request is refused, as one sentence with the fix; None if it is accepted.
 
         Args:
             target: the request's path with its query.
-            headers: the request's headers, none of those looked at here twice.
+            headers: the request's headers; the headers checked here must not occur twice.
             page: the address of the server's page, without a token.
-            needs_token: False for what holds no data: the page's own files.
+            needs_token: False for resources without data: the page's own files.
         """
         host = headers.get("Host", "").lower()
-        if not self._host_is_known(host):
-            name = _quoted(host)
-            return f"This server does not answer to the name {name}; pass hosts=[{name}]."
+        if not self._is_known_host(host):
+            name = _quote(host)
+            return f"This server does not accept the host name {name}; pass hosts=[{name}]."
         origin = headers.get("Origin")
-        if origin is not None and not self._origin_is_known(origin, host):
-            if self.bound in EVERYWHERE:  # then the way here is known to the asker alone
+        if origin is not None and not self._is_known_origin(origin, host):
+            if self.bound in EVERYWHERE:  # only the client knows which address reaches the server
                 page = urlsplit(page)._replace(netloc=host).geturl()
-            name = _quoted(origin)
+            name = _quote(origin)
             return (
                 f"A page from {name} may not connect here; pass origins=[{name}], "
                 f"or open the page that this server serves: {page}"
             )
         if self.token is None or not needs_token:
             return None
-        given = self._given_token(target, headers)
+        given = self._sent_token(target, headers)
         if not given:
-            return "This server wants its token: open the link that it showed, with ?token= in it."
+            return "This server requires a token; open the link that it showed, with ?token= in it."
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return "That is not this server's token, which may be a new one: ask for the new link."
+            return "Wrong token; this server may have a new one, so ask for the new link."
         return None
 
-    def _host_is_known(self, host: str) -> bool:
-        name = _name(host)
+    def _is_known_host(self, host: str) -> bool:
+        name = _host_name(host)
         if host in self._hosts or name in self._hosts:
             return True
         if self.loopback:
             return name in LOOPBACK or name == self.bound
-        # Bound to all addresses, its name is whatever brought the request here.
+        # A server bound to all addresses can't know its names: any valid one is accepted.
         return name is not None and (self.bound in EVERYWHERE or name == self.bound)
 
-    def _origin_is_known(self, origin: str, host: str) -> bool:
+    def _is_known_origin(self, origin: str, host: str) -> bool:
         if origin.lower().rstrip("/") in self._origins:
             return True
         found = ORIGIN.fullmatch(origin)
         if found is None:
             return False
         netloc = found[1].lower()
-        return netloc == host or (self.loopback and _name(netloc) in LOOPBACK)
+        return netloc == host or (self.loopback and _host_name(netloc) in LOOPBACK)
 
     @staticmethod
-    def _given_token(target: str, headers: Mapping[str, str]) -> str:
-        given = parse_qs(target.partition("?")[2]).get("token", [""])[0]
+    def _sent_token(target: str, headers: Mapping[str, str]) -> str:
+        token = parse_qs(target.partition("?")[2]).get("token", [""])[0]
         kind, _, bearer = headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
-            given = bearer.strip()
-        return given
+            token = bearer.strip()
+        return token
 
 
-def _listed(names: Iterable[str]) -> set[str]:
-    """Return names as they are compared; of one that stands alone, not its letters."""
+def _normalise(names: Iterable[str]) -> set[str]:
+    """Normalise names for comparison. A single string is treated as one name."""
     return {name.lower().rstrip("/") for name in ([names] if isinstance(names, str) else names)}
 
 
-def _name(netloc: str) -> str | None:
-    """Return the name in a Host header, without its port and brackets; None where it is none."""
+def _host_name(netloc: str) -> str | None:
+    """Return the name in a Host header without port and brackets; None if it is invalid."""
     found = HOST.fullmatch(netloc)
     return found[1].strip("[]").lower() if found else None
 
 
-def _quoted(text: str) -> str:
-    """Return text as it would be typed, printable and short."""
-    return re.sub(r"[^ -~]", " ", json.dumps(text[:QUOTED_LENGTH]))
+def _quote(text: str) -> str:
+    """Return text as a quoted string, printable and short."""
+    return re.sub(r"[^ -~]", " ", json.dumps(text[:MAX_QUOTED_LENGTH]))

@@ -1,9 +1,9 @@
-"""The door of a server: how many may be inside, how many may knock at once, how much each may say.
+"""Admission: limits how many connections are open, how many are pending, and what each may send.
 
-Whatever a stranger opens costs a file descriptor, an idle TCP connection and half a handshake too,
-and a process that has none left can't even say no. So those who have not asked for anything, or
-have their answer and linger, make room for those who come, the oldest first: one that asks promptly
-always gets its answer.
+Everything that a stranger opens costs a file descriptor, also an idle TCP connection or half a
+handshake, and a process without free descriptors can't even refuse a connection. So connections
+that have sent no request, or have their response and linger, are closed when newer ones need the
+room, the oldest first. A client that sends its request promptly always gets a response.
 """
 
 from __future__ import annotations
@@ -24,158 +24,165 @@ except ImportError:  # Windows, which has no such limit
 
 __all__ = ["ConnectionLimiter", "ServerSocket"]
 
-MAX_KNOCKING = 256
-MAX_AT_ONCE = 1024
-# A loop that has much to do may need several turns to read what a new connection says.
-ROUND_S = 0.1
-ROUNDS = 5
-HEARD_BYTES = 2**20
-MAX_UNSENT = 4
-RESERVED = 64
+MAX_PENDING = 256
+MAX_BACKLOG = 1024
+# A busy loop may need several iterations to read the request of a new connection.
+IDLE_CHECK_S = 0.1
+MAX_IDLE_CHECKS = 5
+# Bytes that a client may send between two checks of `ClientHandler`, one second apart.
+MAX_RECEIVED_BYTES = 2**20
+# Unsent data, in write buffers, beyond which a client is disconnected.
+MAX_UNSENT_BUFFERS = 4
+RESERVED_FILES = 64
 
 
 class ServerSocket(MonitoredServer):
     """One connection of a server, from its first byte to its last.
 
     Attributes:
-        has_room: called when more may be written again after `paused`.
+        limiter: the limiter of its server.
+        received_bytes: bytes received since `ClientHandler` last checked.
+        idle_checks: checks of the limiter at which it had no request, or had its response.
+        on_writable: called when there is room to write again after `paused`.
     """
 
-    door: ConnectionLimiter
-    heard = 0
-    rounds = 0
-    has_room: Callable[[], None] = staticmethod(lambda: None)
+    limiter: ConnectionLimiter
+    received_bytes = 0
+    idle_checks = 0
+    on_writable: Callable[[], None] = staticmethod(lambda: None)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)
-        self.door.knocked(self)
+        self.limiter.add_pending(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self.door.left(self)
+        self.limiter.remove(self)
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        self.heard += len(data)
-        # Pings are answered by websockets, whether or not their sender reads the answers.
-        if self.heard > HEARD_BYTES or self.unsent_bytes > MAX_UNSENT * self.door.write_bytes:
+        self.received_bytes += len(data)
+        max_unsent = MAX_UNSENT_BUFFERS * self.limiter.write_buffer_bytes
+        # websockets answers every ping, whether or not the client reads the pongs.
+        if self.received_bytes > MAX_RECEIVED_BYTES or self.unsent_bytes > max_unsent:
             self.transport.abort()
             return
         super().data_received(data)
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self.has_room()
+        self.on_writable()
 
-    def push(self, text: bytes) -> None:
-        """Write a text message at once, to one that is open; `paused` tells whether there is room.
+    def write_text(self, text: bytes) -> None:
+        """Write a text message at once to an open connection; check `paused` before.
 
-        Frames of a server are unmasked (RFC 6455, section 5.1): of a message that goes to many,
-        one and the same is written to each.
+        A server's frames are unmasked (RFC 6455, section 5.1), so one frame serves all clients: it
+        is serialised once for a message that goes to many of them in a row.
         """
-        door = self.door
-        if text is not door.last_text:
-            door.last_text = text
-            door.last_frame = Frame(Opcode.TEXT, text).serialize(mask=False)
-        self.transport.write(door.last_frame)
+        limiter = self.limiter
+        if text is not limiter.last_text:
+            limiter.last_text = text
+            limiter.last_frame = Frame(Opcode.TEXT, text).serialize(mask=False)
+        self.transport.write(limiter.last_frame)
 
 
 class ConnectionLimiter:
-    """All connections of one server.
+    """All connections of one server: those admitted, and those still pending.
 
     Args:
-        limit: how many websockets may be open; fewer where the process may open fewer files.
-        write_bytes: so many may wait for one peer.
+        limit: maximum number of open websockets; lowered to what the limit of open files allows.
+        write_buffer_bytes: maximum number of bytes that wait for one client.
 
     Attributes:
-        limit: how many websockets may be open.
-        most_knocking: how many others.
-        backlog: how many of these may come at the same moment.
-        inside: those that are let in.
+        limit: maximum number of admitted connections.
+        max_pending: maximum number of pending connections, beyond a burst.
+        backlog: size of the burst: how many more may arrive at the same moment.
+        admitted: the admitted connections.
         last_text: the message that was written last to any of them.
-        last_frame: its frame.
+        last_frame: the websocket frame of that message.
     """
 
-    def __init__(self, limit: int, write_bytes: int) -> None:
-        files = _files_left()
-        self.most_knocking = min(MAX_KNOCKING, max(files // 8, 1))
-        self.backlog = min(MAX_AT_ONCE, max(files // 4, 1))
-        self.limit = max(min(limit, files - self.most_knocking - self.backlog), 1)
-        self.write_bytes = write_bytes
-        self.inside: set[ServerSocket] = set()
+    def __init__(self, limit: int, write_buffer_bytes: int) -> None:
+        files = _free_files()
+        self.max_pending = min(MAX_PENDING, max(files // 8, 1))
+        self.backlog = min(MAX_BACKLOG, max(files // 4, 1))
+        self.limit = max(min(limit, files - self.max_pending - self.backlog), 1)
+        self.write_buffer_bytes = write_buffer_bytes
+        self.admitted: set[ServerSocket] = set()
         self.last_text = self.last_frame = b""
-        self._knocking: dict[ServerSocket, None] = {}
-        self._clearing = False
+        # A dict as an ordered set: the oldest connection comes first.
+        self._pending: dict[ServerSocket, None] = {}
+        self._is_closing_pending = False
 
-    def guest(self, *args: Any, **options: Any) -> ServerSocket:
-        """Make a connection; for `create_connection` of websockets."""
-        guest = ServerSocket(*args, **options)
-        guest.door = self
-        return guest
+    def make_connection(self, *args: Any, **options: Any) -> ServerSocket:
+        """Make a connection; passed to websockets as `create_connection`."""
+        connection = ServerSocket(*args, **options)
+        connection.limiter = self
+        return connection
 
-    def knocked(self, guest: ServerSocket) -> None:
-        """Take note of one that has opened a connection."""
-        self._knocking[guest] = None
-        if len(self._knocking) > self.most_knocking + self.backlog:
-            self._show_out([next(iter(self._knocking))])
-        elif len(self._knocking) > self.most_knocking and not self._clearing:
-            self._clearing = True
-            guest.loop.call_later(ROUND_S, self._clear, guest.loop)
+    def add_pending(self, connection: ServerSocket) -> None:
+        """Add a new connection, and make room if there are too many pending ones."""
+        self._pending[connection] = None
+        if len(self._pending) > self.max_pending + self.backlog:
+            self._close_pending([next(iter(self._pending))])
+        elif len(self._pending) > self.max_pending and not self._is_closing_pending:
+            self._is_closing_pending = True
+            connection.loop.call_later(IDLE_CHECK_S, self._close_oldest_pending, connection.loop)
 
-    def _clear(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Show the oldest out, but none that had no moment yet to say what it wants."""
-        idle = [each for each in self._knocking if each.request is None or each.response]
-        for guest in idle:
-            guest.rounds += 1
-        late = [guest for guest in idle if guest.rounds >= ROUNDS]
-        self._show_out(late[: max(len(self._knocking) - self.most_knocking, 0)])
-        self._clearing = len(self._knocking) > self.most_knocking
-        if self._clearing:
-            loop.call_later(ROUND_S, self._clear, loop)
+    def _close_oldest_pending(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Close the oldest pending connections, sparing those that had no time for a request."""
+        idle = [each for each in self._pending if each.request is None or each.response]
+        for connection in idle:
+            connection.idle_checks += 1
+        late = [connection for connection in idle if connection.idle_checks >= MAX_IDLE_CHECKS]
+        self._close_pending(late[: max(len(self._pending) - self.max_pending, 0)])
+        self._is_closing_pending = len(self._pending) > self.max_pending
+        if self._is_closing_pending:
+            loop.call_later(IDLE_CHECK_S, self._close_oldest_pending, loop)
 
-    def _show_out(self, guests: list[ServerSocket]) -> None:
-        for guest in guests:
-            del self._knocking[guest]
-        self.cut(guests)
+    def _close_pending(self, connections: list[ServerSocket]) -> None:
+        for connection in connections:
+            del self._pending[connection]
+        self.abort(connections)
 
     @property
     def is_full(self) -> bool:
-        """Whether as many are inside as may be."""
-        return len(self.inside) >= self.limit
+        """Whether the limit of admitted connections is reached."""
+        return len(self.admitted) >= self.limit
 
-    def let_in(self, guest: ServerSocket) -> bool:
-        """Let one in, unless the house is full."""
-        # One that was shown out a moment ago may have been read before; it has left already.
-        if self.is_full or guest not in self._knocking:
+    def admit(self, connection: ServerSocket) -> bool:
+        """Admit a pending connection; return False if the server is full."""
+        # The request of a connection that was just closed may have been read before: it is gone.
+        if self.is_full or connection not in self._pending:
             return False
-        del self._knocking[guest]
-        self.inside.add(guest)
+        del self._pending[connection]
+        self.admitted.add(connection)
         return True
 
-    def left(self, guest: ServerSocket) -> None:
-        """Take note that a connection has ended."""
-        self._knocking.pop(guest, None)
-        self.inside.discard(guest)
+    def remove(self, connection: ServerSocket) -> None:
+        """Remove a connection that has ended."""
+        self._pending.pop(connection, None)
+        self.admitted.discard(connection)
 
-    def everyone(self) -> list[ServerSocket]:
-        """Return every connection there is."""
-        return [*self._knocking, *self.inside]
+    def all_connections(self) -> list[ServerSocket]:
+        """Return all connections, pending and admitted."""
+        return [*self._pending, *self.admitted]
 
     @staticmethod
-    def cut(guests: Iterable[ServerSocket]) -> None:
-        """End connections at once."""
-        for guest in guests:
-            guest.transport.abort()
+    def abort(connections: Iterable[ServerSocket]) -> None:
+        """End connections at once, without a closing handshake."""
+        for connection in connections:
+            connection.transport.abort()
 
 
-def _files_left() -> int:
-    """Return how many more files this process may open, less some for the user's own."""
+def _free_files() -> int:
+    """Return how many more files this process may open, minus a reserve for the user's own."""
     if resource is None:
         return 10_000
-    most, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
-    if most == resource.RLIM_INFINITY:
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit == resource.RLIM_INFINITY:
         return 1_000_000
     try:
         opened = len(os.listdir("/dev/fd"))
     except OSError:
-        opened = RESERVED
-    return max(most - opened - RESERVED, 2)
+        opened = RESERVED_FILES
+    return max(limit - opened - RESERVED_FILES, 2)

@@ -1,4 +1,4 @@
-"""Peer: one connection of a server: it is sent what its session has to say, and is watched."""
+"""ClientHandler: sends one client what its session has for it, and checks that it is alive."""
 
 from __future__ import annotations
 
@@ -17,60 +17,69 @@ from tickerkit.server.admission import ServerSocket
 
 __all__ = ["ClientHandler"]
 
-CUT_S = 1.0
-TURN = 4
+# How long a disconnected client has to read the close frame.
+DISCONNECT_S = 1.0
+# Messages to one client before the loop serves the others.
+MAX_MESSAGES_IN_A_ROW = 4
+# A client counts as stalled after so many checks without progress.
 STALLED_CHECKS = 2
-MESSAGES_S = 20.0
-MAX_AT_ONCE = 100.0
+# Messages that a client may send: a burst, and then so many per second.
+MAX_BURST = 100.0
+MAX_MESSAGES_PER_S = 20.0
+INTERNAL_ERROR = (1011, "internal error of the server")
 
 
 class ClientHandler:
-    """One connection: who, how far, and whether it takes what it is sent.
+    """Sends and receives on one connection, and disconnects a client that is gone or stalled.
 
-    It writes in the loop's callbacks, without a task or a timer for each message, a few messages
-    at a turn and only while its buffer has room: what waits meanwhile makes the next one larger.
+    It writes in callbacks of the loop, without a task or a timer per message. It writes only a few
+    messages in a row, and only while the connection's buffer has room; ticks that arrive meanwhile
+    make the next message larger.
 
     Args:
-        guest: the connection.
-        session: the protocol's end of it.
-        faults: where errors are counted.
-        cut_off: where those are that were cut off.
-        stall_s: after so many seconds in which it takes nothing of what waits for it, it is cut;
-            None for never.
+        socket: the connection.
+        session: the server's end of the protocol.
+        errors: counts errors of this code.
+        disconnects: counts disconnected clients.
+        stall_timeout_s: how long a client may read nothing although data waits for it; None for
+            any time.
     """
 
     def __init__(
         self,
-        guest: ServerSocket,
+        socket: ServerSocket,
         session: Session,
-        faults: ErrorLog,
-        cut_off: ErrorLog,
-        stall_s: float | None,
+        errors: ErrorLog,
+        disconnects: ErrorLog,
+        stall_timeout_s: float | None,
     ) -> None:
-        self.guest = guest
+        self.socket = socket
         self.session = session
-        self._faults = faults
-        self._cut_off = cut_off
-        self._stall_checks = None if stall_s is None else max(round(stall_s / CHECK_S), 1)
-        self._address = ":".join(str(part) for part in guest.remote_address[:2])
+        self._errors = errors
+        self._disconnects = disconnects
+        self._max_stalled_checks = (
+            None if stall_timeout_s is None else max(round(stall_timeout_s / CHECK_S), 1)
+        )
+        self._address = ":".join(str(part) for part in socket.remote_address[:2])
         self._since = pd.Timestamp.now("UTC")
-        self._given = 0
-        self._taken = 0
-        self._waited = False
-        self._stuck = 0
-        self._cutting: asyncio.Task[None] | None = None
+        self._written_bytes = 0
+        # At the last check: bytes that had left this process, and whether others were waiting.
+        self._sent_bytes = 0
+        self._had_unsent = False
+        self._stalled_checks = 0
+        self._disconnecting: asyncio.Task[None] | None = None
         self._closing: asyncio.Task[None] | None = None
-        self._turn: asyncio.Handle | None = None
+        self._continuation: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        guest.has_room = self.pump
+        socket.on_writable = self.send_pending
 
     @property
-    def stalled(self) -> bool:
-        """Whether it takes nothing of what waits for it."""
-        return self._stuck >= STALLED_CHECKS
+    def is_stalled(self) -> bool:
+        """Whether the client reads nothing although data waits for it."""
+        return self._stalled_checks >= STALLED_CHECKS
 
-    def row(self) -> dict[str, Any]:
-        """Return what `TickServer.clients` tells of it."""
+    def to_row(self) -> dict[str, Any]:
+        """Return the client's row of `TickServer.clients`."""
         symbols = self.session.symbols
         return {
             "address": self._address,
@@ -78,28 +87,30 @@ class ClientHandler:
             "since": self._since,
             "symbols": "all" if symbols is None else ", ".join(sorted(symbols)),
             "behind": self.session.behind,
-            "status": "stalled" if self.stalled else "live",
+            "status": "stalled" if self.is_stalled else "live",
         }
 
     async def run(self) -> None:
-        """Serve it until either side ends the connection."""
-        self.pump()
+        """Serve the client until either side ends the connection."""
+        self.send_pending()
         try:
-            await self._listen()
+            await self._receive()
         finally:
-            for handle in (self._turn, self._timer):
+            for handle in (self._continuation, self._timer):
                 if handle is not None:
                     handle.cancel()
 
-    def pump(self) -> None:
-        """Send what the session has to say, as far as there is room; in the portal's thread."""
-        if self._turn is not None:
+    # --- sending ------------------------------------------------------------------------------
+
+    def send_pending(self) -> None:
+        """Send what the session has, as far as there is room; in the portal's thread."""
+        if self._continuation is not None:
             return
-        for _ in range(TURN):
+        for _ in range(MAX_MESSAGES_IN_A_ROW):
             if not self.send_next():
                 break
         else:
-            self._turn = self.guest.loop.call_soon(self._go_on)
+            self._continuation = self.socket.loop.call_soon(self._continue)
             return
         if self.session.close is not None:
             self._close(*self.session.close)
@@ -107,91 +118,99 @@ class ClientHandler:
             self._call_at(due)
 
     def send_next(self) -> bool:
-        """Send one message, if there is one, and room for it; return whether it was sent."""
+        """Send one message if there is one, and room for it; return whether it was sent."""
         if not self._may_send:
             return False
         try:
-            message = self.session.next_message(self.guest.loop.time())
+            message = self.session.next_message(self.socket.loop.time())
             if message is None:
                 return False
-            self._given += len(message)
-            self.guest.push(message)
+            self._written_bytes += len(message)
+            self.socket.write_text(message)
         except Exception as error:
-            self._faults.add(error)
-            self.session.close = (1011, "an error in the server")
+            self._errors.add(error)
+            self.session.close = INTERNAL_ERROR
             return False
         return True
 
     @property
     def _may_send(self) -> bool:
-        return not self.guest.paused and self.guest.state is State.OPEN
+        return not self.socket.paused and self.socket.state is State.OPEN
 
-    def _go_on(self) -> None:
-        self._turn = None
-        self.pump()
+    def _continue(self) -> None:
+        self._continuation = None
+        self.send_pending()
 
     def _call_at(self, due: float) -> None:
-        """Pump again at `due`, or before: that it is later by then costs less than a new timer."""
+        """Send again at `due`, or earlier: an early call costs less than a new timer."""
         if self._timer is not None:
             if self._timer.when() <= due:
                 return
             self._timer.cancel()
-        self._timer = self.guest.loop.call_at(due, self._on_time)
+        self._timer = self.socket.loop.call_at(due, self._on_timer)
 
-    def _on_time(self) -> None:
+    def _on_timer(self) -> None:
         self._timer = None
-        self.pump()
+        self.send_pending()
 
     def _close(self, code: int, reason: str) -> None:
         if self._closing is None:
-            self._closing = asyncio.ensure_future(self.guest.close(code, reason))
+            self._closing = asyncio.ensure_future(self.socket.close(code, reason))
+
+    # --- liveness -----------------------------------------------------------------------------
 
     def check(self) -> None:
-        """Cut it off if it is gone, or takes nothing; to be called every `CHECK_S`."""
-        guest = self.guest
-        guest.heard = 0
-        # What lies in the system's buffers counts as taken, here and there.
-        taken = self._given - guest.unsent_bytes
-        if taken > self._taken and self._waited:
-            guest.silent_checks = 0  # the buffers were full, so the other side took something
-        self._stuck = 0 if taken > self._taken or not guest.unsent_bytes else self._stuck + 1
-        self._taken = max(taken, self._taken)
-        self._waited = guest.unsent_bytes > 0
-        gone = guest.check()
-        if self._cutting is not None:
+        """Disconnect the client if it is gone or stalled; call it every `CHECK_S` seconds."""
+        socket = self.socket
+        socket.received_bytes = 0
+        # Data in the buffers of the operating systems, here and there, counts as sent.
+        sent = self._written_bytes - socket.unsent_bytes
+        has_progress = sent > self._sent_bytes
+        if has_progress and self._had_unsent:
+            socket.silent_checks = 0  # the buffers were full, so the client has read something
+        self._stalled_checks = (
+            0 if has_progress or not socket.unsent_bytes else self._stalled_checks + 1
+        )
+        self._sent_bytes = max(sent, self._sent_bytes)
+        self._had_unsent = socket.unsent_bytes > 0
+        is_gone = socket.check()
+        if self._disconnecting is not None:
             return
-        if gone and not guest.unsent_bytes:
-            why = f"said nothing for {guest.silent_checks * CHECK_S:g} s, and answered no ping"
-        elif self._stuck == self._stall_checks:
-            why = f"took nothing for {self._stuck * CHECK_S:g} s"
+        if is_gone and not socket.unsent_bytes:
+            reason = f"sent nothing for {socket.silent_checks * CHECK_S:g} s and answered no ping"
+        elif self._stalled_checks == self._max_stalled_checks:
+            reason = f"read nothing for {self._stalled_checks * CHECK_S:g} s"
         else:
             return
-        self._cutting = asyncio.create_task(self._cut(why))
+        self._disconnecting = asyncio.create_task(self._disconnect(reason))
 
-    async def _cut(self, why: str) -> None:
-        """Close the connection with a reason, in case it reads on, and not wait for long."""
+    async def _disconnect(self, reason: str) -> None:
+        """Close the connection with a reason, in case the client reads on, and then abort it."""
         behind = self.session.behind
-        text = f"{self._address} was cut off: it {why}; {behind:,} ticks behind"
-        self._cut_off.add_message("cut off", text)
+        text = f"{self._address} was disconnected: it {reason}; {behind:,} ticks behind"
+        self._disconnects.add_message("disconnected", text)
         with contextlib.suppress(TimeoutError, ConnectionClosed):
-            async with asyncio.timeout(CUT_S):
-                await self.guest.close(1013, f"{why}; connect again")
-        self.guest.transport.abort()
+            async with asyncio.timeout(DISCONNECT_S):
+                await self.socket.close(1013, f"{reason}; connect again")
+        self.socket.transport.abort()
 
-    async def _listen(self) -> None:
-        now = self.guest.loop.time
-        allowed, at = MAX_AT_ONCE, now()
+    # --- receiving ----------------------------------------------------------------------------
+
+    async def _receive(self) -> None:
+        """Pass messages to the session; a token bucket limits how many may come."""
+        now = self.socket.loop.time
+        allowed, at = MAX_BURST, now()
         try:
-            async for data in self.guest:
-                allowed = min(allowed + (now() - at) * MESSAGES_S, MAX_AT_ONCE) - 1
+            async for data in self.socket:
+                allowed = min(allowed + (now() - at) * MAX_MESSAGES_PER_S, MAX_BURST) - 1
                 at = now()
                 if allowed < 0:
                     self.session.close = TOO_MANY
                 else:
                     self.session.receive(data, at)
-                self.pump()
+                self.send_pending()
         except ConnectionClosed:
             pass
         except Exception as error:
-            self._faults.add(error)
-            await self.guest.close(1011, "an error in the server")
+            self._errors.add(error)
+            await self.socket.close(*INTERNAL_ERROR)

@@ -1,4 +1,4 @@
-"""Where a running source hands its ticks to: from its own thread into the log of a server."""
+"""Intake: takes ticks from a running source's thread into the log of a server."""
 
 from __future__ import annotations
 
@@ -22,104 +22,97 @@ from tickerkit.ticks import Batch, read_ticks
 
 __all__ = ["Intake"]
 
-MAX_WAITING = 1000
+MAX_PENDING = 1000
 POLL_S = 0.005
 
 
-class _Missing(NamedTuple):
+class _MissingTicks(NamedTuple):
     ticks: int | None
     reason: str
 
 
 class Intake(Outlet):
-    """Hands ticks over to the portal's thread, which alone appends to the log.
+    """Hands ticks over to the portal's thread, the only one that appends to the log.
 
-    Ticks that come one by one are gathered until that thread takes them: then they are read and
-    appended at once, one alone when it is idle, many when it is busy. When too many wait, the
-    source waits.
+    Ticks that are sent one by one gather until that thread takes them. They are then read and
+    appended together: a single tick when the thread is idle, many when it is busy. When too many
+    are pending, the source waits.
 
     Args:
         log: the log to append to.
-        gaps: where the holes in it are noted.
-        faults: where refusals and the source's errors are counted.
-        sessions: returns the sessions that are connected; called in the portal's thread.
-        appended: called in that thread, once for all that was appended at a time.
+        gaps: the gaps of the log.
+        errors: counts refused ticks and the source's errors.
+        sessions: returns the connected sessions; called in the portal's thread.
+        on_appended: called in that thread, once after each drain.
 
     Attributes:
-        closed: whether the server has stopped; then a source that still sends is cancelled.
+        closed: whether the server has stopped; a source that still sends is then cancelled.
     """
 
     def __init__(
         self,
         log: TickLog,
         gaps: Gaps,
-        faults: ErrorLog,
+        errors: ErrorLog,
         sessions: Callable[[], list[Session]],
-        appended: Callable[[], object] = lambda: None,
+        on_appended: Callable[[], object] = lambda: None,
     ) -> None:
         self.log = log
         self.gaps = gaps
-        self.faults = faults
+        self.errors = errors
         self.closed = False
         self._sessions = sessions
-        self._appended = appended
-        self._waiting: deque[dict[object, object] | Batch | _Missing] = deque()
+        self._on_appended = on_appended
+        self._pending: deque[dict[object, object] | Batch | _MissingTicks] = deque()
         self._lock = threading.Lock()
-        self._posted = False
+        self._is_posted = False
+
+    # --- called by the source, in its own thread ----------------------------------------------
 
     async def send(self, ticks: object) -> None:
-        await self._hand_over(_taken(ticks))
+        await self._hand_over(_copy_ticks(ticks))
 
     async def gap(self, count: int | None, reason: str) -> None:
-        await self._hand_over(_Missing(count, reason))
+        await self._hand_over(_MissingTicks(count, reason))
 
-    async def _hand_over(self, item: dict[object, object] | Batch | _Missing) -> None:
+    async def _hand_over(self, item: dict[object, object] | Batch | _MissingTicks) -> None:
         if self.closed:
             raise asyncio.CancelledError
-        self._waiting.append(item)
+        self._pending.append(item)
         try:
-            self._post()
-            if len(self._waiting) >= MAX_WAITING:
-                await portal.call_async(self._drained)
+            self._post_drain()
+            if len(self._pending) >= MAX_PENDING:
+                await portal.call_async(self.drain_async)
         except PortalError:
             raise asyncio.CancelledError from None
 
     async def wait_for_readers(self, count: int) -> None:
-        while await portal.call_async(self._count_readers) < count:  # noqa: ASYNC110 - on another loop
+        # Polling, because sessions live on another loop.
+        while await portal.call_async(self._count_readers) < count:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 
     async def wait_until_read(self, max_behind: int) -> None:
-        while await portal.call_async(self._most_behind) > max_behind:  # noqa: ASYNC110 - on another loop
+        while await portal.call_async(self._max_behind) > max_behind:  # noqa: ASYNC110
             await asyncio.sleep(POLL_S)
 
     def report(self, error: BaseException) -> None:
-        self.faults.add(error)
+        self.errors.add(error)
+
+    # --- in the portal's thread ---------------------------------------------------------------
 
     def append(self, batch: Batch) -> None:
-        """Append a batch, and count what was refused of it; in the portal's thread."""
+        """Append a batch, and count its refused ticks."""
         if batch.refused:
-            self.faults.add(batch.errors[0], batch.refused)
+            self.errors.add(batch.errors[0], batch.refused)
         self.log.append(batch, received=time.time_ns())
 
-    def noticed(self) -> None:
-        """Take note of an append; one that another thread made itself is to be sent, too."""
-        if not portal.is_current_thread:
-            with contextlib.suppress(PortalError):  # the server has stopped
-                self._post()
-
-    def _post(self) -> None:
-        with self._lock:
-            post, self._posted = not self._posted, True
-        if post:
-            portal.post(self.drain)
-
     def drain(self) -> None:
-        """Append what waits; in the portal's thread."""
+        """Append all pending ticks."""
         with self._lock:
-            self._posted = False
+            self._is_posted = False
         rows: list[dict[object, object]] = []
-        while self._waiting:
-            item = self._waiting.popleft()
+        while self._pending:
+            item = self._pending.popleft()
             if isinstance(item, dict):
                 rows.append(item)
                 continue
@@ -132,15 +125,16 @@ class Intake(Outlet):
                 self.gaps.miss(item.ticks, item.reason)
         if rows:
             self.append(read_ticks(rows))
-        self._appended()
+        self._on_appended()
 
-    async def _drained(self) -> None:
+    async def drain_async(self) -> None:
+        """Append all pending ticks; for `portal.call_async`."""
         self.drain()
 
     async def _count_readers(self) -> int:
         return len(self._readers())
 
-    async def _most_behind(self) -> int:
+    async def _max_behind(self) -> int:
         self.drain()
         return max((reader.behind for reader in self._readers()), default=0)
 
@@ -149,12 +143,26 @@ class Intake(Outlet):
         found = (each for each in self._sessions() if isinstance(each, V1Session))
         return [session for session in found if session.row is not None]
 
+    # --- in any thread ------------------------------------------------------------------------
 
-def _taken(ticks: object) -> dict[object, object] | Batch:
-    """Take ticks out of the source's hands: it may change them once they are sent."""
+    def on_log_append(self) -> None:
+        """Have ticks sent that another thread appended to the log directly."""
+        if not portal.is_current_thread:
+            with contextlib.suppress(PortalError):  # the server has stopped
+                self._post_drain()
+
+    def _post_drain(self) -> None:
+        with self._lock:
+            post, self._is_posted = not self._is_posted, True
+        if post:
+            portal.post(self.drain)
+
+
+def _copy_ticks(ticks: object) -> dict[object, object] | Batch:
+    """Copy or read ticks: the source may change its object as soon as `send` returns."""
     if isinstance(ticks, Mapping):
         try:
             return dict(ticks)
-        except Exception:  # of the mapping's own code; reading it tells
+        except Exception:  # a fault in the mapping's own code; reading it gives the error
             return read_ticks(ticks)
     return read_ticks(ticks.copy() if isinstance(ticks, pd.DataFrame) else ticks)

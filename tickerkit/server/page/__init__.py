@@ -1,10 +1,10 @@
-"""The web page that the server shows: each of its few files, at its one fixed address.
+"""The server's web page: a fixed table of its files, by path.
 
-The files lie beside this module and are read when first asked for. A request's path is only ever
-looked up in `FILES`, and never becomes a path of the file system: there is nothing to escape from.
+The files lie beside this module and are read when first requested. A request's path is only looked
+up in `FILES` and never becomes a path of the file system, so path traversal is impossible.
 
-The files hold no data and no secrets. A server that wants a token must want it for the page and
-the websocket, but not for the other files: a browser asks for those without the page's `?token=`.
+The files hold no data and no secrets. A server with a token must require it for the page and the
+websocket, but not for the other files: a browser requests those without the page's `?token=`.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-__all__ = ["FILES", "Asset", "asset"]
+__all__ = ["FILES", "Asset", "find_asset"]
 
-# Browsers refuse a module script whose type is not JavaScript, so nothing here is left to guessing
-# (Python's mimetypes asks the system, and some systems answer text/plain).
+# Browsers refuse a module script whose type is not JavaScript. Python's mimetypes asks the system,
+# and some systems answer text/plain, so the types are fixed here.
 _HTML = "text/html; charset=utf-8"
 _CSS = "text/css; charset=utf-8"
 _JAVASCRIPT = "text/javascript; charset=utf-8"
@@ -32,22 +32,22 @@ FILES: dict[str, tuple[str, str]] = {
     "/sparkline.js": ("sparkline.js", _JAVASCRIPT),
     "/icon.svg": ("icon.svg", _SVG),
 }
-"""For each path that a request may name, the file and its content type."""
+"""The file and the content type of each path that a request may name."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asset:
-    """A file as it goes over the wire."""
+    """A file, ready to be sent."""
 
     body: bytes
     content_type: str
     etag: str
-    """Quoted, ready for the ETag header; it changes when the body does."""
+    """The value of the ETag header, with its quotes; it changes with the body."""
 
 
-def asset(path: str) -> Asset | None:
-    """Return what to serve at `path` (of a URL, without its query), or None if there is nothing."""
-    # Looked up before anything is remembered: strangers' paths must not fill a cache.
+def find_asset(path: str) -> Asset | None:
+    """Return the file at a URL's path (without its query), or None if there is none."""
+    # Checked before the cached function is called: unknown paths must not fill the cache.
     return _load(path) if path in FILES else None
 
 

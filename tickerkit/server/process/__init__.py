@@ -1,11 +1,12 @@
 """A server in a process of its own: `tk.serve(..., process=True)`.
 
-`ServerProcess` starts `python -m tickerkit.server.process`, tells it through pipes what to do, and
-hears its answers. Between these comes its log, as the messages that any reader of `tickerkit.v1`
-gets, so that the log here is a mirror: the same epoch and the same seqs. When the process that
-started it is gone, so is the other.
+A computation in this process holds back every thread in it, the background thread too. So
+`ProcessServer` starts `python -m tickerkit.server.process` and sends it commands through a pipe;
+another pipe brings the answers. Between these come the messages that any reader of `tickerkit.v1`
+gets, from which the log here is made a mirror: the same epoch and the same seqs. The process ends
+when the one that started it does, however that ends.
 """
 
-from tickerkit.server.process.server import ServerProcess
+from tickerkit.server.process.server import ProcessServer
 
-__all__ = ["ServerProcess"]
+__all__ = ["ProcessServer"]

@@ -1,7 +1,7 @@
-"""The other end of a `ServerProcess`: a server that is told through stdin what to do.
+"""The other end of a `ProcessServer`: a server that receives commands through stdin.
 
-Run as `python -m tickerkit.server.process`. The end of stdin, which comes when the process that
-started it is gone, ends it.
+Run as `python -m tickerkit.server.process`. It ends at the end of stdin, which comes when the
+process that started it is gone.
 """
 
 from __future__ import annotations
@@ -21,83 +21,85 @@ from tickerkit.protocol import V1Session
 from tickerkit.protocol.messages import Subscribe, encode
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
-from tickerkit.server.process.child import HEAD_BYTES
-from tickerkit.server.server import TickServer
+from tickerkit.server.process.child import HEADER_BYTES
+from tickerkit.server.thread_server import ThreadServer
 
-__all__ = ["Mirrored", "main"]
+__all__ = ["MirroredServer", "main"]
 
 EXIT_S = 3.0
 
-Position: TypeAlias = tuple[int, str, int]
+MirrorPosition: TypeAlias = tuple[int, str, int]
+"""Row, epoch and seq up to which the mirror has everything."""
 
 
-class Mirrored(TickServer):
-    """A server whose log is also read by the process that started it, without a socket."""
+class MirroredServer(ThreadServer):
+    """A server whose log is also read, without a socket, by the process that started it."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._more = asyncio.Event()
-        self._reader: V1Session | None = None
+        self._has_news = asyncio.Event()
+        self._mirror: V1Session | None = None
 
-    def _pump(self) -> None:
-        super()._pump()
-        self._more.set()
+    def _send_news(self) -> None:
+        super()._send_news()
+        self._has_news.set()
 
-    async def news(self) -> tuple[bytes, Position | None]:
-        """Return the next message of the protocol for the mirror, and where that gets it to.
+    async def next_message(self) -> tuple[bytes, MirrorPosition | None]:
+        """Return the next message for the mirror, and the position after it.
 
-        None for where, as long as more messages belong to that.
+        The position is None until the last message of a group.
         """
         now = asyncio.get_running_loop().time
-        if self._reader is None:
-            self._reader = V1Session(self._publication, now())
-            self._reader.receive(encode(Subscribe(None, None, None)).decode(), now())
-        while (message := self._reader.next_message(now())) is None:
-            if not self._reader.behind:
-                self._more.clear()
-                await self._more.wait()
-            self._reader.close = None  # after the source's end more may be published by hand
-        return message, self._reader.position
+        if self._mirror is None:
+            self._mirror = V1Session(self._publication, now())
+            self._mirror.receive(encode(Subscribe(None, None, None)).decode(), now())
+        while (message := self._mirror.next_message(now())) is None:
+            if not self._mirror.behind:
+                self._has_news.clear()
+                await self._has_news.wait()
+            # The session closes at the source's end, but more may be published by hand.
+            self._mirror.close = None
+        return message, self._mirror.position
 
     @property
-    def end(self) -> Position:
-        """Where a reader stands that has all there is."""
+    def end_position(self) -> MirrorPosition:
+        """The position of a reader that has everything."""
         return self.log.stop, self.log.epoch, self.log.last_seq
 
 
-class _Attendant:
-    """Does what it is told, one after the other, in the main thread.
+class _CommandHandler:
+    """Executes commands one after the other, in the main thread.
 
     Args:
-        answers: where to write to.
+        answers: the pipe to write answers to.
     """
 
     def __init__(self, answers: io.FileIO) -> None:
         self._answers = answers
-        self._writing = threading.Lock()
-        self._server: Mirrored | None = None
+        self._write_lock = threading.Lock()
+        self._server: MirroredServer | None = None
         self._mirrored = threading.Condition()
-        self._position: Position | None = None
-        self._alone = False
+        self._position: MirrorPosition | None = None
+        self._is_abandoned = False
 
-    def attend(self, number: int, name: str, args: Any) -> None:
-        """Do as one message says, and answer it."""
+    def handle(self, number: int, name: str, args: Any) -> None:
+        """Execute one command, and send its result or its error."""
         value: Any
         try:
-            value, good = self._do(name, args), True
+            value, ok = self._execute(name, args), True
         except Exception as error:
-            value, good = _sendable(error), False
-        self._say(number, good, value)
+            value, ok = _make_sendable(error), False
+        self._send(number, ok, value)
 
-    def leave(self) -> None:
-        """Stop, and have this process end soon, whatever the source's threads do."""
-        last = threading.Timer(EXIT_S, os._exit, (1,))
-        last.daemon = True
-        last.start()
+    def shut_down(self) -> None:
+        """Stop the server, and end this process soon, whatever the source's threads do."""
+        last_resort = threading.Timer(EXIT_S, os._exit, (1,))
+        last_resort.daemon = True
+        last_resort.start()
         if self._server is not None:
             self._server.stop()
 
-    def _do(self, name: str, args: Any) -> Any:
+    def _execute(self, name: str, args: Any) -> Any:
         if name == "serve":
             return self._serve(*args)
         assert self._server is not None
@@ -108,15 +110,15 @@ class _Attendant:
                 return self._server.clients
             case "publish":
                 portal.call(self._server._publish, *args)
-                return self._until_mirrored()
+                return self._wait_until_mirrored()
             case "stop":
-                self._server._stop(*args)
-                self._until_mirrored()
+                self._server.stop(*args)
+                self._wait_until_mirrored()
                 return dict(self._server.stats)
         raise AssertionError(name)
 
     def _serve(self, setup: dict[str, Any]) -> int:
-        """Start the server, with names and paths as they are in the other process."""
+        """Start the server, with the module paths of the other process; return its port."""
         sys.path[:] = setup["path"]
         if setup["pythonpath"] is None:
             os.environ.pop("PYTHONPATH", None)
@@ -124,84 +126,88 @@ class _Attendant:
             os.environ["PYTHONPATH"] = setup["pythonpath"]
         try:
             source = pickle.loads(setup["source"])
-        except Exception as error:  # of the code of anything in it
-            problem = f"it can't be made again in a process of its own ({describe(error)})"
+        except Exception as error:  # from the code of any object in it
+            problem = f"it can't be restored in a process of its own ({describe(error)})"
             raise SourceError(setup["about"], problem) from None
-        server = Mirrored(source, setup["host"], setup["port"], **setup["options"])
+        server = MirroredServer(source, setup["host"], setup["port"], setup["options"])
         server.log.epoch = setup["epoch"]
         server.start()
         self._server = server
-        portal.enter()  # the mirror is still to be told of a server that has stopped
-        threading.Thread(target=self._mirror, args=(server,), name="mirror", daemon=True).start()
+        portal.enter()  # the mirror must still get the last messages when the server has stopped
+        threading.Thread(
+            target=self._send_mirror, args=(server,), name="mirror", daemon=True
+        ).start()
         return server.port
 
-    def _mirror(self, server: Mirrored) -> None:
-        """Send what is appended; like any reader that is slow, it sends more at once."""
+    def _send_mirror(self, server: MirroredServer) -> None:
+        """Send what is appended; like any slow reader, the mirror gets larger batches."""
         try:
             while True:
-                message, position = portal.call(server.news)
-                self._say(None, True, message)
+                message, position = portal.call(server.next_message)
+                self._send(None, True, message)
                 with self._mirrored:
                     self._position = position
                     self._mirrored.notify_all()
         except OSError:  # the other process is gone
             with self._mirrored:
-                self._alone = True
+                self._is_abandoned = True
                 self._mirrored.notify_all()
 
-    def _until_mirrored(self) -> None:
-        """Wait until what the log holds is sent, so that an answer comes after it."""
+    def _wait_until_mirrored(self) -> None:
+        """Wait until everything in the log is sent, so that the answer comes after it."""
         server = self._server
         assert server is not None
         row = server.log.stop
 
-        def mirrored() -> bool:
-            # Beyond the row, or as far as the log goes by now: a gap is no row.
+        def is_mirrored() -> bool:
             at = self._position
-            return self._alone or (at is not None and (at[0] > row or at == server.end))
+            # At the log's present end is enough too: a gap there adds no row to be beyond.
+            return self._is_abandoned or (
+                at is not None and (at[0] > row or at == server.end_position)
+            )
 
         with self._mirrored:
-            self._mirrored.wait_for(mirrored)
+            self._mirrored.wait_for(is_mirrored)
 
-    def _say(self, number: int | None, good: bool, value: Any) -> None:
-        data = pickle.dumps((number, good, value))
-        view = memoryview(len(data).to_bytes(HEAD_BYTES, "big") + data)
-        with self._writing:
+    def _send(self, number: int | None, ok: bool, value: Any) -> None:
+        data = pickle.dumps((number, ok, value))
+        view = memoryview(len(data).to_bytes(HEADER_BYTES, "big") + data)
+        with self._write_lock:
             while view:
                 view = view[self._answers.write(view) :]
 
 
 def main() -> None:
-    """Do what stdin says, until its end."""
-    asked, answers = _taken()
-    attendant = _Attendant(answers)
+    """Execute the commands from stdin until its end."""
+    commands, answers = _take_over_stdio()
+    handler = _CommandHandler(answers)
     with contextlib.suppress(OSError):  # the other process is gone
-        for number, name, args in _messages(asked):
-            attendant.attend(number, name, args)
-    attendant.leave()
+        for number, name, args in _read_commands(commands):
+            handler.handle(number, name, args)
+    handler.shut_down()
 
 
-def _taken() -> tuple[io.BufferedReader, io.FileIO]:
-    """Take stdin and stdout for the messages alone: what a source prints goes to stderr."""
-    asked, answers = os.dup(0), os.dup(1)
+def _take_over_stdio() -> tuple[io.BufferedReader, io.FileIO]:
+    """Reserve stdin and stdout for messages: what a source prints goes to stderr."""
+    commands, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)
     os.close(null)
     os.dup2(2, 1)
-    return io.BufferedReader(io.FileIO(asked)), io.FileIO(answers, "w")
+    return io.BufferedReader(io.FileIO(commands)), io.FileIO(answers, "w")
 
 
-def _messages(asked: io.BufferedReader) -> Iterator[tuple[int, str, Any]]:
-    with contextlib.suppress(EOFError, pickle.UnpicklingError):  # at its end, or within a message
+def _read_commands(commands: io.BufferedReader) -> Iterator[tuple[int, str, Any]]:
+    with contextlib.suppress(EOFError, pickle.UnpicklingError):  # at the end, or inside a command
         while True:
-            yield pickle.load(asked)
+            yield pickle.load(commands)
 
 
-def _sendable(error: Exception) -> Exception:
-    """Return an error as it can travel: as itself, or in words."""
+def _make_sendable(error: Exception) -> Exception:
+    """Return an error that can be pickled: the error itself, or one with its text."""
     try:
         pickle.loads(pickle.dumps(error))
-    except Exception:  # of its own code
+    except Exception:  # from the error's own code
         return TickerkitError(describe(error))
     return error
 

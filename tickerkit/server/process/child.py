@@ -1,6 +1,7 @@
-"""Child: the other process, told through its stdin what to do; it answers through its stdout.
+"""ChildProcess: starts the other process, sends it commands, and notices its end.
 
-Both ways go pickles. When this process ends, however it does, stdin is at its end.
+Commands go through its stdin, answers come through its stdout, both as pickles. Its stdin ends when
+this process does, however that happens, and the other process then ends too.
 """
 
 from __future__ import annotations
@@ -20,42 +21,43 @@ from tickerkit.errors import ServerFailed
 from tickerkit.formatting import format_line
 from tickerkit.runtime.error_log import describe, logger
 
-__all__ = ["HEAD_BYTES", "Child"]
+__all__ = ["HEADER_BYTES", "ChildProcess"]
 
-# Paths are those of this process, and none besides; what it prints comes at once.
+# -P: import only from this process's paths; -u: its last output must not stay in a buffer.
 COMMAND = ["-P", "-u", "-X", "faulthandler", "-m", "tickerkit.server.process"]
-HEAD_BYTES = 8
-SAID_BYTES = 4096
-SAID_LINES = 10
+# Each answer is preceded by its length.
+HEADER_BYTES = 8
+MAX_STDERR_BYTES = 4096
+MAX_STDERR_LINES = 10
 DRAIN_S = 0.25
-KILLED_S = 5.0
+KILL_S = 5.0
 
 
-class Child(asyncio.SubprocessProtocol):
-    """The other process; used on the portal's loop alone.
+class ChildProcess(asyncio.SubprocessProtocol):
+    """The process of a server; used on the portal's loop only.
 
     Args:
-        take: called with each message about its log.
+        on_message: called with each message for the mirror of its log.
 
     Attributes:
-        reason: what became of it, once it is gone.
-        gone: done when it has ended and all that it said is heard.
+        reason: how the process ended; empty while it runs.
+        gone: done when the process has ended and all its output was read.
     """
 
-    def __init__(self, take: Callable[[bytes], None]) -> None:
+    def __init__(self, on_message: Callable[[bytes], None]) -> None:
         self.reason = ""
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._take = take
-        self._heard = bytearray()
-        self._said = b""
+        self._on_message = on_message
+        self._received = bytearray()
+        self._stderr = b""
         self._fault = ""
         self._may_end = False
-        self._asked: dict[int, asyncio.Future[Any]] = {}
+        self._pending: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
         self._process: asyncio.SubprocessTransport | None = None
 
     async def start(self) -> None:
-        """Start it: out of reach of an interrupt that is meant for this process."""
+        """Start the process, in a session that an interrupt of this process does not reach."""
         paths = [path for path in sys.path if isinstance(path, str) and path]
         new_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
         await asyncio.get_running_loop().subprocess_exec(
@@ -69,64 +71,64 @@ class Child(asyncio.SubprocessProtocol):
 
     @property
     def pid(self) -> int | None:
-        """Its process id."""
+        """The process id; None if the process does not run."""
         return None if self._process is None or self.reason else self._process.get_pid()
 
-    async def ask(self, within_s: float, name: str, *args: object) -> Any:
-        """Have it do something, and return or raise what comes of it.
+    async def request(self, within_s: float, name: str, *args: object) -> Any:
+        """Send a command, wait for its answer, and return or raise it.
 
         Raises:
-            ServerFailed: if it is gone, or does not answer in time.
+            ServerFailed: if the process is gone, or does not answer in time.
         """
         if self.reason:
             raise self.failure()
         assert self._process is not None
         number = next(self._numbers)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        self._asked[number] = answer
+        self._pending[number] = answer
         try:
             self._stdin().write(pickle.dumps((number, name, args)))
             await asyncio.wait([answer], timeout=within_s)
             if not answer.done():
                 raise ServerFailed(
                     f"has not answered for {within_s:.3g} s",
-                    "what it was told may still be done; wait, or stop it and call tk.serve again",
+                    "the command may still be executed; wait, or stop it and call tk.serve again",
                 )
             return answer.result()
         finally:
-            del self._asked[number]
+            del self._pending[number]
 
     def failure(self) -> ServerFailed:
-        """Return what became of it as an error, with what it wrote to stderr last as a note."""
+        """Return the end of the process as an error, with its last output to stderr as a note."""
         error = ServerFailed(self.reason)
         if lines := self._last_lines():
             error.add_note("It wrote last:\n" + "\n".join(lines))
         return error
 
     async def end(self) -> None:
-        """Let it end, which it does at the end of its stdin."""
+        """Close stdin, at whose end the process ends by itself, and wait for that."""
         self._may_end = True
         if not self.reason:
             self._stdin().close()
         await asyncio.shield(self.gone)
 
     async def kill(self) -> None:
-        """End it if it runs, and wait a moment until it is gone."""
+        """Kill the process if it runs, and wait a few seconds until it is gone."""
         self._may_end = True
         if self._process is None:
             return
         self._kill()
         now = asyncio.get_running_loop().time
-        end = now() + KILLED_S
+        end = now() + KILL_S
         while not self.gone.done() and now() < end:
-            # When the loop is at its end too, which would leave its pipes open.
+            # Also when this task is cancelled because the loop ends: its pipes would stay open.
             with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait([self.gone], timeout=KILLED_S)
+                await asyncio.wait([self.gone], timeout=KILL_S)
         self._process.close()
 
     def _kill(self) -> None:
         assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):  # it has ended
+        with contextlib.suppress(ProcessLookupError):  # the process has ended
             self._process.kill()
 
     def _stdin(self) -> asyncio.WriteTransport:
@@ -134,8 +136,8 @@ class Child(asyncio.SubprocessProtocol):
         return cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
 
     def _last_lines(self) -> list[str]:
-        text = self._said.decode("utf-8", "replace")
-        return [line for line in text.splitlines() if line.strip()][-SAID_LINES:]
+        text = self._stderr.decode("utf-8", "replace")
+        return [line for line in text.splitlines() if line.strip()][-MAX_STDERR_LINES:]
 
     # --- called by asyncio --------------------------------------------------------------------
 
@@ -144,63 +146,67 @@ class Child(asyncio.SubprocessProtocol):
 
     def pipe_data_received(self, fd: int, data: bytes) -> None:
         if fd == 2:
-            self._said = (self._said + data)[-SAID_BYTES:]
-            logger.info("a server's process says: %s", data.decode("utf-8", "replace").rstrip())
+            self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
+            text = data.decode("utf-8", "replace").rstrip()
+            logger.info("stderr of a server's process: %s", text)
             return
-        self._heard += data
-        at, size = 0, len(self._heard)
+        self._received += data
+        at, size = 0, len(self._received)
         try:
-            while size - at >= HEAD_BYTES:
-                stop = at + HEAD_BYTES + int.from_bytes(self._heard[at : at + HEAD_BYTES], "big")
+            while size - at >= HEADER_BYTES:
+                start = at + HEADER_BYTES
+                stop = start + int.from_bytes(self._received[at:start], "big")
                 if size < stop:
                     break
-                with memoryview(self._heard) as view:
-                    message = pickle.loads(view[at + HEAD_BYTES : stop])
+                with memoryview(self._received) as view:
+                    message = pickle.loads(view[start:stop])
                 at = stop
-                self._hear(*message)
-        except Exception as error:  # a version that was exchanged meanwhile, or ours
+                self._handle(*message)
+        except Exception as error:  # a fault here, or the package was replaced by another version
             self._fault = f": {describe(error)}"
             self._kill()
-        del self._heard[:at]
+        del self._received[:at]
 
-    def _hear(self, number: int | None, good: bool, value: Any) -> None:
+    def _handle(self, number: int | None, ok: bool, value: Any) -> None:
         if number is None:
-            self._take(value)
+            self._on_message(value)
             return
-        answer = self._asked.get(number)
-        if answer is None or answer.done():  # nobody waits any more
+        answer = self._pending.get(number)
+        if answer is None or answer.done():  # `request` has stopped waiting
             return
-        if good:
+        if ok:
             answer.set_result(value)
         else:
             answer.set_exception(value)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1:  # one that lives on could not be told from one that hangs
+        if fd == 1:  # a process that can't answer any more must not live on
             asyncio.get_running_loop().call_later(DRAIN_S, self._kill)
 
     def process_exited(self) -> None:
         assert self._process is not None
-        # A child of its own may hold the pipes open.
+        # Without a close, a process that it has started could hold the pipes open.
         asyncio.get_running_loop().call_later(DRAIN_S, self._process.close)
 
     def connection_lost(self, exc: Exception | None) -> None:
         assert self._process is not None
         self._process.close()
-        self.reason = _ending(self._process.get_returncode(), self._last_lines()) + self._fault
+        self.reason = (
+            _describe_exit(self._process.get_returncode(), self._last_lines()) + self._fault
+        )
         if not self._may_end:
             logger.warning("server: %s", self.failure())
-        for answer in self._asked.values():
+        for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(self.failure())
         if not self.gone.done():
             self.gone.set_result(None)
 
 
-def _ending(code: int | None, lines: list[str]) -> str:
-    """Return in words how a process has ended."""
+def _describe_exit(code: int | None, stderr_lines: list[str]) -> str:
+    """Return how a process ended, with its last line on stderr."""
     if code is not None and code < 0:
         with contextlib.suppress(ValueError):
             return f"was killed ({signal.Signals(-code).name})"
-    last = f": {format_line(lines[-1])}" if code and lines else ""
+    last = f": {format_line(stderr_lines[-1])}" if code and stderr_lines else ""
     return f"ended by itself (exit code {code}){last}"

@@ -1,9 +1,10 @@
-"""ServerProcess: a server in a process of its own, used as any other in the one that started it."""
+"""ProcessServer: a server in a process of its own, with the interface of every `TickServer`."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import os
 import ssl as ssl_module
 import sys
@@ -13,60 +14,61 @@ from typing import Any, cast
 
 import pandas as pd
 
-from tickerkit.errors import PortalError, ServerFailed, SourceError, Stopped, TickerkitError
+from tickerkit.errors import PortalError, ServerFailed, SourceError, TickerkitError
 from tickerkit.log import Gap
 from tickerkit.protocol import Client, End, Hello, Received
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
-from tickerkit.server.process.child import Child
-from tickerkit.server.server import TickServer
+from tickerkit.server.options import ServerOptions
+from tickerkit.server.process.child import ChildProcess
+from tickerkit.server.server import CLIENT_COLUMNS, TickServer
+from tickerkit.server.stats import ServerStats
 from tickerkit.sources import Source
 from tickerkit.ticks import Batch
 
-__all__ = ["ServerProcess"]
+__all__ = ["ProcessServer"]
 
 START_S = 60.0
 ANSWER_S = 5.0
-GLANCE_S = 1.0
-SLOWEST_PUBLISH = 50_000
+# For a repr or a card, which must not make a cell wait.
+QUICK_ANSWER_S = 1.0
+MIN_PUBLISHED_PER_S = 50_000
 STOP_S = 2.0
 
 
-class ServerProcess(TickServer):
+class ProcessServer(TickServer):
     """A server, and its source, in a process of its own; made by `tk.serve(..., process=True)`.
 
-    Used as any `TickServer`. Its `log` is a mirror, in which `received` is when a tick came to this
-    process. Where this one was held up until the other no longer held some ticks, these are missing
-    in it. What asks the other process (`clients`, `stats`, `publish`) waits a few seconds at most.
+    Its `log` is a mirror, in which `received` is the time at which a tick came to this process.
+    Ticks are missing from it if this process was held up until the other no longer held them.
+    `clients`, `stats` and `publish` ask the other process, and wait a few seconds at most.
     """
 
-    def __init__(self, source: Source | None, host: str, port: int, **options: Any) -> None:
-        if isinstance(options["ssl"], ssl_module.SSLContext):
+    def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
+        if isinstance(options.ssl, ssl_module.SSLContext):
             raise TypeError(
                 "ssl: a context can't be sent to a process of its own; give the paths of the "
                 "certificate and its key, or serve without process=True"
             )
-        for name in ("origins", "hosts"):
-            if not isinstance(options[name], str):
-                options[name] = list(options[name])
-        super().__init__(source, host, port, **options)
+        super().__init__(source, host, port, options)
         self._options = options
-        self._packed = _packed(source)
-        self._client = Client(None, None)
-        self._client.connected()
-        self._child: Child | None = None
+        self._pickled_source = _pickle(source)
+        self._mirror_client = Client(None, None)
+        self._mirror_client.connected()
+        self._child: ChildProcess | None = None
         self._opening: asyncio.Task[Any] | None = None
-        self._abandoned = False
-        self._known: Mapping[str, Any] = super().stats
+        self._is_cancelled = False
+        self._source_ended = False
+        self._last_stats: Mapping[str, Any] = dataclasses.asdict(ServerStats())
 
     @property
     def pid(self) -> int | None:
-        """The other process's id; None if it does not run."""
+        """The id of the server's process; None if it does not run."""
         return None if self._stopped or self._child is None else self._child.pid
 
     @property
     def status(self) -> str:
-        """In one word: listening, ended, stopped, or failed: the other process died."""
+        """One word: "listening", "ended", "stopped", or "failed": the process died."""
         return "failed" if self._has_failed else super().status
 
     @property
@@ -74,116 +76,130 @@ class ServerProcess(TickServer):
         return not self._stopped and self._child is not None and self._child.reason != ""
 
     @property
+    def _has_ended(self) -> bool:
+        return self._source_ended
+
+    @property
     def clients(self) -> pd.DataFrame:
-        """Who is connected, as `TickServer.clients` tells it; the mirror is not listed."""
+        """The connected clients, as in `TickServer.clients`; the mirror is not listed.
+
+        Raises:
+            ServerFailed: if the process does not answer.
+        """
         if self.status in ("stopped", "failed"):
-            return super().clients
-        return cast("pd.DataFrame", self._ask(ANSWER_S, "clients"))
+            return pd.DataFrame(columns=CLIENT_COLUMNS)
+        return cast("pd.DataFrame", self._request(ANSWER_S, "clients"))
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """What the server did so far, as `TickServer.stats` tells it.
+        """What the server has done so far, as in `TickServer.stats`.
 
         Raises:
-            ServerFailed: if the other process does not answer. One that died is told of in
-                `status` and `last_error`.
+            ServerFailed: if the process does not answer. If it died, there is no error: `status`
+                and `last_error` report it.
         """
-        return self._stats(ANSWER_S)
+        return self._fetch_stats(ANSWER_S)
 
-    def _stats(self, within_s: float) -> Mapping[str, Any]:
+    def _fetch_stats(self, within_s: float) -> Mapping[str, Any]:
         if self.status not in ("stopped", "failed"):
             try:
-                self._known = self._ask(within_s, "stats")
+                self._last_stats = self._request(within_s, "stats")
             except ServerFailed:
                 if self.status not in ("stopped", "failed"):
                     raise
-        return self._last_known()
+        return self._known_stats()
+
+    def _quick_stats(self) -> Mapping[str, Any]:
+        try:
+            return self._fetch_stats(QUICK_ANSWER_S)
+        except TickerkitError as error:
+            return {**self._known_stats(), "last_error": describe(error)}
+
+    def _known_stats(self) -> Mapping[str, Any]:
+        """Return what is known without asking the process."""
+        stats = {**self._last_stats, "status": self.status}
+        if stats["status"] in ("stopped", "failed"):
+            stats.update(clients=0, stalled=0)
+        if self._has_failed and self._child is not None:
+            # The mirror may hold ticks that came after the last answer.
+            stats.update(ticks=max(stats["ticks"], self.log.stop), held=len(self.log))
+            stats["last_error"] = str(self._child.failure())
+        return stats
 
     def _about(self, stats: Mapping[str, Any]) -> str:
         return super()._about(stats) + (f", in process {self.pid}" if self.pid else "")
 
-    def _told(self) -> Mapping[str, Any]:
-        try:
-            return self._stats(GLANCE_S)
-        except TickerkitError as error:
-            return {**self._last_known(), "last_error": describe(error)}
-
-    def _last_known(self) -> Mapping[str, Any]:
-        known = {**self._known, "status": self.status}
-        if known["status"] in ("stopped", "failed"):
-            known.update(clients=0, stalled=0)
-        if self._has_failed and self._child is not None:
-            # Of what it did after it was last asked the mirror knows more.
-            known.update(ticks=max(known["ticks"], self.log.stop), held=len(self.log))
-            known["last_error"] = str(self._child.failure())
-        return known
-
-    def _ask(self, within_s: float, name: str) -> Any:
+    def _request(self, within_s: float, name: str) -> Any:
         assert self._child is not None
-        return portal.call(self._child.ask, within_s, name)
+        return portal.call(self._child.request, within_s, name)
 
-    # --- its life -----------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------
 
     def start(self) -> None:
-        if self._opening is not None:
-            raise Stopped("server", "call tk.serve again")
         try:
             super().start()
-        except BaseException:  # an interrupt of the waiting, for one
+        except BaseException:  # also an interrupt while it waits: the process must not stay
             with contextlib.suppress(PortalError):
-                portal.post(self._abandon)
+                portal.post(self._cancel_opening)
             raise
 
-    def _abandon(self) -> None:
-        self._abandoned = True
+    def _cancel_opening(self) -> None:
+        self._is_cancelled = True
         if self._opening is not None:
             self._opening.cancel()
 
-    def _start_source(self) -> None:
-        if self.source is not None:
-            self.source.on_sent_to_process()
-
     async def _open(self) -> None:
+        self._was_started = True
         self._opening = asyncio.current_task()
-        self._child = Child(self._take)
+        self._child = ChildProcess(self._on_message)
         setup = {
             "path": sys.path,
             "pythonpath": os.environ.get("PYTHONPATH"),
-            "source": self._packed,
+            "source": self._pickled_source,
             "about": repr(self.source),
             "epoch": self.log.epoch,
             "host": self.host,
             "port": self.port,
-            "options": {**self._options, "token": self._access.token or False},
+            "options": dataclasses.replace(self._options, token=self._access.token or False),
         }
         try:
             await self._child.start()
-            self.port = await self._child.ask(START_S, "serve", setup)
-            if self._abandoned:
+            self.port = await self._child.request(START_S, "serve", setup)
+            if self._is_cancelled:
                 raise asyncio.CancelledError
         except BaseException:
             await self._child.kill()
             raise
 
+    def _start_source(self) -> None:
+        if self.source is not None:
+            self.source.on_sent_to_process()
+
+    def _shut_down(self, code: int, reason: str) -> None:
+        portal.call(self._close, code, reason)
+
     async def _close(self, code: int, reason: str) -> None:
         assert self._child is not None
         try:
             async with asyncio.timeout(STOP_S):
-                self._known = await self._child.ask(STOP_S, "stop", code, reason)
+                self._last_stats = await self._child.request(STOP_S, "stop", code, reason)
                 await self._child.end()
         except (TimeoutError, ServerFailed) as error:
             if isinstance(error, ServerFailed):
-                self._known = {**self._known, "last_error": str(error)}
+                self._last_stats = {**self._last_stats, "last_error": str(error)}
         finally:
             await self._child.kill()
 
+    # --- ticks --------------------------------------------------------------------------------
+
     async def _publish(self, batch: Batch) -> None:
         assert self._child is not None
-        await self._child.ask(ANSWER_S + batch.count / SLOWEST_PUBLISH, "publish", batch)
+        within_s = ANSWER_S + batch.count / MIN_PUBLISHED_PER_S
+        await self._child.request(within_s, "publish", batch)
 
-    def _take(self, message: bytes) -> None:
-        """Append to the mirror; in the portal's thread."""
-        for event in self._client.receive(message):
+    def _on_message(self, message: bytes) -> None:
+        """Append a message of the other process to the mirror; in the portal's thread."""
+        for event in self._mirror_client.receive(message):
             match event:
                 case Received():
                     now = time.time_ns()
@@ -195,21 +211,21 @@ class ServerProcess(TickServer):
                 case Hello() if event.epoch != self.log.epoch:
                     self.log.begin(event.epoch)
                 case End():
-                    self._publication.ended = True
+                    self._source_ended = True
                 case _:
                     pass
 
 
-def _packed(source: Source | None) -> bytes:
-    """Return a source as bytes, as it is now; functions of a notebook's cells too."""
+def _pickle(source: Source | None) -> bytes:
+    """Pickle a source in its present state, with functions and classes defined in a notebook."""
     import cloudpickle
 
     try:
         return cast("bytes", cloudpickle.dumps(source))
-    except Exception as error:  # of the code of anything in it
+    except Exception as error:  # from the code of any object in it
         raise SourceError(
             source,
             f"it can't be sent to a process of its own ({describe(error)}); "
-            "give a function that makes the ticks, and in it whatever can't travel, "
+            "give a function that makes the ticks, and in it whatever can't be sent, "
             "or serve it without process=True",
         ) from None

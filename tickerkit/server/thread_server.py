@@ -1,0 +1,248 @@
+"""ThreadServer: a server in this process's background thread, with websockets and the page."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import dataclasses
+import http
+import time
+from collections.abc import Mapping
+from typing import Any, cast
+
+import pandas as pd
+from websockets.asyncio.server import Server, ServerConnection
+from websockets.asyncio.server import serve as websockets_serve
+from websockets.http11 import Request, Response
+from websockets.typing import Subprotocol
+
+from tickerkit.errors import PortalError
+from tickerkit.net.listening import stop_accepting
+from tickerkit.net.liveness import CHECK_S
+from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
+from tickerkit.runtime.error_log import ErrorLog, wire_logger
+from tickerkit.runtime.portal import portal
+from tickerkit.runtime.workers import Worker
+from tickerkit.server.admission import ConnectionLimiter, ServerSocket
+from tickerkit.server.client_handler import ClientHandler
+from tickerkit.server.http import respond, respond_full
+from tickerkit.server.intake import Intake
+from tickerkit.server.options import ServerOptions
+from tickerkit.server.server import CLIENT_COLUMNS, TickServer
+from tickerkit.server.stats import ServerStats
+from tickerkit.sources import Source
+from tickerkit.ticks import Batch
+
+__all__ = ["ThreadServer"]
+
+MAX_MESSAGE_BYTES = 256 * 1024
+TLS_HANDSHAKE_S = 3.0
+CLOSE_S = 2.0
+# How long `stop` waits for closing handshakes, and then again for aborted connections.
+FAREWELL_S = 0.5
+
+
+class ThreadServer(TickServer):
+    """A server in the background thread, which it shares with this process's other services.
+
+    The thread only receives, appends and sends; the source runs in a worker thread of its own.
+    """
+
+    def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
+        super().__init__(source, host, port, options)
+        self._errors = ErrorLog("server")
+        self._rejections = ErrorLog("server: turned away", repeat_s=1.0)
+        self._disconnects = ErrorLog("server", repeat_s=1.0)
+        self._publication = Publication(self.log, self._gaps)
+        self._handlers: set[ClientHandler] = set()
+        self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer)
+        self._stall_timeout_s = options.stall_timeout
+        self._connections = 0
+        self._checking: asyncio.Task[None] | None = None
+        self._intake = Intake(self.log, self._gaps, self._errors, self._sessions, self._send_news)
+        self._server: Server | None = None
+        self._worker: Worker | None = None
+
+    @property
+    def clients(self) -> pd.DataFrame:
+        rows = [handler.to_row() for handler in list(self._handlers)]
+        return pd.DataFrame(rows, columns=CLIENT_COLUMNS)
+
+    @property
+    def stats(self) -> Mapping[str, Any]:
+        stats = ServerStats(
+            ticks=self.log.stop,
+            held=len(self.log),
+            rate=self.log.rate(time.time_ns()),
+            symbols=len(self.log.symbols()),
+            clients=len(self._handlers),
+            stalled=sum(handler.is_stalled for handler in list(self._handlers)),
+            connections=self._connections,
+            refused=self._errors.count,
+            last_error=self._errors.last,
+            misfits=dict(self.log.misfits),
+            turned_away=self._rejections.count,
+            last_turned_away=self._rejections.last,
+            cut_off=self._disconnects.count,
+            last_cut_off=self._disconnects.last,
+            status=self.status,
+        )
+        return dataclasses.asdict(stats)
+
+    # --- start and stop -----------------------------------------------------------------------
+
+    @property
+    def _has_ended(self) -> bool:
+        return self._publication.ended
+
+    async def _open(self) -> None:
+        self._server = await websockets_serve(
+            self._serve,
+            self.host,
+            self.port,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            select_subprotocol=_select_subprotocol,
+            process_request=self._respond,
+            process_response=self._admit,
+            create_connection=cast("type[ServerConnection]", self._limiter.make_connection),
+            backlog=self._limiter.backlog,
+            # On a LAN compression costs more than it saves, and 50 KiB for each client.
+            compression=None,
+            server_header=None,
+            max_size=MAX_MESSAGE_BYTES,
+            # A message is written as soon as the buffer is below this limit, whatever its size.
+            write_limit=max(self._limiter.write_buffer_bytes - LARGEST_BYTES, 1),
+            ping_interval=None,
+            close_timeout=CLOSE_S,
+            logger=wire_logger,
+            ssl=self._ssl,
+            # The limiter does not see a connection before its TLS handshake is done.
+            ssl_handshake_timeout=TLS_HANDSHAKE_S if self._ssl else None,
+        )
+        self._was_started = True
+        self._checking = asyncio.create_task(self._check_clients())
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    def _start_source(self) -> None:
+        self.log.on_append(self._intake.on_log_append)
+        if self.source is not None:
+            self._worker = Worker(f"tickerkit {self.source!r}", self._run_source)
+
+    def _shut_down(self, code: int, reason: str) -> None:
+        self._intake.closed = True
+        try:
+            portal.call(self._close, code, reason)
+            if self._worker is not None:
+                self._worker.cancel()
+        finally:  # also after an interrupt, then without waiting
+            if self._worker is not None:
+                self._worker.cancel(0)
+
+    async def _close(self, code: int, reason: str) -> None:
+        assert self._server is not None
+        assert self._checking is not None
+        self._checking.cancel()
+        try:
+            await stop_accepting(self._server.sockets)
+        finally:  # also when `stop` was interrupted and the loop is about to end
+            self._server.close(code=code, reason=reason)
+        closed = asyncio.ensure_future(self._server.wait_closed())
+        # websockets would wait many seconds for connections that have not sent a request.
+        self._limiter.abort(
+            each for each in self._limiter.all_connections() if each.request is None
+        )
+        try:
+            await asyncio.wait([closed], timeout=FAREWELL_S)
+        finally:
+            self._limiter.abort(self._limiter.all_connections())
+        await asyncio.wait([closed], timeout=FAREWELL_S)
+
+    # --- ticks --------------------------------------------------------------------------------
+
+    async def _run_source(self) -> None:
+        assert self.source is not None
+        try:
+            await self.source.run(self._intake)
+        except BaseException as error:  # a source may raise SystemExit, or be cancelled
+            if self._stopped:
+                return
+            self._errors.add(error)
+        with contextlib.suppress(PortalError):  # the server has stopped
+            await portal.call_async(self._end)
+
+    async def _end(self) -> None:
+        self._intake.drain()
+        self._publication.ended = True
+        self._send_news()
+
+    async def _publish(self, batch: Batch) -> None:
+        self._intake.append(batch)
+        self._send_news()
+
+    def _sessions(self) -> list[Session]:
+        return [handler.session for handler in self._handlers]
+
+    def _send_news(self) -> None:
+        # One message to every client first, so that none waits for another's backlog.
+        handlers = list(self._handlers)
+        for handler in handlers:
+            handler.send_next()
+        for handler in handlers:
+            handler.send_pending()
+
+    async def _check_clients(self) -> None:
+        """Check every second which clients are gone or read nothing."""
+        while True:
+            await asyncio.sleep(CHECK_S)
+            for handler in list(self._handlers):
+                try:
+                    handler.check()
+                except Exception as error:  # a fault in one check must not end all of them
+                    self._errors.add(error)
+
+    # --- one connection -----------------------------------------------------------------------
+
+    def _respond(self, _: ServerConnection, request: Request) -> Response | None:
+        """Answer a plain HTTP request, or refuse one; None lets the handshake go on."""
+        page = self.page.partition("?")[0]
+        response = respond(request, self._access, page, self._count_rejection)
+        if response is not None and self._limiter.is_full:
+            # Browsers hide the status of a failed websocket handshake from the page, so the page
+            # asks by plain HTTP whether the server is full.
+            response.headers["Tickerkit-Full"] = str(self._limiter.limit)
+        return response
+
+    def _admit(
+        self, connection: ServerConnection, _: Request, response: Response
+    ) -> Response | None:
+        """Admit a connection with a valid handshake, if there is room."""
+        upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
+        if upgraded and not self._limiter.admit(cast("ServerSocket", connection)):
+            return respond_full(self._limiter.limit, self._count_rejection)
+        return None
+
+    def _count_rejection(self, reason: str) -> None:
+        self._rejections.add_message("rejection", reason)
+
+    async def _serve(self, connection: ServerConnection) -> None:
+        """Serve a websocket until either side ends it."""
+        assert connection.request is not None
+        now = asyncio.get_running_loop().time()
+        path = connection.request.path.partition("?")[0]
+        session = session_for(self._publication, connection.subprotocol, path, now)
+        socket = cast("ServerSocket", connection)
+        handler = ClientHandler(
+            socket, session, self._errors, self._disconnects, self._stall_timeout_s
+        )
+        self._handlers.add(handler)
+        self._connections += 1
+        try:
+            await handler.run()
+        finally:
+            self._handlers.discard(handler)
+
+
+def _select_subprotocol(_: ServerConnection, offered: Any) -> Subprotocol | None:
+    """Select ours if it is offered; a client that offers others may still speak plain JSON."""
+    ours = Subprotocol(SUBPROTOCOL)
+    return ours if ours in offered else None
