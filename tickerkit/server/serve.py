@@ -6,6 +6,7 @@ import ssl as ssl_module
 import sys
 from collections.abc import Iterable
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.server.options import ServerOptions
@@ -84,7 +85,7 @@ def serve(
     """
     check_number("port", port, 0, whole=True)
     if port > MAX_PORT:
-        raise ValueError(f"Invalid port={port}; expected at most {MAX_PORT}, or 0 for a free port")
+        raise InvalidArgument("port", port, f"at most {MAX_PORT}, or 0 for a free port")
     options = ServerOptions(
         history=history,
         token=token,
