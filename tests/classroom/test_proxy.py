@@ -1,4 +1,4 @@
-"""classroom.proxy: connections that break on purpose, the same way each time."""
+"""FaultProxy: connections that break on purpose, the same way each time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ Until = Callable[..., None]
 
 
 class Echo:
-    """A TCP server that says back what it hears, and counts who ended how."""
+    """A TCP server that sends back what it receives, and notes how connections ended."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server((LOCAL, 0))
@@ -47,7 +47,7 @@ class Echo:
                 self.ends.append("reset")
 
     def stop(self) -> None:
-        """Stop, and wait."""
+        """Stop, and join all threads."""
         self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
         for thread in self._threads:
@@ -56,7 +56,7 @@ class Echo:
 
 @pytest.fixture
 def echo() -> Iterator[Echo]:
-    """Run an echo."""
+    """Run an echo server."""
     echo = Echo()
     yield echo
     echo.stop()
@@ -69,26 +69,26 @@ def dial(proxy: FaultProxy) -> socket.socket:
     return sock
 
 
-def hear(sock: socket.socket, most: int = 2**20) -> tuple[bytes, str]:
-    """Return what comes until the end, or until so much has come, and how it ended."""
-    heard = b""
-    while len(heard) < most:
+def receive(sock: socket.socket, max_bytes: int = 2**20) -> tuple[bytes, str]:
+    """Return what arrives until the end, or until `max_bytes` arrived, and how it ended."""
+    received = b""
+    while len(received) < max_bytes:
         try:
             data = sock.recv(65536)
         except ConnectionError:
-            return heard, "reset"
+            return received, "reset"
         if not data:
-            return heard, "closed"
-        heard += data
-    return heard, "open"
+            return received, "closed"
+        received += data
+    return received, "open"
 
 
-def test_without_faults_everything_passes(echo: Echo) -> None:
-    """Both ways, in order, of any size."""
+def test_proxy_without_faults_passes_everything(echo: Echo) -> None:
+    """Bytes of any number pass in both directions, in order."""
     text = random.Random(1).randbytes(300_000)
     with FaultProxy(echo.url) as proxy, dial(proxy) as sock:
         threading.Thread(target=sock.sendall, args=[text]).start()
-        assert hear(sock, len(text)) == (text, "open")
+        assert receive(sock, len(text)) == (text, "open")
         assert proxy.accepted == 1
         assert proxy.broken == 0
 
@@ -96,82 +96,80 @@ def test_without_faults_everything_passes(echo: Echo) -> None:
 @pytest.mark.parametrize(
     ("kind", "end"), [("reset", "reset"), ("truncate", "closed"), ("stall", "reset")]
 )
-def test_a_fault_comes_after_exactly_so_many_bytes(
-    kind: str, end: str, echo: Echo, until: Until
-) -> None:
-    """Of what was sent after it nothing arrives, and both ends see how it ended."""
+def test_fault_occurs_after_the_given_bytes(kind: str, end: str, echo: Echo, until: Until) -> None:
+    """Nothing sent after it arrives, and both ends see how the connection ended."""
     fault = Fault(kind, after=5, duration_s=0.05)  # type: ignore[arg-type]
     with FaultProxy(echo.url, plan=lambda _: [fault]) as proxy, dial(proxy) as sock:
         sock.sendall(b"1234567890")
-        heard, how = hear(sock)
+        received, how = receive(sock)
         assert how == end
         # A reset may overtake what was sent before it.
-        assert heard == b"12345" or (end == "reset" and b"12345".startswith(heard))
+        assert received == b"12345" or (end == "reset" and b"12345".startswith(received))
         until(lambda: echo.ends)
         assert proxy.faults == {kind: 1}
         assert proxy.broken == 1
 
 
-def test_a_close_lets_pass_what_was_read(echo: Echo) -> None:
-    """It falls between two reads, so messages are mostly whole."""
+def test_close_passes_what_was_read(echo: Echo) -> None:
+    """It falls between two reads, so that messages are mostly whole."""
     fault = Fault("close", after=5)
     with FaultProxy(echo.url, plan=lambda _: [fault]) as proxy, dial(proxy) as sock:
         sock.sendall(b"1234567890")
-        assert hear(sock) == (b"1234567890", "closed")
+        assert receive(sock) == (b"1234567890", "closed")
 
 
 @pytest.mark.parametrize("kind", ["delay", "trickle"])
-def test_a_mild_fault_loses_nothing(kind: str, echo: Echo) -> None:
-    """All arrives in order, later or in small pieces."""
+def test_mild_fault_loses_nothing(kind: str, echo: Echo) -> None:
+    """All bytes arrive in order, later or in small pieces."""
     text = bytes(range(256)) * 40
     fault = Fault(kind, after=100, duration_s=0.02)  # type: ignore[arg-type]
     with FaultProxy(echo.url, plan=lambda _: [fault]) as proxy, dial(proxy) as sock:
         sock.sendall(text)
-        assert hear(sock, len(text)) == (text, "open")
+        assert receive(sock, len(text)) == (text, "open")
         assert proxy.faults == {kind: 1}
 
 
-def test_faults_have_a_direction(echo: Echo) -> None:
-    """Toward the server: what the client says is cut, so that nothing comes back of it."""
+def test_fault_toward_the_server_cuts_what_the_client_sends(echo: Echo) -> None:
+    """The echo of the bytes after it never comes."""
     fault = Fault("truncate", after=3, toward="server")
     with FaultProxy(echo.url, plan=lambda _: [fault]) as proxy, dial(proxy) as sock:
         sock.sendall(b"123456")
-        heard, end = hear(sock)
-        assert b"123".startswith(heard)
+        received, end = receive(sock)
+        assert b"123".startswith(received)
         assert end == "closed"
 
 
-def test_several_faults_befall_one_connection(echo: Echo) -> None:
-    """In the order of their bytes."""
+def test_faults_of_one_connection_occur_in_order(echo: Echo) -> None:
+    """The order is that of their bytes, not of the plan."""
     plan = [Fault("truncate", 2000), Fault("trickle", 50), Fault("delay", 900, duration_s=0.01)]
     with FaultProxy(echo.url, plan=lambda _: plan) as proxy, dial(proxy) as sock:
         sock.sendall(b"x" * 5000)
-        assert hear(sock) == (b"x" * 2000, "closed")
+        assert receive(sock) == (b"x" * 2000, "closed")
         assert proxy.faults == {"trickle": 1, "delay": 1, "truncate": 1}
 
 
-def test_the_same_seed_gives_the_same_weather() -> None:
-    """Connection by connection; another seed gives another."""
+def test_same_seed_gives_the_same_faults() -> None:
+    """Each connection has the same faults again; another seed gives others."""
 
     def faults(seed: int) -> list[list[Fault]]:
         drawn: list[list[Fault]] = []
 
-        def plan(chance: random.Random) -> list[Fault]:
-            drawn.append(random_faults(chance))
+        def plan(rng: random.Random) -> list[Fault]:
+            drawn.append(random_faults(rng))
             return [Fault("reset")]
 
         with FaultProxy(f"ws://{LOCAL}:{free_port()}/", plan, seed) as proxy:
             for _ in range(5):
                 with dial(proxy) as sock:
-                    hear(sock)
+                    receive(sock)
         return drawn
 
     assert faults(1) == faults(1)
     assert faults(1) != faults(2)
 
 
-def test_weather_has_every_kind_of_fault() -> None:
-    """And each connection's ends it."""
+def test_random_faults_have_every_kind() -> None:
+    """Every kind and direction occurs, and the last fault ends the connection."""
     drawn = [random_faults(random.Random(number)) for number in range(200)]
     assert {fault.kind for faults in drawn for fault in faults} == {
         "reset",
@@ -185,15 +183,15 @@ def test_weather_has_every_kind_of_fault() -> None:
     assert all(faults[-1].kind not in ("delay", "trickle") for faults in drawn)
 
 
-def test_by_hand_it_resets_closes_stalls_and_refuses(echo: Echo, until: Until) -> None:
-    """Whatever is connected at that moment; what comes later passes."""
+def test_proxy_resets_closes_stalls_and_refuses_by_hand(echo: Echo, until: Until) -> None:
+    """Connections of that moment are affected; later ones pass."""
     with FaultProxy(echo.url) as proxy:
         for end, how in ((proxy.reset, "reset"), (proxy.close, "closed")):
             with dial(proxy) as sock:
                 sock.sendall(b"1")
-                assert hear(sock, 1) == (b"1", "open")
+                assert receive(sock, 1) == (b"1", "open")
                 assert end() == 1
-                assert hear(sock) == (b"", how)
+                assert receive(sock) == (b"", how)
         with dial(proxy) as sock:
             proxy.stall()
             sock.sendall(b"1")
@@ -203,27 +201,27 @@ def test_by_hand_it_resets_closes_stalls_and_refuses(echo: Echo, until: Until) -
             assert proxy.status == "stalled"
             proxy.stall(False)
             sock.settimeout(5)
-            assert hear(sock, 1) == (b"1", "open")
+            assert receive(sock, 1) == (b"1", "open")
         proxy.refuse()
         assert proxy.status == "refusing"
         with dial(proxy) as sock:
-            assert hear(sock)[0] == b""
+            assert receive(sock)[0] == b""
         proxy.refuse(False)
         with dial(proxy) as sock:
             sock.sendall(b"1")
-            assert hear(sock, 1) == (b"1", "open")
+            assert receive(sock, 1) == (b"1", "open")
 
 
-def test_it_hangs_up_where_nothing_listens_behind_it() -> None:
-    """As a server that is not there, nearly."""
+def test_connection_closes_where_no_server_listens() -> None:
+    """The client's connection is accepted, then closed."""
     with FaultProxy(f"ws://{LOCAL}:{free_port()}/") as proxy, dial(proxy) as sock:
-        assert hear(sock)[0] == b""
+        assert receive(sock)[0] == b""
 
 
-def test_a_stop_does_not_wait_for_a_target_that_does_not_answer() -> None:
-    """One whose system takes no more connections leaves those who try hanging for minutes."""
-    with socket.create_server((LOCAL, 0), backlog=0) as deaf, contextlib.ExitStack() as stack:
-        port = deaf.getsockname()[1]
+def test_stop_does_not_wait_for_a_silent_target() -> None:
+    """A target with a full backlog leaves connections pending for minutes."""
+    with socket.create_server((LOCAL, 0), backlog=0) as silent, contextlib.ExitStack() as stack:
+        port = silent.getsockname()[1]
         for _ in range(3):
             sock = stack.enter_context(socket.socket())
             sock.setblocking(False)
@@ -237,32 +235,32 @@ def test_a_stop_does_not_wait_for_a_target_that_does_not_answer() -> None:
 
 
 @pytest.mark.parametrize("target", ["127.0.0.1:8000", "ws://127.0.0.1/", ""])
-def test_a_target_that_is_no_address_is_refused(target: str) -> None:
-    """At once, not when somebody connects."""
-    with pytest.raises(ValueError, match="give server"):
+def test_invalid_target_is_refused(target: str) -> None:
+    """It is refused at once, not at the first connection."""
+    with pytest.raises(ValueError, match="Invalid target="):
         FaultProxy(target)
 
 
-def test_a_fault_or_a_plan_that_is_none_is_refused() -> None:
-    """With what it should be."""
-    with pytest.raises(ValueError, match="kind is one of reset, "):
+def test_invalid_fault_or_plan_is_refused() -> None:
+    """The error names the accepted values."""
+    with pytest.raises(ValueError, match="Invalid kind='rest'"):
         Fault("rest")  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="toward is client or server"):
+    with pytest.raises(ValueError, match="Invalid toward='up'"):
         Fault("reset", toward="up")  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="plan is a function"):
+    with pytest.raises(TypeError, match="Invalid plan="):
         FaultProxy("ws://h:1/", plan=[Fault("reset")])  # type: ignore[arg-type]
 
 
-def test_a_plan_that_fails_lets_everything_pass(echo: Echo) -> None:
-    """Its error is told on the card, and nothing is printed."""
+def test_failing_plan_passes_everything(echo: Echo) -> None:
+    """Its error is shown on the card, and nothing is printed."""
     with FaultProxy(echo.url, plan=lambda _: [1 / 0]) as proxy, dial(proxy) as sock:
         sock.sendall(b"1")
-        assert hear(sock, 1) == (b"1", "open")
+        assert receive(sock, 1) == (b"1", "open")
         assert "division by zero" in proxy._repr_html_()
 
 
-def test_once_stopped_it_breaks_nothing_any_more(echo: Echo) -> None:
-    """And says so."""
+def test_stopped_proxy_refuses_commands(echo: Echo) -> None:
+    """Every command raises Stopped."""
     with FaultProxy(echo.url) as proxy:
         assert proxy.start() is proxy
     for call in (proxy.reset, proxy.close, proxy.stall, proxy.refuse):
@@ -270,18 +268,18 @@ def test_once_stopped_it_breaks_nothing_any_more(echo: Echo) -> None:
             call()
 
 
-def test_who_comes_as_it_stops_is_not_left_hanging(echo: Echo) -> None:
-    """However little of a connection there is yet, its client sees an end."""
+def test_stop_closes_connections_accepted_just_now(echo: Echo) -> None:
+    """A client that connects during the stop sees its connection end."""
     for _ in range(50):
         with FaultProxy(echo.url) as proxy:
             clients = [dial(proxy) for _ in range(5)]
         for client in clients:
             with client:
-                assert hear(client)[1] != "open"
+                assert receive(client)[1] != "open"
 
 
-def test_it_has_a_life_like_the_others(echo: Echo) -> None:
-    """A line of repr, a card, a place in tk.status, a stop that may come twice."""
+def test_proxy_is_shown_like_other_services(echo: Echo) -> None:
+    """It has a repr, a card and a row in tk.status, and stop is idempotent."""
     proxy = FaultProxy(echo.url + "path?token=sesame")
     assert proxy.status == "stopped"
     with proxy:
@@ -296,8 +294,8 @@ def test_it_has_a_life_like_the_others(echo: Echo) -> None:
     assert tk.status().empty
 
 
-def test_running_its_cell_again_replaces_it(echo: Echo, kernel: Kernel) -> None:
-    """On the same port, so that who uses it finds it again."""
+def test_rerun_cell_replaces_the_proxy(echo: Echo, kernel: Kernel) -> None:
+    """The new proxy has the same port, so that clients find it again."""
     kernel.run("cell")
     first = FaultProxy(echo.url).start()
     kernel.run("cell")

@@ -1,5 +1,6 @@
-"""The classroom: see and break a connection."""
+"""The classroom: tools that show how connections break, and what survives it."""
 
-from tickerkit.classroom.proxy import Fault, FaultProxy, random_faults
+from tickerkit.classroom.faults import Fault, random_faults
+from tickerkit.classroom.proxy import FaultProxy
 
 __all__ = ["Fault", "FaultProxy", "random_faults"]

@@ -1,21 +1,19 @@
-"""FaultProxy: stands between a client and a server, and breaks their connections on purpose."""
+"""FaultProxy: a TCP proxy that breaks the connections through it on purpose."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import math
 import random
-import socket
-import struct
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from collections.abc import Awaitable, Callable
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 from weakref import WeakSet
 
-from tickerkit.errors import Stopped
+from tickerkit.classroom.faults import ENDING_KINDS, Fault, Kind, Plan
+from tickerkit.classroom.link import Link
+from tickerkit.errors import InvalidArgument, Stopped
+from tickerkit.formatting import format_value
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.urls import HasUrl
 from tickerkit.runtime.cards import card
@@ -24,84 +22,41 @@ from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.rerun import cell_slot
 
-__all__ = ["Fault", "FaultProxy", "random_faults"]
+__all__ = ["FaultProxy"]
 
-Kind: TypeAlias = Literal["reset", "truncate", "close", "stall", "delay", "trickle"]
-Toward: TypeAlias = Literal["client", "server"]
-Plan: TypeAlias = Callable[[random.Random], Sequence["Fault"]]
-
-KINDS = get_args(Kind)
+HOST = "127.0.0.1"
 BACKLOG = 1024
-BOTH: tuple[Toward, ...] = ("client", "server")
-HANDSHAKE_BYTES = 200
-FAR_BYTES = 20_000
-READ_BYTES = 65536
-TRICKLE_BYTES = 500
-ENDING = ("reset", "truncate", "close")
-LINGER_NOT = struct.pack("ii", 1, 0)
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """What befalls one direction of a connection, once.
-
-    Attributes:
-        kind: "reset" (both ends get a TCP reset, what is on its way is lost), "truncate" (closed in
-            the middle of a message), "close" (closed between two reads), "stall" (nothing passes
-            for a while), "delay" (as stall, but then what waited comes at once), "trickle" (the
-            next bytes come one by one).
-        after: how many bytes pass in this direction before it.
-        toward: in which direction.
-        duration_s: of a stall or a delay, for how many seconds; a stall ends in a reset.
-    """
-
-    kind: Kind
-    after: int = 0
-    toward: Toward = "client"
-    duration_s: float = math.inf
-
-    def __post_init__(self) -> None:
-        if self.kind not in KINDS or self.toward not in BOTH:
-            raise ValueError(
-                f"{self} is no fault: kind is one of {', '.join(KINDS)}; toward is client or server"
-            )
-
-
-def random_faults(chance: random.Random) -> list[Fault]:
-    """Return the faults of one connection: up to two that it survives, then one that ends it.
-
-    One in ten befalls the handshake, in either direction; the others the first 20,000 bytes toward
-    the client.
-    """
-    mild: list[Kind] = ["delay", "trickle"]
-    final: list[Kind] = ["reset", "reset", "truncate", "truncate", "close", "stall"]
-    kinds = [chance.choice(mild) for _ in range(chance.choice([0, 0, 0, 1, 2]))]
-    faults = []
-    for kind in (*kinds, chance.choice(final)):
-        early = chance.random() < 0.1
-        toward = chance.choice(BOTH) if early else "client"
-        after = chance.randrange(HANDSHAKE_BYTES if early else FAR_BYTES)
-        faults.append(Fault(kind, after, toward, duration_s=chance.uniform(0, 0.05)))
-    return faults
 
 
 class FaultProxy:
-    """A TCP proxy in the background that breaks what goes through it.
+    """A TCP proxy in the background that breaks the connections through it.
 
-    By hand (`reset()`, `close()`, `stall()`, `refuse()`), or by a plan that is drawn anew for each
-    connection: the same seed gives the same faults to the first connection, the second, and so on.
-    It knows nothing of what it carries.
+    Break them by hand with `reset()`, `close()`, `stall()` and `refuse()`, or by a plan, which
+    returns the faults of each connection. The plan's random numbers depend on the seed and the
+    number of the connection only: the same seed gives the first connection the same faults each
+    time, and so on. The proxy passes any bytes and doesn't know the protocol.
+
+    It runs on the same event loop as servers and feeds. A slow receiver slows its sender, as
+    without the proxy; nothing is queued beyond the buffers of the sockets and 64 KiB for each
+    direction of a connection.
 
     Args:
-        target: the server, or its address, `ws://` or `http://`; what follows the port is kept.
-        plan: given a `random.Random`, returns the faults of one connection; none by default.
-        seed: of the plan.
-        port: the port to listen on; 0 takes a free one.
+        target: the server, or its URL (`ws://` or `http://`); path and query are kept.
+        plan: returns the faults of one connection, given a `random.Random`; by default there are
+            none. If it raises, the connection has no faults, and the card shows the error.
+        seed: seed of the plan's random numbers.
+        port: port to listen on; 0 for a free one.
 
     Attributes:
-        url: where clients connect to.
-        accepted: how many connections there were.
-        faults: how many faults of each kind befell.
+        plan: as given.
+        seed: as given.
+        port: the port it listens on, once started.
+        accepted: how many connections there were so far.
+        faults: how many faults of each kind have occurred.
+
+    Raises:
+        ValueError: if `target` is not a URL with a host and a port.
+        TypeError: if `plan` is not a function.
 
     Example:
         >>> with FaultProxy(server.url) as proxy:
@@ -112,15 +67,17 @@ class FaultProxy:
     def __init__(
         self, target: str | HasUrl, plan: Plan | None = None, seed: int = 0, port: int = 0
     ) -> None:
-        parts = urlsplit(target if isinstance(target, str) else target.url)
+        url = target if isinstance(target, str) else target.url
+        parts = urlsplit(url)
         if not (parts.hostname and parts.port):
-            raise ValueError(f"{target!r} is no server's address: give server.url")
+            raise InvalidArgument("target", url, "a server or its URL with a port: server.url")
         if plan is not None and not callable(plan):
             raise TypeError(
-                "plan is a function of a random.Random that returns faults: random_faults"
+                f"Invalid plan={format_value(plan)}; expected a function that takes a "
+                "random.Random and returns faults, such as random_faults"
             )
         self._target = parts.hostname, parts.port
-        self._parts = parts
+        self._target_parts = parts
         self.plan = plan
         self.seed = seed
         self.port = port
@@ -129,52 +86,107 @@ class FaultProxy:
         self._refuses = False
         self._errors = ErrorLog("fault proxy")
         self._stopped = True
-        self._flows = asyncio.Event()
-        self._links: dict[_Link, asyncio.Task[None]] = {}
+        self._flowing = asyncio.Event()
+        self._links: dict[Link, asyncio.Task[None]] = {}
         self._transports: WeakSet[asyncio.Transport] = WeakSet()
         self._server: asyncio.Server | None = None
 
-    # --- by hand ------------------------------------------------------------------------------
+    # --- faults by hand -----------------------------------------------------------------------
 
     def reset(self) -> int:
-        """Reset every connection: both ends lose what is on its way; return how many."""
-        self._must_run()
-        return portal.call(self._break, "reset")
+        """Reset every connection; both ends lose what is on the way.
+
+        Returns:
+            How many connections were reset.
+
+        Raises:
+            Stopped: if the proxy doesn't run. So do `close`, `stall` and `refuse`.
+        """
+        self._check_running()
+        return portal.call(self._end_links, "reset")
 
     def close(self) -> int:
-        """Close every connection in good order of TCP; the websocket knows nothing of it."""
-        self._must_run()
-        return portal.call(self._break, "close")
+        """Close every TCP connection regularly, without a close frame of the websocket.
+
+        Returns:
+            How many connections were closed.
+        """
+        self._check_running()
+        return portal.call(self._end_links, "close")
 
     def stall(self, stalled: bool = True) -> None:
-        """Let nothing pass, in both directions, from here on; False lets what waits pass."""
-        self._must_run()
-        portal.post(self._flows.clear if stalled else self._flows.set)
+        """Pass nothing in either direction from now on; with False, pass what waits and go on."""
+        self._check_running()
+        portal.post(self._flowing.clear if stalled else self._flowing.set)
 
     def refuse(self, refuses: bool = True) -> None:
-        """Hang up on whoever connects from here on, as if nothing listened behind."""
-        self._must_run()
+        """Close new connections at once from now on, as if no server listened; False to accept."""
+        self._check_running()
         self._refuses = refuses
 
-    def _must_run(self) -> None:
+    def _check_running(self) -> None:
         if self._stopped:
             raise Stopped("proxy", "start a new one")
 
+    # --- state --------------------------------------------------------------------------------
+
     @property
     def url(self) -> str:
-        """Address for clients: that of the server, by way of the proxy."""
-        netloc = f"127.0.0.1:{self.port}"
-        return urlunsplit((self._parts.scheme, netloc, *self._parts[2:]))
+        """URL for clients: the server's URL with the proxy's host and port."""
+        netloc = f"{HOST}:{self.port}"
+        return urlunsplit((self._target_parts.scheme, netloc, *self._target_parts[2:]))
 
     @property
     def broken(self) -> int:
-        """How many connections it has ended."""
-        return sum(self.faults[kind] for kind in (*ENDING, "stall"))
+        """How many connections the proxy has ended."""
+        return sum(self.faults[kind] for kind in ENDING_KINDS)
 
-    # --- its life -----------------------------------------------------------------------------
+    @property
+    def status(self) -> str:
+        """One of "listening", "refusing", "stalled" and "stopped"."""
+        if self._stopped:
+            return "stopped"
+        if self._refuses:
+            return "refusing"
+        return "listening" if self._flowing.is_set() else "stalled"
+
+    def summary(self) -> dict[str, str]:
+        """Return the row of `tk.status` for this proxy."""
+        return {
+            "kind": "proxy",
+            "address": f"{HOST}:{self.port}",
+            "status": self.status,
+            "about": self._describe(),
+        }
+
+    def _describe(self) -> str:
+        return f"{len(self._links)} connected of {self.accepted:,} so far, {self.broken:,} broken"
+
+    def __repr__(self) -> str:
+        host, port = self._target
+        return f"<FaultProxy {self.port} → {host}:{port} {self.status}, {self._describe()}>"
+
+    def _repr_html_(self) -> str:
+        host, port = self._target
+        lines = {
+            "server": f"{host}:{port}",
+            "clients": self._describe(),
+            "faults": ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items()),
+            "last error": self._errors.last,
+        }
+        return card("FaultProxy", self.status, lines)
+
+    # --- start and stop -----------------------------------------------------------------------
 
     def start(self) -> FaultProxy:
-        """Listen; `with` does it. A run of the same cell replaces the proxy, on the same port."""
+        """Listen, and return the proxy; `with` does the same. Idempotent while it runs.
+
+        When the same cell is run again, the new proxy replaces the old one, on the same port.
+
+        Raises:
+            Stopped: if the proxy was stopped before.
+            OSError: if the port is in use.
+        """
         if not self._stopped:
             return self
         if self._server is not None:
@@ -186,7 +198,7 @@ class FaultProxy:
             last.stop()
         portal.enter()
         try:
-            portal.call(self._open)
+            portal.call(self._listen)
         except BaseException:
             portal.leave()
             raise
@@ -195,18 +207,18 @@ class FaultProxy:
         cell.fill(self)
         return self
 
-    def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: it runs in the parent alone."""
-        self._stopped = True
-
     def stop(self) -> None:
-        """Reset what is connected; the port is free when this returns."""
+        """Reset all connections; the port is free when this returns. Idempotent."""
         if unregister(self):
             self._stopped = True
             try:
-                portal.call(self._shut)
+                portal.call(self._shut_down)
             finally:
                 portal.leave()
+
+    def abandon_after_fork(self) -> None:
+        """Count as stopped in a forked child; the proxy continues in the parent."""
+        self._stopped = True
 
     def __enter__(self) -> FaultProxy:
         return self.start()
@@ -214,79 +226,42 @@ class FaultProxy:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    @property
-    def status(self) -> str:
-        """In one word: listening, refusing, stalled or stopped."""
-        if self._stopped:
-            return "stopped"
-        if self._refuses:
-            return "refusing"
-        return "listening" if self._flows.is_set() else "stalled"
+    # --- on the event loop --------------------------------------------------------------------
 
-    def _about(self) -> str:
-        return f"{len(self._links)} connected of {self.accepted:,} so far, {self.broken:,} broken"
-
-    def __repr__(self) -> str:
-        host, port = self._target
-        return f"<FaultProxy {self.port} → {host}:{port} {self.status}, {self._about()}>"
-
-    def _repr_html_(self) -> str:
-        host, port = self._target
-        lines = {
-            "server": f"{host}:{port}",
-            "clients": self._about(),
-            "faults": ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items()),
-            "last error": self._errors.last,
-        }
-        return card("FaultProxy", self.status, lines)
-
-    def summary(self) -> dict[str, str]:
-        """Return what `tk.status` shows of it."""
-        address = f"127.0.0.1:{self.port}"
-        about = self._about()
-        return {"kind": "proxy", "address": address, "status": self.status, "about": about}
-
-    async def _open(self) -> None:
-        self._flows.set()
+    async def _listen(self) -> None:
+        self._flowing.set()
         loop = asyncio.get_running_loop()
         self._server = await loop.create_server(
-            self._protocol, "127.0.0.1", self.port, backlog=BACKLOG
+            self._make_protocol, HOST, self.port, backlog=BACKLOG
         )
         self.port = self._server.sockets[0].getsockname()[1]
 
-    async def _shut(self) -> None:
+    async def _shut_down(self) -> None:
         assert self._server is not None
         try:
             await stop_accepting(self._server.sockets)
-        finally:  # also when `stop` was interrupted, and was the last to need the loop
+        finally:  # also when `stop` was interrupted: nobody else would close the server
             self._server.close()
-        await self._break("reset")
+        await self._end_links("reset")
         if self._links:
             await asyncio.wait(self._links.values())
-        # Of one that came just now the link may not have begun.
+        # A connection accepted just now may have a transport, but no link yet.
         for transport in list(self._transports):
             transport.abort()
 
-    def _protocol(self) -> asyncio.StreamReaderProtocol:
-        return _Knock(asyncio.StreamReader(), self._accept, self._transports)
-
-    async def _break(self, kind: Kind) -> int:
+    async def _end_links(self, kind: Kind) -> int:
         links = list(self._links)
         for link in links:
             link.end(kind)
         return len(links)
 
-    def _drawn(self, chance: random.Random) -> list[Fault]:
-        try:
-            return [] if self.plan is None else list(self.plan(chance))
-        except Exception as error:  # of the user's plan
-            self._errors.add(error)
-            return []
+    def _make_protocol(self) -> asyncio.StreamReaderProtocol:
+        return _TrackedProtocol(asyncio.StreamReader(), self._accept, self._transports)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        faults = self._drawn(random.Random(f"{self.seed}/{self.accepted}"))
-        link = _Link(self, reader, writer, faults)
+        faults = self._plan_faults(random.Random(f"{self.seed}/{self.accepted}"))
+        link = Link(reader, writer, faults, self._flowing, self._note_fault)
         task = asyncio.current_task()
         assert task is not None
         self._links[link] = task
@@ -297,9 +272,19 @@ class FaultProxy:
             del self._links[link]
             writer.transport.abort()
 
+    def _plan_faults(self, rng: random.Random) -> list[Fault]:
+        try:
+            return [] if self.plan is None else list(self.plan(rng))
+        except Exception as error:  # the plan is the user's code
+            self._errors.add(error)
+            return []
 
-class _Knock(asyncio.StreamReaderProtocol):
-    """A client's stream, of which the transport is known from the first moment."""
+    def _note_fault(self, kind: Kind) -> None:
+        self.faults[kind] += 1
+
+
+class _TrackedProtocol(asyncio.StreamReaderProtocol):
+    """The protocol of a client's stream; it adds the transport to a set as soon as there is one."""
 
     def __init__(
         self,
@@ -313,105 +298,3 @@ class _Knock(asyncio.StreamReaderProtocol):
     def connection_made(self, transport: Any) -> None:
         self._transports.add(transport)
         super().connection_made(transport)
-
-
-class _Link:
-    """One client's way to the server, in both directions."""
-
-    def __init__(
-        self,
-        proxy: FaultProxy,
-        reader: asyncio.StreamReader,
-        writer: asyncio.StreamWriter,
-        faults: list[Fault],
-    ) -> None:
-        self._proxy = proxy
-        self._client = reader, writer
-        self._faults = faults
-        self._writers = [writer]
-        self._ended = asyncio.Event()
-
-    async def run(self, host: str, port: int) -> None:
-        """Carry bytes to and fro until an end closes or a fault ends it."""
-        # A target that does not answer must not hold up who ends this.
-        opening = asyncio.create_task(asyncio.open_connection(host, port))
-        ended = asyncio.create_task(self._ended.wait())
-        await asyncio.wait([opening, ended], return_when=asyncio.FIRST_COMPLETED)
-        ended.cancel()
-        if not opening.done():
-            opening.cancel()
-            return
-        try:
-            server = opening.result()
-        except OSError:
-            return
-        self._writers.append(server[1])
-        pumps = [
-            asyncio.create_task(self._pump(self._client[0], server[1], "server")),
-            asyncio.create_task(self._pump(server[0], self._client[1], "client")),
-            asyncio.create_task(self._ended.wait()),
-        ]
-        try:
-            await asyncio.wait(pumps, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for pump in pumps:
-                pump.cancel()
-            await asyncio.wait(pumps)
-            for writer in self._writers:
-                writer.close()
-
-    def end(self, kind: Kind) -> None:
-        """End it as a fault of this kind does."""
-        if self._ended.is_set():
-            return
-        self._proxy.faults[kind] += 1
-        self._ended.set()
-        if kind in ("reset", "stall"):
-            for writer in self._writers:
-                sock = writer.get_extra_info("socket")
-                with contextlib.suppress(OSError):
-                    sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_NOT)
-                writer.transport.abort()
-
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toward: Toward
-    ) -> None:
-        waiting = sorted(
-            (fault for fault in self._faults if fault.toward == toward),
-            key=lambda fault: fault.after,
-        )
-        passed, slow_until = 0, 0
-        with contextlib.suppress(OSError):
-            while data := await reader.read(READ_BYTES):
-                await self._proxy._flows.wait()
-                while waiting and waiting[0].after < passed + len(data):
-                    fault = waiting.pop(0)
-                    # A close lets through what was read, and so mostly falls between two messages.
-                    head = len(data) if fault.kind == "close" else max(fault.after - passed, 0)
-                    await self._write(writer, data[:head], slow_until - passed)
-                    data, passed = data[head:], passed + head
-                    if fault.kind in ENDING:
-                        self.end(fault.kind)
-                        return
-                    if fault.kind == "trickle":
-                        slow_until = passed + TRICKLE_BYTES
-                        self._proxy.faults["trickle"] += 1
-                        continue
-                    await asyncio.sleep(fault.duration_s)
-                    if fault.kind == "stall":
-                        self.end("stall")
-                        return
-                    self._proxy.faults["delay"] += 1
-                await self._write(writer, data, slow_until - passed)
-                passed += len(data)
-
-    @staticmethod
-    async def _write(writer: asyncio.StreamWriter, data: bytes, slowly: int) -> None:
-        """Write, the first `slowly` bytes one by one."""
-        slowly = min(max(slowly, 0), len(data))
-        for at in range(slowly):
-            writer.write(data[at : at + 1])
-            await asyncio.sleep(0)
-        if slowly < len(data):
-            writer.write(data[slowly:])
-        await writer.drain()

@@ -23,14 +23,14 @@ QUOTES = "[...document.querySelectorAll('#prices .quote')].map(e => e.innerText)
 
 @pytest.fixture(scope="module")
 def jupyter(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Run a Jupyter server that wants a token, and give its address."""
+    """Run a Jupyter server with a token; yield its URL."""
     with jupyter_server(tmp_path_factory.mktemp("jupyter"), TOKEN) as url:
         yield url
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Give an empty page without cookies; errors of its scripts fail the test."""
+    """Open an empty page without cookies; an error in its scripts fails the test."""
     errors: list[str] = []
     page = chromium.new_page()
     page.on("pageerror", lambda error: errors.append(str(error)))
@@ -40,32 +40,32 @@ def page(chromium: Browser) -> Iterator[Page]:
 
 
 def serve(token: str | None = None) -> tk.TickServer:
-    """Serve prices that move."""
+    """Serve moving prices."""
     return tk.serve(tk.simulate(["AAPL", "MSFT"], rate=20, seed=3), port=0, token=token)
 
 
-def see_prices_move(page: Page) -> None:
-    """Wait until prices are shown, and then others."""
+def wait_for_moving_prices(page: Page) -> None:
+    """Wait until prices are shown, and until they change."""
     page.wait_for_function(f"() => {QUOTES}.length === 2")
     first = page.evaluate(f"() => {QUOTES}.join()")
     page.wait_for_function(f"first => {QUOTES}.join() !== first", arg=first)
 
 
-def test_the_page_works_through_the_proxy(jupyter: str, page: Page) -> None:
+def test_page_works_through_the_proxy(jupyter: str, page: Page) -> None:
     """It loads below a longer path, its websocket connects, and prices move."""
     sockets: list[str] = []
     page.on("websocket", lambda socket: sockets.append(socket.url))
     with serve() as server:
         page.goto(f"{jupyter}/proxy/{server.port}/?token={TOKEN}")
-        see_prices_move(page)
+        wait_for_moving_prices(page)
         assert server.clients["kind"].tolist() == ["v1"]
     assert sockets[0].startswith(f"{jupyter.replace('http', 'ws')}/proxy/{server.port}/")
 
 
-def test_a_hub_is_known_by_its_name(
+def test_hub_is_admitted_by_its_public_url(
     jupyter: str, page: Page, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under another name it is refused in words; where the hub tells its name, it is let in."""
+    """An unknown host is refused with the fix; JUPYTERHUB_PUBLIC_URL makes it known."""
     hub = jupyter.replace("127.0.0.1", "hub.localhost")
     with serve() as server:
         page.goto(f"{hub}/proxy/{server.port}/?token={TOKEN}")
@@ -75,21 +75,21 @@ def test_a_hub_is_known_by_its_name(
     with serve() as server:
         assert server.page == f"{hub}/proxy/{server.port}/"
         page.goto(server.page)
-        see_prices_move(page)
+        wait_for_moving_prices(page)
 
 
-def test_the_servers_own_token_passes_the_proxy(jupyter: str, page: Page) -> None:
-    """Who is logged in at Jupyter opens the link with the server's token; without it is refused."""
+def test_token_of_the_server_passes_the_proxy(jupyter: str, page: Page) -> None:
+    """A user logged in at Jupyter still needs the server's token, and its link contains it."""
     with serve(token="of the server") as server:
-        page.goto(f"{jupyter}/api/status?token={TOKEN}")  # from here on a cookie tells who it is
+        page.goto(f"{jupyter}/api/status?token={TOKEN}")  # sets the cookie of a login
         page.goto(f"{jupyter}/proxy/{server.port}/")
         assert "This server requires a token" in page.inner_text("body")
         page.goto(f"{jupyter}/proxy/{server.port}/{server.page.rpartition('/')[2]}")
-        see_prices_move(page)
+        wait_for_moving_prices(page)
 
 
-def test_a_feed_works_through_the_proxy(jupyter: str) -> None:
-    """With Jupyter's token it gets every tick; without, Jupyter refuses it, and it says so."""
+def test_feed_works_through_the_proxy(jupyter: str) -> None:
+    """With Jupyter's token it receives every tick; without it, it fails with Jupyter's status."""
     with serve() as server:
         url = f"{jupyter.replace('http', 'ws')}/proxy/{server.port}/"
         for feed in (tk.connect(url, token=TOKEN), tk.connect(f"{url}?token={TOKEN}")):
