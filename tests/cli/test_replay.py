@@ -71,7 +71,7 @@ def test_replay_of_a_damaged_file_fails_in_one_line(folder: Path) -> None:
     ("options", "told"),
     [
         (["missing.csv"], "there is no file at"),
-        (["a.csv", "--from", "noon"], "is no time in a replay"),
+        (["a.csv", "--from", "noon"], "expected a timestamp"),
         (["a.csv", "--speed", "0"], "speed"),
         (["a.csv", "--loop", "--exit"], "never comes to the end"),
         (["a.csv", "--paused"], "wants a terminal"),

@@ -12,21 +12,28 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickerkit.sources.replay.playhead import Playhead, place_of
-from tickerkit.sources.replay.tape import Seam, Tape
+from tickerkit.log import Gap
+from tickerkit.sources.replay.place import parse_place
+from tickerkit.sources.replay.playhead import Playhead, State
+from tickerkit.sources.replay.tape import PlacedGap, Tape
 from tickerkit.ticks import read_ticks
 
 S = 10**9
 T0 = 1_763_000_000 * S
 
 
-def tape(times_s: list[float], seams: list[Seam] | None = None) -> Tape:
+def gap(row: int, count: int | None, reason: str = "") -> PlacedGap:
+    """Return a gap of some ticks before a row; its end isn't known where the count isn't."""
+    return PlacedGap(row, Gap("e", 1, count, reason))
+
+
+def tape(times_s: list[float], *gaps: PlacedGap) -> Tape:
     """Return ticks at these seconds after `T0`, priced 0, 1, 2, ..."""
     rows = [
         {"symbol": "A", "price": price, "time": T0 + round(at * S)}
         for price, at in enumerate(times_s)
     ]
-    return Tape([read_ticks(rows)], seams or [])
+    return Tape([read_ticks(rows)], gaps)
 
 
 class Player:
@@ -42,9 +49,14 @@ class Player:
         self.head = Playhead(speed, loop=loop)
         self.tape = given
         self.came: list[Any] = []
-        self.over = False
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether the playhead has ended."""
+        return self.head.state is State.ENDED
 
     def begin(self) -> Player:
+        """Load the tape, and begin."""
         self.head.load(self.tape, self.now)
         self.head.begin(self.now)
         return self
@@ -53,12 +65,12 @@ class Player:
         """Play so long; return what came, and forget it."""
         end = self.now + for_s * S
         for _ in range(most):
-            seams, ticks, wait_s, self.over = self.head.next_action(self.now)
-            self.came += [seam.reason if seam.missing is None else seam.missing for seam in seams]
+            gaps, ticks, wait_s = self.head.next_action(self.now)
+            self.came += [gap.reason if gap.count is None else gap.count for gap in gaps]
             if ticks is not None:
                 prices = np.asarray(ticks.columns["price"]).astype(int).tolist()
                 self.came.append((round(self.now / S, 3), prices))
-            if self.over or self.now + wait_s * S > end or math.isinf(wait_s):
+            if self.has_ended or self.now + wait_s * S > end or math.isinf(wait_s):
                 break
             self.now += math.ceil(wait_s * S)
         self.now = int(max(self.now, end)) if end != math.inf else self.now
@@ -74,7 +86,7 @@ def test_a_paused_one_stands_until_it_plays() -> None:
     assert player.run(100) == []
     player.head.play(player.now)
     assert player.run() == [(110, [1]), (120, [2])]
-    assert player.over
+    assert player.has_ended
 
 
 def test_a_step_sends_so_many_and_stands() -> None:
@@ -83,7 +95,7 @@ def test_a_step_sends_so_many_and_stands() -> None:
     player.head.step(1, player.now)
     player.head.step(2, player.now)
     assert player.run(5) == [(0, [0, 1, 2])]
-    assert not player.head.playing
+    assert player.head.state is State.PAUSED
     player.head.play(player.now)
     assert player.run() == [(15, [3])]
 
@@ -92,9 +104,9 @@ def test_another_speed_goes_on_from_where_it_is() -> None:
     """Half way to a tick, at ten times the speed the other half takes a tenth."""
     player = Player(tape([0, 10, 20])).begin()
     player.run(5)
-    player.head.go_at(10, player.now)
+    player.head.set_speed(10, player.now)
     assert player.run(0.5) == [(5.5, [1])]
-    player.head.go_at(math.inf, player.now)
+    player.head.set_speed(math.inf, player.now)
     assert player.run() == [(5.5, [2])]
 
 
@@ -102,7 +114,7 @@ def test_from_full_speed_it_goes_on_at_a_pace() -> None:
     """What comes after the last tick that was sent flat out is as far off as recorded."""
     player = Player(tape([*range(5000), 5010]), math.inf).begin()
     player.head.next_action(player.now)
-    player.head.go_at(1, player.now)
+    player.head.set_speed(1, player.now)
     assert player.run(1) == [(1, [4096])]
 
 
@@ -141,14 +153,14 @@ def test_moves_in_a_row_are_one_gap() -> None:
 
 def test_what_is_missing_is_told_before_the_tick_after_it() -> None:
     """A seam ends a batch; at the very end it is told at once after the last tick."""
-    seams = [Seam(0, 7, ""), Seam(1, None, "a"), Seam(1, 3, ""), Seam(3, None, "b")]
-    player = Player(tape([0, 0, 0], seams)).begin()
+    gaps = [gap(0, 7), gap(1, None, "a"), gap(1, 3), gap(3, None, "b")]
+    player = Player(tape([0, 0, 0], *gaps)).begin()
     assert player.run() == [7, (0, [0]), "a", 3, (0, [1, 2]), "b"]
 
 
 def test_what_is_missing_before_the_place_sought_is_not_told() -> None:
     """It was before the tick that one went to; from the top all is told again."""
-    player = Player(tape([0, 10], [Seam(0, 7, ""), Seam(1, 3, "")])).begin()
+    player = Player(tape([0, 10], gap(0, 7), gap(1, 3))).begin()
     player.head.seek(10.0, 0)
     assert player.run() == [(0, [1])]
     player.head.restart(player.now)
@@ -176,7 +188,7 @@ def test_an_empty_one_is_over_even_if_it_loops_and_stays() -> None:
     player = Player(tape([]), loop=True)
     player.head.hold_at_end = True
     player.begin().run()
-    assert player.over
+    assert player.has_ended
 
 
 def test_one_that_stays_pauses_at_its_end() -> None:
@@ -185,20 +197,20 @@ def test_one_that_stays_pauses_at_its_end() -> None:
     player.head.hold_at_end = True
     player.begin().run(10)
     player.run(1)
-    assert (player.over, player.head.playing) == (False, False)
-    assert player.head.position_ns == player.head.end_ns == T0 + 10 * S
+    assert player.head.state is State.PAUSED
+    assert player.head.position_ns == player.tape.end_ns == T0 + 10 * S
     player.head.play(player.now)
     assert player.run(0) == ["the replay starts again", (11, [0])]
 
 
 def test_without_times_there_is_only_the_start() -> None:
     """A time is sought in vain, and there is no position."""
-    player = Player(Tape([read_ticks([{"symbol": "A", "price": 0}] * 3)], [])).begin()
+    player = Player(Tape([read_ticks([{"symbol": "A", "price": 0}] * 3)])).begin()
     player.head.step(1, 0)
     player.run()
     player.head.seek(60.0, 0)
     player.head.play(0)
-    assert player.head.position_ns is player.head.start_ns is None
+    assert player.head.position_ns is player.tape.start_ns is None
     assert player.run() == ["the replay was moved to its start", (0, [0, 0, 0])]
 
 
@@ -207,7 +219,7 @@ MOVES = st.one_of(
     st.tuples(st.just("pause")),
     st.tuples(st.just("restart")),
     st.tuples(st.just("step"), st.integers(1, 5)),
-    st.tuples(st.just("go_at"), st.sampled_from([0.5, 3.0, math.inf])),
+    st.tuples(st.just("set_speed"), st.sampled_from([0.5, 3.0, math.inf])),
     st.tuples(st.just("seek"), st.floats(-2, 30)),
     st.tuples(st.just("run"), st.floats(0, 10)),
 )
@@ -246,7 +258,7 @@ def test_within_an_epoch_ticks_come_in_order(steps: list[float], moves: list[Any
             left = len(times) - player.head.row
             check(player.run(0))
             assert player.head.sent - before <= args[0]
-            assert player.head.sent - before >= min(args[0], left) or player.head.playing
+            assert player.head.sent - before >= min(args[0], left)
 
 
 @pytest.mark.parametrize(
@@ -262,12 +274,12 @@ def test_within_an_epoch_ticks_come_in_order(steps: list[float], moves: list[Any
 )
 def test_places_are_seconds_or_times(time: object, place: float) -> None:
     """A number is seconds from the start, any other a moment, in UTC unless it says otherwise."""
-    found = place_of(time)
+    found = parse_place(time)
     assert (found, type(found)) == (place, type(place))
 
 
 @pytest.mark.parametrize("time", [None, True, "noon", math.nan, pd.NaT, [1], "2025-13-01"])
 def test_what_is_no_time_is_refused(time: object) -> None:
     """The error says what to give."""
-    with pytest.raises(ValueError, match="is no time in a replay; give a timestamp"):
-        place_of(time)
+    with pytest.raises(ValueError, match=r"Invalid time=.*; expected a timestamp"):
+        parse_place(time)

@@ -10,7 +10,7 @@ import pytest
 
 from tickerkit import storage
 from tickerkit.errors import SourceError
-from tickerkit.sources.replay.tape import Tape, check_recordings, read, recordings
+from tickerkit.sources.replay.tape import Tape, check_recordings, find_recordings, read_tape
 from tickerkit.storage import CsvFile, Recording, write_csv
 
 Rows = list[tuple[str, int]]
@@ -36,12 +36,12 @@ def tape(monkeypatch: pytest.MonkeyPatch, *files: tuple[Rows, Listed]) -> Tape:
     """Read files that hold these rows and list these gaps."""
     held = {f"{index}.csv": Recording(frame(a), gaps(b)) for index, (a, b) in enumerate(files)}
     monkeypatch.setattr(storage, "load", lambda path: held[path.name])
-    return read([Path(name) for name in held])
+    return read_tape([Path(name) for name in held])
 
 
-def seams(tape: Tape) -> list[tuple[int, int | None, str]]:
-    """Return its seams as plain tuples."""
-    return [tuple(seam) for seam in tape.seams]  # type: ignore[misc]
+def placed(tape: Tape) -> list[tuple[int, int | None, str]]:
+    """Return the row, count and reason of each gap of a tape."""
+    return [(row, gap.count, gap.reason) for row, gap in tape.gaps]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_gaps_lie_where_they_are_listed(
     """Before the first later tick of their epoch, else after its last; seqs that jump are none."""
     if not rows:
         found = [(0, None, "a")]
-    assert seams(tape(monkeypatch, (rows, listed))) == found
+    assert placed(tape(monkeypatch, (rows, listed))) == found
 
 
 @pytest.mark.parametrize(
@@ -95,14 +95,14 @@ def test_files_of_one_epoch_go_on(
 ) -> None:
     """Between files there is a seam where another epoch begins, or the same again."""
     made = tape(monkeypatch, (first, []), (second, []))
-    assert seams(made) == found
+    assert placed(made) == found
     assert made.count == len(first) + len(second)
 
 
 def test_a_gap_listed_by_the_next_file_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """What ends one file's epoch and stands in the next file's list is no second seam."""
     made = tape(monkeypatch, ([("x", 1)], []), ([("y", 1)], [("x", 2, None)]))
-    assert seams(made) == [(1, None, "a")]
+    assert placed(made) == [(1, None, "a")]
 
 
 def test_rows_that_are_no_ticks_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,9 +110,9 @@ def test_rows_that_are_no_ticks_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> 
     rows = frame([("x", 1), ("x", 2), ("x", 5)]).astype({"price": float})
     rows.loc[1, "price"] = float("nan")
     monkeypatch.setattr(storage, "load", lambda _: Recording(rows, gaps([("x", 3, 4)])))
-    made = read([Path("t.csv")])
-    assert seams(made) == [(1, 2, "a")]
-    assert [told.refused for told in made.refused()] == [1]
+    made = read_tape([Path("t.csv")])
+    assert placed(made) == [(1, 2, "a")]
+    assert [told.refused for told in made.rejections()] == [1]
     assert list(made.part(1, 2).columns) == ["symbol", "price", "size"]
 
 
@@ -121,20 +121,20 @@ def test_what_is_damaged_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     torn = UserWarning("the last line is torn")
     found = SimpleNamespace(frame=frame([("x", 1)]), gaps=gaps([]), warning=torn)
     monkeypatch.setattr(storage, "load", lambda _: found)
-    made = read([Path("t.csv")])
+    made = read_tape([Path("t.csv")])
     assert (made.warnings, made.count) == ([torn], 1)
 
 
-def test_a_frame_without_epochs_has_no_seams() -> None:
+def test_a_frame_without_epochs_has_no_placed() -> None:
     """Nothing is known of what is missing in ticks that are numbered by nobody."""
     plain = pd.DataFrame({"symbol": ["A", "B"], "price": [1.0, 2.0]})
-    assert seams(read(plain)) == []
+    assert placed(read_tape(plain)) == []
 
 
 def test_parts_are_of_one_recording_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows count through all recordings; where one ends, so must a part."""
     made = tape(monkeypatch, ([("x", 1), ("x", 2)], []), ([("x", 3)], []))
-    assert made.ends == [0, 2, 3]
+    assert made.breaks == [0, 2, 3]
     prices = [made.part(0, 2).columns["price"], made.part(2, 3).columns["price"]]
     assert [list(each) for each in prices] == [[1, 2], [3]]  # type: ignore[arg-type]
 
@@ -144,7 +144,7 @@ def test_a_folder_is_its_recordings_in_order_of_name(tmp_path: Path) -> None:
     for name in ("b.csv", "a.parquet", "c.jsonl.gz", "b.csv.meta.jsonl", ".d.csv", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "e.csv").mkdir()
-    assert [each.name for each in recordings(tmp_path)] == ["a.parquet", "b.csv", "c.jsonl.gz"]
+    assert [each.name for each in find_recordings(tmp_path)] == ["a.parquet", "b.csv", "c.jsonl.gz"]
     with pytest.raises(SourceError, match="is a folder without a recording"):
         check_recordings([tmp_path / "e.csv"])
     with pytest.raises(SourceError, match="a list of paths"):
@@ -155,7 +155,7 @@ def test_a_parquet_file_that_is_not_finished_is_played(tmp_path: Path) -> None:
     """By its own name: what it has so far stands in a CSV beside it."""
     with CsvFile(tmp_path / "a.parquet.csv") as file:
         file.append(frame([("x", 1)]))
-    assert read(check_recordings(tmp_path / "a.parquet")).count == 1
+    assert read_tape(check_recordings(tmp_path / "a.parquet")).count == 1
     with pytest.raises(SourceError, match="no file"):
         check_recordings(tmp_path / "b.parquet")
 
@@ -164,5 +164,7 @@ def test_files_are_played_in_the_order_given(tmp_path: Path) -> None:
     """A list is taken as it is, a folder within it by name."""
     for name, seq in (("b.csv", 2), ("a.csv", 3), ("more/c.csv", 4)):
         write_csv(frame([("x", seq)]), tmp_path / name)
-    made = read(check_recordings([tmp_path / "b.csv", tmp_path / "a.csv", str(tmp_path / "more")]))
+    made = read_tape(
+        check_recordings([tmp_path / "b.csv", tmp_path / "a.csv", str(tmp_path / "more")])
+    )
     assert [list(each.columns["price"]) for each in made.batches] == [[2], [3], [4]]  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""A recording played as if it were live: its ticks, the playhead, and the controls."""
+"""Replay: a recording played as if it were live: its ticks, its playhead and its controls."""

@@ -1,4 +1,4 @@
-"""Pacing: when each tick of a recording is due, on a clock that can stand, run faster, and jump."""
+"""Replay clock: a time within a recording that can stand still, run faster, and jump."""
 
 from __future__ import annotations
 
@@ -9,88 +9,85 @@ import numpy.typing as npt
 
 from tickerkit.ticks import NO_TIME, NS_PER_S
 
-__all__ = ["ReplayClock", "due_ns", "forward_fill"]
+__all__ = ["ReplayClock", "due_times", "forward_fill"]
 
-# Rows that are due so soon after the first of a batch go with it.
-TOGETHER_S = 0.005
-# A time that steps back by less is a late tick; by more, a clock that was set, or a new recording.
-LATEST_NS = 60 * NS_PER_S
+# A time that steps back by less belongs to a late tick; one that steps back by more shows that the
+# recording's clock was set back, or that another recording begins.
+MAX_LATE_NS = 60 * NS_PER_S
 
 Times = npt.NDArray[np.int64]
 
 
 def forward_fill(times: Times) -> Times:
-    """Return times in which a tick that has none has that of the last one that has; ns."""
+    """Give each tick without a time that of the last tick before it that has one.
+
+    Ticks before the first that has a time get that one's.
+
+    Args:
+        times: shape (ticks,), in ns; `NO_TIME` where a tick has none.
+    """
     timed = times != NO_TIME
     if timed.all() or not timed.any():
         return times
+    # For each tick the index of the newest tick with a time, 0 where there is none yet.
     last_timed = np.maximum.accumulate(np.where(timed, np.arange(len(times)), 0))
     return np.where(timed.cumsum() > 0, times[last_timed], times[timed][0])
 
 
-def due_ns(times: Times) -> Times:
-    """Return when each tick is due, in ns after the first; never decreasing."""
+def due_times(times: Times) -> Times:
+    """Return when each tick is due, in ns after the first; never decreasing.
+
+    Args:
+        times: shape (ticks,), in ns; `NO_TIME` where a tick has none.
+    """
     if not (times != NO_TIME).any():
         return np.zeros(len(times), dtype=np.int64)
     times = forward_fill(times)
     steps = np.diff(times, prepend=times[:1])
-    # The highest time so far rather than the sum of the steps forward: of two interleaved streams
-    # whose clocks differ, every other step is one back, and the sum of the others has no end.
-    set_back = np.where(steps < -LATEST_NS, -steps, 0).cumsum()
+    # Not the sum of the steps forward: where two streams with different clocks are interleaved,
+    # every other step goes back, and the steps forward would add up to far more than has passed.
+    set_back = np.where(steps < -MAX_LATE_NS, -steps, 0).cumsum()
     due: Times = np.maximum.accumulate(times - times[0] + set_back)
     return due
 
 
 class ReplayClock:
-    """Where in a recording the clock is; it stands at first.
+    """A time within a recording, in ns after its first tick. It stands still at first.
 
-    It runs on however late the ticks are sent: what was held up catches up.
+    It runs on however late ticks are sent, so that a replay catches up after a delay.
 
     Args:
-        due: when each tick is due, in ns after the first.
-        speed: how many times as fast as recorded; `inf` has no clock, and is moved.
+        speed: how many times as fast as recorded it runs. At `inf` it stands still, and follows
+            what is sent through `move_to`.
     """
 
-    def __init__(self, due: Times, speed: float) -> None:
-        self.due = due
+    def __init__(self, speed: float) -> None:
         self.speed = speed
-        self._at = 0.0
-        self._since: int | None = None
+        self._at_ns = 0.0
+        self._running_since: int | None = None
 
-    def at(self, now: int) -> float:
-        """Return where it is at the time `now`, in ns after the first tick."""
-        if self._since is None or math.isinf(self.speed) or not len(self.due):
-            return self._at
-        return min(self._at + (now - self._since) * self.speed, float(self.due[-1]))
+    def at_ns(self, now: int) -> float:
+        """Return the time within the recording at the time `now`."""
+        if self._running_since is None or math.isinf(self.speed):
+            return self._at_ns
+        return self._at_ns + (now - self._running_since) * self.speed
 
     def run(self, now: int) -> None:
-        """Run, from where it stands."""
-        if self._since is None:
-            self._since = now
+        """Run from where it stands; no effect while it runs."""
+        if self._running_since is None:
+            self._running_since = now
 
-    def stand(self, now: int) -> None:
+    def stop(self, now: int) -> None:
         """Stand still."""
-        self._at, self._since = self.at(now), None
+        self._at_ns, self._running_since = self.at_ns(now), None
 
-    def go_at(self, speed: float, now: int) -> None:
-        """Go on at another speed from where it is."""
-        self._at = self.at(now)
+    def set_speed(self, speed: float, now: int) -> None:
+        """Continue at another speed from where it is."""
+        self.move_to(self.at_ns(now), now)
         self.speed = speed
-        if self._since is not None:
-            self._since = now
 
-    def move(self, row: int, now: int) -> None:
-        """Go to where a row is due."""
-        if len(self.due):
-            self._at = float(self.due[min(row, len(self.due) - 1)])
-        if self._since is not None:
-            self._since = now
-
-    def wait_s(self, row: int, now: int) -> float:
-        """Return in how many seconds a row is due; not above 0 when it is."""
-        return (float(self.due[row]) - self.at(now)) / self.speed / NS_PER_S
-
-    def due_by(self, now: int) -> int:
-        """Return before which row all are due now, or so soon that they go along."""
-        until = self.at(now) + TOGETHER_S * NS_PER_S * self.speed
-        return int(np.searchsorted(self.due, until, side="right"))
+    def move_to(self, at_ns: float, now: int) -> None:
+        """Jump to a time within the recording, and run on from there if it runs."""
+        self._at_ns = at_ns
+        if self._running_since is not None:
+            self._running_since = now

@@ -1,8 +1,7 @@
-"""Steering: a replay is played, paused and moved from any thread, while it runs in its own."""
+"""Replay control: plays, pauses and moves a replay from any thread, while it runs in its own."""
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import math
 import threading
@@ -10,7 +9,8 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import SourceError, Stopped, TickerkitError
-from tickerkit.sources.replay.playhead import Playhead, place_of
+from tickerkit.sources.replay.place import parse_place
+from tickerkit.sources.replay.playhead import Playhead, State
 from tickerkit.validation import check_number
 
 if TYPE_CHECKING:
@@ -22,58 +22,57 @@ __all__ = ["ReplayControl"]
 
 
 class ReplayControl:
-    """A playhead that any thread may steer at any moment, also before and after it runs.
+    """A playhead that any thread may read and command, also before and after the replay runs.
+
+    A lock rather than a queue of commands: a command shows at once in `state` and `position`, and
+    works before there is a thread that could read a queue.
 
     Args:
-        speed: how many times as fast as recorded.
+        speed: how many times as fast as recorded to play.
         loop: whether to start again at the end.
-        clock: a time in ns that never steps back.
+        clock: returns a time in ns that never steps back.
     """
 
     def __init__(self, speed: float, loop: bool, clock: Callable[[], int]) -> None:
         self._clock = clock
-        self._head = Playhead(_checked_speed(speed), loop=bool(loop))
-        self._settle()
+        self._head = Playhead(_check_speed(speed), loop=bool(loop))
+        self._init_run()
 
-    def _settle(self) -> None:
-        """Begin as one that does not run, and has not."""
+    def _init_run(self) -> None:
+        """Set what belongs to a process, and doesn't go along when the replay is pickled."""
         self._lock = threading.Lock()
-        self._worker: asyncio.AbstractEventLoop | None = None
-        self._changed: asyncio.Event | None = None
+        # Makes the running replay look at its playhead again; None while it doesn't run.
+        self._wake: Callable[[], object] | None = None
         self._watchers: list[Callable[[], object]] = []
-        self._waits = True
-        self._ended = self._away = False
+        self._runs_elsewhere = False
 
     def __getstate__(self) -> dict[str, Any]:
-        runs = {"_lock", "_worker", "_changed", "_watchers", "_waits", "_ended", "_away"}
-        state = {name: value for name, value in vars(self).items() if name not in runs}
-        return state | {"_head": self._head.anew() if self._ended or self._worker else self._head}
+        local = {"_lock", "_wake", "_watchers", "_runs_elsewhere"}
+        state = {name: value for name, value in vars(self).items() if name not in local}
+        is_used = self.is_running or self._head.state is State.ENDED
+        return state | {"_head": self._head.fresh_copy() if is_used else self._head}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state)
-        self._settle()
+        self._init_run()
 
     # --- where it is --------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
-        """In one word: waiting (for readers, or to be served), playing, paused or ended."""
-        if self._ended:
-            return "ended"
-        if not self._head.playing:
-            return "paused"
-        return "waiting" if self._waits else "playing"
+        """One of "waiting" (to be served, or for readers), "playing", "paused" and "ended"."""
+        return self._head.state.value
 
     @property
     def is_running(self) -> bool:
         """Whether a server runs it."""
-        return self._worker is not None
+        return self._wake is not None
 
     @property
     def position(self) -> pd.Timestamp | None:
-        """Time of the newest tick that was sent, after a seek of the one to come; UTC.
+        """Time of the newest tick sent, in UTC; after a seek, of the next tick.
 
-        None while the recording is not read yet, or where it has no times.
+        None while the recording isn't read yet, or if it has no times.
         """
         with self._lock:
             return _timestamp(self._head.position_ns)
@@ -81,142 +80,162 @@ class ReplayControl:
     @property
     def start(self) -> pd.Timestamp | None:
         """Time of the first tick, in UTC; None as for `position`."""
-        return _timestamp(self._head.start_ns)
+        return _timestamp(self._head.tape.start_ns)
 
     @property
     def end(self) -> pd.Timestamp | None:
-        """The latest time, in UTC; None as for `position`."""
-        return _timestamp(self._head.end_ns)
+        """The latest time in the recording, in UTC; None as for `position`."""
+        return _timestamp(self._head.tape.end_ns)
 
     @property
     def sent(self) -> int:
-        """How many ticks were sent since it was served."""
+        """Number of ticks sent since it was served."""
         return self._head.sent
 
     @property
     def speed(self) -> float:
-        """How many times as fast as recorded; set, it goes on from where it is at the new one."""
+        """How many times as fast as recorded it plays; may be set at any moment.
+
+        Raises:
+            SourceError: set to something that isn't a number above 0.
+        """
         return self._head.speed
 
     @speed.setter
     def speed(self, speed: float) -> None:
-        checked = _checked_speed(speed)
-        with self._steering() as now:
-            self._head.go_at(checked, now)
+        checked = _check_speed(speed)
+        with self._command() as now:
+            self._head.set_speed(checked, now)
 
     @property
     def loop(self) -> bool:
-        """Whether it starts again at the end; may be set."""
+        """Whether it starts again at the end; may be set at any moment."""
         return self._head.loop
 
     @loop.setter
     def loop(self, loop: bool) -> None:
-        with self._steering():
+        with self._command():
             self._head.loop = bool(loop)
 
     @property
     def hold_at_end(self) -> bool:
-        """Whether it pauses at its end, from where it can be moved, rather than be finished.
+        """Whether it pauses at its end, from where it can be moved, instead of ending.
 
-        May be set; `controls()` sets it. The server then does not tell its readers of an end.
+        May be set at any moment; `controls()` sets it. The server's readers then get no `end`.
         """
         return self._head.hold_at_end
 
     @hold_at_end.setter
     def hold_at_end(self, hold: bool) -> None:
-        with self._steering():
+        with self._command():
             self._head.hold_at_end = bool(hold)
 
-    # --- how it is played ---------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------
 
     def play(self) -> None:
-        """Play from where it is; at an end with `hold_at_end`, from the top.
+        """Play from where it is; from the start if it holds at its end.
 
         Raises:
-            Stopped: if it is at its end, or its server is stopped; this and all that follow.
-            TickerkitError: if it runs in a process of its own; this and all that follow.
+            Stopped: it has ended, or its server is stopped. All commands raise it.
+            TickerkitError: it runs in a process of its own. All commands raise it.
+
+        Example:
+            >>> day = tk.replay("ticks.csv")
+            >>> day.pause()
+            >>> server = tk.serve(day)
+            >>> day.play()
         """
-        with self._steering() as now:
+        with self._command() as now:
             self._head.play(now)
 
     def pause(self) -> None:
-        """Stand still; what was handed to the server before is still sent."""
-        with self._steering() as now:
+        """Stand still. Ticks that the server has taken before are still sent."""
+        with self._command() as now:
             self._head.pause(now)
 
     def step(self, ticks: int = 1) -> None:
-        """Pause, and send exactly the next `ticks`, at once."""
+        """Pause, and send exactly the next ticks, at once.
+
+        Args:
+            ticks: number of ticks, at least 1; it adds to steps that are not sent yet.
+
+        Raises:
+            ValueError: `ticks` is less than 1.
+        """
         check_number("ticks", ticks, 1, whole=True)
-        with self._steering() as now:
+        with self._command() as now:
             self._head.step(int(ticks), now)
 
     def seek(self, time: datetime | str | float) -> None:
-        """Go to the first tick at or after a time; it goes on playing, or stays paused.
+        """Go to the first tick at or after a time, and keep playing or stay paused.
 
-        Where some ticks were sent already, a new epoch begins with the next.
+        If ticks were sent before, a new epoch begins with the next tick.
 
         Args:
-            time: a `pd.Timestamp`, a datetime or ISO text, in UTC unless it says otherwise, or
-                seconds from the start. One outside of the recording is its start or end.
+            time: a `pd.Timestamp`, a datetime or ISO text, in UTC unless it names a zone, or
+                seconds from the start. A time outside the recording is its start or end.
 
         Raises:
-            ValueError: if it is no time.
+            ValueError: `time` is not a time.
+
+        Example:
+            >>> day.seek("2026-11-23T10:32:05")
         """
-        place = place_of(time)
-        with self._steering() as now:
+        place = parse_place(time)
+        with self._command() as now:
             self._head.seek(place, now)
 
     def restart(self) -> None:
-        """Play from the top, in a new epoch."""
-        with self._steering() as now:
+        """Play from the start, in a new epoch."""
+        with self._command() as now:
             self._head.restart(now)
 
-    def watch(self, changed: Callable[[], object]) -> Callable[[], None]:
-        """Have a function called whenever it is steered, begins or ends; return how to stop that.
+    def watch(self, on_change: Callable[[], object]) -> Callable[[], None]:
+        """Call a function after each command, and when the replay starts, pauses or ends.
 
-        Called in any thread; it must not block.
+        Args:
+            on_change: called in any thread; it must not block.
+
+        Returns:
+            A function that stops the calls; idempotent.
         """
-        self._watchers.append(changed)
+        self._watchers.append(on_change)
 
         def unwatch() -> None:
-            with contextlib.suppress(ValueError):  # twice is no complaint
-                self._watchers.remove(changed)
+            with contextlib.suppress(ValueError):  # called before
+                self._watchers.remove(on_change)
 
         return unwatch
 
     @contextlib.contextmanager
-    def _steering(self) -> Iterator[int]:
+    def _command(self) -> Iterator[int]:
+        """Let a command change the playhead; yields the time."""
         with self._lock:
-            if self._away:
+            if self._runs_elsewhere:
                 raise TickerkitError(
-                    "this replay runs in a process of its own, where it can't be steered; "
+                    "this replay runs in a process of its own, where it can't be controlled; "
                     "serve it without process=True"
                 )
-            if self._ended:
-                raise Stopped(
-                    "replay",
-                    "serve it again; set its `hold_at_end` to True first, and it won't end",
-                )
+            if self._head.state is State.ENDED:
+                fix = "serve it again; set its `hold_at_end` to True first, and it won't end"
+                raise Stopped("replay", fix)
             yield self._clock()
-            self._wake()
-        self._tell()
+            if self._wake is not None:
+                self._wake()
+        self._notify_watchers()
 
-    def _wake(self) -> None:
-        if self._worker is not None and self._changed is not None:
-            self._worker.call_soon_threadsafe(self._changed.set)
-
-    def _tell(self) -> None:
-        for changed in list(self._watchers):
-            changed()
+    def _notify_watchers(self) -> None:
+        for on_change in list(self._watchers):
+            on_change()
 
 
-def _checked_speed(speed: float) -> float:
+def _check_speed(speed: float) -> float:
     try:
         number = float(speed)
     except (TypeError, ValueError):
         number = math.nan
     if not number > 0:
-        problem = "the speed is a number above 0; inf is as fast as can be"
+        problem = "expected a number above 0; inf is as fast as the ticks are read"
         raise SourceError(speed, problem, "speed")
     return number
 

@@ -1,4 +1,4 @@
-"""Playhead: what of a recording is to be sent next, and when, however it is played."""
+"""Playhead: where a replay is, whether it plays, and what it sends next."""
 
 from __future__ import annotations
 
@@ -6,99 +6,101 @@ import bisect
 import math
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from numbers import Real
-from typing import NamedTuple, TypeAlias
+from enum import StrEnum
+from typing import NamedTuple
 
 import numpy as np
 
-from tickerkit.errors import BadTick
-from tickerkit.formatting import format_time
-from tickerkit.sources.replay.clock import ReplayClock, due_ns, forward_fill
-from tickerkit.sources.replay.tape import Seam, Tape
-from tickerkit.ticks import NO_TIME, NS_PER_S, Batch
-from tickerkit.ticks.fields import read_time
+from tickerkit.log import Gap
+from tickerkit.sources.replay.clock import ReplayClock
+from tickerkit.sources.replay.place import Place
+from tickerkit.sources.replay.tape import PlacedGap, Tape
+from tickerkit.ticks import NS_PER_S, Batch
 
-__all__ = ["CHUNK", "Next", "Place", "Playhead", "place_of"]
+__all__ = ["MAX_BATCH_TICKS", "Action", "Playhead", "State"]
 
-CHUNK = 4096
-# A shorter recording that is looped begins no sooner again: each round is an epoch.
-ROUND_S = 1.0
-AGAIN = "the replay starts again"
-
-# Seconds from the start, or a time in ns since 1970.
-Place: TypeAlias = float | int
+MAX_BATCH_TICKS = 4096
+# Ticks that are due this soon after the first of a batch are sent with it.
+TOGETHER_NS = 5_000_000
+# The shortest round of a loop: each round is an epoch, and a recording may take no time at all.
+MIN_ROUND_NS = NS_PER_S
+STARTS_AGAIN = "the replay starts again"
 
 
-class Next(NamedTuple):
-    """What is to be done next.
+class State(StrEnum):
+    """What a replay does.
 
     Attributes:
-        seams: what is to be told as missing, before the ticks.
-        ticks: what is to be sent then.
-        wait_s: how long to wait before asking again; `inf` until something is changed.
-        over: whether all is done.
+        WAITING: it will play once `begin` is called: when it is served and its readers are there.
+        PLAYING: it sends ticks as they become due.
+        PAUSED: it stands still, also before `begin`; it sends what `step` asks for.
+        ENDED: it is finished.
     """
 
-    seams: Sequence[Seam] = ()
+    WAITING = "waiting"
+    PLAYING = "playing"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class Action(NamedTuple):
+    """What to do next.
+
+    Attributes:
+        gaps: gaps to report before the ticks. One whose end isn't known begins a new epoch.
+        ticks: ticks to send.
+        wait_s: seconds to wait before the next action; `inf` until something is changed.
+    """
+
+    gaps: Sequence[Gap] = ()
     ticks: Batch | None = None
     wait_s: float = 0.0
-    over: bool = False
-
-
-def place_of(time: object) -> Place:
-    """Return a time as it is sought: seconds from the start as a float, any other in ns.
-
-    Raises:
-        ValueError: if it is no time.
-    """
-    if isinstance(time, Real) and not isinstance(time, bool):
-        if not math.isnan(time):
-            return float(time)
-    elif isinstance(time, str | datetime | np.datetime64):
-        try:
-            moment = read_time(time)
-        except BadTick:
-            moment = NO_TIME
-        if moment != NO_TIME:
-            return moment
-    raise ValueError(
-        f"{time!r} is no time in a replay; give a timestamp, text such as "
-        "'2026-11-23T10:32:05', or seconds from the start"
-    )
 
 
 class Playhead:
-    """Where a replay is in its ticks, which may not have been read yet.
+    """Where a replay is in its tape, which may not have been read yet.
 
-    Knows no threads; `now` is a time in ns that never steps back.
+    It knows no threads. Every `now` is a time in ns that never steps back.
+
+        WAITING ── begin ──▶ PLAYING ── the end ──▶ ENDED
+          ▲ │                  ▲ │
+     play │ │ pause, step      │ │ pause, step, or the end where it holds there
+          │ ▼                  │ ▼
+        PAUSED ─── begin ──▶ PAUSED
+
+    Args:
+        speed: how many times as fast as recorded it plays; `inf` for as fast as ticks are read.
+        loop: whether it starts again at the end.
 
     Attributes:
-        loop: whether it begins again at the end.
-        hold_at_end: whether it pauses at the end, rather than be over.
-        playing: whether it plays, or will once it is started.
-        times: of the ticks, in ns; a tick without has that of the one before.
-        row: the next tick.
-        sent: how many ticks were given out.
+        state: see `State`.
+        loop: as given; may be set.
+        hold_at_end: whether it pauses at the end instead of ending; may be set.
+        tape: the ticks; empty before `load`.
+        row: row of the next tick.
+        sent: number of ticks sent.
     """
 
     def __init__(self, speed: float, *, loop: bool) -> None:
+        self.state = State.WAITING
         self.loop = loop
         self.hold_at_end = False
-        self.playing = True
+        self.tape = Tape([])
         self.row = self.sent = 0
-        self.times = np.empty(0, dtype=np.int64)
-        self._tape = Tape([], [])
-        self._pace = ReplayClock(self.times, speed)
-        self._started = False
-        self._place: Place | None = None
-        self._steps = self._from = self._seam = 0
-        # Whether the epoch has a tick, and else why it has begun.
-        self._begun = False
-        self._moved = ""
-        self._begins = 0
+        self._clock = ReplayClock(speed)
+        self._has_begun = False
+        self._steps_left = 0
+        # Where to go once the tape is there.
+        self._target: Place | None = None
+        # The row that the newest move went to, and the gap of the tape that is reported next.
+        self._moved_to = self._next_gap = 0
+        # Why the next tick begins a new epoch; empty if it doesn't.
+        self._move_reason = ""
+        self._epoch_has_ticks = False
+        self._round_starts = 0
 
-    def anew(self) -> Playhead:
-        """Return one that is played in the same way, and not started."""
+    def fresh_copy(self) -> Playhead:
+        """Return a playhead with the same settings that has not begun."""
         head = Playhead(self.speed, loop=self.loop)
         head.hold_at_end = self.hold_at_end
         return head
@@ -108,186 +110,181 @@ class Playhead:
     @property
     def speed(self) -> float:
         """How many times as fast as recorded it plays."""
-        return self._pace.speed
+        return self._clock.speed
 
     @property
-    def is_flat_out(self) -> bool:
-        """Whether it now gives out ticks as fast as they are taken."""
-        return self.playing and self._started and not self._at_end and math.isinf(self.speed)
-
-    @property
-    def timed(self) -> bool:
-        """Whether any tick has a time."""
-        return bool(len(self.times)) and int(self.times[0]) != NO_TIME
-
-    @property
-    def start_ns(self) -> int | None:
-        """Time of the first tick."""
-        return int(self.times[0]) if self.timed else None
-
-    @property
-    def end_ns(self) -> int | None:
-        """The latest time."""
-        return int(self._latest[-1]) if self.timed else None
+    def is_unpaced(self) -> bool:
+        """Whether it now sends ticks as fast as they are read."""
+        return self.state is State.PLAYING and not self._is_at_end and math.isinf(self.speed)
 
     @property
     def position_ns(self) -> int | None:
-        """Time of the newest tick that was given out; after a move, of the one to come."""
-        if not self.timed:
+        """Time of the newest tick sent; after a move, of the next tick. None without times."""
+        if not self.tape.has_times:
             return None
-        if self._at_end:
-            return self.end_ns
-        return int(self.times[self.row - 1 if self.row > self._from else self.row])
+        if self._is_at_end:
+            return self.tape.end_ns
+        row = self.row - 1 if self.row > self._moved_to else self.row
+        return int(self.tape.times[row])
 
     @property
-    def _at_end(self) -> bool:
-        return self.row == self._tape.count
+    def _is_at_end(self) -> bool:
+        return self.row == self.tape.count
 
-    # --- how it is played ---------------------------------------------------------------------
+    # --- commands -----------------------------------------------------------------------------
 
     def load(self, tape: Tape, now: int) -> None:
-        """Take the ticks, and go to where it was told to be."""
-        self._tape = tape
-        self.times = forward_fill(tape.times)
-        self._latest = np.maximum.accumulate(self.times)
-        self._pace = ReplayClock(due_ns(tape.times), self.speed)
-        self._move(0 if self._place is None else self._row_at(self._place), now)
-        self._moved, self._place = "", None
+        """Take the tape, and go to the place that was sought before."""
+        self.tape = tape
+        self._move(0 if self._target is None else tape.find(self._target), now)
+        self._move_reason, self._target = "", None
 
     def begin(self, now: int) -> None:
-        """Start: the readers are there."""
-        self._started = True
-        self._begins = now
-        if self.playing:
-            self._pace.run(now)
+        """Start to play, unless it was paused before."""
+        self._has_begun = True
+        self._round_starts = now
+        if self.state is State.WAITING:
+            self._play(now)
 
     def play(self, now: int) -> None:
-        """Play; from the top where it stays at the end."""
-        if self._started and self._at_end and self.hold_at_end:
-            self._move(0, now, AGAIN)
-        self.playing, self._steps = True, 0
-        if self._started:
-            self._pace.run(now)
+        """Play from where it is; from the start if it holds at its end."""
+        if self._has_begun and self._is_at_end and self.hold_at_end:
+            self._move(0, now, STARTS_AGAIN)
+        self._play(now)
 
     def pause(self, now: int) -> None:
         """Stand still."""
-        self.playing, self._steps = False, 0
-        self._pace.stand(now)
+        self.state, self._steps_left = State.PAUSED, 0
+        self._clock.stop(now)
 
     def step(self, ticks: int, now: int) -> None:
-        """Stand still after so many ticks more."""
-        self.playing = False
-        self._steps += ticks
-        self._pace.stand(now)
+        """Stand still after this many more ticks, which are sent at once."""
+        self.state = State.PAUSED
+        self._steps_left += ticks
+        self._clock.stop(now)
 
     def seek(self, place: Place, now: int) -> None:
-        """Go to the first tick at or after a time."""
-        if not self._tape.count:
-            self._place = place
-            return
-        self._move(self._row_at(place), now)
+        """Go to the first tick at or after a place."""
+        if self.tape.count:
+            self._move(self.tape.find(place), now)
+        else:
+            self._target = place
 
     def restart(self, now: int) -> None:
-        """Play from the top."""
+        """Play from the start."""
         self.seek(0.0, now)
-        self.playing, self._steps = True, 0
-        if self._started:
-            self._pace.run(now)
+        self._play(now)
 
-    def go_at(self, speed: float, now: int) -> None:
-        """Go on at another speed."""
-        self._pace.go_at(speed, now)
+    def set_speed(self, speed: float, now: int) -> None:
+        """Continue at another speed."""
+        self._clock.set_speed(speed, now)
 
-    def _row_at(self, place: Place) -> int:
-        if not self.timed:
-            return 0
-        start, end = int(self.times[0]), int(self._latest[-1])
-        if isinstance(place, float):
-            place = start + round(min(max(place * NS_PER_S, 0.0), float(end - start)))
-        return int(np.searchsorted(self._latest, min(max(place, start), end)))
+    def end(self) -> None:
+        """End, wherever it is."""
+        self.state = State.ENDED
+
+    def _play(self, now: int) -> None:
+        self._steps_left = 0
+        self.state = State.PLAYING if self._has_begun else State.WAITING
+        if self._has_begun:
+            self._clock.run(now)
 
     def _move(self, row: int, now: int, reason: str = "") -> None:
-        self.row = self._from = row
-        # What is missing right before the row is told at the top alone: else it was before it.
-        self._seam = bisect.bisect_right(self._tape.seams, row if row else -1, key=_row)
-        self._moved = reason or f"the replay was moved to {self._clock()}"
-        self._pace.move(row, now)
-        self._begins = now
+        self.row = self._moved_to = row
+        # A gap right before the row lies before the place that was sought: it is reported only
+        # when playing from the start.
+        self._next_gap = bisect.bisect_right(self.tape.gaps, row if row else -1, key=_row)
+        self._move_reason = reason or f"the replay was moved to {self._format_position()}"
+        self._move_clock(row, now)
+        self._round_starts = now
 
-    def _clock(self) -> str:
-        if self.position_ns is None:
+    def _move_clock(self, row: int, now: int) -> None:
+        """Set the clock to when a row is due."""
+        if self.tape.count:
+            self._clock.move_to(float(self.tape.due_ns[min(row, self.tape.count - 1)]), now)
+
+    def _format_position(self) -> str:
+        start, position, end = self.tape.start_ns, self.position_ns, self.tape.end_ns
+        if start is None or position is None or end is None:
             return "its start"
-        moment = _utc(self.position_ns)
-        one_day = _utc(int(self.times[0])).date() == _utc(int(self._latest[-1])).date()
-        return format_time(moment, date=not one_day)
+        is_one_day = _utc(start).date() == _utc(end).date()
+        return f"{_utc(position):{'%H:%M:%S' if is_one_day else '%Y-%m-%d %H:%M:%S'}}"
 
-    # --- what is next -------------------------------------------------------------------------
+    # --- what to do next ----------------------------------------------------------------------
 
-    def next_action(self, now: int) -> Next:
-        """Return what is to be done now, and count it as done."""
-        if not self.playing and not self._steps:
-            return Next(wait_s=math.inf)
-        if self._at_end:
-            if seams := self._seams():
-                return Next(seams)
-            if not self.loop or not self._tape.count:
-                return self._end(now)
-            begins = self._begins + round(ROUND_S * NS_PER_S)
-            self._move(0, now, AGAIN)
-            self._begins = max(begins, now)
-        if now < self._begins:
-            self._pace.move(self.row, self._begins)
-            return Next(wait_s=(self._begins - now) / NS_PER_S)
-        stop = self.row + CHUNK
-        if self._steps:
-            stop = min(stop, self.row + self._steps)
+    def next_action(self, now: int) -> Action:
+        """Return what to do now, and count it as done; `state` is then ENDED if that was all."""
+        if self.state is not State.PLAYING and not self._steps_left:
+            return Action(wait_s=math.inf)
+        if self._is_at_end:
+            if gaps := self._take_gaps():
+                return Action(gaps)
+            if not self.loop or not self.tape.count:
+                return self._finish(now)
+            next_round = max(self._round_starts + MIN_ROUND_NS, now)
+            self._move(0, now, STARTS_AGAIN)
+            self._round_starts = next_round
+        if now < self._round_starts:
+            self._move_clock(self.row, self._round_starts)
+            return Action(wait_s=(self._round_starts - now) / NS_PER_S)
+        stop = self.row + MAX_BATCH_TICKS
+        if self._steps_left:
+            stop = min(stop, self.row + self._steps_left)
         elif not math.isinf(self.speed):
-            wait_s = self._pace.wait_s(self.row, now)
+            clock_ns = self._clock.at_ns(now)
+            wait_s = (float(self.tape.due_ns[self.row]) - clock_ns) / self.speed / NS_PER_S
             if wait_s > 0:
-                return Next(wait_s=wait_s)
-            stop = min(stop, self._pace.due_by(now))
-        return self._given(stop, now)
+                return Action(wait_s=wait_s)
+            until_ns = clock_ns + TOGETHER_NS * self.speed
+            stop = min(stop, int(np.searchsorted(self.tape.due_ns, until_ns, side="right")))
+        return self._take_ticks(stop, now)
 
-    def _given(self, stop: int, now: int) -> Next:
-        seams = self._seams()
-        ends = self._tape.ends
-        stop = min(stop, ends[bisect.bisect_right(ends, self.row)])
-        ticks = self._tape.part(self.row, stop)
+    def _take_ticks(self, stop: int, now: int) -> Action:
+        """Return the ticks before row `stop`, or fewer where a batch must end before."""
+        gaps = self._take_gaps()
+        breaks = self.tape.breaks
+        stop = min(stop, breaks[bisect.bisect_right(breaks, self.row)])
+        ticks = self.tape.part(self.row, stop)
         self.row = stop
         self.sent += ticks.count
-        self._begun = True
-        if self._steps:
-            self._steps -= ticks.count
-            self._pace.move(stop - 1, now)
-        elif math.isinf(self.speed):
-            self._pace.move(stop - 1, now)
-        return Next(seams, ticks)
+        self._epoch_has_ticks = True
+        if self._steps_left or math.isinf(self.speed):
+            self._move_clock(stop - 1, now)
+        self._steps_left = max(self._steps_left - ticks.count, 0)
+        return Action(gaps, ticks)
 
-    def _end(self, now: int) -> Next:
-        if self.playing and not (self.hold_at_end and self._tape.count):
-            return Next(over=True)
+    def _take_gaps(self) -> list[Gap]:
+        """Return the gaps before the next tick.
+
+        One that ends an epoch is left out where that epoch has no ticks yet: several in a row
+        begin one new epoch.
+        """
+        # The server numbers anew: it uses only the count and the reason of a gap.
+        found = [Gap("", 0, None, self._move_reason)] if self._move_reason else []
+        self._move_reason = ""
+        listed = self.tape.gaps
+        while self._next_gap < len(listed) and listed[self._next_gap].row <= self.row:
+            found.append(listed[self._next_gap].gap)
+            self._next_gap += 1
+        gaps = []
+        for gap in found:
+            if gap.count is not None or self._epoch_has_ticks:
+                gaps.append(gap)
+            if gap.count is None:
+                self._epoch_has_ticks = False
+        return gaps
+
+    def _finish(self, now: int) -> Action:
+        """End, or pause where it is told to hold at its end, or was stepped there."""
+        if self.state is State.PLAYING and not (self.hold_at_end and self.tape.count):
+            self.end()
+            return Action()
         self.pause(now)
-        return Next(wait_s=math.inf)
-
-    def _seams(self) -> list[Seam]:
-        """Return what is missing before the next tick; an epoch that has no tick begins once."""
-        seams = [Seam(self.row, None, self._moved)] if self._moved else []
-        self._moved = ""
-        listed = self._tape.seams
-        while self._seam < len(listed) and listed[self._seam].row <= self.row:
-            seams.append(listed[self._seam])
-            self._seam += 1
-        told = []
-        for seam in seams:
-            if seam.missing is not None or self._begun:
-                told.append(seam)
-            if seam.missing is None:
-                self._begun = False
-        return told
+        return Action(wait_s=math.inf)
 
 
-def _row(seam: Seam) -> int:
-    return seam.row
+def _row(placed: PlacedGap) -> int:
+    return placed.row
 
 
 def _utc(ns: int) -> datetime:

@@ -1,9 +1,8 @@
-"""Playlist: the ticks of one or several recordings, in order, and where some are missing."""
+"""Tape: the ticks of recordings in the order of play, and the gaps in and between them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TypeAlias
@@ -12,96 +11,128 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import SourceError
-from tickerkit.log import Position, locate_gaps
-from tickerkit.ticks import Batch, read_ticks
+from tickerkit.log import Gap, Position, locate_gaps
+from tickerkit.sources.replay.clock import due_times, forward_fill
+from tickerkit.sources.replay.place import Place
+from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, read_ticks
 from tickerkit.ticks.fields import has_price, symbol_field
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["Given", "Seam", "Tape", "check_recordings", "read", "recordings"]
+__all__ = ["PlacedGap", "Recordings", "Tape", "check_recordings", "find_recordings", "read_tape"]
 
 ANOTHER_EPOCH = "another epoch begins"
 
-Given: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]] | pd.DataFrame"
+Recordings: TypeAlias = "str | PathLike[str] | Iterable[str | PathLike[str]] | pd.DataFrame"
 
 
-class Seam(NamedTuple):
-    """Where ticks are missing.
-
-    Attributes:
-        row: before which row.
-        missing: how many; None where that is not known, and a new epoch begins.
-        reason: why.
-    """
+class PlacedGap(NamedTuple):
+    """A gap, and the row of the tape that comes right after it."""
 
     row: int
-    missing: int | None
-    reason: str
+    gap: Gap
 
 
-@dataclass
 class Tape:
-    """All ticks of a replay, as they come one after the other.
+    """All ticks of a replay, in the order of play; rows count through all recordings from 0.
+
+    Args:
+        batches: the ticks of each recording.
+        gaps: the gaps, in order of row. One whose end isn't known ends an epoch: the next tick
+            begins another.
+        warnings: what is damaged in the recordings and was left out.
 
     Attributes:
-        batches: the ticks of each recording.
-        seams: where some are missing, by row.
-        warnings: what is damaged of them and was left out.
-        ends: before which rows a batch must end: at a seam, and where a recording does.
+        breaks: rows before which a batch must end: after a recording, and at a gap.
+        times: shape (ticks,), in ns; a tick without a time has that of the tick before.
+        due_ns: shape (ticks,), when each tick is due, in ns after the first; never decreasing.
     """
 
-    batches: list[Batch]
-    seams: list[Seam]
-    warnings: list[Warning] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self._starts = np.cumsum([0, *(batch.count for batch in self.batches)])
-        self.ends: list[int] = sorted({*self._starts.tolist(), *(seam.row for seam in self.seams)})
-        times = [batch.time for batch in self.batches]
-        self.times = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
+    def __init__(
+        self,
+        batches: Sequence[Batch],
+        gaps: Sequence[PlacedGap] = (),
+        warnings: Sequence[Warning] = (),
+    ) -> None:
+        self.batches = batches
+        self.gaps = gaps
+        self.warnings = warnings
+        # Row of the first tick of each recording, and of the end of the last one.
+        self._starts = np.cumsum([0, *(batch.count for batch in batches)])
+        self.breaks: list[int] = sorted({*self._starts.tolist(), *(gap.row for gap in gaps)})
+        times = [batch.time for batch in batches]
+        raw_times = np.concatenate(times) if times else np.empty(0, dtype=np.int64)
+        self.times = forward_fill(raw_times)
+        self.due_ns = due_times(raw_times)
+        self._latest_times = np.maximum.accumulate(self.times)
 
     @property
     def count(self) -> int:
-        """How many ticks there are."""
+        """Number of ticks."""
         return len(self.times)
 
+    @property
+    def has_times(self) -> bool:
+        """Whether any tick has a time."""
+        return bool(self.count) and int(self.times[0]) != NO_TIME
+
+    @property
+    def start_ns(self) -> int | None:
+        """Time of the first tick; None without times."""
+        return int(self.times[0]) if self.has_times else None
+
+    @property
+    def end_ns(self) -> int | None:
+        """The latest time; None without times."""
+        return int(self._latest_times[-1]) if self.has_times else None
+
     def part(self, start: int, stop: int) -> Batch:
-        """Return some rows, of which all are of one recording."""
+        """Return the rows `start` to `stop`, which must be of one recording."""
         index = int(np.searchsorted(self._starts, start, side="right")) - 1
         first = int(self._starts[index])
         return self.batches[index].part(start - first, stop - first)
 
-    def refused(self) -> Iterator[Batch]:
-        """Yield for each recording that held what is no tick a batch of none, which tells it."""
+    def find(self, place: Place) -> int:
+        """Return the first row at or after a place; a place outside is the start or the end."""
+        if not self.has_times:
+            return 0
+        start, end = int(self.times[0]), int(self._latest_times[-1])
+        if isinstance(place, float):
+            place = start + round(min(max(place * NS_PER_S, 0.0), float(end - start)))
+        return int(np.searchsorted(self._latest_times, min(max(place, start), end)))
+
+    def rejections(self) -> Iterator[Batch]:
+        """For each recording with rejected rows, yield an empty batch that carries the errors."""
         for batch in self.batches:
             if batch.refused or batch.misfits:
-                # Parts of a batch do not carry what was refused of the whole.
-                told = batch.part(0, 0)
-                told.refused, told.errors, told.misfits = batch.refused, batch.errors, batch.misfits
-                yield told
+                # A part of a batch doesn't carry the errors of the whole.
+                empty = batch.part(0, 0)
+                empty.refused, empty.errors = batch.refused, batch.errors
+                empty.misfits = batch.misfits
+                yield empty
 
 
-def check_recordings(what: Given) -> list[Path] | pd.DataFrame:
+def check_recordings(what: Recordings) -> list[Path] | pd.DataFrame:
     """Return the paths, or the frame as it is now.
 
     Raises:
-        SourceError: if there is no such file, no recording in a folder, or no ticks in a frame.
+        SourceError: a file doesn't exist, a folder has no recording, or a frame has no ticks.
     """
     import pandas as pd
 
     if isinstance(what, pd.DataFrame):
-        return _checked_frame(what)
+        return _check_frame(what)
     if isinstance(what, str | PathLike):
-        return [_checked_path(what)]
+        return [_check_path(what)]
     paths = list(what) if isinstance(what, Iterable) and not isinstance(what, bytes) else []
     if not paths or not all(isinstance(path, str | PathLike) for path in paths):
         problem = "replay takes the path of a recording, a list of paths, or a DataFrame of ticks"
         raise SourceError(what, problem)
-    return [_checked_path(path) for path in paths]
+    return [_check_path(path) for path in paths]
 
 
-def recordings(path: Path) -> list[Path]:
+def find_recordings(path: Path) -> list[Path]:
     """Return the recordings in a folder, in order of name; a file is the only one."""
     if not path.is_dir():
         return [path]
@@ -110,131 +141,150 @@ def recordings(path: Path) -> list[Path]:
     return recordings_in(path)
 
 
-def read(what: list[Path] | pd.DataFrame) -> Tape:
-    """Read all of it, into memory.
+def read_tape(what: list[Path] | pd.DataFrame) -> Tape:
+    """Read recordings, whole, into memory.
 
     Raises:
-        RecordingError: if a file can't be read.
+        RecordingError: a file can't be read.
     """
-    joint = _Joint()
+    splicer = _Splicer()
     if isinstance(what, list):
         from tickerkit.storage import load
 
         for path in what:
-            for each in recordings(path):
-                found = load(each)
-                joint.add(found.frame, found.gaps)
-                if (warning := getattr(found, "warning", None)) is not None:
-                    joint.warnings.append(warning)
+            for file in find_recordings(path):
+                recording = load(file)
+                splicer.add(recording.frame, recording.gaps)
+                if recording.warning is not None:
+                    splicer.warnings.append(recording.warning)
     else:
-        joint.add(what, None)
-    return joint.tape()
+        splicer.add(what, None)
+    return splicer.tape()
 
 
-class _Joint:
-    """Puts recordings together, and finds the seams in them and between them."""
+class _Splicer:
+    """Joins recordings to one tape, and finds the gaps in and between them."""
 
     def __init__(self) -> None:
         self.warnings: list[Warning] = []
         self._batches: list[Batch] = []
-        self._seams: list[Seam] = []
+        self._gaps: list[PlacedGap] = []
         self._rows = 0
         self._last: Position | None = None
 
     def tape(self) -> Tape:
-        return Tape(self._batches, self._seams, self.warnings)
+        return Tape(self._batches, self._gaps, self.warnings)
 
     def add(self, frame: pd.DataFrame, gaps: pd.DataFrame | None) -> None:
         batch = read_ticks(frame)
         rows = np.arange(batch.count) if batch.kept is None else batch.kept
-        epochs = _Epochs(frame, rows)
-        seams = [*epochs.listed(gaps), *epochs.changes()]
-        if epochs.begin_anew(self._last):
-            seams.append((0, 1, None, ANOTHER_EPOCH))
-        seams.sort(key=lambda seam: seam[:2])
-        told = {row for row, rank, count, _ in seams if rank == 0 and count is None}
-        for row, rank, count, reason in seams:
-            if rank != 1 or row not in told:
-                self._seams.append(Seam(self._rows + row, count, reason))
+        numbering = _Numbering(frame, rows)
+        self._gaps += [
+            PlacedGap(self._rows + placed.row, placed.gap)
+            for placed in numbering.find_gaps(gaps, self._last)
+        ]
         self._batches.append(batch)
         self._rows += batch.count
-        self._last = epochs.last() or self._last
+        self._last = numbering.position(-1) or self._last
 
 
-class _Epochs:
-    """The epochs of a recording's rows, and their seqs.
+class _Numbering:
+    """The epoch and seq of each tick of a recording, where it has them.
 
-    A seam here is a row, a rank (what belongs to the epoch before, then that another begins, then
-    what belongs to that one), a count and a reason.
+    Args:
+        frame: the recording.
+        rows: the rows that are ticks.
     """
 
-    def __init__(self, frame: pd.DataFrame, rows: npt.NDArray[np.int_]) -> None:
+    def __init__(self, frame: pd.DataFrame, rows: npt.NDArray[np.int64]) -> None:
         import pandas as pd
 
-        self.count = len(rows)
-        self.codes = np.zeros(self.count, dtype=int)
-        self.names: list[str] = []
-        self.seqs: npt.NDArray[np.int64] | None = None
-        if "epoch" in frame and "seq" in frame and pd.api.types.is_numeric_dtype(frame["seq"]):
-            codes, names = pd.factorize(frame["epoch"].iloc[rows])
-            self.codes, self.names = codes, [str(name) for name in names]
+        self._ticks: pd.DataFrame | None = None
+        if {"epoch", "seq"} <= set(frame) and pd.api.types.is_numeric_dtype(frame["seq"]):
             self._ticks = frame[["seq", "epoch"]].iloc[rows]
-            seqs = self._ticks["seq"]
-            self.seqs = seqs.to_numpy(dtype=np.float64, na_value=0).astype(np.int64)
+            # Shapes (ticks,), (epochs,) and (ticks,).
+            self._codes, names = pd.factorize(self._ticks["epoch"])
+            self._names = [str(name) for name in names]
+            seqs = self._ticks["seq"].to_numpy(dtype=np.float64, na_value=0)
+            self._seqs = seqs.astype(np.int64)
 
-    def changes(self) -> Iterator[tuple[int, int, int | None, str]]:
-        """Yield where another epoch begins."""
-        for row in np.flatnonzero(np.diff(self.codes)) + 1:
-            yield int(row), 1, None, ANOTHER_EPOCH
-
-    def begin_anew(self, last: Position | None) -> bool:
-        """Return whether these do not go on from the last epoch and seq of a recording before."""
-        if last is None or self.seqs is None or not self.count:
-            return False
-        return last.epoch != self._name(0) or int(self.seqs[0]) <= last.seq
-
-    def last(self) -> Position | None:
-        if self.seqs is None or not self.count:
+    def position(self, row: int) -> Position | None:
+        """Return the position of a tick; None where the recording has none."""
+        if self._ticks is None or not len(self._ticks):
             return None
-        return Position(self._name(-1), int(self.seqs[-1]))
+        code = int(self._codes[row])
+        return Position(self._names[code] if code >= 0 else "", int(self._seqs[row]))
 
-    def _name(self, row: int) -> str:
-        code = int(self.codes[row])
-        return self.names[code] if code >= 0 else ""
+    def find_gaps(self, listed: pd.DataFrame | None, before: Position | None) -> list[PlacedGap]:
+        """Return the gaps, in the order of play: those listed, and one where an epoch begins.
 
-    def listed(self, gaps: pd.DataFrame | None) -> Iterator[tuple[int, int, int | None, str]]:
-        """Yield where the gaps are that a recording lists."""
+        Args:
+            listed: the gaps that the recording lists.
+            before: position of the last tick of the recording before.
+        """
+        if self._ticks is None:
+            return []
+        # At one row: what is missing of the epoch before, that another begins, and what is missing
+        # of that one.
+        found = [
+            (placed.row, 2 * continues, placed.gap) for placed, continues in self._place(listed)
+        ]
+        ended = {row for row, rank, gap in found if not rank and gap.last is None}
+        found += [(row, 1, gap) for row, gap in self._epoch_changes(before) if row not in ended]
+        found.sort(key=lambda each: each[:2])
+        return [PlacedGap(row, gap) for row, _, gap in found]
+
+    def _epoch_changes(self, before: Position | None) -> Iterator[PlacedGap]:
+        """Yield the rows at which another epoch begins, or the same one begins again."""
+        first = self.position(0)
+        if before is not None and first is not None and not _continues(before, first):
+            yield PlacedGap(0, Gap(before.epoch, before.seq + 1, None, ANOTHER_EPOCH))
+        for row in (np.flatnonzero(np.diff(self._codes)) + 1).tolist():
+            last = self.position(row - 1)
+            assert last is not None
+            yield PlacedGap(row, Gap(last.epoch, last.seq + 1, None, ANOTHER_EPOCH))
+
+    def _place(self, listed: pd.DataFrame | None) -> Iterator[tuple[PlacedGap, bool]]:
+        """Yield each listed gap, and whether the tick after it is of the same epoch."""
         import pandas as pd
 
-        if gaps is None or not len(gaps) or self.seqs is None:
+        if listed is None or not len(listed) or self._ticks is None:
             return
-        columns = (gaps[name].tolist() for name in ("epoch", "from", "to", "reason"))
-        for row, epoch, first, last, reason in zip(
-            locate_gaps(self._ticks, gaps).tolist(), *columns, strict=True
-        ):
-            # A gap of an epoch without ticks belongs to the gap before it.
-            within = row < self.count and self._name(row) == str(epoch)
-            unknown = str(epoch) not in self.names or pd.isna(first) or pd.isna(last)
-            count = None if unknown or last < first else int(last) - int(first) + 1
-            yield row, 2 if within else 0, count, "" if pd.isna(reason) else str(reason)
+        rows = locate_gaps(self._ticks, listed).tolist()
+        columns = (listed[name].tolist() for name in ("epoch", "from", "to", "reason"))
+        for row, epoch, first, last, reason in zip(rows, *columns, strict=True):
+            after = self.position(row) if row < len(self._ticks) else None
+            # The length of a gap counts only where the epoch has ticks.
+            known = str(epoch) in self._names and not (pd.isna(first) or pd.isna(last))
+            gap = Gap(
+                str(epoch),
+                0 if pd.isna(first) else int(first),
+                int(last) if known and last >= first else None,
+                "" if pd.isna(reason) else str(reason),
+            )
+            yield PlacedGap(row, gap), after is not None and after.epoch == str(epoch)
 
 
-def _checked_path(given: str | PathLike[str]) -> Path:
+def _continues(before: Position, after: Position) -> bool:
+    return after.epoch == before.epoch and after.seq > before.seq
+
+
+def _check_path(given: str | PathLike[str]) -> Path:
     from tickerkit.storage.paths import working_path
 
     path = Path(given).expanduser()
     if not path.exists() and not working_path(path).exists():
         raise SourceError(str(given), f"there is no file at {path.absolute()}")
-    if not recordings(path):
+    if not find_recordings(path):
         raise SourceError(str(given), f"{path.absolute()} is a folder without a recording in it")
     return path
 
 
-def _checked_frame(given: pd.DataFrame) -> pd.DataFrame:
-    names = {str(name) for name in given.columns}
+def _check_frame(frame: pd.DataFrame) -> pd.DataFrame:
+    names = {str(name) for name in frame.columns}
     if symbol_field(names) is None:
         raise SourceError(list(names), "the frame has no column symbol")
     if not has_price(names):
         raise SourceError(list(names), "the frame has no column price, bid or ask")
-    # Copied when either is written to: what is replayed is the frame as it is now.
-    return given.copy(deep=False)
+    # A copy-on-write copy: later changes of the user's frame don't change the replay.
+    return frame.copy(deep=False)
