@@ -45,8 +45,8 @@ from tickerkit.protocol import (
 from tickerkit.protocol.codec import decode_ticks
 from tickerkit.protocol.messages import encode
 from tickerkit.protocol.plain import PRICES_S
-from tickerkit.protocol.publication import MAX_SYMBOLS, MAX_UNSENT
-from tickerkit.protocol.segments import CACHE_BYTES
+from tickerkit.protocol.publication import MAX_PENDING, MAX_SYMBOLS
+from tickerkit.protocol.segments import MAX_CACHE_BYTES
 from tickerkit.protocol.v1 import AT_S, HEARTBEAT_S
 from tickerkit.ticks import Batch, Text, read_ticks
 
@@ -243,7 +243,7 @@ def test_ticks_are_small_on_the_wire() -> None:
     }
     log = TickLog()
     log.append(Batch(1000, times, columns), received=0)
-    message = Publication(log).columns.after(0, None).message
+    message = Publication(log).columns.next_segment(0, None).message
     assert message is not None
     assert len(message) < 26 * 1000
 
@@ -1044,12 +1044,12 @@ def test_binary_messages_end_the_session() -> None:
 def test_answers_that_nobody_reads_do_not_gather(subprotocol: str | None, text: str) -> None:
     """A client that asks and asks and never reads is closed with 1008, its answers bounded."""
     session = session_for(Publication(filled(3)), subprotocol, "/ticks", 0)
-    for _ in range(100 * MAX_UNSENT):
+    for _ in range(100 * MAX_PENDING):
         session.receive(text, 0)
     answers = 0
     while session.next_message(0) is not None:
         answers += 1
-    assert answers <= MAX_UNSENT + 3
+    assert answers <= MAX_PENDING + 3
     if subprotocol or text == "nonsense":
         assert session.close is not None
         assert session.close[0] == 1008
@@ -1513,7 +1513,7 @@ def test_prices_kept_for_filters_are_bounded_in_bytes() -> None:
     publication = Publication(log)
     for n in range(900):
         publication.prices(frozenset(f"{n}-{name}" for name in range(1000)))
-    assert publication._prices_bytes < 2 * CACHE_BYTES
+    assert publication._prices_bytes < 2 * MAX_CACHE_BYTES
     assert len(publication._prices) < 900
 
 

@@ -7,6 +7,7 @@ gap that is told can be proved: what it names is really gone, and what is not na
 from __future__ import annotations
 
 import math
+import re
 from bisect import bisect_right
 from collections import deque
 from typing import Any, NamedTuple, TypeAlias
@@ -36,6 +37,7 @@ from tickerkit.protocol import (
     V1Session,
 )
 from tickerkit.protocol.messages import encode
+from tickerkit.protocol.tick_session import STATES
 from tickerkit.protocol.v1 import AT_S
 from tickerkit.ticks import read_ticks
 
@@ -256,6 +258,7 @@ class Columns(Listener):
         self.repeated = 0
         self.ahead: set[int] = set()
         self.asked = 0
+        self.sent: tuple[str, list[str]] | None = None
 
     @property
     def position(self) -> Place | None:
@@ -265,6 +268,7 @@ class Columns(Listener):
     def connect(self) -> None:
         super().connect()
         self.asked = 0
+        self.sent = None
 
     def start(self) -> Place:
         """Return the place after which a client that joins now is owed all."""
@@ -280,10 +284,25 @@ class Columns(Listener):
         before = self.position
         if before is not None and before > self.world.end:
             self.ahead.add(before[0])
+        session = self.wire.session
+        assert isinstance(session, V1Session)
+        if not self.wire.replies and not session._pending:
+            self.sent = session.state, []
         if not self.wire.step():
             return False
+        self.check_state(session)
         self.handle(before)
         return True
+
+    def check_state(self, session: V1Session) -> None:
+        """Check that the server sent what the table of states says, once nothing is pending."""
+        if self.sent is None:
+            return
+        state, types = self.sent
+        types.append(self.wire.heard[-1]["type"])
+        # A filtered session that is behind may have nothing to send, and go on to another state.
+        if not session._pending and not (state == "behind" and session.symbols is not None):
+            assert re.fullmatch(STATES[state].sends, "".join(f"{each} " for each in types))
 
     def handle(self, before: Place | None) -> None:
         """Check what the client made of the messages that came since."""
@@ -358,7 +377,7 @@ class Columns(Listener):
             wire.cut()
             return
         # An `at` may be the first of what is told to one that fell off the log.
-        if isinstance(session, V1Session) and session._outbox:
+        if isinstance(session, V1Session) and session._pending:
             wire.cut()
             return
         self.asked = heard

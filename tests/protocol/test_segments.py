@@ -14,7 +14,7 @@ from tickerkit.log import Rows, TickLog
 from tickerkit.protocol import Segments
 from tickerkit.protocol import segments as segments_module
 from tickerkit.protocol.codec import Symbols
-from tickerkit.protocol.segments import CUTS_KEPT, FRONT_KEPT, LARGEST, LARGEST_BYTES
+from tickerkit.protocol.segments import MAX_CUTS, MAX_FRONT_ENTRIES, MAX_ROWS, MAX_SEGMENT_BYTES
 from tickerkit.ticks import Batch, Text
 
 # However slow the machine is.
@@ -40,7 +40,7 @@ class Encoder:
         self.size = size
 
     def __call__(self, rows: Rows, symbols: Symbols) -> bytes | None:
-        assert 0 < len(rows) <= LARGEST
+        assert 0 < len(rows) <= MAX_ROWS
         self.calls += 1
         self.rows += len(rows)
         return f"{rows.start}-{rows.stop}".encode().ljust(self.size)
@@ -49,7 +49,7 @@ class Encoder:
 def read_all(segments: Segments, row: int, symbols: Symbols = None) -> Iterator[tuple[int, int]]:
     """Yield the segments that a reader at `row` is given, up to the end of the log."""
     while row < segments.log.stop:
-        stop, message, *_ = segments.after(row, symbols)
+        stop, message, *_ = segments.next_segment(row, symbols)
         assert message is not None
         assert message.rstrip() == f"{row}-{stop}".encode()
         yield row, stop
@@ -61,7 +61,7 @@ def test_idle_reader_gets_each_tick_at_once() -> None:
     log = TickLog()
     segments = Segments(log, Encoder())
     row = 0
-    for count in (1, 1, 5, 300, 1, LARGEST):
+    for count in (1, 1, 5, 300, 1, MAX_ROWS):
         log.append(batch(count), received=0)
         assert list(read_all(segments, row)) == [(row, row + count)]
         row += count
@@ -110,7 +110,7 @@ def test_readers_far_behind_meet_at_common_boundaries() -> None:
     for _ in range(100):
         log.append(batch(997), received=0)
     first = list(read_all(segments, 0))
-    assert len(first) <= log.stop // LARGEST + 10
+    assert len(first) <= log.stop // MAX_ROWS + 10
     for start in range(1, 60_000, 1234):
         assert len(set(read_all(segments, start)) - set(first)) <= 3
     assert encode.rows < 3 * log.stop
@@ -130,9 +130,9 @@ def test_messages_stay_small_enough_for_any_client() -> None:
     for _ in range(3):
         row = 0
         while row < log.stop:
-            stop, message, *_ = segments.after(row, None)
+            stop, message, *_ = segments.next_segment(row, None)
             assert message == b"x" * 1000 * (stop - row)
-            assert len(message) <= LARGEST_BYTES < 2**20
+            assert len(message) <= MAX_SEGMENT_BYTES < 2**20
             row = stop
     assert len(calls) == len(set(calls))
 
@@ -140,7 +140,7 @@ def test_messages_stay_small_enough_for_any_client() -> None:
 def test_a_tick_larger_than_a_message_should_be_is_sent_alone() -> None:
     """A single tick is never cut."""
     log = TickLog()
-    segments = Segments(log, Encoder(size=2 * LARGEST_BYTES))
+    segments = Segments(log, Encoder(size=2 * MAX_SEGMENT_BYTES))
     log.append(batch(3), received=0)
     assert list(read_all(segments, 0)) == [(0, 1), (1, 2), (2, 3)]
 
@@ -166,7 +166,7 @@ def test_nothing_to_say_is_remembered_too() -> None:
     segments = Segments(log, encode)
     log.append(batch(3), received=0)
     for _ in range(2):
-        assert segments.after(0, None)[:2] == (3, None)
+        assert segments.next_segment(0, None)[:2] == (3, None)
     assert len(calls) == 1
 
 
@@ -225,19 +225,19 @@ def test_segments_are_whole_wherever_readers_stand(acts: list[tuple[str, int]], 
 
 def test_cache_and_cuts_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither the number of segments kept nor their bytes grow without end."""
-    monkeypatch.setattr(segments_module, "CACHE_BYTES", 50_000)
+    monkeypatch.setattr(segments_module, "MAX_CACHE_BYTES", 50_000)
     log = TickLog(1000)
     segments = Segments(log, Encoder(size=100))
-    for n in range(3 * CUTS_KEPT):
+    for n in range(3 * MAX_CUTS):
         log.append(batch(1), received=0)
         for symbols in (None, frozenset([str(n)])):
-            segments.after(log.stop - 1, symbols)
-        assert len(segments._cache) <= CUTS_KEPT
+            segments.next_segment(log.stop - 1, symbols)
+        assert len(segments._cache) <= MAX_CUTS
         assert segments._cached_bytes <= 50_000
-        assert len(segments._front) <= FRONT_KEPT + 1
-        assert len(segments._cuts) <= 2 * CUTS_KEPT + 2
+        assert len(segments._front) <= MAX_FRONT_ENTRIES + 1
+        assert len(segments._cuts) <= 2 * MAX_CUTS + 2
     assert segments._cached_bytes == sum(
-        segments_module.cost(segment.message, symbols)
+        segments_module.cached_bytes(segment.message, symbols)
         for (*_, symbols), segment in segments._cache.items()
     )
 
@@ -246,13 +246,13 @@ def test_message_larger_than_the_cache_is_sent_all_the_same(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A segment that is too large to be kept is encoded again once the log has gone on."""
-    monkeypatch.setattr(segments_module, "CACHE_BYTES", 50)
+    monkeypatch.setattr(segments_module, "MAX_CACHE_BYTES", 50)
     log, encode = TickLog(), Encoder(size=100)
     segments = Segments(log, encode)
     log.append(batch(1), received=0)
-    first = segments.after(0, None)
-    assert segments.after(0, None) is first
+    first = segments.next_segment(0, None)
+    assert segments.next_segment(0, None) is first
     log.append(batch(1), received=0)
-    assert segments.after(0, None) == first
+    assert segments.next_segment(0, None) == first
     assert encode.calls == 2
     assert segments._cached_bytes == 0

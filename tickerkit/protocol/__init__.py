@@ -1,21 +1,24 @@
 """The wire protocol, version 1: its messages, and the state machines of both ends, without I/O.
 
-A machine takes what came and the time, and gives what to send; it touches no socket and reads no
-clock. So two of them can be joined by an imaginary wire, and every loss, restart and late arrival
-is tried without opening a port.
+A state machine takes a message or the time, and returns what to send. It touches no socket and
+reads no clock. So a test joins both ends by an imaginary wire, and tries every loss, restart and
+late arrival without opening a port.
 
     server                          client
       ── hello ──────────────────────▶      epoch, what is held, columns, symbols
       ◀────────────────── subscribe ──      symbols, resume (epoch, seq) or history
       ── gap ────────────────────────▶      only if what the client wants is gone
-      ── at ─────────────────────────▶      the seq it starts after
+      ── at ─────────────────────────▶      the seq after which the ticks start
       ── ticks, ticks, … ────────────▶      gap, where the source has one; gap and hello again,
-                                            if it falls off the log
-      ── at ─────────────────────────▶      when there is nothing, so that silence means death
-      ── end, close 1000 ────────────▶      the source is finished
+                                            if the client falls off the log
+      ── at ─────────────────────────▶      when idle, so that silence means a dead connection
+      ── end, close 1000 ────────────▶      the source has ended
 
-Plain peers get JSON objects and no handshake: `PricesSession` on `/`, `EveryTickSession` on
-`/ticks`.
+What the server sends next follows from a session's state. `tick_session.STATES` is the table of
+states and messages; a test holds every message against it.
+
+Clients without the subprotocol get JSON objects and no handshake: `PricesSession` on `/`,
+`EveryTickSession` on `/ticks`.
 """
 
 from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
@@ -31,12 +34,12 @@ from tickerkit.protocol.messages import (
 )
 from tickerkit.protocol.plain import EveryTickSession, PricesSession
 from tickerkit.protocol.publication import TOO_MANY, Publication
-from tickerkit.protocol.segments import LARGEST_BYTES, Segments
+from tickerkit.protocol.segments import MAX_SEGMENT_BYTES, Segments
 from tickerkit.protocol.sessions import Session, session_for
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
-    "LARGEST_BYTES",
+    "MAX_SEGMENT_BYTES",
     "SUBPROTOCOL",
     "TOO_MANY",
     "At",

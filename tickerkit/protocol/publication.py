@@ -2,32 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 import msgspec
 
 from tickerkit.errors import BadTick
 from tickerkit.formatting import format_line
-from tickerkit.log import Gap, Latest, TickLog
+from tickerkit.log import Gap, Gaps, Latest, TickLog
 from tickerkit.protocol.codec import Symbols, encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.messages import Error, FromClient, Subscribe
-from tickerkit.protocol.segments import CACHE_BYTES, SIZES, Segments, cost
+from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, cached_bytes
 
-if TYPE_CHECKING:
-    from tickerkit.log import Gaps
-
-__all__ = [
-    "MAX_SYMBOLS",
-    "MAX_UNSENT",
-    "TOO_MANY",
-    "SlowStart",
-    "Publication",
-    "seq_at",
-    "subscription",
-]
+__all__ = ["MAX_PENDING", "MAX_SYMBOLS", "TOO_MANY", "Publication", "SlowStart", "read_subscribe"]
 
 MAX_SYMBOLS = 10_000
-MAX_UNSENT = 100
+# Messages that wait to be sent to a client, all of them answers to its own.
+MAX_PENDING = 100
+# Choices of symbols for which the newest prices are kept encoded.
 MAX_FILTERS = 1000
 TOO_MANY = (1008, "too many messages at once")
 
@@ -39,7 +28,13 @@ class Publication:
 
     Args:
         log: the log.
-        gaps: the holes in it, which every reader that passes one is told.
+        gaps: the gaps in it; every reader that passes one is told.
+
+    Attributes:
+        columns: the log as messages of `tickerkit.v1`.
+        objects: the log as messages of `/ticks`.
+        latest: the newest values of each symbol.
+        ended: whether the source has ended: sessions close once they have sent everything.
     """
 
     def __init__(self, log: TickLog, gaps: Gaps | None = None) -> None:
@@ -53,35 +48,35 @@ class Publication:
         self._prices_bytes = 0
 
     def epoch_at(self, row: int) -> str:
-        """Return the epoch of `row`, or of the next tick."""
+        """Return the epoch of `row`; at the end of the log, that of the next tick."""
         return self.log.run_at(row)[0].epoch if row < self.log.stop else self.log.epoch
 
     def gaps_at(self, row: int, epoch: str, seq: int) -> list[Gap]:
-        """Return what is to be told before `row` to a reader that stands there.
+        """Return the gaps that lie before `row` and that a reader at this row doesn't know.
 
         Args:
-            row: the next that it gets.
-            epoch: which it stands in: that of the row before, or already that of `row`.
-            seq: up to where it has, or was told, all of that epoch.
+            row: the next row that the reader gets.
+            epoch: the epoch that the reader is in: that of the row before, or already of `row`.
+            seq: the reader has, or knows to be missing, all ticks of the epoch up to here.
         """
         if self.gaps is None or row > self.gaps.newest:
             return []
-        here, told = self.epoch_at(row), []
+        here, unknown = self.epoch_at(row), []
         for gap in self.gaps.at(row):
             if gap.epoch == epoch:
                 known = seq
-            elif gap.epoch == here:  # which it is about to enter
+            elif gap.epoch == here:  # the reader is about to enter it
                 known = 0
-            else:  # which it has left
+            else:  # the reader has left it
                 continue
             if gap.last is None or gap.last > known:
-                told.append(Gap(gap.epoch, max(gap.first, known + 1), gap.last, gap.reason))
-        return told
+                unknown.append(Gap(gap.epoch, max(gap.first, known + 1), gap.last, gap.reason))
+        return unknown
 
     def seqs_at(self, row: int) -> tuple[int, int]:
-        """Return the seqs, in the epoch of `row`, before and behind the gap that lies before it.
+        """Return the seqs before and after the gap that lies before `row`, in its epoch.
 
-        They are the same where there is none.
+        They are the same if there is none: the seq before that of `row`.
         """
         log = self.log
         if self.gaps is not None and row <= self.gaps.newest:
@@ -92,27 +87,51 @@ class Publication:
         if row >= log.stop:
             seq = log.last_seq
         elif row > log.start and log.run_at(row)[0].start < row:
-            seq = seq_at(log, row - 1)
+            seq = log.seq_at(row - 1)
         else:
-            seq = seq_at(log, row) - 1
+            seq = log.seq_at(row) - 1
         return seq, seq
 
     def prices(self, symbols: Symbols) -> bytes | None:
-        """Return the newest tick of every symbol as a message, encoded once for all who ask."""
-        full = self._prices_bytes > CACHE_BYTES or len(self._prices) > MAX_FILTERS
+        """Return the newest tick of every symbol as a message, encoded once for all sessions."""
+        full = self._prices_bytes > MAX_CACHE_BYTES or len(self._prices) > MAX_FILTERS
         if self.latest.update() or full:
             self._prices.clear()
             self._prices_bytes = 0
         if symbols not in self._prices:
             self._prices[symbols] = message = encode_latest(self.latest, symbols)
-            self._prices_bytes += cost(message, symbols)
+            self._prices_bytes += cached_bytes(message, symbols)
         return self._prices[symbols]
 
 
-def subscription(data: str | bytes) -> Subscribe | None:
-    """Read a subscribe message, or raise a `BadTick` that says what is wrong with it.
+class SlowStart:
+    """How many rows a session sends in one message: few at first, more with each.
 
-    None for a client's error, which is not answered: it may be the answer to one.
+    Why not always the most? A connection that breaks every few hundred kilobytes, as on a bad
+    train's network, would break before the first large message has arrived, and resume at the
+    same row for ever. With small messages first, each connection gets further than the one before.
+
+    Attributes:
+        rows: how many rows the next message has at most.
+    """
+
+    def __init__(self) -> None:
+        self.rows = BLOCK_SIZES[-1]
+
+    def grow(self) -> None:
+        """Allow more rows: the next of `BLOCK_SIZES`."""
+        self.rows = min(self.rows * BLOCK_SIZES[0] // BLOCK_SIZES[1], BLOCK_SIZES[0])
+
+
+def read_subscribe(data: str | bytes) -> Subscribe | None:
+    """Read a subscribe message.
+
+    Returns:
+        The message; None for a client's error message, which may be the answer to one of the
+        server's and is never answered.
+
+    Raises:
+        BadTick: if it is neither; it names the field, the problem and the fix.
     """
     fix = 'send {"type": "subscribe", "symbols": ["AAPL"]}, or null for all symbols'
     try:
@@ -127,19 +146,3 @@ def subscription(data: str | bytes) -> Subscribe | None:
     if wanted.symbols is not None and len(wanted.symbols) > MAX_SYMBOLS:
         raise BadTick("symbols", len(wanted.symbols), "are too many", f"name at most {MAX_SYMBOLS}")
     return wanted
-
-
-class SlowStart:
-    """How many rows at once: few first, so that each connection gets further on a bad wire."""
-
-    def __init__(self) -> None:
-        self.most = SIZES[-1]
-
-    def grow(self) -> None:
-        """Take more rows the next time."""
-        self.most = min(self.most * SIZES[0] // SIZES[1], SIZES[0])
-
-
-def seq_at(log: TickLog, row: int) -> int:
-    """Return the number of the tick at a row that is held."""
-    return int(log.rows(row, row + 1).array("seq")[0])

@@ -1,8 +1,15 @@
 """Segments: a log encoded once for all readers.
 
-A segment is a stretch of rows encoded as one message. Its ends are chosen so that readers share
-them: those at the front all get the same newest segment; those behind get larger ones, aligned to
-row numbers, in which they meet again wherever they came from.
+A segment is a range of rows encoded as one message. Why not encode what each reader lacks, and
+cache that by its range? Because readers drift apart: soon no two ask for the same range, and each
+of a thousand costs an encoding of its own (measured: 18 times the work). So the boundaries are
+the log's, not the readers':
+
+- At the front, a segment is all there is: one tick when idle, thousands when busy. Its ends are
+  noted as cuts. Readers that have everything get the same newest segment.
+- Behind the front, a reader goes from cut to cut until it comes to a multiple of a block size.
+  From there it gets whole blocks, aligned to row numbers, small ones before large ones. So it
+  meets other readers, wherever each of them came from.
 """
 
 from __future__ import annotations
@@ -10,35 +17,34 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Callable
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import NamedTuple, TypeAlias
 
-from tickerkit.log import Rows, TickLog
+from tickerkit.log import Gaps, Rows, TickLog
 from tickerkit.protocol.codec import Symbols
 
-if TYPE_CHECKING:  # it reads this package itself
-    from tickerkit.log import Gaps
-
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
-Wanted: TypeAlias = tuple[int, int, Symbols]
+Key: TypeAlias = tuple[int, int, Symbols]
 
-SIZES = (4096, 512, 64)
-LARGEST = SIZES[0]
-# A websocket client takes messages of up to 1 MiB by default, that of a student's ten lines too.
-LARGEST_BYTES = 2**19
-CUTS_KEPT = 1024
-CACHE_BYTES = 32 * 2**20
+# The sizes of blocks, in rows, largest first.
+BLOCK_SIZES = (4096, 512, 64)
+MAX_ROWS = BLOCK_SIZES[0]
+# A websocket client accepts messages of up to 1 MiB by default, also the ten lines of a student.
+MAX_SEGMENT_BYTES = 2**19
+MAX_CUTS = 1024
+MAX_CACHE_BYTES = 32 * 2**20
+# What an entry of the cache takes beside its message, and what a symbol in its key takes.
 ENTRY_BYTES, SYMBOL_BYTES = 300, 150
-FRONT_KEPT = 16
+MAX_FRONT_ENTRIES = 16
 
 
 class Segment(NamedTuple):
-    """A stretch of rows of one epoch as a message.
+    """A range of rows of one epoch, as a message.
 
     Attributes:
         stop: the row after its last.
-        message: what to send; None where there is nothing to say.
-        epoch: of its rows.
-        seq: of its last row.
+        message: what to send; None if there is nothing to send.
+        epoch: the epoch of its rows.
+        seq: the seq of its last row.
     """
 
     stop: int
@@ -48,12 +54,14 @@ class Segment(NamedTuple):
 
 
 class Segments:
-    """A log encoded once for all readers, in one of the ways to encode it.
+    """A log encoded once for all readers, in one encoding.
+
+    The cache of segments takes at most 32 MiB.
 
     Args:
         log: the log.
-        encode: makes a message of some rows; None where there is nothing to say of them.
-        gaps: the holes in it, none of which lies within a segment.
+        encode: returns the message of some rows; None if there is nothing to send.
+        gaps: the gaps in the log. None of them lies within a segment.
     """
 
     def __init__(self, log: TickLog, encode: Encode, gaps: Gaps | None = None) -> None:
@@ -61,76 +69,79 @@ class Segments:
         self._gaps = gaps
         self._encode = encode
         self._cuts = [log.stop]
-        self._cache: OrderedDict[Wanted, Segment] = OrderedDict()
+        self._cache: OrderedDict[Key, Segment] = OrderedDict()
         self._cached_bytes = 0
-        # What was asked since the last append: a thousand readers at the front ask the same.
-        self._front: dict[Wanted, Segment] = {}
-        self._end = log.stop
+        # The answers since the last append: a thousand readers at the front ask for the same.
+        self._front: dict[Key, Segment] = {}
+        self._front_stop = log.stop
 
-    def after(self, row: int, symbols: Symbols, most: int = LARGEST) -> Segment:
+    def next_segment(self, row: int, symbols: Symbols, max_rows: int = MAX_ROWS) -> Segment:
         """Return what to send next from `row`.
 
         Args:
             row: the first row to send.
-            symbols: of these only; None for all.
-            most: how many rows at once, one of `SIZES`.
+            symbols: only these; None for all.
+            max_rows: how many rows at most, one of `BLOCK_SIZES`.
         """
-        if self._end != self.log.stop or len(self._front) > FRONT_KEPT:
+        if self._front_stop != self.log.stop or len(self._front) > MAX_FRONT_ENTRIES:
             self._front.clear()
-            self._end = self.log.stop
-        key = (row, most, symbols)
+            self._front_stop = self.log.stop
+        key = (row, max_rows, symbols)
         segment = self._front.get(key)
         if segment is None:
-            segment = self._front[key] = self._after(row, symbols, most)
+            segment = self._front[key] = self._cached_segment(row, symbols, max_rows)
         return segment
 
-    def _after(self, row: int, symbols: Symbols, most: int) -> Segment:
-        stop = self._stop(row, most)
+    def _cached_segment(self, row: int, symbols: Symbols, max_rows: int) -> Segment:
+        stop = self._find_stop(row, max_rows)
         key = (row, stop, symbols)
         if key in self._cache:
             self._cache.move_to_end(key)
             return self._cache[key]
         message = self._encode(self.log.rows(row, stop), symbols)
-        while len(message or b"") > LARGEST_BYTES and stop - row > 1:
+        while len(message or b"") > MAX_SEGMENT_BYTES and stop - row > 1:
             stop = row + (stop - row) // 2
             message = self._encode(self.log.rows(row, stop), symbols)
-        last = self.log.rows(stop - 1, stop).array("seq")
-        segment = Segment(stop, message, self.log.run_at(row)[0].epoch, int(last[0]))
-        self._cache[key] = segment
-        self._cached_bytes += cost(message, symbols)
-        while self._cached_bytes > CACHE_BYTES or len(self._cache) > CUTS_KEPT:
+        epoch, seq = self.log.run_at(row)[0].epoch, self.log.seq_at(stop - 1)
+        segment = self._cache[key] = Segment(stop, message, epoch, seq)
+        self._cached_bytes += cached_bytes(message, symbols)
+        while self._cached_bytes > MAX_CACHE_BYTES or len(self._cache) > MAX_CUTS:
             (*_, names), old = self._cache.popitem(last=False)
-            self._cached_bytes -= cost(old.message, names)
+            self._cached_bytes -= cached_bytes(old.message, names)
         return segment
 
-    def _stop(self, row: int, most: int) -> int:
+    def _find_stop(self, row: int, max_rows: int) -> int:
+        """Return the end of the segment that begins at `row`: never across an epoch or a gap."""
         _, next_run = self.log.run_at(row)
         end = self.log.stop if next_run is None else next_run
-        if self._gaps is not None and (hole := self._gaps.after(row)) is not None:
-            end = min(end, hole)
-        if row >= self._cuts[-1]:
-            # At the front: all there is, one tick when idle, thousands when busy.
-            stop = min(end, row + most)
+        if self._gaps is not None and (gap_row := self._gaps.after(row)) is not None:
+            end = min(end, gap_row)
+        if row >= self._cuts[-1]:  # at the front
+            stop = min(end, row + max_rows)
             self._cuts += [row, stop]
-            if len(self._cuts) > 2 * CUTS_KEPT:
-                del self._cuts[:CUTS_KEPT]
+            if len(self._cuts) > 2 * MAX_CUTS:
+                del self._cuts[:MAX_CUTS]
             return stop
         index = bisect_right(self._cuts, row)
-        cut = self._cuts[index]
-        # To large blocks by way of smaller ones: what a reader shares with nobody is less than the
-        # smallest.
+        next_cut = self._cuts[index]
+        # A larger block only from a multiple of the next smaller size. So a reader passes smaller
+        # blocks first, and the rows that it shares with no other are fewer than the smallest.
         sizes = (
-            size for size in SIZES if size == SIZES[-1] or (size <= most and row % (size // 8) == 0)
+            size
+            for size in BLOCK_SIZES
+            if size == BLOCK_SIZES[-1] or (size <= max_rows and row % (size // 8) == 0)
         )
         blocks = ((row // size + 1) * size for size in sizes)
         block = next((block for block in blocks if block <= end), None)
         at_cut = index > 0 and self._cuts[index - 1] == row
-        if block is None or (at_cut and block <= cut <= row + most):
-            return min(cut, end, row + most)
+        if block is None or (at_cut and block <= next_cut <= row + max_rows):
+            return min(next_cut, end, row + max_rows)
         return block
 
 
-def cost(message: bytes | None, symbols: Symbols) -> int:
-    """Return about how many bytes a message in a cache takes, with the symbols that it is of."""
-    # Even one with nothing in it takes some.
+def cached_bytes(message: bytes | None, symbols: Symbols) -> int:
+    """Return about how many bytes a cache takes for a message and the symbols in its key.
+
+    An entry without a message takes some, too.
+    """
     return ENTRY_BYTES + len(message or b"") + SYMBOL_BYTES * len(symbols or ())

@@ -1,4 +1,4 @@
-"""Sessions: the server's end of the protocol, one for each connection: a position in the log."""
+"""Sessions: the server's end of the protocol, one for each connection."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ class Session(Protocol):
     """The server's end of one connection.
 
     Attributes:
-        kind: how the peer listens: "v1", "ticks" or "prices".
+        kind: what the client reads: "v1", "ticks" or "prices".
         symbols: what it subscribed to; None for all.
-        close: the code and reason to close with, once `next` gives None.
+        close: the code and reason to close with, once `next_message` returns None.
     """
 
     kind: str
@@ -27,23 +27,23 @@ class Session(Protocol):
     close: tuple[int, str] | None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Take a message of the peer's."""
+        """Handle a message of the client's, received at `now`."""
 
     def next_message(self, now: float) -> bytes | None:
-        """Return the next message to send, None where there is nothing to send now."""
+        """Return the next message to send, None if there is nothing to send at `now`."""
 
     def due(self) -> float | None:
-        """Return when `next` may have something although nothing was appended."""
+        """Return when there may be a message although nothing was appended; None for never."""
 
     @property
     def behind(self) -> int:
-        """Return how many ticks were not sent yet."""
+        """How many rows were not sent yet."""
 
 
 def session_for(
     publication: Publication, subprotocol: str | None, path: str, now: float
 ) -> Session:
-    """Return the session for a connection, by how the peer asked."""
+    """Return the session for a connection, by its subprotocol or else its path."""
     if subprotocol == SUBPROTOCOL:
         return V1Session(publication, now)
     if path.partition("?")[0].rstrip("/").endswith("/ticks"):

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 from tickerkit.errors import PortalError
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S
-from tickerkit.protocol import LARGEST_BYTES, SUBPROTOCOL, Publication, Session, session_for
+from tickerkit.protocol import MAX_SEGMENT_BYTES, SUBPROTOCOL, Publication, Session, session_for
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
@@ -111,7 +111,7 @@ class ThreadServer(TickServer):
             server_header=None,
             max_size=MAX_MESSAGE_BYTES,
             # A message is written as soon as the buffer is below this limit, whatever its size.
-            write_limit=max(self._limiter.write_buffer_bytes - LARGEST_BYTES, 1),
+            write_limit=max(self._limiter.write_buffer_bytes - MAX_SEGMENT_BYTES, 1),
             ping_interval=None,
             close_timeout=CLOSE_S,
             logger=wire_logger,

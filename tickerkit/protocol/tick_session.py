@@ -1,0 +1,182 @@
+"""TickSession: the loop of every session that sends every tick, of v1 and of `/ticks`.
+
+A session is a position in the log, not a queue: a slow client costs the server no memory, and it
+is sent larger messages when it falls behind. What comes next follows from the position alone.
+`STATES` lists each state with the messages that a v1 session sends in it. `TickSession.state` and
+the loop in `_next_from_log` check for the states in this order, and the property test of the
+protocol holds every message that is sent against the table.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import NamedTuple
+
+from tickerkit.log import Gap
+from tickerkit.protocol.codec import Symbols
+from tickerkit.protocol.publication import Publication, SlowStart
+from tickerkit.protocol.segments import Segments
+
+__all__ = ["STATES", "State", "TickSession"]
+
+TOO_SLOW = "the client was too slow: the server no longer holds these"
+
+
+class State(NamedTuple):
+    """A state of a session, as `STATES` lists it.
+
+    Attributes:
+        condition: when a session is in it, if it is in none of those listed before.
+        sends: the types of the messages that a v1 session sends then, as a regular expression.
+    """
+
+    condition: str
+    sends: str
+
+
+# An `at` comes before a gap if the client doesn't know yet up to where it has all ticks. Without
+# it, a client that asks for more later may take ticks that it didn't want for lost ones.
+STATES = {
+    "closed": State("`close` is set: the socket is closed once nothing is pending", ""),
+    "greeting": State("the client has not subscribed", "hello "),
+    "fallen": State("the next row was dropped", "(at )?(gap )*hello (gap )*"),
+    "at a gap": State("a gap lies before the next row", "(at )?(gap )*(hello (gap )*)?(at )?"),
+    "new epoch": State("the next row is of another epoch", "hello "),
+    "behind": State("the log holds the next row", "ticks "),
+    "ended": State("every row was sent, and the source has ended", "end "),
+    "at the end": State("every row was sent", "(at )?"),
+}
+
+
+class TickSession:
+    """The server's end of a connection that gets every tick; the base of both kinds.
+
+    A client that falls off the log is told which seqs it missed, and continues with the oldest
+    row that is held.
+
+    Args:
+        publication: the log and what all sessions share.
+        segments: the log in the encoding that the client reads.
+
+    Attributes:
+        symbols: what the client subscribed to; None for all.
+        close: the code and reason to close with, once `next_message` returns None.
+        row: the row to send next; None before the client has subscribed.
+        epoch: the epoch of the newest tick that was sent.
+        seq: its number, or that of a later tick that the client doesn't want or was told is gone.
+    """
+
+    def __init__(self, publication: Publication, segments: Segments) -> None:
+        self.publication = publication
+        self.log = publication.log
+        self.symbols: Symbols = None
+        self.close: tuple[int, str] | None = None
+        self.row: int | None = None
+        self.epoch = ""
+        self.seq = 0
+        self._announced_seq = 0  # up to here the client knows that it has all
+        self._segments = segments
+        self._slow_start = SlowStart()
+        self._pending: deque[bytes] = deque()
+
+    @property
+    def behind(self) -> int:
+        """How many rows were not sent yet."""
+        return 0 if self.row is None else self.log.stop - self.row
+
+    @property
+    def state(self) -> str:
+        """Which of `STATES` the session is in. Messages that are pending are sent first."""
+        if self.close is not None:
+            return "closed"
+        if self.row is None:
+            return "greeting"
+        if self.row < self.log.start:
+            return "fallen"
+        if self.publication.gaps_at(self.row, self.epoch, self.seq):
+            return "at a gap"
+        if self.row < self.log.stop:
+            is_new = self.publication.epoch_at(self.row) != self.epoch
+            return "new epoch" if is_new else "behind"
+        return "ended" if self.publication.ended else "at the end"
+
+    def _next_from_log(self) -> bytes | None:
+        """Return the next message about the log, None if the client has all there is."""
+        gaps, next_segment = self.publication.gaps, self._segments.next_segment
+        while self.row is not None and self.close is None:
+            if self.row < self.log.start:
+                self._pass_dropped_rows(self.row)
+            elif gaps is not None and self.row <= gaps.newest:
+                self._pass_gaps(self.row)
+            if self._pending:
+                return self._pending.popleft()
+            if self.row >= self.log.stop:
+                return self._end() if self.publication.ended else None
+            segment = next_segment(self.row, self.symbols, self._slow_start.rows)
+            if segment.epoch != self.epoch:
+                self._enter(self.row)
+                continue
+            self.row, self.seq = segment.stop, segment.seq
+            self._slow_start.grow()
+            if segment.message is not None:
+                # Of a filtered segment the last rows may be left out: an `at` has to follow.
+                if self.symbols is None:
+                    self._announced_seq = self.seq
+                return segment.message
+        return None
+
+    def _pass_gaps(self, row: int) -> None:
+        """Send the gaps before `row`, the next one, that the client was not told of."""
+        gaps = self.publication.gaps_at(row, self.epoch, self.seq)
+        if not gaps:
+            return
+        self._announce_seq()
+        self._send_gaps(gaps, row)
+        if self.publication.epoch_at(row) != self.epoch:
+            self._enter(row)
+            # So that the client resumes behind the gap if it reconnects before a tick came.
+            self._send_seq()
+        self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
+
+    def _pass_dropped_rows(self, row: int) -> None:
+        """Send what was dropped from `row` on, and continue with the oldest row that is held."""
+        oldest, first = self.log.start, self.seq + 1
+        run = self.log.run_at(oldest)[0]
+        self._announce_seq()
+        if run.epoch != self.epoch:
+            if run.start != row:
+                gaps = [Gap(self.epoch, first, None, TOO_SLOW)]
+            else:  # the client has every tick of its epoch
+                gaps = self.publication.gaps_at(row, self.epoch, self.seq)
+                gaps = [gap for gap in gaps if gap.epoch == self.epoch]
+            self._send_gaps(gaps, row)
+            first = 1
+        # In the same epoch, too: words that began in the dropped rows are in no later segment.
+        self._enter(oldest)
+        before = self.publication.seqs_at(oldest)[0]
+        gaps = [Gap(run.epoch, first, before, TOO_SLOW)] if before >= first else []
+        gaps += self.publication.gaps_at(oldest, run.epoch, max(before, first - 1))
+        self._send_gaps(gaps, oldest)
+        self.row = oldest
+
+    def _announce_seq(self) -> None:
+        """Send up to where the client has all ticks, if it doesn't know."""
+        if self.seq != self._announced_seq:
+            self._send_seq()
+
+    def _enter(self, row: int) -> None:
+        """Make the epoch of `row` that of the session, before the first tick from there on."""
+        self.epoch = self.publication.epoch_at(row)
+        self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
+
+    def _send_seq(self) -> None:
+        """Send up to where the client has all ticks."""
+
+    def _send_gaps(self, gaps: list[Gap], row: int) -> None:
+        """Send gaps that lie before `row`."""
+        raise NotImplementedError
+
+    def _end(self) -> bytes | None:
+        """Return the last message: the source has ended, and every row was sent."""
+        self.close = (1000, "the source has ended")
+        return None
