@@ -1,4 +1,4 @@
-"""The command line as a whole: help, bad usage, and how a command ends."""
+"""The command line as a whole: help, wrong usage, failures and interrupts."""
 
 from __future__ import annotations
 
@@ -14,10 +14,9 @@ from commands import environment
 
 from tickerkit import __version__
 from tickerkit.cli import main
-from tickerkit.cli.interrupt import Ending
-from tickerkit.cli.terminal import number, printable
-
-COMMANDS = ("serve", "watch", "record", "verify", "convert", "lab", "doctor")
+from tickerkit.cli.app import COMMANDS
+from tickerkit.cli.interrupt import Interrupt
+from tickerkit.cli.terminal import escape_controls
 
 
 def python(
@@ -34,31 +33,31 @@ def python(
     )
 
 
-def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    """`tickerkit --help` tells in one line each what the commands do."""
+def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit --help` describes each command in one line."""
     assert main(["--help"]) == 0
-    told = capsys.readouterr().out
+    help_text = capsys.readouterr().out
     for command in COMMANDS:
-        line = re.search(rf"^  {command} +[A-Z].*\.$", told, re.MULTILINE)
+        line = re.search(rf"^  {command} +[A-Z].*\.$", help_text, re.MULTILINE)
         assert line, command
         assert not line[0].endswith("...")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    """`tickerkit COMMAND --help` tells its usage and exits with 0."""
+def test_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit COMMAND --help` prints its usage and exits with 0."""
     assert main([command, "--help"]) == 0
     assert f"Usage: tickerkit {command}" in capsys.readouterr().out
 
 
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """`tickerkit --version` prints the version of the package."""
     assert main(["--version"]) == 0
     assert capsys.readouterr().out == f"tickerkit {__version__}\n"
 
 
-def test_python_m_tickerkit_is_the_same_command() -> None:
-    """`python -m tickerkit` runs the command line."""
+def test_python_m_tickerkit_runs_the_command_line() -> None:
+    """`python -m tickerkit` is the same as `tickerkit`."""
     done = subprocess.run(
         [sys.executable, "-m", "tickerkit", "--version"],
         env=environment(),
@@ -69,8 +68,8 @@ def test_python_m_tickerkit_is_the_same_command() -> None:
     assert (done.returncode, done.stdout) == (0, f"tickerkit {__version__}\n")
 
 
-def test_help_loads_nothing_heavy() -> None:
-    """Showing the help imports neither pandas, plotly, numpy nor websockets."""
+def test_help_imports_nothing_heavy() -> None:
+    """The help imports neither pandas, plotly, numpy nor websockets."""
     heavy = "pandas plotly numpy websockets ipywidgets"
     program = (
         "import sys; from tickerkit.cli import main; main(['--help']);"
@@ -80,7 +79,7 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.endswith("loaded []\n"), done.stderr
 
 
-BAD_USAGE = {
+WRONG_USAGE = {
     "no such command": (["frobnicate"], "frobnicate"),
     "no such option": (["serve", "--prot", "1"], "--prot"),
     "no number": (["serve", "--port", "http"], "--port"),
@@ -104,11 +103,11 @@ BAD_USAGE = {
 }
 
 
-@pytest.mark.parametrize(("arguments", "named"), BAD_USAGE.values(), ids=list(BAD_USAGE))
-def test_bad_usage_is_one_line_and_exit_code_2(
+@pytest.mark.parametrize(("arguments", "named"), WRONG_USAGE.values(), ids=list(WRONG_USAGE))
+def test_wrong_usage_is_one_line_and_exit_code_2(
     arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Bad usage is told on stderr in one line that names it, and nothing on stdout."""
+    """Wrong usage is one line on stderr that names the argument, and nothing on stdout."""
     assert main(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
@@ -126,10 +125,10 @@ FAILURES = {
 
 
 @pytest.mark.parametrize(("arguments", "named"), FAILURES.values(), ids=list(FAILURES))
-def test_a_failure_is_one_line_and_exit_code_1(
+def test_failure_is_one_line_and_exit_code_1(
     arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What can't work is told on stderr in one line that names it."""
+    """A failure is one line on stderr that names its cause."""
     assert main(arguments) == 1
     err = capsys.readouterr().err
     assert err.startswith("tickerkit: ")
@@ -137,16 +136,16 @@ def test_a_failure_is_one_line_and_exit_code_1(
     assert named in err
 
 
-def test_no_command_shows_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    """`tickerkit` alone is bad usage, and shows what there is on stderr."""
+def test_tickerkit_alone_prints_the_help(capsys: pytest.CaptureFixture[str]) -> None:
+    """`tickerkit` without a command is wrong usage, and prints the help to stderr."""
     assert main([]) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert "Usage: tickerkit" in err
 
 
-def test_an_interrupt_while_it_still_imports_ends_it_cleanly() -> None:
-    """Ctrl-C before a command has even begun is exit code 0 and not a word."""
+def test_interrupt_during_imports_ends_cleanly() -> None:
+    """Ctrl-C before a command has begun is exit code 0 without output."""
     program = """if True:
         import importlib.abc, signal, sys
         from tickerkit.cli import main
@@ -164,8 +163,8 @@ def test_an_interrupt_while_it_still_imports_ends_it_cleanly() -> None:
         assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
-def test_a_package_that_is_missing_is_one_line(tmp_path: Path) -> None:
-    """An installation that is broken is told in one line, exit code 1."""
+def test_missing_package_is_one_line(tmp_path: Path) -> None:
+    """A broken installation is one line on stderr, with exit code 1."""
     program = (
         "import sys; sys.modules['typer'] = None; from tickerkit.cli import main; exit(main())"
     )
@@ -175,43 +174,25 @@ def test_a_package_that_is_missing_is_one_line(tmp_path: Path) -> None:
     assert done.stderr.count("\n") == 1
 
 
-def test_a_second_interrupt_does_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first signal asks for an end, its echo changes nothing, a later one interrupts."""
+def test_second_interrupt_ends_without_cleanup(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first signal requests an end, its echo is ignored, a later one interrupts."""
     now = 100.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
     before = signal.getsignal(signal.SIGINT)
-    ending = Ending()
-    with ending.heeding():
-        assert not ending.asked
+    interrupt = Interrupt()
+    with interrupt.handle_signals():
+        assert not interrupt.requested
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
-        assert ending.asked
-        assert ending.wait(60)
+        assert interrupt.requested
+        assert interrupt.wait(60)
         now += 2
         with pytest.raises(KeyboardInterrupt):
             signal.raise_signal(signal.SIGINT)
     assert signal.getsignal(signal.SIGINT) is before
 
 
-def test_what_would_steer_a_terminal_is_made_visible() -> None:
-    """Control characters, line breaks and marks of direction are shown, not obeyed."""
-    assert printable("a\x1b[2Jb\nc\x07\u202ed") == r"a\x1b[2Jb c\x07\u202ed"
-    assert printable("BRK.B é 株 [red]x[/red]") == "BRK.B é 株 [red]x[/red]"
-
-
-@pytest.mark.parametrize(
-    ("value", "text"),
-    [
-        (187.5, "187.50"),
-        (65432.1, "65,432.10"),
-        (0.00001234, "0.00001234"),
-        (-37.63, "-37.63"),
-        (0, "0.00"),
-        (1e-9, "1e-09"),
-        (3e18, "3e+18"),
-        (float("nan"), "–"),
-    ],
-)
-def test_a_price_has_two_decimals_or_as_many_as_it_needs(value: float, text: str) -> None:
-    """Prices of shares, coins and oil all read well."""
-    assert number(value, 2) == text
+def test_terminal_controls_are_escaped() -> None:
+    """Control characters, line breaks and direction marks are printed as escapes."""
+    assert escape_controls("a\x1b[2Jb\nc\x07\u202ed") == r"a\x1b[2Jb c\x07\u202ed"
+    assert escape_controls("BRK.B é 株 [red]x[/red]") == "BRK.B é 株 [red]x[/red]"

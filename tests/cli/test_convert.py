@@ -1,4 +1,4 @@
-"""`tickerkit convert`: recordings in another form, joined, or a part of them."""
+"""`tickerkit convert`: recordings in another format, combined, or in part."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numbered import gaps, ticks
 from tickerkit.cli import main
 from tickerkit.storage import load, write_csv, write_parquet
 
-FORMS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
+FORMATS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
 
 
 @pytest.fixture
@@ -26,9 +26,9 @@ def run(*arguments: object) -> int:
     return main(["convert", *map(str, arguments)])
 
 
-@pytest.mark.parametrize("name", FORMS)
-def test_nothing_is_lost_on_the_way(recording: Path, tmp_path: Path, name: str) -> None:
-    """Ticks, gaps, source and symbols are the same in every form, there and back."""
+@pytest.mark.parametrize("name", FORMATS)
+def test_conversion_loses_nothing(recording: Path, tmp_path: Path, name: str) -> None:
+    """Ticks, gaps, source and symbols are the same in every format, there and back."""
     assert run(recording, tmp_path / name) == 0
     assert run(tmp_path / name, tmp_path / "back.csv") == 0
     before = load(recording)
@@ -39,8 +39,8 @@ def test_nothing_is_lost_on_the_way(recording: Path, tmp_path: Path, name: str) 
         assert (after.source, after.symbols) == (before.source, before.symbols)
 
 
-def test_raw_lines_are_a_form_too(recording: Path, tmp_path: Path) -> None:
-    """To lines of JSON and back, the ticks are the same."""
+def test_lines_of_json_convert_back_to_the_same_ticks(recording: Path, tmp_path: Path) -> None:
+    """Ticks and gaps survive the way to lines of JSON and back."""
     pytest.importorskip("tickerkit.storage.frames.read")
     assert run(recording, tmp_path / "o.jsonl.gz") == 0
     assert run(tmp_path / "o.jsonl.gz", tmp_path / "back.csv") == 0
@@ -51,10 +51,10 @@ def test_raw_lines_are_a_form_too(recording: Path, tmp_path: Path) -> None:
         assert after.gaps[name].tolist() == before.gaps[name].tolist(), name
 
 
-def test_it_says_what_it_wrote(
+def test_result_is_one_line(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line: ticks, symbols, gaps and size."""
+    """The line has the counts of ticks, symbols and gaps, and the size."""
     out = tmp_path / "new" / "o.parquet"
     assert run(recording, out) == 0
     told = capsys.readouterr().out
@@ -62,8 +62,8 @@ def test_it_says_what_it_wrote(
     assert told.count("\n") == 1
 
 
-def test_several_are_joined_in_order(recording: Path, tmp_path: Path) -> None:
-    """All but the last name are read, folders too."""
+def test_several_recordings_are_combined_in_order(recording: Path, tmp_path: Path) -> None:
+    """Every name but the last is read, also a folder."""
     folder = tmp_path / "more"
     write_parquet(ticks(1, 2, epoch="e2"), folder / "1.parquet")
     write_csv(ticks(3, 4, epoch="e2"), folder / "2.csv")
@@ -74,8 +74,8 @@ def test_several_are_joined_in_order(recording: Path, tmp_path: Path) -> None:
     assert len(load(tmp_path / "o.csv").gaps) == 1
 
 
-def test_a_part_is_chosen(recording: Path, tmp_path: Path) -> None:
-    """By symbol, and by time: a time of day is one of the first day."""
+def test_symbols_and_times_select_a_part(recording: Path, tmp_path: Path) -> None:
+    """A time without a date is on the first recorded day."""
     out = tmp_path / "o.csv"
     assert run(recording, out, "--symbols", "S0, S1") == 0
     assert load(out).frame["seq"].tolist() == [1, 3, 10, 12]
@@ -88,19 +88,19 @@ def test_a_part_is_chosen(recording: Path, tmp_path: Path) -> None:
         assert load(out).frame["seq"].tolist() == [2, 3, 10]
 
 
-def test_nothing_chosen_is_told(
+def test_empty_part_is_reported(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """A part without a tick is most likely a mistake, and is said to be empty."""
+    """A part without ticks is most likely a mistake, so stderr names the options."""
     assert run(recording, tmp_path / "o.csv", "--from", "2030-01-01") == 0
-    assert "none of 6 ticks is chosen by --from" in capsys.readouterr().err
+    assert "--from selects none of 6 ticks" in capsys.readouterr().err
     assert len(load(tmp_path / "o.csv").frame) == 0
 
 
-def test_a_file_that_is_there_is_not_overwritten_in_silence(
+def test_existing_file_needs_overwrite_or_append(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """It is an error, unless --overwrite or --append says what is meant."""
+    """An existing file is an error without --overwrite or --append."""
     out = write_csv(ticks(1), tmp_path / "o.csv")
     assert run(recording, out) == 1
     assert "exists; pass --overwrite or --append" in capsys.readouterr().err
@@ -111,18 +111,18 @@ def test_a_file_that_is_there_is_not_overwritten_in_silence(
     assert len(load(out).frame) == 6
 
 
-def test_what_is_damaged_is_told_and_the_rest_converted(
+def test_damage_is_reported_and_the_rest_converted(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The warning is on stderr, and the exit code says that something was lost."""
+    """The warning is on stderr, and the exit code is 1."""
     recording.write_bytes(recording.read_bytes().replace(b"2,2025", b"x,2025", 1))
     assert run(recording, tmp_path / "o.parquet") == 1
     assert "line 3 makes no sense" in capsys.readouterr().err
     assert load(tmp_path / "o.parquet").frame["seq"].tolist() == [1, 3, 10, 11, 12]
 
 
-def test_a_safe_csv_is_for_spreadsheets(tmp_path: Path) -> None:
-    """With --escape-formulas no symbol runs as a formula; reading takes that away again."""
+def test_escape_formulas_writes_a_csv_for_spreadsheets(tmp_path: Path) -> None:
+    """No symbol runs as a formula; reading the file removes the escapes."""
     frame = ticks(1).assign(symbol=pd.Categorical(["=1+1"]))
     write_parquet(frame, tmp_path / "t.parquet")
     assert run(tmp_path / "t.parquet", tmp_path / "o.csv", "--escape-formulas") == 0
@@ -142,14 +142,14 @@ BAD = {
 
 
 @pytest.mark.parametrize(("arguments", "named"), BAD.values(), ids=list(BAD))
-def test_bad_usage_is_one_line_and_writes_nothing(
+def test_wrong_usage_is_one_line_and_writes_nothing(
     recording: Path,
     arguments: list[str],
     named: str,
     capsys: pytest.CaptureFixture[str],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What makes no sense is told in a line, exit code 2, before anything is written."""
+    """Wrong usage is found before anything is written; exit code 2."""
     monkeypatch.chdir(recording.parent)
     there = sorted(Path().iterdir())
     assert run("ticks.csv", *arguments) == 2
@@ -159,10 +159,10 @@ def test_bad_usage_is_one_line_and_writes_nothing(
     assert sorted(Path().iterdir()) == there
 
 
-def test_a_file_without_times_has_none_to_choose_by(
+def test_file_without_times_refuses_a_time(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Of other people's CSV there may be no times."""
+    """A foreign CSV may have no times to select by."""
     (tmp_path / "f.csv").write_text("symbol,price\nA,1\n")
     assert run(tmp_path / "f.csv", tmp_path / "o.csv", "--from", "10:00") == 2
     assert "no times" in capsys.readouterr().err

@@ -18,7 +18,7 @@ from commands import Command, on_posix, port_is_free
 
 import tickerkit as tk
 from tickerkit.cli import main
-from tickerkit.cli.lab import AT_ONCE
+from tickerkit.cli.lab import NO_DELAY
 
 pytestmark = [
     on_posix,
@@ -76,12 +76,12 @@ def given(command: Command) -> list[str]:
 
 
 def test_lab_opens_the_quickstart_of_a_clone(clone: Path, stand_in: dict[str, str]) -> None:
-    """In a clone it is that one's own notebook, seen from the clone's folder."""
+    """In a clone, JupyterLab opens the clone's own notebook, with the clone as its root."""
     with Command("lab", cwd=clone, **stand_in) as command:
         arguments = given(command)
         assert arguments[-1] == "notebooks/01_quickstart.ipynb"
         assert f"--ServerApp.root_dir={clone}" in arguments
-        assert f"--ServerApp.kernel_websocket_connection_class={AT_ONCE}" in arguments
+        assert f"--ServerApp.kernel_websocket_connection_class={NO_DELAY}" in arguments
         assert ("--allow-root" in arguments) == (os.geteuid() == 0)
         command.until(r"^alone True True\.$")
         assert command.end() == 0
@@ -90,8 +90,8 @@ def test_lab_opens_the_quickstart_of_a_clone(clone: Path, stand_in: dict[str, st
     assert sorted(path.name for path in clone.iterdir()) == ["notebooks"]
 
 
-def test_lab_hands_on_options_it_does_not_know(clone: Path, stand_in: dict[str, str]) -> None:
-    """Options of JupyterLab may stand anywhere, its own ones with them."""
+def test_lab_passes_unknown_options_to_jupyterlab(clone: Path, stand_in: dict[str, str]) -> None:
+    """Options of JupyterLab may be mixed with those of `lab`."""
     options = ["--no-browser", "--port", "8899", "--no-demo", "--ServerApp.x=y", "-y"]
     with Command("lab", *options, cwd=clone, **stand_in) as command:
         arguments = given(command)
@@ -101,15 +101,15 @@ def test_lab_hands_on_options_it_does_not_know(clone: Path, stand_in: dict[str, 
     assert "demo server" not in command.out
 
 
-def test_lab_leaves_a_gateways_connections_alone(clone: Path, stand_in: dict[str, str]) -> None:
-    """Kernels that run elsewhere have connections of another class."""
+def test_lab_keeps_the_connections_of_a_gateway(clone: Path, stand_in: dict[str, str]) -> None:
+    """Kernels behind a gateway need another class of connections."""
     with Command("lab", cwd=clone, JUPYTER_GATEWAY_URL="http://hub", **stand_in) as command:
         assert not [each for each in given(command) if "connection_class" in each]
         command.end()
 
 
-def test_lab_opens_the_notebook_that_is_named(clone: Path, stand_in: dict[str, str]) -> None:
-    """Another notebook takes the quickstart's place."""
+def test_lab_opens_the_named_notebook(clone: Path, stand_in: dict[str, str]) -> None:
+    """A named notebook replaces the quickstart."""
     (clone / "mine.ipynb").write_text(json.dumps(NOTEBOOK))
     with Command("lab", "mine.ipynb", cwd=clone, **stand_in) as command:
         arguments = given(command)
@@ -117,8 +117,8 @@ def test_lab_opens_the_notebook_that_is_named(clone: Path, stand_in: dict[str, s
         assert command.end() == 0
 
 
-def test_lab_serves_simulated_prices_beside_it(clone: Path, stand_in: dict[str, str]) -> None:
-    """The demo server's addresses work as printed, and its port is free afterwards."""
+def test_lab_runs_a_demo_server(clone: Path, stand_in: dict[str, str]) -> None:
+    """The printed addresses work, and the port is free afterwards."""
     with Command("lab", cwd=clone, **stand_in) as command:
         port = int(command.until(r"page +http://127\.0\.0\.1:(\d+)/")[1])
         url = command.until(r'tk\.connect\("(ws://\S+)"\)')[1]
@@ -128,8 +128,8 @@ def test_lab_serves_simulated_prices_beside_it(clone: Path, stand_in: dict[str, 
     assert port_is_free(port)
 
 
-def test_lab_ends_with_jupyterlab(clone: Path, stand_in: dict[str, str]) -> None:
-    """When JupyterLab is shut down in the browser it ends too; its failure is told."""
+def test_lab_ends_when_jupyterlab_ends(clone: Path, stand_in: dict[str, str]) -> None:
+    """It ends when JupyterLab is shut down in the browser, and reports a failure."""
     with Command("lab", "--fail=0", cwd=clone, **stand_in) as command:
         assert command.wait() == 0
     with Command("lab", "--fail=3", cwd=clone, **stand_in) as command:
@@ -137,10 +137,10 @@ def test_lab_ends_with_jupyterlab(clone: Path, stand_in: dict[str, str]) -> None
     assert command.err == "tickerkit: JupyterLab ended with exit code 3\n"
 
 
-def test_lab_copies_the_notebooks_where_there_are_none(
+def test_lab_copies_the_notebooks_outside_a_clone(
     elsewhere: Path, stand_in: dict[str, str]
 ) -> None:
-    """Outside of a clone, the notebooks that come with the package are copied and opened."""
+    """The package's notebooks are copied once, and opened."""
     for _ in range(2):  # the second time there is nothing to do, and nothing to say
         with Command("lab", "--no-demo", cwd=elsewhere, **stand_in) as command:
             assert given(command)[-1] == "tickerkit-notebooks/01_quickstart.ipynb"
@@ -156,22 +156,22 @@ def test_lab_copies_the_notebooks_where_there_are_none(
     assert not (copies / ".ipynb_checkpoints").exists()
 
 
-def test_lab_never_overwrites_a_notebook(elsewhere: Path, stand_in: dict[str, str]) -> None:
-    """A copy that was changed is kept, and that is said."""
+def test_lab_keeps_a_changed_notebook(elsewhere: Path, stand_in: dict[str, str]) -> None:
+    """A changed copy is kept, and the output names it."""
     mine = elsewhere / "tickerkit-notebooks" / "01_quickstart.ipynb"
     mine.parent.mkdir()
     mine.write_text(json.dumps(NOTEBOOK))
     with Command("lab", "--no-demo", cwd=elsewhere, **stand_in) as command:
-        command.until(r"^kept yours in tickerkit-notebooks/: 01_quickstart\.ipynb ")
+        command.until(r"^kept your files in tickerkit-notebooks/: 01_quickstart\.ipynb ")
         assert given(command)
         assert command.end() == 0
     assert json.loads(mine.read_text()) == NOTEBOOK
 
 
-def test_lab_finds_the_notebooks_in_an_installed_wheel(
+def test_lab_finds_the_notebooks_of_a_wheel(
     tmp_path: Path, elsewhere: Path, stand_in: dict[str, str]
 ) -> None:
-    """In a wheel the notebooks are inside the package."""
+    """A wheel has the notebooks inside the package."""
     package = Path(tk.__file__).parent
     site = tmp_path / "site"
     shutil.copytree(package, site / "tickerkit", ignore=shutil.ignore_patterns("notebooks"))
@@ -186,14 +186,14 @@ def test_lab_finds_the_notebooks_in_an_installed_wheel(
     assert (elsewhere / "tickerkit-notebooks" / "deeper" / "page.html").read_text() == "<p>"
 
 
-def test_lab_without_jupyterlab_tells_how_to_get_it(
+def test_lab_without_jupyterlab_names_the_fix(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where JupyterLab is missing, one line says what to install."""
+    """One line says what to install."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     assert main(["lab"]) == 1
-    told = capsys.readouterr().err
-    assert told == 'tickerkit: JupyterLab is not installed: pip install "tickerkit[lab]"\n'
+    error = capsys.readouterr().err
+    assert error == 'tickerkit: JupyterLab is not installed; run: pip install "tickerkit[lab]"\n'
 
 
 def processes_of(marker: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""AtOnce: what a kernel says goes to the page without waiting for a confirmation."""
+"""NoDelayConnection: a kernel's messages are sent to the page without a delay."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ pytest.importorskip("jupyter_server")
 from jupyter_server.services.kernels.connection import channels
 from tornado import httpserver, testing, web, websocket
 
-from tickerkit.cli.lab import AT_ONCE
-from tickerkit.cli.nodelay import AtOnce
+from tickerkit.cli.lab import NO_DELAY
+from tickerkit.cli.nodelay import NoDelayConnection
 
 
-def test_the_name_given_to_jupyter_is_that_of_the_class() -> None:
-    """`tickerkit lab` hands it on as text."""
-    assert f"{AtOnce.__module__}.{AtOnce.__qualname__}" == AT_ONCE
+def test_name_given_to_jupyter_is_the_class() -> None:
+    """`tickerkit lab` passes the class to Jupyter by its name."""
+    assert f"{NoDelayConnection.__module__}.{NoDelayConnection.__qualname__}" == NO_DELAY
 
 
-def test_a_connection_is_told_not_to_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The socket to the page has TCP_NODELAY on, and the connection is made as ever."""
+def test_connection_sets_tcp_nodelay(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The page's socket has TCP_NODELAY, and the connection is made as usual."""
     found: list[object] = []
     monkeypatch.setattr(
         channels.ZMQChannelsWebsocketConnection, "connect", lambda self: found.append("connected")
@@ -29,7 +29,7 @@ def test_a_connection_is_told_not_to_wait(monkeypatch: pytest.MonkeyPatch) -> No
 
     class Page(websocket.WebSocketHandler):
         def open(self, *args: str, **kwargs: str) -> None:
-            connection = AtOnce.__new__(AtOnce)
+            connection = NoDelayConnection.__new__(NoDelayConnection)
             connection._trait_values["websocket_handler"] = self
             before = self.nodelay()
             connection.connect()

@@ -1,4 +1,4 @@
-"""`tickerkit record`: from a websocket or a source into a file, exactly, and on where it was."""
+"""`tickerkit record`: writes every tick of a websocket or source once, and resumes."""
 
 from __future__ import annotations
 
@@ -69,10 +69,8 @@ def run(*arguments: object) -> int:
     return main(["record", *map(str, arguments)])
 
 
-def test_a_source_is_recorded_to_its_end(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """A replay is waited for; all its ticks are in the file, which says what it holds."""
+def test_source_is_recorded_to_its_end(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """All ticks of a replay are in the file, and the output describes it."""
     source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
     out = tmp_path / "new" / "ticks.csv"
     assert run(source, "-o", out) == 0
@@ -88,8 +86,8 @@ def test_a_source_is_recorded_to_its_end(
     )
 
 
-def test_exactly_so_many_ticks_are_recorded(tmp_path: Path) -> None:
-    """With --ticks the file holds exactly these, also where they come in batches."""
+def test_ticks_option_limits_the_recording_exactly(tmp_path: Path) -> None:
+    """The file has exactly --ticks ticks, also when they come in batches."""
     assert run("sim:A,B", "-o", tmp_path / "a.csv", "--ticks", 3) == 0
     assert load(tmp_path / "a.csv").frame["seq"].tolist() == [1, 2, 3]
     source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
@@ -97,23 +95,23 @@ def test_exactly_so_many_ticks_are_recorded(tmp_path: Path) -> None:
     assert load(tmp_path / "b.csv").frame["seq"].tolist() == list(range(1, 43))
 
 
-def test_the_time_may_be_limited(server: tk.TickServer, tmp_path: Path) -> None:
-    """With --for it ends by itself, also when nothing comes."""
+def test_for_option_ends_the_recording(server: tk.TickServer, tmp_path: Path) -> None:
+    """With --for it ends by itself, also when no tick comes."""
     assert run(server.url, "-o", tmp_path / "t.csv", "--for", "0.1s") == 0
     assert len(load(tmp_path / "t.csv").frame) == 0
 
 
-def test_a_recording_is_gone_on_with_after_its_last_tick(
+def test_recording_is_resumed_after_its_last_tick(
     server: tk.TickServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What came since is fetched: nothing is twice, nothing is missing."""
+    """Ticks since the last one are fetched: none is missing, none is there twice."""
     out = write_csv(server.log.frame().iloc[:4], tmp_path / "t.csv")
     assert run(server.url, "-o", out, "--ticks", 6) == 0
     found = load(out)
     assert found.frame["seq"].tolist() == list(range(1, 11))
     assert len(found.gaps) == 0
     assert "6 ticks of 2 symbols" in (told := capsys.readouterr().out)
-    assert told.endswith("no gaps, after 4 ticks that it had\n")
+    assert told.endswith("no gaps, after the 4 ticks that it had\n")
     assert main(["verify", str(out)]) == 0
 
 
@@ -128,10 +126,10 @@ def test_a_recording_is_gone_on_with_after_its_last_tick(
     ],
     ids=" ".join,
 )
-def test_a_recording_of_several_files_is_resumed(
+def test_recording_of_several_files_is_resumed(
     server: tk.TickServer, tmp_path: Path, options: list[str], until: Callable[..., None]
 ) -> None:
-    """A second run goes on after the last tick of the newest file, in a file of its own."""
+    """A second run resumes after the newest file, and begins a file of its own."""
     out, *more = options
     folder = (tmp_path / out).parent if "--rotate" in more else tmp_path / out
 
@@ -154,8 +152,8 @@ def test_a_recording_of_several_files_is_resumed(
     assert len(found.gaps) == 0
 
 
-def test_what_the_server_no_longer_has_is_a_gap(server: tk.TickServer, tmp_path: Path) -> None:
-    """The range between the file's last tick and the oldest that is held is listed in it."""
+def test_ticks_that_the_server_dropped_are_a_gap(server: tk.TickServer, tmp_path: Path) -> None:
+    """The file lists the range between its last tick and the server's oldest."""
     out = write_csv(server.log.frame().iloc[:2], tmp_path / "t.csv")
     epoch = server.log.epoch
     server.publish([{"symbol": "S0", "price": seq} for seq in range(11, 16)])
@@ -168,8 +166,8 @@ def test_what_the_server_no_longer_has_is_a_gap(server: tk.TickServer, tmp_path:
     assert main(["verify", str(out), "--gaps-ok"]) == 0
 
 
-def test_another_server_is_another_epoch(server: tk.TickServer, tmp_path: Path) -> None:
-    """After a server's restart what its epoch had more is not known, and listed so."""
+def test_restarted_server_is_a_new_epoch(server: tk.TickServer, tmp_path: Path) -> None:
+    """The end of the former epoch is unknown, and listed as such."""
     out = write_csv(ticks(1, 2), tmp_path / "t.csv")
     assert run(server.url, "-o", out, "--ticks", 10) == 0
     found = load(out)
@@ -178,8 +176,8 @@ def test_another_server_is_another_epoch(server: tk.TickServer, tmp_path: Path) 
     assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("e1", 3, True)
 
 
-def test_only_some_symbols_are_recorded(tmp_path: Path) -> None:
-    """With --symbols the file says that it is a recording of these."""
+def test_symbols_option_is_noted_in_the_file(tmp_path: Path) -> None:
+    """A recording of some symbols says which."""
     assert run("sim:A,B", "-o", tmp_path / "t.csv", "--symbols", "B", "--ticks", 2) == 0
     found = load(tmp_path / "t.csv")
     assert found.frame["symbol"].tolist() == ["B", "B"]
@@ -187,10 +185,10 @@ def test_only_some_symbols_are_recorded(tmp_path: Path) -> None:
     assert main(["verify", str(tmp_path / "t.csv")]) == 0
 
 
-def test_a_file_that_is_there_may_be_refused_or_replaced(
+def test_existing_file_is_refused_or_replaced(
     server: tk.TickServer, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """--new refuses it, --overwrite begins anew."""
+    """--new refuses an existing file, --overwrite replaces it."""
     out = write_csv(ticks(1, 2), tmp_path / "t.csv")
     assert run(server.url, "-o", out, "--new", "--ticks", 1) == 1
     assert "leave out --new" in capsys.readouterr().err
@@ -199,10 +197,8 @@ def test_a_file_that_is_there_may_be_refused_or_replaced(
     assert len(load(out).frame) == 1
 
 
-def test_a_file_that_is_no_recording_is_left_alone(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What is there and can't be gone on with is an error that says so."""
+def test_foreign_file_is_left_unchanged(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file that can't be appended to is an error that names the fix."""
     out = tmp_path / "t.csv"
     out.write_text("symbol,price\nA,1\n")
     assert run("sim:A", "-o", out, "--ticks", 1) == 1
@@ -210,10 +206,8 @@ def test_a_file_that_is_no_recording_is_left_alone(
     assert out.read_text() == "symbol,price\nA,1\n"
 
 
-def test_a_feed_that_fails_is_exit_code_1(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Who is refused for good is told why, and the file is a valid one."""
+def test_refused_feed_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The error has the reason, and the file is valid."""
     with tk.serve(None, port=0, token="secret") as server:
         url = server.url.partition("?")[0]
         assert run(url, "-o", tmp_path / "t.csv") == 1
@@ -224,23 +218,23 @@ def test_a_feed_that_fails_is_exit_code_1(
     assert len(load(tmp_path / "t.csv").frame) == 0
 
 
-def test_what_never_was_connected_is_exit_code_1(
+def test_unreachable_server_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """When the time is up, and nobody ever listened there, nothing was recorded."""
+    """The error names the address when the time is up."""
     with tk.serve(None, port=0) as server:
         url = server.url
     assert run(url, "-o", tmp_path / "t.csv", "--for", "0.3") == 1
     assert f"could not connect to {url}: " in capsys.readouterr().err
 
 
-def test_what_could_not_be_written_is_exit_code_1(
+def test_unwritten_ticks_are_exit_code_1(
     server: tk.TickServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """The recorder's errors are on stderr as they come, once each."""
+    """Each error of the recorder is on stderr once."""
 
     def record(feed: Feed, path: str, **how: Any) -> Recorder:
         return Recorder(feed, path, lost=3, **how)
@@ -252,13 +246,13 @@ def test_what_could_not_be_written_is_exit_code_1(
     assert last == "tickerkit: 3 ticks could not be written: the disk is full"
 
 
-def test_the_options_reach_the_recorder(
+def test_options_are_passed_to_the_recorder(
     server: tk.TickServer,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Each option is an argument of `feed.record`; what it refuses is bad usage."""
+    """Each option is an argument of `feed.record`; a refused value is wrong usage."""
     made: list[Recorder] = []
 
     def record(feed: Feed, path: str, **how: Any) -> Recorder:
@@ -298,13 +292,13 @@ def test_the_options_reach_the_recorder(
 
 
 @on_posix
-def test_ctrl_c_ends_with_a_valid_file(
+def test_interrupt_leaves_a_valid_file(
     server: tk.TickServer,
     tmp_path: Path,
     until: Callable[..., None],
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """What came until then is in the file, and told; exit code 0."""
+    """The file has the ticks until then; exit code 0."""
     out = write_csv(server.log.frame().iloc[:9], tmp_path / "t.csv")
 
     def interrupt() -> None:
@@ -315,16 +309,16 @@ def test_ctrl_c_ends_with_a_valid_file(
     thread.start()
     assert run(server.url, "-o", out) == 0
     thread.join()
-    assert "no gaps, after 9 ticks that it had" in capsys.readouterr().out
+    assert "no gaps, after the 9 ticks that it had" in capsys.readouterr().out
     assert len(load(out).frame) in (9, 10)
     assert main(["verify", str(out)]) == 0
 
 
 @pytest.mark.parametrize("more", [["--for", "90"], ["--ticks", "9"], []])
-def test_on_a_terminal_it_is_drawn(
+def test_progress_is_drawn_on_a_terminal(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, more: list[str]
 ) -> None:
-    """A bar for a time or a number, else a spinner, with ticks, rate, size and what is wrong."""
+    """A bar for a time or a count, else a spinner, with ticks, rate, size and errors."""
     import io
 
     from rich.console import Console

@@ -1,4 +1,4 @@
-"""`tickerkit replay`, as a user runs it."""
+"""`tickerkit replay`: serves recordings, and is controlled by keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from commands import Command, on_posix, port_is_free
 
 import tickerkit as tk
 from tickerkit.cli import main
-from tickerkit.cli.keys import read_key
+from tickerkit.cli.keys import open_keyboard
 
 pytestmark = on_posix
 
@@ -33,8 +33,8 @@ def websocket(command: Command) -> str:
     return command.until(r"websocket +(ws://\S+)")[1]
 
 
-def test_replay_serves_a_folder_and_ends_when_all_is_taken(folder: Path) -> None:
-    """From a time on, at full speed, once somebody listens; with --exit the end is code 0."""
+def test_exit_option_ends_after_the_last_tick_is_delivered(folder: Path) -> None:
+    """A replay from a given time, at full speed, once a reader is connected."""
     options = ["--speed", "inf", "--from", "2026-11-23T10:00:10", "--wait-for", "1", "--exit"]
     with Command("replay", str(folder), *options, "--port", "0") as command:
         url = websocket(command)
@@ -47,8 +47,8 @@ def test_replay_serves_a_folder_and_ends_when_all_is_taken(folder: Path) -> None
     assert port_is_free(int(url.rpartition(":")[2].strip("/")))
 
 
-def test_replay_tells_on_a_terminal_where_it_stands(folder: Path) -> None:
-    """One line of state, place, speed and clients; it stays at the end until Ctrl-C."""
+def test_position_is_shown_on_a_terminal(folder: Path) -> None:
+    """One line has state, position, speed and clients; it stays at the end until Ctrl-C."""
     options = ["--speed", "1000", "--from", "30", "--port", "0"]
     with Command("replay", "a.csv", "b.csv", *options, cwd=folder, terminal=24) as command:
         command.until(r"● ended  100%  10:00:59 of 10:00:59 UTC  1000×  0 clients")
@@ -58,8 +58,8 @@ def test_replay_tells_on_a_terminal_where_it_stands(folder: Path) -> None:
     assert command.err == ""
 
 
-def test_replay_of_a_damaged_file_fails_in_one_line(folder: Path) -> None:
-    """What is found when it starts is told, exit code 1."""
+def test_damaged_file_is_one_line(folder: Path) -> None:
+    """A file that can't be read is exit code 1."""
     (folder / "bad.csv").write_text("one,two\n1,2\n")
     with Command("replay", str(folder / "bad.csv"), "--port", "0", "--exit") as command:
         assert command.wait() == 1
@@ -68,36 +68,36 @@ def test_replay_of_a_damaged_file_fails_in_one_line(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("options", "told"),
+    ("options", "problem"),
     [
         (["missing.csv"], "there is no file at"),
-        (["a.csv", "--from", "noon"], "expected a timestamp"),
+        (["a.csv", "--from", "noon"], "Invalid --from 'noon'; expected a time such as"),
         (["a.csv", "--speed", "0"], "speed"),
-        (["a.csv", "--loop", "--exit"], "never comes to the end"),
-        (["a.csv", "--paused"], "wants a terminal"),
+        (["a.csv", "--loop", "--exit"], "never reaches the end"),
+        (["a.csv", "--paused"], "needs a terminal"),
         ([], "Missing argument"),
     ],
 )
-def test_bad_usage_is_one_line(
+def test_wrong_usage_is_one_line(
     folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     options: list[str],
-    told: str,
+    problem: str,
 ) -> None:
-    """Exit code 2, and what is wrong."""
+    """Wrong usage is exit code 2, and the line names the problem."""
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
     assert main(["replay", *options, "--port", "0"]) == 2
-    said = capsys.readouterr().err
-    assert told in said
-    assert said.count("\n") == 1
+    error = capsys.readouterr().err
+    assert problem in error
+    assert error.count("\n") == 1
 
 
-def test_keys_are_known_and_the_terminal_is_left_as_it_was(
+def test_keys_are_read_and_the_terminal_is_restored(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Space and arrows of either kind; others are nothing."""
+    """Both codes of the arrow keys are known; other keys are ignored."""
     import termios
 
     ours, theirs = os.openpty()
@@ -106,7 +106,7 @@ def test_keys_are_known_and_the_terminal_is_left_as_it_was(
         with os.fdopen(theirs) as terminal:
             monkeypatch.setattr(sys, "stdin", terminal)
             before = termios.tcgetattr(theirs)
-            with read_key() as keys:
+            with open_keyboard() as keys:
                 assert keys is not None
                 assert keys() == []
                 os.write(ours, b" x\x1b[C\x1bOD\x1b[A")
@@ -115,5 +115,5 @@ def test_keys_are_known_and_the_terminal_is_left_as_it_was(
     finally:
         os.close(ours)
     monkeypatch.setattr(sys, "stdin", io.StringIO())
-    with read_key() as keys:
+    with open_keyboard() as keys:
         assert keys is None

@@ -1,4 +1,4 @@
-"""`tickerkit serve`, as a user runs it."""
+"""`tickerkit serve`: addresses, access, sources, and a clean end."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ def recording(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM])
-def test_serve_tells_both_addresses_and_ends_cleanly(how: signal.Signals) -> None:
-    """The page and the websocket work as printed; a signal ends it with 0 and frees the port."""
+def test_serve_prints_working_addresses_and_ends_cleanly(how: signal.Signals) -> None:
+    """Page and websocket work as printed; a signal ends it with 0 and frees the port."""
     with Command("serve", "sim:AAPL,MSFT", "--port", "0") as command:
         page, websocket, port = addresses(command)
         command.until("Ctrl-C stops it")
@@ -60,7 +60,7 @@ def test_serve_tells_both_addresses_and_ends_cleanly(how: signal.Signals) -> Non
 
 
 def test_serve_without_a_source_simulates_five_shares() -> None:
-    """`tickerkit serve` alone serves made-up prices, no key, no network."""
+    """`tickerkit serve` alone needs neither a key nor a network."""
     with Command("serve", "--port", "0") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket) as feed:
@@ -70,7 +70,7 @@ def test_serve_without_a_source_simulates_five_shares() -> None:
 
 
 def test_serve_puts_the_token_into_its_links() -> None:
-    """With --token the printed links open, and the address without it is refused."""
+    """The printed links open; the address without the token is refused."""
     with Command("serve", "sim:AAPL", "--port", "0", "--token", "a b&c") as command:
         page, websocket, port = addresses(command)
         assert page.endswith("/?token=a%20b%26c")
@@ -81,8 +81,8 @@ def test_serve_puts_the_token_into_its_links() -> None:
         assert command.end() == 0
 
 
-def test_serve_for_others_makes_a_token_unless_told_not_to() -> None:
-    """Bound to all addresses a token is made; --no-token leaves it out."""
+def test_serve_on_all_addresses_generates_a_token() -> None:
+    """--no-token admits other machines without one."""
     with Command("serve", "--host", "0.0.0.0", "--port", "0") as command:
         page, _, port = addresses(command)
         assert re.search(r"\?token=\S{16,}$", page)
@@ -95,8 +95,8 @@ def test_serve_for_others_makes_a_token_unless_told_not_to() -> None:
         assert command.end() == 0
 
 
-def test_serve_lets_in_the_names_and_pages_it_is_given() -> None:
-    """--hosts and --origins admit what is otherwise refused, and told."""
+def test_serve_admits_the_given_hosts_and_origins() -> None:
+    """Other names are refused, and reported."""
     with Command(
         "serve", "--port", "0", "--hosts", "a.example, b.example", "--origins", "https://c.example"
     ) as command:
@@ -110,8 +110,8 @@ def test_serve_lets_in_the_names_and_pages_it_is_given() -> None:
         assert command.end() == 0
 
 
-def test_serve_on_a_taken_port_tells_who_has_it() -> None:
-    """A taken port is one line that names it and the way out, exit code 1."""
+def test_serve_on_a_taken_port_names_its_holder() -> None:
+    """One line names the port and the fix; exit code 1."""
     with tk.serve(None, port=0) as server, Command("serve", "--port", str(server.port)) as command:
         assert command.wait() == 1
     assert command.out == ""
@@ -120,16 +120,16 @@ def test_serve_on_a_taken_port_tells_who_has_it() -> None:
     assert command.err.count("\n") == 1
 
 
-def test_serve_on_an_address_of_another_machine_is_one_line() -> None:
-    """An address that can't be bound is told in one line, exit code 1."""
+def test_serve_on_a_foreign_address_is_one_line() -> None:
+    """An address that can't be bound is exit code 1."""
     with Command("serve", "--host", "192.0.2.1", "--port", "0") as command:
         assert command.wait() == 1
     assert command.err.startswith("tickerkit: can't listen on port 0 of 192.0.2.1: ")
     assert command.err.count("\n") == 1
 
 
-def test_serve_replays_a_recording_and_stays(recording: Path) -> None:
-    """When a recording has ended, who comes later still gets all of it."""
+def test_serve_stays_after_a_recording_has_ended(recording: Path) -> None:
+    """Clients that join later get all of it."""
     with Command("serve", "ticks.csv", "--port", "0", cwd=recording.parent) as command:
         _, websocket, _ = addresses(command)
         for _ in range(2):
@@ -140,8 +140,8 @@ def test_serve_replays_a_recording_and_stays(recording: Path) -> None:
     assert command.err == ""
 
 
-def test_serve_holds_as_many_ticks_as_it_is_told(recording: Path) -> None:
-    """With --history 10, who comes later gets the last ten."""
+def test_serve_holds_history_ticks(recording: Path) -> None:
+    """With --history 10, clients that join later get the last ten."""
     with Command("serve", str(recording), "--port", "0", "--history", "10") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket, history=None) as feed:
@@ -150,8 +150,8 @@ def test_serve_holds_as_many_ticks_as_it_is_told(recording: Path) -> None:
         assert command.end() == 0
 
 
-def test_serve_of_a_file_that_is_no_recording_fails(tmp_path: Path) -> None:
-    """A file without ticks is one line that names it, exit code 1."""
+def test_serve_of_a_file_without_ticks_is_one_line(tmp_path: Path) -> None:
+    """The line names the file; exit code 1."""
     path = tmp_path / "novel.csv"
     path.write_text("It was a dark and stormy night.\n")
     with Command("serve", str(path), "--port", "0") as command:
@@ -160,8 +160,8 @@ def test_serve_of_a_file_that_is_no_recording_fails(tmp_path: Path) -> None:
     assert command.err.count("\n") == 1
 
 
-def test_serve_calls_a_function_in_a_file(tmp_path: Path) -> None:
-    """`prices.py:fetch` is called every --every seconds, and may import what lies beside it."""
+def test_serve_calls_a_function_of_a_file(tmp_path: Path) -> None:
+    """`prices.py:fetch` is called every --every seconds, and may import its neighbours."""
     (tmp_path / "helper.py").write_text("START = 100\n")
     (tmp_path / "prices.py").write_text(
         "from helper import START\n"
@@ -179,8 +179,8 @@ def test_serve_calls_a_function_in_a_file(tmp_path: Path) -> None:
         assert command.end() == 0
 
 
-def test_serve_goes_on_when_a_function_raises(tmp_path: Path) -> None:
-    """An error of the function is told once, and the next call is made."""
+def test_serve_continues_after_a_function_raised(tmp_path: Path) -> None:
+    """The error is reported once, and the function is called again."""
     (tmp_path / "prices.py").write_text(
         "calls = []\n"
         "def fetch():\n"
@@ -209,10 +209,10 @@ def test_serve_goes_on_when_a_function_raises(tmp_path: Path) -> None:
         ("def other(): pass\n", "prices.py has no function fetch"),
     ],
 )
-def test_serve_tells_what_is_wrong_with_a_function_file(
+def test_serve_names_the_fault_of_a_function_file(
     tmp_path: Path, text: str | None, told: str
 ) -> None:
-    """A file that is missing, broken, or without the function is one line, exit code 2."""
+    """A missing or broken file, or one without the function, is one line; exit code 2."""
     if text is not None:
         (tmp_path / "prices.py").write_text(text)
     with Command("serve", "prices.py:fetch", cwd=tmp_path) as command:
@@ -221,8 +221,8 @@ def test_serve_tells_what_is_wrong_with_a_function_file(
     assert command.err.count("\n") == 1
 
 
-def test_serve_in_a_terminal_tells_how_it_goes(recording: Path) -> None:
-    """On a terminal one line tells clients, ticks and rate, and is gone at the end."""
+def test_serve_shows_its_state_on_a_terminal(recording: Path) -> None:
+    """One live line has clients, ticks and rate, and is gone at the end."""
     with Command("serve", "sim:AAPL", "--port", "0", terminal=24) as command:
         _, websocket, _ = addresses(command)
         command.until(r"● listening  0 clients  [\d,]+ ticks?  [\d,]+/s")

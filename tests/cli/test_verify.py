@@ -1,4 +1,4 @@
-"""`tickerkit verify`: what it says of recordings, and its exit codes."""
+"""`tickerkit verify`: its report on recordings, and its exit codes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tickerkit.storage import write_csv, write_parquet
 SPAN = "2025-11-24 10:00:00 to 10:00:00 UTC"
 
 
-def test_a_whole_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """What it holds, and that it is fine; exit code 0."""
+def test_complete_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The line has what the recording contains, and ends with ok; exit code 0."""
     path = write_csv(ticks(*range(1, 1235)), tmp_path / "ticks.csv")
     assert main(["verify", str(path)]) == 0
-    told = "1,234 ticks of 3 symbols, 2025-11-24 10:00:00 to 10:00:01 UTC, 1 epoch: fine"
+    told = "1,234 ticks of 3 symbols, 2025-11-24 10:00:00 to 10:00:01 UTC, 1 epoch: ok"
     assert capsys.readouterr() == (f"{path}: {told}\n", "")
 
 
-def test_each_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """The first twenty of a kind, and how many more there are; exit code 1."""
+def test_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """The first twenty of a kind are printed, and the number of others; exit code 1."""
     path = write_csv(ticks(*range(1, 61, 2), 59), tmp_path / "ticks.csv")
     assert main(["verify", str(path)]) == 1
     first, *lines = capsys.readouterr().out.splitlines()
@@ -35,10 +35,10 @@ def test_each_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[st
     assert lines[20:] == [f"  unlisted gap: seq 40: {told}", "  unlisted gap: and 9 more"]
 
 
-def test_a_listed_gap_is_a_fault_unless_it_is_said_to_be_none(
+def test_listed_gap_is_exit_code_1_without_gaps_ok(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Ticks are missing, whoever says so: exit code 1, with --gaps-ok 0."""
+    """Ticks are missing, also if the recording says so."""
     listed = gaps((2, 4), (6, None))
     path = write_parquet(ticks(1, 5), tmp_path / "t.parquet", gaps=listed, symbols=["S1"])
     assert main(["verify", str(path)]) == 1
@@ -46,15 +46,17 @@ def test_a_listed_gap_is_a_fault_unless_it_is_said_to_be_none(
     assert first.endswith("1 epoch: 2 gaps")
     assert lines == [
         "  gap: seqs 2 to 4 (3 ticks) of epoch e1: lost",
-        "  gap: all from seq 6 of epoch e1, as far as it went: lost",
-        "  note: a recording of S1 only: other gaps than these can't be seen",
+        "  gap: every tick from seq 6 of epoch e1: lost",
+        "  note: a recording of S1 only: other gaps can't be detected",
     ]
     assert main(["verify", str(path), "--gaps-ok"]) == 0
-    assert capsys.readouterr().out.splitlines()[0].endswith("2 gaps (no fault, by --gaps-ok)")
+    assert capsys.readouterr().out.splitlines()[0].endswith("2 gaps (accepted by --gaps-ok)")
 
 
-def test_json_is_a_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With --json a program reads the same, of a file that is no recording too."""
+def test_json_option_prints_a_line_per_file(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A program reads the same report, also for a file that isn't a recording."""
     write_csv(ticks(1, 3), tmp_path / "a.csv", gaps=gaps((4, None)))
     (tmp_path / "b.csv").write_text("It was a dark and stormy night.\n")
     assert main(["verify", "--json", str(tmp_path)]) == 1
@@ -69,24 +71,22 @@ def test_json_is_a_line_for_each_file(tmp_path: Path, capsys: pytest.CaptureFixt
     assert (other["ok"], "header" in other["error"]) == (False, True)
 
 
-def test_a_folder_means_its_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Each has its line, in the order of their names; a file that can't be read stops none."""
+def test_folder_means_its_recordings(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each has its line, in the order of the names; an unreadable file stops nothing."""
     write_csv(ticks(1, 2), tmp_path / "c.csv")
     write_parquet(ticks(1, 2), tmp_path / "a.parquet")
     (tmp_path / "b.csv").write_text("nothing\nof the kind\n")
     assert main(["verify", str(tmp_path)]) == 1
     lines = capsys.readouterr().out.splitlines()
-    assert [line.rsplit(": ", 1)[-1] for line in (lines[0], lines[2])] == ["fine", "fine"]
+    assert [line.rsplit(": ", 1)[-1] for line in (lines[0], lines[2])] == ["ok", "ok"]
     assert "b.csv: can't be read as ticks: its first line is 'nothing'" in lines[1]
     (tmp_path / "empty").mkdir()
     assert main(["verify", str(tmp_path / "empty")]) == 2
-    assert "there is no recording in the folder" in capsys.readouterr().err
+    assert "has no recordings" in capsys.readouterr().err
 
 
-def test_a_symbol_does_not_steer_the_terminal(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """What stands in a file is data: markup is none, and marks of direction are made visible."""
+def test_text_of_a_file_is_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file's text has no effect as markup, and direction marks are escaped."""
     reason = gaps((2, 2)).assign(reason="[red]\u202eA")
     path = write_csv(ticks(1, 3), tmp_path / "t.csv", gaps=reason)
     main(["verify", str(path)])
@@ -94,11 +94,11 @@ def test_a_symbol_does_not_steer_the_terminal(
 
 
 @on_posix
-def test_on_a_terminal_the_work_is_shown(tmp_path: Path) -> None:
-    """While a file is read a terminal says so; what is left there is the report."""
+def test_spinner_is_gone_after_the_report(tmp_path: Path) -> None:
+    """A terminal shows which file is read."""
     path = write_csv(ticks(1, 2), tmp_path / "t.csv")
     with Command("verify", str(path), cwd=tmp_path, terminal=24) as command:
         assert command.wait() == 0
-    assert "epoch: fine" in command.text
+    assert "epoch: ok" in command.text
     assert command.out.count("\x1b[?25l") == command.out.count("\x1b[?25h")
     assert command.err == ""

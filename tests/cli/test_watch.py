@@ -1,4 +1,4 @@
-"""`tickerkit watch`, in a pipe and in a terminal."""
+"""`tickerkit watch`: lines in a pipe, a live table on a terminal."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def trade(symbol: str, price: float, **more: object) -> dict[str, object]:
     return {"symbol": symbol, "price": price, **more}
 
 
-def test_watch_in_a_pipe_prints_what_is_new(server: tk.TickServer) -> None:
-    """In a pipe a line has the time and the prices that are new, at most one in a second."""
+def test_pipe_gets_a_line_with_new_prices(server: tk.TickServer) -> None:
+    """A line has the time and the new prices, and comes at most once a second."""
     server.publish([trade("AAPL", 187.25, time="2026-01-02T03:04:05Z"), trade("MSFT", 421.5)])
     with Command("watch", server.url) as command:
         command.until(r"^\S+  AAPL 187\.25  MSFT 421\.50$")
@@ -43,24 +43,24 @@ def test_watch_in_a_pipe_prints_what_is_new(server: tk.TickServer) -> None:
     assert "422.50" not in command.out
 
 
-def test_watch_takes_the_address_of_the_page(server: tk.TickServer) -> None:
-    """The link that `tickerkit serve` prints for browsers will do."""
+def test_address_of_the_page_is_accepted(server: tk.TickServer) -> None:
+    """The link that `tickerkit serve` prints for browsers works."""
     server.publish(trade("AAPL", 187.25))
     with Command("watch", server.page) as command:
         command.until("AAPL 187.25")
         assert command.end(signal.SIGTERM) == 0
 
 
-def test_watch_shows_quotes_where_there_is_no_trade(server: tk.TickServer) -> None:
-    """Without a price, bid and ask stand for it."""
+def test_quote_is_shown_without_a_trade(server: tk.TickServer) -> None:
+    """Without a price, the line has bid and ask."""
     server.publish({"symbol": "AAPL", "bid": 187.24, "ask": 187.26})
     with Command("watch", server.url) as command:
         command.until(r"AAPL 187\.24/187\.26$")
         assert command.end() == 0
 
 
-def test_watch_ends_with_the_source() -> None:
-    """When the source is finished so is watch, with exit code 0 and the last prices."""
+def test_watch_ends_when_the_source_ends() -> None:
+    """The exit code is 0, and the last prices are printed."""
     ticks = [trade("AAPL", 100 + index) for index in range(3)]
     with tk.serve(ticks, port=0) as server, Command("watch", server.url) as command:
         assert command.wait() == 0
@@ -69,8 +69,8 @@ def test_watch_ends_with_the_source() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 24])
-def test_watch_fails_when_it_is_refused_for_good(rows: int) -> None:
-    """A server that wants a token is one line that says so, exit code 1."""
+def test_refused_watch_is_exit_code_1(rows: int) -> None:
+    """A server that needs a token is one line that says so."""
     with tk.serve(None, port=0, token="secret") as server:
         with Command("watch", server.url.partition("?")[0], terminal=rows) as command:
             assert command.wait() == 1
@@ -102,8 +102,8 @@ def test_watch_waits_for_a_server_and_reconnects() -> None:
 
 
 @pytest.mark.parametrize("rows", [0, 24])
-def test_watch_of_nothing_ends_cleanly(rows: int) -> None:
-    """Ctrl-C while it still tries to connect is exit code 0."""
+def test_interrupt_ends_a_watch_that_still_connects(rows: int) -> None:
+    """Ctrl-C while it connects is exit code 0."""
     with tk.serve(None, port=0) as server:
         port = server.port
     with Command("watch", f"127.0.0.1:{port}", terminal=rows) as command:
@@ -112,8 +112,8 @@ def test_watch_of_nothing_ends_cleanly(rows: int) -> None:
     assert "Traceback" not in command.text + command.err
 
 
-def test_watch_shows_only_the_symbols_asked_for(server: tk.TickServer) -> None:
-    """--symbols chooses."""
+def test_symbols_option_selects(server: tk.TickServer) -> None:
+    """Only the symbols of --symbols are shown."""
     server.publish([trade(symbol, 1) for symbol in ("AAPL", "MSFT", "GOOG")])
     with Command("watch", server.url, "--symbols", "GOOG, AAPL") as command:
         line = command.until(r"^.*GOOG.*$")[0]
@@ -122,8 +122,8 @@ def test_watch_shows_only_the_symbols_asked_for(server: tk.TickServer) -> None:
     assert "MSFT" not in command.out
 
 
-def test_watch_ends_when_its_reader_does(server: tk.TickServer) -> None:
-    """`tickerkit watch … | head -1` ends with exit code 0 and without a word."""
+def test_watch_ends_when_its_reader_ends(server: tk.TickServer) -> None:
+    """`tickerkit watch … | head -1` is exit code 0 without output on stderr."""
     server.publish(trade("AAPL", 1))
     command = [sys.executable, "-m", "tickerkit", "watch", server.url]
     with subprocess.Popen(
@@ -142,8 +142,8 @@ def test_watch_ends_when_its_reader_does(server: tk.TickServer) -> None:
         assert (process.returncode, process.stderr.read()) == (0, b"")
 
 
-def test_watch_shows_a_table_in_a_terminal(server: tk.TickServer) -> None:
-    """A terminal shows a live table, coloured by the way each price moved, and the state."""
+def test_terminal_shows_a_live_table(server: tk.TickServer) -> None:
+    """The price has an arrow and a colour for its direction; the status is below."""
     server.publish([trade("AAPL", 187.25, size=100), trade("MSFT", 421.5)])
     with Command("watch", server.url, terminal=24) as command:
         command.until(r"symbol +price +size +time \(UTC\) +ticks")
@@ -163,8 +163,8 @@ def test_watch_shows_a_table_in_a_terminal(server: tk.TickServer) -> None:
     assert command.out.count("\x1b[?25l") == command.out.count("\x1b[?25h") == 1
 
 
-def test_watch_in_a_terminal_follows_the_connection() -> None:
-    """The state under the table tells a broken connection, its gaps, and the end."""
+def test_terminal_shows_the_connection() -> None:
+    """The status below the table shows a broken connection, its gaps, and the end."""
     with tk.serve(None, port=0) as server:
         server.publish(trade("AAPL", 1))
         with Command("watch", server.url, terminal=24) as command:
@@ -179,8 +179,8 @@ def test_watch_in_a_terminal_follows_the_connection() -> None:
             command.until(r"● ended: the source is finished  1 gap")
 
 
-def test_watch_has_as_many_rows_as_the_terminal(server: tk.TickServer) -> None:
-    """More symbols than fit are counted, and the state stays in sight."""
+def test_table_fits_the_terminal(server: tk.TickServer) -> None:
+    """Symbols that don't fit are counted, and the status stays visible."""
     server.publish([trade(f"S{index:03}", index) for index in range(100)])
     with Command("watch", server.url, terminal=15) as command:
         command.until(r"S007 +7\.00")
@@ -189,8 +189,8 @@ def test_watch_has_as_many_rows_as_the_terminal(server: tk.TickServer) -> None:
         assert command.end() == 0
 
 
-def test_watch_shows_a_time_of_another_day_by_its_date(server: tk.TickServer) -> None:
-    """A replay of last year does not look like now."""
+def test_time_of_another_day_has_its_date(server: tk.TickServer) -> None:
+    """A replay of last year doesn't look like today."""
     server.publish(trade("AAPL", 1, time="2020-01-02T03:04:05.678Z"))
     with Command("watch", server.url, terminal=24) as command:
         command.until(r"AAPL +1\.00 +– +2020-01-02 03:04:05 +1\s")
@@ -198,8 +198,8 @@ def test_watch_shows_a_time_of_another_day_by_its_date(server: tk.TickServer) ->
 
 
 @pytest.mark.parametrize("rows", [0, 24])
-def test_watch_shows_symbols_as_they_are(server: tk.TickServer, rows: int) -> None:
-    """Markup in a symbol is no markup, and marks of direction are made visible."""
+def test_symbols_are_escaped(server: tk.TickServer, rows: int) -> None:
+    """Markup in a symbol has no effect, and direction marks are escaped."""
     server.publish(trade(EVIL, 1))
     with Command("watch", server.url, terminal=rows) as command:
         shown = command.until(r"\[red\]\S+")[0]

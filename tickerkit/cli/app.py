@@ -1,14 +1,15 @@
-"""The commands, put together."""
+"""The typer application: every command, and the options of `tickerkit` itself."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from tickerkit import __version__
 from tickerkit.cli.convert import convert
 from tickerkit.cli.doctor import doctor
+from tickerkit.cli.exit_codes import MISUSED
 from tickerkit.cli.lab import lab
 from tickerkit.cli.record import record
 from tickerkit.cli.replay import replay
@@ -16,7 +17,19 @@ from tickerkit.cli.serve import serve
 from tickerkit.cli.verify import verify
 from tickerkit.cli.watch import watch
 
-__all__ = ["app"]
+__all__ = ["COMMANDS", "app"]
+
+# In the order of the help. JupyterLab gets every option that `lab` doesn't know.
+COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "serve": (serve, {}),
+    "watch": (watch, {}),
+    "replay": (replay, {}),
+    "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),
+    "record": (record, {}),
+    "verify": (verify, {}),
+    "convert": (convert, {}),
+    "doctor": (doctor, {}),
+}
 
 app = typer.Typer(
     add_completion=False,
@@ -26,8 +39,8 @@ app = typer.Typer(
 )
 
 
-def _print_version(wanted: bool) -> None:
-    if wanted:
+def _print_version(is_requested: bool) -> None:
+    if is_requested:
         typer.echo(f"tickerkit {__version__}")
         raise typer.Exit
 
@@ -45,15 +58,8 @@ def _tickerkit(
     """Live market data: a websocket server, a feed that loses nothing, and notebooks."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
-        raise typer.Exit(2)
+        raise typer.Exit(MISUSED)
 
 
-app.command()(serve)
-app.command()(watch)
-app.command()(replay)
-# Its own options and those of JupyterLab can stand in any order.
-app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})(lab)
-app.command()(record)
-app.command()(verify)
-app.command()(convert)
-app.command()(doctor)
+for name, (command, settings) in COMMANDS.items():
+    app.command(name, context_settings=settings or None)(command)

@@ -1,4 +1,4 @@
-"""The known traps of a machine, each as a function that says how it stands there."""
+"""Checks of `tickerkit doctor`: each looks for one known problem of a machine."""
 
 from __future__ import annotations
 
@@ -17,9 +17,12 @@ from pathlib import Path
 from typing import Literal
 from urllib import request
 
-__all__ = ["CHECKS", "PACKAGES", "Finding", "version"]
+from packaging.requirements import Requirement
+from packaging.version import Version
 
-LAB = 'pip install "tickerkit[lab]"'
+__all__ = ["CHECKS", "PACKAGES", "Finding", "find_version"]
+
+INSTALL_LAB = 'pip install "tickerkit[lab]"'
 NEEDED = (
     "anywidget",
     "cloudpickle",
@@ -32,125 +35,129 @@ NEEDED = (
 )
 NESTED = ("nest-asyncio2",) if sys.version_info >= (3, 14) else ("nest-asyncio",)
 PACKAGES = (*NEEDED, "ipykernel", "jupyterlab", "nest-asyncio", "nest-asyncio2")
-NEWEST_PLOTLY = 7  # the newest one that tickerkit was tried with
-PORT = 8000
+MAX_PLOTLY = 7  # the newest major version that tickerkit was tested with
+PORT = 8000  # the default of tk.serve
 EXTENSIONS = {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "anywidget": "anywidget"}
-LOCAL = ("localhost", "127.0.0.1")
+LOCAL_HOSTS = ("localhost", "127.0.0.1")
 TICKS = 100
-KERNEL_S = 20.0
+PYTHON_S = 20.0  # how long another Python may take
 
-Level = Literal["fine", "note", "wrong"]
+Level = Literal["ok", "note", "problem"]
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """How something stands.
+    """The result of a check.
 
     Attributes:
-        name: what was looked at.
+        name: what was checked.
         about: what was found.
-        fix: what to do about it.
-        level: "wrong" when something that is documented will not work; "note" for what is good to
-            know; else "fine".
+        fix: what to do; empty if nothing.
+        level: "problem" if something documented will not work, "note" for other facts worth
+            knowing, else "ok".
     """
 
     name: str
     about: str
     fix: str = ""
-    level: Level = "fine"
+    level: Level = "ok"
 
 
-def wrong(name: str, about: str, fix: str) -> Finding:
-    """Return a finding that something will not work."""
-    return Finding(name, about, fix, "wrong")
+def _problem(name: str, about: str, fix: str) -> Finding:
+    return Finding(name, about, fix, "problem")
 
 
-def version(package: str) -> str | None:
-    """Return the version of an installed package, None where there is none."""
+def find_version(package: str) -> str | None:
+    """Return the version of an installed package; None if it isn't installed."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:
         return None
 
 
-def packages() -> Iterator[Finding]:
-    """Look for packages that are missing, or older than tickerkit needs."""
+def check_packages() -> Iterator[Finding]:
+    """Check for packages that are missing, or older than tickerkit needs."""
     try:
-        needs = metadata.requires("tickerkit") or []
-    except metadata.PackageNotFoundError:  # run from its source
-        needs = []
-    bounds = (re.match(r"([\w.-]+)>=([\d.]+)", each) for each in needs)
-    least = {bound[1]: bound[2] for bound in bounds if bound}
-    fine = True
+        lines = metadata.requires("tickerkit") or []
+    except metadata.PackageNotFoundError:  # imported from a folder, not installed
+        lines = []
+    bounds = {
+        requirement.name: bound.version
+        for requirement in map(Requirement, lines)
+        for bound in requirement.specifier
+        if bound.operator == ">="
+    }
+    is_ok = True
     for name in (*NEEDED, *NESTED):
-        found, wanted = version(name), least.get(name, "0")
+        found, minimum = find_version(name), bounds.get(name, "0")
+        fix = f'pip install "{name}>={minimum}"'
         if found is None:
-            fine = False
-            yield wrong(name, "is missing", f'pip install "{name}>={wanted}"')
-        elif _numbers(found) < _numbers(wanted):
-            fine = False
-            yield wrong(name, f"{found} is older than {wanted}", f'pip install "{name}>={wanted}"')
-    plotly = version("plotly") or "0"
-    if _numbers(plotly)[0] > NEWEST_PLOTLY:
-        about = f"{plotly} is newer than tickerkit was tried with"
-        fix = f'if charts fail: pip install "plotly<{NEWEST_PLOTLY + 1}"'
+            is_ok = False
+            yield _problem(name, "is missing", fix)
+        elif Version(found) < Version(minimum):
+            is_ok = False
+            yield _problem(name, f"{found} is older than {minimum}", fix)
+    plotly = find_version("plotly") or "0"
+    if Version(plotly).major > MAX_PLOTLY:
+        about = f"{plotly} is newer than tickerkit was tested with"
+        fix = f'if charts fail: pip install "plotly<{MAX_PLOTLY + 1}"'
         yield Finding("plotly", about, fix, "note")
-    if fine:
-        yield Finding("packages", "all there, none too old")
+    if is_ok:
+        yield Finding("packages", "all installed, none too old")
 
 
-def kernel() -> Iterator[Finding]:
-    """Look at the Python that notebooks run in, and what runs them."""
-    found = version("ipykernel")
+def check_kernel() -> Iterator[Finding]:
+    """Check the Python that notebooks run in, and its ipykernel."""
+    found = find_version("ipykernel")
     if found is None:
-        yield Finding("notebooks", "not installed here", LAB, "note")
+        yield Finding("notebooks", "not installed here", INSTALL_LAB, "note")
         return
-    if _numbers(found)[:2] == (7, 0):
+    if Version(found).release[:2] == (7, 0):
         about = f"{found} loses what threads print"
-        yield wrong("ipykernel", about, 'pip install "ipykernel>=7.1"')
+        yield _problem("ipykernel", about, 'pip install "ipykernel>=7.1"')
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
 
-    again = f'"{sys.executable}" -m ipykernel install --sys-prefix'
+    fix = f'"{sys.executable}" -m ipykernel install --sys-prefix'
     try:
         python = KernelSpecManager().get_kernel_spec("python3").argv[0]
     except NoSuchKernel:
-        yield wrong("kernel", "Jupyter knows no Python 3", again)
+        yield _problem("kernel", "Jupyter has no Python 3 kernel", fix)
         return
-    # Jupyter itself takes its own Python where a kernel just says so.
+    # Jupyter replaces a bare "python" by its own Python.
     if re.fullmatch(r"python[\d.]*", python):
         python = sys.executable
-    prefix = _ask(python, "import sys; print(sys.prefix)")
+    prefix = _run_python(python, "import sys; print(sys.prefix)")
     if prefix == sys.prefix:
         yield Finding("kernel", f"notebooks run in this Python, ipykernel {found}")
-    elif prefix and _ask(python, "import tickerkit; print(1)"):
-        about = f"notebooks run in another Python, which has tickerkit too: {python}"
+    elif prefix and _run_python(python, "import tickerkit; print(1)"):
+        about = f"notebooks run in another Python that has tickerkit: {python}"
         yield Finding("kernel", about, level="note")
     else:
         about = f"notebooks run in {python}, which has no tickerkit"
-        yield wrong("kernel", about, again)
+        yield _problem("kernel", about, fix)
 
 
-def lab() -> Iterator[Finding]:
-    """Look for what draws widgets in JupyterLab, here and in the one that `jupyter lab` starts."""
-    here = version("jupyterlab") is not None
-    if here:
+def check_lab() -> Iterator[Finding]:
+    """Check that JupyterLab can draw widgets: the one here, and the one of `jupyter lab`."""
+    is_here = find_version("jupyterlab") is not None
+    if is_here:
         from jupyter_core.paths import jupyter_path
 
-        yield _widgets("", jupyter_path("labextensions"), "wrong")
-    elif version("ipykernel"):
-        yield Finding("JupyterLab", "not installed here", LAB, "note")
-    other = _environment(shutil.which("jupyter-lab"))
+        yield _check_extensions("", jupyter_path("labextensions"), "problem")
+    elif find_version("ipykernel"):
+        yield Finding("JupyterLab", "not installed here", INSTALL_LAB, "note")
+    other = _find_environment(shutil.which("jupyter-lab"))
     if other is not None and other != Path(sys.prefix).resolve():
-        if here:
+        if is_here:
             about = f"`jupyter lab` starts the one of {other}"
             yield Finding("JupyterLab", about, "start it with: tickerkit lab", "note")
         roots = [other, Path.home() / ".local"]
         folders = [str(root / "share/jupyter/labextensions") for root in roots]
-        yield _widgets(f"the one of {other} ", folders, "note" if here else "wrong")
+        yield _check_extensions(f"the one of {other} ", folders, "note" if is_here else "problem")
 
 
-def _widgets(which: str, folders: list[str], level: Level) -> Finding:
-    """Return whether there is what draws widgets in some folders of extensions."""
+def _check_extensions(which: str, folders: list[str], level: Level) -> Finding:
+    """Check that folders of extensions have those that draw widgets."""
     missing = [
         package
         for extension, package in EXTENSIONS.items()
@@ -163,13 +170,14 @@ def _widgets(which: str, folders: list[str], level: Level) -> Finding:
     return Finding("JupyterLab", about, fix, level)
 
 
-def _environment(program: str | None) -> Path | None:
-    """Return the environment that a Python program belongs to, None where it does not say."""
+def _find_environment(program: str | None) -> Path | None:
+    """Return the environment of an installed Python program; None if it can't be known."""
     if program is None:
         return None
     if os.name == "nt":
         return Path(program).resolve().parent.parent
-    # Its first line tells, also where it is linked to, and a version manager's stand-in has none.
+    # The program's first line names its Python, also where the program is a link. The launcher of
+    # a version manager has no such line.
     try:
         with Path(program).open(encoding="utf-8", errors="replace") as file:
             match = re.match(r"#!\s*(/\S*)/bin/python[\d.]*\s", file.readline(1024))
@@ -178,60 +186,59 @@ def _environment(program: str | None) -> Path | None:
     return Path(match[1]).resolve() if match else None
 
 
-def nested() -> Iterator[Finding]:
-    """Look for nest_asyncio where it does harm."""
-    if sys.version_info >= (3, 14) and version("nest-asyncio") and not version("nest-asyncio2"):
+def check_nested_loops() -> Iterator[Finding]:
+    """Check that nest_asyncio is not applied where it does harm."""
+    is_broken = sys.version_info >= (3, 14) and find_version("nest-asyncio")
+    if is_broken and not find_version("nest-asyncio2"):
         about = "breaks asyncio.current_task on Python 3.14"
-        yield wrong("nest-asyncio", about, "pip install nest-asyncio2")
-    startup = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
-    for file in sorted(startup.glob("profile_default/startup/*.py")):
+        yield _problem("nest-asyncio", about, "pip install nest-asyncio2")
+    fix = "remove it; tickerkit doesn't need it"
+    profile = Path(os.environ.get("IPYTHONDIR") or Path.home() / ".ipython")
+    for file in sorted(profile.glob("profile_default/startup/*.py")):
         if "nest_asyncio" in file.read_text(errors="replace"):
-            about = f"is applied in every notebook by {file}"
-            yield Finding("nest_asyncio", about, "tickerkit needs none; take it out", "note")
+            yield Finding("nest_asyncio", f"is applied in every notebook by {file}", fix, "note")
     if hasattr(asyncio, "_nest_patched"):
-        about = "is applied before any program begins"
-        yield Finding("nest_asyncio", about, "tickerkit needs none; take it out", "note")
+        yield Finding("nest_asyncio", "is applied at the start of every program", fix, "note")
 
 
-def port() -> Iterator[Finding]:
-    """Look whether the port that `tk.serve` takes by default is free."""
+def check_port() -> Iterator[Finding]:
+    """Check that the default port of `tk.serve` is free."""
     from tickerkit.net.addresses import port_holder
 
     try:
         socket.create_server(("127.0.0.1", PORT)).close()
     except OSError:
         about = f"is taken by {port_holder(PORT) or 'another program'}"
-        yield wrong(f"port {PORT}", about, "stop it, or take a free port: tk.serve(…, port=0)")
+        yield _problem(f"port {PORT}", about, "stop it, or take a free port: tk.serve(…, port=0)")
     else:
         yield Finding(f"port {PORT}", "is free")
 
 
-def proxy() -> Iterator[Finding]:
-    """Look for a proxy that gets what is meant for this machine."""
+def check_proxy() -> Iterator[Finding]:
+    """Check that no proxy receives the connections to this machine."""
     proxies = request.getproxies_environment()
-    ways = [way for way in ("http", "https", "all", "ws") if proxies.get(way)]
-    bypassed: Callable[..., bool] = request.proxy_bypass_environment  # type: ignore[attr-defined]
-    caught = [host for host in LOCAL if ways and not bypassed(host, proxies)]
-    if caught:
-        about = f"connections to {' and '.join(caught)} go to {ways[0].upper()}_PROXY"
-        yield wrong("proxy", about, f"set NO_PROXY={','.join(LOCAL)}")
-    elif ways:
-        yield Finding("proxy", "leaves this machine's own addresses alone")
+    schemes = [scheme for scheme in ("http", "https", "all", "ws") if proxies.get(scheme)]
+    is_bypassed: Callable[..., bool] = request.proxy_bypass_environment  # type: ignore[attr-defined]
+    proxied = [host for host in LOCAL_HOSTS if schemes and not is_bypassed(host, proxies)]
+    if proxied:
+        about = f"connections to {' and '.join(proxied)} go to {schemes[0].upper()}_PROXY"
+        yield _problem("proxy", about, f"set NO_PROXY={','.join(LOCAL_HOSTS)}")
+    elif schemes:
+        yield Finding("proxy", "is not used for this machine's own addresses")
 
 
-def shadows() -> Iterator[Finding]:
-    """Look for files here that Python would import in place of a package."""
-    # Of Python's own modules, those that are in use; nobody misses `test` or `this`.
+def check_shadowing() -> Iterator[Finding]:
+    """Check for files in this folder that Python would import instead of a package."""
+    # Only modules of the standard library that are in use: nobody misses `test` or `this`.
     names = {"tickerkit", *NEEDED, *(sys.stdlib_module_names & sys.modules.keys())}
-    here = Path.cwd()
-    for file in sorted(here.glob("*.py")):
+    for file in sorted(Path.cwd().glob("*.py")):
         if file.stem in names:
-            about = f"here hides the real {file.stem} from notebooks"
-            yield wrong(file.name, about, f"give it another name: {file}")
+            about = f"in this folder hides the real {file.stem} from notebooks"
+            yield _problem(file.name, about, f"rename it: {file}")
 
 
-def loopback() -> Iterator[Finding]:
-    """Serve some ticks on a free port, and read them back."""
+def check_loopback() -> Iterator[Finding]:
+    """Serve ticks on a free port, and read them back."""
     from tickerkit.feed import connect
     from tickerkit.server import serve
 
@@ -242,43 +249,37 @@ def loopback() -> Iterator[Finding]:
         connect(server.url, history=None) as feed,
     ):
         server.publish(prices)
-        back = feed.wait(TICKS).frame()["price"].tolist()
+        received = feed.wait(TICKS).frame()["price"].tolist()
     took_ms = (time.monotonic() - began) * 1000
-    if back == [price["price"] for price in prices]:
+    if received == [price["price"] for price in prices]:
         yield Finding("loopback", f"{TICKS} ticks served and read back in {took_ms:.0f} ms")
     else:
-        yield wrong("loopback", "other ticks came back than were served", "please report this")
+        yield _problem("loopback", "received other ticks than were served", "please report this")
 
 
-CHECKS: tuple[Callable[[], Iterator[Finding]], ...] = (
-    packages,
-    kernel,
-    lab,
-    nested,
-    port,
-    proxy,
-    loopback,
-    # Last, when what is in use is imported.
-    shadows,
-)
+CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
+    "packages": check_packages,
+    "kernel": check_kernel,
+    "JupyterLab": check_lab,
+    "nested loops": check_nested_loops,
+    "port": check_port,
+    "proxy": check_proxy,
+    "loopback": check_loopback,
+    # The last, after the modules that tickerkit uses were imported.
+    "shadowing": check_shadowing,
+}
 
 
-def _numbers(text: str) -> tuple[int, ...]:
-    """Return a version's numbers, for comparing."""
-    match = re.match(r"\d+(\.\d+)*", text)
-    return tuple(int(each) for each in match[0].split(".")) if match else (0,)
-
-
-def _ask(python: str, program: str) -> str | None:
-    """Return what a line of Python prints in another Python; None where it fails."""
+def _run_python(python: str, program: str) -> str | None:
+    """Return what a program prints in another Python; None if it fails."""
     try:
-        # Elsewhere, so that the current directory is not what it imports from.
+        # In another folder, so that the program imports nothing from the current one.
         done = subprocess.run(
             [python, "-c", program],
             cwd=Path(sys.executable).parent,
             capture_output=True,
             text=True,
-            timeout=KERNEL_S,
+            timeout=PYTHON_S,
         )
     except (OSError, subprocess.TimeoutExpired):
         return None

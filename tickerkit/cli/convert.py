@@ -1,4 +1,4 @@
-"""`tickerkit convert`: recordings in another form, joined, or a part of them."""
+"""`tickerkit convert`: writes recordings in another format, combined, or in part."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import busy, complain, printable, say
-from tickerkit.cli.verify import files_of
+from tickerkit.cli.exit_codes import FAILED, UsageError
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.options import Symbols, parse_symbols
+from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
+from tickerkit.cli.verify import find_recordings
 from tickerkit.formatting import format_count, format_size
 
 if TYPE_CHECKING:
@@ -23,29 +24,23 @@ if TYPE_CHECKING:
 
 __all__ = ["convert"]
 
-FAILED = 1
 CLOCK = re.compile(r"\d{1,2}:\d\d(:\d\d(\.\d+)?)?")
 
 
 def convert(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE",
-            help="Recordings, or folders of them.",
-        ),
+        typer.Argument(metavar="FILE", help="Recordings, or folders of recordings."),
     ],
     target: Annotated[str, typer.Argument(metavar="OUT", help="The file to write.")],
-    symbols: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Only these, as AAPL,MSFT; all by default.")
-    ] = None,
+    symbols: Symbols = None,
     start: Annotated[
         str | None,
         typer.Option(
             "--from",
             metavar="TIME",
-            help='Only ticks of this time or later, in UTC: "2026-11-24 10:00"; "10:00" is of the '
-            "first day recorded.",
+            help='Only ticks at or after this time, in UTC: "2026-11-24 10:00"; "10:00" is on the '
+            "first recorded day.",
         ),
     ] = None,
     end: Annotated[
@@ -54,90 +49,89 @@ def convert(
     escape_formulas: Annotated[
         bool,
         typer.Option(
-            "--escape-formulas", help="A CSV for spreadsheets: no text runs there as a formula."
+            "--escape-formulas", help="Write a CSV in which spreadsheets run no text as a formula."
         ),
     ] = False,
     overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Take the place of a file that is there.")
+        bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
     append: Annotated[
-        bool, typer.Option("--append", help="Add to a recording that is there.")
+        bool, typer.Option("--append", help="Append to an existing recording.")
     ] = False,
 ) -> None:
-    """Write recordings in another form, joined, or a part.
+    """Write recordings in another format, combined, or in part.
 
-    CSV, Parquet or raw lines of JSON, as the name of OUT says: .csv .csv.gz .csv.zst .parquet
-    .jsonl .jsonl.gz .jsonl.zst. Nothing is lost on the way: ticks, gaps, and where they came from.
-    Several recordings are joined in the order in which they are named. What is damaged in one is
-    left out and told, with exit code 1.
+    The name of OUT chooses CSV, Parquet or lines of JSON: .csv .csv.gz .csv.zst .parquet .jsonl
+    .jsonl.gz .jsonl.zst. Nothing is lost: ticks, gaps, and the name of the source. Several
+    recordings are combined in the given order. Damaged ticks are left out and reported, with exit
+    code 1.
     """
     from tickerkit.errors import RecordingExists, TickerkitError
 
     if overwrite and append:
-        raise typer.BadParameter("--overwrite and --append contradict each other")
+        raise UsageError("--overwrite and --append contradict each other")
     out = Path(target).expanduser()
-    write = _writer(out, escape_formulas=escape_formulas, append=append)
-    wanted = None if symbols is None else words(symbols)
-    if wanted == []:
-        raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
-    paths = files_of(files)
+    write = _choose_writer(out, escape_formulas=escape_formulas, append=append)
+    wanted = parse_symbols(symbols)
+    paths = find_recordings(files)
     if any(out.exists() and path.exists() and path.samefile(out) for path in paths):
-        raise typer.BadParameter(f"{printable(out)} can't be read and written at once")
+        raise UsageError(f"{out} can't be read and written at once; name another file for OUT")
     if out.exists() and not overwrite and not append:
         raise TickerkitError(f"{out} exists; pass --overwrite or --append, or another name")
-    recording, damaged = _read(paths)
-    if ending.asked:
-        complain("stopped; nothing was written")
+    recording, is_damaged = _read(paths)
+    if interrupt.requested:
+        print_error("stopped; nothing was written")
         raise typer.Exit(FAILED)
-    recording = _part(recording, wanted, start, end)
+    recording = _select(recording, wanted, start, end)
     mode: Mode = "overwrite" if overwrite else "append" if append else "new"
-    with busy(f"writing {out}"):
+    with show_busy(f"writing {out}"):
         try:
             write(recording, out, mode)
         except RecordingExists:
-            raise TickerkitError(f"{out} was made by another program meanwhile") from None
-    _tell(recording, out)
-    if damaged:
+            raise TickerkitError(f"another program has created {out} meanwhile") from None
+    _print_result(recording, out)
+    if is_damaged:
         raise typer.Exit(FAILED)
 
 
 def _read(paths: list[Path]) -> tuple[Recording, bool]:
-    """Read and join; tell on stderr what is damaged, and return whether something is."""
+    """Read and combine recordings, and print their damage; return whether there is any."""
     from tickerkit.storage import load
     from tickerkit.storage.combine import combine
 
-    read: list[Recording] = []
-    damaged = False
+    recordings: list[Recording] = []
+    is_damaged = False
     for index, path in enumerate(paths):
-        if ending.asked:
+        if interrupt.requested:
             break
-        with busy(f"reading {path} ({index + 1} of {len(paths)})"):
-            read.append(load(path))
-        if (warning := read[-1].warning) is not None:
-            complain(warning)
-            # Of a Parquet file that is being recorded the rows stand in two places: none is lost.
-            damaged |= not getattr(warning, "unfinished", "") or len(warning.problems) > 1
-    return combine(read), damaged
+        with show_busy(f"reading {path} ({index + 1} of {len(paths)})"):
+            recordings.append(load(path))
+        if (warning := recordings[-1].warning) is not None:
+            print_error(warning)
+            # A Parquet file that is being recorded has its newest rows in a second file, and isn't
+            # damaged.
+            is_damaged |= not getattr(warning, "unfinished", "") or len(warning.problems) > 1
+    return combine(recordings), is_damaged
 
 
-def _part(
-    recording: Recording, wanted: list[str] | None, start: str | None, end: str | None
+def _select(
+    recording: Recording, symbols: list[str] | None, start: str | None, end: str | None
 ) -> Recording:
     from tickerkit.storage.combine import select_part
 
-    if start is None and end is None and wanted is None:
+    if start is None and end is None and symbols is None:
         return recording
     if (start or end) and not _has_times(recording.frame):
-        raise typer.BadParameter("there are no times to choose by; leave out --from and --to")
+        raise UsageError("the recordings have no times; leave out --from and --to")
     times = [
-        None if text is None else _time(text, name, recording.frame)
-        for name, text in (("--from", start), ("--to", end))
+        None if text is None else _parse_time(text, option, recording.frame)
+        for option, text in (("--from", start), ("--to", end))
     ]
-    part = select_part(recording, wanted, *times)
+    part = select_part(recording, symbols, *times)
     if not len(part.frame):
-        options = (("--symbols", wanted), ("--from", start), ("--to", end))
-        chosen_by = " ".join(name for name, value in options if value is not None)
-        complain(f"none of {format_count(len(recording.frame), 'tick')} is chosen by {chosen_by}")
+        options = (("--symbols", symbols), ("--from", start), ("--to", end))
+        used = " ".join(option for option, value in options if value is not None)
+        print_error(f"{used} selects none of {format_count(len(recording.frame), 'tick')}")
     return part
 
 
@@ -145,40 +139,42 @@ def _has_times(frame: pd.DataFrame) -> bool:
     return "time" in frame and frame["time"].dtype.kind == "M"
 
 
-def _time(text: str, option: str, frame: pd.DataFrame) -> pd.Timestamp:
-    """Return the time that an option names, in UTC."""
+def _parse_time(text: str, option: str, frame: pd.DataFrame) -> pd.Timestamp:
+    """Return the time of an option, in UTC."""
     import pandas as pd
 
     if CLOCK.fullmatch(text.strip()) and frame["time"].notna().any():
         text = f"{frame['time'].min():%Y-%m-%d} {text}"
     time = pd.to_datetime(text, errors="coerce")
     if pd.isna(time):
-        problem = f'{printable(text)!r} is no time; for example {option} "2026-11-24 10:00"'
-        raise typer.BadParameter(problem)
+        raise UsageError(f'Invalid {option} {text!r}; expected a time such as "2026-11-24 10:00"')
     return time.tz_localize("UTC") if time.tzinfo is None else time.tz_convert("UTC")
 
 
-def _writer(
+def _choose_writer(
     out: Path, *, escape_formulas: bool, append: bool
 ) -> Callable[[Recording, Path, Mode], Any]:
-    """Return what writes a form, by the name of the file; raises BadParameter."""
+    """Return the function that writes the format of a file's name.
+
+    Raises:
+        UsageError: the name has no known format, or an option doesn't fit the format.
+    """
     from tickerkit.storage.combine import ENDINGS
 
     if out.is_dir():
-        raise typer.BadParameter(f"{printable(out)} is a folder; name a file to write last")
+        raise UsageError(f"{out} is a folder; name the file to write as the last argument")
     if not out.name.endswith(ENDINGS):
-        problem = f"{printable(out.name)} does not tell which form to write"
-        raise typer.BadParameter(f"{problem}; let its name end in one of {' '.join(ENDINGS)}")
-    csv = out.name.endswith((".csv", ".csv.gz", ".csv.zst"))
-    if escape_formulas and not csv:
-        raise typer.BadParameter("--escape-formulas is for CSV; let the name end in .csv")
+        raise UsageError(f"Invalid OUT {out.name!r}; expected a name with {' '.join(ENDINGS)}")
+    is_csv = out.name.endswith((".csv", ".csv.gz", ".csv.zst"))
+    if escape_formulas and not is_csv:
+        raise UsageError("--escape-formulas is for CSV; name a file that ends in .csv")
     if escape_formulas and append:
-        raise typer.BadParameter("--escape-formulas makes a new file; leave out --append")
+        raise UsageError("--escape-formulas writes a new file; leave out --append")
 
     def write(recording: Recording, path: Path, mode: Mode) -> None:
         frame, gaps = recording.frame, recording.gaps
         about: dict[str, Any] = {"source": recording.source, "symbols": recording.symbols}
-        if csv:
+        if is_csv:
             from tickerkit.storage import write_csv
 
             write_csv(frame, path, gaps=gaps, mode=mode, escape_formulas=escape_formulas, **about)
@@ -194,7 +190,7 @@ def _writer(
     return write
 
 
-def _tell(recording: Recording, out: Path) -> None:
+def _print_result(recording: Recording, out: Path) -> None:
     from tickerkit.ticks.fields import symbol_field
 
     frame = recording.frame
@@ -203,4 +199,5 @@ def _tell(recording: Recording, out: Path) -> None:
     parts = [f"{format_count(len(frame), 'tick')} of {format_count(symbols, 'symbol')}"]
     if len(recording.gaps):
         parts.append(format_count(len(recording.gaps), "gap"))
-    say(f"wrote {printable(out)}: {', '.join([*parts, format_size(out.stat().st_size)])}")
+    parts.append(format_size(out.stat().st_size))
+    print_line(f"wrote {escape_controls(out)}: {', '.join(parts)}")

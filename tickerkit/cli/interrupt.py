@@ -1,4 +1,4 @@
-"""How a command is asked to end: Ctrl-C, or a signal that means the same."""
+"""Interrupts: Ctrl-C, or a signal with the same meaning, asks a command to end."""
 
 from __future__ import annotations
 
@@ -8,59 +8,60 @@ import time
 from collections.abc import Iterator
 from types import FrameType
 
-__all__ = ["Ending", "ending"]
+__all__ = ["Interrupt", "interrupt"]
 
 SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP")
-STEP_S = 0.05
-SAME_S = 1.0
+POLL_S = 0.05
+ECHO_S = 1.0
 
 
-class Ending:
-    """Whether the command was asked to end.
+class Interrupt:
+    """Whether a command was asked to end.
 
-    A signal only leaves a note here: an exception out of nowhere could hit an import or a clean-up.
-    The second one, for when a clean end takes too long, is a KeyboardInterrupt.
+    A signal only sets a flag: an exception at a random moment could interrupt an import or a
+    cleanup. A second signal, for a cleanup that takes too long, raises KeyboardInterrupt.
 
     Attributes:
-        asked: whether it was.
+        requested: whether a signal came.
     """
 
     def __init__(self) -> None:
-        self.asked = False
-        self._when = 0.0
+        self.requested = False
+        self._requested_at = 0.0
 
     def wait(self, seconds: float) -> bool:
-        """Wait so long, less if asked to end; return whether that was asked."""
-        # Not an Event: a handler that sets one can deadlock with the wait that it interrupts.
+        """Sleep until a signal comes, for `seconds` at most; return whether one came."""
+        # Not a threading.Event: a signal handler that sets it can deadlock with the wait that it
+        # interrupts.
         end = time.monotonic() + seconds
-        while not self.asked and (left := end - time.monotonic()) > 0:
-            time.sleep(min(left, STEP_S))
-        return self.asked
+        while not self.requested and (left := end - time.monotonic()) > 0:
+            time.sleep(min(left, POLL_S))
+        return self.requested
 
     @contextlib.contextmanager
-    def heeding(self) -> Iterator[None]:
-        """Take note of signals, until the block is left."""
-        self.asked = False
+    def handle_signals(self) -> Iterator[None]:
+        """Handle signals inside the block, and restore the former handlers after it."""
+        self.requested = False
         before = {}
         for name in SIGNALS:
             number = getattr(signal, name, None)
-            # nohup has SIGHUP ignored, and means it.
+            # nohup ignores SIGHUP on purpose.
             if number and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
-                before[number] = signal.signal(number, self._note)
+                before[number] = signal.signal(number, self._request)
         try:
             yield
         finally:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _request(self, number: int, frame: FrameType | None) -> None:
         now = time.monotonic()
-        # One Ctrl-C may arrive twice, from the terminal and from a program around this one.
-        if self.asked and now - self._when > SAME_S:
+        # One Ctrl-C may arrive twice: from the terminal, and from a program around this one.
+        if self.requested and now - self._requested_at > ECHO_S:
             raise KeyboardInterrupt
-        if not self.asked:
-            self.asked, self._when = True, now
+        if not self.requested:
+            self.requested, self._requested_at = True, now
 
 
-ending = Ending()
-"""The ending of this process."""
+interrupt = Interrupt()
+"""The interrupts of this process."""

@@ -1,4 +1,4 @@
-"""Keys: which are pressed on the terminal, without Enter, while a command runs."""
+"""Keys: reads key presses from the terminal, without Enter, while a command runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from collections.abc import Callable, Iterator
 
-__all__ = ["read_key"]
+__all__ = ["open_keyboard"]
 
 NAMES = {
     b" ": "space",
@@ -16,17 +16,18 @@ NAMES = {
     b"\x1b[D": "left",
     b"\x1bOD": "left",
 }
-WINDOWS = {" ": "space", "\xe0M": "right", "\xe0K": "left", "\0M": "right", "\0K": "left"}
+WINDOWS_NAMES = {" ": "space", "\xe0M": "right", "\xe0K": "left", "\0M": "right", "\0K": "left"}
 
 
 @contextlib.contextmanager
-def read_key() -> Iterator[Callable[[], list[str]] | None]:
-    """Give a function that returns the keys pressed since: "space", "left", "right".
+def open_keyboard() -> Iterator[Callable[[], list[str]] | None]:
+    """Yield a function that returns the new key presses: "space", "left" and "right".
 
-    None where stdin is no terminal, or another program has it. Left, the terminal is as it was.
+    Yields None if stdin isn't a terminal, or belongs to another program. The terminal's mode is
+    restored after the block.
     """
     if sys.platform == "win32":
-        yield _on_windows if sys.stdin is not None and sys.stdin.isatty() else None
+        yield _read_windows_keys if sys.stdin is not None and sys.stdin.isatty() else None
         return
     import select
     import termios
@@ -35,36 +36,37 @@ def read_key() -> Iterator[Callable[[], list[str]] | None]:
     try:
         fd = sys.stdin.fileno()
         before = termios.tcgetattr(fd)
-        if os.tcgetpgrp(fd) != os.getpgrp():  # in the background, where a change would stop it
+        # A change of the terminal's mode would stop a process in the background.
+        if os.tcgetpgrp(fd) != os.getpgrp():
             raise OSError
     except (OSError, ValueError, AttributeError, termios.error):
         yield None
         return
 
-    def keys() -> list[str]:
+    def read_keys() -> list[str]:
         data = b""
-        with contextlib.suppress(OSError):  # the terminal is gone
+        with contextlib.suppress(OSError):  # the terminal was closed
             while select.select([fd], [], [], 0)[0] and (more := os.read(fd, 1024)):
                 data += more
-        return list(_named(data))
+        return list(_parse_keys(data))
 
     tty.setcbreak(fd)
     try:
-        yield keys
+        yield read_keys
     finally:
         with contextlib.suppress(termios.error):
             termios.tcsetattr(fd, termios.TCSADRAIN, before)
 
 
-def _named(data: bytes) -> Iterator[str]:
+def _parse_keys(data: bytes) -> Iterator[str]:
     while data:
-        found = next((code for code in NAMES if data.startswith(code)), data[:1])
-        if found in NAMES:
-            yield NAMES[found]
-        data = data[len(found) :]
+        code = next((code for code in NAMES if data.startswith(code)), data[:1])
+        if code in NAMES:
+            yield NAMES[code]
+        data = data[len(code) :]
 
 
-def _on_windows() -> list[str]:
+def _read_windows_keys() -> list[str]:
     keys: list[str] = []
     if sys.platform == "win32":
         import msvcrt
@@ -72,5 +74,5 @@ def _on_windows() -> list[str]:
         while msvcrt.kbhit():
             key = msvcrt.getwch()
             key += msvcrt.getwch() if key in "\0\xe0" else ""
-            keys.append(WINDOWS.get(key, ""))
+            keys.append(WINDOWS_NAMES.get(key, ""))
     return [key for key in keys if key]

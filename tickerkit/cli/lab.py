@@ -1,4 +1,4 @@
-"""`tickerkit lab`: JupyterLab on the quickstart notebook, with a server to try things on."""
+"""`tickerkit lab`: starts JupyterLab on the quickstart notebook, and a demo server."""
 
 from __future__ import annotations
 
@@ -16,116 +16,116 @@ from urllib.parse import quote
 
 import typer
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.serve import DEMO
-from tickerkit.cli.terminal import say
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.source import DEMO
+from tickerkit.cli.terminal import print_line
 from tickerkit.errors import TickerkitError
+from tickerkit.formatting import format_count
 
 __all__ = ["lab"]
 
 QUICKSTART = "01_quickstart.ipynb"
 COPIES = "tickerkit-notebooks"
-LEFT_OUT = {".ipynb_checkpoints", "__pycache__"}
-AT_ONCE = "tickerkit.cli.nodelay.AtOnce"
+EXCLUDED = {".ipynb_checkpoints", "__pycache__"}
+NO_DELAY = "tickerkit.cli.nodelay.NoDelayConnection"
 POLL_S = 0.1
-# JupyterLab gives its kernels 5 s to end by themselves.
-END_S = 15.0
-# A file's time may be a little behind the clock's.
-CLOCKS_S = 1.0
+STOP_S = 15.0  # JupyterLab gives its kernels 5 s to end
+CLOCK_TOLERANCE_S = 1.0  # a file's time may be behind the clock
 
 
 def lab(
     context: typer.Context,
     no_demo: Annotated[
-        bool, typer.Option("--no-demo", help="Leave out the demo server of simulated prices.")
+        bool, typer.Option("--no-demo", help="Start no demo server of simulated prices.")
     ] = False,
 ) -> None:
-    """Start JupyterLab on the quickstart, and a demo server beside it.
+    """Start JupyterLab on the quickstart notebook, and a demo server.
 
-    Further options go to JupyterLab: tickerkit lab --no-browser --port 8899. Outside of a clone of
-    the repository, the notebooks are copied to ./tickerkit-notebooks first; yours are kept. Ctrl-C
-    ends both.
+    Other options go to JupyterLab: tickerkit lab --no-browser --port 8899. Outside a clone of the
+    repository, the notebooks are first copied to ./tickerkit-notebooks; existing files are kept.
+    Ctrl-C ends both.
     """
     if importlib.util.find_spec("jupyterlab") is None:
-        raise TickerkitError('JupyterLab is not installed: pip install "tickerkit[lab]"')
-    notebook = _chosen(context.args) or _quickstart()
-    if ending.asked:
+        raise TickerkitError('JupyterLab is not installed; run: pip install "tickerkit[lab]"')
+    notebook = _find_argument(context.args) or _find_quickstart()
+    if interrupt.requested:
         return
-    with _demo(wanted=not no_demo), _jupyterlab(notebook, context.args) as process:
-        _attend(process, notebook)
-    say("stopped", "dim")
+    with _run_demo(wanted=not no_demo), _run_jupyterlab(notebook, context.args) as process:
+        _wait_for_end(process, notebook)
+    print_line("stopped", "dim")
 
 
-def _chosen(arguments: list[str]) -> Path | None:
-    """Return the notebook that the user names instead."""
-    named = [Path(each) for each in arguments if each.endswith(".ipynb") and Path(each).is_file()]
-    return named[0] if named else None
+def _find_argument(arguments: list[str]) -> Path | None:
+    """Return the notebook among the arguments, if there is one."""
+    paths = [Path(each) for each in arguments if each.endswith(".ipynb") and Path(each).is_file()]
+    return paths[0] if paths else None
 
 
-def _quickstart() -> Path:
-    """Return the quickstart of this clone of the repository, or of the copies made here."""
+def _find_quickstart() -> Path:
+    """Return the quickstart of this clone of the repository, or a copy of it in this folder."""
     here = Path("notebooks", QUICKSTART)
     if here.is_file():
         return here
     import tickerkit
 
     package = Path(tickerkit.__file__).parent
-    # In the package when installed from a wheel; beside it when installed from a clone.
+    # A wheel has the notebooks in the package, a clone has them beside it.
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / QUICKSTART).is_file():
-            return _copied(folder, Path(COPIES)) / QUICKSTART
-    raise TickerkitError(f"tickerkit's notebooks are missing from {package}: install it again")
+            return _copy_notebooks(folder, Path(COPIES)) / QUICKSTART
+    raise TickerkitError(f"the notebooks are missing from {package}; reinstall tickerkit")
 
 
-def _copied(folder: Path, to: Path) -> Path:
-    """Copy the files that are not there yet; never one over another."""
-    kept, made = [], 0
-    for file in sorted(folder.rglob("*")):
-        name = file.relative_to(folder)
-        if not file.is_file() or LEFT_OUT & set(name.parts):
+def _copy_notebooks(source: Path, target: Path) -> Path:
+    """Copy the files that don't exist yet, and never overwrite one; return the target."""
+    kept, copied = [], 0
+    for file in sorted(source.rglob("*")):
+        name = file.relative_to(source)
+        if not file.is_file() or EXCLUDED & set(name.parts):
             continue
-        target, content = to / name, file.read_bytes()
-        if not target.exists():
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(content)
-            made += 1
-        elif target.read_bytes() != content:
+        path, content = target / name, file.read_bytes()
+        if not path.exists():
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+            copied += 1
+        elif path.read_bytes() != content:
             kept.append(str(name))
-    if made:
-        say(f"copied {made} {'file' if made == 1 else 'files'} to {to}{os.sep}")
+    if copied:
+        print_line(f"copied {format_count(copied, 'file')} to {target}{os.sep}")
     if kept:
-        say(f"kept yours in {to}{os.sep}: {', '.join(kept)} (delete one to get it anew)")
-    return to
+        names = ", ".join(kept)
+        print_line(f"kept your files in {target}{os.sep}: {names} (delete one to replace it)")
+    return target
 
 
 @contextlib.contextmanager
-def _demo(*, wanted: bool) -> Iterator[None]:
-    """Serve simulated prices on a free port."""
+def _run_demo(*, wanted: bool) -> Iterator[None]:
+    """Serve simulated prices on a free port, inside the block."""
     if not wanted:
         yield
         return
     from tickerkit.server import serve
 
     with serve(DEMO, port=0) as server:
-        say("demo server with simulated prices", "bold")
-        say(f"  page        {server.page}")
-        say(f'  in Python   tk.connect("{server.url}")')
+        print_line("demo server with simulated prices", "bold")
+        print_line(f"  page        {server.page}")
+        print_line(f'  in Python   tk.connect("{server.url}")')
         yield
 
 
 @contextlib.contextmanager
-def _jupyterlab(notebook: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
-    """Run JupyterLab in a process of its own, which is gone when the block is left."""
+def _run_jupyterlab(notebook: Path, arguments: list[str]) -> Iterator[subprocess.Popen[bytes]]:
+    """Run JupyterLab in a process of its own, inside the block."""
     command = [sys.executable, "-m", "jupyterlab", "--log-level=WARN", "--LabApp.log_level=WARN"]
-    # It asks whether it may end where it can't be asked.
+    # Without a terminal, JupyterLab's question whether to end can't be answered.
     command += ["--ServerApp.answer_yes=True", f"--ServerApp.root_dir={Path.cwd()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
     if "JUPYTER_GATEWAY_URL" not in os.environ and "ateway" not in "".join(arguments):
-        command.append(f"--ServerApp.kernel_websocket_connection_class={AT_ONCE}")
+        command.append(f"--ServerApp.kernel_websocket_connection_class={NO_DELAY}")
     command += arguments if str(notebook) in arguments else [*arguments, str(notebook)]
-    # Its own session keeps Ctrl-C from it, which it would answer with a question: it gets SIGTERM.
-    # On Windows there is no such signal, and Ctrl-C is what ends it.
+    # In a session of its own it doesn't get Ctrl-C, which it would answer with a question; it is
+    # ended by SIGTERM. Windows has no such signal, so there Ctrl-C ends it.
     process = subprocess.Popen(
         command, stdin=subprocess.DEVNULL, start_new_session=os.name == "posix"
     )
@@ -135,44 +135,44 @@ def _jupyterlab(notebook: Path, arguments: list[str]) -> Iterator[subprocess.Pop
         if process.poll() is None and os.name == "posix":
             process.terminate()
         try:
-            process.wait(END_S)
+            process.wait(STOP_S)
         except (subprocess.TimeoutExpired, KeyboardInterrupt):
             process.kill()
             process.wait()
 
 
-def _attend(process: subprocess.Popen[bytes], notebook: Path) -> None:
-    """Wait for the end; tell the address as soon as there is one."""
-    told, began = False, time.time()
-    while process.poll() is None and not ending.wait(POLL_S):
-        if not told and (server := _server(process.pid, began)):
-            say("")
-            say(f"JupyterLab: {_address(server, notebook)}", "bold")
-            say("Ctrl-C stops it.", "dim")
-            told = True
-    if not ending.asked and process.returncode:
+def _wait_for_end(process: subprocess.Popen[bytes], notebook: Path) -> None:
+    """Wait until JupyterLab or the command ends; print its address once it has one."""
+    printed, began = False, time.time()
+    while process.poll() is None and not interrupt.wait(POLL_S):
+        if not printed and (server := _read_server(process.pid, began)):
+            print_line("")
+            print_line(f"JupyterLab: {_format_address(server, notebook)}", "bold")
+            print_line("Ctrl-C stops it.", "dim")
+            printed = True
+    if not interrupt.requested and process.returncode:
         raise TickerkitError(f"JupyterLab ended with exit code {process.returncode}")
 
 
-def _server(pid: int, began: float) -> dict[str, Any] | None:
-    """Return what Jupyter tells of the server in a process, once it listens.
+def _read_server(pid: int, began: float) -> dict[str, Any] | None:
+    """Return what Jupyter's runtime files tell of the server in a process; None until it listens.
 
-    As `jupyter_server.serverapp.list_running_servers` finds it, whose import takes a second.
+    As `jupyter_server.serverapp.list_running_servers` does, whose import takes a second.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 
-    # On Windows a venv's python.exe starts another one, which is the server.
+    # On Windows, the python.exe of a venv starts another process, which is the server.
     name = f"jpserver-{pid}.json" if os.name == "posix" else "jpserver-*.json"
     for file in Path(jupyter_runtime_dir()).glob(name):
-        # One that is half written is no JSON yet; an old one may have had the same pid.
+        # A half-written file isn't JSON yet; an old file may have the same pid.
         with contextlib.suppress(OSError, ValueError):
-            if file.stat().st_mtime > began - CLOCKS_S:
+            if file.stat().st_mtime > began - CLOCK_TOLERANCE_S:
                 return dict(json.loads(file.read_text(encoding="utf-8")))
     return None
 
 
-def _address(server: dict[str, Any], notebook: Path) -> str:
-    """Return the notebook's address in this server, with its token if it has one."""
+def _format_address(server: dict[str, Any], notebook: Path) -> str:
+    """Return the address of a notebook on a server, with the token if it has one."""
     base = str(server["url"]).rstrip("/")
     try:
         inside = notebook.absolute().relative_to(server["root_dir"])

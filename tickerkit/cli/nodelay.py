@@ -1,11 +1,11 @@
-"""For a Jupyter server: what a kernel says goes to the page at once.
+"""NoDelayConnection: a Jupyter server sends each message of a kernel to the page at once.
 
-jupyter_server leaves to TCP when a small message travels (Nagle's algorithm, RFC 896). While the
-page says nothing, its system confirms what it got only after up to 40 ms, and what comes meanwhile
-waits for that: of 60 updates a second 20 arrive too late for a frame of their own. `tickerkit lab`
-has this switched off; a jupyter_server_config.py does it with
+By default, jupyter_server leaves it to TCP when a small message is sent (Nagle's algorithm, RFC
+896). While the page sends nothing, its system acknowledges data only after up to 40 ms, and later
+messages wait for that: of 60 updates a second, 20 arrive too late for a frame of their own.
+`tickerkit lab` uses this class; another server does with a line in jupyter_server_config.py:
 
-    c.ServerApp.kernel_websocket_connection_class = "tickerkit.cli.nodelay.AtOnce"
+    c.ServerApp.kernel_websocket_connection_class = "tickerkit.cli.nodelay.NoDelayConnection"
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import asyncio
 
 from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
 
-__all__ = ["AtOnce"]
+__all__ = ["NoDelayConnection"]
 
 
-class AtOnce(ZMQChannelsWebsocketConnection):
-    """A kernel's connection to a page, without the wait."""
+class NoDelayConnection(ZMQChannelsWebsocketConnection):
+    """A connection between a kernel and a page, with TCP_NODELAY."""
 
     def connect(self) -> asyncio.Future[None] | None:  # type: ignore[override]
         self.websocket_handler.set_nodelay(True)

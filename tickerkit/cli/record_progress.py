@@ -1,4 +1,4 @@
-"""Recording: what the terminal, or a pipe, is told of a recording that goes on."""
+"""Progress of `tickerkit record`: a live line on a terminal, errors to a pipe's stderr."""
 
 from __future__ import annotations
 
@@ -8,62 +8,77 @@ from typing import TYPE_CHECKING, Any
 
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import complain, console, format_retry, is_live, printable, say
-from tickerkit.errors import TickerkitError
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.serving import raise_if_empty
+from tickerkit.cli.terminal import (
+    console,
+    escape_controls,
+    format_retry,
+    is_live,
+    print_error,
+    print_line,
+)
 from tickerkit.formatting import format_count, format_size
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
     from tickerkit.server import TickServer
 
-__all__ = ["attend", "tell"]
+__all__ = ["print_result", "watch_recording"]
 
 DRAW_S = 0.2
-TELL_S = 1.0
+REPORT_S = 1.0
 
 
-def attend(
+def watch_recording(
     feed: Feed, recorder: Any, server: TickServer | None, for_s: float | None, ticks: int | None
 ) -> bool:
-    """Wait for the end, and show how it goes; return whether the recorder was failing then."""
+    """Show the progress until the recording ends.
+
+    Args:
+        feed: the feed that is recorded.
+        recorder: its recorder.
+        server: the server of the recorded source; None for a server elsewhere.
+        for_s: ends the recording after this time; None for never.
+        ticks: ends the recording after this number of ticks; None for never.
+
+    Returns:
+        Whether the recorder failed to write at the end.
+
+    Raises:
+        TickerkitError: the source failed without a tick.
+    """
     began = time.monotonic()
-    told = {"feed": "", "source": "", "recorder": ""}
-    tell_at = 0.0
-    with ExitStack() as ends:
-        progress = _progress(for_s, ticks)
+    reported = {"feed": "", "source": "", "recorder": ""}
+    report_at = 0.0
+    with ExitStack() as stack:
+        progress = _make_progress(for_s, ticks)
         if is_live():
-            ends.enter_context(progress)
+            stack.enter_context(progress)
         task = progress.add_task("", total=for_s or ticks)
         while True:
-            # Asked before looking, so that the last look misses nothing.
+            # Read before the last drawing, which then shows everything.
             now = time.monotonic()
-            over = (
+            is_over = (
                 feed.status in ("ended", "failed")
                 or (ticks is not None and feed.log.stop >= ticks)
                 or (for_s is not None and now - began >= for_s)
             )
-            _fail_without_ticks(server)
+            if server is not None:
+                raise_if_empty(server)
             if is_live():
                 done = now - began if for_s else feed.log.stop
-                progress.update(task, completed=done, description=_doing(feed, recorder))
+                progress.update(task, completed=done, description=_format_state(feed, recorder))
                 progress.refresh()
-            elif now >= tell_at or over:
-                tell_at = now + TELL_S
-                _complain(feed, recorder, server, told)
-            left = DRAW_S if for_s is None else min(DRAW_S, for_s - (now - began))
-            if over or ending.wait(max(left, 0.0)):
+            elif now >= report_at or is_over:
+                report_at = now + REPORT_S
+                _report_errors(feed, recorder, server, reported)
+            left_s = DRAW_S if for_s is None else min(DRAW_S, for_s - (now - began))
+            if is_over or interrupt.wait(max(left_s, 0.0)):
                 return bool(recorder.status == "failing")
 
 
-def _fail_without_ticks(server: TickServer | None) -> None:
-    if server is not None:
-        stats = server.stats
-        if stats["status"] == "ended" and not stats["ticks"] and stats["refused"]:
-            raise TickerkitError(stats["last_error"])
-
-
-def _progress(for_s: float | None, ticks: int | None) -> Progress:
+def _make_progress(for_s: float | None, ticks: int | None) -> Progress:
     bar = [BarColumn(20), TimeRemainingColumn()] if for_s or ticks else []
     text = TextColumn("{task.description}", markup=False)
     return Progress(
@@ -71,7 +86,7 @@ def _progress(for_s: float | None, ticks: int | None) -> Progress:
     )
 
 
-def _doing(feed: Feed, recorder: Any) -> str:
+def _format_state(feed: Feed, recorder: Any) -> str:
     stats = recorder.stats
     parts = [
         format_count(feed.log.stop, "tick"),
@@ -81,27 +96,30 @@ def _doing(feed: Feed, recorder: Any) -> str:
     if stats["gaps"]:
         parts.append(format_count(stats["gaps"], "gap"))
     if stats["errors"]:
-        parts.append(f"{format_count(stats['errors'], 'error')}: {printable(stats['last_error'])}")
+        error = escape_controls(stats["last_error"])
+        parts.append(f"{format_count(stats['errors'], 'error')}: {error}")
     if feed.status != "live":
-        parts.append(printable(feed.status_detail))
+        parts.append(escape_controls(feed.status_detail))
     return "  ".join(parts)
 
 
-def _complain(feed: Feed, recorder: Any, server: TickServer | None, told: dict[str, str]) -> None:
-    """Tell each new trouble on stderr."""
-    now = {
+def _report_errors(
+    feed: Feed, recorder: Any, server: TickServer | None, reported: dict[str, str]
+) -> None:
+    """Print each new error to stderr; `reported` has the last one from each origin."""
+    errors = {
         "feed": format_retry(feed),
         "source": server.stats["last_error"] if server else feed.stats["last_error"],
         "recorder": recorder.stats["last_error"] if recorder.stats["errors"] else "",
     }
-    for name, text in now.items():
-        if text and text != told[name]:
-            complain(text)
-        told[name] = text
+    for origin, error in errors.items():
+        if error and error != reported[origin]:
+            print_error(error)
+        reported[origin] = error
 
 
-def tell(feed: Feed, recorder: Any, held: int, took_s: float) -> None:
-    """Say what was recorded; `held` are the ticks that the file had before."""
+def print_result(feed: Feed, recorder: Any, had: int, took_s: float) -> None:
+    """Print what was recorded; `had` is the number of ticks that the file had before."""
     stats = recorder.stats
     symbols = format_count(len(feed.log.symbols()), "symbol")
     ticks = f"{format_count(stats['written'], 'tick')} of {symbols}"
@@ -109,7 +127,7 @@ def tell(feed: Feed, recorder: Any, held: int, took_s: float) -> None:
     if stats["files"] > 1:
         parts[-1] += f" in {format_count(stats['files'], 'file')}"
     parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
-    if held:
-        parts.append(f"after {format_count(held, 'tick')} that it had")
-    where = recorder.path if stats["files"] == 1 else recorder.path.parent
-    say(f"{printable(where)}: {', '.join(parts)}")
+    if had:
+        parts.append(f"after the {format_count(had, 'tick')} that it had")
+    path = recorder.path if stats["files"] == 1 else recorder.path.parent
+    print_line(f"{escape_controls(path)}: {', '.join(parts)}")

@@ -1,4 +1,4 @@
-"""`tickerkit replay`: recordings, served as if live, with their place in the terminal."""
+"""`tickerkit replay`: serves recordings as if live, and shows the position in the terminal."""
 
 from __future__ import annotations
 
@@ -13,35 +13,28 @@ from rich.console import RenderableType
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.keys import read_key
-from tickerkit.cli.server_options import (
-    History,
-    Host,
-    Hosts,
-    NoToken,
-    Origins,
-    Port,
-    Token,
-    attend,
-    introduce,
+from tickerkit.cli.exit_codes import UsageError
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.keys import open_keyboard
+from tickerkit.cli.options import History, Host, Hosts, NoToken, Origins, Port, Token
+from tickerkit.cli.serving import (
+    format_server,
+    print_addresses,
+    print_summary,
     start_server,
-    state,
-    stopped,
+    watch_server,
 )
-from tickerkit.cli.terminal import say
-from tickerkit.errors import Stopped
-from tickerkit.formatting import format_count
+from tickerkit.cli.terminal import print_line
+from tickerkit.errors import InvalidArgument, Stopped
+from tickerkit.formatting import format_count, format_time
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tickerkit.server import TickServer
     from tickerkit.sources import ReplaySource
 
 __all__ = ["replay"]
 
-KEY_S = 0.05
+POLL_KEYS_S = 0.05
 JUMP_S = 10
 BAR_WIDTH = 16
 
@@ -49,14 +42,14 @@ BAR_WIDTH = 16
 def replay(
     files: Annotated[
         list[str],
-        typer.Argument(
-            metavar="FILE", help="Recordings, played in this order, or a folder of them."
-        ),
+        typer.Argument(metavar="FILE", help="Recordings, played in this order, or a folder."),
     ],
     speed: Annotated[
         float,
         typer.Option(
-            min=0.001, metavar="X", help="Times as fast as recorded; inf as fast as it is taken."
+            min=0.001,
+            metavar="X",
+            help="Multiple of the recorded pace; inf: as fast as the slowest reader.",
         ),
     ] = 1.0,
     start: Annotated[
@@ -64,18 +57,18 @@ def replay(
         typer.Option(
             "--from",
             metavar="TIME",
-            help="Begin there: ISO time in UTC, or seconds from the start.",
+            help="Where to begin: an ISO time in UTC, or seconds from the start.",
         ),
     ] = None,
     loop: Annotated[bool, typer.Option("--loop", help="Start again at the end.")] = False,
     wait_for: Annotated[
-        int, typer.Option(min=0, metavar="N", help="Begin when so many readers are there.")
+        int, typer.Option(min=0, metavar="N", help="Begin when N readers are connected.")
     ] = 0,
     paused: Annotated[
-        bool, typer.Option("--paused", help="Begin paused; the space bar plays.")
+        bool, typer.Option("--paused", help="Begin paused; the space bar starts it.")
     ] = False,
     leave: Annotated[
-        bool, typer.Option("--exit", help="End once the last tick was taken, not by Ctrl-C only.")
+        bool, typer.Option("--exit", help="End after every reader has the last tick.")
     ] = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -87,19 +80,19 @@ def replay(
 ) -> None:
     """Serve recordings as if they happened now, until Ctrl-C.
 
-    In a terminal the space bar pauses and plays, and the arrows go 10 s back and on. At the end the
-    server stays: who comes later still gets the history.
+    In a terminal, the space bar pauses and plays, and the arrow keys seek by 10 s. The server still
+    runs after the end: clients that join later get the history.
     """
-    from tickerkit.sources import replay as replayed
+    from tickerkit.sources import replay as make_source
 
     if loop and leave:
-        raise typer.BadParameter("--loop never comes to the end that --exit waits for")
-    source = replayed(files[0] if len(files) == 1 else files, speed, wait_for, loop)
+        raise UsageError("--loop never reaches the end that --exit waits for")
+    source = make_source(files[0] if len(files) == 1 else files, speed, wait_for, loop)
     if start is not None:
-        _begin_at(source, start)
-    with read_key() as keys:
-        if paused and keys is None:
-            raise typer.BadParameter("--paused wants a terminal, whose space bar plays")
+        _seek_start(source, start)
+    with open_keyboard() as read_keys:
+        if paused and read_keys is None:
+            raise UsageError("--paused needs a terminal, where the space bar starts the replay")
         if paused:
             source.pause()
         server = start_server(
@@ -115,49 +108,49 @@ def replay(
         if server is None:
             return
         with server:
-            introduce(server, f"replaying {', '.join(files)}")
-            say(f"{'Space pauses, ← and → go 10 s. ' if keys else ''}Ctrl-C stops it.", "dim")
+            print_addresses(server, f"replaying {', '.join(files)}")
+            keys = "Space pauses, ← and → seek by 10 s. " if read_keys else ""
+            print_line(f"{keys}Ctrl-C stops it.", "dim")
 
             def wait(seconds: float) -> bool:
                 end = time.monotonic() + seconds
-                while not ending.wait(KEY_S):
-                    for key in keys() if keys else ():
-                        _steer(source, key)
-                    if leave and _is_taken(server):
+                while not interrupt.wait(POLL_KEYS_S):
+                    for key in read_keys() if read_keys else ():
+                        _apply_key(source, key)
+                    if leave and _is_delivered(server):
                         return True
                     if time.monotonic() >= end:
                         return False
                 return True
 
-            attend(server, _line(server, source), wait)
-    stopped(server)
+            watch_server(server, _make_formatter(server, source), wait)
+    print_summary(server)
 
 
-def _begin_at(source: ReplaySource, start: str) -> None:
+def _seek_start(source: ReplaySource, start: str) -> None:
+    """Seek to the time of `--from`."""
     try:
-        source.seek(_seconds(start))
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--from") from None
-
-
-def _seconds(text: str) -> float | str:
-    try:
-        return float(text)
+        place: float | str = float(start)
     except ValueError:
-        return text
+        place = start
+    try:
+        source.seek(place)
+    except ValueError:
+        expected = "a time such as 2026-11-24T10:00:00, or seconds from the start"
+        raise InvalidArgument("from", start, expected) from None
 
 
-def _steer(source: ReplaySource, key: str) -> None:
-    with contextlib.suppress(Stopped):  # at its end
+def _apply_key(source: ReplaySource, key: str) -> None:
+    with contextlib.suppress(Stopped):  # the replay has ended
         if key == "space":
             (source.play if source.state == "paused" else source.pause)()
         elif source.position is not None and source.start is not None:
-            jump = JUMP_S if key == "right" else -JUMP_S
-            source.seek((source.position - source.start).total_seconds() + jump)
+            jump_s = JUMP_S if key == "right" else -JUMP_S
+            source.seek((source.position - source.start).total_seconds() + jump_s)
 
 
-def _is_taken(server: TickServer) -> bool:
-    """Return whether all is sent, and every reader has it."""
+def _is_delivered(server: TickServer) -> bool:
+    """Return whether the replay has ended and every reader has its last tick."""
     if server.status != "ended":
         return False
     stats = server.stats
@@ -165,25 +158,23 @@ def _is_taken(server: TickServer) -> bool:
     return not failed and not server.clients["behind"].any()
 
 
-def _line(server: TickServer, source: ReplaySource) -> Callable[[], RenderableType]:
+def _make_formatter(server: TickServer, source: ReplaySource) -> Callable[[], RenderableType]:
+    """Return a function that returns the line of a replay: a bar, its times, speed and clients."""
     bar = ProgressBar(total=1.0, completed=0.0, width=BAR_WIDTH)
 
-    def line() -> RenderableType:
+    def format_state() -> RenderableType:
         position, start, end = source.position, source.start, source.end
         parts = []
         if position is not None and start is not None and end is not None:
             share = (position - start) / (end - start) if end > start else 1.0
             bar.update(share)
-            one_day = start.date() == end.date()
-            parts = [f"{share:4.0%}", f"{_clock(position, one_day)} of {_clock(end, one_day)} UTC"]
-        speed = "flat out" if math.isinf(source.speed) else f"{source.speed:g}×"
+            date = start.date() != end.date()
+            times = f"{format_time(position, date=date)} of {format_time(end, date=date)} UTC"
+            parts = [f"{share:4.0%}", times]
+        speed = "unlimited" if math.isinf(source.speed) else f"{source.speed:g}×"
         clients = format_count(len(server.clients), "client")
         table = Table.grid(padding=(0, 1, 0, 0))
-        table.add_row(bar, state(server, *parts, speed, clients, status=source.state))
+        table.add_row(bar, format_server(server, *parts, speed, clients, status=source.state))
         return table
 
-    return line
-
-
-def _clock(moment: pd.Timestamp, one_day: bool) -> str:
-    return f"{moment:%H:%M:%S}" if one_day else f"{moment:%Y-%m-%d %H:%M:%S}"
+    return format_state

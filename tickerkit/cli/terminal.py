@@ -1,4 +1,4 @@
-"""What the commands write to: the terminal or a pipe, and how text may stand there."""
+"""Terminal: what the commands print to a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -16,15 +16,14 @@ if TYPE_CHECKING:
     from tickerkit.feed import Feed
 
 __all__ = [
-    "busy",
-    "complain",
     "console",
-    "dot",
+    "escape_controls",
     "format_retry",
+    "format_status_dot",
     "is_live",
-    "number",
-    "printable",
-    "say",
+    "print_error",
+    "print_line",
+    "show_busy",
 ]
 
 STYLES = {"good": "green", "waiting": "yellow", "bad": "red", "": "dim"}
@@ -33,15 +32,14 @@ console = Console(highlight=False)
 
 
 def is_live() -> bool:
-    """Return whether stdout is a terminal on which lines can be drawn anew."""
+    """Return whether stdout is a terminal on which lines can be redrawn."""
     return sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
 
 
-def printable(text: object) -> str:
-    """Return text on one line, with what would steer a terminal made visible.
+def escape_controls(text: object) -> str:
+    """Return text on one line, with escapes for what would control a terminal.
 
-    Everything that came over a wire is data: a symbol must not clear the screen, or turn the
-    direction of what is written.
+    A symbol that came over a wire must not clear the screen or reverse the direction of text.
     """
     line = " ".join(str(text).split())
     return "".join(
@@ -49,39 +47,31 @@ def printable(text: object) -> str:
     )
 
 
-def say(text: str, style: str = "") -> None:
-    """Print a line as it is: no markup, and no break within an address that is to be copied."""
+def print_line(text: str, style: str = "") -> None:
+    """Print a line without markup, and without a break inside an address that is copied."""
     console.print(Text(text, style=style), soft_wrap=True)
 
 
-def complain(message: object) -> None:
+def print_error(message: object) -> None:
     """Print one line to stderr."""
-    print(f"tickerkit: {printable(message)}", file=sys.stderr, flush=True)
+    print(f"tickerkit: {escape_controls(message)}", file=sys.stderr, flush=True)
 
 
-def dot(status: str) -> Text:
+def format_status_dot(status: str) -> Text:
     """Return a dot in the colour of a server's or a feed's status."""
     return Text("●", style=STYLES[status_level(status)])
 
 
 def format_retry(feed: Feed) -> str:
-    """Return why a feed is not connected while it tries again; empty in any other state."""
+    """Return why a feed that retries isn't connected; empty in any other state.
+
+    The wait before the next attempt is left out, so that an unchanged reason is printed once.
+    """
     if feed.status not in ("connecting", "reconnecting") or not feed.status_reason:
         return ""
     return f"{feed.status} to {feed.url}: {feed.status_reason}"
 
 
-def number(value: float, decimals: int = 0) -> str:
-    """Return a number for reading: as many decimals as it has, but at least so many."""
-    if value != value:
-        return "–"
-    if value and not 1e-6 <= abs(value) < 1e15:
-        return f"{value:g}"
-    whole, _, part = f"{value:,.8f}".rstrip("0").partition(".")
-    part = part.ljust(decimals, "0")
-    return f"{whole}.{part}" if part else whole
-
-
-def busy(doing: str) -> AbstractContextManager[object]:
-    """Return a block during which the terminal tells what is done; in a pipe nothing."""
-    return console.status(Text(printable(doing))) if is_live() else nullcontext()
+def show_busy(text: str) -> AbstractContextManager[object]:
+    """Return a context that shows a spinner and a text on a terminal, and nothing in a pipe."""
+    return console.status(Text(escape_controls(text))) if is_live() else nullcontext()

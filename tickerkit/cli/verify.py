@@ -1,4 +1,4 @@
-"""`tickerkit verify`: whether recordings are whole."""
+"""`tickerkit verify`: checks recordings for gaps, damage, duplicates and order."""
 
 from __future__ import annotations
 
@@ -8,73 +8,76 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.terminal import busy, complain, printable, say
-from tickerkit.formatting import format_count
+from tickerkit.cli.exit_codes import FAILED, UsageError
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
+from tickerkit.formatting import format_count, format_span
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from tickerkit.storage.check.problems import Problem
     from tickerkit.storage.check.verify import Report
 
-__all__ = ["files_of", "verify"]
+__all__ = ["find_recordings", "verify"]
 
-FAILED, MISUSED = 1, 2
-MOST = 20
+MAX_PLACES = 20
 
 
 def verify(
     files: Annotated[
         list[str],
-        typer.Argument(metavar="FILE", help="Recordings, or folders of them."),
+        typer.Argument(metavar="FILE", help="Recordings, or folders of recordings."),
     ],
     gaps_ok: Annotated[
         bool,
-        typer.Option("--gaps-ok", help="Gaps that the recording itself lists are no fault."),
+        typer.Option("--gaps-ok", help="Accept gaps that the recording itself lists."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print an object of JSON for each file, on a line.")
+        bool, typer.Option("--json", help="Print one JSON object per file, on a line.")
     ] = False,
 ) -> None:
-    """Tell whether recordings are whole, and what is wrong.
+    """Check whether recordings are complete and undamaged.
 
-    Told are lines that are damaged or cut off, ticks that are twice or out of order, and gaps.
-    Exit code 1 when something is missing or damaged, also where the recording itself lists it as a
-    gap; --gaps-ok is for feeds that had some. Exit code 2 when there is no such file.
+    Reports damaged and torn lines, duplicate and unordered ticks, and gaps. The exit code is 1 if
+    ticks are missing or damaged, also if the recording lists the gap itself; pass --gaps-ok to
+    accept these. It is 2 if a file doesn't exist.
     """
     from tickerkit.errors import RecordingError
-    from tickerkit.storage.check.verify import verify as look
+    from tickerkit.storage.check.verify import verify as check
 
-    paths = files_of(files)
+    paths = find_recordings(files)
     code = 0
     for index, path in enumerate(paths):
-        if ending.asked:
-            complain(f"stopped; {format_count(len(paths) - index, 'file')} not looked at")
+        if interrupt.requested:
+            print_error(f"stopped; {format_count(len(paths) - index, 'file')} not checked")
             raise typer.Exit(FAILED)
         try:
-            with busy(f"reading {path} ({index + 1} of {len(paths)})"):
-                report = look(path)
+            with show_busy(f"reading {path} ({index + 1} of {len(paths)})"):
+                report = check(path)
         except RecordingError as error:
             code = FAILED
             if as_json:
                 print(json.dumps({"file": str(path), "ok": False, "error": error.problem}))
             else:
-                say(f"{printable(path)}: can't be read as ticks: {printable(error.problem)}", "red")
+                problem = escape_controls(error.problem)
+                print_line(f"{escape_controls(path)}: can't be read as ticks: {problem}", "red")
             continue
-        fine = report.ok or (gaps_ok and not report.problems)
+        is_ok = report.ok or (gaps_ok and not report.problems)
         if as_json:
-            print(json.dumps(_as_json(report, fine)))
+            print(json.dumps(_format_json(report, is_ok)))
         else:
-            _tell(report, fine)
-        if not fine:
+            _print_report(report, is_ok)
+        if not is_ok:
             code = FAILED
     if code:
         raise typer.Exit(code)
 
 
-def files_of(names: list[str]) -> list[Path]:
-    """Return the files that are named, and of folders their recordings; raises BadParameter."""
+def find_recordings(names: list[str]) -> list[Path]:
+    """Return the named files, and the recordings in the named folders.
+
+    Raises:
+        UsageError: a file doesn't exist, or a folder has no recordings.
+    """
     from tickerkit.storage.combine import recordings_in
     from tickerkit.storage.paths import working_path
 
@@ -84,81 +87,78 @@ def files_of(names: list[str]) -> list[Path]:
         if path.is_dir():
             inside = recordings_in(path)
             if not inside:
-                raise typer.BadParameter(f"there is no recording in the folder {printable(path)}")
+                raise UsageError(f"the folder {path} has no recordings; name another one")
             paths += inside
         elif path.exists() or working_path(path).exists():
             paths.append(path)
         else:
-            raise typer.BadParameter(f"there is no file {printable(path.absolute())}")
+            raise UsageError(f"there is no file {path.absolute()}; name an existing one")
     return paths
 
 
-def _tell(report: Report, fine: bool) -> None:
-    faults = sum(problem.count for problem in report.problems)
-    said = [format_count(faults, "problem")] if faults else []
-    said += [format_count(len(report.gaps), "gap")] if len(report.gaps) else []
+def _print_report(report: Report, is_ok: bool) -> None:
+    problems = sum(problem.count for problem in report.problems)
+    faults = [format_count(problems, "problem")] if problems else []
+    faults += [format_count(len(report.gaps), "gap")] if len(report.gaps) else []
     parts = [f"{format_count(report.rows, 'tick')} of {format_count(report.symbols, 'symbol')}"]
     if report.start is not None and report.end is not None:
-        parts.append(span(report.start, report.end))
+        parts.append(format_span(report.start, report.end))
     if report.epochs:
         parts.append(format_count(report.epochs, "epoch"))
-    end = " and ".join(said) or "fine"
-    end += " (no fault, by --gaps-ok)" if fine and said else ""
-    say(f"{printable(report.path)}: {', '.join(parts)}: {end}", "" if fine else "red")
+    result = " and ".join(faults) or "ok"
+    result += " (accepted by --gaps-ok)" if is_ok and faults else ""
+    path = escape_controls(report.path)
+    print_line(f"{path}: {', '.join(parts)}: {result}", "" if is_ok else "red")
     for problem in report.problems:
-        _tell_problem(problem)
-    gaps = report.gaps.head(MOST).to_dict("records")
-    for gap in gaps:
-        say(f"  gap: {printable(_gap(gap))}")
-    if len(report.gaps) > MOST:
-        say(f"  gap: and {len(report.gaps) - MOST:,} more")
+        _print_problem(problem)
+    for gap in report.gaps.head(MAX_PLACES).to_dict("records"):
+        print_line(f"  gap: {escape_controls(_format_gap(gap))}")
+    if len(report.gaps) > MAX_PLACES:
+        print_line(f"  gap: and {len(report.gaps) - MAX_PLACES:,} more")
     if report.only is not None:
-        names = ", ".join(report.only[:MOST]) + (", …" if len(report.only) > MOST else "")
-        say(f"  note: a recording of {printable(names)} only: other gaps than these can't be seen")
+        names = ", ".join(report.only[:MAX_PLACES])
+        names += ", …" if len(report.only) > MAX_PLACES else ""
+        note = f"a recording of {escape_controls(names)} only: other gaps can't be detected"
+        print_line(f"  note: {note}")
     for note in report.notes:
-        say(f"  note: {printable(note)}")
+        print_line(f"  note: {escape_controls(note)}")
 
 
-def _tell_problem(problem: Problem) -> None:
-    for place in problem.places[:MOST]:
+def _print_problem(problem: Problem) -> None:
+    for place in problem.places[:MAX_PLACES]:
         where = f"{problem.unit} {place.first:,}"
         if place.last > place.first:
             where = f"{problem.unit}s {place.first:,} to {place.last:,}"
-        say(f"  {problem.kind}: {where}: {printable(place.about)}")
-    if problem.count > MOST:
-        say(f"  {problem.kind}: and {problem.count - MOST:,} more")
+        print_line(f"  {problem.kind}: {where}: {escape_controls(place.about)}")
+    if problem.count > MAX_PLACES:
+        print_line(f"  {problem.kind}: and {problem.count - MAX_PLACES:,} more")
 
 
-def _gap(gap: dict[Any, Any]) -> str:
-    """Return a gap that is listed, in words."""
-    first, last = int(gap["from"]), _number(gap["to"])
-    where = f"all from seq {first:,} of epoch {gap['epoch']}, as far as it went"
-    if last is not None:
-        many = last - first + 1
-        where = f"seqs {first:,} to {last:,} ({format_count(many, 'tick')}) of epoch {gap['epoch']}"
+def _format_gap(gap: dict[Any, Any]) -> str:
+    """Return a row of a frame of gaps in words."""
+    first, last = int(gap["from"]), _as_int(gap["to"])
+    if last is None:
+        where = f"every tick from seq {first:,} of epoch {gap['epoch']}"
+    else:
+        count = format_count(last - first + 1, "tick")
+        where = f"seqs {first:,} to {last:,} ({count}) of epoch {gap['epoch']}"
     return f"{where}: {gap['reason']}"
 
 
-def _number(value: Any) -> int | None:
-    """Return the number in a cell of a frame, None where there is none."""
+def _as_int(cell: Any) -> int | None:
+    """Return the number in a cell of a frame; None for a missing one."""
     import pandas as pd
 
-    return None if pd.isna(value) else int(value)
+    return None if pd.isna(cell) else int(cell)
 
 
-def span(start: pd.Timestamp, end: pd.Timestamp) -> str:
-    """Return a span of time, the date once where it is the same."""
-    last = f"{end:%H:%M:%S}" if start.date() == end.date() else f"{end:%Y-%m-%d %H:%M:%S}"
-    return f"{start:%Y-%m-%d %H:%M:%S} to {last} UTC"
-
-
-def _as_json(report: Report, fine: bool) -> dict[str, Any]:
-    """Return what `--json` prints: times as ISO-8601, what is not known as null."""
+def _format_json(report: Report, is_ok: bool) -> dict[str, Any]:
+    """Return the object that `--json` prints: times as ISO-8601, unknown values as null."""
     gaps = [
         {
             "epoch": gap["epoch"],
             "from": int(gap["from"]),
-            "to": _number(gap["to"]),
+            "to": _as_int(gap["to"]),
             "reason": gap["reason"],
         }
         for gap in report.gaps.to_dict("records")
@@ -174,7 +174,7 @@ def _as_json(report: Report, fine: bool) -> dict[str, Any]:
     ]
     return {
         "file": str(report.path),
-        "ok": fine,
+        "ok": is_ok,
         "ticks": report.rows,
         "symbols": report.symbols,
         "only": report.only,

@@ -14,24 +14,31 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from tickerkit.cli.interrupt import ending
-from tickerkit.cli.server_options import words
-from tickerkit.cli.terminal import complain, console, dot, format_retry, is_live, number, printable
-from tickerkit.formatting import format_count
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.options import Symbols, parse_symbols
+from tickerkit.cli.terminal import (
+    console,
+    escape_controls,
+    format_retry,
+    format_status_dot,
+    is_live,
+    print_error,
+)
+from tickerkit.formatting import format_count, format_number, format_time
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from tickerkit.cli.quote_table import Board, Quote
+    from tickerkit.cli.quotes import Quote, QuoteReader
     from tickerkit.feed import Feed
 
 __all__ = ["watch"]
 
 DRAW_S = 0.2
-LINE_S = 1.0
+MIN_LINE_S = 1.0
 KEEP = 500_000
-# What the table needs besides its rows: header, rule, "and more", the feed's state on two lines.
-AROUND = 7
+# Lines around the table's rows: header, rule, "and more", and the feed's status on two lines.
+OTHER_LINES = 7
 MOVES = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "default")}
 
 
@@ -40,136 +47,129 @@ def watch(
         str,
         typer.Argument(
             metavar="URL",
-            help='Of the websocket or of the server\'s page: "ws://127.0.0.1:8000/"; '
-            "with ?token=… if it wants one.",
+            help='Address of the websocket or of the server\'s page: "ws://127.0.0.1:8000/"; '
+            "with ?token=… if the server needs one.",
         ),
     ],
-    symbols: Annotated[
-        str | None, typer.Option(metavar="LIST", help="Only these, as AAPL,MSFT; all by default.")
-    ] = None,
+    symbols: Symbols = None,
 ) -> None:
-    """Show live prices in the terminal, until the end or Ctrl-C.
+    """Show live prices in the terminal until Ctrl-C.
 
-    In a pipe: at most once a second, a line with the time and the prices that are new.
+    In a pipe, print a line with the time and the new prices, at most once a second.
     """
-    from tickerkit.cli.quote_table import Board
+    from tickerkit.cli.quotes import QuoteReader
     from tickerkit.feed import connect
 
-    wanted = None if symbols is None else words(symbols)
-    if wanted == []:
-        raise typer.BadParameter("--symbols names none; for example --symbols AAPL,MSFT")
-    if ending.asked:
+    wanted = parse_symbols(symbols)
+    if interrupt.requested:
         return
     with connect(url, symbols=wanted, keep=KEEP) as feed:
-        board = Board(feed)
+        reader = QuoteReader(feed)
         if is_live():
-            _draw(board)
+            _draw_table(reader)
         else:
             try:
-                _print(board)
-            except BrokenPipeError:  # who reads has enough, as `| head` does
-                # Python flushes once more at exit.
+                _print_lines(reader)
+            except BrokenPipeError:  # the reader of the pipe has ended, as `| head` does
+                # Python flushes stdout once more at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
         if feed.status == "failed":
-            feed.wait()  # raises why
+            feed.wait()  # raises the reason
 
 
-def _draw(board: Board) -> None:
-    """Keep a table on the terminal; the last one stays there."""
+def _draw_table(reader: QuoteReader) -> None:
+    """Draw a live table; the last one stays on the terminal."""
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
-            # Asked before looking, so that the last look misses nothing.
-            over = board.feed.status in ("ended", "failed")
-            most = max(console.height - AROUND, 1)
-            live.update(_picture(board, most), refresh=True)
-            if over or ending.wait(DRAW_S):
+            # Read before the last drawing, which then shows everything.
+            is_over = reader.feed.status in ("ended", "failed")
+            max_rows = max(console.height - OTHER_LINES, 1)
+            live.update(_format_screen(reader, max_rows), refresh=True)
+            if is_over or interrupt.wait(DRAW_S):
                 return
 
 
-def _picture(board: Board, most: int) -> RenderableType:
-    quotes = board.look(most)
+def _format_screen(reader: QuoteReader, max_rows: int) -> RenderableType:
+    quotes = reader.read(max_rows)
     parts: list[RenderableType] = []
     if quotes:
-        parts.append(_table(quotes))
-    if (more := len(board.feed.log.symbols()) - len(quotes)) > 0:
+        parts.append(_format_table(quotes))
+    if (more := len(reader.feed.log.symbols()) - len(quotes)) > 0:
         parts.append(Text(f" … and {more:,} more; --symbols chooses", style="dim"))
-    parts.append(_state(board.feed))
+    parts.append(_format_feed(reader.feed))
     return Group(*parts)
 
 
-def _table(quotes: list[Quote]) -> Table:
-    quoted = any(quote.bid == quote.bid or quote.ask == quote.ask for quote in quotes)
+def _format_table(quotes: list[Quote]) -> Table:
+    has_quotes = any(quote.bid == quote.bid or quote.ask == quote.ask for quote in quotes)
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True, show_edge=False)
     table.add_column("symbol", no_wrap=True, overflow="ellipsis", max_width=16)
-    names = ["price", "size", *(["bid", "ask"] if quoted else []), "time (UTC)", "ticks"]
+    names = ["price", "size", *(["bid", "ask"] if has_quotes else []), "time (UTC)", "ticks"]
     for name in names:
         table.add_column(name, justify="right", no_wrap=True)
     for quote in quotes:
         arrow, colour = MOVES[quote.move]
-        price = Text(f"{number(quote.price, 2)} {arrow}", style=colour)
-        sides = [number(quote.bid, 2), number(quote.ask, 2)] if quoted else []
+        sides = [quote.bid, quote.ask] if has_quotes else []
         table.add_row(
-            Text(printable(quote.symbol), style="bold"),
-            price,
-            number(quote.size),
-            *sides,
-            _clock(quote.time),
+            Text(escape_controls(quote.symbol), style="bold"),
+            Text(f"{format_number(quote.price, 2)} {arrow}", style=colour),
+            format_number(quote.size),
+            *(format_number(side, 2) for side in sides),
+            _format_clock(quote.time),
             f"{quote.ticks:,}",
         )
     return table
 
 
-def _state(feed: Feed) -> Table:
+def _format_clock(moment: pd.Timestamp) -> str:
+    """Return the time of day with milliseconds; for another day, date and time."""
+    if moment.date() == type(moment).now("UTC").date():
+        return format_time(moment, date=False, decimals=3)
+    return format_time(moment)
+
+
+def _format_feed(feed: Feed) -> Table:
     stats = feed.stats
-    line = Text(printable(feed.status_detail))
+    line = Text(escape_controls(feed.status_detail))
     if feed.status == "live":
         line.append(f"  {stats['rate']:,.0f} ticks/s", style="dim")
     if stats["gaps"]:
         line.append(f"  {format_count(stats['gaps'], 'gap')}", style="yellow")
     if stats["refused"] and feed.status == "live":
-        line.append(f"  {stats['refused']:,} refused: {printable(stats['last_error'])}", "yellow")
-    # A column of its own for the dot, so that a second line begins under the first.
+        error = escape_controls(stats["last_error"])
+        line.append(f"  {stats['refused']:,} refused: {error}", "yellow")
+    # The dot has a column of its own, so that a second line begins under the first.
     table = Table.grid(padding=(0, 0, 0, 1))
-    table.add_row(dot(feed.status), line)
+    table.add_row(format_status_dot(feed.status), line)
     return table
 
 
-def _print(board: Board) -> None:
-    """Print a line whenever something is new, and the feed's troubles to stderr."""
-    told = ""
-    due = 0.0
+def _print_lines(reader: QuoteReader) -> None:
+    """Print a line for new prices, and each new connection problem to stderr."""
+    reported = ""
+    print_at = 0.0
     while True:
-        over = board.feed.status in ("ended", "failed")
-        if over or time.monotonic() >= due:
-            quotes = [quote for quote in board.look() if quote.new]
+        is_over = reader.feed.status in ("ended", "failed")
+        if is_over or time.monotonic() >= print_at:
+            quotes = [quote for quote in reader.read() if quote.is_new]
             if quotes:
                 newest = max(quote.time for quote in quotes)
-                print("  ".join([_stamp(newest), *map(_price, quotes)]), flush=True)
-                due = time.monotonic() + LINE_S
-        trouble = format_retry(board.feed)
-        if trouble and trouble != told:
-            complain(trouble)
-        told = trouble
-        if board.feed.status == "ended" and over:
-            complain("the source is finished")
-        if over or ending.wait(DRAW_S):
+                prices = map(_format_price, quotes)
+                print("  ".join([f"{newest:%Y-%m-%dT%H:%M:%SZ}", *prices]), flush=True)
+                print_at = time.monotonic() + MIN_LINE_S
+        problem = format_retry(reader.feed)
+        if problem and problem != reported:
+            print_error(problem)
+        reported = problem
+        if is_over and reader.feed.status == "ended":
+            print_error("the source is finished")
+        if is_over or interrupt.wait(DRAW_S):
             return
 
 
-def _price(quote: Quote) -> str:
-    symbol = printable(quote.symbol)
+def _format_price(quote: Quote) -> str:
+    symbol = escape_controls(quote.symbol)
     if quote.price == quote.price:
-        return f"{symbol} {number(quote.price, 2)}"
-    return f"{symbol} {number(quote.bid, 2)}/{number(quote.ask, 2)}"
-
-
-def _stamp(stamp: pd.Timestamp) -> str:
-    return f"{stamp:%Y-%m-%dT%H:%M:%SZ}"
-
-
-def _clock(stamp: pd.Timestamp) -> str:
-    """Return a time of today by its hour and milliseconds, an older one by its date."""
-    if stamp.date() == type(stamp).now("UTC").date():
-        return f"{stamp:%H:%M:%S}.{stamp.microsecond // 1000:03d}"
-    return f"{stamp:%Y-%m-%d %H:%M:%S}"
+        return f"{symbol} {format_number(quote.price, 2)}"
+    return f"{symbol} {format_number(quote.bid, 2)}/{format_number(quote.ask, 2)}"

@@ -1,0 +1,13 @@
+"""Exit codes of the commands, and the error for wrong usage."""
+
+from __future__ import annotations
+
+__all__ = ["FAILED", "FORCED", "MISUSED", "UsageError"]
+
+FAILED = 1
+MISUSED = 2
+FORCED = 130  # what a shell reports for a process that SIGINT ended: 128 + 2
+
+
+class UsageError(Exception):
+    """An argument of a command is invalid, or contradicts another one."""

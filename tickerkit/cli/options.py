@@ -1,0 +1,81 @@
+"""Options that several commands have, and how their values are read."""
+
+from __future__ import annotations
+
+from typing import Annotated, TypeAlias
+
+import typer
+
+from tickerkit.cli.exit_codes import UsageError
+
+__all__ = [
+    "Every",
+    "History",
+    "Host",
+    "Hosts",
+    "NoToken",
+    "Origins",
+    "Port",
+    "Symbols",
+    "Token",
+    "parse_symbols",
+    "split_list",
+]
+
+Symbols: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="LIST", help="Only these symbols, such as AAPL,MSFT; all by default."),
+]
+Every: TypeAlias = Annotated[
+    float,
+    typer.Option(min=0.001, metavar="SECONDS", help="Interval between two calls of a function."),
+]
+Host: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Address to bind; 0.0.0.0 admits other machines, which then need the token.",
+    ),
+]
+Port: TypeAlias = Annotated[
+    int,
+    typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 takes a free one."),
+]
+History: TypeAlias = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Ticks to hold, for clients that join or resume later."),
+]
+Token: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        help="Token that clients must send; generated if other machines are admitted.",
+    ),
+]
+NoToken: TypeAlias = Annotated[
+    bool, typer.Option("--no-token", help="Admit other machines without a token.")
+]
+Hosts: TypeAlias = Annotated[
+    str, typer.Option(metavar="LIST", help="Further names of this server, separated by commas.")
+]
+Origins: TypeAlias = Annotated[
+    str,
+    typer.Option(metavar="LIST", help="Other web pages that may connect, separated by commas."),
+]
+
+
+def split_list(text: str) -> list[str]:
+    """Return the parts of a text between commas."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def parse_symbols(text: str | None) -> list[str] | None:
+    """Return the symbols of `--symbols`; None for all.
+
+    Raises:
+        UsageError: the list is empty.
+    """
+    symbols = None if text is None else split_list(text)
+    if symbols == []:
+        raise UsageError("--symbols is empty; pass a list such as AAPL,MSFT")
+    return symbols

@@ -1,0 +1,66 @@
+"""Sources on the command line: a recording, `sim:AAPL,MSFT`, or a function in a Python file."""
+
+from __future__ import annotations
+
+import re
+import runpy
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tickerkit.errors import SourceError
+
+if TYPE_CHECKING:
+    from tickerkit.sources import Source
+
+__all__ = ["DEMO", "load_source"]
+
+DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
+KINDS = 'a recording such as ticks.csv, "sim:AAPL,MSFT", or "prices.py:fetch"'
+FUNCTION = re.compile(r"(.+\.py):(\w+)")
+
+
+def load_source(text: str, every_s: float, also: str = "") -> Source:
+    """Return the source that a command was given.
+
+    Args:
+        text: a recording, `sim:` and symbols, or `prices.py:fetch` for a function to call.
+        every_s: interval between two calls of the function.
+        also: what else the command accepts, for the error.
+
+    Raises:
+        SourceError: there is no such source, or its file can't be run.
+    """
+    from tickerkit.sources import as_source
+
+    match = FUNCTION.fullmatch(text)
+    try:
+        source = as_source(_load_function(text, match) if match else text, every_s)
+    except SourceError as error:
+        if error.argument:
+            raise
+        # Only a source of unknown kind has a fix, which lists the kinds that Python accepts.
+        fix = f"pass {KINDS}{also}" if error.fix else ""
+        raise SourceError(text, error.problem, fix=fix) from None
+    assert source is not None
+    return source
+
+
+def _load_function(text: str, match: re.Match[str]) -> Callable[..., Any]:
+    """Run a Python file, and return one of its functions."""
+    path, name = Path(match[1]).expanduser(), match[2]
+    if not path.is_file():
+        raise SourceError(text, f"there is no file at {path.absolute()}")
+    sys.path.insert(0, str(path.absolute().parent))  # as `python prices.py` does
+    try:
+        names = runpy.run_path(str(path), run_name=path.stem)
+    except Exception as error:
+        line = traceback.extract_tb(error.__traceback__)[-1].lineno
+        problem = f"running it raised {type(error).__name__}: {error} (line {line})"
+        raise SourceError(text, problem) from None
+    function = names.get(name)
+    if not callable(function):
+        raise SourceError(text, f"{path.name} has no function {name}")
+    return function  # type: ignore[no-any-return]
