@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parent / "page.js").read_text("utf-8")
 VIEW = {"width": 1500, "height": 1000}
-AT_ONCE = "--ServerApp.kernel_websocket_connection_class=tickerkit.cli.at_once.AtOnce"
+AT_ONCE = "--ServerApp.kernel_websocket_connection_class=tickerkit.cli.nodelay.NoDelayConnection"
 
 
 def notebook(*cells: str) -> str:
