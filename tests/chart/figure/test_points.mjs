@@ -1,0 +1,206 @@
+/** The points that the kernel streams: what fits is held, and what is missing is asked for. */
+
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, mock, test } from "node:test";
+
+import { Points } from "../../../tickerkit/chart/figure/points.js";
+import { array, Seeded } from "../../helpers/seeded.mjs";
+
+let now;
+let sent;
+let points;
+let isShown;
+
+beforeEach(() => {
+  now = 1e6;
+  sent = [];
+  isShown = true;
+  mock.timers.enable({ apis: ["setTimeout"] });
+  mock.method(performance, "now", () => now);
+  points = new Points({
+    uids: () => ["a", "b"],
+    isShown: () => isShown,
+    send: (message) => sent.push(message),
+  });
+});
+
+afterEach(() => {
+  mock.timers.reset();
+  mock.restoreAll();
+});
+
+/** Let time pass. */
+function pass(milliseconds) {
+  now += milliseconds;
+  mock.timers.tick(milliseconds);
+}
+
+/** Receive points [start, stop) of a trace, whose x and y are their positions. */
+function receive(uid, start, stop, options = {}) {
+  const { epoch = 1, first = 0, names = ["y"], isFollowing = true } = options;
+  const values = array(stop - start, (i) => start + i);
+  const trace = { uid, epoch, start, first, ...(start === first ? { names } : {}) };
+  const message = { kind: "points", traces: [trace] };
+  const buffers = ["x", ...names].map(() => new DataView(values.slice().buffer));
+  const isNew = points.receive(message, buffers, isFollowing);
+  points.askForMissed(message);
+  return isNew;
+}
+
+const held = (uid) => {
+  const { first, next } = points.get(uid);
+  return [first, next];
+};
+
+test("a whole window begins a trace, and later points continue it", () => {
+  assert.ok(receive("a", 0, 5));
+  assert.ok(!receive("a", 5, 8));
+  assert.deepEqual(held("a"), [0, 8]);
+  assert.deepEqual(points.get("a").last(), { x: 7, y: 7 });
+  assert.deepEqual([points.size, points.count, sent.length], [1, 8, 0]);
+});
+
+test("a message may come twice, and may replace the newest points", () => {
+  receive("a", 0, 5);
+  receive("a", 4, 6);
+  receive("a", 4, 6);
+  assert.deepEqual(held("a"), [0, 6]);
+});
+
+test("points after a lost message are not taken but asked for", () => {
+  receive("a", 0, 5);
+  receive("a", 7, 9);
+  assert.deepEqual(held("a"), [0, 5]);
+  assert.deepEqual(sent, [{ kind: "here", page: points.page, from: { a: [1, 5], b: [null, -1] } }]);
+  receive("a", 5, 9);
+  assert.deepEqual(held("a"), [0, 9]);
+});
+
+test("the question is repeated until the points have come", () => {
+  receive("a", 0, 5);
+  receive("a", 7, 9);
+  pass(1000);
+  pass(1000);
+  assert.equal(sent.length, 3);
+  receive("a", 5, 9);
+  pass(5000);
+  assert.equal(sent.length, 3);
+});
+
+test("the question is not repeated while the figure has no view", () => {
+  receive("a", 0, 5);
+  receive("a", 7, 9);
+  isShown = false;
+  pass(5000);
+  assert.equal(sent.length, 1);
+});
+
+test("there are at most four questions in a second", () => {
+  receive("a", 0, 5);
+  for (let elapsed = 0; elapsed < 990; elapsed += 10) {
+    receive("a", 7, 9);
+    pass(10);
+  }
+  assert.equal(sent.length, 4);
+});
+
+test("points of another epoch are taken only with their whole window", () => {
+  receive("a", 0, 5);
+  receive("a", 5, 8, { epoch: 2, first: 3 });
+  assert.deepEqual(held("a"), [0, 5]);
+  assert.equal(sent.length, 1);
+  receive("a", 3, 8, { epoch: 2, first: 3 });
+  assert.deepEqual([points.get("a").epoch, ...held("a")], [2, 3, 8]);
+});
+
+test("a window that has moved beyond what is held begins again", () => {
+  receive("a", 0, 5);
+  assert.ok(!receive("a", 90, 100, { first: 90 }));
+  assert.deepEqual(held("a"), [90, 100]);
+});
+
+test("old points go as the kernel's window moves on", () => {
+  receive("a", 0, 100);
+  receive("a", 100, 110, { first: 10 });
+  assert.deepEqual(held("a"), [10, 110]);
+});
+
+test("while the chart holds still, old points stay up to another window's worth", () => {
+  receive("a", 0, 100);
+  receive("a", 100, 150, { first: 50, isFollowing: false });
+  assert.deepEqual(held("a"), [0, 150]);
+  receive("a", 150, 250, { first: 150, isFollowing: false, names: ["y"] });
+  assert.deepEqual(held("a"), [50, 250]);
+});
+
+test("a thinned copy from the state is shown until the whole window has come", () => {
+  const data = [{ uid: "a", x: [1, 5, 9], y: [1, 5, 9] }];
+  points.load({ a: { epoch: 1, next: 10, names: ["y"], whole: false }, b: {} }, data);
+  assert.deepEqual(held("a"), [7, 10]);
+  assert.equal(points.size, 1);
+  points.ask();
+  assert.deepEqual(sent[0].from.a, [null, -1]);
+  receive("a", 0, 10);
+  assert.deepEqual([points.get("a").isPartial, ...held("a")], [false, 0, 10]);
+});
+
+test("a whole window from the state is continued", () => {
+  const data = [{ uid: "a", x: [7, 8, 9], y: [7, 8, 9] }];
+  points.load({ a: { epoch: 1, next: 10, names: ["y"], whole: true } }, data);
+  receive("a", 10, 12, { first: 7 });
+  assert.deepEqual(held("a"), [7, 12]);
+});
+
+test("a trace that is dropped has no points", () => {
+  receive("a", 0, 5);
+  assert.ok(points.drop("a"));
+  assert.ok(!points.drop("a"));
+  assert.equal(points.get("a"), undefined);
+});
+
+test("a message has the columns of several traces", () => {
+  const traces = [
+    { uid: "a", epoch: 1, start: 0, first: 0, names: ["y"] },
+    { uid: "b", epoch: 2, start: 0, first: 0, names: ["open", "high", "low", "close"] },
+  ];
+  const columns = array(7, (i) => i).map((i) => i);
+  const buffers = [...columns].map((value) => Float64Array.of(value));
+  points.receive({ kind: "points", traces }, buffers, true);
+  assert.deepEqual(points.get("a").last(), { x: 0, y: 1 });
+  assert.deepEqual(points.get("b").last(), { x: 2, open: 3, high: 4, low: 5, close: 6 });
+});
+
+for (let seed = 0; seed < 20; seed++) {
+  test(`whatever is lost on the way, the page ends with the kernel's window (seed ${seed})`, () => {
+    const random = new Seeded(seed);
+    const size = 50;
+    let next = 0;
+    let from = -1; // what the kernel sends next, as the page has asked
+    const send = (isLost) => {
+      const first = Math.max(0, next - size);
+      const start = Math.max(from, first);
+      from = next;
+      if (!isLost && next > start) receive("a", start, next, { first });
+    };
+    for (let step = 0; step < 200; step++) {
+      next += random.integer(0, 40);
+      send(random.random() < 0.3);
+      pass(random.integer(0, 300));
+      for (const question of sent.splice(0)) {
+        if (random.random() < 0.3) continue; // lost
+        const [epoch, position] = question.from.a;
+        from = Math.min(from, epoch === 1 ? position : -1);
+      }
+    }
+    for (let round = 0; round < 3; round++) {
+      next += 1;
+      send(false);
+      pass(1000);
+      for (const question of sent.splice(0)) {
+        from = Math.min(from, question.from.a[0] === 1 ? question.from.a[1] : -1);
+      }
+    }
+    send(false);
+    assert.deepEqual(held("a"), [Math.max(0, next - size), next]);
+  });
+}
