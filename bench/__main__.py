@@ -85,7 +85,13 @@ def results(told: list[Mapping[str, Any]], *, quick: bool) -> str:
         "servers and readers in separate processes. `v1` is tickerkit's own protocol, which feeds "
         "use; `/ticks` sends plain JSON objects.",
         "",
-        *(["**A quick run, which only shows that the scripts run: its figures mean nothing.**", ""] * quick),
+        *(
+            [
+                "**A quick run, which only shows that the scripts run: its figures mean nothing.**",
+                "",
+            ]
+            * quick
+        ),
         f"Measured on: {machine}.",
         "",
         f"Of {len(targets)} targets {len(targets) - len(missed)} are reached. Missed:",

@@ -289,6 +289,7 @@ class Columns(Listener):
         if not self.wire.replies and not session._pending:
             self.sent = session.state, []
         if not self.wire.step():
+            self.sent = None
             return False
         self.check_state(session)
         self.handle(before)
@@ -300,8 +301,11 @@ class Columns(Listener):
             return
         state, types = self.sent
         types.append(self.wire.heard[-1]["type"])
+        if session._pending:
+            return
+        self.sent = None
         # A filtered session that is behind may have nothing to send, and go on to another state.
-        if not session._pending and not (state == "behind" and session.symbols is not None):
+        if state != "behind" or session.symbols is None:
             assert re.fullmatch(STATES[state].sends, "".join(f"{each} " for each in types))
 
     def handle(self, before: Place | None) -> None:
