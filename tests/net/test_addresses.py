@@ -1,4 +1,4 @@
-"""network: who holds a port, and where this machine is."""
+"""addresses: the program that holds a port, and this machine's address."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from peers import LOCAL, free_port
 
 from tickerkit.net import addresses
-from tickerkit.net.addresses import network_address, port_holder
+from tickerkit.net.addresses import is_loopback, network_address, port_holder
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
 
 
 @linux
-def test_the_holder_of_a_port_is_named() -> None:
-    """The program that listens is told by its name and its process id."""
+def test_port_holder_names_program_and_pid() -> None:
+    """The listening program is named with its process id."""
     with socket.create_server((LOCAL, 0)) as listener:
         holder = port_holder(listener.getsockname()[1])
     assert holder is not None
@@ -28,8 +28,8 @@ def test_the_holder_of_a_port_is_named() -> None:
 
 
 @linux
-def test_the_holder_may_be_another_process() -> None:
-    """A process of the same user is found."""
+def test_port_holder_finds_another_process() -> None:
+    """Another process of the same user is found."""
     code = (
         "import socket; s = socket.create_server(('::1', 0), family=socket.AF_INET6);"
         "print(s.getsockname()[1], flush=True); input()"
@@ -44,8 +44,8 @@ def test_the_holder_may_be_another_process() -> None:
     assert holder.endswith(f"(pid {other.pid})")
 
 
-def test_a_free_port_has_no_holder() -> None:
-    """Where nothing listens nothing is named, nor is who only connects from there."""
+def test_free_port_has_no_holder() -> None:
+    """Neither a free port nor the port of an outgoing connection has a holder."""
     assert port_holder(free_port()) is None
     with (
         socket.create_server((LOCAL, 0)) as listener,
@@ -54,24 +54,45 @@ def test_a_free_port_has_no_holder() -> None:
         assert port_holder(peer.getsockname()[1]) is None
 
 
-def test_other_systems_tell_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Without Linux's tables the answer is None."""
+def test_port_holder_is_none_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Without Linux's tables in /proc the result is None."""
     monkeypatch.setattr(addresses, "Path", lambda path: tmp_path / str(path).lstrip("/"))
     with socket.create_server((LOCAL, 0)) as listener:
         assert port_holder(listener.getsockname()[1]) is None
 
 
-def test_this_machines_address_is_one_that_it_can_listen_on() -> None:
-    """Where it is in a network, others reach it there."""
+def test_network_address_can_be_bound() -> None:
+    """The address found is one of this machine's own."""
     if (address := network_address()) is not None:
         socket.create_server((address, 0)).close()
 
 
-def test_a_machine_without_a_network_has_no_address(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Then there is no link for others to show."""
+def test_network_address_is_none_without_network(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a route the result is None."""
 
     def fail(*_: object) -> None:
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(socket.socket, "connect", fail)
     assert network_address() is None
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.0.1.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("0.0.0.0", False),
+        ("::", False),
+        ("192.168.1.5", False),
+        ("127.evil.example", False),
+        ("127.1", False),
+        ("LOCALHOST", True),
+        ("example.org", False),
+    ],
+)
+def test_loopback_is_recognised(host: str, loopback: bool) -> None:
+    """An address that other machines can reach does not count as loopback."""
+    assert is_loopback(host) is loopback

@@ -1,4 +1,4 @@
-"""liveness: who is gone, who is quiet, and who was only held up."""
+"""liveness: suspends of the machine are told from busy times and from changed clocks."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Clocks:
         self.wall += seconds
 
 
-def test_a_sleep_is_noticed_once() -> None:
-    """However long the machine was awake before, and not again for the same sleep."""
+def test_suspend_is_detected_once() -> None:
+    """A suspend is reported by one call, however long the machine ran before."""
     clocks = Clocks()
     watch = clocks.watch()
     clocks.work(3600)
@@ -39,8 +39,8 @@ def test_a_sleep_is_noticed_once() -> None:
     assert not watch.was_suspended()
 
 
-def test_being_held_up_is_no_sleep() -> None:
-    """A computation holds the process up; both clocks go on."""
+def test_busy_process_is_not_a_suspend() -> None:
+    """While a computation blocks the process, both clocks advance."""
     clocks = Clocks()
     watch = clocks.watch()
     clocks.work(30)
@@ -48,8 +48,8 @@ def test_being_held_up_is_no_sleep() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-3600, -1, 0, 0.5, 1.9])
-def test_a_clock_that_is_set_back_or_a_little_forward_is_no_sleep(seconds: float) -> None:
-    """As time servers do it."""
+def test_small_clock_change_is_not_a_suspend(seconds: float) -> None:
+    """Corrections by a time server are not taken for a suspend."""
     clocks = Clocks()
     watch = clocks.watch()
     clocks.sleep(seconds)

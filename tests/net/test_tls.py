@@ -1,4 +1,4 @@
-"""TLS, from end to end: what verifies, what does not, and what is no TLS at all."""
+"""TLS from end to end: certificates that verify, those that don't, and peers without TLS."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Files:
 
 
 @pytest.mark.parametrize("kind", ["paths", "context"])
-def test_a_feed_that_trusts_the_certificate_gets_its_ticks(files: Files, kind: str) -> None:
-    """Both sides take paths, and contexts; the addresses are wss and https."""
+def test_feed_that_trusts_the_certificate_gets_ticks(files: Files, kind: str) -> None:
+    """Both sides accept paths and contexts; the addresses are wss and https."""
     serving: Any = files.pair
     trusting: Any = files.ca
     if kind == "context":
@@ -63,10 +63,8 @@ def test_a_feed_that_trusts_the_certificate_gets_its_ticks(files: Files, kind: s
 
 
 @pytest.mark.parametrize("why", ["unknown", "another name"])
-def test_a_certificate_that_does_not_verify_fails_for_good(
-    files: Files, why: str, until: Until
-) -> None:
-    """It is not tried for ever; the reason says what to do."""
+def test_unverified_certificate_fails_the_feed(files: Files, why: str, until: Until) -> None:
+    """The feed does not retry; the reason names the fix."""
     unknown = why == "unknown"
     pair = files.pair if unknown else files.issue("ticks.example.org")
     with tk.serve(None, port=0, ssl=pair) as server:
@@ -80,8 +78,8 @@ def test_a_certificate_that_does_not_verify_fails_for_good(
             until(lambda: feed.status == ("live" if unknown else "failed"))
 
 
-def test_tls_to_what_answers_without_it_fails_for_good() -> None:
-    """The reason names the address to use."""
+def test_tls_to_plain_server_fails_the_feed() -> None:
+    """The reason names the fix."""
     with (
         raw_server(b"HTTP/1.1 400 Bad Request\r\n\r\n") as url,
         tk.connect(url.replace("ws:", "wss:")) as feed,
@@ -90,8 +88,8 @@ def test_tls_to_what_answers_without_it_fails_for_good() -> None:
         feed.wait(1)
 
 
-def test_tls_to_our_own_server_without_it_is_told(until: Until) -> None:
-    """It hangs up without a word, as one that restarts would: tried again, with a hint."""
+def test_tls_to_own_plain_server_retries_with_a_hint(until: Until) -> None:
+    """The server closes without an answer, as a restarting one would: the feed retries."""
     with tk.serve(None, port=0) as server:
         with tk.connect(server.url.replace("ws:", "wss:")) as feed:
             until(lambda: "connect to ws://" in feed.status_detail)
@@ -101,10 +99,10 @@ def test_tls_to_our_own_server_without_it_is_told(until: Until) -> None:
         assert server.stats["refused"] == 0
 
 
-def test_a_server_with_tls_goes_on_whoever_speaks_without(
+def test_tls_server_survives_plain_clients(
     files: Files, until: Until, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A plain feed is told what it may be, a stranger is hung up on, and nothing is printed."""
+    """A plain feed gets a hint, a plain HTTP client is closed, and nothing is printed."""
     with tk.serve(None, port=0, ssl=files.pair) as server:
         with tk.connect(server.url.replace("wss:", "ws:")) as feed:
             until(lambda: "wss://" in feed.status_detail)
@@ -119,8 +117,8 @@ def test_a_server_with_tls_goes_on_whoever_speaks_without(
     assert capfd.readouterr() == ("", "")
 
 
-def test_wrong_files_are_refused_before_anything_starts(files: Files) -> None:
-    """Each with what is wrong with them, and with their paths."""
+def test_invalid_tls_files_are_refused_at_once(files: Files) -> None:
+    """Each error names the path and the problem."""
     certificate, key = files.pair
     _, others_key = files.issue("other.example.org")
     locked = files.folder / "locked.pem"

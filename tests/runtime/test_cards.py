@@ -1,4 +1,4 @@
-"""cards: what a server or a feed shows of itself in a notebook."""
+"""cards: the HTML of servers and feeds in a notebook, and the status colours."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class Seen(HTMLParser):
         self.text += data
 
 
-def test_a_card_shows_its_lines_and_links() -> None:
-    """Title, status, lines and links are all there; a line without text is not."""
+def test_card_shows_lines_and_links() -> None:
+    """Title, status, lines and links are shown; a line without text is left out."""
     seen = Seen(card("Feed", "live", {"ticks": "17", "now": ""}, {"page": "http://x/"}))
     assert seen.text == "Feed ● liveticks17pagehttp://x/"
     assert seen.links == ["http://x/"]
 
 
-def test_what_came_over_a_wire_is_data() -> None:
-    """No text makes an element, wherever it stands."""
+def test_card_escapes_all_text() -> None:
+    """No text becomes an HTML element, wherever it is placed."""
     plain = Seen(card("a", "b", {"c": "d"}, {"e": "f"}))
     nasty = Seen(card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY}))
     assert nasty.tags == plain.tags
@@ -51,8 +51,8 @@ def test_what_came_over_a_wire_is_data() -> None:
     assert nasty.links == [NASTY]
 
 
-def test_escape_takes_anything() -> None:
-    """What is no text is shown as text."""
+def test_escape_accepts_any_object() -> None:
+    """Other objects are escaped as their text."""
     assert escape(17) == "17"
     assert escape("<&\"'>") == "&lt;&amp;&quot;&#x27;&gt;"
 

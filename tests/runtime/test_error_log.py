@@ -1,4 +1,4 @@
-"""faults: errors that something lived through: counted, told, and logged now and then."""
+"""error_log: errors are counted, described, and logged at a limited rate."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [record.getMessage() for record in caplog.records]
 
 
-def test_errors_are_counted_and_the_newest_is_kept() -> None:
-    """Each error counts, and the last one is told in words."""
+def test_error_log_counts_errors_and_keeps_the_newest() -> None:
+    """Each error counts, and the last one is described."""
     found = ErrorLog("here")
     assert (found.count, found.last) == (0, "")
     found.add(ValueError("first"))
@@ -37,8 +37,8 @@ def test_errors_are_counted_and_the_newest_is_kept() -> None:
     assert (found.count, found.last) == (4, "KeyError: 'second'")
 
 
-def test_an_error_is_logged_when_it_first_comes(caplog: pytest.LogCaptureFixture) -> None:
-    """One that comes again and again is logged once, another kind beside it."""
+def test_error_is_logged_at_its_first_occurrence(caplog: pytest.LogCaptureFixture) -> None:
+    """A repeated error is logged once; an error of another kind is logged too."""
     found = ErrorLog("server")
     for number in range(100):
         found.add(ValueError(f"poll {number}"))
@@ -47,22 +47,22 @@ def test_an_error_is_logged_when_it_first_comes(caplog: pytest.LogCaptureFixture
     assert caplog.records[0].exc_info is not None
 
 
-def test_only_foreign_errors_are_logged_with_their_traceback(
+def test_own_errors_are_logged_without_traceback(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Where the words say it all, they are all that is logged."""
+    """The text of tickerkit's own errors is enough."""
     ErrorLog("server").add(BadTick("price", -1, "is negative", "send more"))
     assert caplog.records[0].exc_info is None
 
 
 @pytest.mark.parametrize(("options", "lines"), [({}, 3), ({"repeat_s": 10}, 13)])
-def test_an_error_is_logged_again_after_a_minute(
+def test_repeated_error_is_logged_once_a_minute(
     options: dict[str, float],
     lines: int,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """What goes on failing is said once a minute, or as often as is asked for."""
+    """A lasting error is logged again after a minute, or after `repeat_s`."""
     now = 1000.0
     monkeypatch.setattr(error_log.time, "monotonic", lambda: now)
     found = ErrorLog("server", **options)
@@ -72,10 +72,10 @@ def test_an_error_is_logged_again_after_a_minute(
     assert len(logged(caplog)) == lines
 
 
-def test_words_that_differ_each_time_do_not_flood_the_log(
+def test_messages_of_one_kind_do_not_flood_the_log(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Text from a peer is rate-limited as well, whatever it says."""
+    """Text from a peer is rate-limited, whatever it contains."""
     found = ErrorLog("feed")
     for number in range(2000):
         found.add_message("server", f"the server says: {number}")
@@ -90,7 +90,7 @@ def test_words_that_differ_each_time_do_not_flood_the_log(
 def test_messages_of_different_kinds_are_logged_separately(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """A second trouble within a minute is logged if its kind differs from the first."""
+    """A second problem within a minute is logged if its kind differs from the first."""
     found = ErrorLog("recorder")
     for _ in range(2):
         found.add_message("no space", "ticks.csv can't be written: no space is left")
@@ -102,23 +102,23 @@ def test_messages_of_different_kinds_are_logged_separately(
     assert found.count == 4
 
 
-def test_an_error_without_words_is_no_error_of_ours() -> None:
-    """Taking note never raises, whatever is noted."""
+def test_error_with_failing_str_is_described_by_its_type() -> None:
+    """`add` never raises, whatever the error's own code does."""
     found = ErrorLog("here")
     found.add(FaultyError())
     assert found.last == "FaultyError"
 
 
-def test_own_errors_speak_for_themselves() -> None:
-    """An error of tickerkit's is told by its words, others by their type too."""
+def test_describe_names_the_type_of_foreign_errors_only() -> None:
+    """An error of tickerkit's own is described by its text alone."""
     bad = BadTick("price", -1, "is negative", "send more")
     assert describe(bad) == "price is negative: -1; send more"
     assert describe(ZeroDivisionError("division by zero")) == "ZeroDivisionError: division by zero"
     assert describe(TimeoutError()) == "TimeoutError"
 
 
-def test_a_description_is_one_short_printable_line() -> None:
-    """Line breaks, control characters and endless words come from peers; none gets through."""
+def test_description_is_one_short_printable_line() -> None:
+    """Line breaks, control characters and endless text from peers are removed."""
     assert format_line("a\nb\t c\x1b[31m\x00d\u2028e") == "a b c [31m d e"
     assert len(format_line("x" * 10**6)) == formatting.MAX_LINE_LENGTH
     assert format_line("x" * 10**6).endswith("…")
@@ -144,8 +144,8 @@ def test_counting_is_exact_across_threads() -> None:
     assert found.count == 16_000
 
 
-def test_a_program_without_logging_sees_nothing() -> None:
-    """Nothing is printed where logging was not set up: a notebook's newest cell stays clean."""
+def test_error_log_prints_nothing_without_logging() -> None:
+    """A program that does not configure logging, such as a notebook, sees no output."""
     code = (
         "from tickerkit.runtime.error_log import ErrorLog; ErrorLog('x').add(ValueError('quiet'))"
     )
@@ -155,6 +155,6 @@ def test_a_program_without_logging_sees_nothing() -> None:
     assert (done.stdout, done.stderr) == ("", "")
 
 
-def test_the_wire_is_not_logged() -> None:
-    """What websockets would log holds tokens, at the rate at which peers connect."""
+def test_websockets_logs_are_silenced() -> None:
+    """Messages of websockets would contain tokens, once for each connection."""
     assert not logging.getLogger("tickerkit.websockets").isEnabledFor(logging.ERROR)

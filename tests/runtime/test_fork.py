@@ -1,4 +1,4 @@
-"""Forks in the user's code: neither the parent nor the child is disturbed."""
+"""Forks in user code: neither the parent nor the child is disturbed."""
 
 from __future__ import annotations
 
@@ -91,8 +91,8 @@ def use_anew() -> None:
     assert tk.status().empty
 
 
-def test_tickerkit_can_be_used_anew_in_the_child() -> None:
-    """The child has a server, a feed and a thread of its own, and the parent keeps its own."""
+def test_child_can_use_tickerkit_like_a_new_process() -> None:
+    """The child gets a thread, a server and a feed of its own; the parent keeps its own."""
     with tk.serve(port=0) as server, tk.connect(server.url) as feed:
         server.publish(TICK)
         feed.wait(1)
@@ -104,8 +104,8 @@ def test_tickerkit_can_be_used_anew_in_the_child() -> None:
         assert feed.gaps.empty
 
 
-def test_a_childs_child_is_no_other() -> None:
-    """What the child has made is let go in its own child, just so."""
+def test_child_of_a_child_can_use_tickerkit_too() -> None:
+    """What the first child started is released in the second one."""
 
     def fork_again() -> None:
         with tk.serve(port=0) as server, tk.connect(server.url) as feed, forked(use_anew):
@@ -116,8 +116,8 @@ def test_a_childs_child_is_no_other() -> None:
         pass
 
 
-def test_the_port_is_free_while_a_child_lives() -> None:
-    """A child that outlives its parent's server keeps neither the port nor connections."""
+def test_port_is_free_while_a_child_lives() -> None:
+    """A child that outlives the parent's server keeps neither its port nor its connections."""
     server = tk.serve(port=0)
     port = server.port
     with dial(server.url + "ticks") as client, forked() as child:
@@ -134,8 +134,8 @@ def test_the_port_is_free_while_a_child_lives() -> None:
             pass
 
 
-def test_connections_end_with_their_parent() -> None:
-    """Also when the parent is killed: its port is free, and its clients know at once."""
+def test_connections_end_when_the_parent_is_killed() -> None:
+    """The port is free and clients see the end, although a child lives on."""
     code = """
 import os, sys, tickerkit as tk
 server = tk.serve(port=0)
@@ -158,8 +158,8 @@ sys.stdin.read()
     # Its stdin has ended with its parent, and so does the child.
 
 
-def test_a_connection_that_pauses_reading_is_let_go_too() -> None:
-    """A socket that its loop does not watch just now is shared with the child all the same."""
+def test_child_releases_a_connection_that_pauses_reading() -> None:
+    """A socket that the loop does not watch during the fork is released too."""
 
     async def connect(port: int) -> asyncio.Transport:
         loop = asyncio.get_running_loop()
@@ -183,8 +183,8 @@ def test_a_connection_that_pauses_reading_is_let_go_too() -> None:
         portal.leave()
 
 
-def test_files_of_the_users_are_left_alone(tmp_path: Path) -> None:
-    """A number that once was a socket of the server's may be the user's file by now."""
+def test_child_keeps_files_of_the_user(tmp_path: Path) -> None:
+    """A descriptor number that once was a socket may belong to a file of the user's by now."""
     with tk.serve(port=0) as server:
         for _ in range(20):
             with dial(server.url):
@@ -196,8 +196,8 @@ def test_files_of_the_users_are_left_alone(tmp_path: Path) -> None:
                 assert {path.read_bytes() for path in paths} == {b"by the child"}
 
 
-def test_what_the_parent_runs_is_stopped_in_the_child() -> None:
-    """There it can be read and stopped without a word; what it can't do any more, it says."""
+def test_services_of_the_parent_are_stopped_in_the_child() -> None:
+    """Their data can be read and `stop` does nothing; what needs the thread raises Stopped."""
     server = tk.serve(port=0)
     feed = tk.connect(server.url)
     handle = feed.on_ticks(len)
@@ -223,8 +223,8 @@ def test_what_the_parent_runs_is_stopped_in_the_child() -> None:
     assert (server.status, feed.status) == ("listening", "live")
 
 
-def test_a_child_that_runs_a_cells_code_makes_its_own(kernel: Kernel) -> None:
-    """What the cell made when it last ran runs in the parent, and is not the child's to replace."""
+def test_child_that_reruns_a_cell_makes_its_own_server(kernel: Kernel) -> None:
+    """The server that the cell made runs in the parent and is not replaced."""
     kernel.run("cell")
     with tk.serve(port=0) as server:
 
@@ -238,8 +238,8 @@ def test_a_child_that_runs_a_cells_code_makes_its_own(kernel: Kernel) -> None:
         assert server.status == "listening"
 
 
-def test_a_child_that_exits_in_good_order_leaves_the_parent_alone() -> None:
-    """Its exit handlers stop nothing of the parent's, and it ends without a word."""
+def test_child_that_exits_leaves_the_parent_running() -> None:
+    """The child's exit handlers stop nothing of the parent's and print nothing."""
     code = """
 import os, sys, tickerkit as tk
 server = tk.serve(port=0)
@@ -262,8 +262,8 @@ for price in (1, 2):
     assert done.returncode == 0
 
 
-def test_a_figure_that_is_being_drawn_is_whole_in_the_child() -> None:
-    """No thread that the child does not have is midway in a change of it, or keeps it locked."""
+def test_figure_is_consistent_in_the_child() -> None:
+    """A fork waits for a thread that changes a figure; its lock is free in the child."""
     figure = tk.LiveFigure([{"name": "A"}])
     drawing = threading.Event()
 
@@ -288,8 +288,8 @@ def total(frame: pd.DataFrame) -> float:
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
-def test_a_pool_works_on_a_frame_while_ticks_come(until: Until) -> None:
-    """Parts of a frame go to forked processes and come back right; the feed goes on meanwhile."""
+def test_forked_pool_computes_on_a_frame_while_ticks_arrive(until: Until) -> None:
+    """Parts of a frame are computed in forked processes while the feed goes on."""
     source = tk.simulate(["AAPL", "MSFT"], rate=500)
     with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
         feed.on_ticks(len)
@@ -306,8 +306,8 @@ def test_a_pool_works_on_a_frame_while_ticks_come(until: Until) -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks Linux for a process's files")
-def test_a_program_that_a_fork_becomes_inherits_nothing() -> None:
-    """A subprocess with code of the user's before it has the same files as one without."""
+def test_subprocess_inherits_no_descriptors() -> None:
+    """A subprocess with a `preexec_fn` has the same open files as one without."""
 
     def files(before: Callable[[], object] | None) -> bytes:
         command = ["ls", "/proc/self/fd"]

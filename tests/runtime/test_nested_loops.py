@@ -1,4 +1,4 @@
-"""loops: `asyncio.run` inside of a running loop, for those who ask for it."""
+"""nested_loops: `asyncio.run` inside a running loop, on request."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ asyncio.run(outer())
 """
 
 
-def test_loops_nest_after_it_was_asked_for() -> None:
-    """`asyncio.run` fails in a running loop, works once allowed, and tickerkit works on."""
+def test_asyncio_run_nests_once_allowed() -> None:
+    """`asyncio.run` fails in a running loop, works once allowed, and tickerkit still works."""
     # In a process of its own: the patch is for the whole process, and for good.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CODE],

@@ -1,4 +1,4 @@
-"""portal: the one door between threads and event loops."""
+"""portal and workers: calls into the background loop, and threads for blocking code."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ async def current_thread() -> threading.Thread:
 # --- Portal -----------------------------------------------------------------------------------
 
 
-def test_call_runs_on_the_background_thread_and_returns(portal: Portal) -> None:
-    """A coroutine function runs on the portal's one thread, and its value comes back."""
+def test_call_runs_on_the_background_thread(portal: Portal) -> None:
+    """A coroutine function runs on the portal's one thread, and its result is returned."""
     assert portal.call(current_thread).name == "tickerkit"
     assert portal.call(current_thread) is portal.call(current_thread)
     assert portal.call(asyncio.sleep, 0, "answer") == "answer"
 
 
-def test_call_raises_what_the_coroutine_raises(portal: Portal) -> None:
-    """An error on the loop comes back to the caller, and the loop lives on."""
+def test_call_raises_the_error_of_the_coroutine(portal: Portal) -> None:
+    """The error is raised in the caller, and the loop goes on."""
 
     async def fail() -> None:
         raise KeyError("nothing here")
@@ -71,8 +71,8 @@ def test_call_raises_what_the_coroutine_raises(portal: Portal) -> None:
     assert portal.call(asyncio.sleep, 0, 1) == 1
 
 
-def test_call_from_its_own_thread_is_refused(portal: Portal) -> None:
-    """A call that would wait for itself raises at once instead of hanging."""
+def test_call_from_the_portals_thread_is_refused(portal: Portal) -> None:
+    """A call that would wait for itself raises instead of deadlocking."""
 
     async def call_again() -> None:
         portal.call(current_thread)
@@ -81,8 +81,8 @@ def test_call_from_its_own_thread_is_refused(portal: Portal) -> None:
         portal.call(call_again)
 
 
-def test_call_outside_is_refused() -> None:
-    """Nothing can be called on a loop that nobody has started."""
+def test_call_before_enter_is_refused() -> None:
+    """`call` and `post` raise while nothing has entered."""
     portal = Portal()
     with pytest.raises(PortalError, match="nothing has entered"):
         portal.call(current_thread)
@@ -91,7 +91,7 @@ def test_call_outside_is_refused() -> None:
 
 
 def test_post_returns_at_once(portal: Portal) -> None:
-    """A posted function is called on the loop later, while the poster goes on."""
+    """A posted function is called on the loop later, without holding up its caller."""
     called: list[threading.Thread] = []
     done, held = threading.Event(), threading.Event()
     portal.post(held.wait)
@@ -102,8 +102,8 @@ def test_post_returns_at_once(portal: Portal) -> None:
     assert called == [portal.call(current_thread)]
 
 
-def test_ask_answers_another_loop(portal: Portal) -> None:
-    """Code on a loop of its own awaits what runs on the portal's."""
+def test_call_async_answers_another_loop(portal: Portal) -> None:
+    """Code on another loop awaits a coroutine on the portal's loop."""
 
     async def other_loop() -> threading.Thread:
         return await portal.call_async(current_thread)
@@ -112,7 +112,7 @@ def test_ask_answers_another_loop(portal: Portal) -> None:
 
 
 def test_thread_lives_from_the_first_user_to_the_last() -> None:
-    """Two users share one thread; it is gone when the second has left."""
+    """Two users share one thread; it ends when the second one leaves."""
     portal = Portal()
     portal.enter()
     portal.enter()
@@ -123,8 +123,8 @@ def test_thread_lives_from_the_first_user_to_the_last() -> None:
     assert names() == []
 
 
-def test_portal_starts_again_after_the_last_has_left() -> None:
-    """Leaving is not for ever: who enters later gets a fresh loop."""
+def test_portal_starts_again_after_the_last_user_left() -> None:
+    """Entering again starts a new loop."""
     portal = Portal()
     seen = set()
     for _ in range(3):
@@ -135,8 +135,8 @@ def test_portal_starts_again_after_the_last_has_left() -> None:
     assert len(seen) == 3
 
 
-def test_leaving_cancels_what_still_runs(portal: Portal) -> None:
-    """A task that was left on the loop is cancelled and cleans up before the thread ends."""
+def test_leave_cancels_remaining_tasks(portal: Portal) -> None:
+    """A task left on the loop is cancelled and cleans up before the thread ends."""
     cleaned = threading.Event()
 
     async def linger() -> None:
@@ -157,8 +157,8 @@ def test_leaving_cancels_what_still_runs(portal: Portal) -> None:
     portal.enter()
 
 
-def test_what_was_asked_for_before_leaving_begins(portal: Portal) -> None:
-    """A coroutine that the loop had no time for yet runs up to where it waits, and cleans up."""
+def test_coroutine_posted_before_leave_still_starts(portal: Portal) -> None:
+    """A coroutine that the loop had no time for runs up to its first wait, and cleans up."""
     busy, held, cleaned = threading.Event(), threading.Event(), threading.Event()
 
     async def linger() -> None:
@@ -176,13 +176,13 @@ def test_what_was_asked_for_before_leaving_begins(portal: Portal) -> None:
     portal.enter()
 
 
-def test_thread_does_not_keep_the_process_alive(portal: Portal) -> None:
-    """The thread is a daemon, so that a kernel and a script can exit."""
+def test_thread_is_a_daemon(portal: Portal) -> None:
+    """The thread does not prevent a kernel or script from exiting."""
     assert portal.call(current_thread).daemon
 
 
-def test_many_threads_enter_call_and_leave_at_once() -> None:
-    """Threads that come and go share the portal, and the last one takes its thread away."""
+def test_many_threads_enter_call_and_leave_concurrently() -> None:
+    """Concurrent users share the portal; the last one ends its thread."""
     portal = Portal()
     answers: list[int] = []
 
@@ -202,8 +202,8 @@ def test_many_threads_enter_call_and_leave_at_once() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_forked_child_enters_anew() -> None:
-    """A child has the memory of the thread but not the thread: it starts one of its own."""
+def test_forked_child_starts_its_own_portal() -> None:
+    """A child has no copy of the thread and starts one of its own."""
     from tickerkit.runtime.portal import portal
 
     portal.enter()
@@ -232,7 +232,7 @@ def test_forked_child_enters_anew() -> None:
 
 
 def test_worker_ends_with_its_coroutine(until: Until) -> None:
-    """The thread has a loop of its own, and is gone when its work is done."""
+    """The thread has an event loop of its own, and ends when the coroutine does."""
     ran: list[str] = []
 
     async def main() -> None:
@@ -245,8 +245,8 @@ def test_worker_ends_with_its_coroutine(until: Until) -> None:
     assert worker.cancel()
 
 
-def test_worker_is_cancelled_while_it_waits() -> None:
-    """Cancelling interrupts an await, lets it clean up, and waits for the end."""
+def test_waiting_worker_is_cancelled() -> None:
+    """Cancelling interrupts an await, lets the coroutine clean up, and waits for the end."""
     waiting, cleaned = threading.Event(), threading.Event()
 
     async def main() -> None:
@@ -264,16 +264,16 @@ def test_worker_is_cancelled_while_it_waits() -> None:
     assert worker.cancel(), "cancelling twice is no complaint"
 
 
-def test_worker_can_be_cancelled_before_it_began() -> None:
-    """A cancel that comes first is not forgotten."""
+def test_worker_can_be_cancelled_before_it_starts() -> None:
+    """An early cancel is not lost."""
     for _ in range(50):
         worker = Worker("tickerkit test", lambda: asyncio.sleep(60))
         assert worker.cancel()
     assert names() == []
 
 
-def test_worker_that_blocks_is_left_to_end_by_itself(until: Until) -> None:
-    """Blocking code can't be interrupted: cancel gives up in time and says so."""
+def test_blocked_worker_is_abandoned(until: Until) -> None:
+    """Blocking code can't be interrupted: cancel returns False after its timeout."""
     blocked, release = threading.Event(), threading.Event()
     after: list[str] = []
 
@@ -296,8 +296,8 @@ def test_worker_that_blocks_is_left_to_end_by_itself(until: Until) -> None:
 # --- Follower ---------------------------------------------------------------------------------
 
 
-def test_follower_hands_on_what_is_new(log: TickLog, until: Until) -> None:
-    """Rows appended after it was made come to the handler, each once and in order."""
+def test_follower_passes_on_new_rows(log: TickLog, until: Until) -> None:
+    """Rows appended after it started reach the handler once and in order."""
     append(log, 1, 2)
     seen: list[float] = []
     follower = Follower(log, lambda rows: seen.extend(rows.array("price")))
@@ -309,8 +309,8 @@ def test_follower_hands_on_what_is_new(log: TickLog, until: Until) -> None:
     assert names() == []
 
 
-def test_follower_starts_where_its_reader_stands(log: TickLog, until: Until) -> None:
-    """With a reader it begins there, although nothing new was appended."""
+def test_follower_starts_at_the_position_of_its_reader(log: TickLog, until: Until) -> None:
+    """Rows from the reader's position on are passed on without a new append."""
     append(log, 1, 2, 3)
     seen: list[float] = []
     follower = Follower(log, lambda rows: seen.extend(rows.array("price")), reader=log.reader(1))
@@ -319,7 +319,7 @@ def test_follower_starts_where_its_reader_stands(log: TickLog, until: Until) -> 
 
 
 def test_slow_handler_gets_larger_batches(log: TickLog, until: Until) -> None:
-    """While the handler is busy rows gather, and come as one batch."""
+    """Rows that arrive while the handler is busy come as one batch."""
     batches: list[int] = []
     busy, release = threading.Event(), threading.Event()
 
@@ -339,8 +339,8 @@ def test_slow_handler_gets_larger_batches(log: TickLog, until: Until) -> None:
     follower.stop()
 
 
-def test_follower_tells_what_it_lost(until: Until) -> None:
-    """Rows that the log dropped before they were read are counted, and the rest comes."""
+def test_follower_reports_lost_rows(until: Until) -> None:
+    """Rows that the log dropped before they were read are counted."""
     log = TickLog(10)
     lost: list[int] = []
     seen: list[float] = []
@@ -364,8 +364,8 @@ def test_follower_tells_what_it_lost(until: Until) -> None:
     follower.stop()
 
 
-def test_follower_gathers_for_a_while(log: TickLog, until: Until) -> None:
-    """With a pause between two calls, rows that come meanwhile share a call."""
+def test_follower_gathers_rows_during_its_pause(log: TickLog, until: Until) -> None:
+    """Rows that arrive between two calls come as one batch."""
     batches: list[int] = []
     follower = Follower(log, lambda rows: batches.append(len(rows)), every_s=0.2)
     append(log, 1)
@@ -377,8 +377,8 @@ def test_follower_gathers_for_a_while(log: TickLog, until: Until) -> None:
     follower.stop()
 
 
-def test_idle_follower_is_called_without_rows(log: TickLog, until: Until) -> None:
-    """Where it is asked for, silence is a call too."""
+def test_idle_follower_calls_its_handler_without_rows(log: TickLog, until: Until) -> None:
+    """With `idle_s` the handler is called after a time without new rows."""
     calls: list[int] = []
     follower = Follower(log, lambda rows: calls.append(len(rows)), idle_s=0.01)
     until(lambda: len(calls) >= 3)
@@ -386,8 +386,8 @@ def test_idle_follower_is_called_without_rows(log: TickLog, until: Until) -> Non
     follower.stop()
 
 
-def test_stopping_hands_on_what_there_is(log: TickLog) -> None:
-    """Stop does not throw away what was appended before it, nor waits out the pause."""
+def test_stop_passes_on_remaining_rows(log: TickLog) -> None:
+    """Stop neither drops rows appended before nor waits for the end of the pause."""
     seen: list[float] = []
     follower = Follower(log, lambda rows: seen.extend(rows.array("price")), every_s=60)
     for price in range(50):
@@ -402,7 +402,7 @@ def test_stopping_hands_on_what_there_is(log: TickLog) -> None:
 
 
 def test_follower_can_be_stopped_by_its_handler(log: TickLog, until: Until) -> None:
-    """A handler may stop its own follower, which would otherwise wait for itself."""
+    """Stop does not wait for its own thread."""
     stopped: list[bool] = []
     follower = Follower(log, lambda _: stopped.append(follower.stop()))
     append(log, 1)
@@ -410,8 +410,8 @@ def test_follower_can_be_stopped_by_its_handler(log: TickLog, until: Until) -> N
     assert stopped == [False]
 
 
-def test_stop_gives_up_on_a_handler_that_blocks(log: TickLog, until: Until) -> None:
-    """A handler that never returns holds up stop for no longer than it is told."""
+def test_stop_abandons_a_handler_that_blocks(log: TickLog, until: Until) -> None:
+    """A handler that never returns delays stop by its timeout only."""
     busy, release = threading.Event(), threading.Event()
 
     def handle(_: Rows) -> None:
@@ -428,8 +428,8 @@ def test_stop_gives_up_on_a_handler_that_blocks(log: TickLog, until: Until) -> N
     until(lambda: not names())
 
 
-def test_follower_finishes_in_its_own_thread(log: TickLog) -> None:
-    """What is to be cleaned up is, in the thread that used it."""
+def test_follower_calls_finish_in_its_own_thread(log: TickLog) -> None:
+    """Cleanup runs in the thread that used the resources."""
     where: list[str] = []
     follower = Follower(
         log,

@@ -1,4 +1,4 @@
-"""registry: what runs in this process, listed and stopped."""
+"""registry: what runs in this process is listed and stopped."""
 
 from __future__ import annotations
 
@@ -47,8 +47,8 @@ def tidy() -> Iterator[None]:
         registry.unregister(thing)
 
 
-def test_what_runs_is_listed_oldest_first() -> None:
-    """Each thing is listed once, until it ends."""
+def test_running_services_are_listed_oldest_first() -> None:
+    """Each service is listed once, until it stops."""
     first, second = Thing("first"), Thing("second")
     registry.register(first)
     assert registry.running() == [first, second]
@@ -56,15 +56,15 @@ def test_what_runs_is_listed_oldest_first() -> None:
     assert registry.running() == [second]
 
 
-def test_unregister_tells_who_was_first() -> None:
-    """Of two that stop the same thing only one is told that it was running."""
+def test_second_unregister_returns_false() -> None:
+    """Of two threads that stop a service, only one gets True."""
     thing = Thing("thing")
     assert registry.unregister(thing)
     assert not registry.unregister(thing)
 
 
-def test_status_is_a_table() -> None:
-    """A row for each thing, and the same columns when there is none."""
+def test_status_has_a_row_for_each_service() -> None:
+    """The columns are the same when nothing runs."""
     assert tk.status().empty
     columns = ["kind", "address", "status", "about"]
     assert list(tk.status().columns) == columns
@@ -76,7 +76,7 @@ def test_status_is_a_table() -> None:
 
 
 def test_stop_all_stops_the_newest_first() -> None:
-    """A feed ends before the server that it was connected to."""
+    """A feed ends before the server that it is connected to."""
     ended: list[str] = []
     for name in ("server", "feed", "chart"):
         Thing(name, ended)
@@ -86,8 +86,8 @@ def test_stop_all_stops_the_newest_first() -> None:
     tk.stop_all()
 
 
-def test_one_that_fails_does_not_keep_the_others_running() -> None:
-    """Everything is stopped, and the error is raised after."""
+def test_stop_all_continues_after_an_error() -> None:
+    """Every service is stopped, and the error is raised afterwards."""
     ended: list[str] = []
     Thing("first", ended)
     Thing("faulty", ended, fails=True)
@@ -98,8 +98,8 @@ def test_one_that_fails_does_not_keep_the_others_running() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_a_forked_child_has_nothing_to_stop() -> None:
-    """What runs, runs in the parent: a child that exits leaves it alone, and does not hang."""
+def test_forked_child_has_nothing_to_stop() -> None:
+    """`stop` in a child returns at once and leaves the parent's services running."""
     with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
@@ -118,8 +118,8 @@ def test_a_forked_child_has_nothing_to_stop() -> None:
         feed.wait(1)
 
 
-def test_leaving_the_interpreter_stops_what_runs() -> None:
-    """A script that forgets to stop ends by itself, quickly and without a word."""
+def test_interpreter_exit_stops_everything() -> None:
+    """A script that never calls stop exits quickly and prints nothing."""
     code = """
 import tickerkit as tk
 server = tk.serve(tk.simulate(["A"]), port=0)

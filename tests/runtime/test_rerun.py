@@ -1,4 +1,4 @@
-"""cells: which notebook cell runs, and what it made when it last ran."""
+"""rerun: which notebook cell runs, and what its last run made."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def in_shell(monkeypatch: pytest.MonkeyPatch, shell: object) -> None:
     monkeypatch.setitem(sys.modules, "IPython", module)
 
 
-def test_a_cell_that_runs_again_finds_what_it_made(kernel: Kernel) -> None:
-    """The slot of the same call in the same cell holds what was put there last."""
+def test_rerun_finds_what_the_cell_made(kernel: Kernel) -> None:
+    """The slot of the same call in the same cell holds what was stored last."""
     kernel.run("cell")
     first = cell_slot("feed", "url")
     assert first.last() is None
@@ -41,8 +41,8 @@ def test_a_cell_that_runs_again_finds_what_it_made(kernel: Kernel) -> None:
     assert cell_slot("feed", "url").last() == "made anew"
 
 
-def test_other_cells_and_other_calls_have_slots_of_their_own(kernel: Kernel) -> None:
-    """Neither another cell nor another address takes over what a cell made."""
+def test_other_cells_and_calls_have_other_slots(kernel: Kernel) -> None:
+    """Another cell or another address finds nothing."""
     kernel.run("cell")
     cell_slot("feed", "url").fill("made")
     kernel.run("another cell")
@@ -52,7 +52,7 @@ def test_other_cells_and_other_calls_have_slots_of_their_own(kernel: Kernel) -> 
     assert cell_slot("server", "url").last() is None
 
 
-def test_equal_calls_in_one_cell_are_told_apart(kernel: Kernel) -> None:
+def test_equal_calls_in_one_cell_have_different_slots(kernel: Kernel) -> None:
     """The n-th call of a run finds what the n-th call of the last run made."""
     for made in ("first", "second"):
         kernel.run("cell")
@@ -63,14 +63,14 @@ def test_equal_calls_in_one_cell_are_told_apart(kernel: Kernel) -> None:
             each.fill(f"{made} {number}")
 
 
-def test_without_a_cell_nothing_is_a_rerun() -> None:
-    """In a plain Python no call is taken for another."""
+def test_no_call_is_a_rerun_without_a_cell() -> None:
+    """In a plain Python nothing is stored."""
     cell_slot("feed").fill("made")
     assert cell_slot("feed").last() is None
 
 
-def test_jupyter_tells_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The cell's id and the run's are in the message that the kernel works on."""
+def test_cell_is_read_from_the_kernels_message(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ids of the cell and of its run are in the message that the kernel handles."""
     parent = {"metadata": {"cellId": "abc"}, "header": {"msg_id": "123_4"}}
     in_shell(monkeypatch, Shell(lambda channel: parent if channel == "shell" else {}))
     assert rerun._current_cell() == ("abc", "123_4")
@@ -86,16 +86,14 @@ def test_jupyter_tells_the_cell(monkeypatch: pytest.MonkeyPatch) -> None:
         {"metadata": {"cellId": "abc"}},
     ],
 )
-def test_a_front_end_without_cell_ids_tells_nothing(
-    parent: object, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A message that names no cell is of no cell."""
+def test_cell_is_unknown_without_cell_ids(parent: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A front end that sends no cell ids counts as a plain Python."""
     in_shell(monkeypatch, Shell(lambda _: parent))
     assert rerun._current_cell() is None
 
 
-def test_a_kernel_that_fails_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Whatever goes wrong in asking the kernel, the call goes on."""
+def test_cell_is_unknown_if_the_kernel_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An error while asking the kernel does not fail the call."""
 
     def fail(_: str) -> None:
         raise LookupError("no message in this thread")

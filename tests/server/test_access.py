@@ -1,39 +1,92 @@
-"""access: who may come in, by Host, Origin and token."""
+"""access: requests are accepted or refused by Host, Origin and token.
+
+The table at the top has 200 Origins and 50 Hosts, of which only this machine's own are accepted.
+"""
 
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
+import socket
+from collections.abc import Iterable
 
 import pytest
+from peers import LOCAL
 from websockets.datastructures import Headers
+from websockets.http11 import Request
 
-from tickerkit.net.addresses import is_loopback
+import tickerkit as tk
 from tickerkit.server import access
 from tickerkit.server.access import Access
+from tickerkit.server.http import respond
 from tickerkit.validation import check_token
 
 PAGE = "http://127.0.0.1:8000/"
-LOCAL_HOSTS = ["localhost", "localhost:8000", "127.0.0.1:8000", "127.0.0.1", "[::1]", "[::1]:99"]
-FOREIGN_HOSTS = [
-    "evil.example",
-    "evil.example:8000",
-    "localhost.evil.example",
-    "127.0.0.1.evil.example:8000",
-    "127.0.0.2",
-    "",
-    "[::2]:8000",
+TOKEN = "sesame"
+LINE = "http://localhost"
+
+
+def as_sent(text: str) -> str:
+    """Return text beyond ASCII as a header shows it to the server."""
+    return text.encode().decode("latin-1")
+
+
+OWN_HOSTS = [
+    *("localhost", "localhost:8000", "LocalHost:99", "127.0.0.1", "127.0.0.1:8000"),
+    *("127.0.0.1:443", "[::1]", "[::1]:8000"),
+]
+OWN_ORIGINS = [
+    *("http://localhost", "http://localhost:8000", "http://localhost:5500", "HTTP://LOCALHOST"),
+    *("https://localhost:8443", "http://127.0.0.1", "http://127.0.0.1:8000", "https://127.0.0.1"),
+    *("http://[::1]", "http://[::1]:3000"),
+]
+FOREIGN_NAMES = [
+    # Names of anyone's that begin, end or look like ours.
+    *("evil.example", "evil.example:8000", "localhost.evil.example", "localhost.evil.example:80"),
+    *("127.0.0.1.evil.example:8000", "127.0.0.1.nip.io", "localtest.me", "evil-localhost"),
+    *("localhost-evil.example", "localhostx", "xlocalhost", "localhost.localdomain", "localhost."),
+    *("127.0.0.1.", "localhost..", ".localhost", "evil.localhost", "xn--lcalhost-55a"),
+    # Other ways to write an address of this machine, and addresses near it.
+    *("127.0.0.2", "127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "0.0.0.0"),
+    *("017700000001", "127.0.0.01", "192.168.1.5:8000", "[::]", "[::2]:8000", "::1", "::1:8000"),
+    *("[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "[::1", "[::1]evil.example", "[::1].example"),
+    # What a careless parser finds a name of ours in.
+    *("localhost@evil.example", "localhost:x@evil.example", "127.0.0.1:80@evil.example"),
+    *("evil.example@localhost", "[::1]:80@evil.example", "localhost:80:80", "localhost:x"),
+    *("localhost:999999", "localhost:-1", "localhost/evil.example", "localhost?evil.example"),
+    *("localhost#evil.example", r"localhost\evil.example", "localhost;evil", "localhost,evil"),
+    *("localhost evil.example", "local\thost", "localhost%00.evil.example", "%6cocalhost"),
+    # Letters and digits that look like others.
+    *(as_sent("lоcalhost"), as_sent("ｌocalhost"), as_sent("①27.0.0.1"), as_sent("127。0。0。1")),
+    *(as_sent("local\xadhost"), as_sent("ⓛocalhost"), as_sent("ﬂocalhost")),
+]
+FOREIGN_HOSTS = [*FOREIGN_NAMES[:41], ""]
+ODD_ORIGINS = [
+    *("null", "NULL", "", "undefined", "*", "file://", "file:///home/me/page.html"),
+    *("about:blank", "data:text/html,x", "javascript:alert(1)", f"blob:{LINE}:8000/5ab1"),
+    *("chrome-extension://localhost", "moz-extension://localhost", "resource://localhost"),
+    *("safari-web-extension://localhost", "vscode-webview://localhost", "app://localhost"),
+    *("capacitor://localhost", "tauri://localhost", "ionic://localhost:8100", "ftp://localhost"),
+    *("ws://localhost:8000", "wss://localhost", "ws://127.0.0.1:8000", "view-source:" + LINE),
+    *("localhost", "localhost:8000", "127.0.0.1", "//localhost", "://localhost", "http//localhost"),
+    *("http:localhost", "http:/localhost", "http:///localhost", "http:\\\\localhost", "http://"),
+    *("https://", "http://:8000", "http:// localhost", f"{LINE}/", f"{LINE}/page", f"{LINE}:/"),
+    *(f"{LINE}?x", f"{LINE}#x", f"{LINE} http://evil.example", f"{LINE}, http://evil.example"),
+    *(f"http://evil.example {LINE}", f"http://evil.example/{LINE}", f"http://evil.example#{LINE}"),
+    *(
+        f"{LINE}\thttp://evil.example",
+        f"{LINE}:8000,null",
+        "hxxp://localhost",
+        "https//localhost",
+        "httpss://localhost",
+    ),
+    *("http+unix://localhost", as_sent("http://localhost\u2028"), as_sent("ｈttp://localhost")),
+    *(f"'{LINE}'", f'"{LINE}"', f"<{LINE}>", f"{LINE}\\", "http://[", "http://]localhost[", "]["),
 ]
 FOREIGN_ORIGINS = [
-    "http://evil.example",
-    "https://localhost.evil.example",
-    "http://127.0.0.1.evil.example:8000",
-    "null",
-    "file://",
-    "",
-    "chrome-extension://localhost",
-    "http://[",
-    "http://evil.example@localhost.evil.example",
+    *(f"{scheme}://{name}" for name in FOREIGN_NAMES for scheme in ("http", "https")),
+    *ODD_ORIGINS,
 ]
 
 
@@ -69,60 +122,162 @@ def to_pass(text: str | None) -> dict[str, list[str]]:
     return {found[1]: ast.literal_eval(found[2])}
 
 
+def is_accepted(rule: Access, host: str, origin: str | None, target: str = "/") -> bool:
+    """Return whether a page of `origin` gets both the server's page and its websocket."""
+    admitted = []
+    for upgrade in (False, True):
+        headers = Headers()
+        headers.set_insecure("Host", host)
+        if origin is not None:
+            headers.set_insecure("Origin", origin)
+        if upgrade:
+            headers["Upgrade"] = "websocket"
+        refusals: list[str] = []
+        response = respond(Request(target, headers), rule, PAGE, refusals.append)
+        admitted.append(response is None or response.status_code == 200)
+        assert admitted[-1] is (not refusals)
+        assert all(text.isprintable() for text in refusals)
+    assert len(set(admitted)) == 1, (host, origin)
+    return admitted[0]
+
+
+# --- the table -------------------------------------------------------------------------------
+
+
+def test_table_has_200_origins_and_50_hosts() -> None:
+    """No entry occurs twice."""
+    assert len({*OWN_ORIGINS, *FOREIGN_ORIGINS}) == 200
+    assert len({*OWN_HOSTS, *FOREIGN_HOSTS}) == 50
+
+
+def test_loopback_accepts_only_pairs_of_own_host_and_origin() -> None:
+    """Of 10,000 pairs only those of a local Host and a local Origin are accepted."""
+    rule = Access("127.0.0.1")
+    for host in [*OWN_HOSTS, *FOREIGN_HOSTS]:
+        for origin in [*OWN_ORIGINS, *FOREIGN_ORIGINS]:
+            own = host in OWN_HOSTS and origin in OWN_ORIGINS
+            assert is_accepted(rule, host, origin) is own, (host, origin)
+        assert is_accepted(rule, host, None) is (host in OWN_HOSTS), host
+
+
+def test_bound_elsewhere_accepts_only_its_own_page_with_token() -> None:
+    """The Origin must have the name of the Host, and the token must be there."""
+    everywhere, one = Access("0.0.0.0", token=TOKEN), Access("192.168.1.5", token=TOKEN)
+    for host in [*OWN_HOSTS, *FOREIGN_HOSTS]:
+        for origin in [*OWN_ORIGINS, *FOREIGN_ORIGINS]:
+            same = origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+            for rule in (everywhere, one):
+                assert not is_accepted(rule, host, origin), (host, origin)
+                if is_accepted(rule, host, origin, f"/?token={TOKEN}"):
+                    assert same, (host, origin)
+        assert is_accepted(one, host, None, f"/?token={TOKEN}") is (host == "192.168.1.5:8000")
+
+
+def test_foreign_host_is_refused_with_the_fix() -> None:
+    """Passing the hosts= that the refusal names admits the request."""
+    for host in FOREIGN_HOSTS:
+        text = refusal(Access("127.0.0.1"), host)
+        assert text is not None
+        assert text.isprintable()
+        if host and host.isascii():
+            assert refusal(Access("127.0.0.1", **to_pass(text)), host) is None, host
+
+
+def test_foreign_origin_is_refused_with_the_fix() -> None:
+    """Passing the origins= that the refusal names admits the page."""
+    for origin in FOREIGN_ORIGINS:
+        text = refusal(Access("127.0.0.1"), origin=origin)
+        assert text is not None
+        assert "open the page that this server serves" in text
+        if origin and origin.isascii() and origin.isprintable():
+            assert refusal(Access("127.0.0.1", **to_pass(text)), origin=origin) is None, origin
+
+
 @pytest.mark.parametrize(
-    ("host", "loopback"),
+    ("bound", "hosts"),
     [
-        ("127.0.0.1", True),
-        ("127.0.1.1", True),
-        ("localhost", True),
-        ("::1", True),
-        ("0.0.0.0", False),
-        ("::", False),
-        ("192.168.1.5", False),
-        ("127.evil.example", False),
-        ("127.1", False),
-        ("LOCALHOST", True),
-        ("example.org", False),
+        ("0.0.0.0", ["192.168.1.5:8000", "class.local:8000", "a_b.example", "localhost:8000"]),
+        ("::", ["[fe80::1]:8000", "192.168.1.5:8000", "class.local"]),
+        ("192.168.1.5", ["192.168.1.5:8000", "192.168.1.5"]),
+        ("Class.local", ["class.local:8000", "CLASS.local"]),
     ],
 )
-def test_loopback_is_this_machine_only(host: str, loopback: bool) -> None:
-    """An address that others can reach is not taken for loopback."""
-    assert is_loopback(host) is loopback
+def test_own_page_and_programs_are_accepted_with_token(bound: str, hosts: list[str]) -> None:
+    """Its own page on any scheme, and programs, which send no Origin."""
+    rule = Access(bound, token=TOKEN)
+    for host in hosts:
+        for origin in (None, f"http://{host}", f"https://{host}"):
+            assert is_accepted(rule, host, origin, f"/?token={TOKEN}")
 
 
-@pytest.mark.parametrize("host", LOCAL_HOSTS)
-def test_local_names_are_known_on_any_port(host: str) -> None:
-    """On loopback any local name will do, whatever port was forwarded."""
-    assert refusal(Access("127.0.0.1"), host) is None
-
-
-@pytest.mark.parametrize("host", FOREIGN_HOSTS)
-def test_foreign_names_are_refused(host: str) -> None:
-    """A name that was made to point at this machine is refused, and told what would admit it."""
-    told = refusal(Access("127.0.0.1"), host)
-    assert told is not None
-    assert told.count("\n") == 0
-    if host:
-        assert refusal(Access("127.0.0.1", **to_pass(told)), host) is None
+def status_of(port: int, lines: Iterable[str], target: str = "/") -> int:
+    """Ask by hand for a websocket; return the status of the answer, 0 for none."""
+    upgrade = (
+        "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+        "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+    )
+    text = "".join(f"{line}\r\n" for line in lines)
+    with contextlib.suppress(OSError), socket.create_connection((LOCAL, port)) as peer:
+        peer.settimeout(10)
+        peer.sendall(f"GET {target} HTTP/1.1\r\n{text}{upgrade}\r\n".encode("latin-1"))
+        words = peer.recv(100).split()
+        return int(words[1]) if words else 0
+    return 0
 
 
 @pytest.mark.parametrize(
-    "origin",
-    ["http://localhost:5500", "https://127.0.0.1", "http://[::1]:3000", "HTTP://LocalHost"],
+    "hosts",
+    [
+        pytest.param(1, id="short"),
+        pytest.param(50, id="all", marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
+    ],
 )
-def test_pages_of_this_machine_may_connect(origin: str) -> None:
-    """The tutorial's page comes from a second local web server."""
-    assert refusal(Access("127.0.0.1"), origin=origin) is None
+def test_table_holds_over_a_real_connection(hosts: int) -> None:
+    """Requests are answered 101 or 403 as in the table; none causes an error in the server."""
+    with tk.serve(None, port=0) as server:
+        for host in [*OWN_HOSTS, *FOREIGN_HOSTS]:
+            own = host in OWN_HOSTS
+            assert status_of(server.port, [f"Host: {host}"]) == (101 if own else 403), host
+        for host in [*OWN_HOSTS[1:], *FOREIGN_HOSTS, OWN_HOSTS[0]][:hosts]:
+            for origin in [*OWN_ORIGINS, *FOREIGN_ORIGINS]:
+                own = host in OWN_HOSTS and origin in OWN_ORIGINS
+                status = status_of(server.port, [f"Host: {host}", f"Origin: {origin}"])
+                assert status == (101 if own else 403), (host, origin)
+        assert server.stats["refused"] == 0
 
 
-@pytest.mark.parametrize("origin", FOREIGN_ORIGINS)
-def test_pages_from_elsewhere_may_not_connect(origin: str) -> None:
-    """A page of anyone else's is refused, and told what would admit it."""
-    told = refusal(Access("127.0.0.1"), origin=origin)
-    assert told is not None
-    assert "open the page that this server serves" in told
-    if origin:
-        assert refusal(Access("127.0.0.1", **to_pass(told)), origin=origin) is None
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Host: localhost", "Host: localhost"],
+        ["Host: localhost", "Host: evil.example"],
+        ["Host: localhost", "Origin: http://localhost", "Origin: http://evil.example"],
+        ["Host: localhost", "Origin: http://localhost", "Origin: http://localhost"],
+        ["Host: localhost", "Authorization: Bearer sesame", "Authorization: Bearer sesame"],
+        ["Host: localhost", "Upgrade: websocket"],
+        ["Host: localhost", "If-None-Match: x", "If-None-Match: y"],
+    ],
+)
+def test_repeated_header_is_refused(lines: list[str]) -> None:
+    """It is ambiguous: the response is 400, and the request is counted."""
+    with tk.serve(None, port=0) as server:
+        assert status_of(server.port, lines) == 400
+        assert server.stats["turned_away"] == 1
+        assert "more than one" in server.stats["last_turned_away"]
+
+
+@pytest.mark.parametrize(
+    "target", ["http://evil.example/", "http://localhost/", "*", "evil.example:80", "ticks", "//["]
+)
+def test_target_that_is_not_a_path_is_refused(target: str) -> None:
+    """Only a proxy gets whole addresses; none causes an error in the server."""
+    with tk.serve(None, port=0, token=TOKEN) as server:
+        wanted = 403 if target.startswith("/") else 400
+        assert status_of(server.port, ["Host: localhost"], target) == wanted
+        assert status_of(server.port, ["Host: localhost"], f"/?token={TOKEN}") == 101
+
+
+# --- names -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -133,8 +288,8 @@ def test_pages_from_elsewhere_may_not_connect(origin: str) -> None:
         ("0.0.0.0", "http://class.local:8000/"),
     ],
 )
-def test_a_page_opened_from_a_file_is_told_of_the_served_one(bound: str, page: str) -> None:
-    """Its Origin is `null`: the refusal says what would admit it, and where the page is instead."""
+def test_page_opened_from_a_file_gets_the_address_of_the_served_page(bound: str, page: str) -> None:
+    """Its Origin is `null`; the refusal names origins= and the address of the page."""
     host = "class.local:8000" if bound == "0.0.0.0" else f"{bound}:8000"
     told = refusal(Access(bound, token=False), host, "null")
     assert told == (
@@ -143,22 +298,22 @@ def test_a_page_opened_from_a_file_is_told_of_the_served_one(bound: str, page: s
     )
 
 
-def test_listed_names_come_in_however_they_are_written() -> None:
-    """What was passed as hosts and origins is compared without case and a last slash."""
+def test_listed_names_are_compared_without_case_and_final_slash() -> None:
+    """Names in hosts= and origins= are normalised."""
     rule = Access("127.0.0.1", hosts=["Ticks.Example.org"], origins=["https://Example.org/"])
     assert refusal(rule, "ticks.example.ORG:8000", "https://example.org") is None
     assert refusal(rule, "ticks.example.org", "https://example.org:444") is not None
 
 
-def test_one_name_need_not_be_in_a_list() -> None:
-    """A single text is one name, not its letters."""
+def test_single_string_is_one_name() -> None:
+    """hosts= and origins= accept a single string."""
     rule = Access("127.0.0.1", hosts="ticks.example.org", origins="null")
     assert refusal(rule, "ticks.example.org", "null") is None
     assert refusal(rule, "t", "null") is not None
 
 
-def test_a_refusal_holds_no_control_characters() -> None:
-    """What a peer sent is shown as text, on one line."""
+def test_refusal_is_printable() -> None:
+    """Control characters and line breaks that a client sent are removed."""
     rule = Access("127.0.0.1")
     for headers in (
         {"Host": "evil\r\n\x1b[31m.example"},
@@ -170,17 +325,17 @@ def test_a_refusal_holds_no_control_characters() -> None:
 
 
 @pytest.mark.parametrize("name", access.HUB_VARIABLES)
-def test_a_hub_without_an_address_lets_nobody_in(
+def test_hub_variable_without_an_address_admits_nobody(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A variable that holds no address makes no name of the empty text."""
+    """A variable without an address does not admit an empty name."""
     monkeypatch.setenv(name, "hub.example.org")
     assert refusal(Access("127.0.0.1"), "") is not None
     assert refusal(Access("127.0.0.1"), origin="://") is not None
 
 
 @pytest.mark.parametrize("name", access.HUB_VARIABLES)
-def test_the_hub_is_let_in(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_jupyterhub_is_accepted(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Behind JupyterHub's proxy the Host and Origin are the hub's."""
     assert refusal(Access("127.0.0.1"), "hub.example.org", "https://hub.example.org") is not None
     monkeypatch.setenv(name, "https://Hub.example.org/user/me/")
@@ -190,16 +345,36 @@ def test_the_hub_is_let_in(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert refusal(rule, "hub.example.org", "https://evil.example") is not None
 
 
-def test_loopback_wants_no_token_unless_told() -> None:
-    """On this machine no token is needed; one that is given is wanted."""
+def test_origin_must_equal_the_host_when_bound_elsewhere() -> None:
+    """Host and port of the Origin must be those of the request."""
+    rule = Access("192.168.1.5", token=False)
+    assert refusal(rule, "192.168.1.5:8000") is None
+    assert refusal(rule, "192.168.1.5:8000", "http://192.168.1.5:8000") is None
+    assert refusal(rule, "192.168.1.5:8000", "http://192.168.1.5:9000") is not None
+    assert refusal(rule, "192.168.1.5:8000", "http://localhost:8000") is not None
+    assert refusal(rule, "evil.example") is not None
+
+
+def test_any_host_name_is_accepted_when_bound_everywhere() -> None:
+    """The token keeps strangers out."""
+    rule = Access("0.0.0.0", token="sesame")
+    assert refusal(rule, "class.local:8000", target="/?token=sesame") is None
+    assert refusal(rule, "class.local:8000") is not None
+
+
+# --- tokens ----------------------------------------------------------------------------------
+
+
+def test_loopback_needs_no_token_by_default() -> None:
+    """A token that is given is required."""
     assert Access("127.0.0.1").token is None
     assert Access("127.0.0.1", token=False).token is None
     assert Access("127.0.0.1", token="sesame").token == "sesame"
     assert Access("127.0.0.1", token=True).token
 
 
-def test_elsewhere_a_token_is_made_unless_told() -> None:
-    """An address that others can reach gets a token of its own, new each time, unless opened."""
+def test_token_is_generated_when_bound_elsewhere() -> None:
+    """Each server gets another token; token=False opens it."""
     first, second = Access("0.0.0.0").token, Access("0.0.0.0").token
     assert first is not None
     assert second is not None
@@ -208,22 +383,22 @@ def test_elsewhere_a_token_is_made_unless_told() -> None:
     assert Access("0.0.0.0", token=False).token is None
 
 
-def test_an_empty_token_opens_nothing() -> None:
-    """What an environment variable that is not set gives is no word for open."""
+def test_empty_token_does_not_open_a_server() -> None:
+    """An empty string, as from an unset environment variable, counts as not given."""
     assert Access("0.0.0.0", token="").token
     assert Access("127.0.0.1", token="").token is None
 
 
 @pytest.mark.parametrize("token", ["two\nlines", "tab\t", " sesame", "euro€", "nul\0", "\ud800"])
-def test_a_token_that_can_not_be_sent_is_refused(token: str) -> None:
-    """It would fail where it is sent, and be told in that error."""
+def test_token_that_no_header_can_carry_is_refused(token: str) -> None:
+    """The error does not contain the token."""
     with pytest.raises(ValueError, match="can't be sent in a header") as caught:
         Access("127.0.0.1", token=token)
     assert token.strip() not in str(caught.value)
 
 
-def test_a_token_is_text() -> None:
-    """A number is not taken for True, and bytes are not said."""
+def test_token_of_another_type_is_refused() -> None:
+    """Numbers don't count as True or False, and the error does not contain bytes."""
     for number in (0, 1, 12345):
         with pytest.raises(TypeError, match="must be text"):
             Access("0.0.0.0", token=number)  # type: ignore[arg-type]
@@ -232,8 +407,8 @@ def test_a_token_is_text() -> None:
     assert "sesame" not in str(caught.value)
 
 
-def test_a_token_that_was_made_stays_when_the_cell_is_run_again() -> None:
-    """Links that were given out stay good; a token that was given is taken as it is given."""
+def test_generated_token_is_kept_by_a_rerun() -> None:
+    """Links stay valid; a token that is given replaces it."""
     first, second = Access("0.0.0.0"), Access("0.0.0.0")
     second.keep_token(first)
     assert second.token == first.token
@@ -246,8 +421,8 @@ def test_a_token_that_was_made_stays_when_the_cell_is_run_again() -> None:
     assert third.token
 
 
-def test_a_token_is_shown_in_the_address_or_the_header() -> None:
-    """Both ways in work, and a wrong or missing token is refused."""
+def test_token_is_accepted_in_the_address_or_the_header() -> None:
+    """A wrong or missing token is refused, without naming the right one."""
     rule = Access("0.0.0.0", token="sesame é&?")
     assert refusal(rule, target="/?token=sesame%20%C3%A9%26%3F") is None
     assert refusal(rule, target="/ticks?a=b&token=sesame+%C3%A9%26%3F") is None
@@ -263,25 +438,8 @@ def test_a_token_is_shown_in_the_address_or_the_header() -> None:
     assert refusal(rule, bearer="Bearer nonsense") is not None
 
 
-def test_what_holds_no_data_needs_no_token() -> None:
-    """The page's own files are open, but not to foreign names."""
+def test_files_without_data_need_no_token() -> None:
+    """The page's own files need no token, but an accepted Host."""
     rule = Access("127.0.0.1", token="sesame")
     assert refusal(rule, needs_token=False) is None
     assert refusal(rule, "evil.example", needs_token=False) is not None
-
-
-def test_bound_elsewhere_only_its_own_page_may_connect() -> None:
-    """The Origin must be the very host and port that the request went to."""
-    rule = Access("192.168.1.5", token=False)
-    assert refusal(rule, "192.168.1.5:8000") is None
-    assert refusal(rule, "192.168.1.5:8000", "http://192.168.1.5:8000") is None
-    assert refusal(rule, "192.168.1.5:8000", "http://192.168.1.5:9000") is not None
-    assert refusal(rule, "192.168.1.5:8000", "http://localhost:8000") is not None
-    assert refusal(rule, "evil.example") is not None
-
-
-def test_bound_to_all_addresses_any_name_will_do() -> None:
-    """Its name is whatever brought the request here; the token keeps others out."""
-    rule = Access("0.0.0.0", token="sesame")
-    assert refusal(rule, "class.local:8000", target="/?token=sesame") is None
-    assert refusal(rule, "class.local:8000") is not None

@@ -1,4 +1,4 @@
-"""door: how many may be inside, how many may knock at once, and how much each may say."""
+"""admission: limits of open and pending connections, and of what each may send."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ def is_cut(sock: socket.socket) -> bool:
     return True
 
 
-def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFixture) -> None:
-    """With a short text; the others stay, and who leaves makes room."""
+def test_client_beyond_the_limit_gets_503(until: Until, caplog: pytest.LogCaptureFixture) -> None:
+    """Open connections are not affected; a client that leaves makes room."""
     server = tk.serve(None, port=0, max_clients=2)
     with dial(server.url) as first, dial(server.url):
         for _ in range(5):
@@ -70,10 +70,10 @@ def test_one_too_many_is_answered_503(until: Until, caplog: pytest.LogCaptureFix
     assert len(feed.wait(1).frame())
 
 
-def test_who_says_nothing_makes_room_for_who_asks(
+def test_oldest_idle_connections_are_closed_for_new_ones(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """The oldest first: an idle connection, or half a handshake."""
+    """Idle connections and half handshakes are closed, the oldest first."""
     monkeypatch.setattr(admission, "MAX_PENDING", 10)
     server = tk.serve(None, port=0)
     with contextlib.ExitStack() as stack:
@@ -91,10 +91,8 @@ def test_who_says_nothing_makes_room_for_who_asks(
         assert hear(good)[0]["symbol"] == hear(late)[0]["symbol"] == "AAPL"
 
 
-def test_a_crowd_that_comes_at_once_is_let_in(
-    monkeypatch: pytest.MonkeyPatch, until: Until
-) -> None:
-    """Though for a moment more knock than may: each has said what it wants."""
+def test_burst_of_handshakes_is_admitted(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+    """More connections than max_pending are admitted if all have sent their request."""
     monkeypatch.setattr(admission, "MAX_PENDING", 10)
     server = tk.serve(None, port=0)
     held = threading.Event()
@@ -105,8 +103,8 @@ def test_a_crowd_that_comes_at_once_is_let_in(
         until(lambda: server.stats["clients"] == len(crowd))
 
 
-def test_one_that_was_shown_out_takes_no_place() -> None:
-    """Its request may have been read before: it must not be counted as inside for ever."""
+def test_closed_connection_is_not_admitted() -> None:
+    """A request that was read before the close must not count as admitted forever."""
     made = admission.ConnectionLimiter(10, 2**20)
     gone = admission.ServerSocket.__new__(admission.ServerSocket)
     made.remove(gone)
@@ -114,8 +112,8 @@ def test_one_that_was_shown_out_takes_no_place() -> None:
     assert made.admitted == set()
 
 
-def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
-    """Only who is upgraded is inside."""
+def test_failed_handshake_is_not_admitted(until: Until) -> None:
+    """Only upgraded connections count."""
     server = tk.serve(None, port=0, max_clients=1)
     with contextlib.ExitStack() as stack:
         for _ in range(5):
@@ -128,8 +126,8 @@ def test_a_handshake_that_fails_takes_no_place(until: Until) -> None:
 
 
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
-def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Those inside and those who knock are fewer than the files that may be opened."""
+def test_limits_fit_the_limit_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Admitted and pending connections together are fewer than the files that may be opened."""
     monkeypatch.setattr(admission, "_free_files", lambda: left)
     made = admission.ConnectionLimiter(1000, 2**20)
     assert 1 <= made.limit <= 1000
@@ -138,8 +136,8 @@ def test_the_limit_is_below_that_of_open_files(left: int, monkeypatch: pytest.Mo
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")
-def test_a_process_that_may_open_few_files_never_runs_out() -> None:
-    """Hundreds knock and connect at once: who has room is served, no error is printed."""
+def test_process_with_few_files_never_runs_out() -> None:
+    """With hundreds of connections, clients are served or refused, and no error is printed."""
     done = subprocess.run(
         [sys.executable, "-c", FEW_FILES], capture_output=True, text=True, timeout=90
     )
@@ -197,8 +195,8 @@ def masked(opcode: int, data: bytes) -> bytes:
     [(masked(0x9, b"x" * 125), 2**17), (masked(0x1, b"[" * 1000), 2**14)],
     ids=["pings", "messages"],
 )
-def test_a_flood_is_cut_off(frame: bytes, most: int, until: Until) -> None:
-    """Whether its sender reads the answers or not; and the server goes on."""
+def test_client_that_floods_is_disconnected(frame: bytes, most: int, until: Until) -> None:
+    """Whether or not it reads the answers; other clients are served."""
     server = tk.serve(None, port=0)
     with dial(server.url) as good, handshake(server.port) as flood:
         until(lambda: server.stats["clients"] == 2)
@@ -209,8 +207,8 @@ def test_a_flood_is_cut_off(frame: bytes, most: int, until: Until) -> None:
         assert hear(good)[0]["symbol"] == "AAPL"
 
 
-def test_the_page_arrives_whole_over_a_slow_link() -> None:
-    """A reader that takes 50 kB a second gets every byte of the largest file."""
+def test_page_arrives_complete_over_a_slow_link() -> None:
+    """A client that reads 50 kB/s gets every byte of the largest file."""
     server = tk.serve(None, port=0)
     paths = ["/", *(f"/{name}" for name in ("page.js", "feed.js", "board.js", "page.css"))]
     largest = max(paths, key=lambda path: len(found.body) if (found := find_asset(path)) else 0)

@@ -1,4 +1,4 @@
-"""peer: one connection of a server, and how it fares when it is slow, stalled or gone."""
+"""client_handler: clients that are slow, stalled or gone."""
 
 from __future__ import annotations
 
@@ -50,8 +50,8 @@ def status_of(running: tk.TickServer, kind: str) -> list[str]:
 
 
 @pytest.mark.usefixtures("quick")
-def test_one_that_reads_nothing_is_marked_then_cut_off(until: Until) -> None:
-    """With its reason in the stats; the others get everything all the while."""
+def test_client_that_reads_nothing_is_marked_stalled_then_disconnected(until: Until) -> None:
+    """The reason is in the stats; other clients get everything meanwhile."""
     running = tk.serve(None, port=0, stall_timeout=1.0)
     with handshake(running.port), dial(running.url) as prices, dial(running.url + "ticks") as good:
         until(lambda: running.stats["clients"] == 3)
@@ -72,8 +72,8 @@ def test_one_that_reads_nothing_is_marked_then_cut_off(until: Until) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> None:
-    """The close frame waits behind the ticks that it did not take."""
+def test_disconnected_client_gets_the_reason_if_it_reads_on(until: Until) -> None:
+    """The close frame comes after the ticks that were waiting."""
     running = tk.serve(None, port=0, stall_timeout=0.5)
     with slow_reader(running, until) as slow:
         until(lambda: "was disconnected" in running.stats["last_cut_off"])
@@ -83,7 +83,7 @@ def test_one_that_reads_on_in_time_is_told_why_it_was_cut_off(until: Until) -> N
 
 
 @pytest.mark.usefixtures("quick")
-def test_one_that_reads_slowly_is_no_stalled_one(until: Until) -> None:
+def test_slow_client_is_not_stalled(until: Until) -> None:
     """It falls behind and gets everything."""
     running = tk.serve(None, port=0, stall_timeout=0.4)
     with slow_reader(running, until) as slow:
@@ -94,8 +94,8 @@ def test_one_that_reads_slowly_is_no_stalled_one(until: Until) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_a_stalled_one_is_never_cut_off_if_that_is_wished(until: Until) -> None:
-    """And gets the rest with a gap when it reads on."""
+def test_stalled_client_is_kept_without_a_stall_timeout(until: Until) -> None:
+    """When it reads on, it gets the rest, with gaps for dropped ticks."""
     running = tk.serve(None, port=0, history=1000, stall_timeout=None)
     with dial(running.url + "ticks", max_queue=1) as slow:
         until(lambda: running.stats["clients"] == 1)
@@ -116,8 +116,8 @@ def test_a_stalled_one_is_never_cut_off_if_that_is_wished(until: Until) -> None:
 
 
 @pytest.mark.parametrize("size", [2**20, 2**21])
-def test_what_waits_for_one_client_is_bounded(size: int, until: Until) -> None:
-    """By a megabyte, or as much as was said."""
+def test_unsent_data_of_one_client_is_bounded(size: int, until: Until) -> None:
+    """The bound is `write_buffer`."""
     running = tk.serve(None, port=0, write_buffer=size)
     with handshake(running.port):
         until(lambda: running.stats["clients"] == 1)
@@ -130,8 +130,8 @@ def test_what_waits_for_one_client_is_bounded(size: int, until: Until) -> None:
 
 
 @pytest.mark.usefixtures("quick")
-def test_one_that_is_gone_without_a_word_is_noticed(until: Until) -> None:
-    """It takes what it is sent, as a cut cable's buffer does, and answers no ping."""
+def test_vanished_client_is_disconnected(until: Until) -> None:
+    """A client that answers no ping is dropped, as after a cut cable; a quiet one stays."""
     running = tk.serve(None, port=0)
     with handshake(running.port) as silent, dial(running.url) as quiet:
         until(lambda: running.stats["clients"] == 2)
@@ -145,10 +145,10 @@ def test_one_that_is_gone_without_a_word_is_noticed(until: Until) -> None:
                 pass
 
 
-def test_a_server_that_was_held_up_blames_nobody(
+def test_blocked_server_disconnects_nobody(
     quick: float, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """Its loop stands still for longer than a silence may be; then it reads what waits, first."""
+    """After its loop was blocked beyond the silence limit, it reads what arrived first."""
     running = tk.serve(None, port=0)
     feed = tk.connect(running)
     with dial(running.url) as quiet:
@@ -160,8 +160,8 @@ def test_a_server_that_was_held_up_blames_nobody(
     assert feed.wait().stats["reconnects"] == 0
 
 
-def test_too_many_messages_end_a_connection(until: Until) -> None:
-    """A client has little to say."""
+def test_client_that_sends_too_many_messages_is_closed(until: Until) -> None:
+    """The close code is 1008."""
     running = tk.serve(None, port=0)
     with dial(running.url) as chatty:
         with contextlib.suppress(ConnectionClosed):
@@ -172,8 +172,8 @@ def test_too_many_messages_end_a_connection(until: Until) -> None:
     until(lambda: running.stats["clients"] == 0)
 
 
-def test_a_connection_that_closes_slowly_costs_nothing(until: Until) -> None:
-    """What is due while the other side takes its time to say goodbye waits for nobody."""
+def test_slow_close_does_not_spin_the_loop(until: Until) -> None:
+    """Timers that are due during a closing handshake do not fire again and again."""
     running = tk.serve(None, port=0)
     turns = 0
 

@@ -52,8 +52,8 @@ def unanswered(ran: list[Any]) -> list[Any]:
     return [each for each in ran if all(event[0] != "message" for event in each.received)]
 
 
-def test_the_websocket_keeps_the_rules(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No case fails but the one in which websockets itself has another opinion."""
+def test_websocket_conforms_to_rfc_6455(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only the case in which websockets is stricter fails."""
     with monkeypatch.context() as patched:
         # It sends back what it gets, and else is as it always is.
         patched.setattr(ThreadServer, "_serve", echo)

@@ -1,4 +1,4 @@
-"""Every parser of outside input, given a million messages that are bent out of shape."""
+"""Fuzzing: every parser of outside input, given a million mutated messages."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ many = pytest.mark.parametrize(
 
 @many
 @pytest.mark.parametrize("name", SHARES)
-def test_a_bent_message_is_taken_or_refused_by_name(
+def test_mutated_message_is_accepted_or_refused_with_a_named_error(
     name: str, messages: int, tmp_path: Path
 ) -> None:
-    """Whatever comes, only a named error comes of it, and the next good message is taken."""
+    """The next valid message is accepted."""
     target = targets(tmp_path)[name]
     mutations = Mutations(target.seeds, random.Random(f"{name} {messages}"))
     taken, refused = flood(target, mutations, round(messages * SHARES[name]))
@@ -45,10 +45,10 @@ def test_a_bent_message_is_taken_or_refused_by_name(
 
 @many
 @pytest.mark.parametrize("name", ["PlainClient", "read_ticks"])
-def test_a_bent_frame_of_a_venue_is_taken_or_refused_by_name(
+def test_mutated_venue_frame_is_accepted_or_refused_with_a_named_error(
     name: str, messages: int, tmp_path: Path, recorded: Path
 ) -> None:
-    """The same of real frames of every recorded venue."""
+    """The seeds are recorded frames of every venue."""
     frames = [
         text.encode() for path in recordings(recorded) for text in islice(wire_texts(path), 30)
     ]
@@ -59,8 +59,8 @@ def test_a_bent_frame_of_a_venue_is_taken_or_refused_by_name(
     assert refused
 
 
-def test_the_same_seed_bends_the_same_way() -> None:
-    """What a run found, the next one finds again."""
+def test_same_seed_gives_the_same_mutations() -> None:
+    """What one run found, the next one finds again."""
     one, other = (Mutations([b'{"a":[1,"b"]}'], random.Random(7)) for _ in range(2))
     messages = [one.next() for _ in range(500)]
     assert messages == [other.next() for _ in range(500)]

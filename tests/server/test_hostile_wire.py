@@ -1,4 +1,4 @@
-"""Raw bytes against a live server, and a hostile server against a feed."""
+"""Raw bytes sent to a running server, and a hostile server for a feed."""
 
 from __future__ import annotations
 
@@ -181,8 +181,10 @@ many = pytest.mark.parametrize(
 
 
 @many
-def test_raw_frames_hurt_nobody(frames: int, quiet: None, until: Until) -> None:
-    """While frames of every wrong kind come, each tick reaches who behaves, and nothing is left."""
+def test_invalid_frames_do_not_disturb_other_clients(
+    frames: int, quiet: None, until: Until
+) -> None:
+    """Other clients get every tick, and no connection or error remains."""
     rng = random.Random(frames)
     raw = Frames(rng, SUBSCRIPTIONS, masked=True)
     requests = Mutations([each.replace(b"Host: a", b"Host: localhost") for each in REQUESTS], rng)
@@ -267,10 +269,10 @@ class HostileServer:
     "frames",
     [1_000, pytest.param(50_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
 )
-def test_a_hostile_server_does_not_kill_a_feed(
+def test_feed_survives_a_hostile_server(
     frames: int, ours: bool, quiet: None, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A feed refuses what makes no sense, comes back, and fills from a good server in the end."""
+    """It refuses invalid messages, reconnects, and gets its ticks from a good server later."""
     monkeypatch.setattr("tickerkit.feed.connection.MAX_DELAY_S", 0.001)
     # A bent hello may be one of another version, and a close one of a list that is too long: these
     # two end a feed for good, as they should. Here it goes on, to meet the rest.

@@ -1,4 +1,4 @@
-"""web: what is answered to plain HTTP."""
+"""http: responses to plain HTTP requests."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def answered(target: str, **headers: str) -> tuple[Response | None, list[str]]:
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
-def test_a_path_is_looked_up_and_nothing_else(path: str) -> None:
-    """No way to write a path leads to a file that is not in the table."""
+def test_path_outside_the_table_is_not_found(path: str) -> None:
+    """No spelling of a path reaches another file."""
     response, away = answered(path)
     assert response is not None
     assert (response.status_code, response.body) == (
@@ -44,16 +44,16 @@ def test_a_path_is_looked_up_and_nothing_else(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_the_table_is_served(path: str) -> None:
-    """What is in it is answered, whatever stands in the query."""
+def test_files_of_the_table_are_served(path: str) -> None:
+    """The query is ignored."""
     response, _ = answered(f"{path}?../../etc/passwd")
     assert response is not None
     assert response.status_code == 200
 
 
 @pytest.mark.parametrize("headers", [{}, UPGRADE], ids=["page", "socket"])
-def test_who_is_refused_is_told_as_text_and_noted(headers: dict[str, str]) -> None:
-    """The reason is the body, never markup, and what is noted; nothing is let in."""
+def test_refusal_is_plain_text_and_counted(headers: dict[str, str]) -> None:
+    """The reason is the body, as text/plain, and is passed to the callback."""
     origin = "http://<img src=x onerror=alert(1)>"
     response, away = answered("/", Origin=origin, **headers)
     assert response is not None
@@ -64,13 +64,13 @@ def test_who_is_refused_is_told_as_text_and_noted(headers: dict[str, str]) -> No
     assert PAGE in away[0]
 
 
-def test_a_websocket_is_let_in() -> None:
-    """No answer at all means that the handshake goes on."""
+def test_websocket_handshake_is_accepted() -> None:
+    """None lets the handshake go on."""
     assert answered("/", **UPGRADE) == (None, [])
 
 
-def test_a_path_that_is_none_is_a_bad_request() -> None:
-    """A proxy's form of a request is no way around the check of the Host."""
+def test_absolute_target_is_a_bad_request() -> None:
+    """A proxy's form of a request does not bypass the check of the Host."""
     response, away = answered("http://localhost:8000/", **UPGRADE)
     assert response is not None
     assert response.status_code == 400

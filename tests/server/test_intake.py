@@ -1,4 +1,4 @@
-"""outlet: where a running source hands its ticks to, on their way into a server's log."""
+"""intake: ticks on their way from a source's thread into a server's log."""
 
 from __future__ import annotations
 
@@ -53,8 +53,8 @@ def prices(outlet: Intake) -> list[float]:
     return list(outlet.log.frame()["price"])
 
 
-def test_everything_arrives_in_order(outlet: Intake, until: Until) -> None:
-    """Ticks, lists, frames and JSON text, mixed, come into the log as they were sent."""
+def test_ticks_of_every_form_arrive_in_order(outlet: Intake, until: Until) -> None:
+    """Ticks, lists, frames and JSON text are appended in the order they were sent."""
     send(
         outlet,
         tick(1),
@@ -69,8 +69,8 @@ def test_everything_arrives_in_order(outlet: Intake, until: Until) -> None:
     assert outlet.log.frame()["seq"].tolist() == list(range(1, 9))
 
 
-def test_ticks_sent_one_by_one_share_an_append(outlet: Intake, until: Until) -> None:
-    """While the portal's thread is busy ticks gather, and are appended at once."""
+def test_single_ticks_share_an_append(outlet: Intake, until: Until) -> None:
+    """Ticks gather while the portal's thread is busy, and are appended together."""
     appends: list[int] = []
     outlet.log.on_append(lambda: appends.append(outlet.log.stop))
 
@@ -84,8 +84,8 @@ def test_ticks_sent_one_by_one_share_an_append(outlet: Intake, until: Until) -> 
     assert appends == [500]
 
 
-def test_a_source_that_is_too_fast_waits(outlet: Intake) -> None:
-    """No more than a bounded number of ticks waits for the portal's thread."""
+def test_fast_source_waits(outlet: Intake) -> None:
+    """The number of pending ticks is bounded."""
     most = 0
 
     async def source() -> None:
@@ -100,8 +100,8 @@ def test_a_source_that_is_too_fast_waits(outlet: Intake) -> None:
     assert prices(outlet) == list(range(20 * MAX_PENDING))
 
 
-def test_a_tick_may_be_used_again_once_it_is_sent(outlet: Intake, until: Until) -> None:
-    """A source that fills the same dict, list or frame over and over spoils nothing."""
+def test_sent_objects_may_be_reused(outlet: Intake, until: Until) -> None:
+    """A source may change its dict, list or frame after `send`."""
     one = tick(0)
     many = [tick(0)]
     frame = pd.DataFrame([tick(0.0)])
@@ -118,16 +118,16 @@ def test_a_tick_may_be_used_again_once_it_is_sent(outlet: Intake, until: Until) 
     assert prices(outlet) == [price for price in range(300) for _ in range(3)]
 
 
-def test_what_is_no_tick_is_counted(outlet: Intake, until: Until) -> None:
-    """Nonsense is refused and told, the ticks beside it are taken, and nothing is raised."""
+def test_invalid_ticks_are_counted(outlet: Intake, until: Until) -> None:
+    """Valid ticks beside them are appended, and nothing is raised."""
     send(outlet, tick(1), {"symbol": "A"}, None, "nonsense", [tick(2), 17], object(), tick(3))
     until(lambda: len(outlet.log) == 3)
     assert prices(outlet) == [1, 2, 3]
     assert outlet.errors.count == 5
 
 
-def test_a_mapping_whose_code_fails_is_refused(outlet: Intake, until: Until) -> None:
-    """A tick that raises when it is read is one more thing that is no tick."""
+def test_mapping_that_raises_is_refused(outlet: Intake, until: Until) -> None:
+    """An error of the mapping's own code counts as a refused tick."""
 
     class Faulty(Mapping[str, object]):
         def __getitem__(self, key: str) -> object:
@@ -145,32 +145,32 @@ def test_a_mapping_whose_code_fails_is_refused(outlet: Intake, until: Until) -> 
     assert "no such luck" in outlet.errors.last
 
 
-def test_reports_are_counted(outlet: Intake) -> None:
-    """What a source lives through is shown beside what was refused."""
+def test_reported_errors_are_counted(outlet: Intake) -> None:
+    """Errors that a source reports count with refused ticks."""
     outlet.report(ValueError("try again"))
     assert (outlet.errors.count, outlet.errors.last) == (1, "ValueError: try again")
 
 
-def test_a_source_of_a_stopped_server_is_cancelled(outlet: Intake) -> None:
-    """What it still makes goes nowhere."""
+def test_source_of_a_stopped_server_is_cancelled(outlet: Intake) -> None:
+    """Ticks that it still sends are dropped."""
     outlet.closed = True
     with pytest.raises(asyncio.CancelledError):
         send(outlet, tick(1))
     assert not outlet._pending
 
 
-def test_a_source_without_a_portal_is_cancelled() -> None:
-    """A thread that was left behind does not find the portal's thread, and ends quietly."""
+def test_source_without_a_portal_is_cancelled() -> None:
+    """An abandoned thread ends when it sends and the portal's thread is gone."""
     log = TickLog(10)
     outlet = Intake(log, Gaps(log), ErrorLog("test"), list)
     with pytest.raises(asyncio.CancelledError):
         send(outlet, tick(1))
 
 
-def test_readers_are_those_who_get_every_tick_and_have_subscribed(
+def test_only_subscribed_v1_sessions_count_as_readers(
     outlet: Intake, sessions: list[Session], until: Until
 ) -> None:
-    """Pages and plain peers, and who has not yet said what it wants, are not waited for."""
+    """Pages, plain clients and clients that have not subscribed don't count."""
     publication = Publication(outlet.log)
     reader = V1Session(publication, 0.0)
     sessions += [PricesSession(publication), EveryTickSession(publication), reader]
@@ -187,8 +187,10 @@ def test_readers_are_those_who_get_every_tick_and_have_subscribed(
     assert not asyncio.run(waits())
 
 
-def test_taken_waits_for_the_slowest_reader(outlet: Intake, sessions: list[Session]) -> None:
-    """A source that keeps pace goes on when the reader that is furthest behind has caught up."""
+def test_wait_until_read_waits_for_the_slowest_reader(
+    outlet: Intake, sessions: list[Session]
+) -> None:
+    """It returns when the reader furthest behind has caught up."""
     publication = Publication(outlet.log)
     for _ in range(2):
         reader = V1Session(publication, 0.0)
@@ -217,8 +219,8 @@ def test_taken_waits_for_the_slowest_reader(outlet: Intake, sessions: list[Sessi
     assert order == ["none behind", "taken"]
 
 
-def test_without_readers_nothing_is_waited_for(outlet: Intake) -> None:
-    """When nobody listens a replay at full speed runs on."""
+def test_wait_until_read_returns_without_readers(outlet: Intake) -> None:
+    """A replay at full speed runs on when nobody is connected."""
 
     async def source() -> None:
         await outlet.send([tick(price) for price in range(10)])
@@ -227,8 +229,8 @@ def test_without_readers_nothing_is_waited_for(outlet: Intake) -> None:
     asyncio.run(asyncio.wait_for(source(), 5))
 
 
-def test_a_gap_keeps_its_place_among_the_ticks(outlet: Intake) -> None:
-    """It travels with what is sent, however many wait, and lies between the same two ticks."""
+def test_gap_keeps_its_place_among_the_ticks(outlet: Intake) -> None:
+    """It lies between the same two ticks, however many are pending."""
 
     async def source() -> None:
         await outlet.gap(1, "before all")
@@ -252,8 +254,8 @@ def test_a_gap_keeps_its_place_among_the_ticks(outlet: Intake) -> None:
     assert outlet.gaps.rows() == [0, 1, 4]
 
 
-def test_a_gap_alone_is_told_at_once(until: Until) -> None:
-    """Readers are given a gap though no tick comes after it; a stopped server takes none."""
+def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:
+    """A stopped server takes no gap."""
     log, appended = TickLog(10), []
     portal.enter()
     outlet = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))

@@ -1,4 +1,4 @@
-"""page: the files of the web page, each at its fixed address."""
+"""page: the table of the page's files."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ TYPES = {"html": "text/html", "css": "text/css", "js": "text/javascript", "svg":
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_each_file_is_there_with_its_type(path: str) -> None:
-    """Every address has a file that is not empty, whose type fits its name."""
+def test_every_path_has_a_file_of_its_type(path: str) -> None:
+    """Each file exists, is not empty, and has the content type of its name."""
     found = find_asset(path)
     assert found is not None
     assert found.body
@@ -24,8 +24,8 @@ def test_each_file_is_there_with_its_type(path: str) -> None:
     assert re.fullmatch(r'"[0-9a-f]{16}"', found.etag)
 
 
-def test_every_file_beside_the_module_is_served() -> None:
-    """No file of the page was forgotten in the table."""
+def test_every_file_beside_the_module_is_in_the_table() -> None:
+    """No file of the page is missing in the table."""
     beside = {
         each.name
         for each in resources.files(page).iterdir()
@@ -34,8 +34,8 @@ def test_every_file_beside_the_module_is_served() -> None:
     assert {name for name, _ in FILES.values()} == beside
 
 
-def test_files_differ_in_their_tags() -> None:
-    """A tag is of one body, so that a changed file is fetched anew."""
+def test_etags_of_files_differ() -> None:
+    """An etag belongs to one body, so that a changed file is fetched again."""
     tags = [found.etag for path in FILES if (found := find_asset(path)) is not None]
     assert len(set(tags)) == len(FILES)
 
@@ -55,21 +55,21 @@ def test_files_differ_in_their_tags() -> None:
         "/page.css\x00",
     ],
 )
-def test_no_other_path_finds_anything(path: str) -> None:
-    """A request's path never becomes one of the file system."""
+def test_other_paths_find_nothing(path: str) -> None:
+    """A request's path never becomes a path of the file system."""
     assert find_asset(path) is None
 
 
-def test_strange_paths_are_not_remembered() -> None:
-    """However many strangers ask for nonsense, nothing of it is kept."""
+def test_unknown_paths_are_not_cached() -> None:
+    """Requests for unknown paths use no memory."""
     before = page._load.cache_info().currsize
     for number in range(1000):
         assert find_asset(f"/{number}") is None
     assert page._load.cache_info().currsize == before
 
 
-def test_what_the_page_refers_to_is_served() -> None:
-    """Every script, style, picture and import of the page's files has an address."""
+def test_everything_the_page_refers_to_is_in_the_table() -> None:
+    """Every script, style, image and import of the page's files has a path."""
     referred = set()
     for path in FILES:
         found = find_asset(path)
@@ -81,8 +81,8 @@ def test_what_the_page_refers_to_is_served() -> None:
     assert {f"/{name}" for name in referred} <= set(FILES)
 
 
-def test_nothing_comes_from_elsewhere() -> None:
-    """No address of another machine is in the page: it works without a network."""
+def test_page_refers_to_no_other_server() -> None:
+    """The page works without a network."""
     for path in FILES:
         found = find_asset(path)
         assert found is not None
@@ -90,7 +90,7 @@ def test_nothing_comes_from_elsewhere() -> None:
         assert not re.search(r"https?://(?!localhost|127\.0\.0\.1)[a-z]", text), path
 
 
-def test_the_page_is_small() -> None:
-    """All of it is under 100 kB gzipped, so that it arrives whole over a slow link."""
+def test_page_is_small() -> None:
+    """All files together are under 100 kB gzipped, for slow links."""
     bodies = [found.body for path in FILES if (found := find_asset(path)) is not None]
     assert sum(len(gzip.compress(body)) for body in bodies) < 100_000

@@ -1,4 +1,4 @@
-"""The page that the server serves, in a real browser."""
+"""The server's page in a real browser."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def page(chromium: Browser) -> Iterator[Page]:
     assert errors == []
 
 
-def test_it_lists_moving_prices(server: tk.TickServer, page: Page, artifacts: Path) -> None:
-    """Each symbol is listed as `SYMBOL: $PRICE`, and the prices move."""
+def test_page_lists_moving_prices(server: tk.TickServer, page: Page, artifacts: Path) -> None:
+    """Each symbol is listed as `SYMBOL: $PRICE`, and the prices change."""
     page.goto(server.page)
     page.wait_for_function("() => document.querySelectorAll('#prices .quote').length === 3")
     first = page.evaluate(QUOTES)
@@ -51,7 +51,7 @@ def test_it_lists_moving_prices(server: tk.TickServer, page: Page, artifacts: Pa
     assert page.evaluate(STATE) == "live"
 
 
-def test_it_fits_a_phone_and_the_dark(
+def test_page_fits_a_phone_and_dark_mode(
     server: tk.TickServer, chromium: Browser, artifacts: Path
 ) -> None:
     """On a narrow screen nothing is cut off, and a dark system gets a dark page."""
@@ -65,8 +65,8 @@ def test_it_fits_a_phone_and_the_dark(
     page.close()
 
 
-def test_it_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
-    """When the server is gone the page says so; when it is back the page goes on by itself."""
+def test_page_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
+    """It shows that the server is gone, and goes on when the server is back."""
     page.goto(server.page)
     page.wait_for_function(f"() => ({STATE})() === 'live'")
     port = server.port
@@ -76,8 +76,8 @@ def test_it_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
         page.wait_for_function(f"() => ({QUOTES})().includes('BACK: $1.50')")
 
 
-def test_it_carries_the_token_of_its_address(page: Page) -> None:
-    """Opened by the link with the token it connects; without, it is refused."""
+def test_page_uses_the_token_of_its_address(page: Page) -> None:
+    """With the token in its address the page connects; without it is refused."""
     with tk.serve([{"symbol": "AAPL", "price": 2.0}], port=0, token="secret token/1") as server:
         page.goto(server.page)
         page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
@@ -87,8 +87,8 @@ def test_it_carries_the_token_of_its_address(page: Page) -> None:
         assert "token" in page.inner_text("body")
 
 
-def test_who_finds_the_server_full_is_told_so_and_let_in_later(page: Page) -> None:
-    """A browser says nothing of a 503 to its page; the server does, where it can be read."""
+def test_page_reports_a_full_server_and_connects_later(page: Page) -> None:
+    """A browser hides the 503 from its page; the server reports it by plain HTTP."""
     with tk.serve(None, port=0, max_clients=1) as server:
         server.publish({"symbol": "AAPL", "price": 2.0})
         with dial(server.url):
@@ -97,8 +97,8 @@ def test_who_finds_the_server_full_is_told_so_and_let_in_later(page: Page) -> No
         page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
 
 
-def test_symbols_are_data_and_not_markup(page: Page) -> None:
-    """A symbol that looks like HTML is listed as text, and nothing of it runs."""
+def test_symbols_are_not_markup(page: Page) -> None:
+    """A symbol that looks like HTML is listed as text, and no code in it runs."""
     symbol = "<img src=x onerror=document.title='hit'>"
     with tk.serve([{"symbol": symbol, "price": 1.0}], port=0) as server:
         page.goto(server.page)

@@ -1,4 +1,4 @@
-"""process: a server in a process of its own is used as any other, and leaves as little behind."""
+"""process: a server in a process of its own behaves like any other, and leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def cell(code: str) -> dict[str, Any]:
 # --- used as any other ------------------------------------------------------------------------
 
 
-def test_it_is_used_as_any_other_server(until: Until) -> None:
-    """It listens once the call is back, in another process, and has the same words."""
+def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
+    """It listens when `serve` returns, in another process, with the same attributes."""
     server = serve()
     assert pid_of(server) != os.getpid()
     assert server.url == f"ws://127.0.0.1:{server.port}/"
@@ -101,8 +101,8 @@ def test_it_is_used_as_any_other_server(until: Until) -> None:
         assert list(server.clients) == list(usual.clients)
 
 
-def test_the_log_is_a_mirror(until: Until) -> None:
-    """A reader of the log here has the epoch, seqs and values that a feed gets there."""
+def test_log_is_a_mirror(until: Until) -> None:
+    """It has the epoch, seqs and values that a feed gets."""
     server = serve(tk.simulate(["AAPL", "MSFT"], rate=500, seed=1))
     feed = tk.connect(server.url, history=None)
     feed.wait(1000)
@@ -128,8 +128,8 @@ class Gappy(tk.Source):
             await out.gap(missing, "lost")
 
 
-def test_the_mirror_has_the_gaps_too(until: Until) -> None:
-    """Its ticks have the same numbers, and the same holes between them; and go on so."""
+def test_mirror_has_the_gaps(until: Until) -> None:
+    """Its ticks have the same seqs, with the same gaps between them."""
     with serve(Gappy()) as server:
         until(lambda: server.status == "ended")
         server.publish(TICK)
@@ -143,16 +143,16 @@ def test_the_mirror_has_the_gaps_too(until: Until) -> None:
             pd.testing.assert_frame_equal(feed.gaps, server.gaps)
 
 
-def test_what_is_published_is_in_the_log() -> None:
-    """When publish returns it was appended there, and is here; in any form."""
+def test_published_ticks_are_in_the_mirror_at_once() -> None:
+    """When `publish` returns, they are in both logs, in whatever form they were given."""
     server = serve()
     for ticks in (TICK, [TICK], pd.DataFrame([TICK]), '{"symbol": "AAPL", "price": 187.25}'):
         server.publish(ticks)
     assert prices(server) == [187.25] * 4
 
 
-def test_publish_takes_the_good_and_raises_the_bad() -> None:
-    """The error is that of the first bad one, which may be anything; there it is counted."""
+def test_publish_appends_good_ticks_and_raises_for_bad_ones() -> None:
+    """The error holds the first bad value; the process counts it as refused."""
     server = serve()
     value = threading.Lock()
     with pytest.raises(BadTick) as caught:
@@ -163,8 +163,8 @@ def test_publish_takes_the_good_and_raises_the_bad() -> None:
     assert "price" in server.stats["last_error"]
 
 
-def test_text_of_a_kind_of_its_own_is_published_as_text() -> None:
-    """A member of an enum of a cell's, for one: the other process can't know its class."""
+def test_publish_accepts_subclasses_of_str() -> None:
+    """The process does not know their class, such as an enum defined in a cell."""
 
     class Odd(str):
         pass
@@ -178,8 +178,8 @@ def test_text_of_a_kind_of_its_own_is_published_as_text() -> None:
         assert server.status == "listening"
 
 
-def test_more_may_be_published_after_the_end(until: Until) -> None:
-    """The source's end is seen here, and is not the mirror's."""
+def test_publish_after_the_end_reaches_the_mirror(until: Until) -> None:
+    """The mirror goes on after the end of the source."""
     server = serve([TICK, TICK])
     until(lambda: server.status == "ended")
     assert prices(server) == [187.25] * 2
@@ -189,8 +189,8 @@ def test_more_may_be_published_after_the_end(until: Until) -> None:
     assert (server.status, server.stats["status"]) == ("ended", "ended")
 
 
-def test_what_is_published_right_after_the_end_is_mirrored() -> None:
-    """Before the mirror has asked what comes after the end."""
+def test_publish_right_after_the_end_is_mirrored() -> None:
+    """Also before the mirror has asked for the next message."""
     options = ServerOptions(
         history=10,
         token=None,
@@ -215,8 +215,8 @@ def test_what_is_published_right_after_the_end_is_mirrored() -> None:
     assert asyncio.run(heard()) == ["hello", "at", "end", "ticks"]
 
 
-def test_the_mirror_is_no_client(until: Until) -> None:
-    """It is not listed, and takes nobody's place."""
+def test_mirror_is_not_a_client(until: Until) -> None:
+    """It is not listed, and takes no client's place."""
     server = serve(max_clients=1, history=2)
     for _ in range(3):
         server.publish(TICK)
@@ -229,8 +229,8 @@ def test_the_mirror_is_no_client(until: Until) -> None:
             dial(server.url)
 
 
-def test_a_token_is_wanted_there_too() -> None:
-    """It is in the addresses, and in no list of processes."""
+def test_process_server_requires_its_token() -> None:
+    """The token is in the addresses, and not in the process's command line."""
     server = serve(token="open sesame")
     server.publish(TICK)
     with dial(server.url) as peer:
@@ -242,8 +242,8 @@ def test_a_token_is_wanted_there_too() -> None:
         assert b"sesame" not in command.read_bytes()
 
 
-def test_tls_by_paths(tmp_path: Path) -> None:
-    """The paths of a certificate and its key travel; a context can't, and that is said."""
+def test_tls_works_with_paths_only(tmp_path: Path) -> None:
+    """The paths of a certificate and its key are sent; a context is refused."""
     trustme = pytest.importorskip("trustme")
     authority, pair = trustme.CA(), (tmp_path / "cert.pem", tmp_path / "key.pem")
     made = authority.issue_cert(LOCAL)
@@ -259,7 +259,7 @@ def test_tls_by_paths(tmp_path: Path) -> None:
 
 
 def test_clients_are_served_while_this_process_computes() -> None:
-    """A computation that holds back every thread here holds back nobody there."""
+    """A computation that blocks every thread here delays no client."""
     listen = """
         import sys, time
         from websockets.sync.client import connect
@@ -287,8 +287,8 @@ def test_clients_are_served_while_this_process_computes() -> None:
 # --- sources that travel ----------------------------------------------------------------------
 
 
-def test_a_function_of_a_cell_is_polled_there(until: Until) -> None:
-    """With all that it uses of other cells."""
+def test_function_of_a_cell_is_polled_in_the_process(until: Until) -> None:
+    """With everything that it uses from other cells."""
     names = cell("""
         import os, math
         base = 40
@@ -304,8 +304,8 @@ def test_a_function_of_a_cell_is_polled_there(until: Until) -> None:
     assert set(frame["pid"]) == {server.pid}
 
 
-def test_a_generator_function_and_a_source_of_a_cell_run_there(until: Until) -> None:
-    """Also a class that the notebook defines."""
+def test_generator_function_and_source_class_of_a_cell_run_in_the_process(until: Until) -> None:
+    """Classes defined in a notebook are sent too."""
     names = cell("""
         import tickerkit as tk
         def ticks():
@@ -321,8 +321,8 @@ def test_a_generator_function_and_a_source_of_a_cell_run_there(until: Until) -> 
             assert prices(server) == expected
 
 
-def test_a_recording_is_replayed_there(until: Until) -> None:
-    """A frame travels as it is; from here the replay can't be steered any more."""
+def test_recording_is_replayed_in_the_process(until: Until) -> None:
+    """A DataFrame is sent as it is; the replay can't be controlled from here."""
     frame = pd.DataFrame({"symbol": "A", "price": np.arange(1.0, 1001.0)})
     replay = tk.replay(frame, speed=float("inf"))
     server = serve(replay)
@@ -333,8 +333,8 @@ def test_a_recording_is_replayed_there(until: Until) -> None:
     assert "1,000 ticks" in server._repr_html_()
 
 
-def test_what_can_not_travel_is_told_what_to_do() -> None:
-    """A generator that runs, or what holds a lock, is no source for another process."""
+def test_source_that_cannot_be_pickled_is_refused_with_the_fix() -> None:
+    """For example a running generator, or a function that uses a lock."""
     held = threading.Lock()
     for source in ((each for each in [TICK]), lambda: held):
         with pytest.raises(SourceError, match="without process=True"):
@@ -342,8 +342,8 @@ def test_what_can_not_travel_is_told_what_to_do() -> None:
     assert registry.running() == []
 
 
-def test_what_can_not_be_made_again_is_a_source_error() -> None:
-    """What fails as it arrives there is raised here."""
+def test_source_that_cannot_be_restored_is_a_source_error() -> None:
+    """An error while unpickling in the process is raised here."""
     names = cell("""
         class Odd(list):
             def __reduce__(self):
@@ -354,8 +354,8 @@ def test_what_can_not_be_made_again_is_a_source_error() -> None:
     assert registry.running() == []
 
 
-def test_a_source_prints_nothing_here(until: Until, capfd: pytest.CaptureFixture[str]) -> None:
-    """What it prints disturbs neither the notebook nor the messages between the processes."""
+def test_output_of_a_source_is_not_shown(until: Until, capfd: pytest.CaptureFixture[str]) -> None:
+    """It disturbs neither the notebook nor the messages between the processes."""
     names = cell("""
         import os, sys
         def ticks():
@@ -373,8 +373,8 @@ def test_a_source_prints_nothing_here(until: Until, capfd: pytest.CaptureFixture
 # --- what goes wrong at the start -------------------------------------------------------------
 
 
-def test_a_port_that_another_program_holds_is_named() -> None:
-    """The same error as of any server."""
+def test_taken_port_raises_port_taken() -> None:
+    """The error is that of any server."""
     with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
         serve(port=port)
     assert (caught.value.host, caught.value.port) == (LOCAL, port)
@@ -393,15 +393,19 @@ def test_a_port_that_another_program_holds_is_named() -> None:
         ({"ssl": ("no.pem", "no.key")}, FileNotFoundError),
     ],
 )
-def test_a_serve_that_fails_leaves_nothing(options: dict[str, Any], error: type[Exception]) -> None:
-    """Wherever it goes wrong, the error is raised here."""
+def test_failed_serve_leaves_nothing_running(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    """The error is raised here, wherever it occurs."""
     with pytest.raises(error):
         serve(**options)
     assert registry.running() == []
 
 
-def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What it wrote last is in the error."""
+def test_process_that_does_not_start_raises_with_its_stderr(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The error holds the exit code and the last lines of stderr."""
     code = "import sys; print('first', file=sys.stderr); sys.exit('no room')"
     monkeypatch.setattr(child, "COMMAND", ["-c", code])
     with pytest.raises(ServerFailed, match=r"exit code 1\): no room") as caught:
@@ -411,10 +415,10 @@ def test_a_process_that_does_not_start_says_why(monkeypatch: pytest.MonkeyPatch)
 
 @on_posix
 @pytest.mark.parametrize("beside", [False, True])
-def test_an_interrupt_of_the_start_leaves_nothing(
+def test_interrupted_start_leaves_nothing_running(
     monkeypatch: pytest.MonkeyPatch, beside: bool
 ) -> None:
-    """Whether or not others need the loop, the process ends."""
+    """Whether or not other services use the loop, the process ends."""
     other = tk.serve(None, port=0) if beside else None
     monkeypatch.setattr(child, "COMMAND", ["-c", f"import time; time.sleep({LATE_S})"])
     threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -428,7 +432,7 @@ def test_an_interrupt_of_the_start_leaves_nothing(
 
 
 def test_stop_frees_the_port_and_ends_the_process() -> None:
-    """When stop returns all is gone; stopping twice is no complaint, and what was is told."""
+    """Stop is idempotent, and the last stats stay readable."""
     server = serve()
     pid, port = pid_of(server), server.port
     server.publish([TICK] * 5)
@@ -448,7 +452,7 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
         server.start()
 
 
-def test_stop_all_and_a_block_end_it() -> None:
+def test_stop_all_and_a_with_block_stop_it() -> None:
     """As with any server."""
     with serve() as first:
         pass
@@ -459,8 +463,8 @@ def test_stop_all_and_a_block_end_it() -> None:
     assert not is_alive(pid)
 
 
-def test_running_the_cell_again_replaces_it(kernel: Kernel) -> None:
-    """On the same port, in a process of its own or not, and to and fro; clients are told."""
+def test_rerun_replaces_a_server_of_either_kind(kernel: Kernel) -> None:
+    """The new server takes the port, and clients of the old one get 1012."""
     last, port = None, 0
     for in_process in (True, True, False, True):
         kernel.run("cell")
@@ -475,8 +479,8 @@ def test_running_the_cell_again_replaces_it(kernel: Kernel) -> None:
         assert registry.running() == [server]
 
 
-def test_a_server_on_the_same_port_is_replaced() -> None:
-    """Also outside of a notebook."""
+def test_server_on_the_same_port_is_replaced() -> None:
+    """Also outside a notebook, and by either kind."""
     port = free_port()
     first = serve(port=port)
     second = tk.serve(None, port=port)
@@ -484,7 +488,7 @@ def test_a_server_on_the_same_port_is_replaced() -> None:
     assert (first.status, second.status, third.status) == ("stopped", "stopped", "listening")
 
 
-def test_a_source_that_blocks_does_not_hold_up_stop(until: Until) -> None:
+def test_blocked_source_does_not_delay_stop(until: Until) -> None:
     """It ends with its process."""
     names = cell("""
         import time, threading
@@ -502,8 +506,8 @@ def test_a_source_that_blocks_does_not_hold_up_stop(until: Until) -> None:
 
 
 @on_posix
-def test_a_process_that_is_killed_is_told_of(until: Until) -> None:
-    """The status says failed, and methods raise; its port can be served again."""
+def test_killed_process_is_reported_as_failed(until: Until) -> None:
+    """Methods raise ServerFailed, and the port can be served again."""
     server = serve()
     server.publish(TICK)
     assert server.stats["ticks"] == 1
@@ -523,8 +527,8 @@ def test_a_process_that_is_killed_is_told_of(until: Until) -> None:
     assert "was killed" in server.stats["last_error"]
 
 
-def test_a_process_that_dies_leaves_its_last_words(tmp_path: Path, until: Until) -> None:
-    """What it wrote to stderr is in the error, and its last line in the status."""
+def test_process_that_dies_reports_its_stderr(tmp_path: Path, until: Until) -> None:
+    """Its stderr is in the error, and the last line in the stats."""
     names = cell("""
         import os, sys, time
         def ticks():
@@ -545,8 +549,8 @@ def test_a_process_that_dies_leaves_its_last_words(tmp_path: Path, until: Until)
 
 
 @on_posix
-def test_a_process_that_hangs_does_not_hang_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What asks it raises after a while, what only looks tells what was last known."""
+def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls raise after a timeout; a repr shows what was known last."""
     server = serve()
     pid = pid_of(server)
     assert server.stats["ticks"] == 0
@@ -594,8 +598,8 @@ def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list
 
 @on_posix
 @pytest.mark.parametrize("fork", [False, True])
-def test_it_ends_with_the_process_that_started_it(fork: bool, until: Until) -> None:
-    """Also when that is killed, and although a forked child of it lives on."""
+def test_process_ends_with_its_parent(fork: bool, until: Until) -> None:
+    """Also when the parent is killed, and although a forked child of it lives on."""
     code = "forked = 0\nTELL\nsys.stdin.read()\n"
     if fork:
         code = "forked = os.fork()\nif forked:\n    TELL\nsys.stdin.read()\n"
@@ -611,8 +615,8 @@ def test_it_ends_with_the_process_that_started_it(fork: bool, until: Until) -> N
 
 
 @on_posix
-def test_it_ends_with_a_script() -> None:
-    """One that does not stop it exits all the same, at once."""
+def test_process_ends_with_a_script_that_never_stops_it() -> None:
+    """The script exits at once."""
     with script("TELL\n", "server.pid", "server.port") as (parent, (pid, port)):
         assert parent.wait(LATE_S) == 0
         assert not is_alive(pid)
@@ -620,8 +624,8 @@ def test_it_ends_with_a_script() -> None:
 
 
 @on_posix
-def test_an_interrupt_does_not_reach_it() -> None:
-    """Ctrl-C, which goes to all of a terminal's processes, ends a cell and not its servers."""
+def test_ctrl_c_does_not_reach_the_process() -> None:
+    """Ctrl-C ends a cell but not the servers."""
     code = (
         "try:\n    TELL\n    signal.pause()\nexcept KeyboardInterrupt:\n"
         "    server.publish({'symbol': 'A', 'price': 2})\n"
@@ -634,8 +638,8 @@ def test_an_interrupt_does_not_reach_it() -> None:
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-def test_in_a_forked_child_it_counts_as_stopped() -> None:
-    """There it can be read and stopped without a word; here it goes on."""
+def test_process_server_counts_as_stopped_in_a_forked_child() -> None:
+    """It can be read and stopped there, and runs on for the parent."""
     code = """
 import gc
 forked = os.fork()

@@ -76,7 +76,7 @@ def prices(server: TickServer) -> list[float]:
 
 
 def test_serve_returns_once_it_listens(server: TickServer) -> None:
-    """The port answers as soon as the call is back, and the addresses name it."""
+    """The port answers when the call returns, and the addresses name it."""
     assert server.status == "listening"
     assert server.port > 0
     assert server.url == f"ws://127.0.0.1:{server.port}/"
@@ -85,23 +85,23 @@ def test_serve_returns_once_it_listens(server: TickServer) -> None:
     assert registry.running() == [server]
 
 
-def test_it_listens_on_the_port_it_was_given() -> None:
-    """A port that is free is taken as asked."""
+def test_server_listens_on_the_given_port() -> None:
+    """A free port is taken as given."""
     port = free_port()
     server = tk.serve(None, port=port)
     assert server.port == port
     assert not can_bind(port)
 
 
-def test_it_listens_on_this_machine_only(server: TickServer) -> None:
-    """By default nobody else can connect."""
+def test_server_listens_on_loopback_by_default(server: TickServer) -> None:
+    """Other machines can't connect."""
     assert server.host == "127.0.0.1"
     with pytest.raises(OSError):
         socket.create_connection(("127.0.0.2", server.port), timeout=1)
 
 
-def test_ipv6_is_spelled_as_addresses_want_it() -> None:
-    """An address with colons stands in brackets, and works."""
+def test_ipv6_addresses_have_brackets() -> None:
+    """The addresses work."""
     try:
         server = tk.serve(None, host="::1", port=0)
     except OSError:
@@ -112,8 +112,8 @@ def test_ipv6_is_spelled_as_addresses_want_it() -> None:
         assert hear(peer)[0]["symbol"] == "AAPL"
 
 
-def test_a_server_on_the_same_port_is_replaced(until: Until) -> None:
-    """The old one stops and tells its clients that it restarts; the new one works."""
+def test_server_on_the_same_port_is_replaced(until: Until) -> None:
+    """The old server closes its connections with 1012, and the new one works."""
     first = tk.serve(None, port=0)
     with dial(first.url) as peer:
         until(lambda: first.stats["clients"] == 1)
@@ -129,8 +129,8 @@ def test_a_server_on_the_same_port_is_replaced(until: Until) -> None:
     assert second.status == "listening"
 
 
-def test_a_port_that_another_program_holds_is_named() -> None:
-    """The error says which port, who holds it, and what to do."""
+def test_taken_port_raises_port_taken() -> None:
+    """The error names the port, its holder and the fix."""
     with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
         tk.serve(tk.simulate(["A"]), port=port)
     words = str(caught.value)
@@ -156,15 +156,17 @@ def test_a_port_that_another_program_holds_is_named() -> None:
         ({"every": 0, "source": lambda: TICK}, SourceError),
     ],
 )
-def test_a_serve_that_fails_leaves_nothing(options: dict[str, Any], error: type[Exception]) -> None:
-    """Whatever is wrong with an argument is raised at once, and no thread is left behind."""
+def test_failed_serve_leaves_nothing_running(
+    options: dict[str, Any], error: type[Exception]
+) -> None:
+    """An invalid argument raises at once, and no thread is left."""
     with pytest.raises(error):
         tk.serve(**{"source": None, "port": 0, **options})
     assert names() == []
     assert registry.running() == []
 
 
-def test_running_the_cell_again_keeps_the_port(kernel: Kernel, until: Until) -> None:
+def test_rerun_keeps_the_port(kernel: Kernel, until: Until) -> None:
     """With port=0 the new server takes the port of the one that the cell made before."""
     kernel.run("cell")
     first = tk.serve(None, port=0)
@@ -175,8 +177,8 @@ def test_running_the_cell_again_keeps_the_port(kernel: Kernel, until: Until) -> 
     assert registry.running() == [second]
 
 
-def test_two_servers_of_one_cell_are_told_apart(kernel: Kernel) -> None:
-    """Run again, the first replaces the first and the second the second."""
+def test_rerun_replaces_each_of_two_servers_in_a_cell(kernel: Kernel) -> None:
+    """The n-th server replaces the n-th one of the last run."""
     ports = []
     for _ in range(2):
         kernel.run("cell")
@@ -186,8 +188,8 @@ def test_two_servers_of_one_cell_are_told_apart(kernel: Kernel) -> None:
     assert len(registry.running()) == 2
 
 
-def test_other_cells_get_ports_of_their_own(kernel: Kernel) -> None:
-    """A free port stays free for whom it was given."""
+def test_other_cells_get_other_ports(kernel: Kernel) -> None:
+    """With port=0 the server of another cell is not replaced."""
     kernel.run("cell")
     first = tk.serve(None, port=0)
     kernel.run("another cell")
@@ -210,15 +212,15 @@ def stop_within(server: TickServer, seconds: float) -> None:
 
 
 def test_stop_frees_the_port_and_the_threads() -> None:
-    """When stop returns everything is gone; stopping twice is no complaint."""
+    """Everything is gone when stop returns; stop is idempotent."""
     server = tk.serve(tk.simulate(["A"]), port=0)
     stop_within(server, 2)
     server.stop()
     server.stop()
 
 
-def test_clients_are_told_that_it_stops(server: TickServer, until: Until) -> None:
-    """Each connection is closed in good order, and that takes no time."""
+def test_stop_closes_connections_with_1001(server: TickServer, until: Until) -> None:
+    """Each connection gets a closing handshake, without delay."""
     paths = ("", "ticks")
     with contextlib.ExitStack() as stack:
         peers = [stack.enter_context(dial(server.url + path)) for path in paths]
@@ -228,8 +230,8 @@ def test_clients_are_told_that_it_stops(server: TickServer, until: Until) -> Non
         assert {closed_with(peer) for peer in peers} == {(1001, "the server is stopping")}
 
 
-def test_one_that_never_reads_does_not_hold_up_stop(server: TickServer, until: Until) -> None:
-    """A clogged connection is cut after a moment; those who read are told before."""
+def test_client_that_never_reads_does_not_delay_stop(server: TickServer, until: Until) -> None:
+    """It is aborted; clients that read get the close frame."""
     with handshake(server.port), dial(server.url) as good:
         until(lambda: server.stats["clients"] == 2)
         for _ in range(60):
@@ -240,10 +242,10 @@ def test_one_that_never_reads_does_not_hold_up_stop(server: TickServer, until: U
 
 
 @pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\x00\xff"])
-def test_half_a_handshake_does_not_hold_up_stop(
+def test_half_a_handshake_does_not_delay_stop(
     server: TickServer, said: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Browsers open connections that they do not use, and scanners begin what they do not end."""
+    """Browsers open connections without using them, and scanners send half a request."""
     monkeypatch.setattr("tickerkit.server.thread_server.FAREWELL_S", 5.0)
     with socket.create_connection((LOCAL, server.port)) as peer:
         peer.sendall(said)
@@ -253,8 +255,8 @@ def test_half_a_handshake_does_not_hold_up_stop(
             assert peer.recv(1000) == b""
 
 
-def test_a_source_that_blocks_does_not_hold_up_stop_for_long(until: Until) -> None:
-    """The port is free soon, and what the source still makes goes nowhere."""
+def test_blocked_source_delays_stop_by_a_second_only(until: Until) -> None:
+    """The port is free then, and ticks that it still makes are dropped."""
     blocked, release = threading.Event(), threading.Event()
 
     def fetch() -> dict[str, Any]:
@@ -275,10 +277,10 @@ def test_a_source_that_blocks_does_not_hold_up_stop_for_long(until: Until) -> No
     assert server.stats["refused"] == 0
 
 
-def test_a_blocked_source_that_fails_late_is_not_heard_of(
+def test_late_error_of_an_abandoned_source_is_ignored(
     until: Until, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """A thread that was left behind ends quietly, whatever it raises."""
+    """The abandoned thread ends quietly."""
     blocked, release = threading.Event(), threading.Event()
 
     def ticks() -> Iterator[object]:
@@ -296,8 +298,8 @@ def test_a_blocked_source_that_fails_late_is_not_heard_of(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_server_that_has_ended_stops_once(until: Until) -> None:
-    """A source that ends while its server is stopped does not bring it back to life."""
+def test_stop_while_the_source_ends_stays_stopped(until: Until) -> None:
+    """A source that ends during stop does not bring the server back."""
     for _ in range(30):
         server = tk.serve([TICK], port=0)
         server.stop()
@@ -305,8 +307,8 @@ def test_a_server_that_has_ended_stops_once(until: Until) -> None:
         assert names() == []
 
 
-def test_a_source_may_stop_its_own_server(until: Until) -> None:
-    """Called from the source's thread, stop does not wait for itself."""
+def test_source_may_stop_its_own_server(until: Until) -> None:
+    """Stop does not wait for its own thread."""
 
     def fetch() -> dict[str, Any]:
         tk.stop_all()
@@ -317,15 +319,15 @@ def test_a_source_may_stop_its_own_server(until: Until) -> None:
     assert registry.running() == []
 
 
-def test_it_is_a_context_manager() -> None:
-    """It stops at the end of the block, also when that fails."""
+def test_server_is_a_context_manager() -> None:
+    """It stops at the end of the block, also after an error."""
     with pytest.raises(KeyError), tk.serve(None, port=0) as server:
         raise KeyError
     assert server.status == "stopped"
 
 
-def test_who_comes_as_it_stops_is_not_left_hanging() -> None:
-    """However little of a connection there is yet, its client sees an end."""
+def test_client_that_connects_during_stop_sees_the_end() -> None:
+    """However far its connection has come, it does not hang."""
     for _ in range(50):
         with tk.serve(None, port=0) as server:
             clients = [socket.create_connection((LOCAL, server.port)) for _ in range(5)]
@@ -335,8 +337,8 @@ def test_who_comes_as_it_stops_is_not_left_hanging() -> None:
                 assert client.recv(1) == b""
 
 
-def test_two_threads_may_stop_it_at_once(server: TickServer) -> None:
-    """One of them does; its other servers and feeds keep their thread."""
+def test_concurrent_stops_stop_once(server: TickServer) -> None:
+    """Other services keep the shared thread."""
     other = tk.serve(None, port=0)
     threads = [threading.Thread(target=server.stop) for _ in range(8)]
     for thread in threads:
@@ -363,14 +365,14 @@ def test_two_threads_may_stop_it_at_once(server: TickServer) -> None:
         iter([TICK]),
     ],
 )
-def test_publish_takes_ticks_in_any_form(server: TickServer, ticks: object) -> None:
-    """A dict, a list, a frame or JSON text are in the log when the call returns."""
+def test_publish_accepts_ticks_in_any_form(server: TickServer, ticks: object) -> None:
+    """They are in the log when the call returns."""
     server.publish(ticks)
     assert server.log.frame()[["symbol", "price"]].to_numpy().tolist() == [["AAPL", 187.25]]
 
 
-def test_publish_takes_the_good_and_raises_the_bad(server: TickServer) -> None:
-    """What is no tick is named, and nothing else is lost."""
+def test_publish_appends_good_ticks_and_raises_for_bad_ones(server: TickServer) -> None:
+    """The error names field and value, and no good tick is lost."""
     with pytest.raises(BadTick, match="price") as caught:
         server.publish([TICK, {"symbol": "MSFT", "price": "dear"}, {**TICK, "price": 2}])
     assert (caught.value.field, caught.value.value) == ("price", "dear")
@@ -379,15 +381,15 @@ def test_publish_takes_the_good_and_raises_the_bad(server: TickServer) -> None:
     assert "price" in server.stats["last_error"]
 
 
-def test_publish_beside_a_source() -> None:
-    """What is published by hand stands among what the source makes."""
+def test_publish_works_beside_a_source() -> None:
+    """Published ticks are appended among those of the source."""
     server = tk.serve(lambda: TICK, port=0, every=3600)
     server.publish({**TICK, "symbol": "BY HAND"})
     assert "BY HAND" in server.log.symbols()
 
 
-def test_what_is_appended_to_the_log_itself_is_sent(server: TickServer) -> None:
-    """Whoever is its only writer may use it as any other log, from a thread of their own."""
+def test_ticks_appended_to_the_log_directly_are_sent(server: TickServer) -> None:
+    """A server without a source allows its log one other writer, in any thread."""
     with dial(server.url + "ticks") as every, dial(server.url) as prices:
         server.publish({"symbol": "A", "price": 1})
         for peer in (every, prices):
@@ -400,14 +402,14 @@ def test_what_is_appended_to_the_log_itself_is_sent(server: TickServer) -> None:
 
 
 def test_publish_after_stop_is_refused(server: TickServer) -> None:
-    """A stopped server says that it is."""
+    """The error names the fix."""
     server.stop()
     with pytest.raises(Stopped, match=r"the server is stopped; call tk\.serve again"):
         server.publish(TICK)
 
 
 def test_many_threads_may_publish(server: TickServer) -> None:
-    """Each tick is in the log once, numbered without a hole."""
+    """Each tick is in the log once, with unbroken seqs."""
 
     def publish(symbol: str) -> None:
         for price in range(200):
@@ -442,8 +444,8 @@ def fetch_slowly() -> pd.DataFrame:
 @pytest.mark.parametrize(
     "fetch", [lambda: TICK, lambda: json.dumps(TICK), fetch_async, fetch_slowly]
 )
-def test_a_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
-    """Sync or async, blocking or not: what it returns is served, again and again."""
+def test_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
+    """Sync or async, blocking or not."""
     server = tk.serve(fetch, port=0, every=0.001)
     until(lambda: len(server.log) >= 5)
     assert set(server.log.frame()["price"]) == {187.25}
@@ -463,10 +465,10 @@ def test_a_function_is_polled(fetch: Callable[[], object], until: Until) -> None
         ([SystemExit("leave")], "SystemExit: leave"),
     ],
 )
-def test_a_poll_that_fails_is_counted_and_polling_goes_on(
+def test_failed_poll_is_counted_and_polling_goes_on(
     answers: list[object], said: str, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is told in the stats, logged once and not for each poll, and the next poll is made."""
+    """The error is in the stats, and logged once."""
     calls = [0]
 
     def fetch() -> object:
@@ -499,15 +501,15 @@ async def drip() -> AsyncIterator[object]:
 
 
 @pytest.mark.parametrize("source", [drop, drop(), drip, drip(), list(drop())])
-def test_an_iterable_is_served_to_its_end(source: object, until: Until) -> None:
-    """Iterables, generators, async ones, and functions that make them, give what they have."""
+def test_iterable_is_served_to_its_end(source: object, until: Until) -> None:
+    """Iterables, generators, async generators, and functions that return them."""
     server = tk.serve(source, port=0)
     until(lambda: server.status == "ended")
     assert prices(server) == [187.25, 1, 2, 3]
 
 
-def test_a_frame_is_served_to_its_end(until: Until) -> None:
-    """A DataFrame of ticks without times is all there at once."""
+def test_frame_is_served_to_its_end(until: Until) -> None:
+    """A DataFrame without times is sent at once."""
     frame = pd.DataFrame({"symbol": ["A", "B"], "price": [1.0, 2.0], "venue": ["X", None]})
     server = tk.serve(frame, port=0)
     until(lambda: server.status == "ended")
@@ -516,8 +518,8 @@ def test_a_frame_is_served_to_its_end(until: Until) -> None:
     assert found["venue"].tolist() == ["X", np.nan]
 
 
-def test_a_source_that_raises_has_ended(until: Until) -> None:
-    """What it made is served, its error is told, and the server stays."""
+def test_source_that_raises_has_ended(until: Until) -> None:
+    """Its ticks are served, its error is in the stats, and the server goes on."""
 
     def failing() -> Iterator[object]:
         yield TICK
@@ -533,8 +535,8 @@ def test_a_source_that_raises_has_ended(until: Until) -> None:
 # --- three ways to listen ---------------------------------------------------------------------
 
 
-def test_the_tutorials_page_gets_the_prices_now(server: TickServer) -> None:
-    """On `/` each message is an array of the newest tick of every symbol."""
+def test_root_path_sends_the_newest_tick_of_every_symbol(server: TickServer) -> None:
+    """Each message on `/` is an array, as the tutorial's page expects it."""
     server.publish([{**TICK, "price": 1}, {"symbol": "MSFT", "price": 2, "size": 5}, TICK])
     with dial(server.url) as peer:
         first = hear(peer)
@@ -549,8 +551,8 @@ def test_the_tutorials_page_gets_the_prices_now(server: TickServer) -> None:
         assert [each["price"] for each in hear(peer)] == [187.25, 3]
 
 
-def test_prices_come_at_most_ten_times_a_second(server: TickServer) -> None:
-    """However fast ticks come, and the newest of them is there in the end."""
+def test_prices_are_sent_at_most_ten_times_a_second(server: TickServer) -> None:
+    """However fast ticks arrive, the newest one is sent in the end."""
     with dial(server.url) as peer:
         began = time.monotonic()
         for price in range(400):
@@ -562,8 +564,8 @@ def test_prices_come_at_most_ten_times_a_second(server: TickServer) -> None:
         assert 2 <= heard <= 10 * (time.monotonic() - began) + 2
 
 
-def test_every_tick_comes_on_its_own_path(server: TickServer) -> None:
-    """On `/ticks` a plain peer gets each tick from now on, once and in order."""
+def test_ticks_path_sends_every_tick(server: TickServer) -> None:
+    """A plain client on `/ticks` gets each new tick once and in order."""
     server.publish(TICK)
     with dial(server.url + "ticks") as peer:
         for price in range(200):
@@ -575,8 +577,8 @@ def test_every_tick_comes_on_its_own_path(server: TickServer) -> None:
         assert [each["seq"] for each in heard] == list(range(2, 202))
 
 
-def test_plain_peers_may_name_their_symbols(server: TickServer) -> None:
-    """After a subscribe message both plain ways send only what was asked for."""
+def test_plain_clients_may_subscribe_to_symbols(server: TickServer) -> None:
+    """After a subscribe message, both plain paths send only these symbols."""
     server.publish([TICK, {"symbol": "MSFT", "price": 1}])
     wish = json.dumps({"type": "subscribe", "symbols": ["MSFT"]})
     with dial(server.url) as prices_now, dial(server.url + "ticks") as ticks:
@@ -594,8 +596,8 @@ def test_plain_peers_may_name_their_symbols(server: TickServer) -> None:
         assert [each["price"] for each in hear(ticks)] == [2]
 
 
-def test_v1_is_spoken_where_it_is_offered(server: TickServer) -> None:
-    """With the subprotocol the server says hello, and starts on subscribe."""
+def test_v1_is_used_if_the_client_offers_it(server: TickServer) -> None:
+    """The server sends hello, and starts on subscribe."""
     server.publish(TICK)
     with dial(server.url + "any/path", subprotocols=["other", *V1]) as peer:
         assert peer.subprotocol == "tickerkit.v1"
@@ -608,8 +610,8 @@ def test_v1_is_spoken_where_it_is_offered(server: TickServer) -> None:
         assert hear(peer)[0]["price"] == 187.25
 
 
-def test_at_the_end_everyone_is_told(until: Until) -> None:
-    """When the source is finished, v1 gets `end`, and every connection closes with 1000."""
+def test_end_of_the_source_closes_every_connection(until: Until) -> None:
+    """A v1 client gets `end`, and every connection closes with 1000."""
     going = threading.Event()
 
     def ticks() -> Iterator[object]:
@@ -632,8 +634,8 @@ def test_at_the_end_everyone_is_told(until: Until) -> None:
     assert server.status == "ended"
 
 
-def test_who_joins_after_the_end_gets_history_then_the_end(until: Until) -> None:
-    """The server stays, and serves what it holds."""
+def test_client_that_joins_after_the_end_gets_history_and_end(until: Until) -> None:
+    """The server goes on, and serves the ticks that it holds."""
     server = tk.serve([TICK, {**TICK, "price": 2}], port=0)
     until(lambda: server.status == "ended")
     with dial(server.url, subprotocols=V1) as peer:
@@ -651,8 +653,8 @@ def test_who_joins_after_the_end_gets_history_then_the_end(until: Until) -> None
 
 
 @pytest.mark.parametrize("path", FILES)
-def test_the_page_and_its_files_are_served(server: TickServer, path: str) -> None:
-    """Each has its content type, and may not be taken for anything else."""
+def test_page_and_its_files_are_served(server: TickServer, path: str) -> None:
+    """With their content types and security headers."""
     status, headers, body = ask(server.port, path)
     assert status == 200
     assert body
@@ -663,8 +665,8 @@ def test_the_page_and_its_files_are_served(server: TickServer, path: str) -> Non
     assert int(headers["content-length"]) == len(body.encode())
 
 
-def test_a_file_that_has_not_changed_is_not_sent_again(server: TickServer) -> None:
-    """The browser shows the tag that it has, and is told to keep what goes with it."""
+def test_unchanged_file_is_answered_304(server: TickServer) -> None:
+    """The browser sends the etag of its copy."""
     _, headers, _ = ask(server.port, "/page.js")
     status, again, body = ask(server.port, "/page.js", If_None_Match=headers["etag"])
     assert (status, body, again["etag"]) == (304, "", headers["etag"])
@@ -672,27 +674,27 @@ def test_a_file_that_has_not_changed_is_not_sent_again(server: TickServer) -> No
 
 
 @pytest.mark.parametrize("path", ["/nothing", "/ticks", "/../server.py", "/%2e%2e/server.py"])
-def test_what_is_not_there_is_not_found(server: TickServer, path: str) -> None:
-    """Any other address answers 404, and says where the page is."""
+def test_unknown_path_is_answered_404(server: TickServer, path: str) -> None:
+    """The body names the page."""
     status, _, body = ask(server.port, path)
     assert (status, body) == (404, "Not found; the page is at /\n")
 
 
-def test_the_query_does_not_change_the_page(server: TickServer) -> None:
-    """What stands after the question mark is not part of the path."""
+def test_query_does_not_change_the_page(server: TickServer) -> None:
+    """The query is not part of the path."""
     assert ask(server.port, "/?token=x&y=z")[2] == ask(server.port, "/")[2]
 
 
-def test_head_gets_the_headers_alone(server: TickServer) -> None:
-    """HEAD is answered as GET is, without the body."""
+def test_head_is_answered_without_a_body(server: TickServer) -> None:
+    """The headers are those of GET."""
     status, headers, body = ask(server.port, "/", "HEAD")
     assert (status, body) == (200, "")
     assert headers["content-length"] == ask(server.port, "/")[1]["content-length"]
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "OPTIONS", "NONSENSE"])
-def test_the_page_can_only_be_read(server: TickServer, method: str) -> None:
-    """Any other method is answered 405, and nothing breaks."""
+def test_other_methods_are_answered_405(server: TickServer, method: str) -> None:
+    """The server goes on."""
     status, headers, _ = ask(server.port, "/", method)
     assert (status, headers["allow"]) == (405, "GET, HEAD")
     assert ask(server.port, "/")[0] == 200
@@ -701,8 +703,8 @@ def test_the_page_can_only_be_read(server: TickServer, method: str) -> None:
 # --- who may come in --------------------------------------------------------------------------
 
 
-def test_a_foreign_host_is_told_what_would_admit_it(server: TickServer) -> None:
-    """The page and the websocket answer 403 with the exact argument to pass."""
+def test_foreign_host_is_answered_403_with_the_fix(server: TickServer) -> None:
+    """The body names the exact hosts= to pass, which then admits the request."""
     status, headers, body = ask(server.port, "/", Host="evil.example:8000")
     assert status == 403
     assert headers["content-type"].startswith("text/plain")
@@ -711,8 +713,8 @@ def test_a_foreign_host_is_told_what_would_admit_it(server: TickServer) -> None:
     assert ask(server.port, "/", Host="evil.example:8000")[0] == 200
 
 
-def test_a_foreign_page_is_told_what_would_admit_it(server: TickServer) -> None:
-    """A websocket of another site's page is refused with the exact argument to pass."""
+def test_foreign_page_is_answered_403_with_the_fix(server: TickServer) -> None:
+    """The body names the exact origins= to pass, which then admits the page."""
     for origin in ("https://evil.example", "null"):
         with pytest.raises(InvalidStatus) as caught, dial(server.url, origin=origin):
             pass
@@ -724,10 +726,10 @@ def test_a_foreign_page_is_told_what_would_admit_it(server: TickServer) -> None:
         pass
 
 
-def test_who_is_turned_away_leaves_a_trace(
+def test_refused_requests_are_counted_and_logged(
     server: TickServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A page opened from a file: a line a second in the log, and the card, say what admits it."""
+    """The reason is in the stats, in the card, and once a second in the log."""
     now = 1000.0
     monkeypatch.setattr(error_log, "time", SimpleNamespace(monotonic=lambda: now))
     told = (
@@ -749,10 +751,10 @@ def test_who_is_turned_away_leaves_a_trace(
     assert "evil.example" in server._repr_html_()
 
 
-def test_what_a_peer_sends_makes_no_other_lines_in_a_log(
+def test_refused_client_cannot_forge_log_lines(
     server: TickServer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Whoever is turned away can't write lines of his own there, or colour a terminal."""
+    """Control characters that a client sent reach neither the log nor a terminal."""
     said = "\t\x1b[31m\x85\x9b2Jevil\xad"
     with handshake(server.port, Origin="http://a\tb\x85\x9b31mc") as peer:
         assert b" 403 " in peer.recv(100)
@@ -765,14 +767,14 @@ def test_what_a_peer_sends_makes_no_other_lines_in_a_log(
 
 
 def test_local_pages_may_connect(server: TickServer) -> None:
-    """The tutorial's page is served by another local server, on another port."""
+    """The tutorial's page comes from another local server, on another port."""
     with dial(server.url, origin="http://localhost:5500") as peer:
         server.publish(TICK)
         assert hear(peer)
 
 
-def test_a_token_is_wanted_where_there_is_one() -> None:
-    """Without it neither the page nor a websocket opens; the page's own files do."""
+def test_token_is_required_for_page_and_websocket() -> None:
+    """The page's own files need none."""
     server = tk.serve(None, port=0, token="sesame&more")
     assert server.url.endswith("/?token=sesame%26more")
     assert server.page.endswith("/?token=sesame%26more")
@@ -792,8 +794,8 @@ def test_a_token_is_wanted_where_there_is_one() -> None:
     assert ask(server.port, "/page.js")[0] == 200
 
 
-def test_elsewhere_a_token_is_made() -> None:
-    """Bound to all addresses, the link that is shown carries a token of its own."""
+def test_server_bound_elsewhere_generates_a_token() -> None:
+    """The shown links contain it; token=False opens the server."""
     server = tk.serve(None, host="0.0.0.0", port=0)
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}", server.page)
     with dial(server.url):
@@ -807,10 +809,10 @@ def test_elsewhere_a_token_is_made() -> None:
     assert ask(open_one.port, "/")[0] == 200
 
 
-def test_a_notebook_is_told_the_link_that_was_made(
+def test_notebook_prints_the_link_with_a_generated_token(
     kernel: Kernel, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The cell says it once; run again, the links that were given out stay good."""
+    """A re-run keeps the token, so that links stay valid."""
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     urls = []
     for _ in range(2):
@@ -826,8 +828,8 @@ def test_a_notebook_is_told_the_link_that_was_made(
     assert capsys.readouterr().out == ""
 
 
-def test_the_token_is_told_nowhere_else(caplog: pytest.LogCaptureFixture) -> None:
-    """Only the two addresses show it: no repr, no summary, no stats, no log line."""
+def test_token_is_only_in_the_addresses(caplog: pytest.LogCaptureFixture) -> None:
+    """It is in no repr, summary, stats or log line."""
     caplog.set_level(logging.DEBUG)
     server = tk.serve(None, port=0, token="sesame")
     with dial(server.url):
@@ -842,8 +844,8 @@ def test_the_token_is_told_nowhere_else(caplog: pytest.LogCaptureFixture) -> Non
     assert not any("sesame" in logging.Formatter().format(record) for record in ours)
 
 
-def test_behind_a_hub_the_page_is_the_hubs_link(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A browser reaches the kernel's machine only through the proxy, and is let in from there."""
+def test_page_behind_jupyterhub_is_the_proxys_link(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A browser reaches the kernel's machine only through the proxy, and is accepted."""
     monkeypatch.setenv("JUPYTERHUB_PUBLIC_URL", "https://hub.example.org/user/me/")
     server = tk.serve(None, port=0, token="sesame")
     page = f"https://hub.example.org/user/me/proxy/{server.port}/?token=sesame"
@@ -856,7 +858,7 @@ def test_behind_a_hub_the_page_is_the_hubs_link(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_clients_are_listed(server: TickServer, until: Until) -> None:
-    """Who is connected, how, since when, for what, and how far behind."""
+    """With address, kind, symbols, time of connection and ticks behind."""
     assert server.clients.empty
     columns = ["address", "kind", "since", "symbols", "behind", "status"]
     assert list(server.clients.columns) == columns
@@ -875,8 +877,8 @@ def test_clients_are_listed(server: TickServer, until: Until) -> None:
     until(lambda: server.clients.empty)
 
 
-def test_one_that_does_not_read_is_seen_to_be_behind(server: TickServer, until: Until) -> None:
-    """It costs no queue: its distance grows, and the others get everything."""
+def test_client_that_does_not_read_is_shown_as_behind(server: TickServer, until: Until) -> None:
+    """Nothing is queued for it, and other clients get everything."""
     with handshake(server.port), dial(server.url + "ticks") as good:
         until(lambda: server.stats["clients"] == 2)
         heard = 0
@@ -888,8 +890,8 @@ def test_one_that_does_not_read_is_seen_to_be_behind(server: TickServer, until: 
         assert server.clients["behind"].max() > 1000
 
 
-def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
-    """Ticks, what is held, symbols, connections and refusals."""
+def test_stats_count_ticks_connections_and_refusals(server: TickServer, until: Until) -> None:
+    """The fields are complete."""
     server = tk.serve(None, port=server.port, history=10)
     server.publish([{"symbol": str(n % 3), "price": n} for n in range(25)])
     with contextlib.suppress(BadTick):
@@ -917,8 +919,8 @@ def test_stats_count_what_was_done(server: TickServer, until: Until) -> None:
     }
 
 
-def test_it_says_in_a_line_what_it_is(server: TickServer) -> None:
-    """The repr is one line: where, what state, how much."""
+def test_repr_is_one_line(server: TickServer) -> None:
+    """It shows address, status and counts."""
     server.publish([TICK] * 1234)
     address = f"ws://127.0.0.1:{server.port}/"
     assert repr(server) == f"<TickServer {address} listening, 1,234 ticks, 0 clients>"
@@ -933,8 +935,8 @@ def test_it_says_in_a_line_what_it_is(server: TickServer) -> None:
     assert "stopped" in repr(server)
 
 
-def test_its_card_shows_data_as_data(until: Until) -> None:
-    """Whatever a source calls itself or raises makes no element in the notebook."""
+def test_card_escapes_names_and_errors(until: Until) -> None:
+    """No text of a source becomes an element in the notebook."""
 
     def nasty() -> None:
         raise ValueError("<img src=x onerror=alert(1)>")
@@ -1038,10 +1040,10 @@ def odd_requests(port: int) -> None:
     "attack",
     [garbage, broken_frames, bad_messages, impossible_positions, huge_message, odd_requests],
 )
-def test_a_hostile_peer_stops_nothing(
+def test_hostile_client_does_not_disturb_others(
     attack: Callable[[int], None], server: TickServer, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """Whatever one peer does, the others get every tick, and nothing is printed."""
+    """Other clients get every tick, and nothing is printed."""
     with tk.connect(server.url) as feed:
         attacker = threading.Thread(target=attack, args=(server.port,))
         attacker.start()
@@ -1058,10 +1060,10 @@ def test_a_hostile_peer_stops_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_fault_of_the_servers_own_is_counted_and_hurts_one(
+def test_internal_error_closes_one_connection_only(
     server: TickServer, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """Where a message makes the protocol fail, that peer is cut off, and all others go on."""
+    """It is counted, the client gets 1011, and other clients go on."""
     from tickerkit.protocol import PricesSession
 
     def fail(*_: object) -> None:
@@ -1082,8 +1084,8 @@ def test_a_fault_of_the_servers_own_is_counted_and_hurts_one(
     until(lambda: server.stats["clients"] == 0)
 
 
-def test_connections_that_come_and_go_leave_nothing(server: TickServer, until: Until) -> None:
-    """A hundred clients later the server holds none of them."""
+def test_closed_connections_leave_nothing(server: TickServer, until: Until) -> None:
+    """After a hundred clients no connection or file is left."""
     with dial(server.url):
         until(lambda: server.stats["clients"] == 1)
         files = len(os.listdir("/proc/self/fd")) if Path("/proc/self/fd").is_dir() else 0
@@ -1096,7 +1098,7 @@ def test_connections_that_come_and_go_leave_nothing(server: TickServer, until: U
     assert server.stats["connections"] == 101
 
 
-def test_its_repr_names_the_last_error(until: Callable[..., None]) -> None:
-    """A source that fails is seen without asking for stats."""
+def test_repr_names_the_last_error(until: Callable[..., None]) -> None:
+    """An error of the source is visible without asking for stats."""
     with tk.serve(lambda: {"AAPL": 187.25}, every=60, port=0) as server:
         until(lambda: "last error: symbol is missing" in repr(server))

@@ -1,4 +1,4 @@
-"""The token is told nowhere but in the links that are meant to hold it."""
+"""The token appears in the links that must contain it, and nowhere else."""
 
 from __future__ import annotations
 
@@ -125,14 +125,14 @@ def fail() -> None:
     raise OSError("the source is down")
 
 
-def test_the_token_is_told_nowhere_at_all(
+def test_token_appears_in_links_only(
     logged: list[logging.LogRecord],
     capfd: pytest.CaptureFixture[str],
     recwarn: pytest.WarningsRecorder,
     tmp_path: Path,
     until: Until,
 ) -> None:
-    """Served, shown, refused, failed, written, logged: it is in the links, and nowhere else."""
+    """It is in no repr, card, stats, error, log record, file or response."""
     told: list[str] = []
     with (
         tk.serve(fail, "0.0.0.0", 0, token=GOOD) as server,
