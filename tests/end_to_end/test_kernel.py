@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from commands import environment, on_posix, port_is_free
 from kernels import CellError, RealKernel, real_kernel
-from peers import dial, free_port, hear_all
+from peers import dial, free_port, receive_all
 
 import tickerkit as tk
 from tickerkit.runtime.portal import portal
@@ -172,7 +172,7 @@ def test_an_interrupted_stop_leaves_nothing_running(
         with pytest.raises(KeyboardInterrupt):
             server.stop()
         monkeypatch.undo()
-        assert hear_all(client) == []
+        assert receive_all(client) == []
     until(lambda: port_is_free(server.port))
     until(lambda: not any("tickerkit" in each.name for each in threading.enumerate()))
 

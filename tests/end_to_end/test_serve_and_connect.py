@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from peers import Wire, dial, hear
+from peers import Wire, dial, receive
 
 import tickerkit as tk
 
@@ -116,7 +116,7 @@ def test_the_tutorial_runs() -> None:
         return [{"symbol": "AAPL", "price": 187.25}, {"symbol": "MSFT", "price": 411.5}]
 
     with tk.serve(fetch_stock_prices, port=0) as server, dial(server.url) as page:
-        shown = [f"{stock['symbol']}: ${stock['price']}" for stock in hear(page)]
+        shown = [f"{stock['symbol']}: ${stock['price']}" for stock in receive(page)]
         assert shown == ["AAPL: $187.25", "MSFT: $411.5"]
 
 
@@ -162,7 +162,7 @@ def test_what_a_source_misses_every_reader_is_told(until: Until) -> None:
             assert each.stats["duplicates"] == 0
         assert filtered.frame()["seq"].tolist() == [1, 2, 3, 1]
         pd.testing.assert_frame_equal(late.gaps, server.gaps)
-        heard = [hear(plain) for _ in range(5)]
+        heard = [receive(plain) for _ in range(5)]
         gaps = [each for each in heard if isinstance(each, dict)]
         assert [(gap["from"], gap["to"]) for gap in gaps] == [(4, 5), (8, None)]
 

@@ -49,18 +49,18 @@ def dial(url: str, **options: Any) -> ClientConnection:
     return connect(url, compression=None, proxy=None, **options)
 
 
-def hear(peer: ClientConnection, timeout_s: float = 5) -> Any:
+def receive(peer: ClientConnection, timeout_s: float = 5) -> Any:
     """Return the next message, decoded."""
     return json.loads(peer.recv(timeout_s))
 
 
-def hear_all(peer: ClientConnection, timeout_s: float = 5) -> list[Any]:
+def receive_all(peer: ClientConnection, timeout_s: float = 5) -> list[Any]:
     """Return every message up to the end of the connection, decoded."""
-    heard = []
+    messages = []
     with contextlib.suppress(Exception):
         while True:
-            heard.append(hear(peer, timeout_s))
-    return heard
+            messages.append(receive(peer, timeout_s))
+    return messages
 
 
 def handshake(port: int, path: str = "/ticks", **headers: str) -> socket.socket:

@@ -14,7 +14,7 @@ from peers import LOCAL, free_port
 from tickerkit.net import addresses
 from tickerkit.net.addresses import is_loopback, network_address, port_holder
 
-linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="only Linux tells")
+linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
 
 @linux

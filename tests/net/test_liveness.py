@@ -1,4 +1,4 @@
-"""liveness: suspends of the machine are told from busy times and from changed clocks."""
+"""liveness: suspends are distinguished from busy times and clock changes."""
 
 from __future__ import annotations
 
@@ -8,49 +8,49 @@ from tickerkit.net.liveness import SuspendDetector
 
 
 class Clocks:
-    """The time of day, and the clock that stands still while a machine sleeps."""
+    """The time of day, and the clock that stops during a suspend."""
 
     def __init__(self) -> None:
         self.wall, self.steady = 1_790_000_000.0, 17.0
 
-    def watch(self) -> SuspendDetector:
-        """Return a watch by these clocks."""
+    def detector(self) -> SuspendDetector:
+        """Return a detector that reads these clocks."""
         return SuspendDetector(lambda: self.wall, lambda: self.steady)
 
     def work(self, seconds: float) -> None:
         """Let time pass while the machine is awake."""
         self.wall, self.steady = self.wall + seconds, self.steady + seconds
 
-    def sleep(self, seconds: float) -> None:
-        """Let time pass while it sleeps."""
+    def suspend(self, seconds: float) -> None:
+        """Let time pass while the machine is suspended."""
         self.wall += seconds
 
 
 def test_suspend_is_detected_once() -> None:
     """A suspend is reported by one call, however long the machine ran before."""
     clocks = Clocks()
-    watch = clocks.watch()
+    detector = clocks.detector()
     clocks.work(3600)
-    assert not watch.was_suspended()
-    clocks.sleep(600)
-    assert watch.was_suspended()
-    assert not watch.was_suspended()
+    assert not detector.was_suspended()
+    clocks.suspend(600)
+    assert detector.was_suspended()
+    assert not detector.was_suspended()
     clocks.work(5)
-    assert not watch.was_suspended()
+    assert not detector.was_suspended()
 
 
 def test_busy_process_is_not_a_suspend() -> None:
     """While a computation blocks the process, both clocks advance."""
     clocks = Clocks()
-    watch = clocks.watch()
+    detector = clocks.detector()
     clocks.work(30)
-    assert not watch.was_suspended()
+    assert not detector.was_suspended()
 
 
 @pytest.mark.parametrize("seconds", [-3600, -1, 0, 0.5, 1.9])
 def test_small_clock_change_is_not_a_suspend(seconds: float) -> None:
     """Corrections by a time server are not taken for a suspend."""
     clocks = Clocks()
-    watch = clocks.watch()
-    clocks.sleep(seconds)
-    assert not watch.was_suspended()
+    detector = clocks.detector()
+    clocks.suspend(seconds)
+    assert not detector.was_suspended()

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import trustme
-from peers import LOCAL, dial, hear, raw_server
+from peers import LOCAL, dial, raw_server, receive
 
 import tickerkit as tk
 
@@ -20,7 +20,7 @@ TICK = {"symbol": "AAPL", "price": 187.25}
 
 
 class Files:
-    """Certificates on the disk: of an authority, and of servers that it vouches for."""
+    """Certificate files of an authority, and of servers whose certificates it signed."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -30,7 +30,7 @@ class Files:
         self.pair = self.issue(LOCAL, "localhost")
 
     def issue(self, *names: str) -> tuple[Path, Path]:
-        """Return the paths of a new certificate for these names, and of its key."""
+        """Return the paths of a new certificate for these names and of its key."""
         made = self.authority.issue_cert(*names)
         certificate, key = (self.folder / f"{names[0]}.{kind}.pem" for kind in ("cert", "key"))
         made.cert_chain_pems[0].write_to_path(certificate)
@@ -95,7 +95,7 @@ def test_tls_to_own_plain_server_retries_with_a_hint(until: Until) -> None:
             until(lambda: "connect to ws://" in feed.status_detail)
         with dial(server.url) as peer:
             server.publish(TICK)
-            assert hear(peer)
+            assert receive(peer)
         assert server.stats["refused"] == 0
 
 
@@ -137,15 +137,15 @@ def test_invalid_tls_files_are_refused_at_once(files: Files) -> None:
     ]
     if done.returncode == 0:
         cases.append(((certificate, locked), ValueError, "is encrypted"))
-    for given, error, words in cases:
-        with pytest.raises(error, match=words):
+    for given, error, text in cases:
+        with pytest.raises(error, match=text):
             tk.serve(None, port=0, ssl=given)
-    for given, error, words in [
+    for given, error, text in [
         ("no.pem", FileNotFoundError, "no file at 'no.pem'"),
         (key, ValueError, "holds no certificate"),
         (files.pair, TypeError, "path of a certificate to trust"),
     ]:
-        with pytest.raises(error, match=words):
+        with pytest.raises(error, match=text):
             tk.connect("wss://127.0.0.1:1/", ssl=given)
     with pytest.raises(ValueError, match="wss://"):
         tk.connect("ws://127.0.0.1:1/", ssl=files.ca)

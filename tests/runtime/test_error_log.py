@@ -17,10 +17,10 @@ from tickerkit.runtime.error_log import ErrorLog, describe
 
 
 class FaultyError(Exception):
-    """An error whose own code is at fault."""
+    """An error whose own code raises."""
 
     def __str__(self) -> str:
-        raise RuntimeError("no words")
+        raise RuntimeError("no text")
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -79,10 +79,10 @@ def test_messages_of_one_kind_do_not_flood_the_log(
     found = ErrorLog("feed")
     for number in range(2000):
         found.add_message("server", f"the server says: {number}")
-    found.add(ValueError("and still others are heard"))
+    found.add(ValueError("another kind"))
     assert logged(caplog) == [
         "feed: the server says: 0",
-        "feed: ValueError: and still others are heard",
+        "feed: ValueError: another kind",
     ]
     assert found.count == 2001
 

@@ -19,7 +19,7 @@ import pandas as pd
 import pytest
 from cells import Kernel
 from commands import environment, port_is_free
-from peers import dial, hear_all
+from peers import dial, receive_all
 from websockets.exceptions import ConnectionClosed
 
 import tickerkit as tk
@@ -34,40 +34,40 @@ TICK = {"symbol": "AAPL", "price": 187.25}
 
 
 class Child:
-    """A forked child that runs a function, then lives on until it is told to end.
+    """A forked child that runs a function, then lives until `end`.
 
     Attributes:
         pid: its process id.
     """
 
     def __init__(self, run: Callable[[], object]) -> None:
-        told, tell = os.pipe()
-        heard, say = os.pipe()
+        end_reader, end_writer = os.pipe()
+        done_reader, done_writer = os.pipe()
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+            warnings.simplefilter("ignore")  # Python 3.12 warns of forks in a process with threads
             self.pid = os.fork()
         if not self.pid:
             code = 1
             try:
-                os.close(tell)
+                os.close(end_writer)
                 run()
-                os.write(say, b"done")
-                os.read(told, 1)
+                os.write(done_writer, b"done")
+                os.read(end_reader, 1)
                 code = 0
             finally:
                 os._exit(code)
-        os.close(told)
-        os.close(say)
-        self._tell, self._heard = tell, heard
+        os.close(end_reader)
+        os.close(done_writer)
+        self._end_writer, self._done_reader = end_writer, done_reader
 
     def has_run(self) -> bool:
-        """Wait until it has run the function; return whether that went well."""
-        return os.read(self._heard, 4) == b"done"
+        """Wait until it has run the function; return whether that succeeded."""
+        return os.read(self._done_reader, 4) == b"done"
 
     def end(self) -> int:
-        """Tell it to end, and return its exit code."""
-        os.close(self._tell)
-        os.close(self._heard)
+        """End it, and return its exit code."""
+        os.close(self._end_writer)
+        os.close(self._done_reader)
         return os.waitstatus_to_exitcode(os.waitpid(self.pid, 0)[1])
 
 
@@ -83,7 +83,7 @@ def forked(run: Callable[[], object] = lambda: None) -> Iterator[Child]:
     assert code == 0
 
 
-def use_anew() -> None:
+def serve_and_connect() -> None:
     """Serve, connect and stop, as a script would."""
     with tk.serve([TICK], port=0) as server, tk.connect(server.url) as feed:
         assert feed.wait(1).latest()["price"].tolist() == [187.25]
@@ -96,7 +96,7 @@ def test_child_can_use_tickerkit_like_a_new_process() -> None:
     with tk.serve(port=0) as server, tk.connect(server.url) as feed:
         server.publish(TICK)
         feed.wait(1)
-        with forked(use_anew):
+        with forked(serve_and_connect):
             server.publish(TICK)
             feed.wait(1)
             assert tk.status()["kind"].tolist() == ["server", "feed"]
@@ -108,7 +108,7 @@ def test_child_of_a_child_can_use_tickerkit_too() -> None:
     """What the first child started is released in the second one."""
 
     def fork_again() -> None:
-        with tk.serve(port=0) as server, tk.connect(server.url) as feed, forked(use_anew):
+        with tk.serve(port=0) as server, tk.connect(server.url) as feed, forked(serve_and_connect):
             server.publish(TICK)
             feed.wait(1)
 
@@ -123,7 +123,7 @@ def test_port_is_free_while_a_child_lives() -> None:
     with dial(server.url + "ticks") as client, forked() as child:
         server.publish(TICK)
         server.stop()
-        assert [tick["price"] for [tick] in hear_all(client)] == [187.25]
+        assert [tick["price"] for [tick] in receive_all(client)] == [187.25]
         with pytest.raises(ConnectionClosed) as closed:
             client.recv(5)
         assert closed.value.rcvd is not None
@@ -153,7 +153,7 @@ sys.stdin.read()
             parent.kill()
             parent.wait()
             os.kill(child, 0)
-            assert hear_all(client) == []
+            assert receive_all(client) == []
         assert port_is_free(port)
     # Its stdin has ended with its parent, and so does the child.
 
@@ -283,7 +283,7 @@ def test_figure_is_consistent_in_the_child() -> None:
 
 
 def total(frame: pd.DataFrame) -> float:
-    """Return a figure of a part of a frame, in a process of a pool."""
+    """Return a sum over a part of a frame; runs in a process of a pool."""
     return float(frame["price"].sum())
 
 
@@ -314,7 +314,7 @@ def test_subprocess_inherits_no_descriptors() -> None:
         return subprocess.check_output(command, close_fds=False, preexec_fn=before)
 
     with tk.serve(port=0) as server, tk.connect(server.url) as feed, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forks in a process with threads
         assert files(os.getpid) == files(None)
         server.publish(TICK)
         assert feed.wait(1).log.stop == 1

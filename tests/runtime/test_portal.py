@@ -22,7 +22,7 @@ Until = Callable[..., None]
 
 @pytest.fixture
 def portal() -> Iterator[Portal]:
-    """Return a portal of the test's own, entered once."""
+    """Return a separate portal, entered once."""
     portal = Portal()
     portal.enter()
     yield portal
@@ -261,7 +261,7 @@ def test_waiting_worker_is_cancelled() -> None:
     assert worker.cancel()
     assert cleaned.is_set()
     assert names() == []
-    assert worker.cancel(), "cancelling twice is no complaint"
+    assert worker.cancel(), "cancel is idempotent"
 
 
 def test_worker_can_be_cancelled_before_it_starts() -> None:
@@ -398,7 +398,7 @@ def test_stop_passes_on_remaining_rows(log: TickLog) -> None:
     assert seen == list(range(50))
     append(log, 51)
     assert len(seen) == 50
-    assert follower.stop(), "stopping twice is no complaint"
+    assert follower.stop(), "stop is idempotent"
 
 
 def test_follower_can_be_stopped_by_its_handler(log: TickLog, until: Until) -> None:

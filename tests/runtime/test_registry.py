@@ -15,7 +15,7 @@ from tickerkit.runtime import registry
 
 
 class Thing:
-    """Something with a life."""
+    """A service."""
 
     def __init__(self, name: str, ended: list[str] | None = None, fails: bool = False) -> None:
         self.name = name
@@ -24,24 +24,24 @@ class Thing:
         registry.register(self)
 
     def stop(self) -> None:
-        """End it."""
+        """Stop."""
         if registry.unregister(self):
             self.ended.append(self.name)
             if self.fails:
-                raise RuntimeError(f"{self.name} would not end")
+                raise RuntimeError(f"{self.name} did not stop")
 
     def abandon_after_fork(self) -> None:
         """Count as stopped."""
-        self.ended.append(f"{self.name} forgotten")
+        self.ended.append(f"{self.name} abandoned")
 
     def summary(self) -> dict[str, str]:
-        """Return what it is."""
+        """Return its row of tk.status."""
         return {"kind": "thing", "address": self.name, "status": "live", "about": "a test"}
 
 
 @pytest.fixture(autouse=True)
 def tidy() -> Iterator[None]:
-    """Take off the list what a test left on it."""
+    """Unregister what a test left."""
     yield
     for thing in registry.running():
         registry.unregister(thing)
@@ -92,7 +92,7 @@ def test_stop_all_continues_after_an_error() -> None:
     Thing("first", ended)
     Thing("faulty", ended, fails=True)
     Thing("last", ended)
-    with pytest.raises(RuntimeError, match="faulty would not end"):
+    with pytest.raises(RuntimeError, match="faulty did not stop"):
         tk.stop_all()
     assert ended == ["last", "faulty", "first"]
 

@@ -15,14 +15,14 @@ from tickerkit.runtime.rerun import cell_slot
 
 
 class Shell:
-    """Stands in for IPython's shell: it has a kernel that knows the message it works on."""
+    """Replaces IPython's shell: its kernel returns the message that it handles."""
 
     def __init__(self, get_parent: Callable[[str], Any]) -> None:
         self.kernel = types.SimpleNamespace(get_parent=get_parent)
 
 
 def in_shell(monkeypatch: pytest.MonkeyPatch, shell: object) -> None:
-    """Have IPython say that this shell runs."""
+    """Make IPython return this shell."""
     module = types.SimpleNamespace(get_ipython=lambda: shell)
     monkeypatch.setitem(sys.modules, "IPython", module)
 
@@ -36,9 +36,9 @@ def test_rerun_finds_what_the_cell_made(kernel: Kernel) -> None:
     kernel.run("cell")
     again = cell_slot("feed", "url")
     assert again.last() == "made"
-    again.fill("made anew")
+    again.fill("made again")
     kernel.run("cell")
-    assert cell_slot("feed", "url").last() == "made anew"
+    assert cell_slot("feed", "url").last() == "made again"
 
 
 def test_other_cells_and_calls_have_other_slots(kernel: Kernel) -> None:

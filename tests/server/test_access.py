@@ -28,7 +28,7 @@ LINE = "http://localhost"
 
 
 def as_sent(text: str) -> str:
-    """Return text beyond ASCII as a header shows it to the server."""
+    """Return text as the server sees it in a header: UTF-8 read as Latin-1."""
     return text.encode().decode("latin-1")
 
 
@@ -42,22 +42,22 @@ OWN_ORIGINS = [
     *("http://[::1]", "http://[::1]:3000"),
 ]
 FOREIGN_NAMES = [
-    # Names of anyone's that begin, end or look like ours.
+    # Names that begin, end or look like local ones.
     *("evil.example", "evil.example:8000", "localhost.evil.example", "localhost.evil.example:80"),
     *("127.0.0.1.evil.example:8000", "127.0.0.1.nip.io", "localtest.me", "evil-localhost"),
     *("localhost-evil.example", "localhostx", "xlocalhost", "localhost.localdomain", "localhost."),
     *("127.0.0.1.", "localhost..", ".localhost", "evil.localhost", "xn--lcalhost-55a"),
-    # Other ways to write an address of this machine, and addresses near it.
+    # Other spellings of this machine's addresses, and similar addresses.
     *("127.0.0.2", "127.1", "2130706433", "0x7f000001", "0x7f.0.0.1", "0177.0.0.1", "0.0.0.0"),
     *("017700000001", "127.0.0.01", "192.168.1.5:8000", "[::]", "[::2]:8000", "::1", "::1:8000"),
     *("[::ffff:127.0.0.1]", "[0:0:0:0:0:0:0:1]", "[::1", "[::1]evil.example", "[::1].example"),
-    # What a careless parser finds a name of ours in.
+    # Text in which a lenient parser finds a local name.
     *("localhost@evil.example", "localhost:x@evil.example", "127.0.0.1:80@evil.example"),
     *("evil.example@localhost", "[::1]:80@evil.example", "localhost:80:80", "localhost:x"),
     *("localhost:999999", "localhost:-1", "localhost/evil.example", "localhost?evil.example"),
     *("localhost#evil.example", r"localhost\evil.example", "localhost;evil", "localhost,evil"),
     *("localhost evil.example", "local\thost", "localhost%00.evil.example", "%6cocalhost"),
-    # Letters and digits that look like others.
+    # Letters and digits that look like ASCII ones.
     *(as_sent("lоcalhost"), as_sent("ｌocalhost"), as_sent("①27.0.0.1"), as_sent("127。0。0。1")),
     *(as_sent("local\xadhost"), as_sent("ⓛocalhost"), as_sent("ﬂocalhost")),
 ]
@@ -92,7 +92,7 @@ FOREIGN_ORIGINS = [
 
 @pytest.fixture(autouse=True)
 def no_hub(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Forget a JupyterHub that the tests may run in."""
+    """Hide a JupyterHub in which the tests may run."""
     for name in access.HUB_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
@@ -105,7 +105,7 @@ def refusal(
     bearer: str | None = None,
     needs_token: bool = True,
 ) -> str | None:
-    """Return why a request is refused."""
+    """Return why a request is refused; None if it is accepted."""
     headers = Headers(Host=host)
     if origin is not None:
         headers["Origin"] = origin
@@ -115,7 +115,7 @@ def refusal(
 
 
 def to_pass(text: str | None) -> dict[str, list[str]]:
-    """Return the argument that a refusal says to pass."""
+    """Return the argument that a refusal names."""
     assert text is not None
     found = re.search(r'pass (hosts|origins)=(\[".*"\])', text)
     assert found is not None, text
@@ -123,7 +123,7 @@ def to_pass(text: str | None) -> dict[str, list[str]]:
 
 
 def is_accepted(rule: Access, host: str, origin: str | None, target: str = "/") -> bool:
-    """Return whether a page of `origin` gets both the server's page and its websocket."""
+    """Return whether a page from `origin` gets both the server's page and its websocket."""
     admitted = []
     for upgrade in (False, True):
         headers = Headers()
@@ -211,7 +211,7 @@ def test_own_page_and_programs_are_accepted_with_token(bound: str, hosts: list[s
 
 
 def status_of(port: int, lines: Iterable[str], target: str = "/") -> int:
-    """Ask by hand for a websocket; return the status of the answer, 0 for none."""
+    """Send a handshake with these headers; return the status of the response, 0 for none."""
     upgrade = (
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
         "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
@@ -220,8 +220,8 @@ def status_of(port: int, lines: Iterable[str], target: str = "/") -> int:
     with contextlib.suppress(OSError), socket.create_connection((LOCAL, port)) as peer:
         peer.settimeout(10)
         peer.sendall(f"GET {target} HTTP/1.1\r\n{text}{upgrade}\r\n".encode("latin-1"))
-        words = peer.recv(100).split()
-        return int(words[1]) if words else 0
+        fields = peer.recv(100).split()
+        return int(fields[1]) if fields else 0
     return 0
 
 
@@ -291,8 +291,8 @@ def test_target_that_is_not_a_path_is_refused(target: str) -> None:
 def test_page_opened_from_a_file_gets_the_address_of_the_served_page(bound: str, page: str) -> None:
     """Its Origin is `null`; the refusal names origins= and the address of the page."""
     host = "class.local:8000" if bound == "0.0.0.0" else f"{bound}:8000"
-    told = refusal(Access(bound, token=False), host, "null")
-    assert told == (
+    text = refusal(Access(bound, token=False), host, "null")
+    assert text == (
         'A page from "null" may not connect here; pass origins=["null"], '
         f"or open the page that this server serves: {page}"
     )
@@ -319,9 +319,9 @@ def test_refusal_is_printable() -> None:
         {"Host": "evil\r\n\x1b[31m.example"},
         {"Host": "localhost", "Origin": "http://a\r\n\x1b[31m\u2028b"},
     ):
-        told = rule.check_request("/", headers, page=PAGE, needs_token=True)
-        assert told is not None
-        assert told.isprintable()
+        text = rule.check_request("/", headers, page=PAGE, needs_token=True)
+        assert text is not None
+        assert text.isprintable()
 
 
 @pytest.mark.parametrize("name", access.HUB_VARIABLES)
@@ -430,10 +430,10 @@ def test_token_is_accepted_in_the_address_or_the_header() -> None:
     assert refusal(rule, bearer="Bearer sesame") is None
     assert refusal(rule, bearer="bearer  sesame ") is None
     for target in ("/", "/?token=", "/?token=Sesame", "/?token=sesam", "/?token=%ff%fe"):
-        told = refusal(rule, target=target)
-        assert told is not None
-        assert ("?token=" if target in ("/", "/?token=") else "ask for the new link") in told
-        assert "sesame" not in told.lower()
+        text = refusal(rule, target=target)
+        assert text is not None
+        assert ("?token=" if target in ("/", "/?token=") else "ask for the new link") in text
+        assert "sesame" not in text.lower()
     assert refusal(rule, bearer="Basic sesame") is not None
     assert refusal(rule, bearer="Bearer nonsense") is not None
 

@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from peers import LOCAL, ask, dial, handshake, hear
+from peers import LOCAL, ask, dial, handshake, receive
 from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
@@ -26,16 +26,16 @@ Until = Callable[..., None]
 TICK = {"symbol": "AAPL", "price": 187.25}
 
 
-def knock(port: int, said: bytes = b"") -> socket.socket:
-    """Open a TCP connection, and say that much."""
+def open_tcp(port: int, data: bytes = b"") -> socket.socket:
+    """Open a TCP connection, and send data."""
     sock = socket.create_connection((LOCAL, port))
-    sock.sendall(said)
+    sock.sendall(data)
     sock.settimeout(5)
     return sock
 
 
-def is_cut(sock: socket.socket) -> bool:
-    """Read to the end; return whether there is one."""
+def is_closed(sock: socket.socket) -> bool:
+    """Read to the end; return False if there is none within the timeout."""
     try:
         while sock.recv(65536):
             pass
@@ -58,7 +58,7 @@ def test_client_beyond_the_limit_gets_503(until: Until, caplog: pytest.LogCaptur
         assert answer.body == b"This server is full: 2 clients are connected; try again later.\n"
         assert ask(server.port)[0] == 200
         server.publish(TICK)
-        assert hear(first)[0]["symbol"] == "AAPL"
+        assert receive(first)[0]["symbol"] == "AAPL"
         assert server.stats["turned_away"] == 5
         assert "is full" in server.stats["last_turned_away"]
         assert 1 <= len([each for each in caplog.records if "is full" in each.message]) < 5
@@ -79,16 +79,16 @@ def test_oldest_idle_connections_are_closed_for_new_ones(
     with contextlib.ExitStack() as stack:
         good = stack.enter_context(dial(server.url))
         idle = [
-            stack.enter_context(knock(server.port, b"GET / HTTP/1.1\r\n" * (number % 2)))
+            stack.enter_context(open_tcp(server.port, b"GET / HTTP/1.1\r\n" * (number % 2)))
             for number in range(100)
         ]
-        assert all(is_cut(sock) for sock in idle[:90])
+        assert all(is_closed(sock) for sock in idle[:90])
         idle[-1].settimeout(0.2)
-        assert not is_cut(idle[-1])
+        assert not is_closed(idle[-1])
         assert ask(server.port)[0] == 200
         late = stack.enter_context(dial(server.url))
         server.publish(TICK)
-        assert hear(good)[0]["symbol"] == hear(late)[0]["symbol"] == "AAPL"
+        assert receive(good)[0]["symbol"] == receive(late)[0]["symbol"] == "AAPL"
 
 
 def test_burst_of_handshakes_is_admitted(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
@@ -106,9 +106,9 @@ def test_burst_of_handshakes_is_admitted(monkeypatch: pytest.MonkeyPatch, until:
 def test_closed_connection_is_not_admitted() -> None:
     """A request that was read before the close must not count as admitted forever."""
     made = admission.ConnectionLimiter(10, 2**20)
-    gone = admission.ServerSocket.__new__(admission.ServerSocket)
-    made.remove(gone)
-    assert not made.admit(gone)
+    closed = admission.ServerSocket.__new__(admission.ServerSocket)
+    made.remove(closed)
+    assert not made.admit(closed)
     assert made.admitted == set()
 
 
@@ -117,12 +117,12 @@ def test_failed_handshake_is_not_admitted(until: Until) -> None:
     server = tk.serve(None, port=0, max_clients=1)
     with contextlib.ExitStack() as stack:
         for _ in range(5):
-            said = f"GET / HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\nUpgrade: websocket\r\n\r\n"
-            sock = stack.enter_context(knock(server.port, said.encode()))
+            request = f"GET / HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\nUpgrade: websocket\r\n\r\n"
+            sock = stack.enter_context(open_tcp(server.port, request.encode()))
             assert sock.recv(12) == b"HTTP/1.1 426"
         good = stack.enter_context(dial(server.url))
         server.publish(TICK)
-        assert hear(good)[0]["symbol"] == "AAPL"
+        assert receive(good)[0]["symbol"] == "AAPL"
 
 
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
@@ -204,7 +204,7 @@ def test_client_that_floods_is_disconnected(frame: bytes, most: int, until: Unti
             flood.sendall(frame * 16 * most)
         until(lambda: server.stats["clients"] == 1)
         server.publish(TICK)
-        assert hear(good)[0]["symbol"] == "AAPL"
+        assert receive(good)[0]["symbol"] == "AAPL"
 
 
 def test_page_arrives_complete_over_a_slow_link() -> None:
@@ -218,8 +218,8 @@ def test_page_arrives_complete_over_a_slow_link() -> None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2048)
         sock.connect((LOCAL, server.port))
         sock.sendall(f"GET {largest} HTTP/1.1\r\nHost: {LOCAL}:{server.port}\r\n\r\n".encode())
-        heard = b""
+        received = b""
         while data := sock.recv(1000):
-            heard += data
+            received += data
             time.sleep(len(data) / 50_000)
-    assert heard.endswith(found.body)
+    assert received.endswith(found.body)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from peers import dial, handshake, hear, hear_all
+from peers import dial, handshake, receive, receive_all
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection
@@ -27,7 +27,7 @@ BULKY = [{**TICK, "note": "x" * 200}] * 1000
 
 @pytest.fixture
 def quick(monkeypatch: pytest.MonkeyPatch) -> float:
-    """Let a check come every 50 ms instead of every second; return that in seconds."""
+    """Check clients every 50 ms instead of every second; return the interval in seconds."""
     for module in (options, thread_server, client_handler):
         monkeypatch.setattr(module, "CHECK_S", 0.05)
     return 0.05
@@ -35,7 +35,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> float:
 
 @contextlib.contextmanager
 def slow_reader(running: tk.TickServer, until: Until) -> Iterator[ClientConnection]:
-    """Connect a client that takes a message only when asked to, and publish much."""
+    """Connect a client that reads a message only when the test asks, and publish much."""
     with dial(running.url + "ticks", max_queue=1) as slow:
         until(lambda: running.stats["clients"] == 1)
         for _ in range(30):
@@ -43,8 +43,8 @@ def slow_reader(running: tk.TickServer, until: Until) -> Iterator[ClientConnecti
         yield slow
 
 
-def status_of(running: tk.TickServer, kind: str) -> list[str]:
-    """Return the states of the clients of a kind."""
+def statuses(running: tk.TickServer, kind: str) -> list[str]:
+    """Return the statuses of the clients of a kind."""
     clients = running.clients
     return list(clients[clients["kind"] == kind]["status"])
 
@@ -57,18 +57,18 @@ def test_client_that_reads_nothing_is_marked_stalled_then_disconnected(until: Un
         until(lambda: running.stats["clients"] == 3)
         for _ in range(30):
             running.publish(BULKY)
-        heard = 0
-        while heard < 30_000:
-            heard += len(hear(good))
+        received = 0
+        while received < 30_000:
+            received += len(receive(good))
         until(lambda: running.stats["stalled"] == 1)
-        assert sorted(status_of(running, "ticks")) == ["live", "stalled"]
+        assert sorted(statuses(running, "ticks")) == ["live", "stalled"]
         assert running.clients["behind"].max() > 0
-        until(lambda: status_of(running, "ticks") == ["live"])
+        until(lambda: statuses(running, "ticks") == ["live"])
         assert "was disconnected: it read nothing for 1 s" in running.stats["last_cut_off"]
         assert running.stats["refused"] == 0
         running.publish(TICK)
-        assert hear(good)[-1]["price"] == TICK["price"]
-        assert hear(prices)
+        assert receive(good)[-1]["price"] == TICK["price"]
+        assert receive(prices)
 
 
 @pytest.mark.usefixtures("quick")
@@ -77,7 +77,7 @@ def test_disconnected_client_gets_the_reason_if_it_reads_on(until: Until) -> Non
     running = tk.serve(None, port=0, stall_timeout=0.5)
     with slow_reader(running, until) as slow:
         until(lambda: "was disconnected" in running.stats["last_cut_off"])
-        hear_all(slow)
+        receive_all(slow)
         assert slow.close_code == 1013
         assert slow.close_reason == "read nothing for 0.5 s; connect again"
 
@@ -87,9 +87,9 @@ def test_slow_client_is_not_stalled(until: Until) -> None:
     """It falls behind and gets everything."""
     running = tk.serve(None, port=0, stall_timeout=0.4)
     with slow_reader(running, until) as slow:
-        heard = 0
-        while heard < 30_000:
-            heard += len(hear(slow))
+        received = 0
+        while received < 30_000:
+            received += len(receive(slow))
         assert running.stats["cut_off"] == 0
 
 
@@ -103,7 +103,7 @@ def test_stalled_client_is_kept_without_a_stall_timeout(until: Until) -> None:
         running.publish({"symbol": "LAST", "price": 1})
         gaps, symbol, seq = [], "", 0
         while symbol != "LAST":
-            message = hear(slow)
+            message = receive(slow)
             if isinstance(message, dict):
                 assert message["from"] == seq + 1
                 gaps.append(message)
@@ -136,9 +136,9 @@ def test_vanished_client_is_disconnected(until: Until) -> None:
     with handshake(running.port) as silent, dial(running.url) as quiet:
         until(lambda: running.stats["clients"] == 2)
         until(lambda: running.stats["clients"] == 1)
-        # A quiet one answers pings, and stays.
+        # The quiet client answers pings, and stays.
         running.publish(TICK)
-        assert hear(quiet)[0]["symbol"] == "AAPL"
+        assert receive(quiet)[0]["symbol"] == "AAPL"
         silent.settimeout(5)
         with contextlib.suppress(ConnectionError):
             while silent.recv(4096):
@@ -155,7 +155,7 @@ def test_blocked_server_disconnects_nobody(
         until(lambda: running.stats["clients"] == 2)
         portal.post(time.sleep, 4 * liveness.MAX_SILENT_CHECKS * quick)
         running.publish(TICK)
-        assert hear(quiet)[0]["symbol"] == "AAPL"
+        assert receive(quiet)[0]["symbol"] == "AAPL"
         assert running.stats["connections"] == 2
     assert feed.wait().stats["reconnects"] == 0
 
@@ -167,7 +167,7 @@ def test_client_that_sends_too_many_messages_is_closed(until: Until) -> None:
         with contextlib.suppress(ConnectionClosed):
             for _ in range(1000):
                 chatty.send(json.dumps({"type": "subscribe", "symbols": None}))
-        hear_all(chatty)
+        receive_all(chatty)
         assert chatty.close_code == 1008
     until(lambda: running.stats["clients"] == 0)
 
@@ -175,15 +175,15 @@ def test_client_that_sends_too_many_messages_is_closed(until: Until) -> None:
 def test_slow_close_does_not_spin_the_loop(until: Until) -> None:
     """Timers that are due during a closing handshake do not fire again and again."""
     running = tk.serve(None, port=0)
-    turns = 0
+    iterations = 0
 
     async def count() -> None:
         loop = asyncio.get_running_loop()
         run_once = loop._run_once
 
         def counted() -> None:
-            nonlocal turns
-            turns += 1
+            nonlocal iterations
+            iterations += 1
             run_once()
 
         loop._run_once = counted
@@ -198,4 +198,4 @@ def test_slow_close_does_not_spin_the_loop(until: Until) -> None:
         portal.call(count)
         until(lambda: running.stats["clients"] == 0)
         assert silent
-    assert turns < 100
+    assert iterations < 100

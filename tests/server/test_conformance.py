@@ -1,10 +1,10 @@
-"""The websocket's own rules (RFC 6455), checked by the cases of the Autobahn suite.
+"""Conformance of the websocket to RFC 6455, by the cases of the Autobahn suite.
 
-Most cases want what they sent back, which a server of ticks does not do. So they run against a
-`ThreadServer` of which only that is changed: each connection is made by the same code with the same
-options, and then echoes. Those cases that want no answer, since what they send breaks the rules,
-run against the real one too. The cases of limits (9) take minutes, and there is no compression
-(12 and 13).
+Most cases expect an echo of what they send, which a server of ticks does not give. They run against
+a `ThreadServer` that echoes and is otherwise unchanged: the same code makes its connections, with
+the same options. The cases that expect no answer, because what they send breaks the rules, run
+against a real server too. The cases of limits (9) take minutes, and there is no compression (12 and
+13).
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ import tickerkit as tk
 from tickerkit.server.thread_server import ThreadServer
 
 ALL_BUT = ["9.*", "12.*", "13.*"]
-# Close with an unfinished message under way: websockets answers 1002, which is stricter.
+# A close frame inside a fragmented message: websockets answers 1002, which is stricter.
 OF_WEBSOCKETS = {"7.1.5"}
 
 
 async def echo(_: ThreadServer, connection: ServerConnection) -> None:
-    """Send back what comes."""
+    """Echo every message."""
     with contextlib.suppress(ConnectionClosed):
         async for message in connection:
             await connection.send(message)
 
 
 def results(url: str, cases: Sequence[str] | None = None) -> list[Any]:
-    """Run cases against a server, all by default; return the result of each."""
+    """Run cases against a server, by default all; return their results."""
     try:
         return asyncio.run(run_fuzzingclient(url, cases, ALL_BUT, concurrency=8))
     except FailureError as error:
@@ -43,7 +43,7 @@ def results(url: str, cases: Sequence[str] | None = None) -> list[Any]:
 
 
 def failures(ran: list[Any]) -> dict[str, str]:
-    """Return what is wrong in which case."""
+    """Return the failed cases, and how each failed."""
     return {each.case_id: f"{each.result} {each.result_close}" for each in ran if not each.passed}
 
 
@@ -55,7 +55,7 @@ def unanswered(ran: list[Any]) -> list[Any]:
 def test_websocket_conforms_to_rfc_6455(monkeypatch: pytest.MonkeyPatch) -> None:
     """Only the case in which websockets is stricter fails."""
     with monkeypatch.context() as patched:
-        # It sends back what it gets, and else is as it always is.
+        # Only the echo is new.
         patched.setattr(ThreadServer, "_serve", echo)
         server = tk.serve(port=0)
     with server:
@@ -68,8 +68,8 @@ def test_websocket_conforms_to_rfc_6455(monkeypatch: pytest.MonkeyPatch) -> None
         ran = results(real.url, [each.case_id for each in unanswered(ran)])
         assert real.stats["refused"] == 0
         assert real.stats["connections"] == len(ran) > 100
-    # Of a good message before the bad one the real server says that it makes no sense, if it comes
-    # to that: whether one or the other is seen first is chance.
+    # In cases with a valid message before the invalid one, the real server may answer an error to
+    # the first; which of the two it reads first is chance.
     quiet = unanswered(ran)
     assert len(quiet) > 100
     assert failures(quiet).keys() <= OF_WEBSOCKETS, failures(quiet)

@@ -71,9 +71,9 @@ def test_same_seed_gives_the_same_mutations() -> None:
 @pytest.mark.timeout(FUZZ_S + 300)
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the fuzzer is for Python 3.11")
 def test_a_fuzzer_finds_nothing(tmp_path: Path) -> None:
-    """Neither does a fuzzer that sees which lines each message reaches.
+    """A coverage-guided fuzzer finds nothing either.
 
-    It runs for 10 minutes; `TICKERKIT_FUZZ_S` says for how many seconds instead.
+    It runs for 10 minutes, or for `TICKERKIT_FUZZ_S` seconds.
     """
     pytest.importorskip("atheris", reason="the fuzzer is not installed: make soak does it")
     script = Path(__file__).parents[1] / "helpers" / "fuzz.py"

@@ -24,29 +24,29 @@ TRAVERSALS = [
 ]
 
 
-def answered(target: str, **headers: str) -> tuple[Response | None, list[str]]:
-    """Return the answer to a request, and who was turned away by it."""
-    away: list[str] = []
+def respond_to(target: str, **headers: str) -> tuple[Response | None, list[str]]:
+    """Return the response to a request, and the reasons passed to the callback."""
+    reasons: list[str] = []
     sent = Headers({"Host": "localhost:8000"} | headers)
-    return respond(Request(target, sent), RULE, PAGE, away.append), away
+    return respond(Request(target, sent), RULE, PAGE, reasons.append), reasons
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
 def test_path_outside_the_table_is_not_found(path: str) -> None:
     """No spelling of a path reaches another file."""
-    response, away = answered(path)
+    response, reasons = respond_to(path)
     assert response is not None
     assert (response.status_code, response.body) == (
         404,
         b"Not found; the page is at /\n",
     )
-    assert away == []
+    assert reasons == []
 
 
 @pytest.mark.parametrize("path", FILES)
 def test_files_of_the_table_are_served(path: str) -> None:
     """The query is ignored."""
-    response, _ = answered(f"{path}?../../etc/passwd")
+    response, _ = respond_to(f"{path}?../../etc/passwd")
     assert response is not None
     assert response.status_code == 200
 
@@ -55,23 +55,23 @@ def test_files_of_the_table_are_served(path: str) -> None:
 def test_refusal_is_plain_text_and_counted(headers: dict[str, str]) -> None:
     """The reason is the body, as text/plain, and is passed to the callback."""
     origin = "http://<img src=x onerror=alert(1)>"
-    response, away = answered("/", Origin=origin, **headers)
+    response, reasons = respond_to("/", Origin=origin, **headers)
     assert response is not None
     assert response.status_code == 403
     assert response.headers["Content-Type"] == "text/plain; charset=utf-8"
     assert response.headers["X-Content-Type-Options"] == "nosniff"
-    assert away == [bytes(response.body).decode().rstrip("\n")]
-    assert PAGE in away[0]
+    assert reasons == [bytes(response.body).decode().rstrip("\n")]
+    assert PAGE in reasons[0]
 
 
 def test_websocket_handshake_is_accepted() -> None:
     """None lets the handshake go on."""
-    assert answered("/", **UPGRADE) == (None, [])
+    assert respond_to("/", **UPGRADE) == (None, [])
 
 
 def test_absolute_target_is_a_bad_request() -> None:
     """A proxy's form of a request does not bypass the check of the Host."""
-    response, away = answered("http://localhost:8000/", **UPGRADE)
+    response, reasons = respond_to("http://localhost:8000/", **UPGRADE)
     assert response is not None
     assert response.status_code == 400
-    assert away == ["This server is not a proxy; request a path that begins with /."]
+    assert reasons == ["This server is not a proxy; request a path that begins with /."]

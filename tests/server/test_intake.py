@@ -25,8 +25,8 @@ def sessions() -> list[Session]:
 
 
 @pytest.fixture
-def outlet(sessions: list[Session]) -> Iterator[Intake]:
-    """Return an outlet into a log of its own."""
+def intake(sessions: list[Session]) -> Iterator[Intake]:
+    """Return an intake into a log of its own."""
     portal.enter()
     log = TickLog(100_000)
     yield Intake(log, Gaps(log), ErrorLog("test"), lambda: sessions)
@@ -38,25 +38,25 @@ def tick(price: float, symbol: str = "A") -> dict[str, Any]:
     return {"symbol": symbol, "price": price}
 
 
-def send(outlet: Intake, *given: object) -> None:
+def send(intake: Intake, *given: object) -> None:
     """Send things, one after another, as a source does in a thread of its own."""
 
     async def source() -> None:
         for ticks in given:
-            await outlet.send(ticks)
+            await intake.send(ticks)
 
     asyncio.run(source())
 
 
-def prices(outlet: Intake) -> list[float]:
+def prices(intake: Intake) -> list[float]:
     """Return the prices in the log."""
-    return list(outlet.log.frame()["price"])
+    return list(intake.log.frame()["price"])
 
 
-def test_ticks_of_every_form_arrive_in_order(outlet: Intake, until: Until) -> None:
+def test_ticks_of_every_form_arrive_in_order(intake: Intake, until: Until) -> None:
     """Ticks, lists, frames and JSON text are appended in the order they were sent."""
     send(
-        outlet,
+        intake,
         tick(1),
         [tick(2), tick(3)],
         tick(4),
@@ -64,43 +64,43 @@ def test_ticks_of_every_form_arrive_in_order(outlet: Intake, until: Until) -> No
         '{"symbol": "A", "price": 7}',
         tick(8),
     )
-    until(lambda: len(outlet.log) == 8)
-    assert prices(outlet) == list(range(1, 9))
-    assert outlet.log.frame()["seq"].tolist() == list(range(1, 9))
+    until(lambda: len(intake.log) == 8)
+    assert prices(intake) == list(range(1, 9))
+    assert intake.log.frame()["seq"].tolist() == list(range(1, 9))
 
 
-def test_single_ticks_share_an_append(outlet: Intake, until: Until) -> None:
+def test_single_ticks_share_an_append(intake: Intake, until: Until) -> None:
     """Ticks gather while the portal's thread is busy, and are appended together."""
     appends: list[int] = []
-    outlet.log.on_append(lambda: appends.append(outlet.log.stop))
+    intake.log.on_append(lambda: appends.append(intake.log.stop))
 
     async def source() -> None:
         for price in range(500):
-            await outlet.send(tick(price))
+            await intake.send(tick(price))
 
     # On the portal's own loop, so that it can't take any of them meanwhile.
     portal.call(source)
-    until(lambda: len(outlet.log) == 500)
+    until(lambda: len(intake.log) == 500)
     assert appends == [500]
 
 
-def test_fast_source_waits(outlet: Intake) -> None:
+def test_fast_source_waits(intake: Intake) -> None:
     """The number of pending ticks is bounded."""
     most = 0
 
     async def source() -> None:
         nonlocal most
         for price in range(20 * MAX_PENDING):
-            await outlet.send(tick(price))
-            most = max(most, len(outlet._pending))
+            await intake.send(tick(price))
+            most = max(most, len(intake._pending))
 
     asyncio.run(source())
-    portal.call(outlet.drain_async)
+    portal.call(intake.drain_async)
     assert most <= MAX_PENDING
-    assert prices(outlet) == list(range(20 * MAX_PENDING))
+    assert prices(intake) == list(range(20 * MAX_PENDING))
 
 
-def test_sent_objects_may_be_reused(outlet: Intake, until: Until) -> None:
+def test_sent_objects_may_be_reused(intake: Intake, until: Until) -> None:
     """A source may change its dict, list or frame after `send`."""
     one = tick(0)
     many = [tick(0)]
@@ -111,22 +111,22 @@ def test_sent_objects_may_be_reused(outlet: Intake, until: Until) -> None:
             one["price"] = many[0]["price"] = float(price)
             frame.iloc[0, 1] = float(price)
             for ticks in (one, many, frame):
-                await outlet.send(ticks)
+                await intake.send(ticks)
 
     asyncio.run(source())
-    until(lambda: len(outlet.log) == 900)
-    assert prices(outlet) == [price for price in range(300) for _ in range(3)]
+    until(lambda: len(intake.log) == 900)
+    assert prices(intake) == [price for price in range(300) for _ in range(3)]
 
 
-def test_invalid_ticks_are_counted(outlet: Intake, until: Until) -> None:
+def test_invalid_ticks_are_counted(intake: Intake, until: Until) -> None:
     """Valid ticks beside them are appended, and nothing is raised."""
-    send(outlet, tick(1), {"symbol": "A"}, None, "nonsense", [tick(2), 17], object(), tick(3))
-    until(lambda: len(outlet.log) == 3)
-    assert prices(outlet) == [1, 2, 3]
-    assert outlet.errors.count == 5
+    send(intake, tick(1), {"symbol": "A"}, None, "nonsense", [tick(2), 17], object(), tick(3))
+    until(lambda: len(intake.log) == 3)
+    assert prices(intake) == [1, 2, 3]
+    assert intake.errors.count == 5
 
 
-def test_mapping_that_raises_is_refused(outlet: Intake, until: Until) -> None:
+def test_mapping_that_raises_is_refused(intake: Intake, until: Until) -> None:
     """An error of the mapping's own code counts as a refused tick."""
 
     class Faulty(Mapping[str, object]):
@@ -139,45 +139,45 @@ def test_mapping_that_raises_is_refused(outlet: Intake, until: Until) -> None:
         def __len__(self) -> int:
             return 2
 
-    send(outlet, Faulty(), tick(1))
-    until(lambda: len(outlet.log) == 1)
-    assert outlet.errors.count == 1
-    assert "no such luck" in outlet.errors.last
+    send(intake, Faulty(), tick(1))
+    until(lambda: len(intake.log) == 1)
+    assert intake.errors.count == 1
+    assert "no such luck" in intake.errors.last
 
 
-def test_reported_errors_are_counted(outlet: Intake) -> None:
+def test_reported_errors_are_counted(intake: Intake) -> None:
     """Errors that a source reports count with refused ticks."""
-    outlet.report(ValueError("try again"))
-    assert (outlet.errors.count, outlet.errors.last) == (1, "ValueError: try again")
+    intake.report(ValueError("try again"))
+    assert (intake.errors.count, intake.errors.last) == (1, "ValueError: try again")
 
 
-def test_source_of_a_stopped_server_is_cancelled(outlet: Intake) -> None:
+def test_source_of_a_stopped_server_is_cancelled(intake: Intake) -> None:
     """Ticks that it still sends are dropped."""
-    outlet.closed = True
+    intake.closed = True
     with pytest.raises(asyncio.CancelledError):
-        send(outlet, tick(1))
-    assert not outlet._pending
+        send(intake, tick(1))
+    assert not intake._pending
 
 
 def test_source_without_a_portal_is_cancelled() -> None:
     """An abandoned thread ends when it sends and the portal's thread is gone."""
     log = TickLog(10)
-    outlet = Intake(log, Gaps(log), ErrorLog("test"), list)
+    intake = Intake(log, Gaps(log), ErrorLog("test"), list)
     with pytest.raises(asyncio.CancelledError):
-        send(outlet, tick(1))
+        send(intake, tick(1))
 
 
 def test_only_subscribed_v1_sessions_count_as_readers(
-    outlet: Intake, sessions: list[Session], until: Until
+    intake: Intake, sessions: list[Session], until: Until
 ) -> None:
     """Pages, plain clients and clients that have not subscribed don't count."""
-    publication = Publication(outlet.log)
+    publication = Publication(intake.log)
     reader = V1Session(publication, 0.0)
     sessions += [PricesSession(publication), EveryTickSession(publication), reader]
 
     async def waits() -> bool:
         try:
-            await asyncio.wait_for(outlet.wait_for_readers(1), 0.05)
+            await asyncio.wait_for(intake.wait_for_readers(1), 0.05)
         except TimeoutError:
             return True
         return False
@@ -188,10 +188,10 @@ def test_only_subscribed_v1_sessions_count_as_readers(
 
 
 def test_wait_until_read_waits_for_the_slowest_reader(
-    outlet: Intake, sessions: list[Session]
+    intake: Intake, sessions: list[Session]
 ) -> None:
     """It returns when the reader furthest behind has caught up."""
-    publication = Publication(outlet.log)
+    publication = Publication(intake.log)
     for _ in range(2):
         reader = V1Session(publication, 0.0)
         reader.receive('{"type": "subscribe"}', 0.0)
@@ -199,10 +199,10 @@ def test_wait_until_read_waits_for_the_slowest_reader(
     order: list[str] = []
 
     async def source() -> None:
-        await outlet.wait_until_read(0)
+        await intake.wait_until_read(0)
         order.append("none behind")
-        await outlet.send([tick(price) for price in range(10)])
-        waiting = asyncio.create_task(outlet.wait_until_read(5))
+        await intake.send([tick(price) for price in range(10)])
+        waiting = asyncio.create_task(intake.wait_until_read(5))
         await asyncio.sleep(0.05)
         assert not waiting.done()
         for session in sessions:
@@ -219,49 +219,49 @@ def test_wait_until_read_waits_for_the_slowest_reader(
     assert order == ["none behind", "taken"]
 
 
-def test_wait_until_read_returns_without_readers(outlet: Intake) -> None:
+def test_wait_until_read_returns_without_readers(intake: Intake) -> None:
     """A replay at full speed runs on when nobody is connected."""
 
     async def source() -> None:
-        await outlet.send([tick(price) for price in range(10)])
-        await outlet.wait_until_read(5)
+        await intake.send([tick(price) for price in range(10)])
+        await intake.wait_until_read(5)
 
     asyncio.run(asyncio.wait_for(source(), 5))
 
 
-def test_gap_keeps_its_place_among_the_ticks(outlet: Intake) -> None:
+def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
     """It lies between the same two ticks, however many are pending."""
 
     async def source() -> None:
-        await outlet.gap(1, "before all")
-        await outlet.send(tick(0))
-        await outlet.gap(2, "between")
-        await outlet.gap(0, "none")
-        await outlet.send([tick(1), tick(2)])
-        await outlet.send(tick(3))
-        await outlet.gap(None, "who knows")
-        await outlet.send(tick(4))
+        await intake.gap(1, "before all")
+        await intake.send(tick(0))
+        await intake.gap(2, "between")
+        await intake.gap(0, "none")
+        await intake.send([tick(1), tick(2)])
+        await intake.send(tick(3))
+        await intake.gap(None, "who knows")
+        await intake.send(tick(4))
 
     # On the portal's own loop, so that all of them wait.
     portal.call(source)
-    portal.call(outlet.drain_async)
-    assert prices(outlet) == [0, 1, 2, 3, 4]
-    assert outlet.log.frame()["seq"].tolist() == [2, 5, 6, 7, 1]
-    found = outlet.gaps.frame()
+    portal.call(intake.drain_async)
+    assert prices(intake) == [0, 1, 2, 3, 4]
+    assert intake.log.frame()["seq"].tolist() == [2, 5, 6, 7, 1]
+    found = intake.gaps.frame()
     assert found["from"].tolist() == [1, 3, 8]
     assert found["to"].fillna(0).tolist() == [1, 4, 0]
     assert found["reason"].tolist() == ["before all", "between", "who knows"]
-    assert outlet.gaps.rows() == [0, 1, 4]
+    assert intake.gaps.rows() == [0, 1, 4]
 
 
 def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:
     """A stopped server takes no gap."""
     log, appended = TickLog(10), []
     portal.enter()
-    outlet = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))
-    asyncio.run(outlet.gap(3, "lost"))
+    intake = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))
+    asyncio.run(intake.gap(3, "lost"))
     until(lambda: appended == [3])
-    outlet.closed = True
+    intake.closed = True
     with pytest.raises(asyncio.CancelledError):
-        asyncio.run(outlet.gap(3, "lost"))
+        asyncio.run(intake.gap(3, "lost"))
     portal.leave()

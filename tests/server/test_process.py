@@ -22,7 +22,7 @@ import pandas as pd
 import pytest
 from cells import Kernel
 from commands import environment, on_posix, port_is_free
-from peers import LOCAL, another_program, dial, free_port, hear, hear_all
+from peers import LOCAL, another_program, dial, free_port, receive, receive_all
 from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
@@ -53,13 +53,13 @@ def is_alive(pid: int) -> bool:
         os.kill(pid, 0)
     except ProcessLookupError:
         return False
-    with contextlib.suppress(OSError):  # one that is dead may wait for its parent to look
+    with contextlib.suppress(OSError):  # a zombie is dead
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
     return True
 
 
 def pid_of(server: ProcessServer) -> int:
-    """Return the id of a server's process, which runs."""
+    """Return the id of a server's running process."""
     assert server.pid is not None
     return server.pid
 
@@ -76,7 +76,7 @@ def cell(code: str) -> dict[str, Any]:
     return names
 
 
-# --- used as any other ------------------------------------------------------------------------
+# --- the interface of any server --------------------------------------------------------------
 
 
 def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
@@ -89,7 +89,7 @@ def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
     assert registry.running() == [server]
     server.publish([TICK] * 3)
     with dial(server.url) as peer:
-        assert hear(peer)[0]["symbol"] == "AAPL"
+        assert receive(peer)[0]["symbol"] == "AAPL"
         until(lambda: server.stats["clients"] == 1)
         assert server.clients["kind"].tolist() == ["prices"]
         about = f"3 ticks, 1 clients, in process {server.pid}"
@@ -118,7 +118,7 @@ def test_log_is_a_mirror(until: Until) -> None:
 
 
 class Gappy(tk.Source):
-    """Ticks with gaps, that ends with one."""
+    """Sends ticks with gaps, the last one at the end."""
 
     async def run(self, out: tk.Outlet) -> None:
         """Send them."""
@@ -203,7 +203,7 @@ def test_publish_right_after_the_end_is_mirrored() -> None:
     )
     server = MirroredServer(None, LOCAL, 0, options)
 
-    async def heard() -> list[str]:
+    async def receive_types() -> list[str]:
         types = [(await server.next_message())[0]]
         await server._end()
         while b"end" not in types[-1]:
@@ -212,7 +212,7 @@ def test_publish_right_after_the_end_is_mirrored() -> None:
         types.append((await asyncio.wait_for(server.next_message(), LATE_S))[0])
         return [json.loads(message)["type"] for message in types]
 
-    assert asyncio.run(heard()) == ["hello", "at", "end", "ticks"]
+    assert asyncio.run(receive_types()) == ["hello", "at", "end", "ticks"]
 
 
 def test_mirror_is_not_a_client(until: Until) -> None:
@@ -234,7 +234,7 @@ def test_process_server_requires_its_token() -> None:
     server = serve(token="open sesame")
     server.publish(TICK)
     with dial(server.url) as peer:
-        assert hear(peer)[0]["price"] == 187.25
+        assert receive(peer)[0]["price"] == 187.25
     with pytest.raises(InvalidStatus):
         dial(server.url.partition("?")[0])
     command = Path(f"/proc/{server.pid}/cmdline")
@@ -276,7 +276,7 @@ def test_clients_are_served_while_this_process_computes() -> None:
         assert peer.stdout.readline() == "here\n"
         begin = time.monotonic()
         while time.monotonic() - begin < 1:
-            sum(range(10_000_000))  # one step of the interpreter, in which no thread has a turn
+            sum(range(10_000_000))  # one step of the interpreter, which lets no other thread run
         end = time.monotonic()
         while float(peer.stdout.readline()) < begin:
             pass
@@ -284,7 +284,7 @@ def test_clients_are_served_while_this_process_computes() -> None:
         peer.kill()
 
 
-# --- sources that travel ----------------------------------------------------------------------
+# --- sources sent to the process --------------------------------------------------------------
 
 
 def test_function_of_a_cell_is_polled_in_the_process(until: Until) -> None:
@@ -370,7 +370,7 @@ def test_output_of_a_source_is_not_shown(until: Until, capfd: pytest.CaptureFixt
     assert capfd.readouterr() == ("", "")
 
 
-# --- what goes wrong at the start -------------------------------------------------------------
+# --- failures at the start --------------------------------------------------------------------
 
 
 def test_taken_port_raises_port_taken() -> None:
@@ -425,10 +425,10 @@ def test_interrupted_start_leaves_nothing_running(
     with pytest.raises(KeyboardInterrupt):
         serve()
     assert registry.running() == ([] if other is None else [other])
-    # That the process is gone is seen by the fixture `nothing_left`.
+    # The fixture `nothing_left` checks that the process is gone.
 
 
-# --- its end ----------------------------------------------------------------------------------
+# --- stop -------------------------------------------------------------------------------------
 
 
 def test_stop_frees_the_port_and_ends_the_process() -> None:
@@ -438,7 +438,7 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
     server.publish([TICK] * 5)
     with dial(server.url) as peer:
         server.stop()
-        hear_all(peer)
+        receive_all(peer)
         assert (peer.close_code, peer.close_reason) == (1001, "the server is stopping")
     assert not is_alive(pid)
     assert port_is_free(port)
@@ -472,7 +472,7 @@ def test_rerun_replaces_a_server_of_either_kind(kernel: Kernel) -> None:
             peer = None if last is None else stack.enter_context(dial(last.url))
             server = tk.serve(None, port=0, process=in_process)
             if peer is not None and last is not None:
-                hear_all(peer)
+                receive_all(peer)
                 assert (peer.close_code, last.status) == (1012, "stopped")
         assert server.port == (port or server.port)
         last, port = server, server.port
@@ -562,7 +562,7 @@ def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -
         lambda: server.stats,
         lambda: server.clients,
         lambda: server.publish(TICK),
-        lambda: server.publish([{**TICK, "note": "x" * 200}] * 2000),  # more than a pipe holds
+        lambda: server.publish([{**TICK, "note": "x" * 200}] * 2000),  # more than the pipe's buffer
     ]
     for ask in asking:
         with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop it"):
@@ -574,19 +574,19 @@ def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -
     assert port_is_free(server.port)
 
 
-# --- what becomes of this process -------------------------------------------------------------
+# --- the end of the parent --------------------------------------------------------------------
 
 
 @contextlib.contextmanager
 def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list[int]]]:
     """Run a script that serves in a process of its own, in a group of its own.
 
-    Gives it, and the numbers it prints first: the values of `names`.
+    Yields the process and the numbers that it prints first: the values of `names`.
     """
     begin = "import os, signal, sys, tickerkit as tk\n"
     begin += "server = tk.serve([{'symbol': 'A', 'price': 1}], port=0, process=True)\n"
-    told = f"print({', '.join(names)}, flush=True)\n"
-    command = [sys.executable, "-W", "ignore", "-c", begin + code.replace("TELL\n", told)]
+    report = f"print({', '.join(names)}, flush=True)\n"
+    command = [sys.executable, "-W", "ignore", "-c", begin + code.replace("REPORT\n", report)]
     pipe = subprocess.PIPE
     with subprocess.Popen(
         command, stdin=pipe, stdout=pipe, text=True, env=environment(), start_new_session=True
@@ -600,9 +600,9 @@ def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list
 @pytest.mark.parametrize("fork", [False, True])
 def test_process_ends_with_its_parent(fork: bool, until: Until) -> None:
     """Also when the parent is killed, and although a forked child of it lives on."""
-    code = "forked = 0\nTELL\nsys.stdin.read()\n"
+    code = "forked = 0\nREPORT\nsys.stdin.read()\n"
     if fork:
-        code = "forked = os.fork()\nif forked:\n    TELL\nsys.stdin.read()\n"
+        code = "forked = os.fork()\nif forked:\n    REPORT\nsys.stdin.read()\n"
     with script(code, "server.pid", "server.port", "forked") as (parent, numbers):
         pid, port, forked = numbers
         assert is_alive(pid)
@@ -617,7 +617,7 @@ def test_process_ends_with_its_parent(fork: bool, until: Until) -> None:
 @on_posix
 def test_process_ends_with_a_script_that_never_stops_it() -> None:
     """The script exits at once."""
-    with script("TELL\n", "server.pid", "server.port") as (parent, (pid, port)):
+    with script("REPORT\n", "server.pid", "server.port") as (parent, (pid, port)):
         assert parent.wait(LATE_S) == 0
         assert not is_alive(pid)
         assert port_is_free(port)
@@ -627,7 +627,7 @@ def test_process_ends_with_a_script_that_never_stops_it() -> None:
 def test_ctrl_c_does_not_reach_the_process() -> None:
     """Ctrl-C ends a cell but not the servers."""
     code = (
-        "try:\n    TELL\n    signal.pause()\nexcept KeyboardInterrupt:\n"
+        "try:\n    REPORT\n    signal.pause()\nexcept KeyboardInterrupt:\n"
         "    server.publish({'symbol': 'A', 'price': 2})\n"
         "    print(server.log.frame()['price'].tolist())\n"
     )
@@ -655,7 +655,7 @@ if not forked:
 _, code = os.waitpid(forked, 0)
 server.publish({'symbol': 'A', 'price': 2})
 n = len(server.log)
-TELL
+REPORT
 """
     with script(code, "code", "n") as (_, numbers):
         assert numbers == [0, 2]

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cells import Kernel
-from peers import LOCAL, another_program, ask, dial, free_port, handshake, hear, hear_all
+from peers import LOCAL, another_program, ask, dial, free_port, handshake, receive, receive_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
@@ -41,7 +41,7 @@ V1 = ["tickerkit.v1"]
 
 @pytest.fixture
 def server() -> TickServer:
-    """Return a server that is only published to by hand."""
+    """Return a server without a source."""
     return tk.serve(None, port=0)
 
 
@@ -51,7 +51,7 @@ def names() -> list[str]:
 
 
 def can_bind(port: int) -> bool:
-    """Return whether a program that takes no port by force could listen there."""
+    """Return whether another program could listen on a port."""
     with socket.socket() as sock:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         with contextlib.suppress(OSError):
@@ -62,8 +62,8 @@ def can_bind(port: int) -> bool:
 
 
 def closed_with(peer: ClientConnection) -> tuple[int | None, str | None]:
-    """Read up to the end of a connection; return the code and reason it was closed with."""
-    hear_all(peer)
+    """Read to the end of a connection; return its close code and reason."""
+    receive_all(peer)
     return peer.close_code, peer.close_reason
 
 
@@ -109,7 +109,7 @@ def test_ipv6_addresses_have_brackets() -> None:
     assert server.url == f"ws://[::1]:{server.port}/"
     with dial(server.url) as peer:
         server.publish(TICK)
-        assert hear(peer)[0]["symbol"] == "AAPL"
+        assert receive(peer)[0]["symbol"] == "AAPL"
 
 
 def test_server_on_the_same_port_is_replaced(until: Until) -> None:
@@ -123,7 +123,7 @@ def test_server_on_the_same_port_is_replaced(until: Until) -> None:
     assert (second.port, second.status) == (first.port, "listening")
     with dial(second.url) as peer:
         second.publish(TICK)
-        assert hear(peer)[0]["price"] == 187.25
+        assert receive(peer)[0]["price"] == 187.25
     assert registry.running() == [second]
     first.stop()
     assert second.status == "listening"
@@ -133,12 +133,12 @@ def test_taken_port_raises_port_taken() -> None:
     """The error names the port, its holder and the fix."""
     with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
         tk.serve(tk.simulate(["A"]), port=port)
-    words = str(caught.value)
-    assert f"port {port} of 127.0.0.1 is taken" in words
-    assert "port=0" in words
+    text = str(caught.value)
+    assert f"port {port} of 127.0.0.1 is taken" in text
+    assert "port=0" in text
     assert caught.value.port == port
     if Path("/proc/net/tcp").exists():
-        assert f"(pid {pid})" in words
+        assert f"(pid {pid})" in text
     assert names() == []
     assert registry.running() == []
 
@@ -201,7 +201,7 @@ def test_other_cells_get_other_ports(kernel: Kernel) -> None:
 
 
 def stop_within(server: TickServer, seconds: float) -> None:
-    """Stop a server, and check how long it took and that nothing is left."""
+    """Stop a server within a time, and check that nothing is left."""
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < seconds
@@ -241,14 +241,14 @@ def test_client_that_never_reads_does_not_delay_stop(server: TickServer, until: 
         assert closed_with(good)[0] == 1001
 
 
-@pytest.mark.parametrize("said", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\x00\xff"])
+@pytest.mark.parametrize("data", [b"", b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\n", b"\x00\xff"])
 def test_half_a_handshake_does_not_delay_stop(
-    server: TickServer, said: bytes, monkeypatch: pytest.MonkeyPatch
+    server: TickServer, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers open connections without using them, and scanners send half a request."""
     monkeypatch.setattr("tickerkit.server.thread_server.FAREWELL_S", 5.0)
     with socket.create_connection((LOCAL, server.port)) as peer:
-        peer.sendall(said)
+        peer.sendall(data)
         with dial(server.url):
             stop_within(server, 2)
         with contextlib.suppress(ConnectionResetError):
@@ -393,10 +393,10 @@ def test_ticks_appended_to_the_log_directly_are_sent(server: TickServer) -> None
     with dial(server.url + "ticks") as every, dial(server.url) as prices:
         server.publish({"symbol": "A", "price": 1})
         for peer in (every, prices):
-            assert hear(peer)[0]["price"] == 1
+            assert receive(peer)[0]["price"] == 1
         server.log.append(read_ticks({"symbol": "A", "price": 2}), received=0)
         for peer in (every, prices):
-            assert hear(peer)[0]["price"] == 2
+            assert receive(peer)[0]["price"] == 2
     server.stop()
     server.log.append(read_ticks({"symbol": "A", "price": 3}), received=0)
 
@@ -436,7 +436,7 @@ async def fetch_async() -> list[dict[str, Any]]:
 
 
 def fetch_slowly() -> pd.DataFrame:
-    """Return a tick after it has blocked for a moment."""
+    """Return a tick after blocking for a moment."""
     time.sleep(0.005)
     return pd.DataFrame([TICK])
 
@@ -453,7 +453,7 @@ def test_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
 
 
 @pytest.mark.parametrize(
-    ("answers", "said"),
+    ("answers", "data"),
     [
         ([ValueError("no network")], "ValueError: no network"),
         ([None], "is nothing"),
@@ -466,7 +466,7 @@ def test_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
     ],
 )
 def test_failed_poll_is_counted_and_polling_goes_on(
-    answers: list[object], said: str, until: Until, caplog: pytest.LogCaptureFixture
+    answers: list[object], data: str, until: Until, caplog: pytest.LogCaptureFixture
 ) -> None:
     """The error is in the stats, and logged once."""
     calls = [0]
@@ -480,10 +480,10 @@ def test_failed_poll_is_counted_and_polling_goes_on(
 
     server = tk.serve(fetch, port=0, every=0.001)
     until(lambda: server.stats["refused"] >= 10 and len(server.log) >= 10)
-    assert said in server.stats["last_error"]
+    assert data in server.stats["last_error"]
     assert server.status == "listening"
     assert len(caplog.records) == 1
-    assert said in caplog.records[0].getMessage()
+    assert data in caplog.records[0].getMessage()
 
 
 def drop() -> Iterator[object]:
@@ -532,14 +532,14 @@ def test_source_that_raises_has_ended(until: Until) -> None:
     server.publish(TICK)
 
 
-# --- three ways to listen ---------------------------------------------------------------------
+# --- protocols --------------------------------------------------------------------------------
 
 
 def test_root_path_sends_the_newest_tick_of_every_symbol(server: TickServer) -> None:
     """Each message on `/` is an array, as the tutorial's page expects it."""
     server.publish([{**TICK, "price": 1}, {"symbol": "MSFT", "price": 2, "size": 5}, TICK])
     with dial(server.url) as peer:
-        first = hear(peer)
+        first = receive(peer)
         assert [(each["symbol"], each["price"]) for each in first] == [
             ("AAPL", 187.25),
             ("MSFT", 2),
@@ -548,7 +548,7 @@ def test_root_path_sends_the_newest_tick_of_every_symbol(server: TickServer) -> 
         assert first[0]["seq"] == 3
         assert first[0]["time"].endswith("Z")
         server.publish({"symbol": "MSFT", "price": 3})
-        assert [each["price"] for each in hear(peer)] == [187.25, 3]
+        assert [each["price"] for each in receive(peer)] == [187.25, 3]
 
 
 def test_prices_are_sent_at_most_ten_times_a_second(server: TickServer) -> None:
@@ -558,10 +558,10 @@ def test_prices_are_sent_at_most_ten_times_a_second(server: TickServer) -> None:
         for price in range(400):
             server.publish({**TICK, "price": price})
             time.sleep(0.001)
-        last, heard = -1.0, 0
+        last, received = -1.0, 0
         while last < 399:
-            last, heard = hear(peer)[0]["price"], heard + 1
-        assert 2 <= heard <= 10 * (time.monotonic() - began) + 2
+            last, received = receive(peer)[0]["price"], received + 1
+        assert 2 <= received <= 10 * (time.monotonic() - began) + 2
 
 
 def test_ticks_path_sends_every_tick(server: TickServer) -> None:
@@ -570,30 +570,30 @@ def test_ticks_path_sends_every_tick(server: TickServer) -> None:
     with dial(server.url + "ticks") as peer:
         for price in range(200):
             server.publish({**TICK, "price": price})
-        heard: list[Any] = []
-        while len(heard) < 200:
-            heard += hear(peer)
-        assert [each["price"] for each in heard] == list(range(200))
-        assert [each["seq"] for each in heard] == list(range(2, 202))
+        received: list[Any] = []
+        while len(received) < 200:
+            received += receive(peer)
+        assert [each["price"] for each in received] == list(range(200))
+        assert [each["seq"] for each in received] == list(range(2, 202))
 
 
 def test_plain_clients_may_subscribe_to_symbols(server: TickServer) -> None:
     """After a subscribe message, both plain paths send only these symbols."""
     server.publish([TICK, {"symbol": "MSFT", "price": 1}])
-    wish = json.dumps({"type": "subscribe", "symbols": ["MSFT"]})
+    subscribe = json.dumps({"type": "subscribe", "symbols": ["MSFT"]})
     with dial(server.url) as prices_now, dial(server.url + "ticks") as ticks:
-        assert len(hear(prices_now)) == 2
-        prices_now.send(wish)
-        assert [each["symbol"] for each in hear(prices_now)] == ["MSFT"]
+        assert len(receive(prices_now)) == 2
+        prices_now.send(subscribe)
+        assert [each["symbol"] for each in receive(prices_now)] == ["MSFT"]
         ticks.send("nonsense")
-        error = hear(ticks)
+        error = receive(ticks)
         assert (error["type"], error["code"]) == ("error", "bad-message")
         assert "subscribe" in error["hint"]
-        ticks.send(wish)
-        ticks.send("nonsense")  # the answer to it says that the wish was heard
-        assert hear(ticks)["type"] == "error"
+        ticks.send(subscribe)
+        ticks.send("nonsense")  # its answer shows that the subscribe was read
+        assert receive(ticks)["type"] == "error"
         server.publish([TICK, {"symbol": "MSFT", "price": 2}, TICK])
-        assert [each["price"] for each in hear(ticks)] == [2]
+        assert [each["price"] for each in receive(ticks)] == [2]
 
 
 def test_v1_is_used_if_the_client_offers_it(server: TickServer) -> None:
@@ -601,13 +601,13 @@ def test_v1_is_used_if_the_client_offers_it(server: TickServer) -> None:
     server.publish(TICK)
     with dial(server.url + "any/path", subprotocols=["other", *V1]) as peer:
         assert peer.subprotocol == "tickerkit.v1"
-        hello = hear(peer)
+        hello = receive(peer)
         assert (hello["type"], hello["next"]) == ("hello", 2)
         peer.send(json.dumps({"type": "subscribe", "history": None}))
-        assert [hear(peer)["type"], hear(peer)["type"]] == ["at", "ticks"]
+        assert [receive(peer)["type"], receive(peer)["type"]] == ["at", "ticks"]
     with dial(server.url, subprotocols=["other"]) as peer:
         assert peer.subprotocol is None
-        assert hear(peer)[0]["price"] == 187.25
+        assert receive(peer)[0]["price"] == 187.25
 
 
 def test_end_of_the_source_closes_every_connection(until: Until) -> None:
@@ -626,9 +626,9 @@ def test_end_of_the_source_closes_every_connection(until: Until) -> None:
         dial(server.url, subprotocols=V1) as v1,
     ):
         v1.send(json.dumps({"type": "subscribe"}))
-        assert [hear(v1)["type"], hear(v1)["type"]] == ["hello", "at"]
+        assert [receive(v1)["type"], receive(v1)["type"]] == ["hello", "at"]
         going.set()
-        assert hear_all(v1)[-1] == {"type": "end"}
+        assert receive_all(v1)[-1] == {"type": "end"}
         for peer in (v1, prices_now, every):
             assert closed_with(peer) == (1000, "the source has ended")
     assert server.status == "ended"
@@ -640,12 +640,12 @@ def test_client_that_joins_after_the_end_gets_history_and_end(until: Until) -> N
     until(lambda: server.status == "ended")
     with dial(server.url, subprotocols=V1) as peer:
         peer.send(json.dumps({"type": "subscribe", "history": None}))
-        heard = hear_all(peer)
-        assert [each["type"] for each in heard] == ["hello", "at", "ticks", "end"]
-        assert heard[2]["price"] == [187.25, 2]
+        received = receive_all(peer)
+        assert [each["type"] for each in received] == ["hello", "at", "ticks", "end"]
+        assert received[2]["price"] == [187.25, 2]
         assert closed_with(peer)[0] == 1000
     with dial(server.url) as peer:
-        assert hear(peer)[0]["price"] == 2
+        assert receive(peer)[0]["price"] == 2
         assert closed_with(peer)[0] == 1000
 
 
@@ -700,7 +700,7 @@ def test_other_methods_are_answered_405(server: TickServer, method: str) -> None
     assert ask(server.port, "/")[0] == 200
 
 
-# --- who may come in --------------------------------------------------------------------------
+# --- access -----------------------------------------------------------------------------------
 
 
 def test_foreign_host_is_answered_403_with_the_fix(server: TickServer) -> None:
@@ -732,20 +732,20 @@ def test_refused_requests_are_counted_and_logged(
     """The reason is in the stats, in the card, and once a second in the log."""
     now = 1000.0
     monkeypatch.setattr(error_log, "time", SimpleNamespace(monotonic=lambda: now))
-    told = (
+    reason = (
         'A page from "null" may not connect here; pass origins=["null"], '
         f"or open the page that this server serves: {server.page}"
     )
     for _ in range(20):
         with pytest.raises(InvalidStatus) as caught, dial(server.url, origin="null"):
             pass
-        assert bytes(caught.value.response.body or b"").decode() == f"{told}\n"
+        assert bytes(caught.value.response.body or b"").decode() == f"{reason}\n"
     now += 1
     assert ask(server.port, "/", Host="evil.example")[0] == 403
     assert server.stats["turned_away"] == 21
     lines = [each for each in caplog.records if each.name == "tickerkit"]
     assert [each.levelname for each in lines] == ["WARNING", "WARNING"]
-    assert lines[0].getMessage() == f"server: turned away: {told}"
+    assert lines[0].getMessage() == f"server: turned away: {reason}"
     assert "evil.example" in lines[1].getMessage()
     assert "evil.example" in server.stats["last_turned_away"]
     assert "evil.example" in server._repr_html_()
@@ -755,10 +755,10 @@ def test_refused_client_cannot_forge_log_lines(
     server: TickServer, caplog: pytest.LogCaptureFixture
 ) -> None:
     """Control characters that a client sent reach neither the log nor a terminal."""
-    said = "\t\x1b[31m\x85\x9b2Jevil\xad"
+    data = "\t\x1b[31m\x85\x9b2Jevil\xad"
     with handshake(server.port, Origin="http://a\tb\x85\x9b31mc") as peer:
         assert b" 403 " in peer.recv(100)
-    for headers in ({"Host": said}, {"Origin": said}):
+    for headers in ({"Host": data}, {"Origin": data}):
         with contextlib.suppress(OSError), handshake(server.port, **headers) as peer:
             peer.recv(100)
     assert server.stats["turned_away"]
@@ -770,7 +770,7 @@ def test_local_pages_may_connect(server: TickServer) -> None:
     """The tutorial's page comes from another local server, on another port."""
     with dial(server.url, origin="http://localhost:5500") as peer:
         server.publish(TICK)
-        assert hear(peer)
+        assert receive(peer)
 
 
 def test_token_is_required_for_page_and_websocket() -> None:
@@ -802,7 +802,7 @@ def test_server_bound_elsewhere_generates_a_token() -> None:
         pass
     assert ask(server.port, "/")[0] == 403
     for link in (server.page, server.page_for_others):
-        if link:  # where this machine is in a network
+        if link:  # empty on a machine without a network
             assert f'href="{link}"' in server._repr_html_()
     open_one = tk.serve(None, host="0.0.0.0", port=0, token=False)
     assert "token" not in open_one.url
@@ -854,7 +854,7 @@ def test_page_behind_jupyterhub_is_the_proxys_link(monkeypatch: pytest.MonkeyPat
     assert ask(server.port, "/?token=sesame", Host="hub.example.org")[0] == 200
 
 
-# --- what it shows of itself ------------------------------------------------------------------
+# --- clients, stats, repr and card ------------------------------------------------------------
 
 
 def test_clients_are_listed(server: TickServer, until: Until) -> None:
@@ -881,11 +881,11 @@ def test_client_that_does_not_read_is_shown_as_behind(server: TickServer, until:
     """Nothing is queued for it, and other clients get everything."""
     with handshake(server.port), dial(server.url + "ticks") as good:
         until(lambda: server.stats["clients"] == 2)
-        heard = 0
+        received = 0
         for _ in range(60):
             server.publish([{**TICK, "note": "x" * 200}] * 500)
-        while heard < 30_000:
-            heard += len(hear(good))
+        while received < 30_000:
+            received += len(receive(good))
         until(lambda: server.clients["behind"].tolist().count(0) == 1)
         assert server.clients["behind"].max() > 1000
 
@@ -957,25 +957,25 @@ def test_card_escapes_names_and_errors(until: Until) -> None:
 
 
 def garbage(port: int) -> None:
-    """Say what is no HTTP, and go."""
-    for said in (b"\x16\x03\x01\x02\x00", b"\x00" * 3000, b"GET\r\n\r\n", b"\xff" * 70_000):
+    """Send data that is not HTTP."""
+    for data in (b"\x16\x03\x01\x02\x00", b"\x00" * 3000, b"GET\r\n\r\n", b"\xff" * 70_000):
         with contextlib.suppress(OSError), socket.create_connection((LOCAL, port)) as peer:
-            peer.sendall(said)
+            peer.sendall(data)
             peer.settimeout(0.2)
             peer.recv(1000)
 
 
 def broken_frames(port: int) -> None:
-    """Open a websocket, and then break its rules."""
-    for said in (b"\xff" * 100, b"\x81\x05hello", b"\x88\x01", b"\x81\xfe\x00"):
+    """Open a websocket, and send invalid frames."""
+    for data in (b"\xff" * 100, b"\x81\x05hello", b"\x88\x01", b"\x81\xfe\x00"):
         with contextlib.suppress(OSError), handshake(port) as peer:
-            peer.sendall(said)
+            peer.sendall(data)
             peer.settimeout(0.2)
             peer.recv(1000)
 
 
 def bad_messages(port: int) -> None:
-    """Send each kind of listener what is no message."""
+    """Send invalid messages on each path."""
     bad: list[str | bytes] = [
         "",
         "nonsense",
@@ -992,20 +992,20 @@ def bad_messages(port: int) -> None:
         b"\x00\xff",
     ]
     for path, options in (("", {}), ("ticks", {}), ("", {"subprotocols": V1})):
-        for said in bad:
+        for data in bad:
             with (
                 contextlib.suppress(ConnectionClosed, TimeoutError),
                 dial(f"ws://127.0.0.1:{port}/{path}", **options) as peer,
             ):
-                peer.send(said)
+                peer.send(data)
                 peer.recv(0.02)
 
 
 def impossible_positions(port: int) -> None:
-    """Ask to go on from where nobody can have been."""
+    """Ask to resume from positions that never existed."""
     for seq in (-1, -(2**63), 2**62, 2**63, 2**64, 10**30):
         with dial(f"ws://127.0.0.1:{port}/", subprotocols=V1) as peer:
-            epoch = hear(peer)["epoch"]
+            epoch = receive(peer)["epoch"]
             resume = {"epoch": epoch, "seq": seq}
             peer.send(json.dumps({"type": "subscribe", "resume": resume}))
             with contextlib.suppress(ConnectionClosed, TimeoutError):
@@ -1013,7 +1013,7 @@ def impossible_positions(port: int) -> None:
 
 
 def huge_message(port: int) -> None:
-    """Send a message that is larger than any that makes sense."""
+    """Send a message beyond the size limit."""
     with dial(f"ws://127.0.0.1:{port}/") as peer:
         with contextlib.suppress(ConnectionClosed):
             peer.send("x" * 10**6)
@@ -1021,7 +1021,7 @@ def huge_message(port: int) -> None:
 
 
 def odd_requests(port: int) -> None:
-    """Ask with headers that contradict each other."""
+    """Send requests with contradictory headers."""
     for lines in (
         b"Host: localhost\r\nHost: localhost\r\n",
         b"Host: localhost\r\nOrigin: http://[\r\nUpgrade: websocket\r\n",
@@ -1075,7 +1075,7 @@ def test_internal_error_closes_one_connection_only(
         bad.send("{}")
         assert closed_with(bad)[0] == 1011
         server.publish(TICK)
-        assert hear(good)[0]["price"] == 187.25
+        assert receive(good)[0]["price"] == 187.25
     monkeypatch.setattr(PricesSession, "next_message", fail)
     with dial(server.url) as bad:
         assert closed_with(bad)[0] == 1011

@@ -22,23 +22,23 @@ import tickerkit as tk
 
 Until = Callable[..., None]
 
-# However it is quoted and encoded, this word of it stays.
+# This part of the token survives every quoting and encoding.
 WORD = "sesame"
 GOOD, BAD = "open sesame/1&2", "close sesame+3"
 QUERY, BAD_QUERY = "?token=open%20sesame%2F1%262", "?token=close%20sesame%2B3"
 LOGGERS = ("", "asyncio", "concurrent", "websockets", "tickerkit", "http", "urllib3")
 
 
-def told_by(error: BaseException | None) -> Iterator[str]:
-    """Give all that an error tells: words, attributes, and what led to it."""
+def shown_by(error: BaseException | None) -> Iterator[str]:
+    """Yield everything an error shows: text, attributes, traceback and causes."""
     while error is not None:
         yield from (str(error), repr(error), repr(error.args), repr(vars(error)))
         yield from traceback.format_exception(error)
         error = error.__cause__ or error.__context__
 
 
-def told_by_feed(feed: tk.Feed) -> Iterator[str]:
-    """Give all that a feed shows of itself."""
+def shown_by_feed(feed: tk.Feed) -> Iterator[str]:
+    """Yield everything a feed shows."""
     yield from (
         repr(feed),
         str(feed),
@@ -48,12 +48,12 @@ def told_by_feed(feed: tk.Feed) -> Iterator[str]:
         feed.status,
     )
     yield from (repr(feed.stats), repr(feed.summary()), feed.gaps.to_csv())
-    yield from told_by(feed._connection.failure)
+    yield from shown_by(feed._connection.failure)
     yield from (repr(feed._connection), repr(vars(feed._faults)))
 
 
-def told_by_server(server: tk.TickServer) -> Iterator[str]:
-    """Give all that a server shows of itself, but the links."""
+def shown_by_server(server: tk.TickServer) -> Iterator[str]:
+    """Yield everything a server shows, except the links."""
     card = server._repr_html_()
     for link in filter(None, (server.page_for_others, server.page)):
         assert html.escape(link) in card
@@ -63,8 +63,8 @@ def told_by_server(server: tk.TickServer) -> Iterator[str]:
     yield from (repr(vars(server._errors)), repr(vars(server._rejections)))
 
 
-def knock(port: int) -> Iterator[str]:
-    """Ask a server in many ways, with the token and with a wrong one; give what it answers."""
+def probe(port: int) -> Iterator[str]:
+    """Send requests of many kinds, with the right and a wrong token; yield the responses."""
     for query in (QUERY, BAD_QUERY, f"{BAD_QUERY}&{QUERY[1:]}"):
         for path in ("/", "/page.js", "/nowhere", f"/{WORD}"):
             for method in ("GET", "HEAD", "PUT"):
@@ -92,9 +92,9 @@ def knock(port: int) -> Iterator[str]:
 def answering(
     status: int, text: str = "", **headers: str
 ) -> contextlib.AbstractContextManager[str]:
-    """Serve a websocket that answers everybody so, and logs nothing itself; give its address."""
+    """Serve this response to every handshake, without logging; yield the address."""
     sent = Headers({"Content-Length": str(len(text))} | headers)
-    quiet = logging.Logger("a stranger")
+    quiet = logging.Logger("test")
     quiet.addHandler(logging.NullHandler())
     response = Response(status, "", sent, text.encode())
     return plain_server(lambda _: None, process_request=lambda *_: response, logger=quiet)
@@ -102,7 +102,7 @@ def answering(
 
 @pytest.fixture
 def logged() -> Iterator[list[logging.LogRecord]]:
-    """Give a list of all that any logger is told, down to DEBUG."""
+    """Return a list of the records of all loggers, down to DEBUG."""
     records: list[logging.LogRecord] = []
 
     class Keep(logging.Handler):
@@ -121,7 +121,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 
 def fail() -> None:
-    """Fail, as a source may."""
+    """Fail like a source."""
     raise OSError("the source is down")
 
 
@@ -133,14 +133,14 @@ def test_token_appears_in_links_only(
     until: Until,
 ) -> None:
     """It is in no repr, card, stats, error, log record, file or response."""
-    told: list[str] = []
+    shown_texts: list[str] = []
     with (
         tk.serve(fail, "0.0.0.0", 0, token=GOOD) as server,
         tk.serve(None, "0.0.0.0", 0) as other,
-        raw_server(b"SSH-2.0\r\n") as stranger,
-        answering(403, "not you") as unkind,
+        raw_server(b"SSH-2.0\r\n") as ssh,
+        answering(403, "not you") as forbidding,
         answering(500) as broken,
-        answering(302, Location=f"ws://{LOCAL}:{server.port}/") as detour,
+        answering(302, Location=f"ws://{LOCAL}:{server.port}/") as redirecting,
         contextlib.ExitStack() as feeds,
     ):
         made = other._access.token
@@ -155,7 +155,7 @@ def test_token_appears_in_links_only(
 
         good = [feed(server.url), feed(server.page), feed(plain, token=GOOD), feed(other.url)]
         bad = [feed(plain), feed(plain + BAD_QUERY), feed(plain, token=BAD), feed(other.page + "x")]
-        for url in (stranger, unkind, broken, detour, nowhere, "ws://no.such.host.invalid/"):
+        for url in (ssh, forbidding, broken, redirecting, nowhere, "ws://no.such.host.invalid/"):
             bad += [feed(url + QUERY), feed(url, token=GOOD)]
         bad += [
             feed(url + QUERY)
@@ -168,42 +168,42 @@ def test_token_appears_in_links_only(
         server.publish({"symbol": "AAPL", "price": 1})
         other.publish({"symbol": "AAPL", "price": 1})
         for each in good:
-            told += [
+            shown_texts += [
                 each.wait(1).frame().to_csv(),
-                each.to_csv(tmp_path / f"{len(told)}.csv").read_text(),
+                each.to_csv(tmp_path / f"{len(shown_texts)}.csv").read_text(),
             ]
         board = good[0].dashboard()
         until(lambda: "live" in board._state.value)
-        told += [board._state.value, board._prices.value, repr(board), repr(good[0].chart())]
+        shown_texts += [board._state.value, board._prices.value, repr(board), repr(good[0].chart())]
         board.close()
         for each in bad:
             until(lambda each=each: each.status == "failed" or "trying again" in each.status_detail)
             with pytest.raises(tk.TickerkitError) as caught:
                 each.wait(1, timeout=0)
-            told += told_by(caught.value)
-        told += knock(server.port)
+            shown_texts += shown_by(caught.value)
+        shown_texts += probe(server.port)
         for wrong in (f"{WORD}\n", f"{WORD} ☃", f" {WORD}", WORD.encode()):
             with pytest.raises((ValueError, TypeError)) as refused:
                 tk.serve(None, port=0, token=wrong)  # type: ignore[arg-type]
-            told += told_by(refused.value)
+            shown_texts += shown_by(refused.value)
             with pytest.raises((ValueError, TypeError)) as refused:
                 tk.connect(plain, token=wrong)  # type: ignore[arg-type]
-            told += told_by(refused.value)
+            shown_texts += shown_by(refused.value)
         for each in (*good, *bad):
-            told += told_by_feed(each)
+            shown_texts += shown_by_feed(each)
         for shown in (server, other):
-            told += told_by_server(shown)
-        told += [tk.status().to_csv(), tk.status()._repr_html_()]
-        told += [repr(thread) for thread in threading.enumerate()]
+            shown_texts += shown_by_server(shown)
+        shown_texts += [tk.status().to_csv(), tk.status()._repr_html_()]
+        shown_texts += [repr(thread) for thread in threading.enumerate()]
         with Command("watch", plain + BAD_QUERY) as command:
             assert command.wait() != 0
-            told += [command.out, command.err]
+            shown_texts += [command.out, command.err]
     for each in good:
-        told += told_by_feed(each)
-    told += [repr(server), server._repr_html_(), tk.status().to_csv()]
-    told += [logging.Formatter().format(record) for record in logged]
-    told += [repr(vars(record)) for record in logged]
-    told += [*capfd.readouterr(), *(str(warning) for warning in recwarn.list)]
-    assert len(told) > 500
+        shown_texts += shown_by_feed(each)
+    shown_texts += [repr(server), server._repr_html_(), tk.status().to_csv()]
+    shown_texts += [logging.Formatter().format(record) for record in logged]
+    shown_texts += [repr(vars(record)) for record in logged]
+    shown_texts += [*capfd.readouterr(), *(str(warning) for warning in recwarn.list)]
+    assert len(shown_texts) > 500
     assert {record.name for record in logged} >= {"tickerkit"}
-    assert [text for text in told if WORD in text or made in text] == []
+    assert [text for text in shown_texts if WORD in text or made in text] == []
