@@ -1,4 +1,4 @@
-"""Rows of a log as text on the wire, and back: columns for v1, objects for plain peers."""
+"""Codec: rows of a log as text on the wire, and back: columns for v1, objects for others."""
 
 from __future__ import annotations
 
@@ -15,12 +15,22 @@ from tickerkit.ticks import MAX_EXACT_INT, Batch, Column, Text
 
 Symbols: TypeAlias = frozenset[str] | None
 
-MANY = 64
+# From this many values on, the check for whole numbers costs less than it saves.
+MIN_VALUES_AS_INTS = 64
 
 
 def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
-    """Encode rows (of `symbols`, if given) as a `ticks` message; None for nothing to say."""
-    chosen = _chosen(rows, symbols)
+    """Encode rows as a `ticks` message.
+
+    Args:
+        rows: the rows, all of one epoch.
+        symbols: only the ticks of these; None for all.
+
+    Returns:
+        The message; None if no tick is selected and no word first appears in these rows. New
+        words are sent to filtered clients, too: codes in later segments refer to them.
+    """
+    chosen = _row_selector(rows, symbols)
     seq = rows.array("seq")[chosen]
     words = {name: _new_words(rows, rows.dictionaries[name]) for name in _text_names(rows)}
     if not len(seq) and not any(new for _, new in words.values()):
@@ -38,15 +48,15 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
             if words[name][1] or (rows.array(name)[chosen] >= 0).any():
                 more[name] = text(name)
         elif len(values := rows.array(name)[chosen]) and not np.isnan(values).all():
-            more[name] = _listed(values)
+            more[name] = _to_list(values)
     size = rows.array("size")[chosen]
     message = Ticks(
         seq=int(seq[0]) if len(seq) else int(rows.array("seq")[-1]),
         count=len(seq),
-        time=_differences(rows.array("time")[chosen]),
+        time=_to_differences(rows.array("time")[chosen]),
         symbol=text("symbol"),
-        price=_listed(rows.array("price")[chosen]),
-        size=None if np.isnan(size).all() else _listed(size),
+        price=_to_list(rows.array("price")[chosen]),
+        size=None if np.isnan(size).all() else _to_list(size),
         steps=None if not len(seq) or seq[-1] - seq[0] + 1 == len(seq) else np.diff(seq).tolist(),
         more=more,
     )
@@ -55,14 +65,14 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
 
 
 def encode_objects(rows: Rows, symbols: Symbols) -> bytes | None:
-    """Encode rows as an array of objects, what a plain peer gets; None when there are none."""
-    chosen = _chosen(rows, symbols)
+    """Encode rows as an array of objects, for `/ticks`; None if no tick is selected."""
+    chosen = _row_selector(rows, symbols)
     columns = {name: rows.array(name)[chosen] for name in rows.names()}
     return encode(_objects(rows.dictionaries, columns)) if len(columns["seq"]) else None
 
 
 def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
-    """Encode the newest values of each symbol as an array of objects; None when there are none."""
+    """Encode the newest values of each symbol as an array of objects, for `/`; None if empty."""
     codes = latest.codes()
     if symbols is not None:
         codes = codes[np.isin(codes, latest.log.symbol_codes(sorted(symbols)))]
@@ -73,7 +83,7 @@ def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
 def _objects(
     dictionaries: dict[str, Dictionary], columns: dict[str, npt.NDArray[Any]]
 ) -> list[dict[str, Any]]:
-    """Return a dict for each tick: price and size always, further fields where there is a value."""
+    """Return a dict for each tick, with the fixed fields and those further ones that it has."""
     times = np.datetime_as_string(columns["time"].view("datetime64[ns]"), unit="ns")
     symbols = dictionaries["symbol"].words
     objects = [
@@ -99,8 +109,8 @@ def _objects(
     return objects
 
 
-def _chosen(rows: Rows, symbols: Symbols) -> Any:
-    """Return what selects the rows of `symbols` from a column."""
+def _row_selector(rows: Rows, symbols: Symbols) -> Any:
+    """Return the index of the rows of `symbols` into a column: a slice, or a bool for each row."""
     if symbols is None:
         return slice(None)
     return np.isin(rows.array("symbol"), rows.dictionaries["symbol"].known_codes(sorted(symbols)))
@@ -111,18 +121,18 @@ def _text_names(rows: Rows) -> list[str]:
 
 
 def _new_words(rows: Rows, words: Dictionary) -> tuple[int, list[str]]:
-    """Return the first code that `rows` add to a dictionary, and the words."""
+    """Return the code of the first word that first appears in `rows`, and all such words."""
     start = words.size_at(rows.start)
     return start, words.words[start : words.size_at(rows.stop)]
 
 
-def _differences(values: npt.NDArray[np.int64]) -> list[int]:
+def _to_differences(values: npt.NDArray[np.int64]) -> list[int]:
     return [int(values[0]), *(values[1:] - values[:-1]).tolist()] if len(values) else []
 
 
-def _listed(values: npt.NDArray[np.float64]) -> Any:
-    """Return numbers for JSON: many that are all whole as integers, written in a third."""
-    exact = len(values) >= MANY and (np.abs(values) < MAX_EXACT_INT).all()
+def _to_list(values: npt.NDArray[np.float64]) -> Any:
+    """Return numbers for JSON: as integers if all are whole, which takes a third of the time."""
+    exact = len(values) >= MIN_VALUES_AS_INTS and (np.abs(values) < MAX_EXACT_INT).all()
     if exact and not np.signbit(values).any():
         whole = values.astype(np.int64)
         if (whole == values).all():
@@ -137,10 +147,14 @@ def decode_ticks(
 
     Args:
         message: the message.
-        words: the words of each text column known so far in this epoch; changed.
+        words: the words of each text column so far in this epoch; the message's are added.
+
+    Returns:
+        The ticks, and an int64 array of their seqs.
 
     Raises:
-        ProtocolError: if the columns differ in length, or words are missing.
+        ProtocolError: the columns differ in length, a code has no word, seqs don't increase, or a
+            number is too large.
     """
     count = message.count
     if len(message.time) != count:
@@ -148,13 +162,13 @@ def decode_ticks(
     if wrong := message.more.keys() & set(FIXED):
         raise ProtocolError(1007, f"a ticks message has a further column {wrong.pop()}")
     columns: dict[str, Column] = {
-        "symbol": _text(message.symbol, words.setdefault("symbol", []), count, least=0),
+        "symbol": _text(message.symbol, words.setdefault("symbol", []), count, min_code=0),
         "price": _numbers(message.price, count),
         "size": np.full(count, np.nan) if message.size is None else _numbers(message.size, count),
     }
     for name, column in message.more.items():
         if isinstance(column, TextColumn):
-            columns[name] = _text(column, words.setdefault(name, []), count, least=-1)
+            columns[name] = _text(column, words.setdefault(name, []), count, min_code=-1)
         else:
             columns[name] = _numbers(column, count)
     if message.steps is None:
@@ -166,7 +180,7 @@ def decode_ticks(
         last = message.seq + sum(steps)
     if last > MAX_SEQ:
         raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
-    seq = np.arange(count, dtype=np.int64)
+    seq = np.arange(count, dtype=np.int64)  # first relative to the seq of the first tick
     if steps:
         np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
     seq += message.seq
@@ -184,9 +198,10 @@ def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
     return array
 
 
-def _text(column: TextColumn, words: list[str], count: int, *, least: int) -> Text:
+def _text(column: TextColumn, words: list[str], count: int, *, min_code: int) -> Text:
     if column.start > len(words):
         raise ProtocolError(1007, f"a ticks message begins at word {column.start} of {len(words)}")
+    # A segment may come that was encoded before words that are known already: they stay.
     words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
     try:
         codes = np.fromiter(column.codes, np.int32, len(column.codes))
@@ -194,6 +209,6 @@ def _text(column: TextColumn, words: list[str], count: int, *, least: int) -> Te
         raise ProtocolError(1007, "a code of a ticks message is beyond 32 bits") from None
     if len(codes) != count:
         raise ProtocolError(1007, f"a column of a ticks message has {len(codes)} of {count} codes")
-    if count and not (least <= codes.min() and codes.max() < len(words)):
+    if count and not (min_code <= codes.min() and codes.max() < len(words)):
         raise ProtocolError(1007, "a code of a ticks message has no word")
     return Text(codes, words)

@@ -1,4 +1,4 @@
-"""The messages of the wire protocol, version 1."""
+"""Messages: those of the wire protocol, version 1."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ encode = msgspec.json.Encoder().encode
 
 
 class TextColumn(msgspec.Struct):
-    """A column of text: codes into the epoch's dictionary, and the words that begin here."""
+    """A column of text.
+
+    Attributes:
+        codes: for each tick, an index into the epoch's dictionary; -1 for no value.
+        start: the code of the first new word.
+        words: the words that first appear here.
+    """
 
     codes: list[int]
     start: Seq = msgspec.field(name="from", default=0)
@@ -23,17 +29,20 @@ class TextColumn(msgspec.Struct):
 
 
 class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
-    """The `ticks` message: some ticks as columns.
+    """The `ticks` message: some ticks as columns, each of `count` values.
+
+    Times are differences and seqs a range, since that takes 19 bytes for a tick, and both are
+    decoded by one cumulative sum.
 
     Attributes:
-        seq: number of the first tick; of the last before them where `count` is 0.
+        seq: seq of the first tick; of the tick before them if `count` is 0.
         count: how many ticks; 0 for a message that only brings words.
-        time: of the first in epoch ns, then the differences.
+        time: that of the first tick in epoch ns, then the differences.
         symbol: the symbols.
         price: null in a quote.
-        size: left out when none has one.
-        steps: differences of the seqs, where these are not unbroken.
-        more: further columns; one that has no value here is left out.
+        size: left out if no tick has a size.
+        steps: `count - 1` differences of the seqs; left out if all are 1.
+        more: further columns; a column without a value in these ticks is left out.
     """
 
     seq: Seq
@@ -47,14 +56,15 @@ class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
 
 
 class Hello(msgspec.Struct, tag="hello"):
-    """What the server has: its epoch, the seqs it holds, its columns and symbols.
+    """The `hello` message: what the server holds. It comes again when an epoch begins.
 
     Attributes:
-        epoch: which numbering the ticks that follow belong to.
+        epoch: the epoch of the ticks that follow.
         first: the oldest seq held.
         next: the seq that the next tick will get.
         symbols: the symbols so far, in the order of their codes.
-        columns: `"number"` for each column of numbers, the words so far for one of text.
+        columns: for each further column its words so far, or `"number"` if it isn't text.
+        protocol: the version of the protocol.
     """
 
     epoch: str
@@ -66,12 +76,13 @@ class Hello(msgspec.Struct, tag="hello"):
 
 
 class Subscribe(msgspec.Struct, tag="subscribe"):
-    """What the client wants.
+    """The `subscribe` message: what the client wants.
 
     Attributes:
         symbols: only these; None for all.
-        resume: go on after this tick.
-        history: without `resume`, so many ticks from before now, after filtering; None for all.
+        resume: continue after this tick.
+        history: without `resume`, how many ticks from before now, counted after the selection of
+            symbols; None for all.
     """
 
     symbols: list[str] | None = None
@@ -80,17 +91,17 @@ class Subscribe(msgspec.Struct, tag="subscribe"):
 
 
 class At(msgspec.Struct, tag="at"):
-    """The client has all there is up to seq, of what it subscribed to."""
+    """The `at` message: the client has every tick up to `seq` that it subscribed to."""
 
     seq: Seq
 
 
 class End(msgspec.Struct, tag="end"):
-    """The source is finished; nothing more will come."""
+    """The `end` message: the source has ended, no tick will follow."""
 
 
 class Error(msgspec.Struct, tag="error"):
-    """What was wrong with a message, and what to send instead."""
+    """The `error` message: what is wrong with a message, and what to send instead."""
 
     code: str
     message: str
