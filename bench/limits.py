@@ -154,7 +154,7 @@ def codecs() -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
     loose = msgspec.json.decode(objects)
     words = {"symbol": list(steady.SYMBOLS)}
     client = Client()
-    client.connected()
+    client.start_connection()
     client.receive(encode(Hello(log.epoch, 1, 1, steady.SYMBOLS, {})))
 
     def receive() -> None:

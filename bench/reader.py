@@ -69,7 +69,7 @@ def columns(reader: Reader, message: bytes) -> None:
         if isinstance(event, Received):
             reader.newest = event
             reader.count(int(event.seq[0]), int(event.seq[-1]), event.batch.count)
-    for reply in reader.client.replies():
+    for reply in reader.client.take_replies():
         reader.send(reply)
 
 
@@ -146,7 +146,7 @@ class Reader(asyncio.Protocol):
             if not data.startswith(b"HTTP/1.1 101"):
                 self.open.set_exception(ConnectionError(data[:200]))
                 return
-            self.client.connected()
+            self.client.start_connection()
             self.open.set_result(None)
         begun, take, took = at, self.take, self.took
         while size - at >= 2:

@@ -20,7 +20,7 @@ HELLO = b'{"type":"hello","epoch":"e","first":1,"next":5,"symbols":["A"],"column
 def test_full_buffer_drops_and_counts_messages() -> None:
     """Messages that don't fit are counted; a hello then makes the later ones readable."""
     client = Client()
-    client.connected()
+    client.start_connection()
     buffer = FrameBuffer(max_bytes=1000)
     buffer.begin_connection(1, "ws://x/", "tickerkit.v1", client)
     buffer.add(2, HELLO)
@@ -41,7 +41,7 @@ def test_full_buffer_drops_and_counts_messages() -> None:
 def test_new_file_begins_with_the_connection_and_a_hello() -> None:
     """Entries after `new_file` can be read without the earlier ones."""
     client = Client()
-    client.connected()
+    client.start_connection()
     client.receive(HELLO)
     buffer = FrameBuffer()
     buffer.begin_connection(1, "ws://x/", "tickerkit.v1", client)
@@ -61,7 +61,7 @@ def test_new_file_reports_drops_in_the_old_one() -> None:
 def test_joining_a_plain_connection_records_its_position() -> None:
     """The first entry holds the epoch and seq at which the feed continues."""
     plain = PlainClient()
-    plain.connected()
+    plain.start_connection()
     plain.receive(TICK)
     buffer = FrameBuffer()
     buffer.join_connection("ws://x/", "", plain)
@@ -72,7 +72,7 @@ def test_joining_a_plain_connection_records_its_position() -> None:
 def test_buffers_join_an_open_connection_and_leave_it() -> None:
     """A buffer added while a connection is open describes it; a removed one gets nothing more."""
     plain = PlainClient()
-    plain.connected()
+    plain.start_connection()
     buffers, early, late = FrameBuffers(), FrameBuffer(), FrameBuffer()
     buffers.add(early)
     buffers.begin_connection(1, "ws://x/", "", plain)

@@ -80,7 +80,7 @@ class OfSession:
     def _connect(self) -> None:
         self._session = self._make(self._publication)
         self._client = Client() if isinstance(self._session, V1Session) else PlainClient()
-        self._client.connected()
+        self._client.start_connection()
 
     def take(self, data: bytes) -> bool:
         self._session.receive(as_message(data), self._now)
@@ -125,11 +125,11 @@ class OfClient:
         self._connect()
 
     def _connect(self) -> None:
-        self._take(self.client.connected())
+        self._take(self.client.start_connection())
         # Now and then what is bent comes before the greeting.
         if isinstance(self.client, Client) and self._count % 4:
             self._take(self.client.receive(CONVERSATION[0]))
-            self.client.replies()
+            self.client.take_replies()
 
     def _take(self, events: list[Event]) -> list[Received]:
         received = [event for event in events if isinstance(event, Received)]
@@ -158,7 +158,7 @@ class OfClient:
             log.append(read_ticks([{"s": "A", "p": price - 1}, {"s": "B", "p": price}]), received=0)
             session = V1Session(Publication(log), 0)
             session.receive('{"type":"subscribe","history":null}', 0)
-            self._take(self.client.connected())
+            self._take(self.client.start_connection())
             messages = [message for _ in range(3) if (message := session.next_message(0))]
             events = [event for each in messages for event in self.client.receive(each)]
             [received] = self._take(events)

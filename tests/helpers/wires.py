@@ -70,7 +70,7 @@ class Wire:
         self.heard: list[dict[str, Any]] = []
         self.last = b""
         self.replies = []
-        self.events += self.client.connected()
+        self.events += self.client.start_connection()
         return self.session
 
     def cut(self) -> None:
@@ -90,7 +90,7 @@ class Wire:
         self.last = message
         self.heard.append(json.loads(message))
         self.events += self.client.receive(message)
-        self.replies = self.client.replies()
+        self.replies = self.client.take_replies()
         return True
 
     def repeat(self) -> None:

@@ -106,7 +106,7 @@ def test_conversation_begins_as_told() -> None:
     log = filled(3)
     wire = Wire(log)
     session = wire.connect()
-    assert wire.client.replies() == []
+    assert wire.client.take_replies() == []
     hello = session.next_message(wire.now)
     assert hello is not None
     assert json.loads(hello) == {
@@ -122,7 +122,7 @@ def test_conversation_begins_as_told() -> None:
     assert session.due() is None
     assert session.behind == 0
     wire.client.receive(hello)
-    [reply] = wire.client.replies()
+    [reply] = wire.client.take_replies()
     assert json.loads(reply) == {
         "type": "subscribe",
         "symbols": None,
@@ -210,7 +210,7 @@ def test_a_symbol_born_between_hello_and_subscribe_is_known() -> None:
     assert hello is not None
     wire.client.receive(hello)
     publish(log, 1, "B", side="new")
-    [reply] = wire.client.replies()
+    [reply] = wire.client.take_replies()
     session.receive(reply.decode(), wire.now)
     publish(log, 1, "B", side="new")
     wire.run()
@@ -1067,10 +1067,10 @@ def hello(**changes: object) -> bytes:
 def greeted(seq: int = 0) -> Client:
     """Return a client that was greeted, and has all up to `seq`."""
     client = Client()
-    client.connected()
+    client.start_connection()
     client.receive(hello())
     client.receive(encode(At(seq)))
-    client.replies()
+    client.take_replies()
     return client
 
 
@@ -1240,7 +1240,7 @@ def test_bad_server_messages_break_the_protocol(data: str | bytes, code: int) ->
 def test_nothing_may_come_before_hello(message: Any) -> None:
     """A server that does not greet first breaks the protocol, on every connection."""
     client = greeted()
-    client.connected()
+    client.start_connection()
     with pytest.raises(
         ProtocolError, match=f"{type(message).__name__.lower()} came before hello"
     ) as caught:
@@ -1251,7 +1251,7 @@ def test_nothing_may_come_before_hello(message: Any) -> None:
 def test_an_error_may_come_before_hello() -> None:
     """A server may say first what is wrong."""
     client = Client()
-    client.connected()
+    client.start_connection()
     error = Error("full", "too many clients", "try later")
     assert client.receive(encode(error)) == [error]
 
@@ -1269,7 +1269,7 @@ def test_an_error_may_come_before_hello() -> None:
 def test_messages_of_later_versions_are_ignored(data: str | bytes) -> None:
     """A type of message that the client does not know is no fault, before hello or after."""
     client = Client()
-    client.connected()
+    client.start_connection()
     assert client.receive(data) == []
     assert greeted().receive(data) == []
 
@@ -1868,8 +1868,8 @@ def test_an_epoch_that_comes_again_breaks_nothing() -> None:
 def test_a_plain_client_reads_any_ticks() -> None:
     """Of a websocket that sends JSON ticks each message is read and numbered, each field kept."""
     client = PlainClient()
-    assert client.connected() == []
-    assert client.replies() == []
+    assert client.start_connection() == []
+    assert client.take_replies() == []
     one, two = (
         client.receive('[{"s":"A","p":1},{"s":"B","p":2,"side":"b"}]'),
         client.receive(b'{"symbol":"A","price":"3"}'),
@@ -1891,7 +1891,7 @@ def test_a_plain_client_keeps_refusals() -> None:
     """What is no tick is counted, and takes no number, with a filter too."""
     for symbols in (None, ["A"]):
         client = PlainClient(symbols)
-        client.connected()
+        client.start_connection()
         [received] = client.receive('[{"s":"A","p":1},{"s":""},{"s":"A","p":2,"x":[]}]')
         assert isinstance(received, Received)
         assert (received.batch.count, received.batch.refused) == (2, 1)
@@ -1905,7 +1905,7 @@ def test_a_plain_client_keeps_refusals() -> None:
 def test_a_plain_client_filters_by_itself() -> None:
     """A plain server need not know of subscriptions: other symbols are left out here."""
     client = PlainClient(["B", "C"])
-    client.connected()
+    client.start_connection()
     [received] = client.receive('[{"s":"A","p":1},{"s":"B","p":2},{"s":"C","p":3}]')
     assert isinstance(received, Received)
     assert received.seq.tolist() == [1, 2]
@@ -1918,10 +1918,10 @@ def test_a_plain_client_filters_by_itself() -> None:
 def test_each_seam_of_a_plain_client_is_a_gap() -> None:
     """A plain server can't say what was missed: each connection is an epoch, each seam a gap."""
     client = PlainClient()
-    client.connected()
+    client.start_connection()
     client.receive('{"s":"A","p":1}')
     first = client.epoch
-    [gap] = client.connected()
+    [gap] = client.start_connection()
     assert isinstance(gap, Gap)
     assert (gap.epoch, gap.first, gap.last) == (first, 2, None)
     assert gap.reason == "reconnected: a plain websocket can't say what was missed"
@@ -1935,7 +1935,7 @@ def test_each_seam_of_a_plain_client_is_a_gap() -> None:
 def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None) -> None:
     """A gap told on `/ticks` is a gap here, after which a new epoch begins."""
     client = PlainClient()
-    client.connected()
+    client.start_connection()
     client.receive('{"s":"A","p":1}')
     first = client.epoch
     [gap] = client.receive(json.dumps({"type": "gap", "from": 5, "to": to}))
@@ -1951,7 +1951,7 @@ def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None
 def test_a_tick_that_tells_of_a_gap_is_a_tick() -> None:
     """Only an object with the numbers of a gap is one."""
     client = PlainClient()
-    client.connected()
+    client.start_connection()
     for tick in ('{"type":"gap","symbol":"A","price":1}', '{"s":"A","p":1,"from":1,"to":2}'):
         [received] = client.receive(tick)
         assert isinstance(received, Received)

@@ -224,7 +224,7 @@ class Connection:
     async def _receive_from(self, websocket: MonitoredClient) -> str:
         is_v1 = websocket.subprotocol == SUBPROTOCOL
         subscriber: Subscriber = self._client if is_v1 else self._plain_client
-        self._report(subscriber.connected(), time.time_ns())
+        self._report(subscriber.start_connection(), time.time_ns())
         self._frame_buffers.begin_connection(
             time.time_ns(), hide_secrets(self._url), SUBPROTOCOL if is_v1 else "", subscriber
         )
@@ -237,7 +237,7 @@ class Connection:
                 received_ns = time.time_ns()
                 self._frame_buffers.add_frame(received_ns, data)
                 self._report(subscriber.receive(data), received_ns)
-                for reply in subscriber.replies():
+                for reply in subscriber.take_replies():
                     await websocket.send(reply, text=True)
                 if self.status != "live":
                     self._set_live()

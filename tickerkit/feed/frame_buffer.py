@@ -134,7 +134,7 @@ class FrameBuffer:
     def _add_hello(self, time_ns: int) -> None:
         """Add the connection's state, so that later messages can be read without earlier ones."""
         subscriber = self._connection.subscriber if self._connection is not None else None
-        hello = subscriber.hello() if isinstance(subscriber, Client) else None
+        hello = subscriber.current_hello() if isinstance(subscriber, Client) else None
         if hello is not None:
             self._entries.append(SyntheticHello(time_ns, hello))
 

@@ -1,4 +1,4 @@
-"""The client's end of the protocol: what it has, and what came of each message."""
+"""Client: the client's end of the protocol, over all connections of a feed."""
 
 from __future__ import annotations
 
@@ -40,7 +40,13 @@ TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(FromServer))
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """Ticks for the log: each exactly once, in order."""
+    """Ticks for the log: each exactly once, in order.
+
+    Attributes:
+        batch: the ticks.
+        epoch: the epoch of all of them.
+        seq: their seqs, int64, shape `(batch.count,)`.
+    """
 
     batch: Batch
     epoch: str
@@ -51,36 +57,41 @@ Event: TypeAlias = Received | Hello | At | Gap | End | Error
 
 
 class Subscriber(Protocol):
-    """The client's end, over all connections of a feed.
+    """The client's end of a protocol, over all connections of a feed.
 
     Attributes:
-        epoch: the epoch of the last tick; None before the first position is known.
-        seq: the last seq.
-        duplicates: how many ticks came that it had already.
+        epoch: the epoch of the newest tick; None before the first position is known.
+        seq: the seq up to which the client has every tick, or knows that it will never come.
+        duplicates: how many ticks arrived again and were left out.
     """
 
     epoch: str | None
     seq: int
     duplicates: int
 
-    def connected(self) -> list[Event]:
-        """Begin a new connection; return what that alone says."""
+    def start_connection(self) -> list[Event]:
+        """Start over on a new connection; return what follows from that alone."""
 
     def receive(self, data: str | bytes) -> list[Event]:
-        """Take a message of the server's; raises `ProtocolError` if it makes no sense."""
+        """Return the events of a message of the server's.
 
-    def replies(self) -> list[bytes]:
-        """Return what to send to the server, once."""
+        Raises:
+            ProtocolError: the message is invalid; it carries the code to close with.
+        """
+
+    def take_replies(self) -> list[bytes]:
+        """Return what to send to the server, and forget it."""
 
 
 class Client:
     """The client's end of `tickerkit.v1`.
 
-    It lives as long as the feed: on a new connection it resumes after the last tick it has.
+    It lives as long as the feed. On each further connection it resumes after the newest tick that
+    it has; ticks and gaps that come again are left out.
 
     Args:
         symbols: only these; None for all.
-        history: how many ticks from before now to ask for at first; None for all.
+        history: how many ticks from before now to ask for on the first connection; None for all.
     """
 
     def __init__(self, symbols: list[str] | None = None, history: int | None = 0) -> None:
@@ -92,17 +103,17 @@ class Client:
         self._stream_epoch: str | None = None
         self._words: dict[str, list[str]] = {}
         self._replies: list[bytes] = []
-        self._gap = Gap("", 0, 0, "")
-        # Epochs that were told to go no further while the position is the same.
-        self._dead: set[str] = set()
+        self._newest_gap = Gap("", 0, 0, "")
+        # The epochs whose ends are known to be missing, until the position advances.
+        self._ended_epochs: set[str] = set()
 
-    def connected(self) -> list[Event]:
+    def start_connection(self) -> list[Event]:
         self._stream_epoch = None
         self._words = {}
         self._replies = []
         return []
 
-    def replies(self) -> list[bytes]:
+    def take_replies(self) -> list[bytes]:
         replies, self._replies = self._replies, []
         return replies
 
@@ -114,14 +125,14 @@ class Client:
             raise ProtocolError(1002, f"{type(message).__name__.lower()} came before hello")
         match message:
             case Hello():
-                self._greeted(message)
+                self._enter(message)
             case Ticks():
-                received = self._ticks(message)
+                received = self._read_ticks(message)
                 return [received] if received.batch.count else []
             case At():
                 self._advance(message.seq)
             case Gap():
-                if self._was_told(message):
+                if self._is_known(message):
                     return []
                 if message.epoch == self._stream_epoch and message.last is not None:
                     self._advance(message.last)
@@ -129,10 +140,11 @@ class Client:
                 pass
         return [message]
 
-    def hello(self) -> bytes | None:
-        """Return a hello that says what this connection's did, and what came since; None before.
+    def current_hello(self) -> bytes | None:
+        """Return a hello with which a client can read this connection from here on.
 
-        With it what comes from here on can be read by a client that has not heard the rest.
+        It has the words of the connection's own hello and of the ticks since. None before the
+        connection's hello came.
         """
         if self._stream_epoch is None:
             return None
@@ -142,9 +154,11 @@ class Client:
         seq = self.seq if self.epoch == self._stream_epoch else 0
         return encode(Hello(self._stream_epoch, 0, seq + 1, self._words.get("symbol", []), columns))
 
-    def _greeted(self, hello: Hello) -> None:
+    def _enter(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
-            problem = f"it speaks version {hello.protocol}, not {VERSION}: update the older of both"
+            problem = (
+                f"it speaks version {hello.protocol}, not {VERSION}: update the older of the two"
+            )
             raise ProtocolError(1002, problem, final=True)
         self._words = {"symbol": hello.symbols}
         for name, column in hello.columns.items():
@@ -156,26 +170,26 @@ class Client:
             resume = None if self.epoch is None else Position(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
 
-    def _was_told(self, gap: Gap) -> bool:
-        """Whether this was told before, as when a wire is cut right after a gap."""
+    def _is_known(self, gap: Gap) -> bool:
+        """Return whether a gap was sent before, as when the connection broke right after it."""
         if gap.last is None:
-            told = gap.epoch in self._dead
-            self._dead.add(gap.epoch)
-            return told
-        last = self._gap
-        within = last.first <= gap.first and gap.last <= (last.last or 0)
-        if last.epoch == gap.epoch and within:
+            known = gap.epoch in self._ended_epochs
+            self._ended_epochs.add(gap.epoch)
+            return known
+        newest = self._newest_gap
+        within = newest.first <= gap.first and gap.last <= (newest.last or 0)
+        if newest.epoch == gap.epoch and within:
             return True
-        self._gap = gap
+        self._newest_gap = gap
         return False
 
     def _advance(self, seq: int) -> None:
         if self.epoch == self._stream_epoch and seq <= self.seq:
             return
         self.epoch, self.seq = self._stream_epoch, seq
-        self._dead.clear()
+        self._ended_epochs.clear()
 
-    def _ticks(self, message: Ticks) -> Received:
+    def _read_ticks(self, message: Ticks) -> Received:
         assert self._stream_epoch is not None
         batch, seq = decode_ticks(message, self._words)
         if self.epoch == self._stream_epoch and len(seq) and seq[0] <= self.seq:
@@ -187,7 +201,7 @@ class Client:
 
 
 def _decode(data: str | bytes) -> FromServer | None:
-    """Decode a message of a server's; None for a type that a later version may have added."""
+    """Return a message of a server's; None for a type that a later version may have added."""
     try:
         try:
             return _from_server.decode(data)
@@ -204,8 +218,11 @@ def _decode(data: str | bytes) -> FromServer | None:
 class PlainClient:
     """The client's end of any websocket that sends ticks as JSON, without resume.
 
-    Each connection is an epoch of its own, and the seam between two a gap whose end is unknown; so
-    is a gap that a tickerkit server's `/ticks` tells.
+    Each connection is an epoch of its own. Between two of them lies a gap whose end isn't known,
+    and so it is with a gap that a tickerkit server sends on `/ticks`.
+
+    Args:
+        symbols: only these; None for all.
     """
 
     def __init__(self, symbols: list[str] | None = None) -> None:
@@ -214,55 +231,51 @@ class PlainClient:
         self.seq = 0
         self.duplicates = 0
 
-    def connected(self) -> list[Event]:
-        lost = self.epoch
-        seam = (
-            None
-            if lost is None
-            else Gap(
-                lost, self.seq + 1, None, "reconnected: a plain websocket can't say what was missed"
-            )
-        )
-        self._new_epoch()
-        return [] if seam is None else [seam]
+    def start_connection(self) -> list[Event]:
+        gaps: list[Event] = []
+        if self.epoch is not None:
+            reason = "reconnected: a plain websocket can't say what was missed"
+            gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
+        self._begin_epoch()
+        return gaps
 
-    def _new_epoch(self) -> None:
+    def _begin_epoch(self) -> None:
         self.epoch, self.seq = secrets.token_hex(8), 0
 
-    def replies(self) -> list[bytes]:
+    def take_replies(self) -> list[bytes]:
         return []
 
     def receive(self, data: str | bytes) -> list[Event]:
         assert self.epoch is not None
-        if (gap := self._gap(data)) is not None:
+        if (gap := self._read_gap(data)) is not None:
             return [gap]
         batch = read_ticks(data)
         if self.symbols is not None:
-            batch = _only(batch, self.symbols)
+            batch = _select_symbols(batch, self.symbols)
         seq = np.arange(self.seq + 1, self.seq + 1 + batch.count, dtype=np.int64)
         self.seq += batch.count
         return [Received(batch, self.epoch, seq)]
 
-    def _gap(self, data: str | bytes) -> Gap | None:
-        """Read the gap notice of a tickerkit server's `/ticks`."""
+    def _read_gap(self, data: str | bytes) -> Gap | None:
+        """Return the gap that a tickerkit server sends on `/ticks`, None for other messages."""
         try:
             notice = _plain_gap.decode(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             return None
         assert self.epoch is not None
-        to = "…" if notice.stop is None else notice.stop
+        last = "…" if notice.last is None else notice.last
         gap = Gap(
             self.epoch,
             self.seq + 1,
             None,
-            f"the server says that {notice.start}–{to} will never come",
+            f"the server says that {notice.first}–{last} will never come",
         )
-        self._new_epoch()
+        self._begin_epoch()
         return gap
 
 
-def _only(batch: Batch, symbols: frozenset[str]) -> Batch:
-    """Return the ticks of `symbols`, with the refusals of all."""
+def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
+    """Return the ticks of `symbols`, with the counts of what was refused of all symbols."""
     column = batch.columns["symbol"]
     assert isinstance(column, Text)
     wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
@@ -273,8 +286,8 @@ def _only(batch: Batch, symbols: frozenset[str]) -> Batch:
 
 class _PlainGap(msgspec.Struct):
     type: Literal["gap"]
-    start: int = msgspec.field(name="from")
-    stop: int | None = msgspec.field(name="to")
+    first: int = msgspec.field(name="from")
+    last: int | None = msgspec.field(name="to")
 
 
 _plain_gap = msgspec.json.Decoder(_PlainGap)

@@ -54,7 +54,7 @@ class ProcessServer(TickServer):
         self._options = options
         self._pickled_source = _pickle(source)
         self._mirror_client = Client(None, None)
-        self._mirror_client.connected()
+        self._mirror_client.start_connection()
         self._child: ChildProcess | None = None
         self._opening: asyncio.Task[Any] | None = None
         self._is_cancelled = False

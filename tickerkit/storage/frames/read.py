@@ -157,7 +157,7 @@ class _Reading:
         if data is None:
             return
         if self._subscriber is None:
-            self._plain.connected()
+            self._plain.start_connection()
             # Not a random one: what is read twice is the same twice.
             self._plain.epoch = hashlib.blake2b(text, digest_size=8).hexdigest()
             self._subscriber = self._plain
@@ -174,7 +174,7 @@ class _Reading:
         ours = line.protocol == SUBPROTOCOL
         subscriber: Client | PlainClient = self._client if ours else self._plain
         self._subscriber = subscriber
-        for event in subscriber.connected():
+        for event in subscriber.start_connection():
             self._hand_on(event)
         if isinstance(subscriber, PlainClient) and line.epoch:
             subscriber.epoch, subscriber.seq = line.epoch, line.seq
