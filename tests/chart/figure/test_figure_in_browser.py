@@ -1,4 +1,4 @@
-"""LiveFigure in a real JupyterLab and a real browser: what is on the screen is true."""
+"""LiveFigure in a real JupyterLab and a real browser: what the screen shows."""
 
 from __future__ import annotations
 
@@ -46,8 +46,8 @@ threading.Thread(target=stream, args=(fig,)).start()
 fig"""
 PLOT = "document.querySelectorAll('.js-plotly-plot')"
 
-# Beside the figure, of all points, by Plotly alone. Not by a FigureWidget: on a busy machine its
-# 5 MB take so long to load that it misses messages.
+# Draws all points by Plotly alone, below the figure. A FigureWidget would not do: on a busy machine
+# its 5 MB take so long to load that it misses messages.
 DRAW_PLAINLY = """async traces => {
     const [Plotly] = await Promise.all(globalThis[Symbol.for("tickerkit.plotly")].values());
     const e = document.querySelector(".js-plotly-plot");
@@ -75,7 +75,7 @@ fig
 
 @pytest.fixture(scope="module")
 def lab(jupyter: Jupyter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
-    """Open an empty notebook in JupyterLab, with helpers in its kernel."""
+    """Open a notebook in JupyterLab, with helper functions in its kernel."""
     with jupyter.open(START, tmp_path_factory.mktemp("figure")) as lab:
         lab.run_all()
         yield lab
@@ -83,7 +83,7 @@ def lab(jupyter: Jupyter, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 @pytest.fixture
 def shown(lab: Lab) -> Iterator[Shown]:
-    """Give a way to show one figure, taken away after the test."""
+    """Yield a helper that shows one figure, and close the figure after the test."""
     shown = Shown(lab)
     yield shown
     lab.page.evaluate("document.querySelectorAll('.drawn-plainly').forEach(e => e.remove())")
@@ -105,15 +105,15 @@ class Shown:
         self.lab.until(f"() => {PLOT}.length && [...{PLOT}].every(e => e._tickerkit)", 30)
 
     def value(self, expression: str, index: int = 0) -> Any:
-        """Return what a JavaScript expression of the plot `e` gives."""
+        """Return the value of a JavaScript expression of the plot `e`."""
         return self.lab.page.evaluate(f"() => {{ const e = {PLOT}[{index}]; return {expression} }}")
 
     def until(self, condition: str, index: int = 0, timeout_s: float = 15) -> None:
-        """Wait until a condition of the plot `e` holds."""
+        """Wait until a JavaScript condition of the plot `e` is true."""
         self.lab.until(f"() => {{ const e = {PLOT}[{index}]; return {condition} }}", timeout_s)
 
     def kernel(self, expression: str) -> Any:
-        """Return what an expression gives in the kernel."""
+        """Return the value of an expression in the kernel."""
         return json.loads(self.lab.run(f"import json; print(json.dumps({expression}))"))
 
     def zoom(self, start: float, end: float) -> None:
@@ -128,7 +128,7 @@ class Shown:
         mouse.move(5, 5)
 
     def zoom_both(self, left: float, right: float, low: float, high: float) -> None:
-        """Have the figure, and the one drawn by plotly below it, show this part."""
+        """Zoom the figure, and the one that plotly drew below it, to a range of x and of y."""
         ranges = f"xaxis_range=[{left}, {right}], yaxis_range=[{low}, {high}]"
         self.lab.run(f"fig.update_layout({ranges})")
         self.lab.page.evaluate(ZOOM_PLAINLY, [left, right, low, high])
@@ -139,7 +139,7 @@ class Shown:
         self.lab.page.wait_for_timeout(700)
 
     def pixels(self, index: int = 0) -> np.ndarray:
-        """Return what is on the screen of a plot's own area, as an array of grey values."""
+        """Return the pixels of a plot's area as grey values, shape (height, width)."""
         from PIL import Image
 
         clip = self.value(
@@ -154,7 +154,7 @@ class Shown:
 
 
 def test_points_appended_from_a_thread_are_drawn(shown: Shown, artifacts: Path) -> None:
-    """The newest point moves, with quick draws between the full ones, and the axis is of dates."""
+    """The newest point moves, with patches between full draws, on a date axis."""
     shown.show(STREAMED.format(50_000, 20_000))
     first = shown.value("e._tickerkit.newest")
     shown.until(f"e._tickerkit.newest > {first} + 5000")
@@ -167,8 +167,8 @@ def test_points_appended_from_a_thread_are_drawn(shown: Shown, artifacts: Path) 
     assert len(shown.value(label).partition(".")[2]) == 2, "a price to the cent"
 
 
-def test_a_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
-    """While ticks come, a zoom stays; it shows all points there; the chip follows again."""
+def test_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
+    """A zoom stays while ticks come, and shows every point in it; the chip follows again."""
     shown.show(STREAMED.format(50_000, 30_000))
     shown.zoom(0.5, 0.55)
     shown.until(f"!{CHIP}.hidden")
@@ -188,8 +188,8 @@ def test_a_zoom_holds_still_and_shows_every_point(shown: Shown) -> None:
     shown.until("String(e._fullLayout.yaxis.range) === '-500,500'")
 
 
-def test_python_can_hold_it_still(shown: Shown) -> None:
-    """fig.follow = False holds the chart, True lets it follow; a range from Python holds it too."""
+def test_follow_holds_and_releases_the_chart(shown: Shown) -> None:
+    """fig.follow = False holds the chart, True releases it, and a range from Python holds it."""
     shown.show(STREAMED.format(50_000, 30_000))
     shown.lab.run("fig.follow = False")
     shown.until(f"!{CHIP}.hidden")
@@ -205,8 +205,8 @@ def test_python_can_hold_it_still(shown: Shown) -> None:
     assert shown.kernel("fig.follow") is False
 
 
-def test_data_set_the_plain_way_are_drawn_whole(shown: Shown) -> None:
-    """A y set anew is drawn over all of x, the trace keeps its name, and points go on after it."""
+def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:
+    """A new y is drawn over the whole x, the trace keeps its name, and append continues."""
     shown.show("fig = line(50_000)\nfig")
     shown.lab.run("fig.data[0].y = -fig.data[0].y")
     shown.until(
@@ -219,8 +219,8 @@ def test_data_set_the_plain_way_are_drawn_whole(shown: Shown) -> None:
     assert shown.kernel("len(fig.data[0].x)") == 50_001
 
 
-def test_a_bar_that_changes_is_drawn_while_the_chart_holds_still(shown: Shown) -> None:
-    """A range from Python holds the chart; the open bar in it moves all the same, to its last."""
+def test_changed_bar_is_drawn_while_the_chart_holds_still(shown: Shown) -> None:
+    """A range from Python holds the chart; the open bar in it is still updated."""
     shown.show(CANDLES.replace("n = 5000", "n = 300"))
     shown.lab.run("fig.update_xaxes(range=[START, START + 310 * 60_000.])")
     shown.until(f"!{CHIP}.hidden")
@@ -231,8 +231,8 @@ def test_a_bar_that_changes_is_drawn_while_the_chart_holds_still(shown: Shown) -
     shown.until("Math.abs(e.data[0].close.at(-1) - 100.19) < 1e-9")
 
 
-def test_axes_may_be_logarithmic_or_backwards(shown: Shown) -> None:
-    """Zero is left out of a logarithmic axis, as plotly does, and does not empty the chart."""
+def test_axes_may_be_logarithmic_or_reversed(shown: Shown) -> None:
+    """As in plotly, zero is left out of a logarithmic axis, and doesn't empty the chart."""
     shown.show(
         "fig = tk.LiveFigure(data=[go.Scatter(mode='lines')], layout={'xaxis': {'type': 'log'},"
         " 'yaxis': {'type': 'log'}})\nfig.append(np.arange(1000.), np.arange(1000.))\nfig"
@@ -244,11 +244,11 @@ def test_axes_may_be_logarithmic_or_backwards(shown: Shown) -> None:
 
 
 @pytest.mark.soak  # `make test-plotlys` runs it, too
-def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
-    """At ten random zooms the pixels are those of all the data, drawn once by plain plotly.
+def test_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
+    """At ten random zooms the pixels are those of all points drawn once by plain plotly.
 
-    Some grey values differ, where plotly smooths an edge: a line through four points of a column
-    meets other fractions of a pixel than one through all of them. So a column of pixels may differ
+    Some grey values differ where plotly smooths an edge: a line through four points of a column
+    covers other fractions of a pixel than one through all points. So a column of pixels may differ
     by a pixel at the ends of its strokes: 98 of 100 pixels must be within a quarter of the scale.
     """
     shown.show("fig = line(60_000, window=60_000, labels=False)\nfig")
@@ -267,12 +267,12 @@ def test_the_screen_shows_what_plotly_draws_of_all_points(shown: Shown) -> None:
 
 
 @pytest.mark.soak  # `make test-plotlys` runs it, too
-def test_the_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
-    """At ten random zooms the candles and their volume are those of all bars, drawn by plotly.
+def test_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
+    """At ten random zooms the candles and their volume are those of all bars drawn by plotly.
 
-    Up to a bar for two pixels they are the same drawing: 99.5 of 100 pixels must be within a
-    quarter of the grey scale. Beyond that several become one, and only how far up and down the ink
-    reaches can be the same: in each column, give or take a pixel and the width of a bar.
+    Up to one bar for two pixels they are the same drawing: 99.5 of 100 pixels must be within a
+    quarter of the grey scale. With more bars, several become one. Then only how far up and down
+    the ink of each column reaches must be the same, within a pixel and the width of a bar.
     """
     shown.show(CANDLES)
     columns = shown.kernel(
@@ -294,12 +294,12 @@ def test_the_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
         ],
     )
     rng = np.random.default_rng(12)
-    for turn in range(10):
-        bars = int(rng.integers(20, 340) if turn < 7 else rng.integers(1000, 4500))
+    for count in range(10):
+        bars = int(rng.integers(20, 340) if count < 7 else rng.integers(1000, 4500))
         start = price["x"][int(rng.integers(0, 5000 - bars))]
         shown.zoom_both(start, start + bars * 60_000, min(price["low"]), max(price["high"]))
         streamed, drawn = shown.pixels(0), shown.pixels(1)
-        if turn < 7:
+        if count < 7:
             assert (np.abs(streamed - drawn) < 64).mean() > 0.995
             continue
         width = 2 + int(np.ceil(2 * streamed.shape[1] / shown.value("e.data[0].x.length")))
@@ -310,7 +310,7 @@ def test_the_screen_shows_the_candles_that_plotly_draws(shown: Shown) -> None:
 
 
 def reach(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return how far from the bottom up and from the top down the ink of each column reaches."""
+    """Return how far the ink of each column reaches from the bottom up and from the top down."""
     ink = np.abs(pixels - np.median(pixels)) > 20
     height = len(pixels)
     top, bottom = ink.argmax(axis=0), ink[::-1].argmax(axis=0)
@@ -318,8 +318,8 @@ def reach(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(empty, -height, height - top), np.where(empty, -height, height - bottom)
 
 
-def test_the_last_bar_is_moved_as_plotly_would_draw_it(shown: Shown) -> None:
-    """Between full draws its path is set anew, in the colour of its new direction."""
+def test_patched_bar_looks_as_plotly_draws_it(shown: Shown) -> None:
+    """Between full draws its path is replaced, in the colour of its new direction."""
     shown.show(CANDLES.replace("n = 5000", "n = 300"))
     shown.lab.run("fig.append_bars(t[-1], o[-1], 104., 96., o[-1] + 1, 4.); time.sleep(.5)")
     shown.lab.run(
@@ -339,16 +339,16 @@ def test_the_last_bar_is_moved_as_plotly_would_draw_it(shown: Shown) -> None:
     assert quick[1] == shown.value(f"[...{path}].at(-1).getAttribute('style')")
 
 
-def test_volume_of_several_bars_drawn_as_one_stays_on_its_axis(shown: Shown) -> None:
-    """Their sum is higher than each of them, and the axis reaches up to it."""
+def test_volume_of_combined_bars_fits_its_axis(shown: Shown) -> None:
+    """The sum of several bars is higher than each of them, and the axis includes it."""
     shown.show(CANDLES)
     highest = shown.value("Math.max(...e.data[1].y)")
     assert highest > 5
     assert shown.value("e._fullLayout.yaxis2.range[1]") > highest
 
 
-def test_a_quick_draw_shows_what_a_full_one_does(shown: Shown) -> None:
-    """Stopped after a quick draw, the picture is that of Plotly's own draw of the same moment."""
+def test_patch_looks_as_a_full_draw(shown: Shown) -> None:
+    """After a patch, the pixels are those of Plotly's full draw of the same points."""
     shown.show("fig = line(window=20_000, labels=False)\nfig.update_layout(showlegend=False)\nfig")
     shown.lab.run(
         "x = float(fig.data[0].x[-1])\nfor n in range(30):\n"
@@ -362,8 +362,8 @@ def test_a_quick_draw_shows_what_a_full_one_does(shown: Shown) -> None:
     assert (np.abs(quick - full) < 64).mean() > 0.98
 
 
-def test_bars_move_in_place_and_stay_few(shown: Shown, artifacts: Path) -> None:
-    """Of 5,000 bars at most 500 are drawn; the last one moves; volume stands below."""
+def test_many_bars_are_combined_and_the_last_is_updated(shown: Shown, artifacts: Path) -> None:
+    """At most 500 of 5,000 bars are drawn; the last is updated in place, and volume is below."""
     shown.show(
         "fig = tk.LiveFigure(window=5000)\nn = 5000\no = walk(n); c = o + rng.normal(0, .05, n)\n"
         "t = START + np.arange(n) * 60_000.\n"
@@ -378,8 +378,8 @@ def test_bars_move_in_place_and_stay_few(shown: Shown, artifacts: Path) -> None:
     shown.lab.page.screenshot(path=artifacts / "candles.png")
 
 
-def test_a_second_view_and_a_reload_show_the_same(shown: Shown) -> None:
-    """Mid-stream, both miss no point and have none twice."""
+def test_second_view_and_reload_show_every_point(shown: Shown) -> None:
+    """In the middle of a stream, both miss no point and have none twice."""
     shown.show(STREAMED.format(20_000, 100_000))
     shown.lab.run_cell("fig")
     shown.lab.until(f"() => {PLOT}.length === 2 && [...{PLOT}].every(e => e._tickerkit)")
@@ -397,26 +397,25 @@ def test_a_second_view_and_a_reload_show_the_same(shown: Shown) -> None:
         assert np.allclose(np.diff(shown.value("[...e.data[0].x]", index)), 10)
 
 
-def test_a_reloaded_page_is_heard(shown: Shown, until: Until) -> None:
-    """Its zoom reaches the kernel, though what spoke to the kernel last was a page that is gone."""
+def test_reloaded_page_reaches_the_kernel(shown: Shown, until: Until) -> None:
+    """Its zoom arrives, though the last message to the kernel named a closed page's subshell."""
     shown.show("fig = line(window=30_000)\nfig")
     shown.lab.reload()
     shown.until("e && e._tickerkit", timeout_s=60)
     shown.lab.run(
-        "def haunt():\n while not stop.is_set():\n"
-        "  fig.comm._reply_subshell_id = 'of a page that is gone'; time.sleep(.001)\n"
-        "threading.Thread(target=haunt).start()"
+        "def disturb():\n while not stop.is_set():\n"
+        "  fig.comm._reply_subshell_id = 'of a closed page'; time.sleep(.001)\n"
+        "threading.Thread(target=disturb).start()"
     )
     shown.zoom(0.5, 0.6)
     shown.until(f"!{CHIP}.hidden")
-    # The page says so first.
     until(lambda: shown.kernel("fig.follow") is False)
     assert "run the figure's cell once more" in shown.lab.run("fig.freeze()")
     assert shown.kernel("fig.comm is not None") is True
 
 
-def test_all_of_plotlys_changes_reach_the_page(shown: Shown, until: Until) -> None:
-    """Traces, layout, styles and order change as with FigureWidget; a click comes back."""
+def test_changes_by_plotly_reach_the_page(shown: Shown, until: Until) -> None:
+    """Traces, layout, styles and order change as with FigureWidget, and a click comes back."""
     shown.show("fig = tk.LiveFigure(data=[go.Scatter(y=[1, 2, 3], mode='markers')])\nfig")
     shown.lab.run("fig.add_trace(go.Bar(y=[3, 1, 2], name='bars'))")
     shown.until("e.data.length === 2 && e.data[1].name === 'bars'")
@@ -432,7 +431,7 @@ def test_all_of_plotlys_changes_reach_the_page(shown: Shown, until: Until) -> No
     shown.lab.run("clicked = []; fig.data[0].on_click(lambda t, p, s: clicked.append(p.ys))")
     shown.lab.run("done = []; fig.on_edits_completed(lambda: done.append(1))")
     shown.lab.page.locator(".js-plotly-plot .nsewdrag").first.hover(position={"x": 100, "y": 150})
-    # A click is of what is hovered over, which plotly finds out in its own time.
+    # plotly reports a click only once it has found the point under the mouse.
     shown.until("e._hoverdata?.length === 1")
     shown.lab.page.mouse.down()
     shown.lab.page.mouse.up()
@@ -440,8 +439,8 @@ def test_all_of_plotlys_changes_reach_the_page(shown: Shown, until: Until) -> No
     assert shown.kernel("fig.data[0].marker.line.width is not None or fig.data[0].uid is not None")
 
 
-def test_changes_made_before_it_is_drawn_come_once(shown: Shown) -> None:
-    """Traces that are added while the page still loads what it needs are there once."""
+def test_changes_before_the_first_draw_arrive_once(shown: Shown) -> None:
+    """Traces added while the page loads Plotly are drawn once."""
     shown.lab.run_cell(
         "fig = tk.LiveFigure()\ndisplay(fig)\n"
         "for n in range(20):\n fig.add_trace(go.Scatter(name=str(n), y=[n, n + 1]))\n"
@@ -452,8 +451,8 @@ def test_changes_made_before_it_is_drawn_come_once(shown: Shown) -> None:
     assert shown.value("e.data.map(each => each.name).join()") == ",".join(map(str, range(20)))
 
 
-def test_a_saved_notebook_is_small_and_shows_the_chart(shown: Shown, lab: Lab) -> None:
-    """Ten figures take less than 4 MB; the points of the moment are in the file."""
+def test_saved_notebook_is_small(shown: Shown, lab: Lab) -> None:
+    """Ten figures take less than 4 MB, plotly.js included."""
     shown.show("fig = line(100_000, window=100_000)\nfig")
     lab.run_cell("others = [line(100_000) for _ in range(9)]\nfor each in others: display(each)")
     lab.until(f"() => {PLOT}.length === 10 && [...{PLOT}].every(e => e._tickerkit)", 60)
@@ -465,7 +464,7 @@ def test_a_saved_notebook_is_small_and_shows_the_chart(shown: Shown, lab: Lab) -
     lab.run("for each in others: each.close()")
 
 
-def test_freeze_puts_a_picture_in_its_place(lab: Lab) -> None:
+def test_freeze_replaces_the_figure_by_an_image(lab: Lab) -> None:
     """After freeze the cell shows an image, and the figure is closed."""
     shown = Shown(lab)
     shown.show("fig = line()\nfig")

@@ -1,4 +1,4 @@
-"""Download in a real JupyterLab: what the browser saves."""
+"""Download in a real JupyterLab and a real browser: what the browser saves."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ feed.dashboard()
 DRAWN = "() => document.querySelector('.js-plotly-plot')?.data?.length === 2"
 
 
-def test_a_click_brings_the_file_that_to_csv_writes(
+def test_click_saves_the_file_that_to_csv_writes(
     jupyter: Jupyter, tmp_path: Path, artifacts: Path
 ) -> None:
-    """Byte for byte, under a name that tells what it is; the page says that it has come."""
+    """The bytes and the name are right, and the page reports the end."""
     with jupyter.open(CELL, tmp_path) as lab:
         lab.run_all()
         lab.until(DRAWN)

@@ -1,4 +1,4 @@
-"""The transport of a replay, in a real JupyterLab and a real browser."""
+"""ReplayControls in a real JupyterLab and a real browser."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ print({})
 """
 
 
-def test_the_transport_steers_and_is_not_torn_from_the_hand(
+def test_dragged_slider_stays_with_the_mouse_and_seeks(
     jupyter: Jupyter, tmp_path: Path, artifacts: Path
 ) -> None:
-    """Dragged while it plays, the slider stays with the mouse; the replay goes where it was put."""
+    """While the replay plays, the slider stays where it is dragged, and the replay follows."""
     with jupyter.open(CELL, tmp_path) as lab:
         lab.run_all()
         page = lab.page
         handle, track = page.locator(".noUi-handle"), page.locator(".noUi-base")
         page.locator("text=10:00:0").first.wait_for()
         page.locator("button", has_text="Step").wait_for()
-        # What is shown of a replay moves it nowhere.
+        # Updating the controls doesn't move the replay.
         assert lab.run(WAIT.format(*2 * ("day.sent >= 4",))) == "True\n"
         assert lab.run("print(feed.frame()['epoch'].nunique(), len(feed.gaps))") == "1 0\n"
         box, hand = track.bounding_box(), handle.bounding_box()
@@ -48,7 +48,7 @@ def test_the_transport_steers_and_is_not_torn_from_the_hand(
         page.mouse.move(hand["x"] + hand["width"] / 2, y)
         page.mouse.down()
         page.mouse.move(middle - 40, y, steps=4)
-        # Held still, it is where the replay goes, and goes on from; moved on, it follows the mouse.
+        # Held still, the slider seeks the replay; then it still follows the mouse.
         reached = "abs((day.position - day.start).total_seconds() - {}) < 120"
         wanted = 1800 - 40 / box["width"] * 3600
         assert lab.run(WAIT.format(*2 * (reached.format(wanted),))) == "True\n"
@@ -57,7 +57,7 @@ def test_the_transport_steers_and_is_not_torn_from_the_hand(
         assert lab.run(WAIT.format(*2 * (reached.format(1800),))) == "True\n"
         page.locator("text=10:30:").first.wait_for()
         bar = {"x": 0, "y": max(box["y"] - 300, 0), "width": 1300, "height": 500}
-        page.screenshot(path=artifacts / "transport.png", clip=bar)
+        page.screenshot(path=artifacts / "replay-controls.png", clip=bar)
         page.locator("button", has_text="Pause").click()
         page.locator("button", has_text="Play").wait_for()
         page.locator("button", has_text="Step").click()
