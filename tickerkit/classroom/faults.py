@@ -22,7 +22,7 @@ DIRECTIONS: tuple[Direction, ...] = get_args(Direction)
 CLOSING_KINDS: tuple[Kind, ...] = ("reset", "truncate", "close")
 ENDING_KINDS: tuple[Kind, ...] = (*CLOSING_KINDS, "stall")
 
-# Within so many bytes a fault hits the websocket handshake.
+# A fault within these bytes hits the websocket handshake.
 HANDSHAKE_BYTES = 200
 MAX_RANDOM_BYTES = 20_000
 MAX_RANDOM_DURATION_S = 0.05

@@ -5,7 +5,20 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 
-__all__ = ["GREEN", "GREY", "RED", "YELLOW", "card", "escape", "status_colour", "status_level"]
+__all__ = [
+    "GREEN",
+    "GREY",
+    "NUMBER_STYLE",
+    "RED",
+    "YELLOW",
+    "card",
+    "dim",
+    "escape",
+    "render_error",
+    "render_status",
+    "status_colour",
+    "status_level",
+]
 
 GREEN, YELLOW, RED, GREY = "#2da44e", "#bf8700", "#e5534b", "#6e7781"
 
@@ -25,6 +38,8 @@ _COLOURS = {"good": GREEN, "waiting": YELLOW, "bad": RED, "": GREY}
 
 # In JupyterLab, MathJax typesets text between dollar signs in HTML output; these classes stop it.
 NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
+# Digits of one width: columns and positions stay in place while their numbers change.
+NUMBER_STYLE = "font-variant-numeric:tabular-nums;white-space:nowrap"
 NAME_STYLE = "opacity:.65;padding:0 1em 0 0;text-align:left"
 
 
@@ -44,6 +59,21 @@ def status_level(status: str) -> str:
 def status_colour(status: str) -> str:
     """Return the CSS colour of a status: green, yellow, red, or grey for neutral ones."""
     return _COLOURS[status_level(status)]
+
+
+def render_status(status: str) -> str:
+    """Return a status as HTML: a dot and the status, bold and in its colour."""
+    return f'<b style="color:{status_colour(status)}">● {escape(status)}</b>'
+
+
+def render_error(text: str) -> str:
+    """Return the text of an error as HTML, in red."""
+    return f'<span style="color:{RED}">{escape(text)}</span>'
+
+
+def dim(content: str) -> str:
+    """Return HTML content as HTML with less contrast, for what is of less importance."""
+    return f'<span style="opacity:.7">{content}</span>'
 
 
 def card(

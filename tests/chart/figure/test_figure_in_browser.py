@@ -410,7 +410,7 @@ def test_reloaded_page_reaches_the_kernel(shown: Shown, until: Until) -> None:
     shown.zoom(0.5, 0.6)
     shown.until(f"!{CHIP}.hidden")
     until(lambda: shown.kernel("fig.follow") is False)
-    assert "run the figure's cell once more" in shown.lab.run("fig.freeze()")
+    assert "the page was reloaded" in shown.lab.run("fig.freeze()")
     assert shown.kernel("fig.comm is not None") is True
 
 

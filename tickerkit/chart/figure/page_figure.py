@@ -91,6 +91,7 @@ class PageFigure(LockedFigure):
         each window, the state holds a preview; the page then asks for the other points.
         """
         with self._lock:
+            # Before the figure has a layout, its constructor asks for the state.
             if "_layout_obj" in self.__dict__ and (key is None or "_places" in key):
                 self._refresh_state()
             return super().get_state(key, drop_defaults)

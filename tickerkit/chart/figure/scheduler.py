@@ -16,9 +16,9 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 1 / 60
 MAX_FAST_FIGURES = 3
 CROWDED_INTERVAL_S = 1 / 20
-# A figure counts as sending for so long after its last message.
+# After its last message a figure counts as sending for this time.
 ACTIVE_S = 1.0
-# The thread waits so long for more before it ends.
+# Before it ends, the thread waits this time for more.
 LINGER_S = 0.05
 
 

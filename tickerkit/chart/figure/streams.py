@@ -57,6 +57,11 @@ class Streams:
     Under load nothing is queued: what can't be sent yet waits in the window, and points that leave
     the window unsent are dropped. While no page reports, nothing is sent.
 
+    Why not plotly's own messages: they carry whole columns, which the page redraws one message
+    after the other. With a window of 100,000 points a message of 1.6 MB was on the screen after
+    1.5 s (median, growing); with new points only, 1.1 kB, after 30 ms. Why no confirmation of each
+    message by the page: it made latency worse, 106 instead of 27 ms (median, 10,000 points).
+
     Args:
         size: size of the windows, see `Window`.
         lock: held during every change of the figure.

@@ -15,7 +15,7 @@ from tickerkit.chart.widgets.record_button import RecordButton
 from tickerkit.chart.widgets.transfer import DownloadFile
 from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
 from tickerkit.log import Rows
-from tickerkit.runtime.cards import escape, status_colour
+from tickerkit.runtime.cards import dim, escape, render_status
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -149,10 +149,9 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         detail = "" if feed.status in ("live", "stopped") else f" — {escape(feed.status_detail)}"
         gaps = f" · {stats['gaps']} gaps" if stats["gaps"] else ""
         error = f" · {escape(stats['last_error'])}" if stats["last_error"] else ""
-        self._state.value = (
-            f'<b style="color:{status_colour(feed.status)}">● {escape(feed.status)}</b>{detail} '
-            f'<span style="opacity:.7">{escape(feed.url)} · {stats["received"]:,} ticks · '
-            f"{stats['rate']:,.0f}/s{gaps}{error}</span>"
+        self._state.value = f"{render_status(feed.status)}{detail} " + dim(
+            f"{escape(feed.url)} · {stats['received']:,} ticks · {stats['rate']:,.0f}/s"
+            f"{gaps}{error}"
         )
         self._prices.value = self._price_table.render(feed.latest())
 

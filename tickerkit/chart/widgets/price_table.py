@@ -5,14 +5,14 @@ from __future__ import annotations
 import pandas as pd
 
 from tickerkit.formatting import format_time
-from tickerkit.runtime.cards import GREEN, RED, escape
+from tickerkit.runtime.cards import GREEN, NUMBER_STYLE, RED, escape
 
 __all__ = ["MAX_ROWS", "PriceTable"]
 
 MAX_ROWS = 40
 # As wide as most numbers are, so that the chart beside the table does not move with every price.
-NUMBER_STYLE = "text-align:right;min-width:5em"
-TABLE_STYLE = "font-variant-numeric:tabular-nums;border-spacing:.8em .15em;white-space:nowrap"
+CELL_STYLE = "text-align:right;min-width:5em"
+TABLE_STYLE = f"{NUMBER_STYLE};border-spacing:.8em .15em"
 HEAD = "<tr style='opacity:.6'><td>symbol</td><td>price</td><td>size</td><td>UTC</td></tr>"
 ARROWS = {GREEN: "▲", RED: "▼"}
 
@@ -53,7 +53,7 @@ class PriceTable:
         time = format_time(tick["time"], date=False)
         return (
             f'<tr><td style="text-align:left"><b>{escape(symbol)}</b></td>'
-            f'<td style="{NUMBER_STYLE};color:{colour}">{ARROWS.get(colour, "")} {price:,.2f}</td>'
-            f'<td style="{NUMBER_STYLE};opacity:.7">{size}</td>'
+            f'<td style="{CELL_STYLE};color:{colour}">{ARROWS.get(colour, "")} {price:,.2f}</td>'
+            f'<td style="{CELL_STYLE};opacity:.7">{size}</td>'
             f'<td style="text-align:right;opacity:.7">{time}</td></tr>'
         )

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 
 from tickerkit.formatting import format_size
-from tickerkit.runtime.cards import RED, escape
+from tickerkit.runtime.cards import dim, escape, render_error
 from tickerkit.runtime.error_log import describe
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
 
     def _render_note(self, recorder: Recorder | None) -> str:
         if self._failure:
-            return f'<span style="color:{RED}">{escape(self._failure)}</span>'
+            return render_error(self._failure)
         if recorder is None:
             return ""
         stats = recorder.stats
@@ -99,5 +99,4 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
         size = format_size(stats["bytes"])
         text = f"{prefix}{recorder.path}, {stats['written']:,} ticks, {size}"
         error = stats["last_error"]
-        error_span = f' <span style="color:{RED}">{escape(error)}</span>' if error else ""
-        return f'<span style="opacity:.7">{escape(text)}</span>{error_span}'
+        return dim(escape(text)) + (f" {render_error(error)}" if error else "")

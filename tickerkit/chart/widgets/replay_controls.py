@@ -13,7 +13,7 @@ import ipywidgets as widgets
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.errors import Stopped, TickerkitError
 from tickerkit.formatting import format_time
-from tickerkit.runtime.cards import escape, status_colour
+from tickerkit.runtime.cards import NUMBER_STYLE, dim, escape, render_status
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -24,12 +24,11 @@ if TYPE_CHECKING:
 __all__ = ["ReplayControls", "replay_controls"]
 
 INTERVAL_S = 0.25
-# A slider that has not moved for so long is where the user wants the replay to be.
+# After this time without a move, the slider is where the user wants the replay to be.
 SETTLED_S = 0.3
 JOIN_TIMEOUT_S = 1.0
 SLIDER_STEPS = 1000
 SPEEDS = (0.1, 0.5, 1.0, 2.0, 5.0, 10.0, 100.0, math.inf)
-NUMBER_STYLE = "font-variant-numeric:tabular-nums;white-space:nowrap"
 
 
 class ReplayControls(widgets.VBox):  # type: ignore[misc]
@@ -205,8 +204,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         state, speed = replay.state, replay.speed
         self._state.value = (
             f'<span style="{NUMBER_STYLE};margin-left:.6em">'
-            f'<b style="color:{status_colour(state)}">● {state}</b> '
-            f'<span style="opacity:.7">{replay.sent:,} ticks sent</span></span>'
+            f"{render_status(state)} {dim(f'{replay.sent:,} ticks sent')}</span>"
         )
         is_paused = state in ("paused", "ended")
         self._play.description = "Play" if is_paused else "Pause"
@@ -234,10 +232,10 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         else:
             position = start + (end - start) * (self._dragged[0] / SLIDER_STEPS)
         self._position.value = _render_time(position, is_one_day)
-        self._end.value = _render_time(end, is_one_day) + ' <span style="opacity:.7">UTC</span>'
+        self._end.value = f"{_render_time(end, is_one_day)} {dim('UTC')}"
 
     def _show_note(self, error: Exception) -> None:
-        self._note.value = f'<span style="opacity:.7">{escape(error)}</span>'
+        self._note.value = dim(escape(error))
 
 
 def replay_controls(replay: ReplaySource) -> ReplayControls:
