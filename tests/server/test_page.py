@@ -5,9 +5,12 @@ from __future__ import annotations
 import gzip
 import re
 from importlib import resources
+from typing import get_args
 
+import msgspec
 import pytest
 
+from tickerkit.protocol.messages import FromServer, Subscribe
 from tickerkit.server import page
 from tickerkit.server.page import FILES, find_asset
 
@@ -94,3 +97,26 @@ def test_page_is_small() -> None:
     """All files together are under 100 kB gzipped, for slow links."""
     bodies = [found.body for path in FILES if (found := find_asset(path)) is not None]
     assert sum(len(gzip.compress(body)) for body in bodies) < 100_000
+
+
+MESSAGES = {kind.__struct_config__.tag: kind for kind in (*get_args(FromServer), Subscribe)}
+FEED = (resources.files(page) / "feed.js").read_text("utf-8").replace("\n *  ", "")
+TYPEDEFS = dict(re.findall(r'@typedef \{\{type: "(\w+)"(?:, )?(.*?)\}\} \w+$', FEED, re.M))
+
+
+def test_the_feed_knows_each_message_of_the_protocol() -> None:
+    """The types in the feed's comments have every message that the server sends, and its own."""
+    assert set(TYPEDEFS) == set(MESSAGES)
+
+
+@pytest.mark.parametrize("tag", TYPEDEFS)
+def test_the_feed_reads_fields_that_a_message_has(tag: str) -> None:
+    """A field is one of the message's, and may be missing where the server leaves it out."""
+    kind = MESSAGES[tag]
+    may_be_missing = {
+        field.encode_name: kind.__struct_config__.omit_defaults and not field.required
+        for field in msgspec.structs.fields(kind)
+    }
+    outermost = re.sub(r"\{[^{}]*\}", "{}", TYPEDEFS[tag])
+    for name, mark in re.findall(r"(\w+)(\??): ", outermost):
+        assert bool(mark) == may_be_missing[name], name
