@@ -35,7 +35,7 @@ class TickServer(ABC):
     """A websocket server that pushes ticks, running in the background. Made by `tk.serve`.
 
     A client costs a position in the log: a slow client gets larger batches, a client that falls off
-    the log is told which ticks it missed, and no client holds up another.
+    the log gets a gap that names the ticks it missed, and no client delays another.
 
     There are two kinds: `ThreadServer` runs in this process's background thread, `ProcessServer` in
     a process of its own. This class has what they share: the addresses, the card, and the order in
@@ -146,7 +146,7 @@ class TickServer(ABC):
     def gaps(self) -> pd.DataFrame:
         """Gaps that the source reported, among the ticks in the log.
 
-        Every reader that passes a gap is told of it. A gap is dropped once the ticks around it are
+        Every reader that passes a gap receives it. A gap is dropped once the ticks around it are
         no longer held.
 
         Returns:

@@ -10,24 +10,9 @@ __all__ = ["ServerStats"]
 
 @dataclass(slots=True, kw_only=True)
 class ServerStats:
-    """What a server has done so far; the defaults are those of a server that never ran.
+    """What a server has done so far; `TickServer.stats` describes each field.
 
-    Attributes:
-        ticks: ticks appended in all.
-        held: ticks in the log now.
-        rate: ticks per second, over the last 5 s.
-        symbols: symbols in the log.
-        clients: clients connected now.
-        stalled: those of them that read nothing although data waits for them.
-        connections: clients ever connected.
-        refused: refused ticks and errors of the source.
-        last_error: the newest of these, as text.
-        misfits: values left out because they did not fit their column, by column.
-        turned_away: requests refused with an HTTP error: by access control, or for lack of room.
-        last_turned_away: the reason of the newest of these.
-        cut_off: clients disconnected because they were gone or read nothing.
-        last_cut_off: the newest of these, and the reason.
-        status: the server's status.
+    The defaults are those of a server that never ran.
     """
 
     ticks: int = 0
