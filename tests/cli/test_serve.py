@@ -104,7 +104,7 @@ def test_serve_admits_the_given_hosts_and_origins() -> None:
         for host, status in (("b.example", 200), ("c.example", 403)):
             request = urllib.request.Request(page, headers={"Host": host})
             assert fetched(request)[0] == status  # type: ignore[arg-type]
-        command.until(r'turned away: .* to the name "c\.example"; pass hosts=', stream="err")
+        command.until(r'turned away: .* "c\.example"; pass hosts=', stream="err")
         request = urllib.request.Request(page, headers={"Origin": "https://c.example"})
         assert fetched(request)[0] == 200  # type: ignore[arg-type]
         assert command.end() == 0
