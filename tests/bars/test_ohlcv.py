@@ -1,4 +1,4 @@
-"""Bars of ticks: checked by hand on a few, and against pandas on a day of real trades."""
+"""OHLCV: bars checked by hand, against a plain loop, and against pandas on a day of trades."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from tickerkit.bars import Bars, bars
 from tickerkit.bars import ohlcv as bars_module
+from tickerkit.bars.partial import MAX_SEARCHED_CODES
 from tickerkit.log import Rows, TickLog
 from tickerkit.log import compaction as compaction_module
-from tickerkit.ticks import read_ticks
+from tickerkit.ticks import NS_PER_S as S
+from tickerkit.ticks import UTC_NS, Batch, Text, read_ticks
 
-S = 10**9
 T0 = 1_763_000_000 * S  # 2025-11-13T02:13:20Z, a whole multiple of 10 s
 
 COLUMNS = ["open", "high", "low", "close", "volume", "ticks"]
@@ -33,11 +34,11 @@ def log_of(*ticks: dict[str, object], keep: int = 1000) -> TickLog:
 
 
 def trade(at_s: float, price: float | None, symbol: str = "AAPL", **more: object) -> dict[str, Any]:
-    """Return a tick at so many seconds after `T0`; a quote where it has no price."""
+    """Return a tick `at_s` seconds after `T0`; a quote if it has no price."""
     return {"symbol": symbol, "time": T0 + round(at_s * S), "price": price, **more}
 
 
-def test_one_bar_by_hand() -> None:
+def test_bar_has_first_highest_lowest_and_last_price() -> None:
     """A bar holds the first, highest, lowest and last price, the summed sizes and the count."""
     log = log_of(
         trade(0, 10.0, size=1), trade(1, 12.0, size=2), trade(2, 9.0, size=4), trade(3, 11.0)
@@ -47,25 +48,25 @@ def test_one_bar_by_hand() -> None:
     assert frame.iloc[0].tolist() == [10.0, 12.0, 9.0, 11.0, 7.0, 4]
     assert frame.dtypes.tolist() == [np.dtype("float64")] * 5 + [np.dtype("int64")]
     assert frame.index.name == "time"
-    assert frame.index.dtype == pd.DatetimeTZDtype("ns", "UTC")
+    assert frame.index.dtype == UTC_NS
     assert frame.index[0] == pd.Timestamp(T0, tz="UTC")
 
 
-def test_buckets_are_aligned_to_the_epoch() -> None:
-    """Bars start at whole multiples of the interval, wherever the first tick is; none is empty."""
+def test_bars_start_at_whole_multiples_of_the_interval() -> None:
+    """Bars start at whole multiples of the interval since 1970; empty intervals have no bar."""
     log = log_of(trade(9.999999999, 1.0), trade(10, 2.0), trade(35, 3.0))
     frame = bars(log.rows(), "10s", symbol="AAPL")
     assert [at.value - T0 for at in frame.index] == [0, 10 * S, 30 * S]
 
 
-def test_times_before_1970_fall_into_the_bucket_before() -> None:
-    """A negative time belongs to the bucket that starts before it, not the one nearer to zero."""
+def test_times_before_1970_belong_to_the_interval_that_contains_them() -> None:
+    """A negative time belongs to the interval that starts before it, not to the one nearer zero."""
     log = log_of({"symbol": "OLD", "price": 1.0, "time": "1969-12-31T23:59:59Z"})
     assert bars(log.rows(), "10s", symbol="OLD").index[0].value == -10 * S
 
 
-def test_open_and_close_go_by_the_order_of_the_log() -> None:
-    """Of trades at the same nanosecond the first opens and the last closes; a late one closes."""
+def test_open_and_close_follow_the_order_of_the_log() -> None:
+    """The first trade in the log opens a bar and the last closes it, whatever their times."""
     log = log_of(trade(5, 1.0), trade(5, 2.0), trade(5, 3.0), trade(12, 7.0), trade(4, 9.0))
     frame = bars(log.rows(), "10s", symbol="AAPL")
     assert frame["open"].tolist() == [1.0, 7.0]
@@ -73,15 +74,15 @@ def test_open_and_close_go_by_the_order_of_the_log() -> None:
     assert frame["ticks"].tolist() == [4, 1]
 
 
-def test_quotes_are_left_out() -> None:
-    """A tick without a price is no trade, and a bucket of quotes only gives no bar."""
+def test_quotes_make_no_bar() -> None:
+    """Ticks without a price don't count, and an interval with only such ticks has no bar."""
     log = log_of(trade(1, None, bid=1.0, ask=2.0), trade(11, 5.0), trade(12, None, bid=1.0))
     frame = bars(log.rows(), "10s")
     assert frame["ticks"].tolist() == [1]
 
 
-def test_symbols_stand_in_the_order_of_their_first_trades() -> None:
-    """Several symbols give an index of symbol and time, by first trade; times ascend in each."""
+def test_symbols_are_ordered_by_their_first_trades() -> None:
+    """Bars of several symbols have an index of symbol, by first trade, and ascending time."""
     log = log_of(
         trade(0, None, "QUOTED", bid=1.0),
         trade(0, 1.0, "Z"),
@@ -102,14 +103,14 @@ def test_symbols_stand_in_the_order_of_their_first_trades() -> None:
     assert frame.loc["A"]["open"].tolist() == [3.0, 2.0]
 
 
-def test_the_order_is_that_of_the_rows_held() -> None:
-    """Where the log has dropped a symbol's first ticks, the order is that of the others."""
+def test_order_of_symbols_ignores_dropped_ticks() -> None:
+    """When the log has dropped a symbol's first ticks, the order is that of those it holds."""
     log = log_of(trade(0, 1.0, "A"), trade(1, 1.0, "B"), trade(2, 1.0, "A"), keep=2)
     assert bars(log.rows(), "10s").index.get_level_values(0).tolist() == ["B", "A"]
 
 
-def test_a_bar_is_found_by_symbol_and_time() -> None:
-    """Looking up one bar of several symbols works, and gives no warning of an unsorted index."""
+def test_bar_is_found_by_symbol_and_time() -> None:
+    """A lookup of one bar among several symbols gives no warning of an unsorted index."""
     log = log_of(*(trade(at, at + 1.0, name) for at in range(0, 60, 10) for name in "ZAM"))
     frame = bars(log.rows(), "10s")
     with warnings.catch_warnings():
@@ -118,8 +119,8 @@ def test_a_bar_is_found_by_symbol_and_time() -> None:
     assert row["open"] == 21.0
 
 
-def test_symbols_can_be_chosen() -> None:
-    """One symbol gives an index of times, a list one of both; an unknown one gives no bars."""
+def test_symbol_selects_bars() -> None:
+    """One symbol gives an index of times, a list an index of both; unknown symbols no bars."""
     log = log_of(trade(0, 1.0, "A"), trade(1, 2.0, "B"), trade(2, 3.0, "C"))
     rows = log.rows()
     assert bars(rows, "10s", symbol="B")["open"].tolist() == [2.0]
@@ -132,22 +133,22 @@ def test_symbols_can_be_chosen() -> None:
     assert len(bars(rows, "10s", symbol=[])) == 0
 
 
-def test_an_empty_log_gives_empty_bars_of_the_right_types() -> None:
-    """Without ticks there are no bars, but all columns and index levels, of their types."""
+def test_empty_log_gives_empty_bars_of_the_same_types() -> None:
+    """Without ticks the frame has all columns and index levels, with their types."""
     for symbol in (None, "AAPL"):
         frame = bars(TickLog().rows(), "10s", symbol=symbol)
         assert frame.columns.tolist() == COLUMNS
         assert frame["ticks"].dtype == np.int64
         times = frame.index.get_level_values("time")
-        assert times.dtype == pd.DatetimeTZDtype("ns", "UTC")
+        assert times.dtype == UTC_NS
 
 
 @pytest.mark.parametrize(
     "interval",
     ["10s", "10000ms", 10, 10.0, np.float64(10), timedelta(seconds=10), np.timedelta64(10, "s")],
 )
-def test_intervals_come_in_several_forms(interval: Any) -> None:
-    """Text with a unit, a timedelta and a number of seconds all give the same bars."""
+def test_interval_accepts_text_timedelta_and_seconds(interval: Any) -> None:
+    """Text with a unit, a timedelta and a number of seconds give the same bars."""
     rows = log_of(trade(0, 1.0), trade(9, 2.0), trade(10, 3.0)).rows()
     assert bars(rows, interval, symbol="AAPL")["ticks"].tolist() == [2, 1]
 
@@ -159,22 +160,22 @@ def test_intervals_come_in_several_forms(interval: Any) -> None:
         *(0, -1, float("nan"), float("inf"), 1e-12, 1e30, True),
     ],
 )
-def test_a_bad_interval_says_how_to_give_one(interval: Any) -> None:
-    """What is no length of time is refused with the value and with examples of good ones."""
-    with pytest.raises(ValueError, match="is no length of a bar; give"):
+def test_invalid_interval_raises(interval: Any) -> None:
+    """What is not a length of time raises an error that names the argument."""
+    with pytest.raises(ValueError, match="Invalid interval="):
         bars(log_of(trade(0, 1.0)).rows(), interval)
 
 
-def test_bars_of_a_frame_are_those_of_its_log() -> None:
-    """A frame of ticks gives the same bars as the rows that it shows."""
+def test_frame_and_rows_give_the_same_bars() -> None:
+    """A frame of ticks gives the same bars as the rows of the log that it shows."""
     log = log_of(*(trade(i, i % 7, "AB"[i % 2], size=i) for i in range(100)))
     for symbol in (None, "B"):
         of_frame = bars(log.frame(), "10s", symbol=symbol)
         pd.testing.assert_frame_equal(of_frame, bars(log.rows(), "10s", symbol=symbol))
 
 
-def test_a_plain_frame_will_do() -> None:
-    """A frame of text symbols and times without a zone, a gap in each and no sizes, gives bars."""
+def test_plain_frame_gives_bars() -> None:
+    """A frame with text symbols, times without a zone, missing values and no sizes gives bars."""
     frame = pd.DataFrame(
         {
             "time": pd.to_datetime(
@@ -189,14 +190,14 @@ def test_a_plain_frame_will_do() -> None:
     assert len(made) == 1
 
 
-def test_a_frame_without_prices_is_refused() -> None:
-    """A frame that lacks a column is refused by that column's name."""
-    with pytest.raises(ValueError, match="need a column price"):
+def test_frame_without_a_column_raises() -> None:
+    """A frame that lacks a column raises an error that names it."""
+    with pytest.raises(ValueError, match="column price"):
         bars(pd.DataFrame({"time": [], "symbol": []}), "10s")
 
 
 def by_pandas(frame: pd.DataFrame, interval: str) -> pd.DataFrame:
-    """Return the bars of one symbol the slow way."""
+    """Return the bars of one symbol as pandas makes them."""
     indexed = frame.set_index("time")
     expected = indexed["price"].resample(interval, origin="epoch").ohlc()
     expected["volume"] = indexed["size"].resample(interval, origin="epoch").sum()
@@ -206,7 +207,7 @@ def by_pandas(frame: pd.DataFrame, interval: str) -> pd.DataFrame:
 
 @pytest.fixture(scope="session")
 def spy(recorded: Path) -> TickLog:
-    """Return a log of a day of trades in SPY, of which half share their time with another."""
+    """Return a log of a day of trades in SPY; half of them share their time with another."""
     day = pd.read_csv(
         recorded / "ticks" / "lean-spy-20131007-trade.csv.gz",
         names=["ms", "price", "size", "exchange", "condition", "suspicious"],
@@ -228,15 +229,15 @@ def spy(recorded: Path) -> TickLog:
 
 
 @pytest.mark.parametrize("interval", ["1s", "10s", "1min", "7min", "1h", "12h"])
-def test_a_real_day_gives_the_bars_that_pandas_gives(spy: TickLog, interval: str) -> None:
+def test_bars_of_a_real_day_equal_those_of_pandas(spy: TickLog, interval: str) -> None:
     """On 250,601 real trades every bar is the one that pandas' resample makes."""
     made = bars(spy.rows(), interval, symbol="SPY")
     expected = by_pandas(spy.frame(), interval)
     pd.testing.assert_frame_equal(made, expected, check_freq=False)
 
 
-def test_two_interleaved_symbols_give_the_bars_of_each(spy: TickLog) -> None:
-    """The day dealt out to three symbols by turns gives for each what it gives alone."""
+def test_interleaved_symbols_give_the_bars_of_each(spy: TickLog) -> None:
+    """Three symbols whose trades alternate have the bars that each has alone."""
     frame = spy.frame()
     dealt = pd.Categorical.from_codes(np.arange(len(frame)) % 3, ["C", "A", "B"])
     log = TickLog()
@@ -248,7 +249,7 @@ def test_two_interleaved_symbols_give_the_bars_of_each(spy: TickLog) -> None:
         pd.testing.assert_frame_equal(made.loc[name], expected, check_freq=False)
 
 
-def slowly(rows: Rows, interval_s: int) -> dict[tuple[str, int], list[float]]:
+def bars_by_loop(rows: Rows, interval_s: int) -> dict[tuple[str, int], list[float]]:
     """Return bars tick by tick, in plain Python."""
     made: dict[tuple[str, int], list[float]] = {}
     for row in rows.frame().itertuples():
@@ -276,19 +277,46 @@ def slowly(rows: Rows, interval_s: int) -> dict[tuple[str, int], list[float]]:
     ),
     st.sampled_from([1, 7, 10, 60]),
 )
-def test_any_order_of_ticks_gives_the_bars_of_a_plain_loop(
+def test_ticks_in_any_order_give_the_bars_of_a_plain_loop(
     ticks: list[tuple[int, str, int | None, int | None]], interval_s: int
 ) -> None:
-    """However late, equal or interleaved the ticks, the bars are those of a loop over them."""
+    """Late, equal and interleaved ticks give the bars of a loop over them."""
     given_ticks = [trade(at, price, name, size=size, bid=1) for at, name, price, size in ticks]
     rows = log_of(*given_ticks).rows()
     made = bars(rows, interval_s)
-    expected = slowly(rows, interval_s)
+    expected = bars_by_loop(rows, interval_s)
     assert {(name, at.value): list(row) for (name, at), row in zip(
         made.index, made.itertuples(index=False), strict=True
     )} == expected  # fmt: skip
     firsts = list(dict.fromkeys(name for name, _ in expected))
     assert list(dict.fromkeys(made.index.get_level_values(0))) == firsts
+
+
+@pytest.mark.parametrize("symbols", [1, *range(MAX_SEARCHED_CODES, MAX_SEARCHED_CODES + 3), 100])
+def test_any_number_of_symbols_is_grouped(symbols: int) -> None:
+    """Few symbols are searched for and many are sorted, with the same result."""
+    rows = log_of(*(trade(n, n, f"S{n % symbols}") for n in range(300))).rows()
+    frame = bars(rows, T0 * 2 / S)
+    assert frame["open"].tolist() == list(range(symbols))
+    assert frame["close"].tolist() == [max(range(code, 300, symbols)) for code in range(symbols)]
+
+
+def test_times_as_far_apart_as_possible_are_grouped(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Bars of a nanosecond at both ends of the range of times are right, at once and by blocks."""
+    monkeypatch.setattr(bars_module, "BLOCK_ROWS", 2)
+    first, last = -(2**63) + 1, 2**63 - 1
+    times = np.array([last, first, 0, last, first, last])
+    prices = np.arange(6, dtype=float)
+    symbols = Text(np.array([0, 0, 1, 1, 0, 0]), ["A", "B"])
+    log = TickLog()
+    log.append(Batch(6, times, {"symbol": symbols, "price": prices, "size": prices}), received=0)
+    for frame in (bars(log.frame(), 1e-9), bars(log.rows(), 1e-9), Bars(log).frame(1e-9)):
+        assert [(name, at.value) for name, at in frame.index] == [
+            *(("A", first), ("A", last)),
+            *(("B", 0), ("B", last)),
+        ]
+        assert frame["close"].tolist() == [4, 5, 2, 3]
+        assert frame["ticks"].tolist() == [2, 2, 1, 1]
 
 
 # --- kept from one call to the next ---------------------------------------------------------------
@@ -315,13 +343,13 @@ ASKED = st.lists(
     st.sampled_from([3, 20, 50, 10_000]),
     st.sampled_from([1, 4, 16]),
 )
-def test_bars_kept_are_those_made_anew(
+def test_kept_bars_equal_recomputed_ones(
     steps: list[tuple[list[Tick], str, list[tuple[int, Any]]]], keep: int, block: int
 ) -> None:
-    """Whatever comes, late or of a new symbol or epoch, and goes: the same as from scratch."""
+    """Late ticks, new symbols, new epochs and dropped rows: kept bars equal recomputed ones."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bars_module, "BLOCK", block)
-        patch.setattr(bars_module, "MAX_BARS", 3)
+        patch.setattr(bars_module, "BLOCK_ROWS", block)
+        patch.setattr(bars_module, "MAX_KEPT_BARS", 3)
         patch.setattr(compaction_module, "MIN_ROWS", 8)
         log = TickLog(keep)
         kept = Bars(log)
@@ -338,32 +366,32 @@ def test_bars_kept_are_those_made_anew(
             pd.testing.assert_frame_equal(frame, copy)
 
 
-def count_folded(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return a list that is given the number of ticks of each block that is folded."""
-    folded: list[int] = []
-    fold = bars_module.aggregate
+def count_aggregated(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Return a list to which the size of each block that is aggregated is appended."""
+    aggregated: list[int] = []
+    aggregate = bars_module.aggregate
 
     def counted(trades: Any, *others: Any) -> Any:
-        folded.append(len(trades.price))
-        return fold(trades, *others)
+        aggregated.append(len(trades.price))
+        return aggregate(trades, *others)
 
     monkeypatch.setattr(bars_module, "aggregate", counted)
-    return folded
+    return aggregated
 
 
-def test_only_new_ticks_are_folded_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second call folds what came since; of a full log, also what is left of the oldest block."""
-    monkeypatch.setattr(bars_module, "BLOCK", 100)
-    folded = count_folded(monkeypatch)
+def test_second_call_aggregates_only_new_ticks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second call aggregates new ticks, and in a full log what is left of the oldest block."""
+    monkeypatch.setattr(bars_module, "BLOCK_ROWS", 100)
+    aggregated = count_aggregated(monkeypatch)
     log = TickLog(1000)
     kept = Bars(log)
 
     def come(count: int) -> list[int]:
         many = [trade(n, 1.0) for n in range(log.stop, log.stop + count)]
         log.append(read_ticks(many), received=T0)
-        folded.clear()
+        aggregated.clear()
         kept.frame("100s")
-        return folded[:]
+        return aggregated[:]
 
     assert come(950) == [100] * 9 + [50]
     assert come(30) == [80]
@@ -373,27 +401,27 @@ def test_only_new_ticks_are_folded_again(monkeypatch: pytest.MonkeyPatch) -> Non
     assert come(3000) == [70, *[100] * 9, 30]
 
 
-def test_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Not kept are blocks of nearly a bar for each tick, old blocks, and too many intervals."""
-    monkeypatch.setattr(bars_module, "BLOCK", 64)
-    monkeypatch.setattr(bars_module, "MAX_BARS", 4)
-    folded = count_folded(monkeypatch)
+def test_kept_bars_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Blocks with too many bars, dropped blocks, and intervals beyond the eighth are not kept."""
+    monkeypatch.setattr(bars_module, "BLOCK_ROWS", 64)
+    monkeypatch.setattr(bars_module, "MAX_KEPT_BARS", 4)
+    aggregated = count_aggregated(monkeypatch)
     log = log_of(*(trade(n, 1.0) for n in range(640)))
     kept = Bars(log)
     for interval, again in (("1s", 10), ("64s", 0)):
         kept.frame(interval)
-        folded.clear()
+        aggregated.clear()
         kept.frame(interval)
-        assert len(folded) == again
+        assert len(aggregated) == again
     for seconds in range(1000, 1000 + bars_module.MAX_KEPT):
         kept.frame("1000s")
         kept.frame(seconds)
     assert len(kept._kept) == bars_module.MAX_KEPT
-    folded.clear()
+    aggregated.clear()
     kept.frame("1000s")
-    assert folded == []
+    assert aggregated == []
     kept.frame("64s")
-    assert len(folded) == 10
+    assert len(aggregated) == 10
     log.append(read_ticks([trade(n, 1.0) for n in range(2000)]), received=T0)
     kept.frame("1000s")
     assert len(kept._kept[1000 * S, None]) == 1000 // 64

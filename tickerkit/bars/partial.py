@@ -1,4 +1,4 @@
-"""Parts: the bars of some trades, as arrays, and the bars that several such make together."""
+"""Partial bars: the bars of some trades as arrays, and the bars of several such together."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from tickerkit.ticks import Array
 
 __all__ = ["PartialBars", "Trades", "merge", "aggregate"]
 
-# Up to so many symbols, looking for each is faster than sorting.
-FEW = 16
+# Up to this range of codes, a search for each code is faster than a sort.
+MAX_SEARCHED_CODES = 16
 
 
 class Trades(NamedTuple):
-    """Ticks as arrays of the same length, of which the first is row `start`.
+    """Ticks as arrays, all of shape (N,).
 
-    Codes are into `words`, times in ns; a price of NaN is no trade.
+    Attributes:
+        start: the row of the first tick.
+        words: the symbols.
+        codes: for each tick, an index into `words`; -1 for none.
+        time: int64, in epoch ns.
+        price: float64; NaN where the tick is no trade.
+        size: float64; NaN where it isn't known.
     """
 
     start: int
@@ -29,13 +35,22 @@ class Trades(NamedTuple):
 
 
 class PartialBars(NamedTuple):
-    """Bars as arrays of the same length, ascending by code, then by slot.
+    """Bars as arrays, all of shape (B,), ascending by code, then by interval.
 
-    A slot is a bar's time in intervals since 1970, `row` that of its first trade.
+    Attributes:
+        codes: the code of each bar's symbol.
+        intervals: when each bar starts, counted in intervals since 1970.
+        row: the row of each bar's first trade.
+        open: the price of that trade.
+        high: the highest price.
+        low: the lowest price.
+        close: the price of the last trade.
+        volume: the sum of the sizes.
+        ticks: how many trades.
     """
 
     codes: Array
-    slots: Array
+    intervals: Array
     row: Array
     open: Array
     high: Array
@@ -48,32 +63,42 @@ class PartialBars(NamedTuple):
 NONE = PartialBars(*(np.empty(0, dtype=kind) for kind in ("i1", "i8", "i8", *5 * ["f8"], "i8")))
 
 
-def aggregate(trades: Trades, length: int, listed: Array | None) -> PartialBars:
-    """Return the bars of trades, of the symbols that are listed."""
+def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBars:
+    """Return the bars of trades.
+
+    Below, N is the number of ticks, T that of the trades that count, and B that of bars.
+
+    Args:
+        trades: the ticks.
+        length: the length of a bar in ns.
+        is_wanted: a bool for each code and a last one for -1: only these symbols. None for all.
+    """
     start, _, codes, time, price, size = trades
-    there = ~np.isnan(price)
-    if listed is not None:
-        there &= listed.take(codes)
-    order = None if there.all() else np.flatnonzero(there)
+    counts = ~np.isnan(price)  # (N,) bool
+    if is_wanted is not None:
+        counts &= is_wanted.take(codes)
+    # (T,): the ticks in the order in which they are aggregated; None if that is all, as they are.
+    # A copy of a column is most of what a block costs.
+    order = None if counts.all() else np.flatnonzero(counts)
     if order is not None:
         codes, time = codes.take(order), time.take(order)
-    slots = time // length
-    sort, starts = _grouped(codes, slots)
+    intervals = time // length  # (T,)
+    sort, starts = _group(codes, intervals)  # (T,) or None, and (B,): first trade of each bar
     if not len(starts):
         return NONE
     firsts = starts if sort is None else sort[starts]
-    codes, slots = codes[firsts], slots[firsts]
+    codes, intervals = codes[firsts], intervals[firsts]  # (B,) from here on
     if sort is not None:
         order = sort if order is None else order.take(sort)
     if order is not None:
-        price, size = price.take(order), size.take(order)
-    ends = np.append(starts[1:], len(price))
+        price, size = price.take(order), size.take(order)  # (T,), sorted
+    ends = np.append(starts[1:], len(price))  # (B,)
     volume = np.add.reduceat(size, starts)
-    if np.isnan(volume).any():
+    if np.isnan(volume).any():  # seldom: a check of the sums is cheaper than one of the sizes
         volume = np.add.reduceat(np.nan_to_num(size, nan=0.0), starts)
     return PartialBars(
         codes,
-        slots,
+        intervals,
         start + (starts if order is None else order[starts]),
         price[starts],
         np.maximum.reduceat(price, starts),
@@ -85,56 +110,71 @@ def aggregate(trades: Trades, length: int, listed: Array | None) -> PartialBars:
 
 
 def merge(parts: list[PartialBars]) -> PartialBars:
-    """Return the bars that successive parts make together."""
-    every = PartialBars(*(np.concatenate(each) for each in zip(NONE, *parts, strict=True)))
-    order, starts = _grouped(every.codes, every.slots)
-    more = np.ones(len(every.row), dtype=bool)
-    more[starts] = False
-    rest = np.flatnonzero(more)
-    bar = np.searchsorted(starts, rest, side="right") - 1
+    """Return the bars of successive parts together.
+
+    Most bars lie in a single part: the first fragment of each bar is taken as it is, and only the
+    remaining fragments are folded in. Below, P is the number of all partial bars, B that of bars,
+    and R = P - B that of the remaining fragments.
+    """
+    every = PartialBars(*(np.concatenate(each) for each in zip(NONE, *parts, strict=True)))  # (P,)
+    order, starts = _group(every.codes, every.intervals)  # (P,) or None, (B,)
+    is_rest = np.ones(len(every.row), dtype=bool)  # (P,)
+    is_rest[starts] = False
+    rest = np.flatnonzero(is_rest)  # (R,)
+    bar = np.searchsorted(starts, rest, side="right") - 1  # (R,): the bar of each
     if order is not None:
         starts, rest = order[starts], order[rest]
-    # Most bars are whole in one part: only what the others have more is put to them.
-    made = PartialBars(*(each[starts] for each in every))
-    np.maximum.at(made.high, bar, every.high[rest])
-    np.minimum.at(made.low, bar, every.low[rest])
-    made.close[bar] = every.close[rest]
-    np.add.at(made.volume, bar, every.volume[rest])
-    np.add.at(made.ticks, bar, every.ticks[rest])
-    return made
+    merged = PartialBars(*(each[starts] for each in every))  # (B,)
+    np.maximum.at(merged.high, bar, every.high[rest])
+    np.minimum.at(merged.low, bar, every.low[rest])
+    # Where a bar has several fragments, numpy keeps the value that is assigned last: the newest.
+    merged.close[bar] = every.close[rest]
+    np.add.at(merged.volume, bar, every.volume[rest])
+    np.add.at(merged.ticks, bar, every.ticks[rest])
+    return merged
 
 
-def _grouped(codes: Array, slots: Array) -> tuple[Array | None, Array]:
-    """Return how to sort by code, then slot, equals as they came, and where groups start then.
+def _group(codes: Array, intervals: Array) -> tuple[Array | None, Array]:
+    """Group by code, then interval, in a stable order.
 
-    The first is None where they are sorted already.
+    Each pair becomes one integer key. The usual log is sorted by time within each symbol, so the
+    order of the codes alone is tried first: a sort of the keys costs more.
+
+    Args:
+        codes: shape (T,).
+        intervals: shape (T,).
+
+    Returns:
+        The order to sort by, shape (T,), None if they are sorted already; and where in that order
+        each group starts, shape (B,).
     """
     if not len(codes):
         return None, np.empty(0, dtype=np.intp)
     low, high = int(codes.min()), int(codes.max())
-    least, span = int(slots.min()), int(slots.max()) - int(slots.min()) + 1
+    earliest, latest = int(intervals.min()), int(intervals.max())
+    span = latest - earliest + 1
     if span * (high - low + 1) < 2**63:
-        keys = slots - least
-    else:
-        moments, keys = np.unique(slots, return_inverse=True)
+        keys = intervals - earliest  # (T,) int64
+    else:  # times far apart: number the intervals that occur
+        moments, keys = np.unique(intervals, return_inverse=True)
         span = len(moments)
     order = None
     if low != high:
         keys += np.multiply(codes, span, dtype=np.int64) - low * span
-        if high - low < FEW:
+        if high - low < MAX_SEARCHED_CODES:
             order = np.concatenate([np.flatnonzero(codes == c) for c in range(low, high + 1)])
         else:
             order = np.argsort(codes, kind="stable")
-    starts = _starts(keys if order is None else keys.take(order))
-    firsts = keys[starts if order is None else order[starts]]
-    if np.any(firsts[1:] < firsts[:-1]):  # some are late
+    starts = _group_starts(keys if order is None else keys.take(order))
+    firsts = keys[starts if order is None else order[starts]]  # (B,)
+    if np.any(firsts[1:] < firsts[:-1]):  # some ticks are late
         order = np.argsort(keys, kind="stable")
-        starts = _starts(keys[order])
+        starts = _group_starts(keys[order])
     return order, starts
 
 
-def _starts(keys: Array) -> Array:
-    """Return where a new group of equal keys starts."""
+def _group_starts(keys: Array) -> Array:
+    """Return where each run of equal keys starts."""
     new = np.ones(len(keys), dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
     return np.flatnonzero(new)
