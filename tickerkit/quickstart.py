@@ -1,4 +1,7 @@
-"""live: serve, connect and show, in one line."""
+"""live: serve, connect and show, in one line.
+
+The module is not called `live`: a submodule of that name would hide the function `tk.live`.
+"""
 
 from __future__ import annotations
 
@@ -13,19 +16,30 @@ __all__ = ["live"]
 
 
 def live(source_or_url: object, **options: Any) -> Feed:
-    """Show a live dashboard of a source or of a websocket, and return the feed behind it.
+    """Show a live dashboard of a source or of a websocket, and return its feed.
 
-    A source is served on a free port of this machine first; that server is stopped with the feed.
-    Running the cell again goes on where it was.
+    A source is first served on a free port of this machine; that server stops with the feed.
+    Running the cell again continues with the same port and the same log. Outside a notebook
+    nothing is shown.
 
     Args:
         source_or_url: whatever `tk.serve` takes, or the address of a websocket (`ws://…`).
-        **options: of `tk.connect` and `feed.dashboard`: `symbols`, `window`, ...
+        **options: arguments of `tk.connect` (`symbols`, `history`, …), and `window` and `height`
+            of `feed.dashboard`.
+
+    Returns:
+        The feed; `feed.stop()` stops the server, too.
+
+    Raises:
+        SourceError: `source_or_url` is neither a source nor an address.
+        TypeError, ValueError: an option is unknown or invalid; no server is left running.
 
     Example:
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
     """
-    look = {name: options.pop(name) for name in ("window", "height") if name in options}
+    dashboard_options = {
+        name: options.pop(name) for name in ("window", "height") if name in options
+    }
     if isinstance(source_or_url, str) and "://" in source_or_url:
         feed = connect(source_or_url, **options)
     else:
@@ -39,5 +53,5 @@ def live(source_or_url: object, **options: Any) -> Feed:
     if "ipykernel" in sys.modules:
         from IPython.display import display
 
-        display(dashboard(feed, **look))  # type: ignore[no-untyped-call]
+        display(dashboard(feed, **dashboard_options))  # type: ignore[no-untyped-call]
     return feed

@@ -1,4 +1,4 @@
-"""Where ticks come from: `as_source` makes a source of whatever `tk.serve` was given."""
+"""Sources of ticks; `as_source` makes one of whatever `tk.serve` was given."""
 
 from __future__ import annotations
 
@@ -30,19 +30,19 @@ __all__ = [
     "simulate",
 ]
 
-KINDS = 'a function, ticks, a DataFrame, a recording\'s path, "sim:AAPL,MSFT", or a Source'
+KINDS = 'a function, ticks, a DataFrame, the path of a recording, "sim:AAPL,MSFT", or a Source'
 
 
 def as_source(given: object, every: float = 10.0) -> Source | None:
-    """Return `given` as a source; None stays None: a server that only publishes by hand.
+    """Return `given` as a source; None stays None, for a server that only publishes by hand.
 
     Args:
         given: a `Source`, a function to poll, an iterable or async iterable of ticks, a DataFrame
             of ticks, the path of a recording, or text such as `"sim:AAPL,MSFT"`.
-        every: seconds between two calls of a function.
+        every: seconds from one call of a function to the next.
 
     Raises:
-        SourceError: if it is none of these.
+        SourceError: it is none of these.
     """
     if given is None:
         return None
@@ -55,14 +55,14 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     if hasattr(given, "iloc") and hasattr(given, "columns"):
         return replay(cast("pd.DataFrame", given))
     if inspect.isgeneratorfunction(given) or inspect.isasyncgenfunction(given):
-        return IterableSource.made_by(given)
+        return IterableSource.from_function(given)
     if isinstance(given, Mapping):
         return IterableSource([given])
     if isinstance(given, Iterable | AsyncIterable) and not isinstance(given, bytes | bytearray):
         return IterableSource(given)
     if callable(given) and not isinstance(given, type):
         return poll(given, every)
-    raise SourceError(given, "it is of no known kind", fix=f"pass {KINDS}")
+    raise SourceError(given, "its type is not known", fix=f"pass {KINDS}")
 
 
 def _from_text(text: str) -> Source:
@@ -71,4 +71,4 @@ def _from_text(text: str) -> Source:
         return simulate([symbol.strip() for symbol in rest.split(",") if symbol.strip()])
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
-    raise SourceError(text, "there is no such recording", fix=f"pass {KINDS}")
+    raise SourceError(text, "there is no recording at this path", fix=f"pass {KINDS}")

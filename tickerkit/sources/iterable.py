@@ -1,4 +1,4 @@
-"""A source of any iterable or async iterable of ticks: a list, a generator, a queue's reader."""
+"""Iterable: a source of the ticks of an iterable or async iterable, such as a list or generator."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ Items: TypeAlias = Iterable[object] | AsyncIterable[object]
 
 
 class IterableSource(Source):
-    """Hands on each item as it comes: a tick, a list of ticks, a frame or JSON text.
+    """Sends each item of an iterable: a tick, a list of ticks, a frame or JSON text.
 
-    It is iterated in a worker thread and may block there. One that raises is finished, and the
-    error is shown in the server's stats.
+    The items are iterated in a worker thread, so the iterable may block. If it raises, the source
+    is finished, and the error is shown in the server's stats.
 
     Args:
         items: the ticks.
-        make: what made them, if it can make them again: pickled in their place, as generators
-            can't be.
+        make: a function that makes the items again. It is pickled instead of them, since
+            generators can't be pickled.
     """
 
     def __init__(self, items: Items, make: Callable[[], Items] | None = None) -> None:
@@ -31,23 +31,23 @@ class IterableSource(Source):
         self._make = make
 
     @classmethod
-    def made_by(cls, make: Callable[[], Items]) -> IterableSource:
-        """Return the ticks that a generator function gives."""
+    def from_function(cls, make: Callable[[], Items]) -> IterableSource:
+        """Return a source of the ticks that a generator function yields."""
         return cls(make(), make)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (
             (IterableSource, (self.items,))
             if self._make is None
-            else (IterableSource.made_by, (self._make,))
+            else (IterableSource.from_function, (self._make,))
         )
 
     def __repr__(self) -> str:
         return f"ticks of a {type(self.items).__name__}"
 
     async def run(self, out: Outlet) -> None:
-        """Hand on all items; a generator is closed in the end, so that its `finally` runs."""
-        # The sleeps: an iterator that never waits would leave no moment in which to be cancelled.
+        """Send all items; at the end, close a generator, so that its `finally` runs."""
+        # sleep(0) lets a cancellation in, even if neither the iterator nor `send` ever waits.
         if isinstance(self.items, AsyncIterable):
             async for item in self.items:
                 await out.send(item)

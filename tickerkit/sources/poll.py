@@ -1,4 +1,4 @@
-"""A source that asks a function every few seconds, as the tutorial's `fetch_stock_prices`."""
+"""poll: a source that calls a function every few seconds, as the tutorial's fetch_stock_prices."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ __all__ = ["PollSource", "poll"]
 
 
 class PollSource(Source):
-    """Calls a function every `every` seconds and hands on what it returns."""
+    """Calls a function every `every` seconds, and sends what it returns; made by `tk.poll`."""
 
     def __init__(self, func: Callable[[], object], every: float) -> None:
         if not callable(func):
-            raise SourceError(func, "tk.poll wants a function; pass it without calling it")
+            fix = "pass the function itself, without calling it"
+            raise SourceError(func, "tk.poll expects a function", fix=fix)
         if not isinstance(every, int | float) or not every > 0:
-            raise SourceError(func, f"every={every} is no time to wait; pass seconds above 0")
+            raise SourceError(every, "expected a number of seconds above 0", "every")
         self.func = func
         self.every = every
 
@@ -28,7 +29,7 @@ class PollSource(Source):
         return f"poll({name}, every={self.every:g})"
 
     async def run(self, out: Outlet) -> None:
-        """Call, hand on, wait; a call that takes longer than `every` is followed by the next."""
+        """Call the function, send what it returns, and wait; no wait after a slow call."""
         loop = asyncio.get_running_loop()
         due = loop.time()
         while True:
@@ -38,7 +39,8 @@ class PollSource(Source):
                     result = await result
             except (Exception, SystemExit, asyncio.CancelledError) as error:
                 task = asyncio.current_task()
-                if task is not None and task.cancelling():  # it is this task that is cancelled
+                # The server cancels this task; any other cancellation is the function's own.
+                if task is not None and task.cancelling():
                     raise
                 out.report(error)
             else:
@@ -48,16 +50,23 @@ class PollSource(Source):
 
 
 def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:
-    """Make a source of a function that returns the prices now.
+    """Make a source of a function that returns the current prices.
 
-    It is called at once and then every `every` seconds, in a thread of its own, so that it may
-    block. What it returns is one update: a dict, a list of dicts, a DataFrame, or JSON text; a
-    coroutine function works as well. An error it raises is counted and shown in `server.stats`,
-    and the next call is made as if nothing had been.
+    The function is called at once and then every `every` seconds, in a worker thread, so it may
+    block. A call that takes longer than `every` is followed by the next at once; calls never
+    overlap. An error that it raises is counted and shown in `server.stats`, and does not stop the
+    calls.
 
     Args:
-        func: called without arguments.
+        func: called without arguments. It returns one update: a dict, a list of dicts, a
+            DataFrame, or JSON text; it may be a coroutine function.
         every: seconds from one call to the next.
+
+    Returns:
+        The source, to be served.
+
+    Raises:
+        SourceError: `func` isn't a function, or `every` isn't above 0.
 
     Example:
         >>> tk.serve(tk.poll(fetch_stock_prices, every=5))

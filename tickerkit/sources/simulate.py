@@ -1,4 +1,4 @@
-"""simulate: a market made up from a seed, believable enough for a demo, a class or a load test."""
+"""simulate: a source of made-up trades and quotes, for a demo, a class or a load test."""
 
 from __future__ import annotations
 
@@ -19,32 +19,38 @@ from tickerkit.ticks.fields import read_symbol
 
 __all__ = ["SimulatedSource", "simulate"]
 
-BLOCK = 4096
-SLOWEST, FASTEST = 1e-5, 1e7  # ticks per second: one a day, and what no machine keeps up with
+BLOCK_TICKS = 4096
+# Ticks per second and symbol: one a day, and more than any machine keeps up with.
+MIN_RATE, MAX_RATE = 1e-5, 1e7
 
-# At up to so many ticks per second each goes out by itself; above, all that are due every 10 ms.
-SINGLY = 100.0
-PAUSE_NS = 10_000_000
-LONGEST_SLEEP_S = 1.0
-LONGEST_STALL_NS = 60 * NS_PER_S
+# Up to this many ticks per second in all, each tick is sent alone; above, all that are due are sent
+# every 10 ms.
+MAX_SINGLE_RATE = 100.0
+BATCH_INTERVAL_NS = 10_000_000
+MAX_SLEEP_S = 1.0
+MAX_STALL_NS = 60 * NS_PER_S
 
-# Standard deviation of the log price per root of a second. A share of 20 % a year moves 0.8e-4 in
-# a second of trading, which a chart of one minute hardly shows: a cent or two per tick drowns it.
-# At these a share of $200 moves 23 to 46 cents in a typical minute.
-CALMEST, WILDEST = 1.5e-4, 3e-4
-# Share of the market in every symbol's variance, and so the correlation of any two.
-COMMON = 0.4
+# Standard deviation of the log price per square root of a second. A share with a volatility of 20 %
+# a year moves by 0.8e-4 in a second of trading; on a chart of one minute, the cent or two between
+# bid and ask would hide that. With these, a share of $200 moves 23 to 46 cents in a typical minute.
+MIN_VOLATILITY, MAX_VOLATILITY = 1.5e-4, 3e-4
+# Share of the market in every symbol's variance, and so the correlation of any two symbols.
+MARKET_SHARE = 0.4
 
-LOW_START, HIGH_START = 15.0, 400.0
+MIN_START, MAX_START = 15.0, 400.0
 # The round lots of American exchanges: (start price below which, shares).
 LOTS = ((250.0, 100), (1_000.0, 40), (10_000.0, 10), (math.inf, 1))
-LOTS_MEAN, LOTS_SPREAD, MAX_LOTS = 0.3, 1.0, 500
-# Odds of a spread of one, two or three cents; another cent for each $250 of price.
-TIGHT, TIGHT_OR_MIDDLE = 0.6, 0.9
-CENTS_PER_STEP = 25_000
-# A drift over years of running stays within what a float holds to the cent.
-DEAREST = 1e9
+LOG_LOTS_MEAN, LOG_LOTS_SIGMA, MAX_LOTS = 0.3, 1.0, 500
+# Probability of a spread of one cent, and of one or two; else it is three. Each $250 of price adds
+# a cent.
+P_ONE_CENT, P_TWO_CENTS = 0.6, 0.9
+CENTS_PER_SPREAD_CENT = 25_000
+# A price that drifts for years stays within what a float64 holds to the cent.
+MAX_PRICE = 1e9
 
+EXPECTED_SYMBOLS = 'expected a list of symbols, or text such as "AAPL,MSFT"'
+
+# Prices at which well-known symbols start, in their currency.
 STARTS = {
     "AAPL": 187.25,
     "AMD": 162.40,
@@ -79,44 +85,50 @@ def simulate(
     """Return a source of made-up trades with quotes, endless and paced by the clock.
 
     Log returns are normal, share a market factor (any two symbols correlate by 0.4) and are two
-    or three times as lively as a real share's, so that a minute of chart moves. Each tick is a
-    trade at the bid or the ask, with `symbol`, `price`, `size`, `bid`, `ask` and `side`.
+    or three times as volatile as a real share's, so that a chart of one minute moves. Each tick is
+    a trade at the bid or the ask, with `symbol`, `price`, `size`, `bid`, `ask` and `side`.
 
-    The same symbols, rate and seed give the same ticks, whatever the machine does; only their
-    `time`, when each is due by the clock, differs. Up to 100 ticks per second in all each goes out
-    when it is due, above that in batches of all that are due, every 10 ms. After a stall those
-    that were due come at once, none besides; after more than a minute (a laptop that slept) the
-    market goes on where it stood. Two hundred thousand ticks a second cost a twentieth of a core.
+    The same symbols, rate and seed give the same ticks on every machine and under any load; only
+    `time`, when each tick is due by the clock, differs. Up to 100 ticks per second in all, each
+    tick is sent when it is due; above, all that are due are sent as a batch every 10 ms. After a
+    stall, the ticks that were due are sent at once; after one of more than a minute (a laptop that
+    slept) the market continues where it was. Two hundred thousand ticks per second take a
+    twentieth of a core.
 
     Args:
-        symbols: a list, or text such as `"AAPL,MSFT"`. Well-known ones start near a believable
-            price, others at one that follows from the name.
-        rate: ticks per second for each symbol, on average; they come at random moments.
-        seed: any whole number from 0; a random one by default, shown by `repr`.
+        symbols: a list, or text such as `"AAPL,MSFT"`. Well-known symbols start near a plausible
+            price, others at a price that follows from their name.
+        rate: ticks per second for each symbol, on average, from 1e-5 to 10 million; they come at
+            random moments.
+        seed: a whole number from 0; random by default, and then shown by `repr`.
+
+    Returns:
+        The source, to be served.
 
     Raises:
-        SourceError: no symbols, a symbol twice or one that can't be; a rate or seed out of range.
+        SourceError: there are no symbols, one is given twice or is invalid, or the rate or the
+            seed is out of range.
 
     Example:
-        >>> server = serve(simulate(["AAPL", "MSFT"], seed=1))
+        >>> server = tk.serve(tk.simulate(["AAPL", "MSFT"], seed=1))
     """
     return SimulatedSource(symbols, rate, seed)
 
 
 class SimulatedSource(Source):
-    """Made-up ticks; see `simulate`.
+    """Made-up ticks; made by `tk.simulate`.
 
     Args:
         symbols: a list, or comma-separated text.
         rate: ticks per second for each symbol.
         seed: a whole number from 0, or None for a random one.
-        clock: the time in epoch ns.
-        sleep: waits for some seconds.
+        clock: returns the time in epoch ns.
+        sleep: waits for a number of seconds.
 
     Attributes:
         symbols: the symbols, in the order given.
         rate: ticks per second for each symbol.
-        seed: what the ticks follow from.
+        seed: the seed of the random numbers.
     """
 
     def __init__(
@@ -128,10 +140,10 @@ class SimulatedSource(Source):
         clock: Callable[[], int] = time.time_ns,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
-        self.symbols = _checked_symbols(symbols)
-        self.rate = _checked_rate(rate)
+        self.symbols = _check_symbols(symbols)
+        self.rate = _check_rate(rate)
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
-            raise SourceError(seed, "a seed is a whole number from 0")
+            raise SourceError(seed, "expected a whole number from 0", "seed")
         self.seed = secrets.randbits(32) if seed is None else int(seed)
         self._clock = clock
         self._sleep = sleep
@@ -142,34 +154,35 @@ class SimulatedSource(Source):
         return f"<Simulated {shown} at {self.rate:g} ticks/s each, seed {self.seed}>"
 
     def ticks(self) -> Iterator[Batch]:
-        """Yield the ticks, endless, from the first at each call, without waiting for any clock.
+        """Yield the ticks, endless, without waiting; each call starts with the first tick.
 
-        Returns:
+        Yields:
             Batches of 4,096 ticks; `time` is in nanoseconds from the start of the stream.
         """
-        # The size is fixed: random numbers are drawn block by block, so that another size would
-        # be another stream.
+        # Random numbers are drawn block by block, so another block size would give other ticks.
         random = np.random.default_rng(self.seed)
         market = _Market(self.symbols)
         mean_gap = NS_PER_S / (self.rate * len(self.symbols))
         now = 0
         while True:
-            gaps = random.exponential(mean_gap, BLOCK).astype(np.int64)
+            gaps = random.exponential(mean_gap, BLOCK_TICKS).astype(np.int64)
             times = now + np.cumsum(gaps)
-            yield Batch(BLOCK, times, market.trade(random, now, times))
+            yield Batch(BLOCK_TICKS, times, market.trade(random, now, times))
             now = int(times[-1])
 
     async def run(self, out: Outlet) -> None:
         blocks = self.ticks()
         block, sent = next(blocks), 0
-        pause = 0 if self.rate * len(self.symbols) <= SINGLY else PAUSE_NS
-        start = seen = self._clock()
+        total_rate = self.rate * len(self.symbols)
+        interval = 0 if total_rate <= MAX_SINGLE_RATE else BATCH_INTERVAL_NS
+        start = last_now = self._clock()
         while True:
             now = self._clock()
-            # Set back, or far ahead since the machine slept: as if no time had passed.
-            if not 0 <= now - seen <= LONGEST_STALL_NS:
-                start += now - seen
-            seen = now
+            # A clock that was set back, or is far ahead since the machine slept: the market
+            # continues as if no time had passed.
+            if not 0 <= now - last_now <= MAX_STALL_NS:
+                start += now - last_now
+            last_now = now
             due = int(np.searchsorted(block.time, now - start, side="right"))
             if due > sent:
                 part = block.part(sent, due)
@@ -178,23 +191,27 @@ class SimulatedSource(Source):
                 sent = due
             if sent == block.count:
                 block, sent = next(blocks), 0
-                # Catching up is no reason to keep a request to stop waiting.
+                # Lets a cancellation in while the source catches up.
                 await self._sleep(0)
                 continue
-            next_wake = max(start + int(block.time[sent]), now + pause)
+            next_wake = max(start + int(block.time[sent]), now + interval)
             wait = max(next_wake - self._clock(), 0) / NS_PER_S
-            # In naps, so that a clock that is set meanwhile is noticed.
-            await self._sleep(min(wait, LONGEST_SLEEP_S))
+            # A second at most, so that it notices a clock that is set meanwhile.
+            await self._sleep(min(wait, MAX_SLEEP_S))
 
 
 class _Market:
-    """The state that prices follow from: one common random walk, and one for each symbol."""
+    """The state of the simulated market: a common random walk, and one for each symbol.
+
+    Args:
+        symbols: the symbols. All arrays of the state have the shape (symbols,).
+    """
 
     def __init__(self, symbols: list[str]) -> None:
         self.symbols = symbols
         starts = np.array([_start_price(symbol) for symbol in symbols])
         self.log_start = np.log(starts)
-        self.volatility = np.array([_liveliness(symbol) for symbol in symbols])
+        self.volatility = np.array([_volatility(symbol) for symbol in symbols])
         self.lot = np.array([next(lot for top, lot in LOTS if start < top) for start in starts])
         self.common = 0.0
         self.own = np.zeros(len(symbols))
@@ -203,9 +220,15 @@ class _Market:
     def trade(
         self, random: np.random.Generator, now: int, times: npt.NDArray[np.int64]
     ) -> dict[str, npt.NDArray[np.float64] | Text]:
-        """Return the columns of trades at these times, the last trade before having been at `now`.
+        """Return the columns of one trade at each of these times; each column has shape (ticks,).
 
-        All draws are made whatever comes of them, so that each block takes as many.
+        Every block draws the same number of random numbers, whatever their values, so that the
+        stream follows from the seed alone.
+
+        Args:
+            random: the source of random numbers.
+            now: time of the last trade before these, in ns.
+            times: shape (ticks,), in ns, never decreasing.
         """
         count = len(times)
         codes = random.integers(len(self.symbols), size=count, dtype=np.int32)
@@ -213,24 +236,24 @@ class _Market:
         own_steps = random.standard_normal(count)
         width = random.random(count)
         buys = random.integers(2, size=count, dtype=np.int8) == 1
-        lots = random.lognormal(LOTS_MEAN, LOTS_SPREAD, count)
+        lots = random.lognormal(LOG_LOTS_MEAN, LOG_LOTS_SIGMA, count)
 
         gaps = np.diff(times, prepend=now) / NS_PER_S
         common = self.common + np.cumsum(np.sqrt(gaps) * common_steps)
         self.common = float(common[-1])
         own = self._own_walks(codes, times, own_steps)
-        walk = math.sqrt(COMMON) * common + math.sqrt(1 - COMMON) * own
+        walk = math.sqrt(MARKET_SHARE) * common + math.sqrt(1 - MARKET_SHARE) * own
         value = np.exp(self.log_start[codes] + self.volatility[codes] * walk)
-        cents = np.minimum(value, DEAREST) * 100
+        cents = np.minimum(value, MAX_PRICE) * 100
 
-        spread = 1 + (width > TIGHT).astype(np.int64) + (width > TIGHT_OR_MIDDLE)
-        spread += (cents // CENTS_PER_STEP).astype(np.int64)
+        spread = 1 + (width > P_ONE_CENT).astype(np.int64) + (width > P_TWO_CENTS)
+        spread += (cents // CENTS_PER_SPREAD_CENT).astype(np.int64)
         bid = np.maximum(np.rint(cents - spread / 2), 1).astype(np.int64)
         ask = bid + spread
         sizes = np.clip(np.rint(lots), 1, MAX_LOTS) * self.lot[codes]
         return {
             "symbol": Text(codes, self.symbols),
-            # Whole cents over 100 give the very float that "187.25" is read as.
+            # Whole cents divided by 100 give exactly the float64 that "187.25" is parsed to.
             "price": np.where(buys, ask, bid) / 100,
             "size": sizes,
             "bid": bid / 100,
@@ -239,20 +262,33 @@ class _Market:
         }
 
     def _own_walks(self, codes: Array, times: Array, steps: Array) -> npt.NDArray[np.float64]:
-        """Return where each trade's symbol stands in its own walk, and remember the last of each.
+        """Return the symbol's own random walk at each trade, and remember where each walk ends.
 
-        The rows are put in order of symbol, so that one cumulative sum walks all of them: what
-        it had before each symbol's first row is taken off again.
+        A loop over symbols would cost as many numpy calls as there are symbols. Instead the trades
+        are sorted by symbol, and one cumulative sum runs through all of them; at the first trade
+        of a symbol, what the sum had before is subtracted again.
+
+        Args:
+            codes: shape (ticks,), the symbol of each trade.
+            times: shape (ticks,), in ns, never decreasing.
+            steps: shape (ticks,), standard normal.
+
+        Returns:
+            Shape (ticks,), in the order of `codes`.
         """
+        # Shape (ticks,), sorted by symbol, then by time.
         order = np.argsort(codes, kind="stable")
         sorted_codes, sorted_times = codes[order], times[order]
+        # Shape (symbols present,): index of the first and the last trade of each, and its code.
         first = np.flatnonzero(np.diff(sorted_codes, prepend=-1))
         last = np.append(first[1:], len(codes)) - 1
         present = sorted_codes[first]
+        # Shape (ticks,): time of the same symbol's trade before, maybe of an earlier block.
         before = np.empty_like(sorted_times)
         before[1:] = sorted_times[:-1]
         before[first] = self.last[present]
         walked = np.cumsum(np.sqrt((sorted_times - before) / NS_PER_S) * steps)
+        # Shape (symbols present,): where each walk was before, less what the sum has by then.
         offset = self.own[present]
         offset[1:] -= walked[last[:-1]]
         walked += np.repeat(offset, last - first + 1)
@@ -264,7 +300,7 @@ class _Market:
 
 
 def _fraction(name: str, salt: str) -> float:
-    """Return a number from 0 to 1 that follows from a name, the same in every process."""
+    """Return a number from 0 to 1 that depends only on a name: the same in every process."""
     digest = blake2b(f"{salt}:{name}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
 
@@ -273,42 +309,41 @@ def _start_price(symbol: str) -> float:
     known = STARTS.get(symbol.upper())
     if known is not None:
         return known
-    return float(LOW_START * (HIGH_START / LOW_START) ** _fraction(symbol, "start"))
+    return float(MIN_START * (MAX_START / MIN_START) ** _fraction(symbol, "start"))
 
 
-def _liveliness(symbol: str) -> float:
-    return CALMEST + (WILDEST - CALMEST) * _fraction(symbol, "volatility")
+def _volatility(symbol: str) -> float:
+    return MIN_VOLATILITY + (MAX_VOLATILITY - MIN_VOLATILITY) * _fraction(symbol, "volatility")
 
 
-def _checked_symbols(symbols: str | Sequence[str]) -> list[str]:
+def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
     if isinstance(symbols, str):
         names = [name.strip() for name in symbols.split(",")] if symbols.strip() else []
     else:
         try:
             names = list(symbols)
         except TypeError:
-            raise SourceError(symbols, 'give symbols as a list, or as "AAPL,MSFT"') from None
+            raise SourceError(symbols, EXPECTED_SYMBOLS, "symbols") from None
     if not names:
-        raise SourceError(symbols, 'there are no symbols; give a list, or text as "AAPL,MSFT"')
+        raise SourceError(symbols, EXPECTED_SYMBOLS, "symbols")
     known: set[str] = set()
     for name in names:
         try:
             read_symbol(name)
         except BadTick as error:
-            raise SourceError(symbols, str(error)) from None
+            raise SourceError(symbols, str(error), "symbols") from None
         if name in known:
-            raise SourceError(symbols, f"the symbol {name} is there twice")
+            raise SourceError(symbols, f"the symbol {name} is there twice", "symbols")
         known.add(name)
     return names
 
 
-def _checked_rate(rate: float) -> float:
+def _check_rate(rate: float) -> float:
     try:
         number = float(rate)
     except (TypeError, ValueError):
         number = math.nan
-    if not number > 0:
-        raise SourceError(rate, "the rate, in ticks per second per symbol, is a number above 0")
-    if not SLOWEST <= number <= FASTEST:
-        raise SourceError(rate, f"the rate is from {SLOWEST:g} to {FASTEST:,.0f} ticks per second")
+    if not MIN_RATE <= number <= MAX_RATE:
+        problem = f"expected ticks per second for each symbol, {MIN_RATE:g} to {MAX_RATE:,.0f}"
+        raise SourceError(rate, problem, "rate")
     return number
