@@ -173,7 +173,7 @@ def test_publish_accepts_subclasses_of_str() -> None:
         server.publish({"symbol": Odd("A"), "price": 1, Odd("note"): Odd("x"), Odd("more"): [1]})
         assert prices(server) == [1]
         assert server.stats["misfits"] == {"more": 1}
-        with pytest.raises(BadTick, match="price is no number"):
+        with pytest.raises(BadTick, match="price is not a number"):
             server.publish({"symbol": "A", "price": Odd("much")})
         assert server.status == "listening"
 

@@ -456,8 +456,8 @@ def test_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
     ("answers", "data"),
     [
         ([ValueError("no network")], "ValueError: no network"),
-        ([None], "is nothing"),
-        ([17], "is no object"),
+        ([None], "is None"),
+        ([17], "is not an object"),
         (["nonsense"], "is not JSON"),
         ([{"symbol": "A"}], "price is missing"),
         ([{"price": 1}], "symbol is missing"),
@@ -901,7 +901,7 @@ def test_stats_count_ticks_connections_and_refusals(server: TickServer, until: U
     until(lambda: server.stats["clients"] == 0)
     found = dict(server.stats)
     assert found.pop("rate") > 0
-    assert found.pop("last_error").startswith("message is no object: 17")
+    assert found.pop("last_error").startswith("message is not an object: 17")
     assert found == {
         "ticks": 25,
         "held": 10,

@@ -389,7 +389,7 @@ def test_symbols_are_a_list_or_text() -> None:
         ("  ", "expected a list of symbols"),
         ("AAPL,,MSFT", "symbol is empty"),
         (["AAPL", "AAPL"], "AAPL is there twice"),
-        ([1], "symbol is no text"),
+        ([1], "symbol is not text"),
         (["A" * 65], "symbol is too long"),
         (["A\n"], "control characters"),
         (None, "expected a list of symbols"),

@@ -1,4 +1,4 @@
-"""Gaps: the list of what is missing in a log, each with the times of the ticks on both sides."""
+"""Gaps: what is missing in a log, with the times of the ticks on both sides."""
 
 from __future__ import annotations
 
@@ -27,24 +27,25 @@ GAP_DTYPES = {
 
 
 class _Placed(NamedTuple):
-    """A gap, and the number of the row that comes after it."""
+    """A gap, and the number of the row after it."""
 
     row: int
     gap: Gap
 
 
 class Gaps:
-    """The holes in a log, each with the row at which it lies.
+    """The gaps in a log, each with the row before which it lies.
 
-    Holes that touch are told as one. One thread writes; any may read.
+    Gaps that touch are one. One thread adds gaps; any thread may read them.
 
     Args:
         log: the log.
-        forget: let go of those whose rows are no longer held, so that a log that runs for weeks
-            needs no more memory for them. That at which the oldest epoch held begins stays.
+        forget: drop gaps before rows that the log has dropped, so that a log that runs for weeks
+            needs no more and more memory. The gap before the oldest epoch still in the log is
+            kept.
 
     Attributes:
-        newest: the row of the newest; -1 where there is none.
+        newest: the row of the newest gap; -1 if there is none.
     """
 
     def __init__(self, log: TickLog, *, forget: bool = False) -> None:
@@ -57,7 +58,7 @@ class Gaps:
         return len(self._placed)
 
     def add(self, gap: Gap) -> None:
-        """Take note of a hole that lies where the log ends now; in the writer's thread."""
+        """Add a gap that lies where the log ends now; in the writer's thread."""
         placed, row = self._placed, self.log.stop
         if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
             before = placed[-1].gap
@@ -73,12 +74,12 @@ class Gaps:
             self._forget()
 
     def miss(self, count: int | None, reason: str) -> None:
-        """Say that ticks are missing where the log ends now; in the writer's thread.
+        """Add a gap that lies where the log ends now, by its size; in the writer's thread.
 
         Args:
-            count: how many: so many numbers are left out. None: not known; the next tick begins a
-                new epoch. Where no tick came in this one, that says nothing new.
-            reason: why.
+            count: how many ticks are missing: as many numbers are left out. None if that isn't
+                known: the next tick begins a new epoch, unless this one has no tick yet.
+            reason: why they are missing.
         """
         log = self.log
         if count is not None and log.last_seq + count <= MAX_EXACT_INT:
@@ -90,38 +91,43 @@ class Gaps:
             log.begin()
 
     def at(self, row: int) -> list[Gap]:
-        """Return the holes that lie right before `row`, in order; in the writer's thread."""
+        """Return the gaps right before `row`, in order; in the writer's thread."""
         if row > self.newest:
             return []
         start, stop = (side(self._placed, row, key=_row) for side in (bisect_left, bisect_right))
         return [each.gap for each in self._placed[start:stop]]
 
-    def after(self, row: int) -> int | None:
-        """Return the first row behind `row` before which a hole lies, if there is one."""
+    def next_row(self, row: int) -> int | None:
+        """Return the first row after `row` before which a gap lies, None if there is none."""
         if row >= self.newest:
             return None
         return self._placed[bisect_right(self._placed, row, key=_row)].row
 
     def rows(self) -> list[int]:
-        """Return the row after each hole: where a line is to be broken."""
+        """Return the row after each gap: where a chart breaks its lines."""
         return [each.row for each in self._placed.copy()]
 
     def _forget(self) -> None:
         first = self.log.start
         stop = bisect_left(self._placed, first, key=_row)
         if stop and len(self.log):
-            begun = self.log.run_at(first)[0].start
-            # Who stood there, and fell off the log since, is still to be told of it.
-            self._placed[:stop] = [each for each in self._placed[:stop] if each.row == begun]
+            run_start = self.log.run_at(first)[0].start
+            # Keep the gap at the start of the oldest epoch: a slow reader at that position must
+            # still receive it.
+            self._placed[:stop] = [each for each in self._placed[:stop] if each.row == run_start]
 
     def between(self, start: int, stop: int) -> list[Gap]:
-        """Return the gaps before the rows `start` to `stop`, in order; any thread may ask."""
+        """Return the gaps before the rows `start` to `stop`, in order; in any thread."""
         return [self._complete(each) for each in self._placed.copy() if start <= each.row < stop]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
-        """Return a frame of some rows of the log with a column `gap`: a hole lies before this.
+        """Return a frame of some rows of the log, with a column `gap`: one lies before this row.
 
-        Where the row after a hole is not among them, the next one that is has the mark.
+        If the row after a gap is not in the frame, the next one is marked.
+
+        Args:
+            frame: the frame.
+            rows: the numbers of its rows, ascending, shape `(len(frame),)`.
         """
         numbers = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
         after = np.array([row for row in self.rows() if len(rows) and row >= numbers[0]], dtype=int)
@@ -130,11 +136,11 @@ class Gaps:
         return frame.assign(gap=marks[:-1])
 
     def frame(self) -> pd.DataFrame:
-        """Return the gaps as `Feed.gaps` tells."""
+        """Return the gaps as a frame, with the columns of `Feed.gaps`."""
         return gap_frame(map(self._complete, self._placed.copy()))
 
     def _complete(self, placed: _Placed) -> Gap:
-        """Return a gap with the time of the tick after it, if that has come and is still held."""
+        """Return a gap with the time of the tick after it, if the log holds that."""
         rows = self.log.rows(placed.row, placed.row + 1)
         if not len(rows) or rows.start != placed.row:
             return placed.gap
@@ -142,7 +148,7 @@ class Gaps:
 
 
 def gap_frame(gaps: Iterable[Gap]) -> pd.DataFrame:
-    """Return gaps as a frame: the columns of `Feed.gaps`, a row for each."""
+    """Return gaps as a frame with the columns of `Feed.gaps`, a row for each gap."""
     rows = [
         (gap.epoch, gap.first, gap.last, gap.last_before, gap.first_after, gap.reason)
         for gap in gaps
@@ -158,7 +164,7 @@ def gap_frame(gaps: Iterable[Gap]) -> pd.DataFrame:
 
 
 def gaps_from_frame(frame: pd.DataFrame) -> list[Gap]:
-    """Return the gaps that `gap_frame` made a frame of."""
+    """Return the gaps in a frame that `gap_frame` made."""
 
     def number(value: object) -> int | None:
         if pd.isna(value):  # type: ignore[call-overload]

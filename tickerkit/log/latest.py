@@ -1,4 +1,4 @@
-"""Latest: of each symbol, the newest value of each field; a reader that folds a log."""
+"""Latest: the newest value of each field, for each symbol."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ __all__ = ["Latest"]
 
 
 class Latest:
-    """The newest value of each field, for each symbol that came since `log`'s oldest tick.
+    """The newest value of each field, for each symbol from the log's oldest tick on.
 
-    Quotes and trades fill in for each other: after a quote, `price` is still the last trade's.
-    Folding costs by the ticks that are new; a tick dropped unread is not in it.
+    Quotes and trades complement each other: after a quote, `price` is still the last trade's. An
+    update costs by the number of new ticks. Ticks that were dropped before an update are left out.
 
     Attributes:
-        values: an array for each column, with an entry for each symbol by its code.
+        values: for each column an array of shape (S,), indexed by the symbol's code; S is the
+            number of symbols or more. NaN, or -1 in a column of codes, for no value.
     """
 
     def __init__(self, log: TickLog) -> None:
@@ -29,43 +30,44 @@ class Latest:
         self.values: dict[str, Array] = {}
 
     def update(self) -> bool:
-        """Fold what is new; return whether anything was."""
+        """Take in the new ticks; return whether there were any."""
         rows = self._reader.read()
         if not len(rows):
             return False
-        codes = rows.array("symbol")
+        codes = rows.array("symbol")  # (N,), as each column below
         symbols = len(self.log.dictionaries["symbol"].words)
         for name in rows.names():
             column = rows.array(name)
             number = column.dtype.kind == "f"
             values = self.values.get(name)
             if values is None or len(values) < symbols:
-                none = np.nan if number else -1
-                values = np.full(2 * symbols, none, dtype=column.dtype if number else np.int64)
+                # Room for twice as many, so that new symbols seldom need new arrays.
+                empty = np.nan if number else -1
+                values = np.full(2 * symbols, empty, dtype=column.dtype if number else np.int64)
                 if (old := self.values.get(name)) is not None:
                     values[: len(old)] = old
                 self.values[name] = values
             # Where a symbol comes several times, numpy keeps the value assigned last: the newest.
             if number:
-                there = ~np.isnan(column)
-                values[codes[there]] = column[there]
+                has_value = ~np.isnan(column)
+                values[codes[has_value]] = column[has_value]
             elif name in self.log.dictionaries:
-                there = column >= 0
-                values[codes[there]] = column[there]
+                has_value = column >= 0
+                values[codes[has_value]] = column[has_value]
             else:
                 values[codes] = column
         return True
 
     def codes(self) -> Array:
-        """Return the codes of the symbols there are values of, in the order they first came."""
+        """Return the codes of the symbols that have values, in the order of their first ticks."""
         seq = self.values.get("seq")
         return np.empty(0, dtype=np.int64) if seq is None else np.flatnonzero(seq >= 0)
 
     def frame(self) -> pd.DataFrame:
-        """Return one row for each symbol: the columns of `TickLog.frame`, indexed by symbol."""
+        """Return a row for each symbol: the columns of `TickLog.frame`, indexed by symbol."""
         codes = self.codes()
-        none = self.log.rows(stop=0)
-        held = self.values or {name: none.array(name) for name in none.names()}
+        no_rows = self.log.rows(stop=0)
+        held = self.values or {name: no_rows.array(name) for name in no_rows.names()}
         columns: dict[str, Any] = {}
         for name, values in held.items():
             chosen = values[codes]

@@ -1,7 +1,7 @@
-"""Position and Gap: where a tick stands in its epoch, and which ticks will never come.
+"""Position and Gap: the place of a tick in its epoch, and ticks that will never come.
 
-Both travel as they are, over the wire and in the file beside a recording, so they are msgspec
-structs: what a peer or a file says is checked while it is decoded.
+Both are sent over the wire and written beside recordings as they are. So they are msgspec
+structs, whose values are checked when a message or a file is decoded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 
 
 class Position(msgspec.Struct, frozen=True):
-    """The identity of a tick, and the place in a log behind it.
+    """The identity of a tick, and the place in a log right after it.
 
     Attributes:
         epoch: id of one unbroken run of numbering.
@@ -38,11 +38,11 @@ class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
     Attributes:
         epoch: the epoch of the missing ticks.
         first: seq of the first of them (`from` on the wire and in a frame of gaps).
-        last: seq of the last of them (`to`); None where it can't be known, as in an epoch that
-            ended with its server.
+        last: seq of the last of them (`to`); None if it can't be known, as in an epoch that ended
+            with its server.
         reason: why they are missing.
-        last_before: time of the tick before them, in epoch ns; None where it isn't known, and on
-            the wire, since each reader of a log has its own neighbours.
+        last_before: time of the tick before them, in epoch ns; None if it isn't known, and on the
+            wire, since each log has its own.
         first_after: time of the tick after them, likewise.
     """
 
@@ -55,5 +55,5 @@ class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
 
     @property
     def count(self) -> int | None:
-        """How many ticks are missing; None where that can't be known."""
+        """How many ticks are missing; None if that can't be known."""
         return None if self.last is None else max(self.last - self.first + 1, 0)

@@ -139,7 +139,7 @@ def read_subscribe(data: str | bytes) -> Subscribe | None:
     except RecursionError:
         raise BadTick("message", data, "is nested too deep", fix) from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        problem = f"is no subscribe message ({format_line(str(error))})"
+        problem = f"is not a subscribe message ({format_line(str(error))})"
         raise BadTick("message", data, problem, fix) from None
     if isinstance(wanted, Error):
         return None

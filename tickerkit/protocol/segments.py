@@ -114,7 +114,7 @@ class Segments:
         """Return the end of the segment that begins at `row`: never across an epoch or a gap."""
         _, next_run = self.log.run_at(row)
         end = self.log.stop if next_run is None else next_run
-        if self._gaps is not None and (gap_row := self._gaps.after(row)) is not None:
+        if self._gaps is not None and (gap_row := self._gaps.next_row(row)) is not None:
             end = min(end, gap_row)
         if row >= self._cuts[-1]:  # at the front
             stop = min(end, row + max_rows)

@@ -1,7 +1,7 @@
-"""What a tick is: its fields and units, and how ticks are read from JSON, objects and frames.
+"""Ticks: their fields and units, and how they are read from JSON, objects and frames.
 
-`read_ticks` takes what a source or a plain peer gave and returns one `Batch`: columns, ready for
-the log. What is not a tick is refused by itself; the others of the same message go on.
+`read_ticks` reads what a source or a client sent and returns one `Batch`: columns, ready for the
+log. An invalid tick is refused alone; the others of the same message are taken.
 """
 
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text

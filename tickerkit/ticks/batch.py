@@ -20,14 +20,20 @@ NO_TIME = int(np.iinfo(np.int64).min)
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """A column of text: `words[code]` for each row, a code of -1 where there is none."""
+    """A column of text.
+
+    Attributes:
+        codes: for each row an index into `words`, -1 for no value; integers, shape (N,).
+        words: the different texts.
+    """
 
     codes: Array
     words: list[str]
 
     @classmethod
     def of(cls, values: Iterable[str | None]) -> Text:
-        """Encode `values`, words in the order in which they first appear."""
+        """Encode `values`, with the words in the order in which they first appear."""
+        # None has the code -1, so the next value's is the length minus one.
         known: dict[str | None, int] = {None: -1}
         codes = [known.setdefault(value, len(known) - 1) for value in values]
         return cls(np.array(codes, dtype=np.int32), [w for w in known if w is not None])
@@ -44,11 +50,11 @@ class Batch:
         count: how many ticks.
         time: int64, nanoseconds since 1970 UTC; `NO_TIME` where the source gave none.
         columns: `symbol` (`Text`), `price` and `size` (float64, NaN for none), and a column for
-            each further field that any of the ticks has.
-        refused: how many things were no ticks.
-        errors: the first few of those refusals.
-        misfits: values left out by field, of ticks that were taken: nested objects, names that
-            can't be a column's.
+            each further field of any of the ticks.
+        refused: how many invalid ticks were left out.
+        errors: the reasons of the first ten.
+        misfits: how many values were left out of ticks that were taken, by field: nested objects,
+            and fields whose names can't be a column's.
         kept: of ticks read from a frame, the rows that were not refused, counted from 0; None for
             all rows, and for ticks that don't come from a frame.
     """

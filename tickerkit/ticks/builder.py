@@ -1,4 +1,4 @@
-"""Rows: ticks given one by one, as dicts, gathered into columns."""
+"""BatchBuilder: gathers ticks that come one by one, as dicts, into columns."""
 
 from __future__ import annotations
 
@@ -28,11 +28,24 @@ from tickerkit.ticks.fields import (
 )
 
 MAX_ERRORS = 10
+MAX_PLANS = 1000
+MAX_PLAN_CHARACTERS = 4096
 
 
 @dataclass(slots=True)
 class Plan:
-    """Which column each key of a tick goes to, for one set of keys."""
+    """Which column each key of a tick goes to, for ticks with these keys in this order.
+
+    Why not decide for each tick? Ticks of one source have the same keys: with a plan a tick costs
+    a dict lookup, and a loop over the keys that matter.
+
+    Attributes:
+        symbol: the key of the symbol, None if there is none.
+        time: the key of the time.
+        numbers: key and column of each field that must be a number.
+        others: key and column of each further field.
+        dropped: the keys that can't be a column's name.
+    """
 
     symbol: str | None
     time: str | None
@@ -42,8 +55,19 @@ class Plan:
 
 
 class BatchBuilder:
-    """Gathers ticks given one by one into columns."""
+    """Gathers ticks into a batch.
 
+    Attributes:
+        count: how many ticks were taken.
+        symbols: the symbol of each.
+        times: the time of each, in epoch ns; `NO_TIME` for none.
+        values: for each further column, the values by row; rows without a value are absent.
+        refused: how many ticks were refused.
+        errors: the reasons of the first ten.
+        misfits: how many values were left out of ticks that were taken, by field.
+    """
+
+    # Shared by all builders, and bounded: a hostile source may change its keys with each tick.
     _plans: ClassVar[dict[tuple[str, ...], Plan]] = {}
 
     def __init__(self) -> None:
@@ -56,27 +80,32 @@ class BatchBuilder:
         self.misfits: dict[str, int] = {}
 
     def refuse(self, error: BadTick) -> None:
+        """Count a tick that was refused."""
         self.refused += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
 
     def add(self, tick: Mapping[str, Any]) -> None:
-        """Take one tick whole, or raise and take nothing of it."""
+        """Take a tick.
+
+        Raises:
+            BadTick: the tick is invalid; nothing of it is taken.
+        """
         if type(tick) is not dict and not isinstance(tick, Mapping):
-            raise BadTick("message", tick, "is no object", 'send {"symbol": ..., "price": ...}')
+            raise BadTick("message", tick, "is not an object", 'send {"symbol": ..., "price": ...}')
         keys = tuple(tick)
         plan = self._plans.get(keys) or self._new_plan(keys)
         if plan.symbol is None:
             raise BadTick("symbol", dict(tick), "is missing", "give each tick its symbol")
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
-        priced = False
+        has_price = False
         for key, name in plan.numbers:
             value = read_number(key, tick[key], never_negative=name in NEVER_NEGATIVE)
             if value is not None:
                 taken.append((name, value))
-                priced = priced or name in PRICE_FIELDS
-        if not priced:
+                has_price = has_price or name in PRICE_FIELDS
+        if not has_price:
             raise BadTick("price", dict(tick), "is missing", "give a price, a bid or an ask")
         for key, name in plan.others:
             try:
@@ -99,7 +128,7 @@ class BatchBuilder:
     def _new_plan(self, keys: tuple[str, ...]) -> Plan:
         for key in keys:
             if not isinstance(key, str):
-                raise BadTick("message", key, "is no field name", "use text for field names")
+                raise BadTick("message", key, "is not a field name", "use text for field names")
         symbol = symbol_field(keys)
         price = price_field(keys)
         plan = Plan(symbol, "time" if "time" in keys else None, [], [], [])
@@ -112,14 +141,15 @@ class BatchBuilder:
             elif not may_be_column(key):
                 plan.dropped.append(str.__str__(key))
             else:
-                # `symbol` or `time` here would be a second one, under the name of a column.
+                # A second symbol or time, beside the one that is read, would take its column.
                 own = key in OWN_COLUMNS or key in ("symbol", "time")
                 plan.others.append((key, f"source_{key}" if own else str.__str__(key)))
-        if len(self._plans) < 1000 and sum(map(len, keys)) < 4096:
+        if len(self._plans) < MAX_PLANS and sum(map(len, keys)) < MAX_PLAN_CHARACTERS:
             self._plans[keys] = plan
         return plan
 
     def batch(self) -> Batch:
+        """Return the ticks as columns."""
         columns: dict[str, Column] = {"symbol": Text.of(self.symbols)}
         for name, values in self.values.items():
             columns[name] = self._column(name, values)
@@ -127,6 +157,7 @@ class BatchBuilder:
         return Batch(self.count, times, columns, self.refused, self.errors, self.misfits)
 
     def _column(self, name: str, values: dict[int, Any]) -> Column:
+        """Return a column: text if its first value is text, otherwise numbers."""
         first = next(iter(values.values()), 0.0)
         if isinstance(first, str):
             cells = [values.get(row) for row in range(self.count)]

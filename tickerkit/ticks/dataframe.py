@@ -1,4 +1,4 @@
-"""Ticks read from a DataFrame, column by column."""
+"""DataFrame: ticks read from a frame, column by column."""
 
 from __future__ import annotations
 
@@ -30,25 +30,26 @@ from tickerkit.ticks.units import MAX_EXACT_INT
 
 
 def read_frame(frame: pd.DataFrame) -> Batch:
-    """Read a DataFrame column by column; its missing values mean none.
+    """Read the ticks of a DataFrame; a missing value means that the tick has none.
 
-    Where no column is named time, an index of datetimes is the times.
+    Without a column named time, an index of datetimes is the time.
     """
     if "time" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.assign(time=frame.index)
-    # By place, since two columns may have one name: the last counts, as in JSON.
+    # By place, since two columns may have the same name: the last counts, as in JSON.
     names = {str(name): place for place, name in enumerate(frame.columns)}
     symbol = symbol_field(names)
     price = price_field(names)
     if symbol is None:
         hint = "name a column of the frame symbol"
         error = BadTick("symbol", list(names)[:10], "is missing", hint)
-        return _nothing(len(frame), [error] if len(frame) else [])
+        return _refuse_all(len(frame), [error] if len(frame) else [])
     refused = np.zeros(len(frame), dtype=bool)
     errors: list[BadTick] = []
     misfits: dict[str, int] = {}
 
     def refuse(bad: Array, key: str, problem: str, fix: str) -> None:
+        """Refuse the rows where `bad`, a bool for each row, is true."""
         if len(new := np.flatnonzero(bad & ~refused)):
             some = new[: MAX_ERRORS - len(errors)]
             given = frame.iloc[:, names[key]] if key in names else None
@@ -58,33 +59,35 @@ def read_frame(frame: pd.DataFrame) -> Batch:
             refused[new] = True
 
     columns: dict[str, Column] = {}
-    symbols, bad = _frame_symbols(frame.iloc[:, names[symbol]])
-    refuse(bad, symbol, "is no symbol", f"use printable text of 1 to {MAX_NAME_LENGTH} characters")
+    symbols, bad = _read_symbols(frame.iloc[:, names[symbol]])
+    refuse(
+        bad, symbol, "is not a symbol", f"use printable text of 1 to {MAX_NAME_LENGTH} characters"
+    )
     columns["symbol"] = symbols
-    priced = np.zeros(len(frame), dtype=bool)
+    has_price = np.zeros(len(frame), dtype=bool)
     for key, place in names.items():
         name = "price" if key == price else key
         if name not in NUMBER_FIELDS:
             continue
-        numbers, bad = _frame_numbers(frame.iloc[:, place])
-        refuse(bad, key, "is no finite number", "send a number")
+        numbers, bad = _read_numbers(frame.iloc[:, place])
+        refuse(bad, key, "is not a finite number", "send a number")
         if name in NEVER_NEGATIVE:
-            refuse(numbers < 0, key, "is negative", "send the size as 0 or more")
+            refuse(numbers < 0, key, "is negative", "send a size of 0 or more")
         if name in PRICE_FIELDS:
-            priced |= ~np.isnan(numbers)
+            has_price |= ~np.isnan(numbers)
         columns[name] = numbers
-    refuse(~priced, price or "price", "is missing", "give a price, a bid or an ask")
+    refuse(~has_price, price or "price", "is missing", "give a price, a bid or an ask")
     time = np.full(len(frame), NO_TIME)
     if "time" in names:
-        time, bad = _frame_times(frame.iloc[:, names["time"]])
-        refuse(bad, "time", "is no time", "use datetimes, ISO-8601 text or an epoch in s to ns")
+        time, bad = _read_times(frame.iloc[:, names["time"]])
+        refuse(bad, "time", "is not a time", "use datetimes, ISO-8601 text or an epoch in s to ns")
     for key, place in names.items():
         if key in (symbol, price, "time", *OWN_COLUMNS) or key in NUMBER_FIELDS:
             continue
         series = frame.iloc[:, place]
         if series.isna().all():
             continue
-        column = _frame_other(series) if may_be_column(key) else None
+        column = _read_other(series) if may_be_column(key) else None
         if column is None:
             misfits[key] = int(series.notna().sum())
             continue
@@ -102,17 +105,18 @@ def read_frame(frame: pd.DataFrame) -> Batch:
     return batch
 
 
-def _nothing(refused: int, errors: list[BadTick]) -> Batch:
+def _refuse_all(refused: int, errors: list[BadTick]) -> Batch:
     none = np.empty(0)
     columns: dict[str, Column] = {"symbol": Text.of([]), "price": none, "size": none}
     no_rows = np.empty(0, dtype=np.int64)
     return Batch(0, no_rows, columns, refused, errors, kept=no_rows)
 
 
-def _frame_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
+def _read_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
+    """Return a column as symbols, and a bool for each row: it holds no symbol."""
     try:
-        codes, found = _factorized(series)
-    except TypeError:  # there are lists or the like among them
+        codes, found = _factorize(series)
+    except TypeError:  # some are lists or other unhashable objects
         codes, found = np.arange(len(series)), list(series)
     words, wrong = [""] * len(found), [True] * len(found)
     for code, word in enumerate(found):
@@ -122,8 +126,8 @@ def _frame_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
     return Text(codes, words), np.array([*wrong, True])[codes]
 
 
-def _frame_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Array]:
-    """Return a column as floats, and where it held what is no number."""
+def _read_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Array]:
+    """Return a column as float64, and a bool for each row: it holds something else."""
     if series.dtype.kind in "iuf":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers, np.isinf(numbers)
@@ -139,12 +143,12 @@ def _frame_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Arr
     return numbers, bad
 
 
-def _frame_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
-    """Return a column as nanoseconds, and where it held what is no time."""
+def _read_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
+    """Return a column as epoch ns, and a bool for each row: it holds something else."""
     if series.dtype.kind == "M":
         utc = pd.DatetimeIndex(series)
         utc = utc.tz_localize("UTC") if utc.tz is None else utc.tz_convert("UTC")
-        with suppress(pd.errors.OutOfBoundsDatetime):  # then those are found one by one
+        with suppress(pd.errors.OutOfBoundsDatetime):  # then each is read by itself, below
             return utc.as_unit("ns").asi8, np.zeros(len(series), dtype=bool)
     times = np.full(len(series), NO_TIME)
     bad = np.zeros(len(series), dtype=bool)
@@ -156,32 +160,32 @@ def _frame_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
     return times, bad
 
 
-def _frame_other(series: pd.Series[Any]) -> Column | None:
-    """Return a further column as numbers where it holds only numbers, else as text.
+def _read_other(series: pd.Series[Any]) -> Column | None:
+    """Return a further column: as numbers if it holds only numbers, otherwise as text.
 
-    None for one of nested objects, which no column can hold.
+    None if it holds nested objects, which no column can.
     """
     kind = pd.api.types.infer_dtype(series, skipna=True)
-    if kind in ("floating", "mixed-integer-float") or (kind == "integer" and _exact(series)):
+    if kind in ("floating", "mixed-integer-float") or (kind == "integer" and _is_exact(series)):
         return series.to_numpy(dtype=np.float64, na_value=np.nan)
     try:
-        codes, words = _factorized(series)
+        codes, words = _factorize(series)
     except TypeError:
         return None
-    return Text(codes, [_word(word) for word in words])
+    return Text(codes, [_to_word(word) for word in words])
 
 
-def _exact(series: pd.Series[Any]) -> bool:
+def _is_exact(series: pd.Series[Any]) -> bool:
     present = series.dropna()
     return present.empty or -MAX_EXACT_INT <= present.min() <= present.max() <= MAX_EXACT_INT
 
 
-def _factorized(series: pd.Series[Any]) -> tuple[Array, list[Any]]:
+def _factorize(series: pd.Series[Any]) -> tuple[Array, list[Any]]:
     codes, words = pd.factorize(series, use_na_sentinel=True)
     return codes.astype(np.int32), list(words)
 
 
-def _word(value: object) -> str:
+def _to_word(value: object) -> str:
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
     return printable(str(value))

@@ -39,7 +39,7 @@ UNITS = {
     "D": 86400 * 10**9,
     "W": 7 * 86400 * 10**9,
 }
-# Arithmetic of its own: the caller's may be set to few digits, or to raise.
+# Not the caller's context, which may have few digits or raise.
 EXACT = Context(prec=60, traps=[])
 
 
@@ -63,9 +63,9 @@ def has_price(names: Container[str]) -> bool:
 
 
 def read_symbol(value: object) -> str:
-    """Return `value` if it may be a symbol, or raise."""
+    """Return `value` if it is a valid symbol; raises `BadTick` otherwise."""
     if not isinstance(value, str):
-        raise BadTick("symbol", value, "is no text", 'send text such as "AAPL"')
+        raise BadTick("symbol", value, "is not text", 'send text such as "AAPL"')
     if not value.strip():
         raise BadTick("symbol", value, "is empty", "give each tick its symbol")
     if len(value) > MAX_NAME_LENGTH:
@@ -76,7 +76,7 @@ def read_symbol(value: object) -> str:
 
 
 def read_number(key: str, value: object, *, never_negative: bool) -> float | None:
-    """Return `value` as a float, None for none, or raise."""
+    """Return `value` as a float, None for None; raises `BadTick` if it is not a number."""
     if type(value) is float:
         number = value
     elif type(value) is int:
@@ -88,7 +88,7 @@ def read_number(key: str, value: object, *, never_negative: bool) -> float | Non
     elif isinstance(value, str) and NUMBER.fullmatch(value):
         number = float(value)
     elif not isinstance(value, Real | Decimal) or isinstance(value, np.timedelta64):
-        raise BadTick(key, value, "is no number", "send a number or numeric text")
+        raise BadTick(key, value, "is not a number", "send a number or numeric text")
     elif isinstance(value, Integral):
         number = float(_int64(key, int(value)))
     else:
@@ -96,12 +96,12 @@ def read_number(key: str, value: object, *, never_negative: bool) -> float | Non
     if not math.isfinite(number):
         raise BadTick(key, value, "is not finite", "leave the field out or send null")
     if never_negative and number < 0:
-        raise BadTick(key, value, "is negative", "send the size as 0 or more")
+        raise BadTick(key, value, "is negative", "send a size of 0 or more")
     return number
 
 
 def _float(value: Real | Decimal) -> float:
-    """Return a number as a float, NaN where it has none: a fraction too large, a signalling NaN."""
+    """Return a number as a float; NaN if no float can hold it, as a signalling NaN."""
     try:
         return float(value)
     except (OverflowError, ValueError):
@@ -115,7 +115,12 @@ def _int64(key: str, value: int) -> int:
 
 
 def read_other(key: str, value: object) -> float | str | None:
-    """Return the value of a further field as a number or text, or raise."""
+    """Return the value of a further field as a number or text, None for None.
+
+    Raises:
+        BadTick: the value is invalid.
+        MisfitError: the value is valid, but no column can hold it.
+    """
     if value is None:
         return None
     if isinstance(value, str):
@@ -134,16 +139,16 @@ def read_other(key: str, value: object) -> float | str | None:
 
 
 def printable(text: str) -> str:
-    """Return text that can be written as UTF-8: surrogates become question marks."""
+    """Return text that can be encoded as UTF-8: surrogates become question marks."""
     text = str.__str__(text)
     return text if text.isascii() else text.encode("utf-8", "replace").decode()
 
 
 def _check_depth(key: str, value: object) -> None:
-    """Raise where `value`, which a tick's field holds, nests deeper than `MAX_NESTING`."""
+    """Raise `BadTick` if the value of a field nests deeper than `MAX_NESTING`."""
     level = [value] if isinstance(value, dict | list | tuple) else []
     for _ in range(MAX_NESTING - 1):
-        # Each object once: Python's, unlike JSON's, may hold themselves, and that many times over.
+        # Each object once: unlike JSON's, Python's objects may contain themselves, many times over.
         inner: dict[int, dict[Any, Any] | list[Any] | tuple[Any, ...]] = {}
         for outer in level:
             for item in outer.values() if isinstance(outer, dict) else outer:
@@ -155,30 +160,30 @@ def _check_depth(key: str, value: object) -> None:
 
 
 def may_be_column(name: str) -> bool:
-    """Return whether a further field of this name gets a column."""
+    """Return whether a further field with this name gets a column."""
     return 0 < len(name) <= MAX_NAME_LENGTH and not UNPRINTABLE.search(name)
 
 
 def number_text(value: float) -> str:
-    """Return a number as the text it has in a column of text: `5` for 5.0."""
+    """Return the text of a number in a column of text: `5` for 5.0."""
     return str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_INT else repr(value)
 
 
 def read_time(value: object) -> int:
-    """Return a time as nanoseconds since 1970 UTC, `NO_TIME` for none."""
+    """Return a time as nanoseconds since 1970 UTC, `NO_TIME` for None; raises `BadTick`."""
     nanoseconds: int | None = None
     if value is None:
         return NO_TIME
     if type(value) is int:
         nanoseconds = value * _unit(abs(value))
     elif isinstance(value, bool | np.bool_ | np.timedelta64):
-        raise BadTick("time", value, "is no time", "send ISO-8601 text or an epoch")
+        raise BadTick("time", value, "is not a time", "send ISO-8601 text or an epoch")
     elif isinstance(value, Integral):
         nanoseconds = int(value) * _unit(abs(int(value)))
     elif isinstance(value, str):
         nanoseconds = _text_time(value)
     elif isinstance(value, datetime):
-        # pandas' NaT is a datetime, and the only one that differs from itself.
+        # pandas' NaT is a datetime, the only one that isn't equal to itself.
         if value != value:
             return NO_TIME
         nanoseconds = _datetime_ns(value)
@@ -191,12 +196,15 @@ def read_time(value: object) -> int:
     elif isinstance(value, Real):
         nanoseconds = _epoch_ns(Decimal(repr(_float(value))))
     if nanoseconds is None or not NO_TIME < nanoseconds < 2**63:
-        raise BadTick("time", value, "is no time", "send ISO-8601 text, or an epoch in s to ns")
+        raise BadTick("time", value, "is not a time", "send ISO-8601 text, or an epoch in s to ns")
     return nanoseconds
 
 
 def _unit(magnitude: int | Decimal) -> int:
-    """Return nanoseconds in the unit of an epoch: seconds reach the year 5138 before ms begin."""
+    """Return the unit of an epoch in ns, by its magnitude.
+
+    Seconds are 12 digits long from the year 5138 on, which milliseconds are from 1973 on.
+    """
     if magnitude < 10**11:
         return 10**9
     if magnitude < 10**14:
@@ -205,8 +213,8 @@ def _unit(magnitude: int | Decimal) -> int:
 
 
 def _epoch_ns(epoch: Decimal) -> int | None:
-    """Return an epoch in s, ms, µs or ns as nanoseconds, None for one that can't be a time."""
-    # An exponent of a billion would be a number of a billion digits.
+    """Return an epoch in s, ms, µs or ns as nanoseconds, None if it can't be a time."""
+    # As an integer, a number with an exponent of a billion would have a billion digits.
     if not epoch.is_finite() or epoch.adjusted() > 20:
         return None
     return round(EXACT.multiply(epoch, _unit(EXACT.abs(epoch))))
@@ -215,32 +223,32 @@ def _epoch_ns(epoch: Decimal) -> int | None:
 def _text_time(text: str) -> int | None:
     if NUMBER.fullmatch(text):
         return _epoch_ns(EXACT.create_decimal(text))
-    # datetime reads six digits of a second: the others are read apart.
+    # datetime reads at most six digits of a second: the rest is added below.
     fraction = FRACTION.search(text)
     digits = fraction.group(1)[:9].ljust(9, "0") if fraction else "0" * 9
     try:
         moment = datetime.fromisoformat(FRACTION.sub(f".{digits[:6]}", text, count=1))
     except ValueError:
         return None
-    # They may have stood elsewhere: in "2026-11-22.05" datetime sees five o'clock.
+    # The digits may not be a fraction: datetime reads "2026-11-22.05" as five o'clock.
     whole = _datetime_ns(moment) if moment.microsecond == int(digits[:6]) else None
     return None if whole is None else whole + int(digits[6:])
 
 
 def _datetime_ns(moment: datetime) -> int | None:
-    """Return a datetime as nanoseconds; a pandas Timestamp keeps its own."""
+    """Return a datetime as epoch ns, with the nanoseconds of a pandas Timestamp."""
     extra = getattr(moment, "nanosecond", 0)
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     try:
         since = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    except (ArithmeticError, ValueError):  # pandas: out of the bounds of its unit
+    except (ArithmeticError, ValueError):  # pandas raises when a unit overflows
         return None
     return (since.days * 86400 + since.seconds) * 10**9 + since.microseconds * 1000 + int(extra)
 
 
 def _datetime64_ns(moment: np.datetime64) -> int:
-    """Return numpy's datetime as nanoseconds; its own conversion wraps round in silence."""
+    """Return numpy's datetime as epoch ns. Its own conversion overflows without an error."""
     unit, step = np.datetime_data(moment.dtype)
     if unit not in UNITS:
         unit, step = ("D", 1) if unit in ("Y", "M") else ("ns", 1)
@@ -249,5 +257,5 @@ def _datetime64_ns(moment: np.datetime64) -> int:
 
 
 def is_number(text: str) -> bool:
-    """Return whether `text` is a number as JSON or a venue would write it."""
+    """Return whether `text` is a number in the notation of JSON or of a venue."""
     return NUMBER.fullmatch(text) is not None

@@ -1,4 +1,4 @@
-"""read_ticks: ticks from whatever a source or a plain peer gave."""
+"""Parse: reads ticks from JSON, objects and frames, and never raises for bad input."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ TEXT = (str, bytes, bytearray, memoryview)
 
 
 def read_ticks(given: object) -> Batch:
-    """Read ticks from what a source gave; never raises for bad input.
+    """Read ticks; never raises for bad input.
 
     Args:
         given: a dict, an iterable of dicts (or of JSON texts), JSON text or bytes of an object or
             an array of objects, or a DataFrame. Required are a symbol (`symbol`, `s`, `sym` or
             `ticker`) and one number of `price` (or `p`, `last`), `bid`, `ask`. `time` is ISO-8601
-            (UTC unless it says otherwise), a datetime, or an epoch in s, ms, µs or ns, told
-            apart by magnitude. Fields named `seq`, `received` or `epoch` become `source_seq`
-            and so on, since the log has columns of its own by these names; a frame's, which is
-            likely a log's, are left out.
+            (UTC by default), a datetime, or an epoch in s, ms, µs or ns, by its magnitude. Fields
+            named `seq`, `received` or `epoch` become `source_seq` and so on, since the log has
+            columns with these names; in a frame, most likely a log's own, they are left out.
 
     Returns:
-        The ticks, with what was refused counted in `refused` and the first few told in `errors`.
+        The ticks. What was refused is counted in `refused`, and `errors` has the first reasons.
 
     Example:
         >>> read_ticks('[{"symbol": "AAPL", "price": 187.25}, {"symbol": "MSFT"}]').errors[0].field
@@ -38,53 +37,56 @@ def read_ticks(given: object) -> Batch:
     """
     if isinstance(given, Batch):
         return given
-    rows = BatchBuilder()
+    builder = BatchBuilder()
     try:
         if hasattr(given, "iloc") and hasattr(given, "columns"):
             return read_frame(given)  # type: ignore[arg-type]
-        _read(rows, given)
+        _read(builder, given)
     except BadTick as error:
-        rows.refuse(error)
+        builder.refuse(error)
     except Exception as error:
-        rows.refuse(_broken(given, error))
-    return rows.batch()
+        builder.refuse(_source_error(given, error))
+    return builder.batch()
 
 
-def _read(rows: BatchBuilder, given: object) -> None:
-    """Take the ticks in `given`, and refuse what stands beside them; raises where it holds none."""
+def _read(builder: BatchBuilder, given: object) -> None:
+    """Add the ticks in `given`, and refuse each invalid one; raises `BadTick` if none can be."""
     if isinstance(given, TEXT):
         given = _decode(given)
     if isinstance(given, Mapping):
-        rows.add(given)
+        builder.add(given)
     elif given is None:
         raise BadTick(
-            "message", None, "is nothing", "return a tick, a list of ticks, or [] for no news"
+            "message", None, "is None", "return a tick, a list of ticks, or [] for no news"
         )
     elif isinstance(given, Iterable) and not isinstance(given, TEXT):
         for item in given:
             try:
                 if isinstance(item, TEXT):
-                    _read(rows, item)
+                    _read(builder, item)
                 else:
-                    rows.add(item)
+                    builder.add(item)
             except BadTick as error:
-                rows.refuse(error)
+                builder.refuse(error)
             except Exception as error:
-                rows.refuse(_broken(item, error))
+                builder.refuse(_source_error(item, error))
     else:
         raise BadTick(
-            "message", given, "is no object", 'send {"symbol": ..., "price": ...} or a list of such'
+            "message",
+            given,
+            "is not an object",
+            'send {"symbol": ..., "price": ...} or a list of such',
         )
 
 
-def _broken(given: object, error: Exception) -> BadTick:
-    """Return the refusal of an object of Python's whose own code raised, such as a generator."""
+def _source_error(given: object, error: Exception) -> BadTick:
+    """Return the error for a Python object whose own code raised, such as a generator."""
     problem = f"raised {format_value(error)} while it was read"
-    return BadTick("message", given, problem, "mend what makes it, or give plain dicts")
+    return BadTick("message", given, problem, "fix the code that makes it, or give plain dicts")
 
 
 def _decode(text: str | bytes | bytearray | memoryview) -> object:
-    """Decode JSON, or raise a `BadTick` that says what is wrong with it."""
+    """Return decoded JSON; raises `BadTick` if it is none."""
     try:
         return msgspec.json.decode(text)
     except RecursionError:
@@ -92,8 +94,8 @@ def _decode(text: str | bytes | bytearray | memoryview) -> object:
         raise BadTick("message", text, "is nested too deep", fix) from None
     except (msgspec.MsgspecError, UnicodeError, BufferError) as error:
         problem = f"is not JSON ({error})"
-    # Python's decoder lets pass what is wrong in one field only (NaN, 1e999, half a surrogate
-    # pair, an integer of 5,000 digits), so that the field is named and the other ticks are taken.
+    # Python's decoder accepts errors in a single field (NaN, 1e999, half a surrogate pair, an
+    # integer of 5,000 digits). So the error names the field, and the other ticks are taken.
     try:
         whole = text if isinstance(text, str) else bytes(text).decode()
         return json.loads(whole, parse_int=lambda digits: int(digits[:40]))
