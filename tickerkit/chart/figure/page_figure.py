@@ -34,10 +34,10 @@ THEMES = ("auto", "light", "dark")
 class PageFigure(LockedFigure):
     """The part of a live figure that talks to its pages.
 
-    plotly's figure holds traces and layout; `Streams` holds the appended points. A page receives
-    all three: as the widget's state when it loads the figure, then as plotly's own messages, and
-    as messages with new points. From the page come plotly's own messages, reports of which points
-    it has, and images.
+    A page receives traces, layout and a preview of the appended points in the widget's state, when
+    it loads the figure. Later changes of traces and layout arrive as plotly's own messages, and
+    new points as messages of `Streams`. The page sends plotly's own messages, reports of which
+    points it has, and images.
 
     The arguments are those of `LiveFigure`.
     """
