@@ -126,29 +126,34 @@ def test_recording_is_resumed_after_its_last_tick(
     ],
     ids=" ".join,
 )
-def test_recording_of_several_files_is_resumed(
-    server: tk.TickServer, tmp_path: Path, options: list[str], until: Callable[..., None]
-) -> None:
+def test_recording_of_several_files_is_resumed(tmp_path: Path, options: list[str]) -> None:
     """A second run resumes after the newest file, and begins a file of its own."""
     out, *more = options
     folder = (tmp_path / out).parent if "--rotate" in more else tmp_path / out
 
-    def publish() -> None:
-        until(lambda: len(server.clients))
-        server.publish([{"symbol": "S0", "price": seq} for seq in range(11, 15)])
+    is_recorded = threading.Event()
 
-    thread = threading.Thread(target=publish)
-    thread.start()
-    assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 4) == 0
-    thread.join()
-    # Of another recording, in the same folder, whose name begins alike.
-    write_csv(ticks(90), folder / f"{out.partition('.')[0]}-new-20991231T000000Z.csv")
-    server.publish([{"symbol": "S0", "price": seq} for seq in range(15, 18)])
-    assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 3) == 0
+    def publish() -> None:
+        while not is_recorded.wait(0.01):
+            server.publish({"symbol": "S0", "price": 1})
+
+    with tk.serve(None, port=0) as server:
+        thread = threading.Thread(target=publish)
+        thread.start()
+        try:
+            assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 4) == 0
+        finally:
+            is_recorded.set()
+            thread.join()
+        # Another recording in the same folder, whose name has the same beginning.
+        write_csv(ticks(90), folder / f"{out.partition('.')[0]}-new-20991231T000000Z.csv")
+        server.publish([{"symbol": "S0", "price": price} for price in range(3)])
+        assert run(server.url, "-o", f"{tmp_path}/{out}", *more, "--ticks", 3) == 0
     files = naming_from_path(f"{tmp_path}/{out}", rotates=True).files()
     assert len(files) == 2
     found = combine(map(load, files))
-    assert found.frame["seq"].tolist() == list(range(11, 18))
+    seqs = found.frame["seq"].tolist()
+    assert seqs == list(range(seqs[0], seqs[0] + 7))
     assert len(found.gaps) == 0
 
 

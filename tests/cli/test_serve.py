@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import re
 import signal
+import sys
 import urllib.error
 import urllib.request
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import Command, on_posix, port_is_free
+from commands import Command, InProcess, on_posix, port_is_free
 
 import tickerkit as tk
 
 pytestmark = on_posix
 
+Start = Callable[..., InProcess]
+
 ROWS = [{"symbol": "AAPL", "price": 100 + index / 4} for index in range(50)]
 
 
-def fetched(url: str) -> tuple[int, str]:
+def fetch(url: str) -> tuple[int, str]:
     """Return the status and body of a page."""
     try:
         with urllib.request.urlopen(url, timeout=10) as response:
@@ -28,11 +32,19 @@ def fetched(url: str) -> tuple[int, str]:
             return error.code, error.read().decode()
 
 
-def addresses(command: Command) -> tuple[str, str, int]:
-    """Return the page, the websocket and the port that a server tells."""
+def addresses(command: Command | InProcess) -> tuple[str, str, int]:
+    """Return the page, the websocket and the port that a command prints."""
     page = command.until(r"page +(http://127\.0\.0\.1:(\d+)/\S*)")
     websocket = command.until(r"websocket +(ws://\S+)")
     return page[1], websocket[1], int(page[2])
+
+
+@pytest.fixture
+def imports(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Remove what running a Python file adds to this process's imports."""
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    yield
+    sys.modules.pop("helper", None)
 
 
 @pytest.fixture
@@ -49,7 +61,7 @@ def test_serve_prints_working_addresses_and_ends_cleanly(how: signal.Signals) ->
     with Command("serve", "sim:AAPL,MSFT", "--port", "0") as command:
         page, websocket, port = addresses(command)
         command.until("Ctrl-C stops it")
-        assert fetched(page)[0] == 200
+        assert fetch(page)[0] == 200
         with tk.connect(websocket) as feed:
             feed.wait(5)
             assert set(feed.wait(20).latest().index) == {"AAPL", "MSFT"}
@@ -59,9 +71,9 @@ def test_serve_prints_working_addresses_and_ends_cleanly(how: signal.Signals) ->
     assert port_is_free(port)
 
 
-def test_serve_without_a_source_simulates_five_shares() -> None:
+def test_serve_without_a_source_simulates_five_shares(start: Start) -> None:
     """`tickerkit serve` alone needs neither a key nor a network."""
-    with Command("serve", "--port", "0") as command:
+    with start("serve", "--port", "0") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket) as feed:
             feed.wait(100)
@@ -69,44 +81,44 @@ def test_serve_without_a_source_simulates_five_shares() -> None:
         assert command.end() == 0
 
 
-def test_serve_puts_the_token_into_its_links() -> None:
+def test_serve_puts_the_token_into_its_links(start: Start) -> None:
     """The printed links open; the address without the token is refused."""
-    with Command("serve", "sim:AAPL", "--port", "0", "--token", "a b&c") as command:
+    with start("serve", "sim:AAPL", "--port", "0", "--token", "a b&c") as command:
         page, websocket, port = addresses(command)
         assert page.endswith("/?token=a%20b%26c")
-        assert fetched(page)[0] == 200
-        assert fetched(f"http://127.0.0.1:{port}/")[0] == 403
+        assert fetch(page)[0] == 200
+        assert fetch(f"http://127.0.0.1:{port}/")[0] == 403
         with tk.connect(websocket) as feed:
             feed.wait(1)
         assert command.end() == 0
 
 
-def test_serve_on_all_addresses_generates_a_token() -> None:
+def test_serve_on_all_addresses_generates_a_token(start: Start) -> None:
     """--no-token admits other machines without one."""
-    with Command("serve", "--host", "0.0.0.0", "--port", "0") as command:
+    with start("serve", "--host", "0.0.0.0", "--port", "0") as command:
         page, _, port = addresses(command)
         assert re.search(r"\?token=\S{16,}$", page)
-        assert fetched(f"http://127.0.0.1:{port}/")[0] == 403
+        assert fetch(f"http://127.0.0.1:{port}/")[0] == 403
         assert command.end() == 0
-    with Command("serve", "--host", "0.0.0.0", "--port", "0", "--no-token") as command:
+    with start("serve", "--host", "0.0.0.0", "--port", "0", "--no-token") as command:
         page, _, _ = addresses(command)
         assert page.endswith("/")
-        assert fetched(page)[0] == 200
+        assert fetch(page)[0] == 200
         assert command.end() == 0
 
 
-def test_serve_admits_the_given_hosts_and_origins() -> None:
+def test_serve_admits_the_given_hosts_and_origins(start: Start) -> None:
     """Other names are refused, and reported."""
-    with Command(
+    with start(
         "serve", "--port", "0", "--hosts", "a.example, b.example", "--origins", "https://c.example"
     ) as command:
         page, _, _ = addresses(command)
         for host, status in (("b.example", 200), ("c.example", 403)):
             request = urllib.request.Request(page, headers={"Host": host})
-            assert fetched(request)[0] == status  # type: ignore[arg-type]
+            assert fetch(request)[0] == status  # type: ignore[arg-type]
         command.until(r'turned away: .* "c\.example"; pass hosts=', stream="err")
         request = urllib.request.Request(page, headers={"Origin": "https://c.example"})
-        assert fetched(request)[0] == 200  # type: ignore[arg-type]
+        assert fetch(request)[0] == 200  # type: ignore[arg-type]
         assert command.end() == 0
 
 
@@ -120,17 +132,17 @@ def test_serve_on_a_taken_port_names_its_holder() -> None:
     assert command.err.count("\n") == 1
 
 
-def test_serve_on_a_foreign_address_is_one_line() -> None:
+def test_serve_on_a_foreign_address_is_one_line(start: Start) -> None:
     """An address that can't be bound is exit code 1."""
-    with Command("serve", "--host", "192.0.2.1", "--port", "0") as command:
+    with start("serve", "--host", "192.0.2.1", "--port", "0") as command:
         assert command.wait() == 1
     assert command.err.startswith("tickerkit: can't listen on port 0 of 192.0.2.1: ")
     assert command.err.count("\n") == 1
 
 
-def test_serve_stays_after_a_recording_has_ended(recording: Path) -> None:
+def test_serve_stays_after_a_recording_has_ended(recording: Path, start: Start) -> None:
     """Clients that join later get all of it."""
-    with Command("serve", "ticks.csv", "--port", "0", cwd=recording.parent) as command:
+    with start("serve", str(recording), "--port", "0") as command:
         _, websocket, _ = addresses(command)
         for _ in range(2):
             with tk.connect(websocket, history=None) as feed:
@@ -140,9 +152,9 @@ def test_serve_stays_after_a_recording_has_ended(recording: Path) -> None:
     assert command.err == ""
 
 
-def test_serve_holds_history_ticks(recording: Path) -> None:
+def test_serve_holds_history_ticks(recording: Path, start: Start) -> None:
     """With --history 10, clients that join later get the last ten."""
-    with Command("serve", str(recording), "--port", "0", "--history", "10") as command:
+    with start("serve", str(recording), "--port", "0", "--history", "10") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket, history=None) as feed:
             feed.wait(10)
@@ -150,17 +162,17 @@ def test_serve_holds_history_ticks(recording: Path) -> None:
         assert command.end() == 0
 
 
-def test_serve_of_a_file_without_ticks_is_one_line(tmp_path: Path) -> None:
+def test_serve_of_a_file_without_ticks_is_one_line(tmp_path: Path, start: Start) -> None:
     """The line names the file; exit code 1."""
     path = tmp_path / "novel.csv"
     path.write_text("It was a dark and stormy night.\n")
-    with Command("serve", str(path), "--port", "0") as command:
+    with start("serve", str(path), "--port", "0") as command:
         assert command.wait() == 1
     assert "novel.csv" in command.err
     assert command.err.count("\n") == 1
 
 
-def test_serve_calls_a_function_of_a_file(tmp_path: Path) -> None:
+def test_serve_calls_a_function_of_a_file(tmp_path: Path, imports: None, start: Start) -> None:
     """`prices.py:fetch` is called every --every seconds, and may import its neighbours."""
     (tmp_path / "helper.py").write_text("START = 100\n")
     (tmp_path / "prices.py").write_text(
@@ -171,7 +183,7 @@ def test_serve_calls_a_function_of_a_file(tmp_path: Path) -> None:
         "    return [{'symbol': 'AAPL', 'price': START + len(calls)}]\n"
     )
     source = str(tmp_path / "prices.py:fetch_stock_prices")
-    with Command("serve", source, "--port", "0", "--every", "0.05") as command:
+    with start("serve", source, "--port", "0", "--every", "0.05") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket) as feed:
             prices = feed.wait(3).frame()["price"].tolist()
@@ -179,8 +191,11 @@ def test_serve_calls_a_function_of_a_file(tmp_path: Path) -> None:
         assert command.end() == 0
 
 
-def test_serve_continues_after_a_function_raised(tmp_path: Path) -> None:
+def test_serve_continues_after_a_function_raised(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, imports: None, start: Start
+) -> None:
     """The error is reported once, and the function is called again."""
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "prices.py").write_text(
         "calls = []\n"
         "def fetch():\n"
@@ -189,9 +204,7 @@ def test_serve_continues_after_a_function_raised(tmp_path: Path) -> None:
         "        raise RuntimeError('the exchange\\n is closed')\n"
         "    return {'symbol': 'AAPL', 'price': 1}\n"
     )
-    with Command(
-        "serve", "prices.py:fetch", "--port", "0", "--every", "0.05", cwd=tmp_path
-    ) as command:
+    with start("serve", "prices.py:fetch", "--port", "0", "--every", "0.05") as command:
         _, websocket, _ = addresses(command)
         with tk.connect(websocket) as feed:
             feed.wait(1)
@@ -201,7 +214,7 @@ def test_serve_continues_after_a_function_raised(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "problem"),
     [
         (None, "there is no file"),
         ("x = 1\n1 / 0\n", "ZeroDivisionError: division by zero (line 2)"),
@@ -210,14 +223,20 @@ def test_serve_continues_after_a_function_raised(tmp_path: Path) -> None:
     ],
 )
 def test_serve_names_the_fault_of_a_function_file(
-    tmp_path: Path, text: str | None, told: str
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    imports: None,
+    text: str | None,
+    problem: str,
+    start: Start,
 ) -> None:
     """A missing or broken file, or one without the function, is one line; exit code 2."""
+    monkeypatch.chdir(tmp_path)
     if text is not None:
         (tmp_path / "prices.py").write_text(text)
-    with Command("serve", "prices.py:fetch", cwd=tmp_path) as command:
+    with start("serve", "prices.py:fetch", "--port", "0") as command:
         assert command.wait() == 2
-    assert told in command.err
+    assert problem in command.err
     assert command.err.count("\n") == 1
 
 

@@ -6,15 +6,16 @@ import re
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
-from commands import Command, environment, on_posix
+from commands import Command, InProcess, environment, on_posix
 
 import tickerkit as tk
 
 pytestmark = on_posix
 
+Start = Callable[..., InProcess]
 EVIL = "[red]\u202eA[/red]"
 
 
@@ -30,10 +31,10 @@ def trade(symbol: str, price: float, **more: object) -> dict[str, object]:
     return {"symbol": symbol, "price": price, **more}
 
 
-def test_pipe_gets_a_line_with_new_prices(server: tk.TickServer) -> None:
+def test_pipe_gets_a_line_with_new_prices(server: tk.TickServer, start: Start) -> None:
     """A line has the time and the new prices, and comes at most once a second."""
     server.publish([trade("AAPL", 187.25, time="2026-01-02T03:04:05Z"), trade("MSFT", 421.5)])
-    with Command("watch", server.url) as command:
+    with start("watch", server.url) as command:
         command.until(r"^\S+  AAPL 187\.25  MSFT 421\.50$")
         for step in range(1, 4):
             server.publish(trade("MSFT", 421.5 + step, time=f"2026-01-02T03:04:0{step}Z"))
@@ -51,18 +52,18 @@ def test_address_of_the_page_is_accepted(server: tk.TickServer) -> None:
         assert command.end(signal.SIGTERM) == 0
 
 
-def test_quote_is_shown_without_a_trade(server: tk.TickServer) -> None:
+def test_quote_is_shown_without_a_trade(server: tk.TickServer, start: Start) -> None:
     """Without a price, the line has bid and ask."""
     server.publish({"symbol": "AAPL", "bid": 187.24, "ask": 187.26})
-    with Command("watch", server.url) as command:
+    with start("watch", server.url) as command:
         command.until(r"AAPL 187\.24/187\.26$")
         assert command.end() == 0
 
 
-def test_watch_ends_when_the_source_ends() -> None:
+def test_watch_ends_when_the_source_ends(start: Start) -> None:
     """The exit code is 0, and the last prices are printed."""
     ticks = [trade("AAPL", 100 + index) for index in range(3)]
-    with tk.serve(ticks, port=0) as server, Command("watch", server.url) as command:
+    with tk.serve(ticks, port=0) as server, start("watch", server.url) as command:
         assert command.wait() == 0
     assert command.out.endswith("AAPL 102.00\n")
     assert command.err == "tickerkit: the source is finished\n"
@@ -84,11 +85,11 @@ def test_refused_watch_is_exit_code_1(rows: int) -> None:
             assert "secret" not in command.out + command.err
 
 
-def test_watch_waits_for_a_server_and_reconnects() -> None:
-    """It says on stderr, once each time, that nothing listens there, and goes on when one does."""
+def test_watch_waits_for_a_server_and_reconnects(start: Start) -> None:
+    """Each lost connection is reported once, and prices continue with the next server."""
     with tk.serve(None, port=0) as server:
         port = server.port
-    with Command("watch", f"ws://127.0.0.1:{port}") as command:
+    with start("watch", f"ws://127.0.0.1:{port}") as command:
         command.until("nothing listens there yet", stream="err")
         with tk.serve(None, port=port) as server:
             server.publish(trade("AAPL", 1))
@@ -112,10 +113,10 @@ def test_interrupt_ends_a_watch_that_still_connects(rows: int) -> None:
     assert "Traceback" not in command.text + command.err
 
 
-def test_symbols_option_selects(server: tk.TickServer) -> None:
+def test_symbols_option_selects(server: tk.TickServer, start: Start) -> None:
     """Only the symbols of --symbols are shown."""
     server.publish([trade(symbol, 1) for symbol in ("AAPL", "MSFT", "GOOG")])
-    with Command("watch", server.url, "--symbols", "GOOG, AAPL") as command:
+    with start("watch", server.url, "--symbols", "GOOG, AAPL") as command:
         line = command.until(r"^.*GOOG.*$")[0]
         assert "AAPL" in line
         assert command.end() == 0

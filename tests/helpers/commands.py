@@ -10,14 +10,17 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import IO
 
 import pytest
 
 import tickerkit
+from tickerkit.cli import main
+from tickerkit.cli.interrupt import interrupt
 
-__all__ = ["Command", "on_posix", "port_is_free"]
+__all__ = ["Command", "InProcess", "environment", "on_posix", "port_is_free"]
 
 PATIENCE_S = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -130,6 +133,64 @@ class Command:
         if self.process.poll() is None:
             self.process.terminate()  # not killed, so that it can end what it has started
         self.wait()
+
+
+class InProcess:
+    """A command that runs in a thread of this process: without signals, a terminal, or a start.
+
+    Args:
+        capsys: the fixture that captures what it prints.
+        *arguments: the words after `tickerkit`.
+
+    Attributes:
+        out: what it has printed to stdout.
+        err: what it has printed to stderr.
+    """
+
+    def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
+        self.out = self.err = ""
+        self._capsys = capsys
+        self._code: int | None = None
+        self._thread = threading.Thread(target=self._run, args=(arguments,))
+        self._thread.start()
+
+    def _run(self, arguments: Sequence[str]) -> None:
+        self._code = main(arguments)
+
+    def _read(self) -> None:
+        out, err = self._capsys.readouterr()
+        self.out += out
+        self.err += err
+
+    def until(self, pattern: str, *, stream: str = "out") -> re.Match[str]:
+        """Wait until the output matches, and return the match; fail if the command ends first."""
+        end = time.monotonic() + PATIENCE_S
+        while True:
+            is_over = not self._thread.is_alive() or time.monotonic() > end
+            self._read()
+            if match := re.search(pattern, getattr(self, stream), re.MULTILINE):
+                return match
+            assert not is_over, f"no {pattern!r} in\n{self.out}\n{self.err}"
+            self._thread.join(0.005)
+
+    def end(self) -> int:
+        """Interrupt the command as Ctrl-C does, and return its exit code."""
+        interrupt.requested = True
+        return self.wait()
+
+    def wait(self) -> int:
+        """Wait until the command ends, and return its exit code."""
+        self._thread.join(PATIENCE_S)
+        self._read()
+        assert self._code is not None, f"it did not end:\n{self.out}\n{self.err}"
+        return self._code
+
+    def __enter__(self) -> InProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        interrupt.requested = True
+        self._thread.join(PATIENCE_S)
 
 
 def environment(**more: str) -> dict[str, str]:

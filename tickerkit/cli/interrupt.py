@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import Iterator
 from types import FrameType
@@ -40,10 +41,13 @@ class Interrupt:
 
     @contextlib.contextmanager
     def handle_signals(self) -> Iterator[None]:
-        """Handle signals inside the block, and restore the former handlers after it."""
+        """Handle signals inside the block, and restore the former handlers after it.
+
+        Python handles signals in its main thread only; in another one, this only clears the flag.
+        """
         self.requested = False
         before = {}
-        for name in SIGNALS:
+        for name in SIGNALS if threading.current_thread() is threading.main_thread() else ():
             number = getattr(signal, name, None)
             # nohup ignores SIGHUP on purpose.
             if number and (name != "SIGHUP" or signal.getsignal(number) != signal.SIG_IGN):
