@@ -82,8 +82,8 @@ def results(told: list[Mapping[str, Any]], *, quick: bool) -> str:
         "",
         "Written by `make bench`. A figure is the median of its runs; the table gives their "
         "number. Contenders ran in turn, and a ratio (×) is taken pair by pair. All over loopback, "
-        "with servers and readers in separate processes. `v1` is tickerkit's own protocol, which feeds "
-        "use; `/ticks` sends plain JSON objects.",
+        "with servers and readers in separate processes. `v1` is tickerkit's own protocol, which "
+        "feeds use; `/ticks` sends plain JSON objects.",
         "",
         *(
             [
