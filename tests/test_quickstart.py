@@ -1,4 +1,4 @@
-"""oneline: serve, connect and show, in one line."""
+"""Tests of `tk.live`: serve, connect and show, in one line."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TICK = {"symbol": "AAPL", "price": 187.25}
 
 @pytest.fixture(autouse=True)
 def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Stand in for the notebook; return what is shown in it."""
+    """Stand in for the notebook; return the list of what is displayed."""
     shown: list[Any] = []
     monkeypatch.setitem(sys.modules, "ipykernel", sys.modules[__name__])
     monkeypatch.setattr("IPython.display.display", shown.append)
@@ -35,8 +35,8 @@ def names() -> list[str]:
     return [each.name for each in threading.enumerate() if each.name.startswith("tickerkit")]
 
 
-def test_a_source_is_served_and_shown(shown: list[Any]) -> None:
-    """One call makes a server on a free port, a feed, and a dashboard of it."""
+def test_live_serves_and_shows_a_source(shown: list[Any]) -> None:
+    """One call makes a server on a free port, a feed, and its dashboard."""
     feed = tk.live([TICK], symbols=["AAPL"], window="1min", height=200)
     assert feed.wait(1).latest()["price"].tolist() == [187.25]
     assert feed.symbols == ["AAPL"]
@@ -44,8 +44,8 @@ def test_a_source_is_served_and_shown(shown: list[Any]) -> None:
     assert shown == [(feed, {"window": "1min", "height": 200})]
 
 
-def test_the_server_stops_with_the_feed() -> None:
-    """What the one line started, its feed's stop ends."""
+def test_server_stops_with_the_feed() -> None:
+    """Stopping the feed leaves nothing running."""
     feed = tk.live(tk.simulate(["AAPL"]))
     feed.wait(1)
     feed.stop()
@@ -53,8 +53,8 @@ def test_the_server_stops_with_the_feed() -> None:
     assert names() == []
 
 
-def test_an_address_is_connected_to(shown: list[Any]) -> None:
-    """A websocket that is there already needs no server."""
+def test_live_connects_to_an_address(shown: list[Any]) -> None:
+    """No server is started."""
     with plain_server(lambda peer: peer.recv()) as url:
         feed = tk.live(url)
         assert registry.running() == [feed]
@@ -62,17 +62,17 @@ def test_an_address_is_connected_to(shown: list[Any]) -> None:
         feed.stop()
 
 
-def test_outside_of_a_notebook_nothing_is_shown(
+def test_live_shows_nothing_outside_a_notebook(
     shown: list[Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a plain Python the feed alone is returned."""
+    """It only returns the feed."""
     monkeypatch.delitem(sys.modules, "ipykernel")
     assert tk.live([TICK]).wait(1).status in ("live", "ended")
     assert shown == []
 
 
-def test_running_the_cell_again_leaves_one_of_each(kernel: Kernel, until: Until) -> None:
-    """One server, on the same port, and one feed, that goes on with the same log."""
+def test_rerun_cell_leaves_one_server_and_one_feed(kernel: Kernel, until: Until) -> None:
+    """The server has the same port, and the feed continues with the same log."""
     feeds = []
     for price in (1.0, 2.0, 3.0):
         kernel.run("cell")
@@ -89,8 +89,8 @@ def test_running_the_cell_again_leaves_one_of_each(kernel: Kernel, until: Until)
     assert names() == []
 
 
-def test_a_wrong_option_leaves_nothing_behind() -> None:
-    """Where the feed can't be made, the server that was made for it is stopped."""
+def test_invalid_option_leaves_nothing_running() -> None:
+    """The server that was made for the feed is stopped."""
     with pytest.raises(TypeError):
         tk.live([TICK], symbl="AAPL")
     with pytest.raises(ValueError, match="history"):

@@ -1,4 +1,4 @@
-"""callbacks: a function of the user's that is given each batch of new ticks."""
+"""Tests of callbacks: a user's function that gets each batch of new ticks."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def log() -> TickLog:
 
 @pytest.fixture
 def start(log: TickLog) -> Iterator[Start]:
-    """Return a function that begins a callback, which is stopped in the end."""
+    """Return a function that starts a callback, which is stopped after the test."""
     callbacks: list[Callback] = []
 
     def begin(function: Callable[[pd.DataFrame], object]) -> Callback:
@@ -45,8 +45,8 @@ def append(log: TickLog, *prices: float) -> None:
     log.append(read_ticks([{"symbol": "A", "price": price} for price in prices]), received=1)
 
 
-def test_each_tick_comes_once_as_a_frame(log: TickLog, start: Start, until: Until) -> None:
-    """The function is given frames of what was appended since, in order."""
+def test_callback_gets_each_new_tick_once(log: TickLog, start: Start, until: Until) -> None:
+    """The function gets frames of the ticks appended since it was added, in order."""
     append(log, 1)
     frames: list[pd.DataFrame] = []
     start(frames.append)
@@ -57,8 +57,10 @@ def test_each_tick_comes_once_as_a_frame(log: TickLog, start: Start, until: Unti
     assert list(frames[0].columns) == list(log.frame().columns)
 
 
-def test_what_is_written_to_a_frame_stays_there(log: TickLog, start: Start, until: Until) -> None:
-    """The function may change its frame; the log does not change with it."""
+def test_writing_to_a_frame_does_not_change_the_log(
+    log: TickLog, start: Start, until: Until
+) -> None:
+    """The function may change its frame."""
     done = threading.Event()
 
     def spoil(frame: pd.DataFrame) -> None:
@@ -71,8 +73,10 @@ def test_what_is_written_to_a_frame_stays_there(log: TickLog, start: Start, unti
     assert log.frame()["price"].tolist() == [1, 2, 3]
 
 
-def test_errors_are_counted_and_stop_nothing(log: TickLog, start: Start, until: Until) -> None:
-    """What the function raises is told in words, and the next batch comes all the same."""
+def test_callback_error_is_counted_and_stops_nothing(
+    log: TickLog, start: Start, until: Until
+) -> None:
+    """The error is kept as text, and the function gets the next batch all the same."""
     seen: list[float] = []
 
     def fail(frame: pd.DataFrame) -> None:
@@ -89,14 +93,14 @@ def test_errors_are_counted_and_stop_nothing(log: TickLog, start: Start, until: 
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
-def test_nothing_it_raises_ends_the_thread(
+def test_callback_that_exits_does_not_end_its_thread(
     error: type[BaseException],
     log: TickLog,
     start: Start,
     until: Until,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """Even `sys.exit` in a callback is an error like any other, and nothing is printed."""
+    """`sys.exit` in a callback is counted like any other error, and nothing is printed."""
     calls: list[int] = []
 
     def leave(frame: pd.DataFrame) -> None:
@@ -113,8 +117,8 @@ def test_nothing_it_raises_ends_the_thread(
     assert capfd.readouterr() == ("", "")
 
 
-def test_an_async_function_is_awaited(log: TickLog, start: Start, until: Until) -> None:
-    """Coroutines run one after another, on one loop of the callback's own."""
+def test_coroutine_function_is_awaited(log: TickLog, start: Start, until: Until) -> None:
+    """Coroutines run one after another, on one event loop of the callback."""
     seen: list[float] = []
     loops = set()
 
@@ -136,8 +140,8 @@ def test_an_async_function_is_awaited(log: TickLog, start: Start, until: Until) 
     assert loops.pop().is_closed()
 
 
-def test_a_slow_function_gets_larger_batches(log: TickLog, start: Start, until: Until) -> None:
-    """What comes while it is busy gathers, and is handed on at once: never a queue."""
+def test_slow_callback_gets_larger_batches(log: TickLog, start: Start, until: Until) -> None:
+    """Ticks that arrive during a call are in the next one: they never queue as batches."""
     batches: list[int] = []
     busy, release = threading.Event(), threading.Event()
 
@@ -156,8 +160,8 @@ def test_a_slow_function_gets_larger_batches(log: TickLog, start: Start, until: 
     assert batches == [1, 499]
 
 
-def test_what_it_was_too_slow_for_is_told(start: Start, until: Until) -> None:
-    """Ticks that the log dropped before they came to the function are counted, not hidden."""
+def test_ticks_dropped_before_a_callback_are_counted(start: Start, until: Until) -> None:
+    """Ticks that the log drops before the function gets them are counted as errors."""
     log = TickLog(10)
     busy, release = threading.Event(), threading.Event()
     seen: list[float] = []
@@ -179,8 +183,8 @@ def test_what_it_was_too_slow_for_is_told(start: Start, until: Until) -> None:
     assert callback.faults.last.startswith("1,000 ticks were dropped")
 
 
-def test_stop_hands_on_what_there_is_and_no_more(log: TickLog, start: Start) -> None:
-    """After stop the function is not called again, and stopping twice is no complaint."""
+def test_stop_calls_the_function_a_last_time(log: TickLog, start: Start) -> None:
+    """It gets the ticks that have arrived, and none after; stop is idempotent."""
     seen: list[float] = []
     callback = start(lambda frame: seen.extend(frame["price"]))
     append(log, 1)
@@ -191,8 +195,8 @@ def test_stop_hands_on_what_there_is_and_no_more(log: TickLog, start: Start) -> 
     assert not any("lambda" in each.name for each in threading.enumerate())
 
 
-def test_any_callable_will_do(log: TickLog, start: Start, until: Until) -> None:
-    """A callable without a name is called as well."""
+def test_callable_without_a_name_is_called(log: TickLog, start: Start, until: Until) -> None:
+    """Any callable can be a callback."""
 
     class Taker:
         ticks = 0
@@ -207,9 +211,7 @@ def test_any_callable_will_do(log: TickLog, start: Start, until: Until) -> None:
     assert "Taker" in repr(callback)
 
 
-def test_an_endless_error_is_not_endless_in_the_repr(
-    log: TickLog, start: Start, until: Until
-) -> None:
+def test_long_error_is_shortened_in_the_repr(log: TickLog, start: Start, until: Until) -> None:
     """The repr stays one line of reasonable length."""
 
     def fail(_: pd.DataFrame) -> None:
@@ -223,10 +225,10 @@ def test_an_endless_error_is_not_endless_in_the_repr(
     assert sys.getsizeof(callback.faults.last) < 1000
 
 
-def test_one_that_replaces_another_misses_nothing(
+def test_callback_that_replaces_another_misses_nothing(
     kernel: Kernel, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What comes between the end of the one and the start of the other is for the other."""
+    """Ticks that arrive between the end of one and the start of the other go to the other."""
     seen: list[float] = []
     with tk.serve(port=0) as server, tk.connect(server.url) as feed:
 

@@ -1,4 +1,4 @@
-"""connection: connects, receives, reconnects, and tells how it is."""
+"""Tests of connection: it connects, receives, reconnects, and reports its status."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ TICK = '{"symbol": "AAPL", "price": 187.25}'
 
 
 class Running:
-    """A connection that runs on a loop in a thread of its own."""
+    """A connection that runs on an event loop in a thread of its own."""
 
     def __init__(self, url: str, token: str | None = None, **options: Any) -> None:
         self.events: list[Event] = []
@@ -61,20 +61,20 @@ class Running:
 
     @property
     def status(self) -> str:
-        """In one word."""
+        """The connection's status."""
         return self.connection.status
 
     @property
     def status_detail(self) -> str:
-        """In a few words more."""
+        """The status as a sentence."""
         return self.connection.status_detail
 
     def ticks(self) -> int:
-        """Return how many ticks came."""
+        """Return the number of ticks received."""
         return sum(event.batch.count for event in self.events if isinstance(event, Received))
 
     def stop(self) -> None:
-        """Cancel it, and wait."""
+        """Cancel the connection, and wait for its thread."""
         with contextlib.suppress(RuntimeError):  # its loop has closed: it ended by itself
             self._loop.call_soon_threadsafe(self._task.cancel)
         self._thread.join()
@@ -82,7 +82,7 @@ class Running:
 
 @pytest.fixture
 def connect() -> Iterator[Callable[..., Running]]:
-    """Return a function that begins a connection, which is ended after the test."""
+    """Return a function that starts a connection, which is stopped after the test."""
     running: list[Running] = []
 
     def begin(url: str, token: str | None = None, **options: Any) -> Running:
@@ -118,8 +118,10 @@ Connect = Callable[..., Running]
         ("ws://[::1", "ws://[::1", None),
     ],
 )
-def test_an_address_may_be_written_in_many_ways(given: str, url: str, token: str | None) -> None:
-    """A page's address, one without a scheme, one with a token: all lead to the websocket."""
+def test_addresses_of_all_forms_lead_to_the_websocket(
+    given: str, url: str, token: str | None
+) -> None:
+    """A page's address, one without a scheme and one with a token all work."""
     assert websocket_url(given) == (url, token)
 
 
@@ -132,7 +134,7 @@ def test_an_address_may_be_written_in_many_ways(given: str, url: str, token: str
         ("ws://[::1?token=secret", "ws://[::1"),
     ],
 )
-def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
+def test_shown_address_has_no_secrets(url: str, shown: str) -> None:
     """Neither a query nor a user's name and password is shown."""
     assert hide_secrets(url) == shown
 
@@ -150,16 +152,16 @@ def test_an_address_is_shown_without_its_secrets(url: str, shown: str) -> None:
         ("", True),
     ],
 )
-def test_nearby_servers_are_not_asked_through_a_proxy(host: str, proxy: bool | None) -> None:
-    """The environment's proxy is for what is outside of this machine and its network."""
+def test_local_servers_are_connected_to_without_a_proxy(host: str, proxy: bool | None) -> None:
+    """The environment's proxy is for addresses outside this machine and its network."""
     assert connection._proxy(host) is proxy
 
 
 # --- connecting -------------------------------------------------------------------------------
 
 
-def test_a_server_that_comes_up_later_is_found(connect: Connect, until: Until) -> None:
-    """Until something listens the status says so, and then it is live."""
+def test_connection_finds_a_server_that_starts_later(connect: Connect, until: Until) -> None:
+    """The status says that nothing listens, then that it is live."""
     port = free_port()
     made = connect(f"ws://{LOCAL}:{port}/")
     until(lambda: "nothing listens there yet; trying again" in made.status_detail)
@@ -183,10 +185,10 @@ def test_a_server_that_comes_up_later_is_found(connect: Connect, until: Until) -
         (302, "", "this address is not a websocket (HTTP 302)"),
     ],
 )
-def test_a_refusal_for_good_is_a_failure(
+def test_final_refusal_fails_the_connection(
     status: int, text: str, said: str, connect: Connect, until: Until
 ) -> None:
-    """What would be answered again is not asked again, and the reason is told in words."""
+    """A request that would be refused again isn't repeated, and the status has the reason."""
     with refusing(status, text) as url:
         made = connect(url)
         until(lambda: made.status == "failed")
@@ -197,8 +199,8 @@ def test_a_refusal_for_good_is_a_failure(
 
 
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
-def test_a_server_in_trouble_is_asked_again(status: int, connect: Connect, until: Until) -> None:
-    """A gateway that has nothing behind it yet may have it soon."""
+def test_temporary_http_error_is_retried(status: int, connect: Connect, until: Until) -> None:
+    """A gateway whose server isn't up yet may have one soon."""
     with refusing(status) as url:
         made = connect(url)
         until(lambda: f"the server answers HTTP {status}; trying again" in made.status_detail)
@@ -215,8 +217,10 @@ def test_a_server_in_trouble_is_asked_again(status: int, connect: Connect, until
         b"x" * 100_000,
     ],
 )
-def test_what_is_no_websocket_is_a_failure(answer: bytes, connect: Connect, until: Until) -> None:
-    """A port where something else listens is told to be that."""
+def test_port_without_a_websocket_fails_the_connection(
+    answer: bytes, connect: Connect, until: Until
+) -> None:
+    """The status says that something else listens there."""
     with raw_server(answer) as url:
         made = connect(url)
         until(lambda: made.status == "failed")
@@ -232,10 +236,10 @@ def test_what_is_no_websocket_is_a_failure(answer: bytes, connect: Connect, unti
         (b"HTTP/1.0 503 Service Unavailable\r\n\r\n", "HTTP/1.0 503 Service Unavailable"),
     ],
 )
-def test_a_handshake_that_is_cut_is_tried_again(
+def test_interrupted_handshake_is_retried(
     answer: bytes, said: str, connect: Connect, until: Until
 ) -> None:
-    """A server, or a balancer before it, that is just restarting is no failure."""
+    """A server that restarts, or a load balancer in front of it, is not a failure."""
     with raw_server(answer) as url:
         made = connect(url)
         until(lambda: said in made.status_detail)
@@ -252,18 +256,18 @@ def test_a_handshake_that_is_cut_is_tried_again(
         ("ftp://me:secret@example.org/", "scheme isn't ws or wss"),
     ],
 )
-def test_what_is_no_address_is_a_failure(
+def test_invalid_address_fails_the_connection(
     url: str, said: str, connect: Connect, until: Until
 ) -> None:
-    """A wrong address is told to be one, and its secrets are not shown."""
+    """The status says that the address is invalid, without its secrets."""
     made = connect(url)
     until(lambda: made.status == "failed")
     assert said in made.status_detail
     assert "secret" not in str(made.connection.failure)
 
 
-def test_a_name_with_several_addresses_is_told_like_any_other() -> None:
-    """Where all addresses of `localhost` refuse, the words are the same as for one."""
+def test_refusal_by_several_addresses_reads_like_one() -> None:
+    """Where all addresses of `localhost` refuse, the text is the same as for one."""
     refused = f"[Errno {errno.ECONNREFUSED}] Connect call failed"
     several = OSError(f"Multiple exceptions: {refused} ('::1', 1, 0, 0), {refused} ('h', 1)")
     assert connection._explain_os_error(several) == "nothing listens there yet"
@@ -271,18 +275,18 @@ def test_a_name_with_several_addresses_is_told_like_any_other() -> None:
     assert connection._explain_os_error(OSError("odd")) == "OSError: odd"
 
 
-def test_an_unknown_host_is_tried_again(connect: Connect, until: Until) -> None:
-    """A name that can't be found may be found when the network is back."""
+def test_unknown_host_is_retried(connect: Connect, until: Until) -> None:
+    """A name that can't be resolved may be resolved once the network is back."""
     made = connect("ws://no.such.host.invalid/")
     until(lambda: "trying again" in made.status_detail, what="an answer for the name")
     assert made.status == "connecting"
     assert "no.such.host.invalid" in made.status_detail
 
 
-def test_who_reaches_only_itself_tries_again(
+def test_connection_to_itself_is_retried(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A client that is given the very port that it calls talks to itself, which is no server."""
+    """A client that gets the port it connects to as its own talks to itself, not to a server."""
     port, tries = free_port(), []
 
     def from_the_same_port(*args: Any, **options: Any) -> Any:
@@ -296,10 +300,10 @@ def test_who_reaches_only_itself_tries_again(
     assert made.status == "connecting"
 
 
-def test_a_silent_port_is_given_up_on(
+def test_silent_port_is_retried_after_a_timeout(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where nobody answers the handshake, it is tried again after a while."""
+    """A handshake without an answer ends after a while."""
     monkeypatch.setattr(connection, "OPEN_TIMEOUT_S", 0.1)
     silent = threading.Event()
     with plain_server(lambda _: None, process_request=lambda *_: silent.wait(20) and None) as url:
@@ -308,10 +312,10 @@ def test_a_silent_port_is_given_up_on(
         silent.set()
 
 
-def test_an_error_that_nobody_thought_of_is_a_failure(
+def test_unexpected_error_fails_the_connection(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever goes wrong is told in words; nothing ends without a word."""
+    """The status has the error; the connection never ends without a reason."""
 
     def fail(*_: object, **__: object) -> None:
         raise ZeroDivisionError("a bug")
@@ -322,8 +326,8 @@ def test_an_error_that_nobody_thought_of_is_a_failure(
     assert made.status_detail == "failed: ZeroDivisionError: a bug"
 
 
-def test_the_token_is_shown_in_the_header(connect: Connect, until: Until) -> None:
-    """It is sent as a bearer's, not in the address, where proxies would log it."""
+def test_token_is_sent_in_the_header(connect: Connect, until: Until) -> None:
+    """The token is a bearer token, not part of the address, which proxies would log."""
     seen: list[tuple[str, str | None]] = []
 
     def look(peer: ServerConnection, _: object) -> None:
@@ -340,8 +344,10 @@ def test_the_token_is_shown_in_the_header(connect: Connect, until: Until) -> Non
 # --- receiving --------------------------------------------------------------------------------
 
 
-def test_a_plain_peer_that_closes_in_good_order_has_ended(connect: Connect, until: Until) -> None:
-    """It has no other way to say that there is no more."""
+def test_plain_peer_that_closes_normally_ends_the_connection(
+    connect: Connect, until: Until
+) -> None:
+    """A plain peer has no other way to say that there is no more."""
     with plain_server(lambda peer: peer.send(f"[{TICK}, {TICK}]")) as url:
         made = connect(url)
         until(lambda: made.status == "ended")
@@ -349,8 +355,8 @@ def test_a_plain_peer_that_closes_in_good_order_has_ended(connect: Connect, unti
     assert made.ticks() == 2
 
 
-def test_a_peer_that_breaks_off_is_connected_to_again(connect: Connect, until: Until) -> None:
-    """A connection that ends in disorder is made again, and the reason was told."""
+def test_abnormal_close_is_retried(connect: Connect, until: Until) -> None:
+    """The status has the close code and the reason."""
     visits = 0
 
     def handler(peer: ServerConnection) -> None:
@@ -369,8 +375,8 @@ def test_a_peer_that_breaks_off_is_connected_to_again(connect: Connect, until: U
         made.stop()
 
 
-def test_a_peer_that_hangs_up_at_once_is_not_hammered(connect: Connect, until: Until) -> None:
-    """One that takes each connection and drops it counts as one that is not there yet."""
+def test_peer_that_closes_at_once_is_retried_slowly(connect: Connect, until: Until) -> None:
+    """A connection that is dropped at once counts as a failed attempt."""
     visits: list[float] = []
 
     def handler(peer: ServerConnection) -> None:
@@ -409,15 +415,15 @@ def delay_s(
     return made._choose_delay_s(now)
 
 
-def test_retries_wait_longer_each_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    """At once, then up to a quarter of a second, doubled each time, ten seconds at most."""
+def test_retry_delays_double_up_to_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first retry is immediate, the next within a quarter of a second."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
     waits = [delay_s(failed_attempts, 0.0) for failed_attempts in range(12)]
     assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
 
 
-def test_the_first_retry_is_made_at_once(connect: Connect, until: Until) -> None:
-    """A server that restarts is not waited for longer than it needs."""
+def test_first_retry_is_immediate(connect: Connect, until: Until) -> None:
+    """A server that restarts is found as soon as it is up."""
     server = tk.serve(None, port=0)
     made = connect(server.url)
     for price in range(5):
@@ -431,18 +437,18 @@ def test_the_first_retry_is_made_at_once(connect: Connect, until: Until) -> None
 
 
 def closing(peer: ServerConnection) -> None:
-    """Close with a reason that would paint a terminal."""
+    """Close with a reason that holds control characters."""
     peer.close(1011, PAINTED)
 
 
 def complaining(peer: ServerConnection) -> None:
-    """Say that something is wrong, in such words."""
+    """Send an error message that holds control characters."""
     peer.send(json.dumps({"type": "error", "code": "x", "message": PAINTED, "hint": PAINTED}))
     peer.recv()
 
 
 def ticking(peer: ServerConnection) -> None:
-    """Send a tick that is none, with such words for its price."""
+    """Send an invalid tick whose price holds control characters."""
     peer.send(json.dumps({"symbol": "A", "price": PAINTED}))
     peer.recv()
 
@@ -462,10 +468,10 @@ HOSTILE: dict[str, Callable[[], contextlib.AbstractContextManager[str]]] = {
 
 
 @pytest.mark.parametrize("way", HOSTILE)
-def test_what_a_peer_says_comes_without_control_characters(
+def test_text_from_a_peer_is_shown_without_control_characters(
     way: str, caplog: pytest.LogCaptureFixture, until: Until
 ) -> None:
-    """Nothing that it chooses the words of paints a terminal, or begins a line in a log."""
+    """A peer can't colour a terminal, or begin a line in a log."""
     caplog.set_level(logging.DEBUG, "tickerkit")
     with HOSTILE[way]() as url, tk.connect(url) as feed:
         until(lambda: feed.stats["last_error"] or "trying again" in feed.status_detail)
@@ -478,8 +484,8 @@ def test_what_a_peer_says_comes_without_control_characters(
     assert any("title" in text for text in told)
 
 
-def test_nonsense_from_a_plain_peer_is_handed_on(connect: Connect, until: Until) -> None:
-    """What is no tick is told as refused, and the next message is read."""
+def test_invalid_ticks_of_a_plain_peer_are_refused(connect: Connect, until: Until) -> None:
+    """The next message is read all the same."""
     messages: list[Any] = ["nonsense", b"\xff\xfe", "[]", "[1, 2]", TICK]
 
     def handler(peer: ServerConnection) -> None:
@@ -495,8 +501,8 @@ def test_nonsense_from_a_plain_peer_is_handed_on(connect: Connect, until: Until)
     assert refused == [1, 1, 0, 2, 0]
 
 
-def test_a_peer_that_breaks_the_protocol_is_told_and_left(connect: Connect, until: Until) -> None:
-    """A broken message of v1 closes the connection with its code, and is counted."""
+def test_protocol_violation_closes_the_connection(connect: Connect, until: Until) -> None:
+    """A broken v1 message closes the connection with its close code, and is counted."""
     codes: list[int | None] = []
 
     def handler(peer: ServerConnection) -> None:
@@ -514,8 +520,8 @@ def test_a_peer_that_breaks_the_protocol_is_told_and_left(connect: Connect, unti
     assert "the peer broke the protocol (1007)" in made.faults.last
 
 
-def test_what_the_server_says_is_wrong_is_kept(connect: Connect, until: Until) -> None:
-    """An error message of the server's is counted and told."""
+def test_error_message_of_the_server_is_counted(connect: Connect, until: Until) -> None:
+    """The text of the message is kept as the last error."""
 
     def handler(peer: ServerConnection) -> None:
         peer.send('{"type": "error", "code": "x", "message": "bad wish", "hint": "wish again"}')
@@ -528,8 +534,8 @@ def test_what_the_server_says_is_wrong_is_kept(connect: Connect, until: Until) -
     assert made.faults.last == "the server says: bad wish; wish again"
 
 
-def test_a_plain_server_reads_as_connected_at_once(connect: Connect, until: Until) -> None:
-    """A peer that has nothing to say yet is live all the same."""
+def test_connection_to_a_plain_server_is_live_at_once(connect: Connect, until: Until) -> None:
+    """The peer need not send anything first."""
     with plain_server(lambda peer: peer.recv()) as url:
         made = connect(url)
         until(lambda: made.status == "live")
@@ -544,28 +550,26 @@ CHECK_S = 0.05
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a check come every 50 ms instead of every second."""
+    """Check every 50 ms instead of every second."""
     monkeypatch.setattr(connection, "CHECK_S", CHECK_S)
 
 
 class Sleeps:
-    """Stands in for the clocks: the machine sleeps when told to."""
+    """A suspend detector: the machine sleeps when `now` is set."""
 
     def __init__(self) -> None:
         self.now = False
 
     def was_suspended(self) -> bool:
-        """Return whether it did, once."""
+        """Return whether it slept, once."""
         was, self.now = self.now, False
         return was
 
 
 @pytest.mark.usefixtures("often")
 @pytest.mark.parametrize("plain", [False, True], ids=["v1", "plain"])
-def test_a_peer_of_which_nothing_is_heard_is_left(
-    plain: bool, connect: Connect, until: Until
-) -> None:
-    """A cut cable closes nothing; what was missed comes over the next connection."""
+def test_silent_peer_is_disconnected(plain: bool, connect: Connect, until: Until) -> None:
+    """A cut cable closes nothing; ticks missed meanwhile arrive over the next connection."""
     server = tk.serve(None, port=0)
     with FaultProxy(server.url + ("ticks" if plain else "")) as proxy:
         made = connect(proxy.url)
@@ -584,8 +588,8 @@ def test_a_peer_of_which_nothing_is_heard_is_left(
 
 
 @pytest.mark.usefixtures("often")
-def test_a_peer_that_is_only_quiet_is_not_left(connect: Connect, until: Until) -> None:
-    """It answers pings, however long it has nothing to tell."""
+def test_quiet_peer_stays_connected(connect: Connect, until: Until) -> None:
+    """A peer that answers pings may be silent for any time."""
     with plain_server(lambda peer: list(peer)) as url:
         made = connect(url)
         until(lambda: made.status == "live")
@@ -594,8 +598,8 @@ def test_a_peer_that_is_only_quiet_is_not_left(connect: Connect, until: Until) -
 
 
 @pytest.mark.usefixtures("often")
-def test_who_was_held_up_itself_blames_nobody(connect: Connect, until: Until) -> None:
-    """A kernel that computed for half a minute reads what waits before it judges."""
+def test_client_that_was_blocked_keeps_its_connection(connect: Connect, until: Until) -> None:
+    """A kernel that computed for half a minute first reads the messages that wait."""
     with plain_server(lambda peer: [peer.send(TICK), *peer]) as url:
         made = connect(url)
         until(lambda: made.status == "live")
@@ -609,10 +613,10 @@ def test_who_was_held_up_itself_blames_nobody(connect: Connect, until: Until) ->
 
 
 @pytest.mark.usefixtures("often")
-def test_after_a_sleep_a_dead_connection_is_left_sooner(
+def test_dead_peer_is_disconnected_sooner_after_a_suspend(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The peer has three checks to say something, not eight."""
+    """The peer has three checks to answer, not eight."""
     sleep = Sleeps()
     monkeypatch.setattr(liveness, "MAX_SILENT_CHECKS", 10**6)
     server = tk.serve(None, port=0)
@@ -625,10 +629,10 @@ def test_after_a_sleep_a_dead_connection_is_left_sooner(
         assert "the server sent nothing" in made.status_detail
 
 
-def test_after_a_sleep_a_living_connection_goes_on(
+def test_live_peer_stays_connected_after_a_suspend(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is asked, and answers."""
+    """It answers the ping."""
     monkeypatch.setattr(connection, "CHECK_S", 4 * CHECK_S)
     sleep = Sleeps()
     server = tk.serve(None, port=0)
@@ -643,10 +647,10 @@ def test_after_a_sleep_a_living_connection_goes_on(
 
 
 @pytest.mark.usefixtures("often")
-def test_waking_up_ends_the_wait_for_the_next_try(
+def test_suspend_ends_the_wait_for_the_next_attempt(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody opens a laptop to wait ten seconds."""
+    """A laptop that wakes up reconnects at once."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: 600.0 if most else 0.0)
     sleep, port = Sleeps(), free_port()
     made = connect(f"ws://{LOCAL}:{port}/", suspend_detector=sleep)
@@ -657,17 +661,17 @@ def test_waking_up_ends_the_wait_for_the_next_try(
     assert server.stats["clients"] == 1
 
 
-def test_retrying_may_be_bounded(connect: Connect, until: Until) -> None:
-    """After so long without a connection it has failed, and says what was wrong."""
+def test_connection_fails_after_retry_for_seconds(connect: Connect, until: Until) -> None:
+    """The failure has the problem of the last attempt."""
     made = connect(f"ws://{LOCAL}:{free_port()}/", retry_for=0.5)
     until(lambda: made.status == "failed")
     assert "no connection for 0.5 s: nothing listens there yet" in str(made.connection.failure)
 
 
-def test_a_bound_counts_anew_after_each_connection(
+def test_retry_for_starts_again_with_each_outage(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It bounds one outage, not the life of a feed."""
+    """It limits one outage, not the life of a feed."""
     server = tk.serve(None, port=0)
     made = connect(server.url, retry_for=1e9)
     until(lambda: made.status == "live")
@@ -680,16 +684,16 @@ def test_a_bound_counts_anew_after_each_connection(
     until(lambda: made.connection._lost_at not in (None, lost_at))
 
 
-def test_a_wait_is_no_longer_than_the_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that a feed fails on time."""
+def test_retry_delay_ends_within_retry_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The connection fails on time."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
     assert delay_s(9, 105.0, lost_at=100.0, retry_for=30) == 10
     assert delay_s(9, 127.0, lost_at=100.0, retry_for=30) == 3
     assert delay_s(9, 140.0, lost_at=100.0, retry_for=30) == 0
 
 
-def test_a_bound_counts_a_server_that_never_answers(connect: Connect, until: Until) -> None:
-    """It is not waited for any longer than the bound says, but for a second at least."""
+def test_retry_for_limits_the_wait_for_an_answer(connect: Connect, until: Until) -> None:
+    """An attempt has at least a second."""
     with socket.create_server((LOCAL, 0)) as deaf:
         made = connect(f"ws://{LOCAL}:{deaf.getsockname()[1]}/", retry_for=0.1)
         until(lambda: made.status == "failed", 5)
@@ -697,7 +701,7 @@ def test_a_bound_counts_a_server_that_never_answers(connect: Connect, until: Unt
 
 
 def flood(listener: socket.socket) -> None:
-    """Shake hands with whoever comes, and ping without ever reading what is answered."""
+    """Accept each connection, and send pings without ever reading the answers."""
     with contextlib.suppress(OSError):
         while True:
             peer, _ = listener.accept()
@@ -712,10 +716,8 @@ def flood(listener: socket.socket) -> None:
                     peer.sendall((b"\x89\x7d" + b"x" * 125) * 100)
 
 
-def test_a_server_that_pings_and_reads_no_answer_fills_no_memory(
-    connect: Connect, until: Until
-) -> None:
-    """It is left, and does not hold up the end."""
+def test_peer_that_reads_no_pongs_is_disconnected(connect: Connect, until: Until) -> None:
+    """Unread answers don't fill the memory, and don't delay the end."""
     with socket.create_server((LOCAL, 0)) as listener:
         thread = threading.Thread(target=flood, args=[listener], daemon=True)
         thread.start()
@@ -726,7 +728,7 @@ def test_a_server_that_pings_and_reads_no_answer_fills_no_memory(
         thread.join()
 
 
-def test_more_symbols_than_a_server_takes_is_a_failure(connect: Connect, until: Until) -> None:
+def test_too_long_a_list_of_symbols_fails_the_connection(connect: Connect, until: Until) -> None:
     """Connecting again would not help."""
     with plain_server(lambda peer: peer.close(1009)) as url:
         made = connect(url)
@@ -734,10 +736,10 @@ def test_more_symbols_than_a_server_takes_is_a_failure(connect: Connect, until: 
         assert "name fewer" in str(made.connection.failure)
 
 
-def test_a_server_that_restarts_is_asked_again_soon(
+def test_restarting_server_is_retried_soon(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It closed with 1012: for ten seconds no wait is longer than half a second."""
+    """After close code 1012, no delay is longer than half a second for ten seconds."""
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
     with plain_server(lambda peer: peer.close(1012)) as url:
         made = connect(url)
@@ -748,7 +750,7 @@ def test_a_server_that_restarts_is_asked_again_soon(
     assert made.connection._choose_delay_s(restarts_until + 1) == 10
 
 
-def test_a_server_of_another_version_is_a_failure(connect: Connect, until: Until) -> None:
+def test_server_of_another_version_fails_the_connection(connect: Connect, until: Until) -> None:
     """Connecting again would not help."""
     hello = '{"type":"hello","protocol":2,"epoch":"e","first":1,"next":1,"symbols":[],"columns":{}}'
     with plain_server(lambda peer: [peer.send(hello), *peer], subprotocols=["tickerkit.v1"]) as url:

@@ -1,4 +1,4 @@
-"""feed: what a client holds: a connection that fills a log, and ways to read it."""
+"""Tests of feed: a connection that fills a log in the background, and the ways to read it."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ COLUMNS = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
 
 @pytest.fixture
 def server() -> TickServer:
-    """Return a server that is only published to by hand."""
+    """Return a server without a source; tests publish to it."""
     return tk.serve(None, port=0)
 
 
@@ -66,7 +66,7 @@ def live(feed: Feed, until: Until) -> Feed:
 
 
 def test_connect_returns_at_once(until: Until) -> None:
-    """Where nothing listens yet the feed says so, and is live when a server comes up."""
+    """Where nothing listens yet the feed says so, and is live once a server starts."""
     port = free_port()
     began = time.monotonic()
     feed = tk.connect(f"ws://{LOCAL}:{port}")
@@ -80,16 +80,16 @@ def test_connect_returns_at_once(until: Until) -> None:
 
 
 @pytest.mark.parametrize("form", ["{url}", "{page}", f"{LOCAL}:{{port}}", "localhost:{port}/x"])
-def test_an_address_may_be_written_in_many_ways(server: TickServer, form: str) -> None:
-    """The websocket's address, the page's, or none but host and port: all are connected to."""
+def test_connect_accepts_addresses_of_all_forms(server: TickServer, form: str) -> None:
+    """The websocket's address, the page's, and host and port alone all work."""
     server.publish(ticks(1))
     feed = tk.connect(form.format(url=server.url, page=server.page, port=server.port))
     assert prices(feed.wait(1)) == [1]
     assert feed.url.startswith("ws://")
 
 
-def test_a_token_may_be_in_the_address_or_beside_it() -> None:
-    """Both ways the server lets the feed in; without, it fails and says what to pass."""
+def test_token_may_be_in_the_address_or_an_argument() -> None:
+    """Without the right token the feed fails, and says what to pass."""
     server = tk.serve(ticks(1), port=0, token="sesame")
     plain = f"ws://{LOCAL}:{server.port}/"
     for feed in (
@@ -110,8 +110,8 @@ def test_a_token_may_be_in_the_address_or_beside_it() -> None:
 @pytest.mark.parametrize(
     ("status", "said"), [(401, "token="), (403, "refused"), (404, "nothing at this path")]
 )
-def test_a_refusal_fails_the_feed(status: int, said: str) -> None:
-    """The status, the repr and wait say why, and wait does not wait for what can't come."""
+def test_refusal_fails_the_feed(status: int, said: str) -> None:
+    """The status, the repr and wait() say why, and wait() raises at once."""
     with refusing(status) as url:
         feed = tk.connect(url)
         began = time.monotonic()
@@ -126,8 +126,8 @@ def test_a_refusal_fails_the_feed(status: int, said: str) -> None:
         feed.wait(1)
 
 
-def test_a_port_that_is_no_websocket_fails_the_feed() -> None:
-    """Something else that listens there is told to be that."""
+def test_port_without_a_websocket_fails_the_feed() -> None:
+    """The error says that something else listens there."""
     with raw_server(b"220 mail.example ESMTP\r\n") as url:
         feed = tk.connect(url)
         with pytest.raises(FeedFailed, match="websocket protocol"):
@@ -135,8 +135,8 @@ def test_a_port_that_is_no_websocket_fails_the_feed() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org", "ws://[::1", "ws://h:99999", "", "ws://"])
-def test_a_wrong_address_fails_the_feed(url: str) -> None:
-    """What is no address is told in words, when it is waited for and in the repr."""
+def test_invalid_address_fails_the_feed(url: str) -> None:
+    """wait() and the repr say that the address is invalid."""
     feed = tk.connect(url)
     with pytest.raises(FeedFailed):
         feed.wait(1)
@@ -144,8 +144,8 @@ def test_a_wrong_address_fails_the_feed(url: str) -> None:
     assert "failed" in repr(feed)
 
 
-def test_a_failed_feed_is_stopped_like_any_other() -> None:
-    """Its thread is gone after, and what it was is said."""
+def test_failed_feed_can_be_stopped() -> None:
+    """Its thread ends, and its status is stopped."""
     feed = tk.connect("ftp://example.org")
     with pytest.raises(FeedFailed):
         feed.wait(1)
@@ -154,8 +154,8 @@ def test_a_failed_feed_is_stopped_like_any_other() -> None:
 
 
 @pytest.mark.parametrize("options", [{"history": -1}, {"keep": 0}, {"keep": -5}])
-def test_a_wrong_argument_is_refused(options: dict[str, int]) -> None:
-    """What makes no sense raises at once, and leaves nothing behind."""
+def test_invalid_argument_raises_at_once(options: dict[str, int]) -> None:
+    """Nothing is left running."""
     with pytest.raises(ValueError, match=r"(history|keep)=(-1|0|-5);"):
         tk.connect("ws://h/", **options)
     assert names() == []
@@ -165,8 +165,8 @@ def test_a_wrong_argument_is_refused(options: dict[str, int]) -> None:
 # --- any other websocket ----------------------------------------------------------------------
 
 
-def test_a_dozen_lines_of_websockets_will_do(until: Until) -> None:
-    """A plain server's JSON becomes rows; when it comes back, the seam is a gap without end."""
+def test_plain_server_fills_a_feed(until: Until) -> None:
+    """Its JSON becomes rows; when it comes back, the seam is a gap without an end."""
     port = free_port()
     sent = threading.Event()
 
@@ -200,8 +200,8 @@ def test_a_dozen_lines_of_websockets_will_do(until: Until) -> None:
     assert feed.stats["reconnects"] == 1
 
 
-def test_a_plain_server_that_is_done_ends_the_feed() -> None:
-    """It closes in good order: there is no more, and wait returns what there is."""
+def test_plain_server_that_closes_normally_ends_the_feed() -> None:
+    """wait() returns with the ticks that there are."""
     with plain_server(lambda peer: peer.send(json.dumps(ticks(1)))) as url:
         feed = tk.connect(url)
         assert feed.wait(100) is feed
@@ -209,8 +209,8 @@ def test_a_plain_server_that_is_done_ends_the_feed() -> None:
     assert prices(feed) == [1]
 
 
-def test_symbols_of_a_plain_server_are_chosen_here(until: Until) -> None:
-    """What was not asked for is left out, and what is no tick is counted."""
+def test_feed_filters_symbols_of_a_plain_server(until: Until) -> None:
+    """Other symbols are left out, and invalid ticks are counted."""
 
     def handler(peer: ServerConnection) -> None:
         peer.send(json.dumps([*ticks(1), *ticks(2, symbol="MSFT"), 17]))
@@ -227,10 +227,10 @@ def test_symbols_of_a_plain_server_are_chosen_here(until: Until) -> None:
 
 
 @pytest.mark.parametrize(("history", "held"), [(0, 0), (3, 3), (100, 10), (None, 10)])
-def test_history_is_asked_for(
+def test_history_comes_before_new_ticks(
     server: TickServer, history: int | None, held: int, until: Until
 ) -> None:
-    """So many ticks from before now come first, then what is new."""
+    """The requested number of earlier ticks arrives first."""
     server.publish(ticks(*range(10)))
     feed = tk.connect(server.url, history=history)
     if held:
@@ -242,8 +242,8 @@ def test_history_is_asked_for(
     assert len(feed.gaps) == 0
 
 
-def test_only_the_symbols_that_were_asked_for_come(server: TickServer, until: Until) -> None:
-    """History is counted after filtering, and the others never come."""
+def test_feed_gets_only_the_requested_symbols(server: TickServer, until: Until) -> None:
+    """History is counted after filtering by symbol."""
     for price in range(10):
         server.publish([*ticks(price), *ticks(price + 100, symbol="MSFT")])
     feed = tk.connect(server.url, symbols=["MSFT", "IBM"], history=3)
@@ -256,15 +256,15 @@ def test_only_the_symbols_that_were_asked_for_come(server: TickServer, until: Un
     assert len(feed.gaps) == 0
 
 
-def test_one_symbol_need_not_be_in_a_list(server: TickServer) -> None:
-    """A single text is one symbol, not its letters."""
+def test_one_symbol_may_be_text(server: TickServer) -> None:
+    """A text is one symbol, not a list of letters."""
     server.publish([*ticks(1), *ticks(2, symbol="A")])
     feed = tk.connect(server.url, symbols="AAPL")
     assert feed.symbols == ["AAPL"]
     assert prices(feed.wait(1)) == [1]
 
 
-def test_a_limit_is_kept_exactly(server: TickServer) -> None:
+def test_limit_stops_a_feed_exactly(server: TickServer) -> None:
     """A feed with a limit holds that many ticks, also when they come in batches."""
     server.publish(ticks(1, 2, 3))
     with Feed(server.url, None, None, 100, None, limit=5) as feed:
@@ -278,8 +278,8 @@ def test_a_limit_is_kept_exactly(server: TickServer) -> None:
         assert prices(feed) == [1, 2, 3, 4, 5]
 
 
-def test_no_more_is_kept_than_was_asked_for(server: TickServer) -> None:
-    """Beyond it the oldest go, counted and said; nothing of it is a gap."""
+def test_keep_limits_the_ticks_held(server: TickServer) -> None:
+    """The oldest ticks are dropped and counted, which is not a gap."""
     server.publish(ticks(*range(100)))
     feed = tk.connect(server.url, history=None, keep=10)
     feed.wait(100)
@@ -292,8 +292,8 @@ def test_no_more_is_kept_than_was_asked_for(server: TickServer) -> None:
 # --- breaks -----------------------------------------------------------------------------------
 
 
-def test_nothing_is_lost_while_the_wire_is_cut(server: TickServer, until: Until) -> None:
-    """Cut again and again while ticks pour in, it resumes: no tick missing, none twice, no gap."""
+def test_cut_connection_loses_nothing(server: TickServer, until: Until) -> None:
+    """Cut again and again under load, the feed resumes: no tick missing or twice, no gap."""
     count, step = 12_000, 20
 
     def pour() -> None:
@@ -318,8 +318,8 @@ def test_nothing_is_lost_while_the_wire_is_cut(server: TickServer, until: Until)
         feed.stop()
 
 
-def test_what_is_gone_is_named_exactly(until: Until) -> None:
-    """A break that is longer than the server's history is a gap with its very range."""
+def test_gap_names_the_missing_range_exactly(until: Until) -> None:
+    """A break longer than the server's history is a gap with the exact range."""
     server = tk.serve(None, port=0, history=100)
     with Wire(server.port) as wire:
         feed = tk.connect(wire.url)
@@ -339,8 +339,8 @@ def test_what_is_gone_is_named_exactly(until: Until) -> None:
     assert feed.frame()["seq"].tolist() == [*range(1, 11), *range(901, 1001)]
 
 
-def test_a_server_that_restarts_is_a_new_epoch(server: TickServer, until: Until) -> None:
-    """What the dead one may still have sent is a gap without end; the new one's ticks follow."""
+def test_restarted_server_begins_a_new_epoch(server: TickServer, until: Until) -> None:
+    """What the old server may still have sent is a gap without an end."""
     feed = live(tk.connect(server.url, history=None), until)
     server.publish(ticks(1, 2))
     feed.wait(2)
@@ -361,8 +361,8 @@ def test_a_server_that_restarts_is_a_new_epoch(server: TickServer, until: Until)
     assert "1 gaps" in repr(feed)
 
 
-def test_the_end_of_the_source_ends_the_feed() -> None:
-    """It has everything, says that it ended, and does not try again."""
+def test_end_of_the_source_ends_the_feed() -> None:
+    """The feed has every tick, and does not reconnect."""
     server = tk.serve(ticks(*range(100)), port=0)
     feed = tk.connect(server.url, history=None)
     assert feed.wait(10**6) is feed
@@ -374,8 +374,8 @@ def test_the_end_of_the_source_ends_the_feed() -> None:
 # --- waiting ----------------------------------------------------------------------------------
 
 
-def test_wait_counts_what_came_since_it_was_made_or_waited_for(server: TickServer) -> None:
-    """History counts; what was waited for once is not counted again."""
+def test_wait_counts_ticks_since_the_last_wait(server: TickServer) -> None:
+    """History counts; ticks that were waited for aren't counted again."""
     server.publish(ticks(*range(5)))
     feed = tk.connect(server.url)
     assert feed.wait(5) is feed
@@ -391,8 +391,8 @@ def test_wait_counts_what_came_since_it_was_made_or_waited_for(server: TickServe
     assert feed.wait(0, timeout=0) is feed
 
 
-def test_a_wait_that_runs_out_says_what_the_feed_was_doing() -> None:
-    """The error names what was wrong, and is Python's own TimeoutError too."""
+def test_wait_timeout_says_what_the_feed_was_doing() -> None:
+    """The error has the problem, and is a TimeoutError too."""
     port = free_port()
     feed = tk.connect(f"ws://{LOCAL}:{port}/")
     with pytest.raises(TimeoutError) as caught:
@@ -404,8 +404,8 @@ def test_a_wait_that_runs_out_says_what_the_feed_was_doing() -> None:
     )
 
 
-def test_wait_ends_when_the_ticks_have_come(server: TickServer) -> None:
-    """It wakes with the tick, however long it might have waited."""
+def test_wait_ends_with_the_tick(server: TickServer) -> None:
+    """It wakes at once, whatever its timeout."""
     feed = tk.connect(server.url, history=None)
     timer = threading.Timer(0.1, server.publish, [ticks(1)])
     timer.start()
@@ -416,7 +416,7 @@ def test_wait_ends_when_the_ticks_have_come(server: TickServer) -> None:
 
 
 def test_wait_ends_when_the_feed_is_stopped(server: TickServer) -> None:
-    """Stopped by another thread, or before, it raises instead of waiting on."""
+    """Stopped by another thread, or before, it raises instead of waiting."""
     feed = tk.connect(server.url)
     timer = threading.Timer(0.1, feed.stop)
     timer.start()
@@ -428,11 +428,11 @@ def test_wait_ends_when_the_feed_is_stopped(server: TickServer) -> None:
 
 
 def test_wait_can_be_interrupted(server: TickServer) -> None:
-    """The stop button of a notebook ends it, soon."""
+    """The stop button of a notebook ends it soon."""
     feed = tk.connect(server.url)
     timer = threading.Timer(0.1, _thread.interrupt_main)
     began = time.monotonic()
-    # Python obeys no interrupt where it was started in the background of a shell.
+    # Python ignores interrupts if a shell has started it in the background.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         timer.start()
@@ -447,8 +447,8 @@ def test_wait_can_be_interrupted(server: TickServer) -> None:
 # --- reading ----------------------------------------------------------------------------------
 
 
-def test_the_frame_has_its_columns_and_types(server: TickServer) -> None:
-    """The seven columns of every tick, then its further fields; the same before the first tick."""
+def test_frame_has_the_documented_columns_and_types(server: TickServer) -> None:
+    """The seven columns of every tick come first, also before the first tick."""
     feed = tk.connect(server.url)
     empty = feed.frame()
     assert list(empty.columns) == COLUMNS
@@ -474,8 +474,8 @@ def test_the_frame_has_its_columns_and_types(server: TickServer) -> None:
     assert frame["epoch"].tolist() == [server.log.epoch]
 
 
-def test_part_of_the_frame_may_be_asked_for(server: TickServer) -> None:
-    """By symbol, by a number of ticks, by time before the newest."""
+def test_frame_selects_by_symbol_number_and_time(server: TickServer) -> None:
+    """`last` is a number of ticks, or a time before the newest."""
     start = pd.Timestamp("2026-11-22T10:00Z")
     server.publish(
         [
@@ -492,8 +492,8 @@ def test_part_of_the_frame_may_be_asked_for(server: TickServer) -> None:
     assert feed.frame("C").empty
 
 
-def test_the_frame_is_a_snapshot(server: TickServer) -> None:
-    """It does not grow, and what is written to it stays there."""
+def test_frame_is_a_snapshot(server: TickServer) -> None:
+    """It does not grow, and writing to it does not change the feed."""
     server.publish(ticks(1, 2))
     feed = tk.connect(server.url).wait(2)
     frame = feed.frame()
@@ -504,8 +504,8 @@ def test_the_frame_is_a_snapshot(server: TickServer) -> None:
     assert prices(feed) == [1, 2, 3]
 
 
-def test_latest_has_the_newest_of_each_symbol(server: TickServer) -> None:
-    """One row by symbol, in which a quote does not hide the last trade's price."""
+def test_latest_has_the_newest_value_of_each_field(server: TickServer) -> None:
+    """There is one row per symbol, in which a quote does not hide the last trade's price."""
     feed = tk.connect(server.url)
     assert feed.latest().empty
     server.publish([*ticks(1, 2), *ticks(5, symbol="MSFT"), {"symbol": "MSFT", "bid": 4}])
@@ -519,7 +519,7 @@ def test_latest_has_the_newest_of_each_symbol(server: TickServer) -> None:
 
 
 def test_bars_are_made_of_trades(server: TickServer) -> None:
-    """Open, high, low, close, volume and count, by time, or by symbol and time."""
+    """Open, high, low, close, volume and count, by time or by symbol and time."""
     at = "2026-11-22T10:00:0"
     server.publish(
         [
@@ -535,8 +535,8 @@ def test_bars_are_made_of_trades(server: TickServer) -> None:
     assert feed.bars(5).index.names == ["symbol", "time"]
 
 
-def test_stats_tell_what_it_did(server: TickServer) -> None:
-    """Every number of the list is there, and true."""
+def test_stats_have_every_documented_key(server: TickServer) -> None:
+    """Each number is right."""
     feed = tk.connect(server.url, history=None)
     assert np.isnan(feed.stats["lag_s"])
     past = (pd.Timestamp.now("UTC") - pd.Timedelta("1h")).isoformat()
@@ -560,8 +560,8 @@ def test_stats_tell_what_it_did(server: TickServer) -> None:
     }
 
 
-def test_what_is_held_goes_to_csv_and_back(server: TickServer, tmp_path: Path) -> None:
-    """The file is read back as an identical frame, odd symbols and missing values included."""
+def test_csv_export_is_read_back_identical(server: TickServer, tmp_path: Path) -> None:
+    """Odd symbols and missing values included."""
     server.publish(
         [
             {"symbol": "NA", "price": 0.1 + 0.2, "time": 1_700_000_000_123_456_789},
@@ -579,7 +579,7 @@ def test_what_is_held_goes_to_csv_and_back(server: TickServer, tmp_path: Path) -
 
 
 def test_callbacks_get_each_new_tick_once(server: TickServer, until: Until) -> None:
-    """What came before is not given again; what comes is, in order."""
+    """Ticks from before aren't repeated; new ones come in order."""
     server.publish(ticks(*range(5)))
     feed = tk.connect(server.url).wait(5)
     seen: list[float] = []
@@ -594,10 +594,10 @@ def test_callbacks_get_each_new_tick_once(server: TickServer, until: Until) -> N
     assert len(seen) == 100
 
 
-def test_what_callbacks_raise_stops_nothing(
+def test_callback_error_stops_nothing(
     server: TickServer, until: Until, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    """It is counted and told; the feed, the callback and other callbacks go on."""
+    """It is counted; the feed, the callback and other callbacks continue."""
     feed = live(tk.connect(server.url, history=None), until)
     seen: list[float] = []
 
@@ -616,8 +616,8 @@ def test_what_callbacks_raise_stops_nothing(
     assert capfd.readouterr() == ("", "")
 
 
-def test_a_slow_callback_loses_nothing(server: TickServer, until: Until) -> None:
-    """Its batches get larger, and the feed goes on meanwhile."""
+def test_slow_callback_loses_nothing(server: TickServer, until: Until) -> None:
+    """Its batches get larger, and the feed continues meanwhile."""
     feed = tk.connect(server.url, history=None)
     batches: list[list[float]] = []
     busy, release = threading.Event(), threading.Event()
@@ -639,7 +639,7 @@ def test_a_slow_callback_loses_nothing(server: TickServer, until: Until) -> None
 
 
 def test_async_callbacks_are_awaited(server: TickServer, until: Until) -> None:
-    """A coroutine function is given the batches too."""
+    """A coroutine function gets the batches too."""
     feed = tk.connect(server.url, history=None)
     seen: list[float] = []
 
@@ -652,8 +652,8 @@ def test_async_callbacks_are_awaited(server: TickServer, until: Until) -> None:
     until(lambda: seen == [1, 2])
 
 
-def test_a_callback_may_stop_the_feed(server: TickServer, until: Until) -> None:
-    """Called from its own thread, stop does not wait for itself."""
+def test_callback_may_stop_the_feed(server: TickServer, until: Until) -> None:
+    """Called from the callback's thread, stop() does not wait for that thread."""
     feed = tk.connect(server.url, history=None)
     feed.on_ticks(lambda _: feed.stop())
     server.publish(ticks(1))
@@ -662,8 +662,8 @@ def test_a_callback_may_stop_the_feed(server: TickServer, until: Until) -> None:
     until(lambda: not names())
 
 
-def test_a_callback_may_publish(server: TickServer, until: Until) -> None:
-    """Blocking calls are allowed there: it is a thread of its own."""
+def test_callback_may_publish(server: TickServer, until: Until) -> None:
+    """Blocking calls are allowed there, since it is a thread of its own."""
     feed = tk.connect(server.url, history=None)
 
     def answer(frame: pd.DataFrame) -> None:
@@ -676,7 +676,7 @@ def test_a_callback_may_publish(server: TickServer, until: Until) -> None:
 
 
 def test_callbacks_end_with_the_feed(server: TickServer) -> None:
-    """They are given what there is, and their threads are gone; later ones begin none."""
+    """They get the ticks that have arrived, and their threads end; later ones start none."""
     feed = tk.connect(server.url, history=None)
     seen: list[float] = []
     feed.on_ticks(lambda frame: seen.extend(frame["price"]))
@@ -693,10 +693,10 @@ def test_callbacks_end_with_the_feed(server: TickServer) -> None:
     assert names() == []
 
 
-def test_what_draws_is_called_without_ticks_too(
+def test_follower_is_called_without_ticks_too(
     server: TickServer, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A follower hears of silence, and its errors are the feed's."""
+    """It notices silence, and its errors are counted by the feed."""
     monkeypatch.setattr("tickerkit.feed.readers.IDLE_S", 0.01)
     feed = tk.connect(server.url, history=None)
     calls: list[int] = []
@@ -715,8 +715,8 @@ def test_what_draws_is_called_without_ticks_too(
 # --- its life ---------------------------------------------------------------------------------
 
 
-def test_stop_leaves_nothing(server: TickServer, capfd: pytest.CaptureFixture[str]) -> None:
-    """Threads are gone, what is held stays, stopping twice is no complaint, nothing is printed."""
+def test_stop_leaves_no_threads(server: TickServer, capfd: pytest.CaptureFixture[str]) -> None:
+    """The ticks stay, stop is idempotent, nothing is printed."""
     server.publish(ticks(1))
     feed = tk.connect(server.url).wait(1)
     server.stop()
@@ -730,8 +730,8 @@ def test_stop_leaves_nothing(server: TickServer, capfd: pytest.CaptureFixture[st
     assert capfd.readouterr() == ("", "")
 
 
-def test_stop_is_quick_whatever_it_does(until: Until) -> None:
-    """While it connects, waits to try again, or hears nothing, it ends at once."""
+def test_stop_is_quick_in_every_state(until: Until) -> None:
+    """While it connects, waits to retry or receives nothing, the feed stops at once."""
     silent = threading.Event()
     with plain_server(lambda _: None, process_request=lambda *_: silent.wait(20) and None) as url:
         feeds = [tk.connect(url), tk.connect(f"ws://{LOCAL}:{free_port()}")]
@@ -745,7 +745,7 @@ def test_stop_is_quick_whatever_it_does(until: Until) -> None:
 
 @pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="this system can't hold a process")
 def test_stop_does_not_wait_for_a_server_that_hangs() -> None:
-    """One that answers no more, not even to a farewell, is left soon."""
+    """A server that does not answer the closing handshake delays nothing."""
     code = (
         "import sys, tickerkit as tk; server = tk.serve(tk.simulate(['A']), port=0);"
         "print(server.port, flush=True); sys.stdin.read()"
@@ -763,15 +763,15 @@ def test_stop_does_not_wait_for_a_server_that_hangs() -> None:
         other.communicate()
 
 
-def test_it_is_a_context_manager(server: TickServer) -> None:
-    """It stops at the end of the block, also when that fails."""
+def test_feed_is_a_context_manager(server: TickServer) -> None:
+    """It stops at the end of the block, also after an error."""
     with pytest.raises(KeyError), tk.connect(server.url) as feed:
         raise KeyError
     assert feed.status == "stopped"
 
 
-def test_it_says_in_a_line_how_it_is(server: TickServer, until: Until) -> None:
-    """The repr is one line: where, what state, how much, what is wrong."""
+def test_repr_is_one_line_of_status(server: TickServer, until: Until) -> None:
+    """It has the address, the status, the counts and the problem."""
     feed = live(tk.connect(server.url, history=None), until)
     server.publish(ticks(*range(1234)))
     feed.wait(1234)
@@ -788,8 +788,8 @@ def test_it_says_in_a_line_how_it_is(server: TickServer, until: Until) -> None:
     assert repr(feed) == f"<Feed {url} stopped, 1,234 ticks of 1 symbols; stopped>"
 
 
-def test_a_peer_can_not_write_into_the_card() -> None:
-    """What a server says in refusing makes no element, and no second line of the repr."""
+def test_card_escapes_text_from_the_peer() -> None:
+    """A server's text makes no HTML element, and no second line of the repr."""
     with refusing(403, "no\r\n\x1b[31m") as url:
         feed = tk.connect(url)
         with pytest.raises(FeedFailed):
@@ -808,8 +808,8 @@ def test_a_peer_can_not_write_into_the_card() -> None:
     assert "&lt;img" in html
 
 
-def test_the_token_is_told_nowhere(caplog: pytest.LogCaptureFixture, until: Until) -> None:
-    """No repr, no card, no summary, no stats, no error and no log line has it."""
+def test_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture, until: Until) -> None:
+    """No repr, card, summary, stats, error or log line has it."""
     caplog.set_level(logging.DEBUG)
     server = tk.serve(None, port=0, token="sesame")
     feeds = [
@@ -833,10 +833,10 @@ def test_the_token_is_told_nowhere(caplog: pytest.LogCaptureFixture, until: Unti
 # --- cells that run again ---------------------------------------------------------------------
 
 
-def test_running_the_cell_again_goes_on_with_the_same_log(
+def test_rerun_cell_continues_with_the_same_log(
     server: TickServer, kernel: Kernel, until: Until
 ) -> None:
-    """A new feed takes over log and position; the old one stops; nothing is lost or twice."""
+    """The new feed takes over log and position; no tick is lost or repeated."""
     server.publish(ticks(*range(50)))
     kernel.run("cell")
     first = tk.connect(server.url, history=None).wait(50)
@@ -855,8 +855,8 @@ def test_running_the_cell_again_goes_on_with_the_same_log(
     assert second.status == "live"
 
 
-def test_a_feed_that_was_stopped_is_gone_on_with(server: TickServer, kernel: Kernel) -> None:
-    """What it missed while it was stopped comes when the cell is run again."""
+def test_rerun_cell_continues_a_stopped_feed(server: TickServer, kernel: Kernel) -> None:
+    """Ticks published while it was stopped arrive when the cell is run again."""
     kernel.run("cell")
     first = tk.connect(server.url, history=None)
     server.publish(ticks(1))
@@ -869,7 +869,7 @@ def test_a_feed_that_was_stopped_is_gone_on_with(server: TickServer, kernel: Ker
     assert prices(second.wait(2)) == [1, 2, 3]
 
 
-def test_another_wish_is_another_feed(server: TickServer, kernel: Kernel) -> None:
+def test_other_arguments_make_another_feed(server: TickServer, kernel: Kernel) -> None:
     """Another cell, address, choice of symbols or size of the log takes over nothing."""
     server.publish(ticks(1))
     kernel.run("cell")
@@ -885,8 +885,8 @@ def test_another_wish_is_another_feed(server: TickServer, kernel: Kernel) -> Non
     assert len(registry.running()) == 6
 
 
-def test_two_feeds_of_one_cell_are_told_apart(server: TickServer, kernel: Kernel) -> None:
-    """Run again, the first goes on with the first's log and the second with the second's."""
+def test_two_feeds_of_one_cell_are_distinguished(server: TickServer, kernel: Kernel) -> None:
+    """After a re-run the first continues the first's log, the second the second's."""
     kernel.run("cell")
     first = [tk.connect(server.url), tk.connect(server.url)]
     kernel.run("cell")
@@ -899,10 +899,10 @@ def test_two_feeds_of_one_cell_are_told_apart(server: TickServer, kernel: Kernel
 @pytest.mark.parametrize(
     ("query", "same"), [("?token=new", True), ("", True), ("?stream=other", False)]
 )
-def test_a_new_token_is_the_same_address_and_another_query_is_not(
+def test_new_token_keeps_the_log_and_another_query_does_not(
     query: str, same: bool, server: TickServer, kernel: Kernel
 ) -> None:
-    """The ticks of one stream never go on in the log of another."""
+    """Ticks of one stream never go to the log of another."""
     kernel.run("cell")
     first = tk.connect(f"{server.url}?token=old")
     kernel.run("cell")
@@ -910,17 +910,15 @@ def test_a_new_token_is_the_same_address_and_another_query_is_not(
     assert (second.log is first.log) is same
 
 
-def test_without_cells_nothing_is_replaced(server: TickServer) -> None:
-    """In a plain Python each call is a feed of its own."""
+def test_without_cells_each_call_makes_a_feed(server: TickServer) -> None:
+    """Outside a notebook nothing is replaced."""
     first, second = tk.connect(server.url), tk.connect(server.url)
     assert first.status != "stopped"
     assert first.log is not second.log
 
 
-def test_running_the_cell_again_replaces_the_callback(
-    server: TickServer, kernel: Kernel, until: Until
-) -> None:
-    """The old function is called no more, the new one is."""
+def test_rerun_cell_replaces_the_callback(server: TickServer, kernel: Kernel, until: Until) -> None:
+    """The old function is called no more."""
     feed = tk.connect(server.url, history=None)
     seen: dict[str, list[float]] = {"first": [], "second": []}
     for name in seen:
@@ -935,10 +933,10 @@ def test_running_the_cell_again_replaces_the_callback(
     assert len([name for name in names() if "lambda" in name]) == 2
 
 
-def test_callbacks_outlive_the_cell_that_connected(
+def test_callbacks_continue_when_the_connecting_cell_is_rerun(
     server: TickServer, kernel: Kernel, until: Until
 ) -> None:
-    """Made in another cell, they go on with the feed's heir, each tick once, and end with it."""
+    """They get each tick of the new feed once, and end with it."""
     kernel.run("connect")
     feed = tk.connect(server.url, history=None)
     kernel.run("callback")
@@ -955,8 +953,8 @@ def test_callbacks_outlive_the_cell_that_connected(
     assert names() == []
 
 
-def test_a_token_can_be_mended(kernel: Kernel) -> None:
-    """A cell that failed is corrected and run again, and its feed lives."""
+def test_rerun_cell_may_correct_the_token(kernel: Kernel) -> None:
+    """The feed of a corrected cell is live."""
     server = tk.serve(ticks(1), port=0, token="sesame")
     plain = f"ws://{LOCAL}:{server.port}/"
     kernel.run("cell")
@@ -966,16 +964,16 @@ def test_a_token_can_be_mended(kernel: Kernel) -> None:
     assert prices(tk.connect(plain, token="sesame").wait(1)) == [1]
 
 
-def test_a_timeout_tells_the_last_error_too() -> None:
-    """A feed that is live but gets only refused messages says so when it is waited for."""
+def test_wait_timeout_has_the_last_error() -> None:
+    """A feed that gets only invalid messages says so."""
     with tk.serve(None, port=0) as server, tk.connect(server) as feed:
         feed._faults.add_message("test", "price is missing")
         with pytest.raises(tk.WaitTimeout, match="last error: price is missing"):
             feed.wait(1, timeout=0.1)
 
 
-def test_what_was_stopped_does_not_start_again() -> None:
-    """A stopped server or feed is made anew with tk.serve or tk.connect, and says so."""
+def test_stopped_server_and_feed_do_not_start_again() -> None:
+    """The error says to call tk.serve or tk.connect."""
     server = tk.serve([{"symbol": "AAPL", "price": 1}], port=0)
     feed = tk.connect(server)
     feed.wait(1)
@@ -987,8 +985,8 @@ def test_what_was_stopped_does_not_start_again() -> None:
         feed.start()
 
 
-def test_a_feed_begins_after_a_tick_that_one_has() -> None:
-    """With `resume` it brings all that came since, once, or says that it is gone."""
+def test_resume_continues_after_a_given_tick() -> None:
+    """All later ticks arrive once, or are listed as a gap."""
     with tk.serve(None, port=0) as server:
         server.publish([{"symbol": "A", "price": price} for price in range(5)])
         epoch = server.log.epoch

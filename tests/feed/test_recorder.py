@@ -1,4 +1,4 @@
-"""recorder: what a feed brings, on its way into a file."""
+"""Tests of recorder: it writes the ticks of a feed to files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def log() -> TickLog:
 
 @pytest.fixture
 def start(log: TickLog) -> Iterator[Callable[..., Recorder]]:
-    """Return a function that begins a recorder, which is stopped in the end."""
+    """Return a function that starts a recorder, which is stopped after the test."""
     made: list[Recorder] = []
 
     def begin(path: Path, **how: Any) -> Recorder:
@@ -53,7 +53,7 @@ def start(log: TickLog) -> Iterator[Callable[..., Recorder]]:
 
 @pytest.fixture
 def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
-    """Return a function that fills the disk, or empties it."""
+    """Return a function that makes the disk full, or empty again."""
     write, full = os.write, [False]
 
     def counted(file: int, data: bytes) -> int:
@@ -75,16 +75,16 @@ def append(log: TickLog, count: int = 1) -> None:
 
 
 def numbers(path: Path) -> list[int]:
-    """Return the numbers of the ticks of a file in which nothing is wrong."""
+    """Return the seqs in an undamaged recording."""
     found = load(path)
     assert found.warning is None
     return [int(seq) for seq in found.frame["seq"]]
 
 
-def test_it_tells_what_it_does(
+def test_recorder_shows_its_progress(
     log: TickLog, start: Callable[..., Recorder], tmp_path: Path, until: Until
 ) -> None:
-    """In its repr, its card, its numbers, and in the list of all that runs."""
+    """In its repr, its card, its stats, and in `tk.status()`."""
     recorder = start(tmp_path / "ticks.csv")
     append(log, 3)
     until(lambda: recorder.stats["written"] == 3)
@@ -101,8 +101,8 @@ def test_it_tells_what_it_does(
     assert len(tk.status()) == 0
 
 
-def test_it_can_be_forgotten(log: TickLog, tmp_path: Path) -> None:
-    """Others may hold it weakly."""
+def test_stopped_recorder_can_be_garbage_collected(log: TickLog, tmp_path: Path) -> None:
+    """A weak reference to it dies."""
     recorder = Recorder(log, Gaps(log), tmp_path / "ticks.csv")
     reference = weakref.ref(recorder)
     with recorder:
@@ -112,7 +112,7 @@ def test_it_can_be_forgotten(log: TickLog, tmp_path: Path) -> None:
     assert reference() is None
 
 
-def test_a_full_disk_holds_up_nothing_and_leaves_a_gap(
+def test_full_disk_is_retried_and_leaves_a_gap(
     log: TickLog,
     start: Callable[..., Recorder],
     disk: Callable[[bool], None],
@@ -120,7 +120,7 @@ def test_a_full_disk_holds_up_nothing_and_leaves_a_gap(
     until: Until,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """It says so, tries again, and goes on; what the log has dropped by then is listed."""
+    """The recorder reports it, retries, and lists the ticks that the log dropped meanwhile."""
     recorder = start(tmp_path / "ticks.csv")
     append(log, 5)
     until(lambda: recorder.stats["written"] == 5)
@@ -143,7 +143,7 @@ def test_a_full_disk_holds_up_nothing_and_leaves_a_gap(
     assert capfd.readouterr() == ("", "")
 
 
-def test_stopped_while_it_fails_it_says_what_was_not_written(
+def test_stop_while_failing_counts_unwritten_ticks(
     log: TickLog,
     start: Callable[..., Recorder],
     disk: Callable[[bool], None],
@@ -164,10 +164,10 @@ def test_stopped_while_it_fails_it_says_what_was_not_written(
     assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5]
 
 
-def test_gaps_of_the_feed_are_told_in_their_places(
+def test_gaps_of_the_feed_are_recorded_in_their_places(
     log: TickLog, tmp_path: Path, until: Until
 ) -> None:
-    """Once a tick has come after them, and those at the end when it is stopped."""
+    """A gap is written with the tick after it, or when the recorder stops."""
     gaps = Gaps(log)
     recorder = Recorder(log, gaps, tmp_path / "ticks.csv", flush_s=FLUSH_S)
     append(log, 2)
@@ -180,8 +180,8 @@ def test_gaps_of_the_feed_are_told_in_their_places(
     pd.testing.assert_frame_equal(tk.read_gaps(tmp_path / "ticks.csv"), gaps.frame())
 
 
-def test_what_can_not_begin_is_an_error_at_once(tmp_path: Path) -> None:
-    """A file that exists, one that is no recording, a path that can't be made, wrong arguments."""
+def test_record_raises_at_once_for_invalid_arguments(tmp_path: Path) -> None:
+    """Also for an existing file, one that isn't a recording, and a path that can't be created."""
     server = tk.serve(tk.simulate("A"), port=0)
     feed = tk.connect(server.url)
     (tmp_path / "ticks.csv").write_text("no,ticks\n1,2\n")
@@ -199,8 +199,8 @@ def test_what_can_not_begin_is_an_error_at_once(tmp_path: Path) -> None:
     feed.stop()
 
 
-def test_running_the_cell_again_goes_on(tmp_path: Path, kernel: Kernel, until: Until) -> None:
-    """In the same file, with no tick lost or twice, and no second thread; also of a new feed."""
+def test_rerun_cell_continues_the_recording(tmp_path: Path, kernel: Kernel, until: Until) -> None:
+    """In the same file, without a tick lost or repeated, also with a new feed."""
     server = tk.serve(tk.simulate("A", rate=2000), port=0)
     for path in (tmp_path / "ticks.csv", tmp_path / "ticks.parquet", tmp_path / "folder"):
         kernel.run("connect")
@@ -229,7 +229,7 @@ def test_running_the_cell_again_goes_on(tmp_path: Path, kernel: Kernel, until: U
 
 
 def test_stopping_the_feed_finishes_the_file(tmp_path: Path, until: Until) -> None:
-    """All that was received is in it, and whence it came."""
+    """It has every tick received, and the address they came from."""
     server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
     with tk.connect(server.url, ["A"], history=0) as feed:
         recorder = feed.record(tmp_path / "ticks.csv", flush_s=10)
@@ -241,8 +241,8 @@ def test_stopping_the_feed_finishes_the_file(tmp_path: Path, until: Until) -> No
     assert recorder.stats["behind"] == 0
 
 
-def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
-    """By symbol and time, with the gaps that lie within."""
+def test_export_selects_by_symbol_and_time(tmp_path: Path) -> None:
+    """The gaps within the selection are listed."""
     server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
     with tk.connect(server.url) as feed:
         feed.wait(200)
@@ -261,8 +261,8 @@ def test_a_chosen_part_is_exported(tmp_path: Path) -> None:
         feed.to_csv(tmp_path / "b.csv")
 
 
-def test_an_exported_part_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:
-    """A tick older than `last=` stands between newer ones; without it the file is not damaged."""
+def test_export_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:
+    """A late tick outside `last=` stands between newer ones; without it the file isn't damaged."""
     server = tk.serve(port=0)
     for number in (0, 100, 1, 101):
         server.publish({"symbol": "A", "price": 1.0, "time": 1_700_000_000 + number})
@@ -281,10 +281,10 @@ def test_an_exported_part_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path
         *(pytest.param(name, None, marks=pytest.mark.soak) for name in ("SPY", "IBM", "ES")),
     ],
 )
-def test_a_recorded_day_is_recorded_again(
+def test_recorded_day_is_recorded_again_identical(
     recorded: Path, tmp_path: Path, name: str, rows: int | None
 ) -> None:
-    """Served as fast as it is taken, recorded, and read back: what the feed had."""
+    """Replayed at full speed, recorded and read back, it equals what the feed had."""
     day = recorded_day(recorded, name)[:rows]
     server = tk.serve(tk.replay(day, speed=math.inf, wait_for=1), port=0)
     with tk.connect(server.url, keep=10_000_000) as feed:
@@ -300,10 +300,10 @@ def test_a_recorded_day_is_recorded_again(
 
 
 @pytest.mark.soak
-def test_recorded_frames_are_kept_byte_for_byte(
+def test_raw_frames_are_recorded_byte_for_byte(
     recorded: Path, tmp_path: Path, until: Until
 ) -> None:
-    """What a venue sent is in the raw lines as it came over the wire."""
+    """The raw lines hold a venue's messages as they were sent."""
     for source in recordings(recorded)[:6]:
         texts = list(wire_texts(source))[:5000]
 

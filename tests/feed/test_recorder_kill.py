@@ -1,4 +1,4 @@
-"""recorder: what is left of a recording whose program was killed, at random moments."""
+"""Tests of recorder: a recording whose process was killed at a random moment."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from tickerkit.storage.paths import working_path
 KILLS = int(os.environ.get("TICKERKIT_KILLS", "1000"))
 AT_ONCE = 4
 FLUSH_S = 0.2
-# How much later than each flush_s a busy machine may come to it.
+# How late after flush_s a busy machine may write.
 LATE_S = 1.0
 RATE = 50_000
 SUFFIXES = [*[".csv"] * 8, ".csv.zst", ".parquet"]
@@ -40,10 +40,10 @@ def gone(pid: int) -> bool:
 
 
 def check(path: Path) -> tuple[int, int, int]:
-    """Look at what is left; return how many ticks are there and missing, and torn lines."""
+    """Check the file of a killed process; return its ticks, missing ticks and torn lines."""
     with contextlib.suppress(FileNotFoundError):
         said = Path(f"{path}.said").read_bytes()
-    if len(said) < SAID.size:  # it was killed before it had begun
+    if len(said) < SAID.size:  # killed before it had begun
         with contextlib.suppress(RecordingError):
             load(path)
         return 0, 0, 0
@@ -60,15 +60,15 @@ def check(path: Path) -> tuple[int, int, int]:
         assert warning.lines == warning.holes == warning.changed == []
         assert not warning.missing
         torn = int(bool(warning.torn_bytes or warning.cut))
-    with CsvFile(working_path(path)) as file:  # and can be gone on with
+    with CsvFile(working_path(path)) as file:  # and it can be continued
         assert file.rows == len(seq)
     return len(seq), missing, torn
 
 
 @pytest.mark.soak
 @pytest.mark.timeout(1800)
-def test_a_recording_survives_each_kill(tmp_path: Path) -> None:
-    """Killed at random moments, each file loads, and at most the last flush is missing."""
+def test_recording_survives_a_kill(tmp_path: Path) -> None:
+    """Each file loads, and at most the last flush is missing."""
     random.seed(6)
     program = Path(__file__).parents[1] / "helpers" / "killed.py"
     done: list[tuple[int, int, int]] = []

@@ -1,4 +1,4 @@
-"""iterate: a source of any iterable or async iterable of ticks."""
+"""Tests of iterable: a source of any iterable or async iterable of ticks."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TICKS = [{"symbol": "AAPL", "price": float(n)} for n in range(5)]
 
 
 def iterated(items: Any) -> Kept:
-    """Iterate to the end; return what came of it."""
+    """Run a source of the items to its end; return what it sent."""
     out = Kept()
     out.run(IterableSource(items))
     return out
@@ -31,19 +31,19 @@ async def drip() -> AsyncIterator[dict[str, Any]]:
 @pytest.mark.parametrize(
     "items", [TICKS, tuple(TICKS), iter(TICKS), (tick for tick in TICKS), drip()]
 )
-def test_each_item_is_handed_on_in_order(items: Any) -> None:
-    """Lists, iterators, generators and async generators give their items one by one."""
+def test_items_are_sent_in_order(items: Any) -> None:
+    """Lists, iterators, generators and async generators work."""
     assert iterated(items).sent == TICKS
 
 
-def test_items_are_handed_on_as_they_are() -> None:
-    """An item may be a tick, several, or JSON text; whether it is one is for the server to say."""
+def test_items_are_sent_unchanged() -> None:
+    """An item may be a tick, several, or JSON text; the server decides whether it is valid."""
     items = [TICKS[0], TICKS, '{"symbol": "A", "price": 1}', None]
     assert iterated(items).sent == items
 
 
-def test_an_iterator_that_raises_is_finished() -> None:
-    """Its error comes out, after what it gave before."""
+def test_iterator_that_raises_ends_the_source() -> None:
+    """The error is raised after the items before it were sent."""
 
     def failing() -> Iterator[object]:
         yield TICKS[0]
@@ -55,8 +55,8 @@ def test_an_iterator_that_raises_is_finished() -> None:
     assert out.sent == TICKS[:1]
 
 
-def test_an_endless_iterator_can_be_stopped() -> None:
-    """One that never waits leaves a moment in which to be cancelled, and is closed."""
+def test_endless_iterator_can_be_cancelled() -> None:
+    """The generator is closed."""
     closed: list[bool] = []
 
     def endless() -> Iterator[object]:
@@ -72,8 +72,8 @@ def test_an_endless_iterator_can_be_stopped() -> None:
     assert closed == [True]
 
 
-def test_an_endless_async_iterator_can_be_stopped() -> None:
-    """An async generator that never waits is stopped and closed just so."""
+def test_endless_async_iterator_can_be_cancelled() -> None:
+    """The async generator is closed."""
     closed: list[bool] = []
 
     async def endless() -> AsyncIterator[object]:
@@ -89,6 +89,6 @@ def test_an_endless_async_iterator_can_be_stopped() -> None:
     assert closed == [True]
 
 
-def test_it_says_what_it_iterates() -> None:
-    """The repr names the kind of iterable."""
+def test_repr_names_the_iterable() -> None:
+    """It has the type of the iterable."""
     assert repr(IterableSource([])) == "ticks of a list"

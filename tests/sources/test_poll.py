@@ -1,4 +1,4 @@
-"""poll: a source that asks a function every few seconds."""
+"""Tests of poll: a source that calls a function every few seconds."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ SOON = 0.001
 
 
 def polled(func: Callable[[], object], count: int) -> Kept:
-    """Poll a function so many times; return what came of it."""
+    """Poll a function a number of times; return what was sent and reported."""
     out = Kept(count)
     out.run(PollSource(func, SOON))
     return out
 
 
-def test_the_function_is_called_at_once_and_again() -> None:
-    """What it returns is handed on as it is, call after call."""
+def test_results_are_sent_call_after_call() -> None:
+    """Each result is sent unchanged."""
     calls = iter(range(100))
     out = polled(lambda: {**TICK, "n": next(calls)}, 5)
     assert out.sent == [{**TICK, "n": n} for n in range(5)]
 
 
-def test_the_first_call_does_not_wait() -> None:
-    """With an hour between two calls there is a first price now."""
+def test_first_call_is_immediate() -> None:
+    """With an hour between calls there is a price at once."""
     began = time.monotonic()
     out = Kept(1)
     out.run(tk.poll(lambda: TICK, every=3600))
@@ -44,7 +44,7 @@ def test_the_first_call_does_not_wait() -> None:
 
 
 def test_coroutine_functions_are_awaited() -> None:
-    """An async function works as well, and so does one that returns an awaitable."""
+    """A function that returns an awaitable works as well."""
 
     async def fetch() -> dict[str, Any]:
         await asyncio.sleep(0)
@@ -55,8 +55,8 @@ def test_coroutine_functions_are_awaited() -> None:
     assert polled(functools.partial(fetch), 2).sent == [TICK, TICK]
 
 
-def test_errors_are_reported_and_polling_goes_on() -> None:
-    """A call that raises is reported, and the next one is made as if nothing had been."""
+def test_errors_are_reported_and_polling_continues() -> None:
+    """The next call is made as if nothing had happened."""
     answers = iter([KeyError("gone"), TICK, SystemExit("leave"), asyncio.CancelledError(), TICK])
 
     def fetch() -> object:
@@ -70,8 +70,8 @@ def test_errors_are_reported_and_polling_goes_on() -> None:
     assert [type(error) for error in out.errors] == [KeyError, SystemExit, asyncio.CancelledError]
 
 
-def test_being_stopped_is_no_error() -> None:
-    """Cancelled while the function awaits, it ends, and reports nothing."""
+def test_cancelled_poll_reports_no_error() -> None:
+    """It ends while the function awaits."""
     out = Kept()
 
     async def main() -> None:
@@ -85,14 +85,14 @@ def test_being_stopped_is_no_error() -> None:
     assert out.errors == []
 
 
-def test_whatever_it_returns_is_handed_on() -> None:
-    """Whether it is a tick is for the server to say."""
+def test_invalid_results_are_sent_too() -> None:
+    """The server decides whether a result is a tick."""
     answers = iter([None, 17, "nonsense", [TICK]])
     assert polled(lambda: next(answers), 4).sent == [None, 17, "nonsense", [TICK]]
 
 
-def test_calls_keep_their_beat(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The time that a call takes does not add to the time between two calls."""
+def test_calls_keep_their_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time that a call takes doesn't add to the interval."""
     clock, waits = [0.0], []
     sleep = asyncio.sleep
 
@@ -116,8 +116,8 @@ def test_calls_keep_their_beat(monkeypatch: pytest.MonkeyPatch) -> None:
     assert waits == [9, 8, 0, 9, 9]
 
 
-def test_a_function_that_blocks_is_called_in_a_thread_of_its_own() -> None:
-    """A server polls in a worker thread, never in its own or the caller's."""
+def test_function_is_called_in_a_worker_thread() -> None:
+    """It may block, since it isn't called in the server's or the caller's thread."""
     seen: list[threading.Thread] = []
 
     def fetch() -> dict[str, Any]:
@@ -131,20 +131,20 @@ def test_a_function_that_blocks_is_called_in_a_thread_of_its_own() -> None:
 
 @pytest.mark.parametrize("func", [None, 17, "text", TICK])
 def test_only_a_function_can_be_polled(func: Any) -> None:
-    """A result in place of a function is refused, with the likely reason."""
+    """A result instead of a function is refused, with the likely reason."""
     with pytest.raises(SourceError, match="without calling it"):
         tk.poll(func)
 
 
 @pytest.mark.parametrize("every", [0, -1, float("nan"), "5", None])
-def test_the_time_between_calls_is_above_zero(every: Any) -> None:
-    """No time, a negative one, or what is none is refused."""
+def test_every_must_be_above_zero(every: Any) -> None:
+    """Zero, negative numbers, NaN and other types are refused."""
     with pytest.raises(SourceError, match="seconds above 0"):
         tk.poll(lambda: TICK, every=every)
 
 
-def test_it_says_what_it_polls() -> None:
-    """The repr names the function and the beat."""
+def test_repr_names_the_function_and_the_interval() -> None:
+    """It works for functions without a name, too."""
 
     def fetch_stock_prices() -> None:
         """Fetch nothing."""

@@ -1,4 +1,4 @@
-"""The simulated market: the same from the same seed, believable, and paced by a clock."""
+"""Tests of simulate: a market that follows from a seed, is plausible, and is paced by a clock."""
 
 from __future__ import annotations
 
@@ -95,22 +95,22 @@ class World:
 # --- the same seed, the same ticks ----------------------------------------------------------------
 
 
-def test_the_same_seed_gives_the_same_ticks() -> None:
-    """Two sources of one seed give the same stream, each call of `ticks` from its beginning."""
+def test_same_seed_gives_the_same_ticks() -> None:
+    """Each call of `ticks` starts the stream again."""
     source = simulate(["AAPL", "MSFT"], seed=7)
     pd.testing.assert_frame_equal(first(source, 5), first(simulate("AAPL,MSFT", seed=7), 5))
     pd.testing.assert_frame_equal(first(source, 2), first(source, 2))
 
 
 def test_another_seed_gives_other_ticks() -> None:
-    """Seeds differ in all but where the prices start."""
+    """Everything but the start prices differs."""
     one, other = (first(simulate(["AAPL"], seed=seed)) for seed in (1, 2))
     assert (one["price"] != other["price"]).mean() > 0.5
     assert (one["time"] != other["time"]).all()
 
 
-def test_a_random_seed_is_told() -> None:
-    """Without a seed one is drawn and shown, so that a stream that was liked can be had again."""
+def test_random_seed_is_shown() -> None:
+    """A stream with a random seed can be made again."""
     source = simulate(["AAPL"])
     assert source.seed != simulate(["AAPL"]).seed
     assert repr(source) == f"<Simulated AAPL at 20 ticks/s each, seed {source.seed}>"
@@ -119,16 +119,16 @@ def test_a_random_seed_is_told() -> None:
 
 @pytest.mark.parametrize("rate", [5.0, 40.0, 5_000.0])
 @pytest.mark.parametrize("late_s", [0.0, 0.003, 0.5])
-def test_what_is_sent_follows_from_the_seed_not_from_timing(rate: float, late_s: float) -> None:
-    """However late the machine wakes, the stream's first ticks go out, with their due times."""
+def test_ticks_do_not_depend_on_timing(rate: float, late_s: float) -> None:
+    """However late the machine wakes, the stream and its due times are the same."""
     world = World(until=4, late=lambda now: late_s * (math.sin(now * 99) + 1))
     sent = world.run(["AAPL", "MSFT"], rate)
     stream = first(simulate(["AAPL", "MSFT"], rate, seed=1), 12)[: len(sent)]
     pd.testing.assert_frame_equal(sent.assign(time=sent["time"] - T0), stream)
 
 
-def test_names_start_where_they_start_in_every_process() -> None:
-    """A symbol's start does not depend on Python's salted hash, which differs by process."""
+def test_start_price_is_the_same_in_every_process() -> None:
+    """It does not depend on Python's salted hash."""
     code = (
         "from tickerkit.sources.simulate import simulate\n"
         "print(next(simulate('FOO,BAR', seed=3).ticks()).columns['price'][:5].tolist())"
@@ -156,14 +156,14 @@ def market() -> pd.DataFrame:
 
 
 def test_trades_are_at_the_bid_or_the_ask(market: pd.DataFrame) -> None:
-    """A buyer pays the ask and a seller gets the bid, both about as often; the spread is open."""
+    """Buyers pay the ask, sellers get the bid, both about as often; the ask is above the bid."""
     buys = market["side"] == "buy"
     assert (market["price"] == np.where(buys, market["ask"], market["bid"])).all()
     assert (market["bid"] < market["ask"]).all()
     assert 0.45 < buys.mean() < 0.55
 
 
-def test_prices_step_by_whole_cents(market: pd.DataFrame) -> None:
+def test_prices_are_whole_cents(market: pd.DataFrame) -> None:
     """Prices, bids and asks are the floats nearest to whole cents, and above zero."""
     for name in ("price", "bid", "ask"):
         values = market[name].to_numpy()
@@ -172,16 +172,16 @@ def test_prices_step_by_whole_cents(market: pd.DataFrame) -> None:
         assert all(len(repr(value).partition(".")[2]) <= 2 for value in values[:1000].tolist())
 
 
-def test_spreads_are_a_few_cents_and_wider_for_dear_shares(market: pd.DataFrame) -> None:
-    """A spread is 1 to 3 cents for most shares, most often one, and more where a share is dear."""
+def test_spreads_grow_with_the_price(market: pd.DataFrame) -> None:
+    """A spread is 1 to 3 cents for most shares, most often 1, and more for an expensive share."""
     cents = ((market["ask"] - market["bid"]) * 100).round().groupby(market["symbol"])
     assert set(cents.get_group("KO")) == {1, 2, 3}
     assert cents.get_group("KO").mode()[0] == 1
     assert cents.get_group("MSFT").min() > 1
 
 
-def test_prices_start_near_what_is_known_and_in_a_sane_range_else() -> None:
-    """AAPL starts near its price; any other name somewhere between 15 and 400, each elsewhere."""
+def test_prices_start_at_plausible_values() -> None:
+    """AAPL starts near its real price, unknown symbols between 15 and 400, each elsewhere."""
     assert abs(first(simulate("AAPL", seed=1))["price"][0] - 187.25) < 0.1
     names = [f"X{number}" for number in range(300)]
     starts = first(simulate(names, rate=1000, seed=1)).groupby("symbol")["price"].first()
@@ -200,16 +200,16 @@ def minute_moves(frame: pd.DataFrame, symbol: str) -> npt.NDArray[np.float64]:
     return moves
 
 
-def test_a_minute_of_chart_moves() -> None:
-    """A typical minute moves a price by 0.1 to 0.25 %: many spreads, so that a chart shows it."""
+def test_prices_move_visibly_in_a_minute() -> None:
+    """A typical minute moves a price by 0.1 to 0.25 %, which is many spreads."""
     frame = first(simulate("AAPL,MSFT,KO,ACME", rate=1, seed=5), 30)
     for symbol in ("AAPL", "MSFT", "KO", "ACME"):
         typical = minute_moves(frame, symbol).std()
         assert 1.5e-4 * 60**0.5 * 0.9 < typical < 3e-4 * 60**0.5 * 1.1
 
 
-def test_returns_are_correlated_but_not_the_same() -> None:
-    """Any two symbols share a market: their returns correlate by about 0.4."""
+def test_returns_are_correlated() -> None:
+    """Returns of any two symbols correlate by about 0.4."""
     frame = first(simulate("AAPL,MSFT,KO,ACME", rate=1, seed=5), 60)
     moves = [minute_moves(frame, symbol)[:900] for symbol in ("AAPL", "MSFT", "KO", "ACME")]
     pairs = np.corrcoef(moves)[np.triu_indices(4, k=1)]
@@ -218,14 +218,14 @@ def test_returns_are_correlated_but_not_the_same() -> None:
 
 
 def test_returns_have_no_memory() -> None:
-    """A minute says nothing about the next: a random walk, carried on from block to block."""
+    """A minute does not predict the next: a random walk that continues from block to block."""
     moves = minute_moves(first(simulate("KO", rate=1, seed=9), 60), "KO")
     assert abs(np.corrcoef(moves[1:], moves[:-1])[0, 1]) < 0.05
     assert np.abs(moves).max() < 6 * moves.std()
 
 
-def test_ticks_come_at_random_moments_at_the_rate(market: pd.DataFrame) -> None:
-    """Gaps are exponential: their mean is one over the rate, and their spread equals the mean."""
+def test_intervals_are_exponential(market: pd.DataFrame) -> None:
+    """Their mean is one over the rate, and their standard deviation equals the mean."""
     for _, one in market.groupby("symbol"):
         gaps = np.diff(one["time"].to_numpy()) / S
         assert (gaps >= 0).all()
@@ -233,8 +233,8 @@ def test_ticks_come_at_random_moments_at_the_rate(market: pd.DataFrame) -> None:
         assert gaps.std() == pytest.approx(gaps.mean(), rel=0.05)
 
 
-def test_sizes_are_lognormal_in_round_lots(market: pd.DataFrame) -> None:
-    """Sizes are whole lots, mostly one or two, rarely many: smaller lots for a dear share."""
+def test_sizes_are_round_lots(market: pd.DataFrame) -> None:
+    """Most are one or two lots, few are many; an expensive share has smaller lots."""
     sizes = market.groupby("symbol")["size"]
     for symbol, lot in (("AAPL", 100), ("MSFT", 40)):
         lots = sizes.get_group(symbol).to_numpy() / lot
@@ -244,8 +244,8 @@ def test_sizes_are_lognormal_in_round_lots(market: pd.DataFrame) -> None:
         assert 10 < lots.max() <= 500
 
 
-def test_prices_stay_above_zero_for_a_penny_share(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A share that falls to nothing is still bid at a cent, with an open spread."""
+def test_penny_share_stays_above_zero(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bid of a share that falls is at least a cent, below the ask."""
     monkeypatch.setitem(sys.modules["tickerkit.sources.simulate"].__dict__["STARTS"], "DUST", 1e-6)
     frame = first(simulate("DUST", rate=1e-3, seed=1), 3)
     assert frame["bid"].min() == 0.01
@@ -255,8 +255,8 @@ def test_prices_stay_above_zero_for_a_penny_share(monkeypatch: pytest.MonkeyPatc
 # --- pacing ---------------------------------------------------------------------------------------
 
 
-def test_at_low_rates_each_tick_goes_out_when_it_is_due() -> None:
-    """At 40 ticks a second every tick is sent by itself, at its own time."""
+def test_low_rate_sends_each_tick_when_it_is_due() -> None:
+    """At 40 ticks per second each tick is sent alone."""
     world = World(until=20)
     world.run(["AAPL", "MSFT"], 20)
     assert len(world.sent) == pytest.approx(800, rel=0.15)
@@ -264,12 +264,12 @@ def test_at_low_rates_each_tick_goes_out_when_it_is_due() -> None:
     assert all(0 <= at - int(batch.time[0]) < 1000 for at, batch in world.sent)
 
 
-def test_at_high_rates_all_that_are_due_go_out_every_10_ms() -> None:
-    """At 200,000 ticks a second there are about 100 wake-ups a second, none before it is due."""
+def test_high_rate_sends_batches_every_10_ms() -> None:
+    """At 200,000 ticks per second there are about 100 wake-ups per second, none too early."""
     world = World(until=2)
     sent = world.run(["AAPL", "MSFT"], 100_000)
     assert len(sent) == pytest.approx(400_000, rel=0.01)
-    # Two for some: what is due may lie in two blocks of the stream.
+    # Some wake-ups send two batches: the due ticks may lie in two blocks of the stream.
     assert len(world.sent) < 320
     for at, batch in world.sent:
         assert at - 12_000_000 < int(batch.time[0])
@@ -277,8 +277,8 @@ def test_at_high_rates_all_that_are_due_go_out_every_10_ms() -> None:
         assert batch.count <= 4096
 
 
-def test_after_a_stall_what_was_due_comes_and_no_more() -> None:
-    """Three seconds without the machine are caught up at once, exactly; then all is as before."""
+def test_stall_is_caught_up_exactly() -> None:
+    """After three seconds without the machine the due ticks are sent at once, and no others."""
     stalled: list[float] = []
 
     def late(now: float) -> float:
@@ -299,8 +299,8 @@ def test_after_a_stall_what_was_due_comes_and_no_more() -> None:
 
 
 @pytest.mark.parametrize("jump_s", [8 * 3600.0, -3600.0])
-def test_a_clock_that_jumps_neither_floods_nor_halts_the_market(jump_s: float) -> None:
-    """After hours asleep, or a clock set back, it goes on where it stood, at the new time."""
+def test_clock_jump_is_ignored(jump_s: float) -> None:
+    """After hours asleep, or with a clock set back, the market continues where it was."""
     world = World(until=1e9)
     sent_before: list[int] = []
 
@@ -319,8 +319,8 @@ def test_a_clock_that_jumps_neither_floods_nor_halts_the_market(jump_s: float) -
     assert after.between(0, 5.1 * S).all()
 
 
-def test_it_naps_when_nothing_is_due() -> None:
-    """One tick a day costs one wake-up a second, so that a clock that is set is noticed."""
+def test_source_wakes_once_a_second_when_idle() -> None:
+    """At one tick a day it still notices a clock that is set."""
     world = World(until=100)
     source = SimulatedSource(["AAPL"], 1e-4, 1, clock=world.clock, sleep=world.sleep)
     with pytest.raises(asyncio.CancelledError):
@@ -329,8 +329,8 @@ def test_it_naps_when_nothing_is_due() -> None:
     assert world.sleeps <= 102
 
 
-def test_it_runs_by_the_real_clock() -> None:
-    """With nothing injected, ticks come at about the rate, stamped with the wall clock."""
+def test_source_uses_the_wall_clock() -> None:
+    """By default, ticks come at about the rate and have the time of day."""
 
     async def some() -> list[Batch]:
         got: list[Batch] = []
@@ -352,8 +352,8 @@ def test_it_runs_by_the_real_clock() -> None:
     assert times[-1] <= time.time_ns()
 
 
-def test_a_log_takes_the_ticks() -> None:
-    """What it makes is what a log takes, with all columns and both sides as categories."""
+def test_log_takes_the_ticks() -> None:
+    """All columns arrive, text as categories."""
     log = TickLog()
     log.append(next(simulate(["AAPL", "MSFT"], seed=1).ticks()), received=T0)
     frame = log.frame()
@@ -362,8 +362,8 @@ def test_a_log_takes_the_ticks() -> None:
     assert not frame.isna().any().any()
 
 
-def test_200_000_ticks_a_second_cost_less_than_half_a_core() -> None:
-    """Making a million ticks takes far less than the five seconds in which they would be due."""
+def test_200_000_ticks_per_second_take_less_than_half_a_core() -> None:
+    """A million ticks are made in half of the five seconds in which they are due."""
     stream = simulate(["AAPL", "MSFT"], 100_000, seed=1).ticks()
     start = time.process_time()
     for _ in range(1_000_000 // 4096):
@@ -374,8 +374,8 @@ def test_200_000_ticks_a_second_cost_less_than_half_a_core() -> None:
 # --- arguments ------------------------------------------------------------------------------------
 
 
-def test_symbols_are_a_list_or_text() -> None:
-    """Text is split at commas, blanks around names do not count; order is kept."""
+def test_symbols_may_be_a_list_or_text() -> None:
+    """Text is split at commas and stripped; the order is kept."""
     assert simulate(" AAPL, MSFT ").symbols == ["AAPL", "MSFT"]
     assert simulate(("MSFT", "AAPL")).symbols == ["MSFT", "AAPL"]
     assert simulate("Ünïcode,🚀,=1+1").symbols == ["Ünïcode", "🚀", "=1+1"]
@@ -395,27 +395,27 @@ def test_symbols_are_a_list_or_text() -> None:
         (None, "expected a list of symbols"),
     ],
 )
-def test_bad_symbols_are_refused(symbols: Any, problem: str) -> None:
-    """What can't be a list of different symbols is refused with the reason."""
+def test_invalid_symbols_are_refused(symbols: Any, problem: str) -> None:
+    """The error has the reason."""
     with pytest.raises(SourceError, match=problem):
         simulate(symbols)
 
 
 @pytest.mark.parametrize("rate", [0, -1, float("nan"), float("inf"), 1e-9, 1e9, "fast", None])
-def test_bad_rates_are_refused(rate: Any) -> None:
-    """A rate that is no number, or none that makes sense, is refused and told the bounds."""
+def test_invalid_rate_is_refused(rate: Any) -> None:
+    """The error names the limits."""
     with pytest.raises(SourceError, match=r"Invalid rate=.*1e-05 to 10,000,000"):
         simulate(["AAPL"], rate=rate)
 
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "x"])
-def test_bad_seeds_are_refused(seed: Any) -> None:
+def test_invalid_seed_is_refused(seed: Any) -> None:
     """A seed is a whole number from 0."""
     with pytest.raises(SourceError, match=r"Invalid seed=.*a whole number"):
         simulate(["AAPL"], seed=seed)
 
 
-def test_many_symbols_are_named_by_number_in_repr() -> None:
-    """The one line of `repr` stays short however many symbols there are."""
+def test_repr_counts_many_symbols() -> None:
+    """It stays short, however many symbols there are."""
     source = simulate([f"S{number}" for number in range(100)], rate=0.5, seed=1)
     assert repr(source) == "<Simulated 100 symbols at 0.5 ticks/s each, seed 1>"

@@ -1,4 +1,4 @@
-"""sources: `as_source` makes a source of whatever `tk.serve` was given."""
+"""Tests of `as_source`: it makes a source of whatever `tk.serve` was given."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TICK = {"symbol": "AAPL", "price": 187.25}
 
 
 class Own(Source):
-    """A source of a user's."""
+    """A user's source."""
 
     async def run(self, out: Outlet) -> None:
         """Make one tick."""
@@ -49,8 +49,8 @@ async def fetch() -> dict[str, Any]:
     return TICK
 
 
-def test_a_source_stays_itself() -> None:
-    """What is a source already is taken as it is, and so is nothing."""
+def test_source_is_returned_unchanged() -> None:
+    """None stays None, too."""
     source = simulate(["A"])
     assert as_source(source) is source
     own = Own()
@@ -75,21 +75,21 @@ def test_a_source_stays_itself() -> None:
         ("sim: AAPL , MSFT,", SimulatedSource),
     ],
 )
-def test_each_kind_finds_its_source(given: object, kind: type[Source]) -> None:
+def test_each_kind_of_value_makes_its_source(given: object, kind: type[Source]) -> None:
     """Functions are polled, iterables iterated, frames replayed."""
     assert type(as_source(given)) is kind
 
 
-def test_every_is_the_time_between_two_calls() -> None:
-    """A function is polled at the beat that was asked for."""
+def test_every_is_the_interval_of_a_poll() -> None:
+    """A function is polled at the given interval."""
     source = as_source(lambda: TICK, every=2.5)
     assert isinstance(source, PollSource)
     assert source.every == 2.5
 
 
 @pytest.mark.parametrize("name", ["ticks.csv", "ticks"])
-def test_a_path_is_a_recording(name: str, tmp_path: Path) -> None:
-    """A path, or its text, is replayed, with or without a suffix."""
+def test_path_is_replayed(name: str, tmp_path: Path) -> None:
+    """A path or its text, with or without a suffix."""
     path = tmp_path / name
     path.write_text("symbol,price\nAAPL,1\n")
     for given in (path, str(path)):
@@ -98,15 +98,15 @@ def test_a_path_is_a_recording(name: str, tmp_path: Path) -> None:
         assert source.path == path
 
 
-def test_a_folder_of_recordings_is_one_source(tmp_path: Path) -> None:
-    """A folder, or its text, is replayed."""
+def test_folder_is_replayed(tmp_path: Path) -> None:
+    """A path or its text."""
     (tmp_path / "ticks.csv").write_text("symbol,price\nAAPL,1\n")
     for given in (tmp_path, str(tmp_path)):
         assert isinstance(as_source(given), ReplaySource)
 
 
-def test_a_recording_that_is_missing_is_named(tmp_path: Path) -> None:
-    """Where there is no file, the error says where it was looked for."""
+def test_missing_recording_is_named(tmp_path: Path) -> None:
+    """The error has the absolute path."""
     with pytest.raises(SourceError, match="there is no file at"):
         as_source(str(tmp_path / "missing.csv"))
     with pytest.raises(SourceError, match="there is no file at"):
@@ -114,15 +114,15 @@ def test_a_recording_that_is_missing_is_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("given", [17, 1.5, True, b"bytes", object(), dict, Own, "nonsense", ""])
-def test_what_can_be_no_source_is_refused(given: object) -> None:
-    """The error shows what was given, and lists what can be."""
+def test_other_values_are_refused(given: object) -> None:
+    """The error shows the value, and lists the accepted kinds."""
     with pytest.raises(SourceError, match=r"can't be a source of ticks: .*sim:AAPL,MSFT") as caught:
         as_source(given)
     assert caught.value.source is given
 
 
-def test_a_simulation_without_symbols_is_refused() -> None:
-    """`sim:` alone names nothing to simulate."""
+def test_simulation_without_symbols_is_refused() -> None:
+    """`sim:` alone has no symbols."""
     with pytest.raises((SourceError, ValueError)):
         as_source("sim:")
 
@@ -136,8 +136,8 @@ def test_a_simulation_without_symbols_is_refused() -> None:
         IterableSource([TICK]),
     ],
 )
-def test_a_source_can_be_pickled_before_it_runs(source: Source) -> None:
-    """It is made again as it is, also where it was given as a generator function."""
+def test_source_can_be_pickled_before_it_runs(source: Source) -> None:
+    """Also a generator function, whose generator can't be pickled."""
     assert repr(pickle.loads(pickle.dumps(source))) == repr(source)
     again = pickle.loads(pickle.dumps(as_source(drop)))
     assert list(again.items) == [TICK]

@@ -1,19 +1,16 @@
-"""Playheads: whatever is done to one, ticks come in order, none twice, none left out."""
+"""Tests of playhead: whatever the commands, ticks come in order, none twice, none left out."""
 
 from __future__ import annotations
 
 import math
-from datetime import datetime
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tickerkit.log import Gap
-from tickerkit.sources.replay.place import parse_place
 from tickerkit.sources.replay.playhead import Playhead, State
 from tickerkit.sources.replay.tape import PlacedGap, Tape
 from tickerkit.ticks import read_ticks
@@ -37,11 +34,11 @@ def tape(times_s: list[float], *gaps: PlacedGap) -> Tape:
 
 
 class Player:
-    """Plays, on a clock that only waiting moves, and notes what comes: ticks, and what is missing.
+    """Plays, on a clock that only waiting moves, and keeps the ticks and gaps that come.
 
     Attributes:
         now: the time in ns.
-        came: for each batch the seconds passed and its prices, for each seam its reason.
+        came: for each batch the seconds passed and its prices, for each gap its count or reason.
     """
 
     def __init__(self, given: Tape, speed: float = 1.0, *, loop: bool = False) -> None:
@@ -62,7 +59,7 @@ class Player:
         return self
 
     def run(self, for_s: float = math.inf, most: int = 1000) -> list[Any]:
-        """Play so long; return what came, and forget it."""
+        """Play for some seconds; return what came, and forget it."""
         end = self.now + for_s * S
         for _ in range(most):
             gaps, ticks, wait_s = self.head.next_action(self.now)
@@ -78,8 +75,8 @@ class Player:
         return came
 
 
-def test_a_paused_one_stands_until_it_plays() -> None:
-    """The time that it stands is not made up for, and what had passed before counts."""
+def test_pause_stops_the_clock() -> None:
+    """The time of the pause is not caught up, and the time before it counts."""
     player = Player(tape([0, 10, 20])).begin()
     assert player.run(4) == [(0, [0])]
     player.head.pause(player.now)
@@ -89,8 +86,8 @@ def test_a_paused_one_stands_until_it_plays() -> None:
     assert player.has_ended
 
 
-def test_a_step_sends_so_many_and_stands() -> None:
-    """Steps come at once; played on, the next tick is as far off as recorded."""
+def test_step_sends_that_many_ticks_and_pauses() -> None:
+    """Steps are sent at once; after play the next tick is as far off as recorded."""
     player = Player(tape([0, 10, 20, 30])).begin()
     player.head.step(1, player.now)
     player.head.step(2, player.now)
@@ -100,7 +97,7 @@ def test_a_step_sends_so_many_and_stands() -> None:
     assert player.run() == [(15, [3])]
 
 
-def test_another_speed_goes_on_from_where_it_is() -> None:
+def test_speed_changes_between_two_ticks() -> None:
     """Half way to a tick, at ten times the speed the other half takes a tenth."""
     player = Player(tape([0, 10, 20])).begin()
     player.run(5)
@@ -110,16 +107,16 @@ def test_another_speed_goes_on_from_where_it_is() -> None:
     assert player.run() == [(5.5, [2])]
 
 
-def test_from_full_speed_it_goes_on_at_a_pace() -> None:
-    """What comes after the last tick that was sent flat out is as far off as recorded."""
+def test_speed_may_become_finite() -> None:
+    """The tick after the last one sent is as far off as recorded."""
     player = Player(tape([*range(5000), 5010]), math.inf).begin()
     player.head.next_action(player.now)
     player.head.set_speed(1, player.now)
     assert player.run(1) == [(1, [4096])]
 
 
-def test_a_seek_goes_to_the_first_tick_at_or_after() -> None:
-    """It comes at once, in an epoch of its own whose reason names the time, and it goes on."""
+def test_seek_goes_to_the_first_tick_at_or_after_a_time() -> None:
+    """It is sent at once, in an epoch of its own whose reason has the time."""
     player = Player(tape([0, 10, 20, 30, 40])).begin()
     player.run(1)
     player.head.seek(25.0, player.now)
@@ -127,23 +124,23 @@ def test_a_seek_goes_to_the_first_tick_at_or_after() -> None:
 
 
 @pytest.mark.parametrize(("place", "first"), [(-5.0, 0), (99.0, 2), (math.inf, 2), (T0, 0), (5, 0)])
-def test_times_outside_are_the_start_or_the_end(place: float, first: int) -> None:
-    """At the end the last tick still comes."""
+def test_seek_outside_goes_to_the_start_or_the_end(place: float, first: int) -> None:
+    """At the end the last tick is still sent."""
     player = Player(tape([0, 10, 20])).begin()
     player.head.seek(place, player.now)
     assert player.run(0)[0][1] == [first]
 
 
-def test_moves_before_anything_was_sent_are_no_gap() -> None:
-    """Told before the start, or before it is read, where to be, it begins there."""
+def test_seek_before_the_first_tick_is_no_gap() -> None:
+    """Also before the recording is read."""
     player = Player(tape([0, 10, 20]))
     player.head.seek(5.0, 0)
     player.head.seek(15.0, 0)
     assert player.begin().run() == [(0, [2])]
 
 
-def test_moves_in_a_row_are_one_gap() -> None:
-    """Only the last counts when no tick came between."""
+def test_successive_seeks_are_one_gap() -> None:
+    """Only the last counts if no tick was sent between."""
     player = Player(tape([0, 10, 20])).begin()
     player.run(1)
     player.head.seek(20.0, player.now)
@@ -151,15 +148,15 @@ def test_moves_in_a_row_are_one_gap() -> None:
     assert player.run(0) == ["the replay was moved to 02:13:30", (1, [1])]
 
 
-def test_what_is_missing_is_told_before_the_tick_after_it() -> None:
-    """A seam ends a batch; at the very end it is told at once after the last tick."""
+def test_gap_is_reported_before_the_tick_after_it() -> None:
+    """A gap ends a batch; one at the end is reported right after the last tick."""
     gaps = [gap(0, 7), gap(1, None, "a"), gap(1, 3), gap(3, None, "b")]
     player = Player(tape([0, 0, 0], *gaps)).begin()
     assert player.run() == [7, (0, [0]), "a", 3, (0, [1, 2]), "b"]
 
 
-def test_what_is_missing_before_the_place_sought_is_not_told() -> None:
-    """It was before the tick that one went to; from the top all is told again."""
+def test_seek_skips_the_gap_before_its_tick() -> None:
+    """From the start all gaps are reported again."""
     player = Player(tape([0, 10], gap(0, 7), gap(1, 3))).begin()
     player.head.seek(10.0, 0)
     assert player.run() == [(0, [1])]
@@ -167,7 +164,7 @@ def test_what_is_missing_before_the_place_sought_is_not_told() -> None:
     assert player.run() == ["the replay was moved to 02:13:20", 7, (0, [0]), 3, (10, [1])]
 
 
-def test_a_loop_begins_again_in_a_new_epoch() -> None:
+def test_loop_starts_again_in_a_new_epoch() -> None:
     """The first tick comes right after the last."""
     player = Player(tape([0, 10]), loop=True).begin()
     again = "the replay starts again"
@@ -176,23 +173,23 @@ def test_a_loop_begins_again_in_a_new_epoch() -> None:
 
 
 @pytest.mark.parametrize("speed", [1.0, math.inf])
-def test_a_short_loop_begins_once_a_second(speed: float) -> None:
+def test_short_loop_starts_once_a_second(speed: float) -> None:
     """A recording that takes no time does not become an endless stream of epochs."""
     player = Player(tape([0, 0]), speed, loop=True).begin()
     came = [each for each in player.run(3.5) if not isinstance(each, str)]
     assert came == [(0, [0, 1]), (1, [0, 1]), (2, [0, 1]), (3, [0, 1])]
 
 
-def test_an_empty_one_is_over_even_if_it_loops_and_stays() -> None:
-    """There is nothing to do, ever."""
+def test_empty_recording_ends_even_with_loop_and_hold() -> None:
+    """There is nothing to play."""
     player = Player(tape([]), loop=True)
     player.head.hold_at_end = True
     player.begin().run()
     assert player.has_ended
 
 
-def test_one_that_stays_pauses_at_its_end() -> None:
-    """From there it can be moved; played, it begins again."""
+def test_hold_at_end_pauses_at_the_end() -> None:
+    """From there it can be moved; play starts again."""
     player = Player(tape([0, 10]))
     player.head.hold_at_end = True
     player.begin().run(10)
@@ -203,8 +200,8 @@ def test_one_that_stays_pauses_at_its_end() -> None:
     assert player.run(0) == ["the replay starts again", (11, [0])]
 
 
-def test_without_times_there_is_only_the_start() -> None:
-    """A time is sought in vain, and there is no position."""
+def test_recording_without_times_has_only_a_start() -> None:
+    """Every seek goes to the start, and there is no position."""
     player = Player(Tape([read_ticks([{"symbol": "A", "price": 0}] * 3)])).begin()
     player.head.step(1, 0)
     player.run()
@@ -227,8 +224,8 @@ MOVES = st.one_of(
 
 @settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=15), st.lists(MOVES, max_size=25))
-def test_within_an_epoch_ticks_come_in_order(steps: list[float], moves: list[Any]) -> None:
-    """Whatever is done: each tick is the next one, or after a move exactly the one sought."""
+def test_commands_never_reorder_or_lose_ticks(steps: list[float], moves: list[Any]) -> None:
+    """Each tick is the next one, or after a seek exactly the one sought."""
     times = np.cumsum(steps) - steps[0]
     player = Player(tape(times.tolist())).begin()
     player.head.hold_at_end = True
@@ -259,27 +256,3 @@ def test_within_an_epoch_ticks_come_in_order(steps: list[float], moves: list[Any
             check(player.run(0))
             assert player.head.sent - before <= args[0]
             assert player.head.sent - before >= min(args[0], left)
-
-
-@pytest.mark.parametrize(
-    ("time", "place"),
-    [
-        (5, 5.0),
-        (np.float64(2.5), 2.5),
-        ("2025-11-13T02:13:20", T0),
-        ("2025-11-13T03:13:20+01:00", T0),
-        (datetime(2025, 11, 13, 2, 13, 20), T0),
-        (pd.Timestamp("2025-11-12T21:13:20", tz="America/New_York"), T0),
-    ],
-)
-def test_places_are_seconds_or_times(time: object, place: float) -> None:
-    """A number is seconds from the start, any other a moment, in UTC unless it says otherwise."""
-    found = parse_place(time)
-    assert (found, type(found)) == (place, type(place))
-
-
-@pytest.mark.parametrize("time", [None, True, "noon", math.nan, pd.NaT, [1], "2025-13-01"])
-def test_what_is_no_time_is_refused(time: object) -> None:
-    """The error says what to give."""
-    with pytest.raises(ValueError, match=r"Invalid time=.*; expected a timestamp"):
-        parse_place(time)

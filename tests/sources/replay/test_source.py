@@ -1,4 +1,4 @@
-"""Replaying a recording: what is sent, and when, in a world whose clock only sleeping moves."""
+"""Tests of replay: what is sent, and when, with a clock that only sleeping moves."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def recording(times_s: list[float] | np.ndarray[Any, Any], **more: object) -> pd
 
 
 class World:
-    """A clock that only sleeping moves, readers as told, and all that was sent with its time."""
+    """A clock that only sleeping moves, and an outlet that keeps what is sent with its time."""
 
     def __init__(self, *, late_s: float = 0.0, readers_come_after_s: float = 0.0) -> None:
         self.now = 5 * S
@@ -75,41 +75,41 @@ class World:
         raise error
 
     def run(self, given: Any, speed: float = 1.0, wait_for: int = 0) -> list[tuple[float, int]]:
-        """Replay until the end; return when each batch went out, and how many it had."""
+        """Replay to the end; return when each batch was sent, and its number of ticks."""
         source = ReplaySource(given, speed, wait_for, clock=self.clock, sleep=self.sleep)
         asyncio.run(source.run(self))
         return [(round(at, 6), batch.count) for at, batch in self.sent]
 
     @property
     def prices(self) -> list[float]:
-        """The prices of all that was sent, in order."""
+        """The prices of all ticks that were sent, in order."""
         return [x for _, batch in self.sent for x in np.asarray(batch.columns["price"]).tolist()]
 
 
 # --- when -----------------------------------------------------------------------------------------
 
 
-def test_ticks_come_as_far_apart_as_recorded() -> None:
-    """The first comes at once, each other when its time has passed; times stay as recorded."""
+def test_ticks_are_as_far_apart_as_recorded() -> None:
+    """The first is sent at once, and times stay as recorded."""
     world = World()
     assert world.run(recording([0, 1, 1.5, 60])) == [(0, 1), (1, 1), (1.5, 1), (60, 1)]
     assert [int(batch.time[0]) - T0 for _, batch in world.sent] == [0, S, 1.5 * S, 60 * S]
 
 
 @pytest.mark.parametrize(("speed", "at"), [(10, [0, 0.1, 6]), (0.5, [0, 2, 120])])
-def test_speed_divides_the_differences(speed: float, at: list[float]) -> None:
+def test_speed_divides_the_intervals(speed: float, at: list[float]) -> None:
     """At speed 10 a minute passes in six seconds, at half speed in two minutes."""
     assert [when for when, _ in World().run(recording([0, 1, 60]), speed)] == at
 
 
-def test_rows_due_together_go_out_as_one_batch() -> None:
-    """Ticks of the same time, or due within 5 ms, are one batch; others are not."""
+def test_ticks_due_together_are_one_batch() -> None:
+    """Ticks of the same time, or due within 5 ms; others are not."""
     times = [0, 0, 0, 0.004, 0.0051, 1, 1, 1.003]
     assert World().run(recording(times)) == [(0, 4), (0.0051, 1), (1, 3)]
 
 
-def test_a_burst_goes_out_in_chunks() -> None:
-    """A million rows of one time are sent at once, 4,096 at a time, in their order."""
+def test_burst_is_sent_in_batches() -> None:
+    """A million ticks of one time are sent at once, 4,096 at a time, in their order."""
     world = World()
     sent = world.run(recording(np.zeros(1_000_000)))
     assert {at for at, _ in sent} == {0}
@@ -118,31 +118,31 @@ def test_a_burst_goes_out_in_chunks() -> None:
 
 
 def test_late_ticks_do_not_stretch_the_replay() -> None:
-    """A time that steps back is due with the newest before it, and the end is when it was."""
+    """A late tick is due together with the newest one before it."""
     assert World().run(recording([0, 2, 1, 1.5, 3])) == [(0, 1), (2, 3), (3, 1)]
 
 
-def test_interleaved_clocks_that_differ_do_not_stretch_the_replay() -> None:
-    """Two streams of which one is a second behind take as long as recorded, not many times that."""
+def test_interleaved_streams_do_not_stretch_the_replay() -> None:
+    """Two streams whose clocks differ by a second take as long as recorded."""
     times = [at + (0 if row % 2 else -1) for row, at in enumerate(np.arange(10, 20, 0.1))]
     sent = World().run(recording(times))
     assert sent[-1][0] == pytest.approx(10.9, abs=0.2)
 
 
-def test_a_clock_that_was_set_back_goes_on_from_there() -> None:
-    """Where times step back by an hour, the next is due at once, later ones as far apart."""
+def test_recorded_clock_that_was_set_back_continues() -> None:
+    """Where times step back by an hour, the next tick is due at once."""
     assert World().run(recording([0, 3600, 10, 11])) == [(0, 1), (3600, 2), (3601, 1)]
 
 
-def test_without_times_all_comes_at_once() -> None:
-    """A recording without a time column has no pace."""
+def test_recording_without_times_is_sent_at_once() -> None:
+    """It has no pace."""
     world = World()
     assert world.run(recording([0, 1, 2]).drop(columns="time")) == [(0, 3)]
     assert (world.sent[0][1].time == NO_TIME).all()
 
 
-def test_a_tick_without_a_time_is_due_with_the_one_before() -> None:
-    """A missing time among others, the first included, holds nothing up."""
+def test_tick_without_a_time_is_due_with_the_one_before() -> None:
+    """A missing time, also the first, delays nothing."""
     frame = recording([0, 1, 2, 3])
     frame.loc[[0, 2], "time"] = pd.NaT
     assert World().run(frame) == [(0, 3), (2, 1)]
@@ -150,8 +150,8 @@ def test_a_tick_without_a_time_is_due_with_the_one_before() -> None:
 
 @settings(deadline=None, max_examples=50)
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=40), st.sampled_from([0.5, 1.0, 7.0]))
-def test_nothing_is_sent_before_it_is_due_or_out_of_order(steps: list[float], speed: float) -> None:
-    """Whatever the times: order is kept, and each row goes out when it is due, or 5 ms before."""
+def test_ticks_are_sent_in_order_when_due(steps: list[float], speed: float) -> None:
+    """Whatever the times, each tick is sent when it is due, or up to 5 ms before."""
     world = World()
     world.run(recording(np.cumsum(steps)), speed)
     assert world.prices == list(range(len(steps)))
@@ -162,8 +162,8 @@ def test_nothing_is_sent_before_it_is_due_or_out_of_order(steps: list[float], sp
     assert (at <= due + 0.0001).all()
 
 
-def test_it_catches_up_when_it_was_held_up() -> None:
-    """Woken half a second late, it sends all that is due by then, and the end is not late twice."""
+def test_delayed_replay_catches_up() -> None:
+    """Woken half a second late, it sends all ticks that are due, and does not end later."""
     world = World(late_s=0.5)
     sent = world.run(recording(np.arange(0, 10, 0.1)))
     assert sum(count for _, count in sent) == 100
@@ -174,15 +174,15 @@ def test_it_catches_up_when_it_was_held_up() -> None:
 # --- readers --------------------------------------------------------------------------------------
 
 
-def test_the_clock_starts_when_the_readers_are_there() -> None:
-    """Given `wait_for`, nothing is sent before so many readers are there, and the pace is kept."""
+def test_wait_for_starts_the_clock_with_the_readers() -> None:
+    """Nothing is sent before enough readers are connected."""
     world = World(readers_come_after_s=30)
     assert world.run(recording([0, 1]), wait_for=2) == [(30, 1), (31, 1)]
     assert world.events[0] == "readers 2"
 
 
-def test_full_speed_goes_as_the_slowest_reader_takes_it() -> None:
-    """At infinite speed chunks of 4,096 rows go out, before each a wait for who is behind."""
+def test_infinite_speed_waits_for_the_slowest_reader() -> None:
+    """Before each batch of 4,096 ticks it waits until no reader is far behind."""
     world = World()
     sent = world.run(recording(np.arange(10_000)), math.inf)
     assert sent == [(0, 4096), (0, 4096), (0, 1808)]
@@ -190,8 +190,8 @@ def test_full_speed_goes_as_the_slowest_reader_takes_it() -> None:
     assert world.prices == list(range(10_000))
 
 
-def test_a_paced_replay_waits_for_no_reader() -> None:
-    """At a finite speed it is as live: whoever is slow falls behind."""
+def test_finite_speed_waits_for_no_reader() -> None:
+    """As live, a slow reader falls behind."""
     world = World()
     world.run(recording([0, 0, 1]))
     assert world.events == ["send", "send"]
@@ -201,7 +201,7 @@ def test_a_paced_replay_waits_for_no_reader() -> None:
 
 
 class Live(World):
-    """A world whose clock is the real one, and a source that runs in a thread of its own."""
+    """A world with the real clock, and a source that runs in a thread of its own."""
 
     def __init__(self, given: Any, **options: Any) -> None:
         super().__init__()
@@ -220,8 +220,8 @@ class Live(World):
             assert self.worker.cancel(10)
 
 
-def test_one_that_was_paused_before_starts_paused(until: Until) -> None:
-    """It is read, so that its times are known, and waits; steps and a seek work at once."""
+def test_replay_paused_before_it_is_served_starts_paused(until: Until) -> None:
+    """The recording is read, so its times are known; steps and seeks work."""
     with Live(recording(np.arange(0, 100, 10))) as world:
         source = world.source
         assert (source.state, source.position, source.start) == ("waiting", None, None)
@@ -244,8 +244,8 @@ def test_one_that_was_paused_before_starts_paused(until: Until) -> None:
         assert world.prices == [0, 1, 2, 7, 8, 9]
 
 
-def test_a_long_wait_is_woken(until: Until) -> None:
-    """An hour before the next tick, another speed, a seek and a pause are heard at once."""
+def test_command_ends_a_long_wait(until: Until) -> None:
+    """An hour before the next tick, a new speed has an effect at once."""
     with Live(recording([0, 3600, 7200])).start() as world:
         until(lambda: world.prices == [0])
         assert world.source.state == "playing"
@@ -254,8 +254,8 @@ def test_a_long_wait_is_woken(until: Until) -> None:
         assert world.prices == [0, 1, 2]
 
 
-def test_one_that_stays_is_moved_from_its_end(until: Until) -> None:
-    """It pauses there; let go it ends when it is played on."""
+def test_replay_that_holds_at_its_end_can_be_restarted(until: Until) -> None:
+    """Without hold_at_end it ends once it is played on."""
     with Live(recording([0, 1]), speed=math.inf) as world:
         source = world.source
         source.hold_at_end = True
@@ -270,8 +270,8 @@ def test_one_that_stays_is_moved_from_its_end(until: Until) -> None:
         assert world.prices == [0, 1, 0, 1]
 
 
-def test_at_its_end_it_can_be_steered_no_more_and_served_again(until: Until) -> None:
-    """Each word says so; another run begins at the top."""
+def test_ended_replay_refuses_commands_and_can_be_served_again(until: Until) -> None:
+    """Each command raises Stopped; another run starts at the beginning."""
     with Live(recording([0, 1]), speed=math.inf) as world:
         source = world.start().source
         until(lambda: source.state == "ended")
@@ -283,8 +283,8 @@ def test_at_its_end_it_can_be_steered_no_more_and_served_again(until: Until) -> 
         assert source.sent == 2
 
 
-def test_who_watches_is_told_of_every_change(until: Until) -> None:
-    """That it starts, is steered, pauses by itself and ends."""
+def test_watcher_is_called_for_each_change(until: Until) -> None:
+    """For the start, a command, a pause at the end, and the end."""
     with Live(recording([0, 1]), speed=math.inf) as world:
         states: list[str] = []
         world.source.hold_at_end = True
@@ -301,8 +301,8 @@ def test_who_watches_is_told_of_every_change(until: Until) -> None:
     assert "ended" not in states
 
 
-def test_one_in_another_process_can_not_be_steered() -> None:
-    """What is told before goes along; after, each word says that it can't be."""
+def test_replay_in_another_process_refuses_commands() -> None:
+    """Commands given before it is sent go along."""
     source = replay(recording([0, 1]), speed=2)
     source.pause()
     there = pickle.loads(pickle.dumps(source))
@@ -313,8 +313,8 @@ def test_one_in_another_process_can_not_be_steered() -> None:
             steer()
 
 
-def test_steps_and_speeds_are_checked() -> None:
-    """Where they are given."""
+def test_invalid_commands_raise_at_once() -> None:
+    """The error names the argument."""
     source = replay(recording([0]))
     with pytest.raises(SourceError, match=r"speed=.*a number above 0"):
         source.speed = 0
@@ -327,8 +327,8 @@ def test_steps_and_speeds_are_checked() -> None:
 # --- what -----------------------------------------------------------------------------------------
 
 
-def test_a_recording_is_replayed_from_its_file(tmp_path: Path) -> None:
-    """A CSV recording comes back with all its columns, but for those that the server makes anew."""
+def test_recording_is_replayed_from_its_file(tmp_path: Path) -> None:
+    """All columns come back but those that the server makes."""
     log = TickLog()
     ticks = [{"symbol": s, "price": i, "bid": i - 1, "side": "buy"} for i, s in enumerate("ABA", 5)]
     log.append(read_ticks(ticks), received=T0)
@@ -345,8 +345,8 @@ def test_a_recording_is_replayed_from_its_file(tmp_path: Path) -> None:
     )
 
 
-def test_a_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
-    """Making the source only looks whether the file is there; what it holds then is replayed."""
+def test_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
+    """Making the source only checks that the file exists."""
     path = tmp_path / "ticks.csv"
     path.write_text("not yet")
     source = replay(path)
@@ -357,8 +357,8 @@ def test_a_file_is_read_when_the_replay_starts(tmp_path: Path) -> None:
     assert world.sent[0][1].count == 1
 
 
-def test_a_frame_is_replayed_as_it_was_given() -> None:
-    """Changing the frame after making the source changes nothing of the replay."""
+def test_frame_is_replayed_as_it_was_given() -> None:
+    """Later changes of the frame have no effect."""
     frame = recording([0, 1])
     source = replay(frame, math.inf)
     frame["price"] = -1.0
@@ -367,22 +367,22 @@ def test_a_frame_is_replayed_as_it_was_given() -> None:
     assert world.prices == [0.0, 1.0]
 
 
-def test_rows_that_are_no_ticks_are_told_and_the_others_sent() -> None:
-    """What is refused of a frame is handed on once, for the server to count, with the errors."""
+def test_invalid_rows_are_reported_and_the_others_sent() -> None:
+    """The rejections are sent once, for the server to count."""
     world = World()
     world.run(recording([0, 1, 2], price=[1.0, np.nan, 3.0]))
     assert [(batch.count, batch.refused) for _, batch in world.sent] == [(0, 1), (1, 0), (1, 0)]
     assert world.sent[0][1].errors[0].field == "price"
 
 
-def test_an_empty_recording_ends_at_once() -> None:
-    """A frame of no ticks sends nothing and is finished, at any speed."""
+def test_empty_recording_ends_at_once() -> None:
+    """At any speed."""
     for speed in (1.0, math.inf):
         assert World().run(recording([]), speed) == []
 
 
-def test_a_real_day_is_served_whole_and_in_order(recorded: Path) -> None:
-    """A day of 250,601 real trades goes through at full speed, every value where it was."""
+def test_real_day_is_replayed_whole_and_in_order(recorded: Path) -> None:
+    """250,601 trades are replayed at full speed, every value in its place."""
     day = pd.read_csv(
         recorded / "ticks" / "lean-spy-20131007-trade.csv.gz",
         names=["time", "price", "size", "exchange", "condition", "suspicious"],
@@ -405,8 +405,8 @@ def test_a_real_day_is_served_whole_and_in_order(recorded: Path) -> None:
 # --- arguments ------------------------------------------------------------------------------------
 
 
-def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
-    """A path where nothing is, or a folder, is refused when the source is made, in full."""
+def test_missing_file_is_refused_at_once(tmp_path: Path) -> None:
+    """The error has the full path; a folder without recordings is refused, too."""
     missing = tmp_path / ("long" * 30) / "ticks.csv"
     with pytest.raises(SourceError) as told:
         replay(str(missing))
@@ -416,21 +416,21 @@ def test_a_missing_file_is_told_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("speed", [0, -1, float("nan"), "fast", None])
-def test_bad_speeds_are_refused(speed: Any) -> None:
+def test_invalid_speed_is_refused(speed: Any) -> None:
     """A speed is a number above 0."""
     with pytest.raises(SourceError, match=r"speed=.*a number above 0"):
         replay(recording([0]), speed)
 
 
 @pytest.mark.parametrize("wait_for", [-1, 1.5, "2", True])
-def test_bad_numbers_of_readers_are_refused(wait_for: Any) -> None:
-    """The number of readers is a whole one, from 0."""
+def test_invalid_wait_for_is_refused(wait_for: Any) -> None:
+    """The number of readers is a whole number from 0."""
     with pytest.raises(SourceError, match="number of readers"):
         replay(recording([0]), wait_for=wait_for)
 
 
-def test_a_frame_that_holds_no_ticks_is_refused() -> None:
-    """A frame without a symbol or without any price is refused when the source is made."""
+def test_frame_without_ticks_is_refused() -> None:
+    """A frame without a symbol or without any price."""
     with pytest.raises(SourceError, match="no column symbol"):
         replay(pd.DataFrame({"price": [1.0]}))
     with pytest.raises(SourceError, match="no column price, bid or ask"):
@@ -439,8 +439,8 @@ def test_a_frame_that_holds_no_ticks_is_refused() -> None:
         replay([1, 2])  # type: ignore[arg-type]
 
 
-def test_repr_says_what_and_how_fast(tmp_path: Path) -> None:
-    """The one line names the file or the number of ticks, and the speed."""
+def test_repr_has_the_recording_and_the_speed(tmp_path: Path) -> None:
+    """The recording is a file name or a number of ticks."""
     assert repr(replay(recording([0, 1]), 10)) == "<Replayed 2 ticks at speed 10>"
     path = write_csv(recording([0]), tmp_path / "t.csv")
     assert repr(replay(path, math.inf)) == f"<Replayed {path} at speed inf>"

@@ -1,4 +1,4 @@
-"""Playlists: several recordings as one, and where ticks are missing in them and between them."""
+"""Tests of tape: recordings joined to one, and the gaps in and between them."""
 
 from __future__ import annotations
 
@@ -65,13 +65,13 @@ def placed(tape: Tape) -> list[tuple[int, int | None, str]]:
         ([], [("x", 1, 3)], []),
     ],
 )
-def test_gaps_lie_where_they_are_listed(
+def test_listed_gaps_lie_before_the_tick_after_them(
     monkeypatch: pytest.MonkeyPatch,
     rows: Rows,
     listed: Listed,
     found: list[tuple[int, int | None, str]],
 ) -> None:
-    """Before the first later tick of their epoch, else after its last; seqs that jump are none."""
+    """Or after the last tick of their epoch; an unlisted jump of seq is no gap."""
     if not rows:
         found = [(0, None, "a")]
     assert placed(tape(monkeypatch, (rows, listed))) == found
@@ -87,25 +87,25 @@ def test_gaps_lie_where_they_are_listed(
         ([("x", 1)], [], []),
     ],
 )
-def test_files_of_one_epoch_go_on(
+def test_recordings_of_one_epoch_continue(
     monkeypatch: pytest.MonkeyPatch,
     first: Rows,
     second: Rows,
     found: list[tuple[int, int | None, str]],
 ) -> None:
-    """Between files there is a seam where another epoch begins, or the same again."""
+    """Between them is a gap where another epoch begins, or the same one begins again."""
     made = tape(monkeypatch, (first, []), (second, []))
     assert placed(made) == found
     assert made.count == len(first) + len(second)
 
 
-def test_a_gap_listed_by_the_next_file_is_told_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What ends one file's epoch and stands in the next file's list is no second seam."""
+def test_gap_listed_by_the_next_recording_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A listed end of an epoch replaces the gap of the change of epochs."""
     made = tape(monkeypatch, ([("x", 1)], []), ([("y", 1)], [("x", 2, None)]))
     assert placed(made) == [(1, None, "a")]
 
 
-def test_rows_that_are_no_ticks_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_rows_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     """A gap lies before the same tick, whatever was refused before it."""
     rows = frame([("x", 1), ("x", 2), ("x", 5)]).astype({"price": float})
     rows.loc[1, "price"] = float("nan")
@@ -116,8 +116,8 @@ def test_rows_that_are_no_ticks_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(made.part(1, 2).columns) == ["symbol", "price", "size"]
 
 
-def test_what_is_damaged_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A file's warning stands beside the ticks that it still has."""
+def test_warning_of_a_damaged_recording_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The ticks that were read are there, too."""
     torn = UserWarning("the last line is torn")
     found = SimpleNamespace(frame=frame([("x", 1)]), gaps=gaps([]), warning=torn)
     monkeypatch.setattr(storage, "load", lambda _: found)
@@ -125,22 +125,22 @@ def test_what_is_damaged_is_handed_on(monkeypatch: pytest.MonkeyPatch) -> None:
     assert (made.warnings, made.count) == ([torn], 1)
 
 
-def test_a_frame_without_epochs_has_no_placed() -> None:
-    """Nothing is known of what is missing in ticks that are numbered by nobody."""
+def test_frame_without_epochs_has_no_gaps() -> None:
+    """Without seqs nothing is known of missing ticks."""
     plain = pd.DataFrame({"symbol": ["A", "B"], "price": [1.0, 2.0]})
     assert placed(read_tape(plain)) == []
 
 
-def test_parts_are_of_one_recording_each(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows count through all recordings; where one ends, so must a part."""
+def test_part_ends_with_its_recording(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows count through all recordings."""
     made = tape(monkeypatch, ([("x", 1), ("x", 2)], []), ([("x", 3)], []))
     assert made.breaks == [0, 2, 3]
     prices = [made.part(0, 2).columns["price"], made.part(2, 3).columns["price"]]
     assert [list(each) for each in prices] == [[1, 2], [3]]  # type: ignore[arg-type]
 
 
-def test_a_folder_is_its_recordings_in_order_of_name(tmp_path: Path) -> None:
-    """Sidecars, hidden files, other files and folders are none of them."""
+def test_folder_holds_its_recordings_in_order_of_name(tmp_path: Path) -> None:
+    """Sidecars, hidden files, other files and folders are left out."""
     for name in ("b.csv", "a.parquet", "c.jsonl.gz", "b.csv.meta.jsonl", ".d.csv", "notes.txt"):
         (tmp_path / name).touch()
     (tmp_path / "e.csv").mkdir()
@@ -151,8 +151,8 @@ def test_a_folder_is_its_recordings_in_order_of_name(tmp_path: Path) -> None:
         check_recordings([])
 
 
-def test_a_parquet_file_that_is_not_finished_is_played(tmp_path: Path) -> None:
-    """By its own name: what it has so far stands in a CSV beside it."""
+def test_unfinished_parquet_file_is_read(tmp_path: Path) -> None:
+    """Its ticks so far are in a CSV file beside it."""
     with CsvFile(tmp_path / "a.parquet.csv") as file:
         file.append(frame([("x", 1)]))
     assert read_tape(check_recordings(tmp_path / "a.parquet")).count == 1
@@ -160,8 +160,8 @@ def test_a_parquet_file_that_is_not_finished_is_played(tmp_path: Path) -> None:
         check_recordings(tmp_path / "b.parquet")
 
 
-def test_files_are_played_in_the_order_given(tmp_path: Path) -> None:
-    """A list is taken as it is, a folder within it by name."""
+def test_recordings_are_read_in_the_order_given(tmp_path: Path) -> None:
+    """A folder in the list is read in order of name."""
     for name, seq in (("b.csv", 2), ("a.csv", 3), ("more/c.csv", 4)):
         write_csv(frame([("x", seq)]), tmp_path / name)
     made = read_tape(
