@@ -142,8 +142,10 @@ class SourceError(TickerkitError, ValueError):
         self.argument = argument
         self.fix = fix
         value = format_value(source)
-        what = f"Invalid {argument}={value}" if argument else f"{value} can't be a source of ticks"
-        super().__init__("; ".join(filter(None, (f"{what}: {problem}", fix))))
+        what = (
+            f"Invalid {argument}={value};" if argument else f"{value} can't be a source of ticks:"
+        )
+        super().__init__("; ".join(filter(None, (f"{what} {problem}", fix))))
 
 
 class InvalidArgument(TickerkitError, ValueError):

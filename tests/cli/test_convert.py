@@ -41,7 +41,6 @@ def test_conversion_loses_nothing(recording: Path, tmp_path: Path, name: str) ->
 
 def test_lines_of_json_convert_back_to_the_same_ticks(recording: Path, tmp_path: Path) -> None:
     """Ticks and gaps survive the way to lines of JSON and back."""
-    pytest.importorskip("tickerkit.storage.frames.read")
     assert run(recording, tmp_path / "o.jsonl.gz") == 0
     assert run(tmp_path / "o.jsonl.gz", tmp_path / "back.csv") == 0
     before, after = load(recording), load(tmp_path / "back.csv")
@@ -57,9 +56,9 @@ def test_result_is_one_line(
     """The line has the counts of ticks, symbols and gaps, and the size."""
     out = tmp_path / "new" / "o.parquet"
     assert run(recording, out) == 0
-    told = capsys.readouterr().out
-    assert told.startswith(f"wrote {out}: 6 ticks of 3 symbols, 1 gap, ")
-    assert told.count("\n") == 1
+    printed = capsys.readouterr().out
+    assert printed.startswith(f"wrote {out}: 6 ticks of 3 symbols, 1 gap, ")
+    assert printed.count("\n") == 1
 
 
 def test_several_recordings_are_combined_in_order(recording: Path, tmp_path: Path) -> None:

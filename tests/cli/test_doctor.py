@@ -22,7 +22,7 @@ Check = Callable[[], Iterator[Finding]]
 
 
 def only(check: Check, level: str) -> Finding:
-    """Return the one finding of a level that a check makes."""
+    """Return the only finding of a level from a check."""
     found = [finding for finding in check() if finding.level == level]
     assert len(found) == 1, found
     return found[0]
@@ -30,7 +30,7 @@ def only(check: Check, level: str) -> Finding:
 
 @pytest.fixture
 def versions(monkeypatch: pytest.MonkeyPatch) -> dict[str, str | None]:
-    """Return a dict of versions that packages seem to have instead of their own."""
+    """Return a dict of versions that replace those of the installed packages."""
     changed: dict[str, str | None] = {}
     real = checks.find_version
     monkeypatch.setattr(
@@ -135,7 +135,7 @@ def test_kernel_of_another_python_is_found(
 
 @pytest.fixture
 def other_lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return another environment, whose JupyterLab is the one that `jupyter lab` starts."""
+    """Return another environment, whose JupyterLab `jupyter lab` starts."""
     pytest.importorskip("jupyter_core")
     home = tmp_path / "other"
     program = home / "bin" / "jupyter-lab"

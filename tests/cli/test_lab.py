@@ -29,7 +29,7 @@ pytestmark = [
 ]
 
 NOTEBOOK: dict[str, Any] = {"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}
-# Says what it was given; ends as JupyterLab does, or with the code that --fail names.
+# Prints its arguments; ends as JupyterLab does, or with the exit code of --fail.
 STAND_IN = """
 import json, os, signal, sys, time
 print(f"given {json.dumps(sys.argv[1:])}.", flush=True)
@@ -70,7 +70,7 @@ def elsewhere(tmp_path: Path) -> Path:
 
 
 def given(command: Command) -> list[str]:
-    """Return what JupyterLab was given."""
+    """Return the arguments that JupyterLab got."""
     arguments: list[str] = json.loads(command.until(r"^given (.*)\.$")[1])
     return arguments
 

@@ -25,12 +25,12 @@ from tickerkit.storage.paths import naming_from_path
 
 
 class Recorder:
-    """Stands in for a feed's recorder: it writes all when it is stopped.
+    """A stand-in for a feed's recorder, which writes every tick when it is stopped.
 
     Args:
         feed: the feed.
         path: the file.
-        lost: how many ticks it says that it could not write.
+        lost: number of ticks that it reports as lost.
         **how: how to write.
     """
 
@@ -110,8 +110,8 @@ def test_recording_is_resumed_after_its_last_tick(
     found = load(out)
     assert found.frame["seq"].tolist() == list(range(1, 11))
     assert len(found.gaps) == 0
-    assert "6 ticks of 2 symbols" in (told := capsys.readouterr().out)
-    assert told.endswith("no gaps, after the 4 ticks that it had\n")
+    assert "6 ticks of 2 symbols" in (printed := capsys.readouterr().out)
+    assert printed.endswith("no gaps, after the 4 ticks that it had\n")
     assert main(["verify", str(out)]) == 0
 
 

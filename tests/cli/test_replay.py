@@ -20,7 +20,7 @@ pytestmark = on_posix
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
-    """Return a folder of two recordings, of 30 ticks a second apart each."""
+    """Return a folder of two recordings, each of 30 ticks, a second apart."""
     for name, start in (("a", 0), ("b", 30)):
         times = pd.date_range("2026-11-23T10:00:00Z", periods=60, freq="s")[start : start + 30]
         frame = pd.DataFrame({"time": times.strftime("%Y-%m-%dT%H:%M:%SZ"), "symbol": "AAPL"})
@@ -29,7 +29,7 @@ def folder(tmp_path: Path) -> Path:
 
 
 def websocket(command: Command) -> str:
-    """Return the address that it tells."""
+    """Return the websocket's address that a command prints."""
     return command.until(r"websocket +(ws://\S+)")[1]
 
 

@@ -19,8 +19,8 @@ def test_complete_recording_is_one_line(tmp_path: Path, capsys: pytest.CaptureFi
     """The line has what the recording contains, and ends with ok; exit code 0."""
     path = write_csv(ticks(*range(1, 1235)), tmp_path / "ticks.csv")
     assert main(["verify", str(path)]) == 0
-    told = "1,234 ticks of 3 symbols, 2025-11-24 10:00:00 to 10:00:01 UTC, 1 epoch: ok"
-    assert capsys.readouterr() == (f"{path}: {told}\n", "")
+    report = "1,234 ticks of 3 symbols, 2025-11-24 10:00:00 to 10:00:01 UTC, 1 epoch: ok"
+    assert capsys.readouterr() == (f"{path}: {report}\n", "")
 
 
 def test_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -30,9 +30,9 @@ def test_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.endswith(f"31 ticks of 3 symbols, {SPAN}, 1 epoch: 30 problems")
     assert lines[0] == "  duplicates: line 32: there before, with the same seq"
-    told = "missing, and not among the gaps that are listed"
-    assert lines[1] == f"  unlisted gap: seq 2: {told}"
-    assert lines[20:] == [f"  unlisted gap: seq 40: {told}", "  unlisted gap: and 9 more"]
+    about = "missing, and not among the gaps that are listed"
+    assert lines[1] == f"  unlisted gap: seq 2: {about}"
+    assert lines[20:] == [f"  unlisted gap: seq 40: {about}", "  unlisted gap: and 9 more"]
 
 
 def test_listed_gap_is_exit_code_1_without_gaps_ok(

@@ -21,13 +21,13 @@ EVIL = "[red]\u202eA[/red]"
 
 @pytest.fixture
 def server() -> Iterator[tk.TickServer]:
-    """Return a server that serves what it is given by hand."""
+    """Return a server to which tests publish."""
     with tk.serve(None, port=0) as server:
         yield server
 
 
 def trade(symbol: str, price: float, **more: object) -> dict[str, object]:
-    """Return a tick of now."""
+    """Return a tick without a time."""
     return {"symbol": symbol, "price": price, **more}
 
 

@@ -192,7 +192,7 @@ def _serve_source(text: str, every_s: float) -> TickServer:
     from tickerkit.server import serve
     from tickerkit.sources import ReplaySource
 
-    source = load_source(text, every_s, also=", or an address such as ws://127.0.0.1:8000/")
+    source = load_source(text, every_s, "an address such as ws://127.0.0.1:8000/")
     if isinstance(source, ReplaySource):
         source.wait_for = 1
     return serve(source, port=0, every=every_s)

@@ -18,17 +18,17 @@ if TYPE_CHECKING:
 __all__ = ["DEMO", "load_source"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
-KINDS = 'a recording such as ticks.csv, "sim:AAPL,MSFT", or "prices.py:fetch"'
+KINDS = ("a recording such as ticks.csv", '"sim:AAPL,MSFT"', '"prices.py:fetch"')
 FUNCTION = re.compile(r"(.+\.py):(\w+)")
 
 
-def load_source(text: str, every_s: float, also: str = "") -> Source:
+def load_source(text: str, every_s: float, *more_kinds: str) -> Source:
     """Return the source that a command was given.
 
     Args:
         text: a recording, `sim:` and symbols, or `prices.py:fetch` for a function to call.
         every_s: interval between two calls of the function.
-        also: what else the command accepts, for the error.
+        *more_kinds: what else the command accepts, for the error.
 
     Raises:
         SourceError: there is no such source, or its file can't be run.
@@ -42,7 +42,8 @@ def load_source(text: str, every_s: float, also: str = "") -> Source:
         if error.argument:
             raise
         # Only a source of unknown kind has a fix, which lists the kinds that Python accepts.
-        fix = f"pass {KINDS}{also}" if error.fix else ""
+        *kinds, last = (*KINDS, *more_kinds)
+        fix = f"pass {', '.join(kinds)} or {last}" if error.fix else ""
         raise SourceError(text, error.problem, fix=fix) from None
     assert source is not None
     return source
