@@ -20,6 +20,8 @@ from tickerkit.chart.figure.presence import LEASE_S, PresenceLease
 Until = Callable[..., None]
 Sent = list[tuple[dict[str, Any], list[memoryview]]]
 
+NOON = "2026-11-23T12:00:00Z"
+
 
 @pytest.fixture
 def figure() -> Iterator[tk.LiveFigure]:
@@ -454,6 +456,8 @@ def test_closed_figure_is_freed(until: Until) -> None:
         (lambda f: f.append("soon", 1), "Invalid x='soon'"),
         (lambda f: f.append(1, "x"), "Invalid y='x'"),
         (lambda f: f.append({0: (1, 1), 1: ([1, 2], 1)}), "x has 2 points and y has 1"),
+        (lambda f: f.append({"AAPL": (NOON, 1), 0: (1, 1)}), "Invalid trace=0; expected each"),
+        (lambda f: f.append({0: (1, 1), -2: (2, 2)}), "Invalid trace=-2; expected each"),
         (lambda f: f.append_bars(1, 1, 1, 1, 1), "no trace for bars"),
         (
             lambda f: f.append_bars(1, 1, 1, 1, 1, trace=0),

@@ -17,6 +17,7 @@ from tickerkit.chart.figure.traces import (
     LINE_TYPES,
     find_trace,
     find_trace_of_type,
+    find_traces,
     make_candles,
 )
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
@@ -134,24 +135,25 @@ class LiveFigure(PageFigure):
 
         Args:
             x: a scalar or an array of shape (n,) of numbers or times; or a Series of y, whose index
-                is x; or a mapping of trace to (x, y) or Series.
+                is x; or a mapping of trace to (x, y) or Series, with each trace once.
             y: a scalar or an array of shape (n,), converted to float64. NaN breaks a line.
             trace: the trace's index or name.
 
         Raises:
-            ValueError: if x and y differ in length, there is no such trace, it takes bars, or x is
-                neither numbers nor times, or not the same as before.
+            ValueError: if x and y differ in length; if there is no such trace, it is named twice
+                (by name and by index), or it takes bars; if x is neither numbers nor times, or
+                the trace has numbers and x is times or the other way round.
 
         Example:
             >>> fig.append({"AAPL": (times, prices), "MSFT": (now, 402.5)})
         """
         points = parse_points(x, y, trace)
         with self._lock:
-            # A wrong trace is an error even where there is nothing to append to it.
-            by_index = [(find_trace(self._data, name), *each) for name, each in points.items()]
+            # An unknown trace is an error even if there are no points for it.
+            indices = find_traces(self._data, points)
             added = [
                 (self._get_stream(index, LINE_COLUMNS), xs, columns)
-                for index, xs, columns in by_index
+                for index, (xs, columns) in zip(indices, points.values(), strict=True)
                 if len(xs)
             ]
             shown = [self._prepare_x(stream, xs) for stream, xs, _ in added]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import plotly.graph_objects as go
@@ -18,6 +18,7 @@ __all__ = [
     "find_replaced",
     "find_trace",
     "find_trace_of_type",
+    "find_traces",
     "make_candles",
 ]
 
@@ -43,6 +44,24 @@ def find_trace(traces: Traces, trace: int | str) -> int:
         return trace % len(names)
     expected = f"an index below {len(names)}, or one of the names {names}"
     raise InvalidArgument("trace", trace, expected)
+
+
+def find_traces(traces: Traces, names: Iterable[int | str]) -> list[int]:
+    """Return the indices of several traces, each given by its index or its name.
+
+    Raises:
+        ValueError: if there is no such trace, or a trace is named twice, such as by its index and
+            by its name.
+    """
+    found: dict[int, int | str] = {}
+    for name in names:
+        index = find_trace(traces, name)
+        if index in found:
+            raise InvalidArgument(
+                "trace", name, f"each trace once; {found[index]!r} is the same trace"
+            )
+        found[index] = name
+    return list(found)
 
 
 def find_trace_of_type(traces: Traces, types: Collection[str], purpose: str) -> int:
