@@ -1,4 +1,4 @@
-"""gaps: the list of a log's proved holes."""
+"""Gaps: the list of what is missing in a log."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ def append(log: TickLog, second: int) -> None:
     log.append(read_ticks({"symbol": "A", "price": 1, "time": time}), received=0)
 
 
-def test_without_gaps_the_frame_is_empty_but_typed(log: TickLog) -> None:
-    """Its columns and their types are the same with and without rows."""
+def test_frame_without_gaps_has_the_same_columns(log: TickLog) -> None:
+    """The columns and their types are the same with and without rows."""
     gaps = Gaps(log)
     empty = gaps.frame()
     assert len(gaps) == len(empty) == 0
@@ -42,8 +42,8 @@ def test_without_gaps_the_frame_is_empty_but_typed(log: TickLog) -> None:
     ]
 
 
-def test_a_gap_tells_its_range_and_the_times_on_both_sides(log: TickLog) -> None:
-    """The range, the last tick before it and the first after it, and why."""
+def test_gap_has_its_range_and_the_times_on_both_sides(log: TickLog) -> None:
+    """A gap has its range, the times of the ticks before and after it, and a reason."""
     gaps = Gaps(log)
     append(log, 0)
     append(log, 1)
@@ -58,8 +58,8 @@ def test_a_gap_tells_its_range_and_the_times_on_both_sides(log: TickLog) -> None
     assert gaps.rows() == [2]
 
 
-def test_an_end_that_is_not_known_is_missing(log: TickLog) -> None:
-    """Of a dead epoch nobody knows how far it went; before the first tick there is no time."""
+def test_unknown_end_is_missing(log: TickLog) -> None:
+    """The end of a dead epoch's gap isn't known; before the first tick there is no time."""
     gaps = Gaps(log)
     gaps.add(Gap("dead", 5, None, "restarted"))
     found = gaps.frame()
@@ -67,8 +67,8 @@ def test_an_end_that_is_not_known_is_missing(log: TickLog) -> None:
     assert found["last_before"].isna().tolist() == [True]
 
 
-def test_gaps_that_touch_are_told_as_one(log: TickLog) -> None:
-    """What was dropped in two steps, with no tick between, is one range."""
+def test_gaps_that_touch_are_one(log: TickLog) -> None:
+    """Two gaps without a tick between them are one range."""
     gaps = Gaps(log)
     append(log, 0)
     gaps.add(Gap("e", 2, 5, "too slow"))
@@ -86,8 +86,8 @@ def test_gaps_that_touch_are_told_as_one(log: TickLog) -> None:
         (Gap("other", 6, 9, "x"), False),
     ],
 )
-def test_gaps_apart_stay_apart(log: TickLog, second: Gap, between: bool) -> None:
-    """A tick between them, or a seq, or another epoch, keeps two gaps two."""
+def test_gaps_that_do_not_touch_stay_apart(log: TickLog, second: Gap, between: bool) -> None:
+    """A tick, a seq or another epoch between two gaps keeps them apart."""
     gaps = Gaps(log)
     append(log, 0)
     gaps.add(Gap("e", 2, 5, "x"))
@@ -97,8 +97,8 @@ def test_gaps_apart_stay_apart(log: TickLog, second: Gap, between: bool) -> None
     assert len(gaps) == 2
 
 
-def test_a_time_that_was_dropped_is_missing(log: TickLog) -> None:
-    """Where the log no longer holds the tick after a gap, its time is not made up."""
+def test_time_of_a_dropped_tick_is_missing(log: TickLog) -> None:
+    """If the log no longer holds the tick after a gap, the gap has no time for it."""
     gaps = Gaps(log)
     append(log, 0)
     gaps.add(Gap("e", 2, 5, "x"))
@@ -109,8 +109,8 @@ def test_a_time_that_was_dropped_is_missing(log: TickLog) -> None:
     assert pd.isna(found["first_after"])
 
 
-def test_so_many_missing_ticks_leave_out_their_numbers(log: TickLog) -> None:
-    """A source that knows how many are missing makes a gap of their numbers."""
+def test_counted_missing_ticks_take_their_seqs(log: TickLog) -> None:
+    """A source that knows how many ticks are missing makes a gap of their seqs."""
     gaps = Gaps(log)
     gaps.miss(2, "lost")
     append(log, 0)
@@ -121,8 +121,8 @@ def test_so_many_missing_ticks_leave_out_their_numbers(log: TickLog) -> None:
     assert log.frame()["epoch"].nunique() == 1
 
 
-def test_missing_ticks_that_nobody_counted_begin_an_epoch(log: TickLog) -> None:
-    """The epoch goes no further than anyone knows, and the next tick is the first of another."""
+def test_uncounted_missing_ticks_begin_an_epoch(log: TickLog) -> None:
+    """If the number of missing ticks isn't known, the next tick begins an epoch."""
     gaps = Gaps(log)
     append(log, 0)
     old = log.epoch
@@ -137,8 +137,8 @@ def test_missing_ticks_that_nobody_counted_begin_an_epoch(log: TickLog) -> None:
     assert (gap.epoch, gap.first, gap.last, gap.reason) == (old, 2, None, "moved on")
 
 
-def test_where_nothing_came_before_an_unknown_number_says_nothing(log: TickLog) -> None:
-    """A gap needs a tick before it; nor are no ticks, or fewer, a gap."""
+def test_uncounted_gap_before_the_first_tick_is_ignored(log: TickLog) -> None:
+    """A gap without a count needs a tick before it; a count of 0 or less is no gap."""
     gaps = Gaps(log)
     epoch = log.epoch
     for count in (None, 0, -1):
@@ -147,8 +147,8 @@ def test_where_nothing_came_before_an_unknown_number_says_nothing(log: TickLog) 
     assert (len(gaps), log.epoch, log.last_seq) == (0, epoch, 1)
 
 
-def test_more_than_can_be_numbered_is_not_known(log: TickLog) -> None:
-    """A count beyond what a reader in any language can hold begins an epoch instead."""
+def test_count_beyond_exact_integers_begins_an_epoch(log: TickLog) -> None:
+    """A count beyond the integers that every language reads exactly begins an epoch."""
     gaps = Gaps(log)
     append(log, 0)
     gaps.miss(MAX_EXACT_INT, "a damaged file")
@@ -157,8 +157,8 @@ def test_more_than_can_be_numbered_is_not_known(log: TickLog) -> None:
     assert gaps.frame()["to"].isna().tolist() == [True]
 
 
-def test_gaps_that_are_no_longer_held_are_let_go() -> None:
-    """A log that goes round for weeks keeps the gaps of its ticks, and that of its oldest epoch."""
+def test_gaps_before_dropped_rows_are_dropped() -> None:
+    """A log that runs for weeks keeps the gaps of its rows, and that of its oldest epoch."""
     log = TickLog(10)
     all_of_them, gaps = Gaps(log), Gaps(log, forget=True)
     for n in range(2000):

@@ -1,4 +1,4 @@
-"""Latest: of each symbol the newest value of each field, folded from a log."""
+"""Latest: the newest value of each field, for each symbol."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def table(latest: Latest) -> dict[str, dict[str, object]]:
     }
 
 
-def test_quotes_and_trades_fill_in_for_each_other() -> None:
+def test_quotes_and_trades_complement_each_other() -> None:
     """After a quote the price is still the last trade's, after a trade the bid the last quote's."""
     log = TickLog(epoch="e")
     latest = Latest(log)
@@ -69,8 +69,8 @@ def test_frame_has_the_columns_of_the_log() -> None:
     assert frame.loc["A", "symbol"] == "A"
 
 
-def test_frame_is_empty_but_whole_before_the_first_tick() -> None:
-    """With no ticks yet there are no rows, but every column with its type."""
+def test_frame_before_the_first_tick_has_all_columns() -> None:
+    """Before the first tick the frame has no rows, but every column with its type."""
     log = TickLog()
     frame = Latest(log).frame()
     assert len(frame) == 0
@@ -80,8 +80,8 @@ def test_frame_is_empty_but_whole_before_the_first_tick() -> None:
     }
 
 
-def test_update_tells_whether_anything_was_new() -> None:
-    """Folding nothing says so."""
+def test_update_returns_whether_ticks_were_new() -> None:
+    """An update without new ticks returns False."""
     log = TickLog()
     latest = Latest(log)
     assert not latest.update()
@@ -90,8 +90,8 @@ def test_update_tells_whether_anything_was_new() -> None:
     assert not latest.update()
 
 
-def test_frame_is_of_what_was_folded() -> None:
-    """What came since the last fold is not in the frame yet, and breaks nothing."""
+def test_frame_has_the_values_of_the_last_update() -> None:
+    """Ticks since the last update are not in the frame."""
     log = TickLog()
     latest = Latest(log)
     append(log, {"s": "A", "p": 1})
@@ -104,8 +104,8 @@ def test_frame_is_of_what_was_folded() -> None:
     assert list(latest.frame().index) == ["A", "B"]
 
 
-def test_ticks_from_before_are_folded_too() -> None:
-    """What the log held when `Latest` was made is in it; what was dropped unread is not."""
+def test_ticks_from_before_count() -> None:
+    """The ticks that the log held when `Latest` was made count; those dropped unread don't."""
     log = TickLog(keep=2)
     append(log, {"s": "A", "p": 1}, {"s": "B", "p": 2}, {"s": "C", "p": 3})
     latest = Latest(log)
@@ -121,8 +121,8 @@ def test_ticks_from_before_are_folded_too() -> None:
     }
 
 
-def test_a_new_epoch_goes_on_from_the_old() -> None:
-    """Values outlive the epoch they came in; a symbol's seq and epoch are its newest tick's."""
+def test_values_outlive_their_epoch() -> None:
+    """Values outlive their epoch; a symbol's seq and epoch are those of its newest tick."""
     log = TickLog(epoch="one")
     latest = Latest(log)
     append(log, {"s": "A", "p": 1}, {"s": "B", "p": 2})
@@ -133,8 +133,8 @@ def test_a_new_epoch_goes_on_from_the_old() -> None:
     assert (values["B"]["epoch"], values["B"]["seq"]) == ("one", 2)
 
 
-def test_a_thousand_symbols() -> None:
-    """Symbols may be many, and come in several folds."""
+def test_thousand_symbols_have_values() -> None:
+    """A thousand symbols may come in several updates."""
     log = TickLog()
     latest = Latest(log)
     for start in range(0, 1000, 37):
@@ -152,8 +152,8 @@ TICK = st.fixed_dictionaries(
 
 @settings(SETTINGS, max_examples=100)
 @given(st.lists(st.tuples(st.lists(TICK, min_size=1, max_size=6), st.booleans()), max_size=12))
-def test_folding_in_any_steps_gives_the_newest_values(steps: list[Any]) -> None:
-    """However the ticks are batched and folded, each field's value is its newest."""
+def test_updates_in_any_steps_give_the_newest_values(steps: list[Any]) -> None:
+    """However ticks are batched and updates timed, each field has its newest value."""
     log = TickLog()
     latest = Latest(log)
     newest: dict[str, dict[str, object]] = {}

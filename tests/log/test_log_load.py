@@ -1,4 +1,4 @@
-"""TickLog under load: its tail moves while frames of it are read, kept and written to."""
+"""TickLog under load: its rows move while frames of it are read, kept and written to."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ MAX_KEPT = 12
 
 
 @pytest.fixture(autouse=True)
-def threads_take_turns_often() -> Iterator[None]:
-    """Else three that compute let the one that appends go on once in 15 ms, at each numpy call."""
+def threads_switch_often() -> Iterator[None]:
+    """Switch threads often; by default, three that compute let a fourth run once in 15 ms."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-5)
     yield
@@ -43,7 +43,7 @@ def tick(n: int) -> dict[str, object]:
 
 
 def assert_as_appended(frame: pd.DataFrame) -> None:
-    """Check that a frame holds just what was appended under its seqs."""
+    """Check that a frame holds exactly what was appended under its seqs."""
     seq = frame["seq"].to_numpy()
     assert (np.diff(seq) == 1).all()
     n = seq - 1
@@ -58,13 +58,13 @@ def assert_as_appended(frame: pd.DataFrame) -> None:
             assert np.array_equal(frame[name], np.where(here, 2.0 * n, np.nan), equal_nan=True)
 
 
-def print_of(frame: pd.DataFrame) -> bytes:
-    """Return what changes when any value of a frame does."""
+def fingerprint(frame: pd.DataFrame) -> bytes:
+    """Return a number that changes when any value of a frame does."""
     return pd.util.hash_pandas_object(frame).to_numpy().tobytes()
 
 
 def load(log: TickLog, count: int) -> None:
-    """Append so many ticks while threads read, keep and write to frames; check all they kept."""
+    """Append ticks while threads read, keep and write to frames; check every kept frame."""
     done = threading.Event()
     faults: list[BaseException] = []
     log.append(read_ticks(tick(0)), received=0)
@@ -76,14 +76,14 @@ def load(log: TickLog, count: int) -> None:
         def look() -> None:
             frame = log.frame()
             assert_as_appended(frame)
-            kept.append((frame, print_of(frame)))
+            kept.append((frame, fingerprint(frame)))
             if len(kept) > MAX_KEPT:
                 frame, was = kept.pop(chance.randrange(MAX_KEPT))
-                assert print_of(frame) == was
+                assert fingerprint(frame) == was
                 assert_as_appended(frame)
             if done.is_set():
                 for frame, was in kept:
-                    assert print_of(frame) == was
+                    assert fingerprint(frame) == was
                     assert_as_appended(frame)
 
         return look
@@ -98,10 +98,10 @@ def load(log: TickLog, count: int) -> None:
                 frame.loc[chance.randrange(len(frame)) :, name] = -77
                 frame.loc[0, "symbol"] = frame["symbol"].iloc[-1]
                 frame["time"] = frame["time"].max()
-            kept.append((frame, print_of(frame)))
+            kept.append((frame, fingerprint(frame)))
             if len(kept) > MAX_KEPT or done.is_set():
                 for frame, was in kept:
-                    assert print_of(frame) == was
+                    assert fingerprint(frame) == was
                 del kept[::2]
 
         return look
@@ -147,25 +147,25 @@ def load(log: TickLog, count: int) -> None:
     assert_as_appended(log.frame())
 
 
-def test_frames_handed_out_never_change_while_the_tail_moves(
+def test_frames_never_change_while_rows_move(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Under load, whatever others write, a frame stays what was appended under its seqs."""
+    """Under load, whatever others write, a frame holds what was appended under its seqs."""
     monkeypatch.setattr(compaction_module, "MIN_ROWS", 64)
     monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 2)
     load(TickLog(KEEP), 5_000)
 
 
 @pytest.mark.soak
-def test_frames_handed_out_never_change_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_frames_never_change_in_a_long_run(monkeypatch: pytest.MonkeyPatch) -> None:
     """The same over 500,000 ticks."""
     monkeypatch.setattr(compaction_module, "MIN_ROWS", 64)
     monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 2)
     load(TickLog(KEEP), 500_000)
 
 
-def test_arrays_are_let_go_with_the_last_frame_that_shows_them() -> None:
-    """However often the tail moved, only the newest arrays live, and those of frames kept."""
+def test_arrays_are_freed_with_their_last_frame() -> None:
+    """However often rows moved, only the newest arrays exist, and those of frames that are kept."""
     log = TickLog(2000)
     arrays: list[weakref.ref[np.ndarray]] = []
     kept: list[pd.DataFrame] = []

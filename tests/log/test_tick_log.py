@@ -1,4 +1,4 @@
-"""TickLog: bounded, append-only, read at any moment for nothing, and never changed by a reader."""
+"""TickLog: bounded, append-only, read at any moment without a copy, unchanged by readers."""
 
 from __future__ import annotations
 
@@ -38,14 +38,14 @@ def ticks(start: int, count: int, symbol: str = "A", **more: object) -> Batch:
 
 
 def filled(count: int, keep: int = 1000, batch: int = 50) -> TickLog:
-    """Return a log to which so many ticks were appended, with prices from 0."""
+    """Return a log to which `count` ticks were appended, with prices from 0."""
     log = TickLog(keep)
     more(log, count, batch)
     return log
 
 
 def more(log: TickLog, count: int, batch: int = 50) -> None:
-    """Append so many further ticks, each with its row's number as its price."""
+    """Append `count` further ticks, each with its row's number as its price."""
     for start in range(log.stop, log.stop + count, batch):
         size = min(batch, log.stop + count - start)
         log.append(ticks(start, size), received=start)
@@ -82,7 +82,7 @@ def write_everywhere(frame: pd.DataFrame) -> None:
 
 
 def test_frame_has_the_columns_and_types_of_the_contract() -> None:
-    """A frame has the columns of a tick in order, with their types, further ones behind."""
+    """A frame has the columns of a tick in order, with their types, then the further ones."""
     log = TickLog(epoch="e1")
     log.append(
         read_ticks({"symbol": "A", "price": 1, "time": 5, "side": "b", "bid": 2}), received=7
@@ -123,8 +123,8 @@ def test_empty_log_gives_an_empty_frame_of_the_same_types() -> None:
             assert empty[name].dtype == full[name].dtype
 
 
-def test_time_is_when_received_where_the_source_gives_none() -> None:
-    """A tick without a time happened when it was received."""
+def test_tick_without_time_gets_the_time_received() -> None:
+    """A tick without a time gets the time at which it was received."""
     log = TickLog()
     log.append(
         read_ticks([{"s": "A", "p": 1}, {"s": "A", "p": 1, "time": 3}]), received=1763805600 * NS
@@ -133,7 +133,7 @@ def test_time_is_when_received_where_the_source_gives_none() -> None:
 
 
 def test_seq_counts_from_one_over_all_symbols() -> None:
-    """A log numbers its ticks from 1, over all symbols, whatever was refused."""
+    """A log numbers its ticks from 1 over all symbols; refused ticks take no number."""
     log = TickLog()
     log.append(read_ticks([{"s": "A", "p": 1}, {"s": "", "p": 1}, {"s": "B", "p": 2}]), received=0)
     log.append(read_ticks([]), received=0)
@@ -142,15 +142,15 @@ def test_seq_counts_from_one_over_all_symbols() -> None:
     assert log.last_seq == 3
 
 
-def test_log_makes_an_epoch_of_its_own() -> None:
-    """Two logs have different epochs, and a log says which in its repr."""
+def test_log_makes_its_own_epoch() -> None:
+    """Two logs have different epochs, and the repr of a log names its epoch."""
     one, other = TickLog(), TickLog()
     assert one.epoch != other.epoch
     assert one.epoch in repr(one)
 
 
-def test_log_that_could_hold_nothing_is_refused() -> None:
-    """A log of no ticks makes no sense."""
+def test_log_without_room_raises() -> None:
+    """A log that keeps less than one tick raises an error."""
     with pytest.raises(ValueError, match="at least one"):
         TickLog(keep=0)
 
@@ -159,7 +159,7 @@ def test_log_that_could_hold_nothing_is_refused() -> None:
 
 
 def test_frame_shares_the_logs_memory() -> None:
-    """No column of a frame is a copy, nor of frames taken later, nor of a reader's rows."""
+    """No column is a copy: not of a frame, of a later frame, nor of a reader's rows."""
     log = filled(500)
     log.append(ticks(500, 1, "B", bid=1.0, side="x"), received=0)
     first, second, rows = log.frame(), log.reader(0).read(10).frame(), log.rows()
@@ -171,8 +171,8 @@ def test_frame_shares_the_logs_memory() -> None:
         assert not rows.array(name).flags.writeable
 
 
-def test_frames_of_one_state_share_one_whole() -> None:
-    """However many frames are taken, the frame over all is built once for a set of columns."""
+def test_frames_are_slices_of_one_shared_frame() -> None:
+    """However many frames are taken, the shared frame is built once for a set of columns."""
     log = filled(500)
     for _ in range(10):
         log.frame()
@@ -184,7 +184,7 @@ def test_frames_of_one_state_share_one_whole() -> None:
 
 
 def test_log_is_unchanged_by_writes_to_its_frames() -> None:
-    """Slice, new column, new symbol, garbage collected, writes: the log stays as it was."""
+    """Slices, new columns and symbols, garbage collection and writes leave the log as it was."""
     log = filled(60)
     frames = [log.frame()]
     log.append(ticks(60, 5, bid=1.0), received=0)  # a new column
@@ -238,8 +238,8 @@ def test_log_is_unchanged_by_any_way_to_write(write: Callable[[pd.DataFrame], ob
 
 
 @pytest.mark.parametrize("keep", [100, 10_000])
-def test_frame_outlives_the_rows_that_the_log_lets_go(keep: int) -> None:
-    """A frame stays as it was while the log moves on, and may be written to afterwards."""
+def test_frame_outlives_dropped_rows(keep: int) -> None:
+    """A frame stays the same when the log drops its rows, and may then be written to."""
     log = filled(90, keep)
     frame, column = log.frame(), log.frame()["price"]
     copy = frame.copy(deep=True)
@@ -254,8 +254,8 @@ def test_frame_outlives_the_rows_that_the_log_lets_go(keep: int) -> None:
     pd.testing.assert_frame_equal(log.frame(), held)
 
 
-def test_frames_of_let_go_arrays_do_not_write_to_each_other() -> None:
-    """Frames with other columns and symbols over the same rows, once alone, stay apart."""
+def test_frames_of_dropped_arrays_stay_apart() -> None:
+    """Frames over the same dropped rows, with other columns and symbols, stay apart."""
     log = filled(60)
     frames = [log.frame()]
     for n, change in enumerate([{"bid": 1.0}, {"side": "b"}, {"side": "s"}, {"note": "n"}]):
@@ -275,7 +275,7 @@ def test_frames_of_let_go_arrays_do_not_write_to_each_other() -> None:
 
 
 def assert_apart(log: TickLog, frames: list[pd.DataFrame]) -> None:
-    """Check that frames do not write to each other, once the log has let their arrays go."""
+    """Check that frames don't change each other once the log has dropped their arrays."""
     more(log, 5000)
     copies = [frame.copy(deep=True) for frame in frames]
     while frames:
@@ -288,8 +288,8 @@ def assert_apart(log: TickLog, frames: list[pd.DataFrame]) -> None:
 
 
 @pytest.mark.parametrize("first", [True, False])
-def test_a_frame_of_rows_read_before_newer_frames_stays_apart(first: bool) -> None:
-    """Rows may be made a frame long after others, with more words, were made over their arrays."""
+def test_frame_of_earlier_rows_stays_apart(first: bool) -> None:
+    """Rows may become a frame after other frames, with more words, were made over their arrays."""
     log = filled(60)
     rows = log.rows()
     frames = []
@@ -302,8 +302,8 @@ def test_a_frame_of_rows_read_before_newer_frames_stays_apart(first: bool) -> No
 
 
 @pytest.mark.parametrize("column", ["seq", "symbol", "price", "epoch"])
-def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
-    """Ticks with a new symbol, and a frame of them, may come at any moment of building another."""
+def test_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, column: str) -> None:
+    """A new symbol, and a frame with it, may come at any moment while another frame is built."""
     log = filled(50)
     build = frames_module._make_column
     frames: list[pd.DataFrame] = []
@@ -322,8 +322,8 @@ def test_a_frame_is_safe_while_it_is_built(monkeypatch: pytest.MonkeyPatch, colu
     assert_apart(log, frames)
 
 
-def test_rows_keep_their_frames_safe() -> None:
-    """Rows that a reader still holds are not changed by writes to frames of them."""
+def test_rows_are_unchanged_by_writes_to_their_frames() -> None:
+    """A write to a frame doesn't change the rows that a reader still holds."""
     log = filled(60)
     rows = log.reader(0).read()
     frame = rows.frame()
@@ -333,8 +333,8 @@ def test_rows_keep_their_frames_safe() -> None:
     assert rows.array("price")[0] == 0
 
 
-def test_frames_kept_for_one_set_of_arrays_are_bounded() -> None:
-    """New words with each frame do not gather frames without end: the log moves instead."""
+def test_shared_frames_are_bounded() -> None:
+    """When each frame has new words, the log moves to fresh arrays at last."""
     log = TickLog()
     for n in range(300):
         log.append(ticks(n, 1, f"S{n}"), received=0)
@@ -348,7 +348,7 @@ def test_frames_kept_for_one_set_of_arrays_are_bounded() -> None:
 )
 @pytest.mark.parametrize("text", ["symbol", "note"])
 def test_codes_widen_without_silent_copies(text: str, words: int, dtype: str) -> None:
-    """At the number of words at which pandas wants wider codes they are widened, and shared."""
+    """Codes get the type that pandas wants for the number of words, so that it copies nothing."""
     log = TickLog()
     log.append(ticks(0, 1, note="w0"), received=0)
     old = log.frame()
@@ -379,7 +379,7 @@ def test_codes_widen_without_silent_copies(text: str, words: int, dtype: str) ->
 
 @pytest.mark.parametrize("keep", [1, 2, 7, 100, 5000])
 @pytest.mark.parametrize("batch", [1, 3, 100, 1500, 12_000])
-def test_log_holds_exactly_the_newest(keep: int, batch: int) -> None:
+def test_log_holds_exactly_the_newest_ticks(keep: int, batch: int) -> None:
     """After each append the log holds the newest `keep` ticks, however large the batch."""
     log = TickLog(keep)
     appended = 0
@@ -404,8 +404,8 @@ def test_memory_is_bounded() -> None:
     assert min(sizes) == compaction_module.MIN_ROWS
 
 
-def test_a_million_ticks_move_the_tail_rarely() -> None:
-    """Appending 1,000,000 ticks in batches of 100 moves the tail once in a quarter of the log."""
+def test_million_ticks_move_the_rows_seldom() -> None:
+    """A log of 100,000 ticks moves its rows once in 25,000 appended ticks."""
     log = TickLog(100_000)
     batch = ticks(0, 100)
     moved, arrays = 0, log.state.arrays["seq"]
@@ -419,10 +419,10 @@ def test_a_million_ticks_move_the_tail_rarely() -> None:
     assert len(log) == 100_000
 
 
-def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
+def test_arrays_double_then_get_all_their_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Small arrays double; then all that there will be is reserved, and little is ever copied."""
+    """Small arrays double; the next ones have room for all that the log keeps."""
     monkeypatch.setattr(compaction_module, "MAX_DOUBLED_ROWS", 3000)
     log = TickLog(20_000)
     sizes = []
@@ -433,8 +433,10 @@ def test_arrays_grow_to_the_whole_once_they_are_more_than_small(
 
 
 @pytest.mark.parametrize("batch", [1, 100, 700])
-def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> None:
-    """The tail is moved, and arrays grow, by a bounded number of rows for each row appended."""
+def test_append_copies_a_bounded_number_of_rows(
+    monkeypatch: pytest.MonkeyPatch, batch: int
+) -> None:
+    """Each append copies a bounded number of rows for each row that it appends."""
     copied: list[int] = []
     advance = compaction_module._TailCopy.advance
 
@@ -458,8 +460,8 @@ def test_no_append_copies_all(monkeypatch: pytest.MonkeyPatch, batch: int) -> No
     assert log.frame()["price"].tolist() == list(range(log.stop - keep, log.stop))
 
 
-def test_nothing_appended_is_ever_overwritten() -> None:
-    """Each array that was ever shown holds the same rows as long as it is held."""
+def test_rows_are_never_overwritten() -> None:
+    """Each array that was ever shown holds the same rows as long as it exists."""
     log = TickLog(50)
     shown: list[tuple[Rows, list[float]]] = []
     for _ in range(400):
@@ -474,8 +476,8 @@ def test_nothing_appended_is_ever_overwritten() -> None:
 # --- columns that come later ----------------------------------------------------------------------
 
 
-def test_new_columns_are_empty_before_they_appeared() -> None:
-    """A field that comes later is nothing in the ticks before, and nothing where it is absent."""
+def test_new_column_is_empty_in_earlier_ticks() -> None:
+    """A new column is empty in the ticks before it, and in later ticks without the field."""
     log = filled(2)
     log.append(ticks(2, 1, bid=5.0, side="b"), received=0)
     log.append(ticks(3, 1), received=0)
@@ -486,7 +488,7 @@ def test_new_columns_are_empty_before_they_appeared() -> None:
 
 
 def test_first_type_of_a_column_wins() -> None:
-    """What does not fit a column's first type is left out or turned to text, and counted."""
+    """Values of another type than a column's first are converted, or left out and counted."""
     log = TickLog()
     for value in (1.5, "2", "x", "1e999", True, "3.5"):
         log.append(read_ticks({"s": "A", "p": 1, "number": value}), received=0)
@@ -499,7 +501,7 @@ def test_first_type_of_a_column_wins() -> None:
 
 
 def test_misfits_of_batches_are_counted() -> None:
-    """Values that could not even be read are counted with the log's own."""
+    """Values that could not be read are counted with those that the log leaves out."""
     log = TickLog()
     log.append(read_ticks([{"s": "A", "p": 1, "deep": []}, {"s": "A"}]), received=0)
     log.append(read_ticks([{"s": "", "p": 1}, {"s": "A", "p": 1, "deep": {}}]), received=0)
@@ -507,7 +509,7 @@ def test_misfits_of_batches_are_counted() -> None:
 
 
 def test_columns_beyond_the_limit_are_left_out_and_counted() -> None:
-    """A log has at most 32 further columns; values of any more are counted by name."""
+    """A log has at most 32 further columns; values of others are counted by name."""
     log = TickLog()
     log.append(read_ticks({"s": "A", "p": 1, **{f"c{n}": n for n in range(40)}}), received=0)
     log.append(read_ticks([{"s": "A", "p": 1, "c39": "x"}, {"s": "A", "p": 2}]), received=0)
@@ -516,8 +518,8 @@ def test_columns_beyond_the_limit_are_left_out_and_counted() -> None:
     assert log.frame()["c31"].iloc[0] == 31
 
 
-def test_counted_names_are_bounded() -> None:
-    """Ever new names of fields that are left out do not fill the memory."""
+def test_names_of_misfits_are_bounded() -> None:
+    """Fields with ever new names that are left out don't fill the memory."""
     log = TickLog()
     for n in range(columns_module.MAX_MISFITS + 500):
         log.append(read_ticks({"s": "A", "p": 1, f"field{n}": []}), received=0)
@@ -537,7 +539,7 @@ def words_batch(name: str, words: list[str]) -> Batch:
 
 
 def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
-    """A column of text holds 65,536 different words; a tick with another is taken without it."""
+    """A text column holds 65,536 different words; ticks with others are taken without them."""
     log = TickLog()
     words = [f"w{n}" for n in range(MAX_WORDS + 3)]
     log.append(words_batch("note", words), received=0)
@@ -550,7 +552,7 @@ def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
 
 
 def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
-    """A tick of a symbol beyond the 65,536th is refused, and takes no number."""
+    """A tick with a symbol beyond the 65,536th is refused, and takes no number."""
     log = TickLog()
     log.append(words_batch("symbol", [f"s{n}" for n in range(MAX_WORDS - 1)]), received=0)
     log.append(words_batch("symbol", ["s0", "last", "no", "s1", "no more", "last"]), received=0)
@@ -563,8 +565,8 @@ def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
     assert (log.stop, log.misfits) == (before, {"symbol": 3})
 
 
-def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
-    """Where numbers come from outside, those of refused ticks are left out, no others."""
+def test_ticks_beside_a_refused_one_keep_their_seqs() -> None:
+    """Of seqs given from outside, only those of refused ticks are left out."""
     log = TickLog()
     log.append(words_batch("symbol", [f"s{n}" for n in range(MAX_WORDS)]), received=0)
     seq = np.array([5, 7, 9], dtype=np.int64)
@@ -572,8 +574,8 @@ def test_ticks_beside_a_refused_one_keep_the_numbers_given() -> None:
     assert log.frame(last=2)["seq"].tolist() == [5, 9]
 
 
-def test_words_that_a_batch_does_not_use_take_no_room() -> None:
-    """A dictionary may be longer than the room: only words that come in ticks count."""
+def test_unused_words_take_no_room() -> None:
+    """A batch's dictionary may be longer than the room, if its ticks don't use all words."""
     log = TickLog()
     words = [f"s{n}" for n in range(MAX_WORDS - 1)]
     log.append(words_batch("symbol", words), received=0)
@@ -583,8 +585,8 @@ def test_words_that_a_batch_does_not_use_take_no_room() -> None:
     assert log.frame(last=1)["symbol"].tolist() == ["last"]
 
 
-def test_words_know_the_row_they_began_in() -> None:
-    """A dictionary tells how many words had appeared before any row."""
+def test_dictionary_knows_the_first_row_of_each_word() -> None:
+    """A dictionary returns how many words had appeared before any row."""
     log = TickLog()
     log.append(read_ticks([{"s": s, "p": 1} for s in "ABACB"]), received=0)
     log.append(read_ticks([{"s": s, "p": 1} for s in "AD"]), received=0)
@@ -594,8 +596,8 @@ def test_words_know_the_row_they_began_in() -> None:
     assert [words.size_at(row) for row in range(8)] == [0, 1, 2, 2, 3, 3, 3, 4]
 
 
-def test_new_words_are_found_without_looking_at_the_batch_for_each() -> None:
-    """Else a frame whose every tick has an id of its own takes minutes, in the portal's thread."""
+def test_new_words_are_found_in_one_pass() -> None:
+    """A batch in which each tick has an id of its own is not searched once for each word."""
 
     class Watched(np.ndarray[Any, Any]):
         compared = 0
@@ -627,7 +629,7 @@ def with_epochs(keep: int = 1000) -> TickLog:
 
 
 def test_epochs_from_outside_follow_each_other() -> None:
-    """A log given epoch and seq from outside holds them as they are, rows counting on."""
+    """A log holds epochs and seqs from outside as they are, while its rows count on."""
     log = with_epochs()
     frame = log.frame()
     assert frame["epoch"].tolist() == ["a"] * 3 + ["b"] * 2 + ["c"] * 2
@@ -639,8 +641,8 @@ def test_epochs_from_outside_follow_each_other() -> None:
     assert log.run_at(6) == (("c", 5), None)
 
 
-def test_numbers_count_on_unless_given() -> None:
-    """Without seqs a log counts on in the current epoch, and from 1 in a new one."""
+def test_seqs_count_on_unless_given() -> None:
+    """Without seqs, a log counts on in the current epoch, and from 1 in a new one."""
     log = with_epochs()
     log.append(ticks(7, 2), received=0)
     log.append(ticks(9, 1), received=0, epoch="c")
@@ -669,8 +671,8 @@ def test_numbers_count_on_unless_given() -> None:
         ("", 1, None),
     ],
 )
-def test_find_gives_the_row_after_a_tick(epoch: str, seq: int, row: int | None) -> None:
-    """A position is found by epoch and seq, also in a hole; an unknown epoch is not."""
+def test_find_returns_the_row_after_a_tick(epoch: str, seq: int, row: int | None) -> None:
+    """A position is found by epoch and seq, also in a hole; an unknown epoch is not found."""
     assert with_epochs().find(epoch, seq) == row
 
 
@@ -685,21 +687,23 @@ def test_find_gives_the_row_after_a_tick(epoch: str, seq: int, row: int | None) 
         (2, "b", 2, None),
     ],
 )
-def test_find_knows_what_was_dropped(keep: int, epoch: str, seq: int, row: int | None) -> None:
-    """A position that was dropped is the oldest row of its epoch, none once all of that is gone."""
+def test_find_of_a_dropped_position_returns_the_oldest_row(
+    keep: int, epoch: str, seq: int, row: int | None
+) -> None:
+    """A dropped position is the oldest row of its epoch; None once the whole epoch was dropped."""
     assert with_epochs(keep).find(epoch, seq) == row
 
 
-def test_find_in_an_epoch_that_came_again() -> None:
-    """A tick is found in the stretch of its epoch that it is in, not in the newest."""
+def test_find_in_an_epoch_with_two_runs() -> None:
+    """A tick is found in the run of its epoch that holds it, not in the newest run."""
     log = TickLog()
     for epoch, seqs in (("a", [1, 2, 3]), ("b", [1, 2]), ("a", [4, 5])):
         log.append(ticks(0, len(seqs)), received=0, epoch=epoch, seq=np.array(seqs, dtype=np.int64))
     assert [log.find("a", seq) for seq in range(7)] == [0, 1, 2, 3, 6, 7, 7]
 
 
-def test_runs_that_are_gone_are_forgotten() -> None:
-    """Epochs whose ticks were all dropped are not kept for ever."""
+def test_dropped_runs_are_forgotten() -> None:
+    """Epochs whose ticks were all dropped take no memory."""
     log = TickLog(10)
     for n in range(3000):
         log.append(ticks(n, 1), received=0, epoch=f"e{n}")
@@ -746,18 +750,18 @@ def mixed() -> TickLog:
     ],
     ids=str,
 )
-def test_frame_chooses_symbols_and_the_newest(
+def test_frame_selects_symbols_and_the_newest(
     symbol: Any, last: Any, prices: list[int] | range
 ) -> None:
-    """A frame of some symbols, or of the newest by count or by time, has those and no others."""
+    """A frame of some symbols, or of the newest by count or time, has those ticks and no others."""
     frame = mixed().frame(symbol=symbol, last=last)
     assert frame["price"].tolist() == list(prices)
     assert frame.index.equals(pd.RangeIndex(len(frame)))
     assert list(frame.columns) == list(mixed().frame().columns)
 
 
-def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
-    """Where the ticks chosen stand side by side, their frame is a view like that of all."""
+def test_frame_of_successive_ticks_copies_nothing() -> None:
+    """If the selected ticks are successive, their frame is a view."""
     log = filled(20)
     log.append(ticks(20, 5, "B"), received=0)
     log.append(ticks(25, 5), received=0)
@@ -765,15 +769,15 @@ def test_a_frame_of_successive_ticks_of_a_symbol_copies_nothing() -> None:
     assert np.shares_memory(memory(frame, "price"), log.state.arrays["price"])
 
 
-def test_a_new_text_column_has_the_narrowest_codes() -> None:
-    """A column of text that is new takes a byte a tick, as every later one of few words."""
+def test_new_text_column_has_the_narrowest_codes() -> None:
+    """A new text column takes one byte for each tick."""
     log = filled(2)
     log.append(ticks(2, 1, side="b"), received=0)
     assert log.state.arrays["side"].dtype == np.int8
 
 
-def test_newest_by_time_is_by_the_newest_time_held() -> None:
-    """The last five minutes end at the newest time, though a later tick may be older."""
+def test_last_by_time_ends_at_the_newest_time() -> None:
+    """The last five minutes end at the newest time held, though a later tick may be older."""
     log = TickLog()
     for n in (1000, 2000, 1500):
         log.append(read_ticks({"s": "A", "p": n, "time": n}), received=0)
@@ -783,14 +787,14 @@ def test_newest_by_time_is_by_the_newest_time_held() -> None:
 
 
 @pytest.mark.parametrize("last", [1.5, "five minutes", [3]])
-def test_nonsense_for_the_newest_is_refused(last: Any) -> None:
-    """What is neither a count nor a time raises, instead of giving everything."""
+def test_invalid_last_raises(last: Any) -> None:
+    """A `last` that is neither a count nor a time raises an error."""
     with pytest.raises((TypeError, ValueError)):
         mixed().frame(last=last)
 
 
-def test_symbols_stand_in_the_order_of_their_first_ticks() -> None:
-    """The log lists every symbol that ever came, also those whose ticks are gone."""
+def test_symbols_are_ordered_by_their_first_ticks() -> None:
+    """The log lists every symbol that ever came, also those whose ticks were dropped."""
     log = TickLog(1)
     log.append(read_ticks([{"s": s, "p": 1} for s in "BAC"]), received=0)
     assert log.symbols() == ["B", "A", "C"]
@@ -808,18 +812,18 @@ def test_symbols_stand_in_the_order_of_their_first_ticks() -> None:
         (20, None, (15, 15)),
     ],
 )
-def test_rows_are_those_held(
+def test_rows_are_limited_to_those_held(
     start: int | None, stop: int | None, expected: tuple[int, int]
 ) -> None:
-    """Rows asked for beyond what is held are those that are held."""
+    """A range beyond the rows that are held returns those that are held."""
     rows = filled(15, keep=10).rows(start, stop)
     assert (rows.start, rows.stop) == expected
     assert rows.array("price").tolist() == list(range(*expected))
     assert len(rows) == len(rows.frame())
 
 
-def test_rows_dropped_before_are_none() -> None:
-    """Rows that were all dropped are no rows."""
+def test_dropped_rows_are_empty() -> None:
+    """A range of dropped rows is empty."""
     rows = filled(15, keep=10).rows(0, 3)
     assert len(rows) == 0
     assert rows.array("price").tolist() == []
@@ -829,7 +833,7 @@ def test_rows_dropped_before_are_none() -> None:
 
 
 def test_reader_reads_each_row_once() -> None:
-    """A reader gets what came since it last read, and nothing when there is nothing."""
+    """A reader returns what came since it last read, and nothing if nothing came."""
     log = filled(10)
     late, early = log.reader(), log.reader(0)
     assert (late.behind, early.behind) == (0, 10)
@@ -843,8 +847,8 @@ def test_reader_reads_each_row_once() -> None:
     assert (late.behind, late.lost) == (0, 0)
 
 
-def test_reader_that_falls_behind_is_told_what_it_lost() -> None:
-    """When rows were dropped unread, the next rows say how many, and the reader how many in all."""
+def test_reader_counts_dropped_rows() -> None:
+    """If rows were dropped unread, the next rows count them, and the reader counts all of them."""
     log = filled(10, keep=20)
     reader = log.reader(5)
     more(log, 30)
@@ -859,7 +863,7 @@ def test_reader_that_falls_behind_is_told_what_it_lost() -> None:
 
 
 def test_hooks_are_called_once_for_each_append() -> None:
-    """A hook runs once per append that brought ticks, sees them, and can be taken away."""
+    """A hook runs once for each append with ticks, sees them, and can be removed."""
     log = TickLog(10)
     seen: list[int] = []
     remove = log.on_append(lambda: seen.append(log.stop))
@@ -876,7 +880,7 @@ def test_hooks_are_called_once_for_each_append() -> None:
     assert seen == [5000, -1, 5001]
 
 
-def test_a_hook_may_take_itself_away() -> None:
+def test_hook_may_remove_itself() -> None:
     """Hooks may be added and removed while hooks are called."""
     log = TickLog()
     calls: list[str] = []
@@ -906,8 +910,8 @@ def test_rate_is_of_the_last_five_seconds(received: list[int], now: int, rate: f
 # --- threads --------------------------------------------------------------------------------------
 
 
-def test_readers_in_other_threads_see_whole_prefixes() -> None:
-    """While one thread writes, frames and rows in others are unbroken and never torn."""
+def test_readers_in_other_threads_see_complete_ranges() -> None:
+    """While one thread appends, frames and rows in others have no hole and no partial row."""
     log = TickLog(keep=3000)
     log.append(ticks(0, 1, "S0"), received=0)
     done, faults = threading.Event(), []
@@ -983,7 +987,7 @@ STEP = st.tuples(
 
 
 class Model:
-    """What a log should hold: a list of dicts."""
+    """What a log should hold, as a list of dicts."""
 
     def __init__(self, keep: int, epoch: str) -> None:
         self.keep = keep
@@ -1041,8 +1045,8 @@ class Model:
 
 @settings(SETTINGS, max_examples=40)
 @given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
-def test_log_holds_what_a_list_would(keep: int, pace: int, steps: list[Any]) -> None:
-    """Whatever comes in whichever batches, the log holds it as a list would, and so do frames."""
+def test_log_equals_a_plain_list(keep: int, pace: int, steps: list[Any]) -> None:
+    """However ticks are batched, the log and its frames hold what a list of dicts would."""
     smallest, compaction_module.MIN_ROWS = (
         compaction_module.MIN_ROWS,
         4,

@@ -1,7 +1,7 @@
 """The wire protocol: both ends as state machines, joined by an imaginary wire.
 
-The wire hands on messages one by one. It may deliver one twice, and it may be cut at any message:
-what was under way is lost, as on a real connection.
+The wire delivers messages one by one. It may deliver a message twice, and may be cut after any:
+messages in transit are lost, as on a real connection.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ NS = 10**9
 
 
 def filled(count: int, keep: int = 1000, epoch: str = "e", symbols: str = "A") -> TickLog:
-    """Return a log with so many ticks, appended one by one."""
+    """Return a log with `count` ticks, appended one by one."""
     log = TickLog(keep, epoch=epoch)
     for _ in range(count):
         publish(log, 1, symbols)
@@ -77,7 +77,7 @@ def same(one: pd.DataFrame, other: pd.DataFrame) -> None:
 # --- joining --------------------------------------------------------------------------------------
 
 
-def test_client_has_what_the_log_has() -> None:
+def test_client_gets_all_of_the_log() -> None:
     """All of history and what comes after, of every column, arrives as it was appended."""
     log = TickLog(epoch="e")
     wire = Wire(log)
@@ -101,8 +101,8 @@ def test_client_has_what_the_log_has() -> None:
     assert wire.gaps() == []
 
 
-def test_conversation_begins_as_told() -> None:
-    """The server says hello, nothing more before the client subscribes, then where it starts."""
+def test_connection_starts_with_hello_then_at() -> None:
+    """The server sends hello, nothing more before the client subscribes, then where it starts."""
     log = filled(3)
     wire = Wire(log)
     session = wire.connect()
@@ -168,7 +168,7 @@ def test_conversation_begins_as_told() -> None:
 def test_history_is_counted_after_filtering(
     history: int | None, symbols: list[str] | None, expected: Iterable[int]
 ) -> None:
-    """As many ticks from before now are sent first as were asked for, of the symbols asked for."""
+    """The history has the requested number of ticks, counted after the selection of symbols."""
     log = filled(20, symbols="AB")
     wire = Wire(log, symbols, history)
     wire.run()
@@ -181,7 +181,7 @@ def test_history_is_counted_after_filtering(
 
 
 @pytest.mark.parametrize("history", [0, 2, None])
-def test_joining_while_ticks_pour_in_leaves_no_hole(history: int | None) -> None:
+def test_ticks_during_the_handshake_come_once(history: int | None) -> None:
     """Ticks appended between any two messages of the handshake come once each, in order."""
     log = filled(5)
     wire = Wire(log, history=history)
@@ -201,8 +201,8 @@ def test_joining_while_ticks_pour_in_leaves_no_hole(history: int | None) -> None
     assert session.close is None
 
 
-def test_a_symbol_born_between_hello_and_subscribe_is_known() -> None:
-    """Words that began after the server's hello and before the client's answer are not missed."""
+def test_symbol_between_hello_and_subscribe_is_known() -> None:
+    """Words that appear between the server's hello and the client's answer are sent."""
     log = filled(1)
     wire = Wire(log, history=0)
     session = wire.connect()
@@ -218,8 +218,8 @@ def test_a_symbol_born_between_hello_and_subscribe_is_known() -> None:
     assert (frame["symbol"].tolist(), frame["side"].tolist()) == (["B"], ["new"])
 
 
-def test_a_large_history_comes_in_segments() -> None:
-    """A history of 20,000 comes in few messages of a bounded size, and whole."""
+def test_large_history_comes_in_segments() -> None:
+    """A history of 20,000 ticks comes complete, in few messages of bounded size."""
     log = TickLog(epoch="e")
     for _ in range(20):
         publish(log, 1000, "ABC")
@@ -265,10 +265,10 @@ TICK = st.fixed_dictionaries(
 
 @settings(SETTINGS, max_examples=150)
 @given(st.lists(st.lists(TICK, max_size=6), max_size=8), st.sampled_from([None, ["A"], ["ä", "B"]]))
-def test_whatever_was_taken_arrives(
+def test_any_ticks_arrive_unchanged(
     batches: list[list[dict[str, Any]]], symbols: list[str] | None
 ) -> None:
-    """Every tick that a log took reaches a client as it is, in whichever batches it came."""
+    """Every tick that a log took reaches a client unchanged, however it was batched."""
     log = TickLog(epoch="e")
     wire = Wire(log, symbols)
     for batch in batches:
@@ -283,7 +283,7 @@ def test_whatever_was_taken_arrives(
 
 
 def test_every_column_of_a_wide_log_arrives() -> None:
-    """The most columns that a log can have are sent, of numbers and of text."""
+    """As many columns as a log can have are sent, of numbers and of text."""
     log = TickLog()
     tick = {f"c{n}": n if n % 2 else f"w{n}" for n in range(MAX_COLUMNS)}
     log.append(read_ticks([{"s": "A", "p": 1, **tick}, {"s": "A", "p": 2}]), received=0)
@@ -297,7 +297,7 @@ def test_every_column_of_a_wide_log_arrives() -> None:
 
 @pytest.mark.parametrize("symbols", [None, ["A"], ["B"]])
 def test_resume_is_exact_wherever_the_wire_was_cut(symbols: list[str] | None) -> None:
-    """Cut after any number of messages, a client that comes back has every tick once."""
+    """Cut after any number of messages, a client that reconnects has every tick once."""
     uncut = Wire(filled(30, symbols="AAB"), symbols)
     uncut.run()
     for most in range(len(uncut.heard) + 9):
@@ -316,7 +316,7 @@ def test_resume_is_exact_wherever_the_wire_was_cut(symbols: list[str] | None) ->
         same(wire.log().frame().drop(columns="epoch"), uncut.log().frame().drop(columns="epoch"))
 
 
-def test_messages_that_come_twice_are_counted_and_dropped() -> None:
+def test_repeated_messages_are_counted_and_left_out() -> None:
     """Each message delivered twice changes nothing but the count of duplicates."""
     log = filled(5, symbols="AB")
     wire = Wire(log)
@@ -332,7 +332,7 @@ def test_messages_that_come_twice_are_counted_and_dropped() -> None:
 
 def test_overlapping_ticks_are_cut_to_the_new_ones() -> None:
     """Of a message that begins with known ticks only the new ones are taken."""
-    client = greeted(seq=4)
+    client = client_at(seq=4)
     [received] = client.receive(encode(ticks_message(seq=3, count=4)))
     assert isinstance(received, Received)
     assert received.seq.tolist() == [5, 6]
@@ -342,8 +342,8 @@ def test_overlapping_ticks_are_cut_to_the_new_ones() -> None:
     assert (client.epoch, client.seq) == ("e", 6)
 
 
-def test_who_falls_off_the_log_is_told_the_exact_range() -> None:
-    """A client that is too slow is told which ticks are gone, and gets the rest, words and all."""
+def test_slow_client_gets_a_gap_with_the_exact_range() -> None:
+    """A client that falls off the log gets a gap with the dropped range, then the rest."""
     log = filled(3, keep=10)
     wire = Wire(log)
     wire.run()
@@ -360,8 +360,8 @@ def test_who_falls_off_the_log_is_told_the_exact_range() -> None:
     )
 
 
-def test_who_was_away_too_long_is_told_the_exact_range() -> None:
-    """A client that comes back too late is told which ticks are gone, and gets the rest."""
+def test_late_client_gets_a_gap_with_the_exact_range() -> None:
+    """A client that reconnects too late gets a gap with the dropped range, then the rest."""
     log = filled(5, keep=10)
     wire = Wire(log)
     wire.run()
@@ -375,8 +375,8 @@ def test_who_was_away_too_long_is_told_the_exact_range() -> None:
     assert wire.log().frame(last=10)["note"].tolist() == log.frame()["note"].tolist()
 
 
-def test_a_gap_is_told_once_though_the_wire_is_cut_right_after() -> None:
-    """A client that was told of a gap comes back behind it, not before it."""
+def test_gap_is_reported_once_if_the_wire_is_cut_after_it() -> None:
+    """A client that got a gap resumes after it, not before it."""
     for connected in (True, False):
         log = filled(5, keep=10)
         wire = Wire(log)
@@ -394,8 +394,8 @@ def test_a_gap_is_told_once_though_the_wire_is_cut_right_after() -> None:
         assert wire.seqs() == [1, 2, 3, 4, 5, *range(16, 26)]
 
 
-def test_a_gap_without_an_end_is_told_once_though_the_wire_is_cut_right_after() -> None:
-    """A client that comes back to a restarted server hears of the same hole, and says it once."""
+def test_gap_without_an_end_is_reported_once() -> None:
+    """A client that reconnects to a restarted server again and again reports one gap."""
     wire = Wire(filled(5))
     wire.run()
     log = filled(30, keep=10, epoch="new")
@@ -412,8 +412,8 @@ def test_a_gap_without_an_end_is_told_once_though_the_wire_is_cut_right_after() 
     assert wire.gaps()[2:] == [("new", 31, None)]
 
 
-def test_several_gaps_without_an_end_are_told_once_each() -> None:
-    """Who was only greeted in the next epoch when that went, too, comes back to the same holes."""
+def test_several_gaps_without_an_end_are_reported_once_each() -> None:
+    """A client that had only the hello of an epoch that is gone, too, reports each gap once."""
     log = epochs(1, 1)
     wire = Wire(log)
     wire.run()
@@ -435,8 +435,8 @@ def test_several_gaps_without_an_end_are_told_once_each() -> None:
     assert wire.gaps()[2:] == [("d", 2, None), ("a", 2, None)]
 
 
-def test_who_stays_ahead_of_the_server_is_told_once() -> None:
-    """Coming back to a server that lags still, a client does not count the same ticks again."""
+def test_client_ahead_of_the_server_reports_one_gap() -> None:
+    """A client that reconnects to a server that still lags doesn't count the same ticks again."""
     wire = Wire(filled(10))
     wire.run()
     log = filled(7)
@@ -451,8 +451,8 @@ def test_who_stays_ahead_of_the_server_is_told_once() -> None:
     assert wire.gaps() == [("e", 8, 10), ("e", 6, 10)]
 
 
-def test_nothing_is_said_to_be_gone_that_is_not() -> None:
-    """A client that has all up to the oldest tick held is told no gap."""
+def test_client_with_all_dropped_ticks_gets_no_gap() -> None:
+    """A client that has every tick before the oldest one held gets no gap."""
     log = filled(5, keep=10)
     wire = Wire(log)
     wire.run()
@@ -466,8 +466,8 @@ def test_nothing_is_said_to_be_gone_that_is_not() -> None:
     assert wire.seqs() == list(range(1, 26))
 
 
-def test_a_filtered_client_falls_off_the_log_too() -> None:
-    """A gap is told to who asked for some symbols as well, since some may have been among it."""
+def test_filtered_client_gets_a_gap() -> None:
+    """A client of some symbols gets a gap, too, since it may have lost ticks of them."""
     log = filled(4, keep=10, symbols="AB")
     wire = Wire(log, ["B"])
     wire.run()
@@ -477,8 +477,8 @@ def test_a_filtered_client_falls_off_the_log_too() -> None:
     assert wire.seqs() == [2, 4, 16, 18, 20, 22, 24]
 
 
-def test_a_filtered_client_that_falls_is_first_told_how_far_it_had_come() -> None:
-    """Else one that then asks for all symbols could not tell what it skipped from what is lost."""
+def test_filtered_client_gets_its_position_before_a_gap() -> None:
+    """Else a client that then asks for all symbols can't tell unwanted ticks from lost ones."""
     log = filled(3, keep=3)
     wire = Wire(log, ["B"])
     wire.run()
@@ -493,8 +493,8 @@ def test_a_filtered_client_that_falls_is_first_told_how_far_it_had_come() -> Non
     assert wire.client.seq == 12
 
 
-def test_a_restarted_server_says_so() -> None:
-    """Of another epoch a client is told that the end can't be known, then gets what there is."""
+def test_restarted_server_sends_a_gap_without_an_end() -> None:
+    """A client of a former epoch gets a gap without an end, then all that the server holds."""
     wire = Wire(filled(5))
     wire.run()
     wire.serve(filled(3, epoch="new", symbols="XY"))
@@ -508,8 +508,8 @@ def test_a_restarted_server_says_so() -> None:
     assert (wire.client.epoch, wire.client.seq) == ("new", 3)
 
 
-def test_a_restarted_server_tells_what_it_dropped_already() -> None:
-    """What the new epoch lost before the client came back is a gap of its own."""
+def test_restarted_server_sends_what_it_dropped() -> None:
+    """What the new epoch dropped before the client reconnected is a gap of its own."""
     wire = Wire(filled(5))
     wire.run()
     wire.serve(filled(30, keep=10, epoch="new"))
@@ -518,8 +518,8 @@ def test_a_restarted_server_tells_what_it_dropped_already() -> None:
     assert wire.seqs()[5:] == list(range(21, 31))
 
 
-def test_a_restarted_server_may_be_empty() -> None:
-    """A client that comes back to a server without ticks goes on with the first it gets."""
+def test_restarted_server_may_be_empty() -> None:
+    """A client that reconnects to a server without ticks continues with the first one."""
     wire = Wire(filled(5))
     wire.run()
     log = TickLog(epoch="new")
@@ -533,8 +533,8 @@ def test_a_restarted_server_may_be_empty() -> None:
     assert wire.seqs()[5:] == [1, 2]
 
 
-def test_who_is_ahead_of_the_server_is_told_what_was_lost() -> None:
-    """When a server has less of an epoch than its client, those ticks are a gap."""
+def test_client_ahead_of_the_server_gets_a_gap() -> None:
+    """If a server has less of an epoch than its client, the other ticks are a gap."""
     wire = Wire(filled(10))
     wire.run()
     log = filled(7)
@@ -547,8 +547,8 @@ def test_who_is_ahead_of_the_server_is_told_what_was_lost() -> None:
 
 
 @pytest.mark.parametrize("seq", [0, 2**63 - 2, 2**63 - 1])
-def test_a_foreign_position_is_answered_however_far_on_it_is(seq: int) -> None:
-    """Also who stands at the last number there is gets a gap that it can read, and the ticks."""
+def test_unknown_position_is_answered_whatever_its_seq(seq: int) -> None:
+    """A client at the greatest possible seq of an unknown epoch gets a valid gap and the ticks."""
     client = Client()
     client.epoch, client.seq = "dead", seq
     wire = Wire(filled(3), client=client)
@@ -557,8 +557,8 @@ def test_a_foreign_position_is_answered_however_far_on_it_is(seq: int) -> None:
     assert wire.seqs() == [1, 2, 3]
 
 
-def test_who_is_ahead_of_an_empty_server_is_told_what_was_lost() -> None:
-    """A server that begins an epoch anew, with nothing of it, says so."""
+def test_client_ahead_of_an_empty_server_gets_a_gap() -> None:
+    """A server that continues an epoch without any tick of it sends a gap."""
     wire = Wire(filled(10))
     wire.run()
     log = TickLog(epoch="e")
@@ -570,8 +570,8 @@ def test_who_is_ahead_of_an_empty_server_is_told_what_was_lost() -> None:
     assert wire.seqs() == list(range(1, 12))
 
 
-def test_a_client_without_a_tick_comes_back_to_where_it_was() -> None:
-    """Who was connected before the first tick has a position, and misses none."""
+def test_client_without_a_tick_resumes() -> None:
+    """A client that connected before the first tick has a position, and misses no tick."""
     log = TickLog(epoch="e")
     wire = Wire(log, history=0)
     wire.run()
@@ -586,8 +586,8 @@ def test_a_client_without_a_tick_comes_back_to_where_it_was() -> None:
     assert (wire.seqs(), wire.gaps()) == ([1, 2, 3], [])
 
 
-def test_a_client_that_never_got_a_position_asks_again() -> None:
-    """A wire cut before the server said where it starts leaves nothing behind."""
+def test_client_without_a_position_asks_again() -> None:
+    """A connection that was cut before the server sent its position leaves nothing behind."""
     log = filled(3)
     wire = Wire(log)
     assert (wire.client.epoch, wire.client.seq) == (None, 0)
@@ -599,8 +599,8 @@ def test_a_client_that_never_got_a_position_asks_again() -> None:
     assert (wire.seqs(), wire.gaps()) == ([1, 2, 3], [])
 
 
-def test_a_relay_that_starts_late_says_what_it_does_not_have() -> None:
-    """A server whose log begins in the middle of an epoch tells who comes from another relay."""
+def test_relay_that_starts_late_sends_a_gap() -> None:
+    """A server whose log begins within an epoch sends a gap to a client of another relay."""
     wire = Wire(filled(10))
     wire.run()
     log = TickLog()
@@ -616,8 +616,8 @@ def test_a_relay_that_starts_late_says_what_it_does_not_have() -> None:
     assert wire.seqs() == [*range(1, 11), 15, 16, 18]
 
 
-def test_a_relay_that_reaches_back_continues() -> None:
-    """At another relay of the same epoch a client goes on after exactly the tick it has."""
+def test_relay_that_holds_the_position_continues() -> None:
+    """At another relay of the same epoch a client continues after exactly the tick it has."""
     wire = Wire(filled(10))
     wire.run()
     log = TickLog()
@@ -650,8 +650,8 @@ def epochs(keep: int = 1000, *counts: int) -> TickLog:
     return log
 
 
-def test_a_log_of_several_epochs_greets_at_each() -> None:
-    """The server says hello again where an epoch begins, with what it has of that epoch."""
+def test_each_epoch_begins_with_hello() -> None:
+    """The server sends hello again where an epoch begins, with what it holds of that epoch."""
     log = epochs(9, 3, 5, 2)
     wire = Wire(log)
     wire.run()
@@ -661,8 +661,8 @@ def test_a_log_of_several_epochs_greets_at_each() -> None:
     same(log.frame().drop(columns="received"), wire.log().frame().drop(columns="received"))
 
 
-def test_a_new_epoch_may_begin_while_connected() -> None:
-    """A source that starts anew is followed without a break, by the filtered too."""
+def test_new_epoch_may_begin_while_connected() -> None:
+    """Clients, also filtered ones, follow a source that restarts, without a break."""
     for symbols in (None, ["A"]):
         log = filled(3, symbols="AB")
         wire = Wire(log, symbols)
@@ -682,8 +682,8 @@ def test_a_new_epoch_may_begin_while_connected() -> None:
     "last", [100.0, 0.1, -0.0, 0.0, np.nan, 2.0**53, 2.0**53 - 1, 1e300, 5e-324]
 )
 @pytest.mark.parametrize("count", [1, 500])
-def test_numbers_come_to_the_last_bit(last: float, count: int) -> None:
-    """Whole ones too, of which many are written as integers."""
+def test_numbers_are_exact(last: float, count: int) -> None:
+    """Numbers arrive exactly, also whole ones, which are written as integers."""
     values = np.array([*range(1, count), last], dtype=np.float64)
     symbols = Text(np.zeros(count, dtype=np.int8), ["A"])
     columns: dict[str, Any] = {"symbol": symbols, "price": values, "size": values, "bid": -values}
@@ -703,7 +703,7 @@ def test_numbers_come_to_the_last_bit(last: float, count: int) -> None:
 
 @pytest.mark.parametrize("most", range(14))
 def test_resume_is_exact_in_any_epoch(most: int) -> None:
-    """Cut at any message, in whichever epoch, a client goes on where it was."""
+    """Cut at any message, in whichever epoch, a client continues where it was."""
     log = epochs()
     wire = Wire(log)
     wire.run(most)
@@ -728,10 +728,10 @@ def test_resume_is_exact_in_any_epoch(most: int) -> None:
     ],
 )
 @pytest.mark.parametrize("connected", [True, False])
-def test_ticks_of_old_epochs_that_are_gone_are_told(
+def test_dropped_ticks_of_former_epochs_are_gaps(
     keep: int, gaps: list[tuple[str, int, int | None]], rows: int, connected: bool
 ) -> None:
-    """Whether slow or away, a client in an old epoch is told what of it and later ones is gone."""
+    """A slow or late client in a former epoch gets gaps for it and the later ones."""
     log = epochs(keep, 1)
     wire = Wire(log)
     wire.run()
@@ -751,8 +751,8 @@ def test_ticks_of_old_epochs_that_are_gone_are_told(
     )
 
 
-def test_who_had_all_of_an_epoch_lost_nothing_of_it() -> None:
-    """A slow client that had an epoch to its end is told only what it missed of the next."""
+def test_client_with_all_of_an_epoch_gets_no_gap_for_it() -> None:
+    """A slow client that has all of an epoch gets a gap only for the next one."""
     log = epochs(4, 3)
     wire = Wire(log)
     wire.run()
@@ -763,8 +763,8 @@ def test_who_had_all_of_an_epoch_lost_nothing_of_it() -> None:
     assert wire.seqs() == [1, 2, 3, 5, 6, 7, 8]
 
 
-def test_who_had_all_of_an_epoch_may_lose_the_whole_next() -> None:
-    """A client that fell off the log at the end of an epoch is told from where on it lost ticks."""
+def test_client_with_all_of_an_epoch_may_lose_the_next() -> None:
+    """A client that falls off the log at an epoch's end gets a gap from there on."""
     log = epochs(5, 3)
     wire = Wire(log, history=0)
     wire.run()
@@ -777,8 +777,8 @@ def test_who_had_all_of_an_epoch_may_lose_the_whole_next() -> None:
     assert wire.gaps() == [("a", 6, None), ("c", 1, 4)]
 
 
-def test_who_was_only_greeted_in_an_epoch_is_told_all_of_it_is_gone() -> None:
-    """A client that fell off the log right after a hello lost that epoch from its first tick."""
+def test_client_with_only_a_hello_loses_the_whole_epoch() -> None:
+    """A client that falls off right after a hello gets a gap from the epoch's first tick."""
     log = epochs(5, 3)
     wire = Wire(log)
     wire.run()
@@ -794,8 +794,8 @@ def test_who_was_only_greeted_in_an_epoch_is_told_all_of_it_is_gone() -> None:
 # --- filters --------------------------------------------------------------------------------------
 
 
-def test_a_filtered_clients_position_advances() -> None:
-    """Who gets none of the ticks is told how far the log is, within a second."""
+def test_position_of_a_filtered_client_advances() -> None:
+    """A client that wants none of the ticks gets its new position within a second."""
     log = filled(3, symbols="A")
     wire = Wire(log, ["B"])
     wire.run()
@@ -811,8 +811,8 @@ def test_a_filtered_clients_position_advances() -> None:
     assert wire.gaps() == []
 
 
-def test_a_position_advances_behind_ticks_that_end_early() -> None:
-    """Where a message's last rows were left out for the filter, the position is told as soon."""
+def test_position_advances_after_ticks_that_end_early() -> None:
+    """If a filter leaves out a message's last rows, the position follows within a second."""
     log = filled(1)
     wire = Wire(log, ["A"])
     wire.run()
@@ -826,8 +826,8 @@ def test_a_position_advances_behind_ticks_that_end_early() -> None:
     assert not wire.step()
 
 
-def test_words_that_begin_in_skipped_rows_are_sent() -> None:
-    """A filtered client gets words that began in rows it skips, as their codes will be needed."""
+def test_words_of_unwanted_rows_are_sent() -> None:
+    """A filtered client gets the words of rows that it doesn't want, since codes refer to them."""
     log = filled(2, symbols="A")
     wire = Wire(log, ["A", "Z"])
     wire.run()
@@ -844,7 +844,7 @@ def test_words_that_begin_in_skipped_rows_are_sent() -> None:
     assert wire.client.seq == 6
 
 
-def test_a_subscription_may_change() -> None:
+def test_subscription_may_change() -> None:
     """A client may subscribe again on its connection, and gets the new symbols from then on."""
     log = filled(4, symbols="AB")
     wire = Wire(log, ["A"], history=0)
@@ -862,8 +862,8 @@ def test_a_subscription_may_change() -> None:
 # --- time, and the end ----------------------------------------------------------------------------
 
 
-def test_silence_is_broken_every_few_seconds() -> None:
-    """With nothing to send the server says where it stands, so that silence means death."""
+def test_idle_server_sends_heartbeats() -> None:
+    """With nothing to send, the server sends its position every 5 s."""
     log = filled(3)
     wire = Wire(log)
     session = wire.connect()
@@ -886,8 +886,8 @@ def test_silence_is_broken_every_few_seconds() -> None:
     assert session.due() == wire.now + HEARTBEAT_S
 
 
-def test_a_skipping_client_hears_sooner() -> None:
-    """While ticks are skipped for a client it is told the position each second, no more often."""
+def test_skipped_ticks_are_announced_each_second() -> None:
+    """While no tick is for a client, it gets its position once a second."""
     log = filled(3)
     wire = Wire(log, ["B"])
     session = wire.connect()
@@ -904,8 +904,8 @@ def test_a_skipping_client_hears_sooner() -> None:
     assert wire.client.seq == 27
 
 
-def test_the_end_is_told_and_the_connection_closed() -> None:
-    """When the source is finished all ticks come first, then the end, then close 1000."""
+def test_end_is_sent_and_the_connection_closed() -> None:
+    """When the source ends, all ticks come first, then the end, then close 1000."""
     log = filled(3)
     wire = Wire(log)
     session = wire.connect()
@@ -920,8 +920,8 @@ def test_the_end_is_told_and_the_connection_closed() -> None:
     assert session.next_message(wire.now + 1000) is None
 
 
-def test_who_comes_after_the_end_gets_the_history() -> None:
-    """The server stays: who comes later gets the ticks asked for, then the end."""
+def test_client_after_the_end_gets_the_history() -> None:
+    """A client that connects after the end gets the ticks that it asks for, then the end."""
     wire = Wire(filled(3), history=2)
     wire.publication.ended = True
     for _ in range(2):
@@ -971,10 +971,8 @@ def test_who_comes_after_the_end_gets_the_history() -> None:
 @pytest.mark.parametrize(
     ("subprotocol", "path"), [(SUBPROTOCOL, "/"), (None, "/ticks"), (None, "/")]
 )
-def test_a_bad_message_is_answered_and_the_session_lives(
-    text: str, subprotocol: str | None, path: str
-) -> None:
-    """Whatever a client says that makes no sense, it is told what to say, and goes on."""
+def test_invalid_message_is_answered(text: str, subprotocol: str | None, path: str) -> None:
+    """An invalid message is answered with what to send, and the session continues."""
     log = filled(3)
     session = session_for(Publication(log), subprotocol, path, 0)
     session.receive(text, 0)
@@ -993,8 +991,8 @@ def test_a_bad_message_is_answered_and_the_session_lives(
 
 @pytest.mark.parametrize("subprotocol", [SUBPROTOCOL, None])
 @pytest.mark.parametrize("path", ["/", "/ticks"])
-def test_a_clients_error_is_not_answered(subprotocol: str | None, path: str) -> None:
-    """An error that a client sends changes nothing: to answer it could go on for ever."""
+def test_error_of_a_client_is_not_answered(subprotocol: str | None, path: str) -> None:
+    """An answer to a client's error could lead to an endless exchange."""
     session = session_for(Publication(filled(3)), subprotocol, path, 0)
     drain(session)
     session.receive('{"type":"subscribe","symbols":["B"]}', 1)
@@ -1016,8 +1014,8 @@ def test_a_clients_error_is_not_answered(subprotocol: str | None, path: str) -> 
         ' {"type":"subscribe","symbols":["A","A",""]} ',
     ],
 )
-def test_a_client_may_say_less_or_more(text: str) -> None:
-    """Fields may be left out, and those of later versions are ignored."""
+def test_fields_may_be_missing_or_unknown(text: str) -> None:
+    """A client may leave out fields, and fields of later versions are ignored."""
     session = session_for(Publication(filled(3)), SUBPROTOCOL, "/", 0)
     session.receive(text, 0)
     types = []
@@ -1028,7 +1026,7 @@ def test_a_client_may_say_less_or_more(text: str) -> None:
 
 
 def test_binary_messages_end_the_session() -> None:
-    """A binary message breaks the protocol: the connection is closed with 1003."""
+    """A binary message violates the protocol: the connection is closed with 1003."""
     session = session_for(Publication(filled(3)), SUBPROTOCOL, "/", 0)
     session.receive(b'{"type":"subscribe"}', 0)
     while session.next_message(0) is not None:
@@ -1041,8 +1039,8 @@ def test_binary_messages_end_the_session() -> None:
 
 @pytest.mark.parametrize("subprotocol", [SUBPROTOCOL, None])
 @pytest.mark.parametrize("text", ["nonsense", '{"type":"subscribe"}'])
-def test_answers_that_nobody_reads_do_not_gather(subprotocol: str | None, text: str) -> None:
-    """A client that asks and asks and never reads is closed with 1008, its answers bounded."""
+def test_unread_answers_are_bounded(subprotocol: str | None, text: str) -> None:
+    """A client that sends requests and never reads is closed with 1008."""
     session = session_for(Publication(filled(3)), subprotocol, "/ticks", 0)
     for _ in range(100 * MAX_PENDING):
         session.receive(text, 0)
@@ -1064,8 +1062,8 @@ def hello(**changes: object) -> bytes:
     return json.dumps({**message, "columns": {"side": ["b"]}, **changes}).encode()
 
 
-def greeted(seq: int = 0) -> Client:
-    """Return a client that was greeted, and has all up to `seq`."""
+def client_at(seq: int = 0) -> Client:
+    """Return a client that got hello, and has all up to `seq`."""
     client = Client()
     client.start_connection()
     client.receive(hello())
@@ -1075,7 +1073,7 @@ def greeted(seq: int = 0) -> Client:
 
 
 def ticks_message(seq: int = 1, count: int = 2, **changes: Any) -> Ticks:
-    """Return a good ticks message, with these fields instead."""
+    """Return a valid ticks message, with these fields instead."""
     fields: dict[str, Any] = {
         "time": [0] * count,
         "symbol": TextColumn([0] * count, 2, []),
@@ -1129,24 +1127,24 @@ def ticks_message(seq: int = 1, count: int = 2, **changes: Any) -> Ticks:
     ],
     ids=lambda each: format_value(msgspec.json.encode(each).decode())[:60],
 )
-def test_ticks_that_do_not_fit_break_the_protocol(message: Ticks) -> None:
-    """Columns of wrong lengths, codes without words, seqs that don't rise: refused with 1007."""
-    client = greeted()
+def test_inconsistent_ticks_violate_the_protocol(message: Ticks) -> None:
+    """Wrong lengths, codes without words and seqs that don't increase are refused with 1007."""
+    client = client_at()
     with pytest.raises(ProtocolError, match="message") as caught:
         client.receive(encode(message))
     assert caught.value.close_code == 1007
     assert client.seq == 0
 
 
-def test_the_largest_seq_is_taken() -> None:
-    """A tick may have the last number that 64 bits hold, reached by steps."""
-    [received] = greeted().receive(encode(ticks_message(seq=2**63 - 3, steps=[2])))
+def test_largest_seq_is_accepted() -> None:
+    """A tick may have the largest number of 64 bits, reached by steps."""
+    [received] = client_at().receive(encode(ticks_message(seq=2**63 - 3, steps=[2])))
     assert isinstance(received, Received)
     assert received.seq.tolist() == [2**63 - 3, 2**63 - 1]
 
 
-def test_a_client_needs_no_symbols_in_hello_to_read_ticks() -> None:
-    """Words that a message brings with its ticks do for a dictionary that is empty."""
+def test_hello_needs_no_symbols() -> None:
+    """The words of a ticks message suffice for a dictionary that is empty."""
     batch, seq = decode_ticks(ticks_message(symbol=TextColumn([0, 0], 0, ["N"])), {})
     assert isinstance(batch.columns["symbol"], Text)
     assert (batch.columns["symbol"].words, seq.tolist()) == (["N"], [1, 2])
@@ -1162,15 +1160,15 @@ def test_a_client_needs_no_symbols_in_hello_to_read_ticks() -> None:
     ],
     ids=["away", "restart", "ahead"],
 )
-def test_a_gap_says_why(gap: Gap, reason: str) -> None:
-    """Each gap on coming back names its reason, which the feed shows to its user."""
+def test_gap_has_a_reason(gap: Gap, reason: str) -> None:
+    """Each gap after a reconnect has a reason, which the feed shows."""
     session = V1Session(Publication(filled(25, keep=10)), 0)
     seq = gap.last if gap.last == 30 else 5
     resume = {"epoch": gap.epoch, "seq": seq}
     session.receive(json.dumps({"type": "subscribe", "resume": resume}), 0)
-    told = [each for each in drain(session) if each["type"] == "gap"]
-    assert (told[0]["from"], told[0]["to"]) == (gap.first, gap.last)
-    assert told[0]["reason"] == reason
+    reported = [each for each in drain(session) if each["type"] == "gap"]
+    assert (reported[0]["from"], reported[0]["to"]) == (gap.first, gap.last)
+    assert reported[0]["reason"] == reason
 
 
 @pytest.mark.parametrize(
@@ -1223,9 +1221,9 @@ def test_a_gap_says_why(gap: Gap, reason: str) -> None:
     ],
     ids=format_value,
 )
-def test_bad_server_messages_break_the_protocol(data: str | bytes, code: int) -> None:
-    """What is not of the protocol raises, with the close code that says so to the server."""
-    client = greeted()
+def test_invalid_server_messages_violate_the_protocol(data: str | bytes, code: int) -> None:
+    """An invalid message raises an error with the close code for the server."""
+    client = client_at()
     with pytest.raises(ProtocolError) as caught:
         client.receive(data)
     assert caught.value.close_code == code
@@ -1238,8 +1236,8 @@ def test_bad_server_messages_break_the_protocol(data: str | bytes, code: int) ->
     ids=lambda each: type(each).__name__,
 )
 def test_nothing_may_come_before_hello(message: Any) -> None:
-    """A server that does not greet first breaks the protocol, on every connection."""
-    client = greeted()
+    """A server that doesn't send hello first violates the protocol, on every connection."""
+    client = client_at()
     client.start_connection()
     with pytest.raises(
         ProtocolError, match=f"{type(message).__name__.lower()} came before hello"
@@ -1248,8 +1246,8 @@ def test_nothing_may_come_before_hello(message: Any) -> None:
     assert caught.value.close_code == 1002
 
 
-def test_an_error_may_come_before_hello() -> None:
-    """A server may say first what is wrong."""
+def test_error_may_come_before_hello() -> None:
+    """A server may send an error before hello."""
     client = Client()
     client.start_connection()
     error = Error("full", "too many clients", "try later")
@@ -1267,23 +1265,23 @@ def test_an_error_may_come_before_hello() -> None:
     ],
 )
 def test_messages_of_later_versions_are_ignored(data: str | bytes) -> None:
-    """A type of message that the client does not know is no fault, before hello or after."""
+    """A message of an unknown type is ignored, before hello and after."""
     client = Client()
     client.start_connection()
     assert client.receive(data) == []
-    assert greeted().receive(data) == []
+    assert client_at().receive(data) == []
 
 
-def test_a_further_field_of_a_later_version_is_ignored() -> None:
-    """A known message with a field that the client does not know is taken."""
-    assert greeted().receive('{"type":"at","seq":5,"later":1}') == [At(5)]
+def test_fields_of_later_versions_are_ignored() -> None:
+    """An unknown field of a known message is ignored."""
+    assert client_at().receive('{"type":"at","seq":5,"later":1}') == [At(5)]
 
 
 @pytest.mark.parametrize("name", ["bid", "temperature", "ä 🙂", "", "x" * 1000])
-def test_a_server_may_have_any_further_column(name: str) -> None:
+def test_server_may_have_any_further_column(name: str) -> None:
     """Columns of any name but the log's own are taken, of numbers and of text."""
     more = {name: TextColumn([0, -1], 0, ["w"]), "other": [1.0, None]}
-    [received] = greeted().receive(encode(ticks_message(more=more)))
+    [received] = client_at().receive(encode(ticks_message(more=more)))
     assert isinstance(received, Received)
     log = TickLog()
     log.append(received.batch, received=0)
@@ -1307,9 +1305,9 @@ def test_a_server_may_have_any_further_column(name: str) -> None:
         )
     )
 )
-def test_a_good_message_with_one_bad_field_never_breaks_the_client(message: object) -> None:
-    """Whatever a server sends is taken or raises a ProtocolError, nothing else."""
-    client = greeted()
+def test_message_with_one_bad_field_is_taken_or_raises(message: object) -> None:
+    """Any message of a server is taken or raises a ProtocolError, nothing else."""
+    client = client_at()
     with suppress(ProtocolError):
         client.receive(json.dumps(message))
     assert client.receive(encode(End())) == [End()]
@@ -1336,10 +1334,10 @@ def test_a_good_message_with_one_bad_field_never_breaks_the_client(message: obje
         ("other", "/", PricesSession),
     ],
 )
-def test_how_a_peer_listens_depends_on_how_it_asks(
+def test_session_depends_on_subprotocol_and_path(
     subprotocol: str | None, path: str, kind: type[Session]
 ) -> None:
-    """The subprotocol asks for v1 on any path; without, the path tells prices from ticks."""
+    """The subprotocol selects v1 on any path; without it, the path selects prices or ticks."""
     session = session_for(Publication(filled(1)), subprotocol, path, 0)
     assert type(session) is kind
     assert (
@@ -1403,8 +1401,8 @@ def test_prices_come_ten_times_a_second_at_most() -> None:
     assert [int(price) for _, price in sent] == [1 + round((now - 50) * 1000) for now, _ in sent]
 
 
-def test_the_last_change_is_not_forgotten() -> None:
-    """A change that came too soon after a message is sent when its time has come."""
+def test_last_change_is_sent_when_due() -> None:
+    """A change too soon after a message is sent once 100 ms have passed."""
     log = filled(1)
     session = PricesSession(Publication(log))
     assert session.next_message(0) is not None
@@ -1420,7 +1418,7 @@ def test_the_last_change_is_not_forgotten() -> None:
 
 
 def test_prices_come_only_on_change() -> None:
-    """Nothing is sent where nothing changed, be it that only others' symbols did."""
+    """Nothing is sent if nothing changed, or only other symbols did."""
     log = filled(1)
     session = PricesSession(Publication(log))
     assert session.next_message(0) is not None
@@ -1433,8 +1431,8 @@ def test_prices_come_only_on_change() -> None:
     assert session.next_message(300) is not None
 
 
-def test_quiet_symbols_cost_nothing_while_others_pour() -> None:
-    """For who listens to a quiet symbol the prices are looked at ten times a second, no more."""
+def test_quiet_symbols_cost_little_while_others_are_busy() -> None:
+    """The prices of quiet symbols are checked ten times a second, no more."""
     log = filled(1)
     publication = Publication(log)
     session = PricesSession(publication)
@@ -1459,8 +1457,8 @@ def test_prices_of_an_empty_log_come_with_the_first_tick() -> None:
     assert len(json.loads(message)) == 1
 
 
-def test_prices_may_be_of_some_symbols() -> None:
-    """After a subscription the prices of its symbols come at once, then theirs only."""
+def test_prices_follow_a_subscription() -> None:
+    """After a subscription the prices of its symbols come at once, then only these."""
     log = filled(6, symbols="ABC")
     session = PricesSession(Publication(log))
     message = session.next_message(0)
@@ -1475,8 +1473,8 @@ def test_prices_may_be_of_some_symbols() -> None:
     assert [tick["symbol"] for tick in json.loads(message)] == ["A", "B", "C"]
 
 
-def test_prices_are_encoded_once_for_all() -> None:
-    """All who listen to the same symbols get the same bytes, made once."""
+def test_prices_are_encoded_once() -> None:
+    """All clients with the same symbols get the same bytes, encoded once."""
     log = filled(3, symbols="ABC")
     publication = Publication(log)
     one, other = (
@@ -1489,10 +1487,10 @@ def test_prices_are_encoded_once_for_all() -> None:
 
 
 @pytest.mark.parametrize("kind", [V1Session, EveryTickSession])
-def test_a_filter_that_nothing_passes_is_walked_in_large_steps(
+def test_filter_without_a_match_takes_large_steps(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Small ones are for messages that are sent; here there are none."""
+    """Small steps are for messages that are sent; here there are none."""
     log = filled(100_000)
     publication = Publication(log)
     session = kind(publication, 0.0) if kind is V1Session else kind(publication)
@@ -1507,8 +1505,8 @@ def test_a_filter_that_nothing_passes_is_walked_in_large_steps(
     assert len(calls) < 40
 
 
-def test_prices_kept_for_filters_are_bounded_in_bytes() -> None:
-    """Long messages of long lists, too."""
+def test_cached_prices_are_bounded_in_bytes() -> None:
+    """Long messages for long lists of symbols are bounded, too."""
     log = filled(3, symbols="ABC")
     publication = Publication(log)
     for n in range(900):
@@ -1517,8 +1515,8 @@ def test_prices_kept_for_filters_are_bounded_in_bytes() -> None:
     assert len(publication._prices) < 900
 
 
-def test_prices_kept_for_filters_are_bounded() -> None:
-    """Ever new sets of symbols, while nothing new comes, do not fill the memory."""
+def test_cached_prices_are_bounded() -> None:
+    """Ever new sets of symbols don't fill the memory, also while no tick comes."""
     publication = Publication(filled(3, symbols="ABC"))
     for n in range(3000):
         publication.prices(frozenset([str(n)]))
@@ -1526,10 +1524,10 @@ def test_prices_kept_for_filters_are_bounded() -> None:
 
 
 @pytest.mark.parametrize("kind", [PricesSession, EveryTickSession])
-def test_plain_peers_are_closed_at_the_end(
+def test_plain_clients_are_closed_at_the_end(
     kind: type[PricesSession] | type[EveryTickSession],
 ) -> None:
-    """When the source is finished, a plain peer gets what is left, then close 1000."""
+    """When the source ends, a plain client gets what is left, then close 1000."""
     log = filled(1)
     publication = Publication(log)
     session = kind(publication)
@@ -1551,7 +1549,7 @@ def test_plain_peers_are_closed_at_the_end(
 
 
 class Source:
-    """A log of whose source ticks go missing, and its publication."""
+    """A log whose source may miss ticks, and its publication."""
 
     def __init__(self, keep: int = 1000) -> None:
         self.log = TickLog(keep, epoch="e")
@@ -1559,7 +1557,7 @@ class Source:
         self.publication = Publication(self.log, self.gaps)
 
     def make(self, *steps: int | str | None) -> None:
-        """Append that many ticks, or, where it is negative, miss them; None: nobody knows."""
+        """Append `count` ticks, or miss them if it is negative; None misses an unknown number."""
         for step in steps:
             if step is None or (isinstance(step, int) and step < 0):
                 self.gaps.miss(None if step is None else -step, "missing")
@@ -1578,14 +1576,14 @@ class Source:
         return wire
 
 
-def told(wire: Wire) -> list[tuple[int, int | None]]:
-    """Return the numbers of the gaps that were told."""
+def reported(wire: Wire) -> list[tuple[int, int | None]]:
+    """Return the seqs of the gaps that the client reported."""
     return [(start, stop) for _, start, stop in wire.gaps()]
 
 
 @pytest.mark.parametrize("symbols", [None, ["B"], ["nope"]])
-def test_who_passes_a_gap_is_told_before_what_comes_after(symbols: list[str] | None) -> None:
-    """Live, or later in its history, filtered or not: the gap, then the ticks behind it."""
+def test_gap_comes_before_the_ticks_after_it(symbols: list[str] | None) -> None:
+    """Live or in its history, filtered or not, a client gets the gap, then the ticks after it."""
     source = Source()
     live = source.wire(symbols)
     for step in (3, -2, 1, None, 2, -4, -1, 2):
@@ -1597,7 +1595,7 @@ def test_who_passes_a_gap_is_told_before_what_comes_after(symbols: list[str] | N
     for wire in (live, late):
         wire.now += AT_S
         wire.run()
-        told_of = [range(start, (stop or start) + 1) for start, stop in told(wire)]
+        told_of = [range(start, (stop or start) + 1) for start, stop in reported(wire)]
         assert [n for each in told_of for n in each] == [4, 5, 7, 3, 4, 5, 6, 7]
         frame = wire.log().frame()
         wanted = source.log.frame(symbol=symbols)
@@ -1613,8 +1611,8 @@ def test_who_passes_a_gap_is_told_before_what_comes_after(symbols: list[str] | N
         assert order == [[1, 2, 3], (4, 5), [6], (7, None), [1, 2], (3, 7), [8, 9]]
 
 
-def test_who_stands_at_the_end_is_told_at_once() -> None:
-    """A gap is told before the tick behind it comes, with the epoch that begins there."""
+def test_client_at_the_end_gets_a_gap_at_once() -> None:
+    """A gap comes before the tick after it, with the epoch that begins there."""
     source = Source()
     source.make(3)
     wire = source.wire()
@@ -1628,14 +1626,14 @@ def test_who_stands_at_the_end_is_told_at_once() -> None:
     assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 0)
     assert wire.heard[-2]["next"] == 1
     wire.run()
-    assert told(wire) == [(4, 5), (7, None)]
+    assert reported(wire) == [(4, 5), (7, None)]
 
 
 @pytest.mark.parametrize("symbols", [None, ["B"]])
 @pytest.mark.parametrize("keep", [1000, 3])
 @pytest.mark.parametrize("most", range(12))
 def test_resume_across_gaps_is_exact(symbols: list[str] | None, keep: int, most: int) -> None:
-    """Cut at any message, each number comes once or is told missing once, whatever fell off."""
+    """Cut at any message, each seq comes once or is reported missing once."""
     source = Source(keep)
     source.make(2)
     wire = source.wire(symbols)
@@ -1665,20 +1663,20 @@ def test_resume_across_gaps_is_exact(symbols: list[str] | None, keep: int, most:
     assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 6)
 
 
-def test_a_gap_before_ones_history_is_nobodys() -> None:
-    """Who joins is told what is missing among what it asked for, and from the start if all."""
+def test_gap_before_the_history_is_not_sent() -> None:
+    """A client gets the gaps in its history, and one at the start only if it asks for all."""
     source = Source()
     source.make(-5, 2, -1, 3)
     every, some, none = source.wire(), source.wire(history=3), source.wire(history=0)
     for wire in (every, some, none):
         wire.run()
-    assert told(every) == [(1, 5), (8, 8)]
-    assert (told(some), some.seqs()) == ([], [9, 10, 11])
-    assert (told(none), none.client.seq) == ([], 11)
+    assert reported(every) == [(1, 5), (8, 8)]
+    assert (reported(some), some.seqs()) == ([], [9, 10, 11])
+    assert (reported(none), none.client.seq) == ([], 11)
 
 
-def test_who_fell_off_the_log_is_told_of_a_gap_at_which_its_epoch_ended() -> None:
-    """Though it had all ticks of that, and the gap's row went with those that it did not have."""
+def test_fallen_client_gets_the_gap_at_its_epochs_end() -> None:
+    """It has all ticks of its epoch, and the row after the gap was dropped."""
     source = Source(3)
     source.make(2)
     wire, plain = source.wire(), source.wire(client=PlainClient())
@@ -1687,13 +1685,13 @@ def test_who_fell_off_the_log_is_told_of_a_gap_at_which_its_epoch_ended() -> Non
     source.make(None, -1, 5)
     wire.run()
     plain.run()
-    assert told(wire) == [(3, None), (1, 3)]
+    assert reported(wire) == [(3, None), (1, 3)]
     assert wire.seqs() == [1, 2, 4, 5, 6]
     heard = [(each["from"], each["to"]) for each in plain.heard if isinstance(each, dict)]
     assert heard == [(3, None), (1, 3)]
 
 
-def test_a_plain_peer_is_told_of_gaps_too() -> None:
+def test_plain_client_gets_gaps() -> None:
     """On `/ticks` a gap is an object among the arrays, once, filtered or not."""
     for symbols in (None, ["A"]):
         source = Source()
@@ -1713,14 +1711,14 @@ def test_a_plain_peer_is_told_of_gaps_too() -> None:
 
 
 def drain(session: Session, now: float = 0) -> list[Any]:
-    """Return all that a session has to send."""
+    """Return all messages that a session has to send."""
     messages = []
     while (message := session.next_message(now)) is not None:
         messages.append(json.loads(message))
     return messages
 
 
-def test_every_tick_comes_as_objects() -> None:
+def test_every_tick_comes_as_an_object() -> None:
     """On `/ticks` each tick from now on comes, in arrays, with the fields that it has."""
     log = filled(3)
     session = EveryTickSession(Publication(log))
@@ -1758,7 +1756,7 @@ def test_every_tick_comes_as_objects() -> None:
     assert (session.behind, session.due()) == (0, None)
 
 
-def test_fields_of_objects_stand_in_the_order_of_the_columns() -> None:
+def test_fields_of_objects_have_the_order_of_the_columns() -> None:
     """The same tick is the same text in every process, whatever Python's hashes."""
     log = TickLog()
     session = EveryTickSession(Publication(log))
@@ -1768,7 +1766,7 @@ def test_fields_of_objects_stand_in_the_order_of_the_columns() -> None:
     assert list(tick) == ["symbol", "price", "size", "time", "seq", *names]
 
 
-def test_a_plain_peer_may_ask_for_some_symbols() -> None:
+def test_plain_client_may_subscribe_to_symbols() -> None:
     """After a subscription only its symbols come."""
     log = TickLog()
     session = EveryTickSession(Publication(log))
@@ -1780,8 +1778,8 @@ def test_a_plain_peer_may_ask_for_some_symbols() -> None:
     assert session.behind == 0
 
 
-def test_a_slow_plain_peer_is_told_the_gap() -> None:
-    """Who falls off the log is told the range by an object, then gets the rest."""
+def test_slow_plain_client_gets_the_gap() -> None:
+    """A plain client that falls off the log gets the range as an object, then the rest."""
     log = TickLog(10, epoch="e")
     session = EveryTickSession(Publication(log))
     publish(log, 3)
@@ -1795,16 +1793,16 @@ def test_a_slow_plain_peer_is_told_the_gap() -> None:
     assert isinstance(drain(session)[0], list)
 
 
-def test_a_plain_peer_that_never_read_is_told_the_gap() -> None:
-    """Who falls off before its first tick is told the exact range as well."""
+def test_plain_client_that_never_read_gets_the_gap() -> None:
+    """A plain client that falls off before its first tick gets the exact range."""
     log = filled(3, keep=10)
     session = EveryTickSession(Publication(log))
     publish(log, 20)
     assert drain(session)[0] == {"type": "gap", "from": 4, "to": 13}
 
 
-def test_a_plain_peer_that_had_all_of_an_epoch_lost_nothing_of_it() -> None:
-    """Who read up to the end of an epoch is told only what it missed of the next."""
+def test_plain_client_with_all_of_an_epoch_gets_no_gap_for_it() -> None:
+    """A plain client that has all of an epoch gets a gap only for the next one."""
     log = epochs(5, 3)
     session = EveryTickSession(Publication(log))
     for epoch, count in (("a", 2), ("b", 1)):
@@ -1816,8 +1814,8 @@ def test_a_plain_peer_that_had_all_of_an_epoch_lost_nothing_of_it() -> None:
     assert drain(session)[0] == {"type": "gap", "from": 1, "to": 3}
 
 
-def test_a_plain_peer_that_falls_again_and_again_is_told_gaps_that_do_not_overlap() -> None:
-    """However late each message is read, the gaps and the ticks together are every tick, once."""
+def test_gaps_of_a_falling_plain_client_do_not_overlap() -> None:
+    """However late each message is read, gaps and ticks together are every tick, once."""
     log = TickLog(10, epoch="e")
     session = EveryTickSession(Publication(log))
     covered: list[int] = []
@@ -1831,8 +1829,8 @@ def test_a_plain_peer_that_falls_again_and_again_is_told_gaps_that_do_not_overla
     assert covered == list(range(1, log.last_seq + 1))
 
 
-def test_a_slow_plain_peer_is_told_gaps_over_epochs() -> None:
-    """Of an old epoch the end of the gap is not known; of the new one the range is."""
+def test_slow_plain_client_gets_gaps_over_epochs() -> None:
+    """The gap of the former epoch has no end; that of the new one has its range."""
     log = epochs(4, 3)
     session = EveryTickSession(Publication(log))
     for epoch, count in (("a", 3), ("b", 6)):
@@ -1849,8 +1847,8 @@ def test_a_slow_plain_peer_is_told_gaps_over_epochs() -> None:
     assert gaps == [{"type": "gap", "from": 1, "to": 2}]
 
 
-def test_an_epoch_that_comes_again_breaks_nothing() -> None:
-    """Though an epoch should not come twice, whoever falls off the log across it goes on."""
+def test_epoch_may_come_again() -> None:
+    """An epoch shouldn't come twice; a client that falls off across it continues all the same."""
     log = epochs(4, 3)
     sessions = [session_for(Publication(log), each, "/ticks", 0) for each in (SUBPROTOCOL, None)]
     sessions[0].receive('{"type":"subscribe"}', 0)
@@ -1865,8 +1863,8 @@ def test_an_epoch_that_comes_again_breaks_nothing() -> None:
 # --- the plain client -----------------------------------------------------------------------------
 
 
-def test_a_plain_client_reads_any_ticks() -> None:
-    """Of a websocket that sends JSON ticks each message is read and numbered, each field kept."""
+def test_plain_client_reads_any_ticks() -> None:
+    """Each message of a websocket that sends JSON ticks is read and numbered, with all fields."""
     client = PlainClient()
     assert client.start_connection() == []
     assert client.take_replies() == []
@@ -1881,14 +1879,14 @@ def test_a_plain_client_reads_any_ticks() -> None:
     assert (second.epoch, second.seq.tolist()) == (client.epoch, [3])
 
 
-def test_a_plain_client_begins_with_nothing() -> None:
+def test_plain_client_begins_empty() -> None:
     """Before its first connection it has no epoch, no tick and no duplicate."""
     client = PlainClient()
     assert (client.epoch, client.seq, client.duplicates) == (None, 0, 0)
 
 
-def test_a_plain_client_keeps_refusals() -> None:
-    """What is no tick is counted, and takes no number, with a filter too."""
+def test_plain_client_counts_refused_ticks() -> None:
+    """An invalid tick is counted, and takes no seq, with a filter, too."""
     for symbols in (None, ["A"]):
         client = PlainClient(symbols)
         client.start_connection()
@@ -1902,8 +1900,8 @@ def test_a_plain_client_keeps_refusals() -> None:
         assert (received.batch.count, received.batch.refused, client.seq) == (0, 1, 2)
 
 
-def test_a_plain_client_filters_by_itself() -> None:
-    """A plain server need not know of subscriptions: other symbols are left out here."""
+def test_plain_client_filters_by_itself() -> None:
+    """A plain server need not know subscriptions: the client leaves out other symbols."""
     client = PlainClient(["B", "C"])
     client.start_connection()
     [received] = client.receive('[{"s":"A","p":1},{"s":"B","p":2},{"s":"C","p":3}]')
@@ -1915,8 +1913,8 @@ def test_a_plain_client_filters_by_itself() -> None:
     assert received.batch.count == 0
 
 
-def test_each_seam_of_a_plain_client_is_a_gap() -> None:
-    """A plain server can't say what was missed: each connection is an epoch, each seam a gap."""
+def test_each_reconnect_of_a_plain_client_is_a_gap() -> None:
+    """A plain server can't say what was missed: each connection is an epoch, with a gap between."""
     client = PlainClient()
     client.start_connection()
     client.receive('{"s":"A","p":1}')
@@ -1932,8 +1930,8 @@ def test_each_seam_of_a_plain_client_is_a_gap() -> None:
 
 
 @pytest.mark.parametrize("to", [9, None])
-def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None) -> None:
-    """A gap told on `/ticks` is a gap here, after which a new epoch begins."""
+def test_plain_client_reads_the_gap_of_a_tickerkit_server(to: int | None) -> None:
+    """A gap on `/ticks` becomes a gap of the client, after which a new epoch begins."""
     client = PlainClient()
     client.start_connection()
     client.receive('{"s":"A","p":1}')
@@ -1948,7 +1946,7 @@ def test_a_plain_client_understands_the_gap_of_a_tickerkit_server(to: int | None
     assert received.seq.tolist() == [1]
 
 
-def test_a_tick_that_tells_of_a_gap_is_a_tick() -> None:
+def test_tick_with_a_gap_type_is_a_tick() -> None:
     """Only an object with the numbers of a gap is one."""
     client = PlainClient()
     client.start_connection()
@@ -1958,7 +1956,7 @@ def test_a_tick_that_tells_of_a_gap_is_a_tick() -> None:
         assert received.batch.count == 1
 
 
-def test_plain_client_and_plain_session_understand_each_other() -> None:
+def test_plain_client_reads_a_plain_session() -> None:
     """A feed of a tickerkit server's `/ticks` gets every tick, or a gap."""
     log = TickLog(50, epoch="e")
     wire = Wire(log, client=PlainClient())

@@ -1,7 +1,7 @@
-"""The wire protocol, whatever happens: many clients of one server, against a model of both.
+"""The wire protocol under any sequence of events: clients of one server, against a model.
 
-The model is told what the server accepts and knows by itself what its log must still hold. So a
-gap that is told can be proved: what it names is really gone, and what is not named really comes.
+The model sees what the server accepts, and knows by itself what its log must still hold. So every
+gap is checked: ticks in a gap are really gone, and all others really come.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ WHO = st.integers(0, 3)
 
 
 class Tick(NamedTuple):
-    """What the server accepted."""
+    """A tick that the server accepted."""
 
     symbol: str
     price: float
@@ -61,21 +61,21 @@ def number(epoch: str) -> int:
     return int(epoch[1:])
 
 
-def of(symbols: Symbols, symbol: str) -> bool:
-    """Whether a symbol is among those asked for."""
+def is_wanted(symbols: Symbols, symbol: str) -> bool:
+    """Return whether a symbol is among those subscribed to."""
     return symbols is None or symbol in symbols
 
 
 class World:
-    """All that was ever accepted, and the server, of which the model knows what it holds.
+    """All ticks that were ever accepted, and the server; the model knows what it holds.
 
     Attributes:
         ticks: every tick by its place (number of the epoch, seq), oldest first; prices count up.
-        stream: the places of the newest epoch, of which a server may not have all yet.
+        stream: the places of the newest epoch; a server may lack some of them.
         held: the places that the server's log must hold.
-        lost: the places that the source said are missing, to this server; infinity where it did not
+        lost: the places that the source reported missing to this server; infinity if it didn't
             know how many.
-        moot: those of them that need not be told.
+        ignored: those of them that need not be reported.
     """
 
     def __init__(self, keep: int) -> None:
@@ -84,37 +84,37 @@ class World:
         self.epoch = 0
         self.stream: list[Place] = []
         self.lost: set[Place] = set()
-        self.moot: set[Place] = set()
+        self.ignored: set[Place] = set()
         self.begin_epoch()
         self.serve()
 
     def begin_epoch(self) -> None:
-        """Have the source start anew."""
+        """Restart the source."""
         if not self.stream:  # of an epoch without a tick
-            self.moot |= {place for place in self.lost if place[0] == self.epoch}
-            self.lost -= self.moot
+            self.ignored |= {place for place in self.lost if place[0] == self.epoch}
+            self.lost -= self.ignored
         self.epoch += 1
         self.stream = []
         self.number = 0
 
     def serve(self) -> None:
-        """Have a server with an empty log take over."""
+        """Replace the server by one with an empty log."""
         self.log = TickLog(self.keep, epoch=f"e{self.epoch}")
         self.gaps = Gaps(self.log, forget=True)
         self.publication = Publication(self.log, self.gaps)
         self.held: deque[Place] = deque(maxlen=self.keep)
-        self.lost, self.moot = set(), set()
+        self.lost, self.ignored = set(), set()
         self.end: Place = (self.epoch, 0)
 
     @property
     def oldest(self) -> Place:
-        """The place from which on the server has all."""
+        """The place from which on the server holds everything."""
         return self.held[0] if self.held else (self.epoch, 1)
 
     def publish(
         self, count: int, symbols: str = "A", note: str | None = None, step: int = 1
     ) -> None:
-        """Have the server accept what it has not yet of the stream, then new ticks."""
+        """Let the server accept what it lacks of the stream, then new ticks."""
         places = self.to_come()[:count]
         for n in range(count - len(places)):
             self.number += step
@@ -125,12 +125,12 @@ class World:
         self.append(places)
 
     def to_come(self) -> list[Place]:
-        """Return what the server has not yet of the stream."""
+        """Return what the server lacks of the stream."""
         had = self.end if self.end[0] == self.epoch else (self.epoch, 0)
         return self.stream[bisect_right(self.stream, had) :]
 
     def append(self, places: list[Place]) -> None:
-        """Have the server's log take these; with numbers of its own where those are the same."""
+        """Append ticks to the server's log; with seqs of its own where those are the same."""
         if not places:
             return
         batch = read_ticks(
@@ -149,9 +149,9 @@ class World:
         self.end = places[-1]
 
     def miss(self, count: int | None) -> None:
-        """Have the source say that ticks are missing, once the server has all that came."""
+        """Let the source report missing ticks, once the server has everything before them."""
         self.append(self.to_come())
-        if self.end != (self.epoch, self.number):  # a relay that was not told of the last of these
+        if self.end != (self.epoch, self.number):  # a relay that lacks the last of these
             return
         self.gaps.miss(count, "missing")
         if count is not None:
@@ -164,21 +164,21 @@ class World:
         self.end = (self.epoch, self.number)
 
     def between(self, first: Place, last: Place) -> set[Place]:
-        """Return the places of all ticks from `first` to `last`, and of those that are missing."""
+        """Return the places of all ticks from `first` to `last`, and of the missing ones."""
         return {place for place in (*self.ticks, *self.lost) if first <= place <= last}
 
     def holds(self, first: Place, last: Place) -> bool:
-        """Whether the server's log holds any tick from `first` to `last`."""
+        """Return whether the server's log holds any tick from `first` to `last`."""
         return any(first <= place <= last for place in self.held)
 
 
 class Listener:
-    """A client, and the account of what it is owed, what it has, and what it was told is gone.
+    """A client, with what it must get, what it got, and what was reported missing.
 
     Attributes:
         last: the place of the last tick that came.
-        had: the places of all that came.
-        told: the places of the ticks that it was told are gone.
+        had: the places of all ticks that came.
+        told: the places of the ticks that were reported missing.
         terms: what it asked for, each with the place after which it holds.
     """
 
@@ -194,11 +194,11 @@ class Listener:
         self.handled = 0
 
     def serve(self) -> None:
-        """Lose the server; another has taken over."""
+        """Connect to the server that has taken over, later."""
         self.wire.serve(self.world.log, self.world.publication)
 
     def deliver(self, most: float) -> None:
-        """Deliver so many messages, as far as there are."""
+        """Deliver up to `most` messages."""
         if self.wire.session is None:
             self.connect()
         while most > 0 and self.step():
@@ -209,18 +209,18 @@ class Listener:
         self.wire.connect()
 
     def step(self) -> bool:
-        """Deliver a message, and see that all in it is as it must be."""
+        """Deliver a message, and check all that is in it."""
         raise NotImplementedError
 
     def settle(self) -> None:
-        """Deliver all there is, and what comes when a while has passed; then nothing is owed."""
+        """Deliver everything, also what is due after a while; then nothing is missing."""
         self.deliver(math.inf)
         self.wire.now += AT_S
         self.deliver(math.inf)
         self.complete()
 
     def take(self, place: Place, symbol: str, price: float) -> None:
-        """Check a tick that came: as it was, asked for, in order, and not said to be gone."""
+        """Check a tick that came: unchanged, wanted, in order, and not reported missing."""
         tick = self.world.ticks[place]
         assert (symbol, price) == (tick.symbol, tick.price)
         assert self.owed(place), place
@@ -230,14 +230,14 @@ class Listener:
         self.had.add(place)
 
     def owed(self, place: Place) -> bool:
-        """Whether the client asked for a tick, and came before it."""
+        """Return whether the client must get a tick."""
         for after, symbols in reversed(self.terms):
             if place > after:
-                return of(symbols, self.world.ticks[place].symbol)
+                return is_wanted(symbols, self.world.ticks[place].symbol)
         return False
 
     def complete(self) -> None:
-        """Check that every tick that the server accepted was had, or was told to be gone."""
+        """Check that every tick that the server accepted was delivered or reported missing."""
         for place in self.world.ticks:
             if self.owed(place) and place <= self.world.end:
                 assert place in self.had or place in self.told, place
@@ -246,7 +246,7 @@ class Listener:
                 assert place in self.told, place
 
 
-class Columns(Listener):
+class V1Listener(Listener):
     """A client of v1, which resumes."""
 
     def __init__(self, world: World, symbols: Symbols, history: int | None) -> None:
@@ -262,7 +262,7 @@ class Columns(Listener):
 
     @property
     def position(self) -> Place | None:
-        """Where the client stands."""
+        """The client's position."""
         return None if self.client.epoch is None else (number(self.client.epoch), self.client.seq)
 
     def connect(self) -> None:
@@ -271,10 +271,12 @@ class Columns(Listener):
         self.sent = None
 
     def start(self) -> Place:
-        """Return the place after which a client that joins now is owed all."""
+        """Return the place after which a client that joins now must get everything."""
         held = self.world.held
         if self.history is not None:
-            held = [place for place in held if of(self.symbols, self.world.ticks[place].symbol)]
+            held = [
+                place for place in held if is_wanted(self.symbols, self.world.ticks[place].symbol)
+            ]
             held = held[max(len(held) - self.history, 0) :]
         return (held[0][0], held[0][1] - 1) if held else self.world.end
 
@@ -309,7 +311,7 @@ class Columns(Listener):
             assert re.fullmatch(STATES[state].sends, "".join(f"{each} " for each in types))
 
     def handle(self, before: Place | None) -> None:
-        """Check what the client made of the messages that came since."""
+        """Check the events of the messages that came since."""
         for event in self.wire.events[self.handled :]:
             assert not isinstance(event, Error)
             if isinstance(event, Received):
@@ -328,13 +330,13 @@ class Columns(Listener):
         self.close()
 
     def hear_of(self, gap: Gap, position: Place) -> None:
-        """Check a gap: it begins where the client stands, and names nothing that is held."""
+        """Check a gap: it begins at the client's position, and names nothing that is held."""
         epoch, stop = number(gap.epoch), math.inf if gap.last is None else gap.last
         assert gap.first <= stop
         assert not self.world.holds((epoch, gap.first), (epoch, stop)), gap
         after = position[1] if position[0] == epoch else 0
         if position > self.world.end and stop == after:
-            # What the server may number anew, though the client has ticks of these numbers.
+            # The server may use these seqs again, though the client has ticks with them.
             assert gap.first == (self.world.end[1] if self.world.held else 0) + 1
         elif epoch not in self.ahead:
             assert gap.first == after + 1 or (self.symbols is not None and gap.first > after)
@@ -347,7 +349,7 @@ class Columns(Listener):
             self.told |= self.world.between((epoch, gap.first), (epoch, stop))
 
     def close(self) -> None:
-        """A gap without an end reaches up to the epoch in which the client goes on."""
+        """Extend a gap without an end up to the epoch in which the client continues."""
         if self.open is not None and self.position is not None and self.position > self.open:
             if self.position[0] == self.open[0]:
                 return
@@ -358,7 +360,7 @@ class Columns(Listener):
             self.open = None
 
     def repeat(self) -> None:
-        """Deliver the last message twice: it is known to have been, and changes nothing."""
+        """Deliver the last message twice: that changes nothing."""
         before = self.position, self.client.duplicates
         self.wire.repeat()
         message = self.wire.heard[-1]
@@ -368,19 +370,19 @@ class Columns(Listener):
         self.handle(self.position)
 
     def filter(self, symbols: Symbols) -> None:
-        """Ask for other symbols, from where the client stands."""
+        """Subscribe to other symbols, from the client's position on."""
         self.symbols = self.client.symbols = symbols
         if self.position is None:
             self.wire.cut()
             return
         self.terms.append((self.position, symbols))
         session, wire = self.wire.session, self.wire
-        # Who asks on an open connection first hears the answer to what it asked before.
+        # A client on an open connection waits for the answer to its former subscription.
         heard = len(wire.heard) if session is not None else 0
         if session is None or heard <= self.asked or wire.heard[-1]["type"] not in ("ticks", "at"):
             wire.cut()
             return
-        # An `at` may be the first of what is told to one that fell off the log.
+        # An `at` may be the first message to a client that fell off the log.
         if isinstance(session, V1Session) and session._pending:
             wire.cut()
             return
@@ -389,7 +391,7 @@ class Columns(Listener):
         session.receive(encode(Subscribe(symbols, resume)).decode(), wire.now)
 
     def complete(self) -> None:
-        """Check that nothing is owed, and that the client stands where the log ends."""
+        """Check that nothing is missing, and that the client is at the end of the log."""
         super().complete()
         assert self.position is not None
         assert self.position == self.world.end or (
@@ -399,8 +401,8 @@ class Columns(Listener):
             assert self.client.duplicates == self.repeated
 
 
-class Objects(Listener):
-    """A plain peer of `/ticks`, which gets what comes while it is connected."""
+class PlainListener(Listener):
+    """A plain client of `/ticks`, which gets what comes while it is connected."""
 
     def __init__(self, world: World, symbols: Symbols, history: int | None) -> None:
         self.client = PlainClient(symbols)
@@ -434,7 +436,7 @@ class Objects(Listener):
         return True
 
     def hear_of(self, start: int, stop: int | None) -> None:
-        """Check a gap, whose epoch is not told: of one epoch at least none of it is held."""
+        """Check a gap, whose epoch isn't sent: in one epoch at least, none of it is held."""
         epochs = range(self.last[0], self.world.epoch + 1)
         last = math.inf if stop is None else stop
         assert start <= last
@@ -446,16 +448,16 @@ class Objects(Listener):
         }
         missing = {
             place
-            for place in self.world.lost | self.world.moot
+            for place in self.world.lost | self.world.ignored
             if place > max(self.terms[0][0], self.last)
         }
         named = {place for place in missing if start <= place[1] <= last}
         assert gone or named
-        # Of those that went with what fell off the log the epoch is not told.
+        # The gap of a dropped range doesn't name the epochs of the gaps within it.
         self.told |= gone | named | {place for place in missing if place < self.world.oldest}
 
     def filter(self, symbols: Symbols) -> None:
-        """Ask for other symbols, from the end on: what was skipped before is not told."""
+        """Subscribe to other symbols, from the end on."""
         self.settle()
         self.symbols = symbols
         self.client.symbols = None if symbols is None else frozenset(symbols)
@@ -465,7 +467,7 @@ class Objects(Listener):
         self.terms = [(self.world.end, symbols)]
 
 
-class Whatever(RuleBasedStateMachine):
+class ProtocolMachine(RuleBasedStateMachine):
     """A server and its clients through floods, cuts, restarts, relays and new epochs.
 
     Every tick that a log accepted, of the symbols asked for, reaches each client once and in order,
@@ -478,18 +480,22 @@ class Whatever(RuleBasedStateMachine):
     def begin(self, keep: int, symbols: Symbols) -> None:
         """Join a client to an empty server."""
         self.world = World(keep)
-        self.listeners: list[Listener] = [Columns(self.world, symbols, None)]
+        self.listeners: list[Listener] = [V1Listener(self.world, symbols, None)]
         self.listeners[0].settle()
 
     @precondition(lambda self: len(self.listeners) < 4)
     @rule(
-        kind=st.sampled_from([Columns, Columns, Objects]),
+        kind=st.sampled_from([V1Listener, V1Listener, PlainListener]),
         symbols=SYMBOLS,
         history=st.sampled_from([None, 0, 3, 100]),
         most=st.sampled_from([0, 1, 2, math.inf]),
     )
     def join(
-        self, kind: type[Columns | Objects], symbols: Symbols, history: int | None, most: float
+        self,
+        kind: type[V1Listener | PlainListener],
+        symbols: Symbols,
+        history: int | None,
+        most: float,
     ) -> None:
         """Join a further client, and deliver its first messages."""
         self.listeners.append(kind(self.world, symbols, history))
@@ -506,20 +512,20 @@ class Whatever(RuleBasedStateMachine):
         self.world.publish(count, symbols, note, step)
 
     @rule(count=st.sampled_from([1, 3, 50]))
-    def source_starts_anew(self, count: int) -> None:
-        """Begin a new epoch in the same log, which has all of the one before."""
+    def restart_source(self, count: int) -> None:
+        """Begin a new epoch in the same log, which has everything of the former one."""
         self.world.append(self.world.to_come())
         self.world.begin_epoch()
         self.world.publish(count)
 
     @rule(count=st.sampled_from([1, 2, 5, None, None]))
-    def source_says_that_ticks_are_missing(self, count: int | None) -> None:
-        """Leave out numbers; or begin a new epoch, where nobody knows how many."""
+    def miss_ticks(self, count: int | None) -> None:
+        """Leave out seqs, or begin a new epoch if the number of missing ticks isn't known."""
         self.world.miss(count)
 
     @rule(count=st.sampled_from([0, 0, 2, 50]))
     def restart(self, count: int) -> None:
-        """Have another server take over, that knows nothing of before."""
+        """Replace the server by one that knows nothing of the former."""
         self.world.begin_epoch()
         self.world.serve()
         self.world.publish(count)
@@ -527,8 +533,8 @@ class Whatever(RuleBasedStateMachine):
             listener.serve()
 
     @rule(lag=st.sampled_from([0, 0, 1, 5, 1000]), reach=st.sampled_from([1, 6, 1000]))
-    def another_relay(self, lag: int, reach: int) -> None:
-        """Have another relay of the stream take over, that may lag, or not reach as far back."""
+    def switch_relay(self, lag: int, reach: int) -> None:
+        """Replace the server by another relay, which may lag, or not reach as far back."""
         stop = max(len(self.world.stream) - lag, 0)
         self.world.serve()
         self.world.append(self.world.stream[max(stop - reach, 0) : stop])
@@ -537,7 +543,7 @@ class Whatever(RuleBasedStateMachine):
 
     @rule(who=WHO)
     def cut(self, who: int) -> None:
-        """Break a connection; what is under way in either direction is lost."""
+        """Break a connection; messages in transit in either direction are lost."""
         self.listeners[who % len(self.listeners)].wire.cut()
 
     @rule(who=WHO, most=st.sampled_from([1, 1, 2, 5, math.inf]))
@@ -547,22 +553,22 @@ class Whatever(RuleBasedStateMachine):
 
     @rule(who=WHO)
     def settle(self, who: int) -> None:
-        """Deliver all to a client; then it has all that is held, and was told of the rest."""
+        """Deliver everything to a client; then it has all ticks held, and gaps for the others."""
         self.listeners[who % len(self.listeners)].settle()
 
     @rule(seconds=st.sampled_from([0.5, 1.0, 5.0]))
     def wait(self, seconds: float) -> None:
-        """Let time go by."""
+        """Let time pass."""
         for listener in self.listeners:
             listener.wire.now += seconds
 
     @rule(who=WHO)
     def repeat(self, who: int) -> None:
-        """Deliver the last message twice, unless it greets."""
+        """Deliver the last message twice, unless it is a hello."""
         listener = self.listeners[who % len(self.listeners)]
         wire = listener.wire
         if (
-            isinstance(listener, Columns)
+            isinstance(listener, V1Listener)
             and wire.session is not None
             and wire.heard
             and wire.heard[-1]["type"] != "hello"
@@ -571,30 +577,30 @@ class Whatever(RuleBasedStateMachine):
 
     @rule(who=WHO, symbols=SYMBOLS)
     def filter(self, who: int, symbols: Symbols) -> None:
-        """Have a client ask for other symbols."""
+        """Let a client subscribe to other symbols."""
         listener = self.listeners[who % len(self.listeners)]
-        assert isinstance(listener, Columns | Objects)
+        assert isinstance(listener, V1Listener | PlainListener)
         listener.filter(symbols)
 
     @invariant()
-    def log_holds_what_the_model_says(self) -> None:
-        """The server's log holds the newest ticks, from which every gap was judged."""
+    def log_equals_the_model(self) -> None:
+        """The server's log holds the newest ticks, against which every gap was checked."""
         type(self).steps += 1
         log, held = self.world.log, self.world.held
         assert len(log) == len(held)
         assert log.rows().array("seq").tolist() == [seq for _, seq in held]
 
     def teardown(self) -> None:
-        """Deliver what is left to everyone."""
+        """Deliver everything to every client."""
         for listener in getattr(self, "listeners", []):
             listener.settle()
 
 
 def run(examples: int, steps: int) -> int:
-    """Run the machine so often, with so many steps each; return how many steps were run."""
-    Whatever.steps = 0
+    """Run the machine with this many examples and steps; return how many steps were run."""
+    ProtocolMachine.steps = 0
     run_state_machine_as_test(
-        Whatever,
+        ProtocolMachine,
         settings=settings(
             max_examples=examples,
             stateful_step_count=steps,
@@ -603,15 +609,15 @@ def run(examples: int, steps: int) -> int:
             report_multiple_bugs=False,
         ),
     )
-    return Whatever.steps
+    return ProtocolMachine.steps
 
 
-def test_whatever_happens_every_tick_comes_once_or_is_told_gone() -> None:
-    """In 3,000 random steps no client loses a tick, gets one twice, or hears of a false gap."""
+def test_every_tick_comes_once_or_is_reported_missing() -> None:
+    """In 3,000 random steps no client loses a tick, gets one twice, or gets a false gap."""
     assert run(100, 30) >= 1000
 
 
 @pytest.mark.soak
-def test_whatever_happens_in_a_hundred_thousand_steps() -> None:
-    """In 100,000 random steps no client loses a tick, gets one twice, or hears of a false gap."""
+def test_every_tick_comes_once_in_a_hundred_thousand_steps() -> None:
+    """In 100,000 random steps no client loses a tick, gets one twice, or gets a false gap."""
     assert run(2200, 50) >= 100_000

@@ -1,4 +1,4 @@
-"""Segments: one encoding for all readers, in stretches that drifting readers share."""
+"""Segments: one encoding for all readers, in ranges that drifting readers share."""
 
 from __future__ import annotations
 
@@ -56,8 +56,8 @@ def read_all(segments: Segments, row: int, symbols: Symbols = None) -> Iterator[
         row = stop
 
 
-def test_idle_reader_gets_each_tick_at_once() -> None:
-    """A reader at the front is given all there is: one tick when idle, all of a burst when busy."""
+def test_reader_at_the_front_gets_all_there_is() -> None:
+    """A reader at the front gets one tick when idle, and all of a burst when busy."""
     log = TickLog()
     segments = Segments(log, Encoder())
     row = 0
@@ -81,7 +81,7 @@ def test_readers_at_the_front_share_every_encoding() -> None:
 
 
 def test_readers_that_drift_share_nearly_every_encoding() -> None:
-    """Readers of different speeds share: caching by range alone would encode many times as much."""
+    """Readers of different speeds share; a cache by range alone would encode many times as much."""
     chance = random.Random(1)
     log, encode = TickLog(), Encoder()
     segments = Segments(log, encode)
@@ -104,7 +104,7 @@ def test_readers_that_drift_share_nearly_every_encoding() -> None:
 
 
 def test_readers_far_behind_meet_at_common_boundaries() -> None:
-    """Readers that start anywhere are on the same segments after their first few."""
+    """Readers that start anywhere get the same segments after their first few."""
     log, encode = TickLog(), Encoder()
     segments = Segments(log, encode)
     for _ in range(100):
@@ -117,7 +117,7 @@ def test_readers_far_behind_meet_at_common_boundaries() -> None:
 
 
 def test_messages_stay_small_enough_for_any_client() -> None:
-    """Rows that would make a message too large come in several, which readers share as well."""
+    """Rows that would make too large a message come in several, which readers share."""
     calls = []
 
     def encode(rows: Rows, symbols: Symbols) -> bytes:
@@ -137,7 +137,7 @@ def test_messages_stay_small_enough_for_any_client() -> None:
     assert len(calls) == len(set(calls))
 
 
-def test_a_tick_larger_than_a_message_should_be_is_sent_alone() -> None:
+def test_tick_larger_than_a_message_is_sent_alone() -> None:
     """A single tick is never cut."""
     log = TickLog()
     segments = Segments(log, Encoder(size=2 * MAX_SEGMENT_BYTES))
@@ -145,8 +145,8 @@ def test_a_tick_larger_than_a_message_should_be_is_sent_alone() -> None:
     assert list(read_all(segments, 0)) == [(0, 1), (1, 2), (2, 3)]
 
 
-def test_filtered_readers_share_among_themselves() -> None:
-    """Readers of the same symbols share encodings; those of others have their own."""
+def test_filtered_readers_share_by_their_symbols() -> None:
+    """Readers of the same symbols share encodings, readers of other symbols don't."""
     log, encode = TickLog(), Encoder()
     segments = Segments(log, encode)
     log.append(batch(100), received=0)
@@ -155,8 +155,8 @@ def test_filtered_readers_share_among_themselves() -> None:
     assert encode.calls == 3
 
 
-def test_nothing_to_say_is_remembered_too() -> None:
-    """Rows of which there is nothing to say are not encoded again to find that out."""
+def test_empty_segments_are_cached() -> None:
+    """Rows without a message are not encoded again."""
     calls = []
 
     def encode(rows: Rows, symbols: Symbols) -> bytes | None:
@@ -172,7 +172,7 @@ def test_nothing_to_say_is_remembered_too() -> None:
 
 @pytest.mark.parametrize("early", [True, False])
 def test_segments_end_where_an_epoch_ends(early: bool) -> None:
-    """No segment holds ticks of two epochs, however a reader comes to it."""
+    """No segment holds ticks of two epochs, wherever a reader starts."""
     log = TickLog()
     segments = Segments(log, Encoder())
     starts = []
@@ -200,8 +200,8 @@ def test_segments_end_where_an_epoch_ends(early: bool) -> None:
     ),
     st.sampled_from([20, 300, 100_000]),
 )
-def test_segments_are_whole_wherever_readers_stand(acts: list[tuple[str, int]], keep: int) -> None:
-    """From any position segments go on unbroken, end by the end, and stay within an epoch."""
+def test_segments_are_contiguous_from_any_row(acts: list[tuple[str, int]], keep: int) -> None:
+    """From any row segments follow each other without a hole, and stay within an epoch."""
     log = TickLog(keep)
     segments = Segments(log, Encoder())
     positions = [0] * 6
@@ -224,7 +224,7 @@ def test_segments_are_whole_wherever_readers_stand(acts: list[tuple[str, int]], 
 
 
 def test_cache_and_cuts_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither the number of segments kept nor their bytes grow without end."""
+    """Neither the number of cached segments nor their bytes grow without bound."""
     monkeypatch.setattr(segments_module, "MAX_CACHE_BYTES", 50_000)
     log = TickLog(1000)
     segments = Segments(log, Encoder(size=100))
@@ -242,10 +242,10 @@ def test_cache_and_cuts_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     )
 
 
-def test_message_larger_than_the_cache_is_sent_all_the_same(
+def test_message_larger_than_the_cache_is_sent(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A segment that is too large to be kept is encoded again once the log has gone on."""
+    """A segment that is too large to be cached is encoded again after the next append."""
     monkeypatch.setattr(segments_module, "MAX_CACHE_BYTES", 50)
     log, encode = TickLog(), Encoder(size=100)
     segments = Segments(log, encode)

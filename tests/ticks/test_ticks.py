@@ -1,4 +1,4 @@
-"""What a tick is: what is taken, what is refused and in which words, and that nothing raises."""
+"""Ticks: what is taken, what is refused and with which error, and that nothing raises."""
 
 from __future__ import annotations
 
@@ -123,8 +123,8 @@ TAKEN = [
 
 
 @pytest.mark.parametrize(("given_", "expected"), TAKEN, ids=steady_id)
-def test_a_tick_is_taken(given_: object, expected: dict[str, object]) -> None:
-    """A tick in any of the forms that are accepted is read, with nothing refused."""
+def test_tick_is_taken(given_: object, expected: dict[str, object]) -> None:
+    """A tick in any of the accepted forms is read, with nothing refused."""
     batch = read_ticks(given_)
     assert batch.refused == 0
     tick = only(batch)
@@ -132,7 +132,7 @@ def test_a_tick_is_taken(given_: object, expected: dict[str, object]) -> None:
 
 
 def test_text_is_plain_text() -> None:
-    """A subclass of str, such as numpy's, comes out as str: JSON encoders take no other."""
+    """A subclass of str, such as numpy's, becomes str: JSON encoders accept no other."""
     batch = read_ticks({np.str_("symbol"): np.str_("A"), "p": 1, np.str_("side"): np.str_("b")})
     assert {type(name) for name in batch.columns} == {str}
     for name in ("symbol", "side"):
@@ -141,14 +141,14 @@ def test_text_is_plain_text() -> None:
         assert {type(word) for word in column.words} == {str}
 
 
-def test_batch_goes_through_unchanged() -> None:
-    """A batch that was read already is given back as it is."""
+def test_batch_is_returned_unchanged() -> None:
+    """A batch is returned as it is."""
     batch = read_ticks(FIRST)
     assert read_ticks(batch) is batch
 
 
 @pytest.mark.parametrize("given_", [[], "[]", b"[]", (), iter(()), pd.DataFrame(), {}.values()])
-def test_no_news_is_no_fault(given_: object) -> None:
+def test_empty_list_is_not_an_error(given_: object) -> None:
     """An empty list holds no ticks and no refusals."""
     batch = read_ticks(given_)
     assert (batch.count, batch.refused, batch.errors) == (0, 0, [])
@@ -160,7 +160,7 @@ def test_no_news_is_no_fault(given_: object) -> None:
 
 
 def test_columns_appear_with_their_first_value() -> None:
-    """A further field becomes a column, with nothing in the ticks that lack it."""
+    """A further field becomes a column, empty in the ticks that lack it."""
     batch = read_ticks([FIRST, {**FIRST, "bid": 3, "side": "buy"}, {**FIRST, "side": None}])
     assert cells(batch, "bid") == [None, 3.0, None]
     assert cells(batch, "side") == [None, "buy", None]
@@ -181,7 +181,7 @@ def test_columns_appear_with_their_first_value() -> None:
 def test_first_type_of_a_column_wins(
     values: list[object], expected: list[object], misfits: int
 ) -> None:
-    """The first value makes a column one of numbers or of text; what does not fit is counted."""
+    """The first value makes a column one of numbers or of text; misfits are counted."""
     batch = read_ticks([{**FIRST, "x": value} for value in values])
     assert cells(batch, "x") == expected
     assert batch.misfits.get("x", 0) == misfits
@@ -205,8 +205,8 @@ def test_first_type_of_a_column_wins(
     ],
     ids=str,
 )
-def test_what_no_column_can_hold_is_left_out(field: str, value: object) -> None:
-    """A nested value or a name that can't be a column's is left out and counted, not the tick."""
+def test_misfits_are_left_out_and_counted(field: str, value: object) -> None:
+    """A nested value, or a name that cannot be a column's, is left out and counted."""
     batch = read_ticks([{**FIRST, field: value}, LAST])
     assert batch.count == 2
     assert batch.refused == 0
@@ -214,8 +214,8 @@ def test_what_no_column_can_hold_is_left_out(field: str, value: object) -> None:
     assert field not in batch.columns
 
 
-def test_nesting_up_to_sixteen_is_left_out_and_beyond_refused() -> None:
-    """A tick whose field nests at most 16 deep, itself counted, is taken without that field."""
+def test_nesting_beyond_sixteen_is_refused() -> None:
+    """A tick with a field that nests at most 16 deep, itself counted, is taken without it."""
     deep: list[object] = []
     for _ in range(14):
         deep = [deep]
@@ -225,8 +225,8 @@ def test_nesting_up_to_sixteen_is_left_out_and_beyond_refused() -> None:
     assert batch.errors[0].field == "deep"
 
 
-def test_an_object_that_holds_itself_is_refused() -> None:
-    """Python's lists may hold themselves, many times over: that is too deep, and told at once."""
+def test_object_that_contains_itself_is_refused() -> None:
+    """Python's lists may contain themselves, many times over: they are refused at once."""
     endless: list[object] = []
     endless += [endless] * 50
     batch = read_ticks([{**FIRST, "x": endless}, LAST])
@@ -292,11 +292,11 @@ TIMES = [
 
 @pytest.mark.parametrize(("value", "expected"), TIMES, ids=format_value)
 def test_time_is_read_to_the_nanosecond(value: object, expected: int) -> None:
-    """A time in any form that is accepted is exact to the nanosecond; naive ones are UTC."""
+    """A time in any accepted form is exact to the nanosecond; without a zone it is UTC."""
     assert time_of(value) == expected
 
 
-def test_time_does_not_depend_on_the_callers_decimals() -> None:
+def test_time_ignores_the_decimal_context() -> None:
     """A program that computes with three decimal digits still gets exact times."""
     with localcontext(Context(prec=3)):
         assert time_of("1763805600.123456789") == 1763805600123456789
@@ -361,15 +361,15 @@ def test_time_does_not_depend_on_the_callers_decimals() -> None:
     ],
     ids=format_value,
 )
-def test_what_is_no_time_is_refused(value: object) -> None:
-    """A tick with a time that is none, or lies outside 1677 to 2262, is refused by that field."""
+def test_invalid_time_is_refused(value: object) -> None:
+    """A tick with an invalid time, or one outside 1677 to 2262, is refused by that field."""
     batch = read_ticks([FIRST, {"symbol": "A", "price": 1, "time": value}, LAST])
     assert cells(batch, "symbol") == ["FIRST", "LAST"]
     assert [error.field for error in batch.errors] == ["time"]
 
 
-def test_a_time_zone_that_is_none_is_refused() -> None:
-    """A datetime whose zone makes no sense is no time."""
+def test_invalid_time_zone_is_refused() -> None:
+    """A datetime with an invalid zone is refused."""
 
     class TwoDaysAhead(tzinfo):
         def utcoffset(self, _: datetime | None) -> timedelta:
@@ -482,8 +482,8 @@ BAD_TICKS = [
 
 
 @pytest.mark.parametrize(("bad", "field"), BAD_TICKS, ids=format_value)
-def test_bad_tick_is_refused_and_its_neighbours_are_taken(bad: str, field: str) -> None:
-    """In an array the bad tick alone is refused, by field, value and fix; the good ones stay."""
+def test_invalid_tick_is_refused_alone(bad: str, field: str) -> None:
+    """In an array only the invalid tick is refused, with field, value and fix."""
     batch = read_ticks(f"[{json.dumps(FIRST)}, {bad}, {json.dumps(LAST)}]")
     assert cells(batch, "symbol") == ["FIRST", "LAST"]
     assert cells(batch, "price") == [1.0, 2.0]
@@ -545,8 +545,8 @@ def test_bad_tick_is_refused_and_its_neighbours_are_taken(bad: str, field: str) 
     ],
     ids=steady_id,
 )
-def test_what_is_no_message_of_ticks_is_refused_whole(text: object) -> None:
-    """What holds no ticks at all is one refusal of the message, which says what to send."""
+def test_message_without_ticks_is_refused(text: object) -> None:
+    """A message without ticks is one refusal, which says what to send."""
     batch = read_ticks(text)
     assert (batch.count, batch.refused) == (0, 1)
     [error] = batch.errors
@@ -585,8 +585,8 @@ def test_what_is_no_message_of_ticks_is_refused_whole(text: object) -> None:
     ],
     ids=format_value,
 )
-def test_bad_object_is_refused_and_its_neighbours_are_taken(value: object, field: str) -> None:
-    """In a list of Python objects, or of JSON texts, only the bad one is refused."""
+def test_invalid_object_is_refused_alone(value: object, field: str) -> None:
+    """In a list of Python objects, or of JSON texts, only the invalid one is refused."""
     batch = read_ticks([FIRST, value, json.dumps(LAST)])
     assert cells(batch, "symbol") == ["FIRST", "LAST"]
     assert [error.field for error in batch.errors] == [field]
@@ -594,20 +594,20 @@ def test_bad_object_is_refused_and_its_neighbours_are_taken(value: object, field
 
 
 def test_refused_tick_leaves_nothing_behind() -> None:
-    """Of a refused tick no field is taken, whichever came before the bad one."""
+    """No field of a refused tick is taken, also those before the invalid one."""
     batch = read_ticks([{"symbol": "A", "price": 1, "side": "b", "size": 2, "time": "bad"}, LAST])
     assert only(batch) == {"symbol": "LAST", "price": 2.0, "size": None}
 
 
-def test_all_refusals_are_counted_and_the_first_told() -> None:
-    """Of many refusals all are counted, and only the first few kept."""
+def test_all_refusals_are_counted_and_the_first_kept() -> None:
+    """All refusals are counted, and the first ten kept."""
     batch = read_ticks([{"symbol": "A", "price": str(n) + "x"} for n in range(1000)])
     assert batch.refused == 1000
     assert [error.value for error in batch.errors] == [f"{n}x" for n in range(MAX_ERRORS)]
 
 
-def test_a_source_that_raises_keeps_what_it_gave() -> None:
-    """When an iterable raises midway, the ticks before are taken and the error is told."""
+def test_ticks_before_an_exception_are_taken() -> None:
+    """When an iterable raises, the ticks before are taken and the error is reported."""
 
     def source() -> Iterator[object]:
         yield FIRST
@@ -619,7 +619,7 @@ def test_a_source_that_raises_keeps_what_it_gave() -> None:
     assert "ConnectionError('lost')" in str(batch.errors[0])
 
 
-def test_hostile_objects_are_refused() -> None:
+def test_objects_that_raise_are_refused() -> None:
     """An object whose own methods raise is refused like any other."""
 
     class Hostile(dict[str, object]):
@@ -641,7 +641,7 @@ def test_hostile_objects_are_refused() -> None:
 
 
 def test_plans_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Ticks with ever new field names do not fill the memory with what was learnt of them."""
+    """Ticks with ever new field names don't fill the memory with plans."""
     monkeypatch.setattr(BatchBuilder, "_plans", {})
     for n in range(1500):
         read_ticks({"symbol": "A", "price": 1, f"field{n}": 1})
@@ -655,14 +655,14 @@ def test_plans_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     ("text", "expected"),
     [("5", True), ("-1.5e3", True), (".5", True), ("", False), ("nan", False), ("1 ", False)],
 )
-def test_is_number_knows_numbers_as_json_writes_them(text: str, expected: bool) -> None:
+def test_is_number_accepts_the_notation_of_json(text: str, expected: bool) -> None:
     """Numeric text is what JSON or a venue writes, not all that `float` takes."""
     assert is_number(text) is expected
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
 def test_number_text_reads_back(value: float) -> None:
-    """A number that becomes text in a column of text reads back as the same number."""
+    """A number that becomes text in a text column reads back as the same number."""
     assert float(number_text(value)) == value
     assert is_number(number_text(value))
 
@@ -670,7 +670,7 @@ def test_number_text_reads_back(value: float) -> None:
 # --- batches --------------------------------------------------------------------------------------
 
 
-def test_part_and_where_choose_rows() -> None:
+def test_part_and_where_select_rows() -> None:
     """Parts of a batch keep every column; a slice shares the arrays."""
     batch = read_ticks([{"s": f"S{n}", "p": n, "time": n, "side": "ab"[n % 2]} for n in range(6)])
     part = batch.part(2, 5)
@@ -684,7 +684,7 @@ def test_part_and_where_choose_rows() -> None:
 
 
 def test_text_is_encoded_in_order_of_appearance() -> None:
-    """Words of a column stand in the order in which they first came."""
+    """The words of a column have the order in which they first came."""
     text = Text.of(["b", None, "a", "b"])
     assert text.words == ["b", "a"]
     assert text.codes.tolist() == [0, -1, 1, 0]
@@ -694,7 +694,7 @@ def test_text_is_encoded_in_order_of_appearance() -> None:
 
 
 def frame(**columns: object) -> pd.DataFrame:
-    """Return a frame of three good ticks, with these columns beside or instead."""
+    """Return a frame of three valid ticks, with these columns added or replaced."""
     return pd.DataFrame({"symbol": ["A", "B", "C"], "price": [1.0, 2.0, 3.0], **columns})
 
 
@@ -757,7 +757,7 @@ def test_frame_numbers_are_read_from_any_dtype(
     ids=format_value,
 )
 def test_frame_further_columns_are_numbers_or_text(column: object, expected: list[object]) -> None:
-    """A further column of numbers stays one, unless they are too large; all else is text."""
+    """A further column of numbers stays one unless they are too large; others become text."""
     batch = read_ticks(frame(x=column))
     assert (batch.count, batch.refused, batch.misfits) == (3, 0, {})
     assert cells(batch, "x") == expected
@@ -765,7 +765,7 @@ def test_frame_further_columns_are_numbers_or_text(column: object, expected: lis
 
 @pytest.mark.parametrize("column", [[None] * 3, [np.nan] * 3, pd.array([None] * 3, dtype="Int64")])
 def test_frame_columns_without_a_value_are_left_out(column: object) -> None:
-    """A column that holds nothing is none: it would say a type that it does not know."""
+    """A column without a value is left out, since its type isn't known."""
     assert "x" not in read_ticks(frame(x=column)).columns
 
 
@@ -781,8 +781,8 @@ def test_frame_columns_without_a_value_are_left_out(column: object) -> None:
     ],
     ids=["lists", "dicts", "long", "control", "surrogate", "empty"],
 )
-def test_frame_columns_that_no_column_can_hold_are_counted(name: str, column: object) -> None:
-    """A column of nested values, or of an impossible name, is left out; its values are counted."""
+def test_frame_misfits_are_counted(name: str, column: object) -> None:
+    """A column of nested values, or with an impossible name, is left out and counted."""
     given_ = frame(x=column)
     given_.columns = pd.Index(["symbol", "price", name], dtype=object)
     batch = read_ticks(given_)
@@ -822,10 +822,10 @@ def test_frame_columns_that_no_column_can_hold_are_counted(name: str, column: ob
     ],
     ids=format_value,
 )
-def test_frame_bad_rows_are_named(
+def test_frame_errors_name_their_rows(
     columns: dict[str, object], bad_rows: list[int], field: str
 ) -> None:
-    """Of a frame only the bad rows are refused, each error naming field, row and fix."""
+    """Only the invalid rows of a frame are refused, each error with field, row and fix."""
     given_ = frame(**columns)
     batch = read_ticks(given_)
     good = [row for row in range(3) if row not in bad_rows]
@@ -862,8 +862,8 @@ def test_frame_times_are_read_from_any_dtype(column: object, expected: list[int]
     assert batch.time.tolist() == expected
 
 
-def test_frame_aliases_and_own_columns() -> None:
-    """A frame's columns have the aliases of a tick; the log's own columns are the log's."""
+def test_frame_columns_have_the_aliases_of_a_tick() -> None:
+    """A frame's columns have the aliases of a tick; the log's own columns are left out."""
     given_ = pd.DataFrame({"sym": ["A"], "last": [1.0], "seq": 7, "epoch": "e", "received": 0})
     assert only(read_ticks(given_)) == {"symbol": "A", "price": 1.0, "size": None}
 
@@ -888,7 +888,7 @@ def test_frame_of_quotes_needs_no_price() -> None:
     ids=["numbered", "no symbol", "two levels"],
 )
 def test_frame_without_symbols_is_refused(given_: pd.DataFrame) -> None:
-    """A frame without a column of symbols is refused, each row counted."""
+    """A frame without a column of symbols is refused, with each row counted."""
     batch = read_ticks(given_)
     assert (batch.count, batch.refused) == (0, 2)
     assert batch.errors[0].field == "symbol"
@@ -905,13 +905,13 @@ def test_batch_of_a_frame_names_the_rows_that_were_kept() -> None:
     assert kept.tolist() == []
 
 
-def test_frame_column_that_comes_twice_counts_as_the_last() -> None:
-    """Of two columns of one name the last counts, as in JSON."""
+def test_last_of_two_equal_column_names_counts() -> None:
+    """Of two columns with the same name the last counts, as in JSON."""
     given_ = pd.DataFrame([["A", 1, 2]], columns=["symbol", "price", "price"])
     assert only(read_ticks(given_))["price"] == 2.0
 
 
-def test_frame_and_dicts_say_the_same() -> None:
+def test_frame_and_dicts_give_the_same_ticks() -> None:
     """The rows of a frame, given as dicts, are read as the same ticks."""
     given_ = frame(size=[1.0, 2.0, 3.0], side=["b", "s", "b"], x=[1, 2, 3], time=[MOMENT] * 3)
     one, other = read_ticks(given_), read_ticks(given_.to_dict("records"))
@@ -967,7 +967,7 @@ def nested(leaves: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def check(batch: Batch) -> None:
-    """Assert what holds of every batch: whole columns, good values, refusals that help."""
+    """Assert what holds for every batch: complete columns, valid values, refusals that help."""
     assert len(batch.time) == batch.count
     assert {"symbol", "price", "size"} <= set(batch.columns)
     for name, column in batch.columns.items():
@@ -991,7 +991,7 @@ def check(batch: Batch) -> None:
 
 @settings(SETTINGS, max_examples=300)
 @given(nested(PYTHON_LEAVES))
-def test_whatever_object_is_given_nothing_raises(value: object) -> None:
+def test_any_object_is_read_without_raising(value: object) -> None:
     """Any Python object is read as ticks, or refused."""
     check(read_ticks(value))
     check(read_ticks([value, FIRST]))
@@ -999,8 +999,8 @@ def test_whatever_object_is_given_nothing_raises(value: object) -> None:
 
 @settings(SETTINGS, max_examples=300)
 @given(nested(JSON_LEAVES))
-def test_whatever_json_is_given_nothing_raises(value: object) -> None:
-    """Any JSON, or what Python thinks is JSON, is read as ticks, or refused."""
+def test_any_json_is_read_without_raising(value: object) -> None:
+    """Any JSON, or what Python accepts as JSON, is read as ticks, or refused."""
     text = json.dumps(value)
     batch = read_ticks(text)
     check(batch)
@@ -1010,7 +1010,7 @@ def test_whatever_json_is_given_nothing_raises(value: object) -> None:
 
 @settings(SETTINGS, max_examples=300)
 @given(st.binary(max_size=200) | ANY_TEXT)
-def test_whatever_bytes_are_given_nothing_raises(value: bytes | str) -> None:
+def test_any_bytes_are_read_without_raising(value: bytes | str) -> None:
     """Any bytes or text are read as ticks, or refused."""
     check(read_ticks(value))
 
@@ -1026,7 +1026,7 @@ def test_whatever_bytes_are_given_nothing_raises(value: bytes | str) -> None:
     ),
     st.booleans(),
 )
-def test_whatever_frame_is_given_nothing_raises(
+def test_any_frame_is_read_without_raising(
     columns: dict[str, list[object]], with_symbols: bool
 ) -> None:
     """Any DataFrame of objects is read as ticks, or refused by row."""
@@ -1043,7 +1043,7 @@ def test_whatever_frame_is_given_nothing_raises(
 
 
 def test_every_recorded_frame_is_read_or_refused_by_field(recorded: Path) -> None:
-    """No frame of any of the recorded venues raises, and every refusal names a field and a fix."""
+    """No recorded frame of any venue raises; every refusal names a field and a fix."""
     frames, taken = 0, Counter[str]()
     for path in recordings(recorded):
         for number, text in enumerate(wire_texts(path)):
@@ -1059,7 +1059,7 @@ def test_every_recorded_frame_is_read_or_refused_by_field(recorded: Path) -> Non
     assert +taken == {"gemini_v2-all.jsonl.gz": 16}
 
 
-def test_an_index_of_datetimes_is_the_times() -> None:
+def test_index_of_datetimes_is_the_time() -> None:
     """A frame indexed by time keeps its times, unless a column is named time."""
     index = pd.DatetimeIndex(["2024-03-01 10:00", "2024-03-01 10:01"], tz="America/New_York")
     frame = pd.DataFrame({"symbol": ["AAPL", "AAPL"], "price": [1.0, 2.0]}, index=index)
