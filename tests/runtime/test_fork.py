@@ -73,7 +73,7 @@ class Child:
 
 @contextlib.contextmanager
 def forked(run: Callable[[], object] = lambda: None) -> Iterator[Child]:
-    """Fork a child that has run the function and lives for the length of a block."""
+    """Fork a child that runs the function and then lives for the length of a block."""
     child = Child(run)
     try:
         assert child.has_run(), "the child's function failed; see its stderr"
@@ -155,7 +155,7 @@ sys.stdin.read()
             os.kill(child, 0)
             assert receive_all(client) == []
         assert port_is_free(port)
-    # Its stdin has ended with its parent, and so does the child.
+    # The child ends at the end of its stdin, which came with its parent's.
 
 
 def test_child_releases_a_connection_that_pauses_reading() -> None:
@@ -270,7 +270,7 @@ def test_figure_is_consistent_in_the_child() -> None:
     def draw() -> None:
         with figure._lock:
             drawing.set()
-            time.sleep(0.2)  # the fork comes meanwhile, and waits
+            time.sleep(0.2)  # the fork happens during this time, and waits
             figure.append(1, 2)
 
     thread = threading.Thread(target=draw)

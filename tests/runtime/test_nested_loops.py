@@ -35,7 +35,7 @@ asyncio.run(outer())
 
 def test_asyncio_run_nests_once_allowed() -> None:
     """`asyncio.run` fails in a running loop, works once allowed, and tickerkit still works."""
-    # In a process of its own: the patch is for the whole process, and for good.
+    # In another process: the patch can't be undone.
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", CODE],
         capture_output=True,

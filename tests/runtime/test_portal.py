@@ -208,7 +208,7 @@ def test_forked_child_starts_its_own_portal() -> None:
 
     portal.enter()
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+        warnings.simplefilter("ignore")  # Python 3.12 warns of forks in a process with threads
         child = os.fork()
     if not child:
         code = 1

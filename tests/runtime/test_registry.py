@@ -14,7 +14,7 @@ import tickerkit as tk
 from tickerkit.runtime import registry
 
 
-class Thing:
+class FakeService:
     """A service."""
 
     def __init__(self, name: str, ended: list[str] | None = None, fails: bool = False) -> None:
@@ -36,7 +36,7 @@ class Thing:
 
     def summary(self) -> dict[str, str]:
         """Return its row of tk.status."""
-        return {"kind": "thing", "address": self.name, "status": "live", "about": "a test"}
+        return {"kind": "service", "address": self.name, "status": "live", "about": "a test"}
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,7 @@ def tidy() -> Iterator[None]:
 
 def test_running_services_are_listed_oldest_first() -> None:
     """Each service is listed once, until it stops."""
-    first, second = Thing("first"), Thing("second")
+    first, second = FakeService("first"), FakeService("second")
     registry.register(first)
     assert registry.running() == [first, second]
     first.stop()
@@ -58,7 +58,7 @@ def test_running_services_are_listed_oldest_first() -> None:
 
 def test_second_unregister_returns_false() -> None:
     """Of two threads that stop a service, only one gets True."""
-    thing = Thing("thing")
+    thing = FakeService("service")
     assert registry.unregister(thing)
     assert not registry.unregister(thing)
 
@@ -68,8 +68,8 @@ def test_status_has_a_row_for_each_service() -> None:
     assert tk.status().empty
     columns = ["kind", "address", "status", "about"]
     assert list(tk.status().columns) == columns
-    Thing("first")
-    Thing("second")
+    FakeService("first")
+    FakeService("second")
     found = tk.status()
     assert list(found.columns) == columns
     assert found["address"].tolist() == ["first", "second"]
@@ -79,7 +79,7 @@ def test_stop_all_stops_the_newest_first() -> None:
     """A feed ends before the server that it is connected to."""
     ended: list[str] = []
     for name in ("server", "feed", "chart"):
-        Thing(name, ended)
+        FakeService(name, ended)
     tk.stop_all()
     assert ended == ["chart", "feed", "server"]
     assert registry.running() == []
@@ -89,9 +89,9 @@ def test_stop_all_stops_the_newest_first() -> None:
 def test_stop_all_continues_after_an_error() -> None:
     """Every service is stopped, and the error is raised afterwards."""
     ended: list[str] = []
-    Thing("first", ended)
-    Thing("faulty", ended, fails=True)
-    Thing("last", ended)
+    FakeService("first", ended)
+    FakeService("faulty", ended, fails=True)
+    FakeService("last", ended)
     with pytest.raises(RuntimeError, match="faulty did not stop"):
         tk.stop_all()
     assert ended == ["last", "faulty", "first"]
@@ -102,7 +102,7 @@ def test_forked_child_has_nothing_to_stop() -> None:
     """`stop` in a child returns at once and leaves the parent's services running."""
     with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Python 3.12 warns of any fork beside threads
+            warnings.simplefilter("ignore")  # Python 3.12 warns of forks in a process with threads
             child = os.fork()
         if not child:
             code = 1

@@ -35,12 +35,12 @@ V1 = {"Sec-WebSocket-Protocol": "tickerkit.v1"}
 
 
 class Frames:
-    """Websocket frames, most of which break some rule.
+    """Random websocket frames; most of them break a rule of RFC 6455.
 
     Args:
-        rng: decides everything.
-        seeds: messages to put into them, bent and as they are.
-        masked: whether frames go to a server, which wants them masked.
+        rng: the source of randomness.
+        seeds: messages for their payloads, as they are and mutated.
+        masked: whether valid frames are masked, as a client's must be.
     """
 
     def __init__(self, rng: random.Random, seeds: list[bytes], *, masked: bool) -> None:
@@ -49,7 +49,7 @@ class Frames:
         self._mutations = Mutations(seeds, rng)
 
     def next(self) -> bytes:
-        """Return a frame, or what should be one."""
+        """Return a frame, valid or not."""
         rng = self.rng
         payload = self._mutations.next()[:60_000]
         if rng.random() < 0.4:
@@ -87,7 +87,7 @@ class Frames:
         masked: bool | None = None,
         length: int | None = None,
     ) -> bytes:
-        """Return a frame as told, right or wrong."""
+        """Return a frame with these fields, valid or not."""
         masked = self.masked if masked is None else masked
         length = len(payload) if length is None else length
         head = bytes([last << 7 | reserved << 4 | opcode])
@@ -107,7 +107,7 @@ class Frames:
 
 @pytest.fixture
 def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
-    """See that no task dies of an error, and that nothing that is no refusal is logged."""
+    """Check that no task ends with an error, and that only refusals are logged."""
     contexts: list[dict[str, Any]] = []
 
     async def watch() -> None:
@@ -118,7 +118,7 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     try:
         portal.call(watch)
         yield
-        gc.collect()  # a task whose error nobody has asked for tells it when it goes
+        gc.collect()  # a task reports an error that was never retrieved when it is collected
         assert contexts == []
     finally:
         portal.leave()
@@ -132,14 +132,14 @@ async def tasks() -> int:
 
 
 def reset(sock: socket.socket) -> None:
-    """Hang up without a word."""
+    """Close a connection with a TCP reset."""
     with contextlib.suppress(OSError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     sock.close()
 
 
 def read_head(sock: socket.socket) -> bytes:
-    """Return what comes up to an empty line, or to the end."""
+    """Read up to an empty line, or to the end."""
     head = b""
     while b"\r\n\r\n" not in head and (data := sock.recv(4096)):
         head += data
@@ -147,7 +147,7 @@ def read_head(sock: socket.socket) -> bytes:
 
 
 def attack(port: int, rng: random.Random, frames: Frames, requests: Mutations) -> int:
-    """Open a connection, send what nobody should, and hang up; return how many things were sent."""
+    """Open a connection, send invalid data, and reset it; return the number of frames sent."""
     kind = rng.randrange(8)
     if kind == 0:
         sock, sent = socket.create_connection((LOCAL, port)), [requests.next()]
@@ -158,14 +158,14 @@ def attack(port: int, rng: random.Random, frames: Frames, requests: Mutations) -
         sock = handshake(port, rng.choice(("/", "/ticks")), **headers)
         sent = [frames.next() for _ in range(rng.randrange(1, 9))]
         if rng.random() < 0.9:
-            # Frames that come with the request never reach more than the library.
+            # Frames that arrive with the request would only reach websockets itself.
             sock.settimeout(PATIENCE_S)
             read_head(sock)
-    with contextlib.suppress(OSError):  # the server has hung up meanwhile
+    with contextlib.suppress(OSError):  # the server has closed the connection
         for data in sent:
             sock.sendall(data)
         if rng.random() < 0.7:
-            # See it through: the server hangs up too when it has nothing more to read.
+            # Half-close, and read on until the server closes its side too.
             sock.shutdown(socket.SHUT_WR)
             sock.settimeout(PATIENCE_S)
             while sock.recv(65_536):
@@ -209,10 +209,10 @@ def test_invalid_frames_do_not_disturb_other_clients(
 
 
 class HostileServer:
-    """Answers the handshake as it should, and then sends what it should not.
+    """A server with a valid handshake that then sends invalid frames.
 
     Attributes:
-        sent: how many frames were sent.
+        sent: number of frames sent.
     """
 
     def __init__(self, count: int, rng: random.Random, *, ours: bool) -> None:
@@ -220,7 +220,7 @@ class HostileServer:
         self._count = count
         self._rng = rng
         self._ours = ours
-        # A server that says that it has ended is believed.
+        # No `end` message: a feed would believe it, and stop.
         seeds = [each for each in CONVERSATION if b'"end"' not in each] if ours else TICKS
         self._frames = Frames(rng, seeds, masked=False)
         self._listener = socket.create_server((LOCAL, 0))
@@ -248,7 +248,7 @@ class HostileServer:
 
     def _serve(self, peer: socket.socket) -> None:
         if (key := KEY.search(read_head(peer))) is None:
-            return  # it has hung up
+            return  # the peer has closed the connection
         accept = base64.b64encode(hashlib.sha1(key[1] + GUID).digest())
         protocol = b"Sec-WebSocket-Protocol: tickerkit.v1\r\n" if self._ours else b""
         head = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -274,8 +274,8 @@ def test_feed_survives_a_hostile_server(
 ) -> None:
     """It refuses invalid messages, reconnects, and gets its ticks from a good server later."""
     monkeypatch.setattr("tickerkit.feed.connection.MAX_DELAY_S", 0.001)
-    # A bent hello may be one of another version, and a close one of a list that is too long: these
-    # two end a feed for good, as they should. Here it goes on, to meet the rest.
+    # A mutated hello may name another version, and a mutated close a list that is too long. Both
+    # fail a feed, as they should. Here the feed goes on, so that it gets the other frames too.
     reasons: list[str] = []
     monkeypatch.setattr(Connection, "_fail", lambda _, reason: reasons.append(reason))
     with HostileServer(frames, random.Random(frames), ours=ours) as hostile:

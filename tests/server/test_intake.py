@@ -39,7 +39,7 @@ def tick(price: float, symbol: str = "A") -> dict[str, Any]:
 
 
 def send(intake: Intake, *given: object) -> None:
-    """Send things, one after another, as a source does in a thread of its own."""
+    """Send each item, as a source does in its own thread."""
 
     async def source() -> None:
         for ticks in given:
@@ -78,7 +78,7 @@ def test_single_ticks_share_an_append(intake: Intake, until: Until) -> None:
         for price in range(500):
             await intake.send(tick(price))
 
-    # On the portal's own loop, so that it can't take any of them meanwhile.
+    # On the portal's own loop, which therefore can't drain in between.
     portal.call(source)
     until(lambda: len(intake.log) == 500)
     assert appends == [500]
@@ -242,7 +242,7 @@ def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
         await intake.gap(None, "who knows")
         await intake.send(tick(4))
 
-    # On the portal's own loop, so that all of them wait.
+    # On the portal's own loop, so that all of them are pending.
     portal.call(source)
     portal.call(intake.drain_async)
     assert prices(intake) == [0, 1, 2, 3, 4]

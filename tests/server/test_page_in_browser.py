@@ -22,14 +22,14 @@ STATE = "() => document.querySelector('#state').dataset.state"
 
 @pytest.fixture
 def server() -> Iterator[tk.TickServer]:
-    """Give a server of simulated ticks."""
+    """Return a server of simulated ticks."""
     with tk.serve(tk.simulate(["AAPL", "MSFT", "NVDA"], rate=20, seed=3), port=0) as server:
         yield server
 
 
 @pytest.fixture
 def page(chromium: Browser) -> Iterator[Page]:
-    """Give an empty page; errors of its scripts fail the test."""
+    """Return an empty page; errors of its scripts fail the test."""
     errors: list[str] = []
     page = chromium.new_page(viewport={"width": 900, "height": 700})
     page.on("pageerror", lambda error: errors.append(str(error)))

@@ -86,6 +86,7 @@ def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
     assert server.url == f"ws://127.0.0.1:{server.port}/"
     assert server.page == f"http://127.0.0.1:{server.port}/"
     assert (server.host, server.status, server.page_for_others) == (LOCAL, "listening", "")
+    assert isinstance(server, tk.TickServer)
     assert registry.running() == [server]
     server.publish([TICK] * 3)
     with dial(server.url) as peer:
@@ -121,7 +122,7 @@ class Gappy(tk.Source):
     """Sends ticks with gaps, the last one at the end."""
 
     async def run(self, out: tk.Outlet) -> None:
-        """Send them."""
+        """Send the ticks and gaps."""
         await out.gap(4, "before all")
         for missing in (2, None, 3):
             await out.send([TICK, TICK])
