@@ -1043,6 +1043,21 @@ class Model:
             assert values == [row.get(name) for row in self.rows], name
 
 
+def test_last_seq_advances_after_the_rows(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A thread that waits for a seq finds its tick in the frame."""
+    log = filled(10)
+    append, seen = log._append, []
+
+    def note_seq(*args: Any) -> None:
+        append(*args)
+        seen.append((log.last_seq, log.stop))
+
+    monkeypatch.setattr(log, "_append", note_seq)
+    log.append(ticks(11, 5), received=1)
+    assert seen == [(10, 15)]
+    assert log.last_seq == 15
+
+
 @settings(SETTINGS, max_examples=40)
 @given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
 def test_log_equals_a_plain_list(keep: int, pace: int, steps: list[Any]) -> None:

@@ -148,13 +148,14 @@ class TickLog:
             seq = np.arange(first, first + batch.count, dtype=np.int64)
         if new_epoch or not self.runs:
             self._begin(self.epoch if epoch is None else epoch)
-        self.last_seq = int(seq[-1])
         # In parts, so that a batch larger than the log needs no more room than the log has.
         step = self._compaction.room - self.keep
         for start in range(0, batch.count, step):
             stop = min(start + step, batch.count)
             part = batch if stop - start == batch.count else batch.part(start, stop)
             self._append(part, received, seq[start:stop])
+        # After the rows: a thread that waits for a seq must find its tick in the frame.
+        self.last_seq = int(seq[-1])
         for hook in list(self._hooks.values()):
             hook()
 
