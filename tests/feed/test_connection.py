@@ -476,12 +476,12 @@ def test_text_from_a_peer_is_shown_without_control_characters(
     with HOSTILE[way]() as url, tk.connect(url) as feed:
         until(lambda: feed.stats["last_error"] or "trying again" in feed.status_detail)
         failure = feed._connection.failure
-        told = [feed.status_detail, feed.stats["last_error"], repr(feed), str(failure)]
+        shown = [feed.status_detail, feed.stats["last_error"], repr(feed), str(failure)]
     for record in caplog.records:
         if record.name.startswith("tickerkit"):
-            told += [record.getMessage(), *logging.Formatter().format(record).split("\n")]
-    assert [text for text in told if not text.isprintable()] == []
-    assert any("title" in text for text in told)
+            shown += [record.getMessage(), *logging.Formatter().format(record).split("\n")]
+    assert [text for text in shown if not text.isprintable()] == []
+    assert any("title" in text for text in shown)
 
 
 def test_invalid_ticks_of_a_plain_peer_are_refused(connect: Connect, until: Until) -> None:

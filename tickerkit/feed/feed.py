@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Feed"]
 
-# How soon `wait` notices a change of status, of which the log's hook says nothing.
+# How soon `wait` notices a change of status, for which the log calls no hook.
 WAIT_STEP_S = 0.2
 
 

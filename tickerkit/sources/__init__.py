@@ -42,7 +42,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         every: seconds from one call of a function to the next.
 
     Raises:
-        SourceError: it is none of these.
+        SourceError: `given` is something else.
     """
     if given is None:
         return None

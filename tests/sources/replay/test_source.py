@@ -197,7 +197,7 @@ def test_finite_speed_waits_for_no_reader() -> None:
     assert world.events == ["send", "send"]
 
 
-# --- steered --------------------------------------------------------------------------------------
+# --- commands -------------------------------------------------------------------------------------
 
 
 class Live(World):
@@ -308,9 +308,9 @@ def test_replay_in_another_process_refuses_commands() -> None:
     there = pickle.loads(pickle.dumps(source))
     assert (there.state, there.speed) == ("paused", 2)
     source.on_sent_to_process()
-    for steer in (source.play, source.controls, lambda: setattr(source, "speed", 3)):
+    for command in (source.play, source.controls, lambda: setattr(source, "speed", 3)):
         with pytest.raises(TickerkitError, match="serve it without process=True"):
-            steer()
+            command()
 
 
 def test_invalid_commands_raise_at_once() -> None:
@@ -408,9 +408,9 @@ def test_real_day_is_replayed_whole_and_in_order(recorded: Path) -> None:
 def test_missing_file_is_refused_at_once(tmp_path: Path) -> None:
     """The error has the full path; a folder without recordings is refused, too."""
     missing = tmp_path / ("long" * 30) / "ticks.csv"
-    with pytest.raises(SourceError) as told:
+    with pytest.raises(SourceError) as caught:
         replay(str(missing))
-    assert f"there is no file at {missing}" in str(told.value)
+    assert f"there is no file at {missing}" in str(caught.value)
     with pytest.raises(SourceError, match="is a folder"):
         replay(tmp_path)
 

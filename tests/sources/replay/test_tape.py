@@ -112,7 +112,7 @@ def test_invalid_rows_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(storage, "load", lambda _: Recording(rows, gaps([("x", 3, 4)])))
     made = read_tape([Path("t.csv")])
     assert placed(made) == [(1, 2, "a")]
-    assert [told.refused for told in made.rejections()] == [1]
+    assert [batch.refused for batch in made.rejections()] == [1]
     assert list(made.part(1, 2).columns) == ["symbol", "price", "size"]
 
 

@@ -259,7 +259,7 @@ class Playhead:
         One that ends an epoch is left out where that epoch has no ticks yet: several in a row
         begin one new epoch.
         """
-        # The server numbers anew: it uses only the count and the reason of a gap.
+        # The server makes its own seqs: it uses only the count and the reason of a gap.
         found = [Gap("", 0, None, self._move_reason)] if self._move_reason else []
         self._move_reason = ""
         listed = self.tape.gaps
@@ -275,7 +275,7 @@ class Playhead:
         return gaps
 
     def _finish(self, now: int) -> Action:
-        """End, or pause where it is told to hold at its end, or was stepped there."""
+        """End; or pause, if `hold_at_end` is set or a step led here."""
         if self.state is State.PLAYING and not (self.hold_at_end and self.tape.count):
             self.end()
             return Action()

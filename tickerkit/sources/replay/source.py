@@ -169,7 +169,7 @@ class ReplaySource(ReplayControl, Source):
                 state = self._head.state
             if state is State.ENDED:
                 return
-            if state is not before:  # it has paused by itself, at its end
+            if state is not before:  # paused at its end
                 self._notify_watchers()
             for gap in action.gaps:
                 await out.gap(gap.count, gap.reason)
