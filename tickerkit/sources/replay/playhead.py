@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tickerkit.formatting import format_time
 from tickerkit.log import Gap
 from tickerkit.sources.replay.clock import ReplayClock
 from tickerkit.sources.replay.place import Place
@@ -208,7 +209,7 @@ class Playhead:
         if start is None or position is None or end is None:
             return "its start"
         is_one_day = _utc(start).date() == _utc(end).date()
-        return f"{_utc(position):{'%H:%M:%S' if is_one_day else '%Y-%m-%d %H:%M:%S'}}"
+        return format_time(_utc(position), date=not is_one_day)
 
     # --- what to do next ----------------------------------------------------------------------
 
