@@ -14,6 +14,7 @@ import pytest
 from commands import environment, on_posix, port_is_free
 from kernels import CellError, RealKernel, real_kernel
 from peers import dial, free_port, receive_all
+from soaks import soak
 
 import tickerkit as tk
 from tickerkit.runtime.portal import portal
@@ -54,7 +55,7 @@ def real(tmp_path: Path) -> Iterator[RealKernel]:
         yield kernel
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [5, soak(50)])
 def test_a_cell_run_again_leaves_one_of_each(real: RealKernel, runs: int) -> None:
     """One server on its port, one feed, one figure, the same threads, and no tick is lost."""
     count = "print(tk.status()['address'].tolist(), ours(), figures())"
@@ -82,7 +83,7 @@ def test_a_cell_run_again_leaves_one_of_each(real: RealKernel, runs: int) -> Non
     )
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [5, soak(50)])
 def test_a_server_in_a_cell_of_its_own_loses_nothing_to_reruns(real: RealKernel, runs: int) -> None:
     """Where only connect and chart run again, every tick is there, once and in order."""
     serve, *rest = CELL.format(port=0).strip().splitlines()

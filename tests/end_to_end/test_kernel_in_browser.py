@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from lab import Jupyter
 from peers import free_port
+from soaks import soak
 
 pytest.importorskip("jupyterlab")
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
@@ -40,7 +41,7 @@ DRAWN = """() => {
 NEWEST = "document.querySelector('.js-plotly-plot')._tickerkit.newest"
 
 
-@pytest.mark.parametrize("runs", [5, pytest.param(50, marks=pytest.mark.soak)])
+@pytest.mark.parametrize("runs", [5, soak(50)])
 def test_a_cell_run_again_in_jupyterlab_leaves_one_of_each(
     jupyter: Jupyter, tmp_path: Path, runs: int
 ) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from peers import LOCAL, free_port
+from soaks import soak
 
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy, random_faults
@@ -73,13 +74,7 @@ def wanted_symbols() -> list[list[str] | None]:
     return [*some, *([None] * 15)]
 
 
-@pytest.mark.parametrize(
-    ("disconnects", "ticks"),
-    [
-        pytest.param(300, 30_000, id="short"),
-        pytest.param(10_000, 1_000_000, id="whole", marks=pytest.mark.soak),
-    ],
-)
+@pytest.mark.parametrize(("disconnects", "ticks"), [(30, 3_000), soak(10_000, 1_000_000)])
 def test_no_tick_is_lost_however_often_the_wire_breaks(
     disconnects: int, ticks: int, wanted_symbols: list[list[str] | None], until: Until
 ) -> None:
@@ -112,10 +107,7 @@ def test_no_tick_is_lost_however_often_the_wire_breaks(
         )
 
 
-@pytest.mark.parametrize(
-    "outages",
-    [pytest.param(60, id="short"), pytest.param(1000, id="whole", marks=pytest.mark.soak)],
-)
+@pytest.mark.parametrize("outages", [20, soak(1000)])
 def test_an_outage_longer_than_the_history_is_one_exact_gap(outages: int, until: Until) -> None:
     """Each feed lists each hole with the very seqs that the server held no more, and no other."""
     market, chance, history = Market(), random.Random(SEED), 1000
@@ -184,9 +176,7 @@ for line in sys.stdin:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="wants fork and SIGKILL")
-@pytest.mark.parametrize(
-    "lives", [pytest.param(10, id="short"), pytest.param(201, id="whole", marks=pytest.mark.soak)]
-)
+@pytest.mark.parametrize("lives", [3, soak(200)])
 def test_a_server_that_is_killed_again_and_again_is_found_again(lives: int, until: Until) -> None:
     """Each feed has the ticks of each life from its first on, and a gap where it died."""
     chance, port, last = random.Random(SEED), free_port(), 2000

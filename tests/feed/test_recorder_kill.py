@@ -14,12 +14,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from killed import SAID
+from soaks import share_of
 
 from tickerkit.errors import RecordingError
 from tickerkit.storage import CsvFile, load
 from tickerkit.storage.paths import working_path
 
-KILLS = int(os.environ.get("TICKERKIT_KILLS", "1000"))
+KILLS = share_of(1000)
 AT_ONCE = 4
 FLUSH_S = 0.2
 # How late after flush_s a busy machine may write.

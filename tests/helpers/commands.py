@@ -10,11 +10,13 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import IO
 
 import pytest
+from forker import Forked, Forker
 
 import tickerkit
 from tickerkit.cli import main
@@ -48,26 +50,18 @@ class Command:
     ) -> None:
         self.out = self.err = ""
         self._changed = threading.Condition()
-        out = subprocess.PIPE
-        if terminal:
-            out = self._open_terminal(terminal)
-        self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickerkit", *arguments],
-            cwd=cwd,
-            env=environment(**env),
-            stdin=subprocess.DEVNULL,
-            stdout=out,
-            stderr=subprocess.PIPE,
-        )
-        if terminal:
-            os.close(out)
-        else:
-            assert self.process.stdout is not None
-            self._stdout = self.process.stdout
-        assert self.process.stderr is not None
+        out = self._open_terminal(terminal) if terminal else -1
+        if not terminal:
+            ours, out = os.pipe()
+            self._stdout = os.fdopen(ours, "rb", buffering=0)
+        ours, err = os.pipe()
+        stderr = os.fdopen(ours, "rb", buffering=0)
+        self.process = _start(arguments, cwd, env, out, err)
+        os.close(out)
+        os.close(err)
         self._readers = [
             threading.Thread(target=self._read, args=(self._stdout, "out"), daemon=True),
-            threading.Thread(target=self._read, args=(self.process.stderr, "err"), daemon=True),
+            threading.Thread(target=self._read, args=(stderr, "err"), daemon=True),
         ]
         for reader in self._readers:
             reader.start()
@@ -199,6 +193,24 @@ def environment(**more: str) -> dict[str, str]:
     path = [str(Path(tickerkit.__file__).parents[1]), env.get("PYTHONPATH", "")]
     more["PYTHONPATH"] = os.pathsep.join([more.get("PYTHONPATH", ""), *path]).strip(os.pathsep)
     return env | {"TERM": "xterm-256color"} | more
+
+
+@cache
+def _forker() -> Forker:
+    return Forker(environment())
+
+
+def _start(
+    arguments: Sequence[str], cwd: Path | None, more: Mapping[str, str], out: int, err: int
+) -> Forked | subprocess.Popen[bytes]:
+    """Start `tickerkit`: forked where that makes no difference, else by a new Python."""
+    env = environment(**more)
+    if Forker.can_start(more):
+        return _forker().start(arguments, cwd, env, out, err)
+    program = [sys.executable, "-m", "tickerkit", *arguments]
+    return subprocess.Popen(
+        program, cwd=cwd, env=env, stdin=subprocess.DEVNULL, stdout=out, stderr=err
+    )
 
 
 UNWANTED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}

@@ -13,6 +13,7 @@ from collections.abc import Iterable
 
 import pytest
 from peers import LOCAL
+from soaks import soak
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
@@ -225,13 +226,7 @@ def status_of(port: int, lines: Iterable[str], target: str = "/") -> int:
     return 0
 
 
-@pytest.mark.parametrize(
-    "hosts",
-    [
-        pytest.param(1, id="short"),
-        pytest.param(50, id="all", marks=[pytest.mark.soak, pytest.mark.timeout(600)]),
-    ],
-)
+@pytest.mark.parametrize("hosts", [1, soak(50)])
 def test_table_holds_over_a_real_connection(hosts: int) -> None:
     """Requests are answered 101 or 403 as in the table; none causes an error in the server."""
     with tk.serve(None, port=0) as server:

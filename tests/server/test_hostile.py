@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
 import sys
@@ -13,6 +12,7 @@ import pytest
 from hostile import flood, targets
 from mutations import Mutations
 from recordings import recordings, wire_texts
+from soaks import TIMEOUT_S, share_of, soak
 
 SHARES = {
     # Files cost fifty times as much as messages.
@@ -22,12 +22,9 @@ SHARES = {
         0.99 / 7,
     ),
 }
-FUZZ_S = int(os.environ.get("TICKERKIT_FUZZ_S", "600"))
+FUZZ_S = share_of(600)
 
-many = pytest.mark.parametrize(
-    "messages",
-    [20_000, pytest.param(1_000_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
-)
+many = pytest.mark.parametrize("messages", [2_000, soak(1_000_000)])
 
 
 @many
@@ -54,7 +51,7 @@ def test_mutated_venue_frame_is_accepted_or_refused_with_a_named_error(
     ]
     target = targets(tmp_path)[name]
     mutations = Mutations([*frames, *target.seeds], random.Random(messages))
-    taken, refused = flood(target, mutations, messages // 20)
+    taken, refused = flood(target, mutations, max(messages // 20, 500))
     assert taken
     assert refused
 
@@ -68,12 +65,12 @@ def test_same_seed_gives_the_same_mutations() -> None:
 
 
 @pytest.mark.soak
-@pytest.mark.timeout(FUZZ_S + 300)
+@pytest.mark.timeout(TIMEOUT_S)
 @pytest.mark.skipif(sys.version_info[:2] != (3, 11), reason="the fuzzer is for Python 3.11")
 def test_a_fuzzer_finds_nothing(tmp_path: Path) -> None:
     """A coverage-guided fuzzer finds nothing either.
 
-    It runs for 10 minutes, or for `TICKERKIT_FUZZ_S` seconds.
+    It runs for 10 minutes, in CI for one.
     """
     pytest.importorskip("atheris", reason="the fuzzer is not installed: make soak does it")
     script = Path(__file__).parents[1] / "helpers" / "fuzz.py"

@@ -20,6 +20,7 @@ import pytest
 from hostile import CONVERSATION, REQUESTS, SUBSCRIPTIONS, TICKS
 from mutations import Mutations
 from peers import LOCAL, handshake
+from soaks import soak
 
 import tickerkit as tk
 from tickerkit.feed.connection import Connection
@@ -174,10 +175,7 @@ def attack(port: int, rng: random.Random, frames: Frames, requests: Mutations) -
     return len(sent)
 
 
-many = pytest.mark.parametrize(
-    "frames",
-    [2_000, pytest.param(100_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
-)
+many = pytest.mark.parametrize("frames", [200, soak(100_000)])
 
 
 @many
@@ -265,10 +263,7 @@ class HostileServer:
 
 
 @pytest.mark.parametrize("ours", [True, False], ids=["tickerkit.v1", "plain"])
-@pytest.mark.parametrize(
-    "frames",
-    [1_000, pytest.param(50_000, marks=[pytest.mark.soak, pytest.mark.timeout(1800)])],
-)
+@pytest.mark.parametrize("frames", [1_000, soak(50_000)])
 def test_feed_survives_a_hostile_server(
     frames: int, ours: bool, quiet: None, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:

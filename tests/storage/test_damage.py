@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from soaks import share_of
 
 import tickerkit.storage.csv.api as csv_module
 import tickerkit.storage.csv.encode as lines_module
@@ -18,7 +19,7 @@ from tickerkit.ticks import read_ticks
 
 pytestmark = pytest.mark.soak
 
-FLIPS = 3_400  # of each of three kinds of files
+FLIPS = share_of(3_400)  # of each of three kinds of files
 ROWS, PIECE = 300, 50
 WORDS = ["AAPL", "NA", "a,b", 'q"q', "=1+1", "株価"]
 NAMES = ["t.csv", "t.csv.gz", "t.csv.zst"]
