@@ -43,7 +43,7 @@ lab: $(VENV)/.lab
 
 test: $(VENV)/.test
 	@$(if $(ARGS),,.ci/js/run test)
-	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) --dist loadgroup $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) $(ARGS)
 
 test-plotlys:
 	@for version in $(PLOTLYS); do \

@@ -16,6 +16,7 @@ import pytest
 from browser import artifacts, chromium, pytest_runtest_protocol, pytest_terminal_summary
 from cells import Kernel
 from lab import jupyter
+from parallel import pytest_collection_modifyitems, pytest_xdist_make_scheduler
 
 __all__ = [
     "artifacts",
@@ -26,20 +27,12 @@ __all__ = [
     "pytest_collection_modifyitems",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",
+    "pytest_xdist_make_scheduler",
     "recorded",
     "until",
 ]
 
 LEAVE_S = 3.0
-
-
-@pytest.hookimpl(tryfirst=True)  # pytest-xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Give tests that share something expensive, or disturb each other, to one worker."""
-    for item in items:
-        for name in ("browser", "timing"):
-            if item.get_closest_marker(name):
-                item.add_marker(pytest.mark.xdist_group(name))
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,45 @@
+"""Tests in several processes: which of them stay together, and which begin first.
+
+The modules are handed out one by one, so that each fixture of a module is made once. All modules of
+the browser go to one worker, which starts one Chromium and one JupyterLab.
+
+This is not left to marks (`--dist loadgroup`): pytest 9.2 ignores those of pytest-xdist 3.8, and
+before that they are in the ids that `--last-failed` looks for.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+__all__ = ["pytest_collection_modifyitems", "pytest_xdist_make_scheduler"]
+
+BROWSER = ("_in_browser.py", "test_series.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, the browser and then processes: none shall be the last."""
+    slow = {item.path for item in items if item.get_closest_marker("process")}
+
+    def rank(item: pytest.Item) -> int:
+        return 0 if item.path.name.endswith(BROWSER) else 1 if item.path in slow else 2
+
+    items.sort(key=rank)
+
+
+@pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
+    """Return what hands out the tests, module by module."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Modules(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            path = nodeid.partition("::")[0]
+            return "browser" if path.endswith(BROWSER) else path
+
+    config.option.loadscopereorder = False  # by number of tests
+    return Modules(config, log)
