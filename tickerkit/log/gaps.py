@@ -59,6 +59,7 @@ class Gaps:
 
     def add(self, gap: Gap) -> None:
         """Add a gap that lies where the log ends now; in the writer's thread."""
+        # Readers in other threads copy the list: an append, or an item replaced, is atomic.
         placed, row = self._placed, self.log.stop
         if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
             before = placed[-1].gap

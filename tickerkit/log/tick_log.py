@@ -137,6 +137,7 @@ class TickLog:
         """
         for name, count in batch.misfits.items():
             self._columns.add_misfits(name, count)
+        # A tick without its symbol is none: those beyond the dictionary's room get no seq.
         fitting = self._columns.fitting_symbols(batch)
         if fitting is not None:
             batch, seq = batch.where(fitting), None if seq is None else seq[fitting]
@@ -178,6 +179,8 @@ class TickLog:
             self._forget_runs(before.start)
         start = before.stop - before.base
         added = slice(start, start + batch.count)
+        # Readers hold the former dict. They may share its arrays with this one, since they never
+        # look at rows beyond their `stop`.
         arrays = dict(before.arrays)
         self._columns.add_columns(arrays, batch, start)
         changed = len(arrays) > len(before.arrays)
@@ -206,6 +209,7 @@ class TickLog:
                 array[added] = codes
         base, stop, version = before.base, before.stop + batch.count, before.version + changed
         oldest = max(before.start, stop - self.keep)
+        # From this assignment on readers see the ticks, all at once.
         self.state = Snapshot(arrays, self.dictionaries, base, oldest, stop, version, before.frames)
 
     def _array_for_words(self, name: str, array: Array, used: int, frames: SharedFrames) -> Array:
@@ -331,6 +335,8 @@ class TickLog:
 
         If that row was dropped, return the oldest row of the epoch that is held.
         """
+        # From the newest run back: an epoch may have several runs, as after a replay that was
+        # sought. The one that holds a tick up to `seq` is the one to continue in.
         rows, found = self.rows(), None
         stop = rows.stop
         for run in reversed(self.runs):

@@ -100,6 +100,8 @@ class Client:
         self.epoch: str | None = None
         self.seq = 0
         self.duplicates = 0
+        # The epoch of this connection's newest hello: of the ticks that come next. The position's
+        # epoch follows with the first tick, or `at`.
         self._stream_epoch: str | None = None
         self._words: dict[str, list[str]] = {}
         self._replies: list[bytes] = []
@@ -134,6 +136,7 @@ class Client:
             case Gap():
                 if self._is_known(message):
                     return []
+                # A gap of a former epoch, or without an end, is followed by a hello.
                 if message.epoch == self._stream_epoch and message.last is not None:
                     self._advance(message.last)
             case _:
@@ -164,6 +167,7 @@ class Client:
         for name, column in hello.columns.items():
             if isinstance(column, list):
                 self._words[name] = column
+        # A later hello on the same connection begins an epoch: the subscription stays.
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
         if first:
@@ -192,6 +196,7 @@ class Client:
     def _read_ticks(self, message: Ticks) -> Received:
         assert self._stream_epoch is not None
         batch, seq = decode_ticks(message, self._words)
+        # After a reconnect a server may send some ticks again, as a relay does that lags.
         if self.epoch == self._stream_epoch and len(seq) and seq[0] <= self.seq:
             new = seq > self.seq
             self.duplicates += int(len(seq) - new.sum())

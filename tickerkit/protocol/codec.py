@@ -30,8 +30,11 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
         The message; None if no tick is selected and no word first appears in these rows. New
         words are sent to filtered clients, too: codes in later segments refer to them.
     """
+    # Each column below has shape (T,), T being the number of ticks selected.
     chosen = _row_selector(rows, symbols)
     seq = rows.array("seq")[chosen]
+    # For each text column, the words that first appear in these rows. A reader may start at any
+    # segment: with them, and with hello's words, it knows each code that it meets.
     words = {name: _new_words(rows, rows.dictionaries[name]) for name in _text_names(rows)}
     if not len(seq) and not any(new for _, new in words.values()):
         return None
@@ -44,6 +47,7 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
     for name in rows.names():
         if name in FIXED:
             continue
+        # A column without a value here is left out: most logs have columns of few symbols only.
         if name in words:
             if words[name][1] or (rows.array(name)[chosen] >= 0).any():
                 more[name] = text(name)
@@ -60,7 +64,7 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
         steps=None if not len(seq) or seq[-1] - seq[0] + 1 == len(seq) else np.diff(seq).tolist(),
         more=more,
     )
-    # msgspec writes NaN as null.
+    # msgspec writes NaN as null: JSON has no NaN.
     return encode(message)
 
 
@@ -84,6 +88,8 @@ def _objects(
     dictionaries: dict[str, Dictionary], columns: dict[str, npt.NDArray[Any]]
 ) -> list[dict[str, Any]]:
     """Return a dict for each tick, with the fixed fields and those further ones that it has."""
+    # Column by column: numpy formats all times at once, and `tolist` makes Python's numbers, which
+    # msgspec writes faster than numpy's.
     times = np.datetime_as_string(columns["time"].view("datetime64[ns]"), unit="ns")
     symbols = dictionaries["symbol"].words
     objects = [
@@ -132,6 +138,7 @@ def _to_differences(values: npt.NDArray[np.int64]) -> list[int]:
 
 def _to_list(values: npt.NDArray[np.float64]) -> Any:
     """Return numbers for JSON: as integers if all are whole, which takes a third of the time."""
+    # A negative zero is whole, but an integer would lose its sign.
     exact = len(values) >= MIN_VALUES_AS_INTS and (np.abs(values) < MAX_EXACT_INT).all()
     if exact and not np.signbit(values).any():
         whole = values.astype(np.int64)
@@ -171,6 +178,7 @@ def decode_ticks(
             columns[name] = _text(column, words.setdefault(name, []), count, min_code=-1)
         else:
             columns[name] = _numbers(column, count)
+    # Sums of hostile steps are checked as Python's integers, which don't overflow.
     if message.steps is None:
         last, steps = message.seq + max(count - 1, 0), None
     else:
@@ -184,6 +192,7 @@ def decode_ticks(
     if steps:
         np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
     seq += message.seq
+    # Differences may be negative, as of a late tick; their sum wraps round only beyond 64 bits.
     try:
         time = np.cumsum(np.fromiter(message.time, np.int64, count))
     except OverflowError:

@@ -28,7 +28,7 @@ class Publication:
 
     Args:
         log: the log.
-        gaps: the gaps in it; every reader that passes one is told.
+        gaps: the gaps in it; they are sent to every client that passes one.
 
     Attributes:
         columns: the log as messages of `tickerkit.v1`.

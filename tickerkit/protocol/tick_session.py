@@ -51,8 +51,8 @@ STATES = {
 class TickSession:
     """The server's end of a connection that gets every tick; the base of both kinds.
 
-    A client that falls off the log is told which seqs it missed, and continues with the oldest
-    row that is held.
+    A client that falls off the log gets a gap with the seqs that it missed, and continues with the
+    oldest row that is held.
 
     Args:
         publication: the log and what all sessions share.
@@ -63,7 +63,7 @@ class TickSession:
         close: the code and reason to close with, once `next_message` returns None.
         row: the row to send next; None before the client has subscribed.
         epoch: the epoch of the newest tick that was sent.
-        seq: its number, or that of a later tick that the client doesn't want or was told is gone.
+        seq: its number, or that of a later tick that is missing or that the client doesn't want.
     """
 
     def __init__(self, publication: Publication, segments: Segments) -> None:
@@ -114,6 +114,7 @@ class TickSession:
                 return self._end() if self.publication.ended else None
             segment = next_segment(self.row, self.symbols, self._slow_start.rows)
             if segment.epoch != self.epoch:
+                # v1 sends a hello now, and this segment next time.
                 self._enter(self.row)
                 continue
             self.row, self.seq = segment.stop, segment.seq
@@ -126,9 +127,9 @@ class TickSession:
         return None
 
     def _pass_gaps(self, row: int) -> None:
-        """Send the gaps before `row`, the next one, that the client was not told of."""
+        """Send the gaps before `row`, the next one, that the client doesn't know."""
         gaps = self.publication.gaps_at(row, self.epoch, self.seq)
-        if not gaps:
+        if not gaps:  # they were sent before, and no tick came since
             return
         self._announce_seq()
         self._send_gaps(gaps, row)
@@ -153,6 +154,7 @@ class TickSession:
             first = 1
         # In the same epoch, too: words that began in the dropped rows are in no later segment.
         self._enter(oldest)
+        # What was dropped, then the gap that the source has right before the oldest row.
         before = self.publication.seqs_at(oldest)[0]
         gaps = [Gap(run.epoch, first, before, TOO_SLOW)] if before >= first else []
         gaps += self.publication.gaps_at(oldest, run.epoch, max(before, first - 1))

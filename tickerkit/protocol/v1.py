@@ -34,6 +34,7 @@ class V1Session(TickSession):
         self._send_hello(self.log.stop)
 
     def receive(self, data: str | bytes, now: float) -> None:
+        # RFC 6455 section 7.4.1: 1003 for a type of data that the endpoint can't accept.
         if isinstance(data, bytes):
             self.close = (1003, "tickerkit speaks text frames of JSON")
             return
@@ -72,6 +73,8 @@ class V1Session(TickSession):
 
     def _send_hello(self, row: int) -> None:
         """Send the epoch of `row`, and every word so far."""
+        # All words, not only those before `row`: segments send words again that are known, and a
+        # client that gets one too many is not harmed.
         log, rows = self.log, self.log.rows()
         columns: dict[str, str | list[str]] = {
             name: list(log.dictionaries[name].words) if name in log.dictionaries else "number"
@@ -102,6 +105,7 @@ class V1Session(TickSession):
 
     def _send_gaps(self, gaps: list[Gap], row: int) -> None:
         for gap in gaps:
+            # A client counts a gap to its position only in the epoch of its newest hello.
             if gap.epoch == self.publication.epoch_at(row) and gap.epoch != self.epoch:
                 self._send_hello(row)
             self._send(gap)
@@ -143,6 +147,7 @@ class V1Session(TickSession):
     def _resume_row(self, at: Position) -> int:
         """Return the row after `at`, and send the gaps between them."""
         log = self.log
+        # `seq`: up to here the client has every tick, or was sent that it is missing.
         row, seq = log.find(at.epoch, at.seq), at.seq
         unknown_epoch = row is None and at.epoch != log.epoch
         if unknown_epoch:
@@ -154,6 +159,7 @@ class V1Session(TickSession):
             reason = "the client is ahead of the server, which lost these"
             self._send(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
             return log.stop
+        # The log's current epoch, of which no tick is held: it continues with the next one.
         row = log.stop if row is None else row
         epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
         if unknown_epoch or epoch == at.epoch:

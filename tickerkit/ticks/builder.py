@@ -97,6 +97,7 @@ class BatchBuilder:
         plan = self._plans.get(keys) or self._new_plan(keys)
         if plan.symbol is None:
             raise BadTick("symbol", dict(tick), "is missing", "give each tick its symbol")
+        # Every field is read before any is kept, so that a refused tick leaves nothing behind.
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
         has_price = False
@@ -162,6 +163,7 @@ class BatchBuilder:
         if isinstance(first, str):
             cells = [values.get(row) for row in range(self.count)]
             return Text.of(number_text(v) if isinstance(v, float) else v for v in cells)
+        # The usual column has only floats: numpy makes an array of them at once.
         if all(type(value) is float for value in values.values()):
             if len(values) == self.count:
                 return np.array(list(values.values()))
@@ -170,6 +172,7 @@ class BatchBuilder:
             return array
         array = np.full(self.count, np.nan)
         for row, value in values.items():
+            # Text that is a number counts; infinity stands for text that isn't.
             number = float(value) if isinstance(value, float) or is_number(value) else np.inf
             if np.isinf(number):
                 self.misfits[name] = self.misfits.get(name, 0) + 1

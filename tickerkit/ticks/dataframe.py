@@ -44,6 +44,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
         hint = "name a column of the frame symbol"
         error = BadTick("symbol", list(names)[:10], "is missing", hint)
         return _refuse_all(len(frame), [error] if len(frame) else [])
+    # Here and below, each array has one entry for each row of the frame.
     refused = np.zeros(len(frame), dtype=bool)
     errors: list[BadTick] = []
     misfits: dict[str, int] = {}
@@ -118,6 +119,7 @@ def _read_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
         codes, found = _factorize(series)
     except TypeError:  # some are lists or other unhashable objects
         codes, found = np.arange(len(series)), list(series)
+    # Each different symbol is checked once: a frame of millions of ticks has few.
     words, wrong = [""] * len(found), [True] * len(found)
     for code, word in enumerate(found):
         with suppress(BadTick):

@@ -16,17 +16,23 @@ from tickerkit.errors import BadTick
 from tickerkit.ticks.batch import NO_TIME
 from tickerkit.ticks.units import MAX_EXACT_INT
 
+# The names under which a tick may give its symbol and its price; the first that it has counts.
 SYMBOL_NAMES = ("symbol", "s", "sym", "ticker")
 PRICE_NAMES = ("price", "p", "last")
+# Fields that must be numbers; any other field may be text.
 NUMBER_FIELDS = frozenset({"price", "size", "bid", "ask", "bid_size", "ask_size", "volume"})
 NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
+# One of these makes an object a tick.
 PRICE_FIELDS = ("price", "bid", "ask")
+# Columns that the log fills itself.
 OWN_COLUMNS = ("seq", "received", "epoch")
 
 MAX_NAME_LENGTH = 64
 MAX_NESTING = 16
 
+# Control characters, and surrogates, which no UTF-8 text can hold.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+# JSON's notation and what venues write beside: "+1", ".5", "1."; not "1_000", "nan" or " 1".
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
 UNITS = {

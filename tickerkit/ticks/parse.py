@@ -86,7 +86,7 @@ def _source_error(given: object, error: Exception) -> BadTick:
 
 
 def _decode(text: str | bytes | bytearray | memoryview) -> object:
-    """Return decoded JSON; raises `BadTick` if it is none."""
+    """Return decoded JSON; raises `BadTick` if it is invalid."""
     try:
         return msgspec.json.decode(text)
     except RecursionError:
