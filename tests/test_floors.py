@@ -32,9 +32,6 @@ CALLED_FROM_BELOW = {("feed", "chart"), ("sources", "chart")}
 # the list goes too, and so does its use in `imports_between`.
 OPEN_CIRCLES = {
     ("tickerkit.feed.recorder", "tickerkit.feed.feed"),
-    ("tickerkit.storage.csv.append", "tickerkit.storage.csv.api"),
-    ("tickerkit.storage.recording", "tickerkit.storage.frames.read"),
-    ("tickerkit.storage.recording", "tickerkit.storage.parquet"),
 }
 
 NO_IO_BELOW = 2

@@ -23,7 +23,9 @@ A damaged recording is not an error: `RecordingWarning` lists what is lost, the 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +47,9 @@ __all__ = [
     "TickerkitError",
     "WaitTimeout",
 ]
+
+MAX_PLACES = 1000
+MAX_PLACES_NAMED = 20
 
 
 class TickerkitError(Exception):
@@ -254,71 +259,95 @@ class RecordingExists(TickerkitError, FileExistsError):
         super().__init__(f'{path} exists; pass mode="append" or mode="overwrite", or another path')
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where something is wrong in a recording.
+
+    Attributes:
+        first: number of the first line, row, byte or seq, see `Problem.unit`.
+        last: number of the last.
+        about: what is wrong there.
+    """
+
+    first: int
+    last: int
+    about: str
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing that is wrong with a recording, and all places where it is.
+
+    Attributes:
+        kind: "damaged" (lines that can't be read), "torn" (the end is cut off), "changed" (rows
+            that aren't as they were written), "undecodable" (parts of a compressed file that can't
+            be decompressed), "missing" (rows at the end), "unfinished" (a Parquet file whose newest
+            rows are in another file), "order" (a seq that goes back within its epoch),
+            "duplicates" (a tick that is there twice) or "unlisted gap" (seqs that are missing, and
+            not among the gaps listed).
+        unit: what places are numbered by: "line" or "row" of the file, "byte", "seq" or "file".
+        count: how many places there are.
+        places: the first 1,000 of them.
+    """
+
+    kind: str
+    unit: str
+    count: int
+    places: list[Place]
+
+    @classmethod
+    def from_ranges(
+        cls,
+        kind: str,
+        unit: str,
+        first: Collection[int],
+        last: Collection[int],
+        about: Callable[[int], str],
+    ) -> Problem:
+        """Return a problem from the numbers of its places; `about` describes the place `i`."""
+        ranges = islice(zip(first, last, strict=True), MAX_PLACES)
+        places = [Place(int(a), int(b), about(i)) for i, (a, b) in enumerate(ranges)]
+        return cls(kind, unit, len(first), places)
+
+    def __str__(self) -> str:
+        about = self.places[0].about
+        if self.unit == "file":
+            return about
+        if any(place.about != about for place in self.places):
+            several = [Problem(self.kind, self.unit, 1, [place]) for place in self.places]
+            return "; ".join(map(str, several[:MAX_PLACES_NAMED]))
+        spans = [
+            f"{place.first:,} to {place.last:,}" if place.last > place.first else f"{place.first:,}"
+            for place in self.places[:MAX_PLACES_NAMED]
+        ]
+        if self.count > len(spans):
+            spans.append(f"{self.count - len(spans):,} more")
+        where = " and ".join(filter(None, [", ".join(spans[:-1]), spans[-1]]))
+        is_one = len(spans) == 1 and self.places[0].first == self.places[0].last
+        return f"{self.unit}{'' if is_one else 's'} {where}: {about}"
+
+
 class RecordingWarning(UserWarning):
-    """A recording is damaged; all that makes sense was returned.
+    """A recording is damaged or unfinished; everything that can be read was returned.
 
     Attributes:
         path: the file.
         rows: how many rows were returned.
-        torn_bytes: of a last line that was cut off, as by a crash.
-        lines: numbers of lines that make no sense and are left out.
-        holes: stretches that can't be unpacked: the line after each, and its bytes in the file.
-        changed: first and last row of stretches in which something is not as it was written.
-        cut: whether the end of a compressed file was cut off.
-        missing: how many rows at the end were written and are not there.
-        unfinished: the file beside it from which the newest rows are, of a Parquet file that is
-            being recorded, or never was finished.
-        problems: each of these in words.
+        problems: what is wrong, each a `Problem` whose text is one sentence.
     """
 
-    def __init__(
-        self,
-        path: str | Path,
-        rows: int,
-        *,
-        torn_bytes: int = 0,
-        lines: Sequence[int] = (),
-        holes: Sequence[tuple[int, int, int]] = (),
-        changed: Sequence[tuple[int, int]] = (),
-        cut: bool = False,
-        missing: int = 0,
-        unfinished: str = "",
-    ) -> None:
-        self.path, self.rows = Path(path), rows
-        self.torn_bytes, self.lines, self.holes = torn_bytes, list(lines), list(holes)
-        self.changed, self.cut, self.missing = list(changed), cut, missing
-        self.unfinished = unfinished
-        self.problems: list[str] = []
-        if lines:
-            names = _some([f"{line:,}" for line in lines])
-            what = f"line {names} makes" if len(lines) == 1 else f"lines {names} make"
-            self.problems.append(
-                f"{what} no sense and {'is' if len(lines) == 1 else 'are'} left out"
-            )
-        for line, start, stop in holes:
-            where = f"before line {line:,}, bytes {start:,} to {stop:,} of the file"
-            self.problems.append(f"{where} can't be unpacked and are left out")
-        if changed:
-            names = _some([f"{first:,} to {last:,}" for first, last in changed])
-            self.problems.append(f"in rows {names} something is not as it was written")
-        if torn_bytes:
-            told = f"the {torn_bytes:,} bytes after row {rows:,} are left out"
-            self.problems.append(f"it ends in a torn line: {told}")
-        elif cut:
-            self.problems.append("its end was cut off")
-        if missing:
-            self.problems.append(f"{missing:,} rows that were written are missing at its end")
-        is_damaged = "is damaged" if self.problems else "is not finished"
-        if unfinished:
-            self.problems.append(f"the newest rows stand in {unfinished}, and were read from there")
-        super().__init__(f"{path} {is_damaged}: {'; '.join(self.problems)}")
+    def __init__(self, path: str | Path, rows: int, problems: Sequence[Problem]) -> None:
+        self.path, self.rows, self.problems = Path(path), rows, list(problems)
+        state = "is damaged" if self.is_damaged else "is not finished"
+        super().__init__(f"{path} {state}: {'; '.join(map(str, problems))}")
 
+    @property
+    def is_damaged(self) -> bool:
+        """Whether something is lost. Otherwise the file is only unfinished."""
+        return any(problem.kind != "unfinished" for problem in self.problems)
 
-def _some(names: list[str]) -> str:
-    """Return a list in words, the first twenty."""
-    if len(names) > 20:
-        return f"{', '.join(names[:20])} and {len(names) - 20:,} others"
-    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.path, self.rows, self.problems)
 
 
 class PortalError(TickerkitError, RuntimeError):

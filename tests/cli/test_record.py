@@ -20,8 +20,8 @@ from tickerkit.cli import main
 from tickerkit.feed import Feed
 from tickerkit.log import gaps_from_frame
 from tickerkit.storage import CsvFile, load, write_csv
-from tickerkit.storage.combine import combine
 from tickerkit.storage.paths import naming_from_path
+from tickerkit.storage.recording import combine
 
 
 class Recorder:
@@ -50,7 +50,7 @@ class Recorder:
         self.status = "stopped"
         rows = self._reader.read()
         self._file.append(rows.frame())
-        self._file.tell(gaps_from_frame(self._feed.gaps))
+        self._file.note_gaps(gaps_from_frame(self._feed.gaps))
         self._file.close()
         self.stats |= {"written": len(rows), "gaps": len(self._feed.gaps)}
         self.stats["bytes"] = self._file.size

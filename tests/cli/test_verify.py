@@ -30,7 +30,7 @@ def test_problem_is_a_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
     first, *lines = capsys.readouterr().out.splitlines()
     assert first.endswith(f"31 ticks of 3 symbols, {SPAN}, 1 epoch: 30 problems")
     assert lines[0] == "  duplicates: line 32: there before, with the same seq"
-    about = "missing, and not among the gaps that are listed"
+    about = "missing, and not among the gaps listed"
     assert lines[1] == f"  unlisted gap: seq 2: {about}"
     assert lines[20:] == [f"  unlisted gap: seq 40: {about}", "  unlisted gap: and 9 more"]
 

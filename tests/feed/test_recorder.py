@@ -22,9 +22,9 @@ from websockets.sync.server import serve
 import tickerkit as tk
 from tickerkit.feed import Recorder
 from tickerkit.log import Gap, Gaps, TickLog
-from tickerkit.storage import load, load_raw
-from tickerkit.storage.check.verify import verify
-from tickerkit.storage.csv import append as append_module
+from tickerkit.storage import files as files_module
+from tickerkit.storage import load
+from tickerkit.storage.verify import verify
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -61,7 +61,7 @@ def disk(monkeypatch: pytest.MonkeyPatch) -> Callable[[bool], None]:
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(file, data)
 
-    monkeypatch.setattr(append_module.os, "write", counted)
+    monkeypatch.setattr(files_module.os, "write", counted)
 
     def fill(state: bool) -> None:
         full[0] = state
@@ -329,4 +329,4 @@ def test_raw_frames_are_recorded_byte_for_byte(
         lines = path.with_name("ticks.raw.jsonl").read_bytes().split(b"\n")
         kept = [line[line.index(b'"frame":') + 8 : -1] for line in lines if b'"frame":' in line]
         assert [text.encode() for text in texts] == kept
-        assert load_raw(path.with_name("ticks.raw.jsonl")).warning is None
+        assert load(path.with_name("ticks.raw.jsonl")).warning is None

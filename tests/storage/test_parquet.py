@@ -64,7 +64,7 @@ def test_a_crash_after_the_making_doubles_nothing(tmp_path: Path) -> None:
     for _ in range(2):
         with CsvFile(csv, mode="overwrite") as file:
             file.append(ticks(3))
-            file.tell([Gap("e", 4, 5, "why")])
+            file.note_gaps([Gap("e", 4, 5, "why")])
         from_csv(csv, path)
     found = load(path)
     assert found.frame["seq"].tolist() == [1, 2, 3]

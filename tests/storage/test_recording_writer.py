@@ -12,8 +12,7 @@ import pytest
 
 from tickerkit.log import Gap, Reader, TickLog
 from tickerkit.storage import CsvFile, load
-from tickerkit.storage.combine import recordings_in
-from tickerkit.storage.paths import naming_from_path, read_size
+from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.ticks import read_ticks
 
@@ -141,7 +140,7 @@ def test_ticks_that_the_log_dropped_are_a_gap_around_those_of_the_feed(tmp_path:
 
 def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> None:
     """Nothing is lost, twice, or told twice, however often it fails."""
-    from tickerkit.storage.csv import append as append_module
+    from tickerkit.storage import files as files_module
 
     path = tmp_path / "ticks.csv"
     made = Recording(path)
@@ -153,9 +152,9 @@ def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> 
     def fail(*_: object) -> None:
         raise OSError("no")
 
-    for name in ("write_all", "compress"):
+    for module, name in ((os, "write"), (files_module, "compress")):
         with monkeypatch.context() as patch:
-            patch.setattr(append_module, name, fail)
+            patch.setattr(module, name, fail)
             for _ in range(3):
                 with pytest.raises(OSError, match="no"):
                     made.flush()
@@ -318,12 +317,11 @@ def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
     """Whatever the mode that it began with: by then it is the recording's own."""
     path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
     path.write_text("old")
-    made = Recording(path, mode="overwrite", raw=True)
     turns: list[None] = []
-    made.capture.turn = lambda: turns.append(None)
+    made = Recording(path, mode="overwrite", raw=True, on_rotate=lambda: turns.append(None))
     append(made.log, 1)
     made.flush()
-    wire = made.capture.wire
+    wire = made.capture.raw_file
     assert wire is not None
     path.rename(away)
     opened = CsvFile.__init__

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from tickerkit.storage import Recording
-    from tickerkit.storage.atomic import Mode
+    from tickerkit.storage.files import Mode
 
 __all__ = ["convert"]
 
@@ -97,7 +97,7 @@ def convert(
 def _read(paths: list[Path]) -> tuple[Recording, bool]:
     """Read and combine recordings, and print their damage; return whether there is any."""
     from tickerkit.storage import load
-    from tickerkit.storage.combine import combine
+    from tickerkit.storage.recording import combine
 
     recordings: list[Recording] = []
     is_damaged = False
@@ -110,14 +110,14 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
             print_error(warning)
             # A Parquet file that is being recorded has its newest rows in a second file, and isn't
             # damaged.
-            is_damaged |= not getattr(warning, "unfinished", "") or len(warning.problems) > 1
+            is_damaged |= warning.is_damaged
     return combine(recordings), is_damaged
 
 
 def _select(
     recording: Recording, symbols: list[str] | None, start: str | None, end: str | None
 ) -> Recording:
-    from tickerkit.storage.combine import select_part
+    from tickerkit.storage.recording import select_part
 
     if start is None and end is None and symbols is None:
         return recording
@@ -159,7 +159,7 @@ def _choose_writer(
     Raises:
         UsageError: the name has no known format, or an option doesn't fit the format.
     """
-    from tickerkit.storage.combine import ENDINGS
+    from tickerkit.storage.paths import ENDINGS
 
     if out.is_dir():
         raise UsageError(f"{out} is a folder; name the file to write as the last argument")
@@ -183,9 +183,9 @@ def _choose_writer(
 
             write_parquet(frame, path, gaps=gaps, mode=mode, **about)
         else:
-            from tickerkit.storage.frames.write import write_raw
+            from tickerkit.storage import write_jsonl
 
-            write_raw(frame, path, gaps=gaps, mode=mode, **about)
+            write_jsonl(frame, path, gaps=gaps, mode=mode, **about)
 
     return write
 

@@ -21,7 +21,7 @@ from tickerkit.formatting import format_count
 if TYPE_CHECKING:
     from tickerkit.log import Position
     from tickerkit.server import TickServer
-    from tickerkit.storage.atomic import Mode
+    from tickerkit.storage.files import Mode
     from tickerkit.storage.paths import Naming
 
 __all__ = ["record"]
@@ -174,8 +174,8 @@ def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:
     The count is 0 for a recording of several files, since a new file begins.
     """
     from tickerkit.storage import load
-    from tickerkit.storage.combine import last_tick
     from tickerkit.storage.paths import working_path
+    from tickerkit.storage.recording import last_tick
 
     for path in reversed(naming.files()):
         if not any(each.is_file() and each.stat().st_size for each in (path, working_path(path))):

@@ -14,8 +14,8 @@ from tickerkit.cli.terminal import escape_controls, print_error, print_line, sho
 from tickerkit.formatting import format_count, format_span
 
 if TYPE_CHECKING:
-    from tickerkit.storage.check.problems import Problem
-    from tickerkit.storage.check.verify import Report
+    from tickerkit.errors import Problem
+    from tickerkit.storage.verify import Report
 
 __all__ = ["find_recordings", "verify"]
 
@@ -42,7 +42,7 @@ def verify(
     accept these. It is 2 if a file doesn't exist.
     """
     from tickerkit.errors import RecordingError
-    from tickerkit.storage.check.verify import verify as check
+    from tickerkit.storage.verify import verify as check
 
     paths = find_recordings(files)
     code = 0
@@ -78,8 +78,7 @@ def find_recordings(names: list[str]) -> list[Path]:
     Raises:
         UsageError: a file doesn't exist, or a folder has no recordings.
     """
-    from tickerkit.storage.combine import recordings_in
-    from tickerkit.storage.paths import working_path
+    from tickerkit.storage.paths import recordings_in, working_path
 
     paths: list[Path] = []
     for name in names:

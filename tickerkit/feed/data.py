@@ -13,7 +13,7 @@ from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
 
 if TYPE_CHECKING:
-    from tickerkit.storage.atomic import Mode
+    from tickerkit.storage.files import Mode
 
 __all__ = ["FeedData"]
 

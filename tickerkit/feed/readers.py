@@ -22,7 +22,7 @@ from tickerkit.runtime.workers import Follower
 from tickerkit.validation import check_number
 
 if TYPE_CHECKING:
-    from tickerkit.storage.atomic import Mode
+    from tickerkit.storage.files import Mode
 
 __all__ = ["FeedReaders"]
 

@@ -17,8 +17,8 @@ from tickerkit.runtime.cards import card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.workers import Follower
-from tickerkit.storage.frames.file import connected_line, dropped_line, frame_line, made_line
 from tickerkit.storage.paths import Naming, naming_from_path
+from tickerkit.storage.raw import connected_line, dropped_line, frame_line, made_line
 from tickerkit.storage.recording_writer import RecordingWriter
 
 __all__ = ["Recorder", "start_recorder"]
@@ -77,11 +77,15 @@ class Recorder:
         self._log, self._gaps, self._symbols = log, gaps, symbols
         self._frames, self._stop_frames = frames, stop_frames
         self._writer = writer = RecordingWriter(
-            path, raw=frames is not None, source=source, symbols=symbols, **options
+            path,
+            raw=frames is not None,
+            source=source,
+            symbols=symbols,
+            on_rotate=self._finish_frames,
+            on_error=lambda error: self.faults.add(error),
+            **options,
         )
         self.faults = ErrorLog(f"recorder {writer.path.name}")
-        writer.complain = self.faults.add
-        writer.turn = self._finish_frames
         self._status = "recording"
         self._rate_samples: deque[tuple[float, int]] = deque(
             [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
@@ -136,14 +140,14 @@ class Recorder:
         self.faults.add_message(kind, f"{self._writer.path.name} can't be written: {problem}")
 
     def _write_frames(self, *, new_file: bool = False) -> None:
-        wire = self._writer.wire
-        if self._frames is None or wire is None:
+        raw_file = self._writer.raw_file
+        if self._frames is None or raw_file is None:
             return
         if not self._pending_lines or new_file:
             entries = self._frames.drain(time.time_ns(), new_file=new_file)
             self._pending_lines += b"".join(self._encode(entry) for entry in entries)
         if self._pending_lines:
-            wire.append(self._pending_lines)
+            raw_file.append(self._pending_lines)
             self._pending_lines = b""
 
     def _encode(self, entry: Entry) -> bytes:
@@ -354,10 +358,11 @@ def start_recorder(
         same_file = naming == previous.naming
         reader = previous.hand_over(log, same_file=same_file)
         continued = previous.path if reader is not None and same_file else None
-    # Before the writer is made, which may take long: no tick from now on is left out.
-    reader = reader or log.reader()
     frames = FrameBuffer() if keep_frames is not None else None
     stop_frames = keep_frames(frames) if keep_frames is not None and frames is not None else None
+    # After the frames, so that these have every tick recorded; before the writer, whose making may
+    # take long, so that no tick from now on is left out.
+    reader = reader or log.reader()
     try:
         return Recorder(
             log,
@@ -366,7 +371,7 @@ def start_recorder(
             reader=reader,
             frames=frames,
             stop_frames=stop_frames or (lambda: None),
-            going_on=continued,
+            resume=continued,
             rotate=rotate,
             compression=compression,
             format=format,

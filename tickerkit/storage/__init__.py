@@ -1,10 +1,9 @@
-"""Where ticks come to rest."""
+"""Storage: ticks in files, as CSV, Parquet and JSON lines, and raw frames of websockets."""
 
-from tickerkit.storage.csv.api import read_csv, write_csv
-from tickerkit.storage.csv.append import CsvFile
-from tickerkit.storage.csv.encode import csv_lines
-from tickerkit.storage.frames.read import load_raw
-from tickerkit.storage.frames.write import write_raw
+from tickerkit.storage.csv.read import read_csv
+from tickerkit.storage.csv.text import csv_lines
+from tickerkit.storage.csv.write import CsvFile, write_csv
+from tickerkit.storage.jsonl import write_jsonl
 from tickerkit.storage.parquet import read_parquet, write_parquet
 from tickerkit.storage.recording import Recording, load, read_gaps
 
@@ -13,11 +12,10 @@ __all__ = [
     "Recording",
     "csv_lines",
     "load",
-    "load_raw",
     "read_csv",
     "read_gaps",
     "read_parquet",
     "write_csv",
+    "write_jsonl",
     "write_parquet",
-    "write_raw",
 ]

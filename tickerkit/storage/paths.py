@@ -1,4 +1,4 @@
-"""Naming: where the files of a recording are, when the next one is due, and what a size is."""
+"""Paths: the names of recordings, the files beside them, and when the next file begins."""
 
 from __future__ import annotations
 
@@ -10,17 +10,27 @@ from pathlib import Path
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
-from tickerkit.storage.compression import COMPRESSIONS
+from tickerkit.storage.files import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_path
 
 __all__ = [
+    "ENDINGS",
     "Naming",
     "Rotation",
-    "working_path",
+    "is_jsonl",
     "naming_from_path",
     "raw_path",
     "read_size",
+    "recordings_in",
+    "working_path",
 ]
+
+# The names of recordings of all formats.
+ENDINGS = (
+    *(".parquet", ".csv", ".csv.gz", ".csv.zst"),
+    *(".jsonl", ".jsonl.gz", ".jsonl.zst"),
+)
+SIDECAR, RAW = ".meta.jsonl", ".raw.jsonl"
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
@@ -35,10 +45,10 @@ class Naming:
     """The names of a recording's files.
 
     Attributes:
-        folder: where they are.
-        stem: what they are called, without time and suffix.
+        folder: the folder of the files.
+        stem: the start of their names.
         suffix: one of ".csv", ".csv.gz", ".csv.zst" and ".parquet".
-        timed: whether each has the time of its begin in its name; else there is only one.
+        timed: whether each file has its start time in its name; else there is only one.
     """
 
     folder: Path
@@ -48,20 +58,20 @@ class Naming:
 
     @property
     def is_parquet(self) -> bool:
-        """Whether the files are Parquet in the end."""
+        """Whether finished files are Parquet."""
         return self.suffix == ".parquet"
 
     def path(self, now: float) -> Path:
-        """Return the path of a file that begins now."""
+        """Return the path of a file that starts at a time, in seconds since 1970."""
         if not self.timed:
             return self.folder / f"{self.stem}{self.suffix}"
         moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
         return self.folder / f"{self.stem}-{moment}{self.suffix}"
 
     def free(self, now: float) -> float:
-        """Return the first moment from now on whose name, if it has a time, is not taken.
+        """Return the first time from `now` on at which no file starts.
 
-        Not a number after the time: files are played, and listed, in order of their names.
+        A number after the time would break the order: files are replayed in order of name.
         """
         while self.timed:
             path = self.path(now)
@@ -88,17 +98,44 @@ class Naming:
 
 
 def working_path(path: Path) -> Path:
-    """Return the file that rows are added to: a Parquet file can't grow, so a CSV beside it."""
+    """Return the file that rows are appended to: for Parquet, which can't grow, a CSV beside it."""
     return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
 def raw_path(path: Path, compression: str | None = None) -> Path:
-    """Return where the wire's frames of a recording are kept."""
+    """Return the path of a recording's raw frames."""
     suffix = next((end for end in SUFFIXES[::-1] if path.name.endswith(end)), path.suffix)
     packed = COMPRESSIONS.get(compression or "", "") or (
         path.suffix if path.suffix in COMPRESSIONS.values() else ""
     )
     return path.with_name(f"{path.name.removesuffix(suffix)}.raw.jsonl{packed}")
+
+
+def is_jsonl(path: Path) -> bool:
+    """Return whether a file's name is that of JSON lines."""
+    return path.name.endswith(ENDINGS[4:])
+
+
+def recordings_in(folder: Path) -> list[Path]:
+    """Return the recordings in a folder, in order of name.
+
+    Hidden files, sidecars, raw frames beside a recording of ticks, and the CSV beside an unfinished
+    Parquet file are not among them.
+    """
+    names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
+    found = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
+    stems = {_stem(name) for name in found if RAW not in name}
+    beside = {
+        name
+        for name in found
+        if (RAW in name and _stem(name) in stems) or name.removesuffix(".csv") in found - {name}
+    }
+    return [folder / name for name in sorted(found - beside)]
+
+
+def _stem(name: str) -> str:
+    """Return the name of a recording without its endings."""
+    return name.removesuffix(".gz").removesuffix(".zst").rpartition(".")[0].removesuffix(".raw")
 
 
 def naming_from_path(
@@ -111,13 +148,13 @@ def naming_from_path(
     """Return how the files of a recording are named.
 
     Args:
-        path: a file, or a folder: one that is there, ends with a separator, or has no suffix.
-        rotates: whether there are several.
+        path: a file, or a folder: one that exists, ends with a separator, or has no suffix.
+        rotates: whether the recording has several files.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
 
     Raises:
-        InvalidArgument: there is no such compression or format, or it contradicts the file's name.
+        InvalidArgument: the compression or format is unknown, or contradicts the file's name.
     """
     if format not in (None, *FORMATS):
         raise InvalidArgument("format", format, format_choices((*FORMATS, None)))
@@ -147,19 +184,19 @@ def naming_from_path(
 
 @dataclass(frozen=True)
 class Rotation:
-    """When a recording goes on in a further file.
+    """When a recording continues in another file.
 
     Attributes:
-        period_s: with each new one of so many seconds since 1970, UTC; None for never.
-        size: when a file has so many bytes; None for never.
+        period_s: at each multiple of this many seconds since 1970, UTC; None for never.
+        size: when the file has this many bytes; None for never.
     """
 
     period_s: int | None = None
     size: int | None = None
 
     @classmethod
-    def of(cls, rotate: str | int | None) -> Rotation | None:
-        """Read what a user gives: "day", "hour", a size, or None; raises `InvalidArgument`."""
+    def parse(cls, rotate: str | int | None) -> Rotation | None:
+        """Parse "day", "hour", a size, or None; raises `InvalidArgument`."""
         if rotate is None:
             return None
         if isinstance(rotate, str) and rotate in PERIODS_S:
@@ -167,14 +204,14 @@ class Rotation:
         return cls(size=read_size("rotate", rotate, ' or "day" or "hour"'))
 
     def is_due(self, began: float, now: float, size: int) -> bool:
-        """Return whether a file that began then and has so many bytes is to be ended."""
+        """Return whether a file ends, by its start time, the time now and its size in bytes."""
         if self.size is not None and size >= self.size:
             return True
         return self.period_s is not None and began // self.period_s != now // self.period_s
 
 
 def read_size(name: str, value: str | int, also: str = "") -> int:
-    """Read a number of bytes, or a text such as "100MB"; raises `InvalidArgument`."""
+    """Parse a number of bytes, or text such as "100MB"; raises `InvalidArgument`."""
     found = SIZE.fullmatch(value) if isinstance(value, str) else None
     size = 0
     if found is not None:

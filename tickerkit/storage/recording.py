@@ -1,8 +1,9 @@
-"""Recording: what a file holds, whatever its form: ticks, and which of them are missing."""
+"""Recordings: ticks and what is missing among them, loaded, combined and selected."""
 
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterable, Sequence
 from os import PathLike
 from pathlib import Path
 from typing import NamedTuple
@@ -10,23 +11,29 @@ from typing import NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingWarning
-from tickerkit.log import gap_frame
-from tickerkit.storage.csv.api import read_file
-from tickerkit.storage.sidecar import Sidecar
+from tickerkit.log import Position, gap_frame, select
+from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
+from tickerkit.storage.parquet import combine_frames, read_parquet_file
+from tickerkit.storage.paths import is_jsonl
+from tickerkit.storage.raw import read_raw
+from tickerkit.storage.sidecar import RowLabels
 
-__all__ = ["Recording", "load", "read_gaps"]
+__all__ = ["Recording", "combine", "last_tick", "load", "read_gaps", "select_part"]
 
 
 class Recording(NamedTuple):
-    """What a file holds.
+    """Ticks, and what is known about them.
 
     Attributes:
         frame: the ticks.
-        gaps: the ranges that are missing, as `Feed.gaps` tells them.
-        symbols: those that were recorded, None for all: of some only, a jump of seq is no gap.
+        gaps: the ranges that are missing, with the columns of `Feed.gaps`.
+        symbols: the symbols recorded, None for all. In a recording of some symbols, a jump in seq
+            is no gap.
         warning: what is damaged and was left out, if anything is.
         source: where the ticks came from, as far as that is known.
-        own: whether tickerkit wrote it.
+        own: whether tickerkit wrote the file.
+        labels: how rows are numbered in reports.
     """
 
     frame: pd.DataFrame
@@ -35,43 +42,53 @@ class Recording(NamedTuple):
     warning: RecordingWarning | None = None
     source: str = ""
     own: bool = True
+    labels: RowLabels = RowLabels()
 
 
 def load(path: str | PathLike[str]) -> Recording:
-    """Read a recording of any form.
+    """Load a recording of any format.
 
     Args:
-        path: a CSV or Parquet file, or one of raw frames, `.jsonl`, compressed or not.
+        path: a CSV file, a Parquet file, or JSON lines (ticks, or raw frames of a websocket). CSV
+            and JSON lines may be compressed.
 
     Raises:
-        RecordingError: no such file, or not a recording.
+        RecordingError: there is no such file, or it is not a recording.
     """
     path = Path(path).expanduser()
-    if path.name.endswith((".jsonl", ".jsonl.gz", ".jsonl.zst")):
-        from tickerkit.storage.frames.read import load_raw
-
-        return load_raw(path)
     if path.suffix == ".parquet":
-        from tickerkit.storage.parquet import load_parquet
-
-        frame, beside, warning = load_parquet(path)
-        own = bool(beside.heads)
-    else:
+        content = read_parquet_file(path)
+    elif not is_jsonl(path):
         content = read_file(path)
-        frame, own, warning = content.frame, content.own, content.warning
-        beside = content.sidecar or Sidecar()
-    gaps = gap_frame(beside.gaps)
-    return Recording(frame, gaps, beside.symbols, warning, beside.source, own)
+    elif is_tick_lines(path):
+        content = read_jsonl(path)
+    else:
+        content = read_raw(path)
+    frame, sidecar, problems = content.frame, content.sidecar, content.problems
+    return Recording(
+        frame,
+        gap_frame(sidecar.gaps),
+        sidecar.symbols,
+        RecordingWarning(path, len(frame), problems) if problems else None,
+        sidecar.source,
+        content.own,
+        content.labels,
+    )
 
 
 def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
-    """Return the ticks that are known to be missing of a recording, as `Feed.gaps` tells them.
+    """Read the list of the ticks that are missing in a recording.
 
     Args:
-        path: a CSV or Parquet file.
+        path: a recording of any format.
+
+    Returns:
+        A frame with a row for each gap and the columns of `Feed.gaps`: `epoch`, `from` and `to`
+        (the first and last seq, inclusive; `to` is missing where it isn't known), `last_before`
+        and `first_after` (times of the ticks on both sides, UTC), `reason`.
 
     Raises:
-        RecordingError: no such file, or not a recording.
+        RecordingError: there is no such file, or it is not a recording.
 
     Example:
         >>> tk.read_gaps("ticks.csv")[["from", "to", "reason"]]
@@ -80,3 +97,75 @@ def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
     if found.warning is not None:
         warnings.warn(found.warning, stacklevel=2)
     return found.gaps
+
+
+def last_tick(recording: Recording) -> Position | None:
+    """Return the position of the last tick, or of the end of a gap after it; None without ticks."""
+    frame = recording.frame
+    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
+        return None
+    epoch, seq = str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1])
+    ends = recording.gaps.loc[recording.gaps["epoch"] == epoch, "to"].dropna()
+    return Position(epoch, max([seq, *map(int, ends)]))
+
+
+def combine(recordings: Iterable[Recording]) -> Recording:
+    """Combine recordings in their order.
+
+    A tick that two of them hold is there twice. Columns that one lacks are empty there. A column
+    of numbers in one and text in another is text. Combined with a recording of all symbols, a
+    recording of some is one of all.
+
+    Raises:
+        ValueError: there is no recording.
+    """
+    each = list(recordings)
+    if not each:
+        raise ValueError("No recording to combine; name at least one")
+    if len(each) == 1:
+        return each[0]
+    gaps = [recording.gaps for recording in each if len(recording.gaps)]
+    named = [recording.symbols for recording in each]
+    symbols = None
+    if None not in named:
+        symbols = list(dict.fromkeys(symbol for some in named for symbol in some or ()))
+    return Recording(
+        combine_frames([recording.frame for recording in each]),
+        pd.concat(gaps, ignore_index=True).drop_duplicates(ignore_index=True)
+        if gaps
+        else each[0].gaps,
+        symbols,
+        next((recording.warning for recording in each if recording.warning is not None), None),
+        "; ".join(dict.fromkeys(recording.source for recording in each if recording.source)),
+        all(recording.own for recording in each),
+    )
+
+
+def select_part(
+    recording: Recording,
+    symbols: Sequence[str] | None = None,
+    start: pd.Timestamp | None = None,
+    end: pd.Timestamp | None = None,
+) -> Recording:
+    """Select a part of a recording, see `tickerkit.log.select`.
+
+    The part of some symbols is a recording of these symbols: a jump in seq is no gap there.
+
+    Args:
+        recording: the whole.
+        symbols: only these; None for all.
+        start: only ticks at this time or later.
+        end: only ticks before this time.
+    """
+    only = recording.symbols
+    frame, gaps = select(
+        recording.frame,
+        recording.gaps,
+        symbols=symbols,
+        start=start,
+        end=end,
+        complete=only is None,
+    )
+    if symbols is not None:
+        only = [symbol for symbol in symbols if only is None or symbol in only]
+    return recording._replace(frame=frame, gaps=gaps, symbols=only, labels=RowLabels())

@@ -1,8 +1,7 @@
-"""Capture: the files of a recording that goes on, and what of a log is in them; without threads."""
+"""RecordingWriter: writes the rows of a log to the files of a recording; without threads."""
 
 from __future__ import annotations
 
-import contextlib
 import errno
 import os
 import time
@@ -16,63 +15,67 @@ import pandas as pd
 from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows
-from tickerkit.storage.atomic import Mode, prepare_path
-from tickerkit.storage.csv.append import CsvFile
-from tickerkit.storage.frames.file import WireFile
+from tickerkit.storage.csv.write import CsvFile
+from tickerkit.storage.files import Mode, prepare_path
+from tickerkit.storage.parquet import from_csv, last_of
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
+from tickerkit.storage.raw import RawFile
 from tickerkit.storage.sidecar import sidecar_path
 
-__all__ = ["RecordingWriter", "GapsOf"]
+__all__ = ["GapsBetween", "RecordingWriter"]
 
 ROWS_AT_ONCE = 65_536
+# The size of a row until the file tells.
 ROW_BYTES = 120
-# With a limit of the disk and rotation, so many files at least are of that size together.
-SHARES = 8
+# A recording that rotates has at least this many files when it reaches `max_disk`, so that removing
+# the oldest one loses an eighth.
+MIN_FILES = 8
 NOT_RECORDED = "not recorded"
 
-GapsOf: TypeAlias = Callable[[int, int], list[Gap]]
+GapsBetween: TypeAlias = Callable[[int, int], list[Gap]]
 
 
-class _Done(NamedTuple):
-    """A file that is finished."""
+class _Finished(NamedTuple):
+    """A finished file, with the size of all that belongs to it."""
 
     path: Path
     size: int
 
 
 class RecordingWriter:
-    """Writes rows of a log to the file, or files, of a recording.
+    """Writes the rows of a log to the file, or files, of a recording.
 
-    What fails raises, with nothing of that part written, and `row` tells where to go on: give it
-    the rows from there again. What is not given to it any more, as the log has dropped it, it
-    notes as a gap.
+    A call that fails raises, with nothing of that part written; `row` is then the row to continue
+    from. Rows that the log has dropped in the meantime are noted as a gap.
 
     Args:
         path: a file or a folder, see `naming_from_path`.
-        mode: "append", "new" or "overwrite"; of a file with a time in its name each is new.
-        rotate: "day", "hour" or a size; a folder's files by default each UTC day.
+        mode: "append", "new" or "overwrite". A file with a time in its name is always new.
+        rotate: "day", "hour" or a size. By default, a folder gets a file for each UTC day.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
-        max_disk: how many bytes it may take: the oldest finished files go, or it stops.
-        fsync: have each addition on the disk before going on.
-        raw: whether the frames of the wire are kept beside.
+        max_disk: how many bytes all files may take. Beyond that the oldest finished files are
+            removed, or the writing fails where there is none.
+        fsync: whether each write waits until it is on the disk.
+        raw: whether to open a file for raw frames as well.
         source: where the ticks come from.
-        symbols: those that are recorded, None for all.
-        going_on: a file of an earlier capture to go on with.
+        symbols: the symbols that are recorded, None for all.
+        resume: a file of an earlier writer to continue.
         clock: seconds since 1970.
+        on_rotate: called before another file begins, or the same one again.
+        on_error: called with errors that stop nothing.
 
     Attributes:
-        path: the file that is written; a Parquet file is there when it is finished.
-        row: number of the log's row that comes next.
+        path: the file that is being written. A Parquet file exists when it is finished.
+        naming: how the files are named.
+        row: number of the next row of the log.
         written: how many rows were written.
-        lost: how many were not, since the log has dropped them.
+        lost: how many rows were not, since the log had dropped them.
         files: how many files there were.
-        removed: how many of these were removed again, for `max_disk`.
+        removed: how many of these were removed for `max_disk`.
         gaps: how many gaps were noted.
-        converting: whether it makes a Parquet file just now.
-        wire: the file of the wire's frames, None without.
-        complain: called with errors that stop nothing.
-        turn: called before the next file begins, or the same anew.
+        converting: whether a Parquet file is being made.
+        raw_file: the file of raw frames, None without.
     """
 
     def __init__(
@@ -88,59 +91,59 @@ class RecordingWriter:
         raw: bool = False,
         source: str = "",
         symbols: Sequence[str] | None = None,
-        going_on: Path | None = None,
+        resume: Path | None = None,
         clock: Callable[[], float] = time.time,
+        on_rotate: Callable[[], object] = lambda: None,
+        on_error: Callable[[Exception], object] = lambda _: None,
     ) -> None:
-        self._rotation = Rotation.of(rotate)
+        self._rotation = Rotation.parse(rotate)
         self.naming = naming_from_path(
             path, rotates=rotate is not None, compression=compression, format=format
         )
         if self.naming.timed and self._rotation is None:
-            self._rotation = Rotation.of("day")
-        self._most = None if max_disk is None else read_size("max_disk", max_disk)
-        self._at_once = ROWS_AT_ONCE
-        if self._most is not None:
-            fine = self._most // (2 * SHARES * ROW_BYTES)
-            self._at_once = min(max(fine, 1), ROWS_AT_ONCE)
-        if self._most is not None and self._rotation is not None:
-            share = max(self._most // SHARES, 1)
+            self._rotation = Rotation.parse("day")
+        self._max_bytes = None if max_disk is None else read_size("max_disk", max_disk)
+        self._rows_at_once = ROWS_AT_ONCE
+        if self._max_bytes is not None:
+            rows = self._max_bytes // (2 * MIN_FILES * ROW_BYTES)
+            self._rows_at_once = min(max(rows, 1), ROWS_AT_ONCE)
+        if self._max_bytes is not None and self._rotation is not None:
+            share = max(self._max_bytes // MIN_FILES, 1)
             size = min(share, self._rotation.size or share)
             self._rotation = Rotation(self._rotation.period_s, size)
         self._source, self._symbols = source, symbols
         self._fsync, self._clock, self._mode = fsync, clock, mode
         self._compression, self._raw = compression, raw
+        self._on_rotate, self._on_error = on_rotate, on_error
         self.converting = False
         self.row = self.written = self.lost = self.files = self.removed = self.gaps = 0
-        self.wire: WireFile | None = None
-        self.complain: Callable[[Exception], object] = lambda _: None
-        self.turn: Callable[[], object] = lambda: None
-        self._done: list[_Done] = []
-        self._csv_left: list[Path] = []
-        self._last: Position | None = None
-        # A seam is where rows are missing, or come again, without the feed's saying so.
-        self._seam = False
+        self.raw_file: RawFile | None = None
+        self._finished: list[_Finished] = []
+        self._unconverted: list[Path] = []
+        # Position and gap before the rows of the open file.
+        self._last_before: Position | None = None
+        self._gap_before: Gap | None = None
+        # A seam is where rows may be missing, or come again, without a gap of the feed.
+        self._is_seam = False
         self._seam_row = self._gap_row = 0
-        self._named = 0.0
-        self._told: Gap | None = None
+        self._newest_name = 0.0
         self._file: CsvFile | None = None
-        if going_on is not None and working_path(going_on).exists():
-            self._open(going_on, "append")
+        if resume is not None and working_path(resume).exists():
+            self._open(resume, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
-        # What it has written itself, it never refuses or overwrites.
+        # A file of its own is never refused or overwritten.
         self._mode = "append"
 
-    # --- its files ----------------------------------------------------------------------------
+    # --- files --------------------------------------------------------------------------------
 
     def _next_path(self, now: float) -> Path:
-        """Return where the next file is: by name after the last, though the clock steps back."""
-        self._named = self.naming.free(max(now, self._named + 1))
-        return self.naming.path(self._named)
+        """Return the path of the next file, later in order of name even if the clock goes back."""
+        self._newest_name = self.naming.free(max(now, self._newest_name + 1))
+        return self.naming.path(self._newest_name)
 
     def _open(self, path: Path, mode: Mode) -> None:
-        last = None
-        if self.naming.is_parquet:
-            last = self._parquet_before(path, mode)
+        last = self._prepare_parquet(path, mode) if self.naming.is_parquet else None
         file = CsvFile(
             working_path(path),
             mode=mode,
@@ -149,23 +152,21 @@ class RecordingWriter:
             fsync=self._fsync,
         )
         try:
-            if self.wire is not None:
-                self.wire.close()
-                self.wire = None
+            if self.raw_file is not None:
+                self.raw_file.close()
+                self.raw_file = None
             if self._raw:
-                self.wire = WireFile(raw_path(path, self._compression), mode, fsync=self._fsync)
+                self.raw_file = RawFile(raw_path(path, self._compression), mode, fsync=self._fsync)
         except BaseException:
             file.abandon()
             raise
         self.path, self._file, self._began = path, file, self._clock()
         self.files += 1
-        if (last := file.last or last) is not None:
-            self._last, self._seam, self._told = last, True, file.told
+        if file.last is not None or last is not None:
+            self._last_before, self._gap_before, self._is_seam = last, None, True
 
-    def _parquet_before(self, path: Path, mode: Mode) -> Position | None:
-        """Return the last row of a finished file that is to be gone on with."""
-        from tickerkit.storage.parquet import last_of
-
+    def _prepare_parquet(self, path: Path, mode: Mode) -> Position | None:
+        """Return the position of the last row of a finished file that is continued."""
         prepare_path(path, mode)
         if mode == "new" and working_path(path).exists():
             raise RecordingExists(path)
@@ -173,29 +174,44 @@ class RecordingWriter:
             path.unlink(missing_ok=True)
         return last_of(path) if path.exists() else None
 
-    def begin(self, row: int, before: Position | None, names: pd.DataFrame) -> None:
-        """Begin at a row of a log.
+    @property
+    def _last(self) -> Position | None:
+        """Position of the last row that was written."""
+        return (self._file.last if self._file is not None else None) or self._last_before
+
+    @property
+    def _last_gap(self) -> Gap | None:
+        """The last gap that was noted."""
+        return (self._file.last_gap if self._file is not None else None) or self._gap_before
+
+    def begin(self, row: int, before: Position | None, columns: pd.DataFrame) -> None:
+        """Begin at a row of the log.
 
         Args:
-            row: its number.
-            before: position of the row before it, where the log holds it.
-            names: a frame of the log without rows: a file without ticks has their names.
+            row: number of the row.
+            before: position of the row before it, if the log holds that row.
+            columns: a frame of the log without rows, whose columns a file without ticks gets.
         """
         self.row = self._seam_row = self._gap_row = row
         if before is not None and before == self._last:
-            self._seam = False
-        self._last = self._last or before
+            self._is_seam = False
+        if self._last is None:
+            self._last_before = before
         if self._file is not None and not self._file.rows:
-            self._file.append(names)
+            self._file.append(columns)
 
-    # --- taking rows --------------------------------------------------------------------------
+    def _forget_file(self) -> None:
+        self._last_before, self._gap_before = self._last, self._last_gap
+        self._file = None
 
-    def take(self, rows: Rows, gaps: GapsOf) -> None:
+    # --- rows ---------------------------------------------------------------------------------
+
+    def take(self, rows: Rows, gaps: GapsBetween) -> None:
         """Write rows, in parts.
 
         Args:
-            rows: of the log, from `row` on or later, if some were dropped.
-            gaps: returns the feed's gaps that lie before the rows `start` to `stop`.
+            rows: rows of the log, from `row` on, or from a later one if the log has dropped some.
+            gaps: returns the feed's gaps before the rows `start` to `stop`.
 
         Raises:
             OSError: a part can't be written, or there is no room for it.
@@ -204,93 +220,91 @@ class RecordingWriter:
             self.lost += rows.lost
             self._interrupt(rows.start - rows.lost)
         self.row = rows.start
-        for start in range(rows.start, rows.stop, self._at_once):
-            part = rows.part(start, min(start + self._at_once, rows.stop))
-            self._part(part, gaps)
+        for start in range(rows.start, rows.stop, self._rows_at_once):
+            part = rows.part(start, min(start + self._rows_at_once, rows.stop))
+            self._write(part, gaps)
             self.row = part.stop
 
     def _interrupt(self, row: int) -> None:
-        self._seam_row = min(self._seam_row, row) if self._seam else row
-        self._seam = True
+        self._seam_row = min(self._seam_row, row) if self._is_seam else row
+        self._is_seam = True
 
-    def _part(self, part: Rows, gaps: GapsOf) -> None:
-        file = self._ready(part)
-        skip = self._known(part)
+    def _write(self, part: Rows, gaps: GapsBetween) -> None:
+        file = self._prepare_file(part)
+        skip = self._count_known(part)
         if skip == len(part):
             return
-        told: list[Gap] = []
+        noted: list[Gap] = []
         row = self._gap_row
-        if self._seam:
+        if self._is_seam:
             first = part.position(skip)
             before = gaps(self._seam_row, part.start + skip + 1)
-            told += self._holes(first, before, met=skip > 0)
+            noted += self._gaps_at_seam(first, before, overlaps=skip > 0)
             row = max(row, part.start + skip + 1)
-        told += gaps(row, part.stop)
-        file.append(part.part(part.start + skip, part.stop).frame(), told)
-        self._count(told)
-        self._gap_row, self._seam = max(row, part.stop), False
+        noted += gaps(row, part.stop)
+        file.append(part.part(part.start + skip, part.stop).frame(), noted)
+        self.gaps += len(noted)
+        self._gap_row, self._is_seam = max(row, part.stop), False
         self.written += len(part) - skip
-        self._last = part.position(-1)
 
-    def _known(self, part: Rows) -> int:
-        """Return how many rows are in the file already, up to the last that is."""
+    def _count_known(self, part: Rows) -> int:
+        """Return how many rows, up to the last known one, are in the file already."""
         if self._last is None:
             return 0
         epoch, seq = self._last.epoch, self._last.seq
         code = part.dictionaries["epoch"].codes.get(epoch)
         if code is None:
             return 0
-        same = (part.array("epoch") == code) & (part.array("seq") <= seq)
-        return int(np.flatnonzero(same)[-1]) + 1 if same.any() else 0
+        known = (part.array("epoch") == code) & (part.array("seq") <= seq)
+        return int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0
 
-    def _holes(self, first: Position, told: list[Gap], *, met: bool) -> Iterator[Gap]:
-        """Yield the gaps between the last row that was written and the first that is new.
+    def _gaps_at_seam(self, first: Position, known: list[Gap], *, overlaps: bool) -> Iterator[Gap]:
+        """Yield the gaps between the last row that was written and the first new one.
 
-        Of some symbols only, a jump may be ticks of others. It is told all the same, since the
-        recording was interrupted there; unless the rows have met: some came again.
+        With a symbol filter, a jump in seq may belong to other symbols. After an interruption it is
+        recorded as a gap anyway, unless the rows overlap.
+
+        Args:
+            first: position of the first new row.
+            known: the gaps of the feed at the seam.
+            overlaps: whether rows came again that are in the file already.
         """
-        if self._last is None:
+        last, last_gap = self._last, self._last_gap
+        if last is None:
             lost = min(self.lost, first.seq - 1)
             if lost:
                 yield Gap(first.epoch, first.seq - lost, first.seq - 1, NOT_RECORDED)
-            yield from told
+            yield from known
             return
-        epoch, at = self._last.epoch, self._last.seq
+        epoch, at = last.epoch, last.seq
         end = first.seq - 1 if first.epoch == epoch else None
-        if met and (self._symbols is not None or end is None):
-            yield from told
+        if overlaps and (self._symbols is not None or end is None):
+            yield from known
             return
-        done = self._told is not None and self._told.epoch == epoch
-        if done and self._told is not None:
-            if self._told.last is None:
+        if last_gap is not None and last_gap.epoch == epoch:
+            if last_gap.last is None:
                 return
-            at = max(at, self._told.last)
-        for gap in told:
-            if gap.epoch != epoch or (gap.last is not None and gap.last <= at):
-                if gap.epoch != epoch:
-                    yield gap
-                continue
-            if gap.first > at + 1:
-                yield Gap(epoch, at + 1, gap.first - 1, NOT_RECORDED)
-            yield gap
-            if gap.last is None:
-                return
-            at = gap.last
+            at = max(at, last_gap.last)
+        for gap in known:
+            if gap.epoch != epoch:
+                yield gap
+            elif gap.last is None or gap.last > at:
+                if gap.first > at + 1:
+                    yield Gap(epoch, at + 1, gap.first - 1, NOT_RECORDED)
+                yield gap
+                if gap.last is None:
+                    return
+                at = gap.last
         if end is None or end > at:
             yield Gap(epoch, at + 1, end, NOT_RECORDED)
 
-    def _count(self, gaps: Sequence[Gap]) -> None:
-        self.gaps += len(gaps)
-        if gaps:
-            self._told = gaps[-1]
-
-    def _ready(self, part: Rows) -> CsvFile:
-        """Return the file that the rows go to, with room for them."""
+    def _prepare_file(self, part: Rows) -> CsvFile:
+        """Return the file for some rows, with room for them."""
         file, now = self._file, self._clock()
-        if file is not None and not file.is_there:  # moved away, or cut off
-            self.turn()
+        if file is not None and not file.is_intact:  # moved away, or shortened
+            self._on_rotate()
             file.abandon()
-            self._file = file = None
+            self._forget_file()
             self._interrupt(self.row)
             self._open(self.path, "append")
             file = self._file
@@ -298,7 +312,7 @@ class RecordingWriter:
         if file is not None and self._rotation is not None and file.rows:
             new = any(name not in file.names for name in part.names())
             if new or self._rotation.is_due(self._began, now, file.size):
-                self.turn()
+                self._on_rotate()
                 self._finish()
                 file = None
         if file is None:
@@ -309,87 +323,87 @@ class RecordingWriter:
         return file
 
     def _make_room(self, file: CsvFile, count: int) -> None:
-        if self._most is None:
+        if self._max_bytes is None:
             return
         row_bytes = 1.1 * file.size / file.rows if file.rows > count / 16 else ROW_BYTES
         needed = int(row_bytes * count)
-        while self._done and self.bytes + needed > self._most:
-            path = self._done[0].path
+        while self._finished and self.bytes + needed > self._max_bytes:
+            path = self._finished[0].path
             for each in (*_files(path), raw_path(path, self._compression)):
                 each.unlink(missing_ok=True)
-            if path in self._csv_left:
-                self._csv_left.remove(path)
-            del self._done[0]
+            if path in self._unconverted:
+                self._unconverted.remove(path)
+            del self._finished[0]
             self.removed += 1
-        if self.bytes + needed > self._most:
-            limit = f"max_disk of {format_size(self._most)} is reached"
+        if self.bytes + needed > self._max_bytes:
+            limit = f"max_disk of {format_size(self._max_bytes)} is reached"
             raise OSError(errno.EDQUOT, f"{limit}; record to another file, or allow more")
 
     @property
     def bytes(self) -> int:
-        """How much all its files take on the disk."""
-        wire = self.wire.size if self.wire is not None else 0
-        open_file = self._file.on_disk if self._file is not None else 0
-        return sum(done.size for done in self._done) + open_file + wire
+        """The size of all files on the disk."""
+        raw = self.raw_file.size if self.raw_file is not None else 0
+        open_file = self._file.size_on_disk if self._file is not None else 0
+        return sum(file.size for file in self._finished) + open_file + raw
 
-    # --- its end ------------------------------------------------------------------------------
+    # --- closing ------------------------------------------------------------------------------
 
     def _finish(self, *, convert: bool = True) -> None:
-        """Finish the file; raises OSError if what stands beside it can't be written."""
+        """Finish the file; raises OSError if its sidecar can't be written."""
         if self._file is None:
             return
         self._file.close()
-        wire = 0
-        if self.wire is not None:
-            wire = self.wire.size
-            self.wire.close()
-        self._file = self.wire = None
+        raw = 0
+        if self.raw_file is not None:
+            raw = self.raw_file.size
+            self.raw_file.close()
+        self._forget_file()
+        self.raw_file = None
         if self.naming.is_parquet and convert:
-            self._csv_left.append(self.path)
+            self._unconverted.append(self.path)
             self._convert()
         size = sum(each.stat().st_size for each in _files(self.path) if each.exists())
-        self._done.append(_Done(self.path, size + wire))
+        self._finished.append(_Finished(self.path, size + raw))
 
     def _convert(self) -> None:
-        """Make Parquet files of CSV ones; those that can't be made now are left for later."""
-        from tickerkit.storage.parquet import from_csv
-
+        """Convert finished CSV files to Parquet; a failed one is tried again with the next."""
         self.converting = True
-        for path in list(self._csv_left):
+        for path in list(self._unconverted):
             try:
                 from_csv(working_path(path), path)
             except Exception as error:
-                self.complain(error)
+                self._on_error(error)
             else:
-                self._csv_left.remove(path)
+                self._unconverted.remove(path)
         self.converting = False
 
     def close(self, gaps: Sequence[Gap] = (), *, convert: bool = True) -> None:
-        """Note the last gaps, and finish; twice is no complaint.
+        """Note the last gaps, and finish the file; idempotent.
 
         Args:
-            gaps: those of the feed that no tick has come after.
-            convert: whether to make Parquet, if that is asked for; else another goes on.
+            gaps: the feed's gaps after the last row.
+            convert: whether to convert to Parquet, if that is the format; False if another writer
+                continues the file.
 
         Raises:
-            OSError: something can't be written. It may be tried again, without the gaps.
+            OSError: something can't be written. The call can be repeated without the gaps.
         """
         if self._file is not None:
-            self._file.tell(gaps)
-            self._count(gaps)
+            self._file.note_gaps(gaps)
+            self.gaps += len(gaps)
         self._finish(convert=convert)
         if convert:
             self._convert()
 
     def abandon(self) -> None:
-        """Let go of the files as they are."""
-        for each in (self._file, self.wire):
-            if each is not None:
-                with contextlib.suppress(OSError):
-                    each.abandon()
-        self._file = self.wire = None
+        """Close the files as they are, as a crash would."""
+        if self._file is not None:
+            self._file.abandon()
+        if self.raw_file is not None:
+            self.raw_file.close()
+        self._file = self.raw_file = None
 
 
 def _files(path: Path) -> set[Path]:
-    """Return where a recording may be, and what stands beside it."""
+    """Return the files that a recording may have, without raw frames."""
     return {path, working_path(path), sidecar_path(path), sidecar_path(working_path(path))}

@@ -1,54 +1,68 @@
-"""Sidecar: what is known of a CSV recording and has no place in its rows.
+"""Sidecar: what is known about a recording and has no place in its rows.
 
-`ticks.csv` has `ticks.csv.meta.jsonl` beside it: lines of JSON that tell the types of the columns,
-which ticks are missing, and checksums. So the CSV itself is one that every program reads: there is
-no form of comment or trailing line that a spreadsheet and `pandas.read_csv` both pass over. Without
-its sidecar a recording is still read, by what its values look like.
+Beside `ticks.csv` is `ticks.csv.meta.jsonl`, so that the CSV itself stays a file that every program
+reads: no form of comment is skipped by spreadsheets and `pandas.read_csv` alike. A recording
+without its sidecar can be read as well; the types of its columns are then inferred from its values.
 
-Lines are only ever added, so that a crash costs at most the last one; one that makes no sense is
-passed over.
+The sidecar is a file of JSON lines, told apart by `type`:
+
+    {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"]}
+    {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]}}
+    {"type":"block","rows":1000,"size":65536,"crc":305419896}
+    {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…}
+
+Each program that writes to the recording adds a `head`. The newest `columns` is valid. Each `block`
+has the checksum of the text since the block before. Lines are only appended, so that a crash costs
+at most the last line; a line that can't be read is skipped. A Parquet file holds the heads and the
+gaps in its own metadata.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from collections.abc import Iterable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.log.position import Gap
+from tickerkit.errors import Problem
+from tickerkit.log import Gap
 
 __all__ = [
     "Block",
+    "Checksums",
     "Columns",
+    "Content",
     "Head",
     "Line",
+    "RowLabels",
     "Sidecar",
-    "columns_from_frame",
-    "parse",
+    "encode_lines",
+    "parse_lines",
     "read_sidecar",
     "sidecar_path",
-    "to_bytes",
 ]
 
 VERSION = 1
+# A longer list of categories is not written; the order of the first rows serves then.
 MAX_WORDS = 65_536
 MAX_INT = 2**63 - 1
 
 
 class Head(msgspec.Struct, tag="head", omit_defaults=True):
-    """Who wrote what follows.
+    """A program that wrote to the recording.
 
     Attributes:
-        made: when, in epoch ns.
+        made: when it began to write, in epoch ns.
         source: where the ticks came from.
-        symbols: those that were recorded; None for all. Of some only, a jump of seq is no gap.
-        escape_formulas: whether text is marked against spreadsheets, see `lines.escape_formula`.
-        version: of the sidecar.
+        symbols: the symbols recorded; None for all. In a recording of some symbols, a jump in seq
+            is no gap.
+        escape_formulas: whether text is escaped for spreadsheets, see `text.escape_formula`.
+        version: version of the sidecar's format.
     """
 
     made: int
@@ -59,24 +73,38 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
 
 
 class Columns(msgspec.Struct, tag="columns", omit_defaults=True):
-    """The columns from here on.
+    """The columns of the recording.
 
     Attributes:
-        kinds: by name, "int", "float", "time", "text" or "bool".
-        words: of columns of text, the categories in their order, where these are known.
+        kinds: by name, "int", "float", "time", "text", "bool", or "any": inferred when it is read.
+        words: the categories of text columns in their order, where these are known.
     """
 
     kinds: dict[str, str]
     words: dict[str, list[str]] = {}
 
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> Columns:
+        """Return the columns of a frame."""
+        kinds, known = {}, {}
+        for index, name in enumerate(map(str, frame.columns)):
+            series = frame.iloc[:, index]
+            kinds[name] = _kind(series)
+            if isinstance(series.dtype, pd.CategoricalDtype):
+                categories = series.cat.categories
+                if len(categories) <= MAX_WORDS and categories.inferred_type == "string":
+                    known[name] = categories.tolist()
+        return cls(kinds, known)
+
 
 class Block(msgspec.Struct, tag="block"):
-    """Text that was written whole.
+    """A stretch of text with its checksum.
 
     Attributes:
-        rows: how many rows the file has up to here.
-        size: how many bytes, before compression, the row of names included.
-        crc: CRC-32 of those since the block before.
+        rows: rows from the start of the file to the end of the block.
+        size: bytes from the start of the file to the end of the block, header included, before
+            compression.
+        crc: CRC-32 of the text since the block before.
     """
 
     rows: int
@@ -91,31 +119,29 @@ _encoder = msgspec.json.Encoder()
 
 
 class Sidecar(msgspec.Struct):
-    """What a sidecar says.
+    """The content of a sidecar.
 
     Attributes:
-        heads: one for each time that was written to the file.
+        heads: one for each program that wrote to the recording.
         columns: the newest.
-        blocks: the stretches with their checksums, in order.
-        gaps: the gaps, in order.
-        bad: how many lines made no sense.
-        size: how many bytes of the sidecar are whole lines.
-        is_old: whether the file was widened since, which it does not tell.
+        blocks: in order.
+        gaps: in order.
+        size: bytes of the sidecar that are whole lines.
+        is_stale: whether the recording has columns that the sidecar doesn't know.
     """
 
     heads: list[Head] = []
     columns: Columns = msgspec.field(default_factory=lambda: Columns({}))
     blocks: list[Block] = []
     gaps: list[Gap] = []
-    bad: int = 0
     size: int = 0
-    is_old: bool = False
+    is_stale: bool = False
 
-    def of(self, names: list[str]) -> Sidecar | None:
-        """Return what it says of a file with these columns; None if it is of another file.
+    def match(self, names: list[str]) -> Sidecar | None:
+        """Return what the sidecar says about a file with these columns, None for another file.
 
-        Of one that was widened, when a crash or a full disk came before its sidecar could be made
-        anew, all holds but the checksums.
+        After a crash between adding a column to the file and to the sidecar, everything but the
+        checksums is valid.
         """
         known = list(self.columns.kinds)
         if known == names:
@@ -124,11 +150,11 @@ class Sidecar(msgspec.Struct):
             return None
         kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
         columns = Columns(kinds, self.columns.words)
-        return Sidecar(self.heads, columns, [], self.gaps, self.bad, self.size, is_old=True)
+        return Sidecar(self.heads, columns, [], self.gaps, self.size, is_stale=True)
 
     @property
     def symbols(self) -> list[str] | None:
-        """The symbols that were recorded, None for all."""
+        """The symbols recorded, None for all."""
         named = [head.symbols for head in self.heads]
         if None in named or not named:
             return None
@@ -136,43 +162,89 @@ class Sidecar(msgspec.Struct):
 
     @property
     def source(self) -> str:
-        """Where the ticks came from; of several sources each once."""
+        """Where the ticks came from; several sources are separated by "; "."""
         return "; ".join(dict.fromkeys(head.source for head in self.heads if head.source))
 
     @property
     def escape_formulas(self) -> bool:
-        """Whether text is marked against spreadsheets."""
+        """Whether text is escaped for spreadsheets."""
         return any(head.escape_formulas for head in self.heads)
 
 
+class RowLabels:
+    """Maps rows of a frame to line numbers in its file, or to row numbers.
+
+    Args:
+        unit: "line" where each row is one line of text, else "row".
+        damaged: numbers of the lines that are left out, in any order.
+    """
+
+    def __init__(self, unit: str = "row", damaged: Iterable[int] = ()) -> None:
+        self.unit = unit
+        # For each damaged line, the number of rows before it. The header is line 1.
+        lines = np.sort(np.array(list(damaged), dtype=np.int64))
+        self._damaged = lines - 2 - np.arange(len(lines))
+
+    def labels(self, rows: Any) -> Any:
+        """Return the numbers of rows, which are counted from 0; arrays of int64, shape (n,)."""
+        if self.unit == "row":
+            return rows + 1
+        return rows + 2 + np.searchsorted(self._damaged, rows, side="right")
+
+    def describe(self, rows: Any) -> str:
+        """Return "lines 17, 20 and 3 more"."""
+        named = ", ".join(f"{number:,}" for number in self.labels(rows[:3]))
+        more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
+        return f"{self.unit}{'s' if len(rows) > 1 else ''} {named}{more}"
+
+
+class Content(NamedTuple):
+    """The content of a file, whatever its format.
+
+    Attributes:
+        frame: the ticks.
+        sidecar: what else the file says about itself.
+        problems: what is damaged, and was left out.
+        own: whether tickerkit wrote the file.
+        labels: how rows are numbered in reports.
+        torn_bytes: the size of a last line that is cut off.
+    """
+
+    frame: pd.DataFrame
+    sidecar: Sidecar
+    problems: list[Problem]
+    own: bool = True
+    labels: RowLabels = RowLabels()
+    torn_bytes: int = 0
+
+
 def sidecar_path(path: Path) -> Path:
-    """Return where the sidecar of a file is: beside it, not beside a link to it."""
+    """Return the path of a file's sidecar: beside the file, not beside a link to it."""
     path = Path(os.path.realpath(path))
     return path.with_name(f"{path.name}.meta.jsonl")
 
 
-def to_bytes(lines: Iterable[Line]) -> bytes:
-    """Return lines as they stand in a sidecar."""
+def encode_lines(lines: Iterable[Line]) -> bytes:
+    """Encode lines of a sidecar."""
     return b"".join(_encoder.encode(line) + b"\n" for line in lines)
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
-    """Read the sidecar of a file; None where there is none, or none that can be read."""
+    """Read the sidecar of a file; return None where there is none that can be read."""
     try:
         data = sidecar_path(path).read_bytes()
     except OSError:
         return None
-    return parse(data)
+    return parse_lines(data)
 
 
-def parse(data: bytes) -> Sidecar:
-    """Read what `to_bytes` made, as far as it makes sense."""
+def parse_lines(data: bytes) -> Sidecar:
+    """Parse the lines of a sidecar; lines that can't be parsed are skipped."""
     found = Sidecar(size=data.rfind(b"\n") + 1)
     for text in data[: found.size].splitlines():
         try:
             line = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            found.bad += 1
             continue
         match line:
             case Head():
@@ -186,25 +258,49 @@ def parse(data: bytes) -> Sidecar:
     return found
 
 
-def columns_from_frame(frame: pd.DataFrame, *, words: bool = True) -> Columns:
-    """Return the columns of a frame; with the categories of its text, unless these may grow."""
-    kinds, known = {}, {}
-    for index, name in enumerate(map(str, frame.columns)):
-        series = frame.iloc[:, index]
-        if isinstance(series.dtype, pd.CategoricalDtype):
-            kinds[name] = "text"
-            categories = series.cat.categories
-            if words and len(categories) <= MAX_WORDS and categories.inferred_type == "string":
-                known[name] = categories.tolist()
-        elif series.dtype == np.bool_:
-            kinds[name] = "bool"
-        elif series.dtype.kind in "iu":
-            unsigned = series.dtype.kind == "u"
-            kinds[name] = "any" if unsigned and (series.dropna() > MAX_INT).any() else "int"
-        elif series.dtype.kind == "f":
-            kinds[name] = "float"
-        elif series.dtype.kind == "M":
-            kinds[name] = "time"
-        else:
-            kinds[name] = "text"
-    return Columns(kinds, known)
+def _kind(series: pd.Series[Any]) -> str:
+    if series.dtype == np.bool_:
+        return "bool"
+    match series.dtype.kind:
+        case "f":
+            return "float"
+        case "M":
+            return "time"
+        case "i":
+            return "int"
+        case "u":
+            return "any" if (series.dropna() > MAX_INT).any() else "int"
+    return "text"
+
+
+class Checksums:
+    """Finds the stretches of a text that differ from what was written.
+
+    Args:
+        blocks: the blocks of the sidecar.
+
+    Attributes:
+        changed: the first and last row of each block that differs.
+    """
+
+    def __init__(self, blocks: list[Block]) -> None:
+        self.changed: list[tuple[int, int]] = []
+        self._blocks = blocks
+        self._size = self._next = self._crc = 0
+
+    def add(self, data: bytes) -> None:
+        """Check the next bytes of the text."""
+        view = memoryview(data)
+        while len(view) and self._next < len(self._blocks):
+            block = self._blocks[self._next]
+            part = view[: max(block.size - self._size, 0)]
+            self._crc = zlib.crc32(part, self._crc)
+            self._size += len(part)
+            view = view[len(part) :]
+            if self._size >= block.size:
+                if self._crc != block.crc:
+                    before = self._blocks[self._next - 1].rows if self._next else 0
+                    self.changed.append((before + 1, block.rows))
+                self._next += 1
+                self._crc = 0
+        self._size += len(view)

@@ -136,7 +136,7 @@ def find_recordings(path: Path) -> list[Path]:
     """Return the recordings in a folder, in order of name; a file is the only one."""
     if not path.is_dir():
         return [path]
-    from tickerkit.storage.combine import recordings_in
+    from tickerkit.storage.paths import recordings_in
 
     return recordings_in(path)
 

@@ -1,1 +1,1 @@
-"""Ticks as CSV: written, appended to, and read back, files of other programs included."""
+"""CSV: recordings and other programs' files as text."""

@@ -1,181 +1,280 @@
-"""Foreign: CSV that others wrote, read as far as it goes, by the rules of ticks.
+"""Foreign CSV: reads files of other programs, by the rules of ticks.
 
-pandas only splits the lines: its own rules for types guess.
+Arrow splits the lines and encodes each column as a dictionary, so that each different text is
+converted once. The conversions are tickerkit's own: arrow and pandas guess types.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.csv as pa_csv
 
-from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.errors import BadTick, RecordingError
 from tickerkit.formatting import format_value
-from tickerkit.storage.csv.dtypes import (
-    EMPTY,
-    ZERO,
-    BadCellError,
-    Column,
-    column_of,
-    restore_column,
+from tickerkit.storage.csv.native import DICTIONARY, INFINITIES, text_column
+from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
+from tickerkit.ticks import NO_TIME, TIME_COLUMNS, UTC_NS, is_number
+from tickerkit.ticks.fields import (
+    NUMBER_FIELDS,
+    has_price,
+    price_field,
+    read_time,
+    symbol_field,
 )
-from tickerkit.storage.csv.encode import BYTE_ORDER_MARK
-from tickerkit.storage.csv.quoting import OPENED, QUOTED, mask_quoted, whole_lines
-from tickerkit.ticks.fields import has_price, price_field, symbol_field
 
-__all__ = ["ForeignReader", "names_of"]
+__all__ = ["ForeignReader", "parse_header"]
 
-NEEDED = (
-    "a recording has a header row with a column symbol (or s, sym, ticker) "
+REQUIRED = (
+    "a recording has a header with a column symbol (or s, sym, ticker) "
     "and one of price (or p, last), bid, ask"
 )
-LONGEST_UNCLOSED = 64_000_000
+MAX_LINE_BYTES = 64_000_000
+MISSING = frozenset({"", "nan", "nat", "na", "n/a", "null", "none"})
+MAX_TIME_LENGTH = 48
+# The texts that arrow converts exactly as the rules of ticks do. Nanoseconds in 64 bits hold the
+# years 1678 to 2261.
+OWN_TIME = (
+    r"^(16(7[89]|[89]\d)|1[7-9]\d\d|2[01]\d\d|22([0-5]\d|6[01]))"
+    r"-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{9}Z$"
+)
+PLAIN_NUMBER = r"^-?\d{1,300}(\.\d{1,300})?$"
+COUNT = r"^-?\d{1,18}$"
+
+Values = npt.NDArray[Any]
+
+
+class BadWordError(Exception):
+    """A text that can't be converted; `code` is its place in the dictionary."""
+
+    def __init__(self, code: int, problem: str) -> None:
+        self.code, self.problem = code, problem
 
 
 class ForeignReader:
-    """One file being read, block by block; it is over with the first row that makes no sense.
+    """Reads a file block by block, up to the first row that can't be read.
 
     Attributes:
-        rows: how many rows there are so far.
-        warning: what was left out, if anything was.
+        rows: how many rows were read.
+        torn_bytes: the size of a last line that is cut off.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.names: list[str] = []
-        self.columns: list[Column] = []
-        self.rows = 0
-        self.warning: RecordingWarning | None = None
-
-    def fail(self, problem: str) -> RecordingError:
-        return RecordingError(self.path, problem)
+        self.rows = self.torn_bytes = 0
+        self._names: list[str] = []
+        self._converters: list[Callable[[pa.Array], Values] | None] = []
+        self._parts: list[list[Any]] = []
 
     def read(self, pieces: Iterable[bytes]) -> pd.DataFrame:
-        """Return what the pieces of a file hold, these being cut anywhere."""
+        """Return the ticks of a file.
+
+        Args:
+            pieces: the file, cut anywhere.
+
+        Raises:
+            RecordingError: the file isn't one of ticks, or has a row that can't be read.
+        """
         rest = b""
-        for piece in pieces:
-            rest += piece
-            shadow = mask_quoted(rest)
-            whole = whole_lines(shadow)
-            self._add(rest[:whole], shadow[:whole])
-            rest = rest[whole:]
-            if len(rest) > LONGEST_UNCLOSED:
-                raise self.fail(f"a quote or a line that begins after row {self.rows} has no end")
+        for block, rest in line_blocks(pieces):
+            self._add(block)
+            if len(rest) > MAX_LINE_BYTES:
+                raise self._error(f"the line or the quote after row {self.rows:,} has no end")
         self._add_tail(rest)
-        # From a dict of arrays that nobody else has: no copy is needed.
-        named = zip(self.names, self.columns, strict=True)
-        return pd.DataFrame({name: column.done() for name, column in named}, copy=False)
+        named = zip(self._names, self._converters, self._parts, strict=True)
+        columns = {name: self._column(name, convert, parts) for name, convert, parts in named}
+        return pd.DataFrame(columns, copy=False)
+
+    def _error(self, problem: str) -> RecordingError:
+        return RecordingError(self.path, problem)
 
     def _add_tail(self, tail: bytes) -> None:
-        """Take what follows the last line break, if it is a whole line of a foreign file."""
-        if not tail and self.names:
+        """Add what follows the last line break, unless it is a part of a line."""
+        if not self._names or not tail:
+            if not self._names:  # the whole file is one line, or empty
+                self._add(tail + b"\n")
             return
-        if not self.names:
-            # The whole file is one line, or none.
-            self._add(tail + b"\n", mask_quoted(tail + b"\n"))
-            return
-        shadow = mask_quoted(tail)
-        if OPENED.search(shadow) or shadow.count(b",") < len(self.names) - 1:
-            self.warning = RecordingWarning(self.path, self.rows, torn_bytes=len(tail))
-            return
-        self._add(tail + b"\n", shadow + b"\n")
+        masked = mask_quoted(tail)
+        if OPEN_QUOTE.search(masked) or masked.count(b",") < len(self._names) - 1:
+            self.torn_bytes = len(tail)
+        else:
+            self._add(tail + b"\n")
 
-    def _add(self, block: bytes, shadow: bytes) -> None:
-        if not block:
-            return
-        if not self.names:
-            end = shadow.index(b"\n") + 1
+    def _add(self, block: bytes) -> None:
+        if not self._names and block:
+            end = mask_quoted(block).index(b"\n") + 1
             self._start(block[:end])
-            block, shadow = block[end:], shadow[end:]
-        if not shadow.strip():
+            block = block[end:]
+        if not block or block.isspace():
             return
-        if _fields_differ(shadow, len(self.names)):
-            self._check_fields(block)
-        cells = self._split(_named(block))
-        for index, column in enumerate(self.columns):
-            try:
-                column.add(cells.iloc[:, index].to_numpy())
-            except BadCellError as error:
-                raise self.fail(
-                    f"{self.names[index]} in row {self.rows + error.row + 1:,} is "
-                    f"{format_value(restore_column(error.value))}, {error.problem}"
-                ) from None
-        self.rows += len(cells)
+        table = self._split(block)
+        for name, convert, parts, column in zip(
+            self._names, self._converters, self._parts, table.columns, strict=True
+        ):
+            for chunk in column.chunks:
+                parts.append(chunk if convert is None else self._convert(name, convert, chunk))
+        self.rows += table.num_rows
 
     def _start(self, header: bytes) -> None:
         if header.startswith(b"PAR1"):
-            raise self.fail("it is a Parquet file; tk.read_parquet reads it")
-        names = names_of(header.removeprefix(BYTE_ORDER_MARK))
+            raise self._error("it is a Parquet file; read it with tk.read_parquet")
+        names = parse_header(header.removeprefix(BYTE_ORDER_MARK))
         if names is None:
-            raise self.fail(f"it is not UTF-8 text; {NEEDED}")
+            raise self._error(f"it is not UTF-8 text; {REQUIRED}")
         if not names:
-            raise self.fail(f"it is empty; {NEEDED}")
-        symbol = symbol_field(names)
-        if symbol is None or not has_price(names):
-            raise self.fail(f"its first line is {format_value(','.join(names))}; {NEEDED}")
+            raise self._error(f"it is empty; {REQUIRED}")
+        if symbol_field(names) is None or not has_price(names):
+            raise self._error(f"its first line is {format_value(','.join(names))}; {REQUIRED}")
         if b"\r" in header.rstrip(b"\r\n"):
-            raise self.fail("its lines end in carriage returns; save it with line feeds")
+            raise self._error("its lines end in carriage returns; save it with line feeds")
         if len(set(names)) < len(names):
-            twice = next(name for name in names if names.count(name) > 1)
-            raise self.fail(f"two columns are named {format_value(twice)}")
-        self.names = names
-        price = price_field(names) or "price"
-        self.columns = [column_of(name, symbol, price) for name in names]
+            name = next(name for name in names if names.count(name) > 1)
+            raise self._error(f"two columns are named {format_value(name)}; rename one of them")
+        self._names = names
+        numbers = {*NUMBER_FIELDS, price_field(names)}
+        self._parts = [[] for _ in names]
+        self._converters = [
+            _to_counts
+            if name == "seq"
+            else _to_times
+            if name in TIME_COLUMNS
+            else _to_numbers
+            if name in numbers
+            else None
+            for name in names
+        ]
 
-    def _split(self, block: bytes) -> pd.DataFrame:
-        dtypes: dict[int, Any] = {i: column.dtype for i, column in enumerate(self.columns)}
+    def _split(self, block: bytes) -> pa.Table:
+        wrong: list[pa_csv.InvalidRow] = []
+
+        def skip(row: pa_csv.InvalidRow) -> str:
+            wrong.append(row)
+            return "skip"
+
+        columns = [str(index) for index in range(len(self._names))]
         try:
-            return pd.read_csv(
+            table = pa_csv.read_csv(
                 io.BytesIO(block),
-                header=None,
-                names=list(dtypes),
-                dtype=dtypes,
-                index_col=False,
-                na_filter=False,
-                low_memory=False,
+                # Only one thread counts the rows for the handler.
+                read_options=pa_csv.ReadOptions(
+                    column_names=columns, use_threads=False, block_size=len(block) + 1
+                ),
+                parse_options=pa_csv.ParseOptions(
+                    newlines_in_values=b'"' in block, invalid_row_handler=skip
+                ),
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=dict.fromkeys(columns, DICTIONARY),
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
             )
-        except UnicodeDecodeError:
-            raise self.fail(f"it is not UTF-8 text somewhere after row {self.rows:,}") from None
-        except pd.errors.ParserError as error:
-            self._check_fields(block)
-            raise self.fail(f"the lines after row {self.rows:,} are damaged ({error})") from None
+        except pa.ArrowInvalid as error:
+            try:
+                block.decode()
+            except UnicodeDecodeError:
+                raise self._error(f"it is not UTF-8 text after row {self.rows:,}") from None
+            raise self._error(f"the lines after row {self.rows:,} are damaged ({error})") from None
+        if wrong:
+            row, found = self.rows + wrong[0].number, wrong[0].actual_columns
+            raise self._error(f"row {row:,} has {found} fields, the header {len(self._names)}")
+        return table
 
-    def _check_fields(self, block: bytes) -> None:
-        """Raise for the first row that has not as many fields as there are names."""
-        wanted = len(self.names)
-        text = io.StringIO(block.decode("utf-8", "replace"), newline="")
-        rows = filter(None, csv.reader(text))
+    def _convert(
+        self, name: str, convert: Callable[[pa.Array], Values], chunk: pa.DictionaryArray
+    ) -> Values:
+        """Convert each text of a dictionary, and return the values, shape (rows,)."""
+        words = chunk.dictionary
+        if name == "seq" and chunk.null_count:  # else a missing value is like an empty text
+            words = pa.concat_arrays([words, pa.array([""], words.type)])
+        codes = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
         try:
-            for row, fields in enumerate(rows, start=self.rows + 1):
-                if len(fields) != wanted:
-                    raise self.fail(f"row {row:,} has {len(fields)} fields, the header {wanted}")
-        except csv.Error as error:
-            raise self.fail(f"the lines after row {self.rows:,} are damaged ({error})") from None
+            values: Values = convert(words)[codes]
+        except BadWordError as error:
+            row = self.rows + int(np.argmax(codes == error.code)) + 1
+            value = format_value(words[error.code].as_py().strip())
+            raise self._error(f"{name} in row {row:,} is {value}, {error.problem}") from None
+        return values
+
+    def _column(
+        self, name: str, convert: Callable[[pa.Array], Values] | None, parts: list[Any]
+    ) -> Any:
+        if convert is None:
+            whole = pa.chunked_array(parts, DICTIONARY).unify_dictionaries()
+            is_text = name in (symbol_field(self._names), "epoch")
+            return text_column(whole, infer=not is_text)
+        values = np.concatenate(parts) if parts else convert(pa.array([], pa.large_string()))[:0]
+        return pd.array(values, dtype=UTC_NS, copy=False) if convert is _to_times else values
 
 
-def names_of(header: bytes) -> list[str] | None:
-    """Return the names of the columns; None where it is not text."""
+def parse_header(header: bytes) -> list[str] | None:
+    """Return the names of the columns, None if the line isn't text."""
     try:
         return next(csv.reader(io.StringIO(header.decode(), newline="")), [])
     except (UnicodeDecodeError, csv.Error):
         return None
 
 
-def _fields_differ(shadow: bytes, wanted: int) -> bool:
-    """Return whether some row may have more or fewer fields; pandas finds those with more."""
-    # pandas fills up short rows in silence, and takes a longer first row for all to be so.
-    between = (wanted - 1) * shadow.count(b"\n")
-    first = shadow[: shadow.index(b"\n")]
-    return shadow.count(b",") != between or first.count(b",") != wanted - 1
+# --- conversions of the different texts of a column -----------------------------------------------
 
 
-def _named(block: bytes) -> bytes:
-    """Return a block in which `""` and the character zero stand under their names."""
-    if b'""' in block:
-        empty = EMPTY.encode()
-        block = QUOTED.sub(lambda m: empty if m.group() == b'""' else m.group(), block)
-    return block.replace(b"\0", ZERO.encode()) if b"\0" in block else block
+def _to_counts(words: pa.Array) -> Values:
+    """Return integers of 64 bits, shape (words,)."""
+    simple = _matches(words, COUNT)
+    counts = np.zeros(len(words), dtype=np.int64)
+    counts[simple] = words.filter(pa.array(simple)).cast(pa.int64()).to_numpy()
+    for code in np.flatnonzero(~simple):
+        word = words[int(code)].as_py()
+        if not re.fullmatch(r"-?[0-9]{1,19}", word) or not -(2**63) <= int(word) < 2**63:
+            raise BadWordError(int(code), "which is not an integer of 64 bits")
+        counts[code] = int(word)
+    return counts
+
+
+def _to_numbers(words: pa.Array) -> Values:
+    """Return floats, shape (words + 1,); NaN for what means missing."""
+    simple = _matches(words, PLAIN_NUMBER)
+    numbers = np.full(len(words) + 1, np.nan)
+    numbers[:-1][simple] = words.filter(pa.array(simple)).cast(pa.float64()).to_numpy()
+    for code in np.flatnonzero(~simple):
+        word = words[int(code)].as_py().strip()
+        if is_number(word) or word in INFINITIES:
+            numbers[code] = float(word)
+        elif word.lower() not in MISSING:
+            raise BadWordError(int(code), "which is not a number")
+    return numbers
+
+
+def _to_times(words: pa.Array) -> Values:
+    """Return times in epoch ns, shape (words + 1,); NO_TIME for what means missing."""
+    simple = _matches(words, OWN_TIME)
+    times = np.full(len(words) + 1, NO_TIME)
+    try:
+        own = words.filter(pa.array(simple)).cast(pa.timestamp("ns", "UTC"))
+        times[:-1][simple] = own.cast(pa.int64()).to_numpy()
+    except pa.ArrowInvalid:  # a month 13: read one by one, the error names the value
+        simple[:] = False
+    for code in np.flatnonzero(~simple):
+        word = words[int(code)].as_py().strip()
+        if len(word) >= MAX_TIME_LENGTH:
+            raise BadWordError(int(code), "which is too long for a time")
+        try:
+            times[code] = NO_TIME if word.lower() in MISSING else read_time(word)
+        except BadTick as error:
+            raise BadWordError(int(code), f"which is not a time; {error.fix}") from None
+    return times
+
+
+def _matches(words: pa.Array, pattern: str) -> npt.NDArray[np.bool_]:
+    found = pc.match_substring_regex(words, pattern=pattern)
+    return np.array(found.to_numpy(zero_copy_only=False), dtype=bool)

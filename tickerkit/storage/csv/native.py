@@ -1,13 +1,14 @@
-"""Own: the fast reader of what tickerkit wrote, which leaves out damaged lines and names them.
+"""Native CSV: the fast reader of recordings, which leaves out damaged lines and names them.
 
-Blocks of some megabytes are read by arrow, each column as its type. Where a block is no such text,
-it is halved until the lines that make no sense stand alone.
+Arrow reads blocks of some megabytes, each column as its type. Where it fails, the block is halved
+until the damaged lines stand alone.
 """
 
 from __future__ import annotations
 
 import io
-import zlib
+from collections.abc import Sequence
+from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -15,48 +16,49 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.csv as pa_csv
 
-from tickerkit.storage.compression import Damage
-from tickerkit.storage.csv.dtypes import safe_number
-from tickerkit.storage.csv.encode import FORMULA, MARK
-from tickerkit.storage.csv.quoting import OPENED, mask_quoted
-from tickerkit.storage.sidecar import Block, Columns
-from tickerkit.ticks import NO_TIME, UTC_NS, Array
+from tickerkit.storage.csv.text import OPEN_QUOTE, mask_quoted, unescape_formula
+from tickerkit.storage.files import Damage
+from tickerkit.storage.sidecar import Columns
+from tickerkit.ticks import NO_TIME, UTC_NS, Array, is_number
 
-__all__ = ["Changes", "OwnReader", "unescape"]
+__all__ = ["DICTIONARY", "NativeReader", "text_column"]
 
 PART_BYTES = 2**20
-SHARED_BYTES = 4 * PART_BYTES
-WORD = pa.dictionary(pa.int32(), pa.large_string())
-TYPES = {
+# Blocks larger than this are read in parallel.
+PARALLEL_BYTES = 4 * PART_BYTES
+DICTIONARY = pa.dictionary(pa.int32(), pa.large_string())
+ARROW_TYPES = {
     "int": pa.int64(),
     "float": pa.float64(),
     "time": pa.timestamp("ns", "UTC"),
-    "text": WORD,
+    "text": DICTIONARY,
     "bool": pa.bool_(),
-    "any": WORD,
+    "any": DICTIONARY,
 }
-ONE_LINE = ("symbol", "epoch")
+TEXT_COLUMNS = ("symbol", "epoch")
+INFINITIES = ("inf", "-inf")
 
 
-class OwnReader:
-    """Columns being filled from the lines of a recording.
+class NativeReader:
+    """Collects the columns of a recording from its lines.
 
     Args:
-        names: of the columns, in order.
-        columns: their kinds; one that has none is taken for what its values look like.
-        escape_formulas: whether text is marked, see `lines.escape_formula`.
+        names: the columns, in order.
+        columns: their kinds. The type of a column without one is inferred from its values.
+        escape_formulas: whether text is escaped, see `text.escape_formula`.
 
     Attributes:
-        rows: how many rows there are so far.
+        rows: how many rows were read.
+        lines: how many lines these and the damaged ones took.
         damaged: the numbers of the lines that are left out.
-        holes: stretches of a compressed file that can't be unpacked, each with the number of the
-            line that follows it.
+        holes: stretches of a compressed file that can't be decompressed, each with the number of
+            the line after it.
     """
 
     def __init__(
         self, names: list[str], columns: Columns, *, escape_formulas: bool = False
     ) -> None:
-        self.rows = 0
+        self.rows = self.lines = 0
         self.damaged: list[int] = []
         self.holes: list[tuple[int, Damage]] = []
         self._names = names
@@ -65,57 +67,60 @@ class OwnReader:
         self._escape_formulas = escape_formulas
         self._tables: list[pa.Table] = []
         self._convert = pa_csv.ConvertOptions(
-            column_types={name: TYPES.get(kind, WORD) for name, kind in self._kinds.items()},
+            column_types={
+                name: ARROW_TYPES.get(kind, DICTIONARY) for name, kind in self._kinds.items()
+            },
             null_values=[""],
             strings_can_be_null=True,
             quoted_strings_can_be_null=False,
         )
 
     def add(self, block: bytes, line: int) -> int:
-        """Take a block of whole lines, of which the first has this number; return how many."""
+        """Read a block of whole lines, the first of which has this number; return their count."""
         before, damaged = self.rows, len(self.damaged)
         self._add(block, line)
-        # To count them takes a fifth of the time of reading them.
-        if b'"' in block or len(self.damaged) > damaged:
-            return block.count(b"\n")
-        return self.rows - before
+        # Counting line breaks takes a fifth of the time of reading, so only where it is needed.
+        exact = b'"' in block or len(self.damaged) > damaged
+        count = block.count(b"\n") if exact else self.rows - before
+        self.lines += count
+        return count
 
     def _add(self, block: bytes, line: int) -> None:
-        left = [(block, line)] if block else []
-        while left:
-            piece, line = left.pop()
-            table = self._table(piece)
+        pending = [(block, line)] if block else []
+        while pending:
+            piece, line = pending.pop()
+            table = self._read(piece)
             if table is not None:
                 self._tables.append(table)
                 self.rows += table.num_rows
                 continue
-            cut = _cut(piece)
-            if cut == len(piece):
+            middle = _find_middle(piece)
+            if middle == len(piece):
                 self.damaged.append(line)
                 continue
-            left.append((piece[cut:], line + piece.count(b"\n", 0, cut)))
-            left.append((piece[:cut], line))
+            pending.append((piece[middle:], line + piece.count(b"\n", 0, middle)))
+            pending.append((piece[:middle], line))
 
-    def can_read(self, tail: bytes) -> bool:
-        """Return whether there are rows in a tail, after its first line."""
+    def has_rows(self, tail: bytes) -> bool:
+        """Return whether some text has rows after its first line."""
         _, _, lines = tail.partition(b"\n")
-        probe = OwnReader(self._names, Columns(self._kinds, self._words))
+        probe = NativeReader(self._names, Columns(self._kinds, self._words))
         probe.add(lines[: lines.rfind(b"\n") + 1], 1)
         return probe.rows > 0
 
-    def _table(self, piece: bytes) -> pa.Table | None:
-        """Return the rows of a piece, None where it is not what was written."""
+    def _read(self, piece: bytes) -> pa.Table | None:
+        """Return the rows of a piece, None if it is damaged."""
         quotes = b'"' in piece
-        if quotes and OPENED.search(mask_quoted(piece)):
+        if quotes and OPEN_QUOTE.search(mask_quoted(piece)):
             return None
-        shared = len(piece) > SHARED_BYTES
+        parallel = len(piece) > PARALLEL_BYTES
         try:
             table = pa_csv.read_csv(
                 io.BytesIO(piece),
                 read_options=pa_csv.ReadOptions(
                     column_names=self._names,
-                    use_threads=shared,
-                    block_size=PART_BYTES if shared else len(piece) + 1,
+                    use_threads=parallel,
+                    block_size=PART_BYTES if parallel else len(piece) + 1,
                 ),
                 parse_options=pa_csv.ParseOptions(
                     newlines_in_values=quotes, ignore_empty_lines=False
@@ -124,116 +129,121 @@ class OwnReader:
             )
         except pa.ArrowInvalid:
             return None
-        return table if self._makes_sense(table) else None
+        return table if self._is_plausible(table) else None
 
-    def _makes_sense(self, table: pa.Table) -> bool:
-        for name in self._names:
-            column = table[name]
-            if name == "seq" and column.null_count:
-                return False
-            # A wrong bit that opens a quote has a field swallow lines; these words never have two.
-            if name in ONE_LINE and pa.types.is_dictionary(column.type):
+    def _is_plausible(self, table: pa.Table) -> bool:
+        if "seq" in self._names and table["seq"].null_count:
+            return False
+        # A wrong bit that opens a quote makes a field swallow lines. No symbol or epoch has
+        # several.
+        for name in TEXT_COLUMNS:
+            if name in self._names and pa.types.is_dictionary(table[name].type):
                 known = self._words.get(name, ())
-                for part in column.chunks:
+                for part in table[name].chunks:
                     words = part.dictionary.to_pylist()
                     if any("\n" in word and word not in known for word in words):
                         return False
         return True
 
     def frame(self) -> pd.DataFrame:
-        """Return what was read."""
-        schema = pa.schema([(name, TYPES.get(kind, WORD)) for name, kind in self._kinds.items()])
-        whole = pa.concat_tables(self._tables or [schema.empty_table()]).unify_dictionaries()
+        """Return the rows read."""
+        schema = pa.schema(
+            [(name, ARROW_TYPES.get(kind, DICTIONARY)) for name, kind in self._kinds.items()]
+        )
+        table = pa.concat_tables(self._tables or [schema.empty_table()]).unify_dictionaries()
         self._tables = []
-        made = {name: self._column(name, whole[name]) for name in self._names}
-        return pd.DataFrame(made, copy=False)
+        columns = {name: self._column(name, table[name]) for name in self._names}
+        return pd.DataFrame(columns, copy=False)
 
     def _column(self, name: str, column: pa.ChunkedArray) -> Any:
-        array = column.combine_chunks()
-        if isinstance(array, pa.ChunkedArray):
-            array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+        array = _one_chunk(column)
         if pa.types.is_dictionary(array.type):
-            return self._text(name, array)
+            return text_column(
+                array,
+                infer=self._kinds[name] == "any" and name not in TEXT_COLUMNS,
+                categories=self._words.get(name, ()),
+                escape_formulas=self._escape_formulas,
+            )
         if pa.types.is_timestamp(array.type):
             times = array.cast(pa.int64()).fill_null(NO_TIME).to_numpy(zero_copy_only=False)
-            return pd.array(_own(times), dtype=UTC_NS, copy=False)
+            return pd.array(_writable(times), dtype=UTC_NS, copy=False)
         if pa.types.is_floating(array.type):
-            return _own(array.fill_null(np.nan).to_numpy(zero_copy_only=False))
+            return _writable(array.fill_null(np.nan).to_numpy(zero_copy_only=False))
         if pa.types.is_boolean(array.type) and array.null_count:
             return pd.array(array.to_pylist(), dtype="boolean")
         if pa.types.is_integer(array.type) and array.null_count:
             missing = array.is_null().to_numpy(zero_copy_only=False)
             whole = array.fill_null(0).to_numpy(zero_copy_only=False)
-            return pd.arrays.IntegerArray(_own(whole), missing)
-        return _own(array.to_numpy(zero_copy_only=False))
-
-    def _text(self, name: str, array: pa.DictionaryArray) -> Any:
-        codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        words = array.dictionary.to_pylist()
-        kind = self._kinds[name]
-        if kind == "any" and name not in ONE_LINE and all(map(safe_number, words)):
-            return np.array([*map(float, words), np.nan])[codes]
-        if self._escape_formulas:
-            words = [unescape(word) for word in words]
-        known = self._words.get(name, [])
-        place = {word: code for code, word in enumerate(known)}
-        if known and all(word in place for word in words):
-            codes = np.array([*(place[word] for word in words), -1], dtype=np.int32)[codes]
-            words = known
-        dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
-        return pd.Categorical.from_codes(codes, dtype=dtype)
+            return pd.arrays.IntegerArray(_writable(whole), missing)
+        return _writable(array.to_numpy(zero_copy_only=False))
 
 
-def _own(array: Array) -> Array:
-    """Return an array that can be written to: arrow's are not."""
+def text_column(
+    column: pa.Array | pa.ChunkedArray,
+    *,
+    infer: bool,
+    categories: Sequence[str] = (),
+    escape_formulas: bool = False,
+) -> Any:
+    """Return a column of dictionary-encoded text as a Categorical or as floats.
+
+    Args:
+        column: the text.
+        infer: whether the column becomes numbers if each text is one that a float64 can hold.
+        categories: the categories in their order; used if they include all texts.
+        escape_formulas: whether the texts are escaped, see `text.escape_formula`.
+    """
+    array = _one_chunk(column)
+    codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    words = array.dictionary.to_pylist()
+    if infer and all(map(_is_exact_number, words)):
+        return np.array([*map(float, words), np.nan])[codes]
+    if escape_formulas:
+        words = [unescape_formula(word) for word in words]
+    place = {word: code for code, word in enumerate(categories)}
+    if place and all(word in place for word in words):
+        codes = np.array([*(place[word] for word in words), -1], dtype=np.int32)[codes]
+        words = list(categories)
+    dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
+    return pd.Categorical.from_codes(codes, dtype=dtype)
+
+
+def _is_exact_number(word: str) -> bool:
+    """Return whether a float64 holds all digits of a number."""
+    if word in INFINITIES:
+        return True
+    if not is_number(word):
+        return False
+    digits = word.lstrip("+-")
+    if digits[0] == "0" and digits[1:2].isdigit():
+        return False
+    if len(word) <= 15 and "e" not in word and "E" not in word:
+        return True  # 15 digits always fit
+    try:
+        return Decimal(word) == Decimal(repr(float(word)))
+    except InvalidOperation:  # an exponent of 20 digits
+        return False
+
+
+def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
+    if not isinstance(column, pa.ChunkedArray):
+        return column
+    array = column.combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    return array
+
+
+def _writable(array: Array) -> Array:
+    """Return an array that can be written to: arrow's can't."""
     return array if array.flags.writeable else array.copy()
 
 
-def unescape(word: str) -> str:
-    """Return a text without the mark of `lines.escape_formula`."""
-    return word[1:] if word.startswith(MARK) and word.lstrip(MARK).startswith(FORMULA) else word
-
-
-def _cut(piece: bytes) -> int:
+def _find_middle(piece: bytes) -> int:
     """Return where to halve a piece: at a line break outside quotes, else after its first line."""
-    shadow = mask_quoted(piece)
-    opened = OPENED.search(shadow)
+    masked = mask_quoted(piece)
+    opened = OPEN_QUOTE.search(masked)
     limit = opened.start() if opened else len(piece) - 1
     middle = min(len(piece) // 2, limit)
-    cut = shadow.rfind(b"\n", 0, middle) + 1 or shadow.find(b"\n", middle, limit) + 1
-    return cut or piece.find(b"\n") + 1
-
-
-class Changes:
-    """Finds the stretches of a file that are not what was written, by the checksums of it.
-
-    Args:
-        blocks: those of the sidecar.
-
-    Attributes:
-        rows: of each such stretch, the first and last row that it had.
-    """
-
-    def __init__(self, blocks: list[Block]) -> None:
-        self.rows: list[tuple[int, int]] = []
-        self.size = 0
-        self._blocks = blocks
-        self._next = 0
-        self._crc = 0
-
-    def add(self, data: bytes) -> None:
-        """Take the next bytes of the file."""
-        view = memoryview(data)
-        while len(view) and self._next < len(self._blocks):
-            block = self._blocks[self._next]
-            part = view[: max(block.size - self.size, 0)]
-            self._crc = zlib.crc32(part, self._crc)
-            self.size += len(part)
-            view = view[len(part) :]
-            if self.size >= block.size:
-                if self._crc != block.crc:
-                    before = self._blocks[self._next - 1].rows if self._next else 0
-                    self.rows.append((before + 1, block.rows))
-                self._next += 1
-                self._crc = 0
-        self.size += len(view)
+    found = masked.rfind(b"\n", 0, middle) + 1 or masked.find(b"\n", middle, limit) + 1
+    return found or piece.find(b"\n") + 1

@@ -9,11 +9,10 @@ import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
-from tickerkit.errors import RecordingError
+from tickerkit.errors import MAX_PLACES, Problem, RecordingError
 from tickerkit.storage import write_csv, write_parquet
-from tickerkit.storage.check.problems import MAX_PLACES, Problem
-from tickerkit.storage.check.verify import Report, verify
 from tickerkit.storage.sidecar import sidecar_path
+from tickerkit.storage.verify import Report, verify
 
 NAMES = ["ticks.csv", "ticks.csv.gz", "ticks.csv.zst", "ticks.parquet"]
 
@@ -79,7 +78,7 @@ def test_epochs_have_numbers_of_their_own(tmp_path: Path) -> None:
     assert report.epochs == 2
     assert found(report) == {"unlisted gap": [(5, 5), (3, 3)]}
     assert "of epoch e2" in report.problems[0].places[1].about
-    assert report.notes == ["an epoch goes on after another one began, at line 8"]
+    assert report.notes == ["an epoch continues after another one began, at line 8"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -148,8 +147,8 @@ def test_a_stretch_that_can_not_be_unpacked_is_told(tmp_path: Path) -> None:
     data[len(data) // 2] ^= 0xFF
     path.write_bytes(data)
     problems = {each.kind: each for each in verify(path).problems}
-    assert problems["unpacked"].unit == "byte"
-    assert problems["unpacked"].count == problems["unlisted gap"].count == 1
+    assert problems["undecodable"].unit == "byte"
+    assert problems["undecodable"].count == problems["unlisted gap"].count == 1
 
 
 def test_a_compressed_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
@@ -174,7 +173,7 @@ def test_a_file_of_others_is_looked_at_as_far_as_it_goes(tmp_path: Path) -> None
     path.write_text("sym,last\nA,1\nB,2\n")
     report = verify(path)
     assert (report.ok, report.rows, report.symbols) == (True, 2, 2)
-    assert "can't be told" in report.notes[0]
+    assert "no seq" in report.notes[0]
     path.write_text("sym,last,seq\nA,1,1\nB,2,5\n")
     assert found(verify(path)) == {"unlisted gap": [(2, 4)]}
 

@@ -62,7 +62,7 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
         file.append(ticks(9, 1))
     assert held(path)["seq"].tolist() == [9]
     path.write_text("symbol,price\nA,1\n")
-    with pytest.raises(RecordingError, match="no recording of tickerkit's"):
+    with pytest.raises(RecordingError, match="not a tickerkit recording"):
         CsvFile(path)
 
 
@@ -108,7 +108,7 @@ def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     with CsvFile(path) as file:
         file.append(ticks(1, 3))
-        file.tell([Gap("e", 4, 5, "why")])
+        file.note_gaps([Gap("e", 4, 5, "why")])
         file.append(ticks(6, 2, bid=3.5))
         file.append(ticks(8, 1))
     found = load(path)
@@ -168,7 +168,7 @@ def test_a_write_that_fails_at_any_call_leaves_no_trace(
         failures = 0
         for number, part in enumerate(parts):
             if number % 20 == 5:
-                file.tell([gap])
+                file.note_gaps([gap])
             try:
                 file.append(part)
             except OSError:
@@ -206,7 +206,7 @@ def test_widening_that_fails_is_tried_again(
         path = tmp_path / f"{call}.csv"
         with CsvFile(path) as file:
             file.append(ticks(1, 3))
-            file.tell([Gap("e", 4, 4, "why")])
+            file.note_gaps([Gap("e", 4, 4, "why")])
             file.append(ticks(5, 1))
             left[0] = call
             with pytest.raises(OSError, match="no"):
@@ -222,7 +222,7 @@ def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -
     """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
     path = tmp_path / "ticks.csv"
     with CsvFile(path, symbols=["A"]) as file:
-        file.tell([Gap("e", 1, 2, "why")])
+        file.note_gaps([Gap("e", 1, 2, "why")])
         file.append(ticks(3, 1).assign(code=pd.Categorical(["7"])))
     before = sidecar_path(path).read_bytes()
     with CsvFile(path, symbols=["A"]) as file:
@@ -244,13 +244,13 @@ def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "ticks.csv"
     file = CsvFile(path)
     file.append(ticks(1, 9))
-    assert file.is_there
+    assert file.is_intact
     os.truncate(path, 100)
-    assert not file.is_there
-    with pytest.raises(OSError, match="cut off"):
+    assert not file.is_intact
+    with pytest.raises(OSError, match="shortened"):
         file.append(ticks(10, 1))
     path.unlink()
-    assert not file.is_there
+    assert not file.is_intact
     file.abandon()
 
 

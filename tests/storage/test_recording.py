@@ -10,7 +10,8 @@ from numbered import MS, T0, gaps, ticks
 
 from tickerkit.log import Position, gap_frame
 from tickerkit.storage import Recording, load, write_csv
-from tickerkit.storage.combine import combine, last_tick, recordings_in, select_part
+from tickerkit.storage.paths import recordings_in
+from tickerkit.storage.recording import combine, last_tick, select_part
 
 NONE = gap_frame([])
 
@@ -37,7 +38,7 @@ def test_one_recording_is_itself() -> None:
     """Nothing is copied where nothing is joined; joining none is an error."""
     only = Recording(ticks(1), NONE)
     assert combine([only]) is only
-    with pytest.raises(ValueError, match="no recording"):
+    with pytest.raises(ValueError, match="name at least one"):
         combine([])
 
 

@@ -1,10 +1,11 @@
-"""raw: the frames of a wire as lines of JSON, read as the ticks that they brought, and written."""
+"""Raw frames: kept byte for byte, and read as the ticks that they brought."""
 
 from __future__ import annotations
 
 import base64
 import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +14,11 @@ import pytest
 from recordings import recordings
 
 import tickerkit as tk
-from tickerkit.log import Gap, gap_frame
-from tickerkit.storage import load, load_raw, write_csv, write_raw
-from tickerkit.storage.frames.file import WireFile, frame_line
+from tickerkit.log import TickLog
+from tickerkit.protocol import Publication, V1Session
+from tickerkit.storage import load
+from tickerkit.storage.raw import RawFile, connected_line, frame_line
+from tickerkit.ticks import read_ticks
 
 TICK = b'{"symbol":"A","price":1.50,"time":"2026-11-22T10:00:00Z"}'
 
@@ -108,64 +111,39 @@ def test_damaged_lines_are_left_out_and_named(tmp_path: Path) -> None:
     found = load(path)
     assert found.frame["received"].astype("int64").tolist() == [1, 2]
     assert found.warning is not None
-    assert found.warning.lines == [2]
-    assert found.warning.torn_bytes == 19
+    assert [(each.kind, each.places[0].first) for each in found.warning.problems] == [
+        ("damaged", 2),
+        ("torn", 4),
+    ]
     path.write_text("time,price\n1,2\n")
-    with pytest.raises(tk.RecordingError, match="no line of it"):
-        load_raw(path)
-    with WireFile(path, "overwrite") as file:
+    with pytest.raises(tk.RecordingError, match="no line of a raw frame"):
+        load(path)
+    with closing(RawFile(path, "overwrite")) as file:
         file.append(frame_line(1, TICK)[:-5])
-    with WireFile(path, "append") as file:
+    with closing(RawFile(path, "append")) as file:
         file.append(frame_line(2, TICK))
     assert len(load(path).frame) == 1
 
 
 def test_frames_that_are_missing_are_a_gap(tmp_path: Path) -> None:
-    """Of `tickerkit.v1` the numbers tell what was in a line that is damaged."""
-    frame = pd.DataFrame({"symbol": ["A"] * 6, "price": range(6), "received": range(6)})
-    path = write_raw(frame, tmp_path / "ticks.jsonl")
-    text = path.read_bytes().splitlines(keepends=True)
-    path.write_bytes(b"".join([*text[:4], b"?" + text[4], *text[5:]]))
+    """The seqs of `tickerkit.v1` tell which ticks were in a line that is damaged."""
+    log = TickLog(epoch="e")
+    session = V1Session(Publication(log), 0)
+    session.receive('{"type":"subscribe","history":0}', 0)
+    text = [connected_line(1, "ws://x/", "tickerkit.v1")]
+    for number in range(7):
+        while (message := session.next_message(number)) is not None:
+            text.append(frame_line(number, message))
+        log.append(read_ticks({"symbol": "A", "price": number}), received=number)
+    text[4] = b"?" + text[4]
+    path = tmp_path / "ticks.raw.jsonl"
+    path.write_bytes(b"".join(text))
     found = load(path)
     assert found.warning is not None
-    assert found.warning.lines == [5]
-    assert found.gaps[["from", "to"]].values.tolist() == [[3, 3]]
-    assert len(found.frame) == 5
-
-
-def test_a_recording_becomes_frames_and_again_the_same_recording(tmp_path: Path) -> None:
-    """Converted to frames and back, the CSV is the same to the byte; so are the gaps."""
-    time = pd.to_datetime([10**18 + n for n in range(6)], utc=True)
-    frame = pd.DataFrame(
-        {
-            "seq": [1, 2, 5, 6, 1, 2],
-            "time": time,
-            "symbol": pd.Categorical(["A", "=1+1", 'q"', "é,", "A", "NA"]),
-            "price": [0.1, float("nan"), 1e-9, -0.0, 12345678901234567890.0, 3.0],
-            "size": [1.0, float("nan"), 2.5, 0.0, 1.0, 1.0],
-            "received": pd.to_datetime([1, 1, 1, 2, 3, 3], utc=True).astype("datetime64[ns, UTC]"),
-            "epoch": pd.Categorical(["x", "x", "x", "x", "y", "y"]),
-            "bid": [float("nan"), 2.0, *[float("nan")] * 4],
-            "venue": pd.Categorical([None, "V", None, "W", None, None]),
-        }
-    )
-    gaps = gap_frame(
-        [
-            Gap("x", 3, 4, "one", 10**18 + 1, 10**18 + 2),
-            Gap("x", 7, None, "two", 10**18 + 3, 10**18 + 4),
-            Gap("y", 3, 9, "three", 10**18 + 5, None),
-        ]
-    )
-    write_csv(frame, tmp_path / "a.csv", gaps=gaps)
-    first = load(tmp_path / "a.csv")
-    write_raw(first.frame, tmp_path / "a.jsonl.zst", first.gaps, symbols=["A"])
-    second = load(tmp_path / "a.jsonl.zst")
-    assert second.symbols == ["A"]
-    write_csv(second.frame, tmp_path / "b.csv", gaps=second.gaps)
-    assert (tmp_path / "a.csv").read_bytes() == (tmp_path / "b.csv").read_bytes()
-    pd.testing.assert_frame_equal(second.gaps, first.gaps)
-    with pytest.raises(tk.RecordingExists):
-        write_raw(first.frame, tmp_path / "a.jsonl.zst")
+    assert [place.first for place in found.warning.problems[0].places] == [5]
+    seqs = found.frame["seq"].tolist()
+    [gap] = found.gaps[["from", "to"]].to_numpy().tolist()
+    assert sorted([*seqs, *range(gap[0], gap[1] + 1)]) == [1, 2, 3, 4, 5, 6]
 
 
 def test_frames_of_venues_are_read_without_complaint(recorded: Path) -> None:

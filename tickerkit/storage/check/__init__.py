@@ -1,1 +1,0 @@
-"""What may be wrong with a recording: found, listed and told."""

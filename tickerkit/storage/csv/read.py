@@ -1,0 +1,297 @@
+"""Reading CSV: recordings come back identical, other programs' files as far as possible.
+
+A file starts with a header; each further row is a tick. Times are ISO-8601 with nine digits of a
+second and Z; a number is the shortest text that is read as the same float64. A missing value is
+empty, an empty text is `""`. Text is quoted where it holds a comma, a quote or a line break, and is
+otherwise written as it is: `NA`, `TRUE`, `1e5` and `=1+1` are symbols like any other. What has no
+place in such a file is in its sidecar, see `sidecar`.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from itertools import chain
+from os import PathLike
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from tickerkit.errors import Place, Problem, RecordingError, RecordingWarning
+from tickerkit.storage.csv.foreign import ForeignReader, parse_header
+from tickerkit.storage.csv.native import NativeReader
+from tickerkit.storage.csv.text import (
+    BYTE_ORDER_MARK,
+    OWN_HEADER,
+    header_line,
+    line_blocks,
+    unescape_formula,
+)
+from tickerkit.storage.files import Damage, compression_of, read_members
+from tickerkit.storage.sidecar import (
+    Checksums,
+    Columns,
+    Content,
+    RowLabels,
+    Sidecar,
+    read_sidecar,
+)
+
+__all__ = ["read_csv", "read_file"]
+
+OWN_KINDS = {
+    "seq": "int",
+    "time": "time",
+    "symbol": "text",
+    "price": "float",
+    "size": "float",
+    "received": "time",
+    "epoch": "text",
+}
+BYTES_AT_ONCE = 16_000_000
+# No line of a recording is longer: a quote that has no end by then was opened by a wrong bit.
+MAX_LINE_BYTES = 2_000_000
+# A header with one wrong byte is recognised, if it is long enough.
+MIN_HEADER_BYTES = 3
+
+
+def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
+    """Read ticks from a CSV file.
+
+    A recording comes back as the frame that was written. Lines that can't be read (one that a crash
+    cut off, or one with a wrong bit) are left out, and a `RecordingWarning` names them. By the
+    checksums in the sidecar it also names the rows that aren't as they were written. A million rows
+    take a fifth of a second; besides the frame, at most 16 MB of the file are in memory.
+
+    In another program's file, the names of columns stay, and `time` may have any form that a tick's
+    time may have. A text column becomes numbers if every value is one that a float64 holds exactly:
+    more digits than that, or leading zeros, keep it text. A column without values is numeric. The
+    same goes for a recording that has lost its sidecar.
+
+    Args:
+        path: the file. gzip and zstd are detected by its content.
+
+    Returns:
+        A frame with the file's columns in order: `seq` is int64, `time` and `received` are UTC in
+        ns, `symbol` and `epoch` are categories, `price`, `size`, `bid` and the like are float64,
+        others float64 or category. Categories have the order that they had, or that of their first
+        rows.
+
+    Raises:
+        RecordingError: there is no such file; it is not a CSV of ticks (the error says what is
+            missing); or another program's file has a row that can't be read (the error names it).
+
+    Example:
+        >>> read_csv("ticks.csv")["price"].mean()
+    """
+    path = Path(path).expanduser()
+    content = read_file(path)
+    if content.problems:
+        warning = RecordingWarning(path, len(content.frame), content.problems)
+        warnings.warn(warning, stacklevel=2)
+    return content.frame
+
+
+def read_file(path: Path) -> Content:
+    """Read a CSV file and its sidecar; raises `RecordingError`."""
+    try:
+        return _FileReader(path).read()
+    except OSError as error:
+        raise RecordingError(path, (error.strerror or str(error)).lower()) from None
+
+
+class _FileReader:
+    """Reads one file: as a recording, or as another program's file."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.holes: list[Damage] = []
+
+    def read(self) -> Content:
+        sidecar = read_sidecar(self.path)
+        header, parts = self._open()
+        names = self._recording_names(header, sidecar)
+        if names is not None:
+            known = sidecar.match(names) if sidecar is not None else None
+            content = self._read_recording(names, known, parts)
+            if content is not None:
+                return content
+            _, parts = self._open()
+        return self._read_foreign(parts)
+
+    def _open(self) -> tuple[bytes, Iterator[bytes]]:
+        """Return the header line and all parts of the text."""
+        self.holes.clear()
+        parts = read_members(self.path, self.holes.append, BYTES_AT_ONCE)
+        first = next(parts, b"")
+        while b"\n" not in first and len(first) < MAX_LINE_BYTES and (more := next(parts, b"")):
+            first += more
+        header = first[: first.find(b"\n") + 1].removeprefix(BYTE_ORDER_MARK)
+        return header, chain([first], parts)
+
+    @property
+    def _has_no_header(self) -> bool:
+        """Whether the header was in a member that can't be decompressed."""
+        return bool(self.holes) and self.holes[0].start == 0 < self.holes[0].stop
+
+    def _recording_names(self, header: bytes, sidecar: Sidecar | None) -> list[str] | None:
+        """Return the names of the columns of a recording, None for another program's file."""
+        known = list(sidecar.columns.kinds) if sidecar else []
+        names = parse_header(header) or []
+        if sidecar is not None and not known and not self.path.stat().st_size:
+            return OWN_HEADER  # created when the disk was full
+        if known and (self._has_no_header or not header):
+            return known  # cut within the header, so that there are no rows
+        if self._has_no_header and len(names) == len(OWN_HEADER) and names[0].isdecimal():
+            return OWN_HEADER
+        escaped = sidecar is not None and sidecar.escape_formulas
+        if known and _is_header(header, known, escape_formulas=escaped):
+            # After a crash the file may have columns that the sidecar doesn't know.
+            line = header_line(known, escape_formulas=escaped)
+            more = names[len(known) :] if len(header.rstrip(b"\r\n")) > len(line) else []
+            return [*known, *(unescape_formula(name) if escaped else name for name in more)]
+        if _is_header(header, OWN_HEADER):
+            return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
+        return None
+
+    def _read_recording(
+        self, names: list[str], sidecar: Sidecar | None, parts: Iterator[bytes]
+    ) -> Content | None:
+        """Read a recording; return None if most of its lines can't be read as one."""
+        reader = NativeReader(
+            names,
+            sidecar.columns if sidecar else Columns(OWN_KINDS),
+            escape_formulas=sidecar is not None and sidecar.escape_formulas,
+        )
+        checksums = Checksums(sidecar.blocks if sidecar else [])
+        line, holes, torn_bytes = 2 if self._has_no_header else 1, 0, 0
+        checked = _check_parts(parts, checksums)
+        for block, rest in line_blocks(checked, MAX_LINE_BYTES, reader.has_rows):
+            if line == 1 and block:
+                block, line = block[block.find(b"\n") + 1 :], 2
+            line += reader.add(block, line)
+            for hole in self.holes[holes:]:
+                if hole.stop > hole.start:
+                    reader.holes.append((line, hole))
+            holes, torn_bytes = len(self.holes), len(rest)
+        if len(reader.damaged) > max(reader.rows, 1):
+            return None
+        written = sidecar.blocks[-1].rows if sidecar and sidecar.blocks else 0
+        found = reader.rows + len(reader.damaged) + bool(torn_bytes)
+        one_line_each = reader.lines == reader.rows + len(reader.damaged) and not reader.holes
+        labels = RowLabels("line", reader.damaged) if one_line_each else RowLabels()
+        compressed = bool(self.holes) or compression_of(self.path) is not None
+        problems = _problems(
+            reader,
+            labels,
+            changed=[] if compressed else checksums.changed,
+            torn_bytes=torn_bytes,
+            is_cut=bool(self.holes) and self.holes[-1].stop == self.holes[-1].start,
+            missing=max(written - found, 0) if not reader.holes else 0,
+        )
+        frame = reader.frame()
+        return Content(frame, sidecar or Sidecar(), problems, True, labels, torn_bytes)
+
+    def _read_foreign(self, parts: Iterator[bytes]) -> Content:
+        reader = ForeignReader(self.path)
+        try:
+            frame = reader.read(parts)
+        except RecordingError:
+            self._check_holes()  # a better explanation, if there is one
+            raise
+        self._check_holes()
+        problems = []
+        if reader.torn_bytes:
+            problems.append(_torn("row", reader.rows + 1, reader.torn_bytes))
+        elif self.holes:
+            problems.append(_cut_off("row", reader.rows + 1))
+        return Content(frame, Sidecar(), problems, own=False, torn_bytes=reader.torn_bytes)
+
+    def _check_holes(self) -> None:
+        for hole in self.holes:
+            if hole.stop > hole.start:
+                problem = f"its compressed data is damaged at byte {hole.start:,}"
+                raise RecordingError(self.path, problem)
+
+
+def _check_parts(parts: Iterator[bytes], checksums: Checksums) -> Iterator[bytes]:
+    for part in parts:
+        checksums.add(part)
+        yield part
+
+
+def _is_header(header: bytes, names: list[str], *, escape_formulas: bool = False) -> bool:
+    """Return whether a line starts with the header of these columns, but for one wrong byte."""
+    expected = header_line(names, escape_formulas=escape_formulas)[:-1]
+    # A wrong bit may have made a line break, which ends the header early.
+    pairs = list(zip(header.rstrip(b"\r\n"), expected, strict=False))
+    wrong = sum(one != other for one, other in pairs)
+    return len(pairs) >= MIN_HEADER_BYTES and wrong <= 1
+
+
+def _problems(
+    reader: NativeReader,
+    labels: RowLabels,
+    *,
+    changed: list[tuple[int, int]],
+    torn_bytes: int,
+    is_cut: bool,
+    missing: int,
+) -> list[Problem]:
+    """Return what is wrong with a recording, in the order of its rows."""
+    problems = []
+    if reader.damaged:
+        lines = np.sort(np.array(reader.damaged, dtype=np.int64))
+        # Lines that follow each other are one place.
+        cuts = np.flatnonzero(np.diff(lines) != 1)
+        first = lines[np.concatenate([[0], cuts + 1])]
+        last = lines[np.concatenate([cuts, [len(lines) - 1]])]
+        about = "unreadable, left out"
+        problems.append(Problem.from_ranges("damaged", "line", first, last, lambda _: about))
+    if reader.holes:
+        start = [hole.start for _, hole in reader.holes]
+        last_byte = [hole.stop - 1 for _, hole in reader.holes]
+        problems.append(
+            Problem.from_ranges(
+                "undecodable",
+                "byte",
+                start,
+                last_byte,
+                lambda i: f"can't be decompressed, left out before line {reader.holes[i][0]:,}",
+            )
+        )
+    if changed:
+        # By rows as they were written, when a line that is damaged now was one.
+        header = 1 if labels.unit == "line" else 0
+        first_row, last_row = (
+            [row + header for row in rows] for rows in zip(*changed, strict=True)
+        )
+        about_row = "not as written, by its checksum"
+        problems.append(
+            Problem.from_ranges("changed", labels.unit, first_row, last_row, lambda _: about_row)
+        )
+    after = int(labels.labels(np.array([reader.rows]))[0])
+    if torn_bytes:
+        problems.append(_torn(labels.unit, after, torn_bytes))
+        after += 1
+    elif is_cut:
+        problems.append(_cut_off(labels.unit, after))
+    if missing:
+        last_missing = after + missing - 1
+        about_end = "written, but missing at the end"
+        problems.append(
+            Problem.from_ranges(
+                "missing", labels.unit, [after], [last_missing], lambda _: about_end
+            )
+        )
+    return problems
+
+
+def _torn(unit: str, number: int, torn_bytes: int) -> Problem:
+    about = f"cut off, {torn_bytes:,} bytes left out"
+    return Problem("torn", unit, 1, [Place(number, number, about)])
+
+
+def _cut_off(unit: str, number: int) -> Problem:
+    return Problem("torn", unit, 1, [Place(number, number, "cut off from here on")])

@@ -1,0 +1,270 @@
+"""CSV text: how rows become lines, and where lines and quoted fields end."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from typing import Any, TypeAlias
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from tickerkit.formatting import format_value
+from tickerkit.ticks import MAX_EXACT_INT, NO_TIME, NS_PER_S, Array
+
+__all__ = [
+    "BYTE_ORDER_MARK",
+    "OPEN_QUOTE",
+    "OWN_HEADER",
+    "ROWS_AT_ONCE",
+    "csv_lines",
+    "escape_formula",
+    "header_line",
+    "json_lines",
+    "line_blocks",
+    "mask_quoted",
+    "quote",
+    "unescape_formula",
+]
+
+OWN_HEADER = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
+ROWS_AT_ONCE = 16_384
+# Spreadsheets recognise UTF-8 by it.
+BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A spreadsheet runs text that begins so as a formula.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+MARK = "'"
+
+# A quoted field: a quote at the start of a field, up to the quote that isn't doubled. A quote
+# elsewhere is a character like any other (5" pipe). Possessive (*+), or else a text that is cut off
+# after a doubled quote would match with its first half.
+QUOTED = re.compile(rb'(?<![^,\n])"[^"]*+(?:""[^"]*+)*+"')
+OPEN_QUOTE = re.compile(rb'(?<![^,\n])"')
+
+Texts: TypeAlias = Callable[[int, int], pa.Array]
+
+
+def mask_quoted(block: bytes) -> bytes:
+    """Replace each quoted field by as many `x`, so that all commas and line breaks separate."""
+    if b'"' not in block:
+        return block
+    return QUOTED.sub(lambda match: b"x" * len(match.group()), block)
+
+
+def line_blocks(
+    parts: Iterable[bytes],
+    max_line: int | None = None,
+    has_lines: Callable[[bytes], bool] = lambda _: False,
+) -> Iterator[tuple[bytes, bytes]]:
+    """Split text into blocks of whole lines.
+
+    Args:
+        parts: the text, cut anywhere.
+        max_line: bytes after which a line that has no end is cut at its last line break: its quote
+            was opened by a wrong bit. None: such a line is collected to the end.
+        has_lines: whether the end of the text, which an open quote makes one line, has lines.
+
+    Yields:
+        A block of whole lines, and the text after it that has no end yet.
+    """
+    rest = b""
+    for part in chain(parts, [b""]):
+        rest += part
+        masked = mask_quoted(rest)
+        opened = OPEN_QUOTE.search(masked) if b'"' in masked else None
+        whole = masked.rfind(b"\n", 0, opened.start() if opened else None) + 1
+        too_long = max_line is not None and len(rest) - whole > max_line
+        if too_long or (not part and has_lines(rest[whole:])):
+            whole = rest.rfind(b"\n") + 1
+        block, rest = rest[:whole], rest[whole:]
+        yield block, rest
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def csv_lines(
+    frame: pd.DataFrame, *, header: bool = True, escape_formulas: bool = False
+) -> Iterator[bytes]:
+    """Yield the lines of a CSV file, 16,384 whole lines at a time.
+
+    Args:
+        frame: the ticks, with any columns.
+        header: whether the first line yielded is the header.
+        escape_formulas: whether to put `'` before text that a spreadsheet would run as a formula.
+
+    Raises:
+        ValueError: two columns have the same name.
+    """
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        name = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Two columns are named {format_value(name)}; rename one of them")
+    if header:
+        yield header_line(names, escape_formulas=escape_formulas)
+    encode = (lambda word: quote(escape_formula(word))) if escape_formulas else quote
+    columns = [_column_texts(frame.iloc[:, index], encode) for index in range(len(names))]
+    marks = [b"", *[b","] * (len(names) - 1), b"\n"]
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        yield _join_columns(columns, start, min(start + ROWS_AT_ONCE, len(frame)), marks, b"")
+
+
+def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
+    """Yield the lines of a JSON lines file, 16,384 at a time; the names of columns are different.
+
+    Missing values are null. Times are ISO-8601 text. JSON has no infinity: the numbers of a column
+    that has one are text.
+    """
+    encode = msgspec.json.encode
+    columns = [_json_texts(frame.iloc[:, index]) for index in range(len(frame.columns))]
+    keys = [encode(str(name)) + b":" for name in frame.columns]
+    marks = [b"{" + keys[0], *(b"," + key for key in keys[1:]), b"}\n"]
+    for start in range(0, len(frame), ROWS_AT_ONCE):
+        yield _join_columns(columns, start, min(start + ROWS_AT_ONCE, len(frame)), marks, b"null")
+
+
+def header_line(names: list[str], *, escape_formulas: bool = False) -> bytes:
+    """Return the header."""
+    return (
+        b",".join(quote(escape_formula(name) if escape_formulas else name) for name in names)
+        + b"\n"
+    )
+
+
+def _join_columns(
+    columns: list[Texts], start: int, stop: int, marks: list[bytes], missing: bytes
+) -> bytes:
+    """Return the lines of the rows `start` to `stop`, with the marks around the values."""
+    scalars = [pa.scalar(mark, pa.large_binary()) for mark in marks]
+    parts: list[Any] = [scalars[0]] if marks[0] else []
+    for texts, mark in zip(columns, scalars[1:], strict=True):
+        parts += [texts(start, stop), mark]
+    nothing = pa.scalar(b"", pa.large_binary())
+    lines = pc.binary_join_element_wise(
+        *parts, nothing, null_handling="replace", null_replacement=missing
+    )
+    # Arrow stores the values of a column one after the other: that is the text of the file.
+    _, offsets, values = lines.buffers()
+    ends = np.frombuffer(offsets, dtype=np.int64)
+    return bytes(memoryview(values)[int(ends[0]) : int(ends[stop - start])])
+
+
+def quote(word: str) -> bytes:
+    """Quote a text where that is needed."""
+    # Blanks, too: some readers drop those at the start of a line.
+    if not word or word != word.strip() or any(mark in word for mark in ',"\r\n'):
+        word = '"' + word.replace('"', '""') + '"'
+    return word.encode()
+
+
+def escape_formula(word: str) -> str:
+    """Put `'` before text that a spreadsheet would run as a formula.
+
+    Text that begins with `'` and a formula gets one more, so that `unescape_formula` can remove one
+    from every text of that form.
+    """
+    return MARK + word if word.lstrip(MARK).startswith(FORMULA_STARTS) else word
+
+
+def unescape_formula(word: str) -> str:
+    """Undo `escape_formula`."""
+    is_escaped = word.startswith(MARK) and word.lstrip(MARK).startswith(FORMULA_STARTS)
+    return word[1:] if is_escaped else word
+
+
+# --- columns --------------------------------------------------------------------------------------
+
+
+def _column_texts(series: pd.Series[Any], encode: Callable[[str], bytes]) -> Texts:
+    """Return a function of `start` and `stop` that returns the texts of these rows."""
+    kind = series.dtype.kind
+    if isinstance(series.dtype, pd.CategoricalDtype):
+        codes, categories = series.cat.codes.to_numpy(), series.cat.categories.tolist()
+        return _dictionary_texts(codes, categories, encode)
+    if kind == "M":
+        utc = pd.DatetimeIndex(pd.to_datetime(series, utc=True)).as_unit("ns").asi8
+        return lambda start, stop: _time_texts(utc[start:stop])
+    if kind == "f":
+        numbers = series.to_numpy(np.float64, na_value=np.nan)
+        return lambda start, stop: _number_texts(numbers[start:stop])
+    if kind in "iu" and isinstance(series.dtype, np.dtype):
+        whole = series.to_numpy()
+        return lambda start, stop: _binary(pa.array(whole[start:stop]))
+    codes, values = pd.factorize(series, use_na_sentinel=True)
+    return _dictionary_texts(codes, list(values), encode)
+
+
+def _json_texts(series: pd.Series[Any]) -> Texts:
+    texts = _column_texts(series, msgspec.json.encode)
+    kind = series.dtype.kind
+    if kind == "M" or (kind == "f" and np.isinf(series.to_numpy(np.float64, na_value=0)).any()):
+        mark, nothing = pa.scalar(b'"', pa.large_binary()), pa.scalar(b"", pa.large_binary())
+        return lambda start, stop: pc.binary_join_element_wise(
+            mark, texts(start, stop), mark, nothing
+        )
+    if kind == "f":  # -0 would be the integer 0
+        zero, negative = (pa.scalar(word, pa.large_binary()) for word in (b"-0", b"-0.0"))
+        return lambda start, stop: pc.if_else(
+            pc.equal(part := texts(start, stop), zero), negative, part
+        )
+    return texts
+
+
+def _binary(array: pa.Array) -> pa.Array:
+    return array.cast(pa.large_string()).cast(pa.large_binary())
+
+
+def _dictionary_texts(codes: Array, values: list[object], encode: Callable[[str], bytes]) -> Texts:
+    words = [
+        str(value).lower() if isinstance(value, bool | np.bool_) else str(value) for value in values
+    ]
+    quoted = pa.array(map(encode, words), pa.large_binary())
+
+    def texts(start: int, stop: int) -> pa.Array:
+        part = codes[start:stop]
+        return quoted.take(pa.array(part, mask=part < 0))
+
+    return texts
+
+
+def _number_texts(numbers: npt.NDArray[np.float64]) -> pa.Array:
+    present = pa.array(numbers, from_pandas=True)
+    # Most sizes are integers: 12000000000 is easier to read than 1.2e+10. No integer is minus zero,
+    # and beyond 2**53 the shortest text of a float has an exponent.
+    known = numbers[~np.isnan(numbers)]
+    small = (np.abs(known) < MAX_EXACT_INT) & ~((known == 0) & np.signbit(known))
+    if small.all() and (known == np.trunc(known)).all():
+        present = present.cast(pa.int64())
+    return _binary(present)
+
+
+THREE_DIGITS = np.array([f"{number:03}" for number in range(1000)], dtype="S3")
+TIME_PARTS = np.dtype(
+    [("second", "S19"), ("dot", "S1"), ("ms", "S3"), ("us", "S3"), ("ns", "S3"), ("z", "S1")]
+)
+
+
+def _time_texts(times: npt.NDArray[np.int64]) -> pa.Array:
+    """Return times as ISO-8601 text, missing ones as null.
+
+    The parts of each text are written into the fields of one array of bytes, shape (rows,). That is
+    30 times as fast as arrow's strftime.
+    """
+    seconds, rest = np.divmod(times, NS_PER_S)
+    codes, unique = pd.factorize(seconds)
+    parts = np.empty(len(times), dtype=TIME_PARTS)
+    parts["second"] = np.datetime_as_string(unique.view("M8[s]")).astype("S19")[codes]
+    parts["dot"], parts["z"] = b".", b"Z"
+    parts["ms"] = THREE_DIGITS[rest // 10**6]
+    parts["us"] = THREE_DIGITS[rest // 1000 % 1000]
+    parts["ns"] = THREE_DIGITS[rest % 1000]
+    size = TIME_PARTS.itemsize
+    missing = times == NO_TIME
+    valid = pa.array(~missing).buffers()[1] if missing.any() else None
+    fixed = pa.Array.from_buffers(pa.binary(size), len(times), [valid, pa.py_buffer(parts)])
+    return fixed.cast(pa.large_binary())

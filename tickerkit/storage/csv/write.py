@@ -1,0 +1,450 @@
+"""Writing CSV: whole files, and recordings that grow row by row.
+
+Rows are appended as whole lines in a single write. A crash can cut off the last line, and nothing
+else; a write that fails is undone. One writer at a time, which a lock ensures.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+import zlib
+from collections.abc import Iterable, Sequence
+from os import PathLike
+from pathlib import Path
+
+import pandas as pd
+
+from tickerkit.errors import RecordingError
+from tickerkit.formatting import format_value
+from tickerkit.log import Gap, Position, gaps_from_frame
+from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.csv.text import (
+    BYTE_ORDER_MARK,
+    ROWS_AT_ONCE,
+    csv_lines,
+    header_line,
+    line_blocks,
+    mask_quoted,
+)
+from tickerkit.storage.files import (
+    AppendFile,
+    Mode,
+    compress,
+    compression_of,
+    prepare_path,
+    read_members,
+    replacing,
+)
+from tickerkit.storage.sidecar import (
+    Block,
+    Columns,
+    Content,
+    Head,
+    Line,
+    Sidecar,
+    encode_lines,
+    read_sidecar,
+    sidecar_path,
+)
+
+__all__ = ["CsvFile", "write_csv"]
+
+# A checksum for each stretch of at least this size.
+BLOCK_BYTES = 2**18
+
+
+def write_csv(
+    frame: pd.DataFrame,
+    path: str | PathLike[str],
+    *,
+    gaps: pd.DataFrame | None = None,
+    mode: Mode = "new",
+    escape_formulas: bool = False,
+    source: str = "",
+    symbols: Sequence[str] | None = None,
+) -> Path:
+    """Write ticks to a CSV file, which `read_csv` reads back as an identical frame.
+
+    A small file beside it, `ticks.csv.meta.jsonl`, holds the types of the columns, the gaps and
+    checksums. Without it the CSV can be read as well; types are then inferred.
+
+    The file replaces an older one when it is complete: after a failure, the older one is as it was.
+    A million rows take a third of a second; besides the frame, the text of 16,384 is in memory.
+
+    Args:
+        frame: the ticks, such as `TickLog.frame` returns, with any columns. The index is not
+            written.
+        path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
+        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        mode: "new" refuses an existing file, "overwrite" replaces it, "append" adds to it if it is
+            a recording.
+        escape_formulas: whether to make the file safe for spreadsheets: text that they would run
+            as a formula gets a `'` in front, and the file starts with the mark that identifies
+            UTF-8. `read_csv` removes both. A file stays so when rows are appended.
+        source: where the ticks came from.
+        symbols: the symbols that the ticks were selected by; None for all. In a recording of some
+            symbols, a jump in seq is no gap.
+
+    Returns:
+        The path.
+
+    Raises:
+        RecordingExists: the file exists, and mode is "new".
+        RecordingError: mode is "append", and the file can't be appended to.
+        ValueError: two columns have the same name, or the path is that of a Parquet file.
+        OSError: the file can't be written.
+
+    Example:
+        >>> write_csv(log.frame(), "ticks.csv")
+    """
+    if Path(path).suffix == ".parquet":
+        name = format_value(str(path))
+        raise ValueError(f"{name} is the name of a Parquet file; use to_parquet, or a name in .csv")
+    path = prepare_path(path, mode)
+    listed = gaps_from_frame(gaps) if gaps is not None else []
+    if mode == "append" and path.exists():
+        with CsvFile(path, mode="append", source=source, symbols=symbols) as file:
+            if escape_formulas and not file.escape_formulas:
+                problem = "it was written without escape_formulas=True; write another file"
+                raise RecordingError(path, problem, "appended to")
+            file.append(frame)
+            file.note_gaps(listed)
+        return path
+    chosen = None if symbols is None else list(symbols)
+    _write_whole(frame, path, Head(time.time_ns(), source, chosen, escape_formulas), listed)
+    return path
+
+
+def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap]) -> None:
+    lines: list[Line] = [head, Columns.from_frame(frame), *gaps]
+    compression, size = compression_of(path), 0
+    with replacing(path) as out:
+        for number, text in enumerate(csv_lines(frame, escape_formulas=head.escape_formulas)):
+            text = BYTE_ORDER_MARK + text if head.escape_formulas and not number else text
+            out.write(compress(text, compression))
+            size += len(text)
+            rows = min(number * ROWS_AT_ONCE, len(frame))
+            lines.append(Block(rows, size, zlib.crc32(text)))
+        # The sidecar of an older file would be wrong for this one.
+        sidecar_path(path).unlink(missing_ok=True)
+    with replacing(sidecar_path(path)) as out:
+        out.write(encode_lines(lines))
+
+
+class CsvFile:
+    """A CSV recording that is open for appending.
+
+    Each method that writes raises OSError when the disk is full or the like. Nothing of that call
+    is in the file then, and the same call can be repeated.
+
+    Args:
+        path: the file. The suffix `.gz` or `.zst` compresses it, each append by itself.
+        mode: "append" continues an existing recording, whose torn end is cut off; "new" refuses
+            an existing file; "overwrite" starts an empty one.
+        source: where the ticks come from.
+        symbols: the symbols that are recorded, None for all.
+        fsync: whether each append waits until it is on the disk, so that a power failure loses
+            nothing that was appended.
+
+    Attributes:
+        path: the file.
+        rows: how many rows it has.
+        names: its columns.
+        last: the position of the last row, None without one.
+        last_gap: the last gap noted.
+        escape_formulas: whether text is escaped for spreadsheets, as `write_csv` does it.
+
+    Raises:
+        RecordingExists: the file exists, and mode is "new".
+        RecordingError: the file exists and can't be appended to, or another program writes to it.
+        OSError: the file can't be opened.
+
+    Example:
+        >>> with CsvFile("ticks.csv", mode="append") as file:
+        ...     file.append(feed.frame())
+    """
+
+    def __init__(
+        self,
+        path: str | PathLike[str],
+        *,
+        mode: Mode = "append",
+        source: str = "",
+        symbols: Sequence[str] | None = None,
+        fsync: bool = False,
+    ) -> None:
+        self.path = prepare_path(path, mode)
+        self.rows = 0
+        self.names: list[str] = []
+        self.last: Position | None = None
+        self.last_gap: Gap | None = None
+        self.escape_formulas = False
+        self._kinds: dict[str, str] = {}
+        self._words: dict[str, list[str]] = {}
+        # Bytes of text, those that a checksum covers, and the checksum of the others.
+        self._text = self._covered = self._crc = 0
+        # Lines that aren't in the sidecar yet: it may be on a full disk, too.
+        head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
+        self._pending: list[Line] = [head]
+        # Whether the pending lines replace the sidecar.
+        self._replaces_sidecar = self._is_closed = False
+        if mode == "overwrite":
+            sidecar_path(self.path).unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+        exists = self.path.exists() and self.path.stat().st_size > 0
+        if not exists:
+            sidecar_path(self.path).unlink(missing_ok=True)
+        self._file = AppendFile(self.path, fsync=fsync, exclusive=True)
+        try:
+            self._sidecar = AppendFile(sidecar_path(self.path), fsync=fsync)
+            try:
+                if exists:
+                    self._resume()
+            except BaseException:
+                self._sidecar.close()
+                raise
+        except BaseException:
+            self._file.close()
+            raise
+
+    def _resume(self) -> None:
+        """Read what is there, and cut off a torn end."""
+        content = read_file(self.path)
+        if not content.own:
+            problem = "it is not a tickerkit recording; record to another file"
+            raise RecordingError(self.path, problem, "appended to")
+        kinds = {problem.kind for problem in content.problems}
+        if kinds & {"damaged", "undecodable", "changed"}:
+            problem = f"{'; '.join(map(str, content.problems))}; record to another file"
+            raise RecordingError(self.path, problem, "appended to")
+        sidecar, torn = content.sidecar, content.torn_bytes
+        compressed = compression_of(self.path) is not None
+        covered = sidecar.blocks[-1].size if sidecar.blocks else 0
+        is_short = not compressed and self._file.size - torn < covered
+        if content.problems and ("missing" in kinds or is_short or compressed):
+            sidecar, torn = self._write_again(content), 0
+        self.escape_formulas = sidecar.escape_formulas
+        self.names = [str(name) for name in content.frame.columns]
+        self.rows = len(content.frame)
+        self._file.cut(self._file.size - torn)
+        self._sidecar.cut(sidecar.size)
+        self._note_last(content.frame)
+        self._kinds = dict(sidecar.columns.kinds or Columns.from_frame(content.frame).kinds)
+        if sidecar.is_stale:
+            self._pending = [*sidecar.heads, *sidecar.gaps, *self._pending]
+            self._replaces_sidecar = True
+        # Without the words, of which there may be more from now on.
+        self._pending.append(Columns(dict(self._kinds)))
+        self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
+        self._text = self._covered = sidecar.blocks[-1].size if sidecar.blocks else 0
+        if not compressed and self._text < self._file.size:
+            with self.path.open("rb") as file:
+                file.seek(self._text)
+                while part := file.read(2**20):
+                    self._crc = zlib.crc32(part, self._crc)
+            self._text = self._file.size
+            self._note_block()
+
+    def _write_again(self, content: Content) -> Sidecar:
+        """Replace the file by the rows that could be read: it can't be cut off at a line."""
+        sidecar = content.sidecar
+        head = Head(time.time_ns(), sidecar.source, sidecar.symbols, sidecar.escape_formulas)
+        _write_whole(content.frame, self.path, head, sidecar.gaps)
+        self._reopen()
+        return read_sidecar(self.path) or Sidecar()
+
+    def _reopen(self) -> None:
+        """Open the files that have replaced those that were open."""
+        self._file.reopen(self.path.stat().st_size)
+        beside = sidecar_path(self.path)
+        self._sidecar.reopen(beside.stat().st_size if beside.exists() else 0)
+
+    # --- appending ----------------------------------------------------------------------------
+
+    def append(self, frame: pd.DataFrame, gaps: Iterable[Gap] = ()) -> None:
+        """Append rows. Columns that the file doesn't have are added to it, empty in older rows.
+
+        Args:
+            frame: the rows.
+            gaps: the gaps before or among them, which are noted if the rows are written.
+        """
+        if not len(frame) and self.names:
+            return
+        self._file.open()
+        self._sidecar.open()
+        names = [str(name) for name in frame.columns]
+        is_first = not self.names
+        if is_first:
+            self.names = names
+        elif new := [name for name in names if name not in self.names]:
+            self._add_columns(new)
+        columns = Columns.from_frame(frame)
+        self._note_kinds(columns.kinds)
+        if names != self.names:
+            frame = frame.reindex(columns=self.names)
+        text = b"".join(csv_lines(frame, header=is_first, escape_formulas=self.escape_formulas))
+        pending, replaces, last_gap = list(self._pending), self._replaces_sidecar, self.last_gap
+        size = self._sidecar.size
+        try:
+            self.note_gaps(gaps)
+            self._write_sidecar()
+            self._file.append(text)
+        except BaseException:
+            if is_first:
+                self.names = []
+            # The gap before the rows may become larger until they can be written.
+            self._pending, self._replaces_sidecar, self.last_gap = pending, replaces, last_gap
+            if not replaces:
+                self._sidecar.cut(size)
+            raise
+        self.rows += len(frame)
+        self._words = columns.words
+        self._text += len(text)
+        self._crc = zlib.crc32(text, self._crc)
+        self._note_last(frame)
+        if self._text - self._covered >= BLOCK_BYTES:
+            self._note_block()
+
+    def note_gaps(self, gaps: Iterable[Gap]) -> None:
+        """Note gaps, which are written with the next rows, or by `close`."""
+        for gap in gaps:
+            self._pending.append(gap)
+            self.last_gap = gap
+
+    def _note_last(self, frame: pd.DataFrame) -> None:
+        if len(frame) and {"seq", "epoch"} <= set(frame.columns):
+            newest = frame.iloc[-1]
+            self.last = Position(str(newest["epoch"]), int(newest["seq"]))
+
+    def _note_kinds(self, kinds: dict[str, str]) -> None:
+        """Merge kinds of columns. A column whose kind changes is inferred when it is read."""
+        merged = dict(self._kinds)
+        for name in self.names:
+            known, kind = merged.get(name), kinds.get(name)
+            if kind is not None and kind != known:
+                merged[name] = kind if known is None else "any"
+        if merged != self._kinds:
+            self._kinds = merged
+            self._pending.append(Columns({name: merged.get(name, "any") for name in self.names}))
+
+    def _note_block(self) -> None:
+        """Have the sidecar cover all text with a checksum."""
+        self._pending.append(Block(self.rows, self._text, self._crc))
+        self._covered, self._crc = self._text, 0
+
+    def _write_sidecar(self) -> None:
+        """Write the pending lines."""
+        if not self._pending:
+            return
+        data = encode_lines(self._pending)
+        if self._replaces_sidecar:
+            with replacing(sidecar_path(self.path)) as out:
+                out.write(data)
+            self._replaces_sidecar = False
+            self._pending.clear()
+            self._sidecar.reopen(len(data))
+        else:
+            self._sidecar.append(data)
+            self._pending.clear()
+
+    def _add_columns(self, new: list[str]) -> None:
+        """Write the file again with further columns, whose names must be in its header."""
+        sidecar = read_sidecar(self.path) or Sidecar()
+        names, commas = [*self.names, *new], b"," * len(new)
+        header = header_line(names, escape_formulas=self.escape_formulas)
+        pending_header = (BYTE_ORDER_MARK if self.escape_formulas else b"") + header
+        compression = compression_of(self.path)
+        text = crc = size = 0
+        with replacing(self.path) as out:
+            for block, _ in line_blocks(read_members(self.path, lambda _: None)):
+                if not block:
+                    continue
+                if pending_header:
+                    block = block[block.find(b"\n") + 1 :]
+                widened = pending_header + _append_to_lines(block, commas)
+                pending_header = b""
+                data = compress(widened, compression)
+                out.write(data)
+                size, text = size + len(data), text + len(widened)
+                crc = zlib.crc32(widened, crc)
+        # From here on the file has the columns, whatever fails below. Until the sidecar has been
+        # replaced as well, a reader adds the new names to it.
+        kinds = {name: self._kinds.get(name, "any") for name in self.names}
+        heads_and_gaps = [line for line in self._pending if isinstance(line, Head | Gap)]
+        # One block is left of the blocks, since the text has changed.
+        self._pending = [
+            *sidecar.heads,
+            Columns(kinds),
+            *sidecar.gaps,
+            Block(self.rows, text, crc),
+            *heads_and_gaps,
+        ]
+        self._replaces_sidecar = True
+        self.names = names
+        self._text = self._covered = text
+        self._crc = 0
+        self._file.reopen(size)
+
+    # --- closing ------------------------------------------------------------------------------
+
+    @property
+    def size(self) -> int:
+        """The size of the file in bytes, without its sidecar."""
+        return self._file.size
+
+    @property
+    def size_on_disk(self) -> int:
+        """The size of the file and its sidecar in bytes."""
+        return self._file.size + self._sidecar.size
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the file is still at its path, and no other program has shortened it."""
+        return self._file.is_intact
+
+    def close(self) -> None:
+        """Write the rest of the sidecar, and close the files; idempotent.
+
+        Raises:
+            OSError: the sidecar can't be written. All rows are in the file. The call can be
+                repeated.
+        """
+        if self._is_closed:
+            return
+        try:
+            self._file.open()
+            self._sidecar.open()
+            if self._text > self._covered:
+                self._note_block()
+            if self._words:  # they are complete now
+                self._pending.append(Columns(dict(self._kinds), self._words))
+                self._words = {}
+            self._write_sidecar()
+        finally:
+            self._release()
+        self._is_closed = True
+
+    def abandon(self) -> None:
+        """Close the files as they are, as a crash would."""
+        self._is_closed = True
+        self._release()
+
+    def _release(self) -> None:
+        self._file.close()
+        self._sidecar.close()
+
+    def __enter__(self) -> CsvFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _append_to_lines(block: bytes, suffix: bytes) -> bytes:
+    """Append text to each line of a block."""
+    if b'"' not in block:
+        return block.replace(b"\n", suffix + b"\n")
+    ends = [match.start() for match in re.finditer(b"\n", mask_quoted(block))]
+    starts = [0, *(end + 1 for end in ends)]
+    return b"".join(block[a:b] + suffix + b"\n" for a, b in zip(starts, ends, strict=False))

@@ -1,0 +1,293 @@
+"""Files: replaced as a whole, grown by appends, and compressed member by member.
+
+A compressed file is a sequence of gzip members or zstd frames, one for each piece that was written.
+Programs that know the format read them as one stream. A wrong bit or a torn end damages one member;
+all others can be read.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import gzip
+import mmap
+import os
+import secrets
+import shutil
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+
+import zstandard
+
+from tickerkit.errors import RecordingError, RecordingExists
+from tickerkit.formatting import format_choices
+
+__all__ = [
+    "COMPRESSIONS",
+    "MODES",
+    "AppendFile",
+    "Damage",
+    "Mode",
+    "compress",
+    "compression_of",
+    "prepare_path",
+    "read_members",
+    "replacing",
+]
+
+Mode: TypeAlias = Literal["new", "append", "overwrite"]
+MODES = ("new", "append", "overwrite")
+APPEND_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
+
+COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst"}
+MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
+# The first bytes of members written here: longer than the magic number, so that compressed data
+# hardly ever looks like them.
+MEMBER_START = {"gzip": MAGIC["gzip"] + bytes(5), "zstd": MAGIC["zstd"]}
+LEVELS = {"gzip": 6, "zstd": 3}
+CHUNK_BYTES = 2**20
+# Another program's file may be a single member. Beyond this size its content is passed on before
+# its checksum has been verified.
+MAX_UNVERIFIED_BYTES = 2**26
+
+
+def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
+    """Check the path of a file to write, and create its folder.
+
+    Raises:
+        RecordingExists: the file exists, and mode is "new".
+        ValueError: the mode is unknown.
+    """
+    if mode not in MODES:
+        raise ValueError(f"Invalid mode={mode!r}; expected {format_choices(MODES)}")
+    target = Path(path).expanduser()
+    if mode == "new" and target.exists():
+        raise RecordingExists(target)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    return target
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Open a temporary file that replaces `path` when the block ends without an error.
+
+    On an error the temporary file is removed, and `path` stays as it was.
+    """
+    # Through a symbolic link: the file that it points to is replaced.
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    # Not tempfile: only the owner could read its files.
+    temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
+    try:
+        with temporary.open("xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        if target.exists():
+            shutil.copymode(target, temporary)
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+class AppendFile:
+    """A file that grows by appends, each of which is in the file completely or not at all.
+
+    A failed append is undone by cutting the file back, which needs no disk space. A crash can
+    leave part of an append at the end.
+
+    Args:
+        path: the file, created where it is missing. The suffix `.gz` or `.zst` makes each append
+            a compressed member.
+        fsync: whether each append waits until it is on the disk.
+        exclusive: whether to lock the file against other writers.
+
+    Attributes:
+        path: the file.
+        size: its size in bytes without a failed append.
+
+    Raises:
+        RecordingError: another writer has locked the file.
+        OSError: the file can't be opened.
+    """
+
+    def __init__(self, path: Path, *, fsync: bool = False, exclusive: bool = False) -> None:
+        self.path = path
+        self._fsync, self._exclusive = fsync, exclusive
+        self._compression = compression_of(path)
+        self._file = -1
+        self.open()
+        self.size = os.fstat(self._file).st_size
+
+    def open(self) -> None:
+        """Open the file unless it is open. A failed call can be repeated."""
+        if self._file >= 0:
+            return
+        self._file = os.open(self.path, APPEND_FLAGS, 0o666)
+        if self._exclusive and not _lock(self._file):
+            self.close()
+            problem = "another program or another cell is recording to it"
+            fix = "stop that recording, or record to another file"
+            raise RecordingError(self.path, f"{problem}; {fix}", "written")
+
+    def reopen(self, size: int) -> None:
+        """Open the file that has replaced this one; `size` is its size in bytes."""
+        self.close()
+        self.size = size
+        self.open()
+
+    def append(self, data: bytes) -> None:
+        """Append data; raises OSError with nothing appended."""
+        data = compress(data, self._compression)
+        found = os.fstat(self._file).st_size
+        if found < self.size:
+            raise OSError(errno.EIO, "another program has shortened the file")
+        if found > self.size:  # an earlier append failed, and so did cutting it off
+            os.ftruncate(self._file, self.size)
+        try:
+            left = memoryview(data)
+            while left:
+                left = left[os.write(self._file, left) :]
+            if self._fsync:
+                os.fsync(self._file)
+        except BaseException:
+            self.cut(self.size)
+            raise
+        self.size += len(data)
+
+    def cut(self, size: int) -> None:
+        """Cut the file back to a size; if that fails, the next append does it."""
+        self.size = size
+        if self._file >= 0:
+            with contextlib.suppress(OSError):
+                os.ftruncate(self._file, size)
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the path still leads to this file, and no other program has shortened it."""
+        try:
+            found = self.path.stat()
+        except OSError:
+            return False
+        own = os.fstat(self._file) if self._file >= 0 else found
+        same = (found.st_dev, found.st_ino) == (own.st_dev, own.st_ino)
+        return same and found.st_size >= self.size
+
+    def close(self) -> None:
+        """Close the file; idempotent."""
+        if self._file >= 0:
+            file, self._file = self._file, -1
+            with contextlib.suppress(OSError):  # a full disk is reported once more
+                os.close(file)
+
+
+def _lock(file: int) -> bool:
+    """Lock a file; return False if another writer has locked it."""
+    try:
+        import fcntl
+    except ImportError:  # Windows has no such locks
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a network file system without locks
+        return True
+    return True
+
+
+# --- compression ----------------------------------------------------------------------------------
+
+
+class Damage(NamedTuple):
+    """The bytes `start` to `stop` of a file, which can't be decompressed.
+
+    Both are the file's size where the last member is cut off.
+    """
+
+    start: int
+    stop: int
+
+
+def compression_of(path: Path) -> str | None:
+    """Return "gzip", "zstd" or None, by the suffix of a file to write."""
+    return next((name for name, end in COMPRESSIONS.items() if path.suffix == end), None)
+
+
+def compress(data: bytes, compression: str | None) -> bytes:
+    """Compress data into one member; None leaves it as it is."""
+    if compression == "gzip":
+        # Without a time stamp, so that the same ticks make the same file.
+        return gzip.compress(data, LEVELS["gzip"], mtime=0)
+    if compression == "zstd":
+        return zstandard.ZstdCompressor(level=LEVELS["zstd"], write_checksum=True).compress(data)
+    return data
+
+
+def read_members(
+    path: Path, on_damage: Callable[[Damage], object], max_bytes: int = CHUNK_BYTES * 16
+) -> Iterator[bytes]:
+    """Yield the decompressed content of a file, member by member.
+
+    Args:
+        path: the file. Its compression is detected by its content, else by its suffix.
+        on_damage: called for each stretch that is skipped, after everything before it was yielded.
+        max_bytes: how much of an uncompressed file is yielded at once.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file:
+        head = file.read(4)
+        kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
+        # The wrong bit may be in the magic number.
+        kind = kind or (compression_of(path) if head else None)
+        file.seek(0)
+        if kind is None:
+            while piece := file.read(max_bytes):
+                yield piece
+            return
+        with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+            yield from _decompress(memory, kind, on_damage)
+
+
+def _decompress(
+    memory: mmap.mmap, kind: str, on_damage: Callable[[Damage], object]
+) -> Iterator[bytes]:
+    magic, at, end = MAGIC[kind], 0, len(memory)
+    while at < end:
+        decompressor: Any = (
+            zlib.decompressobj(31)
+            if kind == "gzip"
+            else zstandard.ZstdDecompressor().decompressobj()
+        )
+        held: list[bytes] = []
+        size, start = 0, at
+        try:
+            if memory[at : at + len(magic)] != magic[: end - at]:
+                raise ValueError
+            while at < end and not decompressor.eof:
+                chunk = memory[at : at + CHUNK_BYTES]
+                held.append(decompressor.decompress(chunk))
+                at += len(chunk) - len(decompressor.unused_data)
+                size += len(held[-1])
+                if size > MAX_UNVERIFIED_BYTES:
+                    yield b"".join(held)
+                    held, size = [], 0
+            # A wrong bit in a length makes the decompressor wait for more data than there is.
+            if not decompressor.eof and memory.find(MEMBER_START[kind], start + 1) >= 0:
+                raise ValueError
+        except (ValueError, zlib.error, zstandard.ZstdError):
+            found = memory.find(MEMBER_START[kind], start + 1)
+            at = end if found < 0 else found
+            on_damage(Damage(start, at))
+            continue
+        # A member that is cut off is yielded, too: everything before the cut is correct.
+        if size:
+            yield b"".join(held)
+        if not decompressor.eof:
+            on_damage(Damage(end, end))

@@ -1,0 +1,194 @@
+"""JSON lines: ticks as a text file with one object for each tick.
+
+    {"seq":1,"time":"2026-11-22T10:00:00.123456789Z","symbol":"AAPL","price":187.25,"size":null,…}
+
+Types, gaps and source are in a sidecar, as those of a CSV file, see `sidecar`. To be read, each
+object becomes a line of CSV: so there is one reader of text, with the same types and limits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pandas as pd
+
+from tickerkit.errors import InvalidArgument, RecordingError
+from tickerkit.log import gaps_from_frame
+from tickerkit.storage.csv.foreign import ForeignReader
+from tickerkit.storage.csv.native import NativeReader
+from tickerkit.storage.csv.text import json_lines, quote
+from tickerkit.storage.files import (
+    Damage,
+    Mode,
+    compress,
+    compression_of,
+    prepare_path,
+    replacing,
+)
+from tickerkit.storage.raw import NOT_JSON, line_problems, read_lines
+from tickerkit.storage.sidecar import (
+    Columns,
+    Content,
+    Head,
+    RowLabels,
+    Sidecar,
+    encode_lines,
+    read_sidecar,
+    sidecar_path,
+)
+from tickerkit.ticks.fields import symbol_field
+
+__all__ = ["is_tick_lines", "read_jsonl", "write_jsonl"]
+
+BLOCK_LINES = 16_384
+# The keys of raw frames, see `raw`.
+RAW_KEYS = frozenset({"frame", "text", "base64", "connected", "dropped"})
+
+_decode = msgspec.json.Decoder(dict[str, Any]).decode
+
+
+def write_jsonl(
+    frame: pd.DataFrame,
+    path: str | PathLike[str],
+    *,
+    gaps: pd.DataFrame | None = None,
+    mode: Mode = "new",
+    source: str = "",
+    symbols: Sequence[str] | None = None,
+) -> Path:
+    """Write ticks to a file of JSON lines, which `load` reads back as an identical frame.
+
+    Any program that reads JSON lines can read it. The file replaces an older one when it is
+    complete.
+
+    Args:
+        frame: the ticks, with any columns. The index is not written.
+        path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
+        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        mode: "new" refuses an existing file, "overwrite" replaces it.
+        source: where the ticks came from.
+        symbols: the symbols that the ticks were selected by; None for all.
+
+    Returns:
+        The path.
+
+    Raises:
+        RecordingExists: the file exists, and mode is "new".
+        ValueError: mode is "append", or two columns have the same name.
+        OSError: the file can't be written.
+
+    Example:
+        >>> write_jsonl(log.frame(), "ticks.jsonl")
+    """
+    if mode == "append":
+        raise InvalidArgument("mode", mode, "'new' or 'overwrite' for JSON lines")
+    path = prepare_path(path, mode)
+    compression = compression_of(path)
+    with replacing(path) as out:
+        for text in json_lines(frame):
+            out.write(compress(text, compression))
+        sidecar_path(path).unlink(missing_ok=True)
+    head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
+    listed = gaps_from_frame(gaps) if gaps is not None else []
+    with replacing(sidecar_path(path)) as out:
+        out.write(encode_lines([head, Columns.from_frame(frame), *listed]))
+    return path
+
+
+def is_tick_lines(path: Path) -> bool:
+    """Return whether the first objects in a file are ticks rather than raw frames."""
+    if not path.exists() or not path.stat().st_size:
+        return read_sidecar(path) is not None
+    objects = _Objects(path)
+    first = next(iter(objects), None)
+    return first is not None and symbol_field(first) is not None and RAW_KEYS.isdisjoint(first)
+
+
+def read_jsonl(path: Path) -> Content:
+    """Read ticks from JSON lines, and their sidecar if there is one.
+
+    Lines that aren't objects are left out and named.
+
+    Raises:
+        RecordingError: the file can't be read, or another program's file has no ticks.
+    """
+    objects, sidecar = _Objects(path), read_sidecar(path)
+    own = sidecar is not None and bool(sidecar.columns.kinds)
+    if sidecar is not None and own:
+        names = list(sidecar.columns.kinds)
+        native = NativeReader(names, sidecar.columns)
+        for block in _csv_blocks(objects, names):
+            native.add(block, native.rows + 1)
+        frame, unreadable = native.frame(), native.damaged
+        if unreadable:
+            problem = f"row {unreadable[0]:,} does not fit the columns in its sidecar"
+            raise RecordingError(path, problem)
+    else:
+        # Objects may have any keys: one pass to find these, another one for the values.
+        names = list(dict.fromkeys(name for each in _Objects(path) for name in each))
+        header = b",".join(map(quote, names)) + b"\n"
+        frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])
+    problems = line_problems(objects.damaged, objects.holes, objects.count, objects.torn_bytes)
+    return Content(
+        frame,
+        sidecar or Sidecar(),
+        problems,
+        own=own,
+        labels=RowLabels("row"),
+        torn_bytes=objects.torn_bytes,
+    )
+
+
+class _Objects:
+    """Iterates over the objects in a file.
+
+    Attributes:
+        damaged: the numbers of the lines that are left out.
+        holes: the stretches that can't be decompressed.
+        count: how many lines there are.
+        torn_bytes: the size of a last line that is cut off.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self.damaged: list[int] = []
+        self.holes: list[Damage] = []
+        self.count = self.torn_bytes = 0
+
+    def __iter__(self) -> Iterator[dict[str, Any]]:
+        for number, line, is_whole in read_lines(self._path, self.holes):
+            self.count = number
+            if not line.strip():
+                continue
+            try:
+                yield _decode(line)
+            except NOT_JSON:
+                if is_whole:
+                    self.damaged.append(number)
+                else:
+                    self.torn_bytes = len(line)
+
+
+def _csv_blocks(objects: _Objects, names: list[str]) -> Iterator[bytes]:
+    """Yield the objects as lines of CSV, in blocks."""
+    lines = (b",".join([_cell(each.get(name)) for name in names]) + b"\n" for each in objects)
+    while block := b"".join(islice(lines, BLOCK_LINES)):
+        yield block
+
+
+def _cell(value: object) -> bytes:
+    if value is None:
+        return b""
+    if isinstance(value, str):
+        return quote(value)
+    if isinstance(value, bool):
+        return b"true" if value else b"false"
+    if isinstance(value, int | float):
+        return repr(value).encode()
+    return quote(msgspec.json.encode(value).decode())

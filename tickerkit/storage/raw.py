@@ -1,0 +1,350 @@
+"""Raw frames: what came over a websocket, one JSON line for each frame, and the ticks in it.
+
+    {"t":…,"connected":"ws://…","protocol":"tickerkit.v1"}     a connection begins
+    {"t":…,"frame":{"type":"ticks",…}}                         a frame of JSON, byte for byte
+    {"t":…,"text":"…"} or {"t":…,"base64":"…"}                 any other frame
+    {"t":…,"made":true,"frame":{"type":"hello",…}}             made by the recorder
+    {"t":…,"dropped":17}                                       frames that could not be kept
+
+`t` is the time of receipt in epoch ns. A connection of a plain websocket has `epoch` and `seq`,
+after which its ticks are numbered, and `symbols`, where some were selected.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import numpy as np
+import pandas as pd
+
+from tickerkit.errors import Place, Problem, ProtocolError, RecordingError
+from tickerkit.log import Gap, Position, TickLog
+from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
+from tickerkit.storage.files import (
+    AppendFile,
+    Damage,
+    Mode,
+    compression_of,
+    prepare_path,
+    read_members,
+)
+from tickerkit.storage.parquet import combine_frames
+from tickerkit.storage.sidecar import Content, Head, Sidecar
+from tickerkit.ticks import NO_TIME
+
+__all__ = [
+    "RawFile",
+    "connected_line",
+    "dropped_line",
+    "frame_line",
+    "line_problems",
+    "made_line",
+    "read_lines",
+    "read_raw",
+]
+
+# Ticks in the log while a file is read.
+MAX_HELD = 2_000_000
+PIECE_BYTES = 2**20
+NOT_KEPT = "not among the raw frames"
+# What `msgspec.json.decode` raises for text that isn't JSON.
+NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+
+_encode = msgspec.json.Encoder().encode
+
+
+# --- writing --------------------------------------------------------------------------------------
+
+
+def frame_line(time_ns: int, data: str | bytes) -> bytes:
+    """Return the line of a frame: as it is if it is JSON on one line, else as text or base64."""
+    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
+    try:
+        raw.decode()
+        msgspec.json.decode(raw)
+    except NOT_JSON:
+        is_json = False
+    else:
+        is_json = b"\n" not in raw and b"\r" not in raw
+    if is_json:
+        return b'{"t":%d,"frame":%b}\n' % (time_ns, raw)
+    try:
+        return _encode({"t": time_ns, "text": raw.decode()}) + b"\n"
+    except UnicodeError:
+        return _encode({"t": time_ns, "base64": base64.b64encode(raw).decode()}) + b"\n"
+
+
+def connected_line(
+    time_ns: int,
+    url: str,
+    protocol: str,
+    epoch: str = "",
+    seq: int = 0,
+    symbols: list[str] | None = None,
+) -> bytes:
+    """Return the line of a connection."""
+    line: dict[str, object] = {"t": time_ns, "connected": url, "protocol": protocol}
+    if not protocol:
+        line |= {"epoch": epoch, "seq": seq}
+    if symbols is not None:
+        line["symbols"] = symbols
+    return _encode(line) + b"\n"
+
+
+def made_line(time_ns: int, hello: bytes) -> bytes:
+    """Return the line of a hello that says what was known when the file begins."""
+    return b'{"t":%d,"made":true,"frame":%b}\n' % (time_ns, hello)
+
+
+def dropped_line(time_ns: int, count: int) -> bytes:
+    """Return the line that stands in for frames that could not be kept."""
+    return _encode({"t": time_ns, "dropped": count}) + b"\n"
+
+
+class RawFile(AppendFile):
+    """A file of lines that is open for appending."""
+
+    def __init__(self, path: Path, mode: Mode, *, fsync: bool = False) -> None:
+        path = prepare_path(path, mode)
+        if mode == "overwrite":
+            path.unlink(missing_ok=True)
+        super().__init__(path, fsync=fsync)
+        if self.size and not compression_of(path):
+            # A line that a crash cut off would take the next one with it.
+            with path.open("rb") as file:
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    self.append(b"\n")
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+
+class _Line(msgspec.Struct):
+    t: int | None = None
+    frame: msgspec.Raw = msgspec.Raw(b"")
+    text: str | None = None
+    base64: str | None = None
+    connected: str | None = None
+    protocol: str = ""
+    epoch: str = ""
+    seq: int = 0
+    symbols: list[str] | None = None
+    dropped: int = 0
+
+    def data(self) -> str | bytes | None:
+        if bytes(self.frame):
+            return bytes(self.frame)
+        if self.text is not None:
+            return self.text
+        return None if self.base64 is None else base64.b64decode(self.base64, validate=True)
+
+
+_decoder = msgspec.json.Decoder(_Line)
+
+
+def read_raw(path: Path) -> Content:
+    """Read the ticks in raw frames, as a feed would have received them.
+
+    Lines that can't be read and messages that break the protocol are left out and named. What a
+    venue sends besides ticks is ignored. Without a line of a connection, the frames are those of a
+    plain websocket.
+
+    Raises:
+        RecordingError: there is no such file, or it has no line of a frame.
+    """
+    decoder = _FrameDecoder()
+    holes: list[Damage] = []
+    torn = number = 0
+    for number, line, is_whole in read_lines(path, holes):
+        if is_whole or _can_decode(line):
+            decoder.add(number, line)
+        else:
+            torn = len(line)
+    if number and not decoder.understood:
+        raise RecordingError(path, "it has no line of a raw frame")
+    problems = line_problems(decoder.damaged, holes, number, torn)
+    head = Head(0, symbols=decoder.symbols)
+    frame = decoder.frame()
+    return Content(frame, Sidecar([head], gaps=decoder.gaps(frame)), problems, torn_bytes=torn)
+
+
+def read_lines(path: Path, holes: list[Damage]) -> Iterator[tuple[int, bytes, bool]]:
+    """Yield the number of each line, the line, and whether it has an end.
+
+    Raises:
+        RecordingError: the file can't be read.
+    """
+    rest, number = b"", 0
+    try:
+        for piece in read_members(path, holes.append, PIECE_BYTES):
+            *lines, rest = (rest + piece).split(b"\n")
+            for line in lines:
+                number += 1
+                yield number, line, True
+    except OSError as error:
+        raise RecordingError(path, (error.strerror or str(error)).lower()) from None
+    if rest:
+        yield number + 1, rest, False
+
+
+def line_problems(
+    damaged: list[int], holes: list[Damage], count: int, torn_bytes: int
+) -> list[Problem]:
+    """Return what is wrong with a file of lines.
+
+    Args:
+        damaged: the numbers of the lines that are left out.
+        holes: the stretches that can't be decompressed.
+        count: how many lines there are.
+        torn_bytes: the size of a last line that is cut off.
+    """
+    problems = []
+    if damaged:
+        about = "unreadable, left out"
+        problems.append(Problem.from_ranges("damaged", "line", damaged, damaged, lambda _: about))
+    lost = [hole for hole in holes if hole.stop > hole.start]
+    if lost:
+        places = [Place(hole.start, hole.stop - 1, "can't be decompressed") for hole in lost]
+        problems.append(Problem("undecodable", "byte", len(places), places))
+    if torn_bytes or len(lost) < len(holes):
+        about = f"cut off, {torn_bytes:,} bytes left out" if torn_bytes else "cut off after it"
+        problems.append(Problem("torn", "line", 1, [Place(count, count, about)]))
+    return problems
+
+
+def _can_decode(line: bytes) -> bool:
+    try:
+        _decoder.decode(line)
+    except NOT_JSON:
+        return False
+    return True
+
+
+class _FrameDecoder:
+    """Turns lines into ticks, by the state machines of a feed.
+
+    Attributes:
+        understood: how many lines are ones of raw frames.
+        damaged: the numbers of the lines that are left out.
+        symbols: the symbols that were selected, None for all.
+    """
+
+    def __init__(self) -> None:
+        self.understood = 0
+        self.damaged: list[int] = []
+        self.symbols: list[str] | None = None
+        self._log = TickLog(MAX_HELD)
+        self._parts: list[pd.DataFrame] = []
+        self._row = 0
+        self._client = Client()
+        self._plain = PlainClient()
+        self._subscriber: Client | PlainClient | None = None
+        self._received = 0
+        # Each gap, and the number of the row after it.
+        self._gaps: list[tuple[Gap, int]] = []
+        self._newest: Position | None = None
+        # The last tick before something was lost.
+        self._before_loss: Position | None = None
+
+    def add(self, number: int, text: bytes) -> None:
+        """Add a line."""
+        if not text.strip():
+            return
+        try:
+            line = _decoder.decode(text)
+            data = line.data()
+        except (*NOT_JSON, ValueError):
+            self._note_loss(number)
+            return
+        self.understood += 1
+        if line.t is not None:
+            self._received = line.t
+        if line.connected is not None:
+            self._connect(line)
+        if line.dropped:
+            self._before_loss = self._before_loss or self._newest
+        if data is None:
+            return
+        if self._subscriber is None:
+            self._plain.start_connection()
+            # Not a random epoch: a file that is read twice gives the same ticks.
+            self._plain.epoch = hashlib.blake2b(text, digest_size=8).hexdigest()
+            self._subscriber = self._plain
+        try:
+            events = self._subscriber.receive(data)
+        except ProtocolError:
+            self._note_loss(number)
+            return
+        for event in events:
+            self._handle(event)
+
+    def _connect(self, line: _Line) -> None:
+        is_native = line.protocol == SUBPROTOCOL
+        subscriber: Client | PlainClient = self._client if is_native else self._plain
+        self._subscriber = subscriber
+        for event in subscriber.start_connection():
+            self._handle(event)
+        if isinstance(subscriber, PlainClient) and line.epoch:
+            subscriber.epoch, subscriber.seq = line.epoch, line.seq
+        self.symbols = line.symbols
+        self._plain.symbols = None if line.symbols is None else frozenset(line.symbols)
+
+    def _note_loss(self, number: int) -> None:
+        self.damaged.append(number)
+        self._before_loss = self._before_loss or self._newest
+
+    def _handle(self, event: Event) -> None:
+        if isinstance(event, Gap):
+            self._gaps.append((event, self._log.stop))
+        elif isinstance(event, Received) and event.batch.count:
+            self._append(event)
+
+    def _append(self, event: Received) -> None:
+        first, lost = int(event.seq[0]), self._before_loss
+        self._before_loss = None
+        if lost and lost.epoch == event.epoch and first > lost.seq + 1:
+            gap = Gap(lost.epoch, lost.seq + 1, first - 1, NOT_KEPT)
+            if not any(_covers(known, gap) for known, _ in self._gaps):
+                self._gaps.append((gap, self._log.stop))
+        received = self._received
+        if not received:
+            known = event.batch.time[event.batch.time != NO_TIME]
+            received = int(known.max()) if len(known) else 0
+        self._log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
+        self._newest = Position(event.epoch, int(event.seq[-1]))
+        if self._log.stop - self._row >= MAX_HELD // 2:
+            self._move_rows()
+
+    def _move_rows(self) -> None:
+        """Keep the newest rows, before the log drops them."""
+        self._parts.append(self._log.rows(self._row).frame())
+        self._row = self._log.stop
+
+    def frame(self) -> pd.DataFrame:
+        """Return the ticks."""
+        self._move_rows()
+        return combine_frames(self._parts) if len(self._parts) > 1 else self._parts[0]
+
+    def gaps(self, frame: pd.DataFrame) -> list[Gap]:
+        """Return the gaps, with the times of the ticks on both sides."""
+        times = frame["time"].to_numpy("M8[ns]").view(np.int64)
+
+        def time_at(row: int) -> int | None:
+            return int(times[row]) if 0 <= row < len(times) else None
+
+        return [
+            msgspec.structs.replace(gap, last_before=time_at(row - 1), first_after=time_at(row))
+            for gap, row in self._gaps
+        ]
+
+
+def _covers(known: Gap, gap: Gap) -> bool:
+    """Return whether a gap is known to begin within another."""
+    is_open = known.last is None or gap.first <= known.last
+    return known.epoch == gap.epoch and known.first <= gap.first and is_open

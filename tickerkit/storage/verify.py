@@ -1,0 +1,240 @@
+"""Verification: whether a recording holds every tick, once and in order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from tickerkit.errors import Problem
+from tickerkit.formatting import format_value
+from tickerkit.storage.recording import Recording, load
+from tickerkit.storage.sidecar import RowLabels
+from tickerkit.ticks import NS_PER_S
+from tickerkit.ticks.fields import symbol_field
+
+__all__ = ["Report", "verify", "verify_recording"]
+
+# As in a replay: a tick whose time is earlier than the one before by less than this is only late.
+LATE_NS = 60 * NS_PER_S
+# Stands for the unknown end of a gap.
+ENDLESS = 2**62
+
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a recording holds, and what is wrong with it.
+
+    Attributes:
+        path: the file.
+        rows: how many ticks it holds.
+        symbols: how many symbols the ticks have.
+        only: the symbols that were recorded; None for all.
+        start: the earliest time (UTC), None without one.
+        end: the latest time.
+        epochs: how many epochs the ticks have.
+        columns: the names of the columns.
+        gaps: what is known to be missing, with the columns of `Feed.gaps`.
+        problems: what is wrong.
+        notes: what is no fault, but good to know.
+    """
+
+    path: Path
+    rows: int
+    symbols: int
+    only: list[str] | None
+    start: pd.Timestamp | None
+    end: pd.Timestamp | None
+    epochs: int
+    columns: list[str]
+    gaps: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing is missing or damaged; the ticks of a listed gap are missing, too."""
+        return not self.problems and not len(self.gaps)
+
+
+def verify(path: str | PathLike[str]) -> Report:
+    """Check a recording for ticks that are missing, damaged, duplicated or out of order.
+
+    The whole file is read into memory; five million ticks take about a second. Ticks without seq
+    can't be checked for order and gaps. Of a recording of some symbols, only the gaps that it lists
+    are known.
+
+    Args:
+        path: a recording of any format.
+
+    Returns:
+        What the file holds, and what is wrong with it.
+
+    Raises:
+        RecordingError: there is no such file, or it is not a recording.
+
+    Example:
+        >>> verify("ticks.csv").ok
+        True
+    """
+    path = Path(path).expanduser()
+    return verify_recording(load(path), path)
+
+
+def verify_recording(recording: Recording, path: Path) -> Report:
+    """Check a recording that was read already, see `verify`."""
+    frame, labels = recording.frame, recording.labels
+    found = recording.warning.problems if recording.warning is not None else []
+    problems = [problem for problem in found if problem.kind != "unfinished"]
+    notes = [str(problem) for problem in found if problem.kind == "unfinished"]
+    epochs = 0
+    if "seq" in frame and frame["seq"].dtype.kind in "iu":
+        sequence = _Sequence(frame)
+        epochs = sequence.epochs
+        problems += sequence.problems(labels)
+        if recording.symbols is None:
+            problems += sequence.unlisted(recording.gaps)
+        if len(sequence.returns):
+            where = labels.describe(sequence.returns)
+            notes.append(f"an epoch continues after another one began, at {where}")
+    elif len(frame):
+        notes.append("it has no seq: missing and duplicated ticks can't be found")
+    start = end = None
+    if "time" in frame and frame["time"].dtype.kind == "M" and frame["time"].notna().any():
+        start, end = frame["time"].min(), frame["time"].max()
+        if len(back := _steps_back(frame["time"])):
+            notes.append(f"times go back by more than a minute at {labels.describe(back)}")
+    symbol = symbol_field(frame)
+    return Report(
+        path,
+        len(frame),
+        0 if symbol is None else int(frame[symbol].nunique()),
+        recording.symbols,
+        start,
+        end,
+        epochs,
+        [str(name) for name in frame.columns],
+        recording.gaps,
+        problems,
+        notes,
+    )
+
+
+def _steps_back(times: pd.Series[Any]) -> Ints:
+    """Return the rows whose time is earlier than that of the row before, by more than a minute."""
+    known = np.flatnonzero(times.notna().to_numpy())
+    ns = times.dt.tz_convert("UTC").dt.as_unit("ns").to_numpy("M8[ns]").view(np.int64)[known]
+    back: Ints = known[1:][np.diff(ns) < -LATE_NS]
+    return back
+
+
+class _Sequence:
+    """The seqs of a frame, by epoch.
+
+    Arrays have the shape (rows,) unless said otherwise.
+
+    Attributes:
+        epochs: how many epochs there are.
+        returns: the rows, shape (n,), where an epoch continues after another one.
+    """
+
+    def __init__(self, frame: pd.DataFrame) -> None:
+        self._seq: Ints = frame["seq"].to_numpy(np.int64)
+        self._names: list[str] = []
+        self._codes: Any = np.zeros(len(frame), dtype=np.int8)
+        if "epoch" in frame:
+            self._codes, names = pd.factorize(frame["epoch"])
+            self._names = [str(name) for name in names]
+        starts = np.flatnonzero(self._codes[1:] != self._codes[:-1]) + 1
+        runs = np.concatenate([np.zeros(min(len(frame), 1), dtype=np.int64), starts])
+        kinds, firsts = np.unique(self._codes[runs], return_index=True)
+        self.epochs = len(kinds)
+        self.returns = np.delete(runs, firsts)
+        # The rows by epoch, in the order of the file; None where that is the order of the file.
+        self._order = np.argsort(self._codes, kind="stable") if len(self.returns) else None
+
+    def _sorted(self) -> tuple[Any, Ints, Any, Ints]:
+        """Return codes and seqs in order, whether neighbours have one epoch, and their steps."""
+        codes, seq = self._codes, self._seq
+        if self._order is not None:
+            codes, seq = codes[self._order], seq[self._order]
+        return codes, seq, codes[1:] == codes[:-1], np.diff(seq)
+
+    def problems(self, labels: RowLabels) -> Iterator[Problem]:
+        """Yield seqs that go back, and those that are there twice."""
+        _, seq, same, steps = self._sorted()
+        back = np.flatnonzero(same & (steps < 0))
+        if len(back):
+            at = labels.labels(back + 1 if self._order is None else self._order[back + 1])
+            before, after = seq[back], seq[back + 1]
+            yield Problem.from_ranges(
+                "order",
+                labels.unit,
+                at,
+                at,
+                lambda i: f"seq {after[i]:,} comes after {before[i]:,}",
+            )
+            self._order = np.lexsort((self._seq, self._codes))
+            _, seq, same, steps = self._sorted()
+        again = np.flatnonzero(same & (steps == 0)) + 1
+        if len(again):
+            rows = labels.labels(np.sort(again if self._order is None else self._order[again]))
+            first, last = _runs(rows)
+            about = "there before, with the same seq"
+            yield Problem.from_ranges("duplicates", labels.unit, first, last, lambda _: about)
+
+    def unlisted(self, gaps: pd.DataFrame) -> Iterator[Problem]:
+        """Yield the seqs that are missing and that no gap lists; after `problems`."""
+        codes, seq, same, steps = self._sorted()
+        jumps = np.flatnonzero(same & (steps > 1))
+        first, last, codes = seq[jumps] + 1, seq[jumps + 1] - 1, codes[jumps]
+        unlisted = np.ones(len(first), dtype=bool)
+        for epoch, part in gaps.groupby("epoch", sort=False):
+            if str(epoch) in self._names:
+                here = np.flatnonzero(codes == self._names.index(str(epoch)))
+                ranges = _merged_ranges(part)
+                listed = _count_below(last[here] + 1, *ranges) - _count_below(first[here], *ranges)
+                unlisted[here] = listed < last[here] - first[here] + 1
+        first, last, codes = first[unlisted], last[unlisted], codes[unlisted]
+
+        def about(i: int) -> str:
+            of = f" of epoch {format_value(self._names[codes[i]])[1:-1]}" if self.epochs > 1 else ""
+            return f"missing{of}, and not among the gaps listed"
+
+        if len(first):
+            yield Problem.from_ranges("unlisted gap", "seq", first, last, about)
+
+
+def _runs(numbers: Ints) -> tuple[Ints, Ints]:
+    """Return the first and last number of each run of successive numbers, both of shape (runs,)."""
+    cuts = np.flatnonzero(np.diff(numbers) != 1)
+    first = numbers[np.concatenate([[0], cuts + 1])]
+    return first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]
+
+
+def _merged_ranges(gaps: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Return first and last seqs of the gaps of one epoch, sorted and without overlaps."""
+    first = gaps["from"].to_numpy(np.int64, na_value=0)
+    last = gaps["to"].to_numpy(np.int64, na_value=ENDLESS)
+    order = np.argsort(first, kind="stable")
+    first, last = first[order], np.maximum.accumulate(last[order])
+    first = np.maximum(first, np.concatenate([[0], last[:-1] + 1]))
+    some = first <= last
+    return first[some], last[some]
+
+
+def _count_below(seqs: Ints, first: Ints, last: Ints) -> Ints:
+    """Return for each seq, shape (n,), how many seqs of the ranges, shape (m,), are below it."""
+    before = np.searchsorted(first, seqs, side="left")
+    whole = np.concatenate([[0], np.cumsum(last - first + 1)])
+    over = np.maximum(np.concatenate([[0], last])[before] + 1 - seqs, 0)
+    counted: Ints = whole[before] - np.where(before > 0, over, 0)
+    return counted
