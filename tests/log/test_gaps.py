@@ -157,6 +157,12 @@ def test_count_beyond_exact_integers_begins_an_epoch(log: TickLog) -> None:
     assert gaps.frame()["to"].isna().tolist() == [True]
 
 
+@pytest.mark.parametrize(("last", "count"), [(7, 3), (5, 1), (4, 0), (None, None)])
+def test_gap_counts_its_ticks(last: int | None, count: int | None) -> None:
+    """A gap has as many ticks as its range; None if its end isn't known."""
+    assert Gap("e", 5, last, "lost").count == count
+
+
 def test_gaps_before_dropped_rows_are_dropped() -> None:
     """A log that runs for weeks keeps the gaps of its rows, and that of its oldest epoch."""
     log = TickLog(10)

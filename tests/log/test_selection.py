@@ -85,6 +85,13 @@ def test_ticks_without_numbers_have_no_gaps_between() -> None:
     assert (len(found), len(listed)) == (2, 0)
 
 
+def test_missing_seq_counts_as_zero_when_gaps_are_located() -> None:
+    """Another program's frame may lack some seqs; the gaps lie where the others say."""
+    frame = ticks(1, 5, 6)
+    frame["seq"] = [1.0, None, 6.0]
+    assert locate_gaps(frame, gaps((2, 5))).tolist() == [2]
+
+
 def test_gaps_lie_before_the_next_tick_of_their_epoch() -> None:
     """Without one they lie after the epoch's last tick; without any tick, with the gap before."""
     frame = pd.concat([ticks(1, 5), ticks(4, epoch="e2")], ignore_index=True)

@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tickerkit.log import Rows, TickLog
+from tickerkit.log import Position, Rows, TickLog
 from tickerkit.log import columns as columns_module
 from tickerkit.log import compaction as compaction_module
 from tickerkit.log import shared_frames as frames_module
@@ -800,6 +800,16 @@ def test_symbols_are_ordered_by_their_first_ticks() -> None:
     assert log.symbols() == ["B", "A", "C"]
     assert log.symbol_codes(["C", "nope", "B"]) == [2, 0]
     assert log.symbol_codes("A") == [1]
+
+
+def test_rows_know_the_position_of_each() -> None:
+    """A row's position is its epoch and seq; rows count from the first, or back from the end."""
+    rows = with_epochs().rows(2, 6)
+    assert [rows.position(index) for index in (0, 1, -1)] == [
+        Position("a", 9),
+        Position("b", 1),
+        Position("c", 100),
+    ]
 
 
 @pytest.mark.parametrize(

@@ -31,14 +31,14 @@ class Dictionary:
         self.codes: dict[str, int] = {}
 
     def add(self, word: str, row: int) -> int:
-        """Return the code of `word`, adding it if it is new; -1 if the dictionary is full."""
-        code = self.codes.get(word)
-        if code is None:
-            if len(self.words) >= MAX_WORDS:
-                return -1
-            code = self.codes[word] = len(self.words)
-            self.words.append(word)
-            self.first_row.append(row)
+        """Add a new word, and return its code; -1 if the dictionary is full."""
+        code = len(self.words)
+        if code >= MAX_WORDS:
+            return -1
+        # The words first: another thread that knows a code finds its word.
+        self.words.append(word)
+        self.first_row.append(row)
+        self.codes[word] = code
         return code
 
     def known_codes(self, words: Iterable[str]) -> list[int]:
