@@ -31,6 +31,8 @@ METHODS = {
     "splitlines",
     "startswith",
 }
+# Methods of a compiled regular expression.
+PATTERN_METHODS = {"findall", "finditer", "fullmatch", "match", "search", "split", "sub"}
 # Sentences of tickerkit's own that an attribute holds as text.
 SENTENCES = {"problem", "fix", "expected", "status_detail", "status_reason", "last_error"}
 # Before Python 3.12 asyncio joins the errors of several addresses into one text, and keeps
@@ -38,15 +40,35 @@ SENTENCES = {"problem", "fix", "expected", "status_detail", "status_reason", "la
 ALLOWED = {"feed/connection.py: f'[Errno {errno.ECONNREFUSED}]' in str(error)"}
 
 
-def is_prose(node: ast.AST, caught: set[str]) -> bool:
-    """Return whether an expression is the text of an error, or of a status."""
+def is_error(node: ast.AST, caught: set[str]) -> bool:
+    """Return whether an expression is an error, or the cause of one."""
     match node:
-        case ast.Call(func=ast.Name("str" | "repr" | "describe"), args=[ast.Name(name)]):
+        case ast.Name(name):
             return name in caught
-        case ast.FormattedValue(value=ast.Name(name)):
-            return name in caught
+        case ast.Attribute(value=error, attr="__cause__" | "__context__"):
+            return is_error(error, caught)
+        case ast.BoolOp(values=values):
+            return any(is_error(value, caught) for value in values)
+    return False
+
+
+def is_prose(node: ast.AST, caught: set[str], texts: set[str]) -> bool:
+    """Return whether an expression is the text of an error, or of a status.
+
+    Args:
+        node: the expression.
+        caught: names of variables that hold an error.
+        texts: names of variables that hold the text of one.
+    """
+    match node:
+        case ast.Name(name):
+            return name in texts
+        case ast.Call(func=ast.Name("str" | "repr" | "describe"), args=[error]):
+            return is_error(error, caught)
+        case ast.FormattedValue(value=value):
+            return is_error(value, caught) or is_prose(value, caught, texts)
         case ast.JoinedStr(values=values):
-            return any(is_prose(value, caught) for value in values)
+            return any(is_prose(value, caught, texts) for value in values)
         case ast.Subscript(value=ast.Attribute(attr="args")):
             return True
         case ast.Subscript(slice=ast.Constant(key)):
@@ -67,17 +89,32 @@ def parsed_prose(tree: ast.AST) -> Iterator[str]:
         and "Exception" in ast.unparse(node.annotation)
     )
     caught = {"error", *filter(None, handlers), *parameters}
+    yield from reads_in(tree, caught, set())
+    for function in ast.walk(tree):
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef):
+            texts = {
+                target.id
+                for node in ast.walk(function)
+                if isinstance(node, ast.Assign) and is_prose(node.value, caught, set())
+                for target in node.targets
+                if isinstance(target, ast.Name)
+            }
+            yield from reads_in(function, caught, texts)
+
+
+def reads_in(tree: ast.AST, caught: set[str], texts: set[str]) -> Iterator[str]:
+    """Yield each expression that cuts, searches or compares prose; arguments as `is_prose`."""
     for node in ast.walk(tree):
         read = False
         match node:
-            case ast.Call(func=ast.Attribute(value=text, attr=method)) if method in METHODS:
-                read = is_prose(text, caught)
-            case ast.Call(func=ast.Attribute(value=ast.Name("re")), args=arguments):
-                read = any(is_prose(argument, caught) for argument in arguments)
+            case ast.Call(func=ast.Attribute(value=value, attr=method), args=arguments):
+                read = method in METHODS and is_prose(value, caught, texts)
+                if method in PATTERN_METHODS or ast.unparse(value) == "re":
+                    read = read or any(is_prose(each, caught, texts) for each in arguments)
             case ast.Compare(ops=[ast.In() | ast.NotIn()], comparators=[text]):
-                read = is_prose(text, caught)
+                read = is_prose(text, caught, texts)
             case ast.Compare(left=text, ops=[ast.Eq() | ast.NotEq()], comparators=[ast.Constant()]):
-                read = is_prose(text, caught)
+                read = is_prose(text, caught, texts)
         if read:
             yield ast.unparse(node)
 
@@ -105,6 +142,10 @@ def test_no_module_reads_the_text_of_an_error(path: Path) -> None:
         "stats['last_error'].startswith('the disk')",
         "error.fix == 'pass a path'",
         "'damaged' not in error.problem",
+        "BUSY.search(str(error))",
+        "BUSY.search(describe(error.__cause__ or error))",
+        "def f(error):\n    text = str(error)\n    return 'x' in text",
+        "def f(error):\n    text = f'{error}'\n    return BUSY.match(text)",
     ],
 )
 def test_reading_an_error_is_found(code: str) -> None:
@@ -121,6 +162,8 @@ def test_reading_an_error_is_found(code: str) -> None:
         "stats['last_error'] != noted",
         "(error.strerror or str(error)).lower()",
         "text.partition(':')",
+        "DURATION.fullmatch(text)",
+        "def f(error):\n    text = str(error)\n    return text or 'no reason'",
     ],
 )
 def test_showing_an_error_is_allowed(code: str) -> None:

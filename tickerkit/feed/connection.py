@@ -8,7 +8,6 @@ import errno
 import ipaddress
 import math
 import random
-import re
 import time
 from collections.abc import Callable
 from ssl import SSLContext, SSLEOFError
@@ -29,6 +28,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.feed.frame_buffer import FrameBuffers
+from tickerkit.feed.handshake import FeedClient
 from tickerkit.formatting import format_line
 from tickerkit.net.liveness import CHECK_S, MAX_SILENT_CHECKS, MonitoredClient, SuspendDetector
 from tickerkit.net.tls import permanent_problem
@@ -55,8 +55,6 @@ FINAL_STATUS = {
     405: "this address is not a websocket",
     426: "this address is not a websocket, or requires another protocol",
 }
-# Some load balancers answer in HTTP/1.0, which has no websockets, while the server restarts.
-RESTARTING = re.compile(r"HTTP/1\.0 5\d\d")
 
 
 class Connection:
@@ -176,7 +174,7 @@ class Connection:
                 close_timeout=CLOSE_TIMEOUT_S,
                 ping_interval=None,
                 max_size=MAX_MESSAGE_BYTES,
-                create_connection=MonitoredClient,
+                create_connection=FeedClient,
                 logger=wire_logger,
                 **self._tls_options,
             ) as websocket:
@@ -338,7 +336,7 @@ def _explain(error: Exception, timeout_s: float, *, is_tls: bool) -> tuple[str, 
             return f"the server closed the connection during the handshake{hint}", False
         case InvalidHandshake():
             problem = describe(error.__cause__ or error)
-            if isinstance(error, ProxyError) or RESTARTING.search(problem):
+            if isinstance(error, ProxyError):
                 return problem, False
             return f"the server there does not speak the websocket protocol ({problem})", True
         case TimeoutError():
