@@ -997,5 +997,5 @@ def test_resume_continues_after_a_given_tick() -> None:
             assert feed.wait(5).frame()["seq"].tolist() == [1, 2, 3, 4, 5]
             [gap] = feed.gaps.to_dict("records")
             assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("another", 4, True)
-        with pytest.raises(ValueError, match="the seq of resume"):
+        with pytest.raises(ValueError, match=r"resume\.seq=-1"):
             tk.connect(server.url, resume=(epoch, -1))

@@ -64,7 +64,7 @@ def connect(
     check_number("retry_for", retry_for, 0, optional=True)
     if resume is not None:
         resume = resume if isinstance(resume, Position) else Position(*resume)
-        check_number("the seq of resume", resume.seq, 0, whole=True)
+        check_number("resume.seq", resume.seq, 0, whole=True)
     # Without the token: a restarted server may have another one, and is the same address.
     address, _ = websocket_url(url)
     key = None if symbol_list is None else tuple(symbol_list)
