@@ -76,6 +76,15 @@ class Recorder:
     ) -> None:
         self._log, self._gaps, self._symbols = log, gaps, symbols
         self._frames, self._stop_frames = frames, stop_frames
+        self._reader = reader or log.reader()
+        self._status = "recording"
+        self._rate_samples: deque[tuple[float, int]] = deque(
+            [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
+        )
+        self._unwritten = 0
+        self._hands_over_file = False
+        # Lines of frames that could not be written yet.
+        self._pending_lines = b""
         self._writer = writer = RecordingWriter(
             path,
             raw=frames is not None,
@@ -86,15 +95,6 @@ class Recorder:
             **options,
         )
         self.faults = ErrorLog(f"recorder {writer.path.name}")
-        self._status = "recording"
-        self._rate_samples: deque[tuple[float, int]] = deque(
-            [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
-        )
-        self._unwritten = 0
-        self._hands_over_file = False
-        # Lines of frames that could not be written yet.
-        self._pending_lines = b""
-        self._reader = reader or log.reader()
         start = self._reader.row
         before = log.rows(start - 1, start) if start else log.rows(0, 0)
         is_held = len(before) == 1 and before.start == start - 1
