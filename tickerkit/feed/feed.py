@@ -37,14 +37,25 @@ class Feed(FeedReaders):
     """Ticks from a websocket, received in the background and held in a log.
 
     Made by `tk.connect`. A feed reconnects and resumes by itself; ranges of ticks that can't be
-    fetched any more are listed in `gaps`. Every method but `wait` returns at once.
+    fetched any more are listed in `gaps`. It holds at most `keep` ticks, however fast they come.
+    Only `wait` waits for ticks.
+
+    Args:
+        url: address of the websocket or of the server's page; it may have the token.
+        symbols: the symbols to ask for; None for all.
+        history: number of ticks from before now to get first; None for all.
+        keep: number of ticks to hold.
+        token: the server's token.
+        ssl: certificate to trust, or a context.
+        retry_for: seconds without a connection after which the feed fails; None for never.
+        replaces: the feed, stopped, whose log and readers this one takes over.
+        resume: position of the tick to continue after.
+        limit: number of ticks after which later ticks and gaps are ignored; None for no limit.
 
     Attributes:
         url: the address that the ticks come from, without the token.
         log: the ticks held.
         symbols: the symbols that were asked for; None for all.
-
-    With a `limit` it takes exactly that many ticks, and ignores every later tick and gap.
 
     Example:
         >>> with tk.connect("ws://127.0.0.1:8000") as feed:
