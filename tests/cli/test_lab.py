@@ -22,6 +22,7 @@ from tickerkit.cli.lab import NO_DELAY
 
 pytestmark = [
     on_posix,
+    pytest.mark.process,
     pytest.mark.skipif(
         importlib.util.find_spec("jupyterlab") is None,
         reason='wants JupyterLab: pip install "tickerkit[lab]"',

@@ -20,6 +20,8 @@ import tickerkit as tk
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
 
+pytestmark = pytest.mark.process
+
 Until = Callable[..., None]
 
 CELL = """

@@ -15,6 +15,8 @@ from nbformat import NotebookNode
 
 import tickerkit
 
+pytestmark = pytest.mark.process
+
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 BY_NAME = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name for path in NOTEBOOKS])

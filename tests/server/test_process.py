@@ -34,6 +34,8 @@ from tickerkit.server.process import server as process
 from tickerkit.server.process.__main__ import MirroredServer
 from tickerkit.ticks import read_ticks
 
+pytestmark = pytest.mark.process
+
 Until = Callable[..., None]
 
 TICK = {"symbol": "AAPL", "price": 187.25}
