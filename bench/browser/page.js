@@ -2,8 +2,8 @@
 //
 // It counts what travels over the kernel's websocket, and finds out for each frame of the page
 // what the newest point in it is. A point counts as drawn in the frame in which the drawing was
-// done, if that was in an animation frame's callback or before the paint that follows it, and in the
-// next one otherwise.
+// done, if that was in an animation frame's callback or before the paint that follows it, and in
+// the next one otherwise.
 (() => {
   if (window.bench) return;
   const nextFrame = window.requestAnimationFrame.bind(window);
@@ -167,8 +167,12 @@
   const inWorker = `
     const channel = new BroadcastChannel("bench");
     let told = false;
-    const tell = () => { told = false; channel.postMessage(performance.timeOrigin + performance.now()); };
-    for (const name of ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"]) {
+    const tell = () => {
+      told = false;
+      channel.postMessage(performance.timeOrigin + performance.now());
+    };
+    const names = ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"];
+    for (const name of names) {
       const drawing = WebGL2RenderingContext.prototype[name];
       WebGL2RenderingContext.prototype[name] = function (...args) {
         drawing.apply(this, args);

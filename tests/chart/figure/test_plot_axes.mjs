@@ -45,6 +45,7 @@ test("data translate to a range; those below zero end a logarithmic axis after s
   assert.deepEqual(axes.toRange("x", [-5, 3]), [-5, 3]);
   assert.deepEqual(axes.toRange("x2", [1, 100]), [0, 2]);
   assert.deepEqual(axes.toRange("x2", [-1, 100]), [-4, 2]);
+  assert.deepEqual(axes.toRange("x2", [0, 100]), [-4, 2]);
   assert.ok(!axes.toRange("x2", [-2, -1]).every(Number.isFinite));
 });
 

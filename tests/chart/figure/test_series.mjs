@@ -351,6 +351,13 @@ for (const late of [1, 64]) {
   });
 }
 
+test("a late point after a gap does not hide the visible extremes either", () => {
+  const { x, y } = walk(10, 4096);
+  [y[2047], x[2048], y[2048]] = [NaN, x[0], -1e6];
+  const edges = linspace(x[640], x[4000], 4);
+  assert.ok(!seriesOf(x, y).line(edges).y.includes(-1e6));
+});
+
 test("one point with a far later x does not spoil the line after it", () => {
   const { x, y } = walk(5, 20_000);
   const wrong = x.slice();
@@ -365,7 +372,7 @@ test("one point with a far later x does not spoil the line after it", () => {
 // ---- streams
 
 for (let seed = 0; seed < 8; seed++) {
-  test(`points that are streamed, rewritten and trimmed answer as those held (seed ${seed})`, () => {
+  test(`streamed, rewritten and trimmed points answer as those held (seed ${seed})`, () => {
     stream(new Seeded(seed), seed % 2 ? CANDLE : ["y"]);
   });
 }

@@ -43,7 +43,7 @@ test("the extent of bars is that of the bars as drawn", () => {
   assert.equal(figure.points.extent(candles, [200, 300]), null);
 });
 
-test("a trace is filled with its visible points, or with all where Plotly chooses the range", () => {
+test("a trace has its visible points, or all where Plotly chooses the range", () => {
   const figure = plotOf({ data: [{ type: "scatter" }] });
   const stream = streamOf(figure, 0, { x: numbers(100), y: numbers(100) });
   figure.points.fill(stream, { range: [10, 12] });
