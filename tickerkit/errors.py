@@ -297,17 +297,14 @@ class Problem:
 
     @classmethod
     def from_ranges(
-        cls,
-        kind: str,
-        unit: str,
-        first: Collection[int],
-        last: Collection[int],
-        about: Callable[[int], str],
+        cls, kind: str, unit: str, ranges: Collection[Any], about: str | Callable[[int], str]
     ) -> Problem:
-        """Return a problem from the numbers of its places; `about` describes the place `i`."""
-        ranges = islice(zip(first, last, strict=True), MAX_PLACES)
-        places = [Place(int(a), int(b), about(i)) for i, (a, b) in enumerate(ranges)]
-        return cls(kind, unit, len(first), places)
+        """Return a problem from pairs of first and last numbers; `about` may describe place `i`."""
+        places = [
+            Place(int(first), int(last), about if isinstance(about, str) else about(i))
+            for i, (first, last) in enumerate(islice(ranges, MAX_PLACES))
+        ]
+        return cls(kind, unit, len(ranges), places)
 
     def __str__(self) -> str:
         about = self.places[0].about

@@ -1,4 +1,4 @@
-"""Damage: whatever bit of a recording is wrong, wherever it was cut, all other lines are read."""
+"""Damage: whatever bit is wrong, wherever a file is cut, all other lines are read."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NAMES = ["t.csv", "t.csv.gz", "t.csv.zst"]
 
 @pytest.fixture
 def frame() -> pd.DataFrame:
-    """Return ticks with text of every kind, of which each row can be told from all others."""
+    """Return ticks with text of every kind, each row of which is different."""
     log = TickLog()
     ticks = [
         {"symbol": WORDS[i % 6], "price": 100 + i / 7, "note": None if i % 3 else f"n\n{i}"}
@@ -45,20 +45,18 @@ def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def read(path: Path) -> tuple[pd.DataFrame, list[str]]:
-    """Read a file, and return its rows and what was said of them."""
-    with warnings.catch_warnings(record=True) as told:
+    """Read a file, and return its rows and the warnings."""
+    with warnings.catch_warnings(record=True) as warned:
         warnings.simplefilter("always")
         frame = read_csv(path)
-    assert all(each.category is RecordingWarning for each in told)
-    return frame, [str(each.message) for each in told]
+    assert all(each.category is RecordingWarning for each in warned)
+    return frame, [str(each.message) for each in warned]
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("small_pieces")
-def test_a_wrong_bit_costs_the_line_that_it_is_in(
-    tmp_path: Path, frame: pd.DataFrame, name: str
-) -> None:
-    """Of thousands of files with one wrong bit each is read, and none that differs in silence."""
+def test_wrong_bit_costs_its_own_line(tmp_path: Path, frame: pd.DataFrame, name: str) -> None:
+    """Of thousands of files with one wrong bit each, none is read wrong without a warning."""
     path = write_csv(frame, tmp_path / name)
     whole = path.read_bytes()
     # A record of two lines can take its neighbours with it, a compressed piece is one.
@@ -68,24 +66,22 @@ def test_a_wrong_bit_costs_the_line_that_it_is_in(
         wrong = bytearray(whole)
         wrong[bit // 8] ^= 1 << bit % 8
         path.write_bytes(wrong)
-        back, told = read(path)
+        back, warned = read(path)
         assert len(back) >= ROWS - most_lost, bit
         same = back.merge(frame, how="inner", on=["seq", "price"])
         assert len(same) >= len(back) - 1, bit
-        assert told or back.equals(frame), bit
+        assert warned or back.equals(frame), bit
 
 
 @pytest.mark.parametrize("name", NAMES)
 @pytest.mark.usefixtures("small_pieces")
-def test_a_recording_can_be_cut_at_every_byte(
-    tmp_path: Path, frame: pd.DataFrame, name: str
-) -> None:
-    """Each file that was cut is read to its last whole row, and what is missing is told."""
+def test_recording_can_be_cut_at_every_byte(tmp_path: Path, frame: pd.DataFrame, name: str) -> None:
+    """It is read to its last whole row, with a warning."""
     path = write_csv(frame.iloc[:60], tmp_path / name)
     whole = path.read_bytes()
     for cut in range(len(whole)):
         path.write_bytes(whole[:cut])
-        back, told = read(path)
-        assert told, cut
+        back, warned = read(path)
+        assert warned, cut
         assert back["seq"].tolist() == list(range(1, len(back) + 1)), cut
         assert back["price"].tolist() == frame["price"].tolist()[: len(back)], cut

@@ -69,8 +69,8 @@ def test_recording_converted_to_json_lines_and_back_is_identical(tmp_path: Path)
         write_jsonl(first.frame, tmp_path / "a.jsonl.zst")
 
 
-def test_any_frame_is_written_and_read_back(tmp_path: Path) -> None:
-    """Infinities, large integers, booleans, empty frames and missing values keep type and value."""
+def test_frame_of_any_types_comes_back(tmp_path: Path) -> None:
+    """Infinities, large integers, booleans, empty frames and missing values are kept."""
     frame = ticks(1, 2).assign(
         price=[np.inf, -np.inf],
         trade=pd.array([2**63 - 1, None], dtype="Int64"),
@@ -109,6 +109,6 @@ def test_damaged_lines_are_left_out_and_named(tmp_path: Path) -> None:
 
 
 def test_json_lines_are_not_appended_to(tmp_path: Path) -> None:
-    """The error names the modes that there are."""
+    """The error names the accepted modes."""
     with pytest.raises(ValueError, match="mode='append'"):
         write_jsonl(ticks(1), tmp_path / "t.jsonl", mode="append")

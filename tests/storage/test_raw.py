@@ -29,10 +29,10 @@ def lines(path: Path) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".zst"])
-def test_frames_are_kept_as_they_came_and_read_as_the_ticks_they_brought(
+def test_frames_are_read_as_the_ticks_in_them(
     tmp_path: Path, suffix: str, until: Callable[..., None]
 ) -> None:
-    """A feed recorded from the midst of a connection: the same ticks, times and epochs."""
+    """Recorded from the middle of a connection: the same ticks, times and epochs."""
     server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
     with tk.connect(server.url) as feed:
         feed.wait(50)
@@ -50,10 +50,10 @@ def test_frames_are_kept_as_they_came_and_read_as_the_ticks_they_brought(
         assert second["frame"]["type"] == "hello"
 
 
-def test_each_file_of_frames_can_be_read_by_itself(
+def test_each_file_of_frames_is_readable_by_itself(
     tmp_path: Path, until: Callable[..., None]
 ) -> None:
-    """Where a recording rotates, so do its frames, and each begins with what is needed."""
+    """Frames rotate with their recording, and each file begins with a hello."""
     server = tk.serve(tk.simulate(["A", "B"], rate=2000), port=0)
     with tk.connect(server.url) as feed:
         recorder = feed.record(tmp_path, raw=True, flush_s=0.01, rotate="20KB")
@@ -69,8 +69,8 @@ def test_each_file_of_frames_can_be_read_by_itself(
     assert seq[-1] == feed.log.last_seq
 
 
-def test_a_plain_websocket_is_read_as_its_feed_read_it(tmp_path: Path) -> None:
-    """Its ticks have the epoch and numbers that the feed gave them; the symbols are told."""
+def test_plain_websocket_keeps_epoch_and_seq(tmp_path: Path) -> None:
+    """Its ticks have the epoch and seq that the feed gave them, and the symbols selected."""
     server = tk.serve(tk.simulate(["A", "B"], rate=1000), port=0)
     url = f"{server.url}ticks"
     with tk.connect(url, ["A"]) as feed:
@@ -93,8 +93,8 @@ def test_a_plain_websocket_is_read_as_its_feed_read_it(tmp_path: Path) -> None:
         (b"\xff\x00", {"base64": base64.b64encode(b"\xff\x00").decode()}),
     ],
 )
-def test_every_message_has_its_line(data: str | bytes, kept: dict[str, Any]) -> None:
-    """JSON on one line as it is, byte for byte; anything else so that it can be had again."""
+def test_every_frame_has_its_line(data: str | bytes, kept: dict[str, Any]) -> None:
+    """JSON on one line is kept byte for byte, anything else as text or base64."""
     line = frame_line(5, data)
     assert line.count(b"\n") == 1
     assert json.loads(line) == {"t": 5, **kept}
@@ -125,7 +125,7 @@ def test_damaged_lines_are_left_out_and_named(tmp_path: Path) -> None:
     assert len(load(path).frame) == 1
 
 
-def test_frames_that_are_missing_are_a_gap(tmp_path: Path) -> None:
+def test_missing_frames_are_a_gap(tmp_path: Path) -> None:
     """The seqs of `tickerkit.v1` tell which ticks were in a line that is damaged."""
     log = TickLog(epoch="e")
     session = V1Session(Publication(log), 0)
@@ -146,8 +146,8 @@ def test_frames_that_are_missing_are_a_gap(tmp_path: Path) -> None:
     assert sorted([*seqs, *range(gap[0], gap[1] + 1)]) == [1, 2, 3, 4, 5, 6]
 
 
-def test_frames_of_venues_are_read_without_complaint(recorded: Path) -> None:
-    """Real frames, also without a receive time: what is no tick is passed over."""
+def test_frames_of_venues_are_read_without_a_warning(recorded: Path) -> None:
+    """Real frames, also without a time of receipt: messages without ticks are ignored."""
     for path in recordings(recorded):
         if path.stat().st_size < 30_000:
             assert load(path).warning is None

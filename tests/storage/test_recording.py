@@ -1,4 +1,4 @@
-"""joined: several recordings as one, and a part of one, say of themselves what they are."""
+"""Recordings: combined, selected and found in folders."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ def at(ms: int) -> pd.Timestamp:
     return pd.Timestamp(T0 + ms * MS, tz="UTC")
 
 
-def test_recordings_are_joined_in_order() -> None:
-    """Ticks, categories and gaps stand one after the other; types stay."""
+def test_combine_keeps_the_order() -> None:
+    """Ticks, categories and gaps follow each other; types stay."""
     first = Recording(ticks(1, 2, 3), gaps((4, 5)), source="ws://a")
     second = Recording(ticks(1, 5, epoch="e2"), gaps((2, 4), epoch="e2"), source="ws://a")
     whole = combine([first, second])
@@ -34,16 +34,16 @@ def test_recordings_are_joined_in_order() -> None:
     assert (whole.symbols, whole.source) == (None, "ws://a")
 
 
-def test_one_recording_is_itself() -> None:
-    """Nothing is copied where nothing is joined; joining none is an error."""
+def test_combine_returns_a_single_recording_itself() -> None:
+    """Nothing is copied; combining none is an error."""
     only = Recording(ticks(1), NONE)
     assert combine([only]) is only
     with pytest.raises(ValueError, match="name at least one"):
         combine([])
 
 
-def test_columns_that_one_does_not_have_are_empty() -> None:
-    """Numbers are NaN there, text is missing, times NaT; numbers beside text are text."""
+def test_combine_leaves_absent_columns_empty() -> None:
+    """Numbers are NaN, text is missing, times are NaT; numbers and text together are text."""
     first = ticks(1, 2).assign(bid=1.5, note=pd.Categorical(["x", None]), mixed=[1.5, 2.0])
     second = ticks(3).assign(mixed=pd.Categorical(["much"]), received=at(3))
     frame = combine([Recording(first, NONE), Recording(second, NONE)]).frame
@@ -54,30 +54,30 @@ def test_columns_that_one_does_not_have_are_empty() -> None:
     assert str(frame["received"].dtype) == "datetime64[ns, UTC]"
 
 
-def test_of_all_and_some_symbols_the_whole_is_of_all() -> None:
-    """Only where each is of some symbols is the whole a recording of these."""
+def test_combine_with_a_recording_of_all_symbols_is_of_all() -> None:
+    """Recordings of some symbols make a recording of these."""
     some, other = Recording(ticks(3), NONE, ["S0"]), Recording(ticks(4), NONE, ["S1"])
     assert combine([some, other]).symbols == ["S0", "S1"]
     assert combine([some, Recording(ticks(5), NONE)]).symbols is None
 
 
-def test_a_joined_recording_is_written_and_read_back(tmp_path: Path) -> None:
-    """What is joined comes back from a file."""
+def test_combined_recording_comes_back(tmp_path: Path) -> None:
+    """It is written and read like any other."""
     whole = combine([Recording(ticks(1, 2), NONE), Recording(ticks(1, epoch="e2"), NONE)])
     path = write_csv(whole.frame, tmp_path / "t.csv")
     pd.testing.assert_frame_equal(load(path).frame, whole.frame)
 
 
-def test_symbols_are_chosen() -> None:
-    """The part says that it is a recording of these."""
+def test_select_part_by_symbols() -> None:
+    """The part is a recording of these symbols."""
     part = select_part(Recording(ticks(*range(1, 10)), NONE), ["S0", "S7"])
     assert part.frame["seq"].tolist() == [3, 6, 9]
     assert part.symbols == ["S0", "S7"]
     assert select_part(part, ["S0", "S1"]).symbols == ["S0"]
 
 
-def test_times_are_chosen() -> None:
-    """From the start on, up to the end and not with it; gaps elsewhere are left out."""
+def test_select_part_by_time() -> None:
+    """From the start on, up to the end and without it; gaps elsewhere are left out."""
     listed = gaps((2, 2), (6, 6), (9, 9))
     listed["last_before"] = [at(1), at(5), at(8)]
     listed["first_after"] = [at(3), at(7), at(10)]
@@ -89,8 +89,8 @@ def test_times_are_chosen() -> None:
     assert part.symbols is None
 
 
-def test_ticks_left_out_between_others_are_gaps() -> None:
-    """A late tick whose time is before the start is missing in the part, and that is listed."""
+def test_select_part_lists_a_late_tick_as_a_gap() -> None:
+    """A tick whose time is before the start is missing between others."""
     frame = ticks(*range(1, 9))
     frame.loc[[4, 5], "time"] = at(0)
     part = select_part(Recording(frame, NONE), start=at(3))
@@ -101,16 +101,16 @@ def test_ticks_left_out_between_others_are_gaps() -> None:
     assert "outside the selected time range" in gap["reason"]
 
 
-def test_the_last_tick_counts_the_gaps_after_it() -> None:
-    """Where to go on: after the last tick, or after what is known to be missing behind it."""
+def test_last_tick_counts_the_gaps_after_it() -> None:
+    """A recording is continued after what is known to be missing at its end."""
     assert last_tick(Recording(ticks(1, 2), NONE)) == Position("e1", 2)
     assert last_tick(Recording(ticks(1, 2), gaps((3, 9)))) == Position("e1", 9)
     assert last_tick(Recording(ticks(1, 2), gaps((3, None)))) == Position("e1", 2)
     assert last_tick(Recording(ticks(), NONE)) is None
 
 
-def test_a_folder_has_its_recordings_in_order(tmp_path: Path) -> None:
-    """Files of other kinds, hidden ones and what stands beside a CSV are none."""
+def test_recordings_in_a_folder_are_in_order(tmp_path: Path) -> None:
+    """Other files, hidden ones, sidecars and raw frames beside a CSV are not among them."""
     names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl"]
     beside = ["a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
     for name in [*beside, *names]:

@@ -1,4 +1,4 @@
-"""capture: the files of a recording that goes on, and what of a log is in them."""
+"""RecordingWriter: the files of a recording, and which rows of a log are in them."""
 
 from __future__ import annotations
 
@@ -73,8 +73,8 @@ def missing(path: Path) -> list[tuple[Any, ...]]:
     ]
 
 
-def test_what_is_recorded_begins_where_the_log_ends(tmp_path: Path) -> None:
-    """Earlier ticks are not in it; one without ticks has the names of the columns."""
+def test_writer_begins_where_the_log_ends(tmp_path: Path) -> None:
+    """Earlier ticks are left out; a file without ticks has the names of the columns."""
     path, log = tmp_path / "ticks.csv", TickLog(epoch="e")
     append(log, 1, 2)
     made = Recording(path, log)
@@ -85,8 +85,8 @@ def test_what_is_recorded_begins_where_the_log_ends(tmp_path: Path) -> None:
     assert seqs(path) == [3, 4]
 
 
-def test_what_comes_again_is_left_out_and_what_is_missing_is_a_gap(tmp_path: Path) -> None:
-    """Going on with a file: no tick twice, a jump is told; of another epoch the end is open."""
+def test_resumed_writer_skips_known_rows_and_notes_gaps(tmp_path: Path) -> None:
+    """No tick comes twice, a jump is a gap, and the end of another epoch is open."""
     path = tmp_path / "ticks.csv"
     for numbers, epoch in (((1, 2, 3), "e"), ((2, 3, 4), "e"), ((7, 8), "e"), ((1, 2), "f")):
         made = Recording(path)
@@ -97,8 +97,8 @@ def test_what_comes_again_is_left_out_and_what_is_missing_is_a_gap(tmp_path: Pat
     assert missing(path) == [("e", 5, 6), ("e", 9, None)]
 
 
-def test_of_some_symbols_a_jump_is_told_only_where_it_was_interrupted(tmp_path: Path) -> None:
-    """Where ticks came again, or the log goes on from the last one, nothing was interrupted."""
+def test_jump_among_some_symbols_is_a_gap_after_an_interruption(tmp_path: Path) -> None:
+    """Where rows overlap, or the log continues after the last one, there was none."""
     path = tmp_path / "ticks.csv"
     made = Recording(path, symbols=["A"])
     append(made.log, 1, 5)
@@ -122,8 +122,8 @@ def test_of_some_symbols_a_jump_is_told_only_where_it_was_interrupted(tmp_path: 
     assert load(path).symbols == ["A"]
 
 
-def test_ticks_that_the_log_dropped_are_a_gap_around_those_of_the_feed(tmp_path: Path) -> None:
-    """What was not read in time is listed; what the feed told stays as it was told."""
+def test_dropped_ticks_are_gaps_around_those_of_the_feed(tmp_path: Path) -> None:
+    """Ticks that were not read in time are listed; the feed's gaps stay as they are."""
     path = tmp_path / "ticks.csv"
     made = Recording(path, TickLog(4, epoch="e"))
     append(made.log, 1, 2)
@@ -138,8 +138,8 @@ def test_ticks_that_the_log_dropped_are_a_gap_around_those_of_the_feed(tmp_path:
     assert (made.capture.lost, made.capture.gaps) == (6, 3)
 
 
-def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> None:
-    """Nothing is lost, twice, or told twice, however often it fails."""
+def test_failed_write_is_repeated(tmp_path: Path, monkeypatch: Any) -> None:
+    """Nothing is lost, written twice or noted twice, however often it fails."""
     from tickerkit.storage import files as files_module
 
     path = tmp_path / "ticks.csv"
@@ -166,10 +166,8 @@ def test_a_write_that_fails_is_made_up_for(tmp_path: Path, monkeypatch: Any) -> 
 
 
 @pytest.mark.parametrize("call", [1, 2], ids=["sidecar", "rows"])
-def test_however_often_a_write_fails_one_gap_is_noted(
-    tmp_path: Path, monkeypatch: Any, call: int
-) -> None:
-    """A disk that is full for a day does not leave a gap for each second of it."""
+def test_repeated_failures_note_one_gap(tmp_path: Path, monkeypatch: Any, call: int) -> None:
+    """A disk that is full for a day does not leave a gap for each second."""
     made = Recording(tmp_path / "ticks.csv", TickLog(4, epoch="e"))
     append(made.log, 1)
     made.flush()
@@ -197,8 +195,8 @@ def test_however_often_a_write_fails_one_gap_is_noted(
     assert made.capture.gaps == 1
 
 
-def test_a_file_that_was_never_written_to_is_one_of_no_ticks(tmp_path: Path) -> None:
-    """It was begun when the disk was full: a folder with it can still be read."""
+def test_file_that_was_never_written_to_has_no_ticks(tmp_path: Path) -> None:
+    """It was created when the disk was full; a folder with it can be read."""
     path = tmp_path / "ticks.csv"
     CsvFile(path).abandon()
     assert path.stat().st_size == 0
@@ -207,8 +205,8 @@ def test_a_file_that_was_never_written_to_is_one_of_no_ticks(tmp_path: Path) -> 
         assert file.rows == 0
 
 
-def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
-    """By the time of UTC at which it is written; names tell when each began, and never collide."""
+def test_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
+    """Days are those of UTC; names have the start time, and never collide."""
     made = Recording(tmp_path / "captures")
     append(made.log, 1)
     made.flush()
@@ -233,7 +231,7 @@ def test_a_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("max_disk", [None, 8000], ids=["all", "some removed"])
 @pytest.mark.parametrize("step", [0, 1, -5], ids=["stands", "goes on", "goes back"])
-def test_files_are_in_order_of_their_names(tmp_path: Path, step: int, max_disk: int | None) -> None:
+def test_files_are_in_order_of_name(tmp_path: Path, step: int, max_disk: int | None) -> None:
     """However quickly they follow each other, and whatever the clock does."""
     made = Recording(tmp_path / "captures", rotate=200, max_disk=max_disk)
     for seq in range(1, 60):
@@ -247,8 +245,8 @@ def test_files_are_in_order_of_their_names(tmp_path: Path, step: int, max_disk: 
     assert found == list(range(found[0], 60))
 
 
-def test_a_column_that_comes_later_begins_another_file_where_it_rotates(tmp_path: Path) -> None:
-    """There is no need to write the old one anew."""
+def test_new_column_begins_another_file_when_rotating(tmp_path: Path) -> None:
+    """The old file need not be written again."""
     made = Recording(tmp_path / "ticks.csv", rotate="hour")
     append(made.log, 1)
     made.flush()
@@ -262,8 +260,8 @@ def test_a_column_that_comes_later_begins_another_file_where_it_rotates(tmp_path
     assert load(files[1]).frame["bid"].tolist() == [3.0]
 
 
-def test_the_oldest_files_go_where_there_is_a_limit(tmp_path: Path) -> None:
-    """All of them together stay below it; what other recordings left is not touched."""
+def test_max_disk_removes_the_oldest_files(tmp_path: Path) -> None:
+    """All files together stay below it; files of other recordings are kept."""
     (tmp_path / "ticks-20200101T000000Z.csv").write_text("another's")
     made = Recording(tmp_path / "ticks.csv", rotate="day", max_disk="40KB")
     for seq in range(1, 2001, 20):
@@ -280,8 +278,8 @@ def test_the_oldest_files_go_where_there_is_a_limit(tmp_path: Path) -> None:
     assert (tmp_path / "ticks-20200101T000000Z.csv").exists()
 
 
-def test_without_rotation_a_limit_ends_the_writing(tmp_path: Path) -> None:
-    """It says so; with a larger limit it goes on, and the rest is a gap."""
+def test_max_disk_without_rotation_ends_the_writing(tmp_path: Path) -> None:
+    """The error says so; with a larger limit the recording continues after a gap."""
     path = tmp_path / "ticks.csv"
     made = Recording(path, max_disk="10KB")
     append(made.log, *range(1, 1000))
@@ -298,8 +296,8 @@ def test_without_rotation_a_limit_ends_the_writing(tmp_path: Path) -> None:
     assert missing(path) == [("e", last + 1, 999)]
 
 
-def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
-    """As a tool that rotates logs does it; nothing is lost between both."""
+def test_moved_file_is_started_again(tmp_path: Path) -> None:
+    """As tools that rotate logs do; nothing is lost in between."""
     path = tmp_path / "ticks.csv"
     made = Recording(path)
     append(made.log, 1, 2)
@@ -311,10 +309,8 @@ def test_a_file_that_is_moved_away_is_begun_anew(tmp_path: Path) -> None:
     assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
 
 
-def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
-    tmp_path: Path, monkeypatch: Any
-) -> None:
-    """Whatever the mode that it began with: by then it is the recording's own."""
+def test_own_file_is_never_overwritten(tmp_path: Path, monkeypatch: Any) -> None:
+    """Whatever the mode at the start, a file that could not be reopened is continued."""
     path, away = tmp_path / "ticks.csv", tmp_path / "away.csv"
     path.write_text("old")
     turns: list[None] = []
@@ -344,8 +340,8 @@ def test_a_file_that_could_not_be_opened_again_is_not_overwritten(
     assert turns == [None]
 
 
-def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:
-    """Until then, and after a crash, what is there is read from the CSV, with a warning."""
+def test_parquet_grows_as_csv_and_is_converted_at_the_end(tmp_path: Path) -> None:
+    """Until then, and after a crash, rows are read from the CSV, with a warning."""
     path = tmp_path / "ticks.parquet"
     made = Recording(path)
     append(made.log, 1, 2)
@@ -368,8 +364,8 @@ def test_parquet_grows_as_csv_and_is_made_at_the_end(tmp_path: Path) -> None:
     assert missing(path) == [("e", 4, 5)]
 
 
-def test_names_and_sizes_are_read_as_they_are_meant() -> None:
-    """What makes no sense is refused where it is given."""
+def test_names_and_sizes_are_parsed() -> None:
+    """Invalid ones are refused where they are given."""
     assert read_size("max_disk", "1.5 gb") == 1_500_000_000
     assert naming_from_path("some/folder").timed
     assert naming_from_path("ticks.csv.gz").suffix == ".csv.gz"

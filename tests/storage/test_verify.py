@@ -1,4 +1,4 @@
-"""verify: what is missing, damaged, twice or out of order in a recording is found and named."""
+"""Verification: ticks that are missing, damaged, duplicated or out of order are named."""
 
 from __future__ import annotations
 
@@ -29,8 +29,8 @@ def found(report: Report) -> dict[str, list[tuple[int, int]]]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_whole_recording_is_fine(tmp_path: Path, name: str) -> None:
-    """Of a recording without faults it is told what it holds."""
+def test_whole_recording_is_ok(tmp_path: Path, name: str) -> None:
+    """The report says what it holds."""
     report = verify(write(ticks(*range(1, 101)), tmp_path / name))
     assert report.ok
     assert (report.rows, report.symbols, report.epochs) == (100, 3, 1)
@@ -42,8 +42,8 @@ def test_a_whole_recording_is_fine(tmp_path: Path, name: str) -> None:
     assert (report.only, report.notes) == (None, [])
 
 
-def test_an_empty_recording_is_fine(tmp_path: Path) -> None:
-    """No ticks are no fault."""
+def test_empty_recording_is_ok(tmp_path: Path) -> None:
+    """A recording without ticks has no fault."""
     report = verify(write(ticks(), tmp_path / "ticks.csv"))
     assert (report.ok, report.rows, report.start) == (True, 0, None)
 
@@ -64,13 +64,13 @@ def test_order_duplicates_and_jumps_are_found(tmp_path: Path, name: str) -> None
     assert not report.ok
 
 
-def test_a_late_tick_is_out_of_order_and_no_gap(tmp_path: Path) -> None:
-    """A seq that comes later than it should is not missing."""
+def test_late_tick_is_out_of_order_and_no_gap(tmp_path: Path) -> None:
+    """A seq that comes later than expected is not missing."""
     assert found(verify(write(ticks(1, 2, 4, 5, 3, 6), tmp_path / "t.csv"))) == {"order": [(6, 6)]}
 
 
-def test_epochs_have_numbers_of_their_own(tmp_path: Path) -> None:
-    """Each epoch is looked at by itself; one that comes back is noted, and looked at as a whole."""
+def test_each_epoch_is_checked_by_itself(tmp_path: Path) -> None:
+    """An epoch that comes back is noted, and checked as a whole."""
     parts = [ticks(1, 2, 3), ticks(1, 2, 4, epoch="e2"), ticks(4, 6)]
     frame = pd.concat(parts, ignore_index=True)
     frame["epoch"] = frame["epoch"].astype("category")
@@ -82,8 +82,8 @@ def test_epochs_have_numbers_of_their_own(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_listed_gaps_are_told_and_are_no_problem(tmp_path: Path, name: str) -> None:
-    """What the list of gaps covers, in one range or several, is not told again."""
+def test_listed_gaps_are_reported_and_are_no_problem(tmp_path: Path, name: str) -> None:
+    """Seqs that one or several listed gaps cover are not reported again."""
     listed = gaps((4, 5), (6, 9), (14, 14), (21, None), (8, 9))
     frame = ticks(1, 2, 3, *range(10, 13), *range(15, 17), 20)
     report = verify(write(frame, tmp_path / name, gaps=listed))
@@ -97,7 +97,7 @@ def test_listed_gaps_are_told_and_are_no_problem(tmp_path: Path, name: str) -> N
 
 @pytest.mark.parametrize("name", NAMES)
 def test_jumps_in_a_recording_of_some_symbols_are_no_gaps(tmp_path: Path, name: str) -> None:
-    """The seqs between are of other symbols; order and duplicates still count."""
+    """The seqs between belong to other symbols; order and duplicates are checked."""
     path = write(ticks(3, 6, 9, 9), tmp_path / name, symbols=["S0"])
     assert verify(path).only == ["S0"]
     assert list(found(verify(path))) == ["duplicates"]
@@ -107,7 +107,7 @@ def test_jumps_in_a_recording_of_some_symbols_are_no_gaps(tmp_path: Path, name: 
 
 
 def test_damage_is_named_by_lines(tmp_path: Path) -> None:
-    """Damaged lines, the torn end, rows that are missing, stretches that were changed."""
+    """Damaged lines, the torn end, missing rows, and rows that were changed."""
     path = write(ticks(*range(1, 101)), tmp_path / "ticks.csv")
     lines = path.read_bytes().split(b"\n")
     size = len(lines[9] + lines[10] + lines[20])
@@ -115,15 +115,15 @@ def test_damage_is_named_by_lines(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join(lines))
     assert found(verify(path))["changed"] == [(2, 101)]
     path.write_bytes(b"\n".join(lines[:-2])[:-10])
-    told = found(verify(path))
-    assert told["damaged"] == [(10, 11), (21, 21)]
-    assert told["torn"] == [(100, 100)]
-    assert told["missing"] == [(101, 101)]
-    assert told["unlisted gap"] == [(9, 10), (20, 20)]
+    reported = found(verify(path))
+    assert reported["damaged"] == [(10, 11), (21, 21)]
+    assert reported["torn"] == [(100, 100)]
+    assert reported["missing"] == [(101, 101)]
+    assert reported["unlisted gap"] == [(9, 10), (20, 20)]
 
 
-def test_lines_are_counted_with_the_damaged_ones(tmp_path: Path) -> None:
-    """What is out of order after a damaged line is named by its line in the file."""
+def test_line_numbers_count_damaged_lines(tmp_path: Path) -> None:
+    """A tick out of order after a damaged line is named by its line in the file."""
     path = write(ticks(*range(1, 51), 5, *range(52, 60)), tmp_path / "ticks.csv")
     lines = path.read_bytes().split(b"\n")
     assert lines[51].startswith(b"5,")
@@ -132,15 +132,15 @@ def test_lines_are_counted_with_the_damaged_ones(tmp_path: Path) -> None:
     assert found(verify(path))["order"] == [(52, 52)]
 
 
-def test_text_with_line_breaks_is_counted_by_rows(tmp_path: Path) -> None:
-    """Where a row may be several lines, rows are told."""
+def test_text_with_line_breaks_is_numbered_by_rows(tmp_path: Path) -> None:
+    """Where a row may be several lines, places are rows."""
     frame = ticks(1, 2, 2).assign(note=pd.Categorical(["a\nb", "c", "c"]))
     [problem] = verify(write(frame, tmp_path / "t.csv")).problems
     assert (problem.unit, problem.places[0].first) == ("row", 3)
 
 
-def test_a_stretch_that_can_not_be_unpacked_is_told(tmp_path: Path) -> None:
-    """Of a compressed file bytes are told, and the ticks in them are an unlisted gap."""
+def test_undecodable_bytes_are_reported(tmp_path: Path) -> None:
+    """Places of a compressed file are bytes, and its ticks are an unlisted gap."""
     frame = ticks(*range(1, 50_001))
     path = write(frame, tmp_path / "ticks.csv.gz")
     data = bytearray(path.read_bytes())
@@ -151,15 +151,15 @@ def test_a_stretch_that_can_not_be_unpacked_is_told(tmp_path: Path) -> None:
     assert problems["undecodable"].count == problems["unlisted gap"].count == 1
 
 
-def test_a_compressed_file_that_is_cut_off_is_told(tmp_path: Path) -> None:
-    """The end of the last piece is missing: what came before is there."""
+def test_compressed_file_that_is_cut_off_is_reported(tmp_path: Path) -> None:
+    """The end of the last member is missing; everything before it is there."""
     path = write(ticks(*range(1, 50_001)), tmp_path / "ticks.csv.gz")
     path.write_bytes(path.read_bytes()[:-20])
     assert "torn" in found(verify(path))
 
 
-def test_a_time_that_goes_back_is_noted(tmp_path: Path) -> None:
-    """A clock that was set back by more than a minute is no fault; a late tick is not told."""
+def test_time_that_goes_back_is_noted(tmp_path: Path) -> None:
+    """A clock set back by more than a minute is no fault; a late tick is not noted."""
     frame = ticks(1, 2, 3, 4)
     frame["time"] -= pd.to_timedelta([0, 0, 59, 180], unit="s")
     report = verify(write(frame, tmp_path / "t.csv"))
@@ -167,8 +167,8 @@ def test_a_time_that_goes_back_is_noted(tmp_path: Path) -> None:
     assert report.notes == ["times go back by more than a minute at line 5"]
 
 
-def test_a_file_of_others_is_looked_at_as_far_as_it_goes(tmp_path: Path) -> None:
-    """Without seqs nothing is said of gaps; with them jumps are told."""
+def test_foreign_file_is_checked(tmp_path: Path) -> None:
+    """Without seq gaps can't be found; with it jumps are reported."""
     path = tmp_path / "foreign.csv"
     path.write_text("sym,last\nA,1\nB,2\n")
     report = verify(path)
@@ -178,15 +178,15 @@ def test_a_file_of_others_is_looked_at_as_far_as_it_goes(tmp_path: Path) -> None
     assert found(verify(path)) == {"unlisted gap": [(2, 4)]}
 
 
-def test_what_is_no_recording_is_an_error(tmp_path: Path) -> None:
-    """No such file, and no ticks at all, are errors and no reports."""
+def test_file_without_ticks_is_an_error(tmp_path: Path) -> None:
+    """A missing file and a file without ticks have no report."""
     (tmp_path / "novel.csv").write_text("It was a dark and stormy night.\n")
     for name in ("novel.csv", "nothing.csv", "nothing.parquet"):
         with pytest.raises(RecordingError):
             verify(tmp_path / name)
 
 
-def test_a_million_faults_are_counted_and_some_named(tmp_path: Path) -> None:
+def test_many_places_are_counted_and_some_named(tmp_path: Path) -> None:
     """However many places there are, the report stays small."""
     report = verify(write(ticks(*range(1, 10_000, 2)), tmp_path / "t.parquet"))
     problem: Problem = report.problems[0]
@@ -194,8 +194,8 @@ def test_a_million_faults_are_counted_and_some_named(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_jumps_are_those_of_sets(tmp_path: Path, seed: int) -> None:
-    """Whatever is there and listed: what is told covers all that is neither."""
+def test_unlisted_jumps_agree_with_sets(tmp_path: Path, seed: int) -> None:
+    """Reported jumps cover all seqs that are neither there nor listed."""
     rng = np.random.default_rng(seed)
     seqs = np.sort(rng.choice(np.arange(1, 80), 30, replace=False))
     starts = rng.integers(1, 80, 5)
@@ -204,8 +204,8 @@ def test_jumps_are_those_of_sets(tmp_path: Path, seed: int) -> None:
     there = set(map(int, seqs))
     known = {seq for first, last in listed for seq in range(first, last + 1)}
     lost = set(range(min(there), max(there))) - there - known
-    told = found(verify(path)).get("unlisted gap", [])
-    named = {seq for first, last in told for seq in range(first, last + 1)}
+    reported = found(verify(path)).get("unlisted gap", [])
+    named = {seq for first, last in reported for seq in range(first, last + 1)}
     assert lost <= named
     assert not named & there
-    assert all(lost & set(range(first, last + 1)) for first, last in told)
+    assert all(lost & set(range(first, last + 1)) for first, last in reported)

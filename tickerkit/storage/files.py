@@ -15,14 +15,14 @@ import os
 import secrets
 import shutil
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
 import zstandard
 
-from tickerkit.errors import RecordingError, RecordingExists
+from tickerkit.errors import Problem, RecordingError, RecordingExists
 from tickerkit.formatting import format_choices
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "Mode",
     "compress",
     "compression_of",
+    "describe_damage",
     "prepare_path",
     "read_members",
     "replacing",
@@ -206,11 +207,13 @@ def _lock(file: int) -> bool:
 class Damage(NamedTuple):
     """The bytes `start` to `stop` of a file, which can't be decompressed.
 
-    Both are the file's size where the last member is cut off.
+    Both are the file's size where the last member is cut off. `line` is the number of the line
+    after the damage, 0 if that isn't known.
     """
 
     start: int
     stop: int
+    line: int = 0
 
 
 def compression_of(path: Path) -> str | None:
@@ -291,3 +294,40 @@ def _decompress(
             yield b"".join(held)
         if not decompressor.eof:
             on_damage(Damage(end, end))
+
+
+def describe_damage(
+    damaged: Sequence[int], holes: Sequence[Damage], torn_bytes: int, *, unit: str, number: int
+) -> list[Problem]:
+    """Return what is damaged in a file of lines.
+
+    Args:
+        damaged: the numbers of the lines that are left out.
+        holes: the stretches that can't be decompressed.
+        torn_bytes: the size of a last line that is cut off.
+        unit: "line" or "row".
+        number: number of the line or row after the last one that was read.
+    """
+    problems = []
+    if damaged:
+        # Lines that follow each other are one place.
+        ranges: list[list[int]] = []
+        for line in sorted(damaged):
+            if ranges and ranges[-1][1] == line - 1:
+                ranges[-1][1] = line
+            else:
+                ranges.append([line, line])
+        problems.append(Problem.from_ranges("damaged", "line", ranges, "unreadable, left out"))
+    if lost := [hole for hole in holes if hole.stop > hole.start]:
+
+        def about(i: int) -> str:
+            where = f" before line {lost[i].line:,}" if lost[i].line else ""
+            return f"can't be decompressed, left out{where}"
+
+        ranges = [[hole.start, hole.stop - 1] for hole in lost]
+        problems.append(Problem.from_ranges("undecodable", "byte", ranges, about))
+    if torn_bytes or len(lost) < len(holes):
+        what = f"{torn_bytes:,} bytes left out" if torn_bytes else "the rest is lost"
+        ranges = [[number, number]]
+        problems.append(Problem.from_ranges("torn", unit, ranges, f"cut off, {what}"))
+    return problems

@@ -28,15 +28,15 @@ from tickerkit.storage.files import (
     Mode,
     compress,
     compression_of,
+    describe_damage,
     prepare_path,
     replacing,
 )
-from tickerkit.storage.raw import NOT_JSON, line_problems, read_lines
+from tickerkit.storage.raw import NOT_JSON, read_lines
 from tickerkit.storage.sidecar import (
     Columns,
     Content,
     Head,
-    RowLabels,
     Sidecar,
     encode_lines,
     read_sidecar,
@@ -134,15 +134,11 @@ def read_jsonl(path: Path) -> Content:
         names = list(dict.fromkeys(name for each in _Objects(path) for name in each))
         header = b",".join(map(quote, names)) + b"\n"
         frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])
-    problems = line_problems(objects.damaged, objects.holes, objects.count, objects.torn_bytes)
-    return Content(
-        frame,
-        sidecar or Sidecar(),
-        problems,
-        own=own,
-        labels=RowLabels("row"),
-        torn_bytes=objects.torn_bytes,
+    torn = objects.torn_bytes
+    problems = describe_damage(
+        objects.damaged, objects.holes, torn, unit="line", number=objects.count
     )
+    return Content(frame, sidecar or Sidecar(), problems, own=own, torn_bytes=torn)
 
 
 class _Objects:

@@ -17,7 +17,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tickerkit.errors import Place, Problem, RecordingError, RecordingWarning
+from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
 from tickerkit.log import Position, gap_frame, gaps_from_frame
 from tickerkit.storage.csv.read import read_file
@@ -261,7 +261,7 @@ def read_parquet_file(path: Path) -> Content:
         added = [gap for gap in sidecar.gaps if gap not in earlier.gaps]
         sidecar = Sidecar([*earlier.heads, *sidecar.heads], gaps=[*earlier.gaps, *added])
     about = f"its newest rows are in {csv.name}, and were read from there"
-    unfinished = Problem("unfinished", "file", 1, [Place(0, 0, about)])
+    unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     return Content(frame, sidecar, [*content.problems, unfinished], own=bool(sidecar.heads))
 
 

@@ -22,7 +22,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import Place, Problem, ProtocolError, RecordingError
+from tickerkit.errors import ProtocolError, RecordingError
 from tickerkit.log import Gap, Position, TickLog
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
 from tickerkit.storage.files import (
@@ -30,6 +30,7 @@ from tickerkit.storage.files import (
     Damage,
     Mode,
     compression_of,
+    describe_damage,
     prepare_path,
     read_members,
 )
@@ -42,7 +43,6 @@ __all__ = [
     "connected_line",
     "dropped_line",
     "frame_line",
-    "line_problems",
     "made_line",
     "read_lines",
     "read_raw",
@@ -168,7 +168,7 @@ def read_raw(path: Path) -> Content:
             torn = len(line)
     if number and not decoder.understood:
         raise RecordingError(path, "it has no line of a raw frame")
-    problems = line_problems(decoder.damaged, holes, number, torn)
+    problems = describe_damage(decoder.damaged, holes, torn, unit="line", number=number)
     head = Head(0, symbols=decoder.symbols)
     frame = decoder.frame()
     return Content(frame, Sidecar([head], gaps=decoder.gaps(frame)), problems, torn_bytes=torn)
@@ -191,31 +191,6 @@ def read_lines(path: Path, holes: list[Damage]) -> Iterator[tuple[int, bytes, bo
         raise RecordingError(path, (error.strerror or str(error)).lower()) from None
     if rest:
         yield number + 1, rest, False
-
-
-def line_problems(
-    damaged: list[int], holes: list[Damage], count: int, torn_bytes: int
-) -> list[Problem]:
-    """Return what is wrong with a file of lines.
-
-    Args:
-        damaged: the numbers of the lines that are left out.
-        holes: the stretches that can't be decompressed.
-        count: how many lines there are.
-        torn_bytes: the size of a last line that is cut off.
-    """
-    problems = []
-    if damaged:
-        about = "unreadable, left out"
-        problems.append(Problem.from_ranges("damaged", "line", damaged, damaged, lambda _: about))
-    lost = [hole for hole in holes if hole.stop > hole.start]
-    if lost:
-        places = [Place(hole.start, hole.stop - 1, "can't be decompressed") for hole in lost]
-        problems.append(Problem("undecodable", "byte", len(places), places))
-    if torn_bytes or len(lost) < len(holes):
-        about = f"cut off, {torn_bytes:,} bytes left out" if torn_bytes else "cut off after it"
-        problems.append(Problem("torn", "line", 1, [Place(count, count, about)]))
-    return problems
 
 
 def _can_decode(line: bytes) -> bool:

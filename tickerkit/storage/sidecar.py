@@ -4,7 +4,7 @@ Beside `ticks.csv` is `ticks.csv.meta.jsonl`, so that the CSV itself stays a fil
 reads: no form of comment is skipped by spreadsheets and `pandas.read_csv` alike. A recording
 without its sidecar can be read as well; the types of its columns are then inferred from its values.
 
-The sidecar is a file of JSON lines, told apart by `type`:
+The sidecar is a file of JSON lines of four types:
 
     {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"]}
     {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]}}

@@ -178,8 +178,7 @@ class _Sequence:
             yield Problem.from_ranges(
                 "order",
                 labels.unit,
-                at,
-                at,
+                np.column_stack([at, at]),
                 lambda i: f"seq {after[i]:,} comes after {before[i]:,}",
             )
             self._order = np.lexsort((self._seq, self._codes))
@@ -187,54 +186,43 @@ class _Sequence:
         again = np.flatnonzero(same & (steps == 0)) + 1
         if len(again):
             rows = labels.labels(np.sort(again if self._order is None else self._order[again]))
-            first, last = _runs(rows)
             about = "there before, with the same seq"
-            yield Problem.from_ranges("duplicates", labels.unit, first, last, lambda _: about)
+            yield Problem.from_ranges("duplicates", labels.unit, _runs(rows), about)
 
     def unlisted(self, gaps: pd.DataFrame) -> Iterator[Problem]:
         """Yield the seqs that are missing and that no gap lists; after `problems`."""
         codes, seq, same, steps = self._sorted()
         jumps = np.flatnonzero(same & (steps > 1))
-        first, last, codes = seq[jumps] + 1, seq[jumps + 1] - 1, codes[jumps]
-        unlisted = np.ones(len(first), dtype=bool)
+        ranges, codes = np.column_stack([seq[jumps] + 1, seq[jumps + 1] - 1]), codes[jumps]
+        listed = np.zeros(len(ranges), dtype=bool)
         for epoch, part in gaps.groupby("epoch", sort=False):
             if str(epoch) in self._names:
                 here = np.flatnonzero(codes == self._names.index(str(epoch)))
-                ranges = _merged_ranges(part)
-                listed = _count_below(last[here] + 1, *ranges) - _count_below(first[here], *ranges)
-                unlisted[here] = listed < last[here] - first[here] + 1
-        first, last, codes = first[unlisted], last[unlisted], codes[unlisted]
+                start, end = _merge_ranges(part)
+                at = np.searchsorted(start, ranges[here, 0], side="right") - 1
+                listed[here] = (at >= 0) & (end[at] >= ranges[here, 1])
+        ranges, codes = ranges[~listed], codes[~listed]
 
         def about(i: int) -> str:
             of = f" of epoch {format_value(self._names[codes[i]])[1:-1]}" if self.epochs > 1 else ""
             return f"missing{of}, and not among the gaps listed"
 
-        if len(first):
-            yield Problem.from_ranges("unlisted gap", "seq", first, last, about)
+        if len(ranges):
+            yield Problem.from_ranges("unlisted gap", "seq", ranges, about)
 
 
-def _runs(numbers: Ints) -> tuple[Ints, Ints]:
-    """Return the first and last number of each run of successive numbers, both of shape (runs,)."""
+def _runs(numbers: Ints) -> Ints:
+    """Return the first and last number of each run of successive numbers, shape (runs, 2)."""
     cuts = np.flatnonzero(np.diff(numbers) != 1)
     first = numbers[np.concatenate([[0], cuts + 1])]
-    return first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]
+    return np.column_stack([first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]])
 
 
-def _merged_ranges(gaps: pd.DataFrame) -> tuple[Ints, Ints]:
-    """Return first and last seqs of the gaps of one epoch, sorted and without overlaps."""
+def _merge_ranges(gaps: pd.DataFrame) -> tuple[Ints, Ints]:
+    """Return first and last seqs of the gaps of one epoch; those that touch are one."""
     first = gaps["from"].to_numpy(np.int64, na_value=0)
     last = gaps["to"].to_numpy(np.int64, na_value=ENDLESS)
     order = np.argsort(first, kind="stable")
     first, last = first[order], np.maximum.accumulate(last[order])
-    first = np.maximum(first, np.concatenate([[0], last[:-1] + 1]))
-    some = first <= last
-    return first[some], last[some]
-
-
-def _count_below(seqs: Ints, first: Ints, last: Ints) -> Ints:
-    """Return for each seq, shape (n,), how many seqs of the ranges, shape (m,), are below it."""
-    before = np.searchsorted(first, seqs, side="left")
-    whole = np.concatenate([[0], np.cumsum(last - first + 1)])
-    over = np.maximum(np.concatenate([[0], last])[before] + 1 - seqs, 0)
-    counted: Ints = whole[before] - np.where(before > 0, over, 0)
-    return counted
+    starts = np.concatenate([[0], np.flatnonzero(first[1:] > last[:-1] + 1) + 1])
+    return first[starts], last[np.concatenate([starts[1:], [len(last)]]) - 1]

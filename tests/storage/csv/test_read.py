@@ -1,4 +1,4 @@
-"""CSV: what is written comes back identical; what others wrote comes back as far as it goes."""
+"""CSV: recordings come back identical, other programs' files as far as possible."""
 
 from __future__ import annotations
 
@@ -89,8 +89,8 @@ def write(folder: Path, text: str | bytes) -> Path:
 
 
 @pytest.mark.parametrize("name", ["ticks.csv", "ticks.csv.gz", "new/folders/ticks.csv"])
-def test_a_log_comes_back_identical(tmp_path: Path, name: str) -> None:
-    """Every column of a log's frame has the same values and type, gzipped or not."""
+def test_log_comes_back_identical(tmp_path: Path, name: str) -> None:
+    """Every column has the same values and type, also in a compressed file."""
     frame = log_frame(
         {
             "symbol": "AAPL",
@@ -104,8 +104,8 @@ def test_a_log_comes_back_identical(tmp_path: Path, name: str) -> None:
     assert_comes_back(frame, tmp_path, name)
 
 
-def test_the_file_reads_as_one_would_expect(tmp_path: Path) -> None:
-    """Plain names, ISO times with nanoseconds and Z, the shortest numbers, nothing for missing."""
+def test_file_has_plain_names_times_and_numbers(tmp_path: Path) -> None:
+    """ISO times with nanoseconds and Z, the shortest numbers, and nothing for a missing value."""
     frame = log_frame({"symbol": "AAPL", "price": 187.25, "time": 1_763_000_000.5, "venue": "a,b"})
     path = write_csv(frame, tmp_path / "t.csv")
     epoch = frame["epoch"][0]
@@ -116,26 +116,26 @@ def test_the_file_reads_as_one_would_expect(tmp_path: Path) -> None:
     )
 
 
-def test_an_empty_log_comes_back_empty(tmp_path: Path) -> None:
+def test_empty_log_comes_back_empty(tmp_path: Path) -> None:
     """A frame without rows keeps its columns and their types."""
     assert_comes_back(TickLog().frame(), tmp_path)
     assert_comes_back(log_frame({"symbol": "A", "price": 1, "bid": 2}).iloc[:0], tmp_path)
 
 
-def test_symbols_come_back_whatever_they_look_like(tmp_path: Path, block_size: int) -> None:
-    """What others take for missing, a number, a formula or a quote is a symbol like any."""
+def test_symbols_of_any_form_come_back(tmp_path: Path, block_size: int) -> None:
+    """Text that other programs read as missing, a number, a formula or a quote is a symbol."""
     frame = log_frame(*({"symbol": s, "price": i} for i, s in enumerate([*NASTY, *NASTY[::-1]])))
     assert_comes_back(frame, tmp_path)
     assert read_csv(tmp_path / "ticks.csv")["symbol"].tolist() == [*NASTY, *NASTY[::-1]]
 
 
-def test_symbols_that_are_all_numbers_stay_text(tmp_path: Path) -> None:
-    """Shares that are named by numbers, as in Shanghai, do not become numbers."""
+def test_numeric_symbols_stay_text(tmp_path: Path) -> None:
+    """Shares with numbers as symbols, as in Shanghai, do not become numbers."""
     assert_comes_back(log_frame({"symbol": "600519", "price": 1}), tmp_path)
 
 
 def test_text_comes_back_with_line_breaks_and_quotes(tmp_path: Path, block_size: int) -> None:
-    """Text of further fields keeps line breaks, zero characters, and the empty from the missing."""
+    """Line breaks and zero characters are kept; empty text and missing text are different."""
     notes = ["a\nb", "a\r\nb", "\r", "\n", '",\n"', "", None, "\0", "a\0b", "a\0c", "\t", " ", '""']
     frame = log_frame(*({"symbol": "A", "price": 1, "note": note, "last": 1} for note in notes))
     assert_comes_back(frame, tmp_path)
@@ -145,14 +145,14 @@ def test_text_comes_back_with_line_breaks_and_quotes(tmp_path: Path, block_size:
     )
 
 
-def test_names_of_columns_come_back(tmp_path: Path) -> None:
-    """A field's name may hold commas, quotes and blanks."""
+def test_column_names_come_back(tmp_path: Path) -> None:
+    """A name may hold commas, quotes and blanks."""
     frame = log_frame({"symbol": "A", "price": 1, "a,b": 1, 'say "x"': 2, " ": 3, "=1": 4})
     assert_comes_back(frame, tmp_path)
 
 
 def test_numbers_come_back_to_the_last_bit(tmp_path: Path, block_size: int) -> None:
-    """The largest, the smallest, zero below zero and what has no short text are the same floats."""
+    """The largest, the smallest, minus zero, and numbers without a short text."""
     numbers = [
         0.0,
         -0.0,
@@ -168,22 +168,22 @@ def test_numbers_come_back_to_the_last_bit(tmp_path: Path, block_size: int) -> N
     assert_comes_back(frame, tmp_path)
 
 
-def test_infinities_in_a_frame_come_back(tmp_path: Path) -> None:
-    """A frame of one's own may hold infinities, in known columns and in others."""
+def test_infinities_come_back(tmp_path: Path) -> None:
+    """A user's frame may hold infinities, in known columns and in others."""
     frame = pd.DataFrame({"symbol": ["A", "B"], "price": [np.inf, -np.inf], "x": [-np.inf, 1.5]})
     frame["symbol"] = frame["symbol"].astype("category")
     assert_comes_back(frame, tmp_path)
 
 
 def test_times_come_back_to_the_nanosecond(tmp_path: Path) -> None:
-    """From 1678 to 2261 every nanosecond is kept, before 1970 too."""
+    """Every nanosecond from 1678 to 2261 is kept."""
     times = [0, -1, 1, T0, -(10**9), 1 - 9_200_000_000 * 10**9, 9_200_000_000 * 10**9 + 999_999_999]
     frame = log_frame(*({"symbol": "A", "price": 1, "time": pd.Timestamp(t)} for t in times))
     assert_comes_back(frame, tmp_path)
 
 
-def test_a_slice_of_a_log_comes_back(tmp_path: Path) -> None:
-    """Rows from the middle come back with the categories that they use, in their order."""
+def test_slice_of_a_log_comes_back(tmp_path: Path) -> None:
+    """Rows from the middle come back with their categories, in order."""
     frame = log_frame(*({"symbol": s, "price": 1} for s in "ABCBA"))
     assert_comes_back(frame.iloc[2:4].reset_index(drop=True), tmp_path)
 
@@ -212,7 +212,7 @@ words = st.text(st.characters(codec="utf-8"), max_size=8)
 def test_any_ticks_come_back(
     tmp_path: Path, ticks: list[tuple[str, float, str | None, str | None, int]], size: int
 ) -> None:
-    """Whatever text and numbers ticks hold, the file gives them back, in blocks of any size."""
+    """The file gives back all text and numbers that ticks can hold, in blocks of any size."""
     first = {"symbol": "FIRST", "price": 1.0, "a": "-", "b": "x", "time": pd.Timestamp(0)}
     rows = [
         {"symbol": s, "price": p, "a": a, "b": b, "time": pd.Timestamp(t)}
@@ -241,10 +241,10 @@ def test_any_ticks_come_back(
         (["true"], "category"),
     ],
 )
-def test_text_of_numbers_without_a_sidecar(
+def test_text_becomes_numbers_only_without_a_sidecar(
     tmp_path: Path, values: list[str], dtype: str, block_size: int
 ) -> None:
-    """Text of numbers stays text; without the sidecar it becomes numbers if that loses nothing."""
+    """Without the sidecar, text becomes numbers if a float64 holds every digit."""
     frame = log_frame(*({"symbol": "A", "price": 1, "id": value} for value in values))
     path = write_csv(frame, tmp_path / "t.csv")
     assert read_csv(path)["id"].tolist() == values
@@ -254,8 +254,8 @@ def test_text_of_numbers_without_a_sidecar(
     assert back.tolist() == (values if dtype == "category" else [float(v) for v in values])
 
 
-def test_any_frame_can_be_written(tmp_path: Path) -> None:
-    """Other types than a log's are written as one reads them: whole numbers, booleans, zones."""
+def test_frame_of_any_types_is_written(tmp_path: Path) -> None:
+    """Nullable integers, booleans and times of other zones have their usual text."""
     times = pd.to_datetime(["2026-01-05T10:00:00", None])
     frame = pd.DataFrame(
         {
@@ -279,8 +279,8 @@ def test_any_frame_can_be_written(tmp_path: Path) -> None:
     ]
 
 
-def test_lines_come_without_a_header_too() -> None:
-    """Whole lines can be had for an end of a file, in steps, with the header or without."""
+def test_lines_are_made_without_a_header() -> None:
+    """The lines of a frame can be appended to a file that has a header."""
     frame = log_frame(*({"symbol": "A", "price": i} for i in range(3)))
     whole = b"".join(csv_lines(frame))
     rest = b"".join(csv_lines(frame.iloc[1:], header=False))
@@ -288,7 +288,7 @@ def test_lines_come_without_a_header_too() -> None:
     assert rest.count(b"\n") == 2
 
 
-def test_a_hundred_thousand_rows_come_back(tmp_path: Path) -> None:
+def test_hundred_thousand_rows_come_back(tmp_path: Path) -> None:
     """More rows than are written or read at once come back in order."""
     count = 150_000
     random = np.random.default_rng(1)
@@ -310,8 +310,8 @@ class FullDiskError(OSError):
     """What a disk says that has no room."""
 
 
-def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """When writing fails half-way, the old file stands as it was, and nothing else is there."""
+def test_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else is in the folder, and the old file can be read."""
     path = write_csv(log_frame({"symbol": "OLD", "price": 1}), tmp_path / "t.csv")
     old = path.read_bytes()
     lines = write_module.csv_lines
@@ -329,8 +329,8 @@ def test_a_failure_leaves_what_was_there(tmp_path: Path, monkeypatch: pytest.Mon
     assert read_csv(path)["symbol"].tolist() == ["OLD"]
 
 
-def test_a_file_is_replaced_with_its_mode_and_through_links(tmp_path: Path) -> None:
-    """Who may read the old file may read the new one; a link to it stays a link."""
+def test_replaced_file_keeps_its_mode_and_links(tmp_path: Path) -> None:
+    """A new file has the permissions of the old one; a link to it stays a link."""
     path = write_csv(log_frame({"symbol": "OLD", "price": 1}), tmp_path / "t.csv")
     path.chmod(0o640)
     link = tmp_path / "link.csv"
@@ -341,8 +341,8 @@ def test_a_file_is_replaced_with_its_mode_and_through_links(tmp_path: Path) -> N
     assert read_csv(path)["symbol"].tolist() == ["NEW"]
 
 
-def test_the_same_ticks_make_the_same_file(tmp_path: Path) -> None:
-    """A gzipped file holds neither the time of writing nor a temporary name."""
+def test_same_ticks_make_the_same_file(tmp_path: Path) -> None:
+    """A compressed file holds neither a time of writing nor a temporary name."""
     frame = log_frame({"symbol": "A", "price": 1})
     files = [write_csv(frame, tmp_path / name).read_bytes() for name in ("a.csv.gz", "b.csv.gz")]
     assert files[0] == files[1]
@@ -350,7 +350,7 @@ def test_the_same_ticks_make_the_same_file(tmp_path: Path) -> None:
 
 
 def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
-    """A frame of which two columns have one name could not be read back; nothing is written."""
+    """Such a frame could not be read back; nothing is written."""
     with pytest.raises(ValueError, match="columns are named 'a'"):
         write_csv(pd.DataFrame([[1, 2]], columns=["a", "a"]), tmp_path / "t.csv")
     assert list(tmp_path.iterdir()) == []
@@ -359,8 +359,8 @@ def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
 # --- damaged files --------------------------------------------------------------------------------
 
 
-def test_a_recording_cut_anywhere_gives_its_whole_lines(tmp_path: Path, block_size: int) -> None:
-    """Wherever a crash cut a recording, the rows before come back, and a warning says so."""
+def test_recording_cut_anywhere_gives_its_whole_lines(tmp_path: Path, block_size: int) -> None:
+    """All rows before the cut come back, with a warning."""
     frame = log_frame(
         *({"symbol": s, "price": 1.25, "note": f'{s}\n"x",'} for s in ("A", "B,", 'C"'))
     )
@@ -374,30 +374,30 @@ def test_a_recording_cut_anywhere_gives_its_whole_lines(tmp_path: Path, block_si
     for cut in range(header, len(whole) + 1):
         path.write_bytes(whole[:cut])
         kept = int((header + ends <= cut).sum())
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             back = read_csv(path)
         assert len(back) == kept, cut
         assert back["price"].tolist() == [1.25] * kept
         torn = cut - (header + ends[kept - 1] if kept else header)
-        warned = [w.message for w in told]
-        assert len(warned) == bool(torn)
-        if warned:
-            assert isinstance(warned[0], RecordingWarning)
-            assert [each.kind for each in warned[0].problems] == ["torn"]
-            assert f"{torn} bytes left out" in str(warned[0])
+        messages = [w.message for w in warned]
+        assert len(messages) == bool(torn)
+        if messages:
+            assert isinstance(messages[0], RecordingWarning)
+            assert [each.kind for each in messages[0].problems] == ["torn"]
+            assert f"{torn} bytes left out" in str(messages[0])
 
 
-def test_the_warning_points_at_the_caller(tmp_path: Path) -> None:
-    """A warning of a torn line names the line of code that read the file."""
+def test_warning_points_at_the_caller(tmp_path: Path) -> None:
+    """The warning names the line of code that read the file."""
     path = write(tmp_path, "symbol,price\nA,1\nB")
-    with pytest.warns(UserWarning, match="cut off") as told:
+    with pytest.warns(UserWarning, match="cut off") as warned:
         read_csv(path)
-    assert told[0].filename == __file__
+    assert warned[0].filename == __file__
 
 
-def test_a_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
-    """A last line that has all its fields is taken from a file that tickerkit did not write."""
+def test_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
+    """A last line with all its fields is a row, if another program wrote the file."""
     assert read_csv(write(tmp_path, "symbol,price\nA,1\nB,2"))["price"].tolist() == [1.0, 2.0]
 
 
@@ -424,13 +424,13 @@ def test_a_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
         (b"\xff\xfes\0y\0", "not UTF-8 text; a recording has a header"),
     ],
 )
-def test_damage_is_told_with_its_place(
+def test_damaged_foreign_file_is_refused_with_its_place(
     tmp_path: Path, text: str | bytes, problem: str, block_size: int
 ) -> None:
-    """What can't be read is refused with the row, the value and the problem; nothing is guessed."""
-    with pytest.raises(RecordingError) as told:
+    """The error names the row, the value and the problem; nothing is guessed."""
+    with pytest.raises(RecordingError) as refused:
         read_csv(write(tmp_path, text))
-    assert problem in str(told.value)
+    assert problem in str(refused.value)
 
 
 @pytest.mark.parametrize(
@@ -446,22 +446,22 @@ def test_damage_is_told_with_its_place(
         "one line only",
     ],
 )
-def test_what_is_no_recording_says_what_is_needed(tmp_path: Path, text: str) -> None:
-    """Without a header row, or without the columns of a tick, the error names what is needed."""
+def test_file_without_ticks_is_refused(tmp_path: Path, text: str) -> None:
+    """The error names the columns that a recording needs."""
     with pytest.raises(RecordingError, match=r"header with a column symbol.* one of price"):
         read_csv(write(tmp_path, text))
 
 
-def test_a_missing_file_is_told(tmp_path: Path) -> None:
-    """A path where nothing is, or a folder, is an error of the recording, with the path."""
+def test_missing_file_is_refused(tmp_path: Path) -> None:
+    """A path without a file, or with a folder, is an error with the path."""
     with pytest.raises(RecordingError, match=r"none\.csv can't be read as ticks: no such file"):
         read_csv(tmp_path / "none.csv")
     with pytest.raises(RecordingError, match="is a directory"):
         read_csv(tmp_path)
 
 
-def test_a_compressed_file_of_others_is_refused_where_it_is_damaged(tmp_path: Path) -> None:
-    """A wrong bit in one is an error with its place, not fewer rows; one that was cut is told."""
+def test_damaged_compressed_foreign_file_is_refused(tmp_path: Path) -> None:
+    """A wrong bit is an error with its place; a file that is cut off has a warning."""
     text = b"symbol,price\n" + b"".join(b"A,%d\n" % number for number in range(1000))
     whole = gzip.compress(text)
     path = write(tmp_path, whole[:-20])
@@ -473,8 +473,8 @@ def test_a_compressed_file_of_others_is_refused_where_it_is_damaged(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", ["t.csv", "t.csv.gz", "t.csv.zst"])
-def test_a_recording_with_wrong_bits_loses_no_other_line(tmp_path: Path, name: str) -> None:
-    """Whatever bit is wrong, every other line comes back, and the one that has it is told."""
+def test_wrong_bit_loses_no_other_line(tmp_path: Path, name: str) -> None:
+    """Every other line comes back, and a warning names the damaged one."""
     random = np.random.default_rng(7)
     ticks = [{"symbol": NASTY[i % 20], "price": i / 7, "note": f"n,{i}"} for i in range(300)]
     frame = log_frame(*ticks)
@@ -487,13 +487,13 @@ def test_a_recording_with_wrong_bits_loses_no_other_line(tmp_path: Path, name: s
         wrong = bytearray(whole)
         wrong[bit // 8] ^= 1 << bit % 8
         path.write_bytes(wrong)
-        with warnings.catch_warnings(record=True) as told:
+        with warnings.catch_warnings(record=True) as warned:
             warnings.simplefilter("always")
             back = read_csv(path)
-        if not told and name != "t.csv":  # in a field of the format that says nothing of the text
+        if not warned and name != "t.csv":  # in a header field without meaning
             pd.testing.assert_frame_equal(back, frame)
             continue
-        assert [each.category for each in told] == [RecordingWarning], bit
+        assert [each.category for each in warned] == [RecordingWarning], bit
         # In plain text one line, or the two that it was between; in a compressed file one piece.
         least = 298 if name == "t.csv" else 250
         assert least <= len(back) <= 301, bit
@@ -501,8 +501,8 @@ def test_a_recording_with_wrong_bits_loses_no_other_line(tmp_path: Path, name: s
         assert len(kept) >= least - 1, bit
 
 
-def test_a_wrong_header_is_mended(tmp_path: Path) -> None:
-    """A wrong bit in the row of names costs nothing: which they were is known."""
+def test_wrong_bit_in_the_header_costs_nothing(tmp_path: Path) -> None:
+    """The names of the columns are known from the sidecar, or by the usual header."""
     frame = log_frame({"symbol": "A", "price": 1, "note": "x"})
     path = write_csv(frame, tmp_path / "t.csv")
     path.write_bytes(path.read_bytes().replace(b"price", b"prhce"))
@@ -512,15 +512,15 @@ def test_a_wrong_header_is_mended(tmp_path: Path) -> None:
     assert read_csv(path).columns.tolist() == frame.columns.tolist()
 
 
-def test_rows_missing_at_the_end_are_told(tmp_path: Path) -> None:
-    """A file that was cut between two lines has lost rows, which its sidecar knows."""
+def test_rows_missing_at_the_end_are_reported(tmp_path: Path) -> None:
+    """The sidecar knows how many rows a file had that was cut between two lines."""
     frame = log_frame(*({"symbol": "A", "price": i} for i in range(10)))
     path = write_csv(frame, tmp_path / "t.csv")
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:8]))
-    with pytest.warns(RecordingWarning, match="written, but missing") as told:
+    with pytest.warns(RecordingWarning, match="written, but missing") as warned:
         assert len(read_csv(path)) == 7
-    [problem] = told[0].message.problems  # type: ignore[union-attr]
+    [problem] = warned[0].message.problems  # type: ignore[union-attr]
     assert (problem.kind, problem.unit) == ("missing", "line")
     assert [(place.first, place.last) for place in problem.places] == [(9, 11)]
 
@@ -528,8 +528,8 @@ def test_rows_missing_at_the_end_are_told(tmp_path: Path) -> None:
 # --- modes, spreadsheets, gaps --------------------------------------------------------------------
 
 
-def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
-    """A path at which a file is, is refused, unless it is to be gone on with or overwritten."""
+def test_existing_file_is_overwritten_only_on_request(tmp_path: Path) -> None:
+    """Mode "new" refuses an existing file; "append" and "overwrite" accept it."""
     frame = log_frame({"symbol": "A", "price": 1}, {"symbol": "B", "price": 2})
     path = write_csv(frame.iloc[:1], tmp_path / "t.csv")
     with pytest.raises(RecordingExists, match=r't\.csv exists; pass mode="append" or'):
@@ -542,8 +542,8 @@ def test_a_file_is_not_overwritten_in_silence(tmp_path: Path) -> None:
         write_csv(frame, path, mode="replace")  # type: ignore[arg-type]
 
 
-def test_whole_numbers_may_be_missing(tmp_path: Path) -> None:
-    """Or too large for 64 bits with a sign: no row is lost over that, nor a digit."""
+def test_missing_and_large_integers_come_back(tmp_path: Path) -> None:
+    """No row is lost, nor a digit, also beyond 64 bits."""
     frame = pd.DataFrame(
         {
             "seq": [1, 2],
@@ -562,10 +562,10 @@ def test_whole_numbers_may_be_missing(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("values", [[2**60 + 1, 7], [True, False]], ids=["whole", "yes and no"])
 @pytest.mark.parametrize("later", [False, True], ids=["goes", "comes"])
-def test_a_column_may_come_or_go_where_one_appends(
+def test_column_may_come_or_go_between_appends(
     tmp_path: Path, values: list[object], later: bool
 ) -> None:
-    """It is empty in the rows that did not have it, and these are there."""
+    """It is empty in the rows that do not have it."""
     base = {"symbol": pd.Categorical(["A", "B"]), "price": 1.5, "epoch": pd.Categorical(["e", "e"])}
     without = pd.DataFrame({"seq": [1, 2], **base})
     has = without.assign(extra=values)
@@ -579,8 +579,8 @@ def test_a_column_may_come_or_go_where_one_appends(
     assert extra.dropna().tolist() == values
 
 
-def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
-    """Names of columns too; and one that is not safe does not become half safe."""
+def test_escaped_file_stays_escaped_when_appended_to(tmp_path: Path) -> None:
+    """So do new columns; a file that is not escaped can't become half escaped."""
     words = pd.Categorical(["=1+1", "'=x"])
     base = {"symbol": words, "price": 1.5, "epoch": pd.Categorical(["e", "e"]), "=name": 1.0}
     frame = pd.DataFrame({"seq": [1, 2], **base})
@@ -600,8 +600,8 @@ def test_a_safe_file_stays_safe_where_one_appends(tmp_path: Path) -> None:
     assert len(read_csv(plain)) == 2
 
 
-def test_a_safe_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
-    """Text that a spreadsheet would run begins with ' in the file, and not when it is read."""
+def test_escaped_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
+    """Text that a spreadsheet would run begins with ' in the file alone."""
     frame = log_frame(
         *({"symbol": s, "price": -1.5, "note": f"{s}x"} for s in ["=1+1", "-", "+A", "@x", "'=1"]),
         {"symbol": "株価", "price": 1, "note": "\tx"},
@@ -615,8 +615,8 @@ def test_a_safe_file_holds_no_formula_and_comes_back(tmp_path: Path) -> None:
     assert pd.read_csv(path)["price"].tolist() == frame["price"].tolist()
 
 
-def test_pandas_reads_it_without_being_told_how(tmp_path: Path) -> None:
-    """A recording is a plain CSV file: names, numbers, times that pandas knows."""
+def test_pandas_reads_a_recording_without_options(tmp_path: Path) -> None:
+    """A recording is a plain CSV file: names, numbers, and times that pandas knows."""
     frame = log_frame({"symbol": "AAPL", "price": 187.25, "size": 100, "time": T0})
     back = pd.read_csv(write_csv(frame, tmp_path / "t.csv"), parse_dates=["time"])
     assert back.columns.tolist() == frame.columns.tolist()
@@ -625,7 +625,7 @@ def test_pandas_reads_it_without_being_told_how(tmp_path: Path) -> None:
 
 
 def test_gaps_come_back(tmp_path: Path) -> None:
-    """What is missing is told beside the file, with times of both sides, and read again."""
+    """The sidecar holds them with the times of both sides."""
     log = TickLog()
     gaps = Gaps(log)
     log.append(read_ticks([{"symbol": "A", "price": 1}]), received=T0)
@@ -639,10 +639,10 @@ def test_gaps_come_back(tmp_path: Path) -> None:
     assert read_gaps(path).empty
 
 
-def test_a_quote_without_an_end_does_not_eat_memory(
+def test_quote_without_an_end_ends_the_reading(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A quote that is never closed ends the reading after a while, with the row before it."""
+    """The error names the row before it, and memory stays bounded."""
     monkeypatch.setattr(csv_module, "BYTES_AT_ONCE", 100)
     monkeypatch.setattr(foreign_module, "MAX_LINE_BYTES", 1000)
     path = write(tmp_path, 'symbol,price\nA,1\n"B,1\n' + "C,1\n" * 1000)
@@ -653,8 +653,8 @@ def test_a_quote_without_an_end_does_not_eat_memory(
 # --- foreign files --------------------------------------------------------------------------------
 
 
-def test_a_foreign_file_is_read_as_far_as_sensible(tmp_path: Path, block_size: int) -> None:
-    """Names stay, numbers are numbers, what says missing is missing, blank lines do not count."""
+def test_foreign_file_is_read_with_types(tmp_path: Path, block_size: int) -> None:
+    """Names stay, the usual texts mean missing, and blank lines do not count."""
     frame = read_csv(
         write(
             tmp_path,
@@ -687,21 +687,21 @@ def test_a_foreign_file_is_read_as_far_as_sensible(tmp_path: Path, block_size: i
     ],
 )
 def test_times_are_read_by_the_rules_of_ticks(tmp_path: Path, time: str) -> None:
-    """ISO-8601 in its forms and an epoch in s, ms, µs or ns are all the same moment."""
+    """ISO-8601 in its forms and an epoch in s, ms, µs or ns are the same time."""
     frame = read_csv(write(tmp_path, f"symbol,price,time\nA,1,{time}\n"))
     assert frame["time"][0].value == 1_763_000_000 * 10**9
     assert read_ticks(frame).time[0] == 1_763_000_000 * 10**9
 
 
-def test_only_a_symbol_and_a_price_are_needed(tmp_path: Path) -> None:
-    """A file of two columns is a recording: no columns are added."""
+def test_symbol_and_price_are_enough(tmp_path: Path) -> None:
+    """A file of two columns is read, and no columns are added."""
     frame = read_csv(write(tmp_path, "price,symbol\n1,NA\n2,B\n"))
     assert frame.columns.tolist() == ["price", "symbol"]
     assert read_ticks(frame).count == 2
 
 
-def test_a_file_in_which_all_is_quoted_is_read(tmp_path: Path, block_size: int) -> None:
-    """Quotes around everything, as some programs write them, change nothing."""
+def test_quotes_around_every_field_change_nothing(tmp_path: Path, block_size: int) -> None:
+    """Some programs write files in which everything is quoted."""
     text = '"seq","time","symbol","price"\n"1","2025-11-13T02:13:20.000000001Z","A","1.5"\n'
     frame = read_csv(write(tmp_path, text + '"2","","B",""\n'))
     assert frame["seq"].tolist() == [1, 2]
@@ -709,14 +709,14 @@ def test_a_file_in_which_all_is_quoted_is_read(tmp_path: Path, block_size: int) 
     assert frame["price"].isna().tolist() == [False, True]
 
 
-def test_a_gzipped_file_is_known_by_its_content(tmp_path: Path) -> None:
-    """What is gzipped is read, whatever it is named."""
+def test_gzip_is_detected_by_content(tmp_path: Path) -> None:
+    """A compressed file may have any name."""
     path = write(tmp_path, gzip.compress(b"symbol,price\nA,1\n"))
     assert read_csv(str(path))["price"].tolist() == [1.0]
 
 
-def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A tilde is the user's folder, when writing and when reading."""
+def test_path_may_begin_with_a_tilde(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is the user's home, for reading and writing."""
     monkeypatch.setenv("HOME", os.fspath(tmp_path))
     monkeypatch.setenv("USERPROFILE", os.fspath(tmp_path))
     write_csv(log_frame({"symbol": "A", "price": 1}), "~/t.csv")
@@ -727,8 +727,8 @@ def test_a_path_may_begin_at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 # --- real recordings ------------------------------------------------------------------------------
 
 
-def test_a_real_day_comes_back(recorded: Path, tmp_path: Path) -> None:
-    """A day of 250,601 trades comes back identical, codes that are all numbers as text."""
+def test_real_day_of_trades_comes_back(recorded: Path, tmp_path: Path) -> None:
+    """250,601 trades come back identical, with numeric codes as text."""
     day: Any = pd.read_csv(
         recorded / "ticks" / "lean-spy-20131007-trade.csv.gz",
         names=["time", "price", "size", "exchange", "condition", "suspicious"],
@@ -742,8 +742,8 @@ def test_a_real_day_comes_back(recorded: Path, tmp_path: Path) -> None:
     pd.testing.assert_frame_equal(back, frame, check_exact=True)
 
 
-def test_real_quotes_come_back(recorded: Path, tmp_path: Path) -> None:
-    """A day of quotes that each have a bid or an ask only comes back with the other missing."""
+def test_real_day_of_quotes_comes_back(recorded: Path, tmp_path: Path) -> None:
+    """Of each quote with only a bid or an ask, the other side stays missing."""
     names = ["time", "bid", "bid_size", "ask", "ask_size", "exchange", "condition", "suspicious"]
     day: Any = pd.read_csv(recorded / "ticks" / "lean-ibm-20131008-quote.csv.gz", names=names)
     for name in ("bid", "ask"):
@@ -755,8 +755,8 @@ def test_real_quotes_come_back(recorded: Path, tmp_path: Path) -> None:
     assert_comes_back(log.frame(), tmp_path)
 
 
-def test_a_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
-    """Half a million futures trades, once the header has names that ticks have, are read."""
+def test_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
+    """Half a million futures trades are read, once the header has the names of ticks."""
     with gzip.open(recorded / "ticks" / "mlfinpy-es-2013-tick_data.csv.gz", "rt") as file:
         file.readline()
         rows = file.read()
@@ -770,8 +770,8 @@ def test_a_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
     assert (batch.count, batch.refused) == (500_000, 0)
 
 
-def test_a_name_of_another_form_is_refused(tmp_path: Path) -> None:
-    """A CSV called .parquet could be opened by no program, nor could the opposite."""
+def test_name_of_another_format_is_refused(tmp_path: Path) -> None:
+    """No program could open a CSV file called .parquet, or the opposite."""
     frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
     with pytest.raises(ValueError, match="use to_parquet"):
         write_csv(frame, tmp_path / "a.parquet")
@@ -780,8 +780,8 @@ def test_a_name_of_another_form_is_refused(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_who_reads_with_the_wrong_function_is_told_the_right_one(tmp_path: Path) -> None:
-    """Rather than to be shown the file's first bytes."""
+def test_wrong_reader_names_the_right_one(tmp_path: Path) -> None:
+    """The error does not show the first bytes of the file."""
     frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
     path = write_parquet(frame, tmp_path / "a.parquet")
     with pytest.raises(RecordingError, match="read_parquet"):

@@ -1,4 +1,4 @@
-"""appending: a CSV recording that is open and grows."""
+"""CsvFile: a CSV recording that is open and grows."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ def held(path: Path) -> pd.DataFrame:
     return found.frame
 
 
-def test_what_is_added_comes_back_as_one_frame(tmp_path: Path) -> None:
-    """Several additions are one recording, also over two openings."""
+def test_appended_rows_come_back_as_one_frame(tmp_path: Path) -> None:
+    """Several appends are one recording, also when the file was opened twice."""
     path = tmp_path / "new" / "ticks.csv"
     with CsvFile(path) as file:
         file.append(ticks(1, 3))
@@ -52,8 +52,8 @@ def test_what_is_added_comes_back_as_one_frame(tmp_path: Path) -> None:
     assert held(path)["seq"].tolist() == list(range(1, 10))
 
 
-def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
-    """Mode "new" refuses it, "overwrite" begins anew, and a foreign file is not added to."""
+def test_existing_file_is_kept_unless_requested(tmp_path: Path) -> None:
+    """Mode "new" refuses it, "overwrite" replaces it, and a foreign file is not appended to."""
     path = tmp_path / "ticks.csv"
     CsvFile(path).append(ticks(1, 3))
     with pytest.raises(RecordingExists):
@@ -66,8 +66,8 @@ def test_an_existing_file_is_kept_unless_told_otherwise(tmp_path: Path) -> None:
         CsvFile(path)
 
 
-def test_two_can_not_write_to_one_file(tmp_path: Path) -> None:
-    """The second is told that another is recording to it."""
+def test_second_writer_is_refused(tmp_path: Path) -> None:
+    """The error says that another one is recording to the file."""
     with CsvFile(tmp_path / "ticks.csv") as file:
         file.append(ticks(1, 1))
         with pytest.raises(RecordingError, match=r"can.t be written: .* is recording to it"):
@@ -75,8 +75,8 @@ def test_two_can_not_write_to_one_file(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz"])
-def test_a_torn_end_hides_nothing_of_what_was_recorded(tmp_path: Path, suffix: str) -> None:
-    """One that was gone on with for all symbols stays one of all when it is written anew."""
+def test_resumed_recording_keeps_symbols_and_sources(tmp_path: Path, suffix: str) -> None:
+    """A recording of all symbols stays one of all when its torn end is removed."""
     path = tmp_path / f"ticks{suffix}"
     for start, symbols in ((1, ["A"]), (51, None)):
         with CsvFile(path, symbols=symbols, source=f"s{start}") as file:
@@ -89,8 +89,8 @@ def test_a_torn_end_hides_nothing_of_what_was_recorded(tmp_path: Path, suffix: s
 
 
 @pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
-def test_a_torn_end_is_cut_off_and_gone_on_with(tmp_path: Path, suffix: str) -> None:
-    """What a crash has left in the midst of a line is no obstacle."""
+def test_torn_end_is_cut_off_and_the_file_continued(tmp_path: Path, suffix: str) -> None:
+    """A crash in the middle of a line is no obstacle."""
     path = tmp_path / f"ticks{suffix}"
     with CsvFile(path) as file:
         file.append(ticks(1, 50))
@@ -103,8 +103,8 @@ def test_a_torn_end_is_cut_off_and_gone_on_with(tmp_path: Path, suffix: str) -> 
     assert held(path)["seq"].tolist() == list(range(1, last + 6))
 
 
-def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
-    """Rows before it have none; gaps that were noted stay."""
+def test_later_column_is_added_to_the_file(tmp_path: Path) -> None:
+    """Older rows are empty there; the gaps noted stay."""
     path = tmp_path / "ticks.csv"
     with CsvFile(path) as file:
         file.append(ticks(1, 3))
@@ -118,8 +118,8 @@ def test_a_column_that_comes_later_widens_the_file(tmp_path: Path) -> None:
     assert found.gaps["from"].tolist() == [4]
 
 
-def test_a_file_that_is_gone_on_with_may_be_widened_at_once(tmp_path: Path) -> None:
-    """A crash has left rows without a checksum; that of the text before does not stay."""
+def test_column_is_added_to_a_resumed_file(tmp_path: Path) -> None:
+    """A crash has left rows without a checksum, and the checksums of the old text are dropped."""
     path = tmp_path / "ticks.csv"
     file = CsvFile(path)
     file.append(ticks(1, 3))
@@ -154,10 +154,10 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
 @pytest.mark.parametrize(
     "calls", [FEW_CALLS, pytest.param(range(1, 201), marks=pytest.mark.soak)], ids=["some", "all"]
 )
-def test_a_write_that_fails_at_any_call_leaves_no_trace(
+def test_failed_write_leaves_no_trace(
     tmp_path: Path, failing: Callable[[int, bool], None], calls: Iterable[int]
 ) -> None:
-    """Of 200 writes each fails once, wholly or amid a line; trying again makes the same file."""
+    """Each of 200 writes fails once, whole or within a line; repeating it makes the same file."""
     every = [ticks(1 + 4 * n, 4, **({"bid": 1.0} if n > 60 else {})) for n in range(200)]
     gap = Gap("e", 900, 901, "why")
     for call in calls:
@@ -189,10 +189,10 @@ def test_a_write_that_fails_at_any_call_leaves_no_trace(
         assert len(found.gaps) == len(range(5, len(parts), 20))
 
 
-def test_widening_that_fails_is_tried_again(
+def test_adding_a_column_can_be_repeated_after_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whatever step of it fails, the file is whole, and the column comes in with the next try."""
+    """Whatever step fails, the file is complete, and the next call adds the column."""
     fsync, left = os.fsync, [0]
 
     def counted(file: int) -> None:
@@ -218,8 +218,8 @@ def test_widening_that_fails_is_tried_again(
         assert found.gaps["from"].tolist() == [4]
 
 
-def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -> None:
-    """What stands beside it does not know of the new column yet; nor is a gap lost, or a type."""
+def test_crash_between_file_and_sidecar_loses_no_row(tmp_path: Path) -> None:
+    """The sidecar does not know the new column yet; no gap or type is lost."""
     path = tmp_path / "ticks.csv"
     with CsvFile(path, symbols=["A"]) as file:
         file.note_gaps([Gap("e", 1, 2, "why")])
@@ -239,8 +239,8 @@ def test_a_crash_between_both_files_of_a_widening_loses_no_row(tmp_path: Path) -
             file.append(ticks(last + 1, 1))
 
 
-def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:
-    """It says so, and never fills up what is missing with zeros."""
+def test_moved_or_shortened_file_is_noticed(tmp_path: Path) -> None:
+    """The missing part is never filled with zeros."""
     path = tmp_path / "ticks.csv"
     file = CsvFile(path)
     file.append(ticks(1, 9))
@@ -254,8 +254,8 @@ def test_a_file_that_was_moved_or_cut_is_noticed(tmp_path: Path) -> None:
     file.abandon()
 
 
-def test_a_full_disk_costs_nothing_of_what_is_there(tmp_path: Path) -> None:
-    """On a real disk of 1 MB the file stays valid, and goes on when there is space again."""
+def test_full_disk_costs_no_written_row(tmp_path: Path) -> None:
+    """On a real disk of 1 MB the file stays valid, and is continued when there is space."""
     disk = tmp_path / "disk"
     disk.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)]

@@ -17,7 +17,6 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from tickerkit.storage.csv.text import OPEN_QUOTE, mask_quoted, unescape_formula
-from tickerkit.storage.files import Damage
 from tickerkit.storage.sidecar import Columns
 from tickerkit.ticks import NO_TIME, UTC_NS, Array, is_number
 
@@ -51,8 +50,6 @@ class NativeReader:
         rows: how many rows were read.
         lines: how many lines these and the damaged ones took.
         damaged: the numbers of the lines that are left out.
-        holes: stretches of a compressed file that can't be decompressed, each with the number of
-            the line after it.
     """
 
     def __init__(
@@ -60,7 +57,6 @@ class NativeReader:
     ) -> None:
         self.rows = self.lines = 0
         self.damaged: list[int] = []
-        self.holes: list[tuple[int, Damage]] = []
         self._names = names
         self._kinds = {name: columns.kinds.get(name, "any") for name in names}
         self._words = columns.words

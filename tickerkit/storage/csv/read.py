@@ -18,7 +18,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import Place, Problem, RecordingError, RecordingWarning
+from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.storage.csv.foreign import ForeignReader, parse_header
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import (
@@ -28,7 +28,7 @@ from tickerkit.storage.csv.text import (
     line_blocks,
     unescape_formula,
 )
-from tickerkit.storage.files import Damage, compression_of, read_members
+from tickerkit.storage.files import Damage, compression_of, describe_damage, read_members
 from tickerkit.storage.sidecar import (
     Checksums,
     Columns,
@@ -171,25 +171,30 @@ class _FileReader:
             if line == 1 and block:
                 block, line = block[block.find(b"\n") + 1 :], 2
             line += reader.add(block, line)
-            for hole in self.holes[holes:]:
-                if hole.stop > hole.start:
-                    reader.holes.append((line, hole))
+            self.holes[holes:] = [hole._replace(line=line) for hole in self.holes[holes:]]
             holes, torn_bytes = len(self.holes), len(rest)
         if len(reader.damaged) > max(reader.rows, 1):
             return None
-        written = sidecar.blocks[-1].rows if sidecar and sidecar.blocks else 0
-        found = reader.rows + len(reader.damaged) + bool(torn_bytes)
-        one_line_each = reader.lines == reader.rows + len(reader.damaged) and not reader.holes
+        has_holes = any(hole.stop > hole.start for hole in self.holes)
+        one_line_each = reader.lines == reader.rows + len(reader.damaged) and not has_holes
         labels = RowLabels("line", reader.damaged) if one_line_each else RowLabels()
-        compressed = bool(self.holes) or compression_of(self.path) is not None
-        problems = _problems(
-            reader,
-            labels,
-            changed=[] if compressed else checksums.changed,
-            torn_bytes=torn_bytes,
-            is_cut=bool(self.holes) and self.holes[-1].stop == self.holes[-1].start,
-            missing=max(written - found, 0) if not reader.holes else 0,
+        after = int(labels.labels(np.array([reader.rows]))[0])
+        problems = describe_damage(
+            reader.damaged, self.holes, torn_bytes, unit=labels.unit, number=after
         )
+        if checksums.changed and not self.holes and compression_of(self.path) is None:
+            # By rows as they were written, when a line that is damaged now was one.
+            header = 1 if labels.unit == "line" else 0
+            ranges = [(first + header, last + header) for first, last in checksums.changed]
+            about = "not as written, by its checksum"
+            problems.append(Problem.from_ranges("changed", labels.unit, ranges, about))
+        written = sidecar.blocks[-1].rows if sidecar and sidecar.blocks else 0
+        missing = written - reader.rows - len(reader.damaged) - bool(torn_bytes)
+        if missing > 0 and not has_holes:
+            start = after + bool(torn_bytes)
+            about = "written, but missing at the end"
+            ranges = [(start, start + missing - 1)]
+            problems.append(Problem.from_ranges("missing", labels.unit, ranges, about))
         frame = reader.frame()
         return Content(frame, sidecar or Sidecar(), problems, True, labels, torn_bytes)
 
@@ -201,12 +206,9 @@ class _FileReader:
             self._check_holes()  # a better explanation, if there is one
             raise
         self._check_holes()
-        problems = []
-        if reader.torn_bytes:
-            problems.append(_torn("row", reader.rows + 1, reader.torn_bytes))
-        elif self.holes:
-            problems.append(_cut_off("row", reader.rows + 1))
-        return Content(frame, Sidecar(), problems, own=False, torn_bytes=reader.torn_bytes)
+        torn, after = reader.torn_bytes, reader.rows + 1
+        problems = describe_damage([], self.holes, torn, unit="row", number=after)
+        return Content(frame, Sidecar(), problems, own=False, torn_bytes=torn)
 
     def _check_holes(self) -> None:
         for hole in self.holes:
@@ -228,70 +230,3 @@ def _is_header(header: bytes, names: list[str], *, escape_formulas: bool = False
     pairs = list(zip(header.rstrip(b"\r\n"), expected, strict=False))
     wrong = sum(one != other for one, other in pairs)
     return len(pairs) >= MIN_HEADER_BYTES and wrong <= 1
-
-
-def _problems(
-    reader: NativeReader,
-    labels: RowLabels,
-    *,
-    changed: list[tuple[int, int]],
-    torn_bytes: int,
-    is_cut: bool,
-    missing: int,
-) -> list[Problem]:
-    """Return what is wrong with a recording, in the order of its rows."""
-    problems = []
-    if reader.damaged:
-        lines = np.sort(np.array(reader.damaged, dtype=np.int64))
-        # Lines that follow each other are one place.
-        cuts = np.flatnonzero(np.diff(lines) != 1)
-        first = lines[np.concatenate([[0], cuts + 1])]
-        last = lines[np.concatenate([cuts, [len(lines) - 1]])]
-        about = "unreadable, left out"
-        problems.append(Problem.from_ranges("damaged", "line", first, last, lambda _: about))
-    if reader.holes:
-        start = [hole.start for _, hole in reader.holes]
-        last_byte = [hole.stop - 1 for _, hole in reader.holes]
-        problems.append(
-            Problem.from_ranges(
-                "undecodable",
-                "byte",
-                start,
-                last_byte,
-                lambda i: f"can't be decompressed, left out before line {reader.holes[i][0]:,}",
-            )
-        )
-    if changed:
-        # By rows as they were written, when a line that is damaged now was one.
-        header = 1 if labels.unit == "line" else 0
-        first_row, last_row = (
-            [row + header for row in rows] for rows in zip(*changed, strict=True)
-        )
-        about_row = "not as written, by its checksum"
-        problems.append(
-            Problem.from_ranges("changed", labels.unit, first_row, last_row, lambda _: about_row)
-        )
-    after = int(labels.labels(np.array([reader.rows]))[0])
-    if torn_bytes:
-        problems.append(_torn(labels.unit, after, torn_bytes))
-        after += 1
-    elif is_cut:
-        problems.append(_cut_off(labels.unit, after))
-    if missing:
-        last_missing = after + missing - 1
-        about_end = "written, but missing at the end"
-        problems.append(
-            Problem.from_ranges(
-                "missing", labels.unit, [after], [last_missing], lambda _: about_end
-            )
-        )
-    return problems
-
-
-def _torn(unit: str, number: int, torn_bytes: int) -> Problem:
-    about = f"cut off, {torn_bytes:,} bytes left out"
-    return Problem("torn", unit, 1, [Place(number, number, about)])
-
-
-def _cut_off(unit: str, number: int) -> Problem:
-    return Problem("torn", unit, 1, [Place(number, number, "cut off from here on")])
