@@ -1,8 +1,8 @@
-// The messages between the kernel and a page: what the chart's widgets send beside their traits.
+// The custom messages between the chart's widgets in the kernel and their pages.
 //
 // messages.py has the same table for Python; a test compares the two. Each interface is one kind of
-// message, or a part of one. Binary data travel in a message's buffers. Messages may be lost on the
-// way, in both directions; the comments say what makes up for that.
+// message, or a part of one. Binary data travel in a message's buffers. A message may be lost, in
+// either direction; the comments describe how it is replaced.
 
 // ---- LiveFigure, from the kernel
 
@@ -16,7 +16,7 @@ export interface PointsMessage {
 /** The points of one trace in a `PointsMessage`: they replace all from `start` on. */
 export interface TracePoints {
   uid: string;
-  /** The run of positions; a window that was cleared begins another. */
+  /** The run of positions; clearing a window begins a new run. */
   epoch: number;
   /** The position of the first point in the message. */
   start: number;
@@ -26,16 +26,16 @@ export interface TracePoints {
   names?: string[];
 }
 
-/** Asks for a picture; the kernel waits 5 s for one. */
+/** Asks for a picture of the figure; the kernel waits 5 s for the first one. */
 export interface FreezeMessage {
   kind: "freeze";
 }
 
 // ---- LiveFigure, from a page
 
-/** A page shows the figure. It is sent every 20 s; after 60 s without one the kernel sends no more
- *  points. With `from` the page asks for points: by uid, its epoch and the position it needs next,
- *  or null and -1 for the whole window. */
+/** A page reports every 20 s that it shows the figure; after 60 s without a report the kernel sends
+ *  no more points. With `from` the page asks for points: by uid, the epoch and the next position
+ *  that it needs, or null and -1 for the whole window. */
 export interface HereMessage {
   kind: "here";
   page: string;
@@ -58,11 +58,11 @@ export interface PartMessage {
   /** Parts are numbered from 0. */
   number: number;
   /** Whether the buffer is compressed (zlib). */
-  packed: boolean;
+  compressed: boolean;
   /** How many lines there are up to the end of this part. */
   lines: number;
   /** About how many lines there will be; null if that is not known. */
-  of: number | null;
+  total_lines: number | null;
 }
 
 /** All parts have been sent. */
@@ -74,11 +74,11 @@ export interface EndMessage {
   bytes: number;
 }
 
-/** The file can't be sent; `words` says why, and what to do. */
+/** The file can't be sent; `reason` is a sentence for the user. */
 export interface FailedMessage {
   kind: "failed";
   job: string;
-  words: string;
+  reason: string;
 }
 
 // ---- Download, from a page
@@ -88,7 +88,7 @@ export interface WantMessage {
   kind: "want";
   job: string;
   /** Whether the page can decompress. */
-  packed: boolean;
+  compressed: boolean;
 }
 
 /** Confirms all parts before `number`; with `again` asks for those after it once more. */
@@ -107,14 +107,15 @@ export interface CancelMessage {
 
 // ---- in the state of a LiveFigure
 
-/** Where the points stand that `_widget_data` has of a trace; the trait `_places` has one for each
- *  trace with points, by uid, but {} for a trace that is sent the plain way. */
+/** The positions of the points of one trace that `_widget_data` holds. The trait `_places` has a
+ *  TraceWindow for each trace with points, by uid, and {} for a trace that is sent by plotly's own
+ *  messages. */
 export interface TraceWindow {
   epoch: number;
   /** The position after the newest point. */
   next: number;
   names: string[];
-  /** Whether these are all points of the window; else only as many as a first draw needs. */
+  /** Whether these are all points of the window; otherwise only as many as a first draw needs. */
   whole: boolean;
 }
 
@@ -127,7 +128,7 @@ export interface LiveSettings {
   zone: string;
 }
 
-// ---- which of them travel together
+// ---- the messages of each widget, by direction
 
 export type KernelMessage = PointsMessage | FreezeMessage;
 export type PageMessage = HereMessage | PictureMessage;

@@ -1,7 +1,7 @@
-"""Messages: what the chart's widgets and their pages send each other, beside their traits.
+"""Messages: the custom messages between the chart's widgets and their pages.
 
-messages.d.ts has the same table for the page, with comments on units, on fields and on what makes
-up for a lost message; a test compares the two.
+messages.d.ts has the same table for the page. Its comments describe units, fields, and how a lost
+message is replaced. A test compares the two tables.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ __all__ = [
 
 
 class PointsMessage(TypedDict):
-    """Points of some traces; the buffers have their columns, x first."""
+    """Points of some traces; the buffers hold the columns of each trace, x first."""
 
     kind: Literal["points"]
     traces: list[TracePoints]
@@ -48,12 +48,13 @@ class TracePoints(TypedDict):
 
 
 class FreezeMessage(TypedDict):
-    """Asks the pages for a picture."""
+    """Asks the pages for a picture of the figure."""
 
     kind: Literal["freeze"]
 
 
-# In this form, since `from` is a keyword of Python. A page shows the figure, or asks for points.
+# A page reports that it shows the figure, or asks for points. Not written as a class, because
+# `from` is a keyword of Python.
 HereMessage = TypedDict(
     "HereMessage",
     {
@@ -78,9 +79,9 @@ class PartMessage(TypedDict):
     kind: Literal["part"]
     job: str
     number: int
-    packed: bool
+    compressed: bool
     lines: int
-    of: int | None
+    total_lines: int | None
 
 
 class EndMessage(TypedDict):
@@ -94,11 +95,11 @@ class EndMessage(TypedDict):
 
 
 class FailedMessage(TypedDict):
-    """A file can't be sent; `words` says why, and what to do."""
+    """A file can't be sent; `reason` is a sentence for the user."""
 
     kind: Literal["failed"]
     job: str
-    words: str
+    reason: str
 
 
 class WantMessage(TypedDict):
@@ -106,7 +107,7 @@ class WantMessage(TypedDict):
 
     kind: Literal["want"]
     job: str
-    packed: bool
+    compressed: bool
 
 
 class NextMessage(TypedDict):
@@ -126,7 +127,7 @@ class CancelMessage(TypedDict):
 
 
 class TraceWindow(TypedDict):
-    """Where the points stand that a figure's state has of a trace."""
+    """The positions of the points of one trace that a figure's state holds."""
 
     epoch: int
     next: int
@@ -135,7 +136,7 @@ class TraceWindow(TypedDict):
 
 
 class LiveSettings(TypedDict):
-    """What a figure's state has beside plotly's data and layout."""
+    """The settings in a figure's state, in addition to plotly's data and layout."""
 
     labels: bool
     theme: Literal["auto", "light", "dark"] | None

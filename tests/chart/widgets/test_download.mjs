@@ -96,7 +96,7 @@ async function receive(message, ...buffers) {
 }
 
 const partOf = (number, text) => [
-  { kind: "part", number, packed: true, lines: number + 1, of: 4 },
+  { kind: "part", number, compressed: true, lines: number + 1, total_lines: 4 },
   deflateSync(text),
 ];
 
@@ -113,7 +113,7 @@ function newest() {
 
 test("a click asks for the file, and its parts become one", async () => {
   button().click();
-  assert.deepEqual(newest(), { kind: "want", packed: true });
+  assert.deepEqual(newest(), { kind: "want", compressed: true });
   await part(0, "a,b\n");
   assert.deepEqual(newest(), { kind: "next", number: 1, again: false });
   assert.deepEqual(texts(), ["Preparing… 25 %", "1 of 4 rows"]);
@@ -129,7 +129,7 @@ test("a click asks for the file, and its parts become one", async () => {
 
 test("parts that are not compressed, of a file of unknown length, are taken too", async () => {
   button().click();
-  const message = { kind: "part", number: 0, packed: false, lines: 1234, of: null };
+  const message = { kind: "part", number: 0, compressed: false, lines: 1234, total_lines: null };
   await receive(message, new TextEncoder().encode("a\n"));
   assert.deepEqual(texts(), ["Preparing…", "1,234 rows"]);
   await end(1, 2);
@@ -172,7 +172,7 @@ test("a file that came damaged is not saved", async () => {
 
 test("a failure is shown, and a second click starts again", async () => {
   button().click();
-  send({ kind: "failed", words: "no such symbol" });
+  send({ kind: "failed", reason: "no such symbol" });
   await settle();
   assert.deepEqual(texts(), ["Download", "no such symbol"]);
   button().click();
@@ -191,7 +191,7 @@ test("a click while it prepares cancels, and later parts are ignored", async () 
 
 test("another page's parts are ignored", async () => {
   button().click();
-  send({ kind: "failed", words: "no such symbol", job: "another" });
+  send({ kind: "failed", reason: "no such symbol", job: "another" });
   await settle();
   assert.deepEqual(texts(), ["Preparing…", "0 rows"]);
 });

@@ -35,7 +35,7 @@ class Page:
 
     def failures(self) -> list[str]:
         """Return the texts of the failures received."""
-        return [content["words"] for content, _ in self.sent if content["kind"] == "failed"]
+        return [content["reason"] for content, _ in self.sent if content["kind"] == "failed"]
 
     def take_all(self, until: Until) -> tuple[str, bytes]:
         """Confirm each part as it arrives; return the file's name and bytes."""
@@ -51,7 +51,7 @@ class Page:
                 return message["name"], content
             (part,) = buffers
             assert len(part) <= 1_000_000
-            content += zlib.decompress(part) if message["packed"] else part
+            content += zlib.decompress(part) if message["compressed"] else part
         raise AssertionError("no end")
 
 
@@ -67,12 +67,12 @@ def open_page(make: Callable[[], Any]) -> Page:
     return Page(Download(make))
 
 
-@pytest.mark.parametrize("packed", [True, False])
-def test_file_arrives_complete_in_parts(packed: bool, until: Until) -> None:
-    """Blocks of any size become parts of 1 MB, compressed if the page can unpack them."""
+@pytest.mark.parametrize("compressed", [True, False])
+def test_file_arrives_complete_in_parts(compressed: bool, until: Until) -> None:
+    """Blocks of any size become parts of 1 MB, compressed if the page can decompress them."""
     blocks = [TEXT[:10], b"", TEXT[10:3_500_000], TEXT[3_500_000:]]
     page = open_page(lambda: ("ticks.csv", iter(blocks)))
-    page.send("want", packed=packed)
+    page.send("want", compressed=compressed)
     assert page.widget._job == "job 1"
     assert page.take_all(until) == ("ticks.csv", TEXT)
     assert len(page.sent) == 9
@@ -82,10 +82,10 @@ def test_file_arrives_complete_in_parts(packed: bool, until: Until) -> None:
 def test_parts_report_progress_in_lines(until: Until) -> None:
     """Each part says how many lines have been sent, and of how many."""
     page = open_page(lambda: DownloadFile("a.csv", [TEXT], 400_000))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     page.take_all(until)
     parts = [content for content, _ in page.sent if content["kind"] == "part"]
-    assert {part["of"] for part in parts} == {400_000}
+    assert {part["total_lines"] for part in parts} == {400_000}
     assert parts[-1]["lines"] == 400_000
     assert parts[0]["lines"] == TEXT[:1_000_000].count(b"\n")
 
@@ -93,7 +93,7 @@ def test_parts_report_progress_in_lines(until: Until) -> None:
 def test_empty_file_arrives(until: Until) -> None:
     """A file without bytes has a name and an end."""
     page = open_page(lambda: ("a.csv", []))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     assert page.take_all(until) == ("a.csv", b"")
 
 
@@ -107,7 +107,7 @@ def test_at_most_two_parts_are_unconfirmed(until: Until) -> None:
             yield bytes(1_000_000)
 
     page = open_page(lambda: ("a.csv", blocks()))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     until(lambda: len(taken) == 3)
     page.send("next", number=0)
     assert page.numbers() == [0, 1]
@@ -121,7 +121,7 @@ def test_at_most_two_parts_are_unconfirmed(until: Until) -> None:
 def test_lost_part_is_sent_again(until: Until) -> None:
     """A page that asks again receives every part that it has not confirmed."""
     page = open_page(lambda: ("a.csv", [TEXT]))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     until(lambda: page.numbers() == [0, 1])
     page.sent.clear()
     page.send("next", number=0, again=True)
@@ -141,7 +141,7 @@ def test_error_of_the_file_is_reported(until: Until) -> None:
 
     for make, text in ((refuses, "nothing is held"), (lambda: ("a", breaks()), "the disk <is>")):
         page = open_page(make)
-        page.send("want", packed=True)
+        page.send("want", compressed=True)
         for number in range(8):
             until(lambda page=page, n=number: n in page.numbers() or page.failures())
             page.send("next", number=number + 1)
@@ -159,9 +159,9 @@ def test_request_for_an_ended_transfer_is_answered(until: Until) -> None:
 def test_second_request_replaces_the_first(until: Until) -> None:
     """One file is sent at a time; the page of the first one is told."""
     page = open_page(lambda: ("a.csv", [TEXT]))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     until(lambda: page.numbers() == [0, 1])
-    page.send("want", "job 2", packed=True)
+    page.send("want", "job 2", compressed=True)
     until(lambda: page.sent[-1][0]["job"] == "job 2" and page.widget._job == "job 2")
     assert [c["job"] for c, _ in page.sent if c["kind"] == "failed"] == ["job 1"]
     page.send("cancel", "job 2")
@@ -181,7 +181,7 @@ def test_transfer_ends_when_no_page_reports(until: Until, monkeypatch: pytest.Mo
             closed.set()
 
     page = open_page(lambda: ("a.csv", blocks()))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     until(lambda: page.numbers() == [0, 1])
     gone.set()
     until(closed.is_set)
@@ -190,7 +190,7 @@ def test_transfer_ends_when_no_page_reports(until: Until, monkeypatch: pytest.Mo
 def test_close_ends_the_transfer(until: Until) -> None:
     """A second close does nothing."""
     page = open_page(lambda: ("a.csv", [TEXT]))
-    page.send("want", packed=True)
+    page.send("want", compressed=True)
     until(lambda: page.numbers() == [0, 1])
     page.widget.close()
     page.widget.close()

@@ -40,7 +40,7 @@ class Job {
   /** @param {(message: DownloadRequest) => void} send */
   constructor(send) {
     this.#send = send;
-    send({ job: this.id, kind: "want", packed: "DecompressionStream" in globalThis });
+    send({ job: this.id, kind: "want", compressed: "DecompressionStream" in globalThis });
   }
 
   /** Whether the next part takes long: it may be lost. */
@@ -77,9 +77,9 @@ class Job {
     if (message.number !== this.#next) return null;
     if (message.kind === "part") {
       const [bytes] = buffers;
-      this.#blobs.push(message.packed ? await decompress(bytes) : new Blob([bytes]));
+      this.#blobs.push(message.compressed ? await decompress(bytes) : new Blob([bytes]));
       this.lines = message.lines;
-      this.totalLines = message.of;
+      this.totalLines = message.total_lines;
     }
     this.#next++;
     this.confirm();
@@ -160,7 +160,7 @@ class Download {
     job.run(async () => {
       if (this.#job !== job) return;
       if (message.kind === "failed") {
-        this.#end(message.words);
+        this.#end(message.reason);
         return;
       }
       try {

@@ -26,18 +26,19 @@ MakeFile = Callable[[], DownloadFile | tuple[str, Iterable[bytes]]]
 class Download(anywidget.AnyWidget):
     """A button in the page that sends a file to the user's computer, wherever the kernel runs.
 
-    The file travels in compressed parts of at most 1 MB. At most two parts are unconfirmed by the
-    page, so that neither the page, the server in between nor the kernel is held up. Each part has
-    a number: a lost part is sent again, and the browser saves the file only when it is complete.
+    The file is sent in compressed parts of at most 1 MB. At most two parts are unconfirmed by the
+    page, which keeps page, server and kernel responsive. Each part has a number: a lost part is
+    sent again, and the browser saves the file only when it is complete.
 
-    The button shows the progress, and a second click cancels. A page that was reloaded meanwhile
-    says so. If no page reports for a minute, the transfer ends. While the kernel runs a cell, the
-    transfer continues where the kernel handles messages meanwhile (ipykernel 7), else it waits.
+    The button shows the progress, and a second click cancels. After a reload of the page, a note
+    asks the user to click again. If no page reports for a minute, the transfer ends. While the
+    kernel runs a cell, the transfer continues with ipykernel 7; an older ipykernel handles no
+    messages meanwhile, and the transfer waits.
 
     Args:
         make: returns a `DownloadFile`, or its name and blocks. It is called for each click, in a
-            thread in which the blocks are also read. An exception of either is shown beside the
-            button.
+            thread that also reads the blocks. If the call or the reading raises, the error is shown
+            beside the button.
         description: text of the button.
         tooltip: text shown when the mouse is over the button.
         **options: as for any widget, such as `layout`.
@@ -49,7 +50,7 @@ class Download(anywidget.AnyWidget):
     _esm = (resources.files(__package__) / "download.js").read_text("utf-8")
     description = traitlets.Unicode("Download").tag(sync=True)
     tooltip = traitlets.Unicode().tag(sync=True)
-    # The job that is being sent; by it a page that is loaded meanwhile knows that there was one.
+    # The id of the current transfer; it shows a page loaded meanwhile that its parts were missed.
     _job = traitlets.Unicode().tag(sync=True)
     _transfer: Transfer | None = None
 
@@ -73,14 +74,15 @@ class Download(anywidget.AnyWidget):
         super().close()
 
     def _handle_message(self, _: Any, content: Any, __: list[memoryview]) -> None:
-        """Handle a message of a page; what is not a known message is ignored."""
+        """Handle a message of a page; unknown messages are ignored."""
         if not isinstance(content, dict) or not isinstance(content.get("job"), str):
             return
         kind, job = content.get("kind"), content["job"]
         if kind == "want":
-            self._start(job, packed=bool(content.get("packed")))
+            self._start(job, compressed=bool(content.get("compressed")))
         elif self._transfer is None or self._transfer.job != job or self._transfer.ended:
-            # The page confirms the end of a file: if it asks again, it missed a failure.
+            # A page confirms the end of a file. So if it asks again, the transfer has failed or was
+            # replaced, and the page has missed the message.
             if content.get("again"):
                 self._send_failure(job, "The kernel no longer sends this file: click again.")
         elif kind == "next" and isinstance(content.get("number"), int):
@@ -88,7 +90,7 @@ class Download(anywidget.AnyWidget):
         elif kind == "cancel":
             self._transfer.stop()
 
-    def _start(self, job: str, *, packed: bool) -> None:
+    def _start(self, job: str, *, compressed: bool) -> None:
         with self._lock:
             if self._transfer is not None and not self._transfer.ended:
                 self._transfer.stop()
@@ -96,7 +98,9 @@ class Download(anywidget.AnyWidget):
                     self._transfer.job, "Another page asked for a file: click again."
                 )
             make = functools.partial(_make_file, self._make)
-            self._transfer = Transfer(job, make, self.send, packed=packed, finish=self._finish)
+            self._transfer = Transfer(
+                job, make, self.send, compressed=compressed, finish=self._finish
+            )
             self._job = job
             self._transfer.start()
 
@@ -105,8 +109,8 @@ class Download(anywidget.AnyWidget):
             if self._transfer is transfer:
                 self._job = ""
 
-    def _send_failure(self, job: str, words: str) -> None:
-        self.send({"kind": "failed", "job": job, "words": words})
+    def _send_failure(self, job: str, reason: str) -> None:
+        self.send({"kind": "failed", "job": job, "reason": reason})
 
 
 def make_safe_name(text: str) -> str:

@@ -28,7 +28,7 @@ class DownloadFile(NamedTuple):
     Attributes:
         name: name of the file; characters that are unsafe in file names become "_".
         blocks: its bytes, in blocks of any size.
-        lines: about how many lines it will have, for the progress; None where that is unknown.
+        lines: about how many lines it will have, to show the progress; None if unknown.
     """
 
     name: str
@@ -47,8 +47,8 @@ class Transfer:
         job: the page's id for this transfer.
         make: returns the file; called in the thread.
         send: sends a message with its buffers to the page.
-        packed: whether parts are compressed with zlib.
-        finish: called in the thread when the transfer has ended, however it ended.
+        compressed: whether parts are compressed with zlib.
+        finish: called in the thread when the transfer has ended, also after an error.
 
     Attributes:
         job: as given.
@@ -61,14 +61,14 @@ class Transfer:
         make: Callable[[], DownloadFile],
         send: Callable[[DownloadMessage, list[bytes]], None],
         *,
-        packed: bool,
+        compressed: bool,
         finish: Callable[[Transfer], None],
     ) -> None:
         self.job = job
         self.ended = False
         self._make = make
         self._send = send
-        self._packed = packed
+        self._compressed = compressed
         self._finish = finish
         self._changed = threading.Condition()
         self._unconfirmed: deque[Message] = deque()
@@ -80,7 +80,7 @@ class Transfer:
         self._thread.start()
 
     def stop(self) -> None:
-        """Have the thread end soon; idempotent."""
+        """Ask the thread to end, without waiting for it; idempotent."""
         with self._changed:
             self.ended = True
             self._changed.notify_all()
@@ -104,7 +104,7 @@ class Transfer:
     def _run(self) -> None:
         try:
             file = self._make()
-            # Closed at once, also when the page is gone: a generator may hold a file open.
+            # The blocks are closed even if the page is gone: a generator may hold a file open.
             with contextlib.ExitStack() as stack:
                 blocks = iter(file.blocks)
                 if hasattr(blocks, "close"):
@@ -118,13 +118,16 @@ class Transfer:
             self._wait_for_confirmation(1)
         except Exception as error:
             if not self.ended:
-                self._send({"kind": "failed", "job": self.job, "words": describe(error)}, [])
+                self._send({"kind": "failed", "job": self.job, "reason": describe(error)}, [])
         finally:
             self.stop()
             self._finish(self)
 
     def _wait_for_confirmation(self, limit: int) -> bool:
-        """Wait until fewer than `limit` parts are unconfirmed; return False if it has ended."""
+        """Wait until fewer than `limit` parts are unconfirmed; return False if they never will be.
+
+        They never will be once the transfer was stopped, or no page has reported for a minute.
+        """
         with self._changed:
             while not self.ended and len(self._unconfirmed) >= limit:
                 self._changed.wait(CHECK_INTERVAL_S)
@@ -132,7 +135,7 @@ class Transfer:
             return not self.ended
 
     def _messages(self, file: DownloadFile, blocks: Iterator[bytes]) -> Iterator[Message]:
-        """Yield a message for each part, then the one that ends the file."""
+        """Yield a `PartMessage` for each part, then the `EndMessage`."""
         number = lines = size = 0
         for number, part in enumerate(_split(blocks), start=1):
             lines += part.count(b"\n")
@@ -141,11 +144,11 @@ class Transfer:
                 "kind": "part",
                 "job": self.job,
                 "number": number - 1,
-                "packed": self._packed,
+                "compressed": self._compressed,
                 "lines": lines,
-                "of": file.lines,
+                "total_lines": file.lines,
             }
-            yield message, [zlib.compress(part, 1) if self._packed else part]
+            yield message, [zlib.compress(part, 1) if self._compressed else part]
         end: EndMessage = {
             "kind": "end",
             "job": self.job,
