@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 __all__ = ["CandleDrawer"]
 
-# How many of the newest bars are computed again with each batch, for ticks that come late.
+# How many of the newest bars are computed again for each batch: late ticks may change them.
 OPEN_BARS = 3
 
 
@@ -29,7 +29,7 @@ class CandleDrawer:
 
     Args:
         feed: the feed.
-        figure: the figure; it gets a candlestick trace where it has none.
+        figure: the figure; it gets a candlestick trace if it has none.
         symbols: the first is drawn; None for the log's first symbol.
         bar: length of a bar, such as "5s", or in seconds.
         volume: whether to draw the volume below the candles.
@@ -66,7 +66,8 @@ class CandleDrawer:
         newest = self._log.rows(max(self._open_row, start))
         frame = bars(newest, self._bar, self._symbol)
         times = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
-        # These rows hold only the late ticks of older bars, which would overwrite whole ones.
+        # Leave out bars older than the oldest open one. Of their ticks, these rows hold only the
+        # late ones, and an incomplete bar would replace the complete one.
         first = 0 if self._open_time is None else int(np.searchsorted(times, self._open_time))
         if first == len(times):
             return

@@ -19,7 +19,7 @@ __all__ = ["chart", "draw_feed", "make_figure"]
 
 LINES_INTERVAL_S = 1 / 40
 BARS_INTERVAL_S = 1 / 20
-# Of a longer log only the newest rows are drawn.
+# If the log holds more rows, only the newest ones are drawn.
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
 KINDS = ("line", "candles", "candles+volume")
@@ -86,7 +86,7 @@ def draw_feed(
     y: str = "price",
     bar: str | float = "5s",
 ) -> None:
-    """Draw a feed's ticks on a figure from now on, instead of what it shows.
+    """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
     The arguments are those of `chart`.
     """
@@ -106,7 +106,7 @@ def draw_feed(
         | UNZOOMED,
         xaxis={"anchor": "y"} | UNZOOMED,
     )
-    figure.layout.shapes = ()  # an empty list in update_layout would keep those that are there
+    figure.layout.shapes = ()  # update_layout(shapes=[]) would keep the shapes
     drawer = (
         LineDrawer(feed, figure, symbols, percent=is_percent)
         if is_line

@@ -42,8 +42,7 @@ class LineDrawer:
         self._figure = figure
         self._symbols = symbols
         self._percent = percent
-        # All by the code of a symbol: the first value drawn, the uid of the trace, and the row of
-        # the newest point.
+        # By symbol code: the first value drawn, the uid of the trace, the row of the newest point.
         self._first_values: dict[int, float] = {}
         self._trace_uids: dict[int, str] = {}
         self._last_rows: dict[int, int] = {}
@@ -72,8 +71,7 @@ class LineDrawer:
                 if self._percent:
                     first = self._first_values.setdefault(code, float(values[0]))
                     values = (values / first - 1) * 100
-                # Gaps since this symbol's newest point, also those before these rows: the symbol
-                # may have had no tick since.
+                # A gap before these rows counts too, if the symbol has had no tick since the gap.
                 last = self._last_rows.get(code, rows.start + int(indices[0])) - rows.start
                 breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
                 points[trace] = _break_line(times[indices], values, breaks)
@@ -84,7 +82,12 @@ class LineDrawer:
         self._remove_old_shades()
 
     def _trace_index(self, rows: Rows, code: int) -> int | None:
-        """Return the index of a symbol's trace, added if needed; None where it isn't drawn."""
+        """Return the index of a symbol's trace, and add the trace if the symbol is new.
+
+        Returns:
+            None if the symbol is not drawn: there are too many lines, or the user has removed its
+            trace.
+        """
         if code not in self._trace_uids:
             if len(self._trace_uids) >= MAX_LINES:
                 return None
@@ -93,7 +96,7 @@ class LineDrawer:
                 go.Scatter(mode="lines", name=escape_label(symbol), line={"width": 1.5})
             )
             self._trace_uids[code] = self._figure.data[-1].uid
-        # The user may have added traces, and removed these.
+        # Look the index up each time: the user may have added or removed traces.
         uids = [trace.uid for trace in self._figure.data]
         uid = self._trace_uids[code]
         return uids.index(uid) if uid in uids else None

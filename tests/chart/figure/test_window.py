@@ -114,7 +114,7 @@ def test_decimate_combines_bars() -> None:
 def test_times_after_numbers_are_refused() -> None:
     """The x of a trace are all numbers or all times."""
     window = fill(Window(10), np.arange(5.0))
-    with pytest.raises(ValueError, match="x of times to a trace whose x are numbers"):
+    with pytest.raises(ValueError, match="times as x to a trace whose x values are numbers"):
         window.add(parse_x("2026-11-23"), {"y": np.array([1.0])})
 
 

@@ -30,7 +30,7 @@ HEAD_BYTES = 2000
 
 @functools.cache
 def find_incompatibility() -> str | None:
-    """Return why points can't be streamed with the installed plotly; None where they can.
+    """Return why points can't be streamed with the installed plotly; None if they can.
 
     plotly documents none of these internals, and they may change in any release. The check runs
     once, when the first live figure is imported.
@@ -39,7 +39,7 @@ def find_incompatibility() -> str | None:
     messages = {name for name in traits if re.match("_(py2js|js2py)_", name)}
     if messages != MESSAGES:
         names = ", ".join(sorted(messages ^ MESSAGES))
-        return f"its FigureWidget has other messages than the known ones ({names})"
+        return f"its FigureWidget does not have exactly the known messages ({names})"
     missing = sorted(name for name in METHODS if not hasattr(go.FigureWidget, name))
     if missing:
         return f"its FigureWidget lacks methods that tickerkit overrides ({', '.join(missing)})"
@@ -48,13 +48,13 @@ def find_incompatibility() -> str | None:
     except OSError:
         return "its package lacks plotly.min.js"
     if UMD_HEAD not in head:
-        return "its plotly.min.js begins differently from the known ones"
+        return "its plotly.min.js does not begin like the known versions"
     return None
 
 
 @functools.cache
 def warn_once() -> None:
-    """Warn that points can't be streamed with the installed plotly, if so; once in a process."""
+    """Warn if points can't be streamed with the installed plotly; once in a process."""
     reason = find_incompatibility()
     if reason is not None:
         warnings.warn(

@@ -20,11 +20,11 @@ ANSWER_TIMEOUT_S = 5.0
 
 
 class Displays:
-    """The outputs that show one figure, so that `freeze` can put an image in their place.
+    """The outputs that show one figure; `freeze` puts an image in their place.
 
-    An output of a cell is found by its display id. Only the page that received the figure knows
-    the id; after a reload, the page doesn't. A figure inside a box of widgets is found by
-    searching the boxes.
+    A cell's output is updated through its display id. Only the page that received the figure knows
+    the id; after a reload, the page no longer does. If the figure is inside a box of widgets, the
+    image replaces it among the children of the box.
     """
 
     def __init__(self) -> None:
@@ -44,7 +44,7 @@ class Displays:
         )
 
     def note_page(self, page: str) -> None:
-        """Note that a page shows the figure; a page has another id after it was reloaded."""
+        """Note that a page shows the figure; a reload gives a page a new id."""
         self._newest_page = page
         if self._displayed_page is None:
             self._displayed_page = page
@@ -58,7 +58,7 @@ class Displays:
             )
 
     def freeze(self, figure: LockedFigure) -> None:
-        """Ask the pages for an image of the figure; the first answer replaces it.
+        """Ask the pages for an image of the figure; the first image replaces the figure.
 
         Without an answer within 5 seconds, plotly's own static form replaces the figure.
         """
@@ -78,7 +78,7 @@ class Displays:
         Args:
             figure: the figure.
             content: the page's answer, with `width` and `height`; None for no answer.
-            buffers: the image as PNG, of an answer.
+            buffers: the image as PNG; empty for no answer.
         """
         timeout, self._timeout = self._timeout, None
         if timeout is None:

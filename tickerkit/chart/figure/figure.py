@@ -26,7 +26,7 @@ from tickerkit.ticks import Array
 
 __all__ = ["SHADE_NAME", "LiveFigure"]
 
-# The name of the shapes that `shade` adds, by which they are known from the user's.
+# The name of the shapes that `shade` adds; it distinguishes them from the user's shapes.
 SHADE_NAME = "tickerkit gap"
 SHADE_STYLE = {"fillcolor": "#808080", "opacity": 0.2, "line": {"width": 0}, "name": SHADE_NAME}
 FULL_HEIGHT = {"type": "rect", "xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
@@ -42,25 +42,25 @@ class Drawer(Protocol):
 class LiveFigure(PageFigure):
     """A plotly `FigureWidget` to which points can be appended.
 
-    All of plotly's Python API works on it as before. Of what is appended, only new points travel to
-    the page. The page holds the window and draws at most once per frame: lines through the first,
-    lowest, highest and last point of each pixel column, which is what plotly would draw of all
-    points. So an update costs the same with any window, and zooming in shows every point without
-    a request to the kernel. While the user looks at a part of the chart, it holds still; a double
-    click follows the newest points again.
+    All of plotly's Python API still works. `append` sends only the new points to the page. The page
+    holds the window and draws at most once per frame: lines through the first, lowest, highest and
+    last point of each pixel column, which show the same pixels as lines through all points. So the
+    cost of an update does not depend on the window, and zooming in shows every point without a
+    request to the kernel. A chart that the user has zoomed does not move; after a double click it
+    follows the newest points again.
 
     Points of scatter (lines, steps, markers, areas), bar, candlestick and OHLC traces are streamed
     like this. Other traces with x and y are redrawn as a whole: `append` sends at most 2,000
-    points of their window, at most ten times a second. The same holds for all traces where the
-    installed plotly is a version that tickerkit doesn't know; a warning says so.
+    points of their window, at most ten times a second. The same applies to all traces if tickerkit
+    doesn't know the installed version of plotly; creating a figure then gives a warning.
 
-    Under load, points that can't be sent yet are drawn together with the next message. There are
-    at most 60 messages a second, 20 while more than three figures send. While no page shows the
-    figure nothing is sent; the window keeps the newest points. The figure may be changed from
-    several threads: a lock serialises the changes.
+    Under load, points that can't be sent yet are sent together in the next message. There are
+    at most 60 messages a second for each figure, 20 while more than three figures send. While no
+    page shows the figure, nothing is sent; the window keeps the newest points. The figure may be
+    changed from several threads: a lock serialises the changes.
 
     Args:
-        data: traces, as for `FigureWidget`. Points that they have are the first of their windows.
+        data: traces, as for `FigureWidget`. Their points are the first points of their windows.
         layout: as for `FigureWidget`.
         window: how much of each trace is kept: a number of points, or a time such as "5min" before
             the newest x (for an x of numbers: that many seconds).
@@ -105,7 +105,7 @@ class LiveFigure(PageFigure):
 
     @window.setter
     def window(self, size: int | str) -> None:
-        Window(size)  # raises where it is invalid, before anything changes
+        Window(size)  # raises if the size is invalid, before anything changes
         with self._lock:
             self._streams.resize(size)
             self._update_data(self._streams.by_trace.values())
@@ -129,9 +129,9 @@ class LiveFigure(PageFigure):
     def append(self, x: Any, y: Any = None, trace: int | str = 0) -> None:
         """Append points to traces; returns at once, from any thread.
 
-        `fig.data` has the points when this returns. Under load no point is lost while it is within
-        the window: points that can't be sent yet are drawn together with the next message. If any
-        part of the input is wrong, nothing is appended.
+        `fig.data` has the points when this returns. Under load no point inside the window is lost:
+        points that can't be sent yet are sent together in the next message. If any part of the
+        input is wrong, nothing is appended.
 
         Args:
             x: a scalar or an array of shape (n,) of numbers or times; or a Series of y, whose index
@@ -171,10 +171,10 @@ class LiveFigure(PageFigure):
         volume: Any = None,
         trace: int | str | None = None,
     ) -> None:
-        """Append bars; a bar replaces the one of the same time.
+        """Append bars; a bar replaces the bar that has the same time.
 
-        So the bar that is still open is updated by passing it again. Returns at once, from any
-        thread. If any part of the input is wrong, nothing is appended.
+        To update the bar that is still open, pass it again. Returns at once, from any thread. If
+        any part of the input is wrong, nothing is appended.
 
         Args:
             time: a scalar or an array of shape (n,), ascending: when each bar starts.
@@ -212,7 +212,7 @@ class LiveFigure(PageFigure):
             self._update_data([stream for stream, _ in added])
 
     def clear(self) -> None:
-        """Drop all points, also those that traces were made with; the traces stay."""
+        """Drop all points, including those that traces were created with; the traces stay."""
         with self._lock:
             for index, props in enumerate(self._data):
                 kind = props.get("type", "scatter")
@@ -222,7 +222,7 @@ class LiveFigure(PageFigure):
             self._update_data(self._streams.by_trace.values())
 
     def oldest_time(self) -> np.datetime64:
-        """Return the smallest first x of all windows, a time as shown; 1970 without points."""
+        """Return the earliest start of a window, in the figure's time zone; 1970 without points."""
         with self._lock:
             windows = [stream.window for stream in self._streams.by_trace.values()]
         return min(
@@ -249,10 +249,10 @@ class LiveFigure(PageFigure):
         self.layout.shapes = [*self.layout.shapes, *new]
 
     def zoomed_range(self) -> tuple[pd.Timestamp, pd.Timestamp] | None:
-        """Return the range in UTC to which a date axis x is zoomed; None while it follows.
+        """Return the range in UTC to which the x axis is zoomed; None while the chart follows.
 
         Raises:
-            ValueError: if the ends of the axis are not times.
+            ValueError: if the ends of the axis can't be read as times.
         """
         axis = self.layout.xaxis
         if self.follow or axis.range is None or axis.autorange is True:
@@ -268,40 +268,41 @@ class LiveFigure(PageFigure):
     # --- life ---------------------------------------------------------------------------------
 
     def add_drawer(self, drawer: Drawer) -> None:
-        """Have a drawer stopped when the figure is closed, frozen or given to another drawer."""
+        """Register a drawer: `stop_drawing`, `freeze` and `close` stop it."""
         self._drawers.append(drawer)
 
     def stop_drawing(self) -> None:
-        """Stop all that draws on the figure; the figure stays as it is."""
+        """Stop all drawers; the figure keeps what they have drawn."""
         drawers = self._drawers[:]
         del self._drawers[: len(drawers)]
         for drawer in drawers:
             drawer.stop()
 
     def freeze(self) -> None:
-        """Replace the figure, wherever it is shown, by an image of it, and close it.
+        """Replace the figure by an image wherever it is shown, and close the figure.
 
-        A page that shows the figure makes the image, so it appears once the cell has ended. Without
-        an answer within 5 seconds, plotly's own static form is shown instead.
+        A page that shows the figure makes the image, so the image appears after the cell has ended.
+        Without an answer within 5 seconds, plotly's own static form is shown instead.
 
         Raises:
-            TickerkitError: if the page was reloaded since the figure was shown. The figure stays.
+            TickerkitError: if the page was reloaded since the figure was shown. The figure then
+                stays open.
         """
         self._displays.check_page()
         self.stop_drawing()
         self._displays.freeze(self)
 
     def close(self) -> None:
-        """Close the widget and stop all that draws on it; idempotent.
+        """Stop all drawers and close the widget; idempotent.
 
-        Once no variable refers to it, its memory is freed.
+        The figure's memory is freed as soon as no variable refers to the figure.
         """
         if "_displays" not in self.__dict__:
             return  # the constructor has raised, and the widget is being deleted
         self.stop_drawing()
         with self._lock:
             self._streams.close()
-            # Else a page updates the count of its views when they close, and fails with an error.
+            # Otherwise a page would update the count when its views close, and log an error.
             self._view_count = None
             super().close()
 
@@ -315,7 +316,7 @@ class LiveFigure(PageFigure):
         return find_trace_of_type(self._data, BAR_TYPES, "bars")
 
     def _get_stream(self, index: int, names: tuple[str, ...]) -> Stream:
-        """Return a trace's stream; make it of the trace's own points where there is none.
+        """Return a trace's stream; if there is none, create it from the trace's own points.
 
         Raises:
             ValueError: if the trace takes other columns, or its own points can't be appended to.
@@ -329,7 +330,7 @@ class LiveFigure(PageFigure):
         if stream is None:
             is_known = find_incompatibility() is None and kind in (*LINE_TYPES, *BAR_TYPES)
             stream = self._streams.new(names, is_plain=not is_known)
-            # This may raise, so before the stream counts.
+            # This may raise, so the stream is registered after it.
             xs, columns = read_trace_points(props, names, index)
             self._streams.by_trace[props["uid"]] = stream
             if len(xs):
@@ -337,7 +338,7 @@ class LiveFigure(PageFigure):
         return stream
 
     def _prepare_x(self, stream: Stream, xs: Array, *, to_local: bool = True) -> Array:
-        """Return x, shape (n,), as the figure shows it; make its axis a date axis where needed.
+        """Return x, shape (n,), with times in local time; declare its axis a date axis if needed.
 
         Raises:
             ValueError: if x holds times and the window numbers, or the other way round.
@@ -365,7 +366,7 @@ class LiveFigure(PageFigure):
             self.update_layout(changes)
 
     def _update_data(self, streams: Iterable[Stream]) -> None:
-        """Make `data` show the windows of streams: as views of them, so without a copy."""
+        """Set the columns in `data` to views of the streams' windows; nothing is copied."""
         changed = {id(stream) for stream in streams}
         for props in self._data:
             stream = self._streams.by_trace.get(props["uid"])

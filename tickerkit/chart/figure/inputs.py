@@ -24,8 +24,8 @@ def parse_points(x: Any, y: Any, trace: int | str) -> dict[int | str, Points]:
 
     Args:
         x: x values; or a Series of y, whose index is x; or a mapping of trace to (x, y) or Series.
-        y: y values, where x is neither of the last two.
-        trace: the trace of the points, where x is not a mapping.
+        y: y values, if x holds only x values.
+        trace: the trace of the points, if x is not a mapping.
 
     Raises:
         ValueError: if y is missing, x and y differ in length, or a value is not of a type that
@@ -65,7 +65,7 @@ def parse_bars(time: Any, values: Mapping[str, Any]) -> Points:
 
 
 def read_trace_points(props: Mapping[str, Any], names: tuple[str, ...], trace: int) -> Points:
-    """Return the points that a trace was made with, in any of plotly's ways to give them.
+    """Return the points that a trace was created with, in any form that plotly accepts.
 
     x may be missing or be given by `x0` and `dx`, and arrays may be in plotly's base64 form.
 
@@ -81,7 +81,7 @@ def read_trace_points(props: Mapping[str, Any], names: tuple[str, ...], trace: i
     count = max(len(each) for each in columns.values())
     if "x" in props:
         xs = parse_x(_decode(props["x"]))
-    else:  # as plotly counts them itself
+    else:  # plotly's own default
         xs = float(props.get("x0", 0)) + float(props.get("dx", 1)) * np.arange(count)
     lengths = {len(xs), *(len(each) for each in columns.values())}
     if 0 in lengths:
@@ -113,7 +113,7 @@ def _decode(values: Any) -> Any:
 
 
 def _parse_numbers(values: Any, name: str, trace: Any = None) -> Array:
-    """Return a scalar or a sequence as float64 of shape (n,); errors name it, and the trace."""
+    """Convert a scalar or a sequence to float64 of shape (n,); an error names name and trace."""
     try:
         return np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:

@@ -32,12 +32,12 @@ THEMES = ("auto", "light", "dark")
 
 
 class PageFigure(LockedFigure):
-    """The part of a live figure that talks to its pages.
+    """The part of a live figure that exchanges state and messages with its pages.
 
     A page receives traces, layout and a preview of the appended points in the widget's state, when
     it loads the figure. Later changes of traces and layout arrive as plotly's own messages, and
-    new points as messages of `Streams`. The page sends plotly's own messages, reports of which
-    points it has, and images.
+    new points as messages of `Streams`. The page sends plotly's own messages, reports that name the
+    points it holds, and images.
 
     The arguments are those of `LiveFigure`.
     """
@@ -46,7 +46,7 @@ class PageFigure(LockedFigure):
     _plotly = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
     )
-    # By a trace's uid, what of its stream the state holds: see `Streams.preview`.
+    # By trace uid: which points of the trace's window the state holds. See `Streams.preview`.
     _places = traitlets.Dict().tag(sync=True)
     _live = traitlets.Dict().tag(sync=True)
     _follow = traitlets.Bool(True).tag(sync=True)
@@ -64,7 +64,7 @@ class PageFigure(LockedFigure):
     ) -> None:
         if theme not in THEMES:
             raise InvalidArgument("theme", theme, format_choices(THEMES))
-        # All of this before plotly's own `__init__`, which already sends.
+        # Set before plotly's own `__init__`, which already sends messages.
         self._lock = make_lock()
         self._time_axes = TimeAxes(tz)
         self._theme = theme
@@ -75,7 +75,7 @@ class PageFigure(LockedFigure):
         super().__init__(data, layout, **options)
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
-        # plotly sends its state before it has data, or not at all until the figure is shown.
+        # plotly's `__init__` sends these traits before they have data, or not at all.
         self.send_state(["_widget_data", "_widget_layout", "_places", "_live"])
 
     @traitlets.default("_plotly")
@@ -85,13 +85,13 @@ class PageFigure(LockedFigure):
     # --- state and display --------------------------------------------------------------------
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
-        """Return the widget's state for a page, as the figure is now.
+        """Return the widget's current state for a page.
 
-        plotly's own state is that of the moment of display, which would be wrong after a reload. Of
-        each window, the state holds a preview; the page then asks for the other points.
+        plotly's own state would be outdated after a reload: it is the state at the first display.
+        This state holds a preview of each window; the page then asks for the other points.
         """
         with self._lock:
-            # Before the figure has a layout, its constructor asks for the state.
+            # plotly's constructor calls this method before the figure has a layout.
             if "_layout_obj" in self.__dict__ and (key is None or "_places" in key):
                 self._refresh_state()
             return super().get_state(key, drop_defaults)
@@ -129,7 +129,7 @@ class PageFigure(LockedFigure):
         self._displays.show(self._repr_mimebundle_())
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
-        # plotly's own method sends all data again; this page side has them, or asks.
+        # plotly's own method sends all data again; tickerkit's page side holds or requests them.
         return {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
@@ -152,7 +152,7 @@ class PageFigure(LockedFigure):
             super()._send_restyle_msg(restyle, index)
 
     def _handle_message(self, _: Any, content: Any, buffers: list[memoryview]) -> None:
-        """Handle a custom message of a page; what is not a known message is ignored."""
+        """Handle a custom message of a page; unknown messages are ignored."""
         if not isinstance(content, dict):
             return
         if content.get("kind") == "picture":
@@ -164,7 +164,7 @@ class PageFigure(LockedFigure):
 
     # --- plotly's messages to the page --------------------------------------------------------
 
-    # Data that the user sets by plotly's own means replace what was appended to the trace.
+    # Data that the user sets with plotly's API replace the points appended to the trace.
 
     def _send_restyle_msg(self, restyle_data: Any, *args: Any, **kwargs: Any) -> None:
         self._drop_replaced(restyle_data, *args, **kwargs)
@@ -197,7 +197,7 @@ class PageFigure(LockedFigure):
             self._drop_stream(index)
 
     def _drop_stream(self, index: int) -> None:
-        """Drop a trace's stream; send its columns, of which the page's Plotly has only a part."""
+        """Drop a trace's stream; send its whole columns: the page's Plotly has a part of them."""
         props = self._data[index]
         stream = self._streams.by_trace.pop(props["uid"], None)
         if stream is not None and not stream.is_plain:

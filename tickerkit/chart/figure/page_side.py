@@ -13,7 +13,7 @@ from tickerkit.chart.figure.compatibility import find_incompatibility
 
 __all__ = ["build_page_side", "join_modules"]
 
-# Each file after those that it imports from.
+# Each file comes after the files that it imports.
 PARTS = (
     "column.js",
     "downsample.js",
@@ -50,8 +50,8 @@ _LINE_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
 def build_page_side() -> str:
     """Return the page side of a live figure as the text of one ES module.
 
-    plotly's FigureWidget takes a path instead of text; that would keep every closed figure in
-    memory. With a plotly that streaming doesn't know, this is plotly's own page side.
+    plotly's FigureWidget passes a path instead of text; that would keep every closed figure in
+    memory. If points can't be streamed with the installed plotly, this is plotly's own page side.
     """
     if find_incompatibility() is not None:
         return str(go.FigureWidget._esm)
@@ -60,13 +60,13 @@ def build_page_side() -> str:
 
 
 def join_modules(modules: Iterable[str]) -> str:
-    """Join JavaScript modules that import from each other, each after those that it needs.
+    """Join JavaScript modules to one; each module comes after the modules that it imports.
 
-    The page loads a widget's module from text without an address, so that it can't follow imports
-    of other files. Joining here needs no tool, so that a checkout runs as it is. It relies on three
-    rules, which tests check: all names at the top level differ, an import fills whole lines and
-    renames nothing, and an export is part of a declaration. Comments that fill whole lines are left
-    out, since every figure and every saved notebook holds the text.
+    A page loads a widget's module from text that has no URL, and so can't resolve imports of other
+    files. Joining in Python needs no build tool: a checkout runs without a build. It relies on
+    three rules, which tests check: all names at the top level differ, an import fills whole lines
+    and renames nothing, and an export is part of a declaration. Comments that fill whole lines are
+    left out, because every figure and every saved notebook holds the text.
     """
     text = "\n".join(modules)
     for pattern in (_IMPORT, _DOC_COMMENT, _LINE_COMMENT, _EXPORT):

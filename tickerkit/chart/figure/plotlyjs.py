@@ -20,9 +20,9 @@ _lock = threading.Lock()
 class PlotlyJs(ipywidgets.Widget):  # type: ignore[misc]
     """A widget model without a view that holds plotly.min.js, compressed.
 
-    Why: plotly's FigureWidget carries plotly.js, 5 MB, in the state of every figure, and so once
-    for each figure into the kernel's messages and the saved notebook. Ten figures are 51 MB like
-    that, and 2.5 MB with one shared model.
+    Why: plotly's FigureWidget has plotly.js (5 MB) in the state of every figure, so each figure
+    adds it to the kernel's messages and to the saved notebook. Ten figures take 51 MB that way,
+    and 2.5 MB with one shared model.
 
     The model is ipywidgets' own `WidgetModel`, which needs no page side. Its content is base64
     text of gzip, 2 MB: a binary trait would not be saved with the notebook.
@@ -39,7 +39,7 @@ _shared: PlotlyJs | None = None
 
 
 def shared_plotly_js() -> PlotlyJs:
-    """Return the model that all figures share; make it on first use, and after it was closed."""
+    """Return the model that all figures share; create it on first use, and after it was closed."""
     global _shared
     with _lock:
         if _shared is None or _shared.comm is None:

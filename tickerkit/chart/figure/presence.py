@@ -1,4 +1,4 @@
-"""Presence: whether a page still receives what a widget sends."""
+"""Presence: whether a page still receives a widget's messages."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ LEASE_S = 60.0
 
 
 class PresenceLease:
-    """Tells whether a page still receives what a widget sends.
+    """Tracks whether a page still receives a widget's messages.
 
-    A widget can't see its pages: what it sends to a closed laptop or a hidden tab is kept by
-    jupyter_server, in memory and without bound. So a page in view reports every 20 seconds, each
-    report renews the lease for a minute, and nothing is sent once the lease has ended.
+    A widget doesn't know its pages, and jupyter_server keeps messages to a closed laptop or a
+    hidden tab in memory, without bound. So a visible page reports every 20 seconds, each report
+    renews the lease for a minute, and nothing is sent once the lease has ended.
 
     A kernel that runs a cell may not receive those reports: ipykernel below 7 handles no message
     meanwhile. So the lease also lasts while a cell runs, and for a minute after it.
@@ -41,15 +41,16 @@ class PresenceLease:
 
     @property
     def ended(self) -> bool:
-        """Whether no page receives what is sent."""
+        """Whether the lease has ended: no page is known to receive messages."""
         now = self._clock()
         return now > self._until and now > self._idle_since() + LEASE_S
 
 
 class _CellActivity:
-    """Notes when the kernel last ran a cell. Call it for the time; infinity while a cell runs.
+    """Notes when the kernel last ran a cell.
 
-    Without IPython nothing reports cells; the time stays infinity, and no lease ends.
+    Calling it returns the time at which the last cell ended, or infinity while a cell runs. Without
+    IPython nothing reports cells; the time stays infinity, and no lease ends.
     """
 
     def __init__(self) -> None:
@@ -74,7 +75,7 @@ _activity: _CellActivity | None = None
 
 
 def _shared_cell_activity() -> _CellActivity:
-    """Return the one that all leases share: IPython keeps its callbacks for ever."""
+    """Return the `_CellActivity` that all leases share: IPython keeps its callbacks for ever."""
     global _activity
     if _activity is None:
         _activity = _CellActivity()

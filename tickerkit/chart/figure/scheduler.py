@@ -16,43 +16,44 @@ logger = logging.getLogger(__name__)
 INTERVAL_S = 1 / 60
 MAX_FAST_FIGURES = 3
 CROWDED_INTERVAL_S = 1 / 20
-# After its last message a figure counts as sending for this time.
+# How long a figure counts as sending after its last message.
 ACTIVE_S = 1.0
-# Before it ends, the thread waits this time for more.
+# How long the thread waits for further points before it ends.
 LINGER_S = 0.05
 
 
 class Sendable(Protocol):
-    """Something that gathers points and can send them.
+    """A figure's points that wait to be sent.
 
     Attributes:
-        min_interval_s: the shortest time between two messages, where it is longer than others'.
+        min_interval_s: the shortest time between two messages, if the figure needs a longer one
+            than `RateLimiter` requires; otherwise 0.
     """
 
     @property
     def min_interval_s(self) -> float: ...
 
     def flush(self) -> None:
-        """Send what was gathered."""
+        """Send all points that wait."""
 
 
 class RateLimiter:
     """Limits each figure to 60 messages a second, or 20 while more than three figures send.
 
-    jupyter_server drops messages silently above 1,000 a second and kernel
+    jupyter_server silently drops a kernel's messages above 1,000 a second
     (`iopub_msg_rate_limit`), and a page can't draw more often than 60 times a second anyway.
 
-    The limit is a token bucket that holds two: one message may leave an interval early. Ticks that
-    are pushed 60 times a second, a little irregularly, would otherwise often wait for most of an
-    interval.
+    The limit is a token bucket that holds two tokens: one message may be sent an interval early.
+    Ticks that are pushed 60 times a second, a little irregularly, would otherwise often wait for
+    most of an interval.
     """
 
     def __init__(self) -> None:
-        # Until when each figure has used up its messages, had it sent them evenly.
+        # By figure: when its messages so far would end if one were sent in each interval.
         self._used_until: weakref.WeakKeyDictionary[Sendable, float] = weakref.WeakKeyDictionary()
 
     def interval_s(self, now: float) -> float:
-        """Return the time between two messages of a figure; it depends on how many send."""
+        """Return the time between two messages of a figure; it depends on how many figures send."""
         sending = sum(now - until < ACTIVE_S for until in self._used_until.values())
         return INTERVAL_S if sending <= MAX_FAST_FIGURES else CROWDED_INTERVAL_S
 
@@ -77,12 +78,12 @@ class RateLimiter:
 class Sender:
     """Sends for all figures of the process, from one thread.
 
-    One thread, because widgets lose messages otherwise: of 800 trait updates from several threads
-    394 arrived, and of custom messages sent from one thread all arrived in order, also while a
-    cell ran (ipykernel 7.4).
+    One thread, because widgets lose messages that are sent from several: of 800 trait updates from
+    several threads 394 arrived. Custom messages sent from one thread all arrived, in order, even
+    while a cell ran (ipykernel 7.4).
 
-    A figure's first points leave at once. Points that come before it may send again are gathered.
-    The thread ends when there is nothing more to send, and keeps no figure in memory.
+    A figure's first points are sent at once. Later points wait until the limit allows the figure's
+    next message. The thread ends when there is nothing more to send, and keeps no figure in memory.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -138,7 +139,7 @@ class Sender:
                     figure.flush()
                 except Exception:
                     logger.exception("Could not send the points of a live figure")
-            # The names of this frame would keep closed figures in memory while the thread waits.
+            # These variables would otherwise keep closed figures in memory while the thread waits.
             del times, ready, figure, each
 
 

@@ -32,12 +32,12 @@ class Stream:
 
     Attributes:
         window: the points held.
-        is_plain: whether tickerkit's page side can't stream this trace: a decimated copy of the
-            whole window is sent each time, by plotly's own message.
+        is_plain: True if tickerkit's page side can't stream this trace. Then a decimated copy of
+            the whole window is sent each time, by plotly's own message.
         sent: the position up to which points were sent; -1 while pages don't know the epoch.
-        has_time_axis: whether the figure's layout was told that x are times.
-        epoch: a number that no other run of positions has. A page that holds another epoch starts
-            over.
+        has_time_axis: whether the figure's layout declares the trace's x axis a date axis.
+        epoch: the number of this run of positions, unique in the process. A page that holds another
+            epoch needs the whole window.
     """
 
     window: Window
@@ -48,14 +48,15 @@ class Stream:
 
 
 class Streams:
-    """The appended points of a figure's traces, on their way to the pages.
+    """The appended points of a figure's traces, and how they reach the pages.
 
     A page is a reader of each trace's window, at a position. A message gives the position of its
     first point, and its points replace everything that a page has from there on. So a message may
-    arrive twice; and a page that misses one reports its position and is sent the rest.
+    arrive twice without harm. A page that misses a message reports its position and receives the
+    rest.
 
-    Under load nothing is queued: what can't be sent yet waits in the window, and points that leave
-    the window unsent are dropped. While no page reports, nothing is sent.
+    Under load nothing is queued: points that can't be sent yet wait in the window, and points that
+    leave the window unsent are dropped. While no page reports, nothing is sent.
 
     Why not plotly's own messages: they carry whole columns, which the page redraws one message
     after the other. With a window of 100,000 points a message of 1.6 MB was on the screen after
@@ -83,7 +84,7 @@ class Streams:
         send: Callable[[PointsMessage, list[memoryview]], None],
         send_plainly: Callable[[str, dict[str, Array]], None],
     ) -> None:
-        Window(size)  # raises where it is invalid
+        Window(size)  # raises if the size is invalid
         self.size = size
         self.by_trace: dict[str, Stream] = {}
         self._lock = lock
@@ -93,8 +94,8 @@ class Streams:
 
     @property
     def min_interval_s(self) -> float:
-        """The shortest time between two messages: longer where a trace is plain."""
-        # A copy: the sender asks without the lock, while other threads add and remove traces.
+        """The shortest time between two messages, if a trace is plain; otherwise 0."""
+        # A copy: the sender reads this without the lock, while other threads add and remove traces.
         has_plain = any(each.is_plain for each in [*self.by_trace.values()])
         return PLAIN_INTERVAL_S if has_plain else 0.0
 
@@ -103,7 +104,7 @@ class Streams:
         return Stream(Window(self.size, names), is_plain)
 
     def note_change(self, stream: Stream, position: int) -> None:
-        """Note that a window changed from a position on, and have it sent."""
+        """Note that a window changed from a position on, and request sending it."""
         stream.sent = min(stream.sent, position)
         SENDER.request(self)
 
@@ -133,14 +134,15 @@ class Streams:
         SENDER.request(self)
 
     def retain(self, uids: set[str]) -> None:
-        """Drop the streams of all other traces."""
+        """Keep only the streams of these traces."""
         self.by_trace = {uid: each for uid, each in self.by_trace.items() if uid in uids}
 
     def handle_report(self, message: Mapping[str, Any]) -> None:
-        """Take a page's report: that it is in view, or the positions from which it needs points.
+        """Handle a page's report: the page shows the figure, and may ask for points.
 
         Args:
-            message: its `from`, if any, maps a trace's uid to the epoch and position of the page.
+            message: a `HereMessage`. Its `from`, if any, maps a trace's uid to the epoch and the
+                position from which the page needs points.
         """
         ended = self._lease.ended
         self._lease.renew()
@@ -152,7 +154,7 @@ class Streams:
             SENDER.request(self)
 
     def flush(self) -> None:
-        """Send all points that were not sent yet, in one message; nothing where no page reports."""
+        """Send all points that were not sent yet, in one message; nothing if no page reports."""
         with self._lock:
             if self._lease.ended:
                 return
@@ -184,12 +186,11 @@ class Streams:
                 self._send({"kind": "points", "traces": traces}, buffers)
 
     def preview(self, uid: str) -> tuple[dict[str, Array], Mapping[str, object]]:
-        """Return what a page shows of a trace until it has received all points.
+        """Return the points of a trace that a page shows until it has received all points.
 
         Returns:
-            The decimated columns by name, and their place: the stream's epoch, the position after
-            them, the names of the columns beside x, and whether they are all points. The place of
-            a plain trace is empty.
+            The decimated columns by name, and their `TraceWindow`, which is empty for a plain
+            trace.
         """
         stream = self.by_trace[uid]
         window = stream.window
@@ -209,6 +210,6 @@ class Streams:
         return {name: np.array(each) for name, each in shown.items()}, place
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop sending, and drop all streams."""
         SENDER.discard(self)
         self.by_trace.clear()

@@ -1,4 +1,4 @@
-"""Subshells: deliver what a page sends to the subshell that the page names."""
+"""Subshells: deliver a page's messages to the subshell that they name."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ __all__ = ["deliver_as_addressed"]
 
 
 def deliver_as_addressed(*widgets: ipywidgets.Widget) -> None:
-    """Have ipykernel deliver each message of these widgets to the subshell that it names.
+    """Have ipykernel deliver each message to these widgets to the subshell that it names.
 
-    ipykernel 7.4 delivers it to the subshell of the page that sent the last message before the
-    kernel answered on the same comm. After a reload a page has a new subshell, and the old one has
-    ended. Without this function, everything that the reloaded page sends is lost: clicks, zooms,
-    and requests for missing points.
+    ipykernel 7.4 itself uses another subshell: that of the last message which the kernel answered
+    on the same comm. After a reload a page has a new subshell, and the old one has ended. Without
+    this function, everything that the reloaded page sends is lost: clicks, zooms, and requests for
+    missing points.
 
     A widget without a comm (a closed one) is left as it is.
     """

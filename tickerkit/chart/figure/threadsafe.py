@@ -77,9 +77,9 @@ for _name in LOCKED_METHODS:
 LockedFigure.data = property(go.FigureWidget.data.fget, _with_lock(go.FigureWidget.data.fset))
 
 
-# A child has only the thread that forked. A lock held by another thread would stay locked there for
-# ever, over half-changed data. So the forking thread takes all locks during the fork. It skips a
-# lock that it can't get within a second, rather than hold up the fork.
+# A forked child has only the thread that forked. A lock held by another thread would stay locked in
+# the child for ever, with half-changed data. So the forking thread takes all locks during the fork.
+# It skips a lock that it can't get within a second, rather than hold up the fork.
 _held: list[threading.RLock] = []
 
 

@@ -20,8 +20,8 @@ LABEL_SIZE = 11
 class TimeAxes:
     """Converts times from UTC to the local time of a zone, and labels a figure's axes with it.
 
-    plotly's date axes know no zones, so plotly is given local times. In the night when clocks go
-    back, an hour occurs twice on such an axis; the label then says when the clocks changed.
+    plotly's date axes have no zones, so plotly is given local times. In the night when clocks go
+    back, an hour occurs twice on such an axis; the label then shows when the clocks changed.
 
     Args:
         zone: name of the zone, such as "America/New_York".
@@ -45,7 +45,7 @@ class TimeAxes:
         self.zone = zone
         self.label = zone
         self.label_changed = False
-        # All labels so far: an axis with another title has one of the user's, which stays.
+        # All labels so far: an axis with any other title was titled by the user, and keeps it.
         self._labels = {zone}
         self._offset: np.timedelta64 | None = None
 
@@ -79,13 +79,12 @@ class TimeAxes:
     def layout_changes(
         self, traces: Iterable[Mapping[str, Any]], layout: Mapping[str, Any]
     ) -> dict[str, Any]:
-        """Return the changes of a layout that make the axes of traces labelled date axes.
+        """Return the layout changes that turn the x axes of traces into labelled date axes.
 
-        A title that the user has set stays, and so does a type. Axes without tick labels get no
-        title.
+        Titles and types that the user has set stay. Axes without tick labels get no title.
 
         Args:
-            traces: properties of the traces whose x are times.
+            traces: properties of the traces whose x values are times.
             layout: properties of the figure's layout.
         """
         changes: dict[str, Any] = {}

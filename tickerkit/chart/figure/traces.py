@@ -1,4 +1,4 @@
-"""Traces: find one of a figure's traces by its index, name or type, and make those of bars."""
+"""Traces: find a figure's traces by index, name or type, and create the traces of candles."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Traces: TypeAlias = Sequence[Mapping[str, Any]]
 
 
 def find_trace(traces: Traces, trace: int | str) -> int:
-    """Return the index of a trace that is given by its index, possibly negative, or its name.
+    """Return the index of a trace, given its index (possibly negative) or its name.
 
     Raises:
         ValueError: if there is no such trace.
@@ -65,23 +65,24 @@ def find_traces(traces: Traces, names: Iterable[int | str]) -> list[int]:
 
 
 def find_trace_of_type(traces: Traces, types: Collection[str], purpose: str) -> int:
-    """Return the index of the first trace of one of some types.
+    """Return the index of the first trace that has one of these types.
 
     Raises:
-        ValueError: if there is no such trace; it names the purpose.
+        ValueError: if there is no such trace; the error names the purpose.
     """
     for index, props in enumerate(traces):
         if props.get("type", "scatter") in types:
             return index
-    raise ValueError(f"The figure has no trace for {purpose}; add one of {' or '.join(types)}")
+    kinds = " or ".join(types)
+    raise ValueError(f"The figure has no trace for {purpose}; add a trace of type {kinds}")
 
 
 def find_replaced(restyle: Mapping[str, Any] | None, indices: Sequence[int]) -> set[int]:
-    """Return which traces get other data by a restyle of plotly's.
+    """Return the indices of the traces whose data a restyle of plotly's replaces.
 
     Args:
         restyle: values by the path of a property. A list holds a value for each of the traces, and
-            begins again where it is shorter; `Undefined` leaves a trace as it is.
+            is repeated if it is shorter; `Undefined` leaves a trace unchanged.
         indices: the traces that are restyled.
     """
     replaced = set()

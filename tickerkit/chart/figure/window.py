@@ -1,4 +1,4 @@
-"""Window: the newest points of one trace, each at a position that it keeps."""
+"""Window: the newest points of one trace, each with a position that never changes."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ class Window:
         return _as_read_only(self._columns[name][self._slice(self.start)])
 
     def since(self, position: int) -> tuple[int, Array, list[Array]]:
-        """Return the points from a position on, or all points where some of those are gone.
+        """Return the points from a position on, or all points if some of those are gone.
 
         Returns:
             The position of the first point returned; its x and columns, each of shape (n,).
@@ -85,9 +85,10 @@ class Window:
         return start, self._x[part], [self._columns[name][part] for name in self.names]
 
     def add(self, x: Array, columns: Mapping[str, Array]) -> int:
-        """Add points behind the newest one, and drop those that leave the window.
+        """Add points after the newest one, and drop those that leave the window.
 
-        Points of a batch larger than the window are counted, though they are never held.
+        Each point of a batch gets a position, even if the batch is larger than the window and its
+        oldest points are never held.
 
         Args:
             x: shape (n,), float64 or datetime64[ns].
@@ -125,7 +126,7 @@ class Window:
         held = self.x
         index = int(np.searchsorted(held, x[0])) if len(held) else 0
         tail = held[index:]
-        # Most often x[0] is the newest bar held, or newer, and the points can be written as given.
+        # Usually x[0] is the newest bar held, or newer, and the points can be written as given.
         if len(tail) > 1 or (len(tail) and tail[0] != x[0]):
             keep = ~np.isin(tail, x)
             order = np.argsort(np.concatenate([tail[keep], x]), kind="stable")
@@ -143,15 +144,15 @@ class Window:
         if len(self) and len(x) and x.dtype != self._x.dtype:
             new, held = ("times", "numbers") if x.dtype == TIME else ("numbers", "times")
             raise ValueError(
-                f"Can't append x of {new} to a trace whose x are {held}; call clear() first"
+                f"Can't append {new} as x to a trace whose x values are {held}; call clear() first"
             )
 
     def decimate(self, max_points: int) -> tuple[Array, list[Array]]:
-        """Return x and columns of at most `max_points` points that look like all of them.
+        """Return x and columns of at most `max_points` points that look like all points.
 
-        A line is cut into stretches, and the lowest and highest point of each are kept, so that no
-        spike is lost. Bars are combined into wider ones. Stretches are aligned to positions: as the
-        window slides, the points chosen from a stretch inside it stay the same.
+        A line is cut into stretches; the lowest and highest point of each are kept, and so every
+        spike. Bars are combined into wider ones. Stretches are aligned to positions: as the window
+        slides, the points chosen from a stretch inside the window stay the same.
         """
         if len(self) <= max_points:
             return self.x, [self.column(name) for name in self.names]
@@ -206,8 +207,8 @@ class Window:
             is_time = held.dtype == TIME
             span = np.timedelta64(self._span_ns, "ns") if is_time else self._span_ns / 1e9
             oldest = held[-NEWEST_POINTS:].max() - span
-            # Points leave in the order in which they came. Comparing all of them would cost time
-            # in proportion to the window; usually the first step already finds one to keep.
+            # Points leave in the order in which they came. Comparing all of them would take time
+            # in proportion to the window; usually the first step already finds a point to keep.
             for start in range(0, len(held), TRIM_STEP):
                 keep = held[start : start + TRIM_STEP] >= oldest
                 if keep.any():

@@ -19,7 +19,7 @@ NUMBER = np.dtype("float64")
 
 
 def parse_x(values: Any) -> Array:
-    """Return x values, shape (n,), as float64, or as datetime64[ns] in UTC where they are times.
+    """Return x values, shape (n,), as float64, or as datetime64[ns] in UTC if they are times.
 
     Args:
         values: a scalar or a sequence of numbers, datetimes, timestamps or ISO 8601 text. Times
@@ -57,7 +57,8 @@ def parse_x(values: Any) -> Array:
 def to_milliseconds(x: Array) -> Array:
     """Return x, shape (n,), as float64 for tickerkit's page side: times as ms since 1970.
 
-    Numbers travel as a copy of their memory. As text, 10,000 times take 30 to 80 ms to encode.
+    Why not text: encoding 10,000 times as text takes 30 to 80 ms; numbers are sent as a copy of
+    their memory.
     """
     if x.dtype != TIME:
         return np.ascontiguousarray(x)

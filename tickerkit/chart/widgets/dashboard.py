@@ -115,7 +115,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self.figure.follow = not change["new"]
 
     def _on_follow(self, change: Any) -> None:
-        """Show on the pause button whether the chart follows: a zoom in the page stops it, too."""
+        """Show on the pause button whether the chart follows: a zoom in the page pauses it too."""
         newest = self._feed.frame()["time"].max()
         self._held_at = None if change["new"] or pd.isna(newest) else newest
         self._pause.value = not change["new"]
@@ -156,7 +156,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._prices.value = self._price_table.render(feed.latest())
 
     def _offer_symbols(self, symbols: list[str]) -> None:
-        """Set the options of the symbol menu; new options would reset the choice to the first."""
+        """Set the options of the symbol menu, and keep the choice: ipywidgets would reset it."""
         if list(self._symbol.options) == symbols:
             return
         chosen, self._updating_symbols = self._symbol.value, True
@@ -180,7 +180,8 @@ def dashboard(feed: Feed, **options: Any) -> Dashboard:
 
     Args:
         feed: the feed.
-        **options: `window` (such as "5min") at first, and `height` of the chart in pixels.
+        **options: the `window` shown at first, such as "5min", and the `height` of the chart in
+            pixels.
     """
     cell = cell_slot("dashboard", *sorted(options.items()))
     last: Dashboard | None = cell.last()

@@ -10,7 +10,7 @@ from tickerkit.runtime.cards import GREEN, NUMBER_STYLE, RED, escape
 __all__ = ["MAX_ROWS", "PriceTable"]
 
 MAX_ROWS = 40
-# As wide as most numbers are, so that the chart beside the table does not move with every price.
+# Wide enough for most numbers; otherwise every new price could move the chart beside the table.
 CELL_STYLE = "text-align:right;min-width:5em"
 TABLE_STYLE = f"{NUMBER_STYLE};border-spacing:.8em .15em"
 HEAD = "<tr style='opacity:.6'><td>symbol</td><td>price</td><td>size</td><td>UTC</td></tr>"
@@ -27,7 +27,7 @@ class PriceTable:
         self._shown: dict[str, tuple[float, str]] = {}  # by symbol, its price and colour
 
     def clear(self) -> None:
-        """Forget the prices shown so far, and so the moves since."""
+        """Forget the prices shown so far; the next prices have no arrows."""
         self._shown.clear()
 
     def render(self, latest: pd.DataFrame) -> str:

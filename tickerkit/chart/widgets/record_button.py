@@ -20,12 +20,12 @@ __all__ = ["RecordButton"]
 FOLDER = "captures/"
 STATUS_PREFIXES = {"recording": "", "stopped": "recorded: "}
 
-# Recorders that a button started. No button shows or stops the others: they are the user's own.
+# Recorders that a button started. Buttons neither show nor stop recorders that the user started.
 _started: weakref.WeakSet[Recorder] = weakref.WeakSet()
 
 
 class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
-    """A button that records a feed into the folder `captures`; it is down while one records.
+    """A button that records a feed into the folder `captures`; it is down while recording.
 
     The recording belongs to the feed. It continues when the button is closed, and another button
     of the same feed shows it and can stop it.
@@ -55,7 +55,7 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
         self.show(feed)
 
     def show(self, feed: Feed) -> None:
-        """Show the state of a feed's recording; the feed is the button's from now on."""
+        """Show the state of a feed's recording; from now on the button records this feed."""
         with self._lock:
             if feed.log is not self._feed.log:
                 self._failure, self._last = "", None

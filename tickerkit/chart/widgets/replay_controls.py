@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["ReplayControls", "replay_controls"]
 
 INTERVAL_S = 0.25
-# After this time without a move, the slider is where the user wants the replay to be.
+# The replay seeks once the user has not moved the slider for this time.
 SETTLED_S = 0.3
 JOIN_TIMEOUT_S = 1.0
 SLIDER_STEPS = 1000
@@ -47,11 +47,12 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         self._unwatch: Callable[[], None] = _do_nothing
         self._thread: threading.Thread | None = None
         self._thread_lock, self._show_lock = threading.Lock(), threading.RLock()
-        # The thread that sets the widgets: what it sets is not a wish of the user.
-        self._shown_by: int | None = None
+        # The thread that is updating the widgets: its changes are not the user's.
+        self._updating_thread: int | None = None
         self._changed = threading.Event()
         self._closed = False
-        # Where the user has put the slider, in steps, and when; None once the replay is there.
+        # The user's last drag: the slider's position in steps, and the time. None once the replay
+        # has reached it.
         self._dragged: tuple[int, float] | None = None
         self._make_widgets()
         row_layout = {"align_items": "center", "flex_flow": "row wrap"}
@@ -79,7 +80,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         """Control another replay from now on."""
         try:
             replay.hold_at_end = True
-        except Stopped as error:  # a short replay ends before its controls are made
+        except Stopped as error:  # a short replay may end before its controls are made
             self._show_note(error)
         self._unwatch()
         self._replay = replay
@@ -109,9 +110,9 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
             layout={"width": "80px"},
         )
         self._state = widgets.HTML()
-        # It reports each value while it is dragged, so that it can be left alone meanwhile. Its
-        # values are integers: the page rounds others that the kernel sets, and sends them back,
-        # which would look like the user's.
+        # The slider reports each value during a drag, so that updates leave it alone meanwhile. Its
+        # values are integers: a page rounds any other value that the kernel sets and sends it back,
+        # which would look like a drag.
         self._slider = widgets.IntSlider(
             min=0, max=SLIDER_STEPS, readout=False, disabled=True, layout={"flex": "1 1 300px"}
         )
@@ -120,7 +121,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
     # --- from the user ------------------------------------------------------------------------
 
     def _control(self, action: Callable[[], object]) -> None:
-        if self._shown_by == threading.get_ident():
+        if self._updating_thread == threading.get_ident():
             return
         try:
             action()
@@ -138,14 +139,14 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         self._control(lambda: setattr(self._replay, "loop", change["new"]))
 
     def _on_drag(self, change: Any) -> None:
-        if self._shown_by != threading.get_ident():
+        if self._updating_thread != threading.get_ident():
             self._dragged = (change["new"], time.monotonic())
             self._request_update()
 
     # --- to the user --------------------------------------------------------------------------
 
     def _request_update(self) -> None:
-        """Have the widgets updated: by the thread while the replay runs, else at once."""
+        """Request an update of the widgets: by the thread while the replay runs, else at once."""
         self._changed.set()
         with self._thread_lock:
             if self._thread is None and self._is_active:
@@ -164,6 +165,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         return self._replay.is_running and not self._closed
 
     def _follow(self) -> None:
+        """Seek and update until the replay is stopped or the widgets are closed."""
         while True:
             self._changed.clear()
             was_active = self._is_active
@@ -177,7 +179,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
             self._changed.wait(INTERVAL_S if is_moving else None)
 
     def _seek(self) -> None:
-        """Move the replay to where the slider was dragged, once it is held still."""
+        """Seek to the position that the slider was dragged to, once the slider stays there."""
         dragged = self._dragged
         if dragged is None or time.monotonic() - dragged[1] < SETTLED_S:
             return
@@ -192,12 +194,12 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
 
     def _update(self) -> None:
         with self._show_lock:
-            self._shown_by = threading.get_ident()
+            self._updating_thread = threading.get_ident()
             try:
                 self._update_buttons()
                 self._update_slider(self._replay.position, self._replay.start, self._replay.end)
             finally:
-                self._shown_by = None
+                self._updating_thread = None
 
     def _update_buttons(self) -> None:
         replay = self._replay

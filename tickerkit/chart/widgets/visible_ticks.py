@@ -19,17 +19,18 @@ def select_visible(
     window: int | str,
     held_at: pd.Timestamp | None = None,
 ) -> pd.DataFrame:
-    """Return the ticks that a figure shows: of the zoomed range, else of the last window.
+    """Return the ticks that a figure shows: in the zoomed range, or in the last window.
 
     Args:
         ticks: ticks of the symbols that the figure shows.
         figure: the figure.
         window: how much the figure shows while it follows: a number of ticks, or a time such as
             "5min".
-        held_at: the newest time when the figure stopped following; None while it follows.
+        held_at: the time of the newest tick when the figure stopped following; None while it
+            follows.
 
     Raises:
-        ValueError: if the figure's x axis is zoomed to something else than times.
+        ValueError: if the zoomed range of the x axis can't be read as times.
     """
     times = ticks["time"]
     zoomed = figure.zoomed_range()
