@@ -1,4 +1,4 @@
-"""Faults: what can go wrong with a connection, and a random choice of it."""
+"""Faults: ways to break a connection, and a random choice of them."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Fault:
             raise InvalidArgument("toward", self.toward, format_choices(DIRECTIONS))
 
 
-# Returns the faults of one connection, drawn from the generator that it is given.
+# A function that returns the faults of one connection, given a generator of random numbers.
 Plan: TypeAlias = Callable[[random.Random], Sequence[Fault]]
 
 

@@ -14,7 +14,7 @@ __all__ = ["Link"]
 
 READ_BYTES = 65536
 TRICKLE_BYTES = 500
-# On, and zero seconds: closing the socket then sends a reset, and discards what was not sent.
+# SO_LINGER on, for zero seconds: closing the socket sends a reset, and discards unsent data.
 LINGER_RESET = struct.pack("ii", 1, 0)
 
 
@@ -48,7 +48,7 @@ class Link:
         self._ended = asyncio.Event()
 
     async def run(self, host: str, port: int) -> None:
-        """Connect to the server, and pass bytes until an end closes or a fault ends the link.
+        """Connect to the server, and pass bytes until client, server or a fault ends the link.
 
         Return at once if the server refuses the connection.
         """
@@ -95,7 +95,7 @@ class Link:
     async def _pump(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toward: Direction
     ) -> None:
-        """Pass bytes in one direction until the reader's end closes or a fault ends the link."""
+        """Pass bytes in one direction until the sender closes or a fault ends the link."""
         pending = sorted(
             (fault for fault in self._faults if fault.toward == toward),
             key=lambda fault: fault.after,
@@ -106,7 +106,7 @@ class Link:
                 await self._flowing.wait()
                 while pending and pending[0].after < passed + len(data):
                     fault = pending.pop(0)
-                    # A close passes all that was read, so it mostly falls between two messages.
+                    # A close first passes everything read, so it mostly falls between two messages.
                     size = len(data) if fault.kind == "close" else max(fault.after - passed, 0)
                     await self._write(writer, data[:size], trickle_until - passed)
                     data, passed = data[size:], passed + size

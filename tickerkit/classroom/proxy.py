@@ -100,7 +100,7 @@ class FaultProxy:
             How many connections were reset.
 
         Raises:
-            Stopped: if the proxy doesn't run. So do `close`, `stall` and `refuse`.
+            Stopped: if the proxy doesn't run. `close`, `stall` and `refuse` raise it too.
         """
         self._check_running()
         return portal.call(self._end_links, "reset")
@@ -115,12 +115,12 @@ class FaultProxy:
         return portal.call(self._end_links, "close")
 
     def stall(self, stalled: bool = True) -> None:
-        """Pass nothing in either direction from now on; with False, pass what waits and go on."""
+        """Hold back all bytes in both directions; with False, pass them and resume."""
         self._check_running()
         portal.post(self._flowing.clear if stalled else self._flowing.set)
 
     def refuse(self, refuses: bool = True) -> None:
-        """Close new connections at once from now on, as if no server listened; False to accept."""
+        """Close new connections at once, as if no server listened; with False, accept them."""
         self._check_running()
         self._refuses = refuses
 
@@ -240,7 +240,7 @@ class FaultProxy:
         assert self._server is not None
         try:
             await stop_accepting(self._server.sockets)
-        finally:  # also when `stop` was interrupted: nobody else would close the server
+        finally:  # also when `stop` was interrupted: nothing else would close the server
             self._server.close()
         await self._end_links("reset")
         if self._links:

@@ -14,10 +14,10 @@ LOOP_ITERATIONS = 5
 
 
 async def stop_accepting(sockets: Iterable[socket.socket]) -> None:
-    """Accept no more sockets, and wait until accepted ones are connections; then close the server.
+    """Stop accepting sockets, and wait until accepted ones are connections.
 
-    If the server were closed in between, asyncio of Python 3.11 would print an error, and the
-    client would hang.
+    Call it before closing a server. If the server is closed between the two steps, asyncio of
+    Python 3.11 prints an error, and the client hangs.
     """
     for listener in sockets:
         # Windows' proactor loop has no readers, and doesn't have this fault either.

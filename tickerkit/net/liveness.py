@@ -34,7 +34,7 @@ class _MonitoredConnection(Connection):
     """A websocket connection that counts for how many checks its peer has been silent.
 
     Attributes:
-        silent_checks: successive checks before which not one byte was received.
+        silent_checks: number of checks since the last byte was received.
     """
 
     silent_checks = 0

@@ -1,4 +1,4 @@
-"""TLS: contexts of a server and of a feed from what a user passes, and errors as sentences."""
+"""TLS: contexts for a server and for a feed from their `ssl` argument, and errors with a fix."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["CertificateFiles", "Trust", "client_context", "permanent_problem", "
 CertificateFiles = tuple[str | Path, str | Path]
 Trust = ssl.SSLContext | str | Path
 
-# OpenSSL's reasons, which differ by version, for a peer that does not speak TLS.
+# The reasons that versions of OpenSSL give if the peer does not use TLS.
 NOT_TLS = {"WRONG_VERSION_NUMBER", "RECORD_LAYER_FAILURE", "PACKET_LENGTH_TOO_LONG", "HTTP_REQUEST"}
 
 # By OpenSSL's X509_V_ERR_...: certificate expired, host name mismatch, IP address mismatch.

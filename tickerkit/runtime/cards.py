@@ -72,7 +72,7 @@ def render_error(text: str) -> str:
 
 
 def dim(content: str) -> str:
-    """Return HTML content as HTML with less contrast, for what is of less importance."""
+    """Return HTML content with less contrast, for less important text."""
     return f'<span style="opacity:.7">{content}</span>'
 
 

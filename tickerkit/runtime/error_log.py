@@ -32,7 +32,7 @@ class ErrorLog:
 
     Args:
         where: the prefix of its log lines.
-        repeat_s: how long a kind of error is not logged again.
+        repeat_s: the shortest time between two log lines for one kind of error.
 
     Attributes:
         count: number of errors so far.
@@ -50,8 +50,8 @@ class ErrorLog:
     def add(self, error: BaseException, count: int = 1) -> None:
         """Count an error. Never raises, never blocks, prints nothing.
 
-        The error's type is its kind, whatever its text: texts may differ each time, and a peer may
-        have chosen them.
+        All errors of one type are one kind. Their texts don't count: they may differ each time, and
+        a peer may have chosen them.
         """
         # The text of tickerkit's own errors is enough; others are logged with their traceback.
         cause = None if isinstance(error, TickerkitError) else error

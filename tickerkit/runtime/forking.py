@@ -24,7 +24,7 @@ def on_fork(
     in_parent: Callable[[], object] | None = None,
     in_child: Callable[[], object] | None = None,
 ) -> None:
-    """Have functions called around each fork; does nothing where the system has no fork.
+    """Register functions to call around each fork; does nothing if the system has no fork.
 
     Functions before a fork run in reverse order of registration, those after it in order. They must
     not wait for another thread, which the child does not have.
@@ -43,9 +43,9 @@ def on_fork(
 class ForkSelector(selectors.DefaultSelector):
     """A selector that can release, in a forked child, every descriptor of its event loop.
 
-    It remembers each descriptor that was ever registered, by number and inode. One that is not
-    registered at the moment of the fork, such as that of a transport that pauses reading, is shared
-    with the child too; and a number that now belongs to another file must be left alone.
+    It remembers each descriptor that was ever registered, because the child also shares those that
+    are not registered at the moment of the fork, such as that of a transport that pauses reading.
+    It remembers the inode too: a number that belongs to another file by now must be left alone.
     """
 
     def __init__(self) -> None:

@@ -24,7 +24,7 @@ JOIN_S = 5.0
 
 
 class Portal:
-    """A background event loop that runs while anything has entered it and not left.
+    """A background event loop that runs while it has users: each calls `enter`, then `leave`.
 
     Example:
         >>> portal.enter()
@@ -38,7 +38,7 @@ class Portal:
         self.abandon_after_fork()
 
     def abandon_after_fork(self) -> None:
-        """Reset, in a forked child, which has the memory of the thread but not the thread.
+        """Reset the portal in a forked child, which has the parent's memory but not its threads.
 
         The sockets of the parent are released too; otherwise its port would stay taken, and its
         connections open, for as long as the child lives.
@@ -79,14 +79,14 @@ class Portal:
         """Run a coroutine function on the loop, wait for it, and return its result.
 
         Raises:
-            PortalError: if called from the loop's own thread, which would wait for itself, or if
-                nothing has entered.
+            PortalError: if called from the loop's own thread, which would wait for itself; or if
+                nothing has entered the portal.
         """
         loop = self._running_loop()
         if self.is_current_thread:
             raise PortalError(
                 f"{getattr(function, '__name__', function)} was called from tickerkit's own "
-                "thread, which would wait for itself; call it from another thread"
+                "thread and would wait for itself; call it from another thread"
             )
         return asyncio.run_coroutine_threadsafe(function(*args), loop).result()
 
@@ -112,7 +112,10 @@ class Portal:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            raise PortalError("tickerkit's thread is not running: nothing has entered the portal")
+            raise PortalError(
+                "tickerkit's thread is not running: nothing has entered the portal; "
+                "start a server or a feed first"
+            )
         return self._loop
 
     def _start(self) -> None:
@@ -130,8 +133,8 @@ class Portal:
             try:
                 loop.run_forever()
             finally:
-                # An interrupted `call` does not wait for its coroutine. One that was posted just
-                # before the end still starts here, so that its cleanup runs when it is cancelled.
+                # An interrupted `call` does not wait for its coroutine. A coroutine that was posted
+                # just before the end starts here: otherwise cancelling would skip its cleanup.
                 loop.run_until_complete(asyncio.sleep(0))
                 tasks = asyncio.all_tasks(loop)
                 for task in tasks:
