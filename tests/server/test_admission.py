@@ -128,7 +128,7 @@ def test_failed_handshake_is_not_admitted(until: Until) -> None:
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])
 def test_limits_fit_the_limit_of_open_files(left: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Admitted and pending connections together are fewer than the files that may be opened."""
-    monkeypatch.setattr(admission, "_free_files", lambda: left)
+    monkeypatch.setattr(admission, "_count_free_files", lambda: left)
     made = admission.ConnectionLimiter(1000, 2**20)
     assert 1 <= made.limit <= 1000
     assert made.limit + made.max_pending + made.backlog <= left

@@ -30,7 +30,7 @@ from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
 from tickerkit.runtime import error_log, registry
 from tickerkit.server import TickServer
 from tickerkit.server.page import FILES
-from tickerkit.server.thread_server import FAREWELL_S
+from tickerkit.server.thread_server import STOP_WAIT_S
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -237,7 +237,7 @@ def test_client_that_never_reads_does_not_delay_stop(server: TickServer, until: 
         for _ in range(60):
             server.publish([{**TICK, "note": "x" * 200}] * 500)
         until(lambda: server.clients["behind"].max() > 0)
-        stop_within(server, 4 * FAREWELL_S)
+        stop_within(server, 4 * STOP_WAIT_S)
         assert closed_with(good)[0] == 1001
 
 
@@ -246,7 +246,7 @@ def test_half_a_handshake_does_not_delay_stop(
     server: TickServer, data: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Browsers open connections without using them, and scanners send half a request."""
-    monkeypatch.setattr("tickerkit.server.thread_server.FAREWELL_S", 5.0)
+    monkeypatch.setattr("tickerkit.server.thread_server.STOP_WAIT_S", 5.0)
     with socket.create_connection((LOCAL, server.port)) as peer:
         peer.sendall(data)
         with dial(server.url):

@@ -1,9 +1,9 @@
 """Access control: checks the Host, Origin and token of a request before it is answered.
 
 A web page anywhere can make a visitor's browser connect to `localhost`; its Origin header reveals
-this (cross-site websocket hijacking). An attacker can make a name of his own resolve to 127.0.0.1;
-the Host header reveals that (DNS rebinding). Programs other than browsers send no Origin, and are
-allowed to connect.
+this (cross-site websocket hijacking). An attacker's domain name can resolve to 127.0.0.1; the Host
+header reveals this (DNS rebinding). Programs other than browsers send no Origin, and are allowed to
+connect.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class Access:
         self.bound = host.lower()
         if token is not None and not isinstance(token, bool):
             check_token(token)
-        # An empty token, as from an unset environment variable, must not open the server to all.
+        # An empty token, such as an unset environment variable, must not open the server to all.
         self.is_generated = token is True or (
             not token and token is not False and not self.loopback
         )
@@ -76,7 +76,7 @@ class Access:
         }
 
     def keep_token(self, earlier: Access) -> None:
-        """Take over a token that was generated earlier, so that links to it stay valid."""
+        """Take over the generated token of an earlier server, so that its links stay valid."""
         if self.is_generated and earlier.is_generated:
             self.token = earlier.token
 
@@ -119,7 +119,7 @@ class Access:
             return True
         if self.loopback:
             return name in LOOPBACK or name == self.bound
-        # A server bound to all addresses can't know its names: any valid one is accepted.
+        # A server bound to all addresses can't know its names: any valid name is accepted.
         return name is not None and (self.bound in EVERYWHERE or name == self.bound)
 
     def _is_known_origin(self, origin: str, host: str) -> bool:

@@ -1,9 +1,9 @@
 """Admission: limits how many connections are open, how many are pending, and what each may send.
 
-Everything that a stranger opens costs a file descriptor, also an idle TCP connection or half a
-handshake, and a process without free descriptors can't even refuse a connection. So connections
-that have sent no request, or have their response and linger, are closed when newer ones need the
-room, the oldest first. A client that sends its request promptly always gets a response.
+Every connection costs a file descriptor, even an idle TCP connection or half a handshake, and a
+process without free descriptors can't even refuse a connection. So when there are too many pending
+connections, those that have sent no request, or stay open after their response, are closed, the
+oldest first. A client that sends its request promptly always gets a response.
 """
 
 from __future__ import annotations
@@ -42,7 +42,8 @@ class ServerSocket(MonitoredServer):
     Attributes:
         limiter: the limiter of its server.
         received_bytes: bytes received since `ClientHandler` last checked.
-        idle_checks: checks of the limiter at which it had no request, or had its response.
+        idle_checks: how many checks of the limiter found it idle: without a request, or still open
+            after its response.
         on_writable: called when there is room to write again after `paused`.
     """
 
@@ -94,15 +95,15 @@ class ConnectionLimiter:
 
     Attributes:
         limit: maximum number of admitted connections.
-        max_pending: maximum number of pending connections, beyond a burst.
-        backlog: size of the burst: how many more may arrive at the same moment.
+        max_pending: maximum number of pending connections, except during a burst.
+        backlog: size of a burst: how many more may be pending for a moment.
         admitted: the admitted connections.
-        last_text: the message that was written last to any of them.
+        last_text: the message that was last written to a connection.
         last_frame: the websocket frame of that message.
     """
 
     def __init__(self, limit: int, write_buffer_bytes: int) -> None:
-        files = _free_files()
+        files = _count_free_files()
         self.max_pending = min(MAX_PENDING, max(files // 8, 1))
         self.backlog = min(MAX_BACKLOG, max(files // 4, 1))
         self.limit = max(min(limit, files - self.max_pending - self.backlog), 1)
@@ -129,7 +130,10 @@ class ConnectionLimiter:
             connection.loop.call_later(IDLE_CHECK_S, self._close_oldest_pending, connection.loop)
 
     def _close_oldest_pending(self, loop: asyncio.AbstractEventLoop) -> None:
-        """Close the oldest pending connections, sparing those that had no time for a request."""
+        """Close the oldest pending connections, sparing those that had no time for a request.
+
+        Checks again a moment later while there are still too many.
+        """
         idle = [each for each in self._pending if each.request is None or each.response]
         for connection in idle:
             connection.idle_checks += 1
@@ -151,7 +155,7 @@ class ConnectionLimiter:
 
     def admit(self, connection: ServerSocket) -> bool:
         """Admit a pending connection; return False if the server is full."""
-        # The request of a connection that was just closed may have been read before: it is gone.
+        # The request may have been read before this limiter closed the connection.
         if self.is_full or connection not in self._pending:
             return False
         del self._pending[connection]
@@ -174,8 +178,8 @@ class ConnectionLimiter:
             connection.transport.abort()
 
 
-def _free_files() -> int:
-    """Return how many more files this process may open, minus a reserve for the user's own."""
+def _count_free_files() -> int:
+    """Return how many more files this process may open, minus a reserve for the user's files."""
     if resource is None:
         return 10_000
     limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

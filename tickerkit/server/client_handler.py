@@ -1,4 +1,4 @@
-"""ClientHandler: sends one client what its session has for it, and checks that it is alive."""
+"""ClientHandler: sends a session's messages to one client, and checks that the client is alive."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ __all__ = ["ClientHandler"]
 DISCONNECT_S = 1.0
 # Messages to one client before the loop serves the others.
 MAX_MESSAGES_IN_A_ROW = 4
-# A client counts as stalled after so many checks without progress.
+# A client counts as stalled after this many checks without progress.
 STALLED_CHECKS = 2
-# Messages that a client may send: a burst, and then so many per second.
+# Messages that a client may send: a burst, and then this many per second.
 MAX_BURST = 100.0
 MAX_MESSAGES_PER_S = 20.0
 INTERNAL_ERROR = (1011, "internal error of the server")
@@ -39,10 +39,10 @@ class ClientHandler:
     Args:
         socket: the connection.
         session: the server's end of the protocol.
-        errors: counts errors of this code.
+        errors: counts errors inside the server.
         disconnects: counts disconnected clients.
-        stall_timeout_s: how long a client may read nothing although data waits for it; None for
-            any time.
+        stall_timeout_s: how long a client may read nothing although data waits for it; None for no
+            limit.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ClientHandler:
         self._address = ":".join(str(part) for part in socket.remote_address[:2])
         self._since = pd.Timestamp.now("UTC")
         self._written_bytes = 0
-        # At the last check: bytes that had left this process, and whether others were waiting.
+        # At the last check: how many bytes had left this process, and whether unsent bytes waited.
         self._sent_bytes = 0
         self._had_unsent = False
         self._stalled_checks = 0
@@ -103,7 +103,7 @@ class ClientHandler:
     # --- sending ------------------------------------------------------------------------------
 
     def send_pending(self) -> None:
-        """Send what the session has, as far as there is room; in the portal's thread."""
+        """Send the session's messages while there is room; call it in the portal's thread."""
         if self._continuation is not None:
             return
         for _ in range(MAX_MESSAGES_IN_A_ROW):
@@ -163,7 +163,7 @@ class ClientHandler:
         """Disconnect the client if it is gone or stalled; call it every `CHECK_S` seconds."""
         socket = self.socket
         socket.received_bytes = 0
-        # Data in the buffers of the operating systems, here and there, counts as sent.
+        # Data in the buffers of the two operating systems counts as sent.
         sent = self._written_bytes - socket.unsent_bytes
         has_progress = sent > self._sent_bytes
         if has_progress and self._had_unsent:
@@ -185,7 +185,7 @@ class ClientHandler:
         self._disconnecting = asyncio.create_task(self._disconnect(reason))
 
     async def _disconnect(self, reason: str) -> None:
-        """Close the connection with a reason, in case the client reads on, and then abort it."""
+        """Close the connection with a reason, which the client may still read, and abort it."""
         behind = self.session.behind
         text = f"{self._address} was disconnected: it {reason}; {behind:,} ticks behind"
         self._disconnects.add_message("disconnected", text)
@@ -197,7 +197,7 @@ class ClientHandler:
     # --- receiving ----------------------------------------------------------------------------
 
     async def _receive(self) -> None:
-        """Pass messages to the session; a token bucket limits how many may come."""
+        """Pass the client's messages to the session; a token bucket limits their rate."""
         now = self.socket.loop.time
         allowed, at = MAX_BURST, now()
         try:

@@ -19,7 +19,7 @@ PAGE_POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors *"
 )
 
-# Headers that decide something here must not occur twice: a proxy in between might look at the
+# The server decides by these headers. They must not occur twice: a proxy in between might use the
 # other value.
 SINGLE_HEADERS = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
 
@@ -36,7 +36,7 @@ def respond(
         on_refusal: called with the reason if the request is refused.
 
     Returns:
-        None for an accepted websocket handshake, which then goes on.
+        None for an accepted websocket handshake, which then continues.
     """
     if (problem := _find_problem(request)) is not None:
         on_refusal(problem)
@@ -80,7 +80,7 @@ def respond_full(limit: int, on_refusal: Callable[[str], object]) -> Response:
 
 
 def _find_problem(request: Request) -> str | None:
-    """Return what is wrong with a request that no browser and no client would send."""
+    """Return why a request is malformed, and the fix; browsers and clients don't send these."""
     for name in SINGLE_HEADERS:
         if len(request.headers.get_all(name)) > 1:
             return f"The request has more than one {name} header; send one."

@@ -1,4 +1,4 @@
-"""Intake: takes ticks from a running source's thread into the log of a server."""
+"""Intake: brings ticks from the thread of a source into the log of a server."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class _MissingTicks(NamedTuple):
 class Intake(Outlet):
     """Hands ticks over to the portal's thread, the only one that appends to the log.
 
-    Ticks that are sent one by one gather until that thread takes them. They are then read and
-    appended together: a single tick when the thread is idle, many when it is busy. When too many
-    are pending, the source waits.
+    Ticks that are sent one by one stay pending until the portal's thread reads and appends them
+    together: one tick if the thread is idle, many if it is busy. While too many ticks are pending,
+    the source waits.
 
     Args:
         log: the log to append to.
@@ -139,14 +139,14 @@ class Intake(Outlet):
         return max((reader.behind for reader in self._readers()), default=0)
 
     def _readers(self) -> list[V1Session]:
-        """Return the sessions that get every tick with resume, once they have subscribed."""
+        """Return the subscribed sessions that get every tick and can resume."""
         found = (each for each in self._sessions() if isinstance(each, V1Session))
         return [session for session in found if session.row is not None]
 
     # --- in any thread ------------------------------------------------------------------------
 
     def on_log_append(self) -> None:
-        """Have ticks sent that another thread appended to the log directly."""
+        """Send the ticks that another thread has appended to the log directly."""
         if not portal.is_current_thread:
             with contextlib.suppress(PortalError):  # the server has stopped
                 self._post_drain()

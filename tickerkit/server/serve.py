@@ -45,7 +45,7 @@ def serve(
         source: a function that is called every `every` seconds (it may block, or be async) and
             returns a dict, a list of dicts, a DataFrame or JSON text; an iterable or async iterable
             of ticks; a DataFrame; the path of a recording; text such as `"sim:AAPL,MSFT"`; or a
-            `Source`. With None, the server only serves what is given to `server.publish`.
+            `Source`. With None, the server only serves ticks passed to `server.publish`.
         host: the address to bind. Loopback can be reached from this machine only; any other
             address requires a token.
         port: the port; 0 takes a free one.
@@ -61,10 +61,10 @@ def serve(
         stall_timeout: a client that reads nothing for this many seconds although data waits for it
             is disconnected; None for never. A feed then reconnects and resumes.
         write_buffer: maximum number of bytes that wait in the server for one client.
-        process: run the server and its source in a process of its own: clients are then served
-            without delay whatever this process computes. The source is sent there in its present
-            state (a function defined in a cell can be sent, a running generator can't); what it
-            prints is not shown. `server.log` is then a mirror.
+        process: run the server and its source in a process of its own: computations in this process
+            then never delay clients. The source is sent there in its present state (a function
+            defined in a cell can be sent, a running generator can't); its output is not shown.
+            `server.log` is then a mirror.
 
     Returns:
         The running server; also a context manager.

@@ -27,7 +27,7 @@ from tickerkit.ticks import Batch, read_ticks
 __all__ = ["CLIENT_COLUMNS", "TickServer"]
 
 CLIENT_COLUMNS = ["address", "kind", "since", "symbols", "behind", "status"]
-# Addresses to connect to instead of those that mean "all addresses of this machine".
+# By address that means "all addresses of this machine": the address for a client to connect to.
 CONNECT_TO = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
 
 
@@ -39,10 +39,10 @@ class TickServer(ABC):
 
     There are two kinds: `ThreadServer` runs in this process's background thread, `ProcessServer` in
     a process of its own. This class has what they share: the addresses, the card, and the order in
-    which a server starts and stops. A kind implements the abstract members.
+    which a server starts and stops. Each kind implements the abstract members.
 
     Attributes:
-        source: where its ticks come from; None if they are only published by hand.
+        source: the source of its ticks; None if ticks are only published by hand.
         host: the address it is bound to.
         port: the port it listens on.
         log: its `TickLog`.
@@ -77,7 +77,7 @@ class TickServer(ABC):
     @property
     @abstractmethod
     def stats(self) -> Mapping[str, Any]:
-        """What the server has done so far.
+        """The server's counts and its state.
 
         Returns:
             `ticks` (appended in all), `held` (in the log), `rate` (ticks per second, over the last
@@ -188,7 +188,7 @@ class TickServer(ABC):
         self._stopped = True
         try:
             self._shut_down(code, reason)
-        finally:  # an interrupt ends the wait, but must leave nothing running
+        finally:  # also if an interrupt ends the wait: nothing may keep running
             portal.leave()
 
     def __enter__(self) -> TickServer:
@@ -218,7 +218,7 @@ class TickServer(ABC):
         return card("TickServer", stats["status"], lines, links)
 
     def summary(self) -> dict[str, str]:
-        """Return its row of `tk.status`."""
+        """Return the row of `tk.status` for this server."""
         stats = self._quick_stats()
         address, status = self._plain_address("ws"), stats["status"]
         return {"kind": "server", "address": address, "status": status, "about": self._about(stats)}
@@ -247,7 +247,7 @@ class TickServer(ABC):
         return self._access.is_generated
 
     def take_over(self, earlier: TickServer) -> None:
-        """Keep the generated token, and the port, of the server that the cell made before."""
+        """Take over the generated token and the port of the server that the cell made before."""
         self._access.keep_token(earlier._access)
         if earlier.status != "stopped":
             self.port = earlier.port

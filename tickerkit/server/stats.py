@@ -10,7 +10,7 @@ __all__ = ["ServerStats"]
 
 @dataclass(slots=True, kw_only=True)
 class ServerStats:
-    """What a server has done so far; `TickServer.stats` describes each field.
+    """A server's counts and its state; `TickServer.stats` describes each field.
 
     The defaults are those of a server that never ran.
     """

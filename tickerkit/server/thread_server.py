@@ -39,7 +39,7 @@ MAX_MESSAGE_BYTES = 256 * 1024
 TLS_HANDSHAKE_S = 3.0
 CLOSE_S = 2.0
 # How long `stop` waits for closing handshakes, and then again for aborted connections.
-FAREWELL_S = 0.5
+STOP_WAIT_S = 0.5
 
 
 class ThreadServer(TickServer):
@@ -59,7 +59,9 @@ class ThreadServer(TickServer):
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
         self._checking: asyncio.Task[None] | None = None
-        self._intake = Intake(self.log, self._gaps, self._errors, self._sessions, self._send_news)
+        self._intake = Intake(
+            self.log, self._gaps, self._errors, self._sessions, self._send_to_clients
+        )
         self._server: Server | None = None
         self._worker: Worker | None = None
 
@@ -152,10 +154,10 @@ class ThreadServer(TickServer):
             each for each in self._limiter.all_connections() if each.request is None
         )
         try:
-            await asyncio.wait([closed], timeout=FAREWELL_S)
+            await asyncio.wait([closed], timeout=STOP_WAIT_S)
         finally:
             self._limiter.abort(self._limiter.all_connections())
-        await asyncio.wait([closed], timeout=FAREWELL_S)
+        await asyncio.wait([closed], timeout=STOP_WAIT_S)
 
     # --- ticks --------------------------------------------------------------------------------
 
@@ -173,17 +175,17 @@ class ThreadServer(TickServer):
     async def _end(self) -> None:
         self._intake.drain()
         self._publication.ended = True
-        self._send_news()
+        self._send_to_clients()
 
     async def _publish(self, batch: Batch) -> None:
         self._intake.append(batch)
-        self._send_news()
+        self._send_to_clients()
 
     def _sessions(self) -> list[Session]:
         return [handler.session for handler in self._handlers]
 
-    def _send_news(self) -> None:
-        # One message to every client first, so that none waits for another's backlog.
+    def _send_to_clients(self) -> None:
+        # Send each client one message first, so that no client waits for the backlog of another.
         handlers = list(self._handlers)
         for handler in handlers:
             handler.send_next()
@@ -191,7 +193,7 @@ class ThreadServer(TickServer):
             handler.send_pending()
 
     async def _check_clients(self) -> None:
-        """Check every second which clients are gone or read nothing."""
+        """Disconnect clients that are gone or read nothing; checks every second."""
         while True:
             await asyncio.sleep(CHECK_S)
             for handler in list(self._handlers):
@@ -203,7 +205,7 @@ class ThreadServer(TickServer):
     # --- one connection -----------------------------------------------------------------------
 
     def _respond(self, _: ServerConnection, request: Request) -> Response | None:
-        """Answer a plain HTTP request, or refuse one; None lets the handshake go on."""
+        """Answer a plain HTTP request, or refuse a request; None continues the handshake."""
         page = self.page.partition("?")[0]
         response = respond(request, self._access, page, self._count_rejection)
         if response is not None and self._limiter.is_full:
@@ -243,6 +245,6 @@ class ThreadServer(TickServer):
 
 
 def _select_subprotocol(_: ServerConnection, offered: Any) -> Subprotocol | None:
-    """Select ours if it is offered; a client that offers others may still speak plain JSON."""
+    """Select `tickerkit.v1` if it is offered; a client that offers others may use plain JSON."""
     ours = Subprotocol(SUBPROTOCOL)
     return ours if ours in offered else None

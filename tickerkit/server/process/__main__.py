@@ -1,7 +1,7 @@
 """The other end of a `ProcessServer`: a server that receives commands through stdin.
 
-Run as `python -m tickerkit.server.process`. It ends at the end of stdin, which comes when the
-process that started it is gone.
+Run as `python -m tickerkit.server.process`. It ends at the end of stdin: when the process that
+started it is gone.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ __all__ = ["MirroredServer", "main"]
 EXIT_S = 3.0
 
 MirrorPosition: TypeAlias = tuple[int, str, int]
-"""Row, epoch and seq up to which the mirror has everything."""
+"""The row, epoch and seq up to which the mirror has all ticks and gaps."""
 
 
 class MirroredServer(ThreadServer):
@@ -37,17 +37,17 @@ class MirroredServer(ThreadServer):
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self._has_news = asyncio.Event()
+        self._has_messages = asyncio.Event()
         self._mirror: V1Session | None = None
 
-    def _send_news(self) -> None:
-        super()._send_news()
-        self._has_news.set()
+    def _send_to_clients(self) -> None:
+        super()._send_to_clients()
+        self._has_messages.set()
 
     async def next_message(self) -> tuple[bytes, MirrorPosition | None]:
-        """Return the next message for the mirror, and the position after it.
+        """Return the next message for the mirror, and the mirror's position after it.
 
-        The position is None until the last message of a group.
+        The position is None while more messages of the same group follow.
         """
         now = asyncio.get_running_loop().time
         if self._mirror is None:
@@ -55,15 +55,15 @@ class MirroredServer(ThreadServer):
             self._mirror.receive(encode(Subscribe(None, None, None)).decode(), now())
         while (message := self._mirror.next_message(now())) is None:
             if not self._mirror.behind:
-                self._has_news.clear()
-                await self._has_news.wait()
-            # The session closes at the source's end, but more may be published by hand.
+                self._has_messages.clear()
+                await self._has_messages.wait()
+            # The session closes when the source ends, but ticks may still be published by hand.
             self._mirror.close = None
         return message, self._mirror.position
 
     @property
     def end_position(self) -> MirrorPosition:
-        """The position of a reader that has everything."""
+        """The position of a reader that has all ticks and gaps."""
         return self.log.stop, self.log.epoch, self.log.last_seq
 
 
@@ -92,7 +92,7 @@ class _CommandHandler:
         self._send(number, ok, value)
 
     def shut_down(self) -> None:
-        """Stop the server, and end this process soon, whatever the source's threads do."""
+        """Stop the server; end this process soon, even if the source's threads block."""
         last_resort = threading.Timer(EXIT_S, os._exit, (1,))
         last_resort.daemon = True
         last_resort.start()
@@ -133,14 +133,14 @@ class _CommandHandler:
         server.log.epoch = setup["epoch"]
         server.start()
         self._server = server
-        portal.enter()  # the mirror must still get the last messages when the server has stopped
+        portal.enter()  # keeps the loop after the server's stop: the mirror needs the last messages
         threading.Thread(
             target=self._send_mirror, args=(server,), name="mirror", daemon=True
         ).start()
         return server.port
 
     def _send_mirror(self, server: MirroredServer) -> None:
-        """Send what is appended; like any slow reader, the mirror gets larger batches."""
+        """Send new ticks and gaps to the mirror; like any slow reader, it gets larger batches."""
         try:
             while True:
                 message, position = portal.call(server.next_message)
@@ -161,7 +161,7 @@ class _CommandHandler:
 
         def is_mirrored() -> bool:
             at = self._position
-            # At the log's present end is enough too: a gap there adds no row to be beyond.
+            # The end of the log is enough too: after a gap at the end no row follows.
             return self._is_abandoned or (
                 at is not None and (at[0] > row or at == server.end_position)
             )
@@ -188,7 +188,7 @@ def main() -> None:
 
 
 def _take_over_stdio() -> tuple[io.BufferedReader, io.FileIO]:
-    """Reserve stdin and stdout for messages: what a source prints goes to stderr."""
+    """Reserve stdin and stdout for messages; a source's own output goes to stderr."""
     commands, answers = os.dup(0), os.dup(1)
     null = os.open(os.devnull, os.O_RDONLY)
     os.dup2(null, 0)

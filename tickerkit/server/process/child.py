@@ -1,7 +1,7 @@
-"""ChildProcess: starts the other process, sends it commands, and notices its end.
+"""ChildProcess: starts the process of a server, sends it commands, and detects its end.
 
-Commands go through its stdin, answers come through its stdout, both as pickles. Its stdin ends when
-this process does, however that happens, and the other process then ends too.
+Commands go through the child's stdin, answers come through its stdout, both as pickles. When this
+process ends, even if it is killed, the child's stdin ends, and then the child ends too.
 """
 
 from __future__ import annotations
@@ -92,21 +92,22 @@ class ChildProcess(asyncio.SubprocessProtocol):
             if not answer.done():
                 raise ServerFailed(
                     f"has not answered for {within_s:.3g} s",
-                    "the command may still be executed; wait, or stop it and call tk.serve again",
+                    "the command may still be executed; wait, or stop the server and call "
+                    "tk.serve again",
                 )
             return answer.result()
         finally:
             del self._pending[number]
 
     def failure(self) -> ServerFailed:
-        """Return the end of the process as an error, with its last output to stderr as a note."""
+        """Make an error of the process's end, with its last output to stderr as a note."""
         error = ServerFailed(self.reason)
         if lines := self._last_lines():
             error.add_note("It wrote last:\n" + "\n".join(lines))
         return error
 
     async def end(self) -> None:
-        """Close stdin, at whose end the process ends by itself, and wait for that."""
+        """Close stdin, after which the process ends by itself, and wait for its end."""
         self._may_end = True
         if not self.reason:
             self._stdin().close()
@@ -121,7 +122,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         now = asyncio.get_running_loop().time
         end = now() + KILL_S
         while not self.gone.done() and now() < end:
-            # Also when this task is cancelled because the loop ends: its pipes would stay open.
+            # Wait even if this task is cancelled because the loop ends: pipes would stay open.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([self.gone], timeout=KILL_S)
         self._process.close()
@@ -180,12 +181,12 @@ class ChildProcess(asyncio.SubprocessProtocol):
             answer.set_exception(value)
 
     def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1:  # a process that can't answer any more must not live on
+        if fd == 1:  # a process that can't answer any more must end
             asyncio.get_running_loop().call_later(DRAIN_S, self._kill)
 
     def process_exited(self) -> None:
         assert self._process is not None
-        # Without a close, a process that it has started could hold the pipes open.
+        # A process that the child has started could otherwise hold the pipes open.
         asyncio.get_running_loop().call_later(DRAIN_S, self._process.close)
 
     def connection_lost(self, exc: Exception | None) -> None:

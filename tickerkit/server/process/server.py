@@ -39,16 +39,16 @@ STOP_S = 2.0
 class ProcessServer(TickServer):
     """A server, and its source, in a process of its own; made by `tk.serve(..., process=True)`.
 
-    Its `log` is a mirror, in which `received` is the time at which a tick came to this process.
-    Ticks are missing from it if this process was held up until the other no longer held them.
+    Its `log` is a mirror, in which `received` is the time at which a tick came to this process. If
+    this process is blocked for so long that the other drops ticks meanwhile, the mirror has a gap.
     `clients`, `stats` and `publish` ask the other process, and wait a few seconds at most.
     """
 
     def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
         if isinstance(options.ssl, ssl_module.SSLContext):
             raise TypeError(
-                "ssl: a context can't be sent to a process of its own; give the paths of the "
-                "certificate and its key, or serve without process=True"
+                "Invalid ssl: an SSLContext can't be sent to another process; pass the paths of "
+                "the certificate and its key, or serve without process=True"
             )
         super().__init__(source, host, port, options)
         self._options = options
@@ -81,7 +81,7 @@ class ProcessServer(TickServer):
 
     @property
     def clients(self) -> pd.DataFrame:
-        """The connected clients, as in `TickServer.clients`; the mirror is not listed.
+        """The connected clients, see `TickServer.clients`; the mirror is not listed.
 
         Raises:
             ServerFailed: if the process does not answer.
@@ -92,11 +92,11 @@ class ProcessServer(TickServer):
 
     @property
     def stats(self) -> Mapping[str, Any]:
-        """What the server has done so far, as in `TickServer.stats`.
+        """The server's counts and its state, see `TickServer.stats`.
 
         Raises:
-            ServerFailed: if the process does not answer. If it died, there is no error: `status`
-                and `last_error` report it.
+            ServerFailed: if the process does not answer. If the process died, this raises nothing:
+                `status` and `last_error` report it.
         """
         return self._fetch_stats(ANSWER_S)
 
@@ -138,7 +138,7 @@ class ProcessServer(TickServer):
     def start(self) -> None:
         try:
             super().start()
-        except BaseException:  # also an interrupt while it waits: the process must not stay
+        except BaseException:  # also an interrupt during the wait: the process must end
             with contextlib.suppress(PortalError):
                 portal.post(self._cancel_opening)
             raise
@@ -226,6 +226,6 @@ def _pickle(source: Source | None) -> bytes:
         raise SourceError(
             source,
             f"it can't be sent to a process of its own ({describe(error)}); "
-            "give a function that makes the ticks, and in it whatever can't be sent, "
-            "or serve it without process=True",
+            "pass a function that makes the ticks and creates, when called, the objects that "
+            "can't be sent; or serve it without process=True",
         ) from None
