@@ -162,12 +162,12 @@ test("a part that takes long is asked for again, and the button says so", () => 
   assert.deepEqual(texts(), ["Preparing…", "waiting for the kernel"]);
 });
 
-test("a file that came damaged is not saved", async () => {
+test("a file that arrived damaged is not saved", async () => {
   button().click();
   await part(0, "a\n");
   await end(1, 3);
   assert.deepEqual([saved.length, newest()], [0, { kind: "cancel" }]);
-  assert.match(texts()[1], /came damaged/);
+  assert.match(texts()[1], /arrived damaged/);
 });
 
 test("a failure is shown, and a second click starts again", async () => {

@@ -5,11 +5,11 @@
 /** @import { AxisLayout, AxisType, Place, Range } from "./types.d.ts" */
 
 /** Room above and below the data, as a share of their height. */
-const HEADROOM = 0.08;
-/** How far the range of x runs ahead of the data, as a share of its width. */
-const AHEAD = 0.06;
-/** Room to the right of the newest point, as a share of the width. */
-const BEYOND = 0.01;
+const HEADROOM_SHARE = 0.08;
+/** How far the range of x runs ahead of the data while the window fills (a share of its width). */
+const AHEAD_SHARE = 0.06;
+/** Otherwise: room to the right of the newest point, as a share of the width. */
+const RIGHT_SHARE = 0.01;
 
 /**
  * Return the name of an axis in a layout: "xaxis2" for "x2".
@@ -57,7 +57,7 @@ function asMilliseconds(end) {
 /**
  * Return the range of x that follows the data.
  *
- * While the window fills, the range runs ahead in steps, and the axis stands still in between.
+ * While the window fills, the range runs ahead in steps, and the axis does not move in between.
  * Once the window slides, the range moves with each draw.
  *
  * @param {Place | null | undefined} before
@@ -66,17 +66,17 @@ function asMilliseconds(end) {
  * @returns {Place}
  */
 export function followX(before, [least, greatest], span) {
-  if (span) return { least, range: [greatest - span, greatest + span * BEYOND] };
+  if (span) return { least, range: [greatest - span, greatest + span * RIGHT_SHARE] };
   const width = greatest - least || 1;
-  if (before?.least !== least) return { least, range: [least, greatest + width * BEYOND] };
+  if (before?.least !== least) return { least, range: [least, greatest + width * RIGHT_SHARE] };
   if (greatest <= before.range[1]) return before;
-  return { least, range: [least, greatest + width * AHEAD] };
+  return { least, range: [least, greatest + width * AHEAD_SHARE] };
 }
 
 /**
  * Return the range of y for the visible points, with headroom.
  *
- * If the range before still fits, it stays: a range that changed with each draw would tremble.
+ * If the previous range still fits, it stays: a range that changed with each draw would tremble.
  *
  * @param {Range | null | undefined} before
  * @param {Range} extent the least and the greatest y
@@ -89,7 +89,7 @@ export function followY(before, extent, fromZero) {
   const height = greatest - least || Math.abs(greatest) * 1e-3 || 1;
   const fits = before && before[0] <= least && greatest <= before[1];
   if (fits && height > 0.5 * (before[1] - before[0])) return before;
-  const room = height * HEADROOM;
+  const room = height * HEADROOM_SHARE;
   return [
     fromZero && least === 0 ? 0 : least - room,
     fromZero && greatest === 0 ? 0 : greatest + room,
@@ -97,7 +97,7 @@ export function followY(before, extent, fromZero) {
 }
 
 /**
- * Return the borders of pixel columns; those of a logarithmic axis stand for equal ratios.
+ * Return the borders of pixel columns; on a logarithmic axis, each column spans the same ratio.
  *
  * @param {Range} range
  * @param {number} count
@@ -114,7 +114,7 @@ export function columnEdges([left, right], count, type) {
 }
 
 /**
- * Return a number with as many digits as are visible on an axis of that height.
+ * Format a number with as many digits as an axis of the given height can show.
  *
  * @param {number} value
  * @param {number} height
@@ -129,7 +129,7 @@ export function formatNumber(value, height) {
 }
 
 /**
- * Return the time of day of an x, as an axis of dates shows it.
+ * Format the time of day of an x value, as a date axis shows it.
  *
  * @param {number} milliseconds
  */

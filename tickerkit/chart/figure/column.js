@@ -49,7 +49,7 @@ export class Column {
   }
 
   /**
-   * Set the values from an index on. They are then the last of the column.
+   * Set the values from an index on; they become the last values of the column.
    *
    * @param {number} at
    * @param {ArrayLike<number>} given
@@ -135,7 +135,7 @@ export class Column {
   }
 
   /**
-   * Return one value for those in [from, to), NaN if there is none.
+   * Return one value that stands for the values in [from, to); NaN if all of them are NaN.
    *
    * @param {number} from
    * @param {number} to

@@ -10,12 +10,12 @@ import { BLOCK } from "./column.js";
  * Return the indices in [from, to) of the points that a line needs, ascending.
  *
  * These are the first, lowest, highest and last point of each column of pixels ("M4"), for each
- * stretch of the line that NaN leaves unbroken.
+ * stretch of the line between two NaN.
  *
  * A late point, whose x steps back, counts for the column that the line has reached. So the number
- * of points is bounded; only a whole block of late points leads the line back. A point outside the
- * borders that lies in the range because x stepped back must not hide the extremes of the visible
- * points: it is left out.
+ * of points is bounded; only a whole block of late points leads the line back. Because x steps
+ * back, [from, to) may also contain points outside the borders. They are left out: they must not
+ * hide the extremes of the visible points.
  *
  * @param {Column} xs
  * @param {Column} ys
@@ -77,7 +77,7 @@ export function m4(xs, ys, edges, from, to) {
       i += isBlock ? BLOCK : 1;
       last = i - 1;
     }
-    // An extreme that was found by its block alone: find its point.
+    // If an extreme was found in the index of a block, find its point.
     while (Y[lowest] !== low) lowest++;
     while (Y[highest] !== high) highest++;
     const [second, third] = lowest < highest ? [lowest, highest] : [highest, lowest];

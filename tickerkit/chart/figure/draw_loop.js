@@ -2,20 +2,21 @@
  * Draw loop: draws at most once for each frame of the page, and one draw at a time.
  */
 
-/** Draws when asked to, however often it is asked before the next frame. */
+/** Draws once for all requests before the next frame. */
 export class DrawLoop {
   #run;
   #draw;
-  #isWanted = false; // there is something to draw
+  #isRequested = false; // there is something to draw
   #isDrawing = false;
   #isStopped = false;
   #frame = 0; // the pending animation frame, 0 without one
 
   /**
    * @param {object} actions
-   * @param {(action: () => Promise<void>) => void} actions.run runs a draw after what is queued
-   * @param {() => boolean} actions.isAllowed returns whether to draw now; else the wish remains
-   * @param {() => Promise<boolean>} actions.draw returns whether all is drawn; else it is repeated
+   * @param {(action: () => Promise<void>) => void} actions.run runs a draw after the queued actions
+   * @param {() => boolean} actions.isAllowed returns whether to draw now; if not, nothing is drawn
+   *   until the next request
+   * @param {() => Promise<boolean>} actions.draw returns false to be called again in the next frame
    */
   constructor({ run, isAllowed, draw }) {
     this.#run = run;
@@ -26,7 +27,7 @@ export class DrawLoop {
 
   /** Draw with the next frame. */
   request() {
-    this.#isWanted = true;
+    this.#isRequested = true;
     if (this.#frame || this.#isDrawing || this.#isStopped) return;
     this.#frame = requestAnimationFrame(() => {
       this.#frame = 0;
@@ -37,13 +38,13 @@ export class DrawLoop {
   /** @param {() => Promise<boolean>} draw */
   async #drawOnce(draw) {
     this.#isDrawing = true;
-    this.#isWanted = false;
+    this.#isRequested = false;
     try {
-      if (!(await draw())) this.#isWanted = true;
+      if (!(await draw())) this.#isRequested = true;
     } finally {
       this.#isDrawing = false;
     }
-    if (this.#isWanted) this.request();
+    if (this.#isRequested) this.request();
   }
 
   stop() {

@@ -1,6 +1,6 @@
 /**
- * Figure: the page's side of a LiveFigure. It has the state that all views share, and speaks with
- * the kernel.
+ * Figure: the page's side of a LiveFigure. It holds the state that all views share, and exchanges
+ * messages with the kernel.
  */
 
 import { isFixed } from "./axes.js";
@@ -13,9 +13,9 @@ import { View } from "./view.js";
 /** @import { KernelMessage, LiveSettings, PageMessage } from "../messages.d.ts" */
 /** @import { Layout, Model, Trace } from "./types.d.ts" */
 
-/** The traits that have the figure's state. */
+/** The traits that hold the figure's state. */
 const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
-/** How often the page tells the kernel that it is there; the kernel waits three times as long. */
+/** How often the page reports that it shows the figure; the kernel waits three times as long. */
 const HERE_EVERY_MS = 20_000;
 
 /**
@@ -62,7 +62,7 @@ export class Figure {
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
   }
 
-  /** What the kernel has set beside data and layout.
+  /** The kernel's settings, in addition to data and layout.
    *  @returns {Partial<LiveSettings>} */
   get live() {
     return this.model.get("_live") ?? {};
@@ -78,17 +78,18 @@ export class Figure {
     return this.model.get("_follow") !== false;
   }
 
-  /** Take data, layout and the thinned windows from the model's state. */
+  /** Load data, layout and the thinned windows from the model's state. */
   #load() {
     this.data = decode(this.model.get("_widget_data") ?? []);
     this.layout = decode(this.model.get("_widget_layout") ?? {});
-    // plotly sends its default template first; `live.theme` says whether it is the user's.
+    // The layout always has a template, at first plotly's default; `live.theme` is null if the user
+    // has set one.
     this.#hasOwnTemplate = false;
     this.points.load(this.model.get("_places") ?? {}, this.data);
-    this.keepSaved();
+    this.updateSavedState();
   }
 
-  /** Load once for all the parts of a state that arrive together. */
+  /** Load the state again; once if several of its traits change together. */
   #reload() {
     if (this.#isLoading) return;
     this.#isLoading = true;
@@ -100,8 +101,8 @@ export class Figure {
     });
   }
 
-  /** Keep the state that is saved with the notebook as the figure is. */
-  keepSaved() {
+  /** Update the state that is saved with the notebook. */
+  updateSavedState() {
     writeSavedState(this.model, this.data, this.layout, this.points);
   }
 
@@ -122,9 +123,10 @@ export class Figure {
     }
     APPLY[kind](this, message);
     this.#noteSettings(kind, message);
-    this.keepSaved();
+    this.updateSavedState();
     this.version++;
-    // Plotly has only some of a streamed trace's points, and a name with a value in it.
+    // Of a streamed trace Plotly has only some points, and a name that contains the newest value.
+    // When the trace is no longer streamed, Plotly needs the trace's own points and name.
     if (hasDropped && kind !== "deleteTraces") for (const view of this.#views) view.restart();
     if (kind === "removeLayoutProps" || kind === "removeTraceProps") return;
     await Promise.all([...this.#views].map((view) => view.apply(kind, message)));
@@ -132,7 +134,7 @@ export class Figure {
   }
 
   /**
-   * Note what Python sets of the template and the ranges of live axes.
+   * Note a template that Python sets; hold the chart still if Python sets the range of a live axis.
    *
    * @param {string} kind
    * @param {any} message
@@ -159,7 +161,7 @@ export class Figure {
       const [view] = this.#views;
       view?.sendPicture();
     } else if (message.kind === "points") {
-      if (this.points.receive(message, buffers, this.isFollowing)) this.keepSaved();
+      if (this.points.receive(message, buffers, this.isFollowing)) this.updateSavedState();
       this.points.askForMissed(message);
       for (const view of this.#views) view.requestDraw();
     }
@@ -187,7 +189,7 @@ export class Figure {
   }
 
   /**
-   * Report what Plotly has filled in after a change by Python; once for all views.
+   * After a change by Python, report the values that Plotly has filled in; once for all views.
    *
    * @param {{trace_edit_id?: number, layout_edit_id?: number}} message
    */
@@ -199,8 +201,8 @@ export class Figure {
       this.setTrait("_js2py_traceDeltas", { trace_deltas, trace_edit_id });
     }
     if (layout_edit_id !== undefined) {
-      // Empty: plotly's own report does not arrive either. It ends the edit, so that Python calls
-      // what `on_edits_completed` was given.
+      // The delta is empty, because plotly's own report does not arrive either. The message ends
+      // the edit: Python then calls the callbacks passed to `on_edits_completed`.
       this.setTrait("_js2py_layoutDelta", { layout_delta: {}, layout_edit_id });
     }
   }
@@ -235,7 +237,7 @@ export class Figure {
   }
 
   /**
-   * Follow or hold still, as the user of the page has asked.
+   * Follow or hold still, because the user has zoomed, double clicked, or pressed a button.
    *
    * @param {boolean} isFollowing
    */
@@ -245,7 +247,7 @@ export class Figure {
   }
 
   /**
-   * The figure follows or holds still from now on: Python, a zoom or the button has set it.
+   * Apply a change of `_follow`, whether Python or this page has set it.
    *
    * @param {boolean} isFollowing
    */
@@ -268,7 +270,7 @@ export class Figure {
       }
     }
     if (!Object.keys(changes).length) return;
-    this.keepSaved();
+    this.updateSavedState();
     this.setTrait("_js2py_relayout", { relayout_data: changes, source_view_id: "all" });
   }
 

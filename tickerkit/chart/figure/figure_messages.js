@@ -1,8 +1,8 @@
 /**
- * plotly's messages: what each does to copies of data and layout, and the differences to report.
+ * plotly's messages: apply them to data and layout, and find the differences to report.
  *
- * Python and the page each hold the figure's data and layout. Python's messages come as the traits
- * `_py2js_<kind>`; the types of all of them are in messages.d.ts.
+ * Python and the page each hold the figure's data and layout. plotly's FigureWidget sends each
+ * message to the page as a trait `_py2js_<kind>`.
  */
 
 import { isDict, isEqual, setPath } from "./values.js";
@@ -22,7 +22,7 @@ function relayout(target, changes) {
   for (const [path, value] of Object.entries(changes ?? {})) {
     if (value === undefined) continue;
     setPath(target, path, value);
-    // As in Plotly: to set a range is to show it.
+    // As in Plotly: setting a range turns autorange off.
     const [, axis] = path.match(/^([xy]axis\d*)\.range(\[|$)/) ?? [];
     if (!axis || value === null || `${axis}.autorange` in /** @type {Dict} */ (changes)) continue;
     if (target[axis].autorange === true) target[axis].autorange = false;
@@ -56,7 +56,7 @@ export function traceIndices(named, data) {
 }
 
 /**
- * By kind of message: changes copies of data and layout as the message says.
+ * By kind of message: a function that applies the message to data and layout.
  *
  * @type {Record<string, (figure: FigureState, message: any) => void>}
  */
@@ -104,7 +104,7 @@ function descending(indices) {
 }
 
 /**
- * Return the indices of the traces that a message deletes, or gives other points the plain way.
+ * Return the indices of the traces that a message deletes, or whose columns it replaces.
  *
  * @param {string} kind
  * @param {Dict} message
@@ -126,6 +126,8 @@ export function replacedTraces(kind, message, data) {
 }
 
 /**
+ * Return each style in a message with the indices of the traces that get it.
+ *
  * @param {string} kind
  * @param {Dict} message
  * @param {Trace[]} data
@@ -144,13 +146,14 @@ function stylesIn(kind, message, data) {
 }
 
 /**
- * Return what Plotly has filled in: the values of `full` that are not in `known`.
+ * Return the values that Plotly has filled in: those of `full` that are not in `known`.
  *
- * Where the user's own data have a value (the name of a colorscale, say), that value is returned.
+ * If Plotly has expanded a given value (such as the name of a colorscale), the given value is
+ * returned.
  *
- * @param {Dict | null | undefined} full what Plotly has made of the figure
- * @param {Dict | null | undefined} own what Plotly was given
- * @param {Dict | null | undefined} known what Python knows
+ * @param {Dict | null | undefined} full the trace with all values that Plotly has filled in
+ * @param {Dict | null | undefined} own the trace as given to Plotly
+ * @param {Dict | null | undefined} known the trace as Python has it
  * @returns {Dict}
  */
 export function difference(full, own, known) {

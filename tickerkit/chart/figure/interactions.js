@@ -1,5 +1,5 @@
 /**
- * Interactions: what the user does to one plot. Its effects go to the figure and to Python.
+ * Interactions: handles the user's actions on one plot, and reports them to Python.
  */
 
 import { UNREPORTED } from "./plot_updates.js";
@@ -9,7 +9,7 @@ import { setPath } from "./values.js";
 
 const POINT_EVENTS = ["click", "hover", "unhover", "selected", "deselect"];
 const MODIFIERS = ["alt", "ctrl", "meta", "shift"];
-/** A zoom that follows the click of a range button this soon is the button's. */
+/** A zoom within this time after a click on a range button is caused by the button. */
 const BUTTON_ZOOMS_WITHIN_MS = 300;
 
 /** Listens to one plot. */
@@ -29,7 +29,7 @@ export class Interactions {
     return this.#isHovered;
   }
 
-  /** Whether the mouse is down: a draw would remove what Plotly shows of the drag. */
+  /** Whether the mouse is down: a draw would remove Plotly's marks of the drag. */
   get isDragging() {
     return this.#isDragging;
   }
@@ -103,13 +103,13 @@ export class Interactions {
       const autorange = `${path.split(".")[0]}.autorange`;
       setPath(figure.layout, autorange, /\.autorange/.test(path));
     }
-    figure.keepSaved();
+    figure.updateSavedState();
     if (zoomed.length) figure.setFollowing(false);
     return false;
   }
 
   /**
-   * Show as much of an axis as its range button says, and follow.
+   * Show the newest part of an axis, as wide as its range button has set, and follow.
    *
    * @param {string} key the axis' name in a layout
    */
@@ -187,7 +187,7 @@ export class Interactions {
   }
 
   /**
-   * Return the index of a point in Python's data: of a streamed trace Plotly has only some points.
+   * Return the index of a point in Python's data, which has more points of a streamed trace.
    *
    * @param {{curveNumber: number, pointNumber: number}} point
    */

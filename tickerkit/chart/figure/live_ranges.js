@@ -1,5 +1,5 @@
 /**
- * Live ranges: what the axes of the streamed traces of one plot show next.
+ * Live ranges: chooses the next ranges of the axes that have streamed traces.
  */
 
 import { asNumbers, followX, followY, isFixed } from "./axes.js";
@@ -54,7 +54,7 @@ export class LiveRanges {
   }
 
   /**
-   * Show so much of an x axis, up to the newest point.
+   * Show the newest part of an x axis, in this width.
    *
    * @param {string} root
    * @param {number} width
@@ -64,7 +64,7 @@ export class LiveRanges {
   }
 
   /**
-   * Return for each group of x axes what it shows next; null if Plotly has to choose.
+   * Return the next range of each group of x axes, by root; null if Plotly has to choose it.
    *
    * @param {Stream[]} streams
    * @param {boolean} isFollowing
@@ -107,7 +107,7 @@ export class LiveRanges {
   }
 
   /**
-   * Return half the width of a drawn bar, which may stand for several.
+   * Return half the width of a drawn bar, which may stand for several bars.
    *
    * @param {Series} series
    * @param {string} root
@@ -180,7 +180,7 @@ export class LiveRanges {
     /** @type {Range} */
     const ends = isLog ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
     if (!ends.every(Number.isFinite)) {
-      // A logarithmic axis can't show values below zero; Plotly finds those that it can.
+      // A logarithmic axis can't show values at or below zero; Plotly finds a range for the others.
       this.#y.delete(id);
       this.#axes.clearRange(id);
       return;

@@ -1,6 +1,6 @@
 /**
- * Overlay: what a live figure shows on top of Plotly's drawing. These are the newest values, at
- * the right edge, and the button that says that the chart is paused.
+ * Overlay: elements on top of Plotly's drawing. These are labels with the newest values, at the
+ * right edge, and a button that is shown while the chart is paused.
  */
 
 /** @import { Label } from "./types.d.ts" */
@@ -51,10 +51,10 @@ export class Overlay {
   }
 
   /**
-   * Show the button, which says that the chart is paused.
+   * Show the button of a paused chart.
    *
    * @param {string} since the time of day of the newest point that is shown
-   * @param {number} points how many came since
+   * @param {number} points how many points have come since
    * @param {number} top the height of the legend, below which the button is, in pixels
    */
   showButton(since, points, top) {
@@ -91,7 +91,7 @@ export class Overlay {
       this.#box.append(label.element);
     }
     const { element } = label;
-    // What is unchanged isn't set again: setting it makes the browser compute the layout.
+    // Set only what has changed: setting a property makes the browser compute the layout.
     if (element.textContent !== text) {
       element.textContent = text;
       label.width = element.offsetWidth;

@@ -6,7 +6,7 @@ import { axisKey, isFixed } from "./axes.js";
 
 /** @import { AxisLayout, Layout, Plot, Range, Stream } from "./types.d.ts" */
 
-/** A bar that is narrower can't be told apart, and costs as much to draw. */
+/** Narrower bars can't be distinguished, and cost as much to draw. */
 const PIXELS_PER_BAR = 2;
 const MIN_BARS = 100;
 /** The width of an axis that Plotly has not drawn yet. */
@@ -59,7 +59,7 @@ export class PlotAxes {
   }
 
   /**
-   * Return the id of the axis that a whole row or column of subplots keeps pace with.
+   * Return the id of the axis at the end of an axis' `matches`; axes with one root move together.
    *
    * @param {string} id
    */
@@ -113,8 +113,8 @@ export class PlotAxes {
   /**
    * Return the range that shows data from the least to the greatest value.
    *
-   * A logarithmic axis can't show zero: of such data the range has the upper decades. Its ends are
-   * not finite if there is nothing that it can show.
+   * A logarithmic axis can't show zero: if the data begin at zero or below, the range has the upper
+   * decades only. The ends are not finite if the axis can show none of the data.
    *
    * @param {string} id
    * @param {[number, number]} extent
@@ -127,7 +127,7 @@ export class PlotAxes {
   }
 
   /**
-   * Return how many bars there is room for.
+   * Return how many bars an axis has room for.
    *
    * @param {string} id
    */
@@ -136,7 +136,7 @@ export class PlotAxes {
   }
 
   /**
-   * Set what an axis shows next.
+   * Set the range that an axis shows with the next draw.
    *
    * @param {string} id
    * @param {Range} range
@@ -149,7 +149,7 @@ export class PlotAxes {
   }
 
   /**
-   * Let Plotly choose what an axis shows next.
+   * Let Plotly choose the range that an axis shows with the next draw.
    *
    * @param {string} id
    */

@@ -1,5 +1,5 @@
 /**
- * Plot updates: what Plotly is asked to do for each kind of plotly's messages.
+ * Plot updates: the call of plotly.js for each kind of message from Python's plotly.
  */
 
 import { traceIndices } from "./figure_messages.js";
@@ -11,7 +11,7 @@ import { copy } from "./values.js";
 export const UNREPORTED = "_doNotReportToPy";
 
 /**
- * By kind of message: changes the plot of a view, and resolves when Plotly has drawn it.
+ * By kind of message: a function that changes a view's plot; it resolves when Plotly has drawn it.
  *
  * @type {Record<string, (view: View, message: any) => Promise<unknown> | undefined>}
  */

@@ -1,10 +1,11 @@
 /**
- * Loads plotly.js: from the model that all figures of a kernel share, once in a page.
+ * Plotly loader: loads plotly.js from the model that all figures of a kernel share, once per page.
  */
 
 /** @import { Model, Plotly } from "./types.d.ts" */
 
-/** The page's Plotlys, by their keys: a symbol, since other copies of this module share them. */
+/** The property of the page that holds each loaded plotly.js by its key. It is a symbol, because
+ *  every figure has its own copy of this module, and all copies share the property. */
 const LOADED = Symbol.for("tickerkit.plotly");
 
 /**
@@ -42,7 +43,7 @@ async function evaluate(source) {
   const text = await new Response(unpacked).text();
   const before = window.Plotly;
   window.PlotlyConfig = { MathJaxConfig: "local", ...window.PlotlyConfig };
-  // As a CommonJS module: with JupyterLab's own loader it would register itself there.
+  // Evaluated as a CommonJS module: otherwise plotly.js would register with JupyterLab's loader.
   const module = [
     "const module = {exports: {}}, define = undefined;",
     text,

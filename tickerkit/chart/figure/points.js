@@ -1,10 +1,10 @@
 /**
- * Points: what the kernel has streamed to this page, trace by trace, and what of it is missing.
+ * Points: the points that the kernel has streamed to this page, and the requests for missing ones.
  *
- * The page is a reader of each trace's window in the kernel, at a position. A message says from
- * which position on its points are, and replaces all from there on: receiving it twice does no
- * harm. If a message does not fit what is held here, one before it was lost. Then the page asks
- * for the points from its own position on, until they have come.
+ * The page is a reader of each trace's window in the kernel, at a position. A message gives the
+ * position of its first point, and replaces all points from there on: receiving it twice does no
+ * harm. If a message does not fit the points held here, an earlier message was lost. Then the page
+ * asks for the points from its own position on, until they have come.
  */
 
 import { Series } from "./series.js";
@@ -13,14 +13,14 @@ import { numbersIn } from "./values.js";
 /** @import { PageMessage, PointsMessage, TraceWindow } from "../messages.d.ts" */
 /** @import { Trace } from "./types.d.ts" */
 
-/** The least time between two questions. */
+/** The shortest time between two requests. */
 const ASK_EVERY_MS = 250;
-/** When to ask again, since neither a question nor its answer is sure to arrive. */
+/** When to ask again: a request or its answer may be lost. */
 const ASK_AGAIN_MS = 1000;
 
 /** The streamed points of one figure, by the uids of its traces. */
 export class Points {
-  /** Names this page to the kernel; another one after a reload. */
+  /** The id of this page for the kernel; a reload gives the page a new id. */
   page = Math.random().toString(36).slice(2);
 
   #uids;
@@ -28,7 +28,7 @@ export class Points {
   #send;
   /** @type {Map<string, Series>} */
   #series = new Map();
-  /** The traces of which points have been missed. @type {Set<string>} */
+  /** The uids of the traces that miss points. @type {Set<string>} */
   #lacking = new Set();
   #askedAt = -Infinity;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -68,9 +68,9 @@ export class Points {
   }
 
   /**
-   * Take the points that a model's state has: a thinned copy of the kernel's windows.
+   * Load the points in a model's state: a thinned copy of the kernel's windows.
    *
-   * @param {Record<string, TraceWindow | Record<string, never>>} places where they stand, by uid
+   * @param {Record<string, TraceWindow | Record<string, never>>} places their positions, by uid
    * @param {Trace[]} data
    */
   load(places, data) {
@@ -100,12 +100,12 @@ export class Points {
   }
 
   /**
-   * Take points that were appended, and ask for those that were lost before them.
+   * Take the points of a message, and note the traces that miss points before them.
    *
    * @param {PointsMessage} message
    * @param {ArrayBufferView[]} buffers the columns of all traces, x first
-   * @param {boolean} isFollowing whether old points may go; else what a chart shows would vanish
-   * @returns whether there are points of a trace that had none
+   * @param {boolean} isFollowing whether the chart follows; if not, old points stay visible longer
+   * @returns whether a trace has its first points
    */
   receive(message, buffers, isFollowing) {
     const arrays = buffers.values();
@@ -129,7 +129,7 @@ export class Points {
       }
       this.#lacking.delete(uid);
       series.write(start, columns);
-      // While the chart holds still, what it shows stays, up to another window's worth.
+      // While the chart holds still, the points that it shows stay, for the length of one window.
       const spare = isFollowing ? 0 : series.next - first;
       if (!series.isPartial) series.trim(first - spare);
     }
@@ -137,7 +137,7 @@ export class Points {
   }
 
   /**
-   * Ask for points if any were found missing by a message.
+   * Ask for points if a trace in a message misses some.
    *
    * @param {PointsMessage} message
    */
@@ -145,12 +145,12 @@ export class Points {
     if (message.traces.some(({ uid }) => this.#lacking.has(uid))) this.ask();
   }
 
-  /** Whether points of the kernel's windows are known to be missing here. */
+  /** Whether a trace is known to miss points of the kernel's window. */
   get #isIncomplete() {
     return this.#uids().some((uid) => this.#lacking.has(uid) || this.get(uid)?.isPartial);
   }
 
-  /** Tell the kernel that a view is there, and from which position on each trace is wanted. */
+  /** Report to the kernel that the page shows the figure, and ask for each trace's next points. */
   ask() {
     const now = performance.now();
     const wait = ASK_EVERY_MS - (now - this.#askedAt);

@@ -1,5 +1,5 @@
 /**
- * Renderer: draws the streamed traces of one view, as few points as show all of them.
+ * Renderer: draws the streamed traces of one view, with no more points than the screen can show.
  */
 
 import { LiveRanges } from "./live_ranges.js";
@@ -11,7 +11,7 @@ import { VisiblePoints } from "./visible_points.js";
 /** @import { Place, Range, Stream } from "./types.d.ts" */
 /** @import { View } from "./view.js" */
 
-/** The least time between two draws by Plotly, which are the expensive ones. */
+/** The shortest time between two draws by Plotly, which are the expensive ones. */
 const FULL_DRAW_EVERY_MS = 250;
 /** The same while the mouse is over the chart: Plotly's hover labels need its own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
@@ -24,7 +24,7 @@ export class Renderer {
   /** @type {SvgPatch | null} */
   #patch = null;
   #drawnAt = -Infinity; // when Plotly drew
-  #shown = ""; // what was drawn last while the chart held still
+  #shown = ""; // identifies what was drawn last while the chart held still
 
   /** @param {View} view */
   constructor(view) {
@@ -47,7 +47,7 @@ export class Renderer {
   }
 
   /**
-   * Show so much of an x axis, up to the newest point.
+   * Show the newest part of an x axis, in this width.
    *
    * @param {string} id
    * @param {number} width
@@ -56,7 +56,7 @@ export class Renderer {
     this.#ranges.setWidth(this.axes.rootOf(id), width);
   }
 
-  /** Return the visible traces whose points are streamed, with all that drawing them takes. */
+  /** Return the visible traces whose points are streamed, with all values needed to draw them. */
   streams() {
     const { plot, figure } = this.#view;
     /** @type {Stream[]} */
@@ -73,9 +73,9 @@ export class Renderer {
   }
 
   /**
-   * Draw, as a patch if that shows the same.
+   * Draw: by a patch if a patch can show the change, otherwise by Plotly.
    *
-   * @returns whether it is drawn: false if it is too soon after the last full draw
+   * @returns whether it is drawn; false if only Plotly can draw it, and its last draw is too recent
    */
   async draw() {
     const { isHovered, figure } = this.#view;
@@ -85,7 +85,7 @@ export class Renderer {
     const streams = this.streams();
     if (!figure.isFollowing) {
       if (elapsed < FULL_DRAW_EVERY_MS) return false;
-      if (!this.#hasNews(streams)) return true;
+      if (!this.#hasChanged(streams)) return true;
     }
     if (!isHovered && elapsed < FULL_DRAW_EVERY_MS && this.#drawPatch(streams)) return true;
     this.#drawnAt = now;
@@ -105,11 +105,11 @@ export class Renderer {
   }
 
   /**
-   * Return whether anything is new in what a chart that holds still shows.
+   * Return whether the visible part of a chart that holds still has changed since the last call.
    *
    * @param {Stream[]} streams
    */
-  #hasNews(streams) {
+  #hasChanged(streams) {
     const places = this.#ranges.planX(streams, this.#view.figure.isFollowing);
     const positions = streams.map(({ series, root }) => {
       const place = places.get(root);
@@ -119,9 +119,9 @@ export class Renderer {
     });
     const ranges = [...places.values()].map((each) => each?.range);
     const shown = `${positions.join()};${ranges.join()}`;
-    const hasNews = shown !== this.#shown;
+    const hasChanged = shown !== this.#shown;
     this.#shown = shown;
-    return hasNews;
+    return hasChanged;
   }
 
   /** Give Plotly the visible part of all streamed traces, and have it draw. */
@@ -145,7 +145,7 @@ export class Renderer {
   }
 
   /**
-   * Note what is on the screen now, and move the labels of the newest values.
+   * Move the labels of the newest values, and note what is on the screen now.
    *
    * @param {Stream[]} streams
    * @param {Map<string, Place | null>} places what the x axes show, by root

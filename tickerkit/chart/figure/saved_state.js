@@ -1,5 +1,5 @@
 /**
- * Saved state: keeps a model's state, which is saved with the notebook, as the figure is.
+ * Saved state: updates the state of a model, which is saved with the notebook.
  */
 
 import { encode, pack } from "./values.js";
@@ -41,7 +41,7 @@ function savedTrace(trace, points) {
     if (!streamed.includes(name)) entry[name] = encode(value);
   }
   for (const name of streamed) {
-    // A getter costs nothing while points come, and is right whenever the notebook is saved.
+    // A getter costs nothing while points come, and its value is current when a notebook is saved.
     const get = () => pack(series?.thin(SAVED_POINTS)[name]);
     Object.defineProperty(entry, name, { enumerable: true, configurable: true, get });
   }

@@ -1,5 +1,5 @@
 /**
- * Series: the newest points of one trace, and those of them that are worth drawing.
+ * Series: the newest points of one trace, and a choice of them for drawing.
  */
 
 import { BLOCK, Column } from "./column.js";
@@ -8,7 +8,7 @@ import { m4 } from "./downsample.js";
 /** @import { Summary } from "./column.js" */
 /** @import { Columns } from "./types.d.ts" */
 
-/** Room beyond what is held, in points: small series are not moved for each few points. */
+/** Spare memory, in points: a small series is not moved for every few new points. */
 const SLACK_POINTS = 1024;
 
 /** How several bars become one, by the name of the column.
@@ -22,13 +22,13 @@ const BAR_SUMMARY = { open: "first", high: "high", low: "low", close: "last" };
  * same points. Memory follows what is held: at most 2.25 times as many points, and a constant.
  */
 export class Series {
-  /** The run of positions; a window that was cleared begins another. @type {number | null} */
+  /** The run of positions; clearing a window begins a new run. @type {number | null} */
   epoch = null;
   first = 0;
   next = 0;
-  /** How often points that were there were given other values. */
+  /** How often held points were replaced. */
   version = 0;
-  /** Whether only some of the kernel's points are held: those of a state or a saved notebook. */
+  /** Whether only some of the kernel's points are held, from a state or a saved notebook. */
   isPartial = false;
 
   #base = 0; // the position of the columns' start, at the border of a block
@@ -69,7 +69,7 @@ export class Series {
   /**
    * Replace the points from a position on.
    *
-   * A bar that still grows is written again and again, and receiving a message twice does no harm.
+   * The open bar is written again with each tick, and receiving a message twice does no harm.
    *
    * @param {number} start
    * @param {Record<string, ArrayLike<number>>} columns x and each of `names`
@@ -107,7 +107,7 @@ export class Series {
   }
 
   /**
-   * Make room up to a position, and give idle memory back.
+   * Make room up to a position, and release memory that is not needed.
    *
    * @param {number} keep where the points to keep end
    * @param {number} end
@@ -116,7 +116,7 @@ export class Series {
     const base = this.first - (this.first % BLOCK);
     const isIdle = this.capacity > 2.25 * (end - base) + 4 * SLACK_POINTS;
     if (base >= this.#base && end - this.#base <= this.capacity && !isIdle) return;
-    // Half as much again for points to come: each point is then moved about twice in all.
+    // Half as much again for later points: each point is then moved about twice in all.
     const capacity = Math.ceil((1.5 * (end - base) + SLACK_POINTS) / BLOCK) * BLOCK;
     const count = keep > this.first ? keep - base : 0;
     const from = count > 0 ? base - this.#base : 0;
@@ -229,14 +229,14 @@ export class Series {
   /**
    * Return at most `max` bars for those in [from, to), and how many bars each of them stands for.
    *
-   * If there are more, groups of 2, 4, 8, ... become one. Groups are counted from position 0, and
-   * the groups at the two ends are whole as far as they are held: so no bar changes while the
-   * window slides.
+   * If there are more bars, each group of 2, 4, 8, ... bars becomes one. Groups are counted from
+   * position 0, and the groups at the two ends include all their bars that are held. So no bar
+   * changes while the window slides.
    *
    * @param {number} from
    * @param {number} to
    * @param {number} max
-   * @param {"sum" | "peak"} how what a column becomes that is not one of a candle's
+   * @param {"sum" | "peak"} how how to combine a column that is not one of a candle's
    * @returns {{group: number, columns: Columns}}
    */
   bars(from, to, max, how = "peak") {

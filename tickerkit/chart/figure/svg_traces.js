@@ -1,5 +1,5 @@
 /**
- * SVG traces: how Plotly has drawn one line or one row of bars, and how to draw the change to it.
+ * SVG traces: draws changes to one line or one row of bars in Plotly's SVG.
  */
 
 import { asNumbers } from "./axes.js";
@@ -17,7 +17,7 @@ const NUMBER = /-?\d[\d.]*(e-?\d+)?/g;
  * @property {string} layer the class of the layer that holds the traces
  * @property {string} elements selects the paths of the bars in a trace
  * @property {string} letters the letters of a bar's path
- * @property {Record<string, HeightName>} heights which numbers of the path are what height
+ * @property {Record<string, HeightName>} heights by index of a number in the path: its height
  */
 
 /**
@@ -81,7 +81,7 @@ function plotArea(xaxis, yaxis) {
 }
 
 /**
- * What can draw a stream's change into the SVG.
+ * Draws the changes of one stream into the SVG.
  *
  * @typedef {LinePatch | BarPatch} TracePatch
  */
@@ -164,7 +164,7 @@ export class LinePatch {
   }
 }
 
-/** Draws a row of bars of which only the last has changed. */
+/** Draws a row of bars if only the last bar has changed. */
 export class BarPatch {
   canMove = false;
   #paths;
@@ -181,7 +181,7 @@ export class BarPatch {
   static create(plot, { trace, series }, area, shape) {
     /** @type {any[]} */
     const drawn = [...plot.querySelectorAll(`.${shape.layer} > .trace`)];
-    // Plotly's D3 has bound data to the element, and they name the trace.
+    // D3, which Plotly uses, has bound data to the element; they contain the trace's uid.
     const own = drawn.find((each) => each.__data__?.[0]?.trace?.uid === trace.uid);
     const paths = [...(own?.querySelectorAll(shape.elements) ?? [])];
     const patch = new BarPatch(paths, trace, ["x", ...series.names], area, shape);
@@ -190,7 +190,7 @@ export class BarPatch {
 
   /**
    * @param {Element[]} paths one for each bar
-   * @param {Trace} trace Plotly's: its columns are what is drawn
+   * @param {Trace} trace Plotly's trace; its columns are those drawn
    * @param {string[]} names of the columns, x first
    * @param {Area} area
    * @param {Shape} shape
@@ -203,7 +203,7 @@ export class BarPatch {
     this.#shape = shape;
   }
 
-  /** The last bar's path must be as expected: another plotly.js might draw bars in another way. */
+  /** Return whether the last bar's path is as expected: another plotly.js may draw it otherwise. */
   #isAsExpected() {
     const d = this.#paths.at(-1)?.getAttribute("d") ?? "";
     if (this.#paths.length !== this.#trace.x.length) return false;
@@ -244,7 +244,7 @@ export class BarPatch {
   }
 
   /**
-   * Return a function that draws the last bar; null if more than it has changed.
+   * Return a function that draws the last bar; null if Plotly has to draw the bars.
    *
    * @param {Columns} columns
    */
@@ -271,7 +271,7 @@ export class BarPatch {
   }
 
   /**
-   * Return whether all bars but the last are as drawn, and the last has its x.
+   * Return whether all bars but the last are as drawn, and the last has the same x.
    *
    * @param {Columns} columns
    */
@@ -289,7 +289,8 @@ export class BarPatch {
   }
 
   /**
-   * Return the style of a bar that goes up or down: that of another one; null if there is none.
+   * Return the style of a bar that goes up or down: the style of another bar with the same
+   * direction, or null if there is no such bar.
    *
    * @param {number} direction
    */

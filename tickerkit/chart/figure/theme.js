@@ -10,7 +10,7 @@ const INK = {
   dark: { text: "#d0d7de", grid: "#363c44", line: "#4d5560" },
 };
 
-/** Return whether the page is dark: as JupyterLab or VS Code declare, else by its background. */
+/** Return whether the page is dark, as JupyterLab or VS Code declares, or by its background. */
 export function isDark() {
   const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
   if (jpThemeLight) return jpThemeLight === "false";

@@ -1,5 +1,5 @@
-// The types that the modules of a live figure share. Plotly's own objects are left open: it is the
-// parts of them that are used which are named.
+// The types that the modules of a live figure share. Of Plotly's own objects only the properties in
+// use are declared.
 
 import type { Series } from "./series.js";
 
@@ -18,12 +18,12 @@ export type Layout = Record<string, any>;
 export type Template = Record<string, any>;
 export type ThemeName = "auto" | "light" | "dark";
 
-/** A trace, as Python and Plotly describe it; `uid` names it. */
+/** A trace, as Python and Plotly describe it; `uid` identifies it. */
 export type Trace = Record<string, any>;
 
 export type AxisType = "linear" | "log" | "date" | "category" | "multicategory" | "-";
 
-/** An axis of a layout. Names that begin with "_" are what Plotly has computed. */
+/** An axis of a layout. Plotly computes the properties whose names begin with "_". */
 export interface AxisLayout {
   type?: AxisType;
   range?: any[];
@@ -42,15 +42,15 @@ export interface Plot extends HTMLElement {
   layout: Layout;
   _fullData: Trace[];
   _fullLayout: Layout;
-  /** What was drawn last, for tests and benchmarks. */
+  /** The newest x drawn, and whether a patch may follow; for tests and benchmarks. */
   _tickerkit?: { newest: number; hasPatch: boolean };
   on(event: string, callback: (event: any) => void): void;
 }
 
-/** The two ends of an axis; of a logarithmic axis the logarithms. */
+/** The two ends of an axis; on a logarithmic axis, their logarithms. */
 export type Range = [number, number];
 
-/** What an axis x shows, and the least x when that was chosen. */
+/** The range that an x axis shows, and the smallest x when the range was chosen. */
 export interface Place {
   least?: number;
   range: Range;
@@ -70,12 +70,12 @@ export interface Stream {
   /** The ids of its axes. */
   x: string;
   y: string;
-  /** The id of the x axis that its own keeps pace with. */
+  /** The id of the x axis that its own axis matches, see `PlotAxes.rootOf`. */
   root: string;
   hasBars: boolean;
 }
 
-/** The newest value of a trace, at the right edge of the plot; places in pixels. */
+/** A label with the newest value of a trace, at the right edge of the plot; x and y in pixels. */
 export interface Label {
   key: string;
   text: string;

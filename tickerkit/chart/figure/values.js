@@ -1,5 +1,5 @@
 /**
- * Values on the wire: how plotly's messages and the state of a model hold arrays and `undefined`.
+ * Values: converts arrays and `undefined` to and from the form in messages and in a model's state.
  */
 
 /** @import { Packed } from "./types.d.ts" */
@@ -35,7 +35,7 @@ export const isDict = (value) =>
 /**
  * Return the numbers in a buffer of a message.
  *
- * They are copied: in its message a buffer may begin at any byte.
+ * They are copied, because a buffer may begin at any byte of its message.
  *
  * @param {ArrayBufferView} view
  * @param {ArrayKind} Kind
@@ -46,7 +46,7 @@ export function numbersIn(view, Kind = Float64Array) {
 }
 
 /**
- * Return a value from the wire as Plotly takes it.
+ * Convert a value from a message or a state to the form that Plotly takes.
  *
  * @param {any} value
  * @returns {any}
@@ -61,7 +61,7 @@ export function decode(value) {
 }
 
 /**
- * Return a value as it travels, and as it is saved with a notebook.
+ * Convert a value to the form in which it is sent, and saved with a notebook.
  *
  * @param {any} value
  * @returns {any}
@@ -75,7 +75,7 @@ export function encode(value) {
 }
 
 /**
- * Return a typed array as the state of a model holds it.
+ * Convert a typed array to the form in a model's state.
  *
  * @param {any} array
  * @returns {Packed}

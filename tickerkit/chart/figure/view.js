@@ -28,10 +28,10 @@ export class View {
   #plotly = null; // until it is loaded
   #interactions;
   #loop;
-  /** Ends when all is done that was asked for so far. @type {Promise<unknown>} */
+  /** Resolves when all actions so far are done. @type {Promise<unknown>} */
   #queue;
 
-  #version = 0; // of the figure's state that the plot was made of
+  #version = 0; // the figure's `version` when the plot was made
   #isDark = false;
   #isVisible = true; // it is scrolled into view
   #isFitting = false; // a change of its size is queued
@@ -46,7 +46,7 @@ export class View {
   constructor(figure, box) {
     this.figure = figure;
     this.#box = box;
-    // As high as it will be, so that the page does not jump.
+    // The final height, so that the page does not jump when the plot is drawn.
     this.plot.style.minHeight = `${figure.layout.height ?? HEIGHT_PX}px`;
     box.classList.add("tickerkit-figure");
     this.overlay = new Overlay(box, () => figure.setFollowing(true));
@@ -64,7 +64,7 @@ export class View {
     this.#queue = this.#start().catch((error) => this.#fail(error));
   }
 
-  /** Plotly; there is none until it is loaded. */
+  /** The plotly.js of the page; read it only after it is loaded. */
   get Plotly() {
     return /** @type {Plotly} */ (this.#plotly);
   }
@@ -108,20 +108,20 @@ export class View {
     this.#isDark = isDark();
     layout.template = applyTheme(layout.template, figure.theme, this.#isDark);
     const config = { ...copy(figure.model.get("_config")), editSelection: false };
-    // A double click follows again; Plotly's own would show some range of the past first.
+    // A double click makes the chart follow. Plotly's default would first show an earlier range.
     if (figure.points.size) config.doubleClick ??= "autosize";
     this.renderer.reset();
     await this.Plotly.newPlot(plot, figure.data.map(copy), layout, config);
     await this.renderer.drawFull();
   }
 
-  /** Show the figure's state from the start. */
+  /** Make a new plot of the figure's current state. */
   restart() {
     this.run(() => this.#newPlot());
   }
 
   /**
-   * Do something after what was asked for before; not if the view is removed by then.
+   * Run an action after all earlier ones, unless the view is removed by then.
    *
    * @param {() => unknown} action
    */
@@ -165,7 +165,7 @@ export class View {
   }
 
   /**
-   * The figure follows the newest points from now on, or holds still.
+   * From now on, follow the newest points, or hold still.
    *
    * @param {boolean} isFollowing
    */
@@ -190,7 +190,7 @@ export class View {
     return newest ? timeOfDay(newest) : new Date().toTimeString().slice(0, 8);
   }
 
-  // ---- what happens around it
+  // ---- changes of the page around it
 
   #onResize() {
     const { plot } = this;
@@ -202,7 +202,7 @@ export class View {
     this.invalidate();
   }
 
-  /** Fit the width alone: Plots.resize would forget a given height, and may leave none at all. */
+  /** Fit the width alone: Plots.resize would drop a given height, and may set none at all. */
   #fitWidth() {
     if (this.#isFitting) return;
     this.#isFitting = true;
@@ -237,7 +237,7 @@ export class View {
   apply(kind, message) {
     const { version } = this.figure;
     return this.run(async () => {
-      // A plot that was made of a newer state has this change already.
+      // A plot made after this message already has the change.
       if (version <= this.#version) return;
       if (message.source_view_id === "all" || message.source_view_id === this.id) return;
       await UPDATE_PLOT[kind](this, message);
@@ -245,7 +245,7 @@ export class View {
     });
   }
 
-  /** Send a picture of the plot to the kernel, which shows it in place of the figure. */
+  /** Send a picture of the plot to the kernel, which replaces the figure by the picture. */
   async sendPicture() {
     await this.#queue;
     const { width, height } = this.plot._fullLayout;
@@ -257,7 +257,7 @@ export class View {
 }
 
 /**
- * Watch an element; return a function that ends it.
+ * Watch an element; return a function that stops watching.
  *
  * @param {typeof ResizeObserver | typeof IntersectionObserver | typeof MutationObserver} Observer
  * @param {HTMLElement} element

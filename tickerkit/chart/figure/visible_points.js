@@ -1,5 +1,5 @@
 /**
- * Visible points: those of a stream that are worth drawing in a range of its axis.
+ * Visible points: chooses the points of a stream to draw in a range of its x axis.
  */
 
 import { columnEdges } from "./axes.js";
@@ -8,7 +8,7 @@ import { columnEdges } from "./axes.js";
 /** @import { PlotAxes } from "./plot_axes.js" */
 /** @import { Series } from "./series.js" */
 
-/** Markers are wider than a pixel: more of them would cover each other. */
+/** Markers are wider than a pixel: closer markers would cover each other. */
 const PIXELS_PER_MARKER = 6;
 
 /** Chooses the points to draw of a plot's streams. */
@@ -67,7 +67,7 @@ export class VisiblePoints {
    * Put the points to draw into Plotly's trace.
    *
    * @param {Stream} stream
-   * @param {Place | null | undefined} place what its axis shows; null: all that there is
+   * @param {Place | null | undefined} place the range of its x axis; null for all points
    */
   fill(stream, place) {
     const { trace, series, x } = stream;

@@ -1,6 +1,6 @@
 /**
- * Download: the page's side of the widget. It asks for a file, collects its parts, and gives the
- * browser the file.
+ * Download: the page's side of the widget. It asks for a file, collects its parts, and has the
+ * browser save the file.
  */
 
 /** @import { DownloadMessage, DownloadRequest } from "../messages.d.ts" */
@@ -21,7 +21,7 @@ const formatCount = (number) => number.toLocaleString("en");
 const formatSize = (bytes) =>
   bytes < 1e5 ? `${formatCount(bytes)} bytes` : `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** One file, from the first request until it is whole. */
+/** One file, from the first request until it is complete. */
 class Job {
   id = `${Date.now().toString(36)}-${Math.random().toString(36).slice(2)}`;
   /** How many lines have come. */
@@ -30,11 +30,11 @@ class Job {
   totalLines = null;
 
   #send;
-  #next = 0; // the number of the part that comes next
+  #next = 0; // the number of the next part
   /** @type {Blob[]} */
   #blobs = []; // one growing text would be copied over and over
   #receivedAt = performance.now();
-  /** Ends when all messages so far are handled. @type {Promise<void>} */
+  /** Resolves when all messages so far are handled. @type {Promise<void>} */
   #queue = Promise.resolve();
 
   /** @param {(message: DownloadRequest) => void} send */
@@ -66,7 +66,7 @@ class Job {
   }
 
   /**
-   * Take a message; return the file when it is whole.
+   * Take a message; return the file when it is complete, otherwise null.
    *
    * @param {Exclude<DownloadMessage, {kind: "failed"}>} message
    * @param {ArrayBufferView<ArrayBuffer>[]} buffers
@@ -85,7 +85,7 @@ class Job {
     this.confirm();
     if (message.kind !== "end") return null;
     const file = new Blob(this.#blobs, { type: "text/csv" });
-    if (file.size !== message.bytes) throw new Error("it came damaged");
+    if (file.size !== message.bytes) throw new Error("it arrived damaged");
     return file;
   }
 }
@@ -112,7 +112,7 @@ function saveFile(file, name) {
   setTimeout(() => URL.revokeObjectURL(link.href), KEEP_FILE_MS);
 }
 
-/** One Download of a kernel, the same for all of its views. */
+/** One Download of a kernel, shared by all of its views. */
 class Download {
   #model;
   /** Each draws one view. @type {Set<() => void>} */
@@ -143,7 +143,7 @@ class Download {
     this.#draw();
   }
 
-  /** Ask again for a part that takes long: it may be lost, or its confirmation. */
+  /** Ask again for a part that takes long: the part or its confirmation may be lost. */
   #check() {
     if (!this.#job?.isWaiting) return;
     this.#draw();
@@ -193,7 +193,7 @@ class Download {
     for (const draw of this.#views) draw();
   }
 
-  /** Return what the button says, the progress (0 to 1), and the text beside the button. */
+  /** Return the text on the button, the progress (0 to 1), and the text beside the button. */
   #describe() {
     const job = this.#job;
     if (!job) return { text: this.#model.get("description"), progress: 0, note: this.#note };
@@ -210,7 +210,7 @@ class Download {
   }
 
   /**
-   * Show the button in an element; return a function that ends it.
+   * Show the button in an element; return a function that stops updating it.
    *
    * @param {HTMLElement} el
    */
