@@ -1,10 +1,9 @@
 /**
  * The board: one row for each symbol.
  *
- * Ticks may come by the thousand in a second; a screen shows 60 pictures in that time, and a hidden
- * page shows none. So a tick only changes numbers, and marks its row as changed. With the browser's
- * next picture each changed row is drawn once. However many ticks came, there is never more to draw
- * than there are rows.
+ * Thousands of ticks may come in a second; a screen shows 60 frames in that time, and a hidden page
+ * shows none. So a tick only changes numbers, and marks its row as changed. In the browser's next
+ * frame each changed row is drawn once: the work to draw never exceeds the number of rows.
  */
 
 import { drawSparkline } from "./sparkline.js";
@@ -14,11 +13,11 @@ import { drawSparkline } from "./sparkline.js";
 /** How many prices make a sparkline. */
 const SPARKLINE_PRICES = 120;
 
-/** Numbers are drawn at most this often, with every second picture on most screens. The eye sees no
- *  difference, and an old laptop with hundreds of symbols has half the work. */
+/** Numbers are drawn at most this often, which is every second frame on most screens. The eye sees
+ *  no difference, and an old laptop with hundreds of symbols has half the work. */
 const DRAW_EVERY_MS = 30;
 
-/** A row flashes the same colour at most this often: a flicker tells nobody more. */
+/** A row flashes the same colour at most this often: a flicker gives no more information. */
 const FLASH_EVERY_MS = 250;
 const FLASH_MS = 700;
 
@@ -43,7 +42,7 @@ export class Board {
   constructor(list, template) {
     this.#list = list;
     this.#template = template;
-    // Sparklines are the expensive part of a row. Those that are not on the screen are not drawn.
+    // Sparklines are the expensive part of a row, so they are drawn only for rows on the screen.
     this.#observer = new IntersectionObserver((entries) => this.#onScroll(entries));
   }
 
@@ -76,7 +75,7 @@ export class Board {
     }
   }
 
-  /** The next ticks don't continue the prices so far: dim each row until it has a new price. */
+  /** Forget the prices: the next ticks don't continue them. Dim each row until its next price. */
   restart() {
     for (const row of this.#rows.values()) {
       row.restart();
@@ -181,7 +180,7 @@ class Row {
   /** @type {number | null} */
   #ask = null;
   #hasTraded = false;
-  #isFresh = false; // a tick has come that is worth a flash
+  #isFresh = false; // a tick since the last draw is new, not from before the page connected
 
   /** The price on the screen. @type {number | null} */
   #shown = null;
@@ -198,8 +197,8 @@ class Row {
     const original = /** @type {HTMLElement} */ (template.content.firstElementChild);
     this.element = /** @type {HTMLElement} */ (original.cloneNode(true));
     this.element.dataset.symbol = symbol;
-    // textContent, never innerHTML: a symbol is text from somewhere else, and a symbol that is
-    // called "<img src=x onerror=...>" is shown like that, and does nothing.
+    // textContent, never innerHTML: a symbol comes from outside. A symbol that is called
+    // "<img src=x onerror=...>" is shown like that, and its code does not run.
     this.#part(".symbol").textContent = symbol;
     this.#priceText = this.#part(".price");
     this.#sparkline = this.#part(".sparkline");
@@ -258,8 +257,8 @@ class Row {
   }
 
   /**
-   * Return the price of a tick, or null. A quote has no price: it counts as the middle of bid and
-   * ask. But once a symbol has traded, only its trades count.
+   * Return the price to show of a tick, or null. The price of a quote is the middle of bid and ask.
+   * But once a symbol has traded, only its trades count.
    *
    * @param {Tick} tick
    */
@@ -280,7 +279,7 @@ class Row {
   }
 
   /**
-   * Show whether a price is above or below that on the screen: an arrow, a colour, a flash.
+   * Show whether a price is above or below the price on the screen: an arrow, a colour, a flash.
    *
    * @param {number} price
    * @param {number} now
@@ -294,7 +293,7 @@ class Row {
     this.element.dataset.direction = direction;
     const mayFlash = this.#isFresh && this.isOnScreen && !reducedMotion.matches;
     if (hasTurned) {
-      this.#flash?.cancel(); // no green price on a red ground
+      this.#flash?.cancel(); // a green price must not stand on a red background
     }
     if (mayFlash && (hasTurned || now - this.#flashedAt > FLASH_EVERY_MS)) {
       this.#flashedAt = now;

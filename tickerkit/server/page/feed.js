@@ -9,10 +9,10 @@
  *     server   at          there is nothing new; the server is still here
  *     server   gap         these ticks will never come
  *     server   end         the source is finished
- *     server   error       something is wrong with what the page has sent
+ *     server   error       a message of the page is invalid
  *
  * Every tick has a number, its `seq`, which counts from 1 within an `epoch`: one unbroken run of
- * the server. After a broken connection the page names both, "continue after tick 1000": then
+ * the server. After a broken connection the page sends both, as in "continue after tick 1000": then
  * nothing is lost and nothing comes twice.
  */
 
@@ -25,9 +25,9 @@
  */
 
 /**
- * The messages of the server, as far as this page reads them. `first` is the oldest tick held,
- * `next` the number of the tick to come; `steps` are the differences of the seqs where they are not
- * 1; the `to` of a gap is null if it is not known where it ends.
+ * The messages of the server, as far as this page reads them. `first` is the seq of the oldest tick
+ * held, `next` the seq that the next tick will have. `steps` are the differences of the seqs; it is
+ * left out if all are 1. The `to` of a gap is null if its end is not known.
  *
  * @typedef {{type: "hello", epoch: string, first: number, next: number, symbols: string[]}} Hello
  * @typedef {{type: "ticks", seq: number, count: number, symbol: TextColumn, price: NumberColumn,
@@ -56,13 +56,13 @@
  */
 
 /**
- * What a feed calls.
+ * The functions that a feed calls.
  *
  * @typedef {object} Listener
  * @property {(tick: Tick) => void} onTick for each tick
  * @property {(name: StateName, wait: number) => void} onState with the seconds until the next try;
  *   0 if the feed does not wait
- * @property {(text: string) => void} onNote with what the user should know; "" if it is over
+ * @property {(text: string) => void} onNote with a note for the user; "" to remove the last note
  * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
  *   may come with ticks
  * @property {() => void} onRestart before ticks that don't continue those before
@@ -73,7 +73,7 @@ const PROTOCOL = "tickerkit.v1";
 /** How many ticks from before now to ask for, so that the sparklines do not start empty. */
 const HISTORY = 2_000;
 
-/** After more ticks than this were missed, the page skips them: it shows the present. */
+/** If more ticks than this were missed, the page skips them and shows only the newest. */
 const MAX_MISSED = 100_000;
 
 /** The server sends something every few seconds. A silence this long means a dead connection, even
@@ -84,7 +84,7 @@ const MAX_SILENCE_MS = 9_000;
 const MIN_WAIT_MS = 500;
 const MAX_WAIT_MS = 10_000;
 
-/** A connection that lived this long was a good one: its loss counts as a first failure. */
+/** If a connection has lasted this long, its loss counts as a first failure. */
 const STEADY_MS = 5_000;
 
 const CHECK_EVERY_MS = 250;
@@ -92,12 +92,12 @@ const CHECK_EVERY_MS = 250;
 /** How much of a refusal's text is shown, in characters. */
 const MAX_REASON = 500;
 
-/** Close codes with which a server says that the page, not the network, is at fault. */
+/** The close codes that a server sends if the page, not the network, is at fault. */
 const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
 
 /**
  * Return the websocket's address, made from the page's: same host, same folder, and same token.
- * No address is written down, so it is right behind any proxy.
+ * No address is fixed in the code, so it is right behind any proxy.
  *
  * @param {{href: string, protocol: string}} page
  */
@@ -168,7 +168,7 @@ export class Feed {
     this.#showState();
   }
 
-  /** Leave this connection without waiting for the other side, which may be long gone. */
+  /** Close this connection without waiting for the server, which may be gone. */
   #abandon() {
     if (this.#socket) {
       this.#socket.onmessage = this.#socket.onclose = null;
@@ -199,9 +199,9 @@ export class Feed {
   /**
    * Return how long to wait before the next try.
    *
-   * The first try is at once. After that each may wait twice as long as the one before, and how
-   * long it really waits is drawn at random ("full jitter"): when a server comes back, the pages of
-   * a whole class must not connect in the same instant.
+   * The first try is at once. After that the longest wait doubles with each try, and the actual
+   * wait is random ("full jitter"): when a server comes back, the pages of a whole class must not
+   * connect in the same instant.
    */
   #nextWait() {
     if (this.#isEnded || this.#isRefused) {
@@ -233,8 +233,8 @@ export class Feed {
   }
 
   /**
-   * Find out why the websocket could not be opened, which a browser does not tell a page. The feed
-   * asks for the same address by HTTP: there, a server that refuses the page says why.
+   * Find out why the websocket could not be opened: a browser hides the reason from a page. The
+   * feed requests the same address by HTTP; a server that refuses the page sends the reason.
    */
   async #findReason() {
     if (this.#failures === 0) {
@@ -251,18 +251,19 @@ export class Feed {
       return; // there is no server: it is down, and has refused nothing
     }
     if (this.#isGreeted || answer.redirected) {
-      return; // it has connected meanwhile; or a login page has answered in place of the server
+      return; // the feed has connected meanwhile; or a login page has answered, not the server
     }
     const limit = answer.headers.get("Tickerkit-Full");
     if (answer.status === 401 || answer.status === 403) {
       this.#onRefused(text.slice(0, MAX_REASON));
     } else if (limit !== null) {
-      const most = Number(limit).toLocaleString("en");
-      this.#onRefused(`The server is full: ${most} are connected. The page tries again by itself.`);
+      const count = Number(limit).toLocaleString("en");
+      const reason = `The server is full: ${count} are connected. The page tries again by itself.`;
+      this.#onRefused(reason);
     } else if (answer.ok) {
       this.#onRefused(
         "The server shows this page but does not accept its websocket. " +
-          `If it runs behind a proxy, it may have to be told: origins=["${location.origin}"].`,
+          `If it runs behind a proxy, pass origins=["${location.origin}"] to tk.serve.`,
       );
     }
   }
@@ -281,7 +282,7 @@ export class Feed {
 
   /** @returns {StateName} */
   #stateName() {
-    // An ended feed stays "ended" while it looks, now and then, whether something new has begun.
+    // An ended feed stays "ended" while it connects now and then, to see if a new epoch has begun.
     if (this.#isEnded) return "ended";
     if (this.#isGreeted && this.#socket) return "live";
     if (this.#isRefused) return "refused";
@@ -296,7 +297,7 @@ export class Feed {
     try {
       this.#handle(JSON.parse(text));
     } catch (error) {
-      // After a message that can't be read the position is unknown. A new start is honest.
+      // After a message that can't be read, the position in the log may be wrong: connect again.
       console.error(error);
       this.#listener.onNote("The server sent something that this page does not understand.");
       this.#abandon();
@@ -318,7 +319,7 @@ export class Feed {
         return this.#onEnd();
       case "error":
         return this.#onError(message);
-      // Any other type is from a server newer than this page, and not meant for it.
+      // Any other type comes from a server that is newer than this page, and is ignored.
     }
   }
 
@@ -354,8 +355,8 @@ export class Feed {
       const count = missed.toLocaleString("en-US");
       this.#listener.onNote(`Away for ${count} ticks: only the newest are fetched.`);
     }
-    // With a known position the page resumes, even if the epoch is another by now: the server knows
-    // what it still has, and says what is lost.
+    // With a known position the page resumes, even if the server has a new epoch by now: the server
+    // sends the ticks that it still has, and a gap for the others.
     const resume = this.#seq === null ? null : { epoch: this.#epoch, seq: this.#seq };
     this.#send({ type: "subscribe", symbols: null, resume, history: HISTORY });
   }
@@ -378,8 +379,8 @@ export class Feed {
     for (const [i, word] of words.entries()) {
       this.#symbols[from + i] = word;
     }
-    // (The times are in nanoseconds, more than a JavaScript number holds exactly: since 1970 there
-    // have been more of them than 2**53. This page shows no times and can leave them alone.)
+    // (The page does not read the times. They count nanoseconds since 1970, which are more than
+    // 2**53, and a JavaScript number does not hold such integers exactly.)
     const bids = numbersOf(message.more?.bid);
     const asks = numbersOf(message.more?.ask);
     let seq = message.seq;

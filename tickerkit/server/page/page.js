@@ -1,5 +1,5 @@
 /**
- * The page: what the feed receives goes to the board; the state of the connection to the header.
+ * The page: passes ticks from the feed to the board, and the connection's state to the header.
  */
 
 import { Board } from "./board.js";
@@ -7,10 +7,10 @@ import { Feed, socketAddress } from "./feed.js";
 
 /** @import { StateName, Tick } from "./feed.js" */
 
-/** With more symbols than this, a box to filter them is of use. */
+/** With more symbols than this, the page shows a box to filter them. */
 const MANY_SYMBOLS = 12;
 
-/** The rate is an average over the last seconds, this many. */
+/** The rate is the average over this many seconds. */
 const RATE_OVER_S = 10;
 
 /** @param {string} id */
@@ -21,8 +21,8 @@ const board = new Board(find("prices"), template);
 
 // ---- ticks
 
-let tickCount = 0; // all that came, history included
-let newTickCount = 0; // those that happened since the page connected: they make the rate
+let tickCount = 0; // all ticks received, history included
+let newTickCount = 0; // ticks that happened since the page connected; the rate counts only these
 
 /** @param {Tick} tick */
 function onTick(tick) {

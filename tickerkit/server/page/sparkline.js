@@ -1,8 +1,8 @@
 /**
  * The sparkline: a small line without axes, which shows how a price has moved.
  *
- * SVG scales by itself, takes its colours from the style sheet, and stays sharp on any screen.
- * The line is drawn in a box of 100 by 30, whatever size the box has on the page.
+ * SVG scales with the page, takes its colours from the style sheet, and stays sharp on any screen.
+ * The line is drawn in coordinates of 100 by 30, whatever its size on the page.
  */
 
 const WIDTH = 100;
