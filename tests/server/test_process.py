@@ -568,7 +568,7 @@ def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -
         lambda: server.publish([{**TICK, "note": "x" * 200}] * 2000),  # more than the pipe's buffer
     ]
     for ask in asking:
-        with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop it"):
+        with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop the server"):
             ask()
     assert "has not answered" in repr(server)
     assert tk.status()["status"].tolist() == ["listening"]
