@@ -82,11 +82,15 @@ def test_serve_refuses_a_wrong_argument(options: dict[str, Any]) -> None:
         {"symbols": []},
         {"symbols": 5},
         {"symbols": ["AAPL", 5]},
+        {"resume": "a1b2"},
+        {"resume": ("a1b2",)},
+        {"resume": (5, 5)},
+        {"url": 5},
     ],
 )
 def test_connect_refuses_a_wrong_argument(options: dict[str, Any]) -> None:
     """The error names the argument, and nothing is left running."""
     (name,) = options
     with pytest.raises((TypeError, ValueError), match=f"{name}"):
-        tk.connect("ws://127.0.0.1:1/", **options)
+        tk.connect(**{"url": "ws://127.0.0.1:1/", **options})
     assert tk.status().empty

@@ -594,6 +594,12 @@ def test_callbacks_get_each_new_tick_once(server: TickServer, until: Until) -> N
     assert len(seen) == 100
 
 
+def test_callback_that_is_no_function_is_refused(server: TickServer) -> None:
+    """The call raises, instead of an error at each batch."""
+    with tk.connect(server.url) as feed, pytest.raises(TypeError, match="callback"):
+        feed.on_ticks(5)  # type: ignore[arg-type]
+
+
 def test_callback_error_stops_nothing(
     server: TickServer, until: Until, capfd: pytest.CaptureFixture[str]
 ) -> None:

@@ -259,6 +259,9 @@ def test_export_selects_by_symbol_and_time(tmp_path: Path) -> None:
     assert len(tk.read_csv(feed.to_csv(tmp_path / "b.csv", start=naive))) > 0
     with pytest.raises(tk.RecordingExists):
         feed.to_csv(tmp_path / "b.csv")
+    for name in ("start", "end"):
+        with pytest.raises(tk.InvalidArgument, match=name):
+            feed.to_csv(tmp_path / "c.csv", **{name: "noon"})
 
 
 def test_export_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:

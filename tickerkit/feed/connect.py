@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from tickerkit.feed.feed import Feed
+from tickerkit.formatting import format_value
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.net.urls import HasUrl, websocket_url
@@ -51,20 +52,18 @@ def connect(
 
     Raises:
         ValueError: a number is out of range, the token is invalid, or ssl is given with `ws://`.
-        TypeError: symbols is not text or a list of texts.
+        TypeError: url, symbols or resume has another type.
 
     Example:
         >>> feed = tk.connect("ws://127.0.0.1:8000")
         >>> feed.wait(100).frame()
     """
-    url = url if isinstance(url, str) else url.url
+    url = _check_url(url)
     symbol_list = _check_symbols(symbols)
     check_number("history", history, 0, whole=True, optional=True)
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
-    if resume is not None:
-        resume = resume if isinstance(resume, Position) else Position(*resume)
-        check_number("resume.seq", resume.seq, 0, whole=True)
+    position = None if resume is None else _check_resume(resume)
     # Without the token: a restarted server may have another one, and is the same address.
     address, _ = websocket_url(url)
     key = None if symbol_list is None else tuple(symbol_list)
@@ -72,10 +71,30 @@ def connect(
     previous: Feed | None = cell.last()
     if previous is not None:
         previous.disconnect()
-    feed = Feed(url, symbol_list, history, keep, token, ssl, retry_for, previous, resume)
+    feed = Feed(url, symbol_list, history, keep, token, ssl, retry_for, previous, position)
     feed.start()
     cell.fill(feed)
     return feed
+
+
+def _check_url(url: object) -> str:
+    """Return an address, or the address of a server."""
+    address = getattr(url, "url", url)
+    if not isinstance(address, str):
+        expected = "the address of a websocket such as 'ws://127.0.0.1:8000/', or a server"
+        raise TypeError(f"Invalid url={format_value(url)}; expected {expected}")
+    return address
+
+
+def _check_resume(resume: object) -> Position:
+    """Return a position, or the position of an (epoch, seq) pair."""
+    if isinstance(resume, tuple | list) and len(resume) == 2:
+        resume = Position(*resume)
+    if not isinstance(resume, Position) or not isinstance(resume.epoch, str):
+        expected = "a Position, or its epoch and seq as in ('a1b2', 1000)"
+        raise TypeError(f"Invalid resume={format_value(resume)}; expected {expected}")
+    check_number("resume.seq", resume.seq, 0, whole=True)
+    return resume
 
 
 def _check_symbols(symbols: object) -> list[str] | None:
@@ -88,5 +107,6 @@ def _check_symbols(symbols: object) -> list[str] | None:
         if names and all(isinstance(name, str) and name for name in names):
             return names
     raise TypeError(
-        f"Invalid symbols={symbols!r}; expected a symbol, a list of symbols, or None for all"
+        f"Invalid symbols={format_value(symbols)}; expected a symbol, a list of at least one "
+        "symbol, or None for all"
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
 
@@ -226,13 +227,15 @@ class FeedData:
             gap_frame(self._state.gaps.between(rows.start, rows.stop + 1)),
             symbols=[symbol] if isinstance(symbol, str) else symbol,
             last=last,
-            start=None if start is None else _utc(start),
-            end=None if end is None else _utc(end),
+            start=None if start is None else _check_time("start", start),
+            end=None if end is None else _check_time("end", end),
             complete=self.symbols is None,
         )
 
 
-def _utc(time: object) -> pd.Timestamp:
-    """Return a time that a user gave, in UTC if it names no zone."""
-    moment = pd.Timestamp(time)  # type: ignore[arg-type]
+def _check_time(name: str, time: object) -> pd.Timestamp:
+    """Return the time of an argument; it is in UTC unless it names a zone."""
+    moment = pd.to_datetime(time, errors="coerce")  # type: ignore[call-overload]
+    if not isinstance(moment, pd.Timestamp):
+        raise InvalidArgument(name, time, "a datetime, or text such as '2026-11-24T14:30'")
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")

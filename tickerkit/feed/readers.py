@@ -14,6 +14,7 @@ from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
 from tickerkit.feed.state import FeedState
+from tickerkit.formatting import format_value
 from tickerkit.log import Reader, Rows
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
@@ -55,9 +56,14 @@ class FeedReaders(FeedData):
         Returns:
             A handle; `handle.stop()` stops the calls.
 
+        Raises:
+            TypeError: `callback` is not a function.
+
         Example:
             >>> feed.on_ticks(lambda frame: print(frame["price"].max()))
         """
+        if not callable(callback):
+            raise TypeError(f"Invalid callback={format_value(callback)}; expected a function")
         cell = cell_slot("on_ticks", self.url)
         previous: Callback | None = cell.last()
         reader = None
