@@ -57,6 +57,21 @@ def real(tmp_path: Path) -> Iterator[RealKernel]:
         yield kernel
 
 
+@pytest.fixture(scope="module")
+def shared_kernel(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealKernel]:
+    """Run one kernel for all tests that do not need a fresh one."""
+    with real_kernel(tmp_path_factory.mktemp("kernel")) as kernel:
+        yield kernel
+
+
+@pytest.fixture
+def shared(shared_kernel: RealKernel) -> Iterator[RealKernel]:
+    """Return the shared kernel with its helpers as new; stop what runs in it after the test."""
+    shared_kernel.run(START)
+    yield shared_kernel
+    shared_kernel.run("tk.stop_all()")
+
+
 @pytest.mark.parametrize("runs", [5, soak(50)])
 def test_a_cell_run_again_leaves_one_of_each(real: RealKernel, runs: int) -> None:
     """One server on its port, one feed, one figure, the same threads, and no tick is lost."""
@@ -125,24 +140,24 @@ print([found.count(kind) for kind in {kinds}])
         "tk.stop_all()",
     ],
 )
-def test_an_interrupt_ends_what_blocks(real: RealKernel, blocking: str) -> None:
+def test_an_interrupt_ends_what_blocks(shared: RealKernel, blocking: str) -> None:
     """The stop button ends the waiting, and nothing is left half running."""
     port = free_port()
-    real.run(f"port = {port}")
-    real.run("server = tk.serve(blocks, port=port); feed = tk.connect(server.url)")
-    real.run("blocking.wait()")
+    shared.run(f"port = {port}")
+    shared.run("server = tk.serve(blocks, port=port); feed = tk.connect(server.url)")
+    shared.run("blocking.wait()")
     # Should it be over before the interrupt comes, the cell still has something to interrupt.
-    run = real.begin(f"print('now', flush=True)\n{blocking}\ntime.sleep(3600)")
-    real.until_it_says(run, "now")
-    real.interrupt()
+    run = shared.begin(f"print('now', flush=True)\n{blocking}\ntime.sleep(3600)")
+    shared.until_it_says(run, "now")
+    shared.interrupt()
     with pytest.raises(CellError, match="KeyboardInterrupt"):
-        real.end(run)
+        shared.end(run)
     if "wait" in blocking:
-        real.run("server.publish({'symbol': 'A', 'price': 1}); feed.wait(1)")
-        assert real.run("print(feed.status, server.status)") == "live listening\n"
-    real.run("tk.stop_all()")
+        shared.run("server.publish({'symbol': 'A', 'price': 1}); feed.wait(1)")
+        assert shared.run("print(feed.status, server.status)") == "live listening\n"
+    shared.run("tk.stop_all()")
     assert port_is_free(port)
-    assert "'tickerkit'" not in real.run("print(ours())")
+    assert "'tickerkit'" not in shared.run("print(ours())")
 
 
 def no_news() -> list[object]:
@@ -208,18 +223,18 @@ def test_a_killed_kernel_leaves_nothing_behind(
     assert set(tmp_path.rglob("*")) <= before
 
 
-def test_threads_neither_print_nor_stop_for_a_cell_that_computes(real: RealKernel) -> None:
+def test_threads_neither_print_nor_stop_for_a_cell_that_computes(shared: RealKernel) -> None:
     """While a cell holds the interpreter ticks wait, none is lost, and nothing is written."""
-    real.run(CELL.format(port=0), "cell")
+    shared.run(CELL.format(port=0), "cell")
     # A sort in C, which lets no other thread run.
-    assert real.run("import random; _ = sorted(random.random() for _ in range(2_000_000))") == ""
-    real.run("last = server.log.stop; end = time.monotonic() + 30")
-    real.run("while feed.log.stop < last and time.monotonic() < end: time.sleep(0.01)")
-    real.run("seqs = feed.frame()['seq']")
-    assert real.run("print(seqs.tolist() == list(range(1, len(seqs) + 1)), len(feed.gaps))") == (
+    assert shared.run("import random; _ = sorted(random.random() for _ in range(2_000_000))") == ""
+    shared.run("last = server.log.stop; end = time.monotonic() + 30")
+    shared.run("while feed.log.stop < last and time.monotonic() < end: time.sleep(0.01)")
+    shared.run("seqs = feed.frame()['seq']")
+    assert shared.run("print(seqs.tolist() == list(range(1, len(seqs) + 1)), len(feed.gaps))") == (
         "True 0\n"
     )
-    assert real.run("print(feed.stats['reconnects'], len(seqs) >= last)") == "0 True\n"
+    assert shared.run("print(feed.stats['reconnects'], len(seqs) >= last)") == "0 True\n"
 
 
 SCRIPT = """
