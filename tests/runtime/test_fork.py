@@ -184,7 +184,7 @@ def test_child_releases_a_connection_that_pauses_reading() -> None:
 
 
 def test_child_keeps_files_of_the_user(tmp_path: Path) -> None:
-    """A descriptor number that once was a socket may belong to a file of the user's by now."""
+    """A descriptor number that once was a socket may belong to the user's file by now."""
     with tk.serve(port=0) as server:
         for _ in range(20):
             with dial(server.url):
@@ -197,7 +197,7 @@ def test_child_keeps_files_of_the_user(tmp_path: Path) -> None:
 
 
 def test_services_of_the_parent_are_stopped_in_the_child() -> None:
-    """Their data can be read and `stop` does nothing; what needs the thread raises Stopped."""
+    """Their data can be read, `stop` does nothing, and calls that need the thread raise Stopped."""
     server = tk.serve(port=0)
     feed = tk.connect(server.url)
     handle = feed.on_ticks(len)
@@ -239,7 +239,7 @@ def test_child_that_reruns_a_cell_makes_its_own_server(kernel: Kernel) -> None:
 
 
 def test_child_that_exits_leaves_the_parent_running() -> None:
-    """The child's exit handlers stop nothing of the parent's and print nothing."""
+    """The child's exit handlers stop no service of the parent, and print nothing."""
     code = """
 import os, sys, tickerkit as tk
 server = tk.serve(port=0)
@@ -289,7 +289,7 @@ def total(frame: pd.DataFrame) -> float:
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork")
 def test_forked_pool_computes_on_a_frame_while_ticks_arrive(until: Until) -> None:
-    """Parts of a frame are computed in forked processes while the feed goes on."""
+    """Forked processes compute parts of a frame while the feed continues."""
     source = tk.simulate(["AAPL", "MSFT"], rate=500)
     with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
         feed.on_ticks(len)

@@ -61,7 +61,7 @@ def test_call_runs_on_the_background_thread(portal: Portal) -> None:
 
 
 def test_call_raises_the_error_of_the_coroutine(portal: Portal) -> None:
-    """The error is raised in the caller, and the loop goes on."""
+    """The error is raised in the caller, and the loop continues."""
 
     async def fail() -> None:
         raise KeyError("nothing here")

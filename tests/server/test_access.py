@@ -1,6 +1,6 @@
 """access: requests are accepted or refused by Host, Origin and token.
 
-The table at the top has 200 Origins and 50 Hosts, of which only this machine's own are accepted.
+The table at the top has 200 Origins and 50 Hosts; only this machine's own names are accepted.
 """
 
 from __future__ import annotations
@@ -320,7 +320,7 @@ def test_refusal_is_printable() -> None:
 
 
 @pytest.mark.parametrize("name", access.HUB_VARIABLES)
-def test_hub_variable_without_an_address_admits_nobody(
+def test_hub_variable_without_an_address_admits_no_client(
     name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A variable without an address does not admit an empty name."""

@@ -35,7 +35,7 @@ def open_tcp(port: int, data: bytes = b"") -> socket.socket:
 
 
 def is_closed(sock: socket.socket) -> bool:
-    """Read to the end; return False if there is none within the timeout."""
+    """Read to the end of the connection; return False if it does not end within the timeout."""
     try:
         while sock.recv(65536):
             pass
@@ -196,7 +196,7 @@ def masked(opcode: int, data: bytes) -> bytes:
     ids=["pings", "messages"],
 )
 def test_client_that_floods_is_disconnected(frame: bytes, most: int, until: Until) -> None:
-    """Whether or not it reads the answers; other clients are served."""
+    """It does not matter whether the client reads the answers; other clients are served."""
     server = tk.serve(None, port=0)
     with dial(server.url) as good, handshake(server.port) as flood:
         until(lambda: server.stats["clients"] == 2)

@@ -84,7 +84,7 @@ def test_disconnected_client_gets_the_reason_if_it_reads_on(until: Until) -> Non
 
 @pytest.mark.usefixtures("quick")
 def test_slow_client_is_not_stalled(until: Until) -> None:
-    """It falls behind and gets everything."""
+    """The client falls behind, and gets every tick."""
     running = tk.serve(None, port=0, stall_timeout=0.4)
     with slow_reader(running, until) as slow:
         received = 0
@@ -95,7 +95,7 @@ def test_slow_client_is_not_stalled(until: Until) -> None:
 
 @pytest.mark.usefixtures("quick")
 def test_stalled_client_is_kept_without_a_stall_timeout(until: Until) -> None:
-    """When it reads on, it gets the rest, with gaps for dropped ticks."""
+    """When the client reads again, it gets the rest, with gaps for dropped ticks."""
     running = tk.serve(None, port=0, history=1000, stall_timeout=None)
     with dial(running.url + "ticks", max_queue=1) as slow:
         until(lambda: running.stats["clients"] == 1)
@@ -117,7 +117,7 @@ def test_stalled_client_is_kept_without_a_stall_timeout(until: Until) -> None:
 
 @pytest.mark.parametrize("size", [2**20, 2**21])
 def test_unsent_data_of_one_client_is_bounded(size: int, until: Until) -> None:
-    """The bound is `write_buffer`."""
+    """At most `write_buffer` bytes wait for the client."""
     running = tk.serve(None, port=0, write_buffer=size)
     with handshake(running.port):
         until(lambda: running.stats["clients"] == 1)
@@ -145,7 +145,7 @@ def test_vanished_client_is_disconnected(until: Until) -> None:
                 pass
 
 
-def test_blocked_server_disconnects_nobody(
+def test_blocked_server_disconnects_no_client(
     quick: float, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """After its loop was blocked beyond the silence limit, it reads what arrived first."""

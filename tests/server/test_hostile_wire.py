@@ -270,7 +270,7 @@ def test_feed_survives_a_hostile_server(
     """It refuses invalid messages, reconnects, and gets its ticks from a good server later."""
     monkeypatch.setattr("tickerkit.feed.connection.MAX_DELAY_S", 0.001)
     # A mutated hello may name another version, and a mutated close a list that is too long. Both
-    # fail a feed, as they should. Here the feed goes on, so that it gets the other frames too.
+    # fail a feed, as they should. Here the feed continues, to get the other frames too.
     reasons: list[str] = []
     monkeypatch.setattr(Connection, "_fail", lambda _, reason: reasons.append(reason))
     with HostileServer(frames, random.Random(frames), ours=ours) as hostile:

@@ -65,7 +65,7 @@ def test_refusal_is_plain_text_and_counted(headers: dict[str, str]) -> None:
 
 
 def test_websocket_handshake_is_accepted() -> None:
-    """None lets the handshake go on."""
+    """The response is None, which continues the handshake."""
     assert respond_to("/", **UPGRADE) == (None, [])
 
 

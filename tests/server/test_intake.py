@@ -190,7 +190,7 @@ def test_only_subscribed_v1_sessions_count_as_readers(
 def test_wait_until_read_waits_for_the_slowest_reader(
     intake: Intake, sessions: list[Session]
 ) -> None:
-    """It returns when the reader furthest behind has caught up."""
+    """`wait_until_read` returns when the slowest reader is close enough to the end."""
     publication = Publication(intake.log)
     for _ in range(2):
         reader = V1Session(publication, 0.0)
@@ -220,7 +220,7 @@ def test_wait_until_read_waits_for_the_slowest_reader(
 
 
 def test_wait_until_read_returns_without_readers(intake: Intake) -> None:
-    """A replay at full speed runs on when nobody is connected."""
+    """A replay at full speed continues while no client is connected."""
 
     async def source() -> None:
         await intake.send([tick(price) for price in range(10)])
@@ -230,7 +230,7 @@ def test_wait_until_read_returns_without_readers(intake: Intake) -> None:
 
 
 def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
-    """It lies between the same two ticks, however many are pending."""
+    """The gap lies between the same two ticks, however many ticks are pending."""
 
     async def source() -> None:
         await intake.gap(1, "before all")
@@ -255,7 +255,7 @@ def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
 
 
 def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:
-    """A stopped server takes no gap."""
+    """The gap reaches clients without waiting for a tick; a stopped server refuses a gap."""
     log, appended = TickLog(10), []
     portal.enter()
     intake = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))

@@ -66,7 +66,7 @@ def test_page_fits_a_phone_and_dark_mode(
 
 
 def test_page_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
-    """It shows that the server is gone, and goes on when the server is back."""
+    """It shows that the server is gone, and continues when the server is back."""
     page.goto(server.page)
     page.wait_for_function(f"() => ({STATE})() === 'live'")
     port = server.port
@@ -77,7 +77,7 @@ def test_page_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
 
 
 def test_page_uses_the_token_of_its_address(page: Page) -> None:
-    """With the token in its address the page connects; without it is refused."""
+    """With the token in its address the page connects; without the token it is refused."""
     with tk.serve([{"symbol": "AAPL", "price": 2.0}], port=0, token="secret token/1") as server:
         page.goto(server.page)
         page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")

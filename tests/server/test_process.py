@@ -105,7 +105,7 @@ def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
 
 
 def test_log_is_a_mirror(until: Until) -> None:
-    """It has the epoch, seqs and values that a feed gets."""
+    """The mirror has the epoch, seqs and values that a feed gets."""
     server = serve(tk.simulate(["AAPL", "MSFT"], rate=500, seed=1))
     feed = tk.connect(server.url, history=None)
     feed.wait(1000)
@@ -132,7 +132,7 @@ class Gappy(tk.Source):
 
 
 def test_mirror_has_the_gaps(until: Until) -> None:
-    """Its ticks have the same seqs, with the same gaps between them."""
+    """The mirror's ticks have the same seqs, with the same gaps between them."""
     with serve(Gappy()) as server:
         until(lambda: server.status == "ended")
         server.publish(TICK)
@@ -182,7 +182,7 @@ def test_publish_accepts_subclasses_of_str() -> None:
 
 
 def test_publish_after_the_end_reaches_the_mirror(until: Until) -> None:
-    """The mirror goes on after the end of the source."""
+    """The mirror continues after the end of the source."""
     server = serve([TICK, TICK])
     until(lambda: server.status == "ended")
     assert prices(server) == [187.25] * 2
@@ -193,7 +193,7 @@ def test_publish_after_the_end_reaches_the_mirror(until: Until) -> None:
 
 
 def test_publish_right_after_the_end_is_mirrored() -> None:
-    """Also before the mirror has asked for the next message."""
+    """The ticks arrive even if the mirror's thread is not waiting for a message yet."""
     options = ServerOptions(
         history=10,
         token=None,
@@ -219,7 +219,7 @@ def test_publish_right_after_the_end_is_mirrored() -> None:
 
 
 def test_mirror_is_not_a_client(until: Until) -> None:
-    """It is not listed, and takes no client's place."""
+    """The mirror is not in `clients`, and does not count towards `max_clients`."""
     server = serve(max_clients=1, history=2)
     for _ in range(3):
         server.publish(TICK)
@@ -291,7 +291,7 @@ def test_clients_are_served_while_this_process_computes() -> None:
 
 
 def test_function_of_a_cell_is_polled_in_the_process(until: Until) -> None:
-    """With everything that it uses from other cells."""
+    """The function is sent together with everything that it uses from other cells."""
     names = cell("""
         import os, math
         base = 40
@@ -358,7 +358,7 @@ def test_source_that_cannot_be_restored_is_a_source_error() -> None:
 
 
 def test_output_of_a_source_is_not_shown(until: Until, capfd: pytest.CaptureFixture[str]) -> None:
-    """It disturbs neither the notebook nor the messages between the processes."""
+    """The output disturbs neither the notebook nor the messages between the processes."""
     names = cell("""
         import os, sys
         def ticks():
@@ -377,7 +377,7 @@ def test_output_of_a_source_is_not_shown(until: Until, capfd: pytest.CaptureFixt
 
 
 def test_taken_port_raises_port_taken() -> None:
-    """The error is that of any server."""
+    """`PortTaken` has the same attributes as for a server in this process."""
     with another_program() as (pid, port), pytest.raises(PortTaken) as caught:
         serve(port=port)
     assert (caught.value.host, caught.value.port) == (LOCAL, port)
@@ -399,7 +399,7 @@ def test_taken_port_raises_port_taken() -> None:
 def test_failed_serve_leaves_nothing_running(
     options: dict[str, Any], error: type[Exception]
 ) -> None:
-    """The error is raised here, wherever it occurs."""
+    """The error is raised by `serve`, in whichever process it occurs."""
     with pytest.raises(error):
         serve(**options)
     assert registry.running() == []
@@ -456,7 +456,7 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
 
 
 def test_stop_all_and_a_with_block_stop_it() -> None:
-    """As with any server."""
+    """`stop_all` and the end of a `with` block end the process."""
     with serve() as first:
         pass
     second = serve()
@@ -483,7 +483,7 @@ def test_rerun_replaces_a_server_of_either_kind(kernel: Kernel) -> None:
 
 
 def test_server_on_the_same_port_is_replaced() -> None:
-    """Also outside a notebook, and by either kind."""
+    """A new server of either kind replaces it, also outside a notebook."""
     port = free_port()
     first = serve(port=port)
     second = tk.serve(None, port=port)
@@ -492,7 +492,7 @@ def test_server_on_the_same_port_is_replaced() -> None:
 
 
 def test_blocked_source_does_not_delay_stop(until: Until) -> None:
-    """It ends with its process."""
+    """The source ends with its process."""
     names = cell("""
         import time, threading
         def ticks():
@@ -553,7 +553,7 @@ def test_process_that_dies_reports_its_stderr(tmp_path: Path, until: Until) -> N
 
 @on_posix
 def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Calls raise after a timeout; a repr shows what was known last."""
+    """Calls raise after a timeout; a repr shows the last known stats."""
     server = serve()
     pid = pid_of(server)
     assert server.stats["ticks"] == 0
@@ -602,7 +602,7 @@ def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list
 @on_posix
 @pytest.mark.parametrize("fork", [False, True])
 def test_process_ends_with_its_parent(fork: bool, until: Until) -> None:
-    """Also when the parent is killed, and although a forked child of it lives on."""
+    """The process ends even if the parent is killed while a forked child of it lives."""
     code = "forked = 0\nREPORT\nsys.stdin.read()\n"
     if fork:
         code = "forked = os.fork()\nif forked:\n    REPORT\nsys.stdin.read()\n"
@@ -642,7 +642,7 @@ def test_ctrl_c_does_not_reach_the_process() -> None:
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_process_server_counts_as_stopped_in_a_forked_child() -> None:
-    """It can be read and stopped there, and runs on for the parent."""
+    """The child can read and stop its copy; the server continues to run for the parent."""
     code = """
 import gc
 forked = os.fork()

@@ -231,7 +231,7 @@ def test_stop_closes_connections_with_1001(server: TickServer, until: Until) -> 
 
 
 def test_client_that_never_reads_does_not_delay_stop(server: TickServer, until: Until) -> None:
-    """It is aborted; clients that read get the close frame."""
+    """The client is aborted; clients that read get the close frame."""
     with handshake(server.port), dial(server.url) as good:
         until(lambda: server.stats["clients"] == 2)
         for _ in range(60):
@@ -327,7 +327,7 @@ def test_server_is_a_context_manager() -> None:
 
 
 def test_client_that_connects_during_stop_sees_the_end() -> None:
-    """However far its connection has come, it does not hang."""
+    """At any stage of its connection, the client does not hang."""
     for _ in range(50):
         with tk.serve(None, port=0) as server:
             clients = [socket.create_connection((LOCAL, server.port)) for _ in range(5)]
@@ -445,7 +445,7 @@ def fetch_slowly() -> pd.DataFrame:
     "fetch", [lambda: TICK, lambda: json.dumps(TICK), fetch_async, fetch_slowly]
 )
 def test_function_is_polled(fetch: Callable[[], object], until: Until) -> None:
-    """Sync or async, blocking or not."""
+    """The function may be sync or async, and may block."""
     server = tk.serve(fetch, port=0, every=0.001)
     until(lambda: len(server.log) >= 5)
     assert set(server.log.frame()["price"]) == {187.25}
@@ -519,7 +519,7 @@ def test_frame_is_served_to_its_end(until: Until) -> None:
 
 
 def test_source_that_raises_has_ended(until: Until) -> None:
-    """Its ticks are served, its error is in the stats, and the server goes on."""
+    """Its ticks are served, its error is in the stats, and the server continues."""
 
     def failing() -> Iterator[object]:
         yield TICK
@@ -635,7 +635,7 @@ def test_end_of_the_source_closes_every_connection(until: Until) -> None:
 
 
 def test_client_that_joins_after_the_end_gets_history_and_end(until: Until) -> None:
-    """The server goes on, and serves the ticks that it holds."""
+    """The server continues, and serves the ticks that it holds."""
     server = tk.serve([TICK, {**TICK, "price": 2}], port=0)
     until(lambda: server.status == "ended")
     with dial(server.url, subprotocols=V1) as peer:
@@ -1063,7 +1063,7 @@ def test_hostile_client_does_not_disturb_others(
 def test_internal_error_closes_one_connection_only(
     server: TickServer, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """It is counted, the client gets 1011, and other clients go on."""
+    """The error is counted, the client gets 1011, and other clients are served."""
     from tickerkit.protocol import PricesSession
 
     def fail(*_: object) -> None:

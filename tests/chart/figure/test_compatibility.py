@@ -47,7 +47,7 @@ def test_missing_method_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_figure_with_unknown_plotly_sends_points_plainly(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Plotly's own page side stays, a single warning says why, and points are sent as ISO text."""
+    """Plotly's own page side is used, one warning has the reason, and x is sent as ISO text."""
     monkeypatch.setattr(compatibility, "MESSAGES", {"_py2js_restyle"})
     assert build_page_side() == str(go.FigureWidget._esm)
     with pytest.warns(UserWarning, match="can't stream point by point") as warned:

@@ -1,4 +1,4 @@
-"""LiveFigure: points appended from any thread, and what is sent of them."""
+"""LiveFigure: points appended from any thread, and the messages that carry them to the pages."""
 
 from __future__ import annotations
 
@@ -305,7 +305,7 @@ def test_empty_append_changes_nothing(figure: tk.LiveFigure) -> None:
 
 
 def test_assigned_column_is_sent_with_the_others(figure: tk.LiveFigure) -> None:
-    """The page holds only a part of a window: when y is assigned, the whole x is sent too."""
+    """Plotly in the page has a part of a window: when y is assigned, the whole x is sent too."""
     figure.append({"AAPL": (np.arange(9), np.arange(9)), "MSFT": (1, 1)})
     restyled = []
     figure.observe(lambda change: restyled.append(change["new"]), "_py2js_restyle")
@@ -372,7 +372,7 @@ def test_title_of_the_user_stays() -> None:
 
 
 def test_times_are_shown_in_the_time_zone() -> None:
-    """Local times are shown; the label says when clocks go back and an hour comes twice."""
+    """Local times are shown; the label has the time when clocks go back and an hour comes twice."""
     figure = tk.LiveFigure(data=[go.Scatter()], tz="America/New_York")
     figure.append("2026-11-01T05:30:00Z", 1)
     assert figure.data[0].x[0] == np.datetime64("2026-11-01T01:30")
@@ -479,7 +479,7 @@ def test_invalid_input_is_refused_whole(
 
 
 def test_close_stops_drawers_once() -> None:
-    """Closing twice stops what draws on the figure once."""
+    """Closing a figure twice stops its drawers once."""
 
     class Drawer:
         stopped = 0

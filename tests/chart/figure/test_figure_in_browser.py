@@ -379,7 +379,7 @@ def test_many_bars_are_combined_and_the_last_is_updated(shown: Shown, artifacts:
 
 
 def test_second_view_and_reload_show_every_point(shown: Shown) -> None:
-    """In the middle of a stream, both miss no point and have none twice."""
+    """Both join in the middle of a stream; they miss no point and have no point twice."""
     shown.show(STREAMED.format(20_000, 100_000))
     shown.lab.run_cell("fig")
     shown.lab.until(f"() => {PLOT}.length === 2 && [...{PLOT}].every(e => e._tickerkit)")

@@ -31,7 +31,7 @@ test("traces are added at the end, and deleted by their indices in any order", (
   assert.equal(uidsOf(figure), "ce");
 });
 
-test("traces move to where the message says, of any permutation", () => {
+test("traces move to the places that the message names, for any permutation", () => {
   const random = new Seeded(2);
   for (let time = 0; time < 100; time++) {
     const figure = figureOf(..."abcdef");
@@ -64,7 +64,7 @@ test("a restyle of a trace that is gone does nothing", () => {
   assert.equal(uidsOf(figure), "a");
 });
 
-test("a relayout that sets a range shows it, unless it says otherwise", () => {
+test("a relayout that sets a range turns autorange off, unless it sets autorange too", () => {
   const figure = { data: [], layout: { xaxis: { autorange: true }, yaxis: { autorange: true } } };
   const changes = { "xaxis.range": [0, 1], "yaxis.range[0]": 2, "yaxis.autorange": true };
   APPLY.relayout(figure, { relayout_data: { ...changes, title: undefined } });

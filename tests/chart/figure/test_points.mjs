@@ -1,4 +1,4 @@
-/** The points that the kernel streams: what fits is held, and what is missing is asked for. */
+/** The points that the kernel streams: points that fit are held, and missing ones are requested. */
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -67,7 +67,7 @@ test("a message may come twice, and may replace the newest points", () => {
   assert.deepEqual(held("a"), [0, 6]);
 });
 
-test("points after a lost message are not taken but asked for", () => {
+test("points after a lost message are not taken, but requested again", () => {
   receive("a", 0, 5);
   receive("a", 7, 9);
   assert.deepEqual(held("a"), [0, 5]);
@@ -76,7 +76,7 @@ test("points after a lost message are not taken but asked for", () => {
   assert.deepEqual(held("a"), [0, 9]);
 });
 
-test("the question is repeated until the points have come", () => {
+test("the request is repeated until the points have come", () => {
   receive("a", 0, 5);
   receive("a", 7, 9);
   pass(1000);
@@ -87,7 +87,7 @@ test("the question is repeated until the points have come", () => {
   assert.equal(sent.length, 3);
 });
 
-test("the question is not repeated while the figure has no view", () => {
+test("the request is not repeated while the figure has no view", () => {
   receive("a", 0, 5);
   receive("a", 7, 9);
   isShown = false;
@@ -95,7 +95,7 @@ test("the question is not repeated while the figure has no view", () => {
   assert.equal(sent.length, 1);
 });
 
-test("there are at most four questions in a second", () => {
+test("there are at most four requests in a second", () => {
   receive("a", 0, 5);
   for (let elapsed = 0; elapsed < 990; elapsed += 10) {
     receive("a", 7, 9);
@@ -119,7 +119,7 @@ test("a window that has moved beyond what is held begins again", () => {
   assert.deepEqual(held("a"), [90, 100]);
 });
 
-test("old points go as the kernel's window moves on", () => {
+test("old points are dropped as the kernel's window slides", () => {
   receive("a", 0, 100);
   receive("a", 100, 110, { first: 10 });
   assert.deepEqual(held("a"), [10, 110]);

@@ -282,7 +282,7 @@ def test_dashboard_follows_the_feed_that_took_over(
 def test_table_shows_at_most_forty_symbols(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """The table says how many more symbols there are."""
+    """The last row shows how many more symbols there are."""
     board = feed.dashboard()
     server.publish([{"symbol": f"S{n}", "price": 1} for n in range(100)])
     until(lambda: "60 more" in board._prices.value)

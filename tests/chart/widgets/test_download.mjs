@@ -1,4 +1,4 @@
-/** The page's side of a download: parts become a file, and what is lost is asked for again. */
+/** The page's side of a download: parts become a file, and a lost part is requested again. */
 
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
@@ -154,7 +154,7 @@ test("a part after a lost one makes the page ask for the lost one", async () => 
   assert.equal(await saved[0].file.text(), "a\nb\n");
 });
 
-test("a part that takes long is asked for again, and the button says so", () => {
+test("a part that takes long is requested again, and a note shows the wait", () => {
   button().click();
   now += 10_001;
   mock.timers.tick(2000);
@@ -196,7 +196,7 @@ test("another page's parts are ignored", async () => {
   assert.deepEqual(texts(), ["Preparing…", "0 rows"]);
 });
 
-test("after a reload in the middle of a download the page says so", () => {
+test("after a reload in the middle of a download, a note asks to click again", () => {
   start({ _job: "old" });
   assert.equal(texts()[1], "The page was reloaded: click again.");
 });

@@ -18,7 +18,7 @@ TEXT = b"".join(b"%d,AAPL,187.25\n" % n for n in range(400_000))  # 8 parts
 
 
 class Page:
-    """Stands in for a page: it collects parts, and confirms or requests them as a test says."""
+    """Stands in for a page: it collects parts, and confirms or requests them as a test asks."""
 
     def __init__(self, widget: Download) -> None:
         self.widget = widget
@@ -80,7 +80,7 @@ def test_file_arrives_complete_in_parts(compressed: bool, until: Until) -> None:
 
 
 def test_parts_report_progress_in_lines(until: Until) -> None:
-    """Each part says how many lines have been sent, and of how many."""
+    """Each part has the number of lines sent so far, and about how many there will be."""
     page = open_page(lambda: DownloadFile("a.csv", [TEXT], 400_000))
     page.send("want", compressed=True)
     page.take_all(until)
@@ -130,7 +130,7 @@ def test_lost_part_is_sent_again(until: Until) -> None:
 
 
 def test_error_of_the_file_is_reported(until: Until) -> None:
-    """An exception when the file is made, or while its blocks are read."""
+    """The page receives an exception from making the file or from reading its blocks."""
 
     def breaks() -> Iterator[bytes]:
         yield TEXT
@@ -150,14 +150,14 @@ def test_error_of_the_file_is_reported(until: Until) -> None:
 
 
 def test_request_for_an_ended_transfer_is_answered(until: Until) -> None:
-    """The page is told to click again, instead of waiting for ever."""
+    """The page receives a failure, which asks to click again, instead of waiting for ever."""
     page = open_page(lambda: ("a.csv", [TEXT]))
     page.send("next", number=3, again=True)
     assert page.failures() == ["The kernel no longer sends this file: click again."]
 
 
 def test_second_request_replaces_the_first(until: Until) -> None:
-    """One file is sent at a time; the page of the first one is told."""
+    """One file is sent at a time; the page that asked for the first file receives a failure."""
     page = open_page(lambda: ("a.csv", [TEXT]))
     page.send("want", compressed=True)
     until(lambda: page.numbers() == [0, 1])

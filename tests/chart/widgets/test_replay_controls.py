@@ -81,7 +81,7 @@ def test_buttons_control_a_replay_with_clients(until: Until) -> None:
 
 
 def test_updating_the_controls_does_not_control(until: Until) -> None:
-    """What the thread sets is not taken for the user's: ticks come once, in one epoch."""
+    """Changes by the thread don't count as user input: ticks come once, in one epoch."""
     replay = tk.replay(hour(), speed=3600, wait_for=1)
     bar = replay.controls()
     with tk.serve(replay, port=0) as server, tk.connect(server.url) as feed:
@@ -111,7 +111,7 @@ def test_rerun_cell_reuses_its_controls(kernel: Kernel, until: Until) -> None:
 
 
 def test_controls_show_why_a_replay_cannot_be_controlled(until: Until) -> None:
-    """After the end, and in a process of its own."""
+    """After its end, or if it runs in another process, the note shows the reason."""
     replay = tk.replay(hour(), speed=math.inf)
     with tk.serve(replay, port=0) as server:
         until(lambda: server.status == "ended")

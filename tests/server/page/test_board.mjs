@@ -203,7 +203,7 @@ test("a row that goes the same way flashes at most every 250 ms", () => {
   assert.equal(list.children[0].animations.length, 4); // within a second
 });
 
-test("an old tick, an equal price, and a row that nobody sees do not flash", () => {
+test("an old tick, an equal price, and a row outside the screen do not flash", () => {
   add("AAPL", 1);
   draw();
   add("AAPL", 2);

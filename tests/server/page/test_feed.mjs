@@ -183,7 +183,7 @@ test("a new epoch restarts, on the same connection too, without a second subscri
   assert.equal(socket().sent.length, 1);
 });
 
-test("far behind, it skips what it missed and says so", () => {
+test("far behind, it skips the missed ticks, and a note shows how many", () => {
   greet();
   trades(1, 1);
   lose();
@@ -215,7 +215,7 @@ test("a connection that lived long makes its loss a first failure", () => {
   assert.equal(sockets.length, 3);
 });
 
-test("a silent connection is left, and a network that is back is tried at once", async () => {
+test("a silent connection is closed, and a network that is back is tried at once", async () => {
   greet();
   const first = socket();
   pass(9_500);
@@ -290,14 +290,14 @@ test("a login page that answers, or a server that is down, is no refusal", async
   assert.deepEqual(calls.notes, []);
 });
 
-test("a close that says that the page is at fault makes it wait", () => {
+test("after a close code for a fault of the page, it waits", () => {
   greet();
   lose(1008);
   assert.equal(sockets.length, 1);
   assert.deepEqual(state(), ["refused", 10]);
 });
 
-test("what has ended stays so while it looks for something new", () => {
+test("an ended feed stays ended while it checks for a new epoch", () => {
   greet();
   receive({ type: "end" });
   assert.deepEqual(state(), ["ended", 0]);

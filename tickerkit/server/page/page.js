@@ -60,7 +60,7 @@ function onNote(text) {
 
 find("note-close").addEventListener("click", () => onNote(""));
 
-// ---- the counts, once a second: nobody could read them faster
+// ---- the counts, updated once a second: faster changes could not be read
 
 /** Seconds and `newTickCount`, the oldest first. @type {[number, number][]} */
 const samples = [];
