@@ -25,7 +25,7 @@ from tickerkit.errors import FeedFailed
 from tickerkit.feed import connection
 from tickerkit.feed.connection import Connection
 from tickerkit.net import liveness
-from tickerkit.net.urls import hide_secrets, websocket_url
+from tickerkit.net.urls import hide_secrets, split_websocket_url
 from tickerkit.protocol import Client, Event, PlainClient, Received
 from tickerkit.runtime.error_log import ErrorLog
 
@@ -122,7 +122,7 @@ def test_addresses_of_all_forms_lead_to_the_websocket(
     given: str, url: str, token: str | None
 ) -> None:
     """A page's address, one without a scheme and one with a token all work."""
-    assert websocket_url(given) == (url, token)
+    assert split_websocket_url(given) == (url, token)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from peers import LOCAL, free_port
 
 from tickerkit.net import addresses
-from tickerkit.net.addresses import is_loopback, network_address, port_holder
+from tickerkit.net.addresses import find_network_address, find_port_holder, is_loopback
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
@@ -21,7 +21,7 @@ linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Lin
 def test_port_holder_names_program_and_pid() -> None:
     """The listening program is named with its process id."""
     with socket.create_server((LOCAL, 0)) as listener:
-        holder = port_holder(listener.getsockname()[1])
+        holder = find_port_holder(listener.getsockname()[1])
     assert holder is not None
     assert holder.endswith(f"(pid {os.getpid()})")
     assert holder.startswith(Path("/proc/self/comm").read_text().strip())
@@ -38,7 +38,7 @@ def test_port_holder_finds_another_process() -> None:
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
     ) as other:
         assert other.stdout is not None
-        holder = port_holder(int(other.stdout.readline()))
+        holder = find_port_holder(int(other.stdout.readline()))
         other.communicate("\n")
     assert holder is not None
     assert holder.endswith(f"(pid {other.pid})")
@@ -46,24 +46,24 @@ def test_port_holder_finds_another_process() -> None:
 
 def test_free_port_has_no_holder() -> None:
     """Neither a free port nor the port of an outgoing connection has a holder."""
-    assert port_holder(free_port()) is None
+    assert find_port_holder(free_port()) is None
     with (
         socket.create_server((LOCAL, 0)) as listener,
         socket.create_connection(listener.getsockname()) as peer,
     ):
-        assert port_holder(peer.getsockname()[1]) is None
+        assert find_port_holder(peer.getsockname()[1]) is None
 
 
 def test_port_holder_is_none_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Without Linux's tables in /proc the result is None."""
     monkeypatch.setattr(addresses, "Path", lambda path: tmp_path / str(path).lstrip("/"))
     with socket.create_server((LOCAL, 0)) as listener:
-        assert port_holder(listener.getsockname()[1]) is None
+        assert find_port_holder(listener.getsockname()[1]) is None
 
 
 def test_network_address_can_be_bound() -> None:
     """The address found is one of this machine's own."""
-    if (address := network_address()) is not None:
+    if (address := find_network_address()) is not None:
         socket.create_server((address, 0)).close()
 
 
@@ -74,7 +74,7 @@ def test_network_address_is_none_without_network(monkeypatch: pytest.MonkeyPatch
         raise OSError("Network is unreachable")
 
     monkeypatch.setattr(socket.socket, "connect", fail)
-    assert network_address() is None
+    assert find_network_address() is None
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 
 import pytest
 
-from tickerkit.runtime.cards import GREEN, GREY, RED, YELLOW, card, escape, status_colour
+from tickerkit.runtime.cards import GREEN, GREY, RED, YELLOW, escape, render_card, status_colour
 
 NASTY = "<img src=x onerror=alert(1)>\"'&</td><script>alert(2)</script>"
 
@@ -37,15 +37,15 @@ class Seen(HTMLParser):
 
 def test_card_shows_lines_and_links() -> None:
     """Title, status, lines and links are shown; a line without text is left out."""
-    seen = Seen(card("Feed", "live", {"ticks": "17", "now": ""}, {"page": "http://x/"}))
+    seen = Seen(render_card("Feed", "live", {"ticks": "17", "now": ""}, {"page": "http://x/"}))
     assert seen.text == "Feed ● liveticks17pagehttp://x/"
     assert seen.links == ["http://x/"]
 
 
 def test_card_escapes_all_text() -> None:
     """No text becomes an HTML element, wherever it is placed."""
-    plain = Seen(card("a", "b", {"c": "d"}, {"e": "f"}))
-    nasty = Seen(card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY}))
+    plain = Seen(render_card("a", "b", {"c": "d"}, {"e": "f"}))
+    nasty = Seen(render_card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY}))
     assert nasty.tags == plain.tags
     assert nasty.text.count("<script>") == 6
     assert nasty.links == [NASTY]
@@ -75,4 +75,4 @@ def test_escape_accepts_any_object() -> None:
 def test_status_has_one_colour_everywhere(status: str, colour: str) -> None:
     """Good, waiting and failed statuses differ in colour; others are grey."""
     assert status_colour(status) == colour
-    assert colour in card("Feed", status, {})
+    assert colour in render_card("Feed", status, {})

@@ -25,7 +25,7 @@ OPEN_BARS = 3
 class CandleDrawer:
     """Draws the bars of one symbol of a feed on a figure.
 
-    A late tick changes a bar if it is one of the three newest; an older bar stays as it is.
+    A late tick changes the bar that it belongs to if that is one of the three newest bars.
 
     Args:
         feed: the feed.

@@ -91,7 +91,7 @@ export interface WantMessage {
   compressed: boolean;
 }
 
-/** Confirms all parts before `number`; with `again` asks for those after it once more. */
+/** Confirms all parts before `number`. With `again`, asks for all unconfirmed parts again. */
 export interface NextMessage {
   kind: "next";
   job: string;

@@ -111,7 +111,7 @@ class WantMessage(TypedDict):
 
 
 class NextMessage(TypedDict):
-    """Confirms all parts before `number`; with `again` asks for those after it once more."""
+    """Confirms all parts before `number`. With `again`, asks for all unconfirmed parts again."""
 
     kind: Literal["next"]
     job: str

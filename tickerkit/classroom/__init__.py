@@ -1,4 +1,4 @@
-"""The classroom: tools that show how connections break, and what survives it."""
+"""The classroom: tools that break connections, to show which data survive."""
 
 from tickerkit.classroom.faults import Fault, random_faults
 from tickerkit.classroom.proxy import FaultProxy

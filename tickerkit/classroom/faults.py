@@ -40,7 +40,7 @@ class Fault:
             both ends get a reset. "delay": nothing passes for a while, then everything at once.
             "trickle": the next 500 bytes pass one by one.
         after: how many bytes pass in this direction before the fault.
-        toward: the direction: "client" for what the server sends, or "server".
+        toward: the direction: "client" for data from the server, "server" for data from the client.
         duration_s: how long a stall or a delay lasts, in seconds.
 
     Raises:

@@ -16,7 +16,7 @@ from tickerkit.errors import InvalidArgument, Stopped
 from tickerkit.formatting import format_value
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.urls import HasUrl
-from tickerkit.runtime.cards import card
+from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import register, unregister
@@ -94,7 +94,7 @@ class FaultProxy:
     # --- faults by hand -----------------------------------------------------------------------
 
     def reset(self) -> int:
-        """Reset every connection; both ends lose what is on the way.
+        """Reset every connection; both ends lose the data on the way.
 
         Returns:
             How many connections were reset.
@@ -174,7 +174,7 @@ class FaultProxy:
             "faults": ", ".join(f"{count:,} {kind}" for kind, count in self.faults.items()),
             "last error": self._errors.last,
         }
-        return card("FaultProxy", self.status, lines)
+        return render_card("FaultProxy", self.status, lines)
 
     # --- start and stop -----------------------------------------------------------------------
 
@@ -284,7 +284,7 @@ class FaultProxy:
 
 
 class _TrackedProtocol(asyncio.StreamReaderProtocol):
-    """The protocol of a client's stream; it adds the transport to a set as soon as there is one."""
+    """The protocol of a client's stream; it registers its transport when the client connects."""
 
     def __init__(
         self,

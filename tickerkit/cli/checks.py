@@ -203,12 +203,12 @@ def check_nested_loops() -> Iterator[Finding]:
 
 def check_port() -> Iterator[Finding]:
     """Check that the default port of `tk.serve` is free."""
-    from tickerkit.net.addresses import port_holder
+    from tickerkit.net.addresses import find_port_holder
 
     try:
         socket.create_server(("127.0.0.1", PORT)).close()
     except OSError:
-        about = f"is taken by {port_holder(PORT) or 'another program'}"
+        about = f"is taken by {find_port_holder(PORT) or 'another program'}"
         yield _problem(f"port {PORT}", about, "stop it, or take a free port: tk.serve(…, port=0)")
     else:
         yield Finding(f"port {PORT}", "is free")

@@ -8,7 +8,7 @@ from tickerkit.feed.feed import Feed
 from tickerkit.formatting import format_value
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
-from tickerkit.net.urls import HasUrl, websocket_url
+from tickerkit.net.urls import HasUrl, split_websocket_url
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.validation import check_number
 
@@ -65,7 +65,7 @@ def connect(
     check_number("retry_for", retry_for, 0, optional=True)
     position = None if resume is None else _check_resume(resume)
     # Without the token: a restarted server may have another one, and is the same address.
-    address, _ = websocket_url(url)
+    address, _ = split_websocket_url(url)
     key = None if symbol_list is None else tuple(symbol_list)
     cell = cell_slot("feed", address, key, keep)
     previous: Feed | None = cell.last()

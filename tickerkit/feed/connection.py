@@ -31,7 +31,7 @@ from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.handshake import FeedClient
 from tickerkit.formatting import format_line
 from tickerkit.net.liveness import CHECK_S, MAX_SILENT_CHECKS, MonitoredClient, SuspendDetector
-from tickerkit.net.tls import permanent_problem
+from tickerkit.net.tls import find_permanent_problem
 from tickerkit.net.urls import hide_secrets
 from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
 from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
@@ -342,7 +342,7 @@ def _explain(error: Exception, timeout_s: float, *, is_tls: bool) -> tuple[str, 
         case TimeoutError():
             return f"no answer within {timeout_s:.3g} s", False
         case OSError() | ConnectionClosed():
-            if (lasting := permanent_problem(error)) is not None:
+            if (lasting := find_permanent_problem(error)) is not None:
                 return lasting, True
             hint = " (if the server doesn't use TLS, connect to ws://)"
             may_be_plain = is_tls and isinstance(error, ConnectionResetError | SSLEOFError)

@@ -16,10 +16,10 @@ from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Gap, Position
-from tickerkit.net.tls import Trust, client_context
-from tickerkit.net.urls import hide_secrets, websocket_url
+from tickerkit.net.tls import Trust, make_client_context
+from tickerkit.net.urls import hide_secrets, split_websocket_url
 from tickerkit.protocol import Event, Received
-from tickerkit.runtime.cards import card
+from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import Service, register, unregister
 from tickerkit.validation import check_token
@@ -75,10 +75,10 @@ class Feed(FeedReaders):
         resume: Position | None = None,
         limit: int | None = None,
     ) -> None:
-        address, url_token = websocket_url(url)
+        address, url_token = split_websocket_url(url)
         if used_token := token or url_token:
             check_token(used_token)
-        trust = client_context(ssl)
+        trust = make_client_context(ssl)
         if trust is not None and not address.startswith("wss:"):
             raise ValueError(
                 "ssl needs an encrypted connection; pass an address that begins with wss:// or "
@@ -369,7 +369,7 @@ class Feed(FeedReaders):
             "now": "" if self.status in ("live", "stopped") else self.status_detail,
             "last error": stats["last_error"],
         }
-        return card("Feed", self.status, lines)
+        return render_card("Feed", self.status, lines)
 
     def summary(self) -> dict[str, str]:
         """Return the feed's row of `tk.status()`."""

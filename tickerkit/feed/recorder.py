@@ -13,7 +13,7 @@ from typing import Any
 from tickerkit.feed.frame_buffer import Connected, Dropped, Entry, FrameBuffer, SyntheticHello
 from tickerkit.formatting import format_size
 from tickerkit.log import Gaps, Reader, Rows, TickLog
-from tickerkit.runtime.cards import card
+from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.workers import Follower
@@ -312,7 +312,7 @@ class Recorder:
             "ticks": f"{self._format_counts()}{self._format_rate()}",
             "last error": self.faults.last,
         }
-        return card("Recorder", self._status, lines)
+        return render_card("Recorder", self._status, lines)
 
     def summary(self) -> dict[str, str]:
         """Return the recorder's row of `tk.status()`."""

@@ -1,1 +1,1 @@
-"""What both ends of a connection share: liveness, TLS, addresses."""
+"""Network code for both ends of a connection: liveness, TLS, addresses and URLs."""

@@ -7,13 +7,13 @@ import os
 import socket
 from pathlib import Path
 
-__all__ = ["is_loopback", "network_address", "port_holder"]
+__all__ = ["find_network_address", "find_port_holder", "is_loopback"]
 
 # State of a listening socket in /proc/net/tcp.
 LISTEN = "0A"
 
 
-def port_holder(port: int) -> str | None:
+def find_port_holder(port: int) -> str | None:
     """Return the program that listens on a TCP port, such as "python3 (pid 123)".
 
     Works on Linux, for processes of the same user. Returns None for other users' processes, on
@@ -39,7 +39,7 @@ def port_holder(port: int) -> str | None:
     return None
 
 
-def network_address() -> str | None:
+def find_network_address() -> str | None:
     """Return this machine's IPv4 address in its network; None without a network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:

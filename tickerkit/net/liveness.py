@@ -3,8 +3,8 @@
 TCP alone may need minutes to notice a pulled cable, so each end pings a peer that is silent.
 Silence is counted in *checks*, not in seconds. A computing kernel can block every thread of the
 process, and a laptop can be suspended: a timeout in seconds would then expire for every peer at
-once. After such a pause the loop makes a single check, after it has read what arrived meanwhile, so
-that no peer is declared gone because this process was held up.
+once. After such a pause the loop first reads all data that arrived meanwhile and then makes a
+single check, so no peer counts as gone because this process was blocked.
 """
 
 from __future__ import annotations

@@ -5,7 +5,13 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
-__all__ = ["CertificateFiles", "Trust", "client_context", "permanent_problem", "server_context"]
+__all__ = [
+    "CertificateFiles",
+    "Trust",
+    "find_permanent_problem",
+    "make_client_context",
+    "make_server_context",
+]
 
 CertificateFiles = tuple[str | Path, str | Path]
 Trust = ssl.SSLContext | str | Path
@@ -21,7 +27,7 @@ FIXES = {
 }
 
 
-def server_context(given: ssl.SSLContext | CertificateFiles | None) -> ssl.SSLContext | None:
+def make_server_context(given: ssl.SSLContext | CertificateFiles | None) -> ssl.SSLContext | None:
     """Return the TLS context of a server.
 
     Args:
@@ -52,7 +58,7 @@ def server_context(given: ssl.SSLContext | CertificateFiles | None) -> ssl.SSLCo
     return context
 
 
-def client_context(given: Trust | None) -> ssl.SSLContext | None:
+def make_client_context(given: Trust | None) -> ssl.SSLContext | None:
     """Return the TLS context of a feed; None verifies against the system's certificates.
 
     Args:
@@ -77,7 +83,7 @@ def client_context(given: Trust | None) -> ssl.SSLContext | None:
         ) from error
 
 
-def permanent_problem(error: BaseException) -> str | None:
+def find_permanent_problem(error: BaseException) -> str | None:
     """Return why a connection failed if trying again can't help, with the fix; otherwise None."""
     if isinstance(error, ssl.SSLCertVerificationError):
         fix = FIXES.get(error.verify_code, "pass ssl= with the path of a certificate to trust")

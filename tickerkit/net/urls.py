@@ -1,11 +1,11 @@
-"""Websocket URLs: read what users type, and hide secrets before showing one."""
+"""Websocket URLs: complete those that users type, and hide the secrets of those shown."""
 
 from __future__ import annotations
 
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-__all__ = ["HasUrl", "hide_secrets", "websocket_url"]
+__all__ = ["HasUrl", "hide_secrets", "split_websocket_url"]
 
 
 class HasUrl(Protocol):
@@ -16,7 +16,7 @@ class HasUrl(Protocol):
         """Address of the websocket."""
 
 
-def websocket_url(url: str) -> tuple[str, str | None]:
+def split_websocket_url(url: str) -> tuple[str, str | None]:
     """Return a websocket URL without its token, and the token.
 
     `http` becomes `ws`, so that the address of a server's page works too; a URL without a scheme
@@ -26,7 +26,7 @@ def websocket_url(url: str) -> tuple[str, str | None]:
         url = f"ws://{url}"
     try:
         parts = urlsplit(url)
-    except ValueError:  # an invalid URL: connecting reports what is wrong
+    except ValueError:  # an invalid URL: connecting reports the error
         return url, None
     scheme = {"http": "ws", "https": "wss"}.get(parts.scheme, parts.scheme)
     query = parse_qs(parts.query, keep_blank_values=True)

@@ -1,1 +1,1 @@
-"""What servers and feeds share in the background: threads, registry, cell re-runs, error log."""
+"""The background of servers, feeds and figures: threads, registry, cell re-runs, error log."""

@@ -11,7 +11,7 @@ __all__ = [
     "NUMBER_STYLE",
     "RED",
     "YELLOW",
-    "card",
+    "render_card",
     "dim",
     "escape",
     "render_error",
@@ -76,7 +76,7 @@ def dim(content: str) -> str:
     return f'<span style="opacity:.7">{content}</span>'
 
 
-def card(
+def render_card(
     title: str, status: str, lines: Mapping[str, str], links: Mapping[str, str] | None = None
 ) -> str:
     """Return a small HTML card; text colours come from the notebook's theme.

@@ -19,8 +19,8 @@ MAX_KINDS = 1000
 logger = logging.getLogger("tickerkit")
 logger.addHandler(logging.NullHandler())
 
-# Messages of websockets contain what peers sent, tokens included, and come as often as peers
-# connect. Everything in them that matters is counted in an ErrorLog.
+# The log messages of websockets contain data that peers sent, tokens included, and come as often as
+# peers connect. An ErrorLog counts every event in them that matters.
 wire_logger = logger.getChild("websockets")
 wire_logger.setLevel(logging.CRITICAL)
 

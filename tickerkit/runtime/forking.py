@@ -4,7 +4,7 @@ Notebooks fork: `multiprocessing` on Linux does, and so do some libraries. A for
 parent's memory but only the thread that forked. It would wait forever for tickerkit's threads, and
 its copies of the parent's sockets would keep a port taken and connections open for as long as it
 lives. So each module that holds such state resets it in the child through `on_fork`, and the child
-then uses tickerkit like any new process. What the parent runs is not disturbed.
+then uses tickerkit like any new process. The parent's servers and feeds are not disturbed.
 """
 
 from __future__ import annotations

@@ -19,10 +19,10 @@ EXIT_S = 1.0
 
 
 class Service(Protocol):
-    """What the registry needs of a server, a feed or a recorder."""
+    """A server, feed, recorder or proxy, with the methods that the registry calls."""
 
     def stop(self) -> None:
-        """Stop it; idempotent."""
+        """Stop the service; idempotent."""
 
     def abandon_after_fork(self) -> None:
         """Count as stopped, in a forked child: the service runs in the parent only."""
@@ -67,7 +67,7 @@ def running() -> list[Service]:
 
 
 def status() -> pd.DataFrame:
-    """Return what tickerkit runs in this process: a row for each server, feed and recorder.
+    """Return a table of all servers, feeds and recorders that run in this process.
 
     Returns:
         A DataFrame with the text columns `kind`, `address`, `status` and `about`.

@@ -1,7 +1,8 @@
 """Cell re-runs: which notebook cell is running, and what its last run made.
 
-A re-run of a cell replaces what the cell made before. Where the cell is unknown (a plain Python, a
-front end that sends no cell ids), no call counts as a re-run.
+When a cell is run again, its new server, feed or figure takes the place of the one that the cell
+made before. If the cell is unknown (a plain Python, a front end that sends no cell ids), no call
+counts as a re-run.
 """
 
 from __future__ import annotations
@@ -23,17 +24,17 @@ _calls: dict[str, tuple[str, Counter[tuple[object, ...]]]] = {}
 
 
 class CellSlot(Generic[T]):
-    """Holds what one call in one cell made, from one run of the cell to the next."""
+    """Keeps the object that one call in one cell made, until the cell runs again."""
 
     def __init__(self, key: tuple[object, ...] | None) -> None:
         self._key = key
 
     def last(self) -> T | None:
-        """Return what the same call made when the cell last ran; None if there is nothing."""
+        """Return the object that the same call made when the cell last ran; None without one."""
         return None if self._key is None else _made.get(self._key)
 
     def fill(self, made: T) -> None:
-        """Remember what the call made this time."""
+        """Keep the object that the call made this time."""
         if self._key is not None:
             _made[self._key] = made
 
@@ -67,7 +68,7 @@ def _current_cell() -> tuple[str, str] | None:
 
 
 def _reset_after_fork() -> None:
-    """Forget, in a forked child, what cells made: it runs in the parent only."""
+    """Forget, in a forked child, the objects that cells made: they run in the parent only."""
     _made.clear()
     _calls.clear()
 

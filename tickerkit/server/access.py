@@ -26,8 +26,8 @@ EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
 HUB_VARIABLES = ("JUPYTERHUB_PUBLIC_URL", "JUPYTERHUB_PUBLIC_HUB_URL", "JUPYTERHUB_HOST")
 MAX_QUOTED_LENGTH = 80
 
-# Exactly what browsers and clients send. urlsplit is too lenient for a check: it drops tabs, and
-# finds the name `localhost` in `localhost:x@evil.example`.
+# The exact forms that browsers and clients send. urlsplit is too lenient for a check: it drops
+# tabs, and finds the name `localhost` in `localhost:x@evil.example`.
 NETLOC = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
 HOST = re.compile(NETLOC, re.ASCII | re.IGNORECASE)
 ORIGIN = re.compile(rf"https?://({NETLOC})", re.ASCII | re.IGNORECASE)

@@ -1,4 +1,4 @@
-"""Admission: limits how many connections are open, how many are pending, and what each may send.
+"""Admission: limits the number of open and of pending connections, and the data that each sends.
 
 Every connection costs a file descriptor, even an idle TCP connection or half a handshake, and a
 process without free descriptors can't even refuse a connection. So when there are too many pending
@@ -90,7 +90,7 @@ class ConnectionLimiter:
     """All connections of one server: those admitted, and those still pending.
 
     Args:
-        limit: maximum number of open websockets; lowered to what the limit of open files allows.
+        limit: maximum number of open websockets; fewer if the limit of open files requires it.
         write_buffer_bytes: maximum number of bytes that wait for one client.
 
     Attributes:

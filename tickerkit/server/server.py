@@ -1,4 +1,4 @@
-"""TickServer: what every server offers its user, whether it runs in a thread or in a process."""
+"""TickServer: the interface of every server, whether it runs in a thread or in a process."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ import pandas as pd
 
 from tickerkit.errors import PortTaken, Stopped
 from tickerkit.log import Gaps, TickLog
-from tickerkit.net.addresses import network_address, port_holder
-from tickerkit.net.tls import server_context
-from tickerkit.runtime.cards import card
+from tickerkit.net.addresses import find_network_address, find_port_holder
+from tickerkit.net.tls import make_server_context
+from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import register, running, unregister
 from tickerkit.server.access import EVERYWHERE, Access
@@ -38,8 +38,8 @@ class TickServer(ABC):
     the log gets a gap that names the ticks it missed, and no client delays another.
 
     There are two kinds: `ThreadServer` runs in this process's background thread, `ProcessServer` in
-    a process of its own. This class has what they share: the addresses, the card, and the order in
-    which a server starts and stops. Each kind implements the abstract members.
+    a process of its own. This class has the parts that they share: the addresses, the card, and the
+    order in which a server starts and stops. Each kind implements the abstract members.
 
     Attributes:
         source: the source of its ticks; None if ticks are only published by hand.
@@ -53,7 +53,7 @@ class TickServer(ABC):
         self.host = host
         self.port = port
         self.log = TickLog(options.history)
-        self._ssl = server_context(options.ssl)
+        self._ssl = make_server_context(options.ssl)
         self._access = Access(
             host, token=options.token, hosts=options.hosts, origins=options.origins
         )
@@ -110,7 +110,7 @@ class TickServer(ABC):
     async def _publish(self, batch: Batch) -> None:
         """Append a batch to the log and send it; on the portal's loop."""
 
-    # --- what a user sees ---------------------------------------------------------------------
+    # --- for users ----------------------------------------------------------------------------
 
     @property
     def status(self) -> str:
@@ -135,9 +135,9 @@ class TickServer(ABC):
     @property
     def page_for_others(self) -> str:
         """Address of the web page for other machines; empty if they can't reach the server."""
-        # network_address() is an IPv4 address, on which a server bound to "::" may not listen.
+        # find_network_address() is an IPv4 address, on which a server bound to "::" may not listen.
         is_reachable = self._access.bound in EVERYWHERE - {"::"}
-        if not is_reachable or not (address := network_address()):
+        if not is_reachable or not (address := find_network_address()):
             return ""
         scheme = "https" if self._ssl else "http"
         return f"{scheme}://{address}:{self.port}/{self._query()}"
@@ -215,7 +215,7 @@ class TickServer(ABC):
         links = {} if stats["status"] in ("stopped", "failed") else {"page": self.page}
         if links and (address := self.page_for_others):
             links["for others"] = address
-        return card("TickServer", stats["status"], lines, links)
+        return render_card("TickServer", stats["status"], lines, links)
 
     def summary(self) -> dict[str, str]:
         """Return the row of `tk.status` for this server."""
@@ -271,7 +271,7 @@ class TickServer(ABC):
                 portal.call(self._open)
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise PortTaken(self.host, self.port, port_holder(self.port)) from None
+                    raise PortTaken(self.host, self.port, find_port_holder(self.port)) from None
                 raise
             undo.pop_all()
         self._stopped = False

@@ -14,7 +14,7 @@ import plotly.graph_objects as go
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.figure.plotlyjs import shared_plotly_js
+from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
 from tickerkit.chart.figure.presence import LEASE_S, PresenceLease
 
 Until = Callable[..., None]
@@ -420,10 +420,10 @@ def test_unknown_trace_types_are_sent_whole(until: Until) -> None:
 def test_figures_share_one_plotly_js(figure: tk.LiveFigure) -> None:
     """No figure's state contains plotly.js; the shared model is made again after it was closed."""
     other = tk.LiveFigure()
-    assert other._plotly is figure._plotly is shared_plotly_js()
+    assert other._plotly is figure._plotly is get_shared_plotly_js()
     assert len(str(figure.get_state()["_esm"])) < 100_000
-    shared_plotly_js().close()
-    assert shared_plotly_js().comm is not None
+    get_shared_plotly_js().close()
+    assert get_shared_plotly_js().comm is not None
     other.close()
 
 

@@ -19,7 +19,7 @@ const RIGHT_SHARE = 0.01;
 export const axisKey = (id) => `${id[0]}axis${id.slice(1)}`;
 
 /**
- * Return whether the user has set what an axis shows, in Python or by a zoom.
+ * Return whether the user has set the range of an axis, in Python or by a zoom.
  *
  * @param {AxisLayout | null | undefined} axis
  */

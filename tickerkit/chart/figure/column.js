@@ -19,8 +19,8 @@ export const BLOCK = 64;
 /**
  * Indices count from the column's own start, which is the border of a block; `Series` translates
  * positions to them. Only full blocks are indexed, and the index is read only for blocks that lie
- * wholly inside a range. So an answer never contains values that were trimmed in the middle of a
- * block, or those of a last block that is still filling up.
+ * wholly inside a range. So the trimmed values of a first block, or the missing values of a last
+ * block that is not full yet, never count.
  */
 export class Column {
   values = new Float64Array(0);

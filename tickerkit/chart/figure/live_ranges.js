@@ -23,7 +23,7 @@ export class LiveRanges {
   #plot;
   #axes;
   #points;
-  /** What each group of x axes shows, by its root. @type {Map<string, Place | null>} */
+  /** The range of each group of x axes, by its root. @type {Map<string, Place | null>} */
   #x = new Map();
   /** @type {Map<string, Range>} */
   #y = new Map();
@@ -48,7 +48,7 @@ export class LiveRanges {
     this.#widths.clear();
   }
 
-  /** What each group of x axes showed when Plotly drew it, by root. */
+  /** The range of each group of x axes at Plotly's last draw, by root. */
   get x() {
     return this.#x;
   }
@@ -123,7 +123,7 @@ export class LiveRanges {
    * Set the layout's ranges of all axes of the streams.
    *
    * @param {Stream[]} streams
-   * @param {Map<string, Place | null>} places what the x axes show, by root
+   * @param {Map<string, Place | null>} places the ranges of the x axes, by root
    * @param {boolean} isFollowing
    */
   apply(streams, places, isFollowing) {

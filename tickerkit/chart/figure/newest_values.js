@@ -49,7 +49,7 @@ export function writeLegend(plot, streams, axes, data) {
  *
  * @param {Stream[]} streams
  * @param {PlotAxes} axes
- * @param {Map<string, Place | null>} places what the x axes show, by root
+ * @param {Map<string, Place | null>} places the ranges of the x axes, by root
  * @returns {Label[]}
  */
 export function newestLabels(streams, axes, places) {

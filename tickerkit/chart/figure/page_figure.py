@@ -14,7 +14,7 @@ import traitlets
 from tickerkit.chart.figure.compatibility import find_incompatibility, warn_once
 from tickerkit.chart.figure.displays import Displays
 from tickerkit.chart.figure.page_side import build_page_side
-from tickerkit.chart.figure.plotlyjs import shared_plotly_js
+from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
 from tickerkit.chart.figure.streams import Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
@@ -80,7 +80,7 @@ class PageFigure(LockedFigure):
 
     @traitlets.default("_plotly")
     def _default_plotly(self) -> Any:
-        return None if find_incompatibility() else shared_plotly_js()
+        return None if find_incompatibility() else get_shared_plotly_js()
 
     # --- state and display --------------------------------------------------------------------
 
@@ -114,7 +114,7 @@ class PageFigure(LockedFigure):
         }
 
     def _page_theme(self) -> str | None:
-        """Return the theme for the page to apply; None where the user has set a template."""
+        """Return the theme for the page to apply; None if the user has set a template."""
         if self._theme != "auto":
             return str(self._theme)
         default = pio.templates[pio.templates.default] if pio.templates.default else None

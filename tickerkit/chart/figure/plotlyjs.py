@@ -12,7 +12,7 @@ import ipywidgets
 import plotly
 import traitlets
 
-__all__ = ["PlotlyJs", "read_plotly_js", "shared_plotly_js"]
+__all__ = ["PlotlyJs", "get_shared_plotly_js", "read_plotly_js"]
 
 _lock = threading.Lock()
 
@@ -38,7 +38,7 @@ class PlotlyJs(ipywidgets.Widget):  # type: ignore[misc]
 _shared: PlotlyJs | None = None
 
 
-def shared_plotly_js() -> PlotlyJs:
+def get_shared_plotly_js() -> PlotlyJs:
     """Return the model that all figures share; create it on first use, and after it was closed."""
     global _shared
     with _lock:

@@ -16,7 +16,7 @@ const FULL_DRAW_EVERY_MS = 250;
 /** The same while the mouse is over the chart: Plotly's hover labels need its own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
 
-/** Draws what a view shows of the figure's series. */
+/** Draws the visible points of the figure's series in one view. */
 export class Renderer {
   #view;
   #points;
@@ -124,7 +124,7 @@ export class Renderer {
     return hasChanged;
   }
 
-  /** Give Plotly the visible part of all streamed traces, and have it draw. */
+  /** Give Plotly the visible points of all streamed traces, and have Plotly draw. */
   async drawFull(streams = this.streams()) {
     const { plot, Plotly, figure } = this.#view;
     this.#patch?.undo();
@@ -148,7 +148,7 @@ export class Renderer {
    * Move the labels of the newest values, and note what is on the screen now.
    *
    * @param {Stream[]} streams
-   * @param {Map<string, Place | null>} places what the x axes show, by root
+   * @param {Map<string, Place | null>} places the ranges of the x axes, by root
    */
   #noteDrawn(streams, places) {
     const { plot, figure, overlay } = this.#view;

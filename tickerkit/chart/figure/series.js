@@ -19,7 +19,7 @@ const BAR_SUMMARY = { open: "first", high: "high", low: "low", close: "last" };
  * The points of one trace at positions [first, next).
  *
  * Each point ever added has a position, ascending by one, so that the kernel and the page name the
- * same points. Memory follows what is held: at most 2.25 times as many points, and a constant.
+ * same points. Memory is bounded by the points held: at most 2.25 times as many, and a constant.
  */
 export class Series {
   /** The run of positions; clearing a window begins a new run. @type {number | null} */
@@ -109,7 +109,7 @@ export class Series {
   /**
    * Make room up to a position, and release memory that is not needed.
    *
-   * @param {number} keep where the points to keep end
+   * @param {number} keep the position after the last point to keep
    * @param {number} end
    */
   #fit(keep, end) {
@@ -206,7 +206,7 @@ export class Series {
   /**
    * Return the points of a line that looks on the screen like the line of all points.
    *
-   * Besides those that `m4` picks, it has one point beyond each border.
+   * Besides the points that `m4` picks, the line has one point beyond each border.
    *
    * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
    * @returns {{x: Float64Array, y: Float64Array}}

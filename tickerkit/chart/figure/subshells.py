@@ -17,7 +17,7 @@ def deliver_as_addressed(*widgets: ipywidgets.Widget) -> None:
     this function, everything that the reloaded page sends is lost: clicks, zooms, and requests for
     missing points.
 
-    A widget without a comm (a closed one) is left as it is.
+    A closed widget has no comm, and is skipped.
     """
     for widget in widgets:
         if widget.comm is not None:

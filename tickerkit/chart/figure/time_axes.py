@@ -67,7 +67,7 @@ class TimeAxes:
     def to_utc(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
         """Return the range in UTC between two local times.
 
-        Where a local time occurs twice, the range is the longer one: it begins at the first
+        If a local time occurs twice, the range is the longer one: it begins at the first
         occurrence and ends at the second.
         """
         local = pd.DatetimeIndex([start, end]).tz_localize(

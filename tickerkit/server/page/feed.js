@@ -65,12 +65,12 @@
  * @property {(text: string) => void} onNote with a note for the user; "" to remove the last note
  * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
  *   may come with ticks
- * @property {() => void} onRestart before ticks that don't continue those before
+ * @property {() => void} onRestart before ticks that don't continue the ticks so far
  */
 
 const PROTOCOL = "tickerkit.v1";
 
-/** How many ticks from before now to ask for, so that the sparklines do not start empty. */
+/** How many earlier ticks to ask for, so that the sparklines do not start empty. */
 const HISTORY = 2_000;
 
 /** If more ticks than this were missed, the page skips them and shows only the newest. */
@@ -80,7 +80,7 @@ const MAX_MISSED = 100_000;
  *  if the browser has not noticed: a pulled cable closes nothing. */
 const MAX_SILENCE_MS = 9_000;
 
-/** The first wait before a new try, which doubles with each failure; and the longest one. */
+/** The first wait before a new try, which doubles with each failure; and the longest wait. */
 const MIN_WAIT_MS = 500;
 const MAX_WAIT_MS = 10_000;
 

@@ -116,7 +116,7 @@ class ProcessServer(TickServer):
             return {**self._known_stats(), "last_error": describe(error)}
 
     def _known_stats(self) -> Mapping[str, Any]:
-        """Return what is known without asking the process."""
+        """Return the newest stats without asking the process."""
         stats = {**self._last_stats, "status": self.status}
         if stats["status"] in ("stopped", "failed"):
             stats.update(clients=0, stalled=0)
