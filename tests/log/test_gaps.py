@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tickerkit.log import Gap, Gaps, TickLog
+from tickerkit.log import Gap, Gaps, TickLog, gap_frame, gaps_from_frame
 from tickerkit.ticks import MAX_EXACT_INT, read_ticks
 
 COLUMNS = ["epoch", "from", "to", "last_before", "first_after", "reason"]
@@ -155,6 +156,53 @@ def test_count_beyond_exact_integers_begins_an_epoch(log: TickLog) -> None:
     append(log, 1)
     assert log.last_seq == 1
     assert gaps.frame()["to"].isna().tolist() == [True]
+
+
+def with_two_gaps() -> Gaps:
+    """Return the gaps of a log of six ticks, before the rows 2 and 4."""
+    log = TickLog(10, epoch="e")
+    gaps = Gaps(log)
+    for second in range(6):
+        if second in (2, 4):
+            gaps.miss(1, "lost")
+        append(log, second)
+    return gaps
+
+
+def test_gaps_are_found_by_their_rows() -> None:
+    """A gap is found at its row, as the next after a row, and in a range of rows."""
+    gaps = with_two_gaps()
+    assert [[gap.first for gap in gaps.at(row)] for row in range(6)] == [[], [], [3], [], [6], []]
+    assert [gaps.next_row(row) for row in range(6)] == [2, 2, 4, 4, None, None]
+    assert [gap.first for gap in gaps.between(2, 4)] == [3]
+    assert [gap.first for gap in gaps.between(0, 9)] == [3, 6]
+    assert gaps.between(3, 4) == []
+
+
+@pytest.mark.parametrize(
+    ("rows", "marked"),
+    [
+        (range(6), [2, 4]),
+        (range(3, 6), [4]),
+        (np.array([0, 3, 5]), [3, 5]),
+        (np.array([0, 1]), []),
+        (range(0), []),
+    ],
+)
+def test_mark_names_the_rows_after_gaps(rows: range | np.ndarray, marked: list[int]) -> None:
+    """The row after each gap is marked, or the next one if that is not in the frame."""
+    frame = with_two_gaps().mark(pd.DataFrame({"row": list(rows)}), rows)
+    assert frame["row"][frame["gap"]].tolist() == marked
+
+
+def test_gaps_come_back_from_their_frame() -> None:
+    """Gaps made from a frame of gaps are the same, with and without an end and times."""
+    gaps = [
+        Gap("e", 3, 4, "lost", AT.value, AT.value + 1),
+        Gap("f", 1, None, "restarted", AT.value, None),
+        Gap("g", 1, 2**53 + 1, "lost", None, None),
+    ]
+    assert gaps_from_frame(gap_frame(gaps)) == gaps
 
 
 @pytest.mark.parametrize(("last", "count"), [(7, 3), (5, 1), (4, 0), (None, None)])

@@ -1581,6 +1581,39 @@ def reported(wire: Wire) -> list[tuple[int, int | None]]:
     return [(start, stop) for _, start, stop in wire.gaps()]
 
 
+@pytest.mark.parametrize("symbols", [None, ["B"]])
+def test_current_hello_lets_another_client_read_on(symbols: list[str] | None) -> None:
+    """With a client's current hello another one reads its connection from there on."""
+    log = TickLog(epoch="e")
+    wire = Wire(log, symbols)
+    assert isinstance(wire.client, Client)
+    assert wire.client.current_hello() is None
+    publish(log, 3, "AB", side="buy")
+    wire.run()
+    hello = wire.client.current_hello()
+    assert hello is not None
+    reader = Client()
+    reader.start_connection()
+    assert isinstance(reader.receive(hello)[0], Hello)
+    publish(log, 3, "AB", side="sell")
+    wire.run(1)
+    [event] = reader.receive(wire.last)
+    assert isinstance(event, Received)
+    assert event.seq.tolist() == ([4, 5, 6] if symbols is None else [4, 6])
+
+
+def test_session_has_no_position_while_messages_are_pending() -> None:
+    """A session's position is that of the last message, once all messages before it are sent."""
+    log = filled(3)
+    session = V1Session(Publication(log), 0)
+    assert session.position is None
+    session.receive('{"type": "subscribe", "history": null}', 0)
+    assert session.position is None
+    while session.next_message(0) is not None:
+        pass
+    assert session.position == (3, log.epoch, 3)
+
+
 @pytest.mark.parametrize("symbols", [None, ["B"], ["nope"]])
 def test_gap_comes_before_the_ticks_after_it(symbols: list[str] | None) -> None:
     """Live or in its history, filtered or not, a client gets the gap, then the ticks after it."""
@@ -1792,6 +1825,17 @@ def test_slow_plain_client_gets_the_gap() -> None:
     assert [tick["seq"] for message in rest for tick in message] == list(range(14, 24))
     publish(log, 10)
     assert isinstance(drain(session)[0], list)
+
+
+def test_slow_plain_client_gets_touching_gaps_as_one() -> None:
+    """Dropped ticks, and those that the source missed right after them, are one range."""
+    source = Source(keep=10)
+    source.make(3)
+    session = EveryTickSession(source.publication)
+    source.make(10, -5, 10)
+    gap, *rest = drain(session)
+    assert gap == {"type": "gap", "from": 4, "to": 18}
+    assert [tick["seq"] for message in rest for tick in message] == list(range(19, 29))
 
 
 def test_plain_client_that_never_read_gets_the_gap() -> None:

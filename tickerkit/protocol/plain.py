@@ -40,6 +40,9 @@ class EveryTickSession(TickSession):
     def due(self) -> float | None:
         return None
 
+    def _send_seq(self) -> None:
+        """Send nothing: a plain client has no message for it."""
+
     def _send_gaps(self, gaps: list[Gap], row: int) -> None:
         ranges: list[tuple[str, int, int | None]] = []
         for gap in gaps:

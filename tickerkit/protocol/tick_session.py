@@ -9,6 +9,7 @@ protocol holds every message that is sent against the table.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections import deque
 from typing import NamedTuple
 
@@ -48,7 +49,7 @@ STATES = {
 }
 
 
-class TickSession:
+class TickSession(ABC):
     """The server's end of a connection that gets every tick; the base of both kinds.
 
     A client that falls off the log gets a gap with the seqs that it missed, and continues with the
@@ -104,13 +105,14 @@ class TickSession:
         """Return the next message about the log, None if the client has all there is."""
         gaps, next_segment = self.publication.gaps, self._segments.next_segment
         while self.row is not None and self.close is None:
-            if self.row < self.log.start:
+            held = self.log.state
+            if self.row < held.start:
                 self._pass_dropped_rows(self.row)
             elif gaps is not None and self.row <= gaps.newest:
                 self._pass_gaps(self.row)
             if self._pending:
                 return self._pending.popleft()
-            if self.row >= self.log.stop:
+            if self.row >= held.stop:
                 return self._end() if self.publication.ended else None
             segment = next_segment(self.row, self.symbols, self._slow_start.rows)
             if segment.epoch != self.epoch:
@@ -171,12 +173,13 @@ class TickSession:
         self.epoch = self.publication.epoch_at(row)
         self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
 
+    @abstractmethod
     def _send_seq(self) -> None:
         """Send up to where the client has all ticks."""
 
+    @abstractmethod
     def _send_gaps(self, gaps: list[Gap], row: int) -> None:
         """Send gaps that lie before `row`."""
-        raise NotImplementedError
 
     def _end(self) -> bytes | None:
         """Return the last message: the source has ended, and every row was sent."""
