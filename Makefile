@@ -26,17 +26,17 @@ OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
 help:
 	@echo "make lab     JupyterLab on the quickstart notebook   ARGS=\"--no-browser --port 8899\""
-	@echo "make test    the tests, in a real browser too where there is one   ARGS=\"-k resume\""
-	@echo "make test-plotlys  those of live figures with older versions of plotly"
+	@echo "make test    the tests, in a real browser too if there is one   ARGS=\"-k resume\""
+	@echo "make test-plotlys  the tests of live figures with older versions of plotly"
 	@echo "make soak    the tests that take minutes"
-	@echo "make bench   all of tickerkit against what one would use instead   ARGS=\"fanout --repeat 3\""
-	@echo "make bench-browser  live figures against their peers   ARGS=\"--only ours,plain --repeat 1\""
-	@echo "make bench-crowd    a server under a crowd   ARGS=\"stalled\" or restart, idle, flat"
-	@echo "make bench-kernel   how soon a kernel is interrupted, restarted, ended"
+	@echo "make bench   all of tickerkit beside the alternatives   ARGS=\"fanout --repeat 3\""
+	@echo "make bench-browser  live figures beside their peers   ARGS=\"--only ours,plain --repeat 1\""
+	@echo "make bench-crowd    a server with many clients   ARGS=\"stalled\" or restart, idle, flat"
+	@echo "make bench-kernel   how fast a kernel is interrupted, restarted and ended"
 	@echo "make lint    ruff and mypy, and lint-js"
 	@echo "make lint-js the JavaScript's style and types, where there is Node.js"
 	@echo "make test-js the JavaScript's tests, where there is Node.js; part of make test"
-	@echo "make clean   remove what these have made, the folder $(VENV) included"
+	@echo "make clean   remove all that these have made, the folder $(VENV) included"
 
 lab: $(VENV)/.lab
 	@$(BIN)/tickerkit lab $(ARGS)
@@ -59,7 +59,7 @@ soak: $(VENV)/.soak
 bench: .venv-bench/.bench
 	@.venv-bench/bin/python -m bench $(ARGS)
 
-# In a folder of its own: its libraries are many, and no test may come to need them.
+# In a separate folder: it has many libraries, and no test may depend on them.
 bench-browser: .venv-bench/.bench
 	@.venv-bench/bin/python -m bench.browser $(ARGS)
 
@@ -82,7 +82,7 @@ clean:
 	rm -rf $(VENV) .venv-* .ci/js/node_modules .artifacts .pytest_cache .mypy_cache .ruff_cache .hypothesis dist build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
-# The stamps say what $(VENV) holds; a changed pyproject.toml makes them old.
+# The stamps record what $(VENV) contains; a changed pyproject.toml makes them out of date.
 $(VENV)/.lab: pyproject.toml $(BIN)/python
 	@echo "Installing tickerkit and JupyterLab into $(VENV); the first time this takes a minute or two."
 	@$(PIP) install "pip>=25.1"
@@ -115,7 +115,7 @@ $(VENV)/.lint: $(VENV)/.lab
 	else echo "There is no npm here: the benchmarks leave out its package ws."; fi
 	@touch $@
 
-# Made anew when the Python that it points to is gone.
+# Made again when the Python that it points to is gone.
 $(BIN)/python:
 	@for python in $(PYTHONS); do \
 		$$python -c '$(FITS)' >/dev/null 2>&1 || continue; \
