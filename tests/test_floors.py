@@ -28,12 +28,6 @@ FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room
 # below what they show. Each imports it when called. There is no other exception.
 CALLED_FROM_BELOW = {("feed", "chart"), ("sources", "chart")}
 
-# Imports that close a circle today. Whoever removes one deletes its line; when the list is empty,
-# the list goes too, and so does its use in `imports_between`.
-OPEN_CIRCLES = {
-    ("tickerkit.feed.recorder", "tickerkit.feed.feed"),
-}
-
 NO_IO_BELOW = 2
 IO = {"asyncio", "threading", "websockets", "ipywidgets", "socket", "selectors", "concurrent"}
 FILES = sorted(ROOT.rglob("*.py"))
@@ -87,7 +81,6 @@ def imports_between() -> dict[str, set[str]]:
             target
             for target in targets
             if target is not None
-            and (module, target) not in OPEN_CIRCLES
             and (room_of(path), room_of(MODULES[target])) not in CALLED_FROM_BELOW
         }
     return graph
