@@ -1,4 +1,4 @@
-"""Errors: everything that tickerkit raises on purpose, by whose fault it is.
+"""Errors: every error that tickerkit raises on purpose, and where its cause lies.
 
     TickerkitError
     ├── BadTick             (ValueError)        input: it is not a tick
@@ -8,14 +8,14 @@
     ├── InvalidArgument     (ValueError)        caller: the argument doesn't accept the value
     ├── FeedFailed          (ConnectionError)   address: the peer refuses, also after a retry
     ├── ServerFailed        (ConnectionError)   server's own process: it died or hangs
-    ├── WaitTimeout         (TimeoutError)      nobody: the ticks did not come in time
+    ├── WaitTimeout         (TimeoutError)      timing: the ticks did not come in time
     ├── Stopped             (RuntimeError)      caller: it used an object after stopping it
     ├── RecordingError      (ValueError)        file: it is damaged, or not a recording
     ├── RecordingExists     (FileExistsError)   caller: the file exists already
     └── PortalError         (RuntimeError)      caller: a blocking call that would deadlock
 
 The text of an error says what happened and then what to do; its attributes hold the same facts,
-for code. Each error is also the built-in one that fits, so code that doesn't know tickerkit can
+for code. Each error also inherits from a built-in error, so code that doesn't know tickerkit can
 catch it. Each can be pickled; an attribute other than a number, text or path becomes its repr.
 
 A damaged recording is not an error: `RecordingWarning` lists what is lost, the rest is returned.
@@ -117,7 +117,7 @@ class PortTaken(TickerkitError, OSError):
     Attributes:
         host: the requested address.
         port: the requested port.
-        holder: name of the program that listens there; None where the system doesn't tell.
+        holder: name of the program that listens there; None if the system doesn't report it.
         problem: what happened, as a sentence.
         fix: what to do.
     """
@@ -348,4 +348,4 @@ class RecordingWarning(UserWarning):
 
 
 class PortalError(TickerkitError, RuntimeError):
-    """A blocking call was made on the background thread, which would have to answer it."""
+    """A blocking call was made on the background thread, which would wait for itself forever."""

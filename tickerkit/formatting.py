@@ -1,4 +1,4 @@
-"""Formatting: values, numbers, times and text of others, for messages that people read."""
+"""Formatting: values, numbers, times and a peer's text, for messages that people read."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def format_number(value: float, min_decimals: int = 0) -> str:
 
     A number too large or too small for that has an exponent; NaN is a dash.
     """
-    if value != value:
+    if value != value:  # NaN
         return MISSING
     if value and not 1e-6 <= abs(value) < 1e15:
         return f"{value:g}"
@@ -91,5 +91,5 @@ def format_time(moment: datetime, *, date: bool = True, decimals: int = 0) -> st
 
 
 def format_span(start: datetime, end: datetime) -> str:
-    """Return a span of time; the date stands once if it is the same at both ends."""
+    """Return a span of time; the date is written once if it is the same at both ends."""
     return f"{format_time(start)} to {format_time(end, date=start.date() != end.date())} UTC"

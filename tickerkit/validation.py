@@ -45,7 +45,10 @@ def check_token(token: object) -> None:
         ValueError: it has characters that a header can't carry; the error doesn't contain it.
     """
     if not isinstance(token, str):
-        raise TypeError(f"token must be text, or False for none, not {type(token).__name__}")
+        kind = type(token).__name__
+        raise TypeError(
+            f"Invalid token of type {kind}; expected text, or for a server False for no token"
+        )
     try:
         token.encode("latin-1")
     except UnicodeEncodeError:
@@ -54,6 +57,6 @@ def check_token(token: object) -> None:
         if token.isprintable() and token == token.strip():
             return
     raise ValueError(
-        "this token can't be sent in a header; use letters, digits and punctuation, "
+        "Invalid token, which can't be sent in a header; expected letters, digits and punctuation, "
         "without a space at either end"
     )

@@ -531,7 +531,7 @@ def test_error_message_of_the_server_is_counted(connect: Connect, until: Until) 
         made = connect(url)
         until(lambda: made.faults.count)
         made.stop()
-    assert made.faults.last == "the server says: bad wish; wish again"
+    assert made.faults.last == "the server reports: bad wish; wish again"
 
 
 def test_connection_to_a_plain_server_is_live_at_once(connect: Connect, until: Until) -> None:

@@ -1959,7 +1959,7 @@ def test_plain_client_filters_by_itself() -> None:
 
 
 def test_each_reconnect_of_a_plain_client_is_a_gap() -> None:
-    """A plain server can't say what was missed: each connection is an epoch, with a gap between."""
+    """A plain server can't report what was missed: each connection is an epoch of its own."""
     client = PlainClient()
     client.start_connection()
     client.receive('{"s":"A","p":1}')
@@ -1967,7 +1967,7 @@ def test_each_reconnect_of_a_plain_client_is_a_gap() -> None:
     [gap] = client.start_connection()
     assert isinstance(gap, Gap)
     assert (gap.epoch, gap.first, gap.last) == (first, 2, None)
-    assert gap.reason == "reconnected: a plain websocket can't say what was missed"
+    assert gap.reason == "reconnected: a plain websocket can't report what was missed"
     assert client.epoch != first
     [received] = client.receive('{"s":"A","p":2}')
     assert isinstance(received, Received)
@@ -1984,7 +1984,7 @@ def test_plain_client_reads_the_gap_of_a_tickerkit_server(to: int | None) -> Non
     [gap] = client.receive(json.dumps({"type": "gap", "from": 5, "to": to}))
     assert isinstance(gap, Gap)
     assert (gap.epoch, gap.first, gap.last) == (first, 2, None)
-    assert gap.reason == f"the server says that 5–{to or '…'} will never come"
+    assert gap.reason == f"the server reports that 5–{to or '…'} will never come"
     [received] = client.receive('{"s":"A","p":2}')
     assert isinstance(received, Received)
     assert received.epoch != first

@@ -78,10 +78,10 @@ def test_messages_of_one_kind_do_not_flood_the_log(
     """Text from a peer is rate-limited, whatever it contains."""
     found = ErrorLog("feed")
     for number in range(2000):
-        found.add_message("server", f"the server says: {number}")
+        found.add_message("server", f"the server reports: {number}")
     found.add(ValueError("another kind"))
     assert logged(caplog) == [
-        "feed: the server says: 0",
+        "feed: the server reports: 0",
         "feed: ValueError: another kind",
     ]
     assert found.count == 2001

@@ -388,7 +388,7 @@ def test_symbols_may_be_a_list_or_text() -> None:
         ("", "expected a list of symbols"),
         ("  ", "expected a list of symbols"),
         ("AAPL,,MSFT", "symbol is empty"),
-        (["AAPL", "AAPL"], "AAPL is there twice"),
+        (["AAPL", "AAPL"], "AAPL is in it twice"),
         ([1], "symbol is not text"),
         (["A" * 65], "symbol is too long"),
         (["A\n"], "control characters"),
@@ -410,7 +410,7 @@ def test_invalid_rate_is_refused(rate: Any) -> None:
 
 @pytest.mark.parametrize("seed", [-1, 1.5, "x"])
 def test_invalid_seed_is_refused(seed: Any) -> None:
-    """A seed is a whole number from 0."""
+    """A seed is a whole number of at least 0."""
     with pytest.raises(SourceError, match=r"Invalid seed=.*a whole number"):
         simulate(["AAPL"], seed=seed)
 

@@ -19,8 +19,8 @@ __all__ = ["Callback"]
 class Callback:
     """Calls a function with each batch of new ticks, as a frame. Made by `feed.on_ticks`.
 
-    A function that is slower than the feed gets larger batches, never a queue. An exception it
-    raises is counted and stops nothing.
+    A function that is slower than the feed gets larger batches: batches never queue up. An
+    exception that it raises is counted, and the calls continue.
 
     Args:
         log: the log to read.
@@ -28,8 +28,8 @@ class Callback:
         reader: where to begin; at the end of the log by default.
 
     Attributes:
-        function: the function.
-        faults: its errors: `count`, and `last` as text.
+        function: the function that is called.
+        faults: the function's errors: `count`, and `last` as text.
     """
 
     def __init__(
@@ -58,9 +58,9 @@ class Callback:
         return log.reader(self._follower.reader.row) if continues else None
 
     def stop(self) -> None:
-        """Call the function with the ticks that have arrived, and then no more; idempotent.
+        """Call the function a last time, with the ticks that have arrived; idempotent.
 
-        A call that blocks is waited for one second.
+        If a call blocks, this waits for it for at most one second.
         """
         self._follower.stop()
 
@@ -88,6 +88,7 @@ class Callback:
             self._runner.close()
 
     def _await(self, result: Any) -> None:
+        # Runner.run accepts a coroutine only; the function may return any awaitable.
         async def wait() -> None:
             await result
 

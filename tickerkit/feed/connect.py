@@ -1,4 +1,4 @@
-"""connect: makes a feed, or continues the one that the same cell made before."""
+"""connect: makes a feed, or continues the feed that the same cell made before."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def connect(
 ) -> Feed:
     """Connect to a websocket of ticks; return at once and receive in the background.
 
-    After a break the feed reconnects. A tickerkit server resumes after exactly the last tick
-    received, or the range that is gone is listed in `feed.gaps`. Any other websocket that sends
-    ticks as JSON works too; then each break is a gap. Running the cell again continues with the
-    same log: no ticks are thrown away, and nothing runs twice.
+    After a break the feed reconnects. A tickerkit server continues after exactly the last tick
+    received; ticks that it no longer has are listed in `feed.gaps`. Any other websocket that sends
+    ticks as JSON works too, but can't resume: there, each break is a gap. Running the cell again
+    continues with the same log: no ticks are thrown away, and nothing runs twice.
 
     Args:
         url: address of the websocket or of the server's page, or the server itself.
@@ -64,7 +64,7 @@ def connect(
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
     position = None if resume is None else _check_resume(resume)
-    # Without the token: a restarted server may have another one, and is the same address.
+    # The key leaves out the token: a restarted server may have a new token at the same address.
     address, _ = split_websocket_url(url)
     key = None if symbol_list is None else tuple(symbol_list)
     cell = cell_slot("feed", address, key, keep)

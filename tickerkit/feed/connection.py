@@ -44,7 +44,9 @@ MIN_OPEN_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 0.5
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 10.0
+# A connection that ended sooner, without a tick, counts as a failed attempt.
 STABLE_S = 1.0
+# After a server announced its restart, delays are short for some seconds.
 RESTART_S = 10.0
 MAX_RESTART_DELAY_S = 0.5
 FINAL_STATUS = {
@@ -60,7 +62,7 @@ FINAL_STATUS = {
 class Connection:
     """Keeps one websocket open; its coroutine `run` runs in the portal's thread.
 
-    The first retry is immediate. Before each further one it waits a random time of up to 0.25 s,
+    The first retry is immediate. Before each further retry it waits a random time of up to 0.25 s,
     doubled each time up to 10 s (0.5 s for 10 s after a server announced its restart). It retries
     without end unless `retry_for` is given, so it finds a server that comes up later. An attempt
     counts as failed if the connection brought no tick and ended within a second. If the peer sends
@@ -70,22 +72,22 @@ class Connection:
     Args:
         url: address, `ws` or `wss`.
         token: sent as `Authorization: Bearer`.
-        client: state of `tickerkit.v1`; a new connection resumes from it.
-        plain_client: the same for a peer that only sends JSON.
+        client: state machine of `tickerkit.v1`; a new connection resumes from its position.
+        plain_client: state machine for a peer that only sends JSON.
         take: called with each event, and the time at which its message arrived, in epoch ns.
-        faults: counts the errors.
-        frame_buffers: keep each message as it arrived.
+        faults: log of the errors.
+        frame_buffers: buffers that keep each message as it arrived.
         ssl: certificates to trust, for `wss`; by default those of the system.
         retry_for: seconds without a connection after which it fails; None for never.
-        suspend_detector: notices that the machine slept.
+        suspend_detector: detects that the machine slept.
 
     Attributes:
         status: "connecting", "live", "reconnecting", "ended" or "failed".
         status_reason: the problem of the newest attempt, or why it ended or failed; empty while
             live and before the first attempt has failed.
-        retry_in_s: how long the wait before the next attempt is; 0 where there is none.
+        retry_in_s: seconds to wait before the next attempt; 0 if it is immediate or not planned.
         reconnects: how many times it connected again; -1 before the first connection.
-        failure: the reason, if it has failed.
+        failure: the error if it has failed, otherwise None.
     """
 
     def __init__(
@@ -158,7 +160,7 @@ class Connection:
             watchdog.cancel()
 
     async def _attempt(self) -> str:
-        """Connect, and receive until the connection ends; return why it ended, or never began."""
+        """Connect, and receive until the connection ends; return why it ended or did not open."""
         now = asyncio.get_running_loop().time
         timeout_s = self._open_timeout_s(now())
         headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
@@ -185,7 +187,8 @@ class Connection:
                 if advanced or now() - began > STABLE_S:
                     self._failed_attempts = 0
                 return problem
-        # Exception: also a port of 99999, an invalid proxy, or a fault of tickerkit's own.
+        # Any Exception: a port of 99999, an invalid proxy and a fault of tickerkit's own must be
+        # shown in the status, too.
         except Exception as error:
             problem, is_final = _explain(error, timeout_s, is_tls=self._is_tls)
             if is_final:
@@ -250,12 +253,14 @@ class Connection:
             return self._explain_close(websocket, is_v1=is_v1)
 
     def _explain_close(self, websocket: MonitoredClient, *, is_v1: bool) -> str:
-        """Return why a connection was closed, and note whether that is the end."""
+        """Return why a connection was closed, and note whether the feed has ended or failed."""
         if self._peer_is_dead:
             return f"the server sent nothing for {MAX_SILENT_CHECKS * CHECK_S:g} s"
         code, received_close = websocket.close_code, websocket.protocol.close_rcvd
         if received_close is not None and received_close.code == CloseCode.MESSAGE_TOO_BIG:
-            self._fail("the list of symbols is too long for the server; name fewer, or pass None")
+            self._fail(
+                "the list of symbols is too long for the server; name fewer, or pass symbols=None"
+            )
         if code == CloseCode.SERVICE_RESTART:
             self._restarts_until = asyncio.get_running_loop().time() + RESTART_S
         # A plain server can announce its end only by closing with code 1000.
@@ -268,7 +273,7 @@ class Connection:
             if isinstance(event, End):
                 self._ended = True
             elif isinstance(event, Error):
-                text = f"the server says: {event.message}; {event.hint}"
+                text = f"the server reports: {event.message}; {event.hint}"
                 self._faults.add_message("error of the server", text)
             self._take(event, received_ns)
 
@@ -281,7 +286,7 @@ class Connection:
         return min(OPEN_TIMEOUT_S, max(self._lost_at + self._retry_for - now, MIN_OPEN_TIMEOUT_S))
 
     def _is_out_of_time(self, problem: str) -> bool:
-        """Fail if there was no connection for `retry_for` seconds; return whether that is so."""
+        """Fail, and return True, after `retry_for` seconds without a connection."""
         now = asyncio.get_running_loop().time()
         self._lost_at = now if self._lost_at is None else self._lost_at
         if self._retry_for is None or now - self._lost_at < self._retry_for:
@@ -290,7 +295,7 @@ class Connection:
         return True
 
     async def _wait_to_retry(self, problem: str) -> None:
-        """Wait before the next attempt; before the first retry not at all."""
+        """Wait before the next attempt; the first retry is immediate."""
         delay_s = self._choose_delay_s(asyncio.get_running_loop().time())
         self._set_status("connecting" if self.reconnects < 0 else "reconnecting", problem, delay_s)
         self._retry_now.clear()
@@ -299,7 +304,7 @@ class Connection:
                 await self._retry_now.wait()
 
     def _choose_delay_s(self, now: float) -> float:
-        """Choose the wait before the next attempt at random, so that clients don't come at once."""
+        """Return a random delay, so that many clients don't reconnect at the same moment."""
         cap = MAX_RESTART_DELAY_S if now < self._restarts_until else MAX_DELAY_S
         failed = self._failed_attempts
         max_delay_s = min(cap, FIRST_DELAY_S * 2 ** min(failed - 1, 10)) if failed else 0.0
@@ -354,7 +359,7 @@ def _explain_status(response: Response) -> tuple[str, bool]:
     """Return what an HTTP answer means, and whether further attempts would get the same one."""
     code = response.status_code
     body = bytes(response.body or b"").decode("utf-8", "replace").strip()
-    # Only plain text is meant to be read as it is.
+    # Show plain text only: an HTML page is not readable in a status.
     text = f": {body.splitlines()[0][:200]}" if body and "<" not in body else ""
     if code in FINAL_STATUS or 200 <= code < 400:
         reason = FINAL_STATUS.get(code, "this address is not a websocket")
@@ -363,7 +368,7 @@ def _explain_status(response: Response) -> tuple[str, bool]:
 
 
 def _proxy(host: str) -> Literal[True] | None:
-    """Return True to use the proxy of the environment: not for this machine or its network."""
+    """Return True to use the environment's proxy; None for this machine and its network."""
     try:
         return None if ipaddress.ip_address(host).is_private else True
     except ValueError:
@@ -371,8 +376,9 @@ def _proxy(host: str) -> Literal[True] | None:
 
 
 def _explain_os_error(error: Exception) -> str:
-    """Return why a connection could not be made, in words rather than numbers."""
-    # For a name with several addresses, asyncio joins the errors of all into one text.
+    """Return why a connection could not be made, without error numbers."""
+    # For a name with several addresses, asyncio raises one OSError without an errno. Only its text
+    # has the errors of all of them.
     if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
         return "nothing listens there yet"
     if isinstance(error, OSError) and error.strerror:

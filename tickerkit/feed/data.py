@@ -145,15 +145,17 @@ class FeedData:
         so are ticks in the middle that `last`, `start` or `end` leave out.
 
         Args:
-            path: path of the file; `.gz` and `.zst` are compressed. Missing folders are created.
+            path: path of the file, compressed if its name ends in `.gz` or `.zst`. Missing folders
+                are created.
             symbol: one symbol or several; all by default.
             last: only the newest ticks: a number such as 1000, or a time such as "5min", counted
                 back from the newest time held.
-            start: only ticks at or after this time: a datetime or ISO text, UTC without a zone.
+            start: only ticks at or after this time: a datetime or ISO text, in UTC unless it names
+                a zone.
             end: only ticks before this time.
             mode: "new" refuses to touch an existing file, "overwrite" replaces it, "append" adds
                 to it.
-            escape_formulas: mark text that a spreadsheet would run as a formula.
+            escape_formulas: put `'` before text that a spreadsheet would run as a formula.
 
         Returns:
             The path.
@@ -220,7 +222,7 @@ class FeedData:
         start: object,
         end: object,
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
-        """Return some of the ticks held, and the gaps between them."""
+        """Return the selected ticks, and the gaps between them."""
         rows = self.log.rows()
         return select(
             rows.frame(),

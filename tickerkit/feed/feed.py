@@ -219,8 +219,8 @@ class Feed(FeedReaders):
     ) -> LiveFigure:
         """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
 
-        The chart reads the log in a thread of its own and is redrawn at the rate that the browser
-        can take, so a busy feed costs it detail, never a delay.
+        The chart reads the log in a thread of its own, and is redrawn as often as the browser can
+        take it. Under load it is redrawn less often; it delays neither the feed nor the kernel.
 
         Args:
             kind: "line", "candles" or "candles+volume".
@@ -257,7 +257,7 @@ class Feed(FeedReaders):
 
         return dashboard(self, **options)
 
-    # --- life ---------------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------
 
     def start(self) -> None:
         """Connect in the background. `tk.connect` calls it, once.
@@ -303,7 +303,7 @@ class Feed(FeedReaders):
         self._owned.append(service)
 
     def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: only the parent receives."""
+        """Set the status of a forked child's copy to stopped: only the parent receives ticks."""
         self._stopped = True
         # A thread that the child doesn't have may hold the locks.
         self._changed = threading.Condition()
@@ -350,7 +350,7 @@ class Feed(FeedReaders):
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # --- looks --------------------------------------------------------------------------------
+    # --- representation -----------------------------------------------------------------------
 
     def _format_counts(self) -> str:
         count = len(self._state.gaps)

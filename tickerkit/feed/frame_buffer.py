@@ -44,14 +44,14 @@ class SyntheticHello(NamedTuple):
 
 
 class Frame(NamedTuple):
-    """One message."""
+    """A message as it arrived."""
 
     time_ns: int
     data: str | bytes
 
 
 class Dropped(NamedTuple):
-    """The number of messages that were dropped because the buffer was full."""
+    """Messages are missing here: the buffer was full, and dropped this number of them."""
 
     time_ns: int
     messages: int
@@ -85,7 +85,7 @@ class FrameBuffer:
         self._entries: list[Entry] = []
         self._bytes = 0
         self._unreported_drops = 0
-        self._needs_introduction = False
+        self._must_describe_connection = False
         self._connection: _Connection | None = None
 
     # --- in the connection's thread -----------------------------------------------------------
@@ -96,14 +96,14 @@ class FrameBuffer:
         """Note that a connection begins."""
         with self._lock:
             self._connection = _Connection(url, protocol, subscriber)
-            self._needs_introduction = False
+            self._must_describe_connection = False
             self._entries.append(self._describe_connection(time_ns))
 
     def join_connection(self, url: str, protocol: str, subscriber: Subscriber) -> None:
         """Note that a connection is already open; it is described before its next message."""
         with self._lock:
             self._connection = _Connection(url, protocol, subscriber)
-            self._needs_introduction = True
+            self._must_describe_connection = True
 
     def add(self, time_ns: int, data: str | bytes) -> None:
         """Keep a message. Call it before the subscriber reads the message."""
@@ -117,10 +117,10 @@ class FrameBuffer:
                 self._entries.append(Dropped(time_ns, self._unreported_drops))
                 self._unreported_drops = 0
                 self._add_hello(time_ns)
-            elif self._needs_introduction:
+            elif self._must_describe_connection:
                 self._entries.append(self._describe_connection(time_ns))
                 self._add_hello(time_ns)
-            self._needs_introduction = False
+            self._must_describe_connection = False
             self._entries.append(Frame(time_ns, data))
             self._bytes += size
 
@@ -154,7 +154,7 @@ class FrameBuffer:
                 entries.append(Dropped(time_ns, self._unreported_drops))
                 self._unreported_drops = 0
             if new_file and self._connection is not None:
-                self._needs_introduction = True
+                self._must_describe_connection = True
         return entries
 
 

@@ -46,8 +46,9 @@ class FeedReaders(FeedData):
         """Call a function with each batch of new ticks, in a thread of its own.
 
         The function may block, and may be a coroutine function. If it is slower than the feed,
-        its batches get larger; ticks that the log drops before it reads them are counted as an
-        error. An exception it raises is counted in `stats["callback_errors"]` and stops nothing.
+        its batches get larger; ticks that the log drops before the function gets them are counted
+        as errors. An exception that it raises is counted in `stats["callback_errors"]`, and the
+        calls continue.
         Running the cell again replaces the function, without a tick lost or repeated.
 
         Args:
@@ -83,13 +84,13 @@ class FeedReaders(FeedData):
     ) -> Follower:
         """Call a function with new rows, in a thread of its own, until the feed is stopped.
 
-        Charts use it. At least once a second `take` is called, without rows if there are none.
-        An exception it raises is counted in `stats` and stops nothing.
+        Charts use it. `take` is called at least once a second, without rows if none are new. An
+        exception that it raises is counted in `stats`, and the calls continue.
 
         Args:
             take: called with the new rows.
             reader: where to begin.
-            every_s: shortest time between two calls.
+            every_s: minimum seconds between two calls.
             name: name of the thread.
 
         Returns:

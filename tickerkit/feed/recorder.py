@@ -42,7 +42,7 @@ class Recorder:
 
     A recorder is a reader of the log, so it can't hold up the feed. When a write fails, the ticks
     wait in the log and each flush tries again; ticks that the log drops meanwhile are listed in
-    the recording's gaps. Its thread raises and prints nothing: `status` and `stats` show errors.
+    the recording's gaps. Its thread neither raises nor prints: `status` and `stats` show errors.
 
     Args:
         log: the log to record.
@@ -50,8 +50,8 @@ class Recorder:
         path: a file or a folder, as for `feed.record`.
         flush_s: seconds for which ticks are gathered before they are written.
         reader: where to begin; at the end of the log by default.
-        frames: messages of the websocket to write to a file beside; None for none.
-        stop_frames: called to end the filling of `frames`.
+        frames: buffer of the websocket's messages, to write to a second file; None to write none.
+        stop_frames: called to stop filling `frames`.
         source: the address that the ticks come from.
         symbols: the symbols that the feed asked for; None for all.
         **options: further arguments of `RecordingWriter`.
@@ -161,7 +161,7 @@ class Recorder:
         return frame_line(*entry)
 
     def _finish_frames(self) -> None:
-        """Write the frames up to now to the file that ends."""
+        """Write all frames so far to the current file, before the next one begins."""
         self._write_frames(new_file=True)
 
     def _finish(self) -> None:
@@ -235,13 +235,13 @@ class Recorder:
             return 0.0
         return (recent[-1][1] - recent[0][1]) / max(now - recent[0][0], 1e-9)
 
-    # --- life ---------------------------------------------------------------------------------
+    # --- start and stop -----------------------------------------------------------------------
 
     def stop(self) -> None:
         """Write all ticks that have arrived, and finish the file; idempotent.
 
         It waits for up to a minute while ticks are being written, but not for a disk that hangs:
-        ticks that are then left are counted in `stats["lost"]` or still written in the background.
+        the remaining ticks are then counted in `stats["lost"]`, or written in the background.
         """
         if not unregister(self):
             return
@@ -280,7 +280,7 @@ class Recorder:
         return log.reader(self._reader.row) if continues else None
 
     def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: only the parent records."""
+        """Set the status of a forked child's copy to stopped: only the parent records."""
         self._status = "stopped"
         self._writer.abandon()
 
@@ -290,7 +290,7 @@ class Recorder:
     def __exit__(self, *_: object) -> None:
         self.stop()
 
-    # --- looks --------------------------------------------------------------------------------
+    # --- representation -----------------------------------------------------------------------
 
     def _format_counts(self) -> str:
         stats = self.stats
@@ -343,8 +343,8 @@ def start_recorder(
         gaps: the gaps of the log.
         path: a file or a folder.
         previous: the recorder of the cell's last run, if there is one; it is stopped.
-        keep_frames: fills a buffer with each message from now on, and returns a function that
-            ends that; None to record no frames.
+        keep_frames: starts to fill a buffer with each message, and returns a function that stops
+            it; None to record no frames.
         rotate: when to begin a new file.
         compression: of the files of a folder.
         format: of the files of a folder.
@@ -360,8 +360,8 @@ def start_recorder(
         continued = previous.path if reader is not None and same_file else None
     frames = FrameBuffer() if keep_frames is not None else None
     stop_frames = keep_frames(frames) if keep_frames is not None and frames is not None else None
-    # After the frames, so that these have every tick recorded; before the writer, whose making may
-    # take long, so that no tick from now on is left out.
+    # The reader is made after the frame buffer, so that the frames have every recorded tick; and
+    # before the writer, which may take long to open, so that no tick is missed meanwhile.
     reader = reader or log.reader()
     try:
         return Recorder(

@@ -239,7 +239,7 @@ class PlainClient:
     def start_connection(self) -> list[Event]:
         gaps: list[Event] = []
         if self.epoch is not None:
-            reason = "reconnected: a plain websocket can't say what was missed"
+            reason = "reconnected: a plain websocket can't report what was missed"
             gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
         self._begin_epoch()
         return gaps
@@ -273,7 +273,7 @@ class PlainClient:
             self.epoch,
             self.seq + 1,
             None,
-            f"the server says that {notice.first}–{last} will never come",
+            f"the server reports that {notice.first}–{last} will never come",
         )
         self._begin_epoch()
         return gap

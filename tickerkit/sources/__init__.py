@@ -1,4 +1,4 @@
-"""Sources of ticks; `as_source` makes one of whatever `tk.serve` was given."""
+"""Sources: `as_source` turns the argument of `tk.serve` into a source of ticks."""
 
 from __future__ import annotations
 
@@ -30,7 +30,10 @@ __all__ = [
     "simulate",
 ]
 
-KINDS = 'a function, ticks, a DataFrame, the path of a recording, "sim:AAPL,MSFT", or a Source'
+KINDS = (
+    "a function, an iterable of ticks, a DataFrame, the path of a recording, "
+    '"sim:AAPL,MSFT", or a Source'
+)
 
 
 def as_source(given: object, every: float = 10.0) -> Source | None:
@@ -42,7 +45,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         every: seconds from one call of a function to the next.
 
     Raises:
-        SourceError: `given` is something else.
+        SourceError: `given` has another type, or names no source.
     """
     if given is None:
         return None
@@ -62,7 +65,8 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         return IterableSource(given)
     if callable(given) and not isinstance(given, type):
         return poll(given, every)
-    raise SourceError(given, "its type is not known", fix=f"pass {KINDS}")
+    problem = f"the type {type(given).__name__} is not supported"
+    raise SourceError(given, problem, fix=f"pass {KINDS}")
 
 
 def _from_text(text: str) -> Source:

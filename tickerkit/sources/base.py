@@ -14,8 +14,8 @@ class Outlet(Protocol):
     async def send(self, ticks: object) -> None:
         """Send ticks to the log, in any form that `read_ticks` takes.
 
-        Waits while too many ticks have not reached the log. Never raises for invalid ticks: the
-        server refuses and counts them.
+        Waits while too many sent ticks have not reached the log yet. Never raises for invalid
+        ticks: the server refuses and counts them.
 
         Args:
             ticks: a dict, a list, a frame, JSON text or a `Batch`. The source must not change a
@@ -31,12 +31,12 @@ class Outlet(Protocol):
     async def gap(self, count: int | None, reason: str) -> None:
         """Note that ticks are missing between those sent before and those sent from now on.
 
-        Every reader gets the gap, also one that connects later and reads past it.
+        Every reader gets the gap, also a reader that connects later.
 
         Args:
             count: number of missing ticks, whose seqs are left out. None: the number isn't known,
-                and the next tick begins a new epoch. Zero or less has no effect; nor has None
-                before the first tick of an epoch.
+                and the next tick begins a new epoch. Zero or less has no effect. None has no
+                effect before the first tick of an epoch.
             reason: the reason, as text.
 
         Raises:
@@ -53,11 +53,11 @@ class Outlet(Protocol):
         """Wait until no connected reader of every tick (v1) is more than `max_behind` behind."""
 
     def report(self, error: BaseException) -> None:
-        """Count an error that the source survives, and show it in the server's stats."""
+        """Count an error after which the source continues, and show it in the server's stats."""
 
 
 class Source(ABC):
-    """Makes ticks; knows no network client.
+    """Makes ticks, and sends them to an `Outlet`. A source knows nothing of clients.
 
     A source runs in a worker thread, on an event loop of its own, so it may block. It is finished
     when `run` returns; the server stops it by cancelling `run`.

@@ -22,7 +22,7 @@ class IterableSource(Source):
 
     Args:
         items: the ticks.
-        make: a function that makes the items again. It is pickled instead of them, since
+        make: a function that makes the items again. It is pickled in place of the items, since
             generators can't be pickled.
     """
 
@@ -47,7 +47,7 @@ class IterableSource(Source):
 
     async def run(self, out: Outlet) -> None:
         """Send all items; at the end, close a generator, so that its `finally` runs."""
-        # sleep(0) lets a cancellation in, even if neither the iterator nor `send` ever waits.
+        # sleep(0) lets the server cancel this task, even if the iterator and `send` never wait.
         if isinstance(self.items, AsyncIterable):
             async for item in self.items:
                 await out.send(item)

@@ -1,4 +1,4 @@
-"""poll: a source that calls a function every few seconds, as the tutorial's fetch_stock_prices."""
+"""poll: a source that calls a function, such as fetch_stock_prices, every few seconds."""
 
 from __future__ import annotations
 
@@ -54,8 +54,8 @@ def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:
 
     The function is called at once and then every `every` seconds, in a worker thread, so it may
     block. A call that takes longer than `every` is followed by the next at once; calls never
-    overlap. An error that it raises is counted and shown in `server.stats`, and does not stop the
-    calls.
+    overlap. An error that the function raises is counted and shown in `server.stats`; the calls
+    continue.
 
     Args:
         func: called without arguments. It returns one update: a dict, a list of dicts, a

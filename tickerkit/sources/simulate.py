@@ -32,7 +32,8 @@ MAX_STALL_NS = 60 * NS_PER_S
 
 # Standard deviation of the log price per square root of a second. A share with a volatility of 20 %
 # a year moves by 0.8e-4 in a second of trading; on a chart of one minute, the cent or two between
-# bid and ask would hide that. With these, a share of $200 moves 23 to 46 cents in a typical minute.
+# bid and ask would hide that. With these limits, a share of $200 moves 23 to 46 cents in a typical
+# minute.
 MIN_VOLATILITY, MAX_VOLATILITY = 1.5e-4, 3e-4
 # Share of the market in every symbol's variance, and so the correlation of any two symbols.
 MARKET_SHARE = 0.4
@@ -100,7 +101,7 @@ def simulate(
             price, others at a price that follows from their name.
         rate: ticks per second for each symbol, on average, from 1e-5 to 10 million; they come at
             random moments.
-        seed: a whole number from 0; random by default, and then shown by `repr`.
+        seed: a whole number of at least 0; random by default, and then shown by `repr`.
 
     Returns:
         The source, to be served.
@@ -121,7 +122,7 @@ class SimulatedSource(Source):
     Args:
         symbols: a list, or comma-separated text.
         rate: ticks per second for each symbol.
-        seed: a whole number from 0, or None for a random one.
+        seed: a whole number of at least 0, or None for a random seed.
         clock: returns the time in epoch ns.
         sleep: waits for a number of seconds.
 
@@ -143,7 +144,7 @@ class SimulatedSource(Source):
         self.symbols = _check_symbols(symbols)
         self.rate = _check_rate(rate)
         if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
-            raise SourceError(seed, "expected a whole number from 0", "seed")
+            raise SourceError(seed, "expected a whole number of at least 0", "seed")
         self.seed = secrets.randbits(32) if seed is None else int(seed)
         self._clock = clock
         self._sleep = sleep
@@ -191,12 +192,12 @@ class SimulatedSource(Source):
                 sent = due
             if sent == block.count:
                 block, sent = next(blocks), 0
-                # Lets a cancellation in while the source catches up.
+                # Lets the server cancel this task while the source catches up.
                 await self._sleep(0)
                 continue
             next_wake = max(start + int(block.time[sent]), now + interval)
             wait = max(next_wake - self._clock(), 0) / NS_PER_S
-            # A second at most, so that it notices a clock that is set meanwhile.
+            # It sleeps a second at most, to notice a clock that is set meanwhile.
             await self._sleep(min(wait, MAX_SLEEP_S))
 
 
@@ -204,7 +205,16 @@ class _Market:
     """The state of the simulated market: a common random walk, and one for each symbol.
 
     Args:
-        symbols: the symbols. All arrays of the state have the shape (symbols,).
+        symbols: the symbols.
+
+    Attributes:
+        symbols: the symbols.
+        log_start: shape (symbols,), logarithm of each start price.
+        volatility: shape (symbols,), in log price per square root of a second.
+        lot: shape (symbols,), shares in a round lot.
+        common: position of the common random walk.
+        own: shape (symbols,), position of each symbol's own random walk.
+        last: shape (symbols,), time of each symbol's last trade, in ns.
     """
 
     def __init__(self, symbols: list[str]) -> None:
@@ -265,8 +275,8 @@ class _Market:
         """Return the symbol's own random walk at each trade, and remember where each walk ends.
 
         A loop over symbols would cost as many numpy calls as there are symbols. Instead the trades
-        are sorted by symbol, and one cumulative sum runs through all of them; at the first trade
-        of a symbol, what the sum had before is subtracted again.
+        are sorted by symbol, and one cumulative sum runs through all of them; the sum
+        before a symbol's first trade is then subtracted from all trades of the symbol.
 
         Args:
             codes: shape (ticks,), the symbol of each trade.
@@ -288,7 +298,8 @@ class _Market:
         before[1:] = sorted_times[:-1]
         before[first] = self.last[present]
         walked = np.cumsum(np.sqrt((sorted_times - before) / NS_PER_S) * steps)
-        # Shape (symbols present,): where each walk was before, less what the sum has by then.
+        # Shape (symbols present,): end of each walk in earlier blocks, minus the sum before its
+        # first trade here.
         offset = self.own[present]
         offset[1:] -= walked[last[:-1]]
         walked += np.repeat(offset, last - first + 1)
@@ -333,7 +344,7 @@ def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
         except BadTick as error:
             raise SourceError(symbols, str(error), "symbols") from None
         if name in known:
-            raise SourceError(symbols, f"the symbol {name} is there twice", "symbols")
+            raise SourceError(symbols, f"{name} is in it twice; give each symbol once", "symbols")
         known.add(name)
     return names
 

@@ -424,7 +424,7 @@ def test_invalid_speed_is_refused(speed: Any) -> None:
 
 @pytest.mark.parametrize("wait_for", [-1, 1.5, "2", True])
 def test_invalid_wait_for_is_refused(wait_for: Any) -> None:
-    """The number of readers is a whole number from 0."""
+    """The number of readers is a whole number of at least 0."""
     with pytest.raises(SourceError, match="number of readers"):
         replay(recording([0]), wait_for=wait_for)
 

@@ -11,17 +11,17 @@ from tickerkit.ticks import NO_TIME, NS_PER_S
 
 __all__ = ["ReplayClock", "due_times", "forward_fill"]
 
-# A time that steps back by less belongs to a late tick; one that steps back by more shows that the
-# recording's clock was set back, or that another recording begins.
+# A time that steps back by at most this much is that of a late tick. A larger step back means that
+# the recording's clock was set back, or that another recording begins.
 MAX_LATE_NS = 60 * NS_PER_S
 
 Times = npt.NDArray[np.int64]
 
 
 def forward_fill(times: Times) -> Times:
-    """Give each tick without a time that of the last tick before it that has one.
+    """Give each tick without a time the time of the nearest earlier tick that has one.
 
-    Ticks before the first that has a time get that one's.
+    Ticks before the first known time get the first known time.
 
     Args:
         times: shape (ticks,), in ns; `NO_TIME` where a tick has none.
@@ -44,8 +44,9 @@ def due_times(times: Times) -> Times:
         return np.zeros(len(times), dtype=np.int64)
     times = forward_fill(times)
     steps = np.diff(times, prepend=times[:1])
-    # Not the sum of the steps forward: where two streams with different clocks are interleaved,
-    # every other step goes back, and the steps forward would add up to far more than has passed.
+    # The due times are not the sum of the steps forward: if two streams with different clocks are
+    # interleaved, every other step goes back, and the steps forward add up to far more than the
+    # time that passed.
     set_back = np.where(steps < -MAX_LATE_NS, -steps, 0).cumsum()
     due: Times = np.maximum.accumulate(times - times[0] + set_back)
     return due
@@ -54,11 +55,11 @@ def due_times(times: Times) -> Times:
 class ReplayClock:
     """A time within a recording, in ns after its first tick. It stands still at first.
 
-    It runs on however late ticks are sent, so that a replay catches up after a delay.
+    It keeps running even if ticks are sent late, so that a replay catches up after a delay.
 
     Args:
-        speed: how many times as fast as recorded it runs. At `inf` it stands still, and follows
-            what is sent through `move_to`.
+        speed: how many times as fast as recorded it runs. At `inf` it stands still, and
+            the replay moves it to each tick that it sends.
     """
 
     def __init__(self, speed: float) -> None:
@@ -82,7 +83,7 @@ class ReplayClock:
         self._at_ns, self._running_since = self.at_ns(now), None
 
     def set_speed(self, speed: float, now: int) -> None:
-        """Continue at another speed from where it is."""
+        """Continue at another speed from the current position."""
         self.move_to(self.at_ns(now), now)
         self.speed = speed
 

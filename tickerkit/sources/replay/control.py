@@ -24,8 +24,8 @@ __all__ = ["ReplayControl"]
 class ReplayControl:
     """A playhead that any thread may read and command, also before and after the replay runs.
 
-    A lock rather than a queue of commands: a command shows at once in `state` and `position`, and
-    works before there is a thread that could read a queue.
+    Commands take a lock instead of joining a queue: each takes effect in `state` and `position` at
+    once, and works before the thread runs that would read the queue.
 
     Args:
         speed: how many times as fast as recorded to play.
@@ -39,7 +39,7 @@ class ReplayControl:
         self._init_run()
 
     def _init_run(self) -> None:
-        """Set what belongs to a process, and doesn't go along when the replay is pickled."""
+        """Set the attributes of this process, which are left out when the replay is pickled."""
         self._lock = threading.Lock()
         # Makes the running replay look at its playhead again; None while it doesn't run.
         self._wake: Callable[[], object] | None = None
@@ -56,7 +56,7 @@ class ReplayControl:
         vars(self).update(state)
         self._init_run()
 
-    # --- where it is --------------------------------------------------------------------------
+    # --- status -------------------------------------------------------------------------------
 
     @property
     def state(self) -> str:
@@ -72,7 +72,7 @@ class ReplayControl:
     def position(self) -> pd.Timestamp | None:
         """Time of the newest tick sent, in UTC; after a seek, of the next tick.
 
-        None while the recording isn't read yet, or if it has no times.
+        None before the recording is read, or if it has no times.
         """
         with self._lock:
             return _timestamp(self._head.position_ns)
@@ -119,7 +119,7 @@ class ReplayControl:
 
     @property
     def hold_at_end(self) -> bool:
-        """Whether it pauses at its end, from where it can be moved, instead of ending.
+        """Whether it pauses at its end instead of ending, so that it can be moved back.
 
         May be set at any moment; `controls()` sets it. The server's readers then get no `end`.
         """
@@ -235,7 +235,7 @@ def _check_speed(speed: float) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not number > 0:
-        problem = "expected a number above 0; inf is as fast as the ticks are read"
+        problem = "expected a number above 0; inf sends ticks as fast as they are read"
         raise SourceError(speed, problem, "speed")
     return number
 

@@ -34,7 +34,7 @@ class State(StrEnum):
     Attributes:
         WAITING: it will play once `begin` is called: when it is served and its readers are there.
         PLAYING: it sends ticks as they become due.
-        PAUSED: it stands still, also before `begin`; it sends what `step` asks for.
+        PAUSED: it stands still, also before `begin`; it sends only the ticks that `step` requests.
         ENDED: it is finished.
     """
 
@@ -45,10 +45,10 @@ class State(StrEnum):
 
 
 class Action(NamedTuple):
-    """What to do next.
+    """The next action of a replay: what it sends, and how long it then waits.
 
     Attributes:
-        gaps: gaps to report before the ticks. One whose end isn't known begins a new epoch.
+        gaps: gaps to report before the ticks. A gap whose end isn't known begins a new epoch.
         ticks: ticks to send.
         wait_s: seconds to wait before the next action; `inf` until something is changed.
     """
@@ -91,7 +91,7 @@ class Playhead:
         self._clock = ReplayClock(speed)
         self._has_begun = False
         self._steps_left = 0
-        # Where to go once the tape is there.
+        # The place to go to once the tape is loaded; None for the start.
         self._target: Place | None = None
         # The row that the newest move went to, and the gap of the tape that is reported next.
         self._moved_to = self._next_gap = 0
@@ -106,7 +106,7 @@ class Playhead:
         head.hold_at_end = self.hold_at_end
         return head
 
-    # --- where it is --------------------------------------------------------------------------
+    # --- status -------------------------------------------------------------------------------
 
     @property
     def speed(self) -> float:
@@ -211,10 +211,10 @@ class Playhead:
         is_one_day = _utc(start).date() == _utc(end).date()
         return format_time(_utc(position), date=not is_one_day)
 
-    # --- what to do next ----------------------------------------------------------------------
+    # --- the next action ----------------------------------------------------------------------
 
     def next_action(self, now: int) -> Action:
-        """Return what to do now, and count it as done; `state` is then ENDED if that was all."""
+        """Return the next action, and count it as done. `state` is then ENDED if none is left."""
         if self.state is not State.PLAYING and not self._steps_left:
             return Action(wait_s=math.inf)
         if self._is_at_end:
@@ -241,7 +241,7 @@ class Playhead:
         return self._take_ticks(stop, now)
 
     def _take_ticks(self, stop: int, now: int) -> Action:
-        """Return the ticks before row `stop`, or fewer where a batch must end before."""
+        """Return the ticks before row `stop`, or fewer if a batch must end earlier."""
         gaps = self._take_gaps()
         breaks = self.tape.breaks
         stop = min(stop, breaks[bisect.bisect_right(breaks, self.row)])
@@ -257,8 +257,8 @@ class Playhead:
     def _take_gaps(self) -> list[Gap]:
         """Return the gaps before the next tick.
 
-        One that ends an epoch is left out where that epoch has no ticks yet: several in a row
-        begin one new epoch.
+        A gap that ends an epoch is left out if the epoch has no ticks yet, so that several such
+        gaps in a row begin only one new epoch.
         """
         # The server makes its own seqs: it uses only the count and the reason of a gap.
         found = [Gap("", 0, None, self._move_reason)] if self._move_reason else []
@@ -276,7 +276,7 @@ class Playhead:
         return gaps
 
     def _finish(self, now: int) -> Action:
-        """End; or pause, if `hold_at_end` is set or a step led here."""
+        """End; or pause, if `hold_at_end` is set or the last tick was a step."""
         if self.state is State.PLAYING and not (self.hold_at_end and self.tape.count):
             self.end()
             return Action()

@@ -68,11 +68,11 @@ class ReplaySource(ReplayControl, Source):
     """Replayed recordings; made by `tk.replay`.
 
     Its methods and attributes may be used from any thread at any moment, also before it is served:
-    a replay that is paused before starts paused. At its end it is finished, unless it loops or
+    a replay that was paused then starts paused. At its end it is finished, unless it loops or
     `hold_at_end` is set. Served with `process=True` it can't be controlled.
 
     Args:
-        what: recordings, or a DataFrame of ticks.
+        what: recordings or a DataFrame of ticks, as for `tk.replay`.
         speed: how many times as fast as recorded to play.
         wait_for: number of readers to wait for.
         loop: whether to start again at the end.
@@ -98,7 +98,9 @@ class ReplaySource(ReplayControl, Source):
         self._what = check_recordings(what)
         self.path = Path(what).expanduser() if isinstance(what, str | PathLike) else None
         if isinstance(wait_for, bool) or not isinstance(wait_for, int) or wait_for < 0:
-            raise SourceError(wait_for, "expected a number of readers, from 0", "wait_for")
+            raise SourceError(
+                wait_for, "expected a whole number of readers, at least 0", "wait_for"
+            )
         self.wait_for = wait_for
         self._sleep = sleep
 

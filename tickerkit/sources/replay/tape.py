@@ -39,9 +39,9 @@ class Tape:
 
     Args:
         batches: the ticks of each recording.
-        gaps: the gaps, in order of row. One whose end isn't known ends an epoch: the next tick
-            begins another.
-        warnings: what is damaged in the recordings and was left out.
+        gaps: the gaps, in order of row. A gap whose end isn't known ends its epoch: the next tick
+            begins another epoch.
+        warnings: the damage of the recordings; damaged ticks were left out.
 
     Attributes:
         breaks: rows before which a batch must end: after a recording, and at a gap.
@@ -94,7 +94,7 @@ class Tape:
         return self.batches[index].part(start - first, stop - first)
 
     def find(self, place: Place) -> int:
-        """Return the first row at or after a place; a place outside is the start or the end."""
+        """Return the first row at or after a place. A place outside the tape is its nearer end."""
         if not self.has_times:
             return 0
         start, end = int(self.times[0]), int(self._latest_times[-1])
@@ -114,7 +114,7 @@ class Tape:
 
 
 def check_recordings(what: Recordings) -> list[Path] | pd.DataFrame:
-    """Return the paths, or the frame as it is now.
+    """Return the paths of the recordings, or a snapshot of the frame.
 
     Raises:
         SourceError: a file doesn't exist, a folder has no recording, or a frame has no ticks.
@@ -133,7 +133,7 @@ def check_recordings(what: Recordings) -> list[Path] | pd.DataFrame:
 
 
 def find_recordings(path: Path) -> list[Path]:
-    """Return the recordings in a folder, in order of name; a file is the only one."""
+    """Return the recordings in a folder, in order of name; for a file, only the file."""
     if not path.is_dir():
         return [path]
     from tickerkit.storage.paths import recordings_in
@@ -189,7 +189,7 @@ class _Splicer:
 
 
 class _Numbering:
-    """The epoch and seq of each tick of a recording, where it has them.
+    """The epoch and seq of each tick of a recording, if it has these columns.
 
     Args:
         frame: the recording.
@@ -209,7 +209,7 @@ class _Numbering:
             self._seqs = seqs.astype(np.int64)
 
     def position(self, row: int) -> Position | None:
-        """Return the position of a tick; None where the recording has none."""
+        """Return the position of a tick; None if the recording has no positions."""
         if self._ticks is None or not len(self._ticks):
             return None
         code = int(self._codes[row])
@@ -224,8 +224,8 @@ class _Numbering:
         """
         if self._ticks is None:
             return []
-        # At one row: what is missing of the epoch before, that another begins, and what is missing
-        # of that one.
+        # The order of gaps at one row: 0, ticks are missing at the end of the old epoch; 1, another
+        # epoch begins; 2, ticks are missing at its start.
         found = [
             (placed.row, 2 * continues, placed.gap) for placed, continues in self._place(listed)
         ]
@@ -254,7 +254,7 @@ class _Numbering:
         columns = (listed[name].tolist() for name in ("epoch", "from", "to", "reason"))
         for row, epoch, first, last, reason in zip(rows, *columns, strict=True):
             after = self.position(row) if row < len(self._ticks) else None
-            # The length of a gap counts only where the epoch has ticks.
+            # The length of a gap is used only if the recording has ticks of its epoch.
             known = str(epoch) in self._names and not (pd.isna(first) or pd.isna(last))
             gap = Gap(
                 str(epoch),
@@ -283,8 +283,10 @@ def _check_path(given: str | PathLike[str]) -> Path:
 def _check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     names = {str(name) for name in frame.columns}
     if symbol_field(names) is None:
-        raise SourceError(list(names), "the frame has no column symbol")
+        problem = "the frame has only these columns, and no column symbol"
+        raise SourceError(sorted(names), problem, fix="add one with the symbol of each tick")
     if not has_price(names):
-        raise SourceError(list(names), "the frame has no column price, bid or ask")
+        problem = "the frame has only these columns, and no column price, bid or ask"
+        raise SourceError(sorted(names), problem, fix="add one of them")
     # A copy-on-write copy: later changes of the user's frame don't change the replay.
     return frame.copy(deep=False)
