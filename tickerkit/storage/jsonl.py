@@ -9,7 +9,7 @@ object becomes a line of CSV: so there is one reader of text, with the same type
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -24,15 +24,13 @@ from tickerkit.storage.csv.foreign import ForeignReader
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import json_lines, quote
 from tickerkit.storage.files import (
-    Damage,
     Mode,
     compress,
     compression_of,
-    describe_damage,
     prepare_path,
     replacing,
 )
-from tickerkit.storage.raw import NOT_JSON, read_lines
+from tickerkit.storage.raw import LineReader
 from tickerkit.storage.sidecar import (
     Columns,
     Content,
@@ -105,8 +103,7 @@ def is_tick_lines(path: Path) -> bool:
     """Return whether the first objects in a file are ticks rather than raw frames."""
     if not path.exists() or not path.stat().st_size:
         return read_sidecar(path) is not None
-    objects = _Objects(path)
-    first = next(iter(objects), None)
+    first = next(iter(LineReader(path, _decode)), None)
     return first is not None and symbol_field(first) is not None and RAW_KEYS.isdisjoint(first)
 
 
@@ -118,7 +115,7 @@ def read_jsonl(path: Path) -> Content:
     Raises:
         RecordingError: the file can't be read, or another program's file has no ticks.
     """
-    objects, sidecar = _Objects(path), read_sidecar(path)
+    objects, sidecar = LineReader(path, _decode), read_sidecar(path)
     own = sidecar is not None and bool(sidecar.columns.kinds)
     if sidecar is not None and own:
         names = list(sidecar.columns.kinds)
@@ -131,47 +128,14 @@ def read_jsonl(path: Path) -> Content:
             raise RecordingError(path, problem)
     else:
         # Objects may have any keys: one pass to find these, another one for the values.
-        names = list(dict.fromkeys(name for each in _Objects(path) for name in each))
+        names = list(dict.fromkeys(name for each in LineReader(path, _decode) for name in each))
         header = b",".join(map(quote, names)) + b"\n"
         frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])
     torn = objects.torn_bytes
-    problems = describe_damage(
-        objects.damaged, objects.holes, torn, unit="line", number=objects.count
-    )
-    return Content(frame, sidecar or Sidecar(), problems, own=own, torn_bytes=torn)
+    return Content(frame, sidecar or Sidecar(), objects.problems(), own=own, torn_bytes=torn)
 
 
-class _Objects:
-    """Iterates over the objects in a file.
-
-    Attributes:
-        damaged: the numbers of the lines that are left out.
-        holes: the stretches that can't be decompressed.
-        count: how many lines there are.
-        torn_bytes: the size of a last line that is cut off.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self.damaged: list[int] = []
-        self.holes: list[Damage] = []
-        self.count = self.torn_bytes = 0
-
-    def __iter__(self) -> Iterator[dict[str, Any]]:
-        for number, line, is_whole in read_lines(self._path, self.holes):
-            self.count = number
-            if not line.strip():
-                continue
-            try:
-                yield _decode(line)
-            except NOT_JSON:
-                if is_whole:
-                    self.damaged.append(number)
-                else:
-                    self.torn_bytes = len(line)
-
-
-def _csv_blocks(objects: _Objects, names: list[str]) -> Iterator[bytes]:
+def _csv_blocks(objects: Iterable[dict[str, Any]], names: list[str]) -> Iterator[bytes]:
     """Yield the objects as lines of CSV, in blocks."""
     lines = (b",".join([_cell(each.get(name)) for name in names]) + b"\n" for each in objects)
     while block := b"".join(islice(lines, BLOCK_LINES)):

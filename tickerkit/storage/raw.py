@@ -15,14 +15,15 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import ProtocolError, RecordingError
+from tickerkit.errors import Problem, ProtocolError, RecordingError
 from tickerkit.log import Gap, Position, TickLog
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
 from tickerkit.storage.files import (
@@ -44,7 +45,7 @@ __all__ = [
     "dropped_line",
     "frame_line",
     "made_line",
-    "read_lines",
+    "LineReader",
     "read_raw",
 ]
 
@@ -53,7 +54,9 @@ MAX_HELD = 2_000_000
 PIECE_BYTES = 2**20
 NOT_KEPT = "not among the raw frames"
 # What `msgspec.json.decode` raises for text that isn't JSON.
-NOT_JSON = (msgspec.MsgspecError, UnicodeError, RecursionError)
+NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
+
+T = TypeVar("T")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -138,14 +141,71 @@ class _Line(msgspec.Struct):
     dropped: int = 0
 
     def data(self) -> str | bytes | None:
-        if bytes(self.frame):
-            return bytes(self.frame)
-        if self.text is not None:
-            return self.text
-        return None if self.base64 is None else base64.b64decode(self.base64, validate=True)
+        if self.base64 is not None:
+            return base64.b64decode(self.base64, validate=True)
+        return bytes(self.frame) or self.text
 
 
 _decoder = msgspec.json.Decoder(_Line)
+
+
+def _decode_line(text: bytes) -> _Line:
+    line = _decoder.decode(text)
+    line.data()  # which may not be base64
+    return line
+
+
+class LineReader(Generic[T]):
+    """Iterates over the lines of a file that can be decoded.
+
+    Args:
+        path: the file, compressed or not.
+        decode: decodes a line, or raises one of `NOT_JSON`.
+
+    Attributes:
+        number: the number of the newest line.
+        damaged: the numbers of the lines that are left out.
+        torn_bytes: the size of a last line that is cut off.
+
+    Raises:
+        RecordingError: the file can't be read.
+    """
+
+    def __init__(self, path: Path, decode: Callable[[bytes], T]) -> None:
+        self._path, self._decode = path, decode
+        self._holes: list[Damage] = []
+        self.damaged: list[int] = []
+        self.number = self.torn_bytes = 0
+
+    def __iter__(self) -> Iterator[T]:
+        rest = b""
+        try:
+            for piece in read_members(self._path, self._holes.append, PIECE_BYTES):
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    yield from self._read(line)
+        except OSError as error:
+            raise RecordingError(self._path, (error.strerror or str(error)).lower()) from None
+        if rest:
+            yield from self._read(rest, is_whole=False)
+
+    def _read(self, line: bytes, *, is_whole: bool = True) -> Iterator[T]:
+        self.number += 1
+        if not line.strip():
+            return
+        try:
+            yield self._decode(line)
+        except NOT_JSON:
+            if is_whole:
+                self.damaged.append(self.number)
+            else:
+                self.torn_bytes = len(line)
+
+    def problems(self) -> list[Problem]:
+        """Return what is damaged in the file, when it was read."""
+        return describe_damage(
+            self.damaged, self._holes, self.torn_bytes, unit="line", number=self.number
+        )
 
 
 def read_raw(path: Path) -> Content:
@@ -158,47 +218,13 @@ def read_raw(path: Path) -> Content:
     Raises:
         RecordingError: there is no such file, or it has no line of a frame.
     """
-    decoder = _FrameDecoder()
-    holes: list[Damage] = []
-    torn = number = 0
-    for number, line, is_whole in read_lines(path, holes):
-        if is_whole or _can_decode(line):
-            decoder.add(number, line)
-        else:
-            torn = len(line)
-    if number and not decoder.understood:
-        raise RecordingError(path, "it has no line of a raw frame")
-    problems = describe_damage(decoder.damaged, holes, torn, unit="line", number=number)
-    head = Head(0, symbols=decoder.symbols)
+    lines = LineReader(path, _decode_line)
+    decoder = _FrameDecoder(lines)
     frame = decoder.frame()
-    return Content(frame, Sidecar([head], gaps=decoder.gaps(frame)), problems, torn_bytes=torn)
-
-
-def read_lines(path: Path, holes: list[Damage]) -> Iterator[tuple[int, bytes, bool]]:
-    """Yield the number of each line, the line, and whether it has an end.
-
-    Raises:
-        RecordingError: the file can't be read.
-    """
-    rest, number = b"", 0
-    try:
-        for piece in read_members(path, holes.append, PIECE_BYTES):
-            *lines, rest = (rest + piece).split(b"\n")
-            for line in lines:
-                number += 1
-                yield number, line, True
-    except OSError as error:
-        raise RecordingError(path, (error.strerror or str(error)).lower()) from None
-    if rest:
-        yield number + 1, rest, False
-
-
-def _can_decode(line: bytes) -> bool:
-    try:
-        _decoder.decode(line)
-    except NOT_JSON:
-        return False
-    return True
+    if lines.number and not decoder.understood:
+        raise RecordingError(path, "it has no line of a raw frame")
+    sidecar = Sidecar([Head(0, symbols=decoder.symbols)], gaps=decoder.gaps(frame))
+    return Content(frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes)
 
 
 class _FrameDecoder:
@@ -206,14 +232,13 @@ class _FrameDecoder:
 
     Attributes:
         understood: how many lines are ones of raw frames.
-        damaged: the numbers of the lines that are left out.
         symbols: the symbols that were selected, None for all.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, lines: LineReader[_Line]) -> None:
         self.understood = 0
-        self.damaged: list[int] = []
         self.symbols: list[str] | None = None
+        self._lines = lines
         self._log = TickLog(MAX_HELD)
         self._parts: list[pd.DataFrame] = []
         self._row = 0
@@ -224,37 +249,32 @@ class _FrameDecoder:
         # Each gap, and the number of the row after it.
         self._gaps: list[tuple[Gap, int]] = []
         self._newest: Position | None = None
-        # The last tick before something was lost.
+        # The last tick before something was lost, and how many lines were damaged until then.
         self._before_loss: Position | None = None
+        self._known_damage = 0
 
-    def add(self, number: int, text: bytes) -> None:
-        """Add a line."""
-        if not text.strip():
-            return
-        try:
-            line = _decoder.decode(text)
-            data = line.data()
-        except (*NOT_JSON, ValueError):
-            self._note_loss(number)
-            return
+    def _add(self, line: _Line) -> None:
+        if len(self._lines.damaged) > self._known_damage or line.dropped:
+            self._note_loss()
         self.understood += 1
         if line.t is not None:
             self._received = line.t
         if line.connected is not None:
             self._connect(line)
-        if line.dropped:
-            self._before_loss = self._before_loss or self._newest
+        data = line.data()
         if data is None:
             return
         if self._subscriber is None:
             self._plain.start_connection()
             # Not a random epoch: a file that is read twice gives the same ticks.
+            text = data.encode() if isinstance(data, str) else data
             self._plain.epoch = hashlib.blake2b(text, digest_size=8).hexdigest()
             self._subscriber = self._plain
         try:
             events = self._subscriber.receive(data)
         except ProtocolError:
-            self._note_loss(number)
+            self._lines.damaged.append(self._lines.number)
+            self._note_loss()
             return
         for event in events:
             self._handle(event)
@@ -270,9 +290,9 @@ class _FrameDecoder:
         self.symbols = line.symbols
         self._plain.symbols = None if line.symbols is None else frozenset(line.symbols)
 
-    def _note_loss(self, number: int) -> None:
-        self.damaged.append(number)
+    def _note_loss(self) -> None:
         self._before_loss = self._before_loss or self._newest
+        self._known_damage = len(self._lines.damaged)
 
     def _handle(self, event: Event) -> None:
         if isinstance(event, Gap):
@@ -302,7 +322,9 @@ class _FrameDecoder:
         self._row = self._log.stop
 
     def frame(self) -> pd.DataFrame:
-        """Return the ticks."""
+        """Return the ticks in all lines."""
+        for line in self._lines:
+            self._add(line)
         self._move_rows()
         return combine_frames(self._parts) if len(self._parts) > 1 else self._parts[0]
 

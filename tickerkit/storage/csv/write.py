@@ -250,15 +250,11 @@ class CsvFile:
         """Replace the file by the rows that could be read: it can't be cut off at a line."""
         sidecar = content.sidecar
         head = Head(time.time_ns(), sidecar.source, sidecar.symbols, sidecar.escape_formulas)
+        self._release()  # Windows replaces no open file
         _write_whole(content.frame, self.path, head, sidecar.gaps)
-        self._reopen()
-        return read_sidecar(self.path) or Sidecar()
-
-    def _reopen(self) -> None:
-        """Open the files that have replaced those that were open."""
         self._file.reopen(self.path.stat().st_size)
-        beside = sidecar_path(self.path)
-        self._sidecar.reopen(beside.stat().st_size if beside.exists() else 0)
+        self._sidecar.reopen(sidecar_path(self.path).stat().st_size)
+        return read_sidecar(self.path) or Sidecar()
 
     # --- appending ----------------------------------------------------------------------------
 
