@@ -1,4 +1,4 @@
-"""LineDrawer: draws the ticks of each symbol as a line, broken and shaded at gaps."""
+"""LineDrawer: draws the ticks of each symbol as a line, broken at gaps, which the figure shades."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class LineDrawer:
         return uids.index(uid) if uid in uids else None
 
     def _add_shades(self, rows: Rows, gaps: list[int], times: Array) -> None:
-        """Shade the time between the rows before and after each gap."""
+        """Have the figure shade the time between the rows before and after each gap."""
         ranges = []
         for gap in gaps:
             before = self._feed.log.rows(rows.start + gap - 1, rows.start + gap).array("time")

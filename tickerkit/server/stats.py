@@ -12,7 +12,8 @@ __all__ = ["ServerStats"]
 class ServerStats:
     """A server's counts and its state; `TickServer.stats` describes each field.
 
-    The defaults are those of a server that never ran.
+    The defaults are those of a server that never ran. A server in another process sends its fields
+    to this one, which passes them on unchanged.
     """
 
     ticks: int = 0
