@@ -46,9 +46,7 @@ def check_token(token: object) -> None:
     """
     if not isinstance(token, str):
         kind = type(token).__name__
-        raise TypeError(
-            f"Invalid token of type {kind}; expected text, or for a server False for no token"
-        )
+        raise TypeError(f"Invalid token of type {kind}; expected text; a server also accepts False")
     try:
         token.encode("latin-1")
     except UnicodeEncodeError:
