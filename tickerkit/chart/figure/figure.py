@@ -27,8 +27,8 @@ from tickerkit.ticks import Array
 __all__ = ["SHADE_NAME", "LiveFigure"]
 
 # The name of the shapes that `shade` adds; it distinguishes them from the user's shapes.
-# The look of a gap in a chart.
 SHADE_NAME = "tickerkit gap"
+# The look of these shapes: of every gap in a chart.
 SHADE_STYLE = {"fillcolor": "#808080", "opacity": 0.2, "line": {"width": 0}, "name": SHADE_NAME}
 FULL_HEIGHT = {"type": "rect", "xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
 
