@@ -16,8 +16,10 @@ from tickerkit.errors import (
     InvalidArgument,
     PortalError,
     PortTaken,
+    Problem,
     ProtocolError,
     RecordingError,
+    RecordingWarning,
     ServerFailed,
     SourceError,
     Stopped,
@@ -156,3 +158,22 @@ def test_port_taken_names_the_holder_and_the_fix() -> None:
 def test_portal_error_keeps_its_message() -> None:
     """An error without attributes has the message that it was raised with."""
     assert str(PortalError("would deadlock")) == "would deadlock"
+
+
+def test_recording_warning_lists_its_problems_and_can_be_pickled() -> None:
+    """Its text has each problem with its places, the first twenty of them."""
+    problems = [
+        Problem.from_ranges("damaged", "line", [(3, 3), (5, 7)], "unreadable"),
+        Problem.from_ranges("order", "row", [(n, n) for n in range(1, 31)], "goes back"),
+        Problem.from_ranges("unlisted gap", "seq", [(2, 2), (9, 9)], lambda i: f"missing {i}"),
+    ]
+    warning = RecordingWarning("t.csv", 9, problems)
+    assert "t.csv is damaged: lines 3 and 5 to 7: unreadable; rows 1, 2, 3," in str(warning)
+    assert "20 and 10 more: goes back; seq 2: missing 0; seq 9: missing 1" in str(warning)
+    again = pickle.loads(pickle.dumps(warning))
+    assert (str(again), vars(again)) == (str(warning), vars(warning))
+    about = "its newest rows are elsewhere"
+    unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
+    assert (
+        str(RecordingWarning("t.parquet", 9, [unfinished])) == f"t.parquet is not finished: {about}"
+    )

@@ -39,7 +39,7 @@ def frame() -> pd.DataFrame:
 
 @pytest.fixture
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have files written in several pieces."""
+    """Write files in several members and blocks."""
     monkeypatch.setattr(lines_module, "ROWS_AT_ONCE", PIECE)
     monkeypatch.setattr(write_module, "ROWS_AT_ONCE", PIECE)
 
@@ -59,7 +59,7 @@ def test_wrong_bit_costs_its_own_line(tmp_path: Path, frame: pd.DataFrame, name:
     """Of thousands of files with one wrong bit each, none is read wrong without a warning."""
     path = write_csv(frame, tmp_path / name)
     whole = path.read_bytes()
-    # A record of two lines can take its neighbours with it, a compressed piece is one.
+    # A row of two lines can take its neighbours with it; a compressed member is lost as a whole.
     most_lost = 4 if name == "t.csv" else PIECE
     bits = np.random.default_rng(11).integers(0, len(whole) * 8, FLIPS).tolist()
     for bit in bits:

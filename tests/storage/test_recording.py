@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
@@ -52,6 +53,13 @@ def test_combine_leaves_absent_columns_empty() -> None:
     assert frame["mixed"].tolist() == ["1.5", "2.0", "much"]
     assert frame["received"].isna().tolist() == [True, True, False]
     assert str(frame["received"].dtype) == "datetime64[ns, UTC]"
+
+
+def test_combine_keeps_the_digits_of_integers() -> None:
+    """Where one recording lacks a column of integers, it is nullable, not float64."""
+    first = ticks(1).assign(trade=np.array([2**53 + 1]))
+    frame = combine([Recording(first, NONE), Recording(ticks(2), NONE)]).frame
+    assert frame["trade"].tolist() == [2**53 + 1, pd.NA]
 
 
 def test_combine_with_a_recording_of_all_symbols_is_of_all() -> None:

@@ -21,39 +21,39 @@ NONE: list[Gap] = []
 
 
 class Recording:
-    """A log, and a capture that is fed with it by hand."""
+    """A log, and a writer that the tests feed with it."""
 
     def __init__(self, path: Path, log: TickLog | None = None, **how: Any) -> None:
         self.now = 20_000 * DAY + 60.0
         self.log = TickLog(1000, epoch="e") if log is None else log
-        self.capture = RecordingWriter(path, clock=lambda: self.now, **how)
+        self.writer = RecordingWriter(path, clock=lambda: self.now, **how)
         self.reader: Reader = self.log.reader()
         before = self.log.rows(self.log.stop - 1)
         last = before.position(-1) if len(before) else None
-        self.capture.begin(self.log.stop, last, self.log.frame().iloc[:0])
+        self.writer.begin(self.log.stop, last, self.log.frame().iloc[:0])
         self.gaps: list[tuple[int, Gap]] = []
 
     def before(self, start: int, stop: int) -> list[Gap]:
-        """Return the gaps that lie before these rows."""
+        """Return the gaps before the rows."""
         return [gap for row, gap in self.gaps if start <= row < stop]
 
     def flush(self) -> None:
-        """Hand on what is new, as the recorder does."""
+        """Write the new rows, as the recorder does."""
         try:
-            self.capture.take(self.reader.read(), self.before)
+            self.writer.take(self.reader.read(), self.before)
         except Exception:
-            self.reader.row = self.capture.row
+            self.reader.row = self.writer.row
             raise
 
 
 def append(log: TickLog, *seqs: int, epoch: str = "e", **more: float) -> None:
-    """Append ticks of these numbers."""
+    """Append ticks with these seqs."""
     rows = [{"symbol": "A", "price": 1.5, "time": 10**18 + seq, **more} for seq in seqs]
     log.append(read_ticks(rows), received=1, epoch=epoch, seq=np.array(seqs))
 
 
 def seqs(path: Path) -> list[int]:
-    """Return the numbers in a file in which nothing is wrong."""
+    """Return the seqs in a file without damage."""
     found = load(path)
     assert found.warning is None
     return [int(seq) for seq in found.frame["seq"]]
@@ -81,7 +81,7 @@ def test_writer_begins_where_the_log_ends(tmp_path: Path) -> None:
     assert list(load(path).frame.columns) == log.columns()
     append(log, 3, 4)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     assert seqs(path) == [3, 4]
 
 
@@ -92,7 +92,7 @@ def test_resumed_writer_skips_known_rows_and_notes_gaps(tmp_path: Path) -> None:
         made = Recording(path)
         append(made.log, *numbers, epoch=epoch)
         made.flush()
-        made.capture.close()
+        made.writer.close()
     assert seqs(path) == [1, 2, 3, 4, 7, 8, 1, 2]
     assert missing(path) == [("e", 5, 6), ("e", 9, None)]
 
@@ -103,21 +103,21 @@ def test_jump_among_some_symbols_is_a_gap_after_an_interruption(tmp_path: Path) 
     made = Recording(path, symbols=["A"])
     append(made.log, 1, 5)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     again = Recording(path, made.log, symbols=["A"])
     append(again.log, 9)
     again.flush()
-    again.capture.close()
+    again.writer.close()
     assert missing(path) == []
     other = Recording(path, symbols=["A"])
     append(other.log, 9, 12)
     other.flush()
-    other.capture.close()
+    other.writer.close()
     assert missing(path) == []
     last = Recording(path, symbols=["A"])
     append(last.log, 20)
     last.flush()
-    last.capture.close()
+    last.writer.close()
     assert missing(path) == [("e", 13, 19)]
     assert load(path).symbols == ["A"]
 
@@ -132,10 +132,10 @@ def test_dropped_ticks_are_gaps_around_those_of_the_feed(tmp_path: Path) -> None
     made.gaps.append((4, Gap("e", 5, 6, "the server's")))
     append(made.log, *range(7, 15))
     made.flush()
-    made.capture.close()
+    made.writer.close()
     assert seqs(path) == [1, 2, 11, 12, 13, 14]
     assert missing(path) == [("e", 3, 4), ("e", 5, 6), ("e", 7, 10)]
-    assert (made.capture.lost, made.capture.gaps) == (6, 3)
+    assert (made.writer.lost, made.writer.gaps) == (6, 3)
 
 
 def test_failed_write_is_repeated(tmp_path: Path, monkeypatch: Any) -> None:
@@ -160,7 +160,7 @@ def test_failed_write_is_repeated(tmp_path: Path, monkeypatch: Any) -> None:
                     made.flush()
     append(made.log, 6)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     assert seqs(path) == [1, 2, 5, 6]
     assert missing(path) == [("e", 3, 4)]
 
@@ -188,11 +188,11 @@ def test_repeated_failures_note_one_gap(tmp_path: Path, monkeypatch: Any, call: 
     monkeypatch.setattr(os, "write", write)
     append(made.log, *range(52, 62))
     made.flush()
-    made.capture.close()
+    made.writer.close()
     found = seqs(tmp_path / "ticks.csv")
     assert missing(tmp_path / "ticks.csv") == [("e", 2, found[1] - 1)]
     assert found == [1, *range(found[1], 62)]
-    assert made.capture.gaps == 1
+    assert made.writer.gaps == 1
 
 
 def test_file_that_was_never_written_to_has_no_ticks(tmp_path: Path) -> None:
@@ -213,11 +213,11 @@ def test_folder_has_a_file_for_each_day(tmp_path: Path) -> None:
     made.now += DAY
     append(made.log, 2)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     other = Recording(tmp_path / "captures", compression="zstd")
-    other.capture.close()
+    other.writer.close()
     third = Recording(tmp_path / "captures")
-    third.capture.close()
+    third.writer.close()
     files = sorted(tmp_path.glob("captures/*.csv*"))
     assert [file.name for file in files if not file.name.endswith(".jsonl")] == [
         "ticks-20241004T000100Z.csv",
@@ -238,7 +238,7 @@ def test_files_are_in_order_of_name(tmp_path: Path, step: int, max_disk: int | N
         append(made.log, seq)
         made.flush()
         made.now += step
-    made.capture.close()
+    made.writer.close()
     files = recordings_in(tmp_path / "captures")
     assert len(files) > 5
     found = [seq for file in files for seq in seqs(file)]
@@ -253,7 +253,7 @@ def test_new_column_begins_another_file_when_rotating(tmp_path: Path) -> None:
     made.now += 1
     append(made.log, 2, bid=3.0)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     files = sorted(tmp_path.glob("*.csv"))
     assert [seqs(file) for file in files] == [[1], [2]]
     assert "bid" not in load(files[0]).frame.columns
@@ -268,13 +268,13 @@ def test_max_disk_removes_the_oldest_files(tmp_path: Path) -> None:
         append(made.log, *range(seq, seq + 20))
         made.flush()
         made.now += 1
-        assert made.capture.bytes <= 40_000
-    made.capture.close()
+        assert made.writer.bytes <= 40_000
+    made.writer.close()
     files = sorted(tmp_path.glob("ticks-2024*.csv"))
     kept = [seq for file in files for seq in seqs(file)]
     assert kept == list(range(kept[0], 2001))
     assert len(kept) > 200
-    assert made.capture.removed == made.capture.files - len(files) > 0
+    assert made.writer.removed == made.writer.files - len(files) > 0
     assert (tmp_path / "ticks-20200101T000000Z.csv").exists()
 
 
@@ -285,14 +285,14 @@ def test_max_disk_without_rotation_ends_the_writing(tmp_path: Path) -> None:
     append(made.log, *range(1, 1000))
     with pytest.raises(OSError, match=r"max_disk of 10 kB is reached"):
         made.flush()
-    made.capture.close()
+    made.writer.close()
     last = seqs(path)[-1]
     assert 50 < last < 200
     assert path.stat().st_size <= 10_000
     more = Recording(path, made.log, max_disk="20KB")
     append(more.log, 1000)
     more.flush()
-    more.capture.close()
+    more.writer.close()
     assert missing(path) == [("e", last + 1, 999)]
 
 
@@ -305,7 +305,7 @@ def test_moved_file_is_started_again(tmp_path: Path) -> None:
     path.rename(tmp_path / "old.csv")
     append(made.log, 3)
     made.flush()
-    made.capture.close()
+    made.writer.close()
     assert [seqs(tmp_path / "old.csv"), seqs(path)] == [[1, 2], [3]]
 
 
@@ -317,7 +317,7 @@ def test_own_file_is_never_overwritten(tmp_path: Path, monkeypatch: Any) -> None
     made = Recording(path, mode="overwrite", raw=True, on_rotate=lambda: turns.append(None))
     append(made.log, 1)
     made.flush()
-    wire = made.capture.raw_file
+    wire = made.writer.raw_file
     assert wire is not None
     path.rename(away)
     opened = CsvFile.__init__
@@ -334,9 +334,9 @@ def test_own_file_is_never_overwritten(tmp_path: Path, monkeypatch: Any) -> None
     made.flush()
     with pytest.raises(OSError, match="Bad file"):
         wire.append(b"closed")
-    made.capture.close()
+    made.writer.close()
     assert seqs(path) == [1, 2]
-    # The frames begin again, too, and have to be understood without those that went.
+    # The file of frames begins again as well, and must be readable by itself.
     assert turns == [None]
 
 
@@ -348,18 +348,18 @@ def test_parquet_grows_as_csv_and_is_converted_at_the_end(tmp_path: Path) -> Non
     made.flush()
     assert load(path).frame["seq"].tolist() == [1, 2]
     assert "ticks.parquet.csv" in str(load(path).warning)
-    made.capture.abandon()  # as a crash does
+    made.writer.abandon()  # as a crash does
     again = Recording(path)
     append(again.log, 2, 3)
     again.flush()
-    again.capture.close()
+    again.writer.close()
     assert seqs(path) == [1, 2, 3]
     assert [each.name for each in tmp_path.iterdir()] == ["ticks.parquet"]
     more = Recording(path)
     append(more.log, 3, 6, bid=1.0)
     more.flush()
     assert load(path).frame["seq"].tolist() == [1, 2, 3, 6]
-    more.capture.close()
+    more.writer.close()
     assert seqs(path) == [1, 2, 3, 6]
     assert missing(path) == [("e", 4, 5)]
 

@@ -73,7 +73,7 @@ def assert_comes_back(frame: pd.DataFrame, folder: Path, name: str = "ticks.csv"
 
 @pytest.fixture(params=[16_000_000, 100, 7], ids=lambda size: f"{size} bytes at once")
 def block_size(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> int:
-    """Have files read in blocks of some size, so that any place may be a seam."""
+    """Read files in blocks of some size, so that a block may end anywhere."""
     monkeypatch.setattr(csv_module, "BYTES_AT_ONCE", request.param)
     return int(request.param)
 
@@ -494,7 +494,7 @@ def test_wrong_bit_loses_no_other_line(tmp_path: Path, name: str) -> None:
             pd.testing.assert_frame_equal(back, frame)
             continue
         assert [each.category for each in warned] == [RecordingWarning], bit
-        # In plain text one line, or the two that it was between; in a compressed file one piece.
+        # Plain text loses one line, or two if the bit was between them; else a member is lost.
         least = 298 if name == "t.csv" else 250
         assert least <= len(back) <= 301, bit
         kept = back.merge(frame, how="inner", on=["seq", "price"])

@@ -32,7 +32,7 @@ def ticks(start: int, count: int, **more: float) -> pd.DataFrame:
 
 
 def held(path: Path) -> pd.DataFrame:
-    """Return the ticks of a file in which nothing is wrong."""
+    """Return the ticks of a file without damage."""
     found = load(path)
     assert found.warning is None
     return found.frame
@@ -133,7 +133,7 @@ def test_column_is_added_to_a_resumed_file(tmp_path: Path) -> None:
 
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
-    """Return a function that makes the n-th write from now on fail, wholly or amid its data."""
+    """Return a function that makes the n-th write from now on fail, before or within its data."""
     write, left = os.write, [0, 0]
 
     def counted(file: int, data: bytes) -> int:
