@@ -19,7 +19,7 @@ from tickerkit.cli.watch import watch
 
 __all__ = ["COMMANDS", "app"]
 
-# In the order of the help. JupyterLab gets every option that `lab` doesn't know.
+# In the order of the help. `lab` passes every option that it doesn't know on to JupyterLab.
 COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "serve": (serve, {}),
     "watch": (watch, {}),

@@ -39,7 +39,7 @@ def convert(
         typer.Option(
             "--from",
             metavar="TIME",
-            help='Only ticks at or after this time, in UTC: "2026-11-24 10:00"; "10:00" is on the '
+            help='Only ticks at or after this time, in UTC: "2026-11-24 10:00", or "10:00" on the '
             "first recorded day.",
         ),
     ] = None,
@@ -62,14 +62,14 @@ def convert(
     """Write recordings in another format, combined, or in part.
 
     The name of OUT chooses CSV, Parquet or lines of JSON: .csv .csv.gz .csv.zst .parquet .jsonl
-    .jsonl.gz .jsonl.zst. Nothing is lost: ticks, gaps, and the name of the source. Several
+    .jsonl.gz .jsonl.zst. Ticks, gaps and the name of the source are all kept. Several
     recordings are combined in the given order. Damaged ticks are left out and reported, with exit
     code 1.
     """
     from tickerkit.errors import RecordingExists, TickerkitError
 
     if overwrite and append:
-        raise UsageError("--overwrite and --append contradict each other")
+        raise UsageError("--overwrite and --append contradict each other; pass one of them")
     out = Path(target).expanduser()
     write = _choose_writer(out, escape_formulas=escape_formulas, append=append)
     wanted = parse_symbols(symbols)

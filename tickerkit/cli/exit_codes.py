@@ -10,4 +10,4 @@ FORCED = 130  # what a shell reports for a process that SIGINT ended: 128 + 2
 
 
 class UsageError(Exception):
-    """An argument of a command is invalid, or contradicts another one."""
+    """An argument of a command is invalid, or contradicts another argument."""

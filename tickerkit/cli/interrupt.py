@@ -1,4 +1,4 @@
-"""Interrupts: Ctrl-C, or a signal with the same meaning, asks a command to end."""
+"""Interrupts: Ctrl-C, SIGTERM or SIGHUP requests the end of a command."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Interrupt:
     cleanup. A second signal, for a cleanup that takes too long, raises KeyboardInterrupt.
 
     Attributes:
-        requested: whether a signal came.
+        requested: whether a signal was received.
     """
 
     def __init__(self) -> None:

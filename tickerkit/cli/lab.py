@@ -43,7 +43,7 @@ def lab(
 
     Other options go to JupyterLab: tickerkit lab --no-browser --port 8899. Outside a clone of the
     repository, the notebooks are first copied to ./tickerkit-notebooks; existing files are kept.
-    Ctrl-C ends both.
+    Ctrl-C ends JupyterLab and the demo server.
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise TickerkitError('JupyterLab is not installed; run: pip install "tickerkit[lab]"')
@@ -155,9 +155,9 @@ def _wait_for_end(process: subprocess.Popen[bytes], notebook: Path) -> None:
 
 
 def _read_server(pid: int, began: float) -> dict[str, Any] | None:
-    """Return what Jupyter's runtime files tell of the server in a process; None until it listens.
+    """Return the entry of a process's server in Jupyter's runtime files; None until it listens.
 
-    As `jupyter_server.serverapp.list_running_servers` does, whose import takes a second.
+    `jupyter_server.serverapp.list_running_servers` reads them too, but its import takes a second.
     """
     from jupyter_core.paths import jupyter_runtime_dir
 

@@ -3,7 +3,7 @@
 By default, jupyter_server leaves it to TCP when a small message is sent (Nagle's algorithm, RFC
 896). While the page sends nothing, its system acknowledges data only after up to 40 ms, and later
 messages wait for that: of 60 updates a second, 20 arrive too late for a frame of their own.
-`tickerkit lab` uses this class; another server does with a line in jupyter_server_config.py:
+`tickerkit lab` uses this class; another server uses it with a line in jupyter_server_config.py:
 
     c.ServerApp.kernel_websocket_connection_class = "tickerkit.cli.nodelay.NoDelayConnection"
 """

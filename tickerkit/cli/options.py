@@ -28,7 +28,11 @@ Symbols: TypeAlias = Annotated[
 ]
 Every: TypeAlias = Annotated[
     float,
-    typer.Option(min=0.001, metavar="SECONDS", help="Interval between two calls of a function."),
+    typer.Option(
+        min=0.001,
+        metavar="SECONDS",
+        help="Seconds from one call of a function to the next; other sources ignore it.",
+    ),
 ]
 Host: TypeAlias = Annotated[
     str,
@@ -56,11 +60,16 @@ NoToken: TypeAlias = Annotated[
     bool, typer.Option("--no-token", help="Admit other machines without a token.")
 ]
 Hosts: TypeAlias = Annotated[
-    str, typer.Option(metavar="LIST", help="Further names of this server, separated by commas.")
+    str,
+    typer.Option(metavar="LIST", help="Further host names of this server, separated by commas."),
 ]
 Origins: TypeAlias = Annotated[
     str,
-    typer.Option(metavar="LIST", help="Other web pages that may connect, separated by commas."),
+    typer.Option(
+        metavar="LIST",
+        help="Origins of web pages that may connect, such as https://example.org, separated by "
+        "commas.",
+    ),
 ]
 
 

@@ -53,7 +53,9 @@ def record(
     ],
     duration: Annotated[
         str | None,
-        typer.Option("--for", metavar="TIME", help="End after this time: 90s, 10m, 2h or 1d."),
+        typer.Option(
+            "--for", metavar="TIME", help="End after this time, such as 90s, 10m, 2h or 1d."
+        ),
     ] = None,
     ticks: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="End after exactly N ticks.")
@@ -64,22 +66,33 @@ def record(
     ] = False,
     rotate: Annotated[
         str | None,
-        typer.Option(metavar="WHEN", help="Begin a new file each day, each hour, or at 100MB."),
+        typer.Option(
+            metavar="WHEN",
+            help="Begin a new file each day, each hour, or at a size: day, hour, 100MB.",
+        ),
     ] = None,
     compression: Annotated[
         str | None,
-        typer.Option(metavar="KIND", help="gzip or zstd; by default as the file's name says."),
+        typer.Option(metavar="KIND", help="Compression of the files in a folder: gzip or zstd."),
     ] = None,
     max_disk: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Limit of all files together, such as 10GB."),
+        typer.Option(metavar="SIZE", help="Limit the size of all files together, such as 10GB."),
     ] = None,
     flush: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="A crash loses at most the last SECONDS."),
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="Seconds between two writes; a crash loses at most these ticks.",
+        ),
     ] = 1.0,
     fsync: Annotated[
-        bool, typer.Option("--fsync", help="The same limit for a power failure.")
+        bool,
+        typer.Option(
+            "--fsync",
+            help="Wait for the disk at each write, so that a power failure loses no more.",
+        ),
     ] = False,
     new: Annotated[
         bool, typer.Option("--new", help="Refuse to write to an existing file.")
@@ -101,20 +114,20 @@ def record(
     from tickerkit.storage.paths import naming_from_path
 
     if new and overwrite:
-        raise UsageError("--new and --overwrite contradict each other")
+        raise UsageError("--new and --overwrite contradict each other; pass one of them")
     for_s = None if duration is None else _parse_duration(duration)
     wanted = parse_symbols(symbols)
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
     naming = naming_from_path(out, rotates=rotate is not None, compression=compression)
     if mode == "new" and not naming.timed and naming.files():
         raise TickerkitError(f"{out} exists; leave out --new to resume it, or pass --overwrite")
-    had, resume = _read_last_tick(naming) if mode == "append" else (0, None)
+    earlier_ticks, resume = _read_last_tick(naming) if mode == "append" else (0, None)
     if interrupt.requested:
         return
     with ExitStack() as stack:
         server = None if "://" in source else stack.enter_context(_serve_source(source, every))
         url = server.url if server else source
-        # Of a server's ticks, those from now on; of a source served here, all.
+        # Record a server's ticks from now on, but every tick of a source that is served here.
         history = 0 if server is None else None
         feed = Feed(url, wanted, history, KEEP, token, resume=resume, limit=ticks)
         stack.callback(feed.stop)
@@ -147,7 +160,7 @@ def record(
         errors = recorder.stats["errors"]
         recorder.stop()
         stats = recorder.stats
-        print_result(feed, recorder, had, took_s)
+        print_result(feed, recorder, earlier_ticks, took_s)
         if feed.status == "failed":
             feed.wait()  # raises the reason
         if feed.status == "connecting" and not interrupt.requested:

@@ -118,8 +118,8 @@ def _report_errors(
         reported[origin] = error
 
 
-def print_result(feed: Feed, recorder: Any, had: int, took_s: float) -> None:
-    """Print what was recorded; `had` is the number of ticks that the file had before."""
+def print_result(feed: Feed, recorder: Any, earlier_ticks: int, took_s: float) -> None:
+    """Print the counts of a recording; `earlier_ticks` were in its file before."""
     stats = recorder.stats
     symbols = format_count(len(feed.log.symbols()), "symbol")
     ticks = f"{format_count(stats['written'], 'tick')} of {symbols}"
@@ -127,7 +127,7 @@ def print_result(feed: Feed, recorder: Any, had: int, took_s: float) -> None:
     if stats["files"] > 1:
         parts[-1] += f" in {format_count(stats['files'], 'file')}"
     parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
-    if had:
-        parts.append(f"after the {format_count(had, 'tick')} that it had")
+    if earlier_ticks:
+        parts.append(f"after the {format_count(earlier_ticks, 'tick')} that it had")
     path = recorder.path if stats["files"] == 1 else recorder.path.parent
     print_line(f"{escape_controls(path)}: {', '.join(parts)}")

@@ -49,7 +49,7 @@ def replay(
         typer.Option(
             min=0.001,
             metavar="X",
-            help="Multiple of the recorded pace; inf: as fast as the slowest reader.",
+            help="Multiple of the recorded pace; inf: as fast as the slowest reader reads.",
         ),
     ] = 1.0,
     start: Annotated[
@@ -68,7 +68,7 @@ def replay(
         bool, typer.Option("--paused", help="Begin paused; the space bar starts it.")
     ] = False,
     leave: Annotated[
-        bool, typer.Option("--exit", help="End after every reader has the last tick.")
+        bool, typer.Option("--exit", help="End once every reader has received the last tick.")
     ] = False,
     host: Host = "127.0.0.1",
     port: Port = 8000,
@@ -86,7 +86,7 @@ def replay(
     from tickerkit.sources import replay as make_source
 
     if loop and leave:
-        raise UsageError("--loop never reaches the end that --exit waits for")
+        raise UsageError("--loop never reaches the end that --exit waits for; pass one of them")
     source = make_source(files[0] if len(files) == 1 else files, speed, wait_for, loop)
     if start is not None:
         _seek_start(source, start)

@@ -62,7 +62,7 @@ def start_server(
     from tickerkit.server import serve
 
     if token and no_token:
-        raise UsageError("--token and --no-token contradict each other")
+        raise UsageError("--token and --no-token contradict each other; pass one of them")
     if interrupt.requested:
         return None
     try:
@@ -81,7 +81,7 @@ def start_server(
         raise TickerkitError(f"{error.problem}; {fix}") from None
     except OSError as error:
         problem = f"can't listen on port {port} of {host}: {error.strerror or error}"
-        raise TickerkitError(problem) from None
+        raise TickerkitError(f"{problem}; pass another --host or --port") from None
 
 
 def print_addresses(server: TickServer, title: str) -> None:

@@ -23,12 +23,12 @@ FUNCTION = re.compile(r"(.+\.py):(\w+)")
 
 
 def load_source(text: str, every_s: float, *more_kinds: str) -> Source:
-    """Return the source that a command was given.
+    """Return the source that an argument of a command describes.
 
     Args:
         text: a recording, `sim:` and symbols, or `prices.py:fetch` for a function to call.
         every_s: interval between two calls of the function.
-        *more_kinds: what else the command accepts, for the error.
+        *more_kinds: further kinds that the command accepts, for the error.
 
     Raises:
         SourceError: there is no such source, or its file can't be run.

@@ -37,9 +37,9 @@ def is_live() -> bool:
 
 
 def escape_controls(text: object) -> str:
-    """Return text on one line, with escapes for what would control a terminal.
+    """Return text on one line, with escapes in place of control characters.
 
-    A symbol that came over a wire must not clear the screen or reverse the direction of text.
+    A symbol that a peer sent must not clear the screen or reverse the direction of text.
     """
     line = " ".join(str(text).split())
     return "".join(

@@ -32,14 +32,14 @@ def verify(
         typer.Option("--gaps-ok", help="Accept gaps that the recording itself lists."),
     ] = False,
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON object per file, on a line.")
+        bool, typer.Option("--json", help="Print one line for each file: a JSON object.")
     ] = False,
 ) -> None:
     """Check whether recordings are complete and undamaged.
 
     Reports damaged and torn lines, duplicate and unordered ticks, and gaps. The exit code is 1 if
-    ticks are missing or damaged, also if the recording lists the gap itself; pass --gaps-ok to
-    accept these. It is 2 if a file doesn't exist.
+    ticks are missing or damaged, even if the recording lists the gap itself; pass --gaps-ok to
+    accept listed gaps. It is 2 if a file doesn't exist.
     """
     from tickerkit.errors import RecordingError
     from tickerkit.storage.verify import verify as check
