@@ -213,7 +213,7 @@ def test_at_most_twenty_lines_are_drawn(server: tk.TickServer, feed: tk.Feed, un
 
 
 def test_chart_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """After feed.stop() the figure stays as it is, and no thread draws."""
+    """After feed.stop() the figure keeps its points, and no thread draws."""
     figure = feed.chart()
     server.publish(tick("AAPL", 1, 0))
     until(lambda: lines(figure) == {"AAPL": [1]})

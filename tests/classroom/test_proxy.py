@@ -19,7 +19,7 @@ Until = Callable[..., None]
 
 
 class Echo:
-    """A TCP server that sends back what it receives, and notes how connections ended."""
+    """A TCP server that echoes all bytes, and notes how connections ended."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server((LOCAL, 0))
@@ -103,7 +103,7 @@ def test_fault_occurs_after_the_given_bytes(kind: str, end: str, echo: Echo, unt
         sock.sendall(b"1234567890")
         received, how = receive(sock)
         assert how == end
-        # A reset may overtake what was sent before it.
+        # A reset may overtake data sent before it.
         assert received == b"12345" or (end == "reset" and b"12345".startswith(received))
         until(lambda: echo.ends)
         assert proxy.faults == {kind: 1}
@@ -111,7 +111,7 @@ def test_fault_occurs_after_the_given_bytes(kind: str, end: str, echo: Echo, unt
 
 
 def test_close_passes_what_was_read(echo: Echo) -> None:
-    """It falls between two reads, so that messages are mostly whole."""
+    """The close comes between two reads, and so mostly between two messages."""
     fault = Fault("close", after=5)
     with FaultProxy(echo.url, plan=lambda _: [fault]) as proxy, dial(proxy) as sock:
         sock.sendall(b"1234567890")

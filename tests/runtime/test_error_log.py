@@ -24,7 +24,7 @@ class FaultyError(Exception):
 
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged."""
+    """Return the logged messages."""
     return [record.getMessage() for record in caplog.records]
 
 

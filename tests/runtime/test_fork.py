@@ -105,7 +105,7 @@ def test_child_can_use_tickerkit_like_a_new_process() -> None:
 
 
 def test_child_of_a_child_can_use_tickerkit_too() -> None:
-    """What the first child started is released in the second one."""
+    """The second child releases the sockets of the first."""
 
     def fork_again() -> None:
         with tk.serve(port=0) as server, tk.connect(server.url) as feed, forked(serve_and_connect):

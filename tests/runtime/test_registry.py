@@ -1,4 +1,4 @@
-"""registry: what runs in this process is listed and stopped."""
+"""registry: the services that run in this process are listed and stopped."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class FakeService:
 
 @pytest.fixture(autouse=True)
 def tidy() -> Iterator[None]:
-    """Unregister what a test left."""
+    """Unregister the services that a test left."""
     yield
     for thing in registry.running():
         registry.unregister(thing)

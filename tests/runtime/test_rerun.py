@@ -1,4 +1,4 @@
-"""rerun: which notebook cell runs, and what its last run made."""
+"""rerun: which notebook cell runs, and the objects that its last run made."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def in_shell(monkeypatch: pytest.MonkeyPatch, shell: object) -> None:
 
 
 def test_rerun_finds_what_the_cell_made(kernel: Kernel) -> None:
-    """The slot of the same call in the same cell holds what was stored last."""
+    """The slot of the same call in the same cell holds the object stored last."""
     kernel.run("cell")
     first = cell_slot("feed", "url")
     assert first.last() is None
@@ -53,7 +53,7 @@ def test_other_cells_and_calls_have_other_slots(kernel: Kernel) -> None:
 
 
 def test_equal_calls_in_one_cell_have_different_slots(kernel: Kernel) -> None:
-    """The n-th call of a run finds what the n-th call of the last run made."""
+    """The n-th call of a run finds the object that the n-th call of the last run made."""
     for made in ("first", "second"):
         kernel.run("cell")
         found = [cell_slot("feed"), cell_slot("feed"), cell_slot("feed")]

@@ -1,4 +1,4 @@
-"""admission: limits of open and pending connections, and of what each may send."""
+"""admission: limits of open and pending connections, and of the data that each sends."""
 
 from __future__ import annotations
 

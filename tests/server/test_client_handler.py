@@ -148,7 +148,7 @@ def test_vanished_client_is_disconnected(until: Until) -> None:
 def test_blocked_server_disconnects_no_client(
     quick: float, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
-    """After its loop was blocked beyond the silence limit, it reads what arrived first."""
+    """After its loop was blocked beyond the silence limit, the server first reads waiting data."""
     running = tk.serve(None, port=0)
     feed = tk.connect(running)
     with dial(running.url) as quiet:

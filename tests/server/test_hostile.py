@@ -57,7 +57,7 @@ def test_mutated_venue_frame_is_accepted_or_refused_with_a_named_error(
 
 
 def test_same_seed_gives_the_same_mutations() -> None:
-    """What one run found, the next one finds again."""
+    """A finding of one run occurs in every other run with the same seed."""
     one, other = (Mutations([b'{"a":[1,"b"]}'], random.Random(7)) for _ in range(2))
     messages = [one.next() for _ in range(500)]
     assert messages == [other.next() for _ in range(500)]

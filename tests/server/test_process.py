@@ -325,7 +325,7 @@ def test_generator_function_and_source_class_of_a_cell_run_in_the_process(until:
 
 
 def test_recording_is_replayed_in_the_process(until: Until) -> None:
-    """A DataFrame is sent as it is; the replay can't be controlled from here."""
+    """The replay's DataFrame is sent to the process; this process can't control the replay."""
     frame = pd.DataFrame({"symbol": "A", "price": np.arange(1.0, 1001.0)})
     replay = tk.replay(frame, speed=float("inf"))
     server = serve(replay)

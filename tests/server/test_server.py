@@ -167,7 +167,7 @@ def test_failed_serve_leaves_nothing_running(
 
 
 def test_rerun_keeps_the_port(kernel: Kernel, until: Until) -> None:
-    """With port=0 the new server takes the port of the one that the cell made before."""
+    """With port=0 the new server takes the port of the cell's earlier server."""
     kernel.run("cell")
     first = tk.serve(None, port=0)
     kernel.run("cell")

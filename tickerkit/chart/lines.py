@@ -58,14 +58,14 @@ class LineDrawer:
             is_wanted &= np.isin(codes, self._feed.log.symbol_codes(self._symbols))
         is_trade = is_wanted & ~np.isnan(prices)
         self._codes_with_trades.update(np.unique(codes[is_trade]).tolist())
-        midpoints = _midpoints(rows)
+        midpoints = _compute_midpoints(rows)
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
         for code in np.unique(codes[is_wanted]).tolist():
             line = prices if code in self._codes_with_trades else midpoints
             indices = np.flatnonzero((codes == code) & ~np.isnan(line))
-            trace = self._trace_index(rows, code) if len(indices) else None
+            trace = self._find_trace_index(rows, code) if len(indices) else None
             if trace is not None:
                 values = line[indices]
                 if self._percent:
@@ -81,7 +81,7 @@ class LineDrawer:
         self._add_shades(rows, [gap for gap in gaps if gap >= 0][-MAX_SHADES:], times)
         self._remove_old_shades()
 
-    def _trace_index(self, rows: Rows, code: int) -> int | None:
+    def _find_trace_index(self, rows: Rows, code: int) -> int | None:
         """Return the index of a symbol's trace, and add the trace if the symbol is new.
 
         Returns:
@@ -129,7 +129,7 @@ class LineDrawer:
             ]
 
 
-def _midpoints(rows: Rows) -> Array:
+def _compute_midpoints(rows: Rows) -> Array:
     """Return the middle of bid and ask, shape (rows,); NaN where there is no quote."""
     if not {"bid", "ask"} <= set(rows.names()):
         return np.full(len(rows), np.nan)

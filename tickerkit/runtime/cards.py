@@ -87,9 +87,9 @@ def render_card(
         lines: name and text of each line; lines without text are left out.
         links: name and URL of each link.
     """
-    rows = [_row(name, escape(text)) for name, text in lines.items() if text]
+    rows = [_render_row(name, escape(text)) for name, text in lines.items() if text]
     for name, url in (links or {}).items():
-        rows.append(_row(name, f'<a href="{escape(url)}" target="_blank">{escape(url)}</a>'))
+        rows.append(_render_row(name, f'<a href="{escape(url)}" target="_blank">{escape(url)}</a>'))
     colour = status_colour(status)
     return (
         f'<div class="{NO_FORMULAS}" style="border-left:4px solid '
@@ -99,7 +99,7 @@ def render_card(
     )
 
 
-def _row(name: str, content: str) -> str:
+def _render_row(name: str, content: str) -> str:
     return (
         f'<tr><td style="{NAME_STYLE}">{escape(name)}</td>'
         f'<td style="text-align:left">{content}</td></tr>'

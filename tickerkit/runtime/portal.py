@@ -82,7 +82,7 @@ class Portal:
             PortalError: if called from the loop's own thread, which would wait for itself; or if
                 nothing has entered the portal.
         """
-        loop = self._running_loop()
+        loop = self._get_loop()
         if self.is_current_thread:
             raise PortalError(
                 f"{getattr(function, '__name__', function)} was called from tickerkit's own "
@@ -96,7 +96,7 @@ class Portal:
         Raises:
             PortalError: if nothing has entered.
         """
-        self._running_loop().call_soon_threadsafe(function, *args)
+        self._get_loop().call_soon_threadsafe(function, *args)
 
     def call_async(
         self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any
@@ -107,10 +107,10 @@ class Portal:
             PortalError: if nothing has entered.
         """
         return asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(function(*args), self._running_loop())
+            asyncio.run_coroutine_threadsafe(function(*args), self._get_loop())
         )
 
-    def _running_loop(self) -> asyncio.AbstractEventLoop:
+    def _get_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
             raise PortalError(
                 "tickerkit's thread is not running: nothing has entered the portal; "

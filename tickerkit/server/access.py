@@ -106,7 +106,7 @@ class Access:
             )
         if self.token is None or not needs_token:
             return None
-        given = self._sent_token(target, headers)
+        given = self._find_token(target, headers)
         if not given:
             return "This server requires a token; open the link that it showed, with ?token= in it."
         if not hmac.compare_digest(given.encode(), self.token.encode()):
@@ -114,7 +114,7 @@ class Access:
         return None
 
     def _is_known_host(self, host: str) -> bool:
-        name = _host_name(host)
+        name = _parse_host_name(host)
         if host in self._hosts or name in self._hosts:
             return True
         if self.loopback:
@@ -129,10 +129,10 @@ class Access:
         if found is None:
             return False
         netloc = found[1].lower()
-        return netloc == host or (self.loopback and _host_name(netloc) in LOOPBACK)
+        return netloc == host or (self.loopback and _parse_host_name(netloc) in LOOPBACK)
 
     @staticmethod
-    def _sent_token(target: str, headers: Mapping[str, str]) -> str:
+    def _find_token(target: str, headers: Mapping[str, str]) -> str:
         token = parse_qs(target.partition("?")[2]).get("token", [""])[0]
         kind, _, bearer = headers.get("Authorization", "").partition(" ")
         if kind.lower() == "bearer":
@@ -145,7 +145,7 @@ def _normalise(names: Iterable[str]) -> set[str]:
     return {name.lower().rstrip("/") for name in ([names] if isinstance(names, str) else names)}
 
 
-def _host_name(netloc: str) -> str | None:
+def _parse_host_name(netloc: str) -> str | None:
     """Return the name in a Host header without port and brackets; None if it is invalid."""
     found = HOST.fullmatch(netloc)
     return found[1].strip("[]").lower() if found else None

@@ -167,7 +167,7 @@ class ConnectionLimiter:
         self._pending.pop(connection, None)
         self.admitted.discard(connection)
 
-    def all_connections(self) -> list[ServerSocket]:
+    def list_connections(self) -> list[ServerSocket]:
         """Return all connections, pending and admitted."""
         return [*self._pending, *self.admitted]
 

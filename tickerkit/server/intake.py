@@ -132,13 +132,13 @@ class Intake(Outlet):
         self.drain()
 
     async def _count_readers(self) -> int:
-        return len(self._readers())
+        return len(self._list_readers())
 
     async def _max_behind(self) -> int:
         self.drain()
-        return max((reader.behind for reader in self._readers()), default=0)
+        return max((reader.behind for reader in self._list_readers()), default=0)
 
-    def _readers(self) -> list[V1Session]:
+    def _list_readers(self) -> list[V1Session]:
         """Return the subscribed sessions that get every tick and can resume."""
         found = (each for each in self._sessions() if isinstance(each, V1Session))
         return [session for session in found if session.row is not None]

@@ -122,15 +122,15 @@ class TickServer(ABC):
     @property
     def url(self) -> str:
         """Address of the websocket, with the token if there is one."""
-        return self._plain_address("ws") + self._query()
+        return self._make_address("ws") + self._make_query()
 
     @property
     def page(self) -> str:
         """Address of the web page, on the same port, with the token if there is one."""
         if hub := os.environ.get("JUPYTERHUB_PUBLIC_URL"):
             # A browser reaches this machine only through jupyter-server-proxy.
-            return f"{hub.rstrip('/')}/proxy/{self.port}/{self._query()}"
-        return self._plain_address("http") + self._query()
+            return f"{hub.rstrip('/')}/proxy/{self.port}/{self._make_query()}"
+        return self._make_address("http") + self._make_query()
 
     @property
     def page_for_others(self) -> str:
@@ -140,7 +140,7 @@ class TickServer(ABC):
         if not is_reachable or not (address := find_network_address()):
             return ""
         scheme = "https" if self._ssl else "http"
-        return f"{scheme}://{address}:{self.port}/{self._query()}"
+        return f"{scheme}://{address}:{self.port}/{self._make_query()}"
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -198,17 +198,17 @@ class TickServer(ABC):
         self.stop()
 
     def __repr__(self) -> str:
-        stats = self._quick_stats()
+        stats = self._fetch_stats_quickly()
         error = f"; last error: {stats['last_error']}" if stats["last_error"] else ""
-        about = self._about(stats)
-        return f"<TickServer {self._plain_address('ws')} {stats['status']}, {about}{error}>"
+        about = self._describe(stats)
+        return f"<TickServer {self._make_address('ws')} {stats['status']}, {about}{error}>"
 
     def _repr_html_(self) -> str:
-        stats = self._quick_stats()
+        stats = self._fetch_stats_quickly()
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
-            "websocket": self._plain_address("ws"),
-            "so far": self._about(stats),
+            "websocket": self._make_address("ws"),
+            "so far": self._describe(stats),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
@@ -219,23 +219,28 @@ class TickServer(ABC):
 
     def summary(self) -> dict[str, str]:
         """Return the row of `tk.status` for this server."""
-        stats = self._quick_stats()
-        address, status = self._plain_address("ws"), stats["status"]
-        return {"kind": "server", "address": address, "status": status, "about": self._about(stats)}
+        stats = self._fetch_stats_quickly()
+        address, status = self._make_address("ws"), stats["status"]
+        return {
+            "kind": "server",
+            "address": address,
+            "status": status,
+            "about": self._describe(stats),
+        }
 
-    def _quick_stats(self) -> Mapping[str, Any]:
+    def _fetch_stats_quickly(self) -> Mapping[str, Any]:
         """Return `stats` for a repr or a card: without a long wait, and without an error."""
         return self.stats
 
-    def _about(self, stats: Mapping[str, Any]) -> str:
+    def _describe(self, stats: Mapping[str, Any]) -> str:
         return f"{stats['ticks']:,} ticks, {stats['clients']} clients"
 
-    def _plain_address(self, scheme: str) -> str:
+    def _make_address(self, scheme: str) -> str:
         host = CONNECT_TO.get(self.host, self.host)
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}{'s' if self._ssl else ''}://{host}:{self.port}/"
 
-    def _query(self) -> str:
+    def _make_query(self) -> str:
         token = self._access.token
         return f"?token={quote(token, safe='')}" if token else ""
 

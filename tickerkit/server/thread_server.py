@@ -60,7 +60,7 @@ class ThreadServer(TickServer):
         self._connections = 0
         self._checking: asyncio.Task[None] | None = None
         self._intake = Intake(
-            self.log, self._gaps, self._errors, self._sessions, self._send_to_clients
+            self.log, self._gaps, self._errors, self._list_sessions, self._send_to_clients
         )
         self._server: Server | None = None
         self._worker: Worker | None = None
@@ -151,12 +151,12 @@ class ThreadServer(TickServer):
         closed = asyncio.ensure_future(self._server.wait_closed())
         # websockets would wait many seconds for connections that have not sent a request.
         self._limiter.abort(
-            each for each in self._limiter.all_connections() if each.request is None
+            each for each in self._limiter.list_connections() if each.request is None
         )
         try:
             await asyncio.wait([closed], timeout=STOP_WAIT_S)
         finally:
-            self._limiter.abort(self._limiter.all_connections())
+            self._limiter.abort(self._limiter.list_connections())
         await asyncio.wait([closed], timeout=STOP_WAIT_S)
 
     # --- ticks --------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ class ThreadServer(TickServer):
         self._intake.append(batch)
         self._send_to_clients()
 
-    def _sessions(self) -> list[Session]:
+    def _list_sessions(self) -> list[Session]:
         return [handler.session for handler in self._handlers]
 
     def _send_to_clients(self) -> None:

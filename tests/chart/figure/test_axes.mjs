@@ -5,18 +5,18 @@ import { test } from "node:test";
 
 import {
   asNumbers,
-  axisKey,
-  columnEdges,
+  makeAxisKey,
+  makeColumnEdges,
   followX,
   followY,
   formatNumber,
   isFixed,
-  timeOfDay,
+  formatTimeOfDay,
 } from "../../../tickerkit/chart/figure/axes.js";
 import { Seeded } from "../../helpers/seeded.mjs";
 
 test("an axis' name in a layout follows from its id", () => {
-  assert.deepEqual(["x", "x2", "y13"].map(axisKey), ["xaxis", "xaxis2", "yaxis13"]);
+  assert.deepEqual(["x", "x2", "y13"].map(makeAxisKey), ["xaxis", "xaxis2", "yaxis13"]);
 });
 
 test("an axis is fixed if it has both ends and does not range by itself", () => {
@@ -105,9 +105,9 @@ test("the range of y always holds the data, of any walk", () => {
 });
 
 test("column edges divide a range evenly; those of a logarithmic axis by ratios", () => {
-  assert.deepEqual([...columnEdges([0, 10], 5, "linear")], [0, 2, 4, 6, 8, 10]);
-  assert.deepEqual([...columnEdges([0, 3], 3, "log")], [1, 10, 100, 1000]);
-  assert.equal(columnEdges([0, 1], 0, "linear").length, 2);
+  assert.deepEqual([...makeColumnEdges([0, 10], 5, "linear")], [0, 2, 4, 6, 8, 10]);
+  assert.deepEqual([...makeColumnEdges([0, 3], 3, "log")], [1, 10, 100, 1000]);
+  assert.equal(makeColumnEdges([0, 1], 0, "linear").length, 2);
 });
 
 test("a number has the digits that its axis can show", () => {
@@ -119,5 +119,5 @@ test("a number has the digits that its axis can show", () => {
 });
 
 test("a time of day is that of UTC", () => {
-  assert.equal(timeOfDay(Date.UTC(2026, 10, 23, 9, 5, 7, 999)), "09:05:07");
+  assert.equal(formatTimeOfDay(Date.UTC(2026, 10, 23, 9, 5, 7, 999)), "09:05:07");
 });

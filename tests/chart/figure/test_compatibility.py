@@ -1,4 +1,4 @@
-"""Compatibility: what happens with a plotly whose internals tickerkit doesn't know."""
+"""Compatibility: live figures with a plotly whose internals tickerkit doesn't know."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from plotly.basedatatypes import BaseFigure
 
 import tickerkit as tk
 from tickerkit.chart.figure import compatibility
-from tickerkit.chart.figure.compatibility import find_incompatibility, warn_once
+from tickerkit.chart.figure.compatibility import find_incompatibility, warn_if_incompatible
 from tickerkit.chart.figure.page_side import build_page_side
 
 
 @pytest.fixture(autouse=True)
 def uncached() -> Iterator[None]:
-    """Have the check and what depends on it run again, before and after the test."""
-    cached = (find_incompatibility, warn_once, build_page_side)
+    """Clear the cached results of the check, before and after the test."""
+    cached = (find_incompatibility, warn_if_incompatible, build_page_side)
     for each in cached:
         each.cache_clear()
     yield

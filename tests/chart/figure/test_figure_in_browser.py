@@ -128,7 +128,7 @@ class Shown:
         mouse.move(5, 5)
 
     def zoom_both(self, left: float, right: float, low: float, high: float) -> None:
-        """Zoom the figure, and the one that plotly drew below it, to a range of x and of y."""
+        """Zoom the figure, and plotly's own drawing below it, to a range of x and of y."""
         ranges = f"xaxis_range=[{left}, {right}], yaxis_range=[{low}, {high}]"
         self.lab.run(f"fig.update_layout({ranges})")
         self.lab.page.evaluate(ZOOM_PLAINLY, [left, right, low, high])

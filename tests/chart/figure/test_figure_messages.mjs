@@ -5,9 +5,9 @@ import { test } from "node:test";
 
 import {
   APPLY,
-  difference,
-  replacedTraces,
-  traceIndices,
+  findDifference,
+  findReplacedTraces,
+  listTraceIndices,
 } from "../../../tickerkit/chart/figure/figure_messages.js";
 import { Seeded } from "../../helpers/seeded.mjs";
 
@@ -17,10 +17,10 @@ const uidsOf = ({ data }) => data.map(({ uid }) => uid).join("");
 
 test("a message names one trace, several, or all", () => {
   const { data } = figureOf("a", "b");
-  assert.deepEqual(traceIndices(1, data), [1]);
-  assert.deepEqual(traceIndices([1, 0], data), [1, 0]);
-  assert.deepEqual(traceIndices(null, data), [0, 1]);
-  assert.deepEqual(traceIndices(undefined, data), [0, 1]);
+  assert.deepEqual(listTraceIndices(1, data), [1]);
+  assert.deepEqual(listTraceIndices([1, 0], data), [1, 0]);
+  assert.deepEqual(listTraceIndices(null, data), [0, 1]);
+  assert.deepEqual(listTraceIndices(undefined, data), [0, 1]);
 });
 
 test("traces are added at the end, and deleted by their indices in any order", () => {
@@ -98,7 +98,7 @@ test("properties are removed by their paths", () => {
 
 test("a message replaces the traces that it deletes or gives other points", () => {
   const { data } = figureOf("a", "b", "c");
-  const replaced = (kind, message) => [...replacedTraces(kind, message, data)];
+  const replaced = (kind, message) => [...findReplacedTraces(kind, message, data)];
   assert.deepEqual(replaced("deleteTraces", { delete_inds: [2] }), [2]);
   const restyle_data = { y: [[1], undefined], "x[3]": [4], name: "n" };
   assert.deepEqual(replaced("restyle", { restyle_data, restyle_traces: [0, 1] }).sort(), [0, 1]);
@@ -110,7 +110,7 @@ test("a message replaces the traces that it deletes or gives other points", () =
   assert.deepEqual(replaced("relayout", { relayout_data: { x: 1 } }), []);
 });
 
-test("the difference is what Plotly has filled in", () => {
+test("the difference has the values that Plotly has filled in", () => {
   const full = {
     uid: "a",
     _module: {},
@@ -123,12 +123,12 @@ test("the difference is what Plotly has filled in", () => {
   };
   const own = { uid: "a", colorscale: "Viridis", tickvals: [{ a: 1, c: 3 }] };
   const known = { uid: "a", line: { width: 2 }, tickvals: [{ a: 1 }] };
-  assert.deepEqual(difference(full, own, known), {
+  assert.deepEqual(findDifference(full, own, known), {
     uid: "a",
     type: "scatter",
     line: { color: "#123456" },
     colorscale: "Viridis",
     tickvals: [{ c: 3 }],
   });
-  assert.deepEqual(difference(undefined, {}, {}), {});
+  assert.deepEqual(findDifference(undefined, {}, {}), {});
 });

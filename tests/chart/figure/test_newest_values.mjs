@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { newestLabels, writeLegend } from "../../../tickerkit/chart/figure/newest_values.js";
+import { makeNewestLabels, writeLegend } from "../../../tickerkit/chart/figure/newest_values.js";
 import { plotOf, streamOf } from "../../helpers/plots.mjs";
 
 const DRAWN = {
@@ -22,19 +22,19 @@ function figureOf(trace = {}, y = [1, 5], axis = {}) {
 
 test("a label stands right of the plot, at the height of its value", () => {
   const { streams, axes } = figureOf();
-  assert.deepEqual(newestLabels(streams, axes, SHOWN), [
+  assert.deepEqual(makeNewestLabels(streams, axes, SHOWN), [
     { key: "a", text: "5.00", color: "red", x: 50 + 700 + 3, y: 20 + 150 },
   ]);
 });
 
 test("a label has the suffix of its axis, and on a logarithmic axis its place", () => {
   const { streams, axes } = figureOf({}, [1, 10], { type: "log", range: [0, 2], ticksuffix: " %" });
-  const [{ text, y }] = newestLabels(streams, axes, SHOWN);
+  const [{ text, y }] = makeNewestLabels(streams, axes, SHOWN);
   assert.deepEqual([text, y], ["10.00 %", 170]);
 });
 
 test("a value that is not visible, not a number, or a bar's has no label", () => {
-  const labels = ({ streams, axes }, places = SHOWN) => newestLabels(streams, axes, places);
+  const labels = ({ streams, axes }, places = SHOWN) => makeNewestLabels(streams, axes, places);
   assert.deepEqual(labels(figureOf({}, [1, 11])), []);
   assert.deepEqual(labels(figureOf({}, [1, NaN])), []);
   assert.deepEqual(labels(figureOf({ type: "bar" })), []);
@@ -55,7 +55,7 @@ test("a candle that has fallen has the colour of falling", () => {
     const figure = plotOf({ data, drawn: DRAWN });
     const columns = { x: [1], open: [5], high: [9], low: [1], close: [close] };
     const streams = [streamOf(figure, 0, columns)];
-    return newestLabels(streams, figure.axes, SHOWN)[0].color;
+    return makeNewestLabels(streams, figure.axes, SHOWN)[0].color;
   };
   assert.deepEqual([color(6), color(4)], ["green", "red"]);
 });

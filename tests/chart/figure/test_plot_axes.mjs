@@ -9,10 +9,10 @@ test("axes that match another one move with it, also through several", () => {
   const layout = { xaxis2: { matches: "x" }, xaxis3: { matches: "x2" } };
   const { axes } = plotOf({ layout });
   assert.deepEqual(
-    ["x", "x2", "x3", "x4"].map((id) => axes.rootOf(id)),
+    ["x", "x2", "x3", "x4"].map((id) => axes.findRoot(id)),
     ["x", "x", "x", "x4"],
   );
-  const streams = ["x3", "x", "x4"].map((x) => ({ x, root: axes.rootOf(x) }));
+  const streams = ["x3", "x", "x4"].map((x) => ({ x, root: axes.findRoot(x) }));
   assert.deepEqual(
     axes.groups(streams),
     new Map([
@@ -24,7 +24,7 @@ test("axes that match another one move with it, also through several", () => {
 
 test("axes that match each other in a circle have a root", () => {
   const { axes } = plotOf({ layout: { xaxis: { matches: "x2" }, xaxis2: { matches: "x" } } });
-  assert.ok(["x", "x2"].includes(axes.rootOf("x")));
+  assert.ok(["x", "x2"].includes(axes.findRoot("x")));
 });
 
 test("an axis of a group whose range is set fixes the group", () => {

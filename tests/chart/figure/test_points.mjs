@@ -113,7 +113,7 @@ test("points of another epoch are taken only with their whole window", () => {
   assert.deepEqual([points.get("a").epoch, ...held("a")], [2, 3, 8]);
 });
 
-test("a window that has moved beyond what is held begins again", () => {
+test("a window that has moved beyond the points held begins again", () => {
   receive("a", 0, 5);
   assert.ok(!receive("a", 90, 100, { first: 90 }));
   assert.deepEqual(held("a"), [90, 100]);

@@ -522,7 +522,7 @@ function streamRounds(series, rounds, size, keep) {
   return most;
 }
 
-test("memory follows what is held, however long points are streamed", () => {
+test("memory is bounded by the points held, however long points are streamed", () => {
   const series = new Series(["y"]);
   assert.ok(streamRounds(series, 40_000, 25, 20_000) <= 2.25 * 20_100 + 5000);
   assert.equal(series.length, 20_000);

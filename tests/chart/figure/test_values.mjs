@@ -8,7 +8,7 @@ import {
   decode,
   encode,
   isEqual,
-  numbersIn,
+  readNumbers,
   setPath,
 } from "../../../tickerkit/chart/figure/values.js";
 
@@ -16,7 +16,7 @@ test("numbers are read from a buffer that begins at any byte", () => {
   const bytes = new Uint8Array(3 + 16);
   bytes.set(new Uint8Array(Float64Array.of(1.5, -2).buffer), 3);
   const view = new DataView(bytes.buffer, 3, 16);
-  assert.deepEqual(numbersIn(view), Float64Array.of(1.5, -2));
+  assert.deepEqual(readNumbers(view), Float64Array.of(1.5, -2));
 });
 
 test("a value is the same after it has travelled", () => {
@@ -57,7 +57,7 @@ test("a copy is of its own, but for typed arrays", () => {
   assert.equal(copied.x, x);
 });
 
-test("a path sets what it names, and makes what is missing on the way", () => {
+test("a path sets the value that it names, and makes missing objects on the way", () => {
   const layout = { xaxis: { range: [0, 1] } };
   setPath(layout, "xaxis.range[1]", 5);
   setPath(layout, "shapes[0].x0", 3);
@@ -69,7 +69,7 @@ test("a path sets what it names, and makes what is missing on the way", () => {
   });
 });
 
-test("null removes what a path names, and makes nothing", () => {
+test("null removes the value that a path names, and makes no object", () => {
   const layout = { xaxis: { range: [0, 1], type: "date" } };
   setPath(layout, "xaxis.range", null);
   setPath(layout, "yaxis.range", null);

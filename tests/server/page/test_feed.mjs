@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, mock, test } from "node:test";
 
-import { Feed, socketAddress } from "../../../tickerkit/server/page/feed.js";
+import { Feed, makeSocketAddress } from "../../../tickerkit/server/page/feed.js";
 
 const GLOBALS = ["WebSocket", "document", "addEventListener", "fetch", "location"];
 const originals = Object.fromEntries(GLOBALS.map((name) => [name, globalThis[name]]));
@@ -110,7 +110,7 @@ async function failTimes(times) {
 }
 
 test("the websocket's address is beside the page, with its token alone", () => {
-  const address = (href) => socketAddress(new URL(href));
+  const address = (href) => makeSocketAddress(new URL(href));
   assert.equal(address("http://host:8000/"), "ws://host:8000/");
   assert.equal(address("https://host/user/a/proxy/8000/"), "wss://host/user/a/proxy/8000/");
   assert.equal(address("https://host/p/index.html?token=a%26b&x=1#y"), "wss://host/p/?token=a%26b");

@@ -3,27 +3,27 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { drawSparkline, sparklinePoints } from "../../../tickerkit/server/page/sparkline.js";
+import { drawSparkline, makeSparklinePoints } from "../../../tickerkit/server/page/sparkline.js";
 import { FakeElement } from "../../helpers/elements.mjs";
 import { Seeded } from "../../helpers/seeded.mjs";
 
 test("the highest price is at the top, the newest at the right", () => {
-  assert.deepEqual(sparklinePoints([1, 3, 2]), ["0.0,27.0", "50.0,3.0", "100.0,15.0"]);
+  assert.deepEqual(makeSparklinePoints([1, 3, 2]), ["0.0,27.0", "50.0,3.0", "100.0,15.0"]);
 });
 
 test("a price that never moved is a line through the middle", () => {
-  assert.deepEqual(sparklinePoints([5, 5]), ["0.0,15.0", "100.0,15.0"]);
+  assert.deepEqual(makeSparklinePoints([5, 5]), ["0.0,15.0", "100.0,15.0"]);
 });
 
 test("a single price is at the right edge", () => {
-  assert.deepEqual(sparklinePoints([5]), ["100.0,15.0"]);
+  assert.deepEqual(makeSparklinePoints([5]), ["100.0,15.0"]);
 });
 
 test("all points are inside of the box, whatever the prices", () => {
   const random = new Seeded(3);
   for (let time = 0; time < 100; time++) {
     const prices = Array.from({ length: random.integer(1, 120) }, () => random.normal(1e6));
-    for (const point of sparklinePoints(prices)) {
+    for (const point of makeSparklinePoints(prices)) {
       const [x, y] = point.split(",").map(Number);
       assert.ok(x >= 0 && x <= 100 && y >= 3 && y <= 27, point);
     }

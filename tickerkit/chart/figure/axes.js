@@ -16,7 +16,7 @@ const RIGHT_SHARE = 0.01;
  *
  * @param {string} id
  */
-export const axisKey = (id) => `${id[0]}axis${id.slice(1)}`;
+export const makeAxisKey = (id) => `${id[0]}axis${id.slice(1)}`;
 
 /**
  * Return whether the user has set the range of an axis, in Python or by a zoom.
@@ -103,7 +103,7 @@ export function followY(before, extent, fromZero) {
  * @param {number} count
  * @param {AxisType | undefined} type
  */
-export function columnEdges([left, right], count, type) {
+export function makeColumnEdges([left, right], count, type) {
   const edges = new Float64Array(Math.max(2, Math.round(count) + 1));
   const step = (right - left) / (edges.length - 1);
   for (let index = 0; index < edges.length; index++) {
@@ -133,4 +133,4 @@ export function formatNumber(value, height) {
  *
  * @param {number} milliseconds
  */
-export const timeOfDay = (milliseconds) => new Date(milliseconds).toISOString().slice(11, 19);
+export const formatTimeOfDay = (milliseconds) => new Date(milliseconds).toISOString().slice(11, 19);

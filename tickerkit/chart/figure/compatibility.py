@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from tickerkit.chart.figure.plotlyjs import read_plotly_js
 from tickerkit.chart.figure.threadsafe import LOCKED_METHODS
 
-__all__ = ["find_incompatibility", "warn_once"]
+__all__ = ["find_incompatibility", "warn_if_incompatible"]
 
 # The traits through which a FigureWidget and its page exchange messages.
 MESSAGES = {
@@ -53,7 +53,7 @@ def find_incompatibility() -> str | None:
 
 
 @functools.cache
-def warn_once() -> None:
+def warn_if_incompatible() -> None:
     """Warn if points can't be streamed with the installed plotly; once in a process."""
     reason = find_incompatibility()
     if reason is not None:

@@ -4,7 +4,7 @@
  */
 
 import { isFixed } from "./axes.js";
-import { APPLY, difference, replacedTraces } from "./figure_messages.js";
+import { APPLY, findDifference, findReplacedTraces } from "./figure_messages.js";
 import { Points } from "./points.js";
 import { writeSavedState } from "./saved_state.js";
 import { decode, encode, setPath } from "./values.js";
@@ -118,7 +118,7 @@ export class Figure {
     if (!raw) return;
     const message = decode(raw);
     let hasDropped = false;
-    for (const index of replacedTraces(kind, message, this.data)) {
+    for (const index of findReplacedTraces(kind, message, this.data)) {
       hasDropped = this.points.drop(this.data[index]?.uid) || hasDropped;
     }
     APPLY[kind](this, message);
@@ -215,7 +215,7 @@ export class Figure {
   #traceDelta({ plot }, trace, index) {
     const series = this.points.get(trace.uid);
     const full = plot._fullData.find((each) => each.index === index);
-    const delta = difference(full, plot.data[index], trace);
+    const delta = findDifference(full, plot.data[index], trace);
     for (const name of series ? ["x", ...series.names, "name", "hovertemplate"] : []) {
       delete delta[name];
     }

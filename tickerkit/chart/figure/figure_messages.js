@@ -51,7 +51,7 @@ function restyle(data, changes, indices) {
  * @param {Trace[]} data
  * @returns {number[]}
  */
-export function traceIndices(named, data) {
+export function listTraceIndices(named, data) {
   return named === null || named === undefined ? data.map((_, index) => index) : [named].flat();
 }
 
@@ -63,13 +63,13 @@ export function traceIndices(named, data) {
 export const APPLY = {
   addTraces: ({ data }, message) => data.push(...message.trace_data),
   deleteTraces: ({ data }, message) => {
-    for (const index of descending(message.delete_inds)) data.splice(index, 1);
+    for (const index of sortDescending(message.delete_inds)) data.splice(index, 1);
   },
   moveTraces: ({ data }, message) => {
     /** @type {number[]} */
     const from = message.current_trace_inds;
     const moved = from.map((index) => data[index]);
-    for (const index of descending(from)) data.splice(index, 1);
+    for (const index of sortDescending(from)) data.splice(index, 1);
     /** @type {[number, Trace][]} */
     const order = message.new_trace_inds.map(
       (/** @type {number} */ to, /** @type {number} */ i) => [to, moved[i]],
@@ -77,14 +77,14 @@ export const APPLY = {
     for (const [to, trace] of order.sort((a, b) => a[0] - b[0])) data.splice(to, 0, trace);
   },
   restyle: ({ data }, message) =>
-    restyle(data, message.restyle_data, traceIndices(message.restyle_traces, data)),
+    restyle(data, message.restyle_data, listTraceIndices(message.restyle_traces, data)),
   relayout: ({ layout }, message) => relayout(layout, message.relayout_data),
   update: ({ data, layout }, message) => {
-    restyle(data, message.style_data, traceIndices(message.style_traces, data));
+    restyle(data, message.style_data, listTraceIndices(message.style_traces, data));
     relayout(layout, message.layout_data);
   },
   animate: ({ data, layout }, message) => {
-    const indices = traceIndices(message.style_traces, data);
+    const indices = listTraceIndices(message.style_traces, data);
     for (const [i, style] of message.style_data.entries()) relayout(data[indices[i]], style);
     relayout(layout, message.layout_data);
   },
@@ -99,7 +99,7 @@ export const APPLY = {
 };
 
 /** @param {number[]} indices */
-function descending(indices) {
+function sortDescending(indices) {
   return [...indices].sort((a, b) => b - a);
 }
 
@@ -110,10 +110,10 @@ function descending(indices) {
  * @param {Dict} message
  * @param {Trace[]} data before the message is applied
  */
-export function replacedTraces(kind, message, data) {
+export function findReplacedTraces(kind, message, data) {
   /** @type {Set<number>} */
   const replaced = new Set(kind === "deleteTraces" ? message.delete_inds : []);
-  for (const [style, indices] of stylesIn(kind, message, data)) {
+  for (const [style, indices] of listStyles(kind, message, data)) {
     for (const [path, value] of Object.entries(style ?? {})) {
       if (!DATA_NAMES.includes(path.split(/[.[]/)[0])) continue;
       const values = Array.isArray(value) ? value : [value];
@@ -133,12 +133,12 @@ export function replacedTraces(kind, message, data) {
  * @param {Trace[]} data
  * @returns {[Dict | undefined, number[]][]}
  */
-function stylesIn(kind, message, data) {
+function listStyles(kind, message, data) {
   if (kind !== "animate") {
     const traces = message.restyle_traces ?? message.style_traces;
-    return [[message.restyle_data ?? message.style_data, traceIndices(traces, data)]];
+    return [[message.restyle_data ?? message.style_data, listTraceIndices(traces, data)]];
   }
-  const indices = traceIndices(message.style_traces, data);
+  const indices = listTraceIndices(message.style_traces, data);
   return message.style_data.map((/** @type {Dict} */ style, /** @type {number} */ number) => [
     style,
     [indices[number]],
@@ -156,7 +156,7 @@ function stylesIn(kind, message, data) {
  * @param {Dict | null | undefined} known the trace as Python has it
  * @returns {Dict}
  */
-export function difference(full, own, known) {
+export function findDifference(full, own, known) {
   /** @type {Dict} */
   const result = {};
   for (const [key, filled] of Object.entries(full ?? {})) {
@@ -165,13 +165,13 @@ export function difference(full, own, known) {
     const value = isNested || own?.[key] === undefined ? filled : own[key];
     if (value === null || value === undefined || typeof value === "function") continue;
     if (isNested) {
-      const inner = difference(value, own?.[key], known?.[key]);
+      const inner = findDifference(value, own?.[key], known?.[key]);
       if (Object.keys(inner).length) result[key] = inner;
     } else if (key === "uid" || !isEqual(value, known?.[key])) {
       const isList = Array.isArray(value) && isDict(value[0]);
       result[key] = !isList
         ? value
-        : value.map((each, i) => difference(each, own?.[key]?.[i], known?.[key]?.[i]));
+        : value.map((each, i) => findDifference(each, own?.[key]?.[i], known?.[key]?.[i]));
     }
   }
   return result;

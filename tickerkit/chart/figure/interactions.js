@@ -164,7 +164,7 @@ export class Interactions {
       event_type: `plotly_${name}`,
       points: this.#describePoints(event?.points ?? []),
       device_state: pressed ? { ...Object.fromEntries(modifiers), button, buttons } : null,
-      selector: selectorOf(event),
+      selector: describeSelector(event),
     });
   }
 
@@ -210,7 +210,7 @@ export class Interactions {
 }
 
 /** @param {any} event */
-function selectorOf(event) {
+function describeSelector(event) {
   if (event?.range) return { type: "box", selector_state: event.range };
   if (event?.lassoPoints) return { type: "lasso", selector_state: event.lassoPoints };
   return null;

@@ -16,7 +16,7 @@ const GREY = "#808080";
  * @param {Trace} full
  * @returns {string}
  */
-const colorOf = (full) =>
+const findColor = (full) =>
   full.line?.color ?? full.increasing?.line?.color ?? full.marker?.color ?? GREY;
 
 /**
@@ -38,7 +38,7 @@ export function writeLegend(plot, streams, axes, data) {
     const height = (axis.range?.[1] ?? NaN) - (axis.range?.[0] ?? NaN);
     const value = formatNumber(last[series.names[0]], height);
     const text = `${own.name} ${value}${axis.ticksuffix ?? ""}`;
-    trace.name = `<span style="color:${colorOf(full)}">${text}</span>`;
+    trace.name = `<span style="color:${findColor(full)}">${text}</span>`;
     if (own.hovertemplate || own.hoverinfo || own.text) continue;
     trace.hovertemplate = `${isAlongX ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;
   }
@@ -52,7 +52,7 @@ export function writeLegend(plot, streams, axes, data) {
  * @param {Map<string, Place | null>} places the ranges of the x axes, by root
  * @returns {Label[]}
  */
-export function newestLabels(streams, axes, places) {
+export function makeNewestLabels(streams, axes, places) {
   const labels = [];
   for (const { series, trace, full, x, y, root } of streams) {
     const last = series.last();
@@ -68,7 +68,7 @@ export function newestLabels(streams, axes, places) {
     labels.push({
       key: trace.uid,
       text: formatNumber(value, top - bottom) + (yaxis.ticksuffix ?? ""),
-      color: (last.close < last.open && full.decreasing?.line?.color) || colorOf(full),
+      color: (last.close < last.open && full.decreasing?.line?.color) || findColor(full),
       x: (xaxis._offset ?? NaN) + (xaxis._length ?? NaN) + LABEL_GAP_PX,
       y: (yaxis._offset ?? NaN) + share * (yaxis._length ?? NaN),
     });

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.io as pio
 import traitlets
 
-from tickerkit.chart.figure.compatibility import find_incompatibility, warn_once
+from tickerkit.chart.figure.compatibility import find_incompatibility, warn_if_incompatible
 from tickerkit.chart.figure.displays import Displays
 from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
@@ -71,7 +71,7 @@ class PageFigure(LockedFigure):
         self._labels = labels
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
-        warn_once()
+        warn_if_incompatible()
         super().__init__(data, layout, **options)
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
@@ -108,12 +108,12 @@ class PageFigure(LockedFigure):
         self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
         self._trait_values["_places"] = {uid: place for uid, (_, place) in previews.items()}
         self._trait_values["_live"] = {
-            "theme": self._page_theme(),
+            "theme": self._choose_theme(),
             "labels": self._labels,
             "zone": self._time_axes.zone,
         }
 
-    def _page_theme(self) -> str | None:
+    def _choose_theme(self) -> str | None:
         """Return the theme for the page to apply; None if the user has set a template."""
         if self._theme != "auto":
             return str(self._theme)

@@ -2,7 +2,7 @@
  * Plot axes: the axes of one plot, by their ids, and which of them move together.
  */
 
-import { axisKey, isFixed } from "./axes.js";
+import { makeAxisKey, isFixed } from "./axes.js";
 
 /** @import { AxisLayout, Layout, Plot, Range, Stream } from "./types.d.ts" */
 
@@ -35,7 +35,7 @@ export class PlotAxes {
    * @returns {AxisLayout}
    */
   drawn(id) {
-    return this.#plot._fullLayout[axisKey(id)] ?? {};
+    return this.#plot._fullLayout[makeAxisKey(id)] ?? {};
   }
 
   /**
@@ -45,7 +45,7 @@ export class PlotAxes {
    * @returns {AxisLayout | undefined}
    */
   given(id) {
-    return this.#layout()[axisKey(id)];
+    return this.#layout()[makeAxisKey(id)];
   }
 
   /** @param {string} id */
@@ -63,13 +63,13 @@ export class PlotAxes {
    *
    * @param {string} id
    */
-  rootOf(id) {
+  findRoot(id) {
     const layout = this.#layout();
     const seen = new Set();
     let root = id;
-    while (layout[axisKey(root)]?.matches && !seen.has(root)) {
+    while (layout[makeAxisKey(root)]?.matches && !seen.has(root)) {
       seen.add(root);
-      root = layout[axisKey(root)].matches;
+      root = layout[makeAxisKey(root)].matches;
     }
     return root;
   }
@@ -163,7 +163,7 @@ export class PlotAxes {
    */
   #axisToDraw(id) {
     const { layout } = this.#plot;
-    layout[axisKey(id)] ??= {};
-    return layout[axisKey(id)];
+    layout[makeAxisKey(id)] ??= {};
+    return layout[makeAxisKey(id)];
   }
 }

@@ -2,7 +2,7 @@
  * Plot updates: the call of plotly.js for each kind of message from Python's plotly.
  */
 
-import { traceIndices } from "./figure_messages.js";
+import { listTraceIndices } from "./figure_messages.js";
 import { copy } from "./values.js";
 
 /** @import { View } from "./view.js" */
@@ -32,7 +32,7 @@ export const UPDATE_PLOT = {
     const frame = {
       data: copy(message.style_data),
       layout: copy(message.layout_data),
-      traces: traceIndices(message.style_traces, figure.data),
+      traces: listTraceIndices(message.style_traces, figure.data),
       [UNREPORTED]: true,
     };
     return Plotly.animate(plot, frame, message.animation_opts);
@@ -52,5 +52,5 @@ function update({ Plotly, plot, figure }, style, changes, named) {
     if (/^[xy]axis\d*$/.test(key) && axis?.type) layout[`${key}.type`] ??= axis.type;
   }
   const restyle = { ...copy(style ?? {}), [UNREPORTED]: true };
-  return Plotly.update(plot, restyle, layout, traceIndices(named, figure.data));
+  return Plotly.update(plot, restyle, layout, listTraceIndices(named, figure.data));
 }

@@ -8,7 +8,7 @@
  */
 
 import { Series } from "./series.js";
-import { numbersIn } from "./values.js";
+import { readNumbers } from "./values.js";
 
 /** @import { PageMessage, PointsMessage, TraceWindow } from "../messages.d.ts" */
 /** @import { Trace } from "./types.d.ts" */
@@ -115,7 +115,7 @@ export class Points {
       /** @type {Record<string, Float64Array>} */
       const columns = {};
       for (const name of ["x", ...(names ?? series?.names ?? ["y"])]) {
-        columns[name] = numbersIn(/** @type {ArrayBufferView} */ (arrays.next().value));
+        columns[name] = readNumbers(/** @type {ArrayBufferView} */ (arrays.next().value));
       }
       const isWhole = start === first && names !== undefined;
       if (isWhole && (series?.epoch !== epoch || series.isPartial || start > series.next)) {

@@ -32,7 +32,7 @@ class PresenceLease:
         idle_since: Callable[[], float] | None = None,
     ) -> None:
         self._clock = clock
-        self._idle_since = idle_since or _shared_cell_activity()
+        self._idle_since = idle_since or _get_cell_activity()
         self._until = clock() + LEASE_S
 
     def renew(self) -> None:
@@ -74,7 +74,7 @@ class _CellActivity:
 _activity: _CellActivity | None = None
 
 
-def _shared_cell_activity() -> _CellActivity:
+def _get_cell_activity() -> _CellActivity:
     """Return the `_CellActivity` that all leases share: IPython keeps its callbacks for ever."""
     global _activity
     if _activity is None:

@@ -3,7 +3,7 @@
  */
 
 import { LiveRanges } from "./live_ranges.js";
-import { newestLabels, writeLegend } from "./newest_values.js";
+import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PlotAxes } from "./plot_axes.js";
 import { SvgPatch } from "./svg_patch.js";
 import { VisiblePoints } from "./visible_points.js";
@@ -53,7 +53,7 @@ export class Renderer {
    * @param {number} width
    */
   showLast(id, width) {
-    this.#ranges.setWidth(this.axes.rootOf(id), width);
+    this.#ranges.setWidth(this.axes.findRoot(id), width);
   }
 
   /** Return the visible traces whose points are streamed, with all values needed to draw them. */
@@ -67,7 +67,7 @@ export class Renderer {
       const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
       const full = plot._fullData.find((each) => each.index === index) ?? {};
       const hasBars = trace.type === "bar" || series.names.length > 1;
-      streams.push({ index, trace, full, series, x, y, hasBars, root: this.axes.rootOf(x) });
+      streams.push({ index, trace, full, series, x, y, hasBars, root: this.axes.findRoot(x) });
     }
     return streams;
   }
@@ -152,7 +152,7 @@ export class Renderer {
    */
   #noteDrawn(streams, places) {
     const { plot, figure, overlay } = this.#view;
-    overlay.showLabels(figure.live.labels ? newestLabels(streams, this.axes, places) : []);
+    overlay.showLabels(figure.live.labels ? makeNewestLabels(streams, this.axes, places) : []);
     const newest = Math.max(
       -Infinity,
       ...streams.map(({ series }) => series.last()?.x ?? -Infinity),

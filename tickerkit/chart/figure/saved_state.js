@@ -22,7 +22,7 @@ export function writeSavedState(model, data, layout, points) {
   const saved = model.get("_widget_data");
   if (!Array.isArray(saved)) return;
   saved.length = 0;
-  for (const trace of data) saved.push(savedTrace(trace, points));
+  for (const trace of data) saved.push(saveTrace(trace, points));
   const savedLayout = model.get("_widget_layout");
   for (const key of Object.keys(savedLayout)) delete savedLayout[key];
   Object.assign(savedLayout, encode(layout));
@@ -32,7 +32,7 @@ export function writeSavedState(model, data, layout, points) {
  * @param {Trace} trace
  * @param {Points} points
  */
-function savedTrace(trace, points) {
+function saveTrace(trace, points) {
   const series = points.get(trace.uid);
   const streamed = series ? ["x", ...series.names] : [];
   /** @type {Trace} */

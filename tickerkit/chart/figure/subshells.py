@@ -22,8 +22,8 @@ def deliver_as_addressed(*widgets: ipywidgets.Widget) -> None:
     for widget in widgets:
         if widget.comm is not None:
             # Versions of ipykernel that don't have this method don't call it either.
-            widget.comm._reply_subshell_for = _addressed_subshell
+            widget.comm._reply_subshell_for = _choose_subshell
 
 
-def _addressed_subshell(_: Any, subshell: str | None) -> str | None:
+def _choose_subshell(_: Any, subshell: str | None) -> str | None:
     return subshell

@@ -66,7 +66,7 @@ const SHAPES = {
  * @param {AxisLayout} yaxis
  * @returns {Area | null}
  */
-function plotArea(xaxis, yaxis) {
+function measureArea(xaxis, yaxis) {
   const isLinear = ["linear", "date"].includes(xaxis.type ?? "") && yaxis.type === "linear";
   if (!isLinear || !xaxis._length || xaxis.autorange === "reversed") return null;
   if (xaxis.rangeslider?.visible || xaxis.rangebreaks?.length) return null;
@@ -96,7 +96,7 @@ function plotArea(xaxis, yaxis) {
  * @returns {TracePatch | null}
  */
 export function createTracePatch(plot, stream, xaxis, yaxis) {
-  const area = plotArea(xaxis, yaxis);
+  const area = measureArea(xaxis, yaxis);
   if (!area) return null;
   if (stream.full.type === "scatter") return LinePatch.create(plot, stream, area);
   const shape = SHAPES[stream.full.type];
@@ -255,7 +255,7 @@ export class BarPatch {
       Object.values(this.#shape.heights).filter((name) => name !== "inside")
     );
     if (!names.every((name) => this.area.holds(heights[name]))) return null;
-    const style = this.#styleOf(heights.direction);
+    const style = this.#findStyle(heights.direction);
     if (style === null) return null;
     const path = /** @type {Element} */ (this.#paths.at(-1));
     let number = 0;
@@ -294,7 +294,7 @@ export class BarPatch {
    *
    * @param {number} direction
    */
-  #styleOf(direction) {
+  #findStyle(direction) {
     if (this.#heights(this.#trace, -1).direction === direction || Number.isNaN(direction)) {
       return /** @type {Element} */ (this.#paths.at(-1)).getAttribute("style");
     }

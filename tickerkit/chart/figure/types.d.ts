@@ -70,7 +70,7 @@ export interface Stream {
   /** The ids of its axes. */
   x: string;
   y: string;
-  /** The id of the x axis that its own axis matches, see `PlotAxes.rootOf`. */
+  /** The id of the x axis that its own axis matches, see `PlotAxes.findRoot`. */
   root: string;
   hasBars: boolean;
 }

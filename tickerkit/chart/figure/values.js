@@ -40,7 +40,7 @@ export const isDict = (value) =>
  * @param {ArrayBufferView} view
  * @param {ArrayKind} Kind
  */
-export function numbersIn(view, Kind = Float64Array) {
+export function readNumbers(view, Kind = Float64Array) {
   const { buffer, byteOffset, byteLength } = view;
   return new Kind(/** @type {ArrayBuffer} */ (buffer.slice(byteOffset, byteOffset + byteLength)));
 }
@@ -56,7 +56,7 @@ export function decode(value) {
   if (value === UNDEFINED) return undefined;
   if (!isDict(value)) return value;
   const bytes = value.buffer ?? value.value;
-  if (value.dtype && value.shape && bytes) return numbersIn(bytes, ARRAYS[value.dtype]);
+  if (value.dtype && value.shape && bytes) return readNumbers(bytes, ARRAYS[value.dtype]);
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, decode(each)]));
 }
 

@@ -2,7 +2,7 @@
  * View: one place in a page where a figure is shown.
  */
 
-import { timeOfDay } from "./axes.js";
+import { formatTimeOfDay } from "./axes.js";
 import { DrawLoop } from "./draw_loop.js";
 import { Interactions } from "./interactions.js";
 import { Overlay } from "./overlay.js";
@@ -187,7 +187,7 @@ export class View {
     const [stream] = this.#plotly ? this.renderer.streams() : [];
     const hasDates = stream && this.renderer.axes.drawn(stream.x).type === "date";
     const newest = hasDates && stream.series.last()?.x;
-    return newest ? timeOfDay(newest) : new Date().toTimeString().slice(0, 8);
+    return newest ? formatTimeOfDay(newest) : new Date().toTimeString().slice(0, 8);
   }
 
   // ---- changes of the page around it

@@ -2,7 +2,7 @@
  * Visible points: chooses the points of a stream to draw in a range of its x axis.
  */
 
-import { columnEdges } from "./axes.js";
+import { makeColumnEdges } from "./axes.js";
 
 /** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -43,7 +43,7 @@ export class VisiblePoints {
     }
     const hasMarkers = full.mode?.includes("markers");
     const columns = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
-    return series.line(columnEdges(range, columns, axes.drawn(x).type));
+    return series.line(makeColumnEdges(range, columns, axes.drawn(x).type));
   }
 
   /**
@@ -92,11 +92,11 @@ export class VisiblePoints {
    * @param {Record<string, any>} trace
    */
   #isVolume(trace) {
-    const root = this.#axes.rootOf(trace.xaxis ?? "x");
+    const root = this.#axes.findRoot(trace.xaxis ?? "x");
     return this.#plot.data.some(
       (each) =>
         ["candlestick", "ohlc"].includes(each.type) &&
-        this.#axes.rootOf(each.xaxis ?? "x") === root,
+        this.#axes.findRoot(each.xaxis ?? "x") === root,
     );
   }
 }

@@ -53,7 +53,7 @@ class Window:
     def __init__(self, size: int | str, names: tuple[str, ...] = LINE_COLUMNS) -> None:
         self._span_ns = None if isinstance(size, int) else _parse_span_ns(size)
         if isinstance(size, int) and size < 1:
-            raise _invalid_size(size)
+            raise _make_size_error(size)
         self.size = size
         self.names = names
         self.start = 0
@@ -239,9 +239,9 @@ def _parse_span_ns(size: str) -> int:
     except ValueError:
         span_ns = 0
     if span_ns <= 0:
-        raise _invalid_size(size)
+        raise _make_size_error(size)
     return span_ns
 
 
-def _invalid_size(size: int | str) -> InvalidArgument:
+def _make_size_error(size: int | str) -> InvalidArgument:
     return InvalidArgument("window", size, "a number of points, or a time such as '5min'")

@@ -236,7 +236,7 @@ class Download {
       status.textContent = note;
       icon.className = `fa fa-${this.#job ? "times" : "download"}`;
       button.title = this.#job ? "cancel" : this.#model.get("tooltip");
-      button.style.backgroundImage = progressBar(progress);
+      button.style.backgroundImage = renderProgressBar(progress);
     };
     this.#views.add(draw);
     draw();
@@ -245,7 +245,7 @@ class Download {
 }
 
 /** @param {number} progress */
-function progressBar(progress) {
+function renderProgressBar(progress) {
   if (!progress) return "";
   const end = `${(progress * 100).toFixed(1)}%`;
   return `linear-gradient(to right, ${BAR_COLOR} ${end}, transparent ${end})`;

@@ -109,7 +109,7 @@ class Transfer:
                 blocks = iter(file.blocks)
                 if hasattr(blocks, "close"):
                     stack.callback(blocks.close)
-                for message in self._messages(file, blocks):
+                for message in self._make_messages(file, blocks):
                     if not self._wait_for_confirmation(MAX_UNCONFIRMED):
                         return
                     with self._changed:
@@ -134,7 +134,7 @@ class Transfer:
                 self.ended = self.ended or self._lease.ended
             return not self.ended
 
-    def _messages(self, file: DownloadFile, blocks: Iterator[bytes]) -> Iterator[Message]:
+    def _make_messages(self, file: DownloadFile, blocks: Iterator[bytes]) -> Iterator[Message]:
         """Yield a `PartMessage` for each part, then the `EndMessage`."""
         number = lines = size = 0
         for number, part in enumerate(_split(blocks), start=1):

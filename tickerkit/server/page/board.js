@@ -215,7 +215,7 @@ class Row {
    * @param {Tick} tick
    */
   add(tick) {
-    const price = this.#priceOf(tick);
+    const price = this.#choosePrice(tick);
     if (price === null) {
       return false;
     }
@@ -262,7 +262,7 @@ class Row {
    *
    * @param {Tick} tick
    */
-  #priceOf({ price, bid, ask }) {
+  #choosePrice({ price, bid, ask }) {
     if (isNumber(price)) {
       this.#hasTraded = true;
       return price;

@@ -101,7 +101,7 @@ const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
  *
  * @param {{href: string, protocol: string}} page
  */
-export function socketAddress(page) {
+export function makeSocketAddress(page) {
   const address = new URL(".", page.href);
   address.protocol = page.protocol === "https:" ? "wss:" : "ws:";
   const token = new URL(page.href).searchParams.get("token");
@@ -381,8 +381,8 @@ export class Feed {
     }
     // (The page does not read the times. They count nanoseconds since 1970, which are more than
     // 2**53, and a JavaScript number does not hold such integers exactly.)
-    const bids = numbersOf(message.more?.bid);
-    const asks = numbersOf(message.more?.ask);
+    const bids = readNumberColumn(message.more?.bid);
+    const asks = readNumberColumn(message.more?.ask);
     let seq = message.seq;
     for (let i = 0; i < message.count; i += 1) {
       if (i > 0) {
@@ -438,6 +438,6 @@ export class Feed {
  *
  * @param {NumberColumn | TextColumn | undefined} column
  */
-function numbersOf(column) {
+function readNumberColumn(column) {
   return Array.isArray(column) ? column : [];
 }

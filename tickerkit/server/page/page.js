@@ -3,7 +3,7 @@
  */
 
 import { Board } from "./board.js";
-import { Feed, socketAddress } from "./feed.js";
+import { Feed, makeSocketAddress } from "./feed.js";
 
 /** @import { StateName, Tick } from "./feed.js" */
 
@@ -104,7 +104,7 @@ function setText(id, text) {
 
 // ---- start
 
-const address = socketAddress(location);
+const address = makeSocketAddress(location);
 setText("address", address.split("?")[0]); // without the token: people share their screens
 setInterval(showCounts, 1000);
 const feed = new Feed(address, {

@@ -16,7 +16,7 @@ const MARGIN = 3;
  * @param {number[]} prices the newest last; at least one
  */
 export function drawSparkline(svg, prices) {
-  const points = sparklinePoints(prices);
+  const points = makeSparklinePoints(prices);
   const line = `M${points.join("L")}`;
   const [area, stroke, dot] = svg.children;
   stroke.setAttribute("d", line);
@@ -30,7 +30,7 @@ export function drawSparkline(svg, prices) {
  *
  * @param {number[]} prices
  */
-export function sparklinePoints(prices) {
+export function makeSparklinePoints(prices) {
   const low = Math.min(...prices);
   const high = Math.max(...prices);
   const across = WIDTH / Math.max(1, prices.length - 1);

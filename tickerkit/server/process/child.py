@@ -81,7 +81,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
             ServerFailed: if the process is gone, or does not answer in time.
         """
         if self.reason:
-            raise self.failure()
+            raise self.make_failure()
         assert self._process is not None
         number = next(self._numbers)
         answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
@@ -99,10 +99,10 @@ class ChildProcess(asyncio.SubprocessProtocol):
         finally:
             del self._pending[number]
 
-    def failure(self) -> ServerFailed:
+    def make_failure(self) -> ServerFailed:
         """Make an error of the process's end, with its last output to stderr as a note."""
         error = ServerFailed(self.reason)
-        if lines := self._last_lines():
+        if lines := self._list_last_lines():
             error.add_note("It wrote last:\n" + "\n".join(lines))
         return error
 
@@ -136,7 +136,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
         assert self._process is not None
         return cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
 
-    def _last_lines(self) -> list[str]:
+    def _list_last_lines(self) -> list[str]:
         text = self._stderr.decode("utf-8", "replace")
         return [line for line in text.splitlines() if line.strip()][-MAX_STDERR_LINES:]
 
@@ -193,13 +193,13 @@ class ChildProcess(asyncio.SubprocessProtocol):
         assert self._process is not None
         self._process.close()
         self.reason = (
-            _describe_exit(self._process.get_returncode(), self._last_lines()) + self._fault
+            _describe_exit(self._process.get_returncode(), self._list_last_lines()) + self._fault
         )
         if not self._may_end:
-            logger.warning("server: %s", self.failure())
+            logger.warning("server: %s", self.make_failure())
         for answer in self._pending.values():
             if not answer.done():
-                answer.set_exception(self.failure())
+                answer.set_exception(self.make_failure())
         if not self.gone.done():
             self.gone.set_result(None)
 

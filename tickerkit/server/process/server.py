@@ -107,15 +107,15 @@ class ProcessServer(TickServer):
             except ServerFailed:
                 if self.status not in ("stopped", "failed"):
                     raise
-        return self._known_stats()
+        return self._complete_last_stats()
 
-    def _quick_stats(self) -> Mapping[str, Any]:
+    def _fetch_stats_quickly(self) -> Mapping[str, Any]:
         try:
             return self._fetch_stats(QUICK_ANSWER_S)
         except TickerkitError as error:
-            return {**self._known_stats(), "last_error": describe(error)}
+            return {**self._complete_last_stats(), "last_error": describe(error)}
 
-    def _known_stats(self) -> Mapping[str, Any]:
+    def _complete_last_stats(self) -> Mapping[str, Any]:
         """Return the newest stats without asking the process."""
         stats = {**self._last_stats, "status": self.status}
         if stats["status"] in ("stopped", "failed"):
@@ -123,11 +123,11 @@ class ProcessServer(TickServer):
         if self._has_failed and self._child is not None:
             # The mirror may hold ticks that came after the last answer.
             stats.update(ticks=max(stats["ticks"], self.log.stop), held=len(self.log))
-            stats["last_error"] = str(self._child.failure())
+            stats["last_error"] = str(self._child.make_failure())
         return stats
 
-    def _about(self, stats: Mapping[str, Any]) -> str:
-        return super()._about(stats) + (f", in process {self.pid}" if self.pid else "")
+    def _describe(self, stats: Mapping[str, Any]) -> str:
+        return super()._describe(stats) + (f", in process {self.pid}" if self.pid else "")
 
     def _request(self, within_s: float, name: str) -> Any:
         assert self._child is not None
