@@ -55,7 +55,7 @@ class ColumnEncoder:
             arrays[name][:used] = self.missing(name)
 
     def missing(self, name: str) -> float:
-        """Return what stands in a further column where a tick has no value."""
+        """Return the value of a further column for a tick that has none."""
         return -1 if name in self.dictionaries else np.nan
 
     def fitting_symbols(self, batch: Batch) -> Array | None:

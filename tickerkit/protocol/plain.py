@@ -56,7 +56,7 @@ class EveryTickSession(TickSession):
 
 
 class PricesSession:
-    """The server's end of `/` for a plain peer: the prices now, at most 10 times a second."""
+    """The server's end of `/` for a plain client: the prices now, at most 10 times a second."""
 
     kind = "prices"
 
