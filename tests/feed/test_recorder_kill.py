@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from killed import SAID
+from killed import PROGRESS
 from soaks import share_of
 
 from tickerkit.errors import RecordingError
@@ -42,13 +42,14 @@ def gone(pid: int) -> bool:
 
 def check(path: Path) -> tuple[int, int, int]:
     """Check the file of a killed process; return its ticks, missing ticks and torn lines."""
+    progress = b""  # a child that is killed early has not created the file
     with contextlib.suppress(FileNotFoundError):
-        said = Path(f"{path}.said").read_bytes()
-    if len(said) < SAID.size:  # killed before it had begun
+        progress = Path(f"{path}.progress").read_bytes()
+    if len(progress) < PROGRESS.size:  # killed before its first note
         with contextlib.suppress(RecordingError):
             load(path)
         return 0, 0, 0
-    appended, written, _ = SAID.unpack(said)
+    appended, written, _ = PROGRESS.unpack(progress)
     found = load(path)
     seq = found.frame["seq"].to_numpy()
     assert np.array_equal(seq, np.arange(1, len(seq) + 1))

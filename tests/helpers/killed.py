@@ -1,7 +1,7 @@
 """A program for the tests: forks children that record, each until it is killed.
 
-It reads lines `path flush_s` and prints the id of a child for each. A child writes to `path.said`
-how many ticks it has appended and written, and when.
+It reads lines `path flush_s` and prints the id of a child for each. A child notes in
+`path.progress` how many ticks it has appended and written, and the time of the note.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from tickerkit.ticks import read_ticks
 
 BATCH = 500
 EVERY_S = 0.01
-SAID = struct.Struct("qqd")
+PROGRESS = struct.Struct("qqd")
 
 
 def main() -> None:
@@ -38,13 +38,13 @@ def main() -> None:
 
 
 def _record(path: Path, flush_s: float, batch: object) -> None:
-    said = os.open(f"{path}.said", os.O_RDWR | os.O_CREAT, 0o600)
+    progress = os.open(f"{path}.progress", os.O_RDWR | os.O_CREAT, 0o600)
     log = TickLog(epoch="e")
     recorder = Recorder(log, Gaps(log), path, flush_s=flush_s)
     due, parent = time.monotonic(), os.getppid()
     while os.getppid() == parent:
         log.append(batch, received=time.time_ns())  # type: ignore[arg-type]
-        os.pwrite(said, SAID.pack(log.stop, recorder.stats["written"], time.monotonic()), 0)
+        os.pwrite(progress, PROGRESS.pack(log.stop, recorder.stats["written"], time.monotonic()), 0)
         due += EVERY_S
         time.sleep(max(due - time.monotonic(), 0))
     os._exit(0)
