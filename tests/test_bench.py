@@ -1,4 +1,4 @@
-"""What the benchmarks stand on: readers that see what they are given, and a report that tells."""
+"""Tests of what the benchmarks rely on: their readers count correctly, and the report is right."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_missing_and_repeated_ticks_are_seen(messages: list[bytes], breaks: int)
 
 
 def test_a_refusal_is_told() -> None:
-    """What the server said is in the error."""
+    """The error has the text that the server sent."""
 
     async def main() -> None:
         reader = Reader("one", 1, "/", None)

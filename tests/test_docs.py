@@ -1,4 +1,4 @@
-"""What README and CONTRIBUTING say is so: commands exist, examples run, links lead somewhere."""
+"""Tests of README and CONTRIBUTING: commands exist, examples run, links lead somewhere."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_make_has_the_documented_targets() -> None:
 
 
 def test_make_help_lists_every_target() -> None:
-    """`make` alone tells of each of the others."""
+    """`make` without a target lists every target."""
     (phony,) = re.findall(r"^\.PHONY: (.*)$", MAKEFILE, re.M)
     listed = set(re.findall(r'^\t@echo "make ([\w-]+) ', MAKEFILE, re.M))
     assert listed | {"help"} == set(phony.split())
@@ -119,7 +119,7 @@ def test_every_name_that_the_readme_uses_is_on_the_front_page() -> None:
     assert set(re.findall(r"\btk\.(\w+)", text)) <= set(tk.__all__)
 
 
-def test_the_changelog_tells_of_this_version() -> None:
+def test_changelog_begins_with_this_version() -> None:
     """The newest entry is the version that is installed."""
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     newest = re.findall(r"^## (\S+)", text, re.M)[0]

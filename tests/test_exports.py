@@ -1,4 +1,4 @@
-"""The front page: `import tickerkit` does nothing and costs nothing, and offers all it should."""
+"""Tests of `import tickerkit`: it starts and loads nothing, and exports the documented names."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ print(json.dumps({
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_name_loads_from_its_home(name: str) -> None:
-    """Every name of the front page is found in the module that it is said to come from."""
+    """Every name of the front page is in the module that the loader names."""
     home = importlib.import_module(f"tickerkit.{tickerkit._HOME[name]}")
     assert getattr(tickerkit, name) is getattr(home, name)
     assert name in home.__all__
 
 
-def test_names_are_told_to_type_checkers_as_they_are_loaded() -> None:
+def test_type_checkers_find_names_where_they_are_loaded() -> None:
     """The imports that a type checker reads name the same modules as the lazy loader."""
     assert imports_for_type_checkers() == tickerkit._HOME
 
@@ -118,7 +118,7 @@ def test_every_error_is_on_the_front_page() -> None:
 
 
 def test_the_contract_is_kept() -> None:
-    """The words a notebook types are there."""
+    """Every documented name of `tk` is exported."""
     assert set(tickerkit.__all__) >= CONTRACT
 
 

@@ -215,7 +215,7 @@ def test_applied_nest_asyncio_is_a_note(tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_taken_default_port_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The finding names the holder of the port where the system tells."""
+    """The finding names the holder of the port if the system reports it."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         monkeypatch.setattr(checks, "PORT", taken.getsockname()[1])
         finding = only(checks.check_port, "problem")

@@ -175,7 +175,7 @@ def test_connection_finds_a_server_that_starts_later(connect: Connect, until: Un
 
 
 @pytest.mark.parametrize(
-    ("status", "text", "said"),
+    ("status", "text", "shown"),
     [
         (401, "who are you?", "the server requires a token; pass token= (HTTP 401): who are you?"),
         (403, "not you\n", "the server refused the connection (HTTP 403): not you"),
@@ -186,15 +186,15 @@ def test_connection_finds_a_server_that_starts_later(connect: Connect, until: Un
     ],
 )
 def test_final_refusal_fails_the_connection(
-    status: int, text: str, said: str, connect: Connect, until: Until
+    status: int, text: str, shown: str, connect: Connect, until: Until
 ) -> None:
     """A request that would be refused again isn't repeated, and the status has the reason."""
     with refusing(status, text) as url:
         made = connect(url)
         until(lambda: made.status == "failed")
-    assert made.status_detail == f"failed: {said}"
+    assert made.status_detail == f"failed: {shown}"
     assert isinstance(made.connection.failure, FeedFailed)
-    assert str(made.connection.failure) == f"the feed from {url} failed: {said}"
+    assert str(made.connection.failure) == f"the feed from {url} failed: {shown}"
     assert made.faults.count == 1
 
 
@@ -229,7 +229,7 @@ def test_port_without_a_websocket_fails_the_connection(
 
 
 @pytest.mark.parametrize(
-    ("answer", "said"),
+    ("answer", "shown"),
     [
         (b"", "the server closed the connection during the handshake"),
         (b"HTTP/1.1 101 Switch", "the server closed the connection during the handshake"),
@@ -237,17 +237,17 @@ def test_port_without_a_websocket_fails_the_connection(
     ],
 )
 def test_interrupted_handshake_is_retried(
-    answer: bytes, said: str, connect: Connect, until: Until
+    answer: bytes, shown: str, connect: Connect, until: Until
 ) -> None:
     """A server that restarts, or a load balancer in front of it, is not a failure."""
     with raw_server(answer) as url:
         made = connect(url)
-        until(lambda: said in made.status_detail)
+        until(lambda: shown in made.status_detail)
         assert made.status == "connecting"
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "shown"),
     [
         ("ftp://example.org/", "scheme isn't ws or wss"),
         ("ws:///ticks", "hostname isn't provided"),
@@ -257,12 +257,12 @@ def test_interrupted_handshake_is_retried(
     ],
 )
 def test_invalid_address_fails_the_connection(
-    url: str, said: str, connect: Connect, until: Until
+    url: str, shown: str, connect: Connect, until: Until
 ) -> None:
     """The status says that the address is invalid, without its secrets."""
     made = connect(url)
     until(lambda: made.status == "failed")
-    assert said in made.status_detail
+    assert shown in made.status_detail
     assert "secret" not in str(made.connection.failure)
 
 

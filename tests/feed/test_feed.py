@@ -108,20 +108,20 @@ def test_token_may_be_in_the_address_or_an_argument() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "said"), [(401, "token="), (403, "refused"), (404, "nothing at this path")]
+    ("status", "reason"), [(401, "token="), (403, "refused"), (404, "nothing at this path")]
 )
-def test_refusal_fails_the_feed(status: int, said: str) -> None:
+def test_refusal_fails_the_feed(status: int, reason: str) -> None:
     """The status, the repr and wait() say why, and wait() raises at once."""
     with refusing(status) as url:
         feed = tk.connect(url)
         began = time.monotonic()
-        with pytest.raises(FeedFailed, match=said) as caught:
+        with pytest.raises(FeedFailed, match=reason) as caught:
             feed.wait(1, timeout=60)
         assert time.monotonic() - began < 10
     assert caught.value.url == url
     assert feed.status == "failed"
-    assert said in repr(feed)
-    assert said in feed.status_detail
+    assert reason in repr(feed)
+    assert reason in feed.status_detail
     with pytest.raises(FeedFailed):
         feed.wait(1)
 
@@ -166,7 +166,7 @@ def test_invalid_argument_raises_at_once(options: dict[str, int]) -> None:
 
 
 def test_plain_server_fills_a_feed(until: Until) -> None:
-    """Its JSON becomes rows; when it comes back, the seam is a gap without an end."""
+    """Its JSON becomes rows; when it comes back, the break is a gap without an end."""
     port = free_port()
     sent = threading.Event()
 
