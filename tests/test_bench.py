@@ -114,7 +114,7 @@ def test_missing_and_repeated_ticks_are_seen(messages: list[bytes], breaks: int)
     assert reader.breaks == breaks
 
 
-def test_a_refusal_is_told() -> None:
+def test_refusal_is_reported_with_its_text() -> None:
     """The error has the text that the server sent."""
 
     async def main() -> None:

@@ -84,9 +84,9 @@ class Compaction:
                 self._copy = _TailCopy(start, self._next_size(end - start, size))
             self._copy.advance(state, due)
 
-    def _next_size(self, held: int, least: int) -> int:
-        """Return how many rows the next arrays have room for, of which `held` are filled."""
-        return self.room if held > MAX_DOUBLED_ROWS else min(self.room, max(least, 2 * held))
+    def _next_size(self, held: int, minimum: int) -> int:
+        """Return how many rows the next arrays have room for; `held` rows are copied into them."""
+        return self.room if held > MAX_DOUBLED_ROWS else min(self.room, max(minimum, 2 * held))
 
 
 class _TailCopy:

@@ -1,4 +1,4 @@
-"""Shared frames: one DataFrame over all of a log's arrays, of which every frame is a slice.
+"""Shared frames: one DataFrame over all of a log's arrays; every frame is a slice of it.
 
 Why not a new DataFrame over the rows that are asked for? Because of what protects the log. pandas
 copies on write: before a frame is written to, pandas copies its memory, but only while it knows

@@ -159,7 +159,7 @@ class V1Session(TickSession):
             reason = "the client is ahead of the server, which lost these"
             self._send(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
             return log.stop
-        # The log's current epoch, of which no tick is held: it continues with the next one.
+        # No tick of the log's current epoch is held: the client continues with the next tick.
         row = log.stop if row is None else row
         epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
         if unknown_epoch or epoch == at.epoch:

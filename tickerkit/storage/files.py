@@ -96,7 +96,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 class AppendFile:
-    """A file that grows by appends, each of which is in the file completely or not at all.
+    """A file that grows by appends; each append is in the file completely or not at all.
 
     A failed append is undone by cutting the file back, which needs no disk space. A crash can
     leave part of an append at the end.

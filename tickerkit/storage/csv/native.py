@@ -72,7 +72,7 @@ class NativeReader:
         )
 
     def add(self, block: bytes, line: int) -> int:
-        """Read a block of whole lines, the first of which has this number; return their count."""
+        """Read a block of whole lines; `line` is the number of the first. Return their count."""
         before, damaged = self.rows, len(self.damaged)
         self._add(block, line)
         # Counting line breaks takes a fifth of the time of reading, so only where it is needed.

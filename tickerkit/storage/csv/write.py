@@ -234,7 +234,7 @@ class CsvFile:
         if sidecar.is_stale:
             self._pending = [*sidecar.heads, *sidecar.gaps, *self._pending]
             self._replaces_sidecar = True
-        # Without the words, of which there may be more from now on.
+        # The words are left out here: later appends may add some, so a later line has them.
         self._pending.append(Columns(dict(self._kinds)))
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
         self._text = self._covered = sidecar.blocks[-1].size if sidecar.blocks else 0
