@@ -28,8 +28,8 @@ __all__ = ["SHADE_NAME", "LiveFigure"]
 
 # The name of the shapes that `shade` adds; it distinguishes them from the user's shapes.
 SHADE_NAME = "tickerkit gap"
-# The look of these shapes: of every gap in a chart.
-SHADE_STYLE = {"fillcolor": "#808080", "opacity": 0.2, "line": {"width": 0}, "name": SHADE_NAME}
+# The look of these shapes: of every gap in a line chart. Translucent grey suits light and dark.
+SHADE_STYLE = {"fillcolor": "#808080", "opacity": 0.2, "line": {"width": 0}}
 FULL_HEIGHT = {"type": "rect", "xref": "x", "yref": "y domain", "y0": 0, "y1": 1}
 
 
@@ -245,7 +245,10 @@ class LiveFigure(PageFigure):
             ranges: start and end of each, in UTC.
         """
         shown = [self._time_axes.to_local(np.array(each, dtype=TIME)) for each in ranges]
-        new = [{**SHADE_STYLE, **FULL_HEIGHT, "x0": str(x0), "x1": str(x1)} for x0, x1 in shown]
+        new = [
+            {**SHADE_STYLE, **FULL_HEIGHT, "name": SHADE_NAME, "x0": str(x0), "x1": str(x1)}
+            for x0, x1 in shown
+        ]
         # In one assignment: plotly copies all shapes whenever one changes.
         self.layout.shapes = [*self.layout.shapes, *new]
 
