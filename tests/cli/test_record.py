@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from commands import on_posix
+from commands import InProcess, on_posix
 from numbered import ticks
 
 import tickerkit as tk
@@ -221,6 +221,27 @@ def test_refused_feed_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert err.splitlines()[-1].startswith("tickerkit: the feed from ")
     assert "token" in err
     assert len(load(tmp_path / "t.csv").frame) == 0
+
+
+def test_feed_that_fails_after_ticks_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], until: Callable[..., None]
+) -> None:
+    """An outage in mid-recording is reported, though ticks have arrived before it."""
+    out = tmp_path / "t.csv"
+    with tk.serve(None, port=0) as server:
+        command = InProcess(capsys, "record", server.url, "-o", str(out), "--flush", "0.05")
+
+        def has_rows() -> bool:
+            server.publish({"symbol": "A", "price": 1})
+            return out.exists() and out.read_bytes().count(b"\n") > 1
+
+        until(has_rows, what="ticks in the file")
+        port = server.port
+    with tk.serve(None, port=port, token="secret"):
+        assert command.wait() == 1
+    assert command.err.splitlines()[-1].startswith("tickerkit: the feed from ")
+    assert "token" in command.err
+    assert len(load(out).frame)
 
 
 def test_unreachable_server_is_exit_code_1(

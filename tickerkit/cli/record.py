@@ -161,8 +161,8 @@ def record(
         recorder.stop()
         stats = recorder.stats
         print_result(feed, recorder, earlier_ticks, took_s)
-        if feed.status == "failed":
-            feed.wait()  # raises the reason
+        if feed.failure is not None:
+            raise feed.failure
         if feed.status == "connecting" and not interrupt.requested:
             reason = feed.status_reason or f"no answer in {took_s:.1f} s"
             raise TickerkitError(f"could not connect to {feed.url}: {reason}")

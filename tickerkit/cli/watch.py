@@ -74,8 +74,8 @@ def watch(
                 # Python flushes stdout once more at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
                 return
-        if feed.status == "failed":
-            feed.wait()  # raises the reason
+        if feed.failure is not None:
+            raise feed.failure
 
 
 def _draw_table(reader: QuoteReader) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from tickerkit.errors import Stopped, WaitTimeout
+from tickerkit.errors import FeedFailed, Stopped, WaitTimeout
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.state import FeedState
@@ -128,6 +128,14 @@ class Feed(FeedReaders):
     def status_reason(self) -> str:
         """Why the feed isn't live: the newest problem, or why it ended or failed; else empty."""
         return self._connection.status_reason
+
+    @property
+    def failure(self) -> FeedFailed | None:
+        """The error, if the feed has failed; otherwise None.
+
+        `wait` raises it only while ticks are missing: ticks that have arrived satisfy a wait.
+        """
+        return self._connection.failure
 
     @property
     def current(self) -> Feed:
