@@ -239,9 +239,11 @@ def test_lab_runs_a_real_jupyterlab(clone: Path, tmp_path: Path) -> None:
             kernel = json.load(response)["id"]
         client = BlockingKernelClient()
         client.load_connection_file(str(tmp_path / "runtime" / f"kernel-{kernel}.json"))
-        client.start_channels()
+        # Without heartbeats: a kernel that starts slowly misses some, and the client would take it
+        # for dead.
+        client.start_channels(hb=False)
         try:
-            # One that is still starting answers an end with a traceback of its own.
+            # A kernel that is still starting answers the end with a traceback.
             client.wait_for_ready(timeout=60)
         finally:
             client.stop_channels()

@@ -12,8 +12,8 @@ __all__ = ["ServerStats"]
 class ServerStats:
     """A server's counts and its state; `TickServer.stats` describes each field.
 
-    The defaults are those of a server that never ran. A server in another process sends its fields
-    to this one, which passes them on unchanged.
+    The defaults are those of a server that never ran. `ProcessServer` passes on the
+    fields that its process sends, and corrects them if the process has died.
     """
 
     ticks: int = 0
