@@ -421,6 +421,7 @@ def test_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
         ("symbol,price\rA,1\rB,2\r", "its lines end in carriage returns"),
         ("symbol,price\n" + "A" * 140_000 + "\n", "row 1 has 1 fields, the header 2"),
         (b"symbol,price\n\xff\xfe,1\n", "not UTF-8 text after row 0"),
+        (b"symbol,price\n\xff,1,2\n", "not UTF-8 text after row 0"),
         (b"\xff\xfes\0y\0", "not UTF-8 text; a recording has a header"),
     ],
 )

@@ -162,6 +162,12 @@ class ForeignReader:
             return "skip"
 
         columns = [str(index) for index in range(len(self._names))]
+        # Arrow decodes a row before it calls the handler. For a row that is not UTF-8 that fails
+        # inside a callback, where Python prints the error instead of raising it.
+        try:
+            block.decode()
+        except UnicodeDecodeError:
+            raise self._error(f"it is not UTF-8 text after row {self.rows:,}") from None
         try:
             table = pa_csv.read_csv(
                 io.BytesIO(block),
@@ -180,10 +186,6 @@ class ForeignReader:
                 ),
             )
         except pa.ArrowInvalid as error:
-            try:
-                block.decode()
-            except UnicodeDecodeError:
-                raise self._error(f"it is not UTF-8 text after row {self.rows:,}") from None
             raise self._error(f"the lines after row {self.rows:,} are damaged ({error})") from None
         if wrong:
             row, found = self.rows + wrong[0].number, wrong[0].actual_columns
