@@ -43,7 +43,7 @@ lab: $(VENV)/.lab
 
 test: $(VENV)/.test
 	@$(if $(ARGS),,.ci/js/run test)
-	@$(BIN)/python -m pytest -m "not soak" -n $(WORKERS) $(ARGS)
+	@$(BIN)/python -m pytest -m "not soak and not package" -n $(WORKERS) $(ARGS)
 
 test-plotlys:
 	@$(MAKE) --no-print-directory VENV=.venv-plotly .venv-plotly/.test

@@ -20,7 +20,7 @@ import tickerkit as tk
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.package]
 
 Until = Callable[..., None]
 

@@ -59,6 +59,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
         yield execute
 
 
+@pytest.mark.package
 @BY_NAME
 def test_the_notebook_runs_from_top_to_bottom(path: Path, run: Run) -> None:
     """No cell of it fails or complains, in an empty folder and without a network."""
@@ -100,6 +101,7 @@ def test_the_notebook_can_be_compared_between_versions(path: Path) -> None:
     assert json.loads(path.read_text(encoding="utf-8"))["nbformat_minor"] >= 5
 
 
+@pytest.mark.package
 def test_the_tutorial_shows_each_fault_with_its_own_error(run: Run) -> None:
     """Each reason why the printed tutorial fails is seen live, then the prices are."""
     text = said(run(FOLDER / "02_tutorial.ipynb"))
@@ -120,6 +122,7 @@ def test_the_tutorial_shows_each_fault_with_its_own_error(run: Run) -> None:
     assert places == sorted(places)
 
 
+@pytest.mark.package
 def test_the_tutorial_leaves_its_kernel_unpatched(run: Run) -> None:
     """nest_asyncio changes the Task class of the process that it is shown in, and no other."""
     text = said(run(FOLDER / "02_tutorial.ipynb"))
@@ -128,6 +131,7 @@ def test_the_tutorial_leaves_its_kernel_unpatched(run: Run) -> None:
     assert after != before
 
 
+@pytest.mark.package
 def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: Run) -> None:
     """A server on the kernel's loop is silent while a cell computes; tickerkit's is not."""
     text = said(run(FOLDER / "02_tutorial.ipynb"))

@@ -34,7 +34,7 @@ from tickerkit.server.process import server as process
 from tickerkit.server.process.__main__ import MirroredServer
 from tickerkit.ticks import read_ticks
 
-pytestmark = pytest.mark.process
+pytestmark = [pytest.mark.process, pytest.mark.package]
 
 Until = Callable[..., None]
 
