@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import psutil
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests"))
+sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 # The tests' helpers start and drive JupyterLab and find the browser.
 from lab import Lab, jupyterlab  # noqa: E402
