@@ -6,7 +6,7 @@
     ├── PortTaken           (OSError)           machine: another program listens on the port
     ├── SourceError         (ValueError)        caller: the value can't be used as a source
     ├── InvalidArgument     (ValueError)        caller: the argument doesn't accept the value
-    ├── FeedFailed          (ConnectionError)   address: the peer refuses, also after a retry
+    ├── FeedFailed          (ConnectionError)   address: the peer refuses, or does not answer
     ├── ServerFailed        (ConnectionError)   server's own process: it died or hangs
     ├── WaitTimeout         (TimeoutError)      timing: the ticks did not come in time
     ├── Stopped             (RuntimeError)      caller: it used an object after stopping it
@@ -174,11 +174,11 @@ class InvalidArgument(TickerkitError, ValueError):
 
 
 class FeedFailed(TickerkitError, ConnectionError):
-    """The peer refused the feed's connection, and would refuse it again.
+    """The peer refused the feed's connection for good, or `retry_for` passed without a connection.
 
     Attributes:
         url: the address, without its token.
-        reason: why the peer refused.
+        reason: why there is no connection.
     """
 
     def __init__(self, url: str, reason: str) -> None:

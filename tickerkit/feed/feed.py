@@ -193,7 +193,7 @@ class Feed(FeedReaders):
 
         Raises:
             WaitTimeout: the time is up; the error says what the feed was doing.
-            FeedFailed: the feed has failed.
+            FeedFailed: the feed has failed before these ticks arrived; see `failure`.
             Stopped: the feed is stopped.
 
         Example:
