@@ -14,6 +14,11 @@ WORKERS ?= 2
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
 FITS = import sys, ensurepip, venv; sys.exit(sys.version_info < (3, 11))
 BIN = $(VENV)/bin
+
+# Where Python shall write no bytecode, each process of tests and each command would compile all
+# modules and tests anew: that is 5 s of each.
+unexport PYTHONDONTWRITEBYTECODE
+
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
 # The oldest plotly, and the newest of 6; .venv has the newest of all.

@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.bars import Bars, bars
 from tickerkit.bars import ohlcv as bars_module
@@ -264,7 +265,7 @@ def bars_by_loop(rows: Rows, interval_s: int) -> dict[tuple[str, int], list[floa
     return made
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=examples(60))
 @given(
     st.lists(
         st.tuples(
@@ -337,7 +338,7 @@ ASKED = st.lists(
 )
 
 
-@settings(deadline=None, max_examples=80)
+@settings(deadline=None, max_examples=examples(80))
 @given(
     st.lists(st.tuples(TICKS, st.sampled_from(["e1", "e1", "e2"]), ASKED), max_size=12),
     st.sampled_from([3, 20, 50, 10_000]),

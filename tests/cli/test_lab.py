@@ -209,6 +209,7 @@ def processes_of(marker: str) -> list[str]:
     return found
 
 
+@pytest.mark.package
 def test_lab_runs_a_real_jupyterlab(clone: Path, tmp_path: Path) -> None:
     """The printed address opens the notebook; Ctrl-C leaves no process, port or file behind."""
     from jupyter_client.blocking import BlockingKernelClient

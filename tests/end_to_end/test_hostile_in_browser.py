@@ -15,7 +15,7 @@ import tickerkit as tk
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.package, pytest.mark.timeout(240)]
 
 Until = Callable[..., None]
 

@@ -1,4 +1,4 @@
-"""A live figure moves in Notebook 7 and Voila too; in JupyterLab test_browser_figure.py sees it."""
+"""A live figure moves in Notebook 7 and Voila, as in JupyterLab (test_figure_in_browser.py)."""
 
 from __future__ import annotations
 
@@ -8,9 +8,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from lab import Host, Lab, notebook7, voila
+from lab import Host, Lab, notebook7, save_notebook, voila
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -45,11 +44,7 @@ def host(
     """Open a notebook that shows a figure, to which a thread appends, and run it."""
     pytest.importorskip(request.param)
     folder = tmp_path_factory.mktemp(request.param)
-    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
-    notebook = nbformat.v4.new_notebook(
-        cells=[nbformat.v4.new_code_cell(FIGURE)], metadata={"kernelspec": kernel}
-    )
-    nbformat.write(notebook, folder / "figure.ipynb")
+    save_notebook(folder / "figure.ipynb", FIGURE)
     with HOSTS[request.param](chromium, folder / "figure.ipynb", folder) as host:
         if isinstance(host, Lab):
             host.run_all()

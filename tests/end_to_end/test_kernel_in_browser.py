@@ -10,7 +10,7 @@ from peers import free_port
 from soaks import soak
 
 pytest.importorskip("jupyterlab")
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.package, pytest.mark.timeout(240)]
 
 CELL = """
 import threading, tickerkit as tk

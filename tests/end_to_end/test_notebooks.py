@@ -7,13 +7,14 @@ import re
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import nbformat
 import pytest
-from nbclient import NotebookClient
-from nbformat import NotebookNode
 
 import tickerkit
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 pytestmark = pytest.mark.process
 
@@ -22,11 +23,13 @@ NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
 BY_NAME = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name for path in NOTEBOOKS])
 CELL_S = 60
 
-Run = Callable[[Path], NotebookNode]
+Run = Callable[[Path], "NotebookNode"]
 
 
 def read(path: Path) -> NotebookNode:
     """Return the notebook, valid by the notebook format's own schema."""
+    import nbformat  # takes 2 s, which each process of tests would need
+
     notebook: NotebookNode = nbformat.read(path, as_version=4)
     nbformat.validate(notebook)
     return notebook
@@ -46,6 +49,8 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
 
     @cache
     def execute(path: Path) -> NotebookNode:
+        from nbclient import NotebookClient
+
         folder = tmp_path_factory.mktemp(path.stem)
         resources = {"metadata": {"path": str(folder)}}
         client = NotebookClient(

@@ -289,11 +289,12 @@ def test_recorded_day_is_recorded_again_identical(
 ) -> None:
     """Replayed at full speed, recorded and read back, it equals what the feed had."""
     day = recorded_day(recorded, name)[:rows]
-    server = tk.serve(tk.replay(day, speed=math.inf, wait_for=1), port=0)
+    server = tk.serve(tk.replay(day, speed=math.inf, wait_for=2), port=0)
     with tk.connect(server.url, keep=10_000_000) as feed:
         feed.record(tmp_path / "ticks.csv", flush_s=0.2)
         feed.record(tmp_path / "ticks.parquet", flush_s=0.2)
-        feed.wait(len(day), timeout=120)
+        with tk.connect(server.url, keep=1):  # the replay begins with it
+            feed.wait(len(day), timeout=120)
         feed.stop()
     assert len(feed.frame()) == len(day)
     for path in (tmp_path / "ticks.csv", tmp_path / "ticks.parquet"):

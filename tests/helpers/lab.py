@@ -16,7 +16,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import nbformat
 import pytest
 
 if TYPE_CHECKING:
@@ -43,6 +42,14 @@ FIGURES = """() => [...document.querySelectorAll('.js-plotly-plot')].filter(e =>
 FAILED = ", ".join(
     f'[data-mime-type="application/vnd.jupyter.{name}"]' for name in ("error", "stderr")
 )
+
+
+def save_notebook(path: Path, source: str) -> None:
+    """Write a notebook with one cell."""
+    import nbformat  # takes 2 s, which each process of tests would need
+
+    cells = [nbformat.v4.new_code_cell(source)]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), path)
 
 
 class Host:
@@ -208,8 +215,7 @@ class Jupyter:
         if isinstance(notebook, Path):
             shutil.copy(notebook, folder)
         else:
-            cells = [nbformat.v4.new_code_cell(notebook)]
-            nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), folder / name)
+            save_notebook(folder / name, notebook)
         path = (folder / name).resolve().relative_to(self._root).as_posix()
         with _page(self._browser) as page:
             lab = Lab(page, f"{self._url}/lab/tree/{path}?reset")

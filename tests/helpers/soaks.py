@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-__all__ = ["TIMEOUT_S", "share_of", "soak"]
+__all__ = ["TIMEOUT_S", "examples", "share_of", "soak"]
 
 SHARE = float(os.environ.get("TICKERKIT_SOAK_SHARE", "1"))  # .ci/run sets it
 TIMEOUT_S = 1800
@@ -16,6 +16,11 @@ TIMEOUT_S = 1800
 def share_of(whole: int) -> int:
     """Return how much of a soak test's whole work is to be done: messages, kills, seconds."""
     return max(round(whole * SHARE), 1)
+
+
+def examples(whole: int) -> int:
+    """Return how many random examples to try: a third of them where no share is asked for."""
+    return whole if "TICKERKIT_SOAK_SHARE" in os.environ else whole // 3
 
 
 def soak(whole: int, *more: int) -> Any:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.log import Latest, TickLog
 from tickerkit.ticks import read_ticks
@@ -150,7 +151,7 @@ TICK = st.fixed_dictionaries(
 )
 
 
-@settings(SETTINGS, max_examples=100)
+@settings(SETTINGS, max_examples=examples(100))
 @given(st.lists(st.tuples(st.lists(TICK, min_size=1, max_size=6), st.booleans()), max_size=12))
 def test_updates_in_any_steps_give_the_newest_values(steps: list[Any]) -> None:
     """However ticks are batched and updates timed, each field has its newest value."""

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.log import Position, Rows, TickLog
 from tickerkit.log import columns as columns_module
@@ -446,10 +447,10 @@ def test_append_copies_a_bounded_number_of_rows(
 
     monkeypatch.setattr(compaction_module._TailCopy, "advance", counted)
     monkeypatch.setattr(compaction_module, "COPIED_PER_ROW", 4)
-    keep = 10_000
+    keep = 4_000
     log = TickLog(keep)
     moved, twice, arrays = 0, 0, log.state.arrays["seq"]
-    while log.stop < 60_000:
+    while log.stop < 24_000:
         more(log, batch, batch)
         twice += batch * (log._compaction.active)
         if log.state.arrays["seq"] is not arrays:
@@ -1068,7 +1069,7 @@ def test_last_seq_advances_after_the_rows(monkeypatch: pytest.MonkeyPatch) -> No
     assert log.last_seq == 15
 
 
-@settings(SETTINGS, max_examples=40)
+@settings(SETTINGS, max_examples=examples(40))
 @given(st.sampled_from([1, 3, 10, 1000]), st.sampled_from([0, 1, 32]), st.lists(STEP, max_size=25))
 def test_log_equals_a_plain_list(keep: int, pace: int, steps: list[Any]) -> None:
     """However ticks are batched, the log and its frames hold what a list of dicts would."""

@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError
@@ -263,7 +264,7 @@ TICK = st.fixed_dictionaries(
 )
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(st.lists(st.lists(TICK, max_size=6), max_size=8), st.sampled_from([None, ["A"], ["ä", "B"]]))
 def test_any_ticks_arrive_unchanged(
     batches: list[list[dict[str, Any]]], symbols: list[str] | None
@@ -1289,7 +1290,7 @@ def test_server_may_have_any_further_column(name: str) -> None:
     assert log.frame()["other"].fillna(-1).tolist() == [1, -1]
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(
     st.recursive(
         st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5),
@@ -1491,7 +1492,8 @@ def test_filter_without_a_match_takes_large_steps(
     kind: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small steps are for messages that are sent; here there are none."""
-    log = filled(100_000)
+    log = TickLog(100_000, epoch="e")
+    log.append(read_ticks([{"symbol": "A", "price": 1.0}] * 100_000), received=0)
     publication = Publication(log)
     session = kind(publication, 0.0) if kind is V1Session else kind(publication)
     session.symbols, session.row = frozenset(["NONE"]), log.start

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.log import Rows, TickLog
 from tickerkit.protocol import Segments
@@ -186,7 +187,7 @@ def test_segments_end_where_an_epoch_ends(early: bool) -> None:
             assert not any(start < boundary < stop for boundary in starts)
 
 
-@settings(SETTINGS, max_examples=200)
+@settings(SETTINGS, max_examples=examples(200))
 @given(
     st.lists(
         st.one_of(

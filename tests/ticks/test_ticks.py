@@ -19,6 +19,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from recordings import recordings, wire_texts
+from soaks import examples
 
 from tickerkit.formatting import format_value
 from tickerkit.ticks import NO_TIME, Batch, Text, is_number, number_text, read_ticks
@@ -989,7 +990,7 @@ def check(batch: Batch) -> None:
         assert str(error)
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(nested(PYTHON_LEAVES))
 def test_any_object_is_read_without_raising(value: object) -> None:
     """Any Python object is read as ticks, or refused."""
@@ -997,7 +998,7 @@ def test_any_object_is_read_without_raising(value: object) -> None:
     check(read_ticks([value, FIRST]))
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(nested(JSON_LEAVES))
 def test_any_json_is_read_without_raising(value: object) -> None:
     """Any JSON, or what Python accepts as JSON, is read as ticks, or refused."""
@@ -1008,14 +1009,14 @@ def test_any_json_is_read_without_raising(value: object) -> None:
     assert (again.count, again.refused) == (batch.count, batch.refused)
 
 
-@settings(SETTINGS, max_examples=300)
+@settings(SETTINGS, max_examples=examples(300))
 @given(st.binary(max_size=200) | ANY_TEXT)
 def test_any_bytes_are_read_without_raising(value: bytes | str) -> None:
     """Any bytes or text are read as ticks, or refused."""
     check(read_ticks(value))
 
 
-@settings(SETTINGS, max_examples=150)
+@settings(SETTINGS, max_examples=examples(150))
 @given(
     st.integers(0, 4).flatmap(
         lambda rows: st.dictionaries(

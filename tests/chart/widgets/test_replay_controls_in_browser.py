@@ -8,7 +8,7 @@ import pytest
 from lab import Jupyter
 
 pytest.importorskip("jupyterlab")
-pytestmark = [pytest.mark.browser, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.browser, pytest.mark.package, pytest.mark.timeout(240)]
 
 CELL = """
 import pandas as pd, tickerkit as tk

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.log import Gap
 from tickerkit.sources.replay.playhead import Playhead, State
@@ -222,7 +223,7 @@ MOVES = st.one_of(
 )
 
 
-@settings(deadline=None, max_examples=150, suppress_health_check=[HealthCheck.too_slow])
+@settings(deadline=None, max_examples=examples(150), suppress_health_check=[HealthCheck.too_slow])
 @given(st.lists(st.floats(0, 2), min_size=1, max_size=15), st.lists(MOVES, max_size=25))
 def test_commands_never_reorder_or_lose_ticks(steps: list[float], moves: list[Any]) -> None:
     """Each tick is the next one, or after a seek exactly the one sought."""

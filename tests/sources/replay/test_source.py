@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 from tickerkit.errors import SourceError, Stopped, TickerkitError
 from tickerkit.log import TickLog
@@ -148,7 +149,7 @@ def test_tick_without_a_time_is_due_with_the_one_before() -> None:
     assert World().run(frame) == [(0, 3), (2, 1)]
 
 
-@settings(deadline=None, max_examples=50)
+@settings(deadline=None, max_examples=examples(50))
 @given(st.lists(st.floats(-20, 20), min_size=1, max_size=40), st.sampled_from([0.5, 1.0, 7.0]))
 def test_ticks_are_sent_in_order_when_due(steps: list[float], speed: float) -> None:
     """Whatever the times, each tick is sent when it is due, or up to 5 ms before."""

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from soaks import examples
 
 import tickerkit.storage.csv.foreign as foreign_module
 import tickerkit.storage.csv.read as csv_module
@@ -193,7 +194,7 @@ words = st.text(st.characters(codec="utf-8"), max_size=8)
 
 @settings(
     deadline=None,
-    max_examples=60,
+    max_examples=examples(60),
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(

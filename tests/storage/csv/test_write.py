@@ -5,12 +5,14 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import random
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from soaks import share_of
 
 from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.log import Gap, Position, TickLog
@@ -18,6 +20,7 @@ from tickerkit.storage import CsvFile, load
 from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.ticks import read_ticks
 
+CALLS = sorted(random.Random(1).sample(range(1, 201), share_of(200)))
 FEW_CALLS = (*range(1, 9), 12, 13, 40, 62, 63, 64, 65, 66, 67, 68, 69, 90, 143)
 
 
@@ -152,7 +155,9 @@ def failing(monkeypatch: pytest.MonkeyPatch) -> Callable[[int, bool], None]:
 
 
 @pytest.mark.parametrize(
-    "calls", [FEW_CALLS, pytest.param(range(1, 201), marks=pytest.mark.soak)], ids=["some", "all"]
+    "calls",
+    [FEW_CALLS, pytest.param(CALLS, marks=pytest.mark.soak)],
+    ids=["some", "all"],
 )
 def test_failed_write_leaves_no_trace(
     tmp_path: Path, failing: Callable[[int, bool], None], calls: Iterable[int]
