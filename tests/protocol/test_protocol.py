@@ -352,7 +352,9 @@ def test_slow_client_gets_a_gap_with_the_exact_range() -> None:
         publish(log, 4, symbol, note=symbol)
     wire.run()
     assert wire.gaps() == [("e", 4, 13)]
-    assert wire.told(Gap)[0].reason == ("the client was too slow: the server no longer holds these")
+    assert wire.told(Gap)[0].reason == (
+        "the client was too slow: the server no longer holds these ticks"
+    )
     assert wire.types()[:6] == ["hello", "at", "ticks", "hello", "gap", "ticks"]
     assert wire.seqs() == [1, 2, 3, *range(14, 24)]
     same(
@@ -1155,9 +1157,9 @@ def test_hello_needs_no_symbols() -> None:
 @pytest.mark.parametrize(
     ("gap", "reason"),
     [
-        (Gap("e", 6, 15, ""), "the server no longer holds these"),
+        (Gap("e", 6, 15, ""), "the server no longer holds these ticks"),
         (Gap("old", 6, None, ""), "the server holds nothing of this epoch, as after a restart"),
-        (Gap("e", 26, 30, ""), "the client is ahead of the server, which lost these"),
+        (Gap("e", 26, 30, ""), "the client is ahead of the server, which lost these ticks"),
     ],
     ids=["away", "restart", "ahead"],
 )

@@ -1,4 +1,4 @@
-"""OHLCV: the bars of ticks as a frame, and of a log with most of them kept between calls."""
+"""OHLCV: bars as a DataFrame: `bars` of any ticks, and `Bars` of a log, with a cache."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ from tickerkit.ticks import NS_PER_S, UTC_NS, Array
 
 __all__ = ["Bars", "bars"]
 
-# Rows that are aggregated at a time: their arrays stay in the processor's cache.
+# Rows aggregated at a time: few enough for their arrays to stay in the processor's cache.
 BLOCK_ROWS = 65_536
-# For how many intervals and choices of symbols the blocks' bars are kept.
+# For how many combinations of interval and symbols `Bars` keeps partial bars.
 MAX_KEPT = 8
 # Don't keep a block with more bars than this: recomputing it costs no more than merging it.
 MAX_KEPT_BARS = BLOCK_ROWS // 16
@@ -34,9 +34,9 @@ def bars(
 
     Only trades count: quotes have no price. Bars start at whole multiples of the interval since
     1970 UTC; an interval without a trade has no bar. Open and close are the first and last trade
-    in the order of the log, so trades of the same nanosecond and late ones count as they came.
-    Ten million ticks take 0.02 to 0.1 seconds if bars have many ticks and the times of each
-    symbol ascend, longer if some are late. The log can be appended to meanwhile.
+    in the order of the log, also if trades came late or in the same nanosecond. Ten million ticks
+    take 0.02 to 0.1 seconds if bars have many ticks and the times of each symbol ascend, longer if
+    some are late. Another thread may append to the log meanwhile.
 
     Args:
         ticks: rows of a log, or a frame of ticks with the columns `time`, `symbol`, `price` and
@@ -65,15 +65,15 @@ def bars(
 class Bars:
     """The bars of the ticks that a log holds; most are kept from one call to the next.
 
-    Why not keep the bars, and add new ticks to the last one? Because ticks may be late, and old
-    ones are dropped: either changes bars far back. Instead the log's rows are cut into blocks, and
-    a bar that spans several blocks is merged from partial bars. The partial bars of a complete
-    block never change, whatever comes later or late, so they are computed once. Each call
-    computes those of the newest block and, if the log has dropped ticks of it, of the oldest, and
-    merges all: it costs by the ticks that are new and the number of bars. Dropped ticks are in no
-    bar, as with `bars(log.rows(), ...)`.
+    Why not keep the bars, and add new ticks to the last one? Because late ticks, and ticks that
+    the log drops, change older bars. Instead, the log's rows are divided into blocks, and a bar
+    that spans several blocks is merged from partial bars. The partial bars of a complete block
+    never change, also if late ticks follow, so they are computed once. Each call computes the
+    partial bars of the newest block, and those of the oldest block if the log has dropped some of
+    its ticks. Then it merges all partial bars. So the cost of a call grows with the number of new
+    ticks and of bars. Dropped ticks are in no bar, as with `bars(log.rows(), ...)`.
 
-    Partial bars are kept for the 8 intervals and choices of symbols that were last asked for.
+    Partial bars are kept for the 8 most recently used combinations of interval and symbols.
     """
 
     def __init__(self, log: TickLog) -> None:
@@ -83,10 +83,10 @@ class Bars:
     def frame(
         self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
     ) -> pd.DataFrame:
-        """Return what `bars` returns for all rows held."""
+        """Return the bars of all ticks that the log holds, as `bars` does."""
         key = length, symbols = interval_ns(interval), _symbol_set(symbol)
         kept = self._kept.pop(key, {})
-        self._kept[key] = kept  # the last asked for is last
+        self._kept[key] = kept  # a dict is in the order of insertion: most recently used last
         while len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
         trades = _trades_from_rows(self.log.rows())
@@ -97,12 +97,12 @@ def interval_ns(interval: str | float | timedelta) -> int:
     """Return a length of time in nanoseconds.
 
     Raises:
-        ValueError: it is not a length of time above 0 that fits in 64 bits.
+        ValueError: `interval` is not a length of time above 0 that fits in 64 bits.
     """
     length = 0
     try:
         if isinstance(interval, str):
-            # pandas takes a bare "10" for nanoseconds.
+            # A bare "10" is invalid: pandas would read it as nanoseconds.
             if not interval.strip().replace(".", "").isdigit():
                 length = pd.Timedelta(interval).as_unit("ns").value
         elif isinstance(interval, timedelta | np.timedelta64):
@@ -128,7 +128,7 @@ def _bars_frame(
 ) -> pd.DataFrame:
     """Return the bars of trades as a frame; `kept` is used and updated.
 
-    Below, B is the number of bars and S that of symbols with a bar.
+    Below, B is the number of bars, S that of symbols with a bar, and M that of different times.
     """
     merged = merge(_aggregate_blocks(trades, length, symbols, kept))
     columns = {name: getattr(merged, name) for name in PartialBars._fields[3:]}
@@ -141,11 +141,11 @@ def _bars_frame(
     order = np.argsort(first_rows)  # (S,): which symbol comes first, second, …
     counts = np.diff(np.append(starts, len(times)))[order]  # (S,): bars of each, in that order
     rank = np.repeat(np.arange(len(starts)), counts)  # (B,): place of each bar's symbol
-    # (B,): which bar comes first, second, …: the range of each symbol's bars, moved as a whole.
-    moved = starts[order] - (np.cumsum(counts) - counts)
-    bar_order = np.arange(len(times)) + np.repeat(moved, counts)
+    # The bars of a symbol are a contiguous range, which moves as a whole.
+    moved = starts[order] - (np.cumsum(counts) - counts)  # (S,): how far each range moves
+    bar_order = np.arange(len(times)) + np.repeat(moved, counts)  # (B,): which bar comes first, …
     words = [trades.words[code] for code in merged.codes[starts][order]]
-    moments, moment_codes = np.unique(times[bar_order], return_inverse=True)
+    moments, moment_codes = np.unique(times[bar_order], return_inverse=True)  # (M,), (B,)
     # Levels in this order and ascending codes let pandas find bars by bisection.
     levels: Any = [pd.Index(words, dtype="str"), _time_index(moments)]
     codes: Any = [rank, moment_codes]
@@ -165,7 +165,7 @@ def _aggregate_blocks(
         del kept[block]
     is_wanted = None
     if symbols is not None and not symbols.issuperset(trades.words):
-        # One entry for each code, and a last one for the code -1.
+        # One entry for each code, and a last one for the code -1, a tick without a symbol.
         is_wanted = np.array([word in symbols for word in trades.words] + [False])
     parts = []
     for block in range(start // BLOCK_ROWS, -(-stop // BLOCK_ROWS)):
@@ -195,11 +195,13 @@ def _trades_from_frame(frame: pd.DataFrame) -> Trades:
     missing = [name for name in ("time", "symbol", "price") if name not in frame]
     if missing:
         raise ValueError(
-            f"The frame has no column {missing[0]}, which bars need; it has {list(frame.columns)}"
+            f"The frame has no column {missing[0]}, which bars need; "
+            f"add it, or rename one of {list(frame.columns)}"
         )
     symbols = pd.Categorical(frame["symbol"])
     times = pd.to_datetime(frame["time"], utc=True).dt.as_unit("ns")
     size = frame["size"].to_numpy(np.float64) if "size" in frame else np.full(len(frame), np.nan)
+    # A tick without a symbol or a time is in no bar: as for a quote, its price becomes NaN.
     missing_key = (symbols.codes < 0) | times.isna().to_numpy()
     return Trades(
         0,

@@ -1,4 +1,4 @@
-"""Partial bars: the bars of some trades as arrays, and the bars of several such together."""
+"""Partial bars: the bars of some trades as arrays, and how to merge those of several parts."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from tickerkit.ticks import Array
 
 __all__ = ["PartialBars", "Trades", "merge", "aggregate"]
 
-# Up to this range of codes, a search for each code is faster than a sort.
+# If the codes span at most this range, searching for each code is faster than sorting.
 MAX_SEARCHED_CODES = 16
 
 
 class Trades(NamedTuple):
-    """Ticks as arrays, all of shape (N,).
+    """Ticks as arrays, all of shape (N,); those without a price are in no bar.
 
     Attributes:
-        start: the row of the first tick.
+        start: the number of the first tick's row in the log.
         words: the symbols.
-        codes: for each tick, an index into `words`; -1 for none.
+        codes: for each tick, an index into `words`; -1 if it has no symbol.
         time: int64, in epoch ns.
         price: float64; NaN where the tick is no trade.
         size: float64; NaN where it isn't known.
@@ -71,14 +71,15 @@ def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBa
     Args:
         trades: the ticks.
         length: the length of a bar in ns.
-        is_wanted: a bool for each code and a last one for -1: only these symbols. None for all.
+        is_wanted: for each code, whether its symbol is selected; the last entry is for the code
+            -1. None for all symbols.
     """
     start, _, codes, time, price, size = trades
     counts = ~np.isnan(price)  # (N,) bool
     if is_wanted is not None:
         counts &= is_wanted.take(codes)
-    # (T,): the ticks in the order in which they are aggregated; None if that is all, as they are.
-    # A copy of a column is most of what a block costs.
+    # (T,): the indices of the ticks in the order in which they are aggregated. None if that is
+    # every tick in its place: then no column is copied, and copies are most of a block's cost.
     order = None if counts.all() else np.flatnonzero(counts)
     if order is not None:
         codes, time = codes.take(order), time.take(order)
@@ -86,7 +87,7 @@ def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBa
     sort, starts = _group(codes, intervals)  # (T,) or None, and (B,): first trade of each bar
     if not len(starts):
         return NONE
-    firsts = starts if sort is None else sort[starts]
+    firsts = starts if sort is None else sort[starts]  # (B,)
     codes, intervals = codes[firsts], intervals[firsts]  # (B,) from here on
     if sort is not None:
         order = sort if order is None else order.take(sort)
@@ -94,7 +95,7 @@ def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBa
         price, size = price.take(order), size.take(order)  # (T,), sorted
     ends = np.append(starts[1:], len(price))  # (B,)
     volume = np.add.reduceat(size, starts)
-    if np.isnan(volume).any():  # seldom: a check of the sums is cheaper than one of the sizes
+    if np.isnan(volume).any():  # seldom: checking the B sums is cheaper than checking T sizes
         volume = np.add.reduceat(np.nan_to_num(size, nan=0.0), starts)
     return PartialBars(
         codes,
@@ -110,24 +111,24 @@ def aggregate(trades: Trades, length: int, is_wanted: Array | None) -> PartialBa
 
 
 def merge(parts: list[PartialBars]) -> PartialBars:
-    """Return the bars of successive parts together.
+    """Return the bars of all `parts`, which hold successive rows.
 
-    Most bars lie in a single part: the first fragment of each bar is taken as it is, and only the
-    remaining fragments are folded in. Below, P is the number of all partial bars, B that of bars,
-    and R = P - B that of the remaining fragments.
+    Most bars lie in a single part. So the first partial bar of each bar is copied as it is, and
+    only the rest are merged into it. Below, P is the number of partial bars, B that of bars, and
+    R = P - B that of the rest.
     """
     every = PartialBars(*(np.concatenate(each) for each in zip(NONE, *parts, strict=True)))  # (P,)
     order, starts = _group(every.codes, every.intervals)  # (P,) or None, (B,)
     is_rest = np.ones(len(every.row), dtype=bool)  # (P,)
     is_rest[starts] = False
     rest = np.flatnonzero(is_rest)  # (R,)
-    bar = np.searchsorted(starts, rest, side="right") - 1  # (R,): the bar of each
+    bar = np.searchsorted(starts, rest, side="right") - 1  # (R,): the bar that each belongs to
     if order is not None:
         starts, rest = order[starts], order[rest]
     merged = PartialBars(*(each[starts] for each in every))  # (B,)
     np.maximum.at(merged.high, bar, every.high[rest])
     np.minimum.at(merged.low, bar, every.low[rest])
-    # Where a bar has several fragments, numpy keeps the value that is assigned last: the newest.
+    # If `bar` has the same index several times, numpy keeps the value assigned last: the newest.
     merged.close[bar] = every.close[rest]
     np.add.at(merged.volume, bar, every.volume[rest])
     np.add.at(merged.ticks, bar, every.ticks[rest])
@@ -137,16 +138,16 @@ def merge(parts: list[PartialBars]) -> PartialBars:
 def _group(codes: Array, intervals: Array) -> tuple[Array | None, Array]:
     """Group by code, then interval, in a stable order.
 
-    Each pair becomes one integer key. The usual log is sorted by time within each symbol, so the
-    order of the codes alone is tried first: a sort of the keys costs more.
+    Each pair of code and interval becomes one integer key. Usually the times of each symbol
+    ascend. So the order by code alone is tried first: sorting by key costs more.
 
     Args:
         codes: shape (T,).
         intervals: shape (T,).
 
     Returns:
-        The order to sort by, shape (T,), None if they are sorted already; and where in that order
-        each group starts, shape (B,).
+        The order to sort by, shape (T,), None if the pairs are sorted already; and where in that
+        order each group starts, shape (B,).
     """
     if not len(codes):
         return None, np.empty(0, dtype=np.intp)
@@ -155,7 +156,7 @@ def _group(codes: Array, intervals: Array) -> tuple[Array | None, Array]:
     span = latest - earliest + 1
     if span * (high - low + 1) < 2**63:
         keys = intervals - earliest  # (T,) int64
-    else:  # times far apart: number the intervals that occur
+    else:  # the keys would overflow: number only the intervals that occur
         moments, keys = np.unique(intervals, return_inverse=True)
         span = len(moments)
     order = None
@@ -174,7 +175,7 @@ def _group(codes: Array, intervals: Array) -> tuple[Array | None, Array]:
 
 
 def _group_starts(keys: Array) -> Array:
-    """Return where each run of equal keys starts."""
+    """Return where each run of equal keys starts: shape (B,), for keys of shape (T,)."""
     new = np.ones(len(keys), dtype=bool)
     np.not_equal(keys[1:], keys[:-1], out=new[1:])
     return np.flatnonzero(new)

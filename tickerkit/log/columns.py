@@ -1,4 +1,8 @@
-"""Columns: turns the columns of a batch into what a log's arrays hold, numbers or codes."""
+"""Columns: converts the columns of a batch to the numbers or codes that a log's arrays hold.
+
+A code is an index into the words of a `Dictionary`; -1 is a missing value. A further column is one
+that is not in `FIXED`.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +14,21 @@ from tickerkit.ticks import Array, Batch, Column, Text, is_number, number_text
 __all__ = ["FIXED", "MAX_COLUMNS", "ColumnEncoder"]
 
 FIXED = ("seq", "time", "symbol", "price", "size", "received", "epoch")
-# Beyond the fixed ones.
+# How many further columns a log may have.
 MAX_COLUMNS = 32
+# How many columns `misfits` counts by name.
 MAX_MISFITS = 1000
 
 
 class ColumnEncoder:
     """Encodes the columns of batches for one log.
 
-    A column holds text or numbers for good: the type of its first value decides. Later values of
-    the other type are converted, those that can't be are left out and counted.
+    The first value of a column decides whether the column holds text or numbers; it never changes.
+    Later values of the other type are converted. A value that can't be converted is left out.
 
     Attributes:
         dictionaries: the dictionary of each text column.
-        misfits: how many values were left out, by column.
+        misfits: for each column, how many values were left out.
     """
 
     def __init__(self) -> None:
@@ -31,7 +36,7 @@ class ColumnEncoder:
         self.misfits: dict[str, int] = {}
 
     def add_misfits(self, name: str, count: int) -> None:
-        """Count values of a column that were left out."""
+        """Add to the number of values of a column that were left out."""
         if count:
             if name not in self.misfits and len(self.misfits) >= MAX_MISFITS:
                 name = "(others)"
@@ -40,7 +45,7 @@ class ColumnEncoder:
     def add_columns(self, arrays: dict[str, Array], batch: Batch, used: int) -> None:
         """Add an array for each new column of a batch, empty in the first `used` rows.
 
-        Those for which there is no room are counted as misfits.
+        If the log has `MAX_COLUMNS` further columns, the values of a new one count as misfits.
         """
         size = len(arrays["seq"])
         for name, column in batch.columns.items():
@@ -55,11 +60,11 @@ class ColumnEncoder:
             arrays[name][:used] = self.missing(name)
 
     def missing(self, name: str) -> float:
-        """Return the value of a further column for a tick that has none."""
+        """Return what a further column holds for a tick without a value: -1 for text, or NaN."""
         return -1 if name in self.dictionaries else np.nan
 
     def fitting_symbols(self, batch: Batch) -> Array | None:
-        """Return which ticks have a symbol that the dictionary has room for; None for all."""
+        """Return for each tick whether the dictionary has room for its symbol; None for all."""
         symbols = batch.columns["symbol"]
         assert isinstance(symbols, Text)
         known = self.dictionaries["symbol"]
@@ -79,27 +84,31 @@ class ColumnEncoder:
         if not isinstance(column, Text):
             return column
         values = [float(word) if is_number(word) else np.nan for word in column.words]
-        # One entry for each word, and a last one that the code -1 takes.
+        # One entry for each word, and a last one, NaN, for the code -1.
         numbers: Array = np.array([*values, np.nan])[column.codes]
         numbers[np.isinf(numbers)] = np.nan
         self.add_misfits(name, int(np.isnan(numbers).sum() - (column.codes < 0).sum()))
         return numbers
 
     def codes(self, name: str, column: Column, row: int) -> Array:
-        """Return the codes of a column that begins at `row`, adding its new words.
+        """Return a column as the log's codes, and add its new words to the dictionary.
 
-        `table` has the log's code for each of the text's, and a last entry that the code -1 takes.
+        Args:
+            name: the name of the column.
+            column: the column, with codes of its own if it is text.
+            row: the number that its first row gets in the log.
         """
         known, text = self.dictionaries[name], _as_text(column)
+        # The log's code for each of the column's own codes, and a last entry for the code -1.
         table = np.full(len(text.words) + 1, -1, dtype=np.int32)
-        # A long batch seldom has a new word: then its rows need not be looked at one by one.
+        # A long batch seldom has a new word. Without one, its rows need not be visited one by one.
         if len(text.words) < len(text.codes) and all(map(known.codes.__contains__, text.words)):
             table[:-1] = [known.codes[word] for word in text.words]
             codes: Array = table[text.codes]
             return codes
         # Words are added in the order of the rows, each with the first row that has it.
         row_codes = text.codes.tolist()
-        # A dict keeps the last entry for a key: built backwards, that is the first row.
+        # The first row of each code: a dict keeps the last entry for a key, so build it backwards.
         firsts = dict(zip(reversed(row_codes), range(len(row_codes) - 1, -1, -1), strict=True))
         full = False
         for code in dict.fromkeys(row_codes):

@@ -1,13 +1,13 @@
 """Compaction: moves the rows that a log keeps into fresh arrays, a few with each append.
 
-Rows are never overwritten, since frames show them. So when the arrays are full, the log goes on
-in fresh ones that begin with the rows it keeps.
+Rows are never overwritten, since frames show them. So when the arrays are full, the log continues
+in fresh arrays that begin with the rows it keeps.
 
-Why not copy them when the arrays are full? Because the append that finds them full would wait for
-all of them: half a second for ten million rows, in which no tick is received. Instead the copy
-begins before the arrays are full and takes a few rows with each append. The longest append of
-1,000 ticks then takes 13 ms. The price is memory: while a copy is under way, over the last eighth
-of what fits between two moves, the rows copied so far are held twice.
+Why not copy these rows when the arrays are full? Because that append would copy all of them at
+once: half a second for ten million rows, during which no tick is received. Instead, the copy
+begins before the arrays are full, and each append copies a few rows. The longest append of 1,000
+ticks then takes 13 ms. The price is memory: the rows copied so far are held twice. A copy takes
+the last eighth of the ticks that come between two moves.
 """
 
 from __future__ import annotations
@@ -21,16 +21,17 @@ from tickerkit.ticks import Array
 __all__ = ["Compaction"]
 
 MIN_ROWS = 1024
-# Arrays double up to this many rows. Beyond, the next ones have room for all that the log keeps:
-# memory that was never written to takes addresses only, so doubling would save little.
+# While the log holds at most this many rows, its arrays double. Beyond that, the next arrays have
+# room for all rows that the log keeps: unwritten memory takes only addresses, so doubling would
+# save little.
 MAX_DOUBLED_ROWS = 65_536
-# How many rows are copied for each row that is appended. More would make the longest append
-# longer, less would hold more rows twice.
+# How many rows are copied for each row that is appended. A larger number would make the longest
+# append longer; a smaller one would hold more rows twice.
 COPIED_PER_ROW = 32
 
 
 class Compaction:
-    """Gives a log arrays with room for the ticks that come.
+    """Allocates a log's arrays, and moves its rows to fresh arrays before they are full.
 
     Args:
         keep: how many rows the log holds.
@@ -48,13 +49,13 @@ class Compaction:
 
     @property
     def active(self) -> bool:
-        """Whether some rows are held twice."""
+        """Whether a copy is in progress, so that some rows are held twice."""
         return self._copy is not None
 
     def make_room(self, state: Snapshot, count: int) -> Snapshot:
         """Return a log's state in arrays with room for `count` more rows.
 
-        It is the same state while the arrays have room and few frames show them.
+        Returns `state` itself while its arrays have room and fewer than `MAX_FRAMES` frames.
         """
         size = len(state.arrays["seq"])
         if state.stop - state.base + count <= size and len(state.frames) < MAX_FRAMES:
@@ -63,7 +64,7 @@ class Compaction:
         start = min(max(state.start, state.stop + count - self.keep), state.stop)
         held = state.stop - start
         copy, self._copy = self._copy, None
-        # There may be none, or one for arrays that filled up since, or too small for this batch.
+        # Copy from the start if there is no copy, or if it lacks rows to keep or room for `count`.
         if copy is None or copy.start > start or state.stop + count > copy.start + copy.size:
             copy = _TailCopy(start, self._next_size(held, max(size, held + count)))
         copy.advance(state, state.stop)
@@ -72,9 +73,9 @@ class Compaction:
         )
 
     def _copy_ahead(self, state: Snapshot, count: int) -> None:
-        """Copy as many rows as must be in the fresh arrays once `count` more are appended.
+        """Copy the rows that must be in the fresh arrays once `count` more are appended.
 
-        What remains then is at most `COPIED_PER_ROW` for each row for which there is still room.
+        After that append, at most `COPIED_PER_ROW` rows remain to copy for each free row.
         """
         size = len(state.arrays["seq"])
         end = state.base + size
@@ -108,7 +109,7 @@ class _TailCopy:
         self.copied = start
 
     def advance(self, state: Snapshot, stop: int) -> None:
-        """Copy the rows up to `stop`; a column that is new, or was widened, from `start` on."""
+        """Copy the rows `copied` to `stop`; if a column's array or type is new, from `start`."""
         for name, column in state.arrays.items():
             begin, array = self.copied, self.arrays.get(name)
             if array is None or array.dtype != column.dtype:

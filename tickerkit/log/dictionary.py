@@ -10,7 +10,7 @@ import numpy as np
 
 __all__ = ["MAX_WORDS", "Dictionary", "code_dtype"]
 
-# Beyond it, a column is free text: its dictionary would cost more than it saves.
+# A column with more different words is free text, whose dictionary would cost more than it saves.
 MAX_WORDS = 65_536
 
 
@@ -35,14 +35,14 @@ class Dictionary:
         code = len(self.words)
         if code >= MAX_WORDS:
             return -1
-        # The words first: another thread that knows a code finds its word.
+        # `words` before `codes`: another thread that finds a code must find its word.
         self.words.append(word)
         self.first_row.append(row)
         self.codes[word] = code
         return code
 
     def known_codes(self, words: Iterable[str]) -> list[int]:
-        """Return the codes of those of `words` that have appeared."""
+        """Return the codes of `words`, without the words that have not appeared."""
         return [self.codes[word] for word in words if word in self.codes]
 
     def size_at(self, row: int) -> int:

@@ -36,13 +36,12 @@ class _Placed(NamedTuple):
 class Gaps:
     """The gaps in a log, each with the row before which it lies.
 
-    Gaps that touch are one. One thread adds gaps; any thread may read them.
+    Adjacent gaps are merged. One thread adds gaps; any thread may read them.
 
     Args:
         log: the log.
-        forget: drop gaps before rows that the log has dropped, so that a log that runs for weeks
-            needs no more and more memory. The gap before the oldest epoch still in the log is
-            kept.
+        forget: drop gaps that lie before dropped rows: otherwise their memory would grow as long
+            as the log runs. The gap before the oldest epoch still in the log is kept.
 
     Attributes:
         newest: the row of the newest gap; -1 if there is none.
@@ -58,8 +57,8 @@ class Gaps:
         return len(self._placed)
 
     def add(self, gap: Gap) -> None:
-        """Add a gap that lies where the log ends now; in the writer's thread."""
-        # Readers in other threads copy the list: an append, or an item replaced, is atomic.
+        """Add a gap at the current end of the log; call it in the writer's thread."""
+        # No lock: readers in other threads copy the list, and each change below is atomic.
         placed, row = self._placed, self.log.stop
         if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
             before = placed[-1].gap
@@ -75,11 +74,11 @@ class Gaps:
             self._forget()
 
     def miss(self, count: int | None, reason: str) -> None:
-        """Add a gap that lies where the log ends now, by its size; in the writer's thread.
+        """Add a gap of `count` ticks at the current end of the log; call it in the writer's thread.
 
         Args:
-            count: how many ticks are missing: as many numbers are left out. None if that isn't
-                known: the next tick begins a new epoch, unless this one has no tick yet.
+            count: how many ticks are missing; as many seqs are skipped. None if that isn't known:
+                then the next tick begins a new epoch, unless the current one has no tick yet.
             reason: why they are missing.
         """
         log = self.log
@@ -92,14 +91,14 @@ class Gaps:
             log.begin()
 
     def at(self, row: int) -> list[Gap]:
-        """Return the gaps right before `row`, in order; in the writer's thread."""
+        """Return the gaps right before `row`, in order; call it in the writer's thread."""
         if row > self.newest:
             return []
         start, stop = (side(self._placed, row, key=_row) for side in (bisect_left, bisect_right))
         return [each.gap for each in self._placed[start:stop]]
 
     def next_row(self, row: int) -> int | None:
-        """Return the first row after `row` before which a gap lies, None if there is none."""
+        """Return the first row after `row` that has a gap right before it; None if none has."""
         if row >= self.newest:
             return None
         return self._placed[bisect_right(self._placed, row, key=_row)].row
@@ -118,20 +117,21 @@ class Gaps:
             self._placed[:stop] = [each for each in self._placed[:stop] if each.row == run_start]
 
     def between(self, start: int, stop: int) -> list[Gap]:
-        """Return the gaps before the rows `start` to `stop`, in order; in any thread."""
+        """Return the gaps before the rows `start` to `stop`, in order; any thread may call it."""
         return [self._complete(each) for each in self._placed.copy() if start <= each.row < stop]
 
     def mark(self, frame: pd.DataFrame, rows: Array | range) -> pd.DataFrame:
-        """Return a frame of some rows of the log, with a column `gap`: one lies before this row.
+        """Return `frame` with a column `gap`: whether a gap lies before this row.
 
-        If the row after a gap is not in the frame, the next one is marked.
+        If the row right after a gap is not in the frame, the next row of the frame is marked.
 
         Args:
-            frame: the frame.
+            frame: some rows of the log.
             rows: the numbers of its rows, ascending, shape `(len(frame),)`.
         """
         numbers = np.arange(rows.start, rows.stop) if isinstance(rows, range) else rows
         after = np.array([row for row in self.rows() if len(rows) and row >= numbers[0]], dtype=int)
+        # One entry for each row, and a last one for gaps after the last row.
         marks = np.zeros(len(rows) + 1, dtype=bool)
         marks[np.searchsorted(numbers, after)] = True
         return frame.assign(gap=marks[:-1])
@@ -141,7 +141,7 @@ class Gaps:
         return gap_frame(map(self._complete, self._placed.copy()))
 
     def _complete(self, placed: _Placed) -> Gap:
-        """Return a gap with the time of the tick after it, if the log holds that."""
+        """Return a gap with the time of the tick after it, if the log holds that tick."""
         rows = self.log.rows(placed.row, placed.row + 1)
         if not len(rows) or rows.start != placed.row:
             return placed.gap
@@ -190,4 +190,5 @@ def _row(placed: _Placed) -> int:
 
 
 def _touch(one: Gap, other: Gap) -> bool:
+    """Return whether the gap `other` begins right after the gap `one`."""
     return one.epoch == other.epoch and one.last is not None and other.first == one.last + 1

@@ -14,10 +14,11 @@ __all__ = ["Latest"]
 
 
 class Latest:
-    """The newest value of each field, for each symbol from the log's oldest tick on.
+    """The newest value of each field, for each symbol.
 
-    Quotes and trades complement each other: after a quote, `price` is still the last trade's. An
-    update costs by the number of new ticks. Ticks that were dropped before an update are left out.
+    The first update begins with the oldest tick that the log holds. Quotes and trades complement
+    each other: after a quote, `price` is still the last trade's. The cost of an update grows with
+    the number of new ticks. Ticks that the log drops before an update are left out.
 
     Attributes:
         values: for each column an array of shape (S,), indexed by the symbol's code; S is the
@@ -30,7 +31,7 @@ class Latest:
         self.values: dict[str, Array] = {}
 
     def update(self) -> bool:
-        """Take in the new ticks; return whether there were any."""
+        """Read the new ticks; return whether there were any."""
         rows = self._reader.read()
         if not len(rows):
             return False
@@ -41,15 +42,15 @@ class Latest:
             number = column.dtype.kind == "f"
             values = self.values.get(name)
             if values is None or len(values) < symbols:
-                # Room for twice as many, so that new symbols seldom need new arrays.
+                # Twice the size needed, so that new symbols seldom need new arrays.
                 empty = np.nan if number else -1
                 values = np.full(2 * symbols, empty, dtype=column.dtype if number else np.int64)
                 if (old := self.values.get(name)) is not None:
                     values[: len(old)] = old
                 self.values[name] = values
-            # Where a symbol comes several times, numpy keeps the value assigned last: the newest.
+            # If a code occurs several times, numpy keeps the value assigned last: the newest.
             if number:
-                has_value = ~np.isnan(column)
+                has_value = ~np.isnan(column)  # (N,) bool
                 values[codes[has_value]] = column[has_value]
             elif name in self.log.dictionaries:
                 has_value = column >= 0

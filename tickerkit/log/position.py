@@ -1,7 +1,7 @@
 """Position and Gap: the place of a tick in its epoch, and ticks that will never come.
 
-Both are sent over the wire and written beside recordings as they are. So they are msgspec
-structs, whose values are checked when a message or a file is decoded.
+Both are sent over the wire, and written to the files beside recordings. So they are msgspec
+structs: decoding a message or a file checks their values.
 """
 
 from __future__ import annotations
@@ -22,7 +22,8 @@ class Position(msgspec.Struct, frozen=True):
 
     Attributes:
         epoch: id of one unbroken run of numbering.
-        seq: number of the tick in it, counted from 1 over all symbols; 0 is before the first.
+        seq: number of the tick in the epoch, counted from 1 over all symbols; 0 is the place
+            before the first tick.
 
     Example:
         >>> tk.connect(server.url, resume=Position("a1b2", 1_000))
@@ -37,13 +38,13 @@ class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
 
     Attributes:
         epoch: the epoch of the missing ticks.
-        first: seq of the first of them (`from` on the wire and in a frame of gaps).
-        last: seq of the last of them (`to`); None if it can't be known, as in an epoch that ended
-            with its server.
+        first: seq of the first missing tick (`from` on the wire and in a frame of gaps).
+        last: seq of the last missing tick (`to`); None if it can't be known, as in an epoch that
+            ended with its server.
         reason: why they are missing.
-        last_before: time of the tick before them, in epoch ns; None if it isn't known, and on the
-            wire, since each log has its own.
-        first_after: time of the tick after them, likewise.
+        last_before: time of the tick before the gap, in epoch ns; None if it isn't known. Not sent
+            over the wire, since the receiver's log may hold other ticks.
+        first_after: time of the tick after the gap, likewise.
     """
 
     epoch: str

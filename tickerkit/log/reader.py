@@ -18,8 +18,8 @@ class Readable(Protocol):
 class Reader:
     """A position in a log: the rows before it were read.
 
-    A reader costs an integer, however many there are. When it falls behind, it reads larger
-    batches; when rows are dropped before it has read them, the next `Rows` says how many in `lost`.
+    A reader holds a row number and no ticks. When it falls behind, it reads larger batches. When
+    the log drops rows that it has not read, `lost` of the next `Rows` says how many.
 
     Attributes:
         row: number of the row to read next.
@@ -33,7 +33,7 @@ class Reader:
 
     @property
     def behind(self) -> int:
-        """How many rows are ahead of this position, those dropped unread included."""
+        """How many rows were appended since this position, including rows dropped unread."""
         return self.log.state.stop - self.row
 
     def read(self, limit: int | None = None) -> Rows:

@@ -24,8 +24,8 @@ class Snapshot(NamedTuple):
         base: number of the row at index 0 of the arrays.
         start: number of the oldest row held.
         stop: number of the row after the newest.
-        version: counts the changes of the columns and their words; a frame shows one version.
-        frames: the frames over these arrays.
+        version: increases when a column or a word is added; a shared frame shows one version.
+        frames: the shared frames over these arrays.
     """
 
     arrays: dict[str, Array]
@@ -62,7 +62,7 @@ class Rows:
         return self.state.dictionaries
 
     def array(self, name: str) -> Array:
-        """Return a column as a read-only view: text as codes, times as int64 nanoseconds."""
+        """Return a column as a read-only view, shape (len(self),): text as codes, times as ns."""
         base = self.state.base
         view = self.state.arrays[name][self.start - base : self.stop - base]
         view.flags.writeable = False
@@ -73,12 +73,12 @@ class Rows:
         return list(self.state.arrays)
 
     def position(self, index: int) -> Position:
-        """Return the position of one of the rows, counted from `start`; negative from the end."""
+        """Return the position of a row: index 0 is `start`; a negative one counts from the end."""
         epoch = self.dictionaries["epoch"].words[int(self.array("epoch")[index])]
         return Position(epoch, int(self.array("seq")[index]))
 
     def part(self, start: int, stop: int) -> Rows:
-        """Return the rows `start` to `stop` of these."""
+        """Return the rows numbered `start` to `stop`, which must be among these."""
         return Rows(self.state, start, stop)
 
     def frame(self) -> pd.DataFrame:

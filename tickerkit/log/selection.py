@@ -1,4 +1,4 @@
-"""Selection: a part of some ticks, by symbol, number or time, and the gaps that the part has."""
+"""Selection: some ticks of a frame, by symbol, number or time, and the gaps between them."""
 
 from __future__ import annotations
 
@@ -32,16 +32,17 @@ def select(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Select some of the ticks of a frame, and the gaps that lie between them.
 
-    A late tick, whose time is outside the range, may stand between ticks that are selected. It is
-    left out, and its seq is listed as a gap, so that the selection accounts for every seq. That
-    doesn't apply to a selection by symbol, where a jump in seq means nothing.
+    A late tick, whose time is outside the range, may lie between selected ticks. It is left out,
+    and its seq is listed as a gap, so that the selection accounts for every seq. A selection by
+    symbol lists no such gaps: there, the seqs of other symbols are absent anyway.
 
     Args:
         frame: the ticks, in the order of a log. Ticks without a time are in no time range.
         gaps: what is known to be missing among them, with the columns of `Feed.gaps`.
         symbols: only these; None for all.
-        last: the newest 1000 ticks after the selection by symbol, or those at most "5min" older
-            than the newest tick of any symbol.
+        last: a number (1000): only so many of the newest ticks, counted after the selection by
+            symbol. A length of time ("5min"): only ticks at most that much older than the newest
+            tick of any symbol.
         start: only ticks at this time or later.
         end: only ticks before this time.
         complete: whether the frame has the ticks of all symbols.
@@ -83,9 +84,9 @@ def select(
 def locate_gaps(frame: pd.DataFrame, gaps: pd.DataFrame) -> Ints:
     """Return for each gap the row of the frame right after it, counted from 0.
 
-    A gap lies before the first later tick of its epoch. Where there is none, or where the gap has
-    no known end, it lies after the epoch's last tick. A gap of an epoch without ticks lies where
-    the gap listed before it lies.
+    A gap lies before the first later tick of its epoch. If there is no such tick, or if the gap
+    has no known end, it lies after the epoch's last tick. If the frame has no tick of the epoch,
+    the gap lies at the same row as the gap listed before it.
 
     Args:
         frame: ticks with the columns `epoch` and `seq`.
@@ -93,9 +94,10 @@ def locate_gaps(frame: pd.DataFrame, gaps: pd.DataFrame) -> Ints:
     """
     codes, names = pd.factorize(frame["epoch"])
     seqs = frame["seq"]
-    if seqs.dtype.kind == "f":  # of another program's file: a missing one counts as 0
+    if seqs.dtype.kind == "f":  # as in a file of another program: a missing seq counts as 0
         seqs = seqs.fillna(0)
     numbers = seqs.to_numpy(dtype=np.int64, na_value=0)
+    # For each epoch, its rows, and the highest seq up to each row; both of shape (its ticks,).
     places: dict[str, tuple[Ints, Ints]] = {}
     for code, name in enumerate(names):
         rows = np.flatnonzero(codes == code)
@@ -128,10 +130,10 @@ def _gaps_between(
 
 
 def _add_left_out(frame: pd.DataFrame, rows: Ints, gaps: pd.DataFrame) -> pd.DataFrame:
-    """Return the gaps, and the ticks that are left out between two selected ones of an epoch."""
+    """Return the gaps, and a gap for each run of rows left out between two ticks of an epoch."""
     if not {"seq", "epoch"} <= set(frame.columns):
         return gaps
-    # Each stretch that is left out, by the selected rows on both sides of it.
+    # For each run of rows that are left out, the selected rows right before and right after it.
     jumps = np.flatnonzero(np.diff(rows) > 1)
     before, after = rows[jumps], rows[jumps + 1]
     epoch, seq = frame["epoch"], frame["seq"]

@@ -1,22 +1,23 @@
 """Shared frames: one DataFrame over all of a log's arrays; every frame is a slice of it.
 
-Why not a new DataFrame over the rows that are asked for? Because of what protects the log. pandas
-copies on write: before a frame is written to, pandas copies its memory, but only while it knows
-of another frame over the same memory. A frame made directly over the log's arrays is the only one
-that pandas knows of, so a user who writes to it writes into the log. A slice of a frame that the
-log keeps is safe. It costs the same: 27 µs, whatever the number of rows.
+Why not make a new DataFrame over the requested rows? Because writing to it would change the log.
+Before a write to a frame, pandas copies the frame's memory, but only if pandas knows of another
+frame over the same memory. It knows of no other frame over the log's arrays, so it would write
+into them. A slice of a frame that the log keeps is safe: pandas knows of both. A slice costs the
+same as a new frame: 27 µs, whatever the number of rows.
 
 Two rules follow, each with a test:
 
-- A shared frame is kept as long as its arrays are in use. If the log dropped the old one when a
-  new column or word makes a new one necessary, the slices of the old one would be alone with the
-  memory, and a write to them would change the log (measured).
-- A column whose array an earlier shared frame has is taken from that frame, so that pandas knows
-  that both show the same memory.
+- A shared frame is kept as long as its arrays are in use, also after a new column or word has made
+  a new shared frame necessary. If the log dropped the old frame, a slice of it could be the only
+  frame over its memory that pandas knows of, and a write to the slice would change the log
+  (measured).
+- If an earlier shared frame has a column over the same array, the new frame takes the column from
+  it. So pandas knows that both frames show the same memory.
 
-Categories can't grow in place, so a text column that gets a new word needs a new frame, and codes
-of their own for it if a frame shows the old ones: pandas doesn't see that two Categoricals over
-the same codes share them.
+Categories can't grow in place. So a new word in a text column requires a new shared frame. If a
+frame shows the column's codes already, the new frame also requires a copy of the codes: pandas
+doesn't notice that two Categoricals share their codes.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
 __all__ = ["MAX_FRAMES", "SharedFrames"]
 
-# Every new word, once a frame shows its column, makes one more frame to keep. From here on the
-# log moves to fresh arrays, and its frames go with the old ones.
+# If a frame shows a column, a new word in it makes one more shared frame to keep. At this many,
+# the log moves to fresh arrays, and drops the shared frames together with the old arrays.
 MAX_FRAMES = 64
 
 
@@ -73,9 +74,9 @@ class SharedFrames:
     ) -> pd.DataFrame:
         """Return the frame over all rows of `arrays`.
 
-        Several threads may call this at once, also for an older version. `setdefault` adds the
-        frame of one of them; the others start over and build on it, so that pandas knows of every
-        two frames that share an array.
+        Several threads may call this at once, also for an older version. `setdefault` stores the
+        frame of one thread. The others start over and take columns from that frame, so that
+        pandas knows of all frames that share an array.
         """
         self._shown.setdefault(version, arrays)
         while True:
@@ -97,7 +98,7 @@ class SharedFrames:
 def _make_column(
     name: str, array: Array, dictionary: Dictionary | None, earlier: list[_SharedFrame]
 ) -> Any:
-    """Return a column as pandas takes it, over the same memory."""
+    """Return a column for a DataFrame, over the memory of `array`."""
     for shared in reversed(earlier):
         if shared.arrays.get(name) is array:
             return shared.frame[name]

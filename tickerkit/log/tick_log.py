@@ -5,7 +5,7 @@ writes. Readers in any thread take `TickLog.state`, an immutable tuple that the 
 a single assignment, so neither waits for the other. A row is never overwritten: a full log moves
 the rows it keeps into fresh arrays, and the old ones live as long as frames show them.
 
-The log knows no threads: `on_append` hooks run in the writer's thread and must not block.
+The log starts no threads: `on_append` hooks run in the writer's thread and must not block.
 """
 
 from __future__ import annotations
@@ -31,7 +31,9 @@ from tickerkit.ticks import NO_TIME, NS_PER_S, Array, Batch, Text
 
 __all__ = ["EpochRun", "TickLog"]
 
+# The time over which `TickLog.rate` counts ticks.
 RATE_NS = 5 * NS_PER_S
+# The codes of a column with the same word in every row: one code, which numpy broadcasts.
 ONE_WORD = np.zeros(1, dtype=np.int8)
 
 
@@ -48,15 +50,17 @@ class EpochRun(NamedTuple):
 
 
 class TickLog:
-    """A bounded, append-only memory of ticks, numbered.
+    """A bounded, append-only log of numbered ticks in memory.
 
-    Rows count up by one for ever, from 0. A tick's identity is (epoch, seq): an epoch is one
-    unbroken run of numbering, and `seq` counts its ticks from 1. A log makes its own epoch, or is
-    given epochs and seqs from outside, with holes; then several epochs may follow each other.
+    Rows are numbered from 0, and no number is used twice. A tick's identity is (epoch, seq): an
+    epoch is one unbroken run of numbering, and `seq` counts its ticks from 1. A log makes its own
+    epoch, or is given epochs and seqs from outside. Given seqs may have holes, and several epochs
+    may follow each other.
 
-    The log keeps the newest `keep` ticks and drops the oldest beyond that. Appending costs the
-    same however many are held. Once in `keep / 4` ticks the rows kept move to fresh arrays, a few
-    with each append; over the last eighth of these ticks, the log holds the moved rows twice.
+    The log keeps the newest `keep` ticks and drops the oldest beyond that. The cost of an append
+    doesn't depend on how many ticks are held. Every `keep / 4` ticks, the kept rows move to fresh
+    arrays, a few with each append. During the last eighth of these ticks, the log holds the moved
+    rows twice.
 
     Args:
         keep: how many ticks to hold.
@@ -67,8 +71,9 @@ class TickLog:
         dictionaries: the dictionary of each text column.
         runs: the epochs held, oldest first, each with the row at which it starts. The last may
             have no tick yet.
-        misfits: values left out of ticks that were taken, by column: not of the column's type,
-            beyond 65,536 different words, or of a column beyond the 32nd.
+        misfits: for each column, how many values were left out although their ticks were accepted:
+            values not of the column's type, words beyond 65,536 different ones, and all values of
+            a further column beyond the 32nd.
 
     Raises:
         ValueError: `keep` is less than 1.
@@ -82,7 +87,7 @@ class TickLog:
 
     def __init__(self, keep: int = 1_000_000, *, epoch: str | None = None) -> None:
         if keep < 1:
-            raise ValueError(f"Invalid keep={keep}; a log holds at least one tick")
+            raise ValueError(f"Invalid keep={keep}; expected at least one tick")
         self.keep = keep
         self.epoch = epoch or secrets.token_hex(8)
         self.last_seq = 0
@@ -113,7 +118,7 @@ class TickLog:
 
     @property
     def stop(self) -> int:
-        """Number that the next row will get: how many were ever appended."""
+        """Number that the next row will get: how many rows were ever appended."""
         return self.state.stop
 
     # --- writing ------------------------------------------------------------------------------
@@ -130,14 +135,14 @@ class TickLog:
 
         Args:
             batch: the ticks.
-            received: when they were received, in epoch ns; also their time where they have none.
+            received: when they were received, in epoch ns; also the time of ticks without a time.
             epoch: the epoch that they belong to; the log's current one by default.
-            seq: their numbers, shape `(batch.count,)`; by default they are counted on. Within an
-                epoch they must increase.
+            seq: their seqs, shape `(batch.count,)`, increasing within an epoch. By default they
+                follow the log's last seq.
         """
         for name, count in batch.misfits.items():
             self._columns.add_misfits(name, count)
-        # A tick without its symbol is none: those beyond the dictionary's room get no seq.
+        # A tick needs its symbol: ticks whose symbols have no room in the dictionary get no seq.
         fitting = self._columns.fitting_symbols(batch)
         if fitting is not None:
             batch, seq = batch.where(fitting), None if seq is None else seq[fitting]
@@ -149,23 +154,23 @@ class TickLog:
             seq = np.arange(first, first + batch.count, dtype=np.int64)
         if new_epoch or not self.runs:
             self._begin(self.epoch if epoch is None else epoch)
-        # In parts, so that a batch larger than the log needs no more room than the log has.
+        # Append in parts, so that a batch larger than the log needs no more room than the log has.
         step = self._compaction.room - self.keep
         for start in range(0, batch.count, step):
             stop = min(start + step, batch.count)
             part = batch if stop - start == batch.count else batch.part(start, stop)
             self._append(part, received, seq[start:stop])
-        # After the rows: a thread that waits for a seq must find its tick in the frame.
+        # Set this after the rows: a thread that waits for a seq must find its tick in the frame.
         self.last_seq = int(seq[-1])
         for hook in list(self._hooks.values()):
             hook()
 
     def skip(self, count: int) -> None:
-        """Leave out `count` numbers: of ticks of this epoch that will never come."""
+        """Skip the next `count` seqs: their ticks will never come."""
         self.last_seq += count
 
     def begin(self, epoch: str | None = None) -> None:
-        """Begin an epoch with the next tick, which gets seq 1; a random one by default."""
+        """Begin an epoch (by default with a random id) with the next tick, which gets seq 1."""
         self._begin(epoch or secrets.token_hex(8))
         self.last_seq = 0
 
@@ -179,8 +184,8 @@ class TickLog:
             self._forget_runs(before.start)
         start = before.stop - before.base
         added = slice(start, start + batch.count)
-        # Readers hold the former dict. They may share its arrays with this one, since they never
-        # look at rows beyond their `stop`.
+        # Copy the dict, since readers hold it. The arrays can be shared: readers never look at
+        # rows beyond their `stop`.
         arrays = dict(before.arrays)
         self._columns.add_columns(arrays, batch, start)
         changed = len(arrays) > len(before.arrays)
@@ -209,13 +214,13 @@ class TickLog:
                 array[added] = codes
         base, stop, version = before.base, before.stop + batch.count, before.version + changed
         oldest = max(before.start, stop - self.keep)
-        # From this assignment on readers see the ticks, all at once.
+        # This assignment makes all ticks of the batch visible to readers at once.
         self.state = Snapshot(arrays, self.dictionaries, base, oldest, stop, version, before.frames)
 
     def _array_for_words(self, name: str, array: Array, used: int, frames: SharedFrames) -> Array:
         """Return the array for a text column's codes after its dictionary has grown.
 
-        It is a fresh one where the codes need a wider type, or where a frame shows the old one.
+        It is a new array if the codes need a wider type, or if a frame shows the old array.
         """
         dtype = code_dtype(len(self.dictionaries[name].words))
         if array.dtype == dtype and not frames.shows(name, array):
@@ -234,7 +239,7 @@ class TickLog:
         Returns:
             A function that removes the hook; calling it again does nothing.
         """
-        # A dict, whose single operations are atomic: other threads add and remove hooks.
+        # A dict, since other threads add and remove hooks, and each operation on it is atomic.
         key = object()
         self._hooks[key] = hook
 
@@ -312,7 +317,7 @@ class TickLog:
         return list(self.dictionaries["symbol"].words)
 
     def symbol_codes(self, symbols: str | Sequence[str]) -> list[int]:
-        """Return the codes of those of `symbols` that have come."""
+        """Return the codes of `symbols`, without the symbols that have had no tick."""
         wanted = [symbols] if isinstance(symbols, str) else symbols
         return self.dictionaries["symbol"].known_codes(wanted)
 
@@ -335,8 +340,8 @@ class TickLog:
 
         If that row was dropped, return the oldest row of the epoch that is held.
         """
-        # From the newest run back: an epoch may have several runs, as after a replay that was
-        # sought. The one that holds a tick up to `seq` is the one to continue in.
+        # Search from the newest run back: an epoch may have several runs, for example after a seek
+        # in a replay. Continue in the newest run that holds a tick up to `seq`.
         rows, found = self.rows(), None
         stop = rows.stop
         for run in reversed(self.runs):

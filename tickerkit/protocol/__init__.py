@@ -1,21 +1,21 @@
 """The wire protocol, version 1: its messages, and the state machines of both ends, without I/O.
 
 A state machine takes a message or the time, and returns what to send. It touches no socket and
-reads no clock. So a test joins both ends by an imaginary wire, and tries every loss, restart and
-late arrival without opening a port.
+reads no clock. So a test can join both ends in memory, and try every loss, restart and late
+arrival without opening a port.
 
     server                          client
-      ── hello ──────────────────────▶      epoch, what is held, columns, symbols
+      ── hello ──────────────────────▶      epoch, range of seqs held, columns, symbols
       ◀────────────────── subscribe ──      symbols, resume (epoch, seq) or history
-      ── gap ────────────────────────▶      only if what the client wants is gone
+      ── gap ────────────────────────▶      only if the server no longer holds requested ticks
       ── at ─────────────────────────▶      the seq after which the ticks start
       ── ticks, ticks, … ────────────▶      gap, where the source has one; gap and hello again,
-                                            if the client falls off the log
+                                            if the log drops rows before the client gets them
       ── at ─────────────────────────▶      when idle, so that silence means a dead connection
       ── end, close 1000 ────────────▶      the source has ended
 
 What the server sends next follows from a session's state. `tick_session.STATES` is the table of
-states and messages; a test holds every message against it.
+states and messages; a test checks every message against it.
 
 Clients without the subprotocol get JSON objects and no handshake: `PricesSession` on `/`,
 `EveryTickSession` on `/ticks`.

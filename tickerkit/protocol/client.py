@@ -28,7 +28,7 @@ from tickerkit.ticks import Batch, Text, read_ticks
 
 
 class _Header(msgspec.Struct):
-    """What every message has, also one of a type that a later version added."""
+    """The field that every message has, also a message of a type that a later version adds."""
 
     type: str
 
@@ -70,28 +70,28 @@ class Subscriber(Protocol):
     duplicates: int
 
     def start_connection(self) -> list[Event]:
-        """Start over on a new connection; return what follows from that alone."""
+        """Reset for a new connection; return the events that this alone causes, such as a gap."""
 
     def receive(self, data: str | bytes) -> list[Event]:
-        """Return the events of a message of the server's.
+        """Return the events of a message from the server.
 
         Raises:
-            ProtocolError: the message is invalid; it carries the code to close with.
+            ProtocolError: the message is invalid; close with the error's `close_code`.
         """
 
     def take_replies(self) -> list[bytes]:
-        """Return what to send to the server, and forget it."""
+        """Return the messages to send to the server, each only once."""
 
 
 class Client:
     """The client's end of `tickerkit.v1`.
 
-    It lives as long as the feed. On each further connection it resumes after the newest tick that
-    it has; ticks and gaps that come again are left out.
+    It lives as long as the feed. On each further connection, it resumes after the newest tick that
+    it has, and leaves out ticks and gaps that come again.
 
     Args:
         symbols: only these; None for all.
-        history: how many ticks from before now to ask for on the first connection; None for all.
+        history: how many past ticks to request on the first connection; None for all.
     """
 
     def __init__(self, symbols: list[str] | None = None, history: int | None = 0) -> None:
@@ -100,13 +100,13 @@ class Client:
         self.epoch: str | None = None
         self.seq = 0
         self.duplicates = 0
-        # The epoch of this connection's newest hello: of the ticks that come next. The position's
-        # epoch follows with the first tick, or `at`.
+        # The epoch of this connection's newest hello, and of the ticks that come next. `epoch`
+        # changes to it when the position advances: with the first tick, gap or `at`.
         self._stream_epoch: str | None = None
         self._words: dict[str, list[str]] = {}
         self._replies: list[bytes] = []
         self._newest_gap = Gap("", 0, 0, "")
-        # The epochs whose ends are known to be missing, until the position advances.
+        # The epochs for which a gap without an end came since the position last advanced.
         self._ended_epochs: set[str] = set()
 
     def start_connection(self) -> list[Event]:
@@ -136,7 +136,7 @@ class Client:
             case Gap():
                 if self._is_known(message):
                     return []
-                # A gap of a former epoch, or without an end, is followed by a hello.
+                # After any other gap (of a former epoch, or without an end) a hello follows.
                 if message.epoch == self._stream_epoch and message.last is not None:
                     self._advance(message.last)
             case _:
@@ -146,8 +146,8 @@ class Client:
     def current_hello(self) -> bytes | None:
         """Return a hello with which a client can read this connection from here on.
 
-        It has the words of the connection's own hello and of the ticks since. None before the
-        connection's hello came.
+        It has the words of the hello that this connection received, and of the ticks since. None
+        if no hello has been received yet.
         """
         if self._stream_epoch is None:
             return None
@@ -159,9 +159,7 @@ class Client:
 
     def _enter(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
-            problem = (
-                f"it speaks version {hello.protocol}, not {VERSION}: update the older of the two"
-            )
+            problem = f"it speaks version {hello.protocol}, not {VERSION}: update the older side"
             raise ProtocolError(1002, problem, final=True)
         self._words = {"symbol": hello.symbols}
         for name, column in hello.columns.items():
@@ -196,7 +194,7 @@ class Client:
     def _read_ticks(self, message: Ticks) -> Received:
         assert self._stream_epoch is not None
         batch, seq = decode_ticks(message, self._words)
-        # After a reconnect a server may send some ticks again, as a relay does that lags.
+        # After a reconnect, a server such as a relay that lags may send some ticks again.
         if self.epoch == self._stream_epoch and len(seq) and seq[0] <= self.seq:
             new = seq > self.seq
             self.duplicates += int(len(seq) - new.sum())
@@ -206,7 +204,7 @@ class Client:
 
 
 def _decode(data: str | bytes) -> FromServer | None:
-    """Return a message of a server's; None for a type that a later version may have added."""
+    """Return a message from the server; None for a type that a later version may have added."""
     try:
         try:
             return _from_server.decode(data)
@@ -217,14 +215,14 @@ def _decode(data: str | bytes) -> FromServer | None:
     except RecursionError:
         raise ProtocolError(1007, "a message is nested too deep") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
-        raise ProtocolError(1007, f"a message is not of the protocol ({error})") from None
+        raise ProtocolError(1007, f"a message doesn't follow the protocol ({error})") from None
 
 
 class PlainClient:
     """The client's end of any websocket that sends ticks as JSON, without resume.
 
-    Each connection is an epoch of its own. Between two of them lies a gap whose end isn't known,
-    and so it is with a gap that a tickerkit server sends on `/ticks`.
+    Each connection begins an epoch. Between two connections lies a gap whose end isn't known. A
+    gap that a tickerkit server sends on `/ticks` is handled in the same way.
 
     Args:
         symbols: only these; None for all.
@@ -280,9 +278,10 @@ class PlainClient:
 
 
 def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
-    """Return the ticks of `symbols`, with the counts of what was refused of all symbols."""
+    """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all ticks."""
     column = batch.columns["symbol"]
     assert isinstance(column, Text)
+    # One entry for each word, and a last one for the code -1.
     wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
     some = batch.where(wanted[column.codes])
     some.refused, some.errors, some.misfits = batch.refused, batch.errors, batch.misfits

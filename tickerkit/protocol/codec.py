@@ -1,4 +1,4 @@
-"""Codec: rows of a log as text on the wire, and back: columns for v1, objects for others."""
+"""Codec: encodes rows of a log as JSON, columns for v1 or objects for others, and decodes v1."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
     # Each column below has shape (T,), T being the number of ticks selected.
     chosen = _row_selector(rows, symbols)
     seq = rows.array("seq")[chosen]
-    # For each text column, the words that first appear in these rows. A reader may start at any
-    # segment: with them, and with hello's words, it knows each code that it meets.
+    # For each text column, the words that first appear in these rows. A client may start at any
+    # segment: from these words and those of hello, it knows every code that follows.
     words = {name: _new_words(rows, rows.dictionaries[name]) for name in _text_names(rows)}
     if not len(seq) and not any(new for _, new in words.values()):
         return None
@@ -47,7 +47,8 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
     for name in rows.names():
         if name in FIXED:
             continue
-        # A column without a value here is left out: most logs have columns of few symbols only.
+        # A column without a value in these rows is left out: most logs have columns in which only
+        # a few symbols have values.
         if name in words:
             if words[name][1] or (rows.array(name)[chosen] >= 0).any():
                 more[name] = text(name)
@@ -87,9 +88,12 @@ def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
 def _objects(
     dictionaries: dict[str, Dictionary], columns: dict[str, npt.NDArray[Any]]
 ) -> list[dict[str, Any]]:
-    """Return a dict for each tick, with the fixed fields and those further ones that it has."""
-    # Column by column: numpy formats all times at once, and `tolist` makes Python's numbers, which
-    # msgspec writes faster than numpy's.
+    """Return a dict for each tick, with the fixed fields and the further fields that it has.
+
+    Each column has shape (T,), T being the number of ticks.
+    """
+    # Work column by column: numpy formats all times at once, and `tolist` makes Python's numbers,
+    # which msgspec writes faster than numpy's.
     times = np.datetime_as_string(columns["time"].view("datetime64[ns]"), unit="ns")
     symbols = dictionaries["symbol"].words
     objects = [
@@ -116,7 +120,7 @@ def _objects(
 
 
 def _row_selector(rows: Rows, symbols: Symbols) -> Any:
-    """Return the index of the rows of `symbols` into a column: a slice, or a bool for each row."""
+    """Return an index that selects the rows of `symbols`: a slice, or a bool for each row."""
     if symbols is None:
         return slice(None)
     return np.isin(rows.array("symbol"), rows.dictionaries["symbol"].known_codes(sorted(symbols)))
@@ -133,12 +137,13 @@ def _new_words(rows: Rows, words: Dictionary) -> tuple[int, list[str]]:
 
 
 def _to_differences(values: npt.NDArray[np.int64]) -> list[int]:
+    """Return the first value, then the difference of each value to the one before it."""
     return [int(values[0]), *(values[1:] - values[:-1]).tolist()] if len(values) else []
 
 
 def _to_list(values: npt.NDArray[np.float64]) -> Any:
     """Return numbers for JSON: as integers if all are whole, which takes a third of the time."""
-    # A negative zero is whole, but an integer would lose its sign.
+    # No negative numbers: as an integer, -0.0 would lose its sign.
     exact = len(values) >= MIN_VALUES_AS_INTS and (np.abs(values) < MAX_EXACT_INT).all()
     if exact and not np.signbit(values).any():
         whole = values.astype(np.int64)
@@ -154,10 +159,10 @@ def decode_ticks(
 
     Args:
         message: the message.
-        words: the words of each text column so far in this epoch; the message's are added.
+        words: the words of each text column so far in this epoch; those of the message are added.
 
     Returns:
-        The ticks, and an int64 array of their seqs.
+        The ticks, and their seqs: int64, shape (message.count,).
 
     Raises:
         ProtocolError: the columns differ in length, a code has no word, seqs don't increase, or a
@@ -165,9 +170,9 @@ def decode_ticks(
     """
     count = message.count
     if len(message.time) != count:
-        raise ProtocolError(1007, f"a ticks message of {count} has {len(message.time)} times")
+        raise ProtocolError(1007, f"a ticks message has {len(message.time)} of {count} times")
     if wrong := message.more.keys() & set(FIXED):
-        raise ProtocolError(1007, f"a ticks message has a further column {wrong.pop()}")
+        raise ProtocolError(1007, f"a ticks message has the fixed column {wrong.pop()} in `more`")
     columns: dict[str, Column] = {
         "symbol": _text(message.symbol, words.setdefault("symbol", []), count, min_code=0),
         "price": _numbers(message.price, count),
@@ -178,21 +183,22 @@ def decode_ticks(
             columns[name] = _text(column, words.setdefault(name, []), count, min_code=-1)
         else:
             columns[name] = _numbers(column, count)
-    # Sums of hostile steps are checked as Python's integers, which don't overflow.
+    # Check the sum of the steps with Python's integers: a hostile peer's could overflow int64.
     if message.steps is None:
         last, steps = message.seq + max(count - 1, 0), None
     else:
         steps = message.steps
         if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
-            raise ProtocolError(1007, "the seqs of a message don't rise or don't fit its count")
+            problem = "the seqs of a ticks message don't increase, or don't match its count"
+            raise ProtocolError(1007, problem)
         last = message.seq + sum(steps)
     if last > MAX_SEQ:
         raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
-    seq = np.arange(count, dtype=np.int64)  # first relative to the seq of the first tick
+    seq = np.arange(count, dtype=np.int64)  # (count,); up to `+=`, relative to the first seq
     if steps:
         np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
     seq += message.seq
-    # Differences may be negative, as of a late tick; their sum wraps round only beyond 64 bits.
+    # A late tick has a negative difference. A sum beyond 64 bits wraps round without an error.
     try:
         time = np.cumsum(np.fromiter(message.time, np.int64, count))
     except OverflowError:
@@ -209,8 +215,9 @@ def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
 
 def _text(column: TextColumn, words: list[str], count: int, *, min_code: int) -> Text:
     if column.start > len(words):
-        raise ProtocolError(1007, f"a ticks message begins at word {column.start} of {len(words)}")
-    # A segment may come that was encoded before words that are known already: they stay.
+        problem = f"a ticks message adds words from {column.start} on, after only {len(words)}"
+        raise ProtocolError(1007, problem)
+    # Keep the known words after those of the message: hello may have listed words that are newer.
     words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
     try:
         codes = np.fromiter(column.codes, np.int32, len(column.codes))

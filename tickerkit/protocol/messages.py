@@ -1,4 +1,4 @@
-"""Messages: those of the wire protocol, version 1."""
+"""Messages: the messages of the wire protocol, version 1, as msgspec structs."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ class TextColumn(msgspec.Struct):
 class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
     """The `ticks` message: some ticks as columns, each of `count` values.
 
-    Times are differences and seqs a range, since that takes 19 bytes for a tick, and both are
-    decoded by one cumulative sum.
+    Times are sent as differences, and seqs as a range. A tick then takes 19 bytes, and times and
+    seqs are each decoded by one cumulative sum.
 
     Attributes:
         seq: seq of the first tick; of the tick before them if `count` is 0.
-        count: how many ticks; 0 for a message that only brings words.
-        time: that of the first tick in epoch ns, then the differences.
+        count: how many ticks; 0 for a message that only adds words.
+        time: the time of the first tick in epoch ns, then the difference of each to the one before.
         symbol: the symbols.
         price: null in a quote.
         size: left out if no tick has a size.
@@ -81,7 +81,7 @@ class Subscribe(msgspec.Struct, tag="subscribe"):
     Attributes:
         symbols: only these; None for all.
         resume: continue after this tick.
-        history: without `resume`, how many ticks from before now, counted after the selection of
+        history: without `resume`, how many past ticks to send, counted after the selection of
             symbols; None for all.
     """
 

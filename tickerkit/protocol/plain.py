@@ -13,6 +13,7 @@ from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["PRICES_S", "EveryTickSession", "PricesSession"]
 
+# The shortest time between two messages of prices.
 PRICES_S = 0.1
 
 
@@ -20,7 +21,7 @@ class EveryTickSession(TickSession):
     """The server's end of `/ticks`: every tick from now on, as objects.
 
     Ticks that will never come are sent as `{"type": "gap", "from": a, "to": b}`; `to` is null
-    where an epoch ended meanwhile, or where it isn't known how many are missing.
+    if an epoch ended meanwhile, or if the number of missing ticks isn't known.
     """
 
     kind = "ticks"
@@ -41,12 +42,12 @@ class EveryTickSession(TickSession):
         return None
 
     def _send_seq(self) -> None:
-        """Send nothing: a plain client has no message for it."""
+        """Send nothing: the plain protocol has no message for a seq."""
 
     def _send_gaps(self, gaps: list[Gap], row: int) -> None:
         ranges: list[tuple[str, int, int | None]] = []
         for gap in gaps:
-            # Without their reasons, gaps that touch are one.
+            # Merge adjacent gaps: only their reasons differ, which aren't sent to a plain client.
             if ranges and ranges[-1][0] == gap.epoch and ranges[-1][2] == gap.first - 1:
                 ranges[-1] = (gap.epoch, ranges[-1][1], gap.last)
             else:

@@ -1,4 +1,4 @@
-"""Publication: what all sessions of a server share, and how each of them reads the log."""
+"""Publication: what all sessions of a server share, and how a session begins and subscribes."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, 
 __all__ = ["MAX_PENDING", "MAX_SYMBOLS", "TOO_MANY", "Publication", "SlowStart", "read_subscribe"]
 
 MAX_SYMBOLS = 10_000
-# Messages that wait to be sent to a client, all of them answers to its own.
+# How many messages may wait to be sent to a client. All of them answer messages of the client.
 MAX_PENDING = 100
-# Choices of symbols for which the newest prices are kept encoded.
+# For how many choices of symbols the encoded newest prices are kept.
 MAX_FILTERS = 1000
 TOO_MANY = (1008, "too many messages at once")
 
@@ -28,7 +28,7 @@ class Publication:
 
     Args:
         log: the log.
-        gaps: the gaps in it; they are sent to every client that passes one.
+        gaps: the gaps in the log; each is sent to every client that passes it.
 
     Attributes:
         columns: the log as messages of `tickerkit.v1`.
@@ -74,9 +74,9 @@ class Publication:
         return unknown
 
     def seqs_at(self, row: int) -> tuple[int, int]:
-        """Return the seqs before and after the gap that lies before `row`, in its epoch.
+        """Return the last seq before the gap right before `row`, and the last seq in that gap.
 
-        They are the same if there is none: the seq before that of `row`.
+        Only a gap in the epoch of `row` counts. Without one, both are the seq before that of `row`.
         """
         log = self.log
         if self.gaps is not None and row <= self.gaps.newest:
@@ -93,7 +93,7 @@ class Publication:
         return seq, seq
 
     def prices(self, symbols: Symbols) -> bytes | None:
-        """Return the newest tick of every symbol as a message, encoded once for all sessions."""
+        """Return the newest values of each symbol as a message, encoded once for all sessions."""
         full = self._prices_bytes > MAX_CACHE_BYTES or len(self._prices) > MAX_FILTERS
         if self.latest.update() or full:
             self._prices.clear()
@@ -105,11 +105,11 @@ class Publication:
 
 
 class SlowStart:
-    """How many rows a session sends in one message: few at first, more with each.
+    """How many rows a session sends in one message: few at first, more with each message.
 
-    Why not always the most? A connection that breaks every few hundred kilobytes, as on a bad
-    train's network, would break before the first large message has arrived, and resume at the
-    same row for ever. With small messages first, each connection gets further than the one before.
+    Why not always as many as possible? A connection that breaks every few hundred kilobytes, as on
+    a train, would break before the first large message has arrived, and resume at the same row for
+    ever. With small messages first, each connection gets further than the one before.
 
     Attributes:
         rows: how many rows the next message has at most.
@@ -127,11 +127,11 @@ def read_subscribe(data: str | bytes) -> Subscribe | None:
     """Read a subscribe message.
 
     Returns:
-        The message; None for a client's error message, which may be the answer to one of the
-        server's and is never answered.
+        The message; None for an error message. An error message may itself answer a message of the
+        server, so it is never answered.
 
     Raises:
-        BadTick: if it is neither; it names the field, the problem and the fix.
+        BadTick: `data` is neither; the error names the field, the problem and the fix.
     """
     fix = 'send {"type": "subscribe", "symbols": ["AAPL"]}, or null for all symbols'
     try:
@@ -144,5 +144,6 @@ def read_subscribe(data: str | bytes) -> Subscribe | None:
     if isinstance(wanted, Error):
         return None
     if wanted.symbols is not None and len(wanted.symbols) > MAX_SYMBOLS:
-        raise BadTick("symbols", len(wanted.symbols), "are too many", f"name at most {MAX_SYMBOLS}")
+        fix = f"name at most {MAX_SYMBOLS}, or send null for all symbols"
+        raise BadTick("symbols", len(wanted.symbols), "are too many", fix)
     return wanted

@@ -1,15 +1,16 @@
 """Segments: a log encoded once for all readers.
 
-A segment is a range of rows encoded as one message. Why not encode what each reader lacks, and
-cache that by its range? Because readers drift apart: soon no two ask for the same range, and each
-of a thousand costs an encoding of its own (measured: 18 times the work). So the boundaries are
-the log's, not the readers':
+A segment is a range of rows encoded as one message. Why not encode the rows that each reader lacks,
+and cache them by their range? Because readers drift apart: soon no two ask for the same range, and
+each of a thousand costs an encoding of its own (measured: 18 times the work). So the log determines
+the boundaries of segments, not the readers:
 
-- At the front, a segment is all there is: one tick when idle, thousands when busy. Its ends are
-  noted as cuts. Readers that have everything get the same newest segment.
-- Behind the front, a reader goes from cut to cut until it comes to a multiple of a block size.
-  From there it gets whole blocks, aligned to row numbers, small ones before large ones. So it
-  meets other readers, wherever each of them came from.
+- At the front (the newest rows), a segment has every row up to the end of the log: one tick when
+  idle, thousands when busy. Both its boundaries are recorded as cuts. Readers that have all older
+  rows get the same newest segment.
+- Behind the front, a reader gets the rows from cut to cut until it comes to a multiple of a block
+  size. From there it gets whole blocks, aligned to row numbers, small ones before large ones. So
+  readers that started at different rows soon ask for the same segments.
 """
 
 from __future__ import annotations
@@ -28,11 +29,12 @@ Key: TypeAlias = tuple[int, int, Symbols]
 # The sizes of blocks, in rows, largest first.
 BLOCK_SIZES = (4096, 512, 64)
 MAX_ROWS = BLOCK_SIZES[0]
-# A websocket client accepts messages of up to 1 MiB by default, also the ten lines of a student.
+# Half of the 1 MiB that a websocket client accepts by default: short scripts that set no limit must
+# work, too.
 MAX_SEGMENT_BYTES = 2**19
 MAX_CUTS = 1024
 MAX_CACHE_BYTES = 32 * 2**20
-# What an entry of the cache takes beside its message, and what a symbol in its key takes.
+# About how many bytes a cache entry takes beside its message, and each symbol in its key.
 ENTRY_BYTES, SYMBOL_BYTES = 300, 150
 MAX_FRONT_ENTRIES = 16
 
@@ -41,7 +43,7 @@ class Segment(NamedTuple):
     """A range of rows of one epoch, as a message.
 
     Attributes:
-        stop: the row after its last.
+        stop: the row after its last row.
         message: what to send; None if there is nothing to send.
         epoch: the epoch of its rows.
         seq: the seq of its last row.
@@ -71,7 +73,7 @@ class Segments:
         self._cuts = [log.stop]
         self._cache: OrderedDict[Key, Segment] = OrderedDict()
         self._cached_bytes = 0
-        # The answers since the last append: a thousand readers at the front ask for the same.
+        # The results since the last append: a thousand readers at the front ask for the same rows.
         self._front: dict[Key, Segment] = {}
         self._front_stop = log.stop
 
@@ -124,8 +126,8 @@ class Segments:
             return stop
         index = bisect_right(self._cuts, row)
         next_cut = self._cuts[index]
-        # A larger block only from a multiple of the next smaller size. So a reader passes smaller
-        # blocks first, and the rows that it shares with no other are fewer than the smallest.
+        # Use a larger block only if `row` is a multiple of the next smaller size, an eighth. So a
+        # reader gets smaller blocks first, and fewer rows than the smallest block for itself alone.
         sizes = (
             size
             for size in BLOCK_SIZES

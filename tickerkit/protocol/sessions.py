@@ -18,7 +18,7 @@ class Session(Protocol):
 
     Attributes:
         kind: what the client reads: "v1", "ticks" or "prices".
-        symbols: what it subscribed to; None for all.
+        symbols: what the client subscribed to; None for all.
         close: the code and reason to close with, once `next_message` returns None.
     """
 
@@ -27,13 +27,13 @@ class Session(Protocol):
     close: tuple[int, str] | None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        """Handle a message of the client's, received at `now`."""
+        """Handle a message from the client, received at `now`."""
 
     def next_message(self, now: float) -> bytes | None:
         """Return the next message to send, None if there is nothing to send at `now`."""
 
     def due(self) -> float | None:
-        """Return when there may be a message although nothing was appended; None for never."""
+        """Return when `next_message` may have a message without an append; None for never."""
 
     @property
     def behind(self) -> int:

@@ -1,10 +1,10 @@
-"""TickSession: the loop of every session that sends every tick, of v1 and of `/ticks`.
+"""TickSession: the base of the sessions that send every tick, for v1 and for `/ticks`.
 
-A session is a position in the log, not a queue: a slow client costs the server no memory, and it
-is sent larger messages when it falls behind. What comes next follows from the position alone.
-`STATES` lists each state with the messages that a v1 session sends in it. `TickSession.state` and
-the loop in `_next_from_log` check for the states in this order, and the property test of the
-protocol holds every message that is sent against the table.
+A session is a position in the log, not a queue: a slow client costs the server no memory, and gets
+larger messages when it falls behind. The next message follows from the position alone. `STATES`
+lists each state with the messages that a v1 session sends in it. `TickSession.state` and the loop
+in `_next_from_log` check for the states in this order. The property test of the protocol checks
+every message sent against the table.
 """
 
 from __future__ import annotations
@@ -20,23 +20,24 @@ from tickerkit.protocol.segments import Segments
 
 __all__ = ["STATES", "State", "TickSession"]
 
-TOO_SLOW = "the client was too slow: the server no longer holds these"
+TOO_SLOW = "the client was too slow: the server no longer holds these ticks"
 
 
 class State(NamedTuple):
     """A state of a session, as `STATES` lists it.
 
     Attributes:
-        condition: when a session is in it, if it is in none of those listed before.
-        sends: the types of the messages that a v1 session sends then, as a regular expression.
+        condition: when a session is in this state, unless a state listed before applies.
+        sends: the types of the messages that a v1 session sends in it, as a regular expression.
     """
 
     condition: str
     sends: str
 
 
-# An `at` comes before a gap if the client doesn't know yet up to where it has all ticks. Without
-# it, a client that asks for more later may take ticks that it didn't want for lost ones.
+# An `at` comes before a gap if the client doesn't know yet up to which seq it has every tick.
+# Without the `at`, a client that later subscribes to more symbols may count ticks as lost that it
+# had not subscribed to.
 STATES = {
     "closed": State("`close` is set: the socket is closed once nothing is pending", ""),
     "greeting": State("the client has not subscribed", "hello "),
@@ -52,8 +53,8 @@ STATES = {
 class TickSession(ABC):
     """The server's end of a connection that gets every tick; the base of both kinds.
 
-    A client that falls off the log gets a gap with the seqs that it missed, and continues with the
-    oldest row that is held.
+    If the log drops rows before a client was sent them, the client gets a gap with their seqs, and
+    continues with the oldest row that is held.
 
     Args:
         publication: the log and what all sessions share.
@@ -64,7 +65,7 @@ class TickSession(ABC):
         close: the code and reason to close with, once `next_message` returns None.
         row: the row to send next; None before the client has subscribed.
         epoch: the epoch of the newest tick that was sent.
-        seq: its number, or that of a later tick that is missing or that the client doesn't want.
+        seq: the seq of that tick, or of a later one that is missing or not subscribed to.
     """
 
     def __init__(self, publication: Publication, segments: Segments) -> None:
@@ -75,7 +76,7 @@ class TickSession(ABC):
         self.row: int | None = None
         self.epoch = ""
         self.seq = 0
-        self._announced_seq = 0  # up to here the client knows that it has all
+        self._announced_seq = 0  # the client knows that it has every tick up to this seq
         self._segments = segments
         self._slow_start = SlowStart()
         self._pending: deque[bytes] = deque()
@@ -122,14 +123,14 @@ class TickSession(ABC):
             self.row, self.seq = segment.stop, segment.seq
             self._slow_start.grow()
             if segment.message is not None:
-                # Of a filtered segment the last rows may be left out: an `at` has to follow.
+                # A filtered segment may lack its last rows, so an `at` has to follow it.
                 if self.symbols is None:
                     self._announced_seq = self.seq
                 return segment.message
         return None
 
     def _pass_gaps(self, row: int) -> None:
-        """Send the gaps before `row`, the next one, that the client doesn't know."""
+        """Send the gaps before `row`, the next row to send, that the client doesn't know."""
         gaps = self.publication.gaps_at(row, self.epoch, self.seq)
         if not gaps:  # they were sent before, and no tick came since
             return
@@ -137,12 +138,12 @@ class TickSession(ABC):
         self._send_gaps(gaps, row)
         if self.publication.epoch_at(row) != self.epoch:
             self._enter(row)
-            # So that the client resumes behind the gap if it reconnects before a tick came.
+            # A client that reconnects before the next tick must resume after the gap.
             self._send_seq()
         self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
 
     def _pass_dropped_rows(self, row: int) -> None:
-        """Send what was dropped from `row` on, and continue with the oldest row that is held."""
+        """Send gaps for the rows dropped from `row` on, and move to the oldest row held."""
         oldest, first = self.log.start, self.seq + 1
         run = self.log.run_at(oldest)[0]
         self._announce_seq()
@@ -154,9 +155,10 @@ class TickSession(ABC):
                 gaps = [gap for gap in gaps if gap.epoch == self.epoch]
             self._send_gaps(gaps, row)
             first = 1
-        # In the same epoch, too: words that began in the dropped rows are in no later segment.
+        # Also in the same epoch: hello has the words that first appeared in the dropped rows, and
+        # no later segment has them.
         self._enter(oldest)
-        # What was dropped, then the gap that the source has right before the oldest row.
+        # First the dropped rows, then the gap that the source has right before the oldest row.
         before = self.publication.seqs_at(oldest)[0]
         gaps = [Gap(run.epoch, first, before, TOO_SLOW)] if before >= first else []
         gaps += self.publication.gaps_at(oldest, run.epoch, max(before, first - 1))
@@ -164,18 +166,18 @@ class TickSession(ABC):
         self.row = oldest
 
     def _announce_seq(self) -> None:
-        """Send up to where the client has all ticks, if it doesn't know."""
+        """Send the seq up to which the client has every tick, if it doesn't know that seq."""
         if self.seq != self._announced_seq:
             self._send_seq()
 
     def _enter(self, row: int) -> None:
-        """Make the epoch of `row` that of the session, before the first tick from there on."""
+        """Set the session's epoch and seq to those before `row`, whose tick is sent next."""
         self.epoch = self.publication.epoch_at(row)
         self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
 
     @abstractmethod
     def _send_seq(self) -> None:
-        """Send up to where the client has all ticks."""
+        """Send the seq up to which the client has every tick."""
 
     @abstractmethod
     def _send_gaps(self, gaps: list[Gap], row: int) -> None:

@@ -12,7 +12,8 @@ from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["AT_S", "HEARTBEAT_S", "V1Session"]
 
-# How long after the last message an `at` is due: soon if it brings news, else as a heartbeat.
+# How long after the last message an `at` is due: `AT_S` if the client doesn't know its seq yet,
+# otherwise `HEARTBEAT_S`.
 AT_S = 1.0
 HEARTBEAT_S = 5.0
 
@@ -30,13 +31,13 @@ class V1Session(TickSession):
     def __init__(self, publication: Publication, now: float) -> None:
         super().__init__(publication, publication.columns)
         self._sent_at = now
-        self._version = 0  # of the log's columns and words that the client was sent
+        self._version = 0  # the version of the log's columns and words in the newest hello
         self._send_hello(self.log.stop)
 
     def receive(self, data: str | bytes, now: float) -> None:
         # RFC 6455 section 7.4.1: 1003 for a type of data that the endpoint can't accept.
         if isinstance(data, bytes):
-            self.close = (1003, "tickerkit speaks text frames of JSON")
+            self.close = (1003, "binary frames are not accepted; send JSON in text frames")
             return
         if len(self._pending) >= MAX_PENDING:
             self.close = TOO_MANY
@@ -72,9 +73,9 @@ class V1Session(TickSession):
         self._pending.append(encode(message))
 
     def _send_hello(self, row: int) -> None:
-        """Send the epoch of `row`, and every word so far."""
-        # All words, not only those before `row`: segments send words again that are known, and a
-        # client that gets one too many is not harmed.
+        """Send a hello with the epoch of `row`, and every word so far."""
+        # All words, not only those before `row`: later segments send some of them again, and known
+        # words do a client no harm.
         log, rows = self.log, self.log.rows()
         columns: dict[str, str | list[str]] = {
             name: list(log.dictionaries[name].words) if name in log.dictionaries else "number"
@@ -92,7 +93,7 @@ class V1Session(TickSession):
         self._send(Hello(self.epoch, first, last + 1, log.symbols(), columns))
 
     def _needs_hello(self, row: int) -> bool:
-        """Return whether the client lacks the epoch of `row`, or words that began before it."""
+        """Return whether the client lacks the epoch of `row`, or any column or word of the log."""
         epoch = self.publication.epoch_at(row)
         return epoch != self.epoch or self.log.state.version != self._version
 
@@ -115,7 +116,7 @@ class V1Session(TickSession):
         return encode(End())
 
     def _subscribe(self, wanted: Subscribe) -> None:
-        """Move to the row that a client wants to start at, and send what it needs before that."""
+        """Move to the row that a client requests, and send the messages that it needs first."""
         self.symbols = None if wanted.symbols is None else frozenset(wanted.symbols)
         if wanted.resume is None:
             self.row = self._history_row(wanted.history)
@@ -125,13 +126,13 @@ class V1Session(TickSession):
             self._send_hello(self.row)
         before, after = self.publication.seqs_at(self.row)
         # A gap before the requested history isn't sent, unless the client asked for the whole
-        # history, and that begins with the gap.
+        # history, and the log begins with that gap.
         whole = wanted.resume is None and wanted.history is None and self.row == 0
         self.seq = self._announced_seq = before if whole else after
         self._send_seq()
 
     def _history_row(self, wanted: int | None) -> int:
-        """Return the row from which on the log holds `wanted` ticks of the symbols."""
+        """Return the row at which the newest `wanted` ticks of the session's symbols begin."""
         log = self.log
         if wanted is None:
             return log.start
@@ -147,16 +148,16 @@ class V1Session(TickSession):
     def _resume_row(self, at: Position) -> int:
         """Return the row after `at`, and send the gaps between them."""
         log = self.log
-        # `seq`: up to here the client has every tick, or was sent that it is missing.
+        # `seq`: the client has every tick up to this one, or was sent a gap for it.
         row, seq = log.find(at.epoch, at.seq), at.seq
         unknown_epoch = row is None and at.epoch != log.epoch
         if unknown_epoch:
             reason = "the server holds nothing of this epoch, as after a restart"
-            # The seq is the client's own statement: it may be the last number there is.
+            # The client chose `at.seq`, so it may be the largest number allowed.
             self._send(Gap(at.epoch, min(at.seq + 1, MAX_SEQ), None, reason))
             row, seq = log.start, 0
         elif at.epoch == log.epoch and at.seq > log.last_seq:
-            reason = "the client is ahead of the server, which lost these"
+            reason = "the client is ahead of the server, which lost these ticks"
             self._send(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
             return log.stop
         # No tick of the log's current epoch is held: the client continues with the next tick.
@@ -166,7 +167,8 @@ class V1Session(TickSession):
             if row < log.stop and before > seq:
                 if self._needs_hello(row):
                     self._send_hello(row)
-                self._send(Gap(epoch, seq + 1, before, "the server no longer holds these"))
+                reason = "the server no longer holds these ticks"
+                self._send(Gap(epoch, seq + 1, before, reason))
             seq = max(seq, before)
         gaps = self.publication.gaps_at(row, epoch if unknown_epoch else at.epoch, seq)
         self._send_gaps(gaps, row)

@@ -15,6 +15,7 @@ __all__ = ["NO_TIME", "Array", "Batch", "Column", "Text"]
 
 Array: TypeAlias = npt.NDArray[Any]
 
+# Stands for a missing time, as NaT does in numpy and pandas.
 NO_TIME = int(np.iinfo(np.int64).min)
 
 
@@ -33,7 +34,7 @@ class Text:
     @classmethod
     def of(cls, values: Iterable[str | None]) -> Text:
         """Encode `values`, with the words in the order in which they first appear."""
-        # None has the code -1, so the next value's is the length minus one.
+        # None is a key too, with the code -1. So the code of a new value is the length minus one.
         known: dict[str | None, int] = {None: -1}
         codes = [known.setdefault(value, len(known) - 1) for value in values]
         return cls(np.array(codes, dtype=np.int32), [w for w in known if w is not None])
@@ -49,14 +50,14 @@ class Batch:
     Attributes:
         count: how many ticks.
         time: int64, nanoseconds since 1970 UTC; `NO_TIME` where the source gave none.
-        columns: `symbol` (`Text`), `price` and `size` (float64, NaN for none), and a column for
-            each further field of any of the ticks.
+        columns: `symbol` (`Text`), `price` and `size` (float64, NaN for a missing value), and a
+            column for each further field that any of the ticks has.
         refused: how many invalid ticks were left out.
-        errors: the reasons of the first ten.
-        misfits: how many values were left out of ticks that were taken, by field: nested objects,
-            and fields whose names can't be a column's.
-        kept: of ticks read from a frame, the rows that were not refused, counted from 0; None for
-            all rows, and for ticks that don't come from a frame.
+        errors: the errors of the first ten refused ticks.
+        misfits: for each field, how many values were left out although their ticks were accepted:
+            nested objects, text in a column of numbers, and fields whose name can't be a column's.
+        kept: for ticks read from a frame, the numbers of the rows that were not refused, counted
+            from 0, shape (count,). None if all rows were accepted, or there was no frame.
     """
 
     count: int
@@ -72,7 +73,7 @@ class Batch:
         return self._at(slice(start, stop), stop - start)
 
     def where(self, chosen: npt.NDArray[np.bool_]) -> Batch:
-        """Return the rows for which `chosen` is true, as a batch of its own."""
+        """Return the rows for which `chosen`, shape (count,), is true; the arrays are copied."""
         return self._at(chosen, int(chosen.sum()))
 
     def _at(self, index: slice | npt.NDArray[np.bool_], count: int) -> Batch:

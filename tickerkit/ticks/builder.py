@@ -36,14 +36,14 @@ MAX_PLAN_CHARACTERS = 4096
 class Plan:
     """Which column each key of a tick goes to, for ticks with these keys in this order.
 
-    Why not decide for each tick? Ticks of one source have the same keys: with a plan a tick costs
-    a dict lookup, and a loop over the keys that matter.
+    Why not decide for each tick? The ticks of one source usually have the same keys. With a cached
+    plan, a tick costs one dict lookup, and a loop over the keys that are used.
 
     Attributes:
-        symbol: the key of the symbol, None if there is none.
-        time: the key of the time.
-        numbers: key and column of each field that must be a number.
-        others: key and column of each further field.
+        symbol: the key of the symbol; None if there is none.
+        time: the key of the time; None if there is none.
+        numbers: (key, column) of each field that must be a number.
+        others: (key, column) of each other field, whose value may be text.
         dropped: the keys that can't be a column's name.
     """
 
@@ -58,13 +58,13 @@ class BatchBuilder:
     """Gathers ticks into a batch.
 
     Attributes:
-        count: how many ticks were taken.
-        symbols: the symbol of each.
-        times: the time of each, in epoch ns; `NO_TIME` for none.
-        values: for each further column, the values by row; rows without a value are absent.
+        count: how many ticks were accepted.
+        symbols: the symbol of each accepted tick.
+        times: the time of each accepted tick, in epoch ns; `NO_TIME` if it has none.
+        values: for each other column, a dict from row to value; rows without a value are absent.
         refused: how many ticks were refused.
-        errors: the reasons of the first ten.
-        misfits: how many values were left out of ticks that were taken, by field.
+        errors: the errors of the first ten refused ticks.
+        misfits: for each field, how many values were left out, as in `Batch`.
     """
 
     # Shared by all builders, and bounded: a hostile source may change its keys with each tick.
@@ -80,16 +80,16 @@ class BatchBuilder:
         self.misfits: dict[str, int] = {}
 
     def refuse(self, error: BadTick) -> None:
-        """Count a tick that was refused."""
+        """Count a refused tick, and keep its error if it is one of the first ten."""
         self.refused += 1
         if len(self.errors) < MAX_ERRORS:
             self.errors.append(error)
 
     def add(self, tick: Mapping[str, Any]) -> None:
-        """Take a tick.
+        """Add a tick.
 
         Raises:
-            BadTick: the tick is invalid; nothing of it is taken.
+            BadTick: the tick is invalid; none of its values is stored.
         """
         if type(tick) is not dict and not isinstance(tick, Mapping):
             raise BadTick("message", tick, "is not an object", 'send {"symbol": ..., "price": ...}')
@@ -97,7 +97,7 @@ class BatchBuilder:
         plan = self._plans.get(keys) or self._new_plan(keys)
         if plan.symbol is None:
             raise BadTick("symbol", dict(tick), "is missing", "give each tick its symbol")
-        # Every field is read before any is kept, so that a refused tick leaves nothing behind.
+        # Read every field before storing any, so that no value of a refused tick is stored.
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
         has_price = False
@@ -142,7 +142,7 @@ class BatchBuilder:
             elif not may_be_column(key):
                 plan.dropped.append(str.__str__(key))
             else:
-                # A second symbol or time, beside the one that is read, would take its column.
+                # Without the prefix, the field would overwrite a column that is filled otherwise.
                 own = key in OWN_COLUMNS or key in ("symbol", "time")
                 plan.others.append((key, f"source_{key}" if own else str.__str__(key)))
         if len(self._plans) < MAX_PLANS and sum(map(len, keys)) < MAX_PLAN_CHARACTERS:
@@ -158,12 +158,12 @@ class BatchBuilder:
         return Batch(self.count, times, columns, self.refused, self.errors, self.misfits)
 
     def _column(self, name: str, values: dict[int, Any]) -> Column:
-        """Return a column: text if its first value is text, otherwise numbers."""
+        """Return a column of `count` rows: text if its first value is text, otherwise numbers."""
         first = next(iter(values.values()), 0.0)
         if isinstance(first, str):
             cells = [values.get(row) for row in range(self.count)]
             return Text.of(number_text(v) if isinstance(v, float) else v for v in cells)
-        # The usual column has only floats: numpy makes an array of them at once.
+        # Usually all values are floats, which numpy converts in one call.
         if all(type(value) is float for value in values.values()):
             if len(values) == self.count:
                 return np.array(list(values.values()))
@@ -172,7 +172,7 @@ class BatchBuilder:
             return array
         array = np.full(self.count, np.nan)
         for row, value in values.items():
-            # Text that is a number counts; infinity stands for text that isn't.
+            # Numeric text is converted. Infinity marks any other text, which is left out.
             number = float(value) if isinstance(value, float) or is_number(value) else np.inf
             if np.isinf(number):
                 self.misfits[name] = self.misfits.get(name, 0) + 1

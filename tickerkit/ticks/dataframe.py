@@ -30,18 +30,19 @@ from tickerkit.ticks.units import MAX_EXACT_INT
 
 
 def read_frame(frame: pd.DataFrame) -> Batch:
-    """Read the ticks of a DataFrame; a missing value means that the tick has none.
+    """Read the ticks of a DataFrame; a missing value means that the tick lacks this field.
 
-    Without a column named time, an index of datetimes is the time.
+    If there is no column named time, a DatetimeIndex is used as the time.
     """
     if "time" not in frame.columns and isinstance(frame.index, pd.DatetimeIndex):
         frame = frame.assign(time=frame.index)
-    # By place, since two columns may have the same name: the last counts, as in JSON.
+    # Address columns by position, since several may have the same name. The last one is used, as
+    # with a repeated key in JSON.
     names = {str(name): place for place, name in enumerate(frame.columns)}
     symbol = symbol_field(names)
     price = price_field(names)
     if symbol is None:
-        hint = "name a column of the frame symbol"
+        hint = 'rename the column that holds the symbols to "symbol"'
         error = BadTick("symbol", list(names)[:10], "is missing", hint)
         return _refuse_all(len(frame), [error] if len(frame) else [])
     # Here and below, each array has one entry for each row of the frame.
@@ -50,7 +51,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
     misfits: dict[str, int] = {}
 
     def refuse(bad: Array, key: str, problem: str, fix: str) -> None:
-        """Refuse the rows where `bad`, a bool for each row, is true."""
+        """Refuse the rows where `bad` is true, unless they are refused already."""
         if len(new := np.flatnonzero(bad & ~refused)):
             some = new[: MAX_ERRORS - len(errors)]
             given = frame.iloc[:, names[key]] if key in names else None
@@ -81,7 +82,8 @@ def read_frame(frame: pd.DataFrame) -> Batch:
     time = np.full(len(frame), NO_TIME)
     if "time" in names:
         time, bad = _read_times(frame.iloc[:, names["time"]])
-        refuse(bad, "time", "is not a time", "use datetimes, ISO-8601 text or an epoch in s to ns")
+        fix = "use datetimes, ISO-8601 text, or Unix time in s, ms, us or ns"
+        refuse(bad, "time", "is not a time", fix)
     for key, place in names.items():
         if key in (symbol, price, "time", *OWN_COLUMNS) or key in NUMBER_FIELDS:
             continue
@@ -93,7 +95,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
             misfits[key] = int(series.notna().sum())
             continue
         if not isinstance(column, Text):
-            refuse(np.isinf(column), key, "is not finite", "leave it empty")
+            refuse(np.isinf(column), key, "is not finite", "leave the cell empty")
         columns[key] = column
     for name in ("price", "size"):
         columns.setdefault(name, np.full(len(frame), np.nan))
@@ -114,10 +116,10 @@ def _refuse_all(refused: int, errors: list[BadTick]) -> Batch:
 
 
 def _read_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
-    """Return a column as symbols, and a bool for each row: it holds no symbol."""
+    """Return a column as symbols, and for each row whether it has no valid symbol."""
     try:
         codes, found = _factorize(series)
-    except TypeError:  # some are lists or other unhashable objects
+    except TypeError:  # some values are lists or other unhashable objects
         codes, found = np.arange(len(series)), list(series)
     # Each different symbol is checked once: a frame of millions of ticks has few.
     words, wrong = [""] * len(found), [True] * len(found)
@@ -125,11 +127,12 @@ def _read_symbols(series: pd.Series[Any]) -> tuple[Text, Array]:
         with suppress(BadTick):
             words[code] = read_symbol(word)
             wrong[code] = False
+    # One entry for each word, and a last one for the code -1, a missing symbol.
     return Text(codes, words), np.array([*wrong, True])[codes]
 
 
 def _read_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Array]:
-    """Return a column as float64, and a bool for each row: it holds something else."""
+    """Return a column as float64, and for each row whether its value is not a finite number."""
     if series.dtype.kind in "iuf":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan)
         return numbers, np.isinf(numbers)
@@ -146,11 +149,12 @@ def _read_numbers(series: pd.Series[Any]) -> tuple[npt.NDArray[np.float64], Arra
 
 
 def _read_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
-    """Return a column as epoch ns, and a bool for each row: it holds something else."""
+    """Return a column as epoch ns, and for each row whether its value is not a time."""
     if series.dtype.kind == "M":
         utc = pd.DatetimeIndex(series)
         utc = utc.tz_localize("UTC") if utc.tz is None else utc.tz_convert("UTC")
-        with suppress(pd.errors.OutOfBoundsDatetime):  # then each is read by itself, below
+        # If one time is out of bounds, each is read by itself below, so that only that row is bad.
+        with suppress(pd.errors.OutOfBoundsDatetime):
             return utc.as_unit("ns").asi8, np.zeros(len(series), dtype=bool)
     times = np.full(len(series), NO_TIME)
     bad = np.zeros(len(series), dtype=bool)
@@ -165,7 +169,7 @@ def _read_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
 def _read_other(series: pd.Series[Any]) -> Column | None:
     """Return a further column: as numbers if it holds only numbers, otherwise as text.
 
-    None if it holds nested objects, which no column can.
+    None if it holds nested objects: a column of the log can't hold them.
     """
     kind = pd.api.types.infer_dtype(series, skipna=True)
     if kind in ("floating", "mixed-integer-float") or (kind == "integer" and _is_exact(series)):
@@ -178,11 +182,13 @@ def _read_other(series: pd.Series[Any]) -> Column | None:
 
 
 def _is_exact(series: pd.Series[Any]) -> bool:
+    """Return whether float64 can hold each integer of a column exactly."""
     present = series.dropna()
     return present.empty or -MAX_EXACT_INT <= present.min() <= present.max() <= MAX_EXACT_INT
 
 
 def _factorize(series: pd.Series[Any]) -> tuple[Array, list[Any]]:
+    """Return for each row a code, -1 for a missing value; and the value of each code."""
     codes, words = pd.factorize(series, use_na_sentinel=True)
     return codes.astype(np.int32), list(words)
 

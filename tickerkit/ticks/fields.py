@@ -16,13 +16,14 @@ from tickerkit.errors import BadTick
 from tickerkit.ticks.batch import NO_TIME
 from tickerkit.ticks.units import MAX_EXACT_INT
 
-# The names under which a tick may give its symbol and its price; the first that it has counts.
+# The accepted names of the symbol and of the price. If a tick has several, the first one here is
+# used.
 SYMBOL_NAMES = ("symbol", "s", "sym", "ticker")
 PRICE_NAMES = ("price", "p", "last")
 # Fields that must be numbers; any other field may be text.
 NUMBER_FIELDS = frozenset({"price", "size", "bid", "ask", "bid_size", "ask_size", "volume"})
 NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
-# One of these makes an object a tick.
+# A tick has a value for at least one of these.
 PRICE_FIELDS = ("price", "bid", "ask")
 # Columns that the log fills itself.
 OWN_COLUMNS = ("seq", "received", "epoch")
@@ -30,9 +31,9 @@ OWN_COLUMNS = ("seq", "received", "epoch")
 MAX_NAME_LENGTH = 64
 MAX_NESTING = 16
 
-# Control characters, and surrogates, which no UTF-8 text can hold.
+# Control characters, and surrogates, which UTF-8 can't encode.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# JSON's notation and what venues write beside: "+1", ".5", "1."; not "1_000", "nan" or " 1".
+# JSON's notation, and what some venues write: "+1", ".5", "1."; but not "1_000", "nan" or " 1".
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
 UNITS = {
@@ -45,26 +46,27 @@ UNITS = {
     "D": 86400 * 10**9,
     "W": 7 * 86400 * 10**9,
 }
-# Not the caller's context, which may have few digits or raise.
+TIME_FIX = "send ISO-8601 text, or Unix time in s, ms, us or ns"
+# A context of its own: the caller's may round to few digits, or raise.
 EXACT = Context(prec=60, traps=[])
 
 
 class MisfitError(Exception):
-    """A value that no column can hold; the tick is taken without it."""
+    """No column can hold the value; the tick is accepted without it."""
 
 
 def symbol_field(names: Container[str]) -> str | None:
-    """Return which of some fields is the symbol, None where none is."""
+    """Return the name of the symbol among the names of fields; None if it is missing."""
     return next((name for name in SYMBOL_NAMES if name in names), None)
 
 
 def price_field(names: Container[str]) -> str | None:
-    """Return which of some fields is the price of a trade, None where none is."""
+    """Return the name of the price of a trade among the names of fields; None if it is missing."""
     return next((name for name in PRICE_NAMES if name in names), None)
 
 
 def has_price(names: Container[str]) -> bool:
-    """Return whether one of some fields is a price: of a trade, a bid or an ask."""
+    """Return whether the names of fields include a price: of a trade, a bid or an ask."""
     return any(name in names for name in (*PRICE_NAMES, *PRICE_FIELDS))
 
 
@@ -107,7 +109,7 @@ def read_number(key: str, value: object, *, never_negative: bool) -> float | Non
 
 
 def _float(value: Real | Decimal) -> float:
-    """Return a number as a float; NaN if no float can hold it, as a signalling NaN."""
+    """Return a number as a float; NaN if it is too large, or Decimal's signalling NaN."""
     try:
         return float(value)
     except (OverflowError, ValueError):
@@ -154,7 +156,8 @@ def _check_depth(key: str, value: object) -> None:
     """Raise `BadTick` if the value of a field nests deeper than `MAX_NESTING`."""
     level = [value] if isinstance(value, dict | list | tuple) else []
     for _ in range(MAX_NESTING - 1):
-        # Each object once: unlike JSON's, Python's objects may contain themselves, many times over.
+        # By id, so that each object is visited once: unlike in JSON, an object may contain itself,
+        # or the same object many times.
         inner: dict[int, dict[Any, Any] | list[Any] | tuple[Any, ...]] = {}
         for outer in level:
             for item in outer.values() if isinstance(outer, dict) else outer:
@@ -162,7 +165,7 @@ def _check_depth(key: str, value: object) -> None:
                     inner[id(item)] = item
         level = [*inner.values()]
     if level:
-        raise BadTick(key, value, "is nested too deep", f"nest at most {MAX_NESTING}")
+        raise BadTick(key, value, "is nested too deep", f"nest at most {MAX_NESTING} levels")
 
 
 def may_be_column(name: str) -> bool:
@@ -183,7 +186,7 @@ def read_time(value: object) -> int:
     if type(value) is int:
         nanoseconds = value * _unit(abs(value))
     elif isinstance(value, bool | np.bool_ | np.timedelta64):
-        raise BadTick("time", value, "is not a time", "send ISO-8601 text or an epoch")
+        raise BadTick("time", value, "is not a time", TIME_FIX)
     elif isinstance(value, Integral):
         nanoseconds = int(value) * _unit(abs(int(value)))
     elif isinstance(value, str):
@@ -202,14 +205,15 @@ def read_time(value: object) -> int:
     elif isinstance(value, Real):
         nanoseconds = _epoch_ns(Decimal(repr(_float(value))))
     if nanoseconds is None or not NO_TIME < nanoseconds < 2**63:
-        raise BadTick("time", value, "is not a time", "send ISO-8601 text, or an epoch in s to ns")
+        raise BadTick("time", value, "is not a time", TIME_FIX)
     return nanoseconds
 
 
 def _unit(magnitude: int | Decimal) -> int:
-    """Return the unit of an epoch in ns, by its magnitude.
+    """Return how many ns the unit of a Unix time has, judged by its magnitude.
 
-    Seconds are 12 digits long from the year 5138 on, which milliseconds are from 1973 on.
+    Below 10**11 it is in seconds: 10**11 s is in the year 5138, 10**11 ms is in 1973. The limits
+    of ms and µs are the same moments.
     """
     if magnitude < 10**11:
         return 10**9
@@ -219,8 +223,8 @@ def _unit(magnitude: int | Decimal) -> int:
 
 
 def _epoch_ns(epoch: Decimal) -> int | None:
-    """Return an epoch in s, ms, µs or ns as nanoseconds, None if it can't be a time."""
-    # As an integer, a number with an exponent of a billion would have a billion digits.
+    """Return a Unix time in s, ms, µs or ns as nanoseconds, None if it can't be a time."""
+    # Check the exponent first: as an integer, 1e1000000000 would have a billion digits.
     if not epoch.is_finite() or epoch.adjusted() > 20:
         return None
     return round(EXACT.multiply(epoch, _unit(EXACT.abs(epoch))))
@@ -229,14 +233,14 @@ def _epoch_ns(epoch: Decimal) -> int | None:
 def _text_time(text: str) -> int | None:
     if NUMBER.fullmatch(text):
         return _epoch_ns(EXACT.create_decimal(text))
-    # datetime reads at most six digits of a second: the rest is added below.
+    # datetime reads at most six digits of a fraction: digits seven to nine are added below.
     fraction = FRACTION.search(text)
     digits = fraction.group(1)[:9].ljust(9, "0") if fraction else "0" * 9
     try:
         moment = datetime.fromisoformat(FRACTION.sub(f".{digits[:6]}", text, count=1))
     except ValueError:
         return None
-    # The digits may not be a fraction: datetime reads "2026-11-22.05" as five o'clock.
+    # Check that the digits are a fraction: datetime reads "2026-11-22.05" as five o'clock.
     whole = _datetime_ns(moment) if moment.microsecond == int(digits[:6]) else None
     return None if whole is None else whole + int(digits[6:])
 
@@ -254,9 +258,10 @@ def _datetime_ns(moment: datetime) -> int | None:
 
 
 def _datetime64_ns(moment: np.datetime64) -> int:
-    """Return numpy's datetime as epoch ns. Its own conversion overflows without an error."""
+    """Return numpy's datetime as epoch ns. numpy's own conversion overflows without an error."""
     unit, step = np.datetime_data(moment.dtype)
     if unit not in UNITS:
+        # Years and months have no fixed length, so convert them to days; ps, fs and as to ns.
         unit, step = ("D", 1) if unit in ("Y", "M") else ("ns", 1)
         moment = moment.astype(f"datetime64[{unit}]")
     return int(moment.astype(np.int64)) * step * UNITS[unit]

@@ -22,14 +22,15 @@ def read_ticks(given: object) -> Batch:
 
     Args:
         given: a dict, an iterable of dicts (or of JSON texts), JSON text or bytes of an object or
-            an array of objects, or a DataFrame. Required are a symbol (`symbol`, `s`, `sym` or
-            `ticker`) and one number of `price` (or `p`, `last`), `bid`, `ask`. `time` is ISO-8601
-            (UTC by default), a datetime, or an epoch in s, ms, µs or ns, by its magnitude. Fields
-            named `seq`, `received` or `epoch` become `source_seq` and so on, since the log has
-            columns with these names; in a frame, most likely a log's own, they are left out.
+            an array of objects, or a DataFrame. A tick requires a symbol (`symbol`, `s`, `sym` or
+            `ticker`) and at least one number: `price` (or `p`, `last`), `bid` or `ask`. `time` is
+            ISO-8601 (UTC by default), a datetime, or Unix time in s, ms, µs or ns, which its
+            magnitude decides. Fields named `seq`, `received` or `epoch` are renamed to
+            `source_seq` and so on, since the log fills columns with these names. In a frame,
+            which most likely comes from a log, they are left out.
 
     Returns:
-        The ticks. What was refused is counted in `refused`, and `errors` has the first reasons.
+        The valid ticks. `refused` counts the others, and `errors` has the first ten errors.
 
     Example:
         >>> read_ticks('[{"symbol": "AAPL", "price": 187.25}, {"symbol": "MSFT"}]').errors[0].field
@@ -50,14 +51,18 @@ def read_ticks(given: object) -> Batch:
 
 
 def _read(builder: BatchBuilder, given: object) -> None:
-    """Add the ticks in `given`, and refuse each invalid one; raises `BadTick` if none can be."""
+    """Add the ticks in `given`, and refuse each invalid one.
+
+    Raises:
+        BadTick: `given` is a single invalid tick, invalid JSON, or no collection of ticks.
+    """
     if isinstance(given, TEXT):
         given = _decode(given)
     if isinstance(given, Mapping):
         builder.add(given)
     elif given is None:
         raise BadTick(
-            "message", None, "is None", "return a tick, a list of ticks, or [] for no news"
+            "message", None, "is None", "return a tick, a list of ticks, or [] if there is none"
         )
     elif isinstance(given, Iterable) and not isinstance(given, TEXT):
         for item in given:
@@ -75,14 +80,15 @@ def _read(builder: BatchBuilder, given: object) -> None:
             "message",
             given,
             "is not an object",
-            'send {"symbol": ..., "price": ...} or a list of such',
+            'send {"symbol": ..., "price": ...} or a list of such objects',
         )
 
 
 def _source_error(given: object, error: Exception) -> BadTick:
     """Return the error for a Python object whose own code raised, such as a generator."""
     problem = f"raised {format_value(error)} while it was read"
-    return BadTick("message", given, problem, "fix the code that makes it, or give plain dicts")
+    fix = "fix the code that makes this object, or pass plain dicts"
+    return BadTick("message", given, problem, fix)
 
 
 def _decode(text: str | bytes | bytearray | memoryview) -> object:
@@ -90,12 +96,13 @@ def _decode(text: str | bytes | bytearray | memoryview) -> object:
     try:
         return msgspec.json.decode(text)
     except RecursionError:
-        fix = f"nest at most {MAX_NESTING}"
+        fix = f"nest at most {MAX_NESTING} levels"
         raise BadTick("message", text, "is nested too deep", fix) from None
     except (msgspec.MsgspecError, UnicodeError, BufferError) as error:
         problem = f"is not JSON ({error})"
-    # Python's decoder accepts errors in a single field (NaN, 1e999, half a surrogate pair, an
-    # integer of 5,000 digits). So the error names the field, and the other ticks are taken.
+    # msgspec rejects the whole text if one field is NaN, 1e999, half a surrogate pair or an integer
+    # of 5,000 digits. Python's decoder accepts these. So the error can name the field, and the
+    # other ticks are accepted. 40 digits are beyond 64 bits, and few enough for `int`.
     try:
         whole = text if isinstance(text, str) else bytes(text).decode()
         return json.loads(whole, parse_int=lambda digits: int(digits[:40]))

@@ -1,4 +1,4 @@
-"""Units: the constants of times and numbers, which all rooms share."""
+"""Units: the constants of times and numbers, shared by all of tickerkit."""
 
 from __future__ import annotations
 
@@ -11,6 +11,6 @@ NS_PER_S = 10**9
 UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
 TIME_COLUMNS = ("time", "received")
 
-# Up to here a float64 is exactly the integer that it was made from, in every language: JSON's
-# numbers are floats in most of them.
+# float64 holds every integer up to this one exactly. Integers in JSON have the same limit, since
+# most languages read JSON's numbers as floats.
 MAX_EXACT_INT = 2**53
