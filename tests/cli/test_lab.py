@@ -23,6 +23,7 @@ from tickerkit.cli.lab import NO_DELAY
 pytestmark = [
     on_posix,
     pytest.mark.process,
+    pytest.mark.package,
     pytest.mark.skipif(
         importlib.util.find_spec("jupyterlab") is None,
         reason='wants JupyterLab: pip install "tickerkit[lab]"',
@@ -209,7 +210,6 @@ def processes_of(marker: str) -> list[str]:
     return found
 
 
-@pytest.mark.package
 def test_lab_runs_a_real_jupyterlab(clone: Path, tmp_path: Path) -> None:
     """The printed address opens the notebook; Ctrl-C leaves no process, port or file behind."""
     from jupyter_client.blocking import BlockingKernelClient
