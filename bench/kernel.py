@@ -66,7 +66,7 @@ def until_free(port: int) -> None:
 def interrupt(kernel: RealKernel, call: str) -> float:
     kernel.run(SERVE_BLOCKED.format(port=free_port()))
     run = kernel.begin(f"print('now', flush=True)\n{call}\ntime.sleep(3600)")
-    kernel.until_it_says(run, "now")
+    kernel.wait_for_text(run, "now")
     time.sleep(0.1)  # well into the call
     began = time.monotonic()
     kernel.interrupt()

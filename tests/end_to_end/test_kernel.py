@@ -148,7 +148,7 @@ def test_an_interrupt_ends_what_blocks(shared: RealKernel, blocking: str) -> Non
     shared.run("blocking.wait()")
     # Should it be over before the interrupt comes, the cell still has something to interrupt.
     run = shared.begin(f"print('now', flush=True)\n{blocking}\ntime.sleep(3600)")
-    shared.until_it_says(run, "now")
+    shared.wait_for_text(run, "now")
     shared.interrupt()
     with pytest.raises(CellError, match="KeyboardInterrupt"):
         shared.end(run)

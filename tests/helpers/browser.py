@@ -1,4 +1,4 @@
-"""A real Chromium for the tests marked `browser`, and plain words where there is none."""
+"""A real Chromium for the tests marked `browser`, and a clear message if there is none."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ def chromium_path(downloaded: str = "") -> Path | None:
     """Return the Chromium or Chrome to test with; None where there is none.
 
     Args:
-        downloaded: where Playwright would keep the one that it downloads itself.
+        downloaded: where Playwright would keep a Chromium that it has downloaded.
     """
     if chosen := os.environ.get("TICKERKIT_CHROMIUM"):
         path = Path(chosen)
         if not path.is_file():
-            pytest.fail(f"TICKERKIT_CHROMIUM={chosen} is no file")
+            pytest.fail(f"TICKERKIT_CHROMIUM={chosen} is no file; set it to a browser's path")
         return path
     on_path = [shutil.which(command) for command in COMMANDS]
     elsewhere = ELSEWHERE.get(sys.platform, ())
@@ -63,20 +63,20 @@ def chromium_path(downloaded: str = "") -> Path | None:
 
 
 class _Playwright:
-    """The event loop of Playwright's sync API, which the main thread runs from its start on.
+    """The event loop of Playwright's sync API, which stays in the main thread once it has started.
 
-    Between two calls asyncio takes it for a running loop, and `asyncio.run` refuses to start a
-    second one. So the loop is hidden from every test that uses no browser.
+    Even between two calls of that API, asyncio regards this loop as running, and `asyncio.run`
+    refuses to start another one. So the loop is hidden from every test that uses no browser.
     """
 
     loop: asyncio.AbstractEventLoop | None = None
 
     def show(self) -> None:
-        """Make the loop the running one again, as Playwright has left it."""
+        """Tell asyncio again that the loop is running, as Playwright expects."""
         asyncio._set_running_loop(self.loop)
 
     def hide(self) -> None:
-        """Have asyncio find no running loop."""
+        """Tell asyncio that no loop is running."""
         self.loop = asyncio._get_running_loop()
         asyncio._set_running_loop(None)
 
@@ -98,9 +98,9 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
-    """Give the Chromium that Playwright drives, one for all tests; skip where there is none.
+    """Yield a Chromium that Playwright drives, one for all tests; skip the test if none is found.
 
-    With TICKERKIT_REQUIRE_BROWSER=1, as in CI, a missing one is a failure.
+    With TICKERKIT_REQUIRE_BROWSER=1, as in CI, the test fails instead.
     """
     from playwright.sync_api import sync_playwright
 
@@ -115,7 +115,7 @@ def chromium() -> Iterator[Browser]:
         args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
         browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
-        # The last test of the session, which this follows, need not be one of the browser's.
+        # The loop is hidden here if the last test of the session used no browser.
         _playwright.show()
         browser.close()
 
@@ -129,7 +129,7 @@ def artifacts() -> Path:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say plainly when browser tests were skipped, and how to have them run."""
+    """Report how many browser tests were skipped, and how to run them."""
     skipped = [
         report
         for report in terminalreporter.getreports("skipped")

@@ -1,13 +1,13 @@
-"""A stand-in for the kernel of a notebook, whose cells are run again."""
+"""A stand-in for the kernel of a notebook, for tests that run cells again."""
 
 from __future__ import annotations
 
 
 class Kernel:
-    """Stands in for a notebook's kernel: it tells which cell runs.
+    """Stands in for a notebook's kernel, and says which cell is running.
 
     Attributes:
-        current: the id of the cell, and of this run of it; None outside of a notebook.
+        current: the id of the running cell, and the id of this run; None outside of a notebook.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""Real `tickerkit` commands for the tests: run, read until something is said, interrupted."""
+"""Real `tickerkit` commands for the tests: run them, wait for their output, interrupt them."""
 
 from __future__ import annotations
 
@@ -24,24 +24,25 @@ from tickerkit.cli.interrupt import interrupt
 
 __all__ = ["Command", "InProcess", "environment", "on_posix", "port_is_free"]
 
-PATIENCE_S = 60.0
+TIMEOUT_S = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
-on_posix = pytest.mark.skipif(os.name != "posix", reason="wants signals and terminals of POSIX")
+on_posix = pytest.mark.skipif(os.name != "posix", reason="needs signals and terminals of POSIX")
 
 
 class Command:
     """A running command.
 
     Args:
-        *arguments: what follows `tickerkit`.
-        cwd: where it runs.
-        terminal: give it a terminal of 80 columns and so many rows; its stderr stays a pipe.
+        *arguments: the arguments after `tickerkit`.
+        cwd: the folder that the command runs in.
+        terminal: the rows of a terminal for stdout, 80 columns wide; 0 for a pipe.
+            stderr is always a pipe.
         **env: more environment variables.
 
     Attributes:
-        out: what it wrote to stdout so far, escape sequences and all.
-        err: what it wrote to stderr so far.
+        out: what the command wrote to stdout so far, escape sequences included.
+        err: what the command wrote to stderr so far.
         process: the process.
     """
 
@@ -92,12 +93,12 @@ class Command:
 
     @property
     def text(self) -> str:
-        """What it wrote to stdout so far, without escape sequences."""
+        """What the command wrote to stdout so far, without escape sequences."""
         return ESCAPES.sub("", self.out)
 
     def until(self, pattern: str, *, stream: str = "text") -> re.Match[str]:
-        """Wait until the output matches, and return the match; fail when the command ends first."""
-        end = time.monotonic() + PATIENCE_S
+        """Wait until the output matches, and return the match; fail if the command ends first."""
+        end = time.monotonic() + TIMEOUT_S
         with self._changed:
             while (match := re.search(pattern, getattr(self, stream), re.MULTILINE)) is None:
                 over = not any(reader.is_alive() for reader in self._readers)
@@ -114,10 +115,10 @@ class Command:
         return self.wait()
 
     def wait(self) -> int:
-        """Wait for the end, and return the exit code; all it said is there then."""
-        code = self.process.wait(PATIENCE_S)
+        """Wait until the command has ended and all its output is read; return the exit code."""
+        code = self.process.wait(TIMEOUT_S)
         for reader in self._readers:
-            reader.join(PATIENCE_S)
+            reader.join(TIMEOUT_S)
         return code
 
     def __enter__(self) -> Command:
@@ -125,20 +126,20 @@ class Command:
 
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
-            self.process.terminate()  # not killed, so that it can end what it has started
+            self.process.terminate()  # not kill, so that the command can end its own processes
         self.wait()
 
 
 class InProcess:
-    """A command that runs in a thread of this process: without signals, a terminal, or a start.
+    """A command that runs in a thread of this process: without signals and terminal, but at once.
 
     Args:
-        capsys: the fixture that captures what it prints.
-        *arguments: the words after `tickerkit`.
+        capsys: the fixture that captures the command's output.
+        *arguments: the arguments after `tickerkit`.
 
     Attributes:
-        out: what it has printed to stdout.
-        err: what it has printed to stderr.
+        out: what the command has printed to stdout.
+        err: what the command has printed to stderr.
     """
 
     def __init__(self, capsys: pytest.CaptureFixture[str], *arguments: str) -> None:
@@ -158,7 +159,7 @@ class InProcess:
 
     def until(self, pattern: str, *, stream: str = "out") -> re.Match[str]:
         """Wait until the output matches, and return the match; fail if the command ends first."""
-        end = time.monotonic() + PATIENCE_S
+        end = time.monotonic() + TIMEOUT_S
         while True:
             is_over = not self._thread.is_alive() or time.monotonic() > end
             self._read()
@@ -174,9 +175,9 @@ class InProcess:
 
     def wait(self) -> int:
         """Wait until the command ends, and return its exit code."""
-        self._thread.join(PATIENCE_S)
+        self._thread.join(TIMEOUT_S)
         self._read()
-        assert self._code is not None, f"it did not end:\n{self.out}\n{self.err}"
+        assert self._code is not None, f"the command did not end:\n{self.out}\n{self.err}"
         return self._code
 
     def __enter__(self) -> InProcess:
@@ -184,11 +185,11 @@ class InProcess:
 
     def __exit__(self, *_: object) -> None:
         interrupt.requested = True
-        self._thread.join(PATIENCE_S)
+        self._thread.join(TIMEOUT_S)
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Return the environment of a command: of the tickerkit under test, on a plain terminal."""
+    """Return an environment in which a command uses this tickerkit and a standard terminal."""
     env = {name: value for name, value in os.environ.items() if name not in UNWANTED}
     path = [str(Path(tickerkit.__file__).parents[1]), env.get("PYTHONPATH", "")]
     more["PYTHONPATH"] = os.pathsep.join([more.get("PYTHONPATH", ""), *path]).strip(os.pathsep)
@@ -203,7 +204,7 @@ def _forker() -> Forker:
 def _start(
     arguments: Sequence[str], cwd: Path | None, more: Mapping[str, str], out: int, err: int
 ) -> Forked | subprocess.Popen[bytes]:
-    """Start `tickerkit`: forked where that makes no difference, else by a new Python."""
+    """Start `tickerkit`: by a fork if that makes no difference, else by a new Python."""
     env = environment(**more)
     if Forker.can_start(more):
         return _forker().start(arguments, cwd, env, out, err)
@@ -217,7 +218,7 @@ UNWANTED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TT
 
 
 def port_is_free(port: int) -> bool:
-    """Return whether a server could take the port."""
+    """Return whether a server could listen on the port."""
     try:
         socket.create_server(("127.0.0.1", port)).close()
     except OSError:

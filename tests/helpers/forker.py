@@ -1,12 +1,12 @@
-"""Commands that start at once: a process that has imported all of tickerkit forks each of them.
+"""Commands that start at once: a process that has imported tickerkit forks each command.
 
-A command of a fresh Python takes a second, most of it for imports. Here it gets what a fresh one
-would have: its arguments, folder, environment, streams, signals and exit code. Only what Python
-reads of its own environment as it starts can't be given: see `Forker.can_start`.
+With a new Python, a command takes a second to start, most of it for imports. A forked command has
+all that it would have there: arguments, folder, environment, streams, signals and exit code. Only
+the variables that Python itself reads when it starts have no effect: see `Forker.can_start`.
 
-The program reads requests from a Unix socket, which is its standard input. Each is a JSON object,
-sent with the command's three streams and an end of a socket of its own. Through this the process
-id comes back at once, and the exit code in the end.
+The forking process reads requests from a Unix socket, which is its standard input. Each request is
+a JSON object, sent with the command's three streams and one end of a new socket. Over that socket
+it sends back the process id at once, and the exit code when the command has ended.
 """
 
 from __future__ import annotations
@@ -28,7 +28,8 @@ from typing import Any
 __all__ = ["Forked", "Forker"]
 
 MAX_BYTES = 1 << 20
-# What takes its time. Not the command line itself: it looks at its terminal as it is imported.
+# The modules that take long to import. `tickerkit.cli` is not among them, since it looks at the
+# terminal when it is imported, and each command has its own.
 PRELOADED = (
     *("rich.console", "rich.live", "rich.table", "typer"),
     *(f"tickerkit.{name}" for name in ("feed", "server", "sources", "storage")),
@@ -36,11 +37,12 @@ PRELOADED = (
 
 
 class Forked:
-    """A command that was forked; what the tests need of a `subprocess.Popen`.
+    """A forked command, with those methods of a `subprocess.Popen` that the tests need.
 
     Attributes:
-        pid: its process.
-        returncode: its exit code, negative for the signal that ended it; None while it runs.
+        pid: the process id.
+        returncode: the exit code, negative for the signal that ended the command; None while it
+            runs.
     """
 
     def __init__(self, control: socket.socket) -> None:
@@ -49,14 +51,14 @@ class Forked:
         self.returncode: int | None = None
 
     def poll(self) -> int | None:
-        """Return the exit code if it has ended."""
+        """Return the exit code if the command has ended, else None."""
         try:
             return self.wait(0)
         except subprocess.TimeoutExpired:
             return None
 
     def wait(self, timeout: float) -> int:
-        """Wait for its end, and return the exit code."""
+        """Wait until the command has ended, and return the exit code."""
         if self.returncode is None:
             self._control.settimeout(timeout)
             try:
@@ -67,17 +69,17 @@ class Forked:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it a signal, unless it has ended."""
+        """Send a signal, unless the command has ended."""
         if self.poll() is None:
             os.kill(self.pid, number)
 
     def terminate(self) -> None:
-        """Ask it to end."""
+        """Ask the command to end."""
         self.send_signal(signal.SIGTERM)
 
 
 class Forker:
-    """The process that forks the commands of this one; it ends with it."""
+    """A process that forks commands on behalf of this process, and ends with this process."""
 
     def __init__(self, env: Mapping[str, str]) -> None:
         self._requests, theirs = socket.socketpair()
@@ -92,13 +94,13 @@ class Forker:
 
     @staticmethod
     def can_start(env: Mapping[str, str]) -> bool:
-        """Return whether a command with these variables beside the usual ones can be forked."""
+        """Return whether a command can be forked that has these additional variables."""
         return hasattr(os, "fork") and not any(name.startswith("PYTHON") for name in env)
 
     def start(
         self, arguments: Sequence[str], cwd: Path | None, env: Mapping[str, str], out: int, err: int
     ) -> Forked:
-        """Start `tickerkit` with arguments, and with its output and errors on these files."""
+        """Start `tickerkit` with arguments; `out` and `err` are the files for stdout and stderr."""
         ours, theirs = socket.socketpair()
         with theirs, open(os.devnull, "rb") as empty:
             request = {"arguments": arguments, "cwd": str(cwd or Path.cwd()), "env": dict(env)}
@@ -108,9 +110,12 @@ class Forker:
 
 
 def main() -> None:
-    """Fork a process for each request, and return in it; exit when there are no more requests."""
+    """Fork for each request. The command's process returns; this one exits after the last request.
+
+    A process between the two waits for the command, and sends back the exit code.
+    """
     requests = socket.socket(fileno=os.dup(0))
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for those that wait
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the processes between leave no zombies
     while True:
         data, files, _, _ = socket.recv_fds(requests, MAX_BYTES, 4)
         if not data:
@@ -134,7 +139,7 @@ def main() -> None:
 
 
 def _become(request: dict[str, Any], files: list[int]) -> None:
-    """Make this process the one that was asked for."""
+    """Give this process the streams, folder, environment and arguments of the command."""
     for target, file in enumerate(files):
         os.dup2(file, target)
         os.close(file)

@@ -1,8 +1,8 @@
 """Fuzz every parser of outside input, guided by coverage: `python fuzz.py FOLDER [options]`.
 
-The options are those of libFuzzer; a file among them is run again alone. FOLDER takes what it
-writes: the corpus, and the input of a crash, whose first byte is the number of the target and the
-rest the message.
+The options are those of libFuzzer; a file among them is the only input that is run. The fuzzer
+writes to FOLDER: the corpus, and each input that crashed. The first byte of an input is the number
+of the target, and the rest is the message.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ WORKS_EVERY = 50
 
 
 def fuzz(folder: Path, options: list[str]) -> None:
-    """Run the fuzzer; it ends the process."""
+    """Run the fuzzer, which ends the process when it is done."""
     (corpus := folder / "corpus").mkdir(exist_ok=True)
     parsers: list[Target] = list(targets(folder).values())
     for number, target in enumerate(parsers):
@@ -37,7 +37,7 @@ def fuzz(folder: Path, options: list[str]) -> None:
         if count % WORKS_EVERY == 0:
             target.works()
 
-    # Memory is the log's and the corpus's, and grows to its bound; a message over 20 s is a fault.
+    # Memory may grow until the log and the corpus are full. A message must not take over 20 s.
     arguments = [f"-artifact_prefix={folder}/", "-timeout=20", "-max_len=4096", *options]
     again = any(Path(each).is_file() for each in options)
     atheris.Setup([sys.argv[0], *arguments, *([] if again else [str(corpus)])], one_input)

@@ -1,7 +1,7 @@
-"""Everything that reads what strangers send.
+"""Every parser of outside input, as a target for hostile messages.
 
-Each `Target` is a parser of outside input with a way to see that it still works. Short tests, long
-runs and the fuzzer share them.
+Each `Target` holds valid messages for its parser, and can check that the parser still works. Short
+tests, long runs and the fuzzer share the targets.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from tickerkit.server.http import respond
 from tickerkit.storage import read_csv
 from tickerkit.ticks import Batch, read_ticks
 
-# --- what reads -----------------------------------------------------------------------------------
+# --- parsers --------------------------------------------------------------------------------------
 
 GOOD = {"time": "2026-11-22T10:00:00Z", "size": 5, "side": "b", "bid": 1.5}
 
 
 def log_of_two_epochs() -> TickLog:
-    """Return a log that has dropped its first ticks, and holds two epochs and further columns."""
+    """Return a log of two epochs with further columns, which has dropped its first ticks."""
     log = TickLog(25, epoch="a")
     for epoch, count in (("a", 15), ("b", 20)):
         ticks = [{"symbol": "ABC"[n % 3], "price": n, **GOOD} for n in range(count)]
@@ -53,19 +53,22 @@ class Target(Protocol):
     """A parser of outside input.
 
     Attributes:
-        seeds: valid messages for it.
+        seeds: valid messages for the parser.
     """
 
     seeds: list[bytes]
 
     def take(self, data: bytes) -> bool:
-        """Give it a message; return whether it was taken; raise what is no refusal."""
+        """Give the parser a message. Return True if it is accepted, False if it is refused.
+
+        Any other error is raised: it is a fault of the parser.
+        """
 
     def works(self) -> None:
-        """See that it takes a good message, and makes the right ticks of it."""
+        """Check that the parser accepts a valid message, and makes the right ticks of it."""
 
 
-class OfSession:
+class SessionTarget:
     """The server's end of a connection."""
 
     def __init__(self, make: Callable[[Publication], Session]) -> None:
@@ -84,12 +87,12 @@ class OfSession:
 
     def take(self, data: bytes) -> bool:
         self._session.receive(as_message(data), self._now)
-        said = self._said()
+        sent = self._sent()
         if self._session.close is not None:
             assert self._session.close[0] in (1003, 1008)
             self._connect()
             return False
-        errors = [message for message in said if message.get("type") == "error"]
+        errors = [message for message in sent if message.get("type") == "error"]
         assert all(error["code"] == "bad-message" and error["hint"] for error in errors)
         return not errors
 
@@ -98,22 +101,22 @@ class OfSession:
         tick = {"symbol": "A", "price": self._price}
         self.log.append(read_ticks(tick), received=0)
         self._session.receive('{"type":"subscribe","symbols":null,"history":1}', self._now)
-        prices = [price for message in self._said() for price in message.get("price", [])]
+        prices = [price for message in self._sent() for price in message.get("price", [])]
         assert prices[-1] == self._price or self._price in prices[-4:], prices
 
-    def _said(self) -> list[dict[str, Any]]:
-        """Return what it has to say; its own kind of client understands it."""
-        said = []
+    def _sent(self) -> list[dict[str, Any]]:
+        """Return the messages that the session sends; the client for it must understand each."""
+        sent = []
         self._now += 1
         while (message := self._session.next_message(self._now)) is not None:
             self._client.receive(message)
             decoded = json.loads(message)
             prices = [tick["price"] for tick in decoded] if isinstance(decoded, list) else None
-            said.append(decoded if prices is None else {"price": prices})
-        return said
+            sent.append(decoded if prices is None else {"price": prices})
+        return sent
 
 
-class OfClient:
+class ClientTarget:
     """A feed's end of a connection, and the log and the gaps that it fills."""
 
     def __init__(self, client: Client | PlainClient) -> None:
@@ -126,7 +129,7 @@ class OfClient:
 
     def _connect(self) -> None:
         self._take(self.client.start_connection())
-        # Now and then what is bent comes before the greeting.
+        # Every fourth time the first message is a mutated one, before the server's hello.
         if isinstance(self.client, Client) and self._count % 4:
             self._take(self.client.receive(CONVERSATION[0]))
             self.client.take_replies()
@@ -153,7 +156,7 @@ class OfClient:
         self._good += 1
         price = float(self._good)
         if isinstance(self.client, Client):
-            # What was bent may have said any position: only in another epoch the next is known.
+            # A mutated message may have set any position. In a new epoch the next one is known.
             log = TickLog(epoch=f"good {self._good}")
             log.append(read_ticks([{"s": "A", "p": price - 1}, {"s": "B", "p": price}]), received=0)
             session = V1Session(Publication(log), 0)
@@ -174,8 +177,8 @@ class OfClient:
             self._gaps = Gaps(self.log)
 
 
-class OfTicks:
-    """JSON of a source: as text, as bytes, and as one of several."""
+class TicksTarget:
+    """JSON that a source sends: as text, as bytes, and as one item of a list."""
 
     def __init__(self) -> None:
         self.seeds = TICKS
@@ -187,7 +190,8 @@ class OfTicks:
         batch = read_ticks(data)
         self.log.append(batch, received=0)
         text = read_ticks(as_message(data))
-        # Bytes that are no UTF-8 are refused whole; as text with surrogates only where they stand.
+        # Bytes that aren't UTF-8 are refused as a whole. As text with surrogates, only the values
+        # that hold these are refused.
         assert (text.count, text.refused) == (batch.count, batch.refused) or not _is_text(data)
         return not refused(batch)
 
@@ -199,8 +203,8 @@ class OfTicks:
         assert (last["symbol"], last["price"]) == ("B", 7)
 
 
-class OfCsv:
-    """A recording, or any other CSV file; what it gives is read as ticks, as by a replay."""
+class CsvTarget:
+    """A recording, or any other CSV file, whose rows are read as ticks as a replay does."""
 
     def __init__(self, folder: Path) -> None:
         self.seeds = FILES
@@ -226,14 +230,15 @@ class OfCsv:
         assert frame["symbol"].tolist() == ["A", "B, the second"]
 
 
-class OfRequest:
-    """A request to open a websocket, or for the page, of a server with a token."""
+class RequestTarget:
+    """A request to a server with a token, to open a websocket or for the page."""
 
     def __init__(self) -> None:
         self.seeds = REQUESTS
         self._access = Access("0.0.0.0", token="secret", origins=["https://example.org"])
 
-    def _let_in(self, data: bytes) -> bool | None:
+    def _is_admitted(self, data: bytes) -> bool | None:
+        """Return whether the server admits a request; None if the data is no whole request."""
         protocol = ServerProtocol()
         protocol.receive_data(data)
         protocol.receive_eof()
@@ -247,16 +252,16 @@ class OfRequest:
         return response is None
 
     def take(self, data: bytes) -> bool:
-        return self._let_in(data) is not None
+        return self._is_admitted(data) is not None
 
     def works(self) -> None:
         good = REQUESTS[0]
-        assert self._let_in(good)
-        assert self._let_in(good.replace(b"secret", b"guess")) is False
+        assert self._is_admitted(good)
+        assert self._is_admitted(good.replace(b"secret", b"guess")) is False
 
 
 def refused(batch: Batch) -> bool:
-    """Return whether something in a batch was refused; each refusal is named."""
+    """Return whether a tick of a batch was refused; check that each refusal has an error."""
     assert len(batch.time) == batch.count
     assert bool(batch.errors) == bool(batch.refused)
     for error in batch.errors:
@@ -274,21 +279,21 @@ def _is_text(data: bytes) -> bool:
 
 
 def targets(folder: Path) -> dict[str, Target]:
-    """Return every parser of outside input by its name; files are written to a folder."""
+    """Return every target by its name; they write their files to a folder."""
     return {
-        "tickerkit.v1": OfSession(lambda publication: V1Session(publication, 0)),
-        "/ticks": OfSession(EveryTickSession),
-        "/": OfSession(PricesSession),
-        "Client": OfClient(Client(history=None)),
-        "PlainClient": OfClient(PlainClient()),
-        "read_ticks": OfTicks(),
-        "read_csv": OfCsv(folder),
-        "requests": OfRequest(),
+        "tickerkit.v1": SessionTarget(lambda publication: V1Session(publication, 0)),
+        "/ticks": SessionTarget(EveryTickSession),
+        "/": SessionTarget(PricesSession),
+        "Client": ClientTarget(Client(history=None)),
+        "PlainClient": ClientTarget(PlainClient()),
+        "read_ticks": TicksTarget(),
+        "read_csv": CsvTarget(folder),
+        "requests": RequestTarget(),
     }
 
 
 def flood(target: Target, mutations: Mutations, count: int) -> tuple[int, int]:
-    """Give a target so many bent messages; return how many were taken, and how many refused."""
+    """Give a target `count` mutated messages; return how many it has accepted and refused."""
     taken = 0
     for number in range(count):
         data = mutations.next()
@@ -304,7 +309,7 @@ def flood(target: Target, mutations: Mutations, count: int) -> tuple[int, int]:
     return taken, count - taken
 
 
-# --- what is valid --------------------------------------------------------------------------------
+# --- valid messages -------------------------------------------------------------------------------
 
 SUBSCRIPTIONS = [
     b'{"type":"subscribe"}',
@@ -319,27 +324,27 @@ SUBSCRIPTIONS = [
 
 
 def _conversation() -> list[bytes]:
-    """Return every message of a server, greeting first, as two state machines joined make them."""
+    """Return messages of every type that a server sends, as a session makes them; hello first."""
     publication = Publication(log_of_two_epochs())
     session = V1Session(publication, 0)
-    said = []
+    sent = []
     for message in (*SUBSCRIPTIONS, b"nonsense"):
         session.receive(message.decode(), 0)
-        said += iter(lambda: session.next_message(0), None)
-    said.append(session.next_message(100))  # that it still stands there
+        sent += iter(lambda: session.next_message(0), None)
+    sent.append(session.next_message(100))  # after a pause: the position again
     publication.ended = True
-    said += iter(lambda: session.next_message(100), None)
-    return list(dict.fromkeys(message for message in said if message is not None))
+    sent += iter(lambda: session.next_message(100), None)
+    return list(dict.fromkeys(message for message in sent if message is not None))
 
 
 def _ticks() -> list[bytes]:
-    """Return ticks as a server tells them to plain peers, and as others write them."""
+    """Return ticks as a server sends them to plain clients, and as other programs write them."""
     publication = Publication(log_of_two_epochs())
     session = EveryTickSession(publication)
     session.row = publication.log.start - 1
-    said = list(iter(lambda: session.next_message(0), None))
+    sent = list(iter(lambda: session.next_message(0), None))
     return [
-        *(message for message in (*said, PricesSession(publication).next_message(0)) if message),
+        *(message for message in (*sent, PricesSession(publication).next_message(0)) if message),
         b'{"s":"A","p":"1.5","t":17,"bid":1,"ask":2,"levels":[[1,2],[3,4]]}',
         b'{"ticker":"A","last":1e3,"size":null,"time":1763805600.123,"seq":7,"epoch":"e"}',
         '[{"sym":"Ä€🙂","bid":"-0.5","time":1763805600123456789,"maker":true}]'.encode(),

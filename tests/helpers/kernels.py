@@ -1,4 +1,4 @@
-"""Real kernels for the tests and the benchmark: cells are run in them as a front end does."""
+"""Real kernels for the tests and the benchmark, which run cells in them as a front end does."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ class CellError(Exception):
 
 
 class RealKernel:
-    """An ipykernel in a process of its own, with the cells of a notebook.
+    """An ipykernel in a process of its own, which runs the cells of a notebook.
 
     Attributes:
-        manager: starts, interrupts and ends it.
+        manager: starts, interrupts and ends the kernel.
     """
 
     def __init__(self, manager: KernelManager) -> None:
@@ -37,7 +37,7 @@ class RealKernel:
 
     @property
     def pid(self) -> int:
-        """The process."""
+        """The process id of the kernel."""
         return int(self.manager.provisioner.pid)  # type: ignore[union-attr]
 
     def begin(self, code: str, cell: str = "") -> str:
@@ -48,8 +48,8 @@ class RealKernel:
         self._client.shell_channel.send(message)
         return str(message["header"]["msg_id"])
 
-    def heard(self, run: str) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Give what a run sends, each as its kind and content, until it is over."""
+    def messages(self, run: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the type and content of each message of a run, until the run is over."""
         end = time.monotonic() + RUN_S
         while True:
             message = self._client.get_iopub_msg(timeout=max(end - time.monotonic(), 0))
@@ -60,41 +60,41 @@ class RealKernel:
                 return
             yield message["msg_type"], content
 
-    def until_it_says(self, run: str, text: str) -> None:
+    def wait_for_text(self, run: str, text: str) -> None:
         """Wait until a run has printed a text."""
-        said = ""
-        for kind, content in self.heard(run):
-            said += content["text"] if kind == "stream" else ""
-            if text in said:
+        printed = ""
+        for kind, content in self.messages(run):
+            printed += content["text"] if kind == "stream" else ""
+            if text in printed:
                 return
-        raise AssertionError(f"the cell ended and never said {text!r}, but {said!r}")
+        raise AssertionError(f"the cell ended and printed {printed!r}, without {text!r}")
 
     def end(self, run: str) -> str:
         """Wait for the end of a run, and return what it printed, to stderr too.
 
         Raises:
-            CellError: if it ended with an error.
+            CellError: the run ended with an error.
         """
-        said, error = "", None
-        for kind, content in self.heard(run):
+        printed, error = "", None
+        for kind, content in self.messages(run):
             if kind == "stream":
-                said += content["text"]
+                printed += content["text"]
             elif kind == "error":
                 error = CellError(f"{content['ename']}: {content['evalue']}")
         if error is not None:
             raise error
-        return said
+        return printed
 
     def run(self, code: str, cell: str = "") -> str:
         """Run a cell, and return what it printed."""
         return self.end(self.begin(code, cell))
 
     def interrupt(self) -> None:
-        """Do as the stop button does."""
+        """Interrupt the kernel, as the stop button does."""
         self.manager.interrupt_kernel()
 
     def restart(self) -> None:
-        """Do as the restart button does; return once the new process is there."""
+        """Restart the kernel, as the restart button does; return once the new process exists."""
         self.manager.restart_kernel(now=False)
 
     def until_ready(self) -> None:
@@ -102,11 +102,11 @@ class RealKernel:
         self._client.wait_for_ready(START_S)
 
     def kill(self) -> None:
-        """End it with no chance to tidy up."""
+        """Kill the kernel, which can't clean up then."""
         self.manager.shutdown_kernel(now=True)
 
     def close(self) -> None:
-        """End it, if it runs."""
+        """End the kernel, if it is running."""
         self._client.stop_channels()
         if self.manager.has_kernel:
             self.manager.shutdown_kernel(now=True)
@@ -115,7 +115,7 @@ class RealKernel:
 
 @contextlib.contextmanager
 def real_kernel(folder: Path) -> Iterator[RealKernel]:
-    """Run a kernel, with settings and temporary files of its own in a folder."""
+    """Run a kernel that has its own settings and temporary files in a folder."""
     names = ("TMPDIR", "IPYTHONDIR", "JUPYTER_RUNTIME_DIR")
     for name in names:
         (folder / name).mkdir()

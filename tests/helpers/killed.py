@@ -1,7 +1,8 @@
-"""A program for the tests: forks children that record, each until it is killed.
+"""A program that forks recording processes, which the tests kill.
 
-It reads lines `path flush_s` and prints the id of a child for each. A child notes in
-`path.progress` how many ticks it has appended and written, and the time of the note.
+For each line `path flush_s` of its input, the program forks a child and prints the child's process
+id. The child records to `path` until it is killed. In `path.progress` it notes how many ticks it
+has appended and written, and when.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ PROGRESS = struct.Struct("qqd")
 
 
 def main() -> None:
-    """Serve until the input ends."""
+    """Fork a child for each line, until the input ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     rows = [
         {"symbol": f"S{n % 7}", "price": 100 + n / 7, "size": n, "bid": n / 3} for n in range(BATCH)

@@ -46,7 +46,7 @@ FAILED = ", ".join(
 
 def save_notebook(path: Path, source: str) -> None:
     """Write a notebook with one cell."""
-    import nbformat  # takes 2 s, which each process of tests would need
+    import nbformat  # not at the top: each process of tests would spend 2 s on it
 
     cells = [nbformat.v4.new_code_cell(source)]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=PYTHON), path)
@@ -57,7 +57,7 @@ class Host:
 
     Attributes:
         page: the page.
-        errors: what its scripts have thrown.
+        errors: the errors that the page's scripts have thrown.
     """
 
     def __init__(self, page: Page, url: str) -> None:
@@ -67,7 +67,8 @@ class Host:
         page.goto(url)
 
     def _note(self, error: Error) -> None:
-        # Notebook's own, as it starts: https://github.com/jupyter/notebook/issues/7862
+        # Notebook throws this error itself when it starts:
+        # https://github.com/jupyter/notebook/issues/7862
         if not ("reading 'schema'" in str(error) and "notebook_core" in (error.stack or "")):
             self.errors.append(str(error))
 
@@ -93,7 +94,7 @@ class Lab(Host):
         self._wait_until_open()
 
     def reload(self) -> None:
-        """Reload the page, as a user would; the kernel goes on."""
+        """Save the notebook and reload the page, as a user would; the kernel goes on."""
         self.save()
         self.page.goto(self.page.url.partition("?")[0])
         self._wait_until_open()
@@ -103,7 +104,7 @@ class Lab(Host):
         self._execute("docmanager:save")
 
     def save_with_widgets(self) -> None:
-        """Save the notebook with the state of its widgets, as a setting of JupyterLab's has it."""
+        """Save the notebook with the state of its widgets, by a setting of JupyterLab."""
         self.page.evaluate(
             """async command => {
                 const { commands } = window.jupyterapp;
@@ -136,7 +137,7 @@ class Lab(Host):
         assert all(cell["execution_count"] for cell in self.cells() if cell["cell_type"] == "code")
 
     def run_cell(self, code: str) -> dict[str, Any]:
-        """Append a cell with this code, run it as a user would, and return it once it has run."""
+        """Append a cell with this code, run it as a user would, and return it with its outputs."""
         script = """code => {
             const { content } = window.jupyterapp.shell.currentWidget;
             const cells = content.model.sharedModel;
@@ -149,7 +150,7 @@ class Lab(Host):
         return self.cells()[-1]
 
     def run(self, code: str) -> str:
-        """Run code in the notebook's kernel beside its cells; return what it prints."""
+        """Run code in the notebook's kernel without a cell; return what it prints."""
         script = """async code => {
             const { sessionContext } = window.jupyterapp.shell.currentWidget.context;
             const kernel = sessionContext.session.kernel;
@@ -199,7 +200,7 @@ class Jupyter:
     Args:
         browser: opens the pages.
         url: where JupyterLab listens.
-        root: its folder, which holds the folders of all tests.
+        root: the folder of JupyterLab, which holds the folders of all tests.
     """
 
     def __init__(self, browser: Browser, url: str, root: Path) -> None:
@@ -209,7 +210,7 @@ class Jupyter:
     def open(self, notebook: Path | str, folder: Path) -> Iterator[Lab]:
         """Open a notebook in `folder`: a copy of a file, or a new one with a single cell of code.
 
-        Its kernel ends when the page is closed.
+        The kernel ends when the page is closed.
         """
         name = notebook.name if isinstance(notebook, Path) else "notebook.ipynb"
         if isinstance(notebook, Path):
@@ -245,7 +246,7 @@ def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
 
 @contextlib.contextmanager
 def jupyter_server(folder: Path, token: str) -> Iterator[str]:
-    """Start a Jupyter server that is reached from elsewhere, by its token; give its address."""
+    """Start a Jupyter server that other computers may reach with a token; yield its address."""
     options = [*_jupyter(folder, token), "--ServerApp.allow_remote_access=True"]
     with _served("jupyter_server", options, folder) as url:
         yield url
@@ -257,7 +258,7 @@ def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
     options = [notebook.name, "--show_tracebacks=True"]
     _copy(notebook, folder)
     with _served("voila", options, folder) as url, _page(browser) as page:
-        # Its page wants a font of icons from the network, and waits for it.
+        # Voila's page waits for a font of icons from the network.
         page.route(lambda wanted: not wanted.startswith(url), lambda route: route.abort())
         host = Host(page, url)
         host.until("() => document.querySelector('.js-plotly-plot')?.data")
@@ -265,7 +266,7 @@ def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
 
 
 def _jupyter(folder: Path, token: str = "") -> list[str]:
-    """Return the options that Jupyter's own servers take."""
+    """Return the options that JupyterLab, Notebook 7 and Jupyter Server have in common."""
     options = [
         "--ServerApp.port_retries=0",
         f"--IdentityProvider.token={token}",
@@ -287,13 +288,13 @@ def _copy(notebook: Path, folder: Path) -> None:
 
 @contextlib.contextmanager
 def _served(module: str, options: list[str], folder: Path) -> Iterator[str]:
-    """Run a server in `folder`, which gets its log and its settings; give its address."""
+    """Run a server in `folder`, where its log and its settings are; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
     log = folder / f"{module}.log"
-    # Settings of its own: a user's would change what is tested, and be changed by it.
+    # The user's settings would change what is tested, and the tests would change them.
     own = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}
     with log.open("w") as out:
         process = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, env=own)
@@ -320,7 +321,7 @@ def _wait_for(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
             urllib.request.urlopen(url, timeout=2).close()
         except urllib.error.HTTPError as error:
             error.close()
-            return  # Voila has no /api, and says so
+            return  # the server answers: Voila has no /api, and reports 404
         except (urllib.error.URLError, OSError):
             assert process.poll() is None, f"{log.stem} ended at once; see {log}"
             assert time.monotonic() < end, f"{log.stem} did not answer within {START_S} s"

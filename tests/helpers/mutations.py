@@ -1,4 +1,4 @@
-"""Valid messages, bent out of shape at random, by a seed."""
+"""Random mutations of valid messages; a seed makes them repeatable."""
 
 from __future__ import annotations
 
@@ -25,26 +25,26 @@ NUMBER = re.compile(rb"\d+")
 
 
 class Mutations:
-    """Valid messages, bent at random.
+    """Random mutations of valid messages.
 
     Args:
-        seeds: the messages to begin with.
-        rng: decides everything.
+        seeds: the valid messages.
+        rng: makes every random choice.
     """
 
     def __init__(self, seeds: Sequence[bytes], rng: random.Random) -> None:
         self.seeds = seeds
         self.rng = rng
-        self._bends = (
+        self._mutators = (
             *(self._flip, self._put, self._cut, self._drop, self._repeat, self._swap),
             *(self._splice, self._insert, *[self._number] * 3, *[self._tree] * 5),
         )
 
     def next(self) -> bytes:
-        """Return a message bent in one to three ways."""
+        """Return a message with one to three mutations."""
         data = self.rng.choice(self.seeds)
         for _ in range(self.rng.choice((1, 1, 1, 2, 3))):
-            data = self.rng.choice(self._bends)(data)
+            data = self.rng.choice(self._mutators)(data)
         return data
 
     def _span(self, data: bytes) -> tuple[int, int]:
@@ -52,14 +52,14 @@ class Mutations:
         return start, min(len(data), start + self.rng.choice((1, 2, 8, 40)))
 
     def _flip(self, data: bytes) -> bytes:
-        bent = bytearray(data or b"x")
-        bent[self.rng.randrange(len(bent))] ^= 1 << self.rng.randrange(8)
-        return bytes(bent)
+        changed = bytearray(data or b"x")
+        changed[self.rng.randrange(len(changed))] ^= 1 << self.rng.randrange(8)
+        return bytes(changed)
 
     def _put(self, data: bytes) -> bytes:
-        bent = bytearray(data or b"x")
-        bent[self.rng.randrange(len(bent))] = self.rng.randrange(256)
-        return bytes(bent)
+        changed = bytearray(data or b"x")
+        changed[self.rng.randrange(len(changed))] = self.rng.randrange(256)
+        return bytes(changed)
 
     def _cut(self, data: bytes) -> bytes:
         return data[: self.rng.randrange(len(data) + 1)]
@@ -89,11 +89,11 @@ class Mutations:
         if not (found := list(NUMBER.finditer(data))):
             return self._insert(data)
         match = self.rng.choice(found)
-        with_ = self.rng.choice((b"-1", b"0", b"1.5", b"1e3", b"%d" % self.rng.choice(NUMBERS)))
-        return data[: match.start()] + with_ + data[match.end() :]
+        number = self.rng.choice((b"-1", b"0", b"1.5", b"1e3", b"%d" % self.rng.choice(NUMBERS)))
+        return data[: match.start()] + number + data[match.end() :]
 
     def _tree(self, data: bytes) -> bytes:
-        """Change one place of the JSON; what is none (any more) is bent as bytes."""
+        """Change one place of the JSON; in data that is no JSON, insert bytes instead."""
         try:
             tree = [json.loads(data)]
         except (ValueError, RecursionError):
@@ -115,7 +115,7 @@ class Mutations:
                     where[key] = [where[key]] if self.rng.random() < 0.5 else {"a": where[key]}
         try:
             return json.dumps(tree[0] if tree else None, separators=(",", ":")).encode()
-        except (ValueError, RecursionError):  # swapped into itself
+        except (ValueError, RecursionError):  # a swap has made a value contain itself
             return data
 
 
@@ -123,7 +123,7 @@ NUMBERS = [leaf for leaf in LEAVES if type(leaf) is int]
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every place in a tree of JSON: its container, and the key there."""
+    """Yield every place in a JSON value: its container, and its key or index in the container."""
     pairs = tree.items() if isinstance(tree, dict) else enumerate(tree)
     for key, value in list(pairs):
         yield tree, key
@@ -132,7 +132,10 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def as_message(data: bytes) -> str | bytes:
-    """Return what a websocket, or a careless program, would make of bytes: mostly text."""
+    """Return bytes as the message that a websocket or a careless program makes of them.
+
+    This is text, with surrogates for bytes that aren't UTF-8, unless the first byte is 0xff.
+    """
     if data[:1] == b"\xff":
         return data
     try:

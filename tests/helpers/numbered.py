@@ -1,4 +1,4 @@
-"""Frames of ticks and of gaps with given seqs, as recordings hold them."""
+"""Frames of ticks and of gaps, with given seqs and the columns of a recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def ticks(*seqs: int, epoch: str = "e1") -> pd.DataFrame:
 
 
 def gaps(*ranges: tuple[int, int | None], epoch: str = "e1") -> pd.DataFrame:
-    """Return a list of gaps."""
+    """Return gaps with these first and last seqs."""
     frame = gap_frame([]).reindex(range(len(ranges)))
     frame["epoch"] = epoch
     frame["from"] = pd.array([first for first, _ in ranges], dtype="Int64")

@@ -1,10 +1,10 @@
-"""Tests in several processes: which of them stay together, and which begin first.
+"""Tests in several processes: which tests run in one process, and which start first.
 
-The modules are handed out one by one, so that each fixture of a module is made once. All modules of
-the browser go to one worker, which starts one Chromium and one JupyterLab.
+A worker gets whole modules, so that each fixture of a module is made once. All modules that use the
+browser go to one worker, which starts one Chromium and one JupyterLab.
 
-This is not left to marks (`--dist loadgroup`): pytest 9.2 ignores those of pytest-xdist 3.8, and
-before that they are in the ids that `--last-failed` looks for.
+The marks of `--dist loadgroup` can't do this: pytest 9.2 ignores those of pytest-xdist 3.8, and
+before that pytest-xdist puts them into the ids that `--last-failed` looks for.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ BROWSER = ("_in_browser.py", "test_series.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with what takes longest, the browser and then processes: none shall be the last."""
+    """Start with the slowest tests, browser and then processes, so that none starts last."""
     slow = {item.path for item in items if item.get_closest_marker("process")}
 
     def rank(item: pytest.Item) -> int:
@@ -33,7 +33,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(optionalhook=True)  # pytest-xdist need not be there
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling:
-    """Return what hands out the tests, module by module."""
+    """Return the scheduler that gives whole modules to the workers."""
     from xdist.scheduler import LoadScopeScheduling
 
     class Modules(LoadScopeScheduling):
@@ -41,5 +41,5 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
             path = nodeid.partition("::")[0]
             return "browser" if path.endswith(BROWSER) else path
 
-    config.option.loadscopereorder = False  # by number of tests
+    config.option.loadscopereorder = False  # which would sort modules by their number of tests
     return Modules(config, log)

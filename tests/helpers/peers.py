@@ -1,4 +1,4 @@
-"""Peers for the tests: strangers on a port, and wires that can be cut."""
+"""Network peers for the tests: plain clients and servers, and connections that can be cut."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def free_port() -> int:
 
 @contextlib.contextmanager
 def another_program() -> Iterator[tuple[int, int]]:
-    """Run a program that listens; give its process id and its port."""
+    """Run a program that listens on a port; yield its process id and the port."""
     code = (
         "import socket; s = socket.create_server(('127.0.0.1', 0));"
         "print(s.getsockname()[1], flush=True); input()"
@@ -45,7 +45,7 @@ def another_program() -> Iterator[tuple[int, int]]:
 
 
 def dial(url: str, **options: Any) -> ClientConnection:
-    """Connect as a plain program would, with nothing of tickerkit's."""
+    """Connect as a plain program would, without tickerkit."""
     return connect(url, compression=None, proxy=None, **options)
 
 
@@ -64,7 +64,7 @@ def receive_all(peer: ClientConnection, timeout_s: float = 5) -> list[Any]:
 
 
 def handshake(port: int, path: str = "/ticks", **headers: str) -> socket.socket:
-    """Open a websocket by hand, and read nothing of it; so it can be left to clog."""
+    """Open a websocket by hand, and read nothing, so that a test can let its buffers fill up."""
     lines = {
         "Host": f"{LOCAL}:{port}",
         "Upgrade": "websocket",
@@ -82,7 +82,7 @@ def handshake(port: int, path: str = "/ticks", **headers: str) -> socket.socket:
 def ask(
     port: int, path: str = "/", method: str = "GET", **headers: str
 ) -> tuple[int, dict[str, str], str]:
-    """Ask over plain HTTP; return the status, the headers and the body."""
+    """Send a plain HTTP request; return the status, the headers and the body."""
     connection = http.client.HTTPConnection(LOCAL, port, timeout=5)
     try:
         names = {name.replace("_", "-"): value for name, value in headers.items()}
@@ -98,7 +98,7 @@ def ask(
 def plain_server(
     handler: Callable[[ServerConnection], object], port: int = 0, **options: Any
 ) -> Iterator[str]:
-    """Serve a websocket with the dozen lines that anybody would write; give its address."""
+    """Serve a websocket as a program without tickerkit would; yield its address."""
     with serve(handler, LOCAL, port, compression=None, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
@@ -111,7 +111,7 @@ def plain_server(
 
 @contextlib.contextmanager
 def refusing(status: int, text: str = "") -> Iterator[str]:
-    """Serve a websocket that answers every request with an HTTP status; give its address."""
+    """Run a server that answers every request with an HTTP status; yield its address."""
     with plain_server(
         lambda _: None, process_request=lambda peer, _: peer.respond(status, text)
     ) as url:
@@ -120,7 +120,7 @@ def refusing(status: int, text: str = "") -> Iterator[str]:
 
 @contextlib.contextmanager
 def raw_server(answer: bytes) -> Iterator[str]:
-    """Answer whoever says anything with these bytes, and hang up; give the address."""
+    """Run a server that answers any first data with these bytes, and closes; yield its address."""
     with contextlib.ExitStack() as stack:
         listener = stack.enter_context(socket.create_server((LOCAL, 0)))
 
@@ -140,10 +140,10 @@ def raw_server(answer: bytes) -> Iterator[str]:
 
 
 class Wire:
-    """A TCP connection's middle: hands on what it hears in both directions, and can be cut.
+    """A TCP proxy in front of a port: forwards data both ways, and can cut its connections.
 
     Attributes:
-        url: where to connect to.
+        url: the proxy's address, to connect to instead of the port.
         cuts: how many connections were cut.
     """
 
@@ -203,9 +203,9 @@ class Kept:
     """An outlet that keeps what a source sends.
 
     Attributes:
-        sent: each thing that was sent.
-        errors: what was reported.
-        enough: after so many things sent the source is cancelled.
+        sent: what the source has sent, one item per call.
+        errors: the errors that the source has reported.
+        enough: how many items and errors it takes until the source is cancelled.
     """
 
     def __init__(self, enough: int = 10**9) -> None:
@@ -214,7 +214,7 @@ class Kept:
         self.enough = enough
 
     async def send(self, ticks: object) -> None:
-        """Keep it."""
+        """Keep the ticks."""
         self.sent.append(ticks)
         self._count()
 
@@ -225,7 +225,7 @@ class Kept:
         """Return at once."""
 
     def report(self, error: BaseException) -> None:
-        """Keep it."""
+        """Keep the error."""
         self.errors.append(error)
         self._count()
 
@@ -236,6 +236,6 @@ class Kept:
             task.cancel()
 
     def run(self, source: Source) -> None:
-        """Run a source until it ends or has done enough."""
+        """Run a source until it ends, or until `enough` items and errors are kept."""
         with contextlib.suppress(asyncio.CancelledError):
             asyncio.run(source.run(self))

@@ -1,4 +1,4 @@
-"""Recorded market data for the tests: the frames of venues, as they arrived."""
+"""Recorded market data for the tests: frames of venues as they arrived, and days of ticks."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Soak tests: how much each one does, which is all of it but for a share that CI asks for."""
+"""Soak tests: how much work each test does. CI sets a share of the whole."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ TIMEOUT_S = 1800
 
 
 def share_of(whole: int) -> int:
-    """Return how much of a soak test's whole work is to be done: messages, kills, seconds."""
+    """Return the share to do of a soak test's whole work, in messages, kills or seconds."""
     return max(round(whole * SHARE), 1)
 
 
 def examples(whole: int) -> int:
-    """Return how many random examples to try: a third of them where no share is asked for."""
+    """Return how many random examples to try: all if CI sets a share, else a third."""
     return whole if "TICKERKIT_SOAK_SHARE" in os.environ else whole // 3
 
 
 def soak(whole: int, *more: int) -> Any:
-    """Return parameters of a soak test, each by its share; `make test` has a case with fewer."""
+    """Return the share of each parameter of a soak test; `make test` runs a smaller case."""
     return pytest.param(
         *(share_of(each) for each in (whole, *more)),
         id="soak",

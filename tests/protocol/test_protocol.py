@@ -226,7 +226,7 @@ def test_large_history_comes_in_segments() -> None:
         publish(log, 1000, "ABC")
     wire = Wire(log)
     wire.run()
-    counts = [message["count"] for message in wire.heard if message["type"] == "ticks"]
+    counts = [message["count"] for message in wire.messages if message["type"] == "ticks"]
     assert sum(counts) == 20_000
     assert max(counts) <= 4096
     assert len(counts) < 20
@@ -301,7 +301,7 @@ def test_resume_is_exact_wherever_the_wire_was_cut(symbols: list[str] | None) ->
     """Cut after any number of messages, a client that reconnects has every tick once."""
     uncut = Wire(filled(30, symbols="AAB"), symbols)
     uncut.run()
-    for most in range(len(uncut.heard) + 9):
+    for most in range(len(uncut.messages) + 9):
         log = filled(20, symbols="AAB")
         wire = Wire(log, symbols)
         wire.connect()
@@ -323,7 +323,7 @@ def test_repeated_messages_are_counted_and_left_out() -> None:
     wire = Wire(log)
     wire.connect()
     while wire.step():
-        if wire.heard[-1]["type"] != "hello":
+        if wire.messages[-1]["type"] != "hello":
             wire.repeat()
         if log.stop < 12:
             publish(log, 1, "AB")
@@ -352,9 +352,8 @@ def test_slow_client_gets_a_gap_with_the_exact_range() -> None:
         publish(log, 4, symbol, note=symbol)
     wire.run()
     assert wire.gaps() == [("e", 4, 13)]
-    assert wire.told(Gap)[0].reason == (
-        "the client was too slow: the server no longer holds these ticks"
-    )
+    reason = wire.events_of(Gap)[0].reason
+    assert reason == "the client was too slow: the server no longer holds these ticks"
     assert wire.types()[:6] == ["hello", "at", "ticks", "hello", "gap", "ticks"]
     assert wire.seqs() == [1, 2, 3, *range(14, 24)]
     same(
@@ -372,7 +371,7 @@ def test_late_client_gets_a_gap_with_the_exact_range() -> None:
     for symbol in "BCDEF":
         publish(log, 4, symbol, note=symbol)
     wire.run()
-    assert wire.types() == ["hello", "gap", "at", *["ticks"] * (len(wire.heard) - 3)]
+    assert wire.types() == ["hello", "gap", "at", *["ticks"] * (len(wire.messages) - 3)]
     assert wire.gaps() == [("e", 6, 15)]
     assert wire.seqs() == [1, 2, 3, 4, 5, *range(16, 26)]
     assert wire.log().frame(last=10)["note"].tolist() == log.frame()["note"].tolist()
@@ -491,7 +490,7 @@ def test_filtered_client_gets_its_position_before_a_gap() -> None:
     wire.run()
     publish(log, 10)
     wire.run()
-    assert wire.heard[-3] == {"type": "at", "seq": 5}
+    assert wire.messages[-3] == {"type": "at", "seq": 5}
     assert wire.gaps() == [("e", 6, 12)]
     assert wire.client.seq == 12
 
@@ -658,7 +657,7 @@ def test_each_epoch_begins_with_hello() -> None:
     log = epochs(9, 3, 5, 2)
     wire = Wire(log)
     wire.run()
-    hellos = [(h.epoch, h.first, h.next) for h in wire.told(Hello)]
+    hellos = [(h.epoch, h.first, h.next) for h in wire.events_of(Hello)]
     assert hellos == [("c", 1, 3), ("a", 2, 4), ("b", 1, 6), ("c", 1, 3)]
     assert wire.gaps() == []
     same(log.frame().drop(columns="received"), wire.log().frame().drop(columns="received"))
@@ -880,7 +879,7 @@ def test_idle_server_sends_heartbeats() -> None:
     assert not wire.step()
     wire.now += 0.001
     assert wire.step()
-    assert wire.heard[-1] == {"type": "at", "seq": 4}
+    assert wire.messages[-1] == {"type": "at", "seq": 4}
     assert not wire.step()
     assert session.due() == wire.now + HEARTBEAT_S
     wire.now += 1
@@ -895,7 +894,7 @@ def test_skipped_ticks_are_announced_each_second() -> None:
     wire = Wire(log, ["B"])
     session = wire.connect()
     wire.run()
-    heard = len(wire.heard)
+    heard = len(wire.messages)
     for _ in range(24):
         wire.now += 0.125
         publish(log)
@@ -916,7 +915,7 @@ def test_end_is_sent_and_the_connection_closed() -> None:
     wire.publication.ended = True
     wire.run()
     assert wire.types() == ["hello", "at", "ticks", "end"]
-    assert wire.told(End) == [End()]
+    assert wire.events_of(End) == [End()]
     assert session.close is not None
     assert session.close[0] == 1000
     assert session.due() is None
@@ -932,7 +931,7 @@ def test_client_after_the_end_gets_the_history() -> None:
         wire.run()
         assert session.close is not None
     assert wire.seqs() == [2, 3]
-    assert len(wire.told(End)) == 2
+    assert len(wire.events_of(End)) == 2
 
 
 # --- bad clients ----------------------------------------------------------------------------------
@@ -1656,12 +1655,12 @@ def test_client_at_the_end_gets_a_gap_at_once() -> None:
     wire.run()
     source.make(-2)
     wire.run()
-    assert (wire.heard[-1]["type"], wire.client.seq) == ("gap", 5)
+    assert (wire.messages[-1]["type"], wire.client.seq) == ("gap", 5)
     source.make(1, None)
     wire.run()
     assert wire.types()[-3:] == ["gap", "hello", "at"]
     assert (wire.client.epoch, wire.client.seq) == (source.log.epoch, 0)
-    assert wire.heard[-2]["next"] == 1
+    assert wire.messages[-2]["next"] == 1
     wire.run()
     assert reported(wire) == [(4, 5), (7, None)]
 
@@ -1683,12 +1682,12 @@ def test_resume_across_gaps_is_exact(symbols: list[str] | None, keep: int, most:
     wire.run()
     had = {
         ("e" if event.epoch == "e" else "f", seq)
-        for event in wire.told(Received)
+        for event in wire.events_of(Received)
         for seq in event.seq.tolist()
     }
     gone = [
         ("e" if gap.epoch == "e" else "f", seq)
-        for gap in wire.told(Gap)
+        for gap in wire.events_of(Gap)
         for seq in range(gap.first, (gap.last or 10) + 1)
     ]
     assert len(gone) == len(set(gone))
@@ -1725,7 +1724,7 @@ def test_fallen_client_gets_the_gap_at_its_epochs_end() -> None:
     plain.run()
     assert reported(wire) == [(3, None), (1, 3)]
     assert wire.seqs() == [1, 2, 4, 5, 6]
-    heard = [(each["from"], each["to"]) for each in plain.heard if isinstance(each, dict)]
+    heard = [(each["from"], each["to"]) for each in plain.messages if isinstance(each, dict)]
     assert heard == [(3, None), (1, 3)]
 
 

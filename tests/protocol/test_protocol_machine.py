@@ -303,7 +303,7 @@ class V1Listener(Listener):
         if self.sent is None:
             return
         state, types = self.sent
-        types.append(self.wire.heard[-1]["type"])
+        types.append(self.wire.messages[-1]["type"])
         if session._pending:
             return
         self.sent = None
@@ -364,7 +364,7 @@ class V1Listener(Listener):
         """Deliver the last message twice: that changes nothing."""
         before = self.position, self.client.duplicates
         self.wire.repeat()
-        message = self.wire.heard[-1]
+        message = self.wire.messages[-1]
         count = message["count"] if message["type"] == "ticks" else 0
         self.repeated += count
         assert (self.position, self.client.duplicates) == (before[0], before[1] + count)
@@ -379,8 +379,12 @@ class V1Listener(Listener):
         self.terms.append((self.position, symbols))
         session, wire = self.wire.session, self.wire
         # A client on an open connection waits for the answer to its former subscription.
-        heard = len(wire.heard) if session is not None else 0
-        if session is None or heard <= self.asked or wire.heard[-1]["type"] not in ("ticks", "at"):
+        heard = len(wire.messages) if session is not None else 0
+        if (
+            session is None
+            or heard <= self.asked
+            or wire.messages[-1]["type"] not in ("ticks", "at")
+        ):
             wire.cut()
             return
         # An `at` may be the first message to a client that fell off the log.
@@ -423,7 +427,7 @@ class PlainListener(Listener):
             return False
         [event] = self.wire.events[self.handled :]
         self.handled = len(self.wire.events)
-        message: Any = self.wire.heard[-1]
+        message: Any = self.wire.messages[-1]
         if isinstance(event, Gap):
             self.hear_of(message["from"], message["to"])
             return True
@@ -571,8 +575,8 @@ class ProtocolMachine(RuleBasedStateMachine):
         if (
             isinstance(listener, V1Listener)
             and wire.session is not None
-            and wire.heard
-            and wire.heard[-1]["type"] != "hello"
+            and wire.messages
+            and wire.messages[-1]["type"] != "hello"
         ):
             listener.repeat()
 
