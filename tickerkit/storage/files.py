@@ -1,8 +1,8 @@
-"""Files: replaced as a whole, grown by appends, and compressed member by member.
+"""Files: how they are replaced, appended to, compressed and decompressed.
 
-A compressed file is a sequence of gzip members or zstd frames, one for each piece that was written.
-Programs that know the format read them as one stream. A wrong bit or a torn end damages one member;
-all others can be read.
+A compressed file is a sequence of members (gzip members or zstd frames), one for each write. Any
+program for the format reads the sequence as one stream. A flipped bit or a cut-off end damages one
+member only; all others can be read.
 """
 
 from __future__ import annotations
@@ -45,13 +45,13 @@ APPEND_FLAGS = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 COMPRESSIONS = {"gzip": ".gz", "zstd": ".zst"}
 MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
-# The first bytes of members written here: longer than the magic number, so that compressed data
-# hardly ever looks like them.
+# The first bytes of a member that `compress` wrote. Those of gzip are longer than the magic number,
+# so that they hardly ever occur within compressed data.
 MEMBER_START = {"gzip": MAGIC["gzip"] + bytes(5), "zstd": MAGIC["zstd"]}
 LEVELS = {"gzip": 6, "zstd": 3}
 CHUNK_BYTES = 2**20
-# Another program's file may be a single member. Beyond this size its content is passed on before
-# its checksum has been verified.
+# A file of another program may be one large member. To save memory, content beyond this size is
+# yielded before the checksum of the member has been verified.
 MAX_UNVERIFIED_BYTES = 2**26
 
 
@@ -77,10 +77,10 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
     On an error the temporary file is removed, and `path` stays as it was.
     """
-    # Through a symbolic link: the file that it points to is replaced.
+    # A symbolic link stays: the file that it points to is replaced.
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    # Not tempfile: only the owner could read its files.
+    # Not made by tempfile, which would let only the owner read the file.
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
@@ -96,20 +96,20 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
 
 
 class AppendFile:
-    """A file that grows by appends; each append is in the file completely or not at all.
+    """A file that grows by appends.
 
-    A failed append is undone by cutting the file back, which needs no disk space. A crash can
-    leave part of an append at the end.
+    A failed append is undone by cutting the file back, which needs no disk space. Only a crash can
+    leave part of an append at the end of the file.
 
     Args:
-        path: the file, created where it is missing. The suffix `.gz` or `.zst` makes each append
-            a compressed member.
+        path: the file, created if it is missing. With the suffix `.gz` or `.zst`, each append
+            becomes a compressed member.
         fsync: whether each append waits until it is on the disk.
         exclusive: whether to lock the file against other writers.
 
     Attributes:
         path: the file.
-        size: its size in bytes without a failed append.
+        size: its size in bytes, without what a failed append has left in it.
 
     Raises:
         RecordingError: another writer has locked the file.
@@ -142,12 +142,12 @@ class AppendFile:
         self.open()
 
     def append(self, data: bytes) -> None:
-        """Append data; raises OSError with nothing appended."""
+        """Append all of the data; if that fails, append nothing and raise OSError."""
         data = compress(data, self._compression)
         found = os.fstat(self._file).st_size
         if found < self.size:
             raise OSError(errno.EIO, "another program has shortened the file")
-        if found > self.size:  # an earlier append failed, and so did cutting it off
+        if found > self.size:  # an earlier append failed, and its part could not be cut off
             os.ftruncate(self._file, self.size)
         try:
             left = memoryview(data)
@@ -161,7 +161,7 @@ class AppendFile:
         self.size += len(data)
 
     def cut(self, size: int) -> None:
-        """Cut the file back to a size; if that fails, the next append does it."""
+        """Cut the file back to a size; if that fails, the next append tries again."""
         self.size = size
         if self._file >= 0:
             with contextlib.suppress(OSError):
@@ -182,7 +182,7 @@ class AppendFile:
         """Close the file; idempotent."""
         if self._file >= 0:
             file, self._file = self._file, -1
-            with contextlib.suppress(OSError):  # a full disk is reported once more
+            with contextlib.suppress(OSError):  # `append` has reported the full disk already
                 os.close(file)
 
 
@@ -190,13 +190,13 @@ def _lock(file: int) -> bool:
     """Lock a file; return False if another writer has locked it."""
     try:
         import fcntl
-    except ImportError:  # Windows has no such locks
+    except ImportError:  # Windows has no such locks: go on without one
         return True
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
         return False
-    except OSError:  # a network file system without locks
+    except OSError:  # a network file system without locks: go on without one
         return True
     return True
 
@@ -207,7 +207,7 @@ def _lock(file: int) -> bool:
 class Damage(NamedTuple):
     """The bytes `start` to `stop` of a file, which can't be decompressed.
 
-    Both are the file's size where the last member is cut off. `line` is the number of the line
+    If the last member is cut off, both are the size of the file. `line` is the number of the line
     after the damage, 0 if that isn't known.
     """
 
@@ -238,8 +238,8 @@ def read_members(
 
     Args:
         path: the file. Its compression is detected by its content, else by its suffix.
-        on_damage: called for each stretch that is skipped, after everything before it was yielded.
-        max_bytes: how much of an uncompressed file is yielded at once.
+        on_damage: called for each damaged stretch, after everything before it was yielded.
+        max_bytes: at most how much of an uncompressed file is yielded at once.
 
     Raises:
         OSError: the file can't be read.
@@ -247,7 +247,7 @@ def read_members(
     with path.open("rb") as file:
         head = file.read(4)
         kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
-        # The wrong bit may be in the magic number.
+        # Without a magic number the suffix decides: a flipped bit may be in the number.
         kind = kind or (compression_of(path) if head else None)
         file.seek(0)
         if kind is None:
@@ -264,7 +264,7 @@ def _decompress(
     magic, at, end = MAGIC[kind], 0, len(memory)
     while at < end:
         decompressor: Any = (
-            zlib.decompressobj(31)
+            zlib.decompressobj(zlib.MAX_WBITS + 16)  # 16: with gzip's header and checksum
             if kind == "gzip"
             else zstandard.ZstdDecompressor().decompressobj()
         )
@@ -281,7 +281,8 @@ def _decompress(
                 if size > MAX_UNVERIFIED_BYTES:
                     yield b"".join(held)
                     held, size = [], 0
-            # A wrong bit in a length makes the decompressor wait for more data than there is.
+            # A flipped bit in a length makes the decompressor take in the members that follow. So
+            # a member without an end is damaged if others follow it; else it is cut off.
             if not decompressor.eof and memory.find(MEMBER_START[kind], start + 1) >= 0:
                 raise ValueError
         except (ValueError, zlib.error, zstandard.ZstdError):
@@ -289,7 +290,7 @@ def _decompress(
             at = end if found < 0 else found
             on_damage(Damage(start, at))
             continue
-        # A member that is cut off is yielded, too: everything before the cut is correct.
+        # Of a member that is cut off, everything before the cut is correct.
         if size:
             yield b"".join(held)
         if not decompressor.eof:
@@ -305,12 +306,12 @@ def describe_damage(
         damaged: the numbers of the lines that are left out.
         holes: the stretches that can't be decompressed.
         torn_bytes: the size of a last line that is cut off.
-        unit: "line" or "row".
+        unit: what `number` counts, "line" or "row".
         number: number of the line or row after the last one that was read.
     """
     problems = []
     if damaged:
-        # Lines that follow each other are one place.
+        # Successive lines are reported as one range.
         ranges: list[list[int]] = []
         for line in sorted(damaged):
             if ranges and ranges[-1][1] == line - 1:

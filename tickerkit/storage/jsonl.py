@@ -2,8 +2,8 @@
 
     {"seq":1,"time":"2026-11-22T10:00:00.123456789Z","symbol":"AAPL","price":187.25,"size":null,…}
 
-Types, gaps and source are in a sidecar, as those of a CSV file, see `sidecar`. To be read, each
-object becomes a line of CSV: so there is one reader of text, with the same types and limits.
+Types, gaps and source are in a sidecar, as for CSV; see `sidecar`. The reader turns each object
+into a line of CSV, so that both formats have the same parser, types and limits.
 """
 
 from __future__ import annotations
@@ -23,13 +23,7 @@ from tickerkit.log import gaps_from_frame
 from tickerkit.storage.csv.foreign import ForeignReader
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import json_lines, quote
-from tickerkit.storage.files import (
-    Mode,
-    compress,
-    compression_of,
-    prepare_path,
-    replacing,
-)
+from tickerkit.storage.files import Mode, compress, compression_of, prepare_path, replacing
 from tickerkit.storage.raw import LineReader
 from tickerkit.storage.sidecar import (
     Columns,
@@ -45,7 +39,7 @@ from tickerkit.ticks.fields import symbol_field
 __all__ = ["is_tick_lines", "read_jsonl", "write_jsonl"]
 
 BLOCK_LINES = 16_384
-# The keys of raw frames, see `raw`.
+# The keys that only lines of raw frames have, see `raw`.
 RAW_KEYS = frozenset({"frame", "text", "base64", "connected", "dropped"})
 
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -62,8 +56,8 @@ def write_jsonl(
 ) -> Path:
     """Write ticks to a file of JSON lines, which `load` reads back as an identical frame.
 
-    Any program that reads JSON lines can read it. The file replaces an older one when it is
-    complete.
+    Any program that reads JSON lines can read the file. An older file is replaced only when the new
+    one is complete.
 
     Args:
         frame: the ticks, with any columns. The index is not written.
@@ -110,7 +104,7 @@ def is_tick_lines(path: Path) -> bool:
 def read_jsonl(path: Path) -> Content:
     """Read ticks from JSON lines, and their sidecar if there is one.
 
-    Lines that aren't objects are left out and named.
+    Lines that aren't objects are left out and reported in `Content.problems`.
 
     Raises:
         RecordingError: the file can't be read, or another program's file has no ticks.
@@ -124,10 +118,11 @@ def read_jsonl(path: Path) -> Content:
             native.add(block, native.rows + 1)
         frame, unreadable = native.frame(), native.damaged
         if unreadable:
-            problem = f"row {unreadable[0]:,} does not fit the columns in its sidecar"
-            raise RecordingError(path, problem)
+            problem = f"row {unreadable[0]:,} does not fit the types in its sidecar"
+            fix = "move the sidecar away to have the types inferred"
+            raise RecordingError(path, f"{problem}; {fix}")
     else:
-        # Objects may have any keys: one pass to find these, another one for the values.
+        # Each object may have other keys: a first pass collects them, a second reads the values.
         names = list(dict.fromkeys(name for each in LineReader(path, _decode) for name in each))
         header = b",".join(map(quote, names)) + b"\n"
         frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])

@@ -1,6 +1,6 @@
-"""Parquet: ticks as a columnar file, smaller than CSV and with its types inside.
+"""Parquet: ticks as a columnar file, which is smaller than CSV and holds the types itself.
 
-Heads and gaps are JSON lines in the metadata of the file, as in a sidecar.
+A Parquet file has no sidecar: heads and gaps are the same JSON lines, in the metadata of the file.
 """
 
 from __future__ import annotations
@@ -29,6 +29,7 @@ from tickerkit.storage.sidecar import (
     Line,
     Sidecar,
     encode_lines,
+    last_position,
     parse_lines,
     sidecar_path,
 )
@@ -46,7 +47,7 @@ __all__ = [
 KEY = b"tickerkit"
 ROWS_AT_ONCE = 131_072
 KINDS = {"i": "number", "u": "number", "f": "number", "b": "bool", "M": "time"}
-# Types of columns that one of several frames lacks.
+# The type of a combined column that some of the frames lack, by the kind of the others.
 NULLABLE = {"i": pd.Int64Dtype(), "u": pd.UInt64Dtype(), "b": pd.BooleanDtype()}
 
 
@@ -61,15 +62,15 @@ def write_parquet(
 ) -> Path:
     """Write ticks to a Parquet file, which `read_parquet` reads back as an identical frame.
 
-    The file holds the types, the gaps and where the ticks came from. It replaces an older one when
-    it is complete. Any program that reads Parquet can read it.
+    The file holds the types, the gaps and where the ticks came from. Any program that reads Parquet
+    can read it. An older file is replaced only when the new one is complete.
 
     Args:
         frame: the ticks, with any columns. The index is not written.
         path: the file. Missing folders are created.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
-        mode: "new" refuses an existing file, "overwrite" replaces it, "append" replaces it by one
-            that holds its ticks and these.
+        mode: "new" refuses an existing file, "overwrite" replaces it, "append" replaces it by a
+            file that holds its ticks and then the new ones.
         source: where the ticks came from.
         symbols: the symbols that the ticks were selected by; None for all.
 
@@ -86,8 +87,8 @@ def write_parquet(
         >>> write_parquet(log.frame(), "ticks.parquet")
     """
     if Path(path).name.endswith((".csv", ".csv.gz", ".csv.zst")):
-        name = format_value(str(path))
-        raise ValueError(f"{name} is the name of a CSV file; use to_csv, or a name in .parquet")
+        problem = f"{format_value(str(path))} is the name of a CSV file"
+        raise ValueError(f"{problem}; use to_csv, or a name that ends in .parquet")
     path = prepare_path(path, mode)
     head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
     listed = gaps_from_frame(gaps) if gaps is not None else []
@@ -100,8 +101,8 @@ def write_parquet(
     table = pa.Table.from_pandas(frame, preserve_index=False)
     metadata = {**(table.schema.metadata or {}), KEY: encode_lines(lines)}
     table = table.replace_schema_metadata(metadata)
-    # Prices hardly repeat, and times grow in small steps. With these encodings the file is a third
-    # smaller, and is written faster.
+    # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
+    # so the steps are stored. The file is a third smaller by this, and is written faster.
     repeated = [field.name for field in table.schema if _repeats(field)]
     deltas = {
         field.name: "DELTA_BINARY_PACKED"
@@ -121,7 +122,10 @@ def write_parquet(
 
 
 def _repeats(field: pa.Field) -> bool:
-    """Return whether most values of a column are those of earlier rows."""
+    """Return whether most values of a column repeat those of earlier rows.
+
+    The ticks of a message have the same `received`.
+    """
     is_number = _is_whole(field.type) or pa.types.is_floating(field.type)
     return field.name == "received" or not is_number
 
@@ -133,8 +137,8 @@ def _is_whole(kind: pa.DataType) -> bool:
 def combine_frames(frames: list[pd.DataFrame]) -> pd.DataFrame:
     """Combine frames in their order.
 
-    Columns that one lacks are empty there: NaN in floats, NaT, or missing in a nullable type. A
-    column of numbers in one and text in another is text.
+    A column that a frame lacks is empty in its rows: NaN, NaT, or missing in a nullable type. A
+    column that holds numbers in one frame and text in another becomes text.
     """
     frames = [frame for frame in frames if len(frame)] or frames[:1]
     names = list(dict.fromkeys(str(name) for frame in frames for name in frame.columns))
@@ -171,17 +175,17 @@ def _combine_column(frames: list[pd.DataFrame], name: str) -> Any:
 
 
 def _translate(part: pd.Series[Any], place: dict[str, int]) -> Any:
-    """Return the codes of a text column, shape (rows,), in another dictionary."""
+    """Return the code of each text of a column, shape (rows,); `place` has the code by text."""
     codes = [*(place[str(word)] for word in part.cat.categories), -1]
     return np.array(codes, dtype=np.int32)[part.cat.codes.to_numpy()]
 
 
 def from_csv(csv: Path, path: Path) -> None:
-    """Convert a CSV recording, appending to the Parquet file if it exists; remove the CSV.
+    """Append a CSV recording to a Parquet file, which may not exist yet, and remove the CSV.
 
     Raises:
         RecordingError: one of the files is not a recording.
-        OSError: the Parquet file can't be written; the CSV is as it was.
+        OSError: the Parquet file can't be written. The CSV is as it was.
     """
     content = read_file(csv)
     sidecar, frame = content.sidecar, content.frame
@@ -201,24 +205,20 @@ def from_csv(csv: Path, path: Path) -> None:
 
 def last_of(path: Path) -> Position | None:
     """Return the position of the last tick of a Parquet file, None without one."""
-    frame = _read(path)[0]
-    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
-        return None
-    newest = frame.iloc[-1]
-    return Position(str(newest["epoch"]), int(newest["seq"]))
+    return last_position(_read(path)[0])
 
 
 def _after(frame: pd.DataFrame, last: Position) -> pd.DataFrame:
     """Return the rows after a tick: a crash may have left a CSV that was converted already."""
-    had = np.flatnonzero((frame["epoch"] == last.epoch) & (frame["seq"] <= last.seq))
-    return frame.iloc[had[-1] + 1 :] if len(had) else frame
+    known = np.flatnonzero((frame["epoch"] == last.epoch) & (frame["seq"] <= last.seq))
+    return frame.iloc[known[-1] + 1 :] if len(known) else frame
 
 
 def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
     """Read ticks from a Parquet file.
 
-    A recording comes back as the frame that was written. While it is being recorded, or after a
-    crash, its newest ticks are in a CSV file beside it. They are read as well, and a
+    A recording comes back as the frame that was written. While it is being recorded, and after a
+    crash, its newest ticks are in a CSV file beside it. These are read as well, and a
     `RecordingWarning` says so.
 
     Args:
@@ -260,14 +260,14 @@ def read_parquet_file(path: Path) -> Content:
         frame = combine_frames([before, frame])
         added = [gap for gap in sidecar.gaps if gap not in earlier.gaps]
         sidecar = Sidecar([*earlier.heads, *sidecar.heads], gaps=[*earlier.gaps, *added])
-    about = f"its newest rows are in {csv.name}, and were read from there"
+    about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     return Content(frame, sidecar, [*content.problems, unfinished], own=bool(sidecar.heads))
 
 
 def _read(path: Path) -> tuple[pd.DataFrame, Sidecar]:
     try:
-        # Not by its path: pyarrow would accept a folder, too.
+        # pyarrow gets the open file: of a path it would also accept a folder.
         with path.open("rb") as file:
             table = pq.read_table(file)
     except pa.ArrowException as error:
@@ -287,6 +287,6 @@ def _restore_types(frame: pd.DataFrame) -> pd.DataFrame:
         if dtype.kind == "M":
             frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
         elif isinstance(dtype, pd.CategoricalDtype) and not len(dtype.categories):
-            # Without a category, pandas doesn't know that they are text.
+            # Without categories, pandas has forgotten that they are text.
             frame[name] = frame[name].astype(pd.CategoricalDtype(pd.Index([], dtype="str")))
     return frame

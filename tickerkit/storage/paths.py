@@ -1,4 +1,4 @@
-"""Paths: the names of recordings, the files beside them, and when the next file begins."""
+"""Paths: the names of recordings and of the files beside them, and when the next file begins."""
 
 from __future__ import annotations
 
@@ -25,11 +25,8 @@ __all__ = [
     "working_path",
 ]
 
-# The names of recordings of all formats.
-ENDINGS = (
-    *(".parquet", ".csv", ".csv.gz", ".csv.zst"),
-    *(".jsonl", ".jsonl.gz", ".jsonl.zst"),
-)
+# How the names of recordings end, in all formats. A recorder writes only the `SUFFIXES`.
+ENDINGS = (*(".parquet", ".csv", ".csv.gz", ".csv.zst"), *(".jsonl", ".jsonl.gz", ".jsonl.zst"))
 SIDECAR, RAW = ".meta.jsonl", ".raw.jsonl"
 
 SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
@@ -48,7 +45,7 @@ class Naming:
         folder: the folder of the files.
         stem: the start of their names.
         suffix: one of ".csv", ".csv.gz", ".csv.zst" and ".parquet".
-        timed: whether each file has its start time in its name; else there is only one.
+        timed: whether each file has its start time in its name; else there is only one file.
     """
 
     folder: Path
@@ -69,9 +66,9 @@ class Naming:
         return self.folder / f"{self.stem}-{moment}{self.suffix}"
 
     def free(self, now: float) -> float:
-        """Return the first time from `now` on at which no file starts.
+        """Return the first time from `now` on that no file has in its name.
 
-        A number after the time would break the order: files are replayed in order of name.
+        A number after the time would not do: files are replayed in order of name.
         """
         while self.timed:
             path = self.path(now)
@@ -84,7 +81,8 @@ class Naming:
     def files(self) -> list[Path]:
         """Return the files that earlier runs have written, oldest first, in any format.
 
-        A Parquet file that is not finished has its final name here; `working_path` has its rows.
+        An unfinished Parquet file is listed by its final path, though its rows are still in the
+        file at `working_path`.
         """
         if not self.timed:
             path = self.path(0)
@@ -103,7 +101,7 @@ def working_path(path: Path) -> Path:
 
 
 def raw_path(path: Path, compression: str | None = None) -> Path:
-    """Return the path of a recording's raw frames."""
+    """Return the path of a recording's raw frames, which are compressed if the recording is."""
     suffix = next((end for end in SUFFIXES[::-1] if path.name.endswith(end)), path.suffix)
     packed = COMPRESSIONS.get(compression or "", "") or (
         path.suffix if path.suffix in COMPRESSIONS.values() else ""
@@ -187,8 +185,8 @@ class Rotation:
     """When a recording continues in another file.
 
     Attributes:
-        period_s: at each multiple of this many seconds since 1970, UTC; None for never.
-        size: when the file has this many bytes; None for never.
+        period_s: at each multiple of this many seconds since 1970, UTC. None: at no time.
+        size: when the file has this many bytes. None: at no size.
     """
 
     period_s: int | None = None
@@ -204,7 +202,13 @@ class Rotation:
         return cls(size=read_size("rotate", rotate, ' or "day" or "hour"'))
 
     def is_due(self, began: float, now: float, size: int) -> bool:
-        """Return whether a file ends, by its start time, the time now and its size in bytes."""
+        """Return whether a file must end now.
+
+        Args:
+            began: when the file began, in seconds since 1970.
+            now: the time now.
+            size: the size of the file in bytes.
+        """
         if self.size is not None and size >= self.size:
             return True
         return self.period_s is not None and began // self.period_s != now // self.period_s

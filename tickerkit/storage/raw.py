@@ -1,13 +1,13 @@
-"""Raw frames: what came over a websocket, one JSON line for each frame, and the ticks in it.
+"""Raw frames: what arrived over a websocket, as one JSON line per frame, and the ticks in it.
 
     {"t":…,"connected":"ws://…","protocol":"tickerkit.v1"}     a connection begins
     {"t":…,"frame":{"type":"ticks",…}}                         a frame of JSON, byte for byte
     {"t":…,"text":"…"} or {"t":…,"base64":"…"}                 any other frame
-    {"t":…,"made":true,"frame":{"type":"hello",…}}             made by the recorder
+    {"t":…,"made":true,"frame":{"type":"hello",…}}             a frame that the recorder made
     {"t":…,"dropped":17}                                       frames that could not be kept
 
-`t` is the time of receipt in epoch ns. A connection of a plain websocket has `epoch` and `seq`,
-after which its ticks are numbered, and `symbols`, where some were selected.
+`t` is the time of receipt in epoch ns. A connection that selects symbols has `symbols`. One without
+a protocol is a plain websocket; it has `epoch` and `seq`, and its ticks count on from `seq` + 1.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ __all__ = [
     "read_raw",
 ]
 
-# Ticks in the log while a file is read.
+# At most how many ticks are in the log while a file is read.
 MAX_HELD = 2_000_000
 PIECE_BYTES = 2**20
 NOT_KEPT = "not among the raw frames"
@@ -65,7 +65,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 def frame_line(time_ns: int, data: str | bytes) -> bytes:
-    """Return the line of a frame: as it is if it is JSON on one line, else as text or base64."""
+    """Return the line of a frame: JSON without line breaks as it is, else text or base64."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
     try:
         raw.decode()
@@ -100,12 +100,15 @@ def connected_line(
 
 
 def made_line(time_ns: int, hello: bytes) -> bytes:
-    """Return the line of a hello that says what was known when the file begins."""
+    """Return the line of a hello that the recorder makes when it begins a file.
+
+    The server's own hello is in an earlier file if the connection is older than the file.
+    """
     return b'{"t":%d,"made":true,"frame":%b}\n' % (time_ns, hello)
 
 
 def dropped_line(time_ns: int, count: int) -> bytes:
-    """Return the line that stands in for frames that could not be kept."""
+    """Return the line that says how many frames could not be kept."""
     return _encode({"t": time_ns, "dropped": count}) + b"\n"
 
 
@@ -118,7 +121,7 @@ class RawFile(AppendFile):
             path.unlink(missing_ok=True)
         super().__init__(path, fsync=fsync)
         if self.size and not compression_of(path):
-            # A line that a crash cut off would take the next one with it.
+            # End a line that a crash has cut off, or the next line would be damaged with it.
             with path.open("rb") as file:
                 file.seek(-1, os.SEEK_END)
                 if file.read(1) != b"\n":
@@ -151,7 +154,7 @@ _decoder = msgspec.json.Decoder(_Line)
 
 def _decode_line(text: bytes) -> _Line:
     line = _decoder.decode(text)
-    line.data()  # which may not be base64
+    line.data()  # raises if its base64 is invalid
     return line
 
 
@@ -202,7 +205,7 @@ class LineReader(Generic[T]):
                 self.torn_bytes = len(line)
 
     def problems(self) -> list[Problem]:
-        """Return what is damaged in the file, when it was read."""
+        """Return what is damaged in the file. It must have been read to its end."""
         return describe_damage(
             self.damaged, self._holes, self.torn_bytes, unit="line", number=self.number
         )
@@ -211,9 +214,9 @@ class LineReader(Generic[T]):
 def read_raw(path: Path) -> Content:
     """Read the ticks in raw frames, as a feed would have received them.
 
-    Lines that can't be read and messages that break the protocol are left out and named. What a
-    venue sends besides ticks is ignored. Without a line of a connection, the frames are those of a
-    plain websocket.
+    Lines that can't be read and messages that break the protocol are left out and reported in
+    `Content.problems`. Messages of a venue that hold no ticks are ignored. Frames before the first
+    line of a connection are read as those of a plain websocket.
 
     Raises:
         RecordingError: there is no such file, or it has no line of a frame.
@@ -222,16 +225,17 @@ def read_raw(path: Path) -> Content:
     decoder = _FrameDecoder(lines)
     frame = decoder.frame()
     if lines.number and not decoder.understood:
-        raise RecordingError(path, "it has no line of a raw frame")
+        problem = "it has no line of a raw frame; pass JSON lines of ticks or of raw frames"
+        raise RecordingError(path, problem)
     sidecar = Sidecar([Head(0, symbols=decoder.symbols)], gaps=decoder.gaps(frame))
     return Content(frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes)
 
 
 class _FrameDecoder:
-    """Turns lines into ticks, by the state machines of a feed.
+    """Turns lines into ticks, with the same protocol clients that a feed uses.
 
     Attributes:
-        understood: how many lines are ones of raw frames.
+        understood: how many lines could be decoded.
         symbols: the symbols that were selected, None for all.
     """
 
@@ -249,7 +253,8 @@ class _FrameDecoder:
         # Each gap, and the number of the row after it.
         self._gaps: list[tuple[Gap, int]] = []
         self._newest: Position | None = None
-        # The last tick before something was lost, and how many lines were damaged until then.
+        # The last tick before a loss, until the next tick shows which ones were lost; and how many
+        # damaged lines have been noted as losses.
         self._before_loss: Position | None = None
         self._known_damage = 0
 
@@ -266,7 +271,7 @@ class _FrameDecoder:
             return
         if self._subscriber is None:
             self._plain.start_connection()
-            # Not a random epoch: a file that is read twice gives the same ticks.
+            # The epoch comes from the first frame, so that reading a file twice gives the same.
             text = data.encode() if isinstance(data, str) else data
             self._plain.epoch = hashlib.blake2b(text, digest_size=8).hexdigest()
             self._subscriber = self._plain
@@ -305,7 +310,7 @@ class _FrameDecoder:
         self._before_loss = None
         if lost and lost.epoch == event.epoch and first > lost.seq + 1:
             gap = Gap(lost.epoch, lost.seq + 1, first - 1, NOT_KEPT)
-            if not any(_covers(known, gap) for known, _ in self._gaps):
+            if not any(_begins_in(known, gap) for known, _ in self._gaps):
                 self._gaps.append((gap, self._log.stop))
         received = self._received
         if not received:
@@ -317,7 +322,7 @@ class _FrameDecoder:
             self._move_rows()
 
     def _move_rows(self) -> None:
-        """Keep the newest rows, before the log drops them."""
+        """Move the newest rows to `_parts`, before the log drops them."""
         self._parts.append(self._log.rows(self._row).frame())
         self._row = self._log.stop
 
@@ -341,7 +346,7 @@ class _FrameDecoder:
         ]
 
 
-def _covers(known: Gap, gap: Gap) -> bool:
-    """Return whether a gap is known to begin within another."""
-    is_open = known.last is None or gap.first <= known.last
-    return known.epoch == gap.epoch and known.first <= gap.first and is_open
+def _begins_in(known: Gap, gap: Gap) -> bool:
+    """Return whether `gap` begins within `known`."""
+    begins_before_end = known.last is None or gap.first <= known.last
+    return known.epoch == gap.epoch and known.first <= gap.first and begins_before_end

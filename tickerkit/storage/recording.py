@@ -1,4 +1,4 @@
-"""Recordings: ticks and what is missing among them, loaded, combined and selected."""
+"""Recordings: how ticks and the list of missing ones are loaded, combined and selected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
 from tickerkit.storage.parquet import combine_frames, read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import RowLabels
+from tickerkit.storage.sidecar import RowLabels, last_position
 
 __all__ = ["Recording", "combine", "last_tick", "load", "read_gaps", "select_part"]
 
@@ -27,11 +27,11 @@ class Recording(NamedTuple):
 
     Attributes:
         frame: the ticks.
-        gaps: the ranges that are missing, with the columns of `Feed.gaps`.
+        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
         symbols: the symbols recorded, None for all. In a recording of some symbols, a jump in seq
             is no gap.
-        warning: what is damaged and was left out, if anything is.
-        source: where the ticks came from, as far as that is known.
+        warning: what is damaged or unfinished; None if nothing is.
+        source: where the ticks came from, if that is known.
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
     """
@@ -101,20 +101,19 @@ def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
 
 def last_tick(recording: Recording) -> Position | None:
     """Return the position of the last tick, or of the end of a gap after it; None without ticks."""
-    frame = recording.frame
-    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
+    last = last_position(recording.frame)
+    if last is None:
         return None
-    epoch, seq = str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1])
-    ends = recording.gaps.loc[recording.gaps["epoch"] == epoch, "to"].dropna()
-    return Position(epoch, max([seq, *map(int, ends)]))
+    ends = recording.gaps.loc[recording.gaps["epoch"] == last.epoch, "to"].dropna()
+    return Position(last.epoch, max([last.seq, *map(int, ends)]))
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:
     """Combine recordings in their order.
 
-    A tick that two of them hold is there twice. Columns that one lacks are empty there. A column
-    of numbers in one and text in another is text. Combined with a recording of all symbols, a
-    recording of some is one of all.
+    A tick that two recordings hold comes twice. A column that a recording lacks is empty in its
+    rows. A column that holds numbers in one and text in another becomes text. If one recording is
+    of all symbols, so is the result.
 
     Raises:
         ValueError: there is no recording.
@@ -152,8 +151,8 @@ def select_part(
     The part of some symbols is a recording of these symbols: a jump in seq is no gap there.
 
     Args:
-        recording: the whole.
-        symbols: only these; None for all.
+        recording: the recording to select from.
+        symbols: only the ticks of these symbols; None for all.
         start: only ticks at this time or later.
         end: only ticks before this time.
     """

@@ -1,4 +1,4 @@
-"""RecordingWriter: writes the rows of a log to the files of a recording; without threads."""
+"""RecordingWriter: writes the rows of a log to the files of a recording. It uses no threads."""
 
 from __future__ import annotations
 
@@ -25,18 +25,19 @@ from tickerkit.storage.sidecar import sidecar_path
 __all__ = ["GapsBetween", "RecordingWriter"]
 
 ROWS_AT_ONCE = 65_536
-# The size of a row until the file tells.
+# The assumed size of a row, until the file has enough rows to measure it.
 ROW_BYTES = 120
 # A recording that rotates has at least this many files when it reaches `max_disk`, so that removing
-# the oldest one loses an eighth.
+# the oldest file loses no more than an eighth of the ticks.
 MIN_FILES = 8
 NOT_RECORDED = "not recorded"
 
+# Returns the gaps before the rows `start` to `stop` of the log.
 GapsBetween: TypeAlias = Callable[[int, int], list[Gap]]
 
 
 class _Finished(NamedTuple):
-    """A finished file, with the size of all that belongs to it."""
+    """A finished file, and its size in bytes with its sidecar and raw frames."""
 
     path: Path
     size: int
@@ -45,8 +46,9 @@ class _Finished(NamedTuple):
 class RecordingWriter:
     """Writes the rows of a log to the file, or files, of a recording.
 
-    A call that fails raises, with nothing of that part written; `row` is then the row to continue
-    from. Rows that the log has dropped in the meantime are noted as a gap.
+    Rows are written in parts. If a part can't be written, nothing of it is in the file, the call
+    raises, and `row` is the row to continue from. Rows that the log has dropped by then are noted
+    as a gap.
 
     Args:
         path: a file or a folder, see `naming_from_path`.
@@ -55,24 +57,25 @@ class RecordingWriter:
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
         max_disk: how many bytes all files may take. Beyond that the oldest finished files are
-            removed, or the writing fails where there is none.
+            removed; if there are none, writing fails.
         fsync: whether each write waits until it is on the disk.
         raw: whether to open a file for raw frames as well.
         source: where the ticks come from.
         symbols: the symbols that are recorded, None for all.
         resume: a file of an earlier writer to continue.
-        clock: seconds since 1970.
-        on_rotate: called before another file begins, or the same one again.
-        on_error: called with errors that stop nothing.
+        clock: returns the time in seconds since 1970.
+        on_rotate: called before a new file begins, and before a file that was moved or shortened
+            is opened again.
+        on_error: called when a file can't be converted to Parquet; the writer goes on.
 
     Attributes:
         path: the file that is being written. A Parquet file exists when it is finished.
         naming: how the files are named.
         row: number of the next row of the log.
         written: how many rows were written.
-        lost: how many rows were not, since the log had dropped them.
-        files: how many files there were.
-        removed: how many of these were removed for `max_disk`.
+        lost: how many rows could not be written, since the log had dropped them.
+        files: how many files were begun.
+        removed: how many of the files were removed for `max_disk`.
         gaps: how many gaps were noted.
         converting: whether a Parquet file is being made.
         raw_file: the file of raw frames, None without.
@@ -107,10 +110,10 @@ class RecordingWriter:
         if self._max_bytes is not None:
             rows = self._max_bytes // (2 * MIN_FILES * ROW_BYTES)
             self._rows_at_once = min(max(rows, 1), ROWS_AT_ONCE)
-        if self._max_bytes is not None and self._rotation is not None:
-            share = max(self._max_bytes // MIN_FILES, 1)
-            size = min(share, self._rotation.size or share)
-            self._rotation = Rotation(self._rotation.period_s, size)
+            if self._rotation is not None:
+                share = max(self._max_bytes // MIN_FILES, 1)
+                size = min(share, self._rotation.size or share)
+                self._rotation = Rotation(self._rotation.period_s, size)
         self._source, self._symbols = source, symbols
         self._fsync, self._clock, self._mode = fsync, clock, mode
         self._compression, self._raw = compression, raw
@@ -120,10 +123,11 @@ class RecordingWriter:
         self.raw_file: RawFile | None = None
         self._finished: list[_Finished] = []
         self._unconverted: list[Path] = []
-        # Position and gap before the rows of the open file.
+        # The last position and the last gap of the files before the open one.
         self._last_before: Position | None = None
         self._gap_before: Gap | None = None
-        # A seam is where rows may be missing, or come again, without a gap of the feed.
+        # A seam is a place where rows may be missing or repeated although the feed noted no gap:
+        # after an interruption, and where a file of an earlier writer is continued.
         self._is_seam = False
         self._seam_row = self._gap_row = 0
         self._newest_name = 0.0
@@ -132,13 +136,13 @@ class RecordingWriter:
             self._open(resume, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
-        # A file of its own is never refused or overwritten.
+        # `mode` is for files of earlier writers. This writer always continues its own.
         self._mode = "append"
 
     # --- files --------------------------------------------------------------------------------
 
     def _next_path(self, now: float) -> Path:
-        """Return the path of the next file, later in order of name even if the clock goes back."""
+        """Return the path of the next file, last in order of name even if the clock goes back."""
         self._newest_name = self.naming.free(max(now, self._newest_name + 1))
         return self.naming.path(self._newest_name)
 
@@ -166,7 +170,7 @@ class RecordingWriter:
             self._last_before, self._gap_before, self._is_seam = last, None, True
 
     def _prepare_parquet(self, path: Path, mode: Mode) -> Position | None:
-        """Return the position of the last row of a finished file that is continued."""
+        """Return the position of the last row in the Parquet file, if this one continues it."""
         prepare_path(path, mode)
         if mode == "new" and working_path(path).exists():
             raise RecordingExists(path)
@@ -190,7 +194,8 @@ class RecordingWriter:
         Args:
             row: number of the row.
             before: position of the row before it, if the log holds that row.
-            columns: a frame of the log without rows, whose columns a file without ticks gets.
+            columns: a frame with the columns of the log and no rows. Its columns make the header of
+                a file that is still empty.
         """
         self.row = self._seam_row = self._gap_row = row
         if before is not None and before == self._last:
@@ -226,6 +231,7 @@ class RecordingWriter:
             self.row = part.stop
 
     def _interrupt(self, row: int) -> None:
+        """Note a seam that begins at a row."""
         self._seam_row = min(self._seam_row, row) if self._is_seam else row
         self._is_seam = True
 
@@ -248,7 +254,7 @@ class RecordingWriter:
         self.written += len(part) - skip
 
     def _count_known(self, part: Rows) -> int:
-        """Return how many rows, up to the last known one, are in the file already."""
+        """Return how many of the first rows are in the file already."""
         if self._last is None:
             return 0
         epoch, seq = self._last.epoch, self._last.seq
@@ -261,13 +267,13 @@ class RecordingWriter:
     def _gaps_at_seam(self, first: Position, known: list[Gap], *, overlaps: bool) -> Iterator[Gap]:
         """Yield the gaps between the last row that was written and the first new one.
 
-        With a symbol filter, a jump in seq may belong to other symbols. After an interruption it is
-        recorded as a gap anyway, unless the rows overlap.
+        If symbols were selected, a jump in seq may belong to other symbols. It is noted as a gap
+        anyway, unless the new rows overlap those in the file.
 
         Args:
             first: position of the first new row.
             known: the gaps of the feed at the seam.
-            overlaps: whether rows came again that are in the file already.
+            overlaps: whether some of the new rows are in the file already.
         """
         last, last_gap = self._last, self._last_gap
         if last is None:
@@ -276,7 +282,7 @@ class RecordingWriter:
                 yield Gap(first.epoch, first.seq - lost, first.seq - 1, NOT_RECORDED)
             yield from known
             return
-        epoch, at = last.epoch, last.seq
+        epoch, covered = last.epoch, last.seq
         end = first.seq - 1 if first.epoch == epoch else None
         if overlaps and (self._symbols is not None or end is None):
             yield from known
@@ -284,22 +290,22 @@ class RecordingWriter:
         if last_gap is not None and last_gap.epoch == epoch:
             if last_gap.last is None:
                 return
-            at = max(at, last_gap.last)
+            covered = max(covered, last_gap.last)
         for gap in known:
             if gap.epoch != epoch:
                 yield gap
-            elif gap.last is None or gap.last > at:
-                if gap.first > at + 1:
-                    yield Gap(epoch, at + 1, gap.first - 1, NOT_RECORDED)
+            elif gap.last is None or gap.last > covered:
+                if gap.first > covered + 1:
+                    yield Gap(epoch, covered + 1, gap.first - 1, NOT_RECORDED)
                 yield gap
                 if gap.last is None:
                     return
-                at = gap.last
-        if end is None or end > at:
-            yield Gap(epoch, at + 1, end, NOT_RECORDED)
+                covered = gap.last
+        if end is None or end > covered:
+            yield Gap(epoch, covered + 1, end, NOT_RECORDED)
 
     def _prepare_file(self, part: Rows) -> CsvFile:
-        """Return the file for some rows, with room for them."""
+        """Return the file to write some rows to; begin another file if that is due."""
         file, now = self._file, self._clock()
         if file is not None and not file.is_intact:  # moved away, or shortened
             self._on_rotate()
@@ -337,7 +343,7 @@ class RecordingWriter:
             self.removed += 1
         if self.bytes + needed > self._max_bytes:
             limit = f"max_disk of {format_size(self._max_bytes)} is reached"
-            raise OSError(errno.EDQUOT, f"{limit}; record to another file, or allow more")
+            raise OSError(errno.EDQUOT, f"{limit}; record to another file, or raise max_disk")
 
     @property
     def bytes(self) -> int:
@@ -366,7 +372,7 @@ class RecordingWriter:
         self._finished.append(_Finished(self.path, size + raw))
 
     def _convert(self) -> None:
-        """Convert finished CSV files to Parquet; a failed one is tried again with the next."""
+        """Convert finished CSV files to Parquet. A failed file is tried again with the next one."""
         self.converting = True
         for path in list(self._unconverted):
             try:
@@ -382,11 +388,11 @@ class RecordingWriter:
 
         Args:
             gaps: the feed's gaps after the last row.
-            convert: whether to convert to Parquet, if that is the format; False if another writer
-                continues the file.
+            convert: whether to convert a Parquet recording's CSV; False if another writer continues
+                the file.
 
         Raises:
-            OSError: something can't be written. The call can be repeated without the gaps.
+            OSError: something can't be written. The call can be repeated, without the gaps.
         """
         if self._file is not None:
             self._file.note_gaps(gaps)
@@ -405,5 +411,5 @@ class RecordingWriter:
 
 
 def _files(path: Path) -> set[Path]:
-    """Return the files that a recording may have, without raw frames."""
+    """Return the files that a recording may have, but for its raw frames."""
     return {path, working_path(path), sidecar_path(path), sidecar_path(working_path(path))}

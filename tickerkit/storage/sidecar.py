@@ -1,8 +1,9 @@
-"""Sidecar: what is known about a recording and has no place in its rows.
+"""Sidecar: the file beside a recording, for what has no place in its rows.
 
-Beside `ticks.csv` is `ticks.csv.meta.jsonl`, so that the CSV itself stays a file that every program
-reads: no form of comment is skipped by spreadsheets and `pandas.read_csv` alike. A recording
-without its sidecar can be read as well; the types of its columns are then inferred from its values.
+The sidecar of `ticks.csv` is `ticks.csv.meta.jsonl`. It is a file of its own because every program
+must be able to read the CSV, and no form of comment is skipped by both spreadsheets and
+`pandas.read_csv`. A recording without its sidecar can be read as well; the types of its columns are
+then inferred from its values.
 
 The sidecar is a file of JSON lines of four types:
 
@@ -11,10 +12,10 @@ The sidecar is a file of JSON lines of four types:
     {"type":"block","rows":1000,"size":65536,"crc":305419896}
     {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…}
 
-Each program that writes to the recording adds a `head`. The newest `columns` is valid. Each `block`
-has the checksum of the text since the block before. Lines are only appended, so that a crash costs
-at most the last line; a line that can't be read is skipped. A Parquet file holds the heads and the
-gaps in its own metadata.
+Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
+Each `block` has the checksum of the text since the block before. Lines are only appended, so that a
+crash damages at most the last line; a line that can't be read is skipped. A Parquet file holds the
+heads and the gaps in its own metadata.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem
-from tickerkit.log import Gap
+from tickerkit.log import Gap, Position
 
 __all__ = [
     "Block",
@@ -42,13 +43,14 @@ __all__ = [
     "RowLabels",
     "Sidecar",
     "encode_lines",
+    "last_position",
     "parse_lines",
     "read_sidecar",
     "sidecar_path",
 ]
 
 VERSION = 1
-# A longer list of categories is not written; the order of the first rows serves then.
+# A longer list of categories is not written. A reader then orders them by their first rows.
 MAX_WORDS = 65_536
 MAX_INT = 2**63 - 1
 
@@ -76,8 +78,9 @@ class Columns(msgspec.Struct, tag="columns", omit_defaults=True):
     """The columns of the recording.
 
     Attributes:
-        kinds: by name, "int", "float", "time", "text", "bool", or "any": inferred when it is read.
-        words: the categories of text columns in their order, where these are known.
+        kinds: by name, "int", "float", "time", "text" or "bool"; or "any", whose type is inferred
+            from the values by the reader.
+        words: the categories of text columns in their order, if they are known.
     """
 
     kinds: dict[str, str]
@@ -123,10 +126,10 @@ class Sidecar(msgspec.Struct):
 
     Attributes:
         heads: one for each program that wrote to the recording.
-        columns: the newest.
-        blocks: in order.
-        gaps: in order.
-        size: bytes of the sidecar that are whole lines.
+        columns: the newest columns.
+        blocks: the blocks in order.
+        gaps: the gaps in order.
+        size: the size of its whole lines in bytes, without a last line that is cut off.
         is_stale: whether the recording has columns that the sidecar doesn't know.
     """
 
@@ -138,10 +141,10 @@ class Sidecar(msgspec.Struct):
     is_stale: bool = False
 
     def match(self, names: list[str]) -> Sidecar | None:
-        """Return what the sidecar says about a file with these columns, None for another file.
+        """Return what the sidecar says about a file with these columns; None if it has others.
 
-        After a crash between adding a column to the file and to the sidecar, everything but the
-        checksums is valid.
+        A crash may have come after a column was added to the file, and before it was added to the
+        sidecar. All but the checksums is valid then.
         """
         known = list(self.columns.kinds)
         if known == names:
@@ -192,7 +195,7 @@ class RowLabels:
         return rows + 2 + np.searchsorted(self._damaged, rows, side="right")
 
     def describe(self, rows: Any) -> str:
-        """Return "lines 17, 20 and 3 more"."""
+        """Return rows in words, such as "lines 17, 20, 31 and 3 more"."""
         named = ", ".join(f"{number:,}" for number in self.labels(rows[:3]))
         more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
         return f"{self.unit}{'s' if len(rows) > 1 else ''} {named}{more}"
@@ -218,6 +221,13 @@ class Content(NamedTuple):
     torn_bytes: int = 0
 
 
+def last_position(frame: pd.DataFrame) -> Position | None:
+    """Return the position of the last row; None without rows, or without seq and epoch."""
+    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
+        return None
+    return Position(str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1]))
+
+
 def sidecar_path(path: Path) -> Path:
     """Return the path of a file's sidecar: beside the file, not beside a link to it."""
     path = Path(os.path.realpath(path))
@@ -230,7 +240,7 @@ def encode_lines(lines: Iterable[Line]) -> bytes:
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
-    """Read the sidecar of a file; return None where there is none that can be read."""
+    """Read the sidecar of a file; return None if it is missing or can't be read."""
     try:
         data = sidecar_path(path).read_bytes()
     except OSError:
@@ -280,7 +290,7 @@ class Checksums:
         blocks: the blocks of the sidecar.
 
     Attributes:
-        changed: the first and last row of each block that differs.
+        changed: the numbers of the first and last row of each block that differs.
     """
 
     def __init__(self, blocks: list[Block]) -> None:

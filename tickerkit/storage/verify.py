@@ -21,9 +21,10 @@ from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["Report", "verify", "verify_recording"]
 
-# As in a replay: a tick whose time is earlier than the one before by less than this is only late.
+# A tick whose time is earlier than that of the tick before, by no more than this, is only late. A
+# replay has the same limit.
 LATE_NS = 60 * NS_PER_S
-# Stands for the unknown end of a gap.
+# The end of a gap whose end isn't known.
 ENDLESS = 2**62
 
 Ints = npt.NDArray[np.int64]
@@ -44,7 +45,7 @@ class Report:
         columns: the names of the columns.
         gaps: what is known to be missing, with the columns of `Feed.gaps`.
         problems: what is wrong.
-        notes: what is no fault, but good to know.
+        notes: what is good to know, though nothing is wrong.
     """
 
     path: Path
@@ -69,8 +70,8 @@ def verify(path: str | PathLike[str]) -> Report:
     """Check a recording for ticks that are missing, damaged, duplicated or out of order.
 
     The whole file is read into memory; five million ticks take about a second. Ticks without seq
-    can't be checked for order and gaps. Of a recording of some symbols, only the gaps that it lists
-    are known.
+    can't be checked for order and gaps. In a recording of some symbols a jump in seq is no gap, so
+    only the gaps that it lists are known.
 
     Args:
         path: a recording of any format.
@@ -90,7 +91,7 @@ def verify(path: str | PathLike[str]) -> Report:
 
 
 def verify_recording(recording: Recording, path: Path) -> Report:
-    """Check a recording that was read already, see `verify`."""
+    """Check a recording that has been loaded; see `verify`."""
     frame, labels = recording.frame, recording.labels
     found = recording.warning.problems if recording.warning is not None else []
     problems = [problem for problem in found if problem.kind != "unfinished"]
@@ -158,18 +159,21 @@ class _Sequence:
         kinds, firsts = np.unique(self._codes[runs], return_index=True)
         self.epochs = len(kinds)
         self.returns = np.delete(runs, firsts)
-        # The rows by epoch, in the order of the file; None where that is the order of the file.
+        # The order of rows in which each epoch is one run; None if the file has that order.
         self._order = np.argsort(self._codes, kind="stable") if len(self.returns) else None
 
     def _sorted(self) -> tuple[Any, Ints, Any, Ints]:
-        """Return codes and seqs in order, whether neighbours have one epoch, and their steps."""
+        """Return the codes of epochs and the seqs in `_order`, and two facts on each adjacent pair.
+
+        These are whether both rows have the same epoch, and by how much seq grows.
+        """
         codes, seq = self._codes, self._seq
         if self._order is not None:
             codes, seq = codes[self._order], seq[self._order]
         return codes, seq, codes[1:] == codes[:-1], np.diff(seq)
 
     def problems(self, labels: RowLabels) -> Iterator[Problem]:
-        """Yield seqs that go back, and those that are there twice."""
+        """Yield the seqs that go back, and those that come twice; sort `_order` by seq."""
         _, seq, same, steps = self._sorted()
         back = np.flatnonzero(same & (steps < 0))
         if len(back):
@@ -190,7 +194,7 @@ class _Sequence:
             yield Problem.from_ranges("duplicates", labels.unit, _runs(rows), about)
 
     def unlisted(self, gaps: pd.DataFrame) -> Iterator[Problem]:
-        """Yield the seqs that are missing and that no gap lists; after `problems`."""
+        """Yield the seqs that are missing and in no listed gap; `problems` must have run before."""
         codes, seq, same, steps = self._sorted()
         jumps = np.flatnonzero(same & (steps > 1))
         ranges, codes = np.column_stack([seq[jumps] + 1, seq[jumps + 1] - 1]), codes[jumps]
@@ -219,7 +223,7 @@ def _runs(numbers: Ints) -> Ints:
 
 
 def _merge_ranges(gaps: pd.DataFrame) -> tuple[Ints, Ints]:
-    """Return first and last seqs of the gaps of one epoch; those that touch are one."""
+    """Return the first and last seqs of the gaps of one epoch; adjacent gaps become one."""
     first = gaps["from"].to_numpy(np.int64, na_value=0)
     last = gaps["to"].to_numpy(np.int64, na_value=ENDLESS)
     order = np.argsort(first, kind="stable")

@@ -405,9 +405,9 @@ def test_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "problem"),
     [
-        ("symbol,price\nA,1\nB,2,3\nC,4\n", "row 2 has 3 fields, the header 2"),
-        ("symbol,price\nA,1,9\nB\nC,4\n", "row 1 has 3 fields, the header 2"),
-        ("symbol,price\nA,1\nB\nC,4\n", "row 2 has 1 fields, the header 2"),
+        ("symbol,price\nA,1\nB,2,3\nC,4\n", "row 2 has 3 fields, the header has 2"),
+        ("symbol,price\nA,1,9\nB\nC,4\n", "row 1 has 3 fields, the header has 2"),
+        ("symbol,price\nA,1\nB\nC,4\n", "row 2 has 1 fields, the header has 2"),
         ("symbol,price\nA,1\nB,abc\n", "price in row 2 is 'abc', which is not a number"),
         ("symbol,price\nA,1_000\n", "price in row 1 is '1_000', which is not a number"),
         ("symbol,price,time\nA,1,soon\n", "time in row 1 is 'soon', which is not a time"),
@@ -420,7 +420,7 @@ def test_foreign_file_may_end_without_a_line_break(tmp_path: Path) -> None:
         ("seq,symbol,price\n9223372036854775808,A,1\n", "seq in row 1 is '9223372036854775808'"),
         ("symbol,price,price\nA,1,2\n", "two columns are named 'price'"),
         ("symbol,price\rA,1\rB,2\r", "its lines end in carriage returns"),
-        ("symbol,price\n" + "A" * 140_000 + "\n", "row 1 has 1 fields, the header 2"),
+        ("symbol,price\n" + "A" * 140_000 + "\n", "row 1 has 1 fields, the header has 2"),
         (b"symbol,price\n\xff\xfe,1\n", "not UTF-8 text after row 0"),
         (b"symbol,price\n\xff,1,2\n", "not UTF-8 text after row 0"),
         (b"\xff\xfes\0y\0", "not UTF-8 text; a recording has a header"),

@@ -1,7 +1,7 @@
-"""Foreign CSV: reads files of other programs, by the rules of ticks.
+"""Foreign CSV: reads files of other programs, with the same rules for values as other ticks.
 
 Arrow splits the lines and encodes each column as a dictionary, so that each different text is
-converted once. The conversions are tickerkit's own: arrow and pandas guess types.
+converted only once. tickerkit converts the texts itself, since Arrow and pandas guess types.
 """
 
 from __future__ import annotations
@@ -22,16 +22,10 @@ import pyarrow.csv as pa_csv
 
 from tickerkit.errors import BadTick, RecordingError
 from tickerkit.formatting import format_value
-from tickerkit.storage.csv.native import DICTIONARY, INFINITIES, text_column
+from tickerkit.storage.csv.native import DICTIONARY, EMPTY_IS_NULL, INFINITIES, text_column
 from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
 from tickerkit.ticks import NO_TIME, TIME_COLUMNS, UTC_NS, is_number
-from tickerkit.ticks.fields import (
-    NUMBER_FIELDS,
-    has_price,
-    price_field,
-    read_time,
-    symbol_field,
-)
+from tickerkit.ticks.fields import NUMBER_FIELDS, has_price, price_field, read_time, symbol_field
 
 __all__ = ["ForeignReader", "parse_header"]
 
@@ -42,8 +36,8 @@ REQUIRED = (
 MAX_LINE_BYTES = 64_000_000
 MISSING = frozenset({"", "nan", "nat", "na", "n/a", "null", "none"})
 MAX_TIME_LENGTH = 48
-# The texts that arrow converts exactly as the rules of ticks do, ten times as fast. 64 bits of
-# nanoseconds hold the years 1678 to 2261.
+# Arrow converts texts of these forms to the same values as the functions below do one
+# by one, ten times as fast. 64 bits of nanoseconds hold the years 1678 to 2261.
 UTC_TIME = (
     r"^(16(7[89]|[89]\d)|1[7-9]\d\d|2[01]\d\d|22([0-5]\d|6[01]))"
     r"-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?Z?$"
@@ -55,14 +49,14 @@ Values = npt.NDArray[Any]
 
 
 class BadWordError(Exception):
-    """A text that can't be converted; `code` is its place in the dictionary."""
+    """A text can't be converted; `code` is its place in the dictionary."""
 
     def __init__(self, code: int, problem: str) -> None:
         self.code, self.problem = code, problem
 
 
 class ForeignReader:
-    """Reads a file block by block, up to the first row that can't be read.
+    """Reads a file block by block, and fails at the first row that can't be read.
 
     Attributes:
         rows: how many rows were read.
@@ -83,13 +77,14 @@ class ForeignReader:
             pieces: the file, cut anywhere.
 
         Raises:
-            RecordingError: the file isn't one of ticks, or has a row that can't be read.
+            RecordingError: the file doesn't hold ticks, or has a row that can't be read.
         """
         rest = b""
         for block, rest in line_blocks(pieces):
             self._add(block)
             if len(rest) > MAX_LINE_BYTES:
-                raise self._error(f"the line or the quote after row {self.rows:,} has no end")
+                problem = f"the line or the quote after row {self.rows:,} has no end"
+                raise self._error(f"{problem}; close the quote, or save it with line feeds")
         self._add_tail(rest)
         named = zip(self._names, self._converters, self._parts, strict=True)
         columns = {name: self._column(name, convert, parts) for name, convert, parts in named}
@@ -99,15 +94,13 @@ class ForeignReader:
         return RecordingError(self.path, problem)
 
     def _add_tail(self, tail: bytes) -> None:
-        """Add what follows the last line break, unless it is a part of a line."""
-        if not self._names or not tail:
-            if not self._names:  # the whole file is one line, or empty
-                self._add(tail + b"\n")
-            return
+        """Add the text after the last line break as a row, unless the row was cut off."""
         masked = mask_quoted(tail)
-        if OPEN_QUOTE.search(masked) or masked.count(b",") < len(self._names) - 1:
+        if not self._names:  # the whole file is one line, or empty
+            self._add(tail + b"\n")
+        elif OPEN_QUOTE.search(masked) or masked.count(b",") < len(self._names) - 1:
             self.torn_bytes = len(tail)
-        else:
+        elif tail:
             self._add(tail + b"\n")
 
     def _add(self, block: bytes) -> None:
@@ -141,18 +134,13 @@ class ForeignReader:
             name = next(name for name in names if names.count(name) > 1)
             raise self._error(f"two columns are named {format_value(name)}; rename one of them")
         self._names = names
-        numbers = {*NUMBER_FIELDS, price_field(names)}
+        converters: dict[str | None, Callable[[pa.Array], Values]] = {
+            **dict.fromkeys([*NUMBER_FIELDS, price_field(names)], _to_numbers),
+            **dict.fromkeys(TIME_COLUMNS, _to_times),
+            "seq": _to_counts,
+        }
         self._parts = [[] for _ in names]
-        self._converters = [
-            _to_counts
-            if name == "seq"
-            else _to_times
-            if name in TIME_COLUMNS
-            else _to_numbers
-            if name in numbers
-            else None
-            for name in names
-        ]
+        self._converters = [converters.get(name) for name in names]
 
     def _split(self, block: bytes) -> pa.Table:
         wrong: list[pa_csv.InvalidRow] = []
@@ -162,8 +150,8 @@ class ForeignReader:
             return "skip"
 
         columns = [str(index) for index in range(len(self._names))]
-        # Arrow decodes a row before it calls the handler. For a row that is not UTF-8 that fails
-        # inside a callback, where Python prints the error instead of raising it.
+        # Arrow decodes a row before it calls the handler. For a row that is not UTF-8 this fails in
+        # a callback, where Python prints the error instead of raising it.
         try:
             block.decode()
         except UnicodeDecodeError:
@@ -171,7 +159,7 @@ class ForeignReader:
         try:
             table = pa_csv.read_csv(
                 io.BytesIO(block),
-                # Only one thread counts the rows for the handler.
+                # With several threads, Arrow doesn't count the rows for the handler.
                 read_options=pa_csv.ReadOptions(
                     column_names=columns, use_threads=False, block_size=len(block) + 1
                 ),
@@ -179,17 +167,14 @@ class ForeignReader:
                     newlines_in_values=b'"' in block, invalid_row_handler=skip
                 ),
                 convert_options=pa_csv.ConvertOptions(
-                    column_types=dict.fromkeys(columns, DICTIONARY),
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
+                    column_types=dict.fromkeys(columns, DICTIONARY), **EMPTY_IS_NULL
                 ),
             )
         except pa.ArrowInvalid as error:
             raise self._error(f"the lines after row {self.rows:,} are damaged ({error})") from None
         if wrong:
             row, found = self.rows + wrong[0].number, wrong[0].actual_columns
-            raise self._error(f"row {row:,} has {found} fields, the header {len(self._names)}")
+            raise self._error(f"row {row:,} has {found} fields, the header has {len(self._names)}")
         return table
 
     def _convert(
@@ -197,7 +182,9 @@ class ForeignReader:
     ) -> Values:
         """Convert each text of a dictionary, and return the values, shape (rows,)."""
         words = chunk.dictionary
-        if name == "seq" and chunk.null_count:  # else a missing value is like an empty text
+        # Numbers and times have a value for a missing text, at the end. A seq must not be missing:
+        # it is refused like an empty text.
+        if name == "seq" and chunk.null_count:
             words = pa.concat_arrays([words, pa.array([""], words.type)])
         codes = chunk.indices.fill_null(len(chunk.dictionary)).to_numpy(zero_copy_only=False)
         try:
@@ -244,7 +231,7 @@ def _to_counts(words: pa.Array) -> Values:
 
 
 def _to_numbers(words: pa.Array) -> Values:
-    """Return floats, shape (words + 1,); NaN for what means missing."""
+    """Return floats, shape (words + 1,); NaN for texts that mean missing, and at the end."""
     simple = _matches(words, PLAIN_NUMBER)
     numbers = np.full(len(words) + 1, np.nan)
     numbers[:-1][simple] = words.filter(pa.array(simple)).cast(pa.float64()).to_numpy()
@@ -258,13 +245,13 @@ def _to_numbers(words: pa.Array) -> Values:
 
 
 def _to_times(words: pa.Array) -> Values:
-    """Return times in epoch ns, shape (words + 1,); NO_TIME for what means missing."""
+    """Return epoch ns, shape (words + 1,); NO_TIME for texts that mean missing, and at the end."""
     simple = _matches(words, UTC_TIME)
     times = np.full(len(words) + 1, NO_TIME)
     try:
         utc = pc.utf8_rtrim(words.filter(pa.array(simple)), "Z").cast(pa.timestamp("ns"))
         times[:-1][simple] = utc.cast(pa.int64()).to_numpy()
-    except pa.ArrowInvalid:  # a month 13: read one by one, the error names the value
+    except pa.ArrowInvalid:  # such as a month 13: converted one by one, the error names the value
         simple[:] = False
     for code in np.flatnonzero(~simple):
         word = words[int(code)].as_py().strip()

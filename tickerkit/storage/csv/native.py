@@ -1,7 +1,7 @@
-"""Native CSV: the fast reader of recordings, which leaves out damaged lines and names them.
+"""Native CSV: the fast reader of recordings, which leaves out damaged lines and reports them.
 
-Arrow reads blocks of some megabytes, each column as its type. Where it fails, the block is halved
-until the damaged lines stand alone.
+Arrow reads blocks of some megabytes, each column with its known type. If Arrow fails, the block is
+halved again and again until each damaged line is alone.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tickerkit.storage.csv.text import OPEN_QUOTE, mask_quoted, unescape_formula
 from tickerkit.storage.sidecar import Columns
 from tickerkit.ticks import NO_TIME, UTC_NS, Array, is_number
 
-__all__ = ["DICTIONARY", "NativeReader", "text_column"]
+__all__ = ["DICTIONARY", "EMPTY_IS_NULL", "NativeReader", "text_column"]
 
 PART_BYTES = 2**20
 # Blocks larger than this are read in parallel.
@@ -33,6 +33,12 @@ ARROW_TYPES = {
     "text": DICTIONARY,
     "bool": pa.bool_(),
     "any": DICTIONARY,
+}
+# Options for Arrow: an empty value is null, and `""` is an empty text.
+EMPTY_IS_NULL: dict[str, Any] = {
+    "null_values": [""],
+    "strings_can_be_null": True,
+    "quoted_strings_can_be_null": False,
 }
 TEXT_COLUMNS = ("symbol", "epoch")
 INFINITIES = ("inf", "-inf")
@@ -48,7 +54,8 @@ class NativeReader:
 
     Attributes:
         rows: how many rows were read.
-        lines: how many lines these and the damaged ones took.
+        lines: how many lines were read, damaged ones included. A row whose text holds line breaks
+            has several.
         damaged: the numbers of the lines that are left out.
     """
 
@@ -62,20 +69,17 @@ class NativeReader:
         self._words = columns.words
         self._escape_formulas = escape_formulas
         self._tables: list[pa.Table] = []
-        self._convert = pa_csv.ConvertOptions(
-            column_types={
-                name: ARROW_TYPES.get(kind, DICTIONARY) for name, kind in self._kinds.items()
-            },
-            null_values=[""],
-            strings_can_be_null=True,
-            quoted_strings_can_be_null=False,
-        )
+        self._types = {
+            name: ARROW_TYPES.get(kind, DICTIONARY) for name, kind in self._kinds.items()
+        }
+        self._convert = pa_csv.ConvertOptions(column_types=self._types, **EMPTY_IS_NULL)
 
     def add(self, block: bytes, line: int) -> int:
-        """Read a block of whole lines; `line` is the number of the first. Return their count."""
+        """Read a block of whole lines, the first of number `line`; return how many it has."""
         before, damaged = self.rows, len(self.damaged)
         self._add(block, line)
-        # Counting line breaks takes a fifth of the time of reading, so only where it is needed.
+        # Counting line breaks takes a fifth of the time of reading, so it is avoided if each line
+        # was one row.
         exact = b'"' in block or len(self.damaged) > damaged
         count = block.count(b"\n") if exact else self.rows - before
         self.lines += count
@@ -98,7 +102,7 @@ class NativeReader:
             pending.append((piece[:middle], line))
 
     def has_rows(self, tail: bytes) -> bool:
-        """Return whether some text has rows after its first line."""
+        """Return whether some text has lines, after the first, that can be read as rows."""
         _, _, lines = tail.partition(b"\n")
         probe = NativeReader(self._names, Columns(self._kinds, self._words))
         probe.add(lines[: lines.rfind(b"\n") + 1], 1)
@@ -130,8 +134,8 @@ class NativeReader:
     def _is_plausible(self, table: pa.Table) -> bool:
         if "seq" in self._names and table["seq"].null_count:
             return False
-        # A wrong bit that opens a quote makes a field swallow lines. No symbol or epoch has
-        # several.
+        # A flipped bit can make a quote, and the field then takes in the lines that follow. So a
+        # symbol or epoch with line breaks is damage, unless the sidecar knows it.
         for name in TEXT_COLUMNS:
             if name in self._names and pa.types.is_dictionary(table[name].type):
                 known = self._words.get(name, ())
@@ -143,10 +147,8 @@ class NativeReader:
 
     def frame(self) -> pd.DataFrame:
         """Return the rows read."""
-        schema = pa.schema(
-            [(name, ARROW_TYPES.get(kind, DICTIONARY)) for name, kind in self._kinds.items()]
-        )
-        table = pa.concat_tables(self._tables or [schema.empty_table()]).unify_dictionaries()
+        tables = self._tables or [pa.schema(list(self._types.items())).empty_table()]
+        table = pa.concat_tables(tables).unify_dictionaries()
         self._tables = []
         columns = {name: self._column(name, table[name]) for name in self._names}
         return pd.DataFrame(columns, copy=False)
@@ -185,7 +187,8 @@ def text_column(
 
     Args:
         column: the text.
-        infer: whether the column becomes numbers if each text is one that a float64 can hold.
+        infer: whether the column becomes numbers if each text is a number that a float64 holds
+            exactly.
         categories: the categories in their order; used if they include all texts.
         escape_formulas: whether the texts are escaped, see `text.escape_formula`.
     """
@@ -231,7 +234,7 @@ def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:
 
 
 def _writable(array: Array) -> Array:
-    """Return an array that can be written to: arrow's can't."""
+    """Return an array that can be written to; those that share memory with Arrow can't."""
     return array if array.flags.writeable else array.copy()
 
 

@@ -1,10 +1,10 @@
-"""Reading CSV: recordings come back identical, other programs' files as far as possible.
+"""Reading CSV: recordings come back identical, and other programs' files as far as possible.
 
-A file starts with a header; each further row is a tick. Times are ISO-8601 with nine digits of a
-second and Z; a number is the shortest text that is read as the same float64. A missing value is
-empty, an empty text is `""`. Text is quoted where it holds a comma, a quote or a line break, and is
-otherwise written as it is: `NA`, `TRUE`, `1e5` and `=1+1` are symbols like any other. What has no
-place in such a file is in its sidecar, see `sidecar`.
+A recording starts with a header; each further row is a tick. Times are ISO-8601 with nine digits of
+a second and Z. A number is the shortest text that is read as the same float64. A missing value is
+empty, and an empty text is `""`. Text with a comma, a quote, a line break or blanks around it is
+quoted. Other text is written as it is: `NA`, `TRUE`, `1e5` and `=1+1` are symbols like any other.
+What has no place in the rows is in the sidecar, see `sidecar`.
 """
 
 from __future__ import annotations
@@ -29,14 +29,7 @@ from tickerkit.storage.csv.text import (
     unescape_formula,
 )
 from tickerkit.storage.files import Damage, compression_of, describe_damage, read_members
-from tickerkit.storage.sidecar import (
-    Checksums,
-    Columns,
-    Content,
-    RowLabels,
-    Sidecar,
-    read_sidecar,
-)
+from tickerkit.storage.sidecar import Checksums, Columns, Content, RowLabels, Sidecar, read_sidecar
 
 __all__ = ["read_csv", "read_file"]
 
@@ -50,37 +43,37 @@ OWN_KINDS = {
     "epoch": "text",
 }
 BYTES_AT_ONCE = 16_000_000
-# No line of a recording is longer: a quote that has no end by then was opened by a wrong bit.
+# No line of a recording is longer. A quote without an end after this many bytes is a flipped bit.
 MAX_LINE_BYTES = 2_000_000
-# A header with one wrong byte is recognised, if it is long enough.
+# A header is recognised despite one wrong byte, if at least this many bytes can be compared.
 MIN_HEADER_BYTES = 3
 
 
 def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     """Read ticks from a CSV file.
 
-    A recording comes back as the frame that was written. Lines that can't be read (one that a crash
-    cut off, or one with a wrong bit) are left out, and a `RecordingWarning` names them. By the
-    checksums in the sidecar it also names the rows that aren't as they were written. A million rows
-    take a fifth of a second; besides the frame, at most 16 MB of the file are in memory.
+    A recording comes back as the frame that was written. Lines that can't be read (cut off by a
+    crash, or with a flipped bit) are left out, and a `RecordingWarning` lists them. It also lists
+    the rows that, by the checksums in the sidecar, have changed since they were written. A million
+    rows take a fifth of a second; besides the frame, at most 16 MB of the file are in memory.
 
-    In another program's file, the names of columns stay, and `time` may have any form that a tick's
-    time may have. A text column becomes numbers if every value is one that a float64 holds exactly:
-    more digits than that, or leading zeros, keep it text. A column without values is numeric. The
-    same goes for a recording that has lost its sidecar.
+    In another program's file, columns keep their names, and `time` may have any form that a tick's
+    time may have. A text column becomes numbers if a float64 holds every value exactly. It stays
+    text if a value has more digits than that, or leading zeros. A column without values is numeric.
+    All this is also true of a recording that has lost its sidecar.
 
     Args:
-        path: the file. gzip and zstd are detected by its content.
+        path: the file. gzip and zstd are recognised by its content.
 
     Returns:
         A frame with the file's columns in order: `seq` is int64, `time` and `received` are UTC in
         ns, `symbol` and `epoch` are categories, `price`, `size`, `bid` and the like are float64,
-        others float64 or category. Categories have the order that they had, or that of their first
-        rows.
+        others float64 or category. Categories have the order that they had when they were written;
+        if that isn't known, the order of their first rows.
 
     Raises:
         RecordingError: there is no such file; it is not a CSV of ticks (the error says what is
-            missing); or another program's file has a row that can't be read (the error names it).
+            missing); or another program's file has a row that can't be read (the error says which).
 
     Example:
         >>> read_csv("ticks.csv")["price"].mean()
@@ -140,9 +133,9 @@ class _FileReader:
         known = list(sidecar.columns.kinds) if sidecar else []
         names = parse_header(header) or []
         if sidecar is not None and not known and not self.path.stat().st_size:
-            return OWN_HEADER  # created when the disk was full
+            return OWN_HEADER  # created when the disk was full, and still empty
         if known and (self._has_no_header or not header):
-            return known  # cut within the header, so that there are no rows
+            return known  # without a whole header, the sidecar has the names
         if self._has_no_header and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
         escaped = sidecar is not None and sidecar.escape_formulas
@@ -183,7 +176,7 @@ class _FileReader:
             reader.damaged, self.holes, torn_bytes, unit=labels.unit, number=after
         )
         if checksums.changed and not self.holes and compression_of(self.path) is None:
-            # By rows as they were written, when a line that is damaged now was one.
+            # Blocks count rows as they were written: a line that is damaged now was a row then.
             header = 1 if labels.unit == "line" else 0
             ranges = [(first + header, last + header) for first, last in checksums.changed]
             about = "not as written, by its checksum"
@@ -203,7 +196,7 @@ class _FileReader:
         try:
             frame = reader.read(parts)
         except RecordingError:
-            self._check_holes()  # a better explanation, if there is one
+            self._check_holes()  # raises the cause of the error, if a part can't be decompressed
             raise
         self._check_holes()
         torn, after = reader.torn_bytes, reader.rows + 1
@@ -211,10 +204,11 @@ class _FileReader:
         return Content(frame, Sidecar(), problems, own=False, torn_bytes=torn)
 
     def _check_holes(self) -> None:
+        """Raise `RecordingError` if a part of the file can't be decompressed."""
         for hole in self.holes:
             if hole.stop > hole.start:
                 problem = f"its compressed data is damaged at byte {hole.start:,}"
-                raise RecordingError(self.path, problem)
+                raise RecordingError(self.path, f"{problem}; get another copy of it")
 
 
 def _check_parts(parts: Iterator[bytes], checksums: Checksums) -> Iterator[bytes]:
@@ -224,9 +218,9 @@ def _check_parts(parts: Iterator[bytes], checksums: Checksums) -> Iterator[bytes
 
 
 def _is_header(header: bytes, names: list[str], *, escape_formulas: bool = False) -> bool:
-    """Return whether a line starts with the header of these columns, but for one wrong byte."""
+    """Return whether a line starts with the header of these columns; one byte may be wrong."""
     expected = header_line(names, escape_formulas=escape_formulas)[:-1]
-    # A wrong bit may have made a line break, which ends the header early.
+    # A flipped bit may have made a line break, which ends the header early.
     pairs = list(zip(header.rstrip(b"\r\n"), expected, strict=False))
     wrong = sum(one != other for one, other in pairs)
     return len(pairs) >= MIN_HEADER_BYTES and wrong <= 1

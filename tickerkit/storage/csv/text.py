@@ -34,15 +34,15 @@ __all__ = [
 
 OWN_HEADER = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
 ROWS_AT_ONCE = 16_384
-# Spreadsheets recognise UTF-8 by it.
+# Spreadsheets recognise UTF-8 by this mark at the start of a file.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # A spreadsheet runs text that begins so as a formula.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 MARK = "'"
 
 # A quoted field: a quote at the start of a field, up to the quote that isn't doubled. A quote
-# elsewhere is a character like any other (5" pipe). Possessive (*+), or else a text that is cut off
-# after a doubled quote would match with its first half.
+# elsewhere is a character like any other (5" pipe). The repetitions are possessive (*+): otherwise
+# a field that is cut off after a doubled quote would match up to the first half of that quote.
 QUOTED = re.compile(rb'(?<![^,\n])"[^"]*+(?:""[^"]*+)*+"')
 OPEN_QUOTE = re.compile(rb'(?<![^,\n])"')
 
@@ -50,7 +50,7 @@ Texts: TypeAlias = Callable[[int, int], pa.Array]
 
 
 def mask_quoted(block: bytes) -> bytes:
-    """Replace each quoted field by as many `x`, so that all commas and line breaks separate."""
+    """Replace each quoted field by as many `x`: the commas and line breaks left are separators."""
     if b'"' not in block:
         return block
     return QUOTED.sub(lambda match: b"x" * len(match.group()), block)
@@ -65,12 +65,13 @@ def line_blocks(
 
     Args:
         parts: the text, cut anywhere.
-        max_line: bytes after which a line that has no end is cut at its last line break: its quote
-            was opened by a wrong bit. None: such a line is collected to the end.
-        has_lines: whether the end of the text, which an open quote makes one line, has lines.
+        max_line: how many bytes a line may have, None for any number. In a longer one a flipped bit
+            has made a quote that takes in the lines after it, so it is cut at its last line break.
+        has_lines: called with the end of the text, after the last line break outside quotes.
+            Returns whether it is several lines that such a quote has taken in.
 
     Yields:
-        A block of whole lines, and the text after it that has no end yet.
+        A block of whole lines, and the start of the next line.
     """
     rest = b""
     for part in chain(parts, [b""]):
@@ -115,10 +116,10 @@ def csv_lines(
 
 
 def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
-    """Yield the lines of a JSON lines file, 16,384 at a time; the names of columns are different.
+    """Yield the lines of a JSON lines file, 16,384 at a time. No two columns may have one name.
 
-    Missing values are null. Times are ISO-8601 text. JSON has no infinity: the numbers of a column
-    that has one are text.
+    Missing values are null. Times are ISO-8601 text. JSON has no infinity: in a column that has
+    one, all numbers are written as text.
     """
     encode = msgspec.json.encode
     columns = [_json_texts(frame.iloc[:, index]) for index in range(len(frame.columns))]
@@ -130,16 +131,16 @@ def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
 
 def header_line(names: list[str], *, escape_formulas: bool = False) -> bytes:
     """Return the header."""
-    return (
-        b",".join(quote(escape_formula(name) if escape_formulas else name) for name in names)
-        + b"\n"
-    )
+    return b",".join(map(quote, map(escape_formula, names) if escape_formulas else names)) + b"\n"
 
 
 def _join_columns(
     columns: list[Texts], start: int, stop: int, marks: list[bytes], missing: bytes
 ) -> bytes:
-    """Return the lines of the rows `start` to `stop`, with the marks around the values."""
+    """Return the lines of the rows `start` to `stop`.
+
+    The first mark comes before the first value, and each other mark after the value of a column.
+    """
     scalars = [pa.scalar(mark, pa.large_binary()) for mark in marks]
     parts: list[Any] = [scalars[0]] if marks[0] else []
     for texts, mark in zip(columns, scalars[1:], strict=True):
@@ -148,7 +149,7 @@ def _join_columns(
     lines = pc.binary_join_element_wise(
         *parts, nothing, null_handling="replace", null_replacement=missing
     )
-    # Arrow stores the values of a column one after the other: that is the text of the file.
+    # Arrow stores the values of a column one after the other: these bytes are the file's text.
     _, offsets, values = lines.buffers()
     ends = np.frombuffer(offsets, dtype=np.int64)
     return bytes(memoryview(values)[int(ends[0]) : int(ends[stop - start])])
@@ -156,7 +157,7 @@ def _join_columns(
 
 def quote(word: str) -> bytes:
     """Quote a text where that is needed."""
-    # Blanks, too: some readers drop those at the start of a line.
+    # Text with blanks around it is quoted, too: some readers drop blanks at the start of a line.
     if not word or word != word.strip() or any(mark in word for mark in ',"\r\n'):
         word = '"' + word.replace('"', '""') + '"'
     return word.encode()
@@ -165,8 +166,8 @@ def quote(word: str) -> bytes:
 def escape_formula(word: str) -> str:
     """Put `'` before text that a spreadsheet would run as a formula.
 
-    Text that begins with `'` and a formula gets one more, so that `unescape_formula` can remove one
-    from every text of that form.
+    Text that has a `'` before a formula already gets one more `'`, so that `unescape_formula` can
+    remove one from every such text.
     """
     return MARK + word if word.lstrip(MARK).startswith(FORMULA_STARTS) else word
 
@@ -207,7 +208,7 @@ def _json_texts(series: pd.Series[Any]) -> Texts:
         return lambda start, stop: pc.binary_join_element_wise(
             mark, texts(start, stop), mark, nothing
         )
-    if kind == "f":  # -0 would be the integer 0
+    if kind == "f":  # readers of JSON take -0 for the integer 0, and lose the sign
         zero, negative = (pa.scalar(word, pa.large_binary()) for word in (b"-0", b"-0.0"))
         return lambda start, stop: pc.if_else(
             pc.equal(part := texts(start, stop), zero), negative, part
@@ -234,8 +235,9 @@ def _dictionary_texts(codes: Array, values: list[object], encode: Callable[[str]
 
 def _number_texts(numbers: npt.NDArray[np.float64]) -> pa.Array:
     present = pa.array(numbers, from_pandas=True)
-    # Most sizes are integers: 12000000000 is easier to read than 1.2e+10. No integer is minus zero,
-    # and beyond 2**53 the shortest text of a float has an exponent.
+    # Most sizes are whole: 12000000000 is easier to read than 1.2e+10. Minus zero is left a float,
+    # since no integer has its sign, and so are numbers beyond 2**53, whose shortest text has an
+    # exponent.
     known = numbers[~np.isnan(numbers)]
     small = (np.abs(known) < MAX_EXACT_INT) & ~((known == 0) & np.signbit(known))
     if small.all() and (known == np.trunc(known)).all():
@@ -250,10 +252,10 @@ TIME_PARTS = np.dtype(
 
 
 def _time_texts(times: npt.NDArray[np.int64]) -> pa.Array:
-    """Return times as ISO-8601 text, missing ones as null.
+    """Return times as ISO-8601 text, and missing ones as null.
 
-    The parts of each text are written into the fields of one array of bytes, shape (rows,). That is
-    30 times as fast as arrow's strftime.
+    The parts of each text are written into the fields of one array of bytes, shape (rows,). This is
+    30 times as fast as Arrow's strftime.
     """
     seconds, rest = np.divmod(times, NS_PER_S)
     codes, unique = pd.factorize(seconds)

@@ -1,7 +1,7 @@
 """Writing CSV: whole files, and recordings that grow row by row.
 
-Rows are appended as whole lines in a single write. A crash can cut off the last line, and nothing
-else; a write that fails is undone. One writer at a time, which a lock ensures.
+Rows are appended as whole lines in a single write. A write that fails is undone. A crash can cut
+off the last line, and damages nothing else. A lock ensures that a file has one writer at a time.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import re
 import time
 import zlib
 from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
@@ -44,13 +45,14 @@ from tickerkit.storage.sidecar import (
     Line,
     Sidecar,
     encode_lines,
+    last_position,
     read_sidecar,
     sidecar_path,
 )
 
 __all__ = ["CsvFile", "write_csv"]
 
-# A checksum for each stretch of at least this size.
+# Each block with a checksum has at least this size, but for the last.
 BLOCK_BYTES = 2**18
 
 
@@ -66,22 +68,22 @@ def write_csv(
 ) -> Path:
     """Write ticks to a CSV file, which `read_csv` reads back as an identical frame.
 
-    A small file beside it, `ticks.csv.meta.jsonl`, holds the types of the columns, the gaps and
-    checksums. Without it the CSV can be read as well; types are then inferred.
+    A small file beside the CSV, `ticks.csv.meta.jsonl`, holds the types of the columns, the gaps
+    and checksums. The CSV can be read without it; the types are then inferred.
 
-    The file replaces an older one when it is complete: after a failure, the older one is as it was.
-    A million rows take a third of a second; besides the frame, the text of 16,384 is in memory.
+    An older file is replaced only when the new one is complete; after a failure it is as it was. A
+    million rows take a third of a second; besides the frame, the text of 16,384 rows is in memory.
 
     Args:
         frame: the ticks, such as `TickLog.frame` returns, with any columns. The index is not
             written.
         path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
-        mode: "new" refuses an existing file, "overwrite" replaces it, "append" adds to it if it is
-            a recording.
+        mode: "new" refuses an existing file, "overwrite" replaces it, "append" adds the ticks to
+            it, if it is a recording.
         escape_formulas: whether to make the file safe for spreadsheets: text that they would run
-            as a formula gets a `'` in front, and the file starts with the mark that identifies
-            UTF-8. `read_csv` removes both. A file stays so when rows are appended.
+            as a formula gets a `'` in front, and the file starts with the mark by which they
+            recognise UTF-8. `read_csv` removes both. Later appends to the file do the same.
         source: where the ticks came from.
         symbols: the symbols that the ticks were selected by; None for all. In a recording of some
             symbols, a jump in seq is no gap.
@@ -99,8 +101,8 @@ def write_csv(
         >>> write_csv(log.frame(), "ticks.csv")
     """
     if Path(path).suffix == ".parquet":
-        name = format_value(str(path))
-        raise ValueError(f"{name} is the name of a Parquet file; use to_parquet, or a name in .csv")
+        problem = f"{format_value(str(path))} is the name of a Parquet file"
+        raise ValueError(f"{problem}; use to_parquet, or a name that ends in .csv")
     path = prepare_path(path, mode)
     listed = gaps_from_frame(gaps) if gaps is not None else []
     if mode == "append" and path.exists():
@@ -135,8 +137,8 @@ def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap
 class CsvFile:
     """A CSV recording that is open for appending.
 
-    Each method that writes raises OSError when the disk is full or the like. Nothing of that call
-    is in the file then, and the same call can be repeated.
+    Each method that writes raises OSError if it fails, as on a full disk. Nothing of that call is
+    in the file then, and the same call can be repeated.
 
     Args:
         path: the file. The suffix `.gz` or `.zst` compresses it, each append by itself.
@@ -182,9 +184,10 @@ class CsvFile:
         self.escape_formulas = False
         self._kinds: dict[str, str] = {}
         self._words: dict[str, list[str]] = {}
-        # Bytes of text, those that a checksum covers, and the checksum of the others.
+        # The bytes of text before compression, how many of them are in blocks, and the checksum of
+        # the rest.
         self._text = self._covered = self._crc = 0
-        # Lines that aren't in the sidecar yet: it may be on a full disk, too.
+        # Lines that aren't in the sidecar yet. They wait here while the disk is full.
         head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
         self._pending: list[Line] = [head]
         # Whether the pending lines replace the sidecar.
@@ -195,21 +198,17 @@ class CsvFile:
         exists = self.path.exists() and self.path.stat().st_size > 0
         if not exists:
             sidecar_path(self.path).unlink(missing_ok=True)
-        self._file = AppendFile(self.path, fsync=fsync, exclusive=True)
-        try:
+        with ExitStack() as stack:
+            self._file = AppendFile(self.path, fsync=fsync, exclusive=True)
+            stack.callback(self._file.close)
             self._sidecar = AppendFile(sidecar_path(self.path), fsync=fsync)
-            try:
-                if exists:
-                    self._resume()
-            except BaseException:
-                self._sidecar.close()
-                raise
-        except BaseException:
-            self._file.close()
-            raise
+            stack.callback(self._sidecar.close)
+            if exists:
+                self._resume()
+            stack.pop_all()  # without an error both stay open
 
     def _resume(self) -> None:
-        """Read what is there, and cut off a torn end."""
+        """Read the existing file, cut off an incomplete line at its end, and go on from there."""
         content = read_file(self.path)
         if not content.own:
             problem = "it is not a tickerkit recording; record to another file"
@@ -229,12 +228,12 @@ class CsvFile:
         self.rows = len(content.frame)
         self._file.cut(self._file.size - torn)
         self._sidecar.cut(sidecar.size)
-        self._note_last(content.frame)
+        self.last = last_position(content.frame)
         self._kinds = dict(sidecar.columns.kinds or Columns.from_frame(content.frame).kinds)
         if sidecar.is_stale:
             self._pending = [*sidecar.heads, *sidecar.gaps, *self._pending]
             self._replaces_sidecar = True
-        # The words are left out here: later appends may add some, so a later line has them.
+        # Later appends may bring more categories, so `close` writes them all.
         self._pending.append(Columns(dict(self._kinds)))
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
         self._text = self._covered = sidecar.blocks[-1].size if sidecar.blocks else 0
@@ -247,10 +246,10 @@ class CsvFile:
             self._note_block()
 
     def _write_again(self, content: Content) -> Sidecar:
-        """Replace the file by the rows that could be read: it can't be cut off at a line."""
+        """Replace the file by its readable rows, if cutting off its end is not enough."""
         sidecar = content.sidecar
         head = Head(time.time_ns(), sidecar.source, sidecar.symbols, sidecar.escape_formulas)
-        self._release()  # Windows replaces no open file
+        self._release()  # Windows can't replace an open file
         _write_whole(content.frame, self.path, head, sidecar.gaps)
         self._file.reopen(self.path.stat().st_size)
         self._sidecar.reopen(sidecar_path(self.path).stat().st_size)
@@ -259,11 +258,11 @@ class CsvFile:
     # --- appending ----------------------------------------------------------------------------
 
     def append(self, frame: pd.DataFrame, gaps: Iterable[Gap] = ()) -> None:
-        """Append rows. Columns that the file doesn't have are added to it, empty in older rows.
+        """Append rows. New columns are added to the file, and are empty in its older rows.
 
         Args:
             frame: the rows.
-            gaps: the gaps before or among them, which are noted if the rows are written.
+            gaps: the gaps before or among the rows. They are noted only if the rows are written.
         """
         if not len(frame) and self.names:
             return
@@ -289,7 +288,7 @@ class CsvFile:
         except BaseException:
             if is_first:
                 self.names = []
-            # The gap before the rows may become larger until they can be written.
+            # By the time the rows can be written, the gap before them may be larger.
             self._pending, self._replaces_sidecar, self.last_gap = pending, replaces, last_gap
             if not replaces:
                 self._sidecar.cut(size)
@@ -298,7 +297,7 @@ class CsvFile:
         self._words = columns.words
         self._text += len(text)
         self._crc = zlib.crc32(text, self._crc)
-        self._note_last(frame)
+        self.last = last_position(frame) or self.last
         if self._text - self._covered >= BLOCK_BYTES:
             self._note_block()
 
@@ -308,13 +307,8 @@ class CsvFile:
             self._pending.append(gap)
             self.last_gap = gap
 
-    def _note_last(self, frame: pd.DataFrame) -> None:
-        if len(frame) and {"seq", "epoch"} <= set(frame.columns):
-            newest = frame.iloc[-1]
-            self.last = Position(str(newest["epoch"]), int(newest["seq"]))
-
     def _note_kinds(self, kinds: dict[str, str]) -> None:
-        """Merge kinds of columns. A column whose kind changes is inferred when it is read."""
+        """Merge kinds of columns. A column whose kind has changed becomes "any"."""
         merged = dict(self._kinds)
         for name in self.names:
             known, kind = merged.get(name), kinds.get(name)
@@ -325,7 +319,7 @@ class CsvFile:
             self._pending.append(Columns({name: merged.get(name, "any") for name in self.names}))
 
     def _note_block(self) -> None:
-        """Have the sidecar cover all text with a checksum."""
+        """Note a block of all text since the last block."""
         self._pending.append(Block(self.rows, self._text, self._crc))
         self._covered, self._crc = self._text, 0
 
@@ -345,7 +339,7 @@ class CsvFile:
             self._pending.clear()
 
     def _add_columns(self, new: list[str]) -> None:
-        """Write the file again with further columns, whose names must be in its header."""
+        """Write the file again with new columns, as their names must be in the header."""
         sidecar = read_sidecar(self.path) or Sidecar()
         names, commas = [*self.names, *new], b"," * len(new)
         header = header_line(names, escape_formulas=self.escape_formulas)
@@ -364,11 +358,11 @@ class CsvFile:
                 out.write(data)
                 size, text = size + len(data), text + len(widened)
                 crc = zlib.crc32(widened, crc)
-        # From here on the file has the columns, whatever fails below. Until the sidecar has been
-        # replaced as well, a reader adds the new names to it.
+        # From here on the file has the columns, whatever fails below. Until the sidecar has them as
+        # well, a reader takes their names from the header.
         kinds = {name: self._kinds.get(name, "any") for name in self.names}
         heads_and_gaps = [line for line in self._pending if isinstance(line, Head | Gap)]
-        # One block is left of the blocks, since the text has changed.
+        # One new block replaces all others, since the text has changed.
         self._pending = [
             *sidecar.heads,
             Columns(kinds),
@@ -403,7 +397,7 @@ class CsvFile:
         """Write the rest of the sidecar, and close the files; idempotent.
 
         Raises:
-            OSError: the sidecar can't be written. All rows are in the file. The call can be
+            OSError: the sidecar can't be written. All rows are in the file, and the call can be
                 repeated.
         """
         if self._is_closed:
@@ -413,7 +407,7 @@ class CsvFile:
             self._sidecar.open()
             if self._text > self._covered:
                 self._note_block()
-            if self._words:  # they are complete now
+            if self._words:  # after the last append, these are all categories
                 self._pending.append(Columns(dict(self._kinds), self._words))
                 self._words = {}
             self._write_sidecar()
