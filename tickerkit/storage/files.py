@@ -20,6 +20,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+import numpy.typing as npt
 import zstandard
 
 from tickerkit.errors import Problem, RecordingError, RecordingExists
@@ -37,6 +39,7 @@ __all__ = [
     "prepare_path",
     "read_members",
     "replacing",
+    "runs",
 ]
 
 Mode: TypeAlias = Literal["new", "append", "overwrite"]
@@ -311,13 +314,7 @@ def describe_damage(
     """
     problems = []
     if damaged:
-        # Successive lines are reported as one range.
-        ranges: list[list[int]] = []
-        for line in sorted(damaged):
-            if ranges and ranges[-1][1] == line - 1:
-                ranges[-1][1] = line
-            else:
-                ranges.append([line, line])
+        ranges = runs(np.sort(np.array(damaged, dtype=np.int64)))
         problems.append(Problem.from_ranges("damaged", "line", ranges, "unreadable, left out"))
     if lost := [hole for hole in holes if hole.stop > hole.start]:
 
@@ -325,10 +322,16 @@ def describe_damage(
             where = f" before line {lost[i].line:,}" if lost[i].line else ""
             return f"can't be decompressed, left out{where}"
 
-        ranges = [[hole.start, hole.stop - 1] for hole in lost]
-        problems.append(Problem.from_ranges("undecodable", "byte", ranges, about))
+        bytes_lost = [(hole.start, hole.stop - 1) for hole in lost]
+        problems.append(Problem.from_ranges("undecodable", "byte", bytes_lost, about))
     if torn_bytes or len(lost) < len(holes):
         what = f"{torn_bytes:,} bytes left out" if torn_bytes else "the rest is lost"
-        ranges = [[number, number]]
-        problems.append(Problem.from_ranges("torn", unit, ranges, f"cut off, {what}"))
+        problems.append(Problem.from_ranges("torn", unit, [(number, number)], f"cut off, {what}"))
     return problems
+
+
+def runs(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    """Return the first and last number of each run of successive numbers, shape (runs, 2)."""
+    cuts = np.flatnonzero(np.diff(numbers) != 1)
+    first = numbers[np.concatenate([[0], cuts + 1])]
+    return np.column_stack([first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]])

@@ -122,7 +122,7 @@ def read_jsonl(path: Path) -> Content:
             fix = "move the sidecar away to have the types inferred"
             raise RecordingError(path, f"{problem}; {fix}")
     else:
-        # Each object may have other keys: a first pass collects them, a second reads the values.
+        # Objects may differ in their keys: a first pass collects these, a second reads the values.
         names = list(dict.fromkeys(name for each in LineReader(path, _decode) for name in each))
         header = b",".join(map(quote, names)) + b"\n"
         frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])

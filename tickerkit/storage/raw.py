@@ -16,6 +16,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Generic, TypeVar
 
@@ -68,18 +69,14 @@ def frame_line(time_ns: int, data: str | bytes) -> bytes:
     """Return the line of a frame: JSON without line breaks as it is, else text or base64."""
     raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
     try:
-        raw.decode()
-        msgspec.json.decode(raw)
-    except NOT_JSON:
-        is_json = False
-    else:
-        is_json = b"\n" not in raw and b"\r" not in raw
-    if is_json:
-        return b'{"t":%d,"frame":%b}\n' % (time_ns, raw)
-    try:
-        return _encode({"t": time_ns, "text": raw.decode()}) + b"\n"
+        text = raw.decode()
     except UnicodeError:
         return _encode({"t": time_ns, "base64": base64.b64encode(raw).decode()}) + b"\n"
+    with suppress(*NOT_JSON):
+        msgspec.json.decode(raw)
+        if b"\n" not in raw and b"\r" not in raw:
+            return b'{"t":%d,"frame":%b}\n' % (time_ns, raw)
+    return _encode({"t": time_ns, "text": text}) + b"\n"
 
 
 def connected_line(

@@ -170,7 +170,7 @@ class RecordingWriter:
             self._last_before, self._gap_before, self._is_seam = last, None, True
 
     def _prepare_parquet(self, path: Path, mode: Mode) -> Position | None:
-        """Return the position of the last row in the Parquet file, if this one continues it."""
+        """Check the mode; return the position of the last row if the Parquet file is continued."""
         prepare_path(path, mode)
         if mode == "new" and working_path(path).exists():
             raise RecordingExists(path)

@@ -59,7 +59,7 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
     """A program that wrote to the recording.
 
     Attributes:
-        made: when it began to write, in epoch ns.
+        made: when the program began to write, in epoch ns.
         source: where the ticks came from.
         symbols: the symbols recorded; None for all. In a recording of some symbols, a jump in seq
             is no gap.

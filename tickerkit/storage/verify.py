@@ -14,6 +14,7 @@ import pandas as pd
 
 from tickerkit.errors import Problem
 from tickerkit.formatting import format_value
+from tickerkit.storage.files import runs
 from tickerkit.storage.recording import Recording, load
 from tickerkit.storage.sidecar import RowLabels
 from tickerkit.ticks import NS_PER_S
@@ -191,7 +192,7 @@ class _Sequence:
         if len(again):
             rows = labels.labels(np.sort(again if self._order is None else self._order[again]))
             about = "there before, with the same seq"
-            yield Problem.from_ranges("duplicates", labels.unit, _runs(rows), about)
+            yield Problem.from_ranges("duplicates", labels.unit, runs(rows), about)
 
     def unlisted(self, gaps: pd.DataFrame) -> Iterator[Problem]:
         """Yield the seqs that are missing and in no listed gap; `problems` must have run before."""
@@ -213,13 +214,6 @@ class _Sequence:
 
         if len(ranges):
             yield Problem.from_ranges("unlisted gap", "seq", ranges, about)
-
-
-def _runs(numbers: Ints) -> Ints:
-    """Return the first and last number of each run of successive numbers, shape (runs, 2)."""
-    cuts = np.flatnonzero(np.diff(numbers) != 1)
-    first = numbers[np.concatenate([[0], cuts + 1])]
-    return np.column_stack([first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]])
 
 
 def _merge_ranges(gaps: pd.DataFrame) -> tuple[Ints, Ints]:

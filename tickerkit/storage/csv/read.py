@@ -164,6 +164,7 @@ class _FileReader:
             if line == 1 and block:
                 block, line = block[block.find(b"\n") + 1 :], 2
             line += reader.add(block, line)
+            # The next line follows the holes that were found since the last block.
             self.holes[holes:] = [hole._replace(line=line) for hole in self.holes[holes:]]
             holes, torn_bytes = len(self.holes), len(rest)
         if len(reader.damaged) > max(reader.rows, 1):

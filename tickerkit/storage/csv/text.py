@@ -111,8 +111,7 @@ def csv_lines(
     encode = (lambda word: quote(escape_formula(word))) if escape_formulas else quote
     columns = [_column_texts(frame.iloc[:, index], encode) for index in range(len(names))]
     marks = [b"", *[b","] * (len(names) - 1), b"\n"]
-    for start in range(0, len(frame), ROWS_AT_ONCE):
-        yield _join_columns(columns, start, min(start + ROWS_AT_ONCE, len(frame)), marks, b"")
+    yield from _join_columns(columns, len(frame), marks, missing=b"")
 
 
 def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
@@ -125,8 +124,7 @@ def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
     columns = [_json_texts(frame.iloc[:, index]) for index in range(len(frame.columns))]
     keys = [encode(str(name)) + b":" for name in frame.columns]
     marks = [b"{" + keys[0], *(b"," + key for key in keys[1:]), b"}\n"]
-    for start in range(0, len(frame), ROWS_AT_ONCE):
-        yield _join_columns(columns, start, min(start + ROWS_AT_ONCE, len(frame)), marks, b"null")
+    yield from _join_columns(columns, len(frame), marks, missing=b"null")
 
 
 def header_line(names: list[str], *, escape_formulas: bool = False) -> bytes:
@@ -135,24 +133,26 @@ def header_line(names: list[str], *, escape_formulas: bool = False) -> bytes:
 
 
 def _join_columns(
-    columns: list[Texts], start: int, stop: int, marks: list[bytes], missing: bytes
-) -> bytes:
-    """Return the lines of the rows `start` to `stop`.
+    columns: list[Texts], rows: int, marks: list[bytes], missing: bytes
+) -> Iterator[bytes]:
+    """Yield the lines of all rows, `ROWS_AT_ONCE` at a time.
 
     The first mark comes before the first value, and each other mark after the value of a column.
     """
-    scalars = [pa.scalar(mark, pa.large_binary()) for mark in marks]
-    parts: list[Any] = [scalars[0]] if marks[0] else []
-    for texts, mark in zip(columns, scalars[1:], strict=True):
-        parts += [texts(start, stop), mark]
+    first, *others = (pa.scalar(mark, pa.large_binary()) for mark in marks)
     nothing = pa.scalar(b"", pa.large_binary())
-    lines = pc.binary_join_element_wise(
-        *parts, nothing, null_handling="replace", null_replacement=missing
-    )
-    # Arrow stores the values of a column one after the other: these bytes are the file's text.
-    _, offsets, values = lines.buffers()
-    ends = np.frombuffer(offsets, dtype=np.int64)
-    return bytes(memoryview(values)[int(ends[0]) : int(ends[stop - start])])
+    for start in range(0, rows, ROWS_AT_ONCE):
+        stop = min(start + ROWS_AT_ONCE, rows)
+        parts: list[Any] = [first] if marks[0] else []
+        for texts, mark in zip(columns, others, strict=True):
+            parts += [texts(start, stop), mark]
+        lines = pc.binary_join_element_wise(
+            *parts, nothing, null_handling="replace", null_replacement=missing
+        )
+        # Arrow stores the values of a column one after the other: these bytes are the file's text.
+        _, offsets, values = lines.buffers()
+        ends = np.frombuffer(offsets, dtype=np.int64)
+        yield bytes(memoryview(values)[int(ends[0]) : int(ends[stop - start])])
 
 
 def quote(word: str) -> bytes:

@@ -220,6 +220,8 @@ class CsvFile:
         sidecar, torn = content.sidecar, content.torn_bytes
         compressed = compression_of(self.path) is not None
         covered = sidecar.blocks[-1].size if sidecar.blocks else 0
+        # To cut off the end is not enough if rows before it are missing, if a checksum covers more
+        # than is left, or if the end is within a compressed member.
         is_short = not compressed and self._file.size - torn < covered
         if content.problems and ("missing" in kinds or is_short or compressed):
             sidecar, torn = self._write_again(content), 0
