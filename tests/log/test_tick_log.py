@@ -172,16 +172,26 @@ def test_frame_shares_the_logs_memory() -> None:
         assert not rows.array(name).flags.writeable
 
 
-def test_frames_are_slices_of_one_shared_frame() -> None:
-    """However many frames are taken, the shared frame is built once for a set of columns."""
+def test_frames_are_slices_of_one_shared_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many frames are taken, a column is built once for an array and its words."""
+    built: list[str] = []
+    build = frames_module._make_column
+
+    def counted(name: str, array: Any, dictionary: Any, known: Any) -> Any:
+        column = build(name, array, dictionary, known)
+        built.extend([name] if column is not known else [])
+        return column
+
+    monkeypatch.setattr(frames_module, "_make_column", counted)
     log = filled(500)
     for _ in range(10):
         log.frame()
         more(log, 10)
-    assert len(log.state.frames) == 1
+    assert len(built) == len(set(built)) == len(log.columns())
+    built.clear()
     log.append(ticks(0, 1, "B"), received=0)
     log.frame()
-    assert len(log.state.frames) == 2
+    assert built == ["symbol"]
 
 
 def test_log_is_unchanged_by_writes_to_its_frames() -> None:
@@ -264,9 +274,10 @@ def test_frames_of_dropped_arrays_stay_apart() -> None:
         frames.append(log.frame())
         frames.append(log.frame())
     copies = [frame.copy(deep=True) for frame in frames]
+    dropped = log.state.arrays["seq"]
     more(log, 5000)
     gc.collect()
-    assert not log.state.frames
+    assert log.state.arrays["seq"] is not dropped
     while frames:
         frame = frames.pop(len(frames) // 2)
         copies.pop(len(copies) // 2)
@@ -334,14 +345,18 @@ def test_rows_are_unchanged_by_writes_to_their_frames() -> None:
     assert rows.array("price")[0] == 0
 
 
-def test_shared_frames_are_bounded() -> None:
-    """When each frame has new words, the log moves to fresh arrays at last."""
+def test_new_words_need_no_new_arrays() -> None:
+    """When each frame has new words, all share the codes, and each has the words of its rows."""
     log = TickLog()
+    frames, arrays = [], set()
     for n in range(300):
         log.append(ticks(n, 1, f"S{n}"), received=0)
-        log.frame()
-    assert len(log.state.frames) <= frames_module.MAX_FRAMES
+        frames.append(log.frame())
+        arrays.add(id(log.state.arrays["symbol"]))
+    assert len(arrays) == 2  # of 8 bits, and of 16
     assert log.frame()["price"].tolist() == list(range(300))
+    for n, frame in enumerate(frames, 1):
+        assert frame["symbol"].tolist() == [f"S{i}" for i in range(n)]
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,10 @@ class FeedData:
         """Return the ticks held as a DataFrame.
 
         The frame is a snapshot. Without arguments it copies nothing and takes microseconds,
-        however many ticks are held; writing to it never changes the feed's ticks.
+        however many ticks are held. Writing to it never changes the feed's ticks, and works as
+        with any frame, also when the feed is gone. The arrays below it, such as
+        `frame["price"].to_numpy()`, are read-only; use `to_numpy(copy=True)` to write to one.
+        numpy's `np.add.at` ignores that, a fault of numpy.
 
         Args:
             symbol: one symbol or several; all by default.

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from tickerkit.log.dictionary import MAX_WORDS, Dictionary
+from tickerkit.log.memory import allocate, writable
 from tickerkit.ticks import Array, Batch, Column, Text, is_number, number_text
 
 __all__ = ["FIXED", "MAX_COLUMNS", "ColumnEncoder"]
@@ -56,8 +57,8 @@ class ColumnEncoder:
                 continue
             if isinstance(column, Text):
                 self.dictionaries[name] = Dictionary()
-            arrays[name] = np.empty(size, dtype=np.int8 if isinstance(column, Text) else float)
-            arrays[name][:used] = self.missing(name)
+            arrays[name] = allocate(size, np.int8 if isinstance(column, Text) else np.float64)
+            writable(arrays[name])[:used] = self.missing(name)
 
     def missing(self, name: str) -> float:
         """Return what a further column holds for a tick without a value: -1 for text, or NaN."""

@@ -12,10 +12,9 @@ the last eighth of the ticks that come between two moves.
 
 from __future__ import annotations
 
-import numpy as np
-
+from tickerkit.log.memory import allocate, writable
 from tickerkit.log.rows import Snapshot
-from tickerkit.log.shared_frames import MAX_FRAMES, SharedFrames
+from tickerkit.log.shared_frames import SharedFrames
 from tickerkit.ticks import Array
 
 __all__ = ["Compaction"]
@@ -55,10 +54,10 @@ class Compaction:
     def make_room(self, state: Snapshot, count: int) -> Snapshot:
         """Return a log's state in arrays with room for `count` more rows.
 
-        Returns `state` itself while its arrays have room and fewer than `MAX_FRAMES` frames.
+        Returns `state` itself while its arrays have room.
         """
         size = len(state.arrays["seq"])
-        if state.stop - state.base + count <= size and len(state.frames) < MAX_FRAMES:
+        if state.stop - state.base + count <= size:
             self._copy_ahead(state, count)
             return state
         start = min(max(state.start, state.stop + count - self.keep), state.stop)
@@ -113,8 +112,8 @@ class _TailCopy:
         for name, column in state.arrays.items():
             begin, array = self.copied, self.arrays.get(name)
             if array is None or array.dtype != column.dtype:
-                begin, array = self.start, np.empty(self.size, dtype=column.dtype)
+                begin, array = self.start, allocate(self.size, column.dtype)
                 self.arrays[name] = array
             part = column[begin - state.base : stop - state.base]
-            array[begin - self.start : stop - self.start] = part
+            writable(array)[begin - self.start : stop - self.start] = part
         self.copied = stop

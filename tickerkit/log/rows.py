@@ -19,13 +19,14 @@ class Snapshot(NamedTuple):
     """What readers see of a log at one moment.
 
     Attributes:
-        arrays: the columns, all of one length; rows beyond `stop` are not written yet.
+        arrays: the columns, all of one length, read-only, see `memory`; rows beyond `stop` are not
+            written yet.
         dictionaries: the dictionary of each text column.
         base: number of the row at index 0 of the arrays.
         start: number of the oldest row held.
         stop: number of the row after the newest.
         version: increases when a column or a word is added; a shared frame shows one version.
-        frames: the shared frames over these arrays.
+        frames: makes frames over these arrays.
     """
 
     arrays: dict[str, Array]
@@ -64,9 +65,7 @@ class Rows:
     def array(self, name: str) -> Array:
         """Return a column as a read-only view, shape (len(self),): text as codes, times as ns."""
         base = self.state.base
-        view = self.state.arrays[name][self.start - base : self.stop - base]
-        view.flags.writeable = False
-        return view
+        return self.state.arrays[name][self.start - base : self.stop - base]
 
     def names(self) -> list[str]:
         """Return the names of the columns, in order."""

@@ -24,6 +24,7 @@ import pandas as pd
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
 from tickerkit.log.dictionary import code_dtype
+from tickerkit.log.memory import allocate, writable
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows, Snapshot
 from tickerkit.log.shared_frames import SharedFrames
@@ -99,10 +100,10 @@ class TickLog:
         self._hooks: dict[object, Callable[[], None]] = {}
         size = self._compaction.first_size
         arrays: dict[str, Array] = {
-            name: np.empty(size, dtype=np.int8 if name in self.dictionaries else np.int64)
+            name: allocate(size, np.int8 if name in self.dictionaries else np.int64)
             for name in FIXED
         }
-        arrays["price"], arrays["size"] = np.empty(size), np.empty(size)
+        arrays["price"], arrays["size"] = allocate(size, np.float64), allocate(size, np.float64)
         self.state = Snapshot(arrays, self.dictionaries, 0, 0, 0, 0, SharedFrames())
 
     def __repr__(self) -> str:
@@ -189,44 +190,45 @@ class TickLog:
         arrays = dict(before.arrays)
         self._columns.add_columns(arrays, batch, start)
         changed = len(arrays) > len(before.arrays)
-        arrays["seq"][added] = seq
-        arrays["received"][added] = received
-        arrays["time"][added] = batch.time
+        writable(arrays["seq"])[added] = seq
+        writable(arrays["received"])[added] = received
+        times = writable(arrays["time"])[added]
+        times[:] = batch.time
         if (untimed := batch.time == NO_TIME).any():
-            arrays["time"][added][untimed] = received
+            times[untimed] = received
         columns = batch.columns
         if (code := self.dictionaries["epoch"].codes.get(self.epoch)) is not None:
-            arrays["epoch"][added] = code
+            writable(arrays["epoch"])[added] = code
         else:
             columns = {**columns, "epoch": Text(ONE_WORD, [self.epoch])}
         for name, array in arrays.items():
             if (column := columns.get(name)) is None:
                 if name not in FIXED:
-                    array[added] = self._columns.missing(name)
+                    writable(array)[added] = self._columns.missing(name)
             elif (dictionary := self.dictionaries.get(name)) is None:
-                array[added] = self._columns.numbers(name, column)
+                writable(array)[added] = self._columns.numbers(name, column)
             else:
                 words = len(dictionary.words)
                 codes = self._columns.codes(name, column, before.stop)
                 if len(dictionary.words) > words:
                     changed = True
-                    array = arrays[name] = self._array_for_words(name, array, start, before.frames)
-                array[added] = codes
+                    array = arrays[name] = self._array_for_words(name, array, start)
+                writable(array)[added] = codes
         base, stop, version = before.base, before.stop + batch.count, before.version + changed
         oldest = max(before.start, stop - self.keep)
         # This assignment makes all ticks of the batch visible to readers at once.
         self.state = Snapshot(arrays, self.dictionaries, base, oldest, stop, version, before.frames)
 
-    def _array_for_words(self, name: str, array: Array, used: int, frames: SharedFrames) -> Array:
+    def _array_for_words(self, name: str, array: Array, used: int) -> Array:
         """Return the array for a text column's codes after its dictionary has grown.
 
-        It is a new array if the codes need a wider type, or if a frame shows the old array.
+        It is a new array if the codes need a wider type.
         """
         dtype = code_dtype(len(self.dictionaries[name].words))
-        if array.dtype == dtype and not frames.shows(name, array):
+        if array.dtype == dtype:
             return array
-        fresh = np.empty(len(array), dtype=dtype)
-        fresh[:used] = array[:used]
+        fresh = allocate(len(array), dtype)
+        writable(fresh)[:used] = array[:used]
         return fresh
 
     def _forget_runs(self, start: int) -> None:
@@ -267,7 +269,9 @@ class TickLog:
         """Return the ticks held, as a snapshot.
 
         Without `symbol` nothing is copied, whatever the number of ticks. pandas copies when the
-        frame is written to, so the log never changes.
+        frame is written to, so the log never changes. The arrays below the frame, such as
+        `frame["price"].array` and `.to_numpy()`, are read-only: copy them to write to them. Of
+        numpy's functions, `np.add.at` and the like ignore that (a fault of numpy).
 
         Args:
             symbol: one or several; all by default. A symbol without a tick gives an empty frame.
