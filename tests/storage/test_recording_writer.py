@@ -5,12 +5,13 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import numpy as np
 import pytest
 
-from tickerkit.log import Gap, Reader, TickLog
+from tickerkit.log import Gap, Position, Reader, TickLog
 from tickerkit.storage import CsvFile, load
 from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
@@ -23,14 +24,19 @@ NONE: list[Gap] = []
 class Recording:
     """A log, and a writer that the tests feed with it."""
 
-    def __init__(self, path: Path, log: TickLog | None = None, **how: Any) -> None:
+    def __init__(
+        self,
+        path: Path,
+        log: TickLog | None = None,
+        *,
+        before: Position | None = None,
+        **how: Any,
+    ) -> None:
         self.now = 20_000 * DAY + 60.0
         self.log = TickLog(1000, epoch="e") if log is None else log
         self.writer = RecordingWriter(path, clock=lambda: self.now, **how)
         self.reader: Reader = self.log.reader()
-        before = self.log.rows(self.log.stop - 1)
-        last = before.position(-1) if len(before) else None
-        self.writer.begin(self.log.stop, last, self.log.frame().iloc[:0])
+        self.writer.begin(self.log, self.log.stop, before)
         self.gaps: list[tuple[int, Gap]] = []
 
     def before(self, start: int, stop: int) -> list[Gap]:
@@ -376,3 +382,85 @@ def test_names_and_sizes_are_parsed() -> None:
         naming_from_path("ticks.txt")
     with pytest.raises(ValueError, match="the name ends in"):
         naming_from_path("ticks.csv", format="parquet")
+
+
+def test_loss_before_the_first_write_is_listed_by_seq(tmp_path: Path) -> None:
+    """With a symbol filter the seqs have jumps: the gap begins at the first tick that came."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, TickLog(4, epoch="e"), symbols=["A"])
+    append(made.log, *range(31, 331, 30))
+    made.flush()
+    made.writer.close()
+    assert seqs(path) == [211, 241, 271, 301]
+    assert missing(path) == [("e", 31, 210)]
+    assert made.writer.lost == 6
+
+
+def test_epochs_that_were_lost_are_listed(tmp_path: Path) -> None:
+    """An epoch without a written tick has an open gap, the newest one a gap up to its first."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, TickLog(4, epoch="e"))
+    for epoch in "efg":
+        append(made.log, *range(11, 17), epoch=epoch)
+    made.flush()
+    append(made.log, *range(17, 22), epoch="g")
+    append(made.log, *range(1, 7), epoch="h")
+    made.flush()
+    made.writer.close()
+    assert missing(path) == [
+        ("e", 11, None),
+        ("f", 11, None),
+        ("g", 11, 12),
+        ("g", 17, None),
+        ("h", 1, 2),
+    ]
+
+
+def test_recording_of_some_symbols_continues_without_a_gap(tmp_path: Path) -> None:
+    """A feed that resumed after the last tick, or after a gap behind it, has missed nothing."""
+    path = tmp_path / "ticks.csv"
+    made = Recording(path, symbols=["A"])
+    append(made.log, 1, 5)
+    made.flush()
+    made.writer.close([Gap("e", 6, 7, "the server's")])
+    again = Recording(path, symbols=["A"], before=Position("e", 7))
+    append(again.log, 12)
+    again.flush()
+    again.writer.close()
+    assert missing(path) == [("e", 6, 7)]
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_each_tick_is_written_or_listed(tmp_path: Path, seed: int) -> None:
+    """Whatever is dropped, restarted, filtered, interrupted or resumed, and nothing is both."""
+    random = Random(seed)
+    path, log = tmp_path / "ticks.csv", TickLog(8, epoch="e")
+    came: set[tuple[str, int]] = set()
+    epoch, seq = "e0", 0
+    for run in range(3):
+        made = Recording(path, log)
+        for _ in range(random.randrange(1, 8)):
+            if random.random() < 0.3:
+                epoch, seq = f"e{run}{len(came)}", random.randrange(3)
+            for _ in range(random.choice([0, 1, 1, 3])):
+                count, step = random.randrange(1, 12), random.choice([1, 1, 3])
+                numbers = range(seq + 1, seq + 1 + count * step, step)
+                append(log, *numbers, epoch=epoch)
+                came |= {(epoch, number) for number in numbers}
+                seq = numbers[-1]
+            if random.random() < 0.6:
+                made.flush()
+        made.flush()
+        made.writer.close()
+    found = load(path).frame
+    written = set(zip(found["epoch"].astype(str), found["seq"].astype(int), strict=True))
+    assert len(written) == len(found)
+
+    def is_listed(tick: tuple[str, int]) -> bool:
+        return any(
+            tick[0] == name and first <= tick[1] and (last is None or tick[1] <= last)
+            for name, first, last in missing(path)
+        )
+
+    assert not [tick for tick in sorted(came - written) if not is_listed(tick)]
+    assert not [tick for tick in sorted(written) if is_listed(tick)]

@@ -174,6 +174,7 @@ class FeedReaders(FeedData):
             self._state.gaps,
             path,
             previous=cell.last(),
+            before=self._state.resume,
             keep_frames=self._keep_frames if raw else None,
             flush_s=flush_s,
             source=self.url,

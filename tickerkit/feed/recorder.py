@@ -12,7 +12,7 @@ from typing import Any
 
 from tickerkit.feed.frame_buffer import Connected, Dropped, Entry, FrameBuffer, SyntheticHello
 from tickerkit.formatting import format_size
-from tickerkit.log import Gaps, Reader, Rows, TickLog
+from tickerkit.log import Gaps, Position, Reader, Rows, TickLog
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.registry import register, unregister
@@ -50,6 +50,7 @@ class Recorder:
         path: a file or a folder, as for `feed.record`.
         flush_s: seconds for which ticks are gathered before they are written.
         reader: where to begin; at the end of the log by default.
+        before: position of the row before it, needed only if the log has dropped that row.
         frames: buffer of the websocket's messages, to write to a second file; None to write none.
         stop_frames: called to stop filling `frames`.
         source: the address that the ticks come from.
@@ -68,6 +69,7 @@ class Recorder:
         *,
         flush_s: float = 1.0,
         reader: Reader | None = None,
+        before: Position | None = None,
         frames: FrameBuffer | None = None,
         stop_frames: Callable[[], object] = lambda: None,
         source: str = "",
@@ -95,12 +97,8 @@ class Recorder:
             **options,
         )
         self.faults = ErrorLog(f"recorder {writer.path.name}")
-        start = self._reader.row
-        before = log.rows(start - 1, start) if start else log.rows(0, 0)
-        is_held = len(before) == 1 and before.start == start - 1
         try:
-            position = before.position(0) if is_held else None
-            writer.begin(start, position, log.rows().frame().iloc[:0])
+            writer.begin(log, self._reader.row, before)
         except BaseException:
             writer.abandon()
             raise
@@ -259,6 +257,11 @@ class Recorder:
         self._status = "stopped"
 
     @property
+    def last(self) -> Position | None:
+        """Position of the last tick that was written, or of the tick before the first one."""
+        return self._writer.last
+
+    @property
     def naming(self) -> Naming:
         """How its files are named."""
         return self._writer.naming
@@ -330,6 +333,7 @@ def start_recorder(
     path: str | Path,
     *,
     previous: Recorder | None,
+    before: Position | None,
     keep_frames: Callable[[FrameBuffer], Callable[[], None]] | None,
     rotate: str | int | None,
     compression: str | None,
@@ -343,6 +347,7 @@ def start_recorder(
         gaps: the gaps of the log.
         path: a file or a folder.
         previous: the recorder of the cell's last run, if there is one; it is stopped.
+        before: position of the tick before the log's first row, if it is known.
         keep_frames: starts to fill a buffer with each message, and returns a function that stops
             it; None to record no frames.
         rotate: when to begin a new file.
@@ -358,6 +363,7 @@ def start_recorder(
         same_file = naming == previous.naming
         reader = previous.hand_over(log, same_file=same_file)
         continued = previous.path if reader is not None and same_file else None
+        before = previous.last if reader is not None else before
     frames = FrameBuffer() if keep_frames is not None else None
     stop_frames = keep_frames(frames) if keep_frames is not None and frames is not None else None
     # The reader is made after the frame buffer, so that the frames have every recorded tick; and
@@ -369,6 +375,7 @@ def start_recorder(
             gaps,
             path,
             reader=reader,
+            before=before,
             frames=frames,
             stop_frames=stop_frames or (lambda: None),
             resume=continued,

@@ -22,6 +22,9 @@ class FeedState:
         symbols: the symbols to ask for; None for all.
         keep: how many ticks the log holds.
         history: how many earlier ticks the first connection asks for; None for all.
+
+    Attributes:
+        resume: position of the tick before the log's first row, if the feed resumed after one.
     """
 
     def __init__(self, symbols: list[str] | None, keep: int, history: int | None) -> None:
@@ -37,9 +40,11 @@ class FeedState:
         self.followers: list[Follower] = []
         self.recorders: list[Recorder] = []
         self.frame_buffers = FrameBuffers()
+        self.resume: Position | None = None
 
     def resume_after(self, position: Position) -> None:
         """Make the first connection resume after this tick, as later connections do."""
+        self.resume = position
         for client in (self.client, self.plain_client):
             client.epoch, client.seq = position.epoch, position.seq
 

@@ -72,6 +72,8 @@ class TickLog:
         dictionaries: the dictionary of each text column.
         runs: the epochs held, oldest first, each with the row at which it starts. The last may
             have no tick yet.
+        first_seqs: the seq of the first tick of each epoch that ever came, oldest epoch first. A
+            reader whose rows were dropped knows by it which ticks these were.
         misfits: for each column, how many values were left out although their ticks were accepted:
             values not of the column's type, words beyond 65,536 different ones, and all values of
             a further column beyond the 32nd.
@@ -93,6 +95,7 @@ class TickLog:
         self.epoch = epoch or secrets.token_hex(8)
         self.last_seq = 0
         self.runs: list[EpochRun] = []
+        self.first_seqs: dict[str, int] = {}
         self._columns = ColumnEncoder()
         self.dictionaries = self._columns.dictionaries
         self.misfits = self._columns.misfits
@@ -201,6 +204,7 @@ class TickLog:
             writable(arrays["epoch"])[added] = code
         else:
             columns = {**columns, "epoch": Text(ONE_WORD, [self.epoch])}
+            self.first_seqs.setdefault(self.epoch, int(seq[0]))
         for name, array in arrays.items():
             if (column := columns.get(name)) is None:
                 if name not in FIXED:

@@ -5,16 +5,15 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
-import pandas as pd
 
 from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
-from tickerkit.log import Gap, Position, Rows
+from tickerkit.log import Gap, Position, Rows, TickLog
 from tickerkit.storage.csv.write import CsvFile
 from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.parquet import from_csv, last_of
@@ -130,6 +129,10 @@ class RecordingWriter:
         # after an interruption, and where a file of an earlier writer is continued.
         self._is_seam = False
         self._seam_row = self._gap_row = 0
+        # The seq of the first tick of each epoch of the log, and how many of these epochs ended
+        # before the first row of this recording.
+        self._first_seqs: Mapping[str, int] = {}
+        self._first_epoch = 0
         self._newest_name = 0.0
         self._file: CsvFile | None = None
         if resume is not None and working_path(resume).exists():
@@ -179,8 +182,8 @@ class RecordingWriter:
         return last_of(path) if path.exists() else None
 
     @property
-    def _last(self) -> Position | None:
-        """Position of the last row that was written."""
+    def last(self) -> Position | None:
+        """Position of the last row that was written, or of the row before the first one."""
         return (self._file.last if self._file is not None else None) or self._last_before
 
     @property
@@ -188,25 +191,35 @@ class RecordingWriter:
         """The last gap that was noted."""
         return (self._file.last_gap if self._file is not None else None) or self._gap_before
 
-    def begin(self, row: int, before: Position | None, columns: pd.DataFrame) -> None:
-        """Begin at a row of the log.
+    def begin(self, log: TickLog, row: int, before: Position | None = None) -> None:
+        """Begin at a row of a log.
+
+        A file without ticks gets the columns of the log.
 
         Args:
+            log: the log.
             row: number of the row.
-            before: position of the row before it, if the log holds that row.
-            columns: a frame with the columns of the log and no rows. Its columns make the header of
-                a file that is still empty.
+            before: position of the row before it, needed only if the log has dropped that row.
         """
         self.row = self._seam_row = self._gap_row = row
-        if before is not None and before == self._last:
+        held = log.rows(row - 1, row)
+        if len(held) and held.start == row - 1:
+            before = held.position(0)
+        self._first_seqs = log.first_seqs
+        epochs = list(log.first_seqs)
+        self._first_epoch = len(epochs) if before is None else _index(epochs, before.epoch)
+        last, gap = self.last, self._last_gap
+        if last is not None and gap is not None and gap.epoch == last.epoch and gap.last:
+            last = Position(last.epoch, max(last.seq, gap.last))
+        if before is not None and before == last:
             self._is_seam = False
-        if self._last is None:
+        if self.last is None:
             self._last_before = before
         if self._file is not None and not self._file.rows:
-            self._file.append(columns)
+            self._file.append(log.rows().frame().iloc[:0])
 
     def _forget_file(self) -> None:
-        self._last_before, self._gap_before = self._last, self._last_gap
+        self._last_before, self._gap_before = self.last, self._last_gap
         self._file = None
 
     # --- rows ---------------------------------------------------------------------------------
@@ -255,9 +268,9 @@ class RecordingWriter:
 
     def _count_known(self, part: Rows) -> int:
         """Return how many of the first rows are in the file already."""
-        if self._last is None:
+        if self.last is None:
             return 0
-        epoch, seq = self._last.epoch, self._last.seq
+        epoch, seq = self.last.epoch, self.last.seq
         code = part.dictionaries["epoch"].codes.get(epoch)
         if code is None:
             return 0
@@ -275,34 +288,32 @@ class RecordingWriter:
             known: the gaps of the feed at the seam.
             overlaps: whether some of the new rows are in the file already.
         """
-        last, last_gap = self._last, self._last_gap
-        if last is None:
-            lost = min(self.lost, first.seq - 1)
-            if lost:
-                yield Gap(first.epoch, first.seq - lost, first.seq - 1, NOT_RECORDED)
+        last, last_gap = self.last, self._last_gap
+        if (
+            overlaps
+            and last is not None
+            and (self._symbols is not None or last.epoch != first.epoch)
+        ):
             yield from known
             return
-        epoch, covered = last.epoch, last.seq
-        end = first.seq - 1 if first.epoch == epoch else None
-        if overlaps and (self._symbols is not None or end is None):
-            yield from known
-            return
-        if last_gap is not None and last_gap.epoch == epoch:
-            if last_gap.last is None:
-                return
-            covered = max(covered, last_gap.last)
-        for gap in known:
-            if gap.epoch != epoch:
-                yield gap
-            elif gap.last is None or gap.last > covered:
-                if gap.first > covered + 1:
-                    yield Gap(epoch, covered + 1, gap.first - 1, NOT_RECORDED)
-                yield gap
-                if gap.last is None:
-                    return
-                covered = gap.last
-        if end is None or end > covered:
-            yield Gap(epoch, covered + 1, end, NOT_RECORDED)
+        # The seq up to which each epoch is written or listed; None for an epoch that is closed.
+        listed: dict[str, int | None] = {}
+        epochs, start = list(self._first_seqs), self._first_epoch
+        if last is not None:
+            listed[last.epoch] = last.seq
+            start = _index(epochs, last.epoch) + 1 if last.epoch in epochs else start
+        for epoch in epochs[start : _index(epochs, first.epoch) + 1]:
+            listed.setdefault(epoch, self._first_seqs[epoch] - 1)
+        if last_gap is not None and (seq := listed.get(last_gap.epoch)) is not None:
+            listed[last_gap.epoch] = None if last_gap.last is None else max(seq, last_gap.last)
+        order = dict.fromkeys([*listed, *(gap.epoch for gap in known)])
+        for epoch in [*(each for each in order if each != first.epoch), first.epoch]:
+            gaps = [gap for gap in known if gap.epoch == epoch]
+            if epoch not in listed:
+                yield from gaps
+            elif (seq := listed[epoch]) is not None:
+                end = first.seq - 1 if epoch == first.epoch else None
+                yield from _list_missing(epoch, seq, end, gaps)
 
     def _prepare_file(self, part: Rows) -> CsvFile:
         """Return the file to write some rows to; begin another file if that is due."""
@@ -408,6 +419,26 @@ class RecordingWriter:
         if self.raw_file is not None:
             self.raw_file.close()
         self._file = self.raw_file = None
+
+
+def _list_missing(epoch: str, seq: int, end: int | None, known: list[Gap]) -> Iterator[Gap]:
+    """Yield the gaps of an epoch after `seq`, up to `end`: those known, and what lies between."""
+    for gap in known:
+        if gap.last is not None and gap.last <= seq:
+            continue
+        if gap.first > seq + 1:
+            yield Gap(epoch, seq + 1, gap.first - 1, NOT_RECORDED)
+        yield gap
+        if gap.last is None:
+            return
+        seq = gap.last
+    if end is None or end > seq:
+        yield Gap(epoch, seq + 1, end, NOT_RECORDED)
+
+
+def _index(epochs: list[str], epoch: str) -> int:
+    """Return the index of an epoch, the length if it isn't there."""
+    return epochs.index(epoch) if epoch in epochs else len(epochs)
 
 
 def _files(path: Path) -> set[Path]:
