@@ -6,6 +6,7 @@
     ├── PortTaken           (OSError)           machine: another program listens on the port
     ├── SourceError         (ValueError)        caller: the value can't be used as a source
     ├── InvalidArgument     (ValueError)        caller: the argument doesn't accept the value
+    ├── InvalidType         (TypeError)         caller: the argument doesn't accept the type
     ├── FeedFailed          (ConnectionError)   address: the peer refuses, or does not answer
     ├── ServerFailed        (ConnectionError)   server's own process: it died or hangs
     ├── WaitTimeout         (TimeoutError)      timing: the ticks did not come in time
@@ -35,6 +36,7 @@ __all__ = [
     "BadTick",
     "FeedFailed",
     "InvalidArgument",
+    "InvalidType",
     "PortTaken",
     "PortalError",
     "ProtocolError",
@@ -171,6 +173,13 @@ class InvalidArgument(TickerkitError, ValueError):
         self.value = value
         self.expected = expected
         super().__init__(f"Invalid {argument}={format_value(value)}; expected {expected}")
+
+
+class InvalidType(InvalidArgument, TypeError):
+    """A function was called with a value whose type it doesn't accept.
+
+    It is an `InvalidArgument`, and also a TypeError.
+    """
 
 
 class FeedFailed(TickerkitError, ConnectionError):

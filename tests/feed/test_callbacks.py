@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import sys
 import threading
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pandas as pd
 import pytest
 from cells import Kernel
 
 import tickerkit as tk
+from tickerkit.errors import InvalidArgument
 from tickerkit.feed.callbacks import Callback
 from tickerkit.log import TickLog
 from tickerkit.ticks import read_ticks
@@ -88,8 +91,94 @@ def test_callback_error_is_counted_and_stops_nothing(
         append(log, price)
         until(lambda price=price: callback.faults.count == price + 1)
     assert seen == [0, 1, 2]
-    assert callback.faults.last == "ValueError: no good"
-    assert repr(callback) == "<Callback fail, 3 errors, last ValueError: no good>"
+    line = fail.__code__.co_firstlineno + 2
+    last = f"ValueError: no good (test_callbacks.py, line {line})"
+    assert callback.faults.last == last
+    assert repr(callback) == f"<Callback fail failing, 3 errors, last {last}>"
+
+
+def test_card_of_a_failing_callback_shows_the_traceback(
+    log: TickLog, start: Start, until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The traceback begins at the user's function; the log has it once."""
+
+    def average(frame: pd.DataFrame) -> object:
+        return frame["<prcie>"].mean() if fails else None
+
+    fails = True
+    callback = start(average)
+    for price in range(3):
+        append(log, price)
+        until(lambda price=price: callback.faults.count == price + 1)
+    card = callback._repr_html_()
+    line = average.__code__.co_firstlineno + 1
+    assert f"KeyError: &#x27;&lt;prcie&gt;&#x27; (test_callbacks.py, line {line})" in card
+    assert "failing" in card
+    _, _, shown = card.partition("Traceback (most recent call last):")
+    assert "frame[&quot;&lt;prcie&gt;&quot;].mean()" in shown
+    assert "tickerkit/feed" not in shown
+    assert [record.exc_info is not None for record in caplog.records] == [True]
+    assert caplog.records[0].getMessage().startswith("on_ticks(average): KeyError")
+    fails = False
+    append(log, 9)
+    until(lambda: callback.status == "running")
+    callback.stop()
+    assert callback.status == "stopped"
+    assert "prcie" in callback._repr_html_(), "the error stays readable"
+
+
+def test_error_raised_by_tickerkit_in_a_callback_names_the_line(
+    log: TickLog, start: Start, until: Until
+) -> None:
+    """A callback that uses tickerkit wrongly is told where."""
+    callback = start(lambda _: log.rows().array("no such column"))
+    append(log, 1)
+    until(lambda: callback.faults.count)
+    assert "(test_callbacks.py, line " in callback.faults.last
+    assert "no such column" in callback.faults.last_traceback
+
+
+def yield_nothing(frame: pd.DataFrame) -> Iterator[None]:
+    """Yield once: a call of it runs nothing."""
+    yield None
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        "x",
+        None,
+        5,
+        [print],
+        lambda: 1,
+        lambda frame, other: None,
+        yield_nothing,
+        functools.partial(lambda frame: None, 1),
+    ],
+)
+def test_function_that_cannot_take_a_frame_is_refused(function: Any) -> None:
+    """The error names the argument at once, and no thread is started."""
+    with tk.serve(port=0) as server, tk.connect(server.url) as feed:
+        with pytest.raises(InvalidArgument, match="callback=") as raised:
+            feed.on_ticks(function)
+        assert raised.value.argument == "callback"
+        assert not feed._state.callbacks
+
+
+def test_feed_names_the_newest_error_of_its_callbacks(until: Until) -> None:
+    """The repr, the card and the stats name the error of the callback that failed last."""
+
+    def fail(frame: pd.DataFrame) -> None:
+        raise ValueError(f"no {frame['symbol'].iloc[-1]}")
+
+    with tk.serve(port=0) as server, tk.connect(server.url) as feed:
+        feed.on_ticks(lambda frame: frame.missing if "A" in set(frame["symbol"]) else None)
+        feed.on_ticks(lambda frame: fail(frame) if "B" in set(frame["symbol"]) else None)
+        for symbol, error in [("A", "AttributeError"), ("B", "ValueError: no B (test_callbacks")]:
+            server.publish({"symbol": symbol, "price": 1})
+            until(lambda error=error: error in feed.stats["last_error"])
+            assert f"; last error: {feed.stats['last_error']}>" in repr(feed)
+            assert error in feed._repr_html_()
 
 
 @pytest.mark.parametrize("error", [SystemExit, KeyboardInterrupt, asyncio.CancelledError])
@@ -113,7 +202,7 @@ def test_callback_that_exits_does_not_end_its_thread(
     append(log, 2)
     until(lambda: callback.faults.count == 2)
     assert calls == [1, 1]
-    assert callback.faults.last == error.__name__
+    assert callback.faults.last.startswith(f"{error.__name__} (test_callbacks.py, line ")
     assert capfd.readouterr() == ("", "")
 
 

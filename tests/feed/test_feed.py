@@ -616,7 +616,8 @@ def test_callback_error_stops_nothing(
         server.publish(ticks(price))
         until(lambda price=price: feed.stats["callback_errors"] == price + 1)
     until(lambda: seen == [0, 1, 2])
-    assert feed.stats["last_error"] == "ValueError: no good"
+    line = fail.__code__.co_firstlineno + 1
+    assert feed.stats["last_error"] == f"ValueError: no good (test_feed.py, line {line})"
     assert "no good" in feed._repr_html_()
     assert feed.status == "live"
     assert capfd.readouterr() == ("", "")
@@ -715,7 +716,8 @@ def test_follower_is_called_without_ticks_too(
     until(lambda: len(calls) >= 3)
     server.publish(ticks(1))
     until(lambda: 1 in calls)
-    assert feed.stats["last_error"] == "ValueError: no paint"
+    line = draw.__code__.co_firstlineno + 2
+    assert feed.stats["last_error"] == f"ValueError: no paint (test_feed.py, line {line})"
 
 
 # --- its life ---------------------------------------------------------------------------------

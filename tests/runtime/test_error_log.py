@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 
 import pytest
 
@@ -14,6 +16,7 @@ from tickerkit.errors import BadTick
 from tickerkit.formatting import format_line
 from tickerkit.runtime import error_log
 from tickerkit.runtime.error_log import ErrorLog, describe
+from tickerkit.runtime.user_code import MAX_TRACEBACK_LENGTH
 
 
 class FaultyError(Exception):
@@ -100,6 +103,48 @@ def test_messages_of_different_kinds_are_logged_separately(
         "recorder: ticks.csv can't be written: permission denied",
     ]
     assert found.count == 4
+
+
+def raised(function: Callable[[], object]) -> BaseException:
+    """Return the error that a function raises."""
+    with pytest.raises(BaseException) as caught:
+        function()
+    return caught.value
+
+
+def test_error_of_user_code_ends_with_file_and_line() -> None:
+    """The innermost line outside of libraries is named: json's own lines help nobody."""
+    found = ErrorLog("here")
+    found.add(raised(lambda: json.loads("{")))
+    line = test_error_of_user_code_ends_with_file_and_line.__code__.co_firstlineno + 3
+    assert found.last.startswith("JSONDecodeError: ")
+    assert found.last.endswith(f" (test_error_log.py, line {line})")
+    assert 'json.loads("{")' in found.last_traceback
+    assert found.last_traceback.splitlines()[-1].startswith("json.decoder.JSONDecodeError")
+
+
+def test_traceback_of_endless_recursion_is_short() -> None:
+    """It keeps its end, which has the line that raised the error."""
+
+    def recurse(depth: int) -> int:
+        return recurse(depth + 1) + 1
+
+    found = ErrorLog("here")
+    found.add(raised(lambda: recurse(0)))
+    assert len(found.last_traceback) <= MAX_TRACEBACK_LENGTH + 1
+    assert found.last_traceback.splitlines()[-1].startswith("RecursionError")
+
+
+def test_own_error_raised_by_user_code_is_logged_with_its_traceback(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """A callback that passes a wrong argument needs the line."""
+
+    def fail() -> None:
+        raise BadTick("price", -1, "is negative", "send more")
+
+    ErrorLog("on_ticks").add(raised(fail))
+    assert caplog.records[0].exc_info is not None
 
 
 def test_error_with_failing_str_is_described_by_its_type() -> None:

@@ -528,7 +528,8 @@ def test_source_that_raises_has_ended(until: Until) -> None:
     server = tk.serve(failing, port=0)
     until(lambda: server.status == "ended")
     assert prices(server) == [187.25]
-    assert server.stats["last_error"] == "SystemExit: no more"
+    line = failing.__code__.co_firstlineno + 2
+    assert server.stats["last_error"] == f"SystemExit: no more (test_server.py, line {line})"
     server.publish(TICK)
 
 
@@ -1080,7 +1081,7 @@ def test_internal_error_closes_one_connection_only(
     with dial(server.url) as bad:
         assert closed_with(bad)[0] == 1011
     assert server.stats["refused"] == 2
-    assert server.stats["last_error"] == "ZeroDivisionError: a bug"
+    assert server.stats["last_error"].startswith("ZeroDivisionError: a bug (test_server.py, ")
     until(lambda: server.stats["clients"] == 0)
 
 

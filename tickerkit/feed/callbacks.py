@@ -9,18 +9,21 @@ from typing import Any
 
 import pandas as pd
 
+from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.formatting import format_count
 from tickerkit.log import Reader, Rows, TickLog
+from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.workers import Follower
 
-__all__ = ["Callback"]
+__all__ = ["Callback", "check_callback"]
 
 
 class Callback:
     """Calls a function with each batch of new ticks, as a frame. Made by `feed.on_ticks`.
 
     A function that is slower than the feed gets larger batches: batches never queue up. An
-    exception that it raises is counted, and the calls continue.
+    exception that it raises is counted, and the calls continue; the card shows its traceback.
 
     Args:
         log: the log to read.
@@ -29,7 +32,8 @@ class Callback:
 
     Attributes:
         function: the function that is called.
-        faults: the function's errors: `count`, and `last` as text.
+        faults: the function's errors: `count`, `last` as text with file and line, and
+            `last_traceback`.
     """
 
     def __init__(
@@ -41,6 +45,7 @@ class Callback:
         self.function = function
         name = getattr(function, "__name__", "callback")
         self.faults = ErrorLog(f"on_ticks({name})")
+        self._is_failing = False
         self._runner: asyncio.Runner | None = None
         self._log = log
         self._follower = Follower(
@@ -64,11 +69,31 @@ class Callback:
         """
         self._follower.stop()
 
+    @property
+    def status(self) -> str:
+        """One of "running", "failing" (the newest call raised an exception) and "stopped"."""
+        if self._follower.ended:
+            return "stopped"
+        return "failing" if self._is_failing else "running"
+
     def __repr__(self) -> str:
         errors = (
-            f", {self.faults.count} errors, last {self.faults.last}" if self.faults.count else ""
+            f", {format_count(self.faults.count, 'error')}, last {self.faults.last}"
+            if self.faults.count
+            else ""
         )
-        return f"<Callback {getattr(self.function, '__name__', self.function)}{errors}>"
+        return f"<Callback {self._format_name()} {self.status}{errors}>"
+
+    def _repr_html_(self) -> str:
+        lines = {
+            "function": self._format_name(),
+            "errors": f"{self.faults.count:,}" if self.faults.count else "",
+            "last error": self.faults.last,
+        }
+        return render_card("Callback", self.status, lines, traceback=self.faults.last_traceback)
+
+    def _format_name(self) -> str:
+        return str(getattr(self.function, "__name__", type(self.function).__name__))
 
     def _call(self, rows: Rows) -> None:
         if rows.lost:
@@ -80,7 +105,9 @@ class Callback:
             result = self.function(rows.frame())
             if inspect.isawaitable(result):
                 self._await(result)
+            self._is_failing = False
         except BaseException as error:  # also SystemExit, and a cancelled task
+            self._is_failing = True
             self.faults.add(error)
 
     def _finish(self) -> None:
@@ -95,3 +122,24 @@ class Callback:
         if self._runner is None:
             self._runner = asyncio.Runner()
         self._runner.run(wait())
+
+
+def check_callback(function: object) -> None:
+    """Check that a function can be called with one argument, a frame.
+
+    Raises:
+        InvalidArgument: it can't, or a call would only make a generator, which runs nothing.
+    """
+    expected = "a function that takes one argument, a DataFrame"
+    if not callable(function):
+        raise InvalidType("callback", function, expected)
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        raise InvalidArgument("callback", function, f"{expected}, and does not yield")
+    try:
+        signature = inspect.signature(function)
+    except (TypeError, ValueError):  # a function written in C
+        return
+    try:
+        signature.bind(None)
+    except TypeError:
+        raise InvalidArgument("callback", function, expected) from None

@@ -155,15 +155,16 @@ class Feed(FeedReaders):
             (number of them), `reconnects`, `lag_s` (seconds between the newest tick's `time`, by
             the source's clock, and its `received`; may be negative, NaN without ticks), `gaps`,
             `duplicates` (ticks that arrived again and were left out), `refused` (messages that
-            weren't ticks), `last_error` (text, empty without errors), `misfits` (values left out,
-            by column), `callback_errors`, `status`.
+            weren't ticks), `last_error` (the newest, of callbacks too, as text; an error of your
+            own code with file and line; empty without errors), `misfits` (values left out, by
+            column), `callback_errors`, `status`.
         """
         state = self._state
         rows = self.log.rows()
         lag_s = np.nan
         if len(rows):
             lag_s = float(rows.array("received")[-1] - rows.array("time")[-1]) / 1e9
-        callback_errors = [each.faults.last for each in state.callbacks if each.faults.count]
+        callback_errors = sum(each.faults.count for each in state.callbacks)
         return {
             "received": self.log.stop,
             "held": len(rows),
@@ -175,11 +176,17 @@ class Feed(FeedReaders):
             "gaps": len(state.gaps),
             "duplicates": state.client.duplicates,
             "refused": self._faults.count,
-            "last_error": self._faults.last or next(iter(callback_errors), ""),
+            "last_error": self._last_error,
             "misfits": dict(self.log.misfits),
-            "callback_errors": sum(each.faults.count for each in state.callbacks),
+            "callback_errors": callback_errors,
             "status": self.status,
         }
+
+    @property
+    def _last_error(self) -> str:
+        """The newest error of the connection, of a chart or of a callback, as text."""
+        logs = [self._faults, *(each.faults for each in self._state.callbacks)]
+        return max(logs, key=lambda log: log.last_at_s).last
 
     def wait(self, ticks: int = 1, timeout: float | None = 10) -> Feed:
         """Block until ticks have arrived since the feed was made or last waited for.
@@ -366,8 +373,10 @@ class Feed(FeedReaders):
         return f"{self.log.stop:,} ticks of {len(self.log.symbols())} symbols{gaps}"
 
     def __repr__(self) -> str:
-        counts = self._format_counts()
-        return f"<Feed {self.url} {self.status}, {counts}; {self.status_detail}>"
+        counts, detail, error = self._format_counts(), self.status_detail, self._last_error
+        # The error of a failed feed is its status already.
+        suffix = f"; last error: {error}" if error and self.failure is None else ""
+        return f"<Feed {self.url} {self.status}, {counts}; {detail}{suffix}>"
 
     def _repr_html_(self) -> str:
         stats = self.stats

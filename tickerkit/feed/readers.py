@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from tickerkit.feed.callbacks import Callback
+from tickerkit.feed.callbacks import Callback, check_callback
 from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
 from tickerkit.feed.state import FeedState
-from tickerkit.formatting import format_value
 from tickerkit.log import Reader, Rows
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
@@ -48,23 +47,24 @@ class FeedReaders(FeedData):
         The function may block, and may be a coroutine function. If it is slower than the feed,
         its batches get larger; ticks that the log drops before the function gets them are counted
         as errors. An exception that it raises is counted in `stats["callback_errors"]`, and the
-        calls continue.
+        calls continue; `stats["last_error"]` names its file and line, and the card of the handle
+        and the log "tickerkit" show its traceback.
         Running the cell again replaces the function, without a tick lost or repeated.
 
         Args:
             callback: called with a DataFrame, as `frame()` returns it.
 
         Returns:
-            A handle; `handle.stop()` stops the calls.
+            A handle; `handle.stop()` stops the calls, and `handle.status` is "failing" while they
+            raise exceptions.
 
         Raises:
-            TypeError: `callback` is not a function.
+            InvalidArgument: `callback` is not a function, or can't take one argument.
 
         Example:
             >>> feed.on_ticks(lambda frame: print(frame["price"].max()))
         """
-        if not callable(callback):
-            raise TypeError(f"Invalid callback={format_value(callback)}; expected a function")
+        check_callback(callback)
         cell = cell_slot("on_ticks", self.url)
         previous: Callback | None = cell.last()
         reader = None

@@ -28,6 +28,7 @@ _LEVELS = {
     "listening": "good",
     "recording": "good",
     "playing": "good",
+    "running": "good",
     "connecting": "waiting",
     "reconnecting": "waiting",
     "waiting": "waiting",
@@ -40,6 +41,7 @@ _COLOURS = {"good": GREEN, "waiting": YELLOW, "bad": RED, "": GREY}
 NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
 # Digits of one width: columns and positions stay in place while their numbers change.
 NUMBER_STYLE = "font-variant-numeric:tabular-nums;white-space:nowrap"
+TRACEBACK_STYLE = "margin:.2em 0 0;max-height:20em;overflow:auto;white-space:pre"
 NAME_STYLE = "opacity:.65;padding:0 1em 0 0;text-align:left"
 
 
@@ -77,7 +79,11 @@ def dim(content: str) -> str:
 
 
 def render_card(
-    title: str, status: str, lines: Mapping[str, str], links: Mapping[str, str] | None = None
+    title: str,
+    status: str,
+    lines: Mapping[str, str],
+    links: Mapping[str, str] | None = None,
+    traceback: str = "",
 ) -> str:
     """Return a small HTML card; text colours come from the notebook's theme.
 
@@ -86,16 +92,18 @@ def render_card(
         status: its status; the first word chooses the colour.
         lines: name and text of each line; lines without text are left out.
         links: name and URL of each link.
+        traceback: the traceback of an error, shown below the lines.
     """
     rows = [_render_row(name, escape(text)) for name, text in lines.items() if text]
     for name, url in (links or {}).items():
         rows.append(_render_row(name, f'<a href="{escape(url)}" target="_blank">{escape(url)}</a>'))
     colour = status_colour(status)
+    details = f'<pre style="{TRACEBACK_STYLE}">{escape(traceback)}</pre>' if traceback else ""
     return (
         f'<div class="{NO_FORMULAS}" style="border-left:4px solid '
         f'{colour};padding:.2em 0 .2em .9em;margin:.3em 0"><b>{escape(title)}</b> '
         f'<span style="color:{colour}">● {escape(status)}</span>'
-        f'<table style="margin:.2em 0 0">{"".join(rows)}</table></div>'
+        f'<table style="margin:.2em 0 0">{"".join(rows)}</table>{details}</div>'
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 import threading
 import time
 
 from tickerkit.errors import TickerkitError
 from tickerkit.formatting import format_line
+from tickerkit.runtime.user_code import find_location, format_traceback
 
 __all__ = ["ErrorLog", "describe", "logger", "wire_logger"]
 
@@ -36,7 +38,11 @@ class ErrorLog:
 
     Attributes:
         count: number of errors so far.
-        last: the newest error, as one line of text; empty before the first.
+        last: the newest error, as one line of text; empty before the first. An error of the user's
+            code ends with file and line.
+        last_traceback: the traceback of the newest error of the user's code; empty before the
+            first.
+        last_at_s: when the newest error occurred, on the monotonic clock.
     """
 
     def __init__(self, where: str, repeat_s: float = REPEAT_S) -> None:
@@ -44,6 +50,9 @@ class ErrorLog:
         self.repeat_s = repeat_s
         self.count = 0
         self.last = ""
+        self.last_traceback = ""
+        self.last_at_s = -math.inf
+        self._traceback_key = ("", "")
         self._logged: dict[str, float] = {}
         self._lock = threading.Lock()
 
@@ -53,9 +62,15 @@ class ErrorLog:
         All errors of one type are one kind. Their texts don't count: they may differ each time, and
         a peer may have chosen them.
         """
-        # The text of tickerkit's own errors is enough; others are logged with their traceback.
-        cause = None if isinstance(error, TickerkitError) else error
-        self._add(type(error).__name__, describe(error), count, cause)
+        kind, text, location = type(error).__name__, describe(error), find_location(error)
+        # The text of tickerkit's own errors is enough, unless the user's code raised them.
+        has_traceback = bool(location) or not isinstance(error, TickerkitError)
+        if location:
+            text = f"{text} ({location})"
+            # A callback may fail a thousand times a second: format each traceback once.
+            if (key := (kind, location)) != self._traceback_key:
+                self._traceback_key, self.last_traceback = key, format_traceback(error)
+        self._add(kind, text, count, error if has_traceback else None)
 
     def add_message(self, kind: str, text: str, count: int = 1) -> None:
         """Count an error that is described by text. Never raises, never blocks, prints nothing.
@@ -73,6 +88,7 @@ class ErrorLog:
         with self._lock:
             self.count += count
             self.last = text
+            self.last_at_s = now
             recent = now - self._logged.get(kind, -self.repeat_s) < self.repeat_s
             if recent or len(self._logged) >= MAX_KINDS:
                 return
