@@ -164,6 +164,90 @@ def test_stop_while_failing_counts_unwritten_ticks(
     assert numbers(tmp_path / "ticks.csv") == [1, 2, 3, 4, 5]
 
 
+class SlowDisk:
+    """A disk that takes the pieces of a file one by one.
+
+    Args:
+        piece_s: how long it needs for each; None if it hangs until `answer` is called.
+    """
+
+    def __init__(self, piece_s: float | None) -> None:
+        self._piece_s = piece_s
+        self._write, self._answers = os.write, threading.Event()
+
+    def write(self, file: int, data: bytes) -> int:
+        self._answers.wait(self._piece_s)
+        return self._write(file, data)
+
+    def answer(self) -> None:
+        """Be fast from now on."""
+        self._answers.set()
+
+
+@pytest.fixture
+def big_log() -> TickLog:
+    """Return a log for a hundred thousand ticks."""
+    return TickLog(100_000, epoch="e")
+
+
+def fill(log: TickLog, count: int) -> None:
+    """Append many ticks, of about 70 bytes each in a file."""
+    rows = [{"symbol": "A", "price": number} for number in range(count)]
+    log.append(read_ticks(rows), received=1)
+
+
+@pytest.mark.parametrize("name", ["ticks.csv", "ticks.csv.gz"])
+def test_stop_waits_while_bytes_are_written(
+    big_log: TickLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str
+) -> None:
+    """A disk that needs longer for the backlog than the limit for one that hangs loses nothing."""
+    monkeypatch.setattr("tickerkit.feed.recorder.MAX_STALL_S", 0.5)
+    monkeypatch.setattr(files_module, "PIECE_BYTES", 2**17 if name.endswith("csv") else 2**14)
+    recorder = Recorder(big_log, Gaps(big_log), tmp_path / name, flush_s=10)
+    monkeypatch.setattr(files_module.os, "write", SlowDisk(0.05).write)
+    fill(big_log, 30_000)
+    recorder.stop()
+    assert numbers(tmp_path / name) == list(range(1, 30_001))
+    assert (recorder.stats["written"], recorder.stats["lost"]) == (30_000, 0)
+    assert recorder.stats["errors"] == 0
+
+
+def test_ticks_left_by_stop_are_lost_and_a_gap(
+    big_log: TickLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """After its time limit, `stop` counts and lists what is not written."""
+    monkeypatch.setattr("tickerkit.feed.recorder.MAX_STOP_S", 0.0)
+    recorder = Recorder(big_log, Gaps(big_log), tmp_path / "ticks.csv", flush_s=10)
+    monkeypatch.setattr(files_module.os, "write", SlowDisk(0.02).write)
+    fill(big_log, 60_000)
+    recorder.stop()
+    stats = recorder.stats
+    assert stats["written"] + stats["lost"] == 60_000
+    assert stats["lost"] > 0
+    report = verify(tmp_path / "ticks.csv")
+    assert report.problems == []
+    assert report.gaps[["from", "to"]].values.tolist() == [[stats["written"] + 1, 60_000]]
+    assert f"{stats['lost']:,} ticks were not written" in stats["last_error"]
+
+
+def test_stop_does_not_wait_for_a_disk_that_hangs(
+    big_log: TickLog, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until
+) -> None:
+    """What it has not taken counts as lost, until it answers and the file is finished."""
+    monkeypatch.setattr("tickerkit.feed.recorder.MAX_STALL_S", 0.1)
+    disk = SlowDisk(None)
+    recorder = Recorder(big_log, Gaps(big_log), tmp_path / "ticks.csv", flush_s=10)
+    monkeypatch.setattr(files_module.os, "write", disk.write)
+    fill(big_log, 1000)
+    recorder.stop()
+    assert recorder.status == "stopped"
+    assert recorder.stats["lost"] == 1000
+    assert "the disk did not answer" in recorder.stats["last_error"]
+    disk.answer()
+    until(lambda: recorder.stats["lost"] == 0)
+    assert numbers(tmp_path / "ticks.csv") == list(range(1, 1001))
+
+
 def test_gaps_of_the_feed_are_recorded_in_their_places(
     log: TickLog, tmp_path: Path, until: Until
 ) -> None:

@@ -26,9 +26,11 @@ __all__ = ["Recorder", "start_recorder"]
 RATE_S = 5.0
 MAX_RATE_SAMPLES = 1000
 MIN_IDLE_S = 0.05
-FIRST_STOP_S = 1.5
-STOP_STEP_S = 0.25
+STOP_STEP_S = 0.1
 MAX_STOP_S = 60.0
+# A disk hangs if it takes no byte for this long. On a busy machine, to compress a part can take a
+# second.
+MAX_STALL_S = 3.0
 PROBLEMS = {
     errno.ENOSPC: "the disk is full",
     errno.EROFS: "the disk is read-only",
@@ -83,8 +85,8 @@ class Recorder:
         self._rate_samples: deque[tuple[float, int]] = deque(
             [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
         )
-        self._unwritten = 0
-        self._hands_over_file = False
+        self._stop_row = 0
+        self._hands_over = self._hands_over_file = False
         # Lines of frames that could not be written yet.
         self._pending_lines = b""
         self._writer = writer = RecordingWriter(
@@ -122,12 +124,13 @@ class Recorder:
         except Exception as error:
             self._note_failure(error)
             is_failing = True
+        self._stop_row = rows.stop
         try:
             self._writer.take(rows, self._gaps.between)
         except Exception as error:
             self._note_failure(error)
             is_failing = True
-            self._reader.row = max(self._writer.row, rows.start)
+        self._reader.row = self._writer.row
         self._status = "failing" if is_failing else "recording"
         self._rate_samples.append((time.monotonic(), self._writer.written))
 
@@ -167,18 +170,18 @@ class Recorder:
             self._write_frames()
         except Exception as error:
             self._note_failure(error)
-        self._unwritten = self._reader.behind if self._status == "failing" else 0
-        if self._hands_over_file:
-            self._unwritten = 0
-        gaps = [] if self._unwritten else self._gaps.between(self._log.stop, self._log.stop + 1)
+        writer, lost = self._writer, self._writer.lost
         try:
-            self._writer.close(gaps, convert=not self._hands_over_file)
+            if not self._hands_over:
+                writer.leave_out(self._stop_row, self._gaps.between)
+            gaps = self._gaps.between(self._stop_row, self._stop_row + 1)
+            writer.close(gaps, convert=not self._hands_over_file)
         except Exception as error:
             self._note_failure(error)
-        self._writer.abandon()
-        if self._unwritten:
-            count = f"{self._unwritten:,} ticks were not written"
-            text = f"{self.faults.last}; the recorder was stopped, and {count}"
+        writer.abandon()
+        if count := writer.lost - lost:
+            reason = f"{self.faults.last}; " if self.faults.last else ""
+            text = f"{reason}the recorder was stopped, and {count:,} ticks were not written"
             self.faults.add_message("stopped", text, 0)
 
     # --- status -------------------------------------------------------------------------------
@@ -215,11 +218,21 @@ class Recorder:
             "gaps": self._writer.gaps,
             "errors": self.faults.count,
             "last_error": self.faults.last,
-            "behind": 0 if stopped else self._reader.behind,
-            "lost": self._writer.lost + self._unwritten,
+            "behind": 0 if stopped else self.behind,
+            "lost": self._writer.lost + self._unsettled(),
             "frames_dropped": self._frames.dropped if self._frames is not None else 0,
             "status": self._status,
         }
+
+    @property
+    def behind(self) -> int:
+        """How many ticks of the log are not written yet."""
+        return self._log.stop - self._writer.row
+
+    def _unsettled(self) -> int:
+        """Return how many ticks a stopped recorder has neither written nor given up."""
+        is_hanging = self._status == "stopped" and not self._follower.ended
+        return max(self._stop_row - self._writer.row, 0) if is_hanging else 0
 
     def _bytes(self) -> int:
         with contextlib.suppress(OSError):  # the other thread is closing a file
@@ -238,22 +251,27 @@ class Recorder:
     def stop(self) -> None:
         """Write all ticks that have arrived, and finish the file; idempotent.
 
-        It waits for up to a minute while ticks are being written, but not for a disk that hangs:
-        the remaining ticks are then counted in `stats["lost"]`, or written in the background.
+        It waits for up to a minute while bytes are being written. Ticks that are then left are
+        counted in `stats["lost"]` and listed as a gap. It does not wait for a disk that takes
+        nothing for 3 s: `stats["lost"]` then counts what is not written yet, and the writing
+        continues in the background if the disk answers.
         """
         if not unregister(self):
             return
         self._stop_frames()
-        deadline = time.monotonic() + MAX_STOP_S
-        ended, written = self._follower.stop(FIRST_STOP_S), -1
-        while not ended and time.monotonic() < deadline:
-            if written == self._writer.written and not self._writer.converting:
+        self._stop_row = self._log.stop
+        began = since = time.monotonic()
+        progress: object = None
+        while not self._follower.stop(STOP_STEP_S):
+            now = time.monotonic()
+            if progress != self._writer.progress or self._writer.converting:
+                progress, since = self._writer.progress, now
+            over_s = now - began - MAX_STOP_S
+            self._writer.is_halted = over_s >= 0
+            if now - since >= MAX_STALL_S or over_s >= MAX_STALL_S:
+                text = f"{self._writer.path.name}: the disk did not answer in time"
+                self.faults.add_message("timeout", text)
                 break
-            written = self._writer.written
-            ended = self._follower.stop(STOP_STEP_S)
-        if not ended:
-            text = f"{self._writer.path.name}: the disk did not answer in time"
-            self.faults.add_message("timeout", text)
         self._status = "stopped"
 
     @property
@@ -278,7 +296,7 @@ class Recorder:
             None if this recorder was stopped before, or reads another log.
         """
         continues = self._status != "stopped" and log is self._log
-        self._hands_over_file = continues and same_file
+        self._hands_over, self._hands_over_file = continues, continues and same_file
         self.stop()
         return log.reader(self._reader.row) if continues else None
 

@@ -53,6 +53,8 @@ MAGIC = {"gzip": b"\x1f\x8b\x08", "zstd": b"\x28\xb5\x2f\xfd"}
 MEMBER_START = {"gzip": MAGIC["gzip"] + bytes(5), "zstd": MAGIC["zstd"]}
 LEVELS = {"gzip": 6, "zstd": 3}
 CHUNK_BYTES = 2**20
+# A slow disk shows progress after each piece.
+PIECE_BYTES = 2**18
 # A file of another program may be one large member. To save memory, content beyond this size is
 # yielded before the checksum of the member has been verified.
 MAX_UNVERIFIED_BYTES = 2**26
@@ -113,6 +115,7 @@ class AppendFile:
     Attributes:
         path: the file.
         size: its size in bytes, without what a failed append has left in it.
+        passed_bytes: how many bytes the system took so far, those of failed appends included.
 
     Raises:
         RecordingError: another writer has locked the file.
@@ -124,6 +127,7 @@ class AppendFile:
         self._fsync, self._exclusive = fsync, exclusive
         self._compression = compression_of(path)
         self._file = -1
+        self.passed_bytes = 0
         self.open()
         self.size = os.fstat(self._file).st_size
 
@@ -155,7 +159,9 @@ class AppendFile:
         try:
             left = memoryview(data)
             while left:
-                left = left[os.write(self._file, left) :]
+                passed = os.write(self._file, left[:PIECE_BYTES])
+                self.passed_bytes += passed
+                left = left[passed:]
             if self._fsync:
                 os.fsync(self._file)
         except BaseException:

@@ -23,7 +23,8 @@ from tickerkit.storage.sidecar import sidecar_path
 
 __all__ = ["GapsBetween", "RecordingWriter"]
 
-ROWS_AT_ONCE = 65_536
+# Few enough that a slow disk, or a busy machine that compresses, shows progress within a second.
+ROWS_AT_ONCE = 16_384
 # The assumed size of a row, until the file has enough rows to measure it.
 ROW_BYTES = 120
 # A recording that rotates has at least this many files when it reaches `max_disk`, so that removing
@@ -72,10 +73,11 @@ class RecordingWriter:
         naming: how the files are named.
         row: number of the next row of the log.
         written: how many rows were written.
-        lost: how many rows could not be written, since the log had dropped them.
+        lost: how many rows were not written: the log had dropped them, or they were left out.
         files: how many files were begun.
         removed: how many of the files were removed for `max_disk`.
         gaps: how many gaps were noted.
+        is_halted: set by another thread to end `take` after the part that is being written.
         converting: whether a Parquet file is being made.
         raw_file: the file of raw frames, None without.
     """
@@ -117,7 +119,7 @@ class RecordingWriter:
         self._fsync, self._clock, self._mode = fsync, clock, mode
         self._compression, self._raw = compression, raw
         self._on_rotate, self._on_error = on_rotate, on_error
-        self.converting = False
+        self.converting = self.is_halted = False
         self.row = self.written = self.lost = self.files = self.removed = self.gaps = 0
         self.raw_file: RawFile | None = None
         self._finished: list[_Finished] = []
@@ -129,6 +131,7 @@ class RecordingWriter:
         # after an interruption, and where a file of an earlier writer is continued.
         self._is_seam = False
         self._seam_row = self._gap_row = 0
+        self._log: TickLog | None = None
         # The seq of the first tick of each epoch of the log, and how many of these epochs ended
         # before the first row of this recording.
         self._first_seqs: Mapping[str, int] = {}
@@ -205,7 +208,7 @@ class RecordingWriter:
         held = log.rows(row - 1, row)
         if len(held) and held.start == row - 1:
             before = held.position(0)
-        self._first_seqs = log.first_seqs
+        self._log, self._first_seqs = log, log.first_seqs
         epochs = list(log.first_seqs)
         self._first_epoch = len(epochs) if before is None else _index(epochs, before.epoch)
         last, gap = self.last, self._last_gap
@@ -239,9 +242,32 @@ class RecordingWriter:
             self._interrupt(rows.start - rows.lost)
         self.row = rows.start
         for start in range(rows.start, rows.stop, self._rows_at_once):
+            if self.is_halted:
+                return
             part = rows.part(start, min(start + self._rows_at_once, rows.stop))
             self._write(part, gaps)
             self.row = part.stop
+
+    def leave_out(self, stop: int, gaps: GapsBetween) -> None:
+        """Note a gap for the rows up to `stop` that will not be written, and count them as lost.
+
+        `close` writes it.
+        """
+        if self.row >= stop or self._log is None:
+            return
+        newest = self._log.rows(stop - 1, stop)
+        if len(newest):
+            position = newest.position(0)
+            after = Position(position.epoch, position.seq + 1)
+        else:  # dropped as well
+            after = self._log.rows().position(0)
+        self._interrupt(self.row)
+        noted = list(self._gaps_at_seam(after, gaps(self._seam_row, stop), overlaps=False))
+        self.lost += stop - self.row
+        self.row = stop
+        if self._file is not None:
+            self._file.note_gaps(noted)
+            self.gaps += len(noted)
 
     def _interrupt(self, row: int) -> None:
         """Note a seam that begins at a row."""
@@ -355,6 +381,13 @@ class RecordingWriter:
         if self.bytes + needed > self._max_bytes:
             limit = f"max_disk of {format_size(self._max_bytes)} is reached"
             raise OSError(errno.EDQUOT, f"{limit}; record to another file, or raise max_disk")
+
+    @property
+    def progress(self) -> object:
+        """A value that differs whenever more was written; any thread may read it."""
+        file, raw = self._file, self.raw_file
+        passed = [each.passed_bytes for each in (file, raw) if each is not None]
+        return (self.row, self.files, *passed)
 
     @property
     def bytes(self) -> int:

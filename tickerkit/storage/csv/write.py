@@ -391,6 +391,11 @@ class CsvFile:
         return self._file.size + self._sidecar.size
 
     @property
+    def passed_bytes(self) -> int:
+        """How many bytes the system took so far, those of failed appends included."""
+        return self._file.passed_bytes + self._sidecar.passed_bytes
+
+    @property
     def is_intact(self) -> bool:
         """Whether the file is still at its path, and no other program has shortened it."""
         return self._file.is_intact
