@@ -9,10 +9,10 @@ import pandas as pd
 import pytest
 from numbered import MS, T0, gaps, ticks
 
-from tickerkit.log import Position, gap_frame
+from tickerkit.log import gap_frame
 from tickerkit.storage import Recording, load, write_csv
 from tickerkit.storage.paths import recordings_in
-from tickerkit.storage.recording import combine, last_tick, select_part
+from tickerkit.storage.recording import combine, select_part
 
 NONE = gap_frame([])
 
@@ -107,14 +107,6 @@ def test_select_part_lists_a_late_tick_as_a_gap() -> None:
     assert (gap["epoch"], gap["from"], gap["to"]) == ("e1", 5, 6)
     assert (gap["last_before"], gap["first_after"]) == (at(4), at(7))
     assert "outside the selected time range" in gap["reason"]
-
-
-def test_last_tick_counts_the_gaps_after_it() -> None:
-    """A recording is continued after what is known to be missing at its end."""
-    assert last_tick(Recording(ticks(1, 2), NONE)) == Position("e1", 2)
-    assert last_tick(Recording(ticks(1, 2), gaps((3, 9)))) == Position("e1", 9)
-    assert last_tick(Recording(ticks(1, 2), gaps((3, None)))) == Position("e1", 2)
-    assert last_tick(Recording(ticks(), NONE)) is None
 
 
 def test_recordings_in_a_folder_are_in_order(tmp_path: Path) -> None:

@@ -186,18 +186,13 @@ def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:
 
     The count is 0 for a recording of several files, since a new file begins.
     """
-    from tickerkit.storage import load
-    from tickerkit.storage.paths import working_path
-    from tickerkit.storage.recording import last_tick
+    from tickerkit.storage.earlier_files import find_last_tick
 
-    for path in reversed(naming.files()):
-        if not any(each.is_file() and each.stat().st_size for each in (path, working_path(path))):
-            continue
-        with show_busy(f"reading {path}, to resume it"):
-            recording = load(path)
-        if (last := last_tick(recording)) is not None:
-            return 0 if naming.timed else len(recording.frame), last
-    return 0, None
+    with show_busy("reading the recording, to resume it"):
+        last = find_last_tick(naming, lambda error: print_error(f"skipped: {error}"))
+    if last is None:
+        return 0, None
+    return 0 if naming.timed else last.rows, last.position
 
 
 def _serve_source(text: str, every_s: float) -> TickServer:

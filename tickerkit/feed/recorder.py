@@ -78,6 +78,7 @@ class Recorder:
         symbols: list[str] | None = None,
         **options: Any,
     ) -> None:
+        self.faults = ErrorLog(f"recorder {Path(path).name}")
         self._log, self._gaps, self._symbols = log, gaps, symbols
         self._frames, self._stop_frames = frames, stop_frames
         self._reader = reader or log.reader()
@@ -95,10 +96,9 @@ class Recorder:
             source=source,
             symbols=symbols,
             on_rotate=self._finish_frames,
-            on_error=lambda error: self.faults.add(error),
+            on_error=self.faults.add,
             **options,
         )
-        self.faults = ErrorLog(f"recorder {writer.path.name}")
         try:
             writer.begin(log, self._reader.row, before)
         except BaseException:

@@ -25,11 +25,11 @@ from tickerkit.storage.files import Mode, prepare_path, replacing
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.sidecar import (
     Content,
+    End,
     Head,
     Line,
     Sidecar,
     encode_lines,
-    last_position,
     parse_lines,
     sidecar_path,
 )
@@ -39,6 +39,7 @@ __all__ = [
     "combine_frames",
     "from_csv",
     "last_of",
+    "read_metadata",
     "read_parquet",
     "read_parquet_file",
     "write_parquet",
@@ -99,7 +100,7 @@ def write_parquet(
         lines = [*earlier.heads, *earlier.gaps, head, *added]
         frame = combine_frames([before, frame])
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), KEY: encode_lines(lines)}
+    metadata = {**(table.schema.metadata or {}), KEY: encode_lines([*lines, End.from_frame(frame)])}
     table = table.replace_schema_metadata(metadata)
     # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
     # so the steps are stored. The file is a third smaller by this, and is written faster.
@@ -205,7 +206,21 @@ def from_csv(csv: Path, path: Path) -> None:
 
 def last_of(path: Path) -> Position | None:
     """Return the position of the last tick of a Parquet file, None without one."""
-    return last_position(_read(path)[0])
+    end = read_metadata(path).end or End.from_frame(_read(path)[0])
+    return end.position
+
+
+def read_metadata(path: Path) -> Sidecar:
+    """Return what a Parquet file says about itself, without reading its rows.
+
+    Raises:
+        RecordingError: it is not a Parquet file.
+    """
+    try:
+        with path.open("rb") as file:
+            return parse_lines((pq.read_metadata(file).metadata or {}).get(KEY, b""))
+    except (pa.ArrowException, OSError) as error:
+        raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
 
 
 def _after(frame: pd.DataFrame, last: Position) -> pd.DataFrame:

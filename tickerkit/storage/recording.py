@@ -11,15 +11,15 @@ from typing import NamedTuple
 import pandas as pd
 
 from tickerkit.errors import RecordingWarning
-from tickerkit.log import Position, gap_frame, select
+from tickerkit.log import gap_frame, select
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
 from tickerkit.storage.parquet import combine_frames, read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import RowLabels, last_position
+from tickerkit.storage.sidecar import RowLabels
 
-__all__ = ["Recording", "combine", "last_tick", "load", "read_gaps", "select_part"]
+__all__ = ["Recording", "combine", "load", "read_gaps", "select_part"]
 
 
 class Recording(NamedTuple):
@@ -97,15 +97,6 @@ def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
     if found.warning is not None:
         warnings.warn(found.warning, stacklevel=2)
     return found.gaps
-
-
-def last_tick(recording: Recording) -> Position | None:
-    """Return the position of the last tick, or of the end of a gap after it; None without ticks."""
-    last = last_position(recording.frame)
-    if last is None:
-        return None
-    ends = recording.gaps.loc[recording.gaps["epoch"] == last.epoch, "to"].dropna()
-    return Position(last.epoch, max([last.seq, *map(int, ends)]))
 
 
 def combine(recordings: Iterable[Recording]) -> Recording:

@@ -15,11 +15,12 @@ from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
 from tickerkit.storage.csv.write import CsvFile
+from tickerkit.storage.earlier_files import find_last_tick
 from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.parquet import from_csv, last_of
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
 from tickerkit.storage.raw import RawFile
-from tickerkit.storage.sidecar import sidecar_path
+from tickerkit.storage.sidecar import Head, sidecar_path
 
 __all__ = ["GapsBetween", "RecordingWriter"]
 
@@ -115,7 +116,7 @@ class RecordingWriter:
                 share = max(self._max_bytes // MIN_FILES, 1)
                 size = min(share, self._rotation.size or share)
                 self._rotation = Rotation(self._rotation.period_s, size)
-        self._source, self._symbols = source, symbols
+        self._source, self._symbols = source, None if symbols is None else list(symbols)
         self._fsync, self._clock, self._mode = fsync, clock, mode
         self._compression, self._raw = compression, raw
         self._on_rotate, self._on_error = on_rotate, on_error
@@ -138,12 +139,21 @@ class RecordingWriter:
         self._first_epoch = 0
         self._newest_name = 0.0
         self._file: CsvFile | None = None
+        if self.naming.timed and mode == "append":
+            # Another feed may write to the same folder.
+            newest = find_last_tick(self.naming, on_error, self._is_own)
+            if newest is not None:
+                self._last_before, self._is_seam = newest.position, True
         if resume is not None and working_path(resume).exists():
             self._open(resume, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
         # `mode` is for files of earlier writers. This writer always continues its own.
         self._mode = "append"
+
+    def _is_own(self, head: Head) -> bool:
+        """Return whether an earlier run recorded the same ticks."""
+        return (head.source, head.symbols) == (self._source, self._symbols)
 
     # --- files --------------------------------------------------------------------------------
 

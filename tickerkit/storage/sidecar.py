@@ -5,17 +5,19 @@ must be able to read the CSV, and no form of comment is skipped by both spreadsh
 `pandas.read_csv`. A recording without its sidecar can be read as well; the types of its columns are
 then inferred from its values.
 
-The sidecar is a file of JSON lines of four types:
+The sidecar is a file of JSON lines of five types:
 
     {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"]}
     {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]}}
     {"type":"block","rows":1000,"size":65536,"crc":305419896}
     {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…}
+    {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
-Each `block` has the checksum of the text since the block before. Lines are only appended, so that a
-crash damages at most the last line; a line that can't be read is skipped. A Parquet file holds the
-heads and the gaps in its own metadata.
+Each `block` has the checksum of the text since the block before. An `end` is the last line of a
+finished recording; it is missing while the recording is written, and after a crash. Lines are only
+appended, so that a crash damages at most the last line; a line that can't be read is skipped. A
+Parquet file holds the heads, the gaps and the end in its own metadata.
 """
 
 from __future__ import annotations
@@ -31,19 +33,19 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem
-from tickerkit.log import Gap, Position
+from tickerkit.log import Gap, Position, Seq
 
 __all__ = [
     "Block",
     "Checksums",
     "Columns",
     "Content",
+    "End",
     "Head",
     "Line",
     "RowLabels",
     "Sidecar",
     "encode_lines",
-    "last_position",
     "parse_lines",
     "read_sidecar",
     "sidecar_path",
@@ -115,7 +117,41 @@ class Block(msgspec.Struct, tag="block"):
     crc: int
 
 
-Line: TypeAlias = Head | Columns | Block | Gap
+class End(msgspec.Struct, tag="end", frozen=True):
+    """The last row of a finished recording.
+
+    Attributes:
+        rows: how many rows it has.
+        size: bytes of the file; 0 for a Parquet file.
+        epoch: the epoch of the last row; empty without one.
+        seq: its seq.
+        time: its time in epoch ns; None if it has none.
+    """
+
+    rows: int
+    size: int = 0
+    epoch: str = ""
+    seq: Seq = 0
+    time: int | None = None
+
+    @classmethod
+    def from_frame(cls, frame: pd.DataFrame) -> End:
+        """Return the end of a frame, without a size."""
+        if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
+            return cls(len(frame))
+        epoch, seq = str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1])
+        time = None
+        if "time" in frame and frame["time"].dtype.kind == "M" and pd.notna(frame["time"].iloc[-1]):
+            time = pd.Timestamp(frame["time"].iloc[-1]).as_unit("ns").value
+        return cls(len(frame), 0, epoch, seq, time)
+
+    @property
+    def position(self) -> Position | None:
+        """Position of the last row, None without one."""
+        return Position(self.epoch, self.seq) if self.epoch else None
+
+
+Line: TypeAlias = Head | Columns | Block | Gap | End
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -129,6 +165,7 @@ class Sidecar(msgspec.Struct):
         columns: the newest columns.
         blocks: the blocks in order.
         gaps: the gaps in order.
+        end: the end of a finished recording.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         is_stale: whether the recording has columns that the sidecar doesn't know.
     """
@@ -137,6 +174,7 @@ class Sidecar(msgspec.Struct):
     columns: Columns = msgspec.field(default_factory=lambda: Columns({}))
     blocks: list[Block] = []
     gaps: list[Gap] = []
+    end: End | None = None
     size: int = 0
     is_stale: bool = False
 
@@ -153,7 +191,7 @@ class Sidecar(msgspec.Struct):
             return None
         kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
         columns = Columns(kinds, self.columns.words)
-        return Sidecar(self.heads, columns, [], self.gaps, self.size, is_stale=True)
+        return Sidecar(self.heads, columns, [], self.gaps, size=self.size, is_stale=True)
 
     @property
     def symbols(self) -> list[str] | None:
@@ -221,13 +259,6 @@ class Content(NamedTuple):
     torn_bytes: int = 0
 
 
-def last_position(frame: pd.DataFrame) -> Position | None:
-    """Return the position of the last row; None without rows, or without seq and epoch."""
-    if not len(frame) or not {"seq", "epoch"} <= set(frame.columns):
-        return None
-    return Position(str(frame["epoch"].iloc[-1]), int(frame["seq"].iloc[-1]))
-
-
 def sidecar_path(path: Path) -> Path:
     """Return the path of a file's sidecar: beside the file, not beside a link to it."""
     path = Path(os.path.realpath(path))
@@ -252,6 +283,7 @@ def parse_lines(data: bytes) -> Sidecar:
     """Parse the lines of a sidecar; lines that can't be parsed are skipped."""
     found = Sidecar(size=data.rfind(b"\n") + 1)
     for text in data[: found.size].splitlines():
+        found.end = None
         try:
             line = _decoder.decode(text)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -265,6 +297,8 @@ def parse_lines(data: bytes) -> Sidecar:
                 found.blocks.append(line)
             case Gap():
                 found.gaps.append(line)
+            case End():
+                found.end = line
     return found
 
 

@@ -14,6 +14,7 @@ from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
 
+import msgspec
 import pandas as pd
 
 from tickerkit.errors import RecordingError
@@ -41,11 +42,11 @@ from tickerkit.storage.sidecar import (
     Block,
     Columns,
     Content,
+    End,
     Head,
     Line,
     Sidecar,
     encode_lines,
-    last_position,
     read_sidecar,
     sidecar_path,
 )
@@ -128,10 +129,11 @@ def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap
             size += len(text)
             rows = min(number * ROWS_AT_ONCE, len(frame))
             lines.append(Block(rows, size, zlib.crc32(text)))
+        end = msgspec.structs.replace(End.from_frame(frame), size=out.tell())
         # The sidecar of an older file would be wrong for this one.
         sidecar_path(path).unlink(missing_ok=True)
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines(lines))
+        out.write(encode_lines([*lines, end]))
 
 
 class CsvFile:
@@ -153,7 +155,6 @@ class CsvFile:
         path: the file.
         rows: how many rows it has.
         names: its columns.
-        last: the position of the last row, None without one.
         last_gap: the last gap noted.
         escape_formulas: whether text is escaped for spreadsheets, as `write_csv` does it.
 
@@ -179,7 +180,7 @@ class CsvFile:
         self.path = prepare_path(path, mode)
         self.rows = 0
         self.names: list[str] = []
-        self.last: Position | None = None
+        self._end = End(0)
         self.last_gap: Gap | None = None
         self.escape_formulas = False
         self._kinds: dict[str, str] = {}
@@ -230,7 +231,7 @@ class CsvFile:
         self.rows = len(content.frame)
         self._file.cut(self._file.size - torn)
         self._sidecar.cut(sidecar.size)
-        self.last = last_position(content.frame)
+        self._end = End.from_frame(content.frame)
         self._kinds = dict(sidecar.columns.kinds or Columns.from_frame(content.frame).kinds)
         if sidecar.is_stale:
             self._pending = [*sidecar.heads, *sidecar.gaps, *self._pending]
@@ -299,7 +300,8 @@ class CsvFile:
         self._words = columns.words
         self._text += len(text)
         self._crc = zlib.crc32(text, self._crc)
-        self.last = last_position(frame) or self.last
+        if (end := End.from_frame(frame)).epoch:
+            self._end = end
         if self._text - self._covered >= BLOCK_BYTES:
             self._note_block()
 
@@ -381,6 +383,11 @@ class CsvFile:
     # --- closing ------------------------------------------------------------------------------
 
     @property
+    def last(self) -> Position | None:
+        """The position of the last row, None without one."""
+        return self._end.position
+
+    @property
     def size(self) -> int:
         """The size of the file in bytes, without its sidecar."""
         return self._file.size
@@ -417,6 +424,8 @@ class CsvFile:
             if self._words:  # after the last append, these are all categories
                 self._pending.append(Columns(dict(self._kinds), self._words))
                 self._words = {}
+            end = msgspec.structs.replace(self._end, rows=self.rows, size=self._file.size)
+            self._pending = [*(line for line in self._pending if type(line) is not End), end]
             self._write_sidecar()
         finally:
             self._release()
