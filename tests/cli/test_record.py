@@ -157,6 +157,28 @@ def test_recording_of_several_files_is_resumed(tmp_path: Path, options: list[str
     assert len(found.gaps) == 0
 
 
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize(
+    ("count", "keep"), [(60_000, 10_000), pytest.param(10_000_000, None, marks=pytest.mark.soak)]
+)
+def test_recorder_that_was_away_catches_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, keep: int | None
+) -> None:
+    """It reads no faster than it writes, so all that the server still holds is in the file."""
+    if keep is not None:
+        monkeypatch.setattr("tickerkit.cli.record.KEEP", keep)
+    with tk.serve(None, port=0, history=count) as server:
+        part = pd.DataFrame({"symbol": ["A", "B"] * 5000, "price": range(10_000)})
+        server.publish(part)
+        out = write_csv(server.log.frame().iloc[:10], tmp_path / "t.csv")
+        for _ in range(count // len(part) - 1):
+            server.publish(part)
+        assert run(server.url, "-o", out, "--ticks", count - 10, "--flush", 5) == 0
+    found = load(out)
+    assert found.frame["seq"].tolist() == list(range(1, count + 1))
+    assert len(found.gaps) == 0
+
+
 def test_ticks_that_the_server_dropped_are_a_gap(server: tk.TickServer, tmp_path: Path) -> None:
     """The file lists the range between its last tick and the server's oldest."""
     out = write_csv(server.log.frame().iloc[:2], tmp_path / "t.csv")

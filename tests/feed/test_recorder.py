@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import gc
 import math
@@ -20,8 +21,9 @@ from recordings import recorded_day, recordings, wire_texts
 from websockets.sync.server import serve
 
 import tickerkit as tk
-from tickerkit.feed import Recorder
+from tickerkit.feed import Feed, Recorder
 from tickerkit.log import Gap, Gaps, TickLog
+from tickerkit.runtime.portal import portal
 from tickerkit.storage import files as files_module
 from tickerkit.storage import load
 from tickerkit.storage.verify import verify
@@ -29,6 +31,16 @@ from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
 FLUSH_S = 0.01
+
+
+@contextlib.contextmanager
+def portal_entered() -> Iterator[None]:
+    """Run the background thread, for a recorder that is made before its feed is started."""
+    portal.enter()
+    try:
+        yield
+    finally:
+        portal.leave()
 
 
 @pytest.fixture
@@ -246,6 +258,50 @@ def test_stop_does_not_wait_for_a_disk_that_hangs(
     disk.answer()
     until(lambda: recorder.stats["lost"] == 0)
     assert numbers(tmp_path / "ticks.csv") == list(range(1, 1001))
+
+
+def test_recorder_writes_early_when_much_waits(log: TickLog, tmp_path: Path, until: Until) -> None:
+    """A quarter of the log does not wait for the next flush; ticks that come slowly do."""
+    with Recorder(log, Gaps(log), tmp_path / "ticks.csv", flush_s=60) as recorder:
+        for written in (25, 50):
+            append(log, 20)
+            append(log, 5)
+            until(lambda written=written: recorder.stats["written"] == written)
+        append(log, 24)
+        assert recorder.stats["behind"] == 24
+    assert numbers(tmp_path / "ticks.csv") == list(range(1, 75))
+
+
+def test_dropped_ticks_have_a_reason(log: TickLog, tmp_path: Path) -> None:
+    """Without an error of the disk, the recorder says that the log was too small."""
+    recorder = Recorder(log, Gaps(log), tmp_path / "ticks.csv", flush_s=60)
+    append(log, 200)
+    recorder.stop()
+    assert recorder.stats["lost"] > 0
+    assert "pass a larger keep=" in recorder.stats["last_error"]
+
+
+def test_feed_reads_nothing_while_too_much_is_unwritten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, until: Until
+) -> None:
+    """What a disk that hangs does not take stays on the server; then all of it comes."""
+    disk = SlowDisk(None)
+    server = tk.serve(None, port=0)
+    feed = Feed(server.url, None, 0, 20_000, None, max_unwritten=10_000)
+    with portal_entered(), feed.record(tmp_path / "ticks.csv", flush_s=FLUSH_S) as recorder:
+        feed.start()
+        feed.wait(0)
+        until(lambda: feed.status == "live")
+        monkeypatch.setattr(files_module.os, "write", disk.write)
+        for _ in range(30):
+            server.publish([{"symbol": "A", "price": number} for number in range(2000)])
+        until(lambda: recorder.behind >= 10_000)
+        assert feed.log.stop < 20_000
+        disk.answer()
+        feed.wait(60_000, timeout=30)
+        feed.stop()
+    assert numbers(tmp_path / "ticks.csv") == list(range(1, 60_001))
+    assert (len(feed.gaps), recorder.stats["lost"], feed.stats["reconnects"]) == (0, 0, 0)
 
 
 def test_gaps_of_the_feed_are_recorded_in_their_places(

@@ -26,8 +26,8 @@ if TYPE_CHECKING:
 
 __all__ = ["record"]
 
-# Ticks that the feed holds. The recorder is at most a second behind; the rest is for a disk that
-# hangs.
+# Ticks that the feed holds. It reads nothing while half of them wait to be written, so that a slow
+# disk loses none: they wait in the server's log.
 KEEP = 1_000_000
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 DURATION = re.compile(r"(\d+\.?\d*)\s*([smhd]?)")
@@ -129,7 +129,16 @@ def record(
         url = server.url if server else source
         # Record a server's ticks from now on, but every tick of a source that is served here.
         history = 0 if server is None else None
-        feed = Feed(url, wanted, history, KEEP, token, resume=resume, limit=ticks)
+        feed = Feed(
+            url,
+            wanted,
+            history,
+            KEEP,
+            token,
+            resume=resume,
+            limit=ticks,
+            max_unwritten=KEEP // 2,
+        )
         stack.callback(feed.stop)
         # The recorder is made before the feed is started, so that it misses no tick. It may use
         # the background thread, which a feed enters only when it is started.

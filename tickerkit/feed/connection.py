@@ -44,6 +44,8 @@ MIN_OPEN_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 0.5
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 10.0
+# How soon a feed that waits for its recorder reads on.
+FULL_STEP_S = 0.01
 # A connection that ended sooner, without a tick, counts as a failed attempt.
 STABLE_S = 1.0
 # After a server announced its restart, delays are short for some seconds.
@@ -77,6 +79,7 @@ class Connection:
         take: called with each event, and the time at which its message arrived, in epoch ns.
         faults: log of the errors.
         frame_buffers: buffers that keep each message as it arrived.
+        is_full: whether to read nothing for now, since ticks wait to be written.
         ssl: certificates to trust, for `wss`; by default those of the system.
         retry_for: seconds without a connection after which it fails; None for never.
         suspend_detector: detects that the machine slept.
@@ -100,6 +103,7 @@ class Connection:
         faults: ErrorLog,
         *,
         frame_buffers: FrameBuffers | None = None,
+        is_full: Callable[[], bool] = lambda: False,
         ssl: SSLContext | None = None,
         retry_for: float | None = None,
         suspend_detector: SuspendDetector | None = None,
@@ -116,6 +120,7 @@ class Connection:
         self._take = take
         self._faults = faults
         self._frame_buffers = frame_buffers or FrameBuffers()
+        self._is_full = is_full
         self._is_tls = url.startswith("wss:")
         # Left out by default: `ssl=None` would turn TLS off.
         self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
@@ -233,6 +238,8 @@ class Connection:
             self._set_live()
         try:
             while True:
+                if self._is_full():
+                    await self._wait_for_room(websocket)
                 # v1 skips UTF-8 decoding: the JSON decoder validates it.
                 data = await websocket.recv(decode=False if is_v1 else None)
                 received_ns = time.time_ns()
@@ -251,6 +258,18 @@ class Connection:
             return describe(error)
         except ConnectionClosed:
             return self._explain_close(websocket, is_v1=is_v1)
+
+    async def _wait_for_room(self, websocket: MonitoredClient) -> None:
+        """Read nothing until there is room: the server then keeps the ticks in its log.
+
+        A server disconnects a client that reads nothing for long; the feed then resumes.
+        """
+        alive_until = 0.0
+        while self._is_full():
+            if (now := asyncio.get_running_loop().time()) >= alive_until:
+                websocket.keep_alive()
+                alive_until = now + CHECK_S
+            await asyncio.sleep(FULL_STEP_S)
 
     def _explain_close(self, websocket: MonitoredClient, *, is_v1: bool) -> str:
         """Return why a connection was closed, and note whether the feed has ended or failed."""

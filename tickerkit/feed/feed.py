@@ -51,6 +51,8 @@ class Feed(FeedReaders):
         replaces: the feed, stopped, whose log and readers this one takes over.
         resume: position of the tick to continue after.
         limit: number of ticks after which later ticks and gaps are ignored; None for no limit.
+        max_unwritten: number of ticks that may wait for a recorder before the feed reads nothing
+            more until they are written; None to receive at any pace.
 
     Attributes:
         url: the address that the ticks come from, without the token.
@@ -74,6 +76,7 @@ class Feed(FeedReaders):
         replaces: Feed | None = None,
         resume: Position | None = None,
         limit: int | None = None,
+        max_unwritten: int | None = None,
     ) -> None:
         address, url_token = split_websocket_url(url)
         if used_token := token or url_token:
@@ -94,7 +97,7 @@ class Feed(FeedReaders):
         self._replacement: Feed | None = None
         if replaces is not None:
             replaces._replacement = self
-        self._limit = limit
+        self._limit, self._max_unwritten = limit, max_unwritten
         self._task: asyncio.Task[None] | None = None
         self._changed = threading.Condition()
         self._owned: list[Service] = []
@@ -108,6 +111,7 @@ class Feed(FeedReaders):
             self._take,
             self._faults,
             frame_buffers=state.frame_buffers,
+            is_full=self._is_full,
             ssl=trust,
             retry_for=retry_for,
         )
@@ -337,6 +341,11 @@ class Feed(FeedReaders):
         if self._task is not None:
             self._task.cancel()
             await asyncio.wait([self._task])
+
+    def _is_full(self) -> bool:
+        """Return whether a recorder is too far behind to receive more."""
+        limit = self._max_unwritten
+        return limit is not None and any(each.behind >= limit for each in self.recorders)
 
     def _take(self, event: Event, received_ns: int) -> None:
         """Take an event of the connection, in the portal's thread."""

@@ -26,6 +26,8 @@ __all__ = ["Recorder", "start_recorder"]
 RATE_S = 5.0
 MAX_RATE_SAMPLES = 1000
 MIN_IDLE_S = 0.05
+# It writes before a flush is due if a quarter of what the log holds waits.
+WAKE_SHARE = 4
 STOP_STEP_S = 0.1
 MAX_STOP_S = 60.0
 # A disk hangs if it takes no byte for this long. On a busy machine, to compress a part can take a
@@ -50,7 +52,8 @@ class Recorder:
         log: the log to record.
         gaps: the gaps of the log.
         path: a file or a folder, as for `feed.record`.
-        flush_s: seconds for which ticks are gathered before they are written.
+        flush_s: seconds for which ticks are gathered before they are written; less if a quarter of
+            the log waits.
         reader: where to begin; at the end of the log by default.
         before: position of the row before it, needed only if the log has dropped that row.
         frames: buffer of the websocket's messages, to write to a second file; None to write none.
@@ -110,6 +113,7 @@ class Recorder:
             finish=self._finish,
             reader=self._reader,
             every_s=flush_s,
+            max_waiting=max(log.keep // WAKE_SHARE, 1),
             idle_s=max(flush_s, MIN_IDLE_S),
             name="tickerkit recorder",
         )
@@ -125,6 +129,9 @@ class Recorder:
             self._note_failure(error)
             is_failing = True
         self._stop_row = rows.stop
+        if rows.lost and self._status == "recording":
+            text = f"{rows.lost:,} ticks were dropped from the log before they were written"
+            self.faults.add_message("dropped", f"{text}; pass a larger keep= to tk.connect")
         try:
             self._writer.take(rows, self._gaps.between)
         except Exception as error:

@@ -61,6 +61,11 @@ class _MonitoredConnection(Connection):
         self.silent_checks = max(self.silent_checks, MAX_SILENT_CHECKS - SHORT_CHECKS)
         self._ping()
 
+    def keep_alive(self) -> None:
+        """Count the peer as alive, and ping it; for use while this end reads nothing on purpose."""
+        self.silent_checks = 0
+        self._ping()
+
     def _ping(self) -> None:
         # Connection.ping() may wait for room to write or for a closing handshake, but the task that
         # checks all connections must not wait for one. No pong is matched: any byte is an answer.

@@ -90,6 +90,8 @@ class Follower:
         finish: called in the thread before it ends.
         reader: where to start reading; by default at the end of the log.
         every_s: pause after each call, so that batches gather.
+        max_waiting: number of rows that end the pause early, unless the handler left rows that it
+            was given; by default none.
         idle_s: call the handler without rows after this many seconds without new ones; by default
             never.
         name: name of the thread.
@@ -103,6 +105,7 @@ class Follower:
         finish: Callable[[], object] | None = None,
         reader: Reader | None = None,
         every_s: float = 0.0,
+        max_waiting: int | None = None,
         idle_s: float | None = None,
         name: str = "tickerkit follower",
     ) -> None:
@@ -110,18 +113,27 @@ class Follower:
         self._handle = handle
         self._finish = finish
         self._every_s = every_s
+        self._max_waiting = max_waiting
         self._idle_s = idle_s
         self._new = threading.Event()
         self._new.set()
         self._stopping = threading.Event()
-        self._unhook = log.on_append(self._new.set)
+        self._pause_is_over = threading.Event()
+        self._unhook = log.on_append(self._note_rows)
         self._thread = threading.Thread(target=self._run, name=name, daemon=True)
         self._thread.start()
+
+    def _note_rows(self) -> None:
+        self._new.set()
+        if self._max_waiting is not None and self.reader.behind >= self._max_waiting:
+            self._pause_is_over.set()
 
     def _run(self) -> None:
         while True:
             new = self._new.wait(self._idle_s)
             self._new.clear()
+            # Before it looks whether to stop: `stop` sets the events in the opposite order.
+            self._pause_is_over.clear()
             stopping = self._stopping.is_set()
             rows = self.reader.read()
             if len(rows) or rows.lost or not new:
@@ -129,7 +141,8 @@ class Follower:
             if stopping:
                 break
             if self._every_s:
-                self._stopping.wait(self._every_s)
+                has_taken_all = self.reader.row == rows.stop
+                (self._pause_is_over if has_taken_all else self._stopping).wait(self._every_s)
         if self._finish is not None:
             self._finish()
 
@@ -147,6 +160,7 @@ class Follower:
         if self.ended:  # also in a forked child, where a lock of the events may be held forever
             return True
         self._stopping.set()
+        self._pause_is_over.set()
         self._new.set()
         _join(self._thread, timeout_s)
         return self.ended

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple, TypeAlias
 
@@ -20,6 +20,7 @@ from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.parquet import from_csv, last_of
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
 from tickerkit.storage.raw import RawFile
+from tickerkit.storage.seam import list_missing
 from tickerkit.storage.sidecar import Head, sidecar_path
 
 __all__ = ["GapsBetween", "RecordingWriter"]
@@ -31,7 +32,6 @@ ROW_BYTES = 120
 # A recording that rotates has at least this many files when it reaches `max_disk`, so that removing
 # the oldest file loses no more than an eighth of the ticks.
 MIN_FILES = 8
-NOT_RECORDED = "not recorded"
 
 # Returns the gaps before the rows `start` to `stop` of the log.
 GapsBetween: TypeAlias = Callable[[int, int], list[Gap]]
@@ -220,7 +220,9 @@ class RecordingWriter:
             before = held.position(0)
         self._log, self._first_seqs = log, log.first_seqs
         epochs = list(log.first_seqs)
-        self._first_epoch = len(epochs) if before is None else _index(epochs, before.epoch)
+        self._first_epoch = len(epochs)
+        if before is not None and before.epoch in epochs:
+            self._first_epoch = epochs.index(before.epoch)
         last, gap = self.last, self._last_gap
         if last is not None and gap is not None and gap.epoch == last.epoch and gap.last:
             last = Position(last.epoch, max(last.seq, gap.last))
@@ -313,8 +315,8 @@ class RecordingWriter:
         known = (part.array("epoch") == code) & (part.array("seq") <= seq)
         return int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0
 
-    def _gaps_at_seam(self, first: Position, known: list[Gap], *, overlaps: bool) -> Iterator[Gap]:
-        """Yield the gaps between the last row that was written and the first new one.
+    def _gaps_at_seam(self, first: Position, known: list[Gap], *, overlaps: bool) -> Iterable[Gap]:
+        """Return the gaps between the last row that was written and the first new one.
 
         If symbols were selected, a jump in seq may belong to other symbols. It is noted as a gap
         anyway, unless the new rows overlap those in the file.
@@ -324,32 +326,17 @@ class RecordingWriter:
             known: the gaps of the feed at the seam.
             overlaps: whether some of the new rows are in the file already.
         """
-        last, last_gap = self.last, self._last_gap
-        if (
-            overlaps
-            and last is not None
-            and (self._symbols is not None or last.epoch != first.epoch)
-        ):
-            yield from known
-            return
-        # The seq up to which each epoch is written or listed; None for an epoch that is closed.
-        listed: dict[str, int | None] = {}
-        epochs, start = list(self._first_seqs), self._first_epoch
-        if last is not None:
-            listed[last.epoch] = last.seq
-            start = _index(epochs, last.epoch) + 1 if last.epoch in epochs else start
-        for epoch in epochs[start : _index(epochs, first.epoch) + 1]:
-            listed.setdefault(epoch, self._first_seqs[epoch] - 1)
-        if last_gap is not None and (seq := listed.get(last_gap.epoch)) is not None:
-            listed[last_gap.epoch] = None if last_gap.last is None else max(seq, last_gap.last)
-        order = dict.fromkeys([*listed, *(gap.epoch for gap in known)])
-        for epoch in [*(each for each in order if each != first.epoch), first.epoch]:
-            gaps = [gap for gap in known if gap.epoch == epoch]
-            if epoch not in listed:
-                yield from gaps
-            elif (seq := listed[epoch]) is not None:
-                end = first.seq - 1 if epoch == first.epoch else None
-                yield from _list_missing(epoch, seq, end, gaps)
+        last = self.last
+        is_filtered = self._symbols is not None
+        if overlaps and last is not None and (is_filtered or last.epoch != first.epoch):
+            return known
+        epochs = list(self._first_seqs)
+        start = self._first_epoch
+        if last is not None and last.epoch in epochs:
+            start = epochs.index(last.epoch) + 1
+        stop = epochs.index(first.epoch) + 1 if first.epoch in epochs else start
+        between = {epoch: self._first_seqs[epoch] for epoch in epochs[start:stop]}
+        return list_missing(last, self._last_gap, between, first, known)
 
     def _prepare_file(self, part: Rows) -> CsvFile:
         """Return the file to write some rows to; begin another file if that is due."""
@@ -462,26 +449,6 @@ class RecordingWriter:
         if self.raw_file is not None:
             self.raw_file.close()
         self._file = self.raw_file = None
-
-
-def _list_missing(epoch: str, seq: int, end: int | None, known: list[Gap]) -> Iterator[Gap]:
-    """Yield the gaps of an epoch after `seq`, up to `end`: those known, and what lies between."""
-    for gap in known:
-        if gap.last is not None and gap.last <= seq:
-            continue
-        if gap.first > seq + 1:
-            yield Gap(epoch, seq + 1, gap.first - 1, NOT_RECORDED)
-        yield gap
-        if gap.last is None:
-            return
-        seq = gap.last
-    if end is None or end > seq:
-        yield Gap(epoch, seq + 1, end, NOT_RECORDED)
-
-
-def _index(epochs: list[str], epoch: str) -> int:
-    """Return the index of an epoch, the length if it isn't there."""
-    return epochs.index(epoch) if epoch in epochs else len(epochs)
 
 
 def _files(path: Path) -> set[Path]:

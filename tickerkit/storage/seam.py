@@ -1,0 +1,59 @@
+"""Seam: what is missing between the last row of a recording and the next one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+from tickerkit.log import Gap, Position
+
+__all__ = ["list_missing"]
+
+NOT_RECORDED = "not recorded"
+
+
+def list_missing(
+    last: Position | None,
+    last_gap: Gap | None,
+    between: Mapping[str, int],
+    first: Position,
+    known: list[Gap],
+) -> Iterator[Gap]:
+    """Yield the gaps of a seam: those known, and what is not recorded besides.
+
+    Args:
+        last: position of the last row written; None if there is none.
+        last_gap: the last gap that the recording lists.
+        between: the epochs that began after `last`, up to that of `first`, oldest first, with the
+            seq of the first tick of each.
+        first: position of the next row.
+        known: the gaps of the feed there.
+    """
+    # The seq up to which each epoch is written or listed; None for an epoch that is closed.
+    listed: dict[str, int | None] = {} if last is None else {last.epoch: last.seq}
+    for epoch, first_seq in between.items():
+        listed.setdefault(epoch, first_seq - 1)
+    if last_gap is not None and (seq := listed.get(last_gap.epoch)) is not None:
+        listed[last_gap.epoch] = None if last_gap.last is None else max(seq, last_gap.last)
+    order = dict.fromkeys([*listed, *(gap.epoch for gap in known)])
+    for epoch in [*(each for each in order if each != first.epoch), first.epoch]:
+        gaps = [gap for gap in known if gap.epoch == epoch]
+        if epoch not in listed:
+            yield from gaps
+        elif (seq := listed[epoch]) is not None:
+            stop = first.seq if epoch == first.epoch else None
+            yield from _fill(epoch, seq, stop, gaps)
+
+
+def _fill(epoch: str, seq: int, stop: int | None, known: list[Gap]) -> Iterator[Gap]:
+    """Yield the gaps of an epoch after `seq` and before `stop`, None for its unknown end."""
+    for gap in known:
+        if gap.last is not None and gap.last <= seq:
+            continue
+        if gap.first > seq + 1:
+            yield Gap(epoch, seq + 1, gap.first - 1, NOT_RECORDED)
+        yield gap
+        if gap.last is None:
+            return
+        seq = gap.last
+    if stop is None or stop > seq + 1:
+        yield Gap(epoch, seq + 1, None if stop is None else stop - 1, NOT_RECORDED)
