@@ -41,6 +41,7 @@ EMPTY_IS_NULL: dict[str, Any] = {
     "quoted_strings_can_be_null": False,
 }
 TEXT_COLUMNS = ("symbol", "epoch")
+FIRST_SECOND = b"1677-09-21T00:12:43."
 INFINITIES = ("inf", "-inf")
 
 
@@ -54,6 +55,7 @@ class NativeReader:
 
     Attributes:
         rows: how many rows were read.
+        size: how many bytes of memory the rows take.
         lines: how many lines were read, damaged ones included. A row whose text holds line breaks
             has several.
         damaged: the numbers of the lines that are left out.
@@ -62,7 +64,7 @@ class NativeReader:
     def __init__(
         self, names: list[str], columns: Columns, *, escape_formulas: bool = False
     ) -> None:
-        self.rows = self.lines = 0
+        self.rows = self.lines = self.size = 0
         self.damaged: list[int] = []
         self._names = names
         self._kinds = {name: columns.kinds.get(name, "any") for name in names}
@@ -72,7 +74,6 @@ class NativeReader:
         self._types = {
             name: ARROW_TYPES.get(kind, DICTIONARY) for name, kind in self._kinds.items()
         }
-        self._convert = pa_csv.ConvertOptions(column_types=self._types, **EMPTY_IS_NULL)
 
     def add(self, block: bytes, line: int) -> int:
         """Read a block of whole lines, the first of number `line`; return how many it has."""
@@ -93,10 +94,15 @@ class NativeReader:
             if table is not None:
                 self._tables.append(table)
                 self.rows += table.num_rows
+                self.size += table.nbytes
                 continue
             middle = _find_middle(piece)
             if middle == len(piece):
-                self.damaged.append(line)
+                if (table := self._read_earliest(piece)) is None:
+                    self.damaged.append(line)
+                else:
+                    self._tables.append(table)
+                    self.rows += 1
                 continue
             pending.append((piece[middle:], line + piece.count(b"\n", 0, middle)))
             pending.append((piece[:middle], line))
@@ -108,7 +114,29 @@ class NativeReader:
         probe.add(lines[: lines.rfind(b"\n") + 1], 1)
         return probe.rows > 0
 
-    def _read(self, piece: bytes) -> pa.Table | None:
+    def _read_earliest(self, line: bytes) -> pa.Table | None:
+        """Return the row of a line with a time in the first second of the range of times.
+
+        Arrow refuses such a time, since its seconds alone are outside the range. Return None for
+        any other line that arrow refuses.
+        """
+        times = [name for name, kind in self._kinds.items() if kind == "time"]
+        if FIRST_SECOND not in line or not times:
+            return None
+        table = self._read(line, self._types | dict.fromkeys(times, pa.large_string()))
+        if table is None or table.num_rows != 1:
+            return None
+        for name in times:
+            text = table[name][0].as_py()
+            try:
+                moment = None if text is None else pd.Timestamp(text).value
+            except ValueError:
+                return None
+            column = pa.array([moment], pa.int64()).cast(ARROW_TYPES["time"])
+            table = table.set_column(table.column_names.index(name), name, column)
+        return table
+
+    def _read(self, piece: bytes, types: dict[str, pa.DataType] | None = None) -> pa.Table | None:
         """Return the rows of a piece, None if it is damaged."""
         quotes = b'"' in piece
         if quotes and OPEN_QUOTE.search(mask_quoted(piece)):
@@ -125,7 +153,12 @@ class NativeReader:
                 parse_options=pa_csv.ParseOptions(
                     newlines_in_values=quotes, ignore_empty_lines=False
                 ),
-                convert_options=self._convert,
+                convert_options=pa_csv.ConvertOptions(
+                    column_types=types or self._types,
+                    null_values=[""],
+                    strings_can_be_null=True,
+                    quoted_strings_can_be_null=False,
+                ),
             )
         except pa.ArrowInvalid:
             return None

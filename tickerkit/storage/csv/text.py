@@ -14,6 +14,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from tickerkit.errors import BadTick
 from tickerkit.formatting import format_value
 from tickerkit.ticks import MAX_EXACT_INT, NO_TIME, NS_PER_S, Array
 
@@ -36,9 +37,20 @@ OWN_HEADER = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
 ROWS_AT_ONCE = 16_384
 # Spreadsheets recognise UTF-8 by this mark at the start of a file.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# A spreadsheet runs text that begins so as a formula.
-FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# A spreadsheet runs text that begins so as a formula. Where it splits lines at semicolons or tabs,
+# as in most of Europe, or ignores quotes, a cell begins after each of these and after a line break.
+# Quotes before the formula don't count there.
+CELL_START = r"(?:^|(?<=[;\t\r\n]))"
+FORMULA = r"""(?=["']*[=+\-@\t\r])"""
+TO_ESCAPE = re.compile(CELL_START + FORMULA)
+ESCAPED = re.compile(f"{CELL_START}'{FORMULA}")
 MARK = "'"
+NOTHING = pa.scalar(b"", pa.large_binary())
+# What follows the digits of an integer in a column of floats: what arrow writes has no point.
+POINT = pa.scalar(b".0", pa.large_binary())
+ENDINGS = pa.array([b"", b".0"], pa.large_binary())
+# From here on arrow writes an exponent.
+MIN_EXPONENT = 10**10
 
 # A quoted field: a quote at the start of a field, up to the quote that isn't doubled. A quote
 # elsewhere is a character like any other (5" pipe). The repetitions are possessive (*+): otherwise
@@ -46,7 +58,8 @@ MARK = "'"
 QUOTED = re.compile(rb'(?<![^,\n])"[^"]*+(?:""[^"]*+)*+"')
 OPEN_QUOTE = re.compile(rb'(?<![^,\n])"')
 
-Texts: TypeAlias = Callable[[int, int], pa.Array]
+# The texts of some rows, in one array or in several that are joined: shape (rows,), or a scalar.
+Texts: TypeAlias = Callable[[int, int], list[pa.Array | pa.Scalar]]
 
 
 def mask_quoted(block: bytes) -> bytes:
@@ -100,7 +113,8 @@ def csv_lines(
         escape_formulas: whether to put `'` before text that a spreadsheet would run as a formula.
 
     Raises:
-        ValueError: two columns have the same name.
+        ValueError: two columns have the same name, or a column has values that have no place in a
+            CSV file: lists, or times outside the years 1678 to 2261.
     """
     names = [str(name) for name in frame.columns]
     if len(set(names)) < len(names):
@@ -140,14 +154,13 @@ def _join_columns(
     The first mark comes before the first value, and each other mark after the value of a column.
     """
     first, *others = (pa.scalar(mark, pa.large_binary()) for mark in marks)
-    nothing = pa.scalar(b"", pa.large_binary())
     for start in range(0, rows, ROWS_AT_ONCE):
         stop = min(start + ROWS_AT_ONCE, rows)
         parts: list[Any] = [first] if marks[0] else []
         for texts, mark in zip(columns, others, strict=True):
-            parts += [texts(start, stop), mark]
+            parts += [*texts(start, stop), mark]
         lines = pc.binary_join_element_wise(
-            *parts, nothing, null_handling="replace", null_replacement=missing
+            *parts, NOTHING, null_handling="replace", null_replacement=missing
         )
         # Arrow stores the values of a column one after the other: these bytes are the file's text.
         _, offsets, values = lines.buffers()
@@ -164,18 +177,17 @@ def quote(word: str) -> bytes:
 
 
 def escape_formula(word: str) -> str:
-    """Put `'` before text that a spreadsheet would run as a formula.
+    """Put `'` before each formula in a text that a spreadsheet would run.
 
-    Text that has a `'` before a formula already gets one more `'`, so that `unescape_formula` can
-    remove one from every such text.
+    A formula that has a `'` before it already gets one more `'`, so that `unescape_formula` can
+    remove one from each.
     """
-    return MARK + word if word.lstrip(MARK).startswith(FORMULA_STARTS) else word
+    return TO_ESCAPE.sub(MARK, word)
 
 
 def unescape_formula(word: str) -> str:
     """Undo `escape_formula`."""
-    is_escaped = word.startswith(MARK) and word.lstrip(MARK).startswith(FORMULA_STARTS)
-    return word[1:] if is_escaped else word
+    return ESCAPED.sub("", word)
 
 
 # --- columns --------------------------------------------------------------------------------------
@@ -183,19 +195,30 @@ def unescape_formula(word: str) -> str:
 
 def _column_texts(series: pd.Series[Any], encode: Callable[[str], bytes]) -> Texts:
     """Return a function of `start` and `stop` that returns the texts of these rows."""
+    try:
+        return _texts(series, encode)
+    except (TypeError, pd.errors.OutOfBoundsDatetime) as error:
+        problem, value = "has lists or the like", series.dropna().iloc[0]
+        if isinstance(error, ValueError):
+            problem, value = "has a time outside the years 1678 to 2261", series.max()
+        fix = "leave the column out, or write Parquet"
+        raise BadTick(str(series.name), value, problem, fix) from None
+
+
+def _texts(series: pd.Series[Any], encode: Callable[[str], bytes]) -> Texts:
     kind = series.dtype.kind
     if isinstance(series.dtype, pd.CategoricalDtype):
         codes, categories = series.cat.codes.to_numpy(), series.cat.categories.tolist()
         return _dictionary_texts(codes, categories, encode)
     if kind == "M":
         utc = pd.DatetimeIndex(pd.to_datetime(series, utc=True)).as_unit("ns").asi8
-        return lambda start, stop: _time_texts(utc[start:stop])
+        return lambda start, stop: [_time_texts(utc[start:stop])]
     if kind == "f":
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         return lambda start, stop: _number_texts(numbers[start:stop])
     if kind in "iu" and isinstance(series.dtype, np.dtype):
         whole = series.to_numpy()
-        return lambda start, stop: _binary(pa.array(whole[start:stop]))
+        return lambda start, stop: [_binary(pa.array(whole[start:stop]))]
     codes, values = pd.factorize(series, use_na_sentinel=True)
     return _dictionary_texts(codes, list(values), encode)
 
@@ -204,15 +227,10 @@ def _json_texts(series: pd.Series[Any]) -> Texts:
     texts = _column_texts(series, msgspec.json.encode)
     kind = series.dtype.kind
     if kind == "M" or (kind == "f" and np.isinf(series.to_numpy(np.float64, na_value=0)).any()):
-        mark, nothing = pa.scalar(b'"', pa.large_binary()), pa.scalar(b"", pa.large_binary())
-        return lambda start, stop: pc.binary_join_element_wise(
-            mark, texts(start, stop), mark, nothing
-        )
-    if kind == "f":  # readers of JSON take -0 for the integer 0, and lose the sign
-        zero, negative = (pa.scalar(word, pa.large_binary()) for word in (b"-0", b"-0.0"))
-        return lambda start, stop: pc.if_else(
-            pc.equal(part := texts(start, stop), zero), negative, part
-        )
+        mark = pa.scalar(b'"', pa.large_binary())
+        return lambda start, stop: [
+            pc.binary_join_element_wise(mark, *texts(start, stop), mark, NOTHING)
+        ]
     return texts
 
 
@@ -226,23 +244,36 @@ def _dictionary_texts(codes: Array, values: list[object], encode: Callable[[str]
     ]
     quoted = pa.array(map(encode, words), pa.large_binary())
 
-    def texts(start: int, stop: int) -> pa.Array:
+    def texts(start: int, stop: int) -> list[pa.Array | pa.Scalar]:
         part = codes[start:stop]
-        return quoted.take(pa.array(part, mask=part < 0))
+        return [quoted.take(pa.array(part, mask=part < 0))]
 
     return texts
 
 
-def _number_texts(numbers: npt.NDArray[np.float64]) -> pa.Array:
+def _number_texts(numbers: npt.NDArray[np.float64]) -> list[pa.Array | pa.Scalar]:
+    """Return numbers as texts and what follows these: each has a point or an exponent.
+
+    Without it, a program that infers types from the first rows takes prices of 100 to 106 for
+    integers, and later reads 100.25 as 100 (duckdb), or not at all (polars).
+    """
     present = pa.array(numbers, from_pandas=True)
-    # Most sizes are whole: 12000000000 is easier to read than 1.2e+10. Minus zero is left a float,
-    # since no integer has its sign, and so are numbers beyond 2**53, whose shortest text has an
-    # exponent.
-    known = numbers[~np.isnan(numbers)]
-    small = (np.abs(known) < MAX_EXACT_INT) & ~((known == 0) & np.signbit(known))
-    if small.all() and (known == np.trunc(known)).all():
-        present = present.cast(pa.int64())
-    return _binary(present)
+    # Whether each number is an integer, shape (rows,); False for NaN and infinity.
+    whole = numbers == np.trunc(numbers)
+    whole &= np.abs(numbers) < MAX_EXACT_INT
+    missing = present.null_count
+    is_whole = int(whole.sum()) == len(numbers) - missing
+    # Most sizes are whole: 12000000000.0 is easier to read than 1.2e+10. Minus zero stays a float,
+    # since no integer has its sign, and so do numbers beyond 2**53.
+    if is_whole and not (np.signbit(numbers) & (numbers == 0)).any():
+        endings = ENDINGS.take(_as_codes(whole)) if missing else POINT
+        return [_binary(present.cast(pa.int64())), endings]
+    whole &= np.abs(numbers) < MIN_EXPONENT
+    return [_binary(present), ENDINGS.take(_as_codes(whole))]
+
+
+def _as_codes(flags: npt.NDArray[np.bool_]) -> pa.Array:
+    return pa.array(flags.view(np.int8))
 
 
 THREE_DIGITS = np.array([f"{number:03}" for number in range(1000)], dtype="S3")
