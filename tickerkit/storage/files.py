@@ -14,11 +14,12 @@ import mmap
 import os
 import secrets
 import shutil
+import stat
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, NamedTuple, TypeAlias
+from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,6 +27,7 @@ import zstandard
 
 from tickerkit.errors import Problem, RecordingError, RecordingExists
 from tickerkit.formatting import format_choices
+from tickerkit.storage.zstd_frames import MAX_BLOCK_BYTES, ZstdCuts
 
 __all__ = [
     "COMPRESSIONS",
@@ -33,6 +35,7 @@ __all__ = [
     "AppendFile",
     "Damage",
     "Mode",
+    "check_regular",
     "compress",
     "compression_of",
     "describe_damage",
@@ -55,6 +58,8 @@ LEVELS = {"gzip": 6, "zstd": 3}
 CHUNK_BYTES = 2**20
 # A slow disk shows progress after each piece.
 PIECE_BYTES = 2**18
+# How much is decompressed at once: 20 KB may be a gigabyte of zeros.
+MAX_PIECE_BYTES = 2**23
 # A file of another program may be one large member. To save memory, content beyond this size is
 # yielded before the checksum of the member has been verified.
 MAX_UNVERIFIED_BYTES = 2**26
@@ -74,6 +79,15 @@ def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
         raise RecordingExists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
     return target
+
+
+def check_regular(path: Path) -> None:
+    """Raise OSError if a path leads to no regular file: reading a pipe could wait forever."""
+    mode = path.stat().st_mode
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
+    if not stat.S_ISREG(mode):
+        raise OSError(errno.EINVAL, "it is no regular file", path)
 
 
 @contextmanager
@@ -253,6 +267,7 @@ def read_members(
     Raises:
         OSError: the file can't be read.
     """
+    check_regular(path)
     with path.open("rb") as file:
         head = file.read(4)
         kind = next((name for name, magic in MAGIC.items() if head.startswith(magic)), None)
@@ -271,28 +286,23 @@ def _decompress(
     memory: mmap.mmap, kind: str, on_damage: Callable[[Damage], object]
 ) -> Iterator[bytes]:
     magic, at, end = MAGIC[kind], 0, len(memory)
+    unpack = _unpack_gzip if kind == "gzip" else _unpack_zstd
     while at < end:
-        decompressor: Any = (
-            zlib.decompressobj(zlib.MAX_WBITS + 16)  # 16: with gzip's header and checksum
-            if kind == "gzip"
-            else zstandard.ZstdDecompressor().decompressobj()
-        )
         held: list[bytes] = []
-        size, start = 0, at
+        size, start, is_whole = 0, at, False
         try:
             if memory[at : at + len(magic)] != magic[: end - at]:
                 raise ValueError
-            while at < end and not decompressor.eof:
-                chunk = memory[at : at + CHUNK_BYTES]
-                held.append(decompressor.decompress(chunk))
-                at += len(chunk) - len(decompressor.unused_data)
-                size += len(held[-1])
+            for piece in unpack(memory, start):
+                at, is_whole = piece.stop, piece.is_last
+                held.append(piece.data)
+                size += len(piece.data)
                 if size > MAX_UNVERIFIED_BYTES:
                     yield b"".join(held)
                     held, size = [], 0
             # A flipped bit in a length makes the decompressor take in the members that follow. So
             # a member without an end is damaged if others follow it; else it is cut off.
-            if not decompressor.eof and memory.find(MEMBER_START[kind], start + 1) >= 0:
+            if not is_whole and memory.find(MEMBER_START[kind], start + 1) >= 0:
                 raise ValueError
         except (ValueError, zlib.error, zstandard.ZstdError):
             found = memory.find(MEMBER_START[kind], start + 1)
@@ -302,8 +312,43 @@ def _decompress(
         # Of a member that is cut off, everything before the cut is correct.
         if size:
             yield b"".join(held)
-        if not decompressor.eof:
+        if not is_whole:
             on_damage(Damage(end, end))
+
+
+class _Piece(NamedTuple):
+    """A piece of a member: the place after it, its content, and whether the member ends there."""
+
+    stop: int
+    data: bytes
+    is_last: bool
+
+
+def _unpack_gzip(memory: mmap.mmap, at: int) -> Iterator[_Piece]:
+    """Decompress the member at a place, in pieces of a limited size."""
+    decompressor = zlib.decompressobj(31)
+    while not decompressor.eof:
+        chunk = memory[at : at + CHUNK_BYTES]
+        data = decompressor.decompress(chunk, MAX_PIECE_BYTES)
+        if not chunk and not data:
+            return
+        # At the end of a member, `unconsumed_tail` is that of the call before.
+        ended = decompressor.eof
+        left = decompressor.unused_data if ended else decompressor.unconsumed_tail
+        at += len(chunk) - len(left)
+        yield _Piece(at, data, ended)
+
+
+def _unpack_zstd(memory: mmap.mmap, at: int) -> Iterator[_Piece]:
+    """Decompress the frame at a place, in pieces of a limited size."""
+    decompressor, cuts = zstandard.ZstdDecompressor().decompressobj(), ZstdCuts(memory, at)
+    while not decompressor.eof:
+        chunk = memory[at : cuts.next_cut(MAX_PIECE_BYTES // MAX_BLOCK_BYTES)]
+        if not chunk:
+            return
+        data = decompressor.decompress(chunk)
+        at += len(chunk) - len(decompressor.unused_data)
+        yield _Piece(at, data, decompressor.eof)
 
 
 def describe_damage(

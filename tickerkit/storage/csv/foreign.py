@@ -24,10 +24,11 @@ from tickerkit.errors import BadTick, RecordingError
 from tickerkit.formatting import format_value
 from tickerkit.storage.csv.native import DICTIONARY, EMPTY_IS_NULL, INFINITIES, text_column
 from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
+from tickerkit.storage.memory import check_size
 from tickerkit.ticks import NO_TIME, TIME_COLUMNS, UTC_NS, is_number
 from tickerkit.ticks.fields import NUMBER_FIELDS, has_price, price_field, read_time, symbol_field
 
-__all__ = ["ForeignReader", "parse_header"]
+__all__ = ["REQUIRED", "ForeignReader", "parse_header"]
 
 REQUIRED = (
     "a recording has a header with a column symbol (or s, sym, ticker) "
@@ -65,7 +66,7 @@ class ForeignReader:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.rows = self.torn_bytes = 0
+        self.rows = self.torn_bytes = self._size = 0
         self._names: list[str] = []
         self._converters: list[Callable[[pa.Array], Values] | None] = []
         self._parts: list[list[Any]] = []
@@ -116,7 +117,9 @@ class ForeignReader:
         ):
             for chunk in column.chunks:
                 parts.append(chunk if convert is None else self._convert(name, convert, chunk))
+                self._size += parts[-1].nbytes
         self.rows += table.num_rows
+        check_size(self.path, self.rows, self._size)
 
     def _start(self, header: bytes) -> None:
         if header.startswith(b"PAR1"):
