@@ -118,7 +118,7 @@ test("however many ticks come, each row is drawn once, with its newest price", (
   for (let price = 1; price <= 1000; price++) add("AAPL", price);
   assert.equal(frames.length, 1);
   draw();
-  assert.deepEqual(shown(), ["AAPL $1000.00"]);
+  assert.deepEqual(shown(), ["AAPL $1,000.00"]);
 });
 
 test("rows are drawn at most every 30 ms", () => {
@@ -225,15 +225,33 @@ test("a sparkline is drawn of the last 120 prices, once its row is in view", () 
   assert.equal(line.getAttribute("d").split("L").length, 120);
 });
 
-test("a price has two decimals at least, and up to seven digits that mean something", () => {
-  const prices = [187.25, 187.255, 1.08345, 0.00001234, 64_250, -3.5, 0];
-  assert.deepEqual(prices.map(formatPrice), [
-    "$187.25",
-    "$187.255",
-    "$1.08345",
-    "$0.00001234",
-    "$64250.00",
-    "-$3.50",
-    "$0.00",
-  ]);
+test("a price is in dollars, with its sign before them", () => {
+  assert.deepEqual(
+    [
+      [187.25, 2],
+      [64_250, 2],
+      [1.08345, 5],
+      [-3.5, 2],
+    ].map(([price, decimals]) => formatPrice(price, decimals)),
+    ["$187.25", "$64,250.00", "$1.08345", "−$3.50"],
+  );
+});
+
+test("all prices of a symbol have the decimals of its tick size", () => {
+  const texts = (symbol, prices) =>
+    prices.map((price) => {
+      add(symbol, price);
+      draw();
+      const row = list.children.find(({ dataset }) => dataset.symbol === symbol);
+      return row.querySelector(".price").textContent;
+    });
+  assert.deepEqual(texts("AAPL", [187, 187.25, 187.3]), ["$187.00", "$187.25", "$187.30"]);
+  assert.deepEqual(texts("SHIB", [0.0000123, 0.00001]), ["$0.0000123", "$0.0000100"]);
+  assert.deepEqual(texts("EURUSD", [1.1095, 1.11]), ["$1.1095", "$1.1100"]);
+});
+
+test("a quote has the decimals of bid, ask and the middle", () => {
+  board.add("EURUSD", { price: null, bid: 1.1095, ask: 1.1096, isNew: true });
+  draw();
+  assert.equal(list.children[0].querySelector(".price").textContent, "$1.10955");
 });

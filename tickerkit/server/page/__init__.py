@@ -28,6 +28,7 @@ FILES: dict[str, tuple[str, str]] = {
     "/page.css": ("page.css", _CSS),
     "/page.js": ("page.js", _JAVASCRIPT),
     "/board.js": ("board.js", _JAVASCRIPT),
+    "/decimals.js": ("decimals.js", _JAVASCRIPT),
     "/feed.js": ("feed.js", _JAVASCRIPT),
     "/sparkline.js": ("sparkline.js", _JAVASCRIPT),
     "/icon.svg": ("icon.svg", _SVG),

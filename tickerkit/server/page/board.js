@@ -6,6 +6,7 @@
  * frame each changed row is drawn once: the work to draw never exceeds the number of rows.
  */
 
+import { Decimals, formatDecimals } from "./decimals.js";
 import { drawSparkline } from "./sparkline.js";
 
 /** @import { Tick } from "./feed.js" */
@@ -181,6 +182,7 @@ class Row {
   #ask = null;
   #hasTraded = false;
   #isFresh = false; // a tick since the last draw is new, not from before the page connected
+  #decimals = new Decimals();
 
   /** The price on the screen. @type {number | null} */
   #shown = null;
@@ -219,6 +221,7 @@ class Row {
     if (price === null) {
       return false;
     }
+    this.#decimals.add(price);
     this.#prices.push(price);
     if (this.#prices.length > SPARKLINE_PRICES) {
       this.#prices.shift();
@@ -245,7 +248,7 @@ class Row {
       return;
     }
     if (price !== this.#shown) {
-      this.#priceText.textContent = formatPrice(price);
+      this.#priceText.textContent = formatPrice(price, this.#decimals.count);
       this.#showDirection(price, now);
       this.#shown = price;
     }
@@ -271,6 +274,11 @@ class Row {
     this.#ask = ask ?? this.#ask;
     if (this.#hasTraded) {
       return null;
+    }
+    for (const side of [bid, ask]) {
+      if (isNumber(side)) {
+        this.#decimals.add(side);
+      }
     }
     if (isNumber(this.#bid) && isNumber(this.#ask)) {
       return (this.#bid + this.#ask) / 2;
@@ -312,15 +320,12 @@ function isNumber(value) {
 }
 
 /**
- * Return a price in dollars, with two decimals at least. Small prices get more, up to seven digits
- * that mean something: 187.25, 187.255, 1.08345, 0.00001234.
+ * Return a price in dollars: $187.25.
  *
  * @param {number} price
+ * @param {number} decimals
  */
-export function formatPrice(price) {
-  const magnitude = Math.floor(Math.log10(Math.abs(price) || 1)); // 0 for 1 to 10, 1 for 10 to 100
-  const decimals = Math.min(12, Math.max(2, 6 - magnitude));
-  const fixed = Math.abs(price).toFixed(decimals);
-  const digits = fixed.replace(/(\.\d\d.*?)0+$/, "$1");
-  return (price < 0 ? "-$" : "$") + digits;
+export function formatPrice(price, decimals) {
+  const text = formatDecimals(price, decimals);
+  return text.startsWith("−") ? `−$${text.slice(1)}` : `$${text}`;
 }
