@@ -95,7 +95,7 @@ def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
         assert receive(peer)[0]["symbol"] == "AAPL"
         until(lambda: server.stats["clients"] == 1)
         assert server.clients["kind"].tolist() == ["prices"]
-        about = f"3 ticks, 1 clients, in process {server.pid}"
+        about = f"3 ticks, 1 client, in process {server.pid}"
         assert repr(server) == f"<TickServer {server.url} listening, {about}>"
         assert tk.status()["about"].tolist() == [about]
         assert server.page in server._repr_html_()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from tickerkit.feed.frame_buffer import Connected, Dropped, Entry, FrameBuffer, SyntheticHello
-from tickerkit.formatting import format_size
+from tickerkit.formatting import format_count, format_size
 from tickerkit.log import Gaps, Position, Reader, Rows, TickLog
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog, describe
@@ -322,9 +322,11 @@ class Recorder:
 
     def _format_counts(self) -> str:
         stats = self.stats
-        gaps = f", {stats['gaps']:,} gaps" if stats["gaps"] else ""
+        gaps = f", {format_count(stats['gaps'], 'gap')}" if stats["gaps"] else ""
         lost = f", {stats['lost']:,} lost" if stats["lost"] else ""
-        return f"{stats['written']:,} ticks, {format_size(stats['bytes'])}{gaps}{lost}"
+        return (
+            f"{format_count(stats['written'], 'tick')}, {format_size(stats['bytes'])}{gaps}{lost}"
+        )
 
     def _format_rate(self) -> str:
         return f", {self._rate():,.0f}/s" if self._status != "stopped" else ""

@@ -13,6 +13,7 @@ from urllib.parse import quote
 import pandas as pd
 
 from tickerkit.errors import PortTaken, Stopped
+from tickerkit.formatting import format_count
 from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_network_address, find_port_holder
 from tickerkit.net.tls import make_server_context
@@ -233,7 +234,7 @@ class TickServer(ABC):
         return self.stats
 
     def _describe(self, stats: Mapping[str, Any]) -> str:
-        return f"{stats['ticks']:,} ticks, {stats['clients']} clients"
+        return f"{format_count(stats['ticks'], 'tick')}, {format_count(stats['clients'], 'client')}"
 
     def _make_address(self, scheme: str) -> str:
         host = CONNECT_TO.get(self.host, self.host)

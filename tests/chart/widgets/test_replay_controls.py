@@ -34,7 +34,7 @@ def test_controls_show_the_state_of_the_replay(until: Until) -> None:
     bar = replay.controls()
     assert (bar._speed.value, bar._slider.disabled, threads()) == (3, True, [])
     with tk.serve(replay, port=0):
-        until(lambda: "1 ticks sent" in bar._state.value)
+        until(lambda: "1 tick sent" in bar._state.value)
         assert "playing" in bar._state.value
         assert bar._play.description == "Pause"
         assert "10:00:00" in bar._position.value

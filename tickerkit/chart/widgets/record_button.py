@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tickerkit.formatting import format_size
+from tickerkit.formatting import format_count, format_size
 from tickerkit.runtime.cards import dim, escape, render_error
 from tickerkit.runtime.error_log import describe
 
@@ -97,6 +97,6 @@ class RecordButton(widgets.ToggleButton):  # type: ignore[misc]
         stats = recorder.stats
         prefix = STATUS_PREFIXES.get(recorder.status, "failing: ")
         size = format_size(stats["bytes"])
-        text = f"{prefix}{recorder.path}, {stats['written']:,} ticks, {size}"
+        text = f"{prefix}{recorder.path}, {format_count(stats['written'], 'tick')}, {size}"
         error = stats["last_error"]
         return dim(escape(text)) + (f" {render_error(error)}" if error else "")

@@ -12,7 +12,7 @@ import ipywidgets as widgets
 
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.errors import Stopped, TickerkitError
-from tickerkit.formatting import format_time
+from tickerkit.formatting import format_count, format_time
 from tickerkit.runtime.cards import NUMBER_STYLE, dim, escape, render_status
 from tickerkit.runtime.rerun import cell_slot
 
@@ -204,9 +204,10 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
     def _update_buttons(self) -> None:
         replay = self._replay
         state, speed = replay.state, replay.speed
+        sent = f"{format_count(replay.sent, 'tick')} sent"
         self._state.value = (
             f'<span style="{NUMBER_STYLE};margin-left:.6em">'
-            f"{render_status(state)} {dim(f'{replay.sent:,} ticks sent')}</span>"
+            f"{render_status(state)} {dim(sent)}</span>"
         )
         is_paused = state in ("paused", "ended")
         self._play.description = "Play" if is_paused else "Pause"
