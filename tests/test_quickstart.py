@@ -13,6 +13,7 @@ from peers import plain_server
 
 import tickerkit as tk
 from tickerkit import quickstart
+from tickerkit.chart import dashboard
 from tickerkit.runtime import registry
 
 Until = Callable[..., None]
@@ -26,7 +27,7 @@ def shown(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     shown: list[Any] = []
     monkeypatch.setitem(sys.modules, "ipykernel", sys.modules[__name__])
     monkeypatch.setattr("IPython.display.display", shown.append)
-    monkeypatch.setattr(quickstart, "dashboard", lambda feed, **options: (feed, options))
+    monkeypatch.setattr(quickstart, "dashboard", lambda feed, kind, **options: (feed, options))
     return shown
 
 
@@ -41,7 +42,8 @@ def test_live_serves_and_shows_a_source(shown: list[Any]) -> None:
     assert feed.wait(1).latest()["price"].tolist() == [187.25]
     assert feed.symbols == ["AAPL"]
     assert [type(each).__name__ for each in registry.running()] == ["ThreadServer", "Feed"]
-    assert shown == [(feed, {"window": "1min", "height": 200})]
+    assert shown[0][0] is feed
+    assert (shown[0][1]["window"], shown[0][1]["height"]) == ("1min", 200)
 
 
 def test_server_stops_with_the_feed() -> None:
@@ -58,7 +60,7 @@ def test_live_connects_to_an_address(shown: list[Any]) -> None:
     with plain_server(lambda peer: peer.recv()) as url:
         feed = tk.live(url)
         assert registry.running() == [feed]
-        assert shown == [(feed, {})]
+        assert [each for each, _ in shown] == [feed]
         feed.stop()
 
 
@@ -89,10 +91,15 @@ def test_rerun_cell_leaves_one_server_and_one_feed(kernel: Kernel, until: Until)
     assert names() == []
 
 
-def test_invalid_option_leaves_nothing_running() -> None:
+def test_invalid_option_leaves_nothing_running(monkeypatch: pytest.MonkeyPatch) -> None:
     """The server that was made for the feed is stopped."""
-    with pytest.raises(TypeError):
-        tk.live([TICK], symbl="AAPL")
+    monkeypatch.setattr(quickstart, "dashboard", dashboard)
+    monkeypatch.setattr(sys.modules["ipykernel"], "version_info", (7, 4), raising=False)
+    with pytest.raises(TypeError, match=r"live\(\) got an unexpected keyword argument 'widnow'"):
+        tk.live([TICK], widnow="1min")  # type: ignore[call-arg]
+    for wrong in ({"tz": "Mars"}, {"kind": "pie"}, {"window": "soon"}):
+        with pytest.raises(ValueError, match=next(iter(wrong.values()))):
+            tk.live([TICK], **wrong)
     with pytest.raises(ValueError, match="history"):
         tk.live([TICK], history=-1)
     assert registry.running() == []

@@ -6,16 +6,34 @@ The module is not called `live`: a submodule of that name would hide the functio
 from __future__ import annotations
 
 import sys
-from typing import Any
+from collections.abc import Sequence
 
 from tickerkit.chart import dashboard
 from tickerkit.feed import Feed, connect
+from tickerkit.log import Position
+from tickerkit.net.tls import Trust
 from tickerkit.server import serve
 
 __all__ = ["live"]
 
 
-def live(source_or_url: object, **options: Any) -> Feed:
+def live(
+    source_or_url: object,
+    symbols: str | Sequence[str] | None = None,
+    history: int | None = 10_000,
+    keep: int = 5_000_000,
+    token: str | None = None,
+    ssl: Trust | None = None,
+    retry_for: float | None = None,
+    resume: Position | tuple[str, int] | None = None,
+    *,
+    kind: str = "line",
+    window: int | str = "5min",
+    y: str = "percent",
+    bar: str | float = "5s",
+    tz: str = "UTC",
+    height: int = 380,
+) -> Feed:
     """Show a live dashboard of a source or of a websocket, and return its feed.
 
     A source is first served on a free port of this machine; that server stops with the feed.
@@ -24,34 +42,49 @@ def live(source_or_url: object, **options: Any) -> Feed:
 
     Args:
         source_or_url: whatever `tk.serve` takes, or the address of a websocket (`ws://…`).
-        **options: arguments of `tk.connect` (`symbols`, `history`, …), and `window` and `height`
-            of `feed.dashboard`.
+        symbols: one symbol or several, in this order; all by default.
+        history: as for `tk.connect`, like `keep`, `token`, `ssl`, `retry_for` and `resume`.
+        keep: number of ticks to hold.
+        token: the server's token.
+        ssl: certificate to trust, or a context.
+        retry_for: seconds without a connection after which the feed fails; None for never.
+        resume: position of the tick to continue after.
+        kind: as for `feed.dashboard`, like `window`, `y`, `bar`, `tz` and `height`: "line",
+            "candles" or "candles+volume", shown at first.
+        window: how much the chart shows at first: a time such as "5min", or a number of ticks.
+        y: "percent" or "price", shown at first.
+        bar: length of a bar, such as "5s", or in seconds.
+        tz: the time zone of the chart and the prices, such as "America/New_York".
+        height: height of the chart in pixels.
 
     Returns:
         The feed; `feed.stop()` stops the server, too.
 
     Raises:
         SourceError: `source_or_url` is neither a source nor an address.
-        TypeError, ValueError: an option is unknown or invalid; no server is left running.
+        TypeError, ValueError: an argument is invalid; nothing is left running.
 
     Example:
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
     """
-    dashboard_options = {
-        name: options.pop(name) for name in ("window", "height") if name in options
-    }
-    if isinstance(source_or_url, str) and "://" in source_or_url:
-        feed = connect(source_or_url, **options)
-    else:
-        server = serve(source_or_url, port=0)
-        try:
-            feed = connect(server.url, **options)
-        except BaseException:
+    is_url = isinstance(source_or_url, str) and "://" in source_or_url
+    server = None if is_url else serve(source_or_url, port=0)
+    url = str(source_or_url) if server is None else server.url
+    try:
+        feed = connect(url, symbols, history, keep, token, ssl, retry_for, resume)
+    except BaseException:
+        if server is not None:
             server.stop()
-            raise
+        raise
+    if server is not None:
         feed.own(server)
     if "ipykernel" in sys.modules:
+        try:
+            board = dashboard(feed, kind, window=window, y=y, bar=bar, tz=tz, height=height)
+        except BaseException:
+            feed.stop()
+            raise
         from IPython.display import display
 
-        display(dashboard(feed, **dashboard_options))  # type: ignore[no-untyped-call]
+        display(board)  # type: ignore[no-untyped-call]
     return feed

@@ -11,6 +11,7 @@ import pytest
 import tickerkit as tk
 from tickerkit.chart.feed_chart import draw_feed
 from tickerkit.chart.labels import escape_label
+from tickerkit.chart.palette import COLOURS
 from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
@@ -85,6 +86,191 @@ def test_symbol_with_only_quotes_is_drawn_at_the_midpoint(
     server.publish([tick("EURUSD", None, 0, bid=1.0, ask=1.5), tick("AAPL", 5, 0)])
     server.publish([tick("AAPL", None, 1, bid=7, ask=9), tick("EURUSD", None, 1, bid=2, ask=3)])
     until(lambda: lines(figure) == {"EURUSD": [1.25, 2.5], "AAPL": [5]})
+
+
+def test_candles_of_a_symbol_with_only_quotes_are_those_of_the_midpoint(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """With its first trade, the bars become those of trades."""
+    figure = feed.chart("candles+volume", symbols="EURUSD", bar="10s")
+    server.publish(
+        [
+            tick("EURUSD", None, 1, bid=1, ask=2),
+            tick("EURUSD", None, 2, bid=2, ask=3),
+            tick("EURUSD", None, 3, bid=1),
+            tick("AAPL", 9, 3),
+        ]
+    )
+    until(lambda: figure.data and figure.data[0].close is not None)
+    assert [list(figure.data[0][name]) for name in ("open", "high", "low", "close")] == [
+        [1.5],
+        [2.5],
+        [1.5],
+        [2.5],
+    ]
+    server.publish(tick("EURUSD", 7, 11))
+    until(lambda: list(figure.data[0].close)[-1:] == [7])
+
+
+@pytest.mark.parametrize(
+    ("ticks", "decimals"),
+    [
+        ([tick("AAPL", 187.25, 0), tick("AAPL", 187, 1)], 2),
+        ([tick("BTC-USD", 65_432.1, 0), tick("BTC-USD", 65_000, 1)], 2),
+        ([tick("SHIB", 0.0000123, 0), tick("SHIB", 0.00001, 1)], 7),
+        ([tick("EURUSD", 1.11, 0), tick("EURUSD", 1.1095, 1)], 4),
+        ([tick("EURUSD", None, n, bid=1.1095, ask=1.1096) for n in (0, 1)], 5),
+    ],
+    ids=["AAPL", "BTC", "SHIB", "EURUSD", "quotes"],
+)
+@pytest.mark.parametrize("kind", ["line", "candles"])
+def test_values_have_the_decimals_of_the_instrument(
+    server: tk.TickServer, feed: tk.Feed, until: Until, kind: str, ticks: object, decimals: int
+) -> None:
+    """Hovering, the label, the legend and the axis show the tick size, however many dollars."""
+    figure = feed.chart(kind)
+    server.publish(ticks)
+    until(lambda: figure.data and figure.data[0].x is not None and not figure._note["text"])
+    assert figure.data[0].yhoverformat == f",.{decimals}f"
+    assert figure.layout.yaxis.tickformat == f",.{decimals}f"
+
+
+def test_axis_of_different_instruments_has_the_fewest_decimals(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Each line keeps its own; a later tick with more decimals changes those of its line."""
+    figure = feed.chart()
+    server.publish([tick("BTC-USD", 65_432.1, 0), tick("SHIB", 0.0000123, 0)])
+    until(lambda: len(lines(figure)) == 2)
+    until(lambda: [t.yhoverformat for t in figure.data] == [",.2f", ",.7f"])
+    assert figure.layout.yaxis.tickformat == ",.2f"
+    server.publish(tick("BTC-USD", 65_432.125, 1))
+    until(lambda: figure.data[0].yhoverformat == ",.3f")
+    until(lambda: figure.layout.yaxis.tickformat == ",.3f")
+
+
+def test_percentages_have_one_format(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """Axis, label and hovering show a sign and two decimals, whatever the instrument."""
+    figure = feed.chart(y="percent")
+    server.publish([tick("SHIB", 0.0000123, 0), tick("AAPL", 187.25, 0)])
+    until(lambda: len(lines(figure)) == 2)
+    assert {t.yhoverformat for t in figure.data} == {"+,.2f"}
+    assert (figure.layout.yaxis.tickformat, figure.layout.yaxis.ticksuffix) == ("+,.2f", " %")
+
+
+def colours(figure: tk.LiveFigure) -> dict[str, str]:
+    """Return the colour of each line, by its name."""
+    return {t.name: t.line.color for t in figure.data if t.line.color}
+
+
+def test_lines_are_in_the_order_asked_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Whichever symbol ticks first; so are their colours."""
+    figure = feed.chart(symbols=["AAPL", "MSFT"])
+    server.publish([tick("MSFT", 10, 0), tick("AAPL", 1, 1)])
+    until(lambda: lines(figure) == {"AAPL": [1], "MSFT": [10]})
+    assert [t.name for t in figure.data] == ["AAPL", "MSFT"]
+    assert colours(figure) == {"AAPL": COLOURS[0], "MSFT": COLOURS[1]}
+
+
+def test_symbols_of_the_feed_give_the_order(server: tk.TickServer, until: Until) -> None:
+    """A feed of chosen symbols has their order in each of its charts."""
+    with tk.connect(server.url, symbols=["AAPL", "MSFT"]) as feed:
+        figure = feed.chart()
+        server.publish([tick("MSFT", 10, 0), tick("AAPL", 1, 1)])
+        until(lambda: lines(figure) == {"AAPL": [1], "MSFT": [10]})
+        assert colours(figure) == {"AAPL": COLOURS[0], "MSFT": COLOURS[1]}
+
+
+def test_symbol_has_one_colour_in_all_charts(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A chart of fewer symbols, and one with traces of the user, have the same colours."""
+    server.publish([tick("NVDA", 1, 0), tick("AAPL", 1, 0), tick("MSFT", 10, 0)])
+    feed.wait(3)
+    whole = feed.chart()
+    until(lambda: len(lines(whole)) == 3)
+    own = feed.chart(symbols=["MSFT"])
+    own.add_scatter(x=[1], y=[2], name="mine")
+    until(lambda: lines(own) == {"MSFT": [10], "mine": [2]})
+    later = feed.chart()
+    later.add_scatter(x=[1], y=[2], name="mine")
+    until(lambda: len(lines(later)) == 4)
+    for figure in (own, later):
+        assert colours(figure).items() <= colours(whole).items()
+    # The user's trace takes its colour from the layout, and there the first symbols' come last.
+    assert list(own.layout.colorway) == list(reversed(COLOURS))
+
+
+def note(figure: tk.LiveFigure) -> tuple[str, str]:
+    """Return the kind and the text of the note that a figure shows."""
+    return figure._note["kind"], figure._note["text"]
+
+
+def test_lost_connection_is_shown_since_when(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The chart says it without a new tick, in its own time zone; also one made later."""
+    server.publish(tick("AAPL", 1, 0))
+    feed.wait(1)
+    figure = feed.chart(tz="Asia/Tokyo")
+    until(lambda: lines(figure) == {"AAPL": [1]})
+    until(lambda: note(figure) == ("info", ""))
+    server.stop()
+    until(lambda: note(figure)[0] == "lost")
+    since = feed.status_since.tz_convert("Asia/Tokyo")
+    assert note(figure)[1] == f"no connection since {since:%H:%M:%S}"
+    later = feed.chart(kind="candles")
+    until(lambda: note(later) == ("lost", f"no connection since {feed.status_since:%H:%M:%S}"))
+
+
+def test_note_goes_when_the_connection_is_back(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The chart of a feed that reconnects is bright again."""
+    server.publish(tick("AAPL", 1, 0))
+    feed.wait(1)
+    figure = feed.chart()
+    until(lambda: note(figure) == ("info", ""))
+    server.stop()
+    until(lambda: note(figure)[0] == "lost")
+    with tk.serve(None, port=server.port):
+        until(lambda: note(figure) == ("info", ""), timeout_s=20)
+
+
+def test_stopped_feed_is_shown(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """The chart of a feed that was stopped says when."""
+    server.publish(tick("AAPL", 1, 0))
+    feed.wait(1)
+    figure = feed.chart()
+    until(lambda: lines(figure) == {"AAPL": [1]})
+    feed.stop()
+    assert note(figure) == ("ended", f"stopped at {feed.status_since:%H:%M:%S}")
+
+
+def test_empty_chart_says_what_it_waits_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A misspelt symbol is named beside those that there are."""
+    empty = feed.chart()
+    until(lambda: note(empty) == ("waiting", "waiting for the first tick"))
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 1, 0)])
+    until(lambda: note(empty) == ("info", ""))
+    for kind in ("line", "candles"):
+        figure = feed.chart(kind, symbols="APPL")
+        text = "waiting for the first tick of APPL; there are AAPL, MSFT"
+        until(lambda figure=figure, text=text: note(figure) == ("waiting", text))
+    some = feed.chart(symbols=["AAPL", "APPL"])
+    until(lambda: note(some) == ("info", text))
+
+
+def test_chart_without_a_server_says_so(until: Until) -> None:
+    """The reason is that of the feed."""
+    with tk.connect("ws://127.0.0.1:9/") as feed:
+        figure = feed.chart()
+        until(lambda: "nothing listens there yet" in note(figure)[1])
+        assert note(figure)[0] == "waiting"
 
 
 def test_candles_show_bars_of_one_symbol(
@@ -203,13 +389,14 @@ def test_symbol_is_shown_as_text(server: tk.TickServer, feed: tk.Feed, until: Un
 
 
 def test_at_most_twenty_lines_are_drawn(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
-    """A feed of hundreds of symbols gets twenty lines."""
+    """A feed of hundreds of symbols gets twenty lines, and says how many are missing."""
     figure = feed.chart()
     server.publish([tick(f"S{n}", n + 1, 0) for n in range(100)])
     until(lambda: len(figure.data) == 20)
     server.publish([tick("S0", 5, 1), tick("S99", 5, 1)])
     until(lambda: lines(figure)["S0"] == [1, 5])
     assert len(figure.data) == 20
+    until(lambda: note(figure) == ("info", "80 more symbols; choose with symbols="))
 
 
 def test_chart_ends_with_the_feed(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
@@ -243,8 +430,10 @@ def test_rerun_cell_reuses_its_figure(
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 1"))
     figure = feed.chart()
     until(lambda: len(figure.layout.shapes) == 1)
+    figure.add_hline(y=1, annotation_text="x")
     monkeypatch.setattr(rerun, "_current_cell", lambda: ("cell", "run 2"))
     assert feed.chart() is figure
+    assert len(figure.layout.annotations) == 0
     until(lambda: len(lines(figure).get("AAPL", [])) == 3)
     figure.stop_drawing()
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2], equal_nan=True)

@@ -358,7 +358,7 @@ def test_restarted_server_begins_a_new_epoch(server: TickServer, until: Until) -
     assert (len(feed.gaps), gap["epoch"], gap["from"]) == (1, first, 3)
     assert pd.isna(gap["to"])
     assert feed.stats["gaps"] == 1
-    assert "1 gaps" in repr(feed)
+    assert "1 gap;" in repr(feed)
 
 
 def test_end_of_the_source_ends_the_feed() -> None:
@@ -784,16 +784,16 @@ def test_repr_is_one_line_of_status(server: TickServer, until: Until) -> None:
     server.publish(ticks(*range(1234)))
     feed.wait(1234)
     url = server.url
-    assert repr(feed) == f"<Feed {url} live, 1,234 ticks of 1 symbols; live from {url}>"
+    assert repr(feed) == f"<Feed {url} live, 1,234 ticks of 1 symbol; live from {url}>"
     assert feed.summary() == {
         "kind": "feed",
         "address": url,
         "status": "live",
-        "about": "1,234 ticks of 1 symbols",
+        "about": "1,234 ticks of 1 symbol",
     }
     assert tk.status()["kind"].tolist() == ["server", "feed"]
     feed.stop()
-    assert repr(feed) == f"<Feed {url} stopped, 1,234 ticks of 1 symbols; stopped>"
+    assert repr(feed) == f"<Feed {url} stopped, 1,234 ticks of 1 symbol; stopped>"
 
 
 def test_card_escapes_text_from_the_peer() -> None:

@@ -10,8 +10,11 @@ import pandas as pd
 
 from tickerkit.bars import bars, interval_ns
 from tickerkit.chart.figure.figure import LiveFigure
+from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
+from tickerkit.chart.value_format import make_axis_format, make_format
 from tickerkit.log import Rows
+from tickerkit.ticks import UTC_NS
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -25,7 +28,8 @@ OPEN_BARS = 3
 class CandleDrawer:
     """Draws the bars of one symbol of a feed on a figure.
 
-    A late tick changes the bar that it belongs to if that is one of the three newest bars.
+    While the symbol has only quotes, the bars are those of the middle of bid and ask. A late tick
+    changes the bar that it belongs to if that is one of the three newest bars.
 
     Args:
         feed: the feed.
@@ -33,6 +37,10 @@ class CandleDrawer:
         symbols: the first is drawn; None for the log's first symbol.
         bar: length of a bar, such as "5s", or in seconds.
         volume: whether to draw the volume below the candles.
+
+    Attributes:
+        is_empty: whether no bar is drawn yet.
+        undrawn: 0; as of `LineDrawer`.
     """
 
     def __init__(
@@ -44,12 +52,16 @@ class CandleDrawer:
         *,
         volume: bool,
     ) -> None:
+        self.is_empty = True
+        self.undrawn = 0
         self._log = feed.log
         self._figure = figure
+        self._instruments = Instruments.of(feed.log)
         self._symbol = symbols[0] if symbols else None
         self._bar = bar
         self._length = np.timedelta64(interval_ns(bar), "ns")
         self._volume = volume
+        self._decimals = -1  # as drawn
         # Start of the oldest open bar, and the first row that may belong to it.
         self._open_time: np.datetime64 | None = None
         self._open_row = 0
@@ -59,23 +71,47 @@ class CandleDrawer:
         if not len(rows):
             return
         if self._symbol is None:
-            self._symbol = self._log.symbols()[0]
-        if not any(trace.type == "candlestick" for trace in self._figure.data):
-            self._figure.add_candles(escape_label(self._symbol), volume=self._volume)
+            self._symbol = self._instruments.sort(self._log.symbols())[0]
+        self._instruments.update(self._log)
         start = rows.start if self._open_time is None else self._open_row
         newest = self._log.rows(max(self._open_row, start))
-        frame = bars(newest, self._bar, self._symbol)
+        frame = self._make_bars(newest, self._symbol)
         times = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
         # Leave out bars older than the oldest open one. Of their ticks, these rows hold only the
         # late ones, and an incomplete bar would replace the complete one.
         first = 0 if self._open_time is None else int(np.searchsorted(times, self._open_time))
         if first == len(times):
             return
+        self._prepare_trace(self._symbol)
         opens, highs, lows, closes = (
             frame[name].to_numpy()[first:] for name in ("open", "high", "low", "close")
         )
         volume = frame["volume"].to_numpy()[first:] if self._volume else None
         self._figure.append_bars(times[first:], opens, highs, lows, closes, volume)
+        self.is_empty = False
         self._open_time = times[-1] - (OPEN_BARS - 1) * self._length
         tick_times = newest.array("time").view("datetime64[ns]")
         self._open_row = newest.start + int(np.argmax(tick_times >= self._open_time))
+
+    def _make_bars(self, rows: Rows, symbol: str) -> pd.DataFrame:
+        """Return the bars of the trades in some rows, or of the quotes without a trade so far."""
+        codes = self._log.symbol_codes(symbol)
+        if not codes or self._instruments.has_traded(codes[0]):
+            return bars(rows, self._bar, symbol)
+        values = self._instruments.values(rows)  # (rows,)
+        index = np.flatnonzero((rows.array("symbol") == codes[0]) & ~np.isnan(values))  # (n,)
+        times = pd.array(rows.array("time")[index], dtype=UTC_NS)
+        quotes = pd.DataFrame({"time": times, "symbol": symbol, "price": values[index]})
+        return bars(quotes, self._bar, symbol)
+
+    def _prepare_trace(self, symbol: str) -> None:
+        """Add the trace if there is none, and show its values with the instrument's decimals."""
+        is_candles = [trace.type == "candlestick" for trace in self._figure.data]
+        if not any(is_candles):
+            self._figure.add_candles(escape_label(symbol), volume=self._volume)
+            is_candles = [trace.type == "candlestick" for trace in self._figure.data]
+        decimals = self._instruments.decimals(symbol)
+        if decimals != self._decimals:
+            self._decimals = decimals
+            self._figure.data[is_candles.index(True)].yhoverformat = make_format(decimals)
+            self._figure.update_layout(yaxis=make_axis_format(decimals))

@@ -7,15 +7,21 @@ from typing import TYPE_CHECKING
 
 from tickerkit.chart.candles import CandleDrawer
 from tickerkit.chart.figure.figure import LiveFigure
+from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.lines import LineDrawer
+from tickerkit.chart.notes import describe_chart
+from tickerkit.chart.palette import COLOURS, find_colours
+from tickerkit.chart.value_format import make_axis_format
+from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
+from tickerkit.log import Rows
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
 
-__all__ = ["chart", "draw_feed", "make_figure"]
+__all__ = ["chart", "check_options", "draw_feed", "list_symbols", "make_figure"]
 
 LINES_INTERVAL_S = 1 / 40
 BARS_INTERVAL_S = 1 / 20
@@ -42,18 +48,22 @@ def chart(
     The figure draws what the log holds, at most the newest 1,000,000 ticks, then every new tick,
     until the feed is stopped or the figure is closed. A slow figure receives larger batches; it
     never slows the feed. When the same cell is run again, its figure is reused. At a gap of the
-    feed lines break, and the time of the gap is shaded.
+    feed lines break, and the time of the gap is shaded. While there is no connection, the figure is
+    dim and says since when.
+
+    A symbol has the same colour in all charts of a feed, and its values have the decimals of its
+    tick size.
 
     Args:
         feed: the feed.
-        kind: "line", a line of prices for each symbol (of the middle of bid and ask for a symbol
-            that has only quotes); "candles", bars of one symbol; or "candles+volume", the same with
-            the volume below.
-        symbols: which symbols to draw; by default all, also those that appear later, at most 20.
-            Candles show the first.
+        kind: "line", a line of prices for each symbol; "candles", bars of one symbol; or
+            "candles+volume", the same with the volume below. A symbol that has only quotes is drawn
+            at the middle of bid and ask.
+        symbols: which symbols to draw, in this order; by default all, also those that appear later,
+            at most 20. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
-        y: "price"; or "percent", each line's change since its first point, so that symbols of
-            different prices can be compared. Candles show prices.
+        y: "price"; or "percent", each line's change since the first tick that the figure drew, so
+            that symbols of different prices can be compared. Candles show prices.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
         height: height of the figure in pixels.
@@ -64,9 +74,8 @@ def chart(
     Example:
         >>> feed.chart(kind="candles", symbols="AAPL", bar="10s", window="15min")
     """
-    _check_options(kind, y)
-    wanted = [symbols] if isinstance(symbols, str) else symbols
-    names = None if wanted is None else tuple(wanted)
+    check_options(kind, y)
+    names = list_symbols(symbols)
     cell = cell_slot("chart", kind, names, window, y, bar, tz, height)
     figure: LiveFigure | None = cell.last()
     if figure is None or figure.comm is None:
@@ -90,31 +99,46 @@ def draw_feed(
 
     The arguments are those of `chart`.
     """
-    _check_options(kind, y)
+    check_options(kind, y)
     is_line = kind == "line"
     figure.stop_drawing()
     figure.data = ()
     figure.window = window
     figure.follow = True
     is_percent = is_line and y == "percent"
+    axis_format = make_axis_format(MIN_DECIMALS, percent=is_percent)
     figure.update_layout(
-        yaxis={
-            "tickformat": "+.2f" if is_percent else ",.2f",
-            "ticksuffix": " %" if is_percent else "",
-            "domain": [0, 1],
-        }
-        | UNZOOMED,
+        yaxis={"domain": [0, 1]} | axis_format | UNZOOMED,
         xaxis={"anchor": "y"} | UNZOOMED,
     )
-    figure.layout.shapes = ()  # update_layout(shapes=[]) would keep the shapes
-    drawer = (
+    for name in ("shapes", "annotations", "images"):
+        figure.layout[name] = ()  # update_layout(shapes=[]) would keep the shapes
+    symbols = symbols or feed.symbols
+    for symbol in symbols or ():
+        Instruments.of(feed.log).place(symbol)
+    drawer: LineDrawer | CandleDrawer = (
         LineDrawer(feed, figure, symbols, percent=is_percent)
         if is_line
         else CandleDrawer(feed, figure, symbols, bar, volume=kind == "candles+volume")
     )
     reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
     interval_s = LINES_INTERVAL_S if is_line else BARS_INTERVAL_S
-    follower = feed.follow(drawer.draw, reader=reader, every_s=interval_s, name="tickerkit chart")
+
+    def show_note() -> None:
+        shown = symbols if is_line or not symbols else symbols[:1]
+        note = describe_chart(
+            feed.current, shown, is_empty=drawer.is_empty, undrawn=drawer.undrawn, zone=figure.tz
+        )
+        figure.show_note(note)
+
+    def draw(rows: Rows) -> None:
+        drawer.draw(rows)
+        show_note()
+
+    show_note()
+    follower = feed.follow(
+        draw, reader=reader, every_s=interval_s, name="tickerkit chart", finish=show_note
+    )
     figure.add_drawer(follower)
 
 
@@ -125,16 +149,27 @@ def make_figure(height: int, tz: str = "UTC") -> LiveFigure:
         "autosize": True,
         "margin": {"l": 50, "r": 70, "t": 30, "b": 40},
         "hovermode": "x unified",
+        "hoversubplots": "axis",
         "showlegend": True,
         "xaxis": {"type": "date", "automargin": True},
         "yaxis": {"automargin": True},
     }
     figure = LiveFigure(layout=layout, tz=tz)
+    if find_colours(figure) is COLOURS:
+        # From the last one: the user's own traces get other colours than the first symbols.
+        figure.layout.colorway = COLOURS[::-1]
     figure._config = {**figure._config, "responsive": True, "displaylogo": False}
     return figure
 
 
-def _check_options(kind: str, y: str) -> None:
+def list_symbols(symbols: str | Sequence[str] | None) -> tuple[str, ...] | None:
+    """Return an argument `symbols` as a tuple; None for all symbols."""
+    wanted = [symbols] if isinstance(symbols, str) else symbols
+    return None if wanted is None else tuple(wanted)
+
+
+def check_options(kind: str, y: str) -> None:
+    """Raise a ValueError if a kind of chart or its y is invalid."""
     for name, value, accepted in (("kind", kind, KINDS), ("y", y, UNITS)):
         if value not in accepted:
             raise InvalidArgument(name, value, format_choices(accepted))

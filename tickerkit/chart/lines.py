@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import plotly.graph_objects as go
 
 from tickerkit.chart.figure.figure import SHADE_NAME, LiveFigure
+from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
+from tickerkit.chart.palette import choose_line, find_colours
+from tickerkit.chart.value_format import PERCENT_FORMAT, make_axis_format, make_format
+from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.log import Rows
 from tickerkit.ticks import Array
 
@@ -20,10 +24,12 @@ __all__ = ["MAX_SHADES", "LineDrawer"]
 
 MAX_LINES = 20
 MAX_SHADES = 20
+# The rank in the legend of the first place; traces of the user have plotly's default, 1000.
+FIRST_RANK = 1001
 
 
 class LineDrawer:
-    """Draws a line of prices for each symbol of a feed on a figure.
+    """Draws a line of values for each symbol of a feed on a figure.
 
     A symbol that has only quotes so far gets a line of the middle of bid and ask; quotes are not
     mixed into a line of trades. Symbols beyond the first 20 are not drawn.
@@ -31,75 +37,124 @@ class LineDrawer:
     Args:
         feed: the feed.
         figure: the figure; traces and shapes that the user adds to it stay as they are.
-        symbols: which symbols to draw; None for all.
+        symbols: which symbols to draw, in this order; None for all.
         percent: draw each line's change since its first point, in percent.
+
+    Attributes:
+        undrawn: number of symbols that are not drawn because there are too many.
     """
 
     def __init__(
         self, feed: Feed, figure: LiveFigure, symbols: Sequence[str] | None, *, percent: bool
     ) -> None:
+        self.undrawn = 0
         self._feed = feed
         self._figure = figure
         self._symbols = symbols
         self._percent = percent
-        # By symbol code: the first value drawn, the uid of the trace, the row of the newest point.
-        self._first_values: dict[int, float] = {}
-        self._trace_uids: dict[int, str] = {}
-        self._last_rows: dict[int, int] = {}
-        self._codes_with_trades: set[int] = set()
+        self._instruments = Instruments.of(feed.log)
+        self._colours = find_colours(figure)
+        # By symbol: the first value drawn, the uid of the trace, the row of the newest point.
+        self._first_values: dict[str, float] = {}
+        self._trace_uids: dict[str, str] = {}
+        self._last_rows: dict[str, int] = {}
+        self._decimals: dict[str, int] = {}  # as drawn
+        self._axis_decimals = MIN_DECIMALS
         self._shade_ends: list[np.datetime64] = []
+        # At once, so that the traces are in the order that was asked for.
+        for symbol in (symbols or ())[:MAX_LINES]:
+            self._add_line(symbol)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether no point is drawn yet."""
+        return not self._last_rows
 
     def draw(self, rows: Rows) -> None:
         """Append new rows to the lines; called in the follower's thread."""
+        if not len(rows):
+            return
+        self._instruments.update(self._feed.log)
         codes = rows.array("symbol")  # this and all arrays below: shape (rows,)
-        prices = rows.array("price")
-        is_wanted = codes >= 0
+        values = self._instruments.values(rows)
+        has_value = (codes >= 0) & ~np.isnan(values)
         if self._symbols is not None:
-            is_wanted &= np.isin(codes, self._feed.log.symbol_codes(self._symbols))
-        is_trade = is_wanted & ~np.isnan(prices)
-        self._codes_with_trades.update(np.unique(codes[is_trade]).tolist())
-        midpoints = _compute_midpoints(rows)
+            has_value &= np.isin(codes, self._feed.log.symbol_codes(self._symbols))
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
-        for code in np.unique(codes[is_wanted]).tolist():
-            line = prices if code in self._codes_with_trades else midpoints
-            indices = np.flatnonzero((codes == code) & ~np.isnan(line))
-            trace = self._find_trace_index(rows, code) if len(indices) else None
-            if trace is not None:
-                values = line[indices]
-                if self._percent:
-                    first = self._first_values.setdefault(code, float(values[0]))
-                    values = (values / first - 1) * 100
-                # A gap before these rows counts too, if the symbol has had no tick since the gap.
-                last = self._last_rows.get(code, rows.start + int(indices[0])) - rows.start
-                breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
-                points[trace] = _break_line(times[indices], values, breaks)
-                self._last_rows[code] = rows.start + int(indices[-1])
+        for code in np.unique(codes[has_value]).tolist():
+            symbol = rows.dictionaries["symbol"].words[code]
+            trace = self._find_trace_index(symbol)
+            if trace is None:
+                continue
+            self._format_values(trace, symbol)
+            indices = np.flatnonzero((codes == code) & has_value)
+            line = values[indices]
+            if self._percent:
+                first = self._first_values.setdefault(symbol, float(line[0]))
+                line = (line / first - 1) * 100
+            # A gap before these rows counts too, if the symbol has had no tick since the gap.
+            last = self._last_rows.get(symbol, rows.start + int(indices[0])) - rows.start
+            breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
+            points[trace] = _break_line(times[indices], line, breaks)
+            self._last_rows[symbol] = rows.start + int(indices[-1])
+        self._format_axis()
         if points:
             self._figure.append(points)
         self._add_shades(rows, [gap for gap in gaps if gap >= 0][-MAX_SHADES:], times)
         self._remove_old_shades()
 
-    def _find_trace_index(self, rows: Rows, code: int) -> int | None:
+    # --- traces -------------------------------------------------------------------------------
+
+    def _find_trace_index(self, symbol: str) -> int | None:
         """Return the index of a symbol's trace, and add the trace if the symbol is new.
 
         Returns:
             None if the symbol is not drawn: there are too many lines, or the user has removed its
             trace.
         """
-        if code not in self._trace_uids:
+        if symbol not in self._trace_uids:
             if len(self._trace_uids) >= MAX_LINES:
+                wanted = self._symbols or self._feed.log.symbols()
+                self.undrawn = len(set(wanted)) - len(self._trace_uids)
                 return None
-            symbol = rows.dictionaries["symbol"].words[code]
-            self._figure.add_trace(
-                go.Scatter(mode="lines", name=escape_label(symbol), line={"width": 1.5})
-            )
-            self._trace_uids[code] = self._figure.data[-1].uid
+            self._add_line(symbol)
         # Look the index up each time: the user may have added or removed traces.
         uids = [trace.uid for trace in self._figure.data]
-        uid = self._trace_uids[code]
+        uid = self._trace_uids[symbol]
         return uids.index(uid) if uid in uids else None
+
+    def _add_line(self, symbol: str) -> None:
+        place = self._instruments.place(symbol)
+        self._figure.add_trace(
+            go.Scatter(
+                mode="lines",
+                name=escape_label(symbol),
+                legendrank=FIRST_RANK + place,
+                line={"width": 1.5, **choose_line(place, self._colours)},
+                yhoverformat=PERCENT_FORMAT if self._percent else make_format(MIN_DECIMALS),
+            )
+        )
+        self._trace_uids[symbol] = self._figure.data[-1].uid
+        self._decimals[symbol] = MIN_DECIMALS
+
+    def _format_values(self, trace: int, symbol: str) -> None:
+        """Show a line's values with the decimals of its instrument."""
+        decimals = MIN_DECIMALS if self._percent else self._instruments.decimals(symbol)
+        if self._decimals[symbol] != decimals:
+            self._decimals[symbol] = decimals
+            self._figure.data[trace].yhoverformat = make_format(decimals)
+
+    def _format_axis(self) -> None:
+        """Give the axis the decimals of its instruments; the fewest, if they differ."""
+        decimals = min((self._decimals[symbol] for symbol in self._last_rows), default=MIN_DECIMALS)
+        if self._axis_decimals != decimals:
+            self._axis_decimals = decimals
+            changes: dict[str, Any] = make_axis_format(decimals)
+            self._figure.update_layout(yaxis=changes)
+
+    # --- gaps ---------------------------------------------------------------------------------
 
     def _add_shades(self, rows: Rows, gaps: list[int], times: Array) -> None:
         """Have the figure shade the time between the rows before and after each gap."""
@@ -114,7 +169,7 @@ class LineDrawer:
 
     def _remove_old_shades(self) -> None:
         """Remove shades that have left the window: plotly draws a figure without shapes faster."""
-        if not self._shade_ends or not self._trace_uids:
+        if not self._shade_ends or self.is_empty:
             return
         oldest = self._figure.oldest_time()
         count = int(np.sum(np.array(self._shade_ends) < oldest))
@@ -127,14 +182,6 @@ class LineDrawer:
             self._figure.layout.shapes = [
                 shape for shape in shapes if shape.name != SHADE_NAME or id(shape) in kept
             ]
-
-
-def _compute_midpoints(rows: Rows) -> Array:
-    """Return the middle of bid and ask, shape (rows,); NaN where there is no quote."""
-    if not {"bid", "ask"} <= set(rows.names()):
-        return np.full(len(rows), np.nan)
-    midpoints: Array = (rows.array("bid") + rows.array("ask")) / 2
-    return midpoints
 
 
 def _break_line(times: Array, values: Array, breaks: Array) -> tuple[Array, Array]:

@@ -128,6 +128,13 @@ export interface LiveSettings {
   zone: string;
 }
 
+/** The trait `_note`: a sentence that the figure shows about itself; no note if `text` is empty. */
+export interface FigureNote {
+  /** "waiting" hides the empty axes, "lost" dims the chart. */
+  kind: "info" | "waiting" | "lost" | "ended";
+  text: string;
+}
+
 // ---- the messages of each widget, by direction
 
 export type KernelMessage = PointsMessage | FreezeMessage;

@@ -15,6 +15,7 @@ __all__ = [
     "DownloadRequest",
     "EndMessage",
     "FailedMessage",
+    "FigureNote",
     "FreezeMessage",
     "HereMessage",
     "KernelMessage",
@@ -141,6 +142,13 @@ class LiveSettings(TypedDict):
     labels: bool
     theme: Literal["auto", "light", "dark"] | None
     zone: str
+
+
+class FigureNote(TypedDict):
+    """A sentence that a figure shows about itself; no note if `text` is empty."""
+
+    kind: Literal["info", "waiting", "lost", "ended"]
+    text: str
 
 
 KernelMessage: TypeAlias = PointsMessage | FreezeMessage

@@ -86,6 +86,7 @@ class Connection:
 
     Attributes:
         status: "connecting", "live", "reconnecting", "ended" or "failed".
+        status_since_ns: when the status became what it is, in epoch ns.
         status_reason: the problem of the newest attempt, or why it ended or failed; empty while
             live and before the first attempt has failed.
         retry_in_s: seconds to wait before the next attempt; 0 if it is immediate or not planned.
@@ -109,6 +110,7 @@ class Connection:
         suspend_detector: SuspendDetector | None = None,
     ) -> None:
         self.status = "connecting"
+        self.status_since_ns = time.time_ns()
         self.status_reason = ""
         self.retry_in_s = 0.0
         self.reconnects = -1
@@ -345,6 +347,8 @@ class Connection:
 
     def _set_status(self, status: str, reason: str = "", retry_in_s: float = 0.0) -> None:
         self.status_reason, self.retry_in_s = format_line(reason), retry_in_s
+        if status != self.status:
+            self.status_since_ns = time.time_ns()
         self.status = status
 
 

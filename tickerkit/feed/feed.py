@@ -10,11 +10,13 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 
 from tickerkit.errors import FeedFailed, Stopped, WaitTimeout
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.state import FeedState
+from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import hide_secrets, split_websocket_url
@@ -102,6 +104,7 @@ class Feed(FeedReaders):
         self._changed = threading.Condition()
         self._owned: list[Service] = []
         self._waited_row = self.log.stop
+        self._stopped_ns = 0
         self._unhook = self.log.on_append(self._notify)
         self._connection = Connection(
             address,
@@ -132,6 +135,12 @@ class Feed(FeedReaders):
     def status_reason(self) -> str:
         """Why the feed isn't live: the newest problem, or why it ended or failed; else empty."""
         return self._connection.status_reason
+
+    @property
+    def status_since(self) -> pd.Timestamp:
+        """When the status became what it is, in UTC; by this machine's clock."""
+        since_ns = self._connection.status_since_ns
+        return pd.Timestamp(self._stopped_ns if self._stopped else since_ns, tz="UTC")
 
     @property
     def failure(self) -> FeedFailed | None:
@@ -234,7 +243,11 @@ class Feed(FeedReaders):
         kind: str = "line",
         symbols: str | Sequence[str] | None = None,
         window: int | str = "5min",
-        **options: Any,
+        *,
+        y: str = "price",
+        bar: str | float = "5s",
+        tz: str = "UTC",
+        height: int = 420,
     ) -> LiveFigure:
         """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
 
@@ -242,10 +255,17 @@ class Feed(FeedReaders):
         take it. Under load it is redrawn less often; it delays neither the feed nor the kernel.
 
         Args:
-            kind: "line", "candles" or "candles+volume".
-            symbols: one symbol or several; by default all, and new ones as they arrive.
-            window: how much to show: a time such as "5min", or a number of ticks.
-            **options: further arguments of `tickerkit.chart.chart`.
+            kind: "line", a line for each symbol; "candles", bars of one symbol; or
+                "candles+volume", the same with the volume below. A symbol that has only quotes is
+                drawn at the middle of bid and ask.
+            symbols: one symbol or several, in this order; by default all, and new ones as they
+                arrive, at most 20. Candles show the first.
+            window: how much to show: a time such as "5min", or a number of ticks for each symbol
+                (candles: of bars).
+            y: "price"; or "percent", each line's change since the first tick that the chart drew.
+            bar: length of a bar, such as "5s", or in seconds.
+            tz: the time zone of the axis, such as "America/New_York".
+            height: height of the chart in pixels.
 
         Returns:
             The figure.
@@ -258,23 +278,42 @@ class Feed(FeedReaders):
         """
         from tickerkit.chart import chart
 
-        return chart(self, kind, symbols, window, **options)
+        return chart(self, kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
 
-    def dashboard(self, **options: Any) -> Dashboard:
+    def dashboard(
+        self,
+        kind: str = "line",
+        symbols: str | Sequence[str] | None = None,
+        window: int | str = "5min",
+        *,
+        y: str = "percent",
+        bar: str | float = "5s",
+        tz: str = "UTC",
+        height: int = 380,
+    ) -> Dashboard:
         """Return a live chart with a table of prices and controls, as an ipywidget.
 
         Args:
-            **options: arguments of `tickerkit.chart.dashboard`.
+            kind: "line", "candles" or "candles+volume", shown at first.
+            symbols: one symbol or several to offer and to show, in this order; by default all.
+            window: how much the chart shows at first: a time such as "5min", or a number of ticks.
+            y: "percent" or "price", shown at first.
+            bar: length of a bar, such as "5s", or in seconds.
+            tz: the time zone of the chart and the prices, such as "America/New_York".
+            height: height of the chart in pixels.
 
         Returns:
             The dashboard; show it as the last value of a cell.
+
+        Raises:
+            ValueError: an argument is invalid.
 
         Example:
             >>> feed.dashboard(window="10min")
         """
         from tickerkit.chart import dashboard
 
-        return dashboard(self, **options)
+        return dashboard(self, kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
 
     # --- start and stop -----------------------------------------------------------------------
 
@@ -308,6 +347,7 @@ class Feed(FeedReaders):
         """
         if not unregister(self):
             return False
+        self._stopped_ns = time.time_ns()
         self._stopped = True
         try:
             portal.call(self._cancel)
@@ -323,6 +363,7 @@ class Feed(FeedReaders):
 
     def abandon_after_fork(self) -> None:
         """Set the status of a forked child's copy to stopped: only the parent receives ticks."""
+        self._stopped_ns = time.time_ns()
         self._stopped = True
         # A thread that the child doesn't have may hold the locks.
         self._changed = threading.Condition()
@@ -378,8 +419,9 @@ class Feed(FeedReaders):
 
     def _format_counts(self) -> str:
         count = len(self._state.gaps)
-        gaps = f", {count} gaps" if count else ""
-        return f"{self.log.stop:,} ticks of {len(self.log.symbols())} symbols{gaps}"
+        gaps = f", {format_count(count, 'gap')}" if count else ""
+        ticks = format_count(self.log.stop, "tick")
+        return f"{ticks} of {format_count(len(self.log.symbols()), 'symbol')}{gaps}"
 
     def __repr__(self) -> str:
         counts, detail, error = self._format_counts(), self.status_detail, self._last_error

@@ -80,7 +80,13 @@ class FeedReaders(FeedData):
         return handle
 
     def follow(
-        self, take: Callable[[Rows], None], *, reader: Reader, every_s: float, name: str
+        self,
+        take: Callable[[Rows], None],
+        *,
+        reader: Reader,
+        every_s: float,
+        name: str,
+        finish: Callable[[], None] | None = None,
     ) -> Follower:
         """Call a function with new rows, in a thread of its own, until the feed is stopped.
 
@@ -92,6 +98,7 @@ class FeedReaders(FeedData):
             reader: where to begin.
             every_s: minimum seconds between two calls.
             name: name of the thread.
+            finish: called in the thread before it ends.
 
         Returns:
             The follower; `follower.stop()` stops the calls.
@@ -104,7 +111,13 @@ class FeedReaders(FeedData):
                 self._faults.add(error)
 
         follower = Follower(
-            self.log, guarded, reader=reader, every_s=every_s, idle_s=IDLE_S, name=name
+            self.log,
+            guarded,
+            finish=finish,
+            reader=reader,
+            every_s=every_s,
+            idle_s=IDLE_S,
+            name=name,
         )
         # A chart that is shown again has stopped its earlier follower.
         alive = [each for each in self._state.followers if not each.ended]

@@ -9,7 +9,6 @@ import {
   makeColumnEdges,
   followX,
   followY,
-  formatNumber,
   isFixed,
   formatTimeOfDay,
 } from "../../../tickerkit/chart/figure/axes.js";
@@ -110,12 +109,11 @@ test("column edges divide a range evenly; those of a logarithmic axis by ratios"
   assert.equal(makeColumnEdges([0, 1], 0, "linear").length, 2);
 });
 
-test("a number has the digits that its axis can show", () => {
-  assert.equal(formatNumber(187.25, 3), "187.25");
-  assert.equal(formatNumber(1234567.891, 1e6), "1,234,568");
-  assert.equal(formatNumber(1.083451, 0.001), "1.08345");
-  assert.equal(formatNumber(5, 0), "5.00");
-  assert.equal(formatNumber(5, NaN), "5.00");
+test("the range of y has the smallest height around flat data, and stays while they fit", () => {
+  const [bottom, top] = followY(null, [0.52, 0.52], false, 0.04);
+  assert.ok(bottom < 0.5 && 0.54 < top && top - bottom < 0.05);
+  assert.deepEqual(followY([bottom, top], [0.51, 0.53], false, 0.04), [bottom, top]);
+  assert.deepEqual(followY(null, [10, 20], false, 0.04), followY(null, [10, 20], false));
 });
 
 test("a time of day is that of UTC", () => {

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
+import plotly.io as pio
 import pytest
 
 import tickerkit as tk
@@ -93,6 +94,57 @@ def test_append_takes_the_index_of_a_series_as_x(figure: tk.LiveFigure) -> None:
     figure.append({"MSFT": pd.Series([3.5], index=index[:1])})
     assert list(figure.data[0].x) == list(index.tz_localize(None).to_numpy())
     assert list(figure.data[1].y) == [3.5]
+
+
+def test_series_goes_to_the_trace_of_its_name(figure: tk.LiveFigure) -> None:
+    """A Series with another name, or a trace that is given, go where they did."""
+    figure.append(pd.Series([1.0], name="MSFT"))
+    figure.append(pd.Series([2.0], name="price"))
+    figure.append(pd.Series([3.0], name="MSFT"), trace=0)
+    assert [list(trace.y) for trace in figure.data] == [[2, 3], [1]]
+
+
+def test_arguments_are_in_the_order_of_plotly() -> None:
+    """A live figure takes the positional arguments of a FigureWidget."""
+    data, layout = [{"type": "scatter", "wrong": 1}], {"height": 300}
+    with pytest.raises(ValueError, match="wrong"):
+        tk.LiveFigure(data, layout, None)
+    figure = tk.LiveFigure(data, layout, None, True)
+    assert (figure.data[0].type, figure.layout.height, figure.window) == ("scatter", 300, 100_000)
+    figure.close()
+
+
+def test_default_template_may_be_an_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Plotly takes a Template as well as its name; the figure still follows the page's theme."""
+    template = go.layout.Template(layout={"font": {"size": 17}})
+    monkeypatch.setattr(pio.templates, "default", template)
+    figure = tk.LiveFigure()
+    assert figure.layout.template.layout.font.size == 17
+    assert figure.get_state()["_live"]["theme"] == "auto"
+    figure.layout.template = go.layout.Template(layout={"font": {"size": 9}})
+    assert figure.get_state()["_live"]["theme"] is None
+    figure.close()
+
+
+def test_clear_drops_columns_of_unequal_length(figure: tk.LiveFigure) -> None:
+    """After it, points can be appended again."""
+    figure.data[0].y = [1, 2, 3]
+    figure.data[0].x = [1, 2]
+    with pytest.raises(ValueError, match=r"columns have \[2, 3\] points"):
+        figure.append(1, 1)
+    figure.clear()
+    figure.append(5, 6)
+    assert (xs(figure), list(figure.data[0].y)) == ([5], [6])
+
+
+def test_span_of_the_axis_is_that_of_the_window(figure: tk.LiveFigure) -> None:
+    """A page shows no more than the window, even if one trace has no new points."""
+    assert figure.get_state()["_span"] is None
+    figure.window = "5min"
+    assert figure.get_state()["_span"] == 300
+    other = tk.LiveFigure(window="1s")
+    assert other.get_state()["_span"] == 1
+    other.close()
 
 
 def test_append_returns_before_points_are_sent(figure: tk.LiveFigure, sent: Sent) -> None:
@@ -467,6 +519,10 @@ def test_closed_figure_is_freed(until: Until) -> None:
         (lambda f: f.append_bars([1, 2], *[[1]] * 4), "time 2, open 1"),
         (lambda f: tk.LiveFigure(tz="Mars"), "Invalid tz='Mars'"),
         (lambda f: tk.LiveFigure(theme="pink"), "Invalid theme='pink'"),
+        (lambda f: f.append(None, 1), "Invalid x=None"),
+        (lambda f: f.append([NOON, None], [1, 2]), "Invalid x="),
+        (lambda f: tk.LiveFigure([go.Heatmap()]).append(1, 1), "type heatmap, which has no points"),
+        (lambda f: tk.LiveFigure([go.Pie()]).append(1, 1), "type pie, which has no points"),
     ],
 )
 def test_invalid_input_is_refused_whole(

@@ -8,11 +8,11 @@ import { plotOf, streamOf } from "../../helpers/plots.mjs";
 import { array } from "../../helpers/seeded.mjs";
 
 /** Return a figure with a stream for each trace, whose x are 0 to 99, and its ranges. */
-function liveFigure({ values = (i) => i, ...options } = {}) {
+function liveFigure({ values = (i) => i, span = null, ...options } = {}) {
   const figure = plotOf({ data: [{ type: "scatter" }], ...options });
   const columns = { x: array(100, (i) => i), y: array(100, values) };
   const streams = figure.plot.data.map((_, i) => streamOf(figure, i, columns));
-  const ranges = new LiveRanges(figure.plot, figure.axes, figure.points);
+  const ranges = new LiveRanges(figure.plot, figure.axes, figure.points, () => span);
   const show = (isFollowing = true) => {
     const places = ranges.planX(streams, isFollowing);
     ranges.apply(streams, places, isFollowing);
@@ -29,6 +29,27 @@ test("a chart that follows shows all points, with room to the right, above and b
   const [x, y] = liveFigure().show();
   assert.deepEqual(x, [0, 99 * 1.01]);
   assert.deepEqual(y, [-99 * 0.08, 99 * 1.08]);
+});
+
+test("a trace without new points does not stretch the axis beyond its span", () => {
+  const data = [{ type: "scatter" }, { type: "scatter" }];
+  const figure = liveFigure({ data, span: 50 });
+  append(figure, 500, 50);
+  assert.deepEqual(figure.show()[0], [450, 500.5]);
+  const drawn = { xaxis: { type: "date", _length: 700 } };
+  const dates = liveFigure({ drawn, span: 0.05 }); // seconds; dates are milliseconds
+  assert.equal(dates.show()[0][0], 49);
+});
+
+test("flat values have an axis of several of their own steps", () => {
+  const height = (yhoverformat) => {
+    const data = [{ type: "scatter", yhoverformat }];
+    const [, [bottom, top]] = liveFigure({ data, values: () => 0.52 }).show();
+    return top - bottom;
+  };
+  assert.ok(height(",.2f") >= 0.04);
+  assert.ok(height(",.4f") < 0.04);
+  assert.ok(height(undefined) < 0.001);
 });
 
 test("a chart that holds still keeps its range of x as points come", () => {

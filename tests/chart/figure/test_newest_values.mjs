@@ -3,7 +3,11 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { makeNewestLabels, writeLegend } from "../../../tickerkit/chart/figure/newest_values.js";
+import {
+  chooseInk,
+  makeNewestLabels,
+  writeLegend,
+} from "../../../tickerkit/chart/figure/newest_values.js";
 import { plotOf, streamOf } from "../../helpers/plots.mjs";
 
 const DRAWN = {
@@ -14,32 +18,45 @@ const SHOWN = new Map([["x", { range: [0, 10] }]]);
 
 /** Return a figure with one stream of two points. */
 function figureOf(trace = {}, y = [1, 5], axis = {}) {
-  const data = [{ uid: "a", type: "scatter", line: { color: "red" }, ...trace }];
+  const data = [{ uid: "a", type: "scatter", line: { color: "#2b7fd4" }, ...trace }];
   const drawn = { ...DRAWN, yaxis: { ...DRAWN.yaxis, ...axis } };
   const figure = plotOf({ data, drawn });
   return { ...figure, streams: [streamOf(figure, 0, { x: [1, 2], y })] };
 }
 
+/** Return the labels of a figure. */
+function labelsOf({ plot, streams, axes }, places = SHOWN, data = plot.data) {
+  return makeNewestLabels(plot, streams, axes, places, data);
+}
+
 test("a label stands right of the plot, at the height of its value", () => {
-  const { streams, axes } = figureOf();
-  assert.deepEqual(makeNewestLabels(streams, axes, SHOWN), [
-    { key: "a", text: "5.00", color: "red", x: 50 + 700 + 3, y: 20 + 150 },
+  assert.deepEqual(labelsOf(figureOf()), [
+    {
+      key: "a",
+      text: "5.00",
+      color: "#2b7fd4",
+      ink: "#000",
+      isInside: false,
+      x: 50 + 700 + 3,
+      y: 20 + 150,
+      area: [20, 320],
+    },
   ]);
 });
 
 test("a label has the suffix of its axis, and on a logarithmic axis its place", () => {
-  const { streams, axes } = figureOf({}, [1, 10], { type: "log", range: [0, 2], ticksuffix: " %" });
-  const [{ text, y }] = makeNewestLabels(streams, axes, SHOWN);
+  const figure = figureOf({}, [1, 10], { type: "log", range: [0, 2], ticksuffix: " %" });
+  const [{ text, y }] = labelsOf(figure);
   assert.deepEqual([text, y], ["10.00 %", 170]);
 });
 
 test("a value that is not visible, not a number, or a bar's has no label", () => {
-  const labels = ({ streams, axes }, places = SHOWN) => makeNewestLabels(streams, axes, places);
-  assert.deepEqual(labels(figureOf({}, [1, 11])), []);
-  assert.deepEqual(labels(figureOf({}, [1, NaN])), []);
-  assert.deepEqual(labels(figureOf({ type: "bar" })), []);
-  assert.deepEqual(labels(figureOf(), new Map([["x", { range: [0, 1.5] }]])), []);
-  assert.deepEqual(labels(figureOf(), new Map([["x", null]])), []);
+  assert.deepEqual(labelsOf(figureOf({}, [1, 11])), []);
+  assert.deepEqual(labelsOf(figureOf({}, [1, NaN])), []);
+  assert.deepEqual(labelsOf(figureOf({ type: "bar" })), []);
+  assert.deepEqual(labelsOf(figureOf(), new Map([["x", { range: [0, 1.5] }]])), []);
+  assert.deepEqual(labelsOf(figureOf(), new Map([["x", { range: [3, 4] }]])), []);
+  assert.deepEqual(labelsOf(figureOf(), new Map([["x", null]])), []);
 });
 
 test("a candle that has fallen has the colour of falling", () => {
@@ -54,17 +71,68 @@ test("a candle that has fallen has the colour of falling", () => {
     ];
     const figure = plotOf({ data, drawn: DRAWN });
     const columns = { x: [1], open: [5], high: [9], low: [1], close: [close] };
-    const streams = [streamOf(figure, 0, columns)];
-    return makeNewestLabels(streams, figure.axes, SHOWN)[0].color;
+    return labelsOf({ ...figure, streams: [streamOf(figure, 0, columns)] })[0].color;
   };
   assert.deepEqual([color(6), color(4)], ["green", "red"]);
+});
+
+test("a label has the decimals of the trace's or the axis' format, with its sign", () => {
+  const text = (trace, axis = {}) => labelsOf(figureOf(trace, [1, 5.1494], axis))[0].text;
+  assert.equal(text({ yhoverformat: "+,.2f" }), "+5.15");
+  assert.equal(text({ yhoverformat: ",.5f" }, { tickformat: ".1f" }), "5.14940");
+  assert.equal(text({}, { tickformat: ".1f" }), "5.1");
+});
+
+test("without a format the decimals are those of the values so far", () => {
+  const text = (y) => labelsOf(figureOf({}, y, { range: [0, 1e9] }))[0].text;
+  assert.equal(text([1.1095, 1.11]), "1.1100");
+  assert.equal(text([0.0000123, 0.00001]), "0.0000100");
+  assert.equal(text([65_432.12, 65_432]), "65,432.00");
+  assert.equal(text([1, 187.2533333]), "187.25");
+});
+
+test("many labels have the names of their traces, as text and cut", () => {
+  const names = ["AAPL", "&lt;b>", "<b>BRK.B</b>", "&amp;lt;", "A name that is too long"];
+  const data = names.map((name, index) => ({ uid: String(index), type: "scatter", name }));
+  const figure = plotOf({ data, drawn: DRAWN });
+  const streams = names.map((_, index) => streamOf(figure, index, { x: [1, 2], y: [1, 5] }));
+  assert.deepEqual(
+    labelsOf({ ...figure, streams }).map(({ text }) => text),
+    ["AAPL 5.00", "<b> 5.00", "BRK.B 5.00", "&lt; 5.00", "A name that… 5.00"],
+  );
+  assert.deepEqual(
+    labelsOf({ ...figure, streams: streams.slice(0, 4) }).map(({ text }) => text),
+    ["5.00", "5.00", "5.00", "5.00"],
+  );
+});
+
+test("a label is inside of the plot where an axis or the legend is on the right", () => {
+  const place = (layout) => {
+    const figure = figureOf();
+    Object.assign(figure.plot._fullLayout, layout);
+    const [{ isInside, x }] = labelsOf(figure);
+    return [isInside, x];
+  };
+  assert.deepEqual(place({}), [false, 753]);
+  assert.deepEqual(place({ yaxis2: { side: "right" } }), [true, 747]);
+  assert.deepEqual(place({ showlegend: true, legend: { orientation: "v", x: 1.02 } }), [true, 747]);
+  assert.deepEqual(place({ showlegend: true, legend: { orientation: "h", x: 0 } }), [false, 753]);
+});
+
+test("the text on a colour is black or white, whichever can be read", () => {
+  assert.deepEqual(
+    ["#ffffff", "#000000", "#2b7fd4", "#7440d0", "rgb(254, 203, 82)", "rgba(0,0,0,.5)"].map(
+      chooseInk,
+    ),
+    ["#000", "#fff", "#000", "#fff", "#000", "#fff"],
+  );
 });
 
 test("the legend has a trace's name and newest value, and hovering shows the name alone", () => {
   const { plot, streams, axes } = figureOf({ name: "AAPL" });
   const data = [{ uid: "a", name: "AAPL" }];
   writeLegend(plot, streams, axes, data);
-  assert.equal(plot.data[0].name, '<span style="color:red">AAPL 5.00</span>');
+  assert.equal(plot.data[0].name, "AAPL 5.00");
   assert.equal(plot.data[0].hovertemplate, "(%{x}, %{y})<extra>AAPL</extra>");
   plot._fullLayout.hovermode = "x unified";
   writeLegend(plot, streams, axes, data);

@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { moveApart } from "../../../tickerkit/chart/figure/overlay.js";
+import { moveApart, placeLabels } from "../../../tickerkit/chart/figure/overlay.js";
 import { Seeded } from "../../helpers/seeded.mjs";
 
 test("labels that are far apart stay where they are, from top to bottom", () => {
@@ -11,7 +11,7 @@ test("labels that are far apart stay where they are, from top to bottom", () => 
     { key: "a", y: 100 },
     { key: "b", y: 20 },
   ];
-  assert.deepEqual(moveApart(labels, 17), [
+  assert.deepEqual(moveApart(labels, 17, [0, 300]), [
     { key: "b", y: 20 },
     { key: "a", y: 100 },
   ]);
@@ -20,7 +20,7 @@ test("labels that are far apart stay where they are, from top to bottom", () => 
 test("labels that would overlap move down, and are given back unchanged otherwise", () => {
   const labels = ["a", "b", "c"].map((key) => ({ key, y: 50 }));
   assert.deepEqual(
-    moveApart(labels, 17).map(({ key, y }) => [key, y]),
+    moveApart(labels, 17, [0, 300]).map(({ key, y }) => [key, y]),
     [
       ["a", 50],
       ["b", 67],
@@ -30,15 +30,33 @@ test("labels that would overlap move down, and are given back unchanged otherwis
   assert.ok(labels.every(({ y }) => y === 50));
 });
 
-test("no two labels overlap, wherever the values are", () => {
+test("no label overlaps another or leaves the plot, however many there are", () => {
   const random = new Seeded(4);
-  for (let time = 0; time < 100; time++) {
-    const labels = Array.from({ length: 12 }, (_, key) => ({ key, y: random.uniform(0, 300) }));
-    const placed = moveApart(labels, 17);
-    assert.equal(placed.length, 12);
-    for (const [i, { key, y }] of placed.entries()) {
-      assert.ok(y >= labels[key].y);
-      if (i) assert.ok(y >= placed[i - 1].y + 17);
+  for (let time = 0; time < 200; time++) {
+    const count = 1 + Math.floor(random.uniform(0, 25));
+    const labels = Array.from({ length: count }, (_, key) => ({
+      key,
+      y: random.uniform(20, 260),
+      area: [20, 260],
+    }));
+    const { placed, height } = placeLabels(labels);
+    assert.equal(placed.length, Math.min(count, 20));
+    for (const [i, { y }] of placed.entries()) {
+      assert.ok(y - height / 2 >= 20 && y + height / 2 <= 260);
+      if (i) assert.ok(y >= placed[i - 1].y + height - 1e-9);
     }
   }
+});
+
+test("labels are lower where many must fit, and the first ones stay where not all fit", () => {
+  const labels = (count) =>
+    Array.from({ length: count }, (_, key) => ({ key, y: 100, area: [0, 240] }));
+  assert.equal(placeLabels(labels(14)).height, 17);
+  assert.equal(placeLabels(labels(15)).height, 12);
+  const keys = placeLabels(labels(25)).placed.map(({ key }) => key);
+  assert.deepEqual(
+    keys.toSorted((one, other) => one - other),
+    Array.from({ length: 20 }, (_, key) => key),
+  );
+  assert.deepEqual(placeLabels([]).placed, []);
 });

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from tickerkit.chart.figure.page_side import PARTS, build_page_side, join_modules
+from tickerkit.chart.figure.page_side import PARTS, build_page_side, join_modules, read_parts
 
 FOLDER = resources.files("tickerkit.chart.figure")
-SOURCES = {name: (FOLDER / name).read_text("utf-8") for name in PARTS}
+SOURCES = read_parts()
+ORDER = list(SOURCES)
 DECLARATION = r"(?:async function|function|class|const|let) ([\w$]+)"
 
 
@@ -53,28 +54,29 @@ def test_no_two_modules_declare_the_same_name() -> None:
     assert [name for name, count in names.items() if count > 1] == []
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", ORDER)
 def test_an_import_names_exports_of_a_module_before(name: str) -> None:
     """Every import fits the pattern that is left out, renames nothing, and is satisfied."""
     for statement in re.findall(r"^import\b.*?;$", SOURCES[name], re.M | re.S):
-        fitting = re.fullmatch(r'import \{([\w$,\s]*)\} from "\./(\w+\.js)";', statement)
+        pattern = r'import \{([\w$,\s]*)\} from "(?:\./|\.\./\.\./\w+/\w+/)(\w+\.js)";'
+        fitting = re.fullmatch(pattern, statement)
         assert fitting, statement
         names, module = fitting.groups()
-        assert PARTS.index(module) < PARTS.index(name)
+        assert ORDER.index(module) < ORDER.index(name)
         assert {each.strip() for each in names.split(",")} - {""} <= exported(SOURCES[module])
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", ORDER)
 def test_an_export_stands_before_a_declaration(name: str) -> None:
     """Every export fits the pattern that is left out; the last module alone has a default one."""
     lines = re.findall(r"^export\b.*$", SOURCES[name], re.M)
     defaults = [line for line in lines if line.startswith("export default ")]
-    assert len(defaults) == (name == PARTS[-1])
+    assert len(defaults) == (name == ORDER[-1])
     for line in set(lines) - set(defaults):
         assert re.match(rf"export {DECLARATION}", line), line
 
 
-@pytest.mark.parametrize("name", PARTS)
+@pytest.mark.parametrize("name", ORDER)
 def test_no_text_of_a_module_looks_like_a_comment(name: str) -> None:
     """Lines that look like comments are left out: none may be in a text of several lines."""
     for text in re.findall(r"`[^`]*`", SOURCES[name]):

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import tickerkit as tk
+from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
 Until = Callable[..., None]
@@ -66,12 +67,111 @@ def test_price_move_is_shown_by_an_arrow(
     until(lambda: "▼ 187.00" in board._prices.value)
 
 
+def cells(board: tk.Dashboard) -> list[list[str]]:
+    """Return the texts of the table's cells, by row."""
+    rows = re.findall(r"<tr.*?</tr>", board._prices.value)
+    found = [re.findall(r"<td.*?>(.*?)</td>", row) for row in rows]
+    return [[re.sub(r"<.*?>", "", cell).strip() for cell in row] for row in found]
+
+
+def test_quotes_without_trades_are_shown_with_their_middle(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Bid and ask have columns; the middle has arrows, and all have the same decimals."""
+    board = feed.dashboard()
+    quote = {"symbol": "EURUSD", "bid": 1.1095, "ask": 1.1096, "time": "2026-11-23T10:00:00Z"}
+    server.publish([quote, {"symbol": "A", "bid": 1, "time": "2026-11-23T10:00:00Z"}])
+    until(lambda: len(cells(board)) == 3)
+    assert cells(board) == [
+        ["symbol", "price", "bid", "ask", "size", "UTC"],
+        ["EURUSD", "mid 1.10955", "1.10950", "1.10960", "", "10:00:00"],
+        ["A", "–", "1.00", "–", "", "10:00:00"],
+    ]
+    server.publish(quote | {"bid": 1.1094})
+    until(lambda: cells(board)[1][1] == "▼ mid 1.10950")
+    server.publish({"symbol": "EURUSD", "price": 1.2})
+    until(lambda: cells(board)[1][1] == "▲ 1.20000")
+    assert "nan" not in board._prices.value
+
+
+def test_small_prices_can_be_read(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """The decimals are those of all prices of the symbol, not of the newest."""
+    server.publish([{"symbol": "SHIB", "price": price} for price in (0.0000123, 0.00001)])
+    feed.wait(2)
+    board = feed.dashboard()
+    until(lambda: cells(board)[1:] and cells(board)[1][1] == "0.0000100")
+
+
+def test_symbols_are_in_the_order_asked_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Table, menu and chart show them, and no others."""
+    board = feed.dashboard(symbols=["AAPL", "MSFT"])
+    server.publish([{"symbol": "NVDA", "price": 1}, *reversed(TICKS)])
+    until(lambda: [row[0] for row in cells(board)] == ["symbol", "AAPL", "MSFT"])
+    assert board._symbol.options == ("all symbols", "AAPL", "MSFT")
+    until(lambda: [t.name for t in board.figure.data] == ["AAPL", "MSFT"])
+
+
+def test_options_of_the_chart_are_those_of_the_dashboard(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Kind, y, bar and time zone are shown at first."""
+    server.publish(TICKS)
+    feed.wait(2)
+    board = feed.dashboard("candles+volume", "AAPL", tz="Asia/Tokyo", bar="1min", window=50)
+    until(lambda: [t.type for t in board.figure.data] == ["candlestick", "bar"])
+    assert (board._kind.value, board._window.value, board.figure.tz) == (
+        "candles",
+        50,
+        "Asia/Tokyo",
+    )
+    until(lambda: cells(board)[1:] == [["AAPL", "187.25", "100", "19:00:00"]])
+    assert cells(board)[0][-1] == "Tokyo"
+    price = feed.dashboard(y="price")
+    until(lambda: drawn(price) == [187.25])
+
+
+@pytest.mark.parametrize("options", [{"kind": "pie"}, {"y": "euro"}, {"tz": "Mars"}])
+def test_invalid_option_is_refused(feed: tk.Feed, options: dict[str, str]) -> None:
+    """The error names the option and its value."""
+    (name, value) = next(iter(options.items()))
+    with pytest.raises(ValueError, match=f"{name}='{value}'"):
+        feed.dashboard(**options)
+
+
+def test_prices_from_before_a_restart_are_dimmed(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Until its next tick, a symbol may no longer be quoted."""
+    board = feed.dashboard()
+    server.publish(TICKS)
+    until(lambda: len(cells(board)) == 3)
+    assert "opacity:.45" not in board._prices.value
+    server.log.begin()
+    server.publish({"symbol": "MSFT", "price": 5})
+    until(lambda: "5.00" in board._prices.value)
+    dimmed = re.findall(r'<tr style="opacity:.45">.*?<b>(.*?)</b>', board._prices.value)
+    assert dimmed == ["AAPL"]
+
+
+def test_one_gap_is_singular(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
+    """The state line counts ticks and gaps in English."""
+    board = feed.dashboard()
+    server.publish(TICKS[0])
+    feed.wait(1)
+    feed._state.gaps.add(Gap("an epoch", 3, 9, "test"))
+    until(lambda: "1 tick ·" in board._state.value and "1 gap</span>" in board._state.value)
+    assert "1 tick of 1 symbol, 1 gap" in repr(feed)
+
+
 def test_lost_connection_is_shown(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
     """The state changes although no tick comes."""
     board = feed.dashboard()
     until(lambda: "live" in board._state.value)
     server.stop()
     until(lambda: "reconnecting" in board._state.value)
+    assert board._state.value.count("reconnecting") == 1
 
 
 def test_controls_change_the_chart(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:

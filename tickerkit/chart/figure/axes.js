@@ -81,15 +81,17 @@ export function followX(before, [least, greatest], span) {
  * @param {Range | null | undefined} before
  * @param {Range} extent the least and the greatest y
  * @param {boolean} fromZero whether zero must be visible
+ * @param {number} minHeight the smallest height; less shows smaller steps than the values have
  * @returns {Range}
  */
-export function followY(before, extent, fromZero) {
+export function followY(before, extent, fromZero, minHeight = 0) {
   let [least, greatest] = extent;
   if (fromZero) [least, greatest] = [Math.min(least, 0), Math.max(greatest, 0)];
-  const height = greatest - least || Math.abs(greatest) * 1e-3 || 1;
+  const ownHeight = greatest - least;
+  const height = Math.max(ownHeight, minHeight) || Math.abs(greatest) * 1e-3 || 1;
   const fits = before && before[0] <= least && greatest <= before[1];
   if (fits && height > 0.5 * (before[1] - before[0])) return before;
-  const room = height * HEADROOM_SHARE;
+  const room = height * HEADROOM_SHARE + Math.max(minHeight - ownHeight, 0) / 2;
   return [
     fromZero && least === 0 ? 0 : least - room,
     fromZero && greatest === 0 ? 0 : greatest + room,
@@ -111,21 +113,6 @@ export function makeColumnEdges([left, right], count, type) {
     edges[index] = type === "log" ? 10 ** edge : edge;
   }
   return edges;
-}
-
-/**
- * Format a number with as many digits as an axis of the given height can show.
- *
- * @param {number} value
- * @param {number} height
- */
-export function formatNumber(value, height) {
-  const needed = Math.ceil(2 - Math.log10(Math.abs(height) || 1));
-  const digits = needed < 0 ? 0 : Math.min(Math.max(needed, 2), 10);
-  return value.toLocaleString("en-US", {
-    maximumFractionDigits: digits,
-    minimumFractionDigits: Math.min(digits, 2),
-  });
 }
 
 /**

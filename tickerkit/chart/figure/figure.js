@@ -10,7 +10,7 @@ import { writeSavedState } from "./saved_state.js";
 import { decode, encode, setPath } from "./values.js";
 import { View } from "./view.js";
 
-/** @import { KernelMessage, LiveSettings, PageMessage } from "../messages.d.ts" */
+/** @import { FigureNote, KernelMessage, LiveSettings, PageMessage } from "../messages.d.ts" */
 /** @import { Layout, Model, Trace } from "./types.d.ts" */
 
 /** The traits that hold the figure's state. */
@@ -59,6 +59,9 @@ export class Figure {
     }
     if (!this.isFollowing) this.#onFollow(false);
     model.on("change:_follow", () => this.#onFollow(model.get("_follow")));
+    model.on("change:_note", () => {
+      for (const view of this.#views) view.showNote();
+    });
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
   }
 
@@ -66,6 +69,25 @@ export class Figure {
    *  @returns {Partial<LiveSettings>} */
   get live() {
     return this.model.get("_live") ?? {};
+  }
+
+  /** What the figure says about itself.
+   *  @returns {Partial<FigureNote>} */
+  get note() {
+    return this.model.get("_note") ?? {};
+  }
+
+  /** How many seconds the x axis shows at most; null for all points. @returns {number | null} */
+  get span() {
+    return this.model.get("_span") ?? null;
+  }
+
+  /** Whether no trace has points. */
+  get isEmpty() {
+    return (
+      this.points.count === 0 &&
+      !this.data.some(({ uid, x, y }) => !this.points.get(uid) && (x?.length || y?.length))
+    );
   }
 
   /** The theme to draw in; null once the user has set a template. */

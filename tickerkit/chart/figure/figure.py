@@ -15,6 +15,7 @@ from tickerkit.chart.figure.streams import Stream
 from tickerkit.chart.figure.traces import (
     BAR_TYPES,
     LINE_TYPES,
+    OTHER_POINT_TYPES,
     find_trace,
     find_trace_of_type,
     find_traces,
@@ -63,8 +64,11 @@ class LiveFigure(PageFigure):
     Args:
         data: traces, as for `FigureWidget`. Their points are the first points of their windows.
         layout: as for `FigureWidget`.
+        frames: as for `FigureWidget`, which does not support frames.
+        skip_invalid: as for `FigureWidget`.
         window: how much of each trace is kept: a number of points, or a time such as "5min" before
-            the newest x (for an x of numbers: that many seconds).
+            the newest x (for an x of numbers: that many seconds). While the chart follows, the x
+            axis is at most that long.
         tz: the time zone in which times are shown, such as "America/New_York"; it is written on
             the axis. Times without a zone count as UTC.
         theme: "light" or "dark"; or "auto", which follows the page's theme while no template is
@@ -84,15 +88,27 @@ class LiveFigure(PageFigure):
         self,
         data: Any = None,
         layout: Any = None,
-        window: int | str = 100_000,
+        frames: Any = None,
+        skip_invalid: bool = False,
         *,
+        window: int | str = 100_000,
         tz: str = "UTC",
         theme: str = "auto",
         labels: bool = True,
         **options: Any,
     ) -> None:
         self._drawers: list[Drawer] = []
-        super().__init__(data, layout, window, tz=tz, theme=theme, labels=labels, **options)
+        super().__init__(
+            data,
+            layout,
+            frames,
+            skip_invalid,
+            window=window,
+            tz=tz,
+            theme=theme,
+            labels=labels,
+            **options,
+        )
 
     @property
     def window(self) -> int | str:
@@ -106,8 +122,9 @@ class LiveFigure(PageFigure):
 
     @window.setter
     def window(self, size: int | str) -> None:
-        Window(size)  # raises if the size is invalid, before anything changes
+        span_s = Window(size).span_s  # raises if the size is invalid, before anything changes
         with self._lock:
+            self._span = span_s
             self._streams.resize(size)
             self._update_data(self._streams.by_trace.values())
 
@@ -127,7 +144,7 @@ class LiveFigure(PageFigure):
 
     # --- points -------------------------------------------------------------------------------
 
-    def append(self, x: Any, y: Any = None, trace: int | str = 0) -> None:
+    def append(self, x: Any, y: Any = None, trace: int | str | None = None) -> None:
         """Append points to traces; returns at once, from any thread.
 
         `fig.data` has the points when this returns. Under load no point inside the window is lost:
@@ -138,16 +155,21 @@ class LiveFigure(PageFigure):
             x: a scalar or an array of shape (n,) of numbers or times; or a Series of y, whose index
                 is x; or a mapping of trace to (x, y) or Series, with each trace once.
             y: a scalar or an array of shape (n,), converted to float64. NaN breaks a line.
-            trace: the trace's index or name.
+            trace: the trace's index or name; by default the trace that has the name of the Series,
+                otherwise the first.
 
         Raises:
             ValueError: if x and y differ in length; if there is no such trace, it is named twice
-                (by name and by index), or it takes bars; if x is neither numbers nor times, or
-                the trace has numbers and x is times or the other way round.
+                (by name and by index), or it takes bars, or no points of x and y; if x is neither
+                numbers nor times, or the trace has numbers and x is times or the other way round.
 
         Example:
             >>> fig.append({"AAPL": (times, prices), "MSFT": (now, 402.5)})
         """
+        if trace is None:
+            names = {props.get("name") for props in self._data}
+            is_named = isinstance(x, pd.Series) and isinstance(x.name, str) and x.name in names
+            trace = x.name if is_named else 0
         points = parse_points(x, y, trace)
         with self._lock:
             # An unknown trace is an error even if there are no points for it.
@@ -215,10 +237,14 @@ class LiveFigure(PageFigure):
     def clear(self) -> None:
         """Drop all points, including those that traces were created with; the traces stay."""
         with self._lock:
-            for index, props in enumerate(self._data):
+            for props in self._data:
                 kind = props.get("type", "scatter")
-                if kind in (*LINE_TYPES, *BAR_TYPES):
-                    self._get_stream(index, BAR_COLUMNS if kind in BAR_TYPES else LINE_COLUMNS)
+                if kind in (*LINE_TYPES, *BAR_TYPES) and props["uid"] not in self._streams.by_trace:
+                    names = BAR_COLUMNS if kind in BAR_TYPES else LINE_COLUMNS
+                    is_plain = find_incompatibility() is not None
+                    # Not of the trace's own points: their columns may differ in length.
+                    stream = self._streams.new(names, is_plain=is_plain)
+                    self._streams.by_trace[props["uid"]] = stream
             self._streams.clear()
             self._update_data(self._streams.by_trace.values())
 
@@ -327,6 +353,11 @@ class LiveFigure(PageFigure):
         """
         props = self._data[index]
         kind = props.get("type", "scatter")
+        if kind not in (*LINE_TYPES, *BAR_TYPES, *OTHER_POINT_TYPES):
+            raise ValueError(
+                f"Trace {index} is of type {kind}, which has no points of x and y; set its data "
+                f"by fig.data[{index}].update(...)"
+            )
         if (kind in BAR_TYPES) != (names == BAR_COLUMNS):
             method = "append_bars" if kind in BAR_TYPES else "append"
             raise ValueError(f"Trace {index} is of type {kind}; pass its points to {method}()")

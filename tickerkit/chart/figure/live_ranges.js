@@ -3,19 +3,22 @@
  */
 
 import { asNumbers, followX, followY, isFixed } from "./axes.js";
+import { readFormat } from "./newest_values.js";
 
-/** @import { Place, Plot, Range, Stream } from "./types.d.ts" */
+/** @import { Place, Plot, Range, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
 /** @import { VisiblePoints } from "./visible_points.js" */
 /** @import { Series } from "./series.js" */
 
 /** A chart that holds still keeps its range of y until the data fill less than this share of it. */
 const MIN_FILLED = 0.2;
+/** How many steps of its values' last decimal a y axis shows at least. */
+const MIN_STEPS = 4;
 
 /**
  * The extent of the visible points on a y axis.
  *
- * @typedef {{least: number, greatest: number, fromZero: boolean}} Extent
+ * @typedef {{least: number, greatest: number, fromZero: boolean, minHeight: number}} Extent
  */
 
 /** The ranges of the axes of one plot, by the axes' ids. */
@@ -23,6 +26,7 @@ export class LiveRanges {
   #plot;
   #axes;
   #points;
+  #span;
   /** The range of each group of x axes, by its root. @type {Map<string, Place | null>} */
   #x = new Map();
   /** @type {Map<string, Range>} */
@@ -34,11 +38,13 @@ export class LiveRanges {
    * @param {Plot} plot
    * @param {PlotAxes} axes
    * @param {VisiblePoints} points
+   * @param {() => number | null} span returns how many seconds an x axis shows at most
    */
-  constructor(plot, axes, points) {
+  constructor(plot, axes, points, span = () => null) {
     this.#plot = plot;
     this.#axes = axes;
     this.#points = points;
+    this.#span = span;
   }
 
   /** Choose all ranges again, whatever was shown before. */
@@ -92,15 +98,19 @@ export class LiveRanges {
    * @param {string} root
    */
   #follow(streams, root) {
-    let [least, greatest] = [Infinity, -Infinity];
+    let [least, greatest, margin] = [Infinity, -Infinity, 0];
     for (const stream of streams) {
       const extent = stream.root === root && stream.series.xExtent();
       if (!extent) continue;
       const pad = stream.hasBars ? this.#halfBar(stream.series, root) : 0;
       least = Math.min(least, extent[0] - pad);
       greatest = Math.max(greatest, extent[1] + pad);
+      margin = Math.max(margin, 2 * pad);
     }
     if (least > greatest) return null;
+    // A trace without new points keeps its own last window, which must not stretch the axis.
+    const span = (this.#span() ?? Infinity) * (this.#axes.drawn(root).type === "date" ? 1000 : 1);
+    least = Math.max(least, greatest - span - margin);
     const range = this.#axes.toRange(root, [least, greatest]);
     if (!range.every(Number.isFinite)) return null;
     return followX(this.#x.get(root), range, this.#widths.get(root));
@@ -165,6 +175,7 @@ export class LiveRanges {
         least: Math.min(known?.least ?? Infinity, extent[0]),
         greatest: Math.max(known?.greatest ?? -Infinity, extent[1]),
         fromZero: known?.fromZero || trace.type === "bar" || fill.startsWith("tozero"),
+        minHeight: Math.min(known?.minHeight ?? Infinity, findMinHeight(full)),
       });
     }
     return extents;
@@ -175,7 +186,7 @@ export class LiveRanges {
    * @param {Extent} extent
    * @param {boolean} isFollowing
    */
-  #applyY(id, { least, greatest, fromZero }, isFollowing) {
+  #applyY(id, { least, greatest, fromZero, minHeight }, isFollowing) {
     const isLog = this.#axes.isLog(id);
     /** @type {Range} */
     const ends = isLog ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
@@ -187,11 +198,22 @@ export class LiveRanges {
     }
     let range = this.#y.get(id);
     if (isFollowing || !range || !fits(range, ends)) {
-      range = followY(range, ends, fromZero && !isLog);
+      range = followY(range, ends, fromZero && !isLog, isLog ? 0 : minHeight);
       this.#y.set(id, range);
     }
     this.#axes.setRange(id, range);
   }
+}
+
+/**
+ * Return the smallest height of an axis that shows a trace: smaller steps than those of its values
+ * would have equal tick labels.
+ *
+ * @param {Trace} full
+ */
+function findMinHeight(full) {
+  const format = readFormat(full);
+  return format ? MIN_STEPS * 10 ** -format.decimals : 0;
 }
 
 /**

@@ -2,13 +2,31 @@
  * Newest values: in the legend, and as labels at the right edge of the plot.
  */
 
-import { asNumbers, formatNumber } from "./axes.js";
+import { Decimals, formatDecimals } from "../../server/page/decimals.js";
+import { asNumbers } from "./axes.js";
 
-/** @import { Label, Place, Plot, Stream, Trace } from "./types.d.ts" */
+/** @import { AxisLayout, Label, Place, Plot, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
+/** @import { Series } from "./series.js" */
 
 const LABEL_GAP_PX = 3;
 const GREY = "#808080";
+/** With so many labels, each has the name of its trace: colours alone don't tell them apart. */
+const MIN_NAMED = 5;
+/** Longer names are cut in labels. */
+const MAX_NAME_LENGTH = 12;
+/** The formats of plotly that labels follow: ",.2f", "+,.2f", ".4f". */
+const FORMAT = /^(\+?),?\.(\d+)f$/;
+/** How many points are looked at to learn the decimals of a trace without a format. */
+const MAX_LEARNT_POINTS = 1000;
+/** Colours of a lower luminance need white text; then the contrast is 4.5 at least. */
+const MIN_LIGHT = 0.179;
+/** The characters that `labels.py` replaces. @type {Record<string, string>} */
+const ENTITIES = { "&lt;": "<", "&#36;": "$", "&#123;": "{", "&amp;": "&" };
+
+/** The decimals of traces without a format.
+ *  @type {WeakMap<Series, {decimals: Decimals, next: number}>} */
+const learntDecimals = new WeakMap();
 
 /**
  * Return a trace's colour.
@@ -20,6 +38,48 @@ const findColor = (full) =>
   full.line?.color ?? full.increasing?.line?.color ?? full.marker?.color ?? GREY;
 
 /**
+ * Return the format that Python has set for the values of a trace, or null.
+ *
+ * @param {Trace} full
+ * @param {AxisLayout} [axis]
+ */
+export function readFormat(full, axis = {}) {
+  const given = full.yhoverformat || axis.hoverformat || axis.tickformat || "";
+  const [, sign, decimals] = FORMAT.exec(given) ?? [];
+  return decimals === undefined ? null : { decimals: Number(decimals), hasSign: sign === "+" };
+}
+
+/**
+ * Return the newest value of a trace as text, as hovering and the axis show it.
+ *
+ * @param {Stream} stream
+ * @param {AxisLayout} axis
+ * @param {number} value
+ */
+function formatValue({ full, series }, axis, value) {
+  const { decimals, hasSign } = readFormat(full, axis) ?? {
+    decimals: learnDecimals(series),
+    hasSign: false,
+  };
+  return formatDecimals(value, decimals, hasSign) + (axis.ticksuffix ?? "");
+}
+
+/** @param {Series} series */
+function learnDecimals(series) {
+  const learnt = learntDecimals.get(series) ?? { decimals: new Decimals(), next: 0 };
+  learntDecimals.set(series, learnt);
+  const { first, next } = series;
+  // The last point again: it may be a bar that has changed.
+  const start = Math.max(first, next - MAX_LEARNT_POINTS, Math.min(learnt.next, next) - 1);
+  for (let position = start; position < next; position++) {
+    const point = series.at(position) ?? {};
+    for (const name of series.names) learnt.decimals.add(point[name]);
+  }
+  learnt.next = next;
+  return learnt.decimals.count;
+}
+
+/**
  * Write the newest values into the legend, but not into the text that hovering shows.
  *
  * @param {Plot} plot
@@ -29,16 +89,13 @@ const findColor = (full) =>
  */
 export function writeLegend(plot, streams, axes, data) {
   const isAlongX = String(plot._fullLayout.hovermode).startsWith("x");
-  for (const { trace, full, series, y } of streams) {
+  for (const stream of streams) {
+    const { trace, full, series, y } = stream;
     const own = data.find((each) => each.uid === trace.uid) ?? {};
     const last = series.last();
     // A bar has four values, which hovering shows with its name.
     if (!own.name || !last || full.showlegend === false || series.names.length > 1) continue;
-    const axis = axes.drawn(y);
-    const height = (axis.range?.[1] ?? NaN) - (axis.range?.[0] ?? NaN);
-    const value = formatNumber(last[series.names[0]], height);
-    const text = `${own.name} ${value}${axis.ticksuffix ?? ""}`;
-    trace.name = `<span style="color:${findColor(full)}">${text}</span>`;
+    trace.name = `${own.name} ${formatValue(stream, axes.drawn(y), last[series.names[0]])}`;
     if (own.hovertemplate || own.hoverinfo || own.text) continue;
     trace.hovertemplate = `${isAlongX ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;
   }
@@ -47,31 +104,104 @@ export function writeLegend(plot, streams, axes, data) {
 /**
  * Return the labels of the newest values that are visible.
  *
+ * @param {Plot} plot
  * @param {Stream[]} streams
  * @param {PlotAxes} axes
  * @param {Map<string, Place | null>} places the ranges of the x axes, by root
+ * @param {Trace[]} data the figure's own
  * @returns {Label[]}
  */
-export function makeNewestLabels(streams, axes, places) {
+export function makeNewestLabels(plot, streams, axes, places, data) {
   const labels = [];
-  for (const { series, trace, full, x, y, root } of streams) {
+  const isRightTaken = hasRightSide(plot._fullLayout);
+  for (const stream of streams) {
+    const { series, trace, full, x, y, root } = stream;
     const last = series.last();
     const range = places.get(root)?.range;
-    if (!last || trace.type === "bar") continue;
-    if (!range || !(axes.toData(root, range)[1] >= last.x)) continue;
+    if (!last || !range || trace.type === "bar") continue;
+    const [left, right] = axes.toData(root, range);
+    if (!(left <= last.x && last.x <= right)) continue;
     const [xaxis, yaxis] = [axes.drawn(x), axes.drawn(y)];
     const [bottom, top] = asNumbers(yaxis.range, "linear") ?? [NaN, NaN];
     const value = last[series.names[series.names.length - 1]];
     const position = yaxis.type === "log" ? Math.log10(value) : value;
     const share = (top - position) / (top - bottom);
     if (!(share >= 0 && share <= 1)) continue;
+    const [offset, height] = [yaxis._offset ?? NaN, yaxis._length ?? NaN];
+    const end = (xaxis._offset ?? NaN) + (xaxis._length ?? NaN);
+    const isInside = isRightTaken || (xaxis.domain?.[1] ?? 1) < 1;
+    const color = (last.close < last.open && full.decreasing?.line?.color) || findColor(full);
     labels.push({
       key: trace.uid,
-      text: formatNumber(value, top - bottom) + (yaxis.ticksuffix ?? ""),
-      color: (last.close < last.open && full.decreasing?.line?.color) || findColor(full),
-      x: (xaxis._offset ?? NaN) + (xaxis._length ?? NaN) + LABEL_GAP_PX,
-      y: (yaxis._offset ?? NaN) + share * (yaxis._length ?? NaN),
+      text: formatValue(stream, yaxis, value),
+      color,
+      ink: chooseInk(color),
+      isInside,
+      x: end + (isInside ? -LABEL_GAP_PX : LABEL_GAP_PX),
+      y: offset + share * height,
+      area: /** @type {[number, number]} */ ([offset, offset + height]),
     });
   }
-  return labels;
+  return labels.length < MIN_NAMED ? labels : labels.map((label) => addName(label, data));
+}
+
+/**
+ * Return whether something is on the right of the plot: an axis or a legend.
+ *
+ * @param {Record<string, any>} layout with all that Plotly has filled in
+ */
+function hasRightSide(layout) {
+  const { legend, showlegend } = layout;
+  if (showlegend && legend && legend.orientation !== "h" && legend.x >= 1) return true;
+  return Object.entries(layout).some(
+    ([key, axis]) => /^yaxis\d*$/.test(key) && axis.side === "right" && axis.visible !== false,
+  );
+}
+
+/**
+ * @param {Label} label
+ * @param {Trace[]} data
+ * @returns {Label}
+ */
+function addName(label, data) {
+  const name = readName(data.find(({ uid }) => uid === label.key)?.name ?? "");
+  return { ...label, text: name ? `${name} ${label.text}` : label.text };
+}
+
+/**
+ * Return a trace's name as plain text, at most 12 characters.
+ *
+ * @param {string} name as plotly reads it, with tags and entities
+ */
+function readName(name) {
+  const text = name
+    .replace(/<[^>]*>/g, "")
+    .replace(/&(lt|#36|#123|amp);/g, (entity) => ENTITIES[entity]);
+  return text.length > MAX_NAME_LENGTH ? `${text.slice(0, MAX_NAME_LENGTH - 1)}…` : text;
+}
+
+/**
+ * Return the colour of text on a colour: black or white, whichever differs more.
+ *
+ * @param {string} color
+ */
+export function chooseInk(color) {
+  const [red, green, blue] = parseColor(color).map((value) => {
+    const share = value / 255;
+    return share <= 0.04045 ? share / 12.92 : ((share + 0.055) / 1.055) ** 2.4;
+  });
+  return 0.2126 * red + 0.7152 * green + 0.0722 * blue > MIN_LIGHT ? "#000" : "#fff";
+}
+
+/**
+ * Return red, green and blue of a colour such as "#2b7fd4" or "rgb(43, 127, 212)"; of the name of a
+ * colour those of black.
+ *
+ * @param {string} color
+ */
+function parseColor(color) {
+  const hex = /^#(..)(..)(..)$/.exec(color);
+  if (hex) return hex.slice(1).map((part) => Number.parseInt(part, 16));
+  const numbers = /^rgba?\(/.test(color) ? (color.match(/[\d.]+/g) ?? []) : [];
+  return numbers.length < 3 ? [0, 0, 0] : numbers.slice(0, 3).map(Number);
 }

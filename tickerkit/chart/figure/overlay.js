@@ -1,17 +1,32 @@
 /**
  * Overlay: elements on top of Plotly's drawing. These are labels with the newest values, at the
- * right edge, and a button that is shown while the chart is paused.
+ * right edge, a button that is shown while the chart is paused, and a note about the chart.
  */
 
-/** @import { Label } from "./types.d.ts" */
+/** @import { FigureNote } from "../messages.d.ts" */
+/** @import { Label, Range } from "./types.d.ts" */
 
 const LABEL_HEIGHT_PX = 17;
+/** The height of a label where many must fit: their text is just readable. */
+const MIN_LABEL_HEIGHT_PX = 12;
+/** The space between a label and the edges of its room. */
+const LABEL_MARGIN_PX = 4;
 
 const STYLE = `
 .tickerkit-figure { position: relative; flex: 1 1 auto; min-width: 0; }
 .tickerkit-value { position: absolute; left: 0; top: 0; padding: 0 4px; border-radius: 3px;
-  font: 11px/16px "Open Sans", verdana, arial, sans-serif; color: #fff; white-space: nowrap;
-  pointer-events: none; will-change: transform; }
+  font: 11px/16px "Open Sans", verdana, arial, sans-serif; white-space: nowrap;
+  font-variant-numeric: tabular-nums; pointer-events: none; will-change: transform; }
+.tickerkit-value.compact { font-size: 10px; line-height: 12px; }
+.tickerkit-note { position: absolute; left: 50%; transform: translateX(-50%); z-index: 4;
+  box-sizing: border-box; max-width: 90%; padding: 2px 10px; border-radius: 4px;
+  font: 12px/18px "Open Sans", verdana, arial, sans-serif; text-align: center;
+  color: #24292f; background: #e7ebef; pointer-events: none; overflow-wrap: anywhere; }
+.tickerkit-note[data-kind="lost"] { background: #ffd8a8; font-weight: 600; }
+.tickerkit-note[data-kind="waiting"] { font-size: 13px; padding: 6px 14px; }
+.tickerkit-note[hidden] { display: none; }
+.tickerkit-lost > :not(.tickerkit-note, .tickerkit-chip) { filter: grayscale(1); opacity: .5; }
+.tickerkit-empty > .js-plotly-plot { visibility: hidden; }
 .tickerkit-chip { position: absolute; left: 50%; transform: translateX(-50%); z-index: 5;
   padding: 3px 10px; border: 1px solid rgba(128,128,128,.5); border-radius: 12px; cursor: pointer;
   font: 12px/18px "Open Sans", verdana, arial, sans-serif; color: #24292f; background: #fff6d6; }
@@ -24,7 +39,8 @@ export class Overlay {
   #box;
   #button = document.createElement("button");
   #text = document.createTextNode("");
-  /** @type {Map<string, {element: HTMLElement, width: number}>} */
+  #note = document.createElement("div");
+  /** @type {Map<string, {element: HTMLElement, width: number, color?: string}>} */
   #labels = new Map();
 
   /**
@@ -43,7 +59,28 @@ export class Overlay {
     resume.textContent = "resume";
     this.#button.append(this.#text, resume);
     this.#button.addEventListener("click", onResume);
-    box.append(style, this.#button);
+    this.#note.className = "tickerkit-note";
+    this.#note.setAttribute("role", "status");
+    this.#note.hidden = true;
+    box.append(style, this.#button, this.#note);
+  }
+
+  /**
+   * Show a note at the bottom of the plot; in the middle if the chart is empty.
+   *
+   * @param {Partial<FigureNote>} note
+   * @param {boolean} isEmpty whether to hide the plot, since its axes mean nothing yet
+   * @param {number} bottom the space below the plot, in pixels
+   */
+  showNote({ kind = "info", text = "" }, isEmpty, bottom) {
+    if (this.#note.textContent !== text) this.#note.textContent = text;
+    this.#note.hidden = !text;
+    this.#note.dataset.kind = kind;
+    const hidesPlot = isEmpty && kind === "waiting" && text !== "";
+    this.#note.style.top = hidesPlot ? "40%" : "";
+    this.#note.style.bottom = hidesPlot ? "" : `${bottom + 6}px`;
+    this.#box.classList.toggle("tickerkit-empty", hidesPlot);
+    this.#box.classList.toggle("tickerkit-lost", kind === "lost");
   }
 
   hideButton() {
@@ -65,24 +102,33 @@ export class Overlay {
   }
 
   /**
-   * Show these labels, and no others.
+   * Show these labels, and no others; if they don't fit, only the first ones.
    *
    * @param {Label[]} labels
+   * @returns how wide the margin on the right of the plot must be to hold them, in pixels
    */
   showLabels(labels) {
     const gone = new Set(this.#labels.keys());
-    for (const label of moveApart(labels, LABEL_HEIGHT_PX)) {
+    let width = 0;
+    const { placed, height } = placeLabels(labels);
+    for (const label of placed) {
       gone.delete(label.key);
-      this.#showLabel(label);
+      const own = this.#showLabel(label, height);
+      if (!label.isInside) width = Math.max(width, own + LABEL_MARGIN_PX + 1);
     }
     for (const key of gone) {
       this.#labels.get(key)?.element.remove();
       this.#labels.delete(key);
     }
+    return width;
   }
 
-  /** @param {Label} label */
-  #showLabel({ key, text, color, x, y }) {
+  /**
+   * @param {Label} label
+   * @param {number} height
+   * @returns its width
+   */
+  #showLabel({ key, text, color, ink, isInside, x, y }, height) {
     let label = this.#labels.get(key);
     if (!label) {
       label = { element: document.createElement("div"), width: 0 };
@@ -92,26 +138,57 @@ export class Overlay {
     }
     const { element } = label;
     // Set only what has changed: setting a property makes the browser compute the layout.
-    if (element.textContent !== text) {
+    const isCompact = height < LABEL_HEIGHT_PX;
+    if (element.textContent !== text || element.classList.contains("compact") !== isCompact) {
+      element.classList.toggle("compact", isCompact);
       element.textContent = text;
       label.width = element.offsetWidth;
     }
-    if (element.style.backgroundColor !== color) element.style.backgroundColor = color;
-    const left = Math.min(x, this.#box.clientWidth - label.width - 1);
-    element.style.transform = `translate(${left}px, ${Math.round(y - LABEL_HEIGHT_PX / 2)}px)`;
+    const { style } = element;
+    if (label.color !== color) [style.backgroundColor, style.color] = [color, ink];
+    label.color = color;
+    const right = this.#box.clientWidth - 1;
+    const left = Math.min(isInside ? x - label.width : x, right - label.width);
+    style.transform = `translate(${left}px, ${Math.round(y - height / 2)}px)`;
+    return label.width;
   }
 }
 
 /**
- * Return labels from top to bottom, moved down where they would overlap.
+ * Return where to show labels, from top to bottom, and their height; only the first ones if they
+ * don't fit.
+ *
+ * @param {Label[]} labels
+ */
+export function placeLabels(labels) {
+  const top = Math.min(...labels.map(({ area }) => area[0]));
+  const bottom = Math.max(...labels.map(({ area }) => area[1]));
+  const room = bottom - top;
+  const fitting = room / labels.length;
+  const isCompact = fitting < LABEL_HEIGHT_PX;
+  const height = isCompact ? MIN_LABEL_HEIGHT_PX : LABEL_HEIGHT_PX;
+  const shown = labels.slice(0, Math.max(1, Math.floor(room / height)));
+  return { placed: moveApart(shown, height, [top, bottom]), height };
+}
+
+/**
+ * Return labels from top to bottom, moved apart where they would overlap, inside of an area.
  *
  * @param {Label[]} labels
  * @param {number} height of one label
+ * @param {Range} area the top and the bottom; it has room for the labels
  */
-export function moveApart(labels, height) {
+export function moveApart(labels, height, [top, bottom]) {
   const placed = labels.map((each) => ({ ...each })).sort((one, other) => one.y - other.y);
-  for (let index = 1; index < placed.length; index++) {
-    placed[index].y = Math.max(placed[index].y, placed[index - 1].y + height);
+  let next = top + height / 2;
+  for (const label of placed) {
+    label.y = Math.max(label.y, next);
+    next = label.y + height;
+  }
+  next = bottom - height / 2;
+  for (const label of [...placed].reverse()) {
+    label.y = Math.min(label.y, next);
+    next = label.y - height;
   }
   return placed;
 }

@@ -20,8 +20,9 @@ from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.traces import find_replaced
+from tickerkit.chart.figure.window import Window
 from tickerkit.chart.figure.x_values import to_iso_text
-from tickerkit.chart.messages import PointsMessage
+from tickerkit.chart.messages import FigureNote, PointsMessage
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
 from tickerkit.ticks import Array
@@ -50,13 +51,18 @@ class PageFigure(LockedFigure):
     _places = traitlets.Dict().tag(sync=True)
     _live = traitlets.Dict().tag(sync=True)
     _follow = traitlets.Bool(True).tag(sync=True)
+    _note = traitlets.Dict().tag(sync=True)
+    # How many seconds the x axis shows at most while it follows; None for all points.
+    _span = traitlets.Float(None, allow_none=True).tag(sync=True)
 
     def __init__(
         self,
         data: Any,
         layout: Any,
-        window: int | str,
+        frames: Any,
+        skip_invalid: bool,
         *,
+        window: int | str,
         tz: str,
         theme: str,
         labels: bool,
@@ -72,7 +78,8 @@ class PageFigure(LockedFigure):
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
         warn_if_incompatible()
-        super().__init__(data, layout, **options)
+        super().__init__(data, layout, frames, skip_invalid, **options)
+        self._span = Window(window).span_s
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
         # plotly's `__init__` sends these traits before they have data, or not at all.
@@ -81,6 +88,16 @@ class PageFigure(LockedFigure):
     @traitlets.default("_plotly")
     def _default_plotly(self) -> Any:
         return None if find_incompatibility() else get_shared_plotly_js()
+
+    @property
+    def tz(self) -> str:
+        """The time zone of the figure's times."""
+        return self._time_axes.zone
+
+    def show_note(self, note: FigureNote) -> None:
+        """Show a sentence about the figure on it, in place of the one before; "" for none."""
+        with self._lock:
+            self._note = {**note}
 
     # --- state and display --------------------------------------------------------------------
 
@@ -117,7 +134,8 @@ class PageFigure(LockedFigure):
         """Return the theme for the page to apply; None if the user has set a template."""
         if self._theme != "auto":
             return str(self._theme)
-        default = pio.templates[pio.templates.default] if pio.templates.default else None
+        default = pio.templates.default  # a name, a Template, or None
+        default = pio.templates[default] if isinstance(default, str) else default
         template = self._layout_obj._props.get("template")
         is_default = template is None or (
             default is not None and template == default.to_plotly_json()

@@ -11,8 +11,10 @@ import plotly.graph_objects as go
 
 from tickerkit.chart.figure.compatibility import find_incompatibility
 
-__all__ = ["build_page_side", "join_modules"]
+__all__ = ["build_page_side", "join_modules", "read_parts"]
 
+# The files of another room, by their paths in the package: the web page of a server has them, too.
+SHARED_PARTS = ("server/page/decimals.js",)
 # Each file comes after the files that it imports.
 PARTS = (
     "column.js",
@@ -27,8 +29,8 @@ PARTS = (
     "axes.js",
     "plot_axes.js",
     "visible_points.js",
-    "live_ranges.js",
     "newest_values.js",
+    "live_ranges.js",
     "svg_traces.js",
     "svg_patch.js",
     "renderer.js",
@@ -55,8 +57,14 @@ def build_page_side() -> str:
     """
     if find_incompatibility() is not None:
         return str(go.FigureWidget._esm)
-    folder = resources.files(__package__)
-    return join_modules([(folder / name).read_text("utf-8") for name in PARTS])
+    return join_modules(read_parts().values())
+
+
+def read_parts() -> dict[str, str]:
+    """Return the text of each module by the name of its file, in the order in which they join."""
+    package, folder = resources.files("tickerkit"), resources.files(__package__)
+    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
+    return {file.name: file.read_text("utf-8") for file in files}
 
 
 def join_modules(modules: Iterable[str]) -> str:

@@ -15,6 +15,8 @@ import { VisiblePoints } from "./visible_points.js";
 const FULL_DRAW_EVERY_MS = 250;
 /** The same while the mouse is over the chart: Plotly's hover labels need its own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
+/** The margin on the right grows in steps: not with every digit of a price. */
+const MARGIN_STEP_PX = 10;
 
 /** Draws the visible points of the figure's series in one view. */
 export class Renderer {
@@ -31,7 +33,7 @@ export class Renderer {
     this.#view = view;
     this.axes = new PlotAxes(view.plot, () => view.figure.layout);
     this.#points = new VisiblePoints(view.plot, this.axes);
-    this.#ranges = new LiveRanges(view.plot, this.axes, this.#points);
+    this.#ranges = new LiveRanges(view.plot, this.axes, this.#points, () => view.figure.span);
   }
 
   /** Choose all ranges again, and draw in full. */
@@ -152,11 +154,28 @@ export class Renderer {
    */
   #noteDrawn(streams, places) {
     const { plot, figure, overlay } = this.#view;
-    overlay.showLabels(figure.live.labels ? makeNewestLabels(streams, this.axes, places) : []);
+    const hasLabels = figure.live.labels;
+    const width = overlay.showLabels(
+      hasLabels ? makeNewestLabels(plot, streams, this.axes, places, figure.data) : [],
+    );
+    this.#makeRoom(width);
     const newest = Math.max(
       -Infinity,
       ...streams.map(({ series }) => series.last()?.x ?? -Infinity),
     );
     plot._tickerkit = { newest, hasPatch: this.#patch !== null };
+  }
+
+  /**
+   * Widen the margin on the right if labels need more; it doesn't shrink, so the plot stays calm.
+   *
+   * @param {number} width in pixels
+   */
+  #makeRoom(width) {
+    const { plot } = this.#view;
+    if (width <= (plot._fullLayout._size?.r ?? Infinity)) return;
+    const margin = Math.ceil(width / MARGIN_STEP_PX) * MARGIN_STEP_PX;
+    plot.layout.margin = { ...plot.layout.margin, r: margin };
+    this.#view.invalidate();
   }
 }

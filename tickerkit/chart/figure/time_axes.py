@@ -15,6 +15,8 @@ from tickerkit.ticks import Array
 __all__ = ["TimeAxes"]
 
 LABEL_SIZE = 11
+# Space between the tick labels and the title; plotly's default leaves a line free.
+STANDOFF = 4
 
 
 class TimeAxes:
@@ -96,7 +98,11 @@ class TimeAxes:
                 changes[f"{name}_type"] = "date"
             is_ours = title is None or title in self._labels
             if is_ours and title != self.label and axis.get("showticklabels", True):
-                changes[f"{name}_title"] = {"text": self.label, "font": {"size": LABEL_SIZE}}
+                changes[f"{name}_title"] = {
+                    "text": self.label,
+                    "font": {"size": LABEL_SIZE},
+                    "standoff": STANDOFF,
+                }
         self.label_changed = False
         return changes
 

@@ -15,6 +15,7 @@ from tickerkit.errors import InvalidArgument
 __all__ = [
     "BAR_TYPES",
     "LINE_TYPES",
+    "OTHER_POINT_TYPES",
     "find_replaced",
     "find_trace",
     "find_trace_of_type",
@@ -24,6 +25,16 @@ __all__ = [
 
 BAR_TYPES = ("candlestick", "ohlc")
 LINE_TYPES = ("scatter", "scattergl", "bar")
+# Types with points of x and y that are not streamed but sent as a whole.
+OTHER_POINT_TYPES = (
+    "box",
+    "violin",
+    "histogram",
+    "histogram2d",
+    "histogram2dcontour",
+    "waterfall",
+    "funnel",
+)
 DATA_NAMES = {"x", "y", *BAR_COLUMNS}
 VOLUME_COLOUR = "rgba(128,128,128,.6)"
 

@@ -30,6 +30,9 @@ export interface AxisLayout {
   autorange?: boolean | "reversed";
   matches?: string;
   ticksuffix?: string;
+  tickformat?: string;
+  hoverformat?: string;
+  domain?: Range;
   rangeslider?: { visible?: boolean };
   rangebreaks?: unknown[];
   _length?: number;
@@ -79,9 +82,15 @@ export interface Stream {
 export interface Label {
   key: string;
   text: string;
+  /** The colours of the label and of its text. */
   color: string;
+  ink: string;
+  /** Whether x is the label's right end, because something else is on the right of the plot. */
+  isInside: boolean;
   x: number;
   y: number;
+  /** The top and the bottom of the label's axis. */
+  area: Range;
 }
 
 /** An array in the state of a model. */

@@ -58,6 +58,7 @@ export class View {
       isAllowed: () => this.#isVisible && !this.#interactions.isDragging,
       draw: () => {
         this.#showButton();
+        if (figure.note.text) this.showNote();
         return this.renderer.draw();
       },
     });
@@ -97,6 +98,7 @@ export class View {
       layout_edit_id: figure.model.get("_last_layout_edit_id"),
     });
     if (!figure.isFollowing) this.onFollow(false);
+    this.showNote();
     this.requestDraw();
   }
 
@@ -162,6 +164,12 @@ export class View {
     }
     const top = this.plot._fullLayout._size.t;
     this.overlay.showButton(heldAt.clock ?? "", points.count - heldAt.count, top);
+  }
+
+  /** Show the figure's note, or none. */
+  showNote() {
+    const bottom = this.plot._fullLayout?._size?.b ?? 0;
+    this.overlay.showNote(this.figure.note, this.figure.isEmpty, bottom);
   }
 
   /**

@@ -70,6 +70,11 @@ class Window:
         """The x of all points held, float64 or datetime64[ns]: a read-only view, not a copy."""
         return _as_read_only(self._x[self._slice(self.start)])
 
+    @property
+    def span_s(self) -> float | None:
+        """The size in seconds, if it is a time; otherwise None."""
+        return None if self._span_ns is None else self._span_ns / 1e9
+
     def column(self, name: str) -> Array:
         """Return a column of all points held, float64: a read-only view, not a copy."""
         return _as_read_only(self._columns[name][self._slice(self.start)])
@@ -205,7 +210,7 @@ class Window:
         elif self._span_ns is not None and len(self):
             held = self.x
             is_time = held.dtype == TIME
-            span = np.timedelta64(self._span_ns, "ns") if is_time else self._span_ns / 1e9
+            span = np.timedelta64(self._span_ns, "ns") if is_time else self.span_s
             oldest = held[-NEWEST_POINTS:].max() - span
             # Points leave in the order in which they came. Comparing all of them would take time
             # in proportion to the window; usually the first step already finds a point to keep.

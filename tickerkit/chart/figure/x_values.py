@@ -16,6 +16,7 @@ __all__ = ["TIME", "parse_x", "to_iso_text", "to_milliseconds"]
 
 TIME = np.dtype("datetime64[ns]")
 NUMBER = np.dtype("float64")
+EXPECTED = "a number, or a time such as '2026-11-23T10:00:00Z'"
 
 
 def parse_x(values: Any) -> Array:
@@ -26,7 +27,7 @@ def parse_x(values: Any) -> Array:
             without a zone count as UTC.
 
     Raises:
-        ValueError: if a value is neither a number nor a time.
+        ValueError: if a value is neither a number nor a time, or a time is missing.
     """
     # The two common cases come first: figures are appended to up to a thousand times a second.
     if isinstance(values, numbers.Real):
@@ -48,8 +49,9 @@ def parse_x(values: Any) -> Array:
     try:
         times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
     except (ValueError, TypeError) as error:
-        expected = "a number, or a time such as '2026-11-23T10:00:00Z'"
-        raise InvalidArgument("x", index[0], expected) from error
+        raise InvalidArgument("x", index[0], EXPECTED) from error
+    if times.hasnans:
+        raise InvalidArgument("x", index[int(times.isna().argmax())], EXPECTED)
     as_times: Array = times.as_unit("ns").tz_localize(None).to_numpy()
     return as_times
 

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 import pandas as pd
 
-from tickerkit.chart.feed_chart import draw_feed, make_figure
+from tickerkit.chart.feed_chart import check_options, draw_feed, list_symbols, make_figure
 from tickerkit.chart.figure.subshells import deliver_as_addressed
+from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.widgets.download import Download
 from tickerkit.chart.widgets.price_table import PriceTable
 from tickerkit.chart.widgets.record_button import RecordButton
 from tickerkit.chart.widgets.transfer import DownloadFile
 from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
+from tickerkit.formatting import format_count
 from tickerkit.log import Rows
 from tickerkit.runtime.cards import dim, escape, render_status
 from tickerkit.runtime.rerun import cell_slot
@@ -26,8 +29,8 @@ __all__ = ["Dashboard", "dashboard"]
 INTERVAL_S = 0.25
 ALL_SYMBOLS = "all symbols"
 VIEWS = {
-    "percent": "a line for each symbol: its change since the first tick shown",
-    "price": "a line for each symbol: its price",
+    "percent": "a line for each symbol: its change since the first tick drawn",
+    "price": "a line for each symbol: its price, or the middle of its quotes",
     "candles": "bars of one symbol",
 }
 VISIBLE, HELD = "visible window", "all ticks held"
@@ -43,26 +46,49 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     Args:
         feed: the feed.
+        kind: "line", "candles" or "candles+volume", shown at first.
+        symbols: which symbols to offer and to show, in this order; by default all.
         window: how much the chart shows at first: a time such as "5min", or a number of ticks.
+        y: "percent" or "price", shown at first.
+        bar: length of a bar, such as "5s", or in seconds.
+        tz: the time zone of the chart and the prices, such as "America/New_York".
         height: height of the chart in pixels.
 
     Attributes:
         figure: its `LiveFigure`.
 
     Raises:
-        ValueError: if `window` is invalid.
+        ValueError: if an argument is invalid.
     """
 
-    def __init__(self, feed: Feed, window: str = "5min", height: int = 380) -> None:
+    def __init__(
+        self,
+        feed: Feed,
+        kind: str = "line",
+        symbols: str | Sequence[str] | None = None,
+        window: int | str = "5min",
+        *,
+        y: str = "percent",
+        bar: str | float = "5s",
+        tz: str = "UTC",
+        height: int = 380,
+    ) -> None:
+        check_options(kind, y)
         self._feed = feed
+        self._symbols = list_symbols(symbols)
+        self._bar = bar
+        self._candles = "candles" if kind == "line" else kind
         self._updating_symbols = False
         self._held_at: pd.Timestamp | None = None
-        self.figure = make_figure(height)
+        self.figure = make_figure(height, tz)
         self._state = widgets.HTML()
-        self._price_table = PriceTable()
+        self._price_table = PriceTable(tz)
         self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
         self._kind = widgets.ToggleButtons(
-            options=list(VIEWS), style={"button_width": "70px"}, tooltips=list(VIEWS.values())
+            options=list(VIEWS),
+            value=y if kind == "line" else "candles",
+            style={"button_width": "70px"},
+            tooltips=list(VIEWS.values()),
         )
         self._symbol = widgets.Dropdown(options=[ALL_SYMBOLS], layout={"width": "130px"})
         windows = WINDOWS if window in WINDOWS else (*WINDOWS, window)
@@ -126,10 +152,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         if self._updating_symbols:
             return
         symbol = self._symbol.value
-        symbols = None if symbol == ALL_SYMBOLS else [symbol]
-        kind = "candles" if self._kind.value == "candles" else "line"
+        symbols = self._symbols if symbol == ALL_SYMBOLS else [symbol]
+        kind = self._candles if self._kind.value == "candles" else "line"
         y = "percent" if self._kind.value == "percent" else "price"
-        draw_feed(self._feed, self.figure, kind, symbols, self._window.value, y=y)
+        draw_feed(self._feed, self.figure, kind, symbols, self._window.value, y=y, bar=self._bar)
         # Like the chart's own follower, this one ends with the figure or the next draw_feed().
         self.figure.add_drawer(
             self._feed.follow(
@@ -144,16 +170,16 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Update state, symbols and prices; called in the follower's thread."""
         feed = self._feed = self._feed.current
         self._record.show(feed)
-        self._offer_symbols([ALL_SYMBOLS, *feed.log.symbols()])
-        stats = feed.stats
-        detail = "" if feed.status in ("live", "stopped") else f" — {escape(feed.status_detail)}"
-        gaps = f" · {stats['gaps']} gaps" if stats["gaps"] else ""
-        error = f" · {escape(stats['last_error'])}" if stats["last_error"] else ""
-        self._state.value = f"{render_status(feed.status)}{detail} " + dim(
-            f"{escape(feed.url)} · {stats['received']:,} ticks · {stats['rate']:,.0f}/s"
-            f"{gaps}{error}"
-        )
-        self._prices.value = self._price_table.render(feed.latest())
+        instruments = Instruments.of(feed.log)
+        instruments.update(feed.log)
+        symbols = instruments.sort(feed.log.symbols())
+        if self._symbols is not None:
+            symbols = [symbol for symbol in self._symbols if symbol in set(symbols)]
+        self._offer_symbols([ALL_SYMBOLS, *symbols])
+        self._state.value = _render_state(feed)
+        runs = feed.log.runs
+        epoch = runs[-1].epoch if runs else None
+        self._prices.value = self._price_table.render(feed.latest(), symbols, instruments, epoch)
 
     def _offer_symbols(self, symbols: list[str]) -> None:
         """Set the options of the symbol menu, and keep the choice: ipywidgets would reset it."""
@@ -175,19 +201,41 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         return make_csv_file(ticks, symbol)
 
 
-def dashboard(feed: Feed, **options: Any) -> Dashboard:
+def dashboard(
+    feed: Feed,
+    kind: str = "line",
+    symbols: str | Sequence[str] | None = None,
+    window: int | str = "5min",
+    *,
+    y: str = "percent",
+    bar: str | float = "5s",
+    tz: str = "UTC",
+    height: int = 380,
+) -> Dashboard:
     """Return a dashboard of a feed; when a cell is run again, its dashboard shows the new feed.
 
-    Args:
-        feed: the feed.
-        **options: the `window` shown at first, such as "5min", and the `height` of the chart in
-            pixels.
+    The arguments are those of `Dashboard`.
     """
-    cell = cell_slot("dashboard", *sorted(options.items()))
+    names = list_symbols(symbols)
+    cell = cell_slot("dashboard", kind, names, window, y, bar, tz, height)
     last: Dashboard | None = cell.last()
     if last is not None and last.comm is not None:
         last.show(feed)
         return last
-    made = Dashboard(feed, **options)
+    made = Dashboard(feed, kind, names, window, y=y, bar=bar, tz=tz, height=height)
     cell.fill(made)
     return made
+
+
+def _render_state(feed: Feed) -> str:
+    """Return a feed's status and counts as a line of HTML."""
+    stats = feed.stats
+    reason = f" — {escape(feed.status_reason)}" if feed.status_reason else ""
+    counts = [
+        escape(feed.url),
+        format_count(stats["received"], "tick"),
+        f"{stats['rate']:,.0f}/s",
+        format_count(stats["gaps"], "gap") if stats["gaps"] else "",
+        escape(stats["last_error"]),
+    ]
+    return f"{render_status(feed.status)}{reason} {dim(' · '.join(filter(None, counts)))}"

@@ -1,0 +1,77 @@
+"""Notes: sentences of a chart about itself: it waits, has no connection, leaves some out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from tickerkit.chart.messages import FigureNote
+from tickerkit.formatting import format_count, format_time
+
+if TYPE_CHECKING:
+    from tickerkit.feed import Feed
+
+__all__ = ["describe_chart"]
+
+MAX_NAMES = 8
+
+
+def describe_chart(
+    feed: Feed, symbols: Sequence[str] | None, *, is_empty: bool, undrawn: int, zone: str
+) -> FigureNote:
+    """Return the note that a chart of a feed shows now; its text is empty if all is well.
+
+    Args:
+        feed: the feed.
+        symbols: the symbols that were asked for; None for all.
+        is_empty: whether nothing is drawn yet.
+        undrawn: number of symbols that are not drawn because there are too many.
+        zone: the time zone of the chart.
+    """
+    if is_empty:
+        text = _describe_wait(feed, symbols) if feed.status == "live" else feed.status_detail
+        return {"kind": "waiting", "text": text}
+    if feed.status != "live":
+        return _describe_end(feed, zone)
+    text = ""
+    if symbols is not None and len(feed.log.symbol_codes(symbols)) < len(set(symbols)):
+        text = _describe_wait(feed, symbols)
+    elif undrawn:
+        text = f"{format_count(undrawn, 'more symbol')}; choose with symbols="
+    return {"kind": "info", "text": text}
+
+
+def _describe_wait(feed: Feed, symbols: Sequence[str] | None) -> str:
+    """Return what the chart waits for, and which symbols there are instead."""
+    present = feed.log.symbols()
+    if symbols is None:
+        return "waiting for the first price" if present else "waiting for the first tick"
+    missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in set(present)]
+    if not missing:
+        return f"waiting for the first price of {_list_names(symbols)}"
+    text = f"waiting for the first tick of {_list_names(missing)}"
+    return f"{text}; there are {_list_names(present)}" if present else text
+
+
+def _list_names(names: Sequence[str]) -> str:
+    more = len(names) - MAX_NAMES
+    listed = ", ".join(names[:MAX_NAMES])
+    return f"{listed} and {more:,} more" if more > 0 else listed
+
+
+def _describe_end(feed: Feed, zone: str) -> FigureNote:
+    """Return since when the feed has no connection."""
+    since = feed.status_since.tz_convert(zone)
+    is_today = since.date() == pd.Timestamp.now(zone).date()
+    when = format_time(since, date=not is_today)
+    match feed.status:
+        case "reconnecting":
+            return {"kind": "lost", "text": f"no connection since {when}"}
+        case "connecting":
+            return {"kind": "lost", "text": f"connecting since {when}"}
+        case "failed":
+            return {"kind": "lost", "text": f"failed at {when}: {feed.status_reason}"}
+        case status:
+            return {"kind": "ended", "text": f"{status} at {when}"}
