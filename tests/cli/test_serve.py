@@ -87,7 +87,7 @@ def test_serve_puts_the_token_into_its_links(start: Start) -> None:
         page, websocket, port = addresses(command)
         assert page.endswith("/?token=a%20b%26c")
         assert fetch(page)[0] == 200
-        assert fetch(f"http://127.0.0.1:{port}/")[0] == 403
+        assert fetch(f"http://127.0.0.1:{port}/")[0] == 401
         with tk.connect(websocket) as feed:
             feed.wait(1)
         assert command.end() == 0
@@ -98,7 +98,7 @@ def test_serve_on_all_addresses_generates_a_token(start: Start) -> None:
     with start("serve", "--host", "0.0.0.0", "--port", "0") as command:
         page, _, port = addresses(command)
         assert re.search(r"\?token=\S{16,}$", page)
-        assert fetch(f"http://127.0.0.1:{port}/")[0] == 403
+        assert fetch(f"http://127.0.0.1:{port}/")[0] == 401
         assert command.end() == 0
     with start("serve", "--host", "0.0.0.0", "--port", "0", "--no-token") as command:
         page, _, _ = addresses(command)

@@ -198,6 +198,38 @@ def test_final_refusal_fails_the_connection(
     assert made.faults.count == 1
 
 
+def test_close_1008_before_any_message_is_a_refusal(connect: Connect, until: Until) -> None:
+    """It isn't repeated, and the status has the server's reason."""
+    opened = []
+
+    def refuse(peer: ServerConnection) -> None:
+        opened.append(peer)
+        peer.close(1008, "Wrong token\x1b; ask for the new link.")
+
+    with plain_server(refuse) as url:
+        made = connect(url)
+        until(lambda: made.status == "failed")
+        assert "the server refused the connection (1008, Wrong token" in made.status_detail
+        assert made.status_detail.isprintable()
+        assert isinstance(made.connection.failure, FeedFailed)
+        assert len(opened) == 1
+
+
+def test_close_1008_after_a_message_is_not_final(connect: Connect, until: Until) -> None:
+    """A server also closes with 1008 a client that sent too much; that one may connect again."""
+    opened = []
+
+    def close_later(peer: ServerConnection) -> None:
+        opened.append(peer)
+        peer.send('[{"symbol":"A","price":1}]')
+        peer.close(1008, "too many messages")
+
+    with plain_server(close_later) as url:
+        made = connect(url)
+        until(lambda: len(opened) > 2)
+        assert made.status != "failed"
+
+
 @pytest.mark.parametrize("status", [500, 502, 503, 429])
 def test_temporary_http_error_is_retried(status: int, connect: Connect, until: Until) -> None:
     """A gateway whose server isn't up yet may have one soon."""

@@ -15,7 +15,7 @@ import pytest
 from peers import LOCAL
 from soaks import soak
 from websockets.datastructures import Headers
-from websockets.http11 import Request
+from websockets.http11 import Request, Response
 
 import tickerkit as tk
 from tickerkit.server import access
@@ -112,7 +112,8 @@ def refusal(
         headers["Origin"] = origin
     if bearer is not None:
         headers["Authorization"] = bearer
-    return rule.check_request(target, headers, page=PAGE, needs_token=needs_token)
+    found = rule.check_request(target, headers, page=PAGE, needs_token=needs_token)
+    return None if found is None else found.reason
 
 
 def to_pass(text: str | None) -> dict[str, list[str]]:
@@ -135,7 +136,8 @@ def is_accepted(rule: Access, host: str, origin: str | None, target: str = "/") 
             headers["Upgrade"] = "websocket"
         refusals: list[str] = []
         response = respond(Request(target, headers), rule, PAGE, refusals.append)
-        admitted.append(response is None or response.status_code == 200)
+        is_page = isinstance(response, Response) and response.status_code == 200
+        admitted.append(response is None or is_page)
         assert admitted[-1] is (not refusals)
         assert all(text.isprintable() for text in refusals)
     assert len(set(admitted)) == 1, (host, origin)
@@ -161,17 +163,27 @@ def test_loopback_accepts_only_pairs_of_own_host_and_origin() -> None:
         assert is_accepted(rule, host, None) is (host in OWN_HOSTS), host
 
 
-def test_bound_elsewhere_accepts_only_its_own_page_with_token() -> None:
-    """The Origin must have the name of the Host, and the token must be there."""
-    everywhere, one = Access("0.0.0.0", token=TOKEN), Access("192.168.1.5", token=TOKEN)
+def test_page_of_any_origin_needs_only_the_token() -> None:
+    """The Host is still checked; without the token, no page is accepted, not even the server's."""
+    one, local = Access("192.168.1.5", token=TOKEN), Access("127.0.0.1", token=TOKEN)
     for host in [*OWN_HOSTS, *FOREIGN_HOSTS]:
-        for origin in [*OWN_ORIGINS, *FOREIGN_ORIGINS]:
-            same = origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
-            for rule in (everywhere, one):
+        for rule, own in ((one, host == "192.168.1.5:8000"), (local, host in OWN_HOSTS)):
+            origins = [*OWN_ORIGINS, *FOREIGN_ORIGINS] if own else ODD_ORIGINS[:5]
+            for origin in [*origins, f"http://{host}", None]:
+                assert is_accepted(rule, host, origin, f"/?token={TOKEN}") is own, (host, origin)
                 assert not is_accepted(rule, host, origin), (host, origin)
-                if is_accepted(rule, host, origin, f"/?token={TOKEN}"):
+                assert not is_accepted(rule, host, origin, "/?token=nonsense"), (host, origin)
+
+
+def test_without_a_token_only_pages_of_the_same_host_and_port_are_accepted() -> None:
+    """token=False opens a server to programs, and to its own page and the listed ones."""
+    rules = Access("0.0.0.0", token=False), Access("192.168.1.5", token=False)
+    for host in [*OWN_HOSTS, *FOREIGN_HOSTS]:
+        for origin in [*OWN_ORIGINS, *FOREIGN_ORIGINS[::5], f"http://{host}"]:
+            same = origin.lower() in (f"http://{host}".lower(), f"https://{host}".lower())
+            for rule in rules:
+                if is_accepted(rule, host, origin):
                     assert same, (host, origin)
-        assert is_accepted(one, host, None, f"/?token={TOKEN}") is (host == "192.168.1.5:8000")
 
 
 def test_foreign_host_is_refused_with_the_fix() -> None:
@@ -180,8 +192,10 @@ def test_foreign_host_is_refused_with_the_fix() -> None:
         text = refusal(Access("127.0.0.1"), host)
         assert text is not None
         assert text.isprintable()
-        if host and host.isascii():
+        if access.HOST.fullmatch(host):
             assert refusal(Access("127.0.0.1", **to_pass(text)), host) is None, host
+        else:
+            assert "pass hosts=" not in text
 
 
 def test_foreign_origin_is_refused_with_the_fix() -> None:
@@ -190,8 +204,68 @@ def test_foreign_origin_is_refused_with_the_fix() -> None:
         text = refusal(Access("127.0.0.1"), origin=origin)
         assert text is not None
         assert "open the page that this server serves" in text
-        if origin and origin.isascii() and origin.isprintable():
+        if "pass origins=" in text:
             assert refusal(Access("127.0.0.1", **to_pass(text)), origin=origin) is None, origin
+        else:  # no browser sends it
+            assert origin not in ("null", "NULL")
+            assert not re.fullmatch(r"https?://[a-z0-9.-]+", origin)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        *(
+            "*",
+            "https://*.example.org",
+            "example.org",
+            "localhost:5500",
+            "https://example.org/page",
+        ),
+        *(
+            "https://example.org?x",
+            "https://",
+            "",
+            " https://example.org",
+            "https://bücher.example",
+        ),
+        *("https://user@example.org", "https://example.org,https://example.com"),
+    ],
+)
+def test_entry_of_origins_that_can_never_match_is_refused(entry: str) -> None:
+    """The error names the entry, the accepted form and, for any origin, the token."""
+    with pytest.raises(tk.InvalidArgument, match="origins=") as caught:
+        tk.serve(None, port=0, origins=["https://example.org", entry])
+    assert (caught.value.argument, caught.value.value) == ("origins", entry)
+    assert "has a token" in str(caught.value)
+
+
+@pytest.mark.parametrize("entry", ["*", "*.example.org", "https://example.org", "a b", "a/b", ""])
+def test_entry_of_hosts_that_can_never_match_is_refused(entry: str) -> None:
+    """The error names the entry and the accepted form."""
+    with pytest.raises(tk.InvalidArgument, match="hosts=") as caught:
+        tk.serve(None, port=0, hosts=entry)
+    assert (caught.value.argument, caught.value.value) == ("hosts", entry)
+
+
+def test_entry_that_is_not_text_is_refused() -> None:
+    """Neither None nor bytes is a name."""
+    for wrong in (None, b"example.org", 1):
+        with pytest.raises(TypeError, match="Invalid origins="):
+            Access("127.0.0.1", origins=[wrong])  # type: ignore[list-item]
+
+
+def test_listed_origin_matches_as_browsers_send_it() -> None:
+    """Case, a final slash and the default port make no difference; extensions may be listed."""
+    for entry, origin in (
+        ("HTTPS://Example.org:443/", "https://example.org"),
+        ("http://example.org:80", "http://example.org"),
+        ("http://example.org:443", "http://example.org:443"),
+        ("file://", "file://"),
+        ("null", "null"),
+        ("chrome-extension://abcdefgh", "chrome-extension://abcdefgh"),
+    ):
+        assert refusal(Access("127.0.0.1", origins=[entry]), origin=origin) is None, entry
+    assert refusal(Access("127.0.0.1", hosts=["fe80::1"]), "[fe80::1]:8000") is None
 
 
 @pytest.mark.parametrize(
@@ -267,7 +341,8 @@ def test_repeated_header_is_refused(lines: list[str]) -> None:
 def test_target_that_is_not_a_path_is_refused(target: str) -> None:
     """Only a proxy gets whole addresses; none causes an error in the server."""
     with tk.serve(None, port=0, token=TOKEN) as server:
-        wanted = 403 if target.startswith("/") else 400
+        # A wrong token is refused after the handshake.
+        wanted = 101 if target.startswith("/") else 400
         assert status_of(server.port, ["Host: localhost"], target) == wanted
         assert status_of(server.port, ["Host: localhost"], f"/?token={TOKEN}") == 101
 
@@ -314,9 +389,9 @@ def test_refusal_is_printable() -> None:
         {"Host": "evil\r\n\x1b[31m.example"},
         {"Host": "localhost", "Origin": "http://a\r\n\x1b[31m\u2028b"},
     ):
-        text = rule.check_request("/", headers, page=PAGE, needs_token=True)
-        assert text is not None
-        assert text.isprintable()
+        found = rule.check_request("/", headers, page=PAGE, needs_token=True)
+        assert found is not None
+        assert found.reason.isprintable()
 
 
 @pytest.mark.parametrize("name", access.HUB_VARIABLES)
@@ -429,6 +504,7 @@ def test_token_is_accepted_in_the_address_or_the_header() -> None:
         assert text is not None
         assert ("?token=" if target in ("/", "/?token=") else "ask for the new link") in text
         assert "sesame" not in text.lower()
+        assert len(text.encode()) < 123  # it must fit into a close frame
     assert refusal(rule, bearer="Basic sesame") is not None
     assert refusal(rule, bearer="Bearer nonsense") is not None
 

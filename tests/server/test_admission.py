@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import pytest
 from peers import LOCAL, ask, dial, handshake, receive
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import tickerkit as tk
 from tickerkit.runtime.portal import portal
@@ -123,6 +123,38 @@ def test_failed_handshake_is_not_admitted(until: Until) -> None:
         good = stack.enter_context(dial(server.url))
         server.publish(TICK)
         assert receive(good)[0]["symbol"] == "AAPL"
+
+
+def test_flood_of_wrong_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
+    """Refused clients stay pending ones, of which the oldest are closed; others are served."""
+    monkeypatch.setattr(admission, "MAX_PENDING", 10)
+    server = tk.serve(None, port=0, token="sesame", max_clients=2)
+    plain = f"ws://{LOCAL}:{server.port}/"
+    with contextlib.ExitStack() as stack:
+        good = stack.enter_context(dial(server.url))
+        # Each gets the reason, answers no close frame, and sends messages without end.
+        crowd = [stack.enter_context(handshake(server.port, "/")) for _ in range(100)]
+        for sock in crowd:
+            with contextlib.suppress(OSError):
+                sock.sendall(masked(0x1, b"[" * 1000) * 100)
+        until(lambda: server.stats["turned_away"] == 100)
+        assert server.stats["clients"] == server.stats["connections"] == 1
+        with dial(plain) as late, pytest.raises(ConnectionClosed) as refused:
+            late.recv(5)
+        assert refused.value.rcvd is not None
+        assert (refused.value.rcvd.code, "token" in refused.value.rcvd.reason) == (1008, True)
+        server.publish(TICK)
+        assert receive(good)[0]["symbol"] == "AAPL"
+        with dial(server.url) as second:
+            assert receive(second)[0]["symbol"] == "AAPL"
+        count = connections_of(server)
+        until(lambda: count() <= 11, what="the refused are gone")
+
+
+def connections_of(server: tk.TickServer) -> Callable[[], int]:
+    """Return a function that counts the open connections of a server."""
+    limiter = server._limiter  # type: ignore[attr-defined]
+    return lambda: len(limiter.list_connections())
 
 
 @pytest.mark.parametrize("left", [8, 100, 500, 100_000])

@@ -6,7 +6,7 @@ import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from tickerkit.server.access import Access
+from tickerkit.server.access import Access, Refusal
 from tickerkit.server.http import respond
 from tickerkit.server.page import FILES
 
@@ -28,7 +28,9 @@ def respond_to(target: str, **headers: str) -> tuple[Response | None, list[str]]
     """Return the response to a request, and the reasons passed to the callback."""
     reasons: list[str] = []
     sent = Headers({"Host": "localhost:8000"} | headers)
-    return respond(Request(target, sent), RULE, PAGE, reasons.append), reasons
+    response = respond(Request(target, sent), RULE, PAGE, reasons.append)
+    assert not isinstance(response, Refusal)
+    return response, reasons
 
 
 @pytest.mark.parametrize("path", TRAVERSALS)
@@ -36,10 +38,9 @@ def test_path_outside_the_table_is_not_found(path: str) -> None:
     """No spelling of a path reaches another file."""
     response, reasons = respond_to(path)
     assert response is not None
-    assert (response.status_code, response.body) == (
-        404,
-        b"Not found; the page is at /\n",
-    )
+    assert response.status_code == 404
+    for address in (PAGE, "ws://127.0.0.1:8000/ ", "ws://127.0.0.1:8000/ticks "):
+        assert address in bytes(response.body).decode()
     assert reasons == []
 
 
@@ -75,3 +76,71 @@ def test_absolute_target_is_a_bad_request() -> None:
     assert response is not None
     assert response.status_code == 400
     assert reasons == ["This server is not a proxy; request a path that begins with /."]
+
+
+@pytest.mark.parametrize(
+    "path", ["/tick", "/tickz", "/Ticks", "/price", "/tick/", "/a/ticks", "/proxy/8000/tick"]
+)
+def test_websocket_at_another_path_is_answered_404_with_both_addresses(path: str) -> None:
+    """A typo must not be another stream in silence; it is counted."""
+    response, reasons = respond_to(f"{path}?x", **UPGRADE)
+    assert response is not None
+    assert response.status_code == 404
+    text = bytes(response.body).decode().rstrip("\n")
+    assert reasons == [text]
+    for address in (PAGE, "ws://127.0.0.1:8000/ ", "ws://127.0.0.1:8000/ticks "):
+        assert address in text
+    offered = {"Sec-WebSocket-Protocol": "other, tickerkit.v1"}
+    assert respond_to(path, **UPGRADE, **offered) == (None, [])
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/ticks", "/ticks/", "/proxy/8000/", "/proxy/8000/ticks", "/proxy/absolute/8000"]
+)
+def test_websocket_at_a_stream_is_accepted_also_behind_a_proxy(path: str) -> None:
+    """A proxy may keep its prefix in the path."""
+    for prefix in ("", "/user/me") if "proxy" in path else ("",):
+        assert respond_to(f"{prefix}{path}?token=x", **UPGRADE) == (None, [])
+
+
+@pytest.mark.parametrize("path", ["/ticks", "/ticks/", "/user/me/proxy/8000/ticks?x"])
+def test_stream_opened_in_a_browser_says_what_it_is(path: str) -> None:
+    """The response names the websocket's address and the page's, as this client reaches them."""
+    response, reasons = respond_to(path, Accept="text/html")
+    assert response is not None
+    assert (response.status_code, response.headers["Upgrade"]) == (426, "websocket")
+    text = bytes(response.body).decode()
+    assert "This is a websocket" in text
+    assert "ws://127.0.0.1:8000/ticks" in text
+    assert PAGE in text
+    assert reasons == []
+    headers = Headers(Host="class.local:8000")
+    everywhere = Access("0.0.0.0", token="sesame")
+    response = respond(Request(path, headers), everywhere, PAGE, reasons.append)
+    assert isinstance(response, Response)
+    assert "ws://class.local:8000/ticks" in bytes(response.body).decode()
+
+
+@pytest.mark.parametrize(
+    ("target", "words"), [("/", "requires a token"), ("/?token=<b>", "Wrong token")]
+)
+def test_missing_token_gets_a_box_to_enter_it(target: str, words: str) -> None:
+    """A browser gets a page with a form, a program plain text, and a websocket a close frame."""
+    rule = Access("127.0.0.1", token="sesame")
+    reasons: list[str] = []
+
+    def ask(**headers: str) -> Response | Refusal | None:
+        sent = Headers({"Host": "localhost:8000"} | headers)
+        return respond(Request(target, sent), rule, PAGE, reasons.append)
+
+    plain, page, websocket = ask(), ask(Accept="text/html,*/*"), ask(**UPGRADE)
+    assert isinstance(plain, Response)
+    assert isinstance(page, Response)
+    assert isinstance(websocket, Refusal)
+    assert plain.status_code == page.status_code == 401
+    assert plain.headers["WWW-Authenticate"] == "Bearer"
+    assert bytes(plain.body).decode() == f"{websocket.reason}\n"
+    assert words in websocket.reason
+    assert '<input id="token" name="token"' in bytes(page.body).decode()
+    assert words in bytes(page.body).decode()
+    assert reasons == [websocket.reason] * 3

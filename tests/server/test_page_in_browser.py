@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
+import http.server
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +22,13 @@ pytestmark = pytest.mark.browser
 
 QUOTES = "() => [...document.querySelectorAll('#prices .quote')].map(e => e.innerText.trim())"
 STATE = "() => document.querySelector('#state').dataset.state"
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """Serves files without logging."""
+
+    def log_message(self, *_: object) -> None:
+        """Log nothing."""
 
 
 @pytest.fixture
@@ -76,15 +87,67 @@ def test_page_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
         page.wait_for_function(f"() => ({QUOTES})().includes('BACK: $1.50')")
 
 
-def test_page_uses_the_token_of_its_address(page: Page) -> None:
-    """With the token in its address the page connects; without the token it is refused."""
+def test_page_uses_the_token_of_its_address(page: Page, artifacts: Path) -> None:
+    """With the token in its address the page connects; without it, there is a box to enter it."""
     with tk.serve([{"symbol": "AAPL", "price": 2.0}], port=0, token="secret token/1") as server:
         page.goto(server.page)
         page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
         answer = page.goto(server.page.partition("?")[0])
         assert answer is not None
-        assert answer.status == 403
-        assert "token" in page.inner_text("body")
+        assert answer.status == 401
+        assert "requires a token" in page.inner_text("body")
+        page.screenshot(path=artifacts / "token.png")
+        page.get_by_label("Token").fill("wrong")
+        page.keyboard.press("Enter")
+        page.get_by_text("Wrong token").wait_for()
+        page.get_by_label("Token").fill("secret token/1")
+        page.get_by_role("button").click()
+        page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
+
+
+def test_page_shows_why_its_websocket_is_refused(page: Page) -> None:
+    """A server with a new token closes with the reason; the page waits, and shows it."""
+    with tk.serve(None, port=0, token="first") as server:
+        server.publish({"symbol": "AAPL", "price": 2.0})
+        page.goto(server.page)
+        page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
+        with tk.serve(None, port=server.port, token="second") as new:
+            page.get_by_text("Wrong token").wait_for()
+            page.wait_for_function(f"() => ({STATE})() === 'refused'")
+            assert new.stats["turned_away"] == 1
+
+
+@pytest.mark.parametrize("origin", ["file", "server"])
+def test_page_of_any_origin_is_let_in_with_the_token(
+    origin: str, page: Page, tmp_path: Path
+) -> None:
+    """A file or a page of another web server needs only the token; without it, it learns why."""
+    script = """<ul id="out"></ul><script>
+      const add = (text) => { out.appendChild(document.createElement("li")).innerText = text; };
+      for (const address of ADDRESSES) {
+        const socket = new WebSocket(address);
+        socket.onmessage = (event) => add(JSON.parse(event.data)[0].symbol);
+        socket.onclose = (event) => add(`${event.code} ${event.reason}`);
+      }
+    </script>"""
+    with tk.serve(None, "0.0.0.0", port=0) as server, contextlib.ExitStack() as stack:
+        server.publish({"symbol": "AAPL", "price": 2.0})
+        addresses = [server.url, server.url.partition("?")[0]]
+        file = tmp_path / "index.html"
+        file.write_text(script.replace("ADDRESSES", repr(addresses)), encoding="utf-8")
+        if origin == "file":
+            page.goto(file.as_uri())
+        else:
+            handler = functools.partial(QuietHandler, directory=str(tmp_path))
+            other = http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler)
+            stack.enter_context(other)
+            thread = threading.Thread(target=other.serve_forever)
+            thread.start()
+            stack.callback(thread.join)
+            stack.callback(other.shutdown)
+            page.goto(f"http://localhost:{other.server_port}/")
+        page.get_by_text("AAPL", exact=True).wait_for()
+        page.get_by_text("1008 This server requires a token").wait_for()
 
 
 def test_page_reports_a_full_server_and_connects_later(page: Page) -> None:

@@ -23,7 +23,7 @@ import pytest
 from cells import Kernel
 from commands import environment, on_posix, port_is_free
 from peers import LOCAL, another_program, dial, free_port, receive, receive_all
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 import tickerkit as tk
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped, TickerkitError
@@ -238,8 +238,10 @@ def test_process_server_requires_its_token() -> None:
     server.publish(TICK)
     with dial(server.url) as peer:
         assert receive(peer)[0]["price"] == 187.25
-    with pytest.raises(InvalidStatus):
-        dial(server.url.partition("?")[0])
+    with dial(server.url.partition("?")[0]) as peer, pytest.raises(ConnectionClosed) as refused:
+        peer.recv(5)
+    assert refused.value.rcvd is not None
+    assert refused.value.rcvd.code == 1008
     command = Path(f"/proc/{server.pid}/cmdline")
     if command.exists():
         assert b"sesame" not in command.read_bytes()

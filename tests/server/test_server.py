@@ -674,11 +674,19 @@ def test_unchanged_file_is_answered_304(server: TickServer) -> None:
     assert ask(server.port, "/page.js", If_None_Match='"another"')[0] == 200
 
 
-@pytest.mark.parametrize("path", ["/nothing", "/ticks", "/../server.py", "/%2e%2e/server.py"])
+@pytest.mark.parametrize("path", ["/nothing", "/tick", "/../server.py", "/%2e%2e/server.py"])
 def test_unknown_path_is_answered_404(server: TickServer, path: str) -> None:
-    """The body names the page."""
+    """The body names the page and both websockets, also where a websocket was asked for."""
     status, _, body = ask(server.port, path)
-    assert (status, body) == (404, "Not found; the page is at /\n")
+    assert status == 404
+    address = f"ws://{LOCAL}:{server.port}"
+    for each in (server.page, f"{address}/ ", f"{address}/ticks "):
+        assert each in body
+    with pytest.raises(InvalidStatus) as caught, dial(address + path):
+        pass
+    assert caught.value.response.status_code == 404
+    assert bytes(caught.value.response.body or b"").decode() == body
+    assert ask(server.port, "/ticks")[0] == 426
 
 
 def test_query_does_not_change_the_page(server: TickServer) -> None:
@@ -781,16 +789,21 @@ def test_token_is_required_for_page_and_websocket() -> None:
     assert server.page.endswith("/?token=sesame%26more")
     plain = f"ws://127.0.0.1:{server.port}/"
     for url in (plain, f"{plain}?token=nonsense"):
-        with pytest.raises(InvalidStatus) as caught, dial(url):
-            pass
-        assert caught.value.response.status_code == 403
-        assert "sesame" not in bytes(caught.value.response.body or b"").decode()
+        with dial(url) as peer, pytest.raises(ConnectionClosed) as caught:
+            peer.recv(5)
+        assert caught.value.rcvd is not None
+        assert caught.value.rcvd.code == 1008
+        assert "token" in caught.value.rcvd.reason
+        assert "sesame" not in caught.value.rcvd.reason
+    assert server.clients.empty
+    assert server.stats["connections"] == 0
+    assert server.stats["turned_away"] == 2
     with (
         dial(server.url),
         dial(plain, additional_headers={"Authorization": "Bearer sesame&more"}),
     ):
         pass
-    assert ask(server.port, "/")[0] == 403
+    assert ask(server.port, "/")[0] == 401
     assert ask(server.port, "/?token=sesame%26more")[0] == 200
     assert ask(server.port, "/page.js")[0] == 200
 
@@ -801,7 +814,7 @@ def test_server_bound_elsewhere_generates_a_token() -> None:
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{20,}", server.page)
     with dial(server.url):
         pass
-    assert ask(server.port, "/")[0] == 403
+    assert ask(server.port, "/")[0] == 401
     for link in (server.page, server.page_for_others):
         if link:  # empty on a machine without a network
             assert f'href="{link}"' in server._repr_html_()

@@ -238,6 +238,7 @@ class Connection:
         )
         if not is_v1:
             self._set_live()
+        has_received = False
         try:
             while True:
                 if self._is_full():
@@ -245,6 +246,7 @@ class Connection:
                 # v1 skips UTF-8 decoding: the JSON decoder validates it.
                 data = await websocket.recv(decode=False if is_v1 else None)
                 received_ns = time.time_ns()
+                has_received = True
                 self._frame_buffers.add_frame(received_ns, data)
                 self._report(subscriber.receive(data), received_ns)
                 for reply in subscriber.take_replies():
@@ -259,7 +261,7 @@ class Connection:
                 self._fail(describe(error))
             return describe(error)
         except ConnectionClosed:
-            return self._explain_close(websocket, is_v1=is_v1)
+            return self._explain_close(websocket, is_v1=is_v1, has_received=has_received)
 
     async def _wait_for_room(self, websocket: MonitoredClient) -> None:
         """Read nothing until there is room: the server then keeps the ticks in its log.
@@ -273,7 +275,7 @@ class Connection:
                 alive_until = now + CHECK_S
             await asyncio.sleep(FULL_STEP_S)
 
-    def _explain_close(self, websocket: MonitoredClient, *, is_v1: bool) -> str:
+    def _explain_close(self, websocket: MonitoredClient, *, is_v1: bool, has_received: bool) -> str:
         """Return why a connection was closed, and note whether the feed has ended or failed."""
         if self._peer_is_dead:
             return f"the server sent nothing for {MAX_SILENT_CHECKS * CHECK_S:g} s"
@@ -287,6 +289,9 @@ class Connection:
         # A plain server can announce its end only by closing with code 1000.
         self._ended = self._ended or (code == CloseCode.NORMAL_CLOSURE and not is_v1)
         reason = f", {websocket.close_reason}" if websocket.close_reason else ""
+        if code == CloseCode.POLICY_VIOLATION and received_close is not None and not has_received:
+            # Servers refuse in this way because most clients hide the body of an HTTP error.
+            self._fail(f"the server refused the connection ({code}{reason})")
         return f"the connection closed ({code}{reason})"
 
     def _report(self, events: list[Event], received_ns: int) -> None:

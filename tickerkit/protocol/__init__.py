@@ -35,7 +35,7 @@ from tickerkit.protocol.messages import (
 from tickerkit.protocol.plain import EveryTickSession, PricesSession
 from tickerkit.protocol.publication import TOO_MANY, Publication
 from tickerkit.protocol.segments import MAX_SEGMENT_BYTES, Segments
-from tickerkit.protocol.sessions import Session, session_for
+from tickerkit.protocol.sessions import Session, find_stream, session_for
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
@@ -60,5 +60,6 @@ __all__ = [
     "Subscriber",
     "TextColumn",
     "Ticks",
+    "find_stream",
     "session_for",
 ]

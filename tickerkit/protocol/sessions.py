@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Protocol
+import re
+from typing import Literal, Protocol
 
 from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.messages import SUBPROTOCOL
@@ -10,7 +11,11 @@ from tickerkit.protocol.plain import EveryTickSession, PricesSession
 from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.v1 import V1Session
 
-__all__ = ["Session", "session_for"]
+__all__ = ["Session", "find_stream", "session_for"]
+
+# The paths of the plain streams, also below the path of a proxy that does not remove its prefix,
+# such as /user/me/proxy/8000/ticks of JupyterHub.
+PLAIN_PATH = re.compile(r"(?:(?:/.*)?/proxy/(?:absolute/)?[^/]+)?(?:/?|(?P<ticks>/ticks/?))")
 
 
 class Session(Protocol):
@@ -40,12 +45,23 @@ class Session(Protocol):
         """How many rows were not sent yet."""
 
 
+def find_stream(path: str) -> Literal["prices", "ticks"] | None:
+    """Return which plain stream is at a path (without its query); None if there is none."""
+    found = PLAIN_PATH.fullmatch(path)
+    if found is None:
+        return None
+    return "ticks" if found["ticks"] else "prices"
+
+
 def session_for(
     publication: Publication, subprotocol: str | None, path: str, now: float
 ) -> Session:
-    """Return the session for a connection, by its subprotocol or else its path."""
+    """Return the session for a connection, by its subprotocol or else its path.
+
+    The server refuses a plain connection to a path without a stream.
+    """
     if subprotocol == SUBPROTOCOL:
         return V1Session(publication, now)
-    if path.partition("?")[0].rstrip("/").endswith("/ticks"):
+    if find_stream(path.partition("?")[0]) == "ticks":
         return EveryTickSession(publication)
     return PricesSession(publication)

@@ -3,23 +3,29 @@
 A web page anywhere can make a visitor's browser connect to `localhost`; its Origin header reveals
 this (cross-site websocket hijacking). An attacker's domain name can resolve to 127.0.0.1; the Host
 header reveals this (DNS rebinding). Programs other than browsers send no Origin, and are allowed to
-connect.
+connect. A token replaces the check of the Origin: a page that has not been given the token can't
+send it.
 """
 
 from __future__ import annotations
 
 import hmac
+import http
+import ipaddress
 import json
 import os
 import re
 import secrets
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
+from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_value
 from tickerkit.net.addresses import is_loopback
 from tickerkit.validation import check_token
 
-__all__ = ["Access"]
+__all__ = ["Access", "Refusal"]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
@@ -31,6 +37,41 @@ MAX_QUOTED_LENGTH = 80
 NETLOC = r"(\[[0-9a-f:.]+\]|[a-z0-9._-]+)(?::\d{1,5})?"
 HOST = re.compile(NETLOC, re.ASCII | re.IGNORECASE)
 ORIGIN = re.compile(rf"https?://({NETLOC})", re.ASCII | re.IGNORECASE)
+# Origins that may be listed: also those of browser extensions, and `null`, which pages opened from
+# a file have.
+LISTED_ORIGIN = re.compile(rf"null|file://|[a-z][a-z0-9+.-]*://{NETLOC}", re.ASCII)
+DEFAULT_PORTS = {"http": ":80", "https": ":443"}
+
+EXPECTED_HOSTS = 'host names such as "ticks.example.org", without scheme, path and wildcards'
+EXPECTED_ORIGINS = (
+    'addresses such as "https://example.org" or "http://localhost:5500", or "null" for pages '
+    "opened from a file; without path and wildcards. A page of any origin may connect if the "
+    "server has a token and the page sends it"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a request is refused.
+
+    Attributes:
+        status: 401 if the token is missing or wrong, otherwise 403.
+        reason: one sentence with the fix. For a token it is shorter than the 123 bytes that a
+            close frame can carry.
+    """
+
+    status: http.HTTPStatus
+    reason: str
+
+
+NO_TOKEN = Refusal(
+    http.HTTPStatus.UNAUTHORIZED,
+    "This server requires a token; ask for its link, which ends in ?token= and the token.",
+)
+WRONG_TOKEN = Refusal(
+    http.HTTPStatus.UNAUTHORIZED,
+    "Wrong token; this server may have a new one, so ask for the new link.",
+)
 
 
 class Access:
@@ -40,9 +81,14 @@ class Access:
         host: the address the server is bound to. On loopback no token is needed, and any local name
             and port is accepted as Host and Origin (the tutorial's page comes from a second local
             web server). Elsewhere a token is generated unless one is given.
-        token: the token that requests must carry; False for none.
+        token: the token that requests must carry; False for none. A request with the token may have
+            any Origin.
         hosts: further accepted values of the Host header.
-        origins: further accepted values of the Origin header.
+        origins: further accepted values of the Origin header, for a server without a token.
+
+    Raises:
+        InvalidArgument: if an entry of `hosts` or `origins` can't be the value of its header.
+        TypeError: if an entry is not text.
 
     Attributes:
         token: the token, or None.
@@ -70,8 +116,8 @@ class Access:
         self.token: str | None = secrets.token_urlsafe(16) if self.is_generated else (given or None)
         urls = [urlsplit(os.environ.get(name, "")) for name in HUB_VARIABLES]
         hubs = [url for url in urls if url.netloc]
-        self._hosts = _normalise(hosts) | {hub.netloc.lower() for hub in hubs}
-        self._origins = _normalise(origins) | {
+        self._hosts = _read_hosts(hosts) | {hub.netloc.lower() for hub in hubs}
+        self._origins = _read_origins(origins) | {
             f"{hub.scheme}://{hub.netloc}".lower() for hub in hubs
         }
 
@@ -82,8 +128,8 @@ class Access:
 
     def check_request(
         self, target: str, headers: Mapping[str, str], *, page: str, needs_token: bool
-    ) -> str | None:
-        """Return why a request is refused, as one sentence with the fix; None if it is accepted.
+    ) -> Refusal | None:
+        """Return why a request is refused; None if it is accepted.
 
         Args:
             target: the request's path with its query.
@@ -93,25 +139,26 @@ class Access:
         """
         host = headers.get("Host", "").lower()
         if not self._is_known_host(host):
-            name = _quote(host)
-            return f"This server does not accept the host name {name}; pass hosts=[{name}]."
-        origin = headers.get("Origin")
-        if origin is not None and not self._is_known_origin(origin, host):
-            if self.bound in EVERYWHERE:  # only the client knows which address reaches the server
-                page = urlsplit(page)._replace(netloc=host).geturl()
-            name = _quote(origin)
-            return (
-                f"A page from {name} may not connect here; pass origins=[{name}], "
-                f"or open the page that this server serves: {page}"
-            )
-        if self.token is None or not needs_token:
+            return _refuse_host(host)
+        if self.token is None:
+            origin = headers.get("Origin")
+            if origin is None or self._is_known_origin(origin, host):
+                return None
+            return _refuse_origin(origin, self.localise(page, host))
+        if not needs_token:
             return None
         given = self._find_token(target, headers)
         if not given:
-            return "This server requires a token; open the link that it showed, with ?token= in it."
+            return NO_TOKEN
         if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return "Wrong token; this server may have a new one, so ask for the new link."
+            return WRONG_TOKEN
         return None
+
+    def localise(self, page: str, host: str) -> str:
+        """Return the address of the server's page as a client with this Host header reaches it."""
+        if self.bound in EVERYWHERE and HOST.fullmatch(host):
+            return urlsplit(page)._replace(netloc=host).geturl()
+        return page
 
     def _is_known_host(self, host: str) -> bool:
         name = _parse_host_name(host)
@@ -123,7 +170,7 @@ class Access:
         return name is not None and (self.bound in EVERYWHERE or name == self.bound)
 
     def _is_known_origin(self, origin: str, host: str) -> bool:
-        if origin.lower().rstrip("/") in self._origins:
+        if _drop_default_port(origin.lower()) in self._origins:
             return True
         found = ORIGIN.fullmatch(origin)
         if found is None:
@@ -140,9 +187,67 @@ class Access:
         return token
 
 
-def _normalise(names: Iterable[str]) -> set[str]:
-    """Normalise names for comparison. A single string is treated as one name."""
-    return {name.lower().rstrip("/") for name in ([names] if isinstance(names, str) else names)}
+def _refuse_host(host: str) -> Refusal:
+    name = _quote(host)
+    # A Host header that is not a host name could not be listed.
+    fix = f"pass hosts=[{name}]" if HOST.fullmatch(host) else "connect to localhost or its address"
+    reason = f"This server does not accept the host name {name}; {fix}."
+    return Refusal(http.HTTPStatus.FORBIDDEN, reason)
+
+
+def _refuse_origin(origin: str, page: str) -> Refusal:
+    name = _quote(origin)
+    is_listable = LISTED_ORIGIN.fullmatch(origin.lower()) is not None
+    fix = f"pass origins=[{name}], or " if is_listable else ""
+    reason = (
+        f"A page from {name} may not connect here; {fix}open the page that this server serves: "
+        f"{page}"
+    )
+    return Refusal(http.HTTPStatus.FORBIDDEN, reason)
+
+
+def _read_hosts(hosts: Iterable[str]) -> set[str]:
+    """Return host names in the form in which headers have them."""
+    names = set()
+    for given in _list_names("hosts", hosts):
+        name = given.lower()
+        if HOST.fullmatch(name) is None and not _is_ipv6(name):
+            raise InvalidArgument("hosts", given, EXPECTED_HOSTS)
+        names.add(name)
+    return names
+
+
+def _read_origins(origins: Iterable[str]) -> set[str]:
+    """Return origins in the form in which browsers send them."""
+    names = set()
+    for given in _list_names("origins", origins):
+        name = given.lower()
+        name = name if name == "file://" else name.rstrip("/")
+        if LISTED_ORIGIN.fullmatch(name) is None:
+            raise InvalidArgument("origins", given, EXPECTED_ORIGINS)
+        names.add(_drop_default_port(name))
+    return names
+
+
+def _drop_default_port(origin: str) -> str:
+    """Return an origin as browsers send it: without the port that its scheme has by default."""
+    return origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], ":"))
+
+
+def _list_names(argument: str, names: Iterable[str]) -> list[str]:
+    """Return names as a list. A single string is treated as one name."""
+    listed = [names] if isinstance(names, str) else list(names)
+    for name in listed:
+        if not isinstance(name, str):
+            raise TypeError(f"Invalid {argument}={format_value(name)}; expected text")
+    return listed
+
+
+def _is_ipv6(name: str) -> bool:
+    try:
+        return ipaddress.ip_address(name).version == 6
+    except ValueError:
+        return False
 
 
 def _parse_host_name(netloc: str) -> str | None:

@@ -31,6 +31,8 @@ IDLE_CHECK_S = 0.1
 MAX_IDLE_CHECKS = 5
 # Bytes that a client may send between two checks of `ClientHandler`, one second apart.
 MAX_RECEIVED_BYTES = 2**20
+# Bytes of a refused client that are read after its request; its answer to the close frame fits in.
+MAX_REFUSED_BYTES = 4096
 # Unsent data, in write buffers, beyond which a client is disconnected.
 MAX_UNSENT_BUFFERS = 4
 RESERVED_FILES = 64
@@ -44,11 +46,14 @@ class ServerSocket(MonitoredServer):
         received_bytes: bytes received since `ClientHandler` last checked.
         idle_checks: how many checks of the limiter found it idle: without a request, or still open
             after its response.
+        refusal: why the websocket is closed right after its handshake; empty if it is not. Such a
+            connection stays pending.
         on_writable: called when there is room to write again after `paused`.
     """
 
     limiter: ConnectionLimiter
     received_bytes = 0
+    refusal = ""
     idle_checks = 0
     on_writable: Callable[[], None] = staticmethod(lambda: None)
 
@@ -67,7 +72,14 @@ class ServerSocket(MonitoredServer):
         if self.received_bytes > MAX_RECEIVED_BYTES or self.unsent_bytes > max_unsent:
             self.transport.abort()
             return
+        if self.refusal and self.received_bytes > MAX_REFUSED_BYTES:
+            return  # keep nothing that it sends, and give it time to read the reason
         super().data_received(data)
+
+    def refuse(self, reason: str) -> None:
+        """Don't admit the connection: close it with a reason once its handshake is done."""
+        self.refusal = reason
+        self.received_bytes = 0
 
     def resume_writing(self) -> None:
         super().resume_writing()

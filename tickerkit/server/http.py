@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import html
 import http
 from collections.abc import Callable
+from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
-from tickerkit.server.access import Access
-from tickerkit.server.page import find_asset
+from tickerkit.protocol import SUBPROTOCOL, find_stream
+from tickerkit.server.access import Access, Refusal
+from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
 
 __all__ = ["respond", "respond_full"]
 
@@ -26,8 +29,8 @@ SINGLE_HEADERS = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
 
 def respond(
     request: Request, access: Access, page: str, on_refusal: Callable[[str], object]
-) -> Response | None:
-    """Return the response to a request: a file of the page, or a refusal.
+) -> Response | Refusal | None:
+    """Return the response to a request: a file of the page, or why it is refused.
 
     Args:
         request: the request.
@@ -36,7 +39,9 @@ def respond(
         on_refusal: called with the reason if the request is refused.
 
     Returns:
-        None for an accepted websocket handshake, which then continues.
+        None for an accepted websocket handshake, which then continues. A `Refusal` for a handshake
+        without the right token: the handshake continues, and the websocket is then closed with the
+        reason, because most clients don't show the body of an HTTP error.
     """
     if (problem := _find_problem(request)) is not None:
         on_refusal(problem)
@@ -50,15 +55,20 @@ def respond(
         request.path, request.headers, page=page, needs_token=needs_token
     )
     if refusal is not None:
-        on_refusal(refusal)
-        return _make_response(http.HTTPStatus.FORBIDDEN, f"{refusal}\n".encode())
+        on_refusal(refusal.reason)
+        is_about_token = refusal.status == http.HTTPStatus.UNAUTHORIZED
+        return refusal if upgrade and is_about_token else _make_refusal(request, refusal)
+    page = access.localise(page, request.headers.get("Host", ""))
     if upgrade:
-        return None
+        # tickerkit.v1 is spoken on any path.
+        if find_stream(path) is not None or SUBPROTOCOL in _list_subprotocols(request):
+            return None
+        on_refusal(_describe_missing(page))
     if asset is None:
-        return _make_response(http.HTTPStatus.NOT_FOUND, b"Not found; the page is at /\n")
+        return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in ("GET", "HEAD"):
-        text = b"Method not allowed; use GET or HEAD\n"
-        response = _make_response(http.HTTPStatus.METHOD_NOT_ALLOWED, text)
+        body = b"Method not allowed; use GET or HEAD\n"
+        response = _make_response(http.HTTPStatus.METHOD_NOT_ALLOWED, body)
         response.headers["Allow"] = "GET, HEAD"
         return response
     if request.headers.get("If-None-Match") == asset.etag:
@@ -87,6 +97,56 @@ def _find_problem(request: Request) -> str | None:
     if not request.path.startswith("/"):
         return "This server is not a proxy; request a path that begins with /."
     return None
+
+
+def _make_refusal(request: Request, refusal: Refusal) -> Response:
+    """Return the response to a refused request; for a browser without a token, a box to enter it.
+
+    Programs get the reason as plain text.
+    """
+    if refusal.status != http.HTTPStatus.UNAUTHORIZED:
+        return _make_response(refusal.status, f"{refusal.reason}\n".encode())
+    asset = find_asset(TOKEN_PAGE)
+    if asset is not None and "text/html" in request.headers.get("Accept", ""):
+        body = asset.body.replace(TOKEN_PAGE_REASON, html.escape(refusal.reason).encode())
+        response = _make_response(refusal.status, body, asset.content_type)
+        response.headers["Content-Security-Policy"] = PAGE_POLICY
+    else:
+        response = _make_response(refusal.status, f"{refusal.reason}\n".encode())
+    response.headers["WWW-Authenticate"] = "Bearer"  # required by RFC 9110, section 15.5.2
+    if request.method == "HEAD":
+        response.body = b""
+    return response
+
+
+def _respond_without_asset(path: str, page: str, *, upgrade: bool) -> Response:
+    """Return the response to a request for a path without a file, or without a stream."""
+    if upgrade or find_stream(path) != "ticks":
+        body = f"{_describe_missing(page)}\n".encode()
+        return _make_response(http.HTTPStatus.NOT_FOUND, body)
+    text = f"This is a websocket, for programs: {_make_stream_address(page, 'ticks')}"
+    body = f"{text}\nThe page with the prices is at {page}\n".encode()
+    response = _make_response(http.HTTPStatus.UPGRADE_REQUIRED, body)
+    response.headers["Upgrade"] = "websocket"  # required by RFC 9110, section 15.5.22
+    return response
+
+
+def _list_subprotocols(request: Request) -> list[str]:
+    values = request.headers.get_all("Sec-WebSocket-Protocol")
+    return [name.strip() for value in values for name in value.split(",")]
+
+
+def _describe_missing(page: str) -> str:
+    prices, ticks = (_make_stream_address(page, path) for path in ("", "ticks"))
+    return (
+        f"There is nothing at this path; connect to {prices} (the prices now) or {ticks} "
+        f"(every tick), or open the page {page}"
+    )
+
+
+def _make_stream_address(page: str, path: str) -> str:
+    parts = urlsplit(page)
+    return parts._replace(scheme=parts.scheme.replace("http", "ws", 1)).geturl() + path
 
 
 def _make_response(

@@ -13,6 +13,7 @@ from typing import Any, cast
 import pandas as pd
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -23,6 +24,7 @@ from tickerkit.protocol import MAX_SEGMENT_BYTES, SUBPROTOCOL, Publication, Sess
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
+from tickerkit.server.access import Refusal
 from tickerkit.server.admission import ConnectionLimiter, ServerSocket
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.http import respond, respond_full
@@ -204,10 +206,13 @@ class ThreadServer(TickServer):
 
     # --- one connection -----------------------------------------------------------------------
 
-    def _respond(self, _: ServerConnection, request: Request) -> Response | None:
+    def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a plain HTTP request, or refuse a request; None continues the handshake."""
         page = self.page.partition("?")[0]
         response = respond(request, self._access, page, self._count_rejection)
+        if isinstance(response, Refusal):
+            cast("ServerSocket", connection).refuse(response.reason)
+            return None
         if response is not None and self._limiter.is_full:
             # Browsers hide the status of a failed websocket handshake from the page, so the page
             # asks by plain HTTP whether the server is full.
@@ -218,8 +223,9 @@ class ThreadServer(TickServer):
         self, connection: ServerConnection, _: Request, response: Response
     ) -> Response | None:
         """Admit a connection with a valid handshake, if there is room."""
+        socket = cast("ServerSocket", connection)
         upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
-        if upgraded and not self._limiter.admit(cast("ServerSocket", connection)):
+        if upgraded and not socket.refusal and not self._limiter.admit(socket):
             return respond_full(self._limiter.limit, self._count_rejection)
         return None
 
@@ -229,10 +235,13 @@ class ThreadServer(TickServer):
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a websocket until either side ends it."""
         assert connection.request is not None
+        socket = cast("ServerSocket", connection)
+        if socket.refusal:
+            await socket.close(CloseCode.POLICY_VIOLATION, socket.refusal)
+            return
         now = asyncio.get_running_loop().time()
         path = connection.request.path.partition("?")[0]
         session = session_for(self._publication, connection.subprotocol, path, now)
-        socket = cast("ServerSocket", connection)
         handler = ClientHandler(
             socket, session, self._errors, self._disconnects, self._stall_timeout_s
         )

@@ -77,7 +77,7 @@ afterEach(() => {
 const socket = () => sockets.at(-1);
 const state = () => calls.states.at(-1);
 const receive = (message) => socket().onmessage({ data: JSON.stringify(message) });
-const lose = (code = 1006) => socket().onclose({ code });
+const lose = (code = 1006, reason = "") => socket().onclose({ code, reason });
 const settle = () => new Promise(setImmediate);
 
 function pass(milliseconds) {
@@ -295,6 +295,19 @@ test("after a close code for a fault of the page, it waits", () => {
   lose(1008);
   assert.equal(sockets.length, 1);
   assert.deepEqual(state(), ["refused", 10]);
+});
+
+test("a refusal by close frame is shown at once, and repeated slowly", () => {
+  lose(1008, "Wrong token; ask for the new link.");
+  assert.deepEqual(calls.notes, ["Wrong token; ask for the new link."]);
+  assert.deepEqual(state(), ["refused", 10]);
+  assert.equal(sockets.length, 1);
+  pass(10_250);
+  lose(1008, "Wrong token; ask for the new link.");
+  assert.deepEqual([sockets.length, state()], [2, ["refused", 10]]);
+  pass(10_250);
+  greet();
+  assert.deepEqual([state()[0], calls.notes.at(-1)], ["live", ""]);
 });
 
 test("an ended feed stays ended while it checks for a new epoch", () => {

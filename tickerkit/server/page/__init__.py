@@ -14,7 +14,7 @@ import hashlib
 from dataclasses import dataclass
 from importlib import resources
 
-__all__ = ["FILES", "Asset", "find_asset"]
+__all__ = ["FILES", "TOKEN_PAGE", "TOKEN_PAGE_REASON", "Asset", "find_asset"]
 
 # Browsers refuse a module script whose type is not JavaScript. Python's mimetypes asks the system,
 # and some systems answer text/plain, so the types are fixed here.
@@ -32,8 +32,15 @@ FILES: dict[str, tuple[str, str]] = {
     "/feed.js": ("feed.js", _JAVASCRIPT),
     "/sparkline.js": ("sparkline.js", _JAVASCRIPT),
     "/icon.svg": ("icon.svg", _SVG),
+    "/token.html": ("token.html", _HTML),
 }
 """The file and the content type of each path that a request may name."""
+
+TOKEN_PAGE = "/token.html"
+"""The page with a box to enter the token; also sent instead of the page if the token is wrong."""
+
+TOKEN_PAGE_REASON = b"This server requires a token."
+"""The text in it that is replaced by the reason of a refusal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,9 @@ const MAX_REASON = 500;
 /** The close codes that a server sends if the page, not the network, is at fault. */
 const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
 
+/** The close code of a server that refuses the page: its token is missing or wrong. */
+const REFUSED = 1008;
+
 /**
  * Return the websocket's address, made from the page's: same host, same folder, and same token.
  * No address is fixed in the code, so it is right behind any proxy.
@@ -163,7 +166,7 @@ export class Feed {
     this.#openedAt = this.#receivedAt = performance.now();
     const socket = new WebSocket(this.#address, PROTOCOL);
     socket.onmessage = (event) => this.#receive(event.data);
-    socket.onclose = (event) => this.#onLost(event.code);
+    socket.onclose = (event) => this.#onLost(event.code, event.reason);
     this.#socket = socket;
     this.#showState();
   }
@@ -177,9 +180,14 @@ export class Feed {
     this.#onLost();
   }
 
-  /** @param {number} [code] with which the server has closed the connection */
-  #onLost(code) {
-    if (!this.#isGreeted) {
+  /**
+   * @param {number} [code] with which the server has closed the connection
+   * @param {string} [reason] of the server
+   */
+  #onLost(code, reason) {
+    if (!this.#isGreeted && code === REFUSED && reason) {
+      this.#onRefused(reason);
+    } else if (!this.#isGreeted) {
       this.#findReason();
     } else if (performance.now() - this.#openedAt > STEADY_MS) {
       this.#failures = 0;
