@@ -14,6 +14,7 @@ import pytest
 from commands import Command, InProcess, on_posix, port_is_free
 
 import tickerkit as tk
+from tickerkit.net.addresses import find_network_address
 
 pytestmark = on_posix
 
@@ -99,6 +100,14 @@ def test_serve_on_all_addresses_generates_a_token(start: Start) -> None:
         page, _, port = addresses(command)
         assert re.search(r"\?token=\S{16,}$", page)
         assert fetch(f"http://127.0.0.1:{port}/")[0] == 401
+        if (address := find_network_address()) is not None:
+            token = page.partition("?")[2]
+            for name, link in (
+                ("for others", f"http://{address}:{port}/"),
+                ("prices now", f"ws://{address}:{port}/"),
+                ("every tick", f"ws://{address}:{port}/ticks"),
+            ):
+                command.until(rf"^ +{name} +{re.escape(link)}\?{re.escape(token)}$")
         assert command.end() == 0
     with start("serve", "--host", "0.0.0.0", "--port", "0", "--no-token") as command:
         page, _, _ = addresses(command)

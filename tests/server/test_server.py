@@ -8,7 +8,9 @@ import json
 import logging
 import os
 import re
+import shutil
 import socket
+import subprocess
 import sys
 import threading
 import time
@@ -27,8 +29,10 @@ from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
 from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
+from tickerkit.net.addresses import find_network_address
 from tickerkit.runtime import error_log, registry
 from tickerkit.server import TickServer
+from tickerkit.server import server as server_module
 from tickerkit.server.page import FILES
 from tickerkit.server.thread_server import STOP_WAIT_S
 from tickerkit.ticks import read_ticks
@@ -828,18 +832,110 @@ def test_notebook_prints_the_link_with_a_generated_token(
 ) -> None:
     """A re-run keeps the token, so that links stay valid."""
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    monkeypatch.setattr(server_module, "find_network_address", lambda: "192.168.1.20")
     urls = []
     for _ in range(2):
         kernel.run("a")
         server = tk.serve(None, host="0.0.0.0", port=0)
         urls.append(server.url)
-        link = server.page_for_others or server.page
-        assert capsys.readouterr().out == f"Anyone with this link can connect: {link}\n"
+        assert server.page_for_others.startswith("http://192.168.1.20:")
+        text = f"Anyone with this link can connect: {server.page_for_others}\n"
+        assert capsys.readouterr().out == text
     assert urls[0] == urls[1]
     for options in ({"host": "0.0.0.0", "token": "sesame"}, {"host": "0.0.0.0", "token": False}):
         tk.serve(None, port=0, **options)
     tk.serve(None, port=0)
     assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize("process", [False, True])
+def test_server_that_replaces_another_on_its_port_keeps_the_generated_token(
+    kernel: Kernel, process: bool
+) -> None:
+    """A copy of the cell does not lock out a class; a token that is given is the new one."""
+    kernel.run("a")
+    first = tk.serve(None, host="0.0.0.0", port=0)
+    kernel.run("b")
+    second = tk.serve(None, host="0.0.0.0", port=first.port, process=process)
+    assert (first.status, second.status) == ("stopped", "listening")
+    assert second.url == first.url
+    with dial(first.url) as peer:
+        second.publish(TICK)
+        assert receive(peer)
+    other = tk.serve(None, host="0.0.0.0", port=0)
+    assert other.url.partition("?")[2] != first.url.partition("?")[2]
+    given = tk.serve(None, host="0.0.0.0", port=first.port, token="sesame")
+    assert given.url.endswith("?token=sesame")
+    after = tk.serve(None, host="0.0.0.0", port=first.port)
+    assert "sesame" not in after.url
+
+
+def test_addresses_for_others_are_by_interface(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The card lists the page, the prices and every tick, each with the token."""
+    monkeypatch.setattr(server_module, "find_network_address", lambda: "192.168.1.20")
+    server = tk.serve(None, host="0.0.0.0", port=0, token="a b")
+    at = f"192.168.1.20:{server.port}"
+    assert server.page_for_others == f"http://{at}/?token=a%20b"
+    assert server.url_for_others == f"ws://{at}/?token=a%20b"
+    card = server._repr_html_()
+    assert f'href="{server.page_for_others}"' in card
+    assert f">ws://{at}/?token=a%20b<" in card
+    assert f">ws://{at}/ticks?token=a%20b<" in card
+    server.stop()
+    assert at not in server._repr_html_()
+
+
+def test_loopback_address_is_never_given_to_others(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without a network, and on loopback, there is no address for others, and no link for them."""
+    monkeypatch.setattr(server_module, "find_network_address", lambda: None)
+    monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
+    for host, token in (("0.0.0.0", None), (LOCAL, None), (LOCAL, True), ("localhost", False)):
+        server = tk.serve(None, host=host, port=0, token=token)
+        assert server.page_for_others == server.url_for_others == ""
+        assert server.list_addresses_for_others() == {}
+        out = capsys.readouterr().out
+        assert "Anyone" not in out
+        if token is not False and "token" in server.url:
+            assert out == f"Only this machine can connect, with this link: {server.page}\n"
+
+
+def test_address_that_a_server_is_bound_to_is_the_one_for_others() -> None:
+    """Bound to one address of this machine, others reach it there, with TLS as well."""
+    if (address := find_network_address()) is None:
+        pytest.skip("this machine has no network")
+    server = tk.serve(None, host=address, port=0, token="sesame")
+    assert server.url_for_others == server.url == f"ws://{address}:{server.port}/?token=sesame"
+    assert server.page_for_others == server.page
+    with dial(server.url_for_others):
+        pass
+
+
+LINK_WITHOUT_ROUTE = """
+ip link add class0 type veth peer name class1 && ip addr add 192.168.7.20/24 dev class0 || exit 77
+ip link set lo up; ip link set class0 up; ip link set class1 up
+exec "$0" -c '
+import tickerkit as tk
+with tk.serve(None, "0.0.0.0", 0, token="sesame") as server:
+    print(server.url_for_others.replace(str(server.port), "PORT"))
+'
+"""
+
+
+@pytest.mark.skipif(shutil.which("unshare") is None, reason="needs a network namespace")
+def test_address_for_others_is_found_without_a_default_route() -> None:
+    """A hotspot or a switch without a gateway has no default route, but an address."""
+    done = subprocess.run(
+        ["unshare", "-rn", "sh", "-c", LINK_WITHOUT_ROUTE, sys.executable],
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    if done.returncode == 77 or "unshare" in done.stderr:
+        pytest.skip(f"no network namespace here: {done.stderr.strip()}")
+    assert done.stderr == ""
+    assert done.stdout == "ws://192.168.7.20:PORT/?token=sesame\n"
 
 
 def test_token_is_only_in_the_addresses(caplog: pytest.LogCaptureFixture) -> None:

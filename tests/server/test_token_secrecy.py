@@ -56,7 +56,7 @@ def shown_by_feed(feed: tk.Feed) -> Iterator[str]:
 def shown_by_server(server: tk.TickServer) -> Iterator[str]:
     """Yield everything a server shows, except the links."""
     card = server._repr_html_()
-    for link in filter(None, (server.page_for_others, server.page)):
+    for link in (*server.list_addresses_for_others().values(), server.page):
         assert html.escape(link) in card
         card = card.replace(html.escape(link), "")
     yield from (card, repr(server), str(server), repr(server.summary()), repr(server._access))

@@ -92,8 +92,7 @@ def print_addresses(server: TickServer, title: str) -> None:
         "in Python": f'tk.connect("{server.url}")',
         "in a terminal": f'tickerkit watch "{server.url}"',
     }
-    if link := server.page_for_others:
-        lines["for others"] = link
+    lines |= server.list_addresses_for_others()
     print_line(escape_controls(title), "bold")
     for name, text in lines.items():
         print_line(f"  {name:<14} {text}")

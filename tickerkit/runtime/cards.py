@@ -91,12 +91,15 @@ def render_card(
         title: the kind of object.
         status: its status; the first word chooses the colour.
         lines: name and text of each line; lines without text are left out.
-        links: name and URL of each link.
+        links: name and URL of each link; of a websocket only the text is shown.
         traceback: the traceback of an error, shown below the lines.
     """
     rows = [_render_row(name, escape(text)) for name, text in lines.items() if text]
     for name, url in (links or {}).items():
-        rows.append(_render_row(name, f'<a href="{escape(url)}" target="_blank">{escape(url)}</a>'))
+        text = escape(url)
+        is_page = url.startswith("http")
+        content = f'<a href="{text}" target="_blank">{text}</a>' if is_page else text
+        rows.append(_render_row(name, content))
     colour = status_colour(status)
     details = f'<pre style="{TRACEBACK_STYLE}">{escape(traceback)}</pre>' if traceback else ""
     return (

@@ -122,7 +122,7 @@ class Access:
         }
 
     def keep_token(self, earlier: Access) -> None:
-        """Take over the generated token of an earlier server, so that its links stay valid."""
+        """Take over the generated token of a server that is replaced: its links stay valid."""
         if self.is_generated and earlier.is_generated:
             self.token = earlier.token
 

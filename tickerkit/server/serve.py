@@ -104,6 +104,9 @@ def serve(
         server.take_over(last)
     server.start()
     if server.has_generated_token and "ipykernel" in sys.modules:
-        print(f"Anyone with this link can connect: {server.page_for_others or server.page}")
+        if link := server.page_for_others:
+            print(f"Anyone with this link can connect: {link}")
+        else:
+            print(f"Only this machine can connect, with this link: {server.page}")
     cell.fill(server)
     return server

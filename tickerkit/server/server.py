@@ -134,14 +134,17 @@ class TickServer(ABC):
         return self._make_address("http") + self._make_query()
 
     @property
+    def url_for_others(self) -> str:
+        """Address of the websocket for other machines; empty if they can't reach the server.
+
+        With `ticks` before its query, it is the address of every tick as plain JSON.
+        """
+        return self._make_address_for_others("ws")
+
+    @property
     def page_for_others(self) -> str:
         """Address of the web page for other machines; empty if they can't reach the server."""
-        # find_network_address() is an IPv4 address, on which a server bound to "::" may not listen.
-        is_reachable = self._access.bound in EVERYWHERE - {"::"}
-        if not is_reachable or not (address := find_network_address()):
-            return ""
-        scheme = "https" if self._ssl else "http"
-        return f"{scheme}://{address}:{self.port}/{self._make_query()}"
+        return self._make_address_for_others("http")
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -214,9 +217,19 @@ class TickServer(ABC):
             "turned away": stats["last_turned_away"],
         }
         links = {} if stats["status"] in ("stopped", "failed") else {"page": self.page}
-        if links and (address := self.page_for_others):
-            links["for others"] = address
+        if links:
+            links |= self.list_addresses_for_others()
         return render_card("TickServer", stats["status"], lines, links)
+
+    def list_addresses_for_others(self) -> dict[str, str]:
+        """Return the addresses for other machines by what they serve; empty if there is none."""
+        if not (page := self.page_for_others):
+            return {}
+        return {
+            "for others": page,
+            "prices now": self.url_for_others,
+            "every tick": self._make_address_for_others("ws", "ticks"),
+        }
 
     def summary(self) -> dict[str, str]:
         """Return the row of `tk.status` for this server."""
@@ -236,10 +249,20 @@ class TickServer(ABC):
     def _describe(self, stats: Mapping[str, Any]) -> str:
         return f"{format_count(stats['ticks'], 'tick')}, {format_count(stats['clients'], 'client')}"
 
-    def _make_address(self, scheme: str) -> str:
-        host = CONNECT_TO.get(self.host, self.host)
+    def _make_address(self, scheme: str, host: str | None = None) -> str:
+        host = CONNECT_TO.get(self.host, self.host) if host is None else host
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
         return f"{scheme}{'s' if self._ssl else ''}://{host}:{self.port}/"
+
+    def _make_address_for_others(self, scheme: str, path: str = "") -> str:
+        """Return an address for other machines, empty without one. It is never a loopback one."""
+        if self._access.loopback:
+            return ""
+        host: str | None = self.host
+        if self._access.bound in EVERYWHERE:
+            # asyncio binds "::" for IPv6 only.
+            host = None if self._access.bound == "::" else find_network_address()
+        return f"{self._make_address(scheme, host)}{path}{self._make_query()}" if host else ""
 
     def _make_query(self) -> str:
         token = self._access.token
@@ -269,6 +292,7 @@ class TickServer(ABC):
             raise Stopped("server", "call tk.serve again")
         for other in running():
             if isinstance(other, TickServer) and self.port and other.port == self.port:
+                self._access.keep_token(other._access)
                 other.stop(1012, "the server is restarting")
         with contextlib.ExitStack() as undo:
             portal.enter()
