@@ -40,6 +40,10 @@ def list_missing(
         if epoch not in listed:
             yield from gaps
         elif (seq := listed[epoch]) is not None:
+            if epoch in between:
+                # Gaps before the epoch's first tick, but for those listed before the seam.
+                noted = last_gap.last or 0 if last_gap and last_gap.epoch == epoch else 0
+                yield from (each for each in gaps if each.last and noted < each.last <= seq)
             stop = first.seq if epoch == first.epoch else None
             yield from _fill(epoch, seq, stop, gaps)
 
