@@ -85,6 +85,21 @@ def test_folder_means_its_recordings(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "has no recordings" in capsys.readouterr().err
 
 
+def test_missing_file_of_a_recording_is_reported(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Each file is complete, but not their folder; exit code 1."""
+    for day, seqs in ((1, (1, 2)), (3, (5, 6))):
+        write_csv(ticks(*seqs), tmp_path / f"t-2026010{day}T000000Z.csv")
+    assert main(["verify", str(tmp_path)]) == 1
+    *_, summary, problem = capsys.readouterr().out.splitlines()
+    assert summary == f"{tmp_path / 't.csv'}: between its 2 files: 1 problem"
+    assert problem.startswith("  unlisted gap: seqs 3 to 4: ")
+    assert main(["verify", "--json", str(tmp_path)]) == 1
+    last = json.loads(capsys.readouterr().out.splitlines()[-1])
+    assert (last["ok"], last["files"]) == (False, 2)
+
+
 def test_text_of_a_file_is_escaped(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A file's text has no effect as markup, and direction marks are escaped."""
     reason = gaps((2, 2)).assign(reason="[red]\u202eA")

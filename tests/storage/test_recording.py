@@ -110,9 +110,16 @@ def test_select_part_lists_a_late_tick_as_a_gap() -> None:
 
 
 def test_recordings_in_a_folder_are_in_order(tmp_path: Path) -> None:
-    """Other files, hidden ones, sidecars and raw frames beside a CSV are not among them."""
-    names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl"]
+    """Other files, hidden ones, sidecars and raw frames beside a CSV are not among them.
+
+    Partitions come after the files; a Parquet file that is not finished has its final name.
+    """
+    names = ["a.parquet", "b.csv", "c.jsonl.gz", "d.raw.jsonl", "day=1/a.csv", "day=2/a.csv"]
     beside = ["a.parquet.csv", "b.csv.meta.jsonl", "b.raw.jsonl.gz", ".d.csv", "notes.txt"]
-    for name in [*beside, *names]:
+    (tmp_path / "other").mkdir()
+    for name in [*beside, *names, "other/a.csv"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
-    assert [path.name for path in recordings_in(tmp_path)] == names
+    assert [str(path.relative_to(tmp_path)) for path in recordings_in(tmp_path)] == names
+    (tmp_path / "a.parquet").unlink()
+    assert recordings_in(tmp_path)[0] == tmp_path / "a.parquet"

@@ -97,6 +97,7 @@ def convert(
 def _read(paths: list[Path]) -> tuple[Recording, bool]:
     """Read and combine recordings, and print their damage; return whether there is any."""
     from tickerkit.storage import load
+    from tickerkit.storage.between_files import Part, order
     from tickerkit.storage.recording import combine
 
     recordings: list[Recording] = []
@@ -111,7 +112,8 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
             # A Parquet file that is being recorded has its newest rows in a second file, and isn't
             # damaged.
             is_damaged |= warning.is_damaged
-    return combine(recordings), is_damaged
+    parts = [Part.from_recording(*each) for each in zip(paths, recordings, strict=False)]
+    return combine(recordings[index] for index in order(parts)), is_damaged
 
 
 def _select(

@@ -37,14 +37,18 @@ def verify(
 ) -> None:
     """Check whether recordings are complete and undamaged.
 
-    Reports damaged and torn lines, duplicate and unordered ticks, and gaps. The exit code is 1 if
+    Reports damaged and torn lines, duplicate and unordered ticks, and gaps, also between the files
+    of one recording, whose names differ by a time or a folder such as day=2026-11-20. The exit code is 1 if
     ticks are missing or damaged, even if the recording lists the gap itself; pass --gaps-ok to
     accept listed gaps. It is 2 if a file doesn't exist.
     """
     from tickerkit.errors import RecordingError
-    from tickerkit.storage.verify import verify as check
+    from tickerkit.storage import load
+    from tickerkit.storage.between_files import Part, check_between
+    from tickerkit.storage.verify import verify_recording
 
     paths = find_recordings(files)
+    parts: list[Part] = []
     code = 0
     for index, path in enumerate(paths):
         if interrupt.requested:
@@ -52,7 +56,9 @@ def verify(
             raise typer.Exit(FAILED)
         try:
             with show_busy(f"reading {path} ({index + 1} of {len(paths)})"):
-                report = check(path)
+                recording = load(path)
+                report = verify_recording(recording, path)
+            parts.append(Part.from_recording(path, recording))
         except RecordingError as error:
             code = FAILED
             if as_json:
@@ -68,12 +74,23 @@ def verify(
             _print_report(report, is_ok)
         if not is_ok:
             code = FAILED
+    for path, count, problems in check_between(parts):
+        code = FAILED
+        if as_json:
+            listed = [_format_problem(problem) for problem in problems]
+            print(json.dumps({"file": str(path), "files": count, "ok": False, "problems": listed}))
+        else:
+            total = format_count(sum(problem.count for problem in problems), "problem")
+            files_text = f"between its {format_count(count, 'file')}"
+            print_line(f"{escape_controls(path)}: {files_text}: {total}", "red")
+            for problem in problems:
+                _print_problem(problem)
     if code:
         raise typer.Exit(code)
 
 
 def find_recordings(names: list[str]) -> list[Path]:
-    """Return the named files, and the recordings in the named folders.
+    """Return the named files, and the recordings in the named folders and their partitions.
 
     Raises:
         UsageError: a file doesn't exist, or a folder has no recordings.
@@ -151,6 +168,16 @@ def _as_int(cell: Any) -> int | None:
     return None if pd.isna(cell) else int(cell)
 
 
+def _format_problem(problem: Problem) -> dict[str, Any]:
+    """Return a problem as `--json` prints it."""
+    return {
+        "kind": problem.kind,
+        "unit": problem.unit,
+        "count": problem.count,
+        "places": [[place.first, place.last, place.about] for place in problem.places],
+    }
+
+
 def _format_json(report: Report, is_ok: bool) -> dict[str, Any]:
     """Return the object that `--json` prints: times as ISO-8601, unknown values as null."""
     gaps = [
@@ -161,15 +188,6 @@ def _format_json(report: Report, is_ok: bool) -> dict[str, Any]:
             "reason": gap["reason"],
         }
         for gap in report.gaps.to_dict("records")
-    ]
-    problems = [
-        {
-            "kind": problem.kind,
-            "unit": problem.unit,
-            "count": problem.count,
-            "places": [[place.first, place.last, place.about] for place in problem.places],
-        }
-        for problem in report.problems
     ]
     return {
         "file": str(report.path),
@@ -182,6 +200,6 @@ def _format_json(report: Report, is_ok: bool) -> dict[str, Any]:
         "epochs": report.epochs,
         "columns": report.columns,
         "gaps": gaps,
-        "problems": problems,
+        "problems": [_format_problem(problem) for problem in report.problems],
         "notes": report.notes,
     }

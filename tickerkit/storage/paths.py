@@ -21,6 +21,7 @@ __all__ = [
     "naming_from_path",
     "raw_path",
     "read_size",
+    "recording_name",
     "recordings_in",
     "working_path",
 ]
@@ -115,20 +116,32 @@ def is_jsonl(path: Path) -> bool:
 
 
 def recordings_in(folder: Path) -> list[Path]:
-    """Return the recordings in a folder, in order of name.
+    """Return the recordings in a folder and its partitions, in order of name.
 
-    Hidden files, sidecars, raw frames beside a recording of ticks, and the CSV beside an unfinished
-    Parquet file are not among them.
+    A partition is a folder named `key=value`, such as `day=2026-11-20`. Hidden files, sidecars and
+    raw frames beside a recording of ticks are not among them. A Parquet file that is not finished
+    has its final name here; `working_path` has its rows.
     """
     names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
-    found = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
+    names = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
+    found = {re.sub(r"\.parquet\.csv$", ".parquet", name) for name in names}
     stems = {_stem(name) for name in found if RAW not in name}
-    beside = {
-        name
-        for name in found
-        if (RAW in name and _stem(name) in stems) or name.removesuffix(".csv") in found - {name}
-    }
-    return [folder / name for name in sorted(found - beside)]
+    beside = {name for name in found if RAW in name and _stem(name) in stems}
+    paths = [folder / name for name in sorted(found - beside)]
+    for part in sorted(folder.glob("[!.]*=*/")):
+        paths += recordings_in(part)
+    return paths
+
+
+def recording_name(path: Path) -> tuple[Path, str]:
+    """Return the folder and the name of the recording that a file belongs to.
+
+    The files of one recording differ by the time in their names, or by the partition they are in.
+    """
+    folder = path.parent
+    while "=" in folder.name:
+        folder = folder.parent
+    return folder, re.sub(TIMED_ENDING + "$", r"\1", path.name)
 
 
 def _stem(name: str) -> str:

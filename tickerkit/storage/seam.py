@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from tickerkit.log import Gap, Position
 
-__all__ = ["list_missing"]
+__all__ = ["fill", "list_missing"]
 
 NOT_RECORDED = "not recorded"
 
@@ -45,10 +45,10 @@ def list_missing(
                 noted = last_gap.last or 0 if last_gap and last_gap.epoch == epoch else 0
                 yield from (each for each in gaps if each.last and noted < each.last <= seq)
             stop = first.seq if epoch == first.epoch else None
-            yield from _fill(epoch, seq, stop, gaps)
+            yield from fill(epoch, seq, stop, gaps)
 
 
-def _fill(epoch: str, seq: int, stop: int | None, known: list[Gap]) -> Iterator[Gap]:
+def fill(epoch: str, seq: int, stop: int | None, known: list[Gap]) -> Iterator[Gap]:
     """Yield the gaps of an epoch after `seq` and before `stop`, None for its unknown end."""
     for gap in known:
         if gap.last is not None and gap.last <= seq:

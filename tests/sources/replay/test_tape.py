@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 
 import pandas as pd
 import pytest
@@ -99,6 +98,16 @@ def test_recordings_of_one_epoch_continue(
     assert made.count == len(first) + len(second)
 
 
+def test_missing_file_is_a_gap(tmp_path: Path) -> None:
+    """Between the files of one recording a jump of seq is one, unless it is listed."""
+    for day, seqs in ((1, (5, 6)), (3, (1, 2)), (2, (9, 10))):  # the first clock was wrong
+        path = tmp_path / f"t-2026010{day}T000000Z.csv"
+        write_csv(frame([("x", seq) for seq in seqs]), path)
+    made = read_tape(check_recordings(tmp_path))
+    assert [(row, count) for row, count, _ in placed(made)] == [(2, 2), (4, 2)]
+    assert [gap.first for _, gap in made.gaps] == [3, 7]
+
+
 def test_gap_listed_by_the_next_recording_is_reported_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """A listed end of an epoch replaces the gap of the change of epochs."""
     made = tape(monkeypatch, ([("x", 1)], []), ([("y", 1)], [("x", 2, None)]))
@@ -119,7 +128,7 @@ def test_invalid_rows_move_no_gap(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_warning_of_a_damaged_recording_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     """The ticks that were read are there, too."""
     torn = UserWarning("the last line is torn")
-    found = SimpleNamespace(frame=frame([("x", 1)]), gaps=gaps([]), warning=torn)
+    found = Recording(frame([("x", 1)]), gaps([]), warning=torn)  # type: ignore[arg-type]
     monkeypatch.setattr(storage, "load", lambda _: found)
     made = read_tape([Path("t.csv")])
     assert (made.warnings, made.count) == ([torn], 1)

@@ -133,7 +133,7 @@ def check_recordings(what: Recordings) -> list[Path] | pd.DataFrame:
 
 
 def find_recordings(path: Path) -> list[Path]:
-    """Return the recordings in a folder, in order of name; for a file, only the file."""
+    """Return the recordings in a folder and its partitions; for a file, only the file."""
     if not path.is_dir():
         return [path]
     from tickerkit.storage.paths import recordings_in
@@ -144,19 +144,28 @@ def find_recordings(path: Path) -> list[Path]:
 def read_tape(what: list[Path] | pd.DataFrame) -> Tape:
     """Read recordings, whole, into memory.
 
+    What is missing between the files of one recording becomes a gap.
+
     Raises:
         RecordingError: a file can't be read.
     """
     splicer = _Splicer()
     if isinstance(what, list):
         from tickerkit.storage import load
+        from tickerkit.storage.between_files import Part, add_missing, order
 
-        for path in what:
-            for file in find_recordings(path):
-                recording = load(file)
-                splicer.add(recording.frame, recording.gaps)
-                if recording.warning is not None:
-                    splicer.warnings.append(recording.warning)
+        files = [file for path in what for file in find_recordings(path)]
+        recordings = [load(file) for file in files]
+        parts = list(map(Part.from_recording, files, recordings))
+        before = None
+        for index in order(parts):
+            recording, part = recordings[index], parts[index]
+            if before is not None:
+                recording = add_missing(before, part, recording)
+            splicer.add(recording.frame, recording.gaps)
+            if recording.warning is not None:
+                splicer.warnings.append(recording.warning)
+            before = part
     else:
         splicer.add(what, None)
     return splicer.tape()
