@@ -40,7 +40,7 @@ class Recorder:
         self._file = CsvFile(path, mode=how["mode"], source=feed.url, symbols=feed.symbols)
         self.path = self._file.path
         error = "the disk is full" if lost else ""
-        self.stats = {"written": 0, "bytes": 0, "gaps": 0, "files": 1, "lost": lost}
+        self.stats = {"written": 0, "bytes": 0, "gaps": 0, "files": 1, "lost": lost, "removed": 0}
         self.stats |= {"errors": lost, "last_error": error}  # type: ignore[dict-item]
 
     def stop(self) -> None:

@@ -11,10 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, Reader, TickLog
 from tickerkit.storage import CsvFile, load
+from tickerkit.storage.earlier_files import finish, unfinished_files
 from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
+from tickerkit.storage.verify import verify
 from tickerkit.ticks import read_ticks
 
 DAY = 86_400
@@ -282,6 +285,71 @@ def test_max_disk_removes_the_oldest_files(tmp_path: Path) -> None:
     assert len(kept) > 200
     assert made.writer.removed == made.writer.files - len(files) > 0
     assert (tmp_path / "ticks-20200101T000000Z.csv").exists()
+
+
+def test_max_disk_counts_the_files_of_earlier_runs(tmp_path: Path) -> None:
+    """The oldest are removed first; those of other recordings and of other feeds are kept."""
+    other = Recording(tmp_path / "captures", source="ws://other")
+    append(other.log, *range(1, 400))
+    other.flush()
+    other.writer.close()
+    kept = set(tmp_path.glob("captures/*"))
+    path = tmp_path / "captures"
+    for run in range(4):
+        made = Recording(path, source="ws://one", raw=True, max_disk="40KB", rotate="day")
+        for seq in range(400 * run, 400 * run + 400, 20):
+            append(made.log, *range(seq + 1, seq + 21))
+            made.flush()
+        made.writer.close()
+        mine = [each for each in path.iterdir() if each not in kept]
+        assert sum(each.stat().st_size for each in mine) <= 40_000
+    found = [seq for file in recordings_in(path) if file not in kept for seq in seqs(file)]
+    assert found == list(range(found[0], 1601))
+    assert len(found) > 200
+    assert kept < set(path.iterdir())
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_files_that_a_killed_run_left_are_finished(tmp_path: Path, name: str) -> None:
+    """The next run does it, unless another one is still writing; until then verify says so."""
+    path = tmp_path / name
+    killed = Recording(path, rotate="day")
+    append(killed.log, 1, 2)
+    killed.flush()
+    [left] = killed.writer.naming.files()
+    with pytest.raises(RecordingError, match="recording to it"):
+        finish(left)
+    Recording(path, rotate="day").writer.close()
+    assert unfinished_files(killed.writer.naming) == []  # it is being written
+    killed.writer.abandon()
+    assert unfinished_files(killed.writer.naming) == [left]
+    notes = verify(recordings_in(tmp_path)[0]).notes
+    assert ["read from" in note for note in notes] == ([True] if name == "t.parquet" else [])
+    made = Recording(path, rotate="day")
+    append(made.log, 3)
+    made.flush()
+    assert unfinished_files(killed.writer.naming) == []
+    made.writer.close()
+    assert [seq for file in recordings_in(tmp_path) for seq in seqs(file)] == [1, 2, 3]
+    assert not list(tmp_path.glob("*.parquet.csv*"))
+
+
+def test_damaged_file_that_a_killed_run_left_stays(tmp_path: Path) -> None:
+    """It is reported once, and not made into a Parquet file that lacks the damaged ticks."""
+    killed = Recording(tmp_path / "t.parquet", rotate="day")
+    append(killed.log, *range(1, 20))
+    killed.flush()
+    killed.writer.abandon()
+    [left] = tmp_path.glob("*.parquet.csv")
+    lines = left.read_bytes().split(b"\n")
+    left.write_bytes(b"\n".join([*lines[:5], b"broken", *lines[6:]]))
+    errors: list[Exception] = []
+    made = Recording(tmp_path / "t.parquet", rotate="day", on_error=errors.append)
+    append(made.log, 20)
+    made.flush()
+    made.writer.close()
+    assert [type(error) for error in errors] == [RecordingError]
+    assert left.exists()
 
 
 def test_max_disk_without_rotation_ends_the_writing(tmp_path: Path) -> None:

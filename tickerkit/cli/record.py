@@ -77,7 +77,10 @@ def record(
     ] = None,
     max_disk: Annotated[
         str | None,
-        typer.Option(metavar="SIZE", help="Limit the size of all files together, such as 10GB."),
+        typer.Option(
+            metavar="SIZE",
+            help="Limit the size of all files together, those of earlier runs too, such as 10GB.",
+        ),
     ] = None,
     flush: Annotated[
         float,
@@ -138,6 +141,8 @@ def record(
             resume=resume,
             limit=ticks,
             max_unwritten=KEEP // 2,
+            # The port of a server made here differs each time.
+            source=source if server else None,
         )
         stack.callback(feed.stop)
         # The recorder is made before the feed is started, so that it misses no tick. It may use

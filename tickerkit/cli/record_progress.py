@@ -126,6 +126,8 @@ def print_result(feed: Feed, recorder: Any, earlier_ticks: int, took_s: float) -
     parts = [f"{ticks} in {took_s:,.1f} s", format_size(stats["bytes"])]
     if stats["files"] > 1:
         parts[-1] += f" in {format_count(stats['files'], 'file')}"
+    if stats["removed"]:
+        parts[-1] += f" ({format_count(stats['removed'], 'oldest file')} removed for --max-disk)"
     parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
     if earlier_ticks:
         parts.append(f"after the {format_count(earlier_ticks, 'tick')} that it had")

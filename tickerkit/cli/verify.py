@@ -38,9 +38,9 @@ def verify(
     """Check whether recordings are complete and undamaged.
 
     Reports damaged and torn lines, duplicate and unordered ticks, and gaps, also between the files
-    of one recording, whose names differ by a time or a folder such as day=2026-11-20. The exit code is 1 if
-    ticks are missing or damaged, even if the recording lists the gap itself; pass --gaps-ok to
-    accept listed gaps. It is 2 if a file doesn't exist.
+    of one recording, whose names differ by a time or a folder such as day=2026-11-20. The exit
+    code is 1 if ticks are missing or damaged, even if the recording lists the gap itself; pass
+    --gaps-ok to accept listed gaps. It is 2 if a file doesn't exist.
     """
     from tickerkit.errors import RecordingError
     from tickerkit.storage import load
@@ -77,14 +77,14 @@ def verify(
     for path, count, problems in check_between(parts):
         code = FAILED
         if as_json:
-            listed = [_format_problem(problem) for problem in problems]
+            listed = list(map(_format_problem, problems))
             print(json.dumps({"file": str(path), "files": count, "ok": False, "problems": listed}))
         else:
-            total = format_count(sum(problem.count for problem in problems), "problem")
-            files_text = f"between its {format_count(count, 'file')}"
-            print_line(f"{escape_controls(path)}: {files_text}: {total}", "red")
-            for problem in problems:
-                _print_problem(problem)
+            total = format_count(sum(each.count for each in problems), "problem")
+            place = f"between its {format_count(count, 'file')}"
+            print_line(f"{escape_controls(path)}: {place}: {total}", "red")
+            for each in problems:
+                _print_problem(each)
     if code:
         raise typer.Exit(code)
 

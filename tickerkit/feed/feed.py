@@ -55,6 +55,7 @@ class Feed(FeedReaders):
         limit: number of ticks after which later ticks and gaps are ignored; None for no limit.
         max_unwritten: number of ticks that may wait for a recorder before the feed reads nothing
             more until they are written; None to receive at any pace.
+        source: what recordings name as the source of the ticks; `url` by default.
 
     Attributes:
         url: the address that the ticks come from, without the token.
@@ -79,6 +80,7 @@ class Feed(FeedReaders):
         resume: Position | None = None,
         limit: int | None = None,
         max_unwritten: int | None = None,
+        source: str | None = None,
     ) -> None:
         address, url_token = split_websocket_url(url)
         if used_token := token or url_token:
@@ -95,7 +97,7 @@ class Feed(FeedReaders):
             state = FeedState(None if symbols is None else list(symbols), keep, history)
             if resume is not None:
                 state.resume_after(resume)
-        super().__init__(hide_secrets(address), symbols, state)
+        super().__init__(hide_secrets(address), symbols, state, source)
         self._replacement: Feed | None = None
         if replaces is not None:
             replaces._replacement = self

@@ -36,8 +36,15 @@ class FeedReaders(FeedData):
     the feed or the other readers.
     """
 
-    def __init__(self, url: str, symbols: Sequence[str] | None, state: FeedState) -> None:
+    def __init__(
+        self,
+        url: str,
+        symbols: Sequence[str] | None,
+        state: FeedState,
+        source: str | None = None,
+    ) -> None:
         super().__init__(url, None if symbols is None else list(symbols), state)
+        self._source = source or url
         self._faults = ErrorLog(f"feed from {url}")
         self._stopped = False
 
@@ -160,9 +167,10 @@ class FeedReaders(FeedData):
                 folder rotates each day by default.
             compression: "gzip" or "zstd", for the CSV files of a folder.
             format: "csv" or "parquet", for the files of a folder.
-            max_disk: disk space that the recording may take, such as "10GB". With rotation, the
-                oldest finished files are removed, and a file has at most an eighth of the space;
-                without, writing stops at the limit.
+            max_disk: disk space that the recording may take, such as "10GB"; what earlier runs have
+                recorded of this address and these symbols counts. With rotation, the oldest
+                finished files are removed, and a file has at most an eighth of the space; without,
+                writing stops at the limit.
             raw: also keep each message of the websocket as it arrived, in `ticks.raw.jsonl` beside
                 the file. At most 64 MB of messages wait to be written; more are dropped and
                 counted in `recorder.stats["frames_dropped"]`.
@@ -190,7 +198,7 @@ class FeedReaders(FeedData):
             before=self._state.resume,
             keep_frames=self._keep_frames if raw else None,
             flush_s=flush_s,
-            source=self.url,
+            source=self._source,
             symbols=self.symbols,
             mode=mode,
             fsync=fsync,

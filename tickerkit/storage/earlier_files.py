@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import NamedTuple
 
 from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, gaps_from_frame
-from tickerkit.storage.parquet import read_metadata
+from tickerkit.storage.csv.write import CsvFile
+from tickerkit.storage.files import is_locked
+from tickerkit.storage.parquet import from_csv, read_metadata
 from tickerkit.storage.paths import Naming, working_path
 from tickerkit.storage.recording import load
 from tickerkit.storage.sidecar import End, Head, Sidecar, read_sidecar
 
-__all__ = ["LastTick", "find_last_tick", "read_about"]
+__all__ = ["LastTick", "find_last_tick", "finish", "own_files", "unfinished_files"]
 
 
 class LastTick(NamedTuple):
@@ -53,7 +56,7 @@ def find_last_tick(
     gaps: list[Gap] = []
     for path in naming.files():
         try:
-            heads = read_about(path).heads
+            heads = _read_about(path).heads
             if heads and not accept(heads[-1]):
                 continue
             end, listed = _read_end(path)
@@ -86,7 +89,7 @@ def _read_end(path: Path) -> tuple[End, list[Gap]]:
     written = working_path(path) if working_path(path).exists() else path
     if not written.stat().st_size:  # created when the disk was full
         return End(0), []
-    about = read_about(path)
+    about = _read_about(path)
     end = about.end
     if end is not None and end.size in (0, written.stat().st_size):
         return end, about.gaps
@@ -94,7 +97,44 @@ def _read_end(path: Path) -> tuple[End, list[Gap]]:
     return End.from_frame(found.frame), gaps_from_frame(found.gaps)
 
 
-def read_about(path: Path) -> Sidecar:
+def own_files(naming: Naming, accept: Callable[[Head], bool]) -> list[Path]:
+    """Return the files of the earlier runs whose newest head is accepted, oldest name first."""
+    found = []
+    for path in naming.files():
+        with contextlib.suppress(RecordingError, OSError):
+            heads = _read_about(path).heads
+            if heads and accept(heads[-1]):
+                found.append(path)
+    return found
+
+
+def unfinished_files(naming: Naming) -> list[Path]:
+    """Return the files of several that a crash has left unfinished, and that nobody writes to."""
+    found = []
+    for path in naming.files() if naming.timed else ():
+        with contextlib.suppress(RecordingError, OSError):
+            about, csv = _read_about(path), working_path(path)
+            if about.heads and about.end is None and csv.exists() and not is_locked(csv):
+                found.append(path)
+    return found
+
+
+def finish(path: Path) -> None:
+    """Finish a file: make Parquet of the CSV beside it, or write the end of a CSV.
+
+    Raises:
+        RecordingError: it is damaged, or is being written to.
+        OSError: it can't be written.
+    """
+    if (csv := working_path(path)) == path:
+        CsvFile(path).close()
+    elif csv.exists():
+        if is_locked(csv):
+            raise RecordingError(csv, "another program or cell is recording to it", "converted")
+        from_csv(csv, path)
+
+
+def _read_about(path: Path) -> Sidecar:
     """Return what a recording says about itself, without reading its rows.
 
     Of an unfinished Parquet file, that is the sidecar of the CSV beside it, without an end.

@@ -39,6 +39,7 @@ __all__ = [
     "compress",
     "compression_of",
     "describe_damage",
+    "is_locked",
     "prepare_path",
     "read_members",
     "replacing",
@@ -222,6 +223,12 @@ def _lock(file: int) -> bool:
     except OSError:  # a network file system without locks: go on without one
         return True
     return True
+
+
+def is_locked(path: Path) -> bool:
+    """Return whether another writer has locked a file."""
+    with path.open("rb") as file:
+        return not _lock(file.fileno())
 
 
 # --- compression ----------------------------------------------------------------------------------

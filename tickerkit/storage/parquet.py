@@ -185,10 +185,13 @@ def from_csv(csv: Path, path: Path) -> None:
     """Append a CSV recording to a Parquet file, which may not exist yet, and remove the CSV.
 
     Raises:
-        RecordingError: one of the files is not a recording.
+        RecordingError: one of the files is not a recording, or the CSV is damaged, other than by a
+            crash that cut off its end.
         OSError: the Parquet file can't be written. The CSV is as it was.
     """
     content = read_file(csv)
+    if damage := [str(problem) for problem in content.problems if problem.kind != "torn"]:
+        raise RecordingError(csv, "; ".join(damage), "converted")
     sidecar, frame = content.sidecar, content.frame
     if path.exists() and (last := last_of(path)) is not None:
         frame = _after(frame, last)

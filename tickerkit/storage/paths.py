@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import time
+from calendar import timegm
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +19,7 @@ __all__ = [
     "ENDINGS",
     "Naming",
     "Rotation",
+    "files_of",
     "is_jsonl",
     "naming_from_path",
     "raw_path",
@@ -34,6 +37,7 @@ SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 PERIODS_S = {"day": 86_400, "hour": 3_600}
+NAME_TIME = "%Y%m%dT%H%M%SZ"
 TIMED_ENDING = r"-\d{8}T\d{6}Z(\.csv|\.csv\.gz|\.csv\.zst|\.parquet)"
 SIZE = re.compile(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?B)\s*", re.IGNORECASE)
 
@@ -63,7 +67,7 @@ class Naming:
         """Return the path of a file that starts at a time, in seconds since 1970."""
         if not self.timed:
             return self.folder / f"{self.stem}{self.suffix}"
-        moment = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(now))
+        moment = time.strftime(NAME_TIME, time.gmtime(now))
         return self.folder / f"{self.stem}-{moment}{self.suffix}"
 
     def free(self, now: float) -> float:
@@ -78,6 +82,16 @@ class Naming:
                 break
             now += 1
         return now
+
+    def newest(self, before: float) -> float:
+        """Return the newest time before `before` in the names of this format, 0 if none."""
+        newest = 0.0
+        for path in self.files() if self.timed else ():
+            moment = path.name.removeprefix(f"{self.stem}-").removesuffix(self.suffix)
+            with contextlib.suppress(ValueError):  # another format, or no time of day
+                began = float(timegm(time.strptime(moment, NAME_TIME)))
+                newest = max(newest, began if began < before else 0.0)
+        return newest
 
     def files(self) -> list[Path]:
         """Return the files that earlier runs have written, oldest first, in any format.
@@ -108,6 +122,13 @@ def raw_path(path: Path, compression: str | None = None) -> Path:
         path.suffix if path.suffix in COMPRESSIONS.values() else ""
     )
     return path.with_name(f"{path.name.removesuffix(suffix)}.raw.jsonl{packed}")
+
+
+def files_of(path: Path) -> list[Path]:
+    """Return the files that belong to a file of a recording and exist, raw frames included."""
+    rows = {path, working_path(path)}
+    raw = {raw_path(path, compression) for compression in (None, *COMPRESSIONS)}
+    return [each for each in sorted({*rows, *map(sidecar_path, rows), *raw}) if each.exists()]
 
 
 def is_jsonl(path: Path) -> bool:

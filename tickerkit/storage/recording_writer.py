@@ -15,13 +15,20 @@ from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
 from tickerkit.storage.csv.write import CsvFile
-from tickerkit.storage.earlier_files import find_last_tick
+from tickerkit.storage.earlier_files import find_last_tick, finish, own_files, unfinished_files
 from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.parquet import from_csv, last_of
-from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
+from tickerkit.storage.parquet import last_of
+from tickerkit.storage.paths import (
+    Rotation,
+    files_of,
+    naming_from_path,
+    raw_path,
+    read_size,
+    working_path,
+)
 from tickerkit.storage.raw import RawFile
 from tickerkit.storage.seam import list_missing
-from tickerkit.storage.sidecar import Head, sidecar_path
+from tickerkit.storage.sidecar import Head
 
 __all__ = ["GapsBetween", "RecordingWriter"]
 
@@ -32,6 +39,7 @@ ROW_BYTES = 120
 # A recording that rotates has at least this many files when it reaches `max_disk`, so that removing
 # the oldest file loses no more than an eighth of the ticks.
 MIN_FILES = 8
+MAX_AHEAD_S = 3600.0
 
 # Returns the gaps before the rows `start` to `stop` of the log.
 GapsBetween: TypeAlias = Callable[[int, int], list[Gap]]
@@ -42,6 +50,11 @@ class _Finished(NamedTuple):
 
     path: Path
     size: int
+
+    @classmethod
+    def from_path(cls, path: Path) -> _Finished:
+        """Return the file at a path."""
+        return cls(path, sum(each.stat().st_size for each in files_of(path)))
 
 
 class RecordingWriter:
@@ -57,8 +70,8 @@ class RecordingWriter:
         rotate: "day", "hour" or a size. By default, a folder gets a file for each UTC day.
         compression: "gzip", "zstd" or None, for a folder.
         format: "csv" or "parquet", for a folder.
-        max_disk: how many bytes all files may take. Beyond that the oldest finished files are
-            removed; if there are none, writing fails.
+        max_disk: how many bytes all files may take, those of earlier runs included. Beyond that the
+            oldest finished files are removed; if there are none, writing fails.
         fsync: whether each write waits until it is on the disk.
         raw: whether to open a file for raw frames as well.
         source: where the ticks come from.
@@ -76,7 +89,7 @@ class RecordingWriter:
         written: how many rows were written.
         lost: how many rows were not written: the log had dropped them, or they were left out.
         files: how many files were begun.
-        removed: how many of the files were removed for `max_disk`.
+        removed: how many files were removed for `max_disk`, those of earlier runs included.
         gaps: how many gaps were noted.
         is_halted: set by another thread to end `take` after the part that is being written.
         converting: whether a Parquet file is being made.
@@ -123,8 +136,12 @@ class RecordingWriter:
         self.converting = self.is_halted = False
         self.row = self.written = self.lost = self.files = self.removed = self.gaps = 0
         self.raw_file: RawFile | None = None
+        # The files of earlier runs, if `max_disk` counts them, and those of this one.
+        self._earlier: list[_Finished] = []
         self._finished: list[_Finished] = []
-        self._unconverted: list[Path] = []
+        # Files of earlier runs to finish, in the thread that writes, and Parquet files to make.
+        self._left = unfinished_files(self.naming)
+        self._unfinished: list[Path] = []
         # The last position and the last gap of the files before the open one.
         self._last_before: Position | None = None
         self._gap_before: Gap | None = None
@@ -137,14 +154,20 @@ class RecordingWriter:
         # before the first row of this recording.
         self._first_seqs: Mapping[str, int] = {}
         self._first_epoch = 0
-        self._newest_name = 0.0
+        # Names run ahead of the clock if files are short. A name that is further ahead comes from a
+        # clock that was wrong.
+        self._newest_name = self.naming.newest(clock() + MAX_AHEAD_S)
         self._file: CsvFile | None = None
         if self.naming.timed and mode == "append":
             # Another feed may write to the same folder.
             newest = find_last_tick(self.naming, on_error, self._is_own)
             if newest is not None:
                 self._last_before, self._is_seam = newest.position, True
+        if self.naming.timed and self._max_bytes is not None:
+            self._earlier = list(map(_Finished.from_path, own_files(self.naming, self._is_own)))
         if resume is not None and working_path(resume).exists():
+            self._earlier = [each for each in self._earlier if each.path != resume]
+            self._left = [path for path in self._left if path != resume]
             self._open(resume, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
@@ -259,6 +282,9 @@ class RecordingWriter:
             part = rows.part(start, min(start + self._rows_at_once, rows.stop))
             self._write(part, gaps)
             self.row = part.stop
+        if self._left:
+            self._unfinished, self._left = [*self._left, *self._unfinished], []
+            self._finish_files()
 
     def leave_out(self, stop: int, gaps: GapsBetween) -> None:
         """Note a gap for the rows up to `stop` that will not be written, and count them as lost.
@@ -367,15 +393,13 @@ class RecordingWriter:
             return
         row_bytes = 1.1 * file.size / file.rows if file.rows > count / 16 else ROW_BYTES
         needed = int(row_bytes * count)
-        while self._finished and self.bytes + needed > self._max_bytes:
-            path = self._finished[0].path
-            for each in (*_files(path), raw_path(path, self._compression)):
+        while (files := self._earlier or self._finished) and self._total + needed > self._max_bytes:
+            path = files.pop(0).path
+            for each in files_of(path):
                 each.unlink(missing_ok=True)
-            if path in self._unconverted:
-                self._unconverted.remove(path)
-            del self._finished[0]
+            self._unfinished = [each for each in self._unfinished if each != path]
             self.removed += 1
-        if self.bytes + needed > self._max_bytes:
+        if self._total + needed > self._max_bytes:
             limit = f"max_disk of {format_size(self._max_bytes)} is reached"
             raise OSError(errno.EDQUOT, f"{limit}; record to another file, or raise max_disk")
 
@@ -388,10 +412,15 @@ class RecordingWriter:
 
     @property
     def bytes(self) -> int:
-        """The size of all files on the disk."""
+        """The size of all files of this run on the disk."""
         raw = self.raw_file.size if self.raw_file is not None else 0
         open_file = self._file.size_on_disk if self._file is not None else 0
         return sum(file.size for file in self._finished) + open_file + raw
+
+    @property
+    def _total(self) -> int:
+        """What `max_disk` limits."""
+        return self.bytes + sum(file.size for file in self._earlier)
 
     # --- closing ------------------------------------------------------------------------------
 
@@ -400,28 +429,29 @@ class RecordingWriter:
         if self._file is None:
             return
         self._file.close()
-        raw = 0
         if self.raw_file is not None:
-            raw = self.raw_file.size
             self.raw_file.close()
         self._forget_file()
         self.raw_file = None
         if self.naming.is_parquet and convert:
-            self._unconverted.append(self.path)
-            self._convert()
-        size = sum(each.stat().st_size for each in _files(self.path) if each.exists())
-        self._finished.append(_Finished(self.path, size + raw))
+            self._unfinished.append(self.path)
+            self._finish_files()
+        self._finished.append(_Finished.from_path(self.path))
 
-    def _convert(self) -> None:
-        """Convert finished CSV files to Parquet. A failed file is tried again with the next one."""
+    def _finish_files(self) -> None:
+        """Finish what can be finished. A file that can't be written is tried again with the next.
+
+        A damaged file stays as it is.
+        """
         self.converting = True
-        for path in list(self._unconverted):
+        for path in list(self._unfinished):
             try:
-                from_csv(working_path(path), path)
+                finish(path)
             except Exception as error:
                 self._on_error(error)
-            else:
-                self._unconverted.remove(path)
+                if isinstance(error, OSError):
+                    continue
+            self._unfinished.remove(path)
         self.converting = False
 
     def close(self, gaps: Sequence[Gap] = (), *, convert: bool = True) -> None:
@@ -440,7 +470,8 @@ class RecordingWriter:
             self.gaps += len(gaps)
         self._finish(convert=convert)
         if convert:
-            self._convert()
+            self._unfinished, self._left = [*self._left, *self._unfinished], []
+            self._finish_files()
 
     def abandon(self) -> None:
         """Close the files as they are, as a crash would."""
@@ -449,8 +480,3 @@ class RecordingWriter:
         if self.raw_file is not None:
             self.raw_file.close()
         self._file = self.raw_file = None
-
-
-def _files(path: Path) -> set[Path]:
-    """Return the files that a recording may have, but for its raw frames."""
-    return {path, working_path(path), sidecar_path(path), sidecar_path(working_path(path))}
