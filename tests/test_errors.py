@@ -175,5 +175,5 @@ def test_recording_warning_lists_its_problems_and_can_be_pickled() -> None:
     about = "its newest rows are elsewhere"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     assert (
-        str(RecordingWarning("t.parquet", 9, [unfinished])) == f"t.parquet is not finished: {about}"
+        str(RecordingWarning("t.parquet", 9, [unfinished])) == f"t.parquet is incomplete: {about}"
     )

@@ -51,6 +51,8 @@ __all__ = [
 ]
 
 MAX_PLACES = 1000
+# The kinds of problems by which nothing is lost that was in the file.
+HARMLESS = ("unfinished", "no sidecar")
 MAX_PLACES_NAMED = 20
 
 
@@ -290,8 +292,9 @@ class Problem:
     Attributes:
         kind: "damaged" (lines that can't be read), "torn" (the end is cut off), "changed" (rows
             that aren't as they were written), "undecodable" (parts of a compressed file that can't
-            be decompressed), "missing" (rows at the end), "unfinished" (a Parquet file whose newest
-            rows are in another file), "order" (a seq that goes back within its epoch),
+            be decompressed), "missing" (rows at the end), "sidecar" (what the recording says about
+            itself), "no sidecar" (that is missing), "unfinished" (a Parquet file whose newest rows
+            are in another file), "order" (a seq that goes back within its epoch),
             "duplicates" (a tick that is there twice) or "unlisted gap" (seqs that are missing, and
             not among the gaps listed).
         unit: what places are numbered by: "line" or "row" of the file, "byte", "seq" or "file".
@@ -334,7 +337,7 @@ class Problem:
 
 
 class RecordingWarning(UserWarning):
-    """A recording is damaged or unfinished; everything that can be read was returned.
+    """A recording is damaged or incomplete; everything that can be read was returned.
 
     Attributes:
         path: the file.
@@ -344,13 +347,13 @@ class RecordingWarning(UserWarning):
 
     def __init__(self, path: str | Path, rows: int, problems: Sequence[Problem]) -> None:
         self.path, self.rows, self.problems = Path(path), rows, list(problems)
-        state = "is damaged" if self.is_damaged else "is not finished"
+        state = "is damaged" if self.is_damaged else "is incomplete"
         super().__init__(f"{path} {state}: {'; '.join(map(str, problems))}")
 
     @property
     def is_damaged(self) -> bool:
-        """Whether something is lost. Otherwise the file is only unfinished."""
-        return any(problem.kind != "unfinished" for problem in self.problems)
+        """Whether something is lost. Otherwise only another file of the recording is missing."""
+        return any(problem.kind not in HARMLESS for problem in self.problems)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return type(self), (self.path, self.rows, self.problems)

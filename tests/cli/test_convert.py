@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 from numbered import gaps, ticks
 
+import tickerkit as tk
 from tickerkit.cli import main
 from tickerkit.storage import load, write_csv, write_parquet
 
@@ -87,6 +88,41 @@ def test_symbols_and_times_select_a_part(recording: Path, tmp_path: Path) -> Non
         assert load(out).frame["seq"].tolist() == [2, 3, 10]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+@pytest.mark.parametrize(
+    ("chosen", "options"),
+    [
+        ({"last": "15min"}, ["--from", "2026-11-24T10:35"]),
+        ({"start": "2026-11-24T10:35"}, ["--from", "2026-11-24T10:35"]),
+        ({"end": "2026-11-24T10:25"}, ["--to", "2026-11-24T10:25"]),
+        (
+            {"start": "2026-11-24T10:10", "end": "2026-11-24T10:45"},
+            ["--from", "2026-11-24T10:10", "--to", "2026-11-24T10:45"],
+        ),
+    ],
+    ids=["last", "start", "end", "both"],
+)
+def test_part_is_that_of_an_export(
+    tmp_path: Path, suffix: str, chosen: dict[str, str], options: list[str]
+) -> None:
+    """`feed.to_csv` and the command select by one rule, and list late ticks that they leave out."""
+    server = tk.serve(port=0)
+    for minute in (0, 10, 20, 30, 5, 40, 22, 50):
+        server.publish({"symbol": "A", "price": 1, "time": f"2026-11-24T10:{minute:02}:00Z"})
+    with tk.connect(server.url) as feed:
+        feed.wait(8)
+    write = feed.to_csv if suffix == ".csv" else feed.to_parquet
+    exported = write(tmp_path / f"part{suffix}", **chosen)  # type: ignore[operator]
+    whole = feed.to_csv(tmp_path / "whole.csv")
+    assert run(whole, tmp_path / f"converted{suffix}", *options) == 0
+    one, other = load(exported), load(tmp_path / f"converted{suffix}")
+    pd.testing.assert_frame_equal(one.frame, other.frame, check_categorical=False)
+    pd.testing.assert_frame_equal(one.gaps, other.gaps)
+    assert len(one.gaps)
+    assert main(["verify", str(exported)]) == 1
+    assert main(["verify", str(exported), "--gaps-ok"]) == 0
+
+
 def test_empty_part_is_reported(
     recording: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,6 +170,7 @@ BAD = {
     "read and written": (["ticks.csv", "--overwrite"], "at once"),
     "no form": (["o.xlsx"], ".parquet .csv"),
     "safe, and appended": (["o.csv", "--escape-formulas", "--append"], "--escape-formulas"),
+    "lines of JSON, appended": (["o.jsonl", "--append"], "--append is for CSV and Parquet"),
     "no time": (["o.csv", "--from", "noonish"], "noonish"),
     "no symbols": (["o.csv", "--symbols", ","], "--symbols"),
     "a folder": (["."], "folder"),

@@ -5,6 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.dataset
+import pyarrow.parquet as pq
 import pytest
 
 from tickerkit.log import Gap, TickLog
@@ -69,3 +72,23 @@ def test_crash_after_the_conversion_duplicates_nothing(tmp_path: Path) -> None:
     found = load(path)
     assert found.frame["seq"].tolist() == [1, 2, 3]
     assert found.gaps["from"].tolist() == [4]
+
+
+def test_files_of_several_days_are_read_as_one(tmp_path: Path) -> None:
+    """Text with few words, with many or without any joins in pandas and pyarrow."""
+    notes = [[None] * 400, [f"n{n % 5}" for n in range(400)], [f"n{n}" for n in range(400)]]
+    none = pd.CategoricalDtype(pd.Index([], dtype="str"))
+    for day, note in enumerate(notes):
+        column = pd.Categorical(note, dtype=none) if not day else pd.Categorical(note)
+        write_parquet(ticks(400, note=column), tmp_path / f"day{day}.parquet")
+    paths = sorted(tmp_path.iterdir())
+    expected = [note for each in notes for note in each]
+    for joined in (
+        pd.read_parquet(paths[1:]),
+        pd.read_parquet(tmp_path).tail(800),
+        pyarrow.dataset.dataset(tmp_path, format="parquet").to_table().to_pandas().tail(800),
+    ):
+        assert joined["note"].tolist() == expected[400:]
+    for path, note in zip(paths, notes, strict=True):
+        assert pq.read_schema(path).field("note").type.index_type == pa.int32()
+        assert [None if pd.isna(n) else n for n in read_parquet(path)["note"]] == note

@@ -170,6 +170,8 @@ def _choose_writer(
     is_csv = out.name.endswith((".csv", ".csv.gz", ".csv.zst"))
     if escape_formulas and not is_csv:
         raise UsageError("--escape-formulas is for CSV; name a file that ends in .csv")
+    if append and not is_csv and not out.name.endswith(".parquet"):
+        raise UsageError("--append is for CSV and Parquet; leave it out, or name such a file")
     if escape_formulas and append:
         raise UsageError("--escape-formulas writes a new file; leave out --append")
 

@@ -3,7 +3,7 @@
 from tickerkit.log.columns import FIXED
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
 from tickerkit.log.latest import Latest
-from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq
+from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq, TimeNs
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows
 from tickerkit.log.selection import locate_gaps, select
@@ -20,6 +20,7 @@ __all__ = [
     "Rows",
     "Seq",
     "TickLog",
+    "TimeNs",
     "gap_frame",
     "gaps_from_frame",
     "locate_gaps",

@@ -10,11 +10,13 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-__all__ = ["MAX_SEQ", "Gap", "Position", "Seq"]
+__all__ = ["MAX_SEQ", "Gap", "Position", "Seq", "TimeNs"]
 
 MAX_SEQ = 2**63 - 1
 
 Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
+# The smallest int64 stands for no time.
+TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
 
 
 class Position(msgspec.Struct, frozen=True):
@@ -51,8 +53,8 @@ class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
     first: Seq = msgspec.field(name="from")
     last: Seq | None = msgspec.field(name="to")
     reason: str
-    last_before: int | None = None
-    first_after: int | None = None
+    last_before: TimeNs | None = None
+    first_after: TimeNs | None = None
 
     @property
     def count(self) -> int | None:

@@ -18,12 +18,13 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from tickerkit.errors import InvalidArgument, RecordingError
+from tickerkit.errors import InvalidArgument, Problem, RecordingError
 from tickerkit.log import gaps_from_frame
 from tickerkit.storage.csv.foreign import ForeignReader
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import json_lines, quote
 from tickerkit.storage.files import Mode, compress, compression_of, prepare_path, replacing
+from tickerkit.storage.memory import check_size
 from tickerkit.storage.raw import LineReader
 from tickerkit.storage.sidecar import (
     Columns,
@@ -39,6 +40,7 @@ from tickerkit.ticks.fields import symbol_field
 __all__ = ["is_tick_lines", "read_jsonl", "write_jsonl"]
 
 BLOCK_LINES = 16_384
+OBJECTS_TRIED = 10
 # The keys that only lines of raw frames have, see `raw`.
 RAW_KEYS = frozenset({"frame", "text", "base64", "connected", "dropped"})
 
@@ -87,18 +89,22 @@ def write_jsonl(
             out.write(compress(text, compression))
         sidecar_path(path).unlink(missing_ok=True)
     head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
-    listed = gaps_from_frame(gaps) if gaps is not None else []
+    listed, columns = gaps_from_frame(gaps) if gaps is not None else [], Columns.from_frame(frame)
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([head, Columns.from_frame(frame), *listed]))
+        out.write(encode_lines([head, Columns(columns.kinds), columns, *listed, head]))
     return path
 
 
 def is_tick_lines(path: Path) -> bool:
-    """Return whether the first objects in a file are ticks rather than raw frames."""
-    if not path.exists() or not path.stat().st_size:
-        return read_sidecar(path) is not None
-    first = next(iter(LineReader(path, _decode)), None)
-    return first is not None and symbol_field(first) is not None and RAW_KEYS.isdisjoint(first)
+    """Return whether a file has ticks rather than raw frames.
+
+    Its sidecar says so, or one of its first objects is a tick: a flipped bit may be in any of them.
+    """
+    sidecar = read_sidecar(path)
+    if sidecar is not None and (sidecar.columns.kinds or not path.exists()):
+        return True
+    objects = islice(LineReader(path, _decode), OBJECTS_TRIED)
+    return any(symbol_field(each) is not None and RAW_KEYS.isdisjoint(each) for each in objects)
 
 
 def read_jsonl(path: Path) -> Content:
@@ -111,23 +117,32 @@ def read_jsonl(path: Path) -> Content:
     """
     objects, sidecar = LineReader(path, _decode), read_sidecar(path)
     own = sidecar is not None and bool(sidecar.columns.kinds)
+    unfitting: list[int] = []
     if sidecar is not None and own:
         names = list(sidecar.columns.kinds)
         native = NativeReader(names, sidecar.columns)
         for block in _csv_blocks(objects, names):
-            native.add(block, native.rows + 1)
-        frame, unreadable = native.frame(), native.damaged
-        if unreadable:
-            problem = f"row {unreadable[0]:,} does not fit the types in its sidecar"
+            native.add(block, native.rows + len(native.damaged) + 1)
+            check_size(path, native.rows, native.size)
+        unfitting = native.damaged
+        if len(unfitting) > max(native.rows, 1):
+            problem = f"row {unfitting[0]:,} does not fit the types in its sidecar"
             fix = "move the sidecar away to have the types inferred"
             raise RecordingError(path, f"{problem}; {fix}")
+        frame = native.frame()
     else:
         # Objects may differ in their keys: a first pass collects these, a second reads the values.
         names = list(dict.fromkeys(name for each in LineReader(path, _decode) for name in each))
         header = b",".join(map(quote, names)) + b"\n"
         frame = ForeignReader(path).read([header, *_csv_blocks(objects, names)])
-    torn = objects.torn_bytes
-    return Content(frame, sidecar or Sidecar(), objects.problems(), own=own, torn_bytes=torn)
+    torn, problems = objects.torn_bytes, objects.problems()
+    if unfitting:
+        about = "does not fit the columns in the sidecar, left out"
+        ranges = [(row, row) for row in unfitting]
+        problems.append(Problem.from_ranges("damaged", "row", ranges, about))
+    if sidecar is not None:
+        problems += sidecar.problems(sidecar_path(path).name)
+    return Content(frame, sidecar or Sidecar(), problems, own=own, torn_bytes=torn)
 
 
 def _csv_blocks(objects: Iterable[dict[str, Any]], names: list[str]) -> Iterator[bytes]:

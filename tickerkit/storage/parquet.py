@@ -5,6 +5,8 @@ A Parquet file has no sidecar: heads and gaps are the same JSON lines, in the me
 
 from __future__ import annotations
 
+import contextlib
+import os
 import time
 import warnings
 from collections.abc import Sequence
@@ -21,7 +23,8 @@ from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
 from tickerkit.log import Position, gap_frame, gaps_from_frame
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.files import Mode, prepare_path, replacing
+from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing
+from tickerkit.storage.memory import check_size
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.sidecar import (
     Content,
@@ -95,12 +98,17 @@ def write_parquet(
     listed = gaps_from_frame(gaps) if gaps is not None else []
     lines: list[Line] = [head, *listed]
     if mode == "append" and path.exists():
-        before, earlier = _read(path)
+        before = _read(path)
+        if before.problems:
+            problem = f"{'; '.join(map(str, before.problems))}; write another file"
+            raise RecordingError(path, problem, "appended to")
+        earlier = before.sidecar
         added = [gap for gap in listed if gap not in earlier.gaps]
         lines = [*earlier.heads, *earlier.gaps, head, *added]
-        frame = combine_frames([before, frame])
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    metadata = {**(table.schema.metadata or {}), KEY: encode_lines([*lines, End.from_frame(frame)])}
+        frame = combine_frames([before.frame, frame])
+    table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
+    text = encode_lines([*lines, head, End.from_frame(frame)])
+    metadata = {**(table.schema.metadata or {}), KEY: text}
     table = table.replace_schema_metadata(metadata)
     # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
     # so the steps are stored. The file is a third smaller by this, and is written faster.
@@ -118,8 +126,23 @@ def write_parquet(
             compression="zstd",
             use_dictionary=repeated,
             column_encoding=deltas or None,
+            write_page_checksum=True,
         )
     return path
+
+
+def _widen_dictionaries(table: pa.Table) -> pa.Table:
+    """Return a table whose text has indices of 32 bits.
+
+    pandas' codes have as many bits as the words need, and arrow keeps these in the file. pandas and
+    pyarrow then can't read the files of two days as one if the second day has more words.
+    """
+    for place, field in enumerate(table.schema):
+        kind = field.type
+        if pa.types.is_dictionary(kind) and kind.index_type != pa.int32():
+            wide = pa.dictionary(pa.int32(), kind.value_type, kind.ordered)
+            table = table.set_column(place, field.with_type(wide), table.column(place).cast(wide))
+    return table
 
 
 def _repeats(field: pa.Field) -> bool:
@@ -209,7 +232,7 @@ def from_csv(csv: Path, path: Path) -> None:
 
 def last_of(path: Path) -> Position | None:
     """Return the position of the last tick of a Parquet file, None without one."""
-    end = read_metadata(path).end or End.from_frame(_read(path)[0])
+    end = read_metadata(path).end or End.from_frame(_read(path).frame)
     return end.position
 
 
@@ -220,7 +243,8 @@ def read_metadata(path: Path) -> Sidecar:
         RecordingError: it is not a Parquet file.
     """
     try:
-        with path.open("rb") as file:
+        check_regular(path)
+        with pa.OSFile(os.fspath(path)) as file:
             return parse_lines((pq.read_metadata(file).metadata or {}).get(KEY, b""))
     except (pa.ArrowException, OSError) as error:
         raise RecordingError(path, f"it is not a Parquet file, or is damaged ({error})") from None
@@ -267,35 +291,68 @@ def read_parquet_file(path: Path) -> Content:
     """
     csv = working_path(path)
     if not csv.exists():
-        frame, sidecar = _read(path)
-        return Content(frame, sidecar, [], own=bool(sidecar.heads))
+        return _read(path)
     content = read_file(csv)
-    frame, sidecar = content.frame, content.sidecar
+    frame, sidecar, problems = content.frame, content.sidecar, content.problems
     if path.exists():
-        before, earlier = _read(path)
-        if (last := last_of(path)) is not None:
+        before = _read(path)
+        earlier, problems = before.sidecar, [*before.problems, *problems]
+        if (last := End.from_frame(before.frame).position) is not None:
             frame = _after(frame, last)
-        frame = combine_frames([before, frame])
+        frame = combine_frames([before.frame, frame])
         added = [gap for gap in sidecar.gaps if gap not in earlier.gaps]
         sidecar = Sidecar([*earlier.heads, *sidecar.heads], gaps=[*earlier.gaps, *added])
     about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
-    return Content(frame, sidecar, [*content.problems, unfinished], own=bool(sidecar.heads))
+    return Content(frame, sidecar, [*problems, unfinished], own=bool(sidecar.heads))
 
 
-def _read(path: Path) -> tuple[pd.DataFrame, Sidecar]:
+def _read(path: Path) -> Content:
     try:
-        # pyarrow gets the open file: of a path it would also accept a folder.
-        with path.open("rb") as file:
-            table = pq.read_table(file)
+        check_regular(path)
+        # pyarrow gets an open file: of a path it would also accept a folder. It is a file of arrow,
+        # since a program that ends while arrow reads a file of Python may hang.
+        with pa.OSFile(os.fspath(path)) as file:
+            reader = pq.ParquetFile(file, page_checksum_verification=True)
+            rows = reader.metadata.num_rows
+            check_size(path, rows, 8 * rows * reader.metadata.num_columns)
+            table, damaged = _read_groups(reader)
+    except pa.ArrowMemoryError:
+        raise
     except pa.ArrowException as error:
         problem = f"it is not a Parquet file, or is damaged ({error})"
         raise RecordingError(path, f"{problem}; read a CSV file with tk.read_csv") from None
     except OSError as error:
         raise RecordingError(path, (error.strerror or str(error)).lower()) from None
-    sidecar = parse_lines((table.schema.metadata or {}).get(KEY, b""))
-    frame = table.to_pandas()
-    return (_restore_types(frame) if sidecar.heads else frame), sidecar
+    lines = (table.schema.metadata or {}).get(KEY, b"")
+    sidecar = parse_lines(lines)
+    problems = sidecar.problems("the file's metadata")
+    if damaged:
+        problems.append(Problem.from_ranges("damaged", "row", damaged, "unreadable, left out"))
+    try:
+        frame = table.to_pandas()
+    except (ValueError, KeyError, TypeError, AttributeError):  # pandas' metadata are damaged
+        frame = table.to_pandas(ignore_metadata=True)
+    own = bool(lines)
+    return Content(_restore_types(frame) if own else frame, sidecar, problems, own=own)
+
+
+def _read_groups(reader: pq.ParquetFile) -> tuple[pa.Table, list[tuple[int, int]]]:
+    """Return the rows, and the first and last number of each range of rows that is damaged."""
+    try:
+        return reader.read(), []
+    except (pa.ArrowException, OSError) as error:
+        first, tables, damaged = 1, [], []
+        for group in range(reader.num_row_groups):
+            count = reader.metadata.row_group(group).num_rows
+            try:
+                tables.append(reader.read_row_group(group))
+            except (pa.ArrowException, OSError):
+                damaged.append((first, first + count - 1))
+            first += count
+        if not tables:
+            raise pa.ArrowInvalid(str(error)) from None
+        return pa.concat_tables(tables), damaged
 
 
 def _restore_types(frame: pd.DataFrame) -> pd.DataFrame:
@@ -303,7 +360,10 @@ def _restore_types(frame: pd.DataFrame) -> pd.DataFrame:
     for name in frame.columns:
         dtype = frame[name].dtype
         if dtype.kind == "M":
-            frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
+            frame[name] = utc = pd.to_datetime(frame[name], utc=True)
+            # Times outside the years 1678 to 2261 keep their own unit.
+            with contextlib.suppress(pd.errors.OutOfBoundsDatetime):
+                frame[name] = utc.astype(UTC_NS)
         elif isinstance(dtype, pd.CategoricalDtype) and not len(dtype.categories):
             # Without categories, pandas has forgotten that they are text.
             frame[name] = frame[name].astype(pd.CategoricalDtype(pd.Index([], dtype="str")))

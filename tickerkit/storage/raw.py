@@ -18,14 +18,14 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
 
 import msgspec
 import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem, ProtocolError, RecordingError
-from tickerkit.log import Gap, Position, TickLog
+from tickerkit.log import Gap, Position, TickLog, TimeNs
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
 from tickerkit.storage.files import (
     AppendFile,
@@ -36,9 +36,10 @@ from tickerkit.storage.files import (
     prepare_path,
     read_members,
 )
+from tickerkit.storage.memory import check_size
 from tickerkit.storage.parquet import combine_frames
 from tickerkit.storage.sidecar import Content, Head, Sidecar
-from tickerkit.ticks import NO_TIME
+from tickerkit.ticks import MAX_EXACT_INT, NO_TIME
 
 __all__ = [
     "RawFile",
@@ -53,6 +54,8 @@ __all__ = [
 # At most how many ticks are in the log while a file is read.
 MAX_HELD = 2_000_000
 PIECE_BYTES = 2**20
+# A message has at most 64 MB, and a third more as base64.
+MAX_LINE_BYTES = 2**27
 NOT_KEPT = "not among the raw frames"
 # What `msgspec.json.decode` raises for text that isn't JSON.
 NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -129,14 +132,14 @@ class RawFile(AppendFile):
 
 
 class _Line(msgspec.Struct):
-    t: int | None = None
+    t: TimeNs | None = None
     frame: msgspec.Raw = msgspec.Raw(b"")
     text: str | None = None
     base64: str | None = None
     connected: str | None = None
     protocol: str = ""
     epoch: str = ""
-    seq: int = 0
+    seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT_INT)] = 0
     symbols: list[str] | None = None
     dropped: int = 0
 
@@ -163,30 +166,40 @@ class LineReader(Generic[T]):
         decode: decodes a line, or raises one of `NOT_JSON`.
 
     Attributes:
+        path: the file.
         number: the number of the newest line.
         damaged: the numbers of the lines that are left out.
         torn_bytes: the size of a last line that is cut off.
 
     Raises:
-        RecordingError: the file can't be read.
+        RecordingError: the file can't be read, or has a line of more than 128 MB.
     """
 
     def __init__(self, path: Path, decode: Callable[[bytes], T]) -> None:
-        self._path, self._decode = path, decode
+        self.path, self._decode = path, decode
         self._holes: list[Damage] = []
         self.damaged: list[int] = []
         self.number = self.torn_bytes = 0
 
     def __iter__(self) -> Iterator[T]:
-        rest = b""
+        # What came since the last line break, in pieces: joining them each time would take long.
+        held, size = [b""], 0
         try:
-            for piece in read_members(self._path, self._holes.append, PIECE_BYTES):
-                *lines, rest = (rest + piece).split(b"\n")
-                for line in lines:
-                    yield from self._read(line)
+            for piece in read_members(self.path, self._holes.append, PIECE_BYTES):
+                first, *more = piece.split(b"\n")
+                held.append(first)
+                size += len(first)
+                if more:
+                    yield from self._read(b"".join(held))
+                    for line in more[:-1]:
+                        yield from self._read(line)
+                    held, size = [more[-1]], len(more[-1])
+                if size > MAX_LINE_BYTES:
+                    problem = f"line {self.number + 1:,} has no end"
+                    raise RecordingError(self.path, problem)
         except OSError as error:
-            raise RecordingError(self._path, (error.strerror or str(error)).lower()) from None
-        if rest:
+            raise RecordingError(self.path, (error.strerror or str(error)).lower()) from None
+        if rest := b"".join(held):
             yield from self._read(rest, is_whole=False)
 
     def _read(self, line: bytes, *, is_whole: bool = True) -> Iterator[T]:
@@ -322,6 +335,7 @@ class _FrameDecoder:
         """Move the newest rows to `_parts`, before the log drops them."""
         self._parts.append(self._log.rows(self._row).frame())
         self._row = self._log.stop
+        check_size(self._lines.path, self._row, 8 * self._row * len(self._log.columns()))
 
     def frame(self) -> pd.DataFrame:
         """Return the ticks in all lines."""

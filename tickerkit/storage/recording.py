@@ -10,14 +10,18 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.errors import RecordingWarning
+from tickerkit.errors import RecordingError, RecordingWarning
+from tickerkit.formatting import format_value
 from tickerkit.log import gap_frame, select
+from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
 from tickerkit.storage.parquet import combine_frames, read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import RowLabels
+from tickerkit.storage.sidecar import Content, RowLabels
+from tickerkit.ticks import TIME_COLUMNS, UTC_NS
+from tickerkit.ticks.fields import has_price, symbol_field
 
 __all__ = ["Recording", "combine", "load", "read_gaps", "select_part"]
 
@@ -56,14 +60,10 @@ def load(path: str | PathLike[str]) -> Recording:
         RecordingError: there is no such file, or it is not a recording.
     """
     path = Path(path).expanduser()
-    if path.suffix == ".parquet":
-        content = read_parquet_file(path)
-    elif not is_jsonl(path):
-        content = read_file(path)
-    elif is_tick_lines(path):
-        content = read_jsonl(path)
-    else:
-        content = read_raw(path)
+    try:
+        content = _read(path)
+    except MemoryError:
+        raise RecordingError(path, "it needs more memory than this process has") from None
     frame, sidecar, problems = content.frame, content.sidecar, content.problems
     return Recording(
         frame,
@@ -74,6 +74,34 @@ def load(path: str | PathLike[str]) -> Recording:
         content.own,
         content.labels,
     )
+
+
+def _read(path: Path) -> Content:
+    if path.suffix == ".parquet":
+        content = read_parquet_file(path)
+        if not content.own:
+            _check_foreign(path, content.frame)
+        return content
+    if not is_jsonl(path):
+        return read_file(path)
+    return read_jsonl(path) if is_tick_lines(path) else read_raw(path)
+
+
+def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
+    """Check that another program's Parquet file has ticks, and convert their times to UTC in ns.
+
+    Times without a zone are UTC, as everywhere.
+    """
+    if symbol_field(frame) is None or not has_price(frame):
+        names = ", ".join(map(format_value, frame.columns[:20]))
+        raise RecordingError(path, f"its columns are {names}; {REQUIRED}")
+    for name in TIME_COLUMNS:
+        if name in frame and frame[name].dtype.kind == "M":
+            try:
+                frame[name] = pd.to_datetime(frame[name], utc=True).astype(UTC_NS)
+            except pd.errors.OutOfBoundsDatetime as error:
+                problem = f"{name} has a value outside the years 1678 to 2261 ({error})"
+                raise RecordingError(path, problem) from None
 
 
 def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:

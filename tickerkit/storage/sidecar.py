@@ -7,22 +7,26 @@ then inferred from its values.
 
 The sidecar is a file of JSON lines of five types:
 
-    {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"]}
-    {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]}}
-    {"type":"block","rows":1000,"size":65536,"crc":305419896}
-    {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…}
-    {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789}
+    {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"],"sum":3632233996}
+    {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]},"sum":…}
+    {"type":"block","rows":1000,"size":65536,"crc":305419896,"sum":…}
+    {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…,"sum":…}
+    {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789,…}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
 Each `block` has the checksum of the text since the block before. An `end` is the last line of a
 finished recording; it is missing while the recording is written, and after a crash. Lines are only
-appended, so that a crash damages at most the last line; a line that can't be read is skipped. A
-Parquet file holds the heads, the gaps and the end in its own metadata.
+appended, so that a crash damages at most the last line. A Parquet file holds the heads, the gaps
+and the end in its own metadata.
+
+`sum` is the CRC-32 of the line without it. A line that doesn't match its sum is left out and
+reported. A complete recording has its heads and kinds twice, so a flipped bit costs none of them.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import zlib
 from collections.abc import Iterable
 from pathlib import Path
@@ -34,6 +38,7 @@ import pandas as pd
 
 from tickerkit.errors import Problem
 from tickerkit.log import Gap, Position, Seq
+from tickerkit.storage.files import check_regular
 
 __all__ = [
     "Block",
@@ -55,6 +60,9 @@ VERSION = 1
 # A longer list of categories is not written. A reader then orders them by their first rows.
 MAX_WORDS = 65_536
 MAX_INT = 2**63 - 1
+SUM = re.compile(rb',"sum":([0-9]{1,10})\}$')
+# Two lines between which a flipped bit has changed the line break.
+MERGED = re.compile(rb'(?<=\}).(?=\{"type":)', re.DOTALL)
 
 
 class Head(msgspec.Struct, tag="head", omit_defaults=True):
@@ -168,6 +176,9 @@ class Sidecar(msgspec.Struct):
         end: the end of a finished recording.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         is_stale: whether the recording has columns that the sidecar doesn't know.
+        damaged: the numbers of the lines that are left out.
+        unsure: the indices of the blocks before which a line is left out, perhaps a block: where
+            the text of such a block begins is not known.
     """
 
     heads: list[Head] = []
@@ -177,6 +188,31 @@ class Sidecar(msgspec.Struct):
     end: End | None = None
     size: int = 0
     is_stale: bool = False
+    damaged: list[int] = []
+    unsure: list[int] = []
+
+    def add(self, line: Line) -> None:
+        """Add a line; a copy of an earlier head is left out."""
+        self.end = None  # only the last line can be the end
+        match line:
+            case Head():
+                if line not in self.heads:
+                    self.heads.append(line)
+            case Columns():
+                self.columns = line
+            case Block():
+                self.blocks.append(line)
+            case Gap():
+                self.gaps.append(line)
+            case End():
+                self.end = line
+
+    def problems(self, name: str) -> list[Problem]:
+        """Return what is damaged in the sidecar; `name` is its file's name."""
+        if not self.damaged:
+            return []
+        about = f"of {name}: damaged, left out, and what it said is not known"
+        return [Problem.from_ranges("sidecar", "line", [(n, n) for n in self.damaged], about)]
 
     def match(self, names: list[str]) -> Sidecar | None:
         """Return what the sidecar says about a file with these columns; None if it has others.
@@ -185,13 +221,15 @@ class Sidecar(msgspec.Struct):
         sidecar. All but the checksums is valid then.
         """
         known = list(self.columns.kinds)
-        if known == names:
+        if known == names or (not known and self.damaged):
             return self
         if not known or names[: len(known)] != known:
             return None
         kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
         columns = Columns(kinds, self.columns.words)
-        return Sidecar(self.heads, columns, [], self.gaps, size=self.size, is_stale=True)
+        return msgspec.structs.replace(
+            self, columns=columns, blocks=[], unsure=[], end=None, is_stale=True
+        )
 
     @property
     def symbols(self) -> list[str] | None:
@@ -266,40 +304,70 @@ def sidecar_path(path: Path) -> Path:
 
 
 def encode_lines(lines: Iterable[Line]) -> bytes:
-    """Encode lines of a sidecar."""
-    return b"".join(_encoder.encode(line) + b"\n" for line in lines)
+    """Encode lines of a sidecar, each with its checksum."""
+    texts = [_encoder.encode(line) for line in lines]
+    return b"".join(b'%b,"sum":%d}\n' % (text[:-1], zlib.crc32(text)) for text in texts)
 
 
 def read_sidecar(path: Path) -> Sidecar | None:
     """Read the sidecar of a file; return None if it is missing or can't be read."""
+    path = sidecar_path(path)
     try:
-        data = sidecar_path(path).read_bytes()
+        check_regular(path)
+        data = path.read_bytes()
     except OSError:
         return None
     return parse_lines(data)
 
 
 def parse_lines(data: bytes) -> Sidecar:
-    """Parse the lines of a sidecar; lines that can't be parsed are skipped."""
+    """Parse the lines of a sidecar; those that are damaged are left out and noted."""
     found = Sidecar(size=data.rfind(b"\n") + 1)
-    for text in data[: found.size].splitlines():
-        found.end = None
-        try:
-            line = _decoder.decode(text)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            continue
-        match line:
-            case Head():
-                found.heads.append(line)
-            case Columns():
-                found.columns = line
-            case Block():
-                found.blocks.append(line)
-            case Gap():
-                found.gaps.append(line)
-            case End():
-                found.end = line
+    lines = data.split(b"\n")
+    is_unsure = False
+    for number, text in enumerate(lines, 1):
+        parts = MERGED.split(text)
+        if number == len(lines):
+            # A crash has cut off this line, unless a flipped bit has changed its line break.
+            if not _has_sum(text[:-1]):
+                break
+            parts, found.size = [text[:-1]], len(data)
+        for part in filter(None, parts):
+            try:
+                line = _parse_line(part)
+            except (ValueError, msgspec.MsgspecError, RecursionError):
+                found.damaged.append(number)
+                found.end, is_unsure = None, True
+                continue
+            if isinstance(line, Block) and is_unsure:
+                found.unsure.append(len(found.blocks))
+                is_unsure = False
+            if line is not None:
+                found.add(line)
+    found.damaged = sorted(set(found.damaged))
     return found
+
+
+def _has_sum(text: bytes) -> bool:
+    """Return whether a line matches its checksum."""
+    found = SUM.search(text)
+    return found is not None and zlib.crc32(text[: found.start()] + b"}") == int(found[1])
+
+
+def _parse_line(text: bytes) -> Line | None:
+    """Return a line, None for one of a type that a later version writes; raises if it is damaged.
+
+    Lines without a checksum are parsed, too.
+    """
+    is_whole = _has_sum(text)
+    if not is_whole and SUM.search(text):
+        raise ValueError("the line doesn't match its checksum")
+    try:
+        return _decoder.decode(text)
+    except msgspec.ValidationError:
+        if is_whole:
+            return None
+        raise
 
 
 def _kind(series: pd.Series[Any]) -> str:
@@ -321,15 +389,15 @@ class Checksums:
     """Finds the stretches of a text that differ from what was written.
 
     Args:
-        blocks: the blocks of the sidecar.
+        sidecar: the sidecar of the text.
 
     Attributes:
         changed: the numbers of the first and last row of each block that differs.
     """
 
-    def __init__(self, blocks: list[Block]) -> None:
+    def __init__(self, sidecar: Sidecar) -> None:
         self.changed: list[tuple[int, int]] = []
-        self._blocks = blocks
+        self._blocks, self._unsure = sidecar.blocks, frozenset(sidecar.unsure)
         self._size = self._next = self._crc = 0
 
     def add(self, data: bytes) -> None:
@@ -342,7 +410,7 @@ class Checksums:
             self._size += len(part)
             view = view[len(part) :]
             if self._size >= block.size:
-                if self._crc != block.crc:
+                if self._crc != block.crc and self._next not in self._unsure:
                     before = self._blocks[self._next - 1].rows if self._next else 0
                     self.changed.append((before + 1, block.rows))
                 self._next += 1

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tickerkit.errors import Problem
+from tickerkit.errors import HARMLESS, Problem
 from tickerkit.formatting import format_value
 from tickerkit.storage.files import runs
 from tickerkit.storage.recording import Recording, load
@@ -95,8 +95,8 @@ def verify_recording(recording: Recording, path: Path) -> Report:
     """Check a recording that has been loaded; see `verify`."""
     frame, labels = recording.frame, recording.labels
     found = recording.warning.problems if recording.warning is not None else []
-    problems = [problem for problem in found if problem.kind != "unfinished"]
-    notes = [str(problem) for problem in found if problem.kind == "unfinished"]
+    problems = [problem for problem in found if problem.kind not in HARMLESS]
+    notes = [str(problem) for problem in found if problem.kind in HARMLESS]
     epochs = 0
     if "seq" in frame and frame["seq"].dtype.kind in "iu":
         sequence = _Sequence(frame)

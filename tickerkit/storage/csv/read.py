@@ -1,10 +1,10 @@
 """Reading CSV: recordings come back identical, and other programs' files as far as possible.
 
 A recording starts with a header; each further row is a tick. Times are ISO-8601 with nine digits of
-a second and Z. A number is the shortest text that is read as the same float64. A missing value is
-empty, and an empty text is `""`. Text with a comma, a quote, a line break or blanks around it is
-quoted. Other text is written as it is: `NA`, `TRUE`, `1e5` and `=1+1` are symbols like any other.
-What has no place in the rows is in the sidecar, see `sidecar`.
+a second and Z. A float is the shortest text that is read as the same float64, with a point or an
+exponent. A missing value is empty, and an empty text is `""`. Text with a comma, a quote, a line
+break or blanks around it is quoted. Other text is written as it is: `NA`, `TRUE`, `1e5` and `=1+1`
+are symbols like any other. What has no place in the rows is in the sidecar, see `sidecar`.
 """
 
 from __future__ import annotations
@@ -29,7 +29,16 @@ from tickerkit.storage.csv.text import (
     unescape_formula,
 )
 from tickerkit.storage.files import Damage, compression_of, describe_damage, read_members
-from tickerkit.storage.sidecar import Checksums, Columns, Content, RowLabels, Sidecar, read_sidecar
+from tickerkit.storage.memory import check_size
+from tickerkit.storage.sidecar import (
+    Checksums,
+    Columns,
+    Content,
+    RowLabels,
+    Sidecar,
+    read_sidecar,
+    sidecar_path,
+)
 
 __all__ = ["read_csv", "read_file"]
 
@@ -45,6 +54,8 @@ OWN_KINDS = {
 BYTES_AT_ONCE = 16_000_000
 # No line of a recording is longer. A quote without an end after this many bytes is a flipped bit.
 MAX_LINE_BYTES = 2_000_000
+# Text of this size without a line break is not a damaged line.
+MAX_OPEN_BYTES = 64_000_000
 # A header is recognised despite one wrong byte, if at least this many bytes can be compared.
 MIN_HEADER_BYTES = 3
 
@@ -60,7 +71,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     In another program's file, columns keep their names, and `time` may have any form that a tick's
     time may have. A text column becomes numbers if a float64 holds every value exactly. It stays
     text if a value has more digits than that, or leading zeros. A column without values is numeric.
-    All this is also true of a recording that has lost its sidecar.
+    All this is also true of a recording that has lost its sidecar; a `RecordingWarning` says so.
 
     Args:
         path: the file. gzip and zstd are recognised by its content.
@@ -154,10 +165,10 @@ class _FileReader:
         """Read a recording; return None if most of its lines can't be read as one."""
         reader = NativeReader(
             names,
-            sidecar.columns if sidecar else Columns(OWN_KINDS),
+            sidecar.columns if sidecar and sidecar.columns.kinds else Columns(OWN_KINDS),
             escape_formulas=sidecar is not None and sidecar.escape_formulas,
         )
-        checksums = Checksums(sidecar.blocks if sidecar else [])
+        checksums = Checksums(sidecar or Sidecar())
         line, holes, torn_bytes = 2 if self._has_no_header else 1, 0, 0
         checked = _check_parts(parts, checksums)
         for block, rest in line_blocks(checked, MAX_LINE_BYTES, reader.has_rows):
@@ -167,6 +178,10 @@ class _FileReader:
             # The next line follows the holes that were found since the last block.
             self.holes[holes:] = [hole._replace(line=line) for hole in self.holes[holes:]]
             holes, torn_bytes = len(self.holes), len(rest)
+            check_size(self.path, reader.rows, reader.size)
+            if torn_bytes > MAX_OPEN_BYTES:
+                problem = f"the line after row {reader.rows:,} has no end"
+                raise RecordingError(self.path, problem)
         if len(reader.damaged) > max(reader.rows, 1):
             return None
         has_holes = any(hole.stop > hole.start for hole in self.holes)
@@ -189,6 +204,12 @@ class _FileReader:
             about = "written, but missing at the end"
             ranges = [(start, start + missing - 1)]
             problems.append(Problem.from_ranges("missing", labels.unit, ranges, about))
+        name = sidecar_path(self.path).name
+        if sidecar is not None:
+            problems += sidecar.problems(name)
+        elif reader.rows:
+            about = f"without its {name}, types of columns are inferred and gaps are not known"
+            problems.append(Problem.from_ranges("no sidecar", "file", [(0, 0)], about))
         frame = reader.frame()
         return Content(frame, sidecar or Sidecar(), problems, True, labels, torn_bytes)
 

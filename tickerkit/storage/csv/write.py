@@ -6,7 +6,6 @@ off the last line, and damages nothing else. A lock ensures that a file has one 
 
 from __future__ import annotations
 
-import re
 import time
 import zlib
 from collections.abc import Iterable, Sequence
@@ -24,10 +23,10 @@ from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.csv.text import (
     BYTE_ORDER_MARK,
     ROWS_AT_ONCE,
+    append_to_lines,
     csv_lines,
     header_line,
     line_blocks,
-    mask_quoted,
 )
 from tickerkit.storage.files import (
     AppendFile,
@@ -120,7 +119,8 @@ def write_csv(
 
 
 def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap]) -> None:
-    lines: list[Line] = [head, Columns.from_frame(frame), *gaps]
+    columns = Columns.from_frame(frame)
+    lines: list[Line] = [head, Columns(columns.kinds), columns, *gaps]
     compression, size = compression_of(path), 0
     with replacing(path) as out:
         for number, text in enumerate(csv_lines(frame, escape_formulas=head.escape_formulas)):
@@ -133,7 +133,7 @@ def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap
         # The sidecar of an older file would be wrong for this one.
         sidecar_path(path).unlink(missing_ok=True)
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([*lines, end]))
+        out.write(encode_lines([*lines, head, end]))
 
 
 class CsvFile:
@@ -189,8 +189,8 @@ class CsvFile:
         # the rest.
         self._text = self._covered = self._crc = 0
         # Lines that aren't in the sidecar yet. They wait here while the disk is full.
-        head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
-        self._pending: list[Line] = [head]
+        self._head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
+        self._pending: list[Line] = [self._head]
         # Whether the pending lines replace the sidecar.
         self._replaces_sidecar = self._is_closed = False
         if mode == "overwrite":
@@ -224,7 +224,7 @@ class CsvFile:
         # To cut off the end is not enough if rows before it are missing, if a checksum covers more
         # than is left, or if the end is within a compressed member.
         is_short = not compressed and self._file.size - torn < covered
-        if content.problems and ("missing" in kinds or is_short or compressed):
+        if kinds - {"sidecar", "no sidecar"} and ("missing" in kinds or is_short or compressed):
             sidecar, torn = self._write_again(content), 0
         self.escape_formulas = sidecar.escape_formulas
         self.names = [str(name) for name in content.frame.columns]
@@ -356,7 +356,7 @@ class CsvFile:
                     continue
                 if pending_header:
                     block = block[block.find(b"\n") + 1 :]
-                widened = pending_header + _append_to_lines(block, commas)
+                widened = pending_header + append_to_lines(block, commas)
                 pending_header = b""
                 data = compress(widened, compression)
                 out.write(data)
@@ -425,7 +425,8 @@ class CsvFile:
                 self._pending.append(Columns(dict(self._kinds), self._words))
                 self._words = {}
             end = msgspec.structs.replace(self._end, rows=self.rows, size=self._file.size)
-            self._pending = [*(line for line in self._pending if type(line) is not End), end]
+            pending = [line for line in self._pending if type(line) is not End]
+            self._pending = [*pending, self._head, end]
             self._write_sidecar()
         finally:
             self._release()
@@ -445,12 +446,3 @@ class CsvFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def _append_to_lines(block: bytes, suffix: bytes) -> bytes:
-    """Append text to each line of a block."""
-    if b'"' not in block:
-        return block.replace(b"\n", suffix + b"\n")
-    ends = [match.start() for match in re.finditer(b"\n", mask_quoted(block))]
-    starts = [0, *(end + 1 for end in ends)]
-    return b"".join(block[a:b] + suffix + b"\n" for a, b in zip(starts, ends, strict=False))
