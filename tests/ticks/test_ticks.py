@@ -1067,3 +1067,13 @@ def test_index_of_datetimes_is_the_time() -> None:
     assert read_ticks(frame).time.tolist() == index.as_unit("ns").asi8.tolist()
     assert read_ticks(frame.assign(time=[1, 2])).time.tolist() == [10**9, 2 * 10**9]
     assert "time" not in frame.columns
+
+
+@pytest.mark.parametrize("text", ["{}x", "1.{}x", "1e{}x", "{}.{}.", "2026-11-22T10:00:00.{}x"])
+def test_long_text_of_digits_is_read_in_linear_time(text: str) -> None:
+    """Text that is almost a number is refused at once, however long it is."""
+    digits = text.replace("{}", "1" * 100_000)
+    batch = read_ticks(
+        [{"s": "A", "p": digits}, {"s": "A", "p": 1, "time": digits}, {"s": "A", "p": 1}]
+    )
+    assert (batch.count, batch.refused) == (1, 2)

@@ -34,7 +34,8 @@ MAX_NESTING = 16
 # Control characters, and surrogates, which UTF-8 can't encode.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 # JSON's notation, and what some venues write: "+1", ".5", "1."; but not "1_000", "nan" or " 1".
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
+# No two parts match the same digits: long text that is no number is refused in linear time.
+NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
 UNITS = {
     "ns": 1,
