@@ -32,8 +32,10 @@ from bench.child import Child, answer_orders
 from bench.report import Report, in_turn, options
 from tickerkit.log import TickLog
 from tickerkit.protocol import Client
-from tickerkit.protocol.codec import decode_ticks, encode_columns, encode_objects
+from tickerkit.protocol.codec import encode_columns, encode_objects
+from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import FromServer, Hello, encode
+from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import Batch, Text
 
 BLOCK = 2**18
@@ -152,7 +154,8 @@ def codecs() -> tuple[dict[str, Callable[[], object]], dict[str, int]]:
     ticks: Any = typed.decode(columns)
     plain = msgspec.json.Decoder(list[reader.Tick])
     loose = msgspec.json.decode(objects)
-    words = {"symbol": list(steady.SYMBOLS)}
+    words = ReceivedWords()
+    words.extend("symbol", 0, list(steady.SYMBOLS))
     client = Client()
     client.start_connection()
     client.receive(encode(Hello(log.epoch, 1, 1, steady.SYMBOLS, {})))

@@ -7,6 +7,7 @@ import contextlib
 import errno
 import json
 import logging
+import random
 import socket
 import threading
 import time
@@ -15,6 +16,7 @@ from typing import Any
 
 import pytest
 from peers import LOCAL, free_port, plain_server, raw_server, refusing
+from rogues import PING, Rogue, RogueServer, frame, hello
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 from websockets.utils import accept_key
@@ -22,7 +24,7 @@ from websockets.utils import accept_key
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy
 from tickerkit.errors import FeedFailed
-from tickerkit.feed import connection
+from tickerkit.feed import connection, failures
 from tickerkit.feed.connection import Connection
 from tickerkit.net import liveness
 from tickerkit.net.urls import hide_secrets, split_websocket_url
@@ -302,9 +304,9 @@ def test_refusal_by_several_addresses_reads_like_one() -> None:
     """Where all addresses of `localhost` refuse, the text is the same as for one."""
     refused = f"[Errno {errno.ECONNREFUSED}] Connect call failed"
     several = OSError(f"Multiple exceptions: {refused} ('::1', 1, 0, 0), {refused} ('h', 1)")
-    assert connection._explain_os_error(several) == "nothing listens there yet"
-    assert connection._explain_os_error(OSError(errno.EHOSTUNREACH, "No route")) == "no route"
-    assert connection._explain_os_error(OSError("odd")) == "OSError: odd"
+    assert failures._explain_os_error(several) == "nothing listens there yet"
+    assert failures._explain_os_error(OSError(errno.EHOSTUNREACH, "No route")) == "no route"
+    assert failures._explain_os_error(OSError("odd")) == "OSError: odd"
 
 
 def test_unknown_host_is_retried(connect: Connect, until: Until) -> None:
@@ -582,8 +584,9 @@ CHECK_S = 0.05
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Check every 50 ms instead of every second."""
+    """Check every 50 ms instead of every second; a server sends a message every 100 checks."""
     monkeypatch.setattr(connection, "CHECK_S", CHECK_S)
+    monkeypatch.setattr(liveness, "MAX_QUIET_CHECKS", 200)
 
 
 class Sleeps:
@@ -627,6 +630,101 @@ def test_quiet_peer_stays_connected(connect: Connect, until: Until) -> None:
         until(lambda: made.status == "live")
         time.sleep(3 * connection.MAX_SILENT_CHECKS * CHECK_S)  # for something not to happen
         assert made.connection.reconnects == 0
+
+
+def hang(rng: random.Random) -> Iterator[bytes]:
+    """Send nothing: pings are answered, as by a proxy before a server that hangs."""
+    yield hello()
+    yield from pings_only(rng)
+
+
+def pings_only(_: random.Random) -> Iterator[bytes]:
+    """Send pings with data, as a server that hangs or a proxy may, and no message."""
+    while True:
+        time.sleep(CHECK_S / 5)
+        yield frame(b"x" * 125, PING) * 10
+
+
+def drip(_: random.Random) -> Iterator[bytes]:
+    """Send a message byte by byte."""
+    for byte in frame(b" " * 2**20):
+        time.sleep(CHECK_S / 5)
+        yield bytes([byte])
+
+
+def trickle(rng: random.Random) -> Iterator[bytes]:
+    """Send a large message slowly, but not too slowly, and then only pings."""
+    large = hello(symbols=[f"{n:0100}" for n in range(9000)])
+    for start in range(0, len(large), 20_000):
+        time.sleep(CHECK_S / 2)
+        yield large[start : start + 20_000]
+    yield from pings_only(rng)
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("rogue", [hang, pings_only, drip])
+def test_server_that_sends_no_message_is_given_up(
+    rogue: Rogue, connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A server of v1 promises messages: pings, their answers and single bytes are no life."""
+    monkeypatch.setattr(liveness, "MAX_QUIET_CHECKS", 13)
+    with RogueServer(rogue, is_v1=True) as server:
+        made = connect(server.url)
+        until(lambda: "the server sent no message for" in made.status_detail)
+        assert made.status == ("reconnecting" if rogue is hang else "connecting") or (
+            made.connection.reconnects >= 0
+        )
+        until(lambda: server.connections > 1)
+        made.stop()
+
+
+@pytest.mark.usefixtures("often")
+def test_large_message_may_take_long(
+    connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a message makes progress, the connection stays, however slow the network is."""
+    monkeypatch.setattr(liveness, "MAX_QUIET_CHECKS", 13)
+    with RogueServer(trickle, is_v1=True) as server:
+        made = connect(server.url)
+        until(lambda: made.events)
+        assert server.connections == 1
+        made.stop()
+
+
+@pytest.mark.usefixtures("often")
+@pytest.mark.parametrize("is_v1", [True, False])
+def test_message_that_is_always_too_large_fails_the_feed(
+    is_v1: bool, connect: Connect, until: Until
+) -> None:
+    """The third time in a row the feed says so, instead of trying again for ever."""
+
+    def rogue(_: random.Random) -> Iterator[bytes]:
+        large = frame(b" " * 2_000_000) if is_v1 else b"\x81\x7f" + (2**25).to_bytes(8, "big")
+        yield from (hello(), large) if is_v1 else (large,)
+        threading.Event().wait(0.5)  # neither closes the connection nor reads
+
+    with RogueServer(rogue, is_v1=is_v1) as server:
+        made = connect(server.url)
+        until(lambda: made.status == "failed", 30)
+        assert "larger than" in made.connection.status_reason
+        assert "larger than" in made.faults.last
+        assert server.connections == connection.MAX_OVERSIZED
+
+
+def test_large_message_after_ticks_does_not_fail_the_feed(connect: Connect, until: Until) -> None:
+    """Each connection brings a tick: the feed goes on, and its status has the reason."""
+
+    def handler(peer: ServerConnection) -> None:
+        peer.send(TICK)
+        peer.send(" " * (connection.MAX_PLAIN_MESSAGE_BYTES + 1))
+        list(peer)
+
+    with plain_server(handler) as url:
+        made = connect(url)
+        until(lambda: made.ticks() > connection.MAX_OVERSIZED, 30)
+        until(lambda: "larger than 17 MB" in made.connection.status_reason)
+        assert made.connection.failure is None
+        made.stop()
 
 
 @pytest.mark.usefixtures("often")

@@ -226,3 +226,14 @@ def test_gaps_before_dropped_rows_are_dropped() -> None:
     gaps.miss(1, "x")
     assert gaps.rows() == [1992, log.stop]
     assert [gap.last for gap in gaps.at(1992)] == [None]
+
+
+def test_list_of_gaps_is_bounded(log: TickLog) -> None:
+    """A full list drops its oldest gaps, and counts them; the newest are listed."""
+    gaps = Gaps(log, max_gaps=100)
+    for n in range(1000):
+        gaps.add(Gap(f"epoch {n}", 1, None, "x" * n))
+        assert len(gaps) <= 100
+        assert len(gaps) + gaps.dropped == n + 1
+    assert gaps.frame()["epoch"].tolist()[-80:] == [f"epoch {n}" for n in range(920, 1000)]
+    assert gaps.frame()["reason"].str.len().max() == 200

@@ -43,12 +43,15 @@ from tickerkit.protocol import (
     V1Session,
     session_for,
 )
-from tickerkit.protocol.codec import decode_ticks
+from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import encode
-from tickerkit.protocol.plain import PRICES_S
-from tickerkit.protocol.publication import MAX_PENDING, MAX_SYMBOLS
+from tickerkit.protocol.outbox import MAX_PENDING
+from tickerkit.protocol.prices import PRICES_S
+from tickerkit.protocol.publication import MAX_SYMBOLS
 from tickerkit.protocol.segments import MAX_CACHE_BYTES
+from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.protocol.v1 import AT_S, HEARTBEAT_S
+from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import Batch, Text, read_ticks
 
 # However slow the machine is.
@@ -1147,7 +1150,7 @@ def test_largest_seq_is_accepted() -> None:
 
 def test_hello_needs_no_symbols() -> None:
     """The words of a ticks message suffice for a dictionary that is empty."""
-    batch, seq = decode_ticks(ticks_message(symbol=TextColumn([0, 0], 0, ["N"])), {})
+    batch, seq = decode_ticks(ticks_message(symbol=TextColumn([0, 0], 0, ["N"])), ReceivedWords())
     assert isinstance(batch.columns["symbol"], Text)
     assert (batch.columns["symbol"].words, seq.tolist()) == (["N"], [1, 2])
     assert batch.columns["size"].dtype == np.float64  # type: ignore[union-attr]
@@ -1497,7 +1500,7 @@ def test_filter_without_a_match_takes_large_steps(
     log.append(read_ticks([{"symbol": "A", "price": 1.0}] * 100_000), received=0)
     publication = Publication(log)
     session = kind(publication, 0.0) if kind is V1Session else kind(publication)
-    session.symbols, session.row = frozenset(["NONE"]), log.start
+    session.symbols, session.row = SymbolFilter(["NONE"]), log.start
     calls: list[int] = []
     for segments in (publication.columns, publication.objects):
         monkeypatch.setattr(segments, "_encode", lambda rows, _: calls.append(len(rows)))
@@ -1513,7 +1516,7 @@ def test_cached_prices_are_bounded_in_bytes() -> None:
     log = filled(3, symbols="ABC")
     publication = Publication(log)
     for n in range(900):
-        publication.prices(frozenset(f"{n}-{name}" for name in range(1000)))
+        publication.prices(SymbolFilter(f"{n}-{name}" for name in range(1000)))
     assert publication._prices_bytes < 2 * MAX_CACHE_BYTES
     assert len(publication._prices) < 900
 
@@ -1522,7 +1525,7 @@ def test_cached_prices_are_bounded() -> None:
     """Ever new sets of symbols don't fill the memory, also while no tick comes."""
     publication = Publication(filled(3, symbols="ABC"))
     for n in range(3000):
-        publication.prices(frozenset([str(n)]))
+        publication.prices(SymbolFilter([str(n)]))
     assert len(publication._prices) <= 1001
 
 

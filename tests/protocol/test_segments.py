@@ -14,8 +14,8 @@ from soaks import examples
 from tickerkit.log import Rows, TickLog
 from tickerkit.protocol import Segments
 from tickerkit.protocol import segments as segments_module
-from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.segments import MAX_CUTS, MAX_FRONT_ENTRIES, MAX_ROWS, MAX_SEGMENT_BYTES
+from tickerkit.protocol.symbols import SymbolFilter, Symbols
 from tickerkit.ticks import Batch, Text
 
 # However slow the machine is.
@@ -151,7 +151,7 @@ def test_filtered_readers_share_by_their_symbols() -> None:
     log, encode = TickLog(), Encoder()
     segments = Segments(log, encode)
     log.append(batch(100), received=0)
-    for symbols in (None, frozenset("A"), frozenset("B"), frozenset("A"), None):
+    for symbols in (None, SymbolFilter("A"), SymbolFilter("B"), SymbolFilter("A"), None):
         assert list(read_all(segments, 0, symbols)) == [(0, 100)]
     assert encode.calls == 3
 
@@ -231,7 +231,7 @@ def test_cache_and_cuts_stay_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     segments = Segments(log, Encoder(size=100))
     for n in range(3 * MAX_CUTS):
         log.append(batch(1), received=0)
-        for symbols in (None, frozenset([str(n)])):
+        for symbols in (None, SymbolFilter([str(n)])):
             segments.next_segment(log.stop - 1, symbols)
         assert len(segments._cache) <= MAX_CUTS
         assert segments._cached_bytes <= 50_000

@@ -11,8 +11,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
+import trustme
 from peers import LOCAL, ask, dial, handshake, receive
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -168,10 +170,19 @@ def test_limits_fit_the_limit_of_open_files(left: int, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")
-def test_process_with_few_files_never_runs_out() -> None:
+@pytest.mark.parametrize("is_encrypted", [False, True])
+def test_process_with_few_files_never_runs_out(is_encrypted: bool, tmp_path: Path) -> None:
     """With hundreds of connections, clients are served or refused, and no error is printed."""
+    files: list[Path] = []
+    if is_encrypted:
+        authority = trustme.CA()
+        made = authority.issue_cert(LOCAL)
+        files = [tmp_path / "cert.pem", tmp_path / "key.pem", tmp_path / "ca.pem"]
+        made.cert_chain_pems[0].write_to_path(files[0])
+        made.private_key_pem.write_to_path(files[1])
+        authority.cert_pem.write_to_path(files[2])
     done = subprocess.run(
-        [sys.executable, "-c", FEW_FILES], capture_output=True, text=True, timeout=90
+        [sys.executable, "-c", FEW_FILES, *files], capture_output=True, text=True, timeout=110
     )
     assert done.stderr == ""
     assert done.stdout.split() == ["True", "True", "alive", "0"]
@@ -184,28 +195,34 @@ hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
 import tickerkit as tk
 
-server = tk.serve(None, port=0)
+*pair, ca = sys.argv[1:] or [None]
+server = tk.serve(None, port=0, ssl=tuple(pair) or None)
 crowd = '''
-import resource, socket, sys
+import resource, socket, ssl, sys
 hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (min(hard, 4096), hard))
 from websockets.sync.client import connect
-port, inside, refused, kept = int(sys.argv[1]), 0, 0, []
+url, inside, refused, kept = sys.argv[1], 0, 0, []
+port = int(url.rsplit(":", 1)[1].strip("/"))
+trust = ssl.create_default_context(cafile=sys.argv[2]) if sys.argv[2:] else None
 idle = [socket.create_connection(("127.0.0.1", port)) for _ in range(300)]
 for _ in range(300):
     try:
-        kept.append(connect(f"ws://127.0.0.1:{port}/", proxy=None, open_timeout=30))
+        kept.append(connect(url, ssl=trust, proxy=None, open_timeout=30))
         inside += 1
     except Exception as error:
         refused += getattr(getattr(error, "response", None), "status_code", 0) == 503
 print(inside, refused, flush=True)
 '''
 out = subprocess.run(
-    [sys.executable, "-c", crowd, str(server.port)], capture_output=True, text=True, timeout=50
+    [sys.executable, "-c", crowd, server.url, *filter(None, [ca])],
+    capture_output=True,
+    text=True,
+    timeout=80,
 )
 inside, refused = map(int, out.stdout.split())
 print(inside > 50, inside + refused == 300)
-feed = tk.connect(server)
+feed = tk.connect(server, ssl=ca)
 server.publish({"symbol": "A", "price": 1})
 print("alive" if len(feed.wait(1, timeout=20).frame()) else "dead")
 print(server.stats["refused"])
@@ -213,10 +230,21 @@ tk.stop_all()
 """
 
 
-def masked(opcode: int, data: bytes) -> bytes:
+def test_tiny_frames_are_charged(until: Until) -> None:
+    """A client may send a megabyte a second: 16,000 empty pings, not 170,000."""
+    server = tk.serve(None, port=0, stall_timeout=None)
+    with handshake(server.port) as flood:
+        until(lambda: server.stats["clients"] == 1)
+        (one,) = server._handlers
+        one.check = lambda: None  # which would begin to count again
+        flood.sendall(masked(0x9, b"") * 1000)
+        until(lambda: one.socket.received_bytes >= 64_000)
+
+
+def masked(opcode: int, data: bytes, *, last: bool = True) -> bytes:
     """Return a frame as a client sends it."""
     if len(data) < 126:
-        head = bytes([0x80 | opcode, 0x80 | len(data)])
+        head = bytes([last << 7 | opcode, 0x80 | len(data)])
     else:
         head = bytes([0x80 | opcode, 0x80 | 126]) + struct.pack("!H", len(data))
     return head + b"\0\0\0\0" + data
@@ -224,8 +252,13 @@ def masked(opcode: int, data: bytes) -> bytes:
 
 @pytest.mark.parametrize(
     ("frame", "most"),
-    [(masked(0x9, b"x" * 125), 2**17), (masked(0x1, b"[" * 1000), 2**14)],
-    ids=["pings", "messages"],
+    [
+        (masked(0x9, b"x" * 125), 2**17),
+        (masked(0x1, b"[" * 1000), 2**14),
+        (masked(0x9, b""), 2**17),
+        (masked(0x1, b"", last=False) + masked(0, b"", last=False) * 100, 2**14),
+    ],
+    ids=["pings", "messages", "empty pings", "empty fragments"],
 )
 def test_client_that_floods_is_disconnected(frame: bytes, most: int, until: Until) -> None:
     """It does not matter whether the client reads the answers; other clients are served."""

@@ -269,8 +269,10 @@ def test_feed_survives_a_hostile_server(
 ) -> None:
     """It refuses invalid messages, reconnects, and gets its ticks from a good server later."""
     monkeypatch.setattr("tickerkit.feed.connection.MAX_DELAY_S", 0.001)
-    # A mutated hello may name another version, and a mutated close a list that is too long. Both
-    # fail a feed, as they should. Here the feed continues, to get the other frames too.
+    # A mutated hello may name another version, a mutated close a list that is too long, and a
+    # mutated length a message that is too large. All fail a feed, as they should. Here the feed
+    # continues, to get the other frames too.
+    expected = ("it speaks version", "name fewer", "larger than")
     reasons: list[str] = []
     monkeypatch.setattr(Connection, "_fail", lambda _, reason: reasons.append(reason))
     with HostileServer(frames, random.Random(frames), ours=ours) as hostile:
@@ -278,7 +280,7 @@ def test_feed_survives_a_hostile_server(
         feed = tk.connect(f"ws://{LOCAL}:{port}/", history=None)
         until(lambda: hostile.sent >= frames or feed.status == "failed", 1500)
         assert feed.status not in ("failed", "ended"), feed.status_detail
-        assert all("it speaks version" in each or "name fewer" in each for each in reasons)
+        assert all(any(text in each for text in expected) for each in reasons)
         assert feed.stats["reconnects"] > frames / 20
         assert feed.stats["refused"] > frames / 100
     with tk.serve(port=port) as server:

@@ -4,41 +4,56 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import ipaddress
 import math
 import random
 import time
 from collections.abc import Callable
-from ssl import SSLContext, SSLEOFError
+from ssl import SSLContext
 from typing import Any, Literal, cast
 from urllib.parse import urlsplit
 
 from websockets.asyncio.client import connect
-from websockets.exceptions import (
-    ConnectionClosed,
-    InvalidHandshake,
-    InvalidStatus,
-    InvalidURI,
-    ProxyError,
-)
+from websockets.exceptions import ConnectionClosed
 from websockets.frames import CloseCode
-from websockets.http11 import Response
+from websockets.protocol import State
 from websockets.typing import Subprotocol
 
 from tickerkit.errors import FeedFailed, ProtocolError
+from tickerkit.feed.failures import explain_failure
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.handshake import FeedClient
-from tickerkit.formatting import format_line
-from tickerkit.net.liveness import CHECK_S, MAX_SILENT_CHECKS, MonitoredClient, SuspendDetector
-from tickerkit.net.tls import find_permanent_problem
+from tickerkit.formatting import format_line, format_size
+from tickerkit.net.liveness import (
+    CHECK_S,
+    MAX_QUIET_CHECKS,
+    MAX_SILENT_CHECKS,
+    MonitoredClient,
+    SuspendDetector,
+)
+from tickerkit.net.pacing import MAX_STEP_S
 from tickerkit.net.urls import hide_secrets
-from tickerkit.protocol import SUBPROTOCOL, Client, End, Error, Event, PlainClient, Subscriber
+from tickerkit.protocol import (
+    MAX_MESSAGE_BYTES,
+    SUBPROTOCOL,
+    Client,
+    End,
+    Error,
+    Event,
+    PlainClient,
+    Received,
+    Subscriber,
+)
 from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
 
 __all__ = ["Connection"]
 
-MAX_MESSAGE_BYTES = 64 * 2**20
+# Of a server that is not tickerkit's; one of `tickerkit.v1` sends at most `MAX_MESSAGE_BYTES`.
+MAX_PLAIN_MESSAGE_BYTES = 16 * 2**20
+# Messages that wait to be taken; a plain server's may have 16 MiB each.
+MAX_QUEUED_MESSAGES = 4
+# Connections in a row that ended with a message too large, without a tick in between.
+MAX_OVERSIZED = 3
 OPEN_TIMEOUT_S = 10.0
 MIN_OPEN_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 0.5
@@ -51,14 +66,6 @@ STABLE_S = 1.0
 # After a server announced its restart, delays are short for some seconds.
 RESTART_S = 10.0
 MAX_RESTART_DELAY_S = 0.5
-FINAL_STATUS = {
-    400: "this address is not a websocket",
-    401: "the server requires a token; pass token=",
-    403: "the server refused the connection",
-    404: "there is nothing at this path",
-    405: "this address is not a websocket",
-    426: "this address is not a websocket, or requires another protocol",
-}
 
 
 class Connection:
@@ -69,7 +76,12 @@ class Connection:
     without end unless `retry_for` is given, so it finds a server that comes up later. An attempt
     counts as failed if the connection brought no tick and ended within a second. If the peer sends
     nothing for 8 s, not even an answer to a ping, the connection is closed; after the machine
-    slept, 3 s are enough.
+    slept, 3 s are enough. A server of `tickerkit.v1` sends a message every 5 s: if none arrives for
+    13 s, or less than 4 KiB/s of one, the connection is closed, too, even if pings are answered.
+
+    A peer can't hold up the other connections of the process: what it sends is taken in steps of
+    about 10 ms, and a message may have 1 MiB (16 MiB from a plain server). The connection fails
+    after it has ended three times in a row because of a larger message.
 
     Args:
         url: address, `ws` or `wss`.
@@ -132,6 +144,7 @@ class Connection:
         self._ended = False
         self._peer_is_dead = False
         self._failed_attempts = 0
+        self._oversized = 0
         self._lost_at: float | None = None
         self._restarts_until = -math.inf
         self._retry_now = asyncio.Event()
@@ -182,7 +195,8 @@ class Connection:
                 open_timeout=timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
                 ping_interval=None,
-                max_size=MAX_MESSAGE_BYTES,
+                max_size=MAX_PLAIN_MESSAGE_BYTES,
+                max_queue=MAX_QUEUED_MESSAGES,
                 create_connection=FeedClient,
                 logger=wire_logger,
                 **self._tls_options,
@@ -197,7 +211,7 @@ class Connection:
         # Any Exception: a port of 99999, an invalid proxy and a fault of tickerkit's own must be
         # shown in the status, too.
         except Exception as error:
-            problem, is_final = _explain(error, timeout_s, is_tls=self._is_tls)
+            problem, is_final = explain_failure(error, timeout_s, is_tls=self._is_tls)
             if is_final:
                 self._fail(problem)
             return problem
@@ -214,7 +228,7 @@ class Connection:
             if slept:
                 websocket.shorten_deadline()
             if websocket.check():
-                self._peer_is_dead = True
+                self._peer_is_dead = websocket.state is State.OPEN
                 websocket.transport.abort()
 
     async def _receive(self, websocket: MonitoredClient) -> str:
@@ -231,14 +245,18 @@ class Connection:
 
     async def _receive_from(self, websocket: MonitoredClient) -> str:
         is_v1 = websocket.subprotocol == SUBPROTOCOL
+        websocket.expects_messages = is_v1
         subscriber: Subscriber = self._client if is_v1 else self._plain_client
-        self._report(subscriber.start_connection(), time.time_ns())
+        for event in subscriber.start_connection():
+            self._report(event, time.time_ns())
         self._frame_buffers.begin_connection(
             time.time_ns(), hide_secrets(self._url), SUBPROTOCOL if is_v1 else "", subscriber
         )
         if not is_v1:
             self._set_live()
         has_received = False
+        # CPU time of this thread: time that other threads of a busy process use doesn't count.
+        yielded = time.thread_time()
         try:
             while True:
                 if self._is_full():
@@ -247,8 +265,15 @@ class Connection:
                 data = await websocket.recv(decode=False if is_v1 else None)
                 received_ns = time.time_ns()
                 has_received = True
+                if is_v1 and len(data) > MAX_MESSAGE_BYTES:
+                    raise ProtocolError(CloseCode.MESSAGE_TOO_BIG, _too_large(MAX_MESSAGE_BYTES))
                 self._frame_buffers.add_frame(received_ns, data)
-                self._report(subscriber.receive(data), received_ns)
+                for event in subscriber.receive(data):
+                    self._report(event, received_ns)
+                    # While messages are queued, `recv` returns without serving the loop.
+                    if time.thread_time() - yielded > MAX_STEP_S:
+                        await asyncio.sleep(0)
+                        yielded = time.thread_time()
                 for reply in subscriber.take_replies():
                     await websocket.send(reply, text=True)
                 if self.status != "live":
@@ -257,6 +282,8 @@ class Connection:
             self._faults.add(error)
             if not websocket.unsent_bytes:
                 await websocket.close(error.close_code)
+            if error.close_code == CloseCode.MESSAGE_TOO_BIG:
+                self._count_oversized(describe(error))
             if error.final:
                 self._fail(describe(error))
             return describe(error)
@@ -278,8 +305,16 @@ class Connection:
     def _explain_close(self, websocket: MonitoredClient, *, is_v1: bool, has_received: bool) -> str:
         """Return why a connection was closed, and note whether the feed has ended or failed."""
         if self._peer_is_dead:
+            if websocket.silent_checks < MAX_SILENT_CHECKS:
+                return f"the server sent no message for {MAX_QUIET_CHECKS * CHECK_S:g} s"
             return f"the server sent nothing for {MAX_SILENT_CHECKS * CHECK_S:g} s"
         code, received_close = websocket.close_code, websocket.protocol.close_rcvd
+        sent_close = None if received_close else websocket.protocol.close_sent
+        if sent_close is not None and sent_close.code == CloseCode.MESSAGE_TOO_BIG:
+            too_large = _too_large(MAX_PLAIN_MESSAGE_BYTES)
+            self._faults.add_message("message too large", too_large)
+            self._count_oversized(too_large)
+            return too_large
         if received_close is not None and received_close.code == CloseCode.MESSAGE_TOO_BIG:
             self._fail(
                 "the list of symbols is too long for the server; name fewer, or pass symbols=None"
@@ -294,14 +329,27 @@ class Connection:
             self._fail(f"the server refused the connection ({code}{reason})")
         return f"the connection closed ({code}{reason})"
 
-    def _report(self, events: list[Event], received_ns: int) -> None:
-        for event in events:
-            if isinstance(event, End):
+    def _count_oversized(self, reason: str) -> None:
+        """Fail after several connections in a row that ended with a message too large.
+
+        Each connection would end with the same message: the server sends it again.
+        """
+        self._oversized += 1
+        if self._oversized >= MAX_OVERSIZED:
+            self._fail(reason)
+
+    def _report(self, event: Event, received_ns: int) -> None:
+        match event:
+            case End():
                 self._ended = True
-            elif isinstance(event, Error):
+            case Error():
                 text = f"the server reports: {event.message}; {event.hint}"
                 self._faults.add_message("error of the server", text)
-            self._take(event, received_ns)
+            case Received() if event.batch.count:
+                self._oversized = 0
+            case _:
+                pass
+        self._take(event, received_ns)
 
     # --- retries ------------------------------------------------------------------------------
 
@@ -357,42 +405,9 @@ class Connection:
         self.status = status
 
 
-def _explain(error: Exception, timeout_s: float, *, is_tls: bool) -> tuple[str, bool]:
-    """Return why a connection attempt failed, and whether further attempts would fail too."""
-    match error:
-        case InvalidStatus():
-            return _explain_status(error.response)
-        case InvalidURI():
-            return f"this is not the address of a websocket: {error.msg}", True
-        case InvalidHandshake() if isinstance(error.__cause__, EOFError):
-            hint = "" if is_tls else " (if it uses TLS, connect to wss://)"
-            return f"the server closed the connection during the handshake{hint}", False
-        case InvalidHandshake():
-            problem = describe(error.__cause__ or error)
-            if isinstance(error, ProxyError):
-                return problem, False
-            return f"the server there does not speak the websocket protocol ({problem})", True
-        case TimeoutError():
-            return f"no answer within {timeout_s:.3g} s", False
-        case OSError() | ConnectionClosed():
-            if (lasting := find_permanent_problem(error)) is not None:
-                return lasting, True
-            hint = " (if the server doesn't use TLS, connect to ws://)"
-            may_be_plain = is_tls and isinstance(error, ConnectionResetError | SSLEOFError)
-            return _explain_os_error(error) + (hint if may_be_plain else ""), False
-    return describe(error), True
-
-
-def _explain_status(response: Response) -> tuple[str, bool]:
-    """Return what an HTTP answer means, and whether further attempts would get the same one."""
-    code = response.status_code
-    body = bytes(response.body or b"").decode("utf-8", "replace").strip()
-    # Show plain text only: an HTML page is not readable in a status.
-    text = f": {body.splitlines()[0][:200]}" if body and "<" not in body else ""
-    if code in FINAL_STATUS or 200 <= code < 400:
-        reason = FINAL_STATUS.get(code, "this address is not a websocket")
-        return f"{reason} (HTTP {code}){text}", True
-    return f"the server answers HTTP {code}{text}", False
+def _too_large(max_bytes: int) -> str:
+    size = format_size(max_bytes)
+    return f"the server sent a message larger than {size}; have it send fewer ticks in a message"
 
 
 def _proxy(host: str) -> Literal[True] | None:
@@ -401,14 +416,3 @@ def _proxy(host: str) -> Literal[True] | None:
         return None if ipaddress.ip_address(host).is_private else True
     except ValueError:
         return None if host == "localhost" else True
-
-
-def _explain_os_error(error: Exception) -> str:
-    """Return why a connection could not be made, without error numbers."""
-    # For a name with several addresses, asyncio raises one OSError without an errno. Only its text
-    # has the errors of all of them.
-    if isinstance(error, ConnectionRefusedError) or f"[Errno {errno.ECONNREFUSED}]" in str(error):
-        return "nothing listens there yet"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.strerror}".lower()
-    return describe(error)

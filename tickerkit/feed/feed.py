@@ -168,11 +168,11 @@ class Feed(FeedReaders):
             `received` (ticks in all), `held` (ticks in the log), `dropped` (the oldest ticks,
             removed because of `keep`), `rate` (ticks per second over the last 5 s), `symbols`
             (number of them), `reconnects`, `lag_s` (seconds between the newest tick's `time`, by
-            the source's clock, and its `received`; may be negative, NaN without ticks), `gaps`,
-            `duplicates` (ticks that arrived again and were left out), `refused` (messages that
-            weren't ticks), `last_error` (the newest, of callbacks too, as text; an error of your
-            own code with file and line; empty without errors), `misfits` (values left out, by
-            column), `callback_errors`, `status`.
+            the source's clock, and its `received`; may be negative, NaN without ticks), `gaps` (in
+            all; `feed.gaps` lists the newest 100,000), `duplicates` (ticks that arrived again and
+            were left out), `refused` (messages that weren't ticks), `last_error` (the newest, of
+            callbacks too, as text; an error of your own code with file and line; empty without
+            errors), `misfits` (values left out, by column), `callback_errors`, `status`.
         """
         state = self._state
         rows = self.log.rows()
@@ -188,7 +188,7 @@ class Feed(FeedReaders):
             "symbols": len(self.log.symbols()),
             "reconnects": max(self._connection.reconnects, 0),
             "lag_s": lag_s,
-            "gaps": len(state.gaps),
+            "gaps": len(state.gaps) + state.gaps.dropped,
             "duplicates": state.client.duplicates,
             "refused": self._faults.count,
             "last_error": self._last_error,

@@ -14,6 +14,9 @@ from tickerkit.runtime.workers import Follower
 
 __all__ = ["FeedState"]
 
+# 30 MB: a hostile server may send gaps without end.
+MAX_GAPS = 100_000
+
 
 class FeedState:
     """State that outlives a `Feed`: when its cell is run again, the new feed takes it over.
@@ -29,7 +32,7 @@ class FeedState:
 
     def __init__(self, symbols: list[str] | None, keep: int, history: int | None) -> None:
         self.log = TickLog(keep)
-        self.gaps = Gaps(self.log)
+        self.gaps = Gaps(self.log, max_gaps=MAX_GAPS)
         self.client = Client(symbols, history)
         self.plain_client = PlainClient(symbols)
         self.latest = Latest(self.log)

@@ -26,6 +26,9 @@ GAP_DTYPES = {
 }
 
 
+MAX_REASON_LENGTH = 200
+
+
 class _Placed(NamedTuple):
     """A gap, and the number of the row after it."""
 
@@ -36,21 +39,27 @@ class _Placed(NamedTuple):
 class Gaps:
     """The gaps in a log, each with the row before which it lies.
 
-    Adjacent gaps are merged. One thread adds gaps; any thread may read them.
+    Adjacent gaps are merged. One thread adds gaps; any thread may read them. A reason is cut to
+    200 characters.
 
     Args:
         log: the log.
         forget: drop gaps that lie before dropped rows: otherwise their memory would grow as long
             as the log runs. The gap before the oldest epoch still in the log is kept.
+        max_gaps: how many gaps to list; None for no limit. When the list is full, its oldest eighth
+            is dropped and counted.
 
     Attributes:
         newest: the row of the newest gap; -1 if there is none.
+        dropped: how many gaps are listed no longer, since there were too many.
     """
 
-    def __init__(self, log: TickLog, *, forget: bool = False) -> None:
+    def __init__(self, log: TickLog, *, forget: bool = False, max_gaps: int | None = None) -> None:
         self.log = log
         self.forget = forget
+        self.max_gaps = max_gaps
         self.newest = -1
+        self.dropped = 0
         self._placed: list[_Placed] = []
 
     def __len__(self) -> int:
@@ -60,6 +69,9 @@ class Gaps:
         """Add a gap at the current end of the log; call it in the writer's thread."""
         # No lock: readers in other threads copy the list, and each change below is atomic.
         placed, row = self._placed, self.log.stop
+        if len(gap.reason) > MAX_REASON_LENGTH:
+            short = f"{gap.reason[: MAX_REASON_LENGTH - 1]}…"
+            gap = msgspec.structs.replace(gap, reason=short)
         if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
             before = placed[-1].gap
             whole = msgspec.structs.replace(before, last=gap.last, reason=gap.reason)
@@ -68,6 +80,10 @@ class Gaps:
         rows = self.log.rows()
         last_before = int(rows.array("time")[-1]) if len(rows) else None
         noted = msgspec.structs.replace(gap, last_before=last_before, first_after=None)
+        if self.max_gaps is not None and len(placed) >= self.max_gaps:
+            oldest = self.max_gaps // 8 + 1
+            self.dropped += oldest
+            del placed[:oldest]
         placed.append(_Placed(row, noted))
         self.newest = row
         if self.forget:

@@ -23,12 +23,14 @@ class Latest:
     Attributes:
         values: for each column an array of shape (S,), indexed by the symbol's code; S is the
             number of symbols or more. NaN, or -1 in a column of codes, for no value.
+        newest_row: for each symbol the number of its newest row, int64, shape (S,); -1 for none.
     """
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
         self._reader = log.reader(log.start)
         self.values: dict[str, Array] = {}
+        self.newest_row: Array = np.empty(0, dtype=np.int64)
 
     def update(self) -> bool:
         """Read the new ticks; return whether there were any."""
@@ -37,6 +39,11 @@ class Latest:
             return False
         codes = rows.array("symbol")  # (N,), as each column below
         symbols = len(self.log.dictionaries["symbol"].words)
+        if len(self.newest_row) < symbols:
+            before, self.newest_row = self.newest_row, np.full(2 * symbols, -1, dtype=np.int64)
+            self.newest_row[: len(before)] = before
+        # Where a symbol comes several times, numpy keeps the value assigned last: the newest.
+        self.newest_row[codes] = np.arange(rows.start, rows.stop)
         for name in rows.names():
             column = rows.array(name)
             number = column.dtype.kind == "f"
@@ -48,7 +55,6 @@ class Latest:
                 if (old := self.values.get(name)) is not None:
                     values[: len(old)] = old
                 self.values[name] = values
-            # If a code occurs several times, numpy keeps the value assigned last: the newest.
             if number:
                 has_value = ~np.isnan(column)  # (N,) bool
                 values[codes[has_value]] = column[has_value]

@@ -14,23 +14,39 @@ from collections.abc import Callable
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
-from websockets.asyncio.connection import Connection
 from websockets.asyncio.server import ServerConnection
-from websockets.protocol import State
+from websockets.frames import CTRL_OPCODES, Frame
+from websockets.protocol import Event, State
 
-__all__ = ["CHECK_S", "MAX_SILENT_CHECKS", "MonitoredClient", "MonitoredServer", "SuspendDetector"]
+from tickerkit.net.pacing import PacedConnection
+
+__all__ = [
+    "CHECK_S",
+    "MAX_QUIET_CHECKS",
+    "MAX_SILENT_CHECKS",
+    "MonitoredClient",
+    "MonitoredServer",
+    "SuspendDetector",
+]
 
 CHECK_S = 1.0
 # Ping after every third silent check; after eight, the peer counts as gone.
 PING_CHECKS = 3
 MAX_SILENT_CHECKS = 8
+# Checks without a message from a server that promises one every five seconds.
+MAX_QUIET_CHECKS = 13
+# Bytes of a message per check that count as progress: a message of 1 MiB may take minutes.
+MIN_PROGRESS_BYTES = 2**12
+# Checks after which a connection must have closed.
+MAX_CLOSING_CHECKS = 2
+CONTROL_HEADER_BYTES = 2
 # Checks that a peer has left to answer after a suspend.
 SHORT_CHECKS = 3
 MIN_SUSPEND_S = 2.0
 MAX_UNSENT_BYTES = 2**22
 
 
-class _MonitoredConnection(Connection):
+class _MonitoredConnection(PacedConnection):
     """A websocket connection that counts for how many checks its peer has been silent.
 
     Attributes:
@@ -75,7 +91,44 @@ class _MonitoredConnection(Connection):
 
 
 class MonitoredClient(_MonitoredConnection, ClientConnection):
-    """The client's end of a connection."""
+    """The client's end of a connection.
+
+    Attributes:
+        expects_messages: whether the server promises a message every few seconds. A proxy between
+            the two may answer pings for a server that hangs, so then only whole messages, and
+            large messages that make progress, show that the server is alive.
+        quiet_checks: number of checks since the last message, or since the last progress of one.
+    """
+
+    expects_messages = False
+    quiet_checks = 0
+    _closing_checks = 0
+    _message_bytes = 0
+
+    def check(self) -> bool:
+        is_gone = super().check()
+        # A server that reads no close frame would keep the connection open for ever.
+        self._closing_checks += self.state is State.CLOSING
+        progress, self._message_bytes = self._message_bytes, 0
+        self.quiet_checks = 0 if progress >= MIN_PROGRESS_BYTES else self.quiet_checks + 1
+        is_quiet = self.expects_messages and self.quiet_checks >= MAX_QUIET_CHECKS
+        return is_gone or is_quiet or self._closing_checks > MAX_CLOSING_CHECKS
+
+    def keep_alive(self) -> None:
+        self.quiet_checks = 0
+        super().keep_alive()
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame):
+            if event.opcode in CTRL_OPCODES:
+                self._message_bytes -= CONTROL_HEADER_BYTES + len(event.data)
+            elif event.fin:
+                self.quiet_checks = 0
+        super().process_event(event)
+
+    def receive_step(self, data: bytes) -> None:
+        self._message_bytes += len(data)
+        super().receive_step(data)
 
     def connection_made(self, transport: Any) -> None:
         super().connection_made(transport)

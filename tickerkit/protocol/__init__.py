@@ -5,7 +5,7 @@ reads no clock. So a test can join both ends in memory, and try every loss, rest
 arrival without opening a port.
 
     server                          client
-      ── hello ──────────────────────▶      epoch, range of seqs held, columns, symbols
+      ── hello ──────────────────────▶      epoch, range of seqs held, columns, the first symbols
       ◀────────────────── subscribe ──      symbols, resume (epoch, seq) or history
       ── gap ────────────────────────▶      only if the server no longer holds requested ticks
       ── at ─────────────────────────▶      the seq after which the ticks start
@@ -13,6 +13,9 @@ arrival without opening a port.
                                             if the log drops rows before the client gets them
       ── at ─────────────────────────▶      when idle, so that silence means a dead connection
       ── end, close 1000 ────────────▶      the source has ended
+
+A hello has as many words (symbols, and texts of other columns) as fit into a short message. The
+others follow in `ticks` messages of no ticks, before the first tick that may need them.
 
 What the server sends next follows from a session's state. `tick_session.STATES` is the table of
 states and messages; a test checks every message against it.
@@ -23,6 +26,7 @@ Clients without the subprotocol get JSON objects and no handshake: `PricesSessio
 
 from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
 from tickerkit.protocol.messages import (
+    MAX_MESSAGE_BYTES,
     SUBPROTOCOL,
     At,
     End,
@@ -32,13 +36,17 @@ from tickerkit.protocol.messages import (
     TextColumn,
     Ticks,
 )
-from tickerkit.protocol.plain import EveryTickSession, PricesSession
-from tickerkit.protocol.publication import TOO_MANY, Publication
+from tickerkit.protocol.outbox import MAX_PENDING_BYTES, TOO_MANY
+from tickerkit.protocol.plain import EveryTickSession
+from tickerkit.protocol.prices import PricesSession
+from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.segments import MAX_SEGMENT_BYTES, Segments
 from tickerkit.protocol.sessions import Session, find_stream, session_for
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
+    "MAX_MESSAGE_BYTES",
+    "MAX_PENDING_BYTES",
     "MAX_SEGMENT_BYTES",
     "SUBPROTOCOL",
     "TOO_MANY",

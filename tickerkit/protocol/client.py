@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, Protocol, TypeAlias, get_args
 
@@ -10,9 +11,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.errors import ProtocolError
+from tickerkit.errors import BadTick, ProtocolError
 from tickerkit.log import Gap, Position
-from tickerkit.protocol.codec import decode_ticks
+from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
     At,
@@ -24,7 +25,8 @@ from tickerkit.protocol.messages import (
     Ticks,
     encode,
 )
-from tickerkit.ticks import Batch, Text, read_ticks
+from tickerkit.protocol.words import ReceivedWords
+from tickerkit.ticks import PIECE_BYTES, Batch, Text, cut_array, read_ticks
 
 
 class _Header(msgspec.Struct):
@@ -32,6 +34,15 @@ class _Header(msgspec.Struct):
 
     type: str
 
+
+# An epoch is an id: those that tickerkit makes have 16 characters.
+MAX_EPOCH_CHARACTERS = 256
+MAX_ENDED_EPOCHS = 1000
+# Values of text that a log is given at once.
+MAX_TEXTS = 2**14
+# Invalid ticks in one message of a plain server, after which its rest is not read.
+MAX_REFUSED = 1000
+MAX_GAP_NOTICE_CHARACTERS = 200
 
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 _header = msgspec.json.Decoder(_Header)
@@ -72,8 +83,11 @@ class Subscriber(Protocol):
     def start_connection(self) -> list[Event]:
         """Reset for a new connection; return the events that this alone causes, such as a gap."""
 
-    def receive(self, data: str | bytes) -> list[Event]:
+    def receive(self, data: str | bytes) -> Iterable[Event]:
         """Return the events of a message from the server.
+
+        A large message of a plain server is read in pieces, while the events are iterated over, so
+        that the caller can do other work between two of them.
 
         Raises:
             ProtocolError: the message is invalid; close with the error's `close_code`.
@@ -103,7 +117,7 @@ class Client:
         # The epoch of this connection's newest hello, and of the ticks that come next. `epoch`
         # changes to it when the position advances: with the first tick, gap or `at`.
         self._stream_epoch: str | None = None
-        self._words: dict[str, list[str]] = {}
+        self._words = ReceivedWords()
         self._replies: list[bytes] = []
         self._newest_gap = Gap("", 0, 0, "")
         # The epochs for which a gap without an end came since the position last advanced.
@@ -111,7 +125,7 @@ class Client:
 
     def start_connection(self) -> list[Event]:
         self._stream_epoch = None
-        self._words = {}
+        self._words = ReceivedWords()
         self._replies = []
         return []
 
@@ -119,18 +133,20 @@ class Client:
         replies, self._replies = self._replies, []
         return replies
 
-    def receive(self, data: str | bytes) -> list[Event]:
+    def receive(self, data: str | bytes) -> Iterable[Event]:
         message = _decode(data)
         if message is None:
             return []
         if self._stream_epoch is None and not isinstance(message, Hello | Error):
             raise ProtocolError(1002, f"{type(message).__name__.lower()} came before hello")
+        if isinstance(message, Hello | Gap) and len(message.epoch) > MAX_EPOCH_CHARACTERS:
+            problem = f"an epoch has more than {MAX_EPOCH_CHARACTERS} characters"
+            raise ProtocolError(1007, problem)
         match message:
             case Hello():
                 self._enter(message)
             case Ticks():
-                received = self._read_ticks(message)
-                return [received] if received.batch.count else []
+                return self._read_ticks(message)
             case At():
                 self._advance(message.seq)
             case Gap():
@@ -151,20 +167,22 @@ class Client:
         """
         if self._stream_epoch is None:
             return None
+        known = self._words.columns
         columns: dict[str, str | list[str]] = {
-            name: words for name, words in self._words.items() if name != "symbol"
+            name: words for name, words in known.items() if name != "symbol"
         }
         seq = self.seq if self.epoch == self._stream_epoch else 0
-        return encode(Hello(self._stream_epoch, 0, seq + 1, self._words.get("symbol", []), columns))
+        return encode(Hello(self._stream_epoch, 0, seq + 1, known.get("symbol", []), columns))
 
     def _enter(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
             problem = f"it speaks version {hello.protocol}, not {VERSION}: update the older side"
             raise ProtocolError(1002, problem, final=True)
-        self._words = {"symbol": hello.symbols}
+        self._words = ReceivedWords()
+        self._words.extend("symbol", 0, hello.symbols)
         for name, column in hello.columns.items():
-            if isinstance(column, list):
-                self._words[name] = column
+            if isinstance(column, list) and name != "symbol":
+                self._words.extend(name, 0, column)
         # A later hello on the same connection begins an epoch: the subscription stays.
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
@@ -176,6 +194,8 @@ class Client:
         """Return whether a gap was sent before, as when the connection broke right after it."""
         if gap.last is None:
             known = gap.epoch in self._ended_epochs
+            if len(self._ended_epochs) >= MAX_ENDED_EPOCHS:  # of a hostile server
+                self._ended_epochs.clear()
             self._ended_epochs.add(gap.epoch)
             return known
         newest = self._newest_gap
@@ -191,7 +211,7 @@ class Client:
         self.epoch, self.seq = self._stream_epoch, seq
         self._ended_epochs.clear()
 
-    def _read_ticks(self, message: Ticks) -> Received:
+    def _read_ticks(self, message: Ticks) -> Iterable[Event]:
         assert self._stream_epoch is not None
         batch, seq = decode_ticks(message, self._words)
         # After a reconnect, a server such as a relay that lags may send some ticks again.
@@ -199,8 +219,27 @@ class Client:
             new = seq > self.seq
             self.duplicates += int(len(seq) - new.sum())
             batch, seq = batch.where(new), seq[new]
-        self._advance(int(seq[-1]) if len(seq) else message.seq)
-        return Received(batch, self._stream_epoch, seq)
+        if not batch.count:
+            self._advance(message.seq)
+            return []
+        received = Received(batch, self._stream_epoch, seq)
+        texts = sum(isinstance(column, Text) for column in batch.columns.values())
+        max_rows = max(MAX_TEXTS // texts, 1)
+        if batch.count > max_rows:
+            return self._divide(received, max_rows)
+        self._advance(int(seq[-1]))
+        return [received]
+
+    def _divide(self, whole: Received, max_rows: int) -> Iterator[Event]:
+        """Yield ticks in parts, which take a log some 10 ms each; the position advances with them.
+
+        Columns of ever new words take the longest: almost a microsecond for each.
+        """
+        for start in range(0, whole.batch.count, max_rows):
+            stop = min(start + max_rows, whole.batch.count)
+            seq = whole.seq[start:stop]
+            self._advance(int(seq[-1]))
+            yield Received(whole.batch.part(start, stop), whole.epoch, seq)
 
 
 def _decode(data: str | bytes) -> FromServer | None:
@@ -223,6 +262,8 @@ class PlainClient:
 
     Each connection begins an epoch. Between two connections lies a gap whose end isn't known. A
     gap that a tickerkit server sends on `/ticks` is handled in the same way.
+
+    A message is read up to its 1,000th invalid tick: it is most likely not one of ticks.
 
     Args:
         symbols: only these; None for all.
@@ -248,19 +289,42 @@ class PlainClient:
     def take_replies(self) -> list[bytes]:
         return []
 
-    def receive(self, data: str | bytes) -> list[Event]:
-        assert self.epoch is not None
+    def receive(self, data: str | bytes) -> Iterable[Event]:
         if (gap := self._read_gap(data)) is not None:
             return [gap]
-        batch = read_ticks(data)
+        if len(data) <= PIECE_BYTES:
+            return [self._number(_read_piece(data, MAX_REFUSED))]
+        return self._read_pieces(data)
+
+    def _read_pieces(self, data: str | bytes) -> Iterator[Event]:
+        """Yield the ticks of a large message piece by piece."""
+        left = MAX_REFUSED
+        try:
+            text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
+            for piece in cut_array(text):
+                batch = _read_piece(piece, left)
+                left -= batch.refused
+                yield self._number(batch)
+                if left <= 0:
+                    return
+        except BadTick as error:
+            batch = read_ticks([])
+            batch.refused, batch.errors = 1, [error]
+            yield self._number(batch)
+
+    def _number(self, batch: Batch) -> Received:
+        """Return ticks with their seqs, without those of other symbols."""
+        assert self.epoch is not None
         if self.symbols is not None:
             batch = _select_symbols(batch, self.symbols)
         seq = np.arange(self.seq + 1, self.seq + 1 + batch.count, dtype=np.int64)
         self.seq += batch.count
-        return [Received(batch, self.epoch, seq)]
+        return Received(batch, self.epoch, seq)
 
     def _read_gap(self, data: str | bytes) -> Gap | None:
         """Return the gap that a tickerkit server sends on `/ticks`, None for other messages."""
+        if len(data) > MAX_GAP_NOTICE_CHARACTERS:
+            return None
         try:
             notice = _plain_gap.decode(data)
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -275,6 +339,16 @@ class PlainClient:
         )
         self._begin_epoch()
         return gap
+
+
+def _read_piece(data: str | bytes, max_refused: int) -> Batch:
+    """Read ticks; where the reading stops at `max_refused`, the newest error says so."""
+    batch = read_ticks(data, max_refused)
+    if batch.refused >= max_refused:
+        problem = f"has {MAX_REFUSED:,} invalid ticks; its rest was not read"
+        fix = "check whether this is a websocket of ticks"
+        batch.errors.insert(0, BadTick("message", data, problem, fix))
+    return batch
 
 
 def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:

@@ -1,19 +1,17 @@
-"""Codec: encodes rows of a log as JSON, columns for v1 or objects for others, and decodes v1."""
+"""Codec: encodes rows of a log as JSON: columns for v1, objects for others."""
 
 from __future__ import annotations
 
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.errors import ProtocolError
-from tickerkit.log import FIXED, MAX_SEQ, Latest, Rows
+from tickerkit.log import FIXED, Latest, Rows
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
-from tickerkit.ticks import MAX_EXACT_INT, Batch, Column, Text
-
-Symbols: TypeAlias = frozenset[str] | None
+from tickerkit.protocol.symbols import Symbols
+from tickerkit.ticks import MAX_EXACT_INT, Array
 
 # From this many values on, the check for whole numbers costs less than it saves.
 MIN_VALUES_AS_INTS = 64
@@ -76,13 +74,10 @@ def encode_objects(rows: Rows, symbols: Symbols) -> bytes | None:
     return encode(_objects(rows.dictionaries, columns)) if len(columns["seq"]) else None
 
 
-def encode_latest(latest: Latest, symbols: Symbols) -> bytes | None:
-    """Encode the newest values of each symbol as an array of objects, for `/`; None if empty."""
-    codes = latest.codes()
-    if symbols is not None:
-        codes = codes[np.isin(codes, latest.log.symbol_codes(sorted(symbols)))]
+def encode_latest(latest: Latest, codes: Array) -> bytes:
+    """Encode the newest values of some symbols, by their codes, as an array of objects, for `/`."""
     columns = {name: values[codes] for name, values in latest.values.items()}
-    return encode(_objects(latest.log.dictionaries, columns)) if len(codes) else None
+    return encode(_objects(latest.log.dictionaries, columns))
 
 
 def _objects(
@@ -123,7 +118,7 @@ def _row_selector(rows: Rows, symbols: Symbols) -> Any:
     """Return an index that selects the rows of `symbols`: a slice, or a bool for each row."""
     if symbols is None:
         return slice(None)
-    return np.isin(rows.array("symbol"), rows.dictionaries["symbol"].known_codes(sorted(symbols)))
+    return symbols.select(rows.array("symbol"), rows.dictionaries["symbol"])
 
 
 def _text_names(rows: Rows) -> list[str]:
@@ -150,81 +145,3 @@ def _to_list(values: npt.NDArray[np.float64]) -> Any:
         if (whole == values).all():
             return whole.tolist()
     return values.tolist()
-
-
-def decode_ticks(
-    message: Ticks, words: dict[str, list[str]]
-) -> tuple[Batch, npt.NDArray[np.int64]]:
-    """Return the ticks of a message and their seqs, and add its words to the dictionaries.
-
-    Args:
-        message: the message.
-        words: the words of each text column so far in this epoch; those of the message are added.
-
-    Returns:
-        The ticks, and their seqs: int64, shape (message.count,).
-
-    Raises:
-        ProtocolError: the columns differ in length, a code has no word, seqs don't increase, or a
-            number is too large.
-    """
-    count = message.count
-    if len(message.time) != count:
-        raise ProtocolError(1007, f"a ticks message has {len(message.time)} of {count} times")
-    if wrong := message.more.keys() & set(FIXED):
-        raise ProtocolError(1007, f"a ticks message has the fixed column {wrong.pop()} in `more`")
-    columns: dict[str, Column] = {
-        "symbol": _text(message.symbol, words.setdefault("symbol", []), count, min_code=0),
-        "price": _numbers(message.price, count),
-        "size": np.full(count, np.nan) if message.size is None else _numbers(message.size, count),
-    }
-    for name, column in message.more.items():
-        if isinstance(column, TextColumn):
-            columns[name] = _text(column, words.setdefault(name, []), count, min_code=-1)
-        else:
-            columns[name] = _numbers(column, count)
-    # Check the sum of the steps with Python's integers: a hostile peer's could overflow int64.
-    if message.steps is None:
-        last, steps = message.seq + max(count - 1, 0), None
-    else:
-        steps = message.steps
-        if len(steps) != max(count - 1, 0) or min(steps, default=1) < 1:
-            problem = "the seqs of a ticks message don't increase, or don't match its count"
-            raise ProtocolError(1007, problem)
-        last = message.seq + sum(steps)
-    if last > MAX_SEQ:
-        raise ProtocolError(1007, "a seq of a ticks message is beyond 64 bits")
-    seq = np.arange(count, dtype=np.int64)  # (count,); up to `+=`, relative to the first seq
-    if steps:
-        np.cumsum(np.array(steps, dtype=np.int64), out=seq[1:])
-    seq += message.seq
-    # A late tick has a negative difference. A sum beyond 64 bits wraps round without an error.
-    try:
-        time = np.cumsum(np.fromiter(message.time, np.int64, count))
-    except OverflowError:
-        raise ProtocolError(1007, "a time of a ticks message is beyond 64 bits") from None
-    return Batch(count, time, columns), seq
-
-
-def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
-    array = np.fromiter(values, np.float64, len(values))  # null becomes NaN
-    if len(array) != count:
-        raise ProtocolError(1007, f"a column of a ticks message has {len(array)} of {count} values")
-    return array
-
-
-def _text(column: TextColumn, words: list[str], count: int, *, min_code: int) -> Text:
-    if column.start > len(words):
-        problem = f"a ticks message adds words from {column.start} on, after only {len(words)}"
-        raise ProtocolError(1007, problem)
-    # Keep the known words after those of the message: hello may have listed words that are newer.
-    words[column.start :] = [*column.words, *words[column.start + len(column.words) :]]
-    try:
-        codes = np.fromiter(column.codes, np.int32, len(column.codes))
-    except OverflowError:
-        raise ProtocolError(1007, "a code of a ticks message is beyond 32 bits") from None
-    if len(codes) != count:
-        raise ProtocolError(1007, f"a column of a ticks message has {len(codes)} of {count} codes")
-    if count and not (min_code <= codes.min() and codes.max() < len(words)):
-        raise ProtocolError(1007, "a code of a ticks message has no word")
-    return Text(codes, words)

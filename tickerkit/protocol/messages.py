@@ -10,6 +10,8 @@ from tickerkit.log import Gap, Position, Seq
 
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
+# No message of a server is larger: a client takes each within 50 ms, whatever it holds.
+MAX_MESSAGE_BYTES = 2**20
 
 encode = msgspec.json.Encoder().encode
 

@@ -1,20 +1,30 @@
-"""Plain: the server's end for clients without a subprotocol: every tick, or the prices now."""
+"""Plain: the server's end of `/ticks` for clients without a subprotocol: every tick."""
 
 from __future__ import annotations
 
-from collections import deque
+from typing import Protocol
 
 from tickerkit.errors import BadTick
 from tickerkit.log import Gap
-from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.messages import Error, encode
-from tickerkit.protocol.publication import MAX_PENDING, TOO_MANY, Publication, read_subscribe
+from tickerkit.protocol.outbox import TOO_MANY, Outbox
+from tickerkit.protocol.publication import Publication, read_subscribe
+from tickerkit.protocol.symbols import SymbolFilter, Symbols
 from tickerkit.protocol.tick_session import TickSession
 
-__all__ = ["PRICES_S", "EveryTickSession", "PricesSession"]
+__all__ = ["EveryTickSession", "receive_subscribe"]
 
-# The shortest time between two messages of prices.
-PRICES_S = 0.1
+
+class PlainSession(Protocol):
+    """A session of a client without a subprotocol.
+
+    Attributes:
+        symbols: what it subscribed to; None for all.
+        close: the code and reason to close with.
+    """
+
+    symbols: Symbols
+    close: tuple[int, str] | None
 
 
 class EveryTickSession(TickSession):
@@ -33,7 +43,7 @@ class EveryTickSession(TickSession):
         self.seq = self.log.last_seq
 
     def receive(self, data: str | bytes, now: float) -> None:
-        _receive_subscribe(self, self._pending, data)
+        receive_subscribe(self, self._pending, data)
 
     def next_message(self, now: float) -> bytes | None:
         return self._pending.popleft() if self._pending else self._next_from_log()
@@ -56,49 +66,9 @@ class EveryTickSession(TickSession):
             self._pending.append(encode({"type": "gap", "from": first, "to": last}))
 
 
-class PricesSession:
-    """The server's end of `/` for a plain client: the prices now, at most 10 times a second."""
-
-    kind = "prices"
-
-    def __init__(self, publication: Publication) -> None:
-        self.publication = publication
-        self.symbols: Symbols = None
-        self.close: tuple[int, str] | None = None
-        self._row = -1
-        self._sent: bytes | None = None
-        self._next_at = 0.0
-        self._pending: deque[bytes] = deque()
-
-    def receive(self, data: str | bytes, now: float) -> None:
-        _receive_subscribe(self, self._pending, data)
-        self._row = -1
-
-    def next_message(self, now: float) -> bytes | None:
-        if self._pending:
-            return self._pending.popleft()
-        if self._row != self.publication.log.stop and now >= self._next_at and self.close is None:
-            self._row, self._next_at = self.publication.log.stop, now + PRICES_S
-            message = self.publication.prices(self.symbols)
-            if message is not None and message != self._sent:
-                self._sent = message
-                return message
-        if self.close is None and self.publication.ended and self._row == self.publication.log.stop:
-            self.close = (1000, "the source has ended")
-        return None
-
-    def due(self) -> float | None:
-        return self._next_at if self._row != self.publication.log.stop else None
-
-    @property
-    def behind(self) -> int:
-        return 0
-
-
-def _receive_subscribe(
-    session: EveryTickSession | PricesSession, pending: deque[bytes], data: str | bytes
-) -> None:
-    if len(pending) >= MAX_PENDING:
+def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes) -> None:
+    """Handle a message of a plain client; a message that is not valid is answered."""
+    if pending.is_full:
         session.close = TOO_MANY
         return
     try:
@@ -107,4 +77,4 @@ def _receive_subscribe(
         pending.append(encode(Error("bad-message", f"{error.field} {error.problem}", error.fix)))
         return
     if wanted is not None:
-        session.symbols = None if wanted.symbols is None else frozenset(wanted.symbols)
+        session.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)

@@ -7,18 +7,17 @@ import msgspec
 from tickerkit.errors import BadTick
 from tickerkit.formatting import format_line
 from tickerkit.log import Gap, Gaps, Latest, TickLog
-from tickerkit.protocol.codec import Symbols, encode_columns, encode_latest, encode_objects
+from tickerkit.protocol.codec import encode_columns, encode_latest, encode_objects
 from tickerkit.protocol.messages import Error, FromClient, Subscribe
 from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, cached_bytes
+from tickerkit.protocol.symbols import Symbols
+from tickerkit.ticks import Array
 
-__all__ = ["MAX_PENDING", "MAX_SYMBOLS", "TOO_MANY", "Publication", "SlowStart", "read_subscribe"]
+__all__ = ["MAX_SYMBOLS", "Publication", "SlowStart", "read_subscribe"]
 
 MAX_SYMBOLS = 10_000
-# How many messages may wait to be sent to a client. All of them answer messages of the client.
-MAX_PENDING = 100
 # For how many choices of symbols the encoded newest prices are kept.
 MAX_FILTERS = 1000
-TOO_MANY = (1008, "too many messages at once")
 
 _from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 
@@ -93,15 +92,31 @@ class Publication:
         return seq, seq
 
     def prices(self, symbols: Symbols) -> bytes | None:
-        """Return the newest values of each symbol as a message, encoded once for all sessions."""
-        full = self._prices_bytes > MAX_CACHE_BYTES or len(self._prices) > MAX_FILTERS
-        if self.latest.update() or full:
-            self._prices.clear()
-            self._prices_bytes = 0
+        """Return the newest values of each symbol as a message, encoded once for all sessions.
+
+        None if there are none.
+        """
+        codes = self.price_codes(symbols)
+        if self._prices_bytes > MAX_CACHE_BYTES or len(self._prices) > MAX_FILTERS:
+            self._forget_prices()
         if symbols not in self._prices:
-            self._prices[symbols] = message = encode_latest(self.latest, symbols)
+            message = encode_latest(self.latest, codes) if len(codes) else None
+            self._prices[symbols] = message
             self._prices_bytes += cached_bytes(message, symbols)
         return self._prices[symbols]
+
+    def price_codes(self, symbols: Symbols) -> Array:
+        """Return the codes of the symbols that have values, after an update of `latest`."""
+        if self.latest.update():
+            self._forget_prices()
+        codes = self.latest.codes()
+        if symbols is None:
+            return codes
+        return codes[symbols.select(codes, self.log.dictionaries["symbol"])]
+
+    def _forget_prices(self) -> None:
+        self._prices.clear()
+        self._prices_bytes = 0
 
 
 class SlowStart:

@@ -21,7 +21,7 @@ from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
 from tickerkit.log import Gaps, Rows, TickLog
-from tickerkit.protocol.codec import Symbols
+from tickerkit.protocol.symbols import Symbols
 
 Encode: TypeAlias = Callable[[Rows, Symbols], bytes | None]
 Key: TypeAlias = tuple[int, int, Symbols]

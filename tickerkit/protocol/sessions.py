@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from typing import Literal, Protocol
 
-from tickerkit.protocol.codec import Symbols
 from tickerkit.protocol.messages import SUBPROTOCOL
-from tickerkit.protocol.plain import EveryTickSession, PricesSession
+from tickerkit.protocol.plain import EveryTickSession
+from tickerkit.protocol.prices import PricesSession
 from tickerkit.protocol.publication import Publication
+from tickerkit.protocol.symbols import Symbols
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = ["Session", "find_stream", "session_for"]

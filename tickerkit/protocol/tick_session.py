@@ -10,13 +10,13 @@ every message sent against the table.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import deque
 from typing import NamedTuple
 
 from tickerkit.log import Gap
-from tickerkit.protocol.codec import Symbols
+from tickerkit.protocol.outbox import Outbox
 from tickerkit.protocol.publication import Publication, SlowStart
 from tickerkit.protocol.segments import Segments
+from tickerkit.protocol.symbols import Symbols
 
 __all__ = ["STATES", "State", "TickSession"]
 
@@ -79,7 +79,7 @@ class TickSession(ABC):
         self._announced_seq = 0  # the client knows that it has every tick up to this seq
         self._segments = segments
         self._slow_start = SlowStart()
-        self._pending: deque[bytes] = deque()
+        self._pending = Outbox()
 
     @property
     def behind(self) -> int:
@@ -115,6 +115,8 @@ class TickSession(ABC):
                 return self._pending.popleft()
             if self.row >= held.stop:
                 return self._end() if self.publication.ended else None
+            if (words := self._next_words(self.row)) is not None:
+                return words
             segment = next_segment(self.row, self.symbols, self._slow_start.rows)
             if segment.epoch != self.epoch:
                 # v1 sends a hello now, and this segment next time.
@@ -174,6 +176,10 @@ class TickSession(ABC):
         """Set the session's epoch and seq to those before `row`, whose tick is sent next."""
         self.epoch = self.publication.epoch_at(row)
         self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
+
+    def _next_words(self, row: int) -> bytes | None:
+        """Return words that the client needs to read on at `row`; None if it has all of them."""
+        return None
 
     @abstractmethod
     def _send_seq(self) -> None:

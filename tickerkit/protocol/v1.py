@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from itertools import islice
+
 import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.log import MAX_SEQ, Gap, Position
-from tickerkit.protocol.messages import At, End, Error, FromServer, Hello, Subscribe, encode
-from tickerkit.protocol.publication import MAX_PENDING, TOO_MANY, Publication, read_subscribe
+from tickerkit.protocol.messages import (
+    At,
+    End,
+    Error,
+    FromServer,
+    Hello,
+    Subscribe,
+    TextColumn,
+    Ticks,
+    encode,
+)
+from tickerkit.protocol.outbox import TOO_MANY
+from tickerkit.protocol.publication import Publication, read_subscribe
+from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["AT_S", "HEARTBEAT_S", "V1Session"]
@@ -16,10 +30,17 @@ __all__ = ["AT_S", "HEARTBEAT_S", "V1Session"]
 # otherwise `HEARTBEAT_S`.
 AT_S = 1.0
 HEARTBEAT_S = 5.0
+# Characters of words in a hello, or in a message that brings only words. A word has four more.
+MAX_MESSAGE_CHARACTERS = 2**15
+WORD_CHARACTERS = 4
 
 
 class V1Session(TickSession):
     """The server's end of `tickerkit.v1`: every tick, columnar, with resume.
+
+    A hello has as many words as fit into a short message. Before the first tick that may need
+    them, the other words follow in `ticks` messages without ticks, as the client reads them. So a
+    client that reads nothing costs the same however many words there are.
 
     Args:
         publication: the log and what all sessions share.
@@ -31,7 +52,10 @@ class V1Session(TickSession):
     def __init__(self, publication: Publication, now: float) -> None:
         super().__init__(publication, publication.columns)
         self._sent_at = now
-        self._version = 0  # the version of the log's columns and words in the newest hello
+        # How many words of each text column the client was sent, apart from those in segments.
+        self._sent_words: dict[str, int] = {}
+        # The row at which the client reads on, and may lack words of the rows before.
+        self._entered_at: int | None = None
         self._send_hello(self.log.stop)
 
     def receive(self, data: str | bytes, now: float) -> None:
@@ -39,7 +63,7 @@ class V1Session(TickSession):
         if isinstance(data, bytes):
             self.close = (1003, "binary frames are not accepted; send JSON in text frames")
             return
-        if len(self._pending) >= MAX_PENDING:
+        if self._pending.is_full:
             self.close = TOO_MANY
             return
         try:
@@ -73,12 +97,14 @@ class V1Session(TickSession):
         self._pending.append(encode(message))
 
     def _send_hello(self, row: int) -> None:
-        """Send a hello with the epoch of `row`, and every word so far."""
-        # All words, not only those before `row`: later segments send some of them again, and known
-        # words do a client no harm.
+        """Send a hello with the epoch of `row`, and the first words of each column."""
+        # Not only the words before `row`: later segments send some of them again, and known words
+        # do a client no harm.
         log, rows = self.log, self.log.rows()
+        self._sent_words, self._entered_at = {}, row
+        words = self._take_words(log.stop)
         columns: dict[str, str | list[str]] = {
-            name: list(log.dictionaries[name].words) if name in log.dictionaries else "number"
+            name: words.get(name, []) if name in log.dictionaries else "number"
             for name in rows.names()
             if name not in ("seq", "time", "symbol", "received", "epoch")
         }
@@ -89,13 +115,44 @@ class V1Session(TickSession):
             if (start := max(run.start, log.start)) < log.stop:
                 first = log.seq_at(start)
             last = log.last_seq if stop is None else log.seq_at(stop - 1)
-        self._version = log.state.version
-        self._send(Hello(self.epoch, first, last + 1, log.symbols(), columns))
+        self._send(Hello(self.epoch, first, last + 1, words.get("symbol", []), columns))
+
+    def _next_words(self, row: int) -> bytes | None:
+        if self._entered_at is None:
+            return None
+        starts = dict(self._sent_words)
+        words = self._take_words(self._entered_at)
+        if not words:
+            self._entered_at = None  # each segment from here on has the words that are new in it
+            return None
+        pieces = {name: TextColumn([], starts.get(name, 0), new) for name, new in words.items()}
+        symbol = pieces.pop("symbol", None) or TextColumn([], starts.get("symbol", 0), [])
+        return encode(Ticks(self.seq, 0, [], symbol, [], more={**pieces}))
+
+    def _take_words(self, row: int) -> dict[str, list[str]]:
+        """Return words of rows before `row` that were not sent, as many as fit into a message."""
+        taken: dict[str, list[str]] = {}
+        left = MAX_MESSAGE_CHARACTERS
+        for name, dictionary in self.log.dictionaries.items():
+            start, stop = self._sent_words.get(name, 0), dictionary.size_at(row)
+            if name == "epoch" or start >= stop:
+                continue
+            new: list[str] = []
+            for word in islice(dictionary.words, start, stop):
+                left -= len(word) + WORD_CHARACTERS
+                if left < 0 and (new or taken):
+                    break
+                new.append(word)
+            if new:
+                taken[name] = new
+                self._sent_words[name] = start + len(new)
+            if left < 0:
+                break
+        return taken
 
     def _needs_hello(self, row: int) -> bool:
-        """Return whether the client lacks the epoch of `row`, or any column or word of the log."""
-        epoch = self.publication.epoch_at(row)
-        return epoch != self.epoch or self.log.state.version != self._version
+        """Return whether `row` is of another epoch than the client knows."""
+        return self.publication.epoch_at(row) != self.epoch
 
     def _enter(self, row: int) -> None:
         self._send_hello(row)
@@ -117,13 +174,20 @@ class V1Session(TickSession):
 
     def _subscribe(self, wanted: Subscribe) -> None:
         """Move to the row that a client requests, and send the messages that it needs first."""
-        self.symbols = None if wanted.symbols is None else frozenset(wanted.symbols)
+        self.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)
+        if self.row is not None and self._entered_at is None:
+            # Segments have brought the words up to here.
+            self._sent_words = {
+                name: max(self._sent_words.get(name, 0), dictionary.size_at(self.row))
+                for name, dictionary in self.log.dictionaries.items()
+            }
         if wanted.resume is None:
             self.row = self._history_row(wanted.history)
         else:
             self.row = self._resume_row(wanted.resume)
         if self._needs_hello(self.row):
             self._send_hello(self.row)
+        self._entered_at = self.row
         before, after = self.publication.seqs_at(self.row)
         # A gap before the requested history isn't sent, unless the client asked for the whole
         # history, and the log begins with that gap.
@@ -139,8 +203,9 @@ class V1Session(TickSession):
         if self.symbols is None:
             return max(log.start, log.stop - wanted)
         rows = log.rows()
-        is_wanted = np.isin(rows.array("symbol"), log.symbol_codes(sorted(self.symbols)))
-        index = np.flatnonzero(is_wanted)
+        index = np.flatnonzero(
+            self.symbols.select(rows.array("symbol"), log.dictionaries["symbol"])
+        )
         if not (wanted and len(index)):
             return log.stop
         return rows.start + int(index[max(len(index) - wanted, 0)])

@@ -8,12 +8,14 @@ its own) or a `Follower` (a thread that reads a log), so that it may block.
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, TypeVar
 
 from tickerkit.errors import PortalError
+from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.forking import ForkSelector, on_fork
 
 __all__ = ["Portal", "portal"]
@@ -21,6 +23,7 @@ __all__ = ["Portal", "portal"]
 T = TypeVar("T")
 
 JOIN_S = 5.0
+OUT_OF_RESOURCES = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 
 
 class Portal:
@@ -124,6 +127,7 @@ class Portal:
             loop: asyncio.AbstractEventLoop = asyncio.SelectorEventLoop(self._selector)
         else:
             loop = asyncio.new_event_loop()
+        loop.set_exception_handler(_on_loop_error)
         self._loop = loop
         ready = threading.Event()
 
@@ -148,6 +152,21 @@ class Portal:
         self._thread.start()
         ready.wait()
 
+
+def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+    """Log that connections can't be accepted for lack of files; leave other errors to asyncio.
+
+    asyncio accepts again after a second. But it reports each of a hundred failures with its
+    traceback, which Python prints to stderr if the program does not configure logging.
+    """
+    error = context.get("exception")
+    if isinstance(error, OSError) and error.errno in OUT_OF_RESOURCES:
+        loop_errors.add(error)
+    else:
+        loop.default_exception_handler(context)
+
+
+loop_errors = ErrorLog("event loop")
 
 portal = Portal()
 """The portal of this process."""

@@ -11,11 +11,14 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Callable, Iterable
+from ssl import SSLContext
 from typing import Any
 
 from websockets.frames import Frame, Opcode
+from websockets.protocol import Event
 
 from tickerkit.net.liveness import MonitoredServer
+from tickerkit.server.tls_handshake import TlsHandshake
 
 try:
     import resource
@@ -29,8 +32,10 @@ MAX_BACKLOG = 1024
 # A busy loop may need several iterations to read the request of a new connection.
 IDLE_CHECK_S = 0.1
 MAX_IDLE_CHECKS = 5
-# Bytes that a client may send between two checks of `ClientHandler`, one second apart.
+# Bytes that a client may send between two checks of `ClientHandler`, one second apart. A frame
+# counts as 64 at least: to answer an empty ping takes as long as to read them.
 MAX_RECEIVED_BYTES = 2**20
+MIN_FRAME_BYTES = 64
 # Bytes of a refused client that are read after its request; its answer to the close frame fits in.
 MAX_REFUSED_BYTES = 4096
 # Unsent data, in write buffers, beyond which a client is disconnected.
@@ -43,7 +48,7 @@ class ServerSocket(MonitoredServer):
 
     Attributes:
         limiter: the limiter of its server.
-        received_bytes: bytes received since `ClientHandler` last checked.
+        received_bytes: bytes received since `ClientHandler` last checked, at least 64 for a frame.
         idle_checks: how many checks of the limiter found it idle: without a request, or still open
             after its response.
         refusal: why the websocket is closed right after its handshake; empty if it is not. Such a
@@ -56,16 +61,28 @@ class ServerSocket(MonitoredServer):
     refusal = ""
     idle_checks = 0
     on_writable: Callable[[], None] = staticmethod(lambda: None)
+    _handshake: TlsHandshake | None = None
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        tls = self.limiter.tls
+        if tls is None or self._handshake is not None:
+            super().connection_made(transport)
+        else:
+            # This is called again with the encrypted transport.
+            self.transport = transport
+            self._handshake = TlsHandshake(transport, tls, self, lambda: self.limiter.remove(self))
         self.limiter.add_pending(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.limiter.remove(self)
         super().connection_lost(exc)
 
-    def data_received(self, data: bytes) -> None:
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame):
+            self.received_bytes += max(MIN_FRAME_BYTES - len(event.data), 0)
+        super().process_event(event)
+
+    def receive_step(self, data: bytes) -> None:
         self.received_bytes += len(data)
         max_unsent = MAX_UNSENT_BUFFERS * self.limiter.write_buffer_bytes
         # websockets answers every ping, whether or not the client reads the pongs.
@@ -74,7 +91,7 @@ class ServerSocket(MonitoredServer):
             return
         if self.refusal and self.received_bytes > MAX_REFUSED_BYTES:
             return  # keep nothing that it sends, and give it time to read the reason
-        super().data_received(data)
+        super().receive_step(data)
 
     def refuse(self, reason: str) -> None:
         """Don't admit the connection: close it with a reason once its handshake is done."""
@@ -104,6 +121,7 @@ class ConnectionLimiter:
     Args:
         limit: maximum number of open websockets; fewer if the limit of open files requires it.
         write_buffer_bytes: maximum number of bytes that wait for one client.
+        tls: the certificate, if connections are encrypted; None otherwise.
 
     Attributes:
         limit: maximum number of admitted connections.
@@ -114,12 +132,13 @@ class ConnectionLimiter:
         last_frame: the websocket frame of that message.
     """
 
-    def __init__(self, limit: int, write_buffer_bytes: int) -> None:
+    def __init__(self, limit: int, write_buffer_bytes: int, tls: SSLContext | None = None) -> None:
         files = _count_free_files()
         self.max_pending = min(MAX_PENDING, max(files // 8, 1))
         self.backlog = min(MAX_BACKLOG, max(files // 4, 1))
         self.limit = max(min(limit, files - self.max_pending - self.backlog), 1)
         self.write_buffer_bytes = write_buffer_bytes
+        self.tls = tls
         self.admitted: set[ServerSocket] = set()
         self.last_text = self.last_frame = b""
         # A dict as an ordered set: the oldest connection comes first.
@@ -133,7 +152,10 @@ class ConnectionLimiter:
         return connection
 
     def add_pending(self, connection: ServerSocket) -> None:
-        """Add a new connection, and make room if there are too many pending ones."""
+        """Add a new connection, and make room if there are too many pending ones.
+
+        An encrypted connection is added again after its TLS handshake, and keeps its age.
+        """
         self._pending[connection] = None
         if len(self._pending) > self.max_pending + self.backlog:
             self._close_pending([next(iter(self._pending))])

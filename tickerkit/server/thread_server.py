@@ -20,7 +20,14 @@ from websockets.typing import Subprotocol
 from tickerkit.errors import PortalError
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S
-from tickerkit.protocol import MAX_SEGMENT_BYTES, SUBPROTOCOL, Publication, Session, session_for
+from tickerkit.protocol import (
+    MAX_PENDING_BYTES,
+    MAX_SEGMENT_BYTES,
+    SUBPROTOCOL,
+    Publication,
+    Session,
+    session_for,
+)
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
@@ -38,7 +45,6 @@ from tickerkit.ticks import Batch
 __all__ = ["ThreadServer"]
 
 MAX_MESSAGE_BYTES = 256 * 1024
-TLS_HANDSHAKE_S = 3.0
 CLOSE_S = 2.0
 # How long `stop` waits for closing handshakes, and then again for aborted connections.
 STOP_WAIT_S = 0.5
@@ -57,7 +63,7 @@ class ThreadServer(TickServer):
         self._disconnects = ErrorLog("server", repeat_s=1.0)
         self._publication = Publication(self.log, self._gaps)
         self._handlers: set[ClientHandler] = set()
-        self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer)
+        self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer, self._ssl)
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
         self._checking: asyncio.Task[None] | None = None
@@ -114,14 +120,14 @@ class ThreadServer(TickServer):
             compression=None,
             server_header=None,
             max_size=MAX_MESSAGE_BYTES,
-            # A message is written as soon as the buffer is below this limit, whatever its size.
-            write_limit=max(self._limiter.write_buffer_bytes - MAX_SEGMENT_BYTES, 1),
+            # A message is written as soon as the buffer is below this limit, whatever its size; and
+            # further messages may wait in the session.
+            write_limit=max(
+                self._limiter.write_buffer_bytes - MAX_SEGMENT_BYTES - MAX_PENDING_BYTES, 1
+            ),
             ping_interval=None,
             close_timeout=CLOSE_S,
             logger=wire_logger,
-            ssl=self._ssl,
-            # The limiter does not see a connection before its TLS handshake is done.
-            ssl_handshake_timeout=TLS_HANDSHAKE_S if self._ssl else None,
         )
         self._was_started = True
         self._checking = asyncio.create_task(self._check_clients())

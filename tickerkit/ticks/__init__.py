@@ -7,18 +7,21 @@ log. An invalid tick is refused alone; the others of the same message are taken.
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
 from tickerkit.ticks.fields import is_number, number_text
 from tickerkit.ticks.parse import read_ticks
+from tickerkit.ticks.pieces import PIECE_BYTES, cut_array
 from tickerkit.ticks.units import MAX_EXACT_INT, NS_PER_S, TIME_COLUMNS, UTC_NS
 
 __all__ = [
     "MAX_EXACT_INT",
     "NO_TIME",
     "NS_PER_S",
+    "PIECE_BYTES",
     "TIME_COLUMNS",
     "UTC_NS",
     "Array",
     "Batch",
     "Column",
     "Text",
+    "cut_array",
     "is_number",
     "number_text",
     "read_ticks",

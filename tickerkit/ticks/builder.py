@@ -28,6 +28,10 @@ from tickerkit.ticks.fields import (
 )
 
 MAX_ERRORS = 10
+# A tick has ten or twenty.
+MAX_FIELDS = 1000
+# Of one batch. A hostile source may send other fields with each tick, and each costs a column.
+MAX_COLUMNS = 256
 MAX_PLANS = 1000
 MAX_PLAN_CHARACTERS = 4096
 
@@ -93,6 +97,9 @@ class BatchBuilder:
         """
         if type(tick) is not dict and not isinstance(tick, Mapping):
             raise BadTick("message", tick, "is not an object", 'send {"symbol": ..., "price": ...}')
+        if len(tick) > MAX_FIELDS:
+            fix = f"send at most {MAX_FIELDS} fields"
+            raise BadTick("message", f"<{len(tick)} fields>", "has too many fields", fix)
         keys = tuple(tick)
         plan = self._plans.get(keys) or self._new_plan(keys)
         if plan.symbol is None:
@@ -119,7 +126,12 @@ class BatchBuilder:
                 taken.append((name, other))
         time = NO_TIME if plan.time is None else read_time(tick[plan.time])
         for name, value in taken:
-            self.values.setdefault(name, {})[self.count] = value
+            if (column := self.values.get(name)) is None:
+                if len(self.values) >= MAX_COLUMNS:
+                    self.misfits[name] = self.misfits.get(name, 0) + 1
+                    continue
+                column = self.values[name] = {}
+            column[self.count] = value
         for key in plan.dropped:
             self.misfits[key] = self.misfits.get(key, 0) + 1
         self.symbols.append(symbol)

@@ -17,7 +17,7 @@ from tickerkit.ticks.fields import MAX_NESTING
 TEXT = (str, bytes, bytearray, memoryview)
 
 
-def read_ticks(given: object) -> Batch:
+def read_ticks(given: object, max_refused: int | None = None) -> Batch:
     """Read ticks; never raises for bad input.
 
     Args:
@@ -28,6 +28,7 @@ def read_ticks(given: object) -> Batch:
             magnitude decides. Fields named `seq`, `received` or `epoch` are renamed to
             `source_seq` and so on, since the log fills columns with these names. In a frame,
             which most likely comes from a log, they are left out.
+        max_refused: stop reading after this number of refused ticks; None for no limit.
 
     Returns:
         The valid ticks. `refused` counts the others, and `errors` has the first ten errors.
@@ -42,7 +43,7 @@ def read_ticks(given: object) -> Batch:
     try:
         if hasattr(given, "iloc") and hasattr(given, "columns"):
             return read_frame(given)  # type: ignore[arg-type]
-        _read(builder, given)
+        _read(builder, given, max_refused)
     except BadTick as error:
         builder.refuse(error)
     except Exception as error:
@@ -50,7 +51,7 @@ def read_ticks(given: object) -> Batch:
     return builder.batch()
 
 
-def _read(builder: BatchBuilder, given: object) -> None:
+def _read(builder: BatchBuilder, given: object, max_refused: int | None = None) -> None:
     """Add the ticks in `given`, and refuse each invalid one.
 
     Raises:
@@ -68,13 +69,15 @@ def _read(builder: BatchBuilder, given: object) -> None:
         for item in given:
             try:
                 if isinstance(item, TEXT):
-                    _read(builder, item)
+                    _read(builder, item, max_refused)
                 else:
                     builder.add(item)
             except BadTick as error:
                 builder.refuse(error)
             except Exception as error:
                 builder.refuse(_source_error(item, error))
+            if max_refused is not None and builder.refused >= max_refused:
+                return
     else:
         raise BadTick(
             "message",

@@ -1,0 +1,76 @@
+"""Pacing: parses what a peer sends in short steps, so that no peer holds up the event loop.
+
+One read of a socket may bring 256 KiB, which may be 130,000 empty frames: most of a second's work,
+during which no other connection of the process would be served.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from websockets.asyncio.connection import Connection
+
+__all__ = ["MAX_STEP_S", "PacedConnection"]
+
+# How long one peer may use the loop before the others are served, in CPU time of the loop's thread.
+MAX_STEP_S = 0.01
+# Bytes parsed at once: at most 2,000 frames, which take some 10 ms.
+STEP_BYTES = 4096
+
+
+class PacedConnection(Connection):
+    """A websocket connection that parses a large read in steps, and serves the loop in between.
+
+    While a part of a read waits to be parsed, nothing more is read from the peer.
+    """
+
+    _unparsed = b""
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        # websockets resumes reading when its queue of messages is short enough, also while a part
+        # of the last read waits here.
+        self.recv_messages.resume = self._resume_reading
+
+    def data_received(self, data: bytes) -> None:
+        if self._unparsed:
+            self._unparsed += data
+        else:
+            self._parse(data)
+
+    def eof_received(self) -> None:
+        if self._unparsed and not self.transport.is_closing():
+            data, self._unparsed = self._unparsed, b""
+            self.receive_step(data)
+        super().eof_received()
+
+    def receive_step(self, data: bytes) -> None:
+        """Parse bytes, and process the frames that they complete."""
+        super().data_received(data)
+
+    def _parse(self, data: bytes) -> None:
+        if len(data) <= STEP_BYTES:
+            self.receive_step(data)
+            return
+        began = time.thread_time()
+        for stop in range(STEP_BYTES, len(data) + STEP_BYTES, STEP_BYTES):
+            self.receive_step(data[stop - STEP_BYTES : stop])
+            if self.transport.is_closing():
+                return
+            if stop < len(data) and time.thread_time() - began > MAX_STEP_S:
+                self._unparsed = data[stop:]
+                self.transport.pause_reading()
+                self.loop.call_soon(self._continue)
+                return
+
+    def _continue(self) -> None:
+        data, self._unparsed = self._unparsed, b""
+        if self.transport.is_closing():
+            return
+        self._parse(data)
+        self._resume_reading()
+
+    def _resume_reading(self) -> None:
+        if not (self._unparsed or self.recv_messages.paused or self.transport.is_closing()):
+            self.transport.resume_reading()
