@@ -25,7 +25,7 @@ A damaged recording is not an error: `RecordingWarning` lists what is lost, the 
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -317,6 +317,11 @@ class Problem:
             for i, (first, last) in enumerate(islice(ranges, MAX_PLACES))
         ]
         return cls(kind, unit, len(ranges), places)
+
+    def within(self, name: str) -> Problem:
+        """Return the problem of a file that is one of several; `name` is that file."""
+        places = [replace(place, about=f"{place.about} (of {name})") for place in self.places]
+        return replace(self, places=places)
 
     def __str__(self) -> str:
         about = self.places[0].about

@@ -158,7 +158,9 @@ class FeedReaders(FeedData):
         Args:
             path: a file that ends in .csv, .csv.gz, .csv.zst or .parquet; or a folder, whose files
                 are named by the time at which they begin. Missing folders are created. A Parquet
-                file grows as a CSV file beside it until it is finished.
+                file grows as a CSV file beside it until it is finished. Where ticks get a new
+                column, `ticks.csv` continues in `ticks.part2.csv`; `tk.read_csv("ticks.csv")` reads
+                both.
             mode: "append" continues an existing recording without repeating a tick, "new" refuses
                 to touch one, "overwrite" replaces it. In a folder each file is new.
             flush_s: seconds for which ticks are gathered before they are written.

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, gaps_from_frame
+from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.csv.write import CsvFile
 from tickerkit.storage.files import is_locked
 from tickerkit.storage.parquet import from_csv, read_metadata
@@ -91,7 +92,8 @@ def _read_end(path: Path) -> tuple[End, list[Gap]]:
         return End(0), []
     about = _read_about(path)
     end = about.end
-    if end is not None and end.size in (0, written.stat().st_size):
+    is_whole = len(parts_of(written)) == 1
+    if is_whole and end is not None and end.size in (0, written.stat().st_size):
         return end, about.gaps
     found = load(path)
     return End.from_frame(found.frame), gaps_from_frame(found.gaps)

@@ -12,6 +12,7 @@ import errno
 import gzip
 import mmap
 import os
+import re
 import secrets
 import shutil
 import stat
@@ -79,7 +80,20 @@ def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
     if mode == "new" and target.exists():
         raise RecordingExists(target)
     target.parent.mkdir(parents=True, exist_ok=True)
+    _remove_leftovers(target)
     return target
+
+
+def _remove_leftovers(target: Path) -> None:
+    """Remove the temporary files that a killed process has left while it replaced a file."""
+    name = re.escape(target.name[:100])
+    pattern = re.compile(rf"\.{name}(\.meta\.jsonl)?\.[0-9a-f]{{8}}\.tmp")
+    for each in target.parent.iterdir():
+        if pattern.fullmatch(each.name):
+            # Another process may be writing it, or may just have renamed it.
+            with contextlib.suppress(OSError):
+                if not is_locked(each):
+                    each.unlink()
 
 
 def check_regular(path: Path) -> None:
@@ -104,6 +118,7 @@ def replacing(path: Path) -> Iterator[BinaryIO]:
     temporary = target.with_name(f".{target.name[:100]}.{secrets.token_hex(4)}.tmp")
     try:
         with temporary.open("xb") as file:
+            _lock(file.fileno())
             yield file
             file.flush()
             os.fsync(file.fileno())

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
+from tickerkit.storage.csv.parts import is_part, parts_of
 from tickerkit.storage.files import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_path
 
@@ -126,7 +127,7 @@ def raw_path(path: Path, compression: str | None = None) -> Path:
 
 def files_of(path: Path) -> list[Path]:
     """Return the files that belong to a file of a recording and exist, raw frames included."""
-    rows = {path, working_path(path)}
+    rows = {path, *parts_of(working_path(path))}
     raw = {raw_path(path, compression) for compression in (None, *COMPRESSIONS)}
     return [each for each in sorted({*rows, *map(sidecar_path, rows), *raw}) if each.exists()]
 
@@ -139,14 +140,15 @@ def is_jsonl(path: Path) -> bool:
 def recordings_in(folder: Path) -> list[Path]:
     """Return the recordings in a folder and its partitions, in order of name.
 
-    A partition is a folder named `key=value`, such as `day=2026-11-20`. Hidden files, sidecars and
-    raw frames beside a recording of ticks are not among them. A Parquet file that is not finished
-    has its final name here; `working_path` has its rows.
+    A partition is a folder named `key=value`, such as `day=2026-11-20`. Hidden files, sidecars,
+    further parts of a CSV, and raw frames beside a recording of ticks are not among them. A Parquet
+    file that is not finished has its final name here; `working_path` has its rows.
     """
     names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
     names = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
     found = {re.sub(r"\.parquet\.csv$", ".parquet", name) for name in names}
     stems = {_stem(name) for name in found if RAW not in name}
+    found -= {name for name in found if is_part(folder / name)}
     beside = {name for name in found if RAW in name and _stem(name) in stems}
     paths = [folder / name for name in sorted(found - beside)]
     for part in sorted(folder.glob("[!.]*=*/")):

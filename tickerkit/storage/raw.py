@@ -36,8 +36,8 @@ from tickerkit.storage.files import (
     prepare_path,
     read_members,
 )
+from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
-from tickerkit.storage.parquet import combine_frames
 from tickerkit.storage.sidecar import Content, Head, Sidecar
 from tickerkit.ticks import MAX_EXACT_INT, NO_TIME
 

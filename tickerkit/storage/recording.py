@@ -15,8 +15,9 @@ from tickerkit.formatting import format_value
 from tickerkit.log import gap_frame, select
 from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
-from tickerkit.storage.parquet import combine_frames, read_parquet_file
+from tickerkit.storage.parquet import read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
 from tickerkit.storage.sidecar import Content, RowLabels

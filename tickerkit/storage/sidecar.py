@@ -74,6 +74,7 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
         symbols: the symbols recorded; None for all. In a recording of some symbols, a jump in seq
             is no gap.
         escape_formulas: whether text is escaped for spreadsheets, see `text.escape_formula`.
+        is_part: whether the file continues another one, see `csv.parts`.
         version: version of the sidecar's format.
     """
 
@@ -81,6 +82,7 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
     source: str = ""
     symbols: list[str] | None = None
     escape_formulas: bool = False
+    is_part: bool = False
     version: int = VERSION
 
 
@@ -175,7 +177,6 @@ class Sidecar(msgspec.Struct):
         gaps: the gaps in order.
         end: the end of a finished recording.
         size: the size of its whole lines in bytes, without a last line that is cut off.
-        is_stale: whether the recording has columns that the sidecar doesn't know.
         damaged: the numbers of the lines that are left out.
         unsure: the indices of the blocks before which a line is left out, perhaps a block: where
             the text of such a block begins is not known.
@@ -187,7 +188,6 @@ class Sidecar(msgspec.Struct):
     gaps: list[Gap] = []
     end: End | None = None
     size: int = 0
-    is_stale: bool = False
     damaged: list[int] = []
     unsure: list[int] = []
 
@@ -215,21 +215,9 @@ class Sidecar(msgspec.Struct):
         return [Problem.from_ranges("sidecar", "line", [(n, n) for n in self.damaged], about)]
 
     def match(self, names: list[str]) -> Sidecar | None:
-        """Return what the sidecar says about a file with these columns; None if it has others.
-
-        A crash may have come after a column was added to the file, and before it was added to the
-        sidecar. All but the checksums is valid then.
-        """
+        """Return what the sidecar says about a file with these columns; None if it has others."""
         known = list(self.columns.kinds)
-        if known == names or (not known and self.damaged):
-            return self
-        if not known or names[: len(known)] != known:
-            return None
-        kinds = self.columns.kinds | dict.fromkeys(names[len(known) :], "any")
-        columns = Columns(kinds, self.columns.words)
-        return msgspec.structs.replace(
-            self, columns=columns, blocks=[], unsure=[], end=None, is_stale=True
-        )
+        return self if known == names or (not known and self.damaged) else None
 
     @property
     def symbols(self) -> list[str] | None:

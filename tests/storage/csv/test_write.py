@@ -9,6 +9,7 @@ import random
 import subprocess
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -16,7 +17,9 @@ from soaks import share_of
 
 from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.log import Gap, Position, TickLog
-from tickerkit.storage import CsvFile, load
+from tickerkit.storage import CsvFile, load, read_csv, write_csv
+from tickerkit.storage.files import replacing
+from tickerkit.storage.paths import recordings_in
 from tickerkit.storage.sidecar import sidecar_path
 from tickerkit.ticks import read_ticks
 
@@ -198,29 +201,110 @@ def test_adding_a_column_can_be_repeated_after_a_failure(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whatever step fails, the file is complete, and the next call adds the column."""
-    fsync, left = os.fsync, [0]
+    left, step = [0], 0
 
-    def counted(file: int) -> None:
-        left[0] -= 1
-        if left[0] == 0:
-            raise OSError(errno.EIO, "no")
-        fsync(file)
+    def failing(call: Callable[..., int]) -> Callable[..., int]:
+        def counted(*args: Any) -> int:
+            left[0] -= 1
+            if left[0] == 0:
+                raise OSError(errno.ENOSPC, "no")
+            return call(*args)
 
-    monkeypatch.setattr(os, "fsync", counted)
-    for call in (1, 2):
-        path = tmp_path / f"{call}.csv"
+        return counted
+
+    monkeypatch.setattr(os, "write", failing(os.write))
+    monkeypatch.setattr(os, "open", failing(os.open))
+    has_failed = True
+    while has_failed:
+        step += 1
+        path = tmp_path / f"{step}.csv"
         with CsvFile(path) as file:
             file.append(ticks(1, 3))
             file.note_gaps([Gap("e", 4, 4, "why")])
             file.append(ticks(5, 1))
-            left[0] = call
-            with pytest.raises(OSError, match="no"):
+            left[0] = step
+            try:
                 file.append(ticks(6, 1, bid=2.0))
-            file.append(ticks(6, 1, bid=2.0))
+            except OSError:
+                assert len(load(path).frame) == 4
+                if step % 2:
+                    file.append(ticks(6, 1, bid=2.0))
+                else:  # or the column has gone again
+                    file.append(ticks(6, 1))
+            has_failed = left[0] <= 0
+            left[0] = 0
         found = load(path)
         assert found.warning is None
         assert found.frame["seq"].tolist() == [1, 2, 3, 5, 6]
         assert found.gaps["from"].tolist() == [4]
+    assert step > 4
+
+
+def test_new_column_leaves_the_older_rows_where_they_are(tmp_path: Path) -> None:
+    """It needs no room for another copy of the file, which would be hidden or left behind."""
+    path = tmp_path / "ticks.csv"
+    with CsvFile(path, source="ws://x") as file:
+        file.append(ticks(1, 3000))
+        before = path.read_bytes()
+        file.append(ticks(3001, 2, bid=3.5))
+        file.append(ticks(3003, 1, ask=4.5))
+        assert path.read_bytes() == before
+        size = file.size_on_disk
+    names = [
+        f"ticks{part}.csv{end}" for part in ("", ".part2", ".part3") for end in ("", ".meta.jsonl")
+    ]
+    assert {each.name for each in tmp_path.iterdir()} == set(names)
+    assert size <= sum(each.stat().st_size for each in tmp_path.iterdir())
+    frame = read_csv(path)
+    assert frame["seq"].tolist() == list(range(1, 3004))
+    assert list(frame) == [*ticks(1, 1), "bid", "ask"]
+    assert frame["bid"].dropna().index.tolist() == [3000, 3001]
+    assert recordings_in(tmp_path) == [path]
+    with CsvFile(path) as file:
+        assert file.last == Position("e", 3003)
+        file.append(ticks(3004, 1))
+    assert len(list(tmp_path.iterdir())) == 6
+    assert held(path)["seq"].iloc[-1] == 3004
+    CsvFile(path, mode="overwrite").close()
+    assert {each.name for each in tmp_path.iterdir()} == set(names[:2])
+
+
+def test_temporary_files_of_a_killed_process_are_removed(tmp_path: Path) -> None:
+    """When the same file is written next; not those that another process is writing."""
+    path = tmp_path / "ticks.csv"
+    left = [tmp_path / f".ticks.csv{end}.0123abcd.tmp" for end in ("", ".meta.jsonl")]
+    others = [tmp_path / f".{name}.0123abcd.tmp" for name in ("ticks.csv.gz", "my.ticks.csv")]
+    for each in (*left, *others):
+        each.touch()
+    with replacing(path) as out:
+        out.write(b"half")
+        CsvFile(path, mode="overwrite").close()
+        assert [each.exists() for each in (*left, *others)] == [False] * 2 + [True] * 2
+    assert path.read_bytes() == b"half"
+
+
+def test_file_without_rows_gets_the_header_of_the_first(tmp_path: Path) -> None:
+    """It was created before it was known which columns the ticks have; its gaps stay."""
+    path = tmp_path / "ticks.csv"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 0))
+        file.note_gaps([Gap("e", 1, 2, "why")])
+    with CsvFile(path) as file:
+        file.append(ticks(3, 1, bid=1.0))
+    assert len(list(tmp_path.iterdir())) == 2
+    assert held(path)["bid"].tolist() == [1.0]
+    assert load(path).gaps["from"].tolist() == [1]
+
+
+def test_other_file_with_the_name_of_a_part_is_none(tmp_path: Path) -> None:
+    """Only a file whose sidecar says so continues another one."""
+    path = write_csv(ticks(1, 2), tmp_path / "ticks.csv")
+    other = write_csv(ticks(7, 2), tmp_path / "ticks.part2.csv")
+    assert held(path)["seq"].tolist() == [1, 2]
+    assert recordings_in(tmp_path) == [path, other]
+    write_csv(ticks(3, 1, bid=1.0), path, mode="append")
+    assert held(path)["seq"].tolist() == [1, 2, 3]
+    assert held(other)["seq"].tolist() == [7, 8]
 
 
 def test_crash_between_file_and_sidecar_loses_no_row(tmp_path: Path) -> None:

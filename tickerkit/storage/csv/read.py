@@ -21,14 +21,15 @@ import pandas as pd
 from tickerkit.errors import Problem, RecordingError, RecordingWarning
 from tickerkit.storage.csv.foreign import ForeignReader, parse_header
 from tickerkit.storage.csv.native import NativeReader
+from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.csv.text import (
     BYTE_ORDER_MARK,
     OWN_HEADER,
     header_line,
     line_blocks,
-    unescape_formula,
 )
 from tickerkit.storage.files import Damage, compression_of, describe_damage, read_members
+from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.sidecar import (
     Checksums,
@@ -40,7 +41,7 @@ from tickerkit.storage.sidecar import (
     sidecar_path,
 )
 
-__all__ = ["read_csv", "read_file"]
+__all__ = ["read_csv", "read_file", "read_part"]
 
 OWN_KINDS = {
     "seq": "int",
@@ -98,7 +99,28 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
 
 
 def read_file(path: Path) -> Content:
-    """Read a CSV file and its sidecar; raises `RecordingError`."""
+    """Read a CSV file with its sidecar and its further parts; raises `RecordingError`."""
+    paths = parts_of(path) or [path]
+    contents = [read_part(each) for each in paths]
+    if len(contents) == 1:
+        return contents[0]
+    found = [content.sidecar for content in contents]
+    sidecar = Sidecar(
+        [head for each in found for head in each.heads],
+        gaps=[gap for each in found for gap in each.gaps],
+        end=found[-1].end,
+    )
+    problems = [
+        problem.within(part.name)
+        for part, content in zip(paths, contents, strict=True)
+        for problem in content.problems
+    ]
+    frame = combine_frames([content.frame for content in contents])
+    return Content(frame, sidecar, problems, all(content.own for content in contents))
+
+
+def read_part(path: Path) -> Content:
+    """Read a CSV file and its sidecar, without further parts; raises `RecordingError`."""
     try:
         return _FileReader(path).read()
     except OSError as error:
@@ -150,12 +172,10 @@ class _FileReader:
         if self._has_no_header and len(names) == len(OWN_HEADER) and names[0].isdecimal():
             return OWN_HEADER
         escaped = sidecar is not None and sidecar.escape_formulas
-        if known and _is_header(header, known, escape_formulas=escaped):
-            # After a crash the file may have columns that the sidecar doesn't know.
-            line = header_line(known, escape_formulas=escaped)
-            more = names[len(known) :] if len(header.rstrip(b"\r\n")) > len(line) else []
-            return [*known, *(unescape_formula(name) if escaped else name for name in more)]
-        if _is_header(header, OWN_HEADER):
+        line = header_line(known, escape_formulas=escaped)
+        if known and len(header.rstrip(b"\r\n")) <= len(line) and _is_header(header, line):
+            return known
+        if _is_header(header, header_line(OWN_HEADER)):
             return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
         return None
 
@@ -239,10 +259,9 @@ def _check_parts(parts: Iterator[bytes], checksums: Checksums) -> Iterator[bytes
         yield part
 
 
-def _is_header(header: bytes, names: list[str], *, escape_formulas: bool = False) -> bool:
-    """Return whether a line starts with the header of these columns; one byte may be wrong."""
-    expected = header_line(names, escape_formulas=escape_formulas)[:-1]
+def _is_header(header: bytes, expected: bytes) -> bool:
+    """Return whether a line starts with a header; one byte may be wrong."""
     # A flipped bit may have made a line break, which ends the header early.
-    pairs = list(zip(header.rstrip(b"\r\n"), expected, strict=False))
+    pairs = list(zip(header.rstrip(b"\r\n"), expected[:-1], strict=False))
     wrong = sum(one != other for one, other in pairs)
     return len(pairs) >= MIN_HEADER_BYTES and wrong <= 1

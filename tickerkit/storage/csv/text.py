@@ -23,7 +23,6 @@ __all__ = [
     "OPEN_QUOTE",
     "OWN_HEADER",
     "ROWS_AT_ONCE",
-    "append_to_lines",
     "csv_lines",
     "escape_formula",
     "header_line",
@@ -98,15 +97,6 @@ def line_blocks(
             whole = rest.rfind(b"\n") + 1
         block, rest = rest[:whole], rest[whole:]
         yield block, rest
-
-
-def append_to_lines(block: bytes, suffix: bytes) -> bytes:
-    """Append text to each line of a block."""
-    if b'"' not in block:
-        return block.replace(b"\n", suffix + b"\n")
-    ends = [match.start() for match in re.finditer(b"\n", mask_quoted(block))]
-    starts = [0, *(end + 1 for end in ends)]
-    return b"".join(block[a:b] + suffix + b"\n" for a, b in zip(starts, ends, strict=False))
 
 
 # --- writing --------------------------------------------------------------------------------------

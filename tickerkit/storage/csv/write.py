@@ -16,17 +16,15 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from tickerkit.errors import RecordingError
+from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.formatting import format_value
 from tickerkit.log import Gap, Position, gaps_from_frame
-from tickerkit.storage.csv.read import read_file
+from tickerkit.storage.csv.parts import parts_of, prepare_part, remove_parts
+from tickerkit.storage.csv.read import read_part
 from tickerkit.storage.csv.text import (
     BYTE_ORDER_MARK,
     ROWS_AT_ONCE,
-    append_to_lines,
     csv_lines,
-    header_line,
-    line_blocks,
 )
 from tickerkit.storage.files import (
     AppendFile,
@@ -34,7 +32,6 @@ from tickerkit.storage.files import (
     compress,
     compression_of,
     prepare_path,
-    read_members,
     replacing,
 )
 from tickerkit.storage.sidecar import (
@@ -130,7 +127,8 @@ def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap
             rows = min(number * ROWS_AT_ONCE, len(frame))
             lines.append(Block(rows, size, zlib.crc32(text)))
         end = msgspec.structs.replace(End.from_frame(frame), size=out.tell())
-        # The sidecar of an older file would be wrong for this one.
+        # The sidecar and the parts of an older file would be wrong for this one.
+        remove_parts(path)
         sidecar_path(path).unlink(missing_ok=True)
     with replacing(sidecar_path(path)) as out:
         out.write(encode_lines([*lines, head, end]))
@@ -178,39 +176,58 @@ class CsvFile:
         fsync: bool = False,
     ) -> None:
         self.path = prepare_path(path, mode)
-        self.rows = 0
-        self.names: list[str] = []
+        parts = parts_of(self.path)
+        if mode == "new" and parts:
+            raise RecordingExists(self.path)
+        if mode == "overwrite":
+            remove_parts(self.path)
+            sidecar_path(self.path).unlink(missing_ok=True)
+            self.path.unlink(missing_ok=True)
+            parts = []
+        # The size on disk of the parts before the open one.
+        self._earlier_bytes = sum(_size_on_disk(part) for part in parts[:-1])
+        self._fsync, self._source = fsync, source
+        self._symbols = None if symbols is None else list(symbols)
         self._end = End(0)
         self.last_gap: Gap | None = None
         self.escape_formulas = False
+        self._open(parts[-1] if parts else self.path)
+        if not self._end.epoch and len(parts) > 1:  # a crash came before the part had a row
+            self._end = End.from_frame(read_part(parts[-2]).frame)
+
+    def _open(self, part: Path) -> None:
+        """Open the file of a part, or create it."""
+        self.rows = 0
+        self.names: list[str] = []
         self._kinds: dict[str, str] = {}
         self._words: dict[str, list[str]] = {}
         # The bytes of text before compression, how many of them are in blocks, and the checksum of
         # the rest.
         self._text = self._covered = self._crc = 0
         # Lines that aren't in the sidecar yet. They wait here while the disk is full.
-        self._head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
+        self._head = self._make_head(part)
         self._pending: list[Line] = [self._head]
-        # Whether the pending lines replace the sidecar.
-        self._replaces_sidecar = self._is_closed = False
-        if mode == "overwrite":
-            sidecar_path(self.path).unlink(missing_ok=True)
-            self.path.unlink(missing_ok=True)
-        exists = self.path.exists() and self.path.stat().st_size > 0
+        self._is_closed = False
+        exists = part.exists() and part.stat().st_size > 0
         if not exists:
-            sidecar_path(self.path).unlink(missing_ok=True)
+            sidecar_path(part).unlink(missing_ok=True)
         with ExitStack() as stack:
-            self._file = AppendFile(self.path, fsync=fsync, exclusive=True)
+            self._file = AppendFile(part, fsync=self._fsync, exclusive=True)
             stack.callback(self._file.close)
-            self._sidecar = AppendFile(sidecar_path(self.path), fsync=fsync)
+            self._sidecar = AppendFile(sidecar_path(part), fsync=self._fsync)
             stack.callback(self._sidecar.close)
+            self._part = part
             if exists:
                 self._resume()
             stack.pop_all()  # without an error both stay open
 
+    def _make_head(self, part: Path) -> Head:
+        escaped, is_part = self.escape_formulas, part != self.path
+        return Head(time.time_ns(), self._source, self._symbols, escaped, is_part)
+
     def _resume(self) -> None:
         """Read the existing file, cut off an incomplete line at its end, and go on from there."""
-        content = read_file(self.path)
+        content = read_part(self._part)
         if not content.own:
             problem = "it is not a tickerkit recording; record to another file"
             raise RecordingError(self.path, problem, "appended to")
@@ -233,15 +250,12 @@ class CsvFile:
         self._sidecar.cut(sidecar.size)
         self._end = End.from_frame(content.frame)
         self._kinds = dict(sidecar.columns.kinds or Columns.from_frame(content.frame).kinds)
-        if sidecar.is_stale:
-            self._pending = [*sidecar.heads, *sidecar.gaps, *self._pending]
-            self._replaces_sidecar = True
         # Later appends may bring more categories, so `close` writes them all.
         self._pending.append(Columns(dict(self._kinds)))
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
         self._text = self._covered = sidecar.blocks[-1].size if sidecar.blocks else 0
         if not compressed and self._text < self._file.size:
-            with self.path.open("rb") as file:
+            with self._part.open("rb") as file:
                 file.seek(self._text)
                 while part := file.read(2**20):
                     self._crc = zlib.crc32(part, self._crc)
@@ -251,17 +265,18 @@ class CsvFile:
     def _write_again(self, content: Content) -> Sidecar:
         """Replace the file by its readable rows, if cutting off its end is not enough."""
         sidecar = content.sidecar
-        head = Head(time.time_ns(), sidecar.source, sidecar.symbols, sidecar.escape_formulas)
+        about = (sidecar.source, sidecar.symbols, sidecar.escape_formulas)
+        head = Head(time.time_ns(), *about, self._part != self.path)
         self._release()  # Windows can't replace an open file
-        _write_whole(content.frame, self.path, head, sidecar.gaps)
-        self._file.reopen(self.path.stat().st_size)
-        self._sidecar.reopen(sidecar_path(self.path).stat().st_size)
-        return read_sidecar(self.path) or Sidecar()
+        _write_whole(content.frame, self._part, head, sidecar.gaps)
+        self._file.reopen(self._part.stat().st_size)
+        self._sidecar.reopen(sidecar_path(self._part).stat().st_size)
+        return read_sidecar(self._part) or Sidecar()
 
     # --- appending ----------------------------------------------------------------------------
 
     def append(self, frame: pd.DataFrame, gaps: Iterable[Gap] = ()) -> None:
-        """Append rows. New columns are added to the file, and are empty in its older rows.
+        """Append rows. New columns begin another part, see `parts`; older rows lack them.
 
         Args:
             frame: the rows.
@@ -269,20 +284,22 @@ class CsvFile:
         """
         if not len(frame) and self.names:
             return
+        names = [str(name) for name in frame.columns]
+        if self.names and not set(names) <= set(self.names):
+            self._begin_part()
         self._file.open()
         self._sidecar.open()
-        names = [str(name) for name in frame.columns]
+        self._is_closed = False
         is_first = not self.names
         if is_first:
             self.names = names
-        elif new := [name for name in names if name not in self.names]:
-            self._add_columns(new)
         columns = Columns.from_frame(frame)
+        pending, last_gap, kinds = list(self._pending), self.last_gap, self._kinds
         self._note_kinds(columns.kinds)
         if names != self.names:
             frame = frame.reindex(columns=self.names)
         text = b"".join(csv_lines(frame, header=is_first, escape_formulas=self.escape_formulas))
-        pending, replaces, last_gap = list(self._pending), self._replaces_sidecar, self.last_gap
+        text = BYTE_ORDER_MARK + text if is_first and self.escape_formulas else text
         size = self._sidecar.size
         try:
             self.note_gaps(gaps)
@@ -292,9 +309,8 @@ class CsvFile:
             if is_first:
                 self.names = []
             # By the time the rows can be written, the gap before them may be larger.
-            self._pending, self._replaces_sidecar, self.last_gap = pending, replaces, last_gap
-            if not replaces:
-                self._sidecar.cut(size)
+            self._pending, self.last_gap, self._kinds = pending, last_gap, kinds
+            self._sidecar.cut(size)
             raise
         self.rows += len(frame)
         self._words = columns.words
@@ -331,54 +347,33 @@ class CsvFile:
         """Write the pending lines."""
         if not self._pending:
             return
-        data = encode_lines(self._pending)
-        if self._replaces_sidecar:
-            with replacing(sidecar_path(self.path)) as out:
-                out.write(data)
-            self._replaces_sidecar = False
-            self._pending.clear()
-            self._sidecar.reopen(len(data))
-        else:
-            self._sidecar.append(data)
-            self._pending.clear()
+        self._sidecar.append(encode_lines(self._pending))
+        self._pending.clear()
 
-    def _add_columns(self, new: list[str]) -> None:
-        """Write the file again with new columns, as their names must be in the header."""
-        sidecar = read_sidecar(self.path) or Sidecar()
-        names, commas = [*self.names, *new], b"," * len(new)
-        header = header_line(names, escape_formulas=self.escape_formulas)
-        pending_header = (BYTE_ORDER_MARK if self.escape_formulas else b"") + header
-        compression = compression_of(self.path)
-        text = crc = size = 0
-        with replacing(self.path) as out:
-            for block, _ in line_blocks(read_members(self.path, lambda _: None)):
-                if not block:
-                    continue
-                if pending_header:
-                    block = block[block.find(b"\n") + 1 :]
-                widened = pending_header + append_to_lines(block, commas)
-                pending_header = b""
-                data = compress(widened, compression)
-                out.write(data)
-                size, text = size + len(data), text + len(widened)
-                crc = zlib.crc32(widened, crc)
-        # From here on the file has the columns, whatever fails below. Until the sidecar has them as
-        # well, a reader takes their names from the header.
-        kinds = {name: self._kinds.get(name, "any") for name in self.names}
-        heads_and_gaps = [line for line in self._pending if isinstance(line, Head | Gap)]
-        # One new block replaces all others, since the text has changed.
-        self._pending = [
-            *sidecar.heads,
-            Columns(kinds),
-            *sidecar.gaps,
-            Block(self.rows, text, crc),
-            *heads_and_gaps,
-        ]
-        self._replaces_sidecar = True
-        self.names = names
-        self._text = self._covered = text
-        self._crc = 0
-        self._file.reopen(size)
+    def _begin_part(self) -> None:
+        """Continue in another file, whose header has more columns; a failed call can be repeated.
+
+        A file without rows gets the other header itself.
+        """
+        if self.rows:
+            self.close()
+            state, size = dict(vars(self)), self.size_on_disk
+            try:
+                self._open(prepare_part(self.path))
+            except BaseException:
+                vars(self).update(state)
+                raise
+            self._earlier_bytes = size
+            return
+        self._file.open()
+        self._sidecar.open()
+        about = read_sidecar(self._part) or Sidecar()
+        kept = [line for line in self._pending if isinstance(line, Head | Gap)]
+        self._file.cut(0)
+        self._sidecar.cut(0)
+        self._pending = [*about.heads, *about.gaps, *kept]
+        self.names, self._kinds = [], {}
+        self._text = self._covered = self._crc = 0
 
     # --- closing ------------------------------------------------------------------------------
 
@@ -389,13 +384,13 @@ class CsvFile:
 
     @property
     def size(self) -> int:
-        """The size of the file in bytes, without its sidecar."""
+        """The size of the open part in bytes, without its sidecar."""
         return self._file.size
 
     @property
     def size_on_disk(self) -> int:
-        """The size of the file and its sidecar in bytes."""
-        return self._file.size + self._sidecar.size
+        """The size of all parts and their sidecars in bytes."""
+        return self._earlier_bytes + self._file.size + self._sidecar.size
 
     @property
     def passed_bytes(self) -> int:
@@ -446,3 +441,7 @@ class CsvFile:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _size_on_disk(part: Path) -> int:
+    return sum(each.stat().st_size for each in (part, sidecar_path(part)) if each.exists())
