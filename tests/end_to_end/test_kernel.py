@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from commands import environment, on_posix, port_is_free
@@ -17,7 +15,7 @@ from peers import dial, free_port, receive_all
 from soaks import soak
 
 import tickerkit as tk
-from tickerkit.runtime.portal import portal
+from tickerkit.runtime.interrupts import Outcome
 from tickerkit.runtime.workers import Worker
 
 pytestmark = [pytest.mark.process, pytest.mark.package]
@@ -173,8 +171,7 @@ def test_an_interrupted_stop_leaves_nothing_running(
     server = tk.serve(no_news, port=0)
     cancel = Worker.cancel
 
-    def interrupted_call(function: Callable[..., Any], *args: Any) -> None:
-        portal.post(lambda: asyncio.ensure_future(function(*args)))
+    def interrupted_wait(_: Outcome[None]) -> None:
         raise KeyboardInterrupt
 
     def interrupted_cancel(worker: Worker, timeout_s: float = 1.0) -> bool:
@@ -184,7 +181,7 @@ def test_an_interrupted_stop_leaves_nothing_running(
 
     with dial(server.url + "ticks") as client:
         if moment == "while connections close":
-            monkeypatch.setattr(portal, "call", interrupted_call)
+            monkeypatch.setattr(Outcome, "wait", interrupted_wait)
         else:
             monkeypatch.setattr(Worker, "cancel", interrupted_cancel)
         with pytest.raises(KeyboardInterrupt):

@@ -36,11 +36,11 @@ FLUSH_S = 0.01
 @contextlib.contextmanager
 def portal_entered() -> Iterator[None]:
     """Run the background thread, for a recorder that is made before its feed is started."""
-    portal.enter()
+    portal.enter("test")
     try:
         yield
     finally:
-        portal.leave()
+        portal.leave("test")
 
 
 @pytest.fixture

@@ -368,13 +368,13 @@ class LoopWatch:
     def __enter__(self) -> LoopWatch:
         gc.collect()
         gc.freeze()  # what other tests left is not searched for garbage again and again
-        portal.enter()
+        portal.enter("rogue")
         portal.post(self._begin)
         return self
 
     def __exit__(self, *_: object) -> None:
         self._is_ending = True
-        portal.leave()
+        portal.leave("rogue")
         gc.unfreeze()
 
     def _begin(self) -> None:

@@ -170,7 +170,7 @@ def test_child_releases_a_connection_that_pauses_reading() -> None:
     async def abort(transport: asyncio.Transport) -> None:
         transport.abort()
 
-    portal.enter()
+    portal.enter("test")
     try:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             transport = portal.call(connect, listener.getsockname()[1])
@@ -180,7 +180,7 @@ def test_child_releases_a_connection_that_pauses_reading() -> None:
                 peer.settimeout(5)
                 assert peer.recv(1) == b""
     finally:
-        portal.leave()
+        portal.leave("test")
 
 
 def test_child_keeps_files_of_the_user(tmp_path: Path) -> None:

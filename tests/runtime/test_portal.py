@@ -13,6 +13,8 @@ import pytest
 
 from tickerkit.errors import PortalError
 from tickerkit.log import Rows, TickLog
+from tickerkit.runtime.interrupts import Outcome
+from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import Portal
 from tickerkit.runtime.workers import Follower, Worker
 from tickerkit.ticks import read_ticks
@@ -24,9 +26,9 @@ Until = Callable[..., None]
 def portal() -> Iterator[Portal]:
     """Return a separate portal, entered once."""
     portal = Portal()
-    portal.enter()
+    portal.enter("user")
     yield portal
-    portal.leave()
+    portal.leave("user")
 
 
 @pytest.fixture
@@ -88,6 +90,8 @@ def test_call_before_enter_is_refused() -> None:
         portal.call(current_thread)
     with pytest.raises(PortalError, match="nothing has entered"):
         portal.post(print)
+    with pytest.raises(PortalError, match="nothing has entered"):
+        portal.call_async(current_thread)  # a coroutine that nothing awaits would be a warning
 
 
 def test_post_returns_at_once(portal: Portal) -> None:
@@ -114,12 +118,23 @@ def test_call_async_answers_another_loop(portal: Portal) -> None:
 def test_thread_lives_from_the_first_user_to_the_last() -> None:
     """Two users share one thread; it ends when the second one leaves."""
     portal = Portal()
-    portal.enter()
-    portal.enter()
+    portal.enter("first")
+    portal.enter("second")
     assert names() == ["tickerkit"]
-    portal.leave()
+    portal.leave("first")
     assert portal.call(asyncio.sleep, 0, "still") == "still"
-    portal.leave()
+    portal.leave("second")
+    assert names() == []
+
+
+def test_users_may_enter_and_leave_twice(portal: Portal) -> None:
+    """A user counts once, so that an interrupted call can be repeated."""
+    portal.enter("twice")
+    portal.enter("twice")
+    portal.leave("twice")
+    assert portal.call(asyncio.sleep, 0, "still") == "still"
+    portal.leave("twice")
+    portal.leave("user")
     assert names() == []
 
 
@@ -128,9 +143,9 @@ def test_portal_starts_again_after_the_last_user_left() -> None:
     portal = Portal()
     seen = set()
     for _ in range(3):
-        portal.enter()
+        portal.enter("user")
         seen.add(portal.call(current_thread))
-        portal.leave()
+        portal.leave("user")
         assert names() == []
     assert len(seen) == 3
 
@@ -152,9 +167,9 @@ def test_leave_cancels_remaining_tasks(portal: Portal) -> None:
         await asyncio.sleep(0)
 
     portal.call(begin)
-    portal.leave()
+    portal.leave("user")
     assert cleaned.is_set()
-    portal.enter()
+    portal.enter("user")
 
 
 def test_coroutine_posted_before_leave_still_starts(portal: Portal) -> None:
@@ -171,9 +186,9 @@ def test_coroutine_posted_before_leave_still_starts(portal: Portal) -> None:
     assert busy.wait(5)
     portal.post(lambda: asyncio.ensure_future(linger()))
     threading.Timer(0.1, held.set).start()
-    portal.leave()
+    portal.leave("user")
     assert cleaned.is_set()
-    portal.enter()
+    portal.enter("user")
 
 
 def test_thread_is_a_daemon(portal: Portal) -> None:
@@ -188,9 +203,9 @@ def test_many_threads_enter_call_and_leave_concurrently() -> None:
 
     def use(number: int) -> None:
         for _ in range(50):
-            portal.enter()
+            portal.enter(number)
             answers.append(portal.call(asyncio.sleep, 0, number))
-            portal.leave()
+            portal.leave(number)
 
     threads = [threading.Thread(target=use, args=(number,)) for number in range(8)]
     for thread in threads:
@@ -206,7 +221,7 @@ def test_forked_child_starts_its_own_portal() -> None:
     """A child has no copy of the thread and starts one of its own."""
     from tickerkit.runtime.portal import portal
 
-    portal.enter()
+    portal.enter("user")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # Python 3.12 warns of forks in a process with threads
         child = os.fork()
@@ -216,16 +231,120 @@ def test_forked_child_starts_its_own_portal() -> None:
             try:
                 portal.call(current_thread)
             except PortalError:
-                portal.enter()
+                portal.enter("user")
                 code = 0 if portal.call(asyncio.sleep, 0, "answer") == "answer" else 2
-                portal.leave()
+                portal.leave("user")
         finally:
             os._exit(code)
     try:
         assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
         assert portal.call(asyncio.sleep, 0, "parent") == "parent"
     finally:
-        portal.leave()
+        portal.leave("user")
+
+
+# --- LoopTask ---------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def loop_portal() -> Iterator[Portal]:
+    """Return the portal of the process, which no task uses at the end."""
+    from tickerkit.runtime.portal import portal
+
+    yield portal
+    assert portal._users == set()
+    assert names() == []
+
+
+def make_task(seen: list[str], fail: str = "") -> LoopTask:
+    """Return a task that notes how far it is, and may fail at one point."""
+
+    async def main(set_ready: Callable[[], None]) -> None:
+        try:
+            seen.append("opens")
+            await asyncio.sleep(0)
+            if fail == "open":
+                raise OSError(fail)
+            set_ready()
+            await asyncio.Event().wait()
+        finally:
+            await asyncio.sleep(0.01)
+            seen.append("closed")
+            if fail == "close":
+                raise OSError(fail)
+
+    return LoopTask(main)
+
+
+def test_loop_task_releases_what_it_holds_when_it_is_stopped(loop_portal: Portal) -> None:
+    """Stop waits for the end of the cleanup; a second one has nothing to do."""
+    seen: list[str] = []
+    task = make_task(seen)
+    task.stop()
+    task.start()
+    assert seen == ["opens"]
+    task.stop()
+    task.stop()
+    assert seen == ["opens", "closed"]
+
+
+def test_loop_task_raises_its_errors_where_it_is_awaited(loop_portal: Portal) -> None:
+    """An error of the start is raised by `start` only, one of the end by `stop`."""
+    seen: list[str] = []
+    task = make_task(seen, "open")
+    with pytest.raises(OSError, match="open"):
+        task.start()
+    task.stop()
+    task = make_task(seen, "close")
+    task.start()
+    with pytest.raises(OSError, match="close"):
+        task.stop()
+    assert seen == ["opens", "closed"] * 2
+
+
+def test_loop_task_ends_although_nothing_waits(
+    loop_portal: Portal, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """An interrupt ends the wait for it, not its cleanup, and the loop's thread ends too."""
+
+    def interrupted(_: object) -> None:
+        raise KeyboardInterrupt
+
+    for moment in ("start", "stop"):
+        seen: list[str] = []
+        task = make_task(seen)
+        if moment == "stop":
+            task.start()
+        with monkeypatch.context() as patch:
+            patch.setattr(Outcome, "wait", interrupted)
+            if moment == "start":
+                with pytest.raises(KeyboardInterrupt):
+                    task.start()
+            with pytest.raises(KeyboardInterrupt):
+                task.stop()
+        until(lambda: not names())
+        assert seen in ([], ["opens", "closed"])  # empty: cancelled before it began
+        task.stop()
+
+
+def test_loop_task_stopped_before_it_is_ready_fails_to_start(loop_portal: Portal) -> None:
+    """The thread that waits in `start` gets an error; what was opened is closed."""
+    seen: list[str] = []
+
+    async def main(_: Callable[[], None]) -> None:
+        try:
+            seen.append("opens")
+            await asyncio.Event().wait()
+        finally:
+            seen.append("closed")
+
+    task = LoopTask(main)
+    stopping = threading.Timer(0.05, task.stop)
+    stopping.start()
+    with pytest.raises(PortalError, match="stopped"):
+        task.start()
+    stopping.join()
+    assert seen == ["opens", "closed"]
 
 
 # --- Worker -----------------------------------------------------------------------------------

@@ -115,14 +115,14 @@ def quiet(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda _, context: contexts.append(context))
 
-    portal.enter()
+    portal.enter("test")
     try:
         portal.call(watch)
         yield
         gc.collect()  # a task reports an error that was never retrieved when it is collected
         assert contexts == []
     finally:
-        portal.leave()
+        portal.leave("test")
     assert [each for each in caplog.records if each.name == "asyncio" or each.exc_info] == []
     assert [each for each in caplog.records if each.levelno >= logging.ERROR] == []
 

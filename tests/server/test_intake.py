@@ -27,10 +27,10 @@ def sessions() -> list[Session]:
 @pytest.fixture
 def intake(sessions: list[Session]) -> Iterator[Intake]:
     """Return an intake into a log of its own."""
-    portal.enter()
+    portal.enter("test")
     log = TickLog(100_000)
     yield Intake(log, Gaps(log), ErrorLog("test"), lambda: sessions)
-    portal.leave()
+    portal.leave("test")
 
 
 def tick(price: float, symbol: str = "A") -> dict[str, Any]:
@@ -257,11 +257,11 @@ def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
 def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:
     """The gap reaches clients without waiting for a tick; a stopped server refuses a gap."""
     log, appended = TickLog(10), []
-    portal.enter()
+    portal.enter("test")
     intake = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))
     asyncio.run(intake.gap(3, "lost"))
     until(lambda: appended == [3])
     intake.closed = True
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(intake.gap(3, "lost"))
-    portal.leave()
+    portal.leave("test")

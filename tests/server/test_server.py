@@ -23,12 +23,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from cells import Kernel
+from commands import port_is_free
 from peers import LOCAL, another_program, ask, dial, free_port, handshake, receive, receive_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
-from tickerkit.errors import BadTick, PortTaken, SourceError, Stopped
+from tickerkit.errors import BadTick, PortalError, PortTaken, SourceError, Stopped
 from tickerkit.net.addresses import find_network_address
 from tickerkit.runtime import error_log, registry
 from tickerkit.server import TickServer
@@ -320,6 +321,52 @@ def test_source_may_stop_its_own_server(until: Until) -> None:
 
     server = tk.serve(fetch, port=0, every=0.001)
     until(lambda: server.status == "stopped" and not names())
+    assert registry.running() == []
+
+
+def test_threads_that_stop_one_server_return_when_the_port_is_free() -> None:
+    """Whichever of them is first, none returns before."""
+    for _ in range(10):
+        server = tk.serve(None, port=0)
+        together, free = threading.Barrier(2), list[bool]()
+
+        def stop(
+            server: TickServer = server,
+            together: threading.Barrier = together,
+            free: list[bool] = free,
+        ) -> None:
+            together.wait(5)
+            server.stop()
+            free.append(port_is_free(server.port))
+
+        threads = [threading.Thread(target=stop) for _ in range(2)]
+        with dial(server.url):
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        assert free == [True, True]
+
+
+def test_stop_in_a_hook_of_the_log_is_refused_and_loses_nothing() -> None:
+    """In tickerkit's own thread it would wait for itself; the server can be stopped elsewhere."""
+    with tk.serve(None, port=0) as server:
+        refused: list[BaseException] = []
+
+        def hook() -> None:
+            for stop in (server.stop, tk.stop_all):
+                try:
+                    stop()
+                except PortalError as error:
+                    refused.append(error)
+
+        server.log.on_append(hook)
+        server.publish(TICK)
+        assert len(refused) == 2
+        assert (server.status, registry.running()) == ("listening", [server])
+        with dial(server.url):
+            pass
+    assert port_is_free(server.port)
     assert registry.running() == []
 
 

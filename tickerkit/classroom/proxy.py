@@ -18,8 +18,9 @@ from tickerkit.net.listening import stop_accepting
 from tickerkit.net.urls import HasUrl
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.lifecycle import Lifecycle
+from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
-from tickerkit.runtime.registry import register, unregister
 from tickerkit.runtime.rerun import cell_slot
 
 __all__ = ["FaultProxy"]
@@ -28,7 +29,7 @@ HOST = "127.0.0.1"
 BACKLOG = 1024
 
 
-class FaultProxy:
+class FaultProxy(Lifecycle):
     """A TCP proxy in the background that breaks the connections through it.
 
     Break them by hand with `reset()`, `close()`, `stall()` and `refuse()`, or by a plan, which
@@ -64,9 +65,12 @@ class FaultProxy:
         ...     proxy.reset()
     """
 
+    _kind, _how_to_restart = "proxy", "start a new one"
+
     def __init__(
         self, target: str | HasUrl, plan: Plan | None = None, seed: int = 0, port: int = 0
     ) -> None:
+        super().__init__()
         url = target if isinstance(target, str) else target.url
         parts = urlsplit(url)
         if not (parts.hostname and parts.port):
@@ -85,7 +89,7 @@ class FaultProxy:
         self.faults: Counter[str] = Counter()
         self._refuses = False
         self._errors = ErrorLog("fault proxy")
-        self._stopped = True
+        self._task: LoopTask | None = None
         self._flowing = asyncio.Event()
         self._links: dict[Link, asyncio.Task[None]] = {}
         self._transports: WeakSet[asyncio.Transport] = WeakSet()
@@ -125,8 +129,8 @@ class FaultProxy:
         self._refuses = refuses
 
     def _check_running(self) -> None:
-        if self._stopped:
-            raise Stopped("proxy", "start a new one")
+        if self._phase != "running":
+            raise Stopped(self._kind, self._how_to_restart)
 
     # --- state --------------------------------------------------------------------------------
 
@@ -144,14 +148,13 @@ class FaultProxy:
     @property
     def status(self) -> str:
         """One of "listening", "refusing", "stalled" and "stopped"."""
-        if self._stopped:
+        if self._phase != "running":
             return "stopped"
         if self._refuses:
             return "refusing"
         return "listening" if self._flowing.is_set() else "stalled"
 
-    def summary(self) -> dict[str, str]:
-        """Return the row of `tk.status` for this proxy."""
+    def _summarize(self) -> dict[str, str]:
         return {
             "kind": "proxy",
             "address": f"{HOST}:{self.port}",
@@ -187,38 +190,32 @@ class FaultProxy:
             Stopped: if the proxy was stopped before.
             OSError: if the port is in use.
         """
-        if not self._stopped:
+        if self._phase == "running":
             return self
-        if self._server is not None:
-            raise Stopped("proxy", "start a new one")
         cell = cell_slot("proxy", *self._target)
         last: FaultProxy | None = cell.last()
         if last is not None and last.status != "stopped":
             self.port = self.port or last.port
             last.stop()
-        portal.enter()
-        try:
-            portal.call(self._listen)
-        except BaseException:
-            portal.leave()
-            raise
-        self._stopped = False
-        register(self)
+        self._start_service()
         cell.fill(self)
         return self
 
     def stop(self) -> None:
-        """Reset all connections; the port is free when this returns. Idempotent."""
-        if unregister(self):
-            self._stopped = True
-            try:
-                portal.call(self._shut_down)
-            finally:
-                portal.leave()
+        """Reset all connections; the port is free when this returns. Idempotent.
 
-    def abandon_after_fork(self) -> None:
-        """Count as stopped in a forked child; the proxy continues in the parent."""
-        self._stopped = True
+        If it is interrupted, the port is freed in the background, and the proxy is listed in
+        `tk.status()` until it is stopped again.
+        """
+        self._stop_service(self._release)
+
+    def _acquire(self) -> None:
+        self._task = LoopTask(self._run)
+        self._task.start()
+
+    def _release(self) -> None:
+        if self._task is not None:
+            self._task.stop()
 
     def __enter__(self) -> FaultProxy:
         return self.start()
@@ -228,19 +225,31 @@ class FaultProxy:
 
     # --- on the event loop --------------------------------------------------------------------
 
+    async def _run(self, set_ready: Callable[[], None]) -> None:
+        try:
+            await self._listen()
+            set_ready()
+            await asyncio.Event().wait()
+        finally:
+            await self._shut_down()
+
     async def _listen(self) -> None:
         self._flowing.set()
         loop = asyncio.get_running_loop()
+        # Cancelled after it has begun to listen, create_server would leave the port open, and
+        # return no server to close.
         self._server = await loop.create_server(
-            self._make_protocol, HOST, self.port, backlog=BACKLOG
+            self._make_protocol, HOST, self.port, backlog=BACKLOG, start_serving=False
         )
+        await self._server.start_serving()
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut_down(self) -> None:
-        assert self._server is not None
+        if self._server is None:
+            return
         try:
             await stop_accepting(self._server.sockets)
-        finally:  # also when `stop` was interrupted: nothing else would close the server
+        finally:  # also if the loop is about to end
             self._server.close()
         await self._end_links("reset")
         if self._links:

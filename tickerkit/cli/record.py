@@ -147,8 +147,8 @@ def record(
         stack.callback(feed.stop)
         # The recorder is made before the feed is started, so that it misses no tick. It may use
         # the background thread, which a feed enters only when it is started.
-        portal.enter()
-        stack.callback(portal.leave)
+        portal.enter(feed)
+        stack.callback(portal.leave, feed)
         try:
             recorder = feed.record(
                 out,

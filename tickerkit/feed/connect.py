@@ -69,8 +69,6 @@ def connect(
     key = None if symbol_list is None else tuple(symbol_list)
     cell = cell_slot("feed", address, key, keep)
     previous: Feed | None = cell.last()
-    if previous is not None:
-        previous.disconnect()
     feed = Feed(url, symbol_list, history, keep, token, ssl, retry_for, previous, position)
     feed.start()
     cell.fill(feed)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,8 +21,9 @@ from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import hide_secrets, split_websocket_url
 from tickerkit.protocol import Event, Received
 from tickerkit.runtime.cards import render_card
-from tickerkit.runtime.portal import portal
-from tickerkit.runtime.registry import Service, register, unregister
+from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
+from tickerkit.runtime.loop_task import LoopTask
+from tickerkit.runtime.registry import Service
 from tickerkit.validation import check_token
 
 if TYPE_CHECKING:
@@ -67,6 +67,8 @@ class Feed(FeedReaders):
         ...     frame = feed.wait(100).frame()
     """
 
+    _kind, _how_to_restart = "feed", "call tk.connect again"
+
     def __init__(
         self,
         url: str,
@@ -98,15 +100,13 @@ class Feed(FeedReaders):
             if resume is not None:
                 state.resume_after(resume)
         super().__init__(hide_secrets(address), symbols, state, source)
+        self._replaces = replaces
         self._replacement: Feed | None = None
-        if replaces is not None:
-            replaces._replacement = self
         self._limit, self._max_unwritten = limit, max_unwritten
-        self._task: asyncio.Task[None] | None = None
+        self._task: LoopTask | None = None
         self._changed = threading.Condition()
         self._owned: list[Service] = []
         self._waited_row = self.log.stop
-        self._stopped_ns = 0
         self._unhook = self.log.on_append(self._notify)
         self._connection = Connection(
             address,
@@ -223,18 +223,19 @@ class Feed(FeedReaders):
         """
         since = self._waited_row
         deadline = time.monotonic() + (np.inf if timeout is None else timeout)
-        with self._changed:
+        with hold_interrupts(), self._changed:
             while (arrived := self.log.stop - since) < ticks and self.status != "ended":
                 if self._connection.failure is not None:
                     raise self._connection.failure
                 if self._stopped:
-                    raise Stopped("feed", "call tk.connect again")
+                    raise Stopped(self._kind, self._how_to_restart)
                 if (left_s := deadline - time.monotonic()) <= 0:
                     detail = self._connection.status_detail
                     if self._faults.last:
                         detail += f"; its last error: {self._faults.last}"
                     raise WaitTimeout(ticks, arrived, timeout or 0, detail)
-                self._changed.wait(min(left_s, WAIT_STEP_S))
+                with allow_interrupts():
+                    self._changed.wait(min(left_s, WAIT_STEP_S))
         self._waited_row = self.log.stop
         return self
 
@@ -325,39 +326,22 @@ class Feed(FeedReaders):
         Raises:
             Stopped: the feed was started before.
         """
-        if self._task is not None:
-            raise Stopped("feed", "call tk.connect again")
-        portal.enter()
-        portal.call(self._start)
-        register(self)
+        self._start_service()
 
     def stop(self) -> None:
         """Stop receiving; idempotent. The ticks held stay readable.
 
-        Callbacks and recorders get all ticks that have arrived, then end.
-        """
-        if self.disconnect():
-            with contextlib.ExitStack() as stack:
-                for service in self._owned:
-                    stack.callback(service.stop)
-                stack.callback(self._stop_readers)
+        Callbacks and recorders get all ticks that have arrived, then end. If another thread is
+        stopping the feed, this waits too; only in a callback it returns at once.
 
-    def disconnect(self) -> bool:
-        """Stop receiving, but keep the readers; return False if the feed was stopped before.
+        An interrupt ends the wait. All the same nothing more is received, and each reader ends
+        when its function returns; the feed is listed in `tk.status()` until it is stopped again.
 
-        A feed that replaces this one continues with its log and its readers.
+        Raises:
+            PortalError: if called in tickerkit's own thread, such as by a hook of `feed.log`; the
+                feed continues.
         """
-        if not unregister(self):
-            return False
-        self._stopped_ns = time.time_ns()
-        self._stopped = True
-        try:
-            portal.call(self._cancel)
-        finally:
-            self._unhook()
-            portal.leave()
-            self._notify()
-        return True
+        self._stop_service(self._release)
 
     def own(self, service: Service) -> None:
         """Stop a service when the feed stops, such as the server that `tk.live` made for it."""
@@ -365,25 +349,42 @@ class Feed(FeedReaders):
 
     def abandon_after_fork(self) -> None:
         """Set the status of a forked child's copy to stopped: only the parent receives ticks."""
-        self._stopped_ns = time.time_ns()
-        self._stopped = True
+        super().abandon_after_fork()
         # A thread that the child doesn't have may hold the locks.
         self._changed = threading.Condition()
         self._state.abandon_after_fork()
 
-    async def _start(self) -> None:
-        self._task = asyncio.create_task(self._run())
+    def _acquire(self) -> None:
+        previous, self._replaces = self._replaces, None
+        if previous is not None:
+            # It gives up its readers only now, when this feed is registered and can stop them.
+            previous._stop_service(previous._disconnect)
+            previous._replacement = self
+        self._task = LoopTask(self._run)
+        self._task.start()
 
-    async def _run(self) -> None:
+    def _release(self) -> None:
+        with contextlib.ExitStack() as stack:
+            for service in self._owned:
+                stack.callback(service.stop)
+            stack.callback(self._stop_readers)
+            self._disconnect()
+
+    def _disconnect(self) -> None:
+        """Stop receiving, but keep the readers: a feed that replaces this one continues them."""
+        try:
+            if self._task is not None:
+                self._task.stop()
+        finally:
+            self._unhook()
+            self._notify()
+
+    async def _run(self, set_ready: Callable[[], None]) -> None:
+        set_ready()
         try:
             await self._connection.run()
         finally:
             self._notify()
-
-    async def _cancel(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait([self._task])
 
     def _is_full(self) -> bool:
         """Return whether a recorder is too far behind to receive more."""
@@ -441,8 +442,7 @@ class Feed(FeedReaders):
         }
         return render_card("Feed", self.status, lines)
 
-    def summary(self) -> dict[str, str]:
-        """Return the feed's row of `tk.status()`."""
+    def _summarize(self) -> dict[str, str]:
         return {
             "kind": "feed",
             "address": self.url,

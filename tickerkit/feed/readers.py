@@ -16,6 +16,8 @@ from tickerkit.feed.recorder import Recorder, start_recorder
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Reader, Rows
 from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.interrupts import uninterrupted
+from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
@@ -29,7 +31,7 @@ __all__ = ["FeedReaders"]
 IDLE_S = 1.0
 
 
-class FeedReaders(FeedData):
+class FeedReaders(FeedData, Lifecycle):
     """Starts readers of a feed's log, and stops them with the feed.
 
     Each reader has its own position in the log and its own thread, so a slow one can't hold up
@@ -43,11 +45,12 @@ class FeedReaders(FeedData):
         state: FeedState,
         source: str | None = None,
     ) -> None:
-        super().__init__(url, None if symbols is None else list(symbols), state)
+        Lifecycle.__init__(self)
+        FeedData.__init__(self, url, None if symbols is None else list(symbols), state)
         self._source = source or url
         self._faults = ErrorLog(f"feed from {url}")
-        self._stopped = False
 
+    @uninterrupted
     def on_ticks(self, callback: Callable[[pd.DataFrame], object]) -> Callback:
         """Call a function with each batch of new ticks, in a thread of its own.
 
@@ -86,6 +89,7 @@ class FeedReaders(FeedData):
             handle.stop()
         return handle
 
+    @uninterrupted
     def follow(
         self,
         take: Callable[[Rows], None],
@@ -133,6 +137,7 @@ class FeedReaders(FeedData):
             follower.stop()
         return follower
 
+    @uninterrupted
     def record(
         self,
         path: str | Path,
@@ -227,9 +232,16 @@ class FeedReaders(FeedData):
         async def add() -> None:
             buffers.add(buffer)
 
+        def remove() -> None:
+            buffers.remove(buffer)
+
         if not self._stopped:
-            portal.call(add)
-        return lambda: buffers.remove(buffer)
+            try:
+                portal.call(add)
+            except BaseException:  # an interrupt: `add` may still be waiting to be called
+                portal.post(remove)
+                raise
+        return remove
 
     def _stop_readers(self) -> None:
         """Stop every reader, the last first, even if one raises or an interrupt ends a wait."""

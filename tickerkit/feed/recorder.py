@@ -15,7 +15,7 @@ from tickerkit.formatting import format_count, format_size
 from tickerkit.log import Gaps, Position, Reader, Rows, TickLog
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog, describe
-from tickerkit.runtime.registry import register, unregister
+from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.workers import Follower
 from tickerkit.storage.paths import Naming, naming_from_path
 from tickerkit.storage.raw import connected_line, dropped_line, frame_line, made_line
@@ -41,7 +41,7 @@ PROBLEMS = {
 }
 
 
-class Recorder:
+class Recorder(Lifecycle):
     """Ticks on their way from a feed's log to a file. Made by `feed.record`.
 
     A recorder is a reader of the log, so it can't hold up the feed. When a write fails, the ticks
@@ -66,6 +66,8 @@ class Recorder:
         faults: its errors: `count`, and `last` as text.
     """
 
+    _kind, _how_to_restart = "recorder", "call feed.record again"
+
     def __init__(
         self,
         log: TickLog,
@@ -81,6 +83,7 @@ class Recorder:
         symbols: list[str] | None = None,
         **options: Any,
     ) -> None:
+        super().__init__()
         self.faults = ErrorLog(f"recorder {Path(path).name}")
         self._log, self._gaps, self._symbols = log, gaps, symbols
         self._frames, self._stop_frames = frames, stop_frames
@@ -107,17 +110,9 @@ class Recorder:
         except BaseException:
             writer.abandon()
             raise
-        self._follower = Follower(
-            log,
-            self._write,
-            finish=self._finish,
-            reader=self._reader,
-            every_s=flush_s,
-            max_waiting=max(log.keep // WAKE_SHARE, 1),
-            idle_s=max(flush_s, MIN_IDLE_S),
-            name="tickerkit recorder",
-        )
-        register(self)
+        self._flush_s = flush_s
+        self._follower: Follower | None = None
+        self._start_service()
 
     # --- in its thread ------------------------------------------------------------------------
 
@@ -238,7 +233,9 @@ class Recorder:
 
     def _unsettled(self) -> int:
         """Return how many ticks a stopped recorder has neither written nor given up."""
-        is_hanging = self._status == "stopped" and not self._follower.ended
+        is_hanging = (
+            self._status == "stopped" and self._follower is not None and not self._follower.ended
+        )
         return max(self._stop_row - self._writer.row, 0) if is_hanging else 0
 
     def _bytes(self) -> int:
@@ -263,9 +260,26 @@ class Recorder:
         nothing for 3 s: `stats["lost"]` then counts what is not written yet, and the writing
         continues in the background if the disk answers.
         """
-        if not unregister(self):
-            return
+        self._stop_service(self._release)
+
+    def _acquire(self) -> None:
+        self._follower = Follower(
+            self._log,
+            self._write,
+            finish=self._finish,
+            reader=self._reader,
+            every_s=self._flush_s,
+            max_waiting=max(self._log.keep // WAKE_SHARE, 1),
+            idle_s=max(self._flush_s, MIN_IDLE_S),
+            name="tickerkit recorder",
+        )
+
+    def _release(self) -> None:
         self._stop_frames()
+        if self._follower is None:
+            self._writer.abandon()
+            self._status = "stopped"
+            return
         self._stop_row = self._log.stop
         began = since = time.monotonic()
         progress: object = None
@@ -309,6 +323,7 @@ class Recorder:
 
     def abandon_after_fork(self) -> None:
         """Set the status of a forked child's copy to stopped: only the parent records."""
+        super().abandon_after_fork()
         self._status = "stopped"
         self._writer.abandon()
 
@@ -344,8 +359,7 @@ class Recorder:
         }
         return render_card("Recorder", self._status, lines)
 
-    def summary(self) -> dict[str, str]:
-        """Return the recorder's row of `tk.status()`."""
+    def _summarize(self) -> dict[str, str]:
         return {
             "kind": "recorder",
             "address": str(self.path),

@@ -12,11 +12,14 @@ import errno
 import os
 import threading
 from collections.abc import Callable, Coroutine
+from concurrent.futures import CancelledError
 from typing import Any, TypeVar
 
 from tickerkit.errors import PortalError
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.forking import ForkSelector, on_fork
+from tickerkit.runtime.interrupts import Outcome, hold_interrupts
+from tickerkit.runtime.threads import BackgroundThread, start_thread
 
 __all__ = ["Portal", "portal"]
 
@@ -30,10 +33,10 @@ class Portal:
     """A background event loop that runs while it has users: each calls `enter`, then `leave`.
 
     Example:
-        >>> portal.enter()
+        >>> portal.enter("example")
         >>> portal.call(asyncio.sleep, 0, "answer")
         'answer'
-        >>> portal.leave()
+        >>> portal.leave("example")
     """
 
     def __init__(self) -> None:
@@ -48,30 +51,41 @@ class Portal:
         """
         if self._selector is not None:
             self._selector.release_after_fork()
-        # A new lock: a thread that the child does not have may hold the old one.
-        self._lock = threading.Lock()
-        self._users = 0
-        self._thread: threading.Thread | None = None
+        # A new lock: a thread that the child does not have may hold the old one. Reentrant: the
+        # handler of a signal may call `tk.status` while its thread is in here.
+        self._lock = threading.RLock()
+        self._users: set[object] = set()
+        self._thread: BackgroundThread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: list[BackgroundThread] = []
 
-    def enter(self) -> None:
-        """Register a user of the loop; the first one starts the thread."""
-        with self._lock:
-            self._users += 1
-            if self._thread is None:
+    def enter(self, user: object) -> None:
+        """Register a user of the loop; the first one starts the thread. Idempotent."""
+        with hold_interrupts(), self._lock:
+            if self._loop is None:
                 self._start()
+            self._users.add(user)
 
-    def leave(self) -> None:
-        """Unregister a user; the last one stops the loop and waits for its thread to end."""
-        with self._lock:
-            self._users -= 1
-            if self._users or self._thread is None or self._loop is None:
-                return
-            thread, loop = self._thread, self._loop
-            self._thread = self._loop = None
-        loop.call_soon_threadsafe(loop.stop)
-        if thread is not threading.current_thread():
-            thread.join(JOIN_S)
+    def leave(self, user: object) -> None:
+        """Unregister a user; the last one stops the loop and waits for its thread to end.
+
+        Idempotent, so that an interrupted `leave` can be completed. In the loop's own thread it
+        doesn't wait.
+        """
+        with hold_interrupts():
+            with self._lock:
+                self._users.discard(user)
+                if not self._users and self._loop is not None and self._thread is not None:
+                    self._ending.append(self._thread)
+                    self._loop.call_soon_threadsafe(self._loop.stop)
+                    self._thread = self._loop = None
+            self.join()
+
+    def join(self) -> None:
+        """Wait for the thread to end if its last user has left."""
+        for thread in list(self._ending):
+            if thread.join_within(JOIN_S) and thread in self._ending:
+                self._ending.remove(thread)
 
     @property
     def is_current_thread(self) -> bool:
@@ -81,17 +95,41 @@ class Portal:
     def call(self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any) -> T:
         """Run a coroutine function on the loop, wait for it, and return its result.
 
+        An interrupt ends the wait; the coroutine continues.
+
         Raises:
             PortalError: if called from the loop's own thread, which would wait for itself; or if
                 nothing has entered the portal.
         """
-        loop = self._get_loop()
+        self.check_other_thread(getattr(function, "__name__", str(function)))
+        outcome: Outcome[T] = Outcome()
+
+        def begin() -> None:
+            try:
+                task = asyncio.ensure_future(function(*args))
+            except BaseException as error:  # the arguments are wrong
+                outcome.set_error(error)
+            else:
+                task.add_done_callback(finish)
+
+        def finish(task: asyncio.Task[T]) -> None:
+            if task.cancelled():  # the loop ends
+                outcome.set_error(CancelledError())
+            elif (error := task.exception()) is not None:
+                outcome.set_error(error)
+            else:
+                outcome.set(task.result())
+
+        self.post(begin)
+        return outcome.wait()
+
+    def check_other_thread(self, name: str) -> None:
+        """Raise PortalError in the loop's own thread, where `name` would wait for itself."""
         if self.is_current_thread:
             raise PortalError(
-                f"{getattr(function, '__name__', function)} was called from tickerkit's own "
-                "thread and would wait for itself; call it from another thread"
+                f"{name} was called from tickerkit's own thread and would wait for itself; call "
+                "it from another thread"
             )
-        return asyncio.run_coroutine_threadsafe(function(*args), loop).result()
 
     def post(self, function: Callable[..., object], *args: Any) -> None:
         """Have a plain function called on the loop soon; returns at once, from any thread.
@@ -99,7 +137,9 @@ class Portal:
         Raises:
             PortalError: if nothing has entered.
         """
-        self._get_loop().call_soon_threadsafe(function, *args)
+        # Under the lock: the loop runs all that was posted to it before it was told to stop.
+        with self._lock:
+            self._get_loop().call_soon_threadsafe(function, *args)
 
     def call_async(
         self, function: Callable[..., Coroutine[Any, Any, T]], *args: Any
@@ -109,9 +149,10 @@ class Portal:
         Raises:
             PortalError: if nothing has entered.
         """
-        return asyncio.wrap_future(
-            asyncio.run_coroutine_threadsafe(function(*args), self._get_loop())
-        )
+        with self._lock:
+            # First: a coroutine that is made but not run would be a warning on stderr.
+            loop = self._get_loop()
+            return asyncio.wrap_future(asyncio.run_coroutine_threadsafe(function(*args), loop))
 
     def _get_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
@@ -128,12 +169,9 @@ class Portal:
         else:
             loop = asyncio.new_event_loop()
         loop.set_exception_handler(_on_loop_error)
-        self._loop = loop
-        ready = threading.Event()
 
         def run() -> None:
             asyncio.set_event_loop(loop)
-            loop.call_soon(ready.set)
             try:
                 loop.run_forever()
             finally:
@@ -147,10 +185,12 @@ class Portal:
                 loop.run_until_complete(loop.shutdown_asyncgens())
                 loop.close()
 
-        # Daemon: a non-daemon thread would prevent the kernel or script from exiting.
-        self._thread = threading.Thread(target=run, name="tickerkit", daemon=True)
-        self._thread.start()
-        ready.wait()
+        try:
+            self._thread = start_thread(run, "tickerkit")
+        except BaseException:  # the system allows no more threads
+            loop.close()
+            raise
+        self._loop = loop
 
 
 def _on_loop_error(loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:

@@ -10,9 +10,9 @@ from typing import Protocol
 import pandas as pd
 
 from tickerkit.runtime.forking import on_fork
-from tickerkit.runtime.workers import shorten_joins
+from tickerkit.runtime.threads import shorten_joins
 
-__all__ = ["Service", "register", "running", "status", "stop_all", "unregister"]
+__all__ = ["Service", "is_registered", "register", "running", "status", "stop_all", "unregister"]
 
 
 EXIT_S = 1.0
@@ -31,7 +31,8 @@ class Service(Protocol):
         """Return the texts `kind`, `address`, `status` and `about`."""
 
 
-_lock = threading.Lock()
+# Reentrant: the handler of a signal may call `status` while its thread holds the lock.
+_lock = threading.RLock()
 _running: list[Service] = []
 _at_exit = False
 
@@ -60,6 +61,12 @@ def unregister(service: Service) -> bool:
         return True
 
 
+def is_registered(service: Service) -> bool:
+    """Return whether a service is listed."""
+    with _lock:
+        return service in _running
+
+
 def running() -> list[Service]:
     """Return the running services, oldest first."""
     with _lock:
@@ -77,7 +84,10 @@ def status() -> pd.DataFrame:
 
 
 def stop_all() -> None:
-    """Stop every server, feed and recorder of this process, with their threads and ports."""
+    """Stop every server, feed and recorder of this process, with their threads and ports.
+
+    If it is interrupted, what has not been stopped stays in `tk.status()`; call it again.
+    """
     # The newest first, and all of them even if one raises.
     with contextlib.ExitStack() as stack:
         for service in running():
@@ -93,7 +103,7 @@ def _stop_at_exit() -> None:
 def _reset_after_fork() -> None:
     """Empty the list in a forked child: the services run in the parent only."""
     global _lock
-    _lock = threading.Lock()
+    _lock = threading.RLock()
     for service in _running:
         service.abandon_after_fork()
     _running.clear()

@@ -1,7 +1,6 @@
 """Threads for code that may block: a `Worker` runs an event loop, a `Follower` reads a log.
 
-All of them are daemon threads. Code that blocks can't be interrupted, and a non-daemon thread would
-keep the kernel or script from exiting; so each stop waits for its thread, but only for a limited
+Code that blocks can't be interrupted; so each stop waits for its thread, but only for a limited
 time.
 """
 
@@ -10,33 +9,16 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import threading
-import time
 from collections.abc import Callable, Coroutine
 from typing import Any
 
 from tickerkit.log import Reader, Rows, TickLog
+from tickerkit.runtime.interrupts import hold_interrupts
+from tickerkit.runtime.threads import UserThread, start_thread
 
-__all__ = ["Follower", "Worker", "shorten_joins"]
+__all__ = ["Follower", "Worker"]
 
 JOIN_S = 1.0
-MIN_JOIN_S = 0.05
-
-_join_deadline = float("inf")
-
-
-def shorten_joins(within_s: float) -> None:
-    """Limit the time that all following joins take together, because the process is exiting.
-
-    Without it, each of many blocked threads would hold up the exit for a second of its own.
-    """
-    global _join_deadline
-    _join_deadline = time.monotonic() + within_s
-
-
-def _join(thread: threading.Thread, timeout_s: float) -> None:
-    """Wait for a thread to end, unless it is the current one."""
-    if thread is not threading.current_thread():
-        thread.join(min(timeout_s, max(_join_deadline - time.monotonic(), MIN_JOIN_S)))
 
 
 class Worker:
@@ -52,8 +34,7 @@ class Worker:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._task: asyncio.Task[None] | None = None
         self._cancelled = False
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, name, UserThread)
 
     def _run(self) -> None:
         async def main() -> None:
@@ -71,12 +52,12 @@ class Worker:
         Code that blocks can't be interrupted: after `timeout_s` the thread is abandoned. It ends
         when its code returns.
         """
-        self._cancelled = True
-        if self._loop is not None and self._task is not None:
-            with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
-                self._loop.call_soon_threadsafe(self._task.cancel)
-        _join(self._thread, timeout_s)
-        return not self._thread.is_alive()
+        with hold_interrupts():
+            self._cancelled = True
+            if self._loop is not None and self._task is not None:
+                with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
+                    self._loop.call_soon_threadsafe(self._task.cancel)
+            return self._thread.join_within(timeout_s)
 
 
 class Follower:
@@ -120,8 +101,7 @@ class Follower:
         self._stopping = threading.Event()
         self._pause_is_over = threading.Event()
         self._unhook = log.on_append(self._note_rows)
-        self._thread = threading.Thread(target=self._run, name=name, daemon=True)
-        self._thread.start()
+        self._thread = start_thread(self._run, name, UserThread)
 
     def _note_rows(self) -> None:
         self._new.set()
@@ -149,18 +129,18 @@ class Follower:
     @property
     def ended(self) -> bool:
         """Whether the thread has ended."""
-        return not self._thread.is_alive()
+        return self._thread.has_ended
 
     def stop(self, timeout_s: float = JOIN_S) -> bool:
         """Pass on the remaining rows, end the thread, and return whether it has ended; idempotent.
 
         A handler that blocks for longer than `timeout_s` is abandoned.
         """
-        self._unhook()
-        if self.ended:  # also in a forked child, where a lock of the events may be held forever
-            return True
-        self._stopping.set()
-        self._pause_is_over.set()
-        self._new.set()
-        _join(self._thread, timeout_s)
-        return self.ended
+        with hold_interrupts():
+            self._unhook()
+            if self.ended:  # also in a forked child, where a lock of the events may be held forever
+                return True
+            self._stopping.set()
+            self._pause_is_over.set()
+            self._new.set()
+            return self._thread.join_within(timeout_s)

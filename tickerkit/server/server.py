@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
 import errno
 import os
-from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 from urllib.parse import quote
 
@@ -18,8 +19,10 @@ from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_network_address, find_port_holder
 from tickerkit.net.tls import make_server_context
 from tickerkit.runtime.cards import render_card
+from tickerkit.runtime.lifecycle import Lifecycle
+from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
-from tickerkit.runtime.registry import register, running, unregister
+from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.options import ServerOptions
 from tickerkit.sources import Source
@@ -27,12 +30,13 @@ from tickerkit.ticks import Batch, read_ticks
 
 __all__ = ["CLIENT_COLUMNS", "TickServer"]
 
+CLOSE_CODE, CLOSE_REASON = 1001, "the server is stopping"
 CLIENT_COLUMNS = ["address", "kind", "since", "symbols", "behind", "status"]
 # By address that means "all addresses of this machine": the address for a client to connect to.
 CONNECT_TO = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
 
 
-class TickServer(ABC):
+class TickServer(Lifecycle):
     """A websocket server that pushes ticks, running in the background. Made by `tk.serve`.
 
     A client costs a position in the log: a slow client gets larger batches, a client that falls off
@@ -49,7 +53,10 @@ class TickServer(ABC):
         log: its `TickLog`.
     """
 
+    _kind, _how_to_restart = "server", "call tk.serve again"
+
     def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
+        super().__init__()
         self.source = source
         self.host = host
         self.port = port
@@ -59,8 +66,8 @@ class TickServer(ABC):
             host, token=options.token, hosts=options.hosts, origins=options.origins
         )
         self._gaps = Gaps(self.log, forget=True)
-        self._was_started = False
-        self._stopped = True
+        self._task: LoopTask | None = None
+        self._close_with = (CLOSE_CODE, CLOSE_REASON)
 
     # --- implemented by each kind -------------------------------------------------------------
 
@@ -97,15 +104,18 @@ class TickServer(ABC):
 
     @abstractmethod
     async def _open(self) -> None:
-        """Listen, and set `port`; on the portal's loop."""
+        """Listen, and set `port`; on the portal's loop. It may be cancelled where it waits."""
 
     @abstractmethod
     def _start_source(self) -> None:
         """Start the source, once the server listens."""
 
     @abstractmethod
-    def _shut_down(self, code: int, reason: str) -> None:
-        """Close every connection with a code and a reason, and end the source."""
+    async def _close(self, code: int, reason: str) -> None:
+        """Close every connection with a code and a reason, and free the port; on the loop.
+
+        It is called after `_open`, also if that has failed or was cancelled.
+        """
 
     @abstractmethod
     async def _publish(self, batch: Batch) -> None:
@@ -116,7 +126,7 @@ class TickServer(ABC):
     @property
     def status(self) -> str:
         """One word: "listening", "ended" (the source; history is still served) or "stopped"."""
-        if self._stopped:
+        if self._phase != "running":
             return "stopped"
         return "ended" if self._has_ended else "listening"
 
@@ -171,29 +181,32 @@ class TickServer(ABC):
             Stopped: if the server is stopped.
         """
         if self.status == "stopped":
-            raise Stopped("server", "call tk.serve again")
+            raise Stopped(self._kind, self._how_to_restart)
         batch = read_ticks(ticks)
         portal.call(self._publish, batch)
         if batch.errors:
             raise batch.errors[0]
 
-    def stop(self, code: int = 1001, reason: str = "the server is stopping") -> None:
+    def stop(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON) -> None:
         """Stop: close every connection, end the source and free the port; idempotent.
 
         A client that does not read is disconnected after half a second. A source that blocks is
-        abandoned after one second: it ends by itself, and its ticks are dropped.
+        abandoned after one second: it ends by itself, and its ticks are dropped. If another thread
+        is stopping the server, this waits too, so that the port is free when it returns; only in
+        the server's own source it returns at once.
+
+        An interrupt ends the wait. The port is then freed in the background, and the server is
+        listed in `tk.status()` until it is stopped again.
 
         Args:
             code: the websocket close code that clients receive (RFC 6455, section 7.4.1).
             reason: the close reason that clients receive.
+
+        Raises:
+            PortalError: if called in tickerkit's own thread, such as by a hook of `server.log`;
+                the server continues.
         """
-        if not unregister(self):
-            return
-        self._stopped = True
-        try:
-            self._shut_down(code, reason)
-        finally:  # also if an interrupt ends the wait: nothing may keep running
-            portal.leave()
+        self._stop_service(partial(self._release, code, reason))
 
     def __enter__(self) -> TickServer:
         return self
@@ -231,8 +244,7 @@ class TickServer(ABC):
             "every tick": self._make_address_for_others("ws", "ticks"),
         }
 
-    def summary(self) -> dict[str, str]:
-        """Return the row of `tk.status` for this server."""
+    def _summarize(self) -> dict[str, str]:
         stats = self._fetch_stats_quickly()
         address, status = self._make_address("ws"), stats["status"]
         return {
@@ -286,28 +298,33 @@ class TickServer(ABC):
 
         Raises:
             PortTaken: if another program listens on the port.
-            Stopped: if the server was started before.
+            Stopped: if the server was started before, or is stopped while it starts.
         """
-        if self._was_started:
-            raise Stopped("server", "call tk.serve again")
-        for other in running():
-            if isinstance(other, TickServer) and self.port and other.port == self.port:
+        self._start_service()
+
+    def _acquire(self) -> None:
+        for other in running() if self.port else ():
+            if isinstance(other, TickServer) and other is not self and other.port == self.port:
                 self._access.keep_token(other._access)
                 other.stop(1012, "the server is restarting")
-        with contextlib.ExitStack() as undo:
-            portal.enter()
-            undo.callback(portal.leave)
-            try:
-                portal.call(self._open)
-            except OSError as error:
-                if error.errno == errno.EADDRINUSE:
-                    raise PortTaken(self.host, self.port, find_port_holder(self.port)) from None
-                raise
-            undo.pop_all()
-        self._stopped = False
+        self._task = LoopTask(self._run)
+        try:
+            self._task.start()
+        except OSError as error:
+            if error.errno == errno.EADDRINUSE:
+                raise PortTaken(self.host, self.port, find_port_holder(self.port)) from None
+            raise
         self._start_source()
-        register(self)
 
-    def abandon_after_fork(self) -> None:
-        """Count as stopped, in a forked child: the server runs in the parent only."""
-        self._stopped = True
+    def _release(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON) -> None:
+        self._close_with = (code, reason)
+        if self._task is not None:
+            self._task.stop()
+
+    async def _run(self, set_ready: Callable[[], None]) -> None:
+        try:
+            await self._open()
+            set_ready()
+            await asyncio.Event().wait()
+        finally:
+            await self._close(*self._close_with)

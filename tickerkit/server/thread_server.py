@@ -37,7 +37,7 @@ from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.http import respond, respond_full
 from tickerkit.server.intake import Intake
 from tickerkit.server.options import ServerOptions
-from tickerkit.server.server import CLIENT_COLUMNS, TickServer
+from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
 from tickerkit.server.stats import ServerStats
 from tickerkit.sources import Source
 from tickerkit.ticks import Batch
@@ -128,8 +128,11 @@ class ThreadServer(TickServer):
             ping_interval=None,
             close_timeout=CLOSE_S,
             logger=wire_logger,
+            # Cancelled after it has begun to listen, asyncio's create_server would leave the port
+            # open, and return no server to close.
+            start_serving=False,
         )
-        self._was_started = True
+        await self._server.start_serving()
         self._checking = asyncio.create_task(self._check_clients())
         self.port = self._server.sockets[0].getsockname()[1]
 
@@ -138,10 +141,10 @@ class ThreadServer(TickServer):
         if self.source is not None:
             self._worker = Worker(f"tickerkit {self.source!r}", self._run_source)
 
-    def _shut_down(self, code: int, reason: str) -> None:
+    def _release(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON) -> None:
         self._intake.closed = True
         try:
-            portal.call(self._close, code, reason)
+            super()._release(code, reason)
             if self._worker is not None:
                 self._worker.cancel()
         finally:  # also after an interrupt, then without waiting
@@ -149,12 +152,13 @@ class ThreadServer(TickServer):
                 self._worker.cancel(0)
 
     async def _close(self, code: int, reason: str) -> None:
-        assert self._server is not None
-        assert self._checking is not None
-        self._checking.cancel()
+        if self._server is None:
+            return
+        if self._checking is not None:
+            self._checking.cancel()
         try:
             await stop_accepting(self._server.sockets)
-        finally:  # also when `stop` was interrupted and the loop is about to end
+        finally:  # also if the loop is about to end
             self._server.close(code=code, reason=reason)
         closed = asyncio.ensure_future(self._server.wait_closed())
         # websockets would wait many seconds for connections that have not sent a request.

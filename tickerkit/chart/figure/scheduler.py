@@ -9,6 +9,9 @@ import weakref
 from collections.abc import Callable
 from typing import Protocol
 
+from tickerkit.runtime.interrupts import hold_interrupts
+from tickerkit.runtime.threads import start_thread
+
 __all__ = ["SENDER", "RateLimiter", "Sendable", "Sender"]
 
 logger = logging.getLogger(__name__)
@@ -100,10 +103,8 @@ class Sender:
                 return
             self._pending.add(figure)
             if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="tickerkit figures", daemon=True
-                )
-                self._thread.start()
+                with hold_interrupts():
+                    self._thread = start_thread(self._run, "tickerkit figures")
             else:
                 self._changed.notify()
 

@@ -119,9 +119,9 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     def close(self) -> None:
         """Close the widgets, and end the threads that draw; idempotent."""
-        if "figure" in self.__dict__:  # else the constructor has raised
-            self.figure.close()
-            self._download.close()
+        for name in ("figure", "_download"):
+            if name in self.__dict__:  # else the constructor has raised, or was interrupted
+                self.__dict__[name].close()
         super().close()
 
     def _arrange_body(self) -> widgets.HBox:

@@ -14,7 +14,9 @@ from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.errors import Stopped, TickerkitError
 from tickerkit.formatting import format_count, format_time
 from tickerkit.runtime.cards import NUMBER_STYLE, dim, escape, render_status
+from tickerkit.runtime.interrupts import hold_interrupts
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.threads import BackgroundThread, start_thread
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -45,7 +47,7 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
     def __init__(self, replay: ReplaySource) -> None:
         self._replay = replay
         self._unwatch: Callable[[], None] = _do_nothing
-        self._thread: threading.Thread | None = None
+        self._thread: BackgroundThread | None = None
         self._thread_lock, self._show_lock = threading.Lock(), threading.RLock()
         # The thread that is updating the widgets: its changes are not the user's.
         self._updating_thread: int | None = None
@@ -150,15 +152,13 @@ class ReplayControls(widgets.VBox):  # type: ignore[misc]
         self._changed.set()
         with self._thread_lock:
             if self._thread is None and self._is_active:
-                self._thread = threading.Thread(
-                    target=self._follow, name="tickerkit replay controls", daemon=True
-                )
-                self._thread.start()
+                with hold_interrupts():
+                    self._thread = start_thread(self._follow, "tickerkit replay controls")
             thread = self._thread
         if thread is None:
             self._update()
         elif not self._is_active and thread is not threading.current_thread():
-            thread.join(JOIN_TIMEOUT_S)
+            thread.join_within(JOIN_TIMEOUT_S)
 
     @property
     def _is_active(self) -> bool:

@@ -12,6 +12,7 @@ from typing import NamedTuple
 from tickerkit.chart.figure.presence import PresenceLease
 from tickerkit.chart.messages import DownloadMessage, EndMessage, PartMessage
 from tickerkit.runtime.error_log import describe
+from tickerkit.runtime.threads import start_thread
 
 __all__ = ["DownloadFile", "Transfer"]
 
@@ -73,11 +74,10 @@ class Transfer:
         self._changed = threading.Condition()
         self._unconfirmed: deque[Message] = deque()
         self._lease = PresenceLease()
-        self._thread = threading.Thread(target=self._run, name="tickerkit download", daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        start_thread(self._run, "tickerkit download")
 
     def stop(self) -> None:
         """Ask the thread to end, without waiting for it; idempotent."""

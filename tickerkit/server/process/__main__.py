@@ -21,6 +21,7 @@ from tickerkit.protocol import V1Session
 from tickerkit.protocol.messages import Subscribe, encode
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
+from tickerkit.runtime.threads import start_thread
 from tickerkit.server.process.child import HEADER_BYTES
 from tickerkit.server.thread_server import ThreadServer
 
@@ -133,10 +134,9 @@ class _CommandHandler:
         server.log.epoch = setup["epoch"]
         server.start()
         self._server = server
-        portal.enter()  # keeps the loop after the server's stop: the mirror needs the last messages
-        threading.Thread(
-            target=self._send_mirror, args=(server,), name="mirror", daemon=True
-        ).start()
+        # Keeps the loop after the server's stop: the mirror needs the last messages.
+        portal.enter(self)
+        start_thread(lambda: self._send_mirror(server), "mirror")
         return server.port
 
     def _send_mirror(self, server: MirroredServer) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import dataclasses
 import os
 import ssl as ssl_module
@@ -14,7 +13,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from tickerkit.errors import PortalError, ServerFailed, SourceError, TickerkitError
+from tickerkit.errors import ServerFailed, SourceError, TickerkitError
 from tickerkit.log import Gap
 from tickerkit.protocol import Client, End, Hello, Received
 from tickerkit.runtime.error_log import describe
@@ -56,15 +55,14 @@ class ProcessServer(TickServer):
         self._mirror_client = Client(None, None)
         self._mirror_client.start_connection()
         self._child: ChildProcess | None = None
-        self._opening: asyncio.Task[Any] | None = None
-        self._is_cancelled = False
+        self._is_serving = False
         self._source_ended = False
         self._last_stats: Mapping[str, Any] = dataclasses.asdict(ServerStats())
 
     @property
     def pid(self) -> int | None:
         """The id of the server's process; None if it does not run."""
-        return None if self._stopped or self._child is None else self._child.pid
+        return None if self._phase != "running" or self._child is None else self._child.pid
 
     @property
     def status(self) -> str:
@@ -73,7 +71,7 @@ class ProcessServer(TickServer):
 
     @property
     def _has_failed(self) -> bool:
-        return not self._stopped and self._child is not None and self._child.reason != ""
+        return self._phase == "running" and self._child is not None and self._child.reason != ""
 
     @property
     def _has_ended(self) -> bool:
@@ -118,11 +116,11 @@ class ProcessServer(TickServer):
     def _complete_last_stats(self) -> Mapping[str, Any]:
         """Return the newest stats without asking the process."""
         stats = {**self._last_stats, "status": self.status}
+        if self.log.stop > stats["ticks"]:  # the mirror has ticks that came after the last answer
+            stats.update(ticks=self.log.stop, held=len(self.log))
         if stats["status"] in ("stopped", "failed"):
             stats.update(clients=0, stalled=0)
         if self._has_failed and self._child is not None:
-            # The mirror may hold ticks that came after the last answer.
-            stats.update(ticks=max(stats["ticks"], self.log.stop), held=len(self.log))
             stats["last_error"] = str(self._child.make_failure())
         return stats
 
@@ -135,22 +133,7 @@ class ProcessServer(TickServer):
 
     # --- start and stop -----------------------------------------------------------------------
 
-    def start(self) -> None:
-        try:
-            super().start()
-        except BaseException:  # also an interrupt during the wait: the process must end
-            with contextlib.suppress(PortalError):
-                portal.post(self._cancel_opening)
-            raise
-
-    def _cancel_opening(self) -> None:
-        self._is_cancelled = True
-        if self._opening is not None:
-            self._opening.cancel()
-
     async def _open(self) -> None:
-        self._was_started = True
-        self._opening = asyncio.current_task()
         self._child = ChildProcess(self._on_message)
         setup = {
             "path": sys.path,
@@ -162,28 +145,22 @@ class ProcessServer(TickServer):
             "port": self.port,
             "options": dataclasses.replace(self._options, token=self._access.token or False),
         }
-        try:
-            await self._child.start()
-            self.port = await self._child.request(START_S, "serve", setup)
-            if self._is_cancelled:
-                raise asyncio.CancelledError
-        except BaseException:
-            await self._child.kill()
-            raise
+        await self._child.start()
+        self.port = await self._child.request(START_S, "serve", setup)
+        self._is_serving = True
 
     def _start_source(self) -> None:
         if self.source is not None:
             self.source.on_sent_to_process()
 
-    def _shut_down(self, code: int, reason: str) -> None:
-        portal.call(self._close, code, reason)
-
     async def _close(self, code: int, reason: str) -> None:
-        assert self._child is not None
+        if self._child is None:
+            return
         try:
-            async with asyncio.timeout(STOP_S):
-                self._last_stats = await self._child.request(STOP_S, "stop", code, reason)
-                await self._child.end()
+            if self._is_serving:
+                async with asyncio.timeout(STOP_S):
+                    self._last_stats = await self._child.request(STOP_S, "stop", code, reason)
+                    await self._child.end()
         except (TimeoutError, ServerFailed) as error:
             if isinstance(error, ServerFailed):
                 self._last_stats = {**self._last_stats, "last_error": str(error)}
