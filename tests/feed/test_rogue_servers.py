@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 
 import pytest
-from rogues import ROGUES, LoopWatch, RogueServer
+from rogues import ROGUES, LoopWatch, RogueServer, peak_memory_mb
 from soaks import TIMEOUT_S, share_of
 
 import tickerkit as tk
@@ -18,6 +18,8 @@ Until = Callable[..., None]
 MAX_HELD_S = 0.1
 MAX_STOP_S = 3.0
 MAX_SENT_BYTES = 40_000_000
+# What the rogues' own messages take is part of it.
+MAX_GROWTH_MB = 500
 
 
 def besiege(name: str, seed: int, seconds: float) -> float:
@@ -53,8 +55,10 @@ def test_rogue_server_holds_up_nobody(name: str) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(TIMEOUT_S)
 def test_rogue_servers_hold_up_nobody_in_many_ways() -> None:
-    """The same with many seeds, and longer."""
+    """The same with many seeds, and longer; and the memory stays bounded."""
+    before = peak_memory_mb()
     for seed in range(share_of(10)):
         for name in ROGUES:
             longest_s = besiege(name, random.Random(seed).randrange(10**6), seconds=3.0)
             assert longest_s < MAX_HELD_S, (name, seed)
+            assert peak_memory_mb() - before < MAX_GROWTH_MB, (name, seed)

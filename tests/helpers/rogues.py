@@ -13,9 +13,9 @@ import hashlib
 import json
 import random
 import re
-import resource
 import socket
 import struct
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -26,7 +26,21 @@ from peers import LOCAL
 
 from tickerkit.runtime.portal import portal
 
-__all__ = ["PING", "ROGUES", "LoopWatch", "Rogue", "RogueServer", "frame", "hello"]
+try:
+    import resource
+except ImportError:  # Windows
+    resource = None  # type: ignore[assignment]
+
+__all__ = [
+    "PING",
+    "ROGUES",
+    "LoopWatch",
+    "Rogue",
+    "RogueServer",
+    "frame",
+    "hello",
+    "peak_memory_mb",
+]
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 KEY = re.compile(rb"Sec-WebSocket-Key: (\S+)", re.IGNORECASE)
@@ -390,6 +404,9 @@ class LoopWatch:
             portal.post(self._step)
 
 
-def memory_mb() -> float:
-    """Return how much memory this process has taken at most, in megabytes."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def peak_memory_mb() -> float:
+    """Return how much memory this process has taken at most; 0 where that is not known."""
+    if resource is None:
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**20 if sys.platform == "darwin" else 2**10)

@@ -7,9 +7,12 @@ import contextlib
 import json
 import time
 from collections.abc import Callable, Iterator
+from typing import Any
 
+import numpy as np
 import pytest
 from peers import dial, handshake, receive, receive_all
+from rogues import LoopWatch
 from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 from websockets.sync.client import ClientConnection
@@ -18,6 +21,7 @@ import tickerkit as tk
 from tickerkit.net import liveness
 from tickerkit.runtime.portal import portal
 from tickerkit.server import client_handler, options, thread_server
+from tickerkit.ticks import Batch, Text
 
 Until = Callable[..., None]
 
@@ -199,3 +203,43 @@ def test_slow_close_does_not_spin_the_loop(until: Until) -> None:
         until(lambda: running.stats["clients"] == 0)
         assert silent
     assert iterations < 100
+
+
+def test_burst_of_requests_holds_up_nobody(until: Until) -> None:
+    """A client that subscribes often at once, over a million ticks, is answered in steps."""
+    running = tk.serve(None, port=0)
+    codes = np.arange(1_000_000, dtype=np.int32) % 100
+    symbols = Text(codes, [f"S{n}" for n in range(100)])
+    columns: dict[str, Any] = {"symbol": symbols, "price": codes.astype(float)}
+    times = np.zeros(len(codes), dtype=np.int64)
+    portal.call(running._publish, Batch(len(codes), times, columns))
+    wanted = masked('{"type":"subscribe","symbols":["S1","S2","S3"],"history":1}')
+    with handshake(running.port, **{"Sec-WebSocket-Protocol": "tickerkit.v1"}) as peer:
+        until(lambda: running.stats["clients"] == 1)
+        with LoopWatch() as watch:
+            peer.sendall(wanted * 60)
+            until(lambda: running.clients["symbols"].tolist() == ["S1, S2, S3"])
+            until(lambda: watch.iterations > 200)
+    assert watch.longest_s < 0.05
+
+
+def test_client_that_reads_nothing_costs_its_write_buffer(until: Until) -> None:
+    """However many words there are, and however often the client subscribes."""
+    running = tk.serve(None, port=0)
+    words = [{"symbol": f"S{n}", "price": n, "note": f"{n:0200}"} for n in range(20_000)]
+    running.publish(words)
+    with handshake(running.port, **{"Sec-WebSocket-Protocol": "tickerkit.v1"}) as mute:
+        until(lambda: running.stats["clients"] == 1)
+        (one,) = running._handlers
+        most = 0
+        for n in range(60):
+            mute.sendall(masked('{"type":"subscribe","history":null}'))
+            running.publish({"symbol": "A", "price": n, "note": f"new {n}" * 100})
+            most = max(most, one.socket.unsent_bytes + one.session._pending.pending_bytes)
+            time.sleep(0.01)
+    assert 0 < most <= 2**20
+
+
+def masked(text: str) -> bytes:
+    """Return a text frame as a client sends it."""
+    return bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text.encode()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from typing import Any
 
 import pandas as pd
@@ -11,6 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from websockets.protocol import State
 
 from tickerkit.net.liveness import CHECK_S
+from tickerkit.net.pacing import MAX_STEP_S
 from tickerkit.protocol import TOO_MANY, Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.server.admission import ServerSocket
@@ -200,6 +202,7 @@ class ClientHandler:
         """Pass the client's messages to the session; a token bucket limits their rate."""
         now = self.socket.loop.time
         allowed, at = MAX_BURST, now()
+        yielded = time.thread_time()
         try:
             async for data in self.socket:
                 allowed = min(allowed + (now() - at) * MAX_MESSAGES_PER_S, MAX_BURST) - 1
@@ -209,6 +212,10 @@ class ClientHandler:
                 else:
                     self.session.receive(data, at)
                 self.send_pending()
+                # A burst of messages is queued, and each may search a log of millions of rows.
+                if time.thread_time() - yielded > MAX_STEP_S:
+                    await asyncio.sleep(0)
+                    yielded = time.thread_time()
         except ConnectionClosed:
             pass
         except Exception as error:
