@@ -349,8 +349,8 @@ class RogueServer:
         head = b""
         while b"\r\n\r\n" not in head and (data := peer.recv(4096)):
             head += data
-        key = KEY.search(head)
-        assert key is not None
+        if (key := KEY.search(head)) is None:
+            return  # the feed has closed the connection
         accept = base64.b64encode(hashlib.sha1(key[1] + GUID).digest())
         protocol = b"Sec-WebSocket-Protocol: tickerkit.v1\r\n" if self._is_v1 else b""
         answer = (
