@@ -994,6 +994,38 @@ def test_invalid_message_is_answered(text: str, subprotocol: str | None, path: s
     assert (newest["price"][-1] if subprotocol else newest[-1]["price"]) == 3
 
 
+@pytest.mark.parametrize("path", ["/", "/ticks"])
+def test_subscription_to_an_unknown_symbol_is_answered_with_those_there_are(path: str) -> None:
+    """A typo is not answered by silence; the session continues, and its ticks are sent later."""
+    log = filled(4, symbols="AB")
+    session = session_for(Publication(log), None, path, 0)
+    drain(session)
+    session.receive('{"type":"subscribe","symbols":["X","A"]}', 1)
+    [error] = [each for each in drain(session, 1) if "code" in each]
+    assert error["code"] == "unknown-symbol"
+    assert "'X'" in error["message"]
+    assert "'A'" not in error["message"]
+    assert "'A', 'B'" in error["hint"]
+    assert session.close is None
+    publish(log, 1, "X")
+    assert drain(session, 2)[-1][-1]["symbol"] == "X"
+    many = {"type": "subscribe", "symbols": ["x" * 1000, *map(str, range(1000))]}
+    session.receive(json.dumps(many), 3)
+    [error] = [each for each in drain(session, 3) if "code" in each]
+    assert "and 991 more" in error["message"]
+    assert len(json.dumps(error)) < 1500
+    session.receive('{"type":"subscribe","symbols":["B"]}', 4)
+    assert not any("code" in each for each in drain(session, 4))
+
+
+@pytest.mark.parametrize("path", ["/", "/ticks"])
+def test_subscription_before_the_first_tick_is_not_an_error(path: str) -> None:
+    """Then no symbol is known yet, and each may be right."""
+    session = session_for(Publication(TickLog(10)), None, path, 0)
+    session.receive('{"type":"subscribe","symbols":["AAPL"]}', 0)
+    assert drain(session) == []
+
+
 @pytest.mark.parametrize("subprotocol", [SUBPROTOCOL, None])
 @pytest.mark.parametrize("path", ["/", "/ticks"])
 def test_error_of_a_client_is_not_answered(subprotocol: str | None, path: str) -> None:

@@ -99,6 +99,39 @@ def test_page_is_small() -> None:
     assert sum(len(gzip.compress(body)) for body in bodies) < 100_000
 
 
+STYLE = (resources.files(page) / "page.css").read_text("utf-8")
+
+
+def luminance(colour: list[float]) -> float:
+    """Return the relative luminance of WCAG 2.2 of a colour, given as 0 to 255."""
+    red, green, blue = (
+        value / 12.92 if value <= 0.04045 else ((value + 0.055) / 1.055) ** 2.4
+        for value in (each / 255 for each in colour)
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("name", ["ink", "up", "down"])
+def test_prices_that_may_be_out_of_date_stay_readable(scheme: str, name: str) -> None:
+    """Grey and pale as they are, their contrast is at least 4.5 : 1 (WCAG 2.2, 1.4.3)."""
+    blocks = re.findall(r":root \{(.*?)\}", STYLE, re.S)
+    colours = {
+        key: [int(value[at : at + 2], 16) for at in (0, 2, 4)]
+        for key, value in re.findall(r"--(\w[\w-]*): #(\w{6});", blocks[scheme == "dark"])
+    }
+    stale = STYLE[STYLE.index(".row[data-stale] {") :]
+    opacity = float(re.search(r"opacity: ([\d.]+)", stale)[1])  # type: ignore[index]
+
+    def shown(colour: list[float]) -> float:
+        # CSS filter effects, section 12.1: grayscale(1) weighs the values as luminance does.
+        grey = sum(w * v for w, v in zip((0.2126, 0.7152, 0.0722), colour, strict=True))
+        return luminance([opacity * grey + (1 - opacity) * value for value in colours["paper"]])
+
+    dark, light = sorted((shown(colours[name]), shown(colours["card"])))
+    assert (light + 0.05) / (dark + 0.05) >= 4.5
+
+
 MESSAGES = {kind.__struct_config__.tag: kind for kind in (*get_args(FromServer), Subscribe)}
 FEED = (resources.files(page) / "feed.js").read_text("utf-8").replace("\n *  ", "")
 TYPEDEFS = dict(re.findall(r'@typedef \{\{type: "(\w+)"(?:, )?(.*?)\}\} \w+$', FEED, re.M))

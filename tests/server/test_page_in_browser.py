@@ -87,6 +87,33 @@ def test_page_reconnects_by_itself(server: tk.TickServer, page: Page) -> None:
         page.wait_for_function(f"() => ({QUOTES})().includes('BACK: $1.50')")
 
 
+def test_page_says_for_a_moment_that_the_server_was_started_again(page: Page) -> None:
+    """The note goes by itself, and its element stays in the tree for screen readers."""
+    page.clock.install()
+    with tk.serve(None, port=0) as server:
+        server.publish([{"symbol": "OLD", "price": 1.0}, {"symbol": "AAPL", "price": 2.0}])
+        page.goto(server.page)
+        page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $2.00')")
+        assert page.get_by_role("status").count() == 2  # the state, and the empty note
+        assert page.locator("#note-close").is_hidden()
+        with tk.serve(None, port=server.port) as new:
+            new.publish({"symbol": "AAPL", "price": 3.0})
+            note = "The server was started again; prices go on from here."
+            page.get_by_text(note).wait_for()
+            page.wait_for_function(f"() => ({QUOTES})().includes('AAPL: $3.00')")
+            page.clock.fast_forward(11_000)
+            page.wait_for_function("() => document.querySelector('#note-text').innerText === ''")
+
+
+def test_symbols_are_listed_in_the_order_given(page: Page) -> None:
+    """A simulation begins with one tick of each symbol."""
+    symbols = ["NVDA", "AAPL", "MSFT", "TSLA", "IBM"]
+    with tk.serve(tk.simulate(symbols, rate=2, seed=5), port=0) as server:
+        page.goto(server.page)
+        page.wait_for_function("() => document.querySelectorAll('#prices .quote').length === 5")
+        assert [quote.split(":")[0] for quote in page.evaluate(QUOTES)] == symbols
+
+
 def test_page_uses_the_token_of_its_address(page: Page, artifacts: Path) -> None:
     """With the token in its address the page connects; without it, there is a box to enter it."""
     with tk.serve([{"symbol": "AAPL", "price": 2.0}], port=0, token="secret token/1") as server:

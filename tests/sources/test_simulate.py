@@ -419,3 +419,13 @@ def test_repr_counts_many_symbols() -> None:
     """It stays short, however many symbols there are."""
     source = simulate([f"S{number}" for number in range(100)], rate=0.5, seed=1)
     assert repr(source) == "<Simulated 100 symbols at 0.5 ticks/s each, seed 1>"
+
+
+@pytest.mark.parametrize("count", [1, 3, 5000])
+def test_first_ticks_are_one_of_each_symbol_in_the_order_given(count: int) -> None:
+    """So a list by first ticks is in this order; later ticks are of random symbols."""
+    symbols = [f"S{number}" for number in reversed(range(count))]
+    batch = next(simulate(symbols, seed=1).ticks())
+    column = batch.columns["symbol"]
+    first = [column.words[code] for code in column.codes[:count]]
+    assert first == symbols[: batch.count]

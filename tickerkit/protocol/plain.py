@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Protocol
 
 from tickerkit.errors import BadTick
+from tickerkit.formatting import format_value
 from tickerkit.log import Gap
 from tickerkit.protocol.messages import Error, encode
 from tickerkit.protocol.outbox import TOO_MANY, Outbox
@@ -14,15 +16,20 @@ from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["EveryTickSession", "receive_subscribe"]
 
+# How many symbols an error lists.
+MAX_LISTED = 10
+
 
 class PlainSession(Protocol):
     """A session of a client without a subprotocol.
 
     Attributes:
+        publication: the log and what all sessions share.
         symbols: what it subscribed to; None for all.
         close: the code and reason to close with.
     """
 
+    publication: Publication
     symbols: Symbols
     close: tuple[int, str] | None
 
@@ -67,7 +74,7 @@ class EveryTickSession(TickSession):
 
 
 def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes) -> None:
-    """Handle a message of a plain client; a message that is not valid is answered."""
+    """Handle a message of a plain client; an invalid message or an unknown symbol is answered."""
     if pending.is_full:
         session.close = TOO_MANY
         return
@@ -76,5 +83,20 @@ def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes)
     except BadTick as error:
         pending.append(encode(Error("bad-message", f"{error.field} {error.problem}", error.fix)))
         return
-    if wanted is not None:
-        session.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)
+    if wanted is None:
+        return
+    session.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)
+    known = session.publication.log.dictionaries["symbol"]
+    unknown = [symbol for symbol in wanted.symbols or () if not known.known_codes([symbol])]
+    # Before the first tick no symbol is known, and each may be right.
+    if unknown and known.words:
+        message = f"there is no tick of {_list_some(unknown)} so far"
+        hint = f"the symbols are {_list_some(known.words)}; ticks of others are sent when they come"
+        pending.append(encode(Error("unknown-symbol", message, hint)))
+
+
+def _list_some(symbols: Sequence[str]) -> str:
+    """Return symbols as text, and how many more there are than a message should list."""
+    listed = ", ".join(format_value(symbol) for symbol in symbols[:MAX_LISTED])
+    more = len(symbols) - MAX_LISTED
+    return listed + (f" and {more:,} more" if more > 0 else "")

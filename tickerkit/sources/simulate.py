@@ -90,7 +90,8 @@ def simulate(
     a trade at the bid or the ask, with `symbol`, `price`, `size`, `bid`, `ask` and `side`.
 
     The same symbols, rate and seed give the same ticks on every machine and under any load; only
-    `time`, when each tick is due by the clock, differs. Up to 100 ticks per second in all, each
+    `time`, when each tick is due by the clock, differs. The first ticks are one of each symbol, in
+    the order given. Up to 100 ticks per second in all, each
     tick is sent when it is due; above, all that are due are sent as a batch every 10 ms. After a
     stall, the ticks that were due are sent at once; after one of more than a minute (a laptop that
     slept) the market continues where it was. Two hundred thousand ticks per second take a
@@ -215,6 +216,7 @@ class _Market:
         common: position of the common random walk.
         own: shape (symbols,), position of each symbol's own random walk.
         last: shape (symbols,), time of each symbol's last trade, in ns.
+        has_opened: whether there was a trade.
     """
 
     def __init__(self, symbols: list[str]) -> None:
@@ -226,6 +228,7 @@ class _Market:
         self.common = 0.0
         self.own = np.zeros(len(symbols))
         self.last = np.zeros(len(symbols), dtype=np.int64)
+        self.has_opened = False
 
     def trade(
         self, random: np.random.Generator, now: int, times: npt.NDArray[np.int64]
@@ -242,6 +245,11 @@ class _Market:
         """
         count = len(times)
         codes = random.integers(len(self.symbols), size=count, dtype=np.int32)
+        if not self.has_opened:
+            # The first ticks are one of each symbol, so that lists show them in the order given.
+            opening = np.arange(min(len(self.symbols), count), dtype=np.int32)
+            codes[: len(opening)] = opening
+            self.has_opened = True
         common_steps = random.standard_normal(count)
         own_steps = random.standard_normal(count)
         width = random.random(count)

@@ -33,6 +33,11 @@ class RowElement extends FakeElement {
     return new RowElement();
   }
 
+  remove() {
+    this.isConnected = false;
+    list.children = list.children.filter((element) => element !== this);
+  }
+
   animate() {
     const animation = {
       isCancelled: false,
@@ -57,6 +62,8 @@ before(async () => {
     observe(element) {
       this.element = element;
     }
+
+    unobserve() {}
   };
   ({ Board, formatPrice } = await import("../../../tickerkit/server/page/board.js"));
 });
@@ -254,4 +261,22 @@ test("a quote has the decimals of bid, ask and the middle", () => {
   board.add("EURUSD", { price: null, bid: 1.1095, ask: 1.1096, isNew: true });
   draw();
   assert.equal(list.children[0].querySelector(".price").textContent, "$1.10955");
+});
+
+test("after a restart, symbols without a new price are removed in the end", () => {
+  add("OLD", 1);
+  add("AAPL", 1);
+  draw();
+  board.restart();
+  clock += 60_000; // nothing comes: the server may be slow
+  add("AAPL", 2);
+  draw();
+  assert.deepEqual(shown(), ["OLD $1.00", "AAPL $2.00"]);
+  clock += 30_000;
+  add("AAPL", 3);
+  draw();
+  assert.deepEqual(shown(), ["AAPL $3.00"]);
+  add("OLD", 4); // it comes back
+  draw();
+  assert.deepEqual(shown(), ["AAPL $3.00", "OLD $4.00"]);
 });

@@ -59,7 +59,7 @@ beforeEach(() => {
   const feed = new Feed("ws://host/?token=t", {
     onTick: (tick) => calls.ticks.push(tick),
     onState: (name, wait) => calls.states.push([name, wait]),
-    onNote: (text) => calls.notes.push(text),
+    onNote: (text, forMs) => calls.notes.push(forMs === undefined ? text : [text, forMs]),
     onSymbols: (symbols) => calls.symbols.push(symbols),
     onRestart: () => calls.restarts++,
   });
@@ -171,6 +171,22 @@ test("a message that there is nothing new, and a gap, move the position", () => 
     "Ticks 1 to 80 will never come: lost",
     "Ticks from 9 up to now will never come: lost",
   ]);
+});
+
+test("a restart of the server is a note for ten seconds, not a loss of ticks", () => {
+  greet();
+  trades(1, 3);
+  lose(1012, "the server is restarting");
+  greet({ epoch: "f" });
+  assert.deepEqual(socket().sent[0].resume, { epoch: "e", seq: 3 });
+  receive({ type: "gap", epoch: "e", from: 4, to: null, reason: "as after a restart" });
+  assert.deepEqual(calls.notes, [
+    ["The server was started again; prices go on from here.", 10_000],
+  ]);
+  trades(1, 1);
+  assert.equal(calls.restarts, 2);
+  receive({ type: "gap", epoch: "f", from: 2, to: 5, reason: "lost" });
+  assert.equal(calls.notes.at(-1), "Ticks 2 to 5 will never come: lost");
 });
 
 test("a new epoch restarts, on the same connection too, without a second subscription", () => {

@@ -38,3 +38,9 @@ test("a line, the area below it, and a dot at its end are drawn", () => {
     ["M0.0,27.0L100.0,3.0V30H0Z", "M0.0,27.0L100.0,3.0", "M100.0,3.0h0"],
   );
 });
+
+test("a single price is a dot without an area", () => {
+  const paths = [new FakeElement(), new FakeElement(), new FakeElement()];
+  drawSparkline(new FakeElement({}, paths), [1]);
+  assert.deepEqual([paths[0].getAttribute("d"), paths[2].getAttribute("d")], ["", "M100.0,15.0h0"]);
+});

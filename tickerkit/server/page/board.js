@@ -22,6 +22,10 @@ const DRAW_EVERY_MS = 30;
 const FLASH_EVERY_MS = 250;
 const FLASH_MS = 700;
 
+/** After a restart, rows without a new price are removed when the server has sent prices for this
+ *  long: their symbols are those of the server before. */
+const MAX_STALE_MS = 30_000;
+
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Board {
@@ -33,6 +37,9 @@ export class Board {
   #changed = new Set();
   #isFrameRequested = false;
   #drawnAt = 0;
+  /** When the first price after a restart was drawn. @type {number | null} */
+  #restartedAt = null;
+  #hasStaleRows = false;
   #filter = "";
   #observer;
 
@@ -81,6 +88,8 @@ export class Board {
     for (const row of this.#rows.values()) {
       row.restart();
     }
+    this.#restartedAt = null;
+    this.#hasStaleRows = this.#rows.size > 0;
   }
 
   /**
@@ -139,6 +148,23 @@ export class Board {
     if (added.length > 0) {
       this.#addToPage(added);
     }
+    if (this.#hasStaleRows) {
+      this.#restartedAt ??= now;
+      if (now - this.#restartedAt > MAX_STALE_MS) {
+        this.#removeStale();
+      }
+    }
+  }
+
+  #removeStale() {
+    for (const [symbol, row] of this.#rows) {
+      if (row.isStale) {
+        this.#observer.unobserve(row.element);
+        row.element.remove();
+        this.#rows.delete(symbol);
+      }
+    }
+    this.#hasStaleRows = false;
   }
 
   /** @param {Row[]} added */
@@ -228,6 +254,11 @@ class Row {
     }
     this.#isFresh ||= tick.isNew;
     return true;
+  }
+
+  /** Whether there was no price since a restart. */
+  get isStale() {
+    return this.element.dataset.stale !== undefined;
   }
 
   restart() {

@@ -62,7 +62,8 @@
  * @property {(tick: Tick) => void} onTick for each tick
  * @property {(name: StateName, wait: number) => void} onState with the seconds until the next try;
  *   0 if the feed does not wait
- * @property {(text: string) => void} onNote with a note for the user; "" to remove the last note
+ * @property {(text: string, forMs?: number) => void} onNote with a note for the user, and for how
+ *   long it is shown, if not until the user dismisses it; "" to remove the last note
  * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
  *   may come with ticks
  * @property {() => void} onRestart before ticks that don't continue the ticks so far
@@ -91,6 +92,10 @@ const CHECK_EVERY_MS = 250;
 
 /** How much of a refusal's text is shown, in characters. */
 const MAX_REASON = 500;
+
+/** After a restart of the server, a note says so for a moment: the user need not do anything. */
+const RESTART_NOTE = "The server was started again; prices go on from here.";
+const RESTART_NOTE_MS = 10_000;
 
 /** The close codes that a server sends if the page, not the network, is at fault. */
 const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
@@ -136,6 +141,9 @@ export class Feed {
   #epoch = null;
   /** @type {number | null} */
   #seq = null;
+  /** The epoch to resume in, if the server had another one when the page connected again.
+   *  @type {string | null} */
+  #lostEpoch = null;
   /** The dictionary of this epoch: the symbol of each code. @type {string[]} */
   #symbols = [];
   #newFrom = 0; // ticks from this seq on happened after the page had connected
@@ -363,6 +371,7 @@ export class Feed {
       const count = missed.toLocaleString("en-US");
       this.#listener.onNote(`Away for ${count} ticks: only the newest are fetched.`);
     }
+    this.#lostEpoch = hello.epoch === this.#epoch ? null : this.#epoch;
     // With a known position the page resumes, even if the server has a new epoch by now: the server
     // sends the ticks that it still has, and a gap for the others.
     const resume = this.#seq === null ? null : { epoch: this.#epoch, seq: this.#seq };
@@ -415,6 +424,11 @@ export class Feed {
   #onGap({ epoch, from, to, reason }) {
     if (epoch === this.#epoch && to !== null) {
       this.#moveTo(to);
+    }
+    if (epoch === this.#lostEpoch && to === null) {
+      this.#lostEpoch = null;
+      this.#listener.onNote(RESTART_NOTE, RESTART_NOTE_MS);
+      return;
     }
     const which = to === null ? `from ${from} up to now` : `${from} to ${to}`;
     this.#listener.onNote(`Ticks ${which} will never come: ${reason}`);

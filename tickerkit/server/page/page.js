@@ -53,9 +53,18 @@ function onState(name, wait) {
 
 // ---- notes: gaps, errors, refusals
 
-/** @param {string} text */
-function onNote(text) {
+let noteTimer = 0;
+
+/**
+ * @param {string} text
+ * @param {number} [forMs] for how long it is shown
+ */
+function onNote(text, forMs) {
+  clearTimeout(noteTimer);
   setText("note-text", text);
+  if (forMs !== undefined) {
+    noteTimer = setTimeout(() => setText("note-text", ""), forMs);
+  }
 }
 
 find("note-close").addEventListener("click", () => onNote(""));

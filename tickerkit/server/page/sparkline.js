@@ -20,7 +20,8 @@ export function drawSparkline(svg, prices) {
   const line = `M${points.join("L")}`;
   const [area, stroke, dot] = svg.children;
   stroke.setAttribute("d", line);
-  area.setAttribute("d", `${line}V${HEIGHT}H0Z`);
+  // One price is no line, and the area below it would be a wedge.
+  area.setAttribute("d", prices.length > 1 ? `${line}V${HEIGHT}H0Z` : "");
   // A line of no length with round ends is a dot. (A circle would be stretched with the box.)
   dot.setAttribute("d", `M${points.at(-1)}h0`);
 }
