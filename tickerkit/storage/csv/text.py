@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
-from typing import Any, TypeAlias
+from typing import Any, Literal, NamedTuple, TypeAlias
 
 import msgspec
 import numpy as np
@@ -45,10 +45,10 @@ FORMULA = r"""(?=["']*[=+\-@\t\r])"""
 TO_ESCAPE = re.compile(CELL_START + FORMULA)
 ESCAPED = re.compile(f"{CELL_START}'{FORMULA}")
 MARK = "'"
-NOTHING = pa.scalar(b"", pa.large_binary())
+LARGE_BINARY = pa.large_binary()
+NOTHING = pa.scalar(b"", LARGE_BINARY)
 # What follows the digits of an integer in a column of floats: what arrow writes has no point.
-POINT = pa.scalar(b".0", pa.large_binary())
-ENDINGS = pa.array([b"", b".0"], pa.large_binary())
+POINT = b".0"
 # From here on arrow writes an exponent.
 MIN_EXPONENT = 10**10
 
@@ -58,8 +58,39 @@ MIN_EXPONENT = 10**10
 QUOTED = re.compile(rb'(?<![^,\n])"[^"]*+(?:""[^"]*+)*+"')
 OPEN_QUOTE = re.compile(rb'(?<![^,\n])"')
 
-# The texts of some rows, in one array or in several that are joined: shape (rows,), or a scalar.
-Texts: TypeAlias = Callable[[int, int], list[pa.Array | pa.Scalar]]
+
+class Values(NamedTuple):
+    """The values of some rows of a column, as text.
+
+    Attributes:
+        texts: large_binary, shape (rows,); null for a missing value.
+        whole: which texts are those of integers in a column of floats, and need a point; bool,
+            shape (rows,). True for all of them, None for none.
+    """
+
+    texts: pa.Array
+    whole: npt.NDArray[np.bool_] | Literal[True] | None = None
+
+    def marks(self, mark: bytes) -> pa.Array | pa.Scalar:
+        """Return what follows the texts: the point where it is missing, and then the mark."""
+        if self.whole is None:
+            return pa.scalar(mark, LARGE_BINARY)
+        if self.whole is True:
+            return pa.scalar(POINT + mark, LARGE_BINARY)
+        # Arrow's `take` would need twice as long.
+        ends = np.zeros(len(self.whole) + 1, dtype=np.int64)
+        np.cumsum(len(POINT) * self.whole + len(mark), out=ends[1:])
+        data = np.full(ends[-1], mark[-1], dtype=np.uint8)
+        points = ends[:-1][self.whole]
+        for place, byte in enumerate(POINT):
+            data[points + place] = byte
+        for place, byte in enumerate(reversed(mark[:-1]), 2):
+            data[ends[1:] - place] = byte
+        buffers = [None, pa.py_buffer(ends), pa.py_buffer(data)]
+        return pa.Array.from_buffers(LARGE_BINARY, len(self.whole), buffers)
+
+
+Texts: TypeAlias = Callable[[int, int], Values]
 
 
 def mask_quoted(block: bytes) -> bytes:
@@ -153,19 +184,20 @@ def _join_columns(
 
     The first mark comes before the first value, and each other mark after the value of a column.
     """
-    first, *others = (pa.scalar(mark, pa.large_binary()) for mark in marks)
+    first = pa.scalar(marks[0], LARGE_BINARY)
     for start in range(0, rows, ROWS_AT_ONCE):
         stop = min(start + ROWS_AT_ONCE, rows)
         parts: list[Any] = [first] if marks[0] else []
-        for texts, mark in zip(columns, others, strict=True):
-            parts += [*texts(start, stop), mark]
+        for texts, mark in zip(columns, marks[1:], strict=True):
+            values = texts(start, stop)
+            parts += [values.texts, values.marks(mark)]
         lines = pc.binary_join_element_wise(
             *parts, NOTHING, null_handling="replace", null_replacement=missing
         )
         # Arrow stores the values of a column one after the other: these bytes are the file's text.
-        _, offsets, values = lines.buffers()
+        _, offsets, text = lines.buffers()
         ends = np.frombuffer(offsets, dtype=np.int64)
-        yield bytes(memoryview(values)[int(ends[0]) : int(ends[stop - start])])
+        yield bytes(memoryview(text)[int(ends[0]) : int(ends[stop - start])])
 
 
 def quote(word: str) -> bytes:
@@ -212,13 +244,13 @@ def _texts(series: pd.Series[Any], encode: Callable[[str], bytes]) -> Texts:
         return _dictionary_texts(codes, categories, encode)
     if kind == "M":
         utc = pd.DatetimeIndex(pd.to_datetime(series, utc=True)).as_unit("ns").asi8
-        return lambda start, stop: [_time_texts(utc[start:stop])]
+        return lambda start, stop: Values(_time_texts(utc[start:stop]))
     if kind == "f":
         numbers = series.to_numpy(np.float64, na_value=np.nan)
         return lambda start, stop: _number_texts(numbers[start:stop])
     if kind in "iu" and isinstance(series.dtype, np.dtype):
         whole = series.to_numpy()
-        return lambda start, stop: [_binary(pa.array(whole[start:stop]))]
+        return lambda start, stop: Values(_binary(pa.array(whole[start:stop])))
     codes, values = pd.factorize(series, use_na_sentinel=True)
     return _dictionary_texts(codes, list(values), encode)
 
@@ -227,32 +259,36 @@ def _json_texts(series: pd.Series[Any]) -> Texts:
     texts = _column_texts(series, msgspec.json.encode)
     kind = series.dtype.kind
     if kind == "M" or (kind == "f" and np.isinf(series.to_numpy(np.float64, na_value=0)).any()):
-        mark = pa.scalar(b'"', pa.large_binary())
-        return lambda start, stop: [
-            pc.binary_join_element_wise(mark, *texts(start, stop), mark, NOTHING)
-        ]
+        mark = pa.scalar(b'"', LARGE_BINARY)
+
+        def quoted(start: int, stop: int) -> Values:
+            values = texts(start, stop)
+            parts = mark, values.texts, values.marks(b'"')
+            return Values(pc.binary_join_element_wise(*parts, NOTHING))
+
+        return quoted
     return texts
 
 
 def _binary(array: pa.Array) -> pa.Array:
-    return array.cast(pa.large_string()).cast(pa.large_binary())
+    return array.cast(pa.large_string()).cast(LARGE_BINARY)
 
 
 def _dictionary_texts(codes: Array, values: list[object], encode: Callable[[str], bytes]) -> Texts:
     words = [
         str(value).lower() if isinstance(value, bool | np.bool_) else str(value) for value in values
     ]
-    quoted = pa.array(map(encode, words), pa.large_binary())
+    quoted = pa.array(map(encode, words), LARGE_BINARY)
 
-    def texts(start: int, stop: int) -> list[pa.Array | pa.Scalar]:
+    def texts(start: int, stop: int) -> Values:
         part = codes[start:stop]
-        return [quoted.take(pa.array(part, mask=part < 0))]
+        return Values(quoted.take(pa.array(part, mask=part < 0)))
 
     return texts
 
 
-def _number_texts(numbers: npt.NDArray[np.float64]) -> list[pa.Array | pa.Scalar]:
-    """Return numbers as texts and what follows these: each has a point or an exponent.
+def _number_texts(numbers: npt.NDArray[np.float64]) -> Values:
+    """Return numbers as texts, each of which has a point or an exponent in the end.
 
     Without it, a program that infers types from the first rows takes prices of 100 to 106 for
     integers, and later reads 100.25 as 100 (duckdb), or not at all (polars).
@@ -266,14 +302,9 @@ def _number_texts(numbers: npt.NDArray[np.float64]) -> list[pa.Array | pa.Scalar
     # Most sizes are whole: 12000000000.0 is easier to read than 1.2e+10. Minus zero stays a float,
     # since no integer has its sign, and so do numbers beyond 2**53.
     if is_whole and not (np.signbit(numbers) & (numbers == 0)).any():
-        endings = ENDINGS.take(_as_codes(whole)) if missing else POINT
-        return [_binary(present.cast(pa.int64())), endings]
+        return Values(_binary(present.cast(pa.int64())), whole if missing else True)
     whole &= np.abs(numbers) < MIN_EXPONENT
-    return [_binary(present), ENDINGS.take(_as_codes(whole))]
-
-
-def _as_codes(flags: npt.NDArray[np.bool_]) -> pa.Array:
-    return pa.array(flags.view(np.int8))
+    return Values(_binary(present), whole)
 
 
 THREE_DIGITS = np.array([f"{number:03}" for number in range(1000)], dtype="S3")
@@ -300,4 +331,4 @@ def _time_texts(times: npt.NDArray[np.int64]) -> pa.Array:
     missing = times == NO_TIME
     valid = pa.array(~missing).buffers()[1] if missing.any() else None
     fixed = pa.Array.from_buffers(pa.binary(size), len(times), [valid, pa.py_buffer(parts)])
-    return fixed.cast(pa.large_binary())
+    return fixed.cast(LARGE_BINARY)
