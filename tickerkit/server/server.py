@@ -91,8 +91,8 @@ class TickServer(Lifecycle):
             `ticks` (appended in all), `held` (in the log), `rate` (ticks per second, over the last
             5 s), `symbols`, `clients` (connected now), `stalled` (of these), `connections`
             (ever), `refused` (refused ticks, and errors of the source), `last_error` (the newest,
-            as text), `misfits` (values left out, by column), `turned_away` (requests refused with
-            an HTTP error: by access control, or for lack of room), `last_turned_away` (the newest
+            as text), `misfits` (values left out, by column), `turned_away` (requests refused: by
+            access control, for a path without a stream, or for lack of room), `last_turned_away` (the newest
             reason), `cut_off` (clients disconnected because they were gone or read nothing),
             `last_cut_off` (the newest, and why), `status`.
         """
