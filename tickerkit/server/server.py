@@ -92,9 +92,9 @@ class TickServer(Lifecycle):
             5 s), `symbols`, `clients` (connected now), `stalled` (of these), `connections`
             (ever), `refused` (refused ticks, and errors of the source), `last_error` (the newest,
             as text), `misfits` (values left out, by column), `turned_away` (requests refused: by
-            access control, for a path without a stream, or for lack of room), `last_turned_away` (the newest
-            reason), `cut_off` (clients disconnected because they were gone or read nothing),
-            `last_cut_off` (the newest, and why), `status`.
+            access control, for a path without a stream, or for lack of room), `last_turned_away`
+            (the newest reason), `cut_off` (clients disconnected because they were gone or read
+            nothing), `last_cut_off` (the newest, and why), `status`.
         """
 
     @property
