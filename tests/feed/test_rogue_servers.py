@@ -49,7 +49,7 @@ def besiege(name: str, seed: int, seconds: float) -> float:
 @pytest.mark.parametrize("name", ROGUES)
 def test_rogue_server_holds_up_nobody(name: str) -> None:
     """Whatever it sends, the loop serves others in between, and the feed stops at once."""
-    assert besiege(name, seed=1, seconds=1.0) < MAX_HELD_S
+    assert besiege(name, seed=1, seconds=0.5) < MAX_HELD_S
 
 
 @pytest.mark.soak
