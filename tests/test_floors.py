@@ -20,7 +20,7 @@ FLOORS = (
     ("feed", "server", "runtime", "net"),
     ("sources", "storage"),
     ("protocol", "log", "bars"),
-    ("ticks", "errors", "decimals", "formatting", "validation"),
+    ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms}
 

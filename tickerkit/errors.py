@@ -294,9 +294,9 @@ class Problem:
             that aren't as they were written), "undecodable" (parts of a compressed file that can't
             be decompressed), "missing" (rows at the end), "sidecar" (what the recording says about
             itself), "no sidecar" (that is missing), "unfinished" (a Parquet file whose newest rows
-            are in another file), "order" (a seq that goes back within its epoch),
-            "duplicates" (a tick that is there twice) or "unlisted gap" (seqs that are missing, and
-            not among the gaps listed).
+            are in another file), "left out" (values that their ticks lack), "order" (a seq that
+            goes back within its epoch), "duplicates" (a tick that is there twice) or "unlisted gap"
+            (seqs that are missing, and not among the gaps listed).
         unit: what places are numbered by: "line" or "row" of the file, "byte", "seq" or "file".
         count: how many places there are.
         places: the first 1,000 of them.

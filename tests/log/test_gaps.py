@@ -6,8 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log import Gap, Gaps, TickLog, gap_frame, gaps_from_frame
-from tickerkit.ticks import MAX_EXACT_INT, read_ticks
+from tickerkit.ticks import read_ticks
 
 COLUMNS = ["epoch", "from", "to", "last_before", "first_after", "reason"]
 AT = pd.Timestamp("2026-11-22T10:00:00.123456789Z")

@@ -15,11 +15,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
-from tickerkit.log import Position, Rows, TickLog
+from tickerkit.limits import (
+    MAX_COLUMNS,
+    MAX_DICTIONARY_BYTES,
+    MAX_MISFIT_NAMES,
+    MAX_TEXT_LENGTH,
+    MAX_WORDS,
+)
+from tickerkit.log import Latest, Position, Rows, TickLog
 from tickerkit.log import columns as columns_module
 from tickerkit.log import compaction as compaction_module
+from tickerkit.log import free_text as free_text_module
 from tickerkit.log import shared_frames as frames_module
-from tickerkit.log.dictionary import MAX_WORDS
 from tickerkit.log.rows import Snapshot
 from tickerkit.ticks import NS_PER_S as NS
 from tickerkit.ticks import UTC_NS, Batch, Text, is_number, number_text, read_ticks
@@ -525,22 +532,95 @@ def test_misfits_of_batches_are_counted() -> None:
 
 
 def test_columns_beyond_the_limit_are_left_out_and_counted() -> None:
-    """A log has at most 32 further columns; values of others are counted by name."""
+    """A log has at most 256 further columns; values of others are counted by name."""
     log = TickLog()
-    log.append(read_ticks({"s": "A", "p": 1, **{f"c{n}": n for n in range(40)}}), received=0)
-    log.append(read_ticks([{"s": "A", "p": 1, "c39": "x"}, {"s": "A", "p": 2}]), received=0)
-    assert len(log.columns()) == 7 + 32
-    assert log.misfits == {**{f"c{n}": 1 for n in range(32, 39)}, "c39": 2}
-    assert log.frame()["c31"].iloc[0] == 31
+    names = [f"c{n}" for n in range(MAX_COLUMNS + 8)]
+    last = names[-1]
+    log.append(read_ticks({"s": "A", "p": 1, **dict.fromkeys(names, 5)}), received=0)
+    log.append(read_ticks([{"s": "A", "p": 1, last: "x"}, {"s": "A", "p": 2}]), received=0)
+    assert len(log.columns()) == 7 + MAX_COLUMNS
+    assert log.misfits == {**dict.fromkeys(names[MAX_COLUMNS:], 1), last: 2}
+    assert log.frame()[names[MAX_COLUMNS - 1]].iloc[0] == 5
+
+
+BIG = 2**53 + 1
+
+
+@pytest.mark.parametrize("together", [False, True])
+@pytest.mark.parametrize(
+    ("values", "expected", "misfits"),
+    [
+        ([7, BIG, 2**63 - 1], [7, BIG, 2**63 - 1], 0),
+        ([BIG, 7, None, -BIG], [BIG, 7, 0, -BIG], 0),
+        ([7, None, BIG], [7, 0, BIG], 0),
+        ([0, 7, BIG], [0, 7, BIG], 0),
+        ([BIG, 2.5, "8", "x", "007", 2**63], [BIG, 0, 8, 0, 0, 0], 4),
+        ([2.5, BIG, 3], [2.5, None, 3], 1),
+        ([0, None, BIG], [0, None, None], 1),
+        ([7, "007", "0.1000000000000000055511", "1.50", "x"], [7, None, None, 1.5, None], 3),
+        (["x", BIG, 7], ["x", str(BIG), "7"], 0),
+    ],
+)
+def test_integers_are_exact_or_counted(
+    values: list[object], expected: list[object], misfits: int, together: bool
+) -> None:
+    """A column of whole numbers becomes int64 for one beyond 2**53; no value is rounded."""
+    log = TickLog()
+    ticks_ = [{"s": "A", "p": 1} | ({} if v is None else {"id": v}) for v in values]
+    for batch in [ticks_] if together else ticks_:
+        log.append(read_ticks(batch), received=0)
+    column = log.frame()["id"]
+    assert [None if pd.isna(value) else value for value in column] == expected
+    assert log.misfits.get("id", 0) == misfits
+
+
+@pytest.mark.parametrize("together", [False, True])
+def test_trade_id_is_int64_with_0_for_none(together: bool) -> None:
+    """`trade_id` takes integers, also as text; any other value is left out and counted."""
+    log = TickLog()
+    values = [None, 5, BIG, str(BIG + 1), 6.0, 2.5, "f81d4fae", True, 0, 2**63]
+    given = [{"s": "A", "p": 1} | ({} if v is None else {"trade_id": v}) for v in values]
+    for batch in [given] if together else given:
+        log.append(read_ticks(batch), received=0)
+    column = log.frame()["trade_id"]
+    assert column.dtype == np.int64
+    assert column.tolist() == [0, 5, BIG, BIG + 1, 6, 0, 0, 0, 0, 0]
+    assert log.misfits == {"trade_id": 4}
+
+
+def test_frames_from_before_a_column_became_int64_stay_as_they_are() -> None:
+    """The floats of an earlier frame are unchanged, and the new frame copies nothing."""
+    log = TickLog()
+    log.append(read_ticks([{"s": "A", "p": 1, "id": 7}, {"s": "A", "p": 1}]), received=0)
+    before = log.frame()
+    log.append(read_ticks({"s": "A", "p": 1, "id": BIG}), received=0)
+    assert before["id"].tolist()[0] == 7.0
+    assert before["id"].dtype == np.float64
+    frame = log.frame()
+    assert np.shares_memory(memory(frame, "id"), log.state.arrays["id"])
+    frame.loc[0, "id"] = 8
+    assert log.frame()["id"].tolist() == [7, 0, BIG]
+
+
+def test_moved_rows_keep_their_integers() -> None:
+    """Rows that move to fresh arrays keep integers, also where the column became int64 midway."""
+    log = TickLog(2000)
+    for start in range(0, 12_000, 100):
+        numbers = range(start + 1, start + 101) if start < 6000 else range(BIG, BIG + 100)
+        log.append(read_ticks([{"s": "A", "p": 1, "id": n} for n in numbers]), received=0)
+    assert log.frame()["id"].tolist() == list(range(BIG, BIG + 100)) * 20
+    assert log.misfits == {}
 
 
 def test_names_of_misfits_are_bounded() -> None:
     """Fields with ever new names that are left out don't fill the memory."""
     log = TickLog()
-    for n in range(columns_module.MAX_MISFITS + 500):
+    for n in range(MAX_MISFIT_NAMES + 500):
         log.append(read_ticks({"s": "A", "p": 1, f"field{n}": []}), received=0)
-    assert len(log.misfits) == columns_module.MAX_MISFITS + 1
+    assert len(log.misfits) == MAX_MISFIT_NAMES + 1
     assert log.misfits["(others)"] == 500
+    log.append(read_ticks({"s": "A", "p": 1, "x" * 10**6: 1}), received=0)
+    assert max(map(len, log.misfits)) <= 64
 
 
 def words_batch(name: str, words: list[str]) -> Batch:
@@ -554,17 +634,65 @@ def words_batch(name: str, words: list[str]) -> Batch:
     return Batch(len(words), np.zeros(len(words), dtype=np.int64), columns)
 
 
-def test_words_beyond_the_limit_are_left_out_and_counted() -> None:
-    """A text column holds 65,536 different words; ticks with others are taken without them."""
+def test_column_with_too_many_words_holds_the_text_of_each_tick() -> None:
+    """Beyond 65,536 different texts nothing is left out, and the frame still copies nothing."""
     log = TickLog()
-    words = [f"w{n}" for n in range(MAX_WORDS + 3)]
+    words = [f"w{n}" for n in range(MAX_WORDS)]
     log.append(words_batch("note", words), received=0)
+    before = log.frame()
+    rows = log.rows()
     log.append(words_batch("note", ["w0", "new", "w65535"]), received=0)
-    assert log.misfits == {"note": 4}
-    notes = log.frame()["note"]
-    assert notes.iloc[MAX_WORDS:].tolist()[:3] != words[-3:]
-    assert notes.isna().tolist()[-6:] == [True, True, True, False, True, False]
-    assert log.stop == len(words) + 3
+    log.append(read_ticks([{"s": "A", "p": 1}, {"s": "A", "p": 1, "note": 5}]), received=0)
+    frame = log.frame()
+    assert log.misfits == {}
+    assert frame["note"].dtype == object
+    assert frame["note"].tolist() == [*words, "w0", "new", "w65535", None, "5"]
+    assert np.shares_memory(memory(frame, "note"), log.state.arrays["note"])
+    frame.loc[0, "note"] = "mine"
+    assert log.frame()["note"].iloc[0] == "w0"
+    # Frames and rows from before are as they were.
+    assert before["note"].tolist() == rows.frame()["note"].tolist() == words
+    assert isinstance(before["note"].dtype, pd.CategoricalDtype)
+
+
+def test_column_with_too_long_a_dictionary_holds_the_text_of_each_tick() -> None:
+    """A dictionary has at most 4 MiB of text."""
+    log = TickLog()
+    words = [f"{n:04}" * 1000 for n in range(MAX_DICTIONARY_BYTES // 4000 + 1)]
+    log.append(words_batch("note", words[:-1]), received=0)
+    assert isinstance(log.frame()["note"].dtype, pd.CategoricalDtype)
+    log.append(words_batch("note", words[-1:]), received=0)
+    assert log.frame()["note"].dtype == object
+    assert log.frame()["note"].tolist() == words
+
+
+def test_memory_of_free_text_is_bounded_and_freed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Text beyond the limit is left out and counted, until older ticks are dropped."""
+    monkeypatch.setattr(columns_module, "MAX_WORDS", 2)
+    monkeypatch.setattr(free_text_module, "MAX_FREE_TEXT_BYTES", 3 * 2**20)
+    log = TickLog(1000)
+    texts = [f"{n:04}" * 512 for n in range(8000)]  # 2 kB each
+    for start in range(0, len(texts), 100):
+        log.append(words_batch("note", texts[start : start + 100]), received=0)
+    kept = log.frame()["note"].tolist()
+    assert 0 < log.misfits["note"] < 6000
+    assert [n for n, text in enumerate(kept) if text not in (None, texts[7000 + n])] == []
+    log.append(words_batch("note", ["x" * (MAX_TEXT_LENGTH + 1), "y"]), received=0)
+    assert log.frame()["note"].iloc[-2] is None
+
+
+def test_texts_that_are_too_long_are_left_out_and_counted() -> None:
+    """A text has at most 4,096 characters; the tick is taken without it."""
+    log = TickLog()
+    longest = "x" * MAX_TEXT_LENGTH
+    for text in (longest, longest + "x", "y"):
+        log.append(words_batch("note", [text]), received=0)
+        log.append(read_ticks({"s": "A", "p": 1, "other": text}), received=0)
+        frame = pd.DataFrame({"symbol": ["A"], "price": [1.0], "more": [text]})
+        log.append(read_ticks(frame), received=0)
+    assert log.misfits == {"note": 1, "other": 1, "more": 1}
+    for name in log.misfits:
+        assert log.frame()[name].dropna().tolist() == [longest, "y"]
 
 
 def test_ticks_of_symbols_beyond_the_limit_are_refused_and_counted() -> None:
@@ -1114,3 +1242,28 @@ def test_log_equals_a_plain_list(keep: int, pace: int, steps: list[Any]) -> None
                 pd.testing.assert_frame_equal(frame, copy)
     finally:
         compaction_module.MIN_ROWS, compaction_module.COPIED_PER_ROW = smallest, usual
+
+
+def test_epochs_beyond_any_dictionary_have_their_names() -> None:
+    """A log forgets the epochs whose ticks it dropped; every tick held has its epoch."""
+    log, latest = TickLog(2000), None
+    batch = read_ticks([{"s": "A", "p": 1}])
+    seq = np.array([1], dtype=np.int64)
+    log.append(read_ticks([{"s": "B", "p": 1}]), received=0, epoch="first", seq=seq)
+    latest = Latest(log)
+    latest.update()
+    for number in range(MAX_WORDS + 3000):
+        log.append(batch, received=0, epoch=f"e{number}", seq=seq)
+        if number == 1500:
+            early = log.frame()
+        if number % 1000 == 0:
+            latest.update()
+    latest.update()
+    frame = log.frame()
+    first = MAX_WORDS + 1000
+    assert frame["epoch"].tolist() == [f"e{number}" for number in range(first, first + 2000)]
+    assert early["epoch"].tolist() == ["first", *(f"e{number}" for number in range(1501))]
+    assert latest.frame()["epoch"].tolist() == ["first", f"e{first + 1999}"]
+    assert log.rows().position(-1) == Position(f"e{first + 1999}", 1)
+    assert len(log.dictionaries["epoch"].words) < 8000
+    assert len(log.runs) < 8000

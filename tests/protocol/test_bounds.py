@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError
+from tickerkit.limits import MAX_COLUMNS, MAX_SEGMENT_BYTES, MAX_WORDS
 from tickerkit.log import Gap, TickLog
-from tickerkit.log.columns import MAX_COLUMNS
-from tickerkit.log.dictionary import MAX_WORDS, Dictionary
+from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol import (
     Client,
     EveryTickSession,
@@ -29,7 +29,6 @@ from tickerkit.protocol.client import MAX_EPOCH_CHARACTERS, MAX_REFUSED
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES
 from tickerkit.protocol.prices import PRICES_S
-from tickerkit.protocol.segments import MAX_SEGMENT_BYTES
 from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.ticks import Batch, Text, read_ticks
 

@@ -23,8 +23,8 @@ from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError
 from tickerkit.formatting import format_value
+from tickerkit.limits import MAX_COLUMNS
 from tickerkit.log import Gap, Gaps, TickLog
-from tickerkit.log.columns import MAX_COLUMNS
 from tickerkit.protocol import (
     SUBPROTOCOL,
     At,

@@ -11,10 +11,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
+from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.log import Rows, TickLog
 from tickerkit.protocol import Segments
 from tickerkit.protocol import segments as segments_module
-from tickerkit.protocol.segments import MAX_CUTS, MAX_FRONT_ENTRIES, MAX_ROWS, MAX_SEGMENT_BYTES
+from tickerkit.protocol.segments import MAX_CUTS, MAX_FRONT_ENTRIES, MAX_ROWS
 from tickerkit.protocol.symbols import SymbolFilter, Symbols
 from tickerkit.ticks import Batch, Text
 

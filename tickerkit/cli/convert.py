@@ -177,7 +177,11 @@ def _choose_writer(
 
     def write(recording: Recording, path: Path, mode: Mode) -> None:
         frame, gaps = recording.frame, recording.gaps
-        about: dict[str, Any] = {"source": recording.source, "symbols": recording.symbols}
+        about: dict[str, Any] = {
+            "source": recording.source,
+            "symbols": recording.symbols,
+            "misfits": recording.misfits,
+        }
         if is_csv:
             from tickerkit.storage import write_csv
 

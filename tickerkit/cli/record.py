@@ -110,7 +110,8 @@ def record(
 
     --for and --ticks end it earlier. An existing recording is resumed: ticks since its last one are
     fetched, and ticks that the server no longer has are listed in it as a gap. The file is valid at
-    any moment. The exit code is 1 if the feed failed or ticks could not be written.
+    any moment. The exit code is 1 if the feed failed, ticks could not be written, or
+    values of them were left out.
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
@@ -184,6 +185,11 @@ def record(
             lost = format_count(stats["lost"], "tick")
             prefix = f"{lost} could not be written: " if stats["lost"] else ""
             print_error(f"{prefix}{stats['last_error']}")
+            raise typer.Exit(FAILED)
+        if stats["misfits"]:
+            names = ", ".join(f"{name} ({count:,})" for name, count in stats["misfits"].items())
+            problem = "values were left out: no column holds them exactly"
+            print_error(f"{problem}: {escape_controls(names)}")
             raise typer.Exit(FAILED)
 
 

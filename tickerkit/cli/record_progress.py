@@ -129,6 +129,8 @@ def print_result(feed: Feed, recorder: Any, earlier_ticks: int, took_s: float) -
     if stats["removed"]:
         parts[-1] += f" ({format_count(stats['removed'], 'oldest file')} removed for --max-disk)"
     parts.append(format_count(stats["gaps"], "gap") if stats["gaps"] else "no gaps")
+    if left_out := sum(stats["misfits"].values()):
+        parts.append(f"{format_count(left_out, 'value')} left out")
     if earlier_ticks:
         parts.append(f"after the {format_count(earlier_ticks, 'tick')} that it had")
     path = recorder.path if stats["files"] == 1 else recorder.path.parent

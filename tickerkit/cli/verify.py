@@ -37,10 +37,11 @@ def verify(
 ) -> None:
     """Check whether recordings are complete and undamaged.
 
-    Reports damaged and torn lines, duplicate and unordered ticks, and gaps, also between the files
-    of one recording, whose names differ by a time or a folder such as day=2026-11-20. The exit
-    code is 1 if ticks are missing or damaged, even if the recording lists the gap itself; pass
-    --gaps-ok to accept listed gaps. It is 2 if a file doesn't exist.
+    Reports damaged and torn lines, duplicate and unordered ticks, values that were left out, and
+    gaps, also between the files of one recording, whose names differ by a time or a folder such as
+    day=2026-11-20. The exit code is 1 if ticks or values are missing or damaged, even if the
+    recording lists the gap itself; pass --gaps-ok to accept listed gaps. It is 2 if a file doesn't
+    exist.
     """
     from tickerkit.errors import RecordingError
     from tickerkit.storage import load
@@ -145,7 +146,8 @@ def _print_problem(problem: Problem) -> None:
         where = f"{problem.unit} {place.first:,}"
         if place.last > place.first:
             where = f"{problem.unit}s {place.first:,} to {place.last:,}"
-        print_line(f"  {problem.kind}: {where}: {escape_controls(place.about)}")
+        where = "" if problem.unit == "file" else f"{where}: "
+        print_line(f"  {problem.kind}: {where}{escape_controls(place.about)}")
     if problem.count > MAX_PLACES:
         print_line(f"  {problem.kind}: and {problem.count - MAX_PLACES:,} more")
 

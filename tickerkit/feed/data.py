@@ -75,7 +75,8 @@ class FeedData:
         Returns:
             The columns of `TickLog.frame`, in the order of arrival: `seq` (int64), `time` (UTC,
             ns), `symbol` (category), `price` and `size` (float64), `received` (UTC, ns), `epoch`
-            (category), and further columns (float64 or category).
+            (category), and further columns: float64 or category; int64 for `trade_id` and where
+            numbers beyond 2**53 came, with 0 for none; object for text of more than 65,536 values.
 
         Raises:
             ValueError: `last` is not a number or a time.
@@ -146,7 +147,8 @@ class FeedData:
         """Write the ticks held to a CSV file, which `tk.read_csv` reads back identical.
 
         Gaps within the exported ticks are listed beside the file, as `tk.read_gaps` returns them;
-        so are ticks in the middle that `last`, `start` or `end` leave out.
+        so are ticks in the middle that `last`, `start` or `end` leave out, and how many values the
+        feed has left out so far (`stats["misfits"]`).
 
         Args:
             path: path of the file, compressed if its name ends in `.gz` or `.zst`. Missing folders
@@ -179,6 +181,7 @@ class FeedData:
             frame,
             path,
             gaps=gaps,
+            misfits=self._state.count_misfits(),
             mode=mode,
             escape_formulas=escape_formulas,
             source=self.url,
@@ -212,7 +215,15 @@ class FeedData:
 
         frame, gaps = self._select(symbol, last, start, end)
         symbols = self._exported_symbols(symbol)
-        return write_parquet(frame, path, gaps=gaps, mode=mode, source=self.url, symbols=symbols)
+        return write_parquet(
+            frame,
+            path,
+            gaps=gaps,
+            misfits=self._state.count_misfits(),
+            mode=mode,
+            source=self.url,
+            symbols=symbols,
+        )
 
     def _exported_symbols(self, symbol: str | Sequence[str] | None) -> list[str] | None:
         if symbol is None:

@@ -172,7 +172,8 @@ class Feed(FeedReaders):
             all; `feed.gaps` lists the newest 100,000), `duplicates` (ticks that arrived again and
             were left out), `refused` (messages that weren't ticks), `last_error` (the newest, of
             callbacks too, as text; an error of your own code with file and line; empty without
-            errors), `misfits` (values left out, by column), `callback_errors`, `status`.
+            errors), `misfits` (values left out of ticks, by column: by this feed, and by the server
+            since the feed connected), `callback_errors`, `status`.
         """
         state = self._state
         rows = self.log.rows()
@@ -192,7 +193,7 @@ class Feed(FeedReaders):
             "duplicates": state.client.duplicates,
             "refused": self._faults.count,
             "last_error": self._last_error,
-            "misfits": dict(self.log.misfits),
+            "misfits": state.count_misfits(),
             "callback_errors": callback_errors,
             "status": self.status,
         }
@@ -403,7 +404,10 @@ class Feed(FeedReaders):
             case Received():
                 if event.batch.refused:
                     self._faults.add(event.batch.errors[0], event.batch.refused)
-                self.log.append(event.batch, received=received_ns, epoch=event.epoch, seq=event.seq)
+                refusal = self._state.append(event, received_ns)
+                if refusal is not None:
+                    self._faults.add_message("symbols", str(refusal), 0)
+                    self._notify()
             case Gap():
                 self._state.gaps.add(event)
                 self._notify()

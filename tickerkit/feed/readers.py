@@ -205,6 +205,7 @@ class FeedReaders(FeedData, Lifecycle):
             before=self._state.resume,
             keep_frames=self._keep_frames if raw else None,
             flush_s=flush_s,
+            misfits=self._state.count_misfits,
             source=self._source,
             symbols=self.symbols,
             mode=mode,

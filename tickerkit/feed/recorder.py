@@ -56,6 +56,7 @@ class Recorder(Lifecycle):
             the log waits.
         reader: where to begin; at the end of the log by default.
         before: position of the row before it, needed only if the log has dropped that row.
+        misfits: returns how many values were left out of the log's ticks, by column.
         frames: buffer of the websocket's messages, to write to a second file; None to write none.
         stop_frames: called to stop filling `frames`.
         source: the address that the ticks come from.
@@ -77,6 +78,7 @@ class Recorder(Lifecycle):
         flush_s: float = 1.0,
         reader: Reader | None = None,
         before: Position | None = None,
+        misfits: Callable[[], Mapping[str, int]] = dict,
         frames: FrameBuffer | None = None,
         stop_frames: Callable[[], object] = lambda: None,
         source: str = "",
@@ -88,6 +90,7 @@ class Recorder(Lifecycle):
         self._log, self._gaps, self._symbols = log, gaps, symbols
         self._frames, self._stop_frames = frames, stop_frames
         self._reader = reader or log.reader()
+        self._misfits = misfits
         self._status = "recording"
         self._rate_samples: deque[tuple[float, int]] = deque(
             [(time.monotonic(), 0)], maxlen=MAX_RATE_SAMPLES
@@ -106,7 +109,7 @@ class Recorder(Lifecycle):
             **options,
         )
         try:
-            writer.begin(log, self._reader.row, before)
+            writer.begin(log, self._reader.row, before, misfits())
         except BaseException:
             writer.abandon()
             raise
@@ -128,6 +131,7 @@ class Recorder(Lifecycle):
             text = f"{rows.lost:,} ticks were dropped from the log before they were written"
             self.faults.add_message("dropped", f"{text}; pass a larger keep= to tk.connect")
         try:
+            self._writer.note_misfits(self._misfits())
             self._writer.take(rows, self._gaps.between)
         except Exception as error:
             self._note_failure(error)
@@ -174,6 +178,7 @@ class Recorder(Lifecycle):
             self._note_failure(error)
         writer, lost = self._writer, self._writer.lost
         try:
+            writer.note_misfits(self._misfits())
             if not self._hands_over:
                 writer.leave_out(self._stop_row, self._gaps.between)
             gaps = self._gaps.between(self._stop_row, self._stop_row + 1)
@@ -207,7 +212,8 @@ class Recorder(Lifecycle):
             per second over the last 5 s), `files` (number begun), `removed` (files removed again
             because of `max_disk`), `gaps` (listed in the files), `errors`, `last_error` (text),
             `behind` (ticks that wait in the log), `lost` (ticks never written: the log dropped
-            them, or the last write failed), `frames_dropped` (with `raw=True`: messages that
+            them, or the last write failed), `misfits` (values that are not in the files although
+            their ticks are, by column), `frames_dropped` (with `raw=True`: messages that
             didn't fit in the buffer), `status`.
         """
         stopped = self._status == "stopped"
@@ -222,6 +228,7 @@ class Recorder(Lifecycle):
             "last_error": self.faults.last,
             "behind": 0 if stopped else self.behind,
             "lost": self._writer.lost + self._unsettled(),
+            "misfits": dict(self._writer.misfits),
             "frames_dropped": self._frames.dropped if self._frames is not None else 0,
             "status": self._status,
         }

@@ -5,11 +5,12 @@ from __future__ import annotations
 import threading
 
 from tickerkit.bars import Bars
+from tickerkit.errors import BadTick
 from tickerkit.feed.callbacks import Callback
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.recorder import Recorder
-from tickerkit.log import Gaps, Latest, Position, TickLog
-from tickerkit.protocol import Client, PlainClient
+from tickerkit.log import Gaps, Latest, Position, TickLog, append_or_note
+from tickerkit.protocol import Client, PlainClient, Received
 from tickerkit.runtime.workers import Follower
 
 __all__ = ["FeedState"]
@@ -50,6 +51,29 @@ class FeedState:
         self.resume = position
         for client in (self.client, self.plain_client):
             client.epoch, client.seq = position.epoch, position.seq
+
+    def append(self, event: Received, received_ns: int) -> BadTick | None:
+        """Append ticks to the log, and list those that it has no room for as gaps.
+
+        Returns:
+            Why ticks were refused; None if all were appended.
+        """
+        return append_or_note(
+            self.log,
+            event.batch,
+            event.seq,
+            epoch=event.epoch,
+            received=received_ns,
+            note=self.gaps.add,
+        )
+
+    def count_misfits(self) -> dict[str, int]:
+        """Return how many values were left out, by column: by the log, and by the server."""
+        # Both dicts only ever grow, in another thread: `dict` copies each at once.
+        counts = dict(self.log.misfits)
+        for name, count in dict(self.client.misfits).items():
+            counts[name] = counts.get(name, 0) + count
+        return counts
 
     def abandon_after_fork(self) -> None:
         """Replace the locks, in a forked child: a thread of the parent may have held them."""

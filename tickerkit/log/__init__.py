@@ -1,6 +1,7 @@
 """The log: ticks in the order in which they came, and readers that each have a position in it."""
 
 from tickerkit.log.columns import FIXED
+from tickerkit.log.excess import append_or_note, refuse_excess
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
 from tickerkit.log.latest import Latest
 from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq, TimeNs
@@ -21,8 +22,10 @@ __all__ = [
     "Seq",
     "TickLog",
     "TimeNs",
+    "append_or_note",
     "gap_frame",
     "gaps_from_frame",
     "locate_gaps",
+    "refuse_excess",
     "select",
 ]

@@ -8,10 +8,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["MAX_WORDS", "Dictionary", "code_dtype"]
-
-# A column with more different words is free text, whose dictionary would cost more than it saves.
-MAX_WORDS = 65_536
+__all__ = ["Dictionary", "code_dtype", "count_bytes"]
 
 
 class Dictionary:
@@ -23,22 +20,23 @@ class Dictionary:
         words: each word; its index is its code.
         first_row: for each word, the row in which it first appeared (never decreasing).
         codes: the code of each word.
+        size_bytes: how many bytes of UTF-8 the words have.
     """
 
     def __init__(self) -> None:
         self.words: list[str] = []
         self.first_row: list[int] = []
         self.codes: dict[str, int] = {}
+        self.size_bytes = 0
 
     def add(self, word: str, row: int) -> int:
-        """Add a new word, and return its code; -1 if the dictionary is full."""
+        """Add a new word, and return its code."""
         code = len(self.words)
-        if code >= MAX_WORDS:
-            return -1
         # `words` before `codes`: another thread that finds a code must find its word.
         self.words.append(word)
         self.first_row.append(row)
         self.codes[word] = code
+        self.size_bytes += count_bytes(word)
         return code
 
     def known_codes(self, words: Iterable[str]) -> list[int]:
@@ -48,6 +46,11 @@ class Dictionary:
     def size_at(self, row: int) -> int:
         """Return how many words had appeared before `row`."""
         return bisect_left(self.first_row, row)
+
+
+def count_bytes(word: str) -> int:
+    """Return how many bytes of UTF-8 a word has; at least one, so that all words cost some."""
+    return max(len(word) if word.isascii() else len(word.encode("utf-8", "replace")), 1)
 
 
 def code_dtype(words: int) -> np.dtype[Any]:

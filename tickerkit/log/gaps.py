@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log.position import Gap
 from tickerkit.log.tick_log import TickLog
-from tickerkit.ticks import MAX_EXACT_INT, UTC_NS, Array
+from tickerkit.ticks import UTC_NS, Array
 
 __all__ = ["Gaps", "gap_frame", "gaps_from_frame"]
 

@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from tickerkit.log.columns import FIXED
+from tickerkit.log.rows import Rows
 from tickerkit.log.tick_log import TickLog
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
@@ -22,13 +24,16 @@ class Latest:
 
     Attributes:
         values: for each column an array of shape (S,), indexed by the symbol's code; S is the
-            number of symbols or more. NaN, or -1 in a column of codes, for no value.
+            number of symbols or more. For no value NaN, 0 in a further column of integers, -1 in a
+            column of codes, and None in one of text without a dictionary, as epochs are here.
+        dictionaries: the dictionary of each column of codes.
         newest_row: for each symbol the number of its newest row, int64, shape (S,); -1 for none.
     """
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
         self._reader = log.reader(log.start)
+        self.dictionaries = log.dictionaries
         self.values: dict[str, Array] = {}
         self.newest_row: Array = np.empty(0, dtype=np.int64)
 
@@ -38,7 +43,7 @@ class Latest:
         if not len(rows):
             return False
         codes = rows.array("symbol")  # (N,), as each column below
-        symbols = len(self.log.dictionaries["symbol"].words)
+        symbols = len(rows.dictionaries["symbol"].words)
         if len(self.newest_row) < symbols:
             before, self.newest_row = self.newest_row, np.full(2 * symbols, -1, dtype=np.int64)
             self.newest_row[: len(before)] = before
@@ -46,24 +51,47 @@ class Latest:
         self.newest_row[codes] = np.arange(rows.start, rows.stop)
         for name in rows.names():
             column = rows.array(name)
-            number = column.dtype.kind == "f"
+            if name == "epoch":  # a log forgets epochs of which it holds no tick
+                column = _texts(column, rows.dictionaries[name].words)
+            empty = self._empty(name, column, rows)
             values = self.values.get(name)
+            if values is not None:
+                values = self._convert(name, values, column)
             if values is None or len(values) < symbols:
                 # Twice the size needed, so that new symbols seldom need new arrays.
-                empty = np.nan if number else -1
-                values = np.full(2 * symbols, empty, dtype=column.dtype if number else np.int64)
-                if (old := self.values.get(name)) is not None:
-                    values[: len(old)] = old
-                self.values[name] = values
-            if number:
-                has_value = ~np.isnan(column)  # (N,) bool
-                values[codes[has_value]] = column[has_value]
-            elif name in self.log.dictionaries:
-                has_value = column >= 0
-                values[codes[has_value]] = column[has_value]
+                dtype = np.dtype(np.int64) if column.dtype.kind == "i" else column.dtype
+                wider = np.full(2 * symbols, empty, dtype=dtype)
+                if values is not None:
+                    wider[: len(values)] = values
+                values = wider
+            self.values[name] = values
+            if column.dtype.kind == "f":
+                has_value = ~np.isnan(column)
+            elif name in FIXED:
+                has_value = np.ones(len(column), dtype=bool)
             else:
-                values[codes] = column
+                has_value = np.asarray(column != empty, dtype=bool)
+            values[codes[has_value]] = column[has_value]
+        self.dictionaries = rows.dictionaries
         return True
+
+    def _empty(self, name: str, column: Array, rows: Rows) -> float | None:
+        """Return what a column has for a symbol without a value."""
+        if column.dtype == object:
+            return None
+        if column.dtype.kind == "f":
+            return np.nan
+        return -1 if name in FIXED or name in rows.dictionaries else 0
+
+    def _convert(self, name: str, values: Array, column: Array) -> Array:
+        """Return the values so far in the type of a column, which may have changed."""
+        if values.dtype.kind == "f" and column.dtype.kind == "i":
+            # A value with a fraction, of a row that the log no longer holds, is left out.
+            whole = np.where(values == np.trunc(values), values, 0)
+            return whole.astype(np.int64)
+        if values.dtype != object and column.dtype == object:
+            return _texts(values, self.dictionaries[name].words)
+        return values
 
     def codes(self) -> Array:
         """Return the codes of the symbols that have values, in the order of their first ticks."""
@@ -75,18 +103,30 @@ class Latest:
         codes = self.codes()
         no_rows = self.log.rows(stop=0)
         held = self.values or {name: no_rows.array(name) for name in no_rows.names()}
+        words = self.dictionaries["symbol"].words
+        index = pd.Index([words[code] for code in codes], dtype="str")
         columns: dict[str, Any] = {}
         for name, values in held.items():
             chosen = values[codes]
             if name in TIME_COLUMNS:
                 columns[name] = pd.array(chosen, dtype=UTC_NS)
-            elif name in self.log.dictionaries:
+            elif name == "epoch" and self.values:
+                columns[name] = pd.Categorical(chosen)
+            elif chosen.dtype == object:
+                columns[name] = pd.Series(chosen, index=index, dtype=object)
+            elif name in self.dictionaries:
                 columns[name] = pd.Categorical.from_codes(
-                    chosen, categories=pd.Index(self.log.dictionaries[name].words, dtype="str")
+                    chosen, categories=pd.Index(self.dictionaries[name].words, dtype="str")
                 )
             else:
                 columns[name] = chosen
-        index = pd.Index(
-            [self.log.dictionaries["symbol"].words[code] for code in codes], dtype="str"
-        )
         return pd.DataFrame(columns, index=index)
+
+
+def _texts(codes: Array, words: list[str]) -> Array:
+    """Return the words of codes, shape (N,), None for -1."""
+    used, places = np.unique(codes, return_inverse=True)
+    texts = np.empty(len(used), dtype=object)
+    texts[:] = [words[code] if code >= 0 else None for code in used.tolist()]
+    found: Array = texts[places]
+    return found

@@ -21,7 +21,7 @@ class Snapshot(NamedTuple):
     Attributes:
         arrays: the columns, all of one length, read-only, see `memory`; rows beyond `stop` are not
             written yet.
-        dictionaries: the dictionary of each text column.
+        dictionaries: the dictionary of each text column that has one.
         base: number of the row at index 0 of the arrays.
         start: number of the oldest row held.
         stop: number of the row after the newest.

@@ -22,7 +22,7 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from tickerkit.log.dictionary import MAX_WORDS, Dictionary, code_dtype
+from tickerkit.log.dictionary import Dictionary, code_dtype
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS, Array
 
 __all__ = ["SharedFrames"]
@@ -93,7 +93,7 @@ def _make_column(
     words: list[str] = []
     if dictionary is not None:
         # Only as many words as fit the codes' type: the writer may have added more meanwhile.
-        limit = next(n for n in (126, 32_766, MAX_WORDS) if code_dtype(n) == array.dtype)
+        limit = next(n for n in (126, 32_766, None) if n is None or code_dtype(n) == array.dtype)
         words = dictionary.words[:limit]
     if known is not None and known.array is array and known.words == len(words):
         return known
@@ -101,6 +101,8 @@ def _make_column(
     if dictionary is not None:
         dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
         values = pd.Categorical.from_codes(array, dtype=dtype, validate=False)
+    elif array.dtype == object:  # by itself, pandas would copy text to a type of its own
+        values = pd.Series(array, dtype=object, copy=False)
     elif name in TIME_COLUMNS:
         values = pd.array(array, dtype=UTC_NS, copy=False)
     return _Column(array, len(words), values)

@@ -23,7 +23,7 @@ import pandas as pd
 
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
-from tickerkit.log.dictionary import code_dtype
+from tickerkit.log.dictionary import Dictionary
 from tickerkit.log.memory import allocate, writable
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows, Snapshot
@@ -50,6 +50,10 @@ class EpochRun(NamedTuple):
     start: int
 
 
+def _start(run: EpochRun) -> int:
+    return run.start
+
+
 class TickLog:
     """A bounded, append-only log of numbered ticks in memory.
 
@@ -69,14 +73,13 @@ class TickLog:
 
     Attributes:
         state: what readers see now.
-        dictionaries: the dictionary of each text column.
         runs: the epochs held, oldest first, each with the row at which it starts. The last may
             have no tick yet.
         first_seqs: the seq of the first tick of each epoch that ever came, oldest epoch first. A
             reader whose rows were dropped knows by it which ticks these were.
         misfits: for each column, how many values were left out although their ticks were accepted:
-            values not of the column's type, words beyond 65,536 different ones, and all values of
-            a further column beyond the 32nd.
+            values that the column's type can't hold exactly, texts that are too long, and all
+            values of a further column beyond the 256th, see `tickerkit.limits`.
 
     Raises:
         ValueError: `keep` is less than 1.
@@ -97,23 +100,32 @@ class TickLog:
         self.runs: list[EpochRun] = []
         self.first_seqs: dict[str, int] = {}
         self._columns = ColumnEncoder()
-        self.dictionaries = self._columns.dictionaries
         self.misfits = self._columns.misfits
         self._compaction = Compaction(keep)
         self._hooks: dict[object, Callable[[], None]] = {}
         size = self._compaction.first_size
         arrays: dict[str, Array] = {
-            name: allocate(size, np.int8 if name in self.dictionaries else np.int64)
+            name: allocate(size, np.int8 if name in ("symbol", "epoch") else np.int64)
             for name in FIXED
         }
         arrays["price"], arrays["size"] = allocate(size, np.float64), allocate(size, np.float64)
-        self.state = Snapshot(arrays, self.dictionaries, 0, 0, 0, 0, SharedFrames())
+        self.state = Snapshot(arrays, self._columns.dictionaries, 0, 0, 0, 0, SharedFrames())
 
     def __repr__(self) -> str:
         return f"<TickLog {len(self):,} ticks of at most {self.keep:,}, epoch {self.epoch}>"
 
     def __len__(self) -> int:
         return self.state.stop - self.state.start
+
+    @property
+    def dictionaries(self) -> dict[str, Dictionary]:
+        """The dictionary of each text column that has one."""
+        return self.state.dictionaries
+
+    @property
+    def left_out(self) -> int:
+        """How many values were left out of ticks that were taken: the sum of `misfits`."""
+        return self._columns.left_out
 
     @property
     def start(self) -> int:
@@ -146,10 +158,10 @@ class TickLog:
         """
         for name, count in batch.misfits.items():
             self._columns.add_misfits(name, count)
-        # A tick needs its symbol: ticks whose symbols have no room in the dictionary get no seq.
-        fitting = self._columns.fitting_symbols(batch)
-        if fitting is not None:
-            batch, seq = batch.where(fitting), None if seq is None else seq[fitting]
+        # A tick needs its symbol: those beyond the dictionary's room get no seq.
+        if (admitted := self.admit(batch)) is not None:
+            self._columns.add_misfits("symbol", batch.count - int(admitted.sum()))
+            batch, seq = batch.where(admitted), None if seq is None else seq[admitted]
         if not batch.count:
             return
         new_epoch = epoch not in (None, self.epoch)
@@ -169,6 +181,14 @@ class TickLog:
         for hook in list(self._hooks.values()):
             hook()
 
+    def admit(self, batch: Batch) -> npt.NDArray[np.bool_] | None:
+        """Return for each tick whether the log has room for its symbol; None if it has for all.
+
+        `append` leaves out the others and counts them in `misfits`. A caller that knows what a
+        missing tick means asks before, see `log.excess`.
+        """
+        return self._columns.fitting_symbols(batch)
+
     def skip(self, count: int) -> None:
         """Skip the next `count` seqs: their ticks will never come."""
         self.last_seq += count
@@ -180,7 +200,9 @@ class TickLog:
 
     def _begin(self, epoch: str) -> None:
         self.epoch = epoch
-        self.runs = [*self.runs, EpochRun(epoch, self.state.stop)]
+        # In place: a copy for each new epoch would cost more with each. Readers in other threads
+        # see the list with or without it.
+        self.runs.append(EpochRun(epoch, self.state.stop))
 
     def _append(self, batch: Batch, received: int, seq: npt.NDArray[np.int64]) -> None:
         before = self._compaction.make_room(self.state, batch.count)
@@ -190,9 +212,8 @@ class TickLog:
         added = slice(start, start + batch.count)
         # Copy the dict, since readers hold it. The arrays can be shared: readers never look at
         # rows beyond their `stop`.
-        arrays = dict(before.arrays)
+        arrays, changes = dict(before.arrays), self._columns.changes
         self._columns.add_columns(arrays, batch, start)
-        changed = len(arrays) > len(before.arrays)
         writable(arrays["seq"])[added] = seq
         writable(arrays["received"])[added] = received
         times = writable(arrays["time"])[added]
@@ -200,44 +221,29 @@ class TickLog:
         if (untimed := batch.time == NO_TIME).any():
             times[untimed] = received
         columns = batch.columns
-        if (code := self.dictionaries["epoch"].codes.get(self.epoch)) is not None:
+        if (code := self._columns.dictionaries["epoch"].codes.get(self.epoch)) is not None:
             writable(arrays["epoch"])[added] = code
         else:
             columns = {**columns, "epoch": Text(ONE_WORD, [self.epoch])}
             self.first_seqs.setdefault(self.epoch, int(seq[0]))
         for name, array in arrays.items():
-            if (column := columns.get(name)) is None:
-                if name not in FIXED:
-                    writable(array)[added] = self._columns.missing(name)
-            elif (dictionary := self.dictionaries.get(name)) is None:
-                writable(array)[added] = self._columns.numbers(name, column)
-            else:
-                words = len(dictionary.words)
-                codes = self._columns.codes(name, column, before.stop)
-                if len(dictionary.words) > words:
-                    changed = True
-                    array = arrays[name] = self._array_for_words(name, array, start)
-                writable(array)[added] = codes
-        base, stop, version = before.base, before.stop + batch.count, before.version + changed
+            if (column := columns.get(name)) is not None:
+                array, values = self._columns.encode(name, column, array, start, before.stop)
+                arrays[name] = array
+                writable(array)[added] = values
+            elif name not in FIXED:
+                writable(array)[added] = self._columns.missing(name, array)
+        base, stop = before.base, before.stop + batch.count
+        version = before.version + (self._columns.changes > changes)
         oldest = max(before.start, stop - self.keep)
         # This assignment makes all ticks of the batch visible to readers at once.
-        self.state = Snapshot(arrays, self.dictionaries, base, oldest, stop, version, before.frames)
-
-    def _array_for_words(self, name: str, array: Array, used: int) -> Array:
-        """Return the array for a text column's codes after its dictionary has grown.
-
-        It is a new array if the codes need a wider type.
-        """
-        dtype = code_dtype(len(self.dictionaries[name].words))
-        if array.dtype == dtype:
-            return array
-        fresh = allocate(len(array), dtype)
-        writable(fresh)[:used] = array[:used]
-        return fresh
+        self.state = Snapshot(
+            arrays, self._columns.dictionaries, base, oldest, stop, version, before.frames
+        )
 
     def _forget_runs(self, start: int) -> None:
-        while len(self.runs) > 1 and self.runs[1].start <= start:
-            self.runs = self.runs[1:]
+        if (first := bisect_right(self.runs, start, key=_start) - 1) > 0:
+            self.runs = self.runs[first:]
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Call `hook` after each append, in the writer's thread; it must not block.
@@ -285,7 +291,8 @@ class TickLog:
         Returns:
             A DataFrame of `seq` (int64), `time` (UTC, ns), `symbol` (category), `price`, `size`
             (float64), `received` (UTC, ns), `epoch` (category), and further columns (float64 or
-            category), oldest tick first.
+            category; int64 for `trade_id`, and where numbers beyond 2**53 came: there 0 stands for
+            none; object for text of more than 65,536 values), oldest tick first.
         """
         return self.select(symbol, last)[0]
 
@@ -336,7 +343,7 @@ class TickLog:
     def run_at(self, row: int) -> tuple[EpochRun, int | None]:
         """Return the run that `row` belongs to, and the row at which the next run starts."""
         runs = self.runs
-        index = max(bisect_right([run.start for run in runs], row) - 1, 0)
+        index = max(bisect_right(runs, row, key=_start) - 1, 0)
         return runs[index], runs[index + 1].start if index + 1 < len(runs) else None
 
     def seq_at(self, row: int) -> int:

@@ -40,14 +40,13 @@ from tickerkit.protocol.outbox import MAX_PENDING_BYTES, TOO_MANY
 from tickerkit.protocol.plain import EveryTickSession
 from tickerkit.protocol.prices import PricesSession
 from tickerkit.protocol.publication import Publication
-from tickerkit.protocol.segments import MAX_SEGMENT_BYTES, Segments
+from tickerkit.protocol.segments import Segments
 from tickerkit.protocol.sessions import Session, find_stream, session_for
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
     "MAX_MESSAGE_BYTES",
     "MAX_PENDING_BYTES",
-    "MAX_SEGMENT_BYTES",
     "SUBPROTOCOL",
     "TOO_MANY",
     "At",

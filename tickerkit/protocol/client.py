@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick, ProtocolError
+from tickerkit.limits import MAX_MISFIT_NAMES
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
@@ -21,6 +22,7 @@ from tickerkit.protocol.messages import (
     Error,
     FromServer,
     Hello,
+    Misfits,
     Subscribe,
     Ticks,
     encode,
@@ -106,6 +108,10 @@ class Client:
     Args:
         symbols: only these; None for all.
         history: how many past ticks to request on the first connection; None for all.
+
+    Attributes:
+        misfits: how many values servers have left out, by column, since the first connection; of
+            all symbols.
     """
 
     def __init__(self, symbols: list[str] | None = None, history: int | None = 0) -> None:
@@ -114,6 +120,8 @@ class Client:
         self.epoch: str | None = None
         self.seq = 0
         self.duplicates = 0
+        self.misfits: dict[str, int] = {}
+        self._server_misfits: dict[str, int] = {}
         # The epoch of this connection's newest hello, and of the ticks that come next. `epoch`
         # changes to it when the position advances: with the first tick, gap or `at`.
         self._stream_epoch: str | None = None
@@ -128,6 +136,18 @@ class Client:
         self._words = ReceivedWords()
         self._replies = []
         return []
+
+    def _note_misfits(self, counts: dict[str, int]) -> None:
+        """Add what the server has left out since its newest message about it."""
+        for name, count in counts.items():
+            if name not in self.misfits and len(self.misfits) >= MAX_MISFIT_NAMES:
+                name = "(others)"
+            known = self._server_misfits.get(name, 0)
+            # A lower count than before is that of another server, or of one that was restarted.
+            new = count - known if count >= known else count
+            self._server_misfits[name] = count
+            if new:
+                self.misfits[name] = self.misfits.get(name, 0) + new
 
     def take_replies(self) -> list[bytes]:
         replies, self._replies = self._replies, []
@@ -147,6 +167,9 @@ class Client:
                 self._enter(message)
             case Ticks():
                 return self._read_ticks(message)
+            case Misfits():
+                self._note_misfits(message.counts)
+                return []
             case At():
                 self._advance(message.seq)
             case Gap():
@@ -186,6 +209,12 @@ class Client:
         # A later hello on the same connection begins an epoch: the subscription stays.
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
+        misfits = {} if hello.misfits is msgspec.UNSET else hello.misfits
+        if self.epoch is None and self.history is not None and first:
+            # Of ticks from before this feed.
+            self._server_misfits = dict(misfits)
+        else:
+            self._note_misfits(misfits)
         if first:
             resume = None if self.epoch is None else Position(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log import FIXED, Latest, Rows
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.symbols import Symbols
-from tickerkit.ticks import MAX_EXACT_INT, Array
+from tickerkit.ticks import Array
 
 # From this many values on, the check for whole numbers costs less than it saves.
 MIN_VALUES_AS_INTS = 64
@@ -42,6 +43,8 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
         return TextColumn(rows.array(name)[chosen].tolist(), start, new)
 
     more: dict[str, list[float | None] | TextColumn] = {}
+    ints: dict[str, list[int]] = {}
+    texts: dict[str, list[str | None]] = {}
     for name in rows.names():
         if name in FIXED:
             continue
@@ -50,7 +53,13 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
         if name in words:
             if words[name][1] or (rows.array(name)[chosen] >= 0).any():
                 more[name] = text(name)
-        elif len(values := rows.array(name)[chosen]) and not np.isnan(values).all():
+        elif (values := rows.array(name)[chosen]).dtype.kind == "i":
+            if values.any():
+                ints[name] = values.tolist()
+        elif values.dtype == object:
+            if any(value is not None for value in values):
+                texts[name] = values.tolist()
+        elif len(values) and not np.isnan(values).all():
             more[name] = _to_list(values)
     size = rows.array("size")[chosen]
     message = Ticks(
@@ -62,6 +71,8 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
         size=None if np.isnan(size).all() else _to_list(size),
         steps=None if not len(seq) or seq[-1] - seq[0] + 1 == len(seq) else np.diff(seq).tolist(),
         more=more,
+        ints=ints,
+        texts=texts,
     )
     # msgspec writes NaN as null: JSON has no NaN.
     return encode(message)
@@ -77,7 +88,7 @@ def encode_objects(rows: Rows, symbols: Symbols) -> bytes | None:
 def encode_latest(latest: Latest, codes: Array) -> bytes:
     """Encode the newest values of some symbols, by their codes, as an array of objects, for `/`."""
     columns = {name: values[codes] for name, values in latest.values.items()}
-    return encode(_objects(latest.log.dictionaries, columns))
+    return encode(_objects(latest.dictionaries, columns))
 
 
 def _objects(
@@ -106,10 +117,12 @@ def _objects(
         if name in FIXED:
             continue
         words = dictionaries[name].words if name in dictionaries else None
+        none = 0 if words is None and columns[name].dtype.kind == "i" else None
         for tick, value in zip(objects, columns[name].tolist(), strict=True):
-            if words is not None and value >= 0:
-                tick[name] = words[value]
-            elif words is None and value == value:
+            if words is not None:
+                if value >= 0:
+                    tick[name] = words[value]
+            elif value == value and value is not None and value != none:
                 tick[name] = value
     return objects
 

@@ -6,8 +6,8 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import ProtocolError
+from tickerkit.limits import MAX_COLUMNS
 from tickerkit.log import FIXED, MAX_SEQ
-from tickerkit.log.columns import MAX_COLUMNS
 from tickerkit.protocol.messages import TextColumn, Ticks
 from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import Batch, Column, Text
@@ -36,15 +36,17 @@ def decode_ticks(message: Ticks, words: ReceivedWords) -> tuple[Batch, npt.NDArr
     count = message.count
     if count > MAX_TICKS:
         raise ProtocolError(1007, f"a ticks message has {count} ticks, more than {MAX_TICKS}")
-    if len(message.more) > MAX_COLUMNS:
+    further = [*message.more, *message.ints, *message.texts]
+    if len(further) > MAX_COLUMNS:
         raise ProtocolError(1007, f"a ticks message has more than {MAX_COLUMNS} further columns")
-    if any(len(name) > MAX_NAME_CHARACTERS for name in message.more):
+    if any(len(name) > MAX_NAME_CHARACTERS for name in further):
         problem = f"the name of a column has more than {MAX_NAME_CHARACTERS} characters"
         raise ProtocolError(1007, problem)
     if len(message.time) != count:
         raise ProtocolError(1007, f"a ticks message has {len(message.time)} of {count} times")
-    if wrong := message.more.keys() & set(FIXED):
-        raise ProtocolError(1007, f"a ticks message has the fixed column {wrong.pop()} in `more`")
+    if wrong := set(FIXED).intersection(further):
+        problem = f"a ticks message has the fixed column {wrong.pop()} as a further one"
+        raise ProtocolError(1007, problem)
     columns: dict[str, Column] = {
         "symbol": _text("symbol", message.symbol, words, count, min_code=0),
         "price": _numbers(message.price, count),
@@ -55,6 +57,13 @@ def decode_ticks(message: Ticks, words: ReceivedWords) -> tuple[Batch, npt.NDArr
             columns[name] = _text(name, column, words, count, min_code=-1)
         else:
             columns[name] = _numbers(column, count)
+    for name, integers in message.ints.items():
+        columns[name] = _integers(integers, count)
+    for name, texts in message.texts.items():
+        if len(texts) != count:
+            problem = f"a column of a ticks message has {len(texts)} of {count} texts"
+            raise ProtocolError(1007, problem)
+        columns[name] = Text.of(texts)
     # Check the sum of the steps with Python's integers: a hostile peer's could overflow int64.
     if message.steps is None:
         last, steps = message.seq + max(count - 1, 0), None
@@ -84,6 +93,17 @@ def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
             1007, f"a column of a ticks message has {len(values)} of {count} values"
         )
     return np.fromiter(values, np.float64, count)  # null becomes NaN
+
+
+def _integers(values: list[int], count: int) -> npt.NDArray[np.int64]:
+    if len(values) != count:
+        raise ProtocolError(
+            1007, f"a column of a ticks message has {len(values)} of {count} integers"
+        )
+    try:
+        return np.fromiter(values, np.int64, count)
+    except OverflowError:
+        raise ProtocolError(1007, "an integer of a ticks message is beyond 64 bits") from None
 
 
 def _text(

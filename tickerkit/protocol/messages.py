@@ -45,6 +45,8 @@ class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
         size: left out if no tick has a size.
         steps: `count - 1` differences of the seqs; left out if all are 1.
         more: further columns; a column without a value in these ticks is left out.
+        ints: further columns of 64-bit integers, likewise; 0 for no value.
+        texts: further columns of text that have no dictionary, likewise; null for no value.
     """
 
     seq: Seq
@@ -55,6 +57,8 @@ class Ticks(msgspec.Struct, tag="ticks", omit_defaults=True):
     size: list[float | None] | None = None
     steps: list[int] | None = None
     more: dict[str, list[float | None] | TextColumn] = {}
+    ints: dict[str, list[int]] = {}
+    texts: dict[str, list[str | None]] = {}
 
 
 class Hello(msgspec.Struct, tag="hello"):
@@ -65,8 +69,11 @@ class Hello(msgspec.Struct, tag="hello"):
         first: the oldest seq held.
         next: the seq that the next tick will get.
         symbols: the symbols so far, in the order of their codes.
-        columns: for each further column its words so far, or `"number"` if it isn't text.
+        columns: for each further column its words so far, or `"number"` if it isn't text, or
+            `"text"` if it is text without a dictionary. Where there are many symbols or words, the
+            rest comes in `ticks` messages without ticks, before any that needs them.
         protocol: the version of the protocol.
+        misfits: how many values the server has left out so far, by column; left out if none.
     """
 
     epoch: str
@@ -75,6 +82,17 @@ class Hello(msgspec.Struct, tag="hello"):
     symbols: list[str]
     columns: dict[str, str | list[str]]
     protocol: int = VERSION
+    misfits: dict[str, Seq] | msgspec.UnsetType = msgspec.UNSET
+
+
+class Misfits(msgspec.Struct, tag="misfits"):
+    """The `misfits` message: the server has left out values of ticks that it took.
+
+    Attributes:
+        counts: how many so far, of all symbols, by column; those that have changed.
+    """
+
+    counts: dict[str, Seq]
 
 
 class Subscribe(msgspec.Struct, tag="subscribe"):
@@ -110,5 +128,5 @@ class Error(msgspec.Struct, tag="error"):
     hint: str
 
 
-FromServer: TypeAlias = Hello | Ticks | At | Gap | End | Error
+FromServer: TypeAlias = Hello | Ticks | Misfits | At | Gap | End | Error
 FromClient: TypeAlias = Subscribe | Error

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.protocol.codec import encode_latest
 from tickerkit.protocol.outbox import Outbox
 from tickerkit.protocol.plain import receive_subscribe
 from tickerkit.protocol.publication import Publication
-from tickerkit.protocol.segments import MAX_ROWS, MAX_SEGMENT_BYTES
+from tickerkit.protocol.segments import MAX_ROWS
 from tickerkit.protocol.symbols import Symbols
 
 __all__ = ["PRICES_S", "PricesSession"]

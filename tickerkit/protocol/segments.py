@@ -20,6 +20,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import NamedTuple, TypeAlias
 
+from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.log import Gaps, Rows, TickLog
 from tickerkit.protocol.symbols import Symbols
 
@@ -29,9 +30,6 @@ Key: TypeAlias = tuple[int, int, Symbols]
 # The sizes of blocks, in rows, largest first.
 BLOCK_SIZES = (4096, 512, 64)
 MAX_ROWS = BLOCK_SIZES[0]
-# Half of the 1 MiB that a websocket client accepts by default: short scripts that set no limit must
-# work, too.
-MAX_SEGMENT_BYTES = 2**19
 MAX_CUTS = 1024
 MAX_CACHE_BYTES = 32 * 2**20
 # About how many bytes a cache entry takes beside its message, and each symbol in its key.

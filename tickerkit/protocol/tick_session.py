@@ -44,7 +44,7 @@ STATES = {
     "fallen": State("the next row was dropped", "(at )?(gap )*hello (gap )*"),
     "at a gap": State("a gap lies before the next row", "(at )?(gap )*(hello (gap )*)?(at )?"),
     "new epoch": State("the next row is of another epoch", "hello "),
-    "behind": State("the log holds the next row", "ticks "),
+    "behind": State("the log holds the next row", "(ticks|misfits) "),
     "ended": State("every row was sent, and the source has ended", "end "),
     "at the end": State("every row was sent", "(at )?"),
 }
@@ -115,13 +115,13 @@ class TickSession(ABC):
                 return self._pending.popleft()
             if self.row >= held.stop:
                 return self._end() if self.publication.ended else None
-            if (words := self._next_words(self.row)) is not None:
-                return words
             segment = next_segment(self.row, self.symbols, self._slow_start.rows)
             if segment.epoch != self.epoch:
                 # v1 sends a hello now, and this segment next time.
                 self._enter(self.row)
                 continue
+            if (supplement := self._next_supplement(self.row)) is not None:
+                return supplement
             self.row, self.seq = segment.stop, segment.seq
             self._slow_start.grow()
             if segment.message is not None:
@@ -177,8 +177,8 @@ class TickSession(ABC):
         self.epoch = self.publication.epoch_at(row)
         self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
 
-    def _next_words(self, row: int) -> bytes | None:
-        """Return words that the client needs to read on at `row`; None if it has all of them."""
+    def _next_supplement(self, row: int) -> bytes | None:
+        """Return a message that the client needs before the ticks from `row` on, None for none."""
         return None
 
     @abstractmethod

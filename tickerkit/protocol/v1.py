@@ -14,6 +14,7 @@ from tickerkit.protocol.messages import (
     Error,
     FromServer,
     Hello,
+    Misfits,
     Subscribe,
     TextColumn,
     Ticks,
@@ -56,6 +57,9 @@ class V1Session(TickSession):
         self._sent_words: dict[str, int] = {}
         # The row at which the client reads on, and may lack words of the rows before.
         self._entered_at: int | None = None
+        # What the client was sent of the log's misfits, and their sum.
+        self._sent_misfits: dict[str, int] = {}
+        self._left_out = 0
         self._send_hello(self.log.stop)
 
     def receive(self, data: str | bytes, now: float) -> None:
@@ -104,7 +108,9 @@ class V1Session(TickSession):
         self._sent_words, self._entered_at = {}, row
         words = self._take_words(log.stop)
         columns: dict[str, str | list[str]] = {
-            name: words.get(name, []) if name in log.dictionaries else "number"
+            name: words.get(name, [])
+            if name in log.dictionaries
+            else ("text" if rows.array(name).dtype == object else "number")
             for name in rows.names()
             if name not in ("seq", "time", "symbol", "received", "epoch")
         }
@@ -115,9 +121,26 @@ class V1Session(TickSession):
             if (start := max(run.start, log.start)) < log.stop:
                 first = log.seq_at(start)
             last = log.last_seq if stop is None else log.seq_at(stop - 1)
-        self._send(Hello(self.epoch, first, last + 1, words.get("symbol", []), columns))
+        hello = Hello(self.epoch, first, last + 1, words.get("symbol", []), columns)
+        self._sent_misfits, self._left_out = dict(log.misfits), log.left_out
+        if log.misfits:
+            hello.misfits = self._sent_misfits
+        self._send(hello)
 
-    def _next_words(self, row: int) -> bytes | None:
+    def _next_supplement(self, row: int) -> bytes | None:
+        return self._next_words() or self._next_misfits()
+
+    def _next_misfits(self) -> bytes | None:
+        """Return how many values were left out, if some were since the newest message about it."""
+        if self._left_out == self.log.left_out:
+            return None
+        sent, counts = self._sent_misfits, dict(self.log.misfits)
+        news = {name: count for name, count in counts.items() if sent.get(name) != count}
+        self._sent_misfits, self._left_out = counts, self.log.left_out
+        return encode(Misfits(news))
+
+    def _next_words(self) -> bytes | None:
+        """Return words that the client needs to read on; None if it has all of them."""
         if self._entered_at is None:
             return None
         starts = dict(self._sent_words)

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tickerkit.errors import ProtocolError
-from tickerkit.log.columns import MAX_COLUMNS
-from tickerkit.log.dictionary import MAX_WORDS
+from tickerkit.limits import MAX_COLUMNS, MAX_WORDS
 
 __all__ = ["ReceivedWords"]
 

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from tickerkit.errors import PortalError
-from tickerkit.log import Gaps, TickLog
+from tickerkit.errors import BadTick, PortalError
+from tickerkit.log import Gaps, TickLog, refuse_excess
 from tickerkit.protocol import Session, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
@@ -100,11 +100,17 @@ class Intake(Outlet):
 
     # --- in the portal's thread ---------------------------------------------------------------
 
-    def append(self, batch: Batch) -> None:
-        """Append a batch, and count its refused ticks."""
+    def append(self, batch: Batch) -> BadTick | None:
+        """Append a batch, and count its refused ticks.
+
+        Returns:
+            Why the first of them was refused; None if none was.
+        """
+        batch = refuse_excess(self.log, batch)
         if batch.refused:
             self.errors.add(batch.errors[0], batch.refused)
         self.log.append(batch, received=time.time_ns())
+        return batch.errors[0] if batch.refused else None
 
     def drain(self) -> None:
         """Append all pending ticks."""

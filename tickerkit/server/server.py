@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from tickerkit.errors import PortTaken, Stopped
+from tickerkit.errors import BadTick, PortTaken, Stopped
 from tickerkit.formatting import format_count
 from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_network_address, find_port_holder
@@ -118,8 +118,12 @@ class TickServer(Lifecycle):
         """
 
     @abstractmethod
-    async def _publish(self, batch: Batch) -> None:
-        """Append a batch to the log and send it; on the portal's loop."""
+    async def _publish(self, batch: Batch) -> BadTick | None:
+        """Append a batch to the log and send it; on the portal's loop.
+
+        Returns:
+            Why the first of its ticks was refused; None if none was.
+        """
 
     # --- for users ----------------------------------------------------------------------------
 
@@ -177,15 +181,18 @@ class TickServer(Lifecycle):
             ticks: a dict, a list of dicts, a DataFrame, or JSON text.
 
         Raises:
-            BadTick: if some are not ticks; the others were published.
+            BadTick: if some are not ticks, or have a symbol beyond the 65,536th; the others were
+                published.
             Stopped: if the server is stopped.
         """
         if self.status == "stopped":
             raise Stopped(self._kind, self._how_to_restart)
         batch = read_ticks(ticks)
-        portal.call(self._publish, batch)
+        error = portal.call(self._publish, batch)
         if batch.errors:
             raise batch.errors[0]
+        if error is not None:  # the log has no room for its symbol
+            raise error
 
     def stop(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON) -> None:
         """Stop: close every connection, end the source and free the port; idempotent.

@@ -17,12 +17,12 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tickerkit.errors import PortalError
+from tickerkit.errors import BadTick, PortalError
+from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.net.listening import stop_accepting
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.protocol import (
     MAX_PENDING_BYTES,
-    MAX_SEGMENT_BYTES,
     SUBPROTOCOL,
     Publication,
     Session,
@@ -189,9 +189,10 @@ class ThreadServer(TickServer):
         self._publication.ended = True
         self._send_to_clients()
 
-    async def _publish(self, batch: Batch) -> None:
-        self._intake.append(batch)
+    async def _publish(self, batch: Batch) -> BadTick | None:
+        error = self._intake.append(batch)
         self._send_to_clients()
+        return error
 
     def _list_sessions(self) -> list[Session]:
         return [handler.session for handler in self._handlers]

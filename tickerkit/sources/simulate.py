@@ -14,7 +14,7 @@ import numpy.typing as npt
 
 from tickerkit.errors import BadTick, SourceError
 from tickerkit.sources.base import Outlet, Source
-from tickerkit.ticks import NS_PER_S, Array, Batch, Text
+from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
 from tickerkit.ticks.fields import read_symbol
 
 __all__ = ["SimulatedSource", "simulate"]
@@ -232,7 +232,7 @@ class _Market:
 
     def trade(
         self, random: np.random.Generator, now: int, times: npt.NDArray[np.int64]
-    ) -> dict[str, npt.NDArray[np.float64] | Text]:
+    ) -> dict[str, Column]:
         """Return the columns of one trade at each of these times; each column has shape (ticks,).
 
         Every block draws the same number of random numbers, whatever their values, so that the

@@ -6,6 +6,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from pandas.api.extensions import ExtensionDtype
+
+from tickerkit.limits import MAX_EXACT_INT, MAX_INT64
+from tickerkit.ticks import ID_COLUMNS, to_integers
 
 __all__ = ["combine_frames"]
 
@@ -29,7 +33,8 @@ def _combine_column(frames: list[pd.DataFrame], name: str) -> Any:
     parts = [frame.get(name) for frame in frames]
     present = [part for part in parts if part is not None]
     kinds = {KINDS.get(part.dtype.kind, "text") for part in present}
-    if "text" in kinds or len(kinds) > 1:
+    kind = _number_kind(present) if kinds == {"number"} else present[0].dtype
+    if "text" in kinds or len(kinds) > 1 or kind is None:
         texts = [None if part is None else part.astype("category") for part in parts]
         words = dict.fromkeys(
             str(word) for part in texts if part is not None for word in part.cat.categories
@@ -41,17 +46,39 @@ def _combine_column(frames: list[pd.DataFrame], name: str) -> Any:
         ]
         dtype = pd.CategoricalDtype(pd.Index(list(words), dtype="str"))
         return pd.Categorical.from_codes(np.concatenate(codes), dtype=dtype)
-    kind: Any = present[0].dtype
-    if len({part.dtype.kind for part in present}) > 1:
-        kind = np.dtype(np.float64)
-    elif len(present) < len(frames):
+    if len(present) < len(frames):
         kind = NULLABLE.get(kind.kind, kind)
-    missing = {"f": np.nan, "M": pd.NaT}.get(kind.kind, pd.NA)
+    if name in ID_COLUMNS and kind.kind == "i":
+        kind = np.dtype(np.int64)
+        parts = [part if part is None else part.fillna(0) for part in parts]
+    missing: Any = {"f": np.nan, "M": pd.NaT}.get(kind.kind, pd.NA)
+    missing = 0 if kind == np.int64 else missing
     filled = [
         pd.Series(missing, index=frame.index, dtype=kind) if part is None else part.astype(kind)
         for frame, part in zip(frames, parts, strict=True)
     ]
     return pd.concat(filled, ignore_index=True).array
+
+
+def _number_kind(parts: list[pd.Series[Any]]) -> Any:
+    """Return the type that holds the numbers of all parts exactly; None if there is none."""
+    kinds = {part.dtype.kind for part in parts}
+    if len(kinds) == 1:
+        nullable = (p.dtype for p in parts if isinstance(p.dtype, ExtensionDtype))
+        return next(nullable, parts[0].dtype)
+    if all(_is_within(part, MAX_EXACT_INT) for part in parts if part.dtype.kind != "f"):
+        return np.dtype(np.float64)
+    floats = [
+        part.to_numpy(np.float64, na_value=np.nan) for part in parts if part.dtype.kind == "f"
+    ]
+    is_whole = all(to_integers(each[~np.isnan(each)]) is not None for each in floats)
+    fits = all(_is_within(part, MAX_INT64) for part in parts if part.dtype.kind != "f")
+    return NULLABLE["i"] if is_whole and fits else None
+
+
+def _is_within(part: pd.Series[Any], limit: int) -> bool:
+    known = part.dropna()
+    return not len(known) or (int(known.min()) >= -limit and int(known.max()) <= limit)
 
 
 def _translate(part: pd.Series[Any], place: dict[str, int]) -> Any:

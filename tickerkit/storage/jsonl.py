@@ -9,7 +9,7 @@ into a line of CSV, so that both formats have the same parser, types and limits.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from os import PathLike
 from pathlib import Path
@@ -30,8 +30,10 @@ from tickerkit.storage.sidecar import (
     Columns,
     Content,
     Head,
+    Line,
     Sidecar,
     encode_lines,
+    misfit_lines,
     read_sidecar,
     sidecar_path,
 )
@@ -52,6 +54,7 @@ def write_jsonl(
     path: str | PathLike[str],
     *,
     gaps: pd.DataFrame | None = None,
+    misfits: Mapping[str, int] | None = None,
     mode: Mode = "new",
     source: str = "",
     symbols: Sequence[str] | None = None,
@@ -65,6 +68,7 @@ def write_jsonl(
         frame: the ticks, with any columns. The index is not written.
         path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        misfits: how many values of the ticks were left out, by column.
         mode: "new" refuses an existing file, "overwrite" replaces it.
         source: where the ticks came from.
         symbols: the symbols that the ticks were selected by; None for all.
@@ -90,8 +94,9 @@ def write_jsonl(
         sidecar_path(path).unlink(missing_ok=True)
     head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
     listed, columns = gaps_from_frame(gaps) if gaps is not None else [], Columns.from_frame(frame)
+    lines: list[Line] = [head, Columns(columns.kinds), columns, *listed]
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([head, Columns(columns.kinds), columns, *listed, head]))
+        out.write(encode_lines([*lines, *misfit_lines(misfits or {}), head]))
     return path
 
 

@@ -9,7 +9,7 @@ import contextlib
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from os import PathLike
 from pathlib import Path
 
@@ -33,7 +33,9 @@ from tickerkit.storage.sidecar import (
     Head,
     Line,
     Sidecar,
+    add_counts,
     encode_lines,
+    misfit_lines,
     parse_lines,
     sidecar_path,
 )
@@ -57,6 +59,7 @@ def write_parquet(
     path: str | PathLike[str],
     *,
     gaps: pd.DataFrame | None = None,
+    misfits: Mapping[str, int] | None = None,
     mode: Mode = "new",
     source: str = "",
     symbols: Sequence[str] | None = None,
@@ -70,6 +73,7 @@ def write_parquet(
         frame: the ticks, with any columns. The index is not written.
         path: the file. Missing folders are created.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        misfits: how many values of the ticks were left out, by column.
         mode: "new" refuses an existing file, "overwrite" replaces it, "append" replaces it by a
             file that holds its ticks and then the new ones.
         source: where the ticks came from.
@@ -93,7 +97,8 @@ def write_parquet(
     path = prepare_path(path, mode)
     head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
     listed = gaps_from_frame(gaps) if gaps is not None else []
-    lines: list[Line] = [head, *listed]
+    noted = misfit_lines(misfits or {})
+    lines: list[Line] = [head, *listed, *noted]
     if mode == "append" and path.exists():
         before = _read(path)
         if before.problems:
@@ -101,7 +106,7 @@ def write_parquet(
             raise RecordingError(path, problem, "appended to")
         earlier = before.sidecar
         added = [gap for gap in listed if gap not in earlier.gaps]
-        lines = [*earlier.heads, *earlier.gaps, head, *added]
+        lines = [*earlier.heads, *earlier.lasting_lines, head, *added, *noted]
         frame = combine_frames([before.frame, frame])
     table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
     text = encode_lines([*lines, head, End.from_frame(frame)])
@@ -173,6 +178,7 @@ def from_csv(csv: Path, path: Path) -> None:
         frame,
         path,
         gaps=gap_frame(sidecar.gaps),
+        misfits=sidecar.misfits,
         mode="append",
         source=sidecar.source,
         symbols=sidecar.symbols,
@@ -253,7 +259,11 @@ def read_parquet_file(path: Path) -> Content:
             frame = _after(frame, last)
         frame = combine_frames([before.frame, frame])
         added = [gap for gap in sidecar.gaps if gap not in earlier.gaps]
-        sidecar = Sidecar([*earlier.heads, *sidecar.heads], gaps=[*earlier.gaps, *added])
+        sidecar = Sidecar(
+            [*earlier.heads, *sidecar.heads],
+            gaps=[*earlier.gaps, *added],
+            misfits=add_counts(earlier.misfits, sidecar.misfits),
+        )
     about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     return Content(frame, sidecar, [*problems, unfinished], own=bool(sidecar.heads))

@@ -25,7 +25,8 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem, ProtocolError, RecordingError
-from tickerkit.log import Gap, Position, TickLog, TimeNs
+from tickerkit.limits import MAX_EXACT_INT
+from tickerkit.log import Gap, Position, TickLog, TimeNs, append_or_note
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
 from tickerkit.storage.files import (
     AppendFile,
@@ -38,8 +39,8 @@ from tickerkit.storage.files import (
 )
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
-from tickerkit.storage.sidecar import Content, Head, Sidecar
-from tickerkit.ticks import MAX_EXACT_INT, NO_TIME
+from tickerkit.storage.sidecar import Content, Head, Sidecar, add_counts
+from tickerkit.ticks import NO_TIME
 
 __all__ = [
     "RawFile",
@@ -237,7 +238,8 @@ def read_raw(path: Path) -> Content:
     if lines.number and not decoder.understood:
         problem = "it has no line of a raw frame; pass JSON lines of ticks or of raw frames"
         raise RecordingError(path, problem)
-    sidecar = Sidecar([Head(0, symbols=decoder.symbols)], gaps=decoder.gaps(frame))
+    head = Head(0, symbols=decoder.symbols)
+    sidecar = Sidecar([head], gaps=decoder.gaps(frame), misfits=decoder.misfits)
     return Content(frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes)
 
 
@@ -326,7 +328,14 @@ class _FrameDecoder:
         if not received:
             known = event.batch.time[event.batch.time != NO_TIME]
             received = int(known.max()) if len(known) else 0
-        self._log.append(event.batch, received=received, epoch=event.epoch, seq=event.seq)
+        append_or_note(
+            self._log,
+            event.batch,
+            event.seq,
+            epoch=event.epoch,
+            received=received,
+            note=lambda gap: self._gaps.append((gap, self._log.stop)),
+        )
         self._newest = Position(event.epoch, int(event.seq[-1]))
         if self._log.stop - self._row >= MAX_HELD // 2:
             self._move_rows()
@@ -336,6 +345,11 @@ class _FrameDecoder:
         self._parts.append(self._log.rows(self._row).frame())
         self._row = self._log.stop
         check_size(self._lines.path, self._row, 8 * self._row * len(self._log.columns()))
+
+    @property
+    def misfits(self) -> dict[str, int]:
+        """How many values were left out, by column."""
+        return add_counts(self._log.misfits, self._client.misfits)
 
     def frame(self) -> pd.DataFrame:
         """Return the ticks in all lines."""

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from functools import reduce
 from os import PathLike
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple
 
 import pandas as pd
@@ -20,7 +22,7 @@ from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
 from tickerkit.storage.parquet import read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import Content, RowLabels
+from tickerkit.storage.sidecar import Content, RowLabels, add_counts
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import has_price, symbol_field
 
@@ -39,6 +41,7 @@ class Recording(NamedTuple):
         source: where the ticks came from, if that is known.
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
+        misfits: how many values of the ticks were left out, by column.
     """
 
     frame: pd.DataFrame
@@ -48,6 +51,7 @@ class Recording(NamedTuple):
     source: str = ""
     own: bool = True
     labels: RowLabels = RowLabels()
+    misfits: Mapping[str, int] = MappingProxyType({})
 
 
 def load(path: str | PathLike[str]) -> Recording:
@@ -74,6 +78,7 @@ def load(path: str | PathLike[str]) -> Recording:
         sidecar.source,
         content.own,
         content.labels,
+        sidecar.misfits,
     )
 
 
@@ -157,6 +162,7 @@ def combine(recordings: Iterable[Recording]) -> Recording:
         next((recording.warning for recording in each if recording.warning is not None), None),
         "; ".join(dict.fromkeys(recording.source for recording in each if recording.source)),
         all(recording.own for recording in each),
+        misfits=reduce(add_counts, (recording.misfits for recording in each)),
     )
 
 

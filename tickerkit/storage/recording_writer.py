@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import NamedTuple, TypeAlias
 
 import numpy as np
@@ -28,7 +29,7 @@ from tickerkit.storage.paths import (
 )
 from tickerkit.storage.raw import RawFile
 from tickerkit.storage.seam import list_missing
-from tickerkit.storage.sidecar import Head
+from tickerkit.storage.sidecar import Head, add_counts
 
 __all__ = ["GapsBetween", "RecordingWriter"]
 
@@ -92,6 +93,7 @@ class RecordingWriter:
         removed: how many files were removed for `max_disk`, those of earlier runs included.
         gaps: how many gaps were noted.
         is_halted: set by another thread to end `take` after the part that is being written.
+        misfits: how many values were noted that are not in the files, by column.
         converting: whether a Parquet file is being made.
         raw_file: the file of raw frames, None without.
     """
@@ -135,6 +137,8 @@ class RecordingWriter:
         self._on_rotate, self._on_error = on_rotate, on_error
         self.converting = self.is_halted = False
         self.row = self.written = self.lost = self.files = self.removed = self.gaps = 0
+        self.misfits: dict[str, int] = {}
+        self._misfits: dict[str, int] = {}
         self.raw_file: RawFile | None = None
         # The files of earlier runs, if `max_disk` counts them, and those of this one.
         self._earlier: list[_Finished] = []
@@ -227,7 +231,13 @@ class RecordingWriter:
         """The last gap that was noted."""
         return (self._file.last_gap if self._file is not None else None) or self._gap_before
 
-    def begin(self, log: TickLog, row: int, before: Position | None = None) -> None:
+    def begin(
+        self,
+        log: TickLog,
+        row: int,
+        before: Position | None = None,
+        misfits: Mapping[str, int] = MappingProxyType({}),
+    ) -> None:
         """Begin at a row of a log.
 
         A file without ticks gets the columns of the log.
@@ -236,7 +246,9 @@ class RecordingWriter:
             log: the log.
             row: number of the row.
             before: position of the row before it, needed only if the log has dropped that row.
+            misfits: how many values were left out of ticks before the row, by column.
         """
+        self._misfits = dict(misfits)
         self.row = self._seam_row = self._gap_row = row
         held = log.rows(row - 1, row)
         if len(held) and held.start == row - 1:
@@ -255,6 +267,18 @@ class RecordingWriter:
             self._last_before = before
         if self._file is not None and not self._file.rows:
             self._file.append(log.rows().frame().iloc[:0])
+
+    def note_misfits(self, counts: Mapping[str, int]) -> None:
+        """Note how many values the ticks of the log lack by now, by column.
+
+        Args:
+            counts: since the log began. What `begin` or an earlier call had is not noted again.
+        """
+        news = {name: count - self._misfits.get(name, 0) for name, count in counts.items()}
+        if self._file is not None and any(news.values()):
+            self._file.note_misfits(news)
+            self.misfits = add_counts(self.misfits, news)
+            self._misfits = dict(counts)
 
     def _forget_file(self) -> None:
         self._last_before, self._gap_before = self.last, self._last_gap

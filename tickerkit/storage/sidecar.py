@@ -5,19 +5,20 @@ must be able to read the CSV, and no form of comment is skipped by both spreadsh
 `pandas.read_csv`. A recording without its sidecar can be read as well; the types of its columns are
 then inferred from its values.
 
-The sidecar is a file of JSON lines of five types:
+The sidecar is a file of JSON lines of six types:
 
     {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"],"sum":3632233996}
     {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]},"sum":…}
     {"type":"block","rows":1000,"size":65536,"crc":305419896,"sum":…}
     {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…,"sum":…}
+    {"type":"misfits","counts":{"note":3},"sum":…}
     {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789,…}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
-Each `block` has the checksum of the text since the block before. An `end` is the last line of a
-finished recording; it is missing while the recording is written, and after a crash. Lines are only
-appended, so that a crash damages at most the last line. A Parquet file holds the heads, the gaps
-and the end in its own metadata.
+Each `block` has the checksum of the text since the block before. The counts of `misfits` add up. An
+`end` is the last line of a finished recording; it is missing while the recording is written, and
+after a crash. Lines are only appended, so that a crash damages at most the last line. A Parquet
+file holds the heads, the gaps, the misfits and the end in its own metadata.
 
 `sum` is the CRC-32 of the line without it. A line that doesn't match its sum is left out and
 reported. A complete recording has its heads and kinds twice, so a flipped bit costs none of them.
@@ -28,7 +29,7 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -37,6 +38,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem
+from tickerkit.limits import MAX_INT64, MAX_WORDS
 from tickerkit.log import Gap, Position, Seq
 from tickerkit.storage.files import check_regular
 
@@ -48,18 +50,19 @@ __all__ = [
     "End",
     "Head",
     "Line",
+    "Misfits",
     "RowLabels",
     "Sidecar",
+    "add_counts",
     "encode_lines",
+    "merge_kinds",
+    "misfit_lines",
     "parse_lines",
     "read_sidecar",
     "sidecar_path",
 ]
 
 VERSION = 1
-# A longer list of categories is not written. A reader then orders them by their first rows.
-MAX_WORDS = 65_536
-MAX_INT = 2**63 - 1
 SUM = re.compile(rb',"sum":([0-9]{1,10})\}$')
 # Two lines between which a flipped bit has changed the line break.
 MERGED = re.compile(rb'(?<=\}).(?=\{"type":)', re.DOTALL)
@@ -90,9 +93,9 @@ class Columns(msgspec.Struct, tag="columns", omit_defaults=True):
     """The columns of the recording.
 
     Attributes:
-        kinds: by name, "int", "float", "time", "text" or "bool"; or "any", whose type is inferred
-            from the values by the reader.
-        words: the categories of text columns in their order, if they are known.
+        kinds: by name, "int", "float", "time", "text", "bool", "number": int or float by its
+            values, none of which is rounded; or "any": inferred when it is read.
+        words: the categories of text columns in their order, where these are known.
     """
 
     kinds: dict[str, str]
@@ -107,9 +110,17 @@ class Columns(msgspec.Struct, tag="columns", omit_defaults=True):
             kinds[name] = _kind(series)
             if isinstance(series.dtype, pd.CategoricalDtype):
                 categories = series.cat.categories
+                # A longer list is not written; the order of the first rows serves then.
                 if len(categories) <= MAX_WORDS and categories.inferred_type == "string":
                     known[name] = categories.tolist()
         return cls(kinds, known)
+
+
+def merge_kinds(known: str, kind: str) -> str:
+    """Return the kind of a column whose later rows are of another kind than its earlier ones."""
+    if known == kind:
+        return known
+    return "number" if {known, kind} <= {"int", "float", "number"} else "any"
 
 
 class Block(msgspec.Struct, tag="block"):
@@ -161,7 +172,17 @@ class End(msgspec.Struct, tag="end", frozen=True):
         return Position(self.epoch, self.seq) if self.epoch else None
 
 
-Line: TypeAlias = Head | Columns | Block | Gap | End
+class Misfits(msgspec.Struct, tag="misfits"):
+    """Values that are not in the recording, although the tick is: no column can hold them.
+
+    Attributes:
+        counts: how many, by column; in addition to those of earlier lines.
+    """
+
+    counts: dict[str, Seq]
+
+
+Line: TypeAlias = Head | Columns | Block | Gap | Misfits | End
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -176,6 +197,7 @@ class Sidecar(msgspec.Struct):
         blocks: the blocks in order.
         gaps: the gaps in order.
         end: the end of a finished recording.
+        misfits: how many values are not in the recording, by column.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         damaged: the numbers of the lines that are left out.
         unsure: the indices of the blocks before which a line is left out, perhaps a block: where
@@ -187,6 +209,7 @@ class Sidecar(msgspec.Struct):
     blocks: list[Block] = []
     gaps: list[Gap] = []
     end: End | None = None
+    misfits: dict[str, int] = {}
     size: int = 0
     damaged: list[int] = []
     unsure: list[int] = []
@@ -204,6 +227,8 @@ class Sidecar(msgspec.Struct):
                 self.blocks.append(line)
             case Gap():
                 self.gaps.append(line)
+            case Misfits():
+                self.misfits = add_counts(self.misfits, line.counts)
             case End():
                 self.end = line
 
@@ -218,6 +243,11 @@ class Sidecar(msgspec.Struct):
         """Return what the sidecar says about a file with these columns; None if it has others."""
         known = list(self.columns.kinds)
         return self if known == names or (not known and self.damaged) else None
+
+    @property
+    def lasting_lines(self) -> list[Line]:
+        """The lines that stay true when the text of the recording is written again."""
+        return [*self.gaps, *misfit_lines(self.misfits)]
 
     @property
     def symbols(self) -> list[str] | None:
@@ -358,6 +388,17 @@ def _parse_line(text: bytes) -> Line | None:
         raise
 
 
+def add_counts(one: Mapping[str, int], other: Mapping[str, int]) -> dict[str, int]:
+    """Return the sums of counts by name."""
+    return {name: one.get(name, 0) + other.get(name, 0) for name in {**one, **other}}
+
+
+def misfit_lines(counts: Mapping[str, int]) -> list[Misfits]:
+    """Return the line of some counts; none for no counts."""
+    known = {name: count for name, count in counts.items() if count}
+    return [Misfits(known)] if known else []
+
+
 def _kind(series: pd.Series[Any]) -> str:
     if series.dtype == np.bool_:
         return "bool"
@@ -369,7 +410,7 @@ def _kind(series: pd.Series[Any]) -> str:
         case "i":
             return "int"
         case "u":
-            return "any" if (series.dropna() > MAX_INT).any() else "int"
+            return "any" if (series.dropna() > MAX_INT64).any() else "int"
     return "text"
 
 

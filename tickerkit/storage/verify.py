@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from tickerkit.errors import HARMLESS, Problem
-from tickerkit.formatting import format_value
+from tickerkit.formatting import format_count, format_value
 from tickerkit.storage.files import runs
 from tickerkit.storage.recording import Recording, load
 from tickerkit.storage.sidecar import RowLabels
@@ -97,6 +97,9 @@ def verify_recording(recording: Recording, path: Path) -> Report:
     found = recording.warning.problems if recording.warning is not None else []
     problems = [problem for problem in found if problem.kind not in HARMLESS]
     notes = [str(problem) for problem in found if problem.kind in HARMLESS]
+    for name, count in recording.misfits.items():
+        about = f"{format_count(count, 'value')} of {format_value(name)} left out: no column holds "
+        problems.append(Problem.from_ranges("left out", "file", [(0, 0)], about + "them exactly"))
     epochs = 0
     if "seq" in frame and frame["seq"].dtype.kind in "iu":
         sequence = _Sequence(frame)

@@ -5,13 +5,20 @@ log. An invalid tick is refused alone; the others of the same message are taken.
 """
 
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
-from tickerkit.ticks.fields import is_number, number_text
+from tickerkit.ticks.fields import number_text, printable
+from tickerkit.ticks.numbers import (
+    ID_COLUMNS,
+    is_exact_number,
+    is_number,
+    to_exact_integer,
+    to_integers,
+)
 from tickerkit.ticks.parse import read_ticks
 from tickerkit.ticks.pieces import PIECE_BYTES, cut_array
-from tickerkit.ticks.units import MAX_EXACT_INT, NS_PER_S, TIME_COLUMNS, UTC_NS
+from tickerkit.ticks.units import NS_PER_S, TIME_COLUMNS, UTC_NS
 
 __all__ = [
-    "MAX_EXACT_INT",
+    "ID_COLUMNS",
     "NO_TIME",
     "NS_PER_S",
     "PIECE_BYTES",
@@ -22,7 +29,11 @@ __all__ = [
     "Column",
     "Text",
     "cut_array",
+    "is_exact_number",
     "is_number",
     "number_text",
+    "printable",
     "read_ticks",
+    "to_exact_integer",
+    "to_integers",
 ]

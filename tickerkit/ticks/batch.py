@@ -40,7 +40,8 @@ class Text:
         return cls(np.array(codes, dtype=np.int32), [w for w in known if w is not None])
 
 
-Column: TypeAlias = "npt.NDArray[np.float64] | Text"
+# Numbers are int64 where a float64 would round them: 0 stands for no value.
+Column: TypeAlias = "npt.NDArray[np.float64] | npt.NDArray[np.int64] | Text"
 
 
 @dataclass(slots=True)
@@ -51,7 +52,8 @@ class Batch:
         count: how many ticks.
         time: int64, nanoseconds since 1970 UTC; `NO_TIME` where the source gave none.
         columns: `symbol` (`Text`), `price` and `size` (float64, NaN for a missing value), and a
-            column for each further field that any of the ticks has.
+            column for each further field that any of the ticks has: text, float64, or int64 with 0
+            for a missing value.
         refused: how many invalid ticks were left out.
         errors: the errors of the first ten refused ticks.
         misfits: for each field, how many values were left out although their ticks were accepted:

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
+import numpy.typing as npt
 
 from tickerkit.errors import BadTick
+from tickerkit.limits import MAX_COLUMNS, MAX_FIELDS, MAX_TICK_TEXT_LENGTH
 from tickerkit.ticks.batch import NO_TIME, Batch, Column, Text
 from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
@@ -16,7 +18,6 @@ from tickerkit.ticks.fields import (
     OWN_COLUMNS,
     PRICE_FIELDS,
     MisfitError,
-    is_number,
     may_be_column,
     number_text,
     price_field,
@@ -26,12 +27,9 @@ from tickerkit.ticks.fields import (
     read_time,
     symbol_field,
 )
+from tickerkit.ticks.numbers import ID_COLUMNS, is_exact_number, to_exact_integer, to_integers
 
 MAX_ERRORS = 10
-# A tick has ten or twenty.
-MAX_FIELDS = 1000
-# Of one batch. A hostile source may send other fields with each tick, and each costs a column.
-MAX_COLUMNS = 256
 MAX_PLANS = 1000
 MAX_PLAN_CHARACTERS = 4096
 
@@ -115,9 +113,15 @@ class BatchBuilder:
                 has_price = has_price or name in PRICE_FIELDS
         if not has_price:
             raise BadTick("price", dict(tick), "is missing", "give a price, a bid or an ask")
+        text_length = 0
         for key, name in plan.others:
             try:
                 other = read_other(key, tick[key])
+                if isinstance(other, str):
+                    text_length += len(other)
+                    if text_length > MAX_TICK_TEXT_LENGTH:
+                        text_length -= len(other)
+                        raise MisfitError
             except MisfitError:
                 left_out = str.__str__(key)
                 self.misfits[left_out] = self.misfits.get(left_out, 0) + 1
@@ -127,7 +131,8 @@ class BatchBuilder:
         time = NO_TIME if plan.time is None else read_time(tick[plan.time])
         for name, value in taken:
             if (column := self.values.get(name)) is None:
-                if len(self.values) >= MAX_COLUMNS:
+                # A hostile source may send other fields with each tick; each costs a column.
+                if len(self.values) >= MAX_COLUMNS + 2:  # price and size are no further ones
                     self.misfits[name] = self.misfits.get(name, 0) + 1
                     continue
                 column = self.values[name] = {}
@@ -170,11 +175,13 @@ class BatchBuilder:
         return Batch(self.count, times, columns, self.refused, self.errors, self.misfits)
 
     def _column(self, name: str, values: dict[int, Any]) -> Column:
-        """Return a column of `count` rows: text if its first value is text, otherwise numbers."""
+        """Return a column: of text if its first value is text, otherwise of numbers."""
+        if name in ID_COLUMNS:
+            return self._integers(name, values, np.zeros(self.count, dtype=np.int64))
         first = next(iter(values.values()), 0.0)
         if isinstance(first, str):
             cells = [values.get(row) for row in range(self.count)]
-            return Text.of(number_text(v) if isinstance(v, float) else v for v in cells)
+            return Text.of(v if v is None or isinstance(v, str) else number_text(v) for v in cells)
         # Usually all values are floats, which numpy converts in one call.
         if all(type(value) is float for value in values.values()):
             if len(values) == self.count:
@@ -182,12 +189,39 @@ class BatchBuilder:
             array = np.full(self.count, np.nan)
             array[list(values)] = list(values.values())
             return array
-        array = np.full(self.count, np.nan)
+        # As in a log: whole numbers become int64 when one comes that a float64 can't hold.
+        large = next((row for row, value in values.items() if type(value) is int), None)
+        if large is not None:
+            earlier = {row: value for row, value in values.items() if row < large}
+            later = {row: value for row, value in values.items() if row >= large}
+            floats = self._floats(earlier, large)
+            if (whole := to_integers(floats)) is not None:
+                self._count_misfits(name, len(earlier) - int((~np.isnan(floats)).sum()))
+                array = np.zeros(self.count, dtype=np.int64)
+                array[:large] = whole
+                return self._integers(name, later, array)
+        floats = self._floats(values, self.count)
+        self._count_misfits(name, len(values) - int((~np.isnan(floats)).sum()))
+        return floats
+
+    def _floats(self, values: dict[int, Any], count: int) -> npt.NDArray[np.float64]:
+        """Return values as floats, shape (count,): NaN for none, and for what no float64 holds."""
+        array = np.full(count, np.nan)
         for row, value in values.items():
-            # Numeric text is converted. Infinity marks any other text, which is left out.
-            number = float(value) if isinstance(value, float) or is_number(value) else np.inf
-            if np.isinf(number):
-                self.misfits[name] = self.misfits.get(name, 0) + 1
-            else:
-                array[row] = number
+            if isinstance(value, float) or (isinstance(value, str) and is_exact_number(value)):
+                array[row] = float(value)
         return array
+
+    def _integers(
+        self, name: str, values: dict[int, Any], array: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.int64]:
+        """Put values into a column of int64, and return it."""
+        for row, value in values.items():
+            number = to_exact_integer(value)
+            self._count_misfits(name, number is None)
+            array[row] = number or 0
+        return array
+
+    def _count_misfits(self, name: str, count: int) -> None:
+        if count:
+            self.misfits[name] = self.misfits.get(name, 0) + count

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
@@ -10,10 +11,16 @@ import numpy.typing as npt
 import pandas as pd
 
 from tickerkit.errors import BadTick
+from tickerkit.limits import (
+    MAX_EXACT_INT,
+    MAX_INT64,
+    MAX_NAME_LENGTH,
+    MAX_TEXT_LENGTH,
+    MAX_TICK_TEXT_LENGTH,
+)
 from tickerkit.ticks.batch import NO_TIME, Array, Batch, Column, Text
 from tickerkit.ticks.builder import MAX_ERRORS
 from tickerkit.ticks.fields import (
-    MAX_NAME_LENGTH,
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
     OWN_COLUMNS,
@@ -26,7 +33,7 @@ from tickerkit.ticks.fields import (
     read_time,
     symbol_field,
 )
-from tickerkit.ticks.units import MAX_EXACT_INT
+from tickerkit.ticks.numbers import ID_COLUMNS, to_exact_integer
 
 
 def read_frame(frame: pd.DataFrame) -> Batch:
@@ -84,15 +91,22 @@ def read_frame(frame: pd.DataFrame) -> Batch:
         time, bad = _read_times(frame.iloc[:, names["time"]])
         fix = "use datetimes, ISO-8601 text, or Unix time in s, ms, us or ns"
         refuse(bad, "time", "is not a time", fix)
+    text_lengths = np.zeros(len(frame), dtype=np.int64)
     for key, place in names.items():
         if key in (symbol, price, "time", *OWN_COLUMNS) or key in NUMBER_FIELDS:
             continue
         series = frame.iloc[:, place]
         if series.isna().all():
             continue
-        column = _read_other(series) if may_be_column(key) else None
+        column, left_out = None, int(series.notna().sum())
+        if may_be_column(key):
+            column, left_out = _read_ids(series) if key in ID_COLUMNS else _read_other(series)
+        if isinstance(column, Text):
+            column, too_long = _limit_text(column, text_lengths)
+            left_out += too_long
+        if left_out:
+            misfits[key] = left_out
         if column is None:
-            misfits[key] = int(series.notna().sum())
             continue
         if not isinstance(column, Text):
             refuse(np.isinf(column), key, "is not finite", "leave the cell empty")
@@ -166,25 +180,71 @@ def _read_times(series: pd.Series[Any]) -> tuple[npt.NDArray[np.int64], Array]:
     return times, bad
 
 
-def _read_other(series: pd.Series[Any]) -> Column | None:
-    """Return a further column: as numbers if it holds only numbers, otherwise as text.
-
-    None if it holds nested objects: a column of the log can't hold them.
-    """
-    kind = pd.api.types.infer_dtype(series, skipna=True)
-    if kind in ("floating", "mixed-integer-float") or (kind == "integer" and _is_exact(series)):
-        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+def _read_ids(series: pd.Series[Any]) -> tuple[Column | None, int]:
+    """Return a column as int64, 0 for none, and how many values are no integers of 64 bits."""
+    if series.dtype == np.int64:
+        return series.to_numpy(), 0
     try:
         codes, words = _factorize(series)
     except TypeError:
-        return None
-    return Text(codes, [_to_word(word) for word in words])
+        return None, int(series.notna().sum())
+    numbers: list[int | None] = []
+    for word in words:
+        if isinstance(word, Integral) and not isinstance(word, bool | np.bool_):
+            numbers.append(to_exact_integer(int(word)))
+        else:
+            plain = float(word) if isinstance(word, Real) else word
+            numbers.append(to_exact_integer(plain) if isinstance(plain, float | str) else None)
+    # A last entry for each, which the code -1 of a missing value takes.
+    column = np.array([*(number or 0 for number in numbers), 0], dtype=np.int64)[codes]
+    unfit = np.array([*(number is None for number in numbers), False], dtype=bool)[codes]
+    return column, int(unfit.sum())
 
 
-def _is_exact(series: pd.Series[Any]) -> bool:
-    """Return whether float64 can hold each integer of a column exactly."""
+def _read_other(series: pd.Series[Any]) -> tuple[Column | None, int]:
+    """Return a further column, and how many of its values are left out.
+
+    It holds numbers if they all are, otherwise text. It is None if it holds nested objects, which
+    no column can. Integers beyond 2**53 stay integers.
+    """
+    kind = pd.api.types.infer_dtype(series, skipna=True)
+    if kind == "floating" or (kind == "integer" and _is_within(series, MAX_EXACT_INT)):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan), 0
+    if kind == "mixed-integer-float":
+        numbers = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
+        rounded = [isinstance(v, Integral) and abs(int(v)) > MAX_EXACT_INT for v in series]
+        numbers[rounded] = np.nan
+        return numbers, sum(rounded)
+    if kind == "integer" and _is_within(series, MAX_INT64):
+        missing = series.isna()
+        if not (missing.any() and (series.dropna() == 0).any()):  # which would become the same
+            return series.where(~missing, 0).to_numpy(dtype=np.int64), 0
+    try:
+        codes, words = _factorize(series)
+    except TypeError:
+        return None, int(series.notna().sum())
+    return Text(codes, [_to_word(word) for word in words]), 0
+
+
+def _limit_text(column: Text, lengths: Array) -> tuple[Text, int]:
+    """Return a column without the texts that are too long, and how many these are.
+
+    Args:
+        column: the column.
+        lengths: for each row the length of the texts so far, to which those of this column are
+            added; int64, shape (N,).
+    """
+    sizes = np.array([*map(len, column.words), 0], dtype=np.int64)[column.codes]
+    fits = (sizes <= MAX_TEXT_LENGTH) & (lengths + sizes <= MAX_TICK_TEXT_LENGTH)
+    lengths += np.where(fits, sizes, 0)
+    if fits.all():
+        return column, 0
+    return Text(np.where(fits, column.codes, -1), column.words), int(len(fits) - fits.sum())
+
+
+def _is_within(series: pd.Series[Any], limit: int) -> bool:
     present = series.dropna()
-    return present.empty or -MAX_EXACT_INT <= present.min() <= present.max() <= MAX_EXACT_INT
+    return present.empty or -limit <= int(present.min()) <= int(present.max()) <= limit
 
 
 def _factorize(series: pd.Series[Any]) -> tuple[Array, list[Any]]:

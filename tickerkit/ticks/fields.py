@@ -13,8 +13,15 @@ from typing import Any
 import numpy as np
 
 from tickerkit.errors import BadTick
+from tickerkit.limits import (
+    MAX_EXACT_INT,
+    MAX_INT64,
+    MAX_NAME_LENGTH,
+    MAX_NESTING,
+    MAX_TEXT_LENGTH,
+)
 from tickerkit.ticks.batch import NO_TIME
-from tickerkit.ticks.units import MAX_EXACT_INT
+from tickerkit.ticks.numbers import is_number
 
 # The accepted names of the symbol and of the price. If a tick has several, the first one here is
 # used.
@@ -28,14 +35,9 @@ PRICE_FIELDS = ("price", "bid", "ask")
 # Columns that the log fills itself.
 OWN_COLUMNS = ("seq", "received", "epoch")
 
-MAX_NAME_LENGTH = 64
-MAX_NESTING = 16
 
 # Control characters, and surrogates, which UTF-8 can't encode.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
-# JSON's notation, and what some venues write: "+1", ".5", "1."; but not "1_000", "nan" or " 1".
-# No two parts match the same digits: long text that is no number is refused in linear time.
-NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 FRACTION = re.compile(r"[.,](\d+)", re.ASCII)
 UNITS = {
     "ns": 1,
@@ -94,7 +96,7 @@ def read_number(key: str, value: object, *, never_negative: bool) -> float | Non
         return None
     elif isinstance(value, bool | np.bool_):
         raise BadTick(key, value, "is a boolean", "send a number")
-    elif isinstance(value, str) and NUMBER.fullmatch(value):
+    elif isinstance(value, str) and is_number(value):
         number = float(value)
     elif not isinstance(value, Real | Decimal) or isinstance(value, np.timedelta64):
         raise BadTick(key, value, "is not a number", "send a number or numeric text")
@@ -123,8 +125,10 @@ def _int64(key: str, value: int) -> int:
     return value
 
 
-def read_other(key: str, value: object) -> float | str | None:
+def read_other(key: str, value: object) -> float | int | str | None:
     """Return the value of a further field as a number or text, None for None.
+
+    A whole number beyond 2**53 is an int, if it has at most 64 bits with its sign, else text.
 
     Raises:
         BadTick: the value is invalid.
@@ -133,6 +137,8 @@ def read_other(key: str, value: object) -> float | str | None:
     if value is None:
         return None
     if isinstance(value, str):
+        if len(value) > MAX_TEXT_LENGTH:
+            raise MisfitError
         return printable(value)
     if isinstance(value, bool | np.bool_):
         return "true" if value else "false"
@@ -140,7 +146,9 @@ def read_other(key: str, value: object) -> float | str | None:
         raise MisfitError
     if isinstance(value, Integral):
         whole = _int64(key, int(value))
-        return float(whole) if abs(whole) <= MAX_EXACT_INT else str(whole)
+        if abs(whole) <= MAX_EXACT_INT:
+            return float(whole)
+        return whole if whole <= MAX_INT64 else str(whole)
     if isinstance(value, Real | Decimal):
         return read_number(key, value, never_negative=False)
     _check_depth(key, value)
@@ -174,8 +182,10 @@ def may_be_column(name: str) -> bool:
     return 0 < len(name) <= MAX_NAME_LENGTH and not UNPRINTABLE.search(name)
 
 
-def number_text(value: float) -> str:
+def number_text(value: float | int) -> str:
     """Return the text of a number in a column of text: `5` for 5.0."""
+    if isinstance(value, int):
+        return str(value)
     return str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_INT else repr(value)
 
 
@@ -232,7 +242,7 @@ def _epoch_ns(epoch: Decimal) -> int | None:
 
 
 def _text_time(text: str) -> int | None:
-    if NUMBER.fullmatch(text):
+    if is_number(text):
         return _epoch_ns(EXACT.create_decimal(text))
     # datetime reads at most six digits of a fraction: digits seven to nine are added below.
     fraction = FRACTION.search(text)
@@ -266,8 +276,3 @@ def _datetime64_ns(moment: np.datetime64) -> int:
         unit, step = ("D", 1) if unit in ("Y", "M") else ("ns", 1)
         moment = moment.astype(f"datetime64[{unit}]")
     return int(moment.astype(np.int64)) * step * UNITS[unit]
-
-
-def is_number(text: str) -> bool:
-    """Return whether `text` is a number in the notation of JSON or of a venue."""
-    return NUMBER.fullmatch(text) is not None

@@ -9,10 +9,10 @@ import msgspec
 
 from tickerkit.errors import BadTick
 from tickerkit.formatting import format_value
+from tickerkit.limits import MAX_NESTING
 from tickerkit.ticks.batch import Batch
 from tickerkit.ticks.builder import BatchBuilder
 from tickerkit.ticks.dataframe import read_frame
-from tickerkit.ticks.fields import MAX_NESTING
 
 TEXT = (str, bytes, bytearray, memoryview)
 

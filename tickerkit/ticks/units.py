@@ -1,16 +1,12 @@
-"""Units: the constants of times and numbers, shared by all of tickerkit."""
+"""Units: the constants of times, shared by all of tickerkit."""
 
 from __future__ import annotations
 
 import pandas as pd
 
-__all__ = ["MAX_EXACT_INT", "NS_PER_S", "TIME_COLUMNS", "UTC_NS"]
+__all__ = ["NS_PER_S", "TIME_COLUMNS", "UTC_NS"]
 
 # Times are integers of nanoseconds since 1970 UTC, in the log, on the wire and in files.
 NS_PER_S = 10**9
 UTC_NS = pd.DatetimeTZDtype("ns", "UTC")
 TIME_COLUMNS = ("time", "received")
-
-# float64 holds every integer up to this one exactly. Integers in JSON have the same limit, since
-# most languages read JSON's numbers as floats.
-MAX_EXACT_INT = 2**53

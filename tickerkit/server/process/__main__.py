@@ -110,8 +110,9 @@ class _CommandHandler:
             case "clients":
                 return self._server.clients
             case "publish":
-                portal.call(self._server._publish, *args)
-                return self._wait_until_mirrored()
+                error = portal.call(self._server._publish, *args)
+                self._wait_until_mirrored()
+                return error
             case "stop":
                 self._server.stop(*args)
                 self._wait_until_mirrored()

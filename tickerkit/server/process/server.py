@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from tickerkit.errors import ServerFailed, SourceError, TickerkitError
+from tickerkit.errors import BadTick, ServerFailed, SourceError, TickerkitError
 from tickerkit.log import Gap
 from tickerkit.protocol import Client, End, Hello, Received
 from tickerkit.runtime.error_log import describe
@@ -169,10 +169,10 @@ class ProcessServer(TickServer):
 
     # --- ticks --------------------------------------------------------------------------------
 
-    async def _publish(self, batch: Batch) -> None:
+    async def _publish(self, batch: Batch) -> BadTick | None:
         assert self._child is not None
         within_s = ANSWER_S + batch.count / MIN_PUBLISHED_PER_S
-        await self._child.request(within_s, "publish", batch)
+        return cast("BadTick | None", await self._child.request(within_s, "publish", batch))
 
     def _on_message(self, message: bytes) -> None:
         """Append a message of the other process to the mirror; in the portal's thread."""

@@ -22,10 +22,16 @@ import pyarrow.csv as pa_csv
 
 from tickerkit.errors import BadTick, RecordingError
 from tickerkit.formatting import format_value
-from tickerkit.storage.csv.native import DICTIONARY, EMPTY_IS_NULL, INFINITIES, text_column
+from tickerkit.storage.csv.native import (
+    DICTIONARY,
+    EMPTY_IS_NULL,
+    INFINITIES,
+    integer_column,
+    text_column,
+)
 from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
 from tickerkit.storage.memory import check_size
-from tickerkit.ticks import NO_TIME, TIME_COLUMNS, UTC_NS, is_number
+from tickerkit.ticks import ID_COLUMNS, NO_TIME, TIME_COLUMNS, UTC_NS, is_number
 from tickerkit.ticks.fields import NUMBER_FIELDS, has_price, price_field, read_time, symbol_field
 
 __all__ = ["REQUIRED", "ForeignReader", "parse_header"]
@@ -203,6 +209,8 @@ class ForeignReader:
     ) -> Any:
         if convert is None:
             whole = pa.chunked_array(parts, DICTIONARY).unify_dictionaries()
+            if name in ID_COLUMNS and (numbers := integer_column(name, whole)) is not None:
+                return numbers
             is_text = name in (symbol_field(self._names), "epoch")
             return text_column(whole, infer=not is_text)
         values = np.concatenate(parts) if parts else convert(pa.array([], pa.large_string()))[:0]

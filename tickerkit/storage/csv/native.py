@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
 from typing import Any
 
 import numpy as np
@@ -18,9 +17,23 @@ import pyarrow.csv as pa_csv
 
 from tickerkit.storage.csv.text import OPEN_QUOTE, mask_quoted, unescape_formula
 from tickerkit.storage.sidecar import Columns
-from tickerkit.ticks import NO_TIME, UTC_NS, Array, is_number
+from tickerkit.ticks import (
+    ID_COLUMNS,
+    NO_TIME,
+    UTC_NS,
+    Array,
+    is_exact_number,
+    to_exact_integer,
+)
 
-__all__ = ["DICTIONARY", "EMPTY_IS_NULL", "NativeReader", "text_column"]
+__all__ = [
+    "DICTIONARY",
+    "EMPTY_IS_NULL",
+    "INFINITIES",
+    "NativeReader",
+    "integer_column",
+    "text_column",
+]
 
 PART_BYTES = 2**20
 # Blocks larger than this are read in parallel.
@@ -32,6 +45,7 @@ ARROW_TYPES = {
     "time": pa.timestamp("ns", "UTC"),
     "text": DICTIONARY,
     "bool": pa.bool_(),
+    "number": DICTIONARY,
     "any": DICTIONARY,
 }
 # Options for Arrow: an empty value is null, and `""` is an empty text.
@@ -189,9 +203,12 @@ class NativeReader:
     def _column(self, name: str, column: pa.ChunkedArray) -> Any:
         array = _one_chunk(column)
         if pa.types.is_dictionary(array.type):
+            kind = self._kinds[name]
+            if kind == "number" and (numbers := integer_column(name, array)) is not None:
+                return numbers
             return text_column(
                 array,
-                infer=self._kinds[name] == "any" and name not in TEXT_COLUMNS,
+                infer=kind in ("any", "number") and name not in TEXT_COLUMNS,
                 categories=self._words.get(name, ()),
                 escape_formulas=self._escape_formulas,
             )
@@ -203,10 +220,31 @@ class NativeReader:
         if pa.types.is_boolean(array.type) and array.null_count:
             return pd.array(array.to_pylist(), dtype="boolean")
         if pa.types.is_integer(array.type) and array.null_count:
-            missing = array.is_null().to_numpy(zero_copy_only=False)
-            whole = array.fill_null(0).to_numpy(zero_copy_only=False)
-            return pd.arrays.IntegerArray(_writable(whole), missing)
+            return _make_integers(name, array)
         return _writable(array.to_numpy(zero_copy_only=False))
+
+
+def integer_column(name: str, column: pa.Array | pa.ChunkedArray) -> Any:
+    """Return a column of dictionary-encoded text as integers; None if one has a fraction.
+
+    The column may have begun as one of floats: 7.0 is an integer.
+    """
+    array = _one_chunk(column)
+    words = [word.removesuffix(".0") for word in array.dictionary.to_pylist()]
+    numbers = [to_exact_integer(word) for word in words]
+    if None in numbers:
+        return None
+    whole = pa.array(numbers, pa.int64()).take(array.indices)
+    if whole.null_count:
+        return _make_integers(name, whole)
+    return _writable(whole.to_numpy(zero_copy_only=False))
+
+
+def _make_integers(name: str, array: pa.Array) -> Any:
+    """Return integers of which some are missing: 0 in `trade_id`, and missing elsewhere."""
+    missing = array.is_null().to_numpy(zero_copy_only=False)
+    whole = _writable(array.fill_null(0).to_numpy(zero_copy_only=False))
+    return whole if name in ID_COLUMNS else pd.arrays.IntegerArray(whole, missing)
 
 
 def text_column(
@@ -228,7 +266,7 @@ def text_column(
     array = _one_chunk(column)
     codes = array.indices.fill_null(-1).to_numpy(zero_copy_only=False)
     words = array.dictionary.to_pylist()
-    if infer and all(map(_is_exact_number, words)):
+    if infer and all(word in INFINITIES or is_exact_number(word) for word in words):
         return np.array([*map(float, words), np.nan])[codes]
     if escape_formulas:
         words = [unescape_formula(word) for word in words]
@@ -238,23 +276,6 @@ def text_column(
         words = list(categories)
     dtype = pd.CategoricalDtype(pd.Index(words, dtype="str"))
     return pd.Categorical.from_codes(codes, dtype=dtype)
-
-
-def _is_exact_number(word: str) -> bool:
-    """Return whether a float64 holds all digits of a number."""
-    if word in INFINITIES:
-        return True
-    if not is_number(word):
-        return False
-    digits = word.lstrip("+-")
-    if digits[0] == "0" and digits[1:2].isdigit():
-        return False
-    if len(word) <= 15 and "e" not in word and "E" not in word:
-        return True  # 15 digits always fit
-    try:
-        return Decimal(word) == Decimal(repr(float(word)))
-    except InvalidOperation:  # an exponent of 20 digits
-        return False
 
 
 def _one_chunk(column: pa.Array | pa.ChunkedArray) -> pa.Array:

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from functools import reduce
 from itertools import chain
 from os import PathLike
 from pathlib import Path
@@ -37,6 +38,7 @@ from tickerkit.storage.sidecar import (
     Content,
     RowLabels,
     Sidecar,
+    add_counts,
     read_sidecar,
     sidecar_path,
 )
@@ -108,6 +110,7 @@ def read_file(path: Path) -> Content:
     sidecar = Sidecar(
         [head for each in found for head in each.heads],
         gaps=[gap for each in found for gap in each.gaps],
+        misfits=reduce(add_counts, (each.misfits for each in found)),
         end=found[-1].end,
     )
     problems = [

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 
 from tickerkit.errors import BadTick
 from tickerkit.formatting import format_value
-from tickerkit.ticks import MAX_EXACT_INT, NO_TIME, NS_PER_S, Array
+from tickerkit.limits import MAX_EXACT_INT
+from tickerkit.ticks import NO_TIME, NS_PER_S, Array
 
 __all__ = [
     "BYTE_ORDER_MARK",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from os import PathLike
 from pathlib import Path
@@ -41,8 +41,11 @@ from tickerkit.storage.sidecar import (
     End,
     Head,
     Line,
+    Misfits,
     Sidecar,
     encode_lines,
+    merge_kinds,
+    misfit_lines,
     read_sidecar,
     sidecar_path,
 )
@@ -58,6 +61,7 @@ def write_csv(
     path: str | PathLike[str],
     *,
     gaps: pd.DataFrame | None = None,
+    misfits: Mapping[str, int] | None = None,
     mode: Mode = "new",
     escape_formulas: bool = False,
     source: str = "",
@@ -76,6 +80,7 @@ def write_csv(
             written.
         path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        misfits: how many values of the ticks were left out, by column.
         mode: "new" refuses an existing file, "overwrite" replaces it, "append" adds the ticks to
             it, if it is a recording.
         escape_formulas: whether to make the file safe for spreadsheets: text that they would run
@@ -109,15 +114,17 @@ def write_csv(
                 raise RecordingError(path, problem, "appended to")
             file.append(frame)
             file.note_gaps(listed)
+            file.note_misfits(misfits or {})
         return path
     chosen = None if symbols is None else list(symbols)
-    _write_whole(frame, path, Head(time.time_ns(), source, chosen, escape_formulas), listed)
+    head = Head(time.time_ns(), source, chosen, escape_formulas)
+    _write_whole(frame, path, head, [*listed, *misfit_lines(misfits or {})])
     return path
 
 
-def _write_whole(frame: pd.DataFrame, path: Path, head: Head, gaps: Iterable[Gap]) -> None:
+def _write_whole(frame: pd.DataFrame, path: Path, head: Head, others: Iterable[Line]) -> None:
     columns = Columns.from_frame(frame)
-    lines: list[Line] = [head, Columns(columns.kinds), columns, *gaps]
+    lines: list[Line] = [head, Columns(columns.kinds), columns, *others]
     compression, size = compression_of(path), 0
     with replacing(path) as out:
         for number, text in enumerate(csv_lines(frame, escape_formulas=head.escape_formulas)):
@@ -268,7 +275,7 @@ class CsvFile:
         about = (sidecar.source, sidecar.symbols, sidecar.escape_formulas)
         head = Head(time.time_ns(), *about, self._part != self.path)
         self._release()  # Windows can't replace an open file
-        _write_whole(content.frame, self._part, head, sidecar.gaps)
+        _write_whole(content.frame, self._part, head, sidecar.lasting_lines)
         self._file.reopen(self._part.stat().st_size)
         self._sidecar.reopen(sidecar_path(self._part).stat().st_size)
         return read_sidecar(self._part) or Sidecar()
@@ -327,13 +334,17 @@ class CsvFile:
             self._pending.append(gap)
             self.last_gap = gap
 
+    def note_misfits(self, counts: Mapping[str, int]) -> None:
+        """Note how many values are not in the file, by column, as `note_gaps` does."""
+        self._pending += misfit_lines(counts)
+
     def _note_kinds(self, kinds: dict[str, str]) -> None:
-        """Merge kinds of columns. A column whose kind has changed becomes "any"."""
+        """Merge kinds of columns."""
         merged = dict(self._kinds)
         for name in self.names:
             known, kind = merged.get(name), kinds.get(name)
             if kind is not None and kind != known:
-                merged[name] = kind if known is None else "any"
+                merged[name] = kind if known is None else merge_kinds(known, kind)
         if merged != self._kinds:
             self._kinds = merged
             self._pending.append(Columns({name: merged.get(name, "any") for name in self.names}))
@@ -368,10 +379,10 @@ class CsvFile:
         self._file.open()
         self._sidecar.open()
         about = read_sidecar(self._part) or Sidecar()
-        kept = [line for line in self._pending if isinstance(line, Head | Gap)]
+        kept = [line for line in self._pending if isinstance(line, Head | Gap | Misfits)]
         self._file.cut(0)
         self._sidecar.cut(0)
-        self._pending = [*about.heads, *about.gaps, *kept]
+        self._pending = [*about.heads, *about.lasting_lines, *kept]
         self.names, self._kinds = [], {}
         self._text = self._covered = self._crc = 0
 
