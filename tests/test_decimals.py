@@ -58,12 +58,23 @@ def test_quoted_values_have_the_decimals_of_the_tick_size(
         ([1.1 / 3, 0.123456], 6),
         ([65_432.1 / 3], 2),
         ([1e-5 / 3], 10),
+        ([187.253333333, 187.123456], 2),
+        ([123.456789, 155.125], 6),
     ],
     ids=str,
 )
 def test_computed_values_have_five_significant_digits(values: list[float], decimals: int) -> None:
-    """The digits count from the largest value, unless quoted values need more."""
+    """The digits count from the largest value, unless short quoted values need more."""
     assert count(*values) == decimals
+
+
+def test_many_computed_values_keep_their_decimals() -> None:
+    """A value that looks quoted by chance changes nothing."""
+    walk = 100 + np.cumsum(np.random.default_rng(5).normal(0, 0.02, 2_000_000))
+    decimals = Decimals()
+    for part in np.split(walk, 100):
+        decimals.add(part)
+        assert decimals.count == 2
 
 
 def test_order_of_the_values_does_not_matter() -> None:

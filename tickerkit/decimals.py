@@ -18,8 +18,11 @@ MAX_DECIMALS = 12
 # Venues quote at most nine significant digits. A value with more is computed, such as a mean.
 QUOTED_DIGITS = 9
 COMPUTED_DIGITS = 5
+# One in ten million computed values looks quoted, with nine digits. So beside computed values, only
+# quoted values of up to seven digits count.
+SHORT = 10**7
 # How far a quoted value may be from a decimal number, as a share: floats are not exact.
-TOLERANCE = 1e-12
+TOLERANCE = 2e-15
 MISSING = "–"
 MINUS = "−"
 # Enough digits for the exact value of any float.
@@ -42,7 +45,8 @@ class Decimals:
     """
 
     def __init__(self) -> None:
-        self._quoted = MIN_DECIMALS
+        self._short = MIN_DECIMALS  # of quoted values of few digits
+        self._long = MIN_DECIMALS  # of all quoted values
         self._has_computed = False
         self._largest = 0.0
 
@@ -50,9 +54,9 @@ class Decimals:
     def count(self) -> int:
         """The number of decimals."""
         if not self._has_computed:
-            return self._quoted
+            return self._long
         exponent = int(_find_exponents(np.array([self._largest]))[0])
-        return max(self._quoted, min(COMPUTED_DIGITS - 1 - exponent, MAX_DECIMALS))
+        return max(self._short, min(COMPUTED_DIGITS - 1 - exponent, MAX_DECIMALS))
 
     def add(self, values: npt.NDArray[np.float64]) -> None:
         """Take values of the instrument into account.
@@ -67,8 +71,9 @@ class Decimals:
             return
         self._largest = max(self._largest, float(sizes.max()))
         # Most values have no more decimals than the values before: look at the others only.
-        scaled = sizes * 10.0**self._quoted
-        new = sizes[np.abs(scaled - np.rint(scaled)) > TOLERANCE * scaled]  # (m,), as all below
+        scaled = sizes * 10.0**self._short
+        is_fitting = np.abs(scaled - np.rint(scaled)) <= TOLERANCE * scaled
+        new = sizes[~is_fitting | (scaled >= 10.0**QUOTED_DIGITS)]  # (m,), as all below
         places = QUOTED_DIGITS - 1 - _find_exponents(new)
         scaled = new * 10.0**places
         digits = np.rint(scaled)
@@ -78,7 +83,9 @@ class Decimals:
         while (has_zero := digits % 10 == 0).any():
             digits[has_zero] /= 10
             places[has_zero] -= 1
-        self._quoted = min(max(self._quoted, int(places.max(initial=0))), MAX_DECIMALS)
+        self._long = min(max(self._long, int(places.max(initial=0))), MAX_DECIMALS)
+        places = places[digits < SHORT]
+        self._short = min(max(self._short, int(places.max(initial=0))), MAX_DECIMALS)
 
 
 def _find_exponents(sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

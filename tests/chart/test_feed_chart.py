@@ -294,6 +294,7 @@ def test_volume_is_drawn_below_candles(server: tk.TickServer, feed: tk.Feed, unt
     server.publish([tick("AAPL", 5, 1) | {"size": 10}, tick("AAPL", 7, 12) | {"size": 1}])
     until(lambda: len(figure.data) == 2 and figure.data[1].y is not None)
     assert list(figure.data[1].y) == [10, 1]
+    assert figure.layout.hoversubplots == "axis"  # hovering shows the volume with the prices
     server.publish([tick("AAPL", 9, 13) | {"size": 2}, tick("AAPL", 1, 3) | {"size": 5}])
     until(lambda: list(figure.data[1].y) == [15, 3])
     assert (list(figure.data[0].low), list(figure.data[0].high)) == ([1, 7], [5, 9])

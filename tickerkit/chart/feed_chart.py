@@ -28,6 +28,12 @@ BARS_INTERVAL_S = 1 / 20
 # If the log holds more rows, only the newest ones are drawn.
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
+# Without the button that uploads the data to plotly's cloud: prices may be licensed.
+CONFIG = {
+    "responsive": True,
+    "displaylogo": False,
+    "modeBarButtonsToRemove": ["sendChartToCloud"],
+}
 KINDS = ("line", "candles", "candles+volume")
 UNITS = ("price", "percent")
 
@@ -158,7 +164,7 @@ def make_figure(height: int, tz: str = "UTC") -> LiveFigure:
     if find_colours(figure) is COLOURS:
         # From the last one: the user's own traces get other colours than the first symbols.
         figure.layout.colorway = COLOURS[::-1]
-    figure._config = {**figure._config, "responsive": True, "displaylogo": False}
+    figure._config = {**figure._config, **CONFIG}
     return figure
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.messages import FigureNote
 from tickerkit.formatting import format_count, format_time
 
@@ -45,7 +46,7 @@ def describe_chart(
 
 def _describe_wait(feed: Feed, symbols: Sequence[str] | None) -> str:
     """Return what the chart waits for, and which symbols there are instead."""
-    present = feed.log.symbols()
+    present = Instruments.of(feed.log).sort(feed.log.symbols())
     if symbols is None:
         return "waiting for the first price" if present else "waiting for the first tick"
     missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in set(present)]

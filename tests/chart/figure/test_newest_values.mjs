@@ -139,13 +139,16 @@ test("the legend has a trace's name and newest value, and hovering shows the nam
   assert.equal(plot.data[0].hovertemplate, "%{y}<extra>AAPL</extra>");
 });
 
-test("a trace without a name, hidden from the legend, or with a text to hover is left so", () => {
+test("a trace without a name, with another format, or a text to hover is left so", () => {
   const unnamed = figureOf();
   writeLegend(unnamed.plot, unnamed.streams, unnamed.axes, [{ uid: "a" }]);
   assert.equal(unnamed.plot.data[0].name, undefined);
   const hidden = figureOf({ name: "A", showlegend: false });
   writeLegend(hidden.plot, hidden.streams, hidden.axes, [{ uid: "a", name: "A" }]);
   assert.equal(hidden.plot.data[0].name, "A");
+  const volume = figureOf({ name: "A", yhoverformat: ",.8~r" });
+  writeLegend(volume.plot, volume.streams, volume.axes, structuredClone(volume.plot.data));
+  assert.equal(volume.plot.data[0].name, "A");
   const own = figureOf({ name: "A" });
   const data = [{ uid: "a", name: "A", hovertemplate: "own" }];
   writeLegend(own.plot, own.streams, own.axes, data);

@@ -95,6 +95,7 @@ export function writeLegend(plot, streams, axes, data) {
     const last = series.last();
     // A bar has four values, which hovering shows with its name.
     if (!own.name || !last || full.showlegend === false || series.names.length > 1) continue;
+    if (own.yhoverformat && !readFormat(own)) continue; // such as a volume's
     trace.name = `${own.name} ${formatValue(stream, axes.drawn(y), last[series.names[0]])}`;
     if (own.hovertemplate || own.hoverinfo || own.text) continue;
     trace.hovertemplate = `${isAlongX ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;

@@ -8,7 +8,7 @@ import { PlotAxes } from "./plot_axes.js";
 import { SvgPatch } from "./svg_patch.js";
 import { VisiblePoints } from "./visible_points.js";
 
-/** @import { Place, Range, Stream } from "./types.d.ts" */
+/** @import { Place, Plot, Range, Stream } from "./types.d.ts" */
 /** @import { View } from "./view.js" */
 
 /** The shortest time between two draws by Plotly, which are the expensive ones. */
@@ -167,15 +167,40 @@ export class Renderer {
   }
 
   /**
-   * Widen the margin on the right if labels need more; it doesn't shrink, so the plot stays calm.
+   * Widen the margins if labels or a title need more; they don't shrink, so the plot stays calm.
    *
-   * @param {number} width in pixels
+   * @param {number} width that labels need on the right, in pixels
    */
   #makeRoom(width) {
     const { plot } = this.#view;
-    if (width <= (plot._fullLayout._size?.r ?? Infinity)) return;
+    const { t = 0, r = Infinity } = plot._fullLayout._size ?? {};
+    if (width > r) this.#widenMargin("r", width);
+    const overlap = measureTitleOverlap(plot);
+    if (overlap > 0) this.#widenMargin("t", t + overlap);
+  }
+
+  /**
+   * @param {"r" | "t"} side
+   * @param {number} width in pixels
+   */
+  #widenMargin(side, width) {
+    const { plot } = this.#view;
     const margin = Math.ceil(width / MARGIN_STEP_PX) * MARGIN_STEP_PX;
-    plot.layout.margin = { ...plot.layout.margin, r: margin };
+    if (plot.layout.margin?.[side] >= margin) return; // Plotly has no room for it
+    plot.layout.margin = { ...plot.layout.margin, [side]: margin };
     this.#view.invalidate();
   }
+}
+
+/**
+ * Return by how many pixels the title covers the legend above the plot; 0 without a title.
+ *
+ * @param {Plot} plot
+ */
+function measureTitleOverlap(plot) {
+  const { title, legend } = plot._fullLayout;
+  if (!title?.text || !(legend?.y > 1)) return 0;
+  const lower = plot.querySelector(".infolayer .legend")?.getBoundingClientRect();
+  const upper = plot.querySelector(".infolayer .gtitle")?.getBoundingClientRect();
+  return lower?.height && upper?.height ? upper.bottom - lower.top : 0;
 }

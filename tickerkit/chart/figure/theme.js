@@ -47,6 +47,8 @@ export function applyTheme(template, theme, isPageDark) {
       font: { ...layout.font, color: text },
       // Above the plot: the newest values are at its right edge.
       legend: { orientation: "h", x: 0, y: 1.02, yanchor: "bottom", ...layout.legend },
+      // At the top, where it stays while the renderer makes room for the legend below it.
+      title: { ...layout.title, y: 1, yanchor: "top", yref: "container", pad: { t: 8 } },
       xaxis: { ...layout.xaxis, ...axis },
       yaxis: { ...layout.yaxis, ...axis },
     },

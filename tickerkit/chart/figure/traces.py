@@ -37,6 +37,8 @@ OTHER_POINT_TYPES = (
 )
 DATA_NAMES = {"x", "y", *BAR_COLUMNS}
 VOLUME_COLOUR = "rgba(128,128,128,.6)"
+# Eight significant digits, without zeros at the end: 1,300, or 0.0125 of a coin.
+VOLUME_FORMAT = ",.8~r"
 
 # The properties of each trace, as plotly keeps them in a figure's `_data`.
 Traces: TypeAlias = Sequence[Mapping[str, Any]]
@@ -112,7 +114,9 @@ def make_candles(name: str, *, volume: bool) -> tuple[list[Any], dict[str, Any]]
     traces: list[Any] = [go.Candlestick(name=name)]
     layout: dict[str, Any] = {"xaxis": {"rangeslider": {"visible": False}}}
     if volume:
-        traces.append(go.Bar(name="volume", yaxis="y2", marker={"color": VOLUME_COLOUR}))
+        bars = go.Bar(name="volume", yaxis="y2", marker={"color": VOLUME_COLOUR})
+        bars.yhoverformat = VOLUME_FORMAT
+        traces.append(bars)
         layout["xaxis"]["anchor"] = "y2"
         below = {"domain": [0, 0.22], "nticks": 3}
         layout |= {"yaxis": {"domain": [0.27, 1]}, "yaxis2": below}

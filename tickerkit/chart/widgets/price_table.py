@@ -16,7 +16,7 @@ __all__ = ["MAX_ROWS", "PriceTable"]
 
 MAX_ROWS = 40
 # Wide enough for most numbers; otherwise every new price could move the chart beside the table.
-CELL_STYLE = "text-align:right;min-width:5em"
+CELL_STYLE = "text-align:right;min-width:5em;padding:0"
 DIM_STYLE = "opacity:.7"
 # For prices from before the server started again: nothing says that they are still valid.
 STALE_STYLE = "opacity:.45"
@@ -92,10 +92,10 @@ class PriceTable:
         size = "" if pd.isna(tick["size"]) else f"{tick['size']:,.10g}"
         time = format_time(tick["time"].tz_convert(self._zone), date=False)
         cells = [
-            f'<td style="text-align:left"><b>{escape(symbol)}</b></td>',
+            f'<td style="text-align:left;padding:0"><b>{escape(symbol)}</b></td>',
             f'<td style="{CELL_STYLE};color:{colour}">{text}</td>',
             *(f'<td style="{CELL_STYLE};{DIM_STYLE}">{each}</td>' for each in (*quotes, size)),
-            f'<td style="text-align:right;{DIM_STYLE}">{time}</td>',
+            f'<td style="text-align:right;padding:0;{DIM_STYLE}">{time}</td>',
         ]
         is_stale = epoch is not None and tick["epoch"] != epoch
         return f'<tr style="{STALE_STYLE if is_stale else ""}">{"".join(cells)}</tr>'

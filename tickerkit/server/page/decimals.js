@@ -10,8 +10,11 @@ const MAX_DECIMALS = 12;
 /** Venues quote at most nine significant digits. A value with more is computed, such as a mean. */
 const QUOTED_DIGITS = 9;
 const COMPUTED_DIGITS = 5;
+/** One in ten million computed values looks quoted, with nine digits. So beside computed values,
+ *  only quoted values of up to seven digits count. */
+const SHORT = 10 ** 7;
 /** How far a quoted value may be from a decimal number, as a share: floats are not exact. */
-const TOLERANCE = 1e-12;
+const TOLERANCE = 2e-15;
 
 /**
  * The number of decimals for all values of one instrument.
@@ -22,15 +25,16 @@ const TOLERANCE = 1e-12;
  * value. There are 2 to 12 decimals. The order of the values does not matter.
  */
 export class Decimals {
-  #quoted = MIN_DECIMALS;
+  #short = MIN_DECIMALS; // of quoted values of few digits
+  #long = MIN_DECIMALS; // of all quoted values
   #hasComputed = false;
   #largest = 0;
 
   /** The number of decimals. */
   get count() {
-    if (!this.#hasComputed) return this.#quoted;
+    if (!this.#hasComputed) return this.#long;
     const computed = COMPUTED_DIGITS - 1 - findExponent(this.#largest);
-    return Math.max(this.#quoted, Math.min(computed, MAX_DECIMALS));
+    return Math.max(this.#short, Math.min(computed, MAX_DECIMALS));
   }
 
   /**
@@ -42,8 +46,9 @@ export class Decimals {
     const size = Math.abs(value);
     if (!(size >= 10 ** -MAX_DECIMALS && size < Infinity)) return;
     this.#largest = Math.max(this.#largest, size);
-    const scaled = size * 10 ** this.#quoted;
-    if (Math.abs(scaled - Math.round(scaled)) > TOLERANCE * scaled) this.#addNew(size);
+    const scaled = size * 10 ** this.#short;
+    const isFitting = Math.abs(scaled - Math.round(scaled)) <= TOLERANCE * scaled;
+    if (!isFitting || scaled >= 10 ** QUOTED_DIGITS) this.#addNew(size);
   }
 
   /**
@@ -60,7 +65,9 @@ export class Decimals {
       return;
     }
     for (; digits % 10 === 0; places--) digits /= 10;
-    this.#quoted = Math.min(Math.max(this.#quoted, places), MAX_DECIMALS);
+    places = Math.min(places, MAX_DECIMALS);
+    this.#long = Math.max(this.#long, places);
+    if (digits < SHORT) this.#short = Math.max(this.#short, places);
   }
 }
 
