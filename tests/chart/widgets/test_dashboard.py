@@ -89,8 +89,9 @@ def test_quotes_without_trades_are_shown_with_their_middle(
     ]
     server.publish(quote | {"bid": 1.1094})
     until(lambda: cells(board)[1][1] == "▼ mid 1.10950")
-    server.publish({"symbol": "EURUSD", "price": 1.2})
+    server.publish([{"symbol": "EURUSD", "price": 1.2}, {"symbol": "A", "price": 1}])
     until(lambda: cells(board)[1][1] == "▲ 1.20000")
+    assert cells(board)[0] == ["symbol", "price", "size", "UTC"]
     assert "nan" not in board._prices.value
 
 

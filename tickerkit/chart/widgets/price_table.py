@@ -27,8 +27,8 @@ ARROWS = {GREEN: "▲", RED: "▼"}
 class PriceTable:
     """Renders the newest tick of each symbol; a price keeps the colour of its last move.
 
-    A symbol that has only quotes is shown with the middle of bid and ask. At most 40 symbols are
-    shown.
+    A symbol that has only quotes is shown with the middle of bid and ask; then these have columns,
+    too. At most 40 symbols are shown.
 
     Args:
         zone: the time zone of the times.
@@ -59,13 +59,12 @@ class PriceTable:
         """
         known = set(latest.index)
         shown = [symbol for symbol in symbols if symbol in known]
-        sides = [name for name in ("bid", "ask") if name in latest and latest[name].dtype == "f8"]
-        sides = [name for name in sides if latest[name].notna().any()]
+        ticks = latest.loc[shown[:MAX_ROWS]]
+        # Only where a price may be the middle of them: the chart needs the room.
+        sides = [name for name in ("bid", "ask") if name in ticks and ticks["price"].isna().any()]
         rows = [
             self._render_row(symbol, tick, sides, instruments.decimals(symbol), epoch)
-            for symbol, (_, tick) in zip(
-                shown, latest.loc[shown[:MAX_ROWS]].iterrows(), strict=False
-            )
+            for symbol, (_, tick) in zip(shown, ticks.iterrows(), strict=False)
         ]
         names = ["symbol", "price", *sides, "size", self._zone.rpartition("/")[2].replace("_", " ")]
         head = "".join(f"<td>{escape(name)}</td>" for name in names)
