@@ -141,8 +141,8 @@ class Feed(FeedReaders):
     @property
     def status_since(self) -> pd.Timestamp:
         """When the status became what it is, in UTC; by this machine's clock."""
-        since_ns = self._connection.status_since_ns
-        return pd.Timestamp(self._stopped_ns if self._stopped else since_ns, tz="UTC")
+        since_ns = self._stopped_ns if self._stopped else self._connection.status_since_ns
+        return pd.Timestamp(since_ns, tz="UTC")
 
     @property
     def failure(self) -> FeedFailed | None:
@@ -264,15 +264,11 @@ class Feed(FeedReaders):
                 drawn at the middle of bid and ask.
             symbols: one symbol or several, in this order; by default all, and new ones as they
                 arrive, at most 20. Candles show the first.
-            window: how much to show: a time such as "5min", or a number of ticks for each symbol
-                (candles: of bars).
+            window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
             y: "price"; or "percent", each line's change since the first tick that the chart drew.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
             height: height of the chart in pixels.
-
-        Returns:
-            The figure.
 
         Raises:
             ValueError: an argument is invalid.
@@ -295,7 +291,7 @@ class Feed(FeedReaders):
         tz: str = "UTC",
         height: int = 380,
     ) -> Dashboard:
-        """Return a live chart with a table of prices and controls, as an ipywidget.
+        """Return a live chart with prices and controls; show it as the last value of a cell.
 
         Args:
             kind: "line", "candles" or "candles+volume", shown at first.
@@ -305,9 +301,6 @@ class Feed(FeedReaders):
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the chart and the prices, such as "America/New_York".
             height: height of the chart in pixels.
-
-        Returns:
-            The dashboard; show it as the last value of a cell.
 
         Raises:
             ValueError: an argument is invalid.
