@@ -105,7 +105,8 @@ class ColumnEncoder:
         assert isinstance(symbols, Text)
         known = self.dictionaries["symbol"]
         room = MAX_SYMBOLS - len(known.words)
-        if len(symbols.words) <= room:
+        # Usually decided by this: a batch has no more new symbols than ticks.
+        if min(len(symbols.words), batch.count) <= room:
             return None
         used = np.unique(symbols.codes).tolist()
         new = [code for code in used if symbols.words[code] not in known.codes]

@@ -125,6 +125,8 @@ class Latest:
 
 def _texts(codes: Array, words: list[str]) -> Array:
     """Return the words of codes, shape (N,), None for -1."""
+    if len(codes) and (codes == codes[0]).all():  # one epoch, as usual: nothing to sort
+        return np.full(len(codes), words[codes[0]] if codes[0] >= 0 else None, dtype=object)
     used, places = np.unique(codes, return_inverse=True)
     texts = np.empty(len(used), dtype=object)
     texts[:] = [words[code] if code >= 0 else None for code in used.tolist()]
