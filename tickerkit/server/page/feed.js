@@ -6,6 +6,7 @@
  *     server   hello       the server's epoch, its symbols, the ticks that its log holds
  *     page     subscribe   asks for ticks, from a position on
  *     server   ticks       many ticks at once, one array for each column
+ *     server   misfits     values that the server has left out; this page shows none of them
  *     server   at          there is nothing new; the server is still here
  *     server   gap         these ticks will never come
  *     server   end         the source is finished
@@ -32,11 +33,12 @@
  * @typedef {{type: "hello", epoch: string, first: number, next: number, symbols: string[]}} Hello
  * @typedef {{type: "ticks", seq: number, count: number, symbol: TextColumn, price: NumberColumn,
  *   steps?: number[], more?: Record<string, NumberColumn | TextColumn>}} Ticks
+ * @typedef {{type: "misfits", counts: Record<string, number>}} Misfits
  * @typedef {{type: "at", seq: number}} At
  * @typedef {{type: "gap", epoch: string, from: number, to: number | null, reason: string}} Gap
  * @typedef {{type: "end"}} End
  * @typedef {{type: "error", message: string, hint: string}} ServerError
- * @typedef {Hello | Ticks | At | Gap | End | ServerError} ServerMessage
+ * @typedef {Hello | Ticks | Misfits | At | Gap | End | ServerError} ServerMessage
  */
 
 /**
