@@ -3,11 +3,12 @@
 Each round starts what its operation needs, has Ctrl-C sent once or twice at a random moment of the
 operation, and then checks that `tk.stop_all` leaves no service, thread or port behind.
 
-Usage: python interrupter.py SEED ROUNDS FOLDER [OPERATION]
+Usage: python interrupter.py SEED ROUNDS FOLDER [OPERATION ...]
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -25,7 +26,7 @@ import tickerkit as tk
 from tickerkit.classroom import FaultProxy
 from tickerkit.runtime.portal import portal
 
-__all__ = ["OPERATIONS", "find_left", "open_ports"]
+__all__ = ["OPERATIONS", "PROCESS_OPERATIONS", "TICK", "find_left", "make_ticks"]
 
 TICK = {"symbol": "A", "price": 1.0}
 LOST_S = 20.0
@@ -47,15 +48,27 @@ def open_ports() -> set[int]:
     return ports
 
 
+def list_children() -> list[bytes]:
+    """Return the command lines of this process's children, where Linux shows them."""
+    found = []
+    for children in Path("/proc/self/task").glob("*/children"):
+        with contextlib.suppress(OSError):  # of a thread or a process that has ended meanwhile
+            found += [
+                Path(f"/proc/{pid}/cmdline").read_bytes() for pid in children.read_text().split()
+            ]
+    return found
+
+
 def find_left() -> list[object]:
-    """Return what runs although everything was stopped: services, threads, ports, users."""
+    """Return what runs although all was stopped: services, threads, ports, processes, users."""
     threads = [
         each
         for each in threading.enumerate()
         if each.name.startswith("tickerkit") and each.name != SENDER
     ]
+    children = [each for each in list_children() if b"tickerkit.server.process" in each]
     users = [f"users of the loop: {portal._users}"] if portal._users else []
-    return [*tk.status()["address"], *threads, *open_ports(), *users]
+    return [*tk.status()["address"], *threads, *open_ports(), *children, *users]
 
 
 class World:
@@ -85,6 +98,11 @@ class World:
 def make_ticks() -> list[dict[str, object]]:
     """Return what a polled function returns."""
     return [TICK]
+
+
+def serve_in_process() -> None:
+    """Start a server in a process of its own."""
+    tk.serve("sim:A", port=0, process=True)
 
 
 def _nothing(_: World) -> None:
@@ -127,6 +145,11 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "stop_all": (_all, lambda _: tk.stop_all()),
     "proxy": (_server, lambda world: FaultProxy(world.server.url).start().stop()),
 }
+# These take a second each.
+PROCESS_OPERATIONS: dict[str, tuple[Step, Step]] = {
+    "serve in a process": (_nothing, lambda _: serve_in_process()),
+    "stop a process": (lambda _: serve_in_process(), lambda _: tk.stop_all()),
+}
 # Interrupts that Python has ignored: they came while it ran a finalizer.
 _ignored: list[object] = []
 # Seconds that each operation takes, measured as it is used.
@@ -151,7 +174,7 @@ def _note_ignored(ignored: Any) -> None:
 
 def run_round(world: World, name: str, delays: list[float]) -> None:
     """Run an operation, and send Ctrl-C after each of the delays; see that nothing is left."""
-    prepare, operate = OPERATIONS[name]
+    prepare, operate = (OPERATIONS | PROCESS_OPERATIONS)[name]
     prepare(world)
     sent: list[float] = []
     begin = threading.Lock()

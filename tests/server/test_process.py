@@ -559,6 +559,7 @@ def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -
     server = serve()
     pid = pid_of(server)
     assert server.stats["ticks"] == 0
+    server.publish([TICK] * 3)
     os.kill(pid, signal.SIGSTOP)
     monkeypatch.setattr(process, "ANSWER_S", 0.1)
     monkeypatch.setattr(process, "QUICK_ANSWER_S", 0.1)
@@ -573,7 +574,9 @@ def test_hung_process_does_not_block_this_one(monkeypatch: pytest.MonkeyPatch) -
         with pytest.raises(ServerFailed, match=r"has not answered for .* wait, or stop the server"):
             ask()
     assert "has not answered" in repr(server)
+    assert "3 ticks" in repr(server), "the mirror has them"
     assert tk.status()["status"].tolist() == ["listening"]
+    assert "3 ticks" in tk.status()["about"].item()
     server.stop()
     assert not is_alive(pid)
     assert port_is_free(server.port)
