@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from tickerkit.chart import dashboard
+from tickerkit.chart import check_options, dashboard
 from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
@@ -62,11 +62,12 @@ def live(
 
     Raises:
         SourceError: `source_or_url` is neither a source nor an address.
-        TypeError, ValueError: an argument is invalid; nothing is left running.
+        InvalidArgument: another argument is invalid; nothing is left running.
 
     Example:
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
     """
+    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
     is_url = isinstance(source_or_url, str) and "://" in source_or_url
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url

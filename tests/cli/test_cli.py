@@ -99,6 +99,9 @@ WRONG_USAGE = {
     "no file to record to": (["record", "sim:A"], "--out"),
     "no duration": (["record", "sim:A", "-o", "out.csv", "--for", "soon"], "soon"),
     "nothing to record": (["record", "frobnicate", "-o", "o.csv"], "'frobnicate' can't be"),
+    "half an address": (["watch", "ws://[::1"], "ws://[::1"),
+    "not the address of a websocket": (["watch", "ftp://127.0.0.1"], "URL 'ftp://127.0.0.1'"),
+    "no port": (["watch", "ws://127.0.0.1:99999"], "99999"),
     "no symbols": (["watch", "ws://127.0.0.1:9/", "--symbols", ","], "--symbols"),
 }
 
@@ -117,9 +120,6 @@ def test_wrong_usage_is_one_line_and_exit_code_2(
 
 
 FAILURES = {
-    "half an address": (["watch", "ws://[::1"], "ws://[::1"),
-    "not the address of a websocket": (["watch", "ftp://127.0.0.1"], "ftp://127.0.0.1"),
-    "no port": (["watch", "ws://127.0.0.1:99999"], "99999"),
     "no such machine": (["serve", "--host", "nowhere.invalid"], "nowhere.invalid"),
 }
 

@@ -219,7 +219,7 @@ def test_serve_continues_after_a_function_raised(
             feed.wait(1)
         command.until("closed", stream="err")
         assert command.end() == 0
-    assert command.err == "tickerkit: RuntimeError: the exchange is closed\n"
+    assert command.err == "tickerkit: RuntimeError: the exchange is closed (prices.py, line 5)\n"
 
 
 @pytest.mark.parametrize(

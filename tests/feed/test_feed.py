@@ -24,7 +24,7 @@ from peers import LOCAL, Wire, free_port, plain_server, raw_server, refusing
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
-from tickerkit.errors import FeedFailed, Stopped, WaitTimeout
+from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed import Feed
 from tickerkit.log import Rows
 from tickerkit.runtime import registry
@@ -135,21 +135,31 @@ def test_port_without_a_websocket_fails_the_feed() -> None:
 
 
 @pytest.mark.parametrize("url", ["ftp://example.org", "ws://[::1", "ws://h:99999", "", "ws://"])
-def test_invalid_address_fails_the_feed(url: str) -> None:
-    """wait() and the repr say that the address is invalid."""
-    feed = tk.connect(url)
-    with pytest.raises(FeedFailed):
-        feed.wait(1)
-    assert feed.status == "failed"
-    assert "failed" in repr(feed)
+def test_invalid_address_is_refused_at_once(url: str) -> None:
+    """No feed is made that would fail, or try for ever."""
+    with pytest.raises(InvalidArgument, match="url=") as caught:
+        tk.connect(url)
+    assert caught.value.value == url
+    assert (tk.status().empty, names()) == (True, [])
+
+
+@pytest.mark.parametrize(
+    "url", ["ftp://me:secret@h/?token=secret", "ws//me:secret@h", "ws://h:0/?token=secret"]
+)
+def test_error_of_an_invalid_address_has_no_secrets(url: str) -> None:
+    """A token in it, or a name and a password, are not shown."""
+    with pytest.raises(InvalidArgument) as caught:
+        tk.connect(url)
+    assert "secret" not in f"{caught.value} {caught.value.value}"
 
 
 def test_failed_feed_can_be_stopped() -> None:
     """Its thread ends, and its status is stopped."""
-    feed = tk.connect("ftp://example.org")
-    with pytest.raises(FeedFailed):
-        feed.wait(1)
-    feed.stop()
+    with refusing(403) as url:
+        feed = tk.connect(url)
+        with pytest.raises(FeedFailed):
+            feed.wait(1)
+        feed.stop()
     assert (feed.status, names()) == ("stopped", [])
 
 
@@ -823,7 +833,7 @@ def test_token_is_shown_nowhere(caplog: pytest.LogCaptureFixture, until: Until) 
     feeds = [
         live(tk.connect(server.url), until),
         tk.connect(f"ws://{LOCAL}:{server.port}/nowhere?token=sesame2&key=sesame3"),
-        tk.connect("ftp://me:sesame4@h/?token=sesame5"),
+        tk.connect(f"ws://me:sesame4@{LOCAL}:{server.port}/?token=sesame5"),
     ]
     for feed in feeds[1:]:
         with pytest.raises(FeedFailed) as caught:
@@ -978,6 +988,41 @@ def test_wait_timeout_has_the_last_error() -> None:
         feed._faults.add_message("test", "price is missing")
         with pytest.raises(tk.WaitTimeout, match="last error: price is missing"):
             feed.wait(1, timeout=0.1)
+
+
+@pytest.mark.parametrize("options", [{}, {"process": True}])
+def test_wait_timeout_has_the_error_of_a_server_in_this_process(
+    options: dict[str, Any], until: Until
+) -> None:
+    """A source whose ticks are refused is no longer a riddle."""
+    with tk.serve(lambda: {"price": 21.5}, port=0, every=0.1, **options) as server:
+        until(lambda: server.stats["refused"])
+        address = server.url.replace("127.0.0.1", "localhost")
+        with (
+            tk.connect(address) as feed,
+            pytest.raises(WaitTimeout, match="last error of its server: symbol is missing"),
+        ):
+            feed.wait(1, timeout=0.5)
+
+
+@pytest.mark.parametrize("path", ["", "ticks"])
+def test_wait_timeout_lists_the_symbols_that_the_server_has(path: str, until: Until) -> None:
+    """A misspelt symbol is named, and the similar ones come first; the card says so, too."""
+    with tk.serve(None, port=0) as server:
+        names = [f"S{number}" for number in range(20)]
+        server.publish([{"symbol": name, "price": 1} for name in [*names, "AAPL", "APPN"]])
+        with tk.connect(server.url + path, symbols=["S1", "APPL"]) as feed:
+            until(lambda: feed.status == "live")
+            server.publish([{"symbol": name, "price": 1} for name in ["MSFT", "AAPL", "APPN"]])
+            with pytest.raises(WaitTimeout, match="has no tick of APPL; it has A") as caught:
+                feed.wait(5, timeout=0.5)
+            assert {"AAPL", "APPN"} <= set(caught.value.doing.replace(",", "").split())
+            assert "no tick of APPL" in feed._repr_html_()
+        with tk.connect(server.url + path, symbols="AAPL,S1") as feed:
+            until(lambda: feed.status == "live")
+            server.publish([{"symbol": name, "price": 1} for name in ["AAPL", "S1"]])
+            until(lambda: len(feed.log.symbols()) == 2)
+            assert "no tick of" not in feed._repr_html_()
 
 
 def test_stopped_server_and_feed_do_not_start_again() -> None:

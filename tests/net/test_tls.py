@@ -130,19 +130,19 @@ def test_invalid_tls_files_are_refused_at_once(files: Files) -> None:
     cases: list[tuple[Any, type[Exception], str]] = [
         (("no.pem", key), FileNotFoundError, "no file at 'no.pem'"),
         ((certificate, "no.pem"), FileNotFoundError, "no file at 'no.pem'"),
-        ((certificate, others_key), ValueError, "does not belong to the certificate"),
+        ((certificate, others_key), ValueError, "a key that belongs to the certificate"),
         ((key, certificate), ValueError, "expected a certificate and its key"),
         (str(certificate), TypeError, r"\(certificate, key\)"),
         ((certificate,), TypeError, r"\(certificate, key\)"),
     ]
     if done.returncode == 0:
-        cases.append(((certificate, locked), ValueError, "is encrypted"))
+        cases.append(((certificate, locked), ValueError, "the key is encrypted"))
     for given, error, text in cases:
         with pytest.raises(error, match=text):
             tk.serve(None, port=0, ssl=given)
     for given, error, text in [
         ("no.pem", FileNotFoundError, "no file at 'no.pem'"),
-        (key, ValueError, "holds no certificate"),
+        (key, ValueError, "a file with a certificate"),
         (files.pair, TypeError, "path of a certificate to trust"),
     ]:
         with pytest.raises(error, match=text):

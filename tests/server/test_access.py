@@ -459,10 +459,12 @@ def test_empty_token_does_not_open_a_server() -> None:
     assert Access("127.0.0.1", token="").token is None
 
 
-@pytest.mark.parametrize("token", ["two\nlines", "tab\t", " sesame", "euro€", "nul\0", "\ud800"])
+@pytest.mark.parametrize(
+    "token", ["two\nlines", "tab\t", " sesame", "euro€", "nul\0", "\ud800", "x" * 8200]
+)
 def test_token_that_no_header_can_carry_is_refused(token: str) -> None:
     """The error does not contain the token."""
-    with pytest.raises(ValueError, match="can't be sent in a header") as caught:
+    with pytest.raises(ValueError, match="sent in a header") as caught:
         Access("127.0.0.1", token=token)
     assert token.strip() not in str(caught.value)
 
@@ -470,9 +472,9 @@ def test_token_that_no_header_can_carry_is_refused(token: str) -> None:
 def test_token_of_another_type_is_refused() -> None:
     """Numbers don't count as True or False, and the error does not contain bytes."""
     for number in (0, 1, 12345):
-        with pytest.raises(TypeError, match="Invalid token of type"):
+        with pytest.raises(TypeError, match="Invalid token=<hidden int>"):
             Access("0.0.0.0", token=number)  # type: ignore[arg-type]
-    with pytest.raises(TypeError, match="Invalid token of type") as caught:
+    with pytest.raises(TypeError, match="Invalid token=<hidden bytes>") as caught:
         check_token(b"sesame")
     assert "sesame" not in str(caught.value)
 

@@ -163,11 +163,17 @@ def test_token_appears_in_links_only(
         bad += [
             feed(url + QUERY)
             for url in (
-                *("ftp://h/", "ws://", "ws://[::1", "ws://h:port/", "ws://h:99999/", "ws://h h/"),
-                *("?", plain.replace("ws:", "wss:"), plain.replace("//", f"//me:{WORD}@")),
+                *(plain.replace("ws:", "wss:"), plain.replace("//", f"//me:{WORD}@")),
                 *(f"{plain}?key={WORD}&", f"{plain}#{WORD}", f"{plain}?TOKEN={WORD}#"),
             )
         ]
+        for url in (
+            *("ftp://h/", "ws://", "ws://[::1", "ws://h:port/", "ws://h:99999/", "ws://h h/"),
+            *("?", "ws//h", f"ftp://me:{WORD}@h/", f"ws//me:{WORD}@h", f"ws://h#{WORD} "),
+        ):
+            with pytest.raises(tk.InvalidArgument) as invalid:
+                tk.connect(url + QUERY)
+            shown_texts += shown_by(invalid.value)
         server.publish({"symbol": "AAPL", "price": 1})
         other.publish({"symbol": "AAPL", "price": 1})
         for each in good:

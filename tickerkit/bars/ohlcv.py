@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
@@ -11,9 +10,11 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument
 from tickerkit.log import Rows, TickLog
-from tickerkit.ticks import NS_PER_S, UTC_NS, Array
+from tickerkit.ticks import UTC_NS, Array
+from tickerkit.ticks.lengths import parse_length_ns
+from tickerkit.validation import parse_symbols
 
 __all__ = ["Bars", "bars"]
 
@@ -42,7 +43,8 @@ def bars(
         ticks: rows of a log, or a frame of ticks with the columns `time`, `symbol`, `price` and
             optionally `size`.
         interval: length of a bar: "10s", "1min", "1h", a timedelta, or a number of seconds.
-        symbol: one or several; all by default. A symbol without a trade gives no bars.
+        symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default. A symbol without
+            a trade gives no bars.
 
     Returns:
         A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64; a size of NaN counts
@@ -50,16 +52,17 @@ def bars(
         start of the bar; otherwise (`symbol`, `time`), symbols in the order of their first trades.
 
     Raises:
-        ValueError: the interval is not a length of time, or the frame lacks a column.
+        InvalidArgument: the interval is not a length of time, or the frame lacks a column.
 
     Example:
         >>> bars(log.rows(), "1min", symbol="AAPL")["close"]
     """
     length = interval_ns(interval)
+    symbols, is_one_symbol = _parse_symbol(symbol)
     trades = (
         _trades_from_frame(ticks) if isinstance(ticks, pd.DataFrame) else _trades_from_rows(ticks)
     )
-    return _bars_frame(trades, length, _symbol_set(symbol), isinstance(symbol, str), {})
+    return _bars_frame(trades, length, symbols, is_one_symbol, {})
 
 
 class Bars:
@@ -84,39 +87,29 @@ class Bars:
         self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
     ) -> pd.DataFrame:
         """Return the bars of all ticks that the log holds, as `bars` does."""
-        key = length, symbols = interval_ns(interval), _symbol_set(symbol)
+        length = interval_ns(interval)
+        symbols, is_one_symbol = _parse_symbol(symbol)
+        key = length, symbols
         kept = self._kept.pop(key, {})
         self._kept[key] = kept  # a dict is in the order of insertion: most recently used last
         while len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
         trades = _trades_from_rows(self.log.rows())
-        return _bars_frame(trades, length, symbols, isinstance(symbol, str), kept)
+        return _bars_frame(trades, length, symbols, is_one_symbol, kept)
 
 
-def interval_ns(interval: str | float | timedelta) -> int:
-    """Return a length of time in nanoseconds.
+def interval_ns(interval: str | float | timedelta, name: str = "interval") -> int:
+    """Return the length of a bar in nanoseconds.
+
+    Args:
+        interval: the length.
+        name: name of the argument, for the error.
 
     Raises:
-        ValueError: `interval` is not a length of time above 0 that fits in 64 bits.
+        InvalidArgument: `interval` is not a length of time above 0 that fits in 64 bits.
     """
-    length = 0
-    try:
-        if isinstance(interval, str):
-            # A bare "10" is invalid: pandas would read it as nanoseconds.
-            if not interval.strip().replace(".", "").isdigit():
-                length = pd.Timedelta(interval).as_unit("ns").value
-        elif isinstance(interval, timedelta | np.timedelta64):
-            length = pd.Timedelta(interval).as_unit("ns").value
-        elif not isinstance(interval, bool) and math.isfinite(interval):
-            length = round(float(interval) * NS_PER_S)
-    except (TypeError, ValueError, OverflowError):
-        length = 0
-    if not 0 < length < 2**63:
-        raise ValueError(
-            f"Invalid interval={format_value(interval)}; "
-            'expected "10s", "1min", "1h", a timedelta, or a number of seconds above 0'
-        )
-    return length
+    expected = "a time such as '10s', '1min' or '1h', a timedelta, or a number of seconds above 0"
+    return parse_length_ns(name, interval, expected, seconds=True)
 
 
 def _bars_frame(
@@ -180,10 +173,12 @@ def _aggregate_blocks(
     return parts
 
 
-def _symbol_set(symbol: str | Sequence[str] | None) -> frozenset[str] | None:
-    if symbol is None:
-        return None
-    return frozenset([symbol] if isinstance(symbol, str) else symbol)
+def _parse_symbol(symbol: object) -> tuple[frozenset[str] | None, bool]:
+    """Return the symbols, and whether they were given as the text of one symbol."""
+    symbols = parse_symbols("symbol", symbol, min_count=0)
+    if symbols is None:
+        return None, False
+    return frozenset(symbols), isinstance(symbol, str) and len(symbols) == 1
 
 
 def _trades_from_rows(rows: Rows) -> Trades:
@@ -194,10 +189,8 @@ def _trades_from_rows(rows: Rows) -> Trades:
 def _trades_from_frame(frame: pd.DataFrame) -> Trades:
     missing = [name for name in ("time", "symbol", "price") if name not in frame]
     if missing:
-        raise ValueError(
-            f"The frame has no column {missing[0]}, which bars need; "
-            f"add it, or rename one of {list(frame.columns)}"
-        )
+        expected = f"a frame with the column {missing[0]}"
+        raise InvalidArgument("ticks", list(frame.columns), expected)
     symbols = pd.Categorical(frame["symbol"])
     times = pd.to_datetime(frame["time"], utc=True).dt.as_unit("ns")
     size = frame["size"].to_numpy(np.float64) if "size" in frame else np.full(len(frame), np.nan)

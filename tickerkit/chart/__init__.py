@@ -1,9 +1,17 @@
 """Charts: live figures of a feed, and a dashboard with controls around one."""
 
-from tickerkit.chart.feed_chart import chart
+from tickerkit.chart.feed_chart import chart, check_options
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.widgets.dashboard import Dashboard, dashboard
 from tickerkit.chart.widgets.download import Download
 from tickerkit.chart.widgets.transfer import DownloadFile
 
-__all__ = ["Dashboard", "Download", "DownloadFile", "LiveFigure", "chart", "dashboard"]
+__all__ = [
+    "Dashboard",
+    "Download",
+    "DownloadFile",
+    "LiveFigure",
+    "chart",
+    "check_options",
+    "dashboard",
+]

@@ -59,7 +59,7 @@ class CandleDrawer:
         self._instruments = Instruments.of(feed.log)
         self._symbol = symbols[0] if symbols else None
         self._bar = bar
-        self._length = np.timedelta64(interval_ns(bar), "ns")
+        self._length = np.timedelta64(interval_ns(bar, "bar"), "ns")
         self._volume = volume
         self._decimals = -1  # as drawn
         # Start of the oldest open bar, and the first row that may belong to it.
@@ -97,12 +97,12 @@ class CandleDrawer:
         """Return the bars of the trades in some rows, or of the quotes without a trade so far."""
         codes = self._log.symbol_codes(symbol)
         if not codes or self._instruments.has_traded(codes[0]):
-            return bars(rows, self._bar, symbol)
+            return self._bars_of(rows, symbol)
         values = self._instruments.values(rows)  # (rows,)
         index = np.flatnonzero((rows.array("symbol") == codes[0]) & ~np.isnan(values))  # (n,)
         times = pd.array(rows.array("time")[index], dtype=UTC_NS)
         quotes = pd.DataFrame({"time": times, "symbol": symbol, "price": values[index]})
-        return bars(quotes, self._bar, symbol)
+        return self._bars_of(quotes, symbol)
 
     def _prepare_trace(self, symbol: str) -> None:
         """Add the trace if there is none, and show its values with the instrument's decimals."""
@@ -115,3 +115,7 @@ class CandleDrawer:
             self._decimals = decimals
             self._figure.data[is_candles.index(True)].yhoverformat = make_format(decimals)
             self._figure.update_layout(yaxis=make_axis_format(decimals))
+
+    def _bars_of(self, ticks: Rows | pd.DataFrame, symbol: str) -> pd.DataFrame:
+        # In a list, since the text of a symbol with a comma would be two symbols.
+        return bars(ticks, self._bar, [symbol]).droplevel("symbol")

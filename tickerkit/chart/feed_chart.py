@@ -5,18 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from tickerkit.bars import interval_ns
 from tickerkit.chart.candles import CandleDrawer
 from tickerkit.chart.figure.figure import LiveFigure
+from tickerkit.chart.figure.time_axes import TimeAxes
+from tickerkit.chart.figure.window import parse_window
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.lines import LineDrawer
 from tickerkit.chart.notes import describe_chart
 from tickerkit.chart.palette import COLOURS, find_colours
 from tickerkit.chart.value_format import make_axis_format
 from tickerkit.decimals import MIN_DECIMALS
-from tickerkit.errors import InvalidArgument
-from tickerkit.formatting import format_choices
 from tickerkit.log import Rows
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.validation import check_choice, check_number, parse_symbols
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -36,6 +38,8 @@ CONFIG = {
 }
 KINDS = ("line", "candles", "candles+volume")
 UNITS = ("price", "percent")
+# Pixels; plotly draws nothing smaller.
+MIN_HEIGHT, MAX_HEIGHT = 10, 20_000
 
 
 def chart(
@@ -65,8 +69,8 @@ def chart(
         kind: "line", a line of prices for each symbol; "candles", bars of one symbol; or
             "candles+volume", the same with the volume below. A symbol that has only quotes is drawn
             at the middle of bid and ask.
-        symbols: which symbols to draw, in this order; by default all, also those that appear later,
-            at most 20. Candles show the first.
+        symbols: one symbol, a list, or text such as "AAPL,MSFT", drawn in this order; by default
+            all, also those that appear later, at most 20. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
         y: "price"; or "percent", each line's change since the first tick that the figure drew, so
             that symbols of different prices can be compared. Candles show prices.
@@ -75,12 +79,12 @@ def chart(
         height: height of the figure in pixels.
 
     Raises:
-        ValueError: if `kind`, `y`, `window`, `bar` or `tz` is invalid.
+        InvalidArgument: if an argument is invalid.
 
     Example:
         >>> feed.chart(kind="candles", symbols="AAPL", bar="10s", window="15min")
     """
-    check_options(kind, y)
+    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
     names = list_symbols(symbols)
     cell = cell_slot("chart", kind, names, window, y, bar, tz, height)
     figure: LiveFigure | None = cell.last()
@@ -105,7 +109,6 @@ def draw_feed(
 
     The arguments are those of `chart`.
     """
-    check_options(kind, y)
     is_line = kind == "line"
     figure.stop_drawing()
     figure.data = ()
@@ -168,14 +171,19 @@ def make_figure(height: int, tz: str = "UTC") -> LiveFigure:
     return figure
 
 
-def list_symbols(symbols: str | Sequence[str] | None) -> tuple[str, ...] | None:
-    """Return an argument `symbols` as a tuple; None for all symbols."""
-    wanted = [symbols] if isinstance(symbols, str) else symbols
-    return None if wanted is None else tuple(wanted)
+def list_symbols(symbols: object) -> tuple[str, ...] | None:
+    """Return an argument `symbols` as a tuple, None for all symbols; raise `InvalidArgument`."""
+    names = parse_symbols("symbols", symbols)
+    return None if names is None else tuple(names)
 
 
-def check_options(kind: str, y: str) -> None:
-    """Raise a ValueError if a kind of chart or its y is invalid."""
-    for name, value, accepted in (("kind", kind, KINDS), ("y", y, UNITS)):
-        if value not in accepted:
-            raise InvalidArgument(name, value, format_choices(accepted))
+def check_options(
+    kind: str, window: int | str, *, y: str, bar: str | float, tz: str, height: int
+) -> None:
+    """Raise `InvalidArgument` if an option of a chart is invalid; they are those of `chart`."""
+    check_choice("kind", kind, KINDS)
+    check_choice("y", y, UNITS)
+    parse_window(window)
+    interval_ns(bar, "bar")
+    TimeAxes(tz)
+    check_number("height", height, MIN_HEIGHT, MAX_HEIGHT, whole=True)

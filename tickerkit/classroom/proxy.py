@@ -7,26 +7,27 @@ import random
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import SplitResult, urlsplit, urlunsplit
 from weakref import WeakSet
 
 from tickerkit.classroom.faults import ENDING_KINDS, Fault, Kind, Plan
 from tickerkit.classroom.link import Link
-from tickerkit.errors import InvalidArgument, Stopped
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument, InvalidType, Stopped
 from tickerkit.net.listening import stop_accepting
-from tickerkit.net.urls import HasUrl
+from tickerkit.net.urls import HasUrl, hide_secrets
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.validation import check_number
 
 __all__ = ["FaultProxy"]
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
+MAX_PORT = 65_535
 
 
 class FaultProxy(Lifecycle):
@@ -56,8 +57,8 @@ class FaultProxy(Lifecycle):
         faults: how many faults of each kind have occurred.
 
     Raises:
-        ValueError: if `target` is not a URL with a host and a port.
-        TypeError: if `plan` is not a function.
+        InvalidArgument: if `target` is not a server or a URL with a host and a port, or another
+            argument is invalid.
 
     Example:
         >>> with FaultProxy(server.url) as proxy:
@@ -71,17 +72,13 @@ class FaultProxy(Lifecycle):
         self, target: str | HasUrl, plan: Plan | None = None, seed: int = 0, port: int = 0
     ) -> None:
         super().__init__()
-        url = target if isinstance(target, str) else target.url
-        parts = urlsplit(url)
-        if not (parts.hostname and parts.port):
-            raise InvalidArgument("target", url, "a server or its URL with a port: server.url")
+        self._target_parts, target_host, target_port = _parse_target(target)
+        self._target = target_host, target_port
         if plan is not None and not callable(plan):
-            raise TypeError(
-                f"Invalid plan={format_value(plan)}; expected a function that takes a "
-                "random.Random and returns faults, such as random_faults"
-            )
-        self._target = parts.hostname, parts.port
-        self._target_parts = parts
+            expected = "a function that takes a random.Random and returns faults: random_faults"
+            raise InvalidType("plan", plan, expected)
+        check_number("seed", seed, 0, whole=True)
+        check_number("port", port, 0, MAX_PORT, whole=True)
         self.plan = plan
         self.seed = seed
         self.port = port
@@ -290,6 +287,22 @@ class FaultProxy(Lifecycle):
 
     def _note_fault(self, kind: Kind) -> None:
         self.faults[kind] += 1
+
+
+def _parse_target(target: object) -> tuple[SplitResult, str, int]:
+    """Return the parts of the URL of a server, its host and its port."""
+    url = getattr(target, "url", target)
+    expected = "a server, or its URL with a port: server.url"
+    if not isinstance(url, str):
+        raise InvalidType("target", target, expected)
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:  # a port beyond 65535, or brackets that don't close
+        host = port = None
+    if not host or not port:
+        raise InvalidArgument("target", hide_secrets(url), expected)
+    return parts, host, port
 
 
 class _TrackedProtocol(asyncio.StreamReaderProtocol):

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import typer
 
-from tickerkit.cli.exit_codes import UsageError
+from tickerkit import validation
 
 __all__ = [
     "Every",
@@ -82,9 +82,6 @@ def parse_symbols(text: str | None) -> list[str] | None:
     """Return the symbols of `--symbols`; None for all.
 
     Raises:
-        UsageError: the list is empty.
+        InvalidArgument: one of them is empty.
     """
-    symbols = None if text is None else split_list(text)
-    if symbols == []:
-        raise UsageError("--symbols is empty; pass a list such as AAPL,MSFT")
-    return symbols
+    return validation.parse_symbols("symbols", text)

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
+from tickerkit.errors import InvalidType
 from tickerkit.feed.feed import Feed
-from tickerkit.formatting import format_value
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
-from tickerkit.net.urls import HasUrl, split_websocket_url
+from tickerkit.net.urls import HasUrl, check_websocket_url, split_websocket_url
 from tickerkit.runtime.rerun import cell_slot
-from tickerkit.validation import check_number
+from tickerkit.validation import check_number, parse_symbols
 
 __all__ = ["connect"]
 
@@ -34,7 +34,7 @@ def connect(
 
     Args:
         url: address of the websocket or of the server's page, or the server itself.
-        symbols: one symbol or several; all by default.
+        symbols: one symbol, a list, or text such as `"AAPL,MSFT"`; all by default.
         history: number of ticks from before now to get first, counted after filtering by symbol;
             0 for none, None for all.
         keep: number of ticks to hold; beyond it the oldest are dropped and counted in
@@ -51,15 +51,15 @@ def connect(
         The feed. It waits for a server that isn't up yet; `feed.status` shows that.
 
     Raises:
-        ValueError: a number is out of range, the token is invalid, or ssl is given with `ws://`.
-        TypeError: url, symbols or resume has another type.
+        InvalidArgument: an argument is invalid; nothing is left running.
+        FileNotFoundError: the file of `ssl` does not exist.
 
     Example:
         >>> feed = tk.connect("ws://127.0.0.1:8000")
         >>> feed.wait(100).frame()
     """
-    url = _check_url(url)
-    symbol_list = _check_symbols(symbols)
+    url = check_websocket_url(url)
+    symbol_list = parse_symbols("symbols", symbols)
     check_number("history", history, 0, whole=True, optional=True)
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
@@ -75,36 +75,12 @@ def connect(
     return feed
 
 
-def _check_url(url: object) -> str:
-    """Return an address, or the address of a server."""
-    address = getattr(url, "url", url)
-    if not isinstance(address, str):
-        expected = "the address of a websocket such as 'ws://127.0.0.1:8000/', or a server"
-        raise TypeError(f"Invalid url={format_value(url)}; expected {expected}")
-    return address
-
-
 def _check_resume(resume: object) -> Position:
     """Return a position, or the position of an (epoch, seq) pair."""
     if isinstance(resume, tuple | list) and len(resume) == 2:
         resume = Position(*resume)
     if not isinstance(resume, Position) or not isinstance(resume.epoch, str):
         expected = "a Position, or its epoch and seq as in ('a1b2', 1000)"
-        raise TypeError(f"Invalid resume={format_value(resume)}; expected {expected}")
+        raise InvalidType("resume", resume, expected)
     check_number("resume.seq", resume.seq, 0, whole=True)
     return resume
-
-
-def _check_symbols(symbols: object) -> list[str] | None:
-    """Return symbols as a list, None for all; raise TypeError for anything else."""
-    if symbols is None:
-        return None
-    names = [symbols] if isinstance(symbols, str) else symbols
-    if isinstance(names, Iterable):
-        names = list(names)
-        if names and all(isinstance(name, str) and name for name in names):
-            return names
-    raise TypeError(
-        f"Invalid symbols={format_value(symbols)}; expected a symbol, a list of at least one "
-        "symbol, or None for all"
-    )

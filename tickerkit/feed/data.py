@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pandas as pd
 
-from tickerkit.errors import InvalidArgument
+from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
+from tickerkit.ticks.lengths import parse_last
+from tickerkit.validation import check_flag, parse_symbols
 
 if TYPE_CHECKING:
     from tickerkit.storage.files import Mode
@@ -67,7 +70,8 @@ class FeedData:
         numpy's `np.add.at` ignores that, a fault of numpy.
 
         Args:
-            symbol: one symbol or several; all by default.
+            symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default. A symbol
+                without a tick adds none.
             last: only the newest ticks: a number such as 1000, or a time such as "5min", counted
                 back from the newest time held.
             mark_gaps: add a boolean column `gap`, true where ticks are missing before this row.
@@ -79,13 +83,14 @@ class FeedData:
             numbers beyond 2**53 came, with 0 for none; object for text of more than 65,536 values.
 
         Raises:
-            ValueError: `last` is not a number or a time.
+            InvalidArgument: an argument is invalid.
 
         Example:
             >>> feed.frame("AAPL", last="5min")["price"].mean()
             >>> marked = feed.frame("AAPL", mark_gaps=True)
             >>> moves = marked["price"].diff().mask(marked["gap"])  # no move across a gap
         """
+        check_flag("mark_gaps", mark_gaps)
         if not mark_gaps:
             return self.log.frame(symbol, last)
         return self._state.gaps.mark(*self.log.select(symbol, last))
@@ -115,7 +120,7 @@ class FeedData:
 
         Args:
             interval: length of a bar: "10s", "1min", a timedelta, or seconds.
-            symbol: one symbol or several; all by default.
+            symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
 
         Returns:
             A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64) and `ticks` (int64),
@@ -123,7 +128,8 @@ class FeedData:
             for several or all. An interval without a trade has no bar.
 
         Raises:
-            ValueError: the interval is not a length of time above 0.
+            InvalidArgument: the interval is not a length of time above 0, or the symbol is
+                invalid.
 
         Example:
             >>> feed.bars("10s", "AAPL")["close"].plot()
@@ -168,7 +174,7 @@ class FeedData:
 
         Raises:
             RecordingExists: the file exists, and mode is "new".
-            ValueError: the path ends in `.parquet`, or an argument is invalid.
+            InvalidArgument: the path has the ending of another format, or an argument is invalid.
             OSError: the file can't be written; an existing file stays as it was.
 
         Example:
@@ -205,7 +211,7 @@ class FeedData:
 
         Raises:
             RecordingExists: the file exists, and mode is "new".
-            ValueError: the path has the ending of a CSV file, or an argument is invalid.
+            InvalidArgument: the path has the ending of another format, or an argument is invalid.
             OSError: the file can't be written; an existing file stays as it was.
 
         Example:
@@ -226,9 +232,7 @@ class FeedData:
         )
 
     def _exported_symbols(self, symbol: str | Sequence[str] | None) -> list[str] | None:
-        if symbol is None:
-            return self.symbols
-        return [symbol] if isinstance(symbol, str) else list(symbol)
+        return self.symbols if symbol is None else parse_symbols("symbol", symbol, min_count=0)
 
     def _select(
         self,
@@ -242,8 +246,8 @@ class FeedData:
         return select(
             rows.frame(),
             gap_frame(self._state.gaps.between(rows.start, rows.stop + 1)),
-            symbols=[symbol] if isinstance(symbol, str) else symbol,
-            last=last,
+            symbols=parse_symbols("symbol", symbol, min_count=0),
+            last=parse_last(last),
             start=None if start is None else _check_time("start", start),
             end=None if end is None else _check_time("end", end),
             complete=self.symbols is None,
@@ -252,7 +256,11 @@ class FeedData:
 
 def _check_time(name: str, time: object) -> pd.Timestamp:
     """Return the time of an argument; it is in UTC unless it names a zone."""
-    moment = pd.to_datetime(time, errors="coerce")  # type: ignore[call-overload]
+    expected = "a datetime, or text such as '2026-11-24T14:30'"
+    # pandas would read a number as nanoseconds since 1970.
+    if not isinstance(time, str | date | np.datetime64):
+        raise InvalidType(name, time, expected)
+    moment = pd.to_datetime(time, errors="coerce")
     if not isinstance(moment, pd.Timestamp):
-        raise InvalidArgument(name, time, "a datetime, or text such as '2026-11-24T14:30'")
+        raise InvalidArgument(name, time, expected)
     return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")

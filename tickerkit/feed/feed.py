@@ -11,20 +11,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import FeedFailed, Stopped, WaitTimeout
+from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.state import FeedState
 from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.net.urls import hide_secrets, split_websocket_url
+from tickerkit.net.urls import check_websocket_url, hide_secrets, split_websocket_url
 from tickerkit.protocol import Event, Received
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
-from tickerkit.validation import check_token
+from tickerkit.validation import check_number, check_token
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
@@ -84,15 +84,15 @@ class Feed(FeedReaders):
         max_unwritten: int | None = None,
         source: str | None = None,
     ) -> None:
-        address, url_token = split_websocket_url(url)
+        address, url_token = split_websocket_url(check_websocket_url(url))
+        if token is not None:
+            check_token(token)
         if used_token := token or url_token:
             check_token(used_token)
         trust = make_client_context(ssl)
         if trust is not None and not address.startswith("wss:"):
-            raise ValueError(
-                "ssl needs an encrypted connection; pass an address that begins with wss:// or "
-                "https://, or leave ssl out"
-            )
+            expected = "None, or an address that begins with wss:// or https://"
+            raise InvalidArgument("ssl", ssl, expected)
         if replaces is not None:
             state = replaces._state
         else:
@@ -192,17 +192,11 @@ class Feed(FeedReaders):
             "gaps": len(state.gaps) + state.gaps.dropped,
             "duplicates": state.client.duplicates,
             "refused": self._faults.count,
-            "last_error": self._last_error,
+            "last_error": self.last_error,
             "misfits": state.count_misfits(),
             "callback_errors": callback_errors,
             "status": self.status,
         }
-
-    @property
-    def _last_error(self) -> str:
-        """The newest error of the connection, of a chart or of a callback, as text."""
-        logs = [self._faults, *(each.faults for each in self._state.callbacks)]
-        return max(logs, key=lambda log: log.last_at_s).last
 
     def wait(self, ticks: int = 1, timeout: float | None = 10) -> Feed:
         """Block until ticks have arrived since the feed was made or last waited for.
@@ -215,13 +209,17 @@ class Feed(FeedReaders):
             The feed; also when the source ends before enough ticks have arrived.
 
         Raises:
-            WaitTimeout: the time is up; the error says what the feed was doing.
+            WaitTimeout: the time is up; the error says what the feed was doing, which symbols the
+                server has if it lacks one, and the last error of a server in this process.
+            InvalidArgument: an argument is not a number, or is negative.
             FeedFailed: the feed has failed before these ticks arrived; see `failure`.
             Stopped: the feed is stopped.
 
         Example:
             >>> feed.wait(100).frame()
         """
+        check_number("ticks", ticks, 0, whole=True)
+        check_number("timeout", timeout, 0, optional=True)
         since = self._waited_row
         deadline = time.monotonic() + (np.inf if timeout is None else timeout)
         with hold_interrupts(), self._changed:
@@ -231,14 +229,15 @@ class Feed(FeedReaders):
                 if self._stopped:
                     raise Stopped(self._kind, self._how_to_restart)
                 if (left_s := deadline - time.monotonic()) <= 0:
-                    detail = self._connection.status_detail
-                    if self._faults.last:
-                        detail += f"; its last error: {self._faults.last}"
-                    raise WaitTimeout(ticks, arrived, timeout or 0, detail)
+                    break
                 with allow_interrupts():
                     self._changed.wait(min(left_s, WAIT_STEP_S))
-        self._waited_row = self.log.stop
-        return self
+            else:
+                self._waited_row = self.log.stop
+                return self
+        detail = self._connection.status_detail
+        # Without the lock, which the event loop needs: this may ask the process of a server.
+        raise WaitTimeout(ticks, arrived, timeout or 0, self._explain_silence(detail))
 
     # --- charts -------------------------------------------------------------------------------
 
@@ -424,7 +423,7 @@ class Feed(FeedReaders):
         return f"{ticks} of {format_count(len(self.log.symbols()), 'symbol')}{gaps}"
 
     def __repr__(self) -> str:
-        counts, detail, error = self._format_counts(), self.status_detail, self._last_error
+        counts, detail, error = self._format_counts(), self.status_detail, self.last_error
         # The error of a failed feed is its status already.
         suffix = f"; last error: {error}" if error and self.failure is None else ""
         return f"<Feed {self.url} {self.status}, {counts}; {detail}{suffix}>"
@@ -435,6 +434,7 @@ class Feed(FeedReaders):
             "from": self.url,
             "ticks": f"{self._format_counts()}, {stats['rate']:,.0f}/s",
             "now": "" if self.status in ("live", "stopped") else self.status_detail,
+            "missing": self._describe_missing_symbols(),
             "last error": stats["last_error"],
         }
         return render_card("Feed", self.status, lines)

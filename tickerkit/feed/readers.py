@@ -13,6 +13,7 @@ from tickerkit.feed.callbacks import Callback, check_callback
 from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
+from tickerkit.feed.silence import describe_missing_symbols, find_server_error
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Reader, Rows
 from tickerkit.runtime.error_log import ErrorLog
@@ -21,7 +22,8 @@ from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
-from tickerkit.validation import check_number
+from tickerkit.storage.files import MODES
+from tickerkit.validation import check_choice, check_flag, check_number
 
 if TYPE_CHECKING:
     from tickerkit.storage.files import Mode
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["FeedReaders"]
 
 IDLE_S = 1.0
+MAX_FLUSH_S = 3600.0
 
 
 class FeedReaders(FeedData, Lifecycle):
@@ -49,6 +52,12 @@ class FeedReaders(FeedData, Lifecycle):
         FeedData.__init__(self, url, None if symbols is None else list(symbols), state)
         self._source = source or url
         self._faults = ErrorLog(f"feed from {url}")
+
+    @property
+    def last_error(self) -> str:
+        """The newest error of the connection, of a chart or of a callback, as text."""
+        logs = [self._faults, *(each.faults for each in self._state.callbacks)]
+        return max(logs, key=lambda log: log.last_at_s).last
 
     @uninterrupted
     def on_ticks(self, callback: Callable[[pd.DataFrame], object]) -> Callback:
@@ -168,7 +177,7 @@ class FeedReaders(FeedData, Lifecycle):
                 both.
             mode: "append" continues an existing recording without repeating a tick, "new" refuses
                 to touch one, "overwrite" replaces it. In a folder each file is new.
-            flush_s: seconds for which ticks are gathered before they are written.
+            flush_s: seconds for which ticks are gathered before they are written, at most an hour.
             fsync: wait for the disk at each flush, so that a power failure loses nothing older.
             rotate: begin a new file each "day" or "hour" (UTC), or at a size such as "100MB"; a
                 folder rotates each day by default.
@@ -189,13 +198,16 @@ class FeedReaders(FeedData, Lifecycle):
         Raises:
             RecordingExists: the file exists, and mode is "new".
             RecordingError: the existing file isn't a recording, or is being recorded to.
-            ValueError: an argument is invalid.
+            InvalidArgument: an argument is invalid.
             OSError: the file can't be created.
 
         Example:
             >>> recorder = feed.record("captures/")
         """
-        check_number("flush_s", flush_s, 0)
+        check_number("flush_s", flush_s, 0, MAX_FLUSH_S)
+        check_choice("mode", mode, MODES)
+        for name, flag in (("fsync", fsync), ("raw", raw)):
+            check_flag(name, flag)
         cell = cell_slot("record", self.url)
         recorder = start_recorder(
             self.log,
@@ -225,6 +237,20 @@ class FeedReaders(FeedData, Lifecycle):
     def recorders(self) -> list[Recorder]:
         """The recorders of this feed that run, oldest first."""
         return [each for each in self._state.recorders if each.status != "stopped"]
+
+    def _explain_silence(self, detail: str) -> str:
+        """Return what the feed is doing, and what this process knows of why no tick comes."""
+        causes = [detail, self._describe_missing_symbols()]
+        if self._faults.last:
+            causes.append(f"its last error: {self._faults.last}")
+        if error := find_server_error(self.url):
+            causes.append(f"the last error of its server: {error}")
+        return "; ".join(filter(None, causes))
+
+    def _describe_missing_symbols(self) -> str:
+        state = self._state
+        known = state.client.known_symbols() or state.plain_client.known_symbols()
+        return describe_missing_symbols(self.symbols, known)
 
     def _keep_frames(self, buffer: FrameBuffer) -> Callable[[], None]:
         """Keep each message from now on in a buffer; return a function that ends it."""

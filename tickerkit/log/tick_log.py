@@ -10,7 +10,6 @@ The log starts no threads: `on_append` hooks run in the writer's thread and must
 
 from __future__ import annotations
 
-import operator
 import secrets
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
@@ -29,6 +28,8 @@ from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows, Snapshot
 from tickerkit.log.shared_frames import SharedFrames
 from tickerkit.ticks import NO_TIME, NS_PER_S, Array, Batch, Text
+from tickerkit.ticks.lengths import parse_last
+from tickerkit.validation import check_number, check_text, parse_symbols
 
 __all__ = ["EpochRun", "TickLog"]
 
@@ -82,7 +83,7 @@ class TickLog:
             values of a further column beyond the 256th, see `tickerkit.limits`.
 
     Raises:
-        ValueError: `keep` is less than 1.
+        InvalidArgument: `keep` is not a whole number of at least 1, or `epoch` is not text.
 
     Example:
         >>> log = TickLog()
@@ -92,8 +93,9 @@ class TickLog:
     """
 
     def __init__(self, keep: int = 1_000_000, *, epoch: str | None = None) -> None:
-        if keep < 1:
-            raise ValueError(f"Invalid keep={keep}; expected at least one tick")
+        check_number("keep", keep, 1, whole=True)
+        if epoch is not None:
+            check_text("epoch", epoch, "text, or None for a random id")
         self.keep = keep
         self.epoch = epoch or secrets.token_hex(8)
         self.last_seq = 0
@@ -284,7 +286,8 @@ class TickLog:
         numpy's functions, `np.add.at` and the like ignore that (a fault of numpy).
 
         Args:
-            symbol: one or several; all by default. A symbol without a tick gives an empty frame.
+            symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default. A symbol
+                without a tick adds none.
             last: only the newest: a number of ticks (1000), or a length of time ("5min") before
                 the newest time held.
 
@@ -302,16 +305,18 @@ class TickLog:
         """Return what `frame` returns, and the numbers of its rows."""
         rows = self.rows()
         newest = len(rows)
+        last = parse_last(last)
+        symbols = parse_symbols("symbol", symbol, min_count=0)
         chosen: Array | None = None  # a bool for each row
-        if symbol is not None:
-            chosen = np.isin(rows.array("symbol"), self.symbol_codes(symbol))
-        if isinstance(last, str | timedelta):
+        if symbols is not None:
+            chosen = np.isin(rows.array("symbol"), self.symbol_codes(symbols))
+        if isinstance(last, pd.Timedelta):
             times = rows.array("time")
             if len(times):
-                recent = times >= int(times.max()) - pd.Timedelta(last).as_unit("ns").value
+                recent = times >= int(times.max()) - last.value
                 chosen = recent if chosen is None else chosen & recent
         elif last is not None:
-            newest = max(operator.index(last), 0)
+            newest = last
         if chosen is None:
             part = rows.part(max(rows.start, rows.stop - newest), rows.stop)
             return part.frame(), range(part.start, part.stop)
@@ -332,7 +337,7 @@ class TickLog:
         return list(self.dictionaries["symbol"].words)
 
     def symbol_codes(self, symbols: str | Sequence[str]) -> list[int]:
-        """Return the codes of `symbols`, without the symbols that have had no tick."""
+        """Return the codes of one symbol or of a list, without those that have had no tick."""
         wanted = [symbols] if isinstance(symbols, str) else symbols
         return self.dictionaries["symbol"].known_codes(wanted)
 

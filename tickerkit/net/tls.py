@@ -5,6 +5,9 @@ from __future__ import annotations
 import ssl
 from pathlib import Path
 
+from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.validation import check_path
+
 __all__ = [
     "CertificateFiles",
     "Trust",
@@ -36,25 +39,30 @@ def make_server_context(given: ssl.SSLContext | CertificateFiles | None) -> ssl.
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: if the files are not a certificate and its key.
+        InvalidArgument: if the files are not a certificate and its key.
     """
     if given is None or isinstance(given, ssl.SSLContext):
         return given
     if not isinstance(given, tuple | list) or len(given) != 2:
-        raise TypeError(
-            "Invalid ssl; expected an SSLContext, or the paths of both files: (certificate, key)"
-        )
+        expected = "an SSLContext, or the paths of both files: (certificate, key)"
+        raise InvalidType("ssl", given, expected)
     certificate, key = (_check_path(path) for path in given)
+
+    def refuse_password() -> str:
+        # Without this callback OpenSSL would prompt on the terminal, and block.
+        expected = "an SSLContext that loaded it with its password, since the key is encrypted"
+        raise InvalidArgument("ssl", (str(certificate), str(key)), expected)
+
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(certificate, key, password=_refuse_password)
+        context.load_cert_chain(certificate, key, password=refuse_password)
     except ssl.SSLError as error:
-        problem = (
-            "the key does not belong to the certificate"
+        expected = (
+            "a key that belongs to the certificate"
             if error.reason == "KEY_VALUES_MISMATCH"
-            else "expected a certificate and its key, in PEM"
+            else "a certificate and its key, in PEM"
         )
-        raise ValueError(f"Invalid ssl=({str(certificate)!r}, {str(key)!r}): {problem}") from error
+        raise InvalidArgument("ssl", (str(certificate), str(key)), expected) from error
     return context
 
 
@@ -66,21 +74,17 @@ def make_client_context(given: Trust | None) -> ssl.SSLContext | None:
 
     Raises:
         FileNotFoundError: if the file does not exist.
-        ValueError: if the file holds no certificate.
+        InvalidArgument: if the file holds no certificate.
     """
     if given is None or isinstance(given, ssl.SSLContext):
         return given
     if not isinstance(given, str | Path):
-        raise TypeError(
-            "Invalid ssl; expected an SSLContext, or the path of a certificate to trust"
-        )
+        raise InvalidType("ssl", given, "an SSLContext, or the path of a certificate to trust")
     path = _check_path(given)
     try:
         return ssl.create_default_context(cafile=path)
     except ssl.SSLError as error:
-        raise ValueError(
-            f"Invalid ssl={str(path)!r}: the file holds no certificate in PEM"
-        ) from error
+        raise InvalidArgument("ssl", str(path), "a file with a certificate in PEM") from error
 
 
 def find_permanent_problem(error: BaseException) -> str | None:
@@ -93,14 +97,8 @@ def find_permanent_problem(error: BaseException) -> str | None:
     return None
 
 
-def _refuse_password() -> str:
-    # Without this callback OpenSSL would prompt on the terminal, and block.
-    raise ValueError(
-        "ssl: the key is encrypted; pass an SSLContext that loaded it with its password"
-    )
-
-
 def _check_path(path: str | Path) -> Path:
+    check_path("ssl", path)
     if not Path(path).is_file():
         raise FileNotFoundError(f"ssl: no file at {str(path)!r}; pass the path of a PEM file")
     return Path(path)

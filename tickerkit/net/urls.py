@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
-__all__ = ["HasUrl", "hide_secrets", "split_websocket_url"]
+from tickerkit.errors import InvalidArgument, InvalidType
+
+__all__ = ["HasUrl", "check_websocket_url", "hide_secrets", "is_same_place", "split_websocket_url"]
+
+LOOPBACK = ("localhost", "::1")
+SCHEMES = ("ws", "wss", "http", "https")
+# "ws//host" and "ws:/host" would be the hosts "ws" with a path.
+BROKEN_SCHEME = re.compile(r"(wss?|https?)(:/|//)", re.IGNORECASE)
+UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+EXPECTED_URL = "the address of a websocket such as 'ws://127.0.0.1:8000/', or a server"
 
 
 class HasUrl(Protocol):
@@ -14,6 +24,31 @@ class HasUrl(Protocol):
     @property
     def url(self) -> str:
         """Address of the websocket."""
+
+
+def check_websocket_url(url: object) -> str:
+    """Return the address of a websocket or of a page, or that of a server.
+
+    Raises:
+        InvalidType: `url` is neither text nor a server.
+        InvalidArgument: it has another scheme, no host, or an invalid port.
+    """
+    address = getattr(url, "url", url)
+    if not isinstance(address, str):
+        raise InvalidType("url", url, EXPECTED_URL)
+    full = address if "://" in address else f"ws://{address}"
+    try:
+        parts = urlsplit(full)
+        is_valid = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port beyond 65535, or brackets that don't close
+        is_valid = False
+    if "://" not in address and BROKEN_SCHEME.match(address):
+        is_valid = False
+    if not is_valid or UNPRINTABLE.search(address):
+        # An address may contain a token, or a name and a password.
+        shown = re.sub(r"[^/]*@", "", hide_secrets(address))
+        raise InvalidArgument("url", shown, EXPECTED_URL)
+    return address
 
 
 def split_websocket_url(url: str) -> tuple[str, str | None]:
@@ -33,6 +68,17 @@ def split_websocket_url(url: str) -> tuple[str, str | None]:
     token = query.pop("token", [None])[0]
     rest = urlencode(query, doseq=True)
     return urlunsplit((scheme, parts.netloc, parts.path or "/", rest, "")), token
+
+
+def is_same_place(url: str, other: str) -> bool:
+    """Return whether two addresses have the same host and port; all loopback hosts are the same."""
+    return _place(url) == _place(other)
+
+
+def _place(url: str) -> tuple[str, int | None]:
+    parts = urlsplit(url)
+    host = parts.hostname or ""
+    return "127.0.0.1" if host in LOOPBACK else host, parts.port
 
 
 def hide_secrets(url: str) -> str:

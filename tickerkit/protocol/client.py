@@ -48,6 +48,8 @@ MAX_GAP_NOTICE_CHARACTERS = 200
 
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 _header = msgspec.json.Decoder(_Header)
+# A plain client notes the symbols of this many, which an error about a missing symbol lists.
+MAX_SEEN = 1000
 TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(FromServer))
 
 
@@ -97,6 +99,9 @@ class Subscriber(Protocol):
 
     def take_replies(self) -> list[bytes]:
         """Return the messages to send to the server, each only once."""
+
+    def known_symbols(self) -> list[str]:
+        """Return the symbols of the server, as far as it has named them on this connection."""
 
 
 class Client:
@@ -181,6 +186,9 @@ class Client:
             case _:
                 pass
         return [message]
+
+    def known_symbols(self) -> list[str]:
+        return list(self._words.columns.get("symbol", ()))
 
     def current_hello(self) -> bytes | None:
         """Return a hello with which a client can read this connection from here on.
@@ -300,6 +308,7 @@ class PlainClient:
 
     def __init__(self, symbols: list[str] | None = None) -> None:
         self.symbols = None if symbols is None else frozenset(symbols)
+        self._seen: dict[str, None] = {}
         self.epoch: str | None = None
         self.seq = 0
         self.duplicates = 0
@@ -311,6 +320,9 @@ class PlainClient:
             gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
         self._begin_epoch()
         return gaps
+
+    def known_symbols(self) -> list[str]:
+        return list(self._seen)
 
     def _begin_epoch(self) -> None:
         self.epoch, self.seq = secrets.token_hex(8), 0
@@ -345,6 +357,8 @@ class PlainClient:
         """Return ticks with their seqs, without those of other symbols."""
         assert self.epoch is not None
         if self.symbols is not None:
+            if len(self._seen) < MAX_SEEN:
+                self._seen.update(dict.fromkeys(_symbol_column(batch).words))
             batch = _select_symbols(batch, self.symbols)
         seq = np.arange(self.seq + 1, self.seq + 1 + batch.count, dtype=np.int64)
         self.seq += batch.count
@@ -380,10 +394,15 @@ def _read_piece(data: str | bytes, max_refused: int) -> Batch:
     return batch
 
 
-def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
-    """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all ticks."""
+def _symbol_column(batch: Batch) -> Text:
     column = batch.columns["symbol"]
     assert isinstance(column, Text)
+    return column
+
+
+def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
+    """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all ticks."""
+    column = _symbol_column(batch)
     # One entry for each word, and a last one for the code -1.
     wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
     some = batch.where(wanted[column.codes])

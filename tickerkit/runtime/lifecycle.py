@@ -59,6 +59,11 @@ class Lifecycle(ABC):
         """Return the texts `kind`, `address`, `status` and `about` for `tk.status`."""
 
     @property
+    def last_error(self) -> str:
+        """The newest error, as text; empty without errors."""
+        return ""
+
+    @property
     def _stopped(self) -> bool:
         """Whether a stop has begun."""
         return self._phase in ("stopping", "stopped")

@@ -20,8 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from tickerkit.errors import InvalidArgument
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.net.addresses import is_loopback
 from tickerkit.validation import check_token
 
@@ -239,7 +238,7 @@ def _list_names(argument: str, names: Iterable[str]) -> list[str]:
     listed = [names] if isinstance(names, str) else list(names)
     for name in listed:
         if not isinstance(name, str):
-            raise TypeError(f"Invalid {argument}={format_value(name)}; expected text")
+            raise InvalidType(argument, name, "text")
     return listed
 
 

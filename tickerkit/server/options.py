@@ -6,6 +6,7 @@ import ssl as ssl_module
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tickerkit.errors import InvalidType
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.validation import check_number
@@ -20,8 +21,7 @@ class ServerOptions:
     """Options of a server; `tk.serve` describes each. Can be pickled, except an SSLContext.
 
     Raises:
-        TypeError: if a number is of another type.
-        ValueError: if a number is too small.
+        InvalidArgument: if an option is invalid.
     """
 
     history: int
@@ -40,4 +40,16 @@ class ServerOptions:
         check_number("write_buffer", self.write_buffer, MIN_WRITE_BUFFER_BYTES, whole=True)
         for name in ("origins", "hosts"):
             names = getattr(self, name)
-            object.__setattr__(self, name, (names,) if isinstance(names, str) else tuple(names))
+            object.__setattr__(self, name, _parse_names(name, names))
+
+
+def _parse_names(name: str, names: object) -> tuple[str, ...]:
+    """Return the host names or origins of an argument; a text is one of them."""
+    if isinstance(names, str):
+        return (names,)
+    if isinstance(names, Iterable):
+        found = tuple(names)
+        if all(isinstance(each, str) for each in found):
+            return found
+    example = "'https://example.org'" if name == "origins" else "'ticks.example.org'"
+    raise InvalidType(name, names, f"a list of texts such as {example}")

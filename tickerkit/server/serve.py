@@ -6,7 +6,6 @@ import ssl as ssl_module
 import sys
 from collections.abc import Iterable
 
-from tickerkit.errors import InvalidArgument
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.server.options import ServerOptions
@@ -14,7 +13,7 @@ from tickerkit.server.process import ProcessServer
 from tickerkit.server.server import TickServer
 from tickerkit.server.thread_server import ThreadServer
 from tickerkit.sources import as_source
-from tickerkit.validation import check_number
+from tickerkit.validation import check_flag, check_number, check_text
 
 __all__ = ["serve"]
 
@@ -75,19 +74,17 @@ def serve(
         SourceError: if `source` is not a source, or can't be sent to a process of its own.
         ServerFailed: if that process does not start.
         FileNotFoundError: if a file of `ssl` does not exist.
-        TypeError: if an argument has the wrong type.
-        ValueError: if the files of `ssl` are not a certificate and its key, if `token` can't be
-            sent in a header, if an entry of `origins` or `hosts` can never match, or if a number is
-            out of range.
+        InvalidArgument: if another argument is invalid, such as an entry of `origins` or `hosts`
+            that can never match.
 
     Example:
         >>> server = tk.serve(fetch_stock_prices)
         >>> server.page
         'http://127.0.0.1:8000/'
     """
-    check_number("port", port, 0, whole=True)
-    if port > MAX_PORT:
-        raise InvalidArgument("port", port, f"at most {MAX_PORT}, or 0 for a free port")
+    check_text("host", host, "an address such as '127.0.0.1' or '0.0.0.0'")
+    check_number("port", port, 0, MAX_PORT, whole=True)
+    check_flag("process", process)
     options = ServerOptions(
         history=history,
         token=token,

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pandas as pd
 
-from tickerkit.errors import BadTick, PortTaken, Stopped
+from tickerkit.errors import BadTick, InvalidArgument, PortTaken, Stopped
 from tickerkit.formatting import format_count
 from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_network_address, find_port_holder
@@ -27,10 +27,14 @@ from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.options import ServerOptions
 from tickerkit.sources import Source
 from tickerkit.ticks import Batch, read_ticks
+from tickerkit.validation import check_number, check_text
 
 __all__ = ["CLIENT_COLUMNS", "TickServer"]
 
 CLOSE_CODE, CLOSE_REASON = 1001, "the server is stopping"
+# RFC 6455, sections 7.4.2 and 5.5.
+MIN_CLOSE_CODE, MAX_CLOSE_CODE = 1000, 4999
+MAX_REASON_BYTES = 123
 CLIENT_COLUMNS = ["address", "kind", "since", "symbols", "behind", "status"]
 # By address that means "all addresses of this machine": the address for a client to connect to.
 CONNECT_TO = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
@@ -210,9 +214,15 @@ class TickServer(Lifecycle):
             reason: the close reason that clients receive.
 
         Raises:
+            InvalidArgument: if a client can't receive this code and reason; nothing is stopped.
             PortalError: if called in tickerkit's own thread, such as by a hook of `server.log`;
                 the server continues.
         """
+        check_number("code", code, MIN_CLOSE_CODE, MAX_CLOSE_CODE, whole=True)
+        expected = f"text of at most {MAX_REASON_BYTES} bytes"
+        check_text("reason", reason, expected)
+        if len(reason.encode("utf-8", "replace")) > MAX_REASON_BYTES:
+            raise InvalidArgument("reason", reason, expected)
         self._stop_service(partial(self._release, code, reason))
 
     def __enter__(self) -> TickServer:
@@ -260,6 +270,11 @@ class TickServer(Lifecycle):
             "status": status,
             "about": self._describe(stats),
         }
+
+    @property
+    def last_error(self) -> str:
+        """The newest error of `stats`, as text; empty without errors. It is never raised."""
+        return str(self._fetch_stats_quickly()["last_error"])
 
     def _fetch_stats_quickly(self) -> Mapping[str, Any]:
         """Return `stats` for a repr or a card: without a long wait, and without an error."""

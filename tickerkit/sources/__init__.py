@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import AsyncIterable, Iterable, Mapping
+from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from tickerkit.errors import SourceError
+from tickerkit.formatting import format_value
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.iterable import IterableSource
-from tickerkit.sources.poll import PollSource, poll
+from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.simulate import SimulatedSource, simulate
 
@@ -45,8 +46,9 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         every: seconds from one call of a function to the next.
 
     Raises:
-        SourceError: `given` has another type, or names no source.
+        SourceError: `given` has another type, names no source, or is a list of symbols.
     """
+    check_every(every)
     if given is None:
         return None
     if isinstance(given, Source):
@@ -61,6 +63,14 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         return IterableSource.from_function(given)
     if isinstance(given, Mapping):
         return IterableSource([given])
+    if isinstance(given, Collection) and _has_only_names(given):
+        names = format_value(list(given))
+        problem = "these are names, not ticks"
+        fix = (
+            f"pass tk.simulate({names}) for made-up ticks; for the ticks of a server, call "
+            f"tk.connect(url, symbols={names})"
+        )
+        raise SourceError(given, problem, fix=fix)
     if isinstance(given, Iterable | AsyncIterable) and not isinstance(given, bytes | bytearray):
         return IterableSource(given)
     if callable(given) and not isinstance(given, type):
@@ -69,10 +79,17 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     raise SourceError(given, problem, fix=f"pass {KINDS}")
 
 
+def _has_only_names(items: Collection[object]) -> bool:
+    """Return whether all items are text, and none can be JSON of a tick."""
+    return len(items) > 0 and all(
+        isinstance(item, str) and not item.lstrip().startswith(("{", "[")) for item in items
+    )
+
+
 def _from_text(text: str) -> Source:
     kind, _, rest = text.partition(":")
     if kind == "sim":
-        return simulate([symbol.strip() for symbol in rest.split(",") if symbol.strip()])
+        return simulate(rest)
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
     raise SourceError(text, "there is no recording at this path", fix=f"pass {KINDS}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import inspect
 from collections.abc import Callable
+from numbers import Real
 
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
 
-__all__ = ["PollSource", "poll"]
+__all__ = ["PollSource", "check_every", "poll"]
 
 
 class PollSource(Source):
@@ -18,9 +19,8 @@ class PollSource(Source):
     def __init__(self, func: Callable[[], object], every: float) -> None:
         if not callable(func):
             fix = "pass the function itself, without calling it"
-            raise SourceError(func, "tk.poll expects a function", fix=fix)
-        if not isinstance(every, int | float) or not every > 0:
-            raise SourceError(every, "expected a number of seconds above 0", "every")
+            raise SourceError(func, "tk.poll expects a function", "func", fix)
+        check_every(every)
         self.func = func
         self.every = every
 
@@ -47,6 +47,16 @@ class PollSource(Source):
                 await out.send(result)
             due = max(due + self.every, loop.time())
             await asyncio.sleep(due - loop.time())
+
+
+def check_every(every: object) -> None:
+    """Check an interval in seconds.
+
+    Raises:
+        SourceError: it is not a number above 0.
+    """
+    if isinstance(every, bool) or not isinstance(every, Real) or not every > 0:  # type: ignore[operator]
+        raise SourceError(every, "expected a number of seconds above 0", "every")
 
 
 def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:

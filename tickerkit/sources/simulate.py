@@ -8,14 +8,16 @@ import secrets
 import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import blake2b
+from numbers import Real
 
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.errors import BadTick, SourceError
+from tickerkit.errors import BadTick, InvalidArgument, SourceError
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
 from tickerkit.ticks.fields import read_symbol
+from tickerkit.validation import parse_symbols
 
 __all__ = ["SimulatedSource", "simulate"]
 
@@ -144,7 +146,8 @@ class SimulatedSource(Source):
     ) -> None:
         self.symbols = _check_symbols(symbols)
         self.rate = _check_rate(rate)
-        if seed is not None and (not isinstance(seed, int | np.integer) or seed < 0):
+        is_number = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
+        if seed is not None and (not is_number or seed < 0):
             raise SourceError(seed, "expected a whole number of at least 0", "seed")
         self.seed = secrets.randbits(32) if seed is None else int(seed)
         self._clock = clock
@@ -336,14 +339,11 @@ def _volatility(symbol: str) -> float:
 
 
 def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
-    if isinstance(symbols, str):
-        names = [name.strip() for name in symbols.split(",")] if symbols.strip() else []
-    else:
-        try:
-            names = list(symbols)
-        except TypeError:
-            raise SourceError(symbols, EXPECTED_SYMBOLS, "symbols") from None
-    if not names:
+    try:
+        names = parse_symbols("symbols", symbols)
+    except InvalidArgument:
+        names = None
+    if names is None:
         raise SourceError(symbols, EXPECTED_SYMBOLS, "symbols")
     known: set[str] = set()
     for name in names:
@@ -358,11 +358,8 @@ def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
 
 
 def _check_rate(rate: float) -> float:
-    try:
-        number = float(rate)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not MIN_RATE <= number <= MAX_RATE:
+    is_number = isinstance(rate, Real) and not isinstance(rate, bool)
+    if not is_number or not MIN_RATE <= rate <= MAX_RATE:
         problem = f"expected ticks per second for each symbol, {MIN_RATE:g} to {MAX_RATE:,.0f}"
         raise SourceError(rate, problem, "rate")
-    return number
+    return float(rate)

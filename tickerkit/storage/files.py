@@ -27,8 +27,8 @@ import numpy.typing as npt
 import zstandard
 
 from tickerkit.errors import Problem, RecordingError, RecordingExists
-from tickerkit.formatting import format_choices
 from tickerkit.storage.zstd_frames import MAX_BLOCK_BYTES, ZstdCuts
+from tickerkit.validation import check_choice, check_path
 
 __all__ = [
     "COMPRESSIONS",
@@ -72,10 +72,10 @@ def prepare_path(path: str | os.PathLike[str], mode: Mode) -> Path:
 
     Raises:
         RecordingExists: the file exists, and mode is "new".
-        ValueError: the mode is unknown.
+        InvalidArgument: the mode is unknown, or the path is not one.
     """
-    if mode not in MODES:
-        raise ValueError(f"Invalid mode={mode!r}; expected {format_choices(MODES)}")
+    check_path("path", path)
+    check_choice("mode", mode, MODES)
     target = Path(path).expanduser()
     if mode == "new" and target.exists():
         raise RecordingExists(target)

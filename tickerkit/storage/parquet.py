@@ -18,8 +18,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tickerkit.errors import Problem, RecordingError, RecordingWarning
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument, Problem, RecordingError, RecordingWarning
 from tickerkit.log import Position, gap_frame, gaps_from_frame
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
@@ -40,6 +39,7 @@ from tickerkit.storage.sidecar import (
     sidecar_path,
 )
 from tickerkit.ticks import UTC_NS
+from tickerkit.validation import check_path
 
 __all__ = [
     "from_csv",
@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 KEY = b"tickerkit"
+PARQUET_SUFFIXES = ("", ".parquet", ".pq")
 ROWS_AT_ONCE = 131_072
 
 
@@ -85,15 +86,16 @@ def write_parquet(
     Raises:
         RecordingExists: the file exists, and mode is "new".
         RecordingError: mode is "append", and the file is not a Parquet file of ticks.
-        ValueError: the path is that of a CSV file.
+        InvalidArgument: an argument is invalid, such as a path with the suffix of another format.
         OSError: the file can't be written.
 
     Example:
         >>> write_parquet(log.frame(), "ticks.parquet")
     """
-    if Path(path).name.endswith((".csv", ".csv.gz", ".csv.zst")):
-        problem = f"{format_value(str(path))} is the name of a CSV file"
-        raise ValueError(f"{problem}; use to_csv, or a name that ends in .parquet")
+    check_path("path", path)
+    if Path(path).suffix not in PARQUET_SUFFIXES:
+        expected = "a name that ends in .parquet; to_csv writes .csv"
+        raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
     head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
     listed = gaps_from_frame(gaps) if gaps is not None else []
@@ -233,6 +235,7 @@ def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
     Example:
         >>> read_parquet("ticks.parquet")["price"].mean()
     """
+    check_path("path", path)
     path = Path(path).expanduser()
     content = read_parquet_file(path)
     if content.problems:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tickerkit.errors import InvalidArgument
-from tickerkit.formatting import format_choices
 from tickerkit.storage.csv.parts import is_part, parts_of
 from tickerkit.storage.files import COMPRESSIONS
 from tickerkit.storage.sidecar import sidecar_path
+from tickerkit.validation import check_choice, check_path
 
 __all__ = [
     "ENDINGS",
@@ -190,10 +190,9 @@ def naming_from_path(
     Raises:
         InvalidArgument: the compression or format is unknown, or contradicts the file's name.
     """
-    if format not in (None, *FORMATS):
-        raise InvalidArgument("format", format, format_choices((*FORMATS, None)))
-    if compression not in (None, *COMPRESSIONS):
-        raise InvalidArgument("compression", compression, format_choices((*COMPRESSIONS, None)))
+    check_path("path", path)
+    check_choice("format", format, (*FORMATS, None))
+    check_choice("compression", compression, (*COMPRESSIONS, None))
     if format == "parquet" and compression is not None:
         raise InvalidArgument("compression", compression, "None for a Parquet file")
     text = os.fspath(path)

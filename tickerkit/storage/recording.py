@@ -25,6 +25,7 @@ from tickerkit.storage.raw import read_raw
 from tickerkit.storage.sidecar import Content, RowLabels, add_counts
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import has_price, symbol_field
+from tickerkit.validation import check_path
 
 __all__ = ["Recording", "combine", "load", "read_gaps", "select_part"]
 
@@ -64,6 +65,7 @@ def load(path: str | PathLike[str]) -> Recording:
     Raises:
         RecordingError: there is no such file, or it is not a recording.
     """
+    check_path("path", path)
     path = Path(path).expanduser()
     try:
         content = _read(path)

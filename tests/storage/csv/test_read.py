@@ -855,9 +855,9 @@ def test_real_foreign_file_is_read(recorded: Path, tmp_path: Path) -> None:
 def test_name_of_another_format_is_refused(tmp_path: Path) -> None:
     """No program could open a CSV file called .parquet, or the opposite."""
     frame = pd.DataFrame({"symbol": ["AAPL"], "price": [1.0]})
-    with pytest.raises(ValueError, match="use to_parquet"):
+    with pytest.raises(ValueError, match="to_parquet writes"):
         write_csv(frame, tmp_path / "a.parquet")
-    with pytest.raises(ValueError, match="use to_csv"):
+    with pytest.raises(ValueError, match="to_csv writes"):
         write_parquet(frame, tmp_path / "a.csv.gz")
     assert not list(tmp_path.iterdir())
 

@@ -23,9 +23,8 @@ from tickerkit.chart.figure.traces import find_replaced
 from tickerkit.chart.figure.window import Window
 from tickerkit.chart.figure.x_values import to_iso_text
 from tickerkit.chart.messages import FigureNote, PointsMessage
-from tickerkit.errors import InvalidArgument
-from tickerkit.formatting import format_choices
 from tickerkit.ticks import Array
+from tickerkit.validation import check_choice, check_flag
 
 __all__ = ["PageFigure"]
 
@@ -68,8 +67,8 @@ class PageFigure(LockedFigure):
         labels: bool,
         **options: Any,
     ) -> None:
-        if theme not in THEMES:
-            raise InvalidArgument("theme", theme, format_choices(THEMES))
+        check_choice("theme", theme, THEMES)
+        check_flag("labels", labels)
         # Set before plotly's own `__init__`, which already sends messages.
         self._lock = make_lock()
         self._time_axes = TimeAxes(tz)

@@ -11,9 +11,11 @@ import pandas as pd
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.ticks import Array
+from tickerkit.validation import check_text
 
 __all__ = ["TimeAxes"]
 
+ZONES = "'UTC' or a name such as 'America/New_York'"
 LABEL_SIZE = 11
 # Space between the tick labels and the title; plotly's default leaves a line free.
 STANDOFF = 4
@@ -38,12 +40,11 @@ class TimeAxes:
     """
 
     def __init__(self, zone: str) -> None:
+        check_text("tz", zone, ZONES)
         try:
             self._zone = ZoneInfo(zone)
-        except (ZoneInfoNotFoundError, ValueError, TypeError) as error:
-            raise InvalidArgument(
-                "tz", zone, "'UTC' or a name such as 'America/New_York'"
-            ) from error
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise InvalidArgument("tz", zone, ZONES) from error
         self.zone = zone
         self.label = zone
         self.label_changed = False

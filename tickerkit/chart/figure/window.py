@@ -6,13 +6,13 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from tickerkit.chart.figure.x_values import TIME
-from tickerkit.errors import InvalidArgument
+from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.ticks import Array
+from tickerkit.ticks.lengths import parse_length_ns
 
-__all__ = ["BAR_COLUMNS", "LINE_COLUMNS", "Window"]
+__all__ = ["BAR_COLUMNS", "LINE_COLUMNS", "Window", "parse_window"]
 
 LINE_COLUMNS = ("y",)
 BAR_COLUMNS = ("open", "high", "low", "close")
@@ -51,9 +51,7 @@ class Window:
     """
 
     def __init__(self, size: int | str, names: tuple[str, ...] = LINE_COLUMNS) -> None:
-        self._span_ns = None if isinstance(size, int) else _parse_span_ns(size)
-        if isinstance(size, int) and size < 1:
-            raise _make_size_error(size)
+        self._span_ns = parse_window(size)
         self.size = size
         self.names = names
         self.start = 0
@@ -238,15 +236,18 @@ def _as_read_only(part: Array) -> Array:
     return part
 
 
-def _parse_span_ns(size: str) -> int:
-    try:
-        span_ns = pd.Timedelta(size).as_unit("ns").value
-    except ValueError:
-        span_ns = 0
-    if span_ns <= 0:
-        raise _make_size_error(size)
-    return span_ns
+def parse_window(size: object) -> int | None:
+    """Check the size of a window; return its span in ns, None for a number of points.
 
-
-def _make_size_error(size: int | str) -> InvalidArgument:
-    return InvalidArgument("window", size, "a number of points, or a time such as '5min'")
+    Raises:
+        InvalidType: the size is neither a whole number nor text.
+        InvalidArgument: it is less than 1, or not a time.
+    """
+    expected = "a number of points of at least 1, or a time such as '5min'"
+    if isinstance(size, str):
+        return parse_length_ns("window", size, expected)
+    if not isinstance(size, int) or isinstance(size, bool):
+        raise InvalidType("window", size, expected)
+    if size < 1:
+        raise InvalidArgument("window", size, expected)
+    return None

@@ -58,7 +58,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         figure: its `LiveFigure`.
 
     Raises:
-        ValueError: if an argument is invalid.
+        InvalidArgument: if an argument is invalid.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         tz: str = "UTC",
         height: int = 380,
     ) -> None:
-        check_options(kind, y)
+        check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
         self._feed = feed
         self._symbols = list_symbols(symbols)
         self._bar = bar
@@ -195,7 +195,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
     def _make_file(self) -> DownloadFile:
         """Return the file for a click on Download; called in the transfer's thread."""
         symbol = None if self._symbol.value == ALL_SYMBOLS else self._symbol.value
-        ticks = self._feed.frame(symbol)
+        # In a list, since the text of a symbol with a comma would be two symbols.
+        ticks = self._feed.frame(None if symbol is None else [symbol])
         if self._extent.value == VISIBLE:
             ticks = select_visible(ticks, self.figure, self._window.value, self._held_at)
         return make_csv_file(ticks, symbol)
@@ -216,6 +217,7 @@ def dashboard(
 
     The arguments are those of `Dashboard`.
     """
+    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
     names = list_symbols(symbols)
     cell = cell_slot("dashboard", kind, names, window, y, bar, tz, height)
     last: Dashboard | None = cell.last()

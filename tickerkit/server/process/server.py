@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import pandas as pd
 
-from tickerkit.errors import BadTick, ServerFailed, SourceError, TickerkitError
+from tickerkit.errors import BadTick, InvalidType, ServerFailed, SourceError, TickerkitError
 from tickerkit.log import Gap
 from tickerkit.protocol import Client, End, Hello, Received
 from tickerkit.runtime.error_log import describe
@@ -45,10 +45,11 @@ class ProcessServer(TickServer):
 
     def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
         if isinstance(options.ssl, ssl_module.SSLContext):
-            raise TypeError(
-                "Invalid ssl: an SSLContext can't be sent to another process; pass the paths of "
-                "the certificate and its key, or serve without process=True"
+            expected = (
+                "the paths of the certificate and its key, since an SSLContext can't be sent to "
+                "another process"
             )
+            raise InvalidType("ssl", options.ssl, expected)
         super().__init__(source, host, port, options)
         self._options = options
         self._pickled_source = _pickle(source)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import math
 import threading
 from collections.abc import Callable, Iterator
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import SourceError, Stopped, TickerkitError
 from tickerkit.sources.replay.place import parse_place
 from tickerkit.sources.replay.playhead import Playhead, State
-from tickerkit.validation import check_number
+from tickerkit.validation import check_flag, check_number
 
 if TYPE_CHECKING:
     from datetime import datetime
@@ -114,6 +114,7 @@ class ReplayControl:
 
     @loop.setter
     def loop(self, loop: bool) -> None:
+        check_flag("loop", loop)
         with self._command():
             self._head.loop = bool(loop)
 
@@ -127,6 +128,7 @@ class ReplayControl:
 
     @hold_at_end.setter
     def hold_at_end(self, hold: bool) -> None:
+        check_flag("hold_at_end", hold)
         with self._command():
             self._head.hold_at_end = bool(hold)
 
@@ -160,7 +162,7 @@ class ReplayControl:
             ticks: number of ticks, at least 1; it adds to steps that are not sent yet.
 
         Raises:
-            ValueError: `ticks` is less than 1.
+            InvalidArgument: `ticks` is not a whole number of at least 1.
         """
         check_number("ticks", ticks, 1, whole=True)
         with self._command() as now:
@@ -176,7 +178,7 @@ class ReplayControl:
                 seconds from the start. A time outside the recording is its start or end.
 
         Raises:
-            ValueError: `time` is not a time.
+            InvalidArgument: `time` is not a time.
 
         Example:
             >>> day.seek("2026-11-23T10:32:05")
@@ -230,14 +232,10 @@ class ReplayControl:
 
 
 def _check_speed(speed: float) -> float:
-    try:
-        number = float(speed)
-    except (TypeError, ValueError):
-        number = math.nan
-    if not number > 0:
+    if isinstance(speed, bool) or not isinstance(speed, Real) or not speed > 0:
         problem = "expected a number above 0; inf sends ticks as fast as they are read"
         raise SourceError(speed, problem, "speed")
-    return number
+    return float(speed)
 
 
 def _timestamp(ns: int | None) -> pd.Timestamp | None:

@@ -15,6 +15,7 @@ from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.replay.control import ReplayControl
 from tickerkit.sources.replay.playhead import MAX_BATCH_TICKS, State
 from tickerkit.sources.replay.tape import Recordings, check_recordings, read_tape
+from tickerkit.validation import check_flag
 
 if TYPE_CHECKING:
     from tickerkit.chart.widgets.replay_controls import ReplayControls
@@ -94,6 +95,7 @@ class ReplaySource(ReplayControl, Source):
         clock: Callable[[], int] = time.monotonic_ns,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
+        check_flag("loop", loop)
         super().__init__(speed, loop, clock)
         self._what = check_recordings(what)
         self.path = Path(what).expanduser() if isinstance(what, str | PathLike) else None

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.errors import SourceError
+from tickerkit.errors import InvalidArgument, SourceError
 from tickerkit.log import Gap, Position, locate_gaps
 from tickerkit.sources.replay.clock import due_times, forward_fill
 from tickerkit.sources.replay.place import Place
 from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, read_ticks
 from tickerkit.ticks.fields import has_price, symbol_field
+from tickerkit.validation import check_path
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -281,6 +282,10 @@ def _continues(before: Position, after: Position) -> bool:
 def _check_path(given: str | PathLike[str]) -> Path:
     from tickerkit.storage.paths import working_path
 
+    try:
+        check_path("what", given)
+    except InvalidArgument as error:
+        raise SourceError(given, f"expected {error.expected}", "what") from None
     path = Path(given).expanduser()
     if not path.exists() and not working_path(path).exists():
         raise SourceError(str(given), f"there is no file at {path.absolute()}")

@@ -42,6 +42,7 @@ from tickerkit.storage.sidecar import (
     read_sidecar,
     sidecar_path,
 )
+from tickerkit.validation import check_path
 
 __all__ = ["read_csv", "read_file", "read_part"]
 
@@ -92,6 +93,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     Example:
         >>> read_csv("ticks.csv")["price"].mean()
     """
+    check_path("path", path)
     path = Path(path).expanduser()
     content = read_file(path)
     if content.problems:

@@ -16,8 +16,7 @@ from pathlib import Path
 import msgspec
 import pandas as pd
 
-from tickerkit.errors import RecordingError, RecordingExists
-from tickerkit.formatting import format_value
+from tickerkit.errors import InvalidArgument, RecordingError, RecordingExists
 from tickerkit.log import Gap, Position, gaps_from_frame
 from tickerkit.storage.csv.parts import parts_of, prepare_part, remove_parts
 from tickerkit.storage.csv.read import read_part
@@ -49,11 +48,14 @@ from tickerkit.storage.sidecar import (
     read_sidecar,
     sidecar_path,
 )
+from tickerkit.validation import check_flag, check_path
 
 __all__ = ["CsvFile", "write_csv"]
 
 # Each block with a checksum has at least this size, but for the last.
 BLOCK_BYTES = 2**18
+# A file with another suffix, such as .xlsx, would have the name of another format.
+TEXT_SUFFIXES = ("", ".csv", ".txt")
 
 
 def write_csv(
@@ -96,15 +98,18 @@ def write_csv(
     Raises:
         RecordingExists: the file exists, and mode is "new".
         RecordingError: mode is "append", and the file can't be appended to.
-        ValueError: two columns have the same name, or the path is that of a Parquet file.
+        InvalidArgument: an argument is invalid, such as a path with the suffix of another format.
+        ValueError: two columns have the same name.
         OSError: the file can't be written.
 
     Example:
         >>> write_csv(log.frame(), "ticks.csv")
     """
-    if Path(path).suffix == ".parquet":
-        problem = f"{format_value(str(path))} is the name of a Parquet file"
-        raise ValueError(f"{problem}; use to_parquet, or a name that ends in .csv")
+    check_flag("escape_formulas", escape_formulas)
+    check_path("path", path)
+    if Path(str(path).removesuffix(".gz").removesuffix(".zst")).suffix not in TEXT_SUFFIXES:
+        expected = "a name that ends in .csv, .csv.gz or .csv.zst; to_parquet writes .parquet"
+        raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
     listed = gaps_from_frame(gaps) if gaps is not None else []
     if mode == "append" and path.exists():

@@ -1,0 +1,295 @@
+"""Arguments: each public function refuses a wrong value at once, by the argument's name."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+import tickerkit as tk
+from tickerkit.classroom import FaultProxy
+from tickerkit.errors import BadTick, SourceError, TickerkitError
+from tickerkit.runtime import registry
+
+MAX_TEXT_LENGTH = 400
+TICKS = [{"symbol": "AAPL", "price": 1.0, "time": 1}, {"symbol": "MSFT", "price": 2.0, "time": 2}]
+
+NUMBERS = [object(), None, "ten", "5", [5], math.nan, True, b"1", pd.Timestamp(0)]
+WHOLE = [*NUMBERS, 5.5, -3, math.inf]
+FLAGS = [object(), None, "yes", 1, [True]]
+SYMBOLS = [object(), 5, b"AAPL", [5], ["AAPL", None], [""], "", " , ", math.nan, True]
+LASTS = [object(), 5.5, -3, True, b"1", [5], "10 secnds", "10", "-5min", "", pd.Timestamp(0), "NaT"]
+TIMES = [object(), 5, 5.5, True, b"1", [5], "yesterday", "10:99", "", pd.NaT]
+LENGTHS = [object(), None, 0, -1, True, math.nan, math.inf, "10", "10 secnds", "-5min", b"1", [5]]
+PATHS = [object(), None, 5, [5], "", "a\0b", b"ticks.csv"]
+TEXTS = [object(), None, 5, [5], b"x"]
+CHOICES = [object(), 5, [5], b"new", "", "none of them"]
+URLS = [
+    *[8478, None, object(), b"ws://127.0.0.1:1/", [5]],
+    *["", "ws://", "ws//host", "ws:/host", "ftp://x", "ws://h:99999", "ws://h:0", "ws://[::1"],
+    *["localhost 8000", "ws://h/a b", "sim:AAPL"],
+]
+PORTS = [*WHOLE, 99_999]
+TOKENS = [object(), 5, [5], b"sesame", "two\nlines", " sesame", "euro€", "x" * 9000]
+
+
+@dataclass
+class Call:
+    """A public function, its wrong values by argument, and arguments that are left out.
+
+    Attributes:
+        make: returns the function; it gets the folder of the test.
+        wrong: the wrong values of each argument.
+        valid: the other arguments that a call needs.
+        unchecked: arguments that accept anything, or are the business of plotly.
+    """
+
+    make: Callable[[tk.Feed, tk.TickServer, Path], Callable[..., Any]]
+    wrong: dict[str, list[Any]]
+    valid: dict[str, Any] = field(default_factory=dict)
+    unchecked: set[str] = field(default_factory=set)
+
+
+SERVE = {
+    "host": TEXTS,
+    "port": PORTS,
+    "every": [*NUMBERS, 0, -1],
+    "history": [*WHOLE, 0],
+    "token": TOKENS,
+    "ssl": [object(), 5, "cert.pem", ("a",), (5, 5), True],
+    "origins": [object(), None, 5, [5], [None]],
+    "hosts": [object(), None, 5, [5], [None]],
+    "max_clients": [*WHOLE, 0],
+    "stall_timeout": [*[each for each in NUMBERS if each is not None], 0, -1],
+    "write_buffer": [*WHOLE, 0],
+    "process": FLAGS,
+}
+CONNECT = {
+    "symbols": [*SYMBOLS, []],
+    "history": [each for each in WHOLE if each is not None],
+    "keep": [*WHOLE, 0],
+    "token": TOKENS,
+    "ssl": [object(), 5, ("a", "b"), True],
+    "retry_for": [*[each for each in NUMBERS if each is not None], -1],
+    "resume": [object(), 5, "a1b2", ("a1b2",), (5, 5), ("a1b2", -1), ("a1b2", "5")],
+}
+EXPORT = {
+    "symbol": SYMBOLS,
+    "last": LASTS,
+    "start": TIMES,
+    "end": TIMES,
+    "mode": [*CHOICES, None],
+}
+WINDOWS = [object(), None, 5.5, 0, -3, True, "10", "10 secnds", "-5min", "", [5], b"5min"]
+ZONES = [object(), None, 5, "", "Mars", "America", "../UTC", "a\0b", b"UTC", [5]]
+CHART = {
+    "kind": [*CHOICES, None],
+    "symbols": [*SYMBOLS, []],
+    "window": WINDOWS,
+    "y": [*CHOICES, None],
+    "bar": LENGTHS,
+    "tz": ZONES,
+    "height": [*WHOLE, 0, 5],
+}
+CALLS = {
+    "serve": Call(
+        lambda *_: tk.serve,
+        {"source": [object(), 5, b"x", "nothing", ["AAPL", "MSFT"]], **SERVE},
+        {"port": 0},
+    ),
+    "connect": Call(lambda *_: tk.connect, {"url": URLS, **CONNECT}, {"url": "ws://127.0.0.1:1/"}),
+    "simulate": Call(
+        lambda *_: tk.simulate,
+        {
+            "symbols": [*SYMBOLS, None, [], ["A", "A"], ["x" * 65]],
+            "rate": [*NUMBERS, 0, -1, math.inf],
+            "seed": [each for each in WHOLE if each is not None],
+        },
+        {"symbols": "AAPL"},
+    ),
+    "poll": Call(
+        lambda *_: tk.poll,
+        {"func": [object(), None, "x", 5], "every": [*NUMBERS, 0, -1]},
+        {"func": dict},
+    ),
+    "replay": Call(
+        lambda *_: tk.replay,
+        {
+            "what": [object(), None, 5, [], [5], "", "missing.csv", "a\0b", b"x"],
+            "speed": [*NUMBERS, 0, -1],
+            "wait_for": WHOLE,
+            "loop": FLAGS,
+        },
+        {"what": pd.DataFrame(TICKS)},
+    ),
+    "read_csv": Call(lambda *_: tk.read_csv, {"path": PATHS}),
+    "read_parquet": Call(lambda *_: tk.read_parquet, {"path": PATHS}),
+    "read_gaps": Call(lambda *_: tk.read_gaps, {"path": PATHS}),
+    "TickLog": Call(lambda *_: tk.TickLog, {"keep": [*WHOLE, 0], "epoch": [object(), 5, b"x"]}),
+    "feed.frame": Call(
+        lambda feed, *_: feed.frame, {"symbol": SYMBOLS, "last": LASTS, "mark_gaps": FLAGS}
+    ),
+    "log.frame": Call(lambda feed, *_: feed.log.frame, {"symbol": SYMBOLS, "last": LASTS}),
+    "feed.latest": Call(lambda feed, *_: feed.latest, {}),
+    "feed.bars": Call(
+        lambda feed, *_: feed.bars, {"interval": LENGTHS, "symbol": SYMBOLS}, {"interval": "1s"}
+    ),
+    "feed.wait": Call(
+        lambda feed, *_: feed.wait,
+        {"ticks": WHOLE, "timeout": [each for each in [*NUMBERS, -1] if each is not None]},
+        {"ticks": 0},
+    ),
+    "feed.on_ticks": Call(
+        lambda feed, *_: feed.on_ticks,
+        {"callback": [object(), None, "x", 5, [print], lambda: 1, lambda a, b: 1]},
+    ),
+    "feed.to_csv": Call(
+        lambda feed, *_: feed.to_csv,
+        {**EXPORT, "path": [*PATHS, "x.xlsx", "x.parquet", "x.json"], "escape_formulas": FLAGS},
+        {"path": "ticks.csv"},
+    ),
+    "feed.to_parquet": Call(
+        lambda feed, *_: feed.to_parquet,
+        {**EXPORT, "path": [*PATHS, "x.csv", "x.xlsx", "x.csv.gz"]},
+        {"path": "ticks.parquet"},
+    ),
+    "feed.record": Call(
+        lambda feed, *_: feed.record,
+        {
+            "path": [*PATHS, "x.xlsx"],
+            "mode": [*CHOICES, None],
+            "flush_s": [*NUMBERS, -1, math.inf],
+            "fsync": FLAGS,
+            "rotate": [object(), 5.5, -3, True, "weekly", "", [5], b"day"],
+            "compression": CHOICES,
+            "format": CHOICES,
+            "max_disk": [object(), 5.5, -3, True, "much", "", [5], b"1GB"],
+            "raw": FLAGS,
+        },
+        {"path": "captures/"},
+    ),
+    "server.publish": Call(
+        lambda _, server, __: server.publish, {"ticks": [object(), None, 5, "x", b"x", [5], {}]}
+    ),
+    "server.stop": Call(
+        lambda _, server, __: server.stop,
+        {"code": [*WHOLE, 0, 5000], "reason": [*TEXTS, "x" * 124]},
+    ),
+    "feed.chart": Call(lambda feed, *_: feed.chart, CHART),
+    "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
+    "live": Call(
+        lambda *_: tk.live,
+        {"source_or_url": [object(), 5, b"x", "AAPL", ["AAPL", "MSFT"]], **CONNECT} | CHART,
+        {"source_or_url": tk.simulate("AAPL")},
+    ),
+    "LiveFigure": Call(
+        lambda *_: tk.LiveFigure,
+        {
+            "window": WINDOWS,
+            "tz": ZONES,
+            "theme": [*CHOICES, None],
+            "labels": FLAGS,
+        },
+        unchecked={"data", "layout", "frames", "skip_invalid", "options"},
+    ),
+    "FaultProxy": Call(
+        lambda *_: FaultProxy,
+        {
+            "target": [object(), None, 5, b"x", "", "ws://h", "ws://h:99999"],
+            "plan": [object(), 5, "x"],
+            "seed": WHOLE,
+            "port": PORTS,
+        },
+        {"target": "ws://127.0.0.1:1/"},
+    ),
+    "replay.step": Call(lambda *_: played().step, {"ticks": [*WHOLE, 0]}),
+    "replay.seek": Call(
+        lambda *_: played().seek, {"time": [object(), None, "soon", math.nan, [5], True, b"1"]}
+    ),
+}
+# The public functions that take no argument of the user's, or whose arguments have tests elsewhere.
+NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops"}
+
+
+def played() -> Any:
+    """Return a replay of a few ticks."""
+    return tk.replay(pd.DataFrame(TICKS))
+
+
+def raised_by(function: Callable[..., Any], arguments: dict[str, Any]) -> Exception | None:
+    """Return the error that a call raises; None if it raises none."""
+    try:
+        function(**arguments)
+    except Exception as error:
+        return error
+    return None
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[tk.TickServer, tk.Feed]]:
+    """Return a server with a few ticks, and a feed that has them."""
+    with tk.serve(None, port=0) as server, tk.connect(server.url) as feed:
+        server.publish(TICKS)
+        feed.wait(2)
+        yield server, feed
+
+
+@pytest.mark.parametrize(
+    ("name", "argument"),
+    [(name, argument) for name, call in CALLS.items() for argument in call.wrong],
+)
+def test_wrong_value_is_refused_by_the_name_of_its_argument(
+    name: str,
+    argument: str,
+    running: tuple[tk.TickServer, tk.Feed],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It raises one of tickerkit's errors, which says what is expected; nothing starts."""
+    server, feed = running
+    monkeypatch.chdir(tmp_path)
+    call = CALLS[name]
+    before = set(threading.enumerate()), registry.running()
+    for value in call.wrong[argument]:
+        error = raised_by(call.make(feed, server, tmp_path), {**call.valid, argument: value})
+        refused_by_name = f"Invalid {argument}" in str(error)
+        assert isinstance(error, TickerkitError), f"{value!r}: {error!r}"
+        assert refused_by_name or isinstance(error, SourceError | BadTick), f"{value!r}: {error!r}"
+        assert "\n" not in str(error)
+        assert len(str(error)) < MAX_TEXT_LENGTH
+    assert (set(threading.enumerate()), registry.running()) == before
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_each_argument_of_a_public_function_has_wrong_values(
+    name: str, running: tuple[tk.TickServer, tk.Feed], tmp_path: Path
+) -> None:
+    """An argument that is added later is walked, too."""
+    server, feed = running
+    function = CALLS[name].make(feed, server, tmp_path)
+    names = set(inspect.signature(function).parameters) - CALLS[name].unchecked
+    assert names == set(CALLS[name].wrong)
+
+
+def test_each_public_function_is_walked() -> None:
+    """A function that is added to the front page later is walked, too."""
+    functions = {
+        name
+        for name in tk.__all__
+        if inspect.isfunction(getattr(tk, name)) and name not in NO_ARGUMENTS
+    }
+    assert functions <= set(CALLS)
+
+
+def test_missing_argument_is_a_type_error() -> None:
+    """It is Python's own error, which names the argument."""
+    with pytest.raises(TypeError, match="symbols"):
+        tk.simulate()  # type: ignore[call-arg]

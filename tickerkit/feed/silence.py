@@ -1,0 +1,53 @@
+"""Silence: why a feed gets no ticks, as far as its process knows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from difflib import get_close_matches
+
+from tickerkit.formatting import format_line
+from tickerkit.net.urls import is_same_place
+from tickerkit.runtime.lifecycle import Lifecycle
+from tickerkit.runtime.registry import running
+
+__all__ = ["describe_missing_symbols", "find_server_error"]
+
+# How many names a text lists, and among how many it looks for similar ones.
+MAX_NAMES = 10
+MAX_COMPARED = 2000
+
+
+def describe_missing_symbols(wanted: Sequence[str] | None, known: Sequence[str]) -> str:
+    """Return which requested symbols a server does not have, and which it has.
+
+    Names that are similar to the first missing one come first.
+
+    Args:
+        wanted: the requested symbols; None for all.
+        known: the symbols of the server; empty if they are not known.
+
+    Returns:
+        The text; empty if no symbol is missing, or if none is known.
+    """
+    has = set(known)
+    missing = [name for name in wanted or () if name not in has]
+    if not missing or not known:
+        return ""
+    names = get_close_matches(missing[0], known[:MAX_COMPARED], n=MAX_NAMES, cutoff=0)
+    more = len(known) - len(names)
+    listed = ", ".join([*names, *([f"{more:,} more"] if more else [])])
+    others = f" and {len(missing) - 1:,} more" if len(missing) > 1 else ""
+    return format_line(f"the server has no tick of {missing[0]}{others}; it has {listed}")
+
+
+def find_server_error(url: str) -> str:
+    """Return the last error of the server at an address, if it runs in this process; else empty.
+
+    It says, for example, why the server refuses the ticks of its source.
+    """
+    for service in running():
+        if isinstance(service, Lifecycle):
+            row = service.summary()
+            if row["kind"] == "server" and is_same_place(row["address"], url):
+                return service.last_error
+    return ""
