@@ -30,7 +30,7 @@ from tickerkit.protocol import (
     Session,
     V1Session,
 )
-from tickerkit.server.access import Access
+from tickerkit.server.access import Access, Refusal
 from tickerkit.server.http import respond
 from tickerkit.storage import read_csv
 from tickerkit.ticks import Batch, read_ticks
@@ -93,8 +93,9 @@ class SessionTarget:
             self._connect()
             return False
         errors = [message for message in sent if message.get("type") == "error"]
-        assert all(error["code"] == "bad-message" and error["hint"] for error in errors)
-        return not errors
+        assert all(error["code"] in ("bad-message", "unknown-symbol") for error in errors)
+        assert all(error["hint"] for error in errors)
+        return all(error["code"] == "unknown-symbol" for error in errors)
 
     def works(self) -> None:
         self._price += 1
@@ -109,7 +110,7 @@ class SessionTarget:
         sent = []
         self._now += 1
         while (message := self._session.next_message(self._now)) is not None:
-            self._client.receive(message)
+            list(self._client.receive(message))
             decoded = json.loads(message)
             prices = [tick["price"] for tick in decoded] if isinstance(decoded, list) else None
             sent.append(decoded if prices is None else {"price": prices})
@@ -246,8 +247,10 @@ class RequestTarget:
         if not requests:
             return None
         response = respond(requests[0], self._access, "http://localhost/", lambda _: None)
-        if response is not None:
-            assert response.status_code in (200, 304, 400, 403, 404, 405)
+        if isinstance(response, Refusal):  # the websocket is accepted, and closed with 1008
+            assert len(response.reason.encode()) <= 123
+        elif response is not None:
+            assert response.status_code in (200, 304, 400, 401, 403, 404, 405, 426)
             response.serialize()
         return response is None
 

@@ -425,14 +425,19 @@ class PlainListener(Listener):
     def step(self) -> bool:
         if not self.wire.step():
             return False
-        [event] = self.wire.events[self.handled :]
+        events = self.wire.events[self.handled :]  # several of a long message
         self.handled = len(self.wire.events)
         message: Any = self.wire.messages[-1]
-        if isinstance(event, Gap):
+        if isinstance(message, dict) and message["type"] == "error":
+            assert message["code"] == "unknown-symbol"
+            return True
+        if isinstance(events[0], Gap):
             self.hear_of(message["from"], message["to"])
             return True
-        assert isinstance(event, Received)
-        assert np.asarray(event.batch.columns["price"]).tolist() == [t["price"] for t in message]
+        received = [event for event in events if isinstance(event, Received)]
+        assert received == events
+        prices = np.concatenate([event.batch.columns["price"] for event in received])
+        assert prices.tolist() == [tick["price"] for tick in message]
         places = list(self.world.ticks)
         for tick in message:
             place = places[int(tick["price"])]

@@ -44,11 +44,12 @@ def test_card_shows_lines_and_links() -> None:
 
 def test_card_escapes_all_text() -> None:
     """No text becomes an HTML element, wherever it is placed."""
-    plain = Seen(render_card("a", "b", {"c": "d"}, {"e": "f"}))
-    nasty = Seen(render_card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: NASTY}))
+    link = f"http://x/{NASTY}"
+    plain = Seen(render_card("a", "b", {"c": "d"}, {"e": "http://x/"}, "f"))
+    nasty = Seen(render_card(NASTY, NASTY, {NASTY: NASTY}, {NASTY: link}, NASTY))
     assert nasty.tags == plain.tags
-    assert nasty.text.count("<script>") == 6
-    assert nasty.links == [NASTY]
+    assert nasty.text.count("<script>") == 7
+    assert nasty.links == [link]
 
 
 def test_escape_accepts_any_object() -> None:
