@@ -631,6 +631,34 @@ def test_process_ends_with_a_script_that_never_stops_it() -> None:
         assert port_is_free(port)
 
 
+def test_process_needs_no_child_watcher_of_the_event_loop_policy() -> None:
+    """It starts and ends under uvloop too, whose policy has no child watcher."""
+    code = """if True:
+        import asyncio, threading
+
+        class Policy(asyncio.DefaultEventLoopPolicy):
+            def get_child_watcher(self):
+                raise NotImplementedError
+
+        asyncio.set_event_loop_policy(Policy())
+        import tickerkit as tk
+
+        with tk.serve(None, port=0, process=True) as server, tk.connect(server.url) as feed:
+            server.publish({"symbol": "AAPL", "price": 187.25})
+            print(feed.wait(1).frame()["price"].tolist(), server.stats["ticks"])
+        print(server.status, threading.active_count())
+    """
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+        env=environment(),
+    )
+    assert (done.stdout, done.stderr) == ("[187.25] 1\nstopped 1\n", "")
+
+
 @on_posix
 def test_ctrl_c_does_not_reach_the_process() -> None:
     """Ctrl-C ends a cell but not the servers."""

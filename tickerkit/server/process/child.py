@@ -15,11 +15,18 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable
-from typing import Any, cast
+from functools import partial
+from typing import Any
 
 from tickerkit.errors import ServerFailed
 from tickerkit.formatting import format_line
 from tickerkit.runtime.error_log import describe, logger
+from tickerkit.runtime.threads import start_thread
+
+if sys.platform == "win32":  # its loop reads pipes that subprocess.Popen can't make
+    from asyncio.windows_utils import Popen
+else:
+    from subprocess import Popen
 
 __all__ = ["HEADER_BYTES", "ChildProcess"]
 
@@ -33,8 +40,11 @@ DRAIN_S = 0.25
 KILL_S = 5.0
 
 
-class ChildProcess(asyncio.SubprocessProtocol):
+class ChildProcess:
     """The process of a server; used on the portal's loop only.
+
+    asyncio's own `subprocess_exec` needs the child watcher of the event loop policy, and that of
+    uvloop has none. So a thread waits for the end of the process, and the loop has its pipes.
 
     Args:
         on_message: called with each message for the mirror of its log.
@@ -54,16 +64,35 @@ class ChildProcess(asyncio.SubprocessProtocol):
         self._may_end = False
         self._pending: dict[int, asyncio.Future[Any]] = {}
         self._numbers = itertools.count()
-        self._process: asyncio.SubprocessTransport | None = None
+        self._loop = asyncio.get_running_loop()
+        self._process: subprocess.Popen[bytes] | None = None
+        self._stdin: asyncio.WriteTransport | None = None
+        # The transport of each pipe, and the pipe itself as long as it has none.
+        self._pipes: list[Any] = []
+        self._open_outputs = 0
+        self._has_exited = False
 
     async def start(self) -> None:
         """Start the process, in a session that an interrupt of this process does not reach."""
+        process = self._process = self._spawn()
+        start_thread(self._wait_for_exit, f"tickerkit process {process.pid}")
+        pipes = self._pipes = [process.stdin, process.stdout, process.stderr]
+        self._stdin, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipes[0])
+        pipes[0] = self._stdin
+        for index, receive in ((1, self._read), (2, self._read_stderr)):
+            self._open_outputs += 1
+            make_output = partial(_Output, receive, self._on_output_end)
+            pipes[index], _ = await self._loop.connect_read_pipe(make_output, pipes[index])
+
+    def _spawn(self) -> subprocess.Popen[bytes]:
         paths = [path for path in sys.path if isinstance(path, str) and path]
         new_group = getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0)
-        await asyncio.get_running_loop().subprocess_exec(
-            lambda: self,
-            sys.executable,
-            *COMMAND,
+        return Popen(
+            [sys.executable, *COMMAND],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            bufsize=0,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(paths)},
             start_new_session=True,
             creationflags=new_group | getattr(subprocess, "CREATE_NO_WINDOW", 0),
@@ -72,7 +101,7 @@ class ChildProcess(asyncio.SubprocessProtocol):
     @property
     def pid(self) -> int | None:
         """The process id; None if the process does not run."""
-        return None if self._process is None or self.reason else self._process.get_pid()
+        return None if self._process is None or self.reason else self._process.pid
 
     async def request(self, within_s: float, name: str, *args: object) -> Any:
         """Send a command, wait for its answer, and return or raise it.
@@ -82,12 +111,12 @@ class ChildProcess(asyncio.SubprocessProtocol):
         """
         if self.reason:
             raise self.make_failure()
-        assert self._process is not None
+        assert self._stdin is not None
         number = next(self._numbers)
-        answer: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[Any] = self._loop.create_future()
         self._pending[number] = answer
         try:
-            self._stdin().write(pickle.dumps((number, name, args)))
+            self._stdin.write(pickle.dumps((number, name, args)))
             await asyncio.wait([answer], timeout=within_s)
             if not answer.done():
                 raise ServerFailed(
@@ -109,8 +138,8 @@ class ChildProcess(asyncio.SubprocessProtocol):
     async def end(self) -> None:
         """Close stdin, after which the process ends by itself, and wait for its end."""
         self._may_end = True
-        if not self.reason:
-            self._stdin().close()
+        if not self.reason and self._stdin is not None:
+            self._stdin.close()
         await asyncio.shield(self.gone)
 
     async def kill(self) -> None:
@@ -119,38 +148,27 @@ class ChildProcess(asyncio.SubprocessProtocol):
         if self._process is None:
             return
         self._kill()
-        now = asyncio.get_running_loop().time
+        now = self._loop.time
         end = now() + KILL_S
         while not self.gone.done() and now() < end:
             # Wait even if this task is cancelled because the loop ends: pipes would stay open.
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.wait([self.gone], timeout=KILL_S)
-        self._process.close()
-
-    def _kill(self) -> None:
-        assert self._process is not None
-        with contextlib.suppress(ProcessLookupError):  # the process has ended
-            self._process.kill()
-
-    def _stdin(self) -> asyncio.WriteTransport:
-        assert self._process is not None
-        return cast("asyncio.WriteTransport", self._process.get_pipe_transport(0))
+        self._close_pipes()
 
     def _list_last_lines(self) -> list[str]:
         text = self._stderr.decode("utf-8", "replace")
         return [line for line in text.splitlines() if line.strip()][-MAX_STDERR_LINES:]
 
-    # --- called by asyncio --------------------------------------------------------------------
+    # --- output and end -----------------------------------------------------------------------
 
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._process = cast("asyncio.SubprocessTransport", transport)
+    def _read_stderr(self, data: bytes) -> None:
+        self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
+        text = data.decode("utf-8", "replace").rstrip()
+        logger.info("stderr of a server's process: %s", text)
 
-    def pipe_data_received(self, fd: int, data: bytes) -> None:
-        if fd == 2:
-            self._stderr = (self._stderr + data)[-MAX_STDERR_BYTES:]
-            text = data.decode("utf-8", "replace").rstrip()
-            logger.info("stderr of a server's process: %s", text)
-            return
+    def _read(self, data: bytes) -> None:
+        """Handle the answers in the next bytes of stdout."""
         self._received += data
         at, size = 0, len(self._received)
         try:
@@ -180,28 +198,65 @@ class ChildProcess(asyncio.SubprocessProtocol):
         else:
             answer.set_exception(value)
 
-    def pipe_connection_lost(self, fd: int, exc: Exception | None) -> None:
-        if fd == 1:  # a process that can't answer any more must end
-            asyncio.get_running_loop().call_later(DRAIN_S, self._kill)
+    def _kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
 
-    def process_exited(self) -> None:
+    def _wait_for_exit(self) -> None:
+        """Wait for the end of the process; in a thread of its own."""
         assert self._process is not None
-        # A process that the child has started could otherwise hold the pipes open.
-        asyncio.get_running_loop().call_later(DRAIN_S, self._process.close)
+        self._process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed
+            self._loop.call_soon_threadsafe(self._on_exit)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def _on_exit(self) -> None:
+        self._has_exited = True
+        if self._open_outputs:
+            # A process that the child has started could otherwise hold the pipes open.
+            self._loop.call_later(DRAIN_S, self._finish)
+        else:
+            self._finish()
+
+    def _on_output_end(self) -> None:
+        self._open_outputs -= 1
+        if not self._has_exited:  # a process that can't answer any more must end
+            self._loop.call_later(DRAIN_S, self._kill)
+        elif not self._open_outputs:
+            self._finish()
+
+    def _finish(self) -> None:
+        """Note how the process ended, and let nobody wait for its answers; idempotent."""
+        if self.gone.done():
+            return
         assert self._process is not None
-        self._process.close()
+        self.gone.set_result(None)
+        self._close_pipes()
         self.reason = (
-            _describe_exit(self._process.get_returncode(), self._list_last_lines()) + self._fault
+            _describe_exit(self._process.returncode, self._list_last_lines()) + self._fault
         )
         if not self._may_end:
             logger.warning("server: %s", self.make_failure())
         for answer in self._pending.values():
             if not answer.done():
                 answer.set_exception(self.make_failure())
-        if not self.gone.done():
-            self.gone.set_result(None)
+
+    def _close_pipes(self) -> None:
+        for pipe in self._pipes:
+            pipe.close()
+
+
+class _Output(asyncio.Protocol):
+    """Passes on what the process writes to one pipe, and reports its end."""
+
+    def __init__(self, receive: Callable[[bytes], None], on_end: Callable[[], None]) -> None:
+        self._receive = receive
+        self._on_end = on_end
+
+    def data_received(self, data: bytes) -> None:
+        self._receive(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._on_end()
 
 
 def _describe_exit(code: int | None, stderr_lines: list[str]) -> str:
