@@ -246,6 +246,17 @@ def test_refused_feed_is_exit_code_1(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert len(load(tmp_path / "t.csv").frame) == 0
 
 
+def test_record_takes_the_token_from_the_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """TICKERKIT_TOKEN keeps it out of the arguments."""
+    monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
+    with tk.serve([{"symbol": "A", "price": 1}], port=0, token="secret") as server:
+        address = server.url.partition("?")[0]
+        assert run(address, "-o", tmp_path / "t.csv") == 0
+    assert "secret" not in "".join(capsys.readouterr())
+
+
 def test_feed_that_fails_after_ticks_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], until: Callable[..., None]
 ) -> None:

@@ -94,6 +94,19 @@ def test_serve_puts_the_token_into_its_links(start: Start) -> None:
         assert command.end() == 0
 
 
+def test_serve_takes_the_token_from_the_environment() -> None:
+    """Other users of the machine can see arguments, but not TICKERKIT_TOKEN; --token wins."""
+    with Command("serve", "sim:AAPL", "--port", "0", TICKERKIT_TOKEN="hidden") as command:
+        page, _, port = addresses(command)
+        assert page.endswith("/?token=hidden")
+        assert fetch(f"http://127.0.0.1:{port}/")[0] == 401
+        assert command.end() == 0
+    both = ["serve", "sim:AAPL", "--port", "0", "--token", "shown"]
+    with Command(*both, TICKERKIT_TOKEN="hidden") as command:
+        assert addresses(command)[0].endswith("/?token=shown")
+        assert command.end() == 0
+
+
 def test_serve_on_all_addresses_generates_a_token(start: Start) -> None:
     """--no-token admits other machines without one."""
     with start("serve", "--host", "0.0.0.0", "--port", "0") as command:

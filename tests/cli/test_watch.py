@@ -85,6 +85,17 @@ def test_refused_watch_is_exit_code_1(rows: int) -> None:
             assert "secret" not in command.out + command.err
 
 
+def test_watch_takes_the_token_from_the_environment() -> None:
+    """TICKERKIT_TOKEN keeps it out of the arguments, which others can see; --token works too."""
+    with tk.serve(None, port=0, token="secret") as server:
+        server.publish(trade("AAPL", 1))
+        address = server.url.partition("?")[0]
+        for more, variables in (([], {"TICKERKIT_TOKEN": "secret"}), (["--token", "secret"], {})):
+            with Command("watch", address, *more, **variables) as command:
+                command.until("AAPL")
+                assert command.end() == 0
+
+
 def test_watch_waits_for_a_server_and_reconnects(start: Start) -> None:
     """Each lost connection is reported once, and prices continue with the next server."""
     with tk.serve(None, port=0) as server:

@@ -214,7 +214,15 @@ def _start(
     )
 
 
-UNWANTED = {"COLUMNS", "LINES", "NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"}
+UNWANTED = {
+    "TICKERKIT_TOKEN",
+    "COLUMNS",
+    "LINES",
+    "NO_COLOR",
+    "FORCE_COLOR",
+    "TTY_COMPATIBLE",
+    "TTY_INTERACTIVE",
+}
 
 
 def port_is_free(port: int) -> bool:

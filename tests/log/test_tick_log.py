@@ -1050,7 +1050,13 @@ def test_hook_may_remove_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("received", "now", "rate"), [([0] * 10, 0, 2.0), ([0, 4, 6, 9], 10, 0.6), ([], 10, 0.0)]
+    ("received", "now", "rate"),
+    [
+        ([0] * 10, 0, 2.0),
+        ([0, 4, 6, 9], 10, 0.6),
+        ([], 10, 0.0),
+        ([3600] * 20 + [10] * 5, 10, 1.0),  # the clock was set back by an hour
+    ],
 )
 def test_rate_is_of_the_last_five_seconds(received: list[int], now: int, rate: float) -> None:
     """The rate counts the ticks received in the last 5 s."""

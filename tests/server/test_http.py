@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
@@ -50,6 +52,22 @@ def test_files_of_the_table_are_served(path: str) -> None:
     response, _ = respond_to(f"{path}?../../etc/passwd")
     assert response is not None
     assert response.status_code == 200
+
+
+def test_page_with_a_token_is_not_stored(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its address has the token; the page of an open server, and other files, are revalidated."""
+
+    def cache_control(target: str) -> str:
+        response, _ = respond_to(target)
+        assert response is not None
+        return response.headers["Cache-Control"]
+
+    assert cache_control("/") == "no-cache"
+    with monkeypatch.context() as patch:
+        patch.setattr(sys.modules[__name__], "RULE", Access("127.0.0.1", token="sesame"))
+        assert cache_control("/?token=sesame") == "no-store"
+        script = next(path for path in FILES if path.endswith(".js"))
+        assert cache_control(script) == "no-cache"
 
 
 @pytest.mark.parametrize("headers", [{}, UPGRADE], ids=["page", "socket"])

@@ -168,6 +168,14 @@ def test_columns_appear_with_their_first_value() -> None:
     assert "other" not in read_ticks({**FIRST, "other": None}).columns
 
 
+def test_refused_tick_counts_no_misfits() -> None:
+    """A value that no column can hold counts only if its tick is accepted."""
+    batch = read_ticks([{"symbol": "A", "price": 1, "x": [1], "time": "soon"}] * 3)
+    assert (batch.count, batch.refused, batch.misfits) == (0, 3, {})
+    batch = read_ticks({"symbol": "A", "price": 1, "x": [1], "time": 1})
+    assert (batch.count, batch.refused, batch.misfits) == (1, 0, {"x": 1})
+
+
 @pytest.mark.parametrize(
     ("values", "expected", "misfits"),
     [

@@ -13,7 +13,7 @@ from weakref import WeakSet
 from tickerkit.classroom.faults import ENDING_KINDS, Fault, Kind, Plan
 from tickerkit.classroom.link import Link
 from tickerkit.errors import InvalidArgument, InvalidType, Stopped
-from tickerkit.net.listening import stop_accepting
+from tickerkit.net.listening import find_port, stop_accepting
 from tickerkit.net.urls import HasUrl, hide_secrets
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
@@ -238,8 +238,8 @@ class FaultProxy(Lifecycle):
         self._server = await loop.create_server(
             self._make_protocol, HOST, self.port, backlog=BACKLOG, start_serving=False
         )
+        self.port = find_port(self._server.sockets)
         await self._server.start_serving()
-        self.port = self._server.sockets[0].getsockname()[1]
 
     async def _shut_down(self) -> None:
         if self._server is None:

@@ -16,11 +16,14 @@ __all__ = [
     "NoToken",
     "Origins",
     "Port",
+    "ServersToken",
     "Symbols",
     "Token",
     "parse_symbols",
     "split_list",
 ]
+
+TOKEN_VARIABLE = "TICKERKIT_TOKEN"
 
 Symbols: TypeAlias = Annotated[
     str | None,
@@ -53,7 +56,18 @@ Token: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
-        help="Token that clients must send; generated if other machines are admitted.",
+        envvar=TOKEN_VARIABLE,
+        help="Token that clients must send; generated if other machines are admitted. Other users "
+        "of the machine can see the arguments of a command, but not the variable.",
+    ),
+]
+ServersToken: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TEXT",
+        envvar=TOKEN_VARIABLE,
+        help="The server's token; it may also be in the address. The variable keeps it out of the "
+        "arguments, which other users of the machine can see.",
     ),
 ]
 NoToken: TypeAlias = Annotated[

@@ -11,7 +11,7 @@ import typer
 
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import Every, Symbols, parse_symbols
+from tickerkit.cli.options import Every, ServersToken, Symbols, parse_symbols
 from tickerkit.cli.record_progress import print_result, watch_recording
 from tickerkit.cli.source import load_source
 from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
@@ -104,7 +104,7 @@ def record(
         bool, typer.Option("--overwrite", help="Replace an existing file.")
     ] = False,
     every: Every = 10.0,
-    token: Annotated[str | None, typer.Option(metavar="TEXT", help="The server's token.")] = None,
+    token: ServersToken = None,
 ) -> None:
     """Record ticks to a file until the source ends, or Ctrl-C.
 

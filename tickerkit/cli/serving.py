@@ -62,7 +62,9 @@ def start_server(
     from tickerkit.server import serve
 
     if token and no_token:
-        raise UsageError("--token and --no-token contradict each other; pass one of them")
+        raise UsageError(
+            "--token (or TICKERKIT_TOKEN) and --no-token contradict each other; pass one of them"
+        )
     if interrupt.requested:
         return None
     try:

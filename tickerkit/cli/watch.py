@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import Symbols, parse_symbols
+from tickerkit.cli.options import ServersToken, Symbols, parse_symbols
 from tickerkit.cli.terminal import (
     console,
     escape_controls,
@@ -52,6 +52,7 @@ def watch(
         ),
     ],
     symbols: Symbols = None,
+    token: ServersToken = None,
 ) -> None:
     """Show live prices in the terminal until Ctrl-C.
 
@@ -63,7 +64,7 @@ def watch(
     wanted = parse_symbols(symbols)
     if interrupt.requested:
         return
-    with connect(url, symbols=wanted, keep=KEEP) as feed:
+    with connect(url, symbols=wanted, keep=KEEP, token=token or None) as feed:
         reader = QuoteReader(feed)
         if is_live():
             _draw_table(reader)

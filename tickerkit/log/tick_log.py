@@ -35,6 +35,7 @@ __all__ = ["EpochRun", "TickLog"]
 
 # The time over which `TickLog.rate` counts ticks.
 RATE_NS = 5 * NS_PER_S
+RATE_BLOCK_ROWS = 65_536
 # The codes of a column with the same word in every row: one code, which numpy broadcasts.
 ONE_WORD = np.zeros(1, dtype=np.int8)
 
@@ -328,9 +329,21 @@ class TickLog:
         return rows.frame().take(index).reset_index(drop=True), rows.start + index
 
     def rate(self, now: int) -> float:
-        """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`."""
+        """Return ticks per second over the last 5 s before `now` (epoch ns), by `received`.
+
+        Ticks received before the machine's clock was set back don't count.
+        """
         received = self.rows().array("received")
-        return float(len(received) - np.searchsorted(received, now - RATE_NS)) * NS_PER_S / RATE_NS
+        count = 0
+        # From the end, block by block: after the clock was set back, the times don't ascend, so no
+        # binary search finds where the last 5 s begin.
+        for stop in range(len(received), 0, -RATE_BLOCK_ROWS):
+            block = received[max(stop - RATE_BLOCK_ROWS, 0) : stop]
+            recent = int(np.count_nonzero((block >= now - RATE_NS) & (block <= now)))
+            count += recent
+            if recent < len(block):
+                break
+        return count * NS_PER_S / RATE_NS
 
     def symbols(self) -> list[str]:
         """Return all symbols that ever came, in the order of their first ticks."""

@@ -4,13 +4,29 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import socket
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import Any
 
-__all__ = ["stop_accepting"]
+__all__ = ["find_port", "stop_accepting"]
 
 # Iterations of the loop that a socket needs to become a connection.
 LOOP_ITERATIONS = 5
+
+
+def find_port(sockets: Sequence[Any]) -> int:
+    """Return the port of a server's sockets.
+
+    Raises:
+        OSError: there is no socket. asyncio's `create_server` leaves out each address for which no
+            socket can be made, and raises nothing if none is left: where no file descriptor is, or
+            where the system has no such addresses.
+    """
+    if not sockets:
+        socket.socket().close()  # raises the reason, if it is one of all sockets
+        raise OSError(errno.EADDRNOTAVAIL, "no socket can be made for this address")
+    return int(sockets[0].getsockname()[1])
 
 
 async def stop_accepting(sockets: Iterable[socket.socket]) -> None:

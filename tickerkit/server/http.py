@@ -17,6 +17,8 @@ from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
 __all__ = ["respond", "respond_full"]
 
 # No foreign scripts, data from websockets only; a notebook may show the page in a frame.
+# Values of Cache-Control (RFC 9111, section 5.2.2): keep and ask each time, or keep nothing.
+REVALIDATE, NO_STORE = "no-cache", "no-store"
 PAGE_POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors *"
@@ -74,7 +76,9 @@ def respond(
     if request.headers.get("If-None-Match") == asset.etag:
         response = _make_response(http.HTTPStatus.NOT_MODIFIED, b"", asset.content_type)
     else:
-        response = _make_response(http.HTTPStatus.OK, asset.body, asset.content_type)
+        # The address of the page has the token: no cache keeps it.
+        cache = NO_STORE if access.token is not None and path == "/" else REVALIDATE
+        response = _make_response(http.HTTPStatus.OK, asset.body, asset.content_type, cache=cache)
     if request.method == "HEAD":
         response.body = b""
     response.headers["ETag"] = asset.etag
@@ -109,7 +113,7 @@ def _make_refusal(request: Request, refusal: Refusal) -> Response:
     asset = find_asset(TOKEN_PAGE)
     if asset is not None and "text/html" in request.headers.get("Accept", ""):
         body = asset.body.replace(TOKEN_PAGE_REASON, html.escape(refusal.reason).encode())
-        response = _make_response(refusal.status, body, asset.content_type)
+        response = _make_response(refusal.status, body, asset.content_type, cache=NO_STORE)
         response.headers["Content-Security-Policy"] = PAGE_POLICY
     else:
         response = _make_response(refusal.status, f"{refusal.reason}\n".encode())
@@ -150,13 +154,17 @@ def _make_stream_address(page: str, path: str) -> str:
 
 
 def _make_response(
-    status: http.HTTPStatus, body: bytes, content_type: str = "text/plain; charset=utf-8"
+    status: http.HTTPStatus,
+    body: bytes,
+    content_type: str = "text/plain; charset=utf-8",
+    *,
+    cache: str = REVALIDATE,
 ) -> Response:
     headers = Headers(
         {
             "Content-Type": content_type,
             "Content-Length": str(len(body)),
-            "Cache-Control": "no-cache",
+            "Cache-Control": cache,
             "Connection": "close",
             "X-Content-Type-Options": "nosniff",
             "Referrer-Policy": "no-referrer",

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import BadTick, PortalError
 from tickerkit.limits import MAX_SEGMENT_BYTES
-from tickerkit.net.listening import stop_accepting
+from tickerkit.net.listening import find_port, stop_accepting
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.protocol import (
     MAX_PENDING_BYTES,
@@ -132,9 +132,9 @@ class ThreadServer(TickServer):
             # open, and return no server to close.
             start_serving=False,
         )
+        self.port = find_port(self._server.sockets)
         await self._server.start_serving()
         self._checking = asyncio.create_task(self._check_clients())
-        self.port = self._server.sockets[0].getsockname()[1]
 
     def _start_source(self) -> None:
         self.log.on_append(self._intake.on_log_append)

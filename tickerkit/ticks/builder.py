@@ -102,7 +102,8 @@ class BatchBuilder:
         plan = self._plans.get(keys) or self._new_plan(keys)
         if plan.symbol is None:
             raise BadTick("symbol", dict(tick), "is missing", "give each tick its symbol")
-        # Read every field before storing any, so that no value of a refused tick is stored.
+        # Read every field before storing any, so that no value of a refused tick is stored, and
+        # none that it leaves out is counted.
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
         has_price = False
@@ -114,6 +115,7 @@ class BatchBuilder:
         if not has_price:
             raise BadTick("price", dict(tick), "is missing", "give a price, a bid or an ask")
         text_length = 0
+        left_out: list[str] = []
         for key, name in plan.others:
             try:
                 other = read_other(key, tick[key])
@@ -123,8 +125,7 @@ class BatchBuilder:
                         text_length -= len(other)
                         raise MisfitError
             except MisfitError:
-                left_out = str.__str__(key)
-                self.misfits[left_out] = self.misfits.get(left_out, 0) + 1
+                left_out.append(str.__str__(key))
                 continue
             if other is not None:
                 taken.append((name, other))
@@ -137,7 +138,7 @@ class BatchBuilder:
                     continue
                 column = self.values[name] = {}
             column[self.count] = value
-        for key in plan.dropped:
+        for key in (*left_out, *plan.dropped):
             self.misfits[key] = self.misfits.get(key, 0) + 1
         self.symbols.append(symbol)
         self.times.append(time)
