@@ -14,7 +14,9 @@ import pandas as pd
 import pytest
 
 import tickerkit as tk
+from tickerkit.chart import feed_chart as chart_options
 from tickerkit.classroom import FaultProxy
+from tickerkit.cli.options import parse_symbols
 from tickerkit.errors import BadTick, SourceError, TickerkitError
 from tickerkit.runtime import registry
 
@@ -287,6 +289,58 @@ def test_each_public_function_is_walked() -> None:
         if inspect.isfunction(getattr(tk, name)) and name not in NO_ARGUMENTS
     }
     assert functions <= set(CALLS)
+
+
+@pytest.mark.parametrize("given", ["AAPL,MSFT", " AAPL , MSFT, ", ["AAPL", "MSFT"]])
+def test_text_with_a_comma_is_several_symbols_everywhere(
+    given: str | list[str], running: tuple[tk.TickServer, tk.Feed], tmp_path: Path
+) -> None:
+    """One rule holds for whatever takes symbols."""
+    server, feed = running
+    both = ["AAPL", "MSFT"]
+    assert feed.frame(given)["symbol"].tolist() == both
+    assert feed.log.frame(given)["symbol"].tolist() == both
+    assert feed.bars("1s", given).index.get_level_values("symbol").tolist() == both
+    assert tk.read_csv(feed.to_csv(tmp_path / "t.csv", given))["symbol"].tolist() == both
+    path = feed.to_parquet(tmp_path / "t.parquet", given)
+    assert tk.read_parquet(path)["symbol"].tolist() == both
+    assert tk.simulate(given).symbols == both
+    assert chart_options.list_symbols(given) == ("AAPL", "MSFT")
+    with tk.connect(server.url, symbols=given) as other:
+        assert other.symbols == both
+        assert len(other.wait(2).frame()) == 2
+    with tk.live(server.url, symbols=given) as other:
+        assert other.symbols == both
+    if isinstance(given, str):
+        assert parse_symbols(given) == both
+
+
+def test_item_of_a_list_is_one_symbol_as_it_is_written() -> None:
+    """A symbol with a comma in it can be had, too."""
+    with tk.serve(None, port=0) as server, tk.connect(server.url, symbols=["a, b"]) as feed:
+        server.publish([{"symbol": name, "price": 1.0} for name in ("a", "b", "a, b")])
+        assert feed.wait(1).frame(["a, b"])["symbol"].tolist() == ["a, b"]
+        assert feed.frame("a, b").empty
+        assert len(feed.bars("1s", ["a, b"])) == 1
+        dashboard = feed.dashboard(kind="candles")
+        try:
+            dashboard._symbol.options = ["all symbols", "a, b"]
+            dashboard._symbol.value = "a, b"
+            assert b"a, b" in b"".join(dashboard._make_file().blocks)
+        finally:
+            dashboard.close()
+
+
+def test_list_of_names_given_as_a_source_says_what_to_pass() -> None:
+    """Its fix is code that can be copied, for made-up ticks and for those of a server."""
+    for start in (tk.serve, tk.live):
+        with pytest.raises(SourceError, match="names, not ticks") as caught:
+            start(["AAPL", "MSFT"])
+        assert "tk.simulate(['AAPL', 'MSFT'])" in caught.value.fix
+        assert "tk.connect(url, symbols=['AAPL', 'MSFT'])" in caught.value.fix
+    lines = ['{"symbol": "AAPL", "price": 1}', ' [{"symbol": "MSFT", "price": 2}]']
+    with tk.serve(lines, port=0) as server, tk.connect(server.url) as feed:
+        assert len(feed.wait(2).frame()) == 2
 
 
 def test_missing_argument_is_a_type_error() -> None:

@@ -1018,6 +1018,7 @@ def test_wait_timeout_lists_the_symbols_that_the_server_has(path: str, until: Un
                 feed.wait(5, timeout=0.5)
             assert {"AAPL", "APPN"} <= set(caught.value.doing.replace(",", "").split())
             assert "no tick of APPL" in feed._repr_html_()
+            assert "no tick of APPL" in repr(feed)
         with tk.connect(server.url + path, symbols="AAPL,S1") as feed:
             until(lambda: feed.status == "live")
             server.publish([{"symbol": name, "price": 1} for name in ["AAPL", "S1"]])

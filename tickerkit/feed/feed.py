@@ -423,10 +423,10 @@ class Feed(FeedReaders):
         return f"{ticks} of {format_count(len(self.log.symbols()), 'symbol')}{gaps}"
 
     def __repr__(self) -> str:
-        counts, detail, error = self._format_counts(), self.status_detail, self.last_error
-        # The error of a failed feed is its status already.
-        suffix = f"; last error: {error}" if error and self.failure is None else ""
-        return f"<Feed {self.url} {self.status}, {counts}; {detail}{suffix}>"
+        facts = [self._format_counts(), self.status_detail, self._describe_missing_symbols()]
+        if self.last_error and self.failure is None:  # that of a failed feed is its status already
+            facts.append(f"last error: {self.last_error}")
+        return f"<Feed {self.url} {self.status}, {'; '.join(filter(None, facts))}>"
 
     def _repr_html_(self) -> str:
         stats = self.stats

@@ -15,6 +15,7 @@ SCHEMES = ("ws", "wss", "http", "https")
 # "ws//host" and "ws:/host" would be the hosts "ws" with a path.
 BROKEN_SCHEME = re.compile(r"(wss?|https?)(:/|//)", re.IGNORECASE)
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
+EXPECTED_PORT = "an address with a port from 1 to 65535"
 EXPECTED_URL = "the address of a websocket such as 'ws://127.0.0.1:8000/', or a server"
 
 
@@ -36,19 +37,31 @@ def check_websocket_url(url: object) -> str:
     address = getattr(url, "url", url)
     if not isinstance(address, str):
         raise InvalidType("url", url, EXPECTED_URL)
-    full = address if "://" in address else f"ws://{address}"
-    try:
-        parts = urlsplit(full)
-        is_valid = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a port beyond 65535, or brackets that don't close
-        is_valid = False
-    if "://" not in address and BROKEN_SCHEME.match(address):
-        is_valid = False
-    if not is_valid or UNPRINTABLE.search(address):
+    if expected := _find_expected(address):
         # An address may contain a token, or a name and a password.
-        shown = re.sub(r"[^/]*@", "", hide_secrets(address))
-        raise InvalidArgument("url", shown, EXPECTED_URL)
+        raise InvalidArgument("url", re.sub(r"[^/]*@", "", hide_secrets(address)), expected)
     return address
+
+
+def _find_expected(address: str) -> str:
+    """Return what an invalid address should be; empty for a valid one."""
+    schemes = "an address that begins with ws://, wss://, http:// or https://"
+    if "://" not in address:
+        if BROKEN_SCHEME.match(address):
+            return schemes
+        address = f"ws://{address}"
+    try:
+        parts = urlsplit(address)
+    except ValueError:  # brackets that don't close
+        return EXPECTED_URL
+    if parts.scheme not in SCHEMES:
+        return schemes
+    if not parts.hostname or UNPRINTABLE.search(address):
+        return EXPECTED_URL
+    try:
+        return "" if parts.port != 0 else EXPECTED_PORT
+    except ValueError:
+        return EXPECTED_PORT
 
 
 def split_websocket_url(url: str) -> tuple[str, str | None]:
