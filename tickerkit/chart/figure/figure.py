@@ -24,6 +24,7 @@ from tickerkit.chart.figure.traces import (
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
 from tickerkit.chart.figure.x_values import TIME
 from tickerkit.ticks import Array
+from tickerkit.validation import check_flag
 
 __all__ = ["SHADE_NAME", "LiveFigure"]
 
@@ -139,6 +140,7 @@ class LiveFigure(PageFigure):
 
     @follow.setter
     def follow(self, following: bool) -> None:
+        check_flag("follow", following)
         with self._lock:
             self._follow = bool(following)
 

@@ -114,8 +114,11 @@ def _decode(values: Any) -> Any:
 
 def _parse_numbers(values: Any, name: str, trace: Any = None) -> Array:
     """Convert a scalar or a sequence to float64 of shape (n,); an error names name and trace."""
+    place = "" if trace is None else f" for trace {trace!r}"
     try:
-        return np.atleast_1d(np.asarray(values, dtype=np.float64))
+        array = np.atleast_1d(np.asarray(values, dtype=np.float64))
     except (TypeError, ValueError) as error:
-        place = "" if trace is None else f" for trace {trace!r}"
         raise InvalidArgument(name, values, f"numbers{place}") from error
+    if array.ndim > 1:
+        raise InvalidArgument(name, values, f"numbers in one dimension{place}")
+    return array

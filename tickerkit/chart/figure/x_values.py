@@ -41,8 +41,14 @@ def parse_x(values: Any) -> Array:
             return values.astype(NUMBER, copy=False)
         if values.dtype.kind == "M":
             return values.astype(TIME, copy=False)
-    is_scalar = isinstance(values, str | datetime.date | np.datetime64) or np.ndim(values) == 0
-    index = pd.Index([values] if is_scalar else values)
+    is_text = isinstance(values, str | datetime.date | np.datetime64)
+    try:
+        dimensions = 0 if is_text else np.ndim(values)
+    except ValueError:  # lists of unequal lengths
+        dimensions = 2
+    if dimensions > 1:
+        raise InvalidArgument("x", values, "numbers or times in one dimension")
+    index = pd.Index([values] if dimensions == 0 else values)
     if index.dtype.kind in "iufb":
         as_numbers: Array = index.to_numpy(dtype=NUMBER)
         return as_numbers
