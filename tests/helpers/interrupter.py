@@ -216,6 +216,9 @@ def main(seed: int, rounds: int, folder: Path, *only: str) -> None:
     sys.unraisablehook = _note_ignored
     # pyarrow replaces the handler while it reads a file, and loses a signal that comes too late.
     pyarrow.enable_signal_handlers(False)
+    # Imports all that the operations need: a package whose import is interrupted may stay broken.
+    tk.live(make_ticks).wait(1).chart()
+    tk.stop_all()
     rng = random.Random(seed)
     names = only or list(OPERATIONS)
     for number in range(rounds):
