@@ -105,7 +105,7 @@ class CandleDrawer:
         return self._bars_of(quotes, symbol)
 
     def _prepare_trace(self, symbol: str) -> None:
-        """Add the trace if there is none, and show its values with the instrument's decimals."""
+        """Add the trace if it is missing, and show its values with the instrument's decimals."""
         is_candles = [trace.type == "candlestick" for trace in self._figure.data]
         if not any(is_candles):
             self._figure.add_candles(escape_label(symbol), volume=self._volume)

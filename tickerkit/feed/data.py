@@ -45,7 +45,7 @@ class FeedData:
             A DataFrame with a row for each gap, in the order of the log: `epoch`, `from` and `to`
             (the first and last missing seq, Int64; `to` is NA where the end can't be known, as
             for a server that is gone), `last_before` and `first_after` (times of the ticks on
-            both sides, UTC, NaT where there is none) and `reason`. Beyond 100,000 gaps the oldest
+            both sides, UTC; NaT if no tick is there) and `reason`. Beyond 100,000 gaps the oldest
             are no longer listed; `stats["gaps"]` counts them.
         """
         return self._state.gaps.frame()

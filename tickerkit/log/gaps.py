@@ -51,8 +51,8 @@ class Gaps:
             is dropped and counted.
 
     Attributes:
-        newest: the row of the newest gap; -1 if there is none.
-        dropped: how many gaps are listed no longer, since there were too many.
+        newest: the row of the newest gap; -1 without gaps.
+        dropped: how many of the oldest gaps were removed because of `max_gaps`.
     """
 
     def __init__(self, log: TickLog, *, forget: bool = False, max_gaps: int | None = None) -> None:

@@ -51,7 +51,7 @@ class Latest:
         self.newest_row[codes] = np.arange(rows.start, rows.stop)
         for name in rows.names():
             column = rows.array(name)
-            if name == "epoch":  # a log forgets epochs of which it holds no tick
+            if name == "epoch":  # the log drops the names of epochs without ticks, so codes change
                 column = _texts(column, rows.dictionaries[name].words)
             empty = self._empty(name, column, rows)
             values = self.values.get(name)

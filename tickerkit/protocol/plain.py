@@ -90,7 +90,7 @@ def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes)
     unknown = [symbol for symbol in wanted.symbols or () if not known.known_codes([symbol])]
     # Before the first tick no symbol is known, and each may be right.
     if unknown and known.words:
-        message = f"there is no tick of {_list_some(unknown)} so far"
+        message = f"no tick of {_list_some(unknown)} has come so far"
         hint = f"the symbols are {_list_some(known.words)}; ticks of others are sent when they come"
         pending.append(encode(Error("unknown-symbol", message, hint)))
 

@@ -47,7 +47,7 @@ class Session(Protocol):
 
 
 def find_stream(path: str) -> Literal["prices", "ticks"] | None:
-    """Return which plain stream is at a path (without its query); None if there is none."""
+    """Return the plain stream at a path without its query; None for another path."""
     found = PLAIN_PATH.fullmatch(path)
     if found is None:
         return None

@@ -252,7 +252,7 @@ class TickServer(Lifecycle):
         return render_card("TickServer", stats["status"], lines, links)
 
     def list_addresses_for_others(self) -> dict[str, str]:
-        """Return the addresses for other machines by what they serve; empty if there is none."""
+        """Return the addresses for other machines, by stream; empty if none can connect."""
         if not (page := self.page_for_others):
             return {}
         return {

@@ -348,7 +348,7 @@ class LiveFigure(PageFigure):
         return find_trace_of_type(self._data, BAR_TYPES, "bars")
 
     def _get_stream(self, index: int, names: tuple[str, ...]) -> Stream:
-        """Return a trace's stream; if there is none, create it from the trace's own points.
+        """Return a trace's stream; the first call creates it from the trace's own points.
 
         Raises:
             ValueError: if the trace takes other columns, or its own points can't be appended to.
