@@ -671,9 +671,6 @@ def test_server_that_sends_no_message_is_given_up(
     with RogueServer(rogue, is_v1=True) as server:
         made = connect(server.url)
         until(lambda: "the server sent no message for" in made.status_detail)
-        assert made.status == ("reconnecting" if rogue is hang else "connecting") or (
-            made.connection.reconnects >= 0
-        )
         until(lambda: server.connections > 1)
         made.stop()
 

@@ -9,9 +9,15 @@ import pytest
 from wires import Wire
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_DICTIONARY_BYTES, MAX_SEGMENT_BYTES, MAX_SYMBOLS
+from tickerkit.limits import (
+    MAX_DICTIONARY_BYTES,
+    MAX_MISFIT_NAMES,
+    MAX_SEGMENT_BYTES,
+    MAX_SYMBOLS,
+)
 from tickerkit.log import TickLog
 from tickerkit.protocol import Client
+from tickerkit.protocol.messages import Hello, Misfits, encode
 from tickerkit.ticks import read_ticks
 
 BIG = 2**53 + 1
@@ -99,6 +105,42 @@ def test_client_that_is_cut_among_the_words_resumes_exactly() -> None:
         drain(wire)
         assert wire.seqs() == whole.seqs()
         assert wire.gaps() == []
+
+
+@pytest.mark.parametrize("history", [150, None])
+def test_column_without_its_dictionary_is_sent_again_as_text(
+    history: int | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Messages that were cached with codes of the dictionary are not sent to those who join."""
+    monkeypatch.setattr("tickerkit.log.columns.MAX_WORDS", 200)
+    log = TickLog(epoch="e")
+    early, cut, late = Wire(log), Wire(log), Wire(log, history=history)
+    for wire in (cut, late):
+        wire.serve(log, early.publication)
+    for start in range(0, 210, 10):
+        ids = [{"symbol": "A", "price": 1, "id": f"w{n}"} for n in range(start, start + 10)]
+        log.append(read_ticks(ids), received=0)
+        early.run()
+        if start < 60:
+            cut.run()
+    assert "id" not in log.dictionaries
+    cut.cut()
+    for wire in (cut, late):
+        wire.run()
+        frame = wire.log().frame()
+        assert frame["id"].tolist() == [f"w{seq - 1}" for seq in frame["seq"]]
+        assert frame["seq"].iloc[-1] == 210
+
+
+def test_counts_of_many_names_are_added_up_by_the_names_of_the_server() -> None:
+    """Names beyond the bound share one count, which grows by what each of them has grown."""
+    client = Client()
+    list(client.receive(encode(Hello("e", 1, 1, [], {}))))
+    names = [f"c{n}" for n in range(MAX_MISFIT_NAMES)]
+    for counts in (dict.fromkeys(names, 1), {"x": 5}, {"(others)": 3}, {"x": 6}):
+        list(client.receive(encode(Misfits(counts))))
+    assert client.misfits["(others)"] == 9
+    assert len(client.misfits) == MAX_MISFIT_NAMES + 1
 
 
 def test_misfits_are_announced_before_the_ticks_that_lack_them() -> None:

@@ -145,12 +145,15 @@ class Client:
     def _note_misfits(self, counts: dict[str, int]) -> None:
         """Add what the server has left out since its newest message about it."""
         for name, count in counts.items():
-            if name not in self.misfits and len(self.misfits) >= MAX_MISFIT_NAMES:
-                name = "(others)"
             known = self._server_misfits.get(name, 0)
             # A lower count than before is that of another server, or of one that was restarted.
             new = count - known if count >= known else count
-            self._server_misfits[name] = count
+            # By the server's names: the counts of different columns can't be subtracted. A server
+            # has one name more than the bound, "(others)".
+            if name in self._server_misfits or len(self._server_misfits) <= MAX_MISFIT_NAMES:
+                self._server_misfits[name] = count
+            if name not in self.misfits and len(self.misfits) >= MAX_MISFIT_NAMES:
+                name = "(others)"
             if new:
                 self.misfits[name] = self.misfits.get(name, 0) + new
 

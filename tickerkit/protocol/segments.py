@@ -71,6 +71,7 @@ class Segments:
         self._cuts = [log.stop]
         self._cache: OrderedDict[Key, Segment] = OrderedDict()
         self._cached_bytes = 0
+        self._dictionaries = log.dictionaries
         # The results since the last append: a thousand readers at the front ask for the same rows.
         self._front: dict[Key, Segment] = {}
         self._front_stop = log.stop
@@ -83,6 +84,13 @@ class Segments:
             symbols: only these; None for all.
             max_rows: how many rows at most, one of `BLOCK_SIZES`.
         """
+        if self._dictionaries is not self.log.dictionaries:
+            # A column of text may have given up its dictionary: no later hello has the words of the
+            # codes in cached segments.
+            self._dictionaries = self.log.dictionaries
+            self._cache.clear()
+            self._front.clear()
+            self._cached_bytes = 0
         if self._front_stop != self.log.stop or len(self._front) > MAX_FRONT_ENTRIES:
             self._front.clear()
             self._front_stop = self.log.stop

@@ -52,8 +52,10 @@ class LoopTask:
                 return
             with contextlib.suppress(PortalError):  # the loop has ended, and with it the task
                 portal.post(self._cancel)
-            self._ended.wait()
-            portal.join()
+            try:
+                self._ended.wait()
+            finally:  # also if it raises the task's error
+                portal.join()
 
     # --- on the loop --------------------------------------------------------------------------
 
