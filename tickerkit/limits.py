@@ -1,7 +1,7 @@
 """Limits: how much a tick, a log and a message hold, each with its unit and its reason.
 
-Bounds of data that more than one room relies on. What lies beyond one of them is refused by name
-and counted, never cut or rounded in silence. `tests/test_limits.py` drives each over its edge.
+Bounds of data that more than one room relies on. What lies beyond one of them is refused or
+counted; no value is cut or rounded. `tests/test_limits.py` drives each over its edge.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import importlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -466,3 +467,19 @@ def test_label_escapes_what_plotly_interprets(symbol: str, name: str) -> None:
     """Formulas, template fields and markup are shown as text."""
     assert escape_label(symbol) == name
     assert html.unescape(name) == symbol
+
+
+def test_chart_of_a_feed_cannot_be_uploaded(feed: tk.Feed) -> None:
+    """Plotly's button that sends a chart to its cloud is left out: prices may be licensed."""
+    assert "sendChartToCloud" in feed.chart()._config["modeBarButtonsToRemove"]
+
+
+def test_chart_begins_with_a_bounded_number_of_ticks(
+    server: tk.TickServer, feed: tk.Feed, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A chart of a long log reads its newest ticks only."""
+    monkeypatch.setattr(importlib.import_module("tickerkit.chart.feed_chart"), "MAX_ROWS", 2)
+    server.publish([tick("AAPL", price, price) for price in (1, 2, 3)])
+    feed.wait(3)
+    figure = feed.chart()
+    until(lambda: lines(figure) == {"AAPL": [2, 3]})

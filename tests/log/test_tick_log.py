@@ -474,7 +474,7 @@ def test_append_copies_a_bounded_number_of_rows(
     moved, twice, arrays = 0, 0, log.state.arrays["seq"]
     while log.stop < 24_000:
         more(log, batch, batch)
-        twice += batch * (log._compaction.active)
+        twice += batch * (log._compaction._copy is not None)
         if log.state.arrays["seq"] is not arrays:
             moved, arrays = moved + 1, log.state.arrays["seq"]
     assert 16 <= moved <= 25

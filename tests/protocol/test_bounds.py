@@ -25,7 +25,7 @@ from tickerkit.protocol import (
     Received,
     V1Session,
 )
-from tickerkit.protocol.client import MAX_EPOCH_CHARACTERS, MAX_REFUSED
+from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_EPOCH_CHARACTERS, MAX_REFUSED
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES
 from tickerkit.protocol.prices import PRICES_S
@@ -342,3 +342,23 @@ def test_tick_of_too_many_fields_is_refused() -> None:
     [event] = receive_plain(f'{{"s":"A","p":1,{fields}}}')
     assert (event.batch.count, event.batch.refused) == (0, 1)
     assert "has too many fields" in str(event.batch.errors[0])
+
+
+def test_first_messages_of_a_connection_are_small() -> None:
+    """A connection that breaks early gets further than the one before."""
+    log = TickLog()
+    publish(log, 20_000)
+    wire = Wire(log)
+    wire.run()
+    counts = [message["count"] for message in wire.messages if message["type"] == "ticks"]
+    assert counts[0] <= 64
+    assert max(counts) == 4096
+
+
+def test_client_remembers_a_bounded_number_of_ended_epochs() -> None:
+    """A server may end as many epochs as it likes."""
+    client = Client()
+    list(client.receive(encode(Hello("e", 1, 1, [], {}))))
+    for n in range(MAX_ENDED_EPOCHS + 100):
+        list(client.receive(encode(Gap(f"old {n}", 1, None, "gone"))))
+    assert len(client._ended_epochs) <= MAX_ENDED_EPOCHS

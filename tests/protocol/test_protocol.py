@@ -47,7 +47,7 @@ from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import encode
 from tickerkit.protocol.outbox import MAX_PENDING
 from tickerkit.protocol.prices import PRICES_S
-from tickerkit.protocol.publication import MAX_SYMBOLS
+from tickerkit.protocol.publication import MAX_SUBSCRIBED_SYMBOLS
 from tickerkit.protocol.segments import MAX_CACHE_BYTES
 from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.protocol.v1 import AT_S, HEARTBEAT_S
@@ -965,7 +965,7 @@ def test_client_after_the_end_gets_the_history() -> None:
         '{"type":"subscribe","resume":{"epoch":"e","seq":-1}}',
         '{"type":"subscribe","resume":{"epoch":"e","seq":9223372036854775808}}',
         '{"type":"subscribe","resume":{"epoch":"e","seq":1e3}}',
-        '{"type":"subscribe","symbols":' + json.dumps(["A"] * (MAX_SYMBOLS + 1)) + "}",
+        '{"type":"subscribe","symbols":' + json.dumps(["A"] * (MAX_SUBSCRIBED_SYMBOLS + 1)) + "}",
         '{"type":"subscribe","symbols":["\\ud800"]}',
         "[" * 100_000,
         '{"type":"subscribe","x":' + "[" * 100_000,

@@ -211,7 +211,10 @@ for _ in range(300):
         kept.append(connect(url, ssl=trust, proxy=None, open_timeout=30))
         inside += 1
     except Exception as error:
-        refused += getattr(getattr(error, "response", None), "status_code", 0) == 503
+        # TLS strangers are closed before they can be answered; waiting for ever is no refusal.
+        closed = trust and isinstance(error.__cause__ or error, (EOFError, OSError))
+        full = getattr(getattr(error, "response", None), "status_code", 0) == 503
+        refused += full or (bool(closed) and not isinstance(error, TimeoutError))
 print(inside, refused, flush=True)
 '''
 out = subprocess.run(

@@ -39,7 +39,6 @@ class CandleDrawer:
         volume: whether to draw the volume below the candles.
 
     Attributes:
-        is_empty: whether no bar is drawn yet.
         undrawn: 0; as of `LineDrawer`.
     """
 
@@ -52,7 +51,6 @@ class CandleDrawer:
         *,
         volume: bool,
     ) -> None:
-        self.is_empty = True
         self.undrawn = 0
         self._log = feed.log
         self._figure = figure
@@ -66,6 +64,11 @@ class CandleDrawer:
         self._open_time: np.datetime64 | None = None
         self._open_row = 0
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no bar is drawn yet."""
+        return self._open_time is None
+
     def draw(self, rows: Rows) -> None:
         """Append or update the bars that new rows changed; called in the follower's thread."""
         if not len(rows):
@@ -74,7 +77,7 @@ class CandleDrawer:
             self._symbol = self._instruments.sort(self._log.symbols())[0]
         self._instruments.update(self._log)
         start = rows.start if self._open_time is None else self._open_row
-        newest = self._log.rows(max(self._open_row, start))
+        newest = self._log.rows(start)
         frame = self._make_bars(newest, self._symbol)
         times = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
         # Leave out bars older than the oldest open one. Of their ticks, these rows hold only the
@@ -88,7 +91,6 @@ class CandleDrawer:
         )
         volume = frame["volume"].to_numpy()[first:] if self._volume else None
         self._figure.append_bars(times[first:], opens, highs, lows, closes, volume)
-        self.is_empty = False
         self._open_time = times[-1] - (OPEN_BARS - 1) * self._length
         tick_times = newest.array("time").view("datetime64[ns]")
         self._open_row = newest.start + int(np.argmax(tick_times >= self._open_time))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import plotly.graph_objects as go
@@ -151,8 +151,7 @@ class LineDrawer:
         decimals = min((self._decimals[symbol] for symbol in self._last_rows), default=MIN_DECIMALS)
         if self._axis_decimals != decimals:
             self._axis_decimals = decimals
-            changes: dict[str, Any] = make_axis_format(decimals)
-            self._figure.update_layout(yaxis=changes)
+            self._figure.update_layout(yaxis=make_axis_format(decimals))
 
     # --- gaps ---------------------------------------------------------------------------------
 

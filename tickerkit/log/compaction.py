@@ -46,11 +46,6 @@ class Compaction:
         self.first_size = min(MIN_ROWS, self.room)
         self._copy: _TailCopy | None = None
 
-    @property
-    def active(self) -> bool:
-        """Whether a copy is in progress, so that some rows are held twice."""
-        return self._copy is not None
-
     def make_room(self, state: Snapshot, count: int) -> Snapshot:
         """Return a log's state in arrays with room for `count` more rows.
 

@@ -10,13 +10,15 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
+from tickerkit.limits import MAX_INT64
+
 __all__ = ["MAX_SEQ", "Gap", "Position", "Seq", "TimeNs"]
 
-MAX_SEQ = 2**63 - 1
+MAX_SEQ = MAX_INT64
 
 Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 # The smallest int64 stands for no time.
-TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=1 - 2**63, le=2**63 - 1)]
+TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INT64, le=MAX_INT64)]
 
 
 class Position(msgspec.Struct, frozen=True):

@@ -7,10 +7,10 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.net.addresses import is_loopback
 
 __all__ = ["HasUrl", "check_websocket_url", "hide_secrets", "is_same_place", "split_websocket_url"]
 
-LOOPBACK = ("localhost", "::1")
 SCHEMES = ("ws", "wss", "http", "https")
 # "ws//host" and "ws:/host" would be the hosts "ws" with a path.
 BROKEN_SCHEME = re.compile(r"(wss?|https?)(:/|//)", re.IGNORECASE)
@@ -88,10 +88,11 @@ def is_same_place(url: str, other: str) -> bool:
     return _place(url) == _place(other)
 
 
-def _place(url: str) -> tuple[str, int | None]:
+def _place(url: str) -> tuple[str, int]:
     parts = urlsplit(url)
     host = parts.hostname or ""
-    return "127.0.0.1" if host in LOOPBACK else host, parts.port
+    port = parts.port or (443 if parts.scheme in ("wss", "https") else 80)
+    return "127.0.0.1" if is_loopback(host) else host, port
 
 
 def hide_secrets(url: str) -> str:

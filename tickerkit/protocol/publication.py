@@ -13,9 +13,9 @@ from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, 
 from tickerkit.protocol.symbols import Symbols
 from tickerkit.ticks import Array
 
-__all__ = ["MAX_SYMBOLS", "Publication", "SlowStart", "read_subscribe"]
+__all__ = ["MAX_SUBSCRIBED_SYMBOLS", "Publication", "SlowStart", "read_subscribe"]
 
-MAX_SYMBOLS = 10_000
+MAX_SUBSCRIBED_SYMBOLS = 10_000
 # For how many choices of symbols the encoded newest prices are kept.
 MAX_FILTERS = 1000
 
@@ -158,7 +158,7 @@ def read_subscribe(data: str | bytes) -> Subscribe | None:
         raise BadTick("message", data, problem, fix) from None
     if isinstance(wanted, Error):
         return None
-    if wanted.symbols is not None and len(wanted.symbols) > MAX_SYMBOLS:
-        fix = f"name at most {MAX_SYMBOLS}, or send null for all symbols"
+    if wanted.symbols is not None and len(wanted.symbols) > MAX_SUBSCRIBED_SYMBOLS:
+        fix = f"name at most {MAX_SUBSCRIBED_SYMBOLS}, or send null for all symbols"
         raise BadTick("symbols", len(wanted.symbols), "are too many", fix)
     return wanted

@@ -48,17 +48,11 @@ def register(service: Service) -> None:
             _at_exit = True
 
 
-def unregister(service: Service) -> bool:
-    """Take a service off the list.
-
-    Returns:
-        False if it wasn't listed, so that of two concurrent `stop()` calls only one stops it.
-    """
+def unregister(service: Service) -> None:
+    """Take a service off the list; idempotent."""
     with _lock:
-        if service not in _running:
-            return False
-        _running.remove(service)
-        return True
+        if service in _running:
+            _running.remove(service)
 
 
 def is_registered(service: Service) -> bool:

@@ -69,7 +69,9 @@ class PriceTable:
         names = ["symbol", "price", *sides, "size", self._zone.rpartition("/")[2].replace("_", " ")]
         head = "".join(f"<td>{escape(name)}</td>" for name in names)
         if len(shown) > MAX_ROWS:
-            rows.append(f"<tr><td colspan=4>… and {len(shown) - MAX_ROWS:,} more</td></tr>")
+            rows.append(
+                f"<tr><td colspan={len(names)}>… and {len(shown) - MAX_ROWS:,} more</td></tr>"
+            )
         return (
             f'<table style="{TABLE_STYLE}"><tr style="opacity:.6;text-align:right">{head}</tr>'
             f"{''.join(rows)}</table>"
