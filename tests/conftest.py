@@ -16,7 +16,11 @@ import pytest
 from browser import artifacts, chromium, pytest_runtest_protocol, pytest_terminal_summary
 from cells import Kernel
 from lab import jupyter
-from parallel import pytest_collection_modifyitems, pytest_xdist_make_scheduler
+from parallel import (
+    pytest_collection_finish,
+    pytest_collection_modifyitems,
+    pytest_xdist_make_scheduler,
+)
 
 __all__ = [
     "artifacts",
@@ -24,6 +28,7 @@ __all__ = [
     "jupyter",
     "kernel",
     "nothing_left",
+    "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_runtest_protocol",
     "pytest_terminal_summary",

@@ -206,6 +206,7 @@ def test_interrupt_before_each_line_leaves_nothing(lines: int, tmp_path: Path) -
 
 
 @pytest.mark.process
+@pytest.mark.package
 @pytest.mark.parametrize(
     ("rounds", "operations"),
     [

@@ -170,6 +170,8 @@ def test_limits_fit_the_limit_of_open_files(left: int, monkeypatch: pytest.Monke
 
 
 @pytest.mark.skipif(os.name != "posix", reason="Windows has no limit of open files")
+@pytest.mark.process
+@pytest.mark.package
 @pytest.mark.parametrize("is_encrypted", [False, True])
 def test_process_with_few_files_never_runs_out(is_encrypted: bool, tmp_path: Path) -> None:
     """With hundreds of connections, clients are served or refused, and no error is printed."""

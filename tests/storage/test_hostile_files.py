@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 import zstandard
 from numbered import ticks
+from soaks import examples
 
 import tickerkit.storage.csv.foreign as foreign_module
 import tickerkit.storage.csv.read as csv_module
@@ -50,7 +51,7 @@ def test_member_is_unpacked_in_pieces(
 
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst"])
-@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("seed", range(examples(6)))
 def test_pieces_are_the_content_of_any_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, seed: int
 ) -> None:

@@ -488,7 +488,7 @@ def test_wrong_bit_loses_no_other_line(tmp_path: Path, name: str) -> None:
         patch.setattr(write_module, "ROWS_AT_ONCE", 50)
         path = write_csv(frame, tmp_path / name)
     whole = path.read_bytes()
-    for bit in random.integers(0, len(whole) * 8, 120).tolist():
+    for bit in random.integers(0, len(whole) * 8, examples(120)).tolist():
         wrong = bytearray(whole)
         wrong[bit // 8] ^= 1 << bit % 8
         path.write_bytes(wrong)
