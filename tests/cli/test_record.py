@@ -257,6 +257,17 @@ def test_record_takes_the_token_from_the_environment(
     assert "secret" not in "".join(capsys.readouterr())
 
 
+def test_record_sends_the_environments_token_to_no_other_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server refuses a recording at an address that isn't one of this machine alone."""
+    monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
+    with tk.serve([{"symbol": "A", "price": 1}], "0.0.0.0", 0, token="secret") as server:
+        address = f"ws://0.0.0.0:{server.port}/"
+        assert run(address, "-o", tmp_path / "t.csv") == 1
+        assert run(address, "-o", tmp_path / "t.csv", "--token", "secret") == 0
+
+
 def test_feed_that_fails_after_ticks_is_exit_code_1(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], until: Callable[..., None]
 ) -> None:

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 from commands import Command, InProcess, environment, on_posix
+from peers import LOCAL, plain_server
+from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
+from tickerkit.cli.options import choose_token
 
 pytestmark = on_posix
 
@@ -94,6 +97,43 @@ def test_watch_takes_the_token_from_the_environment() -> None:
             with Command("watch", address, *more, **variables) as command:
                 command.until("AAPL")
                 assert command.end() == 0
+
+
+@pytest.mark.parametrize("kind", ["variable", "--token", "address"])
+def test_other_servers_get_only_the_token_that_was_given_for_them(
+    monkeypatch: pytest.MonkeyPatch, start: Start, kind: str
+) -> None:
+    """TICKERKIT_TOKEN is not sent to a server whose address isn't one of this machine alone."""
+    monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
+    received: list[str] = []
+
+    def send(peer: ServerConnection) -> None:
+        assert peer.request is not None
+        received.extend(map(str, peer.request.headers.raw_items()))
+        peer.send('{"symbol": "AAPL", "price": 1}')
+        next(iter(peer), None)  # until the client leaves
+
+    with plain_server(send) as url:
+        # A connection to 0.0.0.0 reaches this machine, but the address is not of loopback.
+        other = url.replace(LOCAL, "0.0.0.0")
+        address = f"{other}?token=given" if kind == "address" else other
+        given = ["--token", "given"] if kind == "--token" else []
+        with start("watch", address, *given) as command:
+            command.until("AAPL")
+            assert command.end() == 0
+    sent = "".join(received)
+    assert "secret" not in sent
+    assert ("Bearer given" in sent) is (kind != "variable")
+
+
+def test_token_of_the_address_wins_over_the_environment(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A token that was given for a server is not replaced by TICKERKIT_TOKEN."""
+    monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
+    assert choose_token("ws://127.0.0.1:1/?token=given", None) is None
+    assert choose_token("ws://127.0.0.1:1/?token=given", "option") == "option"
+    assert choose_token("localhost:1", "") == "secret"
 
 
 def test_watch_waits_for_a_server_and_reconnects(start: Start) -> None:

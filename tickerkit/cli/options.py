@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import os
 from typing import Annotated, TypeAlias
+from urllib.parse import urlsplit
 
 import typer
 
 from tickerkit import validation
+from tickerkit.net.addresses import is_loopback
+from tickerkit.net.urls import check_websocket_url, split_websocket_url
 
 __all__ = [
     "Every",
@@ -19,6 +23,7 @@ __all__ = [
     "ServersToken",
     "Symbols",
     "Token",
+    "choose_token",
     "parse_symbols",
     "split_list",
 ]
@@ -65,9 +70,8 @@ ServersToken: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="TEXT",
-        envvar=TOKEN_VARIABLE,
-        help="The server's token; it may also be in the address. The variable keeps it out of the "
-        "arguments, which other users of the machine can see.",
+        help=f"The server's token; it may also be in the address. Without it, {TOKEN_VARIABLE} is "
+        "sent to a server on this machine (localhost, 127.0.0.1, [::1]), and to no other.",
     ),
 ]
 NoToken: TypeAlias = Annotated[
@@ -85,6 +89,25 @@ Origins: TypeAlias = Annotated[
         "commas.",
     ),
 ]
+
+
+def choose_token(url: str, token: str | None) -> str | None:
+    """Return the token to send to a server; None for that of its address, or for none.
+
+    The variable holds the token of a server on this machine. Another machine's server gets only a
+    token that the user gave for it: it may belong to a stranger.
+
+    Args:
+        url: the server's address, which may have a token.
+        token: the value of `--token`.
+
+    Raises:
+        InvalidArgument: the address is invalid.
+    """
+    address, url_token = split_websocket_url(check_websocket_url(url))
+    if token or url_token or not is_loopback(urlsplit(address).hostname or ""):
+        return token or None
+    return os.environ.get(TOKEN_VARIABLE) or None
 
 
 def split_list(text: str) -> list[str]:

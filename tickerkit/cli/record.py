@@ -11,7 +11,7 @@ import typer
 
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import Every, ServersToken, Symbols, parse_symbols
+from tickerkit.cli.options import Every, ServersToken, Symbols, choose_token, parse_symbols
 from tickerkit.cli.record_progress import print_result, watch_recording
 from tickerkit.cli.source import load_source
 from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
@@ -138,7 +138,7 @@ def record(
             wanted,
             history,
             KEEP,
-            token,
+            choose_token(url, token),
             resume=resume,
             limit=ticks,
             max_unwritten=KEEP // 2,

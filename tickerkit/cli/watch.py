@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import ServersToken, Symbols, parse_symbols
+from tickerkit.cli.options import ServersToken, Symbols, choose_token, parse_symbols
 from tickerkit.cli.terminal import (
     console,
     escape_controls,
@@ -64,7 +64,7 @@ def watch(
     wanted = parse_symbols(symbols)
     if interrupt.requested:
         return
-    with connect(url, symbols=wanted, keep=KEEP, token=token or None) as feed:
+    with connect(url, symbols=wanted, keep=KEEP, token=choose_token(url, token)) as feed:
         reader = QuoteReader(feed)
         if is_live():
             _draw_table(reader)
