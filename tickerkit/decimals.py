@@ -11,6 +11,8 @@ from decimal import ROUND_HALF_UP, Context, Decimal
 import numpy as np
 import numpy.typing as npt
 
+from tickerkit.formatting import MISSING
+
 __all__ = ["MIN_DECIMALS", "Decimals", "format_decimals"]
 
 MIN_DECIMALS = 2
@@ -23,7 +25,6 @@ COMPUTED_DIGITS = 5
 SHORT = 10**7
 # How far a quoted value may be from a decimal number, as a share: floats are not exact.
 TOLERANCE = 2e-15
-MISSING = "–"
 MINUS = "−"
 # Enough digits for the exact value of any float.
 EXACT = Context(prec=400, rounding=ROUND_HALF_UP)

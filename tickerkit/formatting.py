@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 __all__ = [
+    "MISSING",
     "format_choices",
     "format_count",
     "format_line",
@@ -21,6 +22,7 @@ MAX_VALUE_LENGTH = 80
 MAX_LINE_LENGTH = 300
 BYTES_PER_KB = 1000
 SIZE_UNITS = ("kB", "MB", "GB")
+# What is shown for a missing value.
 MISSING = "–"
 
 

@@ -13,6 +13,7 @@ from weakref import WeakSet
 from tickerkit.classroom.faults import ENDING_KINDS, Fault, Kind, Plan
 from tickerkit.classroom.link import Link
 from tickerkit.errors import InvalidArgument, InvalidType, Stopped
+from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.listening import find_port, stop_accepting
 from tickerkit.net.urls import HasUrl, hide_secrets
 from tickerkit.runtime.cards import render_card
@@ -27,7 +28,6 @@ __all__ = ["FaultProxy"]
 
 HOST = "127.0.0.1"
 BACKLOG = 1024
-MAX_PORT = 65_535
 
 
 class FaultProxy(Lifecycle):

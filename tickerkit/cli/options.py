@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import typer
 
 from tickerkit import validation
-from tickerkit.net.addresses import is_loopback
+from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.urls import check_websocket_url, split_websocket_url
 
 __all__ = [
@@ -51,7 +51,7 @@ Host: TypeAlias = Annotated[
 ]
 Port: TypeAlias = Annotated[
     int,
-    typer.Option(min=0, max=65535, metavar="N", help="Port to listen on; 0 takes a free one."),
+    typer.Option(min=0, max=MAX_PORT, metavar="N", help="Port to listen on; 0 takes a free one."),
 ]
 History: TypeAlias = Annotated[
     int,

@@ -10,8 +10,9 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["find_network_address", "find_port_holder", "is_loopback"]
+__all__ = ["MAX_PORT", "find_network_address", "find_port_holder", "is_loopback"]
 
+MAX_PORT = 65_535
 # State of a listening socket in /proc/net/tcp.
 LISTEN = "0A"
 # The ioctl that returns an interface's IPv4 address, by `sys.platform`.

@@ -7,7 +7,7 @@ from typing import Protocol
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from tickerkit.errors import InvalidArgument, InvalidType
-from tickerkit.net.addresses import is_loopback
+from tickerkit.net.addresses import MAX_PORT, is_loopback
 
 __all__ = ["HasUrl", "check_websocket_url", "hide_secrets", "is_same_place", "split_websocket_url"]
 
@@ -15,7 +15,7 @@ SCHEMES = ("ws", "wss", "http", "https")
 # "ws//host" and "ws:/host" would be the hosts "ws" with a path.
 BROKEN_SCHEME = re.compile(r"(wss?|https?)(:/|//)", re.IGNORECASE)
 UNPRINTABLE = re.compile(r"[\s\x00-\x1f\x7f]")
-EXPECTED_PORT = "an address with a port from 1 to 65535"
+EXPECTED_PORT = f"an address with a port from 1 to {MAX_PORT}"
 EXPECTED_URL = "the address of a websocket such as 'ws://127.0.0.1:8000/', or a server"
 
 

@@ -6,6 +6,7 @@ import ssl as ssl_module
 import sys
 from collections.abc import Iterable
 
+from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.server.options import ServerOptions
@@ -16,8 +17,6 @@ from tickerkit.sources import as_source
 from tickerkit.validation import check_flag, check_number, check_text
 
 __all__ = ["serve"]
-
-MAX_PORT = 65_535
 
 
 def serve(

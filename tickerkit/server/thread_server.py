@@ -44,7 +44,7 @@ from tickerkit.ticks import Batch
 
 __all__ = ["ThreadServer"]
 
-MAX_MESSAGE_BYTES = 256 * 1024
+MAX_CLIENT_MESSAGE_BYTES = 256 * 1024
 CLOSE_S = 2.0
 # How long `stop` waits for closing handshakes, and then again for aborted connections.
 STOP_WAIT_S = 0.5
@@ -119,7 +119,7 @@ class ThreadServer(TickServer):
             # On a LAN compression costs more than it saves, and 50 KiB for each client.
             compression=None,
             server_header=None,
-            max_size=MAX_MESSAGE_BYTES,
+            max_size=MAX_CLIENT_MESSAGE_BYTES,
             # A message is written as soon as the buffer is below this limit, whatever its size; and
             # further messages may wait in the session.
             write_limit=max(
