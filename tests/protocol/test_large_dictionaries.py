@@ -18,6 +18,7 @@ from tickerkit.limits import (
 from tickerkit.log import TickLog
 from tickerkit.protocol import Client
 from tickerkit.protocol.messages import Hello, Misfits, encode
+from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import read_ticks
 
 BIG = 2**53 + 1
@@ -105,6 +106,48 @@ def test_client_that_is_cut_among_the_words_resumes_exactly() -> None:
         drain(wire)
         assert wire.seqs() == whole.seqs()
         assert wire.gaps() == []
+
+
+def test_client_forgets_the_words_of_a_column_without_its_dictionary(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Neither its memory nor its hello for readers of the connection has them any longer."""
+    monkeypatch.setattr("tickerkit.log.columns.MAX_WORDS", 20)
+    log = TickLog(epoch="e")
+    wire = Wire(log)
+    for start in range(0, 40, 10):
+        ids = [{"symbol": "A", "price": 1, "id": f"w{n}"} for n in range(start, start + 10)]
+        log.append(read_ticks(ids), received=0)
+        wire.run()
+    assert isinstance(wire.client, Client)
+    hello = json.loads(wire.client.current_hello() or b"")
+    assert (hello["symbols"], hello["columns"]) == (["A"], {})
+    assert wire.log().frame()["id"].tolist() == [f"w{n}" for n in range(40)]
+
+
+def test_forgotten_words_leave_room_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of characters counts the words that are kept."""
+    monkeypatch.setattr("tickerkit.protocol.words.MAX_CHARACTERS", 10)
+    words = ReceivedWords()
+    for _ in range(3):
+        words.extend("id", 0, ["x" * 6])
+        words.forget("id")
+    words.forget("id")
+    words.extend("symbol", 0, ["x" * 6])
+    with pytest.raises(ProtocolError, match="more than 10 characters"):
+        words.extend("id", 0, ["x" * 6])
+
+
+def test_symbols_and_words_have_bounds_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of symbols is that of a log's symbols, not that of a column's words."""
+    monkeypatch.setattr("tickerkit.protocol.words.MAX_SYMBOLS", 2)
+    monkeypatch.setattr("tickerkit.protocol.words.MAX_WORDS", 3)
+    words = ReceivedWords()
+    words.extend("symbol", 0, ["A", "B"])
+    words.extend("note", 0, ["a", "b", "c"])
+    for name, bound in (("symbol", 2), ("note", 3)):
+        with pytest.raises(ProtocolError, match=f"has more than {bound} words"):
+            words.extend(name, bound, ["more"])
 
 
 @pytest.mark.parametrize("history", [150, None])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sized
+
 import numpy as np
 import numpy.typing as npt
 
@@ -42,8 +44,7 @@ def decode_ticks(message: Ticks, words: ReceivedWords) -> tuple[Batch, npt.NDArr
     if any(len(name) > MAX_NAME_CHARACTERS for name in further):
         problem = f"the name of a column has more than {MAX_NAME_CHARACTERS} characters"
         raise ProtocolError(1007, problem)
-    if len(message.time) != count:
-        raise ProtocolError(1007, f"a ticks message has {len(message.time)} of {count} times")
+    _check_length(message.time, count, "times")
     if wrong := set(FIXED).intersection(further):
         problem = f"a ticks message has the fixed column {wrong.pop()} as a further one"
         raise ProtocolError(1007, problem)
@@ -60,9 +61,8 @@ def decode_ticks(message: Ticks, words: ReceivedWords) -> tuple[Batch, npt.NDArr
     for name, integers in message.ints.items():
         columns[name] = _integers(integers, count)
     for name, texts in message.texts.items():
-        if len(texts) != count:
-            problem = f"a column of a ticks message has {len(texts)} of {count} texts"
-            raise ProtocolError(1007, problem)
+        _check_length(texts, count, "texts")
+        words.forget(name)
         columns[name] = Text.of(texts)
     # Check the sum of the steps with Python's integers: a hostile peer's could overflow int64.
     if message.steps is None:
@@ -87,19 +87,18 @@ def decode_ticks(message: Ticks, words: ReceivedWords) -> tuple[Batch, npt.NDArr
     return Batch(count, time, columns), seq
 
 
-def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
+def _check_length(values: Sized, count: int, what: str) -> None:
     if len(values) != count:
-        raise ProtocolError(
-            1007, f"a column of a ticks message has {len(values)} of {count} values"
-        )
+        raise ProtocolError(1007, f"a ticks message has {len(values)} of {count} {what}")
+
+
+def _numbers(values: list[float | None], count: int) -> npt.NDArray[np.float64]:
+    _check_length(values, count, "values")
     return np.fromiter(values, np.float64, count)  # null becomes NaN
 
 
 def _integers(values: list[int], count: int) -> npt.NDArray[np.int64]:
-    if len(values) != count:
-        raise ProtocolError(
-            1007, f"a column of a ticks message has {len(values)} of {count} integers"
-        )
+    _check_length(values, count, "integers")
     try:
         return np.fromiter(values, np.int64, count)
     except OverflowError:
@@ -110,10 +109,7 @@ def _text(
     name: str, column: TextColumn, words: ReceivedWords, count: int, *, min_code: int
 ) -> Text:
     known = words.extend(name, column.start, column.words)
-    if len(column.codes) != count:
-        raise ProtocolError(
-            1007, f"a column of a ticks message has {len(column.codes)} of {count} codes"
-        )
+    _check_length(column.codes, count, "codes")
     try:
         codes = np.fromiter(column.codes, np.int32, count)
     except OverflowError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_COLUMNS, MAX_WORDS
+from tickerkit.limits import MAX_COLUMNS, MAX_SYMBOLS, MAX_WORDS
 
 __all__ = ["ReceivedWords"]
 
@@ -15,8 +15,8 @@ MAX_CHARACTERS = 2**27
 class ReceivedWords:
     """The words of each text column that a server has sent in this epoch.
 
-    They are bounded, since the server may be hostile: a column has at most as many words as a log
-    keeps, and there are at most as many columns as a log has.
+    They are bounded, since the server may be hostile: there are at most as many symbols, words of
+    a column and columns as a log has.
 
     Attributes:
         columns: the words of each column, each list in the order of its codes.
@@ -44,11 +44,16 @@ class ReceivedWords:
             raise ProtocolError(1007, problem)
         new = words[len(known) - start :] if start < len(known) else words
         if new:
-            if len(known) + len(new) > MAX_WORDS:
-                raise ProtocolError(1007, f"a column of text has more than {MAX_WORDS:,} words")
+            bound = MAX_SYMBOLS if name == "symbol" else MAX_WORDS
+            if len(known) + len(new) > bound:
+                raise ProtocolError(1007, f"a column of text has more than {bound:,} words")
             self._characters += sum(map(len, new))
             if self._characters > MAX_CHARACTERS:
                 raise ProtocolError(1007, f"the words have more than {MAX_CHARACTERS:,} characters")
             # Appended: a copy of 65,536 words with each message would take most of the time.
             known.extend(new)
         return known
+
+    def forget(self, name: str) -> None:
+        """Forget the words of a column that gave up its dictionary: it is sent without codes."""
+        self._characters -= sum(map(len, self.columns.pop(name, ())))
