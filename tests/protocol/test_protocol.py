@@ -47,8 +47,8 @@ from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import encode
 from tickerkit.protocol.outbox import MAX_PENDING
 from tickerkit.protocol.prices import PRICES_S
-from tickerkit.protocol.publication import MAX_SUBSCRIBED_SYMBOLS
 from tickerkit.protocol.segments import MAX_CACHE_BYTES
+from tickerkit.protocol.subscribe import MAX_SUBSCRIBED_SYMBOLS
 from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.protocol.v1 import AT_S, HEARTBEAT_S
 from tickerkit.protocol.words import ReceivedWords

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from tickerkit.errors import BadTick
 from tickerkit.formatting import format_value
 from tickerkit.log import Gap
 from tickerkit.protocol.messages import Error, encode
-from tickerkit.protocol.outbox import TOO_MANY, Outbox
-from tickerkit.protocol.publication import Publication, read_subscribe
-from tickerkit.protocol.symbols import SymbolFilter, Symbols
+from tickerkit.protocol.outbox import Outbox
+from tickerkit.protocol.publication import Publication
+from tickerkit.protocol.subscribe import Subscribing, take_subscribe
 from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["EveryTickSession", "receive_subscribe"]
@@ -20,18 +19,14 @@ __all__ = ["EveryTickSession", "receive_subscribe"]
 MAX_LISTED = 10
 
 
-class PlainSession(Protocol):
+class PlainSession(Subscribing, Protocol):
     """A session of a client without a subprotocol.
 
     Attributes:
         publication: the log and what all sessions share.
-        symbols: what it subscribed to; None for all.
-        close: the code and reason to close with.
     """
 
     publication: Publication
-    symbols: Symbols
-    close: tuple[int, str] | None
 
 
 class EveryTickSession(TickSession):
@@ -75,17 +70,8 @@ class EveryTickSession(TickSession):
 
 def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes) -> None:
     """Handle a message of a plain client; an invalid message or an unknown symbol is answered."""
-    if pending.is_full:
-        session.close = TOO_MANY
+    if (wanted := take_subscribe(session, pending, data)) is None:
         return
-    try:
-        wanted = read_subscribe(data)
-    except BadTick as error:
-        pending.append(encode(Error("bad-message", f"{error.field} {error.problem}", error.fix)))
-        return
-    if wanted is None:
-        return
-    session.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)
     known = session.publication.log.dictionaries["symbol"]
     unknown = [symbol for symbol in wanted.symbols or () if not known.known_codes([symbol])]
     # Before the first tick no symbol is known, and each may be right.

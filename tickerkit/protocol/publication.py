@@ -1,25 +1,17 @@
-"""Publication: what all sessions of a server share, and how a session begins and subscribes."""
+"""Publication: what all sessions of a server share, and how much each sends at first."""
 
 from __future__ import annotations
 
-import msgspec
-
-from tickerkit.errors import BadTick
-from tickerkit.formatting import format_line
 from tickerkit.log import Gap, Gaps, Latest, TickLog
 from tickerkit.protocol.codec import encode_columns, encode_latest, encode_objects
-from tickerkit.protocol.messages import Error, FromClient, Subscribe
 from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, cached_bytes
 from tickerkit.protocol.symbols import Symbols
 from tickerkit.ticks import Array
 
-__all__ = ["MAX_SUBSCRIBED_SYMBOLS", "Publication", "SlowStart", "read_subscribe"]
+__all__ = ["Publication", "SlowStart"]
 
-MAX_SUBSCRIBED_SYMBOLS = 10_000
 # For how many choices of symbols the encoded newest prices are kept.
 MAX_FILTERS = 1000
-
-_from_client: msgspec.json.Decoder[FromClient] = msgspec.json.Decoder(FromClient)
 
 
 class Publication:
@@ -136,29 +128,3 @@ class SlowStart:
     def grow(self) -> None:
         """Allow more rows: the next of `BLOCK_SIZES`."""
         self.rows = min(self.rows * BLOCK_SIZES[0] // BLOCK_SIZES[1], BLOCK_SIZES[0])
-
-
-def read_subscribe(data: str | bytes) -> Subscribe | None:
-    """Read a subscribe message.
-
-    Returns:
-        The message; None for an error message. An error message may itself answer a message of the
-        server, so it is never answered.
-
-    Raises:
-        BadTick: `data` is neither; the error names the field, the problem and the fix.
-    """
-    fix = 'send {"type": "subscribe", "symbols": ["AAPL"]}, or null for all symbols'
-    try:
-        wanted = _from_client.decode(data)
-    except RecursionError:
-        raise BadTick("message", data, "is nested too deep", fix) from None
-    except (msgspec.MsgspecError, UnicodeError) as error:
-        problem = f"is not a subscribe message ({format_line(str(error))})"
-        raise BadTick("message", data, problem, fix) from None
-    if isinstance(wanted, Error):
-        return None
-    if wanted.symbols is not None and len(wanted.symbols) > MAX_SUBSCRIBED_SYMBOLS:
-        fix = f"name at most {MAX_SUBSCRIBED_SYMBOLS}, or send null for all symbols"
-        raise BadTick("symbols", len(wanted.symbols), "are too many", fix)
-    return wanted

@@ -6,12 +6,10 @@ from itertools import islice
 
 import numpy as np
 
-from tickerkit.errors import BadTick
 from tickerkit.log import MAX_SEQ, Gap, Position
 from tickerkit.protocol.messages import (
     At,
     End,
-    Error,
     FromServer,
     Hello,
     Misfits,
@@ -20,9 +18,8 @@ from tickerkit.protocol.messages import (
     Ticks,
     encode,
 )
-from tickerkit.protocol.outbox import TOO_MANY
-from tickerkit.protocol.publication import Publication, read_subscribe
-from tickerkit.protocol.symbols import SymbolFilter
+from tickerkit.protocol.publication import Publication
+from tickerkit.protocol.subscribe import take_subscribe
 from tickerkit.protocol.tick_session import TickSession
 
 __all__ = ["AT_S", "HEARTBEAT_S", "V1Session"]
@@ -67,15 +64,7 @@ class V1Session(TickSession):
         if isinstance(data, bytes):
             self.close = (1003, "binary frames are not accepted; send JSON in text frames")
             return
-        if self._pending.is_full:
-            self.close = TOO_MANY
-            return
-        try:
-            wanted = read_subscribe(data)
-        except BadTick as error:
-            self._send(Error("bad-message", f"{error.field} {error.problem}", error.fix))
-            return
-        if wanted is not None:
+        if (wanted := take_subscribe(self, self._pending, data)) is not None:
             self._subscribe(wanted)
 
     def next_message(self, now: float) -> bytes | None:
@@ -173,10 +162,6 @@ class V1Session(TickSession):
                 break
         return taken
 
-    def _needs_hello(self, row: int) -> bool:
-        """Return whether `row` is of another epoch than the client knows."""
-        return self.publication.epoch_at(row) != self.epoch
-
     def _enter(self, row: int) -> None:
         self._send_hello(row)
         super()._enter(row)
@@ -197,7 +182,6 @@ class V1Session(TickSession):
 
     def _subscribe(self, wanted: Subscribe) -> None:
         """Move to the row that a client requests, and send the messages that it needs first."""
-        self.symbols = None if wanted.symbols is None else SymbolFilter(wanted.symbols)
         if self.row is not None and self._entered_at is None:
             # Segments have brought the words up to here.
             self._sent_words = {
@@ -208,7 +192,7 @@ class V1Session(TickSession):
             self.row = self._history_row(wanted.history)
         else:
             self.row = self._resume_row(wanted.resume)
-        if self._needs_hello(self.row):
+        if self.publication.epoch_at(self.row) != self.epoch:
             self._send_hello(self.row)
         self._entered_at = self.row
         before, after = self.publication.seqs_at(self.row)
@@ -253,7 +237,7 @@ class V1Session(TickSession):
         epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
         if unknown_epoch or epoch == at.epoch:
             if row < log.stop and before > seq:
-                if self._needs_hello(row):
+                if epoch != self.epoch:
                     self._send_hello(row)
                 reason = "the server no longer holds these ticks"
                 self._send(Gap(epoch, seq + 1, before, reason))
