@@ -80,7 +80,7 @@ CONNECT = {
     "token": TOKENS,
     "ssl": [object(), 5, ("a", "b"), True],
     "retry_for": [*[each for each in NUMBERS if each is not None], -1],
-    "resume": [object(), 5, "a1b2", ("a1b2",), (5, 5), ("a1b2", -1), ("a1b2", "5")],
+    "resume": [object(), 5, "a1b2", ("a1b2",), (5, 5), ("a1b2", -1), ("a1b2", "5"), ("x" * 257, 5)],
 }
 EXPORT = {
     "symbol": SYMBOLS,
@@ -134,7 +134,9 @@ CALLS = {
     "read_csv": Call(lambda *_: tk.read_csv, {"path": PATHS}),
     "read_parquet": Call(lambda *_: tk.read_parquet, {"path": PATHS}),
     "read_gaps": Call(lambda *_: tk.read_gaps, {"path": PATHS}),
-    "TickLog": Call(lambda *_: tk.TickLog, {"keep": [*WHOLE, 0], "epoch": [object(), 5, b"x"]}),
+    "TickLog": Call(
+        lambda *_: tk.TickLog, {"keep": [*WHOLE, 0], "epoch": [object(), 5, b"x", "x" * 257]}
+    ),
     "feed.frame": Call(
         lambda feed, *_: feed.frame, {"symbol": SYMBOLS, "last": LASTS, "mark_gaps": FLAGS}
     ),

@@ -276,6 +276,7 @@ def test_texts_of_a_tick_are_bounded_together(given: str) -> None:
 
 # Each bound of `tickerkit.limits`, and the test that drives it over its edge.
 TESTS = {
+    "MAX_EPOCH_LENGTH": "test_resume_in_an_epoch_that_is_too_long_is_refused_by_name",
     "MAX_COLUMNS": "test_columns_up_to_the_limit_are_kept_and_others_counted",
     "MAX_DICTIONARIES_BYTES": "test_dictionaries_are_bounded_together",
     "MAX_DICTIONARY_BYTES": "test_column_with_too_long_a_dictionary_holds_the_text_of_each_tick",

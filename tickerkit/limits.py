@@ -10,6 +10,7 @@ __all__ = [
     "MAX_COLUMNS",
     "MAX_DICTIONARIES_BYTES",
     "MAX_DICTIONARY_BYTES",
+    "MAX_EPOCH_LENGTH",
     "MAX_EXACT_INT",
     "MAX_FIELDS",
     "MAX_FREE_TEXT_BYTES",
@@ -75,6 +76,9 @@ MAX_FREE_TEXT_BYTES = 512 * 2**20
 
 # Names of fields whose values were left out; the counts of further ones are under "(others)".
 MAX_MISFIT_NAMES = 256
+
+# Characters of an epoch's id. Ours have 16; both ends send the ids of the other back.
+MAX_EPOCH_LENGTH = 256
 
 # --- a message ------------------------------------------------------------------------------------
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from wires import Wire, publish
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_COLUMNS, MAX_SEGMENT_BYTES, MAX_WORDS
+from tickerkit.limits import MAX_COLUMNS, MAX_EPOCH_LENGTH, MAX_SEGMENT_BYTES, MAX_WORDS
 from tickerkit.log import Gap, TickLog
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol import (
@@ -25,7 +25,7 @@ from tickerkit.protocol import (
     Received,
     V1Session,
 )
-from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_EPOCH_CHARACTERS, MAX_REFUSED
+from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_REFUSED
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES
 from tickerkit.protocol.prices import PRICES_S
@@ -146,8 +146,8 @@ def test_client_appends_words_without_copying() -> None:
 @pytest.mark.parametrize(
     "message",
     [
-        Hello("x" * (MAX_EPOCH_CHARACTERS + 1), 1, 1, [], {}),
-        Gap("x" * (MAX_EPOCH_CHARACTERS + 1), 1, None, ""),
+        Hello("x" * (MAX_EPOCH_LENGTH + 1), 1, 1, [], {}),
+        Gap("x" * (MAX_EPOCH_LENGTH + 1), 1, None, ""),
         Ticks(1, 2**40, [], TextColumn([]), []),
         Ticks(1, 0, [], TextColumn([]), [], more={f"{n}": [] for n in range(MAX_COLUMNS + 1)}),
         Ticks(1, 0, [], TextColumn([]), [], more={"x" * 10_000: []}),
@@ -160,6 +160,24 @@ def test_message_beyond_the_bounds_breaks_the_protocol(message: Any) -> None:
     client.receive(encode(Hello("e", 1, 1, [], {})))
     with pytest.raises(ProtocolError):
         client.receive(encode(message))
+
+
+@pytest.mark.parametrize("kind", [V1Session, EveryTickSession, PricesSession])
+def test_resume_in_an_epoch_that_is_too_long_is_refused_by_name(kind: Any) -> None:
+    """Sent back in a gap, it would break the protocol at the client."""
+    publication = Publication(TickLog(epoch="e"))
+    session = kind(publication, 0.0) if kind is V1Session else kind(publication)
+
+    def answers(length: int) -> list[Any]:
+        resume = {"epoch": "x" * length, "seq": 1}
+        session.receive(json.dumps({"type": "subscribe", "resume": resume}), 0.0)
+        return [json.loads(message) for message in iter(lambda: session.next_message(0.0), None)]
+
+    errors = [answer for answer in answers(MAX_EPOCH_LENGTH + 1) if answer["type"] == "error"]
+    assert [error["code"] for error in errors] == ["bad-message"]
+    assert "resume.epoch" in errors[0]["message"]
+    assert not [answer for answer in answers(MAX_EPOCH_LENGTH) if answer["type"] == "error"]
+    assert session.close is None
 
 
 # --- what a client costs --------------------------------------------------------------------------

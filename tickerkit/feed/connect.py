@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from tickerkit.errors import InvalidType
+from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.feed import Feed
+from tickerkit.limits import MAX_EPOCH_LENGTH
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.net.urls import HasUrl, check_websocket_url, split_websocket_url
@@ -82,5 +83,8 @@ def _check_resume(resume: object) -> Position:
     if not isinstance(resume, Position) or not isinstance(resume.epoch, str):
         expected = "a Position, or its epoch and seq as in ('a1b2', 1000)"
         raise InvalidType("resume", resume, expected)
+    if len(resume.epoch) > MAX_EPOCH_LENGTH:
+        expected = f"at most {MAX_EPOCH_LENGTH} characters"
+        raise InvalidArgument("resume.epoch", resume.epoch, expected)
     check_number("resume.seq", resume.seq, 0, whole=True)
     return resume

@@ -4,7 +4,7 @@ from tickerkit.log.columns import FIXED
 from tickerkit.log.excess import append_or_note, refuse_excess
 from tickerkit.log.gaps import Gaps, gap_frame, gaps_from_frame
 from tickerkit.log.latest import Latest
-from tickerkit.log.position import MAX_SEQ, Gap, Position, Seq, TimeNs
+from tickerkit.log.position import MAX_SEQ, Epoch, Gap, Position, Seq, TimeNs
 from tickerkit.log.reader import Reader
 from tickerkit.log.rows import Rows
 from tickerkit.log.selection import locate_gaps, select
@@ -13,6 +13,7 @@ from tickerkit.log.tick_log import TickLog
 __all__ = [
     "FIXED",
     "MAX_SEQ",
+    "Epoch",
     "Gap",
     "Gaps",
     "Latest",

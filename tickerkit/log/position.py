@@ -10,12 +10,13 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from tickerkit.limits import MAX_INT64
+from tickerkit.limits import MAX_EPOCH_LENGTH, MAX_INT64
 
-__all__ = ["MAX_SEQ", "Gap", "Position", "Seq", "TimeNs"]
+__all__ = ["MAX_SEQ", "Epoch", "Gap", "Position", "Seq", "TimeNs"]
 
 MAX_SEQ = MAX_INT64
 
+Epoch: TypeAlias = Annotated[str, msgspec.Meta(max_length=MAX_EPOCH_LENGTH)]
 Seq: TypeAlias = Annotated[int, msgspec.Meta(ge=0, le=MAX_SEQ)]
 # The smallest int64 stands for no time.
 TimeNs: TypeAlias = Annotated[int, msgspec.Meta(ge=-MAX_INT64, le=MAX_INT64)]
@@ -33,7 +34,7 @@ class Position(msgspec.Struct, frozen=True):
         >>> tk.connect(server.url, resume=Position("a1b2", 1_000))
     """
 
-    epoch: str
+    epoch: Epoch
     seq: Seq
 
 
@@ -51,7 +52,7 @@ class Gap(msgspec.Struct, tag="gap", frozen=True, omit_defaults=True):
         first_after: time of the tick after the gap, likewise.
     """
 
-    epoch: str
+    epoch: Epoch
     first: Seq = msgspec.field(name="from")
     last: Seq | None = msgspec.field(name="to")
     reason: str

@@ -20,6 +20,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from tickerkit.errors import InvalidArgument
+from tickerkit.limits import MAX_EPOCH_LENGTH
 from tickerkit.log.columns import FIXED, ColumnEncoder
 from tickerkit.log.compaction import Compaction
 from tickerkit.log.dictionary import Dictionary
@@ -84,7 +86,8 @@ class TickLog:
             values of a further column beyond the 256th, see `tickerkit.limits`.
 
     Raises:
-        InvalidArgument: `keep` is not a whole number of at least 1, or `epoch` is not text.
+        InvalidArgument: `keep` is not a whole number of at least 1, or `epoch` is not text of at
+            most 256 characters.
 
     Example:
         >>> log = TickLog()
@@ -97,6 +100,9 @@ class TickLog:
         check_number("keep", keep, 1, whole=True)
         if epoch is not None:
             check_text("epoch", epoch, "text, or None for a random id")
+            if len(epoch) > MAX_EPOCH_LENGTH:
+                expected = f"at most {MAX_EPOCH_LENGTH} characters"
+                raise InvalidArgument("epoch", epoch, expected)
         self.keep = keep
         self.epoch = epoch or secrets.token_hex(8)
         self.last_seq = 0

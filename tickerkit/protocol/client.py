@@ -37,8 +37,6 @@ class _Header(msgspec.Struct):
     type: str
 
 
-# An epoch is an id: those that tickerkit makes have 16 characters.
-MAX_EPOCH_CHARACTERS = 256
 MAX_ENDED_EPOCHS = 1000
 # Values of text that a log is given at once.
 MAX_TEXTS = 2**14
@@ -167,9 +165,6 @@ class Client:
             return []
         if self._stream_epoch is None and not isinstance(message, Hello | Error):
             raise ProtocolError(1002, f"{type(message).__name__.lower()} came before hello")
-        if isinstance(message, Hello | Gap) and len(message.epoch) > MAX_EPOCH_CHARACTERS:
-            problem = f"an epoch has more than {MAX_EPOCH_CHARACTERS} characters"
-            raise ProtocolError(1007, problem)
         match message:
             case Hello():
                 self._enter(message)

@@ -6,7 +6,7 @@ from typing import Annotated, TypeAlias
 
 import msgspec
 
-from tickerkit.log import Gap, Position, Seq
+from tickerkit.log import Epoch, Gap, Position, Seq
 
 SUBPROTOCOL = "tickerkit.v1"
 VERSION = 1
@@ -76,7 +76,7 @@ class Hello(msgspec.Struct, tag="hello"):
         misfits: how many values the server has left out so far, by column; left out if none.
     """
 
-    epoch: str
+    epoch: Epoch
     first: Seq
     next: Seq
     symbols: list[str]
