@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import socket
 import sys
 import threading
@@ -27,6 +28,7 @@ __all__ = [
     "chromium",
     "jupyter",
     "kernel",
+    "node",
     "nothing_left",
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
@@ -48,6 +50,17 @@ def recorded() -> Path:
     if not folder.is_dir():
         pytest.skip("no recorded market data: set TICKERKIT_DATA to its folder")
     return folder
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """Return the path of Node.js; skip without it, or fail in CI."""
+    path = shutil.which("node")
+    if path is None:
+        if os.environ.get("TICKERKIT_REQUIRE_NODE") == "1" or os.environ.get("CI") == "true":
+            pytest.fail("Node.js was not found")
+        pytest.skip("Node.js was not found")
+    return path
 
 
 @pytest.fixture

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
-import shutil
 import subprocess
 from importlib import resources
 
@@ -113,13 +111,8 @@ def test_value_is_formatted_as_plotly_does(
     assert format_decimals(value, decimals, sign=sign) == text
 
 
-def test_pages_have_the_same_rule() -> None:
+def test_pages_have_the_same_rule(node: str) -> None:
     """Python and JavaScript agree on the decimals of many instruments, and on each text."""
-    node = shutil.which("node")
-    if node is None:
-        if os.environ.get("TICKERKIT_REQUIRE_NODE") == "1" or os.environ.get("CI") == "true":
-            pytest.fail("Node.js was not found")
-        pytest.skip("Node.js was not found")
     rng = random.Random(6)
     instruments = []
     for _ in range(2000):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
-from commands import environment
+from commands import run_python
 
 from tickerkit import __version__
 from tickerkit.cli import main
@@ -23,14 +22,7 @@ def python(
     program: str, *arguments: str, cwd: Path | None = None
 ) -> subprocess.CompletedProcess[str]:
     """Run a program in a Python of its own."""
-    return subprocess.run(
-        [sys.executable, "-c", program, *arguments],
-        cwd=cwd,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    return run_python("-c", program, *arguments, cwd=cwd)
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
@@ -58,13 +50,7 @@ def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_python_m_tickerkit_runs_the_command_line() -> None:
     """`python -m tickerkit` is the same as `tickerkit`."""
-    done = subprocess.run(
-        [sys.executable, "-m", "tickerkit", "--version"],
-        env=environment(),
-        capture_output=True,
-        text=True,
-        timeout=60,
-    )
+    done = run_python("-m", "tickerkit", "--version")
     assert (done.returncode, done.stdout) == (0, f"tickerkit {__version__}\n")
 
 

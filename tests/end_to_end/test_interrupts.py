@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -14,6 +13,7 @@ from typing import Any
 
 import interrupter
 import pytest
+from commands import run_python
 from interrupter import OPERATIONS, PROCESS_OPERATIONS, TICK, find_left, make_ticks
 from soaks import TIMEOUT_S, share_of, soak
 
@@ -223,9 +223,7 @@ def test_real_interrupts_at_random_moments_leave_nothing(
     rounds: int, operations: dict[str, object], tmp_path: Path
 ) -> None:
     """Each operation of the API is interrupted by real signals, once or twice."""
-    command = [sys.executable, interrupter.__file__, "13", str(rounds), str(tmp_path), *operations]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=TIMEOUT_S, env=os.environ
-    )
+    arguments = [interrupter.__file__, "13", str(rounds), tmp_path, *operations]
+    done = run_python(*arguments, timeout_s=TIMEOUT_S)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr
     assert done.stdout == f"{rounds} rounds\n"

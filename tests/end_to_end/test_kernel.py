@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import environment, on_posix, port_is_free
+from commands import on_posix, port_is_free, run_python
 from kernels import CellError, RealKernel, real_kernel
 from peers import dial, free_port, receive_all
 from soaks import soak
@@ -264,14 +263,7 @@ def test_a_script_exits_though_code_of_the_users_blocks(
     ending: str, code: int, stderr: str
 ) -> None:
     """Its exit code is its own, and nothing is written but what it does itself."""
-    done = subprocess.run(
-        [sys.executable, "-c", SCRIPT + ending],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment(),
-    )
+    done = run_python("-c", SCRIPT + ending)
     last = done.stderr.splitlines(keepends=True)[-1:]
     assert (done.returncode, done.stdout, "".join(last)) == (code, "", stderr)
 
@@ -293,11 +285,5 @@ for name in tickerkit.__all__:
     getattr(tickerkit, name)
 assert state() == before
 """
-    done = subprocess.run(
-        [sys.executable, "-W", "error::ImportWarning", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment(),
-    )
+    done = run_python("-W", "error::ImportWarning", "-c", code)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")

@@ -15,6 +15,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from commands import environment
 from peers import LOCAL, free_port
 from soaks import soak
 
@@ -186,6 +187,7 @@ def test_a_server_that_is_killed_again_and_again_is_found_again(lives: int, unti
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
+        env=environment(),
     ) as mother:
         assert mother.stdin is not None
         assert mother.stdout is not None

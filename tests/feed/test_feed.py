@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cells import Kernel
+from commands import environment
 from peers import LOCAL, Wire, free_port, plain_server, raw_server, refusing
 from websockets.sync.server import ServerConnection
 
@@ -769,7 +770,11 @@ def test_stop_does_not_wait_for_a_server_that_hangs() -> None:
         "print(server.port, flush=True); sys.stdin.read()"
     )
     with subprocess.Popen(
-        [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, "-c", code],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     ) as other:
         assert other.stdout is not None
         feed = tk.connect(f"ws://{LOCAL}:{int(other.stdout.readline())}").wait(1)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from commands import environment
 from killed import PROGRESS
 from soaks import share_of
 
@@ -75,7 +76,11 @@ def test_recording_survives_a_kill(tmp_path: Path) -> None:
     program = Path(__file__).parents[1] / "helpers" / "killed.py"
     done: list[tuple[int, int, int]] = []
     with subprocess.Popen(
-        [sys.executable, str(program)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [sys.executable, str(program)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env=environment(),
     ) as forker:
         assert forker.stdin is not None
         assert forker.stdout is not None

@@ -22,7 +22,7 @@ import tickerkit
 from tickerkit.cli import main
 from tickerkit.cli.interrupt import interrupt
 
-__all__ = ["Command", "InProcess", "environment", "on_posix", "port_is_free"]
+__all__ = ["Command", "InProcess", "environment", "on_posix", "port_is_free", "run_python"]
 
 TIMEOUT_S = 60.0
 ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
@@ -194,6 +194,21 @@ def environment(**more: str) -> dict[str, str]:
     path = [str(Path(tickerkit.__file__).parents[1]), env.get("PYTHONPATH", "")]
     more["PYTHONPATH"] = os.pathsep.join([more.get("PYTHONPATH", ""), *path]).strip(os.pathsep)
     return env | {"TERM": "xterm-256color"} | more
+
+
+def run_python(
+    *arguments: str | Path, timeout_s: float = 60, cwd: Path | None = None, **more: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a Python to its end; it has the environment of a command, and `more` variables."""
+    return subprocess.run(
+        [sys.executable, *arguments],
+        cwd=cwd,
+        env=environment(**more),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=timeout_s,
+    )
 
 
 @cache

@@ -5,11 +5,9 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import subprocess
-import sys
 
 import pytest
-from commands import environment
+from commands import run_python
 
 from tickerkit.net.listening import find_port
 
@@ -58,12 +56,5 @@ def test_server_without_a_socket_is_an_error() -> None:
 @pytest.mark.skipif(os.name != "posix", reason="sets a limit of POSIX")
 def test_server_for_which_no_file_is_left_says_so() -> None:
     """The error is EMFILE; nothing is left running, and a later server works."""
-    done = subprocess.run(
-        [sys.executable, "-c", NO_FILES],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment(),
-    )
+    done = run_python("-c", NO_FILES)
     assert (done.stdout.split(), done.stderr) == (["EMFILE", "EMFILE", "1", "1"], "")

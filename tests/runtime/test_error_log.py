@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
-import subprocess
-import sys
 import threading
 from collections.abc import Callable
 
 import pytest
+from commands import run_python
 
 from tickerkit import formatting
 from tickerkit.errors import BadTick
@@ -194,10 +193,8 @@ def test_error_log_prints_nothing_without_logging() -> None:
     code = (
         "from tickerkit.runtime.error_log import ErrorLog; ErrorLog('x').add(ValueError('quiet'))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=30
-    )
-    assert (done.stdout, done.stderr) == ("", "")
+    done = run_python("-c", code)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_websockets_logs_are_silenced() -> None:

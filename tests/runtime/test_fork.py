@@ -18,12 +18,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 from cells import Kernel
-from commands import environment, port_is_free
+from commands import environment, port_is_free, run_python
 from peers import dial, receive_all
 from websockets.exceptions import ConnectionClosed
 
 import tickerkit as tk
+from tickerkit.chart.instruments import Instruments
 from tickerkit.errors import Stopped
+from tickerkit.log import TickLog
 from tickerkit.runtime.portal import portal
 
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
@@ -254,10 +256,7 @@ for price in (1, 2):
     _, status = os.wait() if price == 1 else (0, 0)
     print(os.waitstatus_to_exitcode(status), server.status, feed.status, feed.log.stop)
 """
-    command = [sys.executable, "-W", "ignore", "-c", code]
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, timeout=60, env=environment()
-    )
+    done = run_python("-W", "ignore", "-c", code)
     assert (done.stdout, done.stderr) == ("3 listening live 1\n0 listening live 2\n", "")
     assert done.returncode == 0
 
@@ -280,6 +279,16 @@ def test_figure_is_consistent_in_the_child() -> None:
         figure.append(2, 3)
     thread.join()
     figure.close()
+
+
+def test_instruments_are_free_in_the_child() -> None:
+    """A lock of instruments that was held during the fork is not held in the child."""
+    log = TickLog()
+    with (
+        Instruments.of(log)._lock,
+        forked(lambda: Instruments.of(log)._lock.acquire(blocking=False) or os.abort()),
+    ):
+        pass
 
 
 def total(frame: pd.DataFrame) -> float:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
+from commands import run_python
 
 CODE = """
 import asyncio
@@ -36,12 +35,6 @@ asyncio.run(outer())
 def test_asyncio_run_nests_once_allowed() -> None:
     """`asyncio.run` fails in a running loop, works once allowed, and tickerkit still works."""
     # In another process: the patch can't be undone.
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", CODE],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=30,
-    )
+    done = run_python("-W", "ignore", "-c", CODE)
     assert done.stderr == ""
     assert done.stdout.split("\n") == ["before: RuntimeError", "after: inner", "feed: 1", ""]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import warnings
 from collections.abc import Iterator
 
 import pytest
+from commands import run_python
 
 import tickerkit as tk
 from tickerkit.runtime import registry
@@ -130,7 +129,5 @@ feed.on_ticks(len)
 feed.wait(5)
 print(feed.status)
 """
-    done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=20
-    )
+    done = run_python("-c", code, timeout_s=20)
     assert (done.returncode, done.stdout, done.stderr) == (0, "live\n", "")

@@ -6,8 +6,6 @@ import contextlib
 import os
 import socket
 import struct
-import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
@@ -15,6 +13,7 @@ from pathlib import Path
 
 import pytest
 import trustme
+from commands import run_python
 from peers import LOCAL, ask, dial, handshake, receive
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -183,9 +182,7 @@ def test_process_with_few_files_never_runs_out(is_encrypted: bool, tmp_path: Pat
         made.cert_chain_pems[0].write_to_path(files[0])
         made.private_key_pem.write_to_path(files[1])
         authority.cert_pem.write_to_path(files[2])
-    done = subprocess.run(
-        [sys.executable, "-c", FEW_FILES, *files], capture_output=True, text=True, timeout=110
-    )
+    done = run_python("-c", FEW_FILES, *files, timeout_s=110)
     assert done.stderr == ""
     assert done.stdout.split() == ["True", "True", "alive", "0"]
     assert done.returncode == 0

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import random
-import subprocess
 import sys
 from itertools import islice
 from pathlib import Path
 
 import pytest
+from commands import run_python
 from hostile import flood, targets
 from mutations import Mutations
 from recordings import recordings, wire_texts
@@ -74,7 +74,7 @@ def test_a_fuzzer_finds_nothing(tmp_path: Path) -> None:
     """
     pytest.importorskip("atheris", reason="the fuzzer is not installed: make soak does it")
     script = Path(__file__).parents[1] / "helpers" / "fuzz.py"
-    command = [sys.executable, str(script), str(tmp_path), f"-max_total_time={FUZZ_S}", "-seed=7"]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=FUZZ_S + 240)
+    options = f"-max_total_time={FUZZ_S}", "-seed=7"
+    run = run_python(script, tmp_path, *options, timeout_s=FUZZ_S + 240)
     assert run.returncode == 0, run.stdout[-2000:] + run.stderr[-6000:]
     assert "DONE" in run.stderr

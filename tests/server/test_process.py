@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from cells import Kernel
-from commands import environment, on_posix, port_is_free
+from commands import environment, on_posix, port_is_free, run_python
 from peers import LOCAL, another_program, dial, free_port, receive, receive_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -276,7 +276,7 @@ def test_clients_are_served_while_this_process_computes() -> None:
     """
     server = serve(tk.simulate(["AAPL"], rate=100))
     command = [sys.executable, "-c", textwrap.dedent(listen), server.url + "ticks"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as peer:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=environment()) as peer:
         assert peer.stdout is not None
         assert peer.stdout.readline() == "here\n"
         begin = time.monotonic()
@@ -648,14 +648,7 @@ def test_process_needs_no_child_watcher_of_the_event_loop_policy() -> None:
             print(feed.wait(1).frame()["price"].tolist(), server.stats["ticks"])
         print(server.status, threading.active_count())
     """
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", code],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-        env=environment(),
-    )
+    done = run_python("-W", "ignore::DeprecationWarning", "-c", code)
     assert (done.stdout, done.stderr) == ("[187.25] 1\nstopped 1\n", "")
 
 

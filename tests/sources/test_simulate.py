@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import itertools
 import math
-import os
-import subprocess
 import sys
 import time
 from collections.abc import Awaitable, Callable
@@ -16,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import pytest
+from commands import run_python
 
 from tickerkit.errors import SourceError
 from tickerkit.log import TickLog
@@ -133,16 +132,7 @@ def test_start_price_is_the_same_in_every_process() -> None:
         "from tickerkit.sources.simulate import simulate\n"
         "print(next(simulate('FOO,BAR', seed=3).ticks()).columns['price'][:5].tolist())"
     )
-    runs = [
-        subprocess.run(
-            [sys.executable, "-c", code],
-            env={**os.environ, "PYTHONHASHSEED": salt, "PYTHONPATH": os.pathsep.join(sys.path)},
-            capture_output=True,
-            text=True,
-            check=True,
-        ).stdout
-        for salt in ("1", "2")
-    ]
+    runs = [run_python("-c", code, PYTHONHASHSEED=salt).stdout for salt in ("1", "2")]
     assert runs[0] == runs[1] != ""
 
 

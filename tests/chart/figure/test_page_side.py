@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 import subprocess
 from collections import Counter
 from importlib import resources
@@ -28,17 +26,6 @@ def declared(source: str) -> list[str]:
 def exported(source: str) -> set[str]:
     """Return the names that a module exports."""
     return set(re.findall(rf"^export {DECLARATION}", source, re.M))
-
-
-@pytest.fixture
-def node() -> str:
-    """Return the path of Node.js; skip without it, or fail in CI."""
-    path = shutil.which("node")
-    if path is None:
-        if os.environ.get("TICKERKIT_REQUIRE_NODE") == "1" or os.environ.get("CI") == "true":
-            pytest.fail("Node.js was not found")
-        pytest.skip("Node.js was not found")
-    return path
 
 
 def test_all_modules_of_the_folder_are_joined() -> None:
