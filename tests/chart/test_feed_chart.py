@@ -7,6 +7,7 @@ import importlib
 from collections.abc import Callable, Iterator
 
 import numpy as np
+import plotly.graph_objects as go
 import pytest
 
 import tickerkit as tk
@@ -67,16 +68,40 @@ def test_chart_draws_only_the_given_symbols(
     until(lambda: lines(figure) == {"MSFT": [10, 11]})
 
 
-def test_percent_is_the_change_since_the_first_point(
+def test_percent_is_the_change_since_the_first_tick_in_the_window(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """Each line begins at 0."""
-    figure = feed.chart(y="percent")
-    server.publish([tick("AAPL", 200, 0), tick("MSFT", 50, 0)])
-    server.publish([tick("AAPL", 202, 1), tick("MSFT", 45, 1)])
-    until(lambda: [len(y) for y in lines(figure).values()] == [2, 2])
-    assert lines(figure)["AAPL"] == pytest.approx([0, 1])
-    assert lines(figure)["MSFT"] == pytest.approx([0, -10])
+    """The data are prices, from which pages compute percentages; an exported figure has these."""
+    figure = feed.chart(y="percent", window="1s")
+    figure.add_scatter(x=[1], y=[2], name="mine")
+    server.publish([tick("AAPL", 100, 0), tick("MSFT", 10, 0)])
+    server.publish([tick("AAPL", 200, 5), tick("MSFT", 50, 5)])
+    server.publish([tick("AAPL", 202, 6), tick("MSFT", 45, 6)])
+    expected = {"mine": [2], "AAPL": [200, 202], "MSFT": [50, 45]}
+    until(lambda: lines(figure) == expected)
+    exported = go.Figure(figure.to_dict())
+    assert {t.name: list(t.y) for t in exported.data} == {
+        "mine": [2],
+        "AAPL": pytest.approx([0, 1]),
+        "MSFT": pytest.approx([0, -10]),
+    }
+
+
+def test_charts_made_at_different_moments_show_the_same_percentages(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Whatever an earlier chart has shown before, the window decides; so after a restart."""
+    earlier = feed.chart(y="percent", window="2s")
+    server.publish(tick("AAPL", 100, 0))
+    until(lambda: lines(earlier) == {"AAPL": [100]})
+    server.stop()
+    with tk.serve(None, port=server.port) as restarted:
+        restarted.publish([tick("AAPL", 50, 8), tick("AAPL", 60, 9), tick("AAPL", 55, 10)])
+        until(lambda: lines(earlier)["AAPL"][-1:] == [55], timeout_s=20)
+        later = feed.chart(y="percent", window="2s")
+        until(lambda: lines(later).get("AAPL", [])[-1:] == [55])
+    for figure in (earlier, later):
+        assert list(figure.to_dict()["data"][0]["y"])[-3:] == pytest.approx([0, 20, 10])
 
 
 def test_symbol_with_only_quotes_is_drawn_at_the_midpoint(

@@ -40,5 +40,5 @@ export function streamOf({ plot, axes }, index, columns) {
   const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
   const hasBars = trace.type === "bar" || names.length > 1;
   const full = plot._fullData[index];
-  return { index, trace, full, series, x, y, hasBars, root: axes.findRoot(x) };
+  return { index, trace, full, series, x, y, hasBars, base: null, root: axes.findRoot(x) };
 }

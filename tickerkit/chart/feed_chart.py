@@ -72,8 +72,9 @@ def chart(
         symbols: one symbol, a list, or text such as "AAPL,MSFT", drawn in this order; by default
             all, also those that appear later, at most 20. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
-        y: "price"; or "percent", each line's change since the first tick that the figure drew, so
-            that symbols of different prices can be compared. Candles show prices.
+        y: "price"; or "percent", each line's change since the first tick in the window, so that
+            symbols of different prices can be compared. Every line begins at 0 %; the figure's
+            `data` hold prices. Candles show prices.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
         height: height of the figure in pixels.

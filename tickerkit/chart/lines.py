@@ -9,6 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 
 from tickerkit.chart.figure.figure import SHADE_NAME, LiveFigure
+from tickerkit.chart.figure.percent import PERCENT
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
 from tickerkit.chart.palette import choose_line, find_colours
@@ -38,7 +39,8 @@ class LineDrawer:
         feed: the feed.
         figure: the figure; traces and shapes that the user adds to it stay as they are.
         symbols: which symbols to draw, in this order; None for all.
-        percent: draw each line's change since its first point, in percent.
+        percent: draw each line's change since the first tick in the window, in percent. The page
+            computes it: the figure's `data` are the values.
 
     Attributes:
         undrawn: number of symbols that are not drawn because there are too many.
@@ -54,8 +56,7 @@ class LineDrawer:
         self._percent = percent
         self._instruments = Instruments.of(feed.log)
         self._colours = find_colours(figure)
-        # By symbol: the first value drawn, the uid of the trace, the row of the newest point.
-        self._first_values: dict[str, float] = {}
+        # By symbol: the uid of the trace, the row of the newest point.
         self._trace_uids: dict[str, str] = {}
         self._last_rows: dict[str, int] = {}
         self._decimals: dict[str, int] = {}  # as drawn
@@ -90,14 +91,10 @@ class LineDrawer:
                 continue
             self._format_values(trace, symbol)
             indices = np.flatnonzero((codes == code) & has_value)
-            line = values[indices]
-            if self._percent:
-                first = self._first_values.setdefault(symbol, float(line[0]))
-                line = (line / first - 1) * 100
             # A gap before these rows counts too, if the symbol has had no tick since the gap.
             last = self._last_rows.get(symbol, rows.start + int(indices[0])) - rows.start
             breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
-            points[trace] = _break_line(times[indices], line, breaks)
+            points[trace] = _break_line(times[indices], values[indices], breaks)
             self._last_rows[symbol] = rows.start + int(indices[-1])
         self._format_axis()
         if points:
@@ -131,6 +128,7 @@ class LineDrawer:
             go.Scatter(
                 mode="lines",
                 name=escape_label(symbol),
+                meta=PERCENT if self._percent else None,
                 legendrank=FIRST_RANK + place,
                 line={"width": 1.5, **choose_line(place, self._colours)},
                 yhoverformat=PERCENT_FORMAT if self._percent else make_format(MIN_DECIMALS),

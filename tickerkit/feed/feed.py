@@ -264,7 +264,7 @@ class Feed(FeedReaders):
             symbols: one symbol or several, in this order; by default all, and new ones as they
                 arrive, at most 20. Candles show the first.
             window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
-            y: "price"; or "percent", each line's change since the first tick that the chart drew.
+            y: "price"; or "percent", each line's change since the first tick in the window.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
             height: height of the chart in pixels.

@@ -205,6 +205,28 @@ def test_follow_holds_and_releases_the_chart(shown: Shown) -> None:
     assert shown.kernel("fig.follow") is False
 
 
+def test_percentages_begin_at_zero_wherever_the_window_is(shown: Shown) -> None:
+    """The page computes them from the values; a chart that holds still keeps their base."""
+    shown.show(
+        "fig = line(500, window=3)\n"
+        "fig.update_traces(meta='percent', yhoverformat='+,.2f')\n"
+        "fig.append(START + 5000 + np.arange(3) * 1000., [200., 210., 190.])\nfig"
+    )
+    shown.until("[...e.data[0].y].map(Math.round).join() === '0,5,-5'")
+    assert shown.kernel("list(fig.data[0].y)") == [200, 210, 190]
+    shown.lab.run("fig.append(START + 8000., 420.)")
+    shown.until("[...e.data[0].y].map(Math.round).join() === '0,-10,100'")
+    assert "+100.00" in shown.value("document.querySelector('.tickerkit-value').textContent")
+    assert "+100.00" in shown.value("e.querySelector('.legendtext').textContent")
+    shown.lab.run("fig.update_xaxes(range=[START + 6900, START + 8100])")
+    shown.until(f"!{CHIP}.hidden")
+    shown.lab.run("fig.append(START + 9000., 105.)")
+    shown.lab.page.wait_for_timeout(500)
+    assert shown.value("[...e.data[0].y].map(Math.round).slice(0, 3).join()") == "0,-10,100"
+    shown.lab.run("fig.follow = True; fig.append(START + 10_000., 210.)")
+    shown.until("[...e.data[0].y].map(Math.round).join() === '0,-75,-50'")
+
+
 def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:
     """A new y is drawn over the whole x, the trace keeps its name, and append continues."""
     shown.show("fig = line(50_000)\nfig")

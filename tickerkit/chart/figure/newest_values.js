@@ -4,6 +4,7 @@
 
 import { Decimals, formatDecimals } from "../../server/page/decimals.js";
 import { asNumbers } from "./axes.js";
+import { toPercent } from "./percent.js";
 
 /** @import { AxisLayout, Label, Place, Plot, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -64,6 +65,17 @@ function formatValue({ full, series }, axis, value) {
   return formatDecimals(value, decimals, hasSign) + (axis.ticksuffix ?? "");
 }
 
+/**
+ * Return the newest value of a line, or the close of the newest bar, as it is drawn; or null.
+ *
+ * @param {Stream} stream
+ */
+function findNewest({ series, base }) {
+  const value = series.last()?.[series.names[series.names.length - 1]];
+  if (value === undefined) return null;
+  return base === null ? value : toPercent(value, base);
+}
+
 /** @param {Series} series */
 function learnDecimals(series) {
   const learnt = learntDecimals.get(series) ?? { decimals: new Decimals(), next: 0 };
@@ -92,11 +104,12 @@ export function writeLegend(plot, streams, axes, data) {
   for (const stream of streams) {
     const { trace, full, series, y } = stream;
     const own = data.find((each) => each.uid === trace.uid) ?? {};
-    const last = series.last();
+    const newest = findNewest(stream);
     // A bar has four values, which hovering shows with its name.
-    if (!own.name || !last || full.showlegend === false || series.names.length > 1) continue;
+    if (!own.name || newest === null || full.showlegend === false || series.names.length > 1)
+      continue;
     if (own.yhoverformat && !readFormat(own)) continue; // such as a volume's
-    trace.name = `${own.name} ${formatValue(stream, axes.drawn(y), last[series.names[0]])}`;
+    trace.name = `${own.name} ${formatValue(stream, axes.drawn(y), newest)}`;
     if (own.hovertemplate || own.hoverinfo || own.text) continue;
     trace.hovertemplate = `${isAlongX ? "%{y}" : "(%{x}, %{y})"}<extra>${own.name}</extra>`;
   }
@@ -124,7 +137,7 @@ export function makeNewestLabels(plot, streams, axes, places, data) {
     if (!(left <= last.x && last.x <= right)) continue;
     const [xaxis, yaxis] = [axes.drawn(x), axes.drawn(y)];
     const [bottom, top] = asNumbers(yaxis.range, "linear") ?? [NaN, NaN];
-    const value = last[series.names[series.names.length - 1]];
+    const value = /** @type {number} */ (findNewest(stream));
     const position = yaxis.type === "log" ? Math.log10(value) : value;
     const share = (top - position) / (top - bottom);
     if (!(share >= 0 && share <= 1)) continue;

@@ -14,6 +14,7 @@ import traitlets
 from tickerkit.chart.figure.compatibility import find_incompatibility, warn_if_incompatible
 from tickerkit.chart.figure.displays import Displays
 from tickerkit.chart.figure.page_side import build_page_side
+from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
 from tickerkit.chart.figure.streams import Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
@@ -98,6 +99,16 @@ class PageFigure(LockedFigure):
         with self._lock:
             self._note = {**note}
 
+    def to_dict(self) -> Any:
+        """Return the figure as a dict; it has percentages where pages show percentages."""
+        with self._lock:
+            figure = super().to_dict()
+            for shown, props in zip(figure["data"], self._data, strict=True):
+                stream = self._streams.by_trace.get(props["uid"])
+                if stream is not None and is_percent(props):
+                    shown["y"] = compute_change(stream.window.column("y"))
+            return figure
+
     # --- state and display --------------------------------------------------------------------
 
     def get_state(self, key: Any = None, drop_defaults: bool = False) -> Any:
@@ -117,7 +128,9 @@ class PageFigure(LockedFigure):
         previews = {uid: self._streams.preview(uid) for uid in self._streams.by_trace}
         data = []
         for props in self._data:
-            columns, _ = previews.get(props["uid"], ({}, {}))
+            columns, place = previews.get(props["uid"], ({}, {}))
+            if columns and not place and is_percent(props):
+                columns["y"] = compute_change(columns["y"])
             others = {name: value for name, value in props.items() if name not in columns}
             data.append(deepcopy(others) | columns)
         self._trait_values["_widget_data"] = data
@@ -165,6 +178,8 @@ class PageFigure(LockedFigure):
     def _send_plainly(self, uid: str, columns: Mapping[str, Array]) -> None:
         index = next((i for i, props in enumerate(self._data) if props["uid"] == uid), None)
         if index is not None and self.comm is not None:
+            if is_percent(self._data[index]):
+                columns = {**columns, "y": compute_change(columns["y"])}
             restyle = {name: [values] for name, values in columns.items()}
             super()._send_restyle_msg(restyle, index)
 

@@ -27,6 +27,7 @@ PARTS = (
     "plotly_loader.js",
     "plot_updates.js",
     "axes.js",
+    "percent.js",
     "plot_axes.js",
     "visible_points.js",
     "newest_values.js",

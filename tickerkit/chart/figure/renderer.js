@@ -4,6 +4,7 @@
 
 import { LiveRanges } from "./live_ranges.js";
 import { makeNewestLabels, writeLegend } from "./newest_values.js";
+import { PercentBases } from "./percent.js";
 import { PlotAxes } from "./plot_axes.js";
 import { SvgPatch } from "./svg_patch.js";
 import { VisiblePoints } from "./visible_points.js";
@@ -23,6 +24,7 @@ export class Renderer {
   #view;
   #points;
   #ranges;
+  #bases;
   /** @type {SvgPatch | null} */
   #patch = null;
   #drawnAt = -Infinity; // when Plotly drew
@@ -32,6 +34,7 @@ export class Renderer {
   constructor(view) {
     this.#view = view;
     this.axes = new PlotAxes(view.plot, () => view.figure.layout);
+    this.#bases = new PercentBases(this.axes);
     this.#points = new VisiblePoints(view.plot, this.axes);
     this.#ranges = new LiveRanges(view.plot, this.axes, this.#points, () => view.figure.span);
   }
@@ -69,7 +72,8 @@ export class Renderer {
       const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
       const full = plot._fullData.find((each) => each.index === index) ?? {};
       const hasBars = trace.type === "bar" || series.names.length > 1;
-      streams.push({ index, trace, full, series, x, y, hasBars, root: this.axes.findRoot(x) });
+      const [root, base] = [this.axes.findRoot(x), this.#bases.of(trace)];
+      streams.push({ index, trace, full, series, x, y, hasBars, root, base });
     }
     return streams;
   }
@@ -131,6 +135,7 @@ export class Renderer {
     const { plot, Plotly, figure } = this.#view;
     this.#patch?.undo();
     const places = this.#ranges.planX(streams, figure.isFollowing);
+    this.#bases.choose(streams, places, figure.isFollowing);
     this.#ranges.apply(streams, places, figure.isFollowing);
     for (const stream of streams) this.#points.fill(stream, places.get(stream.root));
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);

@@ -142,6 +142,18 @@ export class Series {
   }
 
   /**
+   * Return the first value at or after a position that is neither NaN nor zero, or NaN.
+   *
+   * @param {number} from
+   */
+  firstNonZero(from) {
+    const { values } = this.#y;
+    const [start, end] = this.#held(from, this.next);
+    for (let i = start - this.#base; i < end - this.#base; i++) if (values[i]) return values[i];
+    return NaN;
+  }
+
+  /**
    * Return the least and the greatest x, or null.
    *
    * @returns {[number, number] | null}

@@ -76,6 +76,8 @@ export interface Stream {
   /** The id of the x axis that its own axis matches, see `PlotAxes.findRoot`. */
   root: string;
   hasBars: boolean;
+  /** The value since which the trace is drawn as its change in percent; null if it is not. */
+  base: number | null;
 }
 
 /** A label with the newest value of a trace, at the right edge of the plot; x and y in pixels. */

@@ -3,6 +3,7 @@
  */
 
 import { makeColumnEdges } from "./axes.js";
+import { toPercent } from "./percent.js";
 
 /** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -32,7 +33,7 @@ export class VisiblePoints {
    * @param {Range} range
    * @returns {Columns}
    */
-  of({ trace, full, series, hasBars, root, x }, range) {
+  of({ trace, full, series, hasBars, base, root, x }, range) {
     const axes = this.#axes;
     if (hasBars) {
       const [from, to] = series.between(...axes.toData(root, range));
@@ -43,7 +44,8 @@ export class VisiblePoints {
     }
     const hasMarkers = full.mode?.includes("markers");
     const columns = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
-    return series.line(makeColumnEdges(range, columns, axes.drawn(x).type));
+    const line = series.line(makeColumnEdges(range, columns, axes.drawn(x).type));
+    return base === null ? line : { x: line.x, y: line.y.map((value) => toPercent(value, base)) };
   }
 
   /**
@@ -54,9 +56,11 @@ export class VisiblePoints {
    * @returns {[number, number] | null}
    */
   extent(stream, range) {
-    const { series, trace, root } = stream;
+    const { series, trace, base, root } = stream;
     if (trace.type !== "bar") {
-      return series.extent(...series.between(...this.#axes.toData(root, range)));
+      const extent = series.extent(...series.between(...this.#axes.toData(root, range)));
+      if (base === null || !extent) return extent;
+      return Number.isNaN(base) ? null : [toPercent(extent[0], base), toPercent(extent[1], base)];
     }
     // Several bars drawn as one may be higher than each of them.
     const values = this.of(stream, range).y.filter((value) => !Number.isNaN(value));

@@ -29,7 +29,7 @@ __all__ = ["Dashboard", "dashboard"]
 INTERVAL_S = 0.25
 ALL_SYMBOLS = "all symbols"
 VIEWS = {
-    "percent": "a line for each symbol: its change since the first tick drawn",
+    "percent": "a line for each symbol: its change since the first tick in the window",
     "price": "a line for each symbol: its price, or the middle of its quotes",
     "candles": "bars of one symbol",
 }
