@@ -17,6 +17,7 @@ from tickerkit.log import Gap, TickLog
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.protocol import (
     Client,
+    Error,
     EveryTickSession,
     Hello,
     PlainClient,
@@ -280,6 +281,19 @@ def test_many_prices_come_in_parts(symbols: int, text: int) -> None:
     session.receive('{"type":"subscribe","symbols":["S5","S7"]}', due + 10)
     [chosen] = read_prices(session, due + 20)
     assert [tick["symbol"] for tick in chosen] == ["S5", "S7"]
+
+
+@pytest.mark.parametrize("text", ["no subscription", encode(Error("a", "b", "c")).decode()])
+def test_other_messages_of_a_client_do_not_bring_all_prices_again(text: str) -> None:
+    """Only a subscription starts from the first symbol: thousands of prices are much to send."""
+    session = PricesSession(Publication(wide_log(12_000)))
+    first = json.loads(session.next_message(100) or b"")
+    session.receive(text, 100)
+    rest = [message for message in read_prices(session, 100) if isinstance(message, list)]
+    seqs = [tick["seq"] for part in (first, *rest) for tick in part]
+    assert seqs == list(range(1, 12_001))
+    session.receive(text, 200)
+    assert [part for part in read_prices(session, 200) if isinstance(part, list)] == []
 
 
 def test_prices_that_change_among_the_parts_are_sent() -> None:

@@ -68,10 +68,14 @@ class EveryTickSession(TickSession):
             self._pending.append(encode({"type": "gap", "from": first, "to": last}))
 
 
-def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes) -> None:
-    """Handle a message of a plain client; an invalid message or an unknown symbol is answered."""
+def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes) -> bool:
+    """Handle a message of a plain client; an invalid message or an unknown symbol is answered.
+
+    Returns:
+        Whether the client has subscribed.
+    """
     if (wanted := take_subscribe(session, pending, data)) is None:
-        return
+        return False
     known = session.publication.log.dictionaries["symbol"]
     unknown = [symbol for symbol in wanted.symbols or () if not known.known_codes([symbol])]
     # Before the first tick no symbol is known, and each may be right.
@@ -79,6 +83,7 @@ def receive_subscribe(session: PlainSession, pending: Outbox, data: str | bytes)
         message = f"no tick of {_list_some(unknown)} has come so far"
         hint = f"the symbols are {_list_some(known.words)}; ticks of others are sent when they come"
         pending.append(encode(Error("unknown-symbol", message, hint)))
+    return True
 
 
 def _list_some(symbols: Sequence[str]) -> str:

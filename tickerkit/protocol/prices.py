@@ -45,8 +45,8 @@ class PricesSession:
         self._next_code: int | None = None
 
     def receive(self, data: str | bytes, now: float) -> None:
-        receive_subscribe(self, self._pending, data)
-        self._restart()
+        if receive_subscribe(self, self._pending, data):
+            self._restart()
 
     def next_message(self, now: float) -> bytes | None:
         if self._pending:
