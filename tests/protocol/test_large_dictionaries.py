@@ -186,6 +186,15 @@ def test_counts_of_many_names_are_added_up_by_the_names_of_the_server() -> None:
     assert len(client.misfits) == MAX_MISFIT_NAMES + 1
 
 
+def test_long_names_of_counts_are_cut() -> None:
+    """A hostile server could otherwise fill the memory of a feed with a few hundred names."""
+    client = Client()
+    list(client.receive(encode(Hello("e", 1, 1, [], {}))))
+    for n in range(3):
+        list(client.receive(encode(Misfits({"x" * 100_000 + str(n): 1, f"{n}" * 100_000: 1}))))
+    assert max(map(len, client.misfits)) == max(map(len, client._server_misfits)) == 64
+
+
 def test_misfits_are_announced_before_the_ticks_that_lack_them() -> None:
     """A client knows what was left out as soon as it has the tick, and only since it connected."""
     log = TickLog(epoch="e")

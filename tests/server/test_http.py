@@ -83,6 +83,29 @@ def test_refusal_is_plain_text_and_counted(headers: dict[str, str]) -> None:
     assert PAGE in reasons[0]
 
 
+@pytest.mark.parametrize(
+    ("target", "host", "status"),
+    [
+        ("/", "localhost", 200),
+        ("/nothing", "localhost", 404),
+        ("/ticks", "localhost", 426),
+        ("/", "evil.example", 403),
+        ("http://localhost/", "localhost", 400),
+    ],
+)
+def test_head_gets_the_headers_of_get_and_no_body(target: str, host: str, status: int) -> None:
+    """Also where the response is an error: a client would take a body for the next response."""
+    responses = [
+        respond(Request(target, Headers(Host=host), method), RULE, PAGE, lambda _: None)
+        for method in ("GET", "HEAD")
+    ]
+    get, head = (each for each in responses if isinstance(each, Response))
+    assert get.status_code == head.status_code == status
+    assert list(get.headers.raw_items()) == list(head.headers.raw_items())
+    assert get.body
+    assert head.body == b""
+
+
 def test_websocket_handshake_is_accepted() -> None:
     """The response is None, which continues the handshake."""
     assert respond_to("/", **UPGRADE) == (None, [])

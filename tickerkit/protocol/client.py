@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick, ProtocolError
-from tickerkit.limits import MAX_MISFIT_NAMES
+from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
@@ -143,6 +143,8 @@ class Client:
     def _note_misfits(self, counts: dict[str, int]) -> None:
         """Add what the server has left out since its newest message about it."""
         for name, count in counts.items():
+            # A log cuts names, too. A hostile server's could each be as long as a message.
+            name = name[:MAX_NAME_LENGTH]
             known = self._server_misfits.get(name, 0)
             # A lower count than before is that of another server, or of one that was restarted.
             new = count - known if count >= known else count

@@ -16,9 +16,9 @@ from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
 
 __all__ = ["respond", "respond_full"]
 
-# No foreign scripts, data from websockets only; a notebook may show the page in a frame.
 # Values of Cache-Control (RFC 9111, section 5.2.2): keep and ask each time, or keep nothing.
 REVALIDATE, NO_STORE = "no-cache", "no-store"
+# No foreign scripts, data from websockets only; a notebook may show the page in a frame.
 PAGE_POLICY = (
     "default-src 'self'; connect-src 'self' ws: wss:; img-src 'self' data:; "
     "style-src 'self' 'unsafe-inline'; frame-ancestors *"
@@ -45,6 +45,15 @@ def respond(
         without the right token: the handshake continues, and the websocket is then closed with the
         reason, because most clients don't show the body of an HTTP error.
     """
+    response = _respond(request, access, page, on_refusal)
+    if isinstance(response, Response) and request.method == "HEAD":
+        response.body = b""  # RFC 9110, section 9.3.2
+    return response
+
+
+def _respond(
+    request: Request, access: Access, page: str, on_refusal: Callable[[str], object]
+) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
         on_refusal(problem)
         return _make_response(http.HTTPStatus.BAD_REQUEST, f"{problem}\n".encode())
@@ -79,8 +88,6 @@ def respond(
         # The address of the page has the token: no cache keeps it.
         cache = NO_STORE if access.token is not None and path == "/" else REVALIDATE
         response = _make_response(http.HTTPStatus.OK, asset.body, asset.content_type, cache=cache)
-    if request.method == "HEAD":
-        response.body = b""
     response.headers["ETag"] = asset.etag
     response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response
@@ -118,8 +125,6 @@ def _make_refusal(request: Request, refusal: Refusal) -> Response:
     else:
         response = _make_response(refusal.status, f"{refusal.reason}\n".encode())
     response.headers["WWW-Authenticate"] = "Bearer"  # required by RFC 9110, section 15.5.2
-    if request.method == "HEAD":
-        response.body = b""
     return response
 
 
