@@ -227,6 +227,31 @@ def test_percentages_begin_at_zero_wherever_the_window_is(shown: Shown) -> None:
     shown.until("[...e.data[0].y].map(Math.round).join() === '0,-75,-50'")
 
 
+def test_nothing_covers_the_legend(shown: Shown) -> None:
+    """Neither the mode bar, also before it is seen, nor a title that is set later."""
+    shown.show(
+        "fig = line(100)\n"
+        "for n in range(7): fig.add_scatter(x=[START], y=[100], name=f'NAME-{n}')\n"
+        "fig.update_layout(margin_t=30)\nfig"
+    )
+    covered = (
+        "[...e.querySelectorAll('.legendtext')].some(name => {"
+        " const a = name.getBoundingClientRect();"
+        " return ['.modebar', '.gtitle'].some(other => {"
+        "  const b = e.querySelector(other)?.getBoundingClientRect();"
+        "  return b?.height && a.left < b.right && b.left < a.right && a.top < b.bottom"
+        "   && b.top < a.bottom; }); })"
+    )
+    right = (
+        "Math.max(...[...e.querySelectorAll('.legendtext')]"
+        ".map(name => name.getBoundingClientRect().right))"
+        " > e.querySelector('.modebar').getBoundingClientRect().left"
+    )
+    shown.until(f"{right} && !({covered})")
+    shown.lab.run("fig.update_layout(title='AAPL and seven others')")
+    shown.until(f"e.querySelector('.gtitle') && !({covered})")
+
+
 def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:
     """A new y is drawn over the whole x, the trace keeps its name, and append continues."""
     shown.show("fig = line(50_000)\nfig")

@@ -34,6 +34,7 @@ PARTS = (
     "live_ranges.js",
     "svg_traces.js",
     "svg_patch.js",
+    "top_margin.js",
     "renderer.js",
     "theme.js",
     "overlay.js",

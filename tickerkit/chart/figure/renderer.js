@@ -7,9 +7,10 @@ import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PercentBases } from "./percent.js";
 import { PlotAxes } from "./plot_axes.js";
 import { SvgPatch } from "./svg_patch.js";
+import { measureLack } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
 
-/** @import { Place, Plot, Range, Stream } from "./types.d.ts" */
+/** @import { Place, Range, Stream } from "./types.d.ts" */
 /** @import { View } from "./view.js" */
 
 /** The shortest time between two draws by Plotly, which are the expensive ones. */
@@ -141,6 +142,7 @@ export class Renderer {
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
     this.#patch = figure.isFollowing ? this.#createPatch(streams) : null;
+    this.#uncoverLegend();
     this.#noteDrawn(streams, this.#ranges.x);
   }
 
@@ -163,7 +165,7 @@ export class Renderer {
     const width = overlay.showLabels(
       hasLabels ? makeNewestLabels(plot, streams, this.axes, places, figure.data) : [],
     );
-    this.#makeRoom(width);
+    if (width > (plot._fullLayout._size?.r ?? Infinity)) this.#widenMargin("r", width);
     const newest = Math.max(
       -Infinity,
       ...streams.map(({ series }) => series.last()?.x ?? -Infinity),
@@ -171,20 +173,15 @@ export class Renderer {
     plot._tickerkit = { newest, hasPatch: this.#patch !== null };
   }
 
-  /**
-   * Widen the margins if labels or a title need more; they don't shrink, so the plot stays calm.
-   *
-   * @param {number} width that labels need on the right, in pixels
-   */
-  #makeRoom(width) {
-    const { plot } = this.#view;
-    const { t = 0, r = Infinity } = plot._fullLayout._size ?? {};
-    if (width > r) this.#widenMargin("r", width);
-    const overlap = measureTitleOverlap(plot);
-    if (overlap > 0) this.#widenMargin("t", t + overlap);
+  /** Widen the top margin if the legend is covered; not with each patch, since it measures. */
+  #uncoverLegend() {
+    const lack = measureLack(this.#view.plot);
+    if (lack > 0) this.#widenMargin("t", (this.#view.plot._fullLayout._size?.t ?? 0) + lack);
   }
 
   /**
+   * Widen a margin; none ever shrinks, so the plot stays calm.
+   *
    * @param {"r" | "t"} side
    * @param {number} width in pixels
    */
@@ -195,17 +192,4 @@ export class Renderer {
     plot.layout.margin = { ...plot.layout.margin, [side]: margin };
     this.#view.invalidate();
   }
-}
-
-/**
- * Return by how many pixels the title covers the legend above the plot; 0 without a title.
- *
- * @param {Plot} plot
- */
-function measureTitleOverlap(plot) {
-  const { title, legend } = plot._fullLayout;
-  if (!title?.text || !(legend?.y > 1)) return 0;
-  const lower = plot.querySelector(".infolayer .legend")?.getBoundingClientRect();
-  const upper = plot.querySelector(".infolayer .gtitle")?.getBoundingClientRect();
-  return lower?.height && upper?.height ? upper.bottom - lower.top : 0;
 }
