@@ -11,7 +11,7 @@ import pytest
 from soaks import share_of
 
 import tickerkit.storage.csv.text as lines_module
-import tickerkit.storage.csv.write as write_module
+import tickerkit.storage.text_file as text_file_module
 from tickerkit.errors import RecordingWarning
 from tickerkit.log import TickLog
 from tickerkit.storage import read_csv, write_csv
@@ -41,7 +41,7 @@ def frame() -> pd.DataFrame:
 def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write files in several members and blocks."""
     monkeypatch.setattr(lines_module, "ROWS_AT_ONCE", PIECE)
-    monkeypatch.setattr(write_module, "ROWS_AT_ONCE", PIECE)
+    monkeypatch.setattr(text_file_module, "ROWS_AT_ONCE", PIECE)
 
 
 def read(path: Path) -> tuple[pd.DataFrame, list[str]]:

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import tickerkit as tk
-from tickerkit.storage.csv.write import CsvFile
+from tickerkit.storage import CsvFile
 from tickerkit.storage.frames import combine_frames
 
 BIG = 2**53 + 1

@@ -108,6 +108,15 @@ def test_damaged_lines_are_left_out_and_named(tmp_path: Path) -> None:
     assert load(path).frame["seq"].tolist() == [1, 3]
 
 
+def test_two_columns_of_one_name_are_refused(tmp_path: Path) -> None:
+    """As in CSV: the second value would replace the first one, and no file is made."""
+    frame = ticks(1, 2)
+    frame.columns = pd.Index([*frame.columns[:-1], "price"])
+    with pytest.raises(ValueError, match="Two columns are named 'price'"):
+        write_jsonl(frame, tmp_path / "t.jsonl")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_json_lines_are_not_appended_to(tmp_path: Path) -> None:
     """The error names the accepted modes."""
     with pytest.raises(ValueError, match="mode='append'"):

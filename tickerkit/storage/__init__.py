@@ -1,8 +1,9 @@
 """Storage: ticks in files, as CSV, Parquet and JSON lines, and raw frames of websockets."""
 
+from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.read import read_csv
 from tickerkit.storage.csv.text import csv_lines
-from tickerkit.storage.csv.write import CsvFile, write_csv
+from tickerkit.storage.csv.write import write_csv
 from tickerkit.storage.jsonl import write_jsonl
 from tickerkit.storage.parquet import read_parquet, write_parquet
 from tickerkit.storage.recording import Recording, load, read_gaps

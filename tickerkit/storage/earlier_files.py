@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, gaps_from_frame
+from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.parts import parts_of
-from tickerkit.storage.csv.write import CsvFile
 from tickerkit.storage.files import is_locked
 from tickerkit.storage.parquet import from_csv, read_metadata
 from tickerkit.storage.paths import Naming, working_path

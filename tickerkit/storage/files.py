@@ -42,6 +42,7 @@ __all__ = [
     "describe_damage",
     "is_locked",
     "prepare_path",
+    "read_last_member",
     "read_members",
     "replacing",
     "runs",
@@ -180,7 +181,23 @@ class AppendFile:
 
     def append(self, data: bytes) -> None:
         """Append all of the data; if that fails, append nothing and raise OSError."""
-        data = compress(data, self._compression)
+        self._write(compress(data, self._compression))
+
+    def replace_end(self, start: int, data: bytes) -> None:
+        """Replace all bytes from `start` on by data; if that fails, put them back."""
+        with self.path.open("rb") as file:
+            file.seek(start)
+            old = file.read()
+        self.cut(start)
+        try:
+            if data:
+                self.append(data)
+        except BaseException:
+            with contextlib.suppress(OSError):  # there is room: it was there before
+                self._write(old)
+            raise
+
+    def _write(self, data: bytes) -> None:
         found = os.fstat(self._file).st_size
         if found < self.size:
             raise OSError(errno.EIO, "another program has shortened the file")
@@ -302,6 +319,23 @@ def read_members(
             return
         with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
             yield from _decompress(memory, kind, on_damage)
+
+
+def read_last_member(path: Path) -> tuple[int, bytes]:
+    """Return where the last member of a compressed file begins, and its decompressed content.
+
+    Raises:
+        OSError: the file can't be read.
+    """
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as memory:
+        unpack = _unpack_gzip if memory[:3] == MAGIC["gzip"] else _unpack_zstd
+        start, at, held = 0, 0, b""
+        while at < len(memory):
+            start, pieces = at, list(unpack(memory, at))
+            if not pieces:  # only a part of its header is there
+                return start, b""
+            at, held = pieces[-1].stop, b"".join(piece.data for piece in pieces)
+        return start, held
 
 
 def _decompress(

@@ -8,7 +8,6 @@ into a line of CSV, so that both formats have the same parser, types and limits.
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
 from os import PathLike
@@ -19,24 +18,20 @@ import msgspec
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument, Problem, RecordingError
-from tickerkit.log import gaps_from_frame
 from tickerkit.storage.csv.foreign import ForeignReader
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import json_lines, quote
-from tickerkit.storage.files import Mode, compress, compression_of, prepare_path, replacing
+from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.raw import LineReader
 from tickerkit.storage.sidecar import (
-    Columns,
     Content,
-    Head,
-    Line,
     Sidecar,
-    encode_lines,
-    misfit_lines,
+    about_lines,
     read_sidecar,
     sidecar_path,
 )
+from tickerkit.storage.text_file import write_text
 from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["is_tick_lines", "read_jsonl", "write_jsonl"]
@@ -87,16 +82,8 @@ def write_jsonl(
     if mode == "append":
         raise InvalidArgument("mode", mode, "'new' or 'overwrite' for JSON lines")
     path = prepare_path(path, mode)
-    compression = compression_of(path)
-    with replacing(path) as out:
-        for text in json_lines(frame):
-            out.write(compress(text, compression))
-        sidecar_path(path).unlink(missing_ok=True)
-    head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
-    listed, columns = gaps_from_frame(gaps) if gaps is not None else [], Columns.from_frame(frame)
-    lines: list[Line] = [head, Columns(columns.kinds), columns, *listed]
-    with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([*lines, *misfit_lines(misfits or {}), head]))
+    about = about_lines(source, symbols, gaps, misfits)
+    write_text(path, frame, json_lines(frame), about, header=False)
     return path
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import os
-import time
 import warnings
 from collections.abc import Mapping, Sequence
 from os import PathLike
@@ -19,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from tickerkit.errors import InvalidArgument, Problem, RecordingError, RecordingWarning
-from tickerkit.log import Position, gap_frame, gaps_from_frame
+from tickerkit.log import Position
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing
@@ -32,9 +31,9 @@ from tickerkit.storage.sidecar import (
     Head,
     Line,
     Sidecar,
+    about_lines,
     add_counts,
     encode_lines,
-    misfit_lines,
     parse_lines,
     sidecar_path,
 )
@@ -97,21 +96,33 @@ def write_parquet(
         expected = "a name that ends in .parquet; to_csv writes .csv"
         raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
-    head = Head(time.time_ns(), source, None if symbols is None else list(symbols))
-    listed = gaps_from_frame(gaps) if gaps is not None else []
-    noted = misfit_lines(misfits or {})
-    lines: list[Line] = [head, *listed, *noted]
-    if mode == "append" and path.exists():
+    about = about_lines(source, symbols, gaps, misfits)
+    if mode == "append":
+        _append(frame, path, about)
+    else:
+        _write(frame, path, about)
+    return path
+
+
+def _append(frame: pd.DataFrame, path: Path, lines: list[Line]) -> None:
+    """Replace a file, if there is one, by one that holds its ticks and then the new ones."""
+    if path.exists():
         before = _read(path)
         if before.problems:
             problem = f"{'; '.join(map(str, before.problems))}; write another file"
             raise RecordingError(path, problem, "appended to")
         earlier = before.sidecar
-        added = [gap for gap in listed if gap not in earlier.gaps]
-        lines = [*earlier.heads, *earlier.lasting_lines, head, *added, *noted]
+        added = [line for line in lines if line not in earlier.gaps]
+        lines = [*earlier.heads, *earlier.lasting_lines, *added]
         frame = combine_frames([before.frame, frame])
+    _write(frame, path, lines)
+
+
+def _write(frame: pd.DataFrame, path: Path, lines: list[Line]) -> None:
+    """Write a file that holds ticks, and what is known about them; the last head twice."""
+    heads: list[Line] = [line for line in lines if isinstance(line, Head)]
     table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
-    text = encode_lines([*lines, head, End.from_frame(frame)])
+    text = encode_lines([*lines, *heads[-1:], End.from_frame(frame)])
     metadata = {**(table.schema.metadata or {}), KEY: text}
     table = table.replace_schema_metadata(metadata)
     # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
@@ -132,7 +143,6 @@ def write_parquet(
             column_encoding=deltas or None,
             write_page_checksum=True,
         )
-    return path
 
 
 def _widen_dictionaries(table: pa.Table) -> pa.Table:
@@ -173,18 +183,10 @@ def from_csv(csv: Path, path: Path) -> None:
     content = read_file(csv)
     if damage := [str(problem) for problem in content.problems if problem.kind != "torn"]:
         raise RecordingError(csv, "; ".join(damage), "converted")
-    sidecar, frame = content.sidecar, content.frame
+    frame, sidecar = content.frame, content.sidecar
     if path.exists() and (last := last_of(path)) is not None:
         frame = _after(frame, last)
-    write_parquet(
-        frame,
-        path,
-        gaps=gap_frame(sidecar.gaps),
-        misfits=sidecar.misfits,
-        mode="append",
-        source=sidecar.source,
-        symbols=sidecar.symbols,
-    )
+    _append(frame, path, [*sidecar.heads, *sidecar.lasting_lines])
     remove_parts(csv)
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)

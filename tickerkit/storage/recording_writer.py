@@ -15,7 +15,7 @@ import numpy as np
 from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
-from tickerkit.storage.csv.write import CsvFile
+from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.earlier_files import find_last_tick, finish, own_files, unfinished_files
 from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.parquet import last_of

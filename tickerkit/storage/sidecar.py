@@ -28,8 +28,9 @@ from __future__ import annotations
 
 import os
 import re
+import time
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, TypeAlias
 
@@ -39,7 +40,7 @@ import pandas as pd
 
 from tickerkit.errors import Problem
 from tickerkit.limits import MAX_INT64, MAX_WORDS
-from tickerkit.log import Gap, Position, Seq
+from tickerkit.log import Gap, Position, Seq, gaps_from_frame
 from tickerkit.storage.files import check_regular
 
 __all__ = [
@@ -53,9 +54,11 @@ __all__ = [
     "Misfits",
     "RowLabels",
     "Sidecar",
+    "about_lines",
     "add_counts",
     "encode_lines",
     "merge_kinds",
+    "merge_words",
     "misfit_lines",
     "parse_lines",
     "read_sidecar",
@@ -121,6 +124,19 @@ def merge_kinds(known: str, kind: str) -> str:
     if known == kind:
         return known
     return "number" if {known, kind} <= {"int", "float", "number"} else "any"
+
+
+def merge_words(
+    earlier: Mapping[str, list[str]], later: Mapping[str, list[str]]
+) -> dict[str, list[str]]:
+    """Return the categories of earlier rows, in their order, and then those of later ones.
+
+    If a column has too many, the order of its first rows serves.
+    """
+    merged = {
+        name: list(dict.fromkeys([*earlier.get(name, ()), *words])) for name, words in later.items()
+    }
+    return {name: words for name, words in merged.items() if len(words) <= MAX_WORDS}
 
 
 class Block(msgspec.Struct, tag="block"):
@@ -251,11 +267,11 @@ class Sidecar(msgspec.Struct):
 
     @property
     def symbols(self) -> list[str] | None:
-        """The symbols recorded, None for all."""
+        """The symbols recorded, in the order of the heads; None for all."""
         named = [head.symbols for head in self.heads]
         if None in named or not named:
             return None
-        return sorted({symbol for each in named for symbol in each or ()})
+        return list(dict.fromkeys(symbol for each in named for symbol in each or ()))
 
     @property
     def source(self) -> str:
@@ -397,6 +413,29 @@ def misfit_lines(counts: Mapping[str, int]) -> list[Misfits]:
     """Return the line of some counts; none for no counts."""
     known = {name: count for name, count in counts.items() if count}
     return [Misfits(known)] if known else []
+
+
+def about_lines(
+    source: str,
+    symbols: Sequence[str] | None,
+    gaps: pd.DataFrame | None,
+    misfits: Mapping[str, int] | None,
+    *,
+    escape_formulas: bool = False,
+) -> list[Line]:
+    """Return what a sidecar says about some ticks besides their columns, the head first.
+
+    Args:
+        source: where the ticks come from.
+        symbols: the symbols recorded, None for all.
+        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+        misfits: how many values of the ticks were left out, by column.
+        escape_formulas: whether text is escaped for spreadsheets.
+    """
+    chosen = None if symbols is None else list(symbols)
+    head = Head(time.time_ns(), source, chosen, escape_formulas)
+    listed = [] if gaps is None else gaps_from_frame(gaps)
+    return [head, *listed, *misfit_lines(misfits or {})]
 
 
 def _kind(series: pd.Series[Any]) -> str:

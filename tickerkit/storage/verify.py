@@ -158,11 +158,10 @@ class _Sequence:
         if "epoch" in frame:
             self._codes, names = pd.factorize(frame["epoch"])
             self._names = [str(name) for name in names]
-        starts = np.flatnonzero(self._codes[1:] != self._codes[:-1]) + 1
-        runs = np.concatenate([np.zeros(min(len(frame), 1), dtype=np.int64), starts])
-        kinds, firsts = np.unique(self._codes[runs], return_index=True)
+        starts = np.flatnonzero(np.diff(self._codes, prepend=self._codes[:1] - 1))
+        kinds, firsts = np.unique(self._codes[starts], return_index=True)
         self.epochs = len(kinds)
-        self.returns = np.delete(runs, firsts)
+        self.returns = np.delete(starts, firsts)
         # The order of rows in which each epoch is one run; None if the file has that order.
         self._order = np.argsort(self._codes, kind="stable") if len(self.returns) else None
 

@@ -21,6 +21,7 @@ import tickerkit.storage.csv.foreign as foreign_module
 import tickerkit.storage.csv.read as csv_module
 import tickerkit.storage.csv.text as lines_module
 import tickerkit.storage.csv.write as write_module
+import tickerkit.storage.text_file as text_file_module
 from tickerkit.errors import RecordingError, RecordingExists, RecordingWarning
 from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.storage import (
@@ -485,7 +486,7 @@ def test_wrong_bit_loses_no_other_line(tmp_path: Path, name: str) -> None:
     frame = log_frame(*ticks)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(lines_module, "ROWS_AT_ONCE", 50)
-        patch.setattr(write_module, "ROWS_AT_ONCE", 50)
+        patch.setattr(text_file_module, "ROWS_AT_ONCE", 50)
         path = write_csv(frame, tmp_path / name)
     whole = path.read_bytes()
     for bit in random.integers(0, len(whole) * 8, examples(120)).tolist():
@@ -871,3 +872,11 @@ def test_wrong_reader_names_the_right_one(tmp_path: Path) -> None:
     path = write_csv(frame, tmp_path / "a.csv")
     with pytest.raises(RecordingError, match="read_csv"):
         read_parquet(path)
+
+
+def test_escaped_symbol_with_a_line_break_is_read(tmp_path: Path) -> None:
+    """The sidecar knows it without the `'`: it is no damage."""
+    frame = log_frame({"symbol": "A", "price": 1}, {"symbol": "B", "price": 2})
+    frame["symbol"] = frame["symbol"].cat.rename_categories(["=1\n=2", "B"])
+    path = write_csv(frame, tmp_path / "t.csv", escape_formulas=True)
+    pd.testing.assert_frame_equal(read_csv(path), frame)

@@ -124,7 +124,8 @@ class NativeReader:
     def has_rows(self, tail: bytes) -> bool:
         """Return whether some text has lines, after the first, that can be read as rows."""
         _, _, lines = tail.partition(b"\n")
-        probe = NativeReader(self._names, Columns(self._kinds, self._words))
+        columns = Columns(self._kinds, self._words)
+        probe = NativeReader(self._names, columns, escape_formulas=self._escape_formulas)
         probe.add(lines[: lines.rfind(b"\n") + 1], 1)
         return probe.rows > 0
 
@@ -187,10 +188,13 @@ class NativeReader:
             if name in self._names and pa.types.is_dictionary(table[name].type):
                 known = self._words.get(name, ())
                 for part in table[name].chunks:
-                    words = part.dictionary.to_pylist()
+                    words = self._unescape(part.dictionary.to_pylist())
                     if any("\n" in word and word not in known for word in words):
                         return False
         return True
+
+    def _unescape(self, words: list[str]) -> list[str]:
+        return list(map(unescape_formula, words)) if self._escape_formulas else words
 
     def frame(self) -> pd.DataFrame:
         """Return the rows read."""

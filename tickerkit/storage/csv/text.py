@@ -141,19 +141,18 @@ def csv_lines(
 
     Args:
         frame: the ticks, with any columns.
-        header: whether the first line yielded is the header.
-        escape_formulas: whether to put `'` before text that a spreadsheet would run as a formula.
+        header: whether to yield the header first, by itself.
+        escape_formulas: whether to put `'` before text that a spreadsheet would run as a formula,
+            and the mark of UTF-8 before the header.
 
     Raises:
         ValueError: two columns have the same name, or a column has values that have no place in a
             CSV file: lists, or times outside the years 1678 to 2261.
     """
-    names = [str(name) for name in frame.columns]
-    if len(set(names)) < len(names):
-        name = next(name for name in names if names.count(name) > 1)
-        raise ValueError(f"Two columns are named {format_value(name)}; rename one of them")
+    names = _names_of(frame)
     if header:
-        yield header_line(names, escape_formulas=escape_formulas)
+        mark = BYTE_ORDER_MARK if escape_formulas else b""
+        yield mark + header_line(names, escape_formulas=escape_formulas)
     encode = (lambda word: quote(escape_formula(word))) if escape_formulas else quote
     columns = [_column_texts(frame.iloc[:, index], encode) for index in range(len(names))]
     marks = [b"", *[b","] * (len(names) - 1), b"\n"]
@@ -161,16 +160,27 @@ def csv_lines(
 
 
 def json_lines(frame: pd.DataFrame) -> Iterator[bytes]:
-    """Yield the lines of a JSON lines file, 16,384 at a time. No two columns may have one name.
+    """Yield the lines of a JSON lines file, 16,384 at a time.
 
     Missing values are null. Times are ISO-8601 text. JSON has no infinity: in a column that has
     one, all numbers are written as text.
+
+    Raises:
+        ValueError: as for `csv_lines`.
     """
-    encode = msgspec.json.encode
     columns = [_json_texts(frame.iloc[:, index]) for index in range(len(frame.columns))]
-    keys = [encode(str(name)) + b":" for name in frame.columns]
+    keys = [msgspec.json.encode(name) + b":" for name in _names_of(frame)]
     marks = [b"{" + keys[0], *(b"," + key for key in keys[1:]), b"}\n"]
     yield from _join_columns(columns, len(frame), marks, missing=b"null")
+
+
+def _names_of(frame: pd.DataFrame) -> list[str]:
+    """Return the names of the columns, no two of which may be the same."""
+    names = [str(name) for name in frame.columns]
+    if len(set(names)) < len(names):
+        name = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"Two columns are named {format_value(name)}; rename one of them")
+    return names
 
 
 def header_line(names: list[str], *, escape_formulas: bool = False) -> bytes:

@@ -109,6 +109,90 @@ def test_torn_end_is_cut_off_and_the_file_continued(tmp_path: Path, suffix: str)
     assert held(path)["seq"].tolist() == list(range(1, last + 6))
 
 
+@pytest.mark.parametrize("suffix", [".csv.gz", ".csv.zst"])
+def test_torn_member_is_replaced_where_it_is(tmp_path: Path, suffix: str) -> None:
+    """The members before it are not written again; its whole lines stay."""
+    path = tmp_path / f"ticks{suffix}"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 5000))
+        whole = path.stat().st_size
+        file.append(ticks(5001, 5000))
+    os.truncate(path, path.stat().st_size - 10)
+    rows, before, number = len(load(path).frame), path.read_bytes(), path.stat().st_ino
+    assert rows > 5000
+    with CsvFile(path) as file:
+        assert file.rows == rows
+    assert (path.stat().st_ino, path.read_bytes()[:whole]) == (number, before[:whole])
+    assert held(path)["seq"].tolist() == list(range(1, rows + 1))
+
+
+def test_torn_member_stays_if_its_lines_cannot_be_written(
+    tmp_path: Path, failing: Callable[[int, bool], None]
+) -> None:
+    """A full disk costs none of the lines that could be read."""
+    path = tmp_path / "ticks.csv.gz"
+    file = CsvFile(path)
+    file.append(ticks(1, 5000))
+    file.append(ticks(5001, 5000))
+    file.abandon()
+    os.truncate(path, path.stat().st_size - 10)
+    before = path.read_bytes()
+    failing(1, True)
+    with pytest.raises(OSError, match="No space"):
+        CsvFile(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
+def test_file_that_lost_its_end_keeps_the_rest_where_it_is(tmp_path: Path, suffix: str) -> None:
+    """The checksums of the rows that are gone go too; the gaps stay."""
+    path = tmp_path / f"ticks{suffix}"
+    with CsvFile(path) as file:
+        file.append(ticks(1, 50))
+        whole = path.stat().st_size
+        file.append(ticks(51, 50))
+        file.note_gaps([Gap("e", 101, 102, "why")])
+    os.truncate(path, whole)
+    number = path.stat().st_ino
+    with CsvFile(path) as file:
+        assert file.rows == 50
+        file.append(ticks(51, 5))
+    assert path.stat().st_ino == number
+    assert held(path)["seq"].tolist() == list(range(1, 56))
+    assert load(path).gaps["from"].tolist() == [101]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".csv.gz", ".csv.zst"])
+def test_header_that_was_cut_off_is_written_again(tmp_path: Path, suffix: str) -> None:
+    """A power failure has left a few bytes of the file, and its sidecar."""
+    path = tmp_path / f"ticks{suffix}"
+    file = CsvFile(path)
+    file.append(ticks(1, 3))
+    file.abandon()
+    os.truncate(path, 12)
+    with CsvFile(path) as file:
+        assert file.rows == 0
+        file.append(ticks(4, 2))
+    assert held(path)["seq"].tolist() == [4, 5]
+
+
+def test_resumed_recording_keeps_the_order_of_its_symbols(tmp_path: Path) -> None:
+    """That of the list of symbols, and that of the categories, also after a crash."""
+    path = tmp_path / "ticks.csv"
+    for run, words in enumerate((["C", "A", "B"], ["B", "D", "A"])):
+        file = CsvFile(path, symbols=["C", "B", "A", "D"])
+        frame = ticks(1 + 2 * run, 2)
+        frame["symbol"] = pd.Categorical([words[2], words[0]], categories=words)
+        file.append(frame)
+        if run:
+            file.close()
+        else:
+            file.abandon()
+    assert load(path).symbols == ["C", "B", "A", "D"]
+    assert held(path)["symbol"].tolist() == ["B", "C", "A", "B"]
+    assert held(path)["symbol"].cat.categories.tolist() == ["B", "C", "D", "A"]
+
+
 def test_later_column_is_added_to_the_file(tmp_path: Path) -> None:
     """Older rows are empty there; the gaps noted stay."""
     path = tmp_path / "ticks.csv"
