@@ -17,12 +17,16 @@ __all__ = ["MAX_STEP_S", "PacedConnection"]
 MAX_STEP_S = 0.01
 # Bytes parsed at once: at most 2,000 frames, which take some 10 ms.
 STEP_BYTES = 4096
+# CPU time for what is left to parse when a connection ends: some 20,000 frames.
+MAX_END_S = 0.1
 
 
 class PacedConnection(Connection):
     """A websocket connection that parses a large read in steps, and serves the loop in between.
 
-    While a part of a read waits to be parsed, nothing more is read from the peer.
+    While a part of a read waits to be parsed, nothing more is read from the peer. With TLS, the end
+    of the connection may come in the same read. Nothing can wait then: what takes too long is
+    dropped, as if the connection had broken.
     """
 
     _unparsed = b""
@@ -40,9 +44,12 @@ class PacedConnection(Connection):
             self._parse(data)
 
     def eof_received(self) -> None:
-        if self._unparsed and not self.transport.is_closing():
-            data, self._unparsed = self._unparsed, b""
-            self.receive_step(data)
+        data, self._unparsed = self._unparsed, b""
+        began = time.thread_time()
+        for start in range(0, len(data), STEP_BYTES):
+            if self.transport.is_closing() or time.thread_time() - began > MAX_END_S:
+                break
+            self.receive_step(data[start : start + STEP_BYTES])
         super().eof_received()
 
     def receive_step(self, data: bytes) -> None:
@@ -66,7 +73,8 @@ class PacedConnection(Connection):
 
     def _continue(self) -> None:
         data, self._unparsed = self._unparsed, b""
-        if self.transport.is_closing():
+        # No data is left if the connection has ended meanwhile.
+        if not data or self.transport.is_closing():
             return
         self._parse(data)
         self._resume_reading()
