@@ -265,7 +265,13 @@ def test_listed_origin_matches_as_browsers_send_it() -> None:
         ("chrome-extension://abcdefgh", "chrome-extension://abcdefgh"),
     ):
         assert refusal(Access("127.0.0.1", origins=[entry]), origin=origin) is None, entry
-    assert refusal(Access("127.0.0.1", hosts=["fe80::1"]), "[fe80::1]:8000") is None
+
+
+@pytest.mark.parametrize("listed", ["fe80::1", "[FE80::1]"])
+def test_listed_ipv6_address_matches_with_and_without_brackets(listed: str) -> None:
+    """It is a host name without a port, so it matches on any port."""
+    for host in ("[fe80::1]:8000", "[fe80::1]"):
+        assert refusal(Access("127.0.0.1", hosts=[listed]), host) is None
 
 
 @pytest.mark.parametrize(

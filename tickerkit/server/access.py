@@ -212,7 +212,8 @@ def _read_hosts(hosts: Iterable[str]) -> set[str]:
         name = given.lower()
         if HOST.fullmatch(name) is None and not _is_ipv6(name):
             raise InvalidArgument("hosts", given, EXPECTED_HOSTS)
-        names.add(name)
+        # Without a port, it is a name on any port: an IPv6 address then needs no brackets.
+        names.add(name[1:-1] if name.endswith("]") else name)
     return names
 
 
