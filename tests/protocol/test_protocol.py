@@ -45,7 +45,7 @@ from tickerkit.protocol import (
 )
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import encode
-from tickerkit.protocol.outbox import MAX_PENDING
+from tickerkit.protocol.outbox import MAX_PENDING_MESSAGES
 from tickerkit.protocol.prices import PRICES_S
 from tickerkit.protocol.segments import MAX_CACHE_BYTES
 from tickerkit.protocol.subscribe import MAX_SUBSCRIBED_SYMBOLS
@@ -1079,12 +1079,12 @@ def test_binary_messages_end_the_session() -> None:
 def test_unread_answers_are_bounded(subprotocol: str | None, text: str) -> None:
     """A client that sends requests and never reads is closed with 1008."""
     session = session_for(Publication(filled(3)), subprotocol, "/ticks", 0)
-    for _ in range(100 * MAX_PENDING):
+    for _ in range(100 * MAX_PENDING_MESSAGES):
         session.receive(text, 0)
     answers = 0
     while session.next_message(0) is not None:
         answers += 1
-    assert answers <= MAX_PENDING + 3
+    assert answers <= MAX_PENDING_MESSAGES + 3
     if subprotocol or text == "nonsense":
         assert session.close is not None
         assert session.close[0] == 1008

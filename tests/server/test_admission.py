@@ -75,7 +75,7 @@ def test_oldest_idle_connections_are_closed_for_new_ones(
     monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """Idle connections and half handshakes are closed, the oldest first."""
-    monkeypatch.setattr(admission, "MAX_PENDING", 10)
+    monkeypatch.setattr(admission, "MAX_PENDING_CONNECTIONS", 10)
     server = tk.serve(None, port=0)
     with contextlib.ExitStack() as stack:
         good = stack.enter_context(dial(server.url))
@@ -94,7 +94,7 @@ def test_oldest_idle_connections_are_closed_for_new_ones(
 
 def test_burst_of_handshakes_is_admitted(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
     """More connections than max_pending are admitted if all have sent their request."""
-    monkeypatch.setattr(admission, "MAX_PENDING", 10)
+    monkeypatch.setattr(admission, "MAX_PENDING_CONNECTIONS", 10)
     server = tk.serve(None, port=0)
     held = threading.Event()
     portal.post(held.wait)
@@ -128,7 +128,7 @@ def test_failed_handshake_is_not_admitted(until: Until) -> None:
 
 def test_flood_of_wrong_tokens_is_bounded(monkeypatch: pytest.MonkeyPatch, until: Until) -> None:
     """Refused clients stay pending ones, of which the oldest are closed; others are served."""
-    monkeypatch.setattr(admission, "MAX_PENDING", 10)
+    monkeypatch.setattr(admission, "MAX_PENDING_CONNECTIONS", 10)
     server = tk.serve(None, port=0, token="sesame", max_clients=2)
     plain = f"ws://{LOCAL}:{server.port}/"
     with contextlib.ExitStack() as stack:

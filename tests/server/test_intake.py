@@ -13,7 +13,7 @@ from tickerkit.log import Gaps, TickLog
 from tickerkit.protocol import EveryTickSession, PricesSession, Publication, Session, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
-from tickerkit.server.intake import MAX_PENDING, Intake
+from tickerkit.server.intake import MAX_PENDING_ITEMS, Intake
 
 Until = Callable[..., None]
 
@@ -90,14 +90,14 @@ def test_fast_source_waits(intake: Intake) -> None:
 
     async def source() -> None:
         nonlocal most
-        for price in range(20 * MAX_PENDING):
+        for price in range(20 * MAX_PENDING_ITEMS):
             await intake.send(tick(price))
             most = max(most, len(intake._pending))
 
     asyncio.run(source())
     portal.call(intake.drain_async)
-    assert most <= MAX_PENDING
-    assert prices(intake) == list(range(20 * MAX_PENDING))
+    assert most <= MAX_PENDING_ITEMS
+    assert prices(intake) == list(range(20 * MAX_PENDING_ITEMS))
 
 
 def test_sent_objects_may_be_reused(intake: Intake, until: Until) -> None:

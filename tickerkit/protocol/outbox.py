@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import deque
 
-__all__ = ["MAX_PENDING", "MAX_PENDING_BYTES", "TOO_MANY", "Outbox"]
+__all__ = ["MAX_PENDING_MESSAGES", "MAX_PENDING_BYTES", "TOO_MANY", "Outbox"]
 
-MAX_PENDING = 100
+MAX_PENDING_MESSAGES = 100
 # A quarter of what a server keeps for a client by default. One answer more may go beyond it.
 MAX_PENDING_BYTES = 2**17
 TOO_MANY = (1008, "too many messages at once")
@@ -29,7 +29,7 @@ class Outbox:
     @property
     def is_full(self) -> bool:
         """Whether a client that sends another message has sent too many at once."""
-        return len(self) >= MAX_PENDING or self.pending_bytes > MAX_PENDING_BYTES
+        return len(self) >= MAX_PENDING_MESSAGES or self.pending_bytes > MAX_PENDING_BYTES
 
     def append(self, message: bytes) -> None:
         """Add a message."""

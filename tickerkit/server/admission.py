@@ -27,7 +27,7 @@ except ImportError:  # Windows, which has no such limit
 
 __all__ = ["ConnectionLimiter", "ServerSocket"]
 
-MAX_PENDING = 256
+MAX_PENDING_CONNECTIONS = 256
 MAX_BACKLOG = 1024
 # A busy loop may need several iterations to read the request of a new connection.
 IDLE_CHECK_S = 0.1
@@ -134,7 +134,7 @@ class ConnectionLimiter:
 
     def __init__(self, limit: int, write_buffer_bytes: int, tls: SSLContext | None = None) -> None:
         files = _count_free_files()
-        self.max_pending = min(MAX_PENDING, max(files // 8, 1))
+        self.max_pending = min(MAX_PENDING_CONNECTIONS, max(files // 8, 1))
         self.backlog = min(MAX_BACKLOG, max(files // 4, 1))
         self.limit = max(min(limit, files - self.max_pending - self.backlog), 1)
         self.write_buffer_bytes = write_buffer_bytes

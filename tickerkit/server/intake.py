@@ -22,7 +22,7 @@ from tickerkit.ticks import Batch, read_ticks
 
 __all__ = ["Intake"]
 
-MAX_PENDING = 1000
+MAX_PENDING_ITEMS = 1000
 POLL_S = 0.005
 
 
@@ -81,7 +81,7 @@ class Intake(Outlet):
         self._pending.append(item)
         try:
             self._post_drain()
-            if len(self._pending) >= MAX_PENDING:
+            if len(self._pending) >= MAX_PENDING_ITEMS:
                 await portal.call_async(self.drain_async)
         except PortalError:
             raise asyncio.CancelledError from None

@@ -251,7 +251,7 @@ class ThreadServer(TickServer):
             await socket.close(CloseCode.POLICY_VIOLATION, socket.refusal)
             return
         now = asyncio.get_running_loop().time()
-        path = connection.request.path.partition("?")[0]
+        path = connection.request.path
         session = session_for(self._publication, connection.subprotocol, path, now)
         handler = ClientHandler(
             socket, session, self._errors, self._disconnects, self._stall_timeout_s
