@@ -299,6 +299,35 @@ def test_chart_without_a_server_says_so(until: Until) -> None:
         assert note(figure)[0] == "waiting"
 
 
+def test_lines_of_an_earlier_server_are_hidden(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """They are in neither legend nor labels until the symbol's next tick, unless asked for."""
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 2, 0)])
+    feed.wait(2)
+    whole, asked = feed.chart(), feed.chart(symbols=["AAPL", "MSFT"])
+    until(lambda: len(lines(whole)) == 2)
+    server.stop()
+    with tk.serve(None, port=server.port) as restarted:
+        restarted.publish([tick("BTC-USD", 60_000, 5), tick("MSFT", 3, 5)])
+        until(lambda: shown(whole) == {"MSFT", "BTC-USD"}, timeout_s=20)
+        later = feed.chart()
+        until(lambda: shown(later) == {"MSFT", "BTC-USD"})
+        assert shown(asked) == {"AAPL", "MSFT"}
+        candles = feed.chart("candles")
+        until(lambda: [t.name for t in candles.data] == ["MSFT"])
+        restarted.publish(tick("AAPL", 4, 6))
+        for figure in (whole, later):
+            until(lambda figure=figure: shown(figure) == {"AAPL", "MSFT", "BTC-USD"})
+            until(lambda figure=figure: lines(figure)["AAPL"][-1] == 4)
+            assert lines(figure)["AAPL"][0] == 1
+
+
+def shown(figure: tk.LiveFigure) -> set[str]:
+    """Return the names of the lines that are not hidden."""
+    return {t.name for t in figure.data if t.visible is not False}
+
+
 def test_candles_show_bars_of_one_symbol(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

@@ -365,11 +365,28 @@ def test_restarted_server_begins_a_new_epoch(server: TickServer, until: Until) -
     assert frame["price"].tolist() == [1, 2, 3, 4]
     assert frame["seq"].tolist() == [1, 2, 1, 2]
     assert frame["epoch"].astype(str).tolist() == [first, first, *[server.log.epoch] * 2]
+    assert feed.past_symbols() == set()
     gap = feed.gaps.iloc[0]
     assert (len(feed.gaps), gap["epoch"], gap["from"]) == (1, first, 3)
     assert pd.isna(gap["to"])
     assert feed.stats["gaps"] == 1
     assert "1 gap;" in repr(feed)
+
+
+def test_past_symbols_are_those_of_an_earlier_server(server: TickServer, until: Until) -> None:
+    """A new epoch of the same server has all its symbols; of another websocket none is known."""
+    feed = live(tk.connect(server.url), until)
+    server.publish([*ticks(1), *ticks(2, symbol="MSFT")])
+    feed.wait(2)
+    server.log.begin()
+    server.publish(ticks(3))
+    feed.wait(1)
+    assert (feed.frame()["epoch"].nunique(), feed.past_symbols()) == (2, set())
+    server.stop()
+    server = tk.serve(None, port=server.port)
+    server.publish(ticks(4, symbol="MSFT"))
+    feed.wait(1)
+    assert feed.past_symbols() == {"AAPL"}
 
 
 def test_end_of_the_source_ends_the_feed() -> None:

@@ -34,7 +34,7 @@ class CandleDrawer:
     Args:
         feed: the feed.
         figure: the figure; it gets a candlestick trace if it has none.
-        symbols: the first is drawn; None for the log's first symbol.
+        symbols: the first is drawn; None for the first symbol that the present server has.
         bar: length of a bar, such as "5s", or in seconds.
         volume: whether to draw the volume below the candles.
 
@@ -52,7 +52,7 @@ class CandleDrawer:
         volume: bool,
     ) -> None:
         self.undrawn = 0
-        self._log = feed.log
+        self._feed, self._log = feed, feed.log
         self._figure = figure
         self._instruments = Instruments.of(feed.log)
         self._symbol = symbols[0] if symbols else None
@@ -74,7 +74,9 @@ class CandleDrawer:
         if not len(rows):
             return
         if self._symbol is None:
-            self._symbol = self._instruments.sort(self._log.symbols())[0]
+            past = self._feed.past_symbols()
+            names = self._instruments.sort(self._log.symbols())
+            self._symbol = min(names, key=past.__contains__)  # the first that is not past
         self._instruments.update(self._log)
         start = rows.start if self._open_time is None else self._open_row
         newest = self._log.rows(start)

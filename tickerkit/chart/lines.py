@@ -33,7 +33,8 @@ class LineDrawer:
     """Draws a line of values for each symbol of a feed on a figure.
 
     A symbol that has only quotes so far gets a line of the middle of bid and ask; quotes are not
-    mixed into a line of trades. Symbols beyond the first 20 are not drawn.
+    mixed into a line of trades. Symbols beyond the first 20 are not drawn. A line whose symbol only
+    an earlier server has sent is hidden until the symbol's next tick.
 
     Args:
         feed: the feed.
@@ -60,6 +61,11 @@ class LineDrawer:
         self._trace_uids: dict[str, str] = {}
         self._last_rows: dict[str, int] = {}
         self._decimals: dict[str, int] = {}  # as drawn
+        # By symbol whose line is hidden: what `visible` was before.
+        self._hidden: dict[str, object] = {}
+        # The newest epoch, and the symbols that were past when it was noticed.
+        self._epoch = ""
+        self._past: frozenset[str] = frozenset()
         self._axis_decimals = MIN_DECIMALS
         self._shade_ends: list[np.datetime64] = []
         # At once, so that the traces are in the order that was asked for.
@@ -84,6 +90,8 @@ class LineDrawer:
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
+        self._hide_past_lines()
+        epoch_start = self._feed.log.runs[-1].start
         for code in np.unique(codes[has_value]).tolist():
             symbol = rows.dictionaries["symbol"].words[code]
             trace = self._find_trace_index(symbol)
@@ -91,6 +99,8 @@ class LineDrawer:
                 continue
             self._format_values(trace, symbol)
             indices = np.flatnonzero((codes == code) & has_value)
+            is_past = symbol in self._past and rows.start + int(indices[-1]) < epoch_start
+            self._show_or_hide(symbol, trace, hide=is_past)
             # A gap before these rows counts too, if the symbol has had no tick since the gap.
             last = self._last_rows.get(symbol, rows.start + int(indices[0])) - rows.start
             breaks = np.searchsorted(indices, [gap for gap in gaps if gap > last])
@@ -112,9 +122,10 @@ class LineDrawer:
             trace.
         """
         if symbol not in self._trace_uids:
-            if len(self._trace_uids) >= MAX_LINES:
+            shown = self._trace_uids.keys() - self._hidden.keys()
+            if len(shown) >= MAX_LINES:
                 wanted = self._symbols or self._feed.log.symbols()
-                self.undrawn = len(set(wanted)) - len(self._trace_uids)
+                self.undrawn = len(set(wanted) - self._trace_uids.keys())
                 return None
             self._add_line(symbol)
         # Look the index up each time: the user may have added or removed traces.
@@ -137,6 +148,26 @@ class LineDrawer:
         self._trace_uids[symbol] = self._figure.data[-1].uid
         self._decimals[symbol] = MIN_DECIMALS
 
+    def _hide_past_lines(self) -> None:
+        """In a new epoch, hide the lines of past symbols, unless the symbols were asked for."""
+        epoch = self._feed.log.runs[-1].epoch
+        if self._symbols is not None or epoch == self._epoch:
+            return
+        self._epoch, self._past = epoch, self._feed.past_symbols()
+        for symbol in self._past & self._trace_uids.keys():
+            if (trace := self._find_trace_index(symbol)) is not None:
+                self._show_or_hide(symbol, trace, hide=True)
+
+    def _show_or_hide(self, symbol: str, trace: int, *, hide: bool) -> None:
+        if hide == (symbol in self._hidden):
+            return
+        line = self._figure.data[trace]
+        if hide:
+            self._hidden[symbol] = line.visible
+            line.visible = False
+        else:
+            line.visible = self._hidden.pop(symbol)
+
     def _format_values(self, trace: int, symbol: str) -> None:
         """Show a line's values with the decimals of its instrument."""
         decimals = MIN_DECIMALS if self._percent else self._instruments.decimals(symbol)
@@ -146,7 +177,8 @@ class LineDrawer:
 
     def _format_axis(self) -> None:
         """Give the axis the decimals of its instruments; the fewest, if they differ."""
-        decimals = min((self._decimals[symbol] for symbol in self._last_rows), default=MIN_DECIMALS)
+        shown = self._last_rows.keys() - self._hidden.keys()
+        decimals = min((self._decimals[symbol] for symbol in shown), default=MIN_DECIMALS)
         if self._axis_decimals != decimals:
             self._axis_decimals = decimals
             self._figure.update_layout(yaxis=make_axis_format(decimals))

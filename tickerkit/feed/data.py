@@ -55,6 +55,17 @@ class FeedData:
         """Number of the log's row after each gap: a chart breaks its lines there."""
         return self._state.gaps.rows()
 
+    def past_symbols(self) -> frozenset[str]:
+        """Return the symbols held that only a server before the present one has sent.
+
+        None as long as the present server has named no symbol, and none if it is not tickerkit's:
+        of another one it is not known which symbols it has.
+        """
+        if len(self.log.runs) < 2:
+            return frozenset()
+        known = self._state.client.known_symbols()
+        return frozenset(self.log.symbols()).difference(known) if known else frozenset()
+
     def frame(
         self,
         symbol: str | Sequence[str] | None = None,

@@ -156,6 +156,24 @@ def test_prices_from_before_a_restart_are_dimmed(
     assert dimmed == ["AAPL"]
 
 
+def test_symbols_of_an_earlier_server_are_not_offered(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """They leave the table and the menu; a choice stays, as what the chart shows."""
+    board, chosen = feed.dashboard(), feed.dashboard()
+    server.publish(TICKS)
+    until(lambda: len(cells(board)) == 3 and len(chosen._symbol.options) == 3)
+    chosen._symbol.value = "AAPL"
+    server.stop()
+    with tk.serve(None, port=server.port) as restarted:
+        restarted.publish({"symbol": "BTC-USD", "price": 60_000})
+        until(lambda: "BTC-USD" in board._symbol.options, timeout_s=20)
+        assert board._symbol.options == ("all symbols", "BTC-USD")
+        until(lambda: [row[0] for row in cells(board)] == ["symbol", "BTC-USD"])
+        until(lambda: chosen._symbol.options == ("all symbols", "BTC-USD", "AAPL"))
+        assert chosen._symbol.value == "AAPL"
+
+
 def test_one_gap_is_singular(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
     """The state line counts ticks and gaps in English."""
     board = feed.dashboard()

@@ -175,20 +175,27 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         symbols = instruments.sort(feed.log.symbols())
         if self._symbols is not None:
             symbols = [symbol for symbol in self._symbols if symbol in set(symbols)]
-        self._offer_symbols([ALL_SYMBOLS, *symbols])
+        elif feed.symbols is None:
+            past = feed.past_symbols()
+            symbols = [symbol for symbol in symbols if symbol not in past]
+        self._offer_symbols(symbols)
         self._state.value = _render_state(feed)
         runs = feed.log.runs
         epoch = runs[-1].epoch if runs else None
         self._prices.value = self._price_table.render(feed.latest(), symbols, instruments, epoch)
 
     def _offer_symbols(self, symbols: list[str]) -> None:
-        """Set the options of the symbol menu, and keep the choice: ipywidgets would reset it."""
-        if list(self._symbol.options) == symbols:
+        """Offer these symbols in the menu, and keep the choice: ipywidgets would reset it."""
+        chosen = self._symbol.value
+        options = [ALL_SYMBOLS, *symbols]
+        if chosen not in options:
+            options.append(chosen)  # the chart still shows it
+        if list(self._symbol.options) == options:
             return
-        chosen, self._updating_symbols = self._symbol.value, True
+        self._updating_symbols = True
         try:
-            self._symbol.options = symbols
-            self._symbol.value = chosen if chosen in symbols else ALL_SYMBOLS
+            self._symbol.options = options
+            self._symbol.value = chosen
         finally:
             self._updating_symbols = False
 
