@@ -11,6 +11,7 @@ arrival without opening a port.
       ── at ─────────────────────────▶      the seq after which the ticks start
       ── ticks, ticks, … ────────────▶      gap, where the source has one; gap and hello again,
                                             if the log drops rows before the client gets them
+      ── misfits ────────────────────▶      before ticks of which values were left out
       ── at ─────────────────────────▶      when idle, so that silence means a dead connection
       ── end, close 1000 ────────────▶      the source has ended
 
