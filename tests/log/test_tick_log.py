@@ -846,6 +846,15 @@ def test_find_in_an_epoch_with_two_runs() -> None:
     assert [log.find("a", seq) for seq in range(7)] == [0, 1, 2, 3, 6, 7, 7]
 
 
+def test_first_seqs_of_the_newest_epochs_are_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that restarts each second must not fill the memory of its feeds."""
+    monkeypatch.setattr("tickerkit.log.tick_log.MAX_FIRST_SEQS", 3)
+    log = TickLog()
+    for epoch in "abcdea":
+        log.append(read_ticks({"symbol": "A", "price": 1}), received=1, epoch=epoch)
+    assert list(log.first_seqs) == ["c", "d", "e"]
+
+
 def test_dropped_runs_are_forgotten() -> None:
     """Epochs whose ticks were all dropped take no memory."""
     log = TickLog(10)

@@ -14,7 +14,7 @@ import pytest
 from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, Reader, TickLog
 from tickerkit.storage import CsvFile, load
-from tickerkit.storage.earlier_files import finish, unfinished_files
+from tickerkit.storage.earlier_files import finish, is_left, is_unfinished, read_abouts
 from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.storage.verify import verify
@@ -80,6 +80,12 @@ def missing(path: Path) -> list[tuple[Any, ...]]:
             strict=True,
         )
     ]
+
+
+def left_unfinished(made: Recording) -> list[Path]:
+    """Return the files of a recording that are unfinished, and that nobody writes to."""
+    abouts = read_abouts(made.writer.naming, print)
+    return [path for path, each in abouts.items() if is_left(path) and is_unfinished(path, each)]
 
 
 def test_writer_begins_where_the_log_ends(tmp_path: Path) -> None:
@@ -320,18 +326,68 @@ def test_files_that_a_killed_run_left_are_finished(tmp_path: Path, name: str) ->
     with pytest.raises(RecordingError, match="recording to it"):
         finish(left)
     Recording(path, rotate="day").writer.close()
-    assert unfinished_files(killed.writer.naming) == []  # it is being written
+    assert left_unfinished(killed) == []  # it is being written
     killed.writer.abandon()
-    assert unfinished_files(killed.writer.naming) == [left]
+    assert left_unfinished(killed) == [left]
     notes = verify(recordings_in(tmp_path)[0]).notes
     assert ["read from" in note for note in notes] == ([True] if name == "t.parquet" else [])
     made = Recording(path, rotate="day")
     append(made.log, 3)
     made.flush()
-    assert unfinished_files(killed.writer.naming) == []
+    assert left_unfinished(killed) == []
     made.writer.close()
     assert [seq for file in recordings_in(tmp_path) for seq in seqs(file)] == [1, 2, 3]
     assert not list(tmp_path.glob("*.parquet.csv*"))
+
+
+@pytest.mark.parametrize("name", ["t.parquet", "t.csv", "t.csv.gz"])
+def test_file_of_a_killed_run_keeps_its_source_and_symbols(tmp_path: Path, name: str) -> None:
+    """The next run finishes it as one of its own; the run after that continues and counts it."""
+    how: dict[str, Any] = {"rotate": "day", "source": "ws://x", "symbols": ["B", "A"]}
+    killed = Recording(tmp_path / name, **how)
+    append(killed.log, 1, 2)
+    killed.flush()
+    killed.writer.abandon()
+    again = Recording(tmp_path / name, **how)
+    append(again.log, 3)
+    again.flush()
+    again.writer.close()
+    left = recordings_in(tmp_path)[0]
+    assert (load(left).source, load(left).symbols) == ("ws://x", ["B", "A"])
+    third = Recording(tmp_path / name, max_disk=2500, **how)
+    assert third.writer.last == Position("e", 3)
+    append(third.log, *range(4, 12))
+    third.flush()
+    third.writer.close()
+    assert not left.exists()
+
+
+def test_max_disk_keeps_the_file_that_another_recorder_writes(tmp_path: Path) -> None:
+    """Only files that nobody writes to are counted and removed."""
+    other = Recording(tmp_path / "t.csv", rotate="day")
+    append(other.log, *range(1, 200))
+    other.flush()
+    made = Recording(tmp_path / "t.csv", rotate="day", max_disk="20KB")
+    append(made.log, *range(200, 900))
+    made.flush()
+    assert other.writer.path.exists()
+    assert other.writer.path != made.writer.path
+    made.writer.close()
+    other.writer.close()
+
+
+def test_file_that_was_removed_for_max_disk_stays_removed(tmp_path: Path) -> None:
+    """A killed run has left it unfinished; finishing it would create it again."""
+    killed = Recording(tmp_path / "t.csv", rotate="day")
+    append(killed.log, *range(1, 200))
+    killed.flush()
+    killed.writer.abandon()
+    made = Recording(tmp_path / "t.csv", rotate="day", max_disk="20KB")
+    append(made.log, *range(200, 400))
+    made.flush()
+    made.writer.close()
+    assert made.writer.removed > 0
+    assert not killed.writer.path.exists()
 
 
 def test_damaged_file_that_a_killed_run_left_stays(tmp_path: Path) -> None:
@@ -482,6 +538,34 @@ def test_epochs_that_were_lost_are_listed(tmp_path: Path) -> None:
         ("g", 17, None),
         ("h", 1, 2),
     ]
+
+
+def test_lost_epochs_are_listed_though_the_log_has_forgotten_older_ones(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A log knows the first seqs of its newest epochs only."""
+    monkeypatch.setattr("tickerkit.log.tick_log.MAX_FIRST_SEQS", 2)
+    log = TickLog(4, epoch="a")
+    for epoch in "ab":
+        append(log, 1, 2, epoch=epoch)
+    made = Recording(tmp_path / "1.csv", log)
+    for epoch in "cd":
+        append(log, *range(11, 17), epoch=epoch)
+        made.flush()
+    assert list(log.first_seqs) == ["c", "d"]
+    made.writer.close()
+    assert missing(tmp_path / "1.csv") == [
+        ("b", 3, None),
+        ("c", 11, 12),
+        ("c", 17, None),
+        ("d", 11, 12),
+    ]
+    made = Recording(tmp_path / "2.csv", log)
+    for epoch in "ef":
+        append(log, *range(11, 17), epoch=epoch)
+    made.flush()
+    made.writer.close()
+    assert missing(tmp_path / "2.csv") == [("d", 17, None), ("e", 11, None), ("f", 11, 12)]
 
 
 def test_recording_of_some_symbols_continues_without_a_gap(tmp_path: Path) -> None:

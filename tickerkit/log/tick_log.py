@@ -38,6 +38,7 @@ __all__ = ["EpochRun", "TickLog"]
 # The time over which `TickLog.rate` counts ticks.
 RATE_NS = 5 * NS_PER_S
 RATE_BLOCK_ROWS = 65_536
+MAX_FIRST_SEQS = 4096
 # The codes of a column with the same word in every row: one code, which numpy broadcasts.
 ONE_WORD = np.zeros(1, dtype=np.int8)
 
@@ -79,8 +80,8 @@ class TickLog:
         state: what readers see now.
         runs: the epochs held, oldest first, each with the row at which it starts. The last may
             have no tick yet.
-        first_seqs: the seq of the first tick of each epoch that ever came, oldest epoch first. A
-            reader whose rows were dropped knows by it which ticks these were.
+        first_seqs: the seq of the first tick of each epoch, oldest epoch first, of the newest 4,096
+            epochs. A reader whose rows were dropped knows by it which ticks these were.
         misfits: for each column, how many values were left out although their ticks were accepted:
             values that the column's type can't hold exactly, texts that are too long, and all
             values of a further column beyond the 256th, see `tickerkit.limits`.
@@ -235,6 +236,8 @@ class TickLog:
         else:
             columns = {**columns, "epoch": Text(ONE_WORD, [self.epoch])}
             self.first_seqs.setdefault(self.epoch, int(seq[0]))
+            if len(self.first_seqs) > MAX_FIRST_SEQS:
+                del self.first_seqs[next(iter(self.first_seqs))]
         for name, array in arrays.items():
             if (column := columns.get(name)) is not None:
                 array, values = self._columns.encode(name, column, array, start, before.stop)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,9 +14,19 @@ from tickerkit.storage.files import is_locked
 from tickerkit.storage.parquet import from_csv, read_metadata
 from tickerkit.storage.paths import Naming, working_path
 from tickerkit.storage.recording import load
-from tickerkit.storage.sidecar import End, Head, Sidecar, read_sidecar
+from tickerkit.storage.sidecar import End, Sidecar, read_sidecar
 
-__all__ = ["LastTick", "find_last_tick", "finish", "own_files", "unfinished_files"]
+__all__ = [
+    "LastTick",
+    "find_last_tick",
+    "finish",
+    "is_left",
+    "is_unfinished",
+    "last_tick_in",
+    "read_abouts",
+]
+
+OnSkip = Callable[[Exception], object]
 
 
 class LastTick(NamedTuple):
@@ -32,37 +41,52 @@ class LastTick(NamedTuple):
     rows: int
 
 
-def find_last_tick(
-    naming: Naming,
-    on_skip: Callable[[Exception], object],
-    accept: Callable[[Head], bool] = lambda _: True,
-) -> LastTick | None:
-    """Find the newest tick in the files of a recording.
+def read_abouts(naming: Naming, on_skip: OnSkip) -> dict[Path, Sidecar]:
+    """Return what each file of a recording says about itself, oldest name first.
+
+    Args:
+        naming: the names of the files.
+        on_skip: called with the error of each of several files that can't be read.
+
+    Raises:
+        RecordingError: the only file can't be read.
+    """
+    found = {}
+    for path in naming.files():
+        try:
+            found[path] = _read_about(path)
+        except (RecordingError, OSError) as error:
+            if not naming.timed:
+                raise
+            on_skip(error)
+    return found
+
+
+def find_last_tick(naming: Naming, on_skip: OnSkip) -> LastTick | None:
+    """Find the newest tick in the files of a recording; see `read_abouts` and `last_tick_in`."""
+    return last_tick_in(read_abouts(naming, on_skip), on_skip if naming.timed else None)
+
+
+def last_tick_in(abouts: Mapping[Path, Sidecar], on_skip: OnSkip | None) -> LastTick | None:
+    """Find the newest tick in some files.
 
     The names of files don't decide: the clock may have been wrong. The newest epoch is the one that
     no file lists as ended; of several, the one with the newest tick, by `time`.
 
     Args:
-        naming: the names of the files.
-        on_skip: called with the error of each of several files that can't be read.
-        accept: whether to consider the files of a run, by their newest head.
+        abouts: the files, and what each says about itself.
+        on_skip: called with the error of each file that can't be read; None to raise it.
 
     Returns:
         None if there are no ticks.
-
-    Raises:
-        RecordingError: the only file can't be read.
     """
     ends: list[End] = []
     gaps: list[Gap] = []
-    for path in naming.files():
+    for path, about in abouts.items():
         try:
-            heads = _read_about(path).heads
-            if heads and not accept(heads[-1]):
-                continue
-            end, listed = _read_end(path)
+            end, listed = _read_end(path, about)
         except (RecordingError, OSError) as error:
-            if not naming.timed:
+            if on_skip is None:
                 raise
             on_skip(error)
             continue
@@ -85,40 +109,30 @@ def _reach(end: End, gaps: Iterable[Gap]) -> int:
     return max([end.seq, *(gap.last or 0 for gap in gaps if gap.epoch == end.epoch)])
 
 
-def _read_end(path: Path) -> tuple[End, list[Gap]]:
+def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
     """Return the last row of a file, and its gaps; only an unfinished file is read whole."""
     written = working_path(path) if working_path(path).exists() else path
     if not written.stat().st_size:  # created when the disk was full
         return End(0), []
-    about = _read_about(path)
-    end = about.end
-    is_whole = len(parts_of(written)) == 1
+    end, is_whole = about.end, len(parts_of(written)) == 1
     if is_whole and end is not None and end.size in (0, written.stat().st_size):
         return end, about.gaps
     found = load(path)
     return End.from_frame(found.frame), gaps_from_frame(found.gaps)
 
 
-def own_files(naming: Naming, accept: Callable[[Head], bool]) -> list[Path]:
-    """Return the files of the earlier runs whose newest head is accepted, oldest name first."""
-    found = []
-    for path in naming.files():
-        with contextlib.suppress(RecordingError, OSError):
-            heads = _read_about(path).heads
-            if heads and accept(heads[-1]):
-                found.append(path)
-    return found
+def is_left(path: Path) -> bool:
+    """Return whether a file is there, and nobody writes to it."""
+    try:
+        csv = working_path(path)
+        return not is_locked(csv) if csv.exists() else path.exists()
+    except OSError:  # it can't be opened, or was removed meanwhile
+        return False
 
 
-def unfinished_files(naming: Naming) -> list[Path]:
-    """Return the files of several that a crash has left unfinished, and that nobody writes to."""
-    found = []
-    for path in naming.files() if naming.timed else ():
-        with contextlib.suppress(RecordingError, OSError):
-            about, csv = _read_about(path), working_path(path)
-            if about.heads and about.end is None and csv.exists() and not is_locked(csv):
-                found.append(path)
-    return found
+def is_unfinished(path: Path, about: Sidecar) -> bool:
+    """Return whether a crash has left a file unfinished."""
+    return bool(about.heads) and about.end is None and working_path(path).exists()
 
 
 def finish(path: Path) -> None:
@@ -129,7 +143,9 @@ def finish(path: Path) -> None:
         OSError: it can't be written.
     """
     if (csv := working_path(path)) == path:
-        CsvFile(path).close()
+        # The newest head tells the next run whether the file is one of its own.
+        for head in _read_about(path).heads[-1:]:
+            CsvFile(path, source=head.source, symbols=head.symbols).close()
     elif csv.exists():
         if is_locked(csv):
             raise RecordingError(csv, "another program or cell is recording to it", "converted")

@@ -17,7 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tickerkit.errors import InvalidArgument, Problem, RecordingError, RecordingWarning
+from tickerkit.errors import (
+    InvalidArgument,
+    Problem,
+    RecordingError,
+    RecordingExists,
+    RecordingWarning,
+)
 from tickerkit.log import Position
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
@@ -43,6 +49,7 @@ from tickerkit.validation import check_path
 __all__ = [
     "from_csv",
     "last_of",
+    "prepare_parquet",
     "read_metadata",
     "read_parquet",
     "read_parquet_file",
@@ -190,6 +197,21 @@ def from_csv(csv: Path, path: Path) -> None:
     remove_parts(csv)
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)
+
+
+def prepare_parquet(path: Path, mode: Mode) -> Position | None:
+    """Check the path of a file to record to; return the last position if the file is continued.
+
+    Raises:
+        RecordingExists: the file, or the CSV beside it, exists, and mode is "new".
+        RecordingError: it is no Parquet file.
+    """
+    prepare_path(path, mode)
+    if mode == "new" and working_path(path).exists():
+        raise RecordingExists(path)
+    if mode == "overwrite":
+        path.unlink(missing_ok=True)
+    return last_of(path) if path.exists() else None
 
 
 def last_of(path: Path) -> Position | None:

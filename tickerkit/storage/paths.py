@@ -236,6 +236,10 @@ class Rotation:
             return cls(period_s=PERIODS_S[rotate])
         return cls(size=read_size("rotate", rotate, ' or "day" or "hour"'))
 
+    def limit(self, size: int) -> Rotation:
+        """Return this rotation with files of at most a size."""
+        return Rotation(self.period_s, min(size, self.size or size))
+
     def is_due(self, began: float, now: float, size: int) -> bool:
         """Return whether a file must end now.
 

@@ -8,28 +8,25 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple, TypeAlias
+from typing import TypeAlias
 
-import numpy as np
-
-from tickerkit.errors import RecordingExists
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
 from tickerkit.storage.csv.append import CsvFile
-from tickerkit.storage.earlier_files import find_last_tick, finish, own_files, unfinished_files
-from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.parquet import last_of
+from tickerkit.storage.earlier_files import is_left, is_unfinished, last_tick_in, read_abouts
+from tickerkit.storage.files import Mode
+from tickerkit.storage.finished_files import FinishedFiles
+from tickerkit.storage.parquet import prepare_parquet
 from tickerkit.storage.paths import (
     Rotation,
-    files_of,
     naming_from_path,
     raw_path,
     read_size,
     working_path,
 )
 from tickerkit.storage.raw import RawFile
-from tickerkit.storage.seam import list_missing
-from tickerkit.storage.sidecar import Head, add_counts
+from tickerkit.storage.seam import count_known, epochs_between, list_missing
+from tickerkit.storage.sidecar import Sidecar, add_counts
 
 __all__ = ["GapsBetween", "RecordingWriter"]
 
@@ -44,18 +41,6 @@ MAX_AHEAD_S = 3600.0
 
 # Returns the gaps before the rows `start` to `stop` of the log.
 GapsBetween: TypeAlias = Callable[[int, int], list[Gap]]
-
-
-class _Finished(NamedTuple):
-    """A finished file, and its size in bytes with its sidecar and raw frames."""
-
-    path: Path
-    size: int
-
-    @classmethod
-    def from_path(cls, path: Path) -> _Finished:
-        """Return the file at a path."""
-        return cls(path, sum(each.stat().st_size for each in files_of(path)))
 
 
 class RecordingWriter:
@@ -90,11 +75,9 @@ class RecordingWriter:
         written: how many rows were written.
         lost: how many rows were not written: the log had dropped them, or they were left out.
         files: how many files were begun.
-        removed: how many files were removed for `max_disk`, those of earlier runs included.
         gaps: how many gaps were noted.
         is_halted: set by another thread to end `take` after the part that is being written.
         misfits: how many values were noted that are not in the files, by column.
-        converting: whether a Parquet file is being made.
         raw_file: the file of raw frames, None without.
     """
 
@@ -128,24 +111,16 @@ class RecordingWriter:
             rows = self._max_bytes // (2 * MIN_FILES * ROW_BYTES)
             self._rows_at_once = min(max(rows, 1), ROWS_AT_ONCE)
             if self._rotation is not None:
-                share = max(self._max_bytes // MIN_FILES, 1)
-                size = min(share, self._rotation.size or share)
-                self._rotation = Rotation(self._rotation.period_s, size)
+                self._rotation = self._rotation.limit(max(self._max_bytes // MIN_FILES, 1))
         self._source, self._symbols = source, None if symbols is None else list(symbols)
         self._fsync, self._clock, self._mode = fsync, clock, mode
         self._compression, self._raw = compression, raw
         self._on_rotate, self._on_error = on_rotate, on_error
-        self.converting = self.is_halted = False
-        self.row = self.written = self.lost = self.files = self.removed = self.gaps = 0
+        self.is_halted = False
+        self.row = self.written = self.lost = self.files = self.gaps = 0
         self.misfits: dict[str, int] = {}
         self._misfits: dict[str, int] = {}
         self.raw_file: RawFile | None = None
-        # The files of earlier runs, if `max_disk` counts them, and those of this one.
-        self._earlier: list[_Finished] = []
-        self._finished: list[_Finished] = []
-        # Files of earlier runs to finish, in the thread that writes, and Parquet files to make.
-        self._left = unfinished_files(self.naming)
-        self._unfinished: list[Path] = []
         # The last position and the last gap of the files before the open one.
         self._last_before: Position | None = None
         self._gap_before: Gap | None = None
@@ -154,33 +129,43 @@ class RecordingWriter:
         self._is_seam = False
         self._seam_row = self._gap_row = 0
         self._log: TickLog | None = None
-        # The seq of the first tick of each epoch of the log, and how many of these epochs ended
-        # before the first row of this recording.
-        self._first_seqs: Mapping[str, int] = {}
-        self._first_epoch = 0
+        # The newest epoch of the log that began before this recording did; empty without one.
+        self._epoch_before = ""
         # Names run ahead of the clock if files are short. A name that is further ahead comes from a
         # clock that was wrong.
         self._newest_name = self.naming.newest(clock() + MAX_AHEAD_S)
         self._file: CsvFile | None = None
-        if self.naming.timed and mode == "append":
-            # Another feed may write to the same folder.
-            newest = find_last_tick(self.naming, on_error, self._is_own)
-            if newest is not None:
-                self._last_before, self._is_seam = newest.position, True
-        if self.naming.timed and self._max_bytes is not None:
-            self._earlier = list(map(_Finished.from_path, own_files(self.naming, self._is_own)))
-        if resume is not None and working_path(resume).exists():
-            self._earlier = [each for each in self._earlier if each.path != resume]
-            self._left = [path for path in self._left if path != resume]
+        if resume is not None and not working_path(resume).exists():
+            resume = None
+        self._finished = self._find_earlier(resume)
+        if resume is not None:
             self._open(resume, "append")
         else:
             self._open(self._next_path(clock()), "new" if self.naming.timed else mode)
         # `mode` is for files of earlier writers. This writer always continues its own.
         self._mode = "append"
 
-    def _is_own(self, head: Head) -> bool:
+    def _find_earlier(self, resume: Path | None) -> FinishedFiles:
+        """Return the files of earlier runs, but for the one to resume, and note the last tick."""
+        if not self.naming.timed:
+            return FinishedFiles([], [], self._on_error)
+        on_skip = self._on_error if self._mode == "append" else lambda _: None
+        abouts = read_abouts(self.naming, on_skip)
+        # Another feed may write to the same folder.
+        own = {path: each for path, each in abouts.items() if not each.heads or self._is_own(each)}
+        if self._mode == "append" and (newest := last_tick_in(own, on_skip)) is not None:
+            self._last_before, self._is_seam = newest.position, True
+        left = {path: each for path, each in abouts.items() if path != resume and is_left(path)}
+        counted = [path for path, about in left.items() if self._is_own(about)]
+        unfinished = [path for path, about in left.items() if is_unfinished(path, about)]
+        return FinishedFiles(
+            counted if self._max_bytes is not None else [], unfinished, self._on_error
+        )
+
+    def _is_own(self, about: Sidecar) -> bool:
         """Return whether an earlier run recorded the same ticks."""
-        return (head.source, head.symbols) == (self._source, self._symbols)
+        heads = [(head.source, head.symbols) for head in about.heads[-1:]]
+        return heads == [(self._source, self._symbols)]
 
     # --- files --------------------------------------------------------------------------------
 
@@ -190,7 +175,7 @@ class RecordingWriter:
         return self.naming.path(self._newest_name)
 
     def _open(self, path: Path, mode: Mode) -> None:
-        last = self._prepare_parquet(path, mode) if self.naming.is_parquet else None
+        last = prepare_parquet(path, mode) if self.naming.is_parquet else None
         file = CsvFile(
             working_path(path),
             mode=mode,
@@ -211,15 +196,6 @@ class RecordingWriter:
         self.files += 1
         if file.last is not None or last is not None:
             self._last_before, self._gap_before, self._is_seam = last, None, True
-
-    def _prepare_parquet(self, path: Path, mode: Mode) -> Position | None:
-        """Check the mode; return the position of the last row if the Parquet file is continued."""
-        prepare_path(path, mode)
-        if mode == "new" and working_path(path).exists():
-            raise RecordingExists(path)
-        if mode == "overwrite":
-            path.unlink(missing_ok=True)
-        return last_of(path) if path.exists() else None
 
     @property
     def last(self) -> Position | None:
@@ -253,11 +229,11 @@ class RecordingWriter:
         held = log.rows(row - 1, row)
         if len(held) and held.start == row - 1:
             before = held.position(0)
-        self._log, self._first_seqs = log, log.first_seqs
+        self._log = log
         epochs = list(log.first_seqs)
-        self._first_epoch = len(epochs)
         if before is not None and before.epoch in epochs:
-            self._first_epoch = epochs.index(before.epoch)
+            epochs = epochs[: epochs.index(before.epoch)]
+        self._epoch_before = epochs[-1] if epochs else ""
         last, gap = self.last, self._last_gap
         if last is not None and gap is not None and gap.epoch == last.epoch and gap.last:
             last = Position(last.epoch, max(last.seq, gap.last))
@@ -306,9 +282,7 @@ class RecordingWriter:
             part = rows.part(start, min(start + self._rows_at_once, rows.stop))
             self._write(part, gaps)
             self.row = part.stop
-        if self._left:
-            self._unfinished, self._left = [*self._left, *self._unfinished], []
-            self._finish_files()
+        self._finished.finish_earlier()
 
     def leave_out(self, stop: int, gaps: GapsBetween) -> None:
         """Note a gap for the rows up to `stop` that will not be written, and count them as lost.
@@ -338,7 +312,7 @@ class RecordingWriter:
 
     def _write(self, part: Rows, gaps: GapsBetween) -> None:
         file = self._prepare_file(part)
-        skip = self._count_known(part)
+        skip = count_known(part, self.last)
         if skip == len(part):
             return
         noted: list[Gap] = []
@@ -353,17 +327,6 @@ class RecordingWriter:
         self.gaps += len(noted)
         self._gap_row, self._is_seam = max(row, part.stop), False
         self.written += len(part) - skip
-
-    def _count_known(self, part: Rows) -> int:
-        """Return how many of the first rows are in the file already."""
-        if self.last is None:
-            return 0
-        epoch, seq = self.last.epoch, self.last.seq
-        code = part.dictionaries["epoch"].codes.get(epoch)
-        if code is None:
-            return 0
-        known = (part.array("epoch") == code) & (part.array("seq") <= seq)
-        return int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0
 
     def _gaps_at_seam(self, first: Position, known: list[Gap], *, overlaps: bool) -> Iterable[Gap]:
         """Return the gaps between the last row that was written and the first new one.
@@ -380,12 +343,9 @@ class RecordingWriter:
         is_filtered = self._symbols is not None
         if overlaps and last is not None and (is_filtered or last.epoch != first.epoch):
             return known
-        epochs = list(self._first_seqs)
-        start = self._first_epoch
-        if last is not None and last.epoch in epochs:
-            start = epochs.index(last.epoch) + 1
-        stop = epochs.index(first.epoch) + 1 if first.epoch in epochs else start
-        between = {epoch: self._first_seqs[epoch] for epoch in epochs[start:stop]}
+        first_seqs = {} if self._log is None else dict(self._log.first_seqs)
+        before = [self._epoch_before] if last is None else [last.epoch, self._epoch_before]
+        between = epochs_between(first_seqs, before, first.epoch)
         return list_missing(last, self._last_gap, between, first, known)
 
     def _prepare_file(self, part: Rows) -> CsvFile:
@@ -417,15 +377,10 @@ class RecordingWriter:
             return
         row_bytes = 1.1 * file.size / file.rows if file.rows > count / 16 else ROW_BYTES
         needed = int(row_bytes * count)
-        while (files := self._earlier or self._finished) and self._total + needed > self._max_bytes:
-            path = files.pop(0).path
-            for each in files_of(path):
-                each.unlink(missing_ok=True)
-            self._unfinished = [each for each in self._unfinished if each != path]
-            self.removed += 1
-        if self._total + needed > self._max_bytes:
-            limit = f"max_disk of {format_size(self._max_bytes)} is reached"
-            raise OSError(errno.EDQUOT, f"{limit}; record to another file, or raise max_disk")
+        while self._open_bytes + self._finished.total_bytes + needed > self._max_bytes:
+            if not self._finished.remove_oldest():
+                limit = f"max_disk of {format_size(self._max_bytes)} is reached"
+                raise OSError(errno.EDQUOT, f"{limit}; record to another file, or raise max_disk")
 
     @property
     def progress(self) -> object:
@@ -437,14 +392,22 @@ class RecordingWriter:
     @property
     def bytes(self) -> int:
         """The size of all files of this run on the disk."""
-        raw = self.raw_file.size if self.raw_file is not None else 0
-        open_file = self._file.size_on_disk if self._file is not None else 0
-        return sum(file.size for file in self._finished) + open_file + raw
+        return self._finished.own_bytes + self._open_bytes
 
     @property
-    def _total(self) -> int:
-        """What `max_disk` limits."""
-        return self.bytes + sum(file.size for file in self._earlier)
+    def _open_bytes(self) -> int:
+        raw = self.raw_file.size if self.raw_file is not None else 0
+        return raw + (self._file.size_on_disk if self._file is not None else 0)
+
+    @property
+    def removed(self) -> int:
+        """How many files were removed for `max_disk`, those of earlier runs included."""
+        return self._finished.removed
+
+    @property
+    def converting(self) -> bool:
+        """Whether a Parquet file is being made."""
+        return self._finished.converting
 
     # --- closing ------------------------------------------------------------------------------
 
@@ -457,26 +420,7 @@ class RecordingWriter:
             self.raw_file.close()
         self._forget_file()
         self.raw_file = None
-        if self.naming.is_parquet and convert:
-            self._unfinished.append(self.path)
-            self._finish_files()
-        self._finished.append(_Finished.from_path(self.path))
-
-    def _finish_files(self) -> None:
-        """Finish what can be finished. A file that can't be written is tried again with the next.
-
-        A damaged file stays as it is.
-        """
-        self.converting = True
-        for path in list(self._unfinished):
-            try:
-                finish(path)
-            except Exception as error:
-                self._on_error(error)
-                if isinstance(error, OSError):
-                    continue
-            self._unfinished.remove(path)
-        self.converting = False
+        self._finished.add(self.path, is_whole=not (self.naming.is_parquet and convert))
 
     def close(self, gaps: Sequence[Gap] = (), *, convert: bool = True) -> None:
         """Note the last gaps, and finish the file; idempotent.
@@ -494,8 +438,7 @@ class RecordingWriter:
             self.gaps += len(gaps)
         self._finish(convert=convert)
         if convert:
-            self._unfinished, self._left = [*self._left, *self._unfinished], []
-            self._finish_files()
+            self._finished.finish()
 
     def abandon(self) -> None:
         """Close the files as they are, as a crash would."""

@@ -2,13 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
-from tickerkit.log import Gap, Position
+import numpy as np
 
-__all__ = ["fill", "list_missing"]
+from tickerkit.log import Gap, Position, Rows
+
+__all__ = ["count_known", "epochs_between", "fill", "list_missing"]
 
 NOT_RECORDED = "not recorded"
+
+
+def count_known(rows: Rows, last: Position | None) -> int:
+    """Return how many of the first rows are not after `last`, the last row written."""
+    code = None if last is None else rows.dictionaries["epoch"].codes.get(last.epoch)
+    if last is None or code is None:
+        return 0
+    known = (rows.array("epoch") == code) & (rows.array("seq") <= last.seq)
+    return int(np.flatnonzero(known)[-1]) + 1 if known.any() else 0
+
+
+def epochs_between(
+    first_seqs: Mapping[str, int], before: Sequence[str], epoch: str
+) -> dict[str, int]:
+    """Return the epochs of a log after one of `before`, up to `epoch`, with their first seqs.
+
+    Args:
+        first_seqs: the seq of the first tick of each epoch of the log, oldest epoch first.
+        before: where to begin: after the first of these epochs that the log knows. It forgets its
+            oldest epochs, so if it knows none of these, all that it knows are after them.
+        epoch: the last epoch to return; if the log has forgotten it, there is none to return.
+    """
+    epochs = list(first_seqs)
+    start = next((epochs.index(each) + 1 for each in before if each in first_seqs), 0)
+    stop = epochs.index(epoch) + 1 if epoch in first_seqs else start
+    return {each: first_seqs[each] for each in epochs[start:stop]}
 
 
 def list_missing(
