@@ -404,6 +404,24 @@ def test_export_selects_by_symbol_and_time(tmp_path: Path) -> None:
             feed.to_csv(tmp_path / "c.csv", **{name: "noon"})
 
 
+@pytest.mark.parametrize("name", ["a.csv", "a.parquet"])
+def test_value_that_was_left_out_counts_once_in_repeated_exports(tmp_path: Path, name: str) -> None:
+    """An export that appends adds those since the last one; a new file has all of them."""
+    server = tk.serve(port=0)
+    path = tmp_path / name
+    with tk.connect(server.url) as feed:
+        write = feed.to_csv if name == "a.csv" else feed.to_parquet
+        for note in (1, "text", "text", "more"):
+            server.publish({"symbol": "A", "price": 1.0, "note": note})
+            feed.wait(1)
+            write(path, last=1, mode="append")
+        assert feed.stats["misfits"] == {"note": 3}
+        assert load(path).misfits == {"note": 3}
+        write(path, mode="overwrite")
+        write(path, last=1, mode="append")
+        assert load(path).misfits == {"note": 3}
+
+
 def test_export_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:
     """A late tick outside `last=` stands between newer ones; without it the file isn't damaged."""
     server = tk.serve(port=0)

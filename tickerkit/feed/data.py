@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
 from tickerkit.ticks.lengths import parse_last
-from tickerkit.validation import check_flag, parse_symbols
+from tickerkit.validation import check_flag, check_path, parse_symbols
 
 if TYPE_CHECKING:
     from tickerkit.storage.files import Mode
@@ -193,17 +194,8 @@ class FeedData:
         """
         from tickerkit.storage import write_csv
 
-        frame, gaps = self._select(symbol, last, start, end)
-        return write_csv(
-            frame,
-            path,
-            gaps=gaps,
-            misfits=self._state.count_misfits(),
-            mode=mode,
-            escape_formulas=escape_formulas,
-            source=self.url,
-            symbols=self._exported_symbols(symbol),
-        )
+        write = partial(write_csv, escape_formulas=escape_formulas)
+        return self._export(write, path, mode, symbol, last, start, end)
 
     def to_parquet(
         self,
@@ -230,20 +222,38 @@ class FeedData:
         """
         from tickerkit.storage import write_parquet
 
+        return self._export(write_parquet, path, mode, symbol, last, start, end)
+
+    def _export(
+        self,
+        write: Callable[..., Path],
+        path: str | Path,
+        mode: Mode,
+        symbol: str | Sequence[str] | None,
+        last: int | str | timedelta | None,
+        start: object,
+        end: object,
+    ) -> Path:
+        """Write the selected ticks; values that an earlier export has counted don't count again."""
+        check_path("path", path)
         frame, gaps = self._select(symbol, last, start, end)
-        symbols = self._exported_symbols(symbol)
-        return write_parquet(
+        key, counts = Path(path).expanduser().resolve(), self._state.count_misfits()
+        known = {}
+        if mode == "append" and key.exists():
+            known = self._state.exported_misfits.get(key, {})
+        symbols = None if symbol is None else parse_symbols("symbol", symbol, min_count=0)
+        written = write(
             frame,
             path,
             gaps=gaps,
-            misfits=self._state.count_misfits(),
+            misfits={name: count - known.get(name, 0) for name, count in counts.items()},
             mode=mode,
             source=self.url,
-            symbols=symbols,
+            symbols=self.symbols if symbol is None else symbols,
         )
-
-    def _exported_symbols(self, symbol: str | Sequence[str] | None) -> list[str] | None:
-        return self.symbols if symbol is None else parse_symbols("symbol", symbol, min_count=0)
+        if counts:
+            self._state.exported_misfits[key] = counts
+        return written
 
     def _select(
         self,

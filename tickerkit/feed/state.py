@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 
 from tickerkit.bars import Bars
 from tickerkit.errors import BadTick
@@ -45,6 +46,8 @@ class FeedState:
         self.recorders: list[Recorder] = []
         self.frame_buffers = FrameBuffers()
         self.resume: Position | None = None
+        # How many values were left out before the last export to each file, by column.
+        self.exported_misfits: dict[Path, dict[str, int]] = {}
 
     def resume_after(self, position: Position) -> None:
         """Make the first connection resume after this tick, as later connections do."""
