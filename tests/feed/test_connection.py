@@ -434,10 +434,11 @@ def delay_s(
     now: float,
     lost_at: float | None = None,
     retry_for: float | None = None,
+    url: str = "ws://h/",
 ) -> float:
     """Return how long a connection waits after some failed attempts."""
     made = Connection(
-        "ws://h/",
+        url,
         None,
         Client(),
         PlainClient(),
@@ -454,6 +455,17 @@ def test_retry_delays_double_up_to_ten_seconds(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
     waits = [delay_s(failed_attempts, 0.0) for failed_attempts in range(12)]
     assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
+def test_server_on_this_machine_is_retried_each_second(
+    monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """An attempt costs nothing there, and its server is often started again at once."""
+    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    url = f"ws://{host}:8478/"
+    waits = [delay_s(failed_attempts, 0.0, url=url) for failed_attempts in range(6)]
+    assert waits == [0, 0.25, 0.5, 1, 1, 1]
 
 
 def test_first_retry_is_immediate(connect: Connect, until: Until) -> None:
@@ -874,7 +886,7 @@ def test_restarting_server_is_retried_soon(
     restarts_until = made.connection._restarts_until
     made.connection._failed_attempts = 9
     assert made.connection._choose_delay_s(restarts_until - 1) == 0.5
-    assert made.connection._choose_delay_s(restarts_until + 1) == 10
+    assert made.connection._choose_delay_s(restarts_until + 1) == 1
 
 
 def test_server_of_another_version_fails_the_connection(connect: Connect, until: Until) -> None:

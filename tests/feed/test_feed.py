@@ -373,6 +373,16 @@ def test_restarted_server_begins_a_new_epoch(server: TickServer, until: Until) -
     assert "1 gap;" in repr(feed)
 
 
+def test_card_says_once_that_it_reconnects(server: TickServer, until: Until) -> None:
+    """Below the status is only why, and when it tries again."""
+    feed = live(tk.connect(server.url), until)
+    server.stop()
+    until(lambda: "nothing listens" in feed.status_reason)
+    html = feed._repr_html_()
+    assert html.count("reconnecting") == 1
+    assert "nothing listens there yet; trying again" in html
+
+
 def test_past_symbols_are_those_of_an_earlier_server(server: TickServer, until: Until) -> None:
     """A new epoch of the same server has all its symbols; of another websocket none is known."""
     feed = live(tk.connect(server.url), until)

@@ -1996,6 +1996,19 @@ def test_plain_client_filters_by_itself() -> None:
     assert received.batch.count == 0
 
 
+def test_connections_of_a_plain_client_without_a_tick_are_no_further_gaps() -> None:
+    """A server that refuses again and again leaves one hole."""
+    client = PlainClient()
+    assert [client.start_connection() for _ in range(3)] == [[], [], []]
+    client.receive('{"s":"A","p":1}')
+    gaps = [client.start_connection() for _ in range(3)]
+    assert [len(each) for each in gaps] == [1, 0, 0]
+    [received] = client.receive('{"s":"A","p":2}')
+    assert isinstance(received, Received)
+    assert (received.epoch, received.seq.tolist()) == (client.epoch, [1])
+    assert len(client.start_connection()) == 1
+
+
 def test_each_reconnect_of_a_plain_client_is_a_gap() -> None:
     """A plain server can't report what was missed: each connection is an epoch of its own."""
     client = PlainClient()

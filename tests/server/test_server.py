@@ -32,6 +32,7 @@ import tickerkit as tk
 from tickerkit.errors import BadTick, PortalError, PortTaken, SourceError, Stopped
 from tickerkit.net.addresses import find_network_address
 from tickerkit.runtime import error_log, registry
+from tickerkit.runtime.cards import GREEN, RED
 from tickerkit.server import TickServer
 from tickerkit.server import server as server_module
 from tickerkit.server.page import FILES
@@ -1090,6 +1091,21 @@ def test_repr_is_one_line(server: TickServer) -> None:
     assert tk.status()["address"].tolist() == [address]
     server.stop()
     assert "stopped" in repr(server)
+
+
+def test_card_of_a_server_that_refuses_every_tick_is_red(until: Until) -> None:
+    """With its first tick it is green, whatever is refused later."""
+    values: list[dict[str, object]] = [{"symbol": "kitchen", "temperature": 21.5}]
+    server = tk.serve(lambda: values, every=0.01, port=0)
+    until(lambda: server.stats["refused"])
+    html = server._repr_html_()
+    assert "failing, no tick so far" in html
+    assert (RED in html, GREEN in html) == (True, False)
+    values.append({"symbol": "kitchen", "price": 21.5})
+    until(lambda: server.stats["ticks"])
+    html = server._repr_html_()
+    assert "● listening" in html
+    assert (RED in html, GREEN in html) == (False, True)
 
 
 def test_card_escapes_names_and_errors(until: Until) -> None:

@@ -24,6 +24,7 @@ from tickerkit.feed.failures import explain_failure
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.handshake import FeedClient
 from tickerkit.formatting import format_line, format_size
+from tickerkit.net.addresses import is_loopback
 from tickerkit.net.liveness import (
     CHECK_S,
     MAX_QUIET_CHECKS,
@@ -59,6 +60,8 @@ MIN_OPEN_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 0.5
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 10.0
+# An attempt on this machine costs nothing, and its server is often started again at once.
+MAX_LOCAL_DELAY_S = 1.0
 # How soon a feed that waits for its recorder reads on.
 FULL_STEP_S = 0.01
 # A connection that ended sooner, without a tick, counts as a failed attempt.
@@ -72,7 +75,8 @@ class Connection:
     """Keeps one websocket open; its coroutine `run` runs in the portal's thread.
 
     The first retry is immediate. Before each further retry it waits a random time of up to 0.25 s,
-    doubled each time up to 10 s (0.5 s for 10 s after a server announced its restart). It retries
+    doubled each time up to 10 s (1 s for a server on this machine; 0.5 s for 10 s after a server
+    announced its restart). It retries
     without end unless `retry_for` is given, so it finds a server that comes up later. An attempt
     counts as failed if the connection brought no tick and ended within a second. If the peer sends
     nothing for 8 s, not even an answer to a ping, the connection is closed; after the machine
@@ -158,10 +162,16 @@ class Connection:
                 return f"live from {url}"
             case "ended" | "failed":
                 return f"{status}: {reason}"
-        if not reason:
-            return f"{status} to {url}"
+        return f"{status} to {url}: {self.problem}" if reason else f"{status} to {url}"
+
+    @property
+    def problem(self) -> str:
+        """The reason, with the time of the next attempt if there is one."""
+        reason = self.status_reason
+        if not reason or self.status not in ("connecting", "reconnecting"):
+            return reason
         wait = f" in {self.retry_in_s:.1f} s" if self.retry_in_s >= 0.1 else ""
-        return f"{status} to {url}: {reason}; trying again{wait}"
+        return f"{reason}; trying again{wait}"
 
     async def run(self) -> None:
         """Connect, receive, and connect again, until the source ends or the server refuses."""
@@ -379,7 +389,10 @@ class Connection:
 
     def _choose_delay_s(self, now: float) -> float:
         """Return a random delay, so that many clients don't reconnect at the same moment."""
-        cap = MAX_RESTART_DELAY_S if now < self._restarts_until else MAX_DELAY_S
+        is_local = is_loopback(urlsplit(self._url).hostname or "")
+        cap = MAX_LOCAL_DELAY_S if is_local else MAX_DELAY_S
+        if now < self._restarts_until:
+            cap = MAX_RESTART_DELAY_S
         failed = self._failed_attempts
         max_delay_s = min(cap, FIRST_DELAY_S * 2 ** min(failed - 1, 10)) if failed else 0.0
         delay_s = random.uniform(0, max_delay_s)

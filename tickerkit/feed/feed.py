@@ -433,7 +433,7 @@ class Feed(FeedReaders):
         lines = {
             "from": self.url,
             "ticks": f"{self._format_counts()}, {stats['rate']:,.0f}/s",
-            "now": "" if self.status in ("live", "stopped") else self.status_detail,
+            "now": "" if self.status == "stopped" else self._connection.problem,
             "missing": self._describe_missing_symbols(),
             "last error": stats["last_error"],
         }

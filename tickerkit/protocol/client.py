@@ -297,8 +297,9 @@ def _decode(data: str | bytes) -> FromServer | None:
 class PlainClient:
     """The client's end of any websocket that sends ticks as JSON, without resume.
 
-    Each connection begins an epoch. Between two connections lies a gap whose end isn't known. A
-    gap that a tickerkit server sends on `/ticks` is handled in the same way.
+    Each connection begins an epoch. Between two connections lies a gap whose end isn't known,
+    unless the first had no tick: then the gap before it goes on. A gap that a tickerkit server
+    sends on `/ticks` is handled in the same way.
 
     A message is read up to its 1,000th invalid tick: it is most likely not one of ticks.
 
@@ -315,7 +316,8 @@ class PlainClient:
 
     def start_connection(self) -> list[Event]:
         gaps: list[Event] = []
-        if self.epoch is not None:
+        if self.seq:
+            assert self.epoch is not None
             reason = "reconnected: a plain websocket can't report what was missed"
             gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
         self._begin_epoch()

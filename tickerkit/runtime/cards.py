@@ -53,9 +53,9 @@ def escape(text: object) -> str:
 def status_level(status: str) -> str:
     """Return the level of a status: "good", "waiting", "bad", or "" for neutral ones.
 
-    Only the first word counts: "live (3 symbols)" has the level of "live".
+    Only the first word counts: "live (3 symbols)" and "live, 3 symbols" have the level of "live".
     """
-    return _LEVELS.get(status.split()[0], "") if status else ""
+    return _LEVELS.get(status.split()[0].rstrip(","), "") if status else ""
 
 
 def status_colour(status: str) -> str:

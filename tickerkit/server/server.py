@@ -246,10 +246,13 @@ class TickServer(Lifecycle):
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
-        links = {} if stats["status"] in ("stopped", "failed") else {"page": self.page}
+        status = stats["status"]
+        links = {} if status in ("stopped", "failed") else {"page": self.page}
         if links:
             links |= self.list_addresses_for_others()
-        return render_card("TickServer", stats["status"], lines, links)
+        if status == "listening" and stats["refused"] and not stats["ticks"]:
+            status = "failing, no tick so far"
+        return render_card("TickServer", status, lines, links)
 
     def list_addresses_for_others(self) -> dict[str, str]:
         """Return the addresses for other machines, by stream; empty if none can connect."""
