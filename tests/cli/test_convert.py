@@ -11,6 +11,7 @@ from numbered import gaps, ticks
 import tickerkit as tk
 from tickerkit.cli import main
 from tickerkit.storage import load, write_csv, write_parquet
+from tickerkit.storage.verify import verify
 
 FORMATS = ["o.csv", "o.csv.gz", "o.csv.zst", "o.parquet"]
 
@@ -72,6 +73,21 @@ def test_several_recordings_are_combined_in_order(recording: Path, tmp_path: Pat
     assert frame["seq"].tolist() == [1, 2, 3, 10, 11, 12, 1, 2, 3, 4]
     assert frame["epoch"].tolist() == ["e1"] * 6 + ["e2"] * 4
     assert len(load(tmp_path / "o.csv").gaps) == 1
+
+
+def test_ticks_that_are_missing_between_files_become_a_gap(tmp_path: Path) -> None:
+    """Whatever their names and their order; in a recording of some symbols that isn't known."""
+    one = write_csv(ticks(1, 2), tmp_path / "one.csv")
+    two = write_parquet(ticks(8, 9), tmp_path / "two.parquet", gaps=gaps((3, 4)))
+    other = write_csv(ticks(1, 2, epoch="e2"), tmp_path / "other.csv")
+    assert run(two, other, one, tmp_path / "o.csv") == 0
+    found = load(tmp_path / "o.csv").gaps
+    assert list(zip(found["from"], found["to"], strict=True)) == [(5, 7), (3, 4)]
+    assert found["reason"].tolist() == ["missing between two files of the recording", "lost"]
+    assert not [each for each in verify(tmp_path / "o.csv").problems if each.kind != "order"]
+    some = write_csv(ticks(20, 21), tmp_path / "some.csv", symbols=["S0", "S2"])
+    assert run(one, some, tmp_path / "o.csv", "--overwrite") == 0
+    assert len(load(tmp_path / "o.csv").gaps) == 0
 
 
 def test_symbols_and_times_select_a_part(recording: Path, tmp_path: Path) -> None:

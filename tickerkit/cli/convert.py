@@ -63,8 +63,8 @@ def convert(
 
     The name of OUT chooses CSV, Parquet or lines of JSON: .csv .csv.gz .csv.zst .parquet .jsonl
     .jsonl.gz .jsonl.zst. Ticks, gaps and the name of the source are all kept. Several
-    recordings are combined in the given order. Damaged ticks are left out and reported, with exit
-    code 1.
+    recordings are combined in the given order, and ticks that are missing between them become gaps.
+    Damaged ticks are left out and reported, with exit code 1.
     """
     from tickerkit.errors import RecordingExists, TickerkitError
 
@@ -97,7 +97,7 @@ def convert(
 def _read(paths: list[Path]) -> tuple[Recording, bool]:
     """Read and combine recordings, and print their damage; return whether there is any."""
     from tickerkit.storage import load
-    from tickerkit.storage.between_files import Part, order
+    from tickerkit.storage.between_files import in_order
     from tickerkit.storage.recording import combine
 
     recordings: list[Recording] = []
@@ -112,8 +112,7 @@ def _read(paths: list[Path]) -> tuple[Recording, bool]:
             # A Parquet file that is being recorded has its newest rows in a second file, and isn't
             # damaged.
             is_damaged |= warning.is_damaged
-    parts = [Part.from_recording(*each) for each in zip(paths, recordings, strict=False)]
-    return combine(recordings[index] for index in order(parts)), is_damaged
+    return combine(in_order(paths[: len(recordings)], recordings, as_one=True)), is_damaged
 
 
 def _select(

@@ -182,7 +182,10 @@ def gap_frame(gaps: Iterable[Gap]) -> pd.DataFrame:
 
 
 def gaps_from_frame(frame: pd.DataFrame) -> list[Gap]:
-    """Return the gaps in a frame that `gap_frame` made."""
+    """Return the gaps in a frame like that of `gap_frame`, which may lack the times.
+
+    A gap of unknown start is left out.
+    """
 
     def number(value: object) -> int | None:
         if pd.isna(value):  # type: ignore[call-overload]
@@ -195,10 +198,11 @@ def gaps_from_frame(frame: pd.DataFrame) -> list[Gap]:
             int(row["from"]),
             number(row["to"]),
             str(row["reason"]),
-            number(row["last_before"]),
-            number(row["first_after"]),
+            number(row.get("last_before")),
+            number(row.get("first_after")),
         )
         for row in frame.to_dict("records")
+        if not pd.isna(row["from"])
     ]
 
 

@@ -10,12 +10,12 @@ from typing import NamedTuple, TypeAlias
 import pandas as pd
 
 from tickerkit.errors import Problem
-from tickerkit.log import Gap, Position, gap_frame
+from tickerkit.log import Gap, Position, gap_frame, gaps_from_frame
 from tickerkit.storage.paths import recording_name
 from tickerkit.storage.recording import Recording
 from tickerkit.storage.seam import fill
 
-__all__ = ["Part", "add_missing", "check_between", "order"]
+__all__ = ["Part", "check_between", "in_order", "order"]
 
 BETWEEN_FILES = "missing between two files of the recording"
 
@@ -53,17 +53,7 @@ class Part(NamedTuple):
                 str(names[code]): (int(low), int(high)) for code, low, high in seqs.itertuples()
             }
         key = (*recording_name(path), recording.source)
-        return cls(path, key, recording.symbols, first, spans, _read_gaps(recording.gaps))
-
-
-def _read_gaps(frame: pd.DataFrame) -> list[Gap]:
-    """Return the gaps in a frame, without their times; those of unknown start are left out."""
-    columns = (frame[name].tolist() for name in ("epoch", "from", "to", "reason"))
-    return [
-        Gap(str(epoch), int(first), None if pd.isna(last) else int(last), str(reason))
-        for epoch, first, last, reason in zip(*columns, strict=True)
-        if not pd.isna(first)
-    ]
+        return cls(path, key, recording.symbols, first, spans, gaps_from_frame(recording.gaps))
 
 
 def order(parts: Sequence[Part]) -> list[int]:
@@ -88,20 +78,65 @@ def _epoch(part: Part) -> str:
     return part.first.epoch if part.first is not None else ""
 
 
-def add_missing(before: Part, part: Part, recording: Recording) -> Recording:
-    """Return a recording that also lists what is missing between its file and the one before."""
-    if before.key != part.key or part.first is None or not before.spans:
-        return recording
-    if before.symbols is not None or part.symbols is not None:
-        return recording
-    epoch, first = part.first.epoch, part.first.seq
-    reach = before.spans.get(epoch, (first, first))[1]
-    missing = list(_uncovered(epoch, reach, first, [*before.gaps, *part.gaps]))
-    if not missing:
-        return recording
-    missing = [Gap(gap.epoch, gap.first, gap.last, BETWEEN_FILES) for gap in missing]
-    gaps = pd.concat([gap_frame(missing), recording.gaps], ignore_index=True)
-    return recording._replace(gaps=gaps)
+def in_order(
+    paths: Sequence[Path], recordings: Sequence[Recording], *, as_one: bool = False
+) -> list[Recording]:
+    """Return recordings in their `order`; each also lists what is missing before its file.
+
+    Of an epoch of which a file has only some symbols, that can't be known.
+
+    Args:
+        paths: the files.
+        recordings: what is in them.
+        as_one: whether all files become one recording; otherwise, only files of one recording are
+            compared.
+    """
+    parts = list(map(Part.from_recording, paths, recordings))
+    missing: dict[Path, list[Gap]] = {}
+    for group in [parts] if as_one else _group(parts):
+        for part, gap in _find_holes(group):
+            noted = Gap(gap.epoch, gap.first, gap.last, BETWEEN_FILES)
+            missing.setdefault(part.path, []).append(noted)
+    found = []
+    for index in order(parts):
+        recording = recordings[index]
+        if listed := missing.pop(parts[index].path, []):
+            gaps = pd.concat([gap_frame(listed), recording.gaps], ignore_index=True)
+            recording = recording._replace(gaps=gaps)
+        found.append(recording)
+    return found
+
+
+def _group(parts: Iterable[Part]) -> list[list[Part]]:
+    """Return the files of each recording."""
+    groups: dict[object, list[Part]] = {}
+    for part in parts:
+        groups.setdefault(part.key, []).append(part)
+    return list(groups.values())
+
+
+def _holders(parts: Iterable[Part]) -> dict[str, list[Part]]:
+    """Return the files that have ticks of each epoch, in order of seq."""
+    found: dict[str, list[Part]] = {}
+    for part in parts:
+        for epoch in part.spans:
+            found.setdefault(epoch, []).append(part)
+    for epoch, holders in found.items():
+        holders.sort(key=lambda part: part.spans[epoch])
+    return found
+
+
+def _find_holes(parts: Sequence[Part]) -> Iterator[tuple[Part, Gap]]:
+    """Yield each range of an epoch between two files that no gap lists, after the later file."""
+    gaps = [gap for part in parts for gap in part.gaps]
+    for epoch, holders in _holders(parts).items():
+        if any(part.symbols is not None for part in holders):
+            continue
+        reach = holders[0].spans[epoch][1]
+        for part in holders[1:]:
+            first, last = part.spans[epoch]
+            yield from ((part, gap) for gap in _uncovered(epoch, reach, first, gaps))
+            reach = max(reach, last)
 
 
 def _uncovered(epoch: str, reach: int, first: int, gaps: Iterable[Gap]) -> Iterator[Gap]:
@@ -120,10 +155,7 @@ def check_between(parts: Iterable[Part]) -> Iterator[tuple[Path, int, list[Probl
         The path of each recording that has problems, without a time; its number of files; and the
         problems.
     """
-    recordings: dict[object, list[Part]] = {}
-    for part in parts:
-        recordings.setdefault(part.key, []).append(part)
-    for found in recordings.values():
+    for found in _group(parts):
         if len(found) < 2 or any(part.symbols is not None for part in found):
             continue
         files = [found[index] for index in order(found)]
@@ -140,26 +172,23 @@ def _problem(kind: str, places: list[Place]) -> Problem:
 
 def _compare(files: Sequence[Part]) -> Iterator[tuple[str, list[Place]]]:
     """Yield the kinds of problems, each with its places: first and last seq, and what is wrong."""
-    gaps = [gap for part in files for gap in part.gaps]
     missing: list[Place] = []
+    for part, gap in _find_holes(files):
+        about = f"missing before {part.path.name}, and not among the gaps listed"
+        missing.append((gap.first, gap.last or gap.first, f"of epoch {gap.epoch}: {about}"))
     twice: list[Place] = []
-    epochs = list(dict.fromkeys(epoch for part in files for epoch in part.spans))
-    holders = {epoch: [part for part in files if epoch in part.spans] for epoch in epochs}
+    holders = _holders(files)
     for epoch, parts in holders.items():
-        ordered = sorted(parts, key=lambda part: part.spans[epoch])
-        reach = ordered[0].spans[epoch][1]
-        for part in ordered[1:]:
+        reach = parts[0].spans[epoch][1]
+        for part in parts[1:]:
             first, last = part.spans[epoch]
-            for gap in _uncovered(epoch, reach, first, gaps):
-                about = f"missing before {part.path.name}, and not among the gaps listed"
-                missing.append((gap.first, gap.last or gap.first, f"of epoch {epoch}: {about}"))
             if first <= reach:
                 about = f"of epoch {epoch}: in {part.path.name}, and in an earlier file"
                 twice.append((first, min(last, reach), about))
             reach = max(reach, last)
-    closed = {gap.epoch for gap in gaps if gap.last is None}
-    for epoch, later in pairwise(epochs):
-        after = holders[later][0]
+    closed = {gap.epoch for part in files for gap in part.gaps if gap.last is None}
+    for epoch, later in pairwise(holders):
+        after = next(part for part in files if later in part.spans)
         if epoch not in closed and epoch not in after.spans:
             seq = max(part.spans[epoch][1] for part in holders[epoch]) + 1
             about = f"{after.path.name} begins another epoch, and no gap is listed before it"

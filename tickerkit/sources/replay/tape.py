@@ -153,20 +153,13 @@ def read_tape(what: list[Path] | pd.DataFrame) -> Tape:
     splicer = _Splicer()
     if isinstance(what, list):
         from tickerkit.storage import load
-        from tickerkit.storage.between_files import Part, add_missing, order
+        from tickerkit.storage.between_files import in_order
 
         files = [file for path in what for file in find_recordings(path)]
-        recordings = [load(file) for file in files]
-        parts = list(map(Part.from_recording, files, recordings))
-        before = None
-        for index in order(parts):
-            recording, part = recordings[index], parts[index]
-            if before is not None:
-                recording = add_missing(before, part, recording)
+        for recording in in_order(files, [load(file) for file in files]):
             splicer.add(recording.frame, recording.gaps)
             if recording.warning is not None:
                 splicer.warnings.append(recording.warning)
-            before = part
     else:
         splicer.add(what, None)
     return splicer.tape()
