@@ -302,11 +302,15 @@ def test_chart_without_a_server_says_so(until: Until) -> None:
 def test_lines_of_an_earlier_server_are_hidden(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
-    """They are in neither legend nor labels until the symbol's next tick, unless asked for."""
+    """They are in neither legend nor labels until the symbol's next tick.
+
+    Lines that were asked for, and candles, stay; the chart says what it waits for.
+    """
     server.publish([tick("AAPL", 1, 0), tick("MSFT", 2, 0)])
     feed.wait(2)
     whole, asked = feed.chart(), feed.chart(symbols=["AAPL", "MSFT"])
-    until(lambda: len(lines(whole)) == 2)
+    bars = feed.chart("candles")
+    until(lambda: len(lines(whole)) == 2 and len(bars.data) == 1)
     server.stop()
     with tk.serve(None, port=server.port) as restarted:
         restarted.publish([tick("BTC-USD", 60_000, 5), tick("MSFT", 3, 5)])
@@ -314,9 +318,13 @@ def test_lines_of_an_earlier_server_are_hidden(
         later = feed.chart()
         until(lambda: shown(later) == {"MSFT", "BTC-USD"})
         assert shown(asked) == {"AAPL", "MSFT"}
+        text = "waiting for the first tick of AAPL; there are MSFT, BTC-USD"
+        for figure in (asked, bars):
+            until(lambda figure=figure: note(figure) == ("info", text))
         candles = feed.chart("candles")
         until(lambda: [t.name for t in candles.data] == ["MSFT"])
         restarted.publish(tick("AAPL", 4, 6))
+        until(lambda: note(asked) == note(bars) == ("info", ""))
         for figure in (whole, later):
             until(lambda figure=figure: shown(figure) == {"AAPL", "MSFT", "BTC-USD"})
             until(lambda figure=figure: lines(figure)["AAPL"][-1] == 4)

@@ -65,6 +65,11 @@ class CandleDrawer:
         self._open_row = 0
 
     @property
+    def symbols(self) -> Sequence[str] | None:
+        """The symbol that is drawn; None before the first tick if none was asked for."""
+        return None if self._symbol is None else [self._symbol]
+
+    @property
     def is_empty(self) -> bool:
         """Whether no bar is drawn yet."""
         return self._open_time is None

@@ -135,9 +135,12 @@ def draw_feed(
     interval_s = LINES_INTERVAL_S if is_line else BARS_INTERVAL_S
 
     def show_note() -> None:
-        shown = symbols if is_line or not symbols else symbols[:1]
         note = describe_chart(
-            feed.current, shown, is_empty=drawer.is_empty, undrawn=drawer.undrawn, zone=figure.tz
+            feed.current,
+            drawer.symbols,
+            is_empty=drawer.is_empty,
+            undrawn=drawer.undrawn,
+            zone=figure.tz,
         )
         figure.show_note(note)
 

@@ -44,6 +44,7 @@ class LineDrawer:
             computes it: the figure's `data` are the values.
 
     Attributes:
+        symbols: as given.
         undrawn: number of symbols that are not drawn because there are too many.
     """
 
@@ -53,7 +54,7 @@ class LineDrawer:
         self.undrawn = 0
         self._feed = feed
         self._figure = figure
-        self._symbols = symbols
+        self.symbols = symbols
         self._percent = percent
         self._instruments = Instruments.of(feed.log)
         self._colours = find_colours(figure)
@@ -85,8 +86,8 @@ class LineDrawer:
         codes = rows.array("symbol")  # this and all arrays below: shape (rows,)
         values = self._instruments.values(rows)
         has_value = (codes >= 0) & ~np.isnan(values)
-        if self._symbols is not None:
-            has_value &= np.isin(codes, self._feed.log.symbol_codes(self._symbols))
+        if self.symbols is not None:
+            has_value &= np.isin(codes, self._feed.log.symbol_codes(self.symbols))
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
@@ -124,7 +125,7 @@ class LineDrawer:
         if symbol not in self._trace_uids:
             shown = self._trace_uids.keys() - self._hidden.keys()
             if len(shown) >= MAX_LINES:
-                wanted = self._symbols or self._feed.log.symbols()
+                wanted = self.symbols or self._feed.log.symbols()
                 self.undrawn = len(set(wanted) - self._trace_uids.keys())
                 return None
             self._add_line(symbol)
@@ -151,7 +152,7 @@ class LineDrawer:
     def _hide_past_lines(self) -> None:
         """In a new epoch, hide the lines of past symbols, unless the symbols were asked for."""
         epoch = self._feed.log.runs[-1].epoch
-        if self._symbols is not None or epoch == self._epoch:
+        if self.symbols is not None or epoch == self._epoch:
             return
         self._epoch, self._past = epoch, self._feed.past_symbols()
         for symbol in self._past & self._trace_uids.keys():

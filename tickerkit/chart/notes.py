@@ -26,7 +26,7 @@ def describe_chart(
 
     Args:
         feed: the feed.
-        symbols: the symbols that were asked for; None for all.
+        symbols: the symbols that the chart shows; None for all of the server's.
         is_empty: whether nothing is drawn yet.
         undrawn: number of symbols that are not drawn because there are too many.
         zone: the time zone of the chart.
@@ -37,7 +37,7 @@ def describe_chart(
     if feed.status != "live":
         return _describe_end(feed, zone)
     text = ""
-    if symbols is not None and len(feed.log.symbol_codes(symbols)) < len(set(symbols)):
+    if symbols is not None and not set(symbols) <= set(_list_present(feed)):
         text = _describe_wait(feed, symbols)
     elif undrawn:
         text = f"{format_count(undrawn, 'more symbol')}; choose with symbols="
@@ -46,7 +46,7 @@ def describe_chart(
 
 def _describe_wait(feed: Feed, symbols: Sequence[str] | None) -> str:
     """Return what the chart waits for, and which symbols there are instead."""
-    present = Instruments.of(feed.log).sort(feed.log.symbols())
+    present = _list_present(feed)
     if symbols is None:
         return "waiting for the first price" if present else "waiting for the first tick"
     missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in set(present)]
@@ -54,6 +54,13 @@ def _describe_wait(feed: Feed, symbols: Sequence[str] | None) -> str:
         return f"waiting for the first price of {_list_names(symbols)}"
     text = f"waiting for the first tick of {_list_names(missing)}"
     return f"{text}; there are {_list_names(present)}" if present else text
+
+
+def _list_present(feed: Feed) -> list[str]:
+    """Return the symbols that the present server has, as far as the feed knows."""
+    past = feed.past_symbols()
+    names = Instruments.of(feed.log).sort(feed.log.symbols())
+    return [name for name in names if name not in past]
 
 
 def _list_names(names: Sequence[str]) -> str:
