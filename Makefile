@@ -8,7 +8,9 @@
 
 VENV ?= .venv
 ARGS ?=
-WORKERS ?= 2
+# More than the 2 cores of a small machine: for half of its time a test waits for a server, a browser
+# or another process.
+WORKERS ?= 3
 
 # The first Python 3.11 or newer that can make a venv. Each is tried: some are shims that do not run.
 PYTHONS = $(or $(PYTHON),python3 python3.13 python3.12 python3.11 python3.14 python)
@@ -21,7 +23,8 @@ unexport PYTHONDONTWRITEBYTECODE
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 
-# The oldest plotly, and the newest of 6; .venv has the newest of all.
+# The oldest plotly, and the newest of 6; .venv has the newest of all. The tests marked `package` are
+# left out: what they test is of Jupyter, and not of plotly.
 PLOTLYS = 6.0.0 6.*
 FIGURES = tests/chart/figure/test_compatibility.py tests/chart/figure/test_figure.py \
 	tests/chart/figure/test_figure_in_browser.py
@@ -55,7 +58,7 @@ test-plotlys:
 	@for version in $(PLOTLYS); do \
 		echo "With plotly $$version:"; \
 		.venv-plotly/bin/python -m pip --disable-pip-version-check -qq install "plotly==$$version" && \
-		.venv-plotly/bin/python -m pytest -n $(WORKERS) -W "$(OF_PLOTLY)" $(FIGURES) $(ARGS) || exit; \
+		.venv-plotly/bin/python -m pytest -m "not package" -n $(WORKERS) -W "$(OF_PLOTLY)" $(FIGURES) $(ARGS) || exit; \
 	done
 
 soak: $(VENV)/.soak

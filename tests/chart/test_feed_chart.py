@@ -14,10 +14,17 @@ import tickerkit as tk
 from tickerkit.chart.feed_chart import draw_feed
 from tickerkit.chart.labels import escape_label
 from tickerkit.chart.palette import COLOURS
+from tickerkit.feed import readers
 from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
 Until = Callable[..., None]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for changes of the feed's state, which are no ticks, more than once a second."""
+    monkeypatch.setattr(readers, "IDLE_S", 0.05)
 
 
 @pytest.fixture

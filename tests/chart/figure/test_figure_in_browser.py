@@ -284,8 +284,7 @@ def test_axes_may_be_logarithmic_or_reversed(shown: Shown) -> None:
         "fig = tk.LiveFigure(data=[go.Scatter(mode='lines')], layout={'xaxis': {'type': 'log'},"
         " 'yaxis': {'type': 'log'}})\nfig.append(np.arange(1000.), np.arange(1000.))\nfig"
     )
-    assert shown.value("e.data[0].x.length") > 100
-    assert shown.value("e._fullLayout.yaxis.range[1]") == pytest.approx(3, abs=0.5)
+    shown.until("e?.data?.[0]?.x?.length > 100 && Math.abs(e._fullLayout.yaxis.range[1] - 3) < 0.5")
     shown.lab.run("fig.update_layout(xaxis={'type': 'linear', 'autorange': 'reversed'})")
     shown.until("e._fullLayout.xaxis.type === 'linear' && e._fullLayout.xaxis.range[0] > 900")
 
@@ -365,6 +364,7 @@ def reach(pixels: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.where(empty, -height, height - top), np.where(empty, -height, height - bottom)
 
 
+@pytest.mark.soak  # `make test-plotlys` runs it, too
 def test_patched_bar_looks_as_plotly_draws_it(shown: Shown) -> None:
     """Between full draws its path is replaced, in the colour of its new direction."""
     shown.show(CANDLES.replace("n = 5000", "n = 300"))
@@ -394,6 +394,7 @@ def test_volume_of_combined_bars_fits_its_axis(shown: Shown) -> None:
     assert shown.value("e._fullLayout.yaxis2.range[1]") > highest
 
 
+@pytest.mark.soak  # `make test-plotlys` runs it, too
 def test_patch_looks_as_a_full_draw(shown: Shown) -> None:
     """After a patch, the pixels are those of Plotly's full draw of the same points."""
     shown.show("fig = line(window=20_000, labels=False)\nfig.update_layout(showlegend=False)\nfig")
@@ -425,6 +426,7 @@ def test_many_bars_are_combined_and_the_last_is_updated(shown: Shown, artifacts:
     shown.lab.page.screenshot(path=artifacts / "candles.png")
 
 
+@pytest.mark.package  # of Jupyter, whatever the version of plotly
 def test_second_view_and_reload_show_every_point(shown: Shown) -> None:
     """Both join in the middle of a stream; they miss no point and have no point twice."""
     shown.show(STREAMED.format(20_000, 100_000))
@@ -444,6 +446,7 @@ def test_second_view_and_reload_show_every_point(shown: Shown) -> None:
         assert np.allclose(np.diff(shown.value("[...e.data[0].x]", index)), 10)
 
 
+@pytest.mark.package  # of Jupyter, whatever the version of plotly
 def test_reloaded_page_reaches_the_kernel(shown: Shown, until: Until) -> None:
     """Its zoom arrives, though the last message to the kernel named a closed page's subshell."""
     shown.show("fig = line(window=30_000)\nfig")
@@ -498,6 +501,7 @@ def test_changes_before_the_first_draw_arrive_once(shown: Shown) -> None:
     assert shown.value("e.data.map(each => each.name).join()") == ",".join(map(str, range(20)))
 
 
+@pytest.mark.package  # of Jupyter, whatever the version of plotly
 def test_saved_notebook_is_small(shown: Shown, lab: Lab) -> None:
     """Ten figures take less than 4 MB, plotly.js included."""
     shown.show("fig = line(100_000, window=100_000)\nfig")
@@ -511,6 +515,7 @@ def test_saved_notebook_is_small(shown: Shown, lab: Lab) -> None:
     lab.run("for each in others: each.close()")
 
 
+@pytest.mark.package  # of Jupyter, whatever the version of plotly
 def test_freeze_replaces_the_figure_by_an_image(lab: Lab) -> None:
     """After freeze the cell shows an image, and the figure is closed."""
     shown = Shown(lab)

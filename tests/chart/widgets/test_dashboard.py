@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 import tickerkit as tk
+from tickerkit.chart.widgets import dashboard
+from tickerkit.feed import readers
 from tickerkit.log import Gap
 from tickerkit.runtime import rerun
 
@@ -18,6 +20,13 @@ TICKS = [
     {"symbol": "AAPL", "price": 187.25, "size": 100, "time": "2026-11-23T10:00:00Z"},
     {"symbol": "MSFT", "price": 421.9, "time": "2026-11-23T10:00:01Z"},
 ]
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look for changes of the feed's state, which are no ticks, more than once a second."""
+    monkeypatch.setattr(readers, "IDLE_S", 0.05)
+    monkeypatch.setattr(dashboard, "INTERVAL_S", 0.02)
 
 
 @pytest.fixture
