@@ -20,6 +20,7 @@ from lab import jupyter
 from parallel import (
     pytest_collection_finish,
     pytest_collection_modifyitems,
+    pytest_runtest_teardown,
     pytest_xdist_make_scheduler,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "pytest_collection_finish",
     "pytest_collection_modifyitems",
     "pytest_runtest_protocol",
+    "pytest_runtest_teardown",
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",
     "recorded",
