@@ -68,7 +68,7 @@ def test_crash_after_the_conversion_duplicates_nothing(tmp_path: Path) -> None:
         with CsvFile(csv, mode="overwrite") as file:
             file.append(ticks(3))
             file.note_gaps([Gap("e", 4, 5, "why")])
-        from_csv(csv, path)
+        from_csv(path)
     found = load(path)
     assert found.frame["seq"].tolist() == [1, 2, 3]
     assert found.gaps["from"].tolist() == [4]

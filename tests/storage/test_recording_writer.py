@@ -15,7 +15,7 @@ from soaks import examples
 from tickerkit.errors import RecordingError
 from tickerkit.log import Gap, Position, Reader, TickLog
 from tickerkit.storage import CsvFile, load
-from tickerkit.storage.earlier_files import finish, is_left, is_unfinished, read_abouts
+from tickerkit.storage.earlier_files import finish, is_unfinished, leave_out_open, read_abouts
 from tickerkit.storage.paths import naming_from_path, read_size, recordings_in
 from tickerkit.storage.recording_writer import RecordingWriter
 from tickerkit.storage.verify import verify
@@ -85,8 +85,8 @@ def missing(path: Path) -> list[tuple[Any, ...]]:
 
 def left_unfinished(made: Recording) -> list[Path]:
     """Return the files of a recording that are unfinished, and that nobody writes to."""
-    abouts = read_abouts(made.writer.naming, print)
-    return [path for path, each in abouts.items() if is_left(path) and is_unfinished(path, each)]
+    abouts = leave_out_open(read_abouts(made.writer.naming, print))
+    return [path for path, about in abouts.items() if is_unfinished(path, about)]
 
 
 def test_writer_begins_where_the_log_ends(tmp_path: Path) -> None:

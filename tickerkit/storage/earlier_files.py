@@ -20,9 +20,9 @@ __all__ = [
     "LastTick",
     "find_last_tick",
     "finish",
-    "is_left",
     "is_unfinished",
     "last_tick_in",
+    "leave_out_open",
     "read_abouts",
 ]
 
@@ -121,13 +121,18 @@ def _read_end(path: Path, about: Sidecar) -> tuple[End, list[Gap]]:
     return End.from_frame(found.frame), gaps_from_frame(found.gaps)
 
 
-def is_left(path: Path) -> bool:
-    """Return whether a file is there, and nobody writes to it."""
-    try:
-        csv = working_path(path)
-        return not is_locked(csv) if csv.exists() else path.exists()
-    except OSError:  # it can't be opened, or was removed meanwhile
-        return False
+def leave_out_open(abouts: Mapping[Path, Sidecar]) -> dict[Path, Sidecar]:
+    """Return the files but for those that another recorder writes to, or that can't be opened."""
+
+    def is_open(path: Path) -> bool:
+        try:
+            return is_locked(working_path(path))
+        except OSError:
+            return True
+
+    return {
+        path: about for path, about in abouts.items() if about.end is not None or not is_open(path)
+    }
 
 
 def is_unfinished(path: Path, about: Sidecar) -> bool:
@@ -149,7 +154,7 @@ def finish(path: Path) -> None:
     elif csv.exists():
         if is_locked(csv):
             raise RecordingError(csv, "another program or cell is recording to it", "converted")
-        from_csv(csv, path)
+        from_csv(path)
 
 
 def _read_about(path: Path) -> Sidecar:

@@ -17,16 +17,14 @@ import secrets
 import shutil
 import stat
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal, NamedTuple, TypeAlias
 
-import numpy as np
-import numpy.typing as npt
 import zstandard
 
-from tickerkit.errors import Problem, RecordingError, RecordingExists
+from tickerkit.errors import RecordingError, RecordingExists
 from tickerkit.storage.zstd_frames import MAX_BLOCK_BYTES, ZstdCuts
 from tickerkit.validation import check_choice, check_path
 
@@ -39,13 +37,11 @@ __all__ = [
     "check_regular",
     "compress",
     "compression_of",
-    "describe_damage",
     "is_locked",
     "prepare_path",
     "read_last_member",
     "read_members",
     "replacing",
-    "runs",
 ]
 
 Mode: TypeAlias = Literal["new", "append", "overwrite"]
@@ -405,40 +401,3 @@ def _unpack_zstd(memory: mmap.mmap, at: int) -> Iterator[_Piece]:
         data = decompressor.decompress(chunk)
         at += len(chunk) - len(decompressor.unused_data)
         yield _Piece(at, data, decompressor.eof)
-
-
-def describe_damage(
-    damaged: Sequence[int], holes: Sequence[Damage], torn_bytes: int, *, unit: str, number: int
-) -> list[Problem]:
-    """Return what is damaged in a file of lines.
-
-    Args:
-        damaged: the numbers of the lines that are left out.
-        holes: the stretches that can't be decompressed.
-        torn_bytes: the size of a last line that is cut off.
-        unit: what `number` counts, "line" or "row".
-        number: number of the line or row after the last one that was read.
-    """
-    problems = []
-    if damaged:
-        ranges = runs(np.sort(np.array(damaged, dtype=np.int64)))
-        problems.append(Problem.from_ranges("damaged", "line", ranges, "unreadable, left out"))
-    if lost := [hole for hole in holes if hole.stop > hole.start]:
-
-        def about(i: int) -> str:
-            where = f" before line {lost[i].line:,}" if lost[i].line else ""
-            return f"can't be decompressed, left out{where}"
-
-        bytes_lost = [(hole.start, hole.stop - 1) for hole in lost]
-        problems.append(Problem.from_ranges("undecodable", "byte", bytes_lost, about))
-    if torn_bytes or len(lost) < len(holes):
-        what = f"{torn_bytes:,} bytes left out" if torn_bytes else "the rest is lost"
-        problems.append(Problem.from_ranges("torn", unit, [(number, number)], f"cut off, {what}"))
-    return problems
-
-
-def runs(numbers: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    """Return the first and last number of each run of successive numbers, shape (runs, 2)."""
-    cuts = np.flatnonzero(np.diff(numbers) != 1)
-    first = numbers[np.concatenate([[0], cuts + 1])]
-    return np.column_stack([first, numbers[np.concatenate([cuts, [len(numbers) - 1]])]])

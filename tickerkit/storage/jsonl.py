@@ -18,6 +18,7 @@ import msgspec
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument, Problem, RecordingError
+from tickerkit.storage.content import Content
 from tickerkit.storage.csv.foreign import ForeignReader
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.text import json_lines, quote
@@ -25,9 +26,7 @@ from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.raw import LineReader
 from tickerkit.storage.sidecar import (
-    Content,
     Sidecar,
-    about_lines,
     read_sidecar,
     sidecar_path,
 )
@@ -82,7 +81,7 @@ def write_jsonl(
     if mode == "append":
         raise InvalidArgument("mode", mode, "'new' or 'overwrite' for JSON lines")
     path = prepare_path(path, mode)
-    about = about_lines(source, symbols, gaps, misfits)
+    about = Sidecar.describe(source, symbols, gaps, misfits)
     write_text(path, frame, json_lines(frame), about, header=False)
     return path
 

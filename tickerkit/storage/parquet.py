@@ -25,6 +25,7 @@ from tickerkit.errors import (
     RecordingWarning,
 )
 from tickerkit.log import Position
+from tickerkit.storage.content import Content
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing
@@ -32,13 +33,8 @@ from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.paths import working_path
 from tickerkit.storage.sidecar import (
-    Content,
     End,
-    Head,
-    Line,
     Sidecar,
-    about_lines,
-    add_counts,
     encode_lines,
     parse_lines,
     sidecar_path,
@@ -103,33 +99,21 @@ def write_parquet(
         expected = "a name that ends in .parquet; to_csv writes .csv"
         raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
-    about = about_lines(source, symbols, gaps, misfits)
-    if mode == "append":
-        _append(frame, path, about)
-    else:
-        _write(frame, path, about)
-    return path
-
-
-def _append(frame: pd.DataFrame, path: Path, lines: list[Line]) -> None:
-    """Replace a file, if there is one, by one that holds its ticks and then the new ones."""
-    if path.exists():
+    about = Sidecar.describe(source, symbols, gaps, misfits)
+    if mode == "append" and path.exists():
         before = _read(path)
         if before.problems:
             problem = f"{'; '.join(map(str, before.problems))}; write another file"
             raise RecordingError(path, problem, "appended to")
-        earlier = before.sidecar
-        added = [line for line in lines if line not in earlier.gaps]
-        lines = [*earlier.heads, *earlier.lasting_lines, *added]
-        frame = combine_frames([before.frame, frame])
-    _write(frame, path, lines)
+        frame, about = combine_frames([before.frame, frame]), before.sidecar.join(about)
+    _write(frame, path, about)
+    return path
 
 
-def _write(frame: pd.DataFrame, path: Path, lines: list[Line]) -> None:
-    """Write a file that holds ticks, and what is known about them; the last head twice."""
-    heads: list[Line] = [line for line in lines if isinstance(line, Head)]
+def _write(frame: pd.DataFrame, path: Path, about: Sidecar) -> None:
+    """Write a file that holds ticks, and what is known about them."""
     table = _widen_dictionaries(pa.Table.from_pandas(frame, preserve_index=False))
-    text = encode_lines([*lines, *heads[-1:], End.from_frame(frame)])
+    text = encode_lines([*about.lasting_lines, *about.heads, End.from_frame(frame)])
     metadata = {**(table.schema.metadata or {}), KEY: text}
     table = table.replace_schema_metadata(metadata)
     # Prices hardly repeat, so a dictionary of them only costs. Times and seqs grow in small steps,
@@ -179,21 +163,20 @@ def _is_whole(kind: pa.DataType) -> bool:
     return pa.types.is_timestamp(kind) or kind in ("int64", "int32")
 
 
-def from_csv(csv: Path, path: Path) -> None:
-    """Append a CSV recording to a Parquet file, which may not exist yet, and remove the CSV.
+def from_csv(path: Path) -> None:
+    """Append the CSV beside a Parquet file to it, and remove the CSV; there may be no Parquet yet.
 
     Raises:
         RecordingError: one of the files is not a recording, or the CSV is damaged, other than by a
             crash that cut off its end.
         OSError: the Parquet file can't be written. The CSV is as it was.
     """
-    content = read_file(csv)
-    if damage := [str(problem) for problem in content.problems if problem.kind != "torn"]:
+    csv, content = working_path(path), read_parquet_file(path)
+    if damage := [
+        str(each) for each in content.problems if each.kind not in ("torn", "unfinished")
+    ]:
         raise RecordingError(csv, "; ".join(damage), "converted")
-    frame, sidecar = content.frame, content.sidecar
-    if path.exists() and (last := last_of(path)) is not None:
-        frame = _after(frame, last)
-    _append(frame, path, [*sidecar.heads, *sidecar.lasting_lines])
+    _write(content.frame, path, content.sidecar)
     remove_parts(csv)
     csv.unlink()
     sidecar_path(csv).unlink(missing_ok=True)
@@ -281,16 +264,10 @@ def read_parquet_file(path: Path) -> Content:
     frame, sidecar, problems = content.frame, content.sidecar, content.problems
     if path.exists():
         before = _read(path)
-        earlier, problems = before.sidecar, [*before.problems, *problems]
+        sidecar, problems = before.sidecar.join(sidecar), [*before.problems, *problems]
         if (last := End.from_frame(before.frame).position) is not None:
             frame = _after(frame, last)
         frame = combine_frames([before.frame, frame])
-        added = [gap for gap in sidecar.gaps if gap not in earlier.gaps]
-        sidecar = Sidecar(
-            [*earlier.heads, *sidecar.heads],
-            gaps=[*earlier.gaps, *added],
-            misfits=add_counts(earlier.misfits, sidecar.misfits),
-        )
     about = f"its newest rows are in {csv.name}, and were read from that file"
     unfinished = Problem.from_ranges("unfinished", "file", [(0, 0)], about)
     return Content(frame, sidecar, [*problems, unfinished], own=bool(sidecar.heads))

@@ -28,18 +28,18 @@ from tickerkit.errors import Problem, ProtocolError, RecordingError
 from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log import Gap, Position, TickLog, TimeNs, append_or_note
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
+from tickerkit.storage.content import Content, describe_damage
 from tickerkit.storage.files import (
     AppendFile,
     Damage,
     Mode,
     compression_of,
-    describe_damage,
     prepare_path,
     read_members,
 )
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
-from tickerkit.storage.sidecar import Content, Head, Sidecar, add_counts
+from tickerkit.storage.sidecar import Head, Sidecar, add_counts
 from tickerkit.ticks import NO_TIME
 
 __all__ = [

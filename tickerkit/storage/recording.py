@@ -15,6 +15,7 @@ import pandas as pd
 from tickerkit.errors import RecordingError, RecordingWarning
 from tickerkit.formatting import format_value
 from tickerkit.log import gap_frame, select
+from tickerkit.storage.content import Content, RowLabels
 from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.frames import combine_frames
@@ -22,7 +23,7 @@ from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
 from tickerkit.storage.parquet import read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import Content, RowLabels, add_counts
+from tickerkit.storage.sidecar import add_counts
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import has_price, symbol_field
 from tickerkit.validation import check_path

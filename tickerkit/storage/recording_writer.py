@@ -13,7 +13,7 @@ from typing import TypeAlias
 from tickerkit.formatting import format_size
 from tickerkit.log import Gap, Position, Rows, TickLog
 from tickerkit.storage.csv.append import CsvFile
-from tickerkit.storage.earlier_files import is_left, is_unfinished, last_tick_in, read_abouts
+from tickerkit.storage.earlier_files import is_unfinished, last_tick_in, leave_out_open, read_abouts
 from tickerkit.storage.files import Mode
 from tickerkit.storage.finished_files import FinishedFiles
 from tickerkit.storage.parquet import prepare_parquet
@@ -155,12 +155,11 @@ class RecordingWriter:
         own = {path: each for path, each in abouts.items() if not each.heads or self._is_own(each)}
         if self._mode == "append" and (newest := last_tick_in(own, on_skip)) is not None:
             self._last_before, self._is_seam = newest.position, True
-        left = {path: each for path, each in abouts.items() if path != resume and is_left(path)}
-        counted = [path for path, about in left.items() if self._is_own(about)]
-        unfinished = [path for path, about in left.items() if is_unfinished(path, about)]
-        return FinishedFiles(
-            counted if self._max_bytes is not None else [], unfinished, self._on_error
-        )
+        left = [each for each in leave_out_open(abouts).items() if each[0] != resume]
+        counts = self._max_bytes is not None
+        counted = [path for path, about in left if counts and self._is_own(about)]
+        unfinished = [path for path, about in left if is_unfinished(path, about)]
+        return FinishedFiles(counted, unfinished, self._on_error)
 
     def _is_own(self, about: Sidecar) -> bool:
         """Return whether an earlier run recorded the same ticks."""

@@ -32,7 +32,7 @@ import time
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 import numpy as np
@@ -45,16 +45,12 @@ from tickerkit.storage.files import check_regular
 
 __all__ = [
     "Block",
-    "Checksums",
     "Columns",
-    "Content",
     "End",
     "Head",
     "Line",
     "Misfits",
-    "RowLabels",
     "Sidecar",
-    "about_lines",
     "add_counts",
     "encode_lines",
     "merge_kinds",
@@ -260,10 +256,44 @@ class Sidecar(msgspec.Struct):
         known = list(self.columns.kinds)
         return self if known == names or (not known and self.damaged) else None
 
+    @classmethod
+    def describe(
+        cls,
+        source: str,
+        symbols: Sequence[str] | None,
+        gaps: pd.DataFrame | None,
+        misfits: Mapping[str, int] | None,
+        *,
+        escape_formulas: bool = False,
+    ) -> Sidecar:
+        """Return what is known about some ticks besides their columns.
+
+        Args:
+            source: where the ticks come from.
+            symbols: the symbols recorded, None for all.
+            gaps: the ticks that are missing, with the columns of `Feed.gaps`.
+            misfits: how many values of the ticks were left out, by column.
+            escape_formulas: whether text is escaped for spreadsheets.
+        """
+        chosen = None if symbols is None else list(symbols)
+        head = Head(time.time_ns(), source, chosen, escape_formulas)
+        listed = [] if gaps is None else gaps_from_frame(gaps)
+        return cls([head], gaps=listed, misfits=dict(misfits or {}))
+
+    def join(self, later: Sidecar) -> Sidecar:
+        """Return what is known about ticks and later ones, without what is about their text."""
+        known = set(self.gaps)
+        return Sidecar(
+            [*self.heads, *later.heads],
+            gaps=[*self.gaps, *(gap for gap in later.gaps if gap not in known)],
+            misfits=add_counts(self.misfits, later.misfits),
+            end=later.end,
+        )
+
     @property
     def lasting_lines(self) -> list[Line]:
         """The lines that stay true when the text of the recording is written again."""
-        return [*self.gaps, *misfit_lines(self.misfits)]
+        return [*self.heads, *self.gaps, *misfit_lines(self.misfits)]
 
     @property
     def symbols(self) -> list[str] | None:
@@ -282,53 +312,6 @@ class Sidecar(msgspec.Struct):
     def escape_formulas(self) -> bool:
         """Whether text is escaped for spreadsheets."""
         return any(head.escape_formulas for head in self.heads)
-
-
-class RowLabels:
-    """Maps rows of a frame to line numbers in its file, or to row numbers.
-
-    Args:
-        unit: "line" where each row is one line of text, else "row".
-        damaged: numbers of the lines that are left out, in any order.
-    """
-
-    def __init__(self, unit: str = "row", damaged: Iterable[int] = ()) -> None:
-        self.unit = unit
-        # For each damaged line, the number of rows before it. The header is line 1.
-        lines = np.sort(np.array(list(damaged), dtype=np.int64))
-        self._damaged = lines - 2 - np.arange(len(lines))
-
-    def labels(self, rows: Any) -> Any:
-        """Return the numbers of rows, which are counted from 0; arrays of int64, shape (n,)."""
-        if self.unit == "row":
-            return rows + 1
-        return rows + 2 + np.searchsorted(self._damaged, rows, side="right")
-
-    def describe(self, rows: Any) -> str:
-        """Return rows in words, such as "lines 17, 20, 31 and 3 more"."""
-        named = ", ".join(f"{number:,}" for number in self.labels(rows[:3]))
-        more = f" and {len(rows) - 3:,} more" if len(rows) > 3 else ""
-        return f"{self.unit}{'s' if len(rows) > 1 else ''} {named}{more}"
-
-
-class Content(NamedTuple):
-    """The content of a file, whatever its format.
-
-    Attributes:
-        frame: the ticks.
-        sidecar: what else the file says about itself.
-        problems: what is damaged, and was left out.
-        own: whether tickerkit wrote the file.
-        labels: how rows are numbered in reports.
-        torn_bytes: the size of a last line that is cut off.
-    """
-
-    frame: pd.DataFrame
-    sidecar: Sidecar
-    problems: list[Problem]
-    own: bool = True
-    labels: RowLabels = RowLabels()
-    torn_bytes: int = 0
 
 
 def sidecar_path(path: Path) -> Path:
@@ -415,29 +398,6 @@ def misfit_lines(counts: Mapping[str, int]) -> list[Misfits]:
     return [Misfits(known)] if known else []
 
 
-def about_lines(
-    source: str,
-    symbols: Sequence[str] | None,
-    gaps: pd.DataFrame | None,
-    misfits: Mapping[str, int] | None,
-    *,
-    escape_formulas: bool = False,
-) -> list[Line]:
-    """Return what a sidecar says about some ticks besides their columns, the head first.
-
-    Args:
-        source: where the ticks come from.
-        symbols: the symbols recorded, None for all.
-        gaps: the ticks that are missing, with the columns of `Feed.gaps`.
-        misfits: how many values of the ticks were left out, by column.
-        escape_formulas: whether text is escaped for spreadsheets.
-    """
-    chosen = None if symbols is None else list(symbols)
-    head = Head(time.time_ns(), source, chosen, escape_formulas)
-    listed = [] if gaps is None else gaps_from_frame(gaps)
-    return [head, *listed, *misfit_lines(misfits or {})]
-
-
 def _kind(series: pd.Series[Any]) -> str:
     if series.dtype == np.bool_:
         return "bool"
@@ -451,36 +411,3 @@ def _kind(series: pd.Series[Any]) -> str:
         case "u":
             return "any" if (series.dropna() > MAX_INT64).any() else "int"
     return "text"
-
-
-class Checksums:
-    """Finds the stretches of a text that differ from what was written.
-
-    Args:
-        sidecar: the sidecar of the text.
-
-    Attributes:
-        changed: the numbers of the first and last row of each block that differs.
-    """
-
-    def __init__(self, sidecar: Sidecar) -> None:
-        self.changed: list[tuple[int, int]] = []
-        self._blocks, self._unsure = sidecar.blocks, frozenset(sidecar.unsure)
-        self._size = self._next = self._crc = 0
-
-    def add(self, data: bytes) -> None:
-        """Check the next bytes of the text."""
-        view = memoryview(data)
-        while len(view) and self._next < len(self._blocks):
-            block = self._blocks[self._next]
-            part = view[: max(block.size - self._size, 0)]
-            self._crc = zlib.crc32(part, self._crc)
-            self._size += len(part)
-            view = view[len(part) :]
-            if self._size >= block.size:
-                if self._crc != block.crc and self._next not in self._unsure:
-                    before = self._blocks[self._next - 1].rows if self._next else 0
-                    self.changed.append((before + 1, block.rows))
-                self._next += 1
-                self._crc = 0
-        self._size += len(view)

@@ -12,13 +12,13 @@ import pandas as pd
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.text import ROWS_AT_ONCE
 from tickerkit.storage.files import compress, compression_of, replacing
-from tickerkit.storage.sidecar import Block, Columns, End, Line, encode_lines, sidecar_path
+from tickerkit.storage.sidecar import Block, Columns, End, Line, Sidecar, encode_lines, sidecar_path
 
 __all__ = ["write_text"]
 
 
 def write_text(
-    path: Path, frame: pd.DataFrame, texts: Iterable[bytes], about: list[Line], *, header: bool
+    path: Path, frame: pd.DataFrame, texts: Iterable[bytes], about: Sidecar, *, header: bool
 ) -> None:
     """Write ticks as text. An older file is replaced when the new one is complete.
 
@@ -26,11 +26,11 @@ def write_text(
         path: the file. The suffix `.gz` or `.zst` compresses it.
         frame: the ticks.
         texts: their lines, `ROWS_AT_ONCE` at a time.
-        about: what else the sidecar says, the head first.
+        about: what else the sidecar says.
         header: whether the first text is a header, without rows.
     """
     columns = Columns.from_frame(frame)
-    sidecar: list[Line] = [*about[:1], Columns(columns.kinds), columns, *about[1:]]
+    sidecar: list[Line] = [*about.lasting_lines, Columns(columns.kinds), columns]
     compression, size = compression_of(path), 0
     with replacing(path) as out:
         for number, text in enumerate(texts, start=not header):
@@ -42,4 +42,4 @@ def write_text(
         remove_parts(path)
         sidecar_path(path).unlink(missing_ok=True)
     with replacing(sidecar_path(path)) as out:
-        out.write(encode_lines([*sidecar, *about[:1], end]))
+        out.write(encode_lines([*sidecar, *about.heads, end]))

@@ -14,9 +14,8 @@ import pandas as pd
 
 from tickerkit.errors import HARMLESS, Problem
 from tickerkit.formatting import format_count, format_value
-from tickerkit.storage.files import runs
+from tickerkit.storage.content import RowLabels, runs
 from tickerkit.storage.recording import Recording, load
-from tickerkit.storage.sidecar import RowLabels
 from tickerkit.ticks import NS_PER_S
 from tickerkit.ticks.fields import symbol_field
 

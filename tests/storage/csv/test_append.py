@@ -251,7 +251,6 @@ def test_failed_write_leaves_no_trace(
 ) -> None:
     """Each of 200 writes fails once, whole or within a line; repeating it makes the same file."""
     every = [ticks(1 + 4 * n, 4, **({"bid": 1.0} if n > 60 else {})) for n in range(200)]
-    gap = Gap("e", 900, 901, "why")
     for call in calls:
         parts = every[: call + 2]
         path = tmp_path / f"{call}.csv"
@@ -260,7 +259,7 @@ def test_failed_write_leaves_no_trace(
         failures = 0
         for number, part in enumerate(parts):
             if number % 20 == 5:
-                file.note_gaps([gap])
+                file.note_gaps([Gap("e", 9000 + number, 9000 + number, "why")])
             try:
                 file.append(part)
             except OSError:

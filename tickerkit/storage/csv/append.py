@@ -202,7 +202,7 @@ class CsvFile:
     def _write_sidecar_again(self, sidecar: Sidecar, blocks: list[Block]) -> None:
         """Replace the sidecar by one that has only some of its blocks."""
         columns = Columns(sidecar.columns.kinds)
-        lines = [*sidecar.heads, columns, *blocks, *sidecar.lasting_lines]
+        lines = [*sidecar.lasting_lines, columns, *blocks]
         self._sidecar.close()  # Windows can't replace an open file
         with replacing(self._sidecar.path) as out:
             out.write(encode_lines(lines))
@@ -310,7 +310,7 @@ class CsvFile:
         kept = [line for line in self._pending if isinstance(line, Head | Gap | Misfits)]
         self._file.cut(0)
         self._sidecar.cut(0)
-        self._pending = [*about.heads, *about.lasting_lines, *kept]
+        self._pending = [*about.lasting_lines, *kept]
         self.names, self._kinds = [], {}
         self._text = self._covered = self._crc = 0
 

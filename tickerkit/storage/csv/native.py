@@ -169,10 +169,7 @@ class NativeReader:
                     newlines_in_values=quotes, ignore_empty_lines=False
                 ),
                 convert_options=pa_csv.ConvertOptions(
-                    column_types=types or self._types,
-                    null_values=[""],
-                    strings_can_be_null=True,
-                    quoted_strings_can_be_null=False,
+                    column_types=types or self._types, **EMPTY_IS_NULL
                 ),
             )
         except pa.ArrowInvalid:

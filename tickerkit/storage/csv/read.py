@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem, RecordingError, RecordingWarning
+from tickerkit.storage.content import Checksums, Content, RowLabels, describe_damage
 from tickerkit.storage.csv.foreign import ForeignReader, parse_header
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.parts import parts_of
@@ -29,16 +30,12 @@ from tickerkit.storage.csv.text import (
     header_line,
     line_blocks,
 )
-from tickerkit.storage.files import Damage, compression_of, describe_damage, read_members
+from tickerkit.storage.files import Damage, compression_of, read_members
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.sidecar import (
-    Checksums,
     Columns,
-    Content,
-    RowLabels,
     Sidecar,
-    add_counts,
     read_sidecar,
     sidecar_path,
 )
@@ -108,13 +105,7 @@ def read_file(path: Path) -> Content:
     contents = [read_part(each) for each in paths]
     if len(contents) == 1:
         return contents[0]
-    found = [content.sidecar for content in contents]
-    sidecar = Sidecar(
-        [head for each in found for head in each.heads],
-        gaps=[gap for each in found for gap in each.gaps],
-        misfits=reduce(add_counts, (each.misfits for each in found)),
-        end=found[-1].end,
-    )
+    sidecar = reduce(Sidecar.join, (content.sidecar for content in contents))
     problems = [
         problem.within(part.name)
         for part, content in zip(paths, contents, strict=True)

@@ -9,11 +9,10 @@ from pathlib import Path
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument, RecordingError
-from tickerkit.log import Gap
 from tickerkit.storage.csv.append import CsvFile
 from tickerkit.storage.csv.text import csv_lines
 from tickerkit.storage.files import Mode, prepare_path
-from tickerkit.storage.sidecar import about_lines
+from tickerkit.storage.sidecar import Sidecar
 from tickerkit.storage.text_file import write_text
 from tickerkit.validation import check_flag, check_path
 
@@ -76,15 +75,15 @@ def write_csv(
         expected = "a name that ends in .csv, .csv.gz or .csv.zst; to_parquet writes .parquet"
         raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
-    about = about_lines(source, symbols, gaps, misfits, escape_formulas=escape_formulas)
+    about = Sidecar.describe(source, symbols, gaps, misfits, escape_formulas=escape_formulas)
     if mode == "append" and path.exists():
         with CsvFile(path, mode="append", source=source, symbols=symbols) as file:
             if escape_formulas and not file.escape_formulas:
                 problem = "it was written without escape_formulas=True; write another file"
                 raise RecordingError(path, problem, "appended to")
             file.append(frame)
-            file.note_gaps(line for line in about if isinstance(line, Gap))
-            file.note_misfits(misfits or {})
+            file.note_gaps(about.gaps)
+            file.note_misfits(about.misfits)
         return path
     texts = csv_lines(frame, escape_formulas=escape_formulas)
     write_text(path, frame, texts, about, header=True)
