@@ -228,7 +228,7 @@ def test_percentages_begin_at_zero_wherever_the_window_is(shown: Shown) -> None:
 
 
 def test_nothing_covers_the_legend(shown: Shown) -> None:
-    """Neither the mode bar, also before it is seen, nor a title that is set later."""
+    """Neither the mode bar, also before it is seen, nor a title, which is whole itself."""
     shown.show(
         "fig = line(100)\n"
         "for n in range(7): fig.add_scatter(x=[START], y=[100], name=f'NAME-{n}')\n"
@@ -250,6 +250,13 @@ def test_nothing_covers_the_legend(shown: Shown) -> None:
     shown.until(f"{right} && !({covered})")
     shown.lab.run("fig.update_layout(title='AAPL and seven others')")
     shown.until(f"e.querySelector('.gtitle') && !({covered})")
+    shown.lab.run("fig.update_layout(title='AAPL<br>and seven others')")
+    whole = (
+        "e.querySelectorAll('.gtitle tspan').length > 1"
+        " && e.querySelector('.gtitle').getBoundingClientRect().top"
+        " >= e.getBoundingClientRect().top"
+    )
+    shown.until(f"{whole} && !({covered})")
 
 
 def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:

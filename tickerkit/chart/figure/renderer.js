@@ -7,7 +7,7 @@ import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PercentBases } from "./percent.js";
 import { PlotAxes } from "./plot_axes.js";
 import { SvgPatch } from "./svg_patch.js";
-import { measureLack } from "./top_margin.js";
+import { measureLack, measureTitleCut } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
 
 /** @import { Place, Range, Stream } from "./types.d.ts" */
@@ -142,7 +142,7 @@ export class Renderer {
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
     this.#patch = figure.isFollowing ? this.#createPatch(streams) : null;
-    this.#uncoverLegend();
+    this.#makeRoomAbove();
     this.#noteDrawn(streams, this.#ranges.x);
   }
 
@@ -173,10 +173,17 @@ export class Renderer {
     plot._tickerkit = { newest, hasPatch: this.#patch !== null };
   }
 
-  /** Widen the top margin if the legend is covered; not with each patch, since it measures. */
-  #uncoverLegend() {
-    const lack = measureLack(this.#view.plot);
-    if (lack > 0) this.#widenMargin("t", (this.#view.plot._fullLayout._size?.t ?? 0) + lack);
+  /** Make room for title and legend if one is cut or covered; not with each patch: it measures. */
+  #makeRoomAbove() {
+    const { plot } = this.#view;
+    const cut = measureTitleCut(plot);
+    if (cut > 0) {
+      const { pad } = plot._fullLayout.title;
+      plot.layout.title = { ...plot.layout.title, pad: { ...pad, t: pad.t + Math.ceil(cut) } };
+      this.#view.invalidate();
+    }
+    const lack = measureLack(plot);
+    if (lack > 0) this.#widenMargin("t", (plot._fullLayout._size?.t ?? 0) + lack);
   }
 
   /**

@@ -1,5 +1,5 @@
 /**
- * Top margin: how much more room the title and the mode bar need above the legend.
+ * Top margin: how much more room the title and the mode bar need at the top of a figure.
  */
 
 /** @import { Plot } from "./types.d.ts" */
@@ -20,6 +20,20 @@ export function measureLack(plot) {
   const names = [...plot.querySelectorAll(".infolayer .legend .legendtext")];
   const isUnderBar = bar && names.some((name) => overlaps(name.getBoundingClientRect(), bar));
   return Math.max(upper?.bottom ?? -Infinity, isUnderBar ? bar.bottom : -Infinity) - lower.top;
+}
+
+/**
+ * Return by how many pixels a title of several lines is cut by the top of the figure; 0 or less if
+ * it is whole. Plotly puts the middle of its lines where a single line would be.
+ *
+ * @param {Plot} plot
+ */
+export function measureTitleCut(plot) {
+  const { title } = plot._fullLayout;
+  const upper = title?.text && title.yanchor === "top" ? measure(plot, ".infolayer .gtitle") : null;
+  // Once it has been moved by its own height, moving it further won't help.
+  if (!upper || (title.pad?.t ?? 0) > upper.height) return 0;
+  return plot.getBoundingClientRect().top - upper.top;
 }
 
 /**
