@@ -128,22 +128,20 @@ def _holders(parts: Iterable[Part]) -> dict[str, list[Part]]:
 
 def _find_holes(parts: Sequence[Part]) -> Iterator[tuple[Part, Gap]]:
     """Yield each range of an epoch between two files that no gap lists, after the later file."""
-    gaps = [gap for part in parts for gap in part.gaps]
+    gaps: dict[str, list[Gap]] = {}
+    for gap in sorted((gap for part in parts for gap in part.gaps), key=lambda gap: gap.first):
+        gaps.setdefault(gap.epoch, []).append(gap)
     for epoch, holders in _holders(parts).items():
         if any(part.symbols is not None for part in holders):
             continue
+        listed = gaps.get(epoch, [])
         reach = holders[0].spans[epoch][1]
         for part in holders[1:]:
             first, last = part.spans[epoch]
-            yield from ((part, gap) for gap in _uncovered(epoch, reach, first, gaps))
+            known = [gap for gap in listed if gap.first < first and reach < (gap.last or first)]
+            holes = set(fill(epoch, reach, first, known)) - set(known)
+            yield from ((part, hole) for hole in sorted(holes, key=lambda gap: gap.first))
             reach = max(reach, last)
-
-
-def _uncovered(epoch: str, reach: int, first: int, gaps: Iterable[Gap]) -> Iterator[Gap]:
-    """Yield the ranges of an epoch between two seqs that no gap lists."""
-    known = [gap for gap in gaps if gap.epoch == epoch and gap.first < first]
-    known.sort(key=lambda gap: gap.first)
-    return (gap for gap in fill(epoch, reach, first, known) if gap not in known)
 
 
 def check_between(parts: Iterable[Part]) -> Iterator[tuple[Path, int, list[Problem]]]:
