@@ -26,7 +26,6 @@ from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.parts import parts_of
 from tickerkit.storage.csv.text import (
     BYTE_ORDER_MARK,
-    OWN_HEADER,
     header_line,
     line_blocks,
 )
@@ -52,6 +51,7 @@ OWN_KINDS = {
     "received": "time",
     "epoch": "text",
 }
+OWN_HEADER = list(OWN_KINDS)
 BYTES_AT_ONCE = 16_000_000
 # No line of a recording is longer. A quote without an end after this many bytes is a flipped bit.
 MAX_LINE_BYTES = 2_000_000

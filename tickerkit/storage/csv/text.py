@@ -22,7 +22,6 @@ from tickerkit.ticks import NO_TIME, NS_PER_S, Array
 __all__ = [
     "BYTE_ORDER_MARK",
     "OPEN_QUOTE",
-    "OWN_HEADER",
     "ROWS_AT_ONCE",
     "csv_lines",
     "escape_formula",
@@ -34,7 +33,6 @@ __all__ = [
     "unescape_formula",
 ]
 
-OWN_HEADER = ["seq", "time", "symbol", "price", "size", "received", "epoch"]
 ROWS_AT_ONCE = 16_384
 # Spreadsheets recognise UTF-8 by this mark at the start of a file.
 BYTE_ORDER_MARK = b"\xef\xbb\xbf"
