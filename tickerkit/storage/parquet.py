@@ -305,20 +305,36 @@ def _read(path: Path) -> Content:
 
 def _read_groups(reader: pq.ParquetFile) -> tuple[pa.Table, list[tuple[int, int]]]:
     """Return the rows, and the first and last number of each range of rows that is damaged."""
+    groups = range(reader.num_row_groups)
     try:
-        return reader.read(), []
+        return _check(reader, groups, reader.read()), []
     except (pa.ArrowException, OSError) as error:
         first, tables, damaged = 1, [], []
-        for group in range(reader.num_row_groups):
+        for group in groups:
             count = reader.metadata.row_group(group).num_rows
             try:
-                tables.append(reader.read_row_group(group))
+                tables.append(_check(reader, [group], reader.read_row_group(group)))
             except (pa.ArrowException, OSError):
                 damaged.append((first, first + count - 1))
             first += count
         if not tables:
             raise pa.ArrowInvalid(str(error)) from None
         return pa.concat_tables(tables), damaged
+
+
+def _check(reader: pq.ParquetFile, groups: Sequence[int], table: pa.Table) -> pa.Table:
+    """Return a table if it is valid, and each column lacks as many values as when it was written.
+
+    The header of a page is outside its checksum. A flipped bit there can make values missing, or
+    point at words that don't exist.
+    """
+    table.validate(full=True)
+    for place, column in enumerate(table.columns):
+        known = [reader.metadata.row_group(group).column(place).statistics for group in groups]
+        counts = [each.null_count for each in known if each is not None and each.has_null_count]
+        if len(counts) == len(groups) and column.null_count != sum(counts):
+            raise pa.ArrowInvalid(f"column {place} lacks values that were written")
+    return table
 
 
 def _restore_types(frame: pd.DataFrame) -> pd.DataFrame:
