@@ -300,6 +300,7 @@ LOCAL = {
     "ticks/builder.py": {"MAX_ERRORS", "MAX_PLANS", "MAX_PLAN_CHARACTERS"},
     "log/compaction.py": {"MAX_DOUBLED_ROWS"},
     "log/position.py": {"MAX_SEQ"},
+    "log/tick_log.py": {"MAX_FIRST_SEQS"},  # which epochs are remembered, not which ticks
     "log/gaps.py": {"MAX_REASON_LENGTH"},
     "ticks/pieces.py": {"MAX_TICK_BYTES"},  # of a plain server's message: its ticks are refused
     "bars/partial.py": {"MAX_SEARCHED_CODES"},
