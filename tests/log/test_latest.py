@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
+from tickerkit.limits import MAX_DICTIONARY_BYTES
 from tickerkit.log import Latest, TickLog
 from tickerkit.ticks import read_ticks
 
@@ -171,3 +172,21 @@ def test_updates_in_any_steps_give_the_newest_values(steps: list[Any]) -> None:
         for symbol, row in table(latest).items()
     }
     assert found == newest
+
+
+def test_values_so_far_take_the_type_that_their_column_got() -> None:
+    """A column of numbers becomes int64, and one of text gives up its dictionary."""
+    big = 2**53 + 1
+    log = TickLog(epoch="e")
+    latest = Latest(log)
+    append(log, {"s": "A", "p": 1, "id": 7, "note": "x"}, {"s": "B", "p": 2, "note": "y"})
+    latest.update()
+    words = MAX_DICTIONARY_BYTES // 4000 + 1
+    append(log, *({"s": "C", "p": 1, "id": big, "note": f"{n:04}" * 1000} for n in range(words)))
+    latest.update()
+    values = table(latest)
+    assert (values["A"]["id"], values["C"]["id"]) == (7, big)
+    assert (values["A"]["note"], values["B"]["note"]) == ("x", "y")
+    append(log, {"s": "D", "p": 1})
+    latest.update()
+    assert "note" not in table(latest)["D"]

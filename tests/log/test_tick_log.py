@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.limits import (
     MAX_COLUMNS,
     MAX_DICTIONARY_BYTES,
@@ -1281,3 +1282,30 @@ def test_epochs_beyond_any_dictionary_have_their_names() -> None:
     assert log.rows().position(-1) == Position(f"e{first + 1999}", 1)
     assert len(log.dictionaries["epoch"].words) < 8000
     assert len(log.runs) < 8000
+
+
+def test_text_of_a_column_beyond_the_last_is_counted() -> None:
+    """Values of any type are counted, and missing ones are none."""
+    log = TickLog()
+    append_ticks = [{"s": "A", "p": 1, **{f"c{n}": 1.0 for n in range(MAX_COLUMNS)}}]
+    log.append(read_ticks(append_ticks), received=0)
+    log.append(read_ticks([{"s": "A", "p": 1, "more": "x"}, {"s": "A", "p": 2}]), received=0)
+    assert log.misfits == {"more": 1}
+
+
+def test_epoch_that_is_too_long_is_refused() -> None:
+    """Both ends of the wire send it."""
+    with pytest.raises(InvalidArgument, match="at most 256 characters"):
+        TickLog(epoch="x" * 257)
+
+
+def test_missing_numbers_of_a_column_beyond_the_last_are_not_counted() -> None:
+    """NaN and, in a column of int64, 0 stand for no value."""
+    log = TickLog()
+    log.append(
+        read_ticks([{"s": "A", "p": 1, **{f"c{n}": 1.0 for n in range(MAX_COLUMNS)}}]), received=0
+    )
+    log.append(
+        read_ticks([{"s": "A", "p": 1, "x": 1.5, "y": 2**60}, {"s": "A", "p": 2}]), received=0
+    )
+    assert log.misfits == {"x": 1, "y": 1}

@@ -26,11 +26,12 @@ from tickerkit.protocol import (
     Received,
     V1Session,
 )
-from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_REFUSED
+from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_REFUSED, MAX_SEEN, MAX_TEXTS
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES
 from tickerkit.protocol.prices import PRICES_S
 from tickerkit.protocol.symbols import SymbolFilter
+from tickerkit.protocol.v1 import MAX_MESSAGE_CHARACTERS, WORD_CHARACTERS
 from tickerkit.ticks import Batch, Text, read_ticks
 
 
@@ -394,3 +395,96 @@ def test_client_remembers_a_bounded_number_of_ended_epochs() -> None:
     for n in range(MAX_ENDED_EPOCHS + 100):
         list(client.receive(encode(Gap(f"old {n}", 1, None, "gone"))))
     assert len(client._ended_epochs) <= MAX_ENDED_EPOCHS
+
+
+def test_word_that_does_not_fit_into_a_message_begins_the_next_one() -> None:
+    """The first column's words may leave no room for any of the second's."""
+    log = TickLog(epoch="e")
+    room = MAX_MESSAGE_CHARACTERS - len("A") - WORD_CHARACTERS
+    count = 8
+    length = room // count - WORD_CHARACTERS
+    texts = [f"{number:0{length}}" for number in range(count)]
+    log.append(
+        read_ticks([{"s": "A", "p": 1, "note": text, "side": "buy"} for text in texts]), received=0
+    )
+    wire = Wire(log)
+    wire.connect()
+    wire.run()
+    [received] = [event for event in wire.events if isinstance(event, Received)]
+    assert received.batch.count == count
+    assert isinstance(side := received.batch.columns["side"], Text)
+    assert side.words == ["buy"]
+
+
+def test_ticks_of_long_text_reach_a_log_in_parts() -> None:
+    """Each part takes a log some 10 ms; the position advances with them."""
+    client = Client()
+    client.start_connection()
+    client.receive(encode(Hello("e", 1, 1, [], {"note": "text"})))
+    count = MAX_TEXTS - 1
+    message = Ticks(
+        1,
+        count,
+        [0] * count,
+        TextColumn([0] * count, 0, ["A"]),
+        [1.0] * count,
+        texts={"note": ["x"] * count},
+    )
+    parts = []
+    for event in client.receive(encode(message)):
+        assert isinstance(event, Received)
+        parts.append(event.batch.count)
+        assert client.seq == sum(parts)
+    assert len(parts) > 1
+    assert sum(parts) == count
+    assert client.known_symbols() == ["A"]
+
+
+def test_plain_client_notes_a_bounded_number_of_symbols() -> None:
+    """They serve an error about a symbol that does not come."""
+    client = PlainClient(["A"])
+    client.start_connection()
+    assert client.known_symbols() == []
+    ticks = [{"symbol": f"S{number}", "price": 1} for number in range(MAX_SEEN)]
+    for tick in ticks:
+        [event] = client.receive(json.dumps(tick))
+        assert isinstance(event, Received)
+        assert event.batch.count == 0
+    client.receive('{"symbol":"late","price":1}')
+    assert len(client.known_symbols()) == MAX_SEEN
+
+
+def test_client_of_all_prices_gets_those_of_a_subscription_anew() -> None:
+    """Prices that it had before are sent again, of the symbols that it now wants."""
+    publication = Publication(TickLog(epoch="e"))
+    publication.log.append(read_ticks([{"s": "A", "p": 1}, {"s": "B", "p": 2}]), received=0)
+    session = PricesSession(publication)
+    assert len(json.loads(session.next_message(0.0) or b"")) == 2
+    session.receive('{"type":"subscribe","symbols":["B"]}', 1.0)
+    [tick] = json.loads(session.next_message(1.0) or b"")
+    assert tick["symbol"] == "B"
+
+
+def test_integers_beyond_a_float_are_exact_over_the_wire() -> None:
+    """A column without a value in the ticks sent is left out."""
+    log = TickLog(epoch="e")
+    log.append(read_ticks([{"s": "A", "p": 1, "id": 2**53 + 1}, {"s": "B", "p": 2}]), received=0)
+    for symbols, columns in (["A"], {"id": [2**53 + 1]}), (["B"], {}):
+        session = V1Session(Publication(log), 0.0)
+        session.receive(json.dumps({"type": "subscribe", "symbols": symbols, "history": None}), 0.0)
+        messages = [json.loads(each) for each in iter(lambda: session.next_message(0.0), None)]  # noqa: B023
+        [ticks] = [each for each in messages if each["type"] == "ticks" and each["count"]]
+        assert ticks.get("ints", {}) == columns
+
+
+def test_closed_session_of_all_prices_sends_nothing_more() -> None:
+    """Its prices would come after the reason for the close."""
+    publication = Publication(TickLog(epoch="e"))
+    session = PricesSession(publication)
+    session.receive("x" * 10, 0.0)
+    while session.close is None:
+        session.receive("x" * 10, 0.0)
+    publish(publication.log)
+    while session.next_message(1.0):
+        pass
+    assert session.next_message(1.0) is None

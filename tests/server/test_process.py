@@ -418,6 +418,24 @@ def test_process_that_does_not_start_raises_with_its_stderr(
     assert caught.value.__notes__ == ["It wrote last:\nfirst\nno room"]
 
 
+@pytest.mark.parametrize("late_s", [0.1, 0.5])
+def test_process_may_end_before_all_its_output_is_connected(
+    monkeypatch: pytest.MonkeyPatch, late_s: float
+) -> None:
+    """The error says how it ended, however busy the machine is."""
+    connect = asyncio.BaseEventLoop.connect_read_pipe
+
+    async def connect_late(loop: Any, make_protocol: Any, pipe: Any) -> Any:
+        connected = await connect(loop, make_protocol, pipe)
+        await asyncio.sleep(late_s)
+        return connected
+
+    monkeypatch.setattr(asyncio.BaseEventLoop, "connect_read_pipe", connect_late)
+    monkeypatch.setattr(child, "COMMAND", ["-c", "import sys; sys.exit('no room')"])
+    with pytest.raises(ServerFailed, match="exit code 1"):
+        serve()
+
+
 @on_posix
 @pytest.mark.parametrize("beside", [False, True])
 def test_interrupted_start_leaves_nothing_running(

@@ -79,8 +79,12 @@ class ChildProcess:
         pipes = self._pipes = [process.stdin, process.stdout, process.stderr]
         self._stdin, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipes[0])
         pipes[0] = self._stdin
-        for index, receive in ((1, self._read), (2, self._read_stderr)):
-            self._open_outputs += 1
+        outputs = ((1, self._read), (2, self._read_stderr))
+        # Both count from the start: a process may end between the one and the other.
+        self._open_outputs = len(outputs)
+        for index, receive in outputs:
+            if self.gone.done():
+                return
             make_output = partial(_Output, receive, self._on_output_end)
             pipes[index], _ = await self._loop.connect_read_pipe(make_output, pipes[index])
 
