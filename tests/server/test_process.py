@@ -609,7 +609,7 @@ def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list
 
     Yields the process and the numbers that it prints first: the values of `names`.
     """
-    begin = "import os, signal, sys, tickerkit as tk\n"
+    begin = "import os, signal, sys, time, tickerkit as tk\n"
     begin += "server = tk.serve([{'symbol': 'A', 'price': 1}], port=0, process=True)\n"
     report = f"print({', '.join(names)}, flush=True)\n"
     command = [sys.executable, "-W", "ignore", "-c", begin + code.replace("REPORT\n", report)]
@@ -618,8 +618,10 @@ def script(code: str, *names: str) -> Iterator[tuple[subprocess.Popen[str], list
         command, stdin=pipe, stdout=pipe, text=True, env=environment(), start_new_session=True
     ) as parent:
         assert parent.stdout is not None
-        yield parent, [int(word) for word in parent.stdout.readline().split()]
-        parent.kill()
+        try:
+            yield parent, [int(word) for word in parent.stdout.readline().split()]
+        finally:
+            parent.kill()
 
 
 @on_posix
@@ -674,7 +676,8 @@ def test_process_needs_no_child_watcher_of_the_event_loop_policy() -> None:
 def test_ctrl_c_does_not_reach_the_process() -> None:
     """Ctrl-C ends a cell but not the servers."""
     code = (
-        "try:\n    REPORT\n    signal.pause()\nexcept KeyboardInterrupt:\n"
+        # Not signal.pause(): a signal that comes right before it would be waited for again.
+        "try:\n    REPORT\n    while True:\n        time.sleep(0.01)\nexcept KeyboardInterrupt:\n"
         "    server.publish({'symbol': 'A', 'price': 2})\n"
         "    print(server.log.frame()['price'].tolist())\n"
     )
