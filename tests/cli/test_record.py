@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from commands import InProcess, on_posix
 from numbered import ticks
+from soaks import share_of
 
 import tickerkit as tk
 from tickerkit.cli import main
@@ -160,7 +161,11 @@ def test_recording_of_several_files_is_resumed(tmp_path: Path, options: list[str
 
 @pytest.mark.timeout(900)
 @pytest.mark.parametrize(
-    ("count", "keep"), [(60_000, 10_000), pytest.param(10_000_000, None, marks=pytest.mark.soak)]
+    ("count", "keep"),
+    [
+        (60_000, 10_000),
+        pytest.param(share_of(1000) * 10_000, None, marks=pytest.mark.soak, id="soak"),
+    ],
 )
 def test_recorder_that_was_away_catches_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int, keep: int | None

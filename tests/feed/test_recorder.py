@@ -18,6 +18,7 @@ import pandas as pd
 import pytest
 from cells import Kernel
 from recordings import recorded_day, recordings, wire_texts
+from soaks import share_of
 from websockets.sync.server import serve
 
 import tickerkit as tk
@@ -439,11 +440,14 @@ def test_export_lists_the_late_ticks_that_it_leaves_out(tmp_path: Path) -> None:
     ("name", "rows"),
     [
         ("IBM", 20_000),
-        *(pytest.param(name, None, marks=pytest.mark.soak) for name in ("SPY", "IBM", "ES")),
+        *(
+            pytest.param(name, share_of(500_000), marks=pytest.mark.soak, id=f"{name}-soak")
+            for name in ("SPY", "IBM", "ES")
+        ),
     ],
 )
 def test_recorded_day_is_recorded_again_identical(
-    recorded: Path, tmp_path: Path, name: str, rows: int | None
+    recorded: Path, tmp_path: Path, name: str, rows: int
 ) -> None:
     """Replayed at full speed, recorded and read back, it equals what the feed had."""
     day = recorded_day(recorded, name)[:rows]

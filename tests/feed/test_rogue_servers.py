@@ -58,10 +58,11 @@ def test_rogue_server_holds_up_nobody(name: str) -> None:
 @pytest.mark.soak
 @pytest.mark.timeout(TIMEOUT_S)
 def test_rogue_servers_hold_up_nobody_in_many_ways() -> None:
-    """The same with many seeds, and longer; and the memory stays bounded."""
+    """The same with many seeds, and longer, and the memory stays bounded; in CI some of them."""
     before = peak_memory_mb()
-    for seed in range(share_of(10)):
-        for name in ROGUES:
-            longest_s = besiege(name, random.Random(seed).randrange(10**6), seconds=3.0)
-            assert longest_s < MAX_HELD_S, (name, seed)
-            assert peak_memory_mb() - before < MAX_GROWTH_MB, (name, seed)
+    sieges = [(seed, name) for seed in range(5) for name in ROGUES]
+    random.Random(7).shuffle(sieges)
+    for seed, name in sieges[: share_of(len(sieges))]:
+        longest_s = besiege(name, random.Random(seed).randrange(10**6), seconds=3.0)
+        assert longest_s < MAX_HELD_S, (name, seed)
+        assert peak_memory_mb() - before < MAX_GROWTH_MB, (name, seed)
