@@ -986,7 +986,7 @@ def check(batch: Batch) -> None:
             assert all(type(word) is str for word in column.words)
             "".join(column.words).encode()
         else:
-            assert column.dtype == np.float64
+            assert column.dtype in (np.float64, np.int64)
             assert not np.isinf(column).any()
     assert all(symbol.strip() and len(symbol) <= 64 for symbol in cells(batch, "symbol"))
     prices = [batch.columns[name] for name in ("price", "bid", "ask") if name in batch.columns]
