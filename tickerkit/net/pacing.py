@@ -15,8 +15,12 @@ __all__ = ["MAX_STEP_S", "PacedConnection"]
 
 # How long one peer may use the loop before the others are served, in CPU time of the loop's thread.
 MAX_STEP_S = 0.01
-# Bytes parsed at once: at most 2,000 frames, which take some 10 ms.
+# Bytes parsed at once: at most 2,000 frames, which take some 10 ms. After a step that was quick, as
+# inside of a large frame, the next is twice as long: with short ones alone, receiving ticks took 7 %
+# more CPU time.
 STEP_BYTES = 4096
+MAX_STEP_BYTES = 4 * STEP_BYTES
+QUICK_S = 0.0005
 # CPU time for what is left to parse when a connection ends: some 20,000 frames.
 MAX_END_S = 0.1
 
@@ -60,13 +64,16 @@ class PacedConnection(Connection):
         if len(data) <= STEP_BYTES:
             self.receive_step(data)
             return
-        began = time.thread_time()
-        for stop in range(STEP_BYTES, len(data) + STEP_BYTES, STEP_BYTES):
-            self.receive_step(data[stop - STEP_BYTES : stop])
+        began = now = time.thread_time()
+        start, step = 0, STEP_BYTES
+        while start < len(data):
+            self.receive_step(data[start : start + step])
             if self.transport.is_closing():
                 return
-            if stop < len(data) and time.thread_time() - began > MAX_STEP_S:
-                self._unparsed = data[stop:]
+            start, before, now = start + step, now, time.thread_time()
+            step = min(2 * step, MAX_STEP_BYTES) if now - before < QUICK_S else STEP_BYTES
+            if start < len(data) and now - began > MAX_STEP_S:
+                self._unparsed = data[start:]
                 self.transport.pause_reading()
                 self.loop.call_soon(self._continue)
                 return
