@@ -15,9 +15,8 @@ __all__ = ["MAX_STEP_S", "PacedConnection"]
 
 # How long one peer may use the loop before the others are served, in CPU time of the loop's thread.
 MAX_STEP_S = 0.01
-# Bytes parsed at once: at most 2,000 frames, which take some 10 ms. After a step that was quick, as
-# inside of a large frame, the next is twice as long: with short ones alone, receiving ticks took 7 %
-# more CPU time.
+# Bytes parsed at once: at most 2,000 frames, which take some 10 ms. After a quick step, as inside
+# of a large frame, the next is twice as long: in short ones, ticks took 7 % more CPU time.
 STEP_BYTES = 4096
 MAX_STEP_BYTES = 4 * STEP_BYTES
 QUICK_S = 0.0005
