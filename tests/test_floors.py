@@ -17,9 +17,9 @@ ROOT = Path(tickerkit.__file__).parent
 FLOORS = (
     ("__init__", "__main__", "cli"),
     ("chart", "classroom", "quickstart"),
-    ("feed", "server", "runtime", "net"),
-    ("sources", "storage"),
-    ("protocol", "log", "bars"),
+    ("feed", "server", "runtime"),
+    ("sources", "storage", "net"),
+    ("protocol", "log", "bars", "venues"),
     ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
 )
 FLOOR_OF = {room: floor for floor, rooms in enumerate(reversed(FLOORS)) for room in rooms}

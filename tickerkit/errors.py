@@ -5,6 +5,7 @@
     ├── ProtocolError                           peer: it broke the wire protocol
     ├── PortTaken           (OSError)           machine: another program listens on the port
     ├── SourceError         (ValueError)        caller: the value can't be used as a source
+    ├── FieldMapError       (ValueError)        caller: an entry of a field map is wrong
     ├── InvalidArgument     (ValueError)        caller: the argument doesn't accept the value
     ├── InvalidType         (TypeError)         caller: the argument doesn't accept the type
     ├── FeedFailed          (ConnectionError)   address: the peer refuses, or does not answer
@@ -35,6 +36,7 @@ from tickerkit.formatting import format_value
 __all__ = [
     "BadTick",
     "FeedFailed",
+    "FieldMapError",
     "InvalidArgument",
     "InvalidType",
     "PortTaken",
@@ -155,6 +157,24 @@ class SourceError(TickerkitError, ValueError):
             f"Invalid {argument}={value};" if argument else f"{value} can't be a source of ticks:"
         )
         super().__init__("; ".join(filter(None, (f"{what} {problem}", fix))))
+
+
+class FieldMapError(TickerkitError, ValueError):
+    """A field map has a wrong entry.
+
+    Attributes:
+        key: the entry's key, with those around it: `"side.from"`.
+        value: the entry's value.
+        problem: what is wrong with it.
+        fix: what to write instead.
+    """
+
+    def __init__(self, key: str, value: object, problem: str, fix: str) -> None:
+        self.key = key
+        self.value = value
+        self.problem = problem
+        self.fix = fix
+        super().__init__(f"Invalid fields: {key}={format_value(value)} {problem}; {fix}")
 
 
 class InvalidArgument(TickerkitError, ValueError):

@@ -14,6 +14,7 @@ from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.simulate import SimulatedSource, simulate
+from tickerkit.sources.websocket import WebsocketSource, websocket
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,10 +26,12 @@ __all__ = [
     "ReplaySource",
     "SimulatedSource",
     "Source",
+    "WebsocketSource",
     "as_source",
     "poll",
     "replay",
     "simulate",
+    "websocket",
 ]
 
 KINDS = (

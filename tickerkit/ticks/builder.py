@@ -16,7 +16,6 @@ from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
     OWN_COLUMNS,
-    PRICE_FIELDS,
     MisfitError,
     may_be_column,
     number_text,
@@ -106,14 +105,12 @@ class BatchBuilder:
         # none that it leaves out is counted.
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
-        has_price = False
+        has_number = False
         for key, name in plan.numbers:
             value = read_number(key, tick[key], never_negative=name in NEVER_NEGATIVE)
             if value is not None:
                 taken.append((name, value))
-                has_price = has_price or name in PRICE_FIELDS
-        if not has_price:
-            raise BadTick("price", dict(tick), "is missing", "give a price, a bid or an ask")
+                has_number = True
         text_length = 0
         left_out: list[str] = []
         for key, name in plan.others:
@@ -129,6 +126,10 @@ class BatchBuilder:
                 continue
             if other is not None:
                 taken.append((name, other))
+                has_number = has_number or (not isinstance(other, str) and name not in ID_COLUMNS)
+        if not has_number:
+            fix = "give a price, a bid, an ask, or another field that is a number"
+            raise BadTick("price", dict(tick), "is missing", fix)
         time = NO_TIME if plan.time is None else read_time(tick[plan.time])
         for name, value in taken:
             if (column := self.values.get(name)) is None:

@@ -30,7 +30,6 @@ PRICE_NAMES = ("price", "p", "last")
 # Fields that must be numbers; any other field may be text.
 NUMBER_FIELDS = frozenset({"price", "size", "bid", "ask", "bid_size", "ask_size", "volume"})
 NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
-# A tick has a value for at least one of these.
 PRICE_FIELDS = ("price", "bid", "ask")
 # Columns that the log fills itself.
 OWN_COLUMNS = ("seq", "received", "epoch")
@@ -189,19 +188,24 @@ def number_text(value: float | int) -> str:
     return str(int(value)) if value.is_integer() and abs(value) < MAX_EXACT_INT else repr(value)
 
 
-def read_time(value: object) -> int:
-    """Return a time as nanoseconds since 1970 UTC, `NO_TIME` for None; raises `BadTick`."""
+def read_time(value: object, unit_ns: int | None = None) -> int:
+    """Return a time as nanoseconds since 1970 UTC, `NO_TIME` for None; raises `BadTick`.
+
+    Args:
+        value: ISO-8601 text, a datetime, or Unix time as a number or numeric text.
+        unit_ns: how many ns the unit of Unix time has; by default its magnitude decides.
+    """
     nanoseconds: int | None = None
     if value is None:
         return NO_TIME
     if type(value) is int:
-        nanoseconds = value * _unit(abs(value))
+        nanoseconds = value * (unit_ns or _unit(abs(value)))
     elif isinstance(value, bool | np.bool_ | np.timedelta64):
         raise BadTick("time", value, "is not a time", TIME_FIX)
     elif isinstance(value, Integral):
-        nanoseconds = int(value) * _unit(abs(int(value)))
+        nanoseconds = int(value) * (unit_ns or _unit(abs(int(value))))
     elif isinstance(value, str):
-        nanoseconds = _text_time(value)
+        nanoseconds = _text_time(value, unit_ns)
     elif isinstance(value, datetime):
         # pandas' NaT is a datetime, the only one that isn't equal to itself.
         if value != value:
@@ -212,9 +216,9 @@ def read_time(value: object) -> int:
             return NO_TIME
         nanoseconds = _datetime64_ns(value)
     elif isinstance(value, Decimal):
-        nanoseconds = _epoch_ns(value)
+        nanoseconds = _epoch_ns(value, unit_ns)
     elif isinstance(value, Real):
-        nanoseconds = _epoch_ns(Decimal(repr(_float(value))))
+        nanoseconds = _epoch_ns(Decimal(repr(_float(value))), unit_ns)
     if nanoseconds is None or not NO_TIME < nanoseconds < 2**63:
         raise BadTick("time", value, "is not a time", TIME_FIX)
     return nanoseconds
@@ -233,17 +237,17 @@ def _unit(magnitude: int | Decimal) -> int:
     return 10**3 if magnitude < 10**17 else 1
 
 
-def _epoch_ns(epoch: Decimal) -> int | None:
-    """Return a Unix time in s, ms, µs or ns as nanoseconds, None if it can't be a time."""
+def _epoch_ns(epoch: Decimal, unit_ns: int | None) -> int | None:
+    """Return a Unix time as nanoseconds, None if it can't be a time."""
     # Check the exponent first: as an integer, 1e1000000000 would have a billion digits.
     if not epoch.is_finite() or epoch.adjusted() > 20:
         return None
-    return round(EXACT.multiply(epoch, _unit(EXACT.abs(epoch))))
+    return round(EXACT.multiply(epoch, unit_ns or _unit(EXACT.abs(epoch))))
 
 
-def _text_time(text: str) -> int | None:
+def _text_time(text: str, unit_ns: int | None) -> int | None:
     if is_number(text):
-        return _epoch_ns(EXACT.create_decimal(text))
+        return _epoch_ns(EXACT.create_decimal(text), unit_ns)
     # datetime reads at most six digits of a fraction: digits seven to nine are added below.
     fraction = FRACTION.search(text)
     digits = fraction.group(1)[:9].ljust(9, "0") if fraction else "0" * 9

@@ -1,0 +1,293 @@
+"""Websocket: a source of the ticks of any websocket that sends JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from ssl import SSLContext
+from typing import Any, cast
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed
+from websockets.frames import DATA_OPCODES, Frame
+from websockets.protocol import Event
+
+from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_line, format_value
+from tickerkit.net.tls import Trust, make_client_context
+from tickerkit.net.urls import check_websocket_url, hide_secrets
+from tickerkit.sources.base import Outlet, Source
+from tickerkit.validation import check_number, parse_symbols
+from tickerkit.venues import FieldMap, Machine, Talk, parse_fields, parse_talk
+
+__all__ = ["WebsocketSource", "load_fields", "websocket"]
+
+MAX_MESSAGE_BYTES = 16 * 2**20
+# Messages that arrived together are read together: reading 40 at once takes a third of the time.
+MAX_MESSAGES_AT_ONCE = 256
+MAX_BYTES_AT_ONCE = 2**20
+OPEN_TIMEOUT_S = 10.0
+CLOSE_TIMEOUT_S = 0.5
+# Pings of the websocket protocol. A server that does not answer them is not disconnected for that:
+# several venues answer only their own.
+PING_EVERY_S = 20.0
+FIRST_DELAY_S = 0.25
+MAX_DELAY_S = 30.0
+# A connection without ticks that ended sooner counts as a failed attempt.
+STABLE_S = 5.0
+
+# Messages of websockets contain data that peers sent, keys included.
+wire_logger = logging.getLogger("tickerkit.websockets")
+
+
+class _Client(ClientConnection):
+    """A connection that counts the whole messages that wait to be taken."""
+
+    waiting = 0
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame) and event.fin and event.opcode in DATA_OPCODES:
+            self.waiting += 1
+        super().process_event(event)
+
+
+class WebsocketSource(Source):
+    """The ticks of a websocket that sends JSON, read by a field map.
+
+    It connects again whenever the connection ends, after a random delay of up to 0.25 s, doubled
+    with each failed attempt up to 30 s. What was sent meanwhile is a gap of unknown size.
+
+    Args:
+        url: the address; keys in its query are never shown.
+        fields: the field map.
+        talk: what to send to the server.
+        symbols: only the ticks of these; None for all.
+        ssl: certificates to trust; None for those of the system.
+        headers: further headers of the request.
+        silent_s: seconds without a message after which to connect again; None for never.
+
+    Attributes:
+        status: "connecting", "live" or "reconnecting".
+        status_reason: why the newest connection ended, or was not made; empty while live.
+        retry_in_s: seconds until the next attempt.
+        reconnects: how many times it has connected again; -1 before the first connection.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        fields: FieldMap,
+        talk: Talk,
+        symbols: list[str] | None = None,
+        ssl: SSLContext | None = None,
+        headers: Mapping[str, str] | None = None,
+        silent_s: float | None = None,
+    ) -> None:
+        self.machine = Machine(fields, talk, symbols)
+        self.status = "connecting"
+        self.status_reason = ""
+        self.retry_in_s = 0.0
+        self.reconnects = -1
+        self._url = url
+        self._headers = dict(headers or {})
+        self._silent_s = silent_s
+        # Left out by default: `ssl=None` would turn TLS off.
+        self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
+        self._has_ticks = False
+
+    def __repr__(self) -> str:
+        return f"websocket {hide_secrets(self._url)}"
+
+    @property
+    def fields(self) -> FieldMap:
+        """The field map."""
+        return self.machine.fields
+
+    @property
+    def unknown(self) -> Mapping[str, int]:
+        """How many messages the map does not name, by their shape."""
+        return self.machine.shapes.counts
+
+    async def run(self, out: Outlet) -> None:
+        """Connect and receive until it is cancelled."""
+        failed = 0
+        while True:
+            began, self._has_ticks = time.monotonic(), False
+            reason = await self._attempt(out)
+            is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
+            failed = 0 if is_stable else failed + 1
+            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
+            self.status_reason, self.retry_in_s = format_line(reason), delay_s
+            self.status = "connecting" if self.reconnects < 0 else "reconnecting"
+            await asyncio.sleep(delay_s)
+
+    async def _attempt(self, out: Outlet) -> str:
+        """Connect, and receive until the connection ends; return why."""
+        try:
+            async with connect(
+                self._url,
+                additional_headers=self._headers,
+                user_agent_header="tickerkit",
+                compression="deflate",
+                open_timeout=OPEN_TIMEOUT_S,
+                close_timeout=CLOSE_TIMEOUT_S,
+                ping_interval=PING_EVERY_S,
+                ping_timeout=None,
+                max_size=MAX_MESSAGE_BYTES,
+                max_queue=MAX_MESSAGES_AT_ONCE,
+                create_connection=_Client,
+                logger=wire_logger,
+                **self._tls_options,
+            ) as connection:
+                self.reconnects += 1
+                if self.reconnects:
+                    await out.gap(None, f"reconnected: {self.status_reason}")
+                client = cast("_Client", connection)
+                try:
+                    return await self._receive(client, out)
+                except ConnectionClosed:
+                    reason = f", {client.close_reason}" if client.close_reason else ""
+                    return f"the connection closed ({client.close_code}{reason})"
+        except TimeoutError:
+            return f"no answer within {OPEN_TIMEOUT_S:g} s"
+        except Exception as error:
+            return hide_secrets(f"{type(error).__name__}: {format_value(error)}")
+
+    async def _receive(self, client: _Client, out: Outlet) -> str:
+        """Receive until the server is silent for too long; return why the connection shall end."""
+        machine, now = self.machine, asyncio.get_running_loop().time
+        for text in machine.start_connection(now()):
+            await client.send(text)
+        self.status, self.status_reason, self.retry_in_s = "live", "", 0.0
+        heard_at = now()
+        while True:
+            deadline = None if self._silent_s is None else heard_at + self._silent_s
+            due = machine.due()
+            wake_at = min((each for each in (deadline, due) if each is not None), default=None)
+            try:
+                async with asyncio.timeout_at(wake_at):
+                    messages = await _take(client)
+            except TimeoutError:
+                for text in machine.take_pings(now()):
+                    await client.send(text)
+                if deadline is not None and now() >= deadline:
+                    return f"no message for {self._silent_s:g} s"
+                continue
+            heard_at = now()
+            received = machine.receive(messages)
+            for error in received.errors:
+                out.report(error)
+            for batch in received.batches:
+                self._has_ticks = self._has_ticks or batch.count > 0
+                await out.send(batch)
+            for text in received.sends:
+                await client.send(text)
+            for text in machine.take_pings(now()):
+                await client.send(text)
+
+
+async def _take(client: _Client) -> list[str | bytes]:
+    """Return the next message, and those that have arrived with it."""
+    messages = [await client.recv()]
+    client.waiting -= 1
+    size = len(messages[0])
+    while client.waiting and len(messages) < MAX_MESSAGES_AT_ONCE and size < MAX_BYTES_AT_ONCE:
+        # What has arrived is returned at once. A closing connection is told by the next call.
+        with contextlib.suppress(ConnectionClosed):
+            messages.append(await client.recv())
+            size += len(messages[-1])
+        client.waiting -= 1
+    return messages
+
+
+def load_fields(fields: object) -> FieldMap:
+    """Return a field map: of a dict, a list of dicts, or the path of a TOML file.
+
+    Raises:
+        FieldMapError: an entry can't be understood, or the file is not TOML.
+        FileNotFoundError: there is no such file.
+    """
+    import tomllib
+
+    if not isinstance(fields, str | Path):
+        return parse_fields(fields)
+    try:
+        table = tomllib.loads(Path(fields).read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InvalidArgument("fields", fields, f"a TOML file ({error})") from None
+    return parse_fields(table.get("reads", table))
+
+
+def websocket(
+    url: str,
+    subscribe: object = None,
+    fields: object = None,
+    *,
+    symbols: str | Sequence[str] | None = None,
+    ping: object = None,
+    ping_every_s: float = 20.0,
+    wait_for: object = None,
+    ignore: object = None,
+    headers: Mapping[str, str] | None = None,
+    silent_s: float | None = None,
+    ssl: Trust | None = None,
+) -> WebsocketSource:
+    """Return a source of the ticks of any websocket that sends JSON.
+
+    A field map says which messages are rows, and where in them the fields of a tick are. An entry
+    of the map is a path: `"data.p"`; `"[1]"` is a position in a list; `"/topic"` starts at the
+    message instead of the row. A unit follows after a colon: `"T:ms"`.
+
+    Args:
+        url: the address of the websocket, `ws://` or `wss://`.
+        subscribe: what to send on each connection: one message (a dict or text), or a list.
+        fields: the field map: a dict, a list of dicts for several kinds of messages, or the path of
+            a TOML file. Its own words are `rows` (the path to the rows, `"data[]"`), `when` (path
+            to wanted value, for messages to be read), `old` (likewise, for rows from before the
+            subscription) and `merge`; `symbol price size time side bid ask bid_size ask_size
+            trade_id` are the fields of a tick, and any other key is a column of that name.
+        symbols: only the ticks of these; by default all that come.
+        ping: a message to send every `ping_every_s` seconds, for servers that demand one.
+        ping_every_s: seconds from one `ping` to the next.
+        wait_for: paths with values that a message must have before `subscribe` is sent.
+        ignore: the same, for messages that are no ticks: they are not counted as unknown.
+        headers: further headers of the request, such as a key.
+        silent_s: seconds without a message after which to connect again; None for never.
+        ssl: a certificate to trust, or a context.
+
+    Returns:
+        The source, for `tk.serve`, `tk.live` and `tk.record`.
+
+    Raises:
+        FieldMapError: the map has a wrong entry; the error names it and the nearest known one.
+        InvalidArgument: another argument is invalid.
+
+    Example:
+        >>> source = tk.websocket(
+        ...     "wss://ws.kraken.com/v2",
+        ...     {"method": "subscribe", "params": {"channel": "trade", "symbol": ["BTC/USD"]}},
+        ...     {"rows": "data[]", "symbol": "symbol", "price": "price", "size": "qty"},
+        ... )
+        >>> feed = tk.live(source)
+    """
+    address = check_websocket_url(url)
+    if fields is None:
+        raise InvalidArgument("fields", None, 'a field map, as in {"symbol": "s", "price": "p"}')
+    check_number("silent_s", silent_s, 1, optional=True)
+    talk = parse_talk(
+        subscribe, ping=ping, ping_every_s=ping_every_s, wait_for=wait_for, ignore=ignore
+    )
+    return WebsocketSource(
+        address,
+        load_fields(fields),
+        talk,
+        parse_symbols("symbols", symbols),
+        make_client_context(ssl),
+        headers,
+        silent_s,
+    )
