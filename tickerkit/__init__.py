@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tickerkit.errors import (
         BadTick,
         FeedFailed,
+        FieldMapError,
         InvalidArgument,
         InvalidType,
         PortalError,
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from tickerkit.runtime.nested_loops import allow_nested_loops
     from tickerkit.runtime.registry import status, stop_all
     from tickerkit.server import TickServer, serve
-    from tickerkit.sources import Outlet, Source, poll, replay, simulate
+    from tickerkit.sources import Outlet, Source, poll, replay, simulate, websocket
     from tickerkit.storage import read_csv, read_gaps, read_parquet
 
 __version__ = "0.1.0"
@@ -51,6 +52,7 @@ _HOME = {
     "Dashboard": "chart",
     "Feed": "feed",
     "FeedFailed": "errors",
+    "FieldMapError": "errors",
     "InvalidArgument": "errors",
     "InvalidType": "errors",
     "LiveFigure": "chart",
@@ -83,6 +85,7 @@ _HOME = {
     "simulate": "sources",
     "status": "runtime.registry",
     "stop_all": "runtime.registry",
+    "websocket": "sources",
 }
 
 __all__ = [
@@ -90,6 +93,7 @@ __all__ = [
     "Dashboard",
     "Feed",
     "FeedFailed",
+    "FieldMapError",
     "InvalidArgument",
     "InvalidType",
     "LiveFigure",
@@ -123,6 +127,7 @@ __all__ = [
     "simulate",
     "status",
     "stop_all",
+    "websocket",
 ]
 
 

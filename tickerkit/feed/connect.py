@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.feed import Feed
@@ -11,6 +11,7 @@ from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.net.urls import HasUrl, check_websocket_url, split_websocket_url
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.sources import websocket
 from tickerkit.validation import check_number, parse_symbols
 
 __all__ = ["connect"]
@@ -25,6 +26,15 @@ def connect(
     ssl: Trust | None = None,
     retry_for: float | None = None,
     resume: Position | tuple[str, int] | None = None,
+    *,
+    subscribe: object = None,
+    fields: object = None,
+    ping: object = None,
+    ping_every_s: float = 20.0,
+    wait_for: object = None,
+    ignore: object = None,
+    headers: Mapping[str, str] | None = None,
+    silent_s: float | None = None,
 ) -> Feed:
     """Connect to a websocket of ticks; return at once and receive in the background.
 
@@ -47,12 +57,22 @@ def connect(
         resume: position (epoch and seq) of the tick to continue after, such as the last of a
             recording: all later ticks are fetched, and those that the server no longer has are
             listed in `gaps`.
+        fields: for a websocket that is no tickerkit server: the field map, which says where in its
+            messages the ticks are; see `tk.websocket`, also for the arguments below.
+        subscribe: what to send to it on each connection: one message, or a list.
+        ping: a message to send every `ping_every_s` seconds.
+        ping_every_s: seconds from one `ping` to the next.
+        wait_for: paths with values that a message must have before `subscribe` is sent.
+        ignore: the same, for messages that are no ticks.
+        headers: further headers of the request, such as a key.
+        silent_s: seconds without a message after which to connect again; None for never.
 
     Returns:
         The feed. It waits for a server that isn't up yet; `feed.status` shows that.
 
     Raises:
         InvalidArgument: an argument is invalid; nothing is left running.
+        FieldMapError: the field map has a wrong entry.
         FileNotFoundError: the file of `ssl` does not exist.
 
     Example:
@@ -70,7 +90,37 @@ def connect(
     key = None if symbol_list is None else tuple(symbol_list)
     cell = cell_slot("feed", address, key, keep)
     previous: Feed | None = cell.last()
-    feed = Feed(url, symbol_list, history, keep, token, ssl, retry_for, previous, position)
+    talk = (subscribe, ping, wait_for, ignore, headers, silent_s)
+    source = None
+    if fields is not None:
+        source = websocket(
+            url,
+            subscribe,
+            fields,
+            symbols=symbol_list,
+            ping=ping,
+            ping_every_s=ping_every_s,
+            wait_for=wait_for,
+            ignore=ignore,
+            headers=headers,
+            silent_s=silent_s,
+            ssl=ssl,
+        )
+    elif any(each is not None for each in talk):
+        expected = 'a field map beside the other arguments, as in {"symbol": "s", "price": "p"}'
+        raise InvalidArgument("fields", None, expected)
+    feed = Feed(
+        url,
+        symbol_list,
+        history,
+        keep,
+        token,
+        ssl,
+        retry_for,
+        previous,
+        position,
+        websocket=source,
+    )
     feed.start()
     cell.fill(feed)
     return feed

@@ -47,7 +47,7 @@ from tickerkit.protocol import (
 )
 from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
 
-__all__ = ["Connection"]
+__all__ = ["Connection", "describe_problem", "describe_status"]
 
 # Of a server that is not tickerkit's; one of `tickerkit.v1` sends at most `MAX_MESSAGE_BYTES`.
 MAX_PLAIN_MESSAGE_BYTES = 16 * 2**20
@@ -156,22 +156,12 @@ class Connection:
     @property
     def status_detail(self) -> str:
         """The status as a sentence: with the address, the reason, and the next attempt."""
-        status, reason, url = self.status, self.status_reason, hide_secrets(self._url)
-        match status:
-            case "live":
-                return f"live from {url}"
-            case "ended" | "failed":
-                return f"{status}: {reason}"
-        return f"{status} to {url}: {self.problem}" if reason else f"{status} to {url}"
+        return describe_status(self.status, hide_secrets(self._url), self.problem)
 
     @property
     def problem(self) -> str:
         """The reason, with the time of the next attempt if there is one."""
-        reason = self.status_reason
-        if not reason or self.status not in ("connecting", "reconnecting"):
-            return reason
-        wait = f" in {self.retry_in_s:.1f} s" if self.retry_in_s >= 0.1 else ""
-        return f"{reason}; trying again{wait}"
+        return describe_problem(self.status, self.status_reason, self.retry_in_s)
 
     async def run(self) -> None:
         """Connect, receive, and connect again, until the source ends or the server refuses."""
@@ -416,6 +406,23 @@ class Connection:
         if status != self.status:
             self.status_since_ns = time.time_ns()
         self.status = status
+
+
+def describe_status(status: str, address: str, problem: str) -> str:
+    """Return a connection's status as a sentence: with the address, and what is wrong."""
+    if status == "live":
+        return f"live from {address}"
+    if status in ("ended", "failed"):
+        return f"{status}: {problem}"
+    return f"{status} to {address}: {problem}" if problem else f"{status} to {address}"
+
+
+def describe_problem(status: str, reason: str, retry_in_s: float) -> str:
+    """Return why a connection is not live, with the time of the next attempt if there is one."""
+    if not reason or status not in ("connecting", "reconnecting"):
+        return reason
+    wait = f" in {retry_in_s:.1f} s" if retry_in_s >= 0.1 else ""
+    return f"{reason}; trying again{wait}"
 
 
 def _too_large(max_bytes: int) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
+from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
 from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
@@ -24,6 +25,7 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
+from tickerkit.sources import WebsocketSource
 from tickerkit.validation import check_number, check_token
 
 if TYPE_CHECKING:
@@ -56,6 +58,7 @@ class Feed(FeedReaders):
         max_unwritten: number of ticks that may wait for a recorder before the feed reads nothing
             more until they are written; None to receive at any pace.
         source: what recordings name as the source of the ticks; `url` by default.
+        websocket: a source of these ticks that is no tickerkit server, at `url`.
 
     Attributes:
         url: the address that the ticks come from, without the token.
@@ -83,6 +86,7 @@ class Feed(FeedReaders):
         limit: int | None = None,
         max_unwritten: int | None = None,
         source: str | None = None,
+        websocket: WebsocketSource | None = None,
     ) -> None:
         address, url_token = split_websocket_url(check_websocket_url(url))
         if token is not None:
@@ -108,6 +112,12 @@ class Feed(FeedReaders):
         self._owned: list[Service] = []
         self._waited_row = self.log.stop
         self._unhook = self.log.on_append(self._notify)
+        self._websocket = websocket
+        if websocket is not None:
+            self._connection: Connection | SourceConnection = SourceConnection(
+                websocket, state.plain_client, self._take, self._faults, self._is_full
+            )
+            return
         self._connection = Connection(
             address,
             used_token,
@@ -153,6 +163,11 @@ class Feed(FeedReaders):
         return self._connection.failure
 
     @property
+    def fields(self) -> object:
+        """The field map by which a websocket is read that is no tickerkit server; None for one."""
+        return None if self._websocket is None else self._websocket.fields.given
+
+    @property
     def current(self) -> Feed:
         """The feed that now fills this log: this one, or the one of a later run of its cell."""
         feed = self
@@ -173,7 +188,8 @@ class Feed(FeedReaders):
             were left out), `refused` (messages that weren't ticks), `last_error` (the newest, of
             callbacks too, as text; an error of your own code with file and line; empty without
             errors), `misfits` (values left out of ticks, by column: by this feed, and by the server
-            since the feed connected), `callback_errors`, `status`.
+            since the feed connected), `unknown` (messages that the field map does not name, by
+            their shape), `callback_errors`, `status`.
         """
         state = self._state
         rows = self.log.rows()
@@ -194,6 +210,7 @@ class Feed(FeedReaders):
             "refused": self._faults.count,
             "last_error": self.last_error,
             "misfits": state.count_misfits(),
+            "unknown": {} if self._websocket is None else dict(self._websocket.unknown),
             "callback_errors": callback_errors,
             "status": self.status,
         }

@@ -315,12 +315,24 @@ class PlainClient:
         self.duplicates = 0
 
     def start_connection(self) -> list[Event]:
+        return self.miss(None, "reconnected: a plain websocket can't report what was missed")
+
+    def miss(self, count: int | None, reason: str) -> list[Event]:
+        """Note that ticks are missing before the next one; return the gap, if there is one.
+
+        Args:
+            count: how many; None if that isn't known: the next tick then begins an epoch.
+            reason: why they are missing.
+        """
         gaps: list[Event] = []
-        if self.seq:
-            assert self.epoch is not None
-            reason = "reconnected: a plain websocket can't report what was missed"
-            gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
-        self._begin_epoch()
+        if count is None:
+            if self.seq:
+                assert self.epoch is not None
+                gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
+            self._begin_epoch()
+        elif count > 0 and self.epoch is not None:
+            gaps.append(Gap(self.epoch, self.seq + 1, self.seq + count, reason))
+            self.seq += count
         return gaps
 
     def known_symbols(self) -> list[str]:
@@ -336,7 +348,7 @@ class PlainClient:
         if (gap := self._read_gap(data)) is not None:
             return [gap]
         if len(data) <= PIECE_BYTES:
-            return [self._number(_read_piece(data, MAX_REFUSED))]
+            return [self.number(_read_piece(data, MAX_REFUSED))]
         return self._read_pieces(data)
 
     def _read_pieces(self, data: str | bytes) -> Iterator[Event]:
@@ -347,15 +359,15 @@ class PlainClient:
             for piece in cut_array(text):
                 batch = _read_piece(piece, left)
                 left -= batch.refused
-                yield self._number(batch)
+                yield self.number(batch)
                 if left <= 0:
                     return
         except BadTick as error:
             batch = read_ticks([])
             batch.refused, batch.errors = 1, [error]
-            yield self._number(batch)
+            yield self.number(batch)
 
-    def _number(self, batch: Batch) -> Received:
+    def number(self, batch: Batch) -> Received:
         """Return ticks with their seqs, without those of other symbols."""
         assert self.epoch is not None
         if self.symbols is not None:

@@ -101,7 +101,12 @@ class WebsocketSource(Source):
         self._has_ticks = False
 
     def __repr__(self) -> str:
-        return f"websocket {hide_secrets(self._url)}"
+        return f"websocket {self.address}"
+
+    @property
+    def address(self) -> str:
+        """The address, without keys."""
+        return hide_secrets(self._url)
 
     @property
     def fields(self) -> FieldMap:
