@@ -1,0 +1,318 @@
+"""Preset: a venue as data: its sockets, how one subscribes, its field maps and its limits.
+
+A preset is a TOML file of this folder. Its tables:
+
+    name, title, checked (the date), sources (links), about, quotes (what kind of quote)
+    [symbols]       style "upper", "lower" or "as is"; separator; order; examples
+    [[socket]]      url; limits; ping; what to wait for; how it announces its end
+      [[socket.subscribe]]  channels; topic; send; symbols_per_message
+      [[socket.ack]]        when; id or symbol: which subscriptions an answer confirms
+      [[socket.error]]      when; message; id or symbol: which it refuses
+      [[socket.reads]]      channel; ids "dense", "unique" or "none"; fields: a field map
+    [backfill]      get or post; fields; ids; rows_per_page; requests_per_s
+    [keys]          name: the environment variable that it is read from
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tickerkit.errors import FieldMapError
+from tickerkit.formatting import format_choices
+from tickerkit.venues.fields import Condition, Reading, parse_conditions, parse_fields
+from tickerkit.venues.paths import Path, parse_path
+from tickerkit.venues.values import check_keys
+
+__all__ = [
+    "Answer",
+    "Backfill",
+    "Preset",
+    "Read",
+    "Socket",
+    "Subscription",
+    "SymbolStyle",
+    "fill",
+    "parse_preset",
+]
+
+CHANNELS = ("trades", "quotes")
+IDS = ("dense", "unique", "none")
+STYLES = ("upper", "lower", "as is")
+PRESET_KEYS = (
+    *("name", "title", "checked", "sources", "about", "quotes", "symbols", "socket", "backfill"),
+    "keys",
+)
+SYMBOL_KEYS = ("style", "separator", "order", "examples")
+SOCKET_KEYS = (
+    *("url", "subscribe", "ack", "error", "reads", "ignore", "planned_end", "wait_for"),
+    *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
+    *("auth", "connects_per_minute"),
+)
+SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
+ANSWER_KEYS = ("when", "id", "symbol", "symbols", "message")
+READ_KEYS = ("channel", "ids", "fields")
+BACKFILL_KEYS = (
+    *("get", "post", "body", "fields", "ids", "rows_per_page", "requests_per_s", "after", "by"),
+    "reach",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SymbolStyle:
+    """How a venue spells a symbol.
+
+    Attributes:
+        style: "upper", "lower" or "as is".
+        separator: the text between the two parts; empty for none.
+        order: "base quote" or "quote base".
+        examples: some symbols.
+    """
+
+    style: str
+    separator: str
+    order: str
+    examples: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Subscription:
+    """How one subscribes.
+
+    Attributes:
+        channels: what the message asks for.
+        topic: what stands for one symbol in the message: text or a table with `{symbol}`.
+        send: the message; `{topics}` is the list of topics, `{id}` the number of the message.
+        symbols_per_message: how many symbols a message may name.
+    """
+
+    channels: frozenset[str]
+    topic: Any
+    send: Any
+    symbols_per_message: int
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A message that confirms or refuses subscriptions.
+
+    Attributes:
+        when: what it has.
+        id: where the number of the message is that it answers; None if it has none.
+        symbols: a path to rows, and where in each its symbol is; None if it names none.
+        message: where its text is; None if it has none.
+    """
+
+    when: tuple[Condition, ...]
+    id: Path | None
+    symbols: tuple[Path | None, Path] | None
+    message: Path | None
+
+
+@dataclass(frozen=True, slots=True)
+class Read:
+    """A kind of rows.
+
+    Attributes:
+        channel: the channel that brings them.
+        ids: whether the trade ids of a symbol count up by one (`dense`), are only different
+            (`unique`), or there are none.
+        reading: where their fields are.
+    """
+
+    channel: str
+    ids: str
+    reading: Reading
+
+
+@dataclass(frozen=True, slots=True)
+class Socket:
+    """One of a venue's websockets; durations are in seconds, None for no limit."""
+
+    url: str
+    subscriptions: tuple[Subscription, ...]
+    acks: tuple[Answer, ...]
+    errors: tuple[Answer, ...]
+    reads: tuple[Read, ...]
+    ignore: tuple[tuple[Condition, ...], ...]
+    planned_end: tuple[tuple[Condition, ...], ...]
+    wait_for: tuple[Condition, ...]
+    auth: Any
+    ping: Any
+    ping_every_s: float
+    silent_s: float | None
+    life_s: float | None
+    messages_per_s: float
+    symbols_per_socket: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backfill:
+    """How past trades are fetched.
+
+    Attributes:
+        get: the address, with `{symbol}` and `{id}` (the newest trade held, or the one before which
+            to page); `post` is sent as JSON to it where it is not None.
+        post: the body of the request; None for a GET.
+        reading: where the fields of the rows are.
+        by: "after" if the answer begins after `{id}`, "before" if it pages back from it, "newest"
+            if it always is the newest rows.
+        rows_per_page: how many rows an answer has at most.
+        requests_per_s: how many requests the venue allows.
+    """
+
+    get: str
+    post: Any
+    reading: Reading
+    by: str
+    rows_per_page: int
+    requests_per_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A venue as data."""
+
+    name: str
+    title: str
+    checked: str
+    sources: tuple[str, ...]
+    about: str
+    quotes: str
+    symbols: SymbolStyle
+    sockets: tuple[Socket, ...]
+    backfill: Backfill | None
+    keys: Mapping[str, str]
+
+
+def parse_preset(table: Mapping[str, Any]) -> Preset:
+    """Read a preset.
+
+    Raises:
+        FieldMapError: an entry can't be understood; the error names it, and the nearest known one.
+    """
+    check_keys("", table, PRESET_KEYS)
+    for key in ("name", "checked", "sources", "symbols", "socket"):
+        if key not in table:
+            raise FieldMapError(key, None, "is missing", f"add {key} to the preset")
+    symbols = table["symbols"]
+    check_keys("symbols", symbols, SYMBOL_KEYS)
+    return Preset(
+        table["name"],
+        table.get("title", table["name"]),
+        str(table["checked"]),
+        tuple(table["sources"]),
+        table.get("about", ""),
+        table.get("quotes", ""),
+        SymbolStyle(
+            _choice("symbols.style", symbols.get("style", "as is"), STYLES),
+            symbols.get("separator", ""),
+            symbols.get("order", "base quote"),
+            tuple(symbols.get("examples", ())),
+        ),
+        tuple(_parse_socket(each) for each in table["socket"]),
+        _parse_backfill(table["backfill"]) if "backfill" in table else None,
+        dict(table.get("keys", {})),
+    )
+
+
+def _parse_socket(table: Mapping[str, Any]) -> Socket:
+    check_keys("socket", table, SOCKET_KEYS)
+    for key in ("url", "subscribe", "reads"):
+        if key not in table:
+            raise FieldMapError(f"socket.{key}", None, "is missing", f"add {key} to the socket")
+    return Socket(
+        table["url"],
+        tuple(_parse_subscription(each) for each in table["subscribe"]),
+        tuple(_parse_answer("ack", each) for each in table.get("ack", ())),
+        tuple(_parse_answer("error", each) for each in table.get("error", ())),
+        tuple(_parse_read(each) for each in table["reads"]),
+        tuple(parse_conditions("ignore", each) for each in table.get("ignore", ())),
+        tuple(parse_conditions("planned_end", each) for each in table.get("planned_end", ())),
+        parse_conditions("wait_for", table.get("wait_for", {})),
+        table.get("auth"),
+        table.get("ping"),
+        float(table.get("ping_every_s", 20)),
+        table.get("silent_s"),
+        table.get("life_s"),
+        float(table.get("messages_per_s", 5)),
+        table.get("symbols_per_socket"),
+    )
+
+
+def _parse_subscription(table: Mapping[str, Any]) -> Subscription:
+    check_keys("subscribe", table, SUBSCRIBE_KEYS)
+    channels = [_choice("subscribe.channels", each, CHANNELS) for each in table["channels"]]
+    return Subscription(
+        frozenset(channels),
+        table.get("topic", "{symbol}"),
+        table["send"],
+        int(table.get("symbols_per_message", 50)),
+    )
+
+
+def _parse_answer(key: str, table: Mapping[str, Any]) -> Answer:
+    check_keys(key, table, ANSWER_KEYS)
+    symbols = None
+    if "symbol" in table:
+        rows = (
+            parse_path(f"{key}.symbols", table["symbols"], is_rows=True)
+            if ("symbols" in table)
+            else None
+        )
+        symbols = (rows, parse_path(f"{key}.symbol", table["symbol"]))
+    return Answer(
+        parse_conditions(f"{key}.when", table["when"]),
+        parse_path(f"{key}.id", table["id"]) if "id" in table else None,
+        symbols,
+        parse_path(f"{key}.message", table["message"]) if "message" in table else None,
+    )
+
+
+def _parse_read(table: Mapping[str, Any]) -> Read:
+    check_keys("reads", table, READ_KEYS)
+    [reading] = parse_fields(table["fields"]).readings
+    return Read(
+        _choice("reads.channel", table["channel"], CHANNELS),
+        _choice("reads.ids", table.get("ids", "none"), IDS),
+        reading,
+    )
+
+
+def _parse_backfill(table: Mapping[str, Any]) -> Backfill:
+    check_keys("backfill", table, BACKFILL_KEYS)
+    [reading] = parse_fields(table["fields"]).readings
+    return Backfill(
+        table["get"],
+        table.get("post"),
+        reading,
+        _choice("backfill.by", table.get("by", "newest"), ("after", "before", "newest")),
+        int(table.get("rows_per_page", 100)),
+        float(table.get("requests_per_s", 1)),
+    )
+
+
+def _choice(key: str, value: Any, choices: Sequence[str]) -> str:
+    if value not in choices:
+        raise FieldMapError(key, value, "is unknown", f"expected {format_choices(choices)}")
+    return str(value)
+
+
+def fill(template: Any, values: Mapping[str, Any]) -> Any:
+    """Return a template with its `{names}` replaced.
+
+    Text that is only `{name}` becomes the value itself, which may be a list; inside of other text
+    it becomes the value's text.
+    """
+    if isinstance(template, str):
+        if template.startswith("{") and template.endswith("}") and template[1:-1] in values:
+            return values[template[1:-1]]
+        for name, value in values.items():
+            template = template.replace(f"{{{name}}}", str(value))
+        return template
+    if isinstance(template, Mapping):
+        return {key: fill(each, values) for key, each in template.items()}
+    if isinstance(template, list):
+        return [fill(each, values) for each in template]
+    return template
