@@ -24,6 +24,7 @@ from soaks import examples
 from tickerkit.formatting import format_value
 from tickerkit.ticks import NO_TIME, Batch, Text, is_number, number_text, read_ticks
 from tickerkit.ticks.builder import MAX_ERRORS, BatchBuilder
+from tickerkit.ticks.fields import may_be_value
 
 # However slow the machine is.
 SETTINGS = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -429,7 +430,12 @@ BAD_TICKS = [
     ('{"symbol":"A","price":null}', "price"),
     ('{"symbol":"A","size":1}', "price"),
     ('{"symbol":"A","price":null,"bid":null,"ask":null}', "price"),
-    ('{"symbol":"A","Price":1}', "price"),
+    ('{"symbol":"A","bid_size":1,"ask_size":2}', "price"),
+    ('{"symbol":"A","trade_id":7}', "price"),
+    ('{"symbol":"A","seq":7}', "price"),
+    ('{"symbol":"A","temperature":null}', "price"),
+    ('{"symbol":"A","temperature":"21.5"}', "price"),
+    ('{"symbol":"A","on":true}', "price"),
     # Numbers.
     ('{"symbol":"A","price":NaN}', "price"),
     ('{"symbol":"A","price":Infinity}', "price"),
@@ -878,6 +884,33 @@ def test_frame_columns_have_the_aliases_of_a_tick() -> None:
     assert only(read_ticks(given_)) == {"symbol": "A", "price": 1.0, "size": None}
 
 
+@pytest.mark.parametrize("name", ["Price", "temperature", "volume", "cpu %"])
+def test_any_number_makes_a_tick(name: str) -> None:
+    """A tick needs a symbol and one number of any name, in a frame as in JSON."""
+    from_json = read_ticks([{"symbol": "A", name: 21.5}, {"symbol": "A", "size": 1}])
+    given_ = pd.DataFrame({"symbol": ["A", "A"], name: [21.5, np.nan], "size": [np.nan, 1.0]})
+    for batch in (from_json, read_ticks(given_)):
+        assert cells(batch, name) == [21.5]
+        assert cells(batch, "price") == [None]
+        [error] = batch.errors
+        assert (error.field, error.problem) == ("price", "is missing")
+        assert error.fix.startswith("give a price, a bid, an ask, or another field")
+
+
+def test_whole_numbers_beyond_a_float_make_a_tick_of_a_frame() -> None:
+    """A frame's column of large integers holds the numbers of its ticks."""
+    large = pd.array([2**60, None], dtype="Int64")
+    batch = read_ticks(pd.DataFrame({"symbol": ["A", "A"], "count": large}))
+    assert (batch.count, batch.refused) == (1, 1)
+
+
+def test_frame_without_a_number_is_refused() -> None:
+    """Text, sizes, ids and the log's own columns make no tick."""
+    given_ = pd.DataFrame({"symbol": ["A"], "note": "x", "size": 1, "trade_id": 7, "seq": 7})
+    batch = read_ticks(given_)
+    assert (batch.count, [error.field for error in batch.errors]) == (0, ["price"])
+
+
 def test_frame_of_quotes_needs_no_price() -> None:
     """A row is a tick if it has a price, a bid or an ask."""
     given_ = frame(price=[np.nan] * 3, bid=[1.0, np.nan, np.nan], ask=[np.nan, 2.0, np.nan])
@@ -989,8 +1022,8 @@ def check(batch: Batch) -> None:
             assert column.dtype in (np.float64, np.int64)
             assert not np.isinf(column).any()
     assert all(symbol.strip() and len(symbol) <= 64 for symbol in cells(batch, "symbol"))
-    prices = [batch.columns[name] for name in ("price", "bid", "ask") if name in batch.columns]
-    assert all(any(price[row] == price[row] for price in prices) for row in range(batch.count))
+    values = [cells(batch, name) for name in batch.columns if may_be_value(name)]
+    assert all(any(value is not None for value in row) for row in zip(*values, strict=True))
     assert not (np.asarray(batch.columns["size"]) < 0).any()
     assert min(batch.refused, 1) <= len(batch.errors) <= min(batch.refused, MAX_ERRORS)
     for error in batch.errors:
@@ -1065,8 +1098,9 @@ def test_every_recorded_frame_is_read_or_refused_by_field(recorded: Path) -> Non
             assert batch.count or batch.refused or text in ("[]", "{}")
             assert all(error.field and error.fix for error in batch.errors)
     assert frames > 10_000
-    # Gemini's trades are the only ones that need no translation.
-    assert +taken == {"gemini_v2-all.jsonl.gz": 16}
+    # Gemini's trades are the only ones that need no translation. Bitfinex's answers to requests
+    # look like ticks: they have a symbol, and the channel's id as a number.
+    assert +taken == {"gemini_v2-all.jsonl.gz": 16, "bitfinex_v2-all.jsonl.gz": 21}
 
 
 def test_index_of_datetimes_is_the_time() -> None:

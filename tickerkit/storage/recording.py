@@ -25,7 +25,7 @@ from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
 from tickerkit.storage.sidecar import add_counts
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
-from tickerkit.ticks.fields import has_price, symbol_field
+from tickerkit.ticks.fields import may_have_value, symbol_field
 from tickerkit.validation import check_path
 
 __all__ = ["Recording", "combine", "load", "read_gaps", "select_part"]
@@ -101,7 +101,7 @@ def _check_foreign(path: Path, frame: pd.DataFrame) -> None:
 
     Times without a zone are UTC, as everywhere.
     """
-    if symbol_field(frame) is None or not has_price(frame):
+    if symbol_field(frame) is None or not may_have_value(map(str, frame.columns)):
         names = ", ".join(map(format_value, frame.columns[:20]))
         raise RecordingError(path, f"its columns are {names}; {REQUIRED}")
     for name in TIME_COLUMNS:

@@ -16,8 +16,10 @@ from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
     OWN_COLUMNS,
+    VALUE_FIX,
     MisfitError,
     may_be_column,
+    may_be_value,
     number_text,
     price_field,
     read_number,
@@ -105,12 +107,12 @@ class BatchBuilder:
         # none that it leaves out is counted.
         symbol = read_symbol(tick[plan.symbol])
         taken: list[tuple[str, Any]] = []
-        has_number = False
+        has_value = False
         for key, name in plan.numbers:
             value = read_number(key, tick[key], never_negative=name in NEVER_NEGATIVE)
             if value is not None:
                 taken.append((name, value))
-                has_number = True
+                has_value = has_value or may_be_value(name)
         text_length = 0
         left_out: list[str] = []
         for key, name in plan.others:
@@ -126,10 +128,9 @@ class BatchBuilder:
                 continue
             if other is not None:
                 taken.append((name, other))
-                has_number = has_number or (not isinstance(other, str) and name not in ID_COLUMNS)
-        if not has_number:
-            fix = "give a price, a bid, an ask, or another field that is a number"
-            raise BadTick("price", dict(tick), "is missing", fix)
+                has_value = has_value or (not isinstance(other, str) and may_be_value(key))
+        if not has_value:
+            raise BadTick("price", dict(tick), "is missing", VALUE_FIX)
         time = NO_TIME if plan.time is None else read_time(tick[plan.time])
         for name, value in taken:
             if (column := self.values.get(name)) is None:

@@ -24,8 +24,9 @@ from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
     NUMBER_FIELDS,
     OWN_COLUMNS,
-    PRICE_FIELDS,
+    VALUE_FIX,
     may_be_column,
+    may_be_value,
     price_field,
     printable,
     read_number,
@@ -73,7 +74,7 @@ def read_frame(frame: pd.DataFrame) -> Batch:
         bad, symbol, "is not a symbol", f"use printable text of 1 to {MAX_NAME_LENGTH} characters"
     )
     columns["symbol"] = symbols
-    has_price = np.zeros(len(frame), dtype=bool)
+    has_value = np.zeros(len(frame), dtype=bool)
     for key, place in names.items():
         name = "price" if key == price else key
         if name not in NUMBER_FIELDS:
@@ -82,10 +83,9 @@ def read_frame(frame: pd.DataFrame) -> Batch:
         refuse(bad, key, "is not a finite number", "send a number")
         if name in NEVER_NEGATIVE:
             refuse(numbers < 0, key, "is negative", "send a size of 0 or more")
-        if name in PRICE_FIELDS:
-            has_price |= ~np.isnan(numbers)
+        if may_be_value(name):
+            has_value |= ~np.isnan(numbers)
         columns[name] = numbers
-    refuse(~has_price, price or "price", "is missing", "give a price, a bid or an ask")
     time = np.full(len(frame), NO_TIME)
     if "time" in names:
         time, bad = _read_times(frame.iloc[:, names["time"]])
@@ -110,7 +110,10 @@ def read_frame(frame: pd.DataFrame) -> Batch:
             continue
         if not isinstance(column, Text):
             refuse(np.isinf(column), key, "is not finite", "leave the cell empty")
+            if may_be_value(key):
+                has_value |= ~np.isnan(column) if column.dtype.kind == "f" else series.notna()
         columns[key] = column
+    refuse(~has_value, price or "price", "is missing", VALUE_FIX)
     for name in ("price", "size"):
         columns.setdefault(name, np.full(len(frame), np.nan))
     batch = Batch(len(frame), time, columns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container
+from collections.abc import Container, Iterable
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from numbers import Integral, Real
@@ -21,7 +21,7 @@ from tickerkit.limits import (
     MAX_TEXT_LENGTH,
 )
 from tickerkit.ticks.batch import NO_TIME
-from tickerkit.ticks.numbers import is_number
+from tickerkit.ticks.numbers import ID_COLUMNS, is_number
 
 # The accepted names of the symbol and of the price. If a tick has several, the first one here is
 # used.
@@ -30,10 +30,10 @@ PRICE_NAMES = ("price", "p", "last")
 # Fields that must be numbers; any other field may be text.
 NUMBER_FIELDS = frozenset({"price", "size", "bid", "ask", "bid_size", "ask_size", "volume"})
 NEVER_NEGATIVE = frozenset({"size", "bid_size", "ask_size"})
-PRICE_FIELDS = ("price", "bid", "ask")
 # Columns that the log fills itself.
 OWN_COLUMNS = ("seq", "received", "epoch")
-
+# Numbers that make no tick by themselves: a size says nothing without a price.
+NO_VALUES = NEVER_NEGATIVE | {*ID_COLUMNS, *OWN_COLUMNS, "symbol", "time"}
 
 # Control characters, and surrogates, which UTF-8 can't encode.
 UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -48,6 +48,7 @@ UNITS = {
     "D": 86400 * 10**9,
     "W": 7 * 86400 * 10**9,
 }
+VALUE_FIX = "give a price, a bid, an ask, or another field that is a number"
 TIME_FIX = "send ISO-8601 text, or Unix time in s, ms, us or ns"
 # A context of its own: the caller's may round to few digits, or raise.
 EXACT = Context(prec=60, traps=[])
@@ -67,9 +68,15 @@ def price_field(names: Container[str]) -> str | None:
     return next((name for name in PRICE_NAMES if name in names), None)
 
 
-def has_price(names: Container[str]) -> bool:
-    """Return whether the names of fields include a price: of a trade, a bid or an ask."""
-    return any(name in names for name in (*PRICE_NAMES, *PRICE_FIELDS))
+def may_be_value(name: str) -> bool:
+    """Return whether a number of this name makes a tick: any but a size, an id, a seq or a time."""
+    return name not in NO_VALUES
+
+
+def may_have_value(names: Iterable[str]) -> bool:
+    """Return whether the names of fields include one that may hold the number of a tick."""
+    fields = set(names)
+    return any(map(may_be_value, fields - {symbol_field(fields)}))
 
 
 def read_symbol(value: object) -> str:

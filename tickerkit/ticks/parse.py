@@ -23,8 +23,9 @@ def read_ticks(given: object, max_refused: int | None = None) -> Batch:
     Args:
         given: a dict, an iterable of dicts (or of JSON texts), JSON text or bytes of an object or
             an array of objects, or a DataFrame. A tick requires a symbol (`symbol`, `s`, `sym` or
-            `ticker`) and at least one number: `price` (or `p`, `last`), `bid` or `ask`. `time` is
-            ISO-8601 (UTC by default), a datetime, or Unix time in s, ms, µs or ns, which its
+            `ticker`) and at least one number of any name: `price` (or `p`, `last`), `bid`, `ask`,
+            or a sensor's `temperature`; a size, a `trade_id` or a `seq` alone is not enough. `time`
+            is ISO-8601 (UTC by default), a datetime, or Unix time in s, ms, µs or ns, which its
             magnitude decides. Fields named `seq`, `received` or `epoch` are renamed to
             `source_seq` and so on, since the log fills columns with these names. In a frame,
             which most likely comes from a log, they are left out.

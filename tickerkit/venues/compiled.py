@@ -19,6 +19,7 @@ import numpy.typing as npt
 from msgspec import UNSET, UnsetType
 
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
+from tickerkit.ticks.fields import may_be_value
 from tickerkit.venues.columns import (
     UnreadableError,
     fixed_column,
@@ -334,11 +335,11 @@ def _read_columns(
         columns.setdefault(name, np.full(count, np.nan))
     if each.lists and count > 1 and _is_out_of_order(index, time, columns.get("trade_id")):
         raise UnreadableError
-    has_number = np.zeros(count, dtype=bool)
+    has_value = np.zeros(count, dtype=bool)
     for name, column in columns.items():
-        if isinstance(column, np.ndarray) and name not in ID_COLUMNS:
-            has_number |= column != 0 if column.dtype.kind == "i" else ~np.isnan(column)
-    if not has_number.all():
+        if isinstance(column, np.ndarray) and may_be_value(name):
+            has_value |= column != 0 if column.dtype.kind == "i" else ~np.isnan(column)
+    if not has_value.all():
         raise UnreadableError
     if each.old:
         old = np.ones(count, dtype=bool)

@@ -444,7 +444,7 @@ def test_damaged_foreign_file_is_refused_with_its_place(
     [
         "14400464,1674100,100,P,20002000,0\n14400465,1674100,1400,P,20002000,0\n",
         "DateTime,Price,Volume\n2013-09-01,1640.25,8\n",
-        "symbol,volume\nA,1\n",
+        "symbol,size\nA,1\n",
         "price\n1\n",
         "symbol;price\nA;1,5\n",
         "",
@@ -454,8 +454,15 @@ def test_damaged_foreign_file_is_refused_with_its_place(
 )
 def test_file_without_ticks_is_refused(tmp_path: Path, text: str) -> None:
     """The error names the columns that a recording needs."""
-    with pytest.raises(RecordingError, match=r"header with a column symbol.* one of price"):
+    with pytest.raises(RecordingError, match=r"header with a column symbol.* one of numbers"):
         read_csv(write(tmp_path, text))
+
+
+def test_file_of_a_sensor_is_read(tmp_path: Path) -> None:
+    """A recording needs a symbol and one column of numbers, of any name."""
+    frame = read_csv(write(tmp_path, "symbol,temperature\nkitchen,21.5\nkitchen,\n"))
+    assert frame["temperature"].tolist()[0] == 21.5
+    assert read_ticks(frame).count == 1
 
 
 def test_missing_file_is_refused(tmp_path: Path) -> None:

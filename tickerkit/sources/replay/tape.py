@@ -15,7 +15,7 @@ from tickerkit.log import Gap, Position, locate_gaps
 from tickerkit.sources.replay.clock import due_times, forward_fill
 from tickerkit.sources.replay.place import Place
 from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, read_ticks
-from tickerkit.ticks.fields import has_price, symbol_field
+from tickerkit.ticks.fields import may_have_value, symbol_field
 from tickerkit.validation import check_path
 
 if TYPE_CHECKING:
@@ -292,8 +292,8 @@ def _check_frame(frame: pd.DataFrame) -> pd.DataFrame:
     if symbol_field(names) is None:
         problem = "the frame has only these columns, and no column symbol"
         raise SourceError(sorted(names), problem, fix="add one with the symbol of each tick")
-    if not has_price(names):
-        problem = "the frame has only these columns, and no column price, bid or ask"
-        raise SourceError(sorted(names), problem, fix="add one of them")
+    if not may_have_value(names):
+        problem = "the frame has only these columns, and none of a price or another number"
+        raise SourceError(sorted(names), problem, fix="add one")
     # A copy-on-write copy: later changes of the user's frame don't change the replay.
     return frame.copy(deep=False)

@@ -32,13 +32,19 @@ from tickerkit.storage.csv.native import (
 from tickerkit.storage.csv.text import BYTE_ORDER_MARK, OPEN_QUOTE, line_blocks, mask_quoted
 from tickerkit.storage.memory import check_size
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, TIME_COLUMNS, UTC_NS, is_number
-from tickerkit.ticks.fields import NUMBER_FIELDS, has_price, price_field, read_time, symbol_field
+from tickerkit.ticks.fields import (
+    NUMBER_FIELDS,
+    may_have_value,
+    price_field,
+    read_time,
+    symbol_field,
+)
 
 __all__ = ["REQUIRED", "ForeignReader", "parse_header"]
 
 REQUIRED = (
     "a recording has a header with a column symbol (or s, sym, ticker) "
-    "and one of price (or p, last), bid, ask"
+    "and one of numbers, such as price (or p, last), bid or ask"
 )
 MAX_LINE_BYTES = 64_000_000
 MISSING = frozenset({"", "nan", "nat", "na", "n/a", "null", "none"})
@@ -135,7 +141,7 @@ class ForeignReader:
             raise self._error(f"it is not UTF-8 text; {REQUIRED}")
         if not names:
             raise self._error(f"it is empty; {REQUIRED}")
-        if symbol_field(names) is None or not has_price(names):
+        if symbol_field(names) is None or not may_have_value(names):
             raise self._error(f"its first line is {format_value(','.join(names))}; {REQUIRED}")
         if b"\r" in header.rstrip(b"\r\n"):
             raise self._error("its lines end in carriage returns; save it with line feeds")
