@@ -17,6 +17,7 @@ from soaks import examples
 from tickerkit.bars import Bars, bars
 from tickerkit.bars import ohlcv as bars_module
 from tickerkit.bars.partial import MAX_SEARCHED_CODES
+from tickerkit.errors import InvalidArgument
 from tickerkit.log import Rows, TickLog
 from tickerkit.log import compaction as compaction_module
 from tickerkit.ticks import NS_PER_S as S
@@ -80,6 +81,40 @@ def test_quotes_make_no_bar() -> None:
     log = log_of(trade(1, None, bid=1.0, ask=2.0), trade(11, 5.0), trade(12, None, bid=1.0))
     frame = bars(log.rows(), "10s")
     assert frame["ticks"].tolist() == [1]
+
+
+def test_bars_of_another_column_count_the_ticks_that_have_it() -> None:
+    """Bars of a sensor's temperature need no price; sizes are summed where there are some."""
+    log = log_of(
+        trade(0, None, "kitchen", temperature=21.5),
+        trade(1, None, "kitchen", temperature=-3.0),
+        trade(2, None, "kitchen", humidity=40),
+        trade(3, 7.0, "kitchen", size=5),
+    )
+    expected = [[21.5, 21.5, -3.0, -3.0, 0.0, 2]]
+    assert bars(log.rows(), "10s", "kitchen", "temperature").to_numpy().tolist() == expected
+    assert bars(log.frame(), "10s", "kitchen", "temperature").to_numpy().tolist() == expected
+    cached = Bars(log)
+    for value, close, ticks in [("temperature", -3.0, 2), ("humidity", 40.0, 1), ("price", 7.0, 1)]:
+        frame = cached.frame("10s", "kitchen", value)
+        assert frame[["close", "ticks"]].to_numpy().tolist() == [[close, ticks]]
+
+
+def test_bars_of_large_integers_leave_out_missing_values() -> None:
+    """In a column of integers, 0 stands for no value, and makes no bar."""
+    log = log_of(trade(0, None, count=2**60), trade(1, 5.0))
+    assert bars(log.rows(), "10s", "AAPL", "count")["ticks"].tolist() == [1]
+
+
+@pytest.mark.parametrize("value", ["temprature", "note", "time", "symbol", ""])
+def test_bars_of_a_column_without_numbers_are_refused(value: str) -> None:
+    """The error lists the columns that have bars; without ticks there are no bars to refuse."""
+    log = log_of(trade(0, None, temperature=21.5, note="x"))
+    with pytest.raises(InvalidArgument, match="expected 'price' or 'temperature'"):
+        bars(log.rows(), "10s", value=value)
+    assert len(bars(TickLog().rows(), "10s", value=value)) == 0
+    with pytest.raises(InvalidArgument, match="name of a column"):
+        bars(log.rows(), "10s", value=7)  # type: ignore[arg-type]
 
 
 def test_symbols_are_ordered_by_their_first_trades() -> None:
@@ -425,4 +460,4 @@ def test_kept_bars_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(aggregated) == 10
     log.append(read_ticks([trade(n, 1.0) for n in range(2000)]), received=T0)
     kept.frame("1000s")
-    assert len(kept._kept[1000 * S, None]) == 1000 // 64
+    assert len(kept._kept[1000 * S, None, "price"]) == 1000 // 64

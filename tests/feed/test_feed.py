@@ -556,6 +556,21 @@ def test_latest_has_the_newest_value_of_each_field(server: TickServer) -> None:
     assert feed.wait(1).latest().loc["AAPL", "price"] == 9
 
 
+def test_bars_of_a_sensor_are_made_of_the_column_that_is_asked_for(server: TickServer) -> None:
+    """Its ticks have no price, so only `value` gives bars; `latest` has each field's newest."""
+    ticks = [
+        {"symbol": "A", "temperature": 21.5},
+        {"symbol": "A", "humidity": 40},
+        {"symbol": "A", "temperature": 22.5},
+    ]
+    server.publish([tick | {"time": "2026-11-22T10:00:01Z"} for tick in ticks])
+    feed = tk.connect(server.url).wait(3)
+    assert feed.bars("5s", "A").empty
+    bars = feed.bars("5s", "A", value="temperature")
+    assert bars.to_numpy().tolist() == [[21.5, 22.5, 21.5, 22.5, 0, 2]]
+    assert feed.latest().loc["A", ["temperature", "humidity"]].tolist() == [22.5, 40]
+
+
 def test_bars_are_made_of_trades(server: TickServer) -> None:
     """Open, high, low, close, volume and count, by time or by symbol and time."""
     at = "2026-11-22T10:00:0"

@@ -11,10 +11,11 @@ import pandas as pd
 
 from tickerkit.bars.partial import PartialBars, Trades, aggregate, merge
 from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_choices
 from tickerkit.log import Rows, TickLog
 from tickerkit.ticks import UTC_NS, Array
 from tickerkit.ticks.lengths import parse_length_ns
-from tickerkit.validation import parse_symbols
+from tickerkit.validation import check_text, parse_symbols
 
 __all__ = ["Bars", "bars"]
 
@@ -30,29 +31,33 @@ def bars(
     ticks: Rows | pd.DataFrame,
     interval: str | float | timedelta,
     symbol: str | Sequence[str] | None = None,
+    value: str = "price",
 ) -> pd.DataFrame:
     """Return the bars of ticks.
 
-    Only trades count: quotes have no price. Bars start at whole multiples of the interval since
+    Only ticks with a price count: trades, not quotes. With another `value`, those count that have a
+    number in that column. Bars start at whole multiples of the interval since
     1970 UTC; an interval without a trade has no bar. Open and close are the first and last trade
     in the order of the log, also if trades came late or in the same nanosecond. Ten million ticks
     take 0.02 to 0.1 seconds if bars have many ticks and the times of each symbol ascend, longer if
     some are late. Another thread may append to the log meanwhile.
 
     Args:
-        ticks: rows of a log, or a frame of ticks with the columns `time`, `symbol`, `price` and
-            optionally `size`.
+        ticks: rows of a log, or a frame of ticks with the columns `time`, `symbol`, `price` (or
+            that of `value`) and optionally `size`.
         interval: length of a bar: "10s", "1min", "1h", a timedelta, or a number of seconds.
         symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default. A symbol without
             a trade gives no bars.
+        value: the column whose bars these are, such as "bid" or "temperature".
 
     Returns:
         A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64; a size of NaN counts
-        as 0) and `ticks` (int64, how many trades). Given one symbol, its index is `time`, the
+        as 0) and `ticks` (int64, how many ticks count). Given one symbol, its index is `time`, the
         start of the bar; otherwise (`symbol`, `time`), symbols in the order of their first trades.
 
     Raises:
-        InvalidArgument: the interval is not a length of time, or the frame lacks a column.
+        InvalidArgument: the interval is not a length of time, the frame lacks a column, or there
+            are ticks but no column of numbers that is called `value`.
 
     Example:
         >>> bars(log.rows(), "1min", symbol="AAPL")["close"]
@@ -60,7 +65,9 @@ def bars(
     length = interval_ns(interval)
     symbols, is_one_symbol = _parse_symbol(symbol)
     trades = (
-        _trades_from_frame(ticks) if isinstance(ticks, pd.DataFrame) else _trades_from_rows(ticks)
+        _trades_from_frame(ticks, value)
+        if isinstance(ticks, pd.DataFrame)
+        else _trades_from_rows(ticks, value)
     )
     return _bars_frame(trades, length, symbols, is_one_symbol, {})
 
@@ -76,25 +83,28 @@ class Bars:
     its ticks. Then it merges all partial bars. So the cost of a call grows with the number of new
     ticks and of bars. Dropped ticks are in no bar, as with `bars(log.rows(), ...)`.
 
-    Partial bars are kept for the 8 most recently used combinations of interval and symbols.
+    Partial bars are kept for the 8 most recently used combinations of interval, symbols and value.
     """
 
     def __init__(self, log: TickLog) -> None:
         self.log = log
-        self._kept: dict[tuple[int, frozenset[str] | None], dict[int, PartialBars]] = {}
+        self._kept: dict[tuple[int, frozenset[str] | None, str], dict[int, PartialBars]] = {}
 
     def frame(
-        self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
+        self,
+        interval: str | float | timedelta,
+        symbol: str | Sequence[str] | None = None,
+        value: str = "price",
     ) -> pd.DataFrame:
         """Return the bars of all ticks that the log holds, as `bars` does."""
         length = interval_ns(interval)
         symbols, is_one_symbol = _parse_symbol(symbol)
-        key = length, symbols
+        trades = _trades_from_rows(self.log.rows(), value)
+        key = length, symbols, value
         kept = self._kept.pop(key, {})
         self._kept[key] = kept  # a dict is in the order of insertion: most recently used last
         while len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
-        trades = _trades_from_rows(self.log.rows())
         return _bars_frame(trades, length, symbols, is_one_symbol, kept)
 
 
@@ -181,13 +191,19 @@ def _parse_symbol(symbol: object) -> tuple[frozenset[str] | None, bool]:
     return frozenset(symbols), isinstance(symbol, str) and len(symbols) == 1
 
 
-def _trades_from_rows(rows: Rows) -> Trades:
-    columns = (rows.array(name) for name in ("symbol", "time", "price", "size"))
-    return Trades(rows.start, list(rows.dictionaries["symbol"].words), *columns)
+def _trades_from_rows(rows: Rows, value: str) -> Trades:
+    check_text("value", value, "the name of a column, such as 'price'")
+    numbers = rows.numbers(value)
+    if numbers is None:
+        if len(rows):
+            raise InvalidArgument("value", value, format_choices(rows.value_names()))
+        numbers = rows.array("price")
+    symbol, time, size = (rows.array(name) for name in ("symbol", "time", "size"))
+    return Trades(rows.start, list(rows.dictionaries["symbol"].words), symbol, time, numbers, size)
 
 
-def _trades_from_frame(frame: pd.DataFrame) -> Trades:
-    missing = [name for name in ("time", "symbol", "price") if name not in frame]
+def _trades_from_frame(frame: pd.DataFrame, value: str) -> Trades:
+    missing = [name for name in ("time", "symbol", value) if name not in frame]
     if missing:
         expected = f"a frame with the column {missing[0]}"
         raise InvalidArgument("ticks", list(frame.columns), expected)
@@ -201,7 +217,7 @@ def _trades_from_frame(frame: pd.DataFrame) -> Trades:
         [str(word) for word in symbols.categories],
         symbols.codes,
         pd.DatetimeIndex(times).asi8,
-        np.where(missing_key, np.nan, frame["price"].to_numpy(np.float64)),
+        np.where(missing_key, np.nan, frame[value].to_numpy(np.float64)),
         size,
     )
 

@@ -124,30 +124,36 @@ class FeedData:
             return self._state.latest.frame()
 
     def bars(
-        self, interval: str | float | timedelta, symbol: str | Sequence[str] | None = None
+        self,
+        interval: str | float | timedelta,
+        symbol: str | Sequence[str] | None = None,
+        value: str = "price",
     ) -> pd.DataFrame:
-        """Return the trades held as bars.
+        """Return the trades held as bars; with `value`, the bars of another column.
 
         A repeated call costs time in proportion to the new ticks and the number of bars.
 
         Args:
             interval: length of a bar: "10s", "1min", a timedelta, or seconds.
             symbol: one symbol, a list, or text such as "AAPL,MSFT"; all by default.
+            value: the column whose bars these are, such as "bid" or "temperature". Ticks count that
+                have a number in it.
 
         Returns:
-            A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64) and `ticks` (int64),
-            indexed by the time at which each bar begins (UTC), for one symbol; by (symbol, time)
-            for several or all. An interval without a trade has no bar.
+            A DataFrame of `open`, `high`, `low`, `close`, `volume` (float64, the sum of `size`) and
+            `ticks` (int64), indexed by the time at which each bar begins (UTC), for one symbol; by
+            (symbol, time) for several or all. An interval without a trade has no bar.
 
         Raises:
-            InvalidArgument: the interval is not a length of time above 0, or the symbol is
-                invalid.
+            InvalidArgument: the interval is not a length of time above 0, the symbol is invalid,
+                or the feed holds ticks but no column of numbers that is called `value`.
 
         Example:
             >>> feed.bars("10s", "AAPL")["close"].plot()
+            >>> feed.bars("1min", value="temperature")
         """
         with self._state.bars_lock:
-            return self._state.bars.frame(interval, symbol)
+            return self._state.bars.frame(interval, symbol, value)
 
     # --- export -------------------------------------------------------------------------------
 

@@ -5,14 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
 import pandas as pd
 
 from tickerkit.log.dictionary import Dictionary
 from tickerkit.log.position import Position
 from tickerkit.log.shared_frames import SharedFrames
 from tickerkit.ticks import Array
+from tickerkit.ticks.fields import may_be_value
 
 __all__ = ["Rows", "Snapshot"]
+
+NO_NUMBERS = frozenset({"seq", "time", "symbol", "received", "epoch"})
 
 
 class Snapshot(NamedTuple):
@@ -70,6 +74,28 @@ class Rows:
     def names(self) -> list[str]:
         """Return the names of the columns, in order."""
         return list(self.state.arrays)
+
+    def numbers(self, name: str) -> Array | None:
+        """Return a column of numbers as float64, shape (len(self),), NaN for no value.
+
+        None if the log has no column of this name, or one of text, or if it is one of the log's
+        own, such as `seq`.
+        """
+        if name in NO_NUMBERS or name in self.dictionaries or name not in self.state.arrays:
+            return None
+        column = self.array(name)
+        if column.dtype.kind == "i":
+            return np.where(column == 0, np.nan, column)  # 0 stands for no value
+        return column if column.dtype.kind == "f" else None
+
+    def value_names(self) -> list[str]:
+        """Return the names of the columns whose numbers make a tick, in order; price comes first.
+
+        Columns without any value in these rows count, too.
+        """
+        return [
+            name for name in self.names() if may_be_value(name) and self.numbers(name) is not None
+        ]
 
     def position(self, index: int) -> Position:
         """Return the position of a row: index 0 is `start`; a negative one counts from the end."""
