@@ -14,9 +14,9 @@ import pytest
 from tickerkit.decimals import Decimals, format_decimals
 
 
-def count(*values: float) -> int:
+def count(*values: float, minimum: int = 2) -> int:
     """Return the decimals of an instrument with these values."""
-    decimals = Decimals()
+    decimals = Decimals(minimum)
     decimals.add(np.array(values))
     return decimals.count
 
@@ -64,6 +64,23 @@ def test_quoted_values_have_the_decimals_of_the_tick_size(
 def test_computed_values_have_five_significant_digits(values: list[float], decimals: int) -> None:
     """The digits count from the largest value, unless short quoted values need more."""
     assert count(*values) == decimals
+
+
+@pytest.mark.parametrize(
+    ("values", "decimals"),
+    [
+        ([], 0),
+        ([72, 75], 0),
+        ([21.5, 22], 1),
+        ([1_013.25], 2),
+        ([21.518273645], 3),
+        ([123_456_789.123456], 0),
+    ],
+    ids=str,
+)
+def test_values_of_a_sensor_may_be_whole(values: list[float], decimals: int) -> None:
+    """With a minimum of 0, values have no more decimals than they need."""
+    assert count(*values, minimum=0) == decimals
 
 
 def test_many_computed_values_keep_their_decimals() -> None:
@@ -130,10 +147,10 @@ def test_pages_have_the_same_rule(node: str) -> None:
         let input = "";
         for await (const part of process.stdin) input += part;
         console.log(JSON.stringify(JSON.parse(input).map((values) => {{
-            const decimals = new Decimals();
-            for (const value of values) decimals.add(value);
+            const decimals = new Decimals(), sensor = new Decimals(0);
+            for (const value of values) decimals.add(value), sensor.add(value);
             const text = (value) => formatDecimals(value, decimals.count, value > 0.5);
-            return [decimals.count, ...values.map(text)];
+            return [decimals.count, sensor.count, ...values.map(text)];
         }})))"""
     printed = subprocess.run(
         [node, "--input-type=module", "--eval", script],
@@ -147,5 +164,5 @@ def test_pages_have_the_same_rule(node: str) -> None:
     for values in instruments:
         decimals = count(*values)
         texts = [format_decimals(value, decimals, sign=value > 0.5) for value in values]
-        expected.append([decimals, *texts])
+        expected.append([decimals, count(*values, minimum=0), *texts])
     assert json.loads(printed) == expected

@@ -36,7 +36,11 @@ class Decimals:
     A quoted value, such as 1.1095 or 0.0000123, is shown with all of its decimals; so every value
     of an instrument is shown with as many as its tick size has. A computed value, such as
     187.253333, has more than nine significant digits. It is shown with five of them, counted from
-    the largest value. There are 2 to 12 decimals. The order of the values does not matter.
+    the largest value. There are 2 to 12 decimals, or fewer than 2 if the minimum is 0, as for a
+    sensor's 21.5. The order of the values does not matter.
+
+    Args:
+        minimum: the smallest number of decimals.
 
     Example:
         >>> decimals = Decimals()
@@ -45,9 +49,9 @@ class Decimals:
         4
     """
 
-    def __init__(self) -> None:
-        self._short = MIN_DECIMALS  # of quoted values of few digits
-        self._long = MIN_DECIMALS  # of all quoted values
+    def __init__(self, minimum: int = MIN_DECIMALS) -> None:
+        self._short = minimum  # of quoted values of few digits
+        self._long = minimum  # of all quoted values
         self._has_computed = False
         self._largest = 0.0
 

@@ -29,7 +29,7 @@ def live(
     *,
     kind: str = "line",
     window: int | str = "5min",
-    y: str = "percent",
+    y: str | None = None,
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 380,
@@ -52,7 +52,8 @@ def live(
         kind: as for `feed.dashboard`, like `window`, `y`, `bar`, `tz` and `height`: "line",
             "candles" or "candles+volume", shown at first.
         window: how much the chart shows at first: a time such as "5min", or a number of ticks.
-        y: "percent" or "price", shown at first.
+        y: "percent", "price" or another column of numbers, shown at first; by default percent,
+            or the first column of numbers where there is no price.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the chart and the prices, such as "America/New_York".
         height: height of the chart in pixels.
@@ -67,7 +68,7 @@ def live(
     Example:
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
     """
-    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
+    check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
     is_url = isinstance(source_or_url, str) and "://" in source_or_url
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url

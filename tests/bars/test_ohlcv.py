@@ -108,9 +108,9 @@ def test_bars_of_large_integers_leave_out_missing_values() -> None:
 
 @pytest.mark.parametrize("value", ["temprature", "note", "time", "symbol", ""])
 def test_bars_of_a_column_without_numbers_are_refused(value: str) -> None:
-    """The error lists the columns that have bars; without ticks there are no bars to refuse."""
-    log = log_of(trade(0, None, temperature=21.5, note="x"))
-    with pytest.raises(InvalidArgument, match="expected 'price' or 'temperature'"):
+    """The error lists the columns that have values; without ticks there are no bars to refuse."""
+    log = log_of(trade(0, None, temperature=21.5, note="x", size=1), trade(1, None, humidity=40))
+    with pytest.raises(InvalidArgument, match="expected 'temperature' or 'humidity'"):
         bars(log.rows(), "10s", value=value)
     assert len(bars(TickLog().rows(), "10s", value=value)) == 0
     with pytest.raises(InvalidArgument, match="name of a column"):

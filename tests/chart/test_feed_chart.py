@@ -75,6 +75,88 @@ def test_chart_draws_only_the_given_symbols(
     until(lambda: lines(figure) == {"MSFT": [10, 11]})
 
 
+def test_chart_draws_the_column_that_is_asked_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The column names the axis, and its values have the decimals that they need."""
+    server.publish([tick("kitchen", None, 0, temperature=21.5, humidity=40)])
+    server.publish([tick("AAPL", 187.25, 1), tick("kitchen", None, 2, temperature=22, humidity=41)])
+    feed.wait(3)
+    figure = feed.chart(y="humidity")
+    until(lambda: lines(figure) == {"kitchen": [40, 41]})
+    assert figure.layout.yaxis.title.text == "humidity"
+    assert figure.layout.yaxis.tickformat == ",.0f"
+    assert figure.data[0].yhoverformat == ",.0f"
+    prices = feed.chart(symbols="AAPL")
+    until(lambda: lines(prices) == {"AAPL": [187.25]})
+    assert not prices.layout.yaxis.title.text
+
+
+def test_chart_of_a_sensor_draws_its_first_number(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Without any price the chart is not empty: it shows the first column of numbers."""
+    figure = feed.chart()
+    server.publish([tick("kitchen", None, 0, temperature=21.5, humidity=40)])
+    server.publish(
+        [tick("kitchen", None, 1, humidity=41), tick("kitchen", None, 2, temperature=22)]
+    )
+    until(lambda: lines(figure) == {"kitchen": [21.5, 22]})
+    until(lambda: figure.layout.yaxis.title.text == "temperature")
+    assert figure.layout.yaxis.tickformat == ",.1f"
+
+
+def test_line_of_other_numbers_ends_when_its_symbol_has_a_price(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A volume of the day is not mixed into a line of prices."""
+    figure = feed.chart()
+    server.publish([tick("AAPL", None, 0, volume=1e6)])
+    until(lambda: lines(figure) == {"AAPL": [1e6]})
+    server.publish([tick("AAPL", 187.25, 1, volume=2e6)])
+    until(lambda: lines(figure) == {"AAPL": [187.25]})
+    until(lambda: figure.layout.yaxis.title.text == "")
+    assert figure.data[0].yhoverformat == ",.2f"
+
+
+def test_candles_show_the_column_that_is_asked_for(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The first symbol that has such numbers is drawn, with the sizes of these ticks as volume."""
+    server.publish([tick("AAPL", 187.25, 0), tick("kitchen", None, 1, temperature=21.5)])
+    server.publish([tick("kitchen", None, 2, temperature=-3), tick("kitchen", None, 3, humidity=9)])
+    feed.wait(4)
+    figure = feed.chart("candles+volume", y="temperature", bar="5s")
+    until(lambda: len(figure.data) == 2 and figure.data[0].close is not None)
+    candles, volume = figure.data
+    assert (candles.name, list(candles.high), list(candles.close)) == ("kitchen", [21.5], [-3])
+    assert list(volume.y) == [0]
+    until(lambda: figure.layout.yaxis.title.text == "temperature")
+
+
+def test_chart_of_an_unknown_column_says_which_there_are(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The column may come later, so that it is no error."""
+    server.publish([tick("kitchen", None, 0, temperature=21.5, note="x")])
+    feed.wait(1)
+    figure = feed.chart(y="temprature")
+    text = "waiting for the first temprature; there are numbers in temperature"
+    until(lambda: figure._note["text"] == text)
+    server.publish([tick("kitchen", None, 1, temprature=7)])
+    until(lambda: lines(figure) == {"kitchen": [7]})
+    assert figure._note["text"] == ""
+
+
+def test_column_with_markup_in_its_name_is_shown_as_text(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Plotly would run it otherwise."""
+    figure = feed.chart()
+    server.publish([tick("kitchen", None, 0, **{"<b>x</b>": 1})])
+    until(lambda: figure.layout.yaxis.title.text == "&lt;b>x&lt;/b>")
+
+
 def test_percent_is_the_change_since_the_first_tick_in_the_window(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
@@ -515,7 +597,12 @@ def test_rerun_cell_reuses_its_figure(
 
 @pytest.mark.parametrize(
     ("options", "message"),
-    [({"kind": "pie"}, "kind='pie'"), ({"y": "euro"}, "y='euro'"), ({"window": "soon"}, "soon")],
+    [
+        ({"kind": "pie"}, "kind='pie'"),
+        ({"y": ""}, "y=''"),
+        ({"y": 7}, "y=7"),
+        ({"window": "soon"}, "soon"),
+    ],
 )
 def test_invalid_option_is_refused(feed: tk.Feed, options: dict[str, str], message: str) -> None:
     """The error names the option and its value."""

@@ -196,7 +196,7 @@ def _trades_from_rows(rows: Rows, value: str) -> Trades:
     numbers = rows.numbers(value)
     if numbers is None:
         if len(rows):
-            raise InvalidArgument("value", value, format_choices(rows.value_names()))
+            raise InvalidArgument("value", value, format_choices(rows.value_names() or ["price"]))
         numbers = rows.array("price")
     symbol, time, size = (rows.array(name) for name in ("symbol", "time", "size"))
     return Trades(rows.start, list(rows.dictionaries["symbol"].words), symbol, time, numbers, size)

@@ -12,7 +12,7 @@ from tickerkit.bars import bars, interval_ns
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
-from tickerkit.chart.value_format import make_axis_format, make_format
+from tickerkit.chart.value_format import make_axis_format, make_axis_title, make_format
 from tickerkit.log import Rows
 from tickerkit.ticks import UTC_NS
 
@@ -28,13 +28,15 @@ OPEN_BARS = 3
 class CandleDrawer:
     """Draws the bars of one symbol of a feed on a figure.
 
-    While the symbol has only quotes, the bars are those of the middle of bid and ask. A late tick
+    While the symbol has only quotes, the bars are those of the middle of bid and ask; while it has
+    no price at all, of its first number, which then names the axis. A late tick
     changes the bar that it belongs to if that is one of the three newest bars.
 
     Args:
         feed: the feed.
         figure: the figure; it gets a candlestick trace if it has none.
         symbols: the first is drawn; None for the first symbol that the present server has.
+        column: the column to draw.
         bar: length of a bar, such as "5s", or in seconds.
         volume: whether to draw the volume below the candles.
 
@@ -47,6 +49,7 @@ class CandleDrawer:
         feed: Feed,
         figure: LiveFigure,
         symbols: Sequence[str] | None,
+        column: str,
         bar: str | float,
         *,
         volume: bool,
@@ -54,7 +57,7 @@ class CandleDrawer:
         self.undrawn = 0
         self._feed, self._log = feed, feed.log
         self._figure = figure
-        self._instruments = Instruments.of(feed.log)
+        self._instruments = Instruments.of(feed.log, column)
         self._symbol = symbols[0] if symbols else None
         self._bar = bar
         self._length = np.timedelta64(interval_ns(bar, "bar"), "ns")
@@ -78,11 +81,9 @@ class CandleDrawer:
         """Append or update the bars that new rows changed; called in the follower's thread."""
         if not len(rows):
             return
-        if self._symbol is None:
-            past = self._feed.past_symbols()
-            names = self._instruments.sort(self._log.symbols())
-            self._symbol = min(names, key=past.__contains__)  # the first that is not past
         self._instruments.update(self._log)
+        if self._symbol is None:
+            self._symbol = self._choose_symbol(rows)
         start = rows.start if self._open_time is None else self._open_row
         newest = self._log.rows(start)
         frame = self._make_bars(newest, self._symbol)
@@ -102,16 +103,31 @@ class CandleDrawer:
         tick_times = newest.array("time").view("datetime64[ns]")
         self._open_row = newest.start + int(np.argmax(tick_times >= self._open_time))
 
+    def _choose_symbol(self, rows: Rows) -> str:
+        """Return the first symbol, of those that are not past and have values, if there are any."""
+        past = self._feed.past_symbols()
+        codes = rows.array("symbol")[~np.isnan(self._instruments.values(rows))]
+        words = rows.dictionaries["symbol"].words
+        present = {words[code] for code in np.unique(codes).tolist()}
+        names = self._instruments.sort(self._log.symbols())
+        return min(names, key=lambda name: (name in past, name not in present))
+
     def _make_bars(self, rows: Rows, symbol: str) -> pd.DataFrame:
-        """Return the bars of the trades in some rows, or of the quotes without a trade so far."""
+        """Return the bars of the trades in some rows, or of what the symbol has instead of them."""
         codes = self._log.symbol_codes(symbol)
         if not codes or self._instruments.has_traded(codes[0]):
             return self._bars_of(rows, symbol)
         values = self._instruments.values(rows)  # (rows,)
         index = np.flatnonzero((rows.array("symbol") == codes[0]) & ~np.isnan(values))  # (n,)
-        times = pd.array(rows.array("time")[index], dtype=UTC_NS)
-        quotes = pd.DataFrame({"time": times, "symbol": symbol, "price": values[index]})
-        return self._bars_of(quotes, symbol)
+        ticks = pd.DataFrame(
+            {
+                "time": pd.array(rows.array("time")[index], dtype=UTC_NS),
+                "symbol": symbol,
+                "price": values[index],
+                "size": rows.array("size")[index],
+            }
+        )
+        return self._bars_of(ticks, symbol)
 
     def _prepare_trace(self, symbol: str) -> None:
         """Add the trace if it is missing, and show its values with the instrument's decimals."""
@@ -123,7 +139,9 @@ class CandleDrawer:
         if decimals != self._decimals:
             self._decimals = decimals
             self._figure.data[is_candles.index(True)].yhoverformat = make_format(decimals)
-            self._figure.update_layout(yaxis=make_axis_format(decimals))
+            title = make_axis_title(self._instruments.column(symbol))
+            axis = {**make_axis_format(decimals), "title": {"text": title}}
+            self._figure.update_layout(yaxis=axis)
 
     def _bars_of(self, ticks: Rows | pd.DataFrame, symbol: str) -> pd.DataFrame:
         # In a list, since the text of a symbol with a comma would be two symbols.

@@ -16,9 +16,10 @@ from tickerkit.chart.notes import describe_chart
 from tickerkit.chart.palette import COLOURS, find_colours
 from tickerkit.chart.value_format import make_axis_format
 from tickerkit.decimals import MIN_DECIMALS
+from tickerkit.errors import InvalidArgument
 from tickerkit.log import Rows
 from tickerkit.runtime.rerun import cell_slot
-from tickerkit.validation import check_choice, check_number, parse_symbols
+from tickerkit.validation import check_choice, check_number, check_text, parse_symbols
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -37,7 +38,7 @@ CONFIG = {
     "modeBarButtonsToRemove": ["sendChartToCloud"],
 }
 KINDS = ("line", "candles", "candles+volume")
-UNITS = ("price", "percent")
+EXPECTED_Y = "'price', 'percent', or another column of numbers such as 'temperature'"
 # Pixels; plotly draws nothing smaller.
 MIN_HEIGHT, MAX_HEIGHT = 10, 20_000
 
@@ -62,19 +63,20 @@ def chart(
     dim and says since when.
 
     A symbol has the same colour in all charts of a feed, and its values have the decimals of its
-    tick size.
+    tick size. A symbol without a price, such as a thermometer, is drawn by its first number.
 
     Args:
         feed: the feed.
         kind: "line", a line of prices for each symbol; "candles", bars of one symbol; or
             "candles+volume", the same with the volume below. A symbol that has only quotes is drawn
-            at the middle of bid and ask.
+            at the middle of bid and ask; one without any price, by its first column of numbers.
         symbols: one symbol, a list, or text such as "AAPL,MSFT", drawn in this order; by default
             all, also those that appear later, at most 20. Candles show the first.
         window: how much is shown: a time such as "5min", or a number of ticks (candles: of bars).
-        y: "price"; or "percent", each line's change since the first tick in the window, so that
-            symbols of different prices can be compared. Every line begins at 0 %; the figure's
-            `data` hold prices. Candles show prices.
+        y: "price", or another column of numbers such as "temperature", which names the axis; or
+            "percent", each line's change since the first tick in the window, so that symbols of
+            different prices can be compared. Every line begins at 0 %; the figure's `data` hold
+            prices. Candles show prices.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
         height: height of the figure in pixels.
@@ -104,21 +106,24 @@ def draw_feed(
     window: int | str,
     *,
     y: str = "price",
+    percent: bool | None = None,
     bar: str | float = "5s",
 ) -> None:
     """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
-    The arguments are those of `chart`.
+    The arguments are those of `chart`; and `percent`: whether to draw the change of `y`, instead of
+    that of the price for y="percent".
     """
     is_line = kind == "line"
     figure.stop_drawing()
     figure.data = ()
     figure.window = window
     figure.follow = True
-    is_percent = is_line and y == "percent"
+    is_percent = is_line and (y == "percent" if percent is None else percent)
+    column = "price" if y == "percent" else y
     axis_format = make_axis_format(MIN_DECIMALS, percent=is_percent)
     figure.update_layout(
-        yaxis={"domain": [0, 1]} | axis_format | UNZOOMED,
+        yaxis={"domain": [0, 1], "title": {"text": ""}} | axis_format | UNZOOMED,
         xaxis={"anchor": "y"} | UNZOOMED,
     )
     for name in ("shapes", "annotations", "images"):
@@ -127,9 +132,9 @@ def draw_feed(
     for symbol in symbols or ():
         Instruments.of(feed.log).place(symbol)
     drawer: LineDrawer | CandleDrawer = (
-        LineDrawer(feed, figure, symbols, percent=is_percent)
+        LineDrawer(feed, figure, symbols, column, percent=is_percent)
         if is_line
-        else CandleDrawer(feed, figure, symbols, bar, volume=kind == "candles+volume")
+        else CandleDrawer(feed, figure, symbols, column, bar, volume=kind == "candles+volume")
     )
     reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
     interval_s = LINES_INTERVAL_S if is_line else BARS_INTERVAL_S
@@ -138,6 +143,7 @@ def draw_feed(
         note = describe_chart(
             feed.current,
             drawer.symbols,
+            column,
             is_empty=drawer.is_empty,
             undrawn=drawer.undrawn,
             zone=figure.tz,
@@ -186,7 +192,9 @@ def check_options(
 ) -> None:
     """Raise `InvalidArgument` if an option of a chart is invalid; they are those of `chart`."""
     check_choice("kind", kind, KINDS)
-    check_choice("y", y, UNITS)
+    check_text("y", y, EXPECTED_Y)
+    if not y:
+        raise InvalidArgument("y", y, EXPECTED_Y)
     parse_window(window)
     interval_ns(bar, "bar")
     TimeAxes(tz)

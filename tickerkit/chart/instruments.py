@@ -9,54 +9,83 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tickerkit.decimals import Decimals
+from tickerkit.decimals import MIN_DECIMALS, Decimals
 from tickerkit.log import Rows, TickLog
 from tickerkit.runtime.forking import on_fork
 from tickerkit.ticks import Array
 
-__all__ = ["Instruments"]
+__all__ = ["PRICES", "Instruments"]
 
 # From how many of the newest ticks decimals are learnt when the first chart is made.
 MAX_ROWS = 100_000
+# The columns of which a symbol's price is one, or the middle of two.
+PRICES = ("price", "bid", "ask")
 
-_by_log: weakref.WeakKeyDictionary[TickLog, Instruments] = weakref.WeakKeyDictionary()
+
+class Places:
+    """The order of a log's symbols, which decides the colours in all of its charts."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.by_symbol: dict[str, int] = {}
+        # By column, what its charts share.
+        self.instruments: dict[str, Instruments] = {}
+
+
+_by_log: weakref.WeakKeyDictionary[TickLog, Places] = weakref.WeakKeyDictionary()
 # Locks may be held by threads that a forked child doesn't have.
 on_fork(in_child=_by_log.clear)
 
 
 class Instruments:
-    """What is common to all charts of a log: values, decimals, and the order of the symbols.
+    """What is common to all charts of a log's column: values, decimals, and the symbols' order.
 
     The order decides the colours: first the symbols that were asked for, in that order, then the
-    others as charts first draw them. An instrument keeps its place, and so its colour.
+    others as charts first draw them. An instrument keeps its place, and so its colour, in the
+    charts of all columns.
 
-    A tick's value is the price of a trade. While a symbol has only quotes, it is the middle of bid
-    and ask.
+    A tick's value is its number in the column. In the column price that is the price of a trade.
+    While a symbol has only quotes, it is the middle of bid and ask; while it has neither, as a
+    thermometer, it is the first of its other numbers, a substitute.
+
+    Args:
+        column: the name of the column.
+        places: the order of the symbols.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, column: str = "price", places: Places | None = None) -> None:
         self._lock = threading.Lock()
         self._row = 0
-        self._decimals: defaultdict[str, Decimals] = defaultdict(Decimals)
-        self._places: dict[str, int] = {}
-        self._has_traded = np.zeros(0, dtype=bool)  # by symbol code
+        self._column = column
+        self._places = places or Places()
+        # By symbol and the column that is its value.
+        self._decimals: defaultdict[tuple[str, str], Decimals] = defaultdict(Decimals)
+        # By symbol code, with room for more: whether it has traded, or been quoted; and otherwise
+        # which of `_substitutes` is its value, -1 for none.
+        self._has_traded = self._has_quoted = np.zeros(0, dtype=bool)
+        self._substitute = np.zeros(0, dtype=np.int64)
+        self._substitutes: list[str] = []
+        self._codes: dict[str, int] = {}
 
     @classmethod
-    def of(cls, log: TickLog) -> Instruments:
-        """Return the instruments of a log."""
-        return _by_log.setdefault(log, cls())
+    def of(cls, log: TickLog, column: str = "price") -> Instruments:
+        """Return the instruments of a log's column."""
+        places = _by_log.setdefault(log, Places())
+        return places.instruments.setdefault(column, cls(column, places))
 
     # --- order --------------------------------------------------------------------------------
 
     def place(self, symbol: str) -> int:
         """Return the place of a symbol, from 0; a new symbol gets the next one."""
-        with self._lock:
-            return self._places.setdefault(symbol, len(self._places))
+        with self._places.lock:
+            known = self._places.by_symbol
+            return known.setdefault(symbol, len(known))
 
     def sort(self, symbols: Iterable[str]) -> list[str]:
         """Return symbols in the order of their places; those without a place come last."""
-        last = len(self._places)
-        return sorted(symbols, key=lambda symbol: self._places.get(symbol, last))
+        known = self._places.by_symbol
+        last = len(known)
+        return sorted(symbols, key=lambda symbol: known.get(symbol, last))
 
     # --- values -------------------------------------------------------------------------------
 
@@ -70,45 +99,91 @@ class Instruments:
                 return
             rows = log.rows(max(self._row, log.stop - MAX_ROWS))
             self._row = rows.stop
-            codes, prices = rows.array("symbol"), rows.array("price")  # (n,), as all below
+            codes = rows.array("symbol")  # (n,), as all below
             words = rows.dictionaries["symbol"].words
-            if len(words) > len(self._has_traded):
-                room = np.zeros(2 * len(words), dtype=bool)
-                room[: len(self._has_traded)] = self._has_traded
-                self._has_traded = room
-            self._has_traded[codes[(codes >= 0) & ~np.isnan(prices)]] = True
-            columns = [self.values(rows), *_find_quotes(rows)]
+            quotes: list[Array] = []
+            if self._column == "price":
+                quotes = _find_quotes(rows)
+                self._learn_kinds(rows, quotes)
+            columns = [self.values(rows), *quotes]
             order = np.argsort(codes, kind="stable")
             starts = np.flatnonzero(np.diff(codes[order], prepend=-1))  # of each symbol's rows
             for part in np.split(order, starts)[1:]:
-                decimals = self._decimals[words[codes[part[0]]]]
+                code = int(codes[part[0]])
+                symbol = words[code]
+                self._codes[symbol] = code
+                key = symbol, self.column(symbol)
+                if key not in self._decimals:
+                    self._decimals[key] = Decimals(MIN_DECIMALS if key[1] in PRICES else 0)
                 for column in columns:
-                    decimals.add(column[part])
+                    self._decimals[key].add(column[part])
+
+    def _learn_kinds(self, rows: Rows, quotes: list[Array]) -> None:
+        """Note which symbols have trades, which have quotes, and what the others have instead."""
+        codes = rows.array("symbol")  # (n,), as all below
+        count = len(rows.dictionaries["symbol"].words)
+        if count > len(self._has_traded):
+            self._has_traded = _widen(self._has_traded, 2 * count, False)
+            self._has_quoted = _widen(self._has_quoted, 2 * count, False)
+            self._substitute = _widen(self._substitute, 2 * count, -1)
+        self._has_traded[codes[(codes >= 0) & ~np.isnan(rows.array("price"))]] = True
+        for side in quotes:
+            self._has_quoted[codes[(codes >= 0) & ~np.isnan(side)]] = True
+        has_price = self._has_traded | self._has_quoted
+        self._substitute[has_price] = -1
+        for name in rows.value_names():
+            is_open = ~has_price & (self._substitute < 0)
+            numbers = rows.numbers(name)
+            is_side = name in PRICES and (name == "price" or quotes)
+            if is_side or numbers is None or not is_open[codes].any():
+                continue
+            found = np.unique(codes[(codes >= 0) & ~np.isnan(numbers) & is_open[codes]])
+            if len(found):
+                if name not in self._substitutes:
+                    self._substitutes.append(name)
+                self._substitute[found] = self._substitutes.index(name)
 
     def has_traded(self, code: int) -> bool:
         """Return whether a symbol, given by its code in the log, has had a trade."""
         return code < len(self._has_traded) and bool(self._has_traded[code])
+
+    def column(self, symbol: str) -> str:
+        """Return the column that a symbol's value is from: "price" for the middle of quotes too."""
+        code = self._codes.get(symbol, -1)
+        index = int(self._substitute[code]) if 0 <= code < len(self._substitute) else -1
+        return self._column if index < 0 else self._substitutes[index]
 
     def values(self, rows: Rows) -> Array:
         """Return the value of each tick, shape (rows,); NaN where it has none.
 
         The rows are rows of the log up to the last `update`.
         """
-        prices = rows.array("price")
-        quotes = _find_quotes(rows)
-        if not quotes:
-            return prices
-        bid, ask = quotes
-        values: Array = np.where(self._has_traded[rows.array("symbol")], prices, (bid + ask) / 2)
+        if self._column != "price":
+            numbers = rows.numbers(self._column)
+            return np.full(len(rows), np.nan) if numbers is None else numbers
+        codes, values = rows.array("symbol"), rows.array("price")
+        if quotes := _find_quotes(rows):
+            bid, ask = quotes
+            values = np.where(self._has_traded[codes], values, (bid + ask) / 2)
+        for index, name in enumerate(self._substitutes):
+            is_used = self._substitute[codes] == index
+            if is_used.any() and (numbers := rows.numbers(name)) is not None:
+                values = np.where(is_used, numbers, values)
         return values
 
     def decimals(self, symbol: str) -> int:
         """Return with how many decimals a symbol's values are shown."""
-        return self._decimals[symbol].count
+        return self._decimals[symbol, self.column(symbol)].count
 
 
 def _find_quotes(rows: Rows) -> list[Array]:
     """Return the columns bid and ask, shape (rows,) each; an empty list without quotes."""
-    if not {"bid", "ask"} <= set(rows.names()):
-        return []
-    return [rows.array("bid"), rows.array("ask")]
+    bid, ask = rows.numbers("bid"), rows.numbers("ask")
+    return [] if bid is None or ask is None else [bid, ask]
+
+
+def _widen(values: Array, size: int, value: int) -> Array:
+    """Return an array of this size that begins with these values."""
+    wider = np.full(size, value, dtype=values.dtype)
+    wider[: len(values)] = values
+    return wider

@@ -13,7 +13,12 @@ from tickerkit.chart.figure.percent import PERCENT
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
 from tickerkit.chart.palette import choose_line, find_colours
-from tickerkit.chart.value_format import PERCENT_FORMAT, make_axis_format, make_format
+from tickerkit.chart.value_format import (
+    PERCENT_FORMAT,
+    make_axis_format,
+    make_axis_title,
+    make_format,
+)
 from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.log import Rows
 from tickerkit.ticks import Array
@@ -32,14 +37,16 @@ FIRST_RANK = 1001
 class LineDrawer:
     """Draws a line of values for each symbol of a feed on a figure.
 
-    A symbol that has only quotes so far gets a line of the middle of bid and ask; quotes are not
-    mixed into a line of trades. Symbols beyond the first 20 are not drawn. A line whose symbol only
-    an earlier server has sent is hidden until the symbol's next tick.
+    The values are those of `Instruments`: of a symbol that has only quotes so far, the middle of
+    bid and ask; of one that has no price, its first number. Neither is mixed into a line of trades.
+    A column that is no price names the axis. Symbols beyond the first 20 are not drawn. A line
+    whose symbol only an earlier server has sent is hidden until the symbol's next tick.
 
     Args:
         feed: the feed.
         figure: the figure; traces and shapes that the user adds to it stay as they are.
         symbols: which symbols to draw, in this order; None for all.
+        column: the column to draw.
         percent: draw each line's change since the first tick in the window, in percent. The page
             computes it: the figure's `data` are the values.
 
@@ -49,25 +56,33 @@ class LineDrawer:
     """
 
     def __init__(
-        self, feed: Feed, figure: LiveFigure, symbols: Sequence[str] | None, *, percent: bool
+        self,
+        feed: Feed,
+        figure: LiveFigure,
+        symbols: Sequence[str] | None,
+        column: str,
+        *,
+        percent: bool,
     ) -> None:
         self.undrawn = 0
         self._feed = feed
         self._figure = figure
         self.symbols = symbols
         self._percent = percent
-        self._instruments = Instruments.of(feed.log)
+        self._instruments = Instruments.of(feed.log, column)
         self._colours = find_colours(figure)
         # By symbol: the uid of the trace, the row of the newest point.
         self._trace_uids: dict[str, str] = {}
         self._last_rows: dict[str, int] = {}
         self._decimals: dict[str, int] = {}  # as drawn
+        self._columns: dict[str, str] = {}  # as drawn
         # By symbol whose line is hidden: what `visible` was before.
         self._hidden: dict[str, object] = {}
         # The newest epoch, and the symbols that were past when it was noticed.
         self._epoch = ""
         self._past: frozenset[str] = frozenset()
         self._axis_decimals = MIN_DECIMALS
+        self._axis_title = ""
         self._shade_ends: list[np.datetime64] = []
         # At once, so that the traces are in the order that was asked for.
         for symbol in (symbols or ())[:MAX_LINES]:
@@ -98,6 +113,7 @@ class LineDrawer:
             trace = self._find_trace_index(symbol)
             if trace is None:
                 continue
+            self._show_column(trace, symbol)
             self._format_values(trace, symbol)
             indices = np.flatnonzero((codes == code) & has_value)
             is_past = symbol in self._past and rows.start + int(indices[-1]) < epoch_start
@@ -169,6 +185,13 @@ class LineDrawer:
         else:
             line.visible = self._hidden.pop(symbol)
 
+    def _show_column(self, trace: int, symbol: str) -> None:
+        """Empty a line of other numbers when its symbol gets a price."""
+        column = self._instruments.column(symbol)
+        if self._columns.setdefault(symbol, column) != column:
+            self._columns[symbol] = column
+            self._figure.data[trace].update(x=[], y=[])
+
     def _format_values(self, trace: int, symbol: str) -> None:
         """Show a line's values with the decimals of its instrument."""
         decimals = MIN_DECIMALS if self._percent else self._instruments.decimals(symbol)
@@ -177,12 +200,17 @@ class LineDrawer:
             self._figure.data[trace].yhoverformat = make_format(decimals)
 
     def _format_axis(self) -> None:
-        """Give the axis the decimals of its instruments; the fewest, if they differ."""
+        """Give the axis a title and the decimals of its instruments; the fewest, if they differ."""
         shown = self._last_rows.keys() - self._hidden.keys()
         decimals = min((self._decimals[symbol] for symbol in shown), default=MIN_DECIMALS)
         if self._axis_decimals != decimals:
             self._axis_decimals = decimals
             self._figure.update_layout(yaxis=make_axis_format(decimals))
+        columns = {self._columns[symbol] for symbol in shown}
+        title = make_axis_title(columns.pop()) if len(columns) == 1 and not self._percent else ""
+        if title != self._axis_title:
+            self._axis_title = title
+            self._figure.update_layout(yaxis={"title": {"text": title}})
 
     # --- gaps ---------------------------------------------------------------------------------
 

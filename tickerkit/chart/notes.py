@@ -17,41 +17,55 @@ if TYPE_CHECKING:
 __all__ = ["describe_chart"]
 
 MAX_NAMES = 8
+# Columns are looked for in so many of the newest ticks.
+MAX_ROWS = 10_000
 
 
 def describe_chart(
-    feed: Feed, symbols: Sequence[str] | None, *, is_empty: bool, undrawn: int, zone: str
+    feed: Feed,
+    symbols: Sequence[str] | None,
+    column: str = "price",
+    *,
+    is_empty: bool,
+    undrawn: int,
+    zone: str,
 ) -> FigureNote:
     """Return the note that a chart of a feed shows now; its text is empty if all is well.
 
     Args:
         feed: the feed.
         symbols: the symbols that the chart shows; None for all of the server's.
+        column: the column that the chart shows.
         is_empty: whether nothing is drawn yet.
         undrawn: number of symbols that are not drawn because there are too many.
         zone: the time zone of the chart.
     """
     if is_empty:
-        text = _describe_wait(feed, symbols) if feed.status == "live" else feed.status_detail
+        is_live = feed.status == "live"
+        text = _describe_wait(feed, symbols, column) if is_live else feed.status_detail
         return {"kind": "waiting", "text": text}
     if feed.status != "live":
         return _describe_end(feed, zone)
     text = ""
     if symbols is not None and not set(symbols) <= set(_list_present(feed)):
-        text = _describe_wait(feed, symbols)
+        text = _describe_wait(feed, symbols, column)
     elif undrawn:
         text = f"{format_count(undrawn, 'more symbol')}; choose with symbols="
     return {"kind": "info", "text": text}
 
 
-def _describe_wait(feed: Feed, symbols: Sequence[str] | None) -> str:
-    """Return what the chart waits for, and which symbols there are instead."""
+def _describe_wait(feed: Feed, symbols: Sequence[str] | None, column: str) -> str:
+    """Return what the chart waits for, and which symbols or columns there are instead."""
     present = _list_present(feed)
+    columns = feed.log.rows(feed.log.stop - MAX_ROWS).value_names()
+    other = ""
+    if columns and column not in columns:
+        other = f"; there are numbers in {_list_names(columns)}"
     if symbols is None:
-        return "waiting for the first price" if present else "waiting for the first tick"
+        return f"waiting for the first {column}{other}" if present else "waiting for the first tick"
     missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in set(present)]
     if not missing:
-        return f"waiting for the first price of {_list_names(symbols)}"
+        return f"waiting for the first {column} of {_list_names(symbols)}{other}"
     text = f"waiting for the first tick of {_list_names(missing)}"
     return f"{text}; there are {_list_names(present)}" if present else text
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tickerkit.chart.labels import escape_label
 from tickerkit.decimals import MIN_DECIMALS
 
-__all__ = ["PERCENT_FORMAT", "make_axis_format", "make_format"]
+__all__ = ["PERCENT_FORMAT", "make_axis_format", "make_axis_title", "make_format"]
 
 # Of d3, as all formats of plotly. The page side reads this form, for labels and the legend.
 PERCENT_FORMAT = f"+,.{MIN_DECIMALS}f"
@@ -19,6 +20,11 @@ SLACK = 0.99
 def make_format(decimals: int) -> str:
     """Return the format of values with these decimals."""
     return f",.{decimals}f"
+
+
+def make_axis_title(column: str) -> str:
+    """Return the title of an axis that shows a column: prices need none."""
+    return "" if column == "price" else escape_label(column)
 
 
 def make_axis_format(decimals: int, *, percent: bool = False) -> dict[str, Any]:

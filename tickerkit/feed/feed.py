@@ -281,7 +281,8 @@ class Feed(FeedReaders):
             symbols: one symbol or several, in this order; by default all, and new ones as they
                 arrive, at most 20. Candles show the first.
             window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
-            y: "price"; or "percent", each line's change since the first tick in the window.
+            y: "price", or another column of numbers such as "temperature"; or "percent", each
+                line's change since the first tick in the window.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
             height: height of the chart in pixels.
@@ -302,7 +303,7 @@ class Feed(FeedReaders):
         symbols: str | Sequence[str] | None = None,
         window: int | str = "5min",
         *,
-        y: str = "percent",
+        y: str | None = None,
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 380,
@@ -313,7 +314,8 @@ class Feed(FeedReaders):
             kind: "line", "candles" or "candles+volume", shown at first.
             symbols: one symbol or several to offer and to show, in this order; by default all.
             window: how much the chart shows at first: a time such as "5min", or a number of ticks.
-            y: "percent" or "price", shown at first.
+            y: "percent", "price" or another column of numbers, shown at first; by default percent,
+                or the first column of numbers where there is no price.
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the chart and the prices, such as "America/New_York".
             height: height of the chart in pixels.

@@ -42,6 +42,11 @@ class Snapshot(NamedTuple):
     frames: SharedFrames
 
 
+def has_number(values: Array | None) -> bool:
+    """Return whether there is a column, shape (n,), and it has a value."""
+    return values is not None and not np.isnan(values).all()
+
+
 @dataclass(frozen=True, slots=True)
 class Rows:
     """Some successive rows of a log, as they were when they were read.
@@ -89,13 +94,9 @@ class Rows:
         return column if column.dtype.kind == "f" else None
 
     def value_names(self) -> list[str]:
-        """Return the names of the columns whose numbers make a tick, in order; price comes first.
-
-        Columns without any value in these rows count, too.
-        """
-        return [
-            name for name in self.names() if may_be_value(name) and self.numbers(name) is not None
-        ]
+        """Return the names of the columns that have numbers in these rows which make a tick."""
+        found = {name: self.numbers(name) for name in self.names() if may_be_value(name)}
+        return [name for name, values in found.items() if has_number(values)]
 
     def position(self, index: int) -> Position:
         """Return the position of a row: index 0 is `start`; a negative one counts from the end."""

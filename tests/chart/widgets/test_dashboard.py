@@ -104,6 +104,64 @@ def test_quotes_without_trades_are_shown_with_their_middle(
     assert "nan" not in board._prices.value
 
 
+SENSORS = [
+    {"symbol": "kitchen", "temperature": 21.5, "humidity": 40, "time": "2026-11-23T10:00:00Z"},
+    {"symbol": "garden", "temperature": 8, "size": 3, "time": "2026-11-23T10:00:00Z"},
+]
+
+
+def test_dashboard_of_sensors_shows_their_numbers(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Where there is no price, the first column of numbers is shown, and others can be chosen."""
+    board = feed.dashboard()
+    server.publish(SENSORS)
+    until(lambda: drawn(board) == [21.5])
+    assert (board._kind.value, board._kind.label) == ("price", "temperature")
+    assert board.figure.layout.yaxis.ticksuffix == ""
+    until(lambda: board._column.options == ("temperature", "humidity"))
+    until(lambda: board._column.layout.display is None)
+    assert cells(board) == [
+        ["symbol", "temperature", "humidity", "UTC"],
+        ["kitchen", "21.5", "40", "10:00:00"],
+        ["garden", "8", "", "10:00:00"],
+    ]
+    server.publish({"symbol": "kitchen", "temperature": 21, "time": "2026-11-23T10:00:01Z"})
+    until(lambda: cells(board)[1][1] == "▼ 21.0")
+    board._column.value = "humidity"
+    until(lambda: drawn(board) == [40])
+    assert board._kind.label == "humidity"
+    until(lambda: cells(board)[0] == ["symbol", "humidity", "temperature", "UTC"])
+    board._kind.value = "percent"
+    until(lambda: board.figure.layout.yaxis.ticksuffix == " %" and drawn(board) == [40])
+
+
+def test_prices_and_sensors_share_a_dashboard(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """A symbol without a price is shown with its first number, which is named."""
+    board = feed.dashboard(y="price")
+    server.publish([TICKS[0], SENSORS[0]])
+    until(lambda: len(cells(board)) == 3)
+    assert cells(board)[1:] == [
+        ["AAPL", "187.25", "100", "10:00:00"],
+        ["kitchen", "temperature 21.5", "", "10:00:00"],
+    ]
+    assert board._column.options == ("price", "temperature", "humidity")
+    assert board._kind.value == "price"
+
+
+@pytest.mark.parametrize("y", ["humidity", "percent"])
+def test_column_that_is_asked_for_is_shown(
+    server: tk.TickServer, feed: tk.Feed, until: Until, y: str
+) -> None:
+    """`y` names a column; percent is shown of the first one where there is no price."""
+    board = feed.dashboard(y=y)
+    server.publish(SENSORS)
+    until(lambda: drawn(board) == [40 if y == "humidity" else 21.5])
+    assert board._kind.value == ("price" if y == "humidity" else "percent")
+
+
 def test_small_prices_can_be_read(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
     """The decimals are those of all prices of the symbol, not of the newest."""
     server.publish([{"symbol": "SHIB", "price": price} for price in (0.0000123, 0.00001)])
@@ -142,7 +200,7 @@ def test_options_of_the_chart_are_those_of_the_dashboard(
     until(lambda: drawn(price) == [187.25])
 
 
-@pytest.mark.parametrize("options", [{"kind": "pie"}, {"y": "euro"}, {"tz": "Mars"}])
+@pytest.mark.parametrize("options", [{"kind": "pie"}, {"y": ""}, {"tz": "Mars"}])
 def test_invalid_option_is_refused(feed: tk.Feed, options: dict[str, str]) -> None:
     """The error names the option and its value."""
     (name, value) = next(iter(options.items()))

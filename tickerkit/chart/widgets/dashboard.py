@@ -12,7 +12,7 @@ from tickerkit.chart.feed_chart import check_options, draw_feed, list_symbols, m
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.widgets.download import Download
-from tickerkit.chart.widgets.price_table import PriceTable
+from tickerkit.chart.widgets.price_table import PriceTable, list_numbers
 from tickerkit.chart.widgets.record_button import RecordButton
 from tickerkit.chart.widgets.transfer import DownloadFile
 from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
@@ -30,7 +30,7 @@ INTERVAL_S = 0.25
 ALL_SYMBOLS = "all symbols"
 VIEWS = {
     "percent": "a line for each symbol: its change since the first tick in the window",
-    "price": "a line for each symbol: its price, or the middle of its quotes",
+    "price": "a line for each symbol: its values; a price may be the middle of quotes",
     "candles": "bars of one symbol",
 }
 VISIBLE, HELD = "visible window", "all ticks held"
@@ -49,7 +49,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         kind: "line", "candles" or "candles+volume", shown at first.
         symbols: which symbols to offer and to show, in this order; by default all.
         window: how much the chart shows at first: a time such as "5min", or a number of ticks.
-        y: "percent" or "price", shown at first.
+        y: "percent", "price" or another column of numbers such as "temperature", shown at first; by
+            default percent, or where the feed has no price, its first column of numbers.
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the chart and the prices, such as "America/New_York".
         height: height of the chart in pixels.
@@ -68,17 +69,18 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         symbols: str | Sequence[str] | None = None,
         window: int | str = "5min",
         *,
-        y: str = "percent",
+        y: str | None = None,
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 380,
     ) -> None:
-        check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
+        check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
         self._feed = feed
         self._symbols = list_symbols(symbols)
         self._bar = bar
         self._candles = "candles" if kind == "line" else kind
-        self._updating_symbols = False
+        self._is_offering = False
+        self._y = y
         self._held_at: pd.Timestamp | None = None
         self.figure = make_figure(height, tz)
         self._state = widgets.HTML()
@@ -86,11 +88,16 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
         self._kind = widgets.ToggleButtons(
             options=list(VIEWS),
-            value=y if kind == "line" else "candles",
+            value="candles" if kind != "line" else "percent" if y in (None, "percent") else "price",
             style={"button_width": "70px"},
             tooltips=list(VIEWS.values()),
         )
         self._symbol = widgets.Dropdown(options=[ALL_SYMBOLS], layout={"width": "130px"})
+        column = "price" if y in (None, "percent") else y
+        self._column = widgets.Dropdown(
+            options=[column], layout={"width": "130px", "display": "none"}, tooltip="what is shown"
+        )
+        self._name_view(column)
         windows = WINDOWS if window in WINDOWS else (*WINDOWS, window)
         self._window = widgets.Dropdown(options=windows, value=window, layout={"width": "80px"})
         self._pause = widgets.ToggleButton(
@@ -102,12 +109,18 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         )
         self._record = RecordButton(feed)
         super().__init__([self._state, self._arrange_body(), self._arrange_controls()])
-        for control in (self._kind, self._symbol, self._window):
+        for control in (self._kind, self._column, self._symbol, self._window):
             control.observe(self._redraw, "value")
         self._pause.observe(self._on_pause, "value")
         self.figure.observe(self._on_follow, "_follow")
         deliver_as_addressed(
-            self._kind, self._symbol, self._window, self._pause, self._record, self._extent
+            self._kind,
+            self._column,
+            self._symbol,
+            self._window,
+            self._pause,
+            self._record,
+            self._extent,
         )
         self.show(feed)
 
@@ -130,7 +143,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         return widgets.HBox([chart, prices], layout={"flex_flow": "row wrap"})
 
     def _arrange_controls(self) -> widgets.VBox:
-        view = [self._kind, self._symbol, self._window, self._pause]
+        view = [self._kind, self._column, self._symbol, self._window, self._pause]
         record = [self._record, self._record.note]
         download = [self._extent, self._download]
         return widgets.VBox(
@@ -149,13 +162,22 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._pause.icon = "pause" if change["new"] else "play"
 
     def _redraw(self, _: Any = None) -> None:
-        if self._updating_symbols:
+        if self._is_offering:
             return
         symbol = self._symbol.value
         symbols = self._symbols if symbol == ALL_SYMBOLS else [symbol]
         kind = self._candles if self._kind.value == "candles" else "line"
-        y = "percent" if self._kind.value == "percent" else "price"
-        draw_feed(self._feed, self.figure, kind, symbols, self._window.value, y=y, bar=self._bar)
+        self._name_view(self._column.value)
+        draw_feed(
+            self._feed,
+            self.figure,
+            kind,
+            symbols,
+            self._window.value,
+            y=self._column.value,
+            percent=self._kind.value == "percent",
+            bar=self._bar,
+        )
         # Like the chart's own follower, this one ends with the figure or the next draw_feed().
         self.figure.add_drawer(
             self._feed.follow(
@@ -170,7 +192,9 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Update state, symbols and prices; called in the follower's thread."""
         feed = self._feed = self._feed.current
         self._record.show(feed)
-        instruments = Instruments.of(feed.log)
+        latest = feed.latest()
+        self._offer_columns(latest)
+        instruments = Instruments.of(feed.log, self._column.value)
         instruments.update(feed.log)
         symbols = instruments.sort(feed.log.symbols())
         if self._symbols is not None:
@@ -182,22 +206,52 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._state.value = _render_state(feed)
         runs = feed.log.runs
         epoch = runs[-1].epoch if runs else None
-        self._prices.value = self._price_table.render(feed.latest(), symbols, instruments, epoch)
+        self._prices.value = self._price_table.render(latest, symbols, instruments, epoch)
 
     def _offer_symbols(self, symbols: list[str]) -> None:
-        """Offer these symbols in the menu, and keep the choice: ipywidgets would reset it."""
-        chosen = self._symbol.value
-        options = [ALL_SYMBOLS, *symbols]
-        if chosen not in options:
-            options.append(chosen)  # the chart still shows it
-        if list(self._symbol.options) == options:
+        """Offer these symbols in the menu."""
+        self._offer(self._symbol, [ALL_SYMBOLS, *symbols])
+
+    def _offer_columns(self, latest: pd.DataFrame) -> None:
+        """Offer the columns of numbers; show the first where the feed turns out to have no price.
+
+        Args:
+            latest: a row for each symbol, as `Feed.latest` returns it.
+        """
+        columns = list_numbers(latest)
+        if "price" not in columns and {"bid", "ask"} <= set(columns):
+            columns.insert(0, "price")  # the middle of the quotes
+        chosen = self._column.value
+        if columns and "price" not in columns and self._y in (None, "percent", "price"):
+            # A choice for good: a price that comes later is offered, but does not replace it.
+            is_percent = self._y is None and self._kind.value == "percent"
+            self._y = chosen = columns[0]
+            if is_percent:
+                self._offer(self._kind, list(self._kind.options), "price")
+            self._offer(self._column, columns, chosen)
+            self._redraw()
+        self._offer(self._column, columns)
+        self._column.layout.display = None if len(columns) > 1 else "none"
+
+    def _offer(self, control: Any, options: list[Any], chosen: str | None = None) -> None:
+        """Offer options, and keep the choice, or make another: ipywidgets would reset it."""
+        if chosen is None:
+            chosen = control.value
+            if chosen not in options:
+                options = [*options, chosen]  # the chart still shows it
+        if list(control.options) == options and control.value == chosen:
             return
-        self._updating_symbols = True
+        self._is_offering = True
         try:
-            self._symbol.options = options
-            self._symbol.value = chosen
+            control.options = options
+            control.value = chosen
         finally:
-            self._updating_symbols = False
+            self._is_offering = False
+
+    def _name_view(self, column: str) -> None:
+        """Name the view of values by its column."""
+        options = [(column if view == "price" else view, view) for view in VIEWS]
+        self._offer(self._kind, options, self._kind.value)
 
     def _make_file(self) -> DownloadFile:
         """Return the file for a click on Download; called in the transfer's thread."""
@@ -215,7 +269,7 @@ def dashboard(
     symbols: str | Sequence[str] | None = None,
     window: int | str = "5min",
     *,
-    y: str = "percent",
+    y: str | None = None,
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 380,
@@ -224,7 +278,7 @@ def dashboard(
 
     The arguments are those of `Dashboard`.
     """
-    check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
+    check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
     names = list_symbols(symbols)
     cell = cell_slot("dashboard", kind, names, window, y, bar, tz, height)
     last: Dashboard | None = cell.last()

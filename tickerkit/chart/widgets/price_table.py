@@ -7,14 +7,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from tickerkit.chart.instruments import Instruments
+from tickerkit.chart.instruments import PRICES, Instruments
 from tickerkit.decimals import format_decimals
-from tickerkit.formatting import format_time
+from tickerkit.formatting import format_number, format_time
 from tickerkit.runtime.cards import GREEN, NUMBER_STYLE, RED, escape
+from tickerkit.ticks.fields import may_be_value
 
-__all__ = ["MAX_ROWS", "PriceTable"]
+__all__ = ["MAX_ROWS", "PriceTable", "list_numbers"]
 
 MAX_ROWS = 40
+# Of symbols without a price; more would leave the chart no room.
+MAX_COLUMNS = 4
+MAX_NAME_LENGTH = 16
 # Wide enough for most numbers; otherwise every new price could move the chart beside the table.
 CELL_STYLE = "text-align:right;min-width:5em;padding:0"
 DIM_STYLE = "opacity:.7"
@@ -28,7 +32,8 @@ class PriceTable:
     """Renders the newest tick of each symbol; a price keeps the colour of its last move.
 
     A symbol that has only quotes is shown with the middle of bid and ask; then these have columns,
-    too. At most 40 symbols are shown.
+    too. One without a price, such as a thermometer, is shown with its first number; if no symbol
+    has a price, the first four numbers have columns. At most 40 symbols are shown.
 
     Args:
         zone: the time zone of the times.
@@ -60,14 +65,22 @@ class PriceTable:
         known = set(latest.index)
         shown = [symbol for symbol in symbols if symbol in known]
         ticks = latest.loc[shown[:MAX_ROWS]]
-        # Only where a price may be the middle of them: the chart needs the room.
-        sides = [name for name in ("bid", "ask") if name in ticks and ticks["price"].isna().any()]
+        columns = {instruments.column(symbol) for symbol in shown[:MAX_ROWS]} or {"price"}
+        if columns.isdisjoint(PRICES):
+            main = columns.pop() if len(columns) == 1 else ""
+            others = [name for name in list_numbers(ticks) if name != main][: MAX_COLUMNS - 1]
+            names = [main, *others]
+        else:
+            # Only where a price may be the middle of them: the chart needs the room.
+            is_quoted = ticks["price"].isna().any()
+            sides = [name for name in ("bid", "ask") if name in ticks and is_quoted]
+            names, others = ["price", *sides, "size"], [*sides, "size"]
         rows = [
-            self._render_row(symbol, tick, sides, instruments.decimals(symbol), epoch)
+            self._render_row(symbol, tick, names[0], others, instruments, epoch)
             for symbol, (_, tick) in zip(shown, ticks.iterrows(), strict=False)
         ]
-        names = ["symbol", "price", *sides, "size", self._zone.rpartition("/")[2].replace("_", " ")]
-        head = "".join(f"<td>{escape(name)}</td>" for name in names)
+        names = ["symbol", *names, self._zone.rpartition("/")[2].replace("_", " ")]
+        head = "".join(f"<td>{escape(_shorten(name))}</td>" for name in names)
         if len(shown) > MAX_ROWS:
             rows.append(
                 f"<tr><td colspan={len(names)}>… and {len(shown) - MAX_ROWS:,} more</td></tr>"
@@ -78,25 +91,58 @@ class PriceTable:
         )
 
     def _render_row(
-        self, symbol: str, tick: pd.Series, sides: list[str], decimals: int, epoch: str | None
+        self,
+        symbol: str,
+        tick: pd.Series,
+        main: str,
+        others: list[str],
+        instruments: Instruments,
+        epoch: str | None,
     ) -> str:
-        price = float(tick["price"])
-        if is_quote := math.isnan(price):
-            price = float(tick["bid"] + tick["ask"]) / 2 if len(sides) == 2 else math.nan
+        column, decimals = instruments.column(symbol), instruments.decimals(symbol)
+        price = float(tick[column]) if column in tick else math.nan
+        label = "" if column == main else _shorten(column)
+        if column == "price" and math.isnan(price) and {"bid", "ask"} <= set(others):
+            price, label = float(tick["bid"] + tick["ask"]) / 2, "mid"
         before, colour = self._shown.get(symbol, (price, "inherit"))
         if price > before or price < before:  # neither, if one of them is NaN
             colour = GREEN if price > before else RED
         self._shown[symbol] = (price, colour)
-        label = f'<span style="{DIM_STYLE}">mid</span> ' if is_quote and price == price else ""
+        if label and price == price:
+            label = f'<span style="{DIM_STYLE}">{escape(label)}</span> '
+        else:
+            label = ""
         text = f"{ARROWS.get(colour, '')} {label}{format_decimals(price, decimals)}"
-        quotes = [format_decimals(float(tick[side]), decimals) for side in sides]
-        size = "" if pd.isna(tick["size"]) else f"{tick['size']:,.10g}"
+        numbers = [_format_other(name, float(tick[name]), decimals) for name in others]
         time = format_time(tick["time"].tz_convert(self._zone), date=False)
         cells = [
             f'<td style="text-align:left;padding:0"><b>{escape(symbol)}</b></td>',
             f'<td style="{CELL_STYLE};color:{colour}">{text}</td>',
-            *(f'<td style="{CELL_STYLE};{DIM_STYLE}">{each}</td>' for each in (*quotes, size)),
+            *(f'<td style="{CELL_STYLE};{DIM_STYLE}">{each}</td>' for each in numbers),
             f'<td style="text-align:right;padding:0;{DIM_STYLE}">{time}</td>',
         ]
         is_stale = epoch is not None and tick["epoch"] != epoch
         return f'<tr style="{STALE_STYLE if is_stale else ""}">{"".join(cells)}</tr>'
+
+
+def list_numbers(ticks: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that have numbers other than sizes and ids."""
+    return [
+        name
+        for name in map(str, ticks)
+        if may_be_value(name) and ticks[name].dtype.kind in "if" and ticks[name].notna().any()
+    ]
+
+
+def _format_other(name: str, value: float, decimals: int) -> str:
+    """Return a value beside the main one; quotes have the decimals of the price."""
+    if name in PRICES:
+        return format_decimals(value, decimals)
+    if math.isnan(value):
+        return ""
+    return f"{value:,.10g}" if name == "size" else format_number(float(f"{value:.6g}"))
+
+
+def _shorten(name: str) -> str:
+    """Return the name of a column in a few characters: the chart needs the room."""
+    return name if len(name) <= MAX_NAME_LENGTH else f"{name[: MAX_NAME_LENGTH - 1]}…"

@@ -22,13 +22,19 @@ const TOLERANCE = 2e-15;
  * A quoted value, such as 1.1095 or 0.0000123, is shown with all of its decimals; so every value of
  * an instrument is shown with as many as its tick size has. A computed value, such as 187.253333,
  * has more than nine significant digits. It is shown with five of them, counted from the largest
- * value. There are 2 to 12 decimals. The order of the values does not matter.
+ * value. There are 2 to 12 decimals, or fewer than 2 if the minimum is 0, as for a sensor's 21.5.
+ * The order of the values does not matter.
  */
 export class Decimals {
-  #short = MIN_DECIMALS; // of quoted values of few digits
-  #long = MIN_DECIMALS; // of all quoted values
+  #short; // of quoted values of few digits
+  #long; // of all quoted values
   #hasComputed = false;
   #largest = 0;
+
+  /** @param {number} minimum the smallest number of decimals */
+  constructor(minimum = MIN_DECIMALS) {
+    this.#short = this.#long = minimum;
+  }
 
   /** The number of decimals. */
   get count() {
