@@ -95,7 +95,7 @@ CHART = {
     "kind": [*CHOICES, None],
     "symbols": [*SYMBOLS, []],
     "window": WINDOWS,
-    "y": [*CHOICES, None],
+    "y": [object(), 5, [5], b"new", ""],
     "bar": LENGTHS,
     "tz": ZONES,
     "height": [*WHOLE, 0, 5],
@@ -143,7 +143,9 @@ CALLS = {
     "log.frame": Call(lambda feed, *_: feed.log.frame, {"symbol": SYMBOLS, "last": LASTS}),
     "feed.latest": Call(lambda feed, *_: feed.latest, {}),
     "feed.bars": Call(
-        lambda feed, *_: feed.bars, {"interval": LENGTHS, "symbol": SYMBOLS}, {"interval": "1s"}
+        lambda feed, *_: feed.bars,
+        {"interval": LENGTHS, "symbol": SYMBOLS, "value": [*CHOICES, None]},
+        {"interval": "1s"},
     ),
     "feed.wait": Call(
         lambda feed, *_: feed.wait,
@@ -186,7 +188,7 @@ CALLS = {
         lambda _, server, __: server.stop,
         {"code": [*WHOLE, 0, 5000], "reason": [*TEXTS, "x" * 124]},
     ),
-    "feed.chart": Call(lambda feed, *_: feed.chart, CHART),
+    "feed.chart": Call(lambda feed, *_: feed.chart, CHART | {"y": [*CHART["y"], None]}),
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
     "live": Call(
         lambda *_: tk.live,

@@ -32,7 +32,7 @@ def test_figures_and_dashboard_controls_are_covered() -> None:
         dashboard = feed.dashboard()
         first, second = (row.children for row in dashboard.children[-1].children)
         controls = [*first[:-1], *second]
-        assert len(controls) == 7
+        assert len(controls) == 8
         for widget in (dashboard.figure, *controls):
             assert widget.comm._reply_subshell_for({}, "asked") == "asked"
         dashboard.close()
