@@ -11,6 +11,7 @@ __all__ = [
     "format_choices",
     "format_count",
     "format_line",
+    "format_measure",
     "format_number",
     "format_size",
     "format_span",
@@ -70,6 +71,11 @@ def format_number(value: float, min_decimals: int = 0) -> str:
     whole, _, decimals = f"{value:,.8f}".rstrip("0").partition(".")
     decimals = decimals.ljust(min_decimals, "0")
     return f"{whole}.{decimals}" if decimals else whole
+
+
+def format_measure(value: float) -> str:
+    """Return a number with at most eight digits: "21.5", "1,013.25"; NaN is a dash."""
+    return format_number(float(f"{value:.8g}"))
 
 
 def format_size(size: float) -> str:

@@ -63,6 +63,15 @@ def test_quote_is_shown_without_a_trade(server: tk.TickServer, start: Start) -> 
         assert command.end() == 0
 
 
+def test_numbers_are_shown_without_a_price(server: tk.TickServer, start: Start) -> None:
+    """Of a sensor, the line has the names and the values of the first columns."""
+    sensor = {"symbol": "kitchen", "temperature": 21.5, "humidity": 40.123456789, "size": 3}
+    server.publish([sensor, trade("AAPL", 187.25)])
+    with start("watch", server.url) as command:
+        command.until(r"  kitchen temperature 21\.5 humidity 40\.123457  AAPL 187\.25$")
+        assert command.end() == 0
+
+
 def test_watch_ends_when_the_source_ends(start: Start) -> None:
     """The exit code is 0, and the last prices are printed."""
     ticks = [trade("AAPL", 100 + index) for index in range(3)]
@@ -258,3 +267,18 @@ def test_symbols_are_escaped(server: tk.TickServer, rows: int) -> None:
         assert command.end() == 0
     assert shown.startswith(r"[red]\u202eA[/r")
     assert "\u202e" not in command.out
+
+
+def test_terminal_has_a_column_for_each_number_of_sensors(server: tk.TickServer) -> None:
+    """Without any price, the columns are those of the ticks; the first has the arrow."""
+    server.publish({"symbol": "kitchen", "temperature": 21.5, "humidity": 40})
+    server.publish({"symbol": "garden", "temperature": 8})
+    with Command("watch", server.url, terminal=24) as command:
+        command.until(r"symbol +temperature +humidity +time", stream="text")
+        command.until(r"kitchen +21\.5 +40 ", stream="text")
+        command.until(r"garden +8 +– ", stream="text")
+        server.publish({"symbol": "kitchen", "temperature": 22})
+        command.until(r"kitchen +22 ▲ +40 ", stream="text")
+        server.publish(trade("AAPL", 187.25))
+        command.until(r"kitchen +temperature 22 ▲ ", stream="text")
+        assert command.end() == 0

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import http.server
+import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -60,6 +61,21 @@ def test_page_lists_moving_prices(server: tk.TickServer, page: Page, artifacts: 
     assert page.locator("#empty").is_hidden()
     page.screenshot(path=artifacts / "page.png")
     assert page.evaluate(STATE) == "live"
+
+
+def test_page_shows_the_numbers_of_sensors(page: Page, artifacts: Path) -> None:
+    """Without a price, the first number is shown like one; its name and the others are below."""
+    with tk.serve(None, port=0) as server:
+        page.goto(server.page)
+        for temperature in (21, 21.5, 22.25, 22):
+            sensor = {"symbol": "kitchen", "temperature": temperature, "humidity": 40}
+            server.publish([sensor, {"symbol": "<b>", "<i>": 1.5}, {"symbol": "AAPL", "price": 1}])
+        expected = ["kitchen: 22.00\ntemperature · humidity 40", "<b>: 1.5\n<i>", "AAPL: $1.00"]
+        page.wait_for_function(
+            f"expected => JSON.stringify(({QUOTES})()) === expected",
+            arg=json.dumps(expected, ensure_ascii=False, separators=(",", ":")),
+        )
+        page.screenshot(path=artifacts / "page-sensors.png")
 
 
 def test_page_fits_a_phone_and_dark_mode(

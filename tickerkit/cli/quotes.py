@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 
 from tickerkit.feed import Feed
+from tickerkit.ticks.fields import may_be_value
 
 __all__ = ["Quote", "QuoteReader"]
 
@@ -23,9 +24,11 @@ class Quote:
         size: size of the last trade; NaN if unknown.
         bid: the best bid; NaN if unknown.
         ask: the best ask; NaN if unknown.
+        numbers: the other numbers by column, if there is none of these; else empty.
         time: time of the newest tick.
         ticks: number of ticks so far.
-        move: 1 if the price's last change was up, -1 if it was down, 0 if it never changed.
+        move: 1 if the last change of the price, or else of the first of `numbers`, was up, -1 if it
+            was down, 0 if it never changed.
         is_new: whether a tick came since the previous read.
     """
 
@@ -34,10 +37,21 @@ class Quote:
     size: float
     bid: float
     ask: float
+    numbers: dict[str, float]
     time: pd.Timestamp
     ticks: int
     move: int
     is_new: bool
+
+    @property
+    def column(self) -> str:
+        """The column of `value`."""
+        return next(iter(self.numbers), "price")
+
+    @property
+    def value(self) -> float:
+        """The price, or else the first of `numbers`."""
+        return self.numbers[self.column] if self.numbers else self.price
 
 
 class QuoteReader:
@@ -59,17 +73,38 @@ class QuoteReader:
             frame[name].to_numpy() if name in frame and frame[name].dtype == float else missing
             for name in ("price", "size", "bid", "ask")
         )
+        others = {
+            name: frame[name].to_numpy()
+            for name in map(str, frame)
+            if may_be_value(name) and name not in ("price", "bid", "ask")
+            if frame[name].dtype == float
+        }
         codes = self.feed.log.dictionaries["symbol"].codes
         quotes = []
         for index, (symbol, time) in enumerate(zip(frame.index, frame["time"], strict=True)):
             previous = self._previous.get(symbol)
-            price, ticks = float(prices[index]), self._ticks[codes[symbol]]
-            move = 0
-            if previous is not None:
-                move = (price > previous.price) - (price < previous.price) or previous.move
-            values = (price, float(sizes[index]), float(bids[index]), float(asks[index]))
+            ticks = self._ticks[codes[symbol]]
+            price, size, bid, ask = (float(each[index]) for each in (prices, sizes, bids, asks))
+            numbers = {}
+            if price != price and bid != bid and ask != ask:
+                found = {name: float(values[index]) for name, values in others.items()}
+                numbers = {name: value for name, value in found.items() if value == value}
             is_new = previous is None or previous.ticks != ticks
-            quote = Quote(symbol, *values, time=time, ticks=ticks, move=move, is_new=is_new)
+            quote = Quote(
+                symbol,
+                price,
+                size,
+                bid,
+                ask,
+                numbers,
+                time=time,
+                ticks=ticks,
+                move=0,
+                is_new=is_new,
+            )
+            if previous is not None and previous.column == quote.column:
+                before, now = previous.value, quote.value
+                quote = replace(quote, move=(now > before) - (now < before) or previous.move)
             self._previous[symbol] = quote
             quotes.append(quote)
         return quotes

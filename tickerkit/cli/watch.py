@@ -24,7 +24,7 @@ from tickerkit.cli.terminal import (
     is_live,
     print_error,
 )
-from tickerkit.formatting import format_count, format_number, format_time
+from tickerkit.formatting import MISSING, format_count, format_measure, format_number, format_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -39,6 +39,8 @@ MIN_LINE_S = 1.0
 KEEP = 500_000
 # Lines around the table's rows: header, rule, "and more", and the feed's status on two lines.
 OTHER_LINES = 7
+# Of a symbol without a price, at most so many numbers are shown.
+MAX_NUMBERS = 4
 MOVES = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "default")}
 
 
@@ -56,7 +58,8 @@ def watch(
 ) -> None:
     """Show live prices in the terminal until Ctrl-C.
 
-    In a pipe, print a line with the time and the new prices, at most once a second.
+    Symbols without a price, such as sensors, are shown with their other numbers. In a pipe, print a
+    line with the time and the new prices, at most once a second.
     """
     from tickerkit.cli.quotes import QuoteReader
     from tickerkit.feed import connect
@@ -104,23 +107,44 @@ def _format_screen(reader: QuoteReader, max_rows: int) -> RenderableType:
 
 def _format_table(quotes: list[Quote]) -> Table:
     has_quotes = any(quote.bid == quote.bid or quote.ask == quote.ask for quote in quotes)
+    # Only if no symbol has a price, other numbers have columns: the terminal is narrow.
+    found = dict.fromkeys(name for quote in quotes for name in quote.numbers)
+    names = list(found)[:MAX_NUMBERS] if all(quote.numbers for quote in quotes) else []
     table = Table(box=box.SIMPLE_HEAD, pad_edge=True, show_edge=False)
     table.add_column("symbol", no_wrap=True, overflow="ellipsis", max_width=16)
-    names = ["price", "size", *(["bid", "ask"] if has_quotes else []), "time (UTC)", "ticks"]
-    for name in names:
-        table.add_column(name, justify="right", no_wrap=True)
+    columns = names or ["price", "size", *(["bid", "ask"] if has_quotes else [])]
+    for name in (*columns, "time (UTC)", "ticks"):
+        header = Text(escape_controls(name), no_wrap=True, overflow="ellipsis")
+        table.add_column(header, justify="right", no_wrap=True)
     for quote in quotes:
-        arrow, colour = MOVES[quote.move]
         sides = [quote.bid, quote.ask] if has_quotes else []
+        values = [
+            Text(_format_value(quote, name)) if name in quote.numbers else Text(MISSING)
+            for name in names
+        ] or [
+            Text(_format_value(quote)),
+            Text(format_number(quote.size)),
+            *(Text(format_number(side, 2)) for side in sides),
+        ]
+        arrow, colour = MOVES[quote.move]
+        moved = names.index(quote.column) if names and quote.column in names else 0
+        values[moved] = Text(f"{values[moved]} {arrow}", style=colour)
         table.add_row(
             Text(escape_controls(quote.symbol), style="bold"),
-            Text(f"{format_number(quote.price, 2)} {arrow}", style=colour),
-            format_number(quote.size),
-            *(format_number(side, 2) for side in sides),
+            *values,
             _format_clock(quote.time),
             f"{quote.ticks:,}",
         )
     return table
+
+
+def _format_value(quote: Quote, column: str = "") -> str:
+    """Return a symbol's value, with its name if it is no price; or that of one of its numbers."""
+    if column:
+        return format_measure(quote.numbers[column])
+    if quote.numbers:
+        return f"{escape_controls(quote.column)} {format_measure(quote.value)}"
+    return format_number(quote.price, 2)
 
 
 def _format_clock(moment: pd.Timestamp) -> str:
@@ -171,6 +195,10 @@ def _print_lines(reader: QuoteReader) -> None:
 
 def _format_price(quote: Quote) -> str:
     symbol = escape_controls(quote.symbol)
+    if quote.numbers:
+        numbers = [*quote.numbers.items()][:MAX_NUMBERS]
+        texts = [f"{escape_controls(name)} {format_measure(value)}" for name, value in numbers]
+        return " ".join([symbol, *texts])
     if quote.price == quote.price:
         return f"{symbol} {format_number(quote.price, 2)}"
     return f"{symbol} {format_number(quote.bid, 2)}/{format_number(quote.ask, 2)}"

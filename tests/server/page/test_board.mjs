@@ -87,7 +87,7 @@ beforeEach(() => {
 });
 
 function add(symbol, price, rest = {}) {
-  board.add(symbol, { price, isNew: true, ...rest });
+  board.add(symbol, { price, numbers: [], isNew: true, ...rest });
 }
 
 /** Draw what is due, 100 ms later. */
@@ -119,6 +119,43 @@ test("a symbol is on the page with its first price, in the order that was expect
   draw();
   assert.deepEqual(shown(), ["AAPL $1.00", "MSFT $2.00", "NVDA $3.00"]);
   assert.equal(board.size, 3);
+});
+
+const details = () => list.children.map((row) => row.querySelector(".numbers").textContent);
+
+test("a symbol without a price has its first number in its place, and the others below", () => {
+  const temperature = (value, ...more) =>
+    add("kitchen", null, { numbers: [["t", value], ...more] });
+  temperature(21.5, ["humidity", 40]);
+  temperature(-3, ["battery", 98.25]);
+  draw();
+  assert.deepEqual(shown(), ["kitchen −3.0"]);
+  assert.deepEqual(details(), ["t · humidity 40 · battery 98.25"]);
+  add("kitchen", null, { numbers: [["humidity", 41]] });
+  draw();
+  assert.deepEqual(details(), ["t · humidity 41 · battery 98.25"]);
+  add("kitchen", null, { numbers: Array.from({ length: 9 }, (_, i) => [`n${i}`, i]) });
+  draw();
+  assert.deepEqual(details(), ["t · humidity 41 · battery 98.25 · n0 0 · n1 1 · n2 2"]);
+});
+
+test("the first price of a symbol ends its other numbers, which never come back", () => {
+  add("AAPL", null, { numbers: [["volume", 1e6]] });
+  draw();
+  assert.deepEqual(shown(), ["AAPL 1,000,000"]);
+  add("AAPL", 187.25);
+  add("AAPL", null, { numbers: [["volume", 2e6]] });
+  draw();
+  assert.deepEqual([shown(), details()], [["AAPL $187.25"], [""]]);
+});
+
+test("after a restart, the numbers are those of the new server", () => {
+  add("kitchen", null, { numbers: [["temperature", 21.5]] });
+  draw();
+  board.restart();
+  add("kitchen", null, { numbers: [["humidity", 40]] });
+  draw();
+  assert.deepEqual([shown(), details()], [["kitchen 40"], ["humidity"]]);
 });
 
 test("however many ticks come, each row is drawn once, with its newest price", () => {

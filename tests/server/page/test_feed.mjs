@@ -132,9 +132,40 @@ test("ticks have their symbols, prices and sides, and those from before are not 
   const more = { bid: [null, 9], ask: [null, 11], note: { codes: [0, 0], from: 0, words: ["a"] } };
   receive({ type: "ticks", seq: 1, count: 2, time: [1, 1], symbol, price: [5, null], more });
   assert.deepEqual(calls.ticks, [
-    { symbol: "AAPL", price: 5, bid: null, ask: null, isNew: false },
-    { symbol: "MSFT", price: null, bid: 9, ask: 11, isNew: true },
+    { symbol: "AAPL", price: 5, bid: null, ask: null, numbers: [], isNew: false },
+    { symbol: "MSFT", price: null, bid: 9, ask: 11, numbers: [], isNew: true },
   ]);
+});
+
+test("a tick without a price has its other numbers, but no text and no sizes", () => {
+  greet();
+  const symbol = { codes: [0, 0, 0], from: 1, words: [] };
+  const more = {
+    temperature: [21.5, null, 3],
+    note: { codes: [0, 0, 0], from: 0, words: ["a"] },
+    bid_size: [1, 1, 1],
+    humidity: [40, null, 3],
+  };
+  receive({
+    type: "ticks",
+    seq: 1,
+    count: 3,
+    time: [1, 1, 1],
+    symbol,
+    price: [null, null, 5],
+    more,
+  });
+  assert.deepEqual(
+    calls.ticks.map((tick) => tick.numbers),
+    [
+      [
+        ["temperature", 21.5],
+        ["humidity", 40],
+      ],
+      [],
+      [],
+    ],
+  );
 });
 
 test("a tick that comes twice counts once, also where the numbers have steps", () => {

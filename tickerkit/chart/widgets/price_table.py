@@ -9,7 +9,7 @@ import pandas as pd
 
 from tickerkit.chart.instruments import PRICES, Instruments
 from tickerkit.decimals import format_decimals
-from tickerkit.formatting import format_number, format_time
+from tickerkit.formatting import format_measure, format_time
 from tickerkit.runtime.cards import GREEN, NUMBER_STYLE, RED, escape
 from tickerkit.ticks.fields import may_be_value
 
@@ -140,7 +140,7 @@ def _format_other(name: str, value: float, decimals: int) -> str:
         return format_decimals(value, decimals)
     if math.isnan(value):
         return ""
-    return f"{value:,.10g}" if name == "size" else format_number(float(f"{value:.6g}"))
+    return f"{value:,.10g}" if name == "size" else format_measure(value)
 
 
 def _shorten(name: str) -> str:

@@ -26,6 +26,9 @@ const FLASH_MS = 700;
  *  long: their symbols are those of the server before. */
 const MAX_STALE_MS = 30_000;
 
+/** Of a symbol without a price, at most so many numbers are shown. */
+const MAX_NUMBERS = 6;
+
 const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
 
 export class Board {
@@ -198,6 +201,7 @@ class Row {
 
   #symbol;
   #priceText;
+  #numbersText;
   #sparkline;
 
   /** The newest last. @type {number[]} */
@@ -209,6 +213,9 @@ class Row {
   #hasTraded = false;
   #isFresh = false; // a tick since the last draw is new, not from before the page connected
   #decimals = new Decimals();
+  /** Of a symbol without a price, as a thermometer: the newest numbers, of which the first is shown
+   *  like a price. @type {Map<string, {value: number, decimals: Decimals}>} */
+  #numbers = new Map();
 
   /** The price on the screen. @type {number | null} */
   #shown = null;
@@ -229,6 +236,7 @@ class Row {
     // "<img src=x onerror=...>" is shown like that, and its code does not run.
     this.#part(".symbol").textContent = symbol;
     this.#priceText = this.#part(".price");
+    this.#numbersText = this.#part(".numbers");
     this.#sparkline = this.#part(".sparkline");
   }
 
@@ -245,15 +253,55 @@ class Row {
   add(tick) {
     const price = this.#choosePrice(tick);
     if (price === null) {
-      return false;
+      return this.#addNumbers(tick);
+    }
+    if (this.#numbers.size > 0) {
+      // Its first price: what came before is something else.
+      this.#numbers.clear();
+      this.#prices = [];
     }
     this.#decimals.add(price);
+    this.#push(price, tick.isNew);
+    return true;
+  }
+
+  /**
+   * Add the numbers of a tick without a price; return whether there are some to draw.
+   *
+   * @param {Tick} tick
+   */
+  #addNumbers({ numbers, isNew }) {
+    if (this.#hasTraded || this.#bid !== null || this.#ask !== null) {
+      return false;
+    }
+    for (const [name, value] of numbers) {
+      if (!this.#numbers.has(name) && this.#numbers.size < MAX_NUMBERS) {
+        this.#numbers.set(name, { value, decimals: new Decimals(0) });
+      }
+      const number = this.#numbers.get(name);
+      if (number) {
+        number.value = value;
+        number.decimals.add(value);
+      }
+      if (name === this.#numbers.keys().next().value) {
+        this.#push(value, isNew);
+      }
+    }
+    return numbers.length > 0;
+  }
+
+  /**
+   * Add what the row shows to its sparkline.
+   *
+   * @param {number} price
+   * @param {boolean} isNew
+   */
+  #push(price, isNew) {
     this.#prices.push(price);
     if (this.#prices.length > SPARKLINE_PRICES) {
       this.#prices.shift();
     }
-    this.#isFresh ||= tick.isNew;
-    return true;
+    this.#isFresh ||= isNew;
   }
 
   /** Whether there was no price since a restart. */
@@ -264,6 +312,7 @@ class Row {
   restart() {
     this.#prices = [];
     this.#bid = this.#ask = null;
+    this.#numbers.clear();
     this.element.dataset.stale = "";
   }
 
@@ -278,8 +327,18 @@ class Row {
     if (price === undefined) {
       return;
     }
+    const [first, ...others] = this.#numbers;
+    const texts = others.map(([name, { value, decimals }]) => {
+      return `${name} ${formatDecimals(value, decimals.count)}`;
+    });
+    const text = first ? [first[0], ...texts].join(" · ") : "";
+    if (this.#numbersText.textContent !== text) {
+      this.#numbersText.textContent = text;
+    }
     if (price !== this.#shown) {
-      this.#priceText.textContent = formatPrice(price, this.#decimals.count);
+      this.#priceText.textContent = first
+        ? formatDecimals(price, first[1].decimals.count)
+        : formatPrice(price, this.#decimals.count);
       this.#showDirection(price, now);
       this.#shown = price;
     }

@@ -49,10 +49,12 @@
  */
 
 /**
- * A tick as the feed passes it on. `isNew` is false for a tick from before the page connected.
+ * A tick as the feed passes it on. `numbers` are the names and values of the other columns, if the
+ * tick has no price. `isNew` is false for a tick from before the page connected.
  *
  * @typedef {{symbol: string | undefined, price: number | null | undefined,
- *   bid: number | null | undefined, ask: number | null | undefined, isNew: boolean}} Tick
+ *   bid: number | null | undefined, ask: number | null | undefined, numbers: [string, number][],
+ *   isNew: boolean}} Tick
  *
  * @typedef {"connecting" | "live" | "reconnecting" | "ended" | "refused"} StateName
  */
@@ -91,6 +93,9 @@ const MAX_WAIT_MS = 10_000;
 const STEADY_MS = 5_000;
 
 const CHECK_EVERY_MS = 250;
+
+/** Further columns of numbers that a page does not show, or not as what a sensor measures. */
+const NOT_MEASURED = new Set(["bid", "ask", "bid_size", "ask_size"]);
 
 /** How much of a refusal's text is shown, in characters. */
 const MAX_REASON = 500;
@@ -402,6 +407,7 @@ export class Feed {
     // 2**53, and a JavaScript number does not hold such integers exactly.)
     const bids = readNumberColumn(message.more?.bid);
     const asks = readNumberColumn(message.more?.ask);
+    const others = Object.entries(message.more ?? {}).filter(([name]) => !NOT_MEASURED.has(name));
     let seq = message.seq;
     for (let i = 0; i < message.count; i += 1) {
       if (i > 0) {
@@ -417,6 +423,7 @@ export class Feed {
         price: message.price[i],
         bid: bids[i],
         ask: asks[i],
+        numbers: typeof message.price[i] === "number" ? [] : readNumbers(others, i),
         isNew: seq >= this.#newFrom,
       });
     }
@@ -464,4 +471,22 @@ export class Feed {
  */
 function readNumberColumn(column) {
   return Array.isArray(column) ? column : [];
+}
+
+/**
+ * Return the names and values of the numbers that a tick has.
+ *
+ * @param {[string, NumberColumn | TextColumn][]} columns
+ * @param {number} index of the tick
+ * @returns {[string, number][]}
+ */
+function readNumbers(columns, index) {
+  const numbers = /** @type {[string, number][]} */ ([]);
+  for (const [name, column] of columns) {
+    const value = Array.isArray(column) ? column[index] : null;
+    if (typeof value === "number") {
+      numbers.push([name, value]);
+    }
+  }
+  return numbers;
 }
