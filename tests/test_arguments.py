@@ -116,6 +116,14 @@ CALLS = {
         },
         {"symbols": "AAPL"},
     ),
+    "simulate_sensors": Call(
+        lambda *_: tk.simulate_sensors,
+        {
+            "symbols": [*SYMBOLS, None, [], ["A", "A"], ["x" * 65]],
+            "rate": [*NUMBERS, 0, -1, math.inf],
+            "seed": [each for each in WHOLE if each is not None],
+        },
+    ),
     "poll": Call(
         lambda *_: tk.poll,
         {"func": [object(), None, "x", 5], "every": [*NUMBERS, 0, -1]},

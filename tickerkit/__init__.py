@@ -42,7 +42,15 @@ if TYPE_CHECKING:
     from tickerkit.runtime.nested_loops import allow_nested_loops
     from tickerkit.runtime.registry import status, stop_all
     from tickerkit.server import TickServer, serve
-    from tickerkit.sources import Outlet, Source, poll, replay, simulate, websocket
+    from tickerkit.sources import (
+        Outlet,
+        Source,
+        poll,
+        replay,
+        simulate,
+        simulate_sensors,
+        websocket,
+    )
     from tickerkit.storage import read_csv, read_gaps, read_parquet
 
 __version__ = "0.1.0"
@@ -83,6 +91,7 @@ _HOME = {
     "replay": "sources",
     "serve": "server",
     "simulate": "sources",
+    "simulate_sensors": "sources",
     "status": "runtime.registry",
     "stop_all": "runtime.registry",
     "websocket": "sources",
@@ -125,6 +134,7 @@ __all__ = [
     "replay",
     "serve",
     "simulate",
+    "simulate_sensors",
     "status",
     "stop_all",
     "websocket",

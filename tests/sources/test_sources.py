@@ -16,6 +16,7 @@ from tickerkit.sources import (
     Outlet,
     PollSource,
     ReplaySource,
+    SimulatedSensors,
     SimulatedSource,
     Source,
     as_source,
@@ -72,6 +73,7 @@ def test_source_is_returned_unchanged() -> None:
         (drip(), IterableSource),
         (pd.DataFrame([TICK]), ReplaySource),
         ("sim:AAPL,MSFT", SimulatedSource),
+        ("sensors:kitchen,garden", SimulatedSensors),
         ("sim: AAPL , MSFT,", SimulatedSource),
     ],
 )

@@ -27,8 +27,9 @@ def serve(
         str,
         typer.Argument(
             metavar="SOURCE",
-            help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, "ticks.csv" replays '
-            'a recording, "prices.py:fetch" calls a function of a Python file.',
+            help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, '
+            '"sensors:kitchen,garden" temperatures; "ticks.csv" replays a recording, '
+            '"prices.py:fetch" calls a function of a Python file.',
         ),
     ] = DEMO,
     host: Host = "127.0.0.1",

@@ -18,7 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["DEMO", "load_source"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
-KINDS = ("a recording such as ticks.csv", '"sim:AAPL,MSFT"', '"prices.py:fetch"')
+KINDS = (
+    "a recording such as ticks.csv",
+    '"sim:AAPL,MSFT"',
+    '"sensors:kitchen,garden"',
+    '"prices.py:fetch"',
+)
 FUNCTION = re.compile(r"(.+\.py):(\w+)")
 
 

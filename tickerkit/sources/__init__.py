@@ -13,6 +13,7 @@ from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
+from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
 from tickerkit.sources.simulate import SimulatedSource, simulate
 from tickerkit.sources.websocket import WebsocketSource, websocket
 
@@ -24,6 +25,7 @@ __all__ = [
     "Outlet",
     "PollSource",
     "ReplaySource",
+    "SimulatedSensors",
     "SimulatedSource",
     "Source",
     "WebsocketSource",
@@ -31,12 +33,13 @@ __all__ = [
     "poll",
     "replay",
     "simulate",
+    "simulate_sensors",
     "websocket",
 ]
 
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
-    '"sim:AAPL,MSFT", or a Source'
+    '"sim:AAPL,MSFT", "sensors:kitchen,garden", or a Source'
 )
 
 
@@ -93,6 +96,8 @@ def _from_text(text: str) -> Source:
     kind, _, rest = text.partition(":")
     if kind == "sim":
         return simulate(rest)
+    if kind == "sensors" and rest:
+        return simulate_sensors(rest)
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
     raise SourceError(text, "there is no recording at this path", fix=f"pass {KINDS}")

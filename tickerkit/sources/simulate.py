@@ -9,6 +9,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from hashlib import blake2b
 from numbers import Real
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -19,7 +20,12 @@ from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
 from tickerkit.ticks.fields import read_symbol
 from tickerkit.validation import parse_symbols
 
-__all__ = ["SimulatedSource", "simulate"]
+__all__ = ["MakeColumns", "SimulatedSource", "name_fraction", "simulate"]
+
+# Makes the columns of the ticks at some times, given the time before them; see `_Market.trade`.
+MakeColumns: TypeAlias = Callable[
+    [np.random.Generator, int, npt.NDArray[np.int64]], dict[str, Column]
+]
 
 BLOCK_TICKS = 4096
 # Ticks per second and symbol: one a day, and more than any machine keeps up with.
@@ -166,14 +172,18 @@ class SimulatedSource(Source):
         """
         # Random numbers are drawn block by block, so another block size would give other ticks.
         random = np.random.default_rng(self.seed)
-        market = _Market(self.symbols)
+        make_columns = self._begin()
         mean_gap = NS_PER_S / (self.rate * len(self.symbols))
         now = 0
         while True:
             gaps = random.exponential(mean_gap, BLOCK_TICKS).astype(np.int64)
             times = now + np.cumsum(gaps)
-            yield Batch(BLOCK_TICKS, times, market.trade(random, now, times))
+            yield Batch(BLOCK_TICKS, times, make_columns(random, now, times))
             now = int(times[-1])
+
+    def _begin(self) -> MakeColumns:
+        """Return what makes the columns, block by block, from the first tick on."""
+        return _Market(self.symbols).trade
 
     async def run(self, out: Outlet) -> None:
         blocks = self.ticks()
@@ -321,7 +331,7 @@ class _Market:
         return own
 
 
-def _fraction(name: str, salt: str) -> float:
+def name_fraction(name: str, salt: str) -> float:
     """Return a number from 0 to 1 that depends only on a name: the same in every process."""
     digest = blake2b(f"{salt}:{name}".encode(), digest_size=6).digest()
     return int.from_bytes(digest, "big") / 2**48
@@ -331,11 +341,11 @@ def _start_price(symbol: str) -> float:
     known = STARTS.get(symbol.upper())
     if known is not None:
         return known
-    return float(MIN_START * (MAX_START / MIN_START) ** _fraction(symbol, "start"))
+    return float(MIN_START * (MAX_START / MIN_START) ** name_fraction(symbol, "start"))
 
 
 def _volatility(symbol: str) -> float:
-    return MIN_VOLATILITY + (MAX_VOLATILITY - MIN_VOLATILITY) * _fraction(symbol, "volatility")
+    return MIN_VOLATILITY + (MAX_VOLATILITY - MIN_VOLATILITY) * name_fraction(symbol, "volatility")
 
 
 def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
