@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -123,6 +124,11 @@ CALLS = {
             "rate": [*NUMBERS, 0, -1, math.inf],
             "seed": [each for each in WHOLE if each is not None],
         },
+    ),
+    "json_lines": Call(
+        lambda *_: tk.json_lines,
+        {"file": [object(), None, 5, "ticks.jsonl"], "fields": [5, [], {}, {"symbool": "s"}]},
+        {"file": sys.__stdin__},
     ),
     "poll": Call(
         lambda *_: tk.poll,

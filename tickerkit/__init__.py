@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tickerkit.sources import (
         Outlet,
         Source,
+        json_lines,
         poll,
         replay,
         simulate,
@@ -83,6 +84,7 @@ _HOME = {
     "WaitTimeout": "errors",
     "allow_nested_loops": "runtime.nested_loops",
     "connect": "feed",
+    "json_lines": "sources",
     "live": "quickstart",
     "poll": "sources",
     "read_csv": "storage",
@@ -126,6 +128,7 @@ __all__ = [
     "__version__",
     "allow_nested_loops",
     "connect",
+    "json_lines",
     "live",
     "poll",
     "read_csv",

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 import signal
+import subprocess
 import sys
 import urllib.error
 import urllib.request
@@ -11,7 +13,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import Command, InProcess, on_posix, port_is_free
+from commands import Command, InProcess, environment, on_posix, port_is_free
 
 import tickerkit as tk
 from tickerkit.net.addresses import find_network_address
@@ -277,3 +279,51 @@ def test_serve_shows_its_state_on_a_terminal(recording: Path) -> None:
     with Command("serve", str(recording), "--port", "0", terminal=24) as command:
         command.until(r"● ended  0 clients  50 ticks  [\d,]+/s  the source is finished")
         assert command.end() == 0
+
+
+def test_serve_reads_json_lines_from_stdin(tmp_path: Path) -> None:
+    """`mosquitto_sub … | tickerkit serve - --fields map.toml`: the server stays after the end."""
+    fields = tmp_path / "map.toml"
+    fields.write_text('symbol = "topic"\ntemperature = "payload.t"\n')
+    command = [sys.executable, "-m", "tickerkit", "serve", "-", "--port", "0"]
+    with subprocess.Popen(
+        [*command, "--fields", str(fields)],
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        lines = iter(process.stdout.readline, "")
+        found = next(filter(None, (re.search(r"websocket +(ws://\S+)", line) for line in lines)))
+        process.stdin.write('{"topic": "kitchen", "payload": {"t": 21.5}}\n')
+        process.stdin.flush()
+        with tk.connect(found[1]) as feed:
+            assert feed.wait(1).latest().loc["kitchen", "temperature"] == 21.5
+            process.stdin.close()
+            with contextlib.suppress(tk.WaitTimeout):
+                feed.wait(1, timeout=30)
+            assert feed.status == "ended"
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 0
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["sim:AAPL", "--fields", "map.toml"], "--fields is for the lines of stdin"),
+        (["-", "--fields", "missing.toml"], "can't read the field map missing.toml"),
+    ],
+)
+def test_wrong_use_of_a_field_map_is_exit_code_2(
+    start: Start, arguments: list[str], message: str
+) -> None:
+    """It is one line, and nothing is served."""
+    with start("serve", *arguments, "--port", "0") as command:
+        assert command.wait() == 2
+    assert message in command.err
+    assert "Traceback" not in command.err

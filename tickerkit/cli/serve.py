@@ -29,12 +29,19 @@ def serve(
             metavar="SOURCE",
             help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, '
             '"sensors:kitchen,garden" temperatures; "ticks.csv" replays a recording, '
-            '"prices.py:fetch" calls a function of a Python file.',
+            '"prices.py:fetch" calls a function of a Python file; "-" reads JSON lines from stdin.',
         ),
     ] = DEMO,
     host: Host = "127.0.0.1",
     port: Port = 8000,
     every: Every = 10.0,
+    fields: Annotated[
+        str,
+        typer.Option(
+            metavar="FILE",
+            help="A field map (TOML) that says where in a line of stdin the fields of a tick are.",
+        ),
+    ] = "",
     history: History = 1_000_000,
     token: Token = None,
     no_token: NoToken = False,
@@ -46,7 +53,7 @@ def serve(
     The server still runs after SOURCE has ended: clients that join later get the history.
     """
     server = start_server(
-        load_source(source, every),
+        load_source(source, every, fields=fields),
         host,
         port,
         every=every,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tickerkit.cli.exit_codes import UsageError
 from tickerkit.errors import SourceError
 
 if TYPE_CHECKING:
@@ -23,23 +24,36 @@ KINDS = (
     '"sim:AAPL,MSFT"',
     '"sensors:kitchen,garden"',
     '"prices.py:fetch"',
+    '"-" for the JSON lines of stdin',
 )
 FUNCTION = re.compile(r"(.+\.py):(\w+)")
 
 
-def load_source(text: str, every_s: float, *more_kinds: str) -> Source:
+def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -> Source:
     """Return the source that an argument of a command describes.
 
     Args:
-        text: a recording, `sim:` and symbols, or `prices.py:fetch` for a function to call.
+        text: a recording, `sim:` and symbols, `prices.py:fetch` for a function to call, or "-" for
+            stdin.
         every_s: interval between two calls of the function.
         *more_kinds: further kinds that the command accepts, for the error.
+        fields: the path of a field map for the lines of stdin; "" for lines that are ticks.
 
     Raises:
         SourceError: there is no such source, or its file can't be run.
+        UsageError: a field map is given for another source.
+        FieldMapError: the field map has a wrong entry.
     """
-    from tickerkit.sources import as_source
+    from tickerkit.sources import as_source, json_lines
 
+    if fields and text != "-":
+        raise UsageError('--fields is for the lines of stdin; pass "-" as SOURCE')
+    if fields:
+        try:
+            return json_lines(sys.stdin, fields)
+        except OSError as error:
+            problem = f"can't read the field map {fields}: {error.strerror or error}"
+            raise UsageError(problem) from None
     match = FUNCTION.fullmatch(text)
     try:
         source = as_source(_load_function(text, match) if match else text, every_s)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import sys
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.iterable import IterableSource
+from tickerkit.sources.lines import LinesSource, json_lines
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "IterableSource",
+    "LinesSource",
     "Outlet",
     "PollSource",
     "ReplaySource",
@@ -30,6 +33,7 @@ __all__ = [
     "Source",
     "WebsocketSource",
     "as_source",
+    "json_lines",
     "poll",
     "replay",
     "simulate",
@@ -39,7 +43,7 @@ __all__ = [
 
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
-    '"sim:AAPL,MSFT", "sensors:kitchen,garden", or a Source'
+    '"sim:AAPL,MSFT", "sensors:kitchen,garden", "-" for the JSON lines of stdin, or a Source'
 )
 
 
@@ -48,7 +52,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
 
     Args:
         given: a `Source`, a function to poll, an iterable or async iterable of ticks, a DataFrame
-            of ticks, the path of a recording, or text such as `"sim:AAPL,MSFT"`.
+            of ticks, the path of a recording, text such as `"sim:AAPL,MSFT"`, or `"-"` for stdin.
         every: seconds from one call of a function to the next.
 
     Raises:
@@ -94,6 +98,8 @@ def _has_only_names(items: Collection[object]) -> bool:
 
 def _from_text(text: str) -> Source:
     kind, _, rest = text.partition(":")
+    if text == "-":
+        return json_lines(sys.stdin)
     if kind == "sim":
         return simulate(rest)
     if kind == "sensors" and rest:
