@@ -20,6 +20,7 @@ from msgspec import UNSET, UnsetType
 
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
 from tickerkit.ticks.fields import may_be_value
+from tickerkit.venues.batches import join_batches
 from tickerkit.venues.columns import (
     UnreadableError,
     fixed_column,
@@ -157,8 +158,12 @@ class CompiledMap:
                 index, levels = _select_rows(each, messages, known)
                 if len(index):
                     parts.append((index, _read_columns(each, index, levels)))
-            batch = _join(parts) if parts else None
-        except UnreadableError:
+            batch = (
+                join_batches([b for _, b in parts], [index for index, _ in parts])
+                if parts
+                else None
+            )
+        except (UnreadableError, ValueError):
             return None
         return batch, np.flatnonzero(~known).tolist()
 
@@ -359,52 +364,3 @@ def _is_out_of_order(
     if isinstance(ids, np.ndarray):
         falls |= (time[1:] == time[:-1]) & (ids[1:] < ids[:-1])
     return bool((same & falls).any())
-
-
-def _join(parts: list[tuple[npt.NDArray[np.int64], Batch]]) -> Batch:
-    """Return the rows of several readings as one batch, in the order of their messages."""
-    if len(parts) == 1:
-        return parts[0][1]
-    order = np.argsort(np.concatenate([index for index, _ in parts]), kind="stable")
-    batches = [batch for _, batch in parts]
-    names = dict.fromkeys(name for batch in batches for name in batch.columns)
-    columns = {
-        name: _join_column([b.columns.get(name) for b in batches], batches) for name in names
-    }
-    return Batch(
-        len(order),
-        np.concatenate([batch.time for batch in batches])[order],
-        {
-            name: Text(column.codes[order], column.words)
-            if isinstance(column, Text)
-            else column[order]
-            for name, column in columns.items()
-        },
-    )
-
-
-def _join_column(columns: list[Column | None], batches: list[Batch]) -> Column:
-    kinds = {
-        "text" if isinstance(column, Text) else column.dtype.kind
-        for column in columns
-        if column is not None
-    }
-    if kinds == {"text"}:
-        words: dict[str, int] = {}
-        codes = []
-        for column, batch in zip(columns, batches, strict=True):
-            if not isinstance(column, Text):
-                codes.append(np.full(batch.count, -1, dtype=np.int32))
-                continue
-            new = [words.setdefault(word, len(words)) for word in column.words]
-            codes.append(np.array([*new, -1], dtype=np.int32)[column.codes])
-        return Text(np.concatenate(codes), list(words))
-    if len(kinds) > 1:
-        raise UnreadableError
-    empty: Any = 0 if kinds == {"i"} else np.nan
-    return np.concatenate(
-        [
-            np.full(batch.count, empty) if column is None else column
-            for column, batch in zip(columns, batches, strict=True)
-        ]
-    )

@@ -1,0 +1,76 @@
+"""Batches: joining ticks of several batches, in an order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from tickerkit.ticks import Batch, Column, Text
+
+__all__ = ["join_batches", "mark_origin", "trade_ids"]
+
+
+def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) -> Batch:
+    """Return the rows of several batches as one, in the order of their keys.
+
+    Args:
+        batches: at least one batch.
+        keys: for each batch an array, shape `(batch.count,)`. Rows with equal keys stay in order.
+
+    Raises:
+        ValueError: a column is text in one batch and a number in another.
+    """
+    if len(batches) == 1 and (np.diff(keys[0]) >= 0).all():
+        return batches[0]
+    order = np.argsort(np.concatenate(keys), kind="stable")
+    names = dict.fromkeys(name for batch in batches for name in batch.columns)
+    columns: dict[str, Column] = {}
+    for name in names:
+        column = _join_column([batch.columns.get(name) for batch in batches], batches)
+        columns[name] = (
+            Text(column.codes[order], column.words) if isinstance(column, Text) else column[order]
+        )
+    return Batch(len(order), np.concatenate([batch.time for batch in batches])[order], columns)
+
+
+def mark_origin(batch: Batch, origin: str) -> Batch:
+    """Return ticks whose column `origin` is `origin` in every row."""
+    codes = np.zeros(batch.count, dtype=np.int32)
+    return Batch(batch.count, batch.time, {**batch.columns, "origin": Text(codes, [origin])})
+
+
+def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:
+    """Return the trade ids of ticks, 0 for none."""
+    ids = batch.columns.get("trade_id")
+    if isinstance(ids, np.ndarray):
+        return ids.astype(np.int64, copy=False)
+    return np.zeros(batch.count, dtype=np.int64)
+
+
+def _join_column(columns: Sequence[Column | None], batches: Sequence[Batch]) -> Column:
+    kinds = {
+        "text" if isinstance(column, Text) else column.dtype.kind
+        for column in columns
+        if column is not None
+    }
+    if len(kinds) > 1:
+        raise ValueError("a column is text in one batch and a number in another")
+    if kinds == {"text"}:
+        words: dict[str, int] = {}
+        codes = []
+        for column, batch in zip(columns, batches, strict=True):
+            if not isinstance(column, Text):
+                codes.append(np.full(batch.count, -1, dtype=np.int32))
+                continue
+            new = [words.setdefault(word, len(words)) for word in column.words]
+            codes.append(np.array([*new, -1], dtype=np.int32)[column.codes])
+        return Text(np.concatenate(codes), list(words))
+    empty = 0 if kinds == {"i"} else np.nan
+    return np.concatenate(
+        [
+            np.full(batch.count, empty) if column is None else column
+            for column, batch in zip(columns, batches, strict=True)
+        ]
+    )
