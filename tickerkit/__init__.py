@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from tickerkit.runtime.nested_loops import allow_nested_loops
     from tickerkit.runtime.registry import status, stop_all
     from tickerkit.server import TickServer, serve
+<<<<<<< HEAD
     from tickerkit.sources import (
         Outlet,
         Source,
@@ -52,6 +53,9 @@ if TYPE_CHECKING:
         simulate_sensors,
         websocket,
     )
+=======
+    from tickerkit.sources import Outlet, Source, poll, replay, simulate, venue, venues, websocket
+>>>>>>> 7f6c06a (wip venue source, first presets)
     from tickerkit.storage import read_csv, read_gaps, read_parquet
 
 __version__ = "0.1.0"
@@ -96,6 +100,8 @@ _HOME = {
     "simulate_sensors": "sources",
     "status": "runtime.registry",
     "stop_all": "runtime.registry",
+    "venue": "sources",
+    "venues": "sources",
     "websocket": "sources",
 }
 
@@ -140,6 +146,8 @@ __all__ = [
     "simulate_sensors",
     "status",
     "stop_all",
+    "venue",
+    "venues",
     "websocket",
 ]
 

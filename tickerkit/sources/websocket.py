@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import logging
 import random
 import time
 from collections.abc import Mapping, Sequence
@@ -12,48 +10,29 @@ from pathlib import Path
 from ssl import SSLContext
 from typing import Any, cast
 
-from websockets.asyncio.client import ClientConnection, connect
+from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
-from websockets.frames import DATA_OPCODES, Frame
-from websockets.protocol import Event
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_line, format_value
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.messages import (
+    CONNECT_OPTIONS,
+    OPEN_TIMEOUT_S,
+    CountingClient,
+    take_messages,
+)
 from tickerkit.validation import check_number, parse_symbols
 from tickerkit.venues import FieldMap, Machine, Talk, parse_fields, parse_talk
 
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
 
-MAX_MESSAGE_BYTES = 16 * 2**20
-# Messages that arrived together are read together: reading 40 at once takes a third of the time.
-MAX_MESSAGES_AT_ONCE = 256
-MAX_BYTES_AT_ONCE = 2**20
-OPEN_TIMEOUT_S = 10.0
-CLOSE_TIMEOUT_S = 0.5
-# Pings of the websocket protocol. A server that does not answer them is not disconnected for that:
-# several venues answer only their own.
-PING_EVERY_S = 20.0
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 30.0
 # A connection without ticks that ended sooner counts as a failed attempt.
 STABLE_S = 5.0
-
-# Messages of websockets contain data that peers sent, keys included.
-wire_logger = logging.getLogger("tickerkit.websockets")
-
-
-class _Client(ClientConnection):
-    """A connection that counts the whole messages that wait to be taken."""
-
-    waiting = 0
-
-    def process_event(self, event: Event) -> None:
-        if isinstance(event, Frame) and event.fin and event.opcode in DATA_OPCODES:
-            self.waiting += 1
-        super().process_event(event)
 
 
 class WebsocketSource(Source):
@@ -137,22 +116,14 @@ class WebsocketSource(Source):
             async with connect(
                 self._url,
                 additional_headers=self._headers,
-                user_agent_header="tickerkit",
-                compression="deflate",
-                open_timeout=OPEN_TIMEOUT_S,
-                close_timeout=CLOSE_TIMEOUT_S,
-                ping_interval=PING_EVERY_S,
-                ping_timeout=None,
-                max_size=MAX_MESSAGE_BYTES,
-                max_queue=MAX_MESSAGES_AT_ONCE,
-                create_connection=_Client,
-                logger=wire_logger,
+                create_connection=CountingClient,
+                **CONNECT_OPTIONS,
                 **self._tls_options,
             ) as connection:
                 self.reconnects += 1
                 if self.reconnects:
                     await out.gap(None, f"reconnected: {self.status_reason}")
-                client = cast("_Client", connection)
+                client = cast("CountingClient", connection)
                 try:
                     return await self._receive(client, out)
                 except ConnectionClosed:
@@ -163,7 +134,7 @@ class WebsocketSource(Source):
         except Exception as error:
             return hide_secrets(f"{type(error).__name__}: {format_value(error)}")
 
-    async def _receive(self, client: _Client, out: Outlet) -> str:
+    async def _receive(self, client: CountingClient, out: Outlet) -> str:
         """Receive until the server is silent for too long; return why the connection shall end."""
         machine, now = self.machine, asyncio.get_running_loop().time
         for text in machine.start_connection(now()):
@@ -176,7 +147,7 @@ class WebsocketSource(Source):
             wake_at = min((each for each in (deadline, due) if each is not None), default=None)
             try:
                 async with asyncio.timeout_at(wake_at):
-                    messages = await _take(client)
+                    messages, _ = await take_messages(client)
             except TimeoutError:
                 for text in machine.take_pings(now()):
                     await client.send(text)
@@ -194,20 +165,6 @@ class WebsocketSource(Source):
                 await client.send(text)
             for text in machine.take_pings(now()):
                 await client.send(text)
-
-
-async def _take(client: _Client) -> list[str | bytes]:
-    """Return the next message, and those that have arrived with it."""
-    messages = [await client.recv()]
-    client.waiting -= 1
-    size = len(messages[0])
-    while client.waiting and len(messages) < MAX_MESSAGES_AT_ONCE and size < MAX_BYTES_AT_ONCE:
-        # What has arrived is returned at once. A closing connection is told by the next call.
-        with contextlib.suppress(ConnectionClosed):
-            messages.append(await client.recv())
-            size += len(messages[-1])
-        client.waiting -= 1
-    return messages
 
 
 def load_fields(fields: object) -> FieldMap:

@@ -10,15 +10,23 @@ from tickerkit.venues.machine import Machine
 from tickerkit.venues.reader import FieldReader, NotJson, Taken
 from tickerkit.venues.shapes import ShapeCounts
 from tickerkit.venues.talk import Talk, matches, parse_talk
+from tickerkit.venues.trades import Fetch, Missing
+from tickerkit.venues.venue import Link, Reconnect, Venue, VenueEvent
 
 __all__ = [
+    "Fetch",
     "FieldMap",
     "FieldReader",
+    "Link",
     "Machine",
+    "Missing",
     "NotJson",
+    "Reconnect",
     "ShapeCounts",
     "Taken",
     "Talk",
+    "Venue",
+    "VenueEvent",
     "matches",
     "parse_fields",
     "parse_talk",

@@ -31,7 +31,7 @@ from tickerkit.venues.columns import (
     read_times,
 )
 from tickerkit.venues.fields import FIRST_FRAME, Condition, FieldMap, Reading
-from tickerkit.venues.paths import ITEMS, Path, Step
+from tickerkit.venues.paths import ITEMS, VALUES, Path, Step
 from tickerkit.venues.values import Value
 
 __all__ = ["UNREADABLE", "CompiledMap", "compile_map"]
@@ -59,6 +59,8 @@ class _Node:
         if step is ITEMS:
             self.items = self.items or _Node()
             return self.items
+        if step == VALUES:
+            raise _UncompilableError
         if isinstance(step, str):
             return self.names.setdefault(step, _Node())
         if step > MAX_POSITION:

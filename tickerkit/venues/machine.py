@@ -6,7 +6,7 @@ The same machine runs over a socket, over a recording of frames, and in tests.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,7 @@ class Machine:
         fields: the map.
         talk: what to send to the server.
         symbols: only the ticks of these; None for all.
+        on_other: called with each message without rows; returns whether it knows the message.
 
     Attributes:
         shapes: the messages in which the map names no row, and `talk` no answer.
@@ -66,12 +67,17 @@ class Machine:
     """
 
     def __init__(
-        self, fields: FieldMap, talk: Talk | None = None, symbols: Sequence[str] | None = None
+        self,
+        fields: FieldMap,
+        talk: Talk | None = None,
+        symbols: Sequence[str] | None = None,
+        on_other: Callable[[Any], bool] = lambda _: False,
     ) -> None:
         self.fields = fields
         self.talk = talk or Talk()
         self.shapes = ShapeCounts()
         self._symbols = None if symbols is None else frozenset(symbols)
+        self._on_other = on_other
         self._reader = FieldReader(fields)
         self._is_waiting = False
         self._ping_at: float | None = None
@@ -112,7 +118,9 @@ class Machine:
             elif self._is_waiting and matches(self.talk.wait_for, message):
                 self._is_waiting = False
                 sends.extend(self.talk.subscribe)
-            elif not any(matches(each, message) for each in self.talk.ignore):
+            elif not self._on_other(message) and not any(
+                matches(each, message) for each in self.talk.ignore
+            ):
                 self.shapes.add(message)
         batches = [self._select(batch) for batch in taken.batches]
         return Received(batches, sends, len(errors), errors[:MAX_ERRORS])

@@ -13,8 +13,9 @@ from tickerkit.errors import FieldMapError
 
 __all__ = ["ITEMS", "Path", "Step", "parse_path"]
 
-# The step `[]`: each item of a list.
+# The step `[]`: each item of a list. The step `*`: each value of an object.
 ITEMS = None
+VALUES = "*"
 Step: TypeAlias = str | int | None
 
 MAX_STEPS = 16
@@ -70,7 +71,11 @@ class Path:
         while ITEMS in self.steps[start:]:
             stop = self.steps.index(ITEMS, start)
             part = Path("", self.steps[start:stop])
-            lists = [part.get(place) for place in here]
+            lists = (
+                [part.get(place) for place in here]
+                if VALUES not in part.steps
+                else [_first_list(part, place) for place in here]
+            )
             found = any(type(each) is list for each in lists)
             chains = [
                 (*chain, item)
@@ -92,6 +97,15 @@ class Path:
         return iter(chains) if found else None
 
 
+def _first_list(path: Path, start: Any) -> Any:
+    """Return the first list at a path that has `*`, which stands for any key; `UNSET` for none."""
+    at = path.steps.index(VALUES)
+    outer = Path("", path.steps[:at]).get(start)
+    inner = Path("", path.steps[at + 1 :])
+    found = [inner.get(value) for value in outer.values()] if type(outer) is dict else []
+    return next((each for each in found if type(each) is list), UNSET)
+
+
 def parse_path(key: str, text: object, *, is_rows: bool = False) -> Path:
     """Read a path.
 
@@ -99,7 +113,8 @@ def parse_path(key: str, text: object, *, is_rows: bool = False) -> Path:
         key: the entry of the map that has the path, for errors.
         text: the path. Names are joined by points; a name with other characters stands in double
             quotes. `[1]` is a position in a list. `/` in front starts at the message, `^` at the
-            item of the list around the row. In a path to rows, `[]` is each item of a list.
+            item of the list around the row. In a path to rows, `[]` is each item of a list, and
+            `*` any key whose value is a list.
         is_rows: whether it is the path to the rows, which starts at the message.
 
     Raises:

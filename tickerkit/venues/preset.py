@@ -9,7 +9,7 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.ack]]        when; id or symbol: which subscriptions an answer confirms
       [[socket.error]]      when; message; id or symbol: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique" or "none"; fields: a field map
-    [backfill]      get or post; fields; ids; rows_per_page; requests_per_s
+    [backfill]      base; get; post; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
 
@@ -26,6 +26,7 @@ from tickerkit.venues.paths import Path, parse_path
 from tickerkit.venues.values import check_keys
 
 __all__ = [
+    "CHANNELS",
     "Answer",
     "Backfill",
     "Preset",
@@ -54,8 +55,7 @@ SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
 ANSWER_KEYS = ("when", "id", "symbol", "symbols", "message")
 READ_KEYS = ("channel", "ids", "fields")
 BACKFILL_KEYS = (
-    *("get", "post", "body", "fields", "ids", "rows_per_page", "requests_per_s", "after", "by"),
-    "reach",
+    *("base", "get", "post", "fields", "rows_per_page", "requests_per_s", "by", "reach"),
 )
 
 
@@ -152,22 +152,28 @@ class Backfill:
     """How past trades are fetched.
 
     Attributes:
-        get: the address, with `{symbol}` and `{id}` (the newest trade held, or the one before which
-            to page); `post` is sent as JSON to it where it is not None.
+        base: the address that `get` follows.
+        get: path and query, with `{symbol}` and `{id}` (the newest trade held, or the one before
+            which to page; a part of the query with it is left out where there is none), or
+            `{after_s}`, `{after_ms}`, `{after_ns}` (the time of the newest trade held). `post` is
+            sent to it as JSON where it is not None.
         post: the body of the request; None for a GET.
         reading: where the fields of the rows are.
         by: "after" if the answer begins after `{id}`, "before" if it pages back from it, "newest"
             if it always is the newest rows.
         rows_per_page: how many rows an answer has at most.
         requests_per_s: how many requests the venue allows.
+        reach: how far back it goes, in words.
     """
 
+    base: str
     get: str
     post: Any
     reading: Reading
     by: str
     rows_per_page: int
     requests_per_s: float
+    reach: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -284,12 +290,14 @@ def _parse_backfill(table: Mapping[str, Any]) -> Backfill:
     check_keys("backfill", table, BACKFILL_KEYS)
     [reading] = parse_fields(table["fields"]).readings
     return Backfill(
+        table["base"],
         table["get"],
         table.get("post"),
         reading,
         _choice("backfill.by", table.get("by", "newest"), ("after", "before", "newest")),
         int(table.get("rows_per_page", 100)),
         float(table.get("requests_per_s", 1)),
+        table.get("reach", ""),
     )
 
 

@@ -56,12 +56,14 @@ class Fetch(NamedTuple):
         after: the newest id that has come.
         before: an id before which the page shall end; None for the newest trades.
         at: when to ask, by the caller's clock; 0 for now.
+        after_ns: the time of the trade `after`, in epoch ns, for interfaces that page by time.
     """
 
     symbol: str
     after: int
     before: int | None
     at: float = 0.0
+    after_ns: int = 0
 
 
 TradeEvent: TypeAlias = Batch | Missing | Fetch
@@ -108,6 +110,7 @@ class TradeStream:
         self._page_count = 0
         self._asks_at = 0.0
         self._is_complete = False
+        self._newest_ns = 0
 
     @property
     def is_holding(self) -> bool:
@@ -138,7 +141,7 @@ class TradeStream:
         self._asks_at = at
         # The newest trade that came is asked for again where ids are not dense: it is the overlap.
         after = self._resume_after - (not self.ledger.is_dense)
-        return Fetch(self.symbol, after, None, at)
+        return Fetch(self.symbol, after, None, at, self._newest_ns)
 
     def receive(self, batch: Batch, now: float) -> list[TradeEvent]:
         """Take live trades."""
@@ -151,11 +154,13 @@ class TradeStream:
                 return [self._first_fetch(0.0)]  # now an overlap with a live trade can be found
             return []
         new = self.ledger.add(trade_ids(batch))
+        before_ns = self._newest_ns
+        self._newest_ns = int(batch.time.max(initial=self._newest_ns))
         events: list[TradeEvent] = []
         if new.any():
             events.append(batch if new.all() else batch.where(new))
         if self.ledger.is_dense:
-            events += self._watch_holes(now)
+            events += self._watch_holes(before_ns, now)
         return events
 
     def backfilled(self, fetch: Fetch, batch: Batch | None, now: float) -> list[TradeEvent]:
@@ -180,7 +185,8 @@ class TradeStream:
             return self._release()
         if len(ids) and self._page_count < MAX_PAGES:
             if self._pages == "after" and high > fetch.after + (not self.ledger.is_dense):
-                return [Fetch(self.symbol, high - (not self.ledger.is_dense), None)]
+                after = high - (not self.ledger.is_dense)
+                return [Fetch(self.symbol, after, None, 0.0, int(batch.time[ids.argmax()]))]
             if self._pages == "before" and low > self._resume_after:
                 return [Fetch(self.symbol, self._resume_after, low)]
         if self.ledger.is_dense:
@@ -211,8 +217,8 @@ class TradeStream:
             times.append(self._hold_until)
         return min(times, default=None)
 
-    def _watch_holes(self, now: float) -> list[TradeEvent]:
-        """Ask for the trades of new holes."""
+    def _watch_holes(self, before_ns: int, now: float) -> list[TradeEvent]:
+        """Ask for the trades of new holes; `before_ns` is the time of a trade before them."""
         known = {each.hole for each in self._open}
         new = [hole for hole in self.ledger.holes if hole not in known]
         if len(self.ledger.holes) < len(known):
@@ -222,7 +228,12 @@ class TradeStream:
         if self._pages is None:
             return []
         return [
-            Fetch(self.symbol, hole.first - 1, None if self._pages == "after" else hole.last + 1)
+            Fetch(
+                self.symbol,
+                hole.first - 1,
+                None if self._pages == "after" else hole.last + 1,
+                after_ns=before_ns,
+            )
             for hole in new
         ]
 
