@@ -42,7 +42,6 @@ if TYPE_CHECKING:
     from tickerkit.runtime.nested_loops import allow_nested_loops
     from tickerkit.runtime.registry import status, stop_all
     from tickerkit.server import TickServer, serve
-<<<<<<< HEAD
     from tickerkit.sources import (
         Outlet,
         Source,
@@ -51,11 +50,10 @@ if TYPE_CHECKING:
         replay,
         simulate,
         simulate_sensors,
+        venue,
+        venues,
         websocket,
     )
-=======
-    from tickerkit.sources import Outlet, Source, poll, replay, simulate, venue, venues, websocket
->>>>>>> 7f6c06a (wip venue source, first presets)
     from tickerkit.storage import read_csv, read_gaps, read_parquet
 
 __version__ = "0.1.0"

@@ -40,22 +40,16 @@ __all__ = [
     "poll",
     "replay",
     "simulate",
-<<<<<<< HEAD
     "simulate_sensors",
-=======
     "venue",
     "venues",
->>>>>>> 7f6c06a (wip venue source, first presets)
     "websocket",
 ]
 
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
-<<<<<<< HEAD
-    '"sim:AAPL,MSFT", "sensors:kitchen,garden", "-" for the JSON lines of stdin, or a Source'
-=======
-    '"sim:AAPL,MSFT", "kraken:BTC/USD", or a Source'
->>>>>>> 7f6c06a (wip venue source, first presets)
+    '"sim:AAPL,MSFT", "sensors:kitchen,garden", "kraken:BTC/USD", "-" for the JSON lines of stdin, '
+    "or a Source"
 )
 
 
@@ -114,16 +108,13 @@ def _from_text(text: str) -> Source:
         return json_lines(sys.stdin)
     if kind == "sim":
         return simulate(rest)
-<<<<<<< HEAD
     if kind == "sensors" and rest:
         return simulate_sensors(rest)
-=======
     if "://" in text:
         fix = "pass tk.websocket(url, subscribe, fields), or call tk.connect(url)"
         raise SourceError(text, "an address alone does not say where the ticks are", fix=fix)
     if kind in list_presets():
         return venue(kind, rest)
->>>>>>> 7f6c06a (wip venue source, first presets)
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
     raise SourceError(text, "there is no recording at this path", fix=f"pass {KINDS}")
