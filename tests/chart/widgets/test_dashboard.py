@@ -132,6 +132,8 @@ def test_dashboard_of_sensors_shows_their_numbers(
     until(lambda: drawn(board) == [40])
     assert board._kind.label == "humidity"
     until(lambda: cells(board)[0] == ["symbol", "humidity", "temperature", "UTC"])
+    # No arrow: another column is no move. The temperature has the decimals of all its values.
+    assert cells(board)[1] == ["kitchen", "40", "21.0", "10:00:01"]
     board._kind.value = "percent"
     until(lambda: board.figure.layout.yaxis.ticksuffix == " %" and drawn(board) == [40])
 

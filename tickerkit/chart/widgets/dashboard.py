@@ -194,9 +194,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._record.show(feed)
         latest = feed.latest()
         self._offer_columns(latest)
-        instruments = Instruments.of(feed.log, self._column.value)
-        instruments.update(feed.log)
-        symbols = instruments.sort(feed.log.symbols())
+        column = self._column.value
+        symbols = Instruments.of(feed.log).sort(feed.log.symbols())
         if self._symbols is not None:
             symbols = [symbol for symbol in self._symbols if symbol in set(symbols)]
         elif feed.symbols is None:
@@ -206,7 +205,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._state.value = _render_state(feed)
         runs = feed.log.runs
         epoch = runs[-1].epoch if runs else None
-        self._prices.value = self._price_table.render(latest, symbols, instruments, epoch)
+        self._prices.value = self._price_table.render(feed.log, column, latest, symbols, epoch)
 
     def _offer_symbols(self, symbols: list[str]) -> None:
         """Offer these symbols in the menu."""

@@ -9,7 +9,8 @@ import pandas as pd
 
 from tickerkit.chart.instruments import PRICES, Instruments
 from tickerkit.decimals import format_decimals
-from tickerkit.formatting import format_measure, format_time
+from tickerkit.formatting import format_time
+from tickerkit.log import TickLog
 from tickerkit.runtime.cards import GREEN, NUMBER_STYLE, RED, escape
 from tickerkit.ticks.fields import may_be_value
 
@@ -41,7 +42,8 @@ class PriceTable:
 
     def __init__(self, zone: str = "UTC") -> None:
         self._zone = zone
-        self._shown: dict[str, tuple[float, str]] = {}  # by symbol, its price and colour
+        # By symbol and column, the value and its colour.
+        self._shown: dict[tuple[str, str], tuple[float, str]] = {}
 
     def clear(self) -> None:
         """Forget the prices shown so far; the next prices have no arrows."""
@@ -49,22 +51,25 @@ class PriceTable:
 
     def render(
         self,
+        log: TickLog,
+        column: str,
         latest: pd.DataFrame,
         symbols: Sequence[str],
-        instruments: Instruments,
         epoch: str | None = None,
     ) -> str:
         """Return the table as HTML.
 
         Args:
+            log: the ticks, from which the decimals are learnt.
+            column: the column to show first.
             latest: a row for each symbol, as `Feed.latest` returns it.
             symbols: the symbols to show, in this order; those that have no row are left out.
-            instruments: the decimals of each symbol.
             epoch: the newest epoch; ticks of another one are dimmed. None to dim none.
         """
         known = set(latest.index)
         shown = [symbol for symbol in symbols if symbol in known]
         ticks = latest.loc[shown[:MAX_ROWS]]
+        instruments = _learn(log, column)
         columns = {instruments.column(symbol) for symbol in shown[:MAX_ROWS]} or {"price"}
         if columns.isdisjoint(PRICES):
             main = columns.pop() if len(columns) == 1 else ""
@@ -75,8 +80,11 @@ class PriceTable:
             is_quoted = ticks["price"].isna().any()
             sides = [name for name in ("bid", "ask") if name in ticks and is_quoted]
             names, others = ["price", *sides, "size"], [*sides, "size"]
+        beside = {
+            name: instruments if name in (*PRICES, "size") else _learn(log, name) for name in others
+        }
         rows = [
-            self._render_row(symbol, tick, names[0], others, instruments, epoch)
+            self._render_row(symbol, tick, names[0], instruments, beside, epoch)
             for symbol, (_, tick) in zip(shown, ticks.iterrows(), strict=False)
         ]
         names = ["symbol", *names, self._zone.rpartition("/")[2].replace("_", " ")]
@@ -95,25 +103,28 @@ class PriceTable:
         symbol: str,
         tick: pd.Series,
         main: str,
-        others: list[str],
         instruments: Instruments,
+        beside: dict[str, Instruments],
         epoch: str | None,
     ) -> str:
         column, decimals = instruments.column(symbol), instruments.decimals(symbol)
         price = float(tick[column]) if column in tick else math.nan
         label = "" if column == main else _shorten(column)
-        if column == "price" and math.isnan(price) and {"bid", "ask"} <= set(others):
+        if column == "price" and math.isnan(price) and {"bid", "ask"} <= set(beside):
             price, label = float(tick["bid"] + tick["ask"]) / 2, "mid"
-        before, colour = self._shown.get(symbol, (price, "inherit"))
+        before, colour = self._shown.get((symbol, column), (price, "inherit"))
         if price > before or price < before:  # neither, if one of them is NaN
             colour = GREEN if price > before else RED
-        self._shown[symbol] = (price, colour)
+        self._shown[symbol, column] = (price, colour)
         if label and price == price:
             label = f'<span style="{DIM_STYLE}">{escape(label)}</span> '
         else:
             label = ""
         text = f"{ARROWS.get(colour, '')} {label}{format_decimals(price, decimals)}"
-        numbers = [_format_other(name, float(tick[name]), decimals) for name in others]
+        numbers = [
+            _format_other(name, float(tick[name]), each.decimals(symbol))
+            for name, each in beside.items()
+        ]
         time = format_time(tick["time"].tz_convert(self._zone), date=False)
         cells = [
             f'<td style="text-align:left;padding:0"><b>{escape(symbol)}</b></td>',
@@ -134,13 +145,18 @@ def list_numbers(ticks: pd.DataFrame) -> list[str]:
     ]
 
 
+def _learn(log: TickLog, column: str) -> Instruments:
+    """Return the instruments of a column, with the decimals of all of its ticks."""
+    instruments = Instruments.of(log, column)
+    instruments.update(log)
+    return instruments
+
+
 def _format_other(name: str, value: float, decimals: int) -> str:
-    """Return a value beside the main one; quotes have the decimals of the price."""
-    if name in PRICES:
-        return format_decimals(value, decimals)
-    if math.isnan(value):
+    """Return a value beside the main one; a missing quote is a dash."""
+    if math.isnan(value) and name not in PRICES:
         return ""
-    return f"{value:,.10g}" if name == "size" else format_measure(value)
+    return f"{value:,.10g}" if name == "size" else format_decimals(value, decimals)
 
 
 def _shorten(name: str) -> str:
