@@ -40,8 +40,9 @@ def connect(
 
     After a break the feed reconnects. A tickerkit server continues after exactly the last tick
     received; ticks that it no longer has are listed in `feed.gaps`. Any other websocket that sends
-    ticks as JSON works too, but can't resume: there, each break is a gap. Running the cell again
-    continues with the same log: no ticks are thrown away, and nothing runs twice.
+    ticks as JSON (objects with a symbol and at least one number of any name) works too, but can't
+    resume: there, each break is a gap. Running the cell again continues with the same log: no ticks
+    are thrown away, and nothing runs twice.
 
     Args:
         url: address of the websocket or of the server's page, or the server itself.
