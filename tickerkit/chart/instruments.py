@@ -131,6 +131,8 @@ class Instruments:
             self._has_quoted[codes[(codes >= 0) & ~np.isnan(side)]] = True
         has_price = self._has_traded | self._has_quoted
         self._substitute[has_price] = -1
+        if not (~has_price & (self._substitute < 0))[codes].any():
+            return
         for name in rows.value_names():
             is_open = ~has_price & (self._substitute < 0)
             numbers = rows.numbers(name)
