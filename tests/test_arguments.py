@@ -130,6 +130,15 @@ CALLS = {
         {"file": [object(), None, 5, "ticks.jsonl"], "fields": [5, [], {}, {"symbool": "s"}]},
         {"file": sys.__stdin__},
     ),
+    "mqtt": Call(
+        lambda *_: tk.mqtt,
+        {
+            "url": [object(), None, 5, "", "ws://host/x", "mqtt://host", "mqtt://host:0/x"],
+            "fields": [5, [], {}, {"symbool": "s"}],
+            "ssl": [5, ("a", "b"), True],
+        },
+        {"url": "mqtt://host/x"},
+    ),
     "poll": Call(
         lambda *_: tk.poll,
         {"func": [object(), None, "x", 5], "every": [*NUMBERS, 0, -1]},

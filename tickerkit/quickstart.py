@@ -13,6 +13,7 @@ from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.server import serve
+from tickerkit.sources import MQTT_SCHEMES
 
 __all__ = ["live"]
 
@@ -70,6 +71,7 @@ def live(
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
     is_url = isinstance(source_or_url, str) and "://" in source_or_url
+    is_url = is_url and not str(source_or_url).startswith(MQTT_SCHEMES)
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url
     try:

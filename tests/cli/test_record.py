@@ -12,6 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from broker import Broker, encode_publish
 from commands import InProcess, on_posix
 from numbered import ticks
 from soaks import share_of
@@ -409,3 +410,16 @@ def test_progress_is_drawn_on_a_terminal(
     drawn = screen.file.getvalue()  # type: ignore[attr-defined]
     assert re.search(r"\d+ ticks?  [\d,]+/s  \d+", drawn)
     assert ("━" in drawn) is bool(more)
+
+
+def test_password_is_in_no_recording(start: Callable[..., InProcess], tmp_path: Path) -> None:
+    """A command that records a broker's messages names its address without it."""
+    pytest.importorskip("aiomqtt")
+    with Broker() as broker:
+        broker.retained.append(encode_publish("home/garden", b'{"temperature": 8}', retain=True))
+        source = f"mqtt://me:secret@127.0.0.1:{broker.port}/home/#"
+        with start("record", source, "-o", str(tmp_path / "t.csv"), "--ticks", "1") as command:
+            assert command.wait() == 0
+    texts = [path.read_text() for path in tmp_path.iterdir()]
+    assert any("home/#" in text for text in texts)
+    assert "secret" not in "".join([*texts, command.out, command.err])

@@ -315,7 +315,7 @@ def test_serve_reads_json_lines_from_stdin(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["sim:AAPL", "--fields", "map.toml"], "--fields is for the lines of stdin"),
+        (["sim:AAPL", "--fields", "map.toml"], '--fields is for SOURCE "-"'),
         (["-", "--fields", "missing.toml"], "can't read the field map missing.toml"),
     ],
 )

@@ -13,7 +13,7 @@ from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import Every, ServersToken, Symbols, choose_token, parse_symbols
 from tickerkit.cli.record_progress import print_result, watch_recording
-from tickerkit.cli.source import load_source
+from tickerkit.cli.source import hide_password, load_source
 from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
 from tickerkit.errors import InvalidArgument, RecordingExists, TickerkitError
 from tickerkit.formatting import format_count
@@ -39,7 +39,7 @@ def record(
         typer.Argument(
             metavar="URL|SOURCE",
             help='A websocket such as "ws://127.0.0.1:8000/", or a source as for `tickerkit '
-            'serve`: "sim:AAPL,MSFT", "prices.py:fetch".',
+            'serve`: "sim:AAPL,MSFT", "prices.py:fetch", "-" for stdin.',
         ),
     ],
     out: Annotated[
@@ -115,6 +115,7 @@ def record(
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
+    from tickerkit.sources import MQTT_SCHEMES
     from tickerkit.storage.paths import naming_from_path
 
     if new and overwrite:
@@ -129,7 +130,8 @@ def record(
     if interrupt.requested:
         return
     with ExitStack() as stack:
-        server = None if "://" in source else stack.enter_context(_serve_source(source, every))
+        is_url = "://" in source and not source.startswith(MQTT_SCHEMES)
+        server = None if is_url else stack.enter_context(_serve_source(source, every))
         url = server.url if server else source
         # Record a server's ticks from now on, but every tick of a source that is served here.
         history = 0 if server is None else None
@@ -143,7 +145,7 @@ def record(
             limit=ticks,
             max_unwritten=KEEP // 2,
             # The port of a server made here differs each time.
-            source=source if server else None,
+            source=hide_password(source) if server else None,
         )
         stack.callback(feed.stop)
         # The recorder is made before the feed is started, so that it misses no tick. It may use
@@ -167,7 +169,7 @@ def record(
         stack.callback(recorder.stop)
         began = time.monotonic()
         feed.start()
-        name = escape_controls(source if server else feed.url)
+        name = escape_controls(hide_password(source) if server else feed.url)
         to = escape_controls(recorder.path)
         print_line(f"recording {name} to {to}; Ctrl-C ends it", "bold")
         failing = watch_recording(feed, recorder, server, for_s, ticks)

@@ -15,7 +15,7 @@ from tickerkit.cli.serving import (
     start_server,
     watch_server,
 )
-from tickerkit.cli.source import DEMO, load_source
+from tickerkit.cli.source import DEMO, hide_password, load_source
 from tickerkit.cli.terminal import print_line
 from tickerkit.formatting import format_count
 
@@ -29,7 +29,8 @@ def serve(
             metavar="SOURCE",
             help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, '
             '"sensors:kitchen,garden" temperatures; "ticks.csv" replays a recording, '
-            '"prices.py:fetch" calls a function of a Python file; "-" reads JSON lines from stdin.',
+            '"prices.py:fetch" calls a function of a Python file; "-" reads JSON lines from stdin, '
+            '"mqtt://host/home/#" subscribes to a broker.',
         ),
     ] = DEMO,
     host: Host = "127.0.0.1",
@@ -39,7 +40,8 @@ def serve(
         str,
         typer.Option(
             metavar="FILE",
-            help="A field map (TOML) that says where in a line of stdin the fields of a tick are.",
+            help="A field map (TOML) that says where in a line of stdin, or a message of MQTT, "
+            "the fields of a tick are.",
         ),
     ] = "",
     history: History = 1_000_000,
@@ -72,7 +74,7 @@ def serve(
         return format_server(server, *counts, f"{stats['rate']:,.0f}/s")
 
     with server:
-        print_addresses(server, f"serving {source}")
+        print_addresses(server, f"serving {hide_password(source)}")
         print_line("Ctrl-C stops it.", "dim")
         watch_server(server, format_state)
     print_summary(server)

@@ -16,7 +16,7 @@ from tickerkit.errors import SourceError
 if TYPE_CHECKING:
     from tickerkit.sources import Source
 
-__all__ = ["DEMO", "load_source"]
+__all__ = ["DEMO", "hide_password", "load_source"]
 
 DEMO = "sim:AAPL,MSFT,GOOG,AMZN,TSLA"
 KINDS = (
@@ -26,6 +26,7 @@ KINDS = (
     '"prices.py:fetch"',
     '"-" for the JSON lines of stdin',
 )
+PASSWORD = re.compile(r"(?<=://)[^/]*@")
 FUNCTION = re.compile(r"(.+\.py):(\w+)")
 
 
@@ -37,20 +38,21 @@ def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -
             stdin.
         every_s: interval between two calls of the function.
         *more_kinds: further kinds that the command accepts, for the error.
-        fields: the path of a field map for the lines of stdin; "" for lines that are ticks.
+        fields: the path of a field map for the lines of stdin, or the messages of MQTT; "" for
+            those that are ticks.
 
     Raises:
         SourceError: there is no such source, or its file can't be run.
         UsageError: a field map is given for another source.
         FieldMapError: the field map has a wrong entry.
     """
-    from tickerkit.sources import as_source, json_lines
+    from tickerkit.sources import MQTT_SCHEMES, as_source, json_lines, mqtt
 
-    if fields and text != "-":
-        raise UsageError('--fields is for the lines of stdin; pass "-" as SOURCE')
+    if fields and text != "-" and not text.startswith(MQTT_SCHEMES):
+        raise UsageError('--fields is for SOURCE "-", the lines of stdin, and for mqtt://…')
     if fields:
         try:
-            return json_lines(sys.stdin, fields)
+            return json_lines(sys.stdin, fields) if text == "-" else mqtt(text, fields)
         except OSError as error:
             problem = f"can't read the field map {fields}: {error.strerror or error}"
             raise UsageError(problem) from None
@@ -63,9 +65,14 @@ def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -
         # Only a source of unknown kind has a fix, which lists the kinds that Python accepts.
         *kinds, last = (*KINDS, *more_kinds)
         fix = f"pass {', '.join(kinds)} or {last}" if error.fix else ""
-        raise SourceError(text, error.problem, fix=fix) from None
+        raise SourceError(error.source, error.problem, fix=fix) from None
     assert source is not None
     return source
+
+
+def hide_password(text: str) -> str:
+    """Return the text of a source without the name and the password of an address."""
+    return PASSWORD.sub("", text)
 
 
 def _load_function(text: str, match: re.Match[str]) -> Callable[..., Any]:

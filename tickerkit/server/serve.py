@@ -42,10 +42,11 @@ def serve(
     Args:
         source: a function that is called every `every` seconds (it may block, or be async) and
             returns a dict, a list of dicts, a DataFrame or JSON text; an iterable or async iterable
-            of ticks; a DataFrame; the path of a recording; text such as `"sim:AAPL,MSFT"` or
-            `"sensors:kitchen,garden"`; `"-"` for the JSON lines of stdin; or a `Source`. A tick is
-            a symbol and at least one number of any name, such as `price` or `temperature`. With
-            None, the server only serves ticks passed to `server.publish`.
+            of ticks; a DataFrame; the path of a recording; text such as `"sim:AAPL,MSFT"`,
+            `"sensors:kitchen,garden"`, `"mqtt://host/home/#"`, or `"-"` for the JSON lines of
+            stdin; or a `Source`. A tick is a symbol and at least one number of any name, such as
+            `price` or `temperature`. With None, the server only serves ticks passed to
+            `server.publish`.
         host: the address to bind. Loopback can be reached from this machine only; any other
             address requires a token.
         port: the port; 0 takes a free one.

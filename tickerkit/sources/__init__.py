@@ -13,6 +13,7 @@ from tickerkit.formatting import format_value
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.lines import LinesSource, json_lines
+from tickerkit.sources.mqtt import MQTT_SCHEMES, MqttSource, mqtt
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
@@ -25,8 +26,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "MQTT_SCHEMES",
     "IterableSource",
     "LinesSource",
+    "MqttSource",
     "Outlet",
     "PollSource",
     "ReplaySource",
@@ -37,6 +40,7 @@ __all__ = [
     "WebsocketSource",
     "as_source",
     "json_lines",
+    "mqtt",
     "poll",
     "replay",
     "simulate",
@@ -48,8 +52,8 @@ __all__ = [
 
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
-    '"sim:AAPL,MSFT", "sensors:kitchen,garden", "kraken:BTC/USD", "-" for the JSON lines of stdin, '
-    "or a Source"
+    '"sim:AAPL,MSFT", "sensors:kitchen,garden", "kraken:BTC/USD", "mqtt://host/topic", '
+    '"-" for the JSON lines of stdin, or a Source'
 )
 
 
@@ -110,6 +114,8 @@ def _from_text(text: str) -> Source:
         return simulate(rest)
     if kind == "sensors" and rest:
         return simulate_sensors(rest)
+    if text.startswith(MQTT_SCHEMES):
+        return mqtt(text)
     if "://" in text:
         fix = "pass tk.websocket(url, subscribe, fields), or call tk.connect(url)"
         raise SourceError(text, "an address alone does not say where the ticks are", fix=fix)
