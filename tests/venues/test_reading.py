@@ -14,7 +14,9 @@ from hypothesis import strategies as st
 from recordings import wire_texts
 from soaks import examples
 
+from tickerkit.errors import FieldMapError
 from tickerkit.log import TickLog
+from tickerkit.ticks import Text
 from tickerkit.venues import FieldReader, parse_fields
 
 MAPS: dict[str, Any] = {
@@ -64,17 +66,26 @@ MAPS: dict[str, Any] = {
         "side": {"from": "side", "buy": "sell", "sell": "buy"},
         "sequence": "sequence",
     },
-    "bybit": {
-        "rows": "data[]",
-        "when": {"/topic": "publicTrade.*"},
-        "symbol": "s",
-        "price": "p",
-        "size": "v",
-        "time": "T:ms",
-        "side": "S",
-        "trade_id": "i:int",
-        "block": "BT",
-    },
+    # At one place, trades have a list and quotes an object.
+    "bybit": [
+        {
+            "rows": "data[]",
+            "when": {"/topic": "publicTrade.*"},
+            "symbol": "s",
+            "price": "p",
+            "size": "v",
+            "time": "T:ms",
+            "side": "S",
+            "trade_id": "i:int",
+            "block": "BT",
+        },
+        {
+            "when": {"data.bid1Price": {"present": True}, "data.ask1Price": {"present": True}},
+            "symbol": "data.symbol",
+            "bid": "data.bid1Price",
+            "ask": "data.ask1Price",
+        },
+    ],
     "kucoin": {
         "when": {"topic": "/market/ticker:*"},
         "symbol": {"from": "topic", "after": ":"},
@@ -180,6 +191,7 @@ MESSAGES = st.one_of(
     GOOD_ROWS,
     st.fixed_dictionaries({"d": st.lists(st.one_of(GOOD_ROWS, ROWS), max_size=4)}),
     st.fixed_dictionaries({"d": st.lists(GOOD_ROWS, max_size=4), "c": st.sampled_from("tq")}),
+    st.fixed_dictionaries({"d": st.one_of(GOOD_ROWS, ROWS, VALUES)}),
     VALUES,
 )
 COLUMNS = {"symbol": "s", "price": "p", "size": "q", "side": "S", "trade_id": "i", "x": "x"}
@@ -197,6 +209,11 @@ SHORT = [
     [
         {**COLUMNS, "rows": "d[]", "when": {"/c": "t"}},
         {**COLUMNS, "when": {"p": {"present": True}}},
+    ],
+    [
+        {**COLUMNS, "rows": "d[]", "when": {"/c": "t"}},
+        {"symbol": "d.s", "price": "d.p", "when": {"d.s": {"present": True}}},
+        {"symbol": "d.s", "bid": "d.p"},
     ],
     {"rows": "d[]", "symbol": {"value": "K"}, "bid": {"from": "p", "zero": "none", "abs": True}},
 ]
@@ -230,3 +247,41 @@ def test_invalid_row_is_refused_by_name_and_the_others_are_taken() -> None:
     assert (batch.count, batch.refused) == (2, 1)
     assert (batch.errors[0].field, batch.errors[0].value) == ("price", "x")
     assert np.asarray(batch.columns["price"]).tolist() == [1.5, 2.0]
+
+
+REMEMBERING = {
+    "remember": {"when": {"event": "subscribed"}, "key": "id", "value": "symbol"},
+    "rows": "rows[]",
+    "symbol": {"from": "/id", "remembered": True},
+    "price": "p",
+}
+
+
+def test_rows_may_refer_to_what_an_earlier_message_said() -> None:
+    """Bitfinex gives a number for the symbol; a new connection begins with new numbers."""
+    reader = FieldReader(parse_fields(REMEMBERING))
+    said = json.dumps({"event": "subscribed", "id": 7, "symbol": "BTC"})
+    row = json.dumps({"id": 7, "rows": [{"p": 1.5}]})
+    [batch] = reader.read([row, said, row]).batches
+    symbols = batch.columns["symbol"]
+    assert isinstance(symbols, Text)
+    assert (batch.count, symbols.words) == (1, ["BTC"])
+    reader.start_connection()
+    assert reader.read([row]).others == [json.loads(row)]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"remember": "x"}, "remember"),
+        ({"remember": {"when": {}, "key": "id"}}, "remember.value"),
+        ({"remember": {**REMEMBERING["remember"], "kep": 1}}, "remember.kep"),  # type: ignore[dict-item]
+        ({"symbol": "/id"}, "remember"),
+        ({"symbol": {"from": "/id", "remembered": 1}}, "symbol.remembered"),
+    ],
+)
+def test_what_is_remembered_must_be_whole(change: dict[str, Any], key: str) -> None:
+    """Half of it would read no row."""
+    with pytest.raises(FieldMapError) as caught:
+        parse_fields({**REMEMBERING, **change})
+    assert caught.value.key == key

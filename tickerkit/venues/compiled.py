@@ -67,8 +67,19 @@ class _Node:
             raise _UncompilableError
         return self.places.setdefault(step, _Node())
 
+    @property
+    def is_either(self) -> bool:
+        """Whether some messages have an object here, and others a list."""
+        return bool(self.names and self.items) and not self.places and not self.kinds
+
     def build(self) -> tuple[Any, Any]:
         """Return the msgspec type of this place, and its default."""
+        if self.is_either:
+            # Some messages have an object here, others a list of rows.
+            rows, one = _Node(), _Node()
+            rows.items, one.names = self.items, self.names
+            (listed, _), (single, default) = rows.build(), one.build()
+            return listed | single | None, default
         if bool(self.names) + bool(self.places) + bool(self.items) + bool(self.kinds) > 1:
             raise _UncompilableError
         if self.items:
@@ -128,7 +139,7 @@ class CompiledMap:
         root = _Node()
         wanted: list[tuple[Reading, Callable[[], _CompiledReading]]] = []
         for reading in fields.readings:
-            if reading.merge or reading.old == FIRST_FRAME:
+            if reading.merge or reading.remember or reading.old == FIRST_FRAME:
                 raise _UncompilableError
             wanted.append((reading, _plan(root, reading)))
         kind, _ = root.build()
@@ -209,14 +220,18 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
     old = [condition(each) for each in reading.old if isinstance(each, Condition)]
 
     def getter(prefix: tuple[Step, ...], inner: Iterable[Step]) -> Callable[[Any], Any]:
-        node, names = root, []
+        node, names, may_fail = root, [], False
         for step in prefix:
             node = node.at(step)
         for step in inner:
             assert step is not ITEMS
+            may_fail |= node.is_either
             names.append(node.name_of(step))
             node = node.at(step)
-        return attrgetter(".".join(names)) if names else lambda item: item
+        if not names:
+            return lambda item: item
+        get = attrgetter(".".join(names))
+        return _get_or_unset(get) if may_fail else get
 
     def finish() -> _CompiledReading:
         lists = [getter(outer, inner[len(outer) : -1]) for outer, inner in pairwise(prefixes)]
@@ -233,6 +248,18 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
         )
 
     return finish
+
+
+def _get_or_unset(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Return a getter for places that may have a list or null instead of an object."""
+
+    def get_or_unset(item: Any) -> Any:
+        try:
+            return get(item)
+        except AttributeError:
+            return UNSET
+
+    return get_or_unset
 
 
 def _kind_of(value: Value) -> Any:

@@ -12,12 +12,12 @@ from msgspec import UNSET
 from tickerkit.errors import FieldMapError
 from tickerkit.formatting import format_choices, format_value
 from tickerkit.venues.paths import Path, parse_path
-from tickerkit.venues.values import Value, parse_value
+from tickerkit.venues.values import Value, check_keys, parse_value
 
 __all__ = ["FIRST_FRAME", "Condition", "FieldMap", "Reading", "parse_conditions", "parse_fields"]
 
 # What a map says besides its columns, and the columns that have a meaning of their own.
-TABLES = ("rows", "when", "old", "merge")
+TABLES = ("rows", "when", "old", "merge", "remember")
 FIELDS = (
     "symbol",
     "price",
@@ -68,6 +68,21 @@ class Condition:
 
 
 @dataclass(frozen=True, slots=True)
+class Remember:
+    """What messages say that later rows need, until the connection ends.
+
+    Attributes:
+        when: what such a message has.
+        key: where the value is by which later rows refer to it.
+        value: where the value is that it stands for.
+    """
+
+    when: tuple[Condition, ...]
+    key: Path
+    value: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Reading:
     """How one kind of message is read.
 
@@ -78,6 +93,7 @@ class Reading:
         merge: whether a row has only what has changed, and the rest is as in the row before of
             the same symbol.
         values: how each column is read.
+        remember: what earlier messages say that rows need; None for nothing.
     """
 
     rows: Path | None
@@ -85,6 +101,7 @@ class Reading:
     old: tuple[Condition, ...] | str
     merge: bool
     values: tuple[Value, ...]
+    remember: Remember | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,8 +125,8 @@ def parse_fields(given: object) -> FieldMap:
 
     Args:
         given: a table of `rows` (path to the rows, `"data[]"`), `when` (path to wanted value),
-            `old`, `merge` and columns (path, or table of conversions); or a list of such tables,
-            one for each kind of message.
+            `old`, `merge`, `remember` and columns (path, or table of conversions); or a list of
+            such tables, one for each kind of message.
 
     Raises:
         FieldMapError: an entry can't be understood; the error names it, and the nearest known one.
@@ -168,7 +185,26 @@ def _parse_reading(table: object) -> Reading:
     merge = table.get("merge", False)
     if not isinstance(merge, bool):
         raise FieldMapError("merge", merge, "has another type", "pass true or false")
-    return Reading(path, when, old, merge, values)
+    remember = _parse_remember(table["remember"]) if "remember" in table else None
+    if any(value.is_remembered for value in values) != (remember is not None):
+        fix = 'write both: remember, and a column of {"from": …, "remembered": True}'
+        raise FieldMapError("remember", table.get("remember"), "is half of two", fix)
+    return Reading(path, when, old, merge, values, remember)
+
+
+def _parse_remember(given: object) -> Remember:
+    if not isinstance(given, Mapping):
+        fix = 'pass {"when": …, "key": path, "value": path}'
+        raise FieldMapError("remember", given, "is not a table", fix)
+    check_keys("remember", given, ("when", "key", "value"))
+    for key in ("when", "key", "value"):
+        if key not in given:
+            raise FieldMapError(f"remember.{key}", None, "is missing", f"add {key}")
+    return Remember(
+        parse_conditions("remember.when", given["when"]),
+        parse_path("remember.key", given["key"]),
+        parse_path("remember.value", given["value"]),
+    )
 
 
 def parse_conditions(key: str, given: object) -> tuple[Condition, ...]:

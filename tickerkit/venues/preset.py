@@ -3,11 +3,12 @@
 A preset is a TOML file of this folder. Its tables:
 
     name, title, checked (the date), sources (links), about, quotes (what kind of quote)
-    [symbols]       style "upper", "lower" or "as is"; separator; order; examples
-    [[socket]]      url; limits; ping; what to wait for; how it announces its end
+    [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; examples
+    [[socket]]      url; limits; ping; begin: what to send and wait for before the subscriptions;
+                    planned_end: how it announces its end; ignore: messages without rows
       [[socket.subscribe]]  channels; topic; send; symbols_per_message
-      [[socket.ack]]        when; id or symbol: which subscriptions an answer confirms
-      [[socket.error]]      when; message; id or symbol: which it refuses
+      [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
+      [[socket.error]]      when; message; the same: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique" or "none"; fields: a field map
     [backfill]      base; get; post; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
@@ -15,15 +16,17 @@ A preset is a TOML file of this folder. Its tables:
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from tickerkit.errors import FieldMapError
+from tickerkit.errors import BadTick, FieldMapError
 from tickerkit.formatting import format_choices
+from tickerkit.ticks.fields import MisfitError
 from tickerkit.venues.fields import Condition, Reading, parse_conditions, parse_fields
 from tickerkit.venues.paths import Path, parse_path
-from tickerkit.venues.values import check_keys
+from tickerkit.venues.values import Value, check_keys, parse_value
 
 __all__ = [
     "CHANNELS",
@@ -32,6 +35,7 @@ __all__ = [
     "Preset",
     "Read",
     "Socket",
+    "Step",
     "Subscription",
     "SymbolStyle",
     "fill",
@@ -39,20 +43,20 @@ __all__ = [
 ]
 
 CHANNELS = ("trades", "quotes")
-IDS = ("dense", "unique", "none")
+IDS = ("dense", "unique", "random", "none")
 STYLES = ("upper", "lower", "as is")
 PRESET_KEYS = (
     *("name", "title", "checked", "sources", "about", "quotes", "symbols", "socket", "backfill"),
     "keys",
 )
-SYMBOL_KEYS = ("style", "separator", "order", "examples")
+SYMBOL_KEYS = ("style", "separator", "long_separator", "order", "prefix", "examples")
 SOCKET_KEYS = (
-    *("url", "subscribe", "ack", "error", "reads", "ignore", "planned_end", "wait_for"),
+    *("url", "begin", "subscribe", "ack", "error", "reads", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
-    *("auth", "connects_per_minute"),
 )
+STEP_KEYS = ("send", "wait_for")
 SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
-ANSWER_KEYS = ("when", "id", "symbol", "symbols", "message")
+ANSWER_KEYS = ("when", "id", "symbol", "symbols", "channels", "message")
 READ_KEYS = ("channel", "ids", "fields")
 BACKFILL_KEYS = (
     *("base", "get", "post", "fields", "rows_per_page", "requests_per_s", "by", "reach"),
@@ -68,12 +72,17 @@ class SymbolStyle:
         separator: the text between the two parts; empty for none.
         order: "base quote" or "quote base".
         examples: some symbols.
+        prefix: what each symbol begins with.
+        long_separator: the separator of pairs with a part of more than three characters, if that
+            is another one.
     """
 
     style: str
     separator: str
     order: str
     examples: tuple[str, ...]
+    prefix: str = ""
+    long_separator: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,14 +109,52 @@ class Answer:
     Attributes:
         when: what it has.
         id: where the number of the message is that it answers; None if it has none.
-        symbols: a path to rows, and where in each its symbol is; None if it names none.
+        rows: where the symbols are, if it names several; None for none.
+        symbol: how the symbol is read, of a row or of the message; it may be text that has the
+            symbol in it. None if it names none, or if each row is a symbol.
+        channels: the channels that it is about.
         message: where its text is; None if it has none.
     """
 
     when: tuple[Condition, ...]
     id: Path | None
-    symbols: tuple[Path | None, Path] | None
+    rows: Path | None
+    symbol: Value | None
+    channels: frozenset[str]
     message: Path | None
+
+    @property
+    def names_symbols(self) -> bool:
+        """Whether the message names symbols."""
+        return self.rows is not None or self.symbol is not None
+
+    def symbols(self, message: Any) -> set[str]:
+        """Return the symbols that a message names, or texts that have them in it."""
+        chains = [(message,)] if self.rows is None else self.rows.walk(message) or ()
+        found: set[str] = set()
+        for chain in chains:
+            value = chain[-1]
+            if self.symbol is not None and self.symbol.path is not None:
+                path = self.symbol.path
+                value = path.get(message if path.from_message else value)
+                with contextlib.suppress(BadTick, MisfitError):
+                    value = self.symbol.convert(value)
+            if isinstance(value, str):
+                found.add(value)
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What is done before the subscriptions are sent: either is None.
+
+    Attributes:
+        send: a message to send.
+        wait_for: what a message must have to go on.
+    """
+
+    send: Any
+    wait_for: tuple[Condition, ...] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +163,8 @@ class Read:
 
     Attributes:
         channel: the channel that brings them.
-        ids: whether the trade ids of a symbol count up by one (`dense`), are only different
-            (`unique`), or there are none.
+        ids: whether the trade ids of a symbol count up by one (`dense`), rise (`unique`), are
+            only different (`random`), or there are none.
         reading: where their fields are.
     """
 
@@ -131,14 +178,13 @@ class Socket:
     """One of a venue's websockets; durations are in seconds, None for no limit."""
 
     url: str
+    begin: tuple[Step, ...]
     subscriptions: tuple[Subscription, ...]
     acks: tuple[Answer, ...]
     errors: tuple[Answer, ...]
     reads: tuple[Read, ...]
     ignore: tuple[tuple[Condition, ...], ...]
     planned_end: tuple[tuple[Condition, ...], ...]
-    wait_for: tuple[Condition, ...]
-    auth: Any
     ping: Any
     ping_every_s: float
     silent_s: float | None
@@ -216,6 +262,8 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
             symbols.get("separator", ""),
             symbols.get("order", "base quote"),
             tuple(symbols.get("examples", ())),
+            symbols.get("prefix", ""),
+            symbols.get("long_separator", ""),
         ),
         tuple(_parse_socket(each) for each in table["socket"]),
         _parse_backfill(table["backfill"]) if "backfill" in table else None,
@@ -230,14 +278,13 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
             raise FieldMapError(f"socket.{key}", None, "is missing", f"add {key} to the socket")
     return Socket(
         table["url"],
+        tuple(_parse_step(each) for each in table.get("begin", ())),
         tuple(_parse_subscription(each) for each in table["subscribe"]),
         tuple(_parse_answer("ack", each) for each in table.get("ack", ())),
         tuple(_parse_answer("error", each) for each in table.get("error", ())),
         tuple(_parse_read(each) for each in table["reads"]),
         tuple(parse_conditions("ignore", each) for each in table.get("ignore", ())),
         tuple(parse_conditions("planned_end", each) for each in table.get("planned_end", ())),
-        parse_conditions("wait_for", table.get("wait_for", {})),
-        table.get("auth"),
         table.get("ping"),
         float(table.get("ping_every_s", 20)),
         table.get("silent_s"),
@@ -245,6 +292,15 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
         float(table.get("messages_per_s", 5)),
         table.get("symbols_per_socket"),
     )
+
+
+def _parse_step(table: Mapping[str, Any]) -> Step:
+    check_keys("begin", table, STEP_KEYS)
+    if len(table) != 1:
+        raise FieldMapError("begin", dict(table), "is not one step", "give it send or wait_for")
+    if "send" in table:
+        return Step(table["send"], None)
+    return Step(None, parse_conditions("begin.wait_for", table["wait_for"]))
 
 
 def _parse_subscription(table: Mapping[str, Any]) -> Subscription:
@@ -260,18 +316,14 @@ def _parse_subscription(table: Mapping[str, Any]) -> Subscription:
 
 def _parse_answer(key: str, table: Mapping[str, Any]) -> Answer:
     check_keys(key, table, ANSWER_KEYS)
-    symbols = None
-    if "symbol" in table:
-        rows = (
-            parse_path(f"{key}.symbols", table["symbols"], is_rows=True)
-            if ("symbols" in table)
-            else None
-        )
-        symbols = (rows, parse_path(f"{key}.symbol", table["symbol"]))
+    rows = table.get("symbols")
+    channels = table.get("channels", CHANNELS)
     return Answer(
         parse_conditions(f"{key}.when", table["when"]),
         parse_path(f"{key}.id", table["id"]) if "id" in table else None,
-        symbols,
+        None if rows is None else parse_path(f"{key}.symbols", rows, is_rows=True),
+        parse_value("symbol", table["symbol"]) if "symbol" in table else None,
+        frozenset(_choice(f"{key}.channels", each, CHANNELS) for each in channels),
         parse_path(f"{key}.message", table["message"]) if "message" in table else None,
     )
 

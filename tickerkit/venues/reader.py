@@ -22,7 +22,7 @@ from tickerkit.ticks import Batch
 from tickerkit.ticks.builder import BatchBuilder
 from tickerkit.ticks.fields import MisfitError
 from tickerkit.venues.compiled import UNREADABLE, CompiledMap, compile_map
-from tickerkit.venues.fields import FIRST_FRAME, FieldMap, Reading
+from tickerkit.venues.fields import FIRST_FRAME, FieldMap, Reading, Remember
 from tickerkit.venues.paths import Path
 from tickerkit.venues.values import Value
 
@@ -85,9 +85,13 @@ class FieldReader:
         self._newest: list[dict[str, dict[str, Any]]] = [{} for _ in fields.readings]
         # The symbols of which a message has come, for each reading whose first message is old.
         self._seen: list[set[str]] = [set() for _ in fields.readings]
+        # What earlier messages said, for each reading that remembers.
+        self._remembered: list[dict[Any, Any]] = [{} for _ in fields.readings]
 
     def start_connection(self) -> None:
-        """Forget what belongs to a connection: rows to merge, and which symbols have come."""
+        """Forget what belongs to a connection: rows to merge, what was said, who has come."""
+        for remembered in self._remembered:
+            remembered.clear()
         for newest in self._newest:
             newest.clear()
         for seen in self._seen:
@@ -145,7 +149,7 @@ class FieldReader:
             is_empty = True
             for chain in chains:
                 is_empty = False
-                if _is_row(reading, chain):
+                if _is_row(reading, chain, {}):
                     return True
             if is_empty and reading.rows is not None and _is_message(reading, message):
                 return True
@@ -164,6 +168,9 @@ class FieldReader:
         """Add the rows of a message; return whether the map names any row in it."""
         known = False
         for number, reading in enumerate(self.fields.readings):
+            remembered = self._remembered[number]
+            if reading.remember is not None:
+                _remember(reading.remember, message, remembered)
             chains = [(message,)] if reading.rows is None else reading.rows.walk(message)
             if chains is None:
                 continue
@@ -172,11 +179,11 @@ class FieldReader:
             symbols: set[str] = set()
             for chain in chains:
                 is_empty = False
-                if not _is_row(reading, chain):
+                if not _is_row(reading, chain, remembered):
                     continue
                 known = True
                 try:
-                    row = _read_row(reading, chain, builder)
+                    row = _read_row(reading, chain, remembered, builder)
                     self._complete(number, reading, chain, row, symbols)
                     rows.append(row)
                 except BadTick as error:
@@ -241,11 +248,33 @@ def _is_message(reading: Reading, message: Any) -> bool:
     )
 
 
-def _is_row(reading: Reading, chain: tuple[Any, ...]) -> bool:
+def _remember(remember: Remember, message: Any, remembered: dict[Any, Any]) -> None:
+    """Keep what a message says that later rows need."""
+    if all(each.holds(each.path.get(message)) for each in remember.when):
+        key = remember.key.get(message)
+        if isinstance(key, str | int) and (key in remembered or len(remembered) < MAX_SYMBOLS):
+            remembered[key] = remember.value.get(message)
+
+
+def _recall(value: Value, chain: tuple[Any, ...], remembered: dict[Any, Any]) -> Any:
+    """Return what a value stands for; `UNSET` if no message has said it."""
+    assert value.path is not None
+    key = _find(value.path, chain)
+    return remembered.get(key, UNSET) if isinstance(key, str | int) else UNSET
+
+
+def _is_row(reading: Reading, chain: tuple[Any, ...], remembered: dict[Any, Any]) -> bool:
     """Return whether the map names a row.
 
-    A map without `when` names each row that has a symbol and another value.
+    A map without `when` names each row that has a symbol and another value. A row that refers to
+    what no message has said is not named.
     """
+    if reading.remember is not None and any(
+        _recall(value, chain, remembered) is UNSET
+        for value in reading.values
+        if value.is_remembered
+    ):
+        return False
     if reading.when:
         return all(each.holds(_find(each.path, chain)) for each in reading.when)
     has_value = False
@@ -259,11 +288,18 @@ def _is_row(reading: Reading, chain: tuple[Any, ...]) -> bool:
     return has_value
 
 
-def _read_row(reading: Reading, chain: tuple[Any, ...], builder: BatchBuilder) -> dict[str, Any]:
+def _read_row(
+    reading: Reading,
+    chain: tuple[Any, ...],
+    remembered: dict[Any, Any],
+    builder: BatchBuilder,
+) -> dict[str, Any]:
     """Return a row as `BatchBuilder` takes it; raises `BadTick` for an invalid one."""
     row: dict[str, Any] = {**NO_PRICE}
     for value in reading.values:
         given = value.fixed if value.path is None else _find(value.path, chain)
+        if value.is_remembered:
+            given = _recall(value, chain, remembered)
         try:
             row[value.column] = convert(value, given)
         except MisfitError:

@@ -26,14 +26,21 @@ def spell(venue: str, style: SymbolStyle, symbol: str) -> str:
     """
     if style.style == "as is":
         return symbol
+    rest = symbol.removeprefix(style.prefix)
+    if rest.isupper():
+        symbol = rest
     parts = [part for part in SEPARATORS.split(symbol) if part]
     is_native = bool(style.separator) and style.separator in symbol
-    if len(parts) == 1 and (style.separator or style.order == "quote base"):
+    is_long = bool(style.long_separator) and len(symbol) > 6
+    if len(parts) == 1 and (style.separator or is_long or style.order == "quote base"):
         parts = _cut(venue, style, symbol)
     elif len(parts) == 2 and style.order == "quote base" and not is_native:
         parts = parts[::-1]
-    text = style.separator.join(parts)
-    return text.upper() if style.style == "upper" else text.lower()
+    separator = style.separator
+    if style.long_separator and any(len(part) > 3 for part in parts):
+        separator = style.long_separator
+    text = separator.join(parts)
+    return style.prefix + (text.upper() if style.style == "upper" else text.lower())
 
 
 def _cut(venue: str, style: SymbolStyle, symbol: str) -> list[str]:

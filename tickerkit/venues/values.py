@@ -34,7 +34,10 @@ UNIT = re.compile(r":([A-Za-z]+)$")
 # How venues write the taker's side of a trade. Another spelling needs a map.
 SIDES = dict.fromkeys(("buy", "b", "bid"), "buy") | dict.fromkeys(("sell", "s", "ask", "a"), "sell")
 # The entries of a value that is a table.
-ENTRIES = ("from", "value", "unit", "after", "before", "map", "zero", "abs", "buy", "sell", "sign")
+ENTRIES = (
+    *("from", "value", "unit", "after", "before", "map", "zero", "abs", "buy", "sell", "sign"),
+    "remembered",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +55,7 @@ class Value:
         is_signed: whether a negative number is a sell, another one a buy.
         zero_is_none: whether 0 stands for no value.
         absolute: whether the sign of a number is left out.
+        is_remembered: whether what is found is a key of what the reading remembers.
     """
 
     column: str
@@ -64,6 +68,7 @@ class Value:
     is_signed: bool = False
     zero_is_none: bool = False
     absolute: bool = False
+    is_remembered: bool = False
 
     @property
     def is_plain_number(self) -> bool:
@@ -176,7 +181,8 @@ def parse_value(column: str, given: object) -> Value:
         given: a path, with a unit after a colon (`"T:ms"`); or a table with `from` (a path) or
             `value` (the same for all rows), and `unit`, `after` and `before` (text around the
             value), `map` (word to value), `zero = "none"`, `abs = true`; for `side` also `buy` and
-            `sell` (the words that stand for them), or `sign = true`.
+            `sell` (the words that stand for them), or `sign = true`. `remembered = true` stands
+            for what an earlier message said of the value, by the map's `remember`.
 
     Raises:
         FieldMapError: it can't be understood.
@@ -194,7 +200,7 @@ def parse_value(column: str, given: object) -> Value:
         if key in given and not isinstance(given[key], kind):
             fix = "pass a table" if kind is Mapping else "pass text"
             raise FieldMapError(f"{column}.{key}", given[key], "has another type", fix)
-    for key in ("abs", "sign"):
+    for key in ("abs", "sign", "remembered"):
         if not isinstance(given.get(key, False), bool):
             raise FieldMapError(f"{column}.{key}", given[key], "has another type", "pass true")
     if given.get("zero", "none") != "none":
@@ -218,6 +224,7 @@ def parse_value(column: str, given: object) -> Value:
         is_signed=given.get("sign", False),
         zero_is_none="zero" in given,
         absolute=given.get("abs", False),
+        is_remembered=given.get("remembered", False),
     )
     return _check_unit(column, value)
 

@@ -7,12 +7,14 @@ is opened before the first ends continues without a gap, and two at a time give 
 
 from __future__ import annotations
 
+import re
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
+from msgspec import UNSET
 
 from tickerkit.errors import BadTick
 from tickerkit.ticks import Batch, Text
@@ -22,6 +24,7 @@ from tickerkit.venues.machine import Machine
 from tickerkit.venues.preset import Answer, Preset, Socket, Subscription, fill
 from tickerkit.venues.reader import FieldReader
 from tickerkit.venues.shapes import ShapeCounts
+from tickerkit.venues.spelling import symbol_values
 from tickerkit.venues.talk import Talk, encode_message, matches
 from tickerkit.venues.trades import Fetch, Missing, TradeEvent, TradeStream
 
@@ -277,7 +280,8 @@ class Venue:
     def _stream(self, symbol: str) -> TradeStream:
         if (stream := self.streams.get(symbol)) is None:
             backfill = self.preset.backfill
-            pages = None if backfill is None else backfill.by
+            # Past trades tell what is missing only where their ids rise.
+            pages = None if backfill is None or "random" in self._ids else backfill.by
             is_dense = self._ids == {"dense"}
             stream = self.streams[symbol] = TradeStream(symbol, is_dense=is_dense, pages=pages)
         return stream
@@ -309,7 +313,7 @@ class Link:
         self._machine.start_connection(now)
         self._began = now
         self._heard_at = now
-        self._is_waiting = bool(socket.wait_for)
+        self._steps = deque(socket.begin)
         self._queue: deque[_Request] = deque()
         self._sent: dict[int, _Request] = {}
         self._number = 0
@@ -320,8 +324,7 @@ class Link:
         self._has_moved = False
         self._now = now
         self.ending: Reconnect | None = None
-        if not self._is_waiting:
-            self._begin()
+        self._begin()
 
     # --- what to send -----------------------------------------------------------------------------
 
@@ -362,10 +365,12 @@ class Link:
         return sends
 
     def _begin(self) -> None:
-        """Queue what is sent first: keys, then subscriptions."""
-        if self.socket.auth is not None:
-            self._queue.append(_Request(self._fill(self.socket.auth), 0))
-        self._subscribe(self.venue.symbols, set(self.venue.channels))
+        """Queue what is sent first, up to the next message to wait for; then subscriptions."""
+        while self._steps and self._steps[0].wait_for is None:
+            text = self._fill(self._steps.popleft().send)
+            self._queue.append(_Request(text, self._number))
+        if not self._steps:
+            self._subscribe(self.venue.symbols, set(self.venue.channels))
 
     def _subscribe(self, symbols: Sequence[str], channels: set[str]) -> None:
         left = set(channels)
@@ -379,11 +384,13 @@ class Link:
         for start in range(0, len(symbols), size):
             part = symbols[start : start + size]
             self._number += 1
+            style = self.venue.preset.symbols
             values: dict[str, Any] = {
                 "id": self._number,
+                "id_text": str(self._number),
                 "symbols": list(part),
-                "symbol": part[0],
-                "topics": [fill(each.topic, {"symbol": symbol}) for symbol in part],
+                **symbol_values(style, part[0]),
+                "topics": [fill(each.topic, symbol_values(style, symbol)) for symbol in part],
                 **self.venue.keys,
             }
             asked = [(symbol, channel) for symbol in part for channel in sorted(each.channels)]
@@ -392,7 +399,8 @@ class Link:
 
     def _fill(self, template: Any) -> str:
         self._number += 1
-        return encode_message("send", fill(template, {"id": self._number, **self.venue.keys}))
+        values = {"id": self._number, "id_text": str(self._number), **self.venue.keys}
+        return encode_message("send", fill(template, values))
 
     # --- what comes -------------------------------------------------------------------------------
 
@@ -445,21 +453,23 @@ class Link:
     def _take_other(self, message: Any) -> bool:
         """Take a message without rows; return whether the preset names it."""
         socket = self.socket
-        if self._is_waiting and matches(socket.wait_for, message):
-            self._is_waiting = False
+        if self._steps and matches(self._steps[0].wait_for or (), message):
+            self._steps.popleft()
             self._begin()
             return True
         for each in socket.errors:
             if matches(each.when, message):
                 self._refuse(each, message)
                 return True
-        for each in socket.acks:
-            if matches(each.when, message):
-                for key in self._answered(each, message):
-                    life = self.venue.life(*key, self._now)
-                    if life.acked_at is None:
-                        life.acked_at = self._now
-                return True
+        # A message that lists what is on may confirm several channels.
+        acks = [each for each in socket.acks if matches(each.when, message)]
+        for each in acks:
+            for key in self._answered(each, message):
+                life = self.venue.life(*key, self._now)
+                if life.acked_at is None:
+                    life.acked_at = self._now
+        if acks:
+            return True
         if any(matches(each, message) for each in socket.planned_end):
             if not self._has_moved:
                 self._has_moved = True
@@ -468,7 +478,8 @@ class Link:
         return False
 
     def _refuse(self, answer: Answer, message: Any) -> None:
-        text = str(answer.message.get(message)) if answer.message is not None else "refused"
+        found = UNSET if answer.message is None else answer.message.get(message)
+        text = "no reason" if found is UNSET else str(found)
         keys = self._answered(answer, message)
         for key in keys:
             self.venue.life(*key, self._now).refusal = text
@@ -479,24 +490,20 @@ class Link:
 
     def _answered(self, answer: Answer, message: Any) -> list[tuple[str, str]]:
         """Return which subscriptions a message is about."""
-        asked = [key for request in self._sent.values() for key in request.asked]
-        if answer.symbols is not None:
-            rows, path = answer.symbols
-            chains = [(message,)] if rows is None else list(rows.walk(message) or ())
-            named = {str(path.get(message if path.from_message else chain[-1])) for chain in chains}
-            found = [key for key in asked if any(_names(each, key[0]) for each in named)]
-            if found:
-                return found
-        if answer.id is not None:
-            number = answer.id.get(message)
-            request = self._sent.get(int(number)) if str(number).isdigit() else None
-            return list(request.asked) if request is not None else []
-        return asked if answer.symbols is None else []
+        requests = list(self._sent.values())
+        number = UNSET if answer.id is None else answer.id.get(message)
+        if answer.id is not None and (number is not UNSET or not answer.names_symbols):
+            requests = [each for each in requests if str(each.number) == str(number)]
+        keys = [key for each in requests for key in each.asked if key[1] in answer.channels]
+        if not answer.names_symbols:
+            return keys
+        named = answer.symbols(message)
+        found = [key for key in keys if any(_names(each, key[0]) for each in named)]
+        # A refusal by number may have a text that names no symbol.
+        return found or (keys if number is not UNSET and not named else [])
 
 
 def _names(text: str, symbol: str) -> bool:
     """Return whether a text names a symbol: it is the symbol, or has it as a part (`a@trade`)."""
-    return (
-        text == symbol
-        or symbol in text.replace(":", " ").replace("@", " ").replace(".", " ").split()
-    )
+    part = rf"(?<![\w/-]){re.escape(symbol)}(?![\w/-])"
+    return text == symbol or re.search(part, text, re.IGNORECASE) is not None
