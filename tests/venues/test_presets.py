@@ -3,8 +3,8 @@
 The folder `documented` has these messages: for each venue what it says first (greetings), what each
 of its sockets is sent for the first two examples of symbols (subscriptions), a ping and its answer,
 answers with the status of each subscription then (the first symbol's trades and quotes, then the
-second's), messages with their ticks (reads), and an answer with past trades. In ticks, times are
-epoch nanoseconds, and the symbol X is that of the request.
+second's), announced ends, other messages without rows, messages with their ticks (reads), and an
+answer with past trades. In ticks, times are epoch nanoseconds, and X is the request's symbol.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from urllib.parse import urlsplit
 import pytest
 from venue_rows import map_of, read_rows
 
-from tickerkit.venues import FieldMap, Link, Venue
+from tickerkit.errors import InvalidArgument
+from tickerkit.sources import venue as create_venue
+from tickerkit.ticks import Batch
+from tickerkit.venues import Fetch, FieldMap, Link, Missing, Reconnect, Venue
 from tickerkit.venues.presets import list_presets, load_preset
 from tickerkit.venues.spelling import spell
 
@@ -171,6 +174,91 @@ def lives(venue: Venue, first: str, second: str) -> list[tuple[str, str]]:
     """Return the subscriptions of two symbols in the order of the documented statuses."""
     keys = [(symbol, channel) for symbol in (first, second) for channel in ("trades", "quotes")]
     return [key for key in keys if key in venue.lives]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_announced_end_is_a_planned_reconnect(name: str) -> None:
+    """So that the next connection is opened before this one ends."""
+    for message in DOCUMENTED[name]["ends"]:
+        _, [*_, link] = connect(name)
+        [event] = link.receive([json.dumps(message)], 6.0, 0)
+        assert isinstance(event, Reconnect)
+        assert event.is_planned
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_messages_without_rows_are_known(name: str) -> None:
+    """They are no unknown shapes, and no ticks."""
+    venue, [*_, link] = connect(name)
+    for message in DOCUMENTED[name]["without_rows"]:
+        assert not link.receive([json.dumps(message)], 6.0, 0)
+    assert not venue.shapes.counts
+
+
+def test_nothing_is_subscribed_before_the_venue_is_ready() -> None:
+    """Alpaca greets, then takes the key; it would refuse what came before."""
+    _, [link] = connect("alpaca")
+    connected, authenticated = map(json.dumps, DOCUMENTED["alpaca"]["greetings"])
+    assert take_sends(link) == []
+    link.receive([connected], 1.0, 0)
+    assert take_sends(link, 1.0) == [{"action": "auth", "key": "K", "secret": "S"}]
+    link.receive([authenticated], 2.0, 0)
+    [subscription] = take_sends(link, 2.0)
+    assert subscription["action"] == "subscribe"
+
+
+def test_connection_that_never_gets_ready_is_replaced() -> None:
+    """The venue may have forgotten to greet."""
+    _, [link] = connect("kucoin")
+    assert link.due() is not None
+    assert link.tick(29.0) == []
+    [event] = link.tick(30.0)
+    assert isinstance(event, Reconnect)
+
+
+def test_heartbeat_shows_a_trade_that_did_not_come() -> None:
+    """Coinbase names the newest trade each second; what came with it is no hole."""
+    venue, [link] = connect("coinbase", ("trades",))
+    trade = DOCUMENTED["coinbase"]["reads"][1]["message"]
+    [heartbeat] = DOCUMENTED["coinbase"]["without_rows"]
+
+    def trade_of(number: int) -> str:
+        return json.dumps({**trade, "trade_id": number})
+
+    def heartbeat_of(number: int) -> str:
+        return json.dumps({**heartbeat, "last_trade_id": number})
+
+    assert link.receive([heartbeat_of(7)], 5.0, 0) == []
+    for number in (8, 9):
+        [batch] = link.receive([trade_of(number), heartbeat_of(number)], 6.0, 0)
+        assert isinstance(batch, Batch)
+    [fetch] = link.receive([heartbeat_of(11)], 7.0, 0)
+    assert isinstance(fetch, Fetch)
+    assert (fetch.symbol, fetch.after, fetch.before) == ("BTC-USD", 9, 12)
+    [gap] = venue.tick(13.0)
+    assert gap == Missing("BTC-USD", 2, "BTC-USD trades 10 to 11 did not come")
+
+
+def test_trades_whose_ids_do_not_rise_come_once_and_are_never_called_complete() -> None:
+    """Hyperliquid's ids are hashes: REST can't show what came between two trades."""
+    venue, [link] = connect("hyperliquid", ("trades",))
+    take_sends(link)
+    message = json.dumps(DOCUMENTED["hyperliquid"]["reads"][0]["message"])
+    [batch] = link.receive([message], 6.0, 0)
+    assert isinstance(batch, Batch)
+    assert link.receive([message], 7.0, 0) == []
+    venue.close(link)
+    _, events = venue.open(venue.sockets()[0], 8.0, resumes=True)
+    [gap] = events
+    assert isinstance(gap, Missing)
+    assert gap.count is None
+    assert venue.tick(1000.0) == []
+
+
+def test_more_symbols_than_a_venue_takes_are_refused() -> None:
+    """It would drop the connection, or ignore them."""
+    with pytest.raises(InvalidArgument, match="at most 50 symbols of finnhub"):
+        create_venue("finnhub", [f"A{number}" for number in range(51)], token="T")
 
 
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "general"])

@@ -424,6 +424,10 @@ def venue(
     if keys:
         raise InvalidArgument("keys", sorted(keys), f"one of {sorted(preset.keys)}")
     spelled = list(dict.fromkeys(spell(name, preset.symbols, each) for each in wanted))
+    most = min(socket.symbols_per_socket or len(spelled) for socket in preset.sockets)
+    if len(spelled) > most:
+        expected = f"at most {most} symbols of {name} in one source"
+        raise InvalidArgument("symbols", f"{len(spelled)} symbols", expected)
     machine = Venue(preset, spelled, names, {key: str(value) for key, value in found.items()})
     return VenueSource(machine, urls, rest, feeds)
 

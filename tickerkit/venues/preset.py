@@ -5,7 +5,8 @@ A preset is a TOML file of this folder. Its tables:
     name, title, checked (the date), sources (links), about, quotes (what kind of quote)
     [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; examples
     [[socket]]      url; limits; ping; begin: what to send and wait for before the subscriptions;
-                    planned_end: how it announces its end; ignore: messages without rows
+                    planned_end: how it announces its end; ignore: messages without rows;
+                    newest: when, symbol, id: messages that name the newest trade
       [[socket.subscribe]]  channels; topic; send; symbols_per_message
       [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
       [[socket.error]]      when; message; the same: which it refuses
@@ -51,7 +52,7 @@ PRESET_KEYS = (
 )
 SYMBOL_KEYS = ("style", "separator", "long_separator", "order", "prefix", "examples")
 SOCKET_KEYS = (
-    *("url", "begin", "subscribe", "ack", "error", "reads", "ignore", "planned_end"),
+    *("url", "begin", "subscribe", "ack", "error", "reads", "newest", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
 )
 STEP_KEYS = ("send", "wait_for")
@@ -174,6 +175,21 @@ class Read:
 
 
 @dataclass(frozen=True, slots=True)
+class Newest:
+    """A message that names the newest trade of a symbol.
+
+    Attributes:
+        when: what it has.
+        symbol: where the symbol is.
+        id: where the trade's id is.
+    """
+
+    when: tuple[Condition, ...]
+    symbol: Path
+    id: Path
+
+
+@dataclass(frozen=True, slots=True)
 class Socket:
     """One of a venue's websockets; durations are in seconds, None for no limit."""
 
@@ -183,6 +199,7 @@ class Socket:
     acks: tuple[Answer, ...]
     errors: tuple[Answer, ...]
     reads: tuple[Read, ...]
+    newest: tuple[Newest, ...]
     ignore: tuple[tuple[Condition, ...], ...]
     planned_end: tuple[tuple[Condition, ...], ...]
     ping: Any
@@ -283,6 +300,7 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
         tuple(_parse_answer("ack", each) for each in table.get("ack", ())),
         tuple(_parse_answer("error", each) for each in table.get("error", ())),
         tuple(_parse_read(each) for each in table["reads"]),
+        tuple(_parse_newest(each) for each in table.get("newest", ())),
         tuple(parse_conditions("ignore", each) for each in table.get("ignore", ())),
         tuple(parse_conditions("planned_end", each) for each in table.get("planned_end", ())),
         table.get("ping"),
@@ -335,6 +353,15 @@ def _parse_read(table: Mapping[str, Any]) -> Read:
         _choice("reads.channel", table["channel"], CHANNELS),
         _choice("reads.ids", table.get("ids", "none"), IDS),
         reading,
+    )
+
+
+def _parse_newest(table: Mapping[str, Any]) -> Newest:
+    check_keys("newest", table, ("when", "symbol", "id"))
+    return Newest(
+        parse_conditions("newest.when", table["when"]),
+        parse_path("newest.symbol", table["symbol"]),
+        parse_path("newest.id", table["id"]),
     )
 
 

@@ -163,6 +163,13 @@ class TradeStream:
             events += self._watch_holes(before_ns, now)
         return events
 
+    def note_newest(self, trade_id: int, now: float) -> list[TradeEvent]:
+        """Note that trades up to an id exist, of dense ids."""
+        if self._held is not None or not self.ledger.is_dense:
+            return []
+        self.ledger.open_until(trade_id)
+        return self._watch_holes(self._newest_ns, now)
+
     def backfilled(self, fetch: Fetch, batch: Batch | None, now: float) -> list[TradeEvent]:
         """Take the answer to a `Fetch`; None if there is none."""
         if self._held is None:

@@ -31,6 +31,8 @@ from tickerkit.venues.trades import Fetch, Missing, TradeEvent, TradeStream
 __all__ = ["Link", "Reconnect", "Venue", "VenueEvent"]
 
 ACK_S = 10.0
+# How long a venue has to say that it takes subscriptions.
+BEGIN_S = 30.0
 MAX_ASKS = 3
 CHECK_EVERY_S = 30.0
 # How long before the end of a connection's life the next one is opened.
@@ -100,6 +102,11 @@ class Venue:
             for read in socket.reads
             if read.channel == "trades"
         }
+
+    @property
+    def can_compare(self) -> bool:
+        """Whether past trades can be told from those that came: their ids rise."""
+        return self.preset.backfill is not None and not self._ids & {"random", "none"}
 
     def sockets(self) -> list[Socket]:
         """Return the sockets that bring the wanted channels."""
@@ -227,7 +234,7 @@ class Venue:
         events: list[VenueEvent] = []
         for stream in self.streams.values():
             events += stream.tick(now)
-        if self.preset.backfill is not None:
+        if self.can_compare:
             for (symbol, channel), life in self.lives.items():
                 if channel != "trades" or life.refusal or not life.is_silent(now):
                     continue
@@ -239,12 +246,17 @@ class Venue:
     def due(self, now: float) -> float | None:
         """Return when `tick` has something to do; None for never."""
         times = [at for stream in self.streams.values() if (at := stream.due()) is not None]
-        if self.preset.backfill is not None:
+        if self.can_compare:
             for (symbol, channel), life in self.lives.items():
                 if channel == "trades" and not life.refusal:
                     checked = self._checked_at.get(symbol, float("-inf")) + CHECK_EVERY_S
                     times.append(max(life.silent_since() + life.quiet_after_s() + 0.01, checked))
         return min(times, default=None)
+
+    def note_newest(self, symbol: str, trade_id: int, now: float) -> list[VenueEvent]:
+        """Note that the venue names its newest trade; return requests for what has not come."""
+        stream = self.streams.get(symbol)
+        return [] if stream is None else [*stream.note_newest(trade_id, now)]
 
     def freshness(self, now: float) -> list[dict[str, Any]]:
         """Return a row for each subscription."""
@@ -280,8 +292,7 @@ class Venue:
     def _stream(self, symbol: str) -> TradeStream:
         if (stream := self.streams.get(symbol)) is None:
             backfill = self.preset.backfill
-            # Past trades tell what is missing only where their ids rise.
-            pages = None if backfill is None or "random" in self._ids else backfill.by
+            pages = backfill.by if backfill is not None and self.can_compare else None
             is_dense = self._ids == {"dense"}
             stream = self.streams[symbol] = TradeStream(symbol, is_dense=is_dense, pages=pages)
         return stream
@@ -320,6 +331,7 @@ class Link:
         self._tokens, self._refilled_at = max(socket.messages_per_s, 1.0), now
         self._ping_at = None if socket.ping is None else now + socket.ping_every_s
         self._events: list[VenueEvent] = []
+        self._newest: dict[str, int] = {}
         self._asks: dict[tuple[str, str], int] = {}
         self._has_moved = False
         self._now = now
@@ -339,6 +351,8 @@ class Link:
             times.append(self._ping_at)
         if self.socket.silent_s is not None:
             times.append(self._heard_at + self.socket.silent_s)
+        if self._steps:
+            times.append(self._began + BEGIN_S)
         if self.socket.life_s is not None and not self._has_moved:
             times.append(self._began + self.socket.life_s - EARLY_S)
         if self._unacked():
@@ -416,6 +430,10 @@ class Link:
             events += [*batch.errors]
             if batch.count:
                 events += self.venue.take(batch, self, now, received_ns)
+        # After the trades that came before these messages.
+        for symbol, trade_id in self._newest.items():
+            events += self.venue.note_newest(symbol, trade_id, now)
+        self._newest.clear()
         events += self._events
         self._events = []
         return events
@@ -424,6 +442,9 @@ class Link:
         """Look after what is due: silence, the end of its life, answers that did not come."""
         events: list[VenueEvent] = []
         silent_s, life_s = self.socket.silent_s, self.socket.life_s
+        if self._steps and now - self._began >= BEGIN_S:
+            reason = f"the venue took no subscriptions within {BEGIN_S:g} s"
+            events.append(Reconnect(reason, is_planned=False))
         if silent_s is not None and now - self._heard_at >= silent_s:
             events.append(Reconnect(f"no message for {silent_s:g} s", is_planned=False))
         if life_s is not None and not self._has_moved and now - self._began >= life_s - EARLY_S:
@@ -470,6 +491,12 @@ class Link:
                     life.acked_at = self._now
         if acks:
             return True
+        for newest in socket.newest:
+            if matches(newest.when, message):
+                symbol, trade_id = newest.symbol.get(message), newest.id.get(message)
+                if isinstance(symbol, str) and type(trade_id) is int:
+                    self._newest[symbol] = trade_id
+                return True
         if any(matches(each, message) for each in socket.planned_end):
             if not self._has_moved:
                 self._has_moved = True
