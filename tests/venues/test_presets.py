@@ -81,6 +81,8 @@ def test_preset_says_all_that_a_user_must_know(name: str) -> None:
         assert socket.url.startswith("wss://")
         assert socket.messages_per_s > 0
         assert socket.symbols_per_socket
+        unknown = ("alpaca", "bitstamp", "finnhub")
+        assert (socket.connects_per_minute is None) == (name in unknown)
         assert socket.errors
         channels = {each for one in socket.subscriptions for each in one.channels}
         assert channels == {read.channel for read in socket.reads}

@@ -54,6 +54,7 @@ SYMBOL_KEYS = ("style", "separator", "long_separator", "order", "prefix", "examp
 SOCKET_KEYS = (
     *("url", "begin", "subscribe", "ack", "error", "reads", "newest", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
+    "connects_per_minute",
 )
 STEP_KEYS = ("send", "wait_for")
 SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
@@ -208,6 +209,7 @@ class Socket:
     life_s: float | None
     messages_per_s: float
     symbols_per_socket: int | None
+    connects_per_minute: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -309,6 +311,7 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
         table.get("life_s"),
         float(table.get("messages_per_s", 5)),
         table.get("symbols_per_socket"),
+        table.get("connects_per_minute"),
     )
 
 
