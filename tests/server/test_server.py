@@ -1095,7 +1095,7 @@ def test_repr_is_one_line(server: TickServer) -> None:
 
 def test_card_of_a_server_that_refuses_every_tick_is_red(until: Until) -> None:
     """With its first tick it is green, whatever is refused later."""
-    values: list[dict[str, object]] = [{"symbol": "kitchen", "temperature": 21.5}]
+    values: list[dict[str, object]] = [{"symbol": "kitchen", "temperature": "21.5"}]
     server = tk.serve(lambda: values, every=0.01, port=0)
     until(lambda: server.stats["refused"])
     html = server._repr_html_()

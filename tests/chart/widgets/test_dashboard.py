@@ -116,16 +116,16 @@ def test_dashboard_of_sensors_shows_their_numbers(
     """Where there is no price, the first column of numbers is shown, and others can be chosen."""
     board = feed.dashboard()
     server.publish(SENSORS)
-    until(lambda: drawn(board) == [21.5])
-    assert (board._kind.value, board._kind.label) == ("price", "temperature")
-    assert board.figure.layout.yaxis.ticksuffix == ""
+    until(lambda: (board._kind.value, board._kind.label) == ("price", "temperature"))
+    until(lambda: board.figure.layout.yaxis.ticksuffix == "" and drawn(board) == [21.5])
     until(lambda: board._column.options == ("temperature", "humidity"))
     until(lambda: board._column.layout.display is None)
-    assert cells(board) == [
+    expected = [
         ["symbol", "temperature", "humidity", "UTC"],
         ["kitchen", "21.5", "40", "10:00:00"],
         ["garden", "8", "", "10:00:00"],
     ]
+    until(lambda: cells(board) == expected)
     server.publish({"symbol": "kitchen", "temperature": 21, "time": "2026-11-23T10:00:01Z"})
     until(lambda: cells(board)[1][1] == "▼ 21.0")
     board._column.value = "humidity"
@@ -138,17 +138,28 @@ def test_dashboard_of_sensors_shows_their_numbers(
     until(lambda: board.figure.layout.yaxis.ticksuffix == " %" and drawn(board) == [40])
 
 
+def test_dashboard_of_sensors_begins_with_their_numbers(
+    server: tk.TickServer, feed: tk.Feed
+) -> None:
+    """Where ticks are held already, it is not first drawn in percent."""
+    server.publish(SENSORS)
+    feed.wait(2)
+    board = feed.dashboard()
+    assert (board._kind.label, board._column.value) == ("temperature", "temperature")
+    assert board.figure.layout.yaxis.ticksuffix == ""
+
+
 def test_prices_and_sensors_share_a_dashboard(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:
     """A symbol without a price is shown with its first number, which is named."""
     board = feed.dashboard(y="price")
     server.publish([TICKS[0], SENSORS[0]])
-    until(lambda: len(cells(board)) == 3)
-    assert cells(board)[1:] == [
+    expected = [
         ["AAPL", "187.25", "100", "10:00:00"],
         ["kitchen", "temperature 21.5", "", "10:00:00"],
     ]
+    until(lambda: cells(board)[1:] == expected)
     assert board._column.options == ("price", "temperature", "humidity")
     assert board._kind.value == "price"
 
@@ -160,6 +171,7 @@ def test_column_that_is_asked_for_is_shown(
     """`y` names a column; percent is shown of the first one where there is no price."""
     board = feed.dashboard(y=y)
     server.publish(SENSORS)
+    until(lambda: board._column.value == ("humidity" if y == "humidity" else "temperature"))
     until(lambda: drawn(board) == [40 if y == "humidity" else 21.5])
     assert board._kind.value == ("price" if y == "humidity" else "percent")
 

@@ -128,6 +128,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Show another feed from now on."""
         self._feed = feed
         self._price_table.clear()
+        self._offer_columns(feed.latest())
         self._redraw()
 
     def close(self) -> None:
@@ -193,7 +194,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         feed = self._feed = self._feed.current
         self._record.show(feed)
         latest = feed.latest()
-        self._offer_columns(latest)
+        if self._offer_columns(latest):
+            self._redraw()
         column = self._column.value
         symbols = Instruments.of(feed.log).sort(feed.log.symbols())
         if self._symbols is not None:
@@ -211,16 +213,20 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         """Offer these symbols in the menu."""
         self._offer(self._symbol, [ALL_SYMBOLS, *symbols])
 
-    def _offer_columns(self, latest: pd.DataFrame) -> None:
-        """Offer the columns of numbers; show the first where the feed turns out to have no price.
+    def _offer_columns(self, latest: pd.DataFrame) -> bool:
+        """Offer the columns of numbers; choose the first where the feed turns out to have no price.
 
         Args:
             latest: a row for each symbol, as `Feed.latest` returns it.
+
+        Returns:
+            Whether it has chosen another column, which is to be drawn.
         """
         columns = list_numbers(latest)
         if "price" not in columns and {"bid", "ask"} <= set(columns):
             columns.insert(0, "price")  # the middle of the quotes
         chosen = self._column.value
+        is_other = False
         if columns and "price" not in columns and self._y in (None, "percent", "price"):
             # A choice for good: a price that comes later is offered, but does not replace it.
             is_percent = self._y is None and self._kind.value == "percent"
@@ -228,9 +234,10 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             if is_percent:
                 self._offer(self._kind, list(self._kind.options), "price")
             self._offer(self._column, columns, chosen)
-            self._redraw()
+            is_other = True
         self._offer(self._column, columns)
         self._column.layout.display = None if len(columns) > 1 else "none"
+        return is_other
 
     def _offer(self, control: Any, options: list[Any], chosen: str | None = None) -> None:
         """Offer options, and keep the choice, or make another: ipywidgets would reset it."""
