@@ -608,6 +608,7 @@ def test_stats_have_every_documented_key(server: TickServer) -> None:
         "refused": 0,
         "last_error": "",
         "misfits": {},
+        "unknown": {},
         "callback_errors": 0,
         "status": "live",
     }

@@ -59,7 +59,8 @@ def connect(
             recording: all later ticks are fetched, and those that the server no longer has are
             listed in `gaps`.
         fields: for a websocket that is no tickerkit server: the field map, which says where in its
-            messages the ticks are; see `tk.websocket`, also for the arguments below.
+            messages the ticks are; see `tk.websocket`, also for the arguments below. With one of
+            these and no map, the map is guessed from the first messages; `feed.fields` shows it.
         subscribe: what to send to it on each connection: one message, or a list.
         ping: a message to send every `ping_every_s` seconds.
         ping_every_s: seconds from one `ping` to the next.
@@ -93,7 +94,7 @@ def connect(
     previous: Feed | None = cell.last()
     talk = (subscribe, ping, wait_for, ignore, headers, silent_s)
     source = None
-    if fields is not None:
+    if fields is not None or any(each is not None for each in talk):
         source = websocket(
             url,
             subscribe,
@@ -107,9 +108,6 @@ def connect(
             silent_s=silent_s,
             ssl=ssl,
         )
-    elif any(each is not None for each in talk):
-        expected = 'a field map beside the other arguments, as in {"symbol": "s", "price": "p"}'
-        raise InvalidArgument("fields", None, expected)
     feed = Feed(
         url,
         symbol_list,

@@ -27,6 +27,7 @@ from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
 from tickerkit.sources import WebsocketSource
 from tickerkit.validation import check_number, check_token
+from tickerkit.venues import Machine
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
@@ -164,8 +165,12 @@ class Feed(FeedReaders):
 
     @property
     def fields(self) -> object:
-        """The field map by which a websocket is read that is no tickerkit server; None for one."""
-        return None if self._websocket is None else self._websocket.fields.given
+        """The field map by which a websocket is read; None where none is needed.
+
+        It was given, or guessed from the first messages: then `repr(feed)` says so.
+        """
+        machine = self._machine
+        return None if machine is None or machine.fields is None else machine.fields.given
 
     @property
     def current(self) -> Feed:
@@ -210,7 +215,7 @@ class Feed(FeedReaders):
             "refused": self._faults.count,
             "last_error": self.last_error,
             "misfits": state.count_misfits(),
-            "unknown": {} if self._websocket is None else dict(self._websocket.unknown),
+            "unknown": {} if self._machine is None else dict(self._machine.shapes.counts),
             "callback_errors": callback_errors,
             "status": self.status,
         }
@@ -441,8 +446,21 @@ class Feed(FeedReaders):
         ticks = format_count(self.log.stop, "tick")
         return f"{ticks} of {format_count(len(self.log.symbols()), 'symbol')}{gaps}"
 
+    @property
+    def _machine(self) -> Machine | None:
+        """What reads the messages by a field map; None where none is needed."""
+        return self._state.foreign.machine if self._websocket is None else self._websocket.machine
+
+    def _describe_fields(self) -> str:
+        """Return a guessed field map as code, and that it is a guess; empty for another."""
+        if self._machine is None or not (note := self._machine.fields_note):
+            return ""
+        return note if self.fields is None else f"{self.fields!r} ({note})"
+
     def __repr__(self) -> str:
         facts = [self._format_counts(), self.status_detail, self._describe_missing_symbols()]
+        if self._machine is not None and self._machine.fields_note:
+            facts.append(f"feed.fields: {self._machine.fields_note}")
         if self.last_error and self.failure is None:  # that of a failed feed is its status already
             facts.append(f"last error: {self.last_error}")
         return f"<Feed {self.url} {self.status}, {'; '.join(filter(None, facts))}>"
@@ -454,6 +472,7 @@ class Feed(FeedReaders):
             "ticks": f"{self._format_counts()}, {stats['rate']:,.0f}/s",
             "now": "" if self.status == "stopped" else self._connection.problem,
             "missing": self._describe_missing_symbols(),
+            "fields": self._describe_fields(),
             "last error": stats["last_error"],
         }
         return render_card("Feed", self.status, lines)

@@ -13,6 +13,7 @@ from tickerkit.feed.recorder import Recorder
 from tickerkit.log import Gaps, Latest, Position, TickLog, append_or_note
 from tickerkit.protocol import Client, PlainClient, Received
 from tickerkit.runtime.workers import Follower
+from tickerkit.venues import ForeignReader
 
 __all__ = ["FeedState"]
 
@@ -36,7 +37,8 @@ class FeedState:
         self.log = TickLog(keep)
         self.gaps = Gaps(self.log, max_gaps=MAX_GAPS)
         self.client = Client(symbols, history)
-        self.plain_client = PlainClient(symbols)
+        self.foreign = ForeignReader()
+        self.plain_client = PlainClient(symbols, self.foreign)
         self.latest = Latest(self.log)
         self.latest_lock = threading.Lock()
         self.bars = Bars(self.log)

@@ -294,6 +294,16 @@ def _decode(data: str | bytes) -> FromServer | None:
         raise ProtocolError(1007, f"a message doesn't follow the protocol ({error})") from None
 
 
+class MessageReader(Protocol):
+    """Reads messages whose ticks have other names than tickerkit's."""
+
+    def start_connection(self) -> None:
+        """Forget what belongs to the connection before."""
+
+    def read(self, data: str | bytes) -> list[Batch] | None:
+        """Return the ticks of a message; None if it is not such a message."""
+
+
 class PlainClient:
     """The client's end of any websocket that sends ticks as JSON, without resume.
 
@@ -305,9 +315,13 @@ class PlainClient:
 
     Args:
         symbols: only these; None for all.
+        foreign: reads messages that have ticks by other names; None to read no such messages.
     """
 
-    def __init__(self, symbols: list[str] | None = None) -> None:
+    def __init__(
+        self, symbols: list[str] | None = None, foreign: MessageReader | None = None
+    ) -> None:
+        self.foreign = foreign
         self.symbols = None if symbols is None else frozenset(symbols)
         self._seen: dict[str, None] = {}
         self.epoch: str | None = None
@@ -315,6 +329,8 @@ class PlainClient:
         self.duplicates = 0
 
     def start_connection(self) -> list[Event]:
+        if self.foreign is not None:
+            self.foreign.start_connection()
         return self.miss(None, "reconnected: a plain websocket can't report what was missed")
 
     def miss(self, count: int | None, reason: str) -> list[Event]:
@@ -347,6 +363,8 @@ class PlainClient:
     def receive(self, data: str | bytes) -> Iterable[Event]:
         if (gap := self._read_gap(data)) is not None:
             return [gap]
+        if self.foreign is not None and (batches := self.foreign.read(data)) is not None:
+            return [self.number(batch) for batch in batches]
         if len(data) <= PIECE_BYTES:
             return [self.number(_read_piece(data, MAX_REFUSED))]
         return self._read_pieces(data)

@@ -43,7 +43,7 @@ class WebsocketSource(Source):
 
     Args:
         url: the address; keys in its query are never shown.
-        fields: the field map.
+        fields: the field map; None to guess it from the first messages.
         talk: what to send to the server.
         symbols: only the ticks of these; None for all.
         ssl: certificates to trust; None for those of the system.
@@ -60,7 +60,7 @@ class WebsocketSource(Source):
     def __init__(
         self,
         url: str,
-        fields: FieldMap,
+        fields: FieldMap | None,
         talk: Talk,
         symbols: list[str] | None = None,
         ssl: SSLContext | None = None,
@@ -88,9 +88,14 @@ class WebsocketSource(Source):
         return hide_secrets(self._url)
 
     @property
-    def fields(self) -> FieldMap:
-        """The field map."""
-        return self.machine.fields
+    def fields(self) -> Any:
+        """The field map, as it was given or guessed; None while none has been guessed."""
+        return None if self.machine.fields is None else self.machine.fields.given
+
+    @property
+    def fields_note(self) -> str:
+        """What a reader should know of a guessed field map; empty for one that was given."""
+        return self.machine.fields_note
 
     @property
     def unknown(self) -> Mapping[str, int]:
@@ -148,23 +153,19 @@ class WebsocketSource(Source):
             try:
                 async with asyncio.timeout_at(wake_at):
                     messages, _ = await take_messages(client)
+                heard_at = now()
             except TimeoutError:
-                for text in machine.take_pings(now()):
-                    await client.send(text)
-                if deadline is not None and now() >= deadline:
-                    return f"no message for {self._silent_s:g} s"
-                continue
-            heard_at = now()
-            received = machine.receive(messages)
+                messages = []
+            received = machine.receive(messages, now())
             for error in received.errors:
                 out.report(error)
             for batch in received.batches:
                 self._has_ticks = self._has_ticks or batch.count > 0
                 await out.send(batch)
-            for text in received.sends:
+            for text in (*received.sends, *machine.take_pings(now())):
                 await client.send(text)
-            for text in machine.take_pings(now()):
-                await client.send(text)
+            if deadline is not None and heard_at + (self._silent_s or 0) <= now():
+                return f"no message for {self._silent_s:g} s"
 
 
 def load_fields(fields: object) -> FieldMap:
@@ -209,10 +210,12 @@ def websocket(
         url: the address of the websocket, `ws://` or `wss://`.
         subscribe: what to send on each connection: one message (a dict or text), or a list.
         fields: the field map: a dict, a list of dicts for several kinds of messages, or the path of
-            a TOML file. Its own words are `rows` (the path to the rows, `"data[]"`), `when` (path
-            to wanted value, for messages to be read), `old` (likewise, for rows from before the
-            subscription) and `merge`; `symbol price size time side bid ask bid_size ask_size
-            trade_id` are the fields of a tick, and any other key is a column of that name.
+            a TOML file. By default it is guessed from the first messages; `source.fields` and
+            `feed.fields` show it. Its own words are `rows` (the path to the rows, `"data[]"`),
+            `when` (path to wanted value, for messages to be read), `old` (likewise, for rows from
+            before the subscription) and `merge`; `symbol price size time side bid ask bid_size
+            ask_size trade_id` are the fields of a tick, and any other key is a column of that
+            name.
         symbols: only the ticks of these; by default all that come.
         ping: a message to send every `ping_every_s` seconds, for servers that demand one.
         ping_every_s: seconds from one `ping` to the next.
@@ -238,15 +241,13 @@ def websocket(
         >>> feed = tk.live(source)
     """
     address = check_websocket_url(url)
-    if fields is None:
-        raise InvalidArgument("fields", None, 'a field map, as in {"symbol": "s", "price": "p"}')
     check_number("silent_s", silent_s, 1, optional=True)
     talk = parse_talk(
         subscribe, ping=ping, ping_every_s=ping_every_s, wait_for=wait_for, ignore=ignore
     )
     return WebsocketSource(
         address,
-        load_fields(fields),
+        None if fields is None else load_fields(fields),
         talk,
         parse_symbols("symbols", symbols),
         make_client_context(ssl),

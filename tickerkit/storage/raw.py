@@ -41,6 +41,7 @@ from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.sidecar import Head, Sidecar, add_counts
 from tickerkit.ticks import NO_TIME
+from tickerkit.venues import ForeignReader
 
 __all__ = [
     "RawFile",
@@ -259,7 +260,7 @@ class _FrameDecoder:
         self._parts: list[pd.DataFrame] = []
         self._row = 0
         self._client = Client()
-        self._plain = PlainClient()
+        self._plain = PlainClient(foreign=ForeignReader())
         self._subscriber: Client | PlainClient | None = None
         self._received = 0
         # Each gap, and the number of the row after it.

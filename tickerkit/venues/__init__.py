@@ -2,10 +2,12 @@
 
 A field map says which messages are rows and where in them the fields of a tick are. `parse_fields`
 reads a map, `FieldReader` reads messages by it, and `ShapeCounts` counts those it does not name.
-`Talk` is what is sent to such a server.
+`Talk` is what is sent to such a server. `guess_fields` guesses a map from messages.
 """
 
 from tickerkit.venues.fields import FieldMap, parse_fields
+from tickerkit.venues.foreign import ForeignReader
+from tickerkit.venues.guess import guess_fields
 from tickerkit.venues.machine import Machine
 from tickerkit.venues.reader import FieldReader, NotJson, Taken
 from tickerkit.venues.shapes import ShapeCounts
@@ -17,6 +19,7 @@ __all__ = [
     "Fetch",
     "FieldMap",
     "FieldReader",
+    "ForeignReader",
     "Link",
     "Machine",
     "Missing",
@@ -27,6 +30,7 @@ __all__ = [
     "Talk",
     "Venue",
     "VenueEvent",
+    "guess_fields",
     "matches",
     "parse_fields",
     "parse_talk",

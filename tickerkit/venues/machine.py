@@ -9,13 +9,15 @@ import zlib
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.ticks import Batch, Text
 from tickerkit.venues.fields import FieldMap
-from tickerkit.venues.reader import FieldReader, NotJson
-from tickerkit.venues.shapes import ShapeCounts
+from tickerkit.venues.guess import FieldGuesser
+from tickerkit.venues.reader import FieldReader, NotJson, decode
+from tickerkit.venues.shapes import ShapeCounts, shape_of
 from tickerkit.venues.talk import Talk, matches
 
 __all__ = ["Machine", "Received"]
@@ -45,17 +47,29 @@ class Received(NamedTuple):
     refused: int
     errors: list[BadTick]
 
+    def refuse(self, error: BadTick) -> Received:
+        """Return the same with a message that was not JSON."""
+        errors = self.errors if len(self.errors) >= MAX_ERRORS else [*self.errors, error]
+        return self._replace(refused=self.refused + 1, errors=errors)
+
 
 class Machine:
     """The client's end of a websocket whose messages a field map reads.
 
+    Without a map, the first messages are held until one can be guessed, and then read by it: for
+    a second, or longer while no row is found in them. Tables for other kinds of messages are added
+    when these come.
+
     Args:
-        fields: the map.
+        fields: the map; None to guess it.
         talk: what to send to the server.
         symbols: only the ticks of these; None for all.
         on_other: called with each message without rows; returns whether it knows the message.
+        is_guess: whether the map is a guess, to which tables may be added.
 
     Attributes:
+        fields: the map; None while none has been guessed.
+        is_guess: whether the map is a guess.
         shapes: the messages in which the map names no row, and `talk` no answer.
 
     Example:
@@ -68,30 +82,49 @@ class Machine:
 
     def __init__(
         self,
-        fields: FieldMap,
+        fields: FieldMap | None,
         talk: Talk | None = None,
         symbols: Sequence[str] | None = None,
         on_other: Callable[[Any], bool] = lambda _: False,
+        *,
+        is_guess: bool = False,
     ) -> None:
-        self.fields = fields
+        self.is_guess = is_guess or fields is None
         self.talk = talk or Talk()
         self.shapes = ShapeCounts()
         self._symbols = None if symbols is None else frozenset(symbols)
         self._on_other = on_other
-        self._reader = FieldReader(fields)
+        self._reader = None if fields is None else FieldReader(fields)
+        self._guesser = FieldGuesser()
         self._is_waiting = False
         self._ping_at: float | None = None
 
+    @property
+    def fields(self) -> FieldMap | None:
+        """The map."""
+        return None if self._reader is None else self._reader.fields
+
+    @property
+    def fields_note(self) -> str:
+        """What a reader should know of a guessed map; empty for one that was given."""
+        if not self.is_guess:
+            return ""
+        if self.fields is None:
+            return "no map could be guessed yet; pass one as fields="
+        return "a guess; to keep or correct it, pass it as fields="
+
     def start_connection(self, now: float) -> list[str]:
         """Begin a connection; return the messages to send first."""
-        self._reader.start_connection()
+        if self._reader is not None:
+            self._reader.start_connection()
         self._ping_at = None if self.talk.ping is None else now + self.talk.ping_every_s
         self._is_waiting = bool(self.talk.wait_for)
         return [] if self._is_waiting else list(self.talk.subscribe)
 
     def due(self) -> float | None:
-        """Return when `take_pings` has a message to send next; None for never."""
-        return self._ping_at
+        """Return when to call `take_pings` and `receive`, though nothing came; None for never."""
+        times = [self._ping_at, self._guesser.due()]
+        return min((each for each in times if each is not None), default=None)
 
     def take_pings(self, now: float) -> list[str]:
         """Return the messages that are due at `now`."""
@@ -100,30 +133,75 @@ class Machine:
         self._ping_at = now + self.talk.ping_every_s
         return [self.talk.ping]
 
-    def receive(self, messages: Sequence[str | bytes]) -> Received:
-        """Read messages, in the order in which they came; never raises for bad input."""
+    def receive(self, messages: Sequence[str | bytes], now: float = 0.0) -> Received:
+        """Read messages, in the order in which they came; never raises for bad input.
+
+        Args:
+            messages: the messages; none if `due` is over.
+            now: the time, as in `start_connection`.
+        """
         texts: list[str | bytes] = []
-        errors: list[BadTick] = []
+        received = Received([], [], 0, [])
         for data in messages:
             try:
                 texts.append(_unpack(data) if isinstance(data, bytes) else data)
             except BadTick as error:
-                errors.append(error)
-        taken = self._reader.read(texts)
-        sends: list[str] = []
+                received = received.refuse(error)
+        if self._reader is not None:
+            return self._read(self._reader, texts, received)
+        decoded = [decode(text) for text in texts]
+        pairs = zip(texts, decoded, strict=True)
+        self._guesser.hold([text for text, each in pairs if not isinstance(each, NotJson)], now)
+        # Those held are counted, too: this shows what comes while nothing is understood.
+        received = self._sort(decoded, received)
+        if (fields := self._guesser.guess(now)) is None:
+            return received
+        self._reader = FieldReader(fields)
+        self.shapes = ShapeCounts()
+        held, self._guesser.held = self._guesser.held, []
+        return self._read(self._reader, held, received, is_known=True)
+
+    def _read(
+        self,
+        reader: FieldReader,
+        texts: Sequence[str | bytes],
+        received: Received,
+        *,
+        is_known: bool = False,
+    ) -> Received:
+        """Read messages by the map; extend a guessed map if it leaves some out."""
+        taken = reader.read(texts)
+        received.batches.extend(self._select(batch) for batch in taken.batches)
+        if not self.is_guess:
+            return self._sort(taken.others, received)
+        again = not is_known and self._guesser.count(texts)
         for message in taken.others:
+            if not isinstance(message, NotJson):
+                seen = self.shapes.counts.get(shape_of(message), 0) + 1
+                again |= self._guesser.note(msgspec.json.encode(message), seen)
+        received = self._sort(taken.others, received)
+        if again and (found := self._guesser.extend(reader.fields)):
+            longer, strange = found
+            reader.extend(longer)
+            taken = reader.read(strange)
+            received.batches.extend(self._select(batch) for batch in taken.batches)
+        return received
+
+    def _sort(self, others: Sequence[Any], received: Received) -> Received:
+        """Add what follows from messages without rows: subscriptions to send, and errors."""
+        for message in others:
             if isinstance(message, NotJson):
                 if message.text not in PONGS:
-                    errors.append(BadTick("message", _cut(message.text), message.problem, FIX))
+                    error = BadTick("message", _cut(message.text), message.problem, FIX)
+                    received = received.refuse(error)
             elif self._is_waiting and matches(self.talk.wait_for, message):
                 self._is_waiting = False
-                sends.extend(self.talk.subscribe)
+                received.sends.extend(self.talk.subscribe)
             elif not self._on_other(message) and not any(
                 matches(each, message) for each in self.talk.ignore
             ):
                 self.shapes.add(message)
-        batches = [self._select(batch) for batch in taken.batches]
-        return Received(batches, sends, len(errors), errors[:MAX_ERRORS])
+        return received
 
     def _select(self, batch: Batch) -> Batch:
         """Return the ticks of the wanted symbols, with what was refused of all."""

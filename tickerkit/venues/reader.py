@@ -26,7 +26,7 @@ from tickerkit.venues.fields import FIRST_FRAME, FieldMap, Reading, Remember
 from tickerkit.venues.paths import Path
 from tickerkit.venues.values import Value
 
-__all__ = ["FieldReader", "NotJson", "Taken"]
+__all__ = ["FieldReader", "NotJson", "Taken", "decode"]
 
 # Keys that each row has for `BatchBuilder`, so that no other column is taken for the price.
 NO_PRICE = {"price": None}
@@ -88,6 +88,14 @@ class FieldReader:
         # What earlier messages said, for each reading that remembers.
         self._remembered: list[dict[Any, Any]] = [{} for _ in fields.readings]
 
+    def extend(self, fields: FieldMap) -> None:
+        """Read by a map whose first tables are those of the map before; keep what is known."""
+        more = len(fields.readings) - len(self.fields.readings)
+        self.fields = fields
+        self._compiled = compile_map(fields) if self._compiled is not None else None
+        self._newest += [{} for _ in range(more)]
+        self._seen += [set() for _ in range(more)]
+
     def start_connection(self) -> None:
         """Forget what belongs to a connection: rows to merge, what was said, who has come."""
         for remembered in self._remembered:
@@ -111,7 +119,7 @@ class FieldReader:
                 break
             except UNREADABLE:
                 stop = run.first + len(run.decoded) + len(run.skipped)
-                message = _decode(messages[stop])
+                message = decode(messages[stop])
                 # Messages of other kinds lie among the rows. One without rows ends no batch.
                 if isinstance(message, NotJson) or not self._has_rows(message):
                     taken.others.append(message)
@@ -136,7 +144,7 @@ class FieldReader:
             if unknown is None:
                 self._read_generally([messages[number] for number in numbers], taken)
             else:
-                taken.others.extend(_decode(messages[numbers[place]]) for place in unknown)
+                taken.others.extend(decode(messages[numbers[place]]) for place in unknown)
         if batch is not None:
             taken.batches.append(batch)
 
@@ -158,7 +166,7 @@ class FieldReader:
     def _read_generally(self, messages: Iterable[str | bytes], taken: Taken) -> None:
         builder = BatchBuilder()
         for data in messages:
-            message = _decode(data)
+            message = decode(data)
             if isinstance(message, NotJson) or not self._add(message, builder):
                 taken.others.append(message)
         if builder.count or builder.refused or builder.misfits:
@@ -227,7 +235,7 @@ class FieldReader:
             row["origin"] = "snapshot" if is_old else "live"
 
 
-def _decode(data: str | bytes) -> Any:
+def decode(data: str | bytes) -> Any:
     """Return decoded JSON, or `NotJson`."""
     try:
         return msgspec.json.decode(data)
