@@ -41,7 +41,8 @@ def connect(
     After a break the feed reconnects. A tickerkit server continues after exactly the last tick
     received; ticks that it no longer has are listed in `feed.gaps`. Any other websocket that sends
     ticks as JSON (objects with a symbol and at least one number of any name) works too, but can't
-    resume: there, each break is a gap. Running the cell again continues with the same log: no ticks
+    resume: there, each break is a gap. Where the symbol has another name than `symbol`, a field map
+    is guessed; `feed.fields` shows it. Running the cell again continues with the same log: no ticks
     are thrown away, and nothing runs twice.
 
     Args:

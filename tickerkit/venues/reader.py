@@ -95,6 +95,7 @@ class FieldReader:
         self._compiled = compile_map(fields) if self._compiled is not None else None
         self._newest += [{} for _ in range(more)]
         self._seen += [set() for _ in range(more)]
+        self._remembered += [{} for _ in range(more)]
 
     def start_connection(self) -> None:
         """Forget what belongs to a connection: rows to merge, what was said, who has come."""
