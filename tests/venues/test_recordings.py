@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -174,11 +175,40 @@ def test_each_recorded_trade_and_quote_is_read(
     for number, (row, wanted) in enumerate(zip(rows, expected, strict=False)):
         assert without_live(row) == without_live(wanted), number
     assert len(rows) == len(expected)
+    if len(messages) < 5000:
+        general, _ = read_rows(fields_of(given), messages, typed=False)
+        assert list(map(without_live, general)) == list(map(without_live, expected))
 
 
 def without_live(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return a row without `origin` if that is live, as a map may say or leave out."""
     return {name: value for name, value in row.items() if (name, value) != ("origin", "live")}
+
+
+PRESETS = [(name, given) for name, given, _, trades, _ in CASES if trades and type(given) is str]
+
+
+@pytest.mark.parametrize(("name", "given"), PRESETS)
+def test_recorded_trade_ids_are_as_the_preset_says(recorded: Path, name: str, given: str) -> None:
+    """Dense ids count up by one for each symbol, unique ones rise."""
+    [ids] = {
+        read.ids
+        for socket in load_preset(given).sockets
+        for read in socket.reads
+        if read.channel == "trades"
+    }
+    rows, _ = read_rows(fields_of(given), texts_of(recorded, name))
+    found: dict[str, list[int]] = {}
+    for row in rows:
+        if "price" in row:
+            found.setdefault(row["symbol"], []).append(row.get("trade_id", 0))
+    steps = {b - a for each in found.values() for a, b in pairwise(each)}
+    if ids == "dense":
+        assert steps == {1}
+    elif ids == "unique":
+        assert min(steps) > 0
+    else:
+        assert steps == {0}
 
 
 def test_trades_are_on_the_side_that_the_quotes_prove(recorded: Path) -> None:
