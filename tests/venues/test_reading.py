@@ -192,6 +192,16 @@ MESSAGES = st.one_of(
     st.fixed_dictionaries({"d": st.lists(st.one_of(GOOD_ROWS, ROWS), max_size=4)}),
     st.fixed_dictionaries({"d": st.lists(GOOD_ROWS, max_size=4), "c": st.sampled_from("tq")}),
     st.fixed_dictionaries({"d": st.one_of(GOOD_ROWS, ROWS, VALUES)}),
+    st.fixed_dictionaries(
+        {
+            "d": st.lists(
+                st.one_of(
+                    st.fixed_dictionaries({"x": st.lists(GOOD_ROWS, max_size=2)}), ROWS, VALUES
+                ),
+                max_size=3,
+            )
+        }
+    ),
     VALUES,
 )
 COLUMNS = {"symbol": "s", "price": "p", "size": "q", "side": "S", "trade_id": "i", "x": "x"}
@@ -215,6 +225,8 @@ SHORT = [
         {"symbol": "d.s", "price": "d.p", "when": {"d.s": {"present": True}}},
         {"symbol": "d.s", "bid": "d.p"},
     ],
+    {**COLUMNS, "rows": "d[].x[]", "time": "T:ms"},
+    {**COLUMNS, "side": {"from": "x", "sign": True}, "size": {"from": "x", "abs": True}},
     {"rows": "d[]", "symbol": {"value": "K"}, "bid": {"from": "p", "zero": "none", "abs": True}},
 ]
 

@@ -290,10 +290,11 @@ def _select_rows(
     for get in each.lists:
         lists = list(map(get, levels[-1]))
         has_list = np.array([type(items) is list for items in lists], dtype=bool)
-        if len(levels) == 1 and len(each.lists) == 1:
-            is_empty = np.array([items == [] for items in lists], dtype=bool)
-            known[index[is_empty]] = True
         counts = [len(items) if has else 0 for items, has in zip(lists, has_list, strict=True)]
+        # A message whose lists are all empty is known, and has no rows.
+        listed = np.bincount(index, weights=has_list, minlength=len(messages))
+        items_of = np.bincount(index, weights=counts, minlength=len(messages))
+        known |= (listed > 0) & (items_of == 0)
         index = np.repeat(index, counts)
         levels = [
             [item for item, count in zip(level, counts, strict=True) for _ in range(count)]

@@ -136,7 +136,9 @@ class Value:
         """Return `buy` or `sell`."""
         if self.is_signed:
             number = self._number(given)
-            return None if number is None or number == 0 else "sell" if number < 0 else "buy"
+            if isinstance(number, bool) or not isinstance(number, int | float | None):
+                raise MisfitError
+            return None if not number else "sell" if number < 0 else "buy"
         side = SIDES.get(given.lower()) if isinstance(given, str) else None
         if side is None:
             raise MisfitError
