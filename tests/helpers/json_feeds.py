@@ -850,6 +850,119 @@ FEEDS: dict[str, JsonFeed] = {
             }
         ],
     ),
+    "crypto_com": JsonFeed(
+        [
+            {"id": 1, "method": "subscribe", "code": 0},
+            {
+                "id": 1,
+                "method": "subscribe",
+                "code": 0,
+                "result": {
+                    "channel": "trade",
+                    "instrument_name": "BTC_USD",
+                    "data": [
+                        {
+                            "d": "4611686018573427388",
+                            "t": 1764324000123,
+                            "q": "0.01",
+                            "p": "91000.1",
+                            "s": "SELL",
+                            "i": "BTC_USD",
+                        }
+                    ],
+                },
+            },
+            {"id": -1, "method": "public/heartbeat", "code": 0},
+        ],
+        [
+            {
+                "symbol": "BTC_USD",
+                "price": 91000.1,
+                "size": 0.01,
+                "side": "sell",
+                "time": 1764324000.123,
+            }
+        ],
+    ),
+    "bitmex": JsonFeed(
+        [
+            {"info": "Welcome", "version": "2.0", "limit": {"remaining": 39}},
+            {"success": True, "subscribe": "trade:XBTUSD", "request": {"op": "subscribe"}},
+            {
+                "table": "trade",
+                "action": "insert",
+                "data": [
+                    {
+                        "timestamp": "2025-11-28T10:00:01.123Z",
+                        "symbol": "XBTUSD",
+                        "side": "Buy",
+                        "size": 100,
+                        "price": 91000.5,
+                        "trdMatchID": "00000000-006d-1000-0000-0005cd4d9e5f",
+                    }
+                ],
+            },
+            {
+                "table": "quote",
+                "action": "insert",
+                "data": [
+                    {
+                        "timestamp": "2025-11-28T10:00:01.2Z",
+                        "symbol": "XBTUSD",
+                        "bidSize": 100,
+                        "bidPrice": 91000.0,
+                        "askPrice": 91000.5,
+                        "askSize": 200,
+                    }
+                ],
+            },
+        ],
+        [
+            {"symbol": "XBTUSD", "price": 91000.5, "size": 100, "side": "buy"},
+            {
+                "symbol": "XBTUSD",
+                "bid": 91000,
+                "bid_size": 100,
+                "ask": 91000.5,
+                "ask_size": 200,
+                "time": "2025-11-28 10:00:01.2",
+            },
+        ],
+    ),
+    "the_things_network": JsonFeed(
+        [
+            {
+                "end_device_ids": {
+                    "device_id": "weather-1",
+                    "application_ids": {"application_id": "lab"},
+                },
+                "received_at": "2025-11-28T10:00:00.123456789Z",
+                "uplink_message": {
+                    "f_port": 2,
+                    "decoded_payload": {"temperature": 12.5, "humidity": 81.0},
+                    "rx_metadata": [{"gateway_ids": {"gateway_id": "gw1"}, "rssi": -110}],
+                },
+            }
+        ],
+        [
+            {
+                "symbol": "weather-1",
+                "temperature": 12.5,
+                "humidity": 81.0,
+                "time": "2025-11-28 10:00:00.123456789",
+            }
+        ],
+    ),
+    "arduino": JsonFeed(  # a pressure is no price, a temperature no time
+        [
+            {"id": "a1", "t": 21.5, "h": 40, "p": 1013.2},
+            {"id": "b2", "t": 18.6, "h": 51, "p": 1013.3},
+        ],
+        [
+            {"symbol": "a1", "t": 21.5, "h": 40, "p": 1013.2, "price": None},
+            {"symbol": "b2", "t": 18.6, "h": 51, "p": 1013.3, "price": None},
+        ],
+    ),
     "wide": JsonFeed(  # prices by name: each becomes a column
         [{"bitcoin": "91000.1", "ethereum": "3000.5"}],
         [{"symbol": "bitcoin", "price": 91000.1}, {"symbol": "ethereum", "price": 3000.5}],

@@ -460,6 +460,20 @@ def test_field_that_comes_later_becomes_a_column() -> None:
     assert machine.fields.given["power"] == "payload.power"
 
 
+def test_map_that_is_extended_keeps_what_it_knows() -> None:
+    """A row with only what has changed is completed, though a table was added meanwhile."""
+    fields = {"when": {"e": "q"}, "merge": True, "symbol": "s", "bid": "b", "ask": "a"}
+    reader = FieldReader(parse_fields(fields))
+    reader.read(['{"e": "q", "s": "A", "b": 1, "a": 2}'])
+    reader.extend(parse_fields([fields, {"when": {"e": "t"}, "symbol": "s", "price": "p"}]))
+    taken = reader.read(['{"e": "q", "s": "A", "a": 3}', '{"e": "t", "s": "A", "p": 2.5}'])
+    log = TickLog(10)
+    for batch in taken.batches:
+        log.append(batch, received=0)
+    assert log.frame()["bid"].tolist()[0] == 1
+    assert log.frame()["price"].tolist()[1] == 2.5
+
+
 def test_message_that_is_never_understood_is_counted_and_held_within_bounds() -> None:
     """Its shape is shown, so that a map can be written."""
     machine = Machine(None)

@@ -44,7 +44,20 @@ OTHER_SYMBOLS = (
     *("vehicle.id", "vehicleid", "metric", "measurement", "n", "friendlyname", "host"),
     *("hostname", "server", "instance", "wiki", "servername", "flynnregion", "region"),
     *("location", "room", "city", "place", "user", "username", "player", "team", "name", "item"),
-    *("topic", "source", "label", "channel", "id", "mac", "key", "run", "job", "service", "net"),
+    *(
+        "topic",
+        "src",
+        "source",
+        "label",
+        "channel",
+        "id",
+        "mac",
+        "key",
+        "run",
+        "job",
+        "service",
+        "net",
+    ),
 )
 PRICES = (
     *("price", "px", "tradeprice", "lastprice", "lastpx", "last", "lasttradeprice", "ltp"),
@@ -57,7 +70,7 @@ SIZES = (
     *("lastsize", "lastqty", "lastsz", "amountstr", "s", "q", "v"),
 )
 BIDS = ("bid", "bestbid", "bidprice", "bestbidprice", "bidpx", "bid1price", "bp", "b")
-ASKS = ("ask", "bestask", "askprice", "bestaskprice", "askpx", "ask1price", "ap", "a")
+ASKS = ("ask", "bestask", "askprice", "bestaskprice", "askpx", "ask1price", "offer", "ap", "a")
 # After `bid` or `ask`.
 SIZES_OF = ("size", "qty", "quantity", "sz", "volume", "amount")
 TIMES = (
@@ -71,7 +84,10 @@ NO_TIME = re.compile(
     r"boot|start|open|create|expir|next|prev|birth|end|close|until|settle|deliver|launch|block|old",
     re.IGNORECASE,
 )
-SIDES = ("side", "takerside", "S", "askbid", "tks", "aggressor", "aggressorside", "direction")
+SIDES = (
+    *("side", "takerside", "S", "s", "askbid", "tks", "aggressor", "aggressorside", "aggr"),
+    "direction",
+)
 # True if the buyer's order waited in the book: the taker sold.
 MAKER_FLAGS = ("m", "isbuyermaker", "buyermaker", "isbuyerthemaker")
 IDS = (

@@ -46,6 +46,8 @@ SIDE_WORDS = frozenset(("buy", "sell", "b", "s", "bid", "ask", "a"))
 # Names that tell little without the name of the object that they are in.
 PARTS = ("old", "new", "min", "max", "avg", "mean", "value", "count", "total", "percent", "current")
 PARENT = re.compile(r"(?!data|payload|fields)\b(\w+)\.\w+$")
+# Fields of a tick that may be the only ones.
+NUMBERS = {"size", "bid", "ask", "bid_size", "ask_size"}
 # Names that in other feeds are a side, a state or a size.
 UNSURE_SYMBOLS = ("s", "S", "code", "contract")
 # Whole numbers without a name that are likely ids.
@@ -132,7 +134,7 @@ class _Finder:
         others = [place for place in texts if not place.is_unique]
         other = self.best(OTHER_SYMBOLS, others) or self.best(OTHER_SYMBOLS, texts)
         if other is None:
-            like = re.compile(r"(name|device|sensor|station|_id|Id|[a-z]ID)$")
+            like = re.compile(r"(name|Name|device|sensor|station|_id|Id|[a-z]ID)$")
             other = next((each for each in others if like.search(each.name)), None)
         if other is None and self.is_positional:
             other = next((each for each in texts if not each.level), None)
@@ -164,7 +166,10 @@ class _Finder:
             if (unit := place.unit()) and not (unit != "iso" and place.path in self.used)
         ]
         ranked = [
-            (place.level, place.unit() == "s", LAST if rank is None else rank, number, place)
+            (
+                *(place.level, rank is None and not _is_moment(place), place.unit() == "s"),
+                *(LAST if rank is None else rank, number, place),
+            )
             for number, place in enumerate(times)
             if (rank := rank_name(place.path, TIMES)) is not None
             or (
@@ -173,7 +178,7 @@ class _Finder:
             )
         ]
         if ranked:
-            place = min(ranked, key=lambda each: each[:4])[4]
+            place = min(ranked, key=lambda each: each[:5])[5]
             self.take("time", place, f"{place.path}:{place.unit()}")
 
     # --- markets ------------------------------------------------------------------------------
@@ -387,6 +392,8 @@ def _is_worthy(place: Place) -> bool:
 def _name_columns(places: list[Place], taken: set[str], *, is_market: bool) -> dict[str, Place]:
     """Return a name for each column: the last of its path, or more of it where that is taken."""
     reserved = {*WORDS, *taken, "seq", "received", "epoch", "origin"}
+    if not is_market:
+        reserved -= NUMBERS
     counts: dict[str, int] = {}
     for place in places:
         counts[place.name] = counts.get(place.name, 0) + 1
