@@ -3,7 +3,7 @@
 A preset is a TOML file of this folder. Its tables:
 
     name, title, checked (the date), sources (links), about, quotes (what kind of quote)
-    [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; examples
+    [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; aliases; examples
     [[socket]]      url; limits; ping; begin: what to send and wait for before the subscriptions;
                     planned_end: how it announces its end; ignore: messages without rows;
                     newest: when, symbol, id: messages that name the newest trade
@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tickerkit.errors import BadTick, FieldMapError
@@ -50,7 +50,7 @@ PRESET_KEYS = (
     *("name", "title", "checked", "sources", "about", "quotes", "symbols", "socket", "backfill"),
     "keys",
 )
-SYMBOL_KEYS = ("style", "separator", "long_separator", "order", "prefix", "examples")
+SYMBOL_KEYS = (*("style", "separator", "long_separator", "order", "prefix", "aliases", "examples"),)
 SOCKET_KEYS = (
     *("url", "begin", "subscribe", "ack", "error", "reads", "newest", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
@@ -77,6 +77,7 @@ class SymbolStyle:
         prefix: what each symbol begins with.
         long_separator: the separator of pairs with a part of more than three characters, if that
             is another one.
+        aliases: currencies that have another name here: usual name to name.
     """
 
     style: str
@@ -85,6 +86,7 @@ class SymbolStyle:
     examples: tuple[str, ...]
     prefix: str = ""
     long_separator: str = ""
+    aliases: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,7 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
             tuple(symbols.get("examples", ())),
             symbols.get("prefix", ""),
             symbols.get("long_separator", ""),
+            dict(symbols.get("aliases", {})),
         ),
         tuple(_parse_socket(each) for each in table["socket"]),
         _parse_backfill(table["backfill"]) if "backfill" in table else None,

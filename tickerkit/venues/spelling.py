@@ -12,7 +12,8 @@ __all__ = ["spell", "symbol_values"]
 
 SEPARATORS = re.compile(r"[-/_: ]")
 # Second halves of a pair, by which one without a separator is cut in two. The longest first.
-QUOTES = ("FDUSD", "USDT", "USDC", "TUSD", "USD", "EUR", "GBP", "JPY", "KRW", "TRY", "BTC", "ETH")
+# TUSD is not among them: DOTUSD is DOT and USD.
+QUOTES = ("FDUSD", "USDT", "USDC", "USD", "EUR", "GBP", "JPY", "KRW", "TRY", "BTC", "ETH")
 
 
 def spell(venue: str, style: SymbolStyle, symbol: str) -> str:
@@ -36,6 +37,7 @@ def spell(venue: str, style: SymbolStyle, symbol: str) -> str:
         parts = _cut(venue, style, symbol)
     elif len(parts) == 2 and style.order == "quote base" and not is_native:
         parts = parts[::-1]
+    parts = [style.aliases.get(part.upper(), part) for part in parts]
     separator = style.separator
     if style.long_separator and any(len(part) > 3 for part in parts):
         separator = style.long_separator
