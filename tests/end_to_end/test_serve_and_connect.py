@@ -224,3 +224,25 @@ def test_many_feeds_of_one_server_get_the_same() -> None:
             pd.testing.assert_frame_equal(frame[columns], whole[columns][: len(frame)])
         began = time.monotonic()
     assert time.monotonic() - began < 2
+
+
+def test_gaps_side_by_side_keep_their_reasons(until: Until) -> None:
+    """Each may name other ticks; those that follow come, also on a plain connection."""
+
+    class Holes(tk.Source):
+        async def run(self, out: tk.Outlet) -> None:
+            await out.wait_for_readers(1)
+            await out.send({"symbol": "A", "price": 1})
+            for count, reason in ((2, "A 2 to 3"), (3, "B 7 to 9"), (1, "B 7 to 9")):
+                await out.gap(count, reason)
+            await out.send({"symbol": "A", "price": 2})
+
+    with tk.serve(Holes(), port=0) as server, tk.connect(server.url) as feed:
+        feed.wait(2)
+        late = tk.connect(server.url, history=None)
+        late.wait(2)
+        for each in (server, feed, late):
+            gaps = each.gaps
+            assert gaps["reason"].tolist() == ["A 2 to 3", "B 7 to 9"]
+            assert gaps[["from", "to"]].to_numpy().tolist() == [[2, 3], [4, 7]]
+        assert late.frame()["seq"].tolist() == feed.frame()["seq"].tolist() == [1, 8]

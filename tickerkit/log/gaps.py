@@ -40,8 +40,8 @@ class _Placed(NamedTuple):
 class Gaps:
     """The gaps in a log, each with the row before which it lies.
 
-    Adjacent gaps are merged. One thread adds gaps; any thread may read them. A reason is cut to
-    200 characters.
+    Adjacent gaps with the same reason are merged. One thread adds gaps; any thread may read them.
+    A reason is cut to 200 characters.
 
     Args:
         log: the log.
@@ -73,9 +73,10 @@ class Gaps:
         if len(gap.reason) > MAX_REASON_LENGTH:
             short = f"{gap.reason[: MAX_REASON_LENGTH - 1]}…"
             gap = msgspec.structs.replace(gap, reason=short)
-        if placed and placed[-1].row == row and _touch(placed[-1].gap, gap):
-            before = placed[-1].gap
-            whole = msgspec.structs.replace(before, last=gap.last, reason=gap.reason)
+        before = placed[-1].gap if placed and placed[-1].row == row else None
+        # Another reason may name other trades.
+        if before is not None and before.reason == gap.reason and _touch(before, gap):
+            whole = msgspec.structs.replace(before, last=gap.last)
             placed[-1] = _Placed(row, whole)
             return
         rows = self.log.rows()

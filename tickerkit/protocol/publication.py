@@ -65,16 +65,17 @@ class Publication:
         return unknown
 
     def seqs_at(self, row: int) -> tuple[int, int]:
-        """Return the last seq before the gap right before `row`, and the last seq in that gap.
+        """Return the last seq before the gaps right before `row`, and the last seq in them.
 
-        Only a gap in the epoch of `row` counts. Without one, both are the seq before that of `row`.
+        Only gaps in the epoch of `row` count. Without one, both are the seq before that of `row`.
         """
         log = self.log
         if self.gaps is not None and row <= self.gaps.newest:
             here = self.epoch_at(row)
-            for gap in self.gaps.at(row):
-                if gap.epoch == here and gap.last is not None:
-                    return gap.first - 1, gap.last
+            here_gaps = [gap for gap in self.gaps.at(row) if gap.epoch == here]
+            lasts = [gap.last for gap in here_gaps if gap.last is not None]
+            if lasts:
+                return here_gaps[0].first - 1, lasts[-1]
         if row >= log.stop:
             seq = log.last_seq
         elif row > log.start and log.run_at(row)[0].start < row:
