@@ -17,7 +17,7 @@ ROOT = Path(tickerkit.__file__).parent
 FLOORS = (
     ("__init__", "__main__", "cli"),
     ("chart", "classroom", "quickstart"),
-    ("feed", "server", "runtime"),
+    ("feed", "server", "runtime", "testing"),
     ("sources", "storage", "net"),
     ("protocol", "log", "bars", "venues"),
     ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
