@@ -56,7 +56,7 @@ def talk(name: str, link: Link) -> list[Any]:
     """Return what is sent up to the subscriptions, with the venue's greetings in between."""
     sends = take_sends(link)
     for greeting in DOCUMENTED[name]["greetings"]:
-        assert not link.receive([json.dumps(greeting)], 5.0, 0)
+        assert link.receive([json.dumps(greeting)], 5.0) == ([], [])
         sends += take_sends(link, 5.0)
     return sends
 
@@ -157,7 +157,7 @@ def test_ping_is_that_of_the_documentation(name: str) -> None:
         assert sent == ([] if ping is None else [ping])
         if answer is not None:
             text = answer if answer == "pong" else json.dumps(answer)
-            assert not link.receive([text], 45.0, 0)
+            assert not venue.receive(link, [text], 45.0, 0)
             assert not venue.shapes.counts
 
 
@@ -169,7 +169,7 @@ def test_answers_confirm_and_refuse_what_they_are_about(name: str) -> None:
         for link in links:
             talk(name, link)
         for answer in case["messages"]:
-            links[answer["socket"]].receive([json.dumps(answer["message"])], 6.0, 0)
+            links[answer["socket"]].receive([json.dumps(answer["message"])], 6.0)
         first, second = venue.symbols
         found = [venue.lives[key].status(7.0) for key in lives(venue, first, second)]
         assert found == case["statuses"]
@@ -187,7 +187,7 @@ def test_announced_end_is_a_planned_reconnect(name: str) -> None:
     """So that the next connection is opened before this one ends."""
     for message in DOCUMENTED[name]["ends"]:
         _, [*_, link] = connect(name)
-        [event] = link.receive([json.dumps(message)], 6.0, 0)
+        _, [event] = link.receive([json.dumps(message)], 6.0)
         assert isinstance(event, Reconnect)
         assert event.is_planned
 
@@ -197,7 +197,7 @@ def test_messages_without_rows_are_known(name: str) -> None:
     """They are no unknown shapes, and no ticks."""
     venue, [*_, link] = connect(name)
     for message in DOCUMENTED[name]["without_rows"]:
-        assert not link.receive([json.dumps(message)], 6.0, 0)
+        assert not venue.receive(link, [json.dumps(message)], 6.0, 0)
     assert not venue.shapes.counts
 
 
@@ -206,9 +206,9 @@ def test_nothing_is_subscribed_before_the_venue_is_ready() -> None:
     _, [link] = connect("alpaca")
     connected, authenticated = map(json.dumps, DOCUMENTED["alpaca"]["greetings"])
     assert take_sends(link) == []
-    link.receive([connected], 1.0, 0)
+    link.receive([connected], 1.0)
     assert take_sends(link, 1.0) == [{"action": "auth", "key": "K", "secret": "S"}]
-    link.receive([authenticated], 2.0, 0)
+    link.receive([authenticated], 2.0)
     [subscription] = take_sends(link, 2.0)
     assert subscription["action"] == "subscribe"
 
@@ -234,11 +234,11 @@ def test_heartbeat_shows_a_trade_that_did_not_come() -> None:
     def heartbeat_of(number: int) -> str:
         return json.dumps({**heartbeat, "last_trade_id": number})
 
-    assert link.receive([heartbeat_of(7)], 5.0, 0) == []
+    assert venue.receive(link, [heartbeat_of(7)], 5.0, 0) == []
     for number in (8, 9):
-        [batch] = link.receive([trade_of(number), heartbeat_of(number)], 6.0, 0)
+        [batch] = venue.receive(link, [trade_of(number), heartbeat_of(number)], 6.0, 0)
         assert isinstance(batch, Batch)
-    [fetch] = link.receive([heartbeat_of(11)], 7.0, 0)
+    [fetch] = venue.receive(link, [heartbeat_of(11)], 7.0, 0)
     assert isinstance(fetch, Fetch)
     assert (fetch.symbol, fetch.after, fetch.before) == ("BTC-USD", 9, 12)
     [gap] = venue.tick(13.0)
@@ -250,10 +250,10 @@ def test_trades_whose_ids_do_not_rise_come_once_and_are_never_called_complete() 
     venue, [link] = connect("hyperliquid", ("trades",))
     take_sends(link)
     message = json.dumps(DOCUMENTED["hyperliquid"]["reads"][0]["message"])
-    [batch] = link.receive([message], 6.0, 0)
+    [batch] = venue.receive(link, [message], 6.0, 0)
     assert isinstance(batch, Batch)
-    assert link.receive([message], 7.0, 0) == []
-    venue.close(link)
+    assert venue.receive(link, [message], 7.0, 0) == []
+    venue.close(link, 8.0, by_venue=True)
     _, events = venue.open(venue.sockets()[0], 8.0, resumes=True)
     [gap] = events
     assert isinstance(gap, Missing)

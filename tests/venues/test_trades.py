@@ -189,3 +189,17 @@ def test_trades_that_rest_has_not_are_a_gap_with_their_ids() -> None:
     gap, batch = stream.backfilled(fetch, trades([6, 7, 8]), 1.2)  # type: ignore[arg-type]
     assert gap == Missing("A", 3, "A trades 3 to 5 did not come")
     assert batch.columns["trade_id"].tolist() == [6, 7, 8, 9]  # type: ignore[union-attr]
+
+
+def test_trades_without_dense_ids_come_in_order_where_rest_begins_after_live_ones() -> None:
+    """The gap lies before the first live trade, whatever REST still has of the later ones."""
+    stream = TradeStream("A", is_dense=False, pages="newest")
+    stream.receive(trades([10, 12]), 0.0)
+    [fetch] = stream.resume(1.0)
+    assert stream.receive(trades([30, 31, 35, 37]), 1.1) == []
+    stream.backfilled(fetch, trades([35, 37, 38]), 1.2)  # type: ignore[arg-type]
+    stream.receive(trades([38, 39]), 1.3)
+    gap, batch = stream.tick(9.0)
+    assert gap.count is None  # type: ignore[union-attr]
+    assert gap.reason.endswith("between 12 and 30")  # type: ignore[union-attr]
+    assert batch.columns["trade_id"].tolist() == [30, 31, 35, 37, 38, 39]  # type: ignore[union-attr]

@@ -25,7 +25,7 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
-from tickerkit.sources import WebsocketSource
+from tickerkit.sources import VenueSource, WebsocketSource, freshness_frame
 from tickerkit.validation import check_number, check_token
 from tickerkit.venues import Machine
 
@@ -171,6 +171,16 @@ class Feed(FeedReaders):
         """
         machine = self._machine
         return None if machine is None or machine.fields is None else machine.fields.given
+
+    @property
+    def freshness(self) -> pd.DataFrame:
+        """What a venue's subscriptions do, as `tk.venue(...).freshness()`; empty without a venue.
+
+        It is known where the venue is read in this process: by `tk.live`, for example.
+        """
+        sources = [getattr(each, "source", None) for each in self._owned]
+        found = [each.freshness() for each in sources if isinstance(each, VenueSource)]
+        return found[0] if found else freshness_frame([])
 
     @property
     def current(self) -> Feed:

@@ -18,7 +18,7 @@ from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
 from tickerkit.sources.simulate import SimulatedSource, simulate
-from tickerkit.sources.venue import VenueSource, venue, venues
+from tickerkit.sources.venue import VenueSource, freshness_frame, venue, venues
 from tickerkit.sources.websocket import WebsocketSource, websocket
 from tickerkit.venues.presets import list_presets
 
@@ -39,6 +39,7 @@ __all__ = [
     "VenueSource",
     "WebsocketSource",
     "as_source",
+    "freshness_frame",
     "json_lines",
     "mqtt",
     "poll",

@@ -3,45 +3,40 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import random
+import time
+from collections import deque
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
-
-from websockets.asyncio.client import connect
-from websockets.exceptions import ConnectionClosed, InvalidStatus
+from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import BadTick, InvalidArgument
-from tickerkit.formatting import format_line, format_value
+from tickerkit.formatting import format_line
 from tickerkit.net.urls import check_websocket_url
 from tickerkit.sources.base import Outlet, Source
-from tickerkit.sources.messages import (
-    CONNECT_OPTIONS,
-    OPEN_TIMEOUT_S,
-    CountingClient,
-    take_messages,
-)
+from tickerkit.sources.past_trades import PastTrades
+from tickerkit.sources.venue_connection import VenueConnection
 from tickerkit.ticks import Batch
 from tickerkit.validation import check_choice, check_number, check_text, parse_symbols
-from tickerkit.venues import Fetch, Link, Missing, Reconnect, Venue, VenueEvent
+from tickerkit.venues import Fetch, Missing, Reconnect, Venue, VenueEvent
 from tickerkit.venues.preset import CHANNELS, Preset, Socket, fill
 from tickerkit.venues.presets import list_presets, load_preset
-from tickerkit.venues.spelling import spell, symbol_values
+from tickerkit.venues.spelling import spell
 
 if TYPE_CHECKING:
-    import httpx
     import pandas as pd
 
-__all__ = ["VenueSource", "venue", "venues"]
+__all__ = ["VenueSource", "freshness_frame", "venue", "venues"]
 
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 30.0
-# How long the next connection has to bring rows before the one it replaces is closed.
+# How long the next connection has to be ready before the one it replaces is closed, and how long
+# both are kept then: what the old one has sent may still be on its way.
 OVERLAP_S = 30.0
-REST_TIMEOUT_S = 4.0
+LINGER_S = 1.0
+LOOK_S = 0.02
 STEP_S = 1.0
+MINUTE_S = 60.0
 
 
 class VenueSource(Source):
@@ -80,11 +75,10 @@ class VenueSource(Source):
         self._urls = list(urls)
         self._rest = rest
         self._feeds = feeds
-        self._lock = asyncio.Lock()
-        self._wake = asyncio.Event()
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._http: httpx.AsyncClient | None = None
-        self._asked_at = 0.0
+        self._connections: list[VenueConnection] = []
+        # Sockets of which no connection was ready for a while: trades may have been missed.
+        self._broken: set[int] = set()
+        self._connects: dict[int, deque[float]] = {}
 
     def __repr__(self) -> str:
         return f"venue {self.address}"
@@ -101,276 +95,175 @@ class VenueSource(Source):
         """How many messages the preset does not name, by their shape."""
         return self.venue.shapes.counts
 
+    def freshness(self) -> pd.DataFrame:
+        """Return what is known of each subscription.
+
+        Returns:
+            A DataFrame with a row for each symbol and channel: `status` ("asked", "acked", "live",
+            "quiet", "mute" or "refused"), `last` (UTC; when its newest row came), `pace_s` (its
+            usual seconds from one row to the next), `lag_s` (how long after its time the newest
+            row came), `rows`, `gaps`, `missing` (trades that are known to be missing), `repaired`
+            (trades that were fetched by REST) and `refusal` (why the venue refused it).
+        """
+        return freshness_frame(self.venue.freshness(time.monotonic()))
+
     async def run(self, out: Outlet) -> None:
         """Connect and receive until it is cancelled."""
-        import httpx
-
-        self._lock, self._wake = asyncio.Lock(), asyncio.Event()
-        async with httpx.AsyncClient(
-            timeout=REST_TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
-        ) as self._http:
+        async with PastTrades(self.venue.preset, self._rest, self.venue.keys) as rest:
+            work = _Work(self, out, rest)
             try:
                 async with asyncio.TaskGroup() as group:
                     for number, socket in enumerate(self.venue.sockets()):
                         for _ in range(self._feeds):
-                            group.create_task(self._keep(number, socket, out))
-                    group.create_task(self._watch(out))
+                            group.create_task(self._keep(number, socket, work))
+                    group.create_task(work.watch())
             finally:
-                for task in self._tasks:
+                for task in work.fetches:
                     task.cancel()
+
+    def replace_connections(self, wish: Reconnect) -> None:
+        """Have the connections replaced that bring trades."""
+        for each in self._connections:
+            if not each.has_ended and any(read.channel == "trades" for read in each.socket.reads):
+                each.replace(wish)
 
     # --- connections --------------------------------------------------------------------------
 
-    async def _keep(self, number: int, socket: Socket, out: Outlet) -> None:
+    async def _keep(self, number: int, socket: Socket, work: _Work) -> None:
         """Keep a connection open."""
         failed = 0
-        resumes = False
-        current = _Connection(self, number, socket, out)
-        while True:
-            current.start(resumes=resumes)
-            await current.wait()
-            while current.is_open and await self._replace(current, number, socket, out):
-                current = current.successor
-                await current.wait()
-            reason = current.reason
-            failed = 0 if current.has_rows else failed + 1
-            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
-            delay_s = max(delay_s, current.retry_after_s)
-            self.status_reason, self.retry_in_s = format_line(reason), delay_s
-            self.status = "connecting" if self.reconnects < 0 else "reconnecting"
-            await asyncio.sleep(delay_s)
-            resumes = not any(link.socket is socket and link.has_rows for link in self.venue.links)
-            current = _Connection(self, number, socket, out)
+        current = await self._connect(number, socket, work)
+        try:
+            while True:
+                await current.changed.wait()
+                current.changed.clear()
+                if not current.has_ended:
+                    current = await self._replace(current, number, work)
+                    continue
+                if not any(each.is_ready and each.socket is socket for each in self._connections):
+                    self._broken.add(number)
+                failed = 0 if current.has_rows else failed + 1
+                delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
+                delay_s = max(delay_s, current.retry_after_s)
+                if not any(each.is_ready for each in self._connections):
+                    self.status_reason, self.retry_in_s = format_line(current.reason), delay_s
+                    self.status = "connecting" if self.reconnects < 0 else "reconnecting"
+                await asyncio.sleep(delay_s)
+                current = await self._connect(number, socket, work)
+        finally:
+            for each in self._connections:
+                await each.stop()
 
-    async def _replace(
-        self, current: _Connection, number: int, socket: Socket, out: Outlet
-    ) -> bool:
-        """Open the next connection before this one ends; return whether that succeeded."""
-        following = _Connection(self, number, socket, out)
-        following.start(resumes=False)
+    async def _connect(self, number: int, socket: Socket, work: _Work) -> VenueConnection:
+        """Begin a connection, as soon as the venue's limit allows."""
+        await self._wait_for_turn(number, socket)
+        url = self._urls[number] if number < len(self._urls) else socket.url
+
+        def note_open() -> None:
+            self.reconnects += 1
+            self.status, self.status_reason, self.retry_in_s = "live", "", 0.0
+
+        connection = VenueConnection(
+            self.venue, socket, str(fill(url, self.venue.keys)), work.handle, note_open
+        )
+        connection.start(resumes=number in self._broken)
+        self._broken.discard(number)
+        self._connections = [each for each in self._connections if not each.has_ended]
+        self._connections.append(connection)
+        return connection
+
+    async def _wait_for_turn(self, number: int, socket: Socket) -> None:
+        """Wait until the venue's limit of connections allows another one."""
+        if socket.connects_per_minute is None:
+            return
+        times = self._connects.setdefault(number, deque())
+        while True:
+            now = time.monotonic()
+            while times and times[0] <= now - MINUTE_S:
+                times.popleft()
+            if len(times) < max(int(socket.connects_per_minute), 1):
+                times.append(now)
+                return
+            await asyncio.sleep(times[0] + MINUTE_S - now)
+
+    async def _replace(self, current: VenueConnection, number: int, work: _Work) -> VenueConnection:
+        """Open the next connection before this one ends; return the one to keep."""
+        following = await self._connect(number, current.socket, work)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + OVERLAP_S
-        while following.is_open and not following.has_rows and loop.time() < deadline:
-            if not current.is_open:
-                await self.handle(self.venue.resume(loop.time()), out)
+        while not (following.is_ready or following.has_ended or current.has_ended):
+            if loop.time() > deadline:
                 break
-            await asyncio.sleep(0.05)
-        if not following.is_open:
-            await current.wait_for_end()
-            return False
-        current.stop()
-        current.successor = following
-        return True
+            await asyncio.sleep(LOOK_S)
+        if following.has_ended:
+            if not current.has_ended:
+                await asyncio.sleep(random.uniform(FIRST_DELAY_S, 4 * FIRST_DELAY_S))
+            current.changed.set()  # it is tried again, or it has ended too
+            return current
+        is_sure = following.is_ready and not current.has_ended
+        if is_sure:
+            await asyncio.sleep(LINGER_S)
+        if not is_sure or current.has_ended:
+            await work.handle(self.venue.resume(loop.time()))
+        await current.stop()
+        self._broken.discard(number)
+        return following
 
-    def url_of(self, number: int, socket: Socket) -> str:
-        """Return the address of a socket; it may have a key."""
-        url = self._urls[number] if number < len(self._urls) else socket.url
-        return str(fill(url, self.venue.keys))
 
-    # --- events -------------------------------------------------------------------------------
+class _Work:
+    """What the connections of a venue source share while it runs.
 
-    async def handle(self, events: Sequence[VenueEvent], out: Outlet) -> Reconnect | None:
+    Args:
+        source: the source.
+        out: where ticks are sent.
+        rest: the venue's past trades.
+    """
+
+    def __init__(self, source: VenueSource, out: Outlet, rest: PastTrades) -> None:
+        self._source = source
+        self._out = out
+        self._rest = rest
+        self._lock = asyncio.Lock()
+        self.fetches: set[asyncio.Task[None]] = set()
+
+    async def handle(self, events: Sequence[VenueEvent]) -> Reconnect | None:
         """Send what was received, in order; return a wish for another connection."""
         wish: Reconnect | None = None
         async with self._lock:
             for event in events:
                 match event:
                     case Batch():
-                        await out.send(event)
+                        await self._out.send(event)
                     case Missing():
-                        await out.gap(event.count, event.reason)
+                        await self._out.gap(event.count, event.reason)
                     case Fetch():
-                        task = asyncio.create_task(self._fetch(event, out))
-                        self._tasks.add(task)
-                        task.add_done_callback(self._tasks.discard)
+                        task = asyncio.create_task(self._fetch(event))
+                        self.fetches.add(task)
+                        task.add_done_callback(self.fetches.discard)
                     case Reconnect():
                         wish = event
                     case BadTick():
-                        out.report(event)
-        self._wake.set()
+                        self._out.report(event)
         return wish
 
-    async def _watch(self, out: Outlet) -> None:
-        """Give up what has not come by its deadline."""
-        loop = asyncio.get_running_loop()
+    async def watch(self) -> None:
+        """Give up what has not come by its deadline, and look after silent subscriptions."""
+        venue, loop = self._source.venue, asyncio.get_running_loop()
         while True:
-            self._wake.clear()
-            now = loop.time()
-            if await self.handle(self.venue.tick(now), out) is not None:
-                pass
-            due = self.venue.due(loop.time())
-            wait_s = STEP_S if due is None else min(max(due - loop.time(), 0.01), STEP_S)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await asyncio.sleep(wait_s + 1)
+            await self.handle(venue.tick(loop.time()))
+            due = venue.due(loop.time())
+            await asyncio.sleep(
+                STEP_S if due is None else min(max(due - loop.time(), 0.01), STEP_S)
+            )
 
-    async def _fetch(self, fetch: Fetch, out: Outlet) -> None:
+    async def _fetch(self, fetch: Fetch) -> None:
         """Ask for past trades."""
-        loop = asyncio.get_running_loop()
-        backfill = self.venue.preset.backfill
-        assert backfill is not None
-        at = max(fetch.at, self._asked_at + 1.0 / backfill.requests_per_s)
-        self._asked_at = max(at, loop.time())
-        if at > loop.time():
-            await asyncio.sleep(at - loop.time())
-        text = await self._request(fetch)
-        events = self.venue.backfilled(fetch, None if text is None else [text], loop.time())
-        wish = await self.handle(events, out)
+        text = await self._rest.get(fetch)
+        now = asyncio.get_running_loop().time()
+        messages = None if text is None else [text]
+        wish = await self.handle(self._source.venue.backfilled(fetch, messages, now))
         if wish is not None:
-            self.venue.end_links(wish.reason)
-
-    async def _request(self, fetch: Fetch) -> bytes | None:
-        """Return the answer to a request for past trades; None if there is none."""
-        backfill = self.venue.preset.backfill
-        assert backfill is not None
-        assert self._http is not None
-        page = fetch.before if backfill.by == "before" else fetch.after
-        values = {
-            **symbol_values(self.venue.preset.symbols, fetch.symbol),
-            "id": page,
-            "next_id": None if page is None else page + 1,
-            "after_s": fetch.after_ns // 10**9,
-            "after_ms": fetch.after_ns // 10**6,
-            "after_ns": fetch.after_ns,
-            **self.venue.keys,
-        }
-        url = _fill_url((self._rest or backfill.base).rstrip("/") + backfill.get, values)
-        try:
-            if backfill.post is None:
-                response = await self._http.get(url)
-            else:
-                response = await self._http.post(url, json=fill(backfill.post, values))
-        except Exception:
-            return None
-        return response.content if response.status_code == 200 else None
-
-
-class _Connection:
-    """One connection of a venue source, received in a task of its own."""
-
-    successor: _Connection
-
-    def __init__(self, source: VenueSource, number: int, socket: Socket, out: Outlet) -> None:
-        self._source = source
-        self._number = number
-        self._socket = socket
-        self._out = out
-        self._task: asyncio.Task[None] | None = None
-        self._changed = asyncio.Event()
-        self._wish: Reconnect | None = None
-        self._link: Link | None = None
-        self.reason = ""
-        self.retry_after_s = 0.0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether its task runs."""
-        return self._task is not None and not self._task.done()
-
-    @property
-    def has_rows(self) -> bool:
-        """Whether it has brought rows."""
-        return self._link is not None and self._link.has_rows
-
-    def start(self, *, resumes: bool) -> None:
-        """Connect, and receive in a task."""
-        self._task = asyncio.create_task(self._run(resumes=resumes))
-
-    def stop(self) -> None:
-        """Close the connection."""
-        if self._task is not None:
-            self._task.cancel()
-
-    async def wait(self) -> None:
-        """Wait until it has ended, or should be replaced before it ends."""
-        await self._wait(planned=True)
-
-    async def wait_for_end(self) -> None:
-        """Wait until it has ended."""
-        await self._wait(planned=False)
-
-    async def _wait(self, *, planned: bool) -> None:
-        assert self._task is not None
-        try:
-            while not self._task.done() and not (planned and self._wish is not None):
-                changed = asyncio.ensure_future(self._changed.wait())
-                await asyncio.wait({self._task, changed}, return_when=asyncio.FIRST_COMPLETED)
-                changed.cancel()
-                self._changed.clear()
-        except asyncio.CancelledError:
-            self._task.cancel()
-            raise
-
-    async def _run(self, *, resumes: bool) -> None:
-        source = self._source
-        try:
-            async with connect(
-                source.url_of(self._number, self._socket),
-                create_connection=CountingClient,
-                **CONNECT_OPTIONS,
-            ) as websocket:
-                client = cast("CountingClient", websocket)
-                now = asyncio.get_running_loop().time()
-                self._link, events = source.venue.open(self._socket, now, resumes=resumes)
-                source.reconnects += 1
-                source.status, source.status_reason, source.retry_in_s = "live", "", 0.0
-                try:
-                    await source.handle(events, self._out)
-                    self.reason = await self._receive(client, self._link)
-                except ConnectionClosed:
-                    reason = f", {client.close_reason}" if client.close_reason else ""
-                    self.reason = f"the connection closed ({client.close_code}{reason})"
-                finally:
-                    source.venue.close(self._link)
-        except TimeoutError:
-            self.reason = f"no answer within {OPEN_TIMEOUT_S:g} s"
-        except InvalidStatus as error:
-            status = error.response.status_code
-            self.retry_after_s = _retry_after(error)
-            region = "; the venue may not serve your region" if status in (403, 451) else ""
-            self.reason = f"the venue answered HTTP {status}{region}"
-        except Exception as error:
-            self.reason = f"{type(error).__name__}: {format_value(error)}"
-
-    async def _receive(self, client: CountingClient, link: Link) -> str:
-        """Receive until the connection shall end; return why."""
-        now = asyncio.get_running_loop().time
-        while True:
-            for text in link.take_sends(now()):
-                await client.send(text)
-            wake_at = link.due()
-            try:
-                async with asyncio.timeout_at(wake_at):
-                    messages, received_ns = await take_messages(client)
-            except TimeoutError:
-                events = link.tick(now())
-            else:
-                events = [*link.receive(messages, now(), received_ns), *link.tick(now())]
-            wish = await self._source.handle(events, self._out)
-            if wish is not None or (wish := link.ending) is not None:
-                if not wish.is_planned:
-                    return wish.reason
-                self._wish = wish
-                self._changed.set()
-
-
-def _retry_after(error: InvalidStatus) -> float:
-    """Return how many seconds a server asks to wait."""
-    with contextlib.suppress(ValueError, KeyError):
-        return min(float(error.response.headers["Retry-After"]), 600.0)
-    return 60.0 if error.response.status_code == 429 else 0.0
-
-
-def _fill_url(template: str, values: Mapping[str, Any]) -> str:
-    """Return an address; a part of the query whose value is None is left out."""
-    parts = urlsplit(template)
-    query = []
-    for name, value in parse_qsl(parts.query, keep_blank_values=True):
-        filled = fill(value, values)
-        if filled is not None:
-            query.append((name, str(filled)))
-    path = fill(parts.path, values)
-    return urlunsplit((parts.scheme, parts.netloc, str(path), urlencode(query, safe="/:,"), ""))
+            self._source.replace_connections(wish)
 
 
 def venue(
@@ -430,6 +323,18 @@ def venue(
         raise InvalidArgument("symbols", f"{len(spelled)} symbols", expected)
     machine = Venue(preset, spelled, names, {key: str(value) for key, value in found.items()})
     return VenueSource(machine, urls, rest, feeds)
+
+
+def freshness_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
+    """Return the rows of `Venue.freshness` as the frame that `VenueSource.freshness` describes."""
+    import pandas as pd
+
+    names = ["symbol", "channel", "status", "last_s", "pace_s", "lag_s", "rows", "gaps"]
+    table = pd.DataFrame(list(rows), columns=[*names, "missing", "repaired", "refusal"])
+    ages = pd.to_timedelta(table["last_s"].astype("float64"), unit="s")
+    table["last_s"] = pd.Timestamp.now("UTC").as_unit("ns") - ages.astype("timedelta64[ns]")
+    table = table.rename(columns={"last_s": "last"})
+    return table.astype({"pace_s": "float64", "lag_s": "float64"})
 
 
 def venues() -> pd.DataFrame:

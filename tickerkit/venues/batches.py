@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from tickerkit.ticks import Batch, Column, Text
 
-__all__ = ["join_batches", "mark_origin", "trade_ids"]
+__all__ = ["fill_origin", "join_batches", "mark_origin", "trade_ids"]
 
 
 def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) -> Batch:
@@ -39,6 +39,18 @@ def mark_origin(batch: Batch, origin: str) -> Batch:
     """Return ticks whose column `origin` is `origin` in every row."""
     codes = np.zeros(batch.count, dtype=np.int32)
     return Batch(batch.count, batch.time, {**batch.columns, "origin": Text(codes, [origin])})
+
+
+def fill_origin(batch: Batch) -> Batch:
+    """Return ticks whose column `origin` is `live` in each row that has none."""
+    column = batch.columns.get("origin")
+    if not isinstance(column, Text):
+        return mark_origin(batch, "live")
+    if (column.codes >= 0).all():
+        return batch
+    words = column.words if "live" in column.words else [*column.words, "live"]
+    codes = np.where(column.codes < 0, words.index("live"), column.codes)
+    return Batch(batch.count, batch.time, {**batch.columns, "origin": Text(codes, words)})
 
 
 def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:

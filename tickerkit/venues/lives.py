@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Life", "MIN_QUIET_S"]
+__all__ = ["Life", "Lives"]
 
 MIN_QUIET_S = 10.0
 # How many usual intervals without data make a subscription quiet.
 QUIET_INTERVALS = 20.0
 # Weight of the newest interval in the usual one.
 WEIGHT = 0.05
+# How long a refused subscription is not asked for again: it may have been refused for a moment.
+REFUSED_S = 600.0
 
 
 @dataclass(slots=True)
@@ -31,6 +33,7 @@ class Life:
         interval_s: its usual time between two rows; 0 before the second.
         rows: how many rows have come.
         refusal: why the venue refused it; empty if it did not.
+        refused_at: when it did.
         is_mute: whether it is proved that data is missing.
     """
 
@@ -42,6 +45,7 @@ class Life:
     interval_s: float = 0.0
     rows: int = 0
     refusal: str = ""
+    refused_at: float = 0.0
     is_mute: bool = False
 
     def add(self, rows: int, now: float) -> None:
@@ -77,6 +81,25 @@ class Life:
             return "asked" if self.acked_at is None else "acked"
         return "quiet" if self.is_silent(now) else "live"
 
+    def refuse(self, reason: str, now: float) -> None:
+        """Note that the venue refused it."""
+        self.refusal, self.refused_at = reason, now
+
     def ask(self, now: float) -> None:
         """Note that it is asked for again, on a new connection."""
         self.asked_at, self.acked_at, self.refusal, self.is_mute = now, None, "", False
+
+
+class Lives(dict[tuple[str, str], Life]):
+    """The lives of all subscriptions, by symbol and channel."""
+
+    def of(self, symbol: str, channel: str, now: float) -> Life:
+        """Return the life of a subscription, which may begin now."""
+        if (life := self.get((symbol, channel))) is None:
+            life = self[symbol, channel] = Life(symbol, channel, now)
+        return life
+
+    def is_refused(self, symbol: str, channel: str, now: float) -> bool:
+        """Return whether a subscription was refused a short time ago."""
+        life = self.get((symbol, channel))
+        return life is not None and bool(life.refusal) and now - life.refused_at < REFUSED_S

@@ -28,7 +28,9 @@ FETCH_S = 5.0
 REORDER_S = 1.0
 # REST may lag the websocket: the overlap is looked for again after this time.
 RETRY_S = 1.0
-NO_OVERLAP = "after a reconnect, no past trades show what came between the trades"
+NO_OVERLAP = "after a break, the past trades do not show all that came between"
+NOT_FETCHED = "after a break, no past trades could be fetched of those between"
+MAX_ID = 2**63 - 1
 MAX_HELD = 200_000
 MAX_PAGES = 20
 
@@ -53,17 +55,19 @@ class Fetch(NamedTuple):
 
     Attributes:
         symbol: their symbol.
-        after: the newest id that has come.
+        after: the newest id that has come; None if none has.
         before: an id before which the page shall end; None for the newest trades.
         at: when to ask, by the caller's clock; 0 for now.
         after_ns: the time of the trade `after`, in epoch ns, for interfaces that page by time.
+        is_check: whether to look only if there are newer trades than those that came.
     """
 
     symbol: str
-    after: int
+    after: int | None
     before: int | None
     at: float = 0.0
-    after_ns: int = 0
+    after_ns: int | None = None
+    is_check: bool = False
 
 
 TradeEvent: TypeAlias = Batch | Missing | Fetch
@@ -110,6 +114,7 @@ class TradeStream:
         self._page_count = 0
         self._asks_at = 0.0
         self._is_complete = False
+        self._is_live = True
         self._newest_ns = 0
 
     @property
@@ -117,24 +122,43 @@ class TradeStream:
         """Whether live trades are held back."""
         return self._held is not None
 
-    def resume(self, now: float) -> list[TradeEvent]:
-        """Note that a new connection begins, after one that has ended."""
+    def resume(self, now: float, *, is_live: bool = True) -> list[TradeEvent]:
+        """Note that a new connection begins, after one that has ended.
+
+        Args:
+            now: the time.
+            is_live: whether its subscription is confirmed; else `settle` notes that later. Before,
+                no answer of REST proves that nothing is missing.
+        """
         if not self.ledger.count:
             return []
         if self._pages is None:
             if self.ledger.is_dense:
                 return []  # the first live trade shows what is missing
-            return [self._miss(None, "reconnected; the venue has no past trades to compare")]
+            reason = f"{self.symbol}: reconnected; the venue has no past trades to compare"
+            return [self._miss(None, reason)]
         # Where ids are not dense, an overlap proves one break only.
         events = [] if self._held is None or self.ledger.is_dense else self._release()
         if self._held is None:
             self._held, self._held_rows = [], 0
         self._fetched, self._covered = [], []
         self._is_complete = False
+        self._is_live = is_live
         self._hold_until = now + FETCH_S
         self._resume_after = self.ledger.newest
         self._page_count = 0
         return [*events, self._first_fetch(0.0)]
+
+    def settle(self, now: float) -> None:
+        """Note that the subscription of the new connection is confirmed."""
+        if self._held is not None and not self._is_live:
+            self._is_live = True
+            self._hold_until = now + FETCH_S
+
+    def check(self, now: float) -> Fetch:
+        """Return a request that looks for newer trades than those that came."""
+        after, after_ns = self.ledger.newest or None, self._newest_ns or None
+        return Fetch(self.symbol, after, None, now, after_ns, is_check=True)
 
     def _first_fetch(self, at: float) -> Fetch:
         """Return the request for the first page of what came since the break."""
@@ -191,7 +215,7 @@ class TradeStream:
         if first_held is not None and reached >= first_held - self.ledger.is_dense:
             return self._release()
         if len(ids) and self._page_count < MAX_PAGES:
-            if self._pages == "after" and high > fetch.after + (not self.ledger.is_dense):
+            if self._pages == "after" and high > (fetch.after or 0) + (not self.ledger.is_dense):
                 after = high - (not self.ledger.is_dense)
                 return [Fetch(self.symbol, after, None, 0.0, int(batch.time[ids.argmax()]))]
             if self._pages == "before" and low > self._resume_after:
@@ -203,7 +227,7 @@ class TradeStream:
         at = now + RETRY_S if first_held is not None else max(now + RETRY_S, late)
         if at < self._hold_until:
             return [self._first_fetch(at)]
-        self._is_complete = first_held is None and reached >= self._resume_after
+        self._is_complete = self._is_live and first_held is None and reached >= self._resume_after
         return self._release()
 
     def tick(self, now: float) -> list[TradeEvent]:
@@ -312,28 +336,25 @@ class TradeStream:
         """Return the fetched and held trades, with gaps where no overlap proves that all came."""
         events: list[TradeEvent] = []
         reached = self._resume_after
-        if fetched:
-            joined = join_batches(fetched, [trade_ids(each) for each in fetched])
+        reason = f"{self.symbol}: {NO_OVERLAP if fetched else NOT_FETCHED}"
+        # Pages have every trade between their ends, the connection every one since its first.
+        ranges = list(self._covered) if fetched else []
+        if first_held is not None:
+            ranges.append(Hole(first_held, MAX_ID))
+        if parts := [*held, *fetched]:
+            joined = join_batches(parts, [trade_ids(each) for each in parts])
             ids = trade_ids(joined)
-            for part in self._covered:
-                if part.first > reached:
-                    events.append(self._miss(None, f"{NO_OVERLAP} {reached} and {part.first}"))
-                reached = max(reached, part.last)
-                inside = joined.where((ids >= part.first) & (ids <= part.last))
-                new = self.ledger.add(trade_ids(inside))
-                if new.any():
-                    events.append(inside.where(new))
-                    self.repaired += int(new.sum())
-            if first_held is not None and reached < first_held:
-                events.append(self._miss(None, f"{NO_OVERLAP} {reached} and {first_held}"))
-            elif first_held is None and not self._is_complete:
-                events.append(self._miss(None, f"{NO_OVERLAP} {reached} and the next trade"))
-        else:
-            events.append(self._miss(None, "the venue's past trades could not be fetched"))
-        for each in held:
-            new = self.ledger.add(trade_ids(each))
+        for part in _join_ranges(ranges, is_dense=False):
+            if part.first > reached:
+                events.append(self._miss(None, f"{reason} {reached} and {part.first}"))
+            reached = max(reached, part.last)
+            inside = joined.where((ids >= part.first) & (ids <= part.last))
+            new = self.ledger.add(trade_ids(inside))
             if new.any():
-                events.append(each.where(new))
+                events.append(inside.where(new))
+                self.repaired += _count_origin(inside.where(new), "backfill")
+        if first_held is None and not self._is_complete:
+            events.append(self._miss(None, f"{reason} {reached} and the next one"))
         return events
 
     def _miss_hole(self, hole: Hole) -> Missing:

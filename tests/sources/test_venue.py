@@ -1,0 +1,462 @@
+"""tk.venue over real sockets: each trade once, or in a gap that names it, whatever happens."""
+
+from __future__ import annotations
+
+import logging
+import random
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from soaks import soak
+from venue_truth import account
+
+import tickerkit as tk
+from tickerkit.sources.venue import VenueSource
+from tickerkit.testing import FakeVenue
+from tickerkit.venues import Venue, link, lives, mute, trades
+from tickerkit.venues.preset import Step
+
+Until = Callable[..., None]
+
+# The function `venue` hides the module.
+venue_module = sys.modules[VenueSource.__module__]
+
+SYMBOLS = {"kraken": "BTC/USD", "binance": "BTCUSDT", "dense": "AAA", "unique": "AAA"}
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Shorten what tests would wait for."""
+    monkeypatch.setattr(venue_module, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(venue_module, "LINGER_S", 0.05)
+    monkeypatch.setattr(venue_module, "STEP_S", 0.02)
+    monkeypatch.setattr(trades, "FETCH_S", 1.5)
+    monkeypatch.setattr(trades, "RETRY_S", 0.1)
+
+
+@contextmanager
+def receiving(source: VenueSource) -> Iterator[tk.Feed]:
+    """Serve a source, and receive its ticks."""
+    with tk.serve(source, port=0) as server, tk.connect(server.url, history=None) as feed:
+        feed.own(server)
+        yield feed
+
+
+def ids(feed: tk.Feed, symbol: str = "AAA") -> list[int]:
+    """Return the ids of the trades that came, in their order."""
+    frame = feed.frame()
+    if "trade_id" not in frame:
+        return []
+    of_symbol = frame[(frame["symbol"] == symbol) & frame["price"].notna()]
+    return [int(each) for each in of_symbol["trade_id"]]
+
+
+def subscribed(fake: FakeVenue, count: int = 2) -> bool:
+    """Return whether the newest connection has all its subscriptions."""
+    wishes = fake.subscribed
+    return bool(wishes) and len(wishes[-1]) == count
+
+
+def settled(fake: FakeVenue, feed: tk.Feed) -> bool:
+    """Return whether nothing is left to come: each trade came, or is in a gap."""
+    return account(fake, feed.frame(), feed.gaps).is_exact
+
+
+def without_limit(fake: FakeVenue, symbol: str, **socket: Any) -> VenueSource:
+    """Return a source that may connect as often as it has to."""
+    return fake.source([symbol], connects_per_minute=None, **socket)
+
+
+@pytest.mark.parametrize("name", ["kraken", "binance", "dense"])
+@pytest.mark.parametrize(("disconnects", "size"), [(12, 20), soak(1000, 1000)])
+def test_each_trade_comes_once_or_is_in_a_gap_with_its_id(
+    name: str, disconnects: int, size: int, until: Until, tmp_path: Path
+) -> None:
+    """Over disconnects, half frames, skipped, doubled and shuffled trades, and REST that fails."""
+    symbol, rng = SYMBOLS[name], random.Random(disconnects)
+    fake = FakeVenue(
+        name,
+        [symbol],
+        seed=3,
+        trades_per_s=0,
+        connects_per_minute=None,
+        requests_per_s=None,
+        rest_reach=4 * size,
+        rest_failures=0.1,
+        rest_lag_s=0.02,
+        faults={"skipped": 0.05, "doubled": 0.05, "shuffled": 0.05, "half": 0.02},
+    )
+    path = tmp_path / "trades.parquet"
+    with fake, receiving(without_limit(fake, symbol)) as feed, feed.record(path):
+        until(lambda: subscribed(fake))
+        fake.trade(symbol, 2)
+        for number in range(disconnects):
+            for _ in range(4):
+                fake.trade(symbol, rng.randint(1, size // 4), None)
+            match number % 3:
+                case 0:
+                    fake.cut()
+                case 1:
+                    fake.close()
+                case 2:
+                    fake.trade(symbol, 3, "half")
+            # Beyond what REST has, too.
+            fake.trade(symbol, rng.choice([1, size, 6 * size]) if number % 5 == 0 else 3)
+            until(lambda: subscribed(fake), 30)
+        fake.trade(symbol, 2)
+        until(lambda: settled(fake, feed), 30, f"{name}: all is accounted for")
+        result = account(fake, feed.frame(), feed.gaps)
+    assert result.is_exact
+    assert result.unknown == 0
+    assert fake.accepted > disconnects
+    origins = set(feed.frame()["origin"].dropna())
+    assert {"live", "backfill"} <= origins <= {"live", "snapshot", "backfill"}
+    assert fake.violations == []
+    assert ids(feed, symbol) == pd.read_parquet(path).query("price.notna()")["trade_id"].tolist()
+
+
+def test_trades_that_rest_no_longer_has_are_a_gap_with_their_ids(until: Until) -> None:
+    """The gap's reason names the first and the last, its size is exact."""
+    with (
+        FakeVenue("dense", trades_per_s=0, rest_reach=5) as fake,
+        receiving(without_limit(fake, "AAA")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("AAA", 3)
+        until(lambda: len(ids(feed)) == 3)
+        fake.cut()
+        gone = fake.trade("AAA", 20)[:15]
+        until(lambda: settled(fake, feed))
+        [reason] = feed.gaps["reason"]
+        assert reason == f"AAA trades {gone[0].id} to {gone[-1].id} did not come"
+        [row] = feed.freshness.query("channel == 'trades'").to_dict("records")
+        assert (row["missing"], row["gaps"], row["repaired"]) == (15, 1, 5)
+
+
+@pytest.mark.parametrize(("disconnects", "size"), [(12, 8), soak(300, 40)])
+def test_unique_ids_are_never_complete_where_something_is_missing(
+    disconnects: int, size: int, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where trades of a break did not come, a gap of unknown size stands in their place."""
+    monkeypatch.setattr(trades, "FETCH_S", 0.5)
+    rng = random.Random(disconnects)
+    with (
+        FakeVenue("unique", trades_per_s=0, rest_reach=12, rest_lag_s=0.02) as fake,
+        receiving(without_limit(fake, "AAA")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("AAA", 3)
+        for number in range(disconnects):
+            fake.trade("AAA", rng.randint(1, size))
+            (fake.cut if number % 2 else fake.close)()
+            fake.trade("AAA", rng.choice([0, 1, 5, 40]) or 1)
+            until(lambda: subscribed(fake), 30)
+            fake.trade("AAA", rng.randint(1, 3))
+            newest = fake.trades["AAA"][-1].id
+            until(lambda newest=newest: newest in ids(feed), 30)
+        frame = feed.frame()
+    assert fake.accepted > disconnects
+    result = account(fake, frame, feed.gaps)
+    assert result.doubled == result.invented == 0
+    received = frame[frame["price"].notna()].set_index("trade_id")["epoch"]
+    assert received.index.is_monotonic_increasing
+    for _, missing in result.lost:
+        at = received.index.searchsorted(missing)
+        assert received.iloc[at - 1] != received.iloc[at], f"{missing} is missing in silence"
+    assert result.lost  # else this test proves nothing
+
+
+def test_unique_ids_are_complete_where_past_trades_overlap(until: Until) -> None:
+    """REST has a trade from before the break and the first one after it: nothing is missing."""
+    with (
+        FakeVenue("unique", trades_per_s=0) as fake,
+        receiving(without_limit(fake, "AAA")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("AAA", 3)
+        for _ in range(3):
+            fake.cut()
+            fake.trade("AAA", 5)
+            until(lambda: subscribed(fake))
+            fake.trade("AAA", 2)
+            until(lambda: settled(fake, feed))
+        assert list(feed.gaps["reason"]) == []
+
+
+@pytest.mark.parametrize("how", ["notice", "life"])
+@pytest.mark.parametrize("name", ["dense", "unique"])
+def test_planned_end_leaves_no_gap(name: str, how: str, until: Until) -> None:
+    """The next connection is opened first: nothing is missed, and nothing has to be fetched."""
+    rules: dict[str, Any] = {"life_s": 1.2} if how == "life" else {}
+    with FakeVenue(name, trades_per_s=200, **rules) as fake:
+        source = without_limit(fake, "AAA", life_s=1.2 if how == "life" else None)
+        with receiving(source) as feed:
+            until(lambda: len(ids(feed)) > 20)
+            for number in range(2):
+                if how == "notice":
+                    fake.announce_end()
+                until(lambda number=number: fake.accepted >= number + 2, 20)
+                until(lambda: len(fake.subscribed) == 1)
+            fake.trades_per_s = 0
+            until(lambda: settled(fake, feed))
+            assert list(feed.gaps["reason"]) == []
+            assert set(feed.frame()["origin"]) == {"live"}
+    assert fake.requests == []
+    assert fake.ended["life"] == 0
+
+
+def test_two_connections_give_each_trade_once(until: Until) -> None:
+    """With feeds=2, the end of one connection is no break."""
+    with FakeVenue("unique", trades_per_s=0) as fake, receiving(fake.source(feeds=2)) as feed:
+        until(lambda: [len(each) for each in fake.subscribed] == [2, 2])
+        fake.trade("AAA", 5)
+        until(lambda: len(ids(feed)) == 5)
+        fake.cut(1)
+        fake.trade("AAA", 5)
+        until(lambda: [len(each) for each in fake.subscribed] == [2, 2])
+        fake.trade("AAA", 5)
+        until(lambda: settled(fake, feed))
+        assert len(ids(feed)) == 15
+        assert len(feed.gaps) == 0
+    assert fake.requests == []
+
+
+def test_limit_of_messages_is_kept(until: Until) -> None:
+    """Many symbols are subscribed no faster than the venue allows."""
+    symbols = [f"S{number}" for number in range(6)]
+    with FakeVenue("dense", symbols, trades_per_s=0, messages_per_s=8) as fake:
+        source = fake.source(messages_per_s=8)
+        for socket in source.venue.preset.sockets:
+            assert socket.messages_per_s == 8
+        one_each = tuple(
+            replace(each, symbols_per_message=1) for each in fake.preset.sockets[0].subscriptions
+        )
+        source = fake.source(messages_per_s=8, subscriptions=one_each)
+        with receiving(source):
+            until(lambda: subscribed(fake, 12))
+    assert fake.violations == []
+    assert fake.accepted == 1
+
+
+def test_limit_of_connections_is_kept(until: Until) -> None:
+    """After as many connections as a minute allows, the source waits."""
+    with (
+        FakeVenue("dense", trades_per_s=0, connects_per_minute=4) as fake,
+        receiving(fake.source(connects_per_minute=4)) as feed,
+    ):
+        for number in range(4):
+            until(lambda number=number: fake.accepted == number + 1 and subscribed(fake))
+            fake.trade("AAA")
+            until(lambda number=number: len(ids(feed)) == number + 1)
+            fake.cut()
+        until(lambda: not fake.subscribed)
+        assert feed.freshness is not None
+    assert fake.violations == []
+
+
+def test_rest_is_asked_no_sooner_than_it_allows(until: Until) -> None:
+    """An answer "too many requests" is obeyed, also where the preset hopes for more."""
+    with (
+        FakeVenue("dense", trades_per_s=0) as fake,
+        receiving(without_limit(fake, "AAA")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("AAA")
+        until(lambda: len(ids(feed)) == 1)
+        fake.ban(3.0)
+        fake.change(max_violations=100)
+        fake.trade("AAA", 2, "skipped")
+        fake.trade("AAA")
+        until(lambda: len(fake.requests) == 1)
+        fake.trade("AAA", 2, "skipped")
+        fake.trade("AAA")
+        until(lambda: len(feed.gaps) == 2)
+        assert len(fake.requests) == 1
+    assert fake.violations == []
+
+
+@pytest.mark.parametrize("name", ["kraken", "dense"])
+def test_refused_symbols_are_reported_by_name(name: str, until: Until) -> None:
+    """The others are live."""
+    good, bad = (SYMBOLS[name], "NO/PE") if name == "kraken" else ("AAA", "NOPE")
+    with FakeVenue(name, [good], trades_per_s=50) as fake:
+        source = fake.source([good, bad])
+        with receiving(source) as feed:
+            until(lambda: len(ids(feed, good)) > 3)
+            status = feed.freshness.set_index(["symbol", "channel"])["status"]
+            assert status[bad, "trades"] == "refused"
+            assert status[good, "trades"] == "live"
+            [server] = feed._owned
+            assert bad in server.stats["last_error"]  # type: ignore[attr-defined]
+            assert good not in server.stats["last_error"]  # type: ignore[attr-defined]
+            fake.received.clear()
+            fake.cut()
+            until(lambda: subscribed(fake))
+            assert not any(bad in str(each) for each in fake.received)
+
+
+def test_symbol_for_which_the_venue_hangs_up_is_refused(until: Until) -> None:
+    """A venue that ends the connection without a word costs the other symbols nothing."""
+    with (
+        FakeVenue("dense", ["AAA", "BBB"], trades_per_s=50, unknown="close") as fake,
+        receiving(fake.source("AAA,NOPE,BBB", connects_per_minute=None)) as feed,
+    ):
+        until(lambda: len(ids(feed, "AAA")) > 3 and len(ids(feed, "BBB")) > 3, 20)
+        until(lambda: "refused" in set(feed.freshness["status"]), 20)
+        status = feed.freshness.set_index(["symbol", "channel"])["status"]
+        assert status["NOPE", "trades"] == "refused"
+        until(lambda: subscribed(fake, 4))
+        assert status["AAA", "trades"] != "refused" != status["BBB", "trades"]
+
+
+def test_symbol_that_is_never_confirmed_is_reported(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is asked for three times, then named."""
+    monkeypatch.setattr(link, "ACK_S", 0.1)
+    with FakeVenue("dense", trades_per_s=0, acks="never") as fake:
+        preset = FakeVenue("dense").preset  # of a venue that confirms
+        source = VenueSource(Venue(preset, ["AAA"], ["trades"]), [fake.url], fake.rest)
+        with receiving(source) as feed:
+            [server] = feed._owned
+            until(lambda: "AAA" in server.stats["last_error"])  # type: ignore[attr-defined]
+    assert len(fake.received) == 3
+
+
+@pytest.mark.parametrize("name", ["dense", "unique", "kraken"])
+@pytest.mark.parametrize("begins", [True, False])
+def test_mute_subscription_is_noticed_and_repaired(
+    name: str, begins: bool, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A confirmed subscription that brings nothing is replaced; what it missed is fetched."""
+    monkeypatch.setattr(lives, "MIN_QUIET_S", 0.3)
+    monkeypatch.setattr(lives, "QUIET_INTERVALS", 0.0)
+    monkeypatch.setattr(mute, "CONFIRM_S", 0.2)
+    monkeypatch.setattr(mute, "CHECK_EVERY_S", 0.3)
+    symbol = SYMBOLS[name]
+    with (
+        FakeVenue(name, [symbol], trades_per_s=0, requests_per_s=None, snapshot=0) as fake,
+        receiving(fake.source([symbol], connects_per_minute=None)) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        if begins:
+            fake.trade(symbol, 3)
+            until(lambda: len(ids(feed, symbol)) == 3)
+        fake.mute(symbol)
+        fake.trades_per_s = 50
+        until(lambda: fake.accepted == 2, 20, "the connection is replaced")
+        until(lambda: len(fake.subscribed) == 1)
+        fake.trades_per_s = 0
+        fake.trade(symbol, 2)
+        until(lambda: settled(fake, feed))
+        if begins:
+            assert len(ids(feed, symbol)) == len(fake.trades[symbol])
+            assert len(feed.gaps) == 0
+
+
+def test_quiet_symbol_is_not_mute(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
+    """REST without newer trades proves that there were none: nothing is replaced."""
+    monkeypatch.setattr(lives, "MIN_QUIET_S", 0.1)
+    monkeypatch.setattr(lives, "QUIET_INTERVALS", 0.0)
+    monkeypatch.setattr(mute, "CHECK_EVERY_S", 0.1)
+    monkeypatch.setattr(mute, "CONFIRM_S", 0.1)
+    with (
+        FakeVenue("dense", trades_per_s=0) as fake,
+        receiving(without_limit(fake, "AAA")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("AAA", 3)
+        until(lambda: len(fake.requests) > 5)
+        assert feed.freshness.set_index("channel")["status"]["trades"] == "quiet"
+    assert fake.accepted == 1
+
+
+def test_reconnect_of_a_quiet_symbol_holds_nothing_back(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An answer without trades says that none was missed; live ones need not wait."""
+    monkeypatch.setattr(trades, "FETCH_S", 1000.0)
+    with (
+        FakeVenue("binance", ["BTCUSDT"], trades_per_s=0) as fake,
+        receiving(without_limit(fake, "BTCUSDT")) as feed,
+    ):
+        until(lambda: subscribed(fake))
+        fake.trade("BTCUSDT")
+        until(lambda: len(ids(feed, "BTCUSDT")) == 1)
+        fake.cut()
+        until(lambda: subscribed(fake) and len(fake.requests) == 1)
+        fake.trade("BTCUSDT")
+        until(lambda: len(ids(feed, "BTCUSDT")) == 2)
+        assert len(fake.requests) == 1
+
+
+def test_client_is_kept_by_its_pings(until: Until) -> None:
+    """A venue that disconnects silent clients keeps one that pings."""
+    with (
+        FakeVenue("kraken", ["BTC/USD"], trades_per_s=20, ping_within_s=0.5) as fake,
+        receiving(without_limit(fake, "BTC/USD", ping_every_s=0.1, messages_per_s=20.0)) as feed,
+    ):
+        until(lambda: sum("ping" in str(each) for each in fake.received) > 8, 20)
+        assert len(ids(feed, "BTC/USD")) > 10
+    assert fake.accepted == 1
+
+
+def test_keys_never_show(until: Until, caplog: pytest.LogCaptureFixture) -> None:
+    """Neither in logs of any level, nor in what the source, the server and the feed show."""
+    secret = "s3cr3t-k3y"
+    caplog.set_level(logging.DEBUG)
+    with FakeVenue("dense", ["AAA"], trades_per_s=20) as fake:
+        base = fake.preset
+        assert base.backfill is not None
+        preset = replace(
+            base,
+            keys={"token": "FAKE_TOKEN"},
+            backfill=replace(base.backfill, get=base.backfill.get + "&token={token}"),
+            sockets=(replace(base.sockets[0], begin=(Step({"token": "{token}"}, None),)),),
+        )
+        venue = Venue(preset, ["AAA", "NOPE"], ["trades"], {"token": secret})
+        source = VenueSource(venue, [fake.url + "?token={token}"], fake.rest)
+        with receiving(source) as feed:
+            until(lambda: len(ids(feed)) > 2)
+            fake.cut()
+            until(lambda: fake.accepted == 2 and fake.requests and subscribed(fake, 1))
+            [server] = feed._owned
+            shown = [repr(source), source.address, source.status_reason, repr(server)]
+            shown += [str(server.stats), feed.freshness.to_csv(), feed.gaps.to_csv()]  # type: ignore[attr-defined]
+            shown += [repr(feed), str(feed.stats), tk.status().to_csv()]
+        assert any(secret in each for each in fake.requests)
+        assert any(secret in str(each) for each in fake.received)
+        fake.stop()
+        fails = VenueSource(venue, ["ws://127.0.0.1:1/?token={token}"], fake.rest)
+        with receiving(fails):
+            until(lambda: fails.status_reason)
+            shown.append(fails.status_reason)
+    shown += [
+        record.getMessage() for record in caplog.records if record.name != "websockets.server"
+    ]
+    assert [each for each in shown if secret in each] == []
+
+
+def test_freshness_has_a_row_for_each_symbol_and_channel(until: Until) -> None:
+    """What a server's source and a feed of this process say is the same."""
+    with (
+        FakeVenue("dense", ["AAA", "BBB"], trades_per_s=50) as fake,
+        tk.serve(fake.source(), port=0) as server,
+        tk.connect(server.url) as feed,
+    ):
+        until(lambda: len(ids(feed, "AAA")) > 5 and len(ids(feed, "BBB")) > 5)
+        assert isinstance(server.source, VenueSource)
+        table = server.source.freshness().set_index(["symbol", "channel"])
+        assert set(table.index) == {(s, c) for s in ("AAA", "BBB") for c in ("trades", "quotes")}
+        assert set(table["status"]) == {"live"}
+        assert (table["rows"] > 0).all()
+        assert table["lag_s"].between(-1, 5).all()
+        assert table["pace_s"].between(0, 5).all()
+        assert (pd.Timestamp.now("UTC") - table["last"]).dt.total_seconds().between(-1, 9).all()
+        assert len(feed.freshness) == 0  # the server is not the feed's own

@@ -1,0 +1,130 @@
+"""PastTrades: asks a venue's REST interface for past trades, no faster than it allows."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from tickerkit.venues import Fetch
+from tickerkit.venues.preset import Preset, fill
+from tickerkit.venues.spelling import symbol_values
+
+if TYPE_CHECKING:
+    import httpx
+
+__all__ = ["PastTrades"]
+
+TIMEOUT_S = 4.0
+MAX_WAIT_S = 600.0
+# Trades of the same moment as the newest that came may be asked for again: times are rounded.
+OVERLAP_NS = 1_000_000
+# The venue counts when requests arrive, which is not quite when they were sent.
+MARGIN = 1.05
+# It asks to wait: too many requests, banned, overloaded.
+WAIT_STATUSES = frozenset((429, 418, 503))
+
+httpx_logger = logging.getLogger("httpx")
+
+
+class PastTrades:
+    """The REST interface of a venue; used inside `async with`.
+
+    Args:
+        preset: the venue.
+        base: the address that its paths follow; None for that of the preset.
+        keys: the keys that the preset asks for.
+    """
+
+    def __init__(self, preset: Preset, base: str | None, keys: Mapping[str, str]) -> None:
+        self._preset = preset
+        self._base = base
+        self._keys = keys
+        self._client: httpx.AsyncClient | None = None
+        self._hides_keys = _HidesKeys(keys)
+        self._next_at = 0.0
+
+    async def __aenter__(self) -> PastTrades:
+        import httpx
+
+        httpx_logger.addFilter(self._hides_keys)
+        self._client = httpx.AsyncClient(
+            timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        httpx_logger.removeFilter(self._hides_keys)
+        if self._client is not None:
+            await self._client.aclose()
+
+    async def get(self, fetch: Fetch) -> bytes | None:
+        """Return the answer to a request, when its time has come; None if there is none."""
+        backfill, client = self._preset.backfill, self._client
+        assert backfill is not None
+        assert client is not None
+        loop = asyncio.get_running_loop()
+        # A request for later must not hold back those that come meanwhile.
+        await asyncio.sleep(fetch.at - loop.time())
+        # Others that wait, too, or an answer, may have moved the turn meanwhile.
+        while (wait_s := self._next_at - loop.time()) > 0:  # noqa: ASYNC110
+            await asyncio.sleep(wait_s)
+        self._next_at = loop.time() + MARGIN / backfill.requests_per_s
+        values = self._values(fetch)
+        url = _fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)
+        try:
+            if backfill.post is None:
+                response = await client.get(url)
+            else:
+                response = await client.post(url, json=fill(backfill.post, values))
+        except Exception:
+            return None
+        if response.status_code in WAIT_STATUSES:
+            wait_s = 1.0
+            with contextlib.suppress(KeyError, ValueError):
+                wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
+            self._next_at = max(self._next_at, loop.time() + wait_s)
+        return response.content if response.status_code == 200 else None
+
+    def _values(self, fetch: Fetch) -> dict[str, Any]:
+        backfill = self._preset.backfill
+        assert backfill is not None
+        page = fetch.before if backfill.by == "before" else fetch.after
+        since_ns = None if fetch.after_ns is None else max(fetch.after_ns - OVERLAP_NS, 0)
+        return {
+            **symbol_values(self._preset.symbols, fetch.symbol),
+            "id": page,
+            "next_id": None if page is None else page + 1,
+            "after_s": None if since_ns is None else since_ns // 10**9,
+            "after_ms": None if since_ns is None else since_ns // 10**6,
+            "after_ns": since_ns,
+            **self._keys,
+        }
+
+
+class _HidesKeys(logging.Filter):
+    """Leaves out log messages that have a key; httpx logs the address of each request."""
+
+    def __init__(self, keys: Mapping[str, str]) -> None:
+        super().__init__()
+        self._keys = list(keys.values())
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether to log a message."""
+        text = record.getMessage() if self._keys else ""
+        return not any(key in text for key in self._keys)
+
+
+def _fill_url(template: str, values: Mapping[str, Any]) -> str:
+    """Return an address; a part of the query whose value is None is left out."""
+    parts = urlsplit(template)
+    query = []
+    for name, value in parse_qsl(parts.query, keep_blank_values=True):
+        filled = fill(value, values)
+        if filled is not None:
+            query.append((name, str(filled)))
+    path = fill(parts.path, values)
+    return urlunsplit((parts.scheme, parts.netloc, str(path), urlencode(query, safe="/:,"), ""))

@@ -1,0 +1,160 @@
+"""VenueConnection: one connection of a venue source, received in a task of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Protocol, cast
+
+from websockets.asyncio.client import connect
+from websockets.exceptions import ConnectionClosed, InvalidStatus
+
+from tickerkit.formatting import format_value
+from tickerkit.net.urls import hide_secrets
+from tickerkit.sources.messages import (
+    CONNECT_OPTIONS,
+    OPEN_TIMEOUT_S,
+    CountingClient,
+    take_messages,
+)
+from tickerkit.venues import Link, Reconnect, Venue, VenueEvent
+from tickerkit.venues.preset import Socket
+
+__all__ = ["Handle", "VenueConnection"]
+
+MAX_WAIT_S = 600.0
+
+
+class Handle(Protocol):
+    """Sends events to the log, in order; returns a wish for another connection."""
+
+    def __call__(self, events: Sequence[VenueEvent]) -> Awaitable[Reconnect | None]: ...
+
+
+class VenueConnection:
+    """One connection to a venue.
+
+    Args:
+        venue: the venue.
+        socket: which of its sockets.
+        url: the address; it may have a key.
+        handle: takes the events.
+        on_open: called once it is connected.
+
+    Attributes:
+        changed: set when it has ended, or shall be replaced before it ends.
+        has_ended: whether it has ended.
+        wish: why it shall be replaced before it ends; None if it need not.
+        reason: why it has ended.
+        retry_after_s: how long the venue asks to wait.
+    """
+
+    def __init__(
+        self,
+        venue: Venue,
+        socket: Socket,
+        url: str,
+        handle: Handle,
+        on_open: Callable[[], None],
+    ) -> None:
+        self.changed = asyncio.Event()
+        self.has_ended = False
+        self.wish: Reconnect | None = None
+        self.reason = ""
+        self.retry_after_s = 0.0
+        self.socket = socket
+        self._venue = venue
+        self._url = url
+        self._handle = handle
+        self._on_open = on_open
+        self._link: Link | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def has_rows(self) -> bool:
+        """Whether it has brought rows."""
+        return self._link is not None and self._link.has_rows
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it is open, and all its subscriptions are confirmed."""
+        return not self.has_ended and self._link is not None and self._link.is_ready
+
+    def start(self, *, resumes: bool) -> None:
+        """Connect, and receive in a task; `resumes` if trades may have been missed."""
+        self._task = asyncio.create_task(self._run(resumes=resumes))
+
+    def replace(self, wish: Reconnect) -> None:
+        """Have it replaced before it ends."""
+        self.wish = wish
+        self.changed.set()
+
+    async def stop(self) -> None:
+        """Close it, and wait for its end."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    async def _run(self, *, resumes: bool) -> None:
+        try:
+            async with connect(
+                self._url, create_connection=CountingClient, **CONNECT_OPTIONS
+            ) as websocket:
+                self._on_open()
+                await self._use(cast("CountingClient", websocket), resumes=resumes)
+        except TimeoutError:
+            self.reason = f"no answer within {OPEN_TIMEOUT_S:g} s"
+        except InvalidStatus as error:
+            status = error.response.status_code
+            self.retry_after_s = _retry_after(error)
+            region = "; the venue may not serve your region" if status in (403, 451) else ""
+            self.reason = f"the venue answered HTTP {status}{region}"
+        except Exception as error:
+            self.reason = f"{type(error).__name__}: {hide_secrets(format_value(error))}"
+        finally:
+            self.has_ended = True
+            self.changed.set()
+
+    async def _use(self, client: CountingClient, *, resumes: bool) -> None:
+        now = asyncio.get_running_loop().time
+        self._link, events = self._venue.open(self.socket, now(), resumes=resumes)
+        by_venue = False
+        try:
+            await self._handle(events)
+            self.reason = await self._receive(client, self._link)
+        except ConnectionClosed:
+            by_venue = True
+            reason = f", {client.close_reason}" if client.close_reason else ""
+            self.reason = f"the connection closed ({client.close_code}{reason})"
+        finally:
+            events = self._venue.close(self._link, now(), by_venue=by_venue)
+        await self._handle(events)
+
+    async def _receive(self, client: CountingClient, link: Link) -> str:
+        """Receive until the connection shall end; return why."""
+        now = asyncio.get_running_loop().time
+        while True:
+            for text in link.take_sends(now()):
+                await client.send(text)
+            try:
+                async with asyncio.timeout_at(link.due()):
+                    messages, received_ns = await take_messages(client)
+            except TimeoutError:
+                events: list[VenueEvent] = []
+            else:
+                events = self._venue.receive(link, messages, now(), received_ns)
+            wish = await self._handle([*events, *link.tick(now())])
+            if wish is None:
+                continue
+            if not wish.is_planned:
+                return wish.reason
+            self.replace(wish)
+
+
+def _retry_after(error: InvalidStatus) -> float:
+    """Return how many seconds a server asks to wait."""
+    with contextlib.suppress(ValueError, KeyError):
+        return min(float(error.response.headers["Retry-After"]), MAX_WAIT_S)
+    return 60.0 if error.response.status_code == 429 else 0.0

@@ -1,0 +1,57 @@
+"""MuteCheck: proves by past trades that a subscription brings nothing although there are trades.
+
+Silence alone proves nothing: a symbol may not trade. So REST is asked. A trade that REST has, and
+that has not come by the websocket a while later, is the proof. It has to be newer than all that
+came, or, if nothing came yet, newer than the first answer.
+"""
+
+from __future__ import annotations
+
+__all__ = ["MuteCheck"]
+
+CHECK_EVERY_S = 20.0
+# How long the websocket may be behind REST.
+CONFIRM_S = 3.0
+
+
+class MuteCheck:
+    """The checks of one symbol since its newest trade came.
+
+    Attributes:
+        due_at: when the next check is due, if the subscription is silent then.
+    """
+
+    def __init__(self) -> None:
+        self.due_at = float("-inf")
+        self._baseline = 0
+        self._suspect = 0
+        self._confirm_at = 0.0
+
+    def begin(self, now: float) -> None:
+        """Note that a check is made."""
+        self.due_at = now + CHECK_EVERY_S
+
+    def is_mute(self, newest: int, in_rest: int, now: float) -> bool:
+        """Take an answer; return whether it is proved that trades do not come.
+
+        Args:
+            newest: the newest id that the websocket has brought; 0 for none.
+            in_rest: the newest id that REST has; 0 for none.
+            now: the time.
+        """
+        if self._suspect and now >= self._confirm_at:
+            if newest < self._suspect:
+                self._baseline = self._suspect = 0
+                return True
+            self._suspect = 0
+        baseline = newest or self._baseline
+        if not baseline:
+            self._baseline = in_rest
+            self.due_at = now + CONFIRM_S
+        elif in_rest > baseline and not self._suspect:
+            self._suspect, self._confirm_at = in_rest, now + CONFIRM_S
+        elif not newest:
+            self.due_at = min(self.due_at, now + CONFIRM_S)
+        if self._suspect:
+            self.due_at = self._confirm_at
+        return False
