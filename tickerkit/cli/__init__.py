@@ -15,7 +15,13 @@ from tickerkit.cli.interrupt import interrupt
 __all__ = ["main"]
 
 # Options whose name differs from the argument of the Python function that they are passed to.
-OPTIONS = {"flush_s": "--flush", "path": "--out", "url": "URL"}
+OPTIONS = {
+    "flush_s": "--flush",
+    "path": "--out",
+    "symbol": "SYMBOL",
+    "url": "URL",
+    "venue": "VENUE",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

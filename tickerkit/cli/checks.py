@@ -11,14 +11,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import Literal
 from urllib import request
 
 from packaging.requirements import Requirement
 from packaging.version import Version
+
+from tickerkit.cli.findings import Finding, Level
 
 __all__ = ["CHECKS", "PACKAGES", "Finding", "find_version"]
 
@@ -41,26 +41,6 @@ EXTENSIONS = {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "anyw
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
 TICKS = 100
 PYTHON_S = 20.0  # how long another Python may take
-
-Level = Literal["ok", "note", "problem"]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """The result of a check.
-
-    Attributes:
-        name: what was checked.
-        about: what was found.
-        fix: what to do; empty if nothing.
-        level: "problem" if something documented will not work, "note" for other facts worth
-            knowing, else "ok".
-    """
-
-    name: str
-    about: str
-    fix: str = ""
-    level: Level = "ok"
 
 
 def _problem(name: str, about: str, fix: str) -> Finding:

@@ -1,36 +1,145 @@
-"""`tickerkit doctor`: prints versions, and the known problems of this machine with their fixes."""
+"""`tickerkit doctor`: prints versions, and the known problems of this machine or of a venue."""
 
 from __future__ import annotations
 
+import asyncio
+import json
 import platform
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.table import Table
 from rich.text import Text
 
 from tickerkit import __version__
-from tickerkit.cli.exit_codes import FAILED
+from tickerkit.cli.exit_codes import FAILED, UsageError
+from tickerkit.cli.findings import NAME_WIDTH, Finding, print_finding
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.terminal import console, escape_controls, print_line
+from tickerkit.cli.options import parse_duration
+from tickerkit.cli.terminal import console, print_line, show_busy
 from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
-    from tickerkit.cli.checks import Finding
+    from tickerkit.cli.venue_doctor import Request
 
 __all__ = ["doctor"]
 
-MARKS = {"ok": ("✓", "green"), "note": ("!", "yellow"), "problem": ("✗", "red")}
 VERSIONS_PER_LINE = 3
-NAME_WIDTH = 14
+POLL_S = 0.05
 
 
-def doctor() -> None:
-    """Find known problems of this machine, and the fix for each.
+def doctor(
+    venue: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="VENUE",
+            help="A venue to try, such as kraken; without one, this machine is checked.",
+        ),
+    ] = None,
+    symbol: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="SYMBOL", help="A symbol of the venue, such as BTC/USD; a busy one by default."
+        ),
+    ] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Try every venue that tickerkit knows.")
+    ] = False,
+    duration: Annotated[
+        str, typer.Option("--for", metavar="TIME", help="Listen to a venue for this time at most.")
+    ] = "30s",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print one line for each venue: a JSON object.")
+    ] = False,
+    url: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="The address of the venue's websocket, in place of the known one; once for each "
+            "websocket of the venue.",
+        ),
+    ] = None,
+    rest: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL", help="The address that its REST paths follow, in place of the known one."
+        ),
+    ] = None,
+) -> None:
+    """Find problems of this machine or of a venue, and their fix.
 
-    The exit code is 1 if there is a problem.
+    A venue is tried for real: it is connected to, subscribed and asked for past trades. What is
+    not as tickerkit's preset of the venue says is shown with the line of the preset. The exit code
+    is 1 if there is a problem.
     """
-    from tickerkit.cli.checks import CHECKS, Finding
+    if venue is None and not every:
+        if as_json or url or rest:
+            raise UsageError("--json, --url and --rest are for a venue; name one, or pass --all")
+        _examine_machine()
+        return
+    if every and (venue or url or rest):
+        raise UsageError("--all tries every venue: name none, and no --url and --rest")
+    _examine_venues(venue, symbol, parse_duration("for", duration), as_json, url or [], rest)
+
+
+def _examine_venues(
+    venue: str | None,
+    symbol: str | None,
+    listen_s: float,
+    as_json: bool,
+    urls: Sequence[str],
+    rest: str | None,
+) -> None:
+    from tickerkit.cli.venue_doctor import Request, list_requests
+    from tickerkit.net.urls import check_websocket_url
+
+    urls = [check_websocket_url(each) for each in urls]
+    if venue is None:
+        requests = list_requests(listen_s)
+    else:
+        requests = [Request.of(venue, symbol, listen_s, urls, rest)]
+    problems = asyncio.run(_run(requests, as_json))
+    if not as_json:
+        _print_end(problems)
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+async def _run(requests: Sequence[Request], as_json: bool) -> int:
+    """Examine venues at the same time, print each when it is done; return the problems."""
+    from tickerkit.cli.venue_doctor import examine
+
+    tasks = [asyncio.create_task(examine(each)) for each in requests]
+    problems = 0
+    for request, task in zip(requests, tasks, strict=True):
+        with show_busy(f"trying {request.name} {request.symbol}"):
+            while not task.done() and not interrupt.requested:
+                await asyncio.wait([task], timeout=POLL_S)
+        if interrupt.requested:
+            break
+        findings = task.result()
+        problems += sum(each.level == "problem" for each in findings)
+        if as_json:
+            is_ok = all(each.level != "problem" for each in findings)
+            about = {"venue": request.name, "symbol": request.symbol, "ok": is_ok}
+            print(json.dumps(about | {"findings": [asdict(each) for each in findings]}), flush=True)
+            continue
+        print_line(request.about, "bold")
+        for finding in findings:
+            print_finding(finding)
+        print_line("")
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    if interrupt.requested:
+        raise typer.Exit
+    return problems
+
+
+def _examine_machine() -> None:
+    from tickerkit.cli.checks import CHECKS
 
     _print_versions()
     problems = 0
@@ -38,18 +147,24 @@ def doctor() -> None:
         try:
             for finding in check():
                 problems += finding.level == "problem"
-                _print_finding(finding)
+                print_finding(finding)
         except Exception as error:
             problems += 1
             about = f"the check failed: {type(error).__name__}: {error}"
-            _print_finding(Finding(name, about, level="problem"))
+            print_finding(Finding(name, about, level="problem"))
         if interrupt.requested:
             raise typer.Exit
     print_line("")
+    _print_end(problems)
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+def _print_end(problems: int) -> None:
     if problems:
         print_line(f"{format_count(problems, 'problem')} found.", "bold red")
-        raise typer.Exit(FAILED)
-    print_line("No problems found.", "bold green")
+    else:
+        print_line("No problems found.", "bold green")
 
 
 def _print_versions() -> None:
@@ -69,17 +184,3 @@ def _print_versions() -> None:
         table.add_row(*cells[index : index + VERSIONS_PER_LINE])
     console.print(table)
     print_line("")
-
-
-def _print_finding(finding: Finding) -> None:
-    mark, colour = MARKS[finding.level]
-    table = Table.grid(padding=(0, 1))
-    table.add_column(width=1)
-    table.add_column(width=NAME_WIDTH, overflow="fold")
-    table.add_column(overflow="fold")
-    name, about = Text(escape_controls(finding.name)), Text(escape_controls(finding.about))
-    table.add_row(Text(mark, colour), name, about)
-    console.print(table)
-    if finding.fix:
-        # On a line of its own, so that it can be copied.
-        print_line(f"{'':{NAME_WIDTH + 3}}→ {escape_controls(finding.fix)}", colour)

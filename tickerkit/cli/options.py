@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
 import typer
 
 from tickerkit import validation
+from tickerkit.errors import InvalidArgument
 from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.urls import check_websocket_url, split_websocket_url
 
@@ -24,11 +26,14 @@ __all__ = [
     "Symbols",
     "Token",
     "choose_token",
+    "parse_duration",
     "parse_symbols",
     "split_list",
 ]
 
 TOKEN_VARIABLE = "TICKERKIT_TOKEN"
+SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+DURATION = re.compile(r"(\d+\.?\d*)\s*([smhd]?)")
 
 Symbols: TypeAlias = Annotated[
     str | None,
@@ -122,3 +127,15 @@ def parse_symbols(text: str | None) -> list[str] | None:
         InvalidArgument: one of them is empty.
     """
     return validation.parse_symbols("symbols", text)
+
+
+def parse_duration(name: str, text: str) -> float:
+    """Return the seconds of "90s", "10m", "2h" or "1d".
+
+    Raises:
+        InvalidArgument: it is no such time.
+    """
+    match = DURATION.fullmatch(text.strip().lower())
+    if match is None or not float(match[1]):
+        raise InvalidArgument(name, text, "a time such as 90s, 10m, 2h or 1d")
+    return float(match[1]) * SECONDS[match[2]]

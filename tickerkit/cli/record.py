@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import time
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
@@ -11,11 +10,18 @@ import typer
 
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import Every, ServersToken, Symbols, choose_token, parse_symbols
+from tickerkit.cli.options import (
+    Every,
+    ServersToken,
+    Symbols,
+    choose_token,
+    parse_duration,
+    parse_symbols,
+)
 from tickerkit.cli.record_progress import print_result, watch_recording
 from tickerkit.cli.source import hide_password, load_source
 from tickerkit.cli.terminal import escape_controls, print_error, print_line, show_busy
-from tickerkit.errors import InvalidArgument, RecordingExists, TickerkitError
+from tickerkit.errors import RecordingExists, TickerkitError
 from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
@@ -29,8 +35,6 @@ __all__ = ["record"]
 # Ticks that the feed holds. It reads nothing while half of them wait to be written, so that a slow
 # disk loses none: they wait in the server's log.
 KEEP = 1_000_000
-SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
-DURATION = re.compile(r"(\d+\.?\d*)\s*([smhd]?)")
 
 
 def record(
@@ -120,7 +124,7 @@ def record(
 
     if new and overwrite:
         raise UsageError("--new and --overwrite contradict each other; pass one of them")
-    for_s = None if duration is None else _parse_duration(duration)
+    for_s = None if duration is None else parse_duration("for", duration)
     wanted = parse_symbols(symbols)
     mode: Mode = "new" if new else "overwrite" if overwrite else "append"
     naming = naming_from_path(out, rotates=rotate is not None, compression=compression)
@@ -193,14 +197,6 @@ def record(
             problem = "values were left out: no column holds them exactly"
             print_error(f"{problem}: {escape_controls(names)}")
             raise typer.Exit(FAILED)
-
-
-def _parse_duration(text: str) -> float:
-    """Return the seconds of "90s", "10m", "2h" or "1d"."""
-    match = DURATION.fullmatch(text.strip().lower())
-    if match is None or not float(match[1]):
-        raise InvalidArgument("for", text, "a time such as 90s, 10m, 2h or 1d")
-    return float(match[1]) * SECONDS[match[2]]
 
 
 def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:

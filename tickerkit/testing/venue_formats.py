@@ -150,7 +150,13 @@ class Binance(Format):
                 names = {"trade": "trades", "bookTicker": "quotes"}
                 wishes = tuple((symbol, names.get(name, name)) for symbol, name in pairs)
                 return Ask(method.lower(), message.get("id"), wishes)
+            case {"method": "LIST_SUBSCRIPTIONS"}:
+                return Ask("ping", message.get("id"))
         return Ask("other")
+
+    def pong(self, ask: Ask) -> str | None:
+        # The venue lists the streams; a client needs only the answer.
+        return write({"result": [], "id": ask.id})
 
     def acks(self, ask: Ask, wishes: Sequence[Wish], *, each: bool) -> list[str]:
         return [write({"result": None, "id": ask.id})]

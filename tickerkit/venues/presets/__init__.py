@@ -11,7 +11,7 @@ from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices, format_value
 from tickerkit.venues.preset import Preset, parse_preset
 
-__all__ = ["list_presets", "load_preset"]
+__all__ = ["list_presets", "load_preset", "read_preset"]
 
 
 @cache
@@ -32,5 +32,9 @@ def load_preset(name: str) -> Preset:
         near = get_close_matches(name, list_presets(), 1)
         expected = format_value(near[0]) if near else format_choices(list_presets())
         raise InvalidArgument("venue", name, expected)
-    text = (files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
-    return parse_preset(tomllib.loads(text))
+    return parse_preset(tomllib.loads(read_preset(name)))
+
+
+def read_preset(name: str) -> str:
+    """Return the text of a preset's file."""
+    return (files(__name__) / f"{name}.toml").read_text(encoding="utf-8")
