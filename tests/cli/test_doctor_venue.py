@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,10 +22,11 @@ from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor import Request, examination
 from tickerkit.cli.venue_doctor.data import judge_clock, judge_data
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
-from tickerkit.cli.venue_doctor.probe import Heard, Trade
+from tickerkit.cli.venue_doctor.probe import PING_NUMBER, Heard, Trade, answers_ping
 from tickerkit.testing import FakeVenue
 from tickerkit.venues.presets import list_presets, load_preset, read_preset
 
+DOCUMENTED = Path(__file__).parents[1] / "venues" / "documented"
 FIRST_ID = 1001
 TRADES = 24
 
@@ -410,6 +412,23 @@ def test_each_preset_has_the_lines_that_are_named(name: str) -> None:
     if preset.backfill is not None:
         assert preset.backfill.base in lines.find("backfill", "base")
         assert ": price = " in lines.find("backfill.fields", "price")
+
+
+PINGED = [name for name in list_presets() if any(each.ping for each in load_preset(name).sockets)]
+
+
+@pytest.mark.parametrize("name", PINGED)
+def test_documented_answer_to_a_ping_is_known(name: str) -> None:
+    """No other documented message is taken for it."""
+    documented = json.loads((DOCUMENTED / f"{name}.json").read_text(encoding="utf-8"))
+    ping, pong = load_preset(name).sockets[0].ping, documented["pong"]
+    if isinstance(pong, dict):
+        numbered = {"id", "req_id"} & set(pong)
+        pong = json.dumps(pong | dict.fromkeys(numbered, PING_NUMBER))
+    assert answers_ping(ping, pong)
+    others = [each["message"] for each in documented["reads"]] + documented["greetings"]
+    others += [each["message"] for some in documented["answers"] for each in some["messages"]]
+    assert not any(answers_ping(ping, json.dumps(each)) for each in others)
 
 
 def trade(number: int, *, lag_s: float = 0.1, **columns: Any) -> Trade:

@@ -25,7 +25,16 @@ from tickerkit.venues import FieldMap, Link, Machine, Talk, Venue, matches
 from tickerkit.venues.preset import Socket, fill
 from tickerkit.venues.talk import encode_message
 
-__all__ = ["ENOUGH_TRADES", "Heard", "SocketReport", "Trade", "probe_socket", "read_trades"]
+__all__ = [
+    "ENOUGH_TRADES",
+    "PING_NUMBER",
+    "Heard",
+    "SocketReport",
+    "Trade",
+    "answers_ping",
+    "probe_socket",
+    "read_trades",
+]
 
 # Live trades after which there is no need to wait for more.
 ENOUGH_TRADES = 20
@@ -248,7 +257,7 @@ class _Listener:
     def _take(self, messages: Sequence[str | bytes], received_ns: int) -> None:
         report, heard = self._report, self._heard
         waits = report.has_pinged and report.own_ping_s is None and self._socket.ping is not None
-        if waits and any(_answers_ping(each) for each in messages):
+        if waits and any(answers_ping(self._socket.ping, each) for each in messages):
             report.own_ping_s = self._now() - self._pinged_s
         for event in self._venue.receive(self._link, messages, self._now(), received_ns):
             if isinstance(event, BadTick) and event.field == "subscribe":
@@ -293,16 +302,25 @@ class _Listener:
         return any(matches(each, message) for each in known)
 
 
-def _answers_ping(data: str | bytes) -> bool:
-    """Return whether a message is the answer to the venue's own ping."""
+def answers_ping(ping: Any, data: str | bytes) -> bool:
+    """Return whether a message is the answer to the venue's own ping.
+
+    Venues answer with its number, with "pong", or with what the ping itself says.
+
+    Args:
+        ping: the ping of the preset.
+        data: the message.
+    """
     try:
         message = json.loads(data)
     except ValueError:
         return data in ("pong", "PONG", b"pong", b"PONG")
     if not isinstance(message, dict):
         return False
-    words = {str(value).lower() for value in message.values() if isinstance(value, str | int)}
-    return not words.isdisjoint({"pong", str(PING_NUMBER)}) or message == {"status": "UP"}
+    own = ping.values() if isinstance(ping, dict) else ()
+    words = {"pong", str(PING_NUMBER), *(str(each).lower() for each in own)}
+    said = {str(value).lower() for value in message.values() if isinstance(value, str | int)}
+    return not words.isdisjoint(said) or message == {"status": "UP"}
 
 
 def _rows_of(batch: Batch) -> Iterator[dict[str, Any]]:
