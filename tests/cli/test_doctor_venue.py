@@ -464,6 +464,14 @@ def test_few_trades_prove_nothing() -> None:
     assert "listen longer" in found["side"].fix
 
 
+def test_trades_without_a_quote_have_no_side_to_compare() -> None:
+    """The note says so, and not that none of none agree."""
+    nan = float("nan")
+    found = judge("kraken", [trade(index + 1, bid=nan, ask=nan) for index in range(9)])
+    assert found["side"].level == "note"
+    assert found["side"].about == "no trade came at the bid or the ask of a quote"
+
+
 def test_quotes_that_come_before_their_trades_prove_no_side() -> None:
     """Half of the sides agree: that is no problem of the preset."""
     sides = ["buy", "sell"] * 10

@@ -152,7 +152,8 @@ def _judge_sides(preset: Preset, heard: Heard, lines: PresetLines) -> Iterator[F
         return
     about = f"{agree:,} of {total:,} trades at the bid or the ask have the side that the quotes say"
     if total < MIN_JUDGED:
-        fix = f"fewer than {MIN_JUDGED} say nothing: listen longer (--for 2m)"
+        about = about if total else "no trade came at the bid or the ask of a quote"
+        fix = f"fewer than {MIN_JUDGED} prove nothing: listen longer (--for 2m)"
         yield Finding("side", about, fix, "note")
     elif _are_inverted(heard):
         line = _find_read(preset, lines, "trades", "side")
@@ -232,7 +233,7 @@ def judge_clock(
         about = f"trades are {min(lags) / 86400:,.1f} days old when they come"
         line = _find_read(preset, lines, "trades", "time")
         yield Finding(
-            "clock", about, f"the unit of time is wrong; {look_up(preset)}", "problem", line
+            "clock", about, f"the unit of time may be wrong; {look_up(preset)}", "problem", line
         )
         return
     ahead_s = clock_s if clock_s is not None and abs(clock_s) > MAX_CLOCK_S else None

@@ -106,7 +106,7 @@ def _judge_subscription(
     if report.refusal is not None:
         about = f"{report.refusal.value} {report.refusal.problem}"
         examples = ", ".join(preset.symbols.examples)
-        fix = f"check the symbol; this venue writes them like {examples}"
+        fix = f"check the symbol (it is written like {examples}); if it exists, {look_up(preset)}"
         line = lines.find("socket.subscribe", "send", socket=number)
         yield Finding(name, about, fix, "problem", line)
     elif not socket.acks:
