@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 import re
 import shlex
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -14,6 +17,9 @@ import typer.main
 
 import tickerkit as tk
 from tickerkit.cli.app import app
+from tickerkit.testing import FakeVenue
+from tickerkit.venues.preset import Preset
+from tickerkit.venues.presets import load_preset
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -24,10 +30,13 @@ COMMANDS = getattr(typer.main.get_command(app), "commands")  # noqa: B009
 
 
 def blocks(text: str, *languages: str) -> list[str]:
-    """Return the code blocks of a page in these languages."""
+    """Return the code blocks of a page in these languages.
+
+    "python network" are examples that need a network.
+    """
     return [
         code
-        for kind, code in re.findall(r"^```(\w+)\n(.*?)^```$", text, re.M | re.S)
+        for kind, code in re.findall(r"^```(\w[\w ]*)\n(.*?)^```$", text, re.M | re.S)
         if kind in languages
     ]
 
@@ -68,6 +77,39 @@ def test_every_example_of_the_readme_runs(
         exec(compile(code, "README.md", "exec"), names)
     assert isinstance(names["feed"], tk.Feed)
     assert (tmp_path / "ticks.csv").stat().st_size > 0
+
+
+@pytest.fixture
+def venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, FakeVenue]]:
+    """Run the venues of the README on this machine, and have `tk.venue` connect to them."""
+    symbols = {"kraken": ["BTC/USD", "ETH/USD"], "binance": ["BTCUSDT", "ETHUSDT"]}
+
+    def load_local(name: str) -> Preset:
+        preset = load_preset(name)
+        sockets = tuple(replace(each, url=fakes[name].url) for each in preset.sockets)
+        assert preset.backfill is not None
+        backfill = replace(preset.backfill, base=fakes[name].rest)
+        return replace(preset, sockets=sockets, backfill=backfill)
+
+    with ExitStack() as stack:
+        fakes = {name: stack.enter_context(FakeVenue(name, each)) for name, each in symbols.items()}
+        module = importlib.import_module("tickerkit.sources.venue")
+        monkeypatch.setattr(module, "load_preset", load_local)
+        yield fakes
+
+
+def test_examples_that_need_a_network_run_with_venues_on_this_machine(
+    venues: dict[str, FakeVenue], free_port: int
+) -> None:
+    """They run one after the other."""
+    names: dict[str, object] = {"tk": tk}
+    examples = blocks(README, "python network")
+    assert len(examples) >= 4
+    for code in examples:
+        local = code.replace("wss://ws.kraken.com/v2", venues["kraken"].url)
+        exec(compile(local, "README.md", "exec"), names)
+    assert isinstance(names["feed"], tk.Feed)
+    assert set(names["feed"].wait().latest().index) <= {"BTCUSDT", "ETHUSDT"}
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:

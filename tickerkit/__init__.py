@@ -1,4 +1,4 @@
-"""tickerkit: live market data in a notebook.
+"""tickerkit: live data in a notebook: markets, any websocket that sends JSON, sensors.
 
     import tickerkit as tk
 

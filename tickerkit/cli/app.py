@@ -55,7 +55,7 @@ def _tickerkit(
         ),
     ] = False,
 ) -> None:
-    """Live market data: a websocket server, a feed that loses nothing, and notebooks."""
+    """Live data in notebooks: markets, any websocket that sends JSON, sensors."""
     if context.invoked_subcommand is None:
         typer.echo(context.get_help(), err=True)
         raise typer.Exit(MISUSED)
