@@ -17,9 +17,9 @@ import typer.main
 
 import tickerkit as tk
 from tickerkit.cli.app import app
+from tickerkit.presets.files import load_preset
+from tickerkit.presets.preset import Preset
 from tickerkit.testing import FakeVenue
-from tickerkit.venues.preset import Preset
-from tickerkit.venues.presets import load_preset
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

@@ -23,8 +23,8 @@ from tickerkit.cli.venue_doctor import Request, examination
 from tickerkit.cli.venue_doctor.data import judge_clock, judge_data
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import PING_NUMBER, Heard, Trade, answers_ping
+from tickerkit.presets.files import list_presets, load_preset, read_preset
 from tickerkit.testing import FakeVenue
-from tickerkit.venues.presets import list_presets, load_preset, read_preset
 
 DOCUMENTED = Path(__file__).parents[1] / "venues" / "documented"
 FIRST_ID = 1001

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from tickerkit.fieldmaps import FieldMap, FieldReader
+from tickerkit.presets.preset import Preset
 from tickerkit.ticks import NO_TIME, Batch, Text
-from tickerkit.venues import FieldMap, FieldReader
-from tickerkit.venues.preset import Preset
 
 
 def map_of(preset: Preset) -> FieldMap:

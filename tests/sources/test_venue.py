@@ -17,10 +17,10 @@ from soaks import soak
 from venue_truth import account
 
 import tickerkit as tk
+from tickerkit.presets import Venue, link, lives, mute, trades
+from tickerkit.presets.preset import Step
 from tickerkit.sources.venue import VenueSource
 from tickerkit.testing import FakeVenue
-from tickerkit.venues import Venue, link, lives, mute, trades
-from tickerkit.venues.preset import Step
 
 Until = Callable[..., None]
 

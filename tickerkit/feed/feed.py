@@ -16,6 +16,7 @@ from tickerkit.feed.connection import Connection
 from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
+from tickerkit.fieldmaps import Machine
 from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
@@ -27,7 +28,6 @@ from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
 from tickerkit.sources import VenueSource, WebsocketSource, freshness_frame
 from tickerkit.validation import check_number, check_token
-from tickerkit.venues import Machine
 
 if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure

@@ -10,10 +10,10 @@ from tickerkit.errors import BadTick
 from tickerkit.feed.callbacks import Callback
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.recorder import Recorder
+from tickerkit.fieldmaps import ForeignReader
 from tickerkit.log import Gaps, Latest, Position, TickLog, append_or_note
 from tickerkit.protocol import Client, PlainClient, Received
 from tickerkit.runtime.workers import Follower
-from tickerkit.venues import ForeignReader
 
 __all__ = ["FeedState"]
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
+from tickerkit.presets.files import list_presets
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.lines import LinesSource, json_lines
@@ -20,7 +21,6 @@ from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
 from tickerkit.sources.simulate import SimulatedSource, simulate
 from tickerkit.sources.venue import VenueSource, freshness_frame, venue, venues
 from tickerkit.sources.websocket import WebsocketSource, websocket
-from tickerkit.venues.presets import list_presets
 
 if TYPE_CHECKING:
     import pandas as pd

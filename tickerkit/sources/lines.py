@@ -8,9 +8,9 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from tickerkit.errors import BadTick, SourceError
+from tickerkit.fieldmaps import FieldMap, Machine
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.websocket import load_fields
-from tickerkit.venues import FieldMap, Machine
 
 __all__ = ["LinesSource", "json_lines"]
 

@@ -13,13 +13,13 @@ from urllib.parse import unquote
 import msgspec
 
 from tickerkit.errors import BadTick, InvalidArgument, SourceError
+from tickerkit.fieldmaps import FieldMap, Machine
 from tickerkit.formatting import format_line
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.websocket import load_fields
 from tickerkit.ticks.fields import symbol_field
-from tickerkit.venues import FieldMap, Machine
 
 __all__ = ["MQTT_SCHEMES", "MqttSource", "find_prefix", "make_ticks", "mqtt", "parse_mqtt_url"]
 

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-from tickerkit.venues import Fetch
-from tickerkit.venues.preset import Preset, fill
-from tickerkit.venues.spelling import symbol_values
+from tickerkit.presets import Fetch
+from tickerkit.presets.preset import Preset, fill
+from tickerkit.presets.spelling import symbol_values
 
 if TYPE_CHECKING:
     import httpx

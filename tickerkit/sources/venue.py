@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from tickerkit.errors import BadTick, InvalidArgument
 from tickerkit.formatting import format_line
 from tickerkit.net.urls import check_websocket_url
+from tickerkit.presets import Fetch, Missing, Reconnect, Venue, VenueEvent
+from tickerkit.presets.files import list_presets, load_preset
+from tickerkit.presets.preset import CHANNELS, Preset, Socket, fill
+from tickerkit.presets.spelling import spell
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.past_trades import PastTrades
 from tickerkit.sources.venue_connection import VenueConnection
 from tickerkit.ticks import Batch
 from tickerkit.validation import check_choice, check_number, check_text, parse_symbols
-from tickerkit.venues import Fetch, Missing, Reconnect, Venue, VenueEvent
-from tickerkit.venues.preset import CHANNELS, Preset, Socket, fill
-from tickerkit.venues.presets import list_presets, load_preset
-from tickerkit.venues.spelling import spell
 
 if TYPE_CHECKING:
     import pandas as pd

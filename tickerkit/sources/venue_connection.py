@@ -12,14 +12,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tickerkit.formatting import format_value
 from tickerkit.net.urls import hide_secrets
+from tickerkit.presets import Link, Reconnect, Venue, VenueEvent
+from tickerkit.presets.preset import Socket
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
     OPEN_TIMEOUT_S,
     CountingClient,
     take_messages,
 )
-from tickerkit.venues import Link, Reconnect, Venue, VenueEvent
-from tickerkit.venues.preset import Socket
 
 __all__ = ["Handle", "VenueConnection"]
 

@@ -14,6 +14,7 @@ from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument
+from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
 from tickerkit.formatting import format_line, format_value
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
@@ -25,7 +26,6 @@ from tickerkit.sources.messages import (
     take_messages,
 )
 from tickerkit.validation import check_number, parse_symbols
-from tickerkit.venues import FieldMap, Machine, Talk, parse_fields, parse_talk
 
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
 

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import Problem, ProtocolError, RecordingError
+from tickerkit.fieldmaps import ForeignReader
 from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log import Gap, Position, TickLog, TimeNs, append_or_note
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
@@ -41,7 +42,6 @@ from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.sidecar import Head, Sidecar, add_counts
 from tickerkit.ticks import NO_TIME
-from tickerkit.venues import ForeignReader
 
 __all__ = [
     "RawFile",

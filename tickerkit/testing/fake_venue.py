@@ -16,6 +16,8 @@ from websockets.http11 import Request, Response
 from tickerkit.errors import Stopped
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.listening import find_port
+from tickerkit.presets import Venue
+from tickerkit.presets.preset import CHANNELS, Preset
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
@@ -27,8 +29,6 @@ from tickerkit.testing.rules import Rules, change_rules
 from tickerkit.testing.session import Session, VenueConnection
 from tickerkit.testing.venue_formats import make_format
 from tickerkit.validation import check_number, parse_symbols
-from tickerkit.venues import Venue
-from tickerkit.venues.preset import CHANNELS, Preset
 
 __all__ = ["FakeVenue"]
 

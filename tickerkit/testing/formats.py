@@ -8,9 +8,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
+from tickerkit.presets.preset import Preset, parse_preset
 from tickerkit.testing.market import Quote, Trade
 from tickerkit.testing.rules import Rules
-from tickerkit.venues.preset import Preset, parse_preset
 
 __all__ = ["Ask", "Format", "MadeUp", "Page", "Wish", "iso_time", "write"]
 

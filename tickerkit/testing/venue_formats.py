@@ -7,11 +7,11 @@ from typing import Any
 
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
+from tickerkit.presets.files import load_preset
+from tickerkit.presets.preset import Preset
 from tickerkit.testing.formats import Ask, Format, MadeUp, Page, Wish, iso_time, write
 from tickerkit.testing.market import Quote, Trade
 from tickerkit.testing.rules import Rules
-from tickerkit.venues.preset import Preset
-from tickerkit.venues.presets import load_preset
 
 __all__ = ["FORMATS", "make_format"]
 

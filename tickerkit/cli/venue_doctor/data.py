@@ -10,8 +10,8 @@ from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import Heard, Trade
 from tickerkit.cli.venue_doctor.sockets import NETWORK_FIX, REGION_FIX, REGION_STATUSES, look_up
 from tickerkit.formatting import format_count, format_line, format_value
+from tickerkit.presets.preset import Backfill, Preset
 from tickerkit.ticks import NO_TIME
-from tickerkit.venues.preset import Backfill, Preset
 
 __all__ = ["is_mute", "judge_clock", "judge_data", "judge_past"]
 

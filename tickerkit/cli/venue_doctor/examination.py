@@ -15,10 +15,10 @@ from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import Heard, probe_socket
 from tickerkit.cli.venue_doctor.sockets import judge_socket
 from tickerkit.errors import InvalidArgument
-from tickerkit.venues import Venue
-from tickerkit.venues.preset import Preset, fill
-from tickerkit.venues.presets import list_presets, load_preset, read_preset
-from tickerkit.venues.spelling import spell
+from tickerkit.presets import Venue
+from tickerkit.presets.files import list_presets, load_preset, read_preset
+from tickerkit.presets.preset import Preset, fill
+from tickerkit.presets.spelling import spell
 
 __all__ = ["Request", "examine", "list_requests"]
 

@@ -12,11 +12,11 @@ from urllib.parse import parse_qsl
 
 from tickerkit.cli.venue_doctor.probe import Trade, read_trades
 from tickerkit.errors import BadTick
+from tickerkit.fieldmaps import FieldMap, FieldReader, NotJson
+from tickerkit.fieldmaps.reader import decode
+from tickerkit.presets.preset import Backfill, Preset, fill
+from tickerkit.presets.spelling import symbol_values
 from tickerkit.ticks import NO_TIME
-from tickerkit.venues import FieldMap, FieldReader, NotJson
-from tickerkit.venues.preset import Backfill, Preset, fill
-from tickerkit.venues.reader import decode
-from tickerkit.venues.spelling import symbol_values
 
 if TYPE_CHECKING:
     import httpx

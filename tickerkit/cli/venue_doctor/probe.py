@@ -19,11 +19,12 @@ from websockets.proxy import get_proxy
 from websockets.uri import parse_uri
 
 from tickerkit.errors import BadTick
+from tickerkit.fieldmaps import FieldMap, Machine, Talk, matches
+from tickerkit.fieldmaps.talk import encode_message
+from tickerkit.presets import Link, Venue
+from tickerkit.presets.preset import Socket, fill
 from tickerkit.sources.messages import CONNECT_OPTIONS, CountingClient, take_messages
 from tickerkit.ticks import NO_TIME, Batch, Text
-from tickerkit.venues import FieldMap, Link, Machine, Talk, Venue, matches
-from tickerkit.venues.preset import Socket, fill
-from tickerkit.venues.talk import encode_message
 
 __all__ = [
     "ENOUGH_TRADES",

@@ -12,8 +12,8 @@ from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import Heard, SocketReport
 from tickerkit.formatting import format_count, format_line
+from tickerkit.presets.preset import Preset, Socket
 from tickerkit.sources.messages import OPEN_TIMEOUT_S
-from tickerkit.venues.preset import Preset, Socket
 
 __all__ = ["NETWORK_FIX", "REGION_FIX", "REGION_STATUSES", "judge_socket", "look_up"]
 

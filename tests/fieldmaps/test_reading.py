@@ -1,0 +1,299 @@
+"""Reading: the typed way and the general way read the same ticks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from recordings import wire_texts
+from soaks import examples
+
+from tickerkit.errors import FieldMapError
+from tickerkit.fieldmaps import FieldReader, parse_fields
+from tickerkit.log import TickLog
+from tickerkit.ticks import Text
+
+MAPS: dict[str, Any] = {
+    "binance": [
+        {
+            "when": {"data.e": "trade"},
+            "symbol": "data.s",
+            "price": "data.p",
+            "size": "data.q",
+            "time": "data.T:ms",
+            "trade_id": "data.t:int",
+            "side": {"from": "data.m", "buy": False, "sell": True},
+        },
+        {
+            "when": {
+                "data.u": {"present": True},
+                "data.B": {"present": True},
+                "data.U": {"present": False},
+            },
+            "symbol": "data.s",
+            "bid": "data.b",
+            "bid_size": "data.B",
+            "ask": "data.a",
+            "ask_size": "data.A",
+            "time": "data.T:ms",
+        },
+    ],
+    "coinbase_advanced": {
+        "rows": "events[].trades[]",
+        "when": {"/channel": "market_trades"},
+        "old": {"^type": "snapshot"},
+        "symbol": "product_id",
+        "price": "price",
+        "size": "size",
+        "time": "time:iso",
+        "trade_id": "trade_id:int",
+        "side": {"from": "side", "buy": "SELL", "sell": "BUY"},
+    },
+    "coinbase_exchange": {
+        "when": {"type": ["match", "last_match"]},
+        "old": {"type": "last_match"},
+        "symbol": "product_id",
+        "price": "price",
+        "size": "size",
+        "time": "time:iso",
+        "trade_id": "trade_id:int",
+        "side": {"from": "side", "buy": "sell", "sell": "buy"},
+        "sequence": "sequence",
+    },
+    # At one place, trades have a list and quotes an object.
+    "bybit": [
+        {
+            "rows": "data[]",
+            "when": {"/topic": "publicTrade.*"},
+            "symbol": "s",
+            "price": "p",
+            "size": "v",
+            "time": "T:ms",
+            "side": "S",
+            "trade_id": "i:int",
+            "block": "BT",
+        },
+        {
+            "when": {"data.bid1Price": {"present": True}, "data.ask1Price": {"present": True}},
+            "symbol": "data.symbol",
+            "bid": "data.bid1Price",
+            "ask": "data.ask1Price",
+        },
+    ],
+    "kucoin": {
+        "when": {"topic": "/market/ticker:*"},
+        "symbol": {"from": "topic", "after": ":"},
+        "bid": "data.bestBid",
+        "ask": "data.bestAsk",
+        "bid_size": {"from": "data.bestBidSize", "zero": "none"},
+        "time": "data.time:ms",
+    },
+    "okx": {"rows": "data[]", "symbol": "instId", "price": "px", "size": "sz", "time": "ts:ms"},
+    "bitstamp": {
+        "when": {"event": "trade"},
+        "symbol": {"from": "channel", "after": "live_trades_"},
+        "price": "data.price_str",
+        "size": "data.amount_str",
+        "time": "data.microtimestamp:us",
+        "side": {"from": "data.type", "buy": 0, "sell": 1},
+        "trade_id": "data.id:int",
+    },
+    "finnhub": {"rows": "data[]", "symbol": "s", "price": "p", "size": "v", "time": "t"},
+    "kraken_v2": {"rows": "data[]", "symbol": "symbol", "bid": "bids[0].price"},
+    "bitfinex": {
+        "rows": "[1][]",
+        "symbol": {"from": "/[0]", "map": {"232949": "BFT"}},
+        "price": "[3]",
+    },
+}
+RECORDINGS = {
+    "binance_spot-btcusdt-trade_bookticker": "binance",
+    "binance_usdm-alts-combined": "binance",
+    "coinbase_advanced-btcusd-ticker_trades": "coinbase_advanced",
+    "coinbase_exchange-ticker_match": "coinbase_exchange",
+    "bybit_v5-linear-tickers_trade": "bybit",
+    "kucoin-ticker_match": "kucoin",
+    "okx_v5-tickers_trades": "okx",
+    "bitstamp-all": "bitstamp",
+    "kraken_v2-book": "kraken_v2",
+}
+
+
+def read_both(fields: Any, messages: Sequence[str | bytes]) -> tuple[Any, Any]:
+    """Return what each way reads, in a form that can be compared."""
+    return (
+        summary(FieldReader(parse_fields(fields), typed=True), messages),
+        summary(FieldReader(parse_fields(fields), typed=False), messages),
+    )
+
+
+def summary(reader: FieldReader, messages: Sequence[str | bytes]) -> Any:
+    """Return the ticks, the errors, and how many messages have no row."""
+    taken = reader.read(messages)
+    log = TickLog(100_000)
+    refused: list[str] = []
+    for batch in taken.batches:
+        log.append(batch, received=0)
+        refused += map(str, batch.errors)
+    frame = log.frame().drop(columns=["epoch", "received"])
+    columns = {
+        name: frame[name].astype(object).where(frame[name].notna(), None).tolist()
+        for name in sorted(frame.columns)
+    }
+    return columns, refused[:10], len(taken.others), sum(b.refused for b in taken.batches)
+
+
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_both_ways_read_the_same_of_a_recording(name: str, recorded: Path) -> None:
+    """Frames of a venue, as they came."""
+    [path] = (recorded / "frames").glob(f"{name}.jsonl*")
+    messages = [text.encode() for text in wire_texts(path)][:3000]
+    typed, general = read_both(MAPS[RECORDINGS[name]], messages)
+    assert typed[0]["symbol"]
+    assert typed == general
+
+
+VALUES = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(-3, 3),
+    st.sampled_from([2**53 + 1, 2**63, 2**70, 1e300, 1723161255342, 1723161255.25]),
+    st.floats(allow_nan=False, width=32),
+    st.sampled_from(
+        [
+            *("", "1.5", "-2", "+1", ".5", "1e3", "nan", "inf", "x", "buy", "SELL", "0x10", " 1"),
+            *("2026-11-28T10:00:00Z", "2026-11-28T10:00:00.123456789Z", "2026-11-28", "now"),
+            *("2026-11-28T10:00:00+01:00", "1723161255342", "007", "9007199254740993", "a\ud800"),
+        ]
+    ),
+    st.lists(st.integers(0, 2), max_size=2),
+    st.dictionaries(st.sampled_from("sp"), st.integers(0, 2), max_size=2),
+)
+ROWS = st.dictionaries(
+    st.sampled_from(["s", "p", "q", "T", "S", "i", "x", "y", "e"]), VALUES, max_size=9
+)
+GOOD_ROWS = st.fixed_dictionaries(
+    {
+        "s": st.sampled_from(["A", "B"]),
+        "p": st.sampled_from([1, 1.5, "2.25", None]),
+        "T": st.integers(1723161255342, 1723161255345),
+    },
+    optional={"q": st.sampled_from(["1", 2]), "S": st.sampled_from(["buy", "sell"]), "x": VALUES},
+)
+MESSAGES = st.one_of(
+    ROWS,
+    GOOD_ROWS,
+    st.fixed_dictionaries({"d": st.lists(st.one_of(GOOD_ROWS, ROWS), max_size=4)}),
+    st.fixed_dictionaries({"d": st.lists(GOOD_ROWS, max_size=4), "c": st.sampled_from("tq")}),
+    st.fixed_dictionaries({"d": st.one_of(GOOD_ROWS, ROWS, VALUES)}),
+    st.fixed_dictionaries(
+        {
+            "d": st.lists(
+                st.one_of(
+                    st.fixed_dictionaries({"x": st.lists(GOOD_ROWS, max_size=2)}), ROWS, VALUES
+                ),
+                max_size=3,
+            )
+        }
+    ),
+    VALUES,
+)
+COLUMNS = {"symbol": "s", "price": "p", "size": "q", "side": "S", "trade_id": "i", "x": "x"}
+SHORT = [
+    {**COLUMNS, "time": "T"},
+    {**COLUMNS, "time": "T:ms", "when": {"e": ["t", 1, True]}},
+    {**COLUMNS, "rows": "d[]", "time": "T:iso"},
+    {
+        **COLUMNS,
+        "rows": "d[]",
+        "time": "T:ms",
+        "when": {"/c": "t"},
+        "old": {"y": {"present": True}},
+    },
+    [
+        {**COLUMNS, "rows": "d[]", "when": {"/c": "t"}},
+        {**COLUMNS, "when": {"p": {"present": True}}},
+    ],
+    [
+        {**COLUMNS, "rows": "d[]", "when": {"/c": "t"}},
+        {"symbol": "d.s", "price": "d.p", "when": {"d.s": {"present": True}}},
+        {"symbol": "d.s", "bid": "d.p"},
+    ],
+    {**COLUMNS, "rows": "d[].x[]", "time": "T:ms"},
+    {**COLUMNS, "side": {"from": "x", "sign": True}, "size": {"from": "x", "abs": True}},
+    {"rows": "d[]", "symbol": {"value": "K"}, "bid": {"from": "p", "zero": "none", "abs": True}},
+]
+
+
+@pytest.mark.parametrize("fields", SHORT, ids=range(len(SHORT)))
+@settings(max_examples=examples(300), deadline=None)
+@given(messages=st.lists(MESSAGES, max_size=6))
+def test_both_ways_read_the_same_of_any_message(fields: Any, messages: list[Any]) -> None:
+    """Also where values are missing, of another type, or invalid."""
+    texts = [json.dumps(message) for message in messages]
+    typed, general = read_both(fields, texts)
+    assert typed == general
+
+
+def test_most_maps_have_types() -> None:
+    """Without types, reading takes ten times as long, and nothing would say so."""
+    compiled = {
+        name for name, fields in MAPS.items() if FieldReader(parse_fields(fields))._compiled
+    }
+    assert compiled == set(MAPS)
+
+
+def test_invalid_row_is_refused_by_name_and_the_others_are_taken() -> None:
+    """The error names the column and the value."""
+    rows = [{"s": "A", "p": "1.5"}, {"s": "A", "p": "x"}, {"s": "B", "p": 2}]
+    taken = FieldReader(parse_fields({"rows": "data[]", "symbol": "s", "price": "p"})).read(
+        [json.dumps({"data": rows})]
+    )
+    [batch] = taken.batches
+    assert (batch.count, batch.refused) == (2, 1)
+    assert (batch.errors[0].field, batch.errors[0].value) == ("price", "x")
+    assert np.asarray(batch.columns["price"]).tolist() == [1.5, 2.0]
+
+
+REMEMBERING = {
+    "remember": {"when": {"event": "subscribed"}, "key": "id", "value": "symbol"},
+    "rows": "rows[]",
+    "symbol": {"from": "/id", "remembered": True},
+    "price": "p",
+}
+
+
+def test_rows_may_refer_to_what_an_earlier_message_said() -> None:
+    """Bitfinex gives a number for the symbol; a new connection begins with new numbers."""
+    reader = FieldReader(parse_fields(REMEMBERING))
+    said = json.dumps({"event": "subscribed", "id": 7, "symbol": "BTC"})
+    row = json.dumps({"id": 7, "rows": [{"p": 1.5}]})
+    [batch] = reader.read([row, said, row]).batches
+    symbols = batch.columns["symbol"]
+    assert isinstance(symbols, Text)
+    assert (batch.count, symbols.words) == (1, ["BTC"])
+    reader.start_connection()
+    assert reader.read([row]).others == [json.loads(row)]
+
+
+@pytest.mark.parametrize(
+    ("change", "key"),
+    [
+        ({"remember": "x"}, "remember"),
+        ({"remember": {"when": {}, "key": "id"}}, "remember.value"),
+        ({"remember": {**REMEMBERING["remember"], "kep": 1}}, "remember.kep"),  # type: ignore[dict-item]
+        ({"symbol": "/id"}, "remember"),
+        ({"symbol": {"from": "/id", "remembered": 1}}, "symbol.remembered"),
+    ],
+)
+def test_what_is_remembered_must_be_whole(change: dict[str, Any], key: str) -> None:
+    """Half of it would read no row."""
+    with pytest.raises(FieldMapError) as caught:
+        parse_fields({**REMEMBERING, **change})
+    assert caught.value.key == key

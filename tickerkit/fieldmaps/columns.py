@@ -1,0 +1,201 @@
+"""Columns: the values that were found for a column, checked and converted all at once.
+
+Whole columns are checked by numpy, so that a value costs about 0.1 µs. A column with a value that
+is invalid, or that needs a decision of its own, is read again, value by value.
+"""
+
+from __future__ import annotations
+
+import re
+from itertools import compress
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from msgspec import UNSET, UnsetType
+
+from tickerkit.errors import BadTick
+from tickerkit.fieldmaps.values import UNITS_NS, Value
+from tickerkit.limits import MAX_EXACT_INT, MAX_TEXT_LENGTH
+from tickerkit.ticks import NO_TIME, Column, Text
+from tickerkit.ticks.fields import NEVER_NEGATIVE, MisfitError, printable, read_symbol
+
+__all__ = [
+    "UnreadableError",
+    "fixed_column",
+    "read_further",
+    "read_integers",
+    "read_numbers",
+    "read_symbols",
+    "read_times",
+]
+
+# What numpy would read otherwise than `read_time`: "now", "2026-11", other zones than UTC.
+ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(\.\d{1,9})?(Z|\+00:00)?", re.ASCII)
+MAX_INT = float(2**63)
+
+
+class UnreadableError(Exception):
+    """A column has a value that only the general way can read, or refuse by name."""
+
+
+def fixed_column(value: Value, count: int) -> Column:
+    """Return a column with the same value in each row."""
+    if isinstance(value.fixed, str):
+        return Text(np.zeros(count, dtype=np.int32), [value.fixed])
+    return np.full(count, float(value.fixed or 0))
+
+
+def read_symbols(value: Value, found: list[Any]) -> Text:
+    """Return the column of symbols."""
+    try:
+        text = Text.of(found)
+        if value.words is not None or value.after is not None or value.before is not None:
+            words = [value.convert(word) for word in text.words]
+            return _renumber(text, [read_symbol(word) for word in words])
+        return (
+            Text(text.codes, [read_symbol(word) for word in text.words])
+            if (text.codes.min() >= 0)
+            else _refuse()
+        )
+    except (BadTick, MisfitError, TypeError):
+        raise UnreadableError from None
+
+
+def _renumber(text: Text, words: list[str]) -> Text:
+    """Return text whose words have become others, of which several may be the same."""
+    if text.codes.min() < 0:
+        raise UnreadableError
+    new = Text.of(words)
+    return Text(new.codes[text.codes], new.words)
+
+
+def _refuse() -> Text:
+    raise UnreadableError
+
+
+def read_numbers(value: Value, found: list[Any]) -> npt.NDArray[np.float64] | None:
+    """Return a column of numbers, NaN for none; None if no row has a value."""
+    kinds = set(map(type, found))
+    if not kinds <= {float, int, type(None), UnsetType}:
+        raise UnreadableError
+    if UnsetType in kinds:
+        found = [None if number is UNSET else number for number in found]
+    numbers = np.array(found, dtype=np.float64)
+    fine = np.abs(numbers) < MAX_INT
+    if not fine.all() and [number for number in compress(found, ~fine) if number is not None]:
+        raise UnreadableError
+    if value.absolute:
+        numbers = np.abs(numbers)
+    if value.column in NEVER_NEGATIVE and (numbers < 0).any():
+        raise UnreadableError
+    if value.zero_is_none:
+        numbers[numbers == 0] = np.nan
+    return None if np.isnan(numbers).all() else numbers
+
+
+def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:
+    """Return the times, in epoch ns; `NO_TIME` for none."""
+    kinds = set(map(type, found))
+    if kinds == {int}:
+        try:
+            times = np.array(found, dtype=np.int64)
+        except OverflowError:
+            raise UnreadableError from None
+        unit_ns = UNITS_NS.get(value.unit or "") or _common_unit(times)
+        if value.unit == "iso" or (np.abs(times) >= 2**63 // unit_ns).any():
+            raise UnreadableError
+        return times * unit_ns
+    if kinds == {str} and value.unit in ("iso", None) and all(map(ISO.fullmatch, found)):
+        bare = [text.removesuffix("Z").removesuffix("+00:00") for text in found]
+        try:
+            # numpy's nanoseconds wrap around silently outside of these years.
+            if min(bare) < "1700" or max(bare) > "2250":
+                raise UnreadableError
+            return np.array(bare, dtype="datetime64[ns]").view(np.int64)
+        except ValueError:
+            raise UnreadableError from None
+    try:
+        read = [value.convert(given) for given in found]
+    except BadTick:
+        raise UnreadableError from None
+    return np.array(
+        [NO_TIME if time is None else time.astype(np.int64) for time in read], dtype=np.int64
+    )
+
+
+def _common_unit(times: npt.NDArray[np.int64]) -> int:
+    """Return the unit that the magnitude of times tells; raises if they have different ones."""
+    bounds = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**63 - 1, 1))
+    units = {
+        next(unit for bound, unit in bounds if abs(int(edge)) < bound or unit == 1)
+        for edge in (times.min(), times.max())
+    }
+    if len(units) > 1 or times.min() < 0:
+        raise UnreadableError
+    return units.pop()
+
+
+def read_integers(value: Value, found: list[Any]) -> npt.NDArray[np.int64] | None:
+    """Return a column of int64, 0 for none; None if no row has a value."""
+    if set(map(type, found)) != {int}:
+        try:
+            read = [value.convert(given) for given in found]
+        except (BadTick, MisfitError):
+            raise UnreadableError from None
+        if all(given is None for given in read):
+            return None
+        found = [0 if given is None else given for given in read]
+        if set(map(type, found)) - {int}:
+            raise UnreadableError
+    try:
+        return np.array(found, dtype=np.int64)
+    except OverflowError:
+        raise UnreadableError from None
+
+
+def read_further(value: Value, found: list[Any]) -> Column | None:
+    """Return a column of numbers or text; None if no row has a value."""
+    kinds = set(map(type, found))
+    if len(kinds - {UnsetType, type(None)}) > 1 or not kinds <= {
+        str,
+        int,
+        float,
+        bool,
+        UnsetType,
+        type(None),
+    }:
+        raise UnreadableError
+    try:
+        # Most columns that are no numbers have few different values.
+        converted = {given: _convert_further(value, given) for given in set(found)}
+    except (BadTick, MisfitError):
+        raise UnreadableError from None
+    values: list[Any] = [converted[given] for given in found]
+    kinds = {type(each) for each in converted.values() if each is not None}
+    if not kinds:
+        return None
+    if kinds == {str}:
+        return Text.of(values)
+    if kinds != {float}:
+        raise UnreadableError
+    return np.array(values, dtype=np.float64)
+
+
+def _convert_further(value: Value, given: Any) -> str | float | None:
+    """Return a further value as text or a float, None for none."""
+    found = value.convert(given)
+    if found is None:
+        return None
+    if isinstance(found, bool):
+        return "true" if found else "false"
+    if isinstance(found, str):
+        if len(found) > MAX_TEXT_LENGTH:
+            raise MisfitError
+        return printable(found)
+    if isinstance(found, int) and abs(found) > MAX_EXACT_INT:
+        raise MisfitError
+    number = float(found)
+    if not np.isfinite(number):
+        raise MisfitError
+    return number

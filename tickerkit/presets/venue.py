@@ -1,0 +1,318 @@
+"""Venue: a preset at work: its connections, the life of each subscription, and what is missing.
+
+No I/O: the caller opens sockets and sends requests, and gives in what comes back. A `Link` is one
+connection. All links of a `Venue` share what is known of each symbol: so a second connection that
+is opened before the first ends continues without a gap, and two at a time give each trade once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from tickerkit.errors import BadTick
+from tickerkit.fieldmaps.batches import fill_origin, trade_ids
+from tickerkit.fieldmaps.fields import FieldMap
+from tickerkit.fieldmaps.reader import FieldReader
+from tickerkit.fieldmaps.shapes import ShapeCounts
+from tickerkit.presets.link import Link, Reconnect, Wanted
+from tickerkit.presets.lives import Lives
+from tickerkit.presets.mute import MuteCheck
+from tickerkit.presets.preset import Preset, Socket
+from tickerkit.presets.suspects import Suspects
+from tickerkit.presets.trades import Fetch, Missing, TradeEvent, TradeStream
+from tickerkit.ticks import Batch, Text
+
+__all__ = ["Link", "Reconnect", "Venue", "VenueEvent"]
+
+VenueEvent: TypeAlias = TradeEvent | Reconnect | BadTick
+
+
+class Venue:
+    """What is known of a venue's symbols, over all connections.
+
+    Args:
+        preset: the venue.
+        symbols: the symbols, as the venue spells them.
+        channels: "trades", "quotes" or both.
+        keys: the keys that the preset asks for.
+
+    Attributes:
+        lives: the life of each subscription, by symbol and channel.
+        streams: the trades of each symbol.
+        shapes: the messages that the preset does not name.
+        lag_s: for each subscription, how long after its time its newest live row was received.
+        links: the open connections.
+    """
+
+    def __init__(
+        self,
+        preset: Preset,
+        symbols: Sequence[str],
+        channels: Sequence[str] = ("trades", "quotes"),
+        keys: Mapping[str, str] | None = None,
+    ) -> None:
+        self.preset = preset
+        self.symbols = list(symbols)
+        self.channels = list(channels)
+        self.keys = dict(keys or {})
+        self.shapes = ShapeCounts()
+        self.lives = Lives()
+        self.streams: dict[str, TradeStream] = {}
+        self.lag_s: dict[tuple[str, str], float] = {}
+        self.links: list[Link] = []
+        self._wanted = Wanted(
+            preset.symbols,
+            self.symbols,
+            self.channels,
+            self.keys,
+            self.lives,
+            Suspects(),
+            self.shapes,
+        )
+        self._mute_checks: dict[str, MuteCheck] = {}
+        self._checking = ""
+        self._ready: set[Link] = set()
+        self._ids = {
+            read.ids
+            for socket in preset.sockets
+            for read in socket.reads
+            if read.channel == "trades"
+        }
+
+    @property
+    def can_compare(self) -> bool:
+        """Whether past trades can be told from those that came: their ids rise."""
+        return self.preset.backfill is not None and not self._ids & {"random", "none"}
+
+    def sockets(self) -> list[Socket]:
+        """Return the sockets that bring the wanted channels."""
+        return [
+            socket
+            for socket in self.preset.sockets
+            if any(each.channels & set(self.channels) for each in socket.subscriptions)
+        ]
+
+    # --- connections ------------------------------------------------------------------------------
+
+    def open(
+        self, socket: Socket, now: float, *, resumes: bool = False
+    ) -> tuple[Link, list[VenueEvent]]:
+        """Begin a connection; `resumes` if trades may have been missed since the one before.
+
+        Returns:
+            The link, and the first events: requests for what was missed.
+        """
+        link = Link(self._wanted, socket, now)
+        self.links.append(link)
+        return link, self.resume(now) if resumes and link.reads_trades else []
+
+    def resume(self, now: float) -> list[VenueEvent]:
+        """Note that trades may have been missed; return the requests for them, or gaps."""
+        if "trades" not in self.channels:
+            return []
+        if "none" in self._ids:
+            reason = "reconnected; the venue's trades have no ids to tell what was missed"
+            seen = any(life.rows for (_, each), life in self.lives.items() if each == "trades")
+            return [Missing("", None, reason)] if seen else []
+        is_live = any(link.is_ready and link.reads_trades for link in self.links)
+        return [
+            event
+            for symbol in self.symbols
+            for event in self._stream(symbol).resume(now, is_live=is_live)
+        ]
+
+    def close(self, link: Link, now: float, *, by_venue: bool) -> list[VenueEvent]:
+        """Note that a connection has ended."""
+        self.links = [each for each in self.links if each is not link]
+        self._ready.discard(link)
+        return [*link.end(now)] if by_venue else []
+
+    def receive(
+        self, link: Link, messages: Sequence[str | bytes], now: float, received_ns: int
+    ) -> list[VenueEvent]:
+        """Take messages of a connection, in the order in which they came."""
+        batches, events = link.receive(messages, now)
+        taken = [
+            event
+            for batch in batches
+            if batch.count
+            for event in self._take(batch, link, now, received_ns)
+        ]
+        # After the trades that came before these messages.
+        for symbol, trade_id in link.take_newest().items():
+            if (stream := self.streams.get(symbol)) is not None:
+                taken += stream.note_newest(trade_id, now)
+        if link not in self._ready and link.is_ready:
+            self._ready.add(link)
+            if link.reads_trades:
+                for stream in self.streams.values():
+                    stream.settle(now)
+        return [*taken, *events]
+
+    def _take(self, batch: Batch, link: Link, now: float, received_ns: int) -> list[VenueEvent]:
+        """Take rows of a connection."""
+        batch = fill_origin(batch)
+        symbols = batch.columns["symbol"]
+        assert isinstance(symbols, Text)
+        is_trade = ~np.isnan(np.asarray(batch.columns["price"]))
+        keep = np.ones(batch.count, dtype=bool)
+        # Of quotes the newest connection's are taken: there is no id to tell which came twice.
+        if self.links and self.links[-1] is not link and self.links[-1].has_rows:
+            keep &= is_trade
+        after: list[VenueEvent] = []
+        for code, symbol in enumerate(symbols.words):
+            mine = symbols.codes == code
+            for channel, chosen in (("trades", mine & is_trade), ("quotes", mine & ~is_trade)):
+                count = int(chosen.sum())
+                if not count:
+                    continue
+                self._note(symbol, channel, batch.where(chosen), link, now, received_ns)
+                if channel == "quotes" or "none" in self._ids:
+                    continue
+                part = batch.where(chosen)
+                new = self._stream(symbol).receive(part, now)
+                if any(each is part for each in new):
+                    after += [each for each in new if each is not part]
+                else:
+                    keep &= ~chosen
+                    after += new
+        events: list[VenueEvent] = []
+        if keep.all():
+            events.append(batch)
+        elif keep.any():
+            events.append(batch.where(keep))
+        return [*events, *after]
+
+    def _note(
+        self, symbol: str, channel: str, rows: Batch, link: Link, now: float, received_ns: int
+    ) -> None:
+        """Note what the rows of a subscription say of its life."""
+        link.confirm([(symbol, channel)])
+        origin = rows.columns["origin"]
+        assert isinstance(origin, Text)
+        live = [number for number, word in enumerate(origin.words) if word == "live"]
+        is_live = np.isin(origin.codes, live)
+        if not is_live.any():
+            return
+        self.lives.of(symbol, channel, now).add(int(is_live.sum()), now)
+        if channel == "trades":
+            self._mute_checks.pop(symbol, None)  # the next silence is another one
+        time_ns = int(rows.time[np.flatnonzero(is_live)[-1]])
+        if time_ns > 0:
+            self.lag_s[symbol, channel] = (received_ns - time_ns) / 1e9
+
+    # --- past trades ------------------------------------------------------------------------------
+
+    def backfilled(
+        self, fetch: Fetch, messages: Sequence[str | bytes] | None, now: float
+    ) -> list[VenueEvent]:
+        """Take the answer to a request for past trades; None if there is none."""
+        stream = self._stream(fetch.symbol)
+        batch = None if messages is None else self._read_past(fetch.symbol, messages)
+        if not fetch.is_check:
+            return [*stream.backfilled(fetch, batch, now)]
+        self._checking = ""
+        if batch is None:
+            return []
+        in_rest = int(trade_ids(batch).max(initial=0))
+        if not self._mute_check(fetch.symbol).is_mute(stream.ledger.newest, in_rest, now):
+            return []
+        life = self.lives.of(fetch.symbol, "trades", now)
+        life.is_mute = True
+        reason = f"{fetch.symbol} trades, but nothing comes"
+        # What was missed is fetched at once; the next connection brings what follows.
+        return [*stream.resume(now, is_live=False), Reconnect(reason, is_planned=True)]
+
+    def _read_past(self, symbol: str, messages: Sequence[str | bytes]) -> Batch | None:
+        """Return past trades, which may be none; None if the answer is not understood."""
+        assert self.preset.backfill is not None
+        reading = self.preset.backfill.reading
+        # Their rows may not name their symbol.
+        values = tuple(
+            replace(each, fixed=symbol) if each.fixed == "{symbol}" else each
+            for each in reading.values
+        )
+        reader = FieldReader(FieldMap((replace(reading, values=values),), None), typed=False)
+        taken = reader.read(messages)
+        if taken.others:
+            return None
+        for batch in taken.batches:
+            return batch
+        return Batch(0, np.zeros(0, dtype=np.int64), {})
+
+    def tick(self, now: float) -> list[VenueEvent]:
+        """Give up what has not come by its deadline, and look after silent subscriptions."""
+        events: list[VenueEvent] = []
+        for stream in self.streams.values():
+            events += stream.tick(now)
+        due = [(check.due_at, symbol) for symbol, check in self._checks(now)]
+        if due and min(due)[0] <= now:
+            symbol = self._checking = min(due)[1]
+            self._mute_check(symbol).begin(now)
+            events.append(self._stream(symbol).check(now))
+        return events
+
+    def due(self, now: float) -> float | None:
+        """Return when `tick` has something to do; None for never."""
+        times = [at for stream in self.streams.values() if (at := stream.due()) is not None]
+        times += [check.due_at for _, check in self._checks(now)]
+        return min(times, default=None)
+
+    def _checks(self, now: float) -> list[tuple[str, MuteCheck]]:
+        """Return the symbols of which nothing has come for longer than usual.
+
+        One is checked at a time: the checks of many quiet symbols must not hold back the requests
+        for what was missed.
+        """
+        if not self.can_compare or not self.links or self._checking:
+            return []
+        return [
+            (symbol, self._mute_check(symbol))
+            for (symbol, channel), life in self.lives.items()
+            if channel == "trades"
+            and not life.refusal
+            and life.is_silent(now)
+            and not self._stream(symbol).is_holding
+        ]
+
+    def _mute_check(self, symbol: str) -> MuteCheck:
+        if (check := self._mute_checks.get(symbol)) is None:
+            check = self._mute_checks[symbol] = MuteCheck()
+        return check
+
+    # --- what is known ----------------------------------------------------------------------------
+
+    def freshness(self, now: float) -> list[dict[str, Any]]:
+        """Return a row for each subscription."""
+        rows = []
+        # A copy: another thread may ask while the source adds lives.
+        for (symbol, channel), life in list(self.lives.items()):
+            stream = self.streams.get(symbol) if channel == "trades" else None
+            rows.append(
+                {
+                    "symbol": symbol,
+                    "channel": channel,
+                    "status": life.status(now),
+                    "last_s": None if life.last_at is None else now - life.last_at,
+                    "pace_s": life.interval_s or None,
+                    "lag_s": self.lag_s.get((symbol, channel)),
+                    "rows": life.rows,
+                    "gaps": 0 if stream is None else stream.gaps,
+                    "missing": 0 if stream is None else stream.missing,
+                    "repaired": 0 if stream is None else stream.repaired,
+                    "refusal": life.refusal,
+                }
+            )
+        return rows
+
+    def _stream(self, symbol: str) -> TradeStream:
+        if (stream := self.streams.get(symbol)) is None:
+            backfill = self.preset.backfill
+            pages = backfill.by if backfill is not None and self.can_compare else None
+            is_dense = self._ids == {"dense"}
+            stream = self.streams[symbol] = TradeStream(symbol, is_dense=is_dense, pages=pages)
+        return stream
