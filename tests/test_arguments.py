@@ -83,6 +83,19 @@ CONNECT = {
     "retry_for": [*[each for each in NUMBERS if each is not None], -1],
     "resume": [object(), 5, "a1b2", ("a1b2",), (5, 5), ("a1b2", -1), ("a1b2", "5"), ("x" * 257, 5)],
 }
+FIELDS = [object(), 5, "", [], {}, {"symbol": "s"}, {"symbol": 5, "price": "p"}]
+FIELDS += [{"symbol": "s", "pric": "p"}, {"rows": "[", "symbol": "s", "price": "p"}, [5], b"x"]
+CONDITIONS = [object(), 5, "x", [5], {"a": object()}, {"": "x"}, {5: "x"}, b"x"]
+TALK = {
+    "subscribe": [object(), 5, b"x", [5], {"a": object()}, {"a": math.nan}],
+    "fields": FIELDS,
+    "ping": [object(), 5, b"x", {"a": object()}],
+    "ping_every_s": [*NUMBERS, 0, -1],
+    "wait_for": CONDITIONS,
+    "ignore": CONDITIONS,
+    "headers": [object(), 5, "x", [5], {"a": 5}, {5: "a"}, {"a": "b\nc"}, {"a b": "c"}],
+    "silent_s": [*[each for each in NUMBERS if each is not None], 0, -1],
+}
 EXPORT = {
     "symbol": SYMBOLS,
     "last": LASTS,
@@ -107,7 +120,29 @@ CALLS = {
         {"source": [object(), 5, b"x", "nothing", ["AAPL", "MSFT"]], **SERVE},
         {"port": 0},
     ),
-    "connect": Call(lambda *_: tk.connect, {"url": URLS, **CONNECT}, {"url": "ws://127.0.0.1:1/"}),
+    "connect": Call(
+        lambda *_: tk.connect,
+        {"url": URLS, **CONNECT, **TALK},
+        {"url": "ws://127.0.0.1:1/"},
+    ),
+    "websocket": Call(
+        lambda *_: tk.websocket,
+        {"url": URLS, "symbols": [*SYMBOLS, []], "ssl": CONNECT["ssl"], **TALK},
+        {"url": "ws://127.0.0.1:1/"},
+    ),
+    "venue": Call(
+        lambda *_: tk.venue,
+        {
+            "name": [*TEXTS, "", "krakn", "none"],
+            "symbols": [*SYMBOLS, None, [], "x" * 65],
+            "channels": [object(), None, 5, "trade", ["trades", 5], []],
+            "url": [*[each for each in URLS if each is not None], ["ws://h/", 5]],
+            "rest": [*[each for each in URLS if each is not None], "ws://h/"],
+            "feeds": [*WHOLE, 0, 1000],
+        },
+        {"name": "kraken", "symbols": "BTC/USD"},
+        {"keys"},
+    ),
     "simulate": Call(
         lambda *_: tk.simulate,
         {
@@ -244,7 +279,7 @@ CALLS = {
     ),
 }
 # The public functions that take no argument of the user's, or whose arguments have tests elsewhere.
-NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops"}
+NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops", "venues"}
 
 
 def played() -> Any:

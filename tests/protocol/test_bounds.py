@@ -26,9 +26,10 @@ from tickerkit.protocol import (
     Received,
     V1Session,
 )
-from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_REFUSED, MAX_SEEN, MAX_TEXTS
+from tickerkit.protocol.client import MAX_ENDED_EPOCHS, MAX_TEXTS
 from tickerkit.protocol.messages import TextColumn, Ticks, encode
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES
+from tickerkit.protocol.plain_client import MAX_REFUSED, MAX_SEEN
 from tickerkit.protocol.prices import PRICES_S
 from tickerkit.protocol.symbols import SymbolFilter
 from tickerkit.protocol.v1 import MAX_MESSAGE_CHARACTERS, WORD_CHARACTERS

@@ -87,6 +87,7 @@ def connect(
     check_number("history", history, 0, whole=True, optional=True)
     check_number("keep", keep, 1, whole=True)
     check_number("retry_for", retry_for, 0, optional=True)
+    check_number("ping_every_s", ping_every_s, 0.1)
     position = None if resume is None else _check_resume(resume)
     # The key leaves out the token: a restarted server may have a new token at the same address.
     address, _ = split_websocket_url(url)

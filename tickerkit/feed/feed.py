@@ -6,14 +6,14 @@ import contextlib
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
+from tickerkit.feed.charts import FeedCharts
 from tickerkit.feed.connection import Connection
-from tickerkit.feed.readers import FeedReaders
 from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
 from tickerkit.fieldmaps import Machine
@@ -29,16 +29,13 @@ from tickerkit.runtime.registry import Service
 from tickerkit.sources import VenueSource, WebsocketSource, freshness_frame
 from tickerkit.validation import check_number, check_token
 
-if TYPE_CHECKING:
-    from tickerkit.chart import Dashboard, LiveFigure
-
 __all__ = ["Feed"]
 
 # How soon `wait` notices a change of status, for which the log calls no hook.
 WAIT_STEP_S = 0.2
 
 
-class Feed(FeedReaders):
+class Feed(FeedCharts):
     """Ticks from a websocket, received in the background and held in a log.
 
     Made by `tk.connect`. A feed reconnects and resumes by itself; ranges of ticks that can't be
@@ -270,80 +267,6 @@ class Feed(FeedReaders):
         detail = self._connection.status_detail
         # Without the lock, which the event loop needs: this may ask the process of a server.
         raise WaitTimeout(ticks, arrived, timeout or 0, self._explain_silence(detail))
-
-    # --- charts -------------------------------------------------------------------------------
-
-    def chart(
-        self,
-        kind: str = "line",
-        symbols: str | Sequence[str] | None = None,
-        window: int | str = "5min",
-        *,
-        y: str = "price",
-        bar: str | float = "5s",
-        tz: str = "UTC",
-        height: int = 420,
-    ) -> LiveFigure:
-        """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
-
-        The chart reads the log in a thread of its own, and is redrawn as often as the browser can
-        take it. Under load it is redrawn less often; it delays neither the feed nor the kernel.
-
-        Args:
-            kind: "line", a line for each symbol; "candles", bars of one symbol; or
-                "candles+volume", the same with the volume below. A symbol that has only quotes is
-                drawn at the middle of bid and ask.
-            symbols: one symbol or several, in this order; by default all, and new ones as they
-                arrive, at most 20. Candles show the first.
-            window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
-            y: "price", or another column of numbers such as "temperature"; or "percent", each
-                line's change since the first tick in the window.
-            bar: length of a bar, such as "5s", or in seconds.
-            tz: the time zone of the axis, such as "America/New_York".
-            height: height of the chart in pixels.
-
-        Raises:
-            ValueError: an argument is invalid.
-
-        Example:
-            >>> feed.chart("candles", "AAPL", window="10min")
-        """
-        from tickerkit.chart import chart
-
-        return chart(self, kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
-
-    def dashboard(
-        self,
-        kind: str = "line",
-        symbols: str | Sequence[str] | None = None,
-        window: int | str = "5min",
-        *,
-        y: str | None = None,
-        bar: str | float = "5s",
-        tz: str = "UTC",
-        height: int = 380,
-    ) -> Dashboard:
-        """Return a live chart with prices and controls; show it as the last value of a cell.
-
-        Args:
-            kind: "line", "candles" or "candles+volume", shown at first.
-            symbols: one symbol or several to offer and to show, in this order; by default all.
-            window: how much the chart shows at first: a time such as "5min", or a number of ticks.
-            y: "percent", "price" or another column of numbers, shown at first; by default percent,
-                or the first column of numbers where there is no price.
-            bar: length of a bar, such as "5s", or in seconds.
-            tz: the time zone of the chart and the prices, such as "America/New_York".
-            height: height of the chart in pixels.
-
-        Raises:
-            ValueError: an argument is invalid.
-
-        Example:
-            >>> feed.dashboard(window="10min")
-        """
-        from tickerkit.chart import dashboard
-
-        return dashboard(self, kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
 
     # --- start and stop -----------------------------------------------------------------------
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.errors import FieldMapError, InvalidArgument, InvalidType
 from tickerkit.fieldmaps.fields import Condition, parse_conditions
 from tickerkit.validation import check_number
 
@@ -55,7 +55,6 @@ def parse_talk(
 
     Raises:
         InvalidArgument: an argument has no such form.
-        FieldMapError: a path of `wait_for` or `ignore` is none.
     """
     messages = subscribe if isinstance(subscribe, list | tuple) else [subscribe]
     sent = () if subscribe is None else tuple(encode_message("subscribe", m) for m in messages)
@@ -65,9 +64,18 @@ def parse_talk(
         sent,
         None if ping is None else encode_message("ping", ping),
         ping_every_s,
-        () if wait_for is None else parse_conditions("wait_for", wait_for),
-        () if ignore is None else tuple(parse_conditions("ignore", each) for each in listed),
+        () if wait_for is None else _parse_conditions("wait_for", wait_for),
+        () if ignore is None else tuple(_parse_conditions("ignore", each) for each in listed),
     )
+
+
+def _parse_conditions(name: str, given: object) -> tuple[Condition, ...]:
+    """Return the conditions of an argument; raises `InvalidArgument`."""
+    try:
+        return parse_conditions(name, given)
+    except FieldMapError as error:
+        expected = f'paths with the wanted values, as in {{"type": "pong"}} ({error.problem})'
+        raise InvalidArgument(name, given, expected) from None
 
 
 def encode_message(name: str, message: object) -> str:

@@ -43,6 +43,20 @@ def check_websocket_url(url: object) -> str:
     return address
 
 
+def check_http_url(name: str, url: object) -> None:
+    """Check that an argument is an address that begins with http:// or https://.
+
+    Raises:
+        InvalidType: `url` is not text.
+        InvalidArgument: `url` is no such address; the error does not show a name and password.
+    """
+    expected = "an address that begins with http:// or https://"
+    if not isinstance(url, str):
+        raise InvalidType(name, url, expected)
+    if not url.startswith(("http://", "https://")) or _find_expected(url):
+        raise InvalidArgument(name, re.sub(r"[^/]*@", "", hide_secrets(url)), expected)
+
+
 def _find_expected(address: str) -> str:
     """Return what an invalid address should be; empty for a valid one."""
     schemes = "an address that begins with ws://, wss://, http:// or https://"

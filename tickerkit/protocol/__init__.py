@@ -25,7 +25,7 @@ Clients without the subprotocol get JSON objects and no handshake: `PricesSessio
 `EveryTickSession` on `/ticks`.
 """
 
-from tickerkit.protocol.client import Client, Event, PlainClient, Received, Subscriber
+from tickerkit.protocol.client import Client
 from tickerkit.protocol.messages import (
     MAX_MESSAGE_BYTES,
     SUBPROTOCOL,
@@ -39,10 +39,12 @@ from tickerkit.protocol.messages import (
 )
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES, TOO_MANY
 from tickerkit.protocol.plain import EveryTickSession
+from tickerkit.protocol.plain_client import PlainClient
 from tickerkit.protocol.prices import PricesSession
 from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.segments import Segments
 from tickerkit.protocol.sessions import Session, find_stream, session_for
+from tickerkit.protocol.subscriber import Event, Received, Subscriber
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [

@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import get_args
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
-from tickerkit.errors import BadTick, ProtocolError
+from tickerkit.errors import ProtocolError
 from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
     At,
-    End,
     Error,
     FromServer,
     Hello,
@@ -27,8 +22,9 @@ from tickerkit.protocol.messages import (
     Ticks,
     encode,
 )
+from tickerkit.protocol.subscriber import Event, Received
 from tickerkit.protocol.words import ReceivedWords
-from tickerkit.ticks import PIECE_BYTES, Batch, Text, cut_array, read_ticks
+from tickerkit.ticks import Text
 
 
 class _Header(msgspec.Struct):
@@ -40,66 +36,10 @@ class _Header(msgspec.Struct):
 MAX_ENDED_EPOCHS = 1000
 # Values of text that a log is given at once.
 MAX_TEXTS = 2**14
-# Invalid ticks in one message of a plain server, after which its rest is not read.
-MAX_REFUSED = 1000
-MAX_GAP_NOTICE_CHARACTERS = 200
 
 _from_server: msgspec.json.Decoder[FromServer] = msgspec.json.Decoder(FromServer)
 _header = msgspec.json.Decoder(_Header)
-# A plain client notes the symbols of this many, which an error about a missing symbol lists.
-MAX_SEEN = 1000
 TYPES = frozenset(kind.__struct_config__.tag for kind in get_args(FromServer))
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """Ticks for the log: each exactly once, in order.
-
-    Attributes:
-        batch: the ticks.
-        epoch: the epoch of all of them.
-        seq: their seqs, int64, shape `(batch.count,)`.
-    """
-
-    batch: Batch
-    epoch: str
-    seq: npt.NDArray[np.int64]
-
-
-Event: TypeAlias = Received | Hello | At | Gap | End | Error
-
-
-class Subscriber(Protocol):
-    """The client's end of a protocol, over all connections of a feed.
-
-    Attributes:
-        epoch: the epoch of the newest tick; None before the first position is known.
-        seq: the seq up to which the client has every tick, or knows that it will never come.
-        duplicates: how many ticks arrived again and were left out.
-    """
-
-    epoch: str | None
-    seq: int
-    duplicates: int
-
-    def start_connection(self) -> list[Event]:
-        """Reset for a new connection; return the events that this alone causes, such as a gap."""
-
-    def receive(self, data: str | bytes) -> Iterable[Event]:
-        """Return the events of a message from the server.
-
-        A large message of a plain server is read in pieces, while the events are iterated over, so
-        that the caller can do other work between two of them.
-
-        Raises:
-            ProtocolError: the message is invalid; close with the error's `close_code`.
-        """
-
-    def take_replies(self) -> list[bytes]:
-        """Return the messages to send to the server, each only once."""
-
-    def known_symbols(self) -> list[str]:
-        """Return the symbols of the server, as far as it has named them on this connection."""
 
 
 class Client:
@@ -292,160 +232,3 @@ def _decode(data: str | bytes) -> FromServer | None:
         raise ProtocolError(1007, "a message is nested too deep") from None
     except (msgspec.MsgspecError, UnicodeError) as error:
         raise ProtocolError(1007, f"a message doesn't follow the protocol ({error})") from None
-
-
-class MessageReader(Protocol):
-    """Reads messages whose ticks have other names than tickerkit's."""
-
-    def start_connection(self) -> None:
-        """Forget what belongs to the connection before."""
-
-    def read(self, data: str | bytes) -> list[Batch] | None:
-        """Return the ticks of a message; None if it is not such a message."""
-
-
-class PlainClient:
-    """The client's end of any websocket that sends ticks as JSON, without resume.
-
-    Each connection begins an epoch. Between two connections lies a gap whose end isn't known,
-    unless the first had no tick: then the gap before it goes on. A gap that a tickerkit server
-    sends on `/ticks` is handled in the same way.
-
-    A message is read up to its 1,000th invalid tick: it is most likely not one of ticks.
-
-    Args:
-        symbols: only these; None for all.
-        foreign: reads messages that have ticks by other names; None to read no such messages.
-    """
-
-    def __init__(
-        self, symbols: list[str] | None = None, foreign: MessageReader | None = None
-    ) -> None:
-        self.foreign = foreign
-        self.symbols = None if symbols is None else frozenset(symbols)
-        self._seen: dict[str, None] = {}
-        self.epoch: str | None = None
-        self.seq = 0
-        self.duplicates = 0
-
-    def start_connection(self) -> list[Event]:
-        if self.foreign is not None:
-            self.foreign.start_connection()
-        return self.miss(None, "reconnected: a plain websocket can't report what was missed")
-
-    def miss(self, count: int | None, reason: str) -> list[Event]:
-        """Note that ticks are missing before the next one; return the gap, if there is one.
-
-        Args:
-            count: how many; None if that isn't known: the next tick then begins an epoch.
-            reason: why they are missing.
-        """
-        gaps: list[Event] = []
-        if count is None:
-            if self.seq:
-                assert self.epoch is not None
-                gaps.append(Gap(self.epoch, self.seq + 1, None, reason))
-            self._begin_epoch()
-        elif count > 0 and self.epoch is not None:
-            gaps.append(Gap(self.epoch, self.seq + 1, self.seq + count, reason))
-            self.seq += count
-        return gaps
-
-    def known_symbols(self) -> list[str]:
-        return list(self._seen)
-
-    def _begin_epoch(self) -> None:
-        self.epoch, self.seq = secrets.token_hex(8), 0
-
-    def take_replies(self) -> list[bytes]:
-        return []
-
-    def receive(self, data: str | bytes) -> Iterable[Event]:
-        if (gap := self._read_gap(data)) is not None:
-            return [gap]
-        if self.foreign is not None and (batches := self.foreign.read(data)) is not None:
-            return [self.number(batch) for batch in batches]
-        if len(data) <= PIECE_BYTES:
-            return [self.number(_read_piece(data, MAX_REFUSED))]
-        return self._read_pieces(data)
-
-    def _read_pieces(self, data: str | bytes) -> Iterator[Event]:
-        """Yield the ticks of a large message piece by piece."""
-        left = MAX_REFUSED
-        try:
-            text = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else data
-            for piece in cut_array(text):
-                batch = _read_piece(piece, left)
-                left -= batch.refused
-                yield self.number(batch)
-                if left <= 0:
-                    return
-        except BadTick as error:
-            batch = read_ticks([])
-            batch.refused, batch.errors = 1, [error]
-            yield self.number(batch)
-
-    def number(self, batch: Batch) -> Received:
-        """Return ticks with their seqs, without those of other symbols."""
-        assert self.epoch is not None
-        if self.symbols is not None:
-            if len(self._seen) < MAX_SEEN:
-                self._seen.update(dict.fromkeys(_symbol_column(batch).words))
-            batch = _select_symbols(batch, self.symbols)
-        seq = np.arange(self.seq + 1, self.seq + 1 + batch.count, dtype=np.int64)
-        self.seq += batch.count
-        return Received(batch, self.epoch, seq)
-
-    def _read_gap(self, data: str | bytes) -> Gap | None:
-        """Return the gap that a tickerkit server sends on `/ticks`, None for other messages."""
-        if len(data) > MAX_GAP_NOTICE_CHARACTERS:
-            return None
-        try:
-            notice = _plain_gap.decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            return None
-        assert self.epoch is not None
-        last = "…" if notice.last is None else notice.last
-        gap = Gap(
-            self.epoch,
-            self.seq + 1,
-            None,
-            f"the server reports that {notice.first}–{last} will never come",
-        )
-        self._begin_epoch()
-        return gap
-
-
-def _read_piece(data: str | bytes, max_refused: int) -> Batch:
-    """Read ticks; where the reading stops at `max_refused`, the newest error says so."""
-    batch = read_ticks(data, max_refused)
-    if batch.refused >= max_refused:
-        problem = f"has {MAX_REFUSED:,} invalid ticks; its rest was not read"
-        fix = "check whether this is a websocket of ticks"
-        batch.errors.insert(0, BadTick("message", data, problem, fix))
-    return batch
-
-
-def _symbol_column(batch: Batch) -> Text:
-    column = batch.columns["symbol"]
-    assert isinstance(column, Text)
-    return column
-
-
-def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
-    """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all ticks."""
-    column = _symbol_column(batch)
-    # One entry for each word, and a last one for the code -1.
-    wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
-    some = batch.where(wanted[column.codes])
-    some.refused, some.errors, some.misfits = batch.refused, batch.errors, batch.misfits
-    return some
-
-
-class _PlainGap(msgspec.Struct):
-    type: Literal["gap"]
-    first: int = msgspec.field(name="from")
-    last: int | None = msgspec.field(name="to")
-
-
-_plain_gap = msgspec.json.Decoder(_PlainGap)

@@ -10,9 +10,9 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickerkit.errors import BadTick, InvalidArgument
-from tickerkit.formatting import format_line
-from tickerkit.net.urls import check_websocket_url
+from tickerkit.errors import BadTick, InvalidArgument, InvalidType
+from tickerkit.formatting import format_choices, format_line
+from tickerkit.net.urls import check_http_url, check_websocket_url
 from tickerkit.presets import Fetch, Missing, Reconnect, Venue, VenueEvent
 from tickerkit.presets.files import list_presets, load_preset
 from tickerkit.presets.preset import CHANNELS, Preset, Socket, fill
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
 __all__ = ["VenueSource", "freshness_frame", "venue", "venues"]
 
+# Connections to a venue at a time: a further one brings nothing, and venues limit them.
+MAX_FEEDS = 4
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 30.0
 # How long the next connection has to be ready before the one it replaces is closed, and how long
@@ -302,13 +304,18 @@ def venue(
     if not wanted:
         example = ", ".join(preset.symbols.examples) or "BTC/USD"
         raise InvalidArgument("symbols", symbols, f"symbols of {name}, such as {example!r}")
-    names = [channels] if isinstance(channels, str) else list(channels)
+    names = [channels] if isinstance(channels, str) else channels
+    if not isinstance(names, list | tuple) or not names:
+        raise InvalidType("channels", channels, f"{format_choices(CHANNELS)}, or a list of them")
     for each in names:
         check_choice("channels", each, CHANNELS)
-    check_number("feeds", feeds, 1, whole=True)
-    urls = [] if url is None else [url] if isinstance(url, str) else list(url)
+    check_number("feeds", feeds, 1, MAX_FEEDS, whole=True)
+    given = list(url) if isinstance(url, list | tuple) else [url]
+    urls: list[Any] = [each for each in given if each is not None]
     for address in urls:
         check_websocket_url(address)
+    if rest is not None:
+        check_http_url("rest", rest)
     found = {key: keys.pop(key, os.environ.get(variable)) for key, variable in preset.keys.items()}
     missing = [preset.keys[key] for key, value in found.items() if not value]
     if missing:

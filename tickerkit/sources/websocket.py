@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any, cast
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed
 
-from tickerkit.errors import InvalidArgument
+from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
 from tickerkit.formatting import format_line, format_value
 from tickerkit.net.tls import Trust, make_client_context
@@ -25,10 +26,11 @@ from tickerkit.sources.messages import (
     CountingClient,
     take_messages,
 )
-from tickerkit.validation import check_number, parse_symbols
+from tickerkit.validation import check_number, check_path, parse_symbols
 
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
 
+HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
 FIRST_DELAY_S = 0.25
 MAX_DELAY_S = 30.0
 # A connection without ticks that ended sooner counts as a failed attempt.
@@ -179,11 +181,31 @@ def load_fields(fields: object) -> FieldMap:
 
     if not isinstance(fields, str | Path):
         return parse_fields(fields)
+    check_path("fields", fields)
     try:
         table = tomllib.loads(Path(fields).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InvalidArgument("fields", fields, f"a TOML file ({error})") from None
     return parse_fields(table.get("reads", table))
+
+
+def check_headers(headers: object) -> None:
+    """Check further headers of a request.
+
+    Raises:
+        InvalidType: they are not a mapping from text to text.
+        InvalidArgument: one can't be sent (RFC 9110, section 5.5); the error does not show values.
+    """
+    expected = 'names and values as text, as in {"X-Api-Key": "…"}'
+    if headers is None:
+        return
+    if not isinstance(headers, Mapping):
+        raise InvalidType("headers", type(headers).__name__, expected)
+    for name, value in headers.items():
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise InvalidType("headers", [name], expected)
+        if not HEADER_NAME.fullmatch(name) or not value.isprintable() or not value.isascii():
+            raise InvalidArgument("headers", [name], expected)
 
 
 def websocket(
@@ -242,6 +264,7 @@ def websocket(
     """
     address = check_websocket_url(url)
     check_number("silent_s", silent_s, 1, optional=True)
+    check_headers(headers)
     talk = parse_talk(
         subscribe, ping=ping, ping_every_s=ping_every_s, wait_for=wait_for, ignore=ignore
     )

@@ -1,0 +1,93 @@
+"""Feed charts: what a feed shows in a notebook: a live figure, or a dashboard."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, cast
+
+from tickerkit.feed.readers import FeedReaders
+
+if TYPE_CHECKING:
+    from tickerkit.chart import Dashboard, LiveFigure
+
+__all__ = ["FeedCharts"]
+
+
+class FeedCharts(FeedReaders):
+    """Makes charts of a feed, which read its log in threads of their own; the base of `Feed`."""
+
+    # Both functions take the whole feed, whose module imports this one: hence the casts.
+
+    def chart(
+        self,
+        kind: str = "line",
+        symbols: str | Sequence[str] | None = None,
+        window: int | str = "5min",
+        *,
+        y: str = "price",
+        bar: str | float = "5s",
+        tz: str = "UTC",
+        height: int = 420,
+    ) -> LiveFigure:
+        """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
+
+        The chart reads the log in a thread of its own, and is redrawn as often as the browser can
+        take it. Under load it is redrawn less often; it delays neither the feed nor the kernel.
+
+        Args:
+            kind: "line", a line for each symbol; "candles", bars of one symbol; or
+                "candles+volume", the same with the volume below. A symbol that has only quotes is
+                drawn at the middle of bid and ask.
+            symbols: one symbol or several, in this order; by default all, and new ones as they
+                arrive, at most 20. Candles show the first.
+            window: how much to show: "5min", or a number of ticks of each symbol (candles: bars).
+            y: "price", or another column of numbers such as "temperature"; or "percent", each
+                line's change since the first tick in the window.
+            bar: length of a bar, such as "5s", or in seconds.
+            tz: the time zone of the axis, such as "America/New_York".
+            height: height of the chart in pixels.
+
+        Raises:
+            ValueError: an argument is invalid.
+
+        Example:
+            >>> feed.chart("candles", "AAPL", window="10min")
+        """
+        from tickerkit.chart import chart
+
+        return chart(cast("Any", self), kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
+
+    def dashboard(
+        self,
+        kind: str = "line",
+        symbols: str | Sequence[str] | None = None,
+        window: int | str = "5min",
+        *,
+        y: str | None = None,
+        bar: str | float = "5s",
+        tz: str = "UTC",
+        height: int = 380,
+    ) -> Dashboard:
+        """Return a live chart with prices and controls; show it as the last value of a cell.
+
+        Args:
+            kind: "line", "candles" or "candles+volume", shown at first.
+            symbols: one symbol or several to offer and to show, in this order; by default all.
+            window: how much the chart shows at first: a time such as "5min", or a number of ticks.
+            y: "percent", "price" or another column of numbers, shown at first; by default percent,
+                or the first column of numbers where there is no price.
+            bar: length of a bar, such as "5s", or in seconds.
+            tz: the time zone of the chart and the prices, such as "America/New_York".
+            height: height of the chart in pixels.
+
+        Raises:
+            ValueError: an argument is invalid.
+
+        Example:
+            >>> feed.dashboard(window="10min")
+        """
+        from tickerkit.chart import dashboard
+
+        return dashboard(
+            cast("Any", self), kind, symbols, window, y=y, bar=bar, tz=tz, height=height
+        )
