@@ -26,7 +26,7 @@ from tickerkit.cli.venue_doctor.probe import PING_NUMBER, Heard, Trade, answers_
 from tickerkit.presets.files import list_presets, load_preset, read_preset
 from tickerkit.testing import FakeVenue
 
-DOCUMENTED = Path(__file__).parents[1] / "venues" / "documented"
+DOCUMENTED = Path(__file__).parents[1] / "presets" / "documented"
 FIRST_ID = 1001
 TRADES = 24
 

@@ -241,6 +241,14 @@ def test_both_ways_read_the_same_of_any_message(fields: Any, messages: list[Any]
     assert typed == general
 
 
+def test_name_that_no_type_can_have_is_read_all_the_same() -> None:
+    """JSON allows a backslash in a name."""
+    taken = FieldReader(parse_fields({"symbol": "s", "price": "p\\q"})).read(
+        [json.dumps({"s": "A", "p\\q": 1.5})]
+    )
+    assert np.asarray(taken.batches[0].columns["price"]).tolist() == [1.5]
+
+
 def test_most_maps_have_types() -> None:
     """Without types, reading takes ten times as long, and nothing would say so."""
     compiled = {

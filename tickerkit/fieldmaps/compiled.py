@@ -8,6 +8,7 @@ negative size) is found in whole columns; such messages are read again, the gene
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator
 from itertools import compress, pairwise
 from operator import attrgetter
@@ -40,6 +41,8 @@ __all__ = ["UNREADABLE", "CompiledMap", "compile_map"]
 UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 MAX_POSITION = 256
+# What msgspec takes in no name of a field.
+UNFIT = re.compile(r'[\\"\x00-\x1f]')
 
 
 class _UncompilableError(Exception):
@@ -62,6 +65,8 @@ class _Node:
         if step == VALUES:
             raise _UncompilableError
         if isinstance(step, str):
+            if UNFIT.search(step):
+                raise _UncompilableError
             return self.names.setdefault(step, _Node())
         if step > MAX_POSITION:
             raise _UncompilableError

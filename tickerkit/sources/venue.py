@@ -299,7 +299,10 @@ def venue(
         >>> tk.live(tk.venue("kraken", ["BTC/USD", "ETH/USD"]))
     """
     check_text("name", name, "the name of a venue, such as 'kraken'")
-    preset = load_preset(name)
+    try:
+        preset = load_preset(name)
+    except InvalidArgument as error:  # which the command line calls a venue
+        raise InvalidArgument("name", error.value, error.expected) from None
     wanted = parse_symbols("symbols", symbols) or []
     if not wanted:
         example = ", ".join(preset.symbols.examples) or "BTC/USD"

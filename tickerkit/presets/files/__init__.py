@@ -31,7 +31,7 @@ def load_preset(name: str) -> Preset:
     if name not in list_presets():
         near = get_close_matches(name, list_presets(), 1)
         expected = format_value(near[0]) if near else format_choices(list_presets())
-        raise InvalidArgument("name", name, expected)
+        raise InvalidArgument("venue", name, expected)
     return parse_preset(tomllib.loads(read_preset(name)))
 
 
