@@ -203,3 +203,13 @@ def test_trades_without_dense_ids_come_in_order_where_rest_begins_after_live_one
     assert gap.count is None  # type: ignore[union-attr]
     assert gap.reason.endswith("between 12 and 30")  # type: ignore[union-attr]
     assert batch.columns["trade_id"].tolist() == [30, 31, 35, 37, 38, 39]  # type: ignore[union-attr]
+
+
+def test_request_for_trades_that_were_given_up_is_not_wanted() -> None:
+    """It would only hold back the requests for later ones."""
+    stream = TradeStream("A", is_dense=True, pages="after")
+    _, fetch = stream.receive(trades([1, 2, 5]), 0.0)
+    assert isinstance(fetch, Fetch)
+    assert stream.wants(fetch)
+    assert stream.tick(9.0) == [Missing("A", 2, "A trades 3 to 4 did not come")]
+    assert not stream.wants(fetch)

@@ -155,6 +155,13 @@ class TradeStream:
             self._is_live = True
             self._hold_until = now + FETCH_S
 
+    def wants(self, fetch: Fetch) -> bool:
+        """Return whether the answer to a request is still of use: its trades may be given up."""
+        if fetch.is_check or self._held is not None:
+            return True
+        after, before = fetch.after or 0, fetch.before or MAX_ID
+        return any(hole.last > after and hole.first < before for hole in self.ledger.holes)
+
     def check(self, now: float) -> Fetch:
         """Return a request that looks for newer trades than those that came."""
         after, after_ns = self.ledger.newest or None, self._newest_ns or None

@@ -227,6 +227,10 @@ class Venue:
         # What was missed is fetched at once; the next connection brings what follows.
         return [*stream.resume(now, is_live=False), Reconnect(reason, is_planned=True)]
 
+    def wants(self, fetch: Fetch) -> bool:
+        """Return whether the answer to a request is still of use."""
+        return self._stream(fetch.symbol).wants(fetch)
+
     def _read_past(self, symbol: str, messages: Sequence[str | bytes]) -> Batch | None:
         """Return past trades, which may be none; None if the answer is not understood."""
         assert self.preset.backfill is not None

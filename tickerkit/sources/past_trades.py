@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -61,8 +61,11 @@ class PastTrades:
         if self._client is not None:
             await self._client.aclose()
 
-    async def get(self, fetch: Fetch) -> bytes | None:
-        """Return the answer to a request, when its time has come; None if there is none."""
+    async def get(self, fetch: Fetch, is_wanted: Callable[[Fetch], bool]) -> bytes | None:
+        """Return the answer to a request, when its time has come; None if there is none.
+
+        A request that is not wanted any more is left out: it would hold back later ones.
+        """
         backfill, client = self._preset.backfill, self._client
         assert backfill is not None
         assert client is not None
@@ -72,6 +75,8 @@ class PastTrades:
         # Others that wait, too, or an answer, may have moved the turn meanwhile.
         while (wait_s := self._next_at - loop.time()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(wait_s)
+        if not is_wanted(fetch):
+            return None
         self._next_at = loop.time() + MARGIN / backfill.requests_per_s
         values = self._values(fetch)
         url = _fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)

@@ -260,7 +260,7 @@ class _Work:
 
     async def _fetch(self, fetch: Fetch) -> None:
         """Ask for past trades."""
-        text = await self._rest.get(fetch)
+        text = await self._rest.get(fetch, self._source.venue.wants)
         now = asyncio.get_running_loop().time()
         messages = None if text is None else [text]
         wish = await self.handle(self._source.venue.backfilled(fetch, messages, now))
