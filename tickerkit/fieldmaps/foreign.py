@@ -43,15 +43,17 @@ class ForeignReader:
     def read(self, data: str | bytes) -> list[Batch] | None:
         """Return the ticks of a message; None if it has ticks as tickerkit names them."""
         if self.machine is not None:
-            return self._read([data])
+            if (batches := self._read([data])) or not _has_symbol(decode(data)):
+                return batches
+            # The map came from a message that was damaged, or of another kind.
+            self.machine, self._is_decided = None, True
         if self._is_decided or len(data) > MAX_MESSAGE_BYTES:
             return None
         message = decode(data)
         if isinstance(message, NotJson):
             return None
         self._seen.append(data)
-        first = message[0] if isinstance(message, list) and message else message
-        has_symbol = isinstance(first, dict) and "symbol" in first
+        has_symbol = _has_symbol(message)
         self._is_decided = has_symbol or len(self._seen) >= MAX_UNDECIDED
         fields = None if has_symbol else guess_fields(self._seen)
         tables: list[Any] = fields if isinstance(fields, list) else [fields] if fields else []
@@ -72,3 +74,9 @@ class ForeignReader:
             batch.refused, batch.errors = received.refused, list(received.errors)
             received.batches.append(batch)
         return received.batches
+
+
+def _has_symbol(message: Any) -> bool:
+    """Return whether a decoded message has ticks as tickerkit names them."""
+    first = message[0] if isinstance(message, list) and message else message
+    return isinstance(first, dict) and "symbol" in first
