@@ -4,15 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import time
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed
+from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event
 
-__all__ = ["CONNECT_OPTIONS", "OPEN_TIMEOUT_S", "CountingClient", "take_messages"]
+from tickerkit.formatting import format_line
+
+__all__ = [
+    "CONNECT_OPTIONS",
+    "OPEN_TIMEOUT_S",
+    "CountingClient",
+    "describe_error",
+    "take_messages",
+]
 
 OPEN_TIMEOUT_S = 10.0
 # Messages that arrived together are read together: reading 40 at once takes a third of the time.
@@ -43,6 +52,23 @@ class CountingClient(ClientConnection):
         if isinstance(event, Frame) and event.fin and event.opcode in DATA_OPCODES:
             self.waiting += 1
         super().process_event(event)
+
+
+def describe_error(error: Exception) -> str:
+    """Return why no connection was made, in words and without an address, which may have a key."""
+    if isinstance(error, InvalidStatus):
+        status = error.response.status_code
+        region = "; it may not serve your region" if status in (403, 451) else ""
+        return f"the server answered HTTP {status}{region}"
+    if isinstance(error, TimeoutError):
+        return f"no answer within {OPEN_TIMEOUT_S:g} s"
+    if isinstance(error, OSError) and error.errno:
+        text = error.strerror or os.strerror(error.errno)
+        # asyncio's own texts name the address: "Connect call failed ('127.0.0.1', 80)".
+        return (os.strerror(error.errno) if "Connect call" in text else text).lower()
+    # The texts of other errors, such as of an invalid address, may have the key.
+    is_known = isinstance(error, InvalidHandshake)
+    return format_line(str(error)) if is_known else f"an error of type {type(error).__name__}"
 
 
 async def take_messages(client: CountingClient) -> tuple[list[str | bytes], int]:

@@ -10,14 +10,12 @@ from typing import Protocol, cast
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tickerkit.formatting import format_value
-from tickerkit.net.urls import hide_secrets
 from tickerkit.presets import Link, Reconnect, Venue, VenueEvent
 from tickerkit.presets.preset import Socket
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
-    OPEN_TIMEOUT_S,
     CountingClient,
+    describe_error,
     take_messages,
 )
 
@@ -104,15 +102,10 @@ class VenueConnection:
             ) as websocket:
                 self._on_open()
                 await self._use(cast("CountingClient", websocket), resumes=resumes)
-        except TimeoutError:
-            self.reason = f"no answer within {OPEN_TIMEOUT_S:g} s"
-        except InvalidStatus as error:
-            status = error.response.status_code
-            self.retry_after_s = _retry_after(error)
-            region = "; the venue may not serve your region" if status in (403, 451) else ""
-            self.reason = f"the venue answered HTTP {status}{region}"
         except Exception as error:
-            self.reason = f"{type(error).__name__}: {hide_secrets(format_value(error))}"
+            if isinstance(error, InvalidStatus):
+                self.retry_after_s = _retry_after(error)
+            self.reason = describe_error(error)
         finally:
             self.has_ended = True
             self.changed.set()

@@ -16,14 +16,14 @@ from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
-from tickerkit.formatting import format_line, format_value
+from tickerkit.formatting import format_line
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
-    OPEN_TIMEOUT_S,
     CountingClient,
+    describe_error,
     take_messages,
 )
 from tickerkit.validation import check_number, check_path, parse_symbols
@@ -136,10 +136,8 @@ class WebsocketSource(Source):
                 except ConnectionClosed:
                     reason = f", {client.close_reason}" if client.close_reason else ""
                     return f"the connection closed ({client.close_code}{reason})"
-        except TimeoutError:
-            return f"no answer within {OPEN_TIMEOUT_S:g} s"
         except Exception as error:
-            return hide_secrets(f"{type(error).__name__}: {format_value(error)}")
+            return describe_error(error)
 
     async def _receive(self, client: CountingClient, out: Outlet) -> str:
         """Receive until the server is silent for too long; return why the connection shall end."""
