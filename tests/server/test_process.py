@@ -432,7 +432,7 @@ def test_process_may_end_before_all_its_output_is_connected(
 
     monkeypatch.setattr(asyncio.BaseEventLoop, "connect_read_pipe", connect_late)
     monkeypatch.setattr(child, "COMMAND", ["-c", "import sys; sys.exit('no room')"])
-    with pytest.raises(ServerFailed, match="exit code 1"):
+    with pytest.raises(ServerFailed, match=r"exit code 1\): no room"):
         serve()
 
 

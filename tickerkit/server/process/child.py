@@ -75,18 +75,18 @@ class ChildProcess:
     async def start(self) -> None:
         """Start the process, in a session that an interrupt of this process does not reach."""
         process = self._process = self._spawn()
-        start_thread(self._wait_for_exit, f"tickerkit process {process.pid}")
         pipes = self._pipes = [process.stdin, process.stdout, process.stderr]
-        self._stdin, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipes[0])
-        pipes[0] = self._stdin
-        outputs = ((1, self._read), (2, self._read_stderr))
-        # Both count from the start: a process may end between the one and the other.
-        self._open_outputs = len(outputs)
-        for index, receive in outputs:
-            if self.gone.done():
-                return
-            make_output = partial(_Output, receive, self._on_output_end)
-            pipes[index], _ = await self._loop.connect_read_pipe(make_output, pipes[index])
+        try:
+            self._stdin, _ = await self._loop.connect_write_pipe(asyncio.BaseProtocol, pipes[0])
+            pipes[0] = self._stdin
+            for index, receive in ((1, self._read), (2, self._read_stderr)):
+                self._open_outputs += 1
+                make_output = partial(_Output, receive, self._on_output_end)
+                pipes[index], _ = await self._loop.connect_read_pipe(make_output, pipes[index])
+        finally:
+            # Only now: the pipes of a process that has ended are closed soon, and it may end
+            # before all of them are connected.
+            start_thread(self._wait_for_exit, f"tickerkit process {process.pid}")
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         paths = [path for path in sys.path if isinstance(path, str) and path]
