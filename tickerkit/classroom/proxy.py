@@ -14,7 +14,7 @@ from tickerkit.classroom.faults import ENDING_KINDS, Fault, Kind, Plan
 from tickerkit.classroom.link import Link
 from tickerkit.errors import InvalidArgument, InvalidType, Stopped
 from tickerkit.net.addresses import MAX_PORT
-from tickerkit.net.listening import find_port, stop_accepting
+from tickerkit.net.listening import find_port, real_reasons, stop_accepting
 from tickerkit.net.urls import HasUrl, hide_secrets
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
@@ -235,9 +235,10 @@ class FaultProxy(Lifecycle):
         loop = asyncio.get_running_loop()
         # Cancelled after it has begun to listen, create_server would leave the port open, and
         # return no server to close.
-        self._server = await loop.create_server(
-            self._make_protocol, HOST, self.port, backlog=BACKLOG, start_serving=False
-        )
+        with real_reasons():
+            self._server = await loop.create_server(
+                self._make_protocol, HOST, self.port, backlog=BACKLOG, start_serving=False
+            )
         self.port = find_port(self._server.sockets)
         await self._server.start_serving()
 

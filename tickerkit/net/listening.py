@@ -6,13 +6,28 @@ import asyncio
 import contextlib
 import errno
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-__all__ = ["find_port", "stop_accepting"]
+__all__ = ["find_port", "real_reasons", "stop_accepting"]
 
 # Iterations of the loop that a socket needs to become a connection.
 LOOP_ITERATIONS = 5
+
+
+@contextlib.contextmanager
+def real_reasons() -> Iterator[None]:
+    """Raise why no socket could be made, where asyncio only says that there is none.
+
+    Its `create_server` leaves out each address for which no socket can be made. If none is left, it
+    raises an OSError without an errno from Python 3.13 on, and nothing before: see `find_port`.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None:
+            raise
+        find_port([])
 
 
 def find_port(sockets: Sequence[Any]) -> int:

@@ -19,7 +19,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import BadTick, PortalError
 from tickerkit.limits import MAX_SEGMENT_BYTES
-from tickerkit.net.listening import find_port, stop_accepting
+from tickerkit.net.listening import find_port, real_reasons, stop_accepting
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.protocol import (
     MAX_PENDING_BYTES,
@@ -106,32 +106,33 @@ class ThreadServer(TickServer):
         return self._publication.ended
 
     async def _open(self) -> None:
-        self._server = await websockets_serve(
-            self._serve,
-            self.host,
-            self.port,
-            subprotocols=[Subprotocol(SUBPROTOCOL)],
-            select_subprotocol=_select_subprotocol,
-            process_request=self._respond,
-            process_response=self._admit,
-            create_connection=cast("type[ServerConnection]", self._limiter.make_connection),
-            backlog=self._limiter.backlog,
-            # On a LAN compression costs more than it saves, and 50 KiB for each client.
-            compression=None,
-            server_header=None,
-            max_size=MAX_CLIENT_MESSAGE_BYTES,
-            # A message is written as soon as the buffer is below this limit, whatever its size; and
-            # further messages may wait in the session.
-            write_limit=max(
-                self._limiter.write_buffer_bytes - MAX_SEGMENT_BYTES - MAX_PENDING_BYTES, 1
-            ),
-            ping_interval=None,
-            close_timeout=CLOSE_S,
-            logger=wire_logger,
-            # Cancelled after it has begun to listen, asyncio's create_server would leave the port
-            # open, and return no server to close.
-            start_serving=False,
-        )
+        with real_reasons():
+            self._server = await websockets_serve(
+                self._serve,
+                self.host,
+                self.port,
+                subprotocols=[Subprotocol(SUBPROTOCOL)],
+                select_subprotocol=_select_subprotocol,
+                process_request=self._respond,
+                process_response=self._admit,
+                create_connection=cast("type[ServerConnection]", self._limiter.make_connection),
+                backlog=self._limiter.backlog,
+                # On a LAN compression costs more than it saves, and 50 KiB for each client.
+                compression=None,
+                server_header=None,
+                max_size=MAX_CLIENT_MESSAGE_BYTES,
+                # A message is written as soon as the buffer is below this limit, whatever its
+                # size; and further messages may wait in the session.
+                write_limit=max(
+                    self._limiter.write_buffer_bytes - MAX_SEGMENT_BYTES - MAX_PENDING_BYTES, 1
+                ),
+                ping_interval=None,
+                close_timeout=CLOSE_S,
+                logger=wire_logger,
+                # Cancelled after it has begun to listen, asyncio's create_server would leave the
+                # port open, and return no server to close.
+                start_serving=False,
+            )
         self.port = find_port(self._server.sockets)
         await self._server.start_serving()
         self._checking = asyncio.create_task(self._check_clients())

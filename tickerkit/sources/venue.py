@@ -120,8 +120,10 @@ class VenueSource(Source):
                             group.create_task(self._keep(number, socket, work))
                     group.create_task(work.watch())
             finally:
-                for task in work.fetches:
+                # Ended before the HTTP client is closed: a request would keep its socket.
+                for task in (fetches := list(work.fetches)):
                     task.cancel()
+                await asyncio.gather(*fetches, return_exceptions=True)
 
     def replace_connections(self, wish: Reconnect) -> None:
         """Have the connections replaced that bring trades."""
