@@ -492,6 +492,20 @@ def test_gap_breaks_lines_and_is_shaded(server: tk.TickServer, feed: tk.Feed, un
     assert np.array_equal(lines(figure)["AAPL"], [1, np.nan, 2, 3, 4], equal_nan=True)
 
 
+def test_shade_of_a_gap_ends_where_older_ticks_go_on(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Trades that were held back after a break come behind newer quotes of the same venue."""
+    figure = feed.chart()
+    server.publish([tick("AAPL", 1, 0), tick("MSFT", 5, 9)])
+    feed.wait(2)
+    feed._state.gaps.add(Gap("an epoch", 3, 9, "test"))
+    server.publish([tick("AAPL", 2, 4), tick("AAPL", 3, 10)])
+    until(lambda: len(figure.layout.shapes) == 1)
+    shade = figure.layout.shapes[0]
+    assert (shade.x0[:19], shade.x1[:19]) == ("2026-11-23T10:00:00", "2026-11-23T10:00:04")
+
+
 def test_traces_and_shapes_of_the_user_stay(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

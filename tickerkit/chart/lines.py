@@ -30,6 +30,8 @@ __all__ = ["MAX_SHADES", "LineDrawer"]
 
 MAX_LINES = 20
 MAX_SHADES = 20
+# Rows before a gap among which its beginning is looked for.
+MAX_LOOKED_BACK = 10_000
 # The rank in the legend of the first place; traces of the user have plotly's default, 1000.
 FIRST_RANK = 1001
 
@@ -215,12 +217,18 @@ class LineDrawer:
     # --- gaps ---------------------------------------------------------------------------------
 
     def _add_shades(self, rows: Rows, gaps: list[int], times: Array) -> None:
-        """Have the figure shade the time between the rows before and after each gap."""
+        """Have the figure shade the time before each gap's next tick in which no tick came.
+
+        Not from the time of the row before: the trades of a venue that were held back after a break
+        come behind quotes that are newer than they.
+        """
         ranges = []
         for gap in gaps:
-            before = self._feed.log.rows(rows.start + gap - 1, rows.start + gap).array("time")
-            if len(before):
-                ranges.append((before.view("datetime64[ns]")[0], times[gap]))
+            stop = rows.start + gap
+            before = self._feed.log.rows(max(stop - MAX_LOOKED_BACK, 0), stop).array("time")
+            before = before.view("datetime64[ns]")
+            if len(before := before[before <= times[gap]]):
+                ranges.append((before.max(), times[gap]))
         if ranges:
             self._figure.shade(ranges)
             self._shade_ends += [end for _, end in ranges]
