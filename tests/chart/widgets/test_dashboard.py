@@ -110,6 +110,18 @@ SENSORS = [
 ]
 
 
+def test_menu_of_columns_is_shown_where_there_are_others_than_prices(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """The views of a market have a button named price already."""
+    board = feed.dashboard()
+    server.publish({"symbol": "A", "price": 1, "bid": 0.9, "ask": 1.1})
+    until(lambda: set(board._column.options) == {"price", "bid", "ask"})
+    assert board._column.layout.display == "none"
+    server.publish({"symbol": "A", "price": 2, "yield": 0.03})
+    until(lambda: "yield" in board._column.options and board._column.layout.display is None)
+
+
 def test_dashboard_of_sensors_shows_their_numbers(
     server: tk.TickServer, feed: tk.Feed, until: Until
 ) -> None:

@@ -28,6 +28,7 @@ __all__ = ["Dashboard", "dashboard"]
 
 INTERVAL_S = 0.25
 ALL_SYMBOLS = "all symbols"
+MARKET = {"price", "bid", "ask"}
 VIEWS = {
     "percent": "a line for each symbol: its change since the first tick in the window",
     "price": "a line for each symbol: its values; a price may be the middle of quotes",
@@ -236,7 +237,9 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self._offer(self._column, columns, chosen)
             is_other = True
         self._offer(self._column, columns)
-        self._column.layout.display = None if len(columns) > 1 else "none"
+        # Of a market the view says it all: a second "price" beside that button would only puzzle.
+        is_plain = chosen == "price" and set(columns) <= MARKET
+        self._column.layout.display = "none" if is_plain or len(columns) < 2 else None
         return is_other
 
     def _offer(self, control: Any, options: list[Any], chosen: str | None = None) -> None:
