@@ -227,7 +227,7 @@ def test_venue_that_is_as_its_preset_says_is_ok(capsys: pytest.CaptureFixture[st
 
 FAULTS = [
     ("HTTP 403", "HTTP", "HTTP 403: the venue refuses this network or region", "url"),
-    ("HTTP 404", "HTTP", "HTTP 404: there is no websocket at", "url"),
+    ("HTTP 404", "HTTP", "HTTP 404: this address is not a websocket: ws://", "url"),
     ("HTTP 429", "HTTP", "HTTP 429: too many connections from this network", "connects_per_minute"),
     ("refuses", "subscription", "BTC/USD", "send"),
     ("other ack", "subscription", "no confirmation came, but data did", "when"),

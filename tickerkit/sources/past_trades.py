@@ -16,7 +16,7 @@ from tickerkit.presets.spelling import symbol_values
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PastTrades"]
+__all__ = ["PastTrades", "fill_url", "make_values"]
 
 TIMEOUT_S = 4.0
 MAX_WAIT_S = 600.0
@@ -78,8 +78,10 @@ class PastTrades:
         if not is_wanted(fetch):
             return None
         self._next_at = loop.time() + MARGIN / backfill.requests_per_s
-        values = self._values(fetch)
-        url = _fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)
+        page = fetch.before if backfill.by == "before" else fetch.after
+        since_ns = None if fetch.after_ns is None else max(fetch.after_ns - OVERLAP_NS, 0)
+        values = make_values(self._preset, fetch.symbol, page, since_ns, self._keys)
+        url = fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)
         try:
             if backfill.post is None:
                 response = await client.get(url)
@@ -93,21 +95,6 @@ class PastTrades:
                 wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
             self._next_at = max(self._next_at, loop.time() + wait_s)
         return response.content if response.status_code == 200 else None
-
-    def _values(self, fetch: Fetch) -> dict[str, Any]:
-        backfill = self._preset.backfill
-        assert backfill is not None
-        page = fetch.before if backfill.by == "before" else fetch.after
-        since_ns = None if fetch.after_ns is None else max(fetch.after_ns - OVERLAP_NS, 0)
-        return {
-            **symbol_values(self._preset.symbols, fetch.symbol),
-            "id": page,
-            "next_id": None if page is None else page + 1,
-            "after_s": None if since_ns is None else since_ns // 10**9,
-            "after_ms": None if since_ns is None else since_ns // 10**6,
-            "after_ns": since_ns,
-            **self._keys,
-        }
 
 
 class _HidesKeys(logging.Filter):
@@ -123,7 +110,30 @@ class _HidesKeys(logging.Filter):
         return not any(key in text for key in self._keys)
 
 
-def _fill_url(template: str, values: Mapping[str, Any]) -> str:
+def make_values(
+    preset: Preset, symbol: str, page: int | None, since_ns: int | None, keys: Mapping[str, str]
+) -> dict[str, Any]:
+    """Return the values that the address and the body of a request are filled with.
+
+    Args:
+        preset: the venue.
+        symbol: the symbol.
+        page: the id that begins or ends the page; None for the newest trades.
+        since_ns: the time that begins the page, in epoch ns; None for the newest trades.
+        keys: the venue's keys.
+    """
+    return {
+        **symbol_values(preset.symbols, symbol),
+        "id": page,
+        "next_id": None if page is None else page + 1,
+        "after_s": None if since_ns is None else since_ns // 10**9,
+        "after_ms": None if since_ns is None else since_ns // 10**6,
+        "after_ns": since_ns,
+        **keys,
+    }
+
+
+def fill_url(template: str, values: Mapping[str, Any]) -> str:
     """Return an address; a part of the query whose value is None is left out."""
     parts = urlsplit(template)
     query = []

@@ -8,7 +8,13 @@ from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.past_trades import PastAnswer
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import Heard, Trade
-from tickerkit.cli.venue_doctor.sockets import NETWORK_FIX, REGION_FIX, REGION_STATUSES, look_up
+from tickerkit.cli.venue_doctor.sockets import (
+    BUSY_STATUSES,
+    REGION_FIX,
+    REGION_STATUSES,
+    check_network,
+    look_up,
+)
 from tickerkit.formatting import format_count, format_line, format_value
 from tickerkit.presets.preset import Backfill, Preset
 from tickerkit.ticks import NO_TIME
@@ -187,8 +193,8 @@ def _judge_ids(
     reads = [each for socket in preset.sockets for each in socket.reads]
     kind = next((each.ids for each in reads if each.channel == "trades"), "none")
     line = _find_read(preset, lines, "trades", "ids")
-    all_ids = [each.trade_id for each in heard.trades if each.trade_id]
-    ids = sorted(set(all_ids))
+    ids = sorted({each.trade_id for each in heard.trades if each.trade_id})
+    live_ids = [each.trade_id for each in heard.live if each.trade_id]
     if kind == "none":
         if heard.trades:
             yield Finding("trade ids", "there are none, as the preset says")
@@ -211,9 +217,7 @@ def _judge_ids(
         yield Finding("trade ids", about, look_up(preset), "problem", line)
     elif kind == "dense":
         yield Finding("trade ids", f"count up by one, from {ids[0]} to {ids[-1]}")
-    elif kind == "unique" and [each.trade_id for each in heard.live if each.trade_id] != sorted(
-        each.trade_id for each in heard.live if each.trade_id
-    ):
+    elif kind == "unique" and live_ids != sorted(live_ids):
         about = "do not rise from one live trade to the next"
         yield Finding("trade ids", about, look_up(preset), "problem", line)
     else:
@@ -272,8 +276,8 @@ def judge_past(
     """
     if past.error is not None:
         about = f"{past.url} did not answer: {type(past.error).__name__}"
-        fix = f"{NETWORK_FIX}, {look_up(preset)}"
-        yield Finding("REST", about, fix, "problem", lines.find("backfill", "base"))
+        line = lines.find("backfill", "base")
+        yield Finding("REST", about, check_network(preset), "problem", line)
         return
     if past.status != 200:
         about = f"HTTP {past.status} from {past.url}: {format_line(past.excerpt)}"
@@ -281,7 +285,7 @@ def judge_past(
         fix = look_up(preset)
         if past.status in REGION_STATUSES:
             about, fix = f"HTTP {past.status}: the venue refuses this network or region", REGION_FIX
-        elif past.status in (418, 429):
+        elif past.status in BUSY_STATUSES:
             fix, line = "wait some minutes", lines.find("backfill", "requests_per_s")
         elif past.status >= 500:
             fix, line = "the venue is down, or in maintenance: try again later", ""
@@ -303,10 +307,10 @@ def judge_past(
         yield Finding("REST", f"{count} from {past.url} in {past.took_s:.2f} s")
         yield from _judge_overlap(preset, backfill, heard, past, lines)
     if past.limits:
-        told = ", ".join(f"{name}: {value}" for name, value in past.limits.items())
-        yield Finding("limits", format_line(told))
+        limits = ", ".join(f"{name}: {value}" for name, value in past.limits.items())
+        yield Finding("limits", format_line(limits))
     else:
-        yield Finding("limits", "the venue does not say what is left of them")
+        yield Finding("limits", "the venue does not say how much of them is left")
 
 
 def _judge_overlap(

@@ -7,6 +7,7 @@ import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.data import is_mute, judge_clock, judge_data, judge_past
@@ -34,7 +35,7 @@ class Request:
         name: the venue.
         symbol: the symbol, as the venue spells it.
         listen_s: how long to receive at most.
-        urls: the address of each socket, in place of the preset's; empty for those of the preset.
+        urls: the addresses of the sockets; empty for those of the preset.
         rest: the address that REST paths follow; None for that of the preset.
         may_skip: whether it is no problem that the venue's keys are missing.
     """
@@ -48,7 +49,7 @@ class Request:
 
     @property
     def about(self) -> str:
-        """The venue and the symbol, and which preset of which day is tried."""
+        """A heading: the venue, the symbol, the preset, and the day when that was last checked."""
         checked = load_preset(self.name).checked
         return f"{self.name} {self.symbol}: the preset {self.name}.toml, checked {checked}"
 
@@ -129,19 +130,16 @@ async def _examine(request: Request, preset: Preset, keys: dict[str, str]) -> li
 async def _ask(
     request: Request, preset: Preset, keys: dict[str, str], heard: Heard
 ) -> PastAnswer | None:
-    """Return the answer of REST; it is asked twice if it has no trade that came."""
+    """Return the answer of REST; ask it again if it has none of the trades that have come."""
     if preset.backfill is None:
         return None
     base = request.rest or preset.backfill.base
     ids = {each.trade_id for each in heard.live if each.trade_id}
-    for is_last in (False, True):
-        past = await ask_past_trades(
-            preset, preset.backfill, base, request.symbol, keys, heard.live
-        )
-        is_done = past.status != 200 or not ids or any(e.trade_id in ids for e in past.trades)
-        if is_done or is_last:
-            break
+    ask = partial(ask_past_trades, preset, preset.backfill, base, request.symbol, keys, heard.live)
+    past = await ask()
+    if past.status == 200 and ids and ids.isdisjoint(each.trade_id for each in past.trades):
         await asyncio.sleep(RETRY_S)
+        past = await ask()
     return past
 
 

@@ -8,14 +8,13 @@ from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
-from urllib.parse import parse_qsl
 
 from tickerkit.cli.venue_doctor.probe import Trade, read_trades
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps import FieldMap, FieldReader, NotJson
 from tickerkit.fieldmaps.reader import decode
 from tickerkit.presets.preset import Backfill, Preset, fill
-from tickerkit.presets.spelling import symbol_values
+from tickerkit.sources.past_trades import fill_url, make_values
 from tickerkit.ticks import NO_TIME
 
 if TYPE_CHECKING:
@@ -36,7 +35,7 @@ class PastAnswer:
     """The answer to a request for past trades.
 
     Attributes:
-        url: what was asked for.
+        url: the address that was asked, without the query.
         status: the HTTP status; 0 if there was no answer.
         error: why there was no answer.
         took_s: how long it took.
@@ -85,29 +84,18 @@ async def ask_past_trades(
     times = [each.time_ns for each in known if each.time_ns != NO_TIME]
     first = min(ids) - 1 if ids and backfill.by == "after" else None
     since_ns = min(times) - 10**9 if times else time.time_ns() - BEFORE_NS
-    values = {
-        **symbol_values(preset.symbols, symbol),
-        "id": first,
-        "next_id": None if first is None else first + 1,
-        "after_s": since_ns // 10**9,
-        "after_ms": since_ns // 10**6,
-        "after_ns": since_ns,
-        **keys,
-    }
-    path, _, query = backfill.get.partition("?")
-    params = {name: fill(each, values) for name, each in parse_qsl(query)}
-    params = {name: str(value) for name, value in params.items() if value is not None}
-    url = base.rstrip("/") + str(fill(path, values))
-    answer = PastAnswer(url)
+    values = make_values(preset, symbol, first, since_ns, keys)
+    url = fill_url(base.rstrip("/") + backfill.get, values)
+    answer = PastAnswer(url.partition("?")[0])
     began = perf_counter()
     try:
         async with httpx.AsyncClient(
             timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
         ) as client:
             if backfill.post is None:
-                response = await client.get(url, params=params)
+                response = await client.get(url)
             else:
-                response = await client.post(url, params=params, json=fill(backfill.post, values))
+                response = await client.post(url, json=fill(backfill.post, values))
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         answer.error = error
         return answer

@@ -15,17 +15,29 @@ from tickerkit.formatting import format_count, format_line
 from tickerkit.presets.preset import Preset, Socket
 from tickerkit.sources.messages import OPEN_TIMEOUT_S
 
-__all__ = ["NETWORK_FIX", "REGION_FIX", "REGION_STATUSES", "judge_socket", "look_up"]
+__all__ = [
+    "BUSY_STATUSES",
+    "REGION_FIX",
+    "REGION_STATUSES",
+    "check_network",
+    "judge_socket",
+    "look_up",
+]
 
 REGION_STATUSES = (403, 451)
 BUSY_STATUSES = (418, 429)
-NETWORK_FIX = "check this machine's network and firewall; if other sites work"
 REGION_FIX = "use another network, or the venue's address for your region: --url, --rest"
 
 
 def look_up(preset: Preset) -> str:
     """Return where to read whether a line of a preset is still true."""
     return f"see whether this line is still true: {preset.sources[0]}"
+
+
+def check_network(preset: Preset) -> str:
+    """Return what to do if nothing answers at an address of a preset."""
+    fix = "check this machine's network and firewall; if other sites work"
+    return f"{fix}, {look_up(preset)}"
 
 
 def judge_socket(
@@ -36,8 +48,7 @@ def judge_socket(
     host = urlsplit(report.url).hostname or report.url
     if report.name_error is not None and not report.proxy:
         about = f"{host} has no address ({report.name_error.strerror})"
-        fix = f"{NETWORK_FIX}, {look_up(preset)}"
-        yield Finding("name", about, fix, "problem", url_line)
+        yield Finding("name", about, check_network(preset), "problem", url_line)
         return
     if report.proxy:
         about = f"{host} is reached through the proxy {report.proxy}"
@@ -83,18 +94,15 @@ def _judge_failure(
         if status >= 500:
             about = f"HTTP {status}: the venue is down, or in maintenance"
             return Finding("HTTP", about, "try again later", "problem")
-        about = f"HTTP {status}: there is no websocket at {report.url}"
+        about = f"HTTP {status}: this address is not a websocket: {report.url}"
         return Finding("HTTP", about, look_up(preset), "problem", url_line)
     if isinstance(error, TimeoutError):
         about = f"{report.url} did not answer within {OPEN_TIMEOUT_S:g} s"
-        fix = f"{NETWORK_FIX}, {look_up(preset)}"
-        return Finding("HTTP", about, fix, "problem", url_line)
-    if isinstance(error, ConnectionRefusedError):
+    elif isinstance(error, ConnectionRefusedError):
         about = f"{report.url} refused the connection"
     else:
         about = f"{report.url} did not open: {type(error).__name__}: {format_line(str(error))}"
-    fix = f"{NETWORK_FIX}, {look_up(preset)}"
-    return Finding("HTTP", about, fix, "problem", url_line)
+    return Finding("HTTP", about, check_network(preset), "problem", url_line)
 
 
 def _judge_subscription(
@@ -119,9 +127,8 @@ def _judge_subscription(
         yield Finding(name, about, look_up(preset), "problem", line)
     else:
         about = "no confirmation came" + (", but data did" if heard.first_s else "")
-        key = "" if heard.first_s else "send"
-        table = "socket.ack" if heard.first_s else "socket.subscribe"
-        line = lines.find(table, key or "when", socket=number)
+        entry = ("socket.ack", "when") if heard.first_s else ("socket.subscribe", "send")
+        line = lines.find(*entry, socket=number)
         yield Finding(name, about, look_up(preset), "problem", line)
     if report.end:
         about = f"the venue ended the connection ({format_line(report.end)})"
