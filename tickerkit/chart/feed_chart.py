@@ -94,7 +94,9 @@ def chart(
     if figure is None or figure.comm is None:
         figure = make_figure(height, tz)
         cell.fill(figure)
-    draw_feed(feed, figure, kind, names, window, y=y, bar=bar)
+    percent = y == "percent"
+    column = "price" if percent else y
+    draw_feed(feed, figure, kind, names, window, column=column, percent=percent, bar=bar)
     return figure
 
 
@@ -105,22 +107,21 @@ def draw_feed(
     symbols: Sequence[str] | None,
     window: int | str,
     *,
-    y: str = "price",
-    percent: bool | None = None,
+    column: str = "price",
+    percent: bool = False,
     bar: str | float = "5s",
 ) -> None:
     """Remove what a figure shows, and draw a feed's ticks on it from now on.
 
-    The arguments are those of `chart`; and `percent`: whether to draw the change of `y`, instead of
-    that of the price for y="percent".
+    The arguments are those of `chart`; in place of `y`, `column` is the column to draw, and
+    `percent` whether lines show its change in percent.
     """
     is_line = kind == "line"
     figure.stop_drawing()
     figure.data = ()
     figure.window = window
     figure.follow = True
-    is_percent = is_line and (y == "percent" if percent is None else percent)
-    column = "price" if y == "percent" else y
+    is_percent = is_line and percent
     axis_format = make_axis_format(MIN_DECIMALS, percent=is_percent)
     figure.update_layout(
         yaxis={"domain": [0, 1], "title": {"text": ""}} | axis_format | UNZOOMED,

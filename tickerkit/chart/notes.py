@@ -14,7 +14,7 @@ from tickerkit.formatting import format_count, format_time
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
 
-__all__ = ["describe_chart"]
+__all__ = ["describe_chart", "list_present"]
 
 MAX_NAMES = 8
 # Columns are looked for in so many of the newest ticks.
@@ -47,7 +47,7 @@ def describe_chart(
     if feed.status != "live":
         return _describe_end(feed, zone)
     text = ""
-    if symbols is not None and not set(symbols) <= set(_list_present(feed)):
+    if symbols is not None and not set(symbols) <= set(list_present(feed)):
         text = _describe_wait(feed, symbols, column)
     elif undrawn:
         text = f"{format_count(undrawn, 'more symbol')}; choose with symbols="
@@ -56,22 +56,23 @@ def describe_chart(
 
 def _describe_wait(feed: Feed, symbols: Sequence[str] | None, column: str) -> str:
     """Return what the chart waits for, and which symbols or columns there are instead."""
-    present = _list_present(feed)
+    present = list_present(feed)
     columns = feed.log.rows(feed.log.stop - MAX_ROWS).value_names()
     other = ""
     if columns and column not in columns:
         other = f"; there are numbers in {_list_names(columns)}"
     if symbols is None:
         return f"waiting for the first {column}{other}" if present else "waiting for the first tick"
-    missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in set(present)]
+    known = set(present)
+    missing = [symbol for symbol in dict.fromkeys(symbols) if symbol not in known]
     if not missing:
         return f"waiting for the first {column} of {_list_names(symbols)}{other}"
     text = f"waiting for the first tick of {_list_names(missing)}"
     return f"{text}; there are {_list_names(present)}" if present else text
 
 
-def _list_present(feed: Feed) -> list[str]:
-    """Return the symbols that the present server has, as far as the feed knows."""
+def list_present(feed: Feed) -> list[str]:
+    """Return the symbols that the present server has, as far as the feed knows, in their order."""
     past = feed.past_symbols()
     names = Instruments.of(feed.log).sort(feed.log.symbols())
     return [name for name in names if name not in past]

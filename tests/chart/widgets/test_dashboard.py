@@ -188,6 +188,17 @@ def test_column_that_is_asked_for_is_shown(
     assert board._kind.value == ("price" if y == "humidity" else "percent")
 
 
+def test_column_named_percent_is_drawn_as_it_is(
+    server: tk.TickServer, feed: tk.Feed, until: Until
+) -> None:
+    """Its values are those of the column, and not those of the price."""
+    server.publish({**TICKS[0], "percent": 40})
+    feed.wait(1)
+    board = feed.dashboard(y="price")
+    board._column.value = "percent"
+    until(lambda: drawn(board) == [40])
+
+
 def test_small_prices_can_be_read(server: tk.TickServer, feed: tk.Feed, until: Until) -> None:
     """The decimals are those of all prices of the symbol, not of the newest."""
     server.publish([{"symbol": "SHIB", "price": price} for price in (0.0000123, 0.00001)])

@@ -11,6 +11,7 @@ import pandas as pd
 from tickerkit.chart.feed_chart import check_options, draw_feed, list_symbols, make_figure
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.instruments import Instruments
+from tickerkit.chart.notes import list_present
 from tickerkit.chart.widgets.download import Download
 from tickerkit.chart.widgets.price_table import PriceTable, list_numbers
 from tickerkit.chart.widgets.record_button import RecordButton
@@ -176,7 +177,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             kind,
             symbols,
             self._window.value,
-            y=self._column.value,
+            column=self._column.value,
             percent=self._kind.value == "percent",
             bar=self._bar,
         )
@@ -198,12 +199,13 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         if self._offer_columns(latest):
             self._redraw()
         column = self._column.value
-        symbols = Instruments.of(feed.log).sort(feed.log.symbols())
         if self._symbols is not None:
-            symbols = [symbol for symbol in self._symbols if symbol in set(symbols)]
-        elif feed.symbols is None:
-            past = feed.past_symbols()
-            symbols = [symbol for symbol in symbols if symbol not in past]
+            known = set(feed.log.symbols())
+            symbols = [symbol for symbol in self._symbols if symbol in known]
+        elif feed.symbols is not None:
+            symbols = Instruments.of(feed.log).sort(feed.log.symbols())
+        else:
+            symbols = list_present(feed)
         self._offer_symbols(symbols)
         self._state.value = _render_state(feed)
         runs = feed.log.runs
@@ -226,19 +228,17 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         columns = list_numbers(latest)
         if "price" not in columns and {"bid", "ask"} <= set(columns):
             columns.insert(0, "price")  # the middle of the quotes
-        chosen = self._column.value
-        is_other = False
-        if columns and "price" not in columns and self._y in (None, "percent", "price"):
-            # A choice for good: a price that comes later is offered, but does not replace it.
-            is_percent = self._y is None and self._kind.value == "percent"
-            self._y = chosen = columns[0]
-            if is_percent:
+        is_other = (
+            bool(columns) and "price" not in columns and self._y in (None, "percent", "price")
+        )
+        if is_other:
+            if self._y is None and self._kind.value == "percent":
                 self._offer(self._kind, list(self._kind.options), "price")
-            self._offer(self._column, columns, chosen)
-            is_other = True
-        self._offer(self._column, columns)
+            # A choice for good: a price that comes later is offered, but does not replace it.
+            self._y = columns[0]
+        self._offer(self._column, columns, columns[0] if is_other else None)
         # Of a market the view says it all: a second "price" beside that button would only puzzle.
-        is_plain = chosen == "price" and set(columns) <= MARKET
+        is_plain = self._column.value == "price" and set(columns) <= MARKET
         self._column.layout.display = "none" if is_plain or len(columns) < 2 else None
         return is_other
 
