@@ -70,8 +70,11 @@ def live(
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
-    is_url = isinstance(source_or_url, str) and "://" in source_or_url
-    is_url = is_url and not str(source_or_url).startswith(MQTT_SCHEMES)
+    is_url = (
+        isinstance(source_or_url, str)
+        and "://" in source_or_url
+        and not source_or_url.startswith(MQTT_SCHEMES)
+    )
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url
     try:

@@ -41,7 +41,7 @@ class CandleDrawer:
         volume: whether to draw the volume below the candles.
 
     Attributes:
-        undrawn: 0; as of `LineDrawer`.
+        undrawn: always 0; `LineDrawer` counts the symbols that it does not draw.
     """
 
     def __init__(

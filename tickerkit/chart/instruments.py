@@ -18,7 +18,7 @@ __all__ = ["PRICES", "Instruments"]
 
 # From how many of the newest ticks decimals are learnt when the first chart is made.
 MAX_ROWS = 100_000
-# The columns of which a symbol's price is one, or the middle of two.
+# A symbol's price is that of its trades, or the middle of bid and ask.
 PRICES = ("price", "bid", "ask")
 
 

@@ -24,7 +24,7 @@ class Quote:
         size: size of the last trade; NaN if unknown.
         bid: the best bid; NaN if unknown.
         ask: the best ask; NaN if unknown.
-        numbers: the other numbers by column, if there is none of these; else empty.
+        numbers: of a symbol without price, bid and ask: its other numbers by column; else empty.
         time: time of the newest tick.
         ticks: number of ticks so far.
         move: 1 if the last change of the price, or else of the first of `numbers`, was up, -1 if it

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 import time
@@ -24,7 +25,7 @@ from tickerkit.cli.terminal import (
     is_live,
     print_error,
 )
-from tickerkit.formatting import MISSING, format_count, format_measure, format_number, format_time
+from tickerkit.formatting import format_count, format_measure, format_number, format_time
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -118,10 +119,7 @@ def _format_table(quotes: list[Quote]) -> Table:
         table.add_column(header, justify="right", no_wrap=True)
     for quote in quotes:
         sides = [quote.bid, quote.ask] if has_quotes else []
-        values = [
-            Text(_format_value(quote, name)) if name in quote.numbers else Text(MISSING)
-            for name in names
-        ] or [
+        values = [Text(format_measure(quote.numbers.get(name, math.nan))) for name in names] or [
             Text(_format_value(quote)),
             Text(format_number(quote.size)),
             *(Text(format_number(side, 2)) for side in sides),
@@ -138,10 +136,8 @@ def _format_table(quotes: list[Quote]) -> Table:
     return table
 
 
-def _format_value(quote: Quote, column: str = "") -> str:
-    """Return a symbol's value, with its name if it is no price; or that of one of its numbers."""
-    if column:
-        return format_measure(quote.numbers[column])
+def _format_value(quote: Quote) -> str:
+    """Return a symbol's price; without one, its first number and the name of that."""
     if quote.numbers:
         return f"{escape_controls(quote.column)} {format_measure(quote.value)}"
     return format_number(quote.price, 2)

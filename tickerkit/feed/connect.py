@@ -59,15 +59,15 @@ def connect(
         resume: position (epoch and seq) of the tick to continue after, such as the last of a
             recording: all later ticks are fetched, and those that the server no longer has are
             listed in `gaps`.
-        fields: for a websocket that is no tickerkit server: the field map, which says where in its
-            messages the ticks are; see `tk.websocket`, also for the arguments below. With one of
-            these and no map, the map is guessed from the first messages; `feed.fields` shows it.
-        subscribe: what to send to it on each connection: one message, or a list.
+        fields: a field map, which says where the ticks are in the messages of another server than
+            tickerkit's. Without one, it is guessed from the first messages; `feed.fields` shows it.
+            `tk.websocket` explains this argument and those below; all are for such a server.
+        subscribe: what to send on each connection: one message, or a list.
         ping: a message to send every `ping_every_s` seconds.
         ping_every_s: seconds from one `ping` to the next.
-        wait_for: paths with values that a message must have before `subscribe` is sent.
-        ignore: the same, for messages that are no ticks.
-        headers: further headers of the request, such as a key.
+        wait_for: `subscribe` is sent after a message that has these values at these paths.
+        ignore: messages that have these values at these paths are not ticks.
+        headers: further headers of the HTTP request, such as a key.
         silent_s: seconds without a message after which to connect again; None for never.
 
     Returns:

@@ -76,12 +76,12 @@ class Connection:
 
     The first retry is immediate. Before each further retry it waits a random time of up to 0.25 s,
     doubled each time up to 10 s (1 s for a server on this machine; 0.5 s for 10 s after a server
-    announced its restart). It retries
-    without end unless `retry_for` is given, so it finds a server that comes up later. An attempt
-    counts as failed if the connection brought no tick and ended within a second. If the peer sends
-    nothing for 8 s, not even an answer to a ping, the connection is closed; after the machine
-    slept, 3 s are enough. A server of `tickerkit.v1` sends a message every 5 s: if none arrives for
-    13 s, or less than 4 KiB/s of one, the connection is closed, too, even if pings are answered.
+    announced its restart). It retries without end unless `retry_for` is given, so it finds a server
+    that comes up later. An attempt counts as failed if the connection brought no tick and ended
+    within a second. If the peer sends nothing for 8 s, not even an answer to a ping, the connection
+    is closed; after the machine slept, 3 s are enough. A server of `tickerkit.v1` sends a message
+    every 5 s: if none arrives for 13 s, or less than 4 KiB/s of one, the connection is closed, too,
+    even if pings are answered.
 
     A peer can't hold up the other connections of the process: what it sends is taken in steps of
     about 10 ms, and a message may have 1 MiB (16 MiB from a plain server). The connection fails

@@ -56,7 +56,7 @@ class Feed(FeedCharts):
         max_unwritten: number of ticks that may wait for a recorder before the feed reads nothing
             more until they are written; None to receive at any pace.
         source: what recordings name as the source of the ticks; `url` by default.
-        websocket: a source of these ticks that is no tickerkit server, at `url`.
+        websocket: the source that reads `url` by a field map; None for the feed's own connection.
 
     Attributes:
         url: the address that the ticks come from, without the token.
@@ -87,9 +87,8 @@ class Feed(FeedCharts):
         websocket: WebsocketSource | None = None,
     ) -> None:
         address, url_token = split_websocket_url(check_websocket_url(url))
-        if token is not None:
-            check_token(token)
-        if used_token := token or url_token:
+        used_token = (url_token or None) if token is None else token
+        if used_token is not None:
             check_token(used_token)
         trust = make_client_context(ssl)
         if trust is not None and not address.startswith("wss:"):

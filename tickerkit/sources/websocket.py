@@ -239,9 +239,10 @@ def websocket(
         symbols: only the ticks of these; by default all that come.
         ping: a message to send every `ping_every_s` seconds, for servers that demand one.
         ping_every_s: seconds from one `ping` to the next.
-        wait_for: paths with values that a message must have before `subscribe` is sent.
-        ignore: the same, for messages that are no ticks: they are not counted as unknown.
-        headers: further headers of the request, such as a key.
+        wait_for: `subscribe` is sent after a message that has these values at these paths.
+        ignore: messages that have these values at these paths are not ticks, and are not counted as
+            unknown.
+        headers: further headers of the HTTP request, such as a key.
         silent_s: seconds without a message after which to connect again; None for never.
         ssl: a certificate to trust, or a context.
 

@@ -16,7 +16,7 @@ const LINE_TYPES = ["scatter", "scattergl", undefined];
  * Return the change of a value since a base, in percent.
  *
  * @param {number} value
- * @param {number} base not zero; NaN if there is none
+ * @param {number} base the value that counts as 0 %, never zero; NaN if there is no such value
  */
 export const toPercent = (value, base) => ((value - base) / Math.abs(base)) * 100;
 
