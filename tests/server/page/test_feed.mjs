@@ -137,13 +137,14 @@ test("ticks have their symbols, prices and sides, and those from before are not 
   ]);
 });
 
-test("a tick without a price has its other numbers, but no text and no sizes", () => {
+test("a tick without a price has its other numbers, but no text, sizes and ids", () => {
   greet();
   const symbol = { codes: [0, 0, 0], from: 1, words: [] };
   const more = {
     temperature: [21.5, null, 3],
     note: { codes: [0, 0, 0], from: 0, words: ["a"] },
     bid_size: [1, 1, 1],
+    trade_id: [7, 8, 9],
     humidity: [40, null, 3],
   };
   receive({

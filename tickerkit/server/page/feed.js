@@ -94,8 +94,8 @@ const STEADY_MS = 5_000;
 
 const CHECK_EVERY_MS = 250;
 
-/** Further columns of numbers that a page does not show, or not as what a sensor measures. */
-const NOT_MEASURED = new Set(["bid", "ask", "bid_size", "ask_size"]);
+/** Columns of numbers that a sensor does not measure: those of quotes, and ids. */
+const NOT_MEASURED = new Set(["bid", "ask", "bid_size", "ask_size", "trade_id"]);
 
 /** How much of a refusal's text is shown, in characters. */
 const MAX_REASON = 500;
