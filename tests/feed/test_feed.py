@@ -27,7 +27,7 @@ from websockets.sync.server import ServerConnection
 import tickerkit as tk
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed import Feed
-from tickerkit.log import Rows
+from tickerkit.log import Gap, Rows
 from tickerkit.runtime import registry
 from tickerkit.server import TickServer
 
@@ -371,6 +371,17 @@ def test_restarted_server_begins_a_new_epoch(server: TickServer, until: Until) -
     assert pd.isna(gap["to"])
     assert feed.stats["gaps"] == 1
     assert "1 gap;" in repr(feed)
+
+
+def test_gaps_that_are_no_longer_listed_count(server: TickServer) -> None:
+    """The card and the repr say the same number as `stats`."""
+    feed = tk.connect(server.url)
+    feed._state.gaps.max_gaps = 2
+    for first in (1, 11, 21):
+        feed._state.gaps.add(Gap("an epoch", first, first + 4, "test"))
+    assert (len(feed.gaps), feed.stats["gaps"]) == (2, 3)
+    assert "3 gaps" in repr(feed)
+    assert "3 gaps" in feed._repr_html_()
 
 
 def test_card_says_once_that_it_reconnects(server: TickServer, until: Until) -> None:

@@ -216,7 +216,7 @@ class Feed(FeedCharts):
             "symbols": len(self.log.symbols()),
             "reconnects": max(self._connection.reconnects, 0),
             "lag_s": lag_s,
-            "gaps": len(state.gaps) + state.gaps.dropped,
+            "gaps": state.count_gaps(),
             "duplicates": state.client.duplicates,
             "refused": self._faults.count,
             "last_error": self.last_error,
@@ -373,7 +373,7 @@ class Feed(FeedCharts):
     # --- representation -----------------------------------------------------------------------
 
     def _format_counts(self) -> str:
-        count = len(self._state.gaps)
+        count = self._state.count_gaps()
         gaps = f", {format_count(count, 'gap')}" if count else ""
         ticks = format_count(self.log.stop, "tick")
         return f"{ticks} of {format_count(len(self.log.symbols()), 'symbol')}{gaps}"

@@ -72,6 +72,10 @@ class FeedState:
             note=self.gaps.add,
         )
 
+    def count_gaps(self) -> int:
+        """Return how many gaps there were, those that are no longer listed included."""
+        return len(self.gaps) + self.gaps.dropped
+
     def count_misfits(self) -> dict[str, int]:
         """Return how many values were left out, by column: by the log, and by the server."""
         # Both dicts only ever grow, in another thread: `dict` copies each at once.
