@@ -116,10 +116,8 @@ class PriceTable:
         if price > before or price < before:  # neither, if one of them is NaN
             colour = GREEN if price > before else RED
         self._shown[symbol, column] = (price, colour)
-        if label and price == price:
-            label = f'<span style="{DIM_STYLE}">{escape(label)}</span> '
-        else:
-            label = ""
+        has_label = label and not math.isnan(price)
+        label = f'<span style="{DIM_STYLE}">{escape(label)}</span> ' if has_label else ""
         text = f"{ARROWS.get(colour, '')} {label}{format_decimals(price, decimals)}"
         numbers = [
             _format_other(name, float(tick[name]), each.decimals(symbol))
