@@ -269,6 +269,16 @@ def test_invalid_row_is_refused_by_name_and_the_others_are_taken() -> None:
     assert np.asarray(batch.columns["price"]).tolist() == [1.5, 2.0]
 
 
+@pytest.mark.parametrize("typed", [True, False])
+def test_row_whose_symbol_is_not_in_the_map_of_symbols_is_refused(typed: bool) -> None:
+    """The other rows of its message are taken, and the error names the symbol."""
+    fields = {"rows": "[]", "symbol": {"from": "s", "map": {"232949": "BFT"}}, "price": "p"}
+    rows = [{"s": "232949", "p": 1.5}, {"s": "7", "p": 2.5}]
+    [batch] = FieldReader(parse_fields(fields), typed=typed).read([json.dumps(rows)]).batches
+    assert (batch.count, batch.refused) == (1, 1)
+    assert (batch.errors[0].field, batch.errors[0].value) == ("symbol", "7")
+
+
 REMEMBERING = {
     "remember": {"when": {"event": "subscribed"}, "key": "id", "value": "symbol"},
     "rows": "rows[]",

@@ -91,24 +91,24 @@ class Value:
         if given is UNSET or given is None or given == "":
             return None
         if self.after is not None or self.before is not None:
-            given = self.cut(given)
+            given = self._cut(given)
         if self.words is not None:
             return self._word(given)
         if self.column == "side":
-            return self.read_side(given)
+            return self._read_side(given)
         if self.column == "time":
-            return self.read_time(given)
+            return self._read_time(given)
         if self.column == "symbol":
             return given
         if self.unit == "int" or self.column == "trade_id":
-            return self.read_id(given)
+            return self._read_id(given)
         if self.absolute or self.zero_is_none:
             return self._number(given)
         if self.column not in NUMBER_FIELDS and isinstance(given, str) and is_exact_number(given):
             return float(given)  # most venues send numbers as text
         return given
 
-    def cut(self, given: Any) -> Any:
+    def _cut(self, given: Any) -> Any:
         """Return the part of a text between `after` and `before`."""
         if not isinstance(given, str):
             raise BadTick(self.column, given, "is not text", "leave out after and before")
@@ -129,10 +129,13 @@ class Value:
         if found is UNSET or any(
             key == given and isinstance(key, bool) != isinstance(given, bool) for key in self.words
         ):
+            if self.column == "symbol":  # without it, there is no tick
+                fix = "add it to the map of symbols, or leave such rows out by when"
+                raise BadTick("symbol", given, "is not in the map of symbols", fix)
             raise MisfitError
         return found
 
-    def read_side(self, given: Any) -> str | None:
+    def _read_side(self, given: Any) -> str | None:
         """Return `buy` or `sell`."""
         if self.is_signed:
             number = self._number(given)
@@ -144,7 +147,7 @@ class Value:
             raise MisfitError
         return side
 
-    def read_time(self, given: Any) -> np.datetime64 | None:
+    def _read_time(self, given: Any) -> np.datetime64 | None:
         """Return a time, by its unit."""
         number = isinstance(given, int | float | Decimal) or (
             isinstance(given, str) and is_number(given)
@@ -157,8 +160,8 @@ class Value:
         time = read_time(given, UNITS_NS.get(self.unit or ""))
         return None if time == NO_TIME else np.datetime64(time, "ns")
 
-    def read_id(self, given: Any) -> Any:
-        """Return an integer, also of text; None for an id that is none, such as a UUID."""
+    def _read_id(self, given: Any) -> Any:
+        """Return an id as an integer; None for text that is no integer, such as a UUID."""
         if isinstance(given, str):
             return int(given) if INTEGER.fullmatch(given) else None
         return given
