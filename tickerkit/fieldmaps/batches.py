@@ -54,7 +54,7 @@ def fill_origin(batch: Batch) -> Batch:
 
 
 def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:
-    """Return the trade ids of ticks, 0 for none."""
+    """Return the trade ids of ticks, 0 for a tick without one."""
     ids = batch.columns.get("trade_id")
     if isinstance(ids, np.ndarray):
         return ids.astype(np.int64, copy=False)

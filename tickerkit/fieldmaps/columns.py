@@ -16,9 +16,14 @@ from msgspec import UNSET, UnsetType
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.values import UNITS_NS, Value
-from tickerkit.limits import MAX_EXACT_INT, MAX_TEXT_LENGTH
 from tickerkit.ticks import NO_TIME, Column, Text
-from tickerkit.ticks.fields import NEVER_NEGATIVE, MisfitError, printable, read_symbol
+from tickerkit.ticks.fields import (
+    NEVER_NEGATIVE,
+    MisfitError,
+    judge_unit,
+    read_other,
+    read_symbol,
+)
 
 __all__ = [
     "UnreadableError",
@@ -50,28 +55,13 @@ def read_symbols(value: Value, found: list[Any]) -> Text:
     """Return the column of symbols."""
     try:
         text = Text.of(found)
-        if value.words is not None or value.after is not None or value.before is not None:
-            words = [value.convert(word) for word in text.words]
-            return _renumber(text, [read_symbol(word) for word in words])
-        return (
-            Text(text.codes, [read_symbol(word) for word in text.words])
-            if (text.codes.min() >= 0)
-            else _refuse()
-        )
+        # Several texts may stand for the same symbol.
+        symbols = Text.of(read_symbol(value.convert(word)) for word in text.words)
     except (BadTick, MisfitError, TypeError):
         raise UnreadableError from None
-
-
-def _renumber(text: Text, words: list[str]) -> Text:
-    """Return text whose words have become others, of which several may be the same."""
     if text.codes.min() < 0:
         raise UnreadableError
-    new = Text.of(words)
-    return Text(new.codes[text.codes], new.words)
-
-
-def _refuse() -> Text:
-    raise UnreadableError
+    return Text(symbols.codes[text.codes], symbols.words)
 
 
 def read_numbers(value: Value, found: list[Any]) -> npt.NDArray[np.float64] | None:
@@ -125,15 +115,12 @@ def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:
 
 
 def _common_unit(times: npt.NDArray[np.int64]) -> int:
-    """Return the unit that the magnitude of times tells; raises if they have different ones."""
-    bounds = ((10**11, 10**9), (10**14, 10**6), (10**17, 10**3), (2**63 - 1, 1))
-    units = {
-        next(unit for bound, unit in bounds if abs(int(edge)) < bound or unit == 1)
-        for edge in (times.min(), times.max())
-    }
-    if len(units) > 1 or times.min() < 0:
+    """Return how many ns the unit of times has; raises if their magnitudes mean different units."""
+    least, largest = int(times.min()), int(times.max())
+    unit_ns = judge_unit(largest)
+    if least < 0 or judge_unit(least) != unit_ns:
         raise UnreadableError
-    return units.pop()
+    return unit_ns
 
 
 def read_integers(value: Value, found: list[Any]) -> npt.NDArray[np.int64] | None:
@@ -156,23 +143,16 @@ def read_integers(value: Value, found: list[Any]) -> npt.NDArray[np.int64] | Non
 
 def read_further(value: Value, found: list[Any]) -> Column | None:
     """Return a column of numbers or text; None if no row has a value."""
-    kinds = set(map(type, found))
-    if len(kinds - {UnsetType, type(None)}) > 1 or not kinds <= {
-        str,
-        int,
-        float,
-        bool,
-        UnsetType,
-        type(None),
-    }:
+    kinds = set(map(type, found)) - {UnsetType, type(None)}
+    if len(kinds) > 1 or not kinds <= {str, int, float, bool}:
         raise UnreadableError
     try:
         # Most columns that are no numbers have few different values.
-        converted = {given: _convert_further(value, given) for given in set(found)}
+        converted = {given: read_other(value.column, value.convert(given)) for given in set(found)}
     except (BadTick, MisfitError):
         raise UnreadableError from None
     values: list[Any] = [converted[given] for given in found]
-    kinds = {type(each) for each in converted.values() if each is not None}
+    kinds = {type(each) for each in converted.values()} - {type(None)}
     if not kinds:
         return None
     if kinds == {str}:
@@ -180,22 +160,3 @@ def read_further(value: Value, found: list[Any]) -> Column | None:
     if kinds != {float}:
         raise UnreadableError
     return np.array(values, dtype=np.float64)
-
-
-def _convert_further(value: Value, given: Any) -> str | float | None:
-    """Return a further value as text or a float, None for none."""
-    found = value.convert(given)
-    if found is None:
-        return None
-    if isinstance(found, bool):
-        return "true" if found else "false"
-    if isinstance(found, str):
-        if len(found) > MAX_TEXT_LENGTH:
-            raise MisfitError
-        return printable(found)
-    if isinstance(found, int) and abs(found) > MAX_EXACT_INT:
-        raise MisfitError
-    number = float(found)
-    if not np.isfinite(number):
-        raise MisfitError
-    return number

@@ -122,7 +122,6 @@ class _CompiledReading(NamedTuple):
     when: list[tuple[_Getter, Condition]]
     old: list[tuple[_Getter, Condition]]
     columns: list[tuple[_Getter | None, Value]]
-    reading: Reading
 
 
 def compile_map(fields: FieldMap) -> CompiledMap | None:
@@ -142,14 +141,14 @@ class CompiledMap:
 
     def __init__(self, fields: FieldMap) -> None:
         root = _Node()
-        wanted: list[tuple[Reading, Callable[[], _CompiledReading]]] = []
+        plans: list[Callable[[], _CompiledReading]] = []
         for reading in fields.readings:
             if reading.merge or reading.remember or reading.old == FIRST_FRAME:
                 raise _UncompilableError
-            wanted.append((reading, _plan(root, reading)))
+            plans.append(_plan(root, reading))
         kind, _ = root.build()
         self._decode = msgspec.json.Decoder(kind, strict=False).decode
-        self._readings = [finish() for _, finish in wanted]
+        self._readings = [finish() for finish in plans]
 
     def decode(self, messages: Iterator[str | bytes], decoded: list[Any]) -> None:
         """Decode messages, and add them to `decoded`.
@@ -238,18 +237,17 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
         get = attrgetter(".".join(names))
         return _get_or_unset(get) if may_fail else get
 
+    def reach(level: int, inner: Iterable[Step]) -> _Getter:
+        return _Getter(level, getter(prefixes[level], inner))
+
     def finish() -> _CompiledReading:
         lists = [getter(outer, inner[len(outer) : -1]) for outer, inner in pairwise(prefixes)]
         return _CompiledReading(
             lists,
             getter(prefixes[-1], row_steps) if row_steps else None,
-            [(_Getter(level, getter(prefixes[level], inner)), c) for level, inner, c in when],
-            [(_Getter(level, getter(prefixes[level], inner)), c) for level, inner, c in old],
-            [
-                (None if at is None else _Getter(at[0], getter(prefixes[at[0]], at[1])), value)
-                for at, value in values
-            ],
-            reading,
+            [(reach(level, inner), each) for level, inner, each in when],
+            [(reach(level, inner), each) for level, inner, each in old],
+            [(None if at is None else reach(*at), value) for at, value in values],
         )
 
     return finish
@@ -334,7 +332,7 @@ def _keep_named(
     has_value = np.zeros(len(index), dtype=bool)
     has_symbol = np.ones(len(index), dtype=bool)
     for getter, value in each.columns:
-        if getter is None or (value.column == "time"):
+        if getter is None or value.column == "time":
             continue
         values = map(getter.get, levels[getter.level])
         there = np.array([found is not UNSET for found in values], dtype=bool)

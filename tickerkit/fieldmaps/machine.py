@@ -106,7 +106,7 @@ class Machine:
 
     @property
     def fields_note(self) -> str:
-        """What a reader should know of a guessed map; empty for one that was given."""
+        """What the user should know about a guessed map; empty for a map that was given."""
         if not self.is_guess:
             return ""
         if self.fields is None:
@@ -137,7 +137,7 @@ class Machine:
         """Read messages, in the order in which they came; never raises for bad input.
 
         Args:
-            messages: the messages; none if `due` is over.
+            messages: the messages; none if nothing came until `due`.
             now: the time, as in `start_connection`.
         """
         texts: list[str | bytes] = []

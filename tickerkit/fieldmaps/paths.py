@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -57,7 +56,7 @@ class Path:
                 start = start[step]
         return start
 
-    def walk(self, message: Any) -> Iterator[tuple[Any, ...]] | None:
+    def walk(self, message: Any) -> list[tuple[Any, ...]] | None:
         """Return the rows of a message, each after the items of the lists around it.
 
         Returns:
@@ -66,7 +65,6 @@ class Path:
         """
         chains: list[tuple[Any, ...]] = [(message,)]
         here: list[Any] = [message]
-        found = False
         start = 0
         while ITEMS in self.steps[start:]:
             stop = self.steps.index(ITEMS, start)
@@ -76,7 +74,8 @@ class Path:
                 if VALUES not in part.steps
                 else [_first_list(part, place) for place in here]
             )
-            found = any(type(each) is list for each in lists)
+            if not any(type(each) is list for each in lists):
+                return None
             chains = [
                 (*chain, item)
                 for chain, each in zip(chains, lists, strict=True)
@@ -86,15 +85,12 @@ class Path:
             here = [chain[-1] for chain in chains]
             start = stop + 1
             if not chains:
-                return iter(()) if found else None
+                return []
         rest = Path("", self.steps[start:])
-        if rest.steps:
-            rows = [(*chain[:-1], rest.get(chain[-1])) for chain in chains]
-            chains = [chain for chain in rows if chain[-1] is not UNSET]
-            found = bool(chains)
-        else:
-            found = True
-        return iter(chains) if found else None
+        if not rest.steps:
+            return chains
+        rows = [(*chain[:-1], rest.get(chain[-1])) for chain in chains]
+        return [chain for chain in rows if chain[-1] is not UNSET] or None
 
 
 def _first_list(path: Path, start: Any) -> Any:

@@ -20,16 +20,12 @@ from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.compiled import UNREADABLE, CompiledMap, compile_map
 from tickerkit.fieldmaps.fields import FIRST_FRAME, FieldMap, Reading, Remember
 from tickerkit.fieldmaps.paths import Path
-from tickerkit.fieldmaps.values import Value
 from tickerkit.limits import MAX_SYMBOLS
 from tickerkit.ticks import Batch
 from tickerkit.ticks.builder import BatchBuilder
 from tickerkit.ticks.fields import MisfitError
 
 __all__ = ["FieldReader", "NotJson", "Taken", "decode"]
-
-# Keys that each row has for `BatchBuilder`, so that no other column is taken for the price.
-NO_PRICE = {"price": None}
 
 
 class NotJson(NamedTuple):
@@ -98,7 +94,7 @@ class FieldReader:
         self._remembered += [{} for _ in range(more)]
 
     def start_connection(self) -> None:
-        """Forget what belongs to a connection: rows to merge, what was said, who has come."""
+        """Forget what belongs to a connection: rows to merge, remembered values, symbols seen."""
         for remembered in self._remembered:
             remembered.clear()
         for newest in self._newest:
@@ -152,15 +148,12 @@ class FieldReader:
     def _has_rows(self, message: Any) -> bool:
         """Return whether the map names a row in a message, or an empty list of rows."""
         for reading in self.fields.readings:
-            chains = [(message,)] if reading.rows is None else reading.rows.walk(message)
+            chains = _walk(reading, message)
             if chains is None:
                 continue
-            is_empty = True
-            for chain in chains:
-                is_empty = False
-                if _is_row(reading, chain, {}):
-                    return True
-            if is_empty and reading.rows is not None and _is_message(reading, message):
+            if not chains and _is_message(reading, message):
+                return True
+            if any(_is_row(reading, chain, {}) for chain in chains):
                 return True
         return False
 
@@ -180,14 +173,14 @@ class FieldReader:
             remembered = self._remembered[number]
             if reading.remember is not None:
                 _remember(reading.remember, message, remembered)
-            chains = [(message,)] if reading.rows is None else reading.rows.walk(message)
+            chains = _walk(reading, message)
             if chains is None:
                 continue
+            if not chains and _is_message(reading, message):
+                known = True
             rows: list[dict[str, Any]] = []
-            is_empty = True
             symbols: set[str] = set()
             for chain in chains:
-                is_empty = False
                 if not _is_row(reading, chain, remembered):
                     continue
                 known = True
@@ -197,8 +190,6 @@ class FieldReader:
                     rows.append(row)
                 except BadTick as error:
                     builder.refuse(error)
-            if is_empty and reading.rows is not None and _is_message(reading, message):
-                known = True
             self._seen[number] |= symbols
             for row in _in_order(rows):
                 try:
@@ -246,6 +237,11 @@ def decode(data: str | bytes) -> Any:
         return NotJson(data, f"is not JSON ({error})")
 
 
+def _walk(reading: Reading, message: Any) -> list[tuple[Any, ...]] | None:
+    """Return the rows of a message as `Path.walk` does; without `rows`, the message is the row."""
+    return [(message,)] if reading.rows is None else reading.rows.walk(message)
+
+
 def _find(path: Path, chain: tuple[Any, ...]) -> Any:
     return path.get(chain[0] if path.from_message else chain[-1 - path.up])
 
@@ -265,10 +261,8 @@ def _remember(remember: Remember, message: Any, remembered: dict[Any, Any]) -> N
             remembered[key] = remember.value.get(message)
 
 
-def _recall(value: Value, chain: tuple[Any, ...], remembered: dict[Any, Any]) -> Any:
-    """Return what a value stands for; `UNSET` if no message has said it."""
-    assert value.path is not None
-    key = _find(value.path, chain)
+def _recall(key: Any, remembered: dict[Any, Any]) -> Any:
+    """Return what a key stands for; `UNSET` if no message has said it."""
     return remembered.get(key, UNSET) if isinstance(key, str | int) else UNSET
 
 
@@ -279,9 +273,9 @@ def _is_row(reading: Reading, chain: tuple[Any, ...], remembered: dict[Any, Any]
     what no message has said is not named.
     """
     if reading.remember is not None and any(
-        _recall(value, chain, remembered) is UNSET
+        _recall(_find(value.path, chain), remembered) is UNSET
         for value in reading.values
-        if value.is_remembered
+        if value.is_remembered and value.path is not None
     ):
         return False
     if reading.when:
@@ -304,21 +298,20 @@ def _read_row(
     builder: BatchBuilder,
 ) -> dict[str, Any]:
     """Return a row as `BatchBuilder` takes it; raises `BadTick` for an invalid one."""
-    row: dict[str, Any] = {**NO_PRICE}
+    # Without this key, `BatchBuilder` takes a column such as `p` or `last` for the price.
+    row: dict[str, Any] = {"price": None}
     for value in reading.values:
-        given = value.fixed if value.path is None else _find(value.path, chain)
+        if value.path is None:
+            row[value.column] = value.fixed
+            continue
+        given = _find(value.path, chain)
         if value.is_remembered:
-            given = _recall(value, chain, remembered)
+            given = _recall(given, remembered)
         try:
-            row[value.column] = convert(value, given)
+            row[value.column] = value.convert(given)
         except MisfitError:
             builder.misfits[value.column] = builder.misfits.get(value.column, 0) + 1
     return row
-
-
-def convert(value: Value, given: Any) -> Any:
-    """Return the value of a column as `BatchBuilder` takes it."""
-    return given if value.path is None else value.convert(given)
 
 
 def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -7,7 +7,7 @@ from typing import Any
 from tickerkit.formatting import format_value
 from tickerkit.ticks import printable
 
-__all__ = ["MAX_SHAPES", "OTHERS", "ShapeCounts", "shape_of"]
+__all__ = ["ShapeCounts", "shape_of"]
 
 # Keys whose text tells one kind of message from another, in most venues' messages.
 KINDS = ("type", "event", "e", "channel", "op", "method", "action", "T", "status", "code")

@@ -1,4 +1,4 @@
-"""Talk: what a client says to a server of somebody's: subscriptions, pings and answers."""
+"""Talk: what a client sends to a server that is not tickerkit's, and the answers that it knows."""
 
 from __future__ import annotations
 

@@ -206,11 +206,11 @@ def read_time(value: object, unit_ns: int | None = None) -> int:
     if value is None:
         return NO_TIME
     if type(value) is int:
-        nanoseconds = value * (unit_ns or _unit(abs(value)))
+        nanoseconds = value * (unit_ns or judge_unit(abs(value)))
     elif isinstance(value, bool | np.bool_ | np.timedelta64):
         raise BadTick("time", value, "is not a time", TIME_FIX)
     elif isinstance(value, Integral):
-        nanoseconds = int(value) * (unit_ns or _unit(abs(int(value))))
+        nanoseconds = int(value) * (unit_ns or judge_unit(abs(int(value))))
     elif isinstance(value, str):
         nanoseconds = _text_time(value, unit_ns)
     elif isinstance(value, datetime):
@@ -231,7 +231,7 @@ def read_time(value: object, unit_ns: int | None = None) -> int:
     return nanoseconds
 
 
-def _unit(magnitude: int | Decimal) -> int:
+def judge_unit(magnitude: int | Decimal) -> int:
     """Return how many ns the unit of a Unix time has, judged by its magnitude.
 
     Below 10**11 it is in seconds: 10**11 s is in the year 5138, 10**11 ms is in 1973. The limits
@@ -249,7 +249,7 @@ def _epoch_ns(epoch: Decimal, unit_ns: int | None) -> int | None:
     # Check the exponent first: as an integer, 1e1000000000 would have a billion digits.
     if not epoch.is_finite() or epoch.adjusted() > 20:
         return None
-    return round(EXACT.multiply(epoch, unit_ns or _unit(EXACT.abs(epoch))))
+    return round(EXACT.multiply(epoch, unit_ns or judge_unit(EXACT.abs(epoch))))
 
 
 def _text_time(text: str, unit_ns: int | None) -> int | None:

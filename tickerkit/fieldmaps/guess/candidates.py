@@ -56,7 +56,7 @@ def squeeze(name: str) -> str:
 
 
 def last_name(path: str) -> str:
-    """Return the name at the end of a path, without positions; empty if it ends in none."""
+    """Return the name at the end of a path, without positions; empty if it has none."""
     found = LAST_NAME.search(path)
     return (found[1] or found[2]) if found else ""
 
@@ -121,12 +121,10 @@ def _find_lists(value: Any, path: str, depth: int) -> Iterator[str]:
 
 def _read_rows(message: Any, path: str) -> Iterator[Candidate]:
     try:
-        chains = parse_path("rows", path, is_rows=True).walk(message)
+        chains = parse_path("rows", path, is_rows=True).walk(message) or []
     except FieldMapError:
         return
-    for number, chain in enumerate(chains or ()):
-        if number >= MAX_ROWS:
-            return
+    for chain in chains[:MAX_ROWS]:
         row = Candidate(path)
         _flatten(chain[-1], "", row, 0)
         for up, around in enumerate(chain[-2:0:-1], 1):

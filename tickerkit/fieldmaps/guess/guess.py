@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import msgspec
-
 from tickerkit.errors import FieldMapError
 from tickerkit.fieldmaps.fields import parse_fields
 from tickerkit.fieldmaps.guess.candidates import last_name, squeeze
@@ -14,7 +12,7 @@ from tickerkit.fieldmaps.guess.kinds import is_derived
 from tickerkit.fieldmaps.guess.roles import Roles
 from tickerkit.fieldmaps.guess.tables import find_tables, merge_tables
 from tickerkit.fieldmaps.guess.writing import write_table
-from tickerkit.fieldmaps.reader import FieldReader
+from tickerkit.fieldmaps.reader import FieldReader, NotJson, decode
 
 __all__ = ["guess_fields"]
 
@@ -37,7 +35,8 @@ def guess_fields(messages: Sequence[str | bytes]) -> dict[str, Any] | list[dict[
         >>> guess_fields(['{"sensor": "kitchen", "temperature": 21.5, "ts": 1786310819}'])
         {'symbol': 'sensor', 'time': 'ts:s', 'temperature': 'temperature'}
     """
-    decoded = [*_decode(messages)]
+    looked_at = [*_select(messages)]
+    decoded = [each for each in map(decode, looked_at) if not isinstance(each, NotJson)]
     tables, others = find_tables(decoded)
     tables = merge_tables(tables)
     if any(table.is_market for table in tables):
@@ -57,22 +56,19 @@ def guess_fields(messages: Sequence[str | bytes]) -> dict[str, Any] | list[dict[
         for table in tables
         for each in write_table(table, [each for each in (*tables, *others) if each is not table])
     ]
-    good = [table for table in written if _reads(table, decoded)]
+    good = [table for table in written if _reads(table, looked_at)]
     if not good:
         return None
     return good[0] if len(good) == 1 else good
 
 
-def _decode(messages: Sequence[str | bytes]) -> Iterator[Any]:
+def _select(messages: Sequence[str | bytes]) -> Iterator[str | bytes]:
+    """Yield the messages that are looked at."""
     left = MAX_BYTES
     for data in messages[:MAX_MESSAGES]:
-        if len(data) > left:
-            continue
-        left -= len(data)
-        try:
-            yield msgspec.json.decode(data)
-        except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            continue
+        if len(data) <= left:
+            left -= len(data)
+            yield data
 
 
 def _price_quotes(roles: Roles) -> None:
@@ -82,12 +78,12 @@ def _price_quotes(roles: Roles) -> None:
         roles.columns["price"] = roles.columns.pop("last")
 
 
-def _reads(table: dict[str, Any], messages: Sequence[Any]) -> bool:
+def _reads(table: dict[str, Any], messages: Sequence[str | bytes]) -> bool:
     """Return whether a table reads more rows than it refuses."""
     try:
         reader = FieldReader(parse_fields(table), typed=False)
     except FieldMapError:
         return False
-    taken = reader.read([msgspec.json.encode(message) for message in messages])
+    taken = reader.read(messages)
     count = sum(batch.count for batch in taken.batches)
     return count > sum(batch.refused for batch in taken.batches)

@@ -10,7 +10,7 @@ from tickerkit.fieldmaps.fields import TABLES, FieldMap, parse_fields
 from tickerkit.fieldmaps.guess.guess import guess_fields
 from tickerkit.fieldmaps.reader import FieldReader
 
-__all__ = ["FieldGuesser", "join_maps"]
+__all__ = ["FieldGuesser"]
 
 # A feed sends all its kinds of messages within a moment, a sensor perhaps one in a minute.
 WAIT_S = 1.0
@@ -115,7 +115,7 @@ class FieldGuesser:
         if found is None:
             return None
         try:
-            longer = parse_fields(join_maps(fields.given, found))
+            longer = parse_fields(_join_maps(fields.given, found))
         except FieldMapError:
             return None
         if longer.given == fields.given:
@@ -129,7 +129,7 @@ class FieldGuesser:
         return longer, strange
 
 
-def join_maps(old: Any, new: Any) -> dict[str, Any] | list[dict[str, Any]]:
+def _join_maps(old: Any, new: Any) -> dict[str, Any] | list[dict[str, Any]]:
     """Return a map with the tables of both; where both read the same rows, the old columns stay."""
     tables: list[dict[str, Any]] = [dict(table) for table in _tables(old)]
     for table in _tables(new):

@@ -140,22 +140,22 @@ def is_talk(path: str, kind: str) -> bool:
 
 
 def is_phase(kind: str) -> bool:
-    """Return whether a value tells old rows from live ones, or whole ones from changes."""
+    """Return whether a value marks rows as old or live, or as whole or changed."""
     return PHASES.search(kind) is not None
 
 
 def is_old(kind: str) -> bool:
-    """Return whether a value tells rows from before the subscription."""
+    """Return whether a value marks rows from before the subscription."""
     return OLD.search(kind) is not None
 
 
 def is_change(kind: str) -> bool:
-    """Return whether a value tells rows that have only what changed."""
+    """Return whether a value marks rows that have only the fields that changed."""
     return CHANGES.search(kind) is not None
 
 
 def is_derived(kinds: Kinds) -> bool:
-    """Return whether messages say by other means what trades and quotes say."""
+    """Return whether the rows are not trades and quotes but made from them, such as candles."""
     return any(NO_TRADES.search(kind) for kind in kinds.values())
 
 

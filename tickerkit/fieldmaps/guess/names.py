@@ -1,4 +1,4 @@
-"""Names: how feeds call what a tick has, the likeliest name first.
+"""Names: what feeds call the fields of a tick, the likeliest name first.
 
 Names are compared without `_`, `-` and capital letters: `best_bid` and `bestBid` are `bestbid`. A
 name of one letter is compared as it is written, since many feeds use both `b` and `B`.
@@ -33,7 +33,7 @@ __all__ = [
     "rank_name",
 ]
 
-# Of instruments, and of whatever else may have ticks.
+# Names of the symbol: of instruments, and of whatever else may have ticks.
 MARKET_SYMBOLS = (
     *("symbol", "sym", "s", "S", "instid", "productid", "pair", "ticker", "market", "code"),
     *("coin", "instrumentname", "instrument", "currencypair", "contract", "asset", "isin"),
@@ -44,20 +44,8 @@ OTHER_SYMBOLS = (
     *("vehicle.id", "vehicleid", "metric", "measurement", "n", "friendlyname", "host"),
     *("hostname", "server", "instance", "wiki", "servername", "flynnregion", "region"),
     *("location", "room", "city", "place", "user", "username", "player", "team", "name", "item"),
-    *(
-        "topic",
-        "src",
-        "source",
-        "label",
-        "channel",
-        "id",
-        "mac",
-        "key",
-        "run",
-        "job",
-        "service",
-        "net",
-    ),
+    *("topic", "src", "source", "label", "channel", "id", "mac", "key", "run", "job", "service"),
+    "net",
 )
 PRICES = (
     *("price", "px", "tradeprice", "lastprice", "lastpx", "last", "lasttradeprice", "ltp"),
@@ -79,7 +67,7 @@ TIMES = (
     *("lastchanged", "lastseen", "updated", "lastupdate", "lastcontact", "now", "date", "dt"),
 )
 LIKE_TIME = re.compile(r"time|stamp|date$|updated$|_ts$|^ts_|_at$|At$")
-# Moments of something else than the row.
+# Times of something other than the row, such as its expiry.
 NO_TIME = re.compile(
     r"boot|start|open|create|expir|next|prev|birth|end|close|until|settle|deliver|launch|block|old",
     re.IGNORECASE,
@@ -103,12 +91,12 @@ NO_MEASURE = re.compile(
 # Kinds of messages.
 TRADES = re.compile(r"trades?([^a-z]|$)|match|fill|deal", re.IGNORECASE)
 TICKERS = re.compile(r"ticker|quote|bbo|book", re.IGNORECASE)
-# What a trade or quote says by other columns already, or of its message.
+# Values that repeat another column of a trade or quote, or describe its message.
 NO_COLUMNS = ("topic", "stream", "channel", "subject", "event", "type", "side", "size", "time")
 
 
 def rank_name(path: str, names: Sequence[str]) -> int | None:
-    """Return how far down a list of names the name of a path is; None if it is not in it."""
+    """Return the position of the name of a path in `names`; None if it is not there."""
     name = last_name(path)
     small = squeeze(name)
     for number, wanted in enumerate(names):

@@ -102,7 +102,7 @@ def is_numeric(value: Any) -> bool:
 
 
 def unit_of(value: Any) -> str | None:
-    """Return the unit of a time between 2000 and 2100; None if a value is none."""
+    """Return the unit of a time between 2000 and 2100; None for another value."""
     if isinstance(value, str) and ISO.match(value):
         try:
             read_time(value)

@@ -225,12 +225,9 @@ class _Finder:
                     return place
         return None
 
-    def find_trade(self, *, is_market: bool, is_quote: bool) -> bool:
+    def find_trade(self, *, is_market: bool) -> bool:
         """Find price, size, side and id; return whether there is a price."""
         numbers = self.numbers()
-        if is_quote:
-            # A quote that repeats the last trade's price is no trade.
-            return False
         price = self.best(PRICES, numbers, row_only=True)
         if price is None and is_market:
             price = self.best(WEAK_PRICES, numbers, row_only=True)
@@ -429,7 +426,8 @@ def find_roles(
     # A trade may tell the quote that it met.
     says_trade = any(TRADES.search(each) and not TICKERS.search(each) for each in kinds.values())
     is_quote = not (says_trade and is_market) and finder.find_quote()
-    is_trade = finder.find_trade(is_market=is_market, is_quote=is_quote)
+    # A quote that repeats the last trade's price is no trade.
+    is_trade = not is_quote and finder.find_trade(is_market=is_market)
     roles = finder.roles
     roles.kind = "quote" if is_quote else "trade" if is_trade else "other"
     measures = finder.find_others(kinds, is_market=is_quote or is_trade)
