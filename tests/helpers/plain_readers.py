@@ -55,6 +55,21 @@ def read_binance_usdm(frames: Iterator[Any]) -> Rows:
     return read_binance(frames, quote_time=True)
 
 
+def read_binance_aggregates(frames: Iterator[Any]) -> Rows:
+    """Yield Binance's aggregate trades: what one order traded at one price, as one trade."""
+    for frame in frames:
+        data = frame["data"]
+        if data.get("e") == "aggTrade":
+            yield tick(
+                data["s"],
+                data["T"] * 10**6,
+                price=float(data["p"]),
+                size=float(data["q"]),
+                side="sell" if data["m"] else "buy",
+                trade_id=data["a"],
+            )
+
+
 def read_coinbase(frames: Iterator[Any]) -> Rows:
     """Yield trades and quotes of Coinbase Exchange, whose sides are the maker's."""
     for frame in frames:
@@ -140,7 +155,7 @@ def read_bybit_tickers(frames: Iterator[Any]) -> Rows:
 def read_okx_trades(frames: Iterator[Any]) -> Rows:
     """Yield trades of OKX."""
     for frame in frames:
-        if frame["arg"]["channel"] == "trades-all" and "data" in frame:
+        if frame["arg"]["channel"] in ("trades", "trades-all") and "data" in frame:
             for row in frame["data"]:
                 yield tick(
                     row["instId"],
@@ -247,6 +262,22 @@ def read_kraken_v1(frames: Iterator[Any]) -> Rows:
                 ask=float(data["a"][0]),
                 ask_size=float(data["a"][2]),
             )
+
+
+def read_kraken_v2_books(frames: Iterator[Any]) -> Rows:
+    """Yield the best quotes of Kraken's snapshots of books; its updates are not whole books."""
+    for frame in frames:
+        if frame.get("channel") == "book" and frame["type"] == "snapshot":
+            for book in frame["data"]:
+                bid, ask = book["bids"][0], book["asks"][0]
+                yield tick(
+                    book["symbol"],
+                    None,
+                    bid=float(bid["price"]),
+                    bid_size=float(bid["qty"]),
+                    ask=float(ask["price"]),
+                    ask_size=float(ask["qty"]),
+                )
 
 
 def read_gemini_v2(frames: Iterator[Any]) -> Rows:
