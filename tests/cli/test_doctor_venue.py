@@ -22,7 +22,7 @@ from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor import Request, examination
 from tickerkit.cli.venue_doctor.data import judge_clock, judge_data
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
-from tickerkit.cli.venue_doctor.probe import PING_NUMBER, Heard, Trade, answers_ping
+from tickerkit.cli.venue_doctor.probe import PING_NUMBER, Arrivals, Trade, answers_ping
 from tickerkit.presets.files import list_presets, load_preset, read_preset
 from tickerkit.testing import FakeVenue
 
@@ -440,10 +440,10 @@ def trade(number: int, *, lag_s: float = 0.1, **columns: Any) -> Trade:
 
 def judge(name: str, trades: list[Trade]) -> dict[str, Finding]:
     """Return what is found of the trades of a venue."""
-    heard = Heard(trades, {"trades": 0.1, "quotes": 0.1}, quotes=1)
+    arrivals = Arrivals(trades, {"trades": 0.1, "quotes": 0.1}, quotes=1)
     preset, lines = load_preset(name), PresetLines(name, read_preset(name))
-    found = [*judge_data(preset, heard, None, lines, 30.0, mute=False)]
-    found += judge_clock(preset, heard, None, lines)
+    found = [*judge_data(preset, arrivals, None, lines, 30.0, mute=False)]
+    found += judge_clock(preset, arrivals, None, lines)
     return {each.name: each for each in found}
 
 

@@ -41,7 +41,7 @@ class LineDrawer:
 
     The values are those of `Instruments`: of a symbol that has only quotes so far, the middle of
     bid and ask; of one that has no price, its first number. Neither is mixed into a line of trades.
-    A column that is no price names the axis. Symbols beyond the first 20 are not drawn. A line
+    A column other than the price names the axis. Symbols beyond the first 20 are not drawn. A line
     whose symbol only an earlier server has sent is hidden until the symbol's next tick.
 
     Args:

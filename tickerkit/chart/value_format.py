@@ -23,7 +23,7 @@ def make_format(decimals: int) -> str:
 
 
 def make_axis_title(column: str) -> str:
-    """Return the title of an axis that shows a column: prices need none."""
+    """Return the title of an axis that shows a column: its name; empty for prices."""
     return "" if column == "price" else escape_label(column)
 
 

@@ -80,7 +80,7 @@ def doctor(
         _examine_machine()
         return
     if every and (venue or url or rest):
-        raise UsageError("--all tries every venue: name none, and no --url and --rest")
+        raise UsageError("--all tries every venue; leave out VENUE, --url and --rest")
     _examine_venues(venue, symbol, parse_duration("for", duration), as_json, url or [], rest)
 
 

@@ -97,7 +97,7 @@ Origins: TypeAlias = Annotated[
 
 
 def choose_token(url: str, token: str | None) -> str | None:
-    """Return the token to send to a server; None for that of its address, or for none.
+    """Return the token to send to a server; None to send only that of its address, if it has one.
 
     The variable holds the token of a server on this machine. Another machine's server gets only a
     token that the user gave for it: it may belong to a stranger.
@@ -133,7 +133,7 @@ def parse_duration(name: str, text: str) -> float:
     """Return the seconds of "90s", "10m", "2h" or "1d".
 
     Raises:
-        InvalidArgument: it is no such time.
+        InvalidArgument: the text is not such a time.
     """
     match = DURATION.fullmatch(text.strip().lower())
     if match is None or not float(match[1]):

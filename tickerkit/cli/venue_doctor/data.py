@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.past_trades import PastAnswer
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
-from tickerkit.cli.venue_doctor.probe import Heard, Trade
+from tickerkit.cli.venue_doctor.probe import Arrivals, Trade
 from tickerkit.cli.venue_doctor.sockets import (
     BUSY_STATUSES,
     REGION_FIX,
@@ -36,15 +36,15 @@ MAX_CLOCK_S = 2.0
 MUTE_S = 3.0
 
 
-def is_mute(heard: Heard, past: PastAnswer | None, asked_ns: int) -> bool:
+def is_mute(arrivals: Arrivals, past: PastAnswer | None, asked_ns: int) -> bool:
     """Return whether REST has trades from after the subscription, and none came.
 
     Args:
-        heard: what came over the websocket.
-        past: the answer of REST; None for none.
+        arrivals: what came over the websocket.
+        past: the answer of REST; None if the preset has no REST interface.
         asked_ns: when the subscription was sent, in epoch ns.
     """
-    if past is None or heard.live:
+    if past is None or arrivals.live:
         return False
     newest_ns = max((each.time_ns for each in past.trades), default=0)
     # The times of trades are the venue's.
@@ -54,7 +54,7 @@ def is_mute(heard: Heard, past: PastAnswer | None, asked_ns: int) -> bool:
 
 def judge_data(
     preset: Preset,
-    heard: Heard,
+    arrivals: Arrivals,
     past: PastAnswer | None,
     lines: PresetLines,
     listened_s: float,
@@ -65,29 +65,29 @@ def judge_data(
 
     Args:
         preset: the venue.
-        heard: what came.
-        past: the answer of REST; None for none.
+        arrivals: what came.
+        past: the answer of REST; None if the preset has no REST interface.
         lines: the preset's file.
-        listened_s: for how long; 0 if the venue refused, or ended the connection.
+        listened_s: how long ticks were awaited; 0 if the venue refused or ended a connection.
         mute: whether REST has trades that should have come.
     """
-    yield from _judge_arrivals(preset, heard, lines, listened_s, mute=mute)
-    if heard.errors:
-        error = heard.errors[0]
-        count = format_count(max(heard.refused, 1), "row")
+    yield from _judge_arrivals(preset, arrivals, lines, listened_s, mute=mute)
+    if arrivals.errors:
+        error = arrivals.errors[0]
+        count = format_count(max(arrivals.refused, 1), "row")
         about = f"{count} could not be read: {error.field} {error.problem}: " + format_value(
             error.value
         )
         channel = "quotes" if error.field in QUOTE_FIELDS else "trades"
         line = _find_read(preset, lines, channel, error.field)
         yield Finding("fields", about, look_up(preset), "problem", line)
-    for shape, number in list(heard.unknown.items())[:3]:
+    for shape, number in list(arrivals.unknown.items())[:3]:
         about = (
             f"{format_count(number, 'message')} of a kind that the preset does not name: {shape}"
         )
         yield Finding("messages", about, "what is missing above may be in these", "note")
-    yield from _judge_sides(preset, heard, lines)
-    yield from _judge_ids(preset, heard, past, lines)
+    yield from _judge_sides(preset, arrivals, lines)
+    yield from _judge_ids(preset, arrivals, past, lines)
 
 
 def _find_read(preset: Preset, lines: PresetLines, channel: str, key: str) -> str:
@@ -100,25 +100,25 @@ def _find_read(preset: Preset, lines: PresetLines, channel: str, key: str) -> st
 
 
 def _judge_arrivals(
-    preset: Preset, heard: Heard, lines: PresetLines, listened_s: float, *, mute: bool
+    preset: Preset, arrivals: Arrivals, lines: PresetLines, listened_s: float, *, mute: bool
 ) -> Iterator[Finding]:
     """Yield which channels brought rows."""
     channels = dict.fromkeys(read.channel for socket in preset.sockets for read in socket.reads)
     for channel in channels:
-        old = len(heard.trades) - len(heard.live) if channel == "trades" else 0
+        old = len(arrivals.trades) - len(arrivals.live) if channel == "trades" else 0
         before = f"; {format_count(old, 'trade')} from before the subscription" if old else ""
-        if channel in heard.first_s:
-            count = len(heard.live) if channel == "trades" else heard.quotes
-            about = f"the first after {heard.first_s[channel]:.2f} s, {count:,} in all{before}"
-            if channel == "quotes" and heard.crossed * 2 > heard.quotes:
-                about = f"the bid is above the ask in {heard.crossed:,} of {heard.quotes:,}"
+        if channel in arrivals.first_s:
+            count = len(arrivals.live) if channel == "trades" else arrivals.quotes
+            about = f"the first after {arrivals.first_s[channel]:.2f} s, {count:,} in all{before}"
+            if channel == "quotes" and arrivals.crossed * 2 > arrivals.quotes:
+                about = f"the bid is above the ask in {arrivals.crossed:,} of {arrivals.quotes:,}"
                 line = _find_read(preset, lines, channel, "bid")
                 yield Finding(channel, about, look_up(preset), "problem", line)
             else:
                 yield Finding(channel, about)
-        elif heard.errors or not listened_s:
+        elif arrivals.errors or not listened_s:
             continue
-        elif mute or heard.unknown or (channel == "quotes" and heard.live):
+        elif mute or arrivals.unknown or (channel == "quotes" and arrivals.live):
             why = "other messages did"
             if mute:
                 why = "REST has newer ones" if channel == "trades" else "the symbol is traded"
@@ -131,10 +131,10 @@ def _judge_arrivals(
             yield Finding(channel, about, fix, "note")
 
 
-def _compare_sides(heard: Heard) -> tuple[int, int]:
+def _compare_sides(arrivals: Arrivals) -> tuple[int, int]:
     """Return how many trades have the side that the quotes say, and how many were compared."""
     agree = total = 0
-    for each in heard.live:
+    for each in arrivals.live:
         if each.side not in ("buy", "sell") or not each.bid < each.ask:
             continue
         if each.price >= each.ask or each.price <= each.bid:
@@ -143,17 +143,17 @@ def _compare_sides(heard: Heard) -> tuple[int, int]:
     return agree, total
 
 
-def _are_inverted(heard: Heard) -> bool:
+def _are_inverted(arrivals: Arrivals) -> bool:
     """Return whether the quotes show that buys and sells are the wrong way round."""
-    agree, total = _compare_sides(heard)
+    agree, total = _compare_sides(arrivals)
     return total >= MIN_JUDGED and agree <= total * MAX_INVERTED
 
 
-def _judge_sides(preset: Preset, heard: Heard, lines: PresetLines) -> Iterator[Finding]:
+def _judge_sides(preset: Preset, arrivals: Arrivals, lines: PresetLines) -> Iterator[Finding]:
     """Yield whether trades at the ask are buys, and those at the bid are sells."""
-    agree, total = _compare_sides(heard)
-    if not any(each.side for each in heard.live):
-        if heard.live:
+    agree, total = _compare_sides(arrivals)
+    if not any(each.side for each in arrivals.live):
+        if arrivals.live:
             yield _judge_no_sides(preset, lines)
         return
     about = f"{agree:,} of {total:,} trades at the bid or the ask have the side that the quotes say"
@@ -161,7 +161,7 @@ def _judge_sides(preset: Preset, heard: Heard, lines: PresetLines) -> Iterator[F
         about = about if total else "no trade came at the bid or the ask of a quote"
         fix = f"fewer than {MIN_JUDGED} prove nothing: listen longer (--for 2m)"
         yield Finding("side", about, fix, "note")
-    elif _are_inverted(heard):
+    elif _are_inverted(arrivals):
         line = _find_read(preset, lines, "trades", "side")
         about = f"{about}: buys and sells are the wrong way round"
         yield Finding("side", about, look_up(preset), "problem", line)
@@ -187,20 +187,20 @@ def _judge_no_sides(preset: Preset, lines: PresetLines) -> Finding:
 
 
 def _judge_ids(
-    preset: Preset, heard: Heard, past: PastAnswer | None, lines: PresetLines
+    preset: Preset, arrivals: Arrivals, past: PastAnswer | None, lines: PresetLines
 ) -> Iterator[Finding]:
     """Yield whether trade ids are as the preset says."""
     reads = [each for socket in preset.sockets for each in socket.reads]
     kind = next((each.ids for each in reads if each.channel == "trades"), "none")
     line = _find_read(preset, lines, "trades", "ids")
-    ids = sorted({each.trade_id for each in heard.trades if each.trade_id})
-    live_ids = [each.trade_id for each in heard.live if each.trade_id]
+    ids = sorted({each.trade_id for each in arrivals.trades if each.trade_id})
+    live_ids = [each.trade_id for each in arrivals.live if each.trade_id]
     if kind == "none":
-        if heard.trades:
+        if arrivals.trades:
             yield Finding("trade ids", "there are none, as the preset says")
         return
     if len(ids) < MIN_IDS:
-        if heard.trades:
+        if arrivals.trades:
             about = f"only {format_count(len(ids), 'id')} came: too few to judge"
             yield Finding("trade ids", about, "listen longer (--for 2m)", "note")
         return
@@ -226,11 +226,11 @@ def _judge_ids(
 
 
 def judge_clock(
-    preset: Preset, heard: Heard, past: PastAnswer | None, lines: PresetLines
+    preset: Preset, arrivals: Arrivals, past: PastAnswer | None, lines: PresetLines
 ) -> Iterator[Finding]:
     """Yield how far this machine's clock is from the venue's."""
     lags = [
-        (each.received_ns - each.time_ns) / 1e9 for each in heard.live if each.time_ns != NO_TIME
+        (each.received_ns - each.time_ns) / 1e9 for each in arrivals.live if each.time_ns != NO_TIME
     ]
     clock_s = None if past is None else past.clock_s
     if lags and abs(min(lags)) > MAX_ODD_S:
@@ -261,7 +261,7 @@ def judge_clock(
 def judge_past(
     preset: Preset,
     backfill: Backfill,
-    heard: Heard,
+    arrivals: Arrivals,
     past: PastAnswer,
     lines: PresetLines,
 ) -> Iterator[Finding]:
@@ -270,7 +270,7 @@ def judge_past(
     Args:
         preset: the venue.
         backfill: its REST interface.
-        heard: what came over the websocket.
+        arrivals: what came over the websocket.
         past: the answer of REST.
         lines: the preset's file.
     """
@@ -295,7 +295,7 @@ def judge_past(
         about = f"{error.field} {error.problem}: {format_value(error.value)}"
         line = lines.find("backfill.fields", error.field)
         yield Finding("REST", about, look_up(preset), "problem", line)
-    elif past.has_rows and not past.trades and not heard.live:
+    elif past.has_rows and not past.trades and not arrivals.live:
         about = f"no past trades from {past.url}"
         yield Finding("REST", about, "the symbol may be quiet: try a busier one", "note")
     elif not past.trades:
@@ -305,7 +305,7 @@ def judge_past(
     else:
         count = format_count(len(past.trades), "past trade")
         yield Finding("REST", f"{count} from {past.url} in {past.took_s:.2f} s")
-        yield from _judge_overlap(preset, backfill, heard, past, lines)
+        yield from _judge_overlap(preset, backfill, arrivals, past, lines)
     if past.limits:
         limits = ", ".join(f"{name}: {value}" for name, value in past.limits.items())
         yield Finding("limits", format_line(limits))
@@ -316,15 +316,15 @@ def judge_past(
 def _judge_overlap(
     preset: Preset,
     backfill: Backfill,
-    heard: Heard,
+    arrivals: Arrivals,
     past: PastAnswer,
     lines: PresetLines,
 ) -> Iterator[Finding]:
     """Yield whether trades came both ways, and are equal."""
     known = {each.trade_id: each for each in past.trades if each.trade_id}
-    both = [(each, known[each.trade_id]) for each in heard.live if each.trade_id in known]
+    both = [(each, known[each.trade_id]) for each in arrivals.live if each.trade_id in known]
     if not both:
-        if known and any(each.trade_id for each in heard.live):
+        if known and any(each.trade_id for each in arrivals.live):
             about = "REST has none of the trades that came: those of a break can't be fetched"
             fix = look_up(preset)
             line = lines.find("backfill.fields", "trade_id")
@@ -333,7 +333,7 @@ def _judge_overlap(
     for name in ("price", "size", "side"):
         wrong = [pair for pair in both if _differs(*pair, name)]
         # If the websocket's sides are wrong, the line of REST is right.
-        if wrong and not (name == "side" and _are_inverted(heard)):
+        if wrong and not (name == "side" and _are_inverted(arrivals)):
             live, other = wrong[0]
             about = (
                 f"{len(wrong):,} of {len(both):,} trades have another {name} by REST: trade "
@@ -342,7 +342,7 @@ def _judge_overlap(
             line = lines.find("backfill.fields", name)
             yield Finding("overlap", about, look_up(preset), "problem", line)
             return
-    same = "price and size" if _are_inverted(heard) else "price, size and side"
+    same = "price and size" if _are_inverted(arrivals) else "price, size and side"
     about = f"{format_count(len(both), 'trade')} came both ways, with equal {same}"
     yield Finding("overlap", about)
 

@@ -13,7 +13,7 @@ from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.data import is_mute, judge_clock, judge_data, judge_past
 from tickerkit.cli.venue_doctor.past_trades import PastAnswer, ask_past_trades
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
-from tickerkit.cli.venue_doctor.probe import Heard, probe_socket
+from tickerkit.cli.venue_doctor.probe import Arrivals, probe_socket
 from tickerkit.cli.venue_doctor.sockets import judge_socket
 from tickerkit.errors import InvalidArgument
 from tickerkit.presets import Venue
@@ -37,7 +37,7 @@ class Request:
         listen_s: how long to receive at most.
         urls: the addresses of the sockets; empty for those of the preset.
         rest: the address that REST paths follow; None for that of the preset.
-        may_skip: whether it is no problem that the venue's keys are missing.
+        may_skip: whether missing keys of the venue are a note, and not a problem.
     """
 
     name: str
@@ -103,39 +103,41 @@ async def _examine(request: Request, preset: Preset, keys: dict[str, str]) -> li
     lines = PresetLines(preset.name, read_preset(preset.name))
     channels = {read.channel for socket in preset.sockets for read in socket.reads}
     venue = Venue(preset, [request.symbol], sorted(channels, reverse=True), keys)
-    heard = Heard()
+    arrivals = Arrivals()
     asked_ns = time.time_ns()
     probes = []
     for number, socket in enumerate(preset.sockets):
         url = request.urls[number] if number < len(request.urls) else fill(socket.url, keys)
-        probes.append(probe_socket(venue, number, socket, url, heard, request.listen_s))
+        probes.append(probe_socket(venue, number, socket, url, arrivals, request.listen_s))
     reports = await asyncio.gather(*probes)
-    past = await _ask(request, preset, keys, heard)
+    past = await _ask(request, preset, keys, arrivals)
     findings: list[Finding] = []
     for socket, report in zip(preset.sockets, reports, strict=True):
-        findings += judge_socket(preset, socket, report, heard, lines)
+        findings += judge_socket(preset, socket, report, arrivals, lines)
     if any(report.open_s is not None for report in reports):
         is_cut = any(report.refusal or report.end or report.error for report in reports)
         listened_s = 0.0 if is_cut else request.listen_s
-        mute = not is_cut and is_mute(heard, past, asked_ns)
-        findings += judge_data(preset, heard, past, lines, listened_s, mute=mute)
-    findings += judge_clock(preset, heard, past, lines)
+        mute = not is_cut and is_mute(arrivals, past, asked_ns)
+        findings += judge_data(preset, arrivals, past, lines, listened_s, mute=mute)
+    findings += judge_clock(preset, arrivals, past, lines)
     if preset.backfill is None:
         findings.append(Finding("REST", "the preset has none: trades of a break are a gap"))
     elif past is not None:
-        findings += judge_past(preset, preset.backfill, heard, past, lines)
+        findings += judge_past(preset, preset.backfill, arrivals, past, lines)
     return findings
 
 
 async def _ask(
-    request: Request, preset: Preset, keys: dict[str, str], heard: Heard
+    request: Request, preset: Preset, keys: dict[str, str], arrivals: Arrivals
 ) -> PastAnswer | None:
     """Return the answer of REST; ask it again if it has none of the trades that have come."""
     if preset.backfill is None:
         return None
     base = request.rest or preset.backfill.base
-    ids = {each.trade_id for each in heard.live if each.trade_id}
-    ask = partial(ask_past_trades, preset, preset.backfill, base, request.symbol, keys, heard.live)
+    ids = {each.trade_id for each in arrivals.live if each.trade_id}
+    ask = partial(
+        ask_past_trades, preset, preset.backfill, base, request.symbol, keys, arrivals.live
+    )
     past = await ask()
     if past.status == 200 and ids and ids.isdisjoint(each.trade_id for each in past.trades):
         await asyncio.sleep(RETRY_S)

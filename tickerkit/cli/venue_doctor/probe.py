@@ -29,7 +29,7 @@ from tickerkit.ticks import NO_TIME, Batch, Text
 __all__ = [
     "ENOUGH_TRADES",
     "PING_NUMBER",
-    "Heard",
+    "Arrivals",
     "SocketReport",
     "Trade",
     "answers_ping",
@@ -52,7 +52,7 @@ class Trade:
     """A trade, and the quote that was the newest when it came: NaN for none.
 
     Attributes:
-        time_ns: when it happened; `NO_TIME` if that was not told.
+        time_ns: when it happened; `NO_TIME` if the venue did not say.
         received_ns: when it came.
         is_live: whether it is not one from before the subscription.
     """
@@ -70,7 +70,7 @@ class Trade:
 
 
 @dataclass(slots=True)
-class Heard:
+class Arrivals:
     """What came over all sockets of a venue.
 
     Attributes:
@@ -79,7 +79,7 @@ class Heard:
         quotes: how many quotes came.
         crossed: how many of these had a bid above the ask.
         errors: rows and messages that could not be read.
-        refused: how many rows and messages that were.
+        refused: number of rows and messages that could not be read; `errors` has the first ones.
         unknown: messages that the preset does not name, by their shape.
     """
 
@@ -141,7 +141,7 @@ class SocketReport:
 
 
 async def probe_socket(
-    venue: Venue, number: int, socket: Socket, url: str, heard: Heard, listen_s: float
+    venue: Venue, number: int, socket: Socket, url: str, arrivals: Arrivals, listen_s: float
 ) -> SocketReport:
     """Connect, subscribe, and receive until all is known or `listen_s` is over.
 
@@ -150,7 +150,7 @@ async def probe_socket(
         number: which socket of the preset.
         socket: the socket.
         url: its address, which may have a key.
-        heard: gets what comes.
+        arrivals: gets what comes.
         listen_s: how long to receive at most.
     """
     parts = urlsplit(url)
@@ -173,7 +173,7 @@ async def probe_socket(
             report.open_s = perf_counter() - began
             client = cast("CountingClient", websocket)
             report.tls = _describe_tls(client.transport.get_extra_info("ssl_object"))
-            listener = _Listener(venue, socket, heard, report)
+            listener = _Listener(venue, socket, arrivals, report)
             try:
                 await listener.run(client, listen_s)
             except ConnectionClosed:
@@ -194,10 +194,12 @@ def _describe_tls(found: ssl.SSLObject | None) -> str:
 class _Listener:
     """Receives from one socket."""
 
-    def __init__(self, venue: Venue, socket: Socket, heard: Heard, report: SocketReport) -> None:
+    def __init__(
+        self, venue: Venue, socket: Socket, arrivals: Arrivals, report: SocketReport
+    ) -> None:
         self._venue = venue
         self._socket = socket
-        self._heard = heard
+        self._arrivals = arrivals
         self._report = report
         self._now = asyncio.get_running_loop().time
         self._link: Link = venue.open(socket, self._now())[0]
@@ -233,12 +235,12 @@ class _Listener:
             self._take(messages, received_ns)
 
     def _is_complete(self) -> bool:
-        report, heard = self._report, self._heard
+        report, arrivals = self._report, self._arrivals
         has_pong = report.protocol_ping_s is not None
         has_own = report.own_ping_s is not None or self._socket.ping is None
         has_ack = report.ack_s is not None or not self._socket.acks
-        has_trades = "trades" not in self._channels or len(heard.live) >= ENOUGH_TRADES
-        has_quotes = "quotes" not in self._channels or "quotes" in heard.first_s
+        has_trades = "trades" not in self._channels or len(arrivals.live) >= ENOUGH_TRADES
+        has_quotes = "quotes" not in self._channels or "quotes" in arrivals.first_s
         is_all = has_pong and has_own and has_ack and has_trades and has_quotes
         return is_all or (report.refusal is not None and has_pong and has_own)
 
@@ -256,7 +258,7 @@ class _Listener:
             self._report.protocol_ping_s = pong.result()
 
     def _take(self, messages: Sequence[str | bytes], received_ns: int) -> None:
-        report, heard = self._report, self._heard
+        report, arrivals = self._report, self._arrivals
         waits = report.has_pinged and report.own_ping_s is None and self._socket.ping is not None
         if waits and any(answers_ping(self._socket.ping, each) for each in messages):
             report.own_ping_s = self._now() - self._pinged_s
@@ -264,30 +266,30 @@ class _Listener:
             if isinstance(event, BadTick) and event.field == "subscribe":
                 report.refusal = event
         received = self._machine.receive(messages, self._now())
-        heard.refused += received.refused
-        heard.errors += received.errors[: MAX_ERRORS - len(heard.errors)]
+        arrivals.refused += received.refused
+        arrivals.errors += received.errors[: MAX_ERRORS - len(arrivals.errors)]
         for shape, count in self._machine.shapes.counts.items():
-            heard.unknown[shape] = heard.unknown.get(shape, 0) + count
+            arrivals.unknown[shape] = arrivals.unknown.get(shape, 0) + count
         self._machine.shapes.counts.clear()
         for batch in received.batches:
-            heard.refused += batch.refused
-            heard.errors += batch.errors[: MAX_ERRORS - len(heard.errors)]
+            arrivals.refused += batch.refused
+            arrivals.errors += batch.errors[: MAX_ERRORS - len(arrivals.errors)]
             self._take_rows(batch, received_ns)
 
     def _take_rows(self, batch: Batch, received_ns: int) -> None:
-        heard = self._heard
+        arrivals = self._arrivals
         since = self._report.asked_s or self._now()
         for row in _rows_of(batch):
             is_live = row["origin"] != "snapshot"
             if not np.isnan(row["price"]):
-                heard.trades.append(_make_trade(row, received_ns, heard.bid, heard.ask))
+                arrivals.trades.append(_make_trade(row, received_ns, arrivals.bid, arrivals.ask))
                 if is_live:
-                    heard.first_s.setdefault("trades", self._now() - since)
+                    arrivals.first_s.setdefault("trades", self._now() - since)
                 continue
-            heard.bid, heard.ask = row["bid"], row["ask"]
-            heard.quotes += 1
-            heard.crossed += heard.bid > heard.ask
-            heard.first_s.setdefault("quotes", self._now() - since)
+            arrivals.bid, arrivals.ask = row["bid"], row["ask"]
+            arrivals.quotes += 1
+            arrivals.crossed += arrivals.bid > arrivals.ask
+            arrivals.first_s.setdefault("quotes", self._now() - since)
 
     def _take_other(self, message: Any) -> bool:
         """Note a message without rows; return whether the preset names it."""

@@ -10,7 +10,7 @@ from websockets.exceptions import InvalidStatus
 
 from tickerkit.cli.findings import Finding
 from tickerkit.cli.venue_doctor.preset_lines import PresetLines
-from tickerkit.cli.venue_doctor.probe import Heard, SocketReport
+from tickerkit.cli.venue_doctor.probe import Arrivals, SocketReport
 from tickerkit.formatting import format_count, format_line
 from tickerkit.presets.preset import Preset, Socket
 from tickerkit.sources.messages import OPEN_TIMEOUT_S
@@ -41,7 +41,7 @@ def check_network(preset: Preset) -> str:
 
 
 def judge_socket(
-    preset: Preset, socket: Socket, report: SocketReport, heard: Heard, lines: PresetLines
+    preset: Preset, socket: Socket, report: SocketReport, arrivals: Arrivals, lines: PresetLines
 ) -> Iterator[Finding]:
     """Yield what is found of one socket, in the order in which a connection is made."""
     url_line = lines.find("socket", "url", socket=report.number)
@@ -64,7 +64,7 @@ def judge_socket(
     is_tls = report.url.startswith("wss:")
     yield Finding("TLS", report.tls or ("version not known" if is_tls else "not used by ws://"))
     yield Finding("HTTP", f"{report.url} opened in {report.open_s or 0:.2f} s")
-    yield from _judge_subscription(preset, socket, report, heard, lines)
+    yield from _judge_subscription(preset, socket, report, arrivals, lines)
     yield from _judge_pings(preset, socket, report, lines)
 
 
@@ -106,7 +106,7 @@ def _judge_failure(
 
 
 def _judge_subscription(
-    preset: Preset, socket: Socket, report: SocketReport, heard: Heard, lines: PresetLines
+    preset: Preset, socket: Socket, report: SocketReport, arrivals: Arrivals, lines: PresetLines
 ) -> Iterator[Finding]:
     """Yield whether the venue took the subscription, and kept the connection."""
     name = "subscription"
@@ -126,8 +126,8 @@ def _judge_subscription(
         line = lines.find("socket.begin", socket=number)
         yield Finding(name, about, look_up(preset), "problem", line)
     else:
-        about = "no confirmation came" + (", but data did" if heard.first_s else "")
-        entry = ("socket.ack", "when") if heard.first_s else ("socket.subscribe", "send")
+        about = "no confirmation came" + (", but data did" if arrivals.first_s else "")
+        entry = ("socket.ack", "when") if arrivals.first_s else ("socket.subscribe", "send")
         line = lines.find(*entry, socket=number)
         yield Finding(name, about, look_up(preset), "problem", line)
     if report.end:
