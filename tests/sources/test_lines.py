@@ -78,6 +78,24 @@ def test_file_is_read_to_its_end() -> None:
     assert out.errors == []
 
 
+def test_file_is_never_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On macOS, a wait at the end of a file would never return."""
+
+    def wait_for_ever(*_: object) -> None:
+        pytest.fail("waits for a file")
+
+    monkeypatch.setattr(asyncio.selector_events.BaseSelectorEventLoop, "add_reader", wait_for_ever)
+    assert temperatures(read(FIRST)[1]) == [21.5]
+
+
+def test_device_that_cannot_be_waited_for_is_read_at_once() -> None:
+    """Linux refuses to wait for /dev/null, which ends at once."""
+    with Path(os.devnull).open("rb") as file:
+        out = Kept()
+        out.run(json_lines(file))
+    assert (out.sent, out.errors) == ([], [])
+
+
 def test_wrong_line_is_refused_alone() -> None:
     """Text that is no JSON, bytes that are no text, and objects that are no ticks."""
     _, batches = read(FIRST + b"hello\n\xff\xfe\n{}\n" + FIRST)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import stat
 from collections.abc import AsyncIterator
 from typing import Protocol
 
@@ -107,15 +108,15 @@ def json_lines(file: Stream, fields: object = None) -> LinesSource:
 async def _read_chunks(fd: int) -> AsyncIterator[bytes]:
     """Yield what a stream has, as soon as it has some, until it ends."""
     loop = asyncio.get_running_loop()
-    can_wait = True
+    # A file never has to be waited for, and macOS would wait at its end for ever. Windows can wait
+    # for sockets only, so there `read` waits. It blocks only this source's thread.
+    can_wait = os.name == "posix" and not stat.S_ISREG(os.fstat(fd).st_mode)
     while True:
         if can_wait:
             readable = asyncio.Event()
             try:
                 loop.add_reader(fd, readable.set)
-            except (NotImplementedError, OSError):
-                # The system can't tell when this stream has more: a file always has, and for a pipe
-                # on Windows, `read` waits. It blocks only this source's thread.
+            except OSError:  # a device that can't be waited for, such as /dev/null
                 can_wait = False
             else:
                 try:
