@@ -251,7 +251,7 @@ def test_entry_that_is_not_text_is_refused() -> None:
     """Neither None nor bytes is a name."""
     for wrong in (None, b"example.org", 1):
         with pytest.raises(TypeError, match="Invalid origins="):
-            Access("127.0.0.1", origins=[wrong])  # type: ignore[list-item]
+            tk.serve(None, port=0, origins=[wrong])  # type: ignore[list-item]
 
 
 def test_listed_origin_matches_as_browsers_send_it() -> None:
@@ -383,9 +383,9 @@ def test_listed_names_are_compared_without_case_and_final_slash() -> None:
 
 def test_single_string_is_one_name() -> None:
     """hosts= and origins= accept a single string."""
-    rule = Access("127.0.0.1", hosts="ticks.example.org", origins="null")
-    assert refusal(rule, "ticks.example.org", "null") is None
-    assert refusal(rule, "t", "null") is not None
+    with tk.serve(None, port=0, hosts="ticks.example.org", origins="null") as server:
+        assert refusal(server._access, "ticks.example.org", "null") is None
+        assert refusal(server._access, "t", "null") is not None
 
 
 def test_refusal_is_printable() -> None:

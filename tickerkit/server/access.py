@@ -20,7 +20,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
-from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.errors import InvalidArgument
 from tickerkit.net.addresses import is_loopback
 from tickerkit.validation import check_token
 
@@ -87,7 +87,6 @@ class Access:
 
     Raises:
         InvalidArgument: if an entry of `hosts` or `origins` can't be the value of its header.
-        TypeError: if an entry is not text.
 
     Attributes:
         token: the token, or None.
@@ -208,7 +207,7 @@ def _refuse_origin(origin: str, page: str) -> Refusal:
 def _read_hosts(hosts: Iterable[str]) -> set[str]:
     """Return host names in the form in which headers have them."""
     names = set()
-    for given in _list_names("hosts", hosts):
+    for given in hosts:
         name = given.lower()
         if HOST.fullmatch(name) is None and not _is_ipv6(name):
             raise InvalidArgument("hosts", given, EXPECTED_HOSTS)
@@ -220,7 +219,7 @@ def _read_hosts(hosts: Iterable[str]) -> set[str]:
 def _read_origins(origins: Iterable[str]) -> set[str]:
     """Return origins in the form in which browsers send them."""
     names = set()
-    for given in _list_names("origins", origins):
+    for given in origins:
         name = given.lower()
         name = name if name == "file://" else name.rstrip("/")
         if LISTED_ORIGIN.fullmatch(name) is None:
@@ -232,15 +231,6 @@ def _read_origins(origins: Iterable[str]) -> set[str]:
 def _drop_default_port(origin: str) -> str:
     """Return an origin as browsers send it: without the port that its scheme has by default."""
     return origin.removesuffix(DEFAULT_PORTS.get(origin.partition(":")[0], ":"))
-
-
-def _list_names(argument: str, names: Iterable[str]) -> list[str]:
-    """Return names as a list. A single string is treated as one name."""
-    listed = [names] if isinstance(names, str) else list(names)
-    for name in listed:
-        if not isinstance(name, str):
-            raise InvalidType(argument, name, "text")
-    return listed
 
 
 def _is_ipv6(name: str) -> bool:
