@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -223,7 +224,9 @@ def test_burst_of_requests_holds_up_nobody(until: Until) -> None:
     assert watch.longest_s < 0.05
 
 
-def test_client_that_reads_nothing_costs_its_write_buffer(until: Until) -> None:
+def test_client_that_reads_nothing_costs_its_write_buffer(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
     """However many words there are, and however often the client subscribes."""
     running = tk.serve(None, port=0)
     words = [{"symbol": f"S{n}", "price": n, "note": f"{n:0200}"} for n in range(20_000)]
@@ -231,12 +234,20 @@ def test_client_that_reads_nothing_costs_its_write_buffer(until: Until) -> None:
     with handshake(running.port, **{"Sec-WebSocket-Protocol": "tickerkit.v1"}) as mute:
         until(lambda: running.stats["clients"] == 1)
         (one,) = running._handlers
+        receive, received = one.session.receive, threading.Event()
+
+        def note(data: str | bytes, now: float) -> None:
+            receive(data, now)
+            received.set()
+
+        monkeypatch.setattr(one.session, "receive", note)
         most = 0
         for n in range(60):
             mute.sendall(masked('{"type":"subscribe","history":null}'))
+            assert received.wait(10)
+            received.clear()
             running.publish({"symbol": "A", "price": n, "note": f"new {n}" * 100})
             most = max(most, one.socket.unsent_bytes + one.session._pending.pending_bytes)
-            time.sleep(0.01)
     assert 0 < most <= 2**20
 
 
