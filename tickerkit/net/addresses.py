@@ -54,12 +54,11 @@ def find_network_address() -> str | None:
     internet, as on a laptop that is a hotspot, the address of a network interface. It is never a
     loopback address.
     """
-    found = _find_default_address() or next(iter(_list_interface_addresses()), None)
-    return None if found is None or not _is_reachable(found) else found
+    return _find_default_address() or next(iter(_list_interface_addresses()), None)
 
 
 def _find_default_address() -> str | None:
-    """Return the address of the interface with the default route."""
+    """Return the address of the interface with the default route, if others may reach it."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
         try:
             # Connecting a UDP socket sends nothing: it only chooses the outgoing interface.

@@ -1,4 +1,4 @@
-"""Listening sockets: stop accepting without losing a connection."""
+"""Listening sockets: why there is none, and how to stop accepting without losing a connection."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import contextlib
 import errno
 import socket
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 __all__ = ["find_port", "real_reasons", "stop_accepting"]
 
@@ -19,29 +19,32 @@ LOOP_ITERATIONS = 5
 def real_reasons() -> Iterator[None]:
     """Raise why no socket could be made, where asyncio only says that there is none.
 
-    Its `create_server` leaves out each address for which no socket can be made. If none is left, it
-    raises an OSError without an errno from Python 3.13 on, and nothing before: see `find_port`.
+    Its `create_server` leaves out each address for which no socket can be made: where no file
+    descriptor is left, or where the system has no such addresses. If no address is left, it raises
+    an OSError without an errno from Python 3.13 on, and nothing before: see `find_port`.
     """
     try:
         yield
     except OSError as error:
         if error.errno is not None:
             raise
-        find_port([])
+        _raise_reason()
 
 
 def find_port(sockets: Sequence[Any]) -> int:
     """Return the port of a server's sockets.
 
     Raises:
-        OSError: there is no socket. asyncio's `create_server` leaves out each address for which no
-            socket can be made, and raises nothing if none is left: where no file descriptor is, or
-            where the system has no such addresses.
+        OSError: there is no socket, see `real_reasons`.
     """
     if not sockets:
-        socket.socket().close()  # raises the reason, if it is one of all sockets
-        raise OSError(errno.EADDRNOTAVAIL, "no socket can be made for this address")
+        _raise_reason()
     return int(sockets[0].getsockname()[1])
+
+
+def _raise_reason() -> NoReturn:
+    socket.socket().close()  # raises the reason, if it is one of all sockets
+    raise OSError(errno.EADDRNOTAVAIL, "no socket can be made for this address")
 
 
 async def stop_accepting(sockets: Iterable[socket.socket]) -> None:

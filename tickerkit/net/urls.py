@@ -9,7 +9,14 @@ from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.net.addresses import MAX_PORT, is_loopback
 
-__all__ = ["HasUrl", "check_websocket_url", "hide_secrets", "is_same_place", "split_websocket_url"]
+__all__ = [
+    "HasUrl",
+    "check_http_url",
+    "check_websocket_url",
+    "hide_secrets",
+    "is_same_place",
+    "split_websocket_url",
+]
 
 SCHEMES = ("ws", "wss", "http", "https")
 # "ws//host" and "ws:/host" would be the hosts "ws" with a path.
