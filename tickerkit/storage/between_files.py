@@ -62,20 +62,16 @@ def order(parts: Sequence[Part]) -> list[int]:
     Of these, the files that begin in one epoch are in order of seq: the name of a file may come
     from a clock that was wrong.
     """
-    places: dict[object, list[int]] = {}
+    places: dict[tuple[object, str], list[int]] = {}
     for index, part in enumerate(parts):
         if part.first is not None:
             places.setdefault((part.key, part.first.epoch), []).append(index)
     found = list(range(len(parts)))
-    for indices in places.values():
-        by_seq = sorted(indices, key=lambda index: parts[index].spans[_epoch(parts[index])][0])
-        for place, index in zip(indices, by_seq, strict=True):
+    for (_, epoch), indices in places.items():
+        by_seq = sorted((parts[index].spans[epoch][0], index) for index in indices)
+        for place, (_, index) in zip(indices, by_seq, strict=True):
             found[place] = index
     return found
-
-
-def _epoch(part: Part) -> str:
-    return part.first.epoch if part.first is not None else ""
 
 
 def in_order(

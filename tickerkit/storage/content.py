@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from tickerkit.errors import Problem
+from tickerkit.errors import Problem, RecordingWarning
 from tickerkit.storage.files import Damage
 from tickerkit.storage.sidecar import Sidecar
 
@@ -66,6 +67,10 @@ class Content(NamedTuple):
     own: bool = True
     labels: RowLabels = RowLabels()
     torn_bytes: int = 0
+
+    def warning(self, path: Path) -> RecordingWarning | None:
+        """Return the warning about what is damaged in the file at `path`; None if nothing is."""
+        return RecordingWarning(path, len(self.frame), self.problems) if self.problems else None
 
 
 class Checksums:

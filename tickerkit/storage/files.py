@@ -42,6 +42,7 @@ __all__ = [
     "read_last_member",
     "read_members",
     "replacing",
+    "unreadable",
 ]
 
 Mode: TypeAlias = Literal["new", "append", "overwrite"]
@@ -100,6 +101,11 @@ def check_regular(path: Path) -> None:
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), path)
     if not stat.S_ISREG(mode):
         raise OSError(errno.EINVAL, "it is no regular file", path)
+
+
+def unreadable(path: Path, error: OSError) -> RecordingError:
+    """Return the error of a recording that the system can't read."""
+    return RecordingError(path, (error.strerror or str(error)).lower())
 
 
 @contextmanager

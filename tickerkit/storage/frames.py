@@ -10,6 +10,7 @@ from pandas.api.extensions import ExtensionDtype
 
 from tickerkit.limits import MAX_EXACT_INT, MAX_INT64
 from tickerkit.ticks import ID_COLUMNS, to_integers
+from tickerkit.ticks.dataframe import is_within
 
 __all__ = ["combine_frames"]
 
@@ -66,19 +67,14 @@ def _number_kind(parts: list[pd.Series[Any]]) -> Any:
     if len(kinds) == 1:
         nullable = (p.dtype for p in parts if isinstance(p.dtype, ExtensionDtype))
         return next(nullable, parts[0].dtype)
-    if all(_is_within(part, MAX_EXACT_INT) for part in parts if part.dtype.kind != "f"):
+    if all(is_within(part, MAX_EXACT_INT) for part in parts if part.dtype.kind != "f"):
         return np.dtype(np.float64)
     floats = [
         part.to_numpy(np.float64, na_value=np.nan) for part in parts if part.dtype.kind == "f"
     ]
     is_whole = all(to_integers(each[~np.isnan(each)]) is not None for each in floats)
-    fits = all(_is_within(part, MAX_INT64) for part in parts if part.dtype.kind != "f")
+    fits = all(is_within(part, MAX_INT64) for part in parts if part.dtype.kind != "f")
     return NULLABLE["i"] if is_whole and fits else None
-
-
-def _is_within(part: pd.Series[Any], limit: int) -> bool:
-    known = part.dropna()
-    return not len(known) or (int(known.min()) >= -limit and int(known.max()) <= limit)
 
 
 def _translate(part: pd.Series[Any], place: dict[str, int]) -> Any:

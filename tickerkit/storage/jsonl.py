@@ -25,11 +25,7 @@ from tickerkit.storage.csv.text import json_lines, quote
 from tickerkit.storage.files import Mode, prepare_path
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.raw import LineReader
-from tickerkit.storage.sidecar import (
-    Sidecar,
-    read_sidecar,
-    sidecar_path,
-)
+from tickerkit.storage.sidecar import Sidecar, read_sidecar, sidecar_path
 from tickerkit.storage.text_file import write_text
 from tickerkit.ticks.fields import symbol_field
 

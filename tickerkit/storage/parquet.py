@@ -17,28 +17,16 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from tickerkit.errors import (
-    InvalidArgument,
-    Problem,
-    RecordingError,
-    RecordingExists,
-    RecordingWarning,
-)
+from tickerkit.errors import InvalidArgument, Problem, RecordingError, RecordingExists
 from tickerkit.log import Position
 from tickerkit.storage.content import Content
 from tickerkit.storage.csv.parts import remove_parts
 from tickerkit.storage.csv.read import read_file
-from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing
+from tickerkit.storage.files import Mode, check_regular, prepare_path, replacing, unreadable
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
 from tickerkit.storage.paths import working_path
-from tickerkit.storage.sidecar import (
-    End,
-    Sidecar,
-    encode_lines,
-    parse_lines,
-    sidecar_path,
-)
+from tickerkit.storage.sidecar import End, Sidecar, encode_lines, parse_lines, sidecar_path
 from tickerkit.ticks import UTC_NS
 from tickerkit.validation import check_path
 
@@ -245,8 +233,7 @@ def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
     check_path("path", path)
     path = Path(path).expanduser()
     content = read_parquet_file(path)
-    if content.problems:
-        warning = RecordingWarning(path, len(content.frame), content.problems)
+    if (warning := content.warning(path)) is not None:
         warnings.warn(warning, stacklevel=2)
     return content.frame
 
@@ -289,7 +276,7 @@ def _read(path: Path) -> Content:
         problem = f"it is not a Parquet file, or is damaged ({error})"
         raise RecordingError(path, f"{problem}; read a CSV file with tk.read_csv") from None
     except OSError as error:
-        raise RecordingError(path, (error.strerror or str(error)).lower()) from None
+        raise unreadable(path, error) from None
     lines = (table.schema.metadata or {}).get(KEY, b"")
     sidecar = parse_lines(lines)
     problems = sidecar.problems("the file's metadata")

@@ -30,11 +30,12 @@ __all__ = [
     "working_path",
 ]
 
-# How the names of recordings end, in all formats. A recorder writes only the `SUFFIXES`.
-ENDINGS = (*(".parquet", ".csv", ".csv.gz", ".csv.zst"), *(".jsonl", ".jsonl.gz", ".jsonl.zst"))
+# How the names of the files that a recorder writes end, and those of recordings in all formats.
+SUFFIXES = (".parquet", ".csv", ".csv.gz", ".csv.zst")
+JSONL_ENDINGS = (".jsonl", ".jsonl.gz", ".jsonl.zst")
+ENDINGS = (*SUFFIXES, *JSONL_ENDINGS)
 SIDECAR, RAW = ".meta.jsonl", ".raw.jsonl"
 
-SUFFIXES = (".csv", ".csv.gz", ".csv.zst", ".parquet")
 FORMATS = ("csv", "parquet")
 UNITS = {"B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
 PERIODS_S = {"day": 86_400, "hour": 3_600}
@@ -106,7 +107,7 @@ class Naming:
         if not self.folder.is_dir():
             return []
         written = (each.name for each in self.folder.iterdir() if each.is_file())
-        names = {name.replace(".parquet.csv", ".parquet") for name in written}
+        names = set(map(_final_name, written))
         timed_name = re.compile(re.escape(self.stem) + TIMED_ENDING)
         return [self.folder / name for name in sorted(names) if timed_name.fullmatch(name)]
 
@@ -116,13 +117,18 @@ def working_path(path: Path) -> Path:
     return path.with_name(f"{path.name}.csv") if path.suffix == ".parquet" else path
 
 
+def _final_name(name: str) -> str:
+    """Return the name of a file once it is finished: the opposite of `working_path`."""
+    return name.removesuffix(".csv") if name.endswith(".parquet.csv") else name
+
+
 def raw_path(path: Path, compression: str | None = None) -> Path:
     """Return the path of a recording's raw frames, which are compressed if the recording is."""
-    suffix = next((end for end in SUFFIXES[::-1] if path.name.endswith(end)), path.suffix)
+    suffix = _find_suffix(path.name) or path.suffix
     packed = COMPRESSIONS.get(compression or "", "") or (
         path.suffix if path.suffix in COMPRESSIONS.values() else ""
     )
-    return path.with_name(f"{path.name.removesuffix(suffix)}.raw.jsonl{packed}")
+    return path.with_name(f"{path.name.removesuffix(suffix)}{RAW}{packed}")
 
 
 def files_of(path: Path) -> list[Path]:
@@ -134,7 +140,7 @@ def files_of(path: Path) -> list[Path]:
 
 def is_jsonl(path: Path) -> bool:
     """Return whether a file's name is that of JSON lines."""
-    return path.name.endswith(ENDINGS[4:])
+    return path.name.endswith(JSONL_ENDINGS)
 
 
 def recordings_in(folder: Path) -> list[Path]:
@@ -146,7 +152,7 @@ def recordings_in(folder: Path) -> list[Path]:
     """
     names = {path.name for path in folder.iterdir() if path.is_file() and path.name[0] != "."}
     names = {name for name in names if name.endswith(ENDINGS) and not name.endswith(SIDECAR)}
-    found = {re.sub(r"\.parquet\.csv$", ".parquet", name) for name in names}
+    found = set(map(_final_name, names))
     stems = {_stem(name) for name in found if RAW not in name}
     found -= {name for name in found if is_part(folder / name)}
     beside = {name for name in found if RAW in name and _stem(name) in stems}
@@ -165,6 +171,11 @@ def recording_name(path: Path) -> tuple[Path, str]:
     while "=" in folder.name:
         folder = folder.parent
     return folder, re.sub(TIMED_ENDING + "$", r"\1", path.name)
+
+
+def _find_suffix(name: str) -> str | None:
+    """Return which of `SUFFIXES` a name has."""
+    return next((suffix for suffix in SUFFIXES if name.endswith(suffix)), None)
 
 
 def _stem(name: str) -> str:
@@ -203,9 +214,9 @@ def naming_from_path(
             ".parquet" if format == "parquet" else f".csv{COMPRESSIONS.get(compression or '', '')}"
         )
         return Naming(place, "ticks", suffix, timed=True)
-    found = next((end for end in SUFFIXES[::-1] if place.name.endswith(end)), None)
+    found = _find_suffix(place.name)
     if found is None:
-        expected = f"a folder, or a file name that ends in {', '.join(SUFFIXES[:-1])} or .parquet"
+        expected = f"a folder, or a file name that ends in {', '.join(SUFFIXES[1:])} or .parquet"
         raise InvalidArgument("path", place.name, expected)
     settled = f"None, since the name ends in {found}"
     if format and found.startswith(".csv") != (format == "csv"):

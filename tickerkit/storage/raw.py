@@ -37,6 +37,7 @@ from tickerkit.storage.files import (
     compression_of,
     prepare_path,
     read_members,
+    unreadable,
 )
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
@@ -200,7 +201,7 @@ class LineReader(Generic[T]):
                     problem = f"line {self.number + 1:,} has no end"
                     raise RecordingError(self.path, problem)
         except OSError as error:
-            raise RecordingError(self.path, (error.strerror or str(error)).lower()) from None
+            raise unreadable(self.path, error) from None
         if rest := b"".join(held):
             yield from self._read(rest, is_whole=False)
 

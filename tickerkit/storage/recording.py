@@ -72,12 +72,12 @@ def load(path: str | PathLike[str]) -> Recording:
         content = _read(path)
     except MemoryError:
         raise RecordingError(path, "it needs more memory than this process has") from None
-    frame, sidecar, problems = content.frame, content.sidecar, content.problems
+    sidecar = content.sidecar
     return Recording(
-        frame,
+        content.frame,
         gap_frame(sidecar.gaps),
         sidecar.symbols,
-        RecordingWarning(path, len(frame), problems) if problems else None,
+        content.warning(path),
         sidecar.source,
         content.own,
         content.labels,

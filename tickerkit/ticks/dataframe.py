@@ -211,14 +211,14 @@ def _read_other(series: pd.Series[Any]) -> tuple[Column | None, int]:
     no column can. Integers beyond 2**53 stay integers.
     """
     kind = pd.api.types.infer_dtype(series, skipna=True)
-    if kind == "floating" or (kind == "integer" and _is_within(series, MAX_EXACT_INT)):
+    if kind == "floating" or (kind == "integer" and is_within(series, MAX_EXACT_INT)):
         return series.to_numpy(dtype=np.float64, na_value=np.nan), 0
     if kind == "mixed-integer-float":
         numbers = series.to_numpy(dtype=np.float64, na_value=np.nan, copy=True)
         rounded = [isinstance(v, Integral) and abs(int(v)) > MAX_EXACT_INT for v in series]
         numbers[rounded] = np.nan
         return numbers, sum(rounded)
-    if kind == "integer" and _is_within(series, MAX_INT64):
+    if kind == "integer" and is_within(series, MAX_INT64):
         missing = series.isna()
         if not (missing.any() and (series.dropna() == 0).any()):  # which would become the same
             return series.where(~missing, 0).to_numpy(dtype=np.int64), 0
@@ -245,7 +245,8 @@ def _limit_text(column: Text, lengths: Array) -> tuple[Text, int]:
     return Text(np.where(fits, column.codes, -1), column.words), int(len(fits) - fits.sum())
 
 
-def _is_within(series: pd.Series[Any], limit: int) -> bool:
+def is_within(series: pd.Series[Any], limit: int) -> bool:
+    """Return whether all integers of a column are between `-limit` and `limit`."""
     present = series.dropna()
     return present.empty or -limit <= int(present.min()) <= int(present.max()) <= limit
 

@@ -19,25 +19,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from tickerkit.errors import Problem, RecordingError, RecordingWarning
+from tickerkit.errors import Problem, RecordingError
 from tickerkit.storage.content import Checksums, Content, RowLabels, describe_damage
 from tickerkit.storage.csv.foreign import ForeignReader, parse_header
 from tickerkit.storage.csv.native import NativeReader
 from tickerkit.storage.csv.parts import parts_of
-from tickerkit.storage.csv.text import (
-    BYTE_ORDER_MARK,
-    header_line,
-    line_blocks,
-)
-from tickerkit.storage.files import Damage, compression_of, read_members
+from tickerkit.storage.csv.text import BYTE_ORDER_MARK, header_line, line_blocks
+from tickerkit.storage.files import Damage, compression_of, read_members, unreadable
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
-from tickerkit.storage.sidecar import (
-    Columns,
-    Sidecar,
-    read_sidecar,
-    sidecar_path,
-)
+from tickerkit.storage.sidecar import Columns, Sidecar, read_sidecar, sidecar_path
 from tickerkit.validation import check_path
 
 __all__ = ["read_csv", "read_file", "read_part"]
@@ -93,8 +84,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     check_path("path", path)
     path = Path(path).expanduser()
     content = read_file(path)
-    if content.problems:
-        warning = RecordingWarning(path, len(content.frame), content.problems)
+    if (warning := content.warning(path)) is not None:
         warnings.warn(warning, stacklevel=2)
     return content.frame
 
@@ -120,7 +110,7 @@ def read_part(path: Path) -> Content:
     try:
         return _FileReader(path).read()
     except OSError as error:
-        raise RecordingError(path, (error.strerror or str(error)).lower()) from None
+        raise unreadable(path, error) from None
 
 
 class _FileReader:
