@@ -241,6 +241,23 @@ def test_both_ways_read_the_same_of_any_message(fields: Any, messages: list[Any]
     assert typed == general
 
 
+@pytest.mark.parametrize(
+    ("columns", "row"),
+    [
+        ({"trade_id": {"from": "x", "map": {1: 7}}}, {"x": 1}),
+        ({"time": {"from": "x", "map": {1: 1723161255342}}}, {"x": 1}),
+        ({"time": {"from": "x", "map": {"a": 1723161255342}}}, {"x": "a"}),
+        ({"time": {"from": "x", "map": {"a": 1723161255342}}}, {"x": "b"}),
+        ({"time": {"from": "x", "after": "20"}}, {"x": "2026-11-28T10:00:00Z"}),
+    ],
+)
+def test_both_ways_read_the_same_of_a_mapped_or_cut_id_or_time(columns: Any, row: Any) -> None:
+    """Whole columns of integers and of times are read at once only where nothing is converted."""
+    fields = {"symbol": "s", "price": "p", **columns}
+    typed, general = read_both(fields, [json.dumps({"s": "A", "p": 1.5, **row})])
+    assert typed == general
+
+
 def test_name_that_no_type_can_have_is_read_all_the_same() -> None:
     """JSON allows a backslash in a name."""
     taken = FieldReader(parse_fields({"symbol": "s", "price": "p\\q"})).read(
@@ -277,6 +294,14 @@ def test_row_whose_symbol_is_not_in_the_map_of_symbols_is_refused(typed: bool) -
     [batch] = FieldReader(parse_fields(fields), typed=typed).read([json.dumps(rows)]).batches
     assert (batch.count, batch.refused) == (1, 1)
     assert (batch.errors[0].field, batch.errors[0].value) == ("symbol", "7")
+
+
+@pytest.mark.parametrize("key", ["after", "before"])
+def test_empty_text_around_a_value_is_refused_in_the_map(key: str) -> None:
+    """Reading by such a map would raise with the first message."""
+    with pytest.raises(FieldMapError) as caught:
+        parse_fields({"symbol": {"from": "s", key: ""}, "price": "p"})
+    assert caught.value.key == f"symbol.{key}"
 
 
 REMEMBERING = {

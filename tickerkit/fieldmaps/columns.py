@@ -16,13 +16,14 @@ from msgspec import UNSET, UnsetType
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.values import UNITS_NS, Value
-from tickerkit.ticks import NO_TIME, Column, Text
+from tickerkit.ticks import Column, Text
 from tickerkit.ticks.fields import (
     NEVER_NEGATIVE,
     MisfitError,
     judge_unit,
     read_other,
     read_symbol,
+    read_time,
 )
 
 __all__ = [
@@ -86,7 +87,7 @@ def read_numbers(value: Value, found: list[Any]) -> npt.NDArray[np.float64] | No
 
 def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:
     """Return the times, in epoch ns; `NO_TIME` for none."""
-    kinds = set(map(type, found))
+    kinds = set(map(type, found)) if value.is_plain else set()
     if kinds == {int}:
         try:
             times = np.array(found, dtype=np.int64)
@@ -106,12 +107,9 @@ def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:
         except ValueError:
             raise UnreadableError from None
     try:
-        read = [value.convert(given) for given in found]
-    except BadTick:
+        return np.array([read_time(value.convert(given)) for given in found], dtype=np.int64)
+    except (BadTick, MisfitError):
         raise UnreadableError from None
-    return np.array(
-        [NO_TIME if time is None else time.astype(np.int64) for time in read], dtype=np.int64
-    )
 
 
 def _common_unit(times: npt.NDArray[np.int64]) -> int:
@@ -125,7 +123,7 @@ def _common_unit(times: npt.NDArray[np.int64]) -> int:
 
 def read_integers(value: Value, found: list[Any]) -> npt.NDArray[np.int64] | None:
     """Return a column of int64, 0 for none; None if no row has a value."""
-    if set(map(type, found)) != {int}:
+    if not value.is_plain or set(map(type, found)) != {int}:
         try:
             read = [value.convert(given) for given in found]
         except (BadTick, MisfitError):

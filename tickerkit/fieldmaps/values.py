@@ -71,15 +71,14 @@ class Value:
     is_remembered: bool = False
 
     @property
+    def is_plain(self) -> bool:
+        """Whether the value is what is found: no part of it, and nothing that it stands for."""
+        return self.words is None and self.after is None and self.before is None
+
+    @property
     def is_plain_number(self) -> bool:
         """Whether the value is a number that needs no conversion but that of numeric text."""
-        return (
-            self.path is not None
-            and self.column in NUMBER_FIELDS
-            and self.words is None
-            and self.after is None
-            and self.before is None
-        )
+        return self.path is not None and self.column in NUMBER_FIELDS and self.is_plain
 
     def convert(self, given: Any) -> Any:
         """Return a value as `BatchBuilder` takes it; None if it stands for no value.
@@ -205,6 +204,8 @@ def parse_value(column: str, given: object) -> Value:
         if key in given and not isinstance(given[key], kind):
             fix = "pass a table" if kind is Mapping else "pass text"
             raise FieldMapError(f"{column}.{key}", given[key], "has another type", fix)
+        if key in ("after", "before") and given.get(key) == "":
+            raise FieldMapError(f"{column}.{key}", "", "is empty", f"leave out {key}")
     for key in ("abs", "sign", "remembered"):
         if not isinstance(given.get(key, False), bool):
             raise FieldMapError(f"{column}.{key}", given[key], "has another type", "pass true")
