@@ -391,6 +391,30 @@ def test_worker_can_be_cancelled_before_it_starts() -> None:
     assert names() == []
 
 
+def test_second_cancel_does_not_interrupt_the_clean_up(until: Until) -> None:
+    """A coroutine that takes long to clean up is cancelled once."""
+    waiting, cleaning, release = threading.Event(), threading.Event(), threading.Event()
+    cleaned: list[str] = []
+
+    async def main() -> None:
+        try:
+            waiting.set()
+            await asyncio.Event().wait()
+        finally:
+            cleaning.set()
+            await asyncio.to_thread(release.wait, 20)
+            cleaned.append("all")
+
+    worker = Worker("tickerkit test", main)
+    assert waiting.wait(5)
+    assert not worker.cancel(0)
+    assert cleaning.wait(5)
+    assert not worker.cancel(0)
+    release.set()
+    until(lambda: not names())
+    assert cleaned == ["all"]
+
+
 def test_blocked_worker_is_abandoned(until: Until) -> None:
     """Blocking code can't be interrupted: cancel returns False after its timeout."""
     blocked, release = threading.Event(), threading.Event()

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import random
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,9 @@ from venue_truth import account
 import tickerkit as tk
 from tickerkit.presets import Venue, link, lives, mute, trades
 from tickerkit.presets.preset import Step
+from tickerkit.sources import venue_connection
 from tickerkit.sources.venue import VenueSource
+from tickerkit.sources.venue_connection import VenueConnection
 from tickerkit.testing import FakeVenue
 
 Until = Callable[..., None]
@@ -461,6 +464,45 @@ def test_keys_never_show(until: Until, caplog: pytest.LogCaptureFixture) -> None
         record.getMessage() for record in caplog.records if record.name != "websockets.server"
     ]
     assert [each for each in shown if secret in each] == []
+
+
+def test_cancelled_wait_does_not_interrupt_the_closing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The wait ends, the connection closes nonetheless, and a second wait is for the same end."""
+    steps: list[str] = []
+
+    async def run() -> None:
+        has_begun, may_close = asyncio.Event(), asyncio.Event()
+
+        @asynccontextmanager
+        async def connect(*_: Any, **__: Any) -> AsyncIterator[None]:
+            try:
+                has_begun.set()
+                await asyncio.Event().wait()
+                yield
+            finally:
+                steps.append("closing")
+                has_begun.set()
+                await may_close.wait()
+                steps.append("closed")
+
+        async def handle(_: object) -> None: ...
+
+        monkeypatch.setattr(venue_connection, "connect", connect)
+        venue = Venue(FakeVenue("dense").preset, ["AAA"])
+        connection = VenueConnection(venue, venue.sockets()[0], "", handle, lambda: None)
+        connection.start(resumes=False)
+        await has_begun.wait()
+        has_begun.clear()
+        wait = asyncio.create_task(connection.stop())
+        await has_begun.wait()
+        wait.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await wait
+        may_close.set()
+        await connection.stop()
+
+    asyncio.run(run())
+    assert steps == ["closing", "closed"]
 
 
 def test_freshness_has_a_row_for_each_symbol_and_channel(until: Until) -> None:

@@ -47,14 +47,15 @@ class Worker:
             asyncio.run(main())
 
     def cancel(self, timeout_s: float = JOIN_S) -> bool:
-        """Cancel the coroutine and wait; return whether the thread has ended.
+        """Cancel the coroutine, once, and wait; return whether the thread has ended.
 
         Code that blocks can't be interrupted: after `timeout_s` the thread is abandoned. It ends
         when its code returns.
         """
         with hold_interrupts():
-            self._cancelled = True
-            if self._loop is not None and self._task is not None:
+            is_first, self._cancelled = not self._cancelled, True
+            # A second cancellation would interrupt what the first one has the coroutine clean up.
+            if is_first and self._loop is not None and self._task is not None:
                 with contextlib.suppress(RuntimeError):  # the loop is closed: the thread has ended
                     self._loop.call_soon_threadsafe(self._task.cancel)
             return self._thread.join_within(timeout_s)

@@ -123,7 +123,8 @@ class VenueSource(Source):
                 # Ended before the HTTP client is closed: a request would keep its socket.
                 for task in (fetches := list(work.fetches)):
                     task.cancel()
-                await asyncio.gather(*fetches, return_exceptions=True)
+                ends = [each.stop() for each in self._connections]
+                await asyncio.gather(*fetches, *ends, return_exceptions=True)
 
     def replace_connections(self, wish: Reconnect) -> None:
         """Have the connections replaced that bring trades."""
@@ -137,26 +138,22 @@ class VenueSource(Source):
         """Keep a connection open."""
         failed = 0
         current = await self._connect(number, socket, work)
-        try:
-            while True:
-                await current.changed.wait()
-                current.changed.clear()
-                if not current.has_ended:
-                    current = await self._replace(current, number, work)
-                    continue
-                if not any(each.is_ready and each.socket is socket for each in self._connections):
-                    self._broken.add(number)
-                failed = 0 if current.has_rows else failed + 1
-                delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
-                delay_s = max(delay_s, current.retry_after_s)
-                if not any(each.is_ready for each in self._connections):
-                    self.status_reason, self.retry_in_s = format_line(current.reason), delay_s
-                    self.status = "connecting" if self.reconnects < 0 else "reconnecting"
-                await asyncio.sleep(delay_s)
-                current = await self._connect(number, socket, work)
-        finally:
-            for each in self._connections:
-                await each.stop()
+        while True:
+            await current.changed.wait()
+            current.changed.clear()
+            if not current.has_ended:
+                current = await self._replace(current, number, work)
+                continue
+            if not any(each.is_ready and each.socket is socket for each in self._connections):
+                self._broken.add(number)
+            failed = 0 if current.has_rows else failed + 1
+            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
+            delay_s = max(delay_s, current.retry_after_s)
+            if not any(each.is_ready for each in self._connections):
+                self.status_reason, self.retry_in_s = format_line(current.reason), delay_s
+                self.status = "connecting" if self.reconnects < 0 else "reconnecting"
+            await asyncio.sleep(delay_s)
+            current = await self._connect(number, socket, work)
 
     async def _connect(self, number: int, socket: Socket, work: _Work) -> VenueConnection:
         """Begin a connection, as soon as the venue's limit allows."""

@@ -68,6 +68,7 @@ class VenueConnection:
         self._on_open = on_open
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
+        self._is_stopping = False
 
     @property
     def has_rows(self) -> bool:
@@ -89,11 +90,14 @@ class VenueConnection:
         self.changed.set()
 
     async def stop(self) -> None:
-        """Close it, and wait for its end."""
-        if self._task is not None:
+        """Close it, and wait for its end; after a cancelled wait, call it again."""
+        if self._task is None:
+            return
+        if not self._is_stopping:
+            # Once only: a second cancellation would interrupt the closing, and leave a socket open.
+            self._is_stopping = True
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await asyncio.wait([self._task])
 
     async def _run(self, *, resumes: bool) -> None:
         try:
