@@ -111,10 +111,13 @@ class _Sensors:
         self._charges = [name_fraction(symbol, "battery") for symbol in symbols]
         self._warmths = [_Wander(TEMPERATURE_SIGMA, TEMPERATURE_FADE_S) for _ in symbols]
         self._damps = [_Wander(HUMIDITY_SIGMA, HUMIDITY_FADE_S) for _ in symbols]
-        self._has_begun = False
 
     def measure(
-        self, random: np.random.Generator, now: int, times: npt.NDArray[np.int64]
+        self,
+        random: np.random.Generator,
+        codes: npt.NDArray[np.int32],
+        _: int,
+        times: npt.NDArray[np.int64],
     ) -> dict[str, Column]:
         """Return the columns of one reading at each of these times, shape (ticks,) each.
 
@@ -122,12 +125,6 @@ class _Sensors:
         seed alone.
         """
         count = len(times)
-        codes = random.integers(len(self._symbols), size=count, dtype=np.int32)
-        if not self._has_begun:
-            # The first ticks are one of each sensor, so that lists show them in the order given.
-            first = np.arange(min(len(self._symbols), count), dtype=np.int32)
-            codes[: len(first)] = first
-            self._has_begun = True
         normals = random.standard_normal((2, count))
         temperatures, humidities, batteries = np.empty(count), np.empty(count), np.empty(count)
         for row, (code, at_ns, warm, damp) in enumerate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import math
 import secrets
 import time
@@ -22,9 +23,10 @@ from tickerkit.validation import parse_symbols
 
 __all__ = ["MakeColumns", "SimulatedSource", "name_fraction", "simulate"]
 
-# Makes the columns of the ticks at some times, given the time before them; see `_Market.trade`.
+# Makes the columns of the ticks of some symbols at some times, given the time before them; see
+# `_Market.trade`.
 MakeColumns: TypeAlias = Callable[
-    [np.random.Generator, int, npt.NDArray[np.int64]], dict[str, Column]
+    [np.random.Generator, npt.NDArray[np.int32], int, npt.NDArray[np.int64]], dict[str, Column]
 ]
 
 BLOCK_TICKS = 4096
@@ -175,10 +177,15 @@ class SimulatedSource(Source):
         make_columns = self._begin()
         mean_gap = NS_PER_S / (self.rate * len(self.symbols))
         now = 0
-        while True:
+        for number in itertools.count():
             gaps = random.exponential(mean_gap, BLOCK_TICKS).astype(np.int64)
             times = now + np.cumsum(gaps)
-            yield Batch(BLOCK_TICKS, times, make_columns(random, now, times))
+            codes = random.integers(len(self.symbols), size=BLOCK_TICKS, dtype=np.int32)
+            if number == 0:
+                # One of each symbol, so that lists show them in the order given.
+                opening = np.arange(min(len(self.symbols), BLOCK_TICKS), dtype=np.int32)
+                codes[: len(opening)] = opening
+            yield Batch(BLOCK_TICKS, times, make_columns(random, codes, now, times))
             now = int(times[-1])
 
     def _begin(self) -> MakeColumns:
@@ -229,7 +236,6 @@ class _Market:
         common: position of the common random walk.
         own: shape (symbols,), position of each symbol's own random walk.
         last: shape (symbols,), time of each symbol's last trade, in ns.
-        has_opened: whether there was a trade.
     """
 
     def __init__(self, symbols: list[str]) -> None:
@@ -241,10 +247,13 @@ class _Market:
         self.common = 0.0
         self.own = np.zeros(len(symbols))
         self.last = np.zeros(len(symbols), dtype=np.int64)
-        self.has_opened = False
 
     def trade(
-        self, random: np.random.Generator, now: int, times: npt.NDArray[np.int64]
+        self,
+        random: np.random.Generator,
+        codes: npt.NDArray[np.int32],
+        now: int,
+        times: npt.NDArray[np.int64],
     ) -> dict[str, Column]:
         """Return the columns of one trade at each of these times; each column has shape (ticks,).
 
@@ -253,16 +262,11 @@ class _Market:
 
         Args:
             random: the source of random numbers.
+            codes: shape (ticks,), the index of each trade's symbol.
             now: time of the last trade before these, in ns.
             times: shape (ticks,), in ns, never decreasing.
         """
         count = len(times)
-        codes = random.integers(len(self.symbols), size=count, dtype=np.int32)
-        if not self.has_opened:
-            # The first ticks are one of each symbol, so that lists show them in the order given.
-            opening = np.arange(min(len(self.symbols), count), dtype=np.int32)
-            codes[: len(opening)] = opening
-            self.has_opened = True
         common_steps = random.standard_normal(count)
         own_steps = random.standard_normal(count)
         width = random.random(count)
