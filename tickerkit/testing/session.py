@@ -11,6 +11,7 @@ from websockets.exceptions import ConnectionClosed, InvalidState
 from websockets.frames import DATA_OPCODES, Frame, Opcode
 from websockets.protocol import Event
 
+from tickerkit.presets.preset import CHANNELS
 from tickerkit.testing.desk import Desk
 from tickerkit.testing.formats import Ask, Wish
 from tickerkit.testing.rules import Window
@@ -18,7 +19,6 @@ from tickerkit.testing.rules import Window
 __all__ = ["Session", "VenueConnection"]
 
 COUNTED = frozenset((*DATA_OPCODES, Opcode.PING, Opcode.PONG))
-CHANNELS = ("trades", "quotes")
 
 
 class VenueConnection(ServerConnection):
