@@ -19,11 +19,11 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tickerkit.errors import BadTick, FieldMapError
-from tickerkit.fieldmaps.fields import Condition, Reading, parse_conditions, parse_fields
+from tickerkit.fieldmaps.fields import Condition, FieldMap, Reading, parse_conditions, parse_fields
 from tickerkit.fieldmaps.paths import Path, parse_path
 from tickerkit.fieldmaps.values import Value, check_keys, parse_value
 from tickerkit.formatting import format_choices
@@ -241,6 +241,14 @@ class Backfill:
     rows_per_page: int
     requests_per_s: float
     reach: str
+
+    def make_fields(self, symbol: str) -> FieldMap:
+        """Return the field map of an answer with trades of a symbol: rows may not name it."""
+        values = tuple(
+            replace(each, fixed=symbol) if each.fixed == "{symbol}" else each
+            for each in self.reading.values
+        )
+        return FieldMap((replace(self.reading, values=values),), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,14 +8,12 @@ is opened before the first ends continues without a gap, and two at a time give 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.batches import fill_origin, trade_ids
-from tickerkit.fieldmaps.fields import FieldMap
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
@@ -234,14 +232,8 @@ class Venue:
     def _read_past(self, symbol: str, messages: Sequence[str | bytes]) -> Batch | None:
         """Return past trades, which may be none; None if the answer is not understood."""
         assert self.preset.backfill is not None
-        reading = self.preset.backfill.reading
-        # Their rows may not name their symbol.
-        values = tuple(
-            replace(each, fixed=symbol) if each.fixed == "{symbol}" else each
-            for each in reading.values
-        )
-        reader = FieldReader(FieldMap((replace(reading, values=values),), None), typed=False)
-        taken = reader.read(messages)
+        fields = self.preset.backfill.make_fields(symbol)
+        taken = FieldReader(fields, typed=False).read(messages)
         if taken.others:
             return None
         for batch in taken.batches:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from email.utils import parsedate_to_datetime
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.cli.venue_doctor.probe import Trade, read_trades
 from tickerkit.errors import BadTick
-from tickerkit.fieldmaps import FieldMap, FieldReader, NotJson
+from tickerkit.fieldmaps import FieldReader, NotJson
 from tickerkit.fieldmaps.reader import decode
 from tickerkit.presets.preset import Backfill, Preset, fill
 from tickerkit.sources.past_trades import fill_url, make_values
@@ -115,13 +115,8 @@ def _read(answer: PastAnswer, response: httpx.Response, backfill: Backfill, symb
     answer.clock_s = _clock_offset_s(response.headers.get("Date"), answer.took_s)
     if answer.status != 200 or isinstance(decode(response.content), NotJson):
         return
-    # The rows may not name their symbol.
-    columns = tuple(
-        replace(each, fixed=symbol) if each.fixed == "{symbol}" else each
-        for each in backfill.reading.values
-    )
-    reading = replace(backfill.reading, values=columns)
-    taken = FieldReader(FieldMap((reading,), None), typed=False).read([response.content])
+    fields = backfill.make_fields(symbol)
+    taken = FieldReader(fields, typed=False).read([response.content])
     answer.has_rows = not taken.others
     for batch in taken.batches:
         answer.errors += batch.errors
