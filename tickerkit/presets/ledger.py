@@ -16,8 +16,6 @@ __all__ = ["Hole", "Ledger"]
 
 # Newest ids that are known one by one, of ids that are not dense.
 MAX_RECENT = 20_000
-# Holes of one symbol that are open at once; the oldest is closed before.
-MAX_HOLES = 1000
 
 
 class Hole(NamedTuple):
@@ -41,7 +39,6 @@ class Ledger:
     Attributes:
         newest: the largest id that has come; 0 for none.
         count: how many trades have come.
-        duplicates: how many came again and were left out.
         holes: ids below `newest` that have not come, oldest first; of dense ids.
     """
 
@@ -49,7 +46,6 @@ class Ledger:
         self.is_dense = is_dense
         self.newest = 0
         self.count = 0
-        self.duplicates = 0
         self.holes: list[Hole] = []
         self._recent: set[int] = set()
         self._order: deque[int] = deque()
@@ -58,7 +54,7 @@ class Ledger:
         """Add the ids of trades in the order in which they came; shape (T,).
 
         Returns:
-            Which of them are new, shape (T,). Those that came before are counted.
+            Which of them are new, shape (T,).
         """
         if not len(ids):
             return np.ones(0, dtype=bool)
@@ -71,16 +67,7 @@ class Ledger:
         is_new = self._is_new_dense if self.is_dense else self._is_new_unique
         new = np.array([is_new(each) for each in ids.tolist()], dtype=bool)
         self.count += int(new.sum())
-        self.duplicates += int((~new).sum())
         return new
-
-    def knows(self, trade_id: int) -> bool:
-        """Return whether a trade has come."""
-        if not self.is_dense:
-            return trade_id in self._recent
-        return 0 < trade_id <= self.newest and not any(
-            hole.first <= trade_id <= hole.last for hole in self.holes
-        )
 
     def open_until(self, last: int) -> None:
         """Note that trades up to an id exist, of dense ids."""

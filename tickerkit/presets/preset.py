@@ -266,6 +266,12 @@ class Preset:
     backfill: Backfill | None
     keys: Mapping[str, str]
 
+    @property
+    def trade_ids(self) -> frozenset[str]:
+        """The kinds of trade ids that its sockets bring; see `Read`."""
+        reads = [read for socket in self.sockets for read in socket.reads]
+        return frozenset(read.ids for read in reads if read.channel == "trades")
+
 
 def parse_preset(table: Mapping[str, Any]) -> Preset:
     """Read a preset.

@@ -1,4 +1,4 @@
-"""TradeStream: the trades of one symbol, each exactly once; what is missing is fetched or told.
+"""TradeStream: the trades of one symbol, each exactly once; what is missing is fetched or a gap.
 
 While a connection lives, dense ids show each hole at once; it is asked for by REST, and what has
 not come after a deadline is a gap with its exact ids. After a reconnect the live trades are held

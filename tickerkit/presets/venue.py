@@ -74,16 +74,11 @@ class Venue:
         self._mute_checks: dict[str, MuteCheck] = {}
         self._checking = ""
         self._ready: set[Link] = set()
-        self._ids = {
-            read.ids
-            for socket in preset.sockets
-            for read in socket.reads
-            if read.channel == "trades"
-        }
+        self._ids = preset.trade_ids
 
     @property
     def can_compare(self) -> bool:
-        """Whether past trades can be told from those that came: their ids rise."""
+        """Whether past trades can be compared with those that came: their ids rise."""
         return self.preset.backfill is not None and not self._ids & {"random", "none"}
 
     def sockets(self) -> list[Socket]:
