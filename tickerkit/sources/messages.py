@@ -19,6 +19,7 @@ __all__ = [
     "CONNECT_OPTIONS",
     "OPEN_TIMEOUT_S",
     "CountingClient",
+    "describe_close",
     "describe_error",
     "take_messages",
 ]
@@ -54,6 +55,12 @@ class CountingClient(ClientConnection):
         super().process_event(event)
 
 
+def describe_close(client: ClientConnection) -> str:
+    """Return how a connection was closed, in words."""
+    reason = f", {client.close_reason}" if client.close_reason else ""
+    return f"the connection closed ({client.close_code}{reason})"
+
+
 def describe_error(error: Exception) -> str:
     """Return why no connection was made, in words and without an address, which may have a key."""
     if isinstance(error, InvalidStatus):
@@ -78,7 +85,7 @@ async def take_messages(client: CountingClient) -> tuple[list[str | bytes], int]
     client.waiting -= 1
     size = len(messages[0])
     while client.waiting > 0 and len(messages) < MAX_MESSAGES_AT_ONCE and size < MAX_BYTES_AT_ONCE:
-        # What has arrived is returned at once. The next call tells that a connection has ended.
+        # What has arrived is returned at once. The next call raises if the connection has ended.
         with contextlib.suppress(ConnectionClosed):
             messages.append(await client.recv())
             size += len(messages[-1])

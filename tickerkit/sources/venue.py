@@ -59,7 +59,7 @@ class VenueSource(Source):
         status: "connecting", "live" or "reconnecting".
         status_reason: why the newest connection ended, or was not made; empty while live.
         retry_in_s: seconds until the next attempt.
-        reconnects: how many times a connection was opened again.
+        reconnects: how many connections were opened after the first; -1 before it.
     """
 
     def __init__(
@@ -370,9 +370,10 @@ def venues() -> pd.DataFrame:
 
 def _proof(preset: Preset) -> str:
     """Return how exactly missing trades are known."""
-    ids = {
-        read.ids for socket in preset.sockets for read in socket.reads if read.channel == "trades"
-    }
-    if ids == {"dense"}:
+    if preset.trade_ids == {"dense"}:
         return "by trade id"
-    return "by overlap" if ids == {"unique"} and preset.backfill is not None else "unknown"
+    return (
+        "by overlap"
+        if preset.trade_ids == {"unique"} and preset.backfill is not None
+        else "unknown"
+    )

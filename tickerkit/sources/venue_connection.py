@@ -15,6 +15,7 @@ from tickerkit.presets.preset import Socket
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
     CountingClient,
+    describe_close,
     describe_error,
     take_messages,
 )
@@ -123,8 +124,7 @@ class VenueConnection:
             self.reason = await self._receive(client, self._link)
         except ConnectionClosed:
             by_venue = True
-            reason = f", {client.close_reason}" if client.close_reason else ""
-            self.reason = f"the connection closed ({client.close_code}{reason})"
+            self.reason = describe_close(client)
         finally:
             events = self._venue.close(self._link, now(), by_venue=by_venue)
         await self._handle(events)

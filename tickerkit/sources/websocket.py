@@ -23,6 +23,7 @@ from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
     CountingClient,
+    describe_close,
     describe_error,
     take_messages,
 )
@@ -134,8 +135,7 @@ class WebsocketSource(Source):
                 try:
                     return await self._receive(client, out)
                 except ConnectionClosed:
-                    reason = f", {client.close_reason}" if client.close_reason else ""
-                    return f"the connection closed ({client.close_code}{reason})"
+                    return describe_close(client)
         except Exception as error:
             return describe_error(error)
 

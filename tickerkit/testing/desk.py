@@ -80,7 +80,7 @@ class Desk:
     # --- limits -------------------------------------------------------------------------------
 
     def admit(self) -> float:
-        """Count an attempt to connect; return how many seconds it shall wait, 0 to come in."""
+        """Count an attempt to connect; return for how many seconds to wait, 0 if it is admitted."""
         now, limit = asyncio.get_running_loop().time(), self.rules.connects_per_minute
         count = self._connects.add(now)
         if now < self.banned_until:

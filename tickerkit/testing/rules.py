@@ -29,10 +29,10 @@ class Rules:
             confirmed like the others, and stays silent) or "close" (the connection ends without a
             message, 1006).
         snapshot: how many past trades come first after a subscription.
-        heartbeat_s: how often a heartbeat is sent to who has subscribed.
-        ping_within_s: who sends no message for so long is disconnected.
-        messages_per_s: who sends more frames within a second is disconnected; pings and pongs of
-            the protocol count.
+        heartbeat_s: how often a heartbeat is sent to clients that have subscribed.
+        ping_within_s: a client that sends no message for so long is disconnected.
+        messages_per_s: a client that sends more frames within a second is disconnected; pings and
+            pongs of the protocol count.
         connects_per_minute: more connections are answered with HTTP 429.
         max_violations: after so many violations of a limit the client is banned.
         ban_s: how long a ban lasts; it is answered with HTTP 429 and `Retry-After`.
