@@ -475,6 +475,21 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
         server.start()
 
 
+def test_no_thread_is_left_after_stop(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The thread that waits for the process's end has itself ended when `stop` returns."""
+    ended = threading.Event()
+    wait_for_exit = child.ChildProcess._wait_for_exit
+
+    def wait_and_linger(self: child.ChildProcess) -> None:
+        wait_for_exit(self)
+        ended.wait(0.2)  # as on a busy machine, where a thread may wait for its turn
+
+    monkeypatch.setattr(child.ChildProcess, "_wait_for_exit", wait_and_linger)
+    serve().stop()
+    names = [thread.name for thread in threading.enumerate()]
+    assert not [name for name in names if name.startswith("tickerkit process")]
+
+
 def test_stop_all_and_a_with_block_stop_it() -> None:
     """`stop_all` and the end of a `with` block end the process."""
     with serve() as first:

@@ -21,7 +21,7 @@ from typing import Any
 from tickerkit.errors import ServerFailed
 from tickerkit.formatting import format_line
 from tickerkit.runtime.error_log import describe, logger
-from tickerkit.runtime.threads import start_thread
+from tickerkit.runtime.threads import BackgroundThread, start_thread
 
 if sys.platform == "win32":  # its loop reads pipes that subprocess.Popen can't make
     from asyncio.windows_utils import Popen
@@ -66,6 +66,7 @@ class ChildProcess:
         self._numbers = itertools.count()
         self._loop = asyncio.get_running_loop()
         self._process: subprocess.Popen[bytes] | None = None
+        self._waiter: BackgroundThread | None = None
         self._stdin: asyncio.WriteTransport | None = None
         # The transport of each pipe, and the pipe itself as long as it has none.
         self._pipes: list[Any] = []
@@ -86,7 +87,8 @@ class ChildProcess:
         finally:
             # Only now: the pipes of a process that has ended are closed soon, and it may end
             # before all of them are connected.
-            start_thread(self._wait_for_exit, f"tickerkit process {process.pid}")
+            name = f"tickerkit process {process.pid}"
+            self._waiter = start_thread(self._wait_for_exit, name)
 
     def _spawn(self) -> subprocess.Popen[bytes]:
         paths = [path for path in sys.path if isinstance(path, str) and path]
@@ -214,6 +216,8 @@ class ChildProcess:
             self._loop.call_soon_threadsafe(self._on_exit)
 
     def _on_exit(self) -> None:
+        assert self._waiter is not None
+        self._waiter.join_within(KILL_S)  # it has nothing left to do; `gone` also means its end
         self._has_exited = True
         if self._open_outputs:
             # A process that the child has started could otherwise hold the pipes open.
