@@ -10,7 +10,6 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import msgspec
-import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.fields import FieldMap
@@ -18,7 +17,7 @@ from tickerkit.fieldmaps.guess import FieldGuesser
 from tickerkit.fieldmaps.reader import FieldReader, NotJson, decode
 from tickerkit.fieldmaps.shapes import ShapeCounts, shape_of
 from tickerkit.fieldmaps.talk import Talk, matches
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import Batch
 
 __all__ = ["Machine", "Received"]
 
@@ -204,15 +203,8 @@ class Machine:
         return received
 
     def _select(self, batch: Batch) -> Batch:
-        """Return the ticks of the wanted symbols, with what was refused of all."""
-        if self._symbols is None:
-            return batch
-        column = batch.columns["symbol"]
-        assert isinstance(column, Text)
-        wanted = np.array([*(word in self._symbols for word in column.words), False], dtype=bool)
-        some = batch.where(wanted[column.codes])
-        some.refused, some.errors, some.misfits = batch.refused, batch.errors, batch.misfits
-        return some
+        """Return the ticks of the wanted symbols."""
+        return batch if self._symbols is None else batch.of_symbols(self._symbols)
 
 
 def _unpack(data: bytes) -> bytes:

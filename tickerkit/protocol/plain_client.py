@@ -119,8 +119,10 @@ class PlainClient:
         assert self.epoch is not None
         if self.symbols is not None:
             if len(self._seen) < MAX_SEEN:
-                self._seen.update(dict.fromkeys(_symbol_column(batch).words))
-            batch = _select_symbols(batch, self.symbols)
+                column = batch.columns["symbol"]
+                assert isinstance(column, Text)
+                self._seen.update(dict.fromkeys(column.words))
+            batch = batch.of_symbols(self.symbols)
         seq = np.arange(self.seq + 1, self.seq + 1 + batch.count, dtype=np.int64)
         self.seq += batch.count
         return Received(batch, self.epoch, seq)
@@ -153,22 +155,6 @@ def _read_piece(data: str | bytes, max_refused: int) -> Batch:
         fix = "check whether this is a websocket of ticks"
         batch.errors.insert(0, BadTick("message", data, problem, fix))
     return batch
-
-
-def _symbol_column(batch: Batch) -> Text:
-    column = batch.columns["symbol"]
-    assert isinstance(column, Text)
-    return column
-
-
-def _select_symbols(batch: Batch, symbols: frozenset[str]) -> Batch:
-    """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all ticks."""
-    column = _symbol_column(batch)
-    # One entry for each word, and a last one for the code -1.
-    wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
-    some = batch.where(wanted[column.codes])
-    some.refused, some.errors, some.misfits = batch.refused, batch.errors, batch.misfits
-    return some
 
 
 class _PlainGap(msgspec.Struct):

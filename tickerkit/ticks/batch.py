@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Container, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
@@ -77,6 +77,16 @@ class Batch:
     def where(self, chosen: npt.NDArray[np.bool_]) -> Batch:
         """Return the rows for which `chosen`, shape (count,), is true; the arrays are copied."""
         return self._at(chosen, int(chosen.sum()))
+
+    def of_symbols(self, symbols: Container[str]) -> Batch:
+        """Return the ticks of `symbols`; `refused`, `errors` and `misfits` are those of all."""
+        column = self.columns["symbol"]
+        assert isinstance(column, Text)
+        # One entry for each word, and a last one for the code -1.
+        wanted = np.array([*(word in symbols for word in column.words), False], dtype=bool)
+        some = self.where(wanted[column.codes])
+        some.refused, some.errors, some.misfits = self.refused, self.errors, self.misfits
+        return some
 
     def _at(self, index: slice | npt.NDArray[np.bool_], count: int) -> Batch:
         columns: dict[str, Column] = {
