@@ -287,7 +287,7 @@ def _select_rows(
     levels: list[list[Any]] = [messages]
     for getter, condition in each.when:
         if getter.level == 0:
-            index, levels = _keep(index, levels, map(condition.holds, map(getter.get, levels[0])))
+            index, levels = _keep(index, levels, map(condition.test, map(getter.get, levels[0])))
             if not len(index):
                 return index, levels
     for get in each.lists:
@@ -307,7 +307,7 @@ def _select_rows(
     for getter, condition in each.when:
         if getter.level:
             values = map(getter.get, levels[getter.level])
-            index, levels = _keep(index, levels, map(condition.holds, values))
+            index, levels = _keep(index, levels, map(condition.test, values))
     if not each.when:
         index, levels = _keep_named(each, index, levels)
     known[index] = True
@@ -382,7 +382,7 @@ def _read_columns(
     if each.old:
         old = np.ones(count, dtype=bool)
         for getter, condition in each.old:
-            old &= [condition.holds(found) for found in map(getter.get, levels[getter.level])]
+            old &= list(map(condition.test, map(getter.get, levels[getter.level])))
         words = ["live"] if not old.any() else ["snapshot"] if old.all() else ["live", "snapshot"]
         columns["origin"] = Text(old.astype(np.int32) * (len(words) - 1), words)
     return Batch(count, time, columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
@@ -53,6 +53,13 @@ class Condition:
     values: tuple[Any, ...] = ()
     starts: str | None = None
     present: bool | None = None
+
+    @property
+    def test(self) -> Callable[[Any], bool]:
+        """The fastest function of a value that returns what `holds` returns."""
+        is_text = all(isinstance(wanted, str) for wanted in self.values)
+        decides = self.present is None and self.starts is None
+        return self.values.__contains__ if is_text and decides else self.holds
 
     def holds(self, value: Any) -> bool:
         """Return whether a value is as wanted; `UNSET` stands for none."""

@@ -7,10 +7,11 @@ is opened before the first ends continues without a gap, and two at a time give 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.batches import fill_origin, trade_ids
@@ -157,22 +158,15 @@ class Venue:
         if self.links and self.links[-1] is not link and self.links[-1].has_rows:
             keep &= is_trade
         after: list[VenueEvent] = []
-        for code, symbol in enumerate(symbols.words):
-            mine = symbols.codes == code
-            for channel, chosen in (("trades", mine & is_trade), ("quotes", mine & ~is_trade)):
-                count = int(chosen.sum())
-                if not count:
-                    continue
-                self._note(symbol, channel, batch.where(chosen), link, now, received_ns)
-                if channel == "quotes" or "none" in self._ids:
-                    continue
-                part = batch.where(chosen)
-                new = self._stream(symbol).receive(part, now)
-                if any(each is part for each in new):
-                    after += [each for each in new if each is not part]
-                else:
-                    keep &= ~chosen
-                    after += new
+        for symbol, channel, chosen in _split(symbols, is_trade):
+            part = batch if chosen.all() else batch.where(chosen)
+            self._note(symbol, channel, part, link, now, received_ns)
+            if channel == "quotes" or "none" in self._ids:
+                continue
+            new = self._stream(symbol).receive(part, now)
+            if not any(each is part for each in new):
+                keep &= ~chosen
+            after += [each for each in new if each is not part]
         events: list[VenueEvent] = []
         if keep.all():
             events.append(batch)
@@ -187,14 +181,15 @@ class Venue:
         link.confirm([(symbol, channel)])
         origin = rows.columns["origin"]
         assert isinstance(origin, Text)
-        live = [number for number, word in enumerate(origin.words) if word == "live"]
-        is_live = np.isin(origin.codes, live)
-        if not is_live.any():
+        if "live" not in origin.words:
             return
-        self.lives.of(symbol, channel, now).add(int(is_live.sum()), now)
+        live_rows = np.flatnonzero(origin.codes == origin.words.index("live"))
+        if not len(live_rows):
+            return
+        self.lives.of(symbol, channel, now).add(len(live_rows), now)
         if channel == "trades":
             self._mute_checks.pop(symbol, None)  # the next silence is another one
-        time_ns = int(rows.time[np.flatnonzero(is_live)[-1]])
+        time_ns = int(rows.time[live_rows[-1]])
         if time_ns > 0:
             self.lag_s[symbol, channel] = (received_ns - time_ns) / 1e9
 
@@ -307,3 +302,14 @@ class Venue:
             is_dense = self._ids == {"dense"}
             stream = self.streams[symbol] = TradeStream(symbol, is_dense=is_dense, pages=pages)
         return stream
+
+
+def _split(
+    symbols: Text, is_trade: npt.NDArray[np.bool_]
+) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
+    """Yield the symbol, the channel and the rows of each subscription that has rows."""
+    for code, symbol in enumerate(symbols.words):
+        mine = symbols.codes == code
+        for channel, chosen in (("trades", mine & is_trade), ("quotes", mine & ~is_trade)):
+            if chosen.any():
+                yield symbol, channel, chosen
