@@ -73,16 +73,19 @@ def read_numbers(value: Value, found: list[Any]) -> npt.NDArray[np.float64] | No
     if UnsetType in kinds:
         found = [None if number is UNSET else number for number in found]
     numbers = np.array(found, dtype=np.float64)
-    fine = np.abs(numbers) < MAX_INT
-    if not fine.all() and [number for number in compress(found, ~fine) if number is not None]:
+    absolute = np.abs(numbers)
+    fine = absolute < MAX_INT
+    is_whole = bool(fine.all())
+    if not is_whole and [number for number in compress(found, ~fine) if number is not None]:
         raise UnreadableError
     if value.absolute:
-        numbers = np.abs(numbers)
-    if value.column in NEVER_NEGATIVE and (numbers < 0).any():
+        numbers = absolute
+    elif value.column in NEVER_NEGATIVE and (numbers < 0).any():
         raise UnreadableError
     if value.zero_is_none:
         numbers[numbers == 0] = np.nan
-    return None if np.isnan(numbers).all() else numbers
+        is_whole = False
+    return None if not is_whole and np.isnan(numbers).all() else numbers
 
 
 def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:

@@ -175,11 +175,10 @@ class CompiledMap:
                 index, levels = _select_rows(each, messages, known)
                 if len(index):
                     parts.append((index, _read_columns(each, index, levels)))
-            batch = (
-                join_batches([b for _, b in parts], [index for index, _ in parts])
-                if parts
-                else None
-            )
+            # A single part is in order.
+            batch = parts[0][1] if len(parts) == 1 else None
+            if len(parts) > 1:
+                batch = join_batches([part for _, part in parts], [index for index, _ in parts])
         except (UnreadableError, ValueError):
             return None
         return batch, np.flatnonzero(~known).tolist()
@@ -377,7 +376,9 @@ def _read_columns(
     for name, column in columns.items():
         if isinstance(column, np.ndarray) and may_be_value(name):
             has_value |= column != 0 if column.dtype.kind == "i" else ~np.isnan(column)
-    if not has_value.all():
+            if has_value.all():
+                break
+    else:
         raise UnreadableError
     if each.old:
         old = np.ones(count, dtype=bool)

@@ -205,7 +205,7 @@ class ColumnEncoder:
         known = self.dictionaries[name]
         table = np.full(len(text.words) + 1, -1, dtype=np.int32)
         # A long batch seldom has a new word. Without one, its rows need not be visited one by one.
-        if len(text.words) < len(text.codes) and all(map(known.codes.__contains__, text.words)):
+        if len(text.words) <= len(text.codes) and all(map(known.codes.__contains__, text.words)):
             table[:-1] = [known.codes[word] for word in text.words]
             codes: Array = table[text.codes]
             return codes
