@@ -130,6 +130,16 @@ CALLS = {
         {"url": URLS, "symbols": [*SYMBOLS, []], "ssl": CONNECT["ssl"], **TALK},
         {"url": "ws://127.0.0.1:1/"},
     ),
+    "events": Call(
+        lambda *_: tk.events,
+        {
+            "url": [*[each for each in URLS if each != "localhost 8000"], "ws://host/"],
+            "symbols": [*SYMBOLS, []],
+            "ssl": CONNECT["ssl"],
+            **{name: TALK[name] for name in ("fields", "headers", "silent_s")},
+        },
+        {"url": "https://127.0.0.1:1/"},
+    ),
     "venue": Call(
         lambda *_: tk.venue,
         {

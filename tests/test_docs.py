@@ -6,7 +6,7 @@ import importlib
 import re
 import shlex
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -14,11 +14,13 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from event_server import EventServer, Stream, serve_events
 
 import tickerkit as tk
 from tickerkit.cli.app import app
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Preset
+from tickerkit.sources import EventsSource
 from tickerkit.testing import FakeVenue
 
 ROOT = Path(__file__).parents[1]
@@ -98,8 +100,29 @@ def venues(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, FakeVenue]]:
         yield fakes
 
 
-def test_examples_that_need_a_network_run_with_venues_on_this_machine(
-    venues: dict[str, FakeVenue], free_port: int
+@pytest.fixture
+def wikimedia() -> Iterator[EventServer]:
+    """Run an event stream with one edit, of the form that Wikimedia documents."""
+    edit = (
+        'event: message\nid: [{"topic": "eqiad.mediawiki.recentchange", "offset": -1}]\n'
+        'data: {"type": "edit", "wiki": "enwiki", "timestamp": 1723161255, "bot": false, '
+        '"length": {"old": 100, "new": 110}, "title": "Websocket"}\n\n'
+    )
+
+    def handle(stream: Stream) -> None:
+        stream.begin(kind="text/event-stream; charset=utf-8")
+        stream.send(":ok\n\n" + edit)
+        stream.idle()
+
+    with serve_events(handle) as server:
+        yield server
+
+
+def test_examples_that_need_a_network_run_with_servers_on_this_machine(
+    venues: dict[str, FakeVenue],
+    wikimedia: EventServer,
+    free_port: int,
+    until: Callable[..., None],
 ) -> None:
     """They run one after the other."""
     names: dict[str, object] = {"tk": tk}
@@ -107,9 +130,14 @@ def test_examples_that_need_a_network_run_with_venues_on_this_machine(
     assert len(examples) >= 4
     for code in examples:
         local = code.replace("wss://ws.kraken.com/v2", venues["kraken"].url)
+        local = re.sub(r"https://stream\.wikimedia\.org[^\"]*", wikimedia.url, local)
         exec(compile(local, "README.md", "exec"), names)
     assert isinstance(names["feed"], tk.Feed)
     assert set(names["feed"].wait().latest().index) <= {"BTCUSDT", "ETHUSDT"}
+    edits = names["edits"]
+    assert isinstance(edits, EventsSource)
+    until(lambda: edits.status == "live")
+    assert edits.unknown == {}
 
 
 def test_every_command_is_documented_and_every_documented_command_exists() -> None:

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from tickerkit.sources import (
         Outlet,
         Source,
+        events,
         json_lines,
         mqtt,
         poll,
@@ -87,6 +88,7 @@ _HOME = {
     "WaitTimeout": "errors",
     "allow_nested_loops": "runtime.nested_loops",
     "connect": "feed",
+    "events": "sources",
     "json_lines": "sources",
     "live": "quickstart",
     "mqtt": "sources",
@@ -134,6 +136,7 @@ __all__ = [
     "__version__",
     "allow_nested_loops",
     "connect",
+    "events",
     "json_lines",
     "live",
     "mqtt",

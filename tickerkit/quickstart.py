@@ -13,7 +13,7 @@ from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.server import serve
-from tickerkit.sources import MQTT_SCHEMES
+from tickerkit.sources import EVENTS_SCHEME, MQTT_SCHEMES
 
 __all__ = ["live"]
 
@@ -73,7 +73,7 @@ def live(
     is_url = (
         isinstance(source_or_url, str)
         and "://" in source_or_url
-        and not source_or_url.startswith(MQTT_SCHEMES)
+        and not source_or_url.startswith((EVENTS_SCHEME, *MQTT_SCHEMES))
     )
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url

@@ -30,7 +30,8 @@ def serve(
             help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, '
             '"sensors:kitchen,garden" temperatures; "ticks.csv" replays a recording, '
             '"prices.py:fetch" calls a function of a Python file; "-" reads JSON lines from stdin, '
-            '"mqtt://host/home/#" subscribes to a broker.',
+            '"mqtt://host/home/#" subscribes to a broker, "events:https://host/stream" to '
+            "Server-Sent Events.",
         ),
     ] = DEMO,
     host: Host = "127.0.0.1",
@@ -40,8 +41,8 @@ def serve(
         str,
         typer.Option(
             metavar="FILE",
-            help="A field map (TOML) that says where in a line of stdin, or a message of MQTT, "
-            "the fields of a tick are.",
+            help="A field map (TOML) that says where in a line of stdin, a message of MQTT, or an "
+            "event the fields of a tick are.",
         ),
     ] = "",
     history: History = 1_000_000,

@@ -38,24 +38,29 @@ def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -
             stdin.
         every_s: interval between two calls of the function.
         *more_kinds: further kinds that the command accepts, for the error.
-        fields: the path of a field map for the lines of stdin, or the messages of MQTT; "" for
-            those that are ticks.
+        fields: the path of a field map for the lines of stdin, the messages of MQTT, or events; ""
+            for none.
 
     Raises:
         SourceError: there is no such source, or its file can't be run.
         UsageError: a field map is given for another source.
         FieldMapError: the field map has a wrong entry.
     """
-    from tickerkit.sources import MQTT_SCHEMES, as_source, json_lines, mqtt
+    from tickerkit.sources import EVENTS_SCHEME, MQTT_SCHEMES, as_source, events, json_lines, mqtt
 
-    if fields and text != "-" and not text.startswith(MQTT_SCHEMES):
-        raise UsageError('--fields is for SOURCE "-", the lines of stdin, and for mqtt://…')
     if fields:
         try:
-            return json_lines(sys.stdin, fields) if text == "-" else mqtt(text, fields)
+            if text == "-":
+                return json_lines(sys.stdin, fields)
+            if text.startswith(MQTT_SCHEMES):
+                return mqtt(text, fields)
+            if text.startswith(EVENTS_SCHEME):
+                return events(text.removeprefix(EVENTS_SCHEME), fields)
         except OSError as error:
             problem = f"can't read the field map {fields}: {error.strerror or error}"
             raise UsageError(problem) from None
+        known = '"-", the lines of stdin, for mqtt://… and for events:https://…'
+        raise UsageError(f"--fields is for SOURCE {known}")
     match = FUNCTION.fullmatch(text)
     try:
         source = as_source(_load_function(text, match) if match else text, every_s)
@@ -71,8 +76,10 @@ def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -
 
 
 def hide_password(text: str) -> str:
-    """Return the text of a source without the name and the password of an address."""
-    return PASSWORD.sub("", text)
+    """Return the text of a source without the secrets of an address."""
+    hidden = PASSWORD.sub("", text)
+    # The query of an address may have a key; a "?" in another text has no meaning.
+    return hidden.partition("?")[0] if hidden.startswith("events:") else hidden
 
 
 def _load_function(text: str, match: re.Match[str]) -> Callable[..., Any]:

@@ -12,6 +12,7 @@ from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
 from tickerkit.presets.files import list_presets
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.events import EVENTS_SCHEME, EventsSource, events
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.lines import LinesSource, json_lines
 from tickerkit.sources.mqtt import MQTT_SCHEMES, MqttSource, mqtt
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = [
+    "EVENTS_SCHEME",
     "MQTT_SCHEMES",
+    "EventsSource",
     "IterableSource",
     "LinesSource",
     "MqttSource",
@@ -39,6 +42,7 @@ __all__ = [
     "VenueSource",
     "WebsocketSource",
     "as_source",
+    "events",
     "freshness_frame",
     "json_lines",
     "mqtt",
@@ -54,6 +58,7 @@ __all__ = [
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
     '"sim:AAPL,MSFT", "sensors:kitchen,garden", "kraken:BTC/USD", "mqtt://host/topic", '
+    '"events:https://host/stream", '
     '"-" for the JSON lines of stdin, or a Source'
 )
 
@@ -117,8 +122,13 @@ def _from_text(text: str) -> Source:
         return simulate_sensors(rest)
     if text.startswith(MQTT_SCHEMES):
         return mqtt(text)
+    if text.startswith(EVENTS_SCHEME):
+        return events(text.removeprefix(EVENTS_SCHEME))
     if "://" in text:
-        fix = "pass tk.websocket(url, subscribe, fields), or call tk.connect(url)"
+        fix = (
+            "pass tk.websocket(url, subscribe, fields), or tk.events(url) for Server-Sent Events, "
+            "or call tk.connect(url)"
+        )
         raise SourceError(text, "an address alone does not say where the ticks are", fix=fix)
     if kind in list_presets():
         return venue(kind, rest)

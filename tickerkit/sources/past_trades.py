@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
@@ -12,6 +11,7 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from tickerkit.presets import Fetch
 from tickerkit.presets.preset import Preset, fill
 from tickerkit.presets.spelling import symbol_values
+from tickerkit.sources.http_log import HidesKeys
 
 if TYPE_CHECKING:
     import httpx
@@ -26,8 +26,6 @@ OVERLAP_NS = 1_000_000
 MARGIN = 1.05
 # It asks to wait: too many requests, banned, overloaded.
 WAIT_STATUSES = frozenset((429, 418, 503))
-
-httpx_logger = logging.getLogger("httpx")
 
 
 class PastTrades:
@@ -44,20 +42,20 @@ class PastTrades:
         self._base = base
         self._keys = keys
         self._client: httpx.AsyncClient | None = None
-        self._hides_keys = _HidesKeys(keys)
+        self._hides_keys = HidesKeys(keys.values())
         self._next_at = 0.0
 
     async def __aenter__(self) -> PastTrades:
         import httpx
 
-        httpx_logger.addFilter(self._hides_keys)
+        self._hides_keys.__enter__()
         self._client = httpx.AsyncClient(
             timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        httpx_logger.removeFilter(self._hides_keys)
+        self._hides_keys.__exit__()
         if self._client is not None:
             await self._client.aclose()
 
@@ -95,19 +93,6 @@ class PastTrades:
                 wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
             self._next_at = max(self._next_at, loop.time() + wait_s)
         return response.content if response.status_code == 200 else None
-
-
-class _HidesKeys(logging.Filter):
-    """Leaves out log messages that have a key; httpx logs the address of each request."""
-
-    def __init__(self, keys: Mapping[str, str]) -> None:
-        super().__init__()
-        self._keys = list(keys.values())
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        """Return whether to log a message."""
-        text = record.getMessage() if self._keys else ""
-        return not any(key in text for key in self._keys)
 
 
 def make_values(

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import re
-import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
@@ -16,10 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
-from tickerkit.formatting import format_line
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
-from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.base import Outlet
+from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
     CountingClient,
@@ -32,13 +30,9 @@ from tickerkit.validation import check_number, check_path, parse_symbols
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
 
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", re.ASCII)
-FIRST_DELAY_S = 0.25
-MAX_DELAY_S = 30.0
-# A connection without ticks that ended sooner counts as a failed attempt.
-STABLE_S = 5.0
 
 
-class WebsocketSource(Source):
+class WebsocketSource(ReconnectingSource):
     """The ticks of a websocket that sends JSON, read by a field map.
 
     It connects again whenever the connection ends, after a random delay of up to 0.25 s, doubled
@@ -52,12 +46,6 @@ class WebsocketSource(Source):
         ssl: certificates to trust; None for those of the system.
         headers: further headers of the request.
         silent_s: seconds without a message after which to connect again; None for never.
-
-    Attributes:
-        status: "connecting", "live" or "reconnecting".
-        status_reason: why the newest connection ended, or was not made; empty while live.
-        retry_in_s: seconds until the next attempt.
-        reconnects: how many times it has connected again; -1 before the first connection.
     """
 
     def __init__(
@@ -70,17 +58,12 @@ class WebsocketSource(Source):
         headers: Mapping[str, str] | None = None,
         silent_s: float | None = None,
     ) -> None:
-        self.machine = Machine(fields, talk, symbols)
-        self.status = "connecting"
-        self.status_reason = ""
-        self.retry_in_s = 0.0
-        self.reconnects = -1
+        super().__init__(Machine(fields, talk, symbols))
         self._url = url
         self._headers = dict(headers or {})
         self._silent_s = silent_s
         # Left out by default: `ssl=None` would turn TLS off.
         self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
-        self._has_ticks = False
 
     def __repr__(self) -> str:
         return f"websocket {self.address}"
@@ -89,34 +72,6 @@ class WebsocketSource(Source):
     def address(self) -> str:
         """The address, without keys."""
         return hide_secrets(self._url)
-
-    @property
-    def fields(self) -> Any:
-        """The field map, as it was given or guessed; None while none has been guessed."""
-        return None if self.machine.fields is None else self.machine.fields.given
-
-    @property
-    def fields_note(self) -> str:
-        """What a reader should know of a guessed field map; empty for one that was given."""
-        return self.machine.fields_note
-
-    @property
-    def unknown(self) -> Mapping[str, int]:
-        """How many messages the map does not name, by their shape."""
-        return self.machine.shapes.counts
-
-    async def run(self, out: Outlet) -> None:
-        """Connect and receive until it is cancelled."""
-        failed = 0
-        while True:
-            began, self._has_ticks = time.monotonic(), False
-            reason = await self._attempt(out)
-            is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
-            failed = 0 if is_stable else failed + 1
-            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
-            self.status_reason, self.retry_in_s = format_line(reason), delay_s
-            self.status = "connecting" if self.reconnects < 0 else "reconnecting"
-            await asyncio.sleep(delay_s)
 
     async def _attempt(self, out: Outlet) -> str:
         """Connect, and receive until the connection ends; return why."""
@@ -128,9 +83,7 @@ class WebsocketSource(Source):
                 **CONNECT_OPTIONS,
                 **self._tls_options,
             ) as connection:
-                self.reconnects += 1
-                if self.reconnects:
-                    await out.gap(None, f"reconnected: {self.status_reason}")
+                await self._begin(out)
                 client = cast("CountingClient", connection)
                 try:
                     return await self._receive(client, out)
@@ -144,7 +97,7 @@ class WebsocketSource(Source):
         machine, now = self.machine, asyncio.get_running_loop().time
         for text in machine.start_connection(now()):
             await client.send(text)
-        self.status, self.status_reason, self.retry_in_s = "live", "", 0.0
+        self._note_live()
         heard_at = now()
         while True:
             deadline = None if self._silent_s is None else heard_at + self._silent_s
@@ -157,11 +110,7 @@ class WebsocketSource(Source):
             except TimeoutError:
                 messages = []
             received = machine.receive(messages, now())
-            for error in received.errors:
-                out.report(error)
-            for batch in received.batches:
-                self._has_ticks = self._has_ticks or batch.count > 0
-                await out.send(batch)
+            self._has_ticks |= await self._deliver(received, out)
             for text in (*received.sends, *machine.take_pings(now())):
                 await client.send(text)
             if deadline is not None and heard_at + (self._silent_s or 0) <= now():

@@ -1,0 +1,117 @@
+"""MappedSource: what all sources share whose messages a field map reads, given or guessed."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import time
+from abc import abstractmethod
+from collections.abc import Mapping
+from typing import Any
+
+from tickerkit.fieldmaps import Machine
+from tickerkit.fieldmaps.machine import Received
+from tickerkit.formatting import format_line
+from tickerkit.sources.base import Outlet, Source
+
+__all__ = ["MappedSource", "ReconnectingSource"]
+
+FIRST_DELAY_S = 0.25
+MAX_DELAY_S = 30.0
+# A connection without ticks that ended sooner counts as a failed attempt.
+STABLE_S = 5.0
+
+
+class MappedSource(Source):
+    """A source whose messages a field map reads.
+
+    Args:
+        machine: reads the messages, by a map that was given or that it guesses.
+    """
+
+    def __init__(self, machine: Machine) -> None:
+        self.machine = machine
+
+    @property
+    def fields(self) -> Any:
+        """The field map, as it was given or guessed; None while none has been guessed."""
+        return None if self.machine.fields is None else self.machine.fields.given
+
+    @property
+    def fields_note(self) -> str:
+        """What a reader should know of a guessed field map; empty for one that was given."""
+        return self.machine.fields_note
+
+    @property
+    def unknown(self) -> Mapping[str, int]:
+        """How many messages the map does not name, by their shape."""
+        return self.machine.shapes.counts
+
+    async def _deliver(self, received: Received, out: Outlet) -> bool:
+        """Send what messages brought; return whether there were ticks."""
+        for error in received.errors:
+            out.report(error)
+        for batch in received.batches:
+            await out.send(batch)
+        return any(batch.count for batch in received.batches)
+
+
+class ReconnectingSource(MappedSource):
+    """A source that connects again whenever its connection ends.
+
+    The delay is random, of up to 0.25 s, doubled with each failed attempt up to 30 s.
+
+    Args:
+        machine: reads the messages.
+
+    Attributes:
+        status: "connecting", "live" or "reconnecting".
+        status_reason: why the newest connection ended, or was not made; empty while live.
+        retry_in_s: seconds until the next attempt.
+        reconnects: how many times it has connected again; -1 before the first connection.
+    """
+
+    # A delay that the server asks for.
+    _min_delay_s = 0.0
+
+    def __init__(self, machine: Machine) -> None:
+        super().__init__(machine)
+        self.status = "connecting"
+        self.status_reason = ""
+        self.retry_in_s = 0.0
+        self.reconnects = -1
+        self._has_ticks = False
+
+    @abstractmethod
+    async def _attempt(self, out: Outlet) -> str | None:
+        """Connect, and receive until the connection ends; return why, None at the end of all."""
+
+    async def run(self, out: Outlet) -> None:
+        """Connect and receive until it is cancelled."""
+        failed = 0
+        while True:
+            began, self._has_ticks = time.monotonic(), False
+            reason = await self._attempt(out)
+            if reason is None:
+                return
+            is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
+            failed = 0 if is_stable else failed + 1
+            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
+            delay_s = max(delay_s, self._min_delay_s)
+            self.status_reason, self.retry_in_s = format_line(reason), delay_s
+            self.status = "connecting" if self.reconnects < 0 else "reconnecting"
+            await asyncio.sleep(delay_s)
+
+    async def _begin(self, out: Outlet, missed: str = "reconnected") -> None:
+        """Note that a connection was made; after a break, also that ticks may be missing.
+
+        Args:
+            out: where to note it.
+            missed: what the gap's reason begins with.
+        """
+        self.reconnects += 1
+        if self.reconnects:
+            await out.gap(None, f"{missed}: {self.status_reason}")
+
+    def _note_live(self) -> None:
+        self.status, self.status_reason, self.retry_in_s = "live", "", 0.0
