@@ -149,15 +149,18 @@ def read_further(value: Value, found: list[Any]) -> Column | None:
         raise UnreadableError
     try:
         # Most columns that are no numbers have few different values.
-        converted = {given: read_other(value.column, value.convert(given)) for given in set(found)}
+        converted: dict[Any, Any] = {
+            given: read_other(value.column, value.convert(given)) for given in dict.fromkeys(found)
+        }
     except (BadTick, MisfitError):
         raise UnreadableError from None
-    values: list[Any] = [converted[given] for given in found]
     kinds = {type(each) for each in converted.values()} - {type(None)}
     if not kinds:
         return None
     if kinds == {str}:
-        return Text.of(values)
+        words = Text.of(converted.values())
+        code_of = dict(zip(converted, words.codes.tolist(), strict=True))
+        return Text(np.array([code_of[given] for given in found], dtype=np.int32), words.words)
     if kinds != {float}:
         raise UnreadableError
-    return np.array(values, dtype=np.float64)
+    return np.array([converted[given] for given in found], dtype=np.float64)

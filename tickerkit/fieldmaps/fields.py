@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from functools import partial
+from operator import is_, is_not
 from typing import Any
 
 from msgspec import UNSET
@@ -57,9 +59,10 @@ class Condition:
     @property
     def test(self) -> Callable[[Any], bool]:
         """The fastest function of a value that returns what `holds` returns."""
-        is_text = all(isinstance(wanted, str) for wanted in self.values)
-        decides = self.present is None and self.starts is None
-        return self.values.__contains__ if is_text and decides else self.holds
+        if self.present is not None:
+            return partial(is_not if self.present else is_, UNSET)
+        is_text = self.starts is None and all(isinstance(wanted, str) for wanted in self.values)
+        return self.values.__contains__ if is_text else self.holds
 
     def holds(self, value: Any) -> bool:
         """Return whether a value is as wanted; `UNSET` stands for none."""
