@@ -1,4 +1,4 @@
-"""Runs every benchmark and writes `bench/RESULTS.md`: `python -m bench` (`make bench`), 12 minutes.
+"""Runs every benchmark and writes `bench/RESULTS.md`: `python -m bench` (`make bench`), 13 minutes.
 
 limits   the limits of this machine, and the share of them that tickerkit reaches
 fanout   ticks delivered to 10, 100 and 1,000 clients, against four other ways
@@ -8,6 +8,7 @@ bars     bars of ten million ticks, against pandas
 busy     a server in a kernel that computes, or in a process beside it
 load     100,000 ticks a second to 300 readers
 rest     to a file and back, against pandas; the cost of a recording for a feed
+feeds    recorded messages of a venue into a log, against cryptofeed and ccxt
 
 Each script also runs by itself: `python -m bench.fanout --help`.
 """
@@ -36,6 +37,7 @@ SCRIPTS = {
     "busy": [],
     "load": [],
     "rest": [],
+    "feeds": [],
 }
 
 

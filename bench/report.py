@@ -26,6 +26,7 @@ from rich.table import Table
 PACKAGES = (
     *("tickerkit", "websockets", "msgspec", "numpy", "pandas", "uvloop"),
     *("fastapi", "uvicorn", "streamz", "perspective-python"),
+    *("cryptofeed", "ccxt"),
 )
 
 
