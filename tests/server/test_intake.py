@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Coroutine, Iterator, Mapping
 from typing import Any
 
 import pandas as pd
@@ -151,20 +151,68 @@ def test_reported_errors_are_counted(intake: Intake) -> None:
     assert (intake.errors.count, intake.errors.last) == (1, "ValueError: try again")
 
 
-def test_source_of_a_stopped_server_is_cancelled(intake: Intake) -> None:
-    """Ticks that it still sends are dropped."""
+def test_source_of_a_stopped_server_sends_nothing_until_it_is_cancelled(intake: Intake) -> None:
+    """A tick or a gap that it still sends is dropped; nothing interrupts what it cleans up."""
     intake.closed = True
-    with pytest.raises(asyncio.CancelledError):
-        send(intake, tick(1))
+    asyncio.run(see_it_cancelled_once(lambda: intake.send(tick(1))))
+    asyncio.run(see_it_cancelled_once(lambda: intake.gap(3, "lost")))
     assert not intake._pending
 
 
-def test_source_without_a_portal_is_cancelled() -> None:
-    """An abandoned thread ends when it sends and the portal's thread is gone."""
+def test_source_without_a_portal_sends_nothing_until_it_is_cancelled() -> None:
+    """Also that of a thread that was abandoned: the portal's thread is gone when it sends."""
     log = TickLog(10)
     intake = Intake(log, Gaps(log), ErrorLog("test"), list)
+    asyncio.run(see_it_cancelled_once(lambda: intake.send(tick(1))))
+
+
+async def see_it_cancelled_once(call: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """Check that a call of a source ends when the source is cancelled, and not before."""
+    steps: list[str] = []
+    is_closing, may_close = asyncio.Event(), asyncio.Event()
+
+    async def source() -> None:
+        try:
+            await call()
+        finally:
+            steps.append("closing")
+            is_closing.set()
+            await may_close.wait()
+            steps.append("closed")
+
+    task = asyncio.create_task(source())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not steps
+    task.cancel()
+    await is_closing.wait()
+    may_close.set()
     with pytest.raises(asyncio.CancelledError):
-        send(intake, tick(1))
+        await task
+    assert steps == ["closing", "closed"]
+
+
+def test_source_that_ignores_its_cancellation_is_cancelled_again(intake: Intake) -> None:
+    """Otherwise it would send for ever."""
+    intake.closed = True
+    ignored: list[int] = []
+
+    async def source() -> None:
+        for number in range(3):
+            try:
+                await asyncio.sleep(0)
+                await intake.send(tick(1))
+            except asyncio.CancelledError:
+                ignored.append(number)
+
+    async def run() -> None:
+        task = asyncio.create_task(source())
+        await asyncio.sleep(0)
+        task.cancel()
+        await task
+
+    asyncio.run(run())
+    assert ignored == [0, 1, 2]
 
 
 def test_only_subscribed_v1_sessions_count_as_readers(
@@ -255,13 +303,10 @@ def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
 
 
 def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:
-    """The gap reaches clients without waiting for a tick; a stopped server refuses a gap."""
+    """The gap reaches clients without waiting for a tick."""
     log, appended = TickLog(10), []
     portal.enter("test")
     intake = Intake(log, Gaps(log), ErrorLog("test"), list, lambda: appended.append(log.last_seq))
     asyncio.run(intake.gap(3, "lost"))
     until(lambda: appended == [3])
-    intake.closed = True
-    with pytest.raises(asyncio.CancelledError):
-        asyncio.run(intake.gap(3, "lost"))
     portal.leave("test")

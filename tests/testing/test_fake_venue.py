@@ -15,6 +15,7 @@ from websockets.sync.client import ClientConnection, connect
 import tickerkit as tk
 from tickerkit.errors import InvalidArgument, Stopped
 from tickerkit.testing import FakeVenue, Quote, Rules, Trade
+from tickerkit.testing.desk import Desk
 
 Until = Callable[..., None]
 
@@ -112,6 +113,20 @@ def test_client_that_sends_too_much_is_disconnected_then_banned() -> None:
         assert caught.value.response.status_code == 429
         assert 0 < int(caught.value.response.headers["Retry-After"]) <= 30
         assert httpx.get(f"{fake.rest}/trades?symbol=AAA").status_code == 429
+
+
+def test_client_that_waits_as_long_as_it_is_told_is_admitted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The seconds are whole, so they are rounded up."""
+    monkeypatch.setattr(Desk, "admit", lambda _: 30.4)
+    monkeypatch.setattr(Desk, "admit_request", lambda _: 30.4)
+    with FakeVenue(trades_per_s=0) as fake:
+        answer = httpx.get(f"{fake.rest}/trades?symbol=AAA")
+        assert answer.headers["Retry-After"] == "31"
+        with pytest.raises(InvalidStatus) as caught:
+            connect(fake.url)
+        assert caught.value.response.headers["Retry-After"] == "31"
 
 
 def test_silent_client_is_disconnected() -> None:

@@ -77,14 +77,14 @@ class Intake(Outlet):
 
     async def _hand_over(self, item: dict[object, object] | Batch | _MissingTicks) -> None:
         if self.closed:
-            raise asyncio.CancelledError
+            await _wait_for_cancel()
         self._pending.append(item)
         try:
             self._post_drain()
             if len(self._pending) >= MAX_PENDING_ITEMS:
                 await portal.call_async(self.drain_async)
         except PortalError:
-            raise asyncio.CancelledError from None
+            await _wait_for_cancel()
 
     async def wait_for_readers(self, count: int) -> None:
         # Polling, because sessions live on another loop.
@@ -162,6 +162,18 @@ class Intake(Outlet):
             post, self._is_posted = not self._is_posted, True
         if post:
             portal.post(self.drain)
+
+
+async def _wait_for_cancel() -> None:
+    """Wait until the stopped server cancels the source; raise if that has happened before.
+
+    Raised at once, the error would have the source clean up, and the server's cancellation would
+    then interrupt that: the socket of a websocket that is being closed would stay open.
+    """
+    task = asyncio.current_task()
+    while task is None or not task.cancelling():  # noqa: ASYNC110 - nothing else will happen
+        await asyncio.sleep(POLL_S)
+    raise asyncio.CancelledError
 
 
 def _copy_ticks(ticks: object) -> dict[object, object] | Batch:

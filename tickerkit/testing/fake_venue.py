@@ -8,6 +8,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
+from math import ceil
 from typing import Any, TypeVar
 
 from websockets.asyncio.server import ServerConnection, serve
@@ -375,7 +376,7 @@ class FakeVenue(Lifecycle):
         if not wait_s:
             return None
         response = connection.respond(429, "too many connections\n")
-        response.headers["Retry-After"] = f"{wait_s:.0f}"
+        response.headers["Retry-After"] = str(ceil(wait_s))
         return response
 
     async def _serve_rest(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from http import HTTPStatus
+from math import ceil
 from urllib.parse import parse_qsl, urlsplit
 
 from tickerkit.testing.desk import Desk
@@ -23,7 +24,7 @@ async def serve_rest(
             desk.requests.append(target)
             wait_s = desk.admit_request()
             if wait_s:
-                await _write(writer, 429, "too many requests", f"Retry-After: {wait_s:.0f}\r\n")
+                await _write(writer, 429, "too many requests", f"Retry-After: {ceil(wait_s)}\r\n")
                 continue
             if desk.fails():
                 if len(desk.requests) % 2:
