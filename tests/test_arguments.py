@@ -186,7 +186,11 @@ CALLS = {
     ),
     "poll": Call(
         lambda *_: tk.poll,
-        {"func": [object(), None, "x", 5], "every": [*NUMBERS, 0, -1]},
+        {
+            "func": [object(), None, "x", 5],
+            "every": [*NUMBERS, 0, -1],
+            "units": [object(), 5, "%", [5], {"a": 5}, {5: "%"}, {"a": ""}, {"a": "x" * 33}],
+        },
         {"func": dict},
     ),
     "replay": Call(

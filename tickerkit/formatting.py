@@ -22,6 +22,7 @@ __all__ = [
 MAX_VALUE_LENGTH = 80
 MAX_LINE_LENGTH = 300
 BYTES_PER_KB = 1000
+MAX_PLACES, MAX_SMALL_PLACES = 8, 12
 SIZE_UNITS = ("kB", "MB", "GB")
 # What is shown for a missing value.
 MISSING = "–"
@@ -62,13 +63,15 @@ def format_count(number: int, noun: str) -> str:
 def format_number(value: float, min_decimals: int = 0) -> str:
     """Return a number with up to 8 decimals, and at least `min_decimals`: "65,432.10".
 
-    A number too large or too small for that has an exponent; NaN is a dash.
+    A number below 1, such as 0.000012345, has up to 12. A number too large or too small for that
+    has an exponent; NaN is a dash.
     """
     if value != value:  # NaN
         return MISSING
     if value and not 1e-6 <= abs(value) < 1e15:
         return f"{value:g}"
-    whole, _, decimals = f"{value:,.8f}".rstrip("0").partition(".")
+    places = MAX_PLACES if abs(value) >= 1 else MAX_SMALL_PLACES
+    whole, _, decimals = f"{value:,.{places}f}".rstrip("0").partition(".")
     decimals = decimals.ljust(min_decimals, "0")
     return f"{whole}.{decimals}" if decimals else whole
 

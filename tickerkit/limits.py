@@ -22,6 +22,7 @@ __all__ = [
     "MAX_SYMBOLS",
     "MAX_TEXT_LENGTH",
     "MAX_TICK_TEXT_LENGTH",
+    "MAX_UNIT_LENGTH",
     "MAX_WORDS",
 ]
 
@@ -30,6 +31,9 @@ __all__ = [
 # Characters of a symbol, or of a column's name: what fits a table, a legend and a header. A longer
 # symbol is a `BadTick`; a field with a longer name is left out.
 MAX_NAME_LENGTH = 64
+
+# Characters of a column's unit: what fits an axis and a table.
+MAX_UNIT_LENGTH = 32
 
 # Characters of a text. A longer one is an article rather than a field. It is left out.
 MAX_TEXT_LENGTH = 4096

@@ -139,8 +139,10 @@ class CandleDrawer:
         if decimals != self._decimals:
             self._decimals = decimals
             self._figure.data[is_candles.index(True)].yhoverformat = make_format(decimals)
-            title = make_axis_title(self._instruments.column(symbol))
-            axis = {**make_axis_format(decimals), "title": {"text": title}}
+            column = self._instruments.column(symbol)
+            unit = self._log.units.get(column, "")
+            title = make_axis_title(column, unit)
+            axis = {**make_axis_format(decimals, unit=unit), "title": {"text": title}}
             self._figure.update_layout(yaxis=axis)
 
     def _bars_of(self, ticks: Rows | pd.DataFrame, symbol: str) -> pd.DataFrame:

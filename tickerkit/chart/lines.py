@@ -84,7 +84,7 @@ class LineDrawer:
         self._epoch = ""
         self._past: frozenset[str] = frozenset()
         self._axis_decimals = MIN_DECIMALS
-        self._axis_title = ""
+        self._axis_title = self._axis_unit = ""
         self._shade_ends: list[np.datetime64] = []
         # At once, so that the traces are in the order that was asked for.
         for symbol in (symbols or ())[:MAX_LINES]:
@@ -205,11 +205,13 @@ class LineDrawer:
         """Give the axis a title and the decimals of its instruments; the fewest, if they differ."""
         shown = self._last_rows.keys() - self._hidden.keys()
         decimals = min((self._decimals[symbol] for symbol in shown), default=MIN_DECIMALS)
-        if self._axis_decimals != decimals:
-            self._axis_decimals = decimals
-            self._figure.update_layout(yaxis=make_axis_format(decimals))
         columns = {self._columns[symbol] for symbol in shown}
-        title = make_axis_title(columns.pop()) if len(columns) == 1 and not self._percent else ""
+        column = columns.pop() if len(columns) == 1 and not self._percent else ""
+        unit = self._feed.log.units.get(column, "")
+        if self._axis_decimals != decimals or self._axis_unit != unit:
+            self._axis_decimals, self._axis_unit = decimals, unit
+            self._figure.update_layout(yaxis=make_axis_format(decimals, unit=unit))
+        title = make_axis_title(column, unit)
         if title != self._axis_title:
             self._axis_title = title
             self._figure.update_layout(yaxis={"title": {"text": title}})

@@ -22,13 +22,17 @@ def make_format(decimals: int) -> str:
     return f",.{decimals}f"
 
 
-def make_axis_title(column: str) -> str:
-    """Return the title of an axis that shows a column: its name; empty for prices."""
-    return "" if column == "price" else escape_label(column)
+def make_axis_title(column: str, unit: str = "") -> str:
+    """Return the title of an axis that shows a column: its name and unit; empty for prices."""
+    name = "" if column == "price" else column
+    return escape_label(f"{name} ({unit})" if name and unit else name or unit)
 
 
-def make_axis_format(decimals: int, *, percent: bool = False) -> dict[str, Any]:
+def make_axis_format(decimals: int, *, percent: bool = False, unit: str = "") -> dict[str, Any]:
     """Return the properties of a y axis whose values have these decimals, or are percentages.
+
+    A unit stands behind a value where the pointer hovers, at the line's end, and in the legend; of
+    the axis, the title names it.
 
     Where the user zooms so far that the steps between ticks are smaller, ticks have more decimals:
     the labels of any two ticks differ.
@@ -44,5 +48,7 @@ def make_axis_format(decimals: int, *, percent: bool = False) -> dict[str, Any]:
     return {
         "tickformat": f"{sign},.{decimals}f",
         "tickformatstops": stops,
-        "ticksuffix": " %" if percent else "",
+        "ticksuffix": " %" if percent else f" {escape_label(unit)}" if unit else "",
+        # plotly leaves the suffix out while hovering where no tick has one.
+        "showticksuffix": "last" if unit else "all",
     }

@@ -6,6 +6,7 @@ import math
 import os
 import sys
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -99,14 +100,14 @@ def _format_screen(reader: QuoteReader, max_rows: int) -> RenderableType:
     quotes = reader.read(max_rows)
     parts: list[RenderableType] = []
     if quotes:
-        parts.append(_format_table(quotes))
+        parts.append(_format_table(quotes, reader.feed.units))
     if (more := len(reader.feed.log.symbols()) - len(quotes)) > 0:
         parts.append(Text(f" … and {more:,} more; --symbols chooses", style="dim"))
     parts.append(_format_feed(reader.feed))
     return Group(*parts)
 
 
-def _format_table(quotes: list[Quote]) -> Table:
+def _format_table(quotes: list[Quote], units: Mapping[str, str]) -> Table:
     has_quotes = any(quote.bid == quote.bid or quote.ask == quote.ask for quote in quotes)
     # Only if no symbol has a price, other numbers have columns: the terminal is narrow.
     found = dict.fromkeys(name for quote in quotes for name in quote.numbers)
@@ -115,12 +116,13 @@ def _format_table(quotes: list[Quote]) -> Table:
     table.add_column("symbol", no_wrap=True, overflow="ellipsis", max_width=16)
     columns = names or ["price", "size", *(["bid", "ask"] if has_quotes else [])]
     for name in (*columns, "time (UTC)", "ticks"):
-        header = Text(escape_controls(name), no_wrap=True, overflow="ellipsis")
+        title = f"{name} ({units[name]})" if name in units else name
+        header = Text(escape_controls(title), no_wrap=True, overflow="ellipsis")
         table.add_column(header, justify="right", no_wrap=True)
     for quote in quotes:
         sides = [quote.bid, quote.ask] if has_quotes else []
         values = [Text(format_measure(quote.numbers.get(name, math.nan))) for name in names] or [
-            Text(_format_value(quote)),
+            Text(_format_value(quote, units)),
             Text(format_number(quote.size)),
             *(Text(format_number(side, 2)) for side in sides),
         ]
@@ -136,11 +138,17 @@ def _format_table(quotes: list[Quote]) -> Table:
     return table
 
 
-def _format_value(quote: Quote) -> str:
-    """Return a symbol's price; without one, its first number and the name of that."""
+def _format_value(quote: Quote, units: Mapping[str, str]) -> str:
+    """Return a symbol's price; without one, its first number with its name and unit."""
     if quote.numbers:
-        return f"{escape_controls(quote.column)} {format_measure(quote.value)}"
+        return _format_number(quote.column, quote.value, units)
     return format_number(quote.price, 2)
+
+
+def _format_number(name: str, value: float, units: Mapping[str, str]) -> str:
+    """Return a number with the name of its column, and its unit if it has one."""
+    unit = f" {escape_controls(units[name])}" if name in units else ""
+    return f"{escape_controls(name)} {format_measure(value)}{unit}"
 
 
 def _format_clock(moment: pd.Timestamp) -> str:
@@ -176,7 +184,7 @@ def _print_lines(reader: QuoteReader) -> None:
             quotes = [quote for quote in reader.read() if quote.is_new]
             if quotes:
                 newest = max(quote.time for quote in quotes)
-                prices = map(_format_price, quotes)
+                prices = [_format_price(quote, reader.feed.units) for quote in quotes]
                 print("  ".join([f"{newest:%Y-%m-%dT%H:%M:%SZ}", *prices]), flush=True)
                 print_at = time.monotonic() + MIN_LINE_S
         problem = format_retry(reader.feed)
@@ -189,11 +197,11 @@ def _print_lines(reader: QuoteReader) -> None:
             return
 
 
-def _format_price(quote: Quote) -> str:
+def _format_price(quote: Quote, units: Mapping[str, str]) -> str:
     symbol = escape_controls(quote.symbol)
     if quote.numbers:
         numbers = [*quote.numbers.items()][:MAX_NUMBERS]
-        texts = [f"{escape_controls(name)} {format_measure(value)}" for name, value in numbers]
+        texts = [_format_number(name, value, units) for name, value in numbers]
         return " ".join([symbol, *texts])
     if quote.price == quote.price:
         return f"{symbol} {format_number(quote.price, 2)}"

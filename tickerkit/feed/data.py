@@ -56,6 +56,14 @@ class FeedData:
         """Number of the log's row after each gap: a chart breaks its lines there."""
         return self._state.gaps.rows()
 
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each column that has one, such as `{"temperature": "°C"}`.
+
+        The source says it: a field map by its `units`, `tk.poll(units=)`, or `Source.units`.
+        """
+        return dict(self.log.units)
+
     def past_symbols(self) -> frozenset[str]:
         """Return the symbols held that only a server before the present one has sent.
 
@@ -121,7 +129,9 @@ class FeedData:
         """
         with self._state.latest_lock:
             self._state.latest.update()
-            return self._state.latest.frame()
+            frame = self._state.latest.frame()
+        frame.attrs["units"] = self.units
+        return frame
 
     def bars(
         self,

@@ -21,7 +21,7 @@ from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets, split_websocket_url
-from tickerkit.protocol import Event, Received
+from tickerkit.protocol import Event, Hello, Received
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
@@ -111,6 +111,7 @@ class Feed(FeedCharts):
         self._unhook = self.log.on_append(self._notify)
         self._websocket = websocket
         if websocket is not None:
+            self.log.units = websocket.units
             self._connection: Connection | SourceConnection = SourceConnection(
                 websocket, state.plain_client, self._take, self._faults, self._is_full
             )
@@ -359,6 +360,8 @@ class Feed(FeedCharts):
             case Gap():
                 self._state.gaps.add(event)
                 self._notify()
+            case Hello():
+                self.log.units = self._state.client.units
 
     def _notify(self) -> None:
         with self._changed:

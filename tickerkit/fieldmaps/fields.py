@@ -15,11 +15,13 @@ from tickerkit.errors import FieldMapError
 from tickerkit.fieldmaps.paths import Path, parse_path
 from tickerkit.fieldmaps.values import Value, check_keys, parse_value
 from tickerkit.formatting import format_choices, format_value
+from tickerkit.limits import MAX_UNIT_LENGTH
+from tickerkit.ticks.fields import is_unit
 
 __all__ = ["FIRST_FRAME", "Condition", "FieldMap", "Reading", "parse_conditions", "parse_fields"]
 
 # What a map says besides its columns, and the columns that have a meaning of their own.
-TABLES = ("rows", "when", "old", "merge", "remember")
+TABLES = ("rows", "when", "old", "merge", "remember", "units")
 FIELDS = (
     "symbol",
     "price",
@@ -121,10 +123,12 @@ class FieldMap:
     Attributes:
         readings: one for each kind of message. A message may be read by several.
         given: the map as it was written.
+        units: the unit of each column that has one, as it is shown: "°C".
     """
 
     readings: tuple[Reading, ...]
     given: Any = field(compare=False)
+    units: Mapping[str, str] = field(default_factory=dict, compare=False)
 
     def __repr__(self) -> str:
         return f"fields={self.given!r}"
@@ -135,8 +139,8 @@ def parse_fields(given: object) -> FieldMap:
 
     Args:
         given: a table of `rows` (path to the rows, `"data[]"`), `when` (path to wanted value),
-            `old`, `merge`, `remember` and columns (path, or table of conversions); or a list of
-            such tables, one for each kind of message.
+            `old`, `merge`, `remember`, `units` (column to unit) and columns (path, or table of
+            conversions); or a list of such tables, one for each kind of message.
 
     Raises:
         FieldMapError: an entry can't be understood; the error names it, and the nearest known one.
@@ -150,7 +154,28 @@ def parse_fields(given: object) -> FieldMap:
     if not isinstance(tables, Sequence) or isinstance(tables, str | bytes) or not tables:
         fix = 'pass a dict, as in {"symbol": "s", "price": "p"}, or a list of dicts'
         raise FieldMapError("fields", given, "is not a map", fix)
-    return FieldMap(tuple(_parse_reading(table) for table in tables), given)
+    readings = tuple(_parse_reading(table) for table in tables)
+    units: dict[str, str] = {}
+    for table in tables:
+        for column, unit in _parse_units(table).items():
+            if units.setdefault(column, unit) != unit:
+                fix = "give the column of one table another name"
+                raise FieldMapError(f"units.{column}", unit, "is its second unit", fix)
+    return FieldMap(readings, given, units)
+
+
+def _parse_units(table: Mapping[str, Any]) -> Mapping[str, str]:
+    """Return the units of a table's columns."""
+    units = table.get("units", {})
+    if not isinstance(units, Mapping):
+        fix = 'pass columns with their units, as in {"temperature": "°C"}'
+        raise FieldMapError("units", units, "is not a table", fix)
+    check_keys("units", units, tuple(each for each in table if each not in TABLES))
+    for column, unit in units.items():
+        if not is_unit(unit):
+            fix = f"pass text of 1 to {MAX_UNIT_LENGTH} characters"
+            raise FieldMapError(f"units.{column}", unit, "is not a unit", fix)
+    return units
 
 
 def _parse_reading(table: object) -> Reading:

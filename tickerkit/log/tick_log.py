@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import secrets
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -85,6 +86,7 @@ class TickLog:
         misfits: for each column, how many values were left out although their ticks were accepted:
             values that the column's type can't hold exactly, texts that are too long, and all
             values of a further column beyond the 256th, see `tickerkit.limits`.
+        units: the unit of each column that has one: "°C". Replaced as a whole, never changed.
 
     Raises:
         InvalidArgument: `keep` is not a whole number of at least 1, or `epoch` is not text of at
@@ -111,6 +113,7 @@ class TickLog:
         self.first_seqs: dict[str, int] = {}
         self._columns = ColumnEncoder()
         self.misfits = self._columns.misfits
+        self.units: Mapping[str, str] = MappingProxyType({})
         self._compaction = Compaction(keep)
         self._hooks: dict[object, Callable[[], None]] = {}
         size = self._compaction.first_size

@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH
+from tickerkit.limits import MAX_COLUMNS, MAX_MISFIT_NAMES, MAX_NAME_LENGTH
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
@@ -25,6 +25,7 @@ from tickerkit.protocol.messages import (
 from tickerkit.protocol.subscriber import Event, Received
 from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import Text
+from tickerkit.ticks.fields import is_unit, may_be_column
 
 
 class _Header(msgspec.Struct):
@@ -55,6 +56,7 @@ class Client:
     Attributes:
         misfits: how many values servers have left out, by column, since the first connection; of
             all symbols.
+        units: the unit of each column that has one, as the newest hello says.
     """
 
     def __init__(self, symbols: list[str] | None = None, history: int | None = 0) -> None:
@@ -64,6 +66,7 @@ class Client:
         self.seq = 0
         self.duplicates = 0
         self.misfits: dict[str, int] = {}
+        self.units: dict[str, str] = {}
         self._server_misfits: dict[str, int] = {}
         # The epoch of this connection's newest hello, and of the ticks that come next. `epoch`
         # changes to it when the position advances: with the first tick, gap or `at`.
@@ -143,7 +146,10 @@ class Client:
             name: words for name, words in known.items() if name != "symbol"
         }
         seq = self.seq if self.epoch == self._stream_epoch else 0
-        return encode(Hello(self._stream_epoch, 0, seq + 1, known.get("symbol", []), columns))
+        hello = Hello(self._stream_epoch, 0, seq + 1, known.get("symbol", []), columns)
+        if self.units:
+            hello.units = self.units
+        return encode(hello)
 
     def _enter(self, hello: Hello) -> None:
         if hello.protocol != VERSION:
@@ -157,6 +163,10 @@ class Client:
         # A later hello on the same connection begins an epoch: the subscription stays.
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
+        units = {} if hello.units is msgspec.UNSET else hello.units
+        # Of a hostile server, no more than a log may have.
+        names = [name for name, unit in units.items() if may_be_column(name) and is_unit(unit)]
+        self.units = {name: units[name] for name in names[:MAX_COLUMNS]}
         misfits = {} if hello.misfits is msgspec.UNSET else hello.misfits
         if self.epoch is None and self.history is not None and first:
             # Of ticks from before this feed.

@@ -74,6 +74,7 @@ class Hello(msgspec.Struct, tag="hello"):
             rest comes in `ticks` messages without ticks, before any that needs them.
         protocol: the version of the protocol.
         misfits: how many values the server has left out so far, by column; left out if none.
+        units: the unit of each column that has one: "°C"; left out if none has.
     """
 
     epoch: Epoch
@@ -83,6 +84,7 @@ class Hello(msgspec.Struct, tag="hello"):
     columns: dict[str, str | list[str]]
     protocol: int = VERSION
     misfits: dict[str, Seq] | msgspec.UnsetType = msgspec.UNSET
+    units: dict[str, str] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Misfits(msgspec.Struct, tag="misfits"):

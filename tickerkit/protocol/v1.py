@@ -114,6 +114,8 @@ class V1Session(TickSession):
         self._sent_misfits, self._left_out = dict(log.misfits), log.left_out
         if log.misfits:
             hello.misfits = self._sent_misfits
+        if log.units:
+            hello.units = dict(log.units)
         self._send(hello)
 
     def _next_supplement(self, row: int) -> bytes | None:

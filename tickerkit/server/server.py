@@ -26,6 +26,7 @@ from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.options import ServerOptions
 from tickerkit.sources import Source
+from tickerkit.sources.units import check_units
 from tickerkit.ticks import Batch, read_ticks
 from tickerkit.validation import check_number, check_text
 
@@ -65,6 +66,8 @@ class TickServer(Lifecycle):
         self.host = host
         self.port = port
         self.log = TickLog(options.history)
+        if source is not None:
+            self.log.units = check_units(source.units)
         self._ssl = make_server_context(options.ssl)
         self._access = Access(
             host, token=options.token, hosts=options.hosts, origins=options.origins

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Protocol
 
 __all__ = ["Outlet", "Source"]
@@ -62,6 +64,10 @@ class Source(ABC):
     A source runs in a worker thread, on an event loop of its own, so it may block. It is finished
     when `run` returns; the server stops it by cancelling `run`.
 
+    Attributes:
+        units: the unit of each column that has one, such as `{"temperature": "°C"}`; shown in
+            charts, tables and on the page.
+
     Example:
         >>> class Clock(tk.Source):
         ...     async def run(self, out):
@@ -69,6 +75,8 @@ class Source(ABC):
         ...             await out.send({"symbol": "TIME", "price": time.time()})
         ...             await asyncio.sleep(1)
     """
+
+    units: Mapping[str, str] = MappingProxyType({})
 
     @abstractmethod
     async def run(self, out: Outlet) -> None:

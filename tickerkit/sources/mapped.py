@@ -31,6 +31,8 @@ class MappedSource(Source):
 
     def __init__(self, machine: Machine) -> None:
         self.machine = machine
+        if machine.fields is not None:
+            self.units = machine.fields.units
 
     @property
     def fields(self) -> Any:

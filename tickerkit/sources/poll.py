@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from numbers import Real
 
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.units import check_units
 
 __all__ = ["PollSource", "check_every", "poll"]
 
@@ -16,11 +17,15 @@ __all__ = ["PollSource", "check_every", "poll"]
 class PollSource(Source):
     """Calls a function every `every` seconds, and sends what it returns; made by `tk.poll`."""
 
-    def __init__(self, func: Callable[[], object], every: float) -> None:
+    def __init__(
+        self, func: Callable[[], object], every: float, units: Mapping[str, str] | None = None
+    ) -> None:
         if not callable(func):
             fix = "pass the function itself, without calling it"
             raise SourceError(func, "tk.poll expects a function", "func", fix)
         check_every(every)
+        if units is not None:
+            self.units = check_units(units)
         self.func = func
         self.every = every
 
@@ -59,7 +64,9 @@ def check_every(every: object) -> None:
         raise SourceError(every, "expected a number of seconds above 0", "every")
 
 
-def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:
+def poll(
+    func: Callable[[], object], every: float = 10.0, units: Mapping[str, str] | None = None
+) -> PollSource:
     """Make a source of a function that returns the current prices.
 
     The function is called at once and then every `every` seconds, in a worker thread, so it may
@@ -71,14 +78,16 @@ def poll(func: Callable[[], object], every: float = 10.0) -> PollSource:
         func: called without arguments. It returns one update: a dict, a list of dicts, a
             DataFrame, or JSON text; it may be a coroutine function.
         every: seconds from one call to the next.
+        units: the unit of each column that has one, as in `{"cpu": "%"}`, for charts and tables.
 
     Returns:
         The source, to be served.
 
     Raises:
         SourceError: `func` isn't a function, or `every` isn't above 0.
+        InvalidArgument: `units` is invalid.
 
     Example:
         >>> tk.serve(tk.poll(fetch_stock_prices, every=5))
     """
-    return PollSource(func, every)
+    return PollSource(func, every, units)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from types import MappingProxyType
 
 import numpy as np
 import numpy.typing as npt
@@ -73,6 +74,8 @@ def simulate_sensors(
 
 class SimulatedSensors(SimulatedSource):
     """Made-up readings; made by `tk.simulate_sensors`. The arguments are those of the base."""
+
+    units = MappingProxyType({"temperature": "°C", "humidity": "%", "battery": "%"})
 
     def _begin(self) -> MakeColumns:
         return _Sensors(self.symbols).measure

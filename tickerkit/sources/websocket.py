@@ -182,9 +182,9 @@ def websocket(
             a TOML file. By default it is guessed from the first messages; `source.fields` and
             `feed.fields` show it. Its own words are `rows` (the path to the rows, `"data[]"`),
             `when` (path to wanted value, for messages to be read), `old` (likewise, for rows from
-            before the subscription) and `merge`; `symbol price size time side bid ask bid_size
-            ask_size trade_id` are the fields of a tick, and any other key is a column of that
-            name.
+            before the subscription), `merge` and `units` (column to unit, `{"temperature": "°C"}`);
+            `symbol price size time side bid ask bid_size ask_size trade_id` are the fields of a
+            tick, and any other key is a column of that name.
         symbols: only the ticks of these; by default all that come.
         ping: a message to send every `ping_every_s` seconds, for servers that demand one.
         ping_every_s: seconds from one `ping` to the next.

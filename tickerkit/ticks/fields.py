@@ -19,6 +19,7 @@ from tickerkit.limits import (
     MAX_NAME_LENGTH,
     MAX_NESTING,
     MAX_TEXT_LENGTH,
+    MAX_UNIT_LENGTH,
 )
 from tickerkit.ticks.batch import NO_TIME
 from tickerkit.ticks.numbers import ID_COLUMNS, is_number
@@ -186,6 +187,16 @@ def _check_depth(key: str, value: object) -> None:
 def may_be_column(name: str) -> bool:
     """Return whether a further field with this name gets a column."""
     return 0 < len(name) <= MAX_NAME_LENGTH and not UNPRINTABLE.search(name)
+
+
+def is_unit(unit: object) -> bool:
+    """Return whether a value can be the unit of a column: short, printable text."""
+    return (
+        isinstance(unit, str)
+        and 0 < len(unit) <= MAX_UNIT_LENGTH
+        and unit.isprintable()
+        and unit.strip() == unit
+    )
 
 
 def number_text(value: float | int) -> str:

@@ -139,6 +139,20 @@ test("a symbol without a price has its first number in its place, and the others
   assert.deepEqual(details(), ["t · humidity 41 · battery 98.25 · n0 0 · n1 1 · n2 2"]);
 });
 
+test("a number has the unit of its column, and a price is in dollars unless it has one", () => {
+  board.setUnits({ t: "°C", humidity: "%" });
+  add("kitchen", null, { numbers: [["t", 21.5], ["humidity", 40], ["constructor", 3]] });
+  add("AAPL", 1);
+  draw();
+  assert.deepEqual(shown(), ["kitchen 21.5 °C", "AAPL $1.00"]);
+  assert.deepEqual(details(), ["t · humidity 40 % · constructor 3", ""]);
+  board.setUnits({ price: "EUR" });
+  add("AAPL", 2);
+  add("kitchen", null, { numbers: [["t", 22]] });
+  draw();
+  assert.deepEqual(shown(), ["kitchen 22.0", "AAPL 2.00 EUR"]);
+});
+
 test("the first price of a symbol ends its other numbers, which never come back", () => {
   add("AAPL", null, { numbers: [["volume", 1e6]] });
   draw();

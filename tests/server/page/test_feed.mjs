@@ -35,7 +35,7 @@ class FakeSocket {
 beforeEach(() => {
   now = 0;
   sockets = [];
-  calls = { ticks: [], states: [], notes: [], symbols: [], restarts: 0 };
+  calls = { ticks: [], states: [], notes: [], symbols: [], units: [], restarts: 0 };
   events = new Map();
   answer = null;
   mock.timers.enable({ apis: ["setInterval"] });
@@ -60,6 +60,7 @@ beforeEach(() => {
     onTick: (tick) => calls.ticks.push(tick),
     onState: (name, wait) => calls.states.push([name, wait]),
     onNote: (text, forMs) => calls.notes.push(forMs === undefined ? text : [text, forMs]),
+    onUnits: (units) => calls.units.push(units),
     onSymbols: (symbols) => calls.symbols.push(symbols),
     onRestart: () => calls.restarts++,
   });

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -83,12 +83,14 @@ class PriceTable:
         beside = {
             name: instruments if name in (*PRICES, "size") else _learn(log, name) for name in others
         }
+        units = log.units
         rows = [
-            self._render_row(symbol, tick, names[0], instruments, beside, epoch)
+            self._render_row(symbol, tick, names[0], instruments, beside, epoch, units)
             for symbol, (_, tick) in zip(shown, ticks.iterrows(), strict=False)
         ]
+        names = [_add_unit(name, units.get(name, "")) for name in names]
         names = ["symbol", *names, self._zone.rpartition("/")[2].replace("_", " ")]
-        head = "".join(f"<td>{escape(_shorten(name))}</td>" for name in names)
+        head = "".join(f"<td>{escape(name)}</td>" for name in names)
         if len(shown) > MAX_ROWS:
             rows.append(
                 f"<tr><td colspan={len(names)}>… and {len(shown) - MAX_ROWS:,} more</td></tr>"
@@ -106,6 +108,7 @@ class PriceTable:
         instruments: Instruments,
         beside: dict[str, Instruments],
         epoch: str | None,
+        units: Mapping[str, str],
     ) -> str:
         column, decimals = instruments.column(symbol), instruments.decimals(symbol)
         price = float(tick[column]) if column in tick else math.nan
@@ -118,7 +121,9 @@ class PriceTable:
         self._shown[symbol, column] = (price, colour)
         has_label = label and not math.isnan(price)
         label = f'<span style="{DIM_STYLE}">{escape(label)}</span> ' if has_label else ""
-        text = f"{ARROWS.get(colour, '')} {label}{format_decimals(price, decimals)}"
+        # In the column of several kinds of numbers, each has its own unit.
+        unit = f" {escape(units[column])}" if has_label and column in units else ""
+        text = f"{ARROWS.get(colour, '')} {label}{format_decimals(price, decimals)}{unit}"
         numbers = [
             _format_other(name, float(tick[name]), each.decimals(symbol))
             for name, each in beside.items()
@@ -155,6 +160,11 @@ def _format_other(name: str, value: float, decimals: int) -> str:
     if math.isnan(value) and name not in PRICES:
         return ""
     return f"{value:,.10g}" if name == "size" else format_decimals(value, decimals)
+
+
+def _add_unit(name: str, unit: str) -> str:
+    """Return the name of a column, with its unit if it has one."""
+    return f"{_shorten(name)} ({unit})" if unit else _shorten(name)
 
 
 def _shorten(name: str) -> str:

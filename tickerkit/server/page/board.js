@@ -45,6 +45,8 @@ export class Board {
   #hasStaleRows = false;
   #filter = "";
   #observer;
+  /** By column. Rows read it when they are drawn. @type {Map<string, string>} */
+  #units = new Map();
 
   /**
    * @param {HTMLElement} list
@@ -70,6 +72,18 @@ export class Board {
   expect(symbols) {
     for (const symbol of symbols) {
       this.#row(symbol);
+    }
+  }
+
+  /**
+   * Set the unit of each column that has one.
+   *
+   * @param {Record<string, string>} units
+   */
+  setUnits(units) {
+    this.#units.clear();
+    for (const [name, unit] of Object.entries(units)) {
+      this.#units.set(name, unit);
     }
   }
 
@@ -111,7 +125,7 @@ export class Board {
   #row(symbol) {
     let row = this.#rows.get(symbol);
     if (!row) {
-      row = new Row(symbol, this.#template);
+      row = new Row(symbol, this.#template, this.#units);
       this.#rows.set(symbol, row);
     }
     return row;
@@ -200,6 +214,7 @@ class Row {
   isOnScreen = false; // on the part of the page that is scrolled into view
 
   #symbol;
+  #units;
   #priceText;
   #numbersText;
   #sparkline;
@@ -226,9 +241,11 @@ class Row {
   /**
    * @param {string} symbol
    * @param {HTMLTemplateElement} template
+   * @param {Map<string, string>} units by column
    */
-  constructor(symbol, template) {
+  constructor(symbol, template, units) {
     this.#symbol = symbol;
+    this.#units = units;
     const original = /** @type {HTMLElement} */ (template.content.firstElementChild);
     this.element = /** @type {HTMLElement} */ (original.cloneNode(true));
     this.element.dataset.symbol = symbol;
@@ -329,7 +346,7 @@ class Row {
     }
     const [first, ...others] = this.#numbers;
     const texts = others.map(([name, { value, decimals }]) => {
-      return `${name} ${formatDecimals(value, decimals.count)}`;
+      return `${name} ${this.#addUnit(formatDecimals(value, decimals.count), name)}`;
     });
     const text = first ? [first[0], ...texts].join(" · ") : "";
     if (this.#numbersText.textContent !== text) {
@@ -337,8 +354,8 @@ class Row {
     }
     if (price !== this.#shown) {
       this.#priceText.textContent = first
-        ? formatDecimals(price, first[1].decimals.count)
-        : formatPrice(price, this.#decimals.count);
+        ? this.#addUnit(formatDecimals(price, first[1].decimals.count), first[0])
+        : this.#formatPrice(price);
       this.#showDirection(price, now);
       this.#shown = price;
     }
@@ -347,6 +364,29 @@ class Row {
     }
     delete this.element.dataset.stale;
     this.#isFresh = false;
+  }
+
+  /**
+   * Return a number with the unit of its column, if it has one.
+   *
+   * @param {string} text
+   * @param {string} column
+   */
+  #addUnit(text, column) {
+    const unit = this.#units.get(column);
+    return unit ? `${text} ${unit}` : text;
+  }
+
+  /**
+   * Return a price with its unit, or in dollars if it has none.
+   *
+   * @param {number} price
+   */
+  #formatPrice(price) {
+    const count = this.#decimals.count;
+    return this.#units.has("price")
+      ? this.#addUnit(formatDecimals(price, count), "price")
+      : formatPrice(price, count);
   }
 
   /**

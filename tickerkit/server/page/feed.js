@@ -30,7 +30,8 @@
  * held, `next` the seq that the next tick will have. `steps` are the differences of the seqs; it is
  * left out if all are 1. The `to` of a gap is null if its end is not known.
  *
- * @typedef {{type: "hello", epoch: string, first: number, next: number, symbols: string[]}} Hello
+ * @typedef {{type: "hello", epoch: string, first: number, next: number, symbols: string[],
+ *   units?: Record<string, string>}} Hello
  * @typedef {{type: "ticks", seq: number, count: number, symbol: TextColumn, price: NumberColumn,
  *   steps?: number[], more?: Record<string, NumberColumn | TextColumn>}} Ticks
  * @typedef {{type: "misfits", counts: Record<string, number>}} Misfits
@@ -68,6 +69,8 @@
  *   0 if the feed does not wait
  * @property {(text: string, forMs?: number) => void} onNote with a note for the user, and for how
  *   long it is shown, if not until the user dismisses it; "" to remove the last note
+ * @property {(units: Record<string, string>) => void} onUnits with the unit of each column that
+ *   has one
  * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
  *   may come with ticks
  * @property {() => void} onRestart before ticks that don't continue the ticks so far
@@ -365,6 +368,7 @@ export class Feed {
     }
     this.#symbols = [...hello.symbols];
     this.#newFrom = hello.next;
+    this.#listener.onUnits(hello.units ?? {});
     this.#listener.onSymbols(hello.symbols);
     this.#showState();
   }

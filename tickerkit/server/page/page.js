@@ -120,6 +120,7 @@ const feed = new Feed(address, {
   onTick,
   onState,
   onNote,
+  onUnits: (units) => board.setUnits(units),
   onSymbols: (symbols) => board.expect(symbols),
   onRestart: () => board.restart(),
 });
