@@ -141,7 +141,13 @@ test("a symbol without a price has its first number in its place, and the others
 
 test("a number has the unit of its column, and a price is in dollars unless it has one", () => {
   board.setUnits({ t: "°C", humidity: "%" });
-  add("kitchen", null, { numbers: [["t", 21.5], ["humidity", 40], ["constructor", 3]] });
+  add("kitchen", null, {
+    numbers: [
+      ["t", 21.5],
+      ["humidity", 40],
+      ["constructor", 3],
+    ],
+  });
   add("AAPL", 1);
   draw();
   assert.deepEqual(shown(), ["kitchen 21.5 °C", "AAPL $1.00"]);
