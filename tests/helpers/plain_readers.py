@@ -133,6 +133,15 @@ def read_bybit(frames: Iterator[Any]) -> Rows:
                 )
 
 
+def read_bybit_ids(frames: Iterator[Any]) -> Rows:
+    """Yield trades of Bybit with their ids, which are UUIDs."""
+    messages = list(frames)
+    trades = [each for each in messages if each.get("topic", "").startswith("publicTrade.")]
+    ids = [row["i"] for each in trades for row in each["data"]]
+    for row, trade_id in zip(read_bybit(iter(messages)), ids, strict=True):
+        yield {**row, "trade_key": trade_id}
+
+
 def read_bybit_tickers(frames: Iterator[Any]) -> Rows:
     """Yield quotes of Bybit's tickers, of which each message has what has changed."""
     newest: dict[str, dict[str, Any]] = {}

@@ -64,9 +64,10 @@ def account(fake: FakeVenue, frame: pd.DataFrame, gaps: pd.DataFrame) -> Account
         if came is None:
             continue
         ids = set(came.tolist())
-        begin = min(ids)
-        real = {each.id for each in list(made)}
-        expected = {each for each in real if each >= begin}
+        order = [each.id for each in list(made)]
+        real = set(order)
+        begin = next((at for at, each in enumerate(order) if each in ids), len(order))
+        expected = set(order[begin:])
         missing = expected - ids
         result.traded += len(expected)
         result.received += len(ids)

@@ -246,8 +246,52 @@ def test_heartbeat_shows_a_trade_that_did_not_come() -> None:
     assert gap == Missing("BTC-USD", 2, "BTC-USD trades 10 to 11 did not come")
 
 
-def test_trades_whose_ids_do_not_rise_come_once_and_are_never_called_complete() -> None:
-    """Hyperliquid's ids are hashes: REST can't show what came between two trades."""
+@pytest.mark.parametrize("is_whole", [True, False])
+def test_ids_that_are_text_tell_trades_apart_and_are_in_no_column(is_whole: bool) -> None:
+    """Bybit's are UUIDs; the past trades of a break overlap at both ends, or there is a gap."""
+    venue, [link] = connect("bybit-linear", ("trades",))
+    take_sends(link)
+    live = DOCUMENTED["bybit-linear"]["reads"][0]["message"]
+    past = DOCUMENTED["bybit-linear"]["past"]["message"]
+
+    def live_of(*trades: tuple[int, str]) -> str:
+        rows = [{**live["data"][0], "T": time, "i": key} for time, key in trades]
+        return json.dumps({**live, "data": rows})
+
+    def past_of(*trades: tuple[int, str]) -> str:
+        row = {**past["result"]["list"][0], "symbol": "BTCUSDT"}
+        rows = [{**row, "time": str(time), "execId": key} for time, key in reversed(trades)]
+        return json.dumps({"retCode": 0, "result": {"category": "linear", "list": rows}})
+
+    [batch] = venue.receive(link, [live_of((1, "a-1"), (2, "a-2"), (2, "a-3"))], 6.0, 0)
+    assert isinstance(batch, Batch)
+    assert venue.receive(link, [live_of((2, "a-2"))], 7.0, 0) == []
+    venue.close(link, 8.0, by_venue=True)
+    link, [fetch] = venue.open(venue.sockets()[0], 8.0, resumes=True)
+    assert isinstance(fetch, Fetch)
+    assert venue.receive(link, [live_of((5, "a-7"), (6, "a-8"))], 9.0, 0) == []
+    before = [(1, "a-1")] if is_whole else []
+    page = [*before, (2, "a-2"), (2, "a-3"), (2, "a-4"), (3, "a-5"), (5, "a-7"), (6, "a-8")]
+    events = [*venue.backfilled(fetch, [past_of(*page)], 9.1), *venue.tick(30.0)]
+    batches = [each for each in events if isinstance(each, Batch)]
+    assert [each.count for each in batches] == ([2, 2] if is_whole else [1, 1, 2])
+    assert all("trade_key" not in each.columns for each in [batch, *batches])
+    gaps = [each for each in events if isinstance(each, Missing)]
+    assert len(gaps) == (not is_whole)
+
+
+def test_ids_in_no_order_do_not_turn_the_trades_of_an_instant_round() -> None:
+    """Hyperliquid's are hashes: that the second is smaller does not say that it came first."""
+    venue, [link] = connect("hyperliquid", ("trades",))
+    message = DOCUMENTED["hyperliquid"]["reads"][0]["message"]
+    [row] = message["data"]
+    rows = [{**row, "tid": 9}, {**row, "tid": 5}]
+    [batch] = venue.receive(link, [json.dumps({**message, "data": rows})], 6.0, 0)
+    assert batch.columns["trade_id"].tolist() == [9, 5]  # type: ignore[union-attr]
+
+
+def test_old_trades_of_a_new_connection_are_no_proof() -> None:
+    """Hyperliquid sends some first, and does not say that they are all."""
     venue, [link] = connect("hyperliquid", ("trades",))
     take_sends(link)
     message = json.dumps(DOCUMENTED["hyperliquid"]["reads"][0]["message"])
@@ -255,11 +299,12 @@ def test_trades_whose_ids_do_not_rise_come_once_and_are_never_called_complete() 
     assert isinstance(batch, Batch)
     assert venue.receive(link, [message], 7.0, 0) == []
     venue.close(link, 8.0, by_venue=True)
-    _, events = venue.open(venue.sockets()[0], 8.0, resumes=True)
-    [gap] = events
+    link, [fetch] = venue.open(venue.sockets()[0], 8.0, resumes=True)
+    assert isinstance(fetch, Fetch)
+    assert venue.receive(link, [message], 9.0, 0) == []
+    [gap] = [each for each in venue.tick(1000.0) if not isinstance(each, Fetch)]
     assert isinstance(gap, Missing)
     assert gap.count is None
-    assert venue.tick(1000.0) == []
 
 
 def test_more_symbols_than_a_venue_takes_are_refused() -> None:

@@ -124,7 +124,7 @@ CASES: list[tuple[str, Any, Callable[[Iterator[Any]], Rows], int, int]] = [
         147,
         73,
     ),
-    ("bybit_v5-linear-tickers_trade", "bybit-linear", plain_reader.read_bybit, 327, 0),
+    ("bybit_v5-linear-tickers_trade", "bybit-linear", plain_reader.read_bybit_ids, 327, 0),
     ("bybit_v5-linear-tickers_trade", BYBIT_TICKERS, plain_reader.read_bybit_tickers, 0, 758),
     ("okx_v5-tickers_trades", "okx", plain_reader.read_okx_trades, 74, 0),
     ("okx_v5-tickers_trades", OKX_TICKERS, plain_reader.read_okx_tickers, 0, 28),

@@ -162,15 +162,23 @@ def test_trades_that_rest_no_longer_has_are_a_gap_with_their_ids(until: Until) -
         assert (row["missing"], row["gaps"], row["repaired"]) == (15, 1, 5)
 
 
-@pytest.mark.parametrize(("disconnects", "size"), [(12, 8), soak(300, 40)])
-def test_unique_ids_are_never_complete_where_something_is_missing(
-    disconnects: int, size: int, until: Until, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("name", "pages"), [("unique", "after"), ("random", "newest"), ("random", "after")]
+)
+@pytest.mark.parametrize(("disconnects", "size"), [(6, 8), soak(100, 40)])
+def test_trades_that_did_not_come_are_never_missing_in_silence(
+    name: str,
+    pages: str,
+    disconnects: int,
+    size: int,
+    until: Until,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Where trades of a break did not come, a gap of unknown size stands in their place."""
+    """Where ids are not dense, a gap of unknown size stands in the place of those of a break."""
     monkeypatch.setattr(trades, "FETCH_S", 0.5)
     rng = random.Random(disconnects)
     with (
-        FakeVenue("unique", trades_per_s=0, rest_reach=12, rest_lag_s=0.02) as fake,
+        FakeVenue(name, trades_per_s=0, pages=pages, rest_reach=12, rest_lag_s=0.02) as fake,
         receiving(without_limit(fake, "AAA")) as feed,
     ):
         until(lambda: subscribed(fake))
@@ -188,20 +196,26 @@ def test_unique_ids_are_never_complete_where_something_is_missing(
     result = account(fake, frame, feed.gaps)
     assert result.doubled == result.invented == 0
     received = frame[frame["price"].notna()].set_index("trade_id")["epoch"]
-    assert received.index.is_monotonic_increasing
+    places = {each.id: place for place, each in enumerate(fake.trades["AAA"])}
+    order = received.index.map(places)
+    assert order.is_monotonic_increasing
     for _, missing in result.lost:
-        at = received.index.searchsorted(missing)
+        at = order.searchsorted(places[missing])
         assert received.iloc[at - 1] != received.iloc[at], f"{missing} is missing in silence"
     assert result.lost  # else this test proves nothing
 
 
-def test_unique_ids_are_complete_where_past_trades_overlap(until: Until) -> None:
+@pytest.mark.parametrize(
+    ("name", "pages"), [("unique", "after"), ("random", "after"), ("random", "newest")]
+)
+def test_ids_are_complete_where_past_trades_overlap(name: str, pages: str, until: Until) -> None:
     """REST has a trade from before the break and the first one after it: nothing is missing."""
     with (
-        FakeVenue("unique", trades_per_s=0) as fake,
+        FakeVenue(name, trades_per_s=0, pages=pages) as fake,
         receiving(without_limit(fake, "AAA")) as feed,
     ):
         until(lambda: subscribed(fake))
+        fake.trade("AAA", 3)
         fake.trade("AAA", 3)
         for _ in range(3):
             fake.cut()
@@ -213,7 +227,7 @@ def test_unique_ids_are_complete_where_past_trades_overlap(until: Until) -> None
 
 
 @pytest.mark.parametrize("how", ["notice", "life"])
-@pytest.mark.parametrize("name", ["dense", "unique"])
+@pytest.mark.parametrize("name", ["dense", "unique", "random"])
 def test_planned_end_leaves_no_gap(name: str, how: str, until: Until) -> None:
     """The next connection is opened first: nothing is missed, and nothing has to be fetched."""
     rules: dict[str, Any] = {"life_s": 1.2} if how == "life" else {}

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
 from tickerkit.ticks import Batch, Column, Text
 
-__all__ = ["fill_origin", "join_batches", "mark_origin", "trade_ids"]
+__all__ = ["drop_keys", "fill_origin", "join_batches", "mark_origin", "trade_ids", "trade_keys"]
+
+# A column of ids that are no integers, such as UUIDs. They tell trades apart, and go into no log.
+KEY_COLUMN = "trade_key"
 
 
 def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) -> Batch:
@@ -59,6 +63,22 @@ def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:
     if isinstance(ids, np.ndarray):
         return ids.astype(np.int64, copy=False)
     return np.zeros(batch.count, dtype=np.int64)
+
+
+def trade_keys(batch: Batch) -> list[Hashable]:
+    """Return what tells the trades of an instant apart: text, or trade ids; None or 0 for none."""
+    keys = batch.columns.get(KEY_COLUMN)
+    if isinstance(keys, Text):
+        return [keys.words[code] if code >= 0 else None for code in keys.codes.tolist()]
+    return list(trade_ids(batch).tolist())
+
+
+def drop_keys(batch: Batch) -> Batch:
+    """Return ticks without the ids that are no integers."""
+    if KEY_COLUMN not in batch.columns:
+        return batch
+    columns = {name: each for name, each in batch.columns.items() if name != KEY_COLUMN}
+    return replace(batch, columns=columns)
 
 
 def _join_column(columns: Sequence[Column | None], batches: Sequence[Batch]) -> Column:

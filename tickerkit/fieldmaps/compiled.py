@@ -122,6 +122,7 @@ class _CompiledReading(NamedTuple):
     when: list[tuple[_Getter, Condition]]
     old: list[tuple[_Getter, Condition]]
     columns: list[tuple[_Getter | None, Value]]
+    ids_rise: bool
 
 
 def compile_map(fields: FieldMap) -> CompiledMap | None:
@@ -247,6 +248,7 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
             [(reach(level, inner), each) for level, inner, each in when],
             [(reach(level, inner), each) for level, inner, each in old],
             [(None if at is None else reach(*at), value) for at, value in values],
+            reading.ids_rise,
         )
 
     return finish
@@ -370,7 +372,8 @@ def _read_columns(
             columns[value.column] = column
     for name in ("price", "size"):
         columns.setdefault(name, np.full(count, np.nan))
-    if each.lists and count > 1 and _is_out_of_order(index, time, columns.get("trade_id")):
+    ids = columns.get("trade_id") if each.ids_rise else None
+    if each.lists and count > 1 and _is_out_of_order(index, time, ids):
         raise UnreadableError
     has_value = np.zeros(count, dtype=bool)
     for name, column in columns.items():

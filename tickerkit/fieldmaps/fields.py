@@ -106,6 +106,7 @@ class Reading:
             the same symbol.
         values: how each column is read.
         remember: what earlier messages say that rows need; None for nothing.
+        ids_rise: whether later trades have larger ids, which tells in which order rows came.
     """
 
     rows: Path | None
@@ -114,6 +115,7 @@ class Reading:
     merge: bool
     values: tuple[Value, ...]
     remember: Remember | None = None
+    ids_rise: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -191,7 +191,7 @@ class FieldReader:
                 except BadTick as error:
                     builder.refuse(error)
             self._seen[number] |= symbols
-            for row in _in_order(rows):
+            for row in _in_order(rows, ids_rise=reading.ids_rise):
                 try:
                     builder.add(row)
                 except BadTick as error:
@@ -314,14 +314,14 @@ def _read_row(
     return row
 
 
-def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _in_order(rows: list[dict[str, Any]], *, ids_rise: bool) -> list[dict[str, Any]]:
     """Return the rows of a message, the oldest first if they came newest first.
 
     Several venues send past trades newest first, Coinbase Advanced its live ones, too.
     """
     if len(rows) < 2:
         return rows
-    keys = [key for row in rows if (key := _order_of(row)) is not None]
+    keys = [key for row in rows if (key := _order_of(row, ids_rise=ids_rise)) is not None]
     pairs = list(pairwise(keys))
     if len(keys) < len(rows) or not any(a > b for a, b in pairs):
         return rows
@@ -332,8 +332,8 @@ def _in_order(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return rows
 
 
-def _order_of(row: dict[str, Any]) -> tuple[int, int] | None:
-    time, trade_id = row.get("time"), row.get("trade_id")
+def _order_of(row: dict[str, Any], *, ids_rise: bool) -> tuple[int, int] | None:
+    time, trade_id = row.get("time"), row.get("trade_id") if ids_rise else None
     if not isinstance(time, np.datetime64):
         return None
     return int(time.astype(np.int64)), trade_id if isinstance(trade_id, int) else 0

@@ -35,8 +35,9 @@ class MuteCheck:
         """Take an answer; return whether it is proved that trades do not come.
 
         Args:
-            newest: the newest id that the websocket has brought; 0 for none.
-            in_rest: the newest id that REST has; 0 for none.
+            newest: the newest id that the websocket has brought; 0 for none. Where ids do not
+                rise, the newest time.
+            in_rest: the newest id, or time, that REST has; 0 for none.
             now: the time.
         """
         if self._suspect and now >= self._confirm_at:

@@ -10,7 +10,8 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.subscribe]]  channels; topic; send; symbols_per_message
       [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
       [[socket.error]]      when; message; the same: which it refuses
-      [[socket.reads]]      channel; ids "dense", "unique" or "none"; fields: a field map
+      [[socket.reads]]      channel; ids "dense", "unique", "random" or "none"; fields: a field map,
+                            in which trade_key stands for ids that are no integers
     [backfill]      base; get; post; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
@@ -285,6 +286,8 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
             raise FieldMapError(key, None, "is missing", f"add {key} to the preset")
     symbols = table["symbols"]
     check_keys("symbols", symbols, SYMBOL_KEYS)
+    sockets = tuple(_parse_socket(each) for each in table["socket"])
+    ids = {read.ids for each in sockets for read in each.reads}
     return Preset(
         table["name"],
         table.get("title", table["name"]),
@@ -301,8 +304,8 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
             symbols.get("long_separator", ""),
             dict(symbols.get("aliases", {})),
         ),
-        tuple(_parse_socket(each) for each in table["socket"]),
-        _parse_backfill(table["backfill"]) if "backfill" in table else None,
+        sockets,
+        _parse_backfill(table["backfill"], ids) if "backfill" in table else None,
         dict(table.get("keys", {})),
     )
 
@@ -369,11 +372,9 @@ def _parse_answer(key: str, table: Mapping[str, Any]) -> Answer:
 def _parse_read(table: Mapping[str, Any]) -> Read:
     check_keys("reads", table, READ_KEYS)
     [reading] = parse_fields(table["fields"]).readings
-    return Read(
-        _choice("reads.channel", table["channel"], CHANNELS),
-        _choice("reads.ids", table.get("ids", "none"), IDS),
-        reading,
-    )
+    ids = _choice("reads.ids", table.get("ids", "none"), IDS)
+    channel = _choice("reads.channel", table["channel"], CHANNELS)
+    return Read(channel, ids, replace(reading, ids_rise=ids != "random"))
 
 
 def _parse_newest(table: Mapping[str, Any]) -> Newest:
@@ -385,14 +386,14 @@ def _parse_newest(table: Mapping[str, Any]) -> Newest:
     )
 
 
-def _parse_backfill(table: Mapping[str, Any]) -> Backfill:
+def _parse_backfill(table: Mapping[str, Any], ids: set[str]) -> Backfill:
     check_keys("backfill", table, BACKFILL_KEYS)
     [reading] = parse_fields(table["fields"]).readings
     return Backfill(
         table["base"],
         table["get"],
         table.get("post"),
-        reading,
+        replace(reading, ids_rise="random" not in ids),
         _choice("backfill.by", table.get("by", "newest"), ("after", "before", "newest")),
         int(table.get("rows_per_page", 100)),
         float(table.get("requests_per_s", 1)),

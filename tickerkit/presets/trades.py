@@ -5,7 +5,7 @@ not come after a deadline is a gap with its exact ids. After a reconnect the liv
 back, while REST is asked for those since the newest id; then all are sent in the order of their
 ids. Where ids are not dense, an overlap proves that nothing is missing: the answer has a trade that
 came before the break, and one that came after it. Without an overlap there is a gap of unknown
-size.
+size. Where ids do not even rise, a `TimedStream` goes by times.
 """
 
 from __future__ import annotations
@@ -121,6 +121,16 @@ class TradeStream:
     def is_holding(self) -> bool:
         """Whether live trades are held back."""
         return self._held is not None
+
+    @property
+    def newest(self) -> int:
+        """The largest id that has come; 0 for none."""
+        return self.ledger.newest
+
+    @staticmethod
+    def newest_of(batch: Batch) -> int:
+        """Return the largest id of past trades, to compare with `newest`."""
+        return int(trade_ids(batch).max(initial=0))
 
     def resume(self, now: float, *, is_live: bool = True) -> list[TradeEvent]:
         """Note that a new connection begins, after one that has ended.

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick
-from tickerkit.fieldmaps.batches import fill_origin, trade_ids
+from tickerkit.fieldmaps.batches import drop_keys, fill_origin
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
@@ -22,6 +22,7 @@ from tickerkit.presets.lives import Lives
 from tickerkit.presets.mute import MuteCheck
 from tickerkit.presets.preset import Preset, Socket
 from tickerkit.presets.suspects import Suspects
+from tickerkit.presets.timed import TimedStream
 from tickerkit.presets.trades import Fetch, Missing, TradeEvent, TradeStream
 from tickerkit.ticks import Batch, Text
 
@@ -60,7 +61,7 @@ class Venue:
         self.keys = dict(keys or {})
         self.shapes = ShapeCounts()
         self.lives = Lives()
-        self.streams: dict[str, TradeStream] = {}
+        self.streams: dict[str, TradeStream | TimedStream] = {}
         self.lag_s: dict[tuple[str, str], float] = {}
         self.links: list[Link] = []
         self._wanted = Wanted(
@@ -79,8 +80,8 @@ class Venue:
 
     @property
     def can_compare(self) -> bool:
-        """Whether past trades can be compared with those that came: their ids rise."""
-        return self.preset.backfill is not None and not self._ids & {"random", "none"}
+        """Whether past trades can be compared with those that came: they have ids."""
+        return self.preset.backfill is not None and "none" not in self._ids
 
     def sockets(self) -> list[Socket]:
         """Return the sockets that bring the wanted channels."""
@@ -167,6 +168,7 @@ class Venue:
             if not any(each is part for each in new):
                 keep &= ~chosen
             after += [each for each in new if each is not part]
+        batch = drop_keys(batch)
         events: list[VenueEvent] = []
         if keep.all():
             events.append(batch)
@@ -206,8 +208,8 @@ class Venue:
         self._checking = ""
         if batch is None:
             return []
-        in_rest = int(trade_ids(batch).max(initial=0))
-        if not self._mute_check(fetch.symbol).is_mute(stream.ledger.newest, in_rest, now):
+        in_rest = stream.newest_of(batch)
+        if not self._mute_check(fetch.symbol).is_mute(stream.newest, in_rest, now):
             return []
         life = self.lives.of(fetch.symbol, "trades", now)
         life.is_mute = True
@@ -295,12 +297,16 @@ class Venue:
             )
         return rows
 
-    def _stream(self, symbol: str) -> TradeStream:
+    def _stream(self, symbol: str) -> TradeStream | TimedStream:
         if (stream := self.streams.get(symbol)) is None:
             backfill = self.preset.backfill
             pages = backfill.by if backfill is not None and self.can_compare else None
-            is_dense = self._ids == {"dense"}
-            stream = self.streams[symbol] = TradeStream(symbol, is_dense=is_dense, pages=pages)
+            if "random" in self._ids:
+                rows = backfill.rows_per_page if backfill is not None else 0
+                stream = TimedStream(symbol, pages=pages, rows_per_page=rows)
+            else:
+                stream = TradeStream(symbol, is_dense=self._ids == {"dense"}, pages=pages)
+            self.streams[symbol] = stream
         return stream
 
 

@@ -374,6 +374,6 @@ def _proof(preset: Preset) -> str:
         return "by trade id"
     return (
         "by overlap"
-        if preset.trade_ids == {"unique"} and preset.backfill is not None
+        if "none" not in preset.trade_ids and preset.backfill is not None
         else "unknown"
     )

@@ -49,8 +49,8 @@ class FakeVenue(Lifecycle):
     called. The same seed gives the same trades.
 
     Args:
-        venue: whose messages it sends: "kraken" or "binance"; "dense" and "unique" are made-up
-            venues whose trade ids count up by one, or only differ.
+        venue: whose messages it sends: "kraken" or "binance"; "dense", "unique" and "random" are
+            made-up venues, named by their trade ids: they count up by one, rise, or only differ.
         symbols: the symbols, as the venue spells them.
         seed: seed of the prices and of faults by chance.
         trades_per_s: how many trades of each symbol it makes per second; 0 for none but those of
@@ -92,7 +92,7 @@ class FakeVenue(Lifecycle):
         self._format = make_format(venue)
         names = parse_symbols("symbols", symbols) or []
         rows = ticks.to_dict("records") if hasattr(ticks, "to_dict") else ticks
-        market = Market(names, seed, is_dense=self._format.is_dense, ticks=rows)
+        market = Market(names, seed, ids=self._format.ids, ticks=rows)
         texts = [each if isinstance(each, str) else json.dumps(each) for each in messages]
         self.name = venue
         self.port = port

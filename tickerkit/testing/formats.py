@@ -53,7 +53,7 @@ class Page(NamedTuple):
 class Format(ABC):
     """How a venue writes its messages, and reads those of clients."""
 
-    is_dense = True
+    ids = "dense"
     rules = Rules()
 
     @abstractmethod
@@ -113,18 +113,20 @@ class MadeUp(Format):
     """A made-up venue whose messages have all that tickerkit can read.
 
     Args:
-        is_dense: whether the ids of a symbol count up by one.
+        ids: the trade ids of a symbol: "dense", "unique" or "random".
     """
 
     rules = Rules(unknown="refuse", acks="all")
 
-    def __init__(self, *, is_dense: bool) -> None:
-        self.is_dense = is_dense
+    def __init__(self, ids: str) -> None:
+        self.ids = ids
 
     def preset(self, rules: Rules) -> Preset:
         fields = {"price": "price", "size": "size", "time": "time:ns", "trade_id": "id:int"}
         side = {"from": "side", "buy": "buy", "sell": "sell"}
         part = {"after": "after={id}", "before": "before={id}", "newest": "newest=1"}[rules.pages]
+        if self.ids == "random" and rules.pages == "after":
+            part = "since={after_ns}"
         acks: dict[str, Any] = {"when": {"type": "subscribed"}, "id": "id"}
         if rules.acks == "each":
             acks["symbols"] = "symbols[]"
@@ -163,7 +165,7 @@ class MadeUp(Format):
                     "reads": [
                         {
                             "channel": "trades",
-                            "ids": "dense" if self.is_dense else "unique",
+                            "ids": self.ids,
                             "fields": {
                                 "when": {"/type": "trades"},
                                 "old": {"/old": True},
@@ -243,8 +245,9 @@ class MadeUp(Format):
     def page(self, path: str, query: Mapping[str, str]) -> Page | None:
         if path != "/trades":
             return None
-        after, before = (int(query[key]) if key in query else None for key in ("after", "before"))
-        return Page(query.get("symbol", ""), after, before)
+        names = ("after", "before", "since")
+        after, before, since_ns = (int(query[key]) if key in query else None for key in names)
+        return Page(query.get("symbol", ""), after, before, since_ns)
 
     def rows(self, symbol: str, trades: Sequence[Trade]) -> str:
         return write([self._row(each) for each in trades])

@@ -44,8 +44,8 @@ class Market:
     Args:
         symbols: the symbols.
         seed: seed of the made-up prices.
-        is_dense: whether the ids of a symbol count up by one; else one count with holes is shared
-            by all symbols, so that ids are unique and no more.
+        ids: the ids: "dense" (those of a symbol count up by one), "unique" (one count with holes
+            is shared by all symbols) or "random".
         ticks: recorded trades to play in place of made-up ones, as dicts with `symbol`, `price`,
             `size` and `side`.
 
@@ -58,12 +58,12 @@ class Market:
         symbols: Sequence[str],
         seed: int = 0,
         *,
-        is_dense: bool = True,
+        ids: str = "dense",
         ticks: Iterable[Mapping[str, Any]] | None = None,
     ) -> None:
         self.trades: dict[str, list[Trade]] = {symbol: [] for symbol in symbols}
         self._rng = random.Random(seed)
-        self._is_dense = is_dense
+        self._ids = ids
         self._prices = dict.fromkeys(symbols, FIRST_PRICE)
         self._next_ids = {symbol: self._rng.randint(1000, 10**6) for symbol in symbols}
         self._next_id = self._rng.randint(10**6, 10**9)
@@ -114,7 +114,9 @@ class Market:
             yield round(at, 4), round(rng.uniform(0.01, 5.0), 3), side
 
     def _take_id(self, symbol: str) -> int:
-        if self._is_dense:
+        if self._ids == "random":
+            return self._rng.getrandbits(53) + 1
+        if self._ids == "dense":
             self._next_ids[symbol] += 1
             return self._next_ids[symbol]
         self._next_id += self._rng.choice((1, 1, 2, 5))

@@ -229,11 +229,11 @@ def _kraken_channel(channel: str) -> str:
     return {"trades": "trade", "quotes": "ticker"}.get(channel, channel)
 
 
-FORMATS = ("kraken", "binance", "dense", "unique")
+FORMATS = ("kraken", "binance", "dense", "unique", "random")
 
 
 def make_format(name: str) -> Format:
-    """Return the format of a venue; "dense" and "unique" are made-up venues, named by their ids.
+    """Return the format of a venue; "dense", "unique" and "random" are made-up, named by their ids.
 
     Raises:
         InvalidArgument: there is none of this name.
@@ -243,6 +243,6 @@ def make_format(name: str) -> Format:
             return Kraken()
         case "binance":
             return Binance()
-        case "dense" | "unique":
-            return MadeUp(is_dense=name == "dense")
+        case "dense" | "unique" | "random":
+            return MadeUp(name)
     raise InvalidArgument("venue", name, format_choices(FORMATS))

@@ -199,6 +199,9 @@ def _judge_ids(
         if arrivals.trades:
             yield Finding("trade ids", "there are none, as the preset says")
         return
+    if kind == "random" and arrivals.trades and not ids:
+        yield Finding("trade ids", "are text, which tells trades apart, as the preset says")
+        return
     if len(ids) < MIN_IDS:
         if arrivals.trades:
             about = f"only {format_count(len(ids), 'id')} came: too few to judge"
