@@ -27,8 +27,8 @@ from tickerkit.sources import venue as create_venue
 from tickerkit.ticks import Batch
 
 NAMES = (
-    *("alpaca", "binance", "binance-usdm", "bitfinex", "bitget", "bitstamp", "bybit"),
-    *("bybit-linear", "coinbase", "coinbase-advanced", "finnhub", "gemini", "hyperliquid"),
+    *("alpaca", "binance", "binance-usdm", "binance-usdm-agg", "bitfinex", "bitget", "bitstamp"),
+    *("bybit", "bybit-linear", "coinbase", "coinbase-advanced", "finnhub", "gemini", "hyperliquid"),
     *("kraken", "kucoin", "okx", "upbit"),
 )
 DOCUMENTED = {

@@ -406,6 +406,43 @@ def test_mute_subscription_is_noticed_and_repaired(
             assert len(feed.gaps) == 0
 
 
+def test_trades_that_never_come_are_taken_from_the_other_preset(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The gap and the newest error say so; from then on each trade comes once."""
+    monkeypatch.setattr(lives, "MIN_QUIET_S", 0.2)
+    monkeypatch.setattr(lives, "QUIET_INTERVALS", 0.0)
+    monkeypatch.setattr(mute, "CONFIRM_S", 0.1)
+    monkeypatch.setattr(mute, "CHECK_EVERY_S", 0.2)
+    with FakeVenue("dense", trades_per_s=0) as fake:
+        source = without_limit(fake, "AAA")
+        other, preset = fake.preset, source.venue.preset
+        monkeypatch.setattr(venue_module, "load_preset", lambda name: replace(other, name=name))
+        source.venue = Venue(replace(preset, fallback="other"), ["AAA"])
+        with tk.serve(source, port=0) as server, tk.connect(server.url, history=None) as feed:
+            until(lambda: subscribed(fake))
+            fake.trade("AAA", 3)
+            until(lambda: len(ids(feed)) == 3)
+            fake.change(faults={"skipped": 1.0})
+            fake.trades_per_s = 50
+            until(lambda: source.venue.preset.name == "other", 20)
+            fake.change(faults={})
+            mark = fake.trades["AAA"][-1].id
+            until(lambda: max(ids(feed)) > mark)
+            fake.trades_per_s = 0
+            newest = fake.trade("AAA", 2)[-1].id
+            until(lambda: newest in ids(feed))
+            assert [each for each in feed.gaps["reason"] if "'other'" in each] == [
+                "AAA: 'madeup' trades do not come, though it trades: those of 'other' are taken "
+                "instead"
+            ]
+            assert "see 'other'" in server.stats["last_error"]
+            after = [each for each in ids(feed) if each > mark]
+            assert after == list(range(after[0], newest + 1))
+            assert repr(source) == "venue other:AAA"
+    assert fake.accepted == 3
+
+
 def test_quiet_symbol_is_not_mute(until: Until, monkeypatch: pytest.MonkeyPatch) -> None:
     """REST without newer trades proves that there were none: nothing is replaced."""
     monkeypatch.setattr(lives, "MIN_QUIET_S", 0.1)

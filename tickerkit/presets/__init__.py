@@ -9,6 +9,6 @@ the same name would hide.
 
 from tickerkit.presets.link import Link
 from tickerkit.presets.trades import Fetch, Missing
-from tickerkit.presets.venue import Reconnect, Venue, VenueEvent
+from tickerkit.presets.venue import Fallback, Reconnect, Venue, VenueEvent
 
-__all__ = ["Fetch", "Link", "Missing", "Reconnect", "Venue", "VenueEvent"]
+__all__ = ["Fallback", "Fetch", "Link", "Missing", "Reconnect", "Venue", "VenueEvent"]

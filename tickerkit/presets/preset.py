@@ -3,6 +3,7 @@
 A preset is a TOML file of this folder. Its tables:
 
     name, title, checked (the date), sources (links), about, quotes (what kind of quote)
+    fallback        the preset to use instead if trades prove not to come
     [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; aliases; examples
     [[socket]]      url; limits; ping; begin: what to send and wait for before the subscriptions;
                     planned_end: how it announces its end; ignore: messages without rows;
@@ -49,7 +50,7 @@ IDS = ("dense", "unique", "random", "none")
 STYLES = ("upper", "lower", "as is")
 PRESET_KEYS = (
     *("name", "title", "checked", "sources", "about", "quotes", "symbols", "socket", "backfill"),
-    "keys",
+    *("keys", "fallback"),
 )
 SYMBOL_KEYS = (*("style", "separator", "long_separator", "order", "prefix", "aliases", "examples"),)
 SOCKET_KEYS = (
@@ -254,7 +255,7 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A venue as data."""
+    """A venue as data; `fallback` names the preset to use if trades prove not to come."""
 
     name: str
     title: str
@@ -266,6 +267,7 @@ class Preset:
     sockets: tuple[Socket, ...]
     backfill: Backfill | None
     keys: Mapping[str, str]
+    fallback: str | None = None
 
     @property
     def trade_ids(self) -> frozenset[str]:
@@ -307,6 +309,7 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
         sockets,
         _parse_backfill(table["backfill"], ids) if "backfill" in table else None,
         dict(table.get("keys", {})),
+        table.get("fallback"),
     )
 
 

@@ -8,7 +8,7 @@ is opened before the first ends continues without a gap, and two at a time give 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -26,9 +26,28 @@ from tickerkit.presets.timed import TimedStream
 from tickerkit.presets.trades import Fetch, Missing, TradeEvent, TradeStream
 from tickerkit.ticks import Batch, Text
 
-__all__ = ["Link", "Reconnect", "Venue", "VenueEvent"]
+__all__ = ["Fallback", "Link", "Reconnect", "Venue", "VenueEvent"]
 
-VenueEvent: TypeAlias = TradeEvent | Reconnect | BadTick
+# How often in turn the trades of a symbol must prove not to come before another preset is used: a
+# new connection may cure it.
+MAX_MUTE = 2
+
+
+class Fallback(NamedTuple):
+    """Another preset shall be used: the trades of this one prove not to come.
+
+    Attributes:
+        preset: its name.
+        symbol: the symbol that proves it.
+        problem: what is wrong with the trades.
+    """
+
+    preset: str
+    symbol: str
+    problem: str
+
+
+VenueEvent: TypeAlias = TradeEvent | Reconnect | BadTick | Fallback
 
 
 class Venue:
@@ -75,6 +94,7 @@ class Venue:
         )
         self._mute_checks: dict[str, MuteCheck] = {}
         self._checking = ""
+        self._mute_counts: dict[str, int] = {}
         self._ready: set[Link] = set()
         self._ids = preset.trade_ids
 
@@ -191,6 +211,7 @@ class Venue:
         self.lives.of(symbol, channel, now).add(len(live_rows), now)
         if channel == "trades":
             self._mute_checks.pop(symbol, None)  # the next silence is another one
+            self._mute_counts.pop(symbol, None)
         time_ns = int(rows.time[live_rows[-1]])
         if time_ns > 0:
             self.lag_s[symbol, channel] = (received_ns - time_ns) / 1e9
@@ -213,6 +234,10 @@ class Venue:
             return []
         life = self.lives.of(fetch.symbol, "trades", now)
         life.is_mute = True
+        count = self._mute_counts[fetch.symbol] = self._mute_counts.get(fetch.symbol, 0) + 1
+        if self.preset.fallback is not None and (life.refusal or count >= MAX_MUTE):
+            word = "are refused" if life.refusal else "do not come"
+            return [Fallback(self.preset.fallback, fetch.symbol, f"{word}, though it trades")]
         reason = f"{fetch.symbol} trades, but nothing comes"
         # What was missed is fetched at once; the next connection brings what follows.
         return [*stream.resume(now, is_live=False), Reconnect(reason, is_planned=True)]
@@ -262,7 +287,7 @@ class Venue:
             (symbol, self._mute_check(symbol))
             for (symbol, channel), life in self.lives.items()
             if channel == "trades"
-            and not life.refusal
+            and (not life.refusal or self.preset.fallback is not None)
             and life.is_silent(now)
             and not self._stream(symbol).is_holding
         ]

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tickerkit.errors import BadTick, InvalidArgument, InvalidType
 from tickerkit.formatting import format_choices, format_line
 from tickerkit.net.urls import check_http_url, check_websocket_url
-from tickerkit.presets import Fetch, Missing, Reconnect, Venue, VenueEvent
+from tickerkit.presets import Fallback, Fetch, Missing, Reconnect, Venue, VenueEvent
 from tickerkit.presets.files import list_presets, load_preset
 from tickerkit.presets.preset import CHANNELS, Preset, Socket, fill
 from tickerkit.presets.spelling import spell
@@ -46,7 +46,9 @@ class VenueSource(Source):
 
     A connection that ends is opened again, and what was missed is fetched by REST where the venue
     has that; what can't be fetched is a gap. Where an end is announced, or comes after a known
-    time, the next connection is opened first, and there is no gap.
+    time, the next connection is opened first, and there is no gap. Where a venue has trades
+    in another form, too, those are taken if the first prove not to come; a gap and the newest error
+    say so, and `venue.preset.name` then is that of the other.
 
     Args:
         venue: the venue, its symbols and channels.
@@ -111,20 +113,40 @@ class VenueSource(Source):
 
     async def run(self, out: Outlet) -> None:
         """Connect and receive until it is cancelled."""
+        while True:
+            fallback = await self._run(out)
+            before, name = self.venue, fallback.preset
+            problem = f"trades {fallback.problem}: those of {name!r} are taken instead"
+            await out.gap(None, f"{fallback.symbol}: {before.preset.name!r} {problem}")
+            out.report(BadTick("trades", fallback.symbol, fallback.problem, f"see {name!r}"))
+            symbols, channels = before.symbols, before.channels
+            self.venue = Venue(load_preset(name), symbols, channels, before.keys)
+            more = len(self.venue.sockets()) - len(self._urls)
+            self._urls += self._urls[-1:] * more
+            self._broken = set()
+
+    async def _run(self, out: Outlet) -> Fallback:
+        """Connect and receive until another preset shall be used."""
         async with PastTrades(self.venue.preset, self._rest, self.venue.keys) as rest:
             work = _Work(self, out, rest)
             try:
                 async with asyncio.TaskGroup() as group:
-                    for number, socket in enumerate(self.venue.sockets()):
-                        for _ in range(self._feeds):
-                            group.create_task(self._keep(number, socket, work))
-                    group.create_task(work.watch())
+                    jobs = [
+                        self._keep(number, socket, work)
+                        for number, socket in enumerate(self.venue.sockets())
+                        for _ in range(self._feeds)
+                    ]
+                    tasks = [group.create_task(each) for each in (*jobs, work.watch())]
+                    fallback = await work.fallback
+                    for task in tasks:
+                        task.cancel()
             finally:
                 # Ended before the HTTP client is closed: a request would keep its socket.
                 for task in (fetches := list(work.fetches)):
                     task.cancel()
                 ends = [each.stop() for each in self._connections]
                 await asyncio.gather(*fetches, *ends, return_exceptions=True)
+        return fallback
 
     def replace_connections(self, wish: Reconnect) -> None:
         """Have the connections replaced that bring trades."""
@@ -226,6 +248,7 @@ class _Work:
         self._rest = rest
         self._lock = asyncio.Lock()
         self.fetches: set[asyncio.Task[None]] = set()
+        self.fallback: asyncio.Future[Fallback] = asyncio.get_running_loop().create_future()
 
     async def handle(self, events: Sequence[VenueEvent]) -> Reconnect | None:
         """Send what was received, in order; return a wish for another connection."""
@@ -243,6 +266,9 @@ class _Work:
                         task.add_done_callback(self.fetches.discard)
                     case Reconnect():
                         wish = event
+                    case Fallback():
+                        if not self.fallback.done():
+                            self.fallback.set_result(event)
                     case BadTick():
                         self._out.report(event)
         return wish
