@@ -264,8 +264,8 @@ CALLS = {
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
     "live": Call(
         lambda *_: tk.live,
-        {"source_or_url": [object(), 5, b"x", "AAPL", ["AAPL", "MSFT"]], **CONNECT} | CHART,
-        {"source_or_url": tk.simulate("AAPL")},
+        {"source_or_url": [object(), 5, b"x", "AAPL", ["AAPL", "MSFT"]], **CONNECT, **TALK} | CHART,
+        {"source_or_url": "ws://127.0.0.1:1/"},
     ),
     "LiveFigure": Call(
         lambda *_: tk.LiveFigure,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 from collections.abc import Callable
@@ -44,6 +45,28 @@ def test_live_serves_and_shows_a_source(shown: list[Any]) -> None:
     assert [type(each).__name__ for each in registry.running()] == ["ThreadServer", "Feed"]
     assert shown[0][0] is feed
     assert (shown[0][1]["window"], shown[0][1]["height"]) == ("1min", 200)
+
+
+def test_live_reads_a_foreign_websocket_by_a_guess() -> None:
+    """`subscribe` is sent, and the feed says that its map is a guess."""
+
+    def handle(peer: Any) -> None:
+        subscribed = json.loads(peer.recv())
+        for number in range(5):
+            peer.send(json.dumps({"s": subscribed["for"], "p": f"{100 + number}.5"}))
+        peer.recv()
+
+    with plain_server(handle) as url, tk.live(url, subscribe={"for": "BTC"}) as feed:
+        assert feed.wait(5).latest().loc["BTC", "price"] == 104.5
+        assert "a guess" in repr(feed)
+        assert feed.fields == {"symbol": "s", "price": "p"}
+
+
+def test_what_to_send_is_for_an_address() -> None:
+    """A source has its own; the error names the argument, and nothing is left running."""
+    with pytest.raises(tk.InvalidArgument, match="subscribe"):
+        tk.live(tk.simulate("AAPL"), subscribe={"op": "on"})
+    assert registry.running() == []
 
 
 def test_server_stops_with_the_feed() -> None:

@@ -6,9 +6,10 @@ The module is not called `live`: a submodule of that name would hide the functio
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from tickerkit.chart import check_options, dashboard
+from tickerkit.errors import InvalidArgument
 from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
@@ -28,6 +29,14 @@ def live(
     retry_for: float | None = None,
     resume: Position | tuple[str, int] | None = None,
     *,
+    subscribe: object = None,
+    fields: object = None,
+    ping: object = None,
+    ping_every_s: float = 20.0,
+    wait_for: object = None,
+    ignore: object = None,
+    headers: Mapping[str, str] | None = None,
+    silent_s: float | None = None,
     kind: str = "line",
     window: int | str = "5min",
     y: str | None = None,
@@ -50,6 +59,16 @@ def live(
         ssl: certificate to trust, or a context.
         retry_for: seconds without a connection after which the feed fails; None for never.
         resume: position of the tick to continue after.
+        subscribe: for the address of another server than tickerkit's, as for `tk.connect`, like
+            `fields`, `ping`, `ping_every_s`, `wait_for`, `ignore`, `headers` and `silent_s`: what
+            to send on each connection.
+        fields: the field map; by default it is guessed, and `feed.fields` shows it.
+        ping: a message to send every `ping_every_s` seconds.
+        ping_every_s: seconds from one `ping` to the next.
+        wait_for: what a message must have before `subscribe` is sent.
+        ignore: what messages have that are not ticks.
+        headers: further headers of the request.
+        silent_s: seconds without a message after which to connect again; None for never.
         kind: as for `feed.dashboard`, like `window`, `y`, `bar`, `tz` and `height`: "line",
             "candles" or "candles+volume", shown at first.
         window: how much the chart shows at first: a time such as "5min", or a number of ticks.
@@ -68,6 +87,7 @@ def live(
 
     Example:
         >>> feed = tk.live(tk.simulate(["AAPL", "MSFT"]))
+        >>> feed = tk.live("wss://…", subscribe={"op": "subscribe", "args": ["trades"]})
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
     is_url = (
@@ -75,10 +95,41 @@ def live(
         and "://" in source_or_url
         and not source_or_url.startswith((EVENTS_SCHEME, *MQTT_SCHEMES))
     )
+    talk = {
+        "subscribe": subscribe,
+        "fields": fields,
+        "ping": ping,
+        "wait_for": wait_for,
+        "ignore": ignore,
+        "headers": headers,
+        "silent_s": silent_s,
+    }
+    if not is_url:
+        for name, value in talk.items():
+            if value is not None:
+                expected = "None with a source; it is for the address of a websocket"
+                raise InvalidArgument(name, value, expected)
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url
     try:
-        feed = connect(url, symbols, history, keep, token, ssl, retry_for, resume)
+        feed = connect(
+            url,
+            symbols,
+            history,
+            keep,
+            token,
+            ssl,
+            retry_for,
+            resume,
+            subscribe=subscribe,
+            fields=fields,
+            ping=ping,
+            ping_every_s=ping_every_s,
+            wait_for=wait_for,
+            ignore=ignore,
+            headers=headers,
+            silent_s=silent_s,
+        )
     except BaseException:
         if server is not None:
             server.stop()

@@ -281,6 +281,27 @@ def test_serve_shows_its_state_on_a_terminal(recording: Path) -> None:
         assert command.end() == 0
 
 
+def test_serve_guesses_the_map_of_stdin_and_prints_it() -> None:
+    """`… | tickerkit serve -` without a map: the guess is a line of stderr."""
+    command = [sys.executable, "-m", "tickerkit", "serve", "-", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        env=environment(),
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stderr is not None
+        process.stdin.write('{"s": "BTC-USD", "p": "100.5"}\n' * 3)
+        process.stdin.flush()
+        assert "{'symbol': 's', 'price': 'p'} (a guess" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        process.stdin.close()
+        assert process.wait(30) == 0
+
+
 def test_serve_reads_json_lines_from_stdin(tmp_path: Path) -> None:
     """`mosquitto_sub … | tickerkit serve - --fields map.toml`: the server stays after the end."""
     fields = tmp_path / "map.toml"

@@ -10,6 +10,7 @@ from io import StringIO
 from pathlib import Path
 from typing import IO, Any
 
+import pandas as pd
 import pytest
 from peers import Kept
 
@@ -123,6 +124,48 @@ def test_field_map_reads_lines_of_another_form(tmp_path: Path) -> None:
     path = tmp_path / "map.toml"
     path.write_text('symbol = "topic"\ntemperature = "payload.t"\n')
     assert temperatures(read(line, path)[1]) == [21.5]
+
+
+def test_map_is_guessed_where_lines_are_no_ticks() -> None:
+    """The source has the map as code, and says that it is a guess."""
+    line = b'{"tst": "2026-11-23T10:00:0%dZ", "topic": "home/kitchen", "payload": {"t": 21.%d}}\n'
+    lines = b"".join(line % (number, number) for number in range(5))
+    with tempfile.TemporaryFile() as file:
+        file.write(lines)
+        file.seek(0)
+        source = json_lines(file)
+        out = Kept()
+        out.run(source)
+    batches = [read_ticks(each) for each in out.sent]
+    times = [pd.Timestamp(int(time)).isoformat() for batch in batches for time in batch.time]
+    # The first line, alone, was no tick; it is read once the map is known.
+    assert times == [f"2026-11-23T10:00:0{number}" for number in range(5)]
+    assert source.fields["symbol"] == "topic"
+    assert source.fields_note.startswith("a guess")
+    assert "payload.t" in source.describe_guess()
+    assert out.errors == []
+
+
+def test_lines_that_are_ticks_need_no_map() -> None:
+    """Then there is nothing to show."""
+    with tempfile.TemporaryFile() as file:
+        file.write(FIRST * 3)
+        file.seek(0)
+        source = json_lines(file)
+        Kept().run(source)
+    assert (source.fields, source.fields_note, source.describe_guess()) == (None, "", "")
+    assert source.unknown == {}
+
+
+def test_live_feed_of_a_guess_says_so(pipe: tuple[IO[bytes], IO[bytes]]) -> None:
+    """`tk.live(tk.json_lines(…))`: as a feed of a websocket, and so does the server's card."""
+    reader, writer = pipe
+    writer.write(b'{"s": "BTC-USD", "p": "100.5", "q": "0.1"}\n' * 3)
+    with tk.live(json_lines(reader)) as feed:
+        feed.wait(3)
+        assert feed.fields == {"symbol": "s", "price": "p", "size": "q"}
+        assert feed.fields_note in repr(feed)
+        assert "a guess" in feed._owned[0]._repr_html_()  # type: ignore[attr-defined]
 
 
 def test_wrong_arguments_are_refused(tmp_path: Path) -> None:

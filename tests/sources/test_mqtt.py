@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -144,6 +145,37 @@ def test_broker_that_is_not_there_is_reported(broker: Broker, until: Until) -> N
     broker.close()
     with tk.serve(f"mqtt://127.0.0.1:{broker.port}/x", port=0) as server:
         until(lambda: "can't connect" in server.stats["last_error"])
+
+
+@WITH_CLIENT
+def test_map_is_guessed_where_messages_are_no_ticks(broker: Broker, until: Until) -> None:
+    """Of nested messages; what the broker has kept from before takes no part in the guess."""
+    broker.retained.append(encode_publish("home/bridge", b'{"a": {"version": 5}}', retain=True))
+    source = mqtt(f"mqtt://127.0.0.1:{broker.port}/home/#")
+    with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
+        until(lambda: broker.subscribers == 1)
+        for number in range(5):
+            broker.publish("home/kitchen", json.dumps({"data": {"t": 21.5 + number}}))
+            broker.publish("home/garden", json.dumps({"data": {"t": 8.5 + number}}))
+        latest = feed.wait(10).latest()
+        assert latest.loc["home/kitchen", "t"] == 25.5
+        assert set(latest.index) == {"home/kitchen", "home/garden"}
+        assert source.fields == {"symbol": "topic", "t": "payload.data.t"}
+        assert source.fields_note.startswith("a guess")
+
+
+@WITH_CLIENT
+def test_message_that_is_a_tick_ends_the_guess(broker: Broker, until: Until) -> None:
+    """What is no tick among them is refused, as a status that a bridge sends between them."""
+    source = mqtt(f"mqtt://127.0.0.1:{broker.port}/home/#")
+    with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
+        until(lambda: broker.subscribers == 1)
+        broker.publish("home/kitchen", '{"t": 21.5}')
+        for _ in range(5):
+            broker.publish("home/bridge", '{"a": {"version": 5}}')
+        feed.wait(1)
+        until(lambda: server.stats["refused"] == 5)
+        assert (source.fields, source.fields_note) == (None, "")
 
 
 @WITH_CLIENT

@@ -115,13 +115,19 @@ def watch_server(
     Raises:
         TickerkitError: the source failed without a tick.
     """
-    last_error = ""
+    last_error = guess = ""
     turned_away, reported_at = 0, 0.0
     drawing = Live(console=console, auto_refresh=False, transient=True) if is_live() else None
     with drawing or nullcontext():
         while not wait(DRAW_S):
             raise_if_empty(server)
             stats = server.stats
+            if (found := _describe_guess(server)) != guess:
+                guess = found
+                # Above the line that is drawn; in a pipe not among the output.
+                (print_error if drawing is None else print_line)(
+                    f"fields: {escape_controls(guess)}"
+                )
             if drawing is not None:
                 drawing.update(format_state(), refresh=True)
             elif stats["last_error"] != last_error:
@@ -133,6 +139,13 @@ def watch_server(
             ):
                 turned_away, reported_at = stats["turned_away"], time.monotonic()
                 print_error(f"turned away: {stats['last_turned_away']}")
+
+
+def _describe_guess(server: TickServer) -> str:
+    """Return the field map that the server's source has guessed; empty without one."""
+    from tickerkit.sources import MappedSource
+
+    return server.source.describe_guess() if isinstance(server.source, MappedSource) else ""
 
 
 def raise_if_empty(server: TickServer) -> None:

@@ -26,7 +26,7 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
-from tickerkit.sources import VenueSource, WebsocketSource, freshness_frame
+from tickerkit.sources import MappedSource, VenueSource, WebsocketSource, freshness_frame
 from tickerkit.validation import check_number, check_token
 
 __all__ = ["Feed"]
@@ -164,10 +164,15 @@ class Feed(FeedCharts):
     def fields(self) -> object:
         """The field map by which a websocket is read; None where none is needed.
 
-        It was given, or guessed from the first messages: then `repr(feed)` says so.
+        It was given, or guessed from the first messages; `fields_note` and `repr(feed)` say so.
         """
         machine = self._machine
         return None if machine is None or machine.fields is None else machine.fields.given
+
+    @property
+    def fields_note(self) -> str:
+        """What to know about a guessed field map; empty for one that was given, and without one."""
+        return "" if self._machine is None else self._machine.fields_note
 
     @property
     def freshness(self) -> pd.DataFrame:
@@ -384,18 +389,23 @@ class Feed(FeedCharts):
     @property
     def _machine(self) -> Machine | None:
         """What reads the messages by a field map; None where none is needed."""
-        return self._state.foreign.machine if self._websocket is None else self._websocket.machine
+        if self._websocket is not None:
+            return self._websocket.machine
+        for each in self._owned:  # of `tk.live(source)`
+            if isinstance(source := getattr(each, "source", None), MappedSource):
+                return source.machine
+        return self._state.foreign.machine
 
     def _describe_fields(self) -> str:
         """Return a guessed field map as code, and that it is a guess; empty for another."""
-        if self._machine is None or not (note := self._machine.fields_note):
+        if not (note := self.fields_note):
             return ""
         return note if self.fields is None else f"{self.fields!r} ({note})"
 
     def __repr__(self) -> str:
         facts = [self._format_counts(), self.status_detail, self._describe_missing_symbols()]
-        if self._machine is not None and self._machine.fields_note:
-            facts.append(f"feed.fields: {self._machine.fields_note}")
+        if self.fields_note:
+            facts.append(f"feed.fields: {self.fields_note}")
         if self.last_error and self.failure is None:  # that of a failed feed is its status already
             facts.append(f"last error: {self.last_error}")
         return f"<Feed {self.url} {self.status}, {'; '.join(filter(None, facts))}>"

@@ -25,7 +25,7 @@ from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.options import ServerOptions
-from tickerkit.sources import Source
+from tickerkit.sources import MappedSource, Source
 from tickerkit.sources.units import check_units
 from tickerkit.ticks import Batch, read_ticks
 from tickerkit.validation import check_number, check_text
@@ -245,6 +245,7 @@ class TickServer(Lifecycle):
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
             "websocket": self._make_address("ws"),
+            "fields": self.source.describe_guess() if isinstance(self.source, MappedSource) else "",
             "so far": self._describe(stats),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],

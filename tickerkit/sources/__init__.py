@@ -15,6 +15,7 @@ from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.events import EVENTS_SCHEME, EventsSource, events
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.lines import LinesSource, json_lines
+from tickerkit.sources.mapped import MappedSource
 from tickerkit.sources.mqtt import MQTT_SCHEMES, MqttSource, mqtt
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
@@ -32,6 +33,7 @@ __all__ = [
     "EventsSource",
     "IterableSource",
     "LinesSource",
+    "MappedSource",
     "MqttSource",
     "Outlet",
     "PollSource",

@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 from tickerkit.errors import BadTick, SourceError
-from tickerkit.fieldmaps import FieldMap, Machine
-from tickerkit.sources.base import Outlet, Source
+from tickerkit.fieldmaps import FieldMap, ForeignReader, Machine
+from tickerkit.sources.base import Outlet
+from tickerkit.sources.mapped import MappedSource
 from tickerkit.sources.websocket import load_fields
 
 __all__ = ["LinesSource", "json_lines"]
@@ -27,17 +28,19 @@ class Stream(Protocol):
         """Return its file descriptor."""
 
 
-class LinesSource(Source):
+class LinesSource(MappedSource):
     """The ticks in a stream's lines; made by `tk.json_lines`.
 
     Args:
         file: the stream.
-        fields: the field map; None for lines that are ticks.
+        fields: the field map; None for lines that are ticks, or for a guess.
     """
 
     def __init__(self, file: Stream, fields: FieldMap | None = None) -> None:
         self._file = file
-        self._machine = None if fields is None else Machine(fields)
+        super().__init__(None if fields is None else Machine(fields))
+        # Decides from the first lines whether they are ticks, or else guesses a map.
+        self._foreign = ForeignReader() if fields is None else None
 
     def __repr__(self) -> str:
         return f"JSON lines of {getattr(self._file, 'name', 'a stream')}"
@@ -63,14 +66,24 @@ class LinesSource(Source):
         lines = [line for line in lines if line and not line.isspace()]
         if not lines:
             return
-        if self._machine is None:
-            await out.send(lines)
+        if self._foreign is None:
+            assert self.machine is not None
+            await self._deliver(self.machine.receive(lines), out)
             return
-        received = self._machine.receive(lines)
-        for error in received.errors:
-            out.report(error)
-        for batch in received.batches:
-            await out.send(batch)
+        ticks: list[bytes] = []
+        for line in lines:
+            if (batches := self._foreign.read(line)) is None:
+                ticks.append(line)
+                continue
+            self.machine = self._foreign.machine
+            if ticks:
+                await out.send(ticks)
+                ticks = []
+            for batch in batches:
+                await out.send(batch)
+        self.machine = self._foreign.machine
+        if ticks:
+            await out.send(ticks)
 
 
 def json_lines(file: Stream, fields: object = None) -> LinesSource:
@@ -83,7 +96,8 @@ def json_lines(file: Stream, fields: object = None) -> LinesSource:
     Args:
         file: `sys.stdin`, the `stdout` of a process, or an open file.
         fields: the field map of lines that have another form, as for `tk.websocket`: a dict, a list
-            of dicts, or the path of a TOML file.
+            of dicts, or the path of a TOML file. By default it is guessed from the first lines, if
+            these have no `symbol`; `source.fields` shows it.
 
     Raises:
         SourceError: `file` has no file descriptor; pass an iterable of lines to `tk.serve` instead.

@@ -26,28 +26,35 @@ class MappedSource(Source):
     """A source whose messages a field map reads.
 
     Args:
-        machine: reads the messages, by a map that was given or that it guesses.
+        machine: reads the messages, by a map that was given or that it guesses; None as long as
+            they are ticks, which need no map.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine | None) -> None:
         self.machine = machine
-        if machine.fields is not None:
+        if machine is not None and machine.fields is not None:
             self.units = machine.fields.units
 
     @property
     def fields(self) -> Any:
-        """The field map, as it was given or guessed; None while none has been guessed."""
-        return None if self.machine.fields is None else self.machine.fields.given
+        """The field map, as it was given or guessed; None where there is none."""
+        machine = self.machine
+        return None if machine is None or machine.fields is None else machine.fields.given
 
     @property
     def fields_note(self) -> str:
         """What a reader should know of a guessed field map; empty for one that was given."""
-        return self.machine.fields_note
+        return "" if self.machine is None else self.machine.fields_note
 
     @property
     def unknown(self) -> Mapping[str, int]:
         """How many messages the map does not name, by their shape."""
-        return self.machine.shapes.counts
+        return {} if self.machine is None else self.machine.shapes.counts
+
+    def describe_guess(self) -> str:
+        """Return a guessed field map as code, and that it is a guess; empty without one."""
+        is_guess = self.fields is not None and self.fields_note
+        return f"{self.fields!r} ({self.fields_note})" if is_guess else ""
 
     async def _deliver(self, received: Received, out: Outlet) -> bool:
         """Send what messages brought; return whether there were ticks."""
@@ -73,6 +80,7 @@ class ReconnectingSource(MappedSource):
         reconnects: how many times it has connected again; -1 before the first connection.
     """
 
+    machine: Machine
     # A delay that the server asks for.
     _min_delay_s = 0.0
 

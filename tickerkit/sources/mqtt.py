@@ -13,12 +13,14 @@ from urllib.parse import unquote
 import msgspec
 
 from tickerkit.errors import BadTick, InvalidArgument, SourceError
-from tickerkit.fieldmaps import FieldMap, Machine
+from tickerkit.fieldmaps import FieldMap, ForeignReader, Machine
 from tickerkit.formatting import format_line
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.base import Outlet
+from tickerkit.sources.mapped import MappedSource
 from tickerkit.sources.websocket import load_fields
+from tickerkit.ticks import read_ticks
 from tickerkit.ticks.fields import symbol_field
 
 __all__ = ["MQTT_SCHEMES", "MqttSource", "find_prefix", "make_ticks", "mqtt", "parse_mqtt_url"]
@@ -58,7 +60,7 @@ class MqttAddress(NamedTuple):
         return f"{self.scheme}://{self.host}:{self.port}/{self.topic}"
 
 
-class MqttSource(Source):
+class MqttSource(MappedSource):
     """The messages of a broker; made by `tk.mqtt`.
 
     It connects again whenever the connection ends, after a random delay of up to 0.25 s, doubled
@@ -66,7 +68,7 @@ class MqttSource(Source):
 
     Args:
         address: where the broker is.
-        fields: the field map; None for messages that are ticks, or numbers.
+        fields: the field map; None for messages that are ticks, or numbers, or for a guess.
         ssl: certificates to trust; None for those of the system.
     """
 
@@ -77,8 +79,9 @@ class MqttSource(Source):
         ssl: ssl_module.SSLContext | None = None,
     ) -> None:
         self._address = address
-        self._fields = fields
-        self._machine = None if fields is None else Machine(fields)
+        super().__init__(None if fields is None else Machine(fields))
+        # Guesses a map if the first messages are no ticks; None where that is decided.
+        self._foreign = ForeignReader() if fields is None else None
         self._ssl = ssl
         self._prefix = find_prefix(address.topic)
         self._has_connected = False
@@ -128,14 +131,21 @@ class MqttSource(Source):
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
             out.report(BadTick("message", payload[:200], f"of {topic} is not JSON", FIX))
             return
-        if self._machine is None:
-            await out.send(make_ticks(topic, value, self._prefix, is_retained=is_retained))
+        message = {"topic": topic, "payload": value}
+        if self._foreign is None and self.machine is not None:
+            data = msgspec.json.encode({**message, "retain": is_retained})
+            await self._deliver(self.machine.receive([data]), out)
             return
-        message = {"topic": topic, "payload": value, "retain": is_retained}
-        received = self._machine.receive([msgspec.json.encode(message)])
-        for error in received.errors:
-            out.report(error)
-        for batch in received.batches:
+        ticks = read_ticks(make_ticks(topic, value, self._prefix, is_retained=is_retained))
+        batches = None
+        if self._foreign is not None and not is_retained:
+            if ticks.count:
+                # What is no tick among them, such as a status, needs no map.
+                self._foreign = self.machine = None
+            elif isinstance(value, dict | list):
+                batches = self._foreign.read(msgspec.json.encode(message))
+                self.machine = self._foreign.machine
+        for batch in [ticks] if batches is None else batches:
             await out.send(batch)
 
 
@@ -145,7 +155,9 @@ def mqtt(url: str, fields: object = None, *, ssl: Trust | None = None) -> MqttSo
     A message that is a JSON object is a tick. If it has no symbol of its own, its symbol is the
     rest of its topic after the part of `url` without wildcards. A message that is a number, such as
     21.5 on `home/kitchen/temperature`, is a tick of "kitchen" with a temperature. Messages that the
-    broker has kept from before have `origin="snapshot"`. Any other message is refused and counted.
+    broker has kept from before have `origin="snapshot"`. Any other message is refused and counted,
+    unless the first messages have all another form: then a field map is guessed from them, which
+    `source.fields` shows.
 
     Args:
         url: the broker and the topic: `"mqtt://host/home/#"`, with `mqtts://` for TLS.

@@ -308,6 +308,7 @@ def _render_state(feed: Feed) -> str:
         format_count(stats["received"], "tick"),
         f"{stats['rate']:,.0f}/s",
         format_count(stats["gaps"], "gap") if stats["gaps"] else "",
+        f"feed.fields: {feed.fields_note}" if feed.fields_note else "",
         escape(stats["last_error"]),
     ]
     return f"{render_status(feed.status)}{reason} {dim(' · '.join(filter(None, counts)))}"
