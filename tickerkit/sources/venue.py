@@ -39,6 +39,8 @@ LINGER_S = 1.0
 LOOK_S = 0.02
 STEP_S = 1.0
 MINUTE_S = 60.0
+# Venues also limit the connections of a second, down to three.
+SPACING_S = 0.35
 
 
 class VenueSource(Source):
@@ -82,7 +84,7 @@ class VenueSource(Source):
         self._connections: list[VenueConnection] = []
         # Sockets of which no connection was ready for a while: trades may have been missed.
         self._broken: set[int] = set()
-        self._connects: dict[int, deque[float]] = {}
+        self._connects: deque[float] = deque()
 
     def __repr__(self) -> str:
         return f"venue {self.address}"
@@ -179,7 +181,7 @@ class VenueSource(Source):
 
     async def _connect(self, number: int, socket: Socket, work: _Work) -> VenueConnection:
         """Begin a connection, as soon as the venue's limit allows."""
-        await self._wait_for_turn(number, socket)
+        await self._wait_for_turn(socket)
         url = self._urls[number] if number < len(self._urls) else socket.url
 
         def note_open() -> None:
@@ -195,19 +197,21 @@ class VenueSource(Source):
         self._connections.append(connection)
         return connection
 
-    async def _wait_for_turn(self, number: int, socket: Socket) -> None:
-        """Wait until the venue's limit of connections allows another one."""
+    async def _wait_for_turn(self, socket: Socket) -> None:
+        """Wait until the venue's limit of connections allows another one, of any socket."""
         if socket.connects_per_minute is None:
             return
-        times = self._connects.setdefault(number, deque())
+        times, loop = self._connects, asyncio.get_running_loop()
         while True:
-            now = time.monotonic()
+            now = loop.time()
             while times and times[0] <= now - MINUTE_S:
                 times.popleft()
-            if len(times) < max(int(socket.connects_per_minute), 1):
+            is_full = len(times) >= max(int(socket.connects_per_minute), 1)
+            due = times[0] + MINUTE_S if is_full else times[-1] + SPACING_S if times else now
+            if due <= now:
                 times.append(now)
                 return
-            await asyncio.sleep(times[0] + MINUTE_S - now)
+            await asyncio.sleep(due - now)
 
     async def _replace(self, current: VenueConnection, number: int, work: _Work) -> VenueConnection:
         """Open the next connection before this one ends; return the one to keep."""
