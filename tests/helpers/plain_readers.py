@@ -70,6 +70,13 @@ def read_binance_aggregates(frames: Iterator[Any]) -> Rows:
             )
 
 
+def read_binance_usdm_aggregates(frames: Iterator[Any]) -> Rows:
+    """Yield aggregate trades and quotes of Binance USD-M futures."""
+    for frame in frames:
+        yield from read_binance_aggregates(iter([frame]))
+        yield from read_binance_usdm(iter([frame]))
+
+
 def read_coinbase(frames: Iterator[Any]) -> Rows:
     """Yield trades and quotes of Coinbase Exchange, whose sides are the maker's."""
     for frame in frames:

@@ -93,7 +93,7 @@ def test_preset_says_all_that_a_user_must_know(name: str) -> None:
         assert preset.backfill.reach
         assert "{symbol" in preset.backfill.get + json.dumps(preset.backfill.post)
     else:
-        assert name in ("alpaca", "finnhub")
+        assert name == "finnhub"
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -108,6 +108,13 @@ CASES: list[tuple[str, Any, Callable[[Iterator[Any]], Rows], int, int]] = [
         28040,
     ),
     ("binance_usdm-alts-combined", "binance-usdm", plain_reader.read_binance_usdm, 0, 613),
+    (
+        "binance_usdm-alts-combined",
+        "binance-usdm-agg",
+        plain_reader.read_binance_usdm_aggregates,
+        91,
+        613,
+    ),
     ("binance_usdm-btcusdt-all", "binance-usdm", plain_reader.read_binance_usdm, 21313, 66089),
     (
         "binance_usdm-ethusdt-trade_bookticker",

@@ -246,6 +246,19 @@ def test_busy_symbol_is_not_held_back_once_past_trades_can_prove_nothing() -> No
     assert [type(each) for each in events] == [Missing, Batch, Batch]
 
 
+def test_connections_without_a_live_trade_are_one_break() -> None:
+    """The past trades from the last live trade to the next one prove that nothing is missing."""
+    stream = TimedStream("A", pages="newest")
+    stream.receive(batch_of([(1, 7), (2, 3)]), 0.0)
+    stream.resume(1.0)
+    [fetch] = stream.resume(2.0)
+    assert isinstance(fetch, Fetch)
+    stream.receive(batch_of([(5, 4)]), 2.1)
+    page = batch_of([(1, 7), (2, 3), (3, 2), (5, 4), (6, 1)])
+    past, live = stream.backfilled(fetch, page, 2.2)
+    assert (ids_of(past), ids_of(live)) == ([2], [4])
+
+
 def test_trades_whose_ids_repeat_on_another_day_come_each() -> None:
     """Only the id at its time tells a trade apart."""
     stream = TimedStream("A", pages=None)

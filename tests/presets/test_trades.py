@@ -205,6 +205,17 @@ def test_trades_without_dense_ids_come_in_order_where_rest_begins_after_live_one
     assert batch.columns["trade_id"].tolist() == [30, 31, 35, 37, 38, 39]  # type: ignore[union-attr]
 
 
+def test_connections_without_a_live_trade_are_one_break() -> None:
+    """The past trades from the last live trade to the next one prove that nothing is missing."""
+    stream = TradeStream("A", is_dense=False, pages="newest")
+    stream.receive(trades([10, 12]), 0.0)
+    stream.resume(1.0)
+    [fetch] = stream.resume(2.0)
+    stream.receive(trades([30]), 2.1)
+    [batch] = stream.backfilled(fetch, trades([10, 12, 20, 30]), 2.2)  # type: ignore[arg-type]
+    assert batch.columns["trade_id"].tolist() == [20, 30]  # type: ignore[union-attr]
+
+
 def test_request_for_trades_that_were_given_up_is_not_wanted() -> None:
     """It would only hold back the requests for later ones."""
     stream = TradeStream("A", is_dense=True, pages="after")

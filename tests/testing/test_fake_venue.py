@@ -292,3 +292,23 @@ def test_types_are_public() -> None:
     assert Trade(1, 2, 3.0, 4.0, "buy").id == 1
     assert Quote(1.0, 2.0, 3.0, 4.0, 5).ask == 3.0
     assert Rules().acks == "all"
+
+
+def test_alpaca_takes_one_connection_at_a_time_and_keys_in_headers() -> None:
+    """As documented for its stream and its historical trades, whose first time is `start`."""
+    with FakeVenue("alpaca", ["AAPL"], trades_per_s=0) as fake, connect(fake.url) as client:
+        assert receive(client) == [{"T": "success", "msg": "connected"}]
+        auth = {"action": "auth", "key": "K", "secret": "S"}
+        assert ask(client, auth) == [{"T": "success", "msg": "authenticated"}]
+        ack = ask(client, {"action": "subscribe", "trades": ["AAPL"], "quotes": []})
+        assert ack == [{"T": "subscription", "trades": ["AAPL"], "quotes": []}]
+        [first] = fake.trade("AAPL")
+        [row] = receive(client)
+        assert (row["S"], row["i"], row["p"]) == ("AAPL", first.id, first.price)
+        with pytest.raises(InvalidStatus):
+            connect(fake.url)
+        [second] = fake.trade("AAPL")
+        url = f"{fake.rest}/v2/stocks/AAPL/trades?start={row['t']}&feed=iex"
+        assert httpx.get(url).status_code == 403
+        answer = httpx.get(url, headers={"APCA-API-KEY-ID": "K", "APCA-API-SECRET-KEY": "S"})
+        assert [each["i"] for each in answer.json()["trades"]] == [first.id, second.id]

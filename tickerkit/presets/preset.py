@@ -13,7 +13,7 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.error]]      when; message; the same: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique", "random" or "none"; fields: a field map,
                             in which trade_key stands for ids that are no integers
-    [backfill]      base; get; post; fields; by; rows_per_page; requests_per_s; reach
+    [backfill]      base; get; post; headers; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
 
@@ -56,14 +56,15 @@ SYMBOL_KEYS = (*("style", "separator", "long_separator", "order", "prefix", "ali
 SOCKET_KEYS = (
     *("url", "begin", "subscribe", "ack", "error", "reads", "newest", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
-    "connects_per_minute",
+    *("connects_per_minute", "connections"),
 )
 STEP_KEYS = ("send", "wait_for")
 SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
 ANSWER_KEYS = ("when", "id", "symbol", "symbols", "channels", "message")
 READ_KEYS = ("channel", "ids", "fields")
 BACKFILL_KEYS = (
-    *("base", "get", "post", "fields", "rows_per_page", "requests_per_s", "by", "reach"),
+    *("base", "get", "post", "headers", "fields", "rows_per_page", "requests_per_s", "by"),
+    "reach",
 )
 
 
@@ -196,7 +197,10 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """One of a venue's websockets; durations are in seconds, None for no limit."""
+    """One of a venue's websockets; durations are in seconds, None for no limit.
+
+    `connections` is how many an account may have at a time.
+    """
 
     url: str
     begin: tuple[Step, ...]
@@ -214,6 +218,7 @@ class Socket:
     messages_per_s: float
     symbols_per_socket: int | None
     connects_per_minute: float | None = None
+    connections: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,9 +229,10 @@ class Backfill:
         base: the address that `get` follows.
         get: path and query, with `{symbol}` and `{id}` (the newest trade held, or the one before
             which to page; a part of the query with it is left out where there is none), or
-            `{after_s}`, `{after_ms}`, `{after_ns}` (the time of the newest trade held). `post` is
-            sent to it as JSON where it is not None.
+            `{after_s}`, `{after_ms}`, `{after_ns}`, `{after_iso}` (the time of the newest trade
+            held). `post` is sent to it as JSON where it is not None.
         post: the body of the request; None for a GET.
+        headers: headers of the request, such as the venue's keys.
         reading: where the fields of the rows are.
         by: "after" if the answer begins after `{id}`, "before" if it pages back from it, "newest"
             if it always is the newest rows.
@@ -238,6 +244,7 @@ class Backfill:
     base: str
     get: str
     post: Any
+    headers: Mapping[str, str]
     reading: Reading
     by: str
     rows_per_page: int
@@ -335,6 +342,7 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
         float(table.get("messages_per_s", 5)),
         table.get("symbols_per_socket"),
         table.get("connects_per_minute"),
+        table.get("connections"),
     )
 
 
@@ -396,6 +404,7 @@ def _parse_backfill(table: Mapping[str, Any], ids: set[str]) -> Backfill:
         table["base"],
         table["get"],
         table.get("post"),
+        dict(table.get("headers", {})),
         replace(reading, ids_rise="random" not in ids),
         _choice("backfill.by", table.get("by", "newest"), ("after", "before", "newest")),
         int(table.get("rows_per_page", 100)),

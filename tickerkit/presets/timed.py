@@ -109,8 +109,10 @@ class TimedStream:
         if self._pages is None:
             reason = f"{self.symbol}: reconnected; the venue has no past trades to compare"
             return [self._miss(reason)]
-        events = [] if self._held is None else self._release()
-        self._held, self._held_rows, self._first_held = [], 0, None
+        # Without a live trade in between, it is the same break.
+        events = [] if self._first_held is None else self._release()
+        if self._held is None:
+            self._held, self._held_rows, self._first_held = [], 0, None
         self._answers = []
         self._is_live, self._is_complete = is_live, False
         self._hold_until = now + trades.FETCH_S
@@ -242,7 +244,7 @@ class TimedStream:
         reason = trades.NO_OVERLAP if self._answers else trades.NOT_FETCHED
         past = self._take_past(first)
         live = [each.where(~_is_old(each)) for each in self._held or ()]
-        self._held, self._answers = None, []
+        self._held, self._first_held, self._answers = None, None, []
         live = [each.where(self._add(each)) for each in live]
         self._first = first or 0
         events: list[TradeEvent] = [past, *live]

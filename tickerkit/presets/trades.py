@@ -147,8 +147,9 @@ class TradeStream:
                 return []  # the first live trade shows what is missing
             reason = f"{self.symbol}: reconnected; the venue has no past trades to compare"
             return [self._miss(None, reason)]
-        # Where ids are not dense, an overlap proves one break only.
-        events = [] if self._held is None or self.ledger.is_dense else self._release()
+        # Where ids are not dense, an overlap proves one break only: that from one live trade to the
+        # next one, however many connections there were in between.
+        events = self._release() if self._held and not self.ledger.is_dense else []
         if self._held is None:
             self._held, self._held_rows = [], 0
         self._fetched, self._covered = [], []

@@ -28,10 +28,6 @@ from tickerkit.ticks import Batch, Text
 
 __all__ = ["Fallback", "Link", "Reconnect", "Venue", "VenueEvent"]
 
-# How often in turn the trades of a symbol must prove not to come before another preset is used: a
-# new connection may cure it.
-MAX_MUTE = 2
-
 
 class Fallback(NamedTuple):
     """Another preset shall be used: the trades of this one prove not to come.
@@ -94,7 +90,8 @@ class Venue:
         )
         self._mute_checks: dict[str, MuteCheck] = {}
         self._checking = ""
-        self._mute_counts: dict[str, int] = {}
+        # When the subscriptions were asked for that proved mute, since their newest live trade.
+        self._mute_asked: dict[str, float] = {}
         self._ready: set[Link] = set()
         self._ids = preset.trade_ids
 
@@ -211,7 +208,7 @@ class Venue:
         self.lives.of(symbol, channel, now).add(len(live_rows), now)
         if channel == "trades":
             self._mute_checks.pop(symbol, None)  # the next silence is another one
-            self._mute_counts.pop(symbol, None)
+            self._mute_asked.pop(symbol, None)
         time_ns = int(rows.time[live_rows[-1]])
         if time_ns > 0:
             self.lag_s[symbol, channel] = (received_ns - time_ns) / 1e9
@@ -234,8 +231,9 @@ class Venue:
             return []
         life = self.lives.of(fetch.symbol, "trades", now)
         life.is_mute = True
-        count = self._mute_counts[fetch.symbol] = self._mute_counts.get(fetch.symbol, 0) + 1
-        if self.preset.fallback is not None and (life.refusal or count >= MAX_MUTE):
+        # A new subscription may cure it.
+        is_second = self._mute_asked.setdefault(fetch.symbol, life.asked_at) < life.asked_at
+        if self.preset.fallback is not None and (life.refusal or is_second):
             word = "are refused" if life.refusal else "do not come"
             return [Fallback(self.preset.fallback, fetch.symbol, f"{word}, though it trades")]
         reason = f"{fetch.symbol} trades, but nothing comes"

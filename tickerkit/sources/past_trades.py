@@ -8,15 +8,17 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import numpy as np
+
 from tickerkit.presets import Fetch
-from tickerkit.presets.preset import Preset, fill
+from tickerkit.presets.preset import Backfill, Preset, fill
 from tickerkit.presets.spelling import symbol_values
 from tickerkit.sources.http_log import HidesKeys
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PastTrades", "fill_url", "make_values"]
+__all__ = ["PastTrades", "fill_url", "make_values", "send_request"]
 
 TIMEOUT_S = 4.0
 MAX_WAIT_S = 600.0
@@ -49,9 +51,7 @@ class PastTrades:
         import httpx
 
         self._hides_keys.__enter__()
-        self._client = httpx.AsyncClient(
-            timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
-        )
+        self._client = httpx.AsyncClient(timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"})
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -81,10 +81,7 @@ class PastTrades:
         values = make_values(self._preset, fetch.symbol, page, since_ns, self._keys)
         url = fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)
         try:
-            if backfill.post is None:
-                response = await client.get(url)
-            else:
-                response = await client.post(url, json=fill(backfill.post, values))
+            response = await send_request(client, backfill, url, values)
         except Exception:
             return None
         if response.status_code in WAIT_STATUSES:
@@ -93,6 +90,22 @@ class PastTrades:
                 wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
             self._next_at = max(self._next_at, loop.time() + wait_s)
         return response.content if response.status_code == 200 else None
+
+
+async def send_request(
+    client: httpx.AsyncClient, backfill: Backfill, url: str, values: Mapping[str, Any]
+) -> httpx.Response:
+    """Send a request for past trades; return the answer.
+
+    A request with headers of its own follows no redirect: the keys in them would follow, too.
+    """
+    options: dict[str, Any] = {
+        "headers": fill(backfill.headers, values),
+        "follow_redirects": not backfill.headers,
+    }
+    if backfill.post is None:
+        return await client.get(url, **options)
+    return await client.post(url, json=fill(backfill.post, values), **options)
 
 
 def make_values(
@@ -114,6 +127,7 @@ def make_values(
         "after_s": None if since_ns is None else since_ns // 10**9,
         "after_ms": None if since_ns is None else since_ns // 10**6,
         "after_ns": since_ns,
+        "after_iso": None if since_ns is None else f"{np.datetime64(since_ns, 'ns')}Z",
         **keys,
     }
 

@@ -214,7 +214,14 @@ class VenueSource(Source):
             await asyncio.sleep(due - now)
 
     async def _replace(self, current: VenueConnection, number: int, work: _Work) -> VenueConnection:
-        """Open the next connection before this one ends; return the one to keep."""
+        """Open the next connection before this one ends; return the one to keep.
+
+        Where the venue takes one at a time, this one is closed first.
+        """
+        if current.socket.connections == 1:
+            await current.stop()
+            self._broken.add(number)
+            return await self._connect(number, current.socket, work)
         following = await self._connect(number, current.socket, work)
         loop = asyncio.get_running_loop()
         deadline = loop.time() + OVERLAP_S
@@ -341,7 +348,8 @@ def venue(
         raise InvalidType("channels", channels, f"{format_choices(CHANNELS)}, or a list of them")
     for each in names:
         check_choice("channels", each, CHANNELS)
-    check_number("feeds", feeds, 1, MAX_FEEDS, whole=True)
+    most_feeds = min(each.connections or MAX_FEEDS for each in preset.sockets)
+    check_number("feeds", feeds, 1, min(most_feeds, MAX_FEEDS), whole=True)
     given = list(url) if isinstance(url, list | tuple) else [url]
     urls: list[Any] = [each for each in given if each is not None]
     for address in urls:

@@ -88,6 +88,10 @@ class Desk:
         if limit is not None and count > limit:
             self.note_violation(f"{count} connections within 60 s; the limit is {limit:g}")
             return 60.0
+        most = self.rules.connections
+        if most is not None and len(self.sessions) >= most:
+            self.note_violation(f"more connections at a time than {most}")
+            return 1.0
         self.accepted += 1
         return 0.0
 

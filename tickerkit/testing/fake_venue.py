@@ -49,8 +49,9 @@ class FakeVenue(Lifecycle):
     called. The same seed gives the same trades.
 
     Args:
-        venue: whose messages it sends: "kraken" or "binance"; "dense", "unique" and "random" are
-            made-up venues, named by their trade ids: they count up by one, rise, or only differ.
+        venue: whose messages it sends: "kraken", "binance" or "alpaca"; "dense", "unique" and
+            "random" are made-up venues, named by their trade ids: they count up by one, rise, or
+            only differ.
         symbols: the symbols, as the venue spells them.
         seed: seed of the prices and of faults by chance.
         trades_per_s: how many trades of each symbol it makes per second; 0 for none but those of
@@ -139,7 +140,8 @@ class FakeVenue(Lifecycle):
         names = list(self.trades) if symbols is None else parse_symbols("symbols", symbols) or []
         preset = self.preset
         sockets = tuple(replace(each, **socket) for each in preset.sockets)
-        venue = Venue(replace(preset, sockets=sockets), names, channels)
+        keys = dict.fromkeys(preset.keys, "key")
+        venue = Venue(replace(preset, sockets=sockets), names, channels, keys)
         return VenueSource(venue, [self.url] * len(sockets), self.rest, feeds)
 
     # --- the truth ------------------------------------------------------------------------------

@@ -104,6 +104,10 @@ class Format(ABC):
     def page(self, path: str, query: Mapping[str, str]) -> Page | None:
         """Return what a REST request asks for; None for an unknown path."""
 
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        """Return whether a REST request may be answered; the names of headers are lower case."""
+        return True
+
     @abstractmethod
     def rows(self, symbol: str, trades: Sequence[Trade]) -> str:
         """Return the REST answer with trades, which are the oldest first."""

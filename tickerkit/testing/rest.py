@@ -20,7 +20,8 @@ async def serve_rest(
 ) -> None:
     """Answer the requests of one connection until the client closes it."""
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ValueError):
-        while (target := await _read_request(reader)) is not None:
+        while (request := await _read_request(reader)) is not None:
+            target, headers = request
             desk.requests.append(target)
             wait_s = desk.admit_request()
             if wait_s:
@@ -32,6 +33,9 @@ async def serve_rest(
                     continue
                 await _write(writer, 200, "[]" * 50, is_half=True)
                 return
+            if not desk.format.admits(headers):
+                await _write(writer, 403, "the request has no key")
+                continue
             parts = urlsplit(target)
             page = desk.format.page(parts.path, dict(parse_qsl(parts.query)))
             answer = None if page is None else desk.answer(page)
@@ -41,22 +45,21 @@ async def serve_rest(
                 await _write(writer, 200, answer)
 
 
-async def _read_request(reader: asyncio.StreamReader) -> str | None:
-    """Read a request; return its target, None if the client has closed the connection."""
+async def _read_request(reader: asyncio.StreamReader) -> tuple[str, dict[str, str]] | None:
+    """Read a request; return its target and headers, None if the client closed the connection."""
     line = await reader.readline()
     if not line:
         return None
-    length = 0
+    headers: dict[str, str] = {}
     for _ in range(MAX_HEADERS):
         header = (await reader.readline()).decode("latin-1").strip()
         if not header:
             break
         name, _, value = header.partition(":")
-        if name.lower() == "content-length":
-            length = int(value)
-    await reader.readexactly(length)
+        headers[name.lower()] = value.strip()
+    await reader.readexactly(int(headers.get("content-length", 0)))
     _, target, _ = line.decode("latin-1").split(" ", 2)
-    return target
+    return target, headers
 
 
 async def _write(

@@ -34,6 +34,7 @@ class Rules:
         messages_per_s: a client that sends more frames within a second is disconnected; pings and
             pongs of the protocol count.
         connects_per_minute: more connections are answered with HTTP 429.
+        connections: more connections at a time are answered with HTTP 429.
         max_violations: after so many violations of a limit the client is banned.
         ban_s: how long a ban lasts; it is answered with HTTP 429 and `Retry-After`.
         life_s: age at which a connection is cut.
@@ -57,6 +58,7 @@ class Rules:
     ping_within_s: float | None = None
     messages_per_s: float | None = None
     connects_per_minute: float | None = None
+    connections: int | None = None
     max_violations: int = 3
     ban_s: float = 60.0
     life_s: float | None = None

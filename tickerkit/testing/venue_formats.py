@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
 from tickerkit.presets.files import load_preset
@@ -16,9 +18,19 @@ from tickerkit.testing.rules import Rules
 __all__ = ["FORMATS", "make_format"]
 
 
-class Kraken(Format):
+class RealFormat(Format):
+    """The format of a real venue; `name` is that of its preset."""
+
+    name: str
+
+    def preset(self, rules: Rules) -> Preset:
+        return load_preset(self.name)
+
+
+class Kraken(RealFormat):
     """Kraken, websocket v2."""
 
+    name = "kraken"
     rules = Rules(
         acks="each",
         snapshot=50,
@@ -28,9 +40,6 @@ class Kraken(Format):
         connects_per_minute=15,
         requests_per_s=1.5,
     )
-
-    def preset(self, rules: Rules) -> Preset:
-        return load_preset("kraken")
 
     def read(self, message: Any) -> Ask:
         match message:
@@ -127,9 +136,10 @@ class Kraken(Format):
         return write({"error": [], "result": {f"X{self.spell(symbol)}": rows, "last": last}})
 
 
-class Binance(Format):
+class Binance(RealFormat):
     """Binance, spot."""
 
+    name = "binance"
     rules = Rules(
         acks="all",
         unknown="ignore",
@@ -139,9 +149,6 @@ class Binance(Format):
         life_s=86_400.0,
         notice_s=600.0,
     )
-
-    def preset(self, rules: Rules) -> Preset:
-        return load_preset("binance")
 
     def read(self, message: Any) -> Ask:
         match message:
@@ -225,11 +232,76 @@ class Binance(Format):
         )
 
 
+class Alpaca(RealFormat):
+    """Alpaca, US stocks; any key is taken."""
+
+    name = "alpaca"
+    ids = "random"
+    rules = Rules(unknown="ignore", connections=1, requests_per_s=3.3)
+
+    def read(self, message: Any) -> Ask:
+        match message:
+            case {"action": "auth", "key": str(), "secret": str()}:
+                return Ask("ping")
+            case {"action": "subscribe" | "unsubscribe" as kind}:
+                channels = ("trades", "quotes")
+                pairs = [(str(each), name) for name in channels for each in message.get(name, ())]
+                return Ask(kind, None, tuple(pairs))
+        return Ask("other")
+
+    def hello(self) -> str | None:
+        return write([{"T": "success", "msg": "connected"}])
+
+    def pong(self, ask: Ask) -> str | None:
+        return write([{"T": "success", "msg": "authenticated"}])
+
+    def acks(self, ask: Ask, wishes: Sequence[Wish], *, each: bool) -> list[str]:
+        names = {name: [symbol for symbol, other in wishes if other == name] for _, name in wishes}
+        return [write([{"T": "subscription", "trades": [], "quotes": [], **names}])]
+
+    def refusal(self, ask: Ask, wish: Wish) -> str:
+        return write([{"T": "error", "code": 400, "msg": f"invalid syntax: {wish[0]}"}])
+
+    def trades(self, symbol: str, trades: Sequence[Trade], *, old: bool) -> list[str]:
+        return [write([{"T": "t", "S": symbol, **self._row(each)} for each in trades])]
+
+    def quote(self, symbol: str, quote: Quote) -> str:
+        row = {"T": "q", "S": symbol, "bp": quote.bid, "bs": quote.bid_size, "ap": quote.ask}
+        return write([{**row, "as": quote.ask_size, "t": _nanosecond_time(quote.time_ns)}])
+
+    def page(self, path: str, query: Mapping[str, str]) -> Page | None:
+        parts = path.split("/")
+        if parts[1:3] != ["v2", "stocks"] or parts[4:] != ["trades"]:
+            return None
+        # `start` is the first time of the answer.
+        start = query.get("start")
+        since_ns = (
+            None if start is None else int(np.datetime64(start.rstrip("Z"), "ns").astype(int))
+        )
+        since_ns = None if since_ns is None else since_ns - 1
+        return Page(parts[3], since_ns=since_ns, limit=int(query.get("limit", 1000)))
+
+    def admits(self, headers: Mapping[str, str]) -> bool:
+        return {"apca-api-key-id", "apca-api-secret-key"} <= set(headers)
+
+    def rows(self, symbol: str, trades: Sequence[Trade]) -> str:
+        rows = [self._row(each) for each in trades] or None
+        return write({"trades": rows, "symbol": symbol, "next_page_token": None})
+
+    def _row(self, trade: Trade) -> dict[str, Any]:
+        row = {"i": trade.id, "x": "V", "p": trade.price, "s": trade.size, "c": ["@"], "z": "C"}
+        return {**row, "t": _nanosecond_time(trade.time_ns)}
+
+
+def _nanosecond_time(time_ns: int) -> str:
+    return f"{np.datetime64(time_ns, 'ns')}Z"
+
+
 def _kraken_channel(channel: str) -> str:
     return {"trades": "trade", "quotes": "ticker"}.get(channel, channel)
 
 
-FORMATS = ("kraken", "binance", "dense", "unique", "random")
+FORMATS = ("kraken", "binance", "alpaca", "dense", "unique", "random")
 
 
 def make_format(name: str) -> Format:
@@ -243,6 +315,8 @@ def make_format(name: str) -> Format:
             return Kraken()
         case "binance":
             return Binance()
+        case "alpaca":
+            return Alpaca()
         case "dense" | "unique" | "random":
             return MadeUp(name)
     raise InvalidArgument("venue", name, format_choices(FORMATS))

@@ -13,8 +13,8 @@ from tickerkit.cli.venue_doctor.probe import Trade, read_trades
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps import FieldReader, NotJson
 from tickerkit.fieldmaps.reader import decode
-from tickerkit.presets.preset import Backfill, Preset, fill
-from tickerkit.sources.past_trades import fill_url, make_values
+from tickerkit.presets.preset import Backfill, Preset
+from tickerkit.sources.past_trades import fill_url, make_values, send_request
 from tickerkit.ticks import NO_TIME
 
 if TYPE_CHECKING:
@@ -90,12 +90,9 @@ async def ask_past_trades(
     began = perf_counter()
     try:
         async with httpx.AsyncClient(
-            timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}, follow_redirects=True
+            timeout=TIMEOUT_S, headers={"User-Agent": "tickerkit"}
         ) as client:
-            if backfill.post is None:
-                response = await client.get(url)
-            else:
-                response = await client.post(url, json=fill(backfill.post, values))
+            response = await send_request(client, backfill, url, values)
     except (httpx.HTTPError, httpx.InvalidURL) as error:
         answer.error = error
         return answer
