@@ -11,7 +11,7 @@ from tickerkit.feed.frame_buffer import (
     SyntheticHello,
 )
 from tickerkit.protocol import Client, PlainClient
-from tickerkit.storage.raw import made_line
+from tickerkit.storage.raw_lines import made_line
 
 TICK = b'{"symbol":"A","price":1.50,"time":"2026-11-22T10:00:00Z"}'
 HELLO = b'{"type":"hello","epoch":"e","first":1,"next":5,"symbols":["A"],"columns":{},"protocol":1}'

@@ -23,7 +23,7 @@ from tickerkit.presets import Venue, link, lives, mute, trades
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Step
 from tickerkit.sources import venue_connection
-from tickerkit.sources.past_trades import PastTrades, send_request
+from tickerkit.sources.past_trades import PastAnswer, PastTrades, send_request
 from tickerkit.sources.venue import VenueSource
 from tickerkit.sources.venue_connection import VenueConnection
 from tickerkit.testing import FakeVenue
@@ -308,9 +308,10 @@ def test_rest_is_asked_no_sooner_than_it_allows(
     answers: list[bytes | None] = []
     get = PastTrades.get
 
-    async def note(self: PastTrades, *args: Any) -> bytes | None:
-        answers.append(await get(self, *args))
-        return answers[-1]
+    async def note(self: PastTrades, *args: Any) -> PastAnswer:
+        answer = await get(self, *args)
+        answers.append(answer.trades)
+        return answer
 
     monkeypatch.setattr(PastTrades, "get", note)
     with (
@@ -578,7 +579,8 @@ def test_cancelled_wait_does_not_interrupt_the_closing(monkeypatch: pytest.Monke
 
         monkeypatch.setattr(venue_connection, "connect", connect)
         venue = Venue(FakeVenue("dense").preset, ["AAA"])
-        connection = VenueConnection(venue, venue.sockets()[0], "", handle, lambda: None)
+        events = VenueSource(venue).raw_events
+        connection = VenueConnection(venue, venue.sockets()[0], "", 1, events, handle, lambda: None)
         connection.start(resumes=False)
         await has_begun.wait()
         has_begun.clear()

@@ -17,7 +17,7 @@ import tickerkit as tk
 from tickerkit.log import TickLog
 from tickerkit.protocol import Publication, V1Session
 from tickerkit.storage import load
-from tickerkit.storage.raw import RawFile, connected_line, frame_line
+from tickerkit.storage.raw_lines import RawFile, connected_line, frame_line
 from tickerkit.ticks import read_ticks
 
 TICK = b'{"symbol":"A","price":1.50,"time":"2026-11-22T10:00:00Z"}'

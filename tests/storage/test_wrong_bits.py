@@ -16,7 +16,7 @@ import tickerkit.storage.parquet as parquet_module
 from tickerkit.log import TickLog
 from tickerkit.storage import CsvFile, Recording, load, write_csv, write_jsonl, write_parquet
 from tickerkit.storage.parquet import KEY
-from tickerkit.storage.raw import connected_line, dropped_line, frame_line
+from tickerkit.storage.raw_lines import connected_line, dropped_line, frame_line
 from tickerkit.storage.sidecar import encode_lines, parse_lines, sidecar_path
 from tickerkit.storage.verify import verify
 from tickerkit.ticks import read_ticks

@@ -66,7 +66,12 @@ def record(
     ] = None,
     symbols: Symbols = None,
     raw: Annotated[
-        bool, typer.Option("--raw", help="Also keep each message as received, as lines of JSON.")
+        bool,
+        typer.Option(
+            "--raw",
+            help="Also keep each message as received, as lines of JSON; of a venue also what was "
+            "sent, and REST answers, without keys.",
+        ),
     ] = False,
     rotate: Annotated[
         str | None,
@@ -135,7 +140,7 @@ def record(
         return
     with ExitStack() as stack:
         is_url = "://" in source and not source.startswith(MQTT_SCHEMES)
-        server = None if is_url else stack.enter_context(_serve_source(source, every))
+        server = None if is_url else stack.enter_context(_serve_source(source, every, raw=raw))
         url = server.url if server else source
         # Record a server's ticks from now on, but every tick of a source that is served here.
         history = 0 if server is None else None
@@ -213,12 +218,15 @@ def _read_last_tick(naming: Naming) -> tuple[int, Position | None]:
     return 0 if naming.timed else last.rows, last.position
 
 
-def _serve_source(text: str, every_s: float) -> TickServer:
+def _serve_source(text: str, every_s: float, *, raw: bool) -> TickServer:
     """Return a server of a source, on a free port."""
     from tickerkit.server import serve
-    from tickerkit.sources import ReplaySource
+    from tickerkit.sources import ReplaySource, VenueSource
 
     source = load_source(text, every_s, "an address such as ws://127.0.0.1:8000/")
     if isinstance(source, ReplaySource):
         source.wait_for = 1
+    if raw and isinstance(source, VenueSource):
+        # It connects before there is a recorder.
+        source.raw_events.hold()
     return serve(source, port=0, every=every_s)

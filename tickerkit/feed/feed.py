@@ -26,7 +26,14 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
-from tickerkit.sources import MappedSource, VenueSource, WebsocketSource, freshness_frame
+from tickerkit.sources import (
+    MappedSource,
+    ReplaySource,
+    VenueSource,
+    WebsocketSource,
+    freshness_frame,
+)
+from tickerkit.sources.raw_events import RawEvents
 from tickerkit.validation import check_number, check_token
 
 __all__ = ["Feed"]
@@ -178,10 +185,13 @@ class Feed(FeedCharts):
     def freshness(self) -> pd.DataFrame:
         """What a venue's subscriptions do, as `tk.venue(...).freshness()`; empty without a venue.
 
-        It is known where the venue is read in this process: by `tk.live`, for example.
+        It is known where the venue, or its raw frames, are read in this process: by `tk.live`, for
+        example.
         """
         sources = [getattr(each, "source", None) for each in self._owned]
-        found = [each.freshness() for each in sources if isinstance(each, VenueSource)]
+        found = [
+            each.freshness() for each in sources if isinstance(each, VenueSource | ReplaySource)
+        ]
         return found[0] if found else freshness_frame([])
 
     @property
@@ -395,6 +405,9 @@ class Feed(FeedCharts):
             if isinstance(source := getattr(each, "source", None), MappedSource):
                 return source.machine
         return self._state.foreign.machine
+
+    def _raw_events(self) -> RawEvents | None:
+        return super()._raw_events() if self._websocket is None else self._websocket.raw_events
 
     def _describe_fields(self) -> str:
         """Return a guessed field map as code, and that it is a guess; empty for another."""

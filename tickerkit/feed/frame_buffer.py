@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import NamedTuple, TypeAlias
 
 from tickerkit.protocol import Client, Subscriber
+from tickerkit.sources.raw_events import RawEvent
 
 __all__ = [
     "Connected",
@@ -57,7 +58,7 @@ class Dropped(NamedTuple):
     messages: int
 
 
-Entry: TypeAlias = Connected | SyntheticHello | Frame | Dropped
+Entry: TypeAlias = Connected | SyntheticHello | Frame | Dropped | RawEvent
 
 
 class _Connection(NamedTuple):
@@ -69,7 +70,7 @@ class _Connection(NamedTuple):
 
 
 class FrameBuffer:
-    """A bounded buffer between a connection, which never waits for it, and a recorder.
+    """A bounded buffer between a connection or a source, which never waits for it, and a recorder.
 
     Args:
         max_bytes: how many bytes it holds. Messages that don't fit are dropped and counted.
@@ -87,6 +88,7 @@ class FrameBuffer:
         self._unreported_drops = 0
         self._must_describe_connection = False
         self._connection: _Connection | None = None
+        self._must_describe_source = True
 
     # --- in the connection's thread -----------------------------------------------------------
 
@@ -124,6 +126,24 @@ class FrameBuffer:
             self._entries.append(Frame(time_ns, data))
             self._bytes += size
 
+    def add_event(self, event: RawEvent, describe: Callable[[], list[RawEvent]]) -> None:
+        """Keep an event of a source. Call it before the source's machine acts on it."""
+        with self._lock:
+            size = len(event.data or "") + ENTRY_OVERHEAD_BYTES
+            if self._bytes + size > self._max_bytes:
+                self.dropped += 1
+                self._unreported_drops += 1
+                return
+            if self._unreported_drops:
+                self._entries.append(Dropped(event.time_ns, self._unreported_drops))
+                self._unreported_drops = 0
+                self._must_describe_source = True
+            if self._must_describe_source:
+                self._entries += describe()
+                self._must_describe_source = False
+            self._entries.append(event)
+            self._bytes += size
+
     def _describe_connection(self, time_ns: int) -> Connected:
         assert self._connection is not None
         url, protocol, subscriber = self._connection
@@ -153,8 +173,9 @@ class FrameBuffer:
             if self._unreported_drops and new_file:
                 entries.append(Dropped(time_ns, self._unreported_drops))
                 self._unreported_drops = 0
-            if new_file and self._connection is not None:
-                self._must_describe_connection = True
+            if new_file:
+                self._must_describe_source = True
+                self._must_describe_connection = self._connection is not None
         return entries
 
 

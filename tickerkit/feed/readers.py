@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,11 @@ from tickerkit.feed.callbacks import Callback, check_callback
 from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
-from tickerkit.feed.silence import describe_missing_symbols, find_server_error
+from tickerkit.feed.silence import (
+    describe_missing_symbols,
+    find_server_error,
+    find_server_source,
+)
 from tickerkit.feed.state import FeedState
 from tickerkit.log import Reader, Rows
 from tickerkit.runtime.error_log import ErrorLog
@@ -22,6 +27,8 @@ from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
+from tickerkit.sources import VenueSource, WebsocketSource
+from tickerkit.sources.raw_events import RawEvents
 from tickerkit.storage.files import MODES
 from tickerkit.validation import check_choice, check_flag, check_number
 
@@ -188,8 +195,11 @@ class FeedReaders(FeedData, Lifecycle):
                 finished files are removed, and a file has at most an eighth of the space; without,
                 writing stops at the limit.
             raw: also keep each message of the websocket as it arrived, in `ticks.raw.jsonl` beside
-                the file. At most 64 MB of messages wait to be written; more are dropped and
-                counted in `recorder.stats["frames_dropped"]`.
+                the file. Where a field map or a venue's preset reads it, also what was sent, the
+                answers to REST requests, and how connections began and ended, without keys and
+                tokens; `tk.replay` and `tk.read_gaps` run the same machine over the file: it gives
+                the same ticks and gaps. At most 64 MB of messages wait to be written; more are
+                dropped and counted in `recorder.stats["frames_dropped"]`.
 
         Returns:
             The recorder: `recorder.status` and `recorder.stats` show its progress, and
@@ -252,8 +262,21 @@ class FeedReaders(FeedData, Lifecycle):
         known = state.client.known_symbols() or state.plain_client.known_symbols()
         return describe_missing_symbols(self.symbols, known)
 
+    def _raw_events(self) -> RawEvents | None:
+        """Return what happens on the connections of the source that the ticks come from."""
+        source = find_server_source(self.url)
+        if not isinstance(source, VenueSource | WebsocketSource):
+            return None
+        return None if source.raw_events.runs_elsewhere else source.raw_events
+
     def _keep_frames(self, buffer: FrameBuffer) -> Callable[[], None]:
-        """Keep each message from now on in a buffer; return a function that ends it."""
+        """Keep each message from now on in a buffer; return a function that ends it.
+
+        Of a source in this process that reads other servers, keep what it receives.
+        """
+        if (raw_events := self._raw_events()) is not None:
+            raw_events.add(buffer)
+            return partial(raw_events.remove, buffer)
         buffers = self._state.frame_buffers
 
         async def add() -> None:

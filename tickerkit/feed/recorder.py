@@ -17,8 +17,15 @@ from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog, describe
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.workers import Follower
+from tickerkit.sources.raw_events import RawEvent
 from tickerkit.storage.paths import Naming, naming_from_path
-from tickerkit.storage.raw import connected_line, dropped_line, frame_line, made_line
+from tickerkit.storage.raw_lines import (
+    connected_line,
+    dropped_line,
+    event_line,
+    frame_line,
+    made_line,
+)
 from tickerkit.storage.recording_writer import RecordingWriter
 
 __all__ = ["Recorder", "start_recorder"]
@@ -57,7 +64,8 @@ class Recorder(Lifecycle):
         reader: where to begin; at the end of the log by default.
         before: position of the row before it, needed only if the log has dropped that row.
         misfits: returns how many values were left out of the log's ticks, by column.
-        frames: buffer of the websocket's messages, to write to a second file; None to write none.
+        frames: buffer of the websocket's messages, or of what happened to a source, to write to a
+            second file; None to write none.
         stop_frames: called to stop filling `frames`.
         source: the address that the ticks come from.
         symbols: the symbols that the feed asked for; None for all.
@@ -165,6 +173,8 @@ class Recorder(Lifecycle):
                 return made_line(*entry)
             case Dropped():
                 return dropped_line(*entry)
+            case RawEvent():
+                return event_line(*entry)
         return frame_line(*entry)
 
     def _finish_frames(self) -> None:

@@ -10,7 +10,7 @@ from tickerkit.net.urls import is_same_place
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.registry import running
 
-__all__ = ["describe_missing_symbols", "find_server_error"]
+__all__ = ["describe_missing_symbols", "find_server_error", "find_server_source"]
 
 # How many names a text lists, and among how many it looks for similar ones.
 MAX_NAMES = 10
@@ -45,9 +45,19 @@ def find_server_error(url: str) -> str:
 
     It says, for example, why the server refuses the ticks of its source.
     """
+    server = _find_server(url)
+    return "" if server is None else server.last_error
+
+
+def find_server_source(url: str) -> object:
+    """Return the source of the server at an address, if both run in this process; else None."""
+    return getattr(_find_server(url), "source", None)
+
+
+def _find_server(url: str) -> Lifecycle | None:
     for service in running():
         if isinstance(service, Lifecycle):
             row = service.summary()
             if row["kind"] == "server" and is_same_place(row["address"], url):
-                return service.last_error
-    return ""
+                return service
+    return None

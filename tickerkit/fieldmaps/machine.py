@@ -104,6 +104,11 @@ class Machine:
         return None if self._reader is None else self._reader.fields
 
     @property
+    def held(self) -> list[str | bytes]:
+        """The messages that are held until a map can be guessed."""
+        return list(self._guesser.held)
+
+    @property
     def fields_note(self) -> str:
         """What the user should know about a guessed map; empty for a map that was given."""
         if not self.is_guess:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from tickerkit.errors import FieldMapError, InvalidArgument, InvalidType
@@ -27,6 +27,7 @@ class Talk:
         wait_for: what a message must have before the subscriptions are sent; empty to send them at
             once.
         ignore: messages that are known and have no rows, such as answers and heartbeats.
+        given: `wait_for` and `ignore` as they were written.
     """
 
     subscribe: tuple[str, ...] = ()
@@ -34,6 +35,7 @@ class Talk:
     ping_every_s: float = 20.0
     wait_for: tuple[Condition, ...] = ()
     ignore: tuple[tuple[Condition, ...], ...] = ()
+    given: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
 
 def parse_talk(
@@ -66,6 +68,7 @@ def parse_talk(
         ping_every_s,
         () if wait_for is None else _parse_conditions("wait_for", wait_for),
         () if ignore is None else tuple(_parse_conditions("ignore", each) for each in listed),
+        {"wait_for": wait_for, "ignore": ignore},
     )
 
 

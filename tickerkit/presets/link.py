@@ -124,6 +124,36 @@ class Link:
             return False
         return not self._unconfirmed()
 
+    def save(self) -> dict[str, Any]:
+        """Return what `restore` takes, as JSON can hold it; without the texts of messages."""
+        return {
+            "has_rows": self.has_rows,
+            "number": self._number,
+            "steps": len(self._steps),
+            "single": list(self._single),
+            "confirmed": sorted(self._confirmed),
+            "asked": [[key, at, self._asks[key]] for key, at in self._asked_at.items()],
+            "sent": [[each.number, each.asked] for each in self._sent.values()],
+            "waiting": [[each.number, each.asked] for each in self._outbox.waiting],
+        }
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Continue as another link; its messages are sent without their texts."""
+
+        def requests(pairs: Iterable[Any]) -> list[Request]:
+            return [Request("", number, [(*key,) for key in asked]) for number, asked in pairs]
+
+        self.has_rows, self._number = saved["has_rows"], saved["number"]
+        self._steps = deque(self.socket.begin[len(self.socket.begin) - saved["steps"] :])
+        self._single = deque(saved["single"])
+        self._confirmed = {(symbol, channel) for symbol, channel in saved["confirmed"]}
+        self._asked_at = {(*key,): at for key, at, _ in saved["asked"]}
+        self._asks = {(*key,): asks for key, _, asks in saved["asked"]}
+        self._sent = {each.number: each for each in requests(saved["sent"])}
+        self._outbox = Outbox(self.socket.messages_per_s)
+        for each in requests(saved["waiting"]):
+            self._outbox.add(each)
+
     # --- what to send -----------------------------------------------------------------------------
 
     def due(self) -> float | None:

@@ -38,6 +38,11 @@ class Outbox:
     def __len__(self) -> int:
         return len(self._queue)
 
+    @property
+    def waiting(self) -> list[Request]:
+        """The messages that wait."""
+        return list(self._queue)
+
     def add(self, request: Request, *, first: bool = False) -> None:
         """Add a message; `first` if it shall be sent before those that wait."""
         if first:

@@ -262,7 +262,12 @@ class Backfill:
 
 @dataclass(frozen=True, slots=True)
 class Preset:
-    """A venue as data; `fallback` names the preset to use if trades prove not to come."""
+    """A venue as data.
+
+    Attributes:
+        fallback: the preset to use if trades prove not to come.
+        table: what it was read from.
+    """
 
     name: str
     title: str
@@ -275,6 +280,7 @@ class Preset:
     backfill: Backfill | None
     keys: Mapping[str, str]
     fallback: str | None = None
+    table: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def trade_ids(self) -> frozenset[str]:
@@ -317,6 +323,7 @@ def parse_preset(table: Mapping[str, Any]) -> Preset:
         _parse_backfill(table["backfill"], ids) if "backfill" in table else None,
         dict(table.get("keys", {})),
         table.get("fallback"),
+        table,
     )
 
 

@@ -25,7 +25,7 @@ from tickerkit.presets import trades
 from tickerkit.presets.trades import Fetch, Missing, TradeEvent
 from tickerkit.ticks import Batch, Text
 
-__all__ = ["TimedStream"]
+__all__ = ["TIMED_CLASSES", "TimedStream"]
 
 # Newest trades that are known one by one.
 MAX_RECENT = 20_000
@@ -318,3 +318,7 @@ def _is_old(batch: Batch) -> npt.NDArray[np.bool_]:
 def _show(time_ns: int) -> str:
     """Return a time to the millisecond."""
     return f"{np.datetime64(time_ns // 10**6, 'ms')}Z"
+
+
+# What a stream is made of, for a `Saver`.
+TIMED_CLASSES = (TimedStream, _Page, Fetch)

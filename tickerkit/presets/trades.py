@@ -20,7 +20,7 @@ from tickerkit.fieldmaps.batches import join_batches, mark_origin, trade_ids
 from tickerkit.presets.ledger import Hole, Ledger
 from tickerkit.ticks import Batch, Text
 
-__all__ = ["Fetch", "Missing", "TradeEvent", "TradeStream"]
+__all__ = ["STREAM_CLASSES", "Fetch", "Missing", "TradeEvent", "TradeStream"]
 
 # How long live trades are held back, and a hole is open, while REST is asked.
 FETCH_S = 5.0
@@ -409,3 +409,7 @@ def _take_rows(batch: Batch, order: npt.NDArray[np.int64]) -> Batch:
     keys = np.empty(len(order), dtype=np.int64)
     keys[order] = np.arange(len(order))
     return join_batches([batch], [keys])
+
+
+# What a stream is made of, for a `Saver`.
+STREAM_CLASSES = (TradeStream, Ledger, Hole, _Open)

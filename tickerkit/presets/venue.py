@@ -8,6 +8,7 @@ is opened before the first ends continues without a gap, and two at a time give 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
@@ -18,15 +19,26 @@ from tickerkit.fieldmaps.batches import drop_keys, fill_origin
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
-from tickerkit.presets.lives import Lives
+from tickerkit.presets.lives import Life, Lives
 from tickerkit.presets.mute import MuteCheck
 from tickerkit.presets.preset import Preset, Socket
+from tickerkit.presets.saving import Saver
 from tickerkit.presets.suspects import Suspects
-from tickerkit.presets.timed import TimedStream
-from tickerkit.presets.trades import Fetch, Missing, TradeEvent, TradeStream
+from tickerkit.presets.timed import TIMED_CLASSES, TimedStream
+from tickerkit.presets.trades import (
+    STREAM_CLASSES,
+    Fetch,
+    Missing,
+    TradeEvent,
+    TradeStream,
+)
 from tickerkit.ticks import Batch, Text
 
 __all__ = ["Fallback", "Link", "Reconnect", "Venue", "VenueEvent"]
+
+saver = Saver((*STREAM_CLASSES, *TIMED_CLASSES, Life, Lives, MuteCheck, Suspects))
+# What a venue knows; its connections are saved one by one.
+SAVED = ("lives", "streams", "lag_s", "_mute_checks", "_mute_asked", "_checking")
 
 
 class Fallback(NamedTuple):
@@ -107,6 +119,24 @@ class Venue:
             for socket in self.preset.sockets
             if any(each.channels & set(self.channels) for each in socket.subscriptions)
         ]
+
+    # --- another venue's state --------------------------------------------------------------------
+
+    def save(self) -> dict[str, Any]:
+        """Return what is known of the symbols, as `restore` takes it and JSON can hold it."""
+        saved = {name: saver.save(getattr(self, name)) for name in SAVED}
+        return {**saved, "suspects": saver.save(self._wanted.suspects)}
+
+    def restore(self, saved: Mapping[str, Any]) -> None:
+        """Continue with what another venue knew; call it before any connection is opened.
+
+        Raises:
+            Exception: it was not saved by `save`.
+        """
+        for name in SAVED:
+            setattr(self, name, saver.restore(saved[name]))
+        suspects = saver.restore(saved["suspects"])
+        self._wanted = replace(self._wanted, lives=self.lives, suspects=suspects)
 
     # --- connections ------------------------------------------------------------------------------
 

@@ -21,7 +21,8 @@ from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
 from tickerkit.sources.simulate import SimulatedSource, simulate
-from tickerkit.sources.venue import VenueSource, freshness_frame, venue, venues
+from tickerkit.sources.venue import VenueSource, venue
+from tickerkit.sources.venue_tables import freshness_frame, venues
 from tickerkit.sources.websocket import WebsocketSource, websocket
 
 if TYPE_CHECKING:

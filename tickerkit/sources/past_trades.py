@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import numpy as np
@@ -18,7 +19,7 @@ from tickerkit.sources.http_log import HidesKeys
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PastTrades", "fill_url", "make_values", "send_request"]
+__all__ = ["PastAnswer", "PastTrades", "fill_url", "make_values", "send_request"]
 
 TIMEOUT_S = 4.0
 MAX_WAIT_S = 600.0
@@ -28,6 +29,29 @@ OVERLAP_NS = 1_000_000
 MARGIN = 1.05
 # It asks to wait: too many requests, banned, overloaded.
 WAIT_STATUSES = frozenset((429, 418, 503))
+
+
+class PastAnswer(NamedTuple):
+    """What became of a request.
+
+    Attributes:
+        method: "GET" or "POST"; empty if nothing was asked for.
+        url: its address, which may have a key.
+        sent: its body; None for none.
+        status: the status of the answer; 0 if none came.
+        content: the body of the answer.
+    """
+
+    method: str = ""
+    url: str = ""
+    sent: Any = None
+    status: int = 0
+    content: bytes = b""
+
+    @property
+    def trades(self) -> bytes | None:
+        """The past trades; None if there are none."""
+        return self.content if self.status == HTTPStatus.OK else None
 
 
 class PastTrades:
@@ -59,8 +83,8 @@ class PastTrades:
         if self._client is not None:
             await self._client.aclose()
 
-    async def get(self, fetch: Fetch, is_wanted: Callable[[Fetch], bool]) -> bytes | None:
-        """Return the answer to a request, when its time has come; None if there is none.
+    async def get(self, fetch: Fetch, is_wanted: Callable[[Fetch], bool]) -> PastAnswer:
+        """Return the answer to a request, when its time has come.
 
         A request that is not wanted any more is left out: it would hold back later ones.
         """
@@ -74,22 +98,24 @@ class PastTrades:
         while (wait_s := self._next_at - loop.time()) > 0:  # noqa: ASYNC110
             await asyncio.sleep(wait_s)
         if not is_wanted(fetch):
-            return None
+            return PastAnswer()
         self._next_at = loop.time() + MARGIN / backfill.requests_per_s
         page = fetch.before if backfill.by == "before" else fetch.after
         since_ns = None if fetch.after_ns is None else max(fetch.after_ns - OVERLAP_NS, 0)
         values = make_values(self._preset, fetch.symbol, page, since_ns, self._keys)
         url = fill_url((self._base or backfill.base).rstrip("/") + backfill.get, values)
+        sent = None if backfill.post is None else fill(backfill.post, values)
+        request = PastAnswer("GET" if sent is None else "POST", url, sent)
         try:
             response = await send_request(client, backfill, url, values)
         except Exception:
-            return None
+            return request
         if response.status_code in WAIT_STATUSES:
             wait_s = 1.0
             with contextlib.suppress(KeyError, ValueError):
                 wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
             self._next_at = max(self._next_at, loop.time() + wait_s)
-        return response.content if response.status_code == 200 else None
+        return request._replace(status=response.status_code, content=response.content)
 
 
 async def send_request(

@@ -12,21 +12,25 @@ from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import BadTick, InvalidArgument, InvalidType
 from tickerkit.formatting import format_choices, format_line
+from tickerkit.net.redaction import Redactor
 from tickerkit.net.urls import check_http_url, check_websocket_url
 from tickerkit.presets import Fallback, Fetch, Missing, Reconnect, Venue, VenueEvent
-from tickerkit.presets.files import list_presets, load_preset
-from tickerkit.presets.preset import CHANNELS, Preset, Socket, fill
+from tickerkit.presets.files import load_preset
+from tickerkit.presets.preset import CHANNELS, Socket, fill
+from tickerkit.presets.saving import write_preset
 from tickerkit.presets.spelling import spell
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.past_trades import PastTrades
+from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.sources.venue_connection import VenueConnection
+from tickerkit.sources.venue_tables import freshness_frame
 from tickerkit.ticks import Batch
 from tickerkit.validation import check_choice, check_number, check_text, parse_symbols
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["VenueSource", "freshness_frame", "venue", "venues"]
+__all__ = ["VenueSource", "venue"]
 
 # Connections to a venue at a time: a further one brings nothing, and venues limit them.
 MAX_FEEDS = 4
@@ -64,6 +68,7 @@ class VenueSource(Source):
         status_reason: why the newest connection ended, or was not made; empty while live.
         retry_in_s: seconds until the next attempt.
         reconnects: how many connections were opened after the first; -1 before it.
+        raw_events: what happens on its connections, for recorders of raw frames.
     """
 
     def __init__(
@@ -82,6 +87,8 @@ class VenueSource(Source):
         self._rest = rest
         self._feeds = feeds
         self._connections: list[VenueConnection] = []
+        self._connection_count = 0
+        self.raw_events = RawEvents(self._describe, Redactor(venue.keys.values()))
         # Sockets of which no connection was ready for a while: trades may have been missed.
         self._broken: set[int] = set()
         self._connects: deque[float] = deque()
@@ -113,19 +120,26 @@ class VenueSource(Source):
         """
         return freshness_frame(self.venue.freshness(time.monotonic()))
 
+    def on_sent_to_process(self) -> None:
+        self.raw_events.runs_elsewhere = True
+
     async def run(self, out: Outlet) -> None:
         """Connect and receive until it is cancelled."""
         while True:
             fallback = await self._run(out)
             before, name = self.venue, fallback.preset
             problem = f"trades {fallback.problem}: those of {name!r} are taken instead"
-            await out.gap(None, f"{fallback.symbol}: {before.preset.name!r} {problem}")
+            reason = f"{fallback.symbol}: {before.preset.name!r} {problem}"
+            await out.gap(None, reason)
             out.report(BadTick("trades", fallback.symbol, fallback.problem, f"see {name!r}"))
             symbols, channels = before.symbols, before.channels
             self.venue = Venue(load_preset(name), symbols, channels, before.keys)
             more = len(self.venue.sockets()) - len(self._urls)
             self._urls += self._urls[-1:] * more
             self._broken = set()
+            if self.raw_events.is_wanted:
+                now = asyncio.get_running_loop().time()
+                self.raw_events.note(now, source=self._describe_source(), reason=reason)
 
     async def _run(self, out: Outlet) -> Fallback:
         """Connect and receive until another preset shall be used."""
@@ -188,8 +202,15 @@ class VenueSource(Source):
             self.reconnects += 1
             self.status, self.status_reason, self.retry_in_s = "live", "", 0.0
 
+        self._connection_count += 1
         connection = VenueConnection(
-            self.venue, socket, str(fill(url, self.venue.keys)), work.handle, note_open
+            self.venue,
+            socket,
+            str(fill(url, self.venue.keys)),
+            self._connection_count,
+            self.raw_events,
+            work.handle,
+            note_open,
         )
         connection.start(resumes=number in self._broken)
         self._broken.discard(number)
@@ -238,10 +259,36 @@ class VenueSource(Source):
         if is_sure:
             await asyncio.sleep(LINGER_S)
         if not is_sure or current.has_ended:
-            await work.handle(self.venue.resume(loop.time()))
+            at = loop.time()
+            if self.raw_events.is_wanted:
+                self.raw_events.note(at, resumed=True)
+            await work.handle(self.venue.resume(at))
         await current.stop()
         self._broken.discard(number)
         return following
+
+    def _describe(self, now: float) -> list[RawEvent]:
+        """Return the events that a recording begins with."""
+        source = self._describe_source()
+        events = [RawEvent(time.time_ns(), now, 0, {"source": source})]
+        # In the order in which they were opened: of quotes the newest connection's are taken.
+        for link in self.venue.links:
+            for each in self._connections:
+                events += each.describe(now) if each.link is link else []
+        return events
+
+    def _describe_source(self) -> dict[str, Any]:
+        """Return what the machine is made of."""
+        venue = self.venue
+        return {
+            "kind": "venue",
+            "name": venue.preset.name,
+            "preset": write_preset(venue.preset),
+            "symbols": venue.symbols,
+            "channels": venue.channels,
+            "feeds": self._feeds,
+            "known": venue.save(),
+        }
 
 
 class _Work:
@@ -287,8 +334,12 @@ class _Work:
     async def watch(self) -> None:
         """Give up what has not come by its deadline, and look after silent subscriptions."""
         venue, loop = self._source.venue, asyncio.get_running_loop()
+        raw_events = self._source.raw_events
         while True:
-            await self.handle(venue.tick(loop.time()))
+            at = loop.time()
+            if raw_events.is_wanted and (due := venue.due(at)) is not None and due <= at:
+                raw_events.note(at, due=True)
+            await self.handle(venue.tick(at))
             due = venue.due(loop.time())
             await asyncio.sleep(
                 STEP_S if due is None else min(max(due - loop.time(), 0.01), STEP_S)
@@ -296,9 +347,15 @@ class _Work:
 
     async def _fetch(self, fetch: Fetch) -> None:
         """Ask for past trades."""
-        text = await self._rest.get(fetch, self._source.venue.wants)
+        answer = await self._rest.get(fetch, self._source.venue.wants)
         now = asyncio.get_running_loop().time()
-        messages = None if text is None else [text]
+        if (raw_events := self._source.raw_events).is_wanted:
+            redactor, data = raw_events.redactor, answer.content if answer.status else None
+            request = f"{answer.method} {redactor.cut_request(answer.url)}".strip()
+            sent = redactor.cut_value(answer.sent)
+            facts = {"request": request, "body": sent, "status": answer.status}
+            raw_events.note(now, data=data, fetch=list(fetch), **facts)
+        messages = None if answer.trades is None else [answer.trades]
         wish = await self.handle(self._source.venue.backfilled(fetch, messages, now))
         if wish is not None:
             self._source.replace_connections(wish)
@@ -370,48 +427,3 @@ def venue(
         raise InvalidArgument("symbols", f"{len(spelled)} symbols", expected)
     machine = Venue(preset, spelled, names, {key: str(value) for key, value in found.items()})
     return VenueSource(machine, urls, rest, feeds)
-
-
-def freshness_frame(rows: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
-    """Return the rows of `Venue.freshness` as the frame that `VenueSource.freshness` describes."""
-    import pandas as pd
-
-    names = ["symbol", "channel", "status", "last_s", "pace_s", "lag_s", "rows", "gaps"]
-    table = pd.DataFrame(list(rows), columns=[*names, "missing", "repaired", "refusal"])
-    ages = pd.to_timedelta(table["last_s"].astype("float64"), unit="s")
-    table["last_s"] = pd.Timestamp.now("UTC").as_unit("ns") - ages.astype("timedelta64[ns]")
-    table = table.rename(columns={"last_s": "last"})
-    return table.astype({"pace_s": "float64", "lag_s": "float64"})
-
-
-def venues() -> pd.DataFrame:
-    """Return the venues that tickerkit knows, with what each can do.
-
-    Example:
-        >>> tk.venues().loc["kraken", "quotes"]
-    """
-    import pandas as pd
-
-    presets = [load_preset(name) for name in list_presets()]
-    table = {
-        "title": [each.title for each in presets],
-        "example": [", ".join(each.symbols.examples[:2]) for each in presets],
-        "quotes": [each.quotes for each in presets],
-        "gaps": [_proof(each) for each in presets],
-        "backfill": ["" if each.backfill is None else each.backfill.reach for each in presets],
-        "keys": [", ".join(each.keys.values()) for each in presets],
-        "checked": [each.checked for each in presets],
-        "about": [each.about for each in presets],
-    }
-    return pd.DataFrame(table, index=pd.Index(list_presets(), name="venue"))
-
-
-def _proof(preset: Preset) -> str:
-    """Return how exactly missing trades are known."""
-    if preset.trade_ids == {"dense"}:
-        return "by trade id"
-    return (
-        "by overlap"
-        if "none" not in preset.trade_ids and preset.backfill is not None
-        else "unknown"
-    )

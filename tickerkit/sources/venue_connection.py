@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Protocol, cast
+from typing import Any, Protocol, cast
 
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
@@ -19,6 +20,7 @@ from tickerkit.sources.messages import (
     describe_error,
     take_messages,
 )
+from tickerkit.sources.raw_events import RawEvent, RawEvents
 
 __all__ = ["Handle", "VenueConnection"]
 
@@ -38,6 +40,8 @@ class VenueConnection:
         venue: the venue.
         socket: which of its sockets.
         url: the address; it may have a key.
+        number: its number in raw frames.
+        raw_events: takes what happens, for recorders of raw frames.
         handle: takes the events.
         on_open: called once it is connected.
 
@@ -54,6 +58,8 @@ class VenueConnection:
         venue: Venue,
         socket: Socket,
         url: str,
+        number: int,
+        raw_events: RawEvents,
         handle: Handle,
         on_open: Callable[[], None],
     ) -> None:
@@ -65,11 +71,18 @@ class VenueConnection:
         self.socket = socket
         self._venue = venue
         self._url = url
+        self._number = number
+        self._raw_events = raw_events
         self._handle = handle
         self._on_open = on_open
         self._link: Link | None = None
         self._task: asyncio.Task[None] | None = None
         self._is_stopping = False
+
+    @property
+    def link(self) -> Link | None:
+        """What it is for the venue; None while it is not open."""
+        return self._link
 
     @property
     def has_rows(self) -> bool:
@@ -111,13 +124,20 @@ class VenueConnection:
             if isinstance(error, InvalidStatus):
                 self.retry_after_s = _retry_after(error)
             self.reason = describe_error(error)
+            if self._link is None:
+                self._note(asyncio.get_running_loop().time(), failed=self.reason)
         finally:
             self.has_ended = True
             self.changed.set()
 
     async def _use(self, client: CountingClient, *, resumes: bool) -> None:
         now = asyncio.get_running_loop().time
-        self._link, events = self._venue.open(self.socket, now(), resumes=resumes)
+        at = now()
+        if self._raw_events.is_wanted:
+            url = self._raw_events.redactor.cut_url(self._url)
+            which = self._venue.preset.sockets.index(self.socket)
+            self._note(at, opened=url, socket=which, resumes=resumes)
+        self._link, events = self._venue.open(self.socket, at, resumes=resumes)
         by_venue = False
         try:
             await self._handle(events)
@@ -126,28 +146,59 @@ class VenueConnection:
             by_venue = True
             self.reason = describe_close(client)
         finally:
-            events = self._venue.close(self._link, now(), by_venue=by_venue)
+            at = now()
+            if self._raw_events.is_wanted:
+                reason = self._raw_events.redactor.cut(client.close_reason or self.reason)
+                self._note(at, closed=client.close_code, reason=reason, by_venue=by_venue)
+            events = self._venue.close(self._link, at, by_venue=by_venue)
         await self._handle(events)
 
     async def _receive(self, client: CountingClient, link: Link) -> str:
         """Receive until the connection shall end; return why."""
         now = asyncio.get_running_loop().time
+        raw_events = self._raw_events
         while True:
-            for text in link.take_sends(now()):
+            at = now()
+            for text in link.take_sends(at):
+                if raw_events.is_wanted:
+                    self._note(at, sent=raw_events.redactor.cut_message(text))
                 await client.send(text)
+            events: list[VenueEvent] = []
             try:
                 async with asyncio.timeout_at(link.due()):
                     messages, received_ns = await take_messages(client)
             except TimeoutError:
-                events: list[VenueEvent] = []
+                at = now()
+                self._note(at, due=True)
             else:
-                events = self._venue.receive(link, messages, now(), received_ns)
-            wish = await self._handle([*events, *link.tick(now())])
+                at = now()
+                if raw_events.is_wanted:
+                    for message in messages:
+                        raw_events.note(at, self._number, message, received_ns)
+                events += self._venue.receive(link, messages, at, received_ns)
+            wish = await self._handle([*events, *link.tick(at)])
             if wish is None:
                 continue
             if not wish.is_planned:
                 return wish.reason
             self.replace(wish)
+
+    # --- for recorders of raw frames ------------------------------------------------------------
+
+    def _note(self, now: float, **facts: Any) -> None:
+        if self._raw_events.is_wanted:
+            self._raw_events.note(now, self._number, **facts)
+
+    def describe(self, now: float) -> list[RawEvent]:
+        """Return the event by which a recording begins in the middle of this connection."""
+        if self.has_ended or self._link is None:
+            return []
+        facts = {
+            "opened": self._raw_events.redactor.cut_url(self._url),
+            "socket": self._venue.preset.sockets.index(self.socket),
+            "joined": self._link.save(),
+        }
+        return [RawEvent(time.time_ns(), now, self._number, facts)]
 
 
 def _retry_after(error: InvalidStatus) -> float:

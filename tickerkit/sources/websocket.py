@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from ssl import SSLContext
@@ -14,6 +15,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
+from tickerkit.formatting import format_line
+from tickerkit.net.redaction import Redactor
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
 from tickerkit.sources.base import Outlet
@@ -25,6 +28,7 @@ from tickerkit.sources.messages import (
     describe_error,
     take_messages,
 )
+from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.validation import check_number, check_path, parse_symbols
 
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
@@ -46,6 +50,9 @@ class WebsocketSource(ReconnectingSource):
         ssl: certificates to trust; None for those of the system.
         headers: further headers of the request.
         silent_s: seconds without a message after which to connect again; None for never.
+
+    Attributes:
+        raw_events: what happens on its connections, for recorders of raw frames.
     """
 
     def __init__(
@@ -60,10 +67,14 @@ class WebsocketSource(ReconnectingSource):
     ) -> None:
         super().__init__(Machine(fields, talk, symbols))
         self._url = url
+        self._symbols = symbols
         self._headers = dict(headers or {})
         self._silent_s = silent_s
         # Left out by default: `ssl=None` would turn TLS off.
         self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
+        # The number of the connection that is open; 0 for none.
+        self._on = self._last_on = 0
+        self.raw_events = RawEvents(self._describe, Redactor(self._headers.values()))
 
     def __repr__(self) -> str:
         return f"websocket {self.address}"
@@ -73,8 +84,19 @@ class WebsocketSource(ReconnectingSource):
         """The address, without keys."""
         return hide_secrets(self._url)
 
+    def on_sent_to_process(self) -> None:
+        self.raw_events.runs_elsewhere = True
+
     async def _attempt(self, out: Outlet) -> str:
         """Connect, and receive until the connection ends; return why."""
+        reason = await self._connect(out)
+        if self.raw_events.is_wanted:
+            shown = self.raw_events.redactor.cut(format_line(reason))
+            self._note(asyncio.get_running_loop().time(), failed=shown)
+        self._on = 0
+        return reason
+
+    async def _connect(self, out: Outlet) -> str:
         try:
             async with connect(
                 self._url,
@@ -89,14 +111,20 @@ class WebsocketSource(ReconnectingSource):
                     return await self._receive(client, out)
                 except ConnectionClosed:
                     return describe_close(client)
+                finally:
+                    self._note_close(client)
         except Exception as error:
             return describe_error(error)
 
     async def _receive(self, client: CountingClient, out: Outlet) -> str:
         """Receive until the server is silent for too long; return why the connection shall end."""
         machine, now = self.machine, asyncio.get_running_loop().time
-        for text in machine.start_connection(now()):
-            await client.send(text)
+        at = now()
+        if self.raw_events.is_wanted:
+            shown = self.raw_events.redactor.cut_url(self._url)
+            self.raw_events.note(at, self._last_on + 1, opened=shown)
+        self._on = self._last_on = self._last_on + 1
+        await self._send(client, machine.start_connection(at), at)
         self._note_live()
         heard_at = now()
         while True:
@@ -105,16 +133,64 @@ class WebsocketSource(ReconnectingSource):
             wake_at = min((each for each in (deadline, due) if each is not None), default=None)
             try:
                 async with asyncio.timeout_at(wake_at):
-                    messages, _ = await take_messages(client)
-                heard_at = now()
+                    messages, received_ns = await take_messages(client)
+                heard_at = at = now()
             except TimeoutError:
-                messages = []
-            received = machine.receive(messages, now())
+                messages, at = [], now()
+            if self.raw_events.is_wanted:
+                for message in messages:
+                    self.raw_events.note(at, self._on, message, received_ns)
+                if not messages:
+                    self._note(at, due=True)
+            received = machine.receive(messages, at)
             self._has_ticks |= await self._deliver(received, out)
-            for text in (*received.sends, *machine.take_pings(now())):
-                await client.send(text)
+            await self._send(client, [*received.sends, *machine.take_pings(at)], at)
             if deadline is not None and heard_at + (self._silent_s or 0) <= now():
                 return f"no message for {self._silent_s:g} s"
+
+    async def _send(self, client: CountingClient, texts: Sequence[str], at: float) -> None:
+        for text in texts:
+            if self.raw_events.is_wanted:
+                self._note(at, sent=self.raw_events.redactor.cut_message(text))
+            await client.send(text)
+
+    # --- for recorders of raw frames ------------------------------------------------------------
+
+    def _note(self, now: float, **facts: Any) -> None:
+        self.raw_events.note(now, self._on, **facts)
+
+    def _note_close(self, client: CountingClient) -> None:
+        if self.raw_events.is_wanted:
+            now, reason = asyncio.get_running_loop().time(), client.close_reason or ""
+            code = client.close_code
+            self._note(now, closed=code, reason=self.raw_events.redactor.cut(reason))
+
+    def _describe(self, now: float) -> list[RawEvent]:
+        """Return the events that a recording begins with."""
+        redactor, time_ns = self.raw_events.redactor, time.time_ns()
+        url, talk = redactor.cut_url(self._url), self.machine.talk
+        source = {
+            "kind": "websocket",
+            "url": url,
+            "fields": self.fields,
+            "is_guess": self.machine.is_guess,
+            "subscribe": [redactor.cut_message(each) for each in talk.subscribe],
+            "ping": None if talk.ping is None else redactor.cut_message(talk.ping),
+            "ping_every_s": talk.ping_every_s,
+            **talk.given,
+            "symbols": self._symbols,
+            "has_connected": self._last_on > 0,
+            "reason": redactor.cut(self.status_reason),
+        }
+        events = [RawEvent(time_ns, now, 0, {"source": source})]
+        if self._on:
+            joined = {"opened": url, "joined": {}}
+            events.append(RawEvent(time_ns, now, self._on, joined))
+            held = self.machine.held
+            events += [
+                RawEvent(time_ns, now, self._on, {}, redactor.cut_data(each)) for each in held
+            ]
+        return events
 
 
 def load_fields(fields: object) -> FieldMap:

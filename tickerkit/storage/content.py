@@ -59,6 +59,7 @@ class Content(NamedTuple):
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
         torn_bytes: the size of a last line that is cut off.
+        states: what became of the subscriptions of a venue, see `RawSource`.
     """
 
     frame: pd.DataFrame
@@ -67,6 +68,7 @@ class Content(NamedTuple):
     own: bool = True
     labels: RowLabels = RowLabels()
     torn_bytes: int = 0
+    states: Sequence[tuple[int, dict[str, Any]]] = ()
 
     def warning(self, path: Path) -> RecordingWarning | None:
         """Return the warning about what is damaged in the file at `path`; None if nothing is."""

@@ -1,24 +1,11 @@
-"""Raw frames: what arrived over a websocket, as one JSON line per frame, and the ticks in it.
-
-    {"t":…,"connected":"ws://…","protocol":"tickerkit.v1"}     a connection begins
-    {"t":…,"frame":{"type":"ticks",…}}                         a frame of JSON, byte for byte
-    {"t":…,"text":"…"} or {"t":…,"base64":"…"}                 any other frame
-    {"t":…,"made":true,"frame":{"type":"hello",…}}             a frame that the recorder made
-    {"t":…,"dropped":17}                                       frames that could not be kept
-
-`t` is the time of receipt in epoch ns. A connection that selects symbols has `symbols`. One without
-a protocol is a plain websocket; it has `epoch` and `seq`, and its ticks count on from `seq` + 1.
-"""
+"""Raw frames: read as the ticks that a feed received, by the same machines; see `raw_lines`."""
 
 from __future__ import annotations
 
-import base64
 import hashlib
-import os
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Annotated, Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import msgspec
 import numpy as np
@@ -26,33 +13,19 @@ import pandas as pd
 
 from tickerkit.errors import Problem, ProtocolError, RecordingError
 from tickerkit.fieldmaps import ForeignReader
-from tickerkit.limits import MAX_EXACT_INT
-from tickerkit.log import Gap, Position, TickLog, TimeNs, append_or_note
+from tickerkit.log import Gap, Position, TickLog, append_or_note
+from tickerkit.presets import Missing
 from tickerkit.protocol import SUBPROTOCOL, Client, Event, PlainClient, Received
 from tickerkit.storage.content import Content, describe_damage
-from tickerkit.storage.files import (
-    AppendFile,
-    Damage,
-    Mode,
-    compression_of,
-    prepare_path,
-    read_members,
-    unreadable,
-)
+from tickerkit.storage.files import Damage, read_members, unreadable
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.memory import check_size
+from tickerkit.storage.raw_lines import NOT_JSON, Line, decode_line
+from tickerkit.storage.raw_source import RawSource
 from tickerkit.storage.sidecar import Head, Sidecar, add_counts
-from tickerkit.ticks import NO_TIME
+from tickerkit.ticks import NO_TIME, Batch
 
-__all__ = [
-    "RawFile",
-    "connected_line",
-    "dropped_line",
-    "frame_line",
-    "made_line",
-    "LineReader",
-    "read_raw",
-]
+__all__ = ["LineReader", "read_raw"]
 
 # At most how many ticks are in the log while a file is read.
 MAX_HELD = 2_000_000
@@ -60,105 +33,8 @@ PIECE_BYTES = 2**20
 # A message has at most 64 MB, and a third more as base64.
 MAX_LINE_BYTES = 2**27
 NOT_KEPT = "not among the raw frames"
-# What `msgspec.json.decode` raises for text that isn't JSON.
-NOT_JSON = (msgspec.MsgspecError, ValueError, RecursionError)
 
 T = TypeVar("T")
-
-_encode = msgspec.json.Encoder().encode
-
-
-# --- writing --------------------------------------------------------------------------------------
-
-
-def frame_line(time_ns: int, data: str | bytes) -> bytes:
-    """Return the line of a frame: JSON without line breaks as it is, else text or base64."""
-    raw = data.encode("utf-8", "surrogatepass") if isinstance(data, str) else bytes(data)
-    try:
-        text = raw.decode()
-    except UnicodeError:
-        return _encode({"t": time_ns, "base64": base64.b64encode(raw).decode()}) + b"\n"
-    with suppress(*NOT_JSON):
-        msgspec.json.decode(raw)
-        if b"\n" not in raw and b"\r" not in raw:
-            return b'{"t":%d,"frame":%b}\n' % (time_ns, raw)
-    return _encode({"t": time_ns, "text": text}) + b"\n"
-
-
-def connected_line(
-    time_ns: int,
-    url: str,
-    protocol: str,
-    epoch: str = "",
-    seq: int = 0,
-    symbols: list[str] | None = None,
-) -> bytes:
-    """Return the line of a connection."""
-    line: dict[str, object] = {"t": time_ns, "connected": url, "protocol": protocol}
-    if not protocol:
-        line |= {"epoch": epoch, "seq": seq}
-    if symbols is not None:
-        line["symbols"] = symbols
-    return _encode(line) + b"\n"
-
-
-def made_line(time_ns: int, hello: bytes) -> bytes:
-    """Return the line of a hello that the recorder makes when it begins a file.
-
-    The server's own hello is in an earlier file if the connection is older than the file.
-    """
-    return b'{"t":%d,"made":true,"frame":%b}\n' % (time_ns, hello)
-
-
-def dropped_line(time_ns: int, count: int) -> bytes:
-    """Return the line that says how many frames could not be kept."""
-    return _encode({"t": time_ns, "dropped": count}) + b"\n"
-
-
-class RawFile(AppendFile):
-    """A file of lines that is open for appending."""
-
-    def __init__(self, path: Path, mode: Mode, *, fsync: bool = False) -> None:
-        path = prepare_path(path, mode)
-        if mode == "overwrite":
-            path.unlink(missing_ok=True)
-        super().__init__(path, fsync=fsync)
-        if self.size and not compression_of(path):
-            # End a line that a crash has cut off, or the next line would be damaged with it.
-            with path.open("rb") as file:
-                file.seek(-1, os.SEEK_END)
-                if file.read(1) != b"\n":
-                    self.append(b"\n")
-
-
-# --- reading --------------------------------------------------------------------------------------
-
-
-class _Line(msgspec.Struct):
-    t: TimeNs | None = None
-    frame: msgspec.Raw = msgspec.Raw(b"")
-    text: str | None = None
-    base64: str | None = None
-    connected: str | None = None
-    protocol: str = ""
-    epoch: str = ""
-    seq: Annotated[int, msgspec.Meta(ge=0, le=MAX_EXACT_INT)] = 0
-    symbols: list[str] | None = None
-    dropped: int = 0
-
-    def data(self) -> str | bytes | None:
-        if self.base64 is not None:
-            return base64.b64decode(self.base64, validate=True)
-        return bytes(self.frame) or self.text
-
-
-_decoder = msgspec.json.Decoder(_Line)
-
-
-def _decode_line(text: bytes) -> _Line:
-    line = _decoder.decode(text)
-    line.data()  # raises if its base64 is invalid
-    return line
 
 
 class LineReader(Generic[T]):
@@ -234,7 +110,7 @@ def read_raw(path: Path) -> Content:
     Raises:
         RecordingError: there is no such file, or it has no line of a frame.
     """
-    lines = LineReader(path, _decode_line)
+    lines = LineReader(path, decode_line)
     decoder = _FrameDecoder(lines)
     frame = decoder.frame()
     if lines.number and not decoder.understood:
@@ -242,7 +118,9 @@ def read_raw(path: Path) -> Content:
         raise RecordingError(path, problem)
     head = Head(0, symbols=decoder.symbols)
     sidecar = Sidecar([head], gaps=decoder.gaps(frame), misfits=decoder.misfits)
-    return Content(frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes)
+    return Content(
+        frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes, states=decoder.states
+    )
 
 
 class _FrameDecoder:
@@ -251,11 +129,13 @@ class _FrameDecoder:
     Attributes:
         understood: how many lines could be decoded.
         symbols: the symbols that were selected, None for all.
+        states: see `RawSource`.
     """
 
-    def __init__(self, lines: LineReader[_Line]) -> None:
+    def __init__(self, lines: LineReader[Line]) -> None:
         self.understood = 0
         self.symbols: list[str] | None = None
+        self.states: list[tuple[int, dict[str, Any]]] = []
         self._lines = lines
         self._log = TickLog(MAX_HELD)
         self._parts: list[pd.DataFrame] = []
@@ -271,15 +151,32 @@ class _FrameDecoder:
         # damaged lines have been noted as losses.
         self._before_loss: Position | None = None
         self._known_damage = 0
+        # The machine of a source that reads other servers, and what numbers its ticks.
+        self._source: RawSource | None = None
+        self._numbers = PlainClient()
+        self._epochs = 0
 
-    def _add(self, line: _Line) -> None:
+    def _add(self, line: Line) -> None:
+        if self._source is not None:
+            self._take(self._source.finish(line))
         if len(self._lines.damaged) > self._known_damage or line.dropped:
             self._note_loss()
         self.understood += 1
         if line.t is not None:
             self._received = line.t
+        if line.source is not None:
+            self._begin_source(line)
+            return
         if line.connected is not None:
+            self._end_source()
             self._connect(line)
+        if self._source is not None:
+            self._take_line(self._source, line)
+            return
+        if line.on or line.fetch is not None:
+            # The line that says how to read it is lost: not by a guess.
+            self._lines.damaged.append(self._lines.number)
+            return
         data = line.data()
         if data is None:
             return
@@ -298,7 +195,7 @@ class _FrameDecoder:
         for event in events:
             self._handle(event)
 
-    def _connect(self, line: _Line) -> None:
+    def _connect(self, line: Line) -> None:
         is_native = line.protocol == SUBPROTOCOL
         subscriber: Client | PlainClient = self._client if is_native else self._plain
         self._subscriber = subscriber
@@ -309,7 +206,55 @@ class _FrameDecoder:
         self.symbols = line.symbols
         self._plain.symbols = None if line.symbols is None else frozenset(line.symbols)
 
+    def _begin_source(self, line: Line) -> None:
+        """Make the machine of a source; what came since an earlier one is not known."""
+        self._end_source()
+        self._miss(None, line.reason or NOT_KEPT)
+        try:
+            self._source = RawSource(line)
+        except Exception as error:  # whatever a damaged file makes of a preset
+            problem = f"line {self._lines.number:,} names a source that can't be made again"
+            raise RecordingError(self._lines.path, f"{problem} ({error!r})") from None
+
+    def _end_source(self) -> None:
+        if self._source is None:
+            return
+        self._take(self._source.finish())
+        self._source.look(is_last=True)
+        self.states += self._source.states
+        self._source = None
+
+    def _take_line(self, source: RawSource, line: Line) -> None:
+        try:
+            events = source.take(line)
+        except Exception:  # lines before it are lost, or it is damaged
+            self._lines.damaged.append(self._lines.number)
+            self._note_loss()
+            return
+        self._take(events)
+
+    def _take(self, events: Sequence[Batch | Missing]) -> None:
+        """Number the ticks of a source."""
+        for event in events:
+            if isinstance(event, Missing):
+                self._miss(event.count, event.reason)
+            else:
+                self._handle(self._numbers.number(event))
+
+    def _miss(self, count: int | None, reason: str) -> None:
+        for gap in self._numbers.miss(count, reason):
+            self._handle(gap)
+        if count is None:
+            # Not random: reading a file twice gives the same.
+            self._epochs += 1
+            name = f"{self._received} {self._epochs}".encode()
+            self._numbers.epoch = hashlib.blake2b(name, digest_size=8).hexdigest()
+
     def _note_loss(self) -> None:
+        if self._source is not None:
+            self._miss(None, NOT_KEPT)
+            self._known_damage = len(self._lines.damaged)
+            return
         self._before_loss = self._before_loss or self._newest
         self._known_damage = len(self._lines.damaged)
 
@@ -357,6 +302,7 @@ class _FrameDecoder:
         """Return the ticks in all lines."""
         for line in self._lines:
             self._add(line)
+        self._end_source()
         self._move_rows()
         return combine_frames(self._parts) if len(self._parts) > 1 else self._parts[0]
 

@@ -8,7 +8,7 @@ from functools import reduce
 from os import PathLike
 from pathlib import Path
 from types import MappingProxyType
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -44,6 +44,8 @@ class Recording(NamedTuple):
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
         misfits: how many values of the ticks were left out, by column.
+        states: what became of the subscriptions of a venue: for each change the time in epoch ns,
+            and a row of `Venue.freshness`; of raw frames.
     """
 
     frame: pd.DataFrame
@@ -54,6 +56,7 @@ class Recording(NamedTuple):
     own: bool = True
     labels: RowLabels = RowLabels()
     misfits: Mapping[str, int] = MappingProxyType({})
+    states: Sequence[tuple[int, dict[str, Any]]] = ()
 
 
 def load(path: str | PathLike[str]) -> Recording:
@@ -82,6 +85,7 @@ def load(path: str | PathLike[str]) -> Recording:
         content.own,
         content.labels,
         sidecar.misfits,
+        content.states,
     )
 
 

@@ -18,7 +18,7 @@ from tickerkit.storage.files import Mode
 from tickerkit.storage.finished_files import FinishedFiles
 from tickerkit.storage.parquet import prepare_parquet
 from tickerkit.storage.paths import Rotation, naming_from_path, raw_path, read_size, working_path
-from tickerkit.storage.raw import RawFile
+from tickerkit.storage.raw_lines import RawFile
 from tickerkit.storage.seam import count_known, epochs_between, list_missing
 from tickerkit.storage.sidecar import Sidecar, add_counts
 

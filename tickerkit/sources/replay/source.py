@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import math
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.replay.control import ReplayControl
 from tickerkit.sources.replay.playhead import MAX_BATCH_TICKS, State
 from tickerkit.sources.replay.tape import Recordings, check_recordings, read_tape
+from tickerkit.sources.venue_tables import freshness_frame
+from tickerkit.ticks import NS_PER_S
 from tickerkit.validation import check_flag
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from tickerkit.chart.widgets.replay_controls import ReplayControls
 
 __all__ = ["ReplaySource", "replay"]
@@ -33,7 +37,10 @@ def replay(
     """Return a source that replays recordings, paced by the differences of their times.
 
     The recorded times are kept; `seq`, `epoch` and `received` are made by the server. Gaps that a
-    recording lists are gaps of the replay, too. A late tick, whose time is before that of an
+    recording lists are gaps of the replay, too. Raw frames of a venue or of a mapped websocket
+    (`ticks.raw.jsonl`) are read by the machine that read them live, with the recorded clock: the
+    ticks and gaps are the same, and `freshness()` tells what became of a venue's subscriptions. A
+    late tick, whose time is before that of an
     earlier tick, is due together with it; where times step back by more than a minute, the clock
     continues from there. Without times all ticks are due at once. Ticks due within 5 ms are sent
     as one batch of at most 4,096. A replay that was delayed catches up.
@@ -127,6 +134,30 @@ class ReplaySource(ReplayControl, Source):
         from tickerkit.chart.widgets.replay_controls import replay_controls
 
         return replay_controls(self)
+
+    def freshness(self) -> pd.DataFrame:
+        """Return what was known of each subscription of a venue, where the replay is.
+
+        Raw frames of a venue have that: the machine that read the venue reads them again.
+
+        Returns:
+            The columns of `VenueSource.freshness`; without a row for other recordings, and before
+            the replay has read its files.
+        """
+        tape, position = self._head.tape, self.position
+        states = tape.states if position is not None else ()
+        at_ns = 0 if position is None else position.value
+        if self._head.row >= tape.count:
+            # Also what became of them after the last tick.
+            at_ns = max((time_ns for time_ns, _ in states), default=at_ns)
+        found: dict[tuple[str, str], Mapping[str, Any]] = {}
+        for time_ns, row in states:
+            if time_ns <= at_ns:
+                age_s = row["last_s"]
+                if age_s is not None:
+                    age_s += (at_ns - time_ns) / NS_PER_S
+                found[row["symbol"], row["channel"]] = {**row, "last_s": age_s}
+        return freshness_frame(list(found.values()), at_ns)
 
     # --- in its own thread --------------------------------------------------------------------
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -43,6 +43,7 @@ class Tape:
         gaps: the gaps, in order of row. A gap whose end isn't known ends its epoch: the next tick
             begins another epoch.
         warnings: the damage of the recordings; damaged ticks were left out.
+        states: what became of the subscriptions of a venue, as of `Recording.states`.
 
     Attributes:
         breaks: rows before which a batch must end: after a recording, and at a gap.
@@ -55,10 +56,12 @@ class Tape:
         batches: Sequence[Batch],
         gaps: Sequence[PlacedGap] = (),
         warnings: Sequence[Warning] = (),
+        states: Sequence[tuple[int, Mapping[str, Any]]] = (),
     ) -> None:
         self.batches = batches
         self.gaps = gaps
         self.warnings = warnings
+        self.states = states
         # Row of the first tick of each recording, and of the end of the last one.
         self._starts = np.cumsum([0, *(batch.count for batch in batches)])
         self.breaks: list[int] = sorted({*self._starts.tolist(), *(gap.row for gap in gaps)})
@@ -158,6 +161,7 @@ def read_tape(what: list[Path] | pd.DataFrame) -> Tape:
         files = [file for path in what for file in find_recordings(path)]
         for recording in in_order(files, [load(file) for file in files]):
             splicer.add(recording.frame, recording.gaps)
+            splicer.states += recording.states
             if recording.warning is not None:
                 splicer.warnings.append(recording.warning)
     else:
@@ -170,13 +174,14 @@ class _Splicer:
 
     def __init__(self) -> None:
         self.warnings: list[Warning] = []
+        self.states: list[tuple[int, Mapping[str, Any]]] = []
         self._batches: list[Batch] = []
         self._gaps: list[PlacedGap] = []
         self._rows = 0
         self._last: Position | None = None
 
     def tape(self) -> Tape:
-        return Tape(self._batches, self._gaps, self.warnings)
+        return Tape(self._batches, self._gaps, self.warnings, self.states)
 
     def add(self, frame: pd.DataFrame, gaps: pd.DataFrame | None) -> None:
         batch = read_ticks(frame)

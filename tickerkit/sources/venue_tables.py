@@ -1,0 +1,65 @@
+"""Venue tables: what venues can do, and what is known of subscriptions, as frames."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from tickerkit.presets.files import list_presets, load_preset
+from tickerkit.presets.preset import Preset
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["freshness_frame", "venues"]
+
+
+def freshness_frame(rows: Sequence[Mapping[str, Any]], now_ns: int | None = None) -> pd.DataFrame:
+    """Return the rows of `Venue.freshness` as the frame that `VenueSource.freshness` describes.
+
+    Args:
+        rows: the rows.
+        now_ns: when they were true, in epoch ns; None for now.
+    """
+    import pandas as pd
+
+    names = ["symbol", "channel", "status", "last_s", "pace_s", "lag_s", "rows", "gaps"]
+    table = pd.DataFrame(list(rows), columns=[*names, "missing", "repaired", "refusal"])
+    ages = pd.to_timedelta(table["last_s"].astype("float64"), unit="s")
+    now = pd.Timestamp.now("UTC") if now_ns is None else pd.Timestamp(now_ns, tz="UTC")
+    table["last_s"] = now.as_unit("ns") - ages.astype("timedelta64[ns]")
+    table = table.rename(columns={"last_s": "last"})
+    return table.astype({"pace_s": "float64", "lag_s": "float64"})
+
+
+def venues() -> pd.DataFrame:
+    """Return the venues that tickerkit knows, with what each can do.
+
+    Example:
+        >>> tk.venues().loc["kraken", "quotes"]
+    """
+    import pandas as pd
+
+    presets = [load_preset(name) for name in list_presets()]
+    table = {
+        "title": [each.title for each in presets],
+        "example": [", ".join(each.symbols.examples[:2]) for each in presets],
+        "quotes": [each.quotes for each in presets],
+        "gaps": [_proof(each) for each in presets],
+        "backfill": ["" if each.backfill is None else each.backfill.reach for each in presets],
+        "keys": [", ".join(each.keys.values()) for each in presets],
+        "checked": [each.checked for each in presets],
+        "about": [each.about for each in presets],
+    }
+    return pd.DataFrame(table, index=pd.Index(list_presets(), name="venue"))
+
+
+def _proof(preset: Preset) -> str:
+    """Return how exactly missing trades are known."""
+    if preset.trade_ids == {"dense"}:
+        return "by trade id"
+    return (
+        "by overlap"
+        if "none" not in preset.trade_ids and preset.backfill is not None
+        else "unknown"
+    )
