@@ -7,13 +7,14 @@ import json
 import random
 import re
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import httpx
+import numpy as np
 from venue_answers import Answer, Wish
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosedError, InvalidStatus
@@ -66,6 +67,11 @@ class Dialect:
     at_a_time: int = 1000
     rows_per_page: int = 100
     counts_frames: bool = False
+
+
+def read_time(text: str) -> int:
+    """Return a time in epoch ns; it is text."""
+    return int(np.datetime64(text.rstrip("Z"), "ns").astype(np.int64))
 
 
 class Window:
@@ -152,7 +158,6 @@ class SimulatedVenue:
         is_dense: whether the trade ids of a symbol count up by one.
         messages_per_s: how many messages a client may send, where the dialect does not say it.
         requests_per_s: how many requests REST allows.
-        trade_every_s: how often it trades.
 
     Attributes:
         trades: the id and the time of each trade, by symbol.
@@ -170,7 +175,6 @@ class SimulatedVenue:
         is_dense: bool,
         messages_per_s: float,
         requests_per_s: float,
-        trade_every_s: float,
     ) -> None:
         self.dialect = dialect
         self.messages_per_s = messages_per_s
@@ -182,7 +186,6 @@ class SimulatedVenue:
         self.is_down = False
         self._banned_until = 0.0
         self._is_dense = is_dense
-        self._trade_every_s = trade_every_s
         self._rng = random.Random(7)
         self._number = 10**6
         self._connects = Window(*dialect.connects)
@@ -268,12 +271,23 @@ class SimulatedVenue:
     def _now_ns(self) -> int:
         return BEGAN_NS + int(self.loop.time() * 1e9)
 
-    async def trade(self) -> None:
+    async def trade(self, every_s: float) -> None:
         """Trade, and quote, until it is cancelled."""
         symbols = list(self.trades)
         while True:
-            await asyncio.sleep(self._rng.expovariate(1 / self._trade_every_s) + 0.001)
+            await asyncio.sleep(self._rng.expovariate(1 / every_s) + 0.001)
             self.trade_once(self._rng.choice(symbols), self._rng.choice(symbols))
+
+    async def trade_at(self, symbol: str, times_s: Iterable[float]) -> None:
+        """Trade and quote a symbol at these times."""
+        for each in times_s:
+            await asyncio.sleep(each - self.loop.time())
+            self.trade_once(symbol, symbol)
+
+    def mute(self, symbol: str) -> None:
+        """Send nothing more of a symbol on the connections that are open now."""
+        for each in self.clients:
+            each.wishes -= {(symbol, "trades"), (symbol, "quotes")}
 
     def trade_once(self, symbol: str, quoted: str) -> None:
         """Trade one symbol, and quote one."""
@@ -315,6 +329,8 @@ class SimulatedVenue:
                 return [each for each in trades if each[0] >= int(first)][:rows]
             case {"since_tid": last}:
                 return [each for each in trades if each[0] > int(last)][:rows]
+            case {"start": first} if "T" in first:
+                return [each for each in trades if each[1] >= read_time(first)][:rows]
             case {"start": first_ms}:
                 return [each for each in trades if each[1] // 10**6 >= int(first_ms)][:rows]
             case {"since": after_ns}:

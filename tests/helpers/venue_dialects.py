@@ -381,8 +381,16 @@ DIALECTS = {
         lambda s, ns: [
             {"T": "q", "S": s, "bp": 1.0, "bs": 2, "ap": 3.0, "as": 4, "t": iso(ns), "z": "C"}
         ],
+        lambda s, trades: {
+            "symbol": s,
+            "trades": [
+                {"t": iso(ns), "x": "V", "p": 1.5, "s": 2, "c": ["@"], "i": n, "z": "C"}
+                for n, ns in trades
+            ],
+        },
         greeting=([{"T": "success", "msg": "connected"}],),
         at_a_time=1,
+        rows_per_page=10_000,
     ),
     "finnhub": Dialect(
         lambda message: ([(message["symbol"], "trades")], []),

@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from tickerkit.presets.mute import CONFIRM_S, MuteCheck
+from tickerkit.presets.mute import CHECK_EVERY_S, CONFIRM_S, MuteCheck
 from tickerkit.presets.outbox import Outbox, Request
 from tickerkit.presets.suspects import MAX_STRIKES, Suspects
 
@@ -65,6 +65,27 @@ def test_mute_is_not_proved_where_nothing_trades() -> None:
     """However often REST is asked."""
     check = MuteCheck()
     assert not any(check.is_mute(0, 55, 10.0 * number) for number in range(99))
+
+
+def test_suspicion_is_looked_into_before_quiet_subscriptions() -> None:
+    """Also where REST has not answered: soon again, and not when the routine has it."""
+    quiet, suspicious = MuteCheck(), MuteCheck()
+    assert not quiet.is_mute(100, 100, 0.0)
+    assert not suspicious.is_mute(100, 107, 0.0)
+    assert suspicious.rank < MuteCheck().rank < quiet.rank
+    assert suspicious.due_at == CONFIRM_S < quiet.due_at
+    suspicious.begin(10.0)  # and there is no answer
+    assert suspicious.due_at == 10.0 + CONFIRM_S
+    assert suspicious.rank < quiet.rank
+
+
+def test_quiet_subscription_is_checked_rarely() -> None:
+    """Also one that never brought anything: only the second look follows soon."""
+    check = MuteCheck()
+    assert not check.is_mute(0, 55, 0.0)
+    assert check.due_at == CONFIRM_S
+    assert not check.is_mute(0, 55, CONFIRM_S)
+    assert check.due_at == CONFIRM_S + CHECK_EVERY_S
 
 
 def test_suspect_is_refused_after_it_alone_was_the_cause() -> None:

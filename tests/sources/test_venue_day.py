@@ -4,65 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import random
-import sys
 from dataclasses import replace
-from functools import partial
 
-import httpx
 import pytest
 from simulated_clock import run_simulated
-from simulated_venue import SimulatedVenue
+from simulated_source import KEYS, Notes, make_symbols, open_venue
 from soaks import soak
 from venue_dialects import DIALECTS
-from venue_rows import rows_of
 
 from tickerkit.presets import Venue
 from tickerkit.presets.files import list_presets, load_preset
-from tickerkit.presets.preset import Preset
-from tickerkit.sources import venue_connection
 from tickerkit.sources.venue import VenueSource
-from tickerkit.ticks import Batch
-
-venue_module = sys.modules[VenueSource.__module__]
 
 DAY_S = 86400
-KEYS = {"key": "K", "secret": "S", "token": "T"}
 SYMBOLS = 8
-
-
-class Notes:
-    """The outlet of a source: notes what comes, and when."""
-
-    def __init__(self, *, has_ids: bool) -> None:
-        self.loop = asyncio.get_running_loop()
-        self._has_ids = has_ids
-        # In their order: the trades of each symbol, by id or else by time in ms; None for a gap.
-        self.trades: dict[str, list[int | None]] = {}
-        self.gaps: list[tuple[float, int | None, str]] = []
-        self.errors: list[BaseException] = []
-
-    async def send(self, ticks: object) -> None:
-        assert isinstance(ticks, Batch)
-        for row in rows_of([ticks]):
-            if "price" in row:
-                key = row["trade_id"] if self._has_ids else row["time"] // 10**6
-                self.trades.setdefault(row["symbol"], []).append(key)
-
-    async def gap(self, count: int | None, reason: str) -> None:
-        self.gaps.append((self.loop.time(), count, reason))
-        for each in self.trades.values():
-            each.append(None)
-
-    def report(self, error: BaseException) -> None:
-        self.errors.append(error)
-
-
-def make_symbols(preset: Preset) -> list[str]:
-    """Return some symbols, as the venue spells them."""
-    first, names = preset.symbols.examples[0], [f"S{number}" for number in range(SYMBOLS)]
-    if "BTC" not in first.upper():
-        return names
-    return [first.replace("BTC", each).replace("btc", each.lower()) for each in names]
+TRADE_EVERY_S = 20.0
 
 
 async def live_a_day(name: str, day_s: float, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,23 +32,14 @@ async def live_a_day(name: str, day_s: float, monkeypatch: pytest.MonkeyPatch) -
         sockets = (replace(each, life_s=day_s) for each in preset.sockets)
         assert all(each.life_s == DAY_S for each in preset.sockets)
         preset = replace(preset, sockets=tuple(sockets))
-    symbols = make_symbols(preset)
-    backfill = preset.backfill
-    fake = SimulatedVenue(
-        dialect,
-        symbols,
-        is_dense=preset.trade_ids == {"dense"},
-        messages_per_s=max(*(each.messages_per_s for each in preset.sockets), 1.0),
-        requests_per_s=1.0 if backfill is None else backfill.requests_per_s,
-        trade_every_s=20.0,
-    )
-    monkeypatch.setattr(venue_connection, "connect", fake.connect)
-    transport = httpx.MockTransport(fake.answer)
-    monkeypatch.setattr(httpx, "AsyncClient", partial(httpx.AsyncClient, transport=transport))
-    has_ids = not preset.trade_ids & {"random", "none"}
-    out = Notes(has_ids=has_ids)
+    symbols = make_symbols(preset, SYMBOLS)
+    fake = open_venue(preset, dialect, symbols, monkeypatch)
+    out = Notes(preset)
     venue = Venue(preset, symbols, ("trades", "quotes"), KEYS)
-    tasks = [asyncio.create_task(each) for each in (fake.trade(), VenueSource(venue).run(out))]
+    tasks = [
+        asyncio.create_task(each)
+        for each in (fake.trade(TRADE_EVERY_S), VenueSource(venue).run(out))
+    ]
 
     async def wait_until(day: float) -> None:
         assert not any(each.done() for each in tasks)
@@ -126,29 +73,10 @@ async def live_a_day(name: str, day_s: float, monkeypatch: pytest.MonkeyPatch) -
     rows = venue.freshness(fake.loop.time())
     assert {row["status"] for row in rows} == {"live"}
     assert len(rows) == len(symbols) * (1 if name == "finnhub" else 2)
-    compare(fake, out, has_ids=has_ids)
+    out.compare(fake)
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)
-
-
-def compare(fake: SimulatedVenue, out: Notes, *, has_ids: bool) -> None:
-    """Check that each trade came once, or that a gap stands in its place."""
-    for symbol, traded in fake.trades.items():
-        came = out.trades[symbol]
-        keys = [number if has_ids else time_ns // 10**6 for number, time_ns in traded]
-        places = {key: place for place, key in enumerate(came) if key is not None}
-        assert len(places) == sum(key is not None for key in came), f"{symbol}: a trade came twice"
-        assert places.keys() <= set(keys)
-        expected = keys[keys.index(min(places)) :]
-        for number, key in enumerate(expected):
-            if key in places:
-                continue
-            before = next(each for each in reversed(expected[:number]) if each in places)
-            after = next(each for each in expected[number:] if each in places)
-            first, last = sorted((places[before], places[after]))
-            assert None in came[first:last], f"{symbol}: {key} is missing in silence"
-        assert len(places) > len(expected) / 2
 
 
 @pytest.mark.parametrize("name", list_presets())

@@ -19,17 +19,24 @@ class MuteCheck:
 
     Attributes:
         due_at: when the next check is due, if the subscription is silent then.
+        rank: how urgent it is, 0 first: a suspicion to confirm, one of the first two checks, or a
+            routine one, of a subscription that was found to be quiet.
     """
+
+    ROUTINE = 2
 
     def __init__(self) -> None:
         self.due_at = float("-inf")
+        self.rank = 1
         self._baseline = 0
         self._suspect = 0
         self._confirm_at = 0.0
 
     def begin(self, now: float) -> None:
         """Note that a check is made."""
-        self.due_at = now + CHECK_EVERY_S
+        # If it gets no answer, a suspicion is looked into sooner.
+        every_s = CONFIRM_S if self._suspect else CHECK_EVERY_S
+        self.due_at, self.rank = now + every_s, 0 if self._suspect else self.ROUTINE
 
     def is_mute(self, newest: int, in_rest: int, now: float) -> bool:
         """Take an answer; return whether it is proved that trades do not come.
@@ -45,14 +52,14 @@ class MuteCheck:
                 self._baseline = self._suspect = 0
                 return True
             self._suspect = 0
+        self.due_at, self.rank = now + CHECK_EVERY_S, self.ROUTINE
         baseline = newest or self._baseline
         if not baseline:
             self._baseline = in_rest
-            self.due_at = now + CONFIRM_S
+            if in_rest:
+                self.due_at, self.rank = now + CONFIRM_S, 1
         elif in_rest > baseline and not self._suspect:
             self._suspect, self._confirm_at = in_rest, now + CONFIRM_S
-        elif not newest:
-            self.due_at = min(self.due_at, now + CONFIRM_S)
         if self._suspect:
-            self.due_at = self._confirm_at
+            self.due_at, self.rank = self._confirm_at, 0
         return False

@@ -254,11 +254,10 @@ class Venue:
         if not fetch.is_check:
             return [*stream.backfilled(fetch, batch, now)]
         self._checking = ""
-        if batch is None:
-            return []
-        in_rest = stream.newest_of(batch)
-        if not self._mute_check(fetch.symbol).is_mute(stream.newest, in_rest, now):
-            return []
+        check = self._mute_check(fetch.symbol)
+        if batch is None or not check.is_mute(stream.newest, stream.newest_of(batch), now):
+            # Without a pause, unless it is the routine: a busy symbol may be among many quiet ones.
+            return self._begin_check(now, MuteCheck.ROUTINE - 1)
         life = self.lives.of(fetch.symbol, "trades", now)
         life.is_mute = True
         # A new subscription may cure it.
@@ -290,12 +289,21 @@ class Venue:
         events: list[VenueEvent] = []
         for stream in self.streams.values():
             events += stream.tick(now)
-        due = [(check.due_at, symbol) for symbol, check in self._checks(now)]
-        if due and min(due)[0] <= now:
-            symbol = self._checking = min(due)[1]
-            self._mute_check(symbol).begin(now)
-            events.append(self._stream(symbol).check(now))
-        return events
+        return [*events, *self._begin_check(now, MuteCheck.ROUTINE)]
+
+    def _begin_check(self, now: float, max_rank: int) -> list[VenueEvent]:
+        """Look for newer trades of the symbol whose check is the most urgent of those due."""
+        due = [
+            (check.rank, check.due_at, symbol)
+            for symbol, check in self._checks(now)
+            if check.due_at <= now and check.rank <= max_rank
+        ]
+        if not due:
+            return []
+        *_, symbol = min(due)
+        self._checking = symbol
+        self._mute_check(symbol).begin(now)
+        return [self._stream(symbol).check(now)]
 
     def due(self, now: float) -> float | None:
         """Return when `tick` has something to do; None for never."""
