@@ -27,6 +27,7 @@ from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.registry import Service
 from tickerkit.sources import (
+    CcxtSource,
     MappedSource,
     ReplaySource,
     VenueSource,
@@ -189,9 +190,8 @@ class Feed(FeedCharts):
         example.
         """
         sources = [getattr(each, "source", None) for each in self._owned]
-        found = [
-            each.freshness() for each in sources if isinstance(each, VenueSource | ReplaySource)
-        ]
+        kinds = VenueSource | ReplaySource | CcxtSource
+        found = [each.freshness() for each in sources if isinstance(each, kinds)]
         return found[0] if found else freshness_frame([])
 
     @property

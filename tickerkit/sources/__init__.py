@@ -12,6 +12,7 @@ from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
 from tickerkit.presets.files import list_presets
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.ccxt_venue import CcxtSource
 from tickerkit.sources.events import EVENTS_SCHEME, EventsSource, events
 from tickerkit.sources.iterable import IterableSource
 from tickerkit.sources.lines import LinesSource, json_lines
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 __all__ = [
     "EVENTS_SCHEME",
     "MQTT_SCHEMES",
+    "CcxtSource",
     "EventsSource",
     "IterableSource",
     "LinesSource",
@@ -133,6 +135,9 @@ def _from_text(text: str) -> Source:
             "or call tk.connect(url)"
         )
         raise SourceError(text, "an address alone does not say where the ticks are", fix=fix)
+    if kind == "ccxt" and ":" in rest:
+        name, _, symbols = rest.partition(":")
+        return venue(f"ccxt:{name}", symbols)
     if kind in list_presets():
         return venue(kind, rest)
     if text and (Path(text).suffix or Path(text).exists()):

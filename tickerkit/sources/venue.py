@@ -20,6 +20,7 @@ from tickerkit.presets.preset import CHANNELS, Socket, fill
 from tickerkit.presets.saving import write_preset
 from tickerkit.presets.spelling import spell
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.ccxt_venue import CCXT_PREFIX, CcxtSource, ccxt_venue
 from tickerkit.sources.past_trades import PastTrades
 from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.sources.venue_connection import VenueConnection
@@ -369,15 +370,19 @@ def venue(
     rest: str | None = None,
     feeds: int = 1,
     **keys: str,
-) -> VenueSource:
+) -> VenueSource | CcxtSource:
     """Return a source of the trades and quotes of a venue.
 
     Nothing of its trades is missing in silence: what was missed in a break is fetched by REST
     (column `origin`: `backfill`), and what the venue has no more is a gap. Trades from before the
     subscription come first, with `origin` `snapshot`. The column `side` is always the taker's.
 
+    Nothing of this is true of `"ccxt:mexc"` and the like: the trades of an exchange through ccxt
+    (`pip install 'tickerkit[ccxt]'`), which has no quotes, says nothing of what a break cost, and
+    can't tell old trades from new ones. Each break is a gap of unknown size.
+
     Args:
-        name: the venue; `tk.venues()` lists them.
+        name: the venue; `tk.venues()` lists them. `"ccxt:…"` for one that it does not list.
         symbols: one symbol or several, in any spelling that is certain: `BTC-USD`, `BTC/USD`.
         channels: "trades", "quotes" or both.
         url: the address of its websocket, in place of the preset's; a list where it has several.
@@ -385,13 +390,24 @@ def venue(
         feeds: how many connections to keep open at a time; with two, an end of one is no break.
         **keys: the keys that the venue asks for; by default from the environment.
 
+    Returns:
+        The source; its `freshness()` says what is known of each subscription.
+
     Raises:
+        SourceError: the package ccxt is needed, and not installed.
         InvalidArgument: an argument is invalid; the error proposes the nearest name or symbol.
 
     Example:
         >>> tk.live(tk.venue("kraken", ["BTC/USD", "ETH/USD"]))
     """
     check_text("name", name, "the name of a venue, such as 'kraken'")
+    names = [channels] if isinstance(channels, str) else channels
+    if not isinstance(names, list | tuple) or not names:
+        raise InvalidType("channels", channels, f"{format_choices(CHANNELS)}, or a list of them")
+    for each in names:
+        check_choice("channels", each, CHANNELS)
+    if name.startswith(CCXT_PREFIX):
+        return ccxt_venue(name, symbols, names, keys, url=url, rest=rest, feeds=feeds)
     try:
         preset = load_preset(name)
     except InvalidArgument as error:  # which the command line calls a venue
@@ -400,11 +416,6 @@ def venue(
     if not wanted:
         example = ", ".join(preset.symbols.examples) or "BTC/USD"
         raise InvalidArgument("symbols", symbols, f"symbols of {name}, such as {example!r}")
-    names = [channels] if isinstance(channels, str) else channels
-    if not isinstance(names, list | tuple) or not names:
-        raise InvalidType("channels", channels, f"{format_choices(CHANNELS)}, or a list of them")
-    for each in names:
-        check_choice("channels", each, CHANNELS)
     most_feeds = min(each.connections or MAX_FEEDS for each in preset.sockets)
     check_number("feeds", feeds, 1, min(most_feeds, MAX_FEEDS), whole=True)
     given = list(url) if isinstance(url, list | tuple) else [url]

@@ -13,6 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["freshness_frame", "venues"]
 
+# The row of `venues` that stands for all exchanges of ccxt.
+CCXT = {
+    "title": "other exchanges, through ccxt",
+    "example": "BTC/USDT",
+    "quotes": "none",
+    "gaps": "unknown",
+    "backfill": "",
+    "keys": "",
+    "checked": "",
+    "about": (
+        "second class: trades only, no raw messages, each break is a gap of unknown size; "
+        "pip install 'tickerkit[ccxt]'"
+    ),
+}
+
 
 def freshness_frame(rows: Sequence[Mapping[str, Any]], now_ns: int | None = None) -> pd.DataFrame:
     """Return the rows of `Venue.freshness` as the frame that `VenueSource.freshness` describes.
@@ -35,6 +50,8 @@ def freshness_frame(rows: Sequence[Mapping[str, Any]], now_ns: int | None = None
 def venues() -> pd.DataFrame:
     """Return the venues that tickerkit knows, with what each can do.
 
+    The last row stands for all exchanges of ccxt, by its names: `"ccxt:mexc"`.
+
     Example:
         >>> tk.venues().loc["kraken", "quotes"]
     """
@@ -51,7 +68,9 @@ def venues() -> pd.DataFrame:
         "checked": [each.checked for each in presets],
         "about": [each.about for each in presets],
     }
-    return pd.DataFrame(table, index=pd.Index(list_presets(), name="venue"))
+    frame = pd.DataFrame(table, index=pd.Index(list_presets(), name="venue"))
+    frame.loc["ccxt:…"] = CCXT
+    return frame
 
 
 def _proof(preset: Preset) -> str:
