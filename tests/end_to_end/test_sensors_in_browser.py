@@ -31,7 +31,7 @@ def test_charts_of_sensors_name_their_column(
     with jupyter.open(START, tmp_path) as lab:
         lab.run_all()
         lab.page.wait_for_function(SHOWN, arg=1, timeout=60_000)
-        lab.until(f"() => ({TITLES})().join() === 'temperature'")
+        lab.until(f"() => ({TITLES})().join() === 'temperature (°C)'")
         assert [line["name"] for line in lab.figures()[0]["lines"]] == [
             "kitchen",
             "garden",
@@ -41,13 +41,13 @@ def test_charts_of_sensors_name_their_column(
         shown.last.screenshot(path=artifacts / "sensors-chart.png")
         lab.run_cell('feed.chart("candles", "kitchen", y="humidity", bar="1s")')
         lab.page.wait_for_function(SHOWN, arg=2, timeout=60_000)
-        lab.until(f"() => ({TITLES})().join() === 'temperature,humidity'")
+        lab.until(f"() => ({TITLES})().join() === 'temperature (°C),humidity (%)'")
         shown.last.screenshot(path=artifacts / "sensors-candles.png")
         lab.run_cell("feed.dashboard()")
         lab.page.wait_for_function(SHOWN, arg=3, timeout=60_000)
-        lab.until(f"() => ({TITLES})().join() === 'temperature,humidity,temperature'")
+        lab.until(f"() => ({TITLES})().join() === 'temperature (°C),humidity (%),temperature (°C)'")
         lab.page.locator("select:has(option[data-value='battery'])").select_option("battery")
-        lab.until(f"() => ({TITLES})().join() === 'temperature,humidity,battery'")
+        lab.until(f"() => ({TITLES})().join() === 'temperature (°C),humidity (%),battery (%)'")
         shown.last.screenshot(path=artifacts / "sensors-dashboard.png")
         assert lab.failures() == []
         assert lab.errors == []
