@@ -405,7 +405,7 @@ def test_each_preset_has_the_lines_that_are_named(name: str) -> None:
         for read in socket.reads:
             where = {"socket": number, "channel": read.channel}
             assert ": symbol = " in lines.find("socket.reads.fields", "symbol", **where)
-            price = "price" if read.channel == "trades" else "bid"
+            price = "price" if read.channel == "trades" or read.is_book else "bid"
             assert f": {price} = " in lines.find("socket.reads.fields", price, **where)
             if read.ids != "none":
                 assert f'ids = "{read.ids}"' in lines.find("socket.reads", "ids", **where)

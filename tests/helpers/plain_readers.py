@@ -247,6 +247,11 @@ def read_bitfinex(frames: Iterator[Any]) -> Rows:
             yield tick(symbol, None, bid=bid, bid_size=bid_size, ask=ask, ask_size=ask_size)
 
 
+def read_bitfinex_trades(frames: Iterator[Any]) -> Rows:
+    """Yield trades of Bitfinex."""
+    return (row for row in read_bitfinex(frames) if "price" in row)
+
+
 def read_finnhub(frames: Iterator[Any]) -> Rows:
     """Yield trades of Finnhub."""
     for frame in frames:

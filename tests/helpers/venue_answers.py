@@ -146,7 +146,7 @@ def ask_bitfinex(message: Any) -> Answer:
     if message["event"] == "conf":
         return [], [{"event": "conf", "status": "OK"}]
     symbol, name = message["symbol"], message["channel"]
-    channel = {"trades": "trades", "ticker": "quotes"}[name]
+    channel = {"trades": "trades", "book": "quotes"}[name]
     answer = {"event": "subscribed", "channel": name, "symbol": symbol}
     return [(symbol, channel)], [{**answer, "chanId": bitfinex_id(symbol, channel)}]
 

@@ -306,12 +306,7 @@ DIALECTS = {
     "bitfinex": Dialect(
         answers.ask_bitfinex,
         lambda s, n, ns: [channel_id(s, "trades"), "te", [n, ms(ns), -2, 1.5], 7, ms(ns)],
-        lambda s, ns: [
-            channel_id(s, "quotes"),
-            [1, 2, 3, 4, 0, 0, 1.5, 9, 2, 1],
-            7,
-            ms(ns),
-        ],
+        lambda s, ns: [channel_id(s, "quotes"), [[1, 1, 1 + ms(ns) % 1000]], 7, ms(ns)],
         lambda _, trades: [[n, ms(ns), 2, 1.5] for n, ns in trades],
         greeting=({"event": "info", "version": 2},),
         notice={"event": "info", "code": 20051, "msg": "Stopping. Please try to reconnect"},

@@ -15,6 +15,7 @@ from tickerkit.fieldmaps.fields import FieldMap
 from tickerkit.fieldmaps.machine import Machine
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.fieldmaps.talk import Talk, encode_message, matches
+from tickerkit.presets.books import BestQuotes
 from tickerkit.presets.lives import Lives
 from tickerkit.presets.outbox import Outbox, Request
 from tickerkit.presets.preset import Answer, Socket, SymbolStyle, fill
@@ -98,6 +99,7 @@ class Link:
             on_other=self._take_other,
         )
         self._machine.shapes = wanted.shapes
+        self._books = BestQuotes() if any(read.is_book for read in reads) else None
         self._machine.start_connection(now)
         self._outbox = Outbox(socket.messages_per_s)
         self._sent: dict[int, Request] = {}
@@ -242,14 +244,19 @@ class Link:
     ) -> tuple[list[Batch], list[LinkEvent]]:
         """Take messages in the order in which they came; return rows, and what else they say."""
         self._heard_at = self._now = now
-        received = self._machine.receive(messages)
-        events: list[LinkEvent] = [*received.errors]
-        for batch in received.batches:
-            self.has_rows = True
-            events += batch.errors
+        batches: list[Batch] = []
+        events: list[LinkEvent] = []
+        # A quote shows the order book after one message.
+        for part in [messages] if self._books is None else [[each] for each in messages]:
+            received = self._machine.receive(part)
+            events += received.errors
+            for batch in received.batches:
+                self.has_rows = True
+                events += batch.errors
+                batches += [batch] if self._books is None else self._books.take(batch)
         events += self._events
         self._events = []
-        return received.batches, events
+        return batches, events
 
     def take_newest(self) -> dict[str, int]:
         """Return the ids of the newest trades that the venue has named, by symbol."""

@@ -12,7 +12,8 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
       [[socket.error]]      when; message; the same: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique", "random" or "none"; fields: a field map,
-                            in which trade_key stands for ids that are no integers
+                            in which trade_key stands for ids that are no integers;
+                            book: whether its rows are levels of an order book
     [backfill]      base; get; post; headers; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
@@ -29,6 +30,7 @@ from tickerkit.fieldmaps.fields import Condition, FieldMap, Reading, parse_condi
 from tickerkit.fieldmaps.paths import Path, parse_path
 from tickerkit.fieldmaps.values import Value, check_keys, parse_value
 from tickerkit.formatting import format_choices
+from tickerkit.presets.books import LEVEL
 from tickerkit.ticks.fields import MisfitError
 
 __all__ = [
@@ -61,7 +63,7 @@ SOCKET_KEYS = (
 STEP_KEYS = ("send", "wait_for")
 SUBSCRIBE_KEYS = ("channels", "topic", "send", "symbols_per_message")
 ANSWER_KEYS = ("when", "id", "symbol", "symbols", "channels", "message")
-READ_KEYS = ("channel", "ids", "fields")
+READ_KEYS = ("channel", "ids", "book", "fields")
 BACKFILL_KEYS = (
     *("base", "get", "post", "headers", "fields", "rows_per_page", "requests_per_s", "by"),
     "reach",
@@ -173,11 +175,13 @@ class Read:
         ids: whether the trade ids of a symbol count up by one (`dense`), rise (`unique`), are
             only different (`random`), or there are none.
         reading: where their fields are.
+        is_book: whether they are levels of an order book; see `BestQuotes`.
     """
 
     channel: str
     ids: str
     reading: Reading
+    is_book: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -392,7 +396,10 @@ def _parse_read(table: Mapping[str, Any]) -> Read:
     [reading] = parse_fields(table["fields"]).readings
     ids = _choice("reads.ids", table.get("ids", "none"), IDS)
     channel = _choice("reads.channel", table["channel"], CHANNELS)
-    return Read(channel, ids, replace(reading, ids_rise=ids != "random"))
+    is_book = table.get("book", False)
+    if is_book:
+        reading = replace(reading, values=(*reading.values, Value(LEVEL, None, 1.0)))
+    return Read(channel, ids, replace(reading, ids_rise=ids != "random"), is_book)
 
 
 def _parse_newest(table: Mapping[str, Any]) -> Newest:

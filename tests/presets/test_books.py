@@ -1,0 +1,223 @@
+"""BestQuotes: the best bid and ask out of the levels of an order book."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from recordings import wire_texts
+from soaks import examples, soak
+from venue_rows import rows_of
+
+from tickerkit.presets import Venue, books
+from tickerkit.presets.books import BestQuotes
+from tickerkit.presets.files import load_preset
+from tickerkit.presets.preset import parse_preset
+from tickerkit.ticks import Batch, Text
+
+Levels = dict[float, float]
+Quote = tuple[float, ...]
+
+GEMINI = {
+    "name": "gemini-book",
+    "checked": "2026-11-28",
+    "sources": [],
+    "symbols": {},
+    "socket": [
+        {
+            "url": "wss://gemini.invalid",
+            "subscribe": [{"channels": ["quotes"], "send": {}}],
+            "reads": [
+                {
+                    "channel": "quotes",
+                    "book": True,
+                    "fields": {
+                        "rows": "changes[]",
+                        "when": {"/type": "l2_updates"},
+                        "old": "first frame per symbol",
+                        "symbol": "/symbol",
+                        "side": "[0]",
+                        "price": "[1]",
+                        "size": "[2]",
+                    },
+                }
+            ],
+        }
+    ],
+}
+
+
+class PlainBook:
+    """An order book as two dicts."""
+
+    def __init__(self) -> None:
+        self.bids: Levels = {}
+        self.asks: Levels = {}
+        self.sent: Quote = (np.nan,) * 4
+
+    def set(self, side: str, price: float, size: float) -> None:
+        levels = self.bids if side == "buy" else self.asks
+        levels.pop(price, None)
+        if size:
+            levels[price] = size
+
+    def next_quote(self) -> Quote | None:
+        """Return the best bid and ask if they are others than before, and not crossed."""
+        bid = max(self.bids, default=np.nan)
+        ask = min(self.asks, default=np.nan)
+        quote = (bid, self.bids.get(bid, np.nan), ask, self.asks.get(ask, np.nan))
+        if bid >= ask or np.array_equal(quote, self.sent, equal_nan=True):
+            return None
+        self.sent = quote
+        return quote
+
+
+def read_bitfinex(frames: list[Any]) -> Iterator[tuple[str, Quote]]:
+    """Yield the quotes of Bitfinex's order books, each of one message."""
+    channels: dict[int, str] = {}
+    plain: dict[str, PlainBook] = {}
+    for frame in frames:
+        if isinstance(frame, dict):
+            if frame.get("channel") == "book":
+                channels[frame["chanId"]] = frame["symbol"]
+            continue
+        if frame[0] not in channels or frame[1] == "hb":
+            continue
+        symbol, rows = channels[frame[0]], frame[1]
+        if isinstance(rows[0], list):
+            sent = plain[symbol].sent if symbol in plain else (np.nan,) * 4
+            plain[symbol] = PlainBook()
+            plain[symbol].sent = sent
+        else:
+            rows = [rows]
+        for price, count, amount in rows:
+            side = "buy" if amount > 0 else "sell"
+            plain[symbol].set(side, float(price), abs(float(amount)) if count else 0.0)
+        if (quote := plain[symbol].next_quote()) is not None:
+            yield symbol, quote
+
+
+def read_gemini(frames: list[Any]) -> Iterator[tuple[str, Quote]]:
+    """Yield the quotes of Gemini's order books, each of one message."""
+    plain: dict[str, PlainBook] = {}
+    for frame in frames:
+        if frame["type"] == "l2_updates":
+            book = plain.setdefault(frame["symbol"], PlainBook())
+            for side, price, size in frame["changes"]:
+                book.set(side, float(price), float(size))
+            if (quote := book.next_quote()) is not None:
+                yield frame["symbol"], quote
+
+
+def quotes_of(batches: list[Batch]) -> list[tuple[str, Quote]]:
+    """Return the symbols and values of quotes."""
+    names = ("bid", "bid_size", "ask", "ask_size")
+    return [
+        (row["symbol"], tuple(row.get(name, np.nan) for name in names)) for row in rows_of(batches)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "given", "plain", "count"),
+    [
+        ("bitfinex_v2-all", "bitfinex", read_bitfinex, 471),
+        ("gemini_v2-all", GEMINI, read_gemini, 232),
+    ],
+    ids=["bitfinex", "gemini"],
+)
+def test_recorded_books_have_the_best_quotes_of_a_plain_reader(
+    recorded: Path, name: str, given: Any, plain: Any, count: int
+) -> None:
+    """However many messages are waiting, each has its own quote."""
+    [path] = (recorded / "frames").glob(f"{name}.jsonl*")
+    texts = list(wire_texts(path))
+    expected = list(plain([json.loads(each) for each in texts]))
+    preset = load_preset(given) if isinstance(given, str) else parse_preset(given)
+    for size in (1, 100, len(texts)):
+        venue = Venue(preset, ["X"], ("quotes",))
+        link, _ = venue.open(preset.sockets[0], 0.0)
+        events: list[Any] = []
+        for start in range(0, len(texts), size):
+            events += venue.receive(link, texts[start : start + size], 1.0, 0)
+        batches = [each for each in events if isinstance(each, Batch)]
+        assert quotes_of(batches) == expected
+        assert all(set(each.columns) & {"level", "level_count"} == set() for each in batches)
+    assert len(expected) == count
+
+
+def level_batch(rows: list[tuple[str, str, float, float]], *, is_old: bool) -> Batch:
+    """Return the levels of one message."""
+    count = len(rows)
+    symbols, sides, prices, sizes = zip(*rows, strict=True)
+    return Batch(
+        count,
+        np.full(count, 7, dtype=np.int64),
+        {
+            "symbol": Text.of(symbols),
+            "side": Text.of(sides),
+            "price": np.array(prices),
+            "size": np.array(sizes),
+            "level": np.ones(count),
+            "origin": Text(np.zeros(count, dtype=np.int32), ["snapshot" if is_old else "live"]),
+        },
+    )
+
+
+@pytest.mark.parametrize("seeds", [examples(60), soak(300)])
+def test_quotes_are_those_of_a_plain_book(seeds: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Over snapshots, crossed and empty books, and levels that come and go."""
+    monkeypatch.setattr(books, "MAX_REMOVED", 5)
+    quotes = 0
+    for seed in range(seeds):
+        rng = random.Random(seed)
+        best, plain = BestQuotes(), {"A": PlainBook(), "B": PlainBook()}
+        begun: set[str] = set()  # by a snapshot
+        for _ in range(120):
+            is_old = rng.random() < 0.05
+            symbols = rng.sample("AB", rng.randint(1, 2))
+            rows = [
+                (symbol, rng.choice(["buy", "sell"]), float(rng.randint(1, 9)), float(size))
+                for symbol in symbols
+                for size in rng.choices([0, 0, 1, 2], k=rng.randint(1, 4))
+            ]
+            # Most bids are below most asks.
+            rows = [(s, d, p + (d == "sell") * rng.choice([5, 9]), n) for s, d, p, n in rows]
+            expected = []
+            begun |= set(symbols) if is_old else set()
+            for symbol in symbols:
+                if symbol not in begun:
+                    continue
+                if is_old:
+                    plain[symbol].bids, plain[symbol].asks = {}, {}
+                for _, side, price, size in [row for row in rows if row[0] == symbol]:
+                    plain[symbol].set(side, price, size)
+                if (quote := plain[symbol].next_quote()) is not None:
+                    expected.append((symbol, quote))
+            got = quotes_of(best.take(level_batch(rows, is_old=is_old)))
+            np.testing.assert_equal(got, expected)
+            quotes += len(got)
+    assert quotes > 10 * seeds
+
+
+def test_book_of_very_many_levels_keeps_the_best(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a server can make a client keep is bounded."""
+    monkeypatch.setattr(books, "MAX_LEVELS", 100)
+    best = BestQuotes()
+    rows = [("A", "buy", float(price), 1.0) for price in range(1, 1001)]
+    [_, quotes] = best.take(level_batch(rows, is_old=True))
+    assert quotes_of([quotes])[0][1][0] == 1000.0
+    for price in (1000.0, 999.0):
+        [_, quotes] = best.take(level_batch([("A", "buy", price, 0.0)], is_old=False))
+        assert quotes_of([quotes])[0][1][0] == price - 1.0
+
+
+def test_rows_without_levels_are_as_they_were() -> None:
+    """Trades of the same connection are no levels."""
+    batch = level_batch([("A", "buy", 1.0, 1.0)], is_old=False)
+    del batch.columns["level"]
+    assert BestQuotes().take(batch) == [batch]

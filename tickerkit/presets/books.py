@@ -1,0 +1,163 @@
+"""BestQuotes: the best bid and ask of each symbol, out of the levels of its order book.
+
+A preset's reading with `book = true` reads levels: `side` is `buy` for a bid and `sell` for an ask,
+`price` is the level, and `size` what it has now; none, or a `level_count` of 0, removes it. The
+levels of a snapshot (`old`) begin the book; those before it say nothing.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+
+from tickerkit.limits import MAX_SYMBOLS
+from tickerkit.ticks import NO_TIME, Batch, Column, Text
+
+__all__ = ["LEVEL", "BestQuotes"]
+
+# This column marks levels.
+LEVEL = "level"
+COLUMNS = (LEVEL, "level_count")
+# Levels of a side that are kept; of more, the better half.
+MAX_LEVELS = 200_000
+# How many prices of removed levels are kept before they are cleaned up.
+MAX_REMOVED = 1_000
+
+
+class _Quote(NamedTuple):
+    """The best bid and ask; NaN for none."""
+
+    bid: float
+    bid_size: float
+    ask: float
+    ask_size: float
+
+
+NO_QUOTE = _Quote(*[float("nan")] * 4)
+
+
+class _Side:
+    """The bids or the asks of a symbol.
+
+    Args:
+        sign: 1 if the lowest price is the best one, -1 if the highest is.
+    """
+
+    def __init__(self, sign: int) -> None:
+        self._sign = sign
+        self._sizes: dict[float, float] = {}
+        # The prices of all levels, and of removed ones, the best first.
+        self._order: list[float] = []
+
+    def set(self, price: float, size: float) -> None:
+        """Take what a level has now."""
+        key = self._sign * price
+        if not size > 0:
+            self._sizes.pop(key, None)
+            return
+        if key not in self._sizes:
+            heapq.heappush(self._order, key)
+        self._sizes[key] = size
+        if len(self._sizes) > MAX_LEVELS:
+            best = heapq.nsmallest(MAX_LEVELS // 2, self._sizes)
+            self._sizes = {each: self._sizes[each] for each in best}
+        if len(self._order) > 2 * len(self._sizes) + MAX_REMOVED:
+            self._order = sorted(self._sizes)
+
+    def best(self) -> tuple[float, float]:
+        """Return the price and the size of the best level."""
+        while self._order and self._order[0] not in self._sizes:
+            heapq.heappop(self._order)
+        if not self._order:
+            return float("nan"), float("nan")
+        return self._sign * self._order[0], self._sizes[self._order[0]]
+
+
+class _Book:
+    """The levels of a symbol."""
+
+    def __init__(self) -> None:
+        self.quote = NO_QUOTE
+        self.clear()
+
+    def clear(self) -> None:
+        """Remove all levels."""
+        self.sides = {"buy": _Side(-1), "sell": _Side(1)}
+
+    def has_changed(self) -> bool:
+        """Note the best bid and ask; return whether they are others than before.
+
+        A crossed book is between two messages: it is waited for the second one.
+        """
+        quote = _Quote(*self.sides["buy"].best(), *self.sides["sell"].best())
+        if quote.bid >= quote.ask or np.array_equal(quote, self.quote, equal_nan=True):
+            return False
+        self.quote = quote
+        return True
+
+
+class BestQuotes:
+    """The order books of one connection."""
+
+    def __init__(self) -> None:
+        self._books: dict[str, _Book] = {}
+
+    def take(self, batch: Batch) -> list[Batch]:
+        """Return the rows of one message, with quotes in the place of levels.
+
+        Args:
+            batch: the rows. The levels are those of one moment: a quote shows them all.
+        """
+        marks = batch.columns.get(LEVEL)
+        if not isinstance(marks, np.ndarray):
+            return [batch]
+        is_level = marks == 1
+        levels, rest = batch.where(is_level), batch.where(~is_level)
+        columns = {name: each for name, each in rest.columns.items() if name not in COLUMNS}
+        changed = [symbol for symbol in self._update(levels) if self._books[symbol].has_changed()]
+        quotes = self._quotes_of(changed, int(levels.time.max(initial=NO_TIME)))
+        return [replace(batch, count=rest.count, time=rest.time, columns=columns), quotes]
+
+    def _update(self, levels: Batch) -> list[str]:
+        """Take levels; return the symbols that have some."""
+        touched: dict[str, None] = {}
+        for symbol, side, price, size, is_old in _rows_of(levels):
+            if symbol not in self._books and not (is_old and len(self._books) < MAX_SYMBOLS):
+                continue
+            book = self._books.setdefault(symbol, _Book())
+            if symbol not in touched:
+                touched[symbol] = None
+                if is_old:
+                    book.clear()
+            if side in book.sides:
+                book.sides[side].set(price, size)
+        return list(touched)
+
+    def _quotes_of(self, symbols: list[str], time_ns: int) -> Batch:
+        """Return the newest quotes of symbols."""
+        table = np.array([self._books[each].quote for each in symbols]).reshape(-1, 4)
+        none = np.full(len(symbols), np.nan)
+        columns: dict[str, Column] = {"symbol": Text.of(symbols), "price": none, "size": none}
+        columns |= {name: table[:, n].copy() for n, name in enumerate(_Quote._fields)}
+        return Batch(len(symbols), np.full(len(symbols), time_ns, dtype=np.int64), columns)
+
+
+def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
+    """Yield the symbol, side, price and size of each level, and whether it is of a snapshot."""
+    texts = {}
+    for name in ("symbol", "side", "origin"):
+        column = levels.columns.get(name)
+        words = [*column.words, ""] if isinstance(column, Text) else [""]
+        codes = column.codes.tolist() if isinstance(column, Text) else [0] * levels.count
+        texts[name] = [words[code] for code in codes]
+    prices, sizes, counts = (
+        np.asarray(levels.columns.get(name, np.ones(levels.count))).tolist()
+        for name in ("price", "size", "level_count")
+    )
+    sizes = [size if count else 0.0 for size, count in zip(sizes, counts, strict=True)]
+    old = [origin == "snapshot" for origin in texts["origin"]]
+    yield from zip(texts["symbol"], texts["side"], prices, sizes, old, strict=True)
