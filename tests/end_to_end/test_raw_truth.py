@@ -25,7 +25,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 import tickerkit as tk
 from tickerkit.cli import main
-from tickerkit.feed.frame_buffer import FrameBuffer
+from tickerkit.feed.frame_buffer import Dropped, FrameBuffer
 from tickerkit.fieldmaps.guess import guesser
 from tickerkit.log import TickLog
 from tickerkit.presets import Fallback, Venue, lives, mute, trades
@@ -34,7 +34,7 @@ from tickerkit.presets.preset import Step
 from tickerkit.sources.raw_events import RawEvents
 from tickerkit.sources.venue import VenueSource
 from tickerkit.storage import load
-from tickerkit.storage.raw_lines import RawFile, event_line
+from tickerkit.storage.raw_lines import RawFile, dropped_line, event_line
 from tickerkit.testing import FakeVenue
 from tickerkit.ticks import Batch
 
@@ -171,6 +171,61 @@ def test_raw_frames_of_a_venue_give_the_ticks_gaps_and_statuses_of_live(
     assert wanted
     last = pd.DataFrame([row for _, row in raw.states[-len(freshness) :]])
     pd.testing.assert_frame_equal(last[COUNTS], freshness[COUNTS])
+
+
+def test_each_raw_file_of_a_recording_is_readable_by_itself(until: Until, tmp_path: Path) -> None:
+    """Its head has what was known: the files together have each tick once, over breaks too."""
+    with FakeVenue("random", trades_per_s=400) as fake:
+        source = fake.source(connects_per_minute=None)
+        source.raw_events.hold()
+        with receiving(source) as feed:
+            recorder = feed.record(tmp_path, raw=True, flush_s=0.01, rotate="10KB")
+            for number in range(3):
+                until(lambda number=number: recorder.stats["files"] > number + 1)
+                fake.cut()
+            until(lambda: recorder.stats["files"] > 4)
+            recorder.stop()
+            live = feed.frame()
+    files = sorted(tmp_path.glob("*.raw.jsonl"))
+    parts = [load(path) for path in files]
+    assert len(files) > 4
+    assert all(part.warning is None for part in parts)
+    again = pd.concat([part.frame for part in parts if len(part.frame)], ignore_index=True)
+    columns = ["time", "price", "bid", "origin"]
+    count = min(len(again), len(live))
+    assert count > 100
+    for column in columns:
+        assert (
+            again[column][:count].astype(str).tolist() == live[column][:count].astype(str).tolist()
+        )
+
+
+def test_events_that_do_not_fit_in_the_buffer_are_a_gap(tmp_path: Path) -> None:
+    """The machine continues after them, and says that ticks are missing."""
+    source = tk.websocket("wss://host/", fields=FIELDS)
+    buffer, path = FrameBuffer(max_bytes=2000), tmp_path / "x.raw.jsonl"
+    source.raw_events.add(buffer)
+    source.raw_events.note(0.0, 1, opened="wss://host/")
+    source._on = source._last_on = 1
+    source.machine.start_connection(0.0)
+    file = RawFile(path, "new")
+    for number in range(1, 61):
+        source.raw_events.note(float(number), 1, row(number), number)
+        source.machine.receive([row(number)], float(number))
+        if number % 20 == 0:
+            file.append(b"".join(encode_entry(each) for each in buffer.drain(number)))
+    file.close()
+    found = load(path)
+    prices = found.frame["price"].tolist()
+    assert {1, 21, 41} <= set(prices)
+    assert buffer.dropped > 10
+    assert len(prices) == len(set(prices)) == 60 - buffer.dropped
+    assert list(found.gaps["reason"]) == ["not among the raw frames"] * 2
+
+
+def encode_entry(entry: Any) -> bytes:
+    """Return the line of what a buffer has kept."""
+    return dropped_line(*entry) if isinstance(entry, Dropped) else event_line(*entry)
 
 
 def test_each_kind_of_event_is_kept(until: Until, tmp_path: Path) -> None:

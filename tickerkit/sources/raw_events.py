@@ -120,9 +120,7 @@ class RawEvents:
         def describe() -> list[RawEvent]:
             return self._describe(now)
 
-        with _lock:
-            keepers = self._keepers
-        for keeper in keepers:
+        for keeper in self._keepers:
             keeper.add_event(event, describe)
 
 
