@@ -13,6 +13,7 @@ from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.notes import list_present
 from tickerkit.chart.widgets.download import Download
+from tickerkit.chart.widgets.freshness_table import render_freshness
 from tickerkit.chart.widgets.price_table import PriceTable, list_numbers
 from tickerkit.chart.widgets.record_button import RecordButton
 from tickerkit.chart.widgets.transfer import DownloadFile
@@ -42,6 +43,8 @@ ROW_LAYOUT = {"align_items": "center", "flex_flow": "row wrap"}
 
 class Dashboard(widgets.VBox):  # type: ignore[misc]
     """A feed's state, a live chart, the newest prices, and controls.
+
+    Below those of a venue are the states of its subscriptions, as `feed.freshness` has them.
 
     `feed.dashboard()` makes it. Its threads end with the feed, or with `close()`. State and prices
     are updated four times a second at most.
@@ -88,6 +91,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._state = widgets.HTML()
         self._price_table = PriceTable(tz)
         self._prices = widgets.HTML(layout={"overflow": "auto", "max_height": f"{height}px"})
+        self._freshness = widgets.HTML(layout={"display": "none"})
         self._kind = widgets.ToggleButtons(
             options=list(VIEWS),
             value="candles" if kind != "line" else "percent" if y in (None, "percent") else "price",
@@ -110,7 +114,9 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
             self._make_file, tooltip="save these ticks of the chosen symbol as CSV on your computer"
         )
         self._record = RecordButton(feed)
-        super().__init__([self._state, self._arrange_body(), self._arrange_controls()])
+        # In a row of its own: beside the chart, a long refusal would take the chart's room.
+        children = [self._state, self._arrange_body(), self._freshness, self._arrange_controls()]
+        super().__init__(children)
         for control in (self._kind, self._column, self._symbol, self._window):
             control.observe(self._redraw, "value")
         self._pause.observe(self._on_pause, "value")
@@ -211,6 +217,8 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         runs = feed.log.runs
         epoch = runs[-1].epoch if runs else None
         self._prices.value = self._price_table.render(feed.log, column, latest, symbols, epoch)
+        self._freshness.value = render_freshness(feed.freshness, symbols)
+        self._freshness.layout.display = None if self._freshness.value else "none"
 
     def _offer_symbols(self, symbols: list[str]) -> None:
         """Offer these symbols in the menu."""

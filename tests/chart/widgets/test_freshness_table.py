@@ -1,0 +1,93 @@
+"""The table of a venue's subscriptions, below the prices of a dashboard."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import tickerkit as tk
+from tickerkit.chart.widgets import dashboard, freshness_table
+from tickerkit.chart.widgets.freshness_table import render_freshness
+from tickerkit.feed import readers
+from tickerkit.sources import freshness_frame
+from tickerkit.testing import FakeVenue
+
+Until = Callable[..., None]
+
+
+def row(symbol: str, channel: str = "trades", **more: Any) -> dict[str, Any]:
+    """Return a row of `Venue.freshness`."""
+    known = {"status": "live", "last_s": 0.25, "pace_s": 1.0, "lag_s": 0.012, "rows": 5}
+    none = {"gaps": 0, "missing": 0, "repaired": 0, "refusal": ""}
+    return {"symbol": symbol, "channel": channel, **known, **none, **more}
+
+
+def cells(*rows: dict[str, Any], symbols: tuple[str, ...] = ()) -> list[list[str]]:
+    """Return the texts of the table's cells."""
+    html = render_freshness(freshness_frame(rows), symbols)
+    lines = re.findall("<tr.*?</tr>", html)
+    return [
+        [re.sub("<.*?>", "", each) for each in re.findall("<td.*?</td>", line)] for line in lines
+    ]
+
+
+def test_feed_that_is_not_a_venues_has_no_table() -> None:
+    """The dashboard then shows nothing there."""
+    assert render_freshness(freshness_frame([]), ["AAPL"]) == ""
+
+
+def test_trades_and_quotes_of_a_symbol_share_a_row() -> None:
+    """Where their statuses differ, both are named."""
+    rows = [row("A"), row("A", "quotes", lag_s=None), row("B"), row("B", "quotes", status="mute")]
+    assert cells(*rows, symbols=("A", "B"))[1:] == [
+        ["B", "trades live, quotes mute", "0.3 s", "12 ms", "", ""],
+        ["A", "live", "0.3 s", "12 ms", "", ""],
+    ]
+
+
+def test_gaps_and_repairs_are_counted() -> None:
+    """With the number of missing trades, where that is known."""
+    rows = [
+        row("A", gaps=2, missing=15, repaired=1200, last_s=75, lag_s=-1.27),
+        row("B", gaps=1, last_s=400),
+        row("C", last_s=None, lag_s=None, status="asked"),
+    ]
+    assert cells(*rows)[1:] == [
+        ["A", "live", "75 s", "−1.27 s", "2 (15 trades)", "1,200"],
+        ["B", "live", "7 min", "12 ms", "1", ""],
+        ["C", "asked", "–", "–", "", ""],
+    ]
+
+
+def test_refusal_is_shown_in_its_own_words() -> None:
+    """They come from a venue: markup in them has no effect."""
+    html = render_freshness(freshness_frame([row("<b>", status="refused", refusal="no <i>")]), [])
+    assert "&lt;b&gt;" in html
+    assert ": no &lt;i&gt;" in html
+
+
+def test_symbols_that_are_not_well_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many, some are counted only."""
+    monkeypatch.setattr(freshness_table, "MAX_ROWS", 2)
+    rows = [row("A"), row("B"), row("C", status="refused", refusal="unknown")]
+    table = cells(*rows, symbols=("B", "A"))
+    assert [line[0] for line in table] == ["symbol", "C", "B", "… and 1 more"]
+
+
+def test_dashboard_of_a_venue_shows_its_subscriptions(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is updated with the prices."""
+    monkeypatch.setattr(readers, "IDLE_S", 0.05)
+    monkeypatch.setattr(dashboard, "INTERVAL_S", 0.02)
+    with FakeVenue("kraken", ["BTC/USD"]) as fake:
+        source = tk.venue("kraken", "BTC/USD", url=fake.url, rest=fake.rest)
+        with tk.live(source) as feed:
+            board = feed.dashboard()
+            until(lambda: "live" in board._freshness.value)
+            assert board._freshness.layout.display is None
+            assert "BTC/USD" in board._freshness.value
+            board.close()
