@@ -99,6 +99,16 @@ def read_coinbase(frames: Iterator[Any]) -> Rows:
             )
 
 
+def read_coinbase_trades(frames: Iterator[Any]) -> Rows:
+    """Yield trades of Coinbase Exchange."""
+    return (row for row in read_coinbase(frames) if "price" in row)
+
+
+def read_coinbase_ticker(frames: Iterator[Any]) -> Rows:
+    """Yield quotes of Coinbase Exchange's ticker, which are those of a trade."""
+    return (row for row in read_coinbase(frames) if "price" not in row)
+
+
 def read_coinbase_advanced(frames: Iterator[Any]) -> Rows:
     """Yield trades and quotes of Coinbase Advanced: the maker's sides, newest first."""
     for frame in frames:

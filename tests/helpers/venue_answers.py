@@ -65,7 +65,7 @@ def ask_coinbase(message: Any) -> Answer:
     """Answer a message as Coinbase Exchange does."""
     symbols = message["product_ids"]
     assert message["type"] == "subscribe"
-    channels = {"matches": "trades", "ticker": "quotes"}
+    channels = {"matches": "trades", "level2_batch": "quotes"}
     wishes = [
         (s, channels[each]) for each in message["channels"] if each in channels for s in symbols
     ]

@@ -134,14 +134,10 @@ DIALECTS = {
             "time": iso(ns),
         },
         lambda s, ns: {
-            "type": "ticker",
+            "type": "snapshot",
             "product_id": s,
-            "price": "1.5",
-            "best_bid": "1",
-            "time": iso(ns),
-            "best_bid_size": "2",
-            "best_ask": "3",
-            "best_ask_size": "4",
+            "bids": [["1", f"{1 + ms(ns) % 1000}"]],
+            "asks": [["3", "4"]],
         },
         lambda _, trades: [
             {"trade_id": n, "side": "sell", "size": "2", "price": "1.5", "time": iso(ns)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,12 @@ from recordings import wire_texts
 from soaks import examples, soak
 from venue_rows import rows_of
 
+import tickerkit as tk
 from tickerkit.presets import Venue, books
 from tickerkit.presets.books import BestQuotes
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import parse_preset
+from tickerkit.testing import FakeVenue
 from tickerkit.ticks import Batch, Text
 
 Levels = dict[float, float]
@@ -148,6 +150,54 @@ def test_recorded_books_have_the_best_quotes_of_a_plain_reader(
         assert quotes_of(batches) == expected
         assert all(set(each.columns) & {"level", "level_count"} == set() for each in batches)
     assert len(expected) == count
+
+
+BITFINEX = [
+    {"event": "subscribed", "channel": "book", "chanId": 7, "symbol": "tBTCUSD"},
+    [7, [[99, 1, 2.5], [98, 1, 9], [101, 1, -4]], 1, 1574694478000],
+    [7, [99, 0, 1], 2, 1574694478001],
+    [7, [97, 1, 3], 3, 1574694478002],
+    [7, [100, 1, -6], 4, 1574694478003],
+]
+COINBASE = [
+    {"type": "l2update", "product_id": "BTC-USD", "changes": [["buy", "100", "1"]], "time": ""},
+    {
+        "type": "snapshot",
+        "product_id": "BTC-USD",
+        "bids": [["98", "9"], ["99", "2.5"]],
+        "asks": [["101", "4"]],
+    },
+    {"type": "l2update", "product_id": "BTC-USD", "changes": [["buy", "99", "0.000"]]},
+    {
+        "type": "l2update",
+        "product_id": "BTC-USD",
+        "changes": [["buy", "97", "3"], ["sell", "100", "6"], ["sell", "100.5", "0"]],
+    },
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "symbol", "messages"),
+    [("bitfinex", "tBTCUSD", BITFINEX), ("coinbase", "BTC-USD", COINBASE)],
+)
+def test_quotes_of_a_venue_come_out_of_its_order_book(
+    name: str, symbol: str, messages: list[Any], until: Callable[..., None]
+) -> None:
+    """Over real sockets: a quote for each message after which the best bid or ask is another."""
+    with FakeVenue("dense", trades_per_s=0, messages=messages) as fake:
+        source = tk.venue(name, [symbol], channels="quotes", url=fake.url, rest=fake.rest)
+        with tk.serve(source, port=0) as server, tk.connect(server.url, history=None) as feed:
+            until(lambda: len(feed.frame()) == 3)
+            frame = feed.frame()
+            assert frame[["bid", "bid_size", "ask", "ask_size"]].to_numpy().tolist() == [
+                [99.0, 2.5, 101.0, 4.0],
+                [98.0, 9.0, 101.0, 4.0],
+                [98.0, 9.0, 100.0, 6.0],
+            ]
+            assert set(frame["symbol"]) == {symbol}
+            assert frame["price"].isna().all()
+            assert not {"side", "level", "level_count"} & set(frame)
+            assert server.stats["last_error"] == ""
 
 
 def level_batch(rows: list[tuple[str, str, float, float]], *, is_old: bool) -> Batch:

@@ -78,6 +78,15 @@ GEMINI_V2 = [
         "old": {"/type": "l2_updates"},
     },
 ]
+COINBASE_TICKER = {
+    "when": {"type": "ticker"},
+    "symbol": "product_id",
+    "bid": "best_bid",
+    "bid_size": "best_bid_size",
+    "ask": "best_ask",
+    "ask_size": "best_ask_size",
+    "time": "time:iso",
+}
 KUCOIN_CLASSIC = [
     {
         "when": {"topic": "/market/match:*"},
@@ -123,7 +132,8 @@ CASES: list[tuple[str, Any, Callable[[Iterator[Any]], Rows], int, int]] = [
         14076,
         53992,
     ),
-    ("coinbase_exchange-ticker_match", "coinbase", plain_reader.read_coinbase, 87, 87),
+    ("coinbase_exchange-ticker_match", "coinbase", plain_reader.read_coinbase_trades, 87, 0),
+    ("coinbase_exchange-ticker_match", COINBASE_TICKER, plain_reader.read_coinbase_ticker, 0, 87),
     (
         "coinbase_advanced-btcusd-ticker_trades",
         "coinbase-advanced",
@@ -230,7 +240,8 @@ def test_trades_are_on_the_side_that_the_quotes_prove(recorded: Path) -> None:
         "coinbase_advanced-btcusd-ticker_trades": "coinbase-advanced",
         "bybit_v5-linear-tickers_trade": "bybit-linear",
     }.items():
-        tickers = parse_fields(BYBIT_TICKERS).readings if given == "bybit-linear" else ()
+        ticker = {"bybit-linear": BYBIT_TICKERS, "coinbase": COINBASE_TICKER}.get(given)
+        tickers = () if ticker is None else parse_fields(ticker).readings
         reader = FieldReader(FieldMap((*fields_of(given).readings, *tickers), None))
         best: dict[str, tuple[float, float]] = {}
         for message in texts_of(recorded, name):
