@@ -573,6 +573,29 @@ def test_raw_frames_of_a_mapped_websocket_give_the_ticks_of_live(
     assert '"echo": "…"' in text
 
 
+def test_raw_frames_that_begin_later_know_the_rows_to_merge(until: Until, tmp_path: Path) -> None:
+    """A message has only what changed: the rest was said before the recording began."""
+    may_change = threading.Event()
+
+    def handle(connection: ServerConnection) -> None:
+        connection.send('{"s": "BTC", "bid": 1.5, "ask": 2.5}')
+        may_change.wait(10)
+        connection.send('{"s": "BTC", "ask": 3.5}')
+        with contextlib.suppress(ConnectionClosed):
+            for _ in connection:
+                pass
+
+    fields = {"symbol": "s", "bid": "bid", "ask": "ask", "merge": True}
+    with foreign(handle) as url, tk.connect(url, fields=fields) as feed:
+        feed.wait(1)
+        with feed.record(tmp_path / "ticks.csv", raw=True):
+            may_change.set()
+            feed.wait(1)
+    found = load(tmp_path / "ticks.raw.jsonl").frame
+    assert_same_ticks(found, load(tmp_path / "ticks.csv").frame)
+    assert found[["bid", "ask"]].to_numpy().tolist() == [[1.5, 3.5]]
+
+
 def test_keys_of_a_venue_are_not_in_its_raw_frames(until: Until, tmp_path: Path) -> None:
     """Neither of messages, of addresses and of REST requests, nor where the venue repeats them."""
     with FakeVenue("dense", trades_per_s=0) as fake:

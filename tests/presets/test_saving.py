@@ -28,6 +28,42 @@ def test_all_that_a_venue_knows_is_saved() -> None:
     assert set(vars(Venue(load_preset("kraken"), ["BTC/USD"]))) == {*SAVED, *GIVEN}
 
 
+def test_all_that_a_connection_knows_is_saved() -> None:
+    """A new attribute of a link is among the saved ones, or it belongs to this moment only."""
+    venue = Venue(load_preset("bitfinex"), ["tBTCUSD"])
+    link, _ = venue.open(venue.sockets()[0], 0.0)
+    saved = {"has_rows", "_machine", "_books", "_number", "_steps", "_single", "_confirmed"}
+    saved |= {"_asked_at", "_asks", "_sent", "_outbox"}
+    given = {"socket", "reads_trades", "_wanted", "_events", "_newest"}
+    # They decide when to connect again, which is recorded.
+    times = {"_began", "_heard_at", "_now", "_ping_at", "_has_moved"}
+    assert set(vars(link)) == saved | given | times
+
+
+def test_what_a_connection_said_before_is_known_later() -> None:
+    """Channel numbers and the order book of Bitfinex, and the newest rows of a map that merges."""
+    venue = Venue(load_preset("bitfinex"), ["tBTCUSD"])
+    other = Venue(venue.preset, ["tBTCUSD"])
+    [socket] = venue.sockets()
+    link, _ = venue.open(socket, 0.0)
+    begin = [
+        {"event": "subscribed", "channel": "trades", "chanId": 17, "symbol": "tBTCUSD"},
+        {"event": "subscribed", "channel": "book", "chanId": 18, "symbol": "tBTCUSD"},
+        [18, [[100.0, 1, 2.0], [101.0, 1, -3.0]], 1],
+    ]
+    venue.receive(link, [json.dumps(each) for each in begin], 1.0, 1)
+    saved = json.loads(msgspec.json.encode([venue.save(), link.save()]))
+    other.restore(saved[0])
+    again, _ = other.open(socket, 0.0)
+    again.restore(saved[1])
+    later = [[17, "te", [7, 1723161255342, -0.5, 100.5], 2], [18, [100.5, 1, 1.0], 3]]
+    texts = [json.dumps(each) for each in later]
+    found = show(venue.receive(link, texts, 2.0, 2))
+    assert show(other.receive(again, texts, 2.0, 2)) == found
+    rows = [row for batch in found for row in batch]  # type: ignore[attr-defined]
+    assert [row.get("price", row.get("bid")) for row in rows] == [100.5, 100.5]
+
+
 def test_values_of_any_kind_come_back() -> None:
     """Over JSON: also infinities, keys that are no text, and columns with missing values."""
     columns = {"price": np.array([1.5, np.nan]), "trade_id": np.array([2**60, 0])}

@@ -104,6 +104,17 @@ class Machine:
         return None if self._reader is None else self._reader.fields
 
     @property
+    def known(self) -> Any:
+        """What earlier messages of the connection said, for `restore`; None without a map."""
+        return None if self._reader is None else self._reader.known
+
+    def restore(self, known: Any) -> None:
+        """Continue in the middle of the connection of another machine with the same map."""
+        self._is_waiting = False
+        if self._reader is not None and known is not None:
+            self._reader.restore(known)
+
+    @property
     def held(self) -> list[str | bytes]:
         """The messages that are held until a map can be guessed."""
         return list(self._guesser.held)

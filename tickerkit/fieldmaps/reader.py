@@ -93,6 +93,15 @@ class FieldReader:
         self._seen += [set() for _ in range(more)]
         self._remembered += [{} for _ in range(more)]
 
+    @property
+    def known(self) -> tuple[list[Any], list[Any], list[Any]]:
+        """What earlier messages of the connection said; `restore` takes it."""
+        return self._newest, self._seen, self._remembered
+
+    def restore(self, known: tuple[list[Any], list[Any], list[Any]]) -> None:
+        """Continue with what another reader of the same map knew."""
+        self._newest, self._seen, self._remembered = known
+
     def start_connection(self) -> None:
         """Forget what belongs to a connection: rows to merge, remembered values, symbols seen."""
         for remembered in self._remembered:

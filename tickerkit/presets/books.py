@@ -17,7 +17,7 @@ import numpy as np
 from tickerkit.limits import MAX_SYMBOLS
 from tickerkit.ticks import NO_TIME, Batch, Column, Text
 
-__all__ = ["LEVEL", "BestQuotes"]
+__all__ = ["BOOK_CLASSES", "LEVEL", "BestQuotes"]
 
 # This column marks levels.
 LEVEL = "level"
@@ -161,3 +161,7 @@ def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
     sizes = [size if count else 0.0 for size, count in zip(sizes, counts, strict=True)]
     old = [origin == "snapshot" for origin in texts["origin"]]
     yield from zip(texts["symbol"], texts["side"], prices, sizes, old, strict=True)
+
+
+# What order books are made of, for a `Saver`.
+BOOK_CLASSES = (BestQuotes, _Book, _Side, _Quote)

@@ -15,10 +15,11 @@ from tickerkit.fieldmaps.fields import FieldMap
 from tickerkit.fieldmaps.machine import Machine
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.fieldmaps.talk import Talk, encode_message, matches
-from tickerkit.presets.books import BestQuotes
+from tickerkit.presets.books import BOOK_CLASSES, BestQuotes
 from tickerkit.presets.lives import Lives
 from tickerkit.presets.outbox import Outbox, Request
 from tickerkit.presets.preset import Answer, Socket, SymbolStyle, fill
+from tickerkit.presets.saving import Saver
 from tickerkit.presets.spelling import symbol_values
 from tickerkit.presets.suspects import Suspects
 from tickerkit.ticks import Batch
@@ -31,6 +32,8 @@ BEGIN_S = 30.0
 MAX_ASKS = 3
 # How long before the end of a connection's life the next one is opened.
 EARLY_S = 60.0
+
+saver = Saver(BOOK_CLASSES)
 
 Key = tuple[str, str]
 
@@ -129,6 +132,8 @@ class Link:
     def save(self) -> dict[str, Any]:
         """Return what `restore` takes, as JSON can hold it; without the texts of messages."""
         return {
+            "known": saver.save(self._machine.known),
+            "books": saver.save(self._books),
             "has_rows": self.has_rows,
             "number": self._number,
             "steps": len(self._steps),
@@ -145,6 +150,8 @@ class Link:
         def requests(pairs: Iterable[Any]) -> list[Request]:
             return [Request("", number, [(*key,) for key in asked]) for number, asked in pairs]
 
+        self._machine.restore(saver.restore(saved["known"]))
+        self._books = saver.restore(saved["books"])
         self.has_rows, self._number = saved["has_rows"], saved["number"]
         self._steps = deque(self.socket.begin[len(self.socket.begin) - saved["steps"] :])
         self._single = deque(saved["single"])

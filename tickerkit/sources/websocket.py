@@ -19,6 +19,7 @@ from tickerkit.formatting import format_line
 from tickerkit.net.redaction import Redactor
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_websocket_url, hide_secrets
+from tickerkit.presets.saving import Saver
 from tickerkit.sources.base import Outlet
 from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.messages import (
@@ -184,8 +185,9 @@ class WebsocketSource(ReconnectingSource):
         }
         events = [RawEvent(time_ns, now, 0, {"source": source})]
         if self._on:
-            joined = {"opened": url, "joined": {}}
-            events.append(RawEvent(time_ns, now, self._on, joined))
+            known = Saver(()).save(self.machine.known)
+            facts = {"opened": url, "joined": {"known": known}}
+            events.append(RawEvent(time_ns, now, self._on, facts))
             held = self.machine.held
             events += [
                 RawEvent(time_ns, now, self._on, {}, redactor.cut_data(each)) for each in held

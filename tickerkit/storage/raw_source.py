@@ -15,6 +15,7 @@ import msgspec
 from tickerkit.fieldmaps import Machine, parse_fields, parse_talk
 from tickerkit.presets import Fetch, Link, Missing, Venue
 from tickerkit.presets.preset import parse_preset
+from tickerkit.presets.saving import Saver
 from tickerkit.storage.raw_lines import Line
 from tickerkit.ticks import Batch
 
@@ -152,6 +153,8 @@ class _WebsocketRun(_Run):
             gaps = [Missing("", None, f"reconnected: {self._reason}")] if is_new else []
             self._on, self._has_connected = line.on, True
             self._machine.start_connection(line.now)
+            if line.joined is not None:
+                self._machine.restore(Saver(()).restore(line.joined["known"]))
             return gaps
         if line.due:
             return self.receive(line.on, [], line.now, line.t or 0)
