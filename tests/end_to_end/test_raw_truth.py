@@ -578,14 +578,14 @@ def test_raw_frames_that_begin_later_know_the_rows_to_merge(until: Until, tmp_pa
     may_change = threading.Event()
 
     def handle(connection: ServerConnection) -> None:
-        connection.send('{"s": "BTC", "bid": 1.5, "ask": 2.5}')
+        connection.send('{"s": "BTC", "t": 1, "bid": 1.5, "ask": 2.5}')
         may_change.wait(10)
-        connection.send('{"s": "BTC", "ask": 3.5}')
+        connection.send('{"s": "BTC", "t": 2, "ask": 3.5}')
         with contextlib.suppress(ConnectionClosed):
             for _ in connection:
                 pass
 
-    fields = {"symbol": "s", "bid": "bid", "ask": "ask", "merge": True}
+    fields = {"symbol": "s", "bid": "bid", "ask": "ask", "time": "t:s", "merge": True}
     with foreign(handle) as url, tk.connect(url, fields=fields) as feed:
         feed.wait(1)
         with feed.record(tmp_path / "ticks.csv", raw=True):
