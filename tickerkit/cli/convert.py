@@ -180,6 +180,7 @@ def _choose_writer(
             "source": recording.source,
             "symbols": recording.symbols,
             "misfits": recording.misfits,
+            "units": recording.units,
         }
         if is_csv:
             from tickerkit.storage import write_csv

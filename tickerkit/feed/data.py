@@ -263,6 +263,7 @@ class FeedData:
             path,
             gaps=gaps,
             misfits={name: count - known.get(name, 0) for name, count in counts.items()},
+            units=self.units,
             mode=mode,
             source=self.url,
             symbols=self.symbols if symbol is None else symbols,

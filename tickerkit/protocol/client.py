@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_COLUMNS, MAX_MISFIT_NAMES, MAX_NAME_LENGTH
+from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
@@ -25,7 +25,7 @@ from tickerkit.protocol.messages import (
 from tickerkit.protocol.subscriber import Event, Received
 from tickerkit.protocol.words import ReceivedWords
 from tickerkit.ticks import Text
-from tickerkit.ticks.fields import is_unit, may_be_column
+from tickerkit.ticks.fields import select_units
 
 
 class _Header(msgspec.Struct):
@@ -163,10 +163,7 @@ class Client:
         # A later hello on the same connection begins an epoch: the subscription stays.
         first = self._stream_epoch is None
         self._stream_epoch = hello.epoch
-        units = {} if hello.units is msgspec.UNSET else hello.units
-        # Of a hostile server, no more than a log may have.
-        names = [name for name, unit in units.items() if may_be_column(name) and is_unit(unit)]
-        self.units = {name: units[name] for name in names[:MAX_COLUMNS]}
+        self.units = {} if hello.units is msgspec.UNSET else select_units(hello.units)
         misfits = {} if hello.misfits is msgspec.UNSET else hello.misfits
         if self.epoch is None and self.history is not None and first:
             # Of ticks from before this feed.

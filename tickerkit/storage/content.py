@@ -70,6 +70,13 @@ class Content(NamedTuple):
     torn_bytes: int = 0
     states: Sequence[tuple[int, dict[str, Any]]] = ()
 
+    @property
+    def named_frame(self) -> pd.DataFrame:
+        """The ticks, with the units of their columns in `attrs["units"]`, if some have one."""
+        if self.sidecar.units:
+            self.frame.attrs["units"] = dict(self.sidecar.units)
+        return self.frame
+
     def warning(self, path: Path) -> RecordingWarning | None:
         """Return the warning about what is damaged in the file at `path`; None if nothing is."""
         return RecordingWarning(path, len(self.frame), self.problems) if self.problems else None

@@ -45,6 +45,7 @@ def write_jsonl(
     *,
     gaps: pd.DataFrame | None = None,
     misfits: Mapping[str, int] | None = None,
+    units: Mapping[str, str] | None = None,
     mode: Mode = "new",
     source: str = "",
     symbols: Sequence[str] | None = None,
@@ -59,6 +60,7 @@ def write_jsonl(
         path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
         misfits: how many values of the ticks were left out, by column.
+        units: the unit of each column that has one.
         mode: "new" refuses an existing file, "overwrite" replaces it.
         source: where the ticks came from.
         symbols: the symbols that the ticks were selected by; None for all.
@@ -77,7 +79,7 @@ def write_jsonl(
     if mode == "append":
         raise InvalidArgument("mode", mode, "'new' or 'overwrite' for JSON lines")
     path = prepare_path(path, mode)
-    about = Sidecar.describe(source, symbols, gaps, misfits)
+    about = Sidecar.describe(source, symbols, gaps, misfits, units)
     write_text(path, frame, json_lines(frame), about, header=False)
     return path
 

@@ -51,6 +51,7 @@ def write_parquet(
     *,
     gaps: pd.DataFrame | None = None,
     misfits: Mapping[str, int] | None = None,
+    units: Mapping[str, str] | None = None,
     mode: Mode = "new",
     source: str = "",
     symbols: Sequence[str] | None = None,
@@ -65,6 +66,7 @@ def write_parquet(
         path: the file. Missing folders are created.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
         misfits: how many values of the ticks were left out, by column.
+        units: the unit of each column that has one.
         mode: "new" refuses an existing file, "overwrite" replaces it, "append" replaces it by a
             file that holds its ticks and then the new ones.
         source: where the ticks came from.
@@ -87,7 +89,7 @@ def write_parquet(
         expected = "a name that ends in .parquet; to_csv writes .csv"
         raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
-    about = Sidecar.describe(source, symbols, gaps, misfits)
+    about = Sidecar.describe(source, symbols, gaps, misfits, units)
     if mode == "append" and path.exists():
         before = _read(path)
         if before.problems:
@@ -222,7 +224,7 @@ def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
         path: the file.
 
     Returns:
-        A frame with the file's columns.
+        A frame with the file's columns; its `attrs["units"]` are their units, if some have one.
 
     Raises:
         RecordingError: there is no such file, or it is not a Parquet file.
@@ -235,7 +237,7 @@ def read_parquet(path: str | PathLike[str]) -> pd.DataFrame:
     content = read_parquet_file(path)
     if (warning := content.warning(path)) is not None:
         warnings.warn(warning, stacklevel=2)
-    return content.frame
+    return content.named_frame
 
 
 def read_parquet_file(path: Path) -> Content:

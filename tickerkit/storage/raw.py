@@ -118,6 +118,7 @@ def read_raw(path: Path) -> Content:
         raise RecordingError(path, problem)
     head = Head(0, symbols=decoder.symbols)
     sidecar = Sidecar([head], gaps=decoder.gaps(frame), misfits=decoder.misfits)
+    sidecar.units = decoder.units
     return Content(
         frame, sidecar, lines.problems(), torn_bytes=lines.torn_bytes, states=decoder.states
     )
@@ -297,6 +298,11 @@ class _FrameDecoder:
     def misfits(self) -> dict[str, int]:
         """How many values were left out, by column."""
         return add_counts(self._log.misfits, self._client.misfits)
+
+    @property
+    def units(self) -> dict[str, str]:
+        """The unit of each column that has one, as the newest hello says."""
+        return self._client.units
 
     def frame(self) -> pd.DataFrame:
         """Return the ticks in all lines."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from functools import reduce
@@ -20,15 +21,15 @@ from tickerkit.storage.csv.foreign import REQUIRED
 from tickerkit.storage.csv.read import read_file
 from tickerkit.storage.frames import combine_frames
 from tickerkit.storage.jsonl import is_tick_lines, read_jsonl
-from tickerkit.storage.parquet import read_parquet_file
+from tickerkit.storage.parquet import read_metadata, read_parquet_file
 from tickerkit.storage.paths import is_jsonl
 from tickerkit.storage.raw import read_raw
-from tickerkit.storage.sidecar import add_counts
+from tickerkit.storage.sidecar import Sidecar, add_counts, read_sidecar
 from tickerkit.ticks import TIME_COLUMNS, UTC_NS
 from tickerkit.ticks.fields import may_have_value, symbol_field
 from tickerkit.validation import check_path
 
-__all__ = ["Recording", "combine", "load", "read_gaps", "select_part"]
+__all__ = ["Recording", "combine", "load", "read_gaps", "read_units", "select_part"]
 
 
 class Recording(NamedTuple):
@@ -44,6 +45,7 @@ class Recording(NamedTuple):
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
         misfits: how many values of the ticks were left out, by column.
+        units: the unit of each column that has one.
         states: what became of the subscriptions of a venue: for each change the time in epoch ns,
             and a row of `Venue.freshness`; of raw frames.
     """
@@ -57,6 +59,7 @@ class Recording(NamedTuple):
     labels: RowLabels = RowLabels()
     misfits: Mapping[str, int] = MappingProxyType({})
     states: Sequence[tuple[int, dict[str, Any]]] = ()
+    units: Mapping[str, str] = MappingProxyType({})
 
 
 def load(path: str | PathLike[str]) -> Recording:
@@ -86,6 +89,7 @@ def load(path: str | PathLike[str]) -> Recording:
         content.labels,
         sidecar.misfits,
         content.states,
+        sidecar.units,
     )
 
 
@@ -140,6 +144,15 @@ def read_gaps(path: str | PathLike[str]) -> pd.DataFrame:
     return found.gaps
 
 
+def read_units(path: Path) -> dict[str, str]:
+    """Return the units of a recording's columns, without reading its rows; empty if unknown."""
+    with contextlib.suppress(RecordingError, OSError):
+        if path.suffix == ".parquet":
+            return read_metadata(path).units
+        return (read_sidecar(path) or Sidecar()).units
+    return {}
+
+
 def combine(recordings: Iterable[Recording]) -> Recording:
     """Combine recordings in their order.
 
@@ -170,6 +183,7 @@ def combine(recordings: Iterable[Recording]) -> Recording:
         "; ".join(dict.fromkeys(recording.source for recording in each if recording.source)),
         all(recording.own for recording in each),
         misfits=reduce(add_counts, (recording.misfits for recording in each)),
+        units={name: unit for recording in each for name, unit in recording.units.items()},
     )
 
 

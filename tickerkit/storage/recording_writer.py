@@ -316,6 +316,8 @@ class RecordingWriter:
             noted += self._gaps_at_seam(first, before, overlaps=skip > 0)
             row = max(row, part.start + skip + 1)
         noted += gaps(row, part.stop)
+        if self._log is not None:
+            file.note_units(self._log.units)
         file.append(part.part(part.start + skip, part.stop).frame(), noted)
         self.gaps += len(noted)
         self._gap_row, self._is_seam = max(row, part.stop), False

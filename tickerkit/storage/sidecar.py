@@ -5,20 +5,22 @@ must be able to read the CSV, and no form of comment is skipped by both spreadsh
 `pandas.read_csv`. A recording without its sidecar can be read as well; the types of its columns are
 then inferred from its values.
 
-The sidecar is a file of JSON lines of six types:
+The sidecar is a file of JSON lines of seven types:
 
     {"type":"head","made":1763000000123456789,"source":"ws://…","symbols":["A"],"sum":3632233996}
     {"type":"columns","kinds":{"seq":"int","symbol":"text"},"words":{"symbol":["A","B"]},"sum":…}
     {"type":"block","rows":1000,"size":65536,"crc":305419896,"sum":…}
     {"type":"gap","epoch":"a1b2","from":5,"to":9,"reason":"…","last_before":…,"first_after":…,"sum":…}
     {"type":"misfits","counts":{"note":3},"sum":…}
+    {"type":"units","units":{"temperature":"°C"},"sum":…}
     {"type":"end","rows":1000,"size":65536,"epoch":"a1b2","seq":1009,"time":1763000000123456789,…}
 
 Each program that writes to the recording adds a `head`. Of several `columns` the newest is valid.
-Each `block` has the checksum of the text since the block before. The counts of `misfits` add up. An
-`end` is the last line of a finished recording; it is missing while the recording is written, and
-after a crash. Lines are only appended, so that a crash damages at most the last line. A Parquet
-file holds the heads, the gaps, the misfits and the end in its own metadata.
+Each `block` has the checksum of the text since the block before. The counts of `misfits` add up. Of
+several `units` of a column the newest is valid. An `end` is the last line of a finished recording;
+it is missing while the recording is written, and after a crash. Lines are only appended, so that a
+crash damages at most the last line. A Parquet file holds the heads, the gaps, the misfits, the
+units and the end in its own metadata.
 
 `sum` is the CRC-32 of the line without it. A line that doesn't match its sum is left out and
 reported. A complete recording has its heads and kinds twice, so a flipped bit costs none of them.
@@ -42,6 +44,7 @@ from tickerkit.errors import Problem
 from tickerkit.limits import MAX_INT64, MAX_WORDS
 from tickerkit.log import Gap, Position, Seq, gaps_from_frame
 from tickerkit.storage.files import check_regular
+from tickerkit.ticks.fields import select_units
 
 __all__ = [
     "Block",
@@ -51,6 +54,7 @@ __all__ = [
     "Line",
     "Misfits",
     "Sidecar",
+    "Units",
     "add_counts",
     "encode_lines",
     "merge_kinds",
@@ -194,7 +198,17 @@ class Misfits(msgspec.Struct, tag="misfits"):
     counts: dict[str, Seq]
 
 
-Line: TypeAlias = Head | Columns | Block | Gap | Misfits | End
+class Units(msgspec.Struct, tag="units"):
+    """The units of columns.
+
+    Attributes:
+        units: by column, as they are shown: "°C".
+    """
+
+    units: dict[str, str]
+
+
+Line: TypeAlias = Head | Columns | Block | Gap | Misfits | Units | End
 
 _decoder: msgspec.json.Decoder[Line] = msgspec.json.Decoder(Line)
 _encoder = msgspec.json.Encoder()
@@ -210,6 +224,7 @@ class Sidecar(msgspec.Struct):
         gaps: the gaps in order.
         end: the end of a finished recording.
         misfits: how many values are not in the recording, by column.
+        units: the unit of each column that has one.
         size: the size of its whole lines in bytes, without a last line that is cut off.
         damaged: the numbers of the lines that are left out.
         unsure: the indices of the blocks before which a line is left out, perhaps a block: where
@@ -222,6 +237,7 @@ class Sidecar(msgspec.Struct):
     gaps: list[Gap] = []
     end: End | None = None
     misfits: dict[str, int] = {}
+    units: dict[str, str] = {}
     size: int = 0
     damaged: list[int] = []
     unsure: list[int] = []
@@ -241,6 +257,9 @@ class Sidecar(msgspec.Struct):
                 self.gaps.append(line)
             case Misfits():
                 self.misfits = add_counts(self.misfits, line.counts)
+            case Units():
+                # A file may have been edited: only what can be shown.
+                self.units = {**self.units, **select_units(line.units)}
             case End():
                 self.end = line
 
@@ -263,6 +282,7 @@ class Sidecar(msgspec.Struct):
         symbols: Sequence[str] | None,
         gaps: pd.DataFrame | None,
         misfits: Mapping[str, int] | None,
+        units: Mapping[str, str] | None = None,
         *,
         escape_formulas: bool = False,
     ) -> Sidecar:
@@ -273,12 +293,13 @@ class Sidecar(msgspec.Struct):
             symbols: the symbols recorded, None for all.
             gaps: the ticks that are missing, with the columns of `Feed.gaps`.
             misfits: how many values of the ticks were left out, by column.
+            units: the unit of each column that has one.
             escape_formulas: whether text is escaped for spreadsheets.
         """
         chosen = None if symbols is None else list(symbols)
         head = Head(time.time_ns(), source, chosen, escape_formulas)
         listed = [] if gaps is None else gaps_from_frame(gaps)
-        return cls([head], gaps=listed, misfits=dict(misfits or {}))
+        return cls([head], gaps=listed, misfits=dict(misfits or {}), units=dict(units or {}))
 
     def join(self, later: Sidecar) -> Sidecar:
         """Return what is known about ticks and later ones, without what is about their text."""
@@ -287,13 +308,15 @@ class Sidecar(msgspec.Struct):
             [*self.heads, *later.heads],
             gaps=[*self.gaps, *(gap for gap in later.gaps if gap not in known)],
             misfits=add_counts(self.misfits, later.misfits),
+            units={**self.units, **later.units},
             end=later.end,
         )
 
     @property
     def lasting_lines(self) -> list[Line]:
         """The lines that stay true when the text of the recording is written again."""
-        return [*self.heads, *self.gaps, *misfit_lines(self.misfits)]
+        units = [Units(self.units)] if self.units else []
+        return [*self.heads, *self.gaps, *misfit_lines(self.misfits), *units]
 
     @property
     def symbols(self) -> list[str] | None:

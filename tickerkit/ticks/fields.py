@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Container, Iterable
+from collections.abc import Container, Iterable, Mapping
 from datetime import UTC, datetime
 from decimal import Context, Decimal
 from numbers import Integral, Real
@@ -14,6 +14,7 @@ import numpy as np
 
 from tickerkit.errors import BadTick
 from tickerkit.limits import (
+    MAX_COLUMNS,
     MAX_EXACT_INT,
     MAX_INT64,
     MAX_NAME_LENGTH,
@@ -197,6 +198,19 @@ def is_unit(unit: object) -> bool:
         and unit.isprintable()
         and unit.strip() == unit
     )
+
+
+def select_units(units: Mapping[Any, Any]) -> dict[str, str]:
+    """Return the units that can be shown, of columns that may exist; as many as a log has columns.
+
+    Another program may have written them.
+    """
+    names = [
+        name
+        for name, unit in units.items()
+        if isinstance(name, str) and may_be_column(name) and is_unit(unit)
+    ]
+    return {name: units[name] for name in names[:MAX_COLUMNS]}
 
 
 def number_text(value: float | int) -> str:

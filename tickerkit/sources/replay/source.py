@@ -14,7 +14,7 @@ from tickerkit.errors import SourceError
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.replay.control import ReplayControl
 from tickerkit.sources.replay.playhead import MAX_BATCH_TICKS, State
-from tickerkit.sources.replay.tape import Recordings, check_recordings, read_tape
+from tickerkit.sources.replay.tape import Recordings, check_recordings, find_units, read_tape
 from tickerkit.sources.venue_tables import freshness_frame
 from tickerkit.ticks import NS_PER_S
 from tickerkit.validation import check_flag
@@ -105,6 +105,7 @@ class ReplaySource(ReplayControl, Source):
         check_flag("loop", loop)
         super().__init__(speed, loop, clock)
         self._what = check_recordings(what)
+        self.units = find_units(self._what)
         self.path = Path(what).expanduser() if isinstance(what, str | PathLike) else None
         if isinstance(wait_for, bool) or not isinstance(wait_for, int) or wait_for < 0:
             raise SourceError(

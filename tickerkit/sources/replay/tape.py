@@ -15,13 +15,21 @@ from tickerkit.log import Gap, Position, locate_gaps
 from tickerkit.sources.replay.clock import due_times, forward_fill
 from tickerkit.sources.replay.place import Place
 from tickerkit.ticks import NO_TIME, NS_PER_S, Batch, read_ticks
-from tickerkit.ticks.fields import may_have_value, symbol_field
+from tickerkit.ticks.fields import may_have_value, select_units, symbol_field
 from tickerkit.validation import check_path
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["PlacedGap", "Recordings", "Tape", "check_recordings", "find_recordings", "read_tape"]
+__all__ = [
+    "PlacedGap",
+    "Recordings",
+    "Tape",
+    "check_recordings",
+    "find_recordings",
+    "find_units",
+    "read_tape",
+]
 
 ANOTHER_EPOCH = "another epoch begins"
 
@@ -143,6 +151,20 @@ def find_recordings(path: Path) -> list[Path]:
     from tickerkit.storage.paths import recordings_in
 
     return recordings_in(path)
+
+
+def find_units(what: list[Path] | pd.DataFrame) -> dict[str, str]:
+    """Return the units of the columns of recordings, without reading their rows.
+
+    Of a folder, the newest file has them all.
+    """
+    if not isinstance(what, list):
+        given = what.attrs.get("units")
+        return select_units(given) if isinstance(given, Mapping) else {}
+    from tickerkit.storage.recording import read_units
+
+    files = [file for path in what for file in find_recordings(path)[-1:]]
+    return {name: unit for file in files for name, unit in read_units(file).items()}
 
 
 def read_tape(what: list[Path] | pd.DataFrame) -> Tape:

@@ -38,6 +38,7 @@ from tickerkit.storage.sidecar import (
     Line,
     Misfits,
     Sidecar,
+    Units,
     encode_lines,
     merge_kinds,
     merge_words,
@@ -123,6 +124,7 @@ class CsvFile:
         # The categories of text columns: those of the rows before, and of the last append.
         self._earlier_words: dict[str, list[str]] = {}
         self._words: dict[str, list[str]] = {}
+        self._units: dict[str, str] = {}
         # The bytes of text before compression, how many of them are in blocks, and the checksum of
         # the rest.
         self._text = self._covered = self._crc = 0
@@ -175,6 +177,7 @@ class CsvFile:
         self._end = End.from_frame(frame)
         self.escape_formulas = sidecar.escape_formulas
         self.last_gap = sidecar.gaps[-1] if sidecar.gaps else None
+        self._units = dict(sidecar.units)
         if self._file.size:  # else the header was cut off as well
             columns = Columns.from_frame(frame)
             self.names = list(columns.kinds)
@@ -266,6 +269,13 @@ class CsvFile:
         """Note how many values are not in the file, by column, as `note_gaps` does."""
         self._pending += misfit_lines(counts)
 
+    def note_units(self, units: Mapping[str, str]) -> None:
+        """Note the units of columns, as `note_gaps` does; those that are noted are left out."""
+        new = {name: unit for name, unit in units.items() if self._units.get(name) != unit}
+        if new:
+            self._units |= new
+            self._pending.append(Units(new))
+
     def _note_kinds(self, kinds: dict[str, str]) -> None:
         """Merge kinds of columns."""
         merged = dict(self._kinds)
@@ -307,7 +317,7 @@ class CsvFile:
         self._file.open()
         self._sidecar.open()
         about = read_sidecar(self._part) or Sidecar()
-        kept = [line for line in self._pending if isinstance(line, Head | Gap | Misfits)]
+        kept = [line for line in self._pending if isinstance(line, Head | Gap | Misfits | Units)]
         self._file.cut(0)
         self._sidecar.cut(0)
         self._pending = [*about.lasting_lines, *kept]

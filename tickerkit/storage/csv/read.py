@@ -86,7 +86,7 @@ def read_csv(path: str | PathLike[str]) -> pd.DataFrame:
     content = read_file(path)
     if (warning := content.warning(path)) is not None:
         warnings.warn(warning, stacklevel=2)
-    return content.frame
+    return content.named_frame
 
 
 def read_file(path: Path) -> Content:

@@ -28,6 +28,7 @@ def write_csv(
     *,
     gaps: pd.DataFrame | None = None,
     misfits: Mapping[str, int] | None = None,
+    units: Mapping[str, str] | None = None,
     mode: Mode = "new",
     escape_formulas: bool = False,
     source: str = "",
@@ -47,6 +48,7 @@ def write_csv(
         path: the file. Missing folders are created. The suffix `.gz` or `.zst` compresses it.
         gaps: the ticks that are missing, with the columns of `Feed.gaps`.
         misfits: how many values of the ticks were left out, by column.
+        units: the unit of each column that has one.
         mode: "new" refuses an existing file, "overwrite" replaces it, "append" adds the ticks to
             it, if it is a recording.
         escape_formulas: whether to make the file safe for spreadsheets: text that they would run
@@ -75,7 +77,7 @@ def write_csv(
         expected = "a name that ends in .csv, .csv.gz or .csv.zst; to_parquet writes .parquet"
         raise InvalidArgument("path", str(path), expected)
     path = prepare_path(path, mode)
-    about = Sidecar.describe(source, symbols, gaps, misfits, escape_formulas=escape_formulas)
+    about = Sidecar.describe(source, symbols, gaps, misfits, units, escape_formulas=escape_formulas)
     if mode == "append" and path.exists():
         with CsvFile(path, mode="append", source=source, symbols=symbols) as file:
             if escape_formulas and not file.escape_formulas:
@@ -84,6 +86,7 @@ def write_csv(
             file.append(frame)
             file.note_gaps(about.gaps)
             file.note_misfits(about.misfits)
+            file.note_units(about.units)
         return path
     texts = csv_lines(frame, escape_formulas=escape_formulas)
     write_text(path, frame, texts, about, header=True)
