@@ -212,8 +212,11 @@ def test_trades_that_did_not_come_are_never_missing_in_silence(
     ("name", "pages"),
     [("unique", "after"), ("random", "after"), ("random", "newest"), ("alpaca", "after")],
 )
-def test_ids_are_complete_where_past_trades_overlap(name: str, pages: str, until: Until) -> None:
+def test_ids_are_complete_where_past_trades_overlap(
+    name: str, pages: str, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """REST has a trade from before the break and the first one after it: nothing is missing."""
+    monkeypatch.setattr(trades, "FETCH_S", 8.0)  # enough for a busy machine
     with (
         FakeVenue(name, [SYMBOLS[name]], trades_per_s=0, pages=pages) as fake,
         receiving(without_limit(fake, SYMBOLS[name])) as feed,
