@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from functools import partial
 
 import httpx
@@ -26,6 +27,7 @@ class Notes:
     Attributes:
         trades: the trades of each symbol in the order in which they came: ids, or times in ms where
             the venue has none that rise; None for a gap.
+        quotes: how many quotes of each symbol came.
         gaps: when they were noted, their size and reason.
         errors: what was reported.
     """
@@ -34,6 +36,7 @@ class Notes:
         self.loop = asyncio.get_running_loop()
         self.has_ids = not preset.trade_ids & {"random", "none"}
         self.trades: dict[str, list[int | None]] = {}
+        self.quotes: Counter[str] = Counter()
         self.gaps: list[tuple[float, int | None, str]] = []
         self.errors: list[BaseException] = []
 
@@ -41,6 +44,7 @@ class Notes:
         """Note ticks."""
         assert isinstance(ticks, Batch)
         for row in rows_of([ticks]):
+            self.quotes[row["symbol"]] += "bid" in row
             if "price" in row:
                 key = row["trade_id"] if self.has_ids else row["time"] // 10**6
                 self.trades.setdefault(row["symbol"], []).append(key)

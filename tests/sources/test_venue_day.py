@@ -60,9 +60,12 @@ async def live_a_day(name: str, day_s: float, monkeypatch: pytest.MonkeyPatch) -
         if dialect.notice is not None:
             await fake.announce_end()
     await wait_until(1.4)
+    quotes = dict(out.quotes)
     for symbol in symbols:
         fake.trade_once(symbol, symbol)
     await asyncio.sleep(1.0)
+    if dialect.quote is not None:
+        assert all(out.quotes[symbol] > quotes[symbol] for symbol in symbols)
     assert fake.violations == []
     ends = (dialect.life_s is not None) + 3 * (dialect.notice is not None)
     assert fake.accepted == accepted + ends * len(preset.sockets)

@@ -10,6 +10,7 @@ import asyncio
 import json
 import random
 from collections.abc import Iterator, Sequence
+from functools import cache
 from itertools import accumulate, cycle, pairwise, takewhile
 from pathlib import Path
 
@@ -27,7 +28,7 @@ from tickerkit.sources.venue import VenueSource
 
 DAY_S = 38_200
 QUIET = 20
-MUTE_AT_S = 60.0
+MUTE_AT_S = 30.0
 WITH_PAST_TRADES = [name for name in list_presets() if load_preset(name).backfill is not None]
 
 
@@ -49,6 +50,7 @@ class WatchedVenue(Venue):
         return events
 
 
+@cache
 def read_busy_pauses(folder: Path) -> list[float]:
     """Return the pauses between the recorded trades of SOLUSDT: four trades a second."""
     [path] = (folder / "frames").glob("bybit_v5-linear-tickers_trade.jsonl.gz")
@@ -58,6 +60,7 @@ def read_busy_pauses(folder: Path) -> list[float]:
     return [max(later - earlier, 0.001) for earlier, later in pairwise(times)]
 
 
+@cache
 def read_day(folder: Path) -> list[float]:
     """Return when IBM traded on a day, in seconds since its first trade."""
     path = folder / "ticks" / "lean-ibm-20131008-trade.csv.gz"
@@ -98,7 +101,7 @@ async def mute_a_busy_symbol(
         await asyncio.sleep(MUTE_AT_S)
         muted_at = fake.loop.time()
         fake.mute(busy)
-    await asyncio.sleep(90.0)
+    await asyncio.sleep(40.0)
     assert not any(each.done() for each in tasks)
     for task in tasks:
         task.cancel()

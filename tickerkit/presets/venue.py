@@ -203,7 +203,8 @@ class Venue:
         is_trade = ~np.isnan(np.asarray(batch.columns["price"]))
         keep = np.ones(batch.count, dtype=bool)
         # Of quotes the newest connection's are taken: there is no id to tell which came twice.
-        if self.links and self.links[-1] is not link and self.links[-1].has_rows:
+        newest = [each for each in self.links if each.socket is link.socket][-1:]
+        if newest and newest[0] is not link and newest[0].has_rows:
             keep &= is_trade
         after: list[VenueEvent] = []
         for symbol, channel, chosen in _split(symbols, is_trade):
