@@ -258,8 +258,34 @@ def test_both_ways_read_the_same_of_a_mapped_or_cut_id_or_time(columns: Any, row
     assert typed == general
 
 
+@pytest.mark.parametrize(
+    "columns",
+    [
+        *({"size": {"value": each}} for each in ("abc", "1.5", -3, 10**30)),
+        *({"time": {"value": each}} for each in (1723161255342, "2026-11-28T10:00:00Z", "abc")),
+        *({"trade_id": {"value": each}} for each in (7, 1.5, "7")),
+        *({"x": {"value": each}} for each in (float("nan"), "\ud800", "a" * 5000, "", 0, 2**60)),
+        *({"ask": {"from": each, "after": "x_"}} for each in ("good", "bad")),
+        {"size": {"from": "word", "map": {"ask": -5}}},
+    ],
+)
+def test_both_ways_read_the_same_of_fixed_cut_and_mapped_numbers(columns: Any) -> None:
+    """A number's rules hold for it however the map comes by it."""
+    row = {"s": "A", "p": 1.5, "good": "x_7", "bad": "x_b", "word": "ask"}
+    typed, general = read_both({"symbol": "s", "price": "p", **columns}, [json.dumps(row)])
+    assert typed == general
+
+
+@pytest.mark.parametrize("symbol", ["", "a" * 65, "a\nb", 7])
+def test_symbol_that_a_map_gives_is_checked_with_the_map(symbol: Any) -> None:
+    """No row would have it."""
+    with pytest.raises(FieldMapError, match=r"symbol\.value"):
+        parse_fields({"symbol": {"value": symbol}, "price": "p"})
+
+
 def test_name_that_no_type_can_have_is_read_all_the_same() -> None:
-    """JSON allows a backslash in a name."""
+    """JSON allows a backslash in a name, and half a pair of surrogates, which is no Unicode."""
+    assert FieldReader(parse_fields({"symbol": "s", "price": "\ud800"})).read([]).batches == []
     taken = FieldReader(parse_fields({"symbol": "s", "price": "p\\q"})).read(
         [json.dumps({"s": "A", "p\\q": 1.5})]
     )

@@ -134,6 +134,19 @@ def test_source_serves_what_a_websocket_sends(tmp_path: Path) -> None:
         assert "sesame" not in repr(source)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [b"rows = ", b"rows = '\xff'", b"rows = " + b"[" * 5000, b"rows = " + b"9" * 5000],
+    ids=["half", "not UTF-8", "nested", "long"],
+)
+def test_file_that_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
+    """Whatever makes the reader of TOML stop."""
+    path = tmp_path / "map.toml"
+    path.write_bytes(text)
+    with pytest.raises(tk.InvalidArgument, match="a TOML file"):
+        tk.websocket("wss://host", fields=path)
+
+
 def test_pings_are_sent_and_a_greeting_is_waited_for() -> None:
     """Some servers demand both; an answer that is to be ignored is not unknown."""
     asked: list[Any] = []

@@ -19,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET, UnsetType
 
+from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.batches import join_batches
 from tickerkit.fieldmaps.columns import (
     UnreadableError,
@@ -33,7 +34,7 @@ from tickerkit.fieldmaps.fields import FIRST_FRAME, Condition, FieldMap, Reading
 from tickerkit.fieldmaps.paths import ITEMS, VALUES, Path, Step
 from tickerkit.fieldmaps.values import Value
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
-from tickerkit.ticks.fields import may_be_value
+from tickerkit.ticks.fields import NUMBER_FIELDS, MisfitError, may_be_value, read_other
 
 __all__ = ["UNREADABLE", "CompiledMap", "compile_map"]
 
@@ -42,7 +43,7 @@ UNREADABLE = (msgspec.MsgspecError, UnicodeError, RecursionError)
 
 MAX_POSITION = 256
 # What msgspec takes in no name of a field.
-UNFIT = re.compile(r'[\\"\x00-\x1f]')
+UNFIT = re.compile(r'[\\"\x00-\x1f\ud800-\udfff]')
 
 
 class _UncompilableError(Exception):
@@ -216,6 +217,8 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
     node = root
     for step in steps:
         node = node.at(step)
+    for value in reading.values:
+        _check_value(value)
     values = [
         (None if value.path is None else place(value.path, _kind_of(value)), value)
         for value in reading.values
@@ -264,6 +267,25 @@ def _get_or_unset(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
             return UNSET
 
     return get_or_unset
+
+
+def _check_value(value: Value) -> None:
+    """Raise for a value that may break a rule of its column: the general way names it."""
+    if value.path is not None:
+        # A part of a text, or what a word stands for, may be no number.
+        is_fit = value.column not in NUMBER_FIELDS or value.is_plain
+    else:
+        is_fit = value.column not in (*NUMBER_FIELDS, *ID_COLUMNS, "time") and _is_kept(value)
+    if not is_fit:
+        raise _UncompilableError
+
+
+def _is_kept(value: Value) -> bool:
+    """Return whether a column keeps a value that is the same in each row, as it is."""
+    try:
+        return read_other(value.column, value.fixed) == value.fixed
+    except (BadTick, MisfitError):
+        return False
 
 
 def _kind_of(value: Value) -> Any:

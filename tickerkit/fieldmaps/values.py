@@ -22,6 +22,7 @@ from tickerkit.ticks.fields import (
     TIME_FIX,
     MisfitError,
     may_be_column,
+    read_symbol,
     read_time,
 )
 from tickerkit.ticks.numbers import INTEGER, is_exact_number, is_number
@@ -218,6 +219,11 @@ def parse_value(column: str, given: object) -> Value:
         if isinstance(fixed, bool) or not isinstance(fixed, str | int | float):
             fix = "pass text or a number"
             raise FieldMapError(f"{column}.value", fixed, "is neither text nor a number", fix)
+        if column == "symbol":
+            try:
+                read_symbol(fixed)
+            except BadTick as error:
+                raise FieldMapError("symbol.value", fixed, error.problem, error.fix) from None
         return Value(column, None, fixed)
     path, unit = _split_unit(f"{column}.from", given["from"])
     value = Value(

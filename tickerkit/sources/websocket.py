@@ -209,7 +209,7 @@ def load_fields(fields: object) -> FieldMap:
     check_path("fields", fields)
     try:
         table = tomllib.loads(Path(fields).read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise InvalidArgument("fields", fields, f"a TOML file ({error})") from None
     return parse_fields(table.get("reads", table))
 
