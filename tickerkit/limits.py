@@ -78,8 +78,9 @@ MAX_DICTIONARIES_BYTES = 32 * 2**20
 # left out until older ticks are dropped.
 MAX_FREE_TEXT_BYTES = 512 * 2**20
 
-# Names of fields whose values were left out; the counts of further ones are under "(others)".
+# Names of fields whose values were left out; the counts of further ones are under OTHERS.
 MAX_MISFIT_NAMES = 256
+OTHERS = "(others)"
 
 # Characters of an epoch's id. Ours have 16; both ends send the ids of the other back.
 MAX_EPOCH_LENGTH = 256

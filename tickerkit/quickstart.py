@@ -14,7 +14,7 @@ from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.server import serve
-from tickerkit.sources import EVENTS_SCHEME, MQTT_SCHEMES
+from tickerkit.sources import is_websocket_url
 
 __all__ = ["live"]
 
@@ -90,11 +90,7 @@ def live(
         >>> feed = tk.live("wss://…", subscribe={"op": "subscribe", "args": ["trades"]})
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
-    is_url = (
-        isinstance(source_or_url, str)
-        and "://" in source_or_url
-        and not source_or_url.startswith((EVENTS_SCHEME, *MQTT_SCHEMES))
-    )
+    is_url = isinstance(source_or_url, str) and is_websocket_url(source_or_url)
     talk = {
         "subscribe": subscribe,
         "fields": fields,

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from broker import Broker, encode_publish
 from commands import InProcess, on_posix
+from event_server import Stream, serve_events
 from numbered import ticks
 from soaks import share_of
 
@@ -96,6 +97,20 @@ def test_ticks_option_limits_the_recording_exactly(tmp_path: Path) -> None:
     source = write_csv(ticks(*range(1, 101)), tmp_path / "source.csv")
     assert run(source, "-o", tmp_path / "b.csv", "--ticks", 42) == 0
     assert load(tmp_path / "b.csv").frame["seq"].tolist() == list(range(1, 43))
+
+
+def test_server_sent_events_are_recorded(tmp_path: Path) -> None:
+    """Their address is that of a source, and not of a websocket."""
+
+    def serve(stream: Stream) -> None:
+        stream.begin()
+        stream.send('data: {"symbol": "A", "price": 1.5}\n\n' * 3)
+        stream.idle()
+
+    path = tmp_path / "ticks.csv"
+    with serve_events(serve) as server:
+        assert run(f"events:{server.url}", "-o", path, "--ticks", 3) == 0
+    assert tk.read_csv(path)["price"].tolist() == [1.5] * 3
 
 
 def test_for_option_ends_the_recording(server: tk.TickServer, tmp_path: Path) -> None:

@@ -72,6 +72,14 @@ def test_numbers_are_shown_without_a_price(server: tk.TickServer, start: Start) 
         assert command.end() == 0
 
 
+def test_whole_numbers_are_shown_without_a_price(server: tk.TickServer, start: Start) -> None:
+    """Also of a column of integers, since a float would round some; there, 0 stands for none."""
+    server.publish([{"symbol": "meter", "pulses": 2**60 + 1}, {"symbol": "new", "level": 0.5}])
+    with start("watch", server.url) as command:
+        command.until(r"  meter pulses 1\.15292e\+18  new level 0\.5$")
+        assert command.end() == 0
+
+
 def test_watch_ends_when_the_source_ends(start: Start) -> None:
     """The exit code is 0, and the last prices are printed."""
     ticks = [trade("AAPL", 100 + index) for index in range(3)]

@@ -18,7 +18,7 @@ from commands import run_python
 
 from tickerkit.errors import SourceError
 from tickerkit.log import TickLog
-from tickerkit.sources.simulate import SimulatedSource, simulate
+from tickerkit.sources.simulate import SimulatedMarket, simulate
 from tickerkit.ticks import Batch, Text
 
 S = 10**9
@@ -38,7 +38,7 @@ def table(batches: list[Batch]) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True)
 
 
-def first(source: SimulatedSource, blocks: int = 1) -> pd.DataFrame:
+def first(source: SimulatedMarket, blocks: int = 1) -> pd.DataFrame:
     """Return the first blocks of the stream."""
     return table(list(itertools.islice(source.ticks(), blocks)))
 
@@ -85,7 +85,7 @@ class World:
 
     def run(self, symbols: list[str], rate: float, seed: int = 1) -> pd.DataFrame:
         """Run a source in this world until the end; return all that it sent."""
-        source = SimulatedSource(symbols, rate, seed, clock=self.clock, sleep=self.sleep)
+        source = SimulatedMarket(symbols, rate, seed, clock=self.clock, sleep=self.sleep)
         with pytest.raises(asyncio.CancelledError):
             asyncio.run(source.run(self))
         return table([batch for _, batch in self.sent])
@@ -312,7 +312,7 @@ def test_clock_jump_is_ignored(jump_s: float) -> None:
 def test_source_wakes_once_a_second_when_idle() -> None:
     """At one tick a day it still notices a clock that is set."""
     world = World(until=100)
-    source = SimulatedSource(["AAPL"], 1e-4, 1, clock=world.clock, sleep=world.sleep)
+    source = SimulatedMarket(["AAPL"], 1e-4, 1, clock=world.clock, sleep=world.sleep)
     with pytest.raises(asyncio.CancelledError):
         asyncio.run(source.run(world))
     assert world.sent == []

@@ -16,10 +16,11 @@ from tickerkit.sources import (
     Outlet,
     PollSource,
     ReplaySource,
+    SimulatedMarket,
     SimulatedSensors,
-    SimulatedSource,
     Source,
     as_source,
+    is_websocket_url,
     replay,
     simulate,
 )
@@ -72,14 +73,31 @@ def test_source_is_returned_unchanged() -> None:
         (drip, IterableSource),
         (drip(), IterableSource),
         (pd.DataFrame([TICK]), ReplaySource),
-        ("sim:AAPL,MSFT", SimulatedSource),
+        ("sim:AAPL,MSFT", SimulatedMarket),
         ("sensors:kitchen,garden", SimulatedSensors),
-        ("sim: AAPL , MSFT,", SimulatedSource),
+        ("sim: AAPL , MSFT,", SimulatedMarket),
     ],
 )
 def test_each_kind_of_value_makes_its_source(given: object, kind: type[Source]) -> None:
     """Functions are polled, iterables iterated, frames replayed."""
     assert type(as_source(given)) is kind
+
+
+@pytest.mark.parametrize(
+    ("text", "is_url"),
+    [
+        ("ws://127.0.0.1:8000/", True),
+        ("wss://host/stream", True),
+        ("mqtt://host/home/#", False),
+        ("mqtts://host/home/#", False),
+        ("events:https://host/stream", False),
+        ("kraken:BTC/USD", False),
+        ("ticks.csv", False),
+    ],
+)
+def test_address_of_a_websocket_is_told_from_other_sources(text: str, is_url: bool) -> None:
+    """So that `tk.live` and `tickerkit record` connect to it, and serve the others."""
+    assert is_websocket_url(text) is is_url
 
 
 def test_every_is_the_interval_of_a_poll() -> None:

@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from tickerkit.feed import Feed
@@ -74,10 +75,10 @@ class QuoteReader:
             for name in ("price", "size", "bid", "ask")
         )
         others = {
-            name: frame[name].to_numpy()
+            name: _to_floats(frame[name])
             for name in map(str, frame)
             if may_be_value(name) and name not in ("price", "bid", "ask")
-            if frame[name].dtype == float
+            if frame[name].dtype.kind in "if"
         }
         codes = self.feed.log.dictionaries["symbol"].codes
         quotes = []
@@ -114,3 +115,11 @@ class QuoteReader:
         if len(rows):
             codes, counts = np.unique(rows.array("symbol"), return_counts=True)
             self._ticks.update(dict(zip(codes.tolist(), counts.tolist(), strict=True)))
+
+
+def _to_floats(column: pd.Series) -> npt.NDArray[np.float64]:
+    """Return the values of a column, shape (symbols,), NaN for none: 0 in a column of integers."""
+    values = column.to_numpy()
+    if values.dtype.kind == "f":
+        return np.asarray(values)
+    return np.where(values == 0, np.nan, values)

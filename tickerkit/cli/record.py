@@ -124,7 +124,7 @@ def record(
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
-    from tickerkit.sources import MQTT_SCHEMES
+    from tickerkit.sources import is_websocket_url
     from tickerkit.storage.paths import naming_from_path
 
     if new and overwrite:
@@ -139,7 +139,7 @@ def record(
     if interrupt.requested:
         return
     with ExitStack() as stack:
-        is_url = "://" in source and not source.startswith(MQTT_SCHEMES)
+        is_url = is_websocket_url(source)
         server = None if is_url else stack.enter_context(_serve_source(source, every, raw=raw))
         url = server.url if server else source
         # Record a server's ticks from now on, but every tick of a source that is served here.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tickerkit.formatting import format_value
+from tickerkit.limits import OTHERS
 from tickerkit.ticks import printable
 
 __all__ = ["ShapeCounts", "shape_of"]
@@ -14,7 +15,6 @@ KINDS = ("type", "event", "e", "channel", "op", "method", "action", "T", "status
 MAX_SHAPES = 100
 MAX_KEYS = 8
 MAX_TEXT = 32
-OTHERS = "(others)"
 
 
 class ShapeCounts:

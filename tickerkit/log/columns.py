@@ -14,6 +14,7 @@ from tickerkit.limits import (
     MAX_SYMBOLS,
     MAX_TEXT_LENGTH,
     MAX_WORDS,
+    OTHERS,
 )
 from tickerkit.log.dictionary import Dictionary, code_dtype, count_bytes
 from tickerkit.log.free_text import FreeTexts
@@ -65,7 +66,7 @@ class ColumnEncoder:
         if count:
             name = printable(name[:MAX_NAME_LENGTH])  # a name can be as long as a message
             if name not in self.misfits and len(self.misfits) >= MAX_MISFIT_NAMES:
-                name = "(others)"
+                name = OTHERS
             self.misfits[name] = self.misfits.get(name, 0) + count
             self.left_out += count
 

@@ -8,7 +8,7 @@ from typing import get_args
 import msgspec
 
 from tickerkit.errors import ProtocolError
-from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH
+from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH, OTHERS
 from tickerkit.log import Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
@@ -92,11 +92,11 @@ class Client:
             # A lower count than before is that of another server, or of one that was restarted.
             new = count - known if count >= known else count
             # By the server's names: the counts of different columns can't be subtracted. A server
-            # has one name more than the bound, "(others)".
+            # has one name more than the bound, OTHERS.
             if name in self._server_misfits or len(self._server_misfits) <= MAX_MISFIT_NAMES:
                 self._server_misfits[name] = count
             if name not in self.misfits and len(self.misfits) >= MAX_MISFIT_NAMES:
-                name = "(others)"
+                name = OTHERS
             if new:
                 self.misfits[name] = self.misfits.get(name, 0) + new
 

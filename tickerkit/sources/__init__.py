@@ -21,7 +21,7 @@ from tickerkit.sources.mqtt import MQTT_SCHEMES, MqttSource, mqtt
 from tickerkit.sources.poll import PollSource, check_every, poll
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
-from tickerkit.sources.simulate import SimulatedSource, simulate
+from tickerkit.sources.simulate import SimulatedMarket, simulate
 from tickerkit.sources.venue import VenueSource, venue
 from tickerkit.sources.venue_tables import freshness_frame, venues
 from tickerkit.sources.websocket import WebsocketSource, websocket
@@ -42,13 +42,14 @@ __all__ = [
     "PollSource",
     "ReplaySource",
     "SimulatedSensors",
-    "SimulatedSource",
+    "SimulatedMarket",
     "Source",
     "VenueSource",
     "WebsocketSource",
     "as_source",
     "events",
     "freshness_frame",
+    "is_websocket_url",
     "json_lines",
     "mqtt",
     "poll",
@@ -108,6 +109,11 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
         return poll(given, every)
     problem = f"the type {type(given).__name__} is not supported"
     raise SourceError(given, problem, fix=f"pass {KINDS}")
+
+
+def is_websocket_url(text: str) -> bool:
+    """Return whether a text is the address of a websocket, and not that of another source."""
+    return "://" in text and not text.startswith((EVENTS_SCHEME, *MQTT_SCHEMES))
 
 
 def _has_only_names(items: Collection[object]) -> bool:

@@ -9,7 +9,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.sources.simulate import MakeColumns, SimulatedSource, name_fraction
+from tickerkit.sources.simulated import MakeColumns, SimulatedSource, name_fraction
 from tickerkit.ticks import NS_PER_S, Column, Text
 
 __all__ = ["SimulatedSensors", "simulate_sensors"]

@@ -2,43 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
-import itertools
 import math
-import secrets
-import time
-from collections.abc import Awaitable, Callable, Iterator, Sequence
-from hashlib import blake2b
-from numbers import Real
-from typing import TypeAlias
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.errors import BadTick, InvalidArgument, SourceError
-from tickerkit.sources.base import Outlet, Source
-from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
-from tickerkit.ticks.fields import read_symbol
-from tickerkit.validation import parse_symbols
+from tickerkit.sources.simulated import MakeColumns, SimulatedSource, name_fraction
+from tickerkit.ticks import NS_PER_S, Array, Column, Text
 
-__all__ = ["MakeColumns", "SimulatedSource", "name_fraction", "simulate"]
-
-# Makes the columns of the ticks of some symbols at some times, given the time before them; see
-# `_Market.trade`.
-MakeColumns: TypeAlias = Callable[
-    [np.random.Generator, npt.NDArray[np.int32], int, npt.NDArray[np.int64]], dict[str, Column]
-]
-
-BLOCK_TICKS = 4096
-# Ticks per second and symbol: one a day, and more than any machine keeps up with.
-MIN_RATE, MAX_RATE = 1e-5, 1e7
-
-# Up to this many ticks per second in all, each tick is sent alone; above, all that are due are sent
-# every 10 ms.
-MAX_SINGLE_RATE = 100.0
-BATCH_INTERVAL_NS = 10_000_000
-MAX_SLEEP_S = 1.0
-MAX_STALL_NS = 60 * NS_PER_S
+__all__ = ["SimulatedMarket", "simulate"]
 
 # Standard deviation of the log price per square root of a second. A share with a volatility of 20 %
 # a year moves by 0.8e-4 in a second of trading; on a chart of one minute, the cent or two between
@@ -58,8 +31,6 @@ P_ONE_CENT, P_TWO_CENTS = 0.6, 0.9
 CENTS_PER_SPREAD_CENT = 25_000
 # A price that drifts for years stays within what a float64 holds to the cent.
 MAX_PRICE = 1e9
-
-EXPECTED_SYMBOLS = 'expected a list of symbols, or text such as "AAPL,MSFT"'
 
 # Prices at which well-known symbols start, in their currency.
 STARTS = {
@@ -92,7 +63,7 @@ STARTS = {
 
 def simulate(
     symbols: str | Sequence[str], rate: float = 20.0, seed: int | None = None
-) -> SimulatedSource:
+) -> SimulatedMarket:
     """Return a source of made-up trades with quotes, endless and paced by the clock.
 
     Log returns are normal, share a market factor (any two symbols correlate by 0.4) and are two
@@ -124,102 +95,14 @@ def simulate(
     Example:
         >>> server = tk.serve(tk.simulate(["AAPL", "MSFT"], seed=1))
     """
-    return SimulatedSource(symbols, rate, seed)
+    return SimulatedMarket(symbols, rate, seed)
 
 
-class SimulatedSource(Source):
-    """Made-up ticks; made by `tk.simulate`.
-
-    Args:
-        symbols: a list, or comma-separated text.
-        rate: ticks per second for each symbol.
-        seed: a whole number of at least 0, or None for a random seed.
-        clock: returns the time in epoch ns.
-        sleep: waits for a number of seconds.
-
-    Attributes:
-        symbols: the symbols, in the order given.
-        rate: ticks per second for each symbol.
-        seed: the seed of the random numbers.
-    """
-
-    def __init__(
-        self,
-        symbols: str | Sequence[str],
-        rate: float = 20.0,
-        seed: int | None = None,
-        *,
-        clock: Callable[[], int] = time.time_ns,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
-    ) -> None:
-        self.symbols = _check_symbols(symbols)
-        self.rate = _check_rate(rate)
-        is_number = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
-        if seed is not None and (not is_number or seed < 0):
-            raise SourceError(seed, "expected a whole number of at least 0", "seed")
-        self.seed = secrets.randbits(32) if seed is None else int(seed)
-        self._clock = clock
-        self._sleep = sleep
-
-    def __repr__(self) -> str:
-        names = ",".join(self.symbols)
-        shown = names if len(names) <= 40 else f"{len(self.symbols)} symbols"
-        return f"<Simulated {shown} at {self.rate:g} ticks/s each, seed {self.seed}>"
-
-    def ticks(self) -> Iterator[Batch]:
-        """Yield the ticks, endless, without waiting; each call starts with the first tick.
-
-        Yields:
-            Batches of 4,096 ticks; `time` is in nanoseconds from the start of the stream.
-        """
-        # Random numbers are drawn block by block, so another block size would give other ticks.
-        random = np.random.default_rng(self.seed)
-        make_columns = self._begin()
-        mean_gap = NS_PER_S / (self.rate * len(self.symbols))
-        now = 0
-        for number in itertools.count():
-            gaps = random.exponential(mean_gap, BLOCK_TICKS).astype(np.int64)
-            times = now + np.cumsum(gaps)
-            codes = random.integers(len(self.symbols), size=BLOCK_TICKS, dtype=np.int32)
-            if number == 0:
-                # One of each symbol, so that lists show them in the order given.
-                opening = np.arange(min(len(self.symbols), BLOCK_TICKS), dtype=np.int32)
-                codes[: len(opening)] = opening
-            yield Batch(BLOCK_TICKS, times, make_columns(random, codes, now, times))
-            now = int(times[-1])
+class SimulatedMarket(SimulatedSource):
+    """Made-up trades and quotes; made by `tk.simulate`. The arguments are those of the base."""
 
     def _begin(self) -> MakeColumns:
-        """Return what makes the columns, block by block, from the first tick on."""
         return _Market(self.symbols).trade
-
-    async def run(self, out: Outlet) -> None:
-        blocks = self.ticks()
-        block, sent = next(blocks), 0
-        total_rate = self.rate * len(self.symbols)
-        interval = 0 if total_rate <= MAX_SINGLE_RATE else BATCH_INTERVAL_NS
-        start = last_now = self._clock()
-        while True:
-            now = self._clock()
-            # A clock that was set back, or is far ahead since the machine slept: the market
-            # continues as if no time had passed.
-            if not 0 <= now - last_now <= MAX_STALL_NS:
-                start += now - last_now
-            last_now = now
-            due = int(np.searchsorted(block.time, now - start, side="right"))
-            if due > sent:
-                part = block.part(sent, due)
-                part.time = part.time + start
-                await out.send(part)
-                sent = due
-            if sent == block.count:
-                block, sent = next(blocks), 0
-                # Lets the server cancel this task while the source catches up.
-                await self._sleep(0)
-                continue
-            next_wake = max(start + int(block.time[sent]), now + interval)
-            wait = max(next_wake - self._clock(), 0) / NS_PER_S
-            # It sleeps a second at most, to notice a clock that is set meanwhile.
-            await self._sleep(min(wait, MAX_SLEEP_S))
 
 
 class _Market:
@@ -335,12 +218,6 @@ class _Market:
         return own
 
 
-def name_fraction(name: str, salt: str) -> float:
-    """Return a number from 0 to 1 that depends only on a name: the same in every process."""
-    digest = blake2b(f"{salt}:{name}".encode(), digest_size=6).digest()
-    return int.from_bytes(digest, "big") / 2**48
-
-
 def _start_price(symbol: str) -> float:
     known = STARTS.get(symbol.upper())
     if known is not None:
@@ -350,30 +227,3 @@ def _start_price(symbol: str) -> float:
 
 def _volatility(symbol: str) -> float:
     return MIN_VOLATILITY + (MAX_VOLATILITY - MIN_VOLATILITY) * name_fraction(symbol, "volatility")
-
-
-def _check_symbols(symbols: str | Sequence[str]) -> list[str]:
-    try:
-        names = parse_symbols("symbols", symbols)
-    except InvalidArgument:
-        names = None
-    if names is None:
-        raise SourceError(symbols, EXPECTED_SYMBOLS, "symbols")
-    known: set[str] = set()
-    for name in names:
-        try:
-            read_symbol(name)
-        except BadTick as error:
-            raise SourceError(symbols, str(error), "symbols") from None
-        if name in known:
-            raise SourceError(symbols, f"{name} is in it twice; give each symbol once", "symbols")
-        known.add(name)
-    return names
-
-
-def _check_rate(rate: float) -> float:
-    is_number = isinstance(rate, Real) and not isinstance(rate, bool)
-    if not is_number or not MIN_RATE <= rate <= MAX_RATE:
-        problem = f"expected ticks per second for each symbol, {MIN_RATE:g} to {MAX_RATE:,.0f}"
-        raise SourceError(rate, problem, "rate")
-    return float(rate)

@@ -65,7 +65,6 @@ __all__ = [
     "sidecar_path",
 ]
 
-VERSION = 1
 SUM = re.compile(rb',"sum":([0-9]{1,10})\}$')
 # Two lines between which a flipped bit has changed the line break.
 MERGED = re.compile(rb'(?<=\}).(?=\{"type":)', re.DOTALL)
@@ -81,7 +80,6 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
             is no gap.
         escape_formulas: whether text is escaped for spreadsheets, see `text.escape_formula`.
         is_part: whether the file continues another one, see `csv.parts`.
-        version: version of the sidecar's format.
     """
 
     made: int
@@ -89,7 +87,6 @@ class Head(msgspec.Struct, tag="head", omit_defaults=True):
     symbols: list[str] | None = None
     escape_formulas: bool = False
     is_part: bool = False
-    version: int = VERSION
 
 
 class Columns(msgspec.Struct, tag="columns", omit_defaults=True):

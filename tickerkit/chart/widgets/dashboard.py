@@ -164,7 +164,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
 
     def _on_follow(self, change: Any) -> None:
         """Show on the pause button whether the chart follows: a zoom in the page pauses it too."""
-        newest = self._feed.frame()["time"].max()
+        newest = self._feed.latest()["time"].max()
         self._held_at = None if change["new"] or pd.isna(newest) else newest
         self._pause.value = not change["new"]
         self._pause.description = "Pause" if change["new"] else "Resume"
