@@ -14,7 +14,7 @@ from mutations import Mutations
 from soaks import soak
 from venue_rows import rows_of
 
-from tickerkit.errors import BadTick, FieldMapError, InvalidArgument, TickerkitError
+from tickerkit.errors import BadTick, FieldMapError, InvalidArgument
 from tickerkit.fieldmaps import FieldMap, FieldReader, parse_fields
 from tickerkit.sources.websocket import load_fields
 
@@ -88,10 +88,8 @@ def test_mutated_map_is_refused_by_name_or_reads(count: int) -> None:
         try:
             take(parse_fields(table), rng.sample(messages, 4))
             taken += 1
-        except TickerkitError as error:
-            assert isinstance(error, FieldMapError | InvalidArgument)
-            assert str(error)
-            refused += 1
+        except FieldMapError as error:
+            refused += bool(str(error))
         except Exception as error:
             raise AssertionError(f"map {number}: {data[:1000]!r}") from error
     assert taken > count / 20
@@ -105,11 +103,13 @@ def test_mutated_toml_file_is_refused_by_name_or_reads(count: int, tmp_path: Pat
     seeds = [b'symbol = "s"\nprice = "data.p"\n[when]\n"/type" = "trade"\n']
     seeds += [b'[[reads]]\nrows = "data[]"\nsymbol = "s"\ntime = "T:ms"\nprice = { from = "p" }\n']
     mutations, path = Mutations(seeds, rng), tmp_path / "fields.toml"
+    refused = 0
     for number in range(count):
         path.write_bytes(data := mutations.next())
         try:
             take(load_fields(path), rng.sample(messages, 2))
-        except TickerkitError as error:
-            assert str(error)
+        except (FieldMapError, InvalidArgument) as error:
+            refused += bool(str(error))
         except Exception as error:
             raise AssertionError(f"file {number}: {data[:1000]!r}") from error
+    assert refused > count / 20
