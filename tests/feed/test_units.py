@@ -29,11 +29,10 @@ def measure() -> list[dict[str, Any]]:
     return SENSORS
 
 
-@pytest.mark.parametrize("process", [False, True])
-def test_feed_knows_the_units_of_its_server(process: bool) -> None:
+def test_feed_knows_the_units_of_its_server() -> None:
     """They come with the first message; `latest` has them beside its columns."""
     source = tk.poll(measure, every=10, units=UNITS)
-    with tk.serve(source, port=0, process=process) as server, tk.connect(server.url) as feed:
+    with tk.serve(source, port=0) as server, tk.connect(server.url) as feed:
         feed.wait(1)
         assert feed.units == server.log.units == UNITS
         assert feed.latest().attrs["units"] == UNITS

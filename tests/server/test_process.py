@@ -105,8 +105,10 @@ def test_process_server_has_the_interface_of_any_server(until: Until) -> None:
 
 
 def test_log_is_a_mirror(until: Until) -> None:
-    """The mirror has the epoch, seqs and values that a feed gets."""
-    server = serve(tk.simulate(["AAPL", "MSFT"], rate=500, seed=1))
+    """The mirror has the epoch, seqs, values and units that a feed gets."""
+    source = tk.simulate(["AAPL", "MSFT"], rate=500, seed=1)
+    source.units = {"price": "USD"}
+    server = serve(source)
     feed = tk.connect(server.url, history=None)
     feed.wait(1000)
     server.publish({"symbol": "BY HAND", "price": 1, "note": "x"})
@@ -117,6 +119,7 @@ def test_log_is_a_mirror(until: Until) -> None:
     pd.testing.assert_frame_equal(mine.iloc[: len(theirs)], theirs, check_categorical=False)
     assert mine["seq"].tolist() == list(range(1, len(mine) + 1))
     assert server.log.epoch == feed.log.epoch
+    assert server.log.units == feed.units == {"price": "USD"}
     assert len(mine) == server.stats["ticks"]
 
 

@@ -13,7 +13,9 @@ from peers import Kept
 
 import tickerkit as tk
 from tickerkit.errors import BadTick, SourceError
-from tickerkit.sources import as_source, event_stream, mapped
+from tickerkit.fieldmaps import parse_fields
+from tickerkit.fieldmaps.guess import guesser
+from tickerkit.sources import EventsSource, as_source, event_stream, mapped
 from tickerkit.sources.event_stream import EventParser
 from tickerkit.ticks import read_ticks
 
@@ -126,8 +128,9 @@ def test_feed_reads_events_by_a_map() -> None:
             assert "sesame" not in repr(source) + repr(server) + str(server.stats)
 
 
-def test_map_is_guessed() -> None:
+def test_map_is_guessed(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing that came before the guess is lost, and the source says that it is a guess."""
+    monkeypatch.setattr(guesser, "WAIT_S", 0.05)
 
     def handle(stream: Stream) -> None:
         stream.begin()
@@ -281,7 +284,7 @@ def test_silent_stream_is_given_up(until: Until) -> None:
         stream.idle()
 
     with serve_events(handle) as there:
-        source = tk.events(there.url, FIELDS, silent_s=1)
+        source = EventsSource(there.url, parse_fields(FIELDS), silent_s=0.05)
         with tk.serve(source, port=0):
             until(lambda: source.reconnects == 1)
 
