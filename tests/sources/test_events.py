@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 from event_server import Stream, serve_events
+from hypothesis import given
+from hypothesis import strategies as st
 from peers import Kept
 
 import tickerkit as tk
@@ -61,6 +63,35 @@ def test_stream_is_read_as_the_standard_says(stream: bytes, events: list[bytes])
     """Also if it comes byte by byte."""
     assert read(stream) == events
     assert read(*(stream[at : at + 1] for at in range(len(stream)))) == events
+
+
+LINES = [
+    b"data: a",
+    b"data:",
+    b"data",
+    b": x",
+    b"id: 1",
+    b"retry: 5",
+    b"\xff\x00",
+    b"",
+    b"",
+    b"x" * 40,
+]
+ENDS = [b"\n", b"\r", b"\r\n"]
+
+
+@given(
+    st.lists(st.tuples(st.sampled_from(LINES), st.sampled_from(ENDS)), max_size=12),
+    st.lists(st.integers(1, 6), min_size=1, max_size=60),
+)
+def test_chunks_make_no_difference(lines: list[tuple[bytes, bytes]], sizes: list[int]) -> None:
+    """Wherever the stream is cut, the events are the same."""
+    stream = b"".join(line + end for line, end in lines)
+    chunks, at = [], 0
+    for size in sizes:
+        chunks.append(stream[at : at + size])
+        at += size
+    assert read(*chunks, stream[at:]) == read(stream)
 
 
 def test_event_is_complete_with_its_last_line_end() -> None:

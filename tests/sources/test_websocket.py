@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import pickle
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
+import cloudpickle
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidUpgrade
 from websockets.sync.server import Server, ServerConnection, serve
@@ -145,6 +147,14 @@ def test_file_that_is_no_toml_is_refused(text: bytes, tmp_path: Path) -> None:
     path.write_bytes(text)
     with pytest.raises(tk.InvalidArgument, match="a TOML file"):
         tk.websocket("wss://host", fields=path)
+
+
+def test_source_with_a_map_can_be_sent_to_another_process() -> None:
+    """`tk.serve(process=True)` does so; the map is compiled again there."""
+    copy = pickle.loads(cloudpickle.dumps(tk.websocket("ws://127.0.0.1:1/", fields=FIELDS)))
+    [batch] = copy.machine.receive([rows(1, 2)]).batches
+    assert batch.count == 2
+    assert copy.fields == FIELDS
 
 
 def test_pings_are_sent_and_a_greeting_is_waited_for() -> None:

@@ -84,6 +84,10 @@ class FieldReader:
         # What earlier messages said, for each reading that remembers.
         self._remembered: list[dict[Any, Any]] = [{} for _ in fields.readings]
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        # msgspec's decoders can't be pickled; what a connection said has no meaning elsewhere.
+        return _make_reader, (self.fields, self._compiled is not None)
+
     def extend(self, fields: FieldMap) -> None:
         """Read by a map whose first tables are those of the map before; keep what is known."""
         more = len(fields.readings) - len(self.fields.readings)
@@ -346,3 +350,7 @@ def _order_of(row: dict[str, Any], *, ids_rise: bool) -> tuple[int, int] | None:
     if not isinstance(time, np.datetime64):
         return None
     return int(time.astype(np.int64)), trade_id if isinstance(trade_id, int) else 0
+
+
+def _make_reader(fields: FieldMap, typed: bool) -> FieldReader:
+    return FieldReader(fields, typed=typed)
