@@ -153,8 +153,8 @@ def test_raw_frames_of_a_venue_give_the_ticks_gaps_and_statuses_of_live(
                 fake.change(rest_failures=0.1)
             with feed.record(tmp_path / "ticks.csv", raw=True, flush_s=0.01):
                 break_often(fake, symbol, disconnects, until)
-                newest_us = fake.trades[symbol][-1].time_ns // 1000
-                until(lambda: newest_us in feed.frame()["time"].astype("int64").to_numpy() // 1000)
+                newest_ms = fake.trades[symbol][-1].time_ns // 10**6
+                until(lambda: newest_ms in feed.frame()["time"].astype("int64").to_numpy() // 10**6)
                 until(lambda: not source.venue.streams[symbol].is_holding)
                 if name in ("kraken", "dense"):
                     until(lambda: account(fake, feed.frame(), feed.gaps).is_exact)
@@ -226,6 +226,17 @@ def test_events_that_do_not_fit_in_the_buffer_are_a_gap(tmp_path: Path) -> None:
 def encode_entry(entry: Any) -> bytes:
     """Return the line of what a buffer has kept."""
     return dropped_line(*entry) if isinstance(entry, Dropped) else event_line(*entry)
+
+
+def test_quote_without_a_time_has_that_of_its_message() -> None:
+    """And not that at which a log took it: a replay would have another one."""
+    venue = Venue(load_preset("binance"), ["BTCUSDT"])
+    link, _ = venue.open(venue.sockets()[0], 0.0)
+    data = {"u": 1, "s": "BTCUSDT", "b": "1.5", "B": "1", "a": "2.5", "A": "1"}
+    text = json.dumps({"stream": "btcusdt@bookTicker", "data": data})
+    [batch] = venue.receive(link, [text], 1.0, 1723161255342000000)
+    assert isinstance(batch, Batch)
+    assert batch.time.tolist() == [1723161255342000000]
 
 
 def test_each_kind_of_event_is_kept(until: Until, tmp_path: Path) -> None:
@@ -574,18 +585,21 @@ def test_raw_frames_of_a_mapped_websocket_give_the_ticks_of_live(
 
 
 def test_raw_frames_that_begin_later_know_the_rows_to_merge(until: Until, tmp_path: Path) -> None:
-    """A message has only what changed: the rest was said before the recording began."""
+    """A message has only what changed: the rest was said before the recording began.
+
+    It has no time, either: the tick has that at which the message came.
+    """
     may_change = threading.Event()
 
     def handle(connection: ServerConnection) -> None:
-        connection.send('{"s": "BTC", "t": 1, "bid": 1.5, "ask": 2.5}')
+        connection.send('{"s": "BTC", "bid": 1.5, "ask": 2.5}')
         may_change.wait(10)
-        connection.send('{"s": "BTC", "t": 2, "ask": 3.5}')
+        connection.send('{"s": "BTC", "ask": 3.5}')
         with contextlib.suppress(ConnectionClosed):
             for _ in connection:
                 pass
 
-    fields = {"symbol": "s", "bid": "bid", "ask": "ask", "time": "t:s", "merge": True}
+    fields = {"symbol": "s", "bid": "bid", "ask": "ask", "merge": True}
     with foreign(handle) as url, tk.connect(url, fields=fields) as feed:
         feed.wait(1)
         with feed.record(tmp_path / "ticks.csv", raw=True):

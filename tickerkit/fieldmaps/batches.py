@@ -8,9 +8,17 @@ from dataclasses import replace
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.ticks import Batch, Column, Text
+from tickerkit.ticks import NO_TIME, Batch, Column, Text
 
-__all__ = ["drop_keys", "fill_origin", "join_batches", "mark_origin", "trade_ids", "trade_keys"]
+__all__ = [
+    "drop_keys",
+    "fill_origin",
+    "fill_time",
+    "join_batches",
+    "mark_origin",
+    "trade_ids",
+    "trade_keys",
+]
 
 # A column of ids that are no integers, such as UUIDs. They tell trades apart, and go into no log.
 KEY_COLUMN = "trade_key"
@@ -55,6 +63,14 @@ def fill_origin(batch: Batch) -> Batch:
     words = column.words if "live" in column.words else [*column.words, "live"]
     codes = np.where(column.codes < 0, words.index("live"), column.codes)
     return Batch(batch.count, batch.time, {**batch.columns, "origin": Text(codes, words)})
+
+
+def fill_time(batch: Batch, time_ns: int) -> Batch:
+    """Return ticks whose time is `time_ns` where they have none, if that is known: above 0."""
+    is_missing = batch.time == NO_TIME
+    if time_ns <= 0 or not is_missing.any():
+        return batch
+    return replace(batch, time=np.where(is_missing, time_ns, batch.time))
 
 
 def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick
-from tickerkit.fieldmaps.batches import drop_keys, fill_origin
+from tickerkit.fieldmaps.batches import drop_keys, fill_origin, fill_time
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
@@ -193,7 +193,10 @@ class Venue:
             if link.reads_trades:
                 for stream in self.streams.values():
                     stream.settle(now)
-        return [*taken, *events]
+        timed = [
+            fill_time(each, received_ns) if isinstance(each, Batch) else each for each in taken
+        ]
+        return [*timed, *events]
 
     def _take(self, batch: Batch, link: Link, now: float, received_ns: int) -> list[VenueEvent]:
         """Take rows of a connection."""

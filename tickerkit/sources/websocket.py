@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
+from tickerkit.fieldmaps.batches import fill_time
 from tickerkit.formatting import format_line
 from tickerkit.net.redaction import Redactor
 from tickerkit.net.tls import Trust, make_client_context
@@ -137,14 +138,15 @@ class WebsocketSource(ReconnectingSource):
                     messages, received_ns = await take_messages(client)
                 heard_at = at = now()
             except TimeoutError:
-                messages, at = [], now()
+                messages, at, received_ns = [], now(), time.time_ns()
             if self.raw_events.is_wanted:
                 for message in messages:
                     self.raw_events.note(at, self._on, message, received_ns)
                 if not messages:
-                    self._note(at, due=True)
+                    self._note(at, time_ns=received_ns, due=True)
             received = machine.receive(messages, at)
-            self._has_ticks |= await self._deliver(received, out)
+            timed = [fill_time(each, received_ns) for each in received.batches]
+            self._has_ticks |= await self._deliver(received._replace(batches=timed), out)
             await self._send(client, [*received.sends, *machine.take_pings(at)], at)
             if deadline is not None and heard_at + (self._silent_s or 0) <= now():
                 return f"no message for {self._silent_s:g} s"

@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from tickerkit.fieldmaps import Machine, parse_fields, parse_talk
+from tickerkit.fieldmaps.batches import fill_time
 from tickerkit.presets import Fetch, Link, Missing, Venue
 from tickerkit.presets.preset import parse_preset
 from tickerkit.presets.saving import Saver
@@ -145,7 +146,7 @@ class _WebsocketRun(_Run):
     ) -> Sequence[object]:
         batches = self._machine.receive(messages, now).batches
         self._machine.take_pings(now)
-        return batches
+        return [fill_time(each, received_ns) for each in batches]
 
     def take(self, line: Line, data: str | bytes | None) -> Sequence[object]:
         if line.opened is not None:
