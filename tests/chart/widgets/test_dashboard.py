@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import gc
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from peers import plain_server
 
 import tickerkit as tk
 from tickerkit.chart.widgets import dashboard
@@ -108,6 +111,20 @@ SENSORS = [
     {"symbol": "kitchen", "temperature": 21.5, "humidity": 40, "time": "2026-11-23T10:00:00Z"},
     {"symbol": "garden", "temperature": 8, "size": 3, "time": "2026-11-23T10:00:00Z"},
 ]
+
+
+def test_state_says_that_a_field_map_is_a_guess(until: Until) -> None:
+    """A foreign websocket may be understood wrongly: `feed.fields` shows how it is read."""
+
+    def handle(peer: Any) -> None:
+        for number in range(3):
+            peer.send(json.dumps({"s": "BTC", "p": f"{100 + number}.5"}))
+        peer.recv()
+
+    with plain_server(handle) as url, tk.connect(url) as feed:
+        board = feed.wait(3).dashboard()
+        until(lambda: "feed.fields: a guess" in board._state.value)
+        board.close()
 
 
 def test_menu_of_columns_is_shown_where_there_are_others_than_prices(

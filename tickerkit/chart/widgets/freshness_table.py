@@ -35,18 +35,19 @@ def render_freshness(freshness: pd.DataFrame, symbols: Sequence[str]) -> str:
     if not len(freshness):
         return ""
     now = pd.Timestamp.now("UTC")
-    parts = {str(symbol): part for symbol, part in freshness.groupby("symbol", sort=False)}
-    names = [*(symbol for symbol in symbols if symbol in parts), *parts]
-    names = sorted(dict.fromkeys(names), key=lambda name: _is_well(parts[name]))
+    is_unwell = freshness["status"].isin(("mute", "refused"))
+    unwell = set(freshness["symbol"][is_unwell])
+    known = dict.fromkeys(freshness["symbol"])
+    ordered = dict.fromkeys([*(symbol for symbol in symbols if symbol in known), *known])
+    names = sorted(ordered, key=lambda name: name not in unwell)
+    # Of the shown symbols only: a venue may have hundreds of them, four times a second.
+    shown = freshness[freshness["symbol"].isin(names[:MAX_ROWS])]
+    parts = dict(iter(shown.groupby("symbol", sort=False)))
     rows = [_render_row(symbol, parts[symbol], now) for symbol in names[:MAX_ROWS]]
     if len(names) > MAX_ROWS:
         rows.append(f"<tr><td colspan={len(HEAD)}>… and {len(names) - MAX_ROWS:,} more</td></tr>")
     head = _join_cells(HEAD)
     return f'<table style="{TABLE_STYLE}"><tr style="opacity:.6">{head}</tr>{"".join(rows)}</table>'
-
-
-def _is_well(part: pd.DataFrame) -> bool:
-    return not part["status"].isin(("mute", "refused")).any()
 
 
 def _render_row(symbol: str, part: pd.DataFrame, now: pd.Timestamp) -> str:
