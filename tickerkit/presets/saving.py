@@ -79,14 +79,16 @@ class Saver:
             return np.array(value[1], dtype=value[0])
         if kind in CONTAINERS:
             return CONTAINERS[kind](self.restore(each) for each in value)
-        made = self._classes[kind]
+        made: Any = self._classes[kind]
         if issubclass(made, dict):
             return made((self.restore(key), self.restore(each)) for key, each in value)
         if isinstance(value, list):
             return made(*map(self.restore, value))
+        attributes = {key: self.restore(each) for key, each in value.items()}
+        if hasattr(made, "__dataclass_fields__"):
+            return made(**attributes)
         result = made.__new__(made)
-        for key, each in value.items():
-            object.__setattr__(result, key, self.restore(each))
+        vars(result).update(attributes)
         return result
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
@@ -159,7 +160,7 @@ class _FrameDecoder:
 
     def _add(self, line: Line) -> None:
         if self._source is not None:
-            self._take(self._source.finish(line))
+            self._try(partial(self._source.finish, line))
         if len(self._lines.damaged) > self._known_damage or line.dropped:
             self._note_loss()
         self.understood += 1
@@ -172,7 +173,7 @@ class _FrameDecoder:
             self._end_source()
             self._connect(line)
         if self._source is not None:
-            self._take_line(self._source, line)
+            self._try(partial(self._source.take, line))
             return
         if line.on or line.fetch is not None:
             # The line that says how to read it is lost: not by a guess.
@@ -218,16 +219,17 @@ class _FrameDecoder:
             raise RecordingError(self._lines.path, f"{problem} ({error!r})") from None
 
     def _end_source(self) -> None:
-        if self._source is None:
+        if (source := self._source) is None:
             return
-        self._take(self._source.finish())
-        self._source.look(is_last=True)
-        self.states += self._source.states
+        self._try(source.finish)
+        self._try(partial(source.look, is_last=True))
+        self.states += source.states
         self._source = None
 
-    def _take_line(self, source: RawSource, line: Line) -> None:
+    def _try(self, run: Callable[[], Sequence[Batch | Missing]]) -> None:
+        """Have the machine of a source take something."""
         try:
-            events = source.take(line)
+            events = run()
         except Exception:  # lines before it are lost, or it is damaged
             self._lines.damaged.append(self._lines.number)
             self._note_loss()

@@ -80,7 +80,7 @@ class RawSource:
         self._taken = (line.on, line.now, line.t)
         return []
 
-    def look(self, *, is_last: bool = False) -> None:
+    def look(self, *, is_last: bool = False) -> list[Batch | Missing]:
         """Note what became of each subscription since the last look; at the last one, of all."""
         self._looked_at = self._now
         for row in self._run.freshness(self._now):
@@ -89,6 +89,7 @@ class RawSource:
             if is_last or self._shown.get(key) != shown:
                 self._shown[key] = shown
                 self.states.append((self._time_ns, row))
+        return []
 
     def _belongs(self, line: Line) -> bool:
         has_frame = line.fetch is None and line.data() is not None
