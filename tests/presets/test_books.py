@@ -76,7 +76,7 @@ class PlainBook:
         if bid >= ask or np.array_equal(quote, self.sent, equal_nan=True):
             return None
         self.sent = quote
-        return quote
+        return quote if self.bids or self.asks else None
 
 
 def read_bitfinex(frames: list[Any]) -> Iterator[tuple[str, Quote]]:
@@ -264,6 +264,23 @@ def test_book_of_very_many_levels_keeps_the_best(monkeypatch: pytest.MonkeyPatch
     for price in (1000.0, 999.0):
         [_, quotes] = best.take(level_batch([("A", "buy", price, 0.0)], is_old=False))
         assert quotes_of([quotes])[0][1][0] == price - 1.0
+
+
+def test_level_with_a_missing_number_says_nothing() -> None:
+    """Nor does one whose number of orders is text; the others of the message are taken."""
+    best, nan = BestQuotes(), float("nan")
+    rows = [("A", "buy", 1.0, 2.0), ("A", "buy", nan, 1.0), ("A", "buy", 3.0, nan)]
+    batch = level_batch(rows, is_old=True)
+    batch.columns["level_count"] = Text.of(["hello", None, None])
+    [_, quotes] = best.take(batch)
+    np.testing.assert_equal(quotes_of([quotes]), [("A", (1.0, 2.0, nan, nan))])
+    batch = level_batch([("A", "sell", nan, 1.0), ("A", "buy", 1.0, 5.0)], is_old=False)
+    batch.columns["level_count"] = np.array([1.0, 0.0])
+    [_, quotes] = best.take(batch)
+    np.testing.assert_equal(quotes_of([quotes]), [])
+    batch = level_batch([("A", "sell", 9.0, 1.0)], is_old=False)
+    [_, quotes] = best.take(batch)
+    np.testing.assert_equal(quotes_of([quotes]), [("A", (nan, nan, 9.0, 1.0))])
 
 
 def test_rows_without_levels_are_as_they_were() -> None:

@@ -313,6 +313,14 @@ def test_more_symbols_than_a_venue_takes_are_refused() -> None:
         create_venue("finnhub", [f"A{number}" for number in range(51)], token="T")
 
 
+def test_more_connections_than_a_venue_takes_are_refused() -> None:
+    """Alpaca would refuse the second one for ever."""
+    keys = {"key": "K", "secret": "S"}
+    assert create_venue("alpaca", "AAPL", feeds=1, **keys)
+    with pytest.raises(InvalidArgument, match="feeds"):
+        create_venue("alpaca", "AAPL", feeds=2, **keys)
+
+
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "general"])
 @pytest.mark.parametrize("name", NAMES)
 def test_documented_messages_are_read(name: str, typed: bool) -> None:

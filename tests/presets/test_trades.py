@@ -216,6 +216,24 @@ def test_connections_without_a_live_trade_are_one_break() -> None:
     assert batch.columns["trade_id"].tolist() == [20, 30]  # type: ignore[union-attr]
 
 
+def test_column_of_two_kinds_keeps_the_first() -> None:
+    """A venue may send text where REST has a number: the trades come all the same."""
+    stream = TradeStream("A", is_dense=True, pages="after")
+    stream.receive(trades([1, 2]), 0.0)
+    [fetch] = stream.resume(1.0)
+    live, past = trades([5, 6]), trades([3, 4])
+    live.columns["kind"] = Text.of(["MARKET", "ADL"])
+    past.columns["kind"] = np.array([1.0, 2.0])
+    stream.receive(live, 1.1)
+    [batch] = stream.backfilled(fetch, past, 1.2)  # type: ignore[arg-type]
+    assert batch.columns["trade_id"].tolist() == [3, 4, 5, 6]  # type: ignore[union-attr]
+    kinds = batch.columns["kind"]  # type: ignore[union-attr]
+    assert [kinds.words[code] if code >= 0 else None for code in kinds.codes] == [
+        *[None] * 2,
+        *["MARKET", "ADL"],
+    ]
+
+
 def test_request_for_trades_that_were_given_up_is_not_wanted() -> None:
     """It would only hold back the requests for later ones."""
     stream = TradeStream("A", is_dense=True, pages="after")

@@ -210,7 +210,7 @@ def test_trades_that_did_not_come_are_never_missing_in_silence(
 
 @pytest.mark.parametrize(
     ("name", "pages"),
-    [("unique", "after"), ("random", "after"), ("random", "newest"), ("alpaca", "after")],
+    [("unique", "after"), ("random", "newest"), ("alpaca", "after")],
 )
 def test_ids_are_complete_where_past_trades_overlap(
     name: str, pages: str, until: Until, monkeypatch: pytest.MonkeyPatch
@@ -234,7 +234,7 @@ def test_ids_are_complete_where_past_trades_overlap(
 
 
 @pytest.mark.parametrize("how", ["notice", "life"])
-@pytest.mark.parametrize("name", ["dense", "unique", "random"])
+@pytest.mark.parametrize("name", ["dense", "unique"])
 def test_planned_end_leaves_no_gap(name: str, how: str, until: Until) -> None:
     """The next connection is opened first: nothing is missed, and nothing has to be fetched."""
     rules: dict[str, Any] = {"life_s": 1.2} if how == "life" else {}

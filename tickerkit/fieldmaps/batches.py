@@ -15,6 +15,7 @@ __all__ = [
     "fill_origin",
     "fill_time",
     "join_batches",
+    "join_mixed",
     "mark_origin",
     "trade_ids",
     "trade_keys",
@@ -45,6 +46,24 @@ def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]
             Text(column.codes[order], column.words) if isinstance(column, Text) else column[order]
         )
     return Batch(len(order), np.concatenate([batch.time for batch in batches])[order], columns)
+
+
+def join_mixed(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) -> Batch:
+    """Return the rows of several batches as `join_batches` does, whatever their columns are.
+
+    A column that is text in one batch and a number in another keeps the kind that it has first; the
+    other values are left out.
+    """
+    is_text: dict[str, bool] = {}
+    alike = []
+    for batch in batches:
+        columns = {
+            name: column
+            for name, column in batch.columns.items()
+            if is_text.setdefault(name, isinstance(column, Text)) == isinstance(column, Text)
+        }
+        alike.append(replace(batch, columns=columns))
+    return join_batches(alike, keys)
 
 
 def mark_origin(batch: Batch, origin: str) -> Batch:

@@ -91,13 +91,14 @@ class _Book:
     def has_changed(self) -> bool:
         """Note the best bid and ask; return whether they are others than before.
 
-        A crossed book is between two messages: it is waited for the second one.
+        A crossed book is between two messages: it is waited for the second one. An empty book has
+        no quote.
         """
         quote = _Quote(*self.sides["buy"].best(), *self.sides["sell"].best())
         if quote.bid >= quote.ask or np.array_equal(quote, self.quote, equal_nan=True):
             return False
         self.quote = quote
-        return True
+        return quote.bid == quote.bid or quote.ask == quote.ask
 
 
 class BestQuotes:
@@ -133,7 +134,7 @@ class BestQuotes:
                 touched[symbol] = None
                 if is_old:
                     book.clear()
-            if side in book.sides:
+            if side in book.sides and price == price and size == size:
                 book.sides[side].set(price, size)
         return list(touched)
 
@@ -154,10 +155,13 @@ def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
         words = [*column.words, ""] if isinstance(column, Text) else [""]
         codes = column.codes.tolist() if isinstance(column, Text) else [0] * levels.count
         texts[name] = [words[code] for code in codes]
-    prices, sizes, counts = (
-        np.asarray(levels.columns.get(name, np.ones(levels.count))).tolist()
-        for name in ("price", "size", "level_count")
-    )
+    numbers = []
+    for name in ("price", "size", "level_count"):
+        column = levels.columns.get(name)
+        # Anything else than numbers says nothing.
+        none = [np.nan] * levels.count
+        numbers.append(column.tolist() if isinstance(column, np.ndarray) else none)
+    prices, sizes, counts = numbers
     sizes = [size if count else 0.0 for size, count in zip(sizes, counts, strict=True)]
     old = [origin == "snapshot" for origin in texts["origin"]]
     yield from zip(texts["symbol"], texts["side"], prices, sizes, old, strict=True)

@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.fieldmaps.batches import drop_keys, join_batches, mark_origin, trade_keys
+from tickerkit.fieldmaps.batches import drop_keys, join_mixed, mark_origin, trade_keys
 from tickerkit.presets import trades
 from tickerkit.presets.trades import Fetch, Missing, TradeEvent
 from tickerkit.ticks import Batch, Text
@@ -276,7 +276,7 @@ class TimedStream:
         self.repaired += sum(int((~_is_old(each)).sum()) for each in parts)
         parts = [each for each in parts if each.count]
         empty = Batch(0, np.zeros(0, dtype=np.int64), {})
-        return join_batches(parts, [each.time for each in parts]) if parts else empty
+        return join_mixed(parts, [each.time for each in parts]) if parts else empty
 
     def _add(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Note trades; return which of them are new, shape (batch.count,)."""

@@ -16,7 +16,7 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.fieldmaps.batches import join_batches, mark_origin, trade_ids
+from tickerkit.fieldmaps.batches import join_mixed, mark_origin, trade_ids
 from tickerkit.presets.ledger import Hole, Ledger
 from tickerkit.ticks import Batch, Text
 
@@ -322,7 +322,7 @@ class TradeStream:
         if not parts:
             return []
         ids = [trade_ids(each) for each in parts]
-        joined = join_batches(parts, ids)
+        joined = join_mixed(parts, ids)
         new = self.ledger.add(trade_ids(joined))
         joined = joined if new.all() else joined.where(new)
         self.repaired += _count_origin(joined, "backfill")
@@ -360,7 +360,7 @@ class TradeStream:
         if first_held is not None:
             ranges.append(Hole(first_held, MAX_ID))
         if parts := [*held, *fetched]:
-            joined = join_batches(parts, [trade_ids(each) for each in parts])
+            joined = join_mixed(parts, [trade_ids(each) for each in parts])
             ids = trade_ids(joined)
         for part in _join_ranges(ranges, is_dense=False):
             if part.first > reached:
@@ -408,7 +408,7 @@ def _take_rows(batch: Batch, order: npt.NDArray[np.int64]) -> Batch:
     """Return the rows of a batch in another order."""
     keys = np.empty(len(order), dtype=np.int64)
     keys[order] = np.arange(len(order))
-    return join_batches([batch], [keys])
+    return join_mixed([batch], [keys])
 
 
 # What a stream is made of, for a `Saver`.
