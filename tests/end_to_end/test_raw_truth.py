@@ -642,6 +642,37 @@ def test_raw_frames_that_begin_later_know_the_rows_to_merge(until: Until, tmp_pa
     assert found[["bid", "ask"]].to_numpy().tolist() == [[1.5, 3.5]]
 
 
+def test_keys_are_not_in_raw_frames_that_begin_later(until: Until, tmp_path: Path) -> None:
+    """The first frame may repeat a key that the connection was opened with."""
+    may_send = threading.Event()
+
+    def handle(connection: ServerConnection) -> None:
+        connection.recv()
+        connection.send(row(1))
+        may_send.wait(30)
+        echo = {"echo": [KEY, TOKEN, "api-key-4711", "header-0815"]}
+        connection.send(json.dumps(echo))
+        connection.send(row(2))
+        with contextlib.suppress(ConnectionClosed):
+            for _ in connection:
+                pass
+
+    login = {"op": "login", "args": [{"apiKey": "api-key-4711"}]}
+    headers = {"Authorization": "Bearer header-0815"}
+    with (
+        foreign(handle) as url,
+        tk.connect(url, subscribe=[login], fields=FIELDS, headers=headers) as feed,
+    ):
+        feed.wait(1)
+        with feed.record(tmp_path / "ticks.csv", raw=True):
+            may_send.set()
+            feed.wait(1)
+    text = (tmp_path / "ticks.raw.jsonl").read_text()
+    assert '"echo"' in text
+    for secret in (KEY, TOKEN, "api-key-4711", "header-0815"):
+        assert secret not in text
+
+
 def test_keys_of_a_venue_are_not_in_its_raw_frames(until: Until, tmp_path: Path) -> None:
     """Neither of messages, of addresses and of REST requests, nor where the venue repeats them."""
     with FakeVenue("dense", trades_per_s=0) as fake:

@@ -89,3 +89,15 @@ def test_what_was_cut_out_once_is_cut_out_of_all_that_follows() -> None:
     assert redactor.cut(text) == '{"a":"…","t":1538054050123,"s":"BTC","k":"…"}'
     assert redactor.cut_data(b'{"q":"pa%2Bss%2Fw0rd%3Dx"}') == '{"q":"…"}'.encode()
     assert redactor.cut_data(b"\xff\x00") == b"\xff\x00"
+
+
+def test_what_an_address_asks_for_is_no_secret() -> None:
+    """Frames repeat it, and keep it; a key among it is one."""
+    redactor = Redactor()
+    url = (
+        f"wss://host/stream?streams=btcusdt@trade/{LISTEN_KEY}&symbol=BTC-USDT&stream_key=k-0815-x"
+    )
+    redactor.cut_url(url)
+    frame = '{"stream":"btcusdt@trade","data":{"s":"BTC-USDT"}}'
+    assert redactor.cut_data(frame) == frame
+    assert redactor.cut(f"{LISTEN_KEY} k-0815-x") == "… …"

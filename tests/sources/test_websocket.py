@@ -14,7 +14,9 @@ from typing import Any
 
 import cloudpickle
 import pytest
-from websockets.exceptions import ConnectionClosed, InvalidUpgrade
+from websockets.datastructures import Headers
+from websockets.exceptions import ConnectionClosed, InvalidUpgrade, SecurityError
+from websockets.http11 import Request, Response
 from websockets.sync.server import Server, ServerConnection, serve
 
 import tickerkit as tk
@@ -228,3 +230,33 @@ def test_refused_connection_is_told_in_words(until: Until) -> None:
 def test_error_is_described_without_addresses(error: Exception, text: str) -> None:
     """They may contain keys."""
     assert describe_error(error) == text
+
+
+def test_redirection_is_followed_only_without_headers(until: Until) -> None:
+    """With headers, it would send a key to another host."""
+    seen: list[Headers] = []
+
+    def handle(connection: ServerConnection, take: Callable[[], Any]) -> None:
+        assert connection.request is not None
+        seen.append(connection.request.headers)
+        connection.send(rows(1))
+        idle(connection)
+
+    with foreign(handle) as there:
+
+        def redirect(connection: ServerConnection, request: Request) -> Response:
+            return Response(307, "Moved", Headers(Location=there.url, Content_Length="0"))
+
+        with foreign(handle, process_request=redirect) as here:
+            source = tk.websocket(here.url, fields=FIELDS, headers={"X-Api-Key": "k-0815-4711"})
+            with tk.serve(source, port=0):
+                until(lambda: "HTTP 307, a redirection" in source.status_reason)
+            assert seen == []
+            with tk.serve(tk.websocket(here.url, fields=FIELDS), port=0) as server:
+                until(lambda: server.stats["ticks"] == 1)
+
+
+def test_address_that_is_not_followed_is_not_shown() -> None:
+    """It may have the key."""
+    error = SecurityError("cannot follow redirect to non-secure URI ws://host/?key=sesame")
+    assert describe_error(error) == "an error of type SecurityError"

@@ -10,12 +10,17 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from tickerkit.net.urls import hide_secrets
 
-__all__ = ["HIDDEN", "Redactor"]
+__all__ = ["HIDDEN", "MIN_SECRET_LENGTH", "Redactor"]
 
 HIDDEN = "…"
 # Shorter texts, and numbers, may be part of any message.
 MIN_SECRET_LENGTH = 8
 SECRET_NAME = re.compile(r"key|secret|token|sign|pass|auth|credential|jwt|session", re.IGNORECASE)
+# What asks for data. Frames repeat its value, which must stay as it is in them.
+DATA_NAME = re.compile(
+    r"symbol|stream|channel|topic|pair|product|market|instrument|ticker|coin|currenc|asset|interval",
+    re.IGNORECASE,
+)
 LOGIN = re.compile(r"[\w.:/-]{0,20}(auth|login|logon|signin)[\w.:/-]{0,20}", re.IGNORECASE)
 # Keys that stand where no name says so: in a path, or in a list. Not a subscription's symbol.
 LONG = re.compile(r"(?=[^/?&]*\d)(?=[^/?&]*[A-Za-z])[A-Za-z0-9_+=-]{32,}|eyJ[\w-]+\.[\w.-]+")
@@ -69,8 +74,12 @@ class Redactor:
             parts = urlsplit(url)
         except ValueError:
             return HIDDEN
-        for value in (parts.password or "", *(value for _, value in parse_qsl(parts.query))):
-            self._learn(unquote(value))
+        self._learn(unquote(parts.password or ""))
+        for name, value in parse_qsl(parts.query):
+            if SECRET_NAME.search(name) or not DATA_NAME.search(name):
+                self._learn(value)
+            for found in LONG.finditer(value):
+                self._learn(found[0])
         for found in LONG.finditer(parts.path):
             self._learn(found[0])
         return self.cut(LONG.sub(HIDDEN, hide_secrets(url)))

@@ -8,8 +8,13 @@ import os
 import time
 from typing import Any
 
-from websockets.asyncio.client import ClientConnection
-from websockets.exceptions import ConnectionClosed, InvalidHandshake, InvalidStatus
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import (
+    ConnectionClosed,
+    InvalidHandshake,
+    InvalidStatus,
+    SecurityError,
+)
 from websockets.frames import DATA_OPCODES, Frame
 from websockets.protocol import Event
 
@@ -19,6 +24,7 @@ __all__ = [
     "CONNECT_OPTIONS",
     "OPEN_TIMEOUT_S",
     "CountingClient",
+    "UnredirectedConnect",
     "describe_close",
     "describe_error",
     "take_messages",
@@ -55,6 +61,13 @@ class CountingClient(ClientConnection):
         super().process_event(event)
 
 
+class UnredirectedConnect(connect):
+    """Connects, and follows no redirection: it would send the user's headers to another host."""
+
+    def process_redirect(self, exc: Exception) -> Exception | str:
+        return exc
+
+
 def describe_close(client: ClientConnection) -> str:
     """Return how a connection was closed, in words."""
     reason = f", {client.close_reason}" if client.close_reason else ""
@@ -66,15 +79,16 @@ def describe_error(error: Exception) -> str:
     if isinstance(error, InvalidStatus):
         status = error.response.status_code
         region = "; it may not serve your region" if status in (403, 451) else ""
-        return f"the server answered HTTP {status}{region}"
+        moved = ", a redirection; pass the address it names" if 300 <= status < 400 else ""
+        return f"the server answered HTTP {status}{region}{moved}"
     if isinstance(error, TimeoutError):
         return f"no answer within {OPEN_TIMEOUT_S:g} s"
     if isinstance(error, OSError) and error.errno:
         text = error.strerror or os.strerror(error.errno)
         # asyncio's own texts name the address: "Connect call failed ('127.0.0.1', 80)".
         return (os.strerror(error.errno) if "Connect call" in text else text).lower()
-    # The texts of other errors, such as of an invalid address, may have the key.
-    is_known = isinstance(error, InvalidHandshake)
+    # The texts of other errors, such as of an invalid address or redirection, may have the key.
+    is_known = isinstance(error, InvalidHandshake) and not isinstance(error, SecurityError)
     return format_line(str(error)) if is_known else f"an error of type {type(error).__name__}"
 
 

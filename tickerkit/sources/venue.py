@@ -89,7 +89,11 @@ class VenueSource(Source):
         self._feeds = feeds
         self._connections: list[VenueConnection] = []
         self._connection_count = 0
-        self.raw_events = RawEvents(self._describe, Redactor(venue.keys.values()))
+        redactor = Redactor(venue.keys.values())
+        self.raw_events = RawEvents(self._describe, redactor)
+        # Known before the first message of a recording that begins in the middle.
+        for url in urls:
+            redactor.cut_url(url)
         # Sockets of which no connection was ready for a while: trades may have been missed.
         self._broken: set[int] = set()
         self._connects: deque[float] = deque()

@@ -26,6 +26,7 @@ from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.messages import (
     CONNECT_OPTIONS,
     CountingClient,
+    UnredirectedConnect,
     describe_close,
     describe_error,
     take_messages,
@@ -76,7 +77,15 @@ class WebsocketSource(ReconnectingSource):
         self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
         # The number of the connection that is open; 0 for none.
         self._on = self._last_on = 0
-        self.raw_events = RawEvents(self._describe, Redactor(self._headers.values()))
+        values = self._headers.values()
+        # The server may repeat a token without its scheme, as of "Bearer token".
+        tokens = [value.partition(" ")[2].strip() for value in values]
+        redactor = Redactor([*values, *tokens])
+        self.raw_events = RawEvents(self._describe, redactor)
+        # Known before the first message of a recording that begins in the middle.
+        redactor.cut_url(url)
+        for text in (*talk.subscribe, talk.ping or ""):
+            redactor.cut_message(text)
 
     def __repr__(self) -> str:
         return f"websocket {self.address}"
@@ -100,7 +109,9 @@ class WebsocketSource(ReconnectingSource):
 
     async def _connect(self, out: Outlet) -> str:
         try:
-            async with connect(
+            # A redirection would send them, such as a key, to another host.
+            open_ = UnredirectedConnect if self._headers else connect
+            async with open_(
                 self._url,
                 additional_headers=self._headers,
                 create_connection=CountingClient,
@@ -271,7 +282,8 @@ def websocket(
         wait_for: `subscribe` is sent after a message that has these values at these paths.
         ignore: messages that have these values at these paths are not ticks, and are not counted as
             unknown.
-        headers: further headers of the HTTP request, such as a key.
+        headers: further headers of the HTTP request, such as a key. With headers, a redirection is
+            not followed.
         silent_s: seconds without a message after which to connect again; None for never.
         ssl: a certificate to trust, or a context.
 
