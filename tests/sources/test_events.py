@@ -19,6 +19,7 @@ from tickerkit.fieldmaps import parse_fields
 from tickerkit.fieldmaps.guess import guesser
 from tickerkit.sources import EventsSource, as_source, event_stream, mapped
 from tickerkit.sources.event_stream import EventParser
+from tickerkit.sources.http_log import HidesKeys
 from tickerkit.ticks import read_ticks
 
 Until = Callable[..., None]
@@ -304,6 +305,47 @@ def test_nothing_that_is_shown_or_logged_has_the_key(
     with tk.serve(unreachable, port=0):
         until(lambda: unreachable.status_reason)
         assert unreachable.status_reason == "connection refused"
+
+
+@pytest.mark.parametrize(
+    ("key", "address"),
+    [
+        ("a+b/c==", "https://host/trades?since=1&key=a%2Bb%2Fc%3D%3D"),
+        ("a%2bb", "https://host/trades?key=a%2Bb"),
+        ("a b", "https://host/trades?key=a+b"),
+        ("sesame", "https://host/sesame"),
+    ],
+)
+def test_key_is_kept_out_of_the_log_in_any_spelling(
+    key: str, address: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An address has it with percent signs."""
+    caplog.set_level(logging.INFO)
+    with HidesKeys([key]):
+        logging.getLogger("httpx").info("HTTP Request: GET %s", address)
+        logging.getLogger("httpx").info("HTTP Request: GET %s", "https://host/trades")
+    assert caplog.messages == ["HTTP Request: GET https://host/trades"]
+
+
+def test_key_that_a_redirection_repeats_is_not_logged(
+    until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Among other values of the query."""
+    caplog.set_level(logging.INFO)
+
+    def handle(stream: Stream) -> None:
+        if stream.number == 0:
+            stream.begin(307, Location="/other?v=2&key=open-sesame&w=3")
+            return
+        stream.begin()
+        stream.send(event("enwiki", 1))
+        stream.idle()
+
+    with serve_events(handle) as there:
+        source = tk.events(there.url.replace("sesame", "open-sesame&v=1"), FIELDS)
+        with tk.serve(source, port=0) as server:
+            until(lambda: server.stats["ticks"] == 1)
+    assert "sesame" not in caplog.text
 
 
 def test_silent_stream_is_given_up(until: Until) -> None:

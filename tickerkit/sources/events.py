@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tickerkit.errors import BadTick, SourceError
 from tickerkit.fieldmaps import FieldMap, Machine
 from tickerkit.formatting import format_line
+from tickerkit.net.redaction import MIN_SECRET_LENGTH
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import check_http_url, hide_secrets
 from tickerkit.sources.base import Outlet
@@ -82,7 +83,9 @@ class EventsSource(ReconnectingSource):
 
         self._min_delay_s = self._parser.retry_s or 0.0
         parts = urlsplit(self._url)
-        with HidesKeys([parts.query, parts.password or ""]):
+        # The server may send on to an address with the same key among other values.
+        values = [value for _, value in parse_qsl(parts.query) if len(value) >= MIN_SECRET_LENGTH]
+        with HidesKeys([parts.query, parts.password or "", *values]):
             try:
                 async with self._open() as response:
                     if response.status_code == HTTPStatus.NO_CONTENT:

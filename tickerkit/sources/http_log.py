@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
+from urllib.parse import unquote, unquote_plus
 
 __all__ = ["HidesKeys"]
 
@@ -19,7 +20,7 @@ class HidesKeys(logging.Filter):
 
     def __init__(self, keys: Iterable[str]) -> None:
         super().__init__()
-        self._keys = [key for key in keys if key]
+        self._keys = {spelling for key in keys if key for spelling in (key, unquote(key))}
 
     def __enter__(self) -> HidesKeys:
         httpx_logger.addFilter(self)
@@ -31,4 +32,6 @@ class HidesKeys(logging.Filter):
     def filter(self, record: logging.LogRecord) -> bool:
         """Return whether to log a message."""
         text = record.getMessage() if self._keys else ""
-        return not any(key in text for key in self._keys)
+        # An address has a key such as "a+b=" as "a%2Bb%3D".
+        texts = (text, unquote(text), unquote_plus(text))
+        return not any(key in each for key in self._keys for each in texts)
