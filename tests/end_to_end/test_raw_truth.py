@@ -17,6 +17,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from event_server import Stream, serve_events
 from recordings import wire_texts
 from soaks import soak
 from venue_truth import account
@@ -31,6 +32,7 @@ from tickerkit.log import TickLog
 from tickerkit.presets import Fallback, Venue, lives, mute, trades
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Step
+from tickerkit.sources import mapped
 from tickerkit.sources.raw_events import RawEvents
 from tickerkit.sources.venue import VenueSource
 from tickerkit.storage import load
@@ -205,8 +207,7 @@ def test_events_that_do_not_fit_in_the_buffer_are_a_gap(tmp_path: Path) -> None:
     source = tk.websocket("wss://host/", fields=FIELDS)
     buffer, path = FrameBuffer(max_bytes=2000), tmp_path / "x.raw.jsonl"
     source.raw_events.add(buffer)
-    source.raw_events.note(0.0, 1, opened="wss://host/")
-    source._on = source._last_on = 1
+    source.raw_events.note_open(0.0, "")
     source.machine.start_connection(0.0)
     file = RawFile(path, "new")
     for number in range(1, 61):
@@ -671,6 +672,34 @@ def test_keys_are_not_in_raw_frames_that_begin_later(until: Until, tmp_path: Pat
     assert '"echo"' in text
     for secret in (KEY, TOKEN, "api-key-4711", "header-0815"):
         assert secret not in text
+
+
+def test_raw_frames_of_an_event_stream_give_the_ticks_and_gaps_of_live(
+    until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Server-Sent Events have a machine as websockets have; here without times of their own."""
+    monkeypatch.setattr(mapped, "FIRST_DELAY_S", 0.0)
+
+    def handle(stream: Stream) -> None:
+        stream.begin()
+        stream.send(f'id: {stream.number}\ndata: {{"s": "BTC", "p": {stream.number}}}\n\n')
+        if stream.number == 2:
+            stream.idle()
+
+    with serve_events(handle) as there:
+        source = tk.events(there.url, {"symbol": "s", "price": "p"}, headers={"X-Api-Key": KEY})
+        source.raw_events.hold()
+        with tk.serve(source, port=0) as server, tk.connect(server.url, history=None) as feed:
+            with feed.record(tmp_path / "ticks.csv", raw=True):
+                feed.wait(3)
+            live, live_gaps = server.log.frame(), server.gaps
+    found = load(tmp_path / "ticks.raw.jsonl")
+    assert_same_ticks(found.frame, live)
+    assert list(found.gaps["reason"]) == list(live_gaps["reason"])
+    assert len(live_gaps) == 2
+    text = (tmp_path / "ticks.raw.jsonl").read_text()
+    assert "sesame" not in text
+    assert '"failed":"the stream ended"' in text
 
 
 def test_keys_of_a_venue_are_not_in_its_raw_frames(until: Until, tmp_path: Path) -> None:

@@ -222,11 +222,12 @@ def _serve_source(text: str, every_s: float, *, raw: bool) -> TickServer:
     """Return a server of a source, on a free port."""
     from tickerkit.server import serve
     from tickerkit.sources import ReplaySource, VenueSource
+    from tickerkit.sources.mapped import ReconnectingSource
 
     source = load_source(text, every_s, "an address such as ws://127.0.0.1:8000/")
     if isinstance(source, ReplaySource):
         source.wait_for = 1
-    if raw and isinstance(source, VenueSource):
+    if raw and isinstance(source, VenueSource | ReconnectingSource):
         # It connects before there is a recorder.
         source.raw_events.hold()
     return serve(source, port=0, every=every_s)

@@ -27,7 +27,8 @@ from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
-from tickerkit.sources import VenueSource, WebsocketSource
+from tickerkit.sources import VenueSource
+from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.raw_events import RawEvents
 from tickerkit.storage.files import MODES
 from tickerkit.validation import check_choice, check_flag, check_number
@@ -265,7 +266,7 @@ class FeedReaders(FeedData, Lifecycle):
     def _raw_events(self) -> RawEvents | None:
         """Return what happens on the connections of the source that the ticks come from."""
         source = find_server_source(self.url)
-        if not isinstance(source, VenueSource | WebsocketSource):
+        if not isinstance(source, VenueSource | ReconnectingSource):
             return None
         return None if source.raw_events.runs_elsewhere else source.raw_events
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from ssl import SSLContext, create_default_context
@@ -15,7 +16,7 @@ from tickerkit.fieldmaps import FieldMap, Machine
 from tickerkit.formatting import format_line
 from tickerkit.net.redaction import MIN_SECRET_LENGTH
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.net.urls import check_http_url, hide_secrets
+from tickerkit.net.urls import check_http_url
 from tickerkit.sources.base import Outlet
 from tickerkit.sources.event_stream import MAX_EVENT_BYTES, MAX_RETRY_S, EventParser
 from tickerkit.sources.http_log import HidesKeys
@@ -63,20 +64,13 @@ class EventsSource(ReconnectingSource):
         headers: Mapping[str, str] | None = None,
         silent_s: float | None = None,
     ) -> None:
-        super().__init__(Machine(fields, symbols=symbols))
-        self._url = url
+        super().__init__(Machine(fields, symbols=symbols), url, symbols, headers)
         self._ssl = ssl
-        self._headers = dict(headers or {})
         self._silent_s = silent_s
         self._parser = EventParser()
 
     def __repr__(self) -> str:
         return f"events of {self.address}"
-
-    @property
-    def address(self) -> str:
-        """The address, without keys."""
-        return hide_secrets(self._url)
 
     async def _attempt(self, out: Outlet) -> str | None:
         import httpx
@@ -151,9 +145,11 @@ class EventsSource(ReconnectingSource):
         """Receive until the stream ends; return why."""
         machine, now = self.machine, asyncio.get_running_loop().time
         asked = "reconnected, asked to continue after the last event"
-        await self._begin(out, asked if self._parser.last_id else "reconnected")
+        missed = await self._begin(out, asked if self._parser.last_id else "reconnected")
         self._parser.start_connection()
-        machine.start_connection(now())
+        at = now()
+        self.raw_events.note_open(at, missed)
+        machine.start_connection(at)
         self._note_live()
         chunks = response.aiter_bytes()
         heard_at = now()
@@ -172,7 +168,9 @@ class EventsSource(ReconnectingSource):
                     texts = self._parser.read(done.result())
                     for error in self._take_errors():
                         out.report(error)
-                self._has_ticks |= await self._deliver(machine.receive(texts, now()), out)
+                at, time_ns = now(), time.time_ns()
+                self.raw_events.note_messages(texts, at, time_ns)
+                self._has_ticks |= await self._deliver(machine.receive(texts, at), out, time_ns)
                 self._min_delay_s = self._parser.retry_s or 0.0
                 if deadline is not None and heard_at + (self._silent_s or 0) <= now():
                     return f"nothing came for {self._silent_s:g} s"

@@ -10,9 +10,12 @@ from collections.abc import Mapping
 from typing import Any
 
 from tickerkit.fieldmaps import Machine
+from tickerkit.fieldmaps.batches import fill_time
 from tickerkit.fieldmaps.machine import Received
 from tickerkit.formatting import format_line
+from tickerkit.net.urls import hide_secrets
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.machine_events import MachineEvents
 
 __all__ = ["MappedSource", "ReconnectingSource"]
 
@@ -56,12 +59,15 @@ class MappedSource(Source):
         is_guess = self.fields is not None and self.fields_note
         return f"{self.fields!r} ({self.fields_note})" if is_guess else ""
 
-    async def _deliver(self, received: Received, out: Outlet) -> bool:
-        """Send what messages brought; return whether there were ticks."""
+    async def _deliver(self, received: Received, out: Outlet, time_ns: int = 0) -> bool:
+        """Send what messages brought; return whether there were ticks.
+
+        Ticks without a time get `time_ns`, if that is above 0.
+        """
         for error in received.errors:
             out.report(error)
         for batch in received.batches:
-            await out.send(batch)
+            await out.send(fill_time(batch, time_ns))
         return any(batch.count for batch in received.batches)
 
 
@@ -72,25 +78,46 @@ class ReconnectingSource(MappedSource):
 
     Args:
         machine: reads the messages.
+        url: the address; keys in it are never shown.
+        symbols: the symbols that the machine selects; None for all.
+        headers: further headers of the request, whose values are secret.
 
     Attributes:
         status: "connecting", "live" or "reconnecting".
         status_reason: why the newest connection ended, or was not made; empty while live.
         retry_in_s: seconds until the next attempt.
         reconnects: how many times it has connected again; -1 before the first connection.
+        raw_events: what happens on its connections, for recorders of raw frames.
     """
 
     machine: Machine
     # A delay that the server asks for.
     _min_delay_s = 0.0
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(
+        self,
+        machine: Machine,
+        url: str,
+        symbols: list[str] | None,
+        headers: Mapping[str, str] | None,
+    ) -> None:
         super().__init__(machine)
+        self._url = url
+        self._headers = dict(headers or {})
+        self.raw_events = MachineEvents(machine, url, symbols, self._headers)
         self.status = "connecting"
         self.status_reason = ""
         self.retry_in_s = 0.0
         self.reconnects = -1
         self._has_ticks = False
+
+    @property
+    def address(self) -> str:
+        """The address, without keys."""
+        return hide_secrets(self._url)
+
+    def on_sent_to_process(self) -> None:
+        self.raw_events.runs_elsewhere = True
 
     @abstractmethod
     async def _attempt(self, out: Outlet) -> str | None:
@@ -102,6 +129,8 @@ class ReconnectingSource(MappedSource):
         while True:
             began, self._has_ticks = time.monotonic(), False
             reason = await self._attempt(out)
+            now = asyncio.get_running_loop().time()
+            self.raw_events.note_end(now, reason or "the server has no more")
             if reason is None:
                 return
             is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
@@ -112,16 +141,22 @@ class ReconnectingSource(MappedSource):
             self.status = "connecting" if self.reconnects < 0 else "reconnecting"
             await asyncio.sleep(delay_s)
 
-    async def _begin(self, out: Outlet, missed: str = "reconnected") -> None:
+    async def _begin(self, out: Outlet, missed: str = "reconnected") -> str:
         """Note that a connection was made; after a break, also that ticks may be missing.
 
         Args:
             out: where to note it.
             missed: what the gap's reason begins with.
+
+        Returns:
+            The reason of the gap; empty for the first connection.
         """
         self.reconnects += 1
-        if self.reconnects:
-            await out.gap(None, f"{missed}: {self.status_reason}")
+        if not self.reconnects:
+            return ""
+        reason = f"{missed}: {self.status_reason}"
+        await out.gap(None, reason)
+        return reason
 
     def _note_live(self) -> None:
         self.status, self.status_reason, self.retry_in_s = "live", "", 0.0

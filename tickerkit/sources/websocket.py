@@ -15,12 +15,8 @@ from websockets.exceptions import ConnectionClosed
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
-from tickerkit.fieldmaps.batches import fill_time
-from tickerkit.formatting import format_line
-from tickerkit.net.redaction import Redactor
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.net.urls import check_websocket_url, hide_secrets
-from tickerkit.presets.saving import Saver
+from tickerkit.net.urls import check_websocket_url
 from tickerkit.sources.base import Outlet
 from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.messages import (
@@ -31,7 +27,6 @@ from tickerkit.sources.messages import (
     describe_error,
     take_messages,
 )
-from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.validation import check_number, check_path, parse_symbols
 
 __all__ = ["WebsocketSource", "load_fields", "websocket"]
@@ -53,9 +48,6 @@ class WebsocketSource(ReconnectingSource):
         ssl: certificates to trust; None for those of the system.
         headers: further headers of the request.
         silent_s: seconds without a message after which to connect again; None for never.
-
-    Attributes:
-        raw_events: what happens on its connections, for recorders of raw frames.
     """
 
     def __init__(
@@ -68,46 +60,16 @@ class WebsocketSource(ReconnectingSource):
         headers: Mapping[str, str] | None = None,
         silent_s: float | None = None,
     ) -> None:
-        super().__init__(Machine(fields, talk, symbols))
-        self._url = url
-        self._symbols = symbols
-        self._headers = dict(headers or {})
+        super().__init__(Machine(fields, talk, symbols), url, symbols, headers)
         self._silent_s = silent_s
         # Left out by default: `ssl=None` would turn TLS off.
         self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
-        # The number of the connection that is open; 0 for none.
-        self._on = self._last_on = 0
-        values = self._headers.values()
-        # The server may repeat a token without its scheme, as of "Bearer token".
-        tokens = [value.partition(" ")[2].strip() for value in values]
-        redactor = Redactor([*values, *tokens])
-        self.raw_events = RawEvents(self._describe, redactor)
-        # Known before the first message of a recording that begins in the middle.
-        redactor.cut_url(url)
-        for text in (*talk.subscribe, talk.ping or ""):
-            redactor.cut_message(text)
 
     def __repr__(self) -> str:
         return f"websocket {self.address}"
 
-    @property
-    def address(self) -> str:
-        """The address, without keys."""
-        return hide_secrets(self._url)
-
-    def on_sent_to_process(self) -> None:
-        self.raw_events.runs_elsewhere = True
-
     async def _attempt(self, out: Outlet) -> str:
         """Connect, and receive until the connection ends; return why."""
-        reason = await self._connect(out)
-        if self.raw_events.is_wanted:
-            shown = self.raw_events.redactor.cut(format_line(reason))
-            self._note(asyncio.get_running_loop().time(), failed=shown)
-        self._on = 0
-        return reason
-
-    async def _connect(self, out: Outlet) -> str:
         try:
             # A redirection would send them, such as a key, to another host.
             open_ = UnredirectedConnect if self._headers else connect
@@ -118,25 +80,23 @@ class WebsocketSource(ReconnectingSource):
                 **CONNECT_OPTIONS,
                 **self._tls_options,
             ) as connection:
-                await self._begin(out)
                 client = cast("CountingClient", connection)
                 try:
                     return await self._receive(client, out)
                 except ConnectionClosed:
                     return describe_close(client)
                 finally:
-                    self._note_close(client)
+                    now, reason = asyncio.get_running_loop().time(), client.close_reason or ""
+                    self.raw_events.note_close(now, client.close_code, reason)
         except Exception as error:
             return describe_error(error)
 
     async def _receive(self, client: CountingClient, out: Outlet) -> str:
         """Receive until the server is silent for too long; return why the connection shall end."""
         machine, now = self.machine, asyncio.get_running_loop().time
+        missed = await self._begin(out)
         at = now()
-        if self.raw_events.is_wanted:
-            shown = self.raw_events.redactor.cut_url(self._url)
-            self.raw_events.note(at, self._last_on + 1, opened=shown)
-        self._on = self._last_on = self._last_on + 1
+        self.raw_events.note_open(at, missed)
         await self._send(client, machine.start_connection(at), at)
         self._note_live()
         heard_at = now()
@@ -150,62 +110,17 @@ class WebsocketSource(ReconnectingSource):
                 heard_at = at = now()
             except TimeoutError:
                 messages, at, received_ns = [], now(), time.time_ns()
-            if self.raw_events.is_wanted:
-                for message in messages:
-                    self.raw_events.note(at, self._on, message, received_ns)
-                if not messages:
-                    self._note(at, time_ns=received_ns, due=True)
+            self.raw_events.note_messages(messages, at, received_ns)
             received = machine.receive(messages, at)
-            timed = [fill_time(each, received_ns) for each in received.batches]
-            self._has_ticks |= await self._deliver(received._replace(batches=timed), out)
+            self._has_ticks |= await self._deliver(received, out, received_ns)
             await self._send(client, [*received.sends, *machine.take_pings(at)], at)
             if deadline is not None and heard_at + (self._silent_s or 0) <= now():
                 return f"no message for {self._silent_s:g} s"
 
     async def _send(self, client: CountingClient, texts: Sequence[str], at: float) -> None:
         for text in texts:
-            if self.raw_events.is_wanted:
-                self._note(at, sent=self.raw_events.redactor.cut_message(text))
+            self.raw_events.note_sent(text, at)
             await client.send(text)
-
-    # --- for recorders of raw frames ------------------------------------------------------------
-
-    def _note(self, now: float, **facts: Any) -> None:
-        self.raw_events.note(now, self._on, **facts)
-
-    def _note_close(self, client: CountingClient) -> None:
-        if self.raw_events.is_wanted:
-            now, reason = asyncio.get_running_loop().time(), client.close_reason or ""
-            code = client.close_code
-            self._note(now, closed=code, reason=self.raw_events.redactor.cut(reason))
-
-    def _describe(self, now: float) -> list[RawEvent]:
-        """Return the events that a recording begins with."""
-        redactor, time_ns = self.raw_events.redactor, time.time_ns()
-        url, talk = redactor.cut_url(self._url), self.machine.talk
-        source = {
-            "kind": "websocket",
-            "url": url,
-            "fields": self.fields,
-            "is_guess": self.machine.is_guess,
-            "subscribe": [redactor.cut_message(each) for each in talk.subscribe],
-            "ping": None if talk.ping is None else redactor.cut_message(talk.ping),
-            "ping_every_s": talk.ping_every_s,
-            **talk.given,
-            "symbols": self._symbols,
-            "has_connected": self._last_on > 0,
-            "reason": redactor.cut(self.status_reason),
-        }
-        events = [RawEvent(time_ns, now, 0, {"source": source})]
-        if self._on:
-            known = Saver(()).save(self.machine.known)
-            facts = {"opened": url, "joined": {"known": known}}
-            events.append(RawEvent(time_ns, now, self._on, facts))
-            held = self.machine.held
-            events += [
-                RawEvent(time_ns, now, self._on, {}, redactor.cut_data(each)) for each in held
-            ]
-        return events
 
 
 def load_fields(fields: object) -> FieldMap:

@@ -13,7 +13,7 @@ Of a source that reads other servers there are more: all that happened to its ma
 
     {"t":…,"now":…,"source":{"kind":"venue","preset":{…},…}}   what the machine is made of
     {"t":…,"now":…,"source":{…},"reason":"…"}                  another one, and what is missing
-    {"t":…,"now":…,"on":1,"opened":"wss://…","socket":0}       a connection began
+    {"t":…,"now":…,"on":1,"opened":"wss://…","reason":"…"}     a connection began, after a gap
     {"t":…,"now":…,"on":1,"opened":"wss://…","joined":{…}}     it was open before the file began
     {"t":…,"now":…,"on":1,"sent":"…"}                          a message to the server
     {"t":…,"now":…,"on":1,"frame":{…}}                         a frame on this connection

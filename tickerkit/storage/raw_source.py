@@ -44,7 +44,7 @@ class RawSource:
 
     def __init__(self, line: Line) -> None:
         assert line.source is not None
-        kinds = {"venue": _VenueRun, "websocket": _WebsocketRun}
+        kinds = {"venue": _VenueRun, "machine": _MachineRun}
         self._run: _Run = kinds[line.source["kind"]](line.source)
         self.states: list[tuple[int, dict[str, Any]]] = []
         self._shown: dict[tuple[str, str], tuple[object, ...]] = {}
@@ -118,7 +118,7 @@ class _Run(ABC):
         return []
 
 
-class _WebsocketRun(_Run):
+class _MachineRun(_Run):
     """The machine of a field map."""
 
     def __init__(self, source: Mapping[str, Any]) -> None:
@@ -136,7 +136,6 @@ class _WebsocketRun(_Run):
             source["symbols"],
             is_guess=source["is_guess"],
         )
-        self._has_connected, self._reason = source["has_connected"], source["reason"]
         self._on = 0
 
     def is_open(self, on: int) -> bool:
@@ -151,9 +150,8 @@ class _WebsocketRun(_Run):
 
     def take(self, line: Line, data: str | bytes | None) -> Sequence[object]:
         if line.opened is not None:
-            is_new = line.joined is None and self._has_connected
-            gaps = [Missing("", None, f"reconnected: {self._reason}")] if is_new else []
-            self._on, self._has_connected = line.on, True
+            gaps = [Missing("", None, line.reason)] if line.reason else []
+            self._on = line.on
             self._machine.start_connection(line.now)
             if line.joined is not None:
                 self._machine.restore(Saver(()).restore(line.joined["known"]))
@@ -161,7 +159,7 @@ class _WebsocketRun(_Run):
         if line.due:
             return self.receive(line.on, [], line.now, line.t or 0)
         if line.failed is not None:
-            self._on, self._reason = 0, line.failed
+            self._on = 0
         return []
 
 
