@@ -172,6 +172,42 @@ def test_refused_symbol_ends_alone(kind: type[Exception], until: Until) -> None:
         assert FakeExchange.made[-1].config["apiKey"] == "sesame"
 
 
+@pytest.mark.parametrize("wrong", [{"timestamp": float("nan")}, {"timestamp": "soon"}])
+def test_malformed_trade_is_left_out_alone(wrong: dict[str, Any]) -> None:
+    """The other trades of its symbol come, and those of the other symbols."""
+    FakeExchange.answers["BTC/USDT"] = [[trade(1), trade(2, **wrong), trade(3)], [trade(4)]]
+    with tk.serve("ccxt:mexc:BTC/USDT", port=0) as server, tk.connect(server.url) as feed:
+        assert feed.wait(3).frame()["trade_id"].tolist() == [1, 3, 4]
+        assert server.stats["refused"] == 1
+        assert "trade of BTC/USDT is malformed" in server.stats["last_error"]
+
+
+def test_answer_that_is_no_list_of_trades_is_an_error(until: Until) -> None:
+    """Of a faulty exchange; the next answer is taken."""
+    FakeExchange.answers["BTC/USDT"] = [["trade", None], [trade(1)]]
+    with tk.serve("ccxt:mexc:BTC/USDT", port=0) as server:
+        until(lambda: server.stats["ticks"] == 1)
+        assert server.stats["refused"] == 2
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("a+b/c==secret", "GET https://host/trades?apiKey=a%2Bb%2Fc%3D%3Dsecret"),
+        ("open-sesame", "x" * 293 + "open-sesame"),
+    ],
+)
+def test_error_has_no_key_in_another_spelling_and_no_part_of_one(
+    key: str, text: str, until: Until
+) -> None:
+    """An address has it with percent signs; a long text is cut off."""
+    FakeExchange.answers["BTC/USDT"] = [NetworkError(text)]
+    source = tk.venue("ccxt:mexc", "BTC/USDT", apiKey=key)
+    with tk.serve(source, port=0) as server:
+        until(lambda: server.stats["last_error"])
+        assert "NetworkError" in server.stats["last_error"]
+
+
 def test_source_ends_when_all_symbols_are_refused(until: Until) -> None:
     """The server then says why."""
     FakeExchange.answers["NOPE/X"] = [BadSymbol("mexc does not have market symbol NOPE/X")]

@@ -12,13 +12,14 @@ import importlib
 import random
 import time
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
-from tickerkit.errors import InvalidArgument, SourceError
+from tickerkit.errors import BadTick, InvalidArgument, SourceError
 from tickerkit.formatting import format_line, format_value
+from tickerkit.net.redaction import Redactor
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.venue_tables import freshness_frame
 from tickerkit.ticks.numbers import INTEGER
@@ -182,7 +183,13 @@ class CcxtSource(Source):
     async def _send(
         self, symbol: str, stream: _Stream, trades: list[dict[str, Any]], out: Outlet
     ) -> None:
-        ticks = [make_tick(symbol, trade) for trade in trades if stream.is_new(trade)]
+        ticks: list[dict[str, Any]] = []
+        for trade in trades:
+            try:
+                if stream.is_new(trade):
+                    ticks.append(make_tick(symbol, trade))
+            except (TypeError, ValueError, AttributeError, OverflowError):
+                out.report(BadTick("trade", trade, f"of {symbol} is malformed", "update ccxt"))
         if not ticks:
             return
         stream.rows += len(ticks)
@@ -193,9 +200,16 @@ class CcxtSource(Source):
 
     def _describe(self, error: Exception) -> str:
         """Return an error of ccxt in words, without a key."""
-        text = format_line(str(error))
-        has_key = any(key in text for key in self._keys.values())
-        return type(error).__name__ if has_key or not text else text
+        text = str(error)
+        # Looked for before the text is cut off, which may cut a key in two.
+        is_secret = _has_key(text, self._keys.values())
+        return type(error).__name__ if is_secret or not text else format_line(text)
+
+
+def _has_key(text: str, keys: Iterable[str]) -> bool:
+    """Return whether a text has one of the keys, in any spelling."""
+    known = [key for key in keys if key]
+    return any(key in text for key in known) or Redactor(known).cut(text) != text
 
 
 def make_tick(symbol: str, trade: Mapping[str, Any]) -> dict[str, Any]:
