@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import tracemalloc
 from collections.abc import Callable
 from typing import Any
 
@@ -131,9 +132,24 @@ def test_event_that_is_too_long_is_left_out_alone(
     events = []
     for at in range(0, len(stream), chunk_bytes):
         events += parser.read(stream[at : at + chunk_bytes])
-        assert sum(map(len, parser._rest)) <= 100 + chunk_bytes
+        assert len(parser._rest) <= 100 + chunk_bytes
     assert events == [b"a", b"b", b"c"]
     assert parser.too_long == 2
+
+
+def test_line_in_small_pieces_takes_no_more_than_its_bytes() -> None:
+    """A server may send two bytes at a time, and never end the line."""
+    parser = EventParser()
+    parser.read(b"data: ")
+    tracemalloc.start()
+    try:
+        for _ in range(40_000):
+            parser.read(bytes(2))
+        held, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert held < 4 * 80_000
+    assert parser.read(b"\n\n") == [bytes(80_000)]
 
 
 def test_feed_reads_events_by_a_map() -> None:

@@ -44,7 +44,7 @@ class EventParser:
 
     def start_connection(self) -> None:
         """Begin a response: what was not complete is forgotten, the last id stays."""
-        self._rest: list[bytes] = []
+        self._rest = bytearray()
         self._data: list[bytes] = []
         self._size = 0
         self._id = self.last_id
@@ -59,10 +59,10 @@ class EventParser:
             chunk = chunk.removeprefix(b"\n")
             self._skips_newline = False
         if self._begins:
-            chunk = b"".join([*self._rest, chunk])
-            self._rest = []
+            chunk = bytes(self._rest) + chunk
+            self._rest.clear()
             if BOM.startswith(chunk):
-                self._rest = [chunk] if chunk != BOM else []
+                self._rest += chunk if chunk != BOM else b""
                 self._begins = chunk != BOM
                 return []
             chunk, self._begins = chunk.removeprefix(BOM), False
@@ -71,8 +71,8 @@ class EventParser:
         self._hold(first)
         events = []
         for line in lines:
-            event = self._take_line(b"".join(self._rest))
-            self._rest = []
+            event = self._take_line(bytes(self._rest))
+            self._rest.clear()
             if event is not None:
                 events.append(event)
             self._hold(line)
@@ -84,8 +84,10 @@ class EventParser:
         if self._size > MAX_EVENT_BYTES:
             self._is_too_long = True
             self._data.clear()
-        if part:
-            self._rest = [b":"] if self._is_too_long else [*self._rest, part]
+        if part and self._is_too_long:
+            self._rest[:] = b":"
+        else:
+            self._rest += part
 
     def _take_line(self, line: bytes) -> bytes | None:
         """Take a line; return the data of the event that it ends."""
