@@ -158,3 +158,11 @@ def trade(name: str, number: int) -> dict[str, Any]:
     """Return a trade as the made-up venue writes it."""
     trade_id: Any = number * 7919 % 100_003 if name == "random" else number
     return {"id": trade_id, "price": 1.0, "size": 1.0, "time": number * 10**6, "side": "buy"}
+
+
+@pytest.mark.parametrize("kind", ["U100", "S9", "complex128", "no-type"])
+def test_array_of_large_items_is_refused(kind: str) -> None:
+    """A file may ask for texts of gigabytes; only numbers are saved."""
+    saved = {"~": "array", "value": [kind, ["1"]]}
+    with pytest.raises(TypeError):
+        Saver(()).restore(saved)

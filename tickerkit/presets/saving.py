@@ -20,6 +20,7 @@ LIMITS = (
     "connects_per_minute",
 )
 
+MAX_ITEM_BYTES = 8
 # What marks a value that JSON does not have.
 KIND, VALUE = "~", "value"
 CONTAINERS: Mapping[str, Any] = {each.__name__: each for each in (tuple, set, frozenset, deque)}
@@ -76,7 +77,10 @@ class Saver:
         if kind == "float":
             return float(value)
         if kind == "array":
-            return np.array(value[1], dtype=value[0])
+            dtype = np.dtype(value[0])
+            if dtype.itemsize > MAX_ITEM_BYTES:  # of a text, it may be gigabytes
+                raise TypeError(value[0])
+            return np.array(value[1], dtype=dtype)
         if kind in CONTAINERS:
             return CONTAINERS[kind](self.restore(each) for each in value)
         made: Any = self._classes[kind]

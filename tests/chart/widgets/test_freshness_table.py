@@ -69,6 +69,15 @@ def test_refusal_is_shown_in_its_own_words() -> None:
     assert ": no &lt;i&gt;" in html
 
 
+def test_what_a_file_says_is_no_markup() -> None:
+    """Of a replay, the channel and the status come from a file."""
+    rows = [row("A", "<img>"), row("A", "quotes", status="<script>")]
+    html = render_freshness(freshness_frame(rows), [])
+    assert "<img>" not in html
+    assert "<script>" not in html
+    assert "&lt;img&gt; live, " in re.sub("<.*?>", "", html)
+
+
 def test_symbols_that_are_not_well_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many, some are counted only."""
     monkeypatch.setattr(freshness_table, "MAX_ROWS", 2)

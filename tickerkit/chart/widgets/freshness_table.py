@@ -51,7 +51,9 @@ def render_freshness(freshness: pd.DataFrame, symbols: Sequence[str]) -> str:
 
 
 def _render_row(symbol: str, part: pd.DataFrame, now: pd.Timestamp) -> str:
-    statuses = dict(zip(part["channel"], part["status"], strict=True))
+    # Of a replay, a file says them.
+    channels, states = map(escape, part["channel"]), map(escape, part["status"])
+    statuses = dict(zip(channels, states, strict=True))
     is_one = len(set(statuses.values())) == 1
     texts = [
         f'<span style="color:{COLOURS.get(status, YELLOW)}">'
