@@ -10,11 +10,13 @@ from urllib.parse import parse_qsl, quote, quote_plus, unquote, urlsplit
 
 from tickerkit.net.urls import hide_secrets
 
-__all__ = ["HIDDEN", "MIN_SECRET_LENGTH", "Redactor"]
+__all__ = ["HIDDEN", "MIN_SECRET_LENGTH", "QUERY_SAFE", "Redactor"]
 
 HIDDEN = "…"
 # Shorter texts, and numbers, may be part of any message.
 MIN_SECRET_LENGTH = 8
+# What stays as it is in the queries that tickerkit writes.
+QUERY_SAFE = "/:,"
 SECRET_NAME = re.compile(r"key|secret|token|sign|pass|auth|credential|jwt|session", re.IGNORECASE)
 # What asks for data. Frames repeat its value, which must stay as it is in them.
 DATA_NAME = re.compile(
@@ -51,7 +53,8 @@ class Redactor:
         if is_plain or secret in self._secrets:
             return
         self._secrets.add(secret)
-        spellings = {secret, json.dumps(secret)[1:-1], quote(secret, ""), quote_plus(secret)}
+        spellings = {secret, json.dumps(secret)[1:-1], quote(secret), quote(secret, "")}
+        spellings |= {quote_plus(secret), quote_plus(secret, QUERY_SAFE)}
         self._texts = sorted({*self._texts, *spellings}, key=len, reverse=True)
 
     def cut(self, text: str) -> str:

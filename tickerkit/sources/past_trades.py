@@ -7,10 +7,11 @@ import contextlib
 from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import numpy as np
 
+from tickerkit.net.redaction import QUERY_SAFE, Redactor
 from tickerkit.presets import Fetch
 from tickerkit.presets.preset import Backfill, Preset, fill
 from tickerkit.presets.spelling import symbol_values
@@ -19,7 +20,7 @@ from tickerkit.sources.http_log import HidesKeys
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["PastAnswer", "PastTrades", "fill_url", "make_values", "send_request"]
+__all__ = ["PastAnswer", "PastTrades", "fill_address", "fill_url", "make_values", "send_request"]
 
 TIMEOUT_S = 4.0
 MAX_WAIT_S = 600.0
@@ -69,6 +70,7 @@ class PastTrades:
         self._keys = keys
         self._client: httpx.AsyncClient | None = None
         self._hides_keys = HidesKeys(keys.values())
+        self._redactor = Redactor(keys.values())
         self._next_at = 0.0
 
     async def __aenter__(self) -> PastTrades:
@@ -115,7 +117,10 @@ class PastTrades:
             with contextlib.suppress(KeyError, ValueError):
                 wait_s = min(float(response.headers["Retry-After"]), MAX_WAIT_S)
             self._next_at = max(self._next_at, loop.time() + wait_s)
-        return request._replace(status=response.status_code, content=response.content)
+        # It may repeat the keys.
+        content = self._redactor.cut_data(response.content)
+        assert isinstance(content, bytes)
+        return request._replace(status=response.status_code, content=content)
 
 
 async def send_request(
@@ -158,6 +163,11 @@ def make_values(
     }
 
 
+def fill_address(template: str, keys: Mapping[str, str]) -> str:
+    """Return the address of a websocket; keys are quoted, as they may have any character."""
+    return str(fill(template, {name: quote(key, "") for name, key in keys.items()}))
+
+
 def fill_url(template: str, values: Mapping[str, Any]) -> str:
     """Return an address; a part of the query whose value is None is left out."""
     parts = urlsplit(template)
@@ -167,4 +177,5 @@ def fill_url(template: str, values: Mapping[str, Any]) -> str:
         if filled is not None:
             query.append((name, str(filled)))
     path = fill(parts.path, values)
-    return urlunsplit((parts.scheme, parts.netloc, str(path), urlencode(query, safe="/:,"), ""))
+    text = urlencode(query, safe=QUERY_SAFE)
+    return urlunsplit((parts.scheme, parts.netloc, str(path), text, ""))

@@ -16,12 +16,12 @@ from tickerkit.net.redaction import Redactor
 from tickerkit.net.urls import check_http_url, check_websocket_url
 from tickerkit.presets import Fallback, Fetch, Missing, Reconnect, Venue, VenueEvent
 from tickerkit.presets.files import load_preset
-from tickerkit.presets.preset import CHANNELS, Socket, fill
+from tickerkit.presets.preset import CHANNELS, Socket
 from tickerkit.presets.saving import write_preset
 from tickerkit.presets.spelling import spell
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.ccxt_venue import CCXT_PREFIX, CcxtSource, ccxt_venue
-from tickerkit.sources.past_trades import PastTrades
+from tickerkit.sources.past_trades import PastTrades, fill_address
 from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.sources.venue_connection import VenueConnection
 from tickerkit.sources.venue_tables import freshness_frame
@@ -211,7 +211,7 @@ class VenueSource(Source):
         connection = VenueConnection(
             self.venue,
             socket,
-            str(fill(url, self.venue.keys)),
+            fill_address(url, self.venue.keys),
             self._connection_count,
             self.raw_events,
             work.handle,

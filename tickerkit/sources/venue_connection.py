@@ -11,6 +11,7 @@ from typing import Any, Protocol, cast
 from websockets.asyncio.client import connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from tickerkit.net.redaction import Redactor
 from tickerkit.presets import Link, Reconnect, Venue, VenueEvent
 from tickerkit.presets.preset import Socket
 from tickerkit.sources.messages import (
@@ -73,6 +74,7 @@ class VenueConnection:
         self._url = url
         self._number = number
         self._raw_events = raw_events
+        self._keys = Redactor(venue.keys.values())
         self._handle = handle
         self._on_open = on_open
         self._link: Link | None = None
@@ -123,7 +125,7 @@ class VenueConnection:
         except Exception as error:
             if isinstance(error, InvalidStatus):
                 self.retry_after_s = _retry_after(error)
-            self.reason = describe_error(error)
+            self.reason = self._keys.cut(describe_error(error))
             if self._link is None:
                 self._note(asyncio.get_running_loop().time(), failed=self.reason)
         finally:
@@ -144,7 +146,7 @@ class VenueConnection:
             self.reason = await self._receive(client, self._link)
         except ConnectionClosed:
             by_venue = True
-            self.reason = describe_close(client)
+            self.reason = self._keys.cut(describe_close(client))
         finally:
             at = now()
             if self._raw_events.is_wanted:
@@ -167,6 +169,8 @@ class VenueConnection:
             try:
                 async with asyncio.timeout_at(link.due()):
                     messages, received_ns = await take_messages(client)
+                # A venue may repeat the keys, and what it says is shown in errors.
+                messages = [self._keys.cut_data(each) for each in messages]
             except TimeoutError:
                 at = now()
                 self._note(at, due=True)

@@ -84,7 +84,7 @@ class WebsocketSource(ReconnectingSource):
                 try:
                     return await self._receive(client, out)
                 except ConnectionClosed:
-                    return describe_close(client)
+                    return self.raw_events.redactor.cut(describe_close(client))
                 finally:
                     now, reason = asyncio.get_running_loop().time(), client.close_reason or ""
                     self.raw_events.note_close(now, client.close_code, reason)

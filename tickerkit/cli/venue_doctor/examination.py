@@ -16,10 +16,12 @@ from tickerkit.cli.venue_doctor.preset_lines import PresetLines
 from tickerkit.cli.venue_doctor.probe import Arrivals, probe_socket
 from tickerkit.cli.venue_doctor.sockets import judge_socket
 from tickerkit.errors import InvalidArgument
+from tickerkit.net.redaction import Redactor
 from tickerkit.presets import Venue
 from tickerkit.presets.files import list_presets, load_preset, read_preset
-from tickerkit.presets.preset import Preset, fill
+from tickerkit.presets.preset import Preset
 from tickerkit.presets.spelling import spell
+from tickerkit.sources.past_trades import fill_address
 
 __all__ = ["Request", "examine", "list_requests"]
 
@@ -107,7 +109,7 @@ async def _examine(request: Request, preset: Preset, keys: dict[str, str]) -> li
     asked_ns = time.time_ns()
     probes = []
     for number, socket in enumerate(preset.sockets):
-        url = request.urls[number] if number < len(request.urls) else fill(socket.url, keys)
+        url = request.urls[number] if number < len(request.urls) else fill_address(socket.url, keys)
         probes.append(probe_socket(venue, number, socket, url, arrivals, request.listen_s))
     reports = await asyncio.gather(*probes)
     past = await _ask(request, preset, keys, arrivals)
@@ -147,7 +149,8 @@ async def _ask(
 
 def _hide(finding: Finding, secrets: Sequence[str]) -> Finding:
     """Return a finding without the venue's keys."""
-    about, fix = finding.about, finding.fix
-    for secret in secrets:
+    redactor = Redactor(secrets)
+    about, fix = redactor.cut(finding.about), redactor.cut(finding.fix)
+    for secret in secrets:  # short ones, too
         about, fix = about.replace(secret, "…"), fix.replace(secret, "…")
     return replace(finding, about=about, fix=fix)
