@@ -234,6 +234,19 @@ def test_column_of_two_kinds_keeps_the_first() -> None:
     ]
 
 
+def test_integers_become_floats_where_live_trades_have_floats() -> None:
+    """A number beyond 2**53 makes the column of past trades one of integers; 0 stands for none."""
+    stream = TradeStream("A", is_dense=True, pages="after")
+    stream.receive(trades([1]), 0.0)
+    [fetch] = stream.resume(1.0)
+    live, past = trades([4]), trades([2, 3])
+    live.columns["offset"] = np.array([7.0])
+    past.columns["offset"] = np.array([2**60, 0])
+    stream.receive(live, 1.1)
+    [batch] = stream.backfilled(fetch, past, 1.2)  # type: ignore[arg-type]
+    np.testing.assert_equal(batch.columns["offset"], [2.0**60, np.nan, 7.0])  # type: ignore[union-attr]
+
+
 def test_request_for_trades_that_were_given_up_is_not_wanted() -> None:
     """It would only hold back the requests for later ones."""
     stream = TradeStream("A", is_dense=True, pages="after")

@@ -1,4 +1,4 @@
-"""Batches: joining ticks of several batches, in an order."""
+"""Batches: the rows of several batches in one order, and the columns that such rows need."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ __all__ = [
     "drop_keys",
     "fill_origin",
     "fill_time",
+    "has_origin",
     "join_batches",
     "join_mixed",
     "mark_origin",
@@ -21,7 +22,7 @@ __all__ = [
     "trade_keys",
 ]
 
-# A column of ids that are no integers, such as UUIDs. They tell trades apart, and go into no log.
+# A column of ids that are not integers, such as UUIDs. They identify trades; no log has them.
 KEY_COLUMN = "trade_key"
 
 
@@ -33,7 +34,7 @@ def join_batches(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]
         keys: for each batch an array, shape `(batch.count,)`. Rows with equal keys stay in order.
 
     Raises:
-        ValueError: a column is text in one batch and a number in another.
+        ValueError: a column has several kinds: text, integers or floats.
     """
     if len(batches) == 1 and (np.diff(keys[0]) >= 0).all():
         return batches[0]
@@ -52,13 +53,17 @@ def join_mixed(batches: Sequence[Batch], keys: Sequence[npt.NDArray[np.int64]]) 
     """Return the rows of several batches as `join_batches` does, whatever their columns are.
 
     A column that is text in one batch and a number in another keeps the kind that it has first; the
-    other values are left out.
+    other values are left out. Integers become floats where another batch has floats.
     """
+    kinds: dict[str, set[str]] = {}
+    for batch in batches:
+        for name, column in batch.columns.items():
+            kinds.setdefault(name, set()).add(_kind_of(column))
     is_text: dict[str, bool] = {}
     alike = []
     for batch in batches:
         columns = {
-            name: column
+            name: _to_floats(column) if kinds[name] >= {"i", "f"} else column
             for name, column in batch.columns.items()
             if is_text.setdefault(name, isinstance(column, Text)) == isinstance(column, Text)
         }
@@ -92,6 +97,14 @@ def fill_time(batch: Batch, time_ns: int) -> Batch:
     return replace(batch, time=np.where(is_missing, time_ns, batch.time))
 
 
+def has_origin(batch: Batch, origin: str) -> npt.NDArray[np.bool_]:
+    """Return which ticks have `origin` in the column `origin`, shape (batch.count,)."""
+    column = batch.columns.get("origin")
+    if not isinstance(column, Text) or origin not in column.words:
+        return np.zeros(batch.count, dtype=bool)
+    return np.asarray(column.codes == column.words.index(origin))
+
+
 def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:
     """Return the trade ids of ticks, 0 for a tick without one."""
     ids = batch.columns.get("trade_id")
@@ -101,7 +114,7 @@ def trade_ids(batch: Batch) -> npt.NDArray[np.int64]:
 
 
 def trade_keys(batch: Batch) -> list[Hashable]:
-    """Return what tells the trades of an instant apart: text, or trade ids; None or 0 for none."""
+    """Return what identifies each trade: text, or its trade id; None or 0 for a trade without."""
     keys = batch.columns.get(KEY_COLUMN)
     if isinstance(keys, Text):
         return [keys.words[code] if code >= 0 else None for code in keys.codes.tolist()]
@@ -109,21 +122,28 @@ def trade_keys(batch: Batch) -> list[Hashable]:
 
 
 def drop_keys(batch: Batch) -> Batch:
-    """Return ticks without the ids that are no integers."""
+    """Return ticks without the ids that are not integers."""
     if KEY_COLUMN not in batch.columns:
         return batch
     columns = {name: each for name, each in batch.columns.items() if name != KEY_COLUMN}
     return replace(batch, columns=columns)
 
 
+def _kind_of(column: Column) -> str:
+    return "text" if isinstance(column, Text) else column.dtype.kind
+
+
+def _to_floats(column: Column) -> Column:
+    """Return integers as floats; 0, which stands for none, is NaN. Other columns stay."""
+    if isinstance(column, Text) or column.dtype.kind != "i":
+        return column
+    return np.where(column == 0, np.nan, column)
+
+
 def _join_column(columns: Sequence[Column | None], batches: Sequence[Batch]) -> Column:
-    kinds = {
-        "text" if isinstance(column, Text) else column.dtype.kind
-        for column in columns
-        if column is not None
-    }
+    kinds = {_kind_of(column) for column in columns if column is not None}
     if len(kinds) > 1:
-        raise ValueError("a column is text in one batch and a number in another")
+        raise ValueError("a column has several kinds: text, integers or floats")
     if kinds == {"text"}:
         words: dict[str, int] = {}
         codes = []

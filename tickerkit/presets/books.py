@@ -1,8 +1,9 @@
 """BestQuotes: the best bid and ask of each symbol, out of the levels of its order book.
 
 A preset's reading with `book = true` reads levels: `side` is `buy` for a bid and `sell` for an ask,
-`price` is the level, and `size` what it has now; none, or a `level_count` of 0, removes it. The
-levels of a snapshot (`old`) begin the book; those before it say nothing.
+`price` is the level's price, and `size` its new size. A `size` or a `level_count` of 0 removes the
+level; a level without a price or a size is ignored. The levels of a snapshot (`old`) begin the
+book; levels that come before the first snapshot are ignored.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from tickerkit.fieldmaps.batches import has_origin
 from tickerkit.limits import MAX_SYMBOLS
 from tickerkit.ticks import NO_TIME, Batch, Column, Text
 
@@ -22,7 +24,7 @@ __all__ = ["BOOK_CLASSES", "LEVEL", "BestQuotes"]
 # This column marks levels.
 LEVEL = "level"
 COLUMNS = (LEVEL, "level_count")
-# Levels of a side that are kept; of more, the better half.
+# How many levels of a side are kept; above that, only the better half.
 MAX_LEVELS = 200_000
 # How many prices of removed levels are kept before they are cleaned up.
 MAX_REMOVED = 1_000
@@ -54,7 +56,7 @@ class _Side:
         self._order: list[float] = []
 
     def set(self, price: float, size: float) -> None:
-        """Take what a level has now."""
+        """Set the size of a level; a size that is not above 0 removes it."""
         key = self._sign * price
         if not size > 0:
             self._sizes.pop(key, None)
@@ -88,11 +90,11 @@ class _Book:
         """Remove all levels."""
         self.sides = {"buy": _Side(-1), "sell": _Side(1)}
 
-    def has_changed(self) -> bool:
-        """Note the best bid and ask; return whether they are others than before.
+    def update_quote(self) -> bool:
+        """Set `quote` to the best bid and ask; return whether it has changed.
 
-        A crossed book is between two messages: it is waited for the second one. An empty book has
-        no quote.
+        A crossed book is not used: the second message of the same change is still to come. An empty
+        book has no quote.
         """
         quote = _Quote(*self.sides["buy"].best(), *self.sides["sell"].best())
         if quote.bid >= quote.ask or np.array_equal(quote, self.quote, equal_nan=True):
@@ -108,10 +110,10 @@ class BestQuotes:
         self._books: dict[str, _Book] = {}
 
     def take(self, batch: Batch) -> list[Batch]:
-        """Return the rows of one message, with quotes in the place of levels.
+        """Return the rows of one message, with quotes in place of the levels.
 
         Args:
-            batch: the rows. The levels are those of one moment: a quote shows them all.
+            batch: the rows. All levels of a message are applied before its quote is made.
         """
         marks = batch.columns.get(LEVEL)
         if not isinstance(marks, np.ndarray):
@@ -119,12 +121,12 @@ class BestQuotes:
         is_level = marks == 1
         levels, rest = batch.where(is_level), batch.where(~is_level)
         columns = {name: each for name, each in rest.columns.items() if name not in COLUMNS}
-        changed = [symbol for symbol in self._update(levels) if self._books[symbol].has_changed()]
+        changed = [symbol for symbol in self._update(levels) if self._books[symbol].update_quote()]
         quotes = self._quotes_of(changed, int(levels.time.max(initial=NO_TIME)))
         return [replace(batch, count=rest.count, time=rest.time, columns=columns), quotes]
 
     def _update(self, levels: Batch) -> list[str]:
-        """Take levels; return the symbols that have some."""
+        """Apply levels to the books; return the symbols of these levels."""
         touched: dict[str, None] = {}
         for symbol, side, price, size, is_old in _rows_of(levels):
             if symbol not in self._books and not (is_old and len(self._books) < MAX_SYMBOLS):
@@ -150,7 +152,7 @@ class BestQuotes:
 def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
     """Yield the symbol, side, price and size of each level, and whether it is of a snapshot."""
     texts = {}
-    for name in ("symbol", "side", "origin"):
+    for name in ("symbol", "side"):
         column = levels.columns.get(name)
         words = [*column.words, ""] if isinstance(column, Text) else [""]
         codes = column.codes.tolist() if isinstance(column, Text) else [0] * levels.count
@@ -158,12 +160,12 @@ def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
     numbers = []
     for name in ("price", "size", "level_count"):
         column = levels.columns.get(name)
-        # Anything else than numbers says nothing.
+        # A column that is not of numbers is ignored.
         none = [np.nan] * levels.count
         numbers.append(column.tolist() if isinstance(column, np.ndarray) else none)
     prices, sizes, counts = numbers
     sizes = [size if count else 0.0 for size, count in zip(sizes, counts, strict=True)]
-    old = [origin == "snapshot" for origin in texts["origin"]]
+    old = has_origin(levels, "snapshot").tolist()
     yield from zip(texts["symbol"], texts["side"], prices, sizes, old, strict=True)
 
 

@@ -130,7 +130,7 @@ class Link:
         return not self._unconfirmed()
 
     def save(self) -> dict[str, Any]:
-        """Return what `restore` takes, as JSON can hold it; without the texts of messages."""
+        """Return the state for `restore`, as values of JSON; without the texts of messages."""
         return {
             "known": saver.save(self._machine.known),
             "books": saver.save(self._books),
@@ -145,7 +145,7 @@ class Link:
         }
 
     def restore(self, saved: Mapping[str, Any]) -> None:
-        """Continue as another link; its messages are sent without their texts."""
+        """Continue with the saved state of another link; the messages to send have no text."""
 
         def requests(pairs: Iterable[Any]) -> list[Request]:
             return [Request("", number, [(*key,) for key in asked]) for number, asked in pairs]
@@ -253,7 +253,7 @@ class Link:
         self._heard_at = self._now = now
         batches: list[Batch] = []
         events: list[LinkEvent] = []
-        # A quote shows the order book after one message.
+        # Message by message: each quote is that of the order book after one message.
         for part in [messages] if self._books is None else [[each] for each in messages]:
             received = self._machine.receive(part)
             events += received.errors

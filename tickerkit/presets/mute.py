@@ -19,8 +19,8 @@ class MuteCheck:
 
     Attributes:
         due_at: when the next check is due, if the subscription is silent then.
-        rank: how urgent it is, 0 first: a suspicion to confirm, one of the first two checks, or a
-            routine one, of a subscription that was found to be quiet.
+        rank: how urgent it is, the smallest first: 0 to confirm a suspicion, 1 for the first two
+            checks, 2 (`ROUTINE`) for a subscription that was found to be quiet.
     """
 
     ROUTINE = 2
@@ -34,7 +34,7 @@ class MuteCheck:
 
     def begin(self, now: float) -> None:
         """Note that a check is made."""
-        # If it gets no answer, a suspicion is looked into sooner.
+        # Used if no answer comes: a suspicion is checked again sooner.
         every_s = CONFIRM_S if self._suspect else CHECK_EVERY_S
         self.due_at, self.rank = now + every_s, 0 if self._suspect else self.ROUTINE
 

@@ -3,7 +3,7 @@
 A preset is a TOML file of this folder. Its tables:
 
     name, title, checked (the date), sources (links), about, quotes (what kind of quote)
-    fallback        the preset to use instead if trades prove not to come
+    fallback        the preset to use instead if it is proved that trades do not come
     [symbols]       style "upper", "lower" or "as is"; separator; order; prefix; aliases; examples
     [[socket]]      url; limits; ping; begin: what to send and wait for before the subscriptions;
                     planned_end: how it announces its end; ignore: messages without rows;
@@ -12,8 +12,7 @@ A preset is a TOML file of this folder. Its tables:
       [[socket.ack]]        when; id, symbol, symbols, channels: which subscriptions it confirms
       [[socket.error]]      when; message; the same: which it refuses
       [[socket.reads]]      channel; ids "dense", "unique", "random" or "none"; fields: a field map,
-                            in which trade_key stands for ids that are no integers;
-                            book: whether its rows are levels of an order book
+                            with trade_key for ids that are not integers; book: its rows are levels
     [backfill]      base; get; post; headers; fields; by; rows_per_page; requests_per_s; reach
     [keys]          name: the environment variable that it is read from
 """
@@ -54,7 +53,7 @@ PRESET_KEYS = (
     *("name", "title", "checked", "sources", "about", "quotes", "symbols", "socket", "backfill"),
     *("keys", "fallback"),
 )
-SYMBOL_KEYS = (*("style", "separator", "long_separator", "order", "prefix", "aliases", "examples"),)
+SYMBOL_KEYS = ("style", "separator", "long_separator", "order", "prefix", "aliases", "examples")
 SOCKET_KEYS = (
     *("url", "begin", "subscribe", "ack", "error", "reads", "newest", "ignore", "planned_end"),
     *("ping", "ping_every_s", "silent_s", "life_s", "messages_per_s", "symbols_per_socket"),
@@ -269,7 +268,7 @@ class Preset:
     """A venue as data.
 
     Attributes:
-        fallback: the preset to use if trades prove not to come.
+        fallback: the preset to use if it is proved that trades do not come.
         table: what it was read from.
     """
 
@@ -395,11 +394,10 @@ def _parse_read(table: Mapping[str, Any]) -> Read:
     check_keys("reads", table, READ_KEYS)
     [reading] = parse_fields(table["fields"]).readings
     ids = _choice("reads.ids", table.get("ids", "none"), IDS)
-    channel = _choice("reads.channel", table["channel"], CHANNELS)
     is_book = table.get("book", False)
-    if is_book:
-        reading = replace(reading, values=(*reading.values, Value(LEVEL, None, 1.0)))
-    return Read(channel, ids, replace(reading, ids_rise=ids != "random"), is_book)
+    values = (*reading.values, Value(LEVEL, None, 1.0)) if is_book else reading.values
+    reading = replace(reading, values=values, ids_rise=ids != "random")
+    return Read(_choice("reads.channel", table["channel"], CHANNELS), ids, reading, is_book)
 
 
 def _parse_newest(table: Mapping[str, Any]) -> Newest:

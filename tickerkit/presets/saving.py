@@ -1,4 +1,4 @@
-"""Saving: a preset, and what is known of a venue, as JSON can hold it: another can continue."""
+"""Saving: writes a preset and the state of a venue as JSON, from which another venue continues."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ CONTAINERS: Mapping[str, Any] = {each.__name__: each for each in (tuple, set, fr
 
 
 class Saver:
-    """Writes objects of some classes as JSON can hold them, and makes them again.
+    """Converts objects to values of JSON, and back.
 
     Args:
-        classes: the classes, but for those of Python, numpy and batches.
+        classes: the classes of the objects; those of Python, numpy and batches are known.
     """
 
     def __init__(self, classes: Sequence[type]) -> None:
@@ -39,7 +39,11 @@ class Saver:
         }
 
     def save(self, value: Any) -> Any:
-        """Return a value as JSON can hold it."""
+        """Return a value as values of JSON.
+
+        Raises:
+            TypeError: it is of a class that is not known.
+        """
         if isinstance(value, np.generic):
             value = value.item()
         if value is None or isinstance(value, bool | int | str):
@@ -64,10 +68,10 @@ class Saver:
         return _mark(name, {key: self.save(each) for key, each in _state_of(value).items()})
 
     def restore(self, saved: Any) -> Any:
-        """Return the value that was saved.
+        """Return the value that `save` was called with.
 
         Raises:
-            Exception: it was not.
+            Exception: `saved` is not a result of `save`.
         """
         if isinstance(saved, list):
             return [self.restore(each) for each in saved]
@@ -103,7 +107,7 @@ def _mark(kind: str, value: Any) -> dict[str, Any]:
 def _state_of(value: Any) -> dict[str, Any]:
     """Return the attributes of an object."""
     if isinstance(value, Batch):
-        # The errors of rows that were left out are not needed: they were reported.
+        # The errors of refused rows are not saved: they were reported.
         return {
             each.name: [] if each.name == "errors" else getattr(value, each.name)
             for each in fields(value)
@@ -116,7 +120,7 @@ def _state_of(value: Any) -> dict[str, Any]:
 def write_preset(preset: Preset) -> dict[str, Any]:
     """Return the table that `parse_preset` reads as this preset.
 
-    The limits of its sockets are as they are now; all else is as in its file.
+    The limits of its sockets are the current ones; everything else is as in its file.
     """
     sockets = []
     for given, socket in zip(preset.table["socket"], preset.sockets, strict=True):

@@ -1,9 +1,9 @@
-"""TimedStream: the trades of one symbol whose ids are in no order: times prove what is missing.
+"""TimedStream: the trades of one symbol whose ids do not rise: times prove what is missing.
 
-Where ids do not rise, no id tells what lies between two trades. But a venue's trades come in the
-order of their times, by the websocket and by REST. One instant may have several trades: a
-connection that ends, one that begins, and the two ends of a page of past trades may each have only
-a part of an instant. All instants between the ends of a page are whole.
+Ids that do not rise say nothing about the trades between two ids. But a venue's trades come in the
+order of their times, by the websocket and by REST. One instant may have several trades: the end and
+the start of a connection, and the two ends of a page of past trades, may have only a part of them.
+Of every instant between the ends of a page, the page has all trades.
 
 So after a break nothing is missing if whole instants reach from the last instant before the break
 to the first one after it, and REST has the trades that came in both. What lies between is sent
@@ -20,14 +20,20 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.fieldmaps.batches import drop_keys, join_mixed, mark_origin, trade_keys
+from tickerkit.fieldmaps.batches import (
+    drop_keys,
+    has_origin,
+    join_mixed,
+    mark_origin,
+    trade_keys,
+)
 from tickerkit.presets import trades
 from tickerkit.presets.trades import Fetch, Missing, TradeEvent
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import Batch
 
 __all__ = ["TIMED_CLASSES", "TimedStream"]
 
-# Newest trades that are known one by one.
+# How many of the newest trades are remembered by time and id.
 MAX_RECENT = 20_000
 
 
@@ -157,7 +163,7 @@ class TimedStream:
         return []
 
     def note_newest(self, trade_id: int, now: float) -> list[TradeEvent]:
-        """Take the newest id that the venue names: it says nothing of ids in no order."""
+        """Ignore the newest id that the venue names: ids that do not rise have no newest one."""
         return []
 
     def backfilled(self, fetch: Fetch, batch: Batch | None, now: float) -> list[TradeEvent]:
@@ -167,7 +173,7 @@ class TimedStream:
         if batch is None:
             again = self._asks_at = now + trades.RETRY_S
             return [fetch._replace(at=again)] if again < self._hold_until else self._release()
-        page = _Page(fetch, batch, _keys_of(batch))
+        page = _Page(fetch, batch, frozenset(_keys_of(batch)))
         if batch.count:
             self._answers.append(page)
         first, reached, span = self._first_held, self._reach(), self._span(page)
@@ -224,14 +230,14 @@ class TimedStream:
         return self._pages == "after" and batch.count >= self._rows_per_page
 
     def _keys_at(self, instant: int | None) -> set[tuple[int, Hashable]]:
-        """Return the live trades that are held back of an instant; none of no instant."""
+        """Return the times and ids of the held live trades of an instant; none for None."""
         if instant is None:
             return set()
         parts = [each.where((each.time == instant) & ~_is_old(each)) for each in self._held or ()]
         return {key for part in parts for key in _keys_of(part)}
 
     def _reach(self) -> int:
-        """Return before which instant all trades since the break were fetched; 0 for none."""
+        """Return the instant before which all trades since the break were fetched; 0 for none."""
         reached = 0
         for start, stop in sorted(map(self._span, self._answers)):
             if start <= max(reached, self.newest):
@@ -257,10 +263,10 @@ class TimedStream:
         return [each for each in events if not isinstance(each, Batch) or each.count]
 
     def _take_past(self, first: int | None) -> Batch:
-        """Return what pages and snapshots have and has not come, in the order of its times.
+        """Return the trades of pages and snapshots that have not come, in the order of their times.
 
-        What the connection brings from the instant `first` on is not taken of the pages, nor what
-        is older than the first trade of the connection before.
+        Of the pages, trades after the instant `first` are left out, since the connection brings
+        them; so are trades older than the first trade of the previous connection.
         """
         since = min(self.newest, self._first + 1) if self._first else self.newest
         at_first = self._keys_at(first)
@@ -269,8 +275,8 @@ class TimedStream:
             wanted = batch.time >= since
             if first is not None:
                 wanted &= batch.time <= first
-            keys = zip(batch.time.tolist(), trade_keys(batch), strict=True)
-            wanted &= np.array([bool(key[1]) and key not in at_first for key in keys], dtype=bool)
+            is_new = [bool(key[1]) and key not in at_first for key in _keys_of(batch)]
+            wanted &= np.array(is_new, dtype=bool)
             parts.append(mark_origin(batch.where(wanted), "backfill"))
         parts = [each.where(self._add(each)) for each in parts]
         self.repaired += sum(int((~_is_old(each)).sum()) for each in parts)
@@ -281,7 +287,7 @@ class TimedStream:
     def _add(self, batch: Batch) -> npt.NDArray[np.bool_]:
         """Note trades; return which of them are new, shape (batch.count,)."""
         new = np.ones(batch.count, dtype=bool)
-        for number, key in enumerate(zip(batch.time.tolist(), trade_keys(batch), strict=True)):
+        for number, key in enumerate(_keys_of(batch)):
             if key[1]:  # one without an id is always new
                 if key in self._recent:
                     new[number] = False
@@ -302,17 +308,14 @@ class TimedStream:
         return Missing(self.symbol, None, reason)
 
 
-def _keys_of(batch: Batch) -> frozenset[tuple[int, Hashable]]:
-    """Return the times and ids of trades."""
-    return frozenset(zip(batch.time.tolist(), trade_keys(batch), strict=True))
+def _keys_of(batch: Batch) -> list[tuple[int, Hashable]]:
+    """Return the time and the id of each trade."""
+    return list(zip(batch.time.tolist(), trade_keys(batch), strict=True))
 
 
 def _is_old(batch: Batch) -> npt.NDArray[np.bool_]:
     """Return which trades came as a snapshot, shape (batch.count,)."""
-    column = batch.columns.get("origin")
-    if not isinstance(column, Text) or "snapshot" not in column.words:
-        return np.zeros(batch.count, dtype=bool)
-    return np.asarray(column.codes == column.words.index("snapshot"))
+    return has_origin(batch, "snapshot")
 
 
 def _show(time_ns: int) -> str:

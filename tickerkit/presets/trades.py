@@ -5,7 +5,7 @@ not come after a deadline is a gap with its exact ids. After a reconnect the liv
 back, while REST is asked for those since the newest id; then all are sent in the order of their
 ids. Where ids are not dense, an overlap proves that nothing is missing: the answer has a trade that
 came before the break, and one that came after it. Without an overlap there is a gap of unknown
-size. Where ids do not even rise, a `TimedStream` goes by times.
+size. Where ids do not rise, a `TimedStream` compares times.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ from typing import NamedTuple, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from tickerkit.fieldmaps.batches import join_mixed, mark_origin, trade_ids
+from tickerkit.fieldmaps.batches import has_origin, join_mixed, mark_origin, trade_ids
 from tickerkit.presets.ledger import Hole, Ledger
-from tickerkit.ticks import Batch, Text
+from tickerkit.ticks import Batch
 
 __all__ = ["STREAM_CLASSES", "Fetch", "Missing", "TradeEvent", "TradeStream"]
 
@@ -325,7 +325,7 @@ class TradeStream:
         joined = join_mixed(parts, ids)
         new = self.ledger.add(trade_ids(joined))
         joined = joined if new.all() else joined.where(new)
-        self.repaired += _count_origin(joined, "backfill")
+        self.repaired += int(has_origin(joined, "backfill").sum())
         events: list[TradeEvent] = []
         holes = self.ledger.close(list(self.ledger.holes))
         start = 0
@@ -370,7 +370,7 @@ class TradeStream:
             new = self.ledger.add(trade_ids(inside))
             if new.any():
                 events.append(inside.where(new))
-                self.repaired += _count_origin(inside.where(new), "backfill")
+                self.repaired += int(has_origin(inside.where(new), "backfill").sum())
         if first_held is None and not self._is_complete:
             events.append(self._miss(None, f"{reason} {reached} and the next one"))
         return events
@@ -394,14 +394,6 @@ def _join_ranges(ranges: list[Hole], is_dense: bool) -> list[Hole]:
         else:
             joined.append(each)
     return joined
-
-
-def _count_origin(batch: Batch, origin: str) -> int:
-    """Return how many ticks have an origin."""
-    column = batch.columns.get("origin")
-    if not isinstance(column, Text) or origin not in column.words:
-        return 0
-    return int((column.codes == column.words.index(origin)).sum())
 
 
 def _take_rows(batch: Batch, order: npt.NDArray[np.int64]) -> Batch:

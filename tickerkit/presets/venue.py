@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick
-from tickerkit.fieldmaps.batches import drop_keys, fill_origin, fill_time
+from tickerkit.fieldmaps.batches import drop_keys, fill_origin, fill_time, has_origin
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
@@ -42,7 +42,7 @@ SAVED = ("lives", "streams", "lag_s", "_mute_checks", "_mute_asked", "_checking"
 
 
 class Fallback(NamedTuple):
-    """Another preset shall be used: the trades of this one prove not to come.
+    """A request to use another preset: it is proved that the trades of this one do not come.
 
     Attributes:
         preset: its name.
@@ -102,7 +102,7 @@ class Venue:
         )
         self._mute_checks: dict[str, MuteCheck] = {}
         self._checking = ""
-        # When the subscriptions were asked for that proved mute, since their newest live trade.
+        # By symbol, since its newest live trade: when the subscription that proved mute was sent.
         self._mute_asked: dict[str, float] = {}
         self._ready: set[Link] = set()
         self._ids = preset.trade_ids
@@ -120,10 +120,10 @@ class Venue:
             if any(each.channels & set(self.channels) for each in socket.subscriptions)
         ]
 
-    # --- another venue's state --------------------------------------------------------------------
+    # --- saved state ------------------------------------------------------------------------------
 
     def save(self) -> dict[str, Any]:
-        """Return what is known of the symbols, as `restore` takes it and JSON can hold it."""
+        """Return what is known of the symbols, for `restore`, as values of JSON."""
         saved = {name: saver.save(getattr(self, name)) for name in SAVED}
         return {**saved, "suspects": saver.save(self._wanted.suspects)}
 
@@ -131,7 +131,7 @@ class Venue:
         """Continue with what another venue knew; call it before any connection is opened.
 
         Raises:
-            Exception: it was not saved by `save`.
+            Exception: `saved` is not a result of `save`.
         """
         for name in SAVED:
             setattr(self, name, saver.restore(saved[name]))
@@ -232,11 +232,7 @@ class Venue:
     ) -> None:
         """Note what the rows of a subscription say of its life."""
         link.confirm([(symbol, channel)])
-        origin = rows.columns["origin"]
-        assert isinstance(origin, Text)
-        if "live" not in origin.words:
-            return
-        live_rows = np.flatnonzero(origin.codes == origin.words.index("live"))
+        live_rows = np.flatnonzero(has_origin(rows, "live"))
         if not len(live_rows):
             return
         self.lives.of(symbol, channel, now).add(len(live_rows), now)
@@ -260,7 +256,7 @@ class Venue:
         self._checking = ""
         check = self._mute_check(fetch.symbol)
         if batch is None or not check.is_mute(stream.newest, stream.newest_of(batch), now):
-            # Without a pause, unless it is the routine: a busy symbol may be among many quiet ones.
+            # At once, except for a routine check: a busy symbol may be among many quiet ones.
             return self._begin_check(now, MuteCheck.ROUTINE - 1)
         life = self.lives.of(fetch.symbol, "trades", now)
         life.is_mute = True
