@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import gc
+import json
 import math
 import os
 import threading
@@ -23,6 +24,7 @@ from websockets.sync.server import serve
 
 import tickerkit as tk
 from tickerkit.feed import Feed, Recorder
+from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.log import Gap, Gaps, TickLog
 from tickerkit.runtime.portal import portal
 from tickerkit.storage import files as files_module
@@ -92,6 +94,20 @@ def numbers(path: Path) -> list[int]:
     found = load(path)
     assert found.warning is None
     return [int(seq) for seq in found.frame["seq"]]
+
+
+def test_frames_that_are_dropped_last_are_counted_in_the_file(
+    start: Callable[..., Recorder], tmp_path: Path
+) -> None:
+    """Though no later message came: else the file would seem to be whole."""
+    buffer = FrameBuffer(max_bytes=1)
+    recorder = start(tmp_path / "ticks.csv", frames=buffer)
+    for _ in range(4):
+        buffer.add(1, b"{}")
+    recorder.stop()
+    assert recorder.stats["frames_dropped"] == 4
+    [line] = (tmp_path / "ticks.raw.jsonl").read_bytes().splitlines()
+    assert json.loads(line)["dropped"] == 4
 
 
 def test_recorder_shows_its_progress(

@@ -178,12 +178,13 @@ class Recorder(Lifecycle):
         return frame_line(*entry)
 
     def _finish_frames(self) -> None:
-        """Write all frames so far to the current file, before the next one begins."""
+        """Write all frames so far to the current file, before it ends."""
         self._write_frames(new_file=True)
 
     def _finish(self) -> None:
         try:
-            self._write_frames()
+            # Frames that were dropped are counted in the file, though no later one came.
+            self._finish_frames()
         except Exception as error:
             self._note_failure(error)
         writer, lost = self._writer, self._writer.lost
