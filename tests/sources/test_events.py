@@ -399,5 +399,6 @@ def test_text_names_an_event_stream() -> None:
     assert repr(as_source("events:https://host/stream?key=sesame")) == (
         "events of https://host/stream"
     )
-    with pytest.raises(SourceError, match=r"tk\.events"):
-        as_source("https://host/stream")
+    with pytest.raises(SourceError, match=r"'https://host/stream' can't .*tk\.events") as caught:
+        as_source("https://me:sesame@host/stream?key=sesame")
+    assert "sesame" not in f"{caught.value}{vars(caught.value)}"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, cast
 
 from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
+from tickerkit.net.urls import hide_secrets
 from tickerkit.presets.files import list_presets
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.ccxt_venue import CcxtSource
@@ -140,7 +141,8 @@ def _from_text(text: str) -> Source:
             "pass tk.websocket(url, subscribe, fields), or tk.events(url) for Server-Sent Events, "
             "or call tk.connect(url)"
         )
-        raise SourceError(text, "an address alone does not say where the ticks are", fix=fix)
+        shown, problem = hide_secrets(text), "an address alone does not say where the ticks are"
+        raise SourceError(shown, problem, fix=fix)
     if kind == "ccxt" and ":" in rest:
         name, _, symbols = rest.partition(":")
         return venue(f"ccxt:{name}", symbols)
