@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from tickerkit.fieldmaps import FieldMap, FieldReader
+from tickerkit.fieldmaps.fields import MESSAGE
 from tickerkit.presets.preset import Preset
 from tickerkit.ticks import NO_TIME, Batch, Text
 
@@ -32,6 +33,7 @@ def rows_of(batches: Iterable[Batch]) -> list[dict[str, Any]]:
                 columns[name] = np.asarray(column).tolist()
         for number in range(batch.count):
             row = {name: values[number] for name, values in columns.items()}
+            row.pop(MESSAGE, None)
             rows.append({name: value for name, value in row.items() if has_value(name, value)})
     return rows
 

@@ -15,6 +15,7 @@ from soaks import examples, soak
 from venue_rows import rows_of
 
 import tickerkit as tk
+from tickerkit.fieldmaps.fields import MESSAGE
 from tickerkit.presets import Venue, books
 from tickerkit.presets.books import BestQuotes
 from tickerkit.presets.files import load_preset
@@ -148,7 +149,8 @@ def test_recorded_books_have_the_best_quotes_of_a_plain_reader(
             events += venue.receive(link, texts[start : start + size], 1.0, 0)
         batches = [each for each in events if isinstance(each, Batch)]
         assert quotes_of(batches) == expected
-        assert all(set(each.columns) & {"level", "level_count"} == set() for each in batches)
+        hidden = {"level", "level_count", MESSAGE}
+        assert not any(set(each.columns) & hidden for each in batches)
     assert len(expected) == count
 
 
@@ -200,6 +202,28 @@ def test_quotes_of_a_venue_come_out_of_its_order_book(
             assert server.stats["last_error"] == ""
 
 
+def test_quotes_and_trades_keep_the_order_of_their_messages() -> None:
+    """However many messages are read together, and whichever way they are read."""
+    match = {"type": "match", "side": "buy", "size": "1", "price": "99", "product_id": "BTC-USD"}
+    trades = [{**match, "trade_id": number} for number in (7, 8, 9)]
+    # The side of this one is no word, so that it is read the general way.
+    trades[2]["side"] = "maker"
+    messages = [
+        json.dumps(each) for pair in zip(COINBASE[1:], trades, strict=True) for each in pair
+    ]
+    found = []
+    for size in (1, 6):
+        preset = load_preset("coinbase")
+        venue = Venue(preset, ["BTC-USD"])
+        link, _ = venue.open(preset.sockets[0], 0.0)
+        events: list[Any] = []
+        for start in range(0, 6, size):
+            events += venue.receive(link, messages[start : start + size], 1.0, 0)
+        rows = rows_of([each for each in events if isinstance(each, Batch)])
+        found.append([row.get("trade_id", row.get("bid")) for row in rows])
+    assert found == [[99.0, 7, 98.0, 8, 98.0, 9]] * 2
+
+
 def level_batch(rows: list[tuple[str, str, float, float]], *, is_old: bool) -> Batch:
     """Return the levels of one message."""
     count = len(rows)
@@ -213,6 +237,7 @@ def level_batch(rows: list[tuple[str, str, float, float]], *, is_old: bool) -> B
             "price": np.array(prices),
             "size": np.array(sizes),
             "level": np.ones(count),
+            MESSAGE: np.zeros(count),
             "origin": Text(np.zeros(count, dtype=np.int32), ["snapshot" if is_old else "live"]),
         },
     )
@@ -248,7 +273,7 @@ def test_quotes_are_those_of_a_plain_book(seeds: int, monkeypatch: pytest.Monkey
                     plain[symbol].set(side, price, size)
                 if (quote := plain[symbol].next_quote()) is not None:
                     expected.append((symbol, quote))
-            got = quotes_of(best.take(level_batch(rows, is_old=is_old)))
+            got = quotes_of([best.take(level_batch(rows, is_old=is_old))])
             np.testing.assert_equal(got, expected)
             quotes += len(got)
     assert quotes > 10 * seeds
@@ -259,10 +284,10 @@ def test_book_of_very_many_levels_keeps_the_best(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(books, "MAX_LEVELS", 100)
     best = BestQuotes()
     rows = [("A", "buy", float(price), 1.0) for price in range(1, 1001)]
-    [_, quotes] = best.take(level_batch(rows, is_old=True))
+    quotes = best.take(level_batch(rows, is_old=True))
     assert quotes_of([quotes])[0][1][0] == 1000.0
     for price in (1000.0, 999.0):
-        [_, quotes] = best.take(level_batch([("A", "buy", price, 0.0)], is_old=False))
+        quotes = best.take(level_batch([("A", "buy", price, 0.0)], is_old=False))
         assert quotes_of([quotes])[0][1][0] == price - 1.0
 
 
@@ -272,19 +297,19 @@ def test_level_with_a_missing_number_says_nothing() -> None:
     rows = [("A", "buy", 1.0, 2.0), ("A", "buy", nan, 1.0), ("A", "buy", 3.0, nan)]
     batch = level_batch(rows, is_old=True)
     batch.columns["level_count"] = Text.of(["hello", None, None])
-    [_, quotes] = best.take(batch)
+    quotes = best.take(batch)
     np.testing.assert_equal(quotes_of([quotes]), [("A", (1.0, 2.0, nan, nan))])
     batch = level_batch([("A", "sell", nan, 1.0), ("A", "buy", 1.0, 5.0)], is_old=False)
     batch.columns["level_count"] = np.array([1.0, 0.0])
-    [_, quotes] = best.take(batch)
+    quotes = best.take(batch)
     np.testing.assert_equal(quotes_of([quotes]), [])
     batch = level_batch([("A", "sell", 9.0, 1.0)], is_old=False)
-    [_, quotes] = best.take(batch)
+    quotes = best.take(batch)
     np.testing.assert_equal(quotes_of([quotes]), [("A", (nan, nan, 9.0, 1.0))])
 
 
 def test_rows_without_levels_are_as_they_were() -> None:
     """Trades of the same connection are no levels."""
     batch = level_batch([("A", "buy", 1.0, 1.0)], is_old=False)
-    del batch.columns["level"]
-    assert BestQuotes().take(batch) == [batch]
+    del batch.columns["level"], batch.columns[MESSAGE]
+    assert BestQuotes().take(batch) is batch

@@ -30,7 +30,7 @@ from tickerkit.fieldmaps.columns import (
     read_symbols,
     read_times,
 )
-from tickerkit.fieldmaps.fields import FIRST_FRAME, Condition, FieldMap, Reading
+from tickerkit.fieldmaps.fields import FIRST_FRAME, MESSAGE, Condition, FieldMap, Reading
 from tickerkit.fieldmaps.paths import ITEMS, VALUES, Path, Step
 from tickerkit.fieldmaps.values import Value
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
@@ -124,6 +124,7 @@ class _CompiledReading(NamedTuple):
     old: list[tuple[_Getter, Condition]]
     columns: list[tuple[_Getter | None, Value]]
     ids_rise: bool
+    is_numbered: bool
 
 
 def compile_map(fields: FieldMap) -> CompiledMap | None:
@@ -252,6 +253,7 @@ def _plan(root: _Node, reading: Reading) -> Callable[[], _CompiledReading]:
             [(reach(level, inner), each) for level, inner, each in old],
             [(None if at is None else reach(*at), value) for at, value in values],
             reading.ids_rise,
+            reading.is_numbered,
         )
 
     return finish
@@ -392,6 +394,8 @@ def _read_columns(
             column = read_further(value, found)
         if column is not None:
             columns[value.column] = column
+    if each.is_numbered:
+        columns[MESSAGE] = index.astype(np.float64)
     for name in ("price", "size"):
         columns.setdefault(name, np.full(count, np.nan))
     ids = columns.get("trade_id") if each.ids_rise else None

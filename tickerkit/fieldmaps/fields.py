@@ -18,7 +18,15 @@ from tickerkit.formatting import format_choices, format_value
 from tickerkit.limits import MAX_UNIT_LENGTH
 from tickerkit.ticks.fields import is_unit
 
-__all__ = ["FIRST_FRAME", "Condition", "FieldMap", "Reading", "parse_conditions", "parse_fields"]
+__all__ = [
+    "FIRST_FRAME",
+    "MESSAGE",
+    "Condition",
+    "FieldMap",
+    "Reading",
+    "parse_conditions",
+    "parse_fields",
+]
 
 # What a map says besides its columns, and the columns that have a meaning of their own.
 TABLES = ("rows", "when", "old", "merge", "remember", "units")
@@ -37,6 +45,7 @@ FIELDS = (
 WORDS = (*TABLES, *FIELDS)
 # The rows of the first message of each symbol after the subscription are old.
 FIRST_FRAME = "first frame per symbol"
+MESSAGE = "message_number"
 # Columns that can't be the only number of a tick.
 NO_NUMBERS = ("symbol", "time", "side", "trade_id")
 NEAR = 0.8
@@ -107,6 +116,8 @@ class Reading:
         values: how each column is read.
         remember: what earlier messages say that rows need; None for nothing.
         ids_rise: whether later trades have larger ids, which tells in which order rows came.
+        is_numbered: whether rows have a column `MESSAGE`: the number of their message among those
+            that were read together.
     """
 
     rows: Path | None
@@ -116,6 +127,7 @@ class Reading:
     values: tuple[Value, ...]
     remember: Remember | None = None
     ids_rise: bool = True
+    is_numbered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from tickerkit.errors import BadTick
 from tickerkit.fieldmaps.compiled import UNREADABLE, CompiledMap, compile_map
-from tickerkit.fieldmaps.fields import FIRST_FRAME, FieldMap, Reading, Remember
+from tickerkit.fieldmaps.fields import FIRST_FRAME, MESSAGE, FieldMap, Reading, Remember
 from tickerkit.fieldmaps.paths import Path
 from tickerkit.limits import MAX_SYMBOLS
 from tickerkit.ticks import Batch
@@ -172,15 +172,21 @@ class FieldReader:
 
     def _read_generally(self, messages: Iterable[str | bytes], taken: Taken) -> None:
         builder = BatchBuilder()
-        for data in messages:
+        for number, data in enumerate(messages):
             message = decode(data)
-            if isinstance(message, NotJson) or not self._add(message, builder):
+            if isinstance(message, NotJson) or not self._add(message, number, builder):
                 taken.others.append(message)
         if builder.count or builder.refused or builder.misfits:
             taken.batches.append(builder.batch())
 
-    def _add(self, message: Any, builder: BatchBuilder) -> bool:
-        """Add the rows of a message; return whether the map names any row in it."""
+    def _add(self, message: Any, place: int, builder: BatchBuilder) -> bool:
+        """Add the rows of a message; return whether the map names any row in it.
+
+        Args:
+            message: the message.
+            place: its number among those that are read together.
+            builder: takes the rows.
+        """
         known = False
         for number, reading in enumerate(self.fields.readings):
             remembered = self._remembered[number]
@@ -199,6 +205,8 @@ class FieldReader:
                 known = True
                 try:
                     row = _read_row(reading, chain, remembered, builder)
+                    if reading.is_numbered:
+                        row[MESSAGE] = float(place)
                     self._complete(number, reading, chain, row, symbols)
                     rows.append(row)
                 except BadTick as error:

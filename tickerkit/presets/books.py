@@ -9,21 +9,27 @@ book; levels that come before the first snapshot are ignored.
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from itertools import pairwise
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
-from tickerkit.fieldmaps.batches import has_origin
+from tickerkit.fieldmaps.batches import has_origin, join_mixed
+from tickerkit.fieldmaps.fields import MESSAGE
 from tickerkit.limits import MAX_SYMBOLS
-from tickerkit.ticks import NO_TIME, Batch, Column, Text
+from tickerkit.ticks import Batch, Column, Text
 
 __all__ = ["BOOK_CLASSES", "LEVEL", "BestQuotes"]
 
 # This column marks levels.
 LEVEL = "level"
-COLUMNS = (LEVEL, "level_count")
+COLUMNS = (LEVEL, "level_count", MESSAGE)
+
+_Level: TypeAlias = tuple[str, str, float, float, bool]
+
 # How many levels of a side are kept; above that, only the better half.
 MAX_LEVELS = 200_000
 # How many prices of removed levels are kept before they are cleaned up.
@@ -109,26 +115,56 @@ class BestQuotes:
     def __init__(self) -> None:
         self._books: dict[str, _Book] = {}
 
-    def take(self, batch: Batch) -> list[Batch]:
-        """Return the rows of one message, with quotes in place of the levels.
+    def take(self, batch: Batch) -> Batch:
+        """Return rows with quotes in place of the levels: at most one for each message and symbol.
 
         Args:
-            batch: the rows. All levels of a message are applied before its quote is made.
+            batch: the rows, with the numbers of their messages. All levels of a message are applied
+                before its quote is made.
         """
-        marks = batch.columns.get(LEVEL)
-        if not isinstance(marks, np.ndarray):
-            return [batch]
-        is_level = marks == 1
-        levels, rest = batch.where(is_level), batch.where(~is_level)
-        columns = {name: each for name, each in rest.columns.items() if name not in COLUMNS}
-        changed = [symbol for symbol in self._update(levels) if self._books[symbol].update_quote()]
-        quotes = self._quotes_of(changed, int(levels.time.max(initial=NO_TIME)))
-        return [replace(batch, count=rest.count, time=rest.time, columns=columns), quotes]
+        marks, numbers = batch.columns.get(LEVEL), batch.columns.get(MESSAGE)
+        if not isinstance(numbers, np.ndarray):
+            return batch
+        is_level = marks == 1 if isinstance(marks, np.ndarray) else np.zeros(batch.count, bool)
+        columns = {name: each for name, each in batch.columns.items() if name not in COLUMNS}
+        rest = replace(batch, columns=columns)
+        if not is_level.any():
+            return rest
+        rest = rest.where(~is_level)
+        at, quotes = self._take_levels(batch.where(is_level), numbers[is_level].astype(np.int64))
+        keys = [numbers[~is_level].astype(np.int64), at]
+        joined = join_mixed([rest, quotes], keys) if rest.count else quotes
+        return replace(joined, refused=batch.refused, errors=batch.errors, misfits=batch.misfits)
 
-    def _update(self, levels: Batch) -> list[str]:
-        """Apply levels to the books; return the symbols of these levels."""
+    def _take_levels(
+        self, levels: Batch, numbers: npt.NDArray[np.int64]
+    ) -> tuple[npt.NDArray[np.int64], Batch]:
+        """Apply levels; return the number of the message of each quote, and the quotes."""
+        rows = list(_rows_of(levels))
+        starts = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), levels.count]
+        found: list[tuple[int, int, str, _Quote]] = []
+        for start, stop in pairwise(starts):
+            time_ns = int(levels.time[start:stop].max())
+            for symbol in self._update(rows[start:stop]):
+                book = self._books[symbol]
+                if book.update_quote():
+                    found.append((int(numbers[start]), time_ns, symbol, book.quote))
+        count = len(found)
+        none = np.full(count, np.nan)
+        table = np.array([quote for *_, quote in found]).reshape(-1, 4)
+        columns: dict[str, Column] = {
+            "symbol": Text.of(symbol for _, _, symbol, _ in found),
+            "price": none,
+            "size": none,
+            **{name: table[:, n].copy() for n, name in enumerate(_Quote._fields)},
+        }
+        at, times = (np.array([each[n] for each in found], dtype=np.int64) for n in (0, 1))
+        return at, Batch(count, times, columns)
+
+    def _update(self, rows: Iterable[_Level]) -> list[str]:
+        """Apply the levels of a message to the books; return their symbols."""
         touched: dict[str, None] = {}
-        for symbol, side, price, size, is_old in _rows_of(levels):
+        for symbol, side, price, size, is_old in rows:
             if symbol not in self._books and not (is_old and len(self._books) < MAX_SYMBOLS):
                 continue
             book = self._books.setdefault(symbol, _Book())
@@ -140,16 +176,8 @@ class BestQuotes:
                 book.sides[side].set(price, size)
         return list(touched)
 
-    def _quotes_of(self, symbols: list[str], time_ns: int) -> Batch:
-        """Return the newest quotes of symbols."""
-        table = np.array([self._books[each].quote for each in symbols]).reshape(-1, 4)
-        none = np.full(len(symbols), np.nan)
-        columns: dict[str, Column] = {"symbol": Text.of(symbols), "price": none, "size": none}
-        columns |= {name: table[:, n].copy() for n, name in enumerate(_Quote._fields)}
-        return Batch(len(symbols), np.full(len(symbols), time_ns, dtype=np.int64), columns)
 
-
-def _rows_of(levels: Batch) -> Iterator[tuple[str, str, float, float, bool]]:
+def _rows_of(levels: Batch) -> Iterator[_Level]:
     """Yield the symbol, side, price and size of each level, and whether it is of a snapshot."""
     texts = {}
     for name in ("symbol", "side"):

@@ -251,16 +251,13 @@ class Link:
     ) -> tuple[list[Batch], list[LinkEvent]]:
         """Take messages in the order in which they came; return rows, and what else they say."""
         self._heard_at = self._now = now
+        received = self._machine.receive(messages)
         batches: list[Batch] = []
-        events: list[LinkEvent] = []
-        # Message by message: each quote is that of the order book after one message.
-        for part in [messages] if self._books is None else [[each] for each in messages]:
-            received = self._machine.receive(part)
-            events += received.errors
-            for batch in received.batches:
-                self.has_rows = True
-                events += batch.errors
-                batches += [batch] if self._books is None else self._books.take(batch)
+        events: list[LinkEvent] = [*received.errors]
+        for batch in received.batches:
+            self.has_rows = True
+            events += batch.errors
+            batches.append(batch if self._books is None else self._books.take(batch))
         events += self._events
         self._events = []
         return batches, events

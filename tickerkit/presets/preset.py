@@ -200,10 +200,7 @@ class Newest:
 
 @dataclass(frozen=True, slots=True)
 class Socket:
-    """One of a venue's websockets; durations are in seconds, None for no limit.
-
-    `connections` is how many an account may have at a time.
-    """
+    """One of a venue's websockets; durations are in seconds, None for no limit."""
 
     url: str
     begin: tuple[Step, ...]
@@ -221,7 +218,7 @@ class Socket:
     messages_per_s: float
     symbols_per_socket: int | None
     connects_per_minute: float | None = None
-    connections: int | None = None
+    connections: int | None = None  # of an account at a time
 
 
 @dataclass(frozen=True, slots=True)
@@ -341,7 +338,7 @@ def _parse_socket(table: Mapping[str, Any]) -> Socket:
         tuple(_parse_subscription(each) for each in table["subscribe"]),
         tuple(_parse_answer("ack", each) for each in table.get("ack", ())),
         tuple(_parse_answer("error", each) for each in table.get("error", ())),
-        tuple(_parse_read(each) for each in table["reads"]),
+        tuple(_parse_read(each, table["reads"]) for each in table["reads"]),
         tuple(_parse_newest(each) for each in table.get("newest", ())),
         tuple(parse_conditions("ignore", each) for each in table.get("ignore", ())),
         tuple(parse_conditions("planned_end", each) for each in table.get("planned_end", ())),
@@ -390,13 +387,14 @@ def _parse_answer(key: str, table: Mapping[str, Any]) -> Answer:
     )
 
 
-def _parse_read(table: Mapping[str, Any]) -> Read:
+def _parse_read(table: Mapping[str, Any], beside: Sequence[Mapping[str, Any]]) -> Read:
     check_keys("reads", table, READ_KEYS)
     [reading] = parse_fields(table["fields"]).readings
     ids = _choice("reads.ids", table.get("ids", "none"), IDS)
     is_book = table.get("book", False)
-    values = (*reading.values, Value(LEVEL, None, 1.0)) if is_book else reading.values
-    reading = replace(reading, values=values, ids_rise=ids != "random")
+    values = (*reading.values, *[Value(LEVEL, None, 1.0)] * is_book)
+    has_books = any(each.get("book") for each in beside)
+    reading = replace(reading, values=values, ids_rise=ids != "random", is_numbered=has_books)
     return Read(_choice("reads.channel", table["channel"], CHANNELS), ids, reading, is_book)
 
 
