@@ -32,7 +32,7 @@ from tickerkit.log import TickLog
 from tickerkit.presets import Fallback, Venue, lives, mute, trades
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Step
-from tickerkit.sources import mapped
+from tickerkit.sources import delays
 from tickerkit.sources.raw_events import RawEvents
 from tickerkit.sources.venue import VenueSource
 from tickerkit.storage import load
@@ -51,7 +51,8 @@ KEY, TOKEN = "s3cr3t-k3y-0815", "t0k3n-of-4-f33d"
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten what tests would wait for."""
-    monkeypatch.setattr(venue_module, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(delays, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(venue_module, "AGAIN_S", 0.02)
     monkeypatch.setattr(venue_module, "STEP_S", 0.02)
     monkeypatch.setattr(trades, "FETCH_S", 0.4)
     monkeypatch.setattr(trades, "RETRY_S", 0.1)
@@ -682,7 +683,7 @@ def test_raw_frames_of_an_event_stream_give_the_ticks_and_gaps_of_live(
     until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Server-Sent Events have a machine as websockets have; here without times of their own."""
-    monkeypatch.setattr(mapped, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(delays, "FIRST_DELAY_S", 0.0)
 
     def handle(stream: Stream) -> None:
         stream.begin()

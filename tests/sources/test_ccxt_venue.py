@@ -13,7 +13,7 @@ import pytest
 
 import tickerkit as tk
 from tickerkit.errors import InvalidArgument, SourceError
-from tickerkit.sources import as_source, ccxt_venue
+from tickerkit.sources import as_source, ccxt_venue, delays
 from tickerkit.sources.ccxt_venue import make_tick
 
 Until = Callable[..., None]
@@ -105,7 +105,7 @@ def ccxt(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ccxt.pro", module)
     monkeypatch.setattr(FakeExchange, "made", [])
     monkeypatch.setattr(FakeExchange, "answers", defaultdict(list))
-    monkeypatch.setattr(ccxt_venue, "FIRST_DELAY_S", 0.0)
+    monkeypatch.setattr(delays, "FIRST_DELAY_S", 0.0)
 
 
 def test_trades_become_ticks(until: Until) -> None:

@@ -22,7 +22,7 @@ import tickerkit as tk
 from tickerkit.presets import Venue, link, lives, mute, trades
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Step
-from tickerkit.sources import venue_connection
+from tickerkit.sources import delays, venue_connection
 from tickerkit.sources.past_trades import PastAnswer, PastTrades, send_request
 from tickerkit.sources.venue import VenueSource
 from tickerkit.sources.venue_connection import VenueConnection
@@ -40,7 +40,8 @@ SYMBOLS |= {"dense": "AAA", "unique": "AAA", "random": "AAA"}
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Shorten what tests would wait for."""
-    monkeypatch.setattr(venue_module, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(delays, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(venue_module, "AGAIN_S", 0.02)
     monkeypatch.setattr(venue_module, "LINGER_S", 0.05)
     monkeypatch.setattr(venue_module, "STEP_S", 0.02)
     monkeypatch.setattr(trades, "FETCH_S", 1.5)

@@ -33,6 +33,7 @@ from tickerkit.cli import main
 from tickerkit.formatting import format_line
 from tickerkit.presets import Venue, trades
 from tickerkit.presets.preset import Preset, Step
+from tickerkit.sources import delays
 from tickerkit.sources.venue import VenueSource
 from tickerkit.testing import FakeVenue
 
@@ -314,7 +315,8 @@ def test_keys_are_in_no_text(
 ) -> None:
     """Of more than 500, from logs of any level to the list of processes."""
     monkeypatch.setattr(trades, "FETCH_S", 1.0)
-    monkeypatch.setattr(venue_module, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(delays, "FIRST_DELAY_S", 0.02)
+    monkeypatch.setattr(venue_module, "AGAIN_S", 0.02)
     caplog.set_level(logging.DEBUG)
     texts = Texts()
     gather_from_a_venue(texts, tmp_path, until, monkeypatch)

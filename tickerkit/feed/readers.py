@@ -196,11 +196,11 @@ class FeedReaders(FeedData, Lifecycle):
                 finished files are removed, and a file has at most an eighth of the space; without,
                 writing stops at the limit.
             raw: also keep each message of the websocket as it arrived, in `ticks.raw.jsonl` beside
-                the file. Where a field map or a venue's preset reads it, also what was sent, the
-                answers to REST requests, and how connections began and ended, without keys and
-                tokens; `tk.replay` and `tk.read_gaps` run the same machine over the file: it gives
-                the same ticks and gaps. At most 64 MB of messages wait to be written; more are
-                dropped and counted in `recorder.stats["frames_dropped"]`.
+                the file. For a venue, or a websocket that a field map reads, the file also has what
+                was sent, the answers to REST requests, and how connections began and ended, without
+                keys and tokens; `tk.replay` and `tk.read_gaps` run the same machine over it, which
+                gives the same ticks and gaps. At most 64 MB of messages wait to be written; further
+                ones are dropped and counted in `recorder.stats["frames_dropped"]`.
 
         Returns:
             The recorder: `recorder.status` and `recorder.stats` show its progress, and
@@ -273,7 +273,7 @@ class FeedReaders(FeedData, Lifecycle):
     def _keep_frames(self, buffer: FrameBuffer) -> Callable[[], None]:
         """Keep each message from now on in a buffer; return a function that ends it.
 
-        Of a source in this process that reads other servers, keep what it receives.
+        If a source in this process reads another server, keep what that source receives.
         """
         if (raw_events := self._raw_events()) is not None:
             raw_events.add(buffer)

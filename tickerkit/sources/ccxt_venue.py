@@ -1,7 +1,7 @@
 """CcxtSource: the trades of an exchange that tickerkit has no preset for, through ccxt.
 
-It is second class: ccxt hands out no messages as they came, does not say what a break cost, and
-can't tell old trades from new ones. So nothing can be proved or repaired here.
+It is second class: ccxt gives no raw messages, does not say which trades a break has lost, and does
+not mark trades from before the subscription. So nothing can be proved or repaired here.
 """
 
 from __future__ import annotations
@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib
-import random
 import time
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ from tickerkit.errors import BadTick, InvalidArgument, SourceError
 from tickerkit.formatting import format_line, format_value
 from tickerkit.net.redaction import Redactor
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.delays import pick_delay_s
 from tickerkit.sources.venue_tables import freshness_frame
 from tickerkit.ticks.numbers import INTEGER
 from tickerkit.validation import check_choice, parse_symbols
@@ -36,7 +36,6 @@ KEYS = ("apiKey", "secret", "password", "uid")
 MAX_NEW_TRADES = 10_000
 # Some exchanges send past trades on each subscription, after a break again.
 MAX_KNOWN_IDS = 20_000
-FIRST_DELAY_S, MAX_DELAY_S = 0.25, 30.0
 CLOSE_S = 2.0
 SIDES = ("buy", "sell")
 
@@ -66,7 +65,7 @@ class _Stream:
     known: set[str] = field(default_factory=set)
 
     def is_new(self, trade: Mapping[str, Any]) -> bool:
-        """Return whether a trade has not come before; one without an id always has not."""
+        """Return whether a trade is new; one without an id always is."""
         if (given := trade.get("id")) in (None, ""):
             return True
         name = str(given)
@@ -80,7 +79,7 @@ class _Stream:
 
 
 class CcxtSource(Source):
-    """The trades of an exchange, as ccxt hands them out; made by `tk.venue("ccxt:…", …)`.
+    """The trades of an exchange, as ccxt gives them; made by `tk.venue("ccxt:…", …)`.
 
     Each symbol has a task of its own: ccxt delays trades where one call asks for several symbols.
     After a break it asks again, after a random delay of up to 0.25 s, doubled with each failure up
@@ -105,8 +104,8 @@ class CcxtSource(Source):
     def freshness(self) -> pd.DataFrame:
         """Return what is known of each symbol, as `tk.venue(...).freshness()` does for others.
 
-        `status` is "asked", "live" or "refused"; nothing is known of missing trades but the number
-        of gaps.
+        `status` is "asked", "live" or "refused". `gaps` is counted; how many trades are missing
+        can't be known.
         """
         now = time.monotonic()
         return freshness_frame(
@@ -169,8 +168,7 @@ class CcxtSource(Source):
                     out.report(SourceError(symbol, problem))
                 failed = 0 if stream.status == "live" else failed + 1
                 stream.status = "asked"
-                longest_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10))
-                await asyncio.sleep(random.uniform(0, longest_s))
+                await asyncio.sleep(pick_delay_s(failed))
                 continue
             stream.status = "live"
             if len(trades) >= MAX_NEW_TRADES:

@@ -1,7 +1,7 @@
 """EventParser: Server-Sent Events cut out of the bytes of an HTTP response; no I/O.
 
-By the WHATWG's HTML standard, section 9.2.6. There is no library for it here, since those that read
-from httpx hold a line without an end, and an event without an end, in memory for ever.
+By the WHATWG's HTML standard, section 9.2.6. No library does it, because those that read from httpx
+hold a line or an event without an end in memory, without a limit.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SENDABLE_ID = re.compile(rb"[!-~\x80-\xff](?:[ -~\x80-\xff]*[!-~\x80-\xff])?")
 class EventParser:
     r"""Reads the bytes of an event stream.
 
-    It holds at most 16 MiB of an event that is not complete. A longer one is left out and counted.
+    It holds at most 16 MiB of an event that is not complete. A longer one is left out.
 
     Attributes:
-        last_id: the id of the newest event, to be sent in `Last-Event-ID`; empty for none, and for
-            one that no header can hold.
-        retry_s: after how many seconds the server wants to be connected to again, at most 600; None
-            if it has not said so.
-        too_long: how many events were left out.
+        last_id: the id of the newest event, to be sent in `Last-Event-ID`; empty without an id, and
+            for one that a header can't hold.
+        retry_s: the `retry` of the server: the shortest delay before the next connection, at most
+            600; None if the server has not sent it.
+        too_long: how many events were left out; the source sets it to 0 when it has reported them.
 
     Example:
         >>> EventParser().read(b'id: 7\ndata: {"price": 1}\n\n')
@@ -43,7 +43,7 @@ class EventParser:
         self.start_connection()
 
     def start_connection(self) -> None:
-        """Begin a response: what was not complete is forgotten, the last id stays."""
+        """Begin a response: an incomplete event is dropped, the last id is kept."""
         self._rest = bytearray()
         self._data: list[bytes] = []
         self._size = 0
@@ -55,7 +55,7 @@ class EventParser:
     def read(self, chunk: bytes) -> list[bytes]:
         """Return the data of the events that are complete now; those without data are left out."""
         if self._skips_newline and chunk:
-            # Its carriage return ended the chunk before, and the line with it.
+            # The carriage return at the end of the previous chunk has ended the line.
             chunk = chunk.removeprefix(b"\n")
             self._skips_newline = False
         if self._begins:
@@ -79,7 +79,7 @@ class EventParser:
         return events
 
     def _hold(self, part: bytes) -> None:
-        """Hold a part of a line; of an event that is too long, only that its line is not blank."""
+        """Hold a part of a line; of an event that is too long, only whether the line is blank."""
         self._size += len(part)
         if self._size > MAX_EVENT_BYTES:
             self._is_too_long = True

@@ -41,10 +41,10 @@ FIX = "check that the address is that of an event stream"
 class EventsSource(ReconnectingSource):
     """The ticks of Server-Sent Events, read by a field map; made by `tk.events`.
 
-    It connects again whenever the connection ends, after the time that the server asks for, and
-    else after a random delay of up to 0.25 s, doubled with each failed attempt up to 30 s. It sends
-    the id of the last event, so that the server may continue there. Whether it did is not known:
-    each break is a gap of unknown size.
+    It connects again whenever the connection ends, after a random delay of up to 0.25 s, doubled
+    with each failed attempt up to 30 s, but not sooner than the server asks for. It sends the id of
+    the last event, so that the server may continue there. Whether it did is not known: each break
+    is a gap of unknown size.
 
     Args:
         url: the address; keys in its query are never shown.
@@ -104,7 +104,7 @@ class EventsSource(ReconnectingSource):
             {"User-Agent": "tickerkit", "Accept": MEDIA_TYPE, "Cache-Control": "no-store"}
         )
         if self._parser.last_id:
-            # Any bytes but those that no header can hold.
+            # As bytes: an id may have bytes that are not ASCII.
             headers.update([(b"Last-Event-ID", self._parser.last_id)])
         headers.update(self._headers)
         async with (
@@ -125,7 +125,7 @@ class EventsSource(ReconnectingSource):
             yield response
 
     def _check(self, response: httpx.Response) -> str:
-        """Return why an answer is no event stream; empty if it is one."""
+        """Return why an answer is not an event stream; empty if it is one."""
         status = response.status_code
         if status != HTTPStatus.OK:
             with contextlib.suppress(KeyError, ValueError):
@@ -153,7 +153,7 @@ class EventsSource(ReconnectingSource):
         self._note_live()
         chunks = response.aiter_bytes()
         heard_at = now()
-        # A wait that is given up must not cancel the reading, which could not go on then.
+        # Not cancelled when the wait times out: a cancelled read would end the iterator.
         reading: asyncio.Future[bytes] | None = None
         try:
             while True:
@@ -217,11 +217,11 @@ def events(
     """Return a source of the ticks in the Server-Sent Events of a web address.
 
     The data of each event is JSON: a message, which a field map reads as in `tk.websocket`. After
-    a break the source connects again, when the server's `retry` says so, and sends the id of the
-    last event; the server may continue there. Whether it did is not known, so each break is a gap
-    of unknown size. The source is finished when the server answers 204 (No Content).
+    a break the source connects again, not sooner than the server's `retry` says, and sends the id
+    of the last event; the server may continue there. Whether it did is not known, so each break is
+    a gap of unknown size. The source is finished when the server answers 204 (No Content).
 
-    At most 16 MiB of an event are held; a larger one is left out and counted.
+    At most 16 MiB of an event are held; a larger one is refused and counted in `server.stats`.
 
     Args:
         url: the address, `http://` or `https://`.

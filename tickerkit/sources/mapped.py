@@ -1,9 +1,8 @@
-"""MappedSource: what all sources share whose messages a field map reads, given or guessed."""
+"""MappedSource: what the sources share whose messages a field map reads."""
 
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -15,12 +14,11 @@ from tickerkit.fieldmaps.machine import Received
 from tickerkit.formatting import format_line
 from tickerkit.net.urls import hide_secrets
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.delays import pick_delay_s
 from tickerkit.sources.machine_events import MachineEvents
 
 __all__ = ["MappedSource", "ReconnectingSource"]
 
-FIRST_DELAY_S = 0.25
-MAX_DELAY_S = 30.0
 # A connection without ticks that ended sooner counts as a failed attempt.
 STABLE_S = 5.0
 
@@ -29,8 +27,8 @@ class MappedSource(Source):
     """A source whose messages a field map reads.
 
     Args:
-        machine: reads the messages, by a map that was given or that it guesses; None as long as
-            they are ticks, which need no map.
+        machine: reads the messages by a map, given or guessed; None while the messages are ticks,
+            which need no map.
     """
 
     def __init__(self, machine: Machine | None) -> None:
@@ -46,7 +44,7 @@ class MappedSource(Source):
 
     @property
     def fields_note(self) -> str:
-        """What a reader should know of a guessed field map; empty for one that was given."""
+        """What to know about a guessed field map; empty for one that was given."""
         return "" if self.machine is None else self.machine.fields_note
 
     @property
@@ -55,7 +53,7 @@ class MappedSource(Source):
         return {} if self.machine is None else self.machine.shapes.counts
 
     def describe_guess(self) -> str:
-        """Return a guessed field map as code, and that it is a guess; empty without one."""
+        """Return a guessed field map as code, with a note that it is a guess; empty without one."""
         is_guess = self.fields is not None and self.fields_note
         return f"{self.fields!r} ({self.fields_note})" if is_guess else ""
 
@@ -121,7 +119,7 @@ class ReconnectingSource(MappedSource):
 
     @abstractmethod
     async def _attempt(self, out: Outlet) -> str | None:
-        """Connect, and receive until the connection ends; return why, None at the end of all."""
+        """Connect, and receive until the connection ends; return why, None when finished."""
 
     async def run(self, out: Outlet) -> None:
         """Connect and receive until it is cancelled."""
@@ -135,8 +133,7 @@ class ReconnectingSource(MappedSource):
                 return
             is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
             failed = 0 if is_stable else failed + 1
-            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
-            delay_s = max(delay_s, self._min_delay_s)
+            delay_s = max(pick_delay_s(failed), self._min_delay_s)
             self.status_reason, self.retry_in_s = format_line(reason), delay_s
             self.status = "connecting" if self.reconnects < 0 else "reconnecting"
             await asyncio.sleep(delay_s)
@@ -146,7 +143,7 @@ class ReconnectingSource(MappedSource):
 
         Args:
             out: where to note it.
-            missed: what the gap's reason begins with.
+            missed: the first words of the gap's reason.
 
         Returns:
             The reason of the gap; empty for the first connection.

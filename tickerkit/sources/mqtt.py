@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import importlib
-import random
 import re
 import ssl as ssl_module
 from typing import Any, NamedTuple
@@ -18,6 +17,7 @@ from tickerkit.formatting import format_line
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.sources.base import Outlet
+from tickerkit.sources.delays import pick_delay_s
 from tickerkit.sources.mapped import MappedSource
 from tickerkit.sources.websocket import load_fields
 from tickerkit.ticks import read_ticks
@@ -32,7 +32,6 @@ PORTS = {"mqtt": 1883, "mqtts": 8883}
 FIX = "subscribe to topics with JSON objects or numbers only, or pass fields="
 # The name of a number whose topic has one level.
 ONLY_COLUMN = "value"
-FIRST_DELAY_S, MAX_DELAY_S = 0.25, 30.0
 
 
 class MqttAddress(NamedTuple):
@@ -80,7 +79,7 @@ class MqttSource(MappedSource):
     ) -> None:
         self._address = address
         super().__init__(None if fields is None else Machine(fields))
-        # Guesses a map if the first messages are no ticks; None where that is decided.
+        # Guesses a map if the first messages are not ticks; None after the first tick.
         self._foreign = ForeignReader() if fields is None else None
         self._ssl = ssl
         self._prefix = find_prefix(address.topic)
@@ -104,8 +103,7 @@ class MqttSource(MappedSource):
                     await out.gap(None, f"the broker's connection ended: {reason}")
                 else:
                     out.report(SourceError(self._address.shown, f"can't connect: {reason}"))
-            longest_s = min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10))
-            await asyncio.sleep(random.uniform(0, longest_s))
+            await asyncio.sleep(pick_delay_s(failed))
 
     async def _receive(self, client_module: Any, out: Outlet) -> None:
         """Connect, subscribe, and send each message until the connection ends."""
@@ -140,7 +138,7 @@ class MqttSource(MappedSource):
         batches = None
         if self._foreign is not None and not is_retained:
             if ticks.count:
-                # What is no tick among them, such as a status, needs no map.
+                # From now on a message that is not a tick, such as a status, is refused.
                 self._foreign = self.machine = None
             elif isinstance(value, dict | list):
                 batches = self._foreign.read(msgspec.json.encode(message))
@@ -156,8 +154,8 @@ def mqtt(url: str, fields: object = None, *, ssl: Trust | None = None) -> MqttSo
     rest of its topic after the part of `url` without wildcards. A message that is a number, such as
     21.5 on `home/kitchen/temperature`, is a tick of "kitchen" with a temperature. Messages that the
     broker has kept from before have `origin="snapshot"`. Any other message is refused and counted,
-    unless the first messages have all another form: then a field map is guessed from them, which
-    `source.fields` shows.
+    unless all of the first messages have another form: then a field map is guessed from them;
+    `source.fields` shows it.
 
     Args:
         url: the broker and the topic: `"mqtt://host/home/#"`, with `mqtts://` for TLS.

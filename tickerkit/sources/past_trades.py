@@ -33,7 +33,7 @@ WAIT_STATUSES = frozenset((429, 418, 503))
 
 
 class PastAnswer(NamedTuple):
-    """What became of a request.
+    """A request for past trades, and its answer.
 
     Attributes:
         method: "GET" or "POST"; empty if nothing was asked for.

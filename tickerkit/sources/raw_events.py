@@ -15,7 +15,7 @@ from tickerkit.net.redaction import Redactor
 
 __all__ = ["Keeper", "RawEvent", "RawEvents"]
 
-# Bytes of the events that are held until somebody records.
+# Bytes of the events that are held until there is a recorder.
 MAX_HELD_BYTES = 64 * 2**20
 
 _lock = threading.Lock()
@@ -47,7 +47,7 @@ class Keeper(Protocol):
 
 
 class RawEvents:
-    """Passes on what happens on a source's connections; it costs next to nothing if nobody records.
+    """Passes what happens on a source's connections to recorders; almost free without a recorder.
 
     Its methods but `add`, `remove` and `hold` are called in the source's own thread.
 
@@ -57,7 +57,7 @@ class RawEvents:
         redactor: cuts secrets out of all events.
 
     Attributes:
-        is_wanted: whether anybody records.
+        is_wanted: whether there is a recorder.
         runs_elsewhere: whether the source runs in another process, where its events stay.
     """
 

@@ -1,4 +1,4 @@
-"""check_units: checks the units of columns that a user gives."""
+"""check_units: checks the units of columns that a source has or a user passes."""
 
 from __future__ import annotations
 

@@ -21,6 +21,7 @@ from tickerkit.presets.saving import write_preset
 from tickerkit.presets.spelling import spell
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.ccxt_venue import CCXT_PREFIX, CcxtSource, ccxt_venue
+from tickerkit.sources.delays import pick_delay_s
 from tickerkit.sources.past_trades import PastTrades, fill_address
 from tickerkit.sources.raw_events import RawEvent, RawEvents
 from tickerkit.sources.venue_connection import VenueConnection
@@ -35,12 +36,12 @@ __all__ = ["VenueSource", "venue"]
 
 # Connections to a venue at a time: a further one brings nothing, and venues limit them.
 MAX_FEEDS = 4
-FIRST_DELAY_S = 0.25
-MAX_DELAY_S = 30.0
 # How long the next connection has to be ready before the one it replaces is closed, and how long
 # both are kept then: what the old one has sent may still be on its way.
 OVERLAP_S = 30.0
 LINGER_S = 1.0
+# After a next connection that failed, the shortest time until another one is tried.
+AGAIN_S = 0.25
 LOOK_S = 0.02
 STEP_S = 1.0
 MINUTE_S = 60.0
@@ -190,8 +191,7 @@ class VenueSource(Source):
             if not any(each.is_ready and each.socket is socket for each in self._connections):
                 self._broken.add(number)
             failed = 0 if current.has_rows else failed + 1
-            delay_s = random.uniform(0, min(MAX_DELAY_S, FIRST_DELAY_S * 2 ** min(failed, 10)))
-            delay_s = max(delay_s, current.retry_after_s)
+            delay_s = max(pick_delay_s(failed), current.retry_after_s)
             if not any(each.is_ready for each in self._connections):
                 self.status_reason, self.retry_in_s = format_line(current.reason), delay_s
                 self.status = "connecting" if self.reconnects < 0 else "reconnecting"
@@ -257,7 +257,7 @@ class VenueSource(Source):
             await asyncio.sleep(LOOK_S)
         if following.has_ended:
             if not current.has_ended:
-                await asyncio.sleep(random.uniform(FIRST_DELAY_S, 4 * FIRST_DELAY_S))
+                await asyncio.sleep(random.uniform(AGAIN_S, 4 * AGAIN_S))
             current.changed.set()  # it is tried again, or it has ended too
             return current
         is_sure = following.is_ready and not current.has_ended
@@ -381,9 +381,9 @@ def venue(
     (column `origin`: `backfill`), and what the venue has no more is a gap. Trades from before the
     subscription come first, with `origin` `snapshot`. The column `side` is always the taker's.
 
-    Nothing of this is true of `"ccxt:mexc"` and the like: the trades of an exchange through ccxt
-    (`pip install 'tickerkit[ccxt]'`), which has no quotes, says nothing of what a break cost, and
-    can't tell old trades from new ones. Each break is a gap of unknown size.
+    None of this holds for `"ccxt:mexc"` and the like, the trades of an exchange through ccxt
+    (`pip install 'tickerkit[ccxt]'`): there are no quotes, each break is a gap of unknown size, and
+    trades from before the subscription are not marked.
 
     Args:
         name: the venue; `tk.venues()` lists them. `"ccxt:…"` for one that it does not list.

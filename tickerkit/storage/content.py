@@ -59,7 +59,7 @@ class Content(NamedTuple):
         own: whether tickerkit wrote the file.
         labels: how rows are numbered in reports.
         torn_bytes: the size of a last line that is cut off.
-        states: what became of the subscriptions of a venue, see `RawSource`.
+        states: the states of a venue's subscriptions; see `RawSource`.
     """
 
     frame: pd.DataFrame

@@ -9,10 +9,10 @@
 `t` is the time of receipt in epoch ns. A connection that selects symbols has `symbols`. One without
 a protocol is a plain websocket; it has `epoch` and `seq`, and its ticks count on from `seq` + 1.
 
-Of a source that reads other servers there are more: all that happened to its machine, in order.
+A source that reads other servers has further lines: all that happened to its machine, in order.
 
     {"t":…,"now":…,"source":{"kind":"venue","preset":{…},…}}   what the machine is made of
-    {"t":…,"now":…,"source":{…},"reason":"…"}                  another one, and what is missing
+    {"t":…,"now":…,"source":{…},"reason":"…"}                  another machine, and why
     {"t":…,"now":…,"on":1,"opened":"wss://…","reason":"…"}     a connection began, after a gap
     {"t":…,"now":…,"on":1,"opened":"wss://…","joined":{…}}     it was open before the file began
     {"t":…,"now":…,"on":1,"sent":"…"}                          a message to the server
@@ -133,7 +133,7 @@ class RawFile(AppendFile):
 
 
 class Line(msgspec.Struct):
-    """A line of a file of raw frames; what it has not is None, or empty."""
+    """A line of a file of raw frames; an entry that it does not have is None or empty."""
 
     t: TimeNs | None = None
     frame: msgspec.Raw = msgspec.Raw(b"")

@@ -35,8 +35,8 @@ class RawSource:
         line: the line that says what the machine is made of.
 
     Attributes:
-        states: what became of each subscription of a venue: the time in epoch ns, and a row of
-            `Venue.freshness`, for each change, and of all at the end; noted once a second.
+        states: the states of a venue's subscriptions: the time in epoch ns and a row of
+            `Venue.freshness`, for each change (looked for once a second), and for all at the end.
 
     Raises:
         Exception: the line can't be understood.
@@ -66,7 +66,7 @@ class RawSource:
         """Take a line, after `finish` was called with it; return ticks, and what is missing.
 
         Raises:
-            Exception: it does not fit to the lines before it, some of which are lost.
+            Exception: it does not fit the lines before it; some of them are lost.
         """
         if line.now - self._looked_at >= LOOK_EVERY_S:
             self.look()
@@ -81,7 +81,7 @@ class RawSource:
         return []
 
     def look(self, *, is_last: bool = False) -> list[Batch | Missing]:
-        """Note what became of each subscription since the last look; at the last one, of all."""
+        """Note the state of each subscription that has changed; at the last look, of all."""
         self._looked_at = self._now
         for row in self._run.freshness(self._now):
             key = row["symbol"], row["channel"]
@@ -97,7 +97,7 @@ class RawSource:
 
 
 class _Run(ABC):
-    """A machine, and what was noted of its source."""
+    """Runs one kind of machine."""
 
     @abstractmethod
     def is_open(self, on: int) -> bool:
@@ -107,11 +107,11 @@ class _Run(ABC):
     def receive(
         self, on: int, messages: Sequence[str | bytes], now: float, received_ns: int
     ) -> Sequence[object]:
-        """Take the messages that were taken together."""
+        """Read messages that were received together."""
 
     @abstractmethod
     def take(self, line: Line, data: str | bytes | None) -> Sequence[object]:
-        """Take anything else."""
+        """Take any other line."""
 
     def freshness(self, now: float) -> list[dict[str, Any]]:
         """Return what is known of each subscription."""

@@ -1,4 +1,4 @@
-"""render_freshness: how a venue's subscriptions are, a row for each symbol, as an HTML table."""
+"""render_freshness: the state of a venue's subscriptions, by symbol, as an HTML table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def render_freshness(freshness: pd.DataFrame, symbols: Sequence[str]) -> str:
 
     Trades and quotes of a symbol share a row; where their statuses differ, both are named. `last`
     is the age of the newest row of either, `lag` how long after its time the newest trade came.
-    At most 12 symbols are shown; those that are not well come first.
+    At most 12 symbols are shown; those with a mute or refused subscription come first.
 
     Args:
         freshness: as `Feed.freshness` returns it.

@@ -39,7 +39,7 @@ def replay(
     The recorded times are kept; `seq`, `epoch` and `received` are made by the server. Gaps that a
     recording lists are gaps of the replay, too. Raw frames of a venue or of a mapped websocket
     (`ticks.raw.jsonl`) are read by the machine that read them live, with the recorded clock: the
-    ticks and gaps are the same, and `freshness()` tells what became of a venue's subscriptions. A
+    ticks and gaps are the same, and `freshness()` shows the states of a venue's subscriptions. A
     late tick, whose time is before that of an
     earlier tick, is due together with it; where times step back by more than a minute, the clock
     continues from there. Without times all ticks are due at once. Ticks due within 5 ms are sent
@@ -137,19 +137,19 @@ class ReplaySource(ReplayControl, Source):
         return replay_controls(self)
 
     def freshness(self) -> pd.DataFrame:
-        """Return what was known of each subscription of a venue, where the replay is.
+        """Return the state of each subscription of a venue at the replay's position.
 
-        Raw frames of a venue have that: the machine that read the venue reads them again.
+        Only raw frames of a venue have states: the machine that read the venue reads them again.
 
         Returns:
-            The columns of `VenueSource.freshness`; without a row for other recordings, and before
-            the replay has read its files.
+            A frame with the columns of `VenueSource.freshness`; without rows for other recordings,
+            and before the replay has read its files.
         """
         tape, position = self._head.tape, self.position
         states = tape.states if position is not None else ()
         at_ns = 0 if position is None else position.value
         if self._head.row >= tape.count:
-            # Also what became of them after the last tick.
+            # At the end also the states after the last tick.
             at_ns = max((time_ns for time_ns, _ in states), default=at_ns)
         found: dict[tuple[str, str], Mapping[str, Any]] = {}
         for time_ns, row in states:

@@ -51,7 +51,7 @@ class Tape:
         gaps: the gaps, in order of row. A gap whose end isn't known ends its epoch: the next tick
             begins another epoch.
         warnings: the damage of the recordings; damaged ticks were left out.
-        states: what became of the subscriptions of a venue, as of `Recording.states`.
+        states: the states of a venue's subscriptions, as in `Recording.states`.
 
     Attributes:
         breaks: rows before which a batch must end: after a recording, and at a gap.
