@@ -62,8 +62,8 @@ def test_live_reads_a_foreign_websocket_by_a_guess() -> None:
         assert feed.fields == {"symbol": "s", "price": "p"}
 
 
-def test_what_to_send_is_for_an_address() -> None:
-    """A source has its own; the error names the argument, and nothing is left running."""
+def test_arguments_for_a_websocket_are_refused_with_a_source() -> None:
+    """The error names the argument, and nothing is left running."""
     with pytest.raises(tk.InvalidArgument, match="subscribe"):
         tk.live(tk.simulate("AAPL"), subscribe={"op": "on"})
     assert registry.running() == []

@@ -382,10 +382,10 @@ def test_recorded_frames_are_played_through(
     )
 
 
-def test_mute_subscription_is_mute_again(
+def test_replay_finds_the_same_subscription_mute(
     until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was decided by the clock, and by an answer of REST, comes out the same."""
+    """It decides by the recorded clock, and by the recorded answers of REST."""
     monkeypatch.setattr(lives, "MIN_QUIET_S", 0.3)
     monkeypatch.setattr(lives, "QUIET_INTERVALS", 0.0)
     monkeypatch.setattr(mute, "CONFIRM_S", 0.2)
@@ -411,10 +411,10 @@ def test_mute_subscription_is_mute_again(
     assert {"live", "mute"} <= set(statuses)
 
 
-def test_other_preset_of_a_source_is_another_machine(
+def test_replay_changes_to_the_fallback_preset_as_live(
     until: Until, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where trades prove not to come, and those of the fallback are taken: with the same gap."""
+    """The trades of the first preset are proved not to come; the gap is the same."""
     row = {"s": "BTCUSDT", "p": "1.5", "q": "1", "T": 1723161255342, "m": True}
     rounds: list[str] = []
     may_trade = threading.Event()
@@ -708,7 +708,7 @@ def test_raw_frames_of_an_event_stream_give_the_ticks_and_gaps_of_live(
 
 
 def test_keys_of_a_venue_are_not_in_its_raw_frames(until: Until, tmp_path: Path) -> None:
-    """Neither of messages, of addresses and of REST requests, nor where the venue repeats them."""
+    """Messages, addresses, requests of REST, and what the venue repeats have none."""
     with FakeVenue("dense", trades_per_s=0) as fake:
         base = fake.preset
         socket = replace(

@@ -69,8 +69,8 @@ WRONG = [
 
 
 @pytest.mark.parametrize(("more", "key"), WRONG)
-def test_unit_that_is_too_long_or_no_text_is_refused(more: dict[str, Any], key: str) -> None:
-    """The error names the entry; a column that the map has not is misspelt."""
+def test_invalid_unit_is_refused(more: dict[str, Any], key: str) -> None:
+    """The error names the entry; so does the error of a unit for a column that the map lacks."""
     with pytest.raises(FieldMapError) as caught:
         parse_fields({"symbol": "s", "t": "t", **more})
     assert caught.value.key == key

@@ -75,7 +75,7 @@ def take(fields: FieldMap, messages: list[bytes]) -> None:
 
 @pytest.mark.parametrize("count", [700, soak(50_000)])
 def test_mutated_map_is_refused_by_name_or_reads(count: int) -> None:
-    """The error is a FieldMapError that names the entry; a map that is taken never crashes."""
+    """The error is a FieldMapError that names the entry; a map without an error reads messages."""
     rng, messages = random.Random(count), documented()
     mutations = Mutations([json.dumps(each).encode() for each in tables()], rng)
     taken = refused = 0

@@ -153,7 +153,7 @@ def test_mutated_messages_never_stop_the_machine(name: str, count: int) -> None:
 
 @pytest.mark.parametrize("typed", [True, False], ids=["typed", "general"])
 @pytest.mark.parametrize("name", NAMES)
-def test_bad_row_costs_only_itself(name: str, typed: bool) -> None:
+def test_bad_row_affects_no_other_row(name: str, typed: bool) -> None:
     """The rows before and after it are read as without it, and its error is named."""
     rng, tried = random.Random(3), 0
     fields = map_of(load_preset(name))

@@ -247,7 +247,7 @@ def test_heartbeat_shows_a_trade_that_did_not_come() -> None:
 
 
 @pytest.mark.parametrize("is_whole", [True, False])
-def test_ids_that_are_text_tell_trades_apart_and_are_in_no_column(is_whole: bool) -> None:
+def test_ids_that_are_text_identify_trades_and_are_in_no_column(is_whole: bool) -> None:
     """Bybit's are UUIDs; the past trades of a break overlap at both ends, or there is a gap."""
     venue, [link] = connect("bybit-linear", ("trades",))
     take_sends(link)
@@ -280,7 +280,7 @@ def test_ids_that_are_text_tell_trades_apart_and_are_in_no_column(is_whole: bool
     assert len(gaps) == (not is_whole)
 
 
-def test_ids_in_no_order_do_not_turn_the_trades_of_an_instant_round() -> None:
+def test_random_ids_do_not_reverse_the_trades_of_an_instant() -> None:
     """Hyperliquid's are hashes: that the second is smaller does not say that it came first."""
     venue, [link] = connect("hyperliquid", ("trades",))
     message = DOCUMENTED["hyperliquid"]["reads"][0]["message"]

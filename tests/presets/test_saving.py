@@ -100,8 +100,8 @@ def show(events: list[VenueEvent]) -> list[object]:
 
 @pytest.mark.parametrize("seed", range(12))
 @pytest.mark.parametrize("name", ["dense", "unique", "random"])
-def test_machine_that_was_restored_does_as_the_other(name: str, seed: int) -> None:
-    """After live trades, holes, breaks and answers of REST, at a moment by chance."""
+def test_restored_machine_continues_as_the_saved_one(name: str, seed: int) -> None:
+    """After live trades, holes, breaks and answers of REST, saved at a random moment."""
     rng = random.Random(seed)
     preset = FakeVenue(name).preset
     venue, other = Venue(preset, ["AAA"]), None

@@ -223,7 +223,7 @@ def test_past_trades_that_prove_nothing_leave_a_gap(page: list[tuple[int, int]],
 
 
 def test_first_live_instant_is_whole_once_rest_had_time_to_take_it() -> None:
-    """At the end of a page, a part of the instant may be missing; a second later not any more."""
+    """A page may end within the instant; a page asked for a second later has all of it."""
     stream = TimedStream("A", pages="newest")
     stream.receive(batch_of([(1, 7), (2, 3)]), 0.0)
     [fetch] = stream.resume(1.0)
@@ -260,7 +260,7 @@ def test_connections_without_a_live_trade_are_one_break() -> None:
 
 
 def test_trades_whose_ids_repeat_on_another_day_come_each() -> None:
-    """Only the id at its time tells a trade apart."""
+    """A trade is identified by its time and id together."""
     stream = TimedStream("A", pages=None)
     stream.receive(batch_of([(1, 7)]), 0.0)
     [batch] = stream.receive(batch_of([(1, 7), (90, 7)]), 1.0)

@@ -95,7 +95,9 @@ def test_each_kind_of_value_makes_its_source(given: object, kind: type[Source]) 
         ("ticks.csv", False),
     ],
 )
-def test_address_of_a_websocket_is_told_from_other_sources(text: str, is_url: bool) -> None:
+def test_address_of_a_websocket_is_distinguished_from_other_sources(
+    text: str, is_url: bool
+) -> None:
     """So that `tk.live` and `tickerkit record` connect to it, and serve the others."""
     assert is_websocket_url(text) is is_url
 

@@ -115,7 +115,7 @@ def test_client_that_sends_too_much_is_disconnected_then_banned() -> None:
         assert httpx.get(f"{fake.rest}/trades?symbol=AAA").status_code == 429
 
 
-def test_client_that_waits_as_long_as_it_is_told_is_admitted(
+def test_client_that_waits_for_retry_after_is_admitted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The seconds are whole, so they are rounded up."""

@@ -63,7 +63,7 @@ def test_gaps_and_repairs_are_counted() -> None:
 
 
 def test_refusal_is_shown_in_its_own_words() -> None:
-    """They come from a venue: markup in them has no effect."""
+    """Its text comes from a venue: markup in it has no effect."""
     html = render_freshness(freshness_frame([row("<b>", status="refused", refusal="no <i>")]), [])
     assert "&lt;b&gt;" in html
     assert ": no &lt;i&gt;" in html
@@ -78,8 +78,8 @@ def test_what_a_file_says_is_no_markup() -> None:
     assert "&lt;img&gt; live, " in re.sub("<.*?>", "", html)
 
 
-def test_symbols_that_are_not_well_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of many, some are counted only."""
+def test_mute_and_refused_symbols_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many symbols, the last ones are only counted."""
     monkeypatch.setattr(freshness_table, "MAX_ROWS", 2)
     rows = [row("A"), row("B"), row("C", status="refused", refusal="unknown")]
     table = cells(*rows, symbols=("B", "A"))
