@@ -351,6 +351,15 @@ def test_rows_may_refer_to_what_an_earlier_message_said() -> None:
     assert reader.read([row]).others == [json.loads(row)]
 
 
+def test_message_that_says_nothing_to_remember_is_as_none() -> None:
+    """What is known is written to recordings: it has no value that JSON has not."""
+    reader = FieldReader(parse_fields(REMEMBERING))
+    said = {"event": "subscribed", "id": 7, "symbol": "BTC"}
+    nothing = {"event": "subscribed", "id": 7}
+    reader.read([json.dumps(each) for each in (said, nothing, {**nothing, "id": [7]})])
+    assert reader.known[2] == [{}]
+
+
 @pytest.mark.parametrize(
     ("change", "key"),
     [

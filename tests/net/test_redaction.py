@@ -27,6 +27,7 @@ LISTEN_KEY = "pqia91ma19a5s61cv6a81va65sdf19v8a65a1a5s61cv6a81va65sdf19v8a65a1"
         ({"method": "subscribe", "params": {"token": "WW91ciBhdXRo"}}, ["WW91"]),
         ({"method": "ping", "params": [LISTEN_KEY]}, [LISTEN_KEY]),
         ({"type": "subscribe", "signature": 12345678}, ["12345678"]),
+        ({"op": "x", "args": ["0xdAC17F958D2ee523a2206206994597C13D831ec7f"]}, ["dAC17F9"]),
     ],
 )
 def test_secrets_of_a_message_are_cut_out(message: Any, secrets: list[str]) -> None:
@@ -45,6 +46,8 @@ def test_secrets_of_a_message_are_cut_out(message: Any, secrets: list[str]) -> N
         '{"op":"subscribe","args":["publicTrade.BTCUSDT","orderbook.1.BTC-29DEC26-100000-C"]}',
         '[{"ticket":"tickerkit"},{"type":"trade","codes":["KRW-BTC"]},{"format":"DEFAULT"}]',
         '{"event":"bts:subscribe","data":{"channel":"live_trades_btcusd"}}',
+        '{"op":"subscribe","pools":["0xdAC17F958D2ee523a2206206994597C13D831ec7"]}',
+        '{"op":"subscribe","signal":"temperature"}',
         "ping",
         "[1, 2.5, null, true]",
     ],

@@ -277,9 +277,11 @@ def _is_message(reading: Reading, message: Any) -> bool:
 def _remember(remember: Remember, message: Any, remembered: dict[Any, Any]) -> None:
     """Keep what a message says that later rows need."""
     if all(each.holds(each.path.get(message)) for each in remember.when):
-        key = remember.key.get(message)
-        if isinstance(key, str | int) and (key in remembered or len(remembered) < MAX_SYMBOLS):
-            remembered[key] = remember.value.get(message)
+        key, value = remember.key.get(message), remember.value.get(message)
+        if value is UNSET:
+            remembered.pop(key if isinstance(key, str | int) else None, None)
+        elif isinstance(key, str | int) and (key in remembered or len(remembered) < MAX_SYMBOLS):
+            remembered[key] = value
 
 
 def _recall(key: Any, remembered: dict[Any, Any]) -> Any:

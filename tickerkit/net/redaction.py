@@ -17,15 +17,21 @@ HIDDEN = "…"
 MIN_SECRET_LENGTH = 8
 # What stays as it is in the queries that tickerkit writes.
 QUERY_SAFE = "/:,"
-SECRET_NAME = re.compile(r"key|secret|token|sign|pass|auth|credential|jwt|session", re.IGNORECASE)
+SECRET_NAME = re.compile(
+    r"key|secret|token|sign(?!al)|pass|auth|credential|jwt|session", re.IGNORECASE
+)
 # What asks for data. Frames repeat its value, which must stay as it is in them.
 DATA_NAME = re.compile(
     r"symbol|stream|channel|topic|pair|product|market|instrument|ticker|coin|currenc|asset|interval",
     re.IGNORECASE,
 )
 LOGIN = re.compile(r"[\w.:/-]{0,20}(auth|login|logon|signin)[\w.:/-]{0,20}", re.IGNORECASE)
-# Keys that stand where no name says so: in a path, or in a list. Not a subscription's symbol.
-LONG = re.compile(r"(?=[^/?&]*\d)(?=[^/?&]*[A-Za-z])[A-Za-z0-9_+=-]{32,}|eyJ[\w-]+\.[\w.-]+")
+# Keys that stand where no name says so: in a path, or in a list. Not a subscription's symbol, which
+# may be the address of a contract.
+LONG = re.compile(
+    r"(?<![A-Za-z0-9_+=-])(?!0x[0-9A-Fa-f]{40}(?![A-Za-z0-9_+=-]))"
+    r"(?=[^/?&]*\d)(?=[^/?&]*[A-Za-z])[A-Za-z0-9_+=-]{32,}|eyJ[\w-]+\.[\w.-]+"
+)
 
 
 class Redactor:
