@@ -217,6 +217,17 @@ def test_any_json_is_guessed_without_an_error(messages: list[Any]) -> None:
         assert sum(batch.count for batch in FieldReader(parse_fields(fields)).read(texts).batches)
 
 
+@pytest.mark.parametrize(
+    "huge", [10**400, -(10**400), "9" * 50], ids=["positive", "negative", "text"]
+)
+@pytest.mark.parametrize("key", ["p", "T", "x"])
+def test_number_that_no_float_holds_is_no_number(key: str, huge: object) -> None:
+    """One message with it must not end the connection."""
+    message = {"s": "BTCUSDT", "p": 1.5, "q": 2.0, "T": 1764324000123, "b": 1.0, "a": 2.0}
+    guess_fields([json.dumps(message), json.dumps({**message, key: huge})])
+    guess_fields([json.dumps({**message, key: huge})])
+
+
 @settings(max_examples=examples(100), deadline=None)
 @given(messages=st.lists(st.binary(max_size=30), max_size=4))
 def test_any_bytes_are_skipped_without_an_error(messages: list[bytes]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +22,7 @@ MIN_TIME_S, MAX_TIME_S = 946_684_800, 4_102_444_800  # 2000 and 2100
 UNITS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 
 MIN_SHARE = 0.8
+MAX_EXPONENT = sys.float_info.max_exp
 MAX_NUMBER_TEXT = 40
 # Texts that might have come again, and did not.
 MIN_UNIQUE = 4
@@ -95,10 +97,12 @@ def is_pair(text: str) -> bool:
 
 
 def is_numeric(value: Any) -> bool:
-    """Return whether a value is a number, or the text of one."""
+    """Return whether a value is a number that a float can hold, or the text of one."""
     if isinstance(value, str):
         return len(value) <= MAX_NUMBER_TEXT and is_number(value)
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    if isinstance(value, int):
+        return not isinstance(value, bool) and value.bit_length() < MAX_EXPONENT
+    return isinstance(value, float)
 
 
 def unit_of(value: Any) -> str | None:

@@ -382,7 +382,7 @@ def _is_worthy(place: Place) -> bool:
     """Return whether a further value of a trade or quote is worth a column."""
     if place.path.endswith("]") or place.name.endswith("_str"):
         return False
-    is_counter = place.is_whole and len(place.name) == 1 and max(place.numbers) >= MIN_ID
+    is_counter = place.is_whole and len(place.name) == 1 and max(place.numbers, default=0) >= MIN_ID
     return not is_counter and squeeze(place.name) not in NO_COLUMNS
 
 
