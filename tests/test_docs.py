@@ -136,7 +136,7 @@ def test_examples_that_need_a_network_run_with_servers_on_this_machine(
     assert set(names["feed"].wait().latest().index) <= {"BTCUSDT", "ETHUSDT"}
     edits = names["edits"]
     assert isinstance(edits, EventsSource)
-    until(lambda: edits.status == "live")
+    until(lambda: edits._has_ticks)
     assert edits.unknown == {}
 
 

@@ -1,4 +1,4 @@
-"""Units: what a source says of its columns reaches whoever looks at them."""
+"""Units: those that a source gives are shown wherever its columns are shown."""
 
 from __future__ import annotations
 

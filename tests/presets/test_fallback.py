@@ -1,4 +1,4 @@
-"""Fallback: another preset is used where trades prove not to come, and nowhere else."""
+"""Fallback: another preset is used if it is proved that trades do not come, and only then."""
 
 from __future__ import annotations
 
@@ -92,8 +92,8 @@ class World:
 
 
 @pytest.mark.parametrize("seeds", [examples(30), soak(100)])
-def test_other_preset_is_used_once_trades_prove_twice_not_to_come(seeds: int) -> None:
-    """With a live trade in between, each new connection gets its chance."""
+def test_other_preset_is_used_after_two_proofs_that_trades_do_not_come(seeds: int) -> None:
+    """A live trade in between cancels the first proof."""
     fallbacks = 0
     for seed in range(seeds):
         rng = random.Random(seed)
@@ -108,7 +108,7 @@ def test_other_preset_is_used_once_trades_prove_twice_not_to_come(seeds: int) ->
     assert 0 < fallbacks < seeds
 
 
-def test_subscription_that_never_brings_a_trade_gives_way_within_a_minute() -> None:
+def test_subscription_that_never_brings_a_trade_is_replaced_within_a_minute() -> None:
     """The event names the symbol, and the other preset."""
     world = World(random.Random(1))
     world.rng.random = lambda: 0.4  # type: ignore[method-assign]  # no connection cures it
@@ -117,7 +117,7 @@ def test_subscription_that_never_brings_a_trade_gives_way_within_a_minute() -> N
     assert world.fallback == ("binance-usdm-agg", SYMBOL, "do not come, though it trades")
 
 
-def test_subscription_that_is_refused_gives_way_if_its_symbol_trades() -> None:
+def test_refused_subscription_is_replaced_if_its_symbol_trades() -> None:
     """A symbol that does not trade may be an unknown one."""
     world = World(random.Random(1), refuses=True)
     world.pass_time(300.0, 0.0)
@@ -126,8 +126,8 @@ def test_subscription_that_is_refused_gives_way_if_its_symbol_trades() -> None:
     assert world.fallback == ("binance-usdm-agg", SYMBOL, "are refused, though it trades")
 
 
-def test_preset_and_the_one_that_it_falls_back_to_take_the_same_symbols() -> None:
-    """And the same keys; the other one has no further fallback."""
+def test_preset_and_its_fallback_take_the_same_symbols() -> None:
+    """And the same keys; a fallback has no fallback of its own."""
     for preset in map(load_preset, list_presets()):
         if preset.fallback is not None:
             other = load_preset(preset.fallback)

@@ -1,4 +1,4 @@
-"""Mutated messages of venues: no crash, each error is named, and a bad row costs only itself.
+"""Mutated messages of venues: no crash, each error is named, and a bad row affects no other row.
 
 The messages are those of the documentation and the recordings. What the machine makes of them goes
 into a log, as in a server: a trade's id may be any integer.

@@ -28,6 +28,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 import tickerkit as tk
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped, TickerkitError
 from tickerkit.runtime import registry
+from tickerkit.runtime.threads import BackgroundThread
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.process import ProcessServer, child
 from tickerkit.server.process import server as process
@@ -480,14 +481,20 @@ def test_stop_frees_the_port_and_ends_the_process() -> None:
 
 def test_no_thread_is_left_after_stop(monkeypatch: pytest.MonkeyPatch) -> None:
     """The thread that waits for the process's end has itself ended when `stop` returns."""
-    ended = threading.Event()
-    wait_for_exit = child.ChildProcess._wait_for_exit
+    is_joined = threading.Event()
+    wait_for_exit, join_within = child.ChildProcess._wait_for_exit, BackgroundThread.join_within
 
     def wait_and_linger(self: child.ChildProcess) -> None:
         wait_for_exit(self)
-        ended.wait(0.2)  # as on a busy machine, where a thread may wait for its turn
+        is_joined.wait(10)  # as on a busy machine, where a thread may wait for its turn
+
+    def note_and_join(self: BackgroundThread, timeout_s: float) -> bool:
+        if self.name.startswith("tickerkit process"):
+            is_joined.set()
+        return join_within(self, timeout_s)
 
     monkeypatch.setattr(child.ChildProcess, "_wait_for_exit", wait_and_linger)
+    monkeypatch.setattr(BackgroundThread, "join_within", note_and_join)
     serve().stop()
     names = [thread.name for thread in threading.enumerate()]
     assert not [name for name in names if name.startswith("tickerkit process")]

@@ -1,4 +1,4 @@
-"""Trades of an exchange through ccxt, which a fake stands in for: it needs a network."""
+"""Trades of an exchange through ccxt: with a fake ccxt, since the real one needs a network."""
 
 from __future__ import annotations
 
@@ -158,7 +158,7 @@ def test_burst_that_ccxt_can_not_keep_is_a_gap(monkeypatch: pytest.MonkeyPatch) 
 
 @pytest.mark.parametrize("kind", [BadSymbol, AuthenticationError, NotSupported])
 def test_refused_symbol_ends_alone(kind: type[Exception], until: Until) -> None:
-    """The error names it, without a key; the other symbols go on."""
+    """The error names it, without a key; the other symbols continue."""
     FakeExchange.answers["NOPE/X"] = [kind("mexc has no NOPE/X for sesame")]
     FakeExchange.answers["BTC/USDT"] = [[trade(1)]]
     source = tk.venue("ccxt:mexc", ["NOPE/X", "BTC/USDT"], apiKey="sesame")

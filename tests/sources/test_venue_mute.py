@@ -1,4 +1,4 @@
-"""Mute subscriptions on a simulated clock: said soon where a symbol is busy, never where it is not.
+"""Mute subscriptions on a simulated clock: a busy one is found soon, a quiet one is never mute.
 
 The pace is recorded: that of a busy pair, and that of a share through a day, whose longest pause is
 71 minutes.

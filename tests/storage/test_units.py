@@ -1,4 +1,4 @@
-"""Units: a recording of any format keeps those of its columns."""
+"""Units: a recording of any format keeps the units of its columns."""
 
 from __future__ import annotations
 

@@ -54,9 +54,9 @@ class VenueSource(Source):
 
     A connection that ends is opened again, and what was missed is fetched by REST where the venue
     has that; what can't be fetched is a gap. Where an end is announced, or comes after a known
-    time, the next connection is opened first, and there is no gap. Where a venue has trades
-    in another form, too, those are taken if the first prove not to come; a gap and the newest error
-    say so, and `venue.preset.name` then is that of the other.
+    time, the next connection is opened first, and there is no gap. If it is proved that trades do
+    not come, and the preset has a fallback, the fallback is used from then on: a gap and the newest
+    error say so, and `venue.preset` is the fallback.
 
     Args:
         venue: the venue, its symbols and channels.

@@ -200,7 +200,7 @@ def _judge_ids(
             yield Finding("trade ids", "there are none, as the preset says")
         return
     if kind == "random" and arrivals.trades and not ids:
-        yield Finding("trade ids", "are text, which tells trades apart, as the preset says")
+        yield Finding("trade ids", "are text that identifies trades, as the preset says")
         return
     if len(ids) < MIN_IDS:
         if arrivals.trades:
