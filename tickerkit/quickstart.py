@@ -59,9 +59,8 @@ def live(
         ssl: certificate to trust, or a context.
         retry_for: seconds without a connection after which the feed fails; None for never.
         resume: position of the tick to continue after.
-        subscribe: for the address of another server than tickerkit's, as for `tk.connect`, like
-            `fields`, `ping`, `ping_every_s`, `wait_for`, `ignore`, `headers` and `silent_s`: what
-            to send on each connection.
+        subscribe: what to send on each connection. This argument and those up to `silent_s` are
+            as for `tk.connect`: for the address of another server than tickerkit's.
         fields: the field map; by default it is guessed, and `feed.fields` shows it.
         ping: a message to send every `ping_every_s` seconds.
         ping_every_s: seconds from one `ping` to the next.
@@ -103,7 +102,7 @@ def live(
     if not is_url:
         for name, value in talk.items():
             if value is not None:
-                expected = "None with a source; it is for the address of a websocket"
+                expected = "None with a source: only the address of a websocket takes it"
                 raise InvalidArgument(name, value, expected)
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url

@@ -124,7 +124,7 @@ def watch_server(
             stats = server.stats
             if (found := _describe_guess(server)) != guess:
                 guess = found
-                # Above the line that is drawn; in a pipe not among the output.
+                # Above the line that is drawn; without one to stderr, apart from the output.
                 (print_error if drawing is None else print_line)(
                     f"fields: {escape_controls(guess)}"
                 )

@@ -272,7 +272,7 @@ def _get_or_unset(get: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 
 def _check_value(value: Value) -> None:
-    """Raise for a value that may break a rule of its column: the general way names it."""
+    """Raise if a value may break a rule of its column: the general way names the problem."""
     if value.path is not None:
         # A part of a text, or what a word stands for, may be no number.
         is_fit = value.column not in NUMBER_FIELDS or value.is_plain

@@ -115,7 +115,7 @@ class Reading:
             the same symbol.
         values: how each column is read.
         remember: what earlier messages say that rows need; None for nothing.
-        ids_rise: whether later trades have larger ids, which tells in which order rows came.
+        ids_rise: whether later trades have larger ids: then ids decide the order of rows.
         is_numbered: whether rows have a column `MESSAGE`: the number of their message among those
             that were read together.
     """

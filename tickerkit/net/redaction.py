@@ -37,8 +37,8 @@ LONG = re.compile(
 class Redactor:
     """Cuts secrets out of texts.
 
-    What was cut out of an address or a sent message is known from then on, and cut out of all
-    that follows: a server may repeat it.
+    A secret that was cut out of an address or a sent message is remembered, and cut out of all
+    later texts, because a server may repeat it.
 
     Args:
         secrets: texts that are secret, such as the keys of a venue.
@@ -105,7 +105,7 @@ class Redactor:
     def cut_message(self, text: str) -> str:
         """Return a message to a server without secrets; one that has none stays as it is.
 
-        In a message that logs in, all texts are taken for secrets.
+        In a login message, all texts are treated as secrets.
         """
         try:
             message = json.loads(text)
