@@ -76,7 +76,7 @@ class FakeExchange:
         if not self.answers[symbol]:
             await asyncio.Event().wait()
         answer = self.answers[symbol].pop(0)
-        if isinstance(answer, Exception):
+        if isinstance(answer, BaseException):
             raise answer
         return list(answer)
 
@@ -144,6 +144,15 @@ def test_break_is_a_gap_and_trades_that_come_again_are_left_out() -> None:
         [row] = feed.freshness.to_dict("records")
         assert (row["symbol"], row["status"]) == ("BTC/USDT", "live")
         assert (row["rows"], row["gaps"], row["repaired"]) == (3, 1, 0)
+
+
+def test_call_that_ccxt_cancels_is_a_break() -> None:
+    """The task of the symbol would end in silence."""
+    FakeExchange.answers["BTC/USDT"] = [[trade(1)], asyncio.CancelledError(), [trade(2)]]
+    with tk.live("ccxt:mexc:BTC/USDT") as feed:
+        assert feed.wait(2).frame()["trade_id"].tolist() == [1, 2]
+        [reason] = feed.gaps["reason"]
+        assert reason == "BTC/USDT: the connection ended: ccxt cancelled the call"
 
 
 def test_burst_that_ccxt_can_not_keep_is_a_gap(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -228,6 +237,14 @@ def test_ids_held_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     assert len(stream.known) == len(stream.ids) == 2
     assert stream.is_new({"id": None})
     assert stream.is_new({})
+
+
+def test_trades_of_one_order_may_have_one_id() -> None:
+    """None is lost in silence; one that comes again is not new."""
+    stream = ccxt_venue._Stream()
+    first, second, third = trade(1), trade(1, price=99.5), trade(1, amount=0.25)
+    assert [stream.is_new(each) for each in (first, second, third)] == [True] * 3
+    assert not any(stream.is_new(each) for each in (second, first, third))
 
 
 def test_tick_has_no_more_than_the_trade() -> None:

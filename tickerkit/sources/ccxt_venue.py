@@ -51,7 +51,8 @@ class _Stream:
         rows: how many trades came.
         gaps: how many breaks there were.
         refusal: why the exchange refused it.
-        ids: the newest ids, oldest first.
+        ids: the newest ids, oldest first. Some exchanges give several trades of one order the same
+            id: the price and the size belong to it.
         known: the same, to look up.
     """
 
@@ -61,14 +62,14 @@ class _Stream:
     rows: int = 0
     gaps: int = 0
     refusal: str = ""
-    ids: deque[str] = field(default_factory=deque)
-    known: set[str] = field(default_factory=set)
+    ids: deque[tuple[str, Any, Any]] = field(default_factory=deque)
+    known: set[tuple[str, Any, Any]] = field(default_factory=set)
 
     def is_new(self, trade: Mapping[str, Any]) -> bool:
         """Return whether a trade is new; one without an id always is."""
         if (given := trade.get("id")) in (None, ""):
             return True
-        name = str(given)
+        name = str(given), trade.get("price"), trade.get("amount")
         if name in self.known:
             return False
         self.known.add(name)
@@ -154,7 +155,7 @@ class CcxtSource(Source):
         failed = 0
         while True:
             try:
-                trades = list(await exchange.watch_trades(symbol))
+                trades = await _watch_trades(exchange, symbol)
             except permanent as error:
                 stream.status, stream.refusal = "refused", self._describe(error)
                 out.report(SourceError(symbol, f"{self.name} refuses it: {stream.refusal}"))
@@ -202,6 +203,20 @@ class CcxtSource(Source):
         # Looked for before the text is cut off, which may cut a key in two.
         is_secret = _has_key(text, self._keys.values())
         return type(error).__name__ if is_secret or not text else format_line(text)
+
+
+async def _watch_trades(exchange: Any, symbol: str) -> list[dict[str, Any]]:
+    """Return new trades.
+
+    A call that ccxt cancels by itself is an error as others: else its task would end in silence.
+    """
+    try:
+        return list(await exchange.watch_trades(symbol))
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is None or task.cancelling():
+            raise
+        raise ConnectionError("ccxt cancelled the call") from None
 
 
 def _has_key(text: str, keys: Iterable[str]) -> bool:
