@@ -204,3 +204,17 @@ def make_bad_rows(good: Any, rng: random.Random) -> list[Any]:
         del row[key]
         bad.append(row)
     return bad
+
+
+@pytest.mark.parametrize("bad", [1, 25])
+def test_refused_row_is_counted_once(bad: int) -> None:
+    """Its error is an event, and its batch does not count it again."""
+    venue = Venue(load_preset("kraken"), ["BTC/USD"])
+    link, _ = venue.open(venue.sockets()[0], 0.0)
+    row = {"symbol": "BTC/USD", "side": "buy", "qty": 2.0, "timestamp": "2026-11-23T10:00:00Z"}
+    prices = [1.5, *["abc"] * bad]
+    rows = [{**row, "price": price, "trade_id": n} for n, price in enumerate(prices, 1)]
+    message = json.dumps({"channel": "trade", "type": "update", "data": rows})
+    events = venue.receive(link, [message], 1.0, 1)
+    refused = sum(each.refused for each in events if isinstance(each, Batch))
+    assert refused + sum(isinstance(each, BadTick) for each in events) == bad

@@ -257,6 +257,8 @@ class Link:
         for batch in received.batches:
             self.has_rows = True
             events += batch.errors
+            # They are counted as events; the batch counts only those beyond the first ten.
+            batch.refused -= len(batch.errors)
             batches.append(batch if self._books is None else self._books.take(batch))
         events += self._events
         self._events = []
