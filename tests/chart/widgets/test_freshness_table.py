@@ -100,3 +100,19 @@ def test_dashboard_of_a_venue_shows_its_subscriptions(
             assert board._freshness.layout.display is None
             assert "BTC/USD" in board._freshness.value
             board.close()
+
+
+def test_dashboard_of_a_stopped_feed_shows_no_live_subscription(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The notebook keeps what was shown last: that it is stopped."""
+    monkeypatch.setattr(readers, "IDLE_S", 0.05)
+    monkeypatch.setattr(dashboard, "INTERVAL_S", 0.02)
+    with FakeVenue("kraken", ["BTC/USD"]) as fake:
+        source = tk.venue("kraken", "BTC/USD", url=fake.url, rest=fake.rest)
+        with tk.live(source) as feed:
+            board = feed.dashboard()
+            until(lambda: "live" in board._freshness.value)
+        until(lambda: "stopped" in board._state.value)
+        assert (board._freshness.value, board._freshness.layout.display) == ("", "none")
+        board.close()

@@ -194,6 +194,7 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
                 reader=self._feed.log.reader(),
                 every_s=INTERVAL_S,
                 name="tickerkit dashboard",
+                finish=self._show_end,
             )
         )
 
@@ -219,6 +220,13 @@ class Dashboard(widgets.VBox):  # type: ignore[misc]
         self._prices.value = self._price_table.render(feed.log, column, latest, symbols, epoch)
         self._freshness.value = render_freshness(feed.freshness, symbols)
         self._freshness.layout.display = None if self._freshness.value else "none"
+
+    def _show_end(self) -> None:
+        """Show that the feed is stopped: its subscriptions would seem to be live for ever."""
+        feed = self._feed.current
+        if feed.status == "stopped":
+            self._freshness.value, self._freshness.layout.display = "", "none"
+            self._state.value = _render_state(feed)
 
     def _offer_symbols(self, symbols: list[str]) -> None:
         """Offer these symbols in the menu."""
