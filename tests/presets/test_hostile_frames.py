@@ -218,3 +218,37 @@ def test_refused_row_is_counted_once(bad: int) -> None:
     events = venue.receive(link, [message], 1.0, 1)
     refused = sum(each.refused for each in events if isinstance(each, Batch))
     assert refused + sum(isinstance(each, BadTick) for each in events) == bad
+
+
+def kraken_trade(**values: Any) -> str:
+    """Return a message of one trade."""
+    row = {"symbol": "BTC/USD", "side": "buy", "qty": 2.0, "price": 1.5, "trade_id": 1, **values}
+    row.setdefault("timestamp", "2026-11-23T10:00:00Z")
+    return json.dumps({"channel": "trade", "type": "update", "data": [row]})
+
+
+def test_value_that_is_left_out_of_a_venues_trade_is_counted() -> None:
+    """Also when the trade itself is held back or came before."""
+    venue, log = Venue(load_preset("kraken"), ["BTC/USD"]), TickLog(100)
+    link, _ = venue.open(venue.sockets()[0], 0.0)
+    for side in ("neither", {"of": 2}):
+        for event in venue.receive(link, [kraken_trade(side=side)], 1.0, 1):
+            if isinstance(event, Batch):
+                log.append(event, received=1)
+    assert len(log) == 1
+    assert log.misfits == {"side": 2}
+
+
+@pytest.mark.parametrize("trade_id", [None, "", "b5a8", 0])
+def test_trade_without_a_readable_id_is_not_taken_for_another_one(trade_id: object) -> None:
+    """Nothing tells whether it came twice, and it proves nothing about those that are missing."""
+    venue = Venue(load_preset("kraken"), ["BTC/USD"])
+    link, _ = venue.open(venue.sockets()[0], 0.0)
+    ids = [5, trade_id, trade_id, 6]
+    events = [
+        event
+        for number in ids
+        for event in venue.receive(link, [kraken_trade(trade_id=number)], 1.0, 1)
+    ]
+    assert all(isinstance(event, Batch) for event in events)
+    assert sum(event.count for event in events) == 4

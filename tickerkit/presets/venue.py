@@ -15,7 +15,13 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.errors import BadTick
-from tickerkit.fieldmaps.batches import drop_keys, fill_origin, fill_time, has_origin
+from tickerkit.fieldmaps.batches import (
+    drop_keys,
+    fill_origin,
+    fill_time,
+    has_origin,
+    trade_ids,
+)
 from tickerkit.fieldmaps.reader import FieldReader
 from tickerkit.fieldmaps.shapes import ShapeCounts
 from tickerkit.presets.link import Link, Reconnect, Wanted
@@ -178,12 +184,15 @@ class Venue:
     ) -> list[VenueEvent]:
         """Take messages of a connection, in the order in which they came."""
         batches, events = link.receive(messages, now)
-        taken = [
-            event
-            for batch in batches
-            if batch.count
-            for event in self._take(batch, link, now, received_ns)
-        ]
+        taken: list[VenueEvent] = []
+        for batch in batches:
+            if batch.count:
+                taken += self._take(batch.part(0, batch.count), link, now, received_ns)
+            if batch.refused or batch.misfits:
+                # What was left out comes in a batch without ticks: the ticks may be held back.
+                rest = batch.part(0, 0)
+                rest.refused, rest.errors, rest.misfits = batch.refused, batch.errors, batch.misfits
+                taken.append(rest)
         # After the trades that came before these messages.
         for symbol, trade_id in link.take_newest().items():
             if (stream := self.streams.get(symbol)) is not None:
@@ -215,6 +224,12 @@ class Venue:
             self._note(symbol, channel, part, link, now, received_ns)
             if channel == "quotes" or "none" in self._ids:
                 continue
+            # A trade whose id can't be read is told from no other, and goes on as it is.
+            if not (has_id := self._has_id(part)).all():
+                part = part.where(has_id)
+                chosen[chosen] = has_id
+                if not part.count:
+                    continue
             new = self._stream(symbol).receive(part, now)
             if not any(each is part for each in new):
                 keep &= ~chosen
@@ -226,6 +241,12 @@ class Venue:
         elif keep.any():
             events.append(batch.where(keep))
         return [*events, *after]
+
+    def _has_id(self, batch: Batch) -> npt.NDArray[np.bool_]:
+        """Return which trades have an id that they can be told from others by."""
+        if "random" in self._ids:
+            return np.ones(batch.count, dtype=bool)  # each has a key, or is compared by its time
+        return trade_ids(batch) > 0
 
     def _note(
         self, symbol: str, channel: str, rows: Batch, link: Link, now: float, received_ns: int
@@ -281,7 +302,8 @@ class Venue:
         if taken.others:
             return None
         for batch in taken.batches:
-            return batch
+            has_id = self._has_id(batch)
+            return batch if has_id.all() else batch.where(has_id)
         return Batch(0, np.zeros(0, dtype=np.int64), {})
 
     def tick(self, now: float) -> list[VenueEvent]:
