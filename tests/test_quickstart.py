@@ -63,9 +63,16 @@ def test_live_reads_a_foreign_websocket_by_a_guess() -> None:
 
 
 def test_arguments_for_a_websocket_are_refused_with_a_source() -> None:
-    """The error names the argument, and nothing is left running."""
-    with pytest.raises(tk.InvalidArgument, match="subscribe"):
-        tk.live(tk.simulate("AAPL"), subscribe={"op": "on"})
+    """The error names the argument, without a key in it, and nothing is left running."""
+    wrong: dict[str, dict[str, str]] = {
+        "subscribe": {"op": "auth", "key": "sesame"},
+        "ping": {"op": "ping", "key": "sesame"},
+        "headers": {"X-Api-Key": "sesame"},
+    }
+    for name, value in wrong.items():
+        with pytest.raises(tk.InvalidArgument, match=name) as caught:
+            tk.live(tk.simulate("AAPL"), **{name: value})  # type: ignore[arg-type]
+        assert "sesame" not in f"{caught.value}{vars(caught.value)}"
     assert registry.running() == []
 
 

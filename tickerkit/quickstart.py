@@ -12,6 +12,7 @@ from tickerkit.chart import check_options, dashboard
 from tickerkit.errors import InvalidArgument
 from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
+from tickerkit.net.redaction import HIDDEN
 from tickerkit.net.tls import Trust
 from tickerkit.server import serve
 from tickerkit.sources import is_websocket_url
@@ -103,7 +104,8 @@ def live(
         for name, value in talk.items():
             if value is not None:
                 expected = "None with a source: only the address of a websocket takes it"
-                raise InvalidArgument(name, value, expected)
+                shown = HIDDEN if name in ("subscribe", "ping", "headers") else value
+                raise InvalidArgument(name, shown, expected)
     server = None if is_url else serve(source_or_url, port=0)
     url = str(source_or_url) if server is None else server.url
     try:
