@@ -260,3 +260,28 @@ def test_address_that_is_not_followed_is_not_shown() -> None:
     """It may have the key."""
     error = SecurityError("cannot follow redirect to non-secure URI ws://host/?key=sesame")
     assert describe_error(error) == "an error of type SecurityError"
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "no JSON: k-0815-4711",
+        json.dumps({"data": [{"s": "BTC", "p": "k-0815-4711"}]}),
+        json.dumps({"data": [{"s": "BTC", "p": ["k-0815-4711"]}]}),
+        json.dumps({"data": [{"s": "BTC", "p": "x" * 70 + "k-0815-4711"}]}),
+    ],
+)
+def test_key_that_the_server_repeats_is_not_in_errors(message: str, until: Until) -> None:
+    """Neither whole, nor where a long text is cut off."""
+
+    def handle(connection: ServerConnection, take: Callable[[], Any]) -> None:
+        take()
+        connection.send(message)
+        connection.send(rows(1))
+        idle(connection)
+
+    with foreign(handle) as there:
+        login = {"op": "auth", "key": "k-0815-4711"}
+        with tk.serve(tk.websocket(there.url, login, FIELDS), port=0) as server:
+            until(lambda: server.stats["ticks"] == 1 and server.stats["refused"] == 1)
+            assert "k-0815" not in f"{server.stats}{server!r}"

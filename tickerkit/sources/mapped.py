@@ -8,10 +8,12 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
+from tickerkit.errors import BadTick
 from tickerkit.fieldmaps import Machine
 from tickerkit.fieldmaps.batches import fill_time
 from tickerkit.fieldmaps.machine import Received
 from tickerkit.formatting import format_line
+from tickerkit.net.redaction import HIDDEN
 from tickerkit.net.urls import hide_secrets
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.sources.delays import pick_delay_s
@@ -137,6 +139,22 @@ class ReconnectingSource(MappedSource):
             self.status_reason, self.retry_in_s = format_line(reason), delay_s
             self.status = "connecting" if self.reconnects < 0 else "reconnecting"
             await asyncio.sleep(delay_s)
+
+    async def _deliver(self, received: Received, out: Outlet, time_ns: int = 0) -> bool:
+        """Send what messages brought; a key that the server repeats is not in the errors."""
+        received = received._replace(errors=[*map(self._hide_keys, received.errors)])
+        for batch in received.batches:
+            batch.errors[:] = map(self._hide_keys, batch.errors)
+        return await super()._deliver(received, out, time_ns)
+
+    def _hide_keys(self, error: BadTick) -> BadTick:
+        """Return an error without the keys in its value, which may be a whole message."""
+        redactor, value = self.raw_events.redactor, error.value
+        shown = redactor.cut_data(value) if isinstance(value, str | bytes) else value
+        text = repr(shown)
+        if redactor.cut(text) != text:
+            shown = HIDDEN
+        return BadTick(redactor.cut(error.field), shown, redactor.cut(error.problem), error.fix)
 
     async def _begin(self, out: Outlet, missed: str = "reconnected") -> str:
         """Note that a connection was made; after a break, also that ticks may be missing.
