@@ -15,6 +15,7 @@ from typing import Any
 import httpx
 import pandas as pd
 import pytest
+from peers import free_port
 from soaks import soak
 from venue_truth import account
 
@@ -648,3 +649,23 @@ def test_freshness_has_a_row_for_each_symbol_and_channel(until: Until) -> None:
         assert table["pace_s"].between(0, 5).all()
         assert (pd.Timestamp.now("UTC") - table["last"]).dt.total_seconds().between(-1, 9).all()
         assert len(feed.freshness) == 0  # the server is not the feed's own
+
+
+def test_venue_that_is_not_reached_is_the_last_error_of_its_server(until: Until) -> None:
+    """Without a network, the server and a wait for ticks say so."""
+    source = tk.venue("kraken", "BTC/USD", url=f"ws://127.0.0.1:{free_port()}")
+    problem = "'kraken:BTC/USD' can't be a source of ticks: can't connect: connection refused"
+    with tk.serve(source, port=0) as server, tk.connect(server) as feed:
+        until(lambda: server.stats["last_error"] == problem)
+        with pytest.raises(tk.WaitTimeout, match=problem):
+            feed.wait(timeout=0)
+
+
+def test_missing_keys_are_named_as_arguments_and_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Either will do."""
+    monkeypatch.delenv("FINNHUB_TOKEN", raising=False)
+    with pytest.raises(tk.InvalidArgument) as caught:
+        tk.venue("finnhub", "AAPL")
+    assert caught.value.expected == "token= for finnhub, or FINNHUB_TOKEN in the environment"

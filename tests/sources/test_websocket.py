@@ -14,6 +14,7 @@ from typing import Any
 
 import cloudpickle
 import pytest
+from peers import free_port
 from websockets.datastructures import Headers
 from websockets.exceptions import ConnectionClosed, InvalidUpgrade, SecurityError
 from websockets.http11 import Request, Response
@@ -285,3 +286,13 @@ def test_key_that_the_server_repeats_is_not_in_errors(message: str, until: Until
         with tk.serve(tk.websocket(there.url, login, FIELDS), port=0) as server:
             until(lambda: server.stats["ticks"] == 1 and server.stats["refused"] == 1)
             assert "k-0815" not in f"{server.stats}{server!r}"
+
+
+def test_websocket_that_is_not_reached_is_the_last_error_of_its_server(until: Until) -> None:
+    """A feed of its own shows it as its status only."""
+    url, sub = f"ws://127.0.0.1:{free_port()}", {"op": "on"}
+    with tk.serve(tk.websocket(url, sub, FIELDS), port=0) as server:
+        until(lambda: "can't connect: connection refused" in server.stats["last_error"])
+    with tk.connect(url, subscribe=sub, fields=FIELDS) as feed:
+        until(lambda: feed.status_reason == "connection refused")
+        assert (feed.stats["refused"], feed.stats["last_error"]) == (0, "")

@@ -114,7 +114,6 @@ class Feed(FeedCharts):
         self._limit, self._max_unwritten = limit, max_unwritten
         self._task: LoopTask | None = None
         self._changed = threading.Condition()
-        self._owned: list[Service] = []
         self._waited_row = self.log.stop
         self._unhook = self.log.on_append(self._notify)
         self._websocket = websocket
@@ -189,9 +188,8 @@ class Feed(FeedCharts):
         It is known where the venue, or its raw frames, are read in this process: by `tk.live`, for
         example.
         """
-        sources = [getattr(each, "source", None) for each in self._owned]
         kinds = VenueSource | ReplaySource | CcxtSource
-        found = [each.freshness() for each in sources if isinstance(each, kinds)]
+        found = [each.freshness() for each in self._sources() if isinstance(each, kinds)]
         return found[0] if found else freshness_frame([])
 
     @property
@@ -401,8 +399,8 @@ class Feed(FeedCharts):
         """What reads the messages by a field map; None where none is needed."""
         if self._websocket is not None:
             return self._websocket.machine
-        for each in self._owned:  # of `tk.live(source)`
-            if isinstance(source := getattr(each, "source", None), MappedSource):
+        for source in self._sources():
+            if isinstance(source, MappedSource):
                 return source.machine
         return self._state.foreign.machine
 

@@ -16,6 +16,7 @@ from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
 from tickerkit.feed.silence import (
     describe_missing_symbols,
+    describe_source_problem,
     find_server_error,
     find_server_source,
 )
@@ -25,6 +26,7 @@ from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.interrupts import uninterrupted
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.portal import portal
+from tickerkit.runtime.registry import Service
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.runtime.workers import Follower
 from tickerkit.sources import VenueSource
@@ -60,6 +62,7 @@ class FeedReaders(FeedData, Lifecycle):
         FeedData.__init__(self, url, None if symbols is None else list(symbols), state)
         self._source = source or url
         self._faults = ErrorLog(f"feed from {url}")
+        self._owned: list[Service] = []
 
     @property
     def last_error(self) -> str:
@@ -248,6 +251,15 @@ class FeedReaders(FeedData, Lifecycle):
     def recorders(self) -> list[Recorder]:
         """The recorders of this feed that run, oldest first."""
         return [each for each in self._state.recorders if each.status != "stopped"]
+
+    @property
+    def source_problem(self) -> str:
+        """Why the source of `tk.live`, such as a venue, has no connection; empty while it has."""
+        return next(filter(None, map(describe_source_problem, self._sources())), "")
+
+    def _sources(self) -> list[object]:
+        """Return the source that runs for this feed alone, that of `tk.live`."""
+        return [getattr(each, "source", None) for each in self._owned]
 
     def _explain_silence(self, detail: str) -> str:
         """Return what the feed is doing, and what this process knows of why no tick comes."""

@@ -5,12 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from difflib import get_close_matches
 
+from tickerkit.feed.connection import describe_problem
 from tickerkit.formatting import format_line
 from tickerkit.net.urls import is_same_place
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.registry import running
+from tickerkit.sources import EventsSource, VenueSource, WebsocketSource
 
-__all__ = ["describe_missing_symbols", "find_server_error", "find_server_source"]
+__all__ = [
+    "describe_missing_symbols",
+    "describe_source_problem",
+    "find_server_error",
+    "find_server_source",
+]
 
 # How many names a text lists, and among how many it looks for similar ones.
 MAX_NAMES = 10
@@ -52,6 +59,14 @@ def find_server_error(url: str) -> str:
 def find_server_source(url: str) -> object:
     """Return the source of the server at an address, if both run in this process; else None."""
     return getattr(_find_server(url), "source", None)
+
+
+def describe_source_problem(source: object) -> str:
+    """Return why a source that connects to a server, such as a venue, can't; else empty."""
+    if not isinstance(source, VenueSource | WebsocketSource | EventsSource):
+        return ""
+    problem = describe_problem(source.status, source.status_reason, source.retry_in_s)
+    return f"{source.address}: {problem}" if problem else ""
 
 
 def _find_server(url: str) -> Lifecycle | None:

@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Callable
 
-from tickerkit.errors import FeedFailed
+from tickerkit.errors import FeedFailed, SourceError
 from tickerkit.feed.connection import describe_problem, describe_status
 from tickerkit.net.pacing import MAX_STEP_S
 from tickerkit.protocol import Event, PlainClient
@@ -104,4 +104,6 @@ class SourceConnection(Outlet):
         """Return at once: the feed itself is the only reader."""
 
     def report(self, error: BaseException) -> None:
-        self._faults.add(error)
+        # That the source can't connect is the feed's status already.
+        if not isinstance(error, SourceError):
+            self._faults.add(error)

@@ -11,7 +11,7 @@ from ssl import SSLContext, create_default_context
 from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlsplit
 
-from tickerkit.errors import BadTick, SourceError
+from tickerkit.errors import BadTick
 from tickerkit.fieldmaps import FieldMap, Machine
 from tickerkit.formatting import format_line
 from tickerkit.net.redaction import MIN_SECRET_LENGTH
@@ -91,8 +91,6 @@ class EventsSource(ReconnectingSource):
                 reason = _describe(error)
             except Exception as error:
                 reason = describe_error(error)
-        if self.status != "live":
-            out.report(SourceError(self.address, f"can't connect: {reason}"))
         return reason
 
     @contextlib.asynccontextmanager

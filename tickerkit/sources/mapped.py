@@ -8,7 +8,7 @@ from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any
 
-from tickerkit.errors import BadTick
+from tickerkit.errors import BadTick, SourceError
 from tickerkit.fieldmaps import Machine
 from tickerkit.fieldmaps.batches import fill_time
 from tickerkit.fieldmaps.machine import Received
@@ -133,6 +133,9 @@ class ReconnectingSource(MappedSource):
             self.raw_events.note_end(now, reason or "the server has no more")
             if reason is None:
                 return
+            if self.status != "live":
+                problem = self.raw_events.redactor.cut(f"can't connect: {reason}")
+                out.report(SourceError(self.address, problem))
             is_stable = self._has_ticks or time.monotonic() - began > STABLE_S
             failed = 0 if is_stable else failed + 1
             delay_s = max(pick_delay_s(failed), self._min_delay_s)

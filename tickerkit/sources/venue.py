@@ -10,7 +10,7 @@ from collections import deque
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from tickerkit.errors import BadTick, InvalidArgument, InvalidType
+from tickerkit.errors import BadTick, InvalidArgument, InvalidType, SourceError
 from tickerkit.formatting import format_choices, format_line
 from tickerkit.net.redaction import Redactor
 from tickerkit.net.urls import check_http_url, check_websocket_url
@@ -191,6 +191,9 @@ class VenueSource(Source):
             if not any(each.is_ready and each.socket is socket for each in self._connections):
                 self._broken.add(number)
             failed = 0 if current.has_rows else failed + 1
+            if current.link is None:
+                problem = self.raw_events.redactor.cut(f"can't connect: {current.reason}")
+                work.out.report(SourceError(self.address, problem))
             delay_s = max(pick_delay_s(failed), current.retry_after_s)
             if not any(each.is_ready for each in self._connections):
                 self.status_reason, self.retry_in_s = format_line(current.reason), delay_s
@@ -307,7 +310,7 @@ class _Work:
 
     def __init__(self, source: VenueSource, out: Outlet, rest: PastTrades) -> None:
         self._source = source
-        self._out = out
+        self.out = out
         self._rest = rest
         self._lock = asyncio.Lock()
         self.fetches: set[asyncio.Task[None]] = set()
@@ -320,9 +323,9 @@ class _Work:
             for event in events:
                 match event:
                     case Batch():
-                        await self._out.send(event)
+                        await self.out.send(event)
                     case Missing():
-                        await self._out.gap(event.count, event.reason)
+                        await self.out.gap(event.count, event.reason)
                     case Fetch():
                         task = asyncio.create_task(self._fetch(event))
                         self.fetches.add(task)
@@ -333,7 +336,7 @@ class _Work:
                         if not self.fallback.done():
                             self.fallback.set_result(event)
                     case BadTick():
-                        self._out.report(event)
+                        self.out.report(event)
         return wish
 
     async def watch(self) -> None:
@@ -431,7 +434,8 @@ def venue(
     found = {key: keys.pop(key, os.environ.get(variable)) for key, variable in preset.keys.items()}
     missing = [preset.keys[key] for key, value in found.items() if not value]
     if missing:
-        expected = f"{name} needs a key: pass it, or set {' and '.join(missing)}"
+        wanted_keys = " and ".join(f"{key}=" for key, value in found.items() if not value)
+        expected = f"{wanted_keys} for {name}, or {' and '.join(missing)} in the environment"
         raise InvalidArgument("keys", None, expected)
     if keys:
         raise InvalidArgument("keys", sorted(keys), f"one of {sorted(preset.keys)}")

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from peers import free_port
 
 import tickerkit as tk
 from tickerkit.chart.widgets import dashboard, freshness_table
@@ -115,4 +116,15 @@ def test_dashboard_of_a_stopped_feed_shows_no_live_subscription(
             until(lambda: "live" in board._freshness.value)
         until(lambda: "stopped" in board._state.value)
         assert (board._freshness.value, board._freshness.layout.display) == ("", "none")
+        board.close()
+
+
+def test_dashboard_says_that_a_venue_is_not_reached(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The feed itself is live: it is connected to the server on this machine."""
+    monkeypatch.setattr(dashboard, "INTERVAL_S", 0.02)
+    with tk.live(tk.venue("kraken", "BTC/USD", url=f"ws://127.0.0.1:{free_port()}")) as feed:
+        board = feed.dashboard()
+        until(lambda: "kraken:BTC/USD: connection refused; trying again" in board._state.value)
         board.close()

@@ -326,5 +326,6 @@ def _render_state(feed: Feed) -> str:
         format_count(stats["gaps"], "gap") if stats["gaps"] else "",
         f"feed.fields: {feed.fields_note}" if feed.fields_note else "",
         escape(stats["last_error"]),
+        escape(feed.source_problem),
     ]
     return f"{render_status(feed.status)}{reason} {dim(' · '.join(filter(None, counts)))}"
