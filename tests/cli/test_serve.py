@@ -348,3 +348,17 @@ def test_wrong_use_of_a_field_map_is_exit_code_2(
         assert command.wait() == 2
     assert message in command.err
     assert "Traceback" not in command.err
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("krakn:BTC/USD", "did you mean 'kraken:BTC/USD'?"),
+        ("nonsense", '"kraken:BTC/USD", "mqtt://host/topic", "events:https://host/stream"'),
+    ],
+)
+def test_unknown_source_is_exit_code_2(start: Start, source: str, message: str) -> None:
+    """The error proposes the venue that was meant, or lists what a command accepts."""
+    with start("serve", source, "--port", "0") as command:
+        assert command.wait() == 2
+    assert message in command.err

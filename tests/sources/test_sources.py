@@ -163,3 +163,20 @@ def test_source_can_be_pickled_before_it_runs(source: Source) -> None:
     assert repr(pickle.loads(pickle.dumps(source))) == repr(source)
     again = pickle.loads(pickle.dumps(as_source(drop)))
     assert list(again.items) == [TICK]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ("krakn:BTC/USD", "knows no venue 'krakn'; did you mean 'kraken:BTC/USD'?"),
+        ("Kraken:BTC/USD", "knows no venue 'Kraken'; did you mean 'kraken:BTC/USD'?"),
+        ("kraken", "the venue's symbols are missing; add them, as in 'kraken:BTC/USD'"),
+        ("kraken:", "the venue's symbols are missing; add them, as in 'kraken:BTC/USD'"),
+        ("ccxt:mexc", "the venue's symbols are missing; add them, as in 'ccxt:mexc:BTC/USD'"),
+    ],
+)
+def test_venue_that_is_misspelt_is_told_from_a_recording(given: str, text: str) -> None:
+    """The error proposes what was meant."""
+    with pytest.raises(SourceError) as caught:
+        as_source(given)
+    assert text in str(caught.value)

@@ -30,8 +30,8 @@ def serve(
             help='Where the ticks come from: "sim:AAPL,MSFT" simulates prices, '
             '"sensors:kitchen,garden" temperatures; "ticks.csv" replays a recording, '
             '"prices.py:fetch" calls a function of a Python file; "-" reads JSON lines from stdin, '
-            '"mqtt://host/home/#" subscribes to a broker, "events:https://host/stream" to '
-            "Server-Sent Events.",
+            '"kraken:BTC/USD" connects to a venue, "mqtt://host/home/#" subscribes to a broker, '
+            '"events:https://host/stream" to Server-Sent Events.',
         ),
     ] = DEMO,
     host: Host = "127.0.0.1",

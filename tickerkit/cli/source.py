@@ -24,6 +24,9 @@ KINDS = (
     '"sim:AAPL,MSFT"',
     '"sensors:kitchen,garden"',
     '"prices.py:fetch"',
+    '"kraken:BTC/USD"',
+    '"mqtt://host/topic"',
+    '"events:https://host/stream"',
     '"-" for the JSON lines of stdin',
 )
 PASSWORD = re.compile(r"(?<=://)[^/]*@")
@@ -62,15 +65,9 @@ def load_source(text: str, every_s: float, *more_kinds: str, fields: str = "") -
         known = '"-", the lines of stdin, for mqtt://… and for events:https://…'
         raise UsageError(f"--fields is for SOURCE {known}")
     match = FUNCTION.fullmatch(text)
-    try:
-        source = as_source(_load_function(text, match) if match else text, every_s)
-    except SourceError as error:
-        if error.argument:
-            raise
-        # Only a source of unknown kind has a fix, which lists the kinds that Python accepts.
-        *kinds, last = (*KINDS, *more_kinds)
-        fix = f"pass {', '.join(kinds)} or {last}" if error.fix else ""
-        raise SourceError(error.source, error.problem, fix=fix) from None
+    *kinds, last = (*KINDS, *more_kinds)
+    given = _load_function(text, match) if match else text
+    source = as_source(given, every_s, kinds=f"{', '.join(kinds)} or {last}")
     assert source is not None
     return source
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from collections.abc import AsyncIterable, Collection, Iterable, Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
@@ -70,13 +71,14 @@ KINDS = (
 )
 
 
-def as_source(given: object, every: float = 10.0) -> Source | None:
+def as_source(given: object, every: float = 10.0, kinds: str = KINDS) -> Source | None:
     """Return `given` as a source; None stays None, for a server that only publishes by hand.
 
     Args:
         given: a `Source`, a function to poll, an iterable or async iterable of ticks, a DataFrame
             of ticks, the path of a recording, text such as `"sim:AAPL,MSFT"`, or `"-"` for stdin.
         every: seconds from one call of a function to the next.
+        kinds: what to pass, for the error of a value that is no source.
 
     Raises:
         SourceError: `given` has another type, names no source, or is a list of symbols.
@@ -87,7 +89,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     if isinstance(given, Source):
         return given
     if isinstance(given, str):
-        return _from_text(given)
+        return _from_text(given, kinds)
     if isinstance(given, Path):
         return replay(given)
     if hasattr(given, "iloc") and hasattr(given, "columns"):
@@ -109,7 +111,7 @@ def as_source(given: object, every: float = 10.0) -> Source | None:
     if callable(given) and not isinstance(given, type):
         return poll(given, every)
     problem = f"the type {type(given).__name__} is not supported"
-    raise SourceError(given, problem, fix=f"pass {KINDS}")
+    raise SourceError(given, problem, fix=f"pass {kinds}")
 
 
 def is_websocket_url(text: str) -> bool:
@@ -124,7 +126,7 @@ def _has_only_names(items: Collection[object]) -> bool:
     )
 
 
-def _from_text(text: str) -> Source:
+def _from_text(text: str, kinds: str) -> Source:
     kind, _, rest = text.partition(":")
     if text == "-":
         return json_lines(sys.stdin)
@@ -143,11 +145,17 @@ def _from_text(text: str) -> Source:
         )
         shown, problem = hide_secrets(text), "an address alone does not say where the ticks are"
         raise SourceError(shown, problem, fix=fix)
-    if kind == "ccxt" and ":" in rest:
-        name, _, symbols = rest.partition(":")
-        return venue(f"ccxt:{name}", symbols)
-    if kind in list_presets():
+    if kind == "ccxt":
+        name, _, rest = rest.partition(":")
+        kind = f"ccxt:{name}"
+    if kind.startswith("ccxt:") or kind in list_presets():
+        if not rest:
+            fix = f"add them, as in '{kind}:BTC/USD'"
+            raise SourceError(text, "the venue's symbols are missing", fix=fix)
         return venue(kind, rest)
     if text and (Path(text).suffix or Path(text).exists()):
         return replay(text)
-    raise SourceError(text, "there is no recording at this path", fix=f"pass {KINDS}")
+    if rest and (near := get_close_matches(kind.lower(), list_presets(), 1, 0.75)):
+        fix = f"did you mean '{near[0]}:{rest}'?"
+        raise SourceError(text, f"tickerkit knows no venue {kind!r}", fix=fix)
+    raise SourceError(text, "there is no recording at this path", fix=f"pass {kinds}")
