@@ -296,7 +296,9 @@ def test_serve_guesses_the_map_of_stdin_and_prints_it() -> None:
         assert process.stderr is not None
         process.stdin.write('{"s": "BTC-USD", "p": "100.5"}\n' * 3)
         process.stdin.flush()
-        assert "{'symbol': 's', 'price': 'p'} (a guess" in process.stderr.readline()
+        line = process.stderr.readline()
+        assert "{'symbol': 's', 'price': 'p'} (a guess" in line
+        assert "write it to a file for --fields" in line
         process.send_signal(signal.SIGINT)
         process.stdin.close()
         assert process.wait(30) == 0

@@ -1112,3 +1112,11 @@ def test_resume_continues_after_a_given_tick() -> None:
             assert (gap["epoch"], gap["from"], pd.isna(gap["to"])) == ("another", 4, True)
         with pytest.raises(ValueError, match=r"resume\.seq=-1"):
             tk.connect(server.url, resume=(epoch, -1))
+
+
+def test_venue_is_no_address() -> None:
+    """It looks like a host with a port; a host of a venue's name is one."""
+    with pytest.raises(tk.InvalidArgument, match=r"tk\.serve\('kraken:BTC/USD'\)"):
+        tk.connect("kraken:BTC/USD")
+    with tk.connect("kraken:8000") as feed:
+        assert feed.url == "ws://kraken:8000/"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import pickle
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -296,3 +297,23 @@ def test_websocket_that_is_not_reached_is_the_last_error_of_its_server(until: Un
     with tk.connect(url, subscribe=sub, fields=FIELDS) as feed:
         until(lambda: feed.status_reason == "connection refused")
         assert (feed.stats["refused"], feed.stats["last_error"]) == (0, "")
+
+
+def test_wait_timeout_has_the_messages_that_a_map_does_not_name(until: Until) -> None:
+    """A wrong path leaves no other trace: the connection is live."""
+
+    def handle(connection: ServerConnection, take: Callable[[], Any]) -> None:
+        take()
+        connection.send(rows(1, 2))
+        connection.send(rows(3))
+        idle(connection)
+
+    wrong = FIELDS | {"rows": "date[]"}
+    with (
+        foreign(handle) as server,
+        tk.connect(server.url, subscribe={"op": "on"}, fields=wrong) as feed,
+    ):
+        until(lambda: feed.stats["unknown"] == {"{data}": 2})
+        text = re.escape('2 messages came without a tick, most like {data}; see feed.stats["unk')
+        with pytest.raises(tk.WaitTimeout, match=text):
+            feed.wait(timeout=0)

@@ -145,7 +145,10 @@ def _describe_guess(server: TickServer) -> str:
     """Return the field map that the server's source has guessed; empty without one."""
     from tickerkit.sources import MappedSource
 
-    return server.source.describe_guess() if isinstance(server.source, MappedSource) else ""
+    source = server.source
+    if not isinstance(source, MappedSource) or not source.describe_guess():
+        return ""
+    return f"{source.fields!r} (a guess; to keep or correct it, write it to a file for --fields)"
 
 
 def raise_if_empty(server: TickServer) -> None:

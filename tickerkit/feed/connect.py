@@ -10,6 +10,7 @@ from tickerkit.limits import MAX_EPOCH_LENGTH
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
 from tickerkit.net.urls import HasUrl, check_websocket_url, split_websocket_url
+from tickerkit.presets.files import list_presets
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.sources import websocket
 from tickerkit.validation import check_number, parse_symbols
@@ -82,6 +83,8 @@ def connect(
         >>> feed = tk.connect("ws://127.0.0.1:8000")
         >>> feed.wait(100).frame()
     """
+    if isinstance(url, str):
+        _check_no_venue(url)
     url = check_websocket_url(url)
     symbol_list = parse_symbols("symbols", symbols)
     check_number("history", history, 0, whole=True, optional=True)
@@ -139,3 +142,11 @@ def _check_resume(resume: object) -> Position:
         raise InvalidArgument("resume.epoch", resume.epoch, expected)
     check_number("resume.seq", resume.seq, 0, whole=True)
     return resume
+
+
+def _check_no_venue(text: str) -> None:
+    """Refuse a venue with symbols, which looks like a host with a port."""
+    name, _, symbols = text.partition(":")
+    if symbols and not symbols[0].isdigit() and name in list_presets():
+        expected = f"an address, or a server of the venue: tk.serve({text!r}); or call tk.live"
+        raise InvalidArgument("url", text, expected)

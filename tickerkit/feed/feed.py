@@ -14,6 +14,7 @@ import pandas as pd
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.charts import FeedCharts
 from tickerkit.feed.connection import Connection
+from tickerkit.feed.silence import describe_unknown_messages
 from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
 from tickerkit.fieldmaps import Machine
@@ -252,7 +253,8 @@ class Feed(FeedCharts):
 
         Raises:
             WaitTimeout: the time is up; the error says what the feed was doing, which symbols the
-                server has if it lacks one, and the last error of a server in this process.
+                server has if it lacks one, which messages a field map does not name, and the last
+                error of a server in this process.
             InvalidArgument: an argument is not a number, or is negative.
             FeedFailed: the feed has failed before these ticks arrived; see `failure`.
             Stopped: the feed is stopped.
@@ -278,6 +280,8 @@ class Feed(FeedCharts):
                 self._waited_row = self.log.stop
                 return self
         detail = self._connection.status_detail
+        if not self.log.stop and (text := describe_unknown_messages(self.stats["unknown"])):
+            detail = f"{detail}; {text}"
         # Without the lock, which the event loop needs: this may ask the process of a server.
         raise WaitTimeout(ticks, arrived, timeout or 0, self._explain_silence(detail))
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 
 from tickerkit.feed.connection import describe_problem
-from tickerkit.formatting import format_line
+from tickerkit.formatting import format_count, format_line
 from tickerkit.net.urls import is_same_place
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.registry import running
@@ -15,6 +15,7 @@ from tickerkit.sources import EventsSource, VenueSource, WebsocketSource
 __all__ = [
     "describe_missing_symbols",
     "describe_source_problem",
+    "describe_unknown_messages",
     "find_server_error",
     "find_server_source",
 ]
@@ -59,6 +60,19 @@ def find_server_error(url: str) -> str:
 def find_server_source(url: str) -> object:
     """Return the source of the server at an address, if both run in this process; else None."""
     return getattr(_find_server(url), "source", None)
+
+
+def describe_unknown_messages(counts: Mapping[str, int]) -> str:
+    """Return how many messages came without a tick, and the shape of most; empty if none did.
+
+    Args:
+        counts: the messages that a field map does not name, by their shape.
+    """
+    if not counts:
+        return ""
+    shape = max(counts, key=counts.__getitem__)
+    count = format_count(sum(counts.values()), "message")
+    return f'{count} came without a tick, most like {shape}; see feed.stats["unknown"]'
 
 
 def describe_source_problem(source: object) -> str:
