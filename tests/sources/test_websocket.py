@@ -23,6 +23,7 @@ from websockets.sync.server import Server, ServerConnection, serve
 
 import tickerkit as tk
 from tickerkit.sources.messages import describe_error
+from tickerkit.testing import FakeVenue
 
 Until = Callable[..., None]
 
@@ -317,3 +318,22 @@ def test_wait_timeout_has_the_messages_that_a_map_does_not_name(until: Until) ->
         text = re.escape('2 messages came without a tick, most like {data}; see feed.stats["unk')
         with pytest.raises(tk.WaitTimeout, match=text):
             feed.wait(timeout=0)
+
+
+@pytest.mark.parametrize("scheme", ["", "http://"])
+def test_address_without_a_websocket_scheme_is_completed(scheme: str) -> None:
+    """As for a tickerkit server; a venue in another place is found, too."""
+
+    def handle(connection: ServerConnection, take: Callable[[], Any]) -> None:
+        take()
+        connection.send(rows(1))
+        idle(connection)
+
+    with foreign(handle) as server:
+        url = server.url.replace("ws://", scheme)
+        with tk.connect(url, subscribe={"op": "on"}, fields=FIELDS) as feed:
+            assert len(feed.wait().frame()) == 1
+    with FakeVenue("kraken", ["BTC/USD"]) as fake:
+        url = fake.url.replace("ws://", scheme)
+        with tk.live(tk.venue("kraken", "BTC/USD", url=url, rest=fake.rest)) as feed:
+            feed.wait()

@@ -93,9 +93,9 @@ def _examine_venues(
     rest: str | None,
 ) -> None:
     from tickerkit.cli.venue_doctor import Request, list_requests
-    from tickerkit.net.urls import check_websocket_url
+    from tickerkit.net.urls import complete_websocket_url
 
-    urls = [check_websocket_url(each) for each in urls]
+    urls = [complete_websocket_url(each) for each in urls]
     if venue is None:
         requests = list_requests(listen_s)
     else:

@@ -13,6 +13,7 @@ __all__ = [
     "HasUrl",
     "check_http_url",
     "check_websocket_url",
+    "complete_websocket_url",
     "hide_secrets",
     "is_same_place",
     "split_websocket_url",
@@ -48,6 +49,20 @@ def check_websocket_url(url: object) -> str:
         # An address may contain a token, or a name and a password.
         raise InvalidArgument("url", re.sub(r"[^/]*@", "", hide_secrets(address)), expected)
     return address
+
+
+def complete_websocket_url(url: object) -> str:
+    """Return the address of a websocket with its scheme; `http` becomes `ws`, as for a feed.
+
+    Raises:
+        InvalidType: `url` is neither text nor a server.
+        InvalidArgument: it has another scheme, no host, or an invalid port.
+    """
+    scheme, separator, rest = check_websocket_url(url).partition("://")
+    if not separator:
+        return f"ws://{scheme}"
+    scheme = {"http": "ws", "https": "wss"}.get(scheme, scheme)
+    return f"{scheme}://{rest}"
 
 
 def check_http_url(name: str, url: object) -> None:

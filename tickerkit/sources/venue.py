@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from tickerkit.errors import BadTick, InvalidArgument, InvalidType, SourceError
 from tickerkit.formatting import format_choices, format_line
 from tickerkit.net.redaction import Redactor
-from tickerkit.net.urls import check_http_url, check_websocket_url
+from tickerkit.net.urls import check_http_url, complete_websocket_url
 from tickerkit.presets import Fallback, Fetch, Missing, Reconnect, Venue, VenueEvent
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import CHANNELS, Socket
@@ -426,9 +426,7 @@ def venue(
     most_feeds = min(each.connections or MAX_FEEDS for each in preset.sockets)
     check_number("feeds", feeds, 1, min(most_feeds, MAX_FEEDS), whole=True)
     given = list(url) if isinstance(url, list | tuple) else [url]
-    urls: list[Any] = [each for each in given if each is not None]
-    for address in urls:
-        check_websocket_url(address)
+    urls = [complete_websocket_url(each) for each in given if each is not None]
     if rest is not None:
         check_http_url("rest", rest)
     found = {key: keys.pop(key, os.environ.get(variable)) for key, variable in preset.keys.items()}

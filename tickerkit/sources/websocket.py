@@ -16,7 +16,7 @@ from websockets.exceptions import ConnectionClosed
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.fieldmaps import FieldMap, Machine, Talk, parse_fields, parse_talk
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.net.urls import check_websocket_url
+from tickerkit.net.urls import complete_websocket_url
 from tickerkit.sources.base import Outlet
 from tickerkit.sources.mapped import ReconnectingSource
 from tickerkit.sources.messages import (
@@ -217,7 +217,7 @@ def websocket(
         ... )
         >>> feed = tk.live(source)
     """
-    address = check_websocket_url(url)
+    address = complete_websocket_url(url)
     check_number("silent_s", silent_s, 1, optional=True)
     check_headers(headers)
     talk = parse_talk(
