@@ -27,6 +27,7 @@ CCXT = {
         "pip install 'tickerkit[ccxt]'"
     ),
 }
+MAX_AGE_S = 2e9  # 63 years; pandas has no times before 1678 and after 2261
 
 
 def freshness_frame(rows: Sequence[Mapping[str, Any]], now_ns: int | None = None) -> pd.DataFrame:
@@ -40,7 +41,9 @@ def freshness_frame(rows: Sequence[Mapping[str, Any]], now_ns: int | None = None
 
     names = ["symbol", "channel", "status", "last_s", "pace_s", "lag_s", "rows", "gaps"]
     table = pd.DataFrame(list(rows), columns=[*names, "missing", "repaired", "refusal"])
-    ages = pd.to_timedelta(table["last_s"].astype("float64"), unit="s")
+    # Of a replay, a file says them.
+    ages_s = table["last_s"].astype("float64").clip(-MAX_AGE_S, MAX_AGE_S)
+    ages = pd.to_timedelta(ages_s, unit="s")
     now = pd.Timestamp.now("UTC") if now_ns is None else pd.Timestamp(now_ns, tz="UTC")
     table["last_s"] = now.as_unit("ns") - ages.astype("timedelta64[ns]")
     table = table.rename(columns={"last_s": "last"})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -77,6 +78,12 @@ def test_what_a_file_says_is_no_markup() -> None:
     assert "<img>" not in html
     assert "<script>" not in html
     assert "&lt;img&gt; live, " in re.sub("<.*?>", "", html)
+
+
+@pytest.mark.parametrize("age_s", [math.inf, -math.inf, 1e300, -1e300, 1e11])
+def test_age_that_no_time_has_is_bounded(age_s: float) -> None:
+    """A damaged file must not stop the dashboard."""
+    assert "live" in render_freshness(freshness_frame([row("A", last_s=age_s)]), [])
 
 
 def test_mute_and_refused_symbols_come_first(monkeypatch: pytest.MonkeyPatch) -> None:
