@@ -16,6 +16,7 @@ from broker import Broker, encode_publish
 from commands import InProcess, on_posix
 from event_server import Stream, serve_events
 from numbered import ticks
+from peers import free_port
 from soaks import share_of
 
 import tickerkit as tk
@@ -318,6 +319,15 @@ def test_unreachable_server_is_exit_code_1(
         url = server.url
     assert run(url, "-o", tmp_path / "t.csv", "--for", "0.3") == 1
     assert f"could not connect to {url}: " in capsys.readouterr().err
+
+
+def test_source_that_fails_before_any_tick_is_exit_code_1(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A recording of nothing is no success; the error says why nothing came."""
+    source = f"events:http://127.0.0.1:{free_port()}/"
+    assert run(source, "-o", tmp_path / "t.csv", "--for", "0.5") == 1
+    assert "no tick came: " in capsys.readouterr().err
 
 
 def test_unwritten_ticks_are_exit_code_1(

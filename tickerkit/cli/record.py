@@ -119,8 +119,8 @@ def record(
 
     --for and --ticks end it earlier. An existing recording is resumed: ticks since its last one are
     fetched, and ticks that the server no longer has are listed in it as a gap. The file is valid at
-    any moment. The exit code is 1 if the feed failed, ticks could not be written, or
-    values of them were left out.
+    any moment. The exit code is 1 if the feed failed, the source failed before any tick came,
+    ticks could not be written, or values of them were left out.
     """
     from tickerkit.feed import Feed
     from tickerkit.runtime.portal import portal
@@ -192,6 +192,8 @@ def record(
         if feed.status == "connecting" and not interrupt.requested:
             reason = feed.status_reason or f"no answer in {took_s:.1f} s"
             raise TickerkitError(f"could not connect to {feed.url}: {reason}")
+        if server is not None and not feed.log.stop and server.stats["last_error"]:
+            raise TickerkitError(f"no tick came: {server.stats['last_error']}")
         if stats["lost"] or failing or stats["errors"] > errors:
             lost = format_count(stats["lost"], "tick")
             prefix = f"{lost} could not be written: " if stats["lost"] else ""
