@@ -291,7 +291,7 @@ TESTS = {
     "MAX_SYMBOLS": "test_feed_lists_ticks_of_symbols_beyond_the_limit_as_gaps",
     "MAX_TEXT_LENGTH": "test_long_texts_are_kept_or_counted_and_stop_no_client",
     "MAX_TICK_TEXT_LENGTH": "test_texts_of_a_tick_are_bounded_together",
-    "MAX_UNIT_LENGTH": "test_unit_that_is_too_long_or_no_text_is_refused",
+    "MAX_UNIT_LENGTH": "test_invalid_unit_is_refused",
     "MAX_WORDS": "test_text_beyond_any_dictionary_is_exact_in_feed_and_file",
 }
 

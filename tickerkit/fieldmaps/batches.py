@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from tickerkit.ticks import NO_TIME, Batch, Column, Text
+from tickerkit.ticks.masks import is_all, is_any
 
 __all__ = [
     "drop_keys",
@@ -82,7 +83,7 @@ def fill_origin(batch: Batch) -> Batch:
     column = batch.columns.get("origin")
     if not isinstance(column, Text):
         return mark_origin(batch, "live")
-    if (column.codes >= 0).all():
+    if is_all(column.codes >= 0):
         return batch
     words = column.words if "live" in column.words else [*column.words, "live"]
     codes = np.where(column.codes < 0, words.index("live"), column.codes)
@@ -92,7 +93,7 @@ def fill_origin(batch: Batch) -> Batch:
 def fill_time(batch: Batch, time_ns: int) -> Batch:
     """Return ticks whose time is `time_ns` where they have none, if that is known: above 0."""
     is_missing = batch.time == NO_TIME
-    if time_ns <= 0 or not is_missing.any():
+    if time_ns <= 0 or not is_any(is_missing):
         return batch
     return replace(batch, time=np.where(is_missing, time_ns, batch.time))
 

@@ -25,6 +25,7 @@ from tickerkit.ticks.fields import (
     read_symbol,
     read_time,
 )
+from tickerkit.ticks.masks import is_all, is_any
 
 __all__ = [
     "UnreadableError",
@@ -75,12 +76,12 @@ def read_numbers(value: Value, found: list[Any]) -> npt.NDArray[np.float64] | No
     numbers = np.array(found, dtype=np.float64)
     absolute = np.abs(numbers)
     fine = absolute < MAX_INT
-    is_whole = bool(fine.all())
+    is_whole = is_all(fine)
     if not is_whole and [number for number in compress(found, ~fine) if number is not None]:
         raise UnreadableError
     if value.absolute:
         numbers = absolute
-    elif value.column in NEVER_NEGATIVE and (numbers < 0).any():
+    elif value.column in NEVER_NEGATIVE and is_any(numbers < 0):
         raise UnreadableError
     if value.zero_is_none:
         numbers[numbers == 0] = np.nan
@@ -97,7 +98,7 @@ def read_times(value: Value, found: list[Any]) -> npt.NDArray[np.int64]:
         except OverflowError:
             raise UnreadableError from None
         unit_ns = UNITS_NS.get(value.unit or "") or _common_unit(times)
-        if value.unit == "iso" or (np.abs(times) >= 2**63 // unit_ns).any():
+        if value.unit == "iso" or is_any(np.abs(times) >= 2**63 // unit_ns):
             raise UnreadableError
         return times * unit_ns
     if kinds == {str} and value.unit in ("iso", None) and all(map(ISO.fullmatch, found)):

@@ -35,6 +35,7 @@ from tickerkit.fieldmaps.paths import ITEMS, VALUES, Path, Step
 from tickerkit.fieldmaps.values import Value
 from tickerkit.ticks import ID_COLUMNS, NO_TIME, Batch, Column, Text
 from tickerkit.ticks.fields import NUMBER_FIELDS, MisfitError, may_be_value, read_other
+from tickerkit.ticks.masks import is_all
 
 __all__ = ["UNREADABLE", "CompiledMap", "compile_map"]
 
@@ -405,7 +406,7 @@ def _read_columns(
     for name, column in columns.items():
         if isinstance(column, np.ndarray) and may_be_value(name):
             has_value |= column != 0 if column.dtype.kind == "i" else ~np.isnan(column)
-            if has_value.all():
+            if is_all(has_value):
                 break
     else:
         raise UnreadableError

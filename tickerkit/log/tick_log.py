@@ -32,6 +32,7 @@ from tickerkit.log.rows import Rows, Snapshot
 from tickerkit.log.shared_frames import SharedFrames
 from tickerkit.ticks import NO_TIME, NS_PER_S, Array, Batch, Text
 from tickerkit.ticks.lengths import parse_last
+from tickerkit.ticks.masks import is_any
 from tickerkit.validation import check_number, check_text, parse_symbols
 
 __all__ = ["EpochRun", "TickLog"]
@@ -231,7 +232,7 @@ class TickLog:
         writable(arrays["received"])[added] = received
         times = writable(arrays["time"])[added]
         times[:] = batch.time
-        if (untimed := batch.time == NO_TIME).any():
+        if is_any(untimed := batch.time == NO_TIME):
             times[untimed] = received
         columns = batch.columns
         if (code := self._columns.dictionaries["epoch"].codes.get(self.epoch)) is not None:

@@ -12,6 +12,8 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from tickerkit.ticks.masks import is_all
+
 __all__ = ["Hole", "Ledger"]
 
 # Newest ids that are known one by one, of ids that are not dense.
@@ -60,7 +62,7 @@ class Ledger:
             return np.ones(0, dtype=bool)
         is_next = self.is_dense and (not self.newest or ids[0] == self.newest + 1)
         # Nearly always: the next ids, without a hole.
-        if is_next and (len(ids) == 1 or (np.diff(ids) == 1).all()):
+        if is_next and (len(ids) == 1 or is_all(np.diff(ids) == 1)):
             self.newest = int(ids[-1])
             self.count += len(ids)
             return np.ones(len(ids), dtype=bool)

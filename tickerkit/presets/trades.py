@@ -19,6 +19,7 @@ import numpy.typing as npt
 from tickerkit.fieldmaps.batches import has_origin, join_mixed, mark_origin, trade_ids
 from tickerkit.presets.ledger import Hole, Ledger
 from tickerkit.ticks import Batch
+from tickerkit.ticks.masks import is_all, is_any
 
 __all__ = ["STREAM_CLASSES", "Fetch", "Missing", "TradeEvent", "TradeStream"]
 
@@ -199,8 +200,10 @@ class TradeStream:
         before_ns = self._newest_ns
         self._newest_ns = int(batch.time.max(initial=self._newest_ns))
         events: list[TradeEvent] = []
-        if new.any():
-            events.append(batch if new.all() else batch.where(new))
+        if is_all(new):
+            events.append(batch)
+        elif is_any(new):
+            events.append(batch.where(new))
         if self.ledger.is_dense:
             events += self._watch_holes(before_ns, now)
         return events

@@ -39,6 +39,7 @@ from tickerkit.presets.trades import (
     TradeStream,
 )
 from tickerkit.ticks import Batch, Text
+from tickerkit.ticks.masks import is_all, is_any
 
 __all__ = ["Fallback", "Link", "Reconnect", "Venue", "VenueEvent"]
 
@@ -186,13 +187,15 @@ class Venue:
         batches, events = link.receive(messages, now)
         taken: list[VenueEvent] = []
         for batch in batches:
-            if batch.count:
-                taken += self._take(batch.part(0, batch.count), link, now, received_ns)
+            rest = None
             if batch.refused or batch.misfits:
                 # What was left out comes in a batch without ticks: the ticks may be held back.
-                rest = batch.part(0, 0)
-                rest.refused, rest.errors, rest.misfits = batch.refused, batch.errors, batch.misfits
-                taken.append(rest)
+                rest = replace(batch.part(0, 0), refused=batch.refused, errors=batch.errors)
+                rest.misfits = batch.misfits
+                batch = batch.part(0, batch.count)
+            if batch.count:
+                taken += self._take(batch, link, now, received_ns)
+            taken += [] if rest is None else [rest]
         # After the trades that came before these messages.
         for symbol, trade_id in link.take_newest().items():
             if (stream := self.streams.get(symbol)) is not None:
@@ -220,12 +223,12 @@ class Venue:
             keep &= is_trade
         after: list[VenueEvent] = []
         for symbol, channel, chosen in _split(symbols, is_trade):
-            part = batch if chosen.all() else batch.where(chosen)
+            part = batch if is_all(chosen) else batch.where(chosen)
             self._note(symbol, channel, part, link, now, received_ns)
             if channel == "quotes" or "none" in self._ids:
                 continue
             # A trade whose id can't be read is told from no other, and goes on as it is.
-            if not (has_id := self._has_id(part)).all():
+            if not is_all(has_id := self._has_id(part)):
                 part = part.where(has_id)
                 chosen[chosen] = has_id
                 if not part.count:
@@ -236,9 +239,9 @@ class Venue:
             after += [each for each in new if each is not part]
         batch = drop_keys(batch)
         events: list[VenueEvent] = []
-        if keep.all():
+        if is_all(keep):
             events.append(batch)
-        elif keep.any():
+        elif is_any(keep):
             events.append(batch.where(keep))
         return [*events, *after]
 
@@ -253,9 +256,10 @@ class Venue:
     ) -> None:
         """Note what the rows of a subscription say of its life."""
         link.confirm([(symbol, channel)])
-        live_rows = np.flatnonzero(has_origin(rows, "live"))
-        if not len(live_rows):
+        is_live = has_origin(rows, "live")
+        if not is_any(is_live):
             return
+        live_rows = np.flatnonzero(is_live)
         self.lives.of(symbol, channel, now).add(len(live_rows), now)
         if channel == "trades":
             self._mute_checks.pop(symbol, None)  # the next silence is another one
@@ -303,7 +307,7 @@ class Venue:
             return None
         for batch in taken.batches:
             has_id = self._has_id(batch)
-            return batch if has_id.all() else batch.where(has_id)
+            return batch if is_all(has_id) else batch.where(has_id)
         return Batch(0, np.zeros(0, dtype=np.int64), {})
 
     def tick(self, now: float) -> list[VenueEvent]:
@@ -397,8 +401,12 @@ def _split(
     symbols: Text, is_trade: npt.NDArray[np.bool_]
 ) -> Iterator[tuple[str, str, npt.NDArray[np.bool_]]]:
     """Yield the symbol, the channel and the rows of each subscription that has rows."""
+    if len(symbols.words) == 1 and (is_all(is_trade) or not is_any(is_trade)):
+        channel = "trades" if is_all(is_trade) else "quotes"
+        yield symbols.words[0], channel, np.ones(len(is_trade), dtype=bool)
+        return
     for code, symbol in enumerate(symbols.words):
         mine = symbols.codes == code
         for channel, chosen in (("trades", mine & is_trade), ("quotes", mine & ~is_trade)):
-            if chosen.any():
+            if is_any(chosen):
                 yield symbol, channel, chosen
