@@ -7,10 +7,11 @@ import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 from commands import Command, InProcess, environment, on_posix
-from peers import LOCAL, plain_server
+from peers import LOCAL, free_port, plain_server
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
@@ -87,6 +88,33 @@ def test_watch_ends_when_the_source_ends(start: Start) -> None:
         assert command.wait() == 0
     assert command.out.endswith("AAPL 102.00\n")
     assert command.err == "tickerkit: the source is finished\n"
+
+
+def test_source_is_watched(start: Start, tmp_path: Path) -> None:
+    """Its server runs inside the command; a recording ends by itself."""
+    path = tmp_path / "ticks.jsonl"
+    path.write_text('{"symbol": "AAPL", "price": 187.25}\n')
+    with start("watch", str(path)) as command:
+        assert command.wait() == 0
+    assert command.out.endswith("AAPL 187.25\n")
+    with start("watch", "sim:MSFT", "--every", "0.1") as command:
+        command.until(r"  MSFT \d+\.\d\d$")
+        assert command.end() == 0
+
+
+def test_source_that_brings_nothing_is_named(start: Start) -> None:
+    """The problem is printed once, and the command waits for the source."""
+    with start("watch", f"events:http://127.0.0.1:{free_port()}/") as command:
+        command.until(r"can't be a source of ticks: can't connect", stream="err")
+        assert command.end() == 0
+    assert command.out == ""
+
+
+def test_word_that_is_no_source_is_refused_with_what_is_known(start: Start) -> None:
+    """The error lists the kinds of sources, and addresses among them."""
+    with start("watch", "krakn:BTC/USD") as command:
+        assert command.wait() == 2
+    assert "kraken" in command.err
 
 
 @pytest.mark.parametrize("rows", [0, 24])

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -17,7 +19,8 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import ServersToken, Symbols, choose_token, parse_symbols
+from tickerkit.cli.options import Every, ServersToken, Symbols, choose_token, parse_symbols
+from tickerkit.cli.source import load_source
 from tickerkit.cli.terminal import (
     console,
     escape_controls,
@@ -33,29 +36,36 @@ if TYPE_CHECKING:
 
     from tickerkit.cli.quotes import Quote, QuoteReader
     from tickerkit.feed import Feed
+    from tickerkit.server import TickServer
 
 __all__ = ["watch"]
 
+# Unlike "sim:AAPL" and "kraken:BTC/USD".
+HOST_AND_PORT = re.compile(r"[^/]*:\d+(/|\?|$)")
 DRAW_S = 0.2
 MIN_LINE_S = 1.0
 KEEP = 500_000
 # Lines around the table's rows: header, rule, "and more", and the feed's status on two lines.
 OTHER_LINES = 7
+# Lines of the last error of a source.
+ERROR_LINES = 2
 # Of a symbol without a price, at most so many numbers are shown.
 MAX_NUMBERS = 4
 MOVES = {1: ("▲", "green"), -1: ("▼", "red"), 0: (" ", "default")}
 
 
 def watch(
-    url: Annotated[
+    source: Annotated[
         str,
         typer.Argument(
-            metavar="URL",
-            help='Address of the websocket or of the server\'s page: "ws://127.0.0.1:8000/"; '
-            "with ?token=… if the server needs one.",
+            metavar="URL|SOURCE",
+            help='Address of a websocket or of a server\'s page: "ws://127.0.0.1:8000/", with '
+            "?token=… if the server needs one; or a source as for `tickerkit serve`: "
+            '"kraken:BTC/USD", "sim:AAPL,MSFT", "prices.py:fetch".',
         ),
     ],
     symbols: Symbols = None,
+    every: Every = 10.0,
     token: ServersToken = None,
 ) -> None:
     """Show live prices in the terminal until Ctrl-C.
@@ -65,17 +75,26 @@ def watch(
     """
     from tickerkit.cli.quotes import QuoteReader
     from tickerkit.feed import connect
+    from tickerkit.server import serve
+    from tickerkit.sources import is_websocket_url
 
     wanted = parse_symbols(symbols)
     if interrupt.requested:
         return
-    with connect(url, symbols=wanted, keep=KEEP, token=choose_token(url, token)) as feed:
+    with ExitStack() as stack:
+        url, server = source, None
+        if not is_websocket_url(source) and not HOST_AND_PORT.match(source):
+            made = load_source(source, every, "an address such as ws://127.0.0.1:8000/")
+            server = stack.enter_context(serve(made, port=0, every=every))
+            url = server.url
+        feed = connect(url, symbols=wanted, keep=KEEP, token=choose_token(url, token))
+        stack.enter_context(feed)
         reader = QuoteReader(feed)
         if is_live():
-            _draw_table(reader)
+            _draw_table(reader, server)
         else:
             try:
-                _print_lines(reader)
+                _print_lines(reader, server)
             except BrokenPipeError:  # the reader of the pipe has ended, as `| head` does
                 # Python flushes stdout once more at exit.
                 os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -84,19 +103,26 @@ def watch(
             raise feed.failure
 
 
-def _draw_table(reader: QuoteReader) -> None:
+def _find_problem(reader: QuoteReader, server: TickServer | None) -> str:
+    """Return why nothing comes: the connection's problem, or the last error of a source."""
+    error = server.stats["last_error"] if server is not None else ""
+    return format_retry(reader.feed) or error
+
+
+def _draw_table(reader: QuoteReader, server: TickServer | None) -> None:
     """Draw a live table; the last one stays on the terminal."""
     with Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
         while True:
             # Read before the last drawing, which then shows everything.
             is_over = reader.feed.status in ("ended", "failed")
-            max_rows = max(console.height - OTHER_LINES, 1)
-            live.update(_format_screen(reader, max_rows), refresh=True)
+            others = OTHER_LINES if server is None else OTHER_LINES + ERROR_LINES
+            max_rows = max(console.height - others, 1)
+            live.update(_format_screen(reader, max_rows, server), refresh=True)
             if is_over or interrupt.wait(DRAW_S):
                 return
 
 
-def _format_screen(reader: QuoteReader, max_rows: int) -> RenderableType:
+def _format_screen(reader: QuoteReader, max_rows: int, server: TickServer | None) -> RenderableType:
     quotes = reader.read(max_rows)
     parts: list[RenderableType] = []
     if quotes:
@@ -104,6 +130,8 @@ def _format_screen(reader: QuoteReader, max_rows: int) -> RenderableType:
     if (more := len(reader.feed.log.symbols()) - len(quotes)) > 0:
         parts.append(Text(f" … and {more:,} more; --symbols chooses", style="dim"))
     parts.append(_format_feed(reader.feed))
+    if server is not None and (error := server.stats["last_error"]):
+        parts.append(Text(escape_controls(error), style="yellow"))
     return Group(*parts)
 
 
@@ -174,8 +202,8 @@ def _format_feed(feed: Feed) -> Table:
     return table
 
 
-def _print_lines(reader: QuoteReader) -> None:
-    """Print a line for new prices, and each new connection problem to stderr."""
+def _print_lines(reader: QuoteReader, server: TickServer | None) -> None:
+    """Print a line for new prices, and each new problem to stderr."""
     reported = ""
     print_at = 0.0
     while True:
@@ -187,7 +215,7 @@ def _print_lines(reader: QuoteReader) -> None:
                 prices = [_format_price(quote, reader.feed.units) for quote in quotes]
                 print("  ".join([f"{newest:%Y-%m-%dT%H:%M:%SZ}", *prices]), flush=True)
                 print_at = time.monotonic() + MIN_LINE_S
-        problem = format_retry(reader.feed)
+        problem = _find_problem(reader, server)
         if problem and problem != reported:
             print_error(problem)
         reported = problem
