@@ -41,7 +41,7 @@ class Path:
     up: int = 0
 
     def get(self, start: Any) -> Any:
-        """Return the value at this path, `UNSET` if there is none.
+        """Return the value at this path; `UNSET` if the message has no such place.
 
         Args:
             start: decoded JSON that the steps start from; none of the steps may be `ITEMS`.

@@ -79,7 +79,7 @@ class FieldReader:
         self._compiled: CompiledMap | None = compile_map(fields) if typed else None
         # The newest row of each symbol, for each reading that merges.
         self._newest: list[dict[str, dict[str, Any]]] = [{} for _ in fields.readings]
-        # The symbols of which a message has come, for each reading whose first message is old.
+        # For each reading that marks the first message of a symbol as old: the symbols seen so far.
         self._seen: list[set[str]] = [set() for _ in fields.readings]
         # What earlier messages said, for each reading that remembers.
         self._remembered: list[dict[Any, Any]] = [{} for _ in fields.readings]

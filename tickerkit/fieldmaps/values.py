@@ -129,7 +129,7 @@ class Value:
         if found is UNSET or any(
             key == given and isinstance(key, bool) != isinstance(given, bool) for key in self.words
         ):
-            if self.column == "symbol":  # without it, there is no tick
+            if self.column == "symbol":  # a tick can't do without its symbol
                 fix = "add it to the map of symbols, or leave such rows out by when"
                 raise BadTick("symbol", given, "is not in the map of symbols", fix)
             raise MisfitError

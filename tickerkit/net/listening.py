@@ -1,4 +1,4 @@
-"""Listening sockets: why there is none, and how to stop accepting without losing a connection."""
+"""Listening sockets: names the reason if one can't be opened; closes one without losing clients."""
 
 from __future__ import annotations
 

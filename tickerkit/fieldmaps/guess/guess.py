@@ -1,4 +1,4 @@
-"""Guess: a field map for messages of which nothing is known."""
+"""guess_fields: makes a field map from the first messages of an unknown websocket."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MAX_BYTES = 2**20
 def guess_fields(messages: Sequence[str | bytes]) -> dict[str, Any] | list[dict[str, Any]] | None:
     """Guess a field map from some messages of a websocket, such as its first hundred.
 
-    What is not JSON is skipped, and so are answers, heartbeats and books of which only changes
-    are sent. In a feed with prices only trades and quotes are rows. In any other each number
+    Skipped are: text that is not JSON, answers to requests, heartbeats, and order books that are
+    sent as changes. In a feed with prices only trades and quotes are rows. In any other each number
     becomes a column, and each text that may be a category.
 
     Returns:

@@ -69,7 +69,7 @@ class FieldGuesser:
         self.held = self.held[stop:]
 
     def guess(self, now: float) -> FieldMap | None:
-        """Return a map for the messages held; None if there is none, or it is too early."""
+        """Return a map for the messages held; None if no map fits, or too few have come."""
         early = self._guess_at is None or now < self._guess_at
         if not self.held or (early and len(self.held) < self._enough):
             return None

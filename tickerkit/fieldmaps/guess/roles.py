@@ -1,7 +1,7 @@
 """Roles: which of the values of some rows is their symbol, time, price and so on.
 
 Judged by name and by value: a symbol is text that comes again, a bid is below its ask, a time is a
-moment between 2000 and 2100. A value that is none of these becomes a column of its own name.
+moment between 2000 and 2100. Each other value becomes a further column, named as in the message.
 """
 
 from __future__ import annotations
