@@ -23,6 +23,7 @@ from tickerkit.errors import (
     ServerFailed,
     SourceError,
     Stopped,
+    StreamError,
     TickerkitError,
     WaitTimeout,
 )
@@ -105,6 +106,10 @@ def test_error_is_the_built_in_error_that_the_tree_names(name: str) -> None:
             WaitTimeout(10, 3, 1.5, "reconnecting"),
             {"wanted": 10, "came": 3, "timeout_s": 1.5, "doing": "reconnecting"},
         ),
+        (
+            StreamError("nats://h/a", "no answer", "start it", is_final=True),
+            {"address": "nats://h/a", "problem": "no answer", "fix": "start it"},
+        ),
         (RecordingError("a.csv", "it is torn"), {"problem": "it is torn"}),
         (
             Stopped("feed", "call tk.connect again"),
@@ -137,6 +142,7 @@ def test_error_has_its_facts_as_attributes_and_in_its_text(
         WaitTimeout(10, 3, 1.5, "reconnecting"),
         PortalError("would deadlock"),
         ServerFailed("hangs"),
+        StreamError("nats://h/a", "no answer"),
     ],
 )
 def test_error_can_be_pickled(error: TickerkitError) -> None:

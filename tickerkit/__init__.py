@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         ServerFailed,
         SourceError,
         Stopped,
+        StreamError,
         TickerkitError,
         WaitTimeout,
     )
@@ -82,6 +83,7 @@ _HOME = {
     "Source": "sources",
     "SourceError": "errors",
     "Stopped": "errors",
+    "StreamError": "errors",
     "TickLog": "log",
     "TickServer": "server",
     "TickerkitError": "errors",
@@ -129,6 +131,7 @@ __all__ = [
     "Source",
     "SourceError",
     "Stopped",
+    "StreamError",
     "TickLog",
     "TickServer",
     "TickerkitError",

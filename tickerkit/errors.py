@@ -10,6 +10,7 @@
     ├── InvalidType         (TypeError)         caller: the argument doesn't accept the type
     ├── FeedFailed          (ConnectionError)   address: the peer refuses, or does not answer
     ├── ServerFailed        (ConnectionError)   server's own process: it died or hangs
+    ├── StreamError         (ConnectionError)   broker: its stream can't be read or written
     ├── WaitTimeout         (TimeoutError)      timing: the ticks did not come in time
     ├── Stopped             (RuntimeError)      caller: it used an object after stopping it
     ├── RecordingError      (ValueError)        file: it is damaged, or not a recording
@@ -48,6 +49,7 @@ __all__ = [
     "ServerFailed",
     "SourceError",
     "Stopped",
+    "StreamError",
     "TickerkitError",
     "WaitTimeout",
 ]
@@ -230,6 +232,26 @@ class ServerFailed(TickerkitError, ConnectionError):
         self.reason = reason
         self.fix = fix
         super().__init__(f"the server's process {reason}; {fix}")
+
+
+class StreamError(TickerkitError, ConnectionError):
+    """A stream on a broker could not be reached, read or written.
+
+    Attributes:
+        address: the stream, as `nats://host:4222/name`, without secrets.
+        problem: what happened.
+        fix: what to do; empty if trying again is all there is to do.
+        is_final: whether trying again would fail in the same way, as with wrong credentials.
+    """
+
+    def __init__(
+        self, address: str, problem: str, fix: str = "", *, is_final: bool = False
+    ) -> None:
+        self.address = address
+        self.problem = problem
+        self.fix = fix
+        self.is_final = is_final
+        super().__init__(f"{address}: {problem}{f'; {fix}' if fix else ''}")
 
 
 class WaitTimeout(TickerkitError, TimeoutError):
