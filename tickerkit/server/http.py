@@ -14,7 +14,7 @@ from tickerkit.protocol import SUBPROTOCOL, find_stream
 from tickerkit.server.access import Access, Refusal
 from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
 
-__all__ = ["respond", "respond_full"]
+__all__ = ["respond", "respond_to_probe", "respond_unavailable"]
 
 # Values of Cache-Control (RFC 9111, section 5.2.2): keep and ask each time, or keep nothing.
 REVALIDATE, NO_STORE = "no-cache", "no-store"
@@ -27,6 +27,10 @@ PAGE_POLICY = (
 # The server decides by these headers. They must not occur twice: a proxy in between might use the
 # other value.
 SINGLE_HEADERS = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
+
+# What a load balancer or an orchestrator asks: whether the server is alive, and whether it can
+# take further clients.
+ALIVE, READY = "/healthz", "/readyz"
 
 
 def respond(
@@ -51,6 +55,31 @@ def respond(
     return response
 
 
+def respond_to_probe(request: Request, find_unready_reason: Callable[[], str]) -> Response | None:
+    """Return the response to a probe; None if the request is not one.
+
+    A probe carries no token, and its Host is often an address that the server doesn't know, such as
+    10.1.2.3:8000. The response has no data but one word.
+
+    Args:
+        request: the request.
+        find_unready_reason: returns one word, why no further client should come; empty if the
+            server is ready.
+    """
+    path = request.path.partition("?")[0]
+    if path not in (ALIVE, READY) or _is_upgrade(request):
+        return None
+    if request.method not in ("GET", "HEAD"):
+        return _respond_not_allowed()
+    reason = find_unready_reason() if path == READY else ""
+    status = http.HTTPStatus.SERVICE_UNAVAILABLE if reason else http.HTTPStatus.OK
+    text = reason or ("ready" if path == READY else "ok")
+    response = _make_response(status, f"{text}\n".encode(), cache=NO_STORE)
+    if request.method == "HEAD":
+        response.body = b""
+    return response
+
+
 def _respond(
     request: Request, access: Access, page: str, on_refusal: Callable[[str], object]
 ) -> Response | Refusal | None:
@@ -58,7 +87,7 @@ def _respond(
         on_refusal(problem)
         return _make_response(http.HTTPStatus.BAD_REQUEST, f"{problem}\n".encode())
     path = request.path.partition("?")[0]
-    upgrade = "websocket" in request.headers.get("Upgrade", "").lower()
+    upgrade = _is_upgrade(request)
     asset = None if upgrade else find_asset(path)
     # The page's own files hold no data, and browsers request them without the page's query.
     needs_token = upgrade or path == "/"
@@ -78,10 +107,7 @@ def _respond(
     if asset is None:
         return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in ("GET", "HEAD"):
-        body = b"Method not allowed; use GET or HEAD\n"
-        response = _make_response(http.HTTPStatus.METHOD_NOT_ALLOWED, body)
-        response.headers["Allow"] = "GET, HEAD"
-        return response
+        return _respond_not_allowed()
     if request.headers.get("If-None-Match") == asset.etag:
         response = _make_response(http.HTTPStatus.NOT_MODIFIED, b"", asset.content_type)
     else:
@@ -93,11 +119,20 @@ def _respond(
     return response
 
 
-def respond_full(limit: int, on_refusal: Callable[[str], object]) -> Response:
-    """Return the response to a websocket handshake when the server is full."""
-    text = f"This server is full: {limit:,} clients are connected; try again later."
-    on_refusal(text)
-    return _make_response(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{text}\n".encode())
+def respond_unavailable(reason: str) -> Response:
+    """Return the response to a websocket handshake that can't be admitted now."""
+    return _make_response(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{reason}\n".encode())
+
+
+def _respond_not_allowed() -> Response:
+    body = b"Method not allowed; use GET or HEAD\n"
+    response = _make_response(http.HTTPStatus.METHOD_NOT_ALLOWED, body)
+    response.headers["Allow"] = "GET, HEAD"
+    return response
+
+
+def _is_upgrade(request: Request) -> bool:
+    return any("websocket" in each.lower() for each in request.headers.get_all("Upgrade"))
 
 
 def _find_problem(request: Request) -> str | None:

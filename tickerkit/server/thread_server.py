@@ -34,7 +34,7 @@ from tickerkit.runtime.workers import Worker
 from tickerkit.server.access import Refusal
 from tickerkit.server.admission import ConnectionLimiter, ServerSocket
 from tickerkit.server.client_handler import ClientHandler
-from tickerkit.server.http import respond, respond_full
+from tickerkit.server.http import respond, respond_to_probe, respond_unavailable
 from tickerkit.server.intake import Intake
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
@@ -220,6 +220,8 @@ class ThreadServer(TickServer):
 
     def _respond(self, connection: ServerConnection, request: Request) -> Response | None:
         """Answer a plain HTTP request, or refuse a request; None continues the handshake."""
+        if (probe := respond_to_probe(request, self._find_unready_reason)) is not None:
+            return probe
         page = self.page.partition("?")[0]
         response = respond(request, self._access, page, self._count_rejection)
         if isinstance(response, Refusal):
@@ -231,6 +233,12 @@ class ThreadServer(TickServer):
             response.headers["Tickerkit-Full"] = str(self._limiter.limit)
         return response
 
+    def _find_unready_reason(self) -> str:
+        """Return one word, why no further client should come here; empty if the server is ready."""
+        if self.status == "stopped":
+            return "stopped"
+        return "full" if self._limiter.is_full else ""
+
     def _admit(
         self, connection: ServerConnection, _: Request, response: Response
     ) -> Response | None:
@@ -238,7 +246,10 @@ class ThreadServer(TickServer):
         socket = cast("ServerSocket", connection)
         upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
         if upgraded and not socket.refusal and not self._limiter.admit(socket):
-            return respond_full(self._limiter.limit, self._count_rejection)
+            limit = self._limiter.limit
+            reason = f"This server is full: {limit:,} clients are connected; try again later."
+            self._count_rejection(reason)
+            return respond_unavailable(reason)
         return None
 
     def _count_rejection(self, reason: str) -> None:
