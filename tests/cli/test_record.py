@@ -134,6 +134,19 @@ def test_recording_is_resumed_after_its_last_tick(
     assert main(["verify", str(out)]) == 0
 
 
+def test_recording_is_resumed_at_another_of_several_addresses(
+    server: tk.TickServer, tmp_path: Path
+) -> None:
+    """Each run takes the first address that works; what follows in the file is the same."""
+    out = write_csv(server.log.frame().iloc[:4], tmp_path / "t.csv")
+    nobody = f"ws://127.0.0.1:{free_port()}/"
+    assert run(f"{server.url},{nobody}", "-o", out, "--ticks", 2) == 0
+    assert run(f"{nobody},{server.url}", "-o", out, "--ticks", 4) == 0
+    found = load(out)
+    assert found.frame["seq"].tolist() == list(range(1, 11))
+    assert len(found.gaps) == 0
+
+
 @pytest.mark.parametrize(
     "options",
     [

@@ -15,7 +15,7 @@ from peers import LOCAL, free_port, plain_server
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
-from tickerkit.cli.options import choose_token
+from tickerkit.cli.options import choose_token, split_addresses
 
 pytestmark = on_posix
 
@@ -176,9 +176,41 @@ def test_token_of_the_address_wins_over_the_environment(
 ) -> None:
     """A token that was given for a server is not replaced by TICKERKIT_TOKEN."""
     monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
-    assert choose_token("ws://127.0.0.1:1/?token=given", None) is None
-    assert choose_token("ws://127.0.0.1:1/?token=given", "option") == "option"
-    assert choose_token("localhost:1", "") == "secret"
+    assert choose_token(["ws://127.0.0.1:1/?token=given"], None) is None
+    assert choose_token(["ws://127.0.0.1:1/?token=given"], "option") == "option"
+    assert choose_token(["localhost:1"], "") == "secret"
+
+
+@pytest.mark.parametrize(
+    ("text", "addresses"),
+    [
+        ("ws://a/", ["ws://a/"]),
+        ("ws://a/,wss://b/", ["ws://a/", "wss://b/"]),
+        ("a:8000, http://b:1/", ["a:8000", "http://b:1/"]),
+        ("ws://a/?s=A,B,ws://b/?s=C,D", ["ws://a/?s=A,B", "ws://b/?s=C,D"]),
+    ],
+)
+def test_several_addresses_are_separated_by_commas(text: str, addresses: list[str]) -> None:
+    """A comma separates only where an address with a scheme follows."""
+    assert split_addresses(text) == addresses
+
+
+def test_variable_holds_the_token_of_this_machine_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several addresses, all must be of this machine."""
+    monkeypatch.setenv("TICKERKIT_TOKEN", "secret")
+    assert choose_token(["localhost:1", "ws://127.0.0.1:2/"], None) == "secret"
+    assert choose_token(["localhost:1", "wss://example.org/"], None) is None
+    assert choose_token(["localhost:1", "ws://127.0.0.1:2/?token=given"], None) is None
+
+
+def test_watch_tries_several_addresses(start: Start) -> None:
+    """Prices come from the one that works."""
+    with tk.serve(None, port=0) as server:
+        server.publish({"symbol": "AAPL", "price": 1})
+        nobody = f"ws://127.0.0.1:{free_port()}/"
+        with start("watch", f"{nobody},{server.url}") as command:
+            command.until("AAPL")
+            assert command.end() == 0
 
 
 def test_watch_waits_for_a_server_and_reconnects(start: Start) -> None:

@@ -19,13 +19,15 @@ from peers import LOCAL, free_port, plain_server, raw_server, refusing
 from rogues import PING, Rogue, RogueServer, frame, hello
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
+from websockets.typing import Subprotocol
 from websockets.utils import accept_key
 
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy
 from tickerkit.errors import FeedFailed
-from tickerkit.feed import connection, failures
+from tickerkit.feed import connection, failures, rotation
 from tickerkit.feed.connection import Connection
+from tickerkit.feed.rotation import Address, Rotation
 from tickerkit.net import liveness
 from tickerkit.net.urls import hide_secrets, split_websocket_url
 from tickerkit.protocol import Client, Event, PlainClient, Received
@@ -40,12 +42,12 @@ TICK = '{"symbol": "AAPL", "price": 187.25}'
 class Running:
     """A connection that runs on an event loop in a thread of its own."""
 
-    def __init__(self, url: str, token: str | None = None, **options: Any) -> None:
+    def __init__(self, url: str | list[str], token: str | None = None, **options: Any) -> None:
         self.events: list[Event] = []
         self.faults = ErrorLog("test")
+        urls = [url] if isinstance(url, str) else url
         self.connection = Connection(
-            url,
-            token,
+            Rotation([Address(each, token) for each in urls]),
             Client(None, None),
             PlainClient(),
             lambda event, _: self.events.append(event),
@@ -87,7 +89,7 @@ def connect() -> Iterator[Callable[..., Running]]:
     """Return a function that starts a connection, which is stopped after the test."""
     running: list[Running] = []
 
-    def begin(url: str, token: str | None = None, **options: Any) -> Running:
+    def begin(url: str | list[str], token: str | None = None, **options: Any) -> Running:
         running.append(Running(url, token, **options))
         return running[-1]
 
@@ -429,45 +431,6 @@ def test_peer_that_closes_at_once_is_retried_slowly(connect: Connect, until: Unt
         assert made.status == "reconnecting"
 
 
-def delay_s(
-    failed_attempts: int,
-    now: float,
-    lost_at: float | None = None,
-    retry_for: float | None = None,
-    url: str = "ws://h/",
-) -> float:
-    """Return how long a connection waits after some failed attempts."""
-    made = Connection(
-        url,
-        None,
-        Client(),
-        PlainClient(),
-        lambda *_: None,
-        ErrorLog("test"),
-        retry_for=retry_for,
-    )
-    made._failed_attempts, made._lost_at = failed_attempts, lost_at
-    return made._choose_delay_s(now)
-
-
-def test_retry_delays_double_up_to_ten_seconds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first retry is immediate, the next within a quarter of a second."""
-    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
-    waits = [delay_s(failed_attempts, 0.0) for failed_attempts in range(12)]
-    assert waits == [0, 0.25, 0.5, 1, 2, 4, 8, 10, 10, 10, 10, 10]
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]"])
-def test_server_on_this_machine_is_retried_each_second(
-    monkeypatch: pytest.MonkeyPatch, host: str
-) -> None:
-    """An attempt costs nothing there, and its server is often started again at once."""
-    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
-    url = f"ws://{host}:8478/"
-    waits = [delay_s(failed_attempts, 0.0, url=url) for failed_attempts in range(6)]
-    assert waits == [0, 0.25, 0.5, 1, 1, 1]
-
-
 def test_first_retry_is_immediate(connect: Connect, until: Until) -> None:
     """A server that restarts is found as soon as it is up."""
     server = tk.serve(None, port=0)
@@ -790,7 +753,7 @@ def test_suspend_ends_the_wait_for_the_next_attempt(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A laptop that wakes up reconnects at once."""
-    monkeypatch.setattr(connection.random, "uniform", lambda _, most: 600.0 if most else 0.0)
+    monkeypatch.setattr(rotation.random, "uniform", lambda _, most: 600.0 if most else 0.0)
     sleep, port = Sleeps(), free_port()
     made = connect(f"ws://{LOCAL}:{port}/", suspend_detector=sleep)
     until(lambda: "trying again in 600.0 s" in made.status_detail)
@@ -824,11 +787,15 @@ def test_retry_for_starts_again_with_each_outage(
 
 
 def test_retry_delay_ends_within_retry_for(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The connection fails on time."""
-    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
-    assert delay_s(9, 105.0, lost_at=100.0, retry_for=30) == 10
-    assert delay_s(9, 127.0, lost_at=100.0, retry_for=30) == 3
-    assert delay_s(9, 140.0, lost_at=100.0, retry_for=30) == 0
+    """The wait does not go on past the end."""
+    monkeypatch.setattr(rotation.random, "uniform", lambda _, most: most)
+    addresses = Rotation([Address("ws://h/")])
+    made = Connection(
+        addresses, Client(), PlainClient(), lambda *_: None, ErrorLog("test"), retry_for=30
+    )
+    made._lost_at = 100.0
+    addresses._rounds = 9
+    assert [made._choose_delay_s(now) for now in (105.0, 127.0, 140.0)] == [10, 3, 0]
 
 
 def test_retry_for_limits_the_wait_for_an_answer(connect: Connect, until: Until) -> None:
@@ -879,14 +846,15 @@ def test_restarting_server_is_retried_soon(
     connect: Connect, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After close code 1012, no delay is longer than half a second for ten seconds."""
-    monkeypatch.setattr(connection.random, "uniform", lambda _, most: most)
+    monkeypatch.setattr(rotation.random, "uniform", lambda _, most: most)
     with plain_server(lambda peer: peer.close(1012)) as url:
         made = connect(url)
         until(lambda: made.connection.reconnects >= 1)
-    restarts_until = made.connection._restarts_until
-    made.connection._failed_attempts = 9
-    assert made.connection._choose_delay_s(restarts_until - 1) == 0.5
-    assert made.connection._choose_delay_s(restarts_until + 1) == 1
+    made.stop()
+    addresses = made.connection._rotation
+    addresses._rounds = 9
+    assert addresses.advance(addresses._restarts_until - 1) == 0.5
+    assert addresses.advance(addresses._restarts_until + 1) == 1
 
 
 def test_server_of_another_version_fails_the_connection(connect: Connect, until: Until) -> None:
@@ -896,3 +864,84 @@ def test_server_of_another_version_fails_the_connection(connect: Connect, until:
         made = connect(url)
         until(lambda: made.status == "failed")
         assert "it speaks version 2, not 1" in str(made.connection.failure)
+
+
+# --- several addresses ------------------------------------------------------------------------
+
+
+def test_address_that_refuses_is_left_out(connect: Connect, until: Until) -> None:
+    """A final refusal of one server ends nothing while another works; the error log names it."""
+    with refusing(401) as closed, tk.serve(None, port=0) as server:
+        made = connect([closed, server.url])
+        until(lambda: made.status == "live")
+        assert made.connection.url == server.url
+        assert made.faults.last.startswith(f"{closed} is left out for 60 s: the server requires")
+        assert made.faults.count == 0
+
+
+def test_feed_fails_when_all_addresses_refuse(connect: Connect, until: Until) -> None:
+    """The reason names each address with its own."""
+    with refusing(401) as closed, refusing(404) as empty:
+        made = connect([closed, empty])
+        until(lambda: made.status == "failed")
+        failure = made.connection.failure
+        assert failure is not None
+        assert failure.url == f"{closed},{empty}"
+        assert failure.reason == (
+            f"{closed}: the server requires a token; pass token= (HTTP 401); "
+            f"{empty}: there is nothing at this path (HTTP 404)"
+        )
+
+
+def test_address_that_is_down_is_not_left_out(connect: Connect, until: Until) -> None:
+    """While one address refuses for good, the other is retried until it comes up."""
+    port = free_port()
+    later = f"ws://{LOCAL}:{port}/"
+    with refusing(403) as closed:
+        made = connect([closed, later])
+        until(lambda: made.connection.retry_in_s > 0)
+        assert made.connection.status_reason == f"{later}: nothing listens there yet"
+        with tk.serve(None, port=port):
+            until(lambda: made.status == "live")
+            made.stop()
+
+
+@pytest.mark.parametrize("status", [502, 503, 504])
+def test_answer_of_a_balancer_without_a_server_is_retried(
+    status: int, connect: Connect, until: Until
+) -> None:
+    """Behind a balancer such an answer means that no server is ready now."""
+    with refusing(status) as busy:
+        made = connect([busy, busy])
+        until(lambda: made.connection.retry_in_s > 0)
+        assert made.status == "connecting"
+        assert made.faults.last == ""
+
+
+def test_relay_that_has_not_caught_up_is_retried(connect: Connect, until: Until) -> None:
+    """Close code 1013 is not final, and the next address follows."""
+    text = "this relay has not caught up"
+
+    def close(peer: ServerConnection) -> None:
+        peer.close(1013, text)
+
+    protocols = [Subprotocol("tickerkit.v1")]
+    with plain_server(close, subprotocols=protocols) as late, tk.serve(None, port=0) as server:
+        made = connect([late, server.url])
+        until(lambda: made.status == "live")
+        assert made.connection.url == server.url
+        alone = connect(late)
+        until(lambda: text in alone.status_detail)
+        until(lambda: alone.connection.reconnects > 3)
+
+
+def test_other_server_is_refused_among_several_addresses(connect: Connect, until: Until) -> None:
+    """A feed could not resume there; alone, such a server is fine."""
+    with plain_server(lambda peer: peer.recv()) as plain, tk.serve(None, port=0) as server:
+        made = connect([plain, server.url])
+        until(lambda: made.status == "live")
+        assert made.connection.url == server.url
+        assert "not a server of tickerkit" in made.faults.last
+        alone = connect([plain])
+        until(lambda: alone.status == "live")
+        alone.stop()

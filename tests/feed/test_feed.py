@@ -329,6 +329,39 @@ def test_cut_connection_loses_nothing(server: TickServer, until: Until) -> None:
         feed.stop()
 
 
+def test_feed_resumes_at_another_address(server: TickServer, until: Until) -> None:
+    """Cut off at one address, it goes on at the next: no tick missing or twice, and no gap."""
+    with Wire(server.port) as one, Wire(server.port) as two:
+        wires = {one.url: one, two.url: two}
+        feed = live(tk.connect(list(wires), history=None), until)
+        used = []
+        for price in range(6):
+            used.append(feed.url)
+            assert feed.stats["url"] == feed.url
+            assert feed.url in repr(feed)
+            assert feed.url in feed._repr_html_()
+            wires[feed.url].cut()
+            server.publish(ticks(price))
+            feed.wait(1)
+        assert used == [one.url, two.url] * 3
+        assert feed.frame()["seq"].tolist() == [1, 2, 3, 4, 5, 6]
+        assert (len(feed.gaps), feed.stats["duplicates"]) == (0, 0)
+        feed.stop()
+
+
+def test_several_addresses_are_only_for_servers_of_tickerkit(until: Until) -> None:
+    """A field map and the like are for one other server; an empty list is refused as well."""
+    for options in ({"fields": {"symbol": "s", "price": "p"}}, {"subscribe": "all"}):
+        with pytest.raises(
+            InvalidArgument, match=r"Invalid url=\['ws://a/', 'ws://b/'\]; .* one ad"
+        ):
+            tk.connect(["ws://a/?token=secret", "ws://b/"], **options)  # type: ignore[arg-type]
+    with pytest.raises(InvalidArgument, match="a list of at least one"):
+        tk.connect([])
+    with pytest.raises(InvalidArgument, match=r"tk\.serve"):
+        tk.connect(["ws://a/", "kraken:BTC/USD"])
+
+
 def test_gap_names_the_missing_range_exactly(until: Until) -> None:
     """A break longer than the server's history is a gap with the exact range."""
     server = tk.serve(None, port=0, history=100)
@@ -622,6 +655,7 @@ def test_stats_have_every_documented_key(server: TickServer) -> None:
         "unknown": {},
         "callback_errors": 0,
         "status": "live",
+        "url": server.url,
     }
 
 
@@ -960,6 +994,19 @@ def test_other_arguments_make_another_feed(server: TickServer, kernel: Kernel) -
     feeds.append(tk.connect(server.url))
     assert len({id(feed.log) for feed in [first, *feeds]}) == 5
     assert len(registry.running()) == 6
+
+
+def test_rerun_cell_continues_at_several_addresses(server: TickServer, kernel: Kernel) -> None:
+    """The log is that of all addresses together, and so are callbacks and recorders."""
+    with Wire(server.port) as wire:
+        kernel.run("cell")
+        first = tk.connect([server.url, wire.url])
+        kernel.run("cell")
+        second = tk.connect([server.url, wire.url])
+        third = tk.connect([wire.url, server.url])
+        assert second.log is first.log
+        assert third.log is not first.log
+        tk.stop_all()
 
 
 def test_two_feeds_of_one_cell_are_distinguished(server: TickServer, kernel: Kernel) -> None:

@@ -268,7 +268,7 @@ def test_feed_survives_a_hostile_server(
     frames: int, ours: bool, quiet: None, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It refuses invalid messages, reconnects, and gets its ticks from a good server later."""
-    monkeypatch.setattr("tickerkit.feed.connection.MAX_LOCAL_DELAY_S", 0.001)
+    monkeypatch.setattr("tickerkit.feed.rotation.MAX_LOCAL_DELAY_S", 0.001)
     # A mutated hello may name another version, a mutated close a list that is too long, and a
     # mutated length a message that is too large. All fail a feed, as they should. Here the feed
     # continues, to get the other frames too.

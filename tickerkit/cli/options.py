@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Annotated, TypeAlias
 from urllib.parse import urlsplit
 
@@ -28,11 +29,14 @@ __all__ = [
     "choose_token",
     "parse_duration",
     "parse_symbols",
+    "split_addresses",
     "split_list",
 ]
 
 TOKEN_VARIABLE = "TICKERKIT_TOKEN"
 SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+# Between two addresses; an address may have a comma of its own.
+BETWEEN_ADDRESSES = re.compile(r",\s*(?=\w+://)")
 DURATION = re.compile(r"(\d+\.?\d*)\s*([smhd]?)")
 
 Symbols: TypeAlias = Annotated[
@@ -96,22 +100,28 @@ Origins: TypeAlias = Annotated[
 ]
 
 
-def choose_token(url: str, token: str | None) -> str | None:
-    """Return the token to send to a server; None to send only that of its address, if it has one.
+def split_addresses(text: str) -> list[str]:
+    """Return the addresses of a text such as "wss://a/,wss://b/"."""
+    return BETWEEN_ADDRESSES.split(text)
+
+
+def choose_token(urls: Sequence[str], token: str | None) -> str | None:
+    """Return the token to send to servers; None to send only those of their addresses, if any.
 
     The variable holds the token of a server on this machine. Another machine's server gets only a
     token that the user gave for it: it may belong to a stranger.
 
     Args:
-        url: the server's address, which may have a token.
+        urls: the servers' addresses, which may have tokens.
         token: the value of `--token`.
 
     Raises:
-        InvalidArgument: the address is invalid.
+        InvalidArgument: an address is invalid.
     """
-    address, url_token = split_websocket_url(check_websocket_url(url))
-    if token or url_token or not is_loopback(urlsplit(address).hostname or ""):
-        return token or None
+    for url in urls:
+        address, url_token = split_websocket_url(check_websocket_url(url))
+        if token or url_token or not is_loopback(urlsplit(address).hostname or ""):
+            return token or None
     return os.environ.get(TOKEN_VARIABLE) or None
 
 

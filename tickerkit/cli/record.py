@@ -17,6 +17,7 @@ from tickerkit.cli.options import (
     choose_token,
     parse_duration,
     parse_symbols,
+    split_addresses,
 )
 from tickerkit.cli.record_progress import print_result, watch_recording
 from tickerkit.cli.source import hide_password, load_source
@@ -42,8 +43,9 @@ def record(
         str,
         typer.Argument(
             metavar="URL|SOURCE",
-            help='A websocket such as "ws://127.0.0.1:8000/", or a source as for `tickerkit '
-            'serve`: "sim:AAPL,MSFT", "prices.py:fetch", "-" for stdin.',
+            help='A websocket such as "ws://127.0.0.1:8000/"; several with the same ticks, tried '
+            'in turn: "wss://a/,wss://b/"; or a source as for `tickerkit serve`: "sim:AAPL,MSFT", '
+            '"prices.py:fetch", "-" for stdin.',
         ),
     ],
     out: Annotated[
@@ -141,15 +143,15 @@ def record(
     with ExitStack() as stack:
         is_url = is_websocket_url(source)
         server = None if is_url else stack.enter_context(_serve_source(source, every, raw=raw))
-        url = server.url if server else source
+        urls = [server.url] if server else split_addresses(source)
         # Record a server's ticks from now on, but every tick of a source that is served here.
         history = 0 if server is None else None
         feed = Feed(
-            url,
+            urls,
             wanted,
             history,
             KEEP,
-            choose_token(url, token),
+            choose_token(urls, token),
             resume=resume,
             limit=ticks,
             max_unwritten=KEEP // 2,

@@ -19,7 +19,14 @@ from rich.table import Table
 from rich.text import Text
 
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import Every, ServersToken, Symbols, choose_token, parse_symbols
+from tickerkit.cli.options import (
+    Every,
+    ServersToken,
+    Symbols,
+    choose_token,
+    parse_symbols,
+    split_addresses,
+)
 from tickerkit.cli.source import load_source
 from tickerkit.cli.terminal import (
     console,
@@ -60,8 +67,9 @@ def watch(
         typer.Argument(
             metavar="URL|SOURCE",
             help='Address of a websocket or of a server\'s page: "ws://127.0.0.1:8000/", with '
-            "?token=… if the server needs one; or a source as for `tickerkit serve`: "
-            '"kraken:BTC/USD", "sim:AAPL,MSFT", "prices.py:fetch".',
+            "?token=… if the server needs one; several with the same ticks, tried in turn: "
+            '"wss://a/,wss://b/"; or a source as for `tickerkit serve`: "kraken:BTC/USD", '
+            '"sim:AAPL,MSFT", "prices.py:fetch".',
         ),
     ],
     symbols: Symbols = None,
@@ -82,12 +90,12 @@ def watch(
     if interrupt.requested:
         return
     with ExitStack() as stack:
-        url, server = source, None
+        urls, server = split_addresses(source), None
         if not is_websocket_url(source) and not HOST_AND_PORT.match(source):
             made = load_source(source, every, "an address such as ws://127.0.0.1:8000/")
             server = stack.enter_context(serve(made, port=0, every=every))
-            url = server.url
-        feed = connect(url, symbols=wanted, keep=KEEP, token=choose_token(url, token))
+            urls = [server.url]
+        feed = connect(urls, symbols=wanted, keep=KEEP, token=choose_token(urls, token))
         stack.enter_context(feed)
         reader = QuoteReader(feed)
         if is_live():

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.feed.feed import Feed
+from tickerkit.feed.rotation import read_addresses
 from tickerkit.limits import MAX_EPOCH_LENGTH
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust
-from tickerkit.net.urls import HasUrl, check_websocket_url, split_websocket_url
+from tickerkit.net.urls import Urls, check_websocket_url
 from tickerkit.presets.files import list_presets
 from tickerkit.runtime.rerun import cell_slot
 from tickerkit.sources import websocket
@@ -19,7 +20,7 @@ __all__ = ["connect"]
 
 
 def connect(
-    url: str | HasUrl = "ws://127.0.0.1:8000/",
+    url: Urls = "ws://127.0.0.1:8000/",
     symbols: str | Sequence[str] | None = None,
     history: int | None = 10_000,
     keep: int = 5_000_000,
@@ -47,13 +48,17 @@ def connect(
     are thrown away, and nothing runs twice.
 
     Args:
-        url: address of the websocket or of the server's page, or the server itself.
+        url: address of the websocket or of the server's page, or the server itself. A list of
+            several is tried in turn: servers of tickerkit that have the same ticks, such as the
+            relays of one stream. The feed resumes at whichever it meets. `feed.url` is the address
+            that it is connected to, or tries next. One that refuses for good, as with a wrong
+            token, is left out for a minute; the feed fails only if all refuse.
         symbols: one symbol, a list, or text such as `"AAPL,MSFT"`; all by default.
         history: number of ticks from before now to get first, counted after filtering by symbol;
             0 for none, None for all.
         keep: number of ticks to hold; beyond it the oldest are dropped and counted in
             `stats["dropped"]`.
-        token: the server's token; it may also be in the url.
+        token: the server's token, the same for all addresses; it may also be in each url.
         ssl: for a `wss://` address: path of a certificate to trust, such as that of a school's own
             server, or an `ssl.SSLContext`; by default the system's certificates are trusted.
         retry_for: seconds without a connection after which the feed fails; None for never.
@@ -83,9 +88,8 @@ def connect(
         >>> feed = tk.connect("ws://127.0.0.1:8000")
         >>> feed.wait(100).frame()
     """
-    if isinstance(url, str):
-        _check_no_venue(url)
-    url = check_websocket_url(url)
+    _check_no_venue(url)
+    addresses = read_addresses(url, token)
     symbol_list = parse_symbols("symbols", symbols)
     check_number("history", history, 0, whole=True, optional=True)
     check_number("keep", keep, 1, whole=True)
@@ -93,15 +97,17 @@ def connect(
     check_number("ping_every_s", ping_every_s, 0.1)
     position = None if resume is None else _check_resume(resume)
     # The key leaves out the token: a restarted server may have a new token at the same address.
-    address, _ = split_websocket_url(url)
     key = None if symbol_list is None else tuple(symbol_list)
-    cell = cell_slot("feed", address, key, keep)
+    cell = cell_slot("feed", *(each.url for each in addresses), key, keep)
     previous: Feed | None = cell.last()
     talk = (subscribe, ping, wait_for, ignore, headers, silent_s)
     source = None
     if fields is not None or any(each is not None for each in talk):
+        if len(addresses) > 1:
+            expected = "one address, since fields= and the like are for another server"
+            raise InvalidArgument("url", [each.shown for each in addresses], expected)
         source = websocket(
-            url,
+            check_websocket_url(url[0] if isinstance(url, list | tuple) else url),
             subscribe,
             fields,
             symbols=symbol_list,
@@ -144,9 +150,10 @@ def _check_resume(resume: object) -> Position:
     return resume
 
 
-def _check_no_venue(text: str) -> None:
+def _check_no_venue(url: object) -> None:
     """Refuse a venue with symbols, which looks like a host with a port."""
-    name, _, symbols = text.partition(":")
-    if symbols and not symbols[0].isdigit() and name in list_presets():
-        expected = f"an address, or a server of the venue: tk.serve({text!r}); or call tk.live"
-        raise InvalidArgument("url", text, expected)
+    for text in url if isinstance(url, list | tuple) else [url]:
+        name, _, symbols = text.partition(":") if isinstance(text, str) else ("", "", "")
+        if symbols and not symbols[0].isdigit() and name in list_presets():
+            expected = f"an address, or a server of the venue: tk.serve({text!r}); or call tk.live"
+            raise InvalidArgument("url", text, expected)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import ipaddress
-import math
-import random
 import time
 from collections.abc import Callable
 from ssl import SSLContext
@@ -23,8 +21,8 @@ from tickerkit.errors import FeedFailed, ProtocolError
 from tickerkit.feed.failures import explain_failure
 from tickerkit.feed.frame_buffer import FrameBuffers
 from tickerkit.feed.handshake import FeedClient
+from tickerkit.feed.rotation import LEFT_OUT_S, Rotation
 from tickerkit.formatting import format_line, format_size
-from tickerkit.net.addresses import is_loopback
 from tickerkit.net.liveness import (
     CHECK_S,
     MAX_QUIET_CHECKS,
@@ -33,7 +31,6 @@ from tickerkit.net.liveness import (
     SuspendDetector,
 )
 from tickerkit.net.pacing import MAX_STEP_S
-from tickerkit.net.urls import hide_secrets
 from tickerkit.protocol import (
     MAX_MESSAGE_BYTES,
     SUBPROTOCOL,
@@ -58,17 +55,10 @@ MAX_OVERSIZED = 3
 OPEN_TIMEOUT_S = 10.0
 MIN_OPEN_TIMEOUT_S = 1.0
 CLOSE_TIMEOUT_S = 0.5
-FIRST_DELAY_S = 0.25
-MAX_DELAY_S = 10.0
-# An attempt on this machine costs nothing, and its server is often started again at once.
-MAX_LOCAL_DELAY_S = 1.0
 # How soon a feed that waits for its recorder reads on.
 FULL_STEP_S = 0.01
 # A connection that ended sooner, without a tick, counts as a failed attempt.
 STABLE_S = 1.0
-# After a server announced its restart, delays are short for some seconds.
-RESTART_S = 10.0
-MAX_RESTART_DELAY_S = 0.5
 
 
 class Connection:
@@ -76,7 +66,8 @@ class Connection:
 
     The first retry is immediate. Before each further retry it waits a random time of up to 0.25 s,
     doubled each time up to 10 s (1 s for a server on this machine; 0.5 s for 10 s after a server
-    announced its restart). It retries without end unless `retry_for` is given, so it finds a server
+    announced its restart). Of several addresses the next one is tried at once; it waits only after
+    all of them failed. It retries without end unless `retry_for` is given, so it finds a server
     that comes up later. An attempt counts as failed if the connection brought no tick and ended
     within a second. If the peer sends nothing for 8 s, not even an answer to a ping, the connection
     is closed; after the machine slept, 3 s are enough. A server of `tickerkit.v1` sends a message
@@ -88,8 +79,7 @@ class Connection:
     after it has ended three times in a row because of a larger message.
 
     Args:
-        url: address, `ws` or `wss`.
-        token: sent as `Authorization: Bearer`.
+        rotation: the addresses, tried in turn; tokens are sent as `Authorization: Bearer`.
         client: state machine of `tickerkit.v1`; a new connection resumes from its position.
         plain_client: state machine for a peer that only sends JSON.
         take: called with each event, and the time at which its message arrived, in epoch ns.
@@ -112,8 +102,7 @@ class Connection:
 
     def __init__(
         self,
-        url: str,
-        token: str | None,
+        rotation: Rotation,
         client: Client,
         plain_client: PlainClient,
         take: Callable[[Event, int], None],
@@ -131,32 +120,32 @@ class Connection:
         self.retry_in_s = 0.0
         self.reconnects = -1
         self.failure: FeedFailed | None = None
-        self._url = url
-        self._token = token
+        self._rotation = rotation
         self._client = client
         self._plain_client = plain_client
         self._take = take
         self._faults = faults
         self._frame_buffers = frame_buffers or FrameBuffers()
         self._is_full = is_full
-        self._is_tls = url.startswith("wss:")
-        # Left out by default: `ssl=None` would turn TLS off.
-        self._tls_options: dict[str, Any] = {} if ssl is None else {"ssl": ssl}
+        self._ssl = ssl
         self._retry_for = retry_for
         self._suspend_detector = suspend_detector or SuspendDetector()
         self._websocket: MonitoredClient | None = None
         self._ended = False
         self._peer_is_dead = False
-        self._failed_attempts = 0
         self._oversized = 0
         self._lost_at: float | None = None
-        self._restarts_until = -math.inf
         self._retry_now = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """The address that it is connected to, or tries next, without secrets."""
+        return self._rotation.current.shown
 
     @property
     def status_detail(self) -> str:
         """The status as a sentence: with the address, the reason, and the next attempt."""
-        return describe_status(self.status, hide_secrets(self._url), self.problem)
+        return describe_status(self.status, self.url, self.problem)
 
     @property
     def problem(self) -> str:
@@ -175,7 +164,6 @@ class Connection:
                 if self._ended or self.failure is not None or self._is_out_of_time(problem):
                     return
                 await self._wait_to_retry(problem)
-                self._failed_attempts += 1
         finally:
             watchdog.cancel()
 
@@ -183,15 +171,19 @@ class Connection:
         """Connect, and receive until the connection ends; return why it ended or did not open."""
         now = asyncio.get_running_loop().time
         timeout_s = self._open_timeout_s(now())
-        headers = {"Authorization": f"Bearer {self._token}"} if self._token else {}
+        url, token = self._rotation.current
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        is_tls = url.startswith("wss:")
+        # Left out by default: `ssl=None` would turn TLS off.
+        tls_options: dict[str, Any] = {"ssl": self._ssl} if is_tls and self._ssl else {}
         try:
             async with connect(
-                self._url,
+                url,
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 compression=None,
                 additional_headers=headers,
                 user_agent_header="tickerkit",
-                proxy=_proxy(urlsplit(self._url).hostname or ""),
+                proxy=_proxy(urlsplit(url).hostname or ""),
                 open_timeout=timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
                 ping_interval=None,
@@ -199,21 +191,21 @@ class Connection:
                 max_queue=MAX_QUEUED_MESSAGES,
                 create_connection=FeedClient,
                 logger=wire_logger,
-                **self._tls_options,
+                **tls_options,
             ) as websocket:
                 self.reconnects += 1
                 began, position = now(), (self._client.epoch, self._client.seq)
                 problem = await self._receive(cast("MonitoredClient", websocket))
                 advanced = position != (self._client.epoch, self._client.seq)
                 if advanced or now() - began > STABLE_S:
-                    self._failed_attempts = 0
+                    self._rotation.succeed()
                 return problem
         # Any Exception: a port of 99999, an invalid proxy and a fault of tickerkit's own must be
         # shown in the status, too.
         except Exception as error:
-            problem, is_final = explain_failure(error, timeout_s, is_tls=self._is_tls)
+            problem, is_final = explain_failure(error, timeout_s, is_tls=is_tls)
             if is_final:
-                self._fail(problem)
+                self._refuse(problem)
             return problem
 
     async def _watch(self) -> None:
@@ -246,11 +238,16 @@ class Connection:
     async def _receive_from(self, websocket: MonitoredClient) -> str:
         is_v1 = websocket.subprotocol == SUBPROTOCOL
         websocket.expects_messages = is_v1
+        if not is_v1 and self._rotation.has_several:
+            # No other server could resume there: each change would be a gap.
+            problem = "this is not a server of tickerkit, as each of several addresses must be"
+            self._refuse(problem)
+            return problem
         subscriber: Subscriber = self._client if is_v1 else self._plain_client
         for event in subscriber.start_connection():
             self._report(event, time.time_ns())
         self._frame_buffers.begin_connection(
-            time.time_ns(), hide_secrets(self._url), SUBPROTOCOL if is_v1 else "", subscriber
+            time.time_ns(), self.url, SUBPROTOCOL if is_v1 else "", subscriber
         )
         if not is_v1:
             self._set_live()
@@ -285,7 +282,7 @@ class Connection:
             if error.close_code == CloseCode.MESSAGE_TOO_BIG:
                 self._count_oversized(describe(error))
             if error.final:
-                self._fail(describe(error))
+                self._refuse(describe(error))
             return describe(error)
         except ConnectionClosed:
             return self._explain_close(websocket, is_v1=is_v1, has_received=has_received)
@@ -316,27 +313,27 @@ class Connection:
             self._count_oversized(too_large)
             return too_large
         if received_close is not None and received_close.code == CloseCode.MESSAGE_TOO_BIG:
-            self._fail(
+            self._refuse(
                 "the list of symbols is too long for the server; name fewer, or pass symbols=None"
             )
         if code == CloseCode.SERVICE_RESTART:
-            self._restarts_until = asyncio.get_running_loop().time() + RESTART_S
+            self._rotation.expect_restart(asyncio.get_running_loop().time())
         # A plain server can announce its end only by closing with code 1000.
         self._ended = self._ended or (code == CloseCode.NORMAL_CLOSURE and not is_v1)
         reason = f", {websocket.close_reason}" if websocket.close_reason else ""
         if code == CloseCode.POLICY_VIOLATION and received_close is not None and not has_received:
             # Servers refuse in this way because most clients hide the body of an HTTP error.
-            self._fail(f"the server refused the connection ({code}{reason})")
+            self._refuse(f"the server refused the connection ({code}{reason})")
         return f"the connection closed ({code}{reason})"
 
     def _count_oversized(self, reason: str) -> None:
-        """Fail after several connections in a row that ended with a message too large.
+        """Refuse the address after several connections in a row ended with a message too large.
 
         Each connection would end with the same message: the server sends it again.
         """
         self._oversized += 1
         if self._oversized >= MAX_OVERSIZED:
-            self._fail(reason)
+            self._refuse(reason)
 
     def _report(self, event: Event, received_ns: int) -> None:
         match event:
@@ -369,7 +366,9 @@ class Connection:
         return True
 
     async def _wait_to_retry(self, problem: str) -> None:
-        """Wait before the next attempt; the first retry is immediate."""
+        """Choose the next address, and wait before the attempt; the first retry is immediate."""
+        if self._rotation.has_several:
+            problem = f"{self.url}: {problem}"
         delay_s = self._choose_delay_s(asyncio.get_running_loop().time())
         self._set_status("connecting" if self.reconnects < 0 else "reconnecting", problem, delay_s)
         self._retry_now.clear()
@@ -378,17 +377,20 @@ class Connection:
                 await self._retry_now.wait()
 
     def _choose_delay_s(self, now: float) -> float:
-        """Return a random delay, so that many clients don't reconnect at the same moment."""
-        is_local = is_loopback(urlsplit(self._url).hostname or "")
-        cap = MAX_LOCAL_DELAY_S if is_local else MAX_DELAY_S
-        if now < self._restarts_until:
-            cap = MAX_RESTART_DELAY_S
-        failed = self._failed_attempts
-        max_delay_s = min(cap, FIRST_DELAY_S * 2 ** min(failed - 1, 10)) if failed else 0.0
-        delay_s = random.uniform(0, max_delay_s)
+        """Choose the next address; return the seconds to wait, which end within `retry_for`."""
+        delay_s = self._rotation.advance(now)
         if self._retry_for is None or self._lost_at is None:
             return delay_s
         return min(delay_s, max(self._lost_at + self._retry_for - now, 0.0))
+
+    def _refuse(self, reason: str) -> None:
+        """Leave this address out, since each attempt would end like this; fail without another."""
+        failure = self._rotation.leave_out(format_line(reason), asyncio.get_running_loop().time())
+        if failure:
+            self._fail(failure)
+            return
+        text = f"{self.url} is left out for {LEFT_OUT_S:g} s: {reason}"
+        self._faults.add_message("address left out", text, 0)
 
     # --- status -------------------------------------------------------------------------------
 
@@ -397,7 +399,7 @@ class Connection:
         self._set_status("live")
 
     def _fail(self, reason: str) -> None:
-        self.failure = FeedFailed(hide_secrets(self._url), format_line(reason))
+        self.failure = FeedFailed(self._rotation.name, format_line(reason))
         self._set_status("failed", reason)
         self._faults.add(self.failure)
 

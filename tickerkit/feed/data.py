@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.state import FeedState
 from tickerkit.log import gap_frame, select
 from tickerkit.ticks.lengths import parse_last
@@ -27,16 +28,31 @@ class FeedData:
     """The ticks that a feed holds, and the ways to read them. No method waits for the network.
 
     Attributes:
-        url: the address that the ticks come from, without the token.
         log: the ticks held.
         symbols: the symbols that were asked for; None for all.
     """
 
-    def __init__(self, url: str, symbols: list[str] | None, state: FeedState) -> None:
-        self.url = url
+    def __init__(
+        self,
+        rotation: Rotation,
+        symbols: list[str] | None,
+        state: FeedState,
+        source: str | None = None,
+    ) -> None:
+        self._rotation = rotation
+        # What recordings name as the source; it stays while the feed changes between addresses.
+        self._source = source or rotation.name
         self.symbols = symbols
         self.log = state.log
         self._state = state
+
+    @property
+    def url(self) -> str:
+        """The address that the ticks come from, without the token.
+
+        Of several addresses it is the one that the feed is connected to, or tries next.
+        """
+        return self._rotation.current.shown
 
     @property
     def gaps(self) -> pd.DataFrame:
@@ -265,7 +281,7 @@ class FeedData:
             misfits={name: count - known.get(name, 0) for name, count in counts.items()},
             units=self.units,
             mode=mode,
-            source=self.url,
+            source=self._source,
             symbols=self.symbols if symbol is None else symbols,
         )
         if counts:

@@ -14,6 +14,7 @@ import pandas as pd
 from tickerkit.errors import FeedFailed, InvalidArgument, Stopped, WaitTimeout
 from tickerkit.feed.charts import FeedCharts
 from tickerkit.feed.connection import Connection
+from tickerkit.feed.rotation import Rotation, read_addresses
 from tickerkit.feed.silence import describe_unknown_messages
 from tickerkit.feed.source_connection import SourceConnection
 from tickerkit.feed.state import FeedState
@@ -21,7 +22,7 @@ from tickerkit.fieldmaps import Machine
 from tickerkit.formatting import format_count
 from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
-from tickerkit.net.urls import check_websocket_url, hide_secrets, split_websocket_url
+from tickerkit.net.urls import Urls
 from tickerkit.protocol import Event, Hello, Received
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
@@ -36,7 +37,7 @@ from tickerkit.sources import (
     freshness_frame,
 )
 from tickerkit.sources.raw_events import RawEvents
-from tickerkit.validation import check_number, check_token
+from tickerkit.validation import check_number
 
 __all__ = ["Feed"]
 
@@ -52,7 +53,8 @@ class Feed(FeedCharts):
     Only `wait` waits for ticks.
 
     Args:
-        url: address of the websocket or of the server's page; it may have the token.
+        url: address of the websocket or of the server's page, with or without the token; or a list
+            of addresses.
         symbols: the symbols to ask for; None for all.
         history: number of ticks from before now to get first; None for all.
         keep: number of ticks to hold.
@@ -68,7 +70,6 @@ class Feed(FeedCharts):
         websocket: the source that reads `url` by a field map; None for the feed's own connection.
 
     Attributes:
-        url: the address that the ticks come from, without the token.
         log: the ticks held.
         symbols: the symbols that were asked for; None for all.
 
@@ -81,7 +82,7 @@ class Feed(FeedCharts):
 
     def __init__(
         self,
-        url: str,
+        url: Urls,
         symbols: Sequence[str] | None,
         history: int | None,
         keep: int,
@@ -95,21 +96,19 @@ class Feed(FeedCharts):
         source: str | None = None,
         websocket: WebsocketSource | None = None,
     ) -> None:
-        address, url_token = split_websocket_url(check_websocket_url(url))
-        used_token = (url_token or None) if token is None else token
-        if used_token is not None:
-            check_token(used_token)
+        addresses = read_addresses(url, token)
         trust = make_client_context(ssl)
-        if trust is not None and not address.startswith("wss:"):
+        if trust is not None and not any(each.url.startswith("wss:") for each in addresses):
             expected = "None, or an address that begins with wss:// or https://"
             raise InvalidArgument("ssl", ssl, expected)
+        rotation = Rotation(addresses)
         if replaces is not None:
             state = replaces._state
         else:
             state = FeedState(None if symbols is None else list(symbols), keep, history)
             if resume is not None:
                 state.resume_after(resume)
-        super().__init__(hide_secrets(address), symbols, state, source)
+        super().__init__(rotation, symbols, state, source)
         self._replaces = replaces
         self._replacement: Feed | None = None
         self._limit, self._max_unwritten = limit, max_unwritten
@@ -125,8 +124,7 @@ class Feed(FeedCharts):
             )
             return
         self._connection = Connection(
-            address,
-            used_token,
+            rotation,
             state.client,
             state.plain_client,
             self._take,
@@ -215,7 +213,7 @@ class Feed(FeedCharts):
             callbacks too, as text; an error of your own code with file and line; empty without
             errors), `misfits` (values left out of ticks, by column: by this feed, and by the server
             since the feed connected), `unknown` (messages that the field map does not name, by
-            their shape), `callback_errors`, `status`.
+            their shape), `callback_errors`, `status`, `url`.
         """
         state = self._state
         rows = self.log.rows()
@@ -239,6 +237,7 @@ class Feed(FeedCharts):
             "unknown": {} if self._machine is None else dict(self._machine.shapes.counts),
             "callback_errors": callback_errors,
             "status": self.status,
+            "url": self.url,
         }
 
     def wait(self, ticks: int = 1, timeout: float | None = 10) -> Feed:

@@ -14,6 +14,7 @@ from tickerkit.feed.callbacks import Callback, check_callback
 from tickerkit.feed.data import FeedData
 from tickerkit.feed.frame_buffer import FrameBuffer
 from tickerkit.feed.recorder import Recorder, start_recorder
+from tickerkit.feed.rotation import Rotation
 from tickerkit.feed.silence import (
     describe_missing_symbols,
     describe_source_problem,
@@ -53,15 +54,14 @@ class FeedReaders(FeedData, Lifecycle):
 
     def __init__(
         self,
-        url: str,
+        rotation: Rotation,
         symbols: Sequence[str] | None,
         state: FeedState,
         source: str | None = None,
     ) -> None:
         Lifecycle.__init__(self)
-        FeedData.__init__(self, url, None if symbols is None else list(symbols), state)
-        self._source = source or url
-        self._faults = ErrorLog(f"feed from {url}")
+        FeedData.__init__(self, rotation, None if symbols is None else list(symbols), state, source)
+        self._faults = ErrorLog(f"feed from {rotation.name}")
         self._owned: list[Service] = []
 
     @property
@@ -95,7 +95,7 @@ class FeedReaders(FeedData, Lifecycle):
             >>> feed.on_ticks(lambda frame: print(frame["price"].max()))
         """
         check_callback(callback)
-        cell = cell_slot("on_ticks", self.url)
+        cell = cell_slot("on_ticks", self._source)
         previous: Callback | None = cell.last()
         reader = None
         if previous is not None:
@@ -222,7 +222,7 @@ class FeedReaders(FeedData, Lifecycle):
         check_choice("mode", mode, MODES)
         for name, flag in (("fsync", fsync), ("raw", raw)):
             check_flag(name, flag)
-        cell = cell_slot("record", self.url)
+        cell = cell_slot("record", self._source)
         recorder = start_recorder(
             self.log,
             self._state.gaps,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from typing import Protocol
+from collections.abc import Sequence
+from typing import Protocol, TypeAlias
 from urllib.parse import parse_qs, urlencode, urlsplit, urlunsplit
 
 from tickerkit.errors import InvalidArgument, InvalidType
@@ -11,6 +12,7 @@ from tickerkit.net.addresses import MAX_PORT, is_loopback
 
 __all__ = [
     "HasUrl",
+    "Urls",
     "check_http_url",
     "check_websocket_url",
     "complete_websocket_url",
@@ -33,6 +35,9 @@ class HasUrl(Protocol):
     @property
     def url(self) -> str:
         """Address of the websocket."""
+
+
+Urls: TypeAlias = str | HasUrl | Sequence[str | HasUrl]
 
 
 def check_websocket_url(url: object) -> str:
