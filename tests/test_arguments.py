@@ -73,6 +73,7 @@ SERVE = {
     "stall_timeout": [*[each for each in NUMBERS if each is not None], 0, -1],
     "write_buffer": [*WHOLE, 0],
     "process": FLAGS,
+    "metrics_port": [*(each for each in PORTS if each is not None), -1],
 }
 CONNECT = {
     "symbols": [*SYMBOLS, []],

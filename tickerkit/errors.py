@@ -126,16 +126,20 @@ class PortTaken(TickerkitError, OSError):
         host: the requested address.
         port: the requested port.
         holder: name of the program that listens there; None if the system doesn't report it.
+        argument: the argument that the port was given by.
         problem: what happened, as a sentence.
         fix: what to do.
     """
 
-    def __init__(self, host: str, port: int, holder: str | None = None) -> None:
+    def __init__(
+        self, host: str, port: int, holder: str | None = None, argument: str = "port"
+    ) -> None:
         self.host = host
         self.port = port
         self.holder = holder
+        self.argument = argument
         self.problem = f"port {port} of {host} is taken by {holder or 'another program'}"
-        self.fix = "stop it, or pass port=0 for a free port"
+        self.fix = f"stop it, or pass {argument}=0 for a free port"
         super().__init__(f"{self.problem}; {self.fix}")
 
 

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 from commands import Command, InProcess, environment, on_posix, port_is_free
+from peers import dial
+from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
 from tickerkit.net.addresses import find_network_address
@@ -144,6 +146,25 @@ def test_serve_admits_the_given_hosts_and_origins(start: Start) -> None:
         request = urllib.request.Request(page, headers={"Origin": "https://c.example"})
         assert fetch(request)[0] == 200  # type: ignore[arg-type]
         assert command.end() == 0
+
+
+@pytest.mark.parametrize("command", [["serve"], ["replay"]])
+def test_clients_are_limited_and_metrics_have_a_port(
+    start: Start, recording: Path, command: list[str]
+) -> None:
+    """A websocket beyond `--max-clients` gets 503; the metrics need no token on their port."""
+    what = [str(recording)] if command == ["replay"] else []
+    more = ["--max-clients", "1", "--metrics-port", "0", "--token", "sesame"]
+    with start(*command, *what, "--port", "0", *more) as running:
+        _, websocket, port = addresses(running)
+        metrics = running.until(r"metrics +(http://127\.0\.0\.1:\d+/metrics)")[1]
+        with dial(websocket):
+            assert fetch(f"http://127.0.0.1:{port}/readyz") == (503, "full\n")
+            assert "tickerkit_clients 1.0" in fetch(metrics)[1]
+            with pytest.raises(InvalidStatus) as caught:
+                dial(websocket)
+        assert caught.value.response.status_code == 503
+        assert running.end() == 0
 
 
 def test_serve_on_a_taken_port_names_its_holder() -> None:

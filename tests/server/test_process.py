@@ -207,6 +207,7 @@ def test_publish_right_after_the_end_is_mirrored() -> None:
         max_clients=1,
         stall_timeout=None,
         write_buffer=2**16,
+        metrics_port=None,
     )
     server = MirroredServer(None, LOCAL, 0, options)
 

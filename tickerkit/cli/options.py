@@ -20,6 +20,8 @@ __all__ = [
     "History",
     "Host",
     "Hosts",
+    "MaxClients",
+    "MetricsPort",
     "NoToken",
     "Origins",
     "Port",
@@ -81,6 +83,20 @@ ServersToken: TypeAlias = Annotated[
         metavar="TEXT",
         help=f"The server's token; it may also be in the address. Without it, {TOKEN_VARIABLE} is "
         "sent to a server on this machine (localhost, 127.0.0.1, [::1]), and to no other.",
+    ),
+]
+MaxClients: TypeAlias = Annotated[
+    int,
+    typer.Option(min=1, metavar="N", help="Websockets to admit; further ones get HTTP 503."),
+]
+MetricsPort: TypeAlias = Annotated[
+    int | None,
+    typer.Option(
+        min=0,
+        max=MAX_PORT,
+        metavar="N",
+        help="A second port, which serves /metrics alone and needs no token; without it, "
+        "Prometheus reads /metrics on --port, with the token.",
     ),
 ]
 NoToken: TypeAlias = Annotated[

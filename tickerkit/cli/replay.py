@@ -16,7 +16,17 @@ from rich.table import Table
 from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.keys import open_keyboard
-from tickerkit.cli.options import History, Host, Hosts, NoToken, Origins, Port, Token
+from tickerkit.cli.options import (
+    History,
+    Host,
+    Hosts,
+    MaxClients,
+    MetricsPort,
+    NoToken,
+    Origins,
+    Port,
+    Token,
+)
 from tickerkit.cli.serving import (
     format_server,
     print_addresses,
@@ -77,6 +87,8 @@ def replay(
     no_token: NoToken = False,
     hosts: Hosts = "",
     origins: Origins = "",
+    max_clients: MaxClients = 1000,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Serve recordings as if they happened now, until Ctrl-C.
 
@@ -104,6 +116,8 @@ def replay(
             no_token=no_token,
             hosts=hosts,
             origins=origins,
+            max_clients=max_clients,
+            metrics_port=metrics_port,
         )
         if server is None:
             return

@@ -7,7 +7,18 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from tickerkit.cli.options import Every, History, Host, Hosts, NoToken, Origins, Port, Token
+from tickerkit.cli.options import (
+    Every,
+    History,
+    Host,
+    Hosts,
+    MaxClients,
+    MetricsPort,
+    NoToken,
+    Origins,
+    Port,
+    Token,
+)
 from tickerkit.cli.serving import (
     format_server,
     print_addresses,
@@ -50,6 +61,8 @@ def serve(
     no_token: NoToken = False,
     hosts: Hosts = "",
     origins: Origins = "",
+    max_clients: MaxClients = 1000,
+    metrics_port: MetricsPort = None,
 ) -> None:
     """Serve ticks over a websocket, with a web page, until Ctrl-C.
 
@@ -65,6 +78,8 @@ def serve(
         no_token=no_token,
         hosts=hosts,
         origins=origins,
+        max_clients=max_clients,
+        metrics_port=metrics_port,
     )
     if server is None:
         return

@@ -51,6 +51,8 @@ def start_server(
     hosts: str,
     origins: str,
     history: int,
+    max_clients: int,
+    metrics_port: int | None,
     every: float = 10.0,
 ) -> TickServer | None:
     """Return a running server, or None if an interrupt came before it was started.
@@ -77,9 +79,11 @@ def start_server(
             token=False if no_token else token or None,
             hosts=split_list(hosts),
             origins=split_list(origins),
+            max_clients=max_clients,
+            metrics_port=metrics_port,
         )
     except PortTaken as error:
-        fix = "stop it, or pass --port 0 for a free port"
+        fix = f"stop it, or pass --{error.argument.replace('_', '-')} 0 for a free port"
         raise TickerkitError(f"{error.problem}; {fix}") from None
     except OSError as error:
         problem = f"can't listen on port {port} of {host}: {error.strerror or error}"
@@ -95,6 +99,8 @@ def print_addresses(server: TickServer, title: str) -> None:
         "in a terminal": f'tickerkit watch "{server.url}"',
     }
     lines |= server.list_addresses_for_others()
+    if server.metrics_url:
+        lines["metrics"] = server.metrics_url
     print_line(escape_controls(title), "bold")
     for name, text in lines.items():
         print_line(f"  {name:<14} {text}")

@@ -112,6 +112,7 @@ class ServerSocket(MonitoredServer):
         if text is not limiter.last_text:
             limiter.last_text = text
             limiter.last_frame = Frame(Opcode.TEXT, text).serialize(mask=False)
+        limiter.sent_messages += 1
         self.transport.write(limiter.last_frame)
 
 
@@ -128,6 +129,7 @@ class ConnectionLimiter:
         max_pending: maximum number of pending connections, except during a burst.
         backlog: size of a burst: how many more may be pending for a moment.
         admitted: the admitted connections.
+        sent_messages: how many messages were written to connections.
         last_text: the message that was last written to a connection.
         last_frame: the websocket frame of that message.
     """
@@ -140,6 +142,7 @@ class ConnectionLimiter:
         self.write_buffer_bytes = write_buffer_bytes
         self.tls = tls
         self.admitted: set[ServerSocket] = set()
+        self.sent_messages = 0
         self.last_text = self.last_frame = b""
         # A dict as an ordered set: the oldest connection comes first.
         self._pending: dict[ServerSocket, None] = {}

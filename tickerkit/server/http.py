@@ -12,9 +12,10 @@ from websockets.http11 import Request, Response
 
 from tickerkit.protocol import SUBPROTOCOL, find_stream
 from tickerkit.server.access import Access, Refusal
+from tickerkit.server.metrics import CONTENT_TYPE, MISSING
 from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
 
-__all__ = ["respond", "respond_to_probe", "respond_unavailable"]
+__all__ = ["respond", "respond_on_metrics_port", "respond_to_probe", "respond_unavailable"]
 
 # Values of Cache-Control (RFC 9111, section 5.2.2): keep and ask each time, or keep nothing.
 REVALIDATE, NO_STORE = "no-cache", "no-store"
@@ -24,6 +25,8 @@ PAGE_POLICY = (
     "style-src 'self' 'unsafe-inline'; frame-ancestors *"
 )
 
+METHODS = ("GET", "HEAD")
+
 # The server decides by these headers. They must not occur twice: a proxy in between might use the
 # other value.
 SINGLE_HEADERS = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
@@ -31,28 +34,33 @@ SINGLE_HEADERS = ("Host", "Origin", "Authorization", "Upgrade", "If-None-Match")
 # What a load balancer or an orchestrator asks: whether the server is alive, and whether it can
 # take further clients.
 ALIVE, READY = "/healthz", "/readyz"
+# What Prometheus asks for.
+METRICS = "/metrics"
 
 
 def respond(
-    request: Request, access: Access, page: str, on_refusal: Callable[[str], object]
+    request: Request,
+    access: Access,
+    page: str,
+    on_refusal: Callable[[str], object],
+    render_metrics: Callable[[], bytes],
 ) -> Response | Refusal | None:
-    """Return the response to a request: a file of the page, or why it is refused.
+    """Return the response to a request: a file of the page, the metrics, or why it is refused.
 
     Args:
         request: the request.
         access: the server's access control.
         page: the address of the server's page, without a token.
         on_refusal: called with the reason if the request is refused.
+        render_metrics: returns the metrics; raises ImportError without the package for them.
 
     Returns:
         None for an accepted websocket handshake, which then continues. A `Refusal` for a handshake
         without the right token: the handshake continues, and the websocket is then closed with the
         reason, because most clients don't show the body of an HTTP error.
     """
-    response = _respond(request, access, page, on_refusal)
-    if isinstance(response, Response) and request.method == "HEAD":
-        response.body = b""  # RFC 9110, section 9.3.2
-    return response
+    response = _respond(request, access, page, on_refusal, render_metrics)
+    return _complete(request, response) if isinstance(response, Response) else response
 
 
 def respond_to_probe(request: Request, find_unready_reason: Callable[[], str]) -> Response | None:
@@ -69,19 +77,46 @@ def respond_to_probe(request: Request, find_unready_reason: Callable[[], str]) -
     path = request.path.partition("?")[0]
     if path not in (ALIVE, READY) or _is_upgrade(request):
         return None
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in METHODS:
         return _respond_not_allowed()
     reason = find_unready_reason() if path == READY else ""
     status = http.HTTPStatus.SERVICE_UNAVAILABLE if reason else http.HTTPStatus.OK
     text = reason or ("ready" if path == READY else "ok")
-    response = _make_response(status, f"{text}\n".encode(), cache=NO_STORE)
-    if request.method == "HEAD":
-        response.body = b""
-    return response
+    return _complete(request, _make_response(status, f"{text}\n".encode(), cache=NO_STORE))
+
+
+def respond_on_metrics_port(
+    request: Request,
+    access: Access,
+    page: str,
+    on_refusal: Callable[[str], object],
+    render_metrics: Callable[[], bytes],
+) -> Response:
+    """Return the response to a request on the port that serves the metrics alone.
+
+    It needs no token; Host and Origin are checked as on the other port.
+    """
+    problem = _find_problem(request)
+    refusal = access.check_request(request.path, request.headers, page=page, needs_token=False)
+    if problem is not None or refusal is not None:
+        reason = problem or (refusal.reason if refusal is not None else "")
+        status = http.HTTPStatus.BAD_REQUEST if refusal is None else refusal.status
+        on_refusal(reason)
+        response = _make_response(status, f"{reason}\n".encode())
+    elif request.path.partition("?")[0] == METRICS and not _is_upgrade(request):
+        response = _respond_with_metrics(request, render_metrics)
+    else:
+        body = f"This port serves {METRICS} only.\n".encode()
+        response = _make_response(http.HTTPStatus.NOT_FOUND, body)
+    return _complete(request, response)
 
 
 def _respond(
-    request: Request, access: Access, page: str, on_refusal: Callable[[str], object]
+    request: Request,
+    access: Access,
+    page: str,
+    on_refusal: Callable[[str], object],
+    render_metrics: Callable[[], bytes],
 ) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
         on_refusal(problem)
@@ -90,7 +125,7 @@ def _respond(
     upgrade = _is_upgrade(request)
     asset = None if upgrade else find_asset(path)
     # The page's own files hold no data, and browsers request them without the page's query.
-    needs_token = upgrade or path == "/"
+    needs_token = upgrade or path in ("/", METRICS)
     refusal = access.check_request(
         request.path, request.headers, page=page, needs_token=needs_token
     )
@@ -98,6 +133,8 @@ def _respond(
         on_refusal(refusal.reason)
         is_about_token = refusal.status == http.HTTPStatus.UNAUTHORIZED
         return refusal if upgrade and is_about_token else _make_refusal(request, refusal)
+    if path == METRICS and not upgrade:
+        return _respond_with_metrics(request, render_metrics)
     page = access.localise(page, request.headers.get("Host", ""))
     if upgrade:
         # tickerkit.v1 is spoken on any path.
@@ -106,7 +143,7 @@ def _respond(
         on_refusal(_describe_missing(page))
     if asset is None:
         return _respond_without_asset(path, page, upgrade=upgrade)
-    if request.method not in ("GET", "HEAD"):
+    if request.method not in METHODS:
         return _respond_not_allowed()
     if request.headers.get("If-None-Match") == asset.etag:
         response = _make_response(http.HTTPStatus.NOT_MODIFIED, b"", asset.content_type)
@@ -122,6 +159,23 @@ def _respond(
 def respond_unavailable(reason: str) -> Response:
     """Return the response to a websocket handshake that can't be admitted now."""
     return _make_response(http.HTTPStatus.SERVICE_UNAVAILABLE, f"{reason}\n".encode())
+
+
+def _respond_with_metrics(request: Request, render: Callable[[], bytes]) -> Response:
+    if request.method not in METHODS:
+        return _respond_not_allowed()
+    try:
+        body = render()
+    except ImportError:
+        return _make_response(http.HTTPStatus.NOT_IMPLEMENTED, f"{MISSING}\n".encode())
+    return _make_response(http.HTTPStatus.OK, body, CONTENT_TYPE, cache=NO_STORE)
+
+
+def _complete(request: Request, response: Response) -> Response:
+    """Return the response to send: for HEAD without its body (RFC 9110, section 9.3.2)."""
+    if request.method == "HEAD":
+        response.body = b""
+    return response
 
 
 def _respond_not_allowed() -> Response:

@@ -6,9 +6,11 @@ import ssl as ssl_module
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from tickerkit.errors import InvalidType
+from tickerkit.errors import InvalidArgument, InvalidType
+from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.tls import CertificateFiles
+from tickerkit.server.metrics import MISSING, is_installed
 from tickerkit.validation import check_number
 
 __all__ = ["ServerOptions"]
@@ -32,12 +34,16 @@ class ServerOptions:
     max_clients: int
     stall_timeout: float | None
     write_buffer: int
+    metrics_port: int | None
 
     def __post_init__(self) -> None:
         check_number("history", self.history, 1, whole=True)
         check_number("max_clients", self.max_clients, 1, whole=True)
         check_number("stall_timeout", self.stall_timeout, CHECK_S, optional=True)
         check_number("write_buffer", self.write_buffer, MIN_WRITE_BUFFER_BYTES, whole=True)
+        check_number("metrics_port", self.metrics_port, 0, MAX_PORT, whole=True, optional=True)
+        if self.metrics_port is not None and not is_installed():
+            raise InvalidArgument("metrics_port", self.metrics_port, f"None. {MISSING}")
         for name in ("origins", "hosts"):
             names = getattr(self, name)
             object.__setattr__(self, name, _parse_names(name, names))

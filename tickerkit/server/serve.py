@@ -33,6 +33,7 @@ def serve(
     stall_timeout: float | None = 30.0,
     write_buffer: int = 2**20,
     process: bool = False,
+    metrics_port: int | None = None,
 ) -> TickServer:
     """Serve ticks over a websocket, and a web page that shows them; returns once it listens.
 
@@ -67,6 +68,9 @@ def serve(
             then never delay clients. The source is sent there in its present state (a function
             defined in a cell can be sent, a running generator can't); its output is not shown.
             `server.log` is then a mirror.
+        metrics_port: a second port of the same host, which serves `/metrics` alone and needs no
+            token: anyone who reaches it can read the server's counts. By default, Prometheus reads
+            `/metrics` on `port`, with the token. Metrics need `tickerkit[scale]`.
 
     Returns:
         The running server; also a context manager.
@@ -96,6 +100,7 @@ def serve(
         max_clients=max_clients,
         stall_timeout=stall_timeout,
         write_buffer=write_buffer,
+        metrics_port=metrics_port,
     )
     kind = ProcessServer if process else ThreadServer
     server: TickServer = kind(as_source(source, every), host, port, options)

@@ -55,6 +55,7 @@ class TickServer(Lifecycle):
         source: the source of its ticks; None if ticks are only published by hand.
         host: the address it is bound to.
         port: the port it listens on.
+        metrics_port: the port that serves its metrics alone; None without one.
         log: its `TickLog`.
     """
 
@@ -65,6 +66,7 @@ class TickServer(Lifecycle):
         self.source = source
         self.host = host
         self.port = port
+        self.metrics_port = options.metrics_port
         self.log = TickLog(options.history)
         if source is not None:
             self.log.units = check_units(source.units)
@@ -97,11 +99,12 @@ class TickServer(Lifecycle):
         Returns:
             `ticks` (appended in all), `held` (in the log), `rate` (ticks per second, over the last
             5 s), `symbols`, `clients` (connected now), `stalled` (of these), `connections`
-            (ever), `refused` (refused ticks, and errors of the source), `last_error` (the newest,
-            as text), `misfits` (values left out, by column), `turned_away` (requests refused: by
-            access control, for a path without a stream, or for lack of room), `last_turned_away`
-            (the newest reason), `cut_off` (clients disconnected because they were gone or read
-            nothing), `last_cut_off` (the newest, and why), `status`.
+            (ever), `sent_messages` (to clients), `refused` (refused ticks, and errors of the
+            source), `last_error` (the newest, as text), `misfits` (values left out, by column),
+            `turned_away` (requests refused: by access control, for a path without a stream, or for
+            lack of room), `last_turned_away` (the newest reason), `cut_off` (clients disconnected
+            because they were gone or read nothing), `last_cut_off` (the newest, and why),
+            `status`.
         """
 
     @property
@@ -153,6 +156,13 @@ class TickServer(Lifecycle):
             # A browser reaches this machine only through jupyter-server-proxy.
             return f"{hub.rstrip('/')}/proxy/{self.port}/{self._make_query()}"
         return self._make_address("http") + self._make_query()
+
+    @property
+    def metrics_url(self) -> str:
+        """Address of the metrics on `metrics_port`; empty without one."""
+        if self.metrics_port is None:
+            return ""
+        return self._make_address("http", port=self.metrics_port) + "metrics"
 
     @property
     def url_for_others(self) -> str:
@@ -290,10 +300,10 @@ class TickServer(Lifecycle):
     def _describe(self, stats: Mapping[str, Any]) -> str:
         return f"{format_count(stats['ticks'], 'tick')}, {format_count(stats['clients'], 'client')}"
 
-    def _make_address(self, scheme: str, host: str | None = None) -> str:
+    def _make_address(self, scheme: str, host: str | None = None, port: int | None = None) -> str:
         host = CONNECT_TO.get(self.host, self.host) if host is None else host
         host = f"[{host}]" if ":" in host and not host.startswith("[") else host
-        return f"{scheme}{'s' if self._ssl else ''}://{host}:{self.port}/"
+        return f"{scheme}{'s' if self._ssl else ''}://{host}:{port or self.port}/"
 
     def _make_address_for_others(self, scheme: str, path: str = "") -> str:
         """Return an address for other machines, empty without one. It is never a loopback one."""

@@ -23,6 +23,7 @@ class ServerStats:
     clients: int = 0
     stalled: int = 0
     connections: int = 0
+    sent_messages: int = 0
     refused: int = 0
     last_error: str = ""
     misfits: Mapping[str, int] = field(default_factory=dict)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import errno
 import http
 import time
 from collections.abc import Mapping
@@ -17,7 +18,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tickerkit.errors import BadTick, PortalError
+from tickerkit.errors import BadTick, PortalError, PortTaken
 from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.net.listening import find_port, real_reasons, stop_accepting
 from tickerkit.net.liveness import CHECK_S
@@ -34,8 +35,14 @@ from tickerkit.runtime.workers import Worker
 from tickerkit.server.access import Refusal
 from tickerkit.server.admission import ConnectionLimiter, ServerSocket
 from tickerkit.server.client_handler import ClientHandler
-from tickerkit.server.http import respond, respond_to_probe, respond_unavailable
+from tickerkit.server.http import (
+    respond,
+    respond_on_metrics_port,
+    respond_to_probe,
+    respond_unavailable,
+)
 from tickerkit.server.intake import Intake
+from tickerkit.server.metrics import render_metrics
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
 from tickerkit.server.stats import ServerStats
@@ -70,7 +77,8 @@ class ThreadServer(TickServer):
         self._intake = Intake(
             self.log, self._gaps, self._errors, self._list_sessions, self._send_to_clients
         )
-        self._server: Server | None = None
+        # The server of the websockets and the page, and perhaps one of the metrics alone.
+        self._servers: list[Server] = []
         self._worker: Worker | None = None
 
     @property
@@ -88,6 +96,7 @@ class ThreadServer(TickServer):
             clients=len(self._handlers),
             stalled=sum(handler.is_stalled for handler in list(self._handlers)),
             connections=self._connections,
+            sent_messages=self._limiter.sent_messages,
             refused=self._errors.count,
             last_error=self._errors.last,
             misfits=dict(self.log.misfits),
@@ -106,15 +115,29 @@ class ThreadServer(TickServer):
         return self._publication.ended
 
     async def _open(self) -> None:
+        self.port = await self._listen(
+            self.port, process_request=self._respond, process_response=self._admit
+        )
+        if self.metrics_port is not None:
+            try:
+                self.metrics_port = await self._listen(
+                    self.metrics_port, process_request=self._respond_on_metrics_port
+                )
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise PortTaken(self.host, self.metrics_port, None, "metrics_port") from None
+                raise
+        self._checking = asyncio.create_task(self._check_clients())
+
+    async def _listen(self, port: int, **callbacks: Any) -> int:
+        """Listen on a port of the host; return the port, which is another if it is 0."""
         with real_reasons():
-            self._server = await websockets_serve(
+            server = await websockets_serve(
                 self._serve,
                 self.host,
-                self.port,
+                port,
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 select_subprotocol=_select_subprotocol,
-                process_request=self._respond,
-                process_response=self._admit,
                 create_connection=cast("type[ServerConnection]", self._limiter.make_connection),
                 backlog=self._limiter.backlog,
                 # On a LAN compression costs more than it saves, and 50 KiB for each client.
@@ -132,10 +155,12 @@ class ThreadServer(TickServer):
                 # Cancelled after it has begun to listen, asyncio's create_server would leave the
                 # port open, and return no server to close.
                 start_serving=False,
+                **callbacks,
             )
-        self.port = find_port(self._server.sockets)
-        await self._server.start_serving()
-        self._checking = asyncio.create_task(self._check_clients())
+        self._servers.append(server)
+        port = find_port(server.sockets)
+        await server.start_serving()
+        return port
 
     def _start_source(self) -> None:
         self.log.on_append(self._intake.on_log_append)
@@ -153,24 +178,25 @@ class ThreadServer(TickServer):
                 self._worker.cancel(0)
 
     async def _close(self, code: int, reason: str) -> None:
-        if self._server is None:
+        if not self._servers:
             return
         if self._checking is not None:
             self._checking.cancel()
         try:
-            await stop_accepting(self._server.sockets)
+            await stop_accepting(sock for server in self._servers for sock in server.sockets)
         finally:  # also if the loop is about to end
-            self._server.close(code=code, reason=reason)
-        closed = asyncio.ensure_future(self._server.wait_closed())
+            for server in self._servers:
+                server.close(code=code, reason=reason)
+        closed = [asyncio.ensure_future(server.wait_closed()) for server in self._servers]
         # websockets would wait many seconds for connections that have not sent a request.
         self._limiter.abort(
             each for each in self._limiter.list_connections() if each.request is None
         )
         try:
-            await asyncio.wait([closed], timeout=STOP_WAIT_S)
+            await asyncio.wait(closed, timeout=STOP_WAIT_S)
         finally:
             self._limiter.abort(self._limiter.list_connections())
-        await asyncio.wait([closed], timeout=STOP_WAIT_S)
+        await asyncio.wait(closed, timeout=STOP_WAIT_S)
 
     # --- ticks --------------------------------------------------------------------------------
 
@@ -223,7 +249,7 @@ class ThreadServer(TickServer):
         if (probe := respond_to_probe(request, self._find_unready_reason)) is not None:
             return probe
         page = self.page.partition("?")[0]
-        response = respond(request, self._access, page, self._count_rejection)
+        response = respond(request, self._access, page, self._count_rejection, self._render_metrics)
         if isinstance(response, Refusal):
             cast("ServerSocket", connection).refuse(response.reason)
             return None
@@ -232,6 +258,15 @@ class ThreadServer(TickServer):
             # asks by plain HTTP whether the server is full.
             response.headers["Tickerkit-Full"] = str(self._limiter.limit)
         return response
+
+    def _respond_on_metrics_port(self, _: ServerConnection, request: Request) -> Response:
+        page = self.page.partition("?")[0]
+        return respond_on_metrics_port(
+            request, self._access, page, self._count_rejection, self._render_metrics
+        )
+
+    def _render_metrics(self) -> bytes:
+        return render_metrics(self.stats, getattr(self, "published", None) or {})
 
     def _find_unready_reason(self) -> str:
         """Return one word, why no further client should come here; empty if the server is ready."""

@@ -119,8 +119,8 @@ class _CommandHandler:
                 return dict(self._server.stats)
         raise AssertionError(name)
 
-    def _serve(self, setup: dict[str, Any]) -> int:
-        """Start the server, with the module paths of the other process; return its port."""
+    def _serve(self, setup: dict[str, Any]) -> tuple[int, int | None]:
+        """Start the server, with the module paths of the other process; return its ports."""
         sys.path[:] = setup["path"]
         if setup["pythonpath"] is None:
             os.environ.pop("PYTHONPATH", None)
@@ -138,7 +138,7 @@ class _CommandHandler:
         # Keeps the loop after the server's stop: the mirror needs the last messages.
         portal.enter(self)
         start_thread(lambda: self._send_mirror(server), "mirror")
-        return server.port
+        return server.port, server.metrics_port
 
     def _send_mirror(self, server: MirroredServer) -> None:
         """Send new ticks and gaps to the mirror; like any slow reader, it gets larger batches."""

@@ -147,7 +147,8 @@ class ProcessServer(TickServer):
             "options": dataclasses.replace(self._options, token=self._access.token or False),
         }
         await self._child.start()
-        self.port = await self._child.request(START_S, "serve", setup)
+        ports = await self._child.request(START_S, "serve", setup)
+        self.port, self.metrics_port = ports
         self._is_serving = True
 
     def _start_source(self) -> None:
