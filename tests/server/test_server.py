@@ -1069,6 +1069,7 @@ def test_stats_count_ticks_connections_and_refusals(server: TickServer, until: U
         "cut_off": 0,
         "last_cut_off": "",
         "connections": 1,
+        "sent_messages": 1,
         "refused": 1,
         "misfits": {},
         "turned_away": 0,
