@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from tickerkit.errors import FeedFailed, SourceError
 from tickerkit.feed.connection import describe_problem, describe_status
 from tickerkit.net.pacing import MAX_STEP_S
-from tickerkit.protocol import Event, PlainClient
+from tickerkit.protocol import Event, PlainClient, Taken
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.sources import Outlet, WebsocketSource
 from tickerkit.ticks import read_ticks
@@ -96,6 +96,9 @@ class SourceConnection(Outlet):
     async def gap(self, count: int | None, reason: str) -> None:
         for event in self._client.miss(count, reason):
             self._take(event, time.time_ns())
+
+    async def take(self, events: Iterable[Taken]) -> None:
+        raise SourceError(self.source, "a feed numbers the ticks of its websocket itself")
 
     async def wait_for_readers(self, count: int) -> None:
         """Return at once: the feed itself is the only reader."""

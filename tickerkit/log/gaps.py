@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from tickerkit.errors import InvalidArgument
 from tickerkit.limits import MAX_EXACT_INT
 from tickerkit.log.position import Gap
-from tickerkit.log.tick_log import TickLog
+from tickerkit.log.tick_log import COPY, TickLog
 from tickerkit.ticks import UTC_NS, Array
 
 __all__ = ["Gaps", "gap_frame", "gaps_from_frame"]
@@ -98,8 +99,13 @@ class Gaps:
             count: how many ticks are missing; as many seqs are skipped. None if that isn't known:
                 then the next tick begins a new epoch, unless the current one has no tick yet.
             reason: why they are missing.
+
+        Raises:
+            InvalidArgument: the log is a copy of another: `add` the gaps of that one.
         """
         log = self.log
+        if log.is_copy:
+            raise InvalidArgument("count", count, f"a gap of the other log, since {COPY}")
         if count is not None and log.last_seq + count <= MAX_EXACT_INT:
             if count > 0:
                 self.add(Gap(log.epoch, log.last_seq + 1, log.last_seq + count, reason))

@@ -10,6 +10,7 @@ The log starts no threads: `on_append` hooks run in the writer's thread and must
 
 from __future__ import annotations
 
+import logging
 import secrets
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
@@ -37,6 +38,8 @@ from tickerkit.validation import check_number, check_text, parse_symbols
 
 __all__ = ["EpochRun", "TickLog"]
 
+COPY = "this log has the numbering of another, where further ticks have to be appended"
+logger = logging.getLogger("tickerkit")
 # The time over which `TickLog.rate` counts ticks.
 RATE_NS = 5 * NS_PER_S
 RATE_BLOCK_ROWS = 65_536
@@ -88,6 +91,7 @@ class TickLog:
             values that the column's type can't hold exactly, texts that are too long, and all
             values of a further column beyond the 256th, see `tickerkit.limits`.
         units: the unit of each column that has one: "°C". Replaced as a whole, never changed.
+        is_copy: whether its ticks carry the numbering of another log: then it refuses to count on.
 
     Raises:
         InvalidArgument: `keep` is not a whole number of at least 1, or `epoch` is not text of at
@@ -115,6 +119,7 @@ class TickLog:
         self._columns = ColumnEncoder()
         self.misfits = self._columns.misfits
         self.units: Mapping[str, str] = MappingProxyType({})
+        self.is_copy = False
         self._compaction = Compaction(keep)
         self._hooks: dict[object, Callable[[], None]] = {}
         size = self._compaction.first_size
@@ -169,6 +174,9 @@ class TickLog:
             epoch: the epoch that they belong to; the log's current one by default.
             seq: their seqs, shape `(batch.count,)`, increasing within an epoch. By default they
                 follow the log's last seq.
+
+        Raises:
+            InvalidArgument: the log is a copy of another, and `seq` is None.
         """
         for name, count in batch.misfits.items():
             self._columns.add_misfits(name, count)
@@ -180,6 +188,8 @@ class TickLog:
             return
         new_epoch = epoch not in (None, self.epoch)
         if seq is None:
+            if self.is_copy:
+                raise InvalidArgument("seq", seq, f"the seqs of the ticks, since {COPY}")
             first = 1 if new_epoch else self.last_seq + 1
             seq = np.arange(first, first + batch.count, dtype=np.int64)
         if new_epoch or not self.runs:
@@ -192,8 +202,12 @@ class TickLog:
             self._append(part, received, seq[start:stop])
         # Set this after the rows: a thread that waits for a seq must find its tick in the frame.
         self.last_seq = int(seq[-1])
-        for hook in list(self._hooks.values()):
-            hook()
+        for key, hook in list(self._hooks.items()):
+            try:
+                hook()
+            except Exception:
+                self._hooks.pop(key, None)
+                logger.warning("a hook of the log failed, and is called no more", exc_info=True)
 
     def admit(self, batch: Batch) -> npt.NDArray[np.bool_] | None:
         """Return for each tick whether the log has room for its symbol; None if it has for all.
@@ -263,6 +277,9 @@ class TickLog:
 
     def on_append(self, hook: Callable[[], None]) -> Callable[[], None]:
         """Call `hook` after each append, in the writer's thread; it must not block.
+
+        A hook that raises is removed, and its error is logged: the append, and all that the writer
+        has yet to do, must not fail with it.
 
         Returns:
             A function that removes the hook; calling it again does nothing.

@@ -37,6 +37,7 @@ from tickerkit.protocol.messages import (
     TextColumn,
     Ticks,
 )
+from tickerkit.protocol.origin import CaughtUp, Origin
 from tickerkit.protocol.outbox import MAX_PENDING_BYTES, TOO_MANY
 from tickerkit.protocol.plain import EveryTickSession
 from tickerkit.protocol.plain_client import PlainClient
@@ -45,6 +46,7 @@ from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.segments import Segments
 from tickerkit.protocol.sessions import Session, find_stream, session_for
 from tickerkit.protocol.subscriber import Event, Received, Subscriber
+from tickerkit.protocol.taker import Taken, Taker
 from tickerkit.protocol.v1 import V1Session
 
 __all__ = [
@@ -53,6 +55,7 @@ __all__ = [
     "SUBPROTOCOL",
     "TOO_MANY",
     "At",
+    "CaughtUp",
     "Client",
     "V1Session",
     "End",
@@ -60,6 +63,7 @@ __all__ = [
     "Event",
     "EveryTickSession",
     "Hello",
+    "Origin",
     "PlainClient",
     "PricesSession",
     "Publication",
@@ -68,6 +72,8 @@ __all__ = [
     "Session",
     "Subscribe",
     "Subscriber",
+    "Taken",
+    "Taker",
     "TextColumn",
     "Ticks",
     "find_stream",

@@ -45,6 +45,10 @@ class Origin:
         self._asked: dict[str, int] = {}
         self._answered = 0
 
+    def __reduce__(self) -> tuple[type[Origin], tuple[()]]:
+        # In another process another log is filled, and the hook belongs to this one.
+        return Origin, ()
+
     def is_foreign(self, epoch: str) -> bool:
         """Return whether an epoch that the log doesn't hold is proved to be of another stream.
 

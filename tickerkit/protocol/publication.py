@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tickerkit.log import Gap, Gaps, Latest, TickLog
 from tickerkit.protocol.codec import encode_columns, encode_latest, encode_objects
+from tickerkit.protocol.origin import Origin
 from tickerkit.protocol.segments import BLOCK_SIZES, MAX_CACHE_BYTES, Segments, cached_bytes
 from tickerkit.protocol.symbols import Symbols
 from tickerkit.ticks import Array
@@ -20,6 +21,8 @@ class Publication:
     Args:
         log: the log.
         gaps: the gaps in the log; each is sent to every client that passes it.
+        origin: what is known of the stream that the log comes from, if it comes from elsewhere.
+            Then a reader may be ahead of the log, and a gap needs proof.
 
     Attributes:
         columns: the log as messages of `tickerkit.v1`.
@@ -28,15 +31,23 @@ class Publication:
         ended: whether the source has ended: sessions close once they have sent everything.
     """
 
-    def __init__(self, log: TickLog, gaps: Gaps | None = None) -> None:
+    def __init__(
+        self, log: TickLog, gaps: Gaps | None = None, origin: Origin | None = None
+    ) -> None:
         self.log = log
         self.gaps = gaps
+        self.origin = origin
         self.columns = Segments(log, encode_columns, gaps)
         self.objects = Segments(log, encode_objects, gaps)
         self.latest = Latest(log)
         self.ended = False
         self._prices: dict[Symbols, bytes | None] = {}
         self._prices_bytes = 0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether clients can be served: not before a relay has caught up, and knows an epoch."""
+        return self.origin is None or (self.origin.is_ready and bool(self.log.runs))
 
     def epoch_at(self, row: int) -> str:
         """Return the epoch of `row`; at the end of the log, that of the next tick."""

@@ -7,20 +7,20 @@ import contextlib
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple, TypeAlias
 
 import pandas as pd
 
-from tickerkit.errors import BadTick, PortalError
+from tickerkit.errors import BadTick, PortalError, SourceError
 from tickerkit.log import Gaps, TickLog, refuse_excess
-from tickerkit.protocol import Session, V1Session
+from tickerkit.protocol import Session, Taken, Taker, V1Session
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
 from tickerkit.sources import Outlet
 from tickerkit.ticks import Batch, read_ticks
 
-__all__ = ["Intake"]
+__all__ = ["Intake", "make_refusal"]
 
 MAX_PENDING_ITEMS = 1000
 POLL_S = 0.005
@@ -29,6 +29,9 @@ POLL_S = 0.005
 class _MissingTicks(NamedTuple):
     ticks: int | None
     reason: str
+
+
+_Pending: TypeAlias = dict[object, object] | Batch | _MissingTicks | Taken
 
 
 class Intake(Outlet):
@@ -44,6 +47,7 @@ class Intake(Outlet):
         errors: counts refused ticks and the source's errors.
         sessions: returns the connected sessions; called in the portal's thread.
         on_appended: called in that thread, once after each drain.
+        taker: puts into the log what another log has numbered.
 
     Attributes:
         closed: whether the server has stopped; a source that still sends is then cancelled.
@@ -56,6 +60,7 @@ class Intake(Outlet):
         errors: ErrorLog,
         sessions: Callable[[], list[Session]],
         on_appended: Callable[[], object] = lambda: None,
+        taker: Taker | None = None,
     ) -> None:
         self.log = log
         self.gaps = gaps
@@ -63,19 +68,30 @@ class Intake(Outlet):
         self.closed = False
         self._sessions = sessions
         self._on_appended = on_appended
-        self._pending: deque[dict[object, object] | Batch | _MissingTicks] = deque()
+        self._taker = taker or Taker(log, gaps)
+        self._pending: deque[_Pending] = deque()
         self._lock = threading.Lock()
         self._is_posted = False
 
     # --- called by the source, in its own thread ----------------------------------------------
 
     async def send(self, ticks: object) -> None:
+        self._check_numbering(ticks)
         await self._hand_over(_copy_ticks(ticks))
 
     async def gap(self, count: int | None, reason: str) -> None:
+        self._check_numbering(reason)
         await self._hand_over(_MissingTicks(count, reason))
 
-    async def _hand_over(self, item: dict[object, object] | Batch | _MissingTicks) -> None:
+    async def take(self, events: Iterable[Taken]) -> None:
+        for event in events:
+            await self._hand_over(event)
+
+    def _check_numbering(self, given: object) -> None:
+        if self._taker.origin is not None:
+            raise make_refusal(given)
+
+    async def _hand_over(self, item: _Pending) -> None:
         if self.closed:
             await _wait_for_cancel()
         self._pending.append(item)
@@ -125,10 +141,14 @@ class Intake(Outlet):
             if rows:
                 self.append(read_ticks(rows))
                 rows = []
-            if isinstance(item, Batch):
-                self.append(item)
-            else:
-                self.gaps.miss(item.ticks, item.reason)
+            match item:
+                case Batch():
+                    self.append(item)
+                case _MissingTicks():
+                    self.gaps.miss(item.ticks, item.reason)
+                case event:
+                    if (error := self._taker.take(event, time.time_ns())) is not None:
+                        self.errors.add(error)
         if rows:
             self.append(read_ticks(rows))
         self._on_appended()
@@ -162,6 +182,12 @@ class Intake(Outlet):
             post, self._is_posted = not self._is_posted, True
         if post:
             portal.post(self.drain)
+
+
+def make_refusal(given: object) -> SourceError:
+    """Return the error that a relay takes nothing without the numbers of the stream."""
+    problem = "this server's ticks carry the numbers of the server that made them"
+    return SourceError(given, problem, fix="publish there")
 
 
 async def _wait_for_cancel() -> None:

@@ -24,6 +24,7 @@ from tickerkit.runtime.loop_task import LoopTask
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
+from tickerkit.server.intake import make_refusal
 from tickerkit.server.options import ServerOptions
 from tickerkit.sources import MappedSource, Source
 from tickerkit.sources.units import check_units
@@ -198,12 +199,15 @@ class TickServer(Lifecycle):
             ticks: a dict, a list of dicts, a DataFrame, or JSON text.
 
         Raises:
+            SourceError: if this server is a relay; publish at the server that makes its ticks.
             BadTick: if some are not ticks, or have a symbol beyond the 65,536th; the others were
                 published.
             Stopped: if the server is stopped.
         """
         if self.status == "stopped":
             raise Stopped(self._kind, self._how_to_restart)
+        if self.source is not None and self.source.origin is not None:
+            raise make_refusal(ticks)
         batch = read_ticks(ticks)
         error = portal.call(self._publish, batch)
         if batch.errors:

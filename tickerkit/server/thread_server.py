@@ -27,6 +27,7 @@ from tickerkit.protocol import (
     SUBPROTOCOL,
     Publication,
     Session,
+    Taker,
     session_for,
 )
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
@@ -68,14 +69,16 @@ class ThreadServer(TickServer):
         self._errors = ErrorLog("server")
         self._rejections = ErrorLog("server: turned away", repeat_s=1.0)
         self._disconnects = ErrorLog("server", repeat_s=1.0)
-        self._publication = Publication(self.log, self._gaps)
+        origin = None if source is None else source.origin
+        self._taker = Taker(self.log, self._gaps, origin)
+        self._publication = Publication(self.log, self._gaps, origin)
         self._handlers: set[ClientHandler] = set()
         self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer, self._ssl)
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
         self._checking: asyncio.Task[None] | None = None
         self._intake = Intake(
-            self.log, self._gaps, self._errors, self._list_sessions, self._send_to_clients
+            self.log, self._gaps, self._errors, self._list_sessions, self._note_drain, self._taker
         )
         # The server of the websockets and the page, and perhaps one of the metrics alone.
         self._servers: list[Server] = []
@@ -213,13 +216,20 @@ class ThreadServer(TickServer):
 
     async def _end(self) -> None:
         self._intake.drain()
-        self._publication.ended = True
+        # A relay that fails is not the end of the stream: its clients must go on elsewhere.
+        if self._publication.origin is None:
+            self._publication.ended = True
         self._send_to_clients()
 
     async def _publish(self, batch: Batch) -> BadTick | None:
         error = self._intake.append(batch)
         self._send_to_clients()
         return error
+
+    def _note_drain(self) -> None:
+        if self._publication.origin is not None:
+            self._publication.ended = self._taker.ended
+        self._send_to_clients()
 
     def _list_sessions(self) -> list[Session]:
         return [handler.session for handler in self._handlers]

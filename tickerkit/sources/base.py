@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Protocol
+
+from tickerkit.protocol import Origin, Taken
 
 __all__ = ["Outlet", "Source"]
 
@@ -48,6 +50,21 @@ class Outlet(Protocol):
             >>> await out.gap(120, "not in the recording")
         """
 
+    async def take(self, events: Iterable[Taken]) -> None:
+        """Put ticks into the log that another log has numbered, and what else happened there.
+
+        For sources that have an `origin`. Their `send` and `gap` are refused with a `SourceError`:
+        they would count on in the numbering of the other log. Waits while too many events have not
+        reached the log yet.
+
+        Args:
+            events: `Received`, `Gap`, `Hello`, `End` and so on, see `Taker`. The source must not
+                change them afterwards.
+
+        Raises:
+            asyncio.CancelledError: the server has stopped.
+        """
+
     async def wait_for_readers(self, count: int) -> None:
         """Wait until at least `count` readers of every tick (v1) are connected."""
 
@@ -67,6 +84,8 @@ class Source(ABC):
     Attributes:
         units: the unit of each column that has one, such as `{"temperature": "°C"}`; shown in
             charts, tables and on the page.
+        origin: what a source knows of the log whose numbering its ticks carry; None if the server
+            numbers its ticks.
 
     Example:
         >>> class Clock(tk.Source):
@@ -77,6 +96,7 @@ class Source(ABC):
     """
 
     units: Mapping[str, str] = MappingProxyType({})
+    origin: Origin | None = None
 
     @abstractmethod
     async def run(self, out: Outlet) -> None:

@@ -14,8 +14,7 @@ from typing import Any, cast
 import pandas as pd
 
 from tickerkit.errors import BadTick, InvalidType, ServerFailed, SourceError, TickerkitError
-from tickerkit.log import Gap
-from tickerkit.protocol import Client, End, Hello, Received
+from tickerkit.protocol import Client, Taker
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
 from tickerkit.server.options import ServerOptions
@@ -57,7 +56,7 @@ class ProcessServer(TickServer):
         self._mirror_client.start_connection()
         self._child: ChildProcess | None = None
         self._is_serving = False
-        self._source_ended = False
+        self._taker = Taker(self.log, self._gaps)
         self._last_stats: Mapping[str, Any] = dataclasses.asdict(ServerStats())
 
     @property
@@ -76,7 +75,7 @@ class ProcessServer(TickServer):
 
     @property
     def _has_ended(self) -> bool:
-        return self._source_ended
+        return self._taker.ended
 
     @property
     def clients(self) -> pd.DataFrame:
@@ -179,20 +178,7 @@ class ProcessServer(TickServer):
     def _on_message(self, message: bytes) -> None:
         """Append a message of the other process to the mirror; in the portal's thread."""
         for event in self._mirror_client.receive(message):
-            match event:
-                case Received():
-                    now = time.time_ns()
-                    self.log.append(event.batch, received=now, epoch=event.epoch, seq=event.seq)
-                case Gap():
-                    self._gaps.add(event)
-                    if event.epoch == self.log.epoch and event.last is not None:
-                        self.log.skip(max(event.last - self.log.last_seq, 0))
-                case Hello() if event.epoch != self.log.epoch:
-                    self.log.begin(event.epoch)
-                case End():
-                    self._source_ended = True
-                case _:
-                    pass
+            self._taker.take(event, time.time_ns())
 
 
 def _pickle(source: Source | None) -> bytes:
