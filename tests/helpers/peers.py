@@ -166,16 +166,21 @@ class Wire:
                 end.shutdown(socket.SHUT_RD)
             end.close()
 
+    def close(self) -> None:
+        """Accept no further connection, and reset those that there are; idempotent."""
+        if self._listener.fileno() >= 0:
+            self._listener.shutdown(socket.SHUT_RDWR)
+            self._threads[0].join()
+            self._listener.close()
+        self.cut()
+        for thread in self._threads:
+            thread.join()
+
     def __enter__(self) -> Wire:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._listener.shutdown(socket.SHUT_RDWR)
-        self._threads[0].join()
-        self._listener.close()
-        self.cut()
-        for thread in self._threads:
-            thread.join()
+        self.close()
 
     def _accept(self) -> None:
         with contextlib.suppress(OSError):
