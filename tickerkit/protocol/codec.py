@@ -18,12 +18,14 @@ from tickerkit.ticks import Array
 MIN_VALUES_AS_INTS = 64
 
 
-def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
+def encode_columns(rows: Rows, symbols: Symbols, *, alone: bool = False) -> bytes | None:
     """Encode rows as a `ticks` message.
 
     Args:
         rows: the rows, all of one epoch.
         symbols: only the ticks of these; None for all.
+        alone: give each column of text a dictionary of its own, so that the message can be read
+            without those before it.
 
     Returns:
         The message; None if no tick is selected and no word first appears in these rows. New
@@ -34,13 +36,19 @@ def encode_columns(rows: Rows, symbols: Symbols) -> bytes | None:
     seq = rows.array("seq")[chosen]
     # For each text column, the words that first appear in these rows. A client may start at any
     # segment: from these words and those of hello, it knows every code that follows.
-    words = {name: _new_words(rows, rows.dictionaries[name]) for name in _text_names(rows)}
+    words = {
+        name: (0, []) if alone else _new_words(rows, rows.dictionaries[name])
+        for name in _text_names(rows)
+    }
     if not len(seq) and not any(new for _, new in words.values()):
         return None
 
     def text(name: str) -> TextColumn:
+        codes = rows.array(name)[chosen]
+        if alone:
+            return _own_dictionary(codes, rows.dictionaries[name].words)
         start, new = words[name]
-        return TextColumn(rows.array(name)[chosen].tolist(), start, new)
+        return TextColumn(codes.tolist(), start, new)
 
     more: dict[str, list[float | None] | TextColumn] = {}
     ints: dict[str, list[int]] = {}
@@ -142,6 +150,22 @@ def _new_words(rows: Rows, words: Dictionary) -> tuple[int, list[str]]:
     """Return the code of the first word that first appears in `rows`, and all such words."""
     start = words.size_at(rows.start)
     return start, words.words[start : words.size_at(rows.stop)]
+
+
+def _own_dictionary(codes: Array, words: list[str]) -> TextColumn:
+    """Return a column of text with only the words that it uses.
+
+    Args:
+        codes: for each tick a code into `words`, -1 for no value; shape (T,).
+        words: all words of the column.
+    """
+    # A table instead of `np.unique`, which sorts. The code -1 stands at the end of the table.
+    used = np.zeros(len(words) + 1, dtype=bool)
+    used[codes] = True
+    present = np.flatnonzero(used[:-1])
+    table = np.full(len(words) + 1, -1, dtype=np.int32)
+    table[present] = np.arange(len(present))
+    return TextColumn(table[codes].tolist(), 0, [words[code] for code in present.tolist()])
 
 
 def _to_differences(values: npt.NDArray[np.int64]) -> list[int]:
