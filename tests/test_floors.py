@@ -18,7 +18,7 @@ FLOORS = (
     ("__init__", "__main__", "cli"),
     ("chart", "classroom", "quickstart"),
     ("feed", "server", "runtime", "testing"),
-    ("sources", "storage", "net"),
+    ("sources", "brokers", "storage", "net"),
     ("streams", "protocol", "log", "bars", "fieldmaps", "presets"),
     ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
 )

@@ -1,0 +1,7 @@
+"""Brokers: where streams are kept: their addresses, and NATS JetStream behind four verbs."""
+
+from tickerkit.brokers.address import STREAM_SCHEMES, StreamAddress
+from tickerkit.brokers.nats import NatsBroker
+from tickerkit.brokers.settings import StreamLimits
+
+__all__ = ["STREAM_SCHEMES", "NatsBroker", "StreamAddress", "StreamLimits"]

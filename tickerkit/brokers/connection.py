@@ -1,0 +1,475 @@
+"""Connection: requests to NATS servers and answers, over a connection that is made when needed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import json
+import random
+import re
+import ssl
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from pathlib import Path
+from typing import Any, TypeVar
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from tickerkit.brokers.address import StreamAddress
+from tickerkit.errors import StreamError
+from tickerkit.formatting import format_line
+
+__all__ = ["Connection", "Inbox", "Refusal", "read_header"]
+
+T = TypeVar("T")
+
+CONNECT_S = 2
+ANSWER_S = 2.0
+# A server that is stopped or cut off, but whose connection stands, is noticed after 6 s.
+PING_S, MAX_PINGS = 2, 2
+# So many requests without an answer, one after the other, and another server is tried: this one
+# may be cut off from the others.
+MAX_UNANSWERED = 3
+JWT = re.compile(rb"-+BEGIN NATS USER JWT-+\s+(\S+)\s")
+SEED = re.compile(rb"-+BEGIN USER NKEY SEED-+\s+(\S+)\s")
+LOGIN_FIX = "pass the credentials of a user that may use the stream"
+
+
+class Refusal(StreamError):
+    """The broker answered a request with an error.
+
+    Attributes:
+        code: the broker's number of the error.
+    """
+
+    code = 0
+
+
+class Inbox:
+    """What arrives at a subject of this connection, in order.
+
+    Attributes:
+        subject: the subject.
+    """
+
+    def __init__(self, address: StreamAddress, subject: str, client: NatsClient) -> None:
+        self.subject = subject
+        self._address = str(address)
+        self._client = client
+        # Not bounded: by flow control the server sends 32 MiB at most before it gets an answer.
+        self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
+
+    async def add(self, message: Msg | None) -> None:
+        """Take a message; None for the end of the connection."""
+        self._messages.put_nowait(message)
+
+    async def get(self, timeout_s: float) -> Msg:
+        """Return the next message.
+
+        Raises:
+            StreamError: none came in time, or the connection ended.
+        """
+        try:
+            message = self._messages.get_nowait()
+        except asyncio.QueueEmpty:
+            try:
+                async with asyncio.timeout(timeout_s):
+                    message = await self._messages.get()
+            except TimeoutError:
+                problem = f"the broker sent nothing for {timeout_s:g} s"
+                raise self._client.explain(self._address, problem) from None
+        if message is None:
+            raise StreamError(self._address, "the connection to the broker ended")
+        return message
+
+    async def answer(self, subject: str) -> None:
+        """Answer a request of the server, such as whether it may send more."""
+        try:
+            await self._client.publish(subject)
+        except (nats.errors.Error, OSError):
+            raise StreamError(self._address, "the connection to the broker ended") from None
+
+
+class NatsClient(Client):
+    """A client of nats-py that has one connection, and never makes another by itself.
+
+    nats-py's own reconnecting leaves the sockets of failed attempts open, waits for ever for a
+    server that refuses, and keeps quiet about what its subscriptions missed.
+
+    Attributes:
+        must_use_tls: whether to refuse a server without TLS before anything secret is sent.
+        is_encrypted: whether the server uses TLS.
+        denied: the server's newest message about a missing right; empty without one.
+        inboxes: who is told of the end of the connection.
+    """
+
+    def __init__(self, *, must_use_tls: bool) -> None:
+        super().__init__()
+        self.must_use_tls = must_use_tls
+        self.is_encrypted = False
+        self.denied = ""
+        self.inboxes: set[Inbox] = set()
+
+    def _connect_command(self) -> bytes:
+        # nats-py sends name and password without TLS if the server doesn't ask for TLS, whatever
+        # the address says.
+        self.is_encrypted = bool(self._server_info.get("tls_required"))
+        if self.must_use_tls and not self.is_encrypted:
+            raise nats.errors.SecureConnWantedError
+        return super()._connect_command()
+
+    async def on_error(self, error: Exception) -> None:
+        """End an attempt to connect at its first error; later, remember a missing right."""
+        if self.client_id is None or self.is_connecting:
+            raise error
+        if type(error) is nats.errors.Error:
+            self.denied = format_line(str(error))
+
+    async def on_closed(self) -> None:
+        """End what waits for this connection: nats-py lets it wait until its timeout."""
+        for answer in list(self._resp_map.values()):
+            if not answer.done():
+                answer.set_exception(nats.errors.ConnectionClosedError())
+        for inbox in self.inboxes:
+            await inbox.add(None)
+
+    def explain(self, address: str, problem: str) -> StreamError:
+        """Return an error; if the server has refused a right, it is the reason."""
+        if not self.denied:
+            return StreamError(address, problem)
+        return StreamError(address, f"{problem} ({self.denied})", LOGIN_FIX, is_final=True)
+
+
+class Connection:
+    """Requests to a cluster of brokers, over one connection to any of its servers.
+
+    It is made when it is needed, and made again, to another server if need be, when it has ended.
+
+    Args:
+        address: the servers, and what to log in with.
+    """
+
+    def __init__(self, address: StreamAddress) -> None:
+        self._address = address
+        self._shown = str(address)
+        self._client: NatsClient | None = None
+        self._lock = asyncio.Lock()
+        self._unanswered = 0
+        self._has_connected = self._is_closed = False
+        self._discovered: list[str] = []
+        self._last_server = ""
+        self.generation = 0
+
+    @property
+    def version(self) -> tuple[int, int, int]:
+        """The version of the server; zeros without a connection, or for a version of its own."""
+        if self._client is None:
+            return 0, 0, 0
+        found = self._client.connected_server_version
+        try:
+            return found.major, found.minor, found.patch
+        except ValueError:
+            return 0, 0, 0
+
+    @property
+    def server(self) -> str:
+        """The server that is, or was last, connected to, as "host:port"."""
+        return self._last_server
+
+    @property
+    def max_payload_bytes(self) -> int:
+        """How large a message may be at the server, with its headers."""
+        return 0 if self._client is None else self._client.max_payload
+
+    async def connect(self) -> NatsClient:
+        """Return a connected client: the one there is, or of the first server that accepts one.
+
+        Raises:
+            StreamError: no server could be reached, or one refuses the login.
+        """
+        async with self._lock:
+            if self._is_closed:
+                raise StreamError(self._shown, "the broker was closed", is_final=True)
+            if self._client is not None and self._client.is_connected:
+                return self._client
+            await self._drop()
+            problems = []
+            for server in self._list_servers():
+                try:
+                    self._client = await self._try(server)
+                except StreamError as error:
+                    if error.is_final:
+                        raise
+                    problems.append(error.problem)
+                    continue
+                self._last_server = server
+                self._has_connected = True
+                self._unanswered = 0
+                self.generation += 1
+                self._learn_servers(self._client)
+                return self._client
+            raise StreamError(self._shown, "; ".join(problems))
+
+    async def request(
+        self, subject: str, payload: bytes = b"", headers: Mapping[str, str] | None = None
+    ) -> Msg:
+        """Send a request, and return its answer.
+
+        Raises:
+            StreamError: there is no connection, or no answer within 2 s.
+        """
+        client = await self.connect()
+        given = None if headers is None else dict(headers)
+        try:
+            work = client.request(subject, payload, timeout=ANSWER_S, headers=given)
+            answer = await keep_cancelling(work)
+        except nats.errors.NoRespondersError:
+            self._unanswered += 1
+            problem = "no server of the broker has JetStream, or its stream, ready"
+            raise StreamError(self._shown, problem) from None
+        except nats.errors.MaxPayloadError:
+            limit = client.max_payload
+            problem = f"the broker accepts messages of at most {limit:,} bytes"
+            fix = "set its max_payload to 1 MB or more"
+            raise StreamError(self._shown, problem, fix, is_final=True) from None
+        except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError):
+            raise StreamError(self._shown, "the connection to the broker ended") from None
+        except TimeoutError:
+            self._unanswered += 1
+            problem = f"the broker gave no answer within {ANSWER_S:g} s"
+            raise client.explain(self._shown, problem) from None
+        except (nats.errors.Error, OSError) as error:
+            raise StreamError(self._shown, describe(error)) from None
+        finally:
+            if self._unanswered >= MAX_UNANSWERED and client is self._client:
+                await self._drop()
+        self._unanswered = 0
+        return answer
+
+    async def call(self, method: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        """Return the answer of a method of JetStream's API, such as "STREAM.INFO.name".
+
+        Raises:
+            Refusal: the answer is an error.
+            StreamError: there is no answer.
+        """
+        payload = b"" if arguments is None else json.dumps(arguments).encode()
+        answer = await self.request(f"$JS.API.{method}", payload)
+        return self.read_answer(answer)
+
+    def read_answer(self, answer: Msg) -> dict[str, Any]:
+        """Return the JSON of an answer; raise `Refusal` if it is an error."""
+        try:
+            found = json.loads(answer.data)
+            error = found.get("error")
+        except (ValueError, AttributeError):
+            raise StreamError(self._shown, "the broker's answer is not JSON") from None
+        if error:
+            text = format_line(str(error.get("description", "no reason given")))
+            refusal = Refusal(self._shown, f"the broker refused: {text}")
+            refusal.code = error.get("err_code", 0)
+            raise refusal
+        return dict(found)
+
+    @contextlib.asynccontextmanager
+    async def listen(self) -> AsyncIterator[Inbox]:
+        """Return an inbox at a new subject; it ends with the connection that it was made on."""
+        client = await self.connect()
+        inbox = Inbox(self._address, client.new_inbox(), client)
+        client.inboxes.add(inbox)
+        subscription = None
+        try:
+            try:
+                work = client.subscribe(inbox.subject, cb=inbox.add)
+                subscription = await keep_cancelling(work)
+            except (nats.errors.Error, OSError) as error:
+                raise StreamError(self._shown, describe(error)) from None
+            yield inbox
+        finally:
+            client.inboxes.discard(inbox)
+            if subscription is not None:
+                with contextlib.suppress(nats.errors.Error, OSError):
+                    await subscription.unsubscribe()
+
+    async def close(self) -> None:
+        """Close the connection for good."""
+        self._is_closed = True
+        async with self._lock:
+            await self._drop()
+
+    async def _drop(self) -> None:
+        client, self._client = self._client, None
+        if client is not None:
+            await close_client(client)
+
+    def _list_servers(self) -> list[str]:
+        """Return the servers in random order, the last one at the end: it may be the bad one."""
+        servers = list(self._address.servers)
+        random.shuffle(servers)
+        servers += [each for each in self._discovered if each not in servers]
+        servers.sort(key=lambda server: server == self._last_server)
+        return servers
+
+    def _learn_servers(self, client: NatsClient) -> None:
+        """Remember further servers of the cluster."""
+        # With TLS they may be numbers that are in no certificate.
+        if not client.is_encrypted:
+            found = (uri.netloc.rpartition("@")[2] for uri in client.discovered_servers)
+            self._discovered = list(found)
+
+    async def _try(self, server: str) -> NatsClient:
+        """Connect to a server, or raise the reason."""
+        address = self._address
+        client = NatsClient(must_use_tls=address.is_tls)
+        options: dict[str, Any] = {}
+        if address.creds is not None:
+            read_credentials(address)
+            options["user_jwt_cb"] = lambda: read_credentials(address)[0]
+            options["signature_cb"] = lambda nonce: sign(read_credentials(address)[1], nonce)
+        if (context := make_context(address)) is not None:
+            options["tls"] = context
+        try:
+            work = client.connect(
+                f"{'tls' if address.is_tls else 'nats'}://{server}",
+                name="tickerkit",
+                user=address.user,
+                password=address.password,
+                token=address.token,
+                error_cb=client.on_error,
+                closed_cb=client.on_closed,
+                allow_reconnect=False,
+                connect_timeout=CONNECT_S,
+                ping_interval=PING_S,
+                max_outstanding_pings=MAX_PINGS,
+                pending_size=0,
+                **options,
+            )
+            await keep_cancelling(work)
+        except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
+            await close_client(client)
+            raise self._explain(server, error) from None
+        except BaseException:
+            await close_client(client)
+            raise
+        return client
+
+    def _explain(self, server: str, error: Exception) -> StreamError:
+        """Return why a server could not be connected to."""
+        # A login that was accepted once may be refused while the servers are changed.
+        is_final = not self._has_connected
+        if isinstance(error, StreamError):
+            return error
+        if isinstance(error, nats.errors.SecureConnWantedError):
+            problem, fix = f"{server} doesn't use TLS", "use nats:// instead of tls://"
+            return StreamError(self._shown, problem, fix, is_final=True)
+        if isinstance(error, ssl.SSLCertVerificationError):
+            problem = f"the certificate of {server} does not verify ({error.verify_message})"
+            fix = "pass ca= with the path of a certificate to trust"
+            return StreamError(self._shown, problem, fix, is_final=is_final)
+        if isinstance(error, TimeoutError):
+            return StreamError(self._shown, f"{server} did not answer within {CONNECT_S} s")
+        text = describe(error)
+        if type(error) is nats.errors.Error and is_login_problem(text):
+            problem = f"{server} refuses the login ({text})"
+            return StreamError(self._shown, problem, LOGIN_FIX, is_final=is_final)
+        return StreamError(self._shown, f"{server} can't be connected to ({text})")
+
+
+async def keep_cancelling(work: Coroutine[Any, Any, T]) -> T:
+    """Return the result of nats-py's code; raise CancelledError if the task was cancelled.
+
+    Before Python 3.12 `asyncio.wait_for`, which nats-py uses, returns a result that came in the
+    same moment, and the task would go on for ever.
+    """
+    task = asyncio.current_task()
+    before = 0 if task is None else task.cancelling()
+    try:
+        return await work
+    finally:
+        if task is not None and task.cancelling() > before:
+            raise asyncio.CancelledError
+
+
+async def close_client(client: NatsClient) -> None:
+    """Close a client, even if the caller is being cancelled."""
+    with contextlib.suppress(nats.errors.Error, OSError):
+        await asyncio.shield(client.close())
+
+
+def describe(error: Exception) -> str:
+    """Return an error of nats-py as text on one line."""
+    return format_line(str(error)) or type(error).__name__
+
+
+def is_login_problem(text: str) -> bool:
+    """Return whether what a server answered to a login says that it is wrong."""
+    # The server's protocol has no other sign than these words.
+    return re.search(r"authori[sz]ation|authentication", text, re.IGNORECASE) is not None
+
+
+def make_context(address: StreamAddress) -> ssl.SSLContext | None:
+    """Return the TLS context of an address; None for nats-py's default.
+
+    Raises:
+        StreamError: a file is no certificate, or no key.
+    """
+    if address.ca is None and address.cert is None:
+        return None
+
+    def refuse_password() -> str:
+        # Without this callback OpenSSL would prompt on the terminal, and block.
+        raise ValueError("the key is encrypted")
+
+    try:
+        context = ssl.create_default_context(cafile=address.ca)
+        if address.cert is not None:
+            context.load_cert_chain(address.cert, address.key, password=refuse_password)
+    except (OSError, ValueError) as error:
+        problem = f"the files of ca, cert and key can't be used for TLS ({describe(error)})"
+        raise StreamError(str(address), problem, "pass files in PEM", is_final=True) from None
+    return context
+
+
+def read_credentials(address: StreamAddress) -> tuple[bytes, bytes]:
+    """Return the JWT and the seed of the credentials file, which may change at any time.
+
+    nats-py's own reader never ends if the file lacks a line.
+
+    Raises:
+        StreamError: the file can't be read, or is no file of credentials.
+    """
+    try:
+        text = Path(address.creds or "").read_bytes()
+    except OSError as error:
+        problem = f"the credentials file can't be read ({error.strerror})"
+        raise StreamError(str(address), problem) from None
+    jwt, seed = JWT.search(text), SEED.search(text)
+    if jwt is None or seed is None:
+        problem = "the credentials file has no JWT and seed of a user"
+        fix = "pass creds= with a file that `nsc generate creds` writes"
+        raise StreamError(str(address), problem, fix, is_final=True)
+    return jwt[1], seed[1]
+
+
+def sign(seed: bytes, nonce: str) -> bytes:
+    """Return the signature of what the server sent, in base64."""
+    import nkeys
+
+    pair = nkeys.from_seed(bytearray(seed))
+    try:
+        return base64.b64encode(pair.sign(nonce.encode()))
+    finally:
+        pair.wipe()
+
+
+def read_header(message: Msg, name: str) -> str | None:
+    """Return a header of a message; None without it.
+
+    Keys of nats-py are texts, but some are members of an enum that aren't found by their text.
+    """
+    for key, value in (message.headers or {}).items():
+        if getattr(key, "value", key) == name:
+            return str(value)
+    return None
