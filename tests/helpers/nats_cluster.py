@@ -13,7 +13,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -98,8 +97,9 @@ class NatsServer:
         """End the process: SIGTERM hands the streams' leadership over first."""
         if self._process is not None:
             if self.is_running:
-                self._process.send_signal(signal.SIGCONT)
                 self._process.send_signal(how)
+                if how != signal.SIGKILL:
+                    self._process.send_signal(signal.SIGCONT)
             try:
                 self._process.wait(15)
             except subprocess.TimeoutExpired:
@@ -182,7 +182,7 @@ class NatsCluster:
                 f"max_payload: {max_payload}",
                 "jetstream {",
                 f"  store_dir: {json.dumps(str(server.folder / 'store'))}",
-                f"  sync_interval: {'always' if sync_always else '2m'}",
+                "  sync_interval: always" if sync_always else "",
                 "  max_file: 4T",
                 "  max_mem: 256M",
                 "}",
@@ -200,6 +200,8 @@ class NatsCluster:
             for server in self.servers:
                 server.start()
             self.wait_ready()
+            ended = [server for server in self.servers if not server.is_running]
+            assert not ended, self.read_log(ended[0])
         except BaseException:
             self.stop()
             raise
@@ -213,18 +215,31 @@ class NatsCluster:
         for server in self.servers:
             server.kill()
 
-    def wait_ready(self, servers: Sequence[NatsServer] | None = None) -> None:
-        """Wait until the running servers are healthy, and agree on one that leads them."""
+    def wait_ready(self) -> None:
+        """Wait until the running servers are healthy, and the one that leads them sees them all."""
         end = time.monotonic() + START_S
-        for server in servers if servers is not None else self.servers:
-            while server.is_running and server.ask("healthz").get("status") != "ok":
+        running = [server for server in self.servers if server.is_running]
+        for server in running:
+            while server.ask("healthz").get("status") != "ok":
+                assert server.is_running, f"{server.name} ended: {self.read_log(server)}"
                 assert time.monotonic() < end, f"{server.name}: {self.read_log(server)}"
                 time.sleep(0.02)
-            assert server.is_running, f"{server.name} ended: {self.read_log(server)}"
+        while len(self.servers) > 1 and self._count_seen() < len(running):
+            assert time.monotonic() < end, "the servers don't see each other"
+            time.sleep(0.02)
+
+    def _count_seen(self) -> int:
+        """Return how many servers the leader of the cluster counts as running, with itself."""
+        for server in self.servers:
+            meta = server.ask("jsz").get("meta_cluster", {})
+            if server.is_running and meta.get("leader") == server.name:
+                followers = meta.get("replicas", [])
+                return 1 + sum(not each.get("offline") for each in followers)
+        return 0
 
     def read_log(self, server: NatsServer) -> str:
         """Return the end of a server's log."""
-        return (server.folder / "log").read_text()[-2000:]
+        return (server.folder / "log").read_text()[-4000:]
 
     def url(self, name: str, *, scheme: str = "nats") -> str:
         """Return the address of a stream, with all servers."""

@@ -27,6 +27,7 @@ T = TypeVar("T")
 
 CONNECT_S = 2
 ANSWER_S = 2.0
+CLOSE_S = 1
 # A server that is stopped or cut off, but whose connection stands, is noticed after 6 s.
 PING_S, MAX_PINGS = 2, 2
 # So many requests without an answer, one after the other, and another server is tried: this one
@@ -135,6 +136,12 @@ class NatsClient(Client):
         for inbox in self.inboxes:
             await inbox.add(None)
 
+    def abort(self) -> None:
+        """Close the socket without waiting for the server."""
+        writer = getattr(self._transport, "_io_writer", None)
+        if writer is not None:
+            writer.transport.abort()
+
     def explain(self, address: str, problem: str) -> StreamError:
         """Return an error; if the server has refused a right, it is the reason."""
         if not self.denied:
@@ -222,6 +229,7 @@ class Connection:
         """
         client = await self.connect()
         given = None if headers is None else dict(headers)
+        client.denied = ""
         try:
             work = client.request(subject, payload, timeout=ANSWER_S, headers=given)
             answer = await keep_cancelling(work)
@@ -394,8 +402,14 @@ async def keep_cancelling(work: Coroutine[Any, Any, T]) -> T:
 
 async def close_client(client: NatsClient) -> None:
     """Close a client, even if the caller is being cancelled."""
-    with contextlib.suppress(nats.errors.Error, OSError):
-        await asyncio.shield(client.close())
+    try:
+        # Of a connection that was not completed nats-py would wait for the end for ever; of one
+        # with TLS, for 30 s if the server is silent.
+        if client.is_connected:
+            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+                await asyncio.shield(asyncio.wait_for(client.close(), CLOSE_S))
+    finally:
+        client.abort()
 
 
 def describe(error: Exception) -> str:

@@ -1,0 +1,513 @@
+"""Connection: logins, TLS, servers that fail, and the clusters that they form."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from nats_cluster import NatsCluster, free_ports, old_nats_server
+from nats_logins import Certificates, Operator, make_certificates
+
+from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection, nats
+from tickerkit.errors import StreamError
+from tickerkit.streams import StreamMessage
+
+T = TypeVar("T")
+MAKER = StreamLimits()
+RELAYS_RIGHTS = {
+    "pub": {
+        "allow": [
+            "$JS.API.STREAM.INFO.TICKERKIT_crypto",
+            "$JS.API.STREAM.MSG.GET.TICKERKIT_crypto",
+            "$JS.API.DIRECT.GET.TICKERKIT_crypto",
+            "$JS.API.CONSUMER.CREATE.TICKERKIT_crypto.>",
+            "$JS.FC.>",
+        ]
+    },
+    "sub": {"allow": ["_INBOX.>"]},
+}
+MAKERS_RIGHTS = {
+    "pub": {
+        "allow": [
+            "tickerkit.crypto",
+            "$JS.API.STREAM.INFO.TICKERKIT_crypto",
+            "$JS.API.STREAM.CREATE.TICKERKIT_crypto",
+            "$JS.API.STREAM.MSG.GET.TICKERKIT_crypto",
+        ]
+    },
+    "sub": {"allow": ["_INBOX.>"]},
+}
+
+
+@pytest.fixture(autouse=True)
+def nothing_logged(caplog: pytest.LogCaptureFixture) -> Any:
+    """See that nats-py logs nothing, whatever fails."""
+    yield
+    assert not [each for each in caplog.records if each.levelno >= logging.WARNING]
+
+
+def run(work: Callable[[], Coroutine[Any, Any, T]]) -> T:
+    """Run a test's coroutine, and see that it leaves no task behind."""
+
+    async def watched() -> T:
+        try:
+            return await work()
+        finally:
+            await asyncio.sleep(0)
+            left = asyncio.all_tasks() - {asyncio.current_task()}
+            assert not left
+
+    return asyncio.run(watched())
+
+
+def fail_to_open(broker: NatsBroker) -> StreamError:
+    """Return the error of a broker that can't be opened."""
+
+    async def work() -> StreamError:
+        try:
+            with pytest.raises(StreamError) as caught:
+                await broker.open()
+        finally:
+            await broker.close()
+        return caught.value
+
+    return run(work)
+
+
+def ticks(seq: int) -> StreamMessage:
+    """Return a message of one tick."""
+    return StreamMessage("ticks", "e1", seq, 1, b"{}")
+
+
+async def next_problem(verb: Callable[[], Awaitable[object]], but: str = "") -> StreamError:
+    """Return the first error of a verb that is another than one with the text `but`."""
+    while True:
+        try:
+            await verb()
+        except StreamError as error:
+            if not but or but not in error.problem:
+                return error
+
+
+async def insist(verb: Callable[[], Awaitable[T]], limit_s: float = 15) -> T:
+    """Return what a verb returns once it works again, as the driver of a machine does."""
+    end = time.monotonic() + limit_s
+    while True:
+        try:
+            return await verb()
+        except StreamError as error:
+            if error.is_final or time.monotonic() > end:
+                raise
+        await asyncio.sleep(0.05)
+
+
+async def put_next(broker: NatsBroker) -> int:
+    """Append a message after the tail, whatever it is."""
+    tail = await broker.tail()
+    return await broker.put(ticks(tail.number + 1), tail.number)
+
+
+# --- who is there ---------------------------------------------------------------------------------
+
+
+def test_no_server_is_a_passing_error() -> None:
+    """The error names each server, and trying again may help."""
+    one, two = free_ports(2)
+    error = fail_to_open(NatsBroker(f"nats://127.0.0.1:{one},127.0.0.1:{two}/a"))
+    assert not error.is_final
+    assert f"127.0.0.1:{one}" in str(error)
+    assert f"127.0.0.1:{two} can't be connected to" in str(error)
+
+
+def test_silent_server_is_passed_over(
+    server: NatsCluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A port that accepts and says nothing costs the time of one attempt."""
+    monkeypatch.setattr(connection, "CONNECT_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        alone = fail_to_open(NatsBroker(f"nats://127.0.0.1:{port}/a"))
+        assert "did not answer within 0.2 s" in str(alone)
+
+        async def work() -> None:
+            for _ in range(3):
+                other = server.servers[0].port
+                url = f"nats://127.0.0.1:{port},127.0.0.1:{other}/{name}"
+                async with NatsBroker(url, create=MAKER) as broker:
+                    await broker.tail()
+
+        run(work)
+
+
+@pytest.mark.parametrize(
+    "said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"INFO {not json}\r\n", b"INFO \r\n", b"", b"x" * 100_000]
+)
+def test_other_program_is_no_broker(said: bytes) -> None:
+    """A program that speaks otherwise is an error, not a crash."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+
+        def speak() -> None:
+            client, _ = listener.accept()
+            with client:
+                client.sendall(said)
+                client.shutdown(socket.SHUT_WR)
+                client.recv(1)
+
+        speaking = threading.Thread(target=speak)
+        speaking.start()
+        error = fail_to_open(NatsBroker(f"nats://127.0.0.1:{listener.getsockname()[1]}/a"))
+        speaking.join(10)
+    assert not error.is_final
+
+
+def test_server_without_jetstream_is_named(tmp_path: Path) -> None:
+    """Its requests have no responders."""
+    with NatsCluster(tmp_path, extra="jetstream: disabled") as cluster:
+        error = fail_to_open(NatsBroker(cluster.url("a"), create=MAKER))
+    assert "no server of the broker has JetStream" in str(error)
+
+
+def test_old_server_is_refused(tmp_path: Path) -> None:
+    """Debian 12 has 2.9.10, which can lose streams: the error says so, and is final."""
+    with NatsCluster(tmp_path, program=old_nats_server()) as cluster:
+        error = fail_to_open(NatsBroker(cluster.url("a"), create=MAKER))
+    assert error.is_final
+    assert "nats-server 2.9.10" in str(error)
+    assert "can lose a stream when it is killed; update it to 2.12.3 or later" in str(error)
+
+
+# --- logins and TLS -------------------------------------------------------------------------------
+
+
+def test_password_and_token_are_for_logging_in(tmp_path: Path) -> None:
+    """A wrong one is a final error, which shows neither."""
+    users = 'authorization { user: "ann", password: "right:pw@1" }'
+    with NatsCluster(tmp_path / "1", extra=users, login="ann:right%3Apw%401") as cluster:
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                assert (await broker.tail()).number == 0
+
+        run(work)
+        port = cluster.servers[0].port
+        for login in ("ann:wrongpw@", "wrongpw@", ""):
+            error = fail_to_open(NatsBroker(f"nats://{login}127.0.0.1:{port}/a"))
+            assert error.is_final
+            assert "refuses the login" in str(error)
+            assert "wrongpw" not in f"{error} {error!r} {vars(error)}"
+    token = 'authorization { token: "s3cr3t" }'
+    with NatsCluster(tmp_path / "2", extra=token, login="s3cr3t") as cluster:
+        run(work)
+
+
+def test_login_that_was_accepted_may_be_refused_for_a_while(tmp_path: Path) -> None:
+    """While servers are changed, a maker doesn't give up."""
+    with NatsCluster(tmp_path, extra="authorization { token: one }", login="one") as cluster:
+        server = cluster.servers[0]
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                server.stop()
+                config = server.config.read_text()
+                server.config.write_text(config.replace("token: one", "token: two"))
+                server.start()
+                cluster.wait_ready()
+                error = await next_problem(broker.tail, "connection to the broker ended")
+                assert "refuses the login" in str(error)
+                assert not error.is_final
+                server.stop()
+                server.config.write_text(config)
+                server.start()
+                await insist(broker.tail)
+
+        run(work)
+
+
+@pytest.fixture(scope="module")
+def operator() -> Operator:
+    """Return an operator whose users log in with files."""
+    return Operator()
+
+
+@pytest.fixture(scope="module")
+def operated(operator: Operator, tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a server of that operator."""
+    with NatsCluster(tmp_path_factory.mktemp("jwt"), extra=operator.config) as cluster:
+        yield cluster
+
+
+def test_rights_of_makers_and_relays_suffice(
+    operated: NatsCluster, operator: Operator, tmp_path: Path
+) -> None:
+    """With credentials files of few rights all verbs work; a relay can't write."""
+    url = operated.url("crypto")
+    makers = operator.write_creds(tmp_path / "maker.creds", "maker", MAKERS_RIGHTS)
+    relays = operator.write_creds(tmp_path / "relay.creds", "relay", RELAYS_RIGHTS)
+
+    async def work() -> None:
+        maker = NatsBroker(StreamAddress.parse(url, creds=makers), create=MAKER)
+        relay = NatsBroker(StreamAddress.parse(url, creds=relays))
+        async with maker, relay:
+            for _ in range(3):
+                await put_next(maker)
+            assert (await relay.tail()).number == 3
+            assert await relay.first() == 1
+            assert [each.number async for each in relay.read(2, 1)] == [2]
+            assert [each.number async for each in relay.read(4, 1)] == []
+            assert [each.number async for each in relay.read(1, 5)] == [1, 2, 3]
+
+    run(work)
+
+
+def test_missing_right_is_named(
+    operated: NatsCluster, operator: Operator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that the server doesn't let through is a final error that says why."""
+    monkeypatch.setattr(connection, "ANSWER_S", 0.5)
+    rights = {"pub": {"allow": ["$JS.API.STREAM.INFO.>", "$JS.API.STREAM.CREATE.>"]}}
+    creds = operator.write_creds(tmp_path / "a.creds", "a", rights)
+
+    async def work() -> None:
+        address = StreamAddress.parse(operated.url("denied"), creds=creds)
+        async with NatsBroker(address, create=MAKER) as broker:
+            with pytest.raises(StreamError, match="permissions violation for publish") as caught:
+                await broker.put(ticks(1), 0)
+            assert caught.value.is_final
+
+    run(work)
+
+
+@pytest.mark.parametrize("text", ["", "-----BEGIN NATS USER JWT-----\n", "secret\n" * 9])
+def test_file_without_credentials_is_named(
+    operated: NatsCluster, tmp_path: Path, text: str
+) -> None:
+    """nats-py would read it for ever."""
+    path = tmp_path / "bad.creds"
+    path.write_text(text)
+    error = fail_to_open(NatsBroker(StreamAddress.parse(operated.url("crypto"), creds=path)))
+    assert error.is_final
+    assert "the credentials file has no JWT and seed of a user" in str(error)
+
+
+def test_credentials_are_read_at_each_connection(
+    operated: NatsCluster, operator: Operator, tmp_path: Path
+) -> None:
+    """A file that is renewed, or missing for a moment, is used for the next connection."""
+    path = operator.write_creds(tmp_path / "a.creds", "a")
+
+    async def work() -> None:
+        address = StreamAddress.parse(operated.url("renewed"), creds=path)
+        async with NatsBroker(address, create=MAKER) as broker:
+            path.unlink()
+            operated.servers[0].restart()
+            operated.wait_ready()
+            error = await next_problem(broker.tail, "connection to the broker ended")
+            assert "the credentials file can't be read" in str(error)
+            assert not error.is_final
+            operator.write_creds(path, "b")
+            await insist(broker.tail)
+
+    run(work)
+
+
+@pytest.fixture(scope="module")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Return certificates of one authority."""
+    return make_certificates(tmp_path_factory.mktemp("certificates"))
+
+
+def test_tls_needs_a_trusted_certificate(tmp_path: Path, certificates: Certificates) -> None:
+    """With ca= it connects; without, the error names the argument."""
+    with NatsCluster(tmp_path, extra=certificates.config) as cluster:
+
+        async def work() -> None:
+            for scheme in ("tls", "nats"):
+                url = cluster.url("a", scheme=scheme)
+                address = StreamAddress.parse(url, ca=certificates.ca)
+                async with NatsBroker(address, create=MAKER) as broker:
+                    await put_next(broker)
+
+        run(work)
+        for scheme in ("tls", "nats"):
+            error = fail_to_open(NatsBroker(cluster.url("a", scheme=scheme)))
+            assert error.is_final
+            assert "does not verify" in str(error)
+            assert "ca=" in str(error)
+
+
+def test_client_shows_its_certificate(tmp_path: Path, certificates: Certificates) -> None:
+    """A server may demand one."""
+    client = certificates.client
+    with NatsCluster(tmp_path, extra=certificates.config_for_clients) as cluster:
+        url = cluster.url("a", scheme="tls")
+
+        async def work() -> None:
+            address = StreamAddress.parse(url, ca=certificates.ca, cert=client, key=client)
+            async with NatsBroker(address, create=MAKER) as broker:
+                await put_next(broker)
+
+        run(work)
+        fail_to_open(NatsBroker(StreamAddress.parse(url, ca=certificates.ca)))
+
+
+def test_password_is_not_sent_without_tls(server: NatsCluster) -> None:
+    """An address with tls:// refuses a server that doesn't ask for TLS."""
+    port = server.servers[0].port
+    error = fail_to_open(NatsBroker(f"tls://ann:secret@127.0.0.1:{port}/a"))
+    assert error.is_final
+    assert "doesn't use TLS; use nats:// instead" in str(error)
+
+
+def test_file_that_is_no_certificate_is_named(server: NatsCluster, tmp_path: Path) -> None:
+    """The error names the arguments."""
+    path = tmp_path / "a.pem"
+    path.write_text("hello")
+    error = fail_to_open(NatsBroker(StreamAddress.parse(server.url("a"), ca=path)))
+    assert error.is_final
+    assert "ca, cert and key" in str(error)
+
+
+# --- servers that fail ----------------------------------------------------------------------------
+
+
+def test_restarted_server_is_connected_to_again(tmp_path: Path) -> None:
+    """Verbs and a read that waits fail at once, and work again when the server is back."""
+    with NatsCluster(tmp_path) as cluster:
+        server = cluster.servers[0]
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                await put_next(broker)
+                for how in (signal.SIGKILL, signal.SIGTERM):
+                    waiting = asyncio.ensure_future(anext(broker.read(99)))
+                    await broker.first()
+                    await asyncio.to_thread(server.stop, how)
+                    with pytest.raises(StreamError, match="connection to the broker ended"):
+                        await waiting
+                    with pytest.raises(StreamError, match="can't be connected to"):
+                        await broker.tail()
+                    server.start()
+                    assert await insist(lambda: put_next(broker)) > 1
+                read = [each.number async for each in broker.read(1, 9)]
+                assert read == [1, 2, 3]
+
+        run(work)
+
+
+def test_request_under_way_fails_with_its_connection(tmp_path: Path) -> None:
+    """It doesn't wait for its timeout."""
+    with NatsCluster(tmp_path) as cluster:
+        server = cluster.servers[0]
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                await broker.tail()
+                server.pause()
+                waiting = asyncio.ensure_future(broker.put(ticks(1), 0))
+                await asyncio.sleep(0.05)
+                server.kill()
+                with pytest.raises(StreamError, match="connection to the broker ended"):
+                    await waiting
+
+        run(work)
+
+
+def test_paused_server_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Requests end without an answer, a read with silence; both work afterwards."""
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
+    monkeypatch.setattr(connection, "CONNECT_S", 0.2)
+    monkeypatch.setattr(nats, "SILENCE_S", 1.2)
+    with NatsCluster(tmp_path) as cluster:
+        server = cluster.servers[0]
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                number = await put_next(broker)
+                reading = broker.read(1)
+                await anext(reading)
+                server.pause()
+                with pytest.raises(StreamError, match="no answer within"):
+                    await broker.put(ticks(2), number)
+                with pytest.raises(StreamError, match=r"sent nothing for 1\.2 s"):
+                    await anext(reading)
+                server.resume()
+                # The message may have been stored, though no answer came.
+                assert await insist(lambda: put_next(broker)) in (2, 3)
+
+        run(work)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Return a cluster of three servers."""
+    with NatsCluster(tmp_path_factory.mktemp("cluster"), 3) as cluster:
+        yield cluster
+
+
+def test_cluster_keeps_three_copies(cluster: NatsCluster) -> None:
+    """A stream is made on as many servers as there are, and read on any of them."""
+
+    async def work() -> None:
+        async with NatsBroker(cluster.url("copies"), create=MAKER) as maker:
+            for _ in range(20):
+                await put_next(maker)
+            assert (await maker.inspect())["config"]["num_replicas"] == 3
+            for server in cluster.servers:
+                async with NatsBroker(f"nats://127.0.0.1:{server.port}/copies") as relay:
+                    assert (await relay.tail()).number == 20
+                    assert [each.number async for each in relay.read(20, 1)] == [20]
+                    assert [each.number async for each in relay.read(1, 30)][-1] == 20
+
+    run(work)
+
+
+@pytest.mark.soak
+def test_other_servers_are_learned(cluster: NatsCluster) -> None:
+    """An address with one server of a cluster suffices when that one ends."""
+    server = cluster.servers[0]
+
+    async def work() -> None:
+        url = f"nats://127.0.0.1:{server.port}/learned"
+        async with NatsBroker(url, create=StreamLimits(replicas=3)) as broker:
+            await put_next(broker)
+            await asyncio.to_thread(server.stop)
+            assert await insist(lambda: put_next(broker)) > 1
+
+    run(work)
+    server.start()
+    cluster.wait_ready()
+
+
+@pytest.mark.soak
+def test_leader_is_killed(cluster: NatsCluster) -> None:
+    """A put fails with `StreamError`, and works again when another server leads: within 10 s."""
+
+    async def work() -> None:
+        url = cluster.url("killed")
+        async with NatsBroker(url, create=MAKER) as maker, NatsBroker(url) as relay:
+            for _ in range(5):
+                await put_next(maker)
+            leader = await asyncio.to_thread(cluster.leader, "killed")
+            await asyncio.to_thread(leader.kill)
+            with pytest.raises(StreamError) as caught:
+                await maker.put(ticks(6), 5)
+            assert not caught.value.is_final
+            number = await insist(lambda: put_next(maker), 30)
+            assert number >= 6
+
+            async def read_all() -> list[int]:
+                return [each.number async for each in relay.read(1, 99)]
+
+            assert await insist(read_all) == list(range(1, number + 1))
+            leader.start()
+
+    run(work)
+    cluster.wait_ready()
