@@ -126,6 +126,9 @@ class Client:
                 # After any other gap (of a former epoch, or without an end) a hello follows.
                 if message.epoch == self._stream_epoch and message.last is not None:
                     self._advance(message.last)
+                elif message.epoch == self.epoch and message.last is not None:
+                    # If the connection breaks now, this gap must not be sent again.
+                    self.seq = max(self.seq, message.last)
             case _:
                 pass
         return [message]

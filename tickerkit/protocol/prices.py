@@ -9,6 +9,7 @@ from tickerkit.protocol.plain import receive_subscribe
 from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.segments import MAX_ROWS
 from tickerkit.protocol.symbols import Symbols
+from tickerkit.protocol.tick_session import NOT_CAUGHT_UP
 
 __all__ = ["PRICES_S", "PricesSession"]
 
@@ -29,7 +30,7 @@ class PricesSession:
     def __init__(self, publication: Publication) -> None:
         self.publication = publication
         self.symbols: Symbols = None
-        self.close: tuple[int, str] | None = None
+        self.close: tuple[int, str] | None = None if publication.is_ready else NOT_CAUGHT_UP
         self._pending = Outbox()
         self._next_at = 0.0
         self._sent: bytes | None = None

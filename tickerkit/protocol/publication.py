@@ -65,6 +65,8 @@ class Publication:
             return []
         here, unknown = self.epoch_at(row), []
         for gap in self.gaps.at(row):
+            if gap.last is None and gap.epoch == here:
+                continue  # the epoch that follows has not begun yet
             if gap.epoch == epoch:
                 known = seq
             elif gap.epoch == here:  # the reader is about to enter it

@@ -40,8 +40,10 @@ def take_subscribe(session: Subscribing, pending: Outbox, data: str | bytes) -> 
     so it is never answered.
 
     Returns:
-        The message; None if it isn't a valid subscribe message.
+        The message; None if it isn't a valid subscribe message, or the session is closed.
     """
+    if session.close is not None:
+        return None
     if pending.is_full:
         session.close = TOO_MANY
         return None

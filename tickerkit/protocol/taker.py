@@ -38,6 +38,8 @@ class Taker:
         self.gaps = gaps
         self.origin = origin
         self.ended = False
+        # The hello of an epoch that begins with the next event.
+        self._coming: Hello | None = None
         if origin is not None:
             log.is_copy = True
 
@@ -52,6 +54,14 @@ class Taker:
             Why ticks were left out, whose symbols the log has no room for: they are a gap in it.
             None if all were taken.
         """
+        if isinstance(event, Hello):
+            self._take_hello(event)
+            return None
+        # A client that connects again gets the hello before the gap at the end of its epoch.
+        if self._coming is not None and not (
+            isinstance(event, Gap) and event.epoch != self._coming.epoch
+        ):
+            self._begin(self._coming)
         match event:
             case Received():
                 return append_or_note(
@@ -64,8 +74,6 @@ class Taker:
                 )
             case Gap():
                 self._take_gap(event)
-            case Hello():
-                self._enter(event)
             case At():
                 self._advance(event.seq)
             case End():
@@ -81,14 +89,22 @@ class Taker:
         if gap.epoch == self.log.epoch and gap.last is not None:
             self._advance(gap.last)
 
-    def _enter(self, hello: Hello) -> None:
+    def _take_hello(self, hello: Hello) -> None:
         if hello.units is not msgspec.UNSET:
             self.log.units = select_units(hello.units)
+        log = self.log
         # A log that has begun no epoch has an id of its own, which no reader must be told.
-        if hello.epoch == self.log.epoch and self.log.runs:
+        if hello.epoch == log.epoch and log.runs:
+            self._coming = None
             return
+        self._coming, self.ended = hello, False
+        newest = self.gaps.at(log.stop)
+        if not log.runs or any(gap.epoch == log.epoch and gap.last is None for gap in newest):
+            self._begin(hello)
+
+    def _begin(self, hello: Hello) -> None:
+        self._coming = None
         self.log.begin(hello.epoch)
-        self.ended = False
         # The other log holds nothing before this seq, and neither will this one.
         self._advance(hello.first - 1)
 

@@ -12,14 +12,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from tickerkit.log import Gap
+from tickerkit.log import Gap, Position
 from tickerkit.protocol.outbox import Outbox
 from tickerkit.protocol.publication import Publication, SlowStart
 from tickerkit.protocol.segments import Segments
 from tickerkit.protocol.symbols import Symbols
 
-__all__ = ["STATES", "State", "TickSession"]
+__all__ = ["NOT_CAUGHT_UP", "STATES", "State", "TickSession"]
 
+# 1013 of IANA's list of close codes: try again later.
+NOT_CAUGHT_UP = (1013, "this relay has not caught up; connect again")
 TOO_SLOW = "the client was too slow: the server no longer holds these ticks"
 
 
@@ -65,18 +67,22 @@ class TickSession(ABC):
         close: the code and reason to close with, once `next_message` returns None.
         row: the row to send next; None before the client has subscribed.
         epoch: the epoch of the newest tick that was sent.
-        seq: the seq of that tick, or of a later one that is missing or not subscribed to.
+        seq: the seq of that tick, or of a later one that is missing, not subscribed to, or known to
+            a client that is ahead of this relay.
     """
 
     def __init__(self, publication: Publication, segments: Segments) -> None:
         self.publication = publication
         self.log = publication.log
         self.symbols: Symbols = None
-        self.close: tuple[int, str] | None = None
+        self.close: tuple[int, str] | None = None if publication.is_ready else NOT_CAUGHT_UP
         self.row: int | None = None
         self.epoch = ""
         self.seq = 0
         self._announced_seq = 0  # the client knows that it has every tick up to this seq
+        # Of a client that is ahead of this relay, the position at which it resumed. It gets all
+        # ticks of the relay again up to there, and drops them; gaps it isn't sent again.
+        self._ahead_at = Position("", 0)
         self._segments = segments
         self._slow_start = SlowStart()
         self._pending = Outbox()
@@ -122,7 +128,7 @@ class TickSession(ABC):
                 continue
             if (supplement := self._next_supplement(self.row)) is not None:
                 return supplement
-            self.row, self.seq = segment.stop, segment.seq
+            self.row, self.seq = segment.stop, self._or_ahead(segment.seq)
             self._slow_start.grow()
             if segment.message is not None:
                 # A filtered segment may lack its last rows, so an `at` has to follow it.
@@ -142,7 +148,7 @@ class TickSession(ABC):
             self._enter(row)
             # A client that reconnects before the next tick must resume after the gap.
             self._send_seq()
-        self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
+        self.seq = self._announced_seq = self._or_ahead(self.publication.seqs_at(row)[1])
 
     def _pass_dropped_rows(self, row: int) -> None:
         """Send gaps for the rows dropped from `row` on, and move to the oldest row held."""
@@ -175,7 +181,11 @@ class TickSession(ABC):
     def _enter(self, row: int) -> None:
         """Set the session's epoch and seq to those before `row`, whose tick is sent next."""
         self.epoch = self.publication.epoch_at(row)
-        self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
+        self.seq = self._announced_seq = self._or_ahead(self.publication.seqs_at(row)[1])
+
+    def _or_ahead(self, seq: int) -> int:
+        """Return a seq of the session's epoch, or a higher one at which the client resumed."""
+        return max(seq, self._ahead_at.seq) if self.epoch == self._ahead_at.epoch else seq
 
     def _next_supplement(self, row: int) -> bytes | None:
         """Return a message that the client needs before the ticks from `row` on, None for none."""

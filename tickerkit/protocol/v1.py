@@ -20,7 +20,7 @@ from tickerkit.protocol.messages import (
 )
 from tickerkit.protocol.publication import Publication
 from tickerkit.protocol.subscribe import take_subscribe
-from tickerkit.protocol.tick_session import TickSession
+from tickerkit.protocol.tick_session import NOT_CAUGHT_UP, TickSession
 
 __all__ = ["AT_S", "HEARTBEAT_S", "V1Session"]
 
@@ -57,7 +57,9 @@ class V1Session(TickSession):
         # What the client was sent of the log's misfits, and their sum.
         self._sent_misfits: dict[str, int] = {}
         self._left_out = 0
-        self._send_hello(self.log.stop)
+        # Before a relay knows an epoch, its log has an id of its own: no client must be told that.
+        if self.close is None:
+            self._send_hello(self.log.stop)
 
     def receive(self, data: str | bytes, now: float) -> None:
         # RFC 6455 section 7.4.1: 1003 for a type of data that the endpoint can't accept.
@@ -190,8 +192,12 @@ class V1Session(TickSession):
                 name: max(self._sent_words.get(name, 0), dictionary.size_at(self.row))
                 for name, dictionary in self.log.dictionaries.items()
             }
+        self._ahead_at = Position("", 0)
         if wanted.resume is None:
             self.row = self._history_row(wanted.history)
+        elif self._is_unproved(wanted.resume):
+            self.close = NOT_CAUGHT_UP
+            return
         else:
             self.row = self._resume_row(wanted.resume)
         if self.publication.epoch_at(self.row) != self.epoch:
@@ -201,7 +207,7 @@ class V1Session(TickSession):
         # A gap before the requested history isn't sent, unless the client asked for the whole
         # history, and the log begins with that gap.
         whole = wanted.resume is None and wanted.history is None and self.row == 0
-        self.seq = self._announced_seq = before if whole else after
+        self.seq = self._announced_seq = before if whole else self._or_ahead(after)
         self._send_seq()
 
     def _history_row(self, wanted: int | None) -> int:
@@ -219,9 +225,16 @@ class V1Session(TickSession):
             return log.stop
         return rows.start + int(index[max(len(index) - wanted, 0)])
 
+    def _is_unproved(self, at: Position) -> bool:
+        """Return whether an epoch that this relay doesn't know may yet come to it."""
+        origin, log = self.publication.origin, self.log
+        if origin is None or at.epoch == log.epoch or log.find(at.epoch, at.seq) is not None:
+            return False
+        return not origin.is_foreign(at.epoch)
+
     def _resume_row(self, at: Position) -> int:
         """Return the row after `at`, and send the gaps between them."""
-        log = self.log
+        log, is_relay = self.log, self.publication.origin is not None
         # `seq`: the client has every tick up to this one, or was sent a gap for it.
         row, seq = log.find(at.epoch, at.seq), at.seq
         unknown_epoch = row is None and at.epoch != log.epoch
@@ -231,6 +244,9 @@ class V1Session(TickSession):
             self._send(Gap(at.epoch, min(at.seq + 1, MAX_SEQ), None, reason))
             row, seq = log.start, 0
         elif at.epoch == log.epoch and at.seq > log.last_seq:
+            if is_relay:  # the ticks that the client has are on their way
+                self._ahead_at = at
+                return log.stop
             reason = "the client is ahead of the server, which lost these ticks"
             self._send(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
             return log.stop
@@ -238,7 +254,8 @@ class V1Session(TickSession):
         row = log.stop if row is None else row
         epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
         if unknown_epoch or epoch == at.epoch:
-            if row < log.stop and before > seq:
+            # A relay's log may begin behind the client before it holds a tick.
+            if (row < log.stop or is_relay) and before > seq:
                 if epoch != self.epoch:
                     self._send_hello(row)
                 reason = "the server no longer holds these ticks"
