@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pickle
+
 from tickerkit.protocol.origin import MAX_QUESTIONS, CaughtUp, Origin
 
 
@@ -16,6 +18,15 @@ def test_an_epoch_is_foreign_only_after_a_look_at_the_stream_that_came_after_the
     origin.take(CaughtUp(1))
     assert origin.is_foreign("x")
     assert asked == [1]
+
+
+def test_origin_in_another_process_begins_anew() -> None:
+    """There another log is filled, and the hook belongs to this process."""
+    origin = Origin()
+    origin.on_question = lambda: None  # which can't be pickled
+    origin.take(CaughtUp(0))
+    copy = pickle.loads(pickle.dumps(origin))
+    assert (copy.is_ready, copy.questions) == (False, 0)
 
 
 def test_questions_of_hostile_readers_take_a_bounded_memory() -> None:

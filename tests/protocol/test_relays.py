@@ -8,59 +8,23 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import numpy as np
 import pytest
+from relays import Relay, hello, ticks
 from wires import Wire
 
-from tickerkit.log import Gap, Gaps, Position, TickLog
+from tickerkit.log import Gap, Position, TickLog
 from tickerkit.protocol import (
     SUBPROTOCOL,
     At,
     CaughtUp,
     Client,
-    Hello,
-    Origin,
-    Publication,
     Received,
     Session,
     Taken,
-    Taker,
     session_for,
 )
 from tickerkit.protocol.tick_session import NOT_CAUGHT_UP
 from tickerkit.protocol.v1 import HEARTBEAT_S
-from tickerkit.ticks import read_ticks
-
-
-class Relay:
-    """A relay's log, and what fills it."""
-
-    def __init__(self, *events: Taken, keep: int = 10_000, is_ready: bool = True) -> None:
-        self.log = TickLog(keep)
-        self.gaps = Gaps(self.log, forget=True)
-        self.origin = Origin()
-        self.taker = Taker(self.log, self.gaps, self.origin)
-        self.publication = Publication(self.log, self.gaps, self.origin)
-        self.take(*events)
-        if is_ready:
-            self.take(CaughtUp(0))
-
-    def take(self, *events: Taken) -> None:
-        """Take events of the stream."""
-        for event in events:
-            self.taker.take(event, 0)
-
-
-def hello(epoch: str, first: int = 1) -> Hello:
-    """Return the event that an epoch begins, of which the stream holds the ticks from `first`."""
-    return Hello(epoch, first, first, [], {})
-
-
-def ticks(epoch: str, first: int, last: int, symbols: str = "A") -> Received:
-    """Return the event that ticks have come, of the symbols in turn."""
-    seqs = range(first, last + 1)
-    batch = read_ticks([{"symbol": symbols[n % len(symbols)], "price": n, "time": n} for n in seqs])
-    return Received(batch, epoch, np.array(seqs, dtype=np.int64))
 
 
 def reader(epoch: str, seq: int, symbols: list[str] | None = None) -> Wire:

@@ -8,9 +8,20 @@ from typing import Any
 
 import pandas as pd
 import pytest
+from relays import hello
+from relays import ticks as ticks_of
 
-from tickerkit.log import Gaps, TickLog
-from tickerkit.protocol import EveryTickSession, PricesSession, Publication, Session, V1Session
+from tickerkit.log import Gap, Gaps, TickLog
+from tickerkit.protocol import (
+    End,
+    EveryTickSession,
+    Origin,
+    PricesSession,
+    Publication,
+    Session,
+    Taker,
+    V1Session,
+)
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.runtime.portal import portal
 from tickerkit.server.intake import MAX_PENDING_ITEMS, Intake
@@ -156,6 +167,7 @@ def test_source_of_a_stopped_server_sends_nothing_until_it_is_cancelled(intake: 
     intake.closed = True
     asyncio.run(see_it_cancelled_once(lambda: intake.send(tick(1))))
     asyncio.run(see_it_cancelled_once(lambda: intake.gap(3, "lost")))
+    asyncio.run(see_it_cancelled_once(lambda: intake.take([End()])))
     assert not intake._pending
 
 
@@ -300,6 +312,34 @@ def test_gap_keeps_its_place_among_the_ticks(intake: Intake) -> None:
     assert found["to"].fillna(0).tolist() == [1, 4, 0]
     assert found["reason"].tolist() == ["before all", "between", "who knows"]
     assert intake.gaps.rows() == [0, 1, 4]
+
+
+def test_events_of_another_log_wait_like_ticks(sessions: list[Session]) -> None:
+    """They keep their order; a source that sends many waits until they are in the log."""
+    log = TickLog(100_000)
+    intake = Intake(
+        log,
+        Gaps(log),
+        ErrorLog("test"),
+        lambda: sessions,
+        taker=Taker(log, Gaps(log), Origin()),
+    )
+    most = 0
+
+    async def source() -> None:
+        nonlocal most
+        await intake.take([hello("E1")])
+        for seq in range(1, 5000, 2):
+            await intake.take([ticks_of("E1", seq, seq), Gap("E1", seq + 1, seq + 1, "lost")])
+            most = max(most, len(intake._pending))
+
+    portal.enter("test")
+    asyncio.run(source())
+    portal.call(intake.drain_async)
+    portal.leave("test")
+    assert most <= MAX_PENDING_ITEMS
+    assert log.frame()["seq"].tolist() == list(range(1, 5000, 2))
+    assert (log.epoch, log.last_seq) == ("E1", 5000)
 
 
 def test_gap_without_a_following_tick_is_sent_at_once(until: Until) -> None:

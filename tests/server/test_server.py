@@ -371,6 +371,29 @@ def test_stop_in_a_hook_of_the_log_is_refused_and_loses_nothing() -> None:
     assert registry.running() == []
 
 
+def test_hook_of_the_log_that_raises_does_not_take_publish_down(
+    server: TickServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is removed, and its error is logged; the tick is sent, and other hooks are called."""
+    calls: list[str] = []
+
+    def fail() -> None:
+        calls.append("fails")
+        raise RuntimeError("no such loop")
+
+    server.log.on_append(fail)
+    server.log.on_append(lambda: calls.append("works"))
+    with dial(server.url + "ticks") as peer, caplog.at_level(logging.WARNING, "tickerkit"):
+        for _ in range(2):
+            server.publish(TICK)
+            assert receive(peer)[0]["price"] == TICK["price"]
+    assert calls == ["fails", "works", "works"]
+    [record] = caplog.records
+    assert "hook" in record.getMessage()
+    assert record.exc_info is not None
+    assert str(record.exc_info[1]) == "no such loop"
+
+
 def test_server_is_a_context_manager() -> None:
     """It stops at the end of the block, also after an error."""
     with pytest.raises(KeyError), tk.serve(None, port=0) as server:

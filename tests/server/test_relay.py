@@ -1,0 +1,99 @@
+"""A server whose source brings ticks that another log has numbered: a relay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from relays import RelayedEvents, hello, ticks
+
+import tickerkit as tk
+from tickerkit.errors import SourceError, StreamError
+from tickerkit.log import Gap
+from tickerkit.protocol import CaughtUp, End, Taken
+from tickerkit.server.process import ProcessServer
+
+Until = Callable[..., None]
+
+STREAM: list[Taken] = [
+    hello("E1", 101),
+    ticks("E1", 101, 105),
+    Gap("E1", 106, 110, "lost"),
+    ticks("E1", 111, 115),
+    CaughtUp(0),
+]
+
+
+def held(log: tk.TickLog) -> list[int]:
+    """Return the seqs in a log."""
+    seqs: list[int] = log.frame()["seq"].tolist()
+    return seqs
+
+
+@pytest.mark.parametrize("process", [False, pytest.param(True, marks=pytest.mark.process)])
+def test_readers_get_the_numbers_of_the_stream(process: bool, until: Until) -> None:
+    """Also of a relay in a process of its own, where its origin begins anew."""
+    with tk.serve(RelayedEvents(STREAM), port=0, process=process) as server:
+        until(lambda: server.log.last_seq == 115)
+        with tk.connect(server.url, history=None) as feed:
+            feed.wait(10)
+            until(lambda: len(feed.gaps))
+            assert held(feed.log) == held(server.log) == [*range(101, 106), *range(111, 116)]
+            assert feed.frame()["epoch"].tolist() == ["E1"] * 10
+            assert feed.gaps["from"].tolist() == server.gaps["from"].tolist() == [106]
+
+
+@pytest.mark.process
+def test_relay_in_a_process_that_has_not_caught_up_stops_at_once() -> None:
+    """Its mirror has no message to wait for."""
+    server = tk.serve(RelayedEvents([]), port=0, process=True)
+    assert isinstance(server, ProcessServer)
+    child = server._child
+    server.stop()
+    assert child is not None
+    assert child.reason == "ended by itself (exit code 0)"
+
+
+def test_feed_of_a_relay_ends_with_the_stream_and_not_with_the_relay(until: Until) -> None:
+    """A relay that fails is no end: its readers go on elsewhere."""
+    failed = RelayedEvents(STREAM, StreamError("nats://host/x", "it was deleted", is_final=True))
+    with tk.serve(failed, port=0) as server, tk.connect(server.url) as feed:
+        until(lambda: server.stats["last_error"])
+        until(lambda: feed.status == "live")
+        assert server.status == "listening"
+    ended = RelayedEvents([*STREAM, End()])
+    with tk.serve(ended, port=0) as server, tk.connect(server.url) as feed:
+        until(lambda: feed.status == "ended")
+        assert server.status == "ended"
+
+
+def test_stream_goes_on_after_its_end_if_the_maker_is_started_again(until: Until) -> None:
+    """Readers that come then are not sent away."""
+    again = [*STREAM, End(), Gap("E1", 116, None, "restarted"), hello("E2"), ticks("E2", 1, 3)]
+    with tk.serve(RelayedEvents(again), port=0) as server:
+        until(lambda: server.log.stop == 13)
+        assert server.status == "listening"
+
+
+def test_publish_at_a_relay_is_refused() -> None:
+    """The tick would get a number that the maker gives to another."""
+    with tk.serve(RelayedEvents(STREAM), port=0) as server:
+        with pytest.raises(
+            SourceError, match="numbers of the server that made them; publish there"
+        ):
+            server.publish({"symbol": "A", "price": 1})
+        assert server.stats["refused"] == 0
+
+
+@pytest.mark.parametrize("what", ["send", "gap"])
+def test_source_of_a_relay_may_not_count_by_itself(what: str, until: Until) -> None:
+    """Its ticks and gaps come with their numbers, or not at all."""
+
+    class Counting(RelayedEvents):
+        async def run(self, out: tk.Outlet) -> None:
+            await out.take(self.events)
+            await (out.send({"symbol": "A", "price": 1}) if what == "send" else out.gap(1, "lost"))
+
+    with tk.serve(Counting(STREAM), port=0) as server:
+        until(lambda: "publish there" in server.stats["last_error"])
+        assert server.log.last_seq == 115
