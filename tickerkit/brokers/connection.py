@@ -156,6 +156,10 @@ class Connection:
 
     Args:
         address: the servers, and what to log in with.
+
+    Attributes:
+        discovered: further servers of the cluster, as the servers say; with TLS none.
+        generation: how many connections were made so far.
     """
 
     def __init__(self, address: StreamAddress) -> None:
@@ -165,7 +169,7 @@ class Connection:
         self._lock = asyncio.Lock()
         self._unanswered = 0
         self._has_connected = self._is_closed = False
-        self._discovered: list[str] = []
+        self.discovered: list[str] = []
         self._last_server = ""
         self.generation = 0
 
@@ -316,7 +320,7 @@ class Connection:
         """Return the servers in random order, the last one at the end: it may be the bad one."""
         servers = list(self._address.servers)
         random.shuffle(servers)
-        servers += [each for each in self._discovered if each not in servers]
+        servers += [each for each in self.discovered if each not in servers]
         servers.sort(key=lambda server: server == self._last_server)
         return servers
 
@@ -325,7 +329,7 @@ class Connection:
         # With TLS they may be numbers that are in no certificate.
         if not client.is_encrypted:
             found = (uri.netloc.rpartition("@")[2] for uri in client.discovered_servers)
-            self._discovered = list(found)
+            self.discovered = list(found)
 
     async def _try(self, server: str) -> NatsClient:
         """Connect to a server, or raise the reason."""

@@ -21,10 +21,12 @@ if TYPE_CHECKING:
 
     from tickerkit.brokers.connection import Connection, Inbox
 
-__all__ = ["MIN_VERSION", "NatsBroker"]
+__all__ = ["MIN_VERSION", "SOUND_VERSION", "NatsBroker", "format_version"]
 
 # Older servers lose whole streams when their process is killed.
 MIN_VERSION = (2, 10, 23)
+# Older servers can lose data when servers join or leave the cluster.
+SOUND_VERSION = (2, 12, 3)
 SILENCE_S = 3.0
 HEARTBEAT_S = 1
 INACTIVE_S = 5
@@ -218,10 +220,10 @@ class NatsBroker:
         version = self._connection.version
         if (0, 0, 0) < version < MIN_VERSION:
             problem = (
-                f"nats-server {'.'.join(map(str, version))} at {self._connection.server} is too "
-                "old: it can lose a stream when it is killed"
+                f"nats-server {format_version(version)} at {self._connection.server} is too old: "
+                "it can lose a stream when it is killed"
             )
-            fix = "update it to 2.12.3 or later"
+            fix = f"update it to {format_version(SOUND_VERSION)} or later"
             raise StreamError(str(self.address), problem, fix, is_final=True)
         return self._connection
 
@@ -340,6 +342,11 @@ class NatsBroker:
         headers = split_headers(base64.b64decode(held.get("hdrs", "")))
         found = open_envelope(headers, base64.b64decode(held.get("data", "")))
         return Stored(int(held["seq"]), found, parse_time(held.get("time")))
+
+
+def format_version(version: tuple[int, int, int]) -> str:
+    """Return a version as text: "2.12.3"."""
+    return ".".join(map(str, version))
 
 
 def read_place(subject: str) -> Place | None:

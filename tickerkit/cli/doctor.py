@@ -1,13 +1,13 @@
-"""`tickerkit doctor`: prints versions, and the known problems of this machine or of a venue."""
+"""`tickerkit doctor`: prints versions, and problems of this machine, a venue or a stream."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import platform
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
@@ -17,7 +17,7 @@ from tickerkit import __version__
 from tickerkit.cli.exit_codes import FAILED, UsageError
 from tickerkit.cli.findings import NAME_WIDTH, Finding, print_finding
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import parse_duration
+from tickerkit.cli.options import Ca, Cert, Creds, Key, parse_duration
 from tickerkit.cli.terminal import console, print_line, show_busy
 from tickerkit.formatting import format_count
 
@@ -28,6 +28,8 @@ __all__ = ["doctor"]
 
 VERSIONS_PER_LINE = 3
 POLL_S = 0.05
+# As `tickerkit.brokers.STREAM_SCHEMES`, whose import takes its time.
+STREAM_SCHEMES = ("nats://", "tls://")
 
 
 def doctor(
@@ -35,7 +37,8 @@ def doctor(
         str | None,
         typer.Argument(
             metavar="VENUE",
-            help="A venue to try, such as kraken; without one, this machine is checked.",
+            help="A venue to try, such as kraken, or a stream, such as nats://host:4222/crypto; "
+            "without one, this machine is checked.",
         ),
     ] = None,
     symbol: Annotated[
@@ -67,13 +70,27 @@ def doctor(
             metavar="URL", help="The address that its REST paths follow, in place of the known one."
         ),
     ] = None,
+    creds: Creds = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
 ) -> None:
-    """Find problems of this machine or of a venue, and their fix.
+    """Find problems of this machine, of a venue or of a stream, and their fix.
 
     A venue is tried for real: it is connected to, subscribed and asked for past trades. What is
-    not as tickerkit's preset of the venue says is shown with the line of the preset. The exit code
-    is 1 if there is a problem.
+    not as tickerkit's preset of the venue says is shown with the line of the preset. Of a stream,
+    the servers, their versions, the stream's settings and who writes it are checked; nothing is
+    changed. The exit code is 1 if there is a problem.
     """
+    if venue is not None and venue.startswith(STREAM_SCHEMES):
+        if symbol or every or url or rest:
+            raise UsageError("SYMBOL, --all, --url and --rest are for venues; leave them out")
+        _examine_stream(venue, {"creds": creds, "ca": ca, "cert": cert, "key": key}, as_json)
+        return
+    if creds or ca or cert or key:
+        raise UsageError(
+            "--creds, --ca, --cert and --key are for a stream, such as nats://host/name"
+        )
     if venue is None and not every:
         if as_json or url or rest:
             raise UsageError("--json, --url and --rest are for a venue; name one, or pass --all")
@@ -136,6 +153,39 @@ async def _run(requests: Sequence[Request], as_json: bool) -> int:
     if interrupt.requested:
         raise typer.Exit
     return problems
+
+
+def _examine_stream(url: str, files: dict[str, str | None], as_json: bool) -> None:
+    from tickerkit.brokers import StreamAddress
+    from tickerkit.cli.stream_doctor import examine_stream
+
+    address = StreamAddress.parse(url, **files)
+    findings = asyncio.run(_wait_for(examine_stream(address), f"trying {address}"))
+    problems = sum(each.level == "problem" for each in findings)
+    if as_json:
+        about = {"stream": str(address), "ok": not problems}
+        print(json.dumps(about | {"findings": [asdict(each) for each in findings]}), flush=True)
+    else:
+        print_line(str(address), "bold")
+        for finding in findings:
+            print_finding(finding)
+        print_line("")
+        _print_end(problems)
+    if problems:
+        raise typer.Exit(FAILED)
+
+
+async def _wait_for(work: Coroutine[Any, Any, list[Finding]], doing: str) -> list[Finding]:
+    """Return the findings; end the command if it is interrupted."""
+    task = asyncio.create_task(work)
+    with show_busy(doing):
+        while not task.done() and not interrupt.requested:
+            await asyncio.wait([task], timeout=POLL_S)
+    if interrupt.requested:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+        raise typer.Exit
+    return task.result()
 
 
 def _examine_machine() -> None:

@@ -16,10 +16,14 @@ from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.urls import check_websocket_url, split_websocket_url
 
 __all__ = [
+    "Ca",
+    "Cert",
+    "Creds",
     "Every",
     "History",
     "Host",
     "Hosts",
+    "Key",
     "MaxClients",
     "MetricsPort",
     "NoToken",
@@ -119,6 +123,27 @@ Origins: TypeAlias = Annotated[
 def split_addresses(text: str) -> list[str]:
     """Return the addresses of a text such as "wss://a/,wss://b/"."""
     return BETWEEN_ADDRESSES.split(text)
+
+
+Creds: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        help="Credentials for the broker of a stream, as `nsc` writes them; by default the file "
+        "that NATS_CREDS names.",
+    ),
+]
+Ca: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Certificates to trust a broker by, in PEM; or NATS_CA."),
+]
+Cert: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", help="Own certificate for a broker, in PEM; or NATS_CERT."),
+]
+Key: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="FILE", help="The key of --cert, in PEM; or NATS_KEY.")
+]
 
 
 def choose_token(urls: Sequence[str], token: str | None) -> str | None:
