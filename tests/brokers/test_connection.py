@@ -147,6 +147,26 @@ def test_silent_server_is_passed_over(
         run(work)
 
 
+def test_closing_ends_an_attempt_to_connect(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server that says nothing doesn't hold up the end of a program."""
+    monkeypatch.setattr(connection, "CONNECT_S", 3600)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"nats://127.0.0.1:{silent.getsockname()[1]}/a"
+
+        async def work() -> None:
+            broker = NatsBroker(url)
+            verbs = [asyncio.ensure_future(verb()) for verb in (broker.tail, broker.first)]
+            reached = asyncio.to_thread(silent.accept)
+            client, _ = await reached
+            with client:
+                await broker.close()
+                for verb in verbs:
+                    with pytest.raises(StreamError, match="was closed"):
+                        await verb
+
+        run(work)
+
+
 @pytest.mark.parametrize(
     "said", [b"SSH-2.0-OpenSSH_9.2\r\n", b"INFO {not json}\r\n", b"INFO \r\n", b"", b"x" * 100_000]
 )

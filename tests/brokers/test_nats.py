@@ -429,6 +429,43 @@ def test_limits_that_the_broker_can_not_hold_are_final(url: str) -> None:
     run(work())
 
 
+def test_copies_need_a_cluster(url: str) -> None:
+    """Three copies on one server are refused for good; by default there is one."""
+
+    async def work() -> None:
+        broker = NatsBroker(url, create=StreamLimits(replicas=3))
+        with pytest.raises(StreamError, match="pass replicas=1") as caught:
+            await broker.open()
+        assert caught.value.is_final
+        await broker.close()
+
+    run(work())
+
+
+def test_answer_of_another_program_is_an_error(server: NatsCluster, name: str) -> None:
+    """Somebody else may answer at the stream's subject."""
+    import nats as nats_py
+
+    async def work() -> None:
+        async with NatsBroker(server.url(name), create=MAKER) as broker:
+            client = await nats_py.connect(f"nats://127.0.0.1:{server.servers[0].port}")
+            answers = [b"hello", b"[1]", b'{"seq": "1"}', b"null"]
+            # The stream must not answer as well.
+            await server.call(f"STREAM.DELETE.TICKERKIT_{name}")
+
+            async def answer(message: Any) -> None:
+                await message.respond(answers.pop())
+
+            await client.subscribe(f"tickerkit.{name}", cb=answer)
+            await client.flush()
+            while answers:
+                with pytest.raises(StreamError, match="answer"):
+                    await broker.put(ticks(1), 0)
+            await client.close()
+
+    run(work())
+
+
 def test_message_beyond_the_servers_limit_is_final(url: str) -> None:
     """Trying again would not make it smaller."""
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import contextlib
 import json
 import random
 import re
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
-from pathlib import Path
 from typing import Any, TypeVar
 
 import nats.errors
@@ -18,6 +16,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tickerkit.brokers.address import StreamAddress
+from tickerkit.brokers.login import make_context, read_credentials, sign
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
@@ -33,8 +32,6 @@ PING_S, MAX_PINGS = 2, 2
 # So many requests without an answer, one after the other, and another server is tried: this one
 # may be cut off from the others.
 MAX_UNANSWERED = 3
-JWT = re.compile(rb"-+BEGIN NATS USER JWT-+\s+(\S+)\s")
-SEED = re.compile(rb"-+BEGIN USER NKEY SEED-+\s+(\S+)\s")
 LOGIN_FIX = "pass the credentials of a user that may use the stream"
 
 
@@ -88,7 +85,7 @@ class Inbox:
     async def answer(self, subject: str) -> None:
         """Answer a request of the server, such as whether it may send more."""
         try:
-            await self._client.publish(subject)
+            await keep_cancelling(self._client.publish(subject))
         except (nats.errors.Error, OSError):
             raise StreamError(self._address, "the connection to the broker ended") from None
 
@@ -102,6 +99,7 @@ class NatsClient(Client):
     Attributes:
         must_use_tls: whether to refuse a server without TLS before anything secret is sent.
         is_encrypted: whether the server uses TLS.
+        has_connected: whether it was connected, so that an error is no longer that of an attempt.
         denied: the server's newest message about a missing right; empty without one.
         inboxes: who is told of the end of the connection.
     """
@@ -110,6 +108,7 @@ class NatsClient(Client):
         super().__init__()
         self.must_use_tls = must_use_tls
         self.is_encrypted = False
+        self.has_connected = False
         self.denied = ""
         self.inboxes: set[Inbox] = set()
 
@@ -123,7 +122,7 @@ class NatsClient(Client):
 
     async def on_error(self, error: Exception) -> None:
         """End an attempt to connect at its first error; later, remember a missing right."""
-        if self.client_id is None or self.is_connecting:
+        if not self.has_connected:
             raise error
         if type(error) is nats.errors.Error:
             self.denied = format_line(str(error))
@@ -169,6 +168,7 @@ class Connection:
         self._lock = asyncio.Lock()
         self._unanswered = 0
         self._has_connected = self._is_closed = False
+        self._attempt: asyncio.Timeout | None = None
         self.discovered: list[str] = []
         self._last_server = ""
         self.generation = 0
@@ -202,19 +202,24 @@ class Connection:
         """
         async with self._lock:
             if self._is_closed:
-                raise StreamError(self._shown, "the broker was closed", is_final=True)
+                raise self._closed()
             if self._client is not None and self._client.is_connected:
                 return self._client
             await self._drop()
             problems = []
             for server in self._list_servers():
                 try:
-                    self._client = await self._try(server)
+                    async with asyncio.timeout(None) as self._attempt:
+                        self._client = await self._try(server)
+                except TimeoutError:  # `close` has ended the attempt
+                    raise self._closed() from None
                 except StreamError as error:
                     if error.is_final:
                         raise
                     problems.append(error.problem)
                     continue
+                finally:
+                    self._attempt = None
                 self._last_server = server
                 self._has_connected = True
                 self._unanswered = 0
@@ -275,15 +280,17 @@ class Connection:
         """Return the JSON of an answer; raise `Refusal` if it is an error."""
         try:
             found = json.loads(answer.data)
-            error = found.get("error")
-        except (ValueError, AttributeError):
-            raise StreamError(self._shown, "the broker's answer is not JSON") from None
-        if error:
+        except ValueError:
+            found = None
+        if not isinstance(found, dict):
+            raise StreamError(self._shown, "the broker's answer is not a JSON object")
+        error = found.get("error")
+        if isinstance(error, dict):
             text = format_line(str(error.get("description", "no reason given")))
             refusal = Refusal(self._shown, f"the broker refused: {text}")
             refusal.code = error.get("err_code", 0)
             raise refusal
-        return dict(found)
+        return found
 
     @contextlib.asynccontextmanager
     async def listen(self) -> AsyncIterator[Inbox]:
@@ -303,13 +310,18 @@ class Connection:
             client.inboxes.discard(inbox)
             if subscription is not None:
                 with contextlib.suppress(nats.errors.Error, OSError):
-                    await subscription.unsubscribe()
+                    await keep_cancelling(subscription.unsubscribe())
 
     async def close(self) -> None:
-        """Close the connection for good."""
+        """Close the connection for good; an attempt to connect ends."""
         self._is_closed = True
+        if self._attempt is not None:
+            self._attempt.reschedule(asyncio.get_running_loop().time())
         async with self._lock:
             await self._drop()
+
+    def _closed(self) -> StreamError:
+        return StreamError(self._shown, "the broker was closed", is_final=True)
 
     async def _drop(self) -> None:
         client, self._client = self._client, None
@@ -359,6 +371,7 @@ class Connection:
                 **options,
             )
             await keep_cancelling(work)
+            client.has_connected = True
         except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
             await close_client(client)
             raise self._explain(server, error) from None
@@ -425,61 +438,6 @@ def is_login_problem(text: str) -> bool:
     """Return whether what a server answered to a login says that it is wrong."""
     # The server's protocol has no other sign than these words.
     return re.search(r"authori[sz]ation|authentication", text, re.IGNORECASE) is not None
-
-
-def make_context(address: StreamAddress) -> ssl.SSLContext | None:
-    """Return the TLS context of an address; None for nats-py's default.
-
-    Raises:
-        StreamError: a file is no certificate, or no key.
-    """
-    if address.ca is None and address.cert is None:
-        return None
-
-    def refuse_password() -> str:
-        # Without this callback OpenSSL would prompt on the terminal, and block.
-        raise ValueError("the key is encrypted")
-
-    try:
-        context = ssl.create_default_context(cafile=address.ca)
-        if address.cert is not None:
-            context.load_cert_chain(address.cert, address.key, password=refuse_password)
-    except (OSError, ValueError) as error:
-        problem = f"the files of ca, cert and key can't be used for TLS ({describe(error)})"
-        raise StreamError(str(address), problem, "pass files in PEM", is_final=True) from None
-    return context
-
-
-def read_credentials(address: StreamAddress) -> tuple[bytes, bytes]:
-    """Return the JWT and the seed of the credentials file, which may change at any time.
-
-    nats-py's own reader never ends if the file lacks a line.
-
-    Raises:
-        StreamError: the file can't be read, or is no file of credentials.
-    """
-    try:
-        text = Path(address.creds or "").read_bytes()
-    except OSError as error:
-        problem = f"the credentials file can't be read ({error.strerror})"
-        raise StreamError(str(address), problem) from None
-    jwt, seed = JWT.search(text), SEED.search(text)
-    if jwt is None or seed is None:
-        problem = "the credentials file has no JWT and seed of a user"
-        fix = "pass creds= with a file that `nsc generate creds` writes"
-        raise StreamError(str(address), problem, fix, is_final=True)
-    return jwt[1], seed[1]
-
-
-def sign(seed: bytes, nonce: str) -> bytes:
-    """Return the signature of what the server sent, in base64."""
-    import nkeys
-
-    pair = nkeys.from_seed(bytearray(seed))
-    try:
-        return base64.b64encode(pair.sign(nonce.encode()))
-    finally:
-        pair.wipe()
 
 
 def read_header(message: Msg, name: str) -> str | None:

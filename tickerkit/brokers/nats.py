@@ -34,12 +34,15 @@ CLUSTER_REPLICAS = 3
 # Numbers of the broker's errors.
 NO_STREAM, NO_MESSAGE, NAME_IN_USE, NOT_CLUSTERED = 10059, 10037, 10058, 10074
 WRONG_SEQUENCE = 10071
+NO_PEERS = 10005
+NO_PEERS_FIX = "wait until three servers run, or pass replicas=1 for a stream on one"
 FINAL_ERRORS = {
-    10026: "raise the account's limits, or pass a smaller keep=",  # maximum consumers
+    10026: "raise the account's limits, or pass a smaller keep=",
     10027: "raise the account's limit of streams",
     10028: "raise the account's limit of storage, or pass a smaller keep=",
     10047: "raise the broker's limit of storage, or pass a smaller keep=",
     10065: "another stream has this subject; delete it, or choose another name",
+    NOT_CLUSTERED: "pass replicas=1, or use a cluster of servers",
     10113: "pass keep= with a size, which the account demands",
     10122: "pass a smaller keep=",
 }
@@ -146,12 +149,16 @@ class NatsBroker:
         headers["Nats-Expected-Stream"] = self.address.stream
         answer = await connection.request(self.address.subject, body, headers)
         try:
-            return int(connection.read_answer(answer)["seq"])
+            number = connection.read_answer(answer).get("seq")
         except StreamError as error:
             if getattr(error, "code", 0) != WRONG_SEQUENCE:
                 raise
             problem = f"another message was stored after number {after}"
             raise StreamError(str(self.address), problem) from None
+        if not isinstance(number, int):  # another program has answered
+            problem = "the answer does not say under which number the message was stored"
+            raise StreamError(str(self.address), problem)
+        return number
 
     async def first(self) -> int:
         """Return the number of the oldest message held; of an empty stream, of the next one."""
@@ -272,11 +279,12 @@ class NatsBroker:
                     continue
                 if code == NAME_IN_USE:  # another maker was faster; its settings are checked
                     return
-                if code in FINAL_ERRORS:
-                    raise StreamError(
-                        error.address, error.problem, FINAL_ERRORS[code], is_final=True
-                    ) from None
-                raise
+                if code == NO_PEERS:
+                    raise StreamError(str(self.address), error.problem, NO_PEERS_FIX) from None
+                if code not in FINAL_ERRORS:
+                    raise
+                fix = FINAL_ERRORS[code]
+                raise StreamError(str(self.address), error.problem, fix, is_final=True) from None
             return
 
     async def _make_consumer(self, connection: Connection, inbox: Inbox, start: int) -> int:
