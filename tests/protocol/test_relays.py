@@ -104,6 +104,21 @@ def test_reader_ahead_that_falls_off_the_log_is_sent_only_what_it_lacks() -> Non
     assert wire.seqs() == list(range(3001, 4001))
 
 
+def test_reader_ahead_may_fall_off_the_log_twice_before_it_gets_a_tick() -> None:
+    """It still lacks none of the ticks that the relay drops."""
+    relay = Relay(hello("E1"), ticks("E1", 1, 100), keep=100)
+    wire = join(reader("E1", 500), relay)
+    for first in (101, 301):
+        relay.take(*(ticks("E1", n, n + 9) for n in range(first, first + 200, 10)))
+        wire.run(1)
+        assert wire.types()[-1] == "hello"
+    wire.run()
+    relay.take(ticks("E1", 501, 510))
+    wire.run()
+    assert wire.gaps() == []
+    assert wire.seqs() == list(range(501, 511))
+
+
 def test_reader_ahead_reaches_the_end_of_the_epoch() -> None:
     """The gap there begins after the reader's last tick; in the next epoch it is not ahead."""
     relay = Relay(hello("E1"), ticks("E1", 1, 900))

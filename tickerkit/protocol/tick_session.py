@@ -148,7 +148,7 @@ class TickSession(ABC):
             self._enter(row)
             # A client that reconnects before the next tick must resume after the gap.
             self._send_seq()
-        self.seq = self._announced_seq = self._or_ahead(self.publication.seqs_at(row)[1])
+        self.seq = self._announced_seq = self.publication.seqs_at(row)[1]
 
     def _pass_dropped_rows(self, row: int) -> None:
         """Send gaps for the rows dropped from `row` on, and move to the oldest row held."""
