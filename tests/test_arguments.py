@@ -60,6 +60,9 @@ class Call:
     unchecked: set[str] = field(default_factory=set)
 
 
+STREAMS = [object(), None, 5, [5], b"x", "", "x", "nats://h", "nats://h/a b", "nats://h:0/a"]
+FILES = [object(), 5, [5], b"x", "", "nowhere"]
+LOGIN = {"creds": FILES, "ca": FILES, "cert": FILES, "key": FILES}
 SERVE = {
     "host": TEXTS,
     "port": PORTS,
@@ -74,6 +77,7 @@ SERVE = {
     "write_buffer": [*WHOLE, 0],
     "process": FLAGS,
     "metrics_port": [*(each for each in PORTS if each is not None), -1],
+    "publish": [*(each for each in STREAMS if each is not None), "ws://h/a"],
 }
 CONNECT = {
     "symbols": [*SYMBOLS, []],
@@ -124,6 +128,27 @@ CALLS = {
     "connect": Call(
         lambda *_: tk.connect,
         {"url": URLS, **CONNECT, **TALK},
+        {"url": "ws://127.0.0.1:1/"},
+    ),
+    "stream": Call(
+        lambda *_: tk.stream,
+        {
+            "url": [*STREAMS, "ws://h/a"],
+            "keep": [object(), 5, [5], b"x", "", "much", "0GB"],
+            "replicas": [*[each for each in WHOLE if each is not None], 0, 6],
+            **LOGIN,
+        },
+        {"url": "nats://127.0.0.1:1/a"},
+    ),
+    "relay": Call(
+        lambda *_: tk.relay,
+        {
+            "url": [*URLS, "nats://h", "nats://h/a b", []],
+            "token": CONNECT["token"],
+            "ssl": CONNECT["ssl"],
+            "wait_s": [*[each for each in NUMBERS if each is not None], -1],
+            **LOGIN,
+        },
         {"url": "ws://127.0.0.1:1/"},
     ),
     "websocket": Call(

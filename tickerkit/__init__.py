@@ -17,6 +17,7 @@ import importlib
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from tickerkit.brokers import stream
     from tickerkit.chart import Dashboard, LiveFigure
     from tickerkit.errors import (
         BadTick,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         WaitTimeout,
     )
     from tickerkit.feed import Feed, Recorder, connect
+    from tickerkit.feed.relay import relay
     from tickerkit.log import Reader, TickLog
     from tickerkit.quickstart import live
     from tickerkit.runtime.nested_loops import allow_nested_loops
@@ -98,12 +100,14 @@ _HOME = {
     "read_csv": "storage",
     "read_gaps": "storage",
     "read_parquet": "storage",
+    "relay": "feed.relay",
     "replay": "sources",
     "serve": "server",
     "simulate": "sources",
     "simulate_sensors": "sources",
     "status": "runtime.registry",
     "stop_all": "runtime.registry",
+    "stream": "brokers",
     "venue": "sources",
     "venues": "sources",
     "websocket": "sources",
@@ -147,12 +151,14 @@ __all__ = [
     "read_csv",
     "read_gaps",
     "read_parquet",
+    "relay",
     "replay",
     "serve",
     "simulate",
     "simulate_sensors",
     "status",
     "stop_all",
+    "stream",
     "venue",
     "venues",
     "websocket",

@@ -208,6 +208,7 @@ def test_publish_right_after_the_end_is_mirrored() -> None:
         stall_timeout=None,
         write_buffer=2**16,
         metrics_port=None,
+        publish=None,
     )
     server = MirroredServer(None, LOCAL, 0, options)
 

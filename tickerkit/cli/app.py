@@ -12,6 +12,7 @@ from tickerkit.cli.doctor import doctor
 from tickerkit.cli.exit_codes import MISUSED
 from tickerkit.cli.lab import lab
 from tickerkit.cli.record import record
+from tickerkit.cli.relay import relay
 from tickerkit.cli.replay import replay
 from tickerkit.cli.serve import serve
 from tickerkit.cli.verify import verify
@@ -24,6 +25,7 @@ COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "serve": (serve, {}),
     "watch": (watch, {}),
     "replay": (replay, {}),
+    "relay": (relay, {}),
     "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),
     "record": (record, {}),
     "verify": (verify, {}),

@@ -118,6 +118,27 @@ Origins: TypeAlias = Annotated[
         "commas.",
     ),
 ]
+Creds: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE",
+        envvar="NATS_CREDS",
+        help="Credentials to log in with at the broker.",
+    ),
+]
+Ca: TypeAlias = Annotated[
+    str | None,
+    typer.Option(
+        metavar="FILE", envvar="NATS_CA", help="Certificates to trust; else those of the system."
+    ),
+]
+Cert: TypeAlias = Annotated[
+    str | None,
+    typer.Option(metavar="FILE", envvar="NATS_CERT", help="A certificate of this program's own."),
+]
+Key: TypeAlias = Annotated[
+    str | None, typer.Option(metavar="FILE", envvar="NATS_KEY", help="The key of --cert.")
+]
 
 
 def split_addresses(text: str) -> list[str]:

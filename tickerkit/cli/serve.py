@@ -7,11 +7,17 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
+from tickerkit.cli.exit_codes import FENCED
+from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
+    Ca,
+    Cert,
+    Creds,
     Every,
     History,
     Host,
     Hosts,
+    Key,
     MaxClients,
     MetricsPort,
     NoToken,
@@ -21,13 +27,14 @@ from tickerkit.cli.options import (
 )
 from tickerkit.cli.serving import (
     format_server,
+    is_fenced,
     print_addresses,
     print_summary,
     start_server,
     watch_server,
 )
 from tickerkit.cli.source import DEMO, hide_password, load_source
-from tickerkit.cli.terminal import print_line
+from tickerkit.cli.terminal import print_error, print_line
 from tickerkit.formatting import format_count
 
 __all__ = ["serve"]
@@ -63,11 +70,44 @@ def serve(
     origins: Origins = "",
     max_clients: MaxClients = 1000,
     metrics_port: MetricsPort = None,
+    publish: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help='Write the ticks to a stream, too, such as "nats://n1:4222,n2:4222/crypto"; '
+            "`tickerkit relay` serves it on any machine.",
+        ),
+    ] = None,
+    keep: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SIZE|TIME",
+            help="How much a new stream holds: 1GB (the default), 24h, or both as in 24h,10GB.",
+        ),
+    ] = None,
+    replicas: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=5, metavar="N", help="Brokers that hold a new stream; 3 in a cluster."
+        ),
+    ] = None,
+    creds: Creds = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
 ) -> None:
     """Serve ticks over a websocket, with a web page, until Ctrl-C.
 
-    The server still runs after SOURCE has ended: clients that join later get the history.
+    The server still runs after SOURCE has ended: clients that join later get the history. With
+    --publish, it ends with exit code 3 when another server has taken over the stream.
     """
+    stream = None
+    if publish is not None:
+        from tickerkit.brokers import stream as make_stream
+
+        stream = make_stream(
+            publish, creds=creds, ca=ca, cert=cert, key=key, keep=keep, replicas=replicas
+        )
     server = start_server(
         load_source(source, every, fields=fields),
         host,
@@ -80,6 +120,7 @@ def serve(
         origins=origins,
         max_clients=max_clients,
         metrics_port=metrics_port,
+        publish=stream,
     )
     if server is None:
         return
@@ -89,8 +130,17 @@ def serve(
         counts = format_count(stats["clients"], "client"), format_count(stats["ticks"], "tick")
         return format_server(server, *counts, f"{stats['rate']:,.0f}/s")
 
+    def wait(seconds: float) -> bool:
+        return interrupt.wait(seconds) or is_fenced(server)
+
     with server:
         print_addresses(server, f"serving {hide_password(source)}")
+        if stream is not None:
+            print_line(f"  {'published to':<14} {stream}")
         print_line("Ctrl-C stops it.", "dim")
-        watch_server(server, format_state)
+        watch_server(server, format_state, wait)
+        fenced = is_fenced(server)
     print_summary(server)
+    if fenced:
+        print_error(f"another server has taken over {stream}; this one ends")
+        raise typer.Exit(FENCED)

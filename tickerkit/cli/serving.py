@@ -26,10 +26,12 @@ from tickerkit.errors import PortTaken, TickerkitError
 from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
+    from tickerkit.brokers import Stream
     from tickerkit.server import TickServer
 
 __all__ = [
     "format_server",
+    "is_fenced",
     "print_addresses",
     "print_summary",
     "raise_if_empty",
@@ -53,6 +55,7 @@ def start_server(
     history: int,
     max_clients: int,
     metrics_port: int | None,
+    publish: Stream | None = None,
     every: float = 10.0,
 ) -> TickServer | None:
     """Return a running server, or None if an interrupt came before it was started.
@@ -81,6 +84,7 @@ def start_server(
             origins=split_list(origins),
             max_clients=max_clients,
             metrics_port=metrics_port,
+            publish=publish,
         )
     except PortTaken as error:
         fix = f"stop it, or pass --{error.argument.replace('_', '-')} 0 for a free port"
@@ -121,7 +125,7 @@ def watch_server(
     Raises:
         TickerkitError: the source failed without a tick.
     """
-    last_error = guess = ""
+    last_error = last_trouble = guess = ""
     turned_away, reported_at = 0, 0.0
     drawing = Live(console=console, auto_refresh=False, transient=True) if is_live() else None
     with drawing or nullcontext():
@@ -134,17 +138,28 @@ def watch_server(
                 (print_error if drawing is None else print_line)(
                     f"fields: {escape_controls(guess)}"
                 )
+            published = server.published
+            trouble = "" if published is None else published.last_error
             if drawing is not None:
                 drawing.update(format_state(), refresh=True)
             elif stats["last_error"] != last_error:
                 last_error = stats["last_error"]
                 print_error(last_error)
+            elif trouble != last_trouble:
+                last_trouble = trouble
+                print_error(trouble)
             elif (
                 stats["turned_away"] != turned_away
                 and time.monotonic() - reported_at > MIN_REPORT_S
             ):
                 turned_away, reported_at = stats["turned_away"], time.monotonic()
                 print_error(f"turned away: {stats['last_turned_away']}")
+
+
+def is_fenced(server: TickServer) -> bool:
+    """Return whether another server has taken over the stream that a server publishes to."""
+    published = server.published
+    return published is not None and published.fenced
 
 
 def _describe_guess(server: TickServer) -> str:
@@ -177,6 +192,11 @@ def format_server(server: TickServer, *parts: str, status: str = "") -> Text:
     line = format_status_dot(status) + Text(f" {status}  {'  '.join(parts)}")
     if stats["status"] == "ended":
         line.append("  the source is finished", style="dim")
+    if (published := server.published) is not None:
+        text = f"  published {published.seq:,}"
+        if published.behind:
+            text += f", {published.behind:,} behind"
+        line.append(text, "dim" if published.status == "writing" else "yellow")
     if stats["refused"]:
         error = escape_controls(stats["last_error"])
         line.append(f"  {stats['refused']:,} refused: {error}", "yellow")

@@ -63,6 +63,7 @@ class Intake(Outlet):
         taker: Taker | None = None,
     ) -> None:
         self.log = log
+        self.keep = log.keep
         self.gaps = gaps
         self.errors = errors
         self.closed = False

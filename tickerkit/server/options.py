@@ -6,6 +6,7 @@ import ssl as ssl_module
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from tickerkit.brokers import Stream
 from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.liveness import CHECK_S
@@ -35,6 +36,7 @@ class ServerOptions:
     stall_timeout: float | None
     write_buffer: int
     metrics_port: int | None
+    publish: Stream | None
 
     def __post_init__(self) -> None:
         check_number("history", self.history, 1, whole=True)

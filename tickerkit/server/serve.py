@@ -6,6 +6,8 @@ import ssl as ssl_module
 import sys
 from collections.abc import Iterable
 
+from tickerkit.brokers import Stream, stream
+from tickerkit.errors import InvalidArgument
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.runtime.rerun import cell_slot
@@ -34,6 +36,7 @@ def serve(
     write_buffer: int = 2**20,
     process: bool = False,
     metrics_port: int | None = None,
+    publish: str | Stream | None = None,
 ) -> TickServer:
     """Serve ticks over a websocket, and a web page that shows them; returns once it listens.
 
@@ -44,10 +47,10 @@ def serve(
         source: a function that is called every `every` seconds (it may block, or be async) and
             returns a dict, a list of dicts, a DataFrame or JSON text; an iterable or async iterable
             of ticks; a DataFrame; the path of a recording; text such as `"sim:AAPL,MSFT"`,
-            `"sensors:kitchen,garden"`, `"mqtt://host/home/#"`, or `"-"` for the JSON lines of
-            stdin; or a `Source`. A tick is a symbol and at least one number of any name, such as
-            `price` or `temperature`. With None, the server only serves ticks passed to
-            `server.publish`.
+            `"sensors:kitchen,garden"`, `"mqtt://host/home/#"`, `"nats://host:4222/crypto"` (a
+            stream, of which the server is then a relay), or `"-"` for the JSON lines of stdin; or a
+            `Source`. A tick is a symbol and at least one number of any name, such as `price` or
+            `temperature`. With None, the server only serves ticks passed to `server.publish`.
         host: the address to bind. Loopback can be reached from this machine only; any other
             address requires a token.
         port: the port; 0 takes a free one.
@@ -71,6 +74,11 @@ def serve(
         metrics_port: a second port of the same host, which serves `/metrics` alone and needs no
             token: anyone who reaches it can read the server's counts. By default, Prometheus reads
             `/metrics` on `port`, with the token. Metrics need `tickerkit[scale]`.
+        publish: a stream on NATS JetStream, such as `"nats://host:4222/crypto"` or one of
+            `tk.stream`. All that the server accepts is also written there, for relays:
+            `tk.serve("nats://host:4222/crypto")` on any machine serves the same ticks with the same
+            seqs. `server.published` shows how far it is. A broker that is slow or away never delays
+            the server. Needs `tickerkit[scale]`.
 
     Returns:
         The running server; also a context manager.
@@ -79,6 +87,8 @@ def serve(
         PortTaken: if another program listens on the port.
         SourceError: if `source` is not a source, or can't be sent to a process of its own.
         ServerFailed: if that process does not start.
+        StreamError: if a stream can never be written, as with a wrong password; or if a relay has
+            not caught up with its stream within 10 s.
         FileNotFoundError: if a file of `ssl` does not exist.
         InvalidArgument: if another argument is invalid, such as an entry of `origins` or `hosts`
             that can never match.
@@ -101,9 +111,13 @@ def serve(
         stall_timeout=stall_timeout,
         write_buffer=write_buffer,
         metrics_port=metrics_port,
+        publish=None if publish is None else _check_publish(publish),
     )
     kind = ProcessServer if process else ThreadServer
-    server: TickServer = kind(as_source(source, every), host, port, options)
+    made = as_source(source, every)
+    if publish is not None and made is not None and made.origin is not None:
+        raise InvalidArgument("publish", str(options.publish), "None: this server is a relay")
+    server: TickServer = kind(made, host, port, options)
     cell = cell_slot("server", host, port)
     last: TickServer | None = cell.last()
     if last is not None:
@@ -116,3 +130,10 @@ def serve(
             print(f"Only this machine can connect, with this link: {server.page}")
     cell.fill(server)
     return server
+
+
+def _check_publish(publish: object) -> Stream:
+    try:
+        return stream(publish)  # type: ignore[arg-type]
+    except InvalidArgument as error:
+        raise type(error)("publish", error.value, error.expected) from None

@@ -26,6 +26,7 @@ from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.intake import make_refusal
 from tickerkit.server.options import ServerOptions
+from tickerkit.server.publishing import Published
 from tickerkit.sources import MappedSource, Source
 from tickerkit.sources.units import check_units
 from tickerkit.ticks import Batch, read_ticks
@@ -105,7 +106,19 @@ class TickServer(Lifecycle):
             `turned_away` (requests refused: by access control, for a path without a stream, or for
             lack of room), `last_turned_away` (the newest reason), `cut_off` (clients disconnected
             because they were gone or read nothing), `last_cut_off` (the newest, and why),
-            `status`.
+            `status`. Those of a relay have further: `lag_s` (how long the newest message took from
+            the stream to the log, or how long the stream was not heard of), `behind` (ticks in the
+            stream, but not in the log, at the last look), `gap_ticks` (ticks known to be missing),
+            `stream_resets` (how often its place in the stream was sought anew), `stream` ("live",
+            or the newest problem).
+        """
+
+    @property
+    @abstractmethod
+    def published(self) -> Published | None:
+        """How far the server has written its ticks to a stream; None if it publishes to none.
+
+        See `Published` for its fields, which are also keys: `server.published["behind"]`.
         """
 
     @property
@@ -261,6 +274,7 @@ class TickServer(Lifecycle):
             "websocket": self._make_address("ws"),
             "fields": self.source.describe_guess() if isinstance(self.source, MappedSource) else "",
             "so far": self._describe(stats),
+            "published": self._describe_published(),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
@@ -303,6 +317,19 @@ class TickServer(Lifecycle):
 
     def _describe(self, stats: Mapping[str, Any]) -> str:
         return f"{format_count(stats['ticks'], 'tick')}, {format_count(stats['clients'], 'client')}"
+
+    def _describe_published(self) -> str:
+        """Return how far the stream is, for a card; empty if the server publishes to none."""
+        published = self._fetch_published_quickly()
+        if published is None:
+            return ""
+        text = f"to {published.address}, {published.status}"
+        if published.behind:
+            text += f", {format_count(published.behind, 'tick')} behind"
+        return f"{text}: {published.last_error}" if published.status == "waiting" else text
+
+    def _fetch_published_quickly(self) -> Published | None:
+        return self.published
 
     def _make_address(self, scheme: str, host: str | None = None, port: int | None = None) -> str:
         host = CONNECT_TO.get(self.host, self.host) if host is None else host

@@ -45,13 +45,17 @@ from tickerkit.server.http import (
 from tickerkit.server.intake import Intake
 from tickerkit.server.metrics import render_metrics
 from tickerkit.server.options import ServerOptions
+from tickerkit.server.publishing import Published, Publishing
 from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
 from tickerkit.server.stats import ServerStats
-from tickerkit.sources import Source
+from tickerkit.sources import RelaySource, Source
 from tickerkit.ticks import Batch
 
 __all__ = ["ThreadServer"]
 
+# How long a relay may be cut off from its stream, and still take further readers. Brokers without a
+# leader answer nothing for up to 9 s, to no relay: then another one would not know more.
+MAX_READY_LAG_S = 15.0
 MAX_CLIENT_MESSAGE_BYTES = 256 * 1024
 CLOSE_S = 2.0
 # How long `stop` waits for closing handshakes, and then again for aborted connections.
@@ -83,6 +87,12 @@ class ThreadServer(TickServer):
         # The server of the websockets and the page, and perhaps one of the metrics alone.
         self._servers: list[Server] = []
         self._worker: Worker | None = None
+        # Of a relay: set once its log has caught up with the stream, or its source has failed.
+        self._caught_up = asyncio.Event()
+        self._failure: BaseException | None = None
+        self._publishing: Publishing | None = None
+        if options.publish is not None:
+            self._publishing = Publishing(self._publication, options.publish)
 
     @property
     def clients(self) -> pd.DataFrame:
@@ -109,7 +119,12 @@ class ThreadServer(TickServer):
             last_cut_off=self._disconnects.last,
             status=self.status,
         )
-        return dataclasses.asdict(stats)
+        about_stream = self.source.stats if isinstance(self.source, RelaySource) else {}
+        return dataclasses.asdict(stats) | about_stream
+
+    @property
+    def published(self) -> Published | None:
+        return None if self._publishing is None else self._publishing.published
 
     # --- start and stop -----------------------------------------------------------------------
 
@@ -118,6 +133,11 @@ class ThreadServer(TickServer):
         return self._publication.ended
 
     async def _open(self) -> None:
+        if self._publication.origin is not None:
+            self._start_source()
+            await self._caught_up.wait()
+            if self._failure is not None:
+                raise self._failure
         self.port = await self._listen(
             self.port, process_request=self._respond, process_response=self._admit
         )
@@ -131,6 +151,8 @@ class ThreadServer(TickServer):
                     raise PortTaken(self.host, self.metrics_port, None, "metrics_port") from None
                 raise
         self._checking = asyncio.create_task(self._check_clients())
+        if self._publishing is not None:
+            await self._publishing.start()
 
     async def _listen(self, port: int, **callbacks: Any) -> int:
         """Listen on a port of the host; return the port, which is another if it is 0."""
@@ -166,6 +188,8 @@ class ThreadServer(TickServer):
         return port
 
     def _start_source(self) -> None:
+        if self._worker is not None:  # a relay's source has filled the log before
+            return
         self.log.on_append(self._intake.on_log_append)
         if self.source is not None:
             self._worker = Worker(f"tickerkit {self.source!r}", self._run_source)
@@ -181,6 +205,14 @@ class ThreadServer(TickServer):
                 self._worker.cancel(0)
 
     async def _close(self, code: int, reason: str) -> None:
+        try:
+            await self._disconnect(code, reason)
+        finally:
+            if self._publishing is not None:
+                await self._publishing.stop()
+
+    async def _disconnect(self, code: int, reason: str) -> None:
+        """Close every connection, and free the port."""
         if not self._servers:
             return
         if self._checking is not None:
@@ -211,6 +243,7 @@ class ThreadServer(TickServer):
             if self._stopped:
                 return
             self._errors.add(error)
+            self._failure = error
         with contextlib.suppress(PortalError):  # the server has stopped
             await portal.call_async(self._end)
 
@@ -219,6 +252,7 @@ class ThreadServer(TickServer):
         # A relay that fails is not the end of the stream: its clients must go on elsewhere.
         if self._publication.origin is None:
             self._publication.ended = True
+        self._caught_up.set()
         self._send_to_clients()
 
     async def _publish(self, batch: Batch) -> BadTick | None:
@@ -227,14 +261,18 @@ class ThreadServer(TickServer):
         return error
 
     def _note_drain(self) -> None:
-        if self._publication.origin is not None:
+        if (origin := self._publication.origin) is not None:
             self._publication.ended = self._taker.ended
+            if origin.is_ready:
+                self._caught_up.set()
         self._send_to_clients()
 
     def _list_sessions(self) -> list[Session]:
         return [handler.session for handler in self._handlers]
 
     def _send_to_clients(self) -> None:
+        if self._publishing is not None:
+            self._publishing.send_pending()
         # Send each client one message first, so that no client waits for the backlog of another.
         handlers = list(self._handlers)
         for handler in handlers:
@@ -276,12 +314,16 @@ class ThreadServer(TickServer):
         )
 
     def _render_metrics(self) -> bytes:
-        return render_metrics(self.stats, getattr(self, "published", None) or {})
+        return render_metrics(self.stats, self.published or {})
 
     def _find_unready_reason(self) -> str:
         """Return one word, why no further client should come here; empty if the server is ready."""
         if self.status == "stopped":
             return "stopped"
+        if isinstance(self.source, RelaySource) and self.source.lag_s > MAX_READY_LAG_S:
+            return "behind"
+        if self.published is not None and self.published.fenced:
+            return "fenced"
         return "full" if self._limiter.is_full else ""
 
     def _admit(

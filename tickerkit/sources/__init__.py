@@ -9,6 +9,7 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
+from tickerkit.brokers import STREAM_SCHEMES, Stream, StreamAddress
 from tickerkit.errors import SourceError
 from tickerkit.formatting import format_value
 from tickerkit.net.urls import hide_secrets
@@ -21,9 +22,11 @@ from tickerkit.sources.lines import LinesSource, json_lines
 from tickerkit.sources.mapped import MappedSource
 from tickerkit.sources.mqtt import MQTT_SCHEMES, MqttSource, mqtt
 from tickerkit.sources.poll import PollSource, check_every, poll
+from tickerkit.sources.relay import RelaySource
 from tickerkit.sources.replay.source import ReplaySource, replay
 from tickerkit.sources.sensors import SimulatedSensors, simulate_sensors
 from tickerkit.sources.simulate import SimulatedMarket, simulate
+from tickerkit.sources.stream_relay import StreamRelay
 from tickerkit.sources.venue import VenueSource, venue
 from tickerkit.sources.venue_tables import freshness_frame, venues
 from tickerkit.sources.websocket import WebsocketSource, websocket
@@ -42,10 +45,12 @@ __all__ = [
     "MqttSource",
     "Outlet",
     "PollSource",
+    "RelaySource",
     "ReplaySource",
     "SimulatedSensors",
     "SimulatedMarket",
     "Source",
+    "StreamRelay",
     "VenueSource",
     "WebsocketSource",
     "as_source",
@@ -66,7 +71,7 @@ __all__ = [
 KINDS = (
     "a function, an iterable of ticks, a DataFrame, the path of a recording, "
     '"sim:AAPL,MSFT", "sensors:kitchen,garden", "kraken:BTC/USD", "mqtt://host/topic", '
-    '"events:https://host/stream", '
+    '"events:https://host/stream", "nats://host/stream", '
     '"-" for the JSON lines of stdin, or a Source'
 )
 
@@ -88,6 +93,8 @@ def as_source(given: object, every: float = 10.0, kinds: str = KINDS) -> Source 
         return None
     if isinstance(given, Source):
         return given
+    if isinstance(given, Stream):
+        return StreamRelay(given.address)
     if isinstance(given, str):
         return _from_text(given, kinds)
     if isinstance(given, Path):
@@ -116,7 +123,7 @@ def as_source(given: object, every: float = 10.0, kinds: str = KINDS) -> Source 
 
 def is_websocket_url(text: str) -> bool:
     """Return whether a text is the address of a websocket, and not that of another source."""
-    return "://" in text and not text.startswith((EVENTS_SCHEME, *MQTT_SCHEMES))
+    return "://" in text and not text.startswith((EVENTS_SCHEME, *MQTT_SCHEMES, *STREAM_SCHEMES))
 
 
 def _has_only_names(items: Collection[object]) -> bool:
@@ -136,6 +143,8 @@ def _from_text(text: str, kinds: str) -> Source:
         return simulate_sensors(rest)
     if text.startswith(MQTT_SCHEMES):
         return mqtt(text)
+    if text.startswith(STREAM_SCHEMES):
+        return StreamRelay(StreamAddress.parse(text))
     if text.startswith(EVENTS_SCHEME):
         return events(text.removeprefix(EVENTS_SCHEME))
     if "://" in text:

@@ -13,7 +13,13 @@ __all__ = ["Outlet", "Source"]
 
 
 class Outlet(Protocol):
-    """The server's log, as a source sees it from its own thread."""
+    """The server's log, as a source sees it from its own thread.
+
+    Attributes:
+        keep: how many ticks the log holds at most.
+    """
+
+    keep: int = 1_000_000
 
     async def send(self, ticks: object) -> None:
         """Send ticks to the log, in any form that `read_ticks` takes.

@@ -37,6 +37,7 @@ class Follower:
     Attributes:
         position: up to here all was taken; None before the first message.
         number: the number of the newest message that was read since the last start.
+        stored_ns: when the broker stored it, in epoch ns by the broker's clock; 0 if not known.
         has_ended: whether the stream says that the source has ended.
         unreadable: how many messages could not be read, and were reported as gaps.
     """
@@ -45,6 +46,7 @@ class Follower:
         self.history = max(history, 1)
         self.position: Position | None = None
         self.number = 0
+        self.stored_ns = 0
         self.has_ended = False
         self.unreadable = 0
         # Whether an unknown number of ticks is missing after the position.
@@ -87,6 +89,7 @@ class Follower:
         Returns None if the message doesn't join what was taken: look for the message that does.
         """
         message, before = stored.message, self.number
+        self.stored_ns = stored.stored_ns
         if message is None or not is_sound(message):
             self.number = stored.number
             return []

@@ -115,6 +115,8 @@ class _CommandHandler:
         match name:
             case "stats":
                 return dict(self._server.stats)
+            case "published":
+                return self._server.published
             case "clients":
                 return self._server.clients
             case "publish":

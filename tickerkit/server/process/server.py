@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import dataclasses
 import os
 import ssl as ssl_module
@@ -19,6 +20,7 @@ from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.process.child import ChildProcess
+from tickerkit.server.publishing import Published
 from tickerkit.server.server import CLIENT_COLUMNS, TickServer
 from tickerkit.server.stats import ServerStats
 from tickerkit.sources import Source
@@ -57,6 +59,7 @@ class ProcessServer(TickServer):
         self._child: ChildProcess | None = None
         self._is_serving = False
         self._taker = Taker(self.log, self._gaps)
+        self._last_published: Published | None = None
         self._last_stats: Mapping[str, Any] = dataclasses.asdict(ServerStats())
 
     @property
@@ -87,6 +90,23 @@ class ProcessServer(TickServer):
         if self.status in ("stopped", "failed"):
             return pd.DataFrame(columns=CLIENT_COLUMNS)
         return cast("pd.DataFrame", self._request(ANSWER_S, "clients"))
+
+    @property
+    def published(self) -> Published | None:
+        """How far its stream is, see `TickServer.published`; the newest answer once it stopped.
+
+        Raises:
+            ServerFailed: if the process does not answer.
+        """
+        if self._options.publish is not None and self.status not in ("stopped", "failed"):
+            self._last_published = self._request(ANSWER_S, "published")
+        return self._last_published
+
+    def _fetch_published_quickly(self) -> Published | None:
+        with contextlib.suppress(TickerkitError):
+            if self._options.publish is not None and self.status not in ("stopped", "failed"):
+                self._last_published = self._request(QUICK_ANSWER_S, "published")
+        return self._last_published
 
     @property
     def stats(self) -> Mapping[str, Any]:

@@ -1,0 +1,149 @@
+"""`tickerkit relay`: runs a server whose log is a stream on a broker, or another server's log."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from rich.text import Text
+
+from tickerkit.cli.interrupt import interrupt
+from tickerkit.cli.options import (
+    Ca,
+    Cert,
+    Creds,
+    History,
+    Host,
+    Hosts,
+    Key,
+    MaxClients,
+    MetricsPort,
+    NoToken,
+    Origins,
+    Port,
+    Token,
+    split_addresses,
+)
+from tickerkit.cli.serving import (
+    format_server,
+    print_addresses,
+    print_summary,
+    start_server,
+    watch_server,
+)
+from tickerkit.cli.terminal import escape_controls, print_error, print_line
+from tickerkit.errors import StreamError
+from tickerkit.formatting import format_count
+
+if TYPE_CHECKING:
+    from tickerkit.server import TickServer
+
+__all__ = ["relay"]
+
+# How long one attempt to start may take; further ones follow until Ctrl-C.
+WAIT_S = 5.0
+RETRY_S = 0.5
+
+
+def relay(
+    address: Annotated[
+        str,
+        typer.Argument(
+            metavar="ADDRESS",
+            help='The stream of a maker, such as "nats://n1:4222,n2:4222/crypto", or another '
+            'tickerkit server, such as "wss://ticks.example.org/".',
+        ),
+    ],
+    host: Host = "127.0.0.1",
+    port: Port = 8000,
+    history: History = 1_000_000,
+    token: Token = None,
+    no_token: NoToken = False,
+    hosts: Hosts = "",
+    origins: Origins = "",
+    max_clients: MaxClients = 1000,
+    metrics_port: MetricsPort = None,
+    upstream_token: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TEXT",
+            envvar="TICKERKIT_UPSTREAM_TOKEN",
+            help="Token of the other tickerkit server; it may also be in ADDRESS.",
+        ),
+    ] = None,
+    creds: Creds = None,
+    ca: Ca = None,
+    cert: Cert = None,
+    key: Key = None,
+) -> None:
+    """Serve the ticks of a stream, or of another server, until Ctrl-C.
+
+    A reader that was cut off elsewhere resumes here: positions are those of the maker, on every
+    relay. The relay listens once it has caught up. While the stream can't be reached, it serves
+    what it holds, and GET /readyz is answered 503.
+    """
+    from tickerkit.brokers import STREAM_SCHEMES
+    from tickerkit.feed.relay import relay as make_source
+
+    is_stream = address.startswith(STREAM_SCHEMES)
+
+    def start() -> TickServer | None:
+        if is_stream:
+            source = make_source(
+                address, upstream_token, creds=creds, ca=ca, cert=cert, key=key, wait_s=WAIT_S
+            )
+        else:
+            addresses = split_addresses(address)
+            source = make_source(addresses, upstream_token, ca, creds=creds, wait_s=WAIT_S)
+        return start_server(
+            source,
+            host,
+            port,
+            history=history,
+            token=token,
+            no_token=no_token,
+            hosts=hosts,
+            origins=origins,
+            max_clients=max_clients,
+            metrics_port=metrics_port,
+        )
+
+    server = _start_patiently(start)
+    if server is None:
+        return
+
+    def format_state() -> Text:
+        stats = server.stats
+        counts = format_count(stats["clients"], "client"), format_count(stats["ticks"], "tick")
+        lag = f"{stats['lag_s']:.1f} s behind"
+        line = format_server(server, *counts, f"{stats['rate']:,.0f}/s", lag)
+        if stats["stream"] != "live":
+            line.append(f"  {escape_controls(stats['stream'])}", "yellow")
+        return line
+
+    with server:
+        print_addresses(server, f"relaying {server.source!r}")
+        print_line("Ctrl-C stops it.", "dim")
+        watch_server(server, format_state)
+    print_summary(server)
+
+
+def _start_patiently(start: Callable[[], TickServer | None]) -> TickServer | None:
+    """Start a relay, and try again while its stream can't be reached or is empty.
+
+    Returns:
+        The server; None if the command was asked to end.
+    """
+    told = ""
+    while not interrupt.requested:
+        try:
+            return start()
+        except StreamError as error:
+            if error.is_final:
+                raise
+            if error.problem != told:
+                told = error.problem
+                print_error(f"waiting for {error}")
+        interrupt.wait(RETRY_S)
+    return None

@@ -1,0 +1,119 @@
+"""RelaySource: the base of sources whose ticks carry the numbering of another server's log."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import abstractmethod
+from collections.abc import Iterable
+from typing import Any
+
+from tickerkit.errors import StreamError
+from tickerkit.log import Gap
+from tickerkit.protocol import Origin, Taken
+from tickerkit.sources.base import Outlet, Source
+from tickerkit.validation import check_number
+
+__all__ = ["RelaySource"]
+
+# How soon a stream that was lost is sought again, and how late at most.
+FIRST_DELAY_S = 0.1
+MAX_DELAY_S = 5.0
+# A wrong password may be put right, and readers still get what the relay has.
+FINAL_DELAY_S = 30.0
+
+
+class RelaySource(Source):
+    """Fills a server's log from another log, with its epochs and seqs.
+
+    The server is then a relay: it listens once its log has caught up, and a reader of any other
+    relay of the same maker resumes there. While the stream can't be reached, the relay serves what
+    it holds, and tries again without end.
+
+    Args:
+        address: where the ticks come from, without secrets, for errors and the repr.
+        wait_s: how many seconds the start may take while the stream can't be reached or is empty;
+            None for no limit.
+
+    Attributes:
+        origin: what the relay knows of its stream.
+        status: the newest problem with the stream; empty while there is none.
+        behind: how many ticks were in the stream, but not in the log, at the last look.
+        heard_s: when the stream was last heard of, on the monotonic clock.
+        delay_s: how long the newest message took to the log, by the clocks of both machines.
+        gap_ticks: how many ticks are known to be missing.
+        resets: how often the place in the stream was sought anew.
+    """
+
+    def __init__(self, address: str, wait_s: float | None = 10.0) -> None:
+        check_number("wait_s", wait_s, 0, optional=True)
+        self.address = address
+        self.wait_s = wait_s
+        self.origin: Origin = Origin()
+        self.status = ""
+        self.behind = 0
+        self.delay_s = 0.0
+        self.gap_ticks = 0
+        self.resets = 0
+        self.heard_s = time.monotonic()
+
+    def __repr__(self) -> str:
+        return f"tk.relay({self.address!r})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A server in a process of its own has readers, and thus questions, of its own.
+        return {**self.__dict__, "origin": Origin()}
+
+    @property
+    def lag_s(self) -> float:
+        """How old the newest tick of the log is that could have come: seconds.
+
+        While the stream is heard, what its newest message took to the log; else the time since
+        then.
+        """
+        return time.monotonic() - self.heard_s if self.status else self.delay_s
+
+    @property
+    def stats(self) -> dict[str, Any]:
+        """What the server adds to its `stats`."""
+        return {
+            "lag_s": self.lag_s,
+            "behind": self.behind,
+            "gap_ticks": self.gap_ticks,
+            "stream_resets": self.resets,
+            "stream": self.status or "live",
+        }
+
+    async def run(self, out: Outlet) -> None:
+        """Fill the log until the maker's source ends.
+
+        Raises:
+            StreamError: the log has not caught up within `wait_s`, or never can, as with wrong
+                credentials.
+        """
+        began = time.monotonic()
+        delay_s = FIRST_DELAY_S
+        while True:
+            try:
+                return await self._follow(out)
+            except StreamError as error:
+                heard = time.monotonic() - self.heard_s < delay_s
+                is_late = self.wait_s is not None and time.monotonic() - began >= self.wait_s
+                if not self.origin.is_ready and (error.is_final or is_late):
+                    raise
+                if error.problem != self.status:
+                    out.report(error)
+                self.status = error.problem
+                delay_s = FIRST_DELAY_S if heard else min(2 * delay_s, MAX_DELAY_S)
+                await asyncio.sleep(FINAL_DELAY_S if error.is_final else delay_s)
+
+    def _count_gaps(self, events: Iterable[Taken]) -> None:
+        self.gap_ticks += sum(event.count or 0 for event in events if isinstance(event, Gap))
+
+    def _note_contact(self, behind: int = 0) -> None:
+        self.heard_s = time.monotonic()
+        self.status, self.behind = "", behind
+
+    @abstractmethod
+    async def _follow(self, out: Outlet) -> None:
+        """Fill the log until the end of the source; raise `StreamError` when the stream is lost."""
