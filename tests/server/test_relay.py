@@ -11,7 +11,6 @@ import tickerkit as tk
 from tickerkit.errors import SourceError, StreamError
 from tickerkit.log import Gap
 from tickerkit.protocol import CaughtUp, End, Taken
-from tickerkit.server.process import ProcessServer
 
 Until = Callable[..., None]
 
@@ -43,15 +42,12 @@ def test_readers_get_the_numbers_of_the_stream(process: bool, until: Until) -> N
             assert feed.gaps["from"].tolist() == server.gaps["from"].tolist() == [106]
 
 
-@pytest.mark.process
-def test_relay_in_a_process_that_has_not_caught_up_stops_at_once() -> None:
-    """Its mirror has no message to wait for."""
-    server = tk.serve(RelayedEvents([]), port=0, process=True)
-    assert isinstance(server, ProcessServer)
-    child = server._child
-    server.stop()
-    assert child is not None
-    assert child.reason == "ended by itself (exit code 0)"
+@pytest.mark.parametrize("process", [False, pytest.param(True, marks=pytest.mark.process)])
+def test_relay_that_can_not_catch_up_does_not_listen(process: bool) -> None:
+    """`tk.serve` raises the reason, and leaves nothing behind."""
+    failed = RelayedEvents([], StreamError("nats://host/x", "the login is refused", is_final=True))
+    with pytest.raises(StreamError, match="the login is refused"):
+        tk.serve(failed, port=0, process=process)
 
 
 def test_feed_of_a_relay_ends_with_the_stream_and_not_with_the_relay(until: Until) -> None:

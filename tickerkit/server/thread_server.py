@@ -133,10 +133,10 @@ class ThreadServer(TickServer):
         return self._publication.ended
 
     async def _open(self) -> None:
-        if self._publication.origin is not None:
+        if (origin := self._publication.origin) is not None:
             self._start_source()
             await self._caught_up.wait()
-            if self._failure is not None:
+            if self._failure is not None and not origin.is_ready:
                 raise self._failure
         self.port = await self._listen(
             self.port, process_request=self._respond, process_response=self._admit
