@@ -111,6 +111,7 @@ def test_a_fill_has_the_units_of_its_epoch(broker: MemoryBroker) -> None:
     hello = relay.events[0]
     assert isinstance(hello, Hello)
     assert hello.units == {"price": "°C"}
+    assert hello.first == 291  # the log holds nothing before that
 
 
 def test_a_fill_goes_on_in_the_epoch_before(broker: MemoryBroker, maker: Maker) -> None:
@@ -154,6 +155,17 @@ def test_a_restart_of_the_maker_is_one_gap_of_unknown_size(
     """The relay goes on in the next epoch."""
     Maker(broker, "e2").publish(2)
     assert relay.run() == ["-e1:6-?", "hello e2", "e2:1-2"]
+
+
+def test_an_epoch_without_a_tick_ends_without_a_gap(
+    broker: MemoryBroker, maker: Maker, relay: Relay
+) -> None:
+    """Of two makers that start at once, one may take over twice: nothing of it is lost."""
+    later, latest = Maker(broker, "e2"), Maker(broker, "e3")
+    later.task.step()
+    latest.run()
+    later.publish(2)
+    assert relay.run() == ["-e1:6-?", "hello e3", "hello e2", "e2:1-2"]
 
 
 def test_a_gap_of_the_source_comes_once(maker: Maker, relay: Relay) -> None:

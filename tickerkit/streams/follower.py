@@ -49,8 +49,9 @@ class Follower:
         self.stored_ns = 0
         self.has_ended = False
         self.unreadable = 0
-        # Whether an unknown number of ticks is missing after the position.
-        self._is_closed = False
+        # Whether the newest event, but for hellos, is that an unknown number of ticks is missing.
+        # An epoch that ends before anything of it was taken adds no such gap, as in a log.
+        self._is_closed = True
         # The seq up to which each former epoch was taken, the newest last.
         self._former: dict[str, int] = {}
         self._start = Start(0)
@@ -124,7 +125,7 @@ class Follower:
         seq = position.seq
         if message.seq > seq + 1:
             events.append(Gap(message.epoch, seq + 1, message.seq - 1, NOT_HELD))
-            seq = message.seq - 1
+            seq, self._is_closed = message.seq - 1, False
         match event:
             case Received():
                 new = event.seq > seq
@@ -132,7 +133,7 @@ class Follower:
                     event = Received(event.batch.where(new), event.epoch, event.seq[new])
                 events.append(event)
                 self._is_closed = self.has_ended = False
-            case Gap():
+            case Gap() if event.last is not None or not self._is_closed:
                 events.append(Gap(event.epoch, seq + 1, event.last, event.reason))
                 self._is_closed = event.last is None
             case Hello() if not is_new_epoch:
@@ -157,17 +158,18 @@ class Follower:
             former, last = self.position.epoch, self.position.seq
             if not self._is_closed:
                 events.append(Gap(former, last + 1, None, NEXT_EPOCH))
+                self._is_closed = True
             self._former[former] = last
             if len(self._former) > MAX_FORMER_EPOCHS:
                 del self._former[next(iter(self._former))]
-        self._is_closed = self.has_ended = False
+        self.has_ended = False
         self.position = Position(message.epoch, seq)
         begin = self._start.epoch
         if not isinstance(event, Hello) and begin is not None and begin.epoch == message.epoch:
             event = self._decode(begin)
-        is_hello = isinstance(event, Hello)
-        events.append(event if is_hello else Hello(message.epoch, message.seq, message.seq, [], {}))
-        return events
+        hello = event if isinstance(event, Hello) else Hello(message.epoch, 0, 0, [], {})
+        hello.first = hello.next = message.seq
+        return [*events, hello]
 
     def _decode(self, message: StreamMessage) -> StreamEvent:
         """Return the event of a message; one like it by the headers if its body can't be read."""
