@@ -122,34 +122,6 @@ Creds: TypeAlias = Annotated[
     str | None,
     typer.Option(
         metavar="FILE",
-        envvar="NATS_CREDS",
-        help="Credentials to log in with at the broker.",
-    ),
-]
-Ca: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE", envvar="NATS_CA", help="Certificates to trust; else those of the system."
-    ),
-]
-Cert: TypeAlias = Annotated[
-    str | None,
-    typer.Option(metavar="FILE", envvar="NATS_CERT", help="A certificate of this program's own."),
-]
-Key: TypeAlias = Annotated[
-    str | None, typer.Option(metavar="FILE", envvar="NATS_KEY", help="The key of --cert.")
-]
-
-
-def split_addresses(text: str) -> list[str]:
-    """Return the addresses of a text such as "wss://a/,wss://b/"."""
-    return BETWEEN_ADDRESSES.split(text)
-
-
-Creds: TypeAlias = Annotated[
-    str | None,
-    typer.Option(
-        metavar="FILE",
         help="Credentials for the broker of a stream, as `nsc` writes them; by default the file "
         "that NATS_CREDS names.",
     ),
@@ -165,6 +137,11 @@ Cert: TypeAlias = Annotated[
 Key: TypeAlias = Annotated[
     str | None, typer.Option(metavar="FILE", help="The key of --cert, in PEM; or NATS_KEY.")
 ]
+
+
+def split_addresses(text: str) -> list[str]:
+    """Return the addresses of a text such as "wss://a/,wss://b/"."""
+    return BETWEEN_ADDRESSES.split(text)
 
 
 def choose_token(urls: Sequence[str], token: str | None) -> str | None:
