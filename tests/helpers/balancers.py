@@ -61,7 +61,7 @@ def run_balancer(name: str, folder: Path, relays: Sequence[int]) -> Iterator[Bal
     Args:
         name: "haproxy" or "nginx".
         folder: for its files.
-        relays: the ports of two relays.
+        relays: the ports of two relays, or of more.
     """
     program, port = find_program(name), free_port()
     log = folder / "log"
@@ -88,7 +88,10 @@ def _arguments(name: str, folder: Path, port: int, relays: Sequence[int]) -> lis
     """Write the file of a balancer with the addresses of this test; return its arguments."""
     file = "haproxy.cfg" if name == "haproxy" else "nginx.conf"
     text = (DEPLOY / file).read_text(encoding="utf-8")
-    for number, relay in enumerate(relays, 1):
+    more = [f"    server relay{number} {LOCAL}:{port}" for number, port in enumerate(relays[2:], 3)]
+    if name == "haproxy":
+        text = text.replace("    server relay1", "\n".join([*more, "    server relay1"]))
+    for number, relay in enumerate(relays[:2], 1):
         text, count = re.subn(rf"\brelay{number}:8000\b", f"{LOCAL}:{relay}", text)
         assert count == 1
     made = folder / file
