@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 
 import pytest
@@ -11,6 +12,7 @@ import tickerkit as tk
 from tickerkit.errors import SourceError, StreamError
 from tickerkit.log import Gap
 from tickerkit.protocol import CaughtUp, End, Taken
+from tickerkit.server.thread_server import ThreadServer
 
 Until = Callable[..., None]
 
@@ -69,6 +71,21 @@ def test_stream_goes_on_after_its_end_if_the_maker_is_started_again(until: Until
     with tk.serve(RelayedEvents(again), port=0) as server:
         until(lambda: server.log.stop == 13)
         assert server.status == "listening"
+
+
+def test_feed_of_an_epoch_that_is_on_its_way_connects_until_it_has_come(until: Until) -> None:
+    """It had the ticks up to there from another relay."""
+    with (
+        tk.serve(RelayedEvents(STREAM), port=0) as server,
+        tk.connect(server.url, resume=("E2", 50)) as feed,
+    ):
+        assert isinstance(server, ThreadServer)
+        until(lambda: "this relay has not caught up; connect again" in feed.status_reason)
+        news = [Gap("E1", 116, None, "restarted"), hello("E2"), ticks("E2", 1, 60)]
+        asyncio.run(server._intake.take(news))
+        feed.wait(10)
+        assert held(feed.log) == list(range(51, 61))
+        assert len(feed.gaps) == 0
 
 
 def test_publish_at_a_relay_is_refused() -> None:

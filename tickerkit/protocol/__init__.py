@@ -18,6 +18,11 @@ arrival without opening a port.
 A hello has as many words (symbols, and texts of other columns) as fit into a short message. The
 others follow in `ticks` messages of no ticks, before the first tick that may need them.
 
+The log of a relay comes from elsewhere, see `Origin`, and may lag behind what its clients had from
+other relays. Ticks that a client has come again, and the client drops them. A client of an epoch
+that may yet come, and every client of a relay that has not caught up once, is closed with 1013 and
+connects again. What another log has numbered, a `Taker` puts into a log.
+
 What the server sends next follows from a session's state. `tick_session.STATES` is the table of
 states and messages; a test checks every message against it.
 
