@@ -52,9 +52,6 @@ class MirroredServer(ThreadServer):
         """
         now = asyncio.get_running_loop().time
         if self._mirror is None:
-            while not self._publication.is_ready:
-                self._has_messages.clear()
-                await self._has_messages.wait()
             self._mirror = V1Session(self._publication, now())
             self._mirror.receive(encode(Subscribe(None, None, None)).decode(), now())
         while (message := self._mirror.next_message(now())) is None:
@@ -64,11 +61,6 @@ class MirroredServer(ThreadServer):
             # The session closes when the source ends, but ticks may still be published by hand.
             self._mirror.close = None
         return message, self._mirror.position
-
-    @property
-    def has_position(self) -> bool:
-        """Whether readers can be served: not before a relay has caught up."""
-        return self._publication.is_ready
 
     @property
     def end_position(self) -> MirrorPosition:
@@ -173,9 +165,9 @@ class _CommandHandler:
         def is_mirrored() -> bool:
             at = self._position
             # The end of the log is enough too: after a gap at the end no row follows.
-            if self._is_abandoned or not server.has_position:
-                return True
-            return at is not None and (at[0] > row or at == server.end_position)
+            return self._is_abandoned or (
+                at is not None and (at[0] > row or at == server.end_position)
+            )
 
         with self._mirrored:
             self._mirrored.wait_for(is_mirrored)
