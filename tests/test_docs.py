@@ -1,11 +1,14 @@
-"""Tests of README and CONTRIBUTING: commands exist, examples run, links lead somewhere."""
+"""Tests of the pages for people: commands exist, examples run, links lead somewhere."""
 
 from __future__ import annotations
 
 import importlib
+import json
 import re
 import shlex
+import shutil
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import replace
@@ -20,6 +23,7 @@ import tickerkit as tk
 from tickerkit.cli.app import app
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Preset
+from tickerkit.server.metrics import OF_PUBLISHED, OF_STATS
 from tickerkit.sources import EventsSource
 from tickerkit.testing import FakeVenue
 
@@ -27,7 +31,8 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CONTRIBUTING = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 MAKEFILE = (ROOT / "Makefile").read_text(encoding="utf-8")
-PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md"]
+DOCS = sorted(path.relative_to(ROOT).as_posix() for path in ROOT.glob("docs/*.md"))
+PAGES = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "deploy/README.md", *DOCS]
 COMMANDS = getattr(typer.main.get_command(app), "commands")  # noqa: B009
 
 
@@ -79,6 +84,19 @@ def test_every_example_of_the_readme_runs(
         exec(compile(code, "README.md", "exec"), names)
     assert isinstance(names["feed"], tk.Feed)
     assert (tmp_path / "ticks.csv").stat().st_size > 0
+
+
+def test_examples_of_the_docs_run() -> None:
+    """The addresses of relays lead to one server, as if its log were that of two relays."""
+    with tk.serve(tk.simulate("AAPL", rate=1000, seed=1), port=0) as server:
+        examples = [
+            code for name in DOCS for code in blocks((ROOT / name).read_text("utf-8"), "python")
+        ]
+        assert examples
+        for code in examples:
+            local = re.sub(r"ws://127\.0\.0\.1:\d+/", server.url, code)
+            exec(compile(local, "docs", "exec"), {})
+        tk.stop_all()
 
 
 @pytest.fixture
@@ -146,11 +164,40 @@ def test_every_command_is_documented_and_every_documented_command_exists() -> No
     assert named == set(COMMANDS)
 
 
-def test_documented_options_exist() -> None:
+@pytest.mark.parametrize("name", ["README.md", "deploy/README.md", *DOCS])
+def test_documented_options_exist(name: str) -> None:
     """Each option of a documented command line is one of that command's."""
-    for command, *words in typed(README, "tickerkit"):
+    text = (ROOT / name).read_text(encoding="utf-8")
+    for command, *words in typed(text, "tickerkit"):
         known = {option for each in COMMANDS[command].params for option in each.opts}
         assert {word for word in words if word.startswith("-")} <= known
+
+
+def test_metrics_that_the_docs_name_exist() -> None:
+    """Each name in a query for Prometheus is one that a server has."""
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in DOCS)
+    named = set(re.findall(r"\btickerkit_(\w+)\b", text))
+    known = {
+        f"{each.name}_total" if each.is_counter else each.name
+        for each in (*OF_STATS, *OF_PUBLISHED)
+    }
+    assert named
+    assert named <= known
+
+
+def test_queries_that_the_docs_name_are_valid(tmp_path: Path) -> None:
+    """Prometheus itself reads them as the conditions of alarms."""
+    promtool = shutil.which("promtool")
+    if promtool is None:
+        pytest.skip("promtool was not found")
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in DOCS)
+    queries = re.findall(r"^\| `([^`]*\btickerkit_[^`]*)` \|", text, re.M)
+    assert queries
+    rules = [{"alert": f"query{number}", "expr": each} for number, each in enumerate(queries)]
+    (tmp_path / "rules").write_text(json.dumps({"groups": [{"name": "docs", "rules": rules}]}))
+    command = [promtool, "check", "rules", str(tmp_path / "rules")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_make_has_the_documented_targets() -> None:
@@ -179,13 +226,14 @@ def test_links_lead_to_files_and_headings_that_exist(name: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", text):
         file, _, heading = target.partition("#")
         if "://" not in file:
-            assert (ROOT / file).exists(), target
+            assert (ROOT / name).parent.joinpath(file).exists(), target
             assert not heading or file or heading in headings, target
 
 
-def test_every_name_that_the_readme_uses_is_on_the_front_page() -> None:
-    """Each `tk.name` of README and CHANGELOG is exported."""
-    text = README + (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+def test_every_name_that_a_page_uses_is_on_the_front_page() -> None:
+    """Each `tk.name` of README, CHANGELOG and docs is exported."""
+    pages = ("README.md", "CHANGELOG.md", *DOCS)
+    text = "".join((ROOT / name).read_text(encoding="utf-8") for name in pages)
     assert set(re.findall(r"\btk\.(\w+)", text)) <= set(tk.__all__)
 
 

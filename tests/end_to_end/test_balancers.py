@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from balancers import BALANCERS, DEPLOY, check, run_balancer
+from nats_cluster import NatsCluster
 from peers import Wire, ask, dial, free_port, receive
 
 import tickerkit as tk
@@ -103,6 +104,30 @@ def test_handshake_that_a_full_relay_refuses_goes_to_another(
     ports = [server.port for server in named.values()]
     with run_balancer(name, tmp_path, ports) as balancer, dial(named["a"].url):
         assert {name_of_server(balancer.url) for _ in range(4)} == {"b"}
+
+
+@pytest.mark.parametrize("name", BALANCERS)
+def test_feed_moves_between_relays_of_a_stream(name: str, tmp_path: Path, until: Until) -> None:
+    """Each time its relay stops, it goes on at the other: each tick once and in order."""
+    with ExitStack() as stack:
+        brokers = stack.enter_context(NatsCluster(tmp_path))
+        maker = tk.serve(None, port=0, publish=brokers.url("test"))
+        maker.publish({"symbol": "A", "price": 1})
+        relays = [tk.serve(brokers.url("test"), port=0) for _ in range(2)]
+        ports = [relay.port for relay in relays]
+        balancer = stack.enter_context(run_balancer(name, tmp_path, ports))
+        feed = tk.connect(balancer.url, history=None).wait(1)
+        for price in range(2, 6):
+            number = [len(relay.clients) for relay in relays].index(1)
+            relays[number].stop()
+            maker.publish({"symbol": "A", "price": price})
+            feed.wait(1)
+            relays[number] = tk.serve(brokers.url("test"), port=ports[number])
+            until(lambda: sum(len(relay.clients) for relay in relays) == 1)
+        assert feed.frame()["seq"].tolist() == [1, 2, 3, 4, 5]
+        assert (len(feed.gaps), feed.stats["duplicates"]) == (0, 0)
+        assert feed.stats["reconnects"] >= 4
+        tk.stop_all()
 
 
 @pytest.mark.parametrize("name", BALANCERS)
