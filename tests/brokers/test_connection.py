@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import shutil
 import signal
 import socket
 import threading
@@ -465,6 +466,30 @@ def test_paused_server_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         run(work)
 
 
+def test_closing_does_not_wait_for_a_silent_server(
+    tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """TLS would wait 30 s for the server's goodbye; a new connection is made beside it."""
+    monkeypatch.setattr(connection, "ANSWER_S", 0.2)
+    monkeypatch.setattr(connection, "CLOSE_S", 0.2)
+    with NatsCluster(tmp_path, extra=certificates.config) as cluster:
+        server = cluster.servers[0]
+
+        async def work() -> None:
+            address = StreamAddress.parse(cluster.url("a", scheme="tls"), ca=certificates.ca)
+            async with NatsBroker(address, create=MAKER) as broker:
+                await put_next(broker)
+                server.pause()
+                for _ in range(connection.MAX_UNANSWERED):
+                    with pytest.raises(StreamError, match="no answer"):
+                        await broker.first()
+                server.resume()
+                await insist(lambda: put_next(broker))
+                server.pause()
+
+        run(lambda: asyncio.wait_for(work(), 15))
+
+
 @pytest.fixture(scope="module")
 def cluster(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Return a cluster of three servers."""
@@ -531,3 +556,92 @@ def test_leader_is_killed(cluster: NatsCluster) -> None:
 
     run(work)
     cluster.wait_ready()
+
+
+def test_read_waits_for_a_copy_that_is_behind(
+    server: NatsCluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer whose copy lacks the newest messages is no end of what is held."""
+    read = nats.read_place
+
+    def read_without_pending(subject: str) -> nats.Place | None:
+        place = read(subject)
+        return place and place._replace(pending=0)
+
+    async def work() -> None:
+        async with NatsBroker(server.url(name), create=MAKER) as broker:
+            for _ in range(3):
+                await put_next(broker)
+            make = broker._make_consumer
+
+            async def make_behind(*arguments: Any) -> int:
+                await make(*arguments)
+                return 0
+
+            monkeypatch.setattr(broker, "_make_consumer", make_behind)
+            monkeypatch.setattr(nats, "read_place", read_without_pending)
+            assert [each.number async for each in broker.read(1, 9)] == [1, 2, 3]
+            assert [each.number async for each in broker.read(2, 2)] == [2, 3]
+            assert [each.number async for each in broker.read(4, 9)] == []
+
+    run(work)
+
+
+def test_read_of_a_stuck_copy_ends(
+    server: NatsCluster, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that sends nothing, though the leader holds more, is given up."""
+    monkeypatch.setattr(nats, "QUIET_BEATS", 1)
+
+    async def work() -> None:
+        async with NatsBroker(server.url(name), create=MAKER) as broker:
+            make = broker._make_consumer
+
+            async def make_stuck(connection: Any, inbox: Any, start: int) -> int:
+                return await make(connection, inbox, start + 100)
+
+            monkeypatch.setattr(broker, "_make_consumer", make_stuck)
+            await put_next(broker)
+            with pytest.raises(StreamError, match="is stuck at number 0"):
+                await anext(broker.read(1))
+
+    run(work)
+
+
+def test_read_beyond_the_end_of_a_stream_that_lost_messages_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After files were put back to an older copy, a reader doesn't wait for a number for ever."""
+    monkeypatch.setattr(nats, "QUIET_BEATS", 1)
+    with NatsCluster(tmp_path) as cluster:
+        server = cluster.servers[0]
+        store, copy = server.folder / "store", tmp_path / "copy"
+
+        async def put(count: int) -> None:
+            async with NatsBroker(cluster.url("a"), create=MAKER) as broker:
+                for _ in range(count):
+                    await put_next(broker)
+
+        async def work() -> None:
+            async with NatsBroker(cluster.url("a")) as broker:
+                assert (await broker.tail()).number == 3
+                with pytest.raises(StreamError, match="ends at number 3, before 5") as caught:
+                    await anext(broker.read(6))
+                assert not caught.value.is_final
+                # At the end itself, a quiet stream is waited for.
+                waiting = asyncio.ensure_future(anext(broker.read(4)))
+                await put(1)
+                assert (await waiting).number == 4
+
+        run(lambda: put(3))
+        server.stop()
+        shutil.copytree(store, copy)
+        server.start()
+        cluster.wait_ready()
+        run(lambda: put(2))
+        server.kill()
+        shutil.rmtree(store)
+        copy.rename(store)
+        server.start()
+        cluster.wait_ready()
+        run(work)

@@ -1,4 +1,4 @@
-"""A maker and a relay go on through the faults of a cluster: no message is lost, none comes twice."""
+"""A maker and a relay through faults of a cluster: no message is lost, none comes twice."""
 
 from __future__ import annotations
 

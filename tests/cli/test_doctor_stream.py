@@ -256,15 +256,14 @@ def info(**cluster: Any) -> dict[str, Any]:
 
 
 def test_replicas_are_judged() -> None:
-    """A copy that is offline or behind is a problem; fewer than three copies are a note."""
+    """A copy that is silent or behind is a problem; fewer than three copies are a note."""
     sound = stream_doctor._judge_replicas(info(replicas=[{"name": "n2", "current": True}]))
     assert [each.about for each in sound] == ["3 servers hold the stream; n1 leads"]
-    lost = stream_doctor._judge_replicas(
-        info(replicas=[{"name": "n2", "offline": True}, {"name": "n3", "current": False}])
-    )
-    assert [(each.level, each.about[:13]) for each in lost] == [
-        ("problem", "n2 is offline"),
-        ("problem", "n3 is behind,"),
+    copies = [{"name": "n2", "active": 5_000_000_000}, {"name": "n3", "current": False}]
+    lost = stream_doctor._judge_replicas(info(replicas=copies))
+    assert [(each.level, each.about) for each in lost] == [
+        ("problem", "n2, which holds a copy of the stream, is silent for 5 s"),
+        ("problem", "n3, which holds a copy of the stream, is behind"),
     ]
     few = stream_doctor._judge_replicas({"config": {"num_replicas": 2}})
     assert [(each.level, "without either" in each.about) for each in few] == [("note", True)]

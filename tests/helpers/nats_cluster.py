@@ -119,6 +119,7 @@ class NatsServer:
         """Stop the process without closing its connections; `resume` continues it."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)  # until all its threads have stopped
 
     def resume(self) -> None:
         """Continue after `pause`."""

@@ -340,8 +340,7 @@ class Connection:
         """Remember further servers of the cluster."""
         # With TLS they may be numbers that are in no certificate.
         if not client.is_encrypted:
-            found = (uri.netloc.rpartition("@")[2] for uri in client.discovered_servers)
-            self.discovered = list(found)
+            self.discovered = [uri.netloc for uri in client.discovered_servers]
 
     async def _try(self, server: str) -> NatsClient:
         """Connect to a server, or raise the reason."""

@@ -30,6 +30,8 @@ SOUND_VERSION = (2, 12, 3)
 SILENCE_S = 3.0
 HEARTBEAT_S = 1
 INACTIVE_S = 5
+# After so many heartbeats without a message, the leader is asked whether there is none.
+QUIET_BEATS = 10
 CLUSTER_REPLICAS = 3
 # Numbers of the broker's errors.
 NO_STREAM, NO_MESSAGE, NAME_IN_USE, NOT_CLUSTERED = 10059, 10037, 10058, 10074
@@ -172,13 +174,18 @@ class NatsBroker:
         consumer of their own, which the server forgets 5 s after this iterator is closed. The
         server sends 32 MiB ahead at most; a slow caller holds up itself only.
 
+        When nothing comes for a while, the leader is asked whether there is nothing: a server whose
+        copy of the stream is stuck, and one that has lost messages and waits for a number that
+        others will get, send nothing for ever, without an error.
+
         Args:
             start: the first number; beyond the end of the stream, nothing comes before that number.
             count: how many to yield at most, of those that are held now; None: also those that
                 come later, without end.
 
         Raises:
-            StreamError: a message was lost on the way, or nothing was heard of the broker for 3 s.
+            StreamError: a message was lost on the way, nothing was heard of the broker for 3 s, or
+                the stream ends before `start - 1`, or before what was read.
         """
         start = max(start, 1)
         connection = await self._ready()
@@ -189,21 +196,26 @@ class NatsBroker:
             return
         async with connection.listen() as inbox:
             pending = await self._make_consumer(connection, inbox, start)
-            if count is not None and not pending:
+            if count is not None and not pending and await self._is_end(start):
                 return
-            delivered = 0
+            delivered, last, quiet, is_ahead = 0, start - 1, 0, False
             while True:
                 message = await inbox.get(SILENCE_S)
                 place = read_place(message.reply)
                 if place is None:
                     await self._answer(inbox, message, delivered)
+                    quiet += 1
+                    if quiet % QUIET_BEATS == 0:
+                        is_ahead = await self._check_quiet(last, is_ahead)
                     continue
-                delivered += 1
+                delivered, last, quiet, is_ahead = delivered + 1, place.number, 0, False
                 if place.delivered != delivered:
                     raise self._missing(delivered)
                 opened = open_envelope(message.headers or {}, message.data)
                 yield Stored(place.number, opened, place.stored_ns)
-                if count is not None and (delivered >= count or not place.pending):
+                if count is None or (delivered < count and place.pending):
+                    continue
+                if delivered >= count or await self._is_end(last + 1):
                     return
 
     async def inspect(self) -> dict[str, Any]:
@@ -323,6 +335,33 @@ class NatsBroker:
     def _missing(self, delivered: int) -> StreamError:
         return StreamError(str(self.address), f"message {delivered} of the consumer did not come")
 
+    async def _is_end(self, start: int) -> bool:
+        """Return whether the stream holds nothing from a number on.
+
+        The consumer may be at a server whose copy is behind; the leader knows.
+        """
+        return await self._fetch({"seq": start, "next_by_subj": ">"}) is None
+
+    async def _check_quiet(self, last: int, was_ahead: bool) -> bool:
+        """Return whether the stream holds more than what has come; raise if that stays so.
+
+        Args:
+            last: the number of the newest message that has come.
+            was_ahead: what this returned before, when it was the same.
+        """
+        try:
+            newest = int((await self.inspect())["state"]["last_seq"])
+            is_ahead = newest > last and not await self._is_end(last + 1)
+        except StreamError:
+            return False  # nobody leads now; heartbeats come all the same
+        if newest < last:
+            problem = f"the stream ends at number {newest}, before {last}: the broker has lost some"
+            raise StreamError(str(self.address), problem)
+        if is_ahead and was_ahead:
+            problem = f"the copy of the stream that is read is stuck at number {last}"
+            raise StreamError(str(self.address), problem)
+        return is_ahead
+
     async def _look_up(self, connection: Connection, start: int) -> Stored | None:
         """Return the first message from a number on, from any server with a copy of the stream."""
         from tickerkit.brokers.connection import read_header
@@ -331,7 +370,7 @@ class NatsBroker:
         answer = await connection.request(f"$JS.API.DIRECT.GET.{self.address.stream}", wanted)
         number = read_header(answer, "Nats-Sequence")
         if number is None:
-            # A copy may be behind: only the leader knows that there is none.
+            # The copy may be behind; the leader knows.
             return await self._fetch({"seq": start, "next_by_subj": ">"})
         stored_ns = parse_time(read_header(answer, "Nats-Time-Stamp"))
         found = open_envelope(answer.headers or {}, answer.data)

@@ -29,6 +29,8 @@ NO_STREAM = 10059
 MIN_REPLICAS = 3
 # From here on clocks make the lag that relays report useless.
 MAX_CLOCK_S = 0.5
+# A server that holds a copy answers the leader at least each second.
+MAX_SILENT_S = 3
 UPDATE = f"update nats-server to {format_version(SOUND_VERSION)} or later"
 
 
@@ -174,10 +176,15 @@ def _judge_replicas(info: dict[str, Any]) -> list[Finding]:
     cluster = info.get("cluster") or {}
     findings = []
     for each in cluster.get("replicas") or []:
-        if each.get("offline") or not each.get("current", True):
-            state = "is offline" if each.get("offline") else "is behind"
-            about = f"{each.get('name')} {state}, which holds a copy of the stream"
-            findings.append(Finding("replicas", about, "", "problem"))
+        silent_s = each.get("active", 0) / NS_PER_S
+        if each.get("offline") or silent_s > MAX_SILENT_S:
+            state = f"is silent for {silent_s:,.0f} s"
+        elif not each.get("current", True):
+            state = "is behind"
+        else:
+            continue
+        about = f"{each.get('name')}, which holds a copy of the stream, {state}"
+        findings.append(Finding("replicas", about, "", "problem"))
     if replicas < MIN_REPLICAS:
         servers = "one server holds" if replicas == 1 else "two servers hold"
         about = f"{servers} the stream; without it nothing is published"
