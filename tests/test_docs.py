@@ -20,10 +20,14 @@ import typer.main
 from event_server import EventServer, Stream, serve_events
 
 import tickerkit as tk
+from tickerkit.brokers.nats import MIN_VERSION
 from tickerkit.cli.app import app
+from tickerkit.cli.exit_codes import FENCED
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Preset
+from tickerkit.protocol.v1 import HEARTBEAT_S
 from tickerkit.server.metrics import OF_PUBLISHED, OF_STATS
+from tickerkit.server.thread_server import MAX_READY_LAG_S
 from tickerkit.sources import EventsSource
 from tickerkit.testing import FakeVenue
 
@@ -183,6 +187,15 @@ def test_metrics_that_the_docs_name_exist() -> None:
     }
     assert named
     assert named <= known
+
+
+def test_limits_that_the_docs_name_are_those_of_the_code() -> None:
+    """A number that is changed in one place is changed in both."""
+    text = (ROOT / "docs" / "many-machines.md").read_text(encoding="utf-8")
+    assert f"after {MAX_READY_LAG_S:g} seconds it asks for no new readers" in text
+    assert f"exit code {FENCED}" in text
+    assert f"something at least every {HEARTBEAT_S:g} seconds" in text
+    assert f"Versions before {'.'.join(map(str, MIN_VERSION))} " in text
 
 
 def test_queries_that_the_docs_name_are_valid(tmp_path: Path) -> None:
