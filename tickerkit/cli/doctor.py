@@ -75,7 +75,7 @@ def doctor(
     cert: Cert = None,
     key: Key = None,
 ) -> None:
-    """Find problems of this machine, a venue or a stream, and their fix.
+    """Find problems of this machine, a venue or a stream.
 
     A venue is tried for real: it is connected to, subscribed and asked for past trades. What is
     not as tickerkit's preset of the venue says is shown with the line of the preset. Of a stream,
