@@ -7,7 +7,7 @@ from wires import publish
 
 from tickerkit.errors import StreamError
 from tickerkit.log import Gaps, TickLog
-from tickerkit.streams import Publisher, find_newest_message
+from tickerkit.streams import Publisher
 
 __all__ = ["Maker", "drive", "pieces"]
 
@@ -17,7 +17,7 @@ async def drive(publisher: Publisher, broker: MemoryBroker) -> None:
     while publisher.fenced_by is None:
         try:
             if publisher.needs_tail:
-                publisher.take_tail(await find_newest_message(broker))
+                await publisher.read_tail(broker)
             elif (put := publisher.next_put()) is not None:
                 publisher.take_ack(await broker.put(*put))
             else:

@@ -157,17 +157,6 @@ def test_a_restart_of_the_maker_is_one_gap_of_unknown_size(
     assert relay.run() == ["-e1:6-?", "hello e2", "e2:1-2"]
 
 
-def test_an_epoch_without_a_tick_ends_without_a_gap(
-    broker: MemoryBroker, maker: Maker, relay: Relay
-) -> None:
-    """Of two makers that start at once, one may take over twice: nothing of it is lost."""
-    later, latest = Maker(broker, "e2"), Maker(broker, "e3")
-    later.task.step()
-    latest.run()
-    later.publish(2)
-    assert relay.run() == ["-e1:6-?", "hello e3", "hello e2", "e2:1-2"]
-
-
 def test_a_gap_of_the_source_comes_once(maker: Maker, relay: Relay) -> None:
     """One of unknown size ends the epoch, and the change of epoch adds none."""
     maker.gaps.miss(3, "lost")

@@ -132,6 +132,32 @@ def test_the_later_maker_fences_the_former_for_good(broker: MemoryBroker, maker:
     assert pieces(broker)[2:] == [("epoch", "e2", 1, 0), ("ticks", "e2", 1, 1)]
 
 
+def test_a_take_over_in_doubt_is_not_repeated_after_the_next_maker_s(
+    broker: MemoryBroker, maker: Maker
+) -> None:
+    """It was stored, so the next maker has taken over from it."""
+    later, latest = Maker(broker, "e2"), Maker(broker, "e3")
+    broker.outcome = "doubtful"
+    later.task.run()
+    latest.publish(1)
+    later.publish(1)
+    assert later.publisher.fenced_by == "e3"
+    latest.publish(1)
+    assert [epoch for _, epoch, *_ in pieces(broker)] == ["e1", "e2", "e3", "e3", "e3"]
+
+
+def test_a_take_over_that_was_refused_is_repeated(broker: MemoryBroker, maker: Maker) -> None:
+    """The former maker has written meanwhile."""
+    later = Maker(broker, "e2")
+    for _ in range(2):
+        later.task.step()
+    maker.publish(1)
+    later.publish(1)
+    assert later.publisher.fenced_by is None
+    maker.publish(1)
+    assert maker.publisher.fenced_by == "e2"
+
+
 def test_what_the_broker_lost_is_written_again(broker: MemoryBroker, maker: Maker) -> None:
     """The log still holds it; the segments may be cut elsewhere."""
     maker.publish(5)

@@ -13,7 +13,7 @@ from tickerkit.errors import StreamError
 from tickerkit.log import Position
 from tickerkit.protocol import Publication
 from tickerkit.runtime.error_log import ErrorLog
-from tickerkit.streams import Publisher, find_newest_message
+from tickerkit.streams import Publisher
 
 __all__ = ["Published", "Publishing"]
 
@@ -190,7 +190,7 @@ class Publishing:
         publisher, now = self._publisher, asyncio.get_running_loop().time
         self._news.clear()
         if publisher.needs_tail:
-            publisher.take_tail(await find_newest_message(self._broker))
+            await publisher.read_tail(self._broker)
         elif (put := publisher.next_put()) is not None:
             began = now()
             number = await self._broker.put(*put)

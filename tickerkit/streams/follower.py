@@ -49,9 +49,8 @@ class Follower:
         self.stored_ns = 0
         self.has_ended = False
         self.unreadable = 0
-        # Whether the newest event, but for hellos, is that an unknown number of ticks is missing.
-        # An epoch that ends before anything of it was taken adds no such gap, as in a log.
-        self._is_closed = True
+        # Whether an unknown number of ticks is missing after the position.
+        self._is_closed = False
         # The seq up to which each former epoch was taken, the newest last.
         self._former: dict[str, int] = {}
         self._start = Start(0)
@@ -125,7 +124,7 @@ class Follower:
         seq = position.seq
         if message.seq > seq + 1:
             events.append(Gap(message.epoch, seq + 1, message.seq - 1, NOT_HELD))
-            seq, self._is_closed = message.seq - 1, False
+            seq = message.seq - 1
         match event:
             case Received():
                 new = event.seq > seq
@@ -158,11 +157,10 @@ class Follower:
             former, last = self.position.epoch, self.position.seq
             if not self._is_closed:
                 events.append(Gap(former, last + 1, None, NEXT_EPOCH))
-                self._is_closed = True
             self._former[former] = last
             if len(self._former) > MAX_FORMER_EPOCHS:
                 del self._former[next(iter(self._former))]
-        self.has_ended = False
+        self._is_closed = self.has_ended = False
         self.position = Position(message.epoch, seq)
         begin = self._start.epoch
         if not isinstance(event, Hello) and begin is not None and begin.epoch == message.epoch:

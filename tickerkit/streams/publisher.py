@@ -14,9 +14,10 @@ from typing import NamedTuple
 import numpy as np
 
 from tickerkit.log import Gap, Gaps, Position, Rows, TickLog
-from tickerkit.streams.broker import Stored
+from tickerkit.streams.broker import Broker, Stored
 from tickerkit.streams.codec import encode_end, encode_epoch, encode_gap, encode_ticks
 from tickerkit.streams.message import StreamMessage
+from tickerkit.streams.search import find_newest_message
 
 __all__ = ["Publisher"]
 
@@ -56,10 +57,9 @@ class _Put(NamedTuple):
 class Publisher:
     """Writes a log to a stream, one message at a time.
 
-    Whoever does the I/O reads the tail while `needs_tail` (with `find_newest_message`, which
-    passes over messages that others have written), and otherwise puts what `next_put` returns and
-    reports the outcome: `take_ack`, or `doubt` on any error. It may call `doubt` at any time, as
-    after a reconnection. All calls are made in the thread that writes to the log.
+    Whoever does the I/O calls `read_tail` while `needs_tail`, and otherwise puts what `next_put`
+    returns and reports the outcome: `take_ack`, or `doubt` on any error. It may call `doubt` at any
+    time, as after a reconnection. All calls are made in the thread that writes to the log.
 
     At first the maker takes over: it writes an `epoch` message after the newest one, whoever wrote
     that. The put of a former maker is refused from then on; it reads the tail, finds an epoch that
@@ -136,14 +136,35 @@ class Publisher:
             self.republished += max(min(again, put.message.count), 0)
         self._published_stop = max(self._published_stop, put.place.row)
 
-    def take_tail(self, tail: Stored) -> None:
-        """Go on after the stream's newest message, or find that another maker has taken over."""
+    async def read_tail(self, broker: Broker) -> None:
+        """Read the stream's newest message, and go on after it.
+
+        Raises:
+            StreamError: the broker can't be reached.
+        """
+        tail = await find_newest_message(broker)
+        taken_over = False
+        if self._under_way is not None and self._place is None and tail.number > self._after:
+            # Was the take-over stored? Then it is the next message after the one that it named.
+            read = [stored async for stored in broker.read(self._after + 1, 1)]
+            taken_over = any(each.message and each.message.epoch in self._own for each in read)
+        self._take_tail(tail, taken_over)
+
+    def _take_tail(self, tail: Stored, taken_over: bool) -> None:
+        """Go on after the stream's newest message, or find that another maker has taken over.
+
+        Args:
+            tail: the stream's number, and the newest message of any maker.
+            taken_over: whether the stream holds a take-over that was in doubt.
+        """
         put, self._under_way = self._under_way, None
         self.needs_tail = False
         self._after = tail.number
         message = tail.message
         is_own = message is not None and message.epoch in self._own
-        if message is None or (not is_own and self._is_before_take_over(tail.number)):
+        if taken_over and not is_own and message is not None:
+            self.fenced_by = message.epoch  # by a maker that took over later
+        elif message is None or (not is_own and self._is_before_take_over(tail.number)):
             # Nothing was written yet, or the broker has lost it: take over, again if need be.
             # A stream that ends with an epoch of this log is that of a former publisher of it.
             is_held = (
@@ -234,9 +255,8 @@ class Publisher:
     def _next_ticks(self, row: int) -> _Put:
         """Encode rows of one epoch, up to the next gap."""
         log = self._log
-        next_run, next_gap = log.run_at(row)[1], self._gaps.next_row(row)
-        stops = [row + MAX_ROWS, log.stop, *(each for each in (next_run, next_gap) if each)]
-        message = encode_ticks(_without_holes(log.rows(row, min(stops))))
+        stop = min(row + MAX_ROWS, log.run_at(row)[1] or log.stop)
+        message = encode_ticks(_without_holes(log.rows(row, stop)))
         return _Put(message, _Place(row + message.count, message.epoch, message.last))
 
     def _gaps_at(self, row: int, epoch: str, seq: int) -> list[Gap]:
