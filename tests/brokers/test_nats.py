@@ -232,11 +232,12 @@ def test_purged_stream_counts_on(server: NatsCluster, name: str) -> None:
     run(work())
 
 
-def test_deleted_message_is_passed_over(server: NatsCluster, name: str) -> None:
+@pytest.mark.parametrize("storage", ["memory", "file"])
+def test_deleted_message_is_passed_over(server: NatsCluster, name: str, storage: str) -> None:
     """Of a stream whose last message was deleted, the tail still has its number."""
 
     async def work() -> None:
-        await make_by_hand(server, name)
+        await make_by_hand(server, name, storage=storage)
         async with NatsBroker(server.url(name), create=MAKER) as broker:
             await fill(broker, 5)
             for number in (3, 5):
@@ -245,6 +246,7 @@ def test_deleted_message_is_passed_over(server: NatsCluster, name: str) -> None:
             assert await collect(broker, 1, 10) == [1, 2, 4]
             assert await broker.tail() == Stored(5, None)
             assert await broker.put(ticks(6), 5) == 6
+            assert (await broker.tail()).message == ticks(6)
 
     run(work())
 

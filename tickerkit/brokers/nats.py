@@ -134,10 +134,13 @@ class NatsBroker:
 
     async def tail(self) -> Stored:
         """Return the newest message, as the stream's leader knows it."""
-        connection = await self._connect()
+        connection = await self._ready()
+        # One request mostly: relays ask each second. With ">", the broker looks at the last number
+        # only. `put` must name it, too, if an operator has deleted that message.
+        newest = await self._fetch({"last_by_subj": ">"}, (NO_MESSAGE, NO_STREAM))
+        if newest is not None:
+            return newest
         number = int((await self._inspect(connection))["state"]["last_seq"])
-        # Not the newest message of the subject: if an operator has deleted the last message of the
-        # stream, `put` must still name its number.
         found = await self._fetch({"seq": number}) if number else None
         return found or Stored(number, None)
 
@@ -376,13 +379,15 @@ class NatsBroker:
         found = open_envelope(answer.headers or {}, answer.data)
         return Stored(int(number), found, stored_ns)
 
-    async def _fetch(self, wanted: dict[str, Any]) -> Stored | None:
-        """Return a message from the stream's leader; None if there is none."""
+    async def _fetch(
+        self, wanted: dict[str, Any], absent: tuple[int, ...] = (NO_MESSAGE,)
+    ) -> Stored | None:
+        """Return a message from the stream's leader; None for the errors that say there is none."""
         connection = await self._connect()
         try:
             answer = await connection.call(f"STREAM.MSG.GET.{self.address.stream}", wanted)
         except StreamError as error:
-            if getattr(error, "code", 0) != NO_MESSAGE:
+            if getattr(error, "code", 0) not in absent:
                 raise
             return None
         held = answer["message"]
