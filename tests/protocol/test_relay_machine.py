@@ -107,7 +107,9 @@ class Lagging(Relay):
         self.origin.on_question = lambda: self.looks.append(
             (len(stream.events), self.origin.questions)
         )
-        if start:
+        # One that begins with an epoch's hello knows nothing of the former epoch.
+        begins = any(isinstance(event, Hello) for event in stream.events[start : start + 1])
+        if start and not begins:
             epoch, seq = stream.position_at(start)
             self.take(hello(f"e{epoch}", int(seq) + 1))
 
