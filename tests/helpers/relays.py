@@ -56,20 +56,33 @@ class Relay:
 
 
 class RelayedEvents(Source):
-    """A source that sends events of a stream, and then waits, or fails.
+    """A source that sends events of a stream, and then waits, returns or fails.
+
+    As that of a real relay, its hook for questions works only while it runs.
 
     Args:
         events: the events.
         error: what it fails with.
+        is_finished: whether it returns.
     """
 
-    def __init__(self, events: Iterable[Taken], error: Exception | None = None) -> None:
+    def __init__(
+        self,
+        events: Iterable[Taken],
+        error: Exception | None = None,
+        *,
+        is_finished: bool = False,
+    ) -> None:
         self.origin = Origin()
         self.events = list(events)
         self.error = error
+        self.is_finished = is_finished
 
     async def run(self, out: Outlet) -> None:
+        loop = asyncio.get_running_loop()
+        self.origin.on_question = lambda: loop.call_soon_threadsafe(str)
         await out.take(self.events)
         if self.error is not None:
             raise self.error
-        await asyncio.Event().wait()
+        if not self.is_finished:
+            await asyncio.Event().wait()

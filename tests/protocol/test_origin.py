@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pickle
 
+import pytest
+
 from tickerkit.protocol.origin import MAX_QUESTIONS, CaughtUp, Origin
 
 
@@ -17,6 +19,18 @@ def test_an_epoch_is_foreign_only_after_a_look_at_the_stream_that_came_after_the
     assert not origin.is_foreign("x")
     origin.take(CaughtUp(1))
     assert origin.is_foreign("x")
+    assert asked == [1]
+
+
+@pytest.mark.parametrize("has_all", [True, False])
+def test_unknown_epoch_is_foreign_once_nothing_more_will_come(has_all: bool) -> None:
+    """Nobody is asked then."""
+    origin, asked = Origin(), []
+    origin.on_question = lambda: asked.append(origin.questions)
+    assert not origin.is_foreign("x")
+    origin.close(has_all=has_all)
+    assert not origin.is_foreign("y")
+    assert [origin.is_foreign("x"), origin.is_foreign("y")] == [has_all] * 2
     assert asked == [1]
 
 

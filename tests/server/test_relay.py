@@ -87,6 +87,28 @@ def test_feed_of_an_epoch_that_is_on_its_way_connects_until_it_has_come(until: U
         assert len(feed.gaps) == 0
 
 
+@pytest.mark.parametrize("fails", [False, True])
+def test_reader_of_an_unknown_epoch_may_come_when_the_source_is_gone(
+    fails: bool, until: Until
+) -> None:
+    """If it has ended, nothing more will come. If it has failed, another relay may know more."""
+    error = RuntimeError("a fault") if fails else None
+    source = RelayedEvents([*STREAM, End()], error, is_finished=True)
+    with tk.serve(source, port=0) as server:
+        assert isinstance(server, ThreadServer)
+        worker = server._worker
+        assert worker is not None
+        until(lambda: not worker._thread.is_alive())
+        with tk.connect(server.url, resume=("X", 50)) as feed:
+            if fails:
+                until(lambda: "this relay has not caught up" in feed.status_reason)
+                assert feed.status == "reconnecting"
+            else:
+                feed.wait(10)
+                assert feed.gaps["from"].tolist() == [51, 1, 106]
+        assert server.stats["refused"] == int(fails)
+
+
 def test_publish_at_a_relay_is_refused() -> None:
     """The tick would get a number that the maker gives to another."""
     with tk.serve(RelayedEvents(STREAM), port=0) as server:

@@ -6,6 +6,7 @@ lost: it is still on its way. So a relay reports a gap only if it has proof.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -69,3 +70,14 @@ class Origin:
         """Note that the log holds all that was in the stream after these questions."""
         self.is_ready = True
         self._answered = max(self._answered, event.questions)
+
+    def close(self, *, has_all: bool) -> None:
+        """Note that nothing more will come, and nobody looks at the stream any more.
+
+        Args:
+            has_all: whether the log holds all that there ever will be: then each unknown epoch is
+                foreign.
+        """
+        self.on_question = lambda: None
+        if has_all:
+            self._answered = sys.maxsize

@@ -250,8 +250,10 @@ class ThreadServer(TickServer):
     async def _end(self) -> None:
         self._intake.drain()
         # A relay that fails is not the end of the stream: its clients must go on elsewhere.
-        if self._publication.origin is None:
+        if (origin := self._publication.origin) is None:
             self._publication.ended = True
+        else:
+            origin.close(has_all=self._failure is None)
         self._caught_up.set()
         self._send_to_clients()
 
