@@ -255,7 +255,7 @@ def test_deleted_stream_is_made_again(
     server: NatsCluster, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The maker finds an empty stream; a reader notices that nothing comes any more."""
-    monkeypatch.setattr(nats, "SILENCE_S", 1.5)
+    monkeypatch.setattr(nats, "SILENCE_S", 0.5)
 
     async def work() -> None:
         url = server.url(name)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import random
-import re
 import ssl
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from typing import Any, TypeVar
@@ -16,11 +15,17 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tickerkit.brokers.address import StreamAddress
-from tickerkit.brokers.login import make_context, read_credentials, sign
+from tickerkit.brokers.login import (
+    describe,
+    is_login_problem,
+    make_context,
+    read_credentials,
+    sign,
+)
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
-__all__ = ["Connection", "Inbox", "Refusal", "read_header"]
+__all__ = ["Connection", "Inbox", "Refusal"]
 
 T = TypeVar("T")
 
@@ -100,6 +105,7 @@ class NatsClient(Client):
         must_use_tls: whether to refuse a server without TLS before anything secret is sent.
         is_encrypted: whether the server uses TLS.
         has_connected: whether it was connected, so that an error is no longer that of an attempt.
+        is_aborted: whether an attempt to connect was given up.
         denied: the server's newest message about a missing right; empty without one.
         inboxes: who is told of the end of the connection.
     """
@@ -109,6 +115,7 @@ class NatsClient(Client):
         self.must_use_tls = must_use_tls
         self.is_encrypted = False
         self.has_connected = False
+        self.is_aborted = False
         self.denied = ""
         self.inboxes: set[Inbox] = set()
 
@@ -135,8 +142,14 @@ class NatsClient(Client):
         for inbox in self.inboxes:
             await inbox.add(None)
 
+    async def _process_connect_init(self) -> None:
+        if self.is_aborted:
+            raise nats.errors.ConnectionClosedError
+        await super()._process_connect_init()
+
     def abort(self) -> None:
-        """Close the socket without waiting for the server."""
+        """Close the socket without waiting for the server; an attempt to connect ends."""
+        self.is_aborted = True
         writer = getattr(self._transport, "_io_writer", None)
         if writer is not None:
             writer.transport.abort()
@@ -169,6 +182,7 @@ class Connection:
         self._unanswered = 0
         self._has_connected = self._is_closed = False
         self._attempt: asyncio.Timeout | None = None
+        self._trying: NatsClient | None = None
         self.discovered: list[str] = []
         self._last_server = ""
         self.generation = 0
@@ -214,6 +228,8 @@ class Connection:
                 except TimeoutError:  # `close` has ended the attempt
                     raise self._closed() from None
                 except StreamError as error:
+                    if self._is_closed:
+                        raise self._closed() from None
                     if error.is_final:
                         raise
                     problems.append(error.problem)
@@ -317,6 +333,9 @@ class Connection:
         self._is_closed = True
         if self._attempt is not None:
             self._attempt.reschedule(asyncio.get_running_loop().time())
+        if self._trying is not None:
+            # The cancellation may get lost in nats-py, as `keep_cancelling` says.
+            self._trying.abort()
         async with self._lock:
             await self._drop()
 
@@ -345,7 +364,7 @@ class Connection:
     async def _try(self, server: str) -> NatsClient:
         """Connect to a server, or raise the reason."""
         address = self._address
-        client = NatsClient(must_use_tls=address.is_tls)
+        client = self._trying = NatsClient(must_use_tls=address.is_tls)
         options: dict[str, Any] = {}
         if address.creds is not None:
             read_credentials(address)
@@ -377,6 +396,8 @@ class Connection:
         except BaseException:
             await close_client(client)
             raise
+        finally:
+            self._trying = None
         return client
 
     def _explain(self, server: str, error: Exception) -> StreamError:
@@ -426,25 +447,3 @@ async def close_client(client: NatsClient) -> None:
                 await asyncio.shield(asyncio.wait_for(client.close(), CLOSE_S))
     finally:
         client.abort()
-
-
-def describe(error: Exception) -> str:
-    """Return an error of nats-py as text on one line."""
-    return format_line(str(error)) or type(error).__name__
-
-
-def is_login_problem(text: str) -> bool:
-    """Return whether what a server answered to a login says that it is wrong."""
-    # The server's protocol has no other sign than these words.
-    return re.search(r"authori[sz]ation|authentication", text, re.IGNORECASE) is not None
-
-
-def read_header(message: Msg, name: str) -> str | None:
-    """Return a header of a message; None without it.
-
-    Keys of nats-py are texts, but some are members of an enum that aren't found by their text.
-    """
-    for key, value in (message.headers or {}).items():
-        if getattr(key, "value", key) == name:
-            return str(value)
-    return None

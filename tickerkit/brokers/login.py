@@ -1,4 +1,4 @@
-"""Logins: the files with which a client shows who it is, and knows its brokers."""
+"""Logins: the files with which a client shows who it is, and what an error says of them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tickerkit.brokers.address import StreamAddress
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
-__all__ = ["make_context", "read_credentials", "sign"]
+__all__ = ["describe", "is_login_problem", "make_context", "read_credentials", "sign"]
 
 JWT = re.compile(rb"-+BEGIN NATS USER JWT-+\s+(\S+)\s")
 SEED = re.compile(rb"-+BEGIN USER NKEY SEED-+\s+(\S+)\s")
@@ -35,7 +35,7 @@ def make_context(address: StreamAddress) -> ssl.SSLContext | None:
         if address.cert is not None:
             context.load_cert_chain(address.cert, address.key, password=refuse_password)
     except (OSError, ValueError) as error:
-        problem = f"the files of ca, cert and key can't be used for TLS ({format_line(str(error))})"
+        problem = f"the files of ca, cert and key can't be used for TLS ({describe(error)})"
         raise StreamError(str(address), problem, "pass files in PEM", is_final=True) from None
     return context
 
@@ -70,3 +70,14 @@ def sign(seed: bytes, nonce: str) -> bytes:
         return base64.b64encode(pair.sign(nonce.encode()))
     finally:
         pair.wipe()
+
+
+def describe(error: Exception) -> str:
+    """Return an error as text on one line."""
+    return format_line(str(error)) or type(error).__name__
+
+
+def is_login_problem(text: str) -> bool:
+    """Return whether what a server answered to a login says that it is wrong."""
+    # The server's protocol has no other sign than these words.
+    return re.search(r"authori[sz]ation|authentication", text, re.IGNORECASE) is not None

@@ -28,7 +28,7 @@ MIN_VERSION = (2, 10, 23)
 # Older servers can lose data when servers join or leave the cluster.
 SOUND_VERSION = (2, 12, 3)
 SILENCE_S = 3.0
-HEARTBEAT_S = 1
+HEARTBEAT_S = 1.0
 INACTIVE_S = 5
 # After so many heartbeats without a message, the leader is asked whether there is none.
 QUIET_BEATS = 10
@@ -315,7 +315,7 @@ class NatsBroker:
             "mem_storage": True,
             "num_replicas": 1,
             "flow_control": True,
-            "idle_heartbeat": HEARTBEAT_S * NS_PER_S,
+            "idle_heartbeat": int(HEARTBEAT_S * NS_PER_S),
             "inactive_threshold": INACTIVE_S * NS_PER_S,
         }
         stream = self.address.stream
@@ -325,8 +325,6 @@ class NatsBroker:
 
     async def _answer(self, inbox: Inbox, message: Msg, delivered: int) -> None:
         """Answer flow control; compare a heartbeat with what has come."""
-        from tickerkit.brokers.connection import read_header
-
         # A heartbeat names the message whose answer the server still waits for.
         for subject in (message.reply, read_header(message, "Nats-Consumer-Stalled")):
             if subject:
@@ -367,8 +365,6 @@ class NatsBroker:
 
     async def _look_up(self, connection: Connection, start: int) -> Stored | None:
         """Return the first message from a number on, from any server with a copy of the stream."""
-        from tickerkit.brokers.connection import read_header
-
         wanted = f'{{"seq": {start}, "next_by_subj": ">"}}'.encode()
         answer = await connection.request(f"$JS.API.DIRECT.GET.{self.address.stream}", wanted)
         number = read_header(answer, "Nats-Sequence")
@@ -422,3 +418,14 @@ def parse_time(text: str | None) -> int:
     except ValueError:
         return 0
     return 0 if np.isnat(time) else int(time.astype(np.int64))
+
+
+def read_header(message: Msg, name: str) -> str | None:
+    """Return a header of a message; None without it.
+
+    Keys of nats-py are texts, but some are members of an enum that aren't found by their text.
+    """
+    for key, value in (message.headers or {}).items():
+        if getattr(key, "value", key) == name:
+            return str(value)
+    return None
