@@ -60,10 +60,6 @@ class RelaySource(Source):
     def __repr__(self) -> str:
         return f"tk.relay({self.address!r})"
 
-    def __getstate__(self) -> dict[str, Any]:
-        # A server in a process of its own has readers, and thus questions, of its own.
-        return {**self.__dict__, "origin": Origin()}
-
     @property
     def lag_s(self) -> float:
         """How old the newest tick of the log is that could have come: seconds.
