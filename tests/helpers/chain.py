@@ -13,7 +13,7 @@ import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -58,10 +58,12 @@ class Tickerkit:
 
     Args:
         *arguments: the command and its arguments.
+        prefix: what runs the command, such as `ip netns exec`.
     """
 
-    def __init__(self, *arguments: str) -> None:
+    def __init__(self, *arguments: str, prefix: Sequence[str] = ()) -> None:
         self.arguments = arguments
+        self._prefix = prefix
         self.output = tempfile.TemporaryFile()  # noqa: SIM115 - closed at the end of the block
         self.process: subprocess.Popen[bytes] | None = None
         self.starts = 0
@@ -70,7 +72,7 @@ class Tickerkit:
         """Start it, in a session of its own."""
         self.starts += 1
         self.process = subprocess.Popen(
-            [sys.executable, "-m", "tickerkit", *self.arguments],
+            [*self._prefix, sys.executable, "-m", "tickerkit", *self.arguments],
             stdin=subprocess.DEVNULL,
             stdout=self.output,
             stderr=subprocess.STDOUT,

@@ -13,10 +13,12 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
+from networks import Network
 
 __all__ = ["NatsCluster", "NatsServer", "find_nats_server", "free_ports", "old_nats_server"]
 
@@ -61,13 +63,22 @@ class NatsServer:
 
     Attributes:
         name: its name in the cluster.
+        host: its address.
         port: the port for clients.
         folder: its files and its log.
     """
 
-    def __init__(self, program: str, name: str, port: int, monitor: int, folder: Path) -> None:
-        self.name, self.port, self.folder = name, port, folder
-        self._program, self._monitor = program, monitor
+    def __init__(
+        self,
+        command: Sequence[str],
+        name: str,
+        host: str,
+        port: int,
+        monitor: int,
+        folder: Path,
+    ) -> None:
+        self.name, self.host, self.port, self.folder = name, host, port, folder
+        self._command, self._monitor = command, monitor
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -90,7 +101,7 @@ class NatsServer:
         """Start the process; `NatsCluster.wait_ready` waits for it."""
         assert not self.is_running
         with open(self.folder / "log", "ab") as log:
-            command = [self._program, "-c", str(self.config)]
+            command = [*self._command, "-c", str(self.config)]
             self._process = subprocess.Popen(command, stdout=log, stderr=log)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
@@ -128,7 +139,7 @@ class NatsServer:
 
     def ask(self, path: str) -> dict[str, Any]:
         """Return what the server's own page says; empty while it doesn't answer."""
-        url = f"http://127.0.0.1:{self._monitor}/{path}"
+        url = f"http://{self.host}:{self._monitor}/{path}"
         try:
             with urllib.request.urlopen(url, timeout=2) as answer:
                 return dict(json.load(answer))
@@ -149,6 +160,7 @@ class NatsCluster:
         login: name and password for the address, as "user:password".
         sync_always: whether each message is on the disk before its answer.
         max_payload: the size of the largest message.
+        network: where the servers run, each on a host of its own; by default on this machine.
 
     Example:
         >>> with NatsCluster(tmp_path, 3) as cluster:
@@ -166,20 +178,28 @@ class NatsCluster:
         login: str = "",
         sync_always: bool = False,
         max_payload: int = 2**20,
+        network: Network | None = None,
     ) -> None:
         program = program or find_nats_server()
         self.login = login
         self.servers: list[NatsServer] = []
         ports = free_ports(3 * size)
-        routes = ", ".join(f"nats://127.0.0.1:{port}" for port in ports[2 * size :])
+        addresses, prefixes = ["127.0.0.1"] * size, [()] * size
+        if network is not None:
+            addresses = [host.address for host in network.hosts[:size]]
+            prefixes = [host.prefix for host in network.hosts[:size]]
+        places = zip(addresses, ports[2 * size :], strict=True)
+        routes = ", ".join(f"nats://{host}:{port}" for host, port in places)
         for index in range(size):
             port, monitor, route = ports[index::size]
-            server = NatsServer(program, f"n{index + 1}", port, monitor, folder / f"n{index + 1}")
+            name, host = f"n{index + 1}", addresses[index]
+            command = (*prefixes[index], program)
+            server = NatsServer(command, name, host, port, monitor, folder / name)
             server.folder.mkdir(parents=True, exist_ok=True)
             lines = [
                 f"server_name: {server.name}",
-                f"listen: 127.0.0.1:{port}",
-                f"http: 127.0.0.1:{monitor}",
+                f"listen: {host}:{port}",
+                f"http: {host}:{monitor}",
                 f"max_payload: {max_payload}",
                 "jetstream {",
                 f"  store_dir: {json.dumps(str(server.folder / 'store'))}",
@@ -190,9 +210,7 @@ class NatsCluster:
                 extra,
             ]
             if size > 1:
-                lines += [
-                    f"cluster {{ name: tests, listen: 127.0.0.1:{route}, routes: [{routes}] }}"
-                ]
+                lines += [f"cluster {{ name: tests, listen: {host}:{route}, routes: [{routes}] }}"]
             server.config.write_text("\n".join(lines))
             self.servers.append(server)
 
@@ -245,7 +263,7 @@ class NatsCluster:
     def url(self, name: str, *, scheme: str = "nats") -> str:
         """Return the address of a stream, with all servers."""
         login = f"{self.login}@" if self.login else ""
-        hosts = ",".join(f"127.0.0.1:{server.port}" for server in self.servers)
+        hosts = ",".join(f"{server.host}:{server.port}" for server in self.servers)
         return f"{scheme}://{login}{hosts}/{name}"
 
     def find_leader(self, name: str) -> NatsServer | None:
@@ -276,7 +294,7 @@ class NatsCluster:
         import nats
 
         login = f"{self.login}@" if self.login else ""
-        urls = [f"nats://{login}127.0.0.1:{server.port}" for server in self.servers]
+        urls = [f"nats://{login}{server.host}:{server.port}" for server in self.servers]
         client = await nats.connect(urls)
         try:
             payload = b"" if arguments is None else json.dumps(arguments).encode()
