@@ -132,3 +132,13 @@ def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: 
     text = said(run(FOLDER / "02_tutorial.ipynb"))
     kernels, own = (float(seconds) for seconds in re.findall(r"a pause of ([\d.]+) s", text))
     assert own < 1.5 <= kernels
+
+
+def test_the_feed_of_the_notebook_on_many_machines_loses_nothing_when_a_relay_stops(
+    run: Run,
+) -> None:
+    """The seqs rise by one, no gap is listed; then the maker's end is, once."""
+    text = said(run(FOLDER / "06_many_machines.ipynb"))
+    assert re.search(r"\(np\.True_, 0, 1\)", text)
+    assert "nothing listens there yet" in text
+    assert text.count("<NA>") == 1
