@@ -134,6 +134,7 @@ def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: 
     assert own < 1.5 <= kernels
 
 
+@pytest.mark.package
 def test_the_feed_of_the_notebook_on_many_machines_loses_nothing_when_a_relay_stops(
     run: Run,
 ) -> None:
