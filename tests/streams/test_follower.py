@@ -114,6 +114,13 @@ def test_a_fill_has_the_units_of_its_epoch(broker: MemoryBroker) -> None:
     assert hello.first == 291  # the log holds nothing before that
 
 
+def test_a_fill_begins_where_it_was_meant_to(broker: MemoryBroker, maker: Maker) -> None:
+    """Also if the subscription passed over the first messages."""
+    Maker(broker, "e2").publish(3)
+    broker.skips = 3
+    assert Relay(broker).run() == ["hello e1", "e1:1-5", "-e1:6-?", "hello e2", "e2:1-3"]
+
+
 def test_a_fill_goes_on_in_the_epoch_before(broker: MemoryBroker, maker: Maker) -> None:
     """Between two makers, an unknown number of ticks is missing."""
     maker.publish(5)
@@ -121,6 +128,15 @@ def test_a_fill_goes_on_in_the_epoch_before(broker: MemoryBroker, maker: Maker) 
     expected = ["hello e1", "e1:6-10", "-e1:11-?", "hello e2", "e2:1-3"]
     assert Relay(broker, 6).run() == expected
     assert Relay(broker, 3).run() == ["hello e2", "e2:1-3"]
+
+
+def test_a_fill_begins_with_a_tick(broker: MemoryBroker, maker: Maker) -> None:
+    """A gap after the newest tick doesn't count: a reader may lack the tick before it."""
+    maker.gaps.miss(7, "lost")
+    maker.run()
+    maker.ended = True
+    maker.run()
+    assert Relay(broker, 1).run() == ["hello e1", "e1:1-5", "-e1:6-12", "end"]
 
 
 def test_a_fill_of_a_trimmed_stream_begins_with_its_oldest_message(
@@ -206,6 +222,17 @@ def test_a_message_that_a_subscription_passed_over_is_read(
     maker.publish(5)
     maker.publish(5)
     assert relay.run() == ["e1:6-10", "e1:11-15"]
+
+
+def test_a_message_that_was_passed_over_before_one_of_others_is_read(
+    broker: MemoryBroker, maker: Maker, relay: Relay
+) -> None:
+    """What others wrote doesn't hide that a number is missing."""
+    broker.skips = 1
+    maker.publish(5)
+    broker.write(None)
+    Maker(broker, "e2").publish(5)
+    assert relay.run() == ["e1:6-10", "-e1:11-?", "hello e2", "e2:1-5"]
 
 
 def test_an_epoch_that_a_subscription_passed_over_is_read(
@@ -312,9 +339,9 @@ def test_messages_of_others_are_passed_over(
 def test_a_follower_says_whether_it_holds_a_tail(
     broker: MemoryBroker, maker: Maker, relay: Relay
 ) -> None:
-    """It holds what it took, all former epochs, and all of an empty stream."""
+    """It holds what it took, and all former epochs; an empty stream proves nothing."""
     follower = relay.follower
-    assert follower.holds(Stored(0, None))
+    assert not follower.holds(Stored(0, None))
     assert follower.holds(Stored(2, broker.stored[2]))
     maker.publish(1)
     tail = Stored(3, broker.stored[3])
@@ -327,6 +354,8 @@ def test_a_follower_says_whether_it_holds_a_tail(
     relay.run()
     assert follower.holds(later)
     assert follower.holds(tail)
+    lost = StreamMessage("ticks", "e1", 7, 9, b"")
+    assert follower.holds(Stored(9, lost)), "the gap at the end of its epoch names it"
 
 
 def test_a_follower_sees_that_a_stream_has_gone_back(broker: MemoryBroker, relay: Relay) -> None:

@@ -86,7 +86,8 @@ class StreamRelay(RelaySource):
             if follower.is_behind(tail):
                 raise StreamError(self.address, "the broker has lost messages that were read")
             self._note_contact(_count_ticks_between(follower, tail))
-            self._looks.append((tail, questions))
+            if tail.message is not None:  # an empty stream proves nothing
+                self._looks.append((tail, questions))
             if not self._is_passing:
                 await self._report_looks(follower, out)
             with contextlib.suppress(TimeoutError):

@@ -72,8 +72,14 @@ class Follower:
         return message.last > self.position.seq
 
     def holds(self, tail: Stored) -> bool:
-        """Return whether all up to a tail was taken: of an empty stream, all is."""
-        return tail.message is None or self.is_news(tail.message) is False
+        """Return whether all up to a tail was taken, or reported missing.
+
+        An empty stream proves nothing: the broker may have lost it, and the maker writes it again.
+        """
+        message = tail.message
+        if message is None:
+            return False
+        return message.epoch in self._former or self.is_news(message) is False
 
     def is_behind(self, tail: Stored) -> bool:
         """Return whether the stream ends before the newest message that was read from it.
@@ -90,14 +96,15 @@ class Follower:
         """
         message, before = stored.message, self.number
         self.stored_ns = stored.stored_ns
+        follows = 0 < before == stored.number - 1
         if message is None or not is_sound(message):
-            self.number = stored.number
+            if follows:  # else something was passed over before it
+                self.number = stored.number
             return []
         is_found = not before and (stored.number, message) == self._start[:2]
-        follows = 0 < before == stored.number - 1
         position = self.position
         if position is None:
-            joins = True
+            joins = self._start.message is None  # the stream was empty
         elif message.epoch == position.epoch:
             joins = message.seq <= position.seq + 1
         else:
@@ -132,7 +139,7 @@ class Follower:
                     event = Received(event.batch.where(new), event.epoch, event.seq[new])
                 events.append(event)
                 self._is_closed = self.has_ended = False
-            case Gap() if event.last is not None or not self._is_closed:
+            case Gap():
                 events.append(Gap(event.epoch, seq + 1, event.last, event.reason))
                 self._is_closed = event.last is None
             case Hello() if not is_new_epoch:

@@ -68,17 +68,25 @@ async def find_newest_ticks(broker: Broker, count: int) -> Start:
         return Start(tail.number + 1)
     first, newest = await broker.first(), _Found(tail.number, tail.message)
     while True:
-        epoch, last = newest.message.epoch, newest.message.last
+        # Count from the newest tick, not from a gap or an end behind it: the first thing that a log
+        # is given of an epoch should be a tick.
+        epoch, ticks = newest.message.epoch, newest
+        while ticks.message.kind != "ticks" and ticks.message.epoch == epoch:
+            before = await _find_before(broker, ticks.number, first)
+            if before is None:
+                break
+            ticks = before
         begin = await _find_earliest(broker, first, newest, _of_epoch(epoch))
         before = await _find_before(broker, begin.number, first)
         former = None if before is None else before.message
-        lowest = last - count + 1
-        if begin.message.seq <= lowest:
-            found = await _find_earliest(broker, first, newest, _of_epoch(epoch, lowest))
-            return Start(*found, None if found == begin else begin.message, former)
+        if ticks.message.kind == "ticks" and ticks.message.epoch == epoch:
+            lowest = ticks.message.last - count + 1
+            if begin.message.seq <= lowest:
+                found = await _find_earliest(broker, first, ticks, _of_epoch(epoch, lowest))
+                return Start(*found, None if found == begin else begin.message, former)
+            count -= ticks.message.last - begin.message.seq + 1
         if before is None:
             return Start(*begin)
-        count -= last - begin.message.seq + 1
         newest = before
 
 
