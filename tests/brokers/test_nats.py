@@ -589,3 +589,23 @@ def test_address_is_parsed(url: str) -> None:
     broker = NatsBroker("nats://ann:secret@n1/a")
     assert broker.address == StreamAddress.parse("nats://ann:secret@n1/a")
     assert repr(broker) == "NatsBroker('nats://n1:4222/a')"
+
+
+def test_leader_is_asked_where_no_copy_answers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server may not know yet who has a copy of a new stream."""
+
+    async def work() -> None:
+        async with NatsBroker(url, create=MAKER) as broker:
+            await fill(broker, 3)
+            connection = await broker._connect()
+            request = connection.request
+
+            async def request_elsewhere(subject: str, *rest: Any) -> Any:
+                return await request(subject.replace("$JS.API.DIRECT", "nobody"), *rest)
+
+            monkeypatch.setattr(connection, "request", request_elsewhere)
+            for _ in range(5):
+                assert await collect(broker, 2, 1) == [2]
+            assert await collect(broker, 4, 1) == []
+
+    run(work())

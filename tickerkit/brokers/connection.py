@@ -37,6 +37,7 @@ PING_S, MAX_PINGS = 2, 2
 # So many requests without an answer, one after the other, and another server is tried: this one
 # may be cut off from the others.
 MAX_UNANSWERED = 3
+NO_RESPONDERS = 503
 LOGIN_FIX = "pass the credentials of a user that may use the stream"
 
 
@@ -44,10 +45,12 @@ class Refusal(StreamError):
     """The broker answered a request with an error.
 
     Attributes:
-        code: the broker's number of the error.
+        code: the broker's number of the error; 503 if nobody listens for such requests.
     """
 
-    code = 0
+    def __init__(self, address: str, problem: str, code: int) -> None:
+        super().__init__(address, problem)
+        self.code = code
 
 
 class Inbox:
@@ -253,15 +256,15 @@ class Connection:
             StreamError: there is no connection, or no answer within 2 s.
         """
         client = await self.connect()
-        given = None if headers is None else dict(headers)
         client.denied = ""
+        given = None if headers is None else dict(headers)
         try:
             work = client.request(subject, payload, timeout=ANSWER_S, headers=given)
             answer = await keep_cancelling(work)
         except nats.errors.NoRespondersError:
             self._unanswered += 1
             problem = "no server of the broker has JetStream, or its stream, ready"
-            raise StreamError(self._shown, problem) from None
+            raise Refusal(self._shown, problem, NO_RESPONDERS) from None
         except nats.errors.MaxPayloadError:
             limit = client.max_payload
             problem = f"the broker accepts messages of at most {limit:,} bytes"
@@ -302,10 +305,8 @@ class Connection:
             raise StreamError(self._shown, "the broker's answer is not a JSON object")
         error = found.get("error")
         if isinstance(error, dict):
-            text = format_line(str(error.get("description", "no reason given")))
-            refusal = Refusal(self._shown, f"the broker refused: {text}")
-            refusal.code = error.get("err_code", 0)
-            raise refusal
+            problem = f"the broker refused: {format_line(str(error.get('description')))}"
+            raise Refusal(self._shown, problem, error.get("err_code", 0))
         return found
 
     @contextlib.asynccontextmanager

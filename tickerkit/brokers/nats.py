@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import json
 import secrets
 from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -34,6 +35,7 @@ INACTIVE_S = 5
 QUIET_BEATS = 10
 CLUSTER_REPLICAS = 3
 # Numbers of the broker's errors.
+NO_RESPONDERS = 503
 NO_STREAM, NO_MESSAGE, NAME_IN_USE, NOT_CLUSTERED = 10059, 10037, 10058, 10074
 WRONG_SEQUENCE = 10071
 NO_PEERS = 10005
@@ -365,12 +367,19 @@ class NatsBroker:
 
     async def _look_up(self, connection: Connection, start: int) -> Stored | None:
         """Return the first message from a number on, from any server with a copy of the stream."""
-        wanted = f'{{"seq": {start}, "next_by_subj": ">"}}'.encode()
-        answer = await connection.request(f"$JS.API.DIRECT.GET.{self.address.stream}", wanted)
+        wanted = {"seq": start, "next_by_subj": ">"}
+        subject = f"$JS.API.DIRECT.GET.{self.address.stream}"
+        try:
+            answer = await connection.request(subject, json.dumps(wanted).encode())
+        except StreamError as error:
+            # Of a new stream, or after a restart, a server may not know yet who has a copy.
+            if getattr(error, "code", 0) != NO_RESPONDERS:
+                raise
+            return await self._fetch(wanted)
         number = read_header(answer, "Nats-Sequence")
         if number is None:
             # The copy may be behind; the leader knows.
-            return await self._fetch({"seq": start, "next_by_subj": ">"})
+            return await self._fetch(wanted)
         stored_ns = parse_time(read_header(answer, "Nats-Time-Stamp"))
         found = open_envelope(answer.headers or {}, answer.data)
         return Stored(int(number), found, stored_ns)
