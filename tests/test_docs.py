@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 import typer.main
 from event_server import EventServer, Stream, serve_events
+from nats_cluster import NatsCluster
 
 import tickerkit as tk
 from tickerkit.brokers.nats import MIN_VERSION
@@ -43,7 +44,7 @@ COMMANDS = getattr(typer.main.get_command(app), "commands")  # noqa: B009
 def blocks(text: str, *languages: str) -> list[str]:
     """Return the code blocks of a page in these languages.
 
-    "python network" are examples that need a network.
+    "python network" are examples that need a network, "python broker" those that need a broker.
     """
     return [
         code
@@ -100,6 +101,27 @@ def test_examples_of_the_docs_run() -> None:
         for code in examples:
             local = re.sub(r"ws://127\.0\.0\.1:\d+/", server.url, code)
             exec(compile(local, "docs", "exec"), {})
+        tk.stop_all()
+
+
+def test_examples_that_need_a_broker_run_with_one_on_this_machine(
+    free_port: int, tmp_path: Path
+) -> None:
+    """A maker publishes, a relay serves the same ticks, and a feed tries two addresses."""
+    names: dict[str, object] = {"tk": tk, "source": tk.simulate("AAPL", rate=100, seed=1)}
+    (code,) = blocks(README, "python broker")
+    with NatsCluster(tmp_path) as brokers:
+        local = re.sub(r"nats://[^/\"]+/(\w+)", lambda match: brokers.url(match[1]), code)
+        local = local.replace("port=8001", "port=0")
+        serving, connecting = local.split("feed = ")
+        exec(compile(serving, "README.md", "exec"), names)
+        relay = names["relay"]
+        assert isinstance(relay, tk.TickServer)
+        at_relay = re.sub(r"ws://[^/\"]+/", relay.url, f"feed = {connecting}")
+        exec(compile(at_relay, "README.md", "exec"), names)
+        feed = names["feed"]
+        assert isinstance(feed, tk.Feed)
+        assert feed.wait().url == relay.url
         tk.stop_all()
 
 

@@ -147,3 +147,9 @@ def test_maker_may_not_delete_its_stream(secured: NatsCluster) -> None:
         asking = ask(secured, "maker", f"$JS.API.STREAM.{subject}.{STREAM}", {"name": STREAM})
         assert asyncio.run(asking) == {}
     assert count_messages(secured) >= 3
+
+
+@pytest.mark.parametrize("user", PASSWORDS)
+def test_users_may_see_the_limits_of_their_account(secured: NatsCluster, user: str) -> None:
+    """`tickerkit doctor` shows them."""
+    assert "limits" in asyncio.run(ask(secured, user, "$JS.API.INFO", {}))
