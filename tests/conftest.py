@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import pytest
 from browser import artifacts, chromium, pytest_runtest_protocol, pytest_terminal_summary
 from cells import Kernel
 from lab import jupyter
+from nats_cluster import NatsCluster
 from parallel import (
     pytest_collection_finish,
     pytest_collection_modifyitems,
@@ -27,8 +29,10 @@ from parallel import (
 __all__ = [
     "artifacts",
     "chromium",
+    "fragile_nats",
     "jupyter",
     "kernel",
+    "nats",
     "node",
     "nothing_left",
     "pytest_collection_finish",
@@ -38,10 +42,13 @@ __all__ = [
     "pytest_terminal_summary",
     "pytest_xdist_make_scheduler",
     "recorded",
+    "stream_name",
+    "stream_url",
     "until",
 ]
 
 LEAVE_S = 3.0
+STREAMS = count(1)
 
 
 @pytest.fixture(scope="session")
@@ -63,6 +70,40 @@ def node() -> str:
             pytest.fail("Node.js was not found")
         pytest.skip("Node.js was not found")
     return path
+
+
+@pytest.fixture(scope="session")
+def nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    """Return one broker that all tests of a worker share: no test stops it."""
+    with NatsCluster(tmp_path_factory.mktemp("nats")) as cluster:
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def _fragile(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+    with NatsCluster(tmp_path_factory.mktemp("nats")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def fragile_nats(_fragile: NatsCluster) -> NatsCluster:
+    """Return another broker, which tests may kill; it runs at the beginning of each."""
+    if not _fragile.servers[0].is_running:
+        _fragile.servers[0].start()
+        _fragile.wait_ready()
+    return _fragile
+
+
+@pytest.fixture
+def stream_name() -> str:
+    """Return the name of a stream that no other test uses."""
+    return f"test-{next(STREAMS)}"
+
+
+@pytest.fixture
+def stream_url(nats: NatsCluster, stream_name: str) -> str:
+    """Return the address of a stream that no other test uses, on the shared broker."""
+    return nats.url(stream_name)
 
 
 @pytest.fixture

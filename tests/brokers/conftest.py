@@ -1,30 +1,24 @@
-"""Fixtures of the tests of brokers: one server for all, and a stream for each."""
+"""Fixtures of the tests of brokers: the shared server and a stream of it, by their short names."""
 
 from __future__ import annotations
-
-from collections.abc import Iterator
-from itertools import count
 
 import pytest
 from nats_cluster import NatsCluster
 
-NUMBERS = count(1)
-
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsCluster]:
+def server(nats: NatsCluster) -> NatsCluster:
     """Return one server that all tests of a worker share."""
-    with NatsCluster(tmp_path_factory.mktemp("nats")) as cluster:
-        yield cluster
+    return nats
 
 
 @pytest.fixture
-def name() -> str:
+def name(stream_name: str) -> str:
     """Return the name of a stream that no other test uses."""
-    return f"test-{next(NUMBERS)}"
+    return stream_name
 
 
 @pytest.fixture
-def url(server: NatsCluster, name: str) -> str:
+def url(stream_url: str) -> str:
     """Return the address of a stream that no other test uses."""
-    return server.url(name)
+    return stream_url

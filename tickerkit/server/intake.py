@@ -186,9 +186,12 @@ class Intake(Outlet):
 
 
 def make_refusal(given: object) -> SourceError:
-    """Return the error that a relay takes nothing without the numbers of the stream."""
-    problem = "this server's ticks carry the numbers of the server that made them"
-    return SourceError(given, problem, fix="publish there")
+    """Return the error that a relay takes nothing without the numbers of its stream."""
+    problem = "this server is a relay: its ticks have the numbers of the server that makes them"
+    error = SourceError(given, problem, fix="publish at that server")
+    # Nothing is wrong with what was given, so the text does not begin with it.
+    error.args = (f"{error.problem}; {error.fix}",)
+    return error
 
 
 async def _wait_for_cancel() -> None:

@@ -135,14 +135,20 @@ class Publishing:
             StreamError: it can never be written, as with a wrong password; or the package nats-py
                 is missing.
         """
-        with contextlib.suppress(TimeoutError):
+        try:
             async with asyncio.timeout(START_S):
-                try:
-                    await self._broker.open()
-                except StreamError as error:
-                    self._errors.add(error)
-                    if error.is_final:
-                        raise
+                await self._broker.open()
+            self._is_waiting = False
+        except TimeoutError:
+            self._errors.add_message("start", f"the broker did not answer within {START_S:g} s")
+        except StreamError as error:
+            self._errors.add(error)
+            if error.is_final:
+                await self._broker.close()
+                raise
+        except BaseException:  # the server was stopped while it started
+            await self._broker.close()
+            raise
         self._task = asyncio.create_task(self._run())
 
     def send_pending(self) -> None:
@@ -160,7 +166,7 @@ class Publishing:
                 await asyncio.wait([self._task], timeout=FLUSH_S)
         finally:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, StreamError):
+            with contextlib.suppress(asyncio.CancelledError):
                 await self._task
 
     async def _run(self) -> None:
@@ -175,9 +181,13 @@ class Publishing:
                     self._errors.add(error)
                     publisher.doubt()
                     self._is_waiting = True
+                    if self._is_stopping:
+                        return
                     await asyncio.sleep(RETRY_S)
             text = f"another maker has taken over the stream (epoch {publisher.fenced_by})"
             self._errors.add_message("fenced", text)
+        except Exception as error:  # a fault of tickerkit's own: the server goes on
+            self._errors.add(error)
         finally:
             await self._broker.close()
 

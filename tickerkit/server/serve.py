@@ -136,4 +136,6 @@ def _check_publish(publish: object) -> Stream:
     try:
         return stream(publish)  # type: ignore[arg-type]
     except InvalidArgument as error:
+        if error.argument != "url":  # such as the variable NATS_CREDS
+            raise
         raise type(error)("publish", error.value, error.expected) from None

@@ -118,7 +118,7 @@ class _CommandHandler:
             case "stop":
                 self._server.stop(*args)
                 self._wait_until_mirrored()
-                return dict(self._server.stats)
+                return dict(self._server.stats), self._server.published
         raise AssertionError(name)
 
     def _serve(self, setup: dict[str, Any]) -> tuple[int, int | None]:

@@ -180,7 +180,8 @@ class ProcessServer(TickServer):
         try:
             if self._is_serving:
                 async with asyncio.timeout(STOP_S):
-                    self._last_stats = await self._child.request(STOP_S, "stop", code, reason)
+                    request = self._child.request(STOP_S, "stop", code, reason)
+                    self._last_stats, self._last_published = await request
                     await self._child.end()
         except (TimeoutError, ServerFailed) as error:
             if isinstance(error, ServerFailed):
