@@ -69,6 +69,7 @@ class StreamRelay(RelaySource):
             finally:
                 self._is_passing = False
             self._count_gaps(events)
+            self._note_contact(self.behind)
             self.delay_s = max(time.time_ns() - follower.stored_ns, 0) / NS_PER_S
             await self._report_looks(follower, out)
 
@@ -79,20 +80,33 @@ class StreamRelay(RelaySource):
         while True:
             asked.clear()
             questions = self.origin.questions
-            tail = await find_newest_message(broker)
-            if tail.message is None and follower.position is None:
-                fix = "start the server that publishes it"
-                raise StreamError(self.address, "the stream holds nothing yet", fix)
-            if follower.is_behind(tail):
-                raise StreamError(self.address, "the broker has lost messages that were read")
-            self._note_contact(_count_ticks_between(follower, tail))
-            if tail.message is not None:  # an empty stream proves nothing
-                self._looks.append((tail, questions))
-            if not self._is_passing:
-                await self._report_looks(follower, out)
+            try:
+                tail = await find_newest_message(broker)
+            except StreamError as error:
+                # Brokers that choose a leader answer nothing for some seconds; what is read goes
+                # on meanwhile, or ends by itself.
+                if error.is_final or follower.position is None:
+                    raise
+                self.status = error.problem
+            else:
+                await self._take_look(tail, questions, follower, out)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await asked.wait()
+
+    async def _take_look(
+        self, tail: Stored, questions: int, follower: Follower, out: Outlet
+    ) -> None:
+        if tail.message is None and follower.position is None:
+            fix = "start the server that publishes it"
+            raise StreamError(self.address, "the stream holds nothing yet", fix)
+        if follower.is_behind(tail):
+            raise StreamError(self.address, "the broker has lost messages that were read")
+        self._note_contact(_count_ticks_between(follower, tail))
+        if tail.message is not None:  # an empty stream proves nothing
+            self._looks.append((tail, questions))
+        if not self._is_passing:
+            await self._report_looks(follower, out)
 
     async def _report_looks(self, follower: Follower, out: Outlet) -> None:
         questions = None
