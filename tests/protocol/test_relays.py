@@ -168,6 +168,20 @@ def test_reader_behind_an_epoch_of_which_no_tick_has_come_gets_the_gap() -> None
     assert wire.seqs() == [101, 102, 103]
 
 
+def test_reader_behind_an_ended_epoch_of_which_no_tick_has_come_gets_all_gaps() -> None:
+    """The relay began with a gap of that epoch, behind the reader's last tick."""
+    relay = Relay(
+        hello("E1", 6),
+        Gap("E1", 6, 9, "lost"),
+        Gap("E1", 10, None, "restarted"),
+        hello("E2"),
+        ticks("E2", 1, 5),
+    )
+    wire = join(reader("E1", 4), relay)
+    assert wire.gaps() == [("E1", 5, 5), ("E1", 6, 9), ("E1", 10, None)]
+    assert wire.seqs() == [1, 2, 3, 4, 5]
+
+
 def test_subscription_to_other_symbols_may_go_back() -> None:
     """The client says where it resumes: what it had on this connection before doesn't count."""
     relay = Relay(hello("E1"), ticks("E1", 1, 900))

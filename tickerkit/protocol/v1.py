@@ -262,5 +262,9 @@ class V1Session(TickSession):
                 self._send(Gap(epoch, seq + 1, before, reason))
             seq = max(seq, before)
         gaps = self.publication.gaps_at(row, epoch if unknown_epoch else at.epoch, seq)
+        if gaps and gaps[0].epoch == at.epoch != epoch and gaps[0].first > seq + 1:
+            # A relay's log may begin with a gap, behind the client.
+            reason = "the server no longer holds these ticks"
+            gaps.insert(0, Gap(at.epoch, seq + 1, gaps[0].first - 1, reason))
         self._send_gaps(gaps, row)
         return row
