@@ -158,7 +158,7 @@ def test_shown_address_has_no_secrets(url: str, shown: str) -> None:
 )
 def test_local_servers_are_connected_to_without_a_proxy(host: str, proxy: bool | None) -> None:
     """The environment's proxy is for addresses outside this machine and its network."""
-    assert connection._proxy(host) is proxy
+    assert connection.choose_proxy(host) is proxy
 
 
 # --- connecting -------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.text import Text
 
+from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Ca,
@@ -38,11 +39,12 @@ from tickerkit.formatting import format_count
 
 if TYPE_CHECKING:
     from tickerkit.server import TickServer
+    from tickerkit.sources import RelaySource
 
 __all__ = ["relay"]
 
-# How long one attempt to start may take; further ones follow until Ctrl-C.
-WAIT_S = 5.0
+# How long one attempt to start waits for the stream, and so Ctrl-C; further ones follow.
+WAIT_S = 1.0
 RETRY_S = 0.5
 
 
@@ -87,17 +89,21 @@ def relay(
     from tickerkit.feed.relay import relay as make_source
 
     is_stream = address.startswith(STREAM_SCHEMES)
+    if is_stream and upstream_token:
+        raise UsageError(
+            "--upstream-token (or TICKERKIT_UPSTREAM_TOKEN) is for another tickerkit server; "
+            "for a stream pass --creds, or nats://user:password@host/name"
+        )
+    files = {"creds": creds, "cert": cert, "key": key}
+
+    def make() -> RelaySource:
+        if is_stream:
+            return make_source(address, ca=ca, wait_s=WAIT_S, **files)
+        return make_source(split_addresses(address), upstream_token, ca, wait_s=WAIT_S, **files)
 
     def start() -> TickServer | None:
-        if is_stream:
-            source = make_source(
-                address, upstream_token, creds=creds, ca=ca, cert=cert, key=key, wait_s=WAIT_S
-            )
-        else:
-            addresses = split_addresses(address)
-            source = make_source(addresses, upstream_token, ca, creds=creds, wait_s=WAIT_S)
         return start_server(
-            source,
+            make(),
             host,
             port,
             history=history,

@@ -104,10 +104,16 @@ def serve(
     stream = None
     if publish is not None:
         from tickerkit.brokers import stream as make_stream
+        from tickerkit.errors import InvalidArgument
 
-        stream = make_stream(
-            publish, creds=creds, ca=ca, cert=cert, key=key, keep=keep, replicas=replicas
-        )
+        try:
+            stream = make_stream(
+                publish, creds=creds, ca=ca, cert=cert, key=key, keep=keep, replicas=replicas
+            )
+        except InvalidArgument as error:
+            if error.argument != "url":
+                raise
+            raise InvalidArgument("publish", error.value, error.expected) from None
     server = start_server(
         load_source(source, every, fields=fields),
         host,

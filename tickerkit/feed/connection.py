@@ -44,7 +44,7 @@ from tickerkit.protocol import (
 )
 from tickerkit.runtime.error_log import ErrorLog, describe, wire_logger
 
-__all__ = ["Connection", "describe_problem", "describe_status"]
+__all__ = ["Connection", "choose_proxy", "describe_problem", "describe_status"]
 
 # Of a server that is not tickerkit's; one of `tickerkit.v1` sends at most `MAX_MESSAGE_BYTES`.
 MAX_PLAIN_MESSAGE_BYTES = 16 * 2**20
@@ -183,7 +183,7 @@ class Connection:
                 compression=None,
                 additional_headers=headers,
                 user_agent_header="tickerkit",
-                proxy=_proxy(urlsplit(url).hostname or ""),
+                proxy=choose_proxy(urlsplit(url).hostname or ""),
                 open_timeout=timeout_s,
                 close_timeout=CLOSE_TIMEOUT_S,
                 ping_interval=None,
@@ -432,7 +432,7 @@ def _too_large(max_bytes: int) -> str:
     return f"the server sent a message larger than {size}; have it send fewer ticks in a message"
 
 
-def _proxy(host: str) -> Literal[True] | None:
+def choose_proxy(host: str) -> Literal[True] | None:
     """Return True to use the environment's proxy; None for this machine and its network."""
     try:
         return None if ipaddress.ip_address(host).is_private else True

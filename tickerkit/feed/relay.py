@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import connect
@@ -14,7 +16,7 @@ from websockets.typing import Subprotocol
 
 from tickerkit.brokers import STREAM_SCHEMES, stream
 from tickerkit.errors import InvalidArgument, ProtocolError, StreamError
-from tickerkit.feed.connection import Connection
+from tickerkit.feed.connection import Connection, choose_proxy
 from tickerkit.feed.rotation import Address, Rotation, read_addresses
 from tickerkit.log import Position
 from tickerkit.net.tls import Trust, make_client_context
@@ -40,8 +42,10 @@ MAX_PENDING_EVENTS = 64
 # How long the other server may take to answer a question, and how soon it is asked again.
 ANSWER_S = 5.0
 ASK_AGAIN_S = 0.5
+MAX_TARGETS = 64
+MAX_FORMER_EPOCHS = 1000
 # How often the status is looked at while nothing comes.
-STATUS_S = 1.0
+STATUS_S = 0.25
 
 
 class WebsocketRelay(RelaySource):
@@ -71,19 +75,27 @@ class WebsocketRelay(RelaySource):
             expected = "None, or addresses that begin with wss:// or https://"
             raise InvalidArgument("ssl", ssl, expected)
         self._client: Client | None = None
-        self._held_epoch = ""
+        # The epoch that the log is in, and those that it has left.
+        self._epoch = ""
+        self._former: dict[str, None] = {}
+        self._answered = 0
         # What the log must hold before it has caught up, and the questions asked before that look.
         self._targets: list[tuple[Position, int]] = []
 
     async def _follow(self, out: Outlet) -> None:
-        loop, wake, asked = asyncio.get_running_loop(), asyncio.Event(), asyncio.Event()
+        wake, asked = asyncio.Event(), asyncio.Event()
         events: list[Event] = []
         client = self._client = self._client or Client(None, out.keep)
+        began = time.monotonic()
 
         def take(event: Event, received_ns: int) -> None:
             if isinstance(event, Hello) and connection.status != "live":
-                # The first of a connection: what the other server holds now.
-                self._targets = [(Position(event.epoch, event.next - 1), self.origin.questions)]
+                # The first of a connection: what the other server holds now. It is no answer to a
+                # question: that server may be a relay that lags.
+                self._targets = [(Position(event.epoch, event.next - 1), 0)]
+                self.resets = max(connection.reconnects, 0)
+                asked.set()
+            self._note_epoch(client.epoch or "")
             events.append(event)
             wake.set()
 
@@ -96,9 +108,8 @@ class WebsocketRelay(RelaySource):
             ErrorLog("relay"),
             is_full=lambda: len(events) >= MAX_PENDING_EVENTS,
             ssl=make_client_context(self._ssl),
-            retry_for=None if self.origin.is_ready else self.wait_s,
         )
-        self.origin.on_question = lambda: loop.call_soon_threadsafe(asked.set)
+        self._call_on_question(asked)
         running = asyncio.create_task(connection.run())
         running.add_done_callback(lambda _: wake.set())
         asking = asyncio.create_task(self._answer_questions(rotation, asked, wake))
@@ -110,6 +121,8 @@ class WebsocketRelay(RelaySource):
                 wake.clear()
                 await self._pass_on(events, client, out)
                 self._note_status(connection)
+                if self.status and not self.origin.is_ready and self._is_late(began):
+                    raise StreamError(self.address, self.status)
             await running  # raises a fault of tickerkit's own
         finally:
             for task in (running, asking):
@@ -125,10 +138,10 @@ class WebsocketRelay(RelaySource):
         # No `await` since: the client's position is that after these events.
         holds = Position(client.epoch or "", client.seq)
         reached = [each for each in self._targets if self._is_reached(each[0], holds)]
-        self._held_epoch = holds.epoch
         if reached:
             self._targets = [each for each in self._targets if each not in reached]
-            taken.append(CaughtUp(max(questions for _, questions in reached)))
+            self._answered = max(self._answered, *(questions for _, questions in reached))
+            taken.append(CaughtUp(self._answered))
         self._count_gaps(taken)
         await out.take(taken)
 
@@ -136,7 +149,20 @@ class WebsocketRelay(RelaySource):
         """Return whether a log at `holds` has all that the other server held at a look."""
         if holds.epoch == target.epoch:
             return holds.seq >= target.seq
-        return self._held_epoch == target.epoch  # this epoch has just ended
+        return target.epoch in self._former
+
+    def _note_epoch(self, epoch: str) -> None:
+        """Note that the log is in an epoch; those before it are over."""
+        if epoch == self._epoch:
+            return
+        self._former[self._epoch] = None
+        if len(self._former) > MAX_FORMER_EPOCHS:
+            del self._former[next(iter(self._former))]
+        self._former.pop(epoch, None)
+        self._epoch = epoch
+
+    def _is_late(self, began_s: float) -> bool:
+        return self.wait_s is not None and time.monotonic() - began_s >= self.wait_s
 
     def _note_status(self, connection: Connection) -> None:
         if connection.status in ("live", "ended"):
@@ -147,47 +173,59 @@ class WebsocketRelay(RelaySource):
     async def _answer_questions(
         self, rotation: Rotation, asked: asyncio.Event, wake: asyncio.Event
     ) -> None:
-        """Look, for each unknown epoch, what the other server holds, once it can tell."""
+        """Find, for each unknown epoch, what the log must hold before that epoch is foreign."""
         while True:
             await asked.wait()
             asked.clear()
-            questions = self.origin.questions
-            if (end := await self._ask(rotation.current, self.origin.newest_question)) is not None:
-                self._targets.append((end, questions))
-                wake.set()
-            else:
-                await asyncio.sleep(ASK_AGAIN_S)
-                asked.set()
+            questions, epoch = self.origin.questions, self.origin.newest_question
+            while self._answered < questions:
+                end = await self._ask(rotation.current, epoch)
+                if end is not None:
+                    # Newer ones would come too late for a log that always lags a little.
+                    self._targets = [*self._targets, (end, questions)][-MAX_TARGETS:]
+                    wake.set()
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(ASK_AGAIN_S if end is None else ANSWER_S):
+                        await asked.wait()
+                        break
 
     async def _ask(self, address: Address, epoch: str) -> Position | None:
-        """Return the end of the other server's log; None if it can't be asked, or lags itself.
+        """Return what the other server holds after it has answered whether it knows an epoch.
 
         A relay that does not know the epoch, and may be behind, closes the connection instead of
-        an answer. So the question is passed on up to the maker.
+        an answer. So the question is passed on up to the maker. The hello of a connection comes
+        before its question: what the server held when it answered is in the hello of the next one.
+
+        Returns:
+            None if the server can't be asked, or lags itself.
         """
+        try:
+            async with asyncio.timeout(ANSWER_S):
+                await self._read_end(address, epoch)
+                return await self._read_end(address, epoch)
+        except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError):
+            return None
+
+    async def _read_end(self, address: Address, epoch: str) -> Position:
+        """Return what the other server held before it answered."""
         headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
         trust = make_client_context(self._ssl)
         options: dict[str, Any] = {} if trust is None else {"ssl": trust}
-        try:
-            async with (
-                asyncio.timeout(ANSWER_S),
-                connect(
-                    address.url,
-                    subprotocols=[Subprotocol(SUBPROTOCOL)],
-                    compression=None,
-                    additional_headers=headers,
-                    user_agent_header="tickerkit",
-                    logger=wire_logger,
-                    **options,
-                ) as websocket,
-            ):
-                hello = msgspec.json.decode(await websocket.recv(decode=False), type=Hello)
-                question = Subscribe(symbols=[], resume=Position(epoch, 0), history=0)
-                await websocket.send(encode(question), text=True)
-                await websocket.recv(decode=False)
-                return Position(hello.epoch, hello.next - 1)
-        except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError):
-            return None
+        async with connect(
+            address.url,
+            subprotocols=[Subprotocol(SUBPROTOCOL)],
+            compression=None,
+            additional_headers=headers,
+            user_agent_header="tickerkit",
+            proxy=choose_proxy(urlsplit(address.url).hostname or ""),
+            logger=wire_logger,
+            **options,
+        ) as websocket:
+            hello = msgspec.json.decode(await websocket.recv(decode=False), type=Hello)
+            question = Subscribe(symbols=[], resume=Position(epoch, 0), history=0)
+            await websocket.send(encode(question), text=True)
+            await websocket.recv(decode=False)
+            return Position(hello.epoch, hello.next - 1)
 
 
 class _NoPlainClient(PlainClient):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import sys
 import time
 from abc import abstractmethod
 from collections.abc import Iterable
@@ -10,7 +12,7 @@ from typing import Any
 
 from tickerkit.errors import StreamError
 from tickerkit.log import Gap
-from tickerkit.protocol import Origin, Taken
+from tickerkit.protocol import CaughtUp, Origin, Taken
 from tickerkit.sources.base import Outlet, Source
 from tickerkit.validation import check_number
 
@@ -40,6 +42,8 @@ class RelaySource(Source):
         status: the newest problem with the stream; empty while there is none.
         behind: how many ticks were in the stream, but not in the log, at the last look.
         heard_s: when the stream was last heard of, on the monotonic clock.
+        caught_up_s: when the stream's end was last looked at that the log has reached since, on the
+            monotonic clock.
         delay_s: how long the newest message took to the log, by the clocks of both machines.
         gap_ticks: how many ticks are known to be missing.
         resets: how often the place in the stream was sought anew.
@@ -55,7 +59,7 @@ class RelaySource(Source):
         self.delay_s = 0.0
         self.gap_ticks = 0
         self.resets = 0
-        self.heard_s = time.monotonic()
+        self.heard_s = self.caught_up_s = time.monotonic()
 
     def __repr__(self) -> str:
         return f"tk.relay({self.address!r})"
@@ -64,10 +68,12 @@ class RelaySource(Source):
     def lag_s(self) -> float:
         """How old the newest tick of the log is that could have come: seconds.
 
-        While the stream is heard, what its newest message took to the log; else the time since
-        then.
+        While the stream is heard, what its newest message took to the log, but at most the time
+        since the log last had all of the stream: the message may be an old one that this relay has
+        read late, and the clocks may differ. Else the time since the stream was heard.
         """
-        return time.monotonic() - self.heard_s if self.status else self.delay_s
+        now = time.monotonic()
+        return now - self.heard_s if self.status else min(self.delay_s, now - self.caught_up_s)
 
     @property
     def stats(self) -> dict[str, Any]:
@@ -91,7 +97,10 @@ class RelaySource(Source):
         delay_s = FIRST_DELAY_S
         while True:
             try:
-                return await self._follow(out)
+                await self._follow(out)
+                # All that the maker had is in the log, so every other epoch is foreign.
+                self.origin.on_question = lambda: None
+                return await out.take([CaughtUp(sys.maxsize)])
             except StreamError as error:
                 heard = time.monotonic() - self.heard_s < delay_s
                 is_late = self.wait_s is not None and time.monotonic() - began >= self.wait_s
@@ -101,7 +110,19 @@ class RelaySource(Source):
                     out.report(error)
                 self.status = error.problem
                 delay_s = FIRST_DELAY_S if heard else min(2 * delay_s, MAX_DELAY_S)
+                if self.wait_s is not None and not self.origin.is_ready:
+                    delay_s = min(delay_s, began + self.wait_s - time.monotonic())
                 await asyncio.sleep(FINAL_DELAY_S if error.is_final else delay_s)
+
+    def _call_on_question(self, asked: asyncio.Event) -> None:
+        """Have an event of this loop set when a reader asks about an unknown epoch."""
+        loop = asyncio.get_running_loop()
+
+        def note() -> None:
+            with contextlib.suppress(RuntimeError):  # the source has ended, and its loop with it
+                loop.call_soon_threadsafe(asked.set)
+
+        self.origin.on_question = note
 
     def _count_gaps(self, events: Iterable[Taken]) -> None:
         self.gap_ticks += sum(event.count or 0 for event in events if isinstance(event, Gap))

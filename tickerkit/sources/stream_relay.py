@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import time
 from collections import deque
+from typing import NamedTuple
 
 from tickerkit.brokers import NatsBroker, StreamAddress
 from tickerkit.errors import StreamError
@@ -19,7 +20,17 @@ __all__ = ["StreamRelay"]
 # How often the stream's end is looked at: for what is behind, and for a broker that has lost
 # messages and says nothing.
 LOOK_S = 1.0
+# A log that lags by more looks than this has not caught up with any of them.
+MAX_LOOKS = 64
 NS_PER_S = 1_000_000_000
+
+
+class _Look(NamedTuple):
+    """A look at the stream's end: what was there, the questions asked before it, and when."""
+
+    tail: Stored
+    questions: int
+    at_s: float
 
 
 class StreamRelay(RelaySource):
@@ -35,19 +46,19 @@ class StreamRelay(RelaySource):
         self._stream = address
         self._follower: Follower | None = None
         self._is_passing = False
-        # The looks at the stream's end that the log has not caught up with, each with how many
-        # questions were asked before it.
-        self._looks: deque[tuple[Stored, int]] = deque()
+        # The looks at the stream's end that the log has not caught up with.
+        self._looks: deque[_Look] = deque(maxlen=MAX_LOOKS)
 
     async def _follow(self, out: Outlet) -> None:
-        loop, asked = asyncio.get_running_loop(), asyncio.Event()
+        asked = asyncio.Event()
         follower = self._follower = self._follower or Follower(out.keep)
         self._looks.clear()
-        self.origin.on_question = lambda: loop.call_soon_threadsafe(asked.set)
+        self._call_on_question(asked)
         async with NatsBroker(self._stream) as broker:
             tasks = [
-                asyncio.create_task(self._watch(broker, follower, asked, out)),
+                # First the one that forgets which message was read last, for the other compares it.
                 asyncio.create_task(self._read(broker, follower, out)),
+                asyncio.create_task(self._watch(broker, follower, asked, out)),
             ]
             try:
                 done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
@@ -70,6 +81,7 @@ class StreamRelay(RelaySource):
                 self._is_passing = False
             self._count_gaps(events)
             self._note_contact(self.behind)
+            self.resets = follower.starts - 1
             self.delay_s = max(time.time_ns() - follower.stored_ns, 0) / NS_PER_S
             await self._report_looks(follower, out)
 
@@ -79,7 +91,7 @@ class StreamRelay(RelaySource):
         """Look at the stream's end at once, then every second and after each question."""
         while True:
             asked.clear()
-            questions = self.origin.questions
+            questions, now = self.origin.questions, time.monotonic()
             try:
                 tail = await find_newest_message(broker)
             except StreamError as error:
@@ -89,14 +101,13 @@ class StreamRelay(RelaySource):
                     raise
                 self.status = error.problem
             else:
-                await self._take_look(tail, questions, follower, out)
+                await self._take_look(_Look(tail, questions, now), follower, out)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await asked.wait()
 
-    async def _take_look(
-        self, tail: Stored, questions: int, follower: Follower, out: Outlet
-    ) -> None:
+    async def _take_look(self, look: _Look, follower: Follower, out: Outlet) -> None:
+        tail = look.tail
         if tail.message is None and follower.position is None:
             fix = "start the server that publishes it"
             raise StreamError(self.address, "the stream holds nothing yet", fix)
@@ -104,17 +115,18 @@ class StreamRelay(RelaySource):
             raise StreamError(self.address, "the broker has lost messages that were read")
         self._note_contact(_count_ticks_between(follower, tail))
         if tail.message is not None:  # an empty stream proves nothing
-            self._looks.append((tail, questions))
+            self._looks.append(look)
         if not self._is_passing:
             await self._report_looks(follower, out)
 
     async def _report_looks(self, follower: Follower, out: Outlet) -> None:
-        questions = None
-        while self._looks and follower.holds(self._looks[0][0]):
-            questions = self._looks.popleft()[1]
-        if questions is not None and follower.position is not None:
-            self.behind = 0
-            await out.take([CaughtUp(questions)])
+        # Not only the oldest: the broker may have lost what that one saw, and it never comes.
+        held = [look for look in self._looks if follower.holds(look.tail)]
+        if held and follower.position is not None:
+            while self._looks.popleft() is not held[-1]:
+                pass
+            self.behind, self.caught_up_s = 0, held[-1].at_s
+            await out.take([CaughtUp(held[-1].questions)])
 
 
 def _count_ticks_between(follower: Follower, tail: Stored) -> int:

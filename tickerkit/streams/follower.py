@@ -40,6 +40,7 @@ class Follower:
         stored_ns: when the broker stored it, in epoch ns by the broker's clock; 0 if not known.
         has_ended: whether the stream says that the source has ended.
         unreadable: how many messages could not be read, and were reported as gaps.
+        starts: how many times a place to read from was sought.
     """
 
     def __init__(self, history: int) -> None:
@@ -49,6 +50,7 @@ class Follower:
         self.stored_ns = 0
         self.has_ended = False
         self.unreadable = 0
+        self.starts = 0
         # Whether an unknown number of ticks is missing after the position.
         self._is_closed = False
         # The seq up to which each former epoch was taken, the newest last.
@@ -59,6 +61,7 @@ class Follower:
         """Note from where the stream is read on."""
         self._start = start
         self.number = 0
+        self.starts += 1
 
     def is_news(self, message: StreamMessage) -> bool | None:
         """Return whether a message has what is lacking here; None if its epoch isn't known."""
@@ -199,6 +202,8 @@ async def follow(broker: Broker, follower: Follower) -> AsyncIterator[list[Strea
         StreamError: the broker can't be reached, or can't be heard.
     """
     while True:
+        # Nothing was read yet of the stream as it is now: it may be shorter than it was.
+        follower.number = 0
         if follower.position is None:
             start = await find_newest_ticks(broker, follower.history)
         else:
