@@ -237,9 +237,14 @@ def test_ticks_trimmed_before_a_lagging_relay_read_them_are_a_gap(
 
 
 def test_deleted_stream_is_made_and_written_again(
-    nats: NatsCluster, stream_name: str, stream_url: str, until: Until
+    nats: NatsCluster,
+    stream_name: str,
+    stream_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Until,
 ) -> None:
     """Neither the relay that had read it nor a later one lacks anything."""
+    monkeypatch.setattr("tickerkit.brokers.nats.SILENCE_S", 1.5)
     with (
         tk.serve(None, port=0, publish=stream_url) as server,
         tk.serve(stream_url, port=0) as relay,
