@@ -5,11 +5,16 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from peers import dial, receive
+
 import tickerkit as tk
 from tickerkit.brokers import NatsBroker
+from tickerkit.log import Position
+from tickerkit.protocol import Subscribe
+from tickerkit.protocol.messages import encode
 from tickerkit.streams import StreamMessage
 
-__all__ = ["Script", "held", "prices", "read_stream", "row", "seqs"]
+__all__ = ["Script", "held", "prices", "read_stream", "resume", "row", "seqs"]
 
 
 def row(price: float, symbol: str = "A", **more: Any) -> dict[str, Any]:
@@ -43,6 +48,21 @@ def read_stream(url: str) -> list[StreamMessage]:
             return [each.message async for each in broker.read(1, 10_000) if each.message]
 
     return asyncio.run(work())
+
+
+def resume(server: tk.TickServer, epoch: str, seq: int) -> list[dict[str, Any]]:
+    """Connect as a reader that stands elsewhere; return the messages after the hello.
+
+    Raises:
+        ConnectionClosed: the server closes the connection instead of an answer.
+    """
+    with dial(server.url, subprotocols=["tickerkit.v1"]) as peer:
+        assert receive(peer)["type"] == "hello"
+        peer.send(encode(Subscribe(None, Position(epoch, seq), None)).decode())
+        messages = [receive(peer)]
+        while messages[-1]["type"] not in ("at", "ticks"):
+            messages.append(receive(peer))
+        return messages
 
 
 class Script(tk.Source):

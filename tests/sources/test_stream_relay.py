@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 from nats_cluster import NatsCluster
-from peers import ask, dial, receive
+from peers import ask
 from soaks import TIMEOUT_S
-from streamed import held, prices, row, seqs
+from streamed import held, prices, resume, row, seqs
 from websockets.exceptions import ConnectionClosed
 
 import tickerkit as tk
@@ -26,8 +26,7 @@ from tickerkit.brokers import StreamAddress
 from tickerkit.classroom import FaultProxy
 from tickerkit.errors import StreamError
 from tickerkit.log import Position
-from tickerkit.protocol import CaughtUp, Subscribe
-from tickerkit.protocol.messages import encode
+from tickerkit.protocol import CaughtUp
 from tickerkit.server import thread_server
 from tickerkit.sources import StreamRelay, stream_relay
 from tickerkit.streams import Stored
@@ -85,21 +84,6 @@ class CutOff:
         self._proxy.reset()
         yield
         self._proxy.refuse(False)
-
-
-def resume(server: tk.TickServer, epoch: str, seq: int) -> list[dict[str, Any]]:
-    """Connect as a reader that stands elsewhere; return the messages after the hello.
-
-    Raises:
-        ConnectionClosed: the server closes the connection instead of an answer.
-    """
-    with dial(server.url, subprotocols=["tickerkit.v1"]) as peer:
-        assert receive(peer)["type"] == "hello"
-        peer.send(encode(Subscribe(None, Position(epoch, seq), None)).decode())
-        messages = [receive(peer)]
-        while messages[-1]["type"] not in ("at", "ticks"):
-            messages.append(receive(peer))
-        return messages
 
 
 # --- the start ------------------------------------------------------------------------------------
