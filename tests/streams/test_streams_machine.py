@@ -264,7 +264,7 @@ class Reader:
             self.wire.cut()
 
     def is_beyond(self) -> bool:
-        """Return whether the broker has lost the reader's epoch, and the relay never had it.
+        """Return whether the broker had lost the reader's epoch, and the relay never had it.
 
         No relay can tell such an epoch from a foreign one. It sends all that it holds, also what
         the reader has from before.
@@ -272,7 +272,8 @@ class Reader:
         epoch, log = self.client.epoch, self.relay.log
         if epoch is None or epoch == log.epoch or log.find(epoch, 0) is not None:
             return False
-        is_lost = not self.world.stream_holds(epoch, 0, float("inf"))
+        is_held = self.world.stream_holds(epoch, 0, float("inf"))
+        is_lost = not is_held or self.relay.origin.is_foreign(epoch)
         return is_lost and any(t in self.had or is_within(t, self.told) for t in ticks_of(log))
 
     def check(self) -> None:
@@ -428,9 +429,9 @@ class Machine(RuleBasedStateMachine):
 
     @rule(place=st.integers(0, 30))
     def lose(self, place: int) -> None:
-        """Lose a message inside the stream."""
+        """Lose a message inside the stream, but none that has nothing of a maker after it."""
         numbers = list(self.broker.stored)[:-1]
-        if numbers:
+        if numbers and self.broker.stored.get(self.broker.last) is not None:
             del self.broker.stored[numbers[place % len(numbers)]]
 
     @rule()
