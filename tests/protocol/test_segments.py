@@ -258,3 +258,47 @@ def test_message_larger_than_the_cache_is_sent(
     assert segments.next_segment(0, None) == first
     assert encode.calls == 2
     assert segments._cached_bytes == 0
+
+
+# --- rounds -----------------------------------------------------------------------------------
+
+
+def test_readers_of_a_round_get_the_same_segment_whatever_comes_meanwhile() -> None:
+    """Rows that are appended in a round come in the next one, in one segment for all."""
+    log, encoder = TickLog(100_000), Encoder()
+    segments = Segments(log, encoder)
+    for _ in range(3):
+        before = segments.stop
+        log.append(batch(7), received=0)
+        segments.hold(log.stop)
+        stop, given = log.stop, set()
+        for _ in range(5):
+            given.add(segments.next_segment(before, None)[:2])
+            log.append(batch(3), received=0)
+        assert given == {(stop, f"{before}-{stop}".encode())}
+        assert segments.stop == stop
+    assert encoder.calls == 3
+    segments.hold(None)
+    assert segments.stop == log.stop
+
+
+def test_large_round_comes_in_segments_of_the_largest_size() -> None:
+    """A reader at the front gets as few messages as without rounds."""
+    log, encoder = TickLog(100_000), Encoder()
+    segments = Segments(log, encoder)
+    log.append(batch(100), received=0)
+    segments.hold(log.stop)
+    log.append(batch(3 * MAX_ROWS), received=0)
+    segments.hold(log.stop)
+    assert len(list(read_all(segments, 100))) == 3
+
+
+def test_log_that_holds_less_than_a_round_holds_no_reader_back() -> None:
+    """Its oldest row is newer than what the round may send."""
+    log = TickLog(10)
+    segments = Segments(log, Encoder())
+    log.append(batch(5), received=0)
+    segments.hold(log.stop)
+    log.append(batch(1000), received=0)
+    assert segments.stop == log.stop
+    assert next(read_all(segments, log.start))[1] == log.stop

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+import itertools
 import os
 import socket
 import struct
@@ -21,6 +23,7 @@ import tickerkit as tk
 from tickerkit.runtime.portal import portal
 from tickerkit.server import admission
 from tickerkit.server.page import find_asset
+from tickerkit.server.thread_server import ThreadServer
 
 Until = Callable[..., None]
 
@@ -290,3 +293,28 @@ def test_page_arrives_complete_over_a_slow_link() -> None:
             received += data
             time.sleep(len(data) / 50_000)
     assert received.endswith(found.body)
+
+
+def test_loop_accepts_fewer_connections_at_a_time_than_have_a_place(
+    monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """So each is answered before it has to make room for the next ones, however many come."""
+    monkeypatch.setattr(admission, "MAX_PENDING_CONNECTIONS", 20)
+    monkeypatch.setattr(admission, "MAX_BACKLOG", 60)
+    server = tk.serve(None, port=0)
+    assert isinstance(server, ThreadServer)
+    limiter, held, seen = server._limiter, threading.Event(), [0]
+
+    async def watch() -> None:
+        while len(limiter.admitted) < 60:
+            seen.append(len(limiter.list_connections()))
+            await asyncio.sleep(0)
+
+    portal.post(held.wait)
+    with contextlib.ExitStack() as stack:
+        for _ in range(60):
+            stack.enter_context(handshake(server.port))
+        held.set()
+        portal.call(watch)
+        assert limiter.accepts == 80 // admission.HANDSHAKE_ITERATIONS
+        assert max(after - before for before, after in itertools.pairwise(seen)) == limiter.accepts

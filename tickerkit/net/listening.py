@@ -9,7 +9,7 @@ import socket
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-__all__ = ["find_port", "real_reasons", "stop_accepting"]
+__all__ = ["find_port", "real_reasons", "set_backlog", "stop_accepting"]
 
 # Iterations of the loop that a socket needs to become a connection.
 LOOP_ITERATIONS = 5
@@ -45,6 +45,13 @@ def find_port(sockets: Sequence[Any]) -> int:
 def _raise_reason() -> NoReturn:
     socket.socket().close()  # raises the reason, if it is one of all sockets
     raise OSError(errno.EADDRNOTAVAIL, "no socket can be made for this address")
+
+
+def set_backlog(sockets: Iterable[Any], count: int) -> None:
+    """Have the system keep up to `count` connections that wait to be accepted, on each socket."""
+    for listener in sockets:
+        with listener.dup() as same:
+            same.listen(count)
 
 
 async def stop_accepting(sockets: Iterable[socket.socket]) -> None:

@@ -49,6 +49,11 @@ class Publication:
         """Whether clients can be served: not before a relay has caught up, and knows an epoch."""
         return self.origin is None or (self.origin.is_ready and bool(self.log.runs))
 
+    def hold(self, horizon: int | None) -> None:
+        """Have sessions send the rows up to `horizon` only, until the next call; None for all."""
+        self.columns.hold(horizon)
+        self.objects.hold(horizon)
+
     def epoch_at(self, row: int) -> str:
         """Return the epoch of `row`; at the end of the log, that of the next tick."""
         return self.log.run_at(row)[0].epoch if row < self.log.stop else self.log.epoch

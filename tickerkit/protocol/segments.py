@@ -11,6 +11,9 @@ the boundaries of segments, not the readers:
 - Behind the front, a reader gets the rows from cut to cut until it comes to a multiple of a block
   size. From there it gets whole blocks, aligned to row numbers, small ones before large ones. So
   readers that started at different rows soon ask for the same segments.
+
+A crowd is served in rounds, which take a while. Then the front is where the round began, for all of
+them: rows that are appended meanwhile come in the next round.
 """
 
 from __future__ import annotations
@@ -75,6 +78,26 @@ class Segments:
         # The results since the last append: a thousand readers at the front ask for the same rows.
         self._front: dict[Key, Segment] = {}
         self._front_stop = log.stop
+        self._horizon: int | None = None
+
+    @property
+    def stop(self) -> int:
+        """The row up to which readers get segments: the end of the log, or where it is held."""
+        horizon, held = self._horizon, self.log.state
+        # A log that holds less than a round brings has dropped all rows before the horizon.
+        return held.stop if horizon is None or horizon <= held.start else horizon
+
+    def hold(self, horizon: int | None) -> None:
+        """Give readers the rows up to `horizon` only, until the next call; None for all."""
+        self._horizon = horizon
+        self._front.clear()
+        if horizon is not None:
+            self._add_cuts(*range(self._cuts[-1] + MAX_ROWS, horizon, MAX_ROWS), horizon)
+
+    def _add_cuts(self, *cuts: int) -> None:
+        self._cuts += [cut for cut in cuts if cut > self._cuts[-1]]
+        if len(self._cuts) > 2 * MAX_CUTS:
+            del self._cuts[:-MAX_CUTS]
 
     def next_segment(self, row: int, symbols: Symbols, max_rows: int = MAX_ROWS) -> Segment:
         """Return what to send next from `row`.
@@ -121,14 +144,12 @@ class Segments:
     def _find_stop(self, row: int, max_rows: int) -> int:
         """Return the end of the segment that begins at `row`: never across an epoch or a gap."""
         _, next_run = self.log.run_at(row)
-        end = self.log.stop if next_run is None else next_run
+        end = self.stop if next_run is None else min(next_run, self.stop)
         if self._gaps is not None and (gap_row := self._gaps.next_row(row)) is not None:
             end = min(end, gap_row)
         if row >= self._cuts[-1]:  # at the front
             stop = min(end, row + max_rows)
-            self._cuts += [row, stop]
-            if len(self._cuts) > 2 * MAX_CUTS:
-                del self._cuts[:MAX_CUTS]
+            self._add_cuts(row, stop)
             return stop
         index = bisect_right(self._cuts, row)
         next_cut = self._cuts[index]

@@ -119,8 +119,9 @@ class TickSession(ABC):
                 self._pass_gaps(self.row)
             if self._pending:
                 return self._pending.popleft()
-            if self.row >= held.stop:
-                return self._end() if self.publication.ended else None
+            if self.row >= self._segments.stop:
+                is_last = self.publication.ended and self.row >= held.stop
+                return self._end() if is_last else None
             segment = next_segment(self.row, self.symbols, self._slow_start.rows)
             if segment.epoch != self.epoch:
                 # v1 sends a hello now, and this segment next time.

@@ -29,6 +29,11 @@ __all__ = ["ConnectionLimiter", "ServerSocket"]
 
 MAX_PENDING_CONNECTIONS = 256
 MAX_BACKLOG = 1024
+# Connections accepted in one iteration of the loop. A handshake takes some eight iterations, more
+# with TLS. With more accepted in each, pending connections would take all places before the first
+# of them is answered. Each would be closed to make room for the next, and try again, without end.
+MAX_ACCEPTS = 32
+HANDSHAKE_ITERATIONS = 16
 # A busy loop may need several iterations to read the request of a new connection.
 IDLE_CHECK_S = 0.1
 MAX_IDLE_CHECKS = 5
@@ -128,6 +133,7 @@ class ConnectionLimiter:
         limit: maximum number of admitted connections.
         max_pending: maximum number of pending connections, except during a burst.
         backlog: size of a burst: how many more may be pending for a moment.
+        accepts: how many connections to accept in one iteration of the loop.
         admitted: the admitted connections.
         sent_messages: how many messages were written to connections.
         last_text: the message that was last written to a connection.
@@ -138,6 +144,9 @@ class ConnectionLimiter:
         files = _count_free_files()
         self.max_pending = min(MAX_PENDING_CONNECTIONS, max(files // 8, 1))
         self.backlog = min(MAX_BACKLOG, max(files // 4, 1))
+        self.accepts = min(
+            MAX_ACCEPTS, max((self.max_pending + self.backlog) // HANDSHAKE_ITERATIONS, 1)
+        )
         self.limit = max(min(limit, files - self.max_pending - self.backlog), 1)
         self.write_buffer_bytes = write_buffer_bytes
         self.tls = tls

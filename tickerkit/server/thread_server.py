@@ -20,8 +20,9 @@ from websockets.typing import Subprotocol
 
 from tickerkit.errors import BadTick, PortalError, PortTaken
 from tickerkit.limits import MAX_SEGMENT_BYTES
-from tickerkit.net.listening import find_port, real_reasons, stop_accepting
+from tickerkit.net.listening import find_port, real_reasons, set_backlog, stop_accepting
 from tickerkit.net.liveness import CHECK_S
+from tickerkit.net.pacing import MAX_STEP_S
 from tickerkit.protocol import (
     MAX_PENDING_BYTES,
     SUBPROTOCOL,
@@ -46,6 +47,7 @@ from tickerkit.server.intake import Intake
 from tickerkit.server.metrics import render_metrics
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.publishing import Published, Publishing
+from tickerkit.server.rounds import Rounds
 from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
 from tickerkit.server.stats import ServerStats
 from tickerkit.sources import RelaySource, Source
@@ -80,6 +82,7 @@ class ThreadServer(TickServer):
         self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer, self._ssl)
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
+        self._rounds = Rounds(self._publication, self._handlers, self._on_round)
         self._checking: asyncio.Task[None] | None = None
         self._intake = Intake(
             self.log, self._gaps, self._errors, self._list_sessions, self._note_drain, self._taker
@@ -164,7 +167,9 @@ class ThreadServer(TickServer):
                 subprotocols=[Subprotocol(SUBPROTOCOL)],
                 select_subprotocol=_select_subprotocol,
                 create_connection=cast("type[ServerConnection]", self._limiter.make_connection),
-                backlog=self._limiter.backlog,
+                # For asyncio, this is also how many to accept in one iteration of the loop.
+                # `set_backlog` then makes the queue of the system longer.
+                backlog=self._limiter.accepts,
                 # On a LAN compression costs more than it saves, and 50 KiB for each client.
                 compression=None,
                 server_header=None,
@@ -185,6 +190,7 @@ class ThreadServer(TickServer):
         self._servers.append(server)
         port = find_port(server.sockets)
         await server.start_serving()
+        set_backlog(server.sockets, self._limiter.backlog)
         return port
 
     def _start_source(self) -> None:
@@ -217,6 +223,7 @@ class ThreadServer(TickServer):
             return
         if self._checking is not None:
             self._checking.cancel()
+        self._rounds.stop()
         try:
             await stop_accepting(sock for server in self._servers for sock in server.sockets)
         finally:  # also if the loop is about to end
@@ -275,22 +282,24 @@ class ThreadServer(TickServer):
     def _send_to_clients(self) -> None:
         if self._publishing is not None:
             self._publishing.send_pending()
-        # Send each client one message first, so that no client waits for the backlog of another.
-        handlers = list(self._handlers)
-        for handler in handlers:
-            handler.send_next()
-        for handler in handlers:
-            handler.send_pending()
+        self._rounds.send()
+
+    def _on_round(self) -> None:
+        """Called when sessions may send what is new in the log."""
 
     async def _check_clients(self) -> None:
         """Disconnect clients that are gone or read nothing; checks every second."""
         while True:
             await asyncio.sleep(CHECK_S)
+            began = time.thread_time()
             for handler in list(self._handlers):
                 try:
                     handler.check()
                 except Exception as error:  # a fault in one check must not end all of them
                     self._errors.add(error)
+                if time.thread_time() - began > MAX_STEP_S:
+                    await asyncio.sleep(0)
+                    began = time.thread_time()
 
     # --- one connection -----------------------------------------------------------------------
 
@@ -354,6 +363,10 @@ class ThreadServer(TickServer):
         now = asyncio.get_running_loop().time()
         path = connection.request.path
         session = session_for(self._publication, connection.subprotocol, path, now)
+        # Of the 19 kB of a connection, these take 3, and nothing reads them again.
+        connection.request.headers.clear()
+        if connection.response is not None:
+            connection.response.headers.clear()
         handler = ClientHandler(
             socket, session, self._errors, self._disconnects, self._stall_timeout_s
         )

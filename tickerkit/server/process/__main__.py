@@ -41,8 +41,7 @@ class MirroredServer(ThreadServer):
         self._has_messages = asyncio.Event()
         self._mirror: V1Session | None = None
 
-    def _send_to_clients(self) -> None:
-        super()._send_to_clients()
+    def _on_round(self) -> None:
         self._has_messages.set()
 
     async def next_message(self) -> tuple[bytes, MirrorPosition | None]:
@@ -55,10 +54,10 @@ class MirroredServer(ThreadServer):
             self._mirror = V1Session(self._publication, now())
             self._mirror.receive(encode(Subscribe(None, None, None)).decode(), now())
         while (message := self._mirror.next_message(now())) is None:
-            if not self._mirror.behind:
+            # The session closes when the source ends, but ticks may still be published by hand.
+            if self._mirror.close is None or not self._mirror.behind:
                 self._has_messages.clear()
                 await self._has_messages.wait()
-            # The session closes when the source ends, but ticks may still be published by hand.
             self._mirror.close = None
         return message, self._mirror.position
 
