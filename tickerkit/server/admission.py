@@ -25,7 +25,7 @@ try:
 except ImportError:  # Windows, which has no such limit
     resource = None  # type: ignore[assignment]
 
-__all__ = ["ConnectionLimiter", "ServerSocket"]
+__all__ = ["MAX_QUEUED", "ConnectionLimiter", "ServerSocket"]
 
 MAX_PENDING_CONNECTIONS = 256
 MAX_BACKLOG = 1024
@@ -33,6 +33,9 @@ MAX_BACKLOG = 1024
 # with TLS. With more accepted in each, pending connections would take all places before the first
 # of them is answered. Each would be closed to make room for the next, and try again, without end.
 MAX_ACCEPTS = 32
+# Connections that wait in the system to be accepted, where they cost this process no file. Linux
+# drops further ones, which try again after a second.
+MAX_QUEUED = 4096
 HANDSHAKE_ITERATIONS = 16
 # A busy loop may need several iterations to read the request of a new connection.
 IDLE_CHECK_S = 0.1

@@ -35,7 +35,7 @@ from tickerkit.runtime.error_log import ErrorLog, wire_logger
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
 from tickerkit.server.access import Refusal
-from tickerkit.server.admission import ConnectionLimiter, ServerSocket
+from tickerkit.server.admission import MAX_QUEUED, ConnectionLimiter, ServerSocket
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.http import (
     respond,
@@ -190,7 +190,7 @@ class ThreadServer(TickServer):
         self._servers.append(server)
         port = find_port(server.sockets)
         await server.start_serving()
-        set_backlog(server.sockets, self._limiter.backlog)
+        set_backlog(server.sockets, MAX_QUEUED)
         return port
 
     def _start_source(self) -> None:
