@@ -52,7 +52,7 @@ def relay(
     address: Annotated[
         str,
         typer.Argument(
-            metavar="ADDRESS",
+            metavar="URL",
             help='The stream of a maker, such as "nats://n1:4222,n2:4222/crypto", or another '
             'tickerkit server, such as "wss://ticks.example.org/".',
         ),
@@ -71,7 +71,7 @@ def relay(
         typer.Option(
             metavar="TEXT",
             envvar="TICKERKIT_UPSTREAM_TOKEN",
-            help="Token of the other tickerkit server; it may also be in ADDRESS.",
+            help="Token of the other tickerkit server; it may also be in URL.",
         ),
     ] = None,
     creds: Creds = None,
@@ -94,12 +94,17 @@ def relay(
             "--upstream-token (or TICKERKIT_UPSTREAM_TOKEN) is for another tickerkit server; "
             "for a stream pass --creds, or nats://user:password@host/name"
         )
-    files = {"creds": creds, "cert": cert, "key": key}
+    for option, value in {"--creds": creds, "--cert": cert, "--key": key}.items():
+        if value is not None and not is_stream:
+            raise UsageError(
+                f"{option} is for a stream; for another tickerkit server pass --upstream-token, or "
+                "--ca for a certificate to trust"
+            )
 
     def make() -> RelaySource:
         if is_stream:
-            return make_source(address, ca=ca, wait_s=WAIT_S, **files)
-        return make_source(split_addresses(address), upstream_token, ca, wait_s=WAIT_S, **files)
+            return make_source(address, creds=creds, ca=ca, cert=cert, key=key, wait_s=WAIT_S)
+        return make_source(split_addresses(address), upstream_token, ca, wait_s=WAIT_S)
 
     def start() -> TickServer | None:
         return start_server(

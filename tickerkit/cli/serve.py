@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from rich.text import Text
 
-from tickerkit.cli.exit_codes import FENCED
+from tickerkit.cli.exit_codes import FENCED, UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.options import (
     Ca,
@@ -102,6 +102,10 @@ def serve(
     --publish, it ends with exit code 3 when another server has taken over the stream.
     """
     stream = None
+    files = {"--creds": creds, "--ca": ca, "--cert": cert, "--key": key}
+    for option, value in {"--keep": keep, "--replicas": replicas, **files}.items():
+        if value is not None and publish is None:
+            raise UsageError(f"{option} is about the stream of --publish, which is missing")
     if publish is not None:
         from tickerkit.brokers import stream as make_stream
         from tickerkit.errors import InvalidArgument

@@ -62,6 +62,7 @@ def start_server(
 
     Raises:
         UsageError: the options contradict each other.
+        StreamError: its stream can't be read or written.
         TickerkitError: the server can't listen on the port.
     """
     from tickerkit.server import serve
@@ -89,6 +90,8 @@ def start_server(
     except PortTaken as error:
         fix = f"stop it, or pass --{error.argument.replace('_', '-')} 0 for a free port"
         raise TickerkitError(f"{error.problem}; {fix}") from None
+    except TickerkitError:  # some are an OSError, too: the stream can't be reached
+        raise
     except OSError as error:
         problem = f"can't listen on port {port} of {host}: {error.strerror or error}"
         raise TickerkitError(f"{problem}; pass another --host or --port") from None
