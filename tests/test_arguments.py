@@ -284,7 +284,11 @@ CALLS = {
     ),
     "server.stop": Call(
         lambda _, server, __: server.stop,
-        {"code": [*WHOLE, 0, 5000], "reason": [*TEXTS, "x" * 124]},
+        {
+            "code": [*WHOLE, 0, 5000],
+            "reason": [*TEXTS, "x" * 124],
+            "drain": [*NUMBERS, -1, 1e9],
+        },
     ),
     "feed.chart": Call(lambda feed, *_: feed.chart, CHART | {"y": [*CHART["y"], None]}),
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),

@@ -76,6 +76,40 @@ def test_serve_prints_working_addresses_and_ends_cleanly(how: signal.Signals) ->
     assert port_is_free(port)
 
 
+def test_sigterm_drains_and_another_signal_ends_the_drain(until: Callable[..., None]) -> None:
+    """Its clients are closed over `--drain`; meanwhile it is not ready for others."""
+    with Command("serve", "sim:AAPL", "--port", "0", "--drain", "10m") as command:
+        _, websocket, port = addresses(command)
+        command.until("Ctrl-C stops it")
+        with dial(websocket), dial(websocket):
+            until(lambda: fetch(f"http://127.0.0.1:{port}/metrics")[1].count("clients 2.0"))
+            command.process.send_signal(signal.SIGTERM)
+            command.until("closing 2 clients over 10m")
+            until(lambda: fetch(f"http://127.0.0.1:{port}/readyz") == (503, "draining\n"))
+
+            def has_ended() -> bool:
+                command.process.send_signal(signal.SIGTERM)
+                return command.process.poll() is not None
+
+            until(has_ended)
+            # SIGTERM has its default effect again once the first handler has raised.
+            assert command.wait() in (130, -signal.SIGTERM)
+    assert port_is_free(port)
+
+
+def test_ctrl_c_does_not_drain() -> None:
+    """It closes all clients at once; a time that is none is refused before the start."""
+    with Command("serve", "sim:AAPL", "--port", "0", "--drain", "10m") as command:
+        _, websocket, _ = addresses(command)
+        command.until("Ctrl-C stops it")
+        with dial(websocket) as peer:
+            peer.recv(10)
+            assert command.end(signal.SIGINT) == 0
+    with Command("serve", "--port", "0", "--drain", "soon") as command:
+        assert command.wait() == 2
+        assert "Invalid --drain" in command.err
+
+
 def test_serve_without_a_source_simulates_five_shares(start: Start) -> None:
     """`tickerkit serve` alone needs neither a key nor a network."""
     with start("serve", "--port", "0") as command:

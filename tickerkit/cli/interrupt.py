@@ -24,10 +24,11 @@ class Interrupt:
 
     Attributes:
         requested: whether a signal was received.
+        is_termination: whether it was SIGTERM, by which a supervisor ends a command.
     """
 
     def __init__(self) -> None:
-        self.requested = False
+        self.requested = self.is_termination = False
         self._requested_at = 0.0
 
     def wait(self, seconds: float) -> bool:
@@ -45,7 +46,7 @@ class Interrupt:
 
         Python handles signals in its main thread only; in another one, this only clears the flag.
         """
-        self.requested = False
+        self.requested = self.is_termination = False
         before = {}
         for name in SIGNALS if threading.current_thread() is threading.main_thread() else ():
             number = getattr(signal, name, None)
@@ -64,6 +65,7 @@ class Interrupt:
         if self.requested and now - self._requested_at > ECHO_S:
             raise KeyboardInterrupt
         if not self.requested:
+            self.is_termination = number == signal.SIGTERM
             self.requested, self._requested_at = True, now
 
 

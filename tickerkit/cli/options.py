@@ -19,6 +19,7 @@ __all__ = [
     "Ca",
     "Cert",
     "Creds",
+    "Drain",
     "Every",
     "History",
     "Host",
@@ -87,6 +88,14 @@ ServersToken: TypeAlias = Annotated[
         metavar="TEXT",
         help=f"The server's token; it may also be in the address. Without it, {TOKEN_VARIABLE} is "
         "sent to a server on this machine (localhost, 127.0.0.1, [::1]), and to no other.",
+    ),
+]
+Drain: TypeAlias = Annotated[
+    str,
+    typer.Option(
+        metavar="TIME",
+        help="After SIGTERM, close the clients one by one over this time, such as 10s, so that "
+        "they don't all come to another server at once. Ctrl-C ends at once.",
     ),
 ]
 MaxClients: TypeAlias = Annotated[

@@ -14,6 +14,7 @@ from tickerkit.cli.options import (
     Ca,
     Cert,
     Creds,
+    Drain,
     History,
     Host,
     Hosts,
@@ -27,6 +28,7 @@ from tickerkit.cli.options import (
     split_addresses,
 )
 from tickerkit.cli.serving import (
+    drain_server,
     format_server,
     print_addresses,
     print_summary,
@@ -66,6 +68,7 @@ def relay(
     origins: Origins = "",
     max_clients: MaxClients = 1000,
     metrics_port: MetricsPort = None,
+    drain: Drain = "",
     upstream_token: Annotated[
         str | None,
         typer.Option(
@@ -118,6 +121,7 @@ def relay(
             origins=origins,
             max_clients=max_clients,
             metrics_port=metrics_port,
+            drain=drain,
         )
 
     server = _start_patiently(start)
@@ -137,6 +141,7 @@ def relay(
         print_addresses(server, f"relaying {server.source!r}")
         print_line("Ctrl-C stops it.", "dim")
         watch_server(server, format_state)
+        drain_server(server, drain)
     print_summary(server)
 
 

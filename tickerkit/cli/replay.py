@@ -17,6 +17,7 @@ from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.keys import open_keyboard
 from tickerkit.cli.options import (
+    Drain,
     History,
     Host,
     Hosts,
@@ -28,6 +29,7 @@ from tickerkit.cli.options import (
     Token,
 )
 from tickerkit.cli.serving import (
+    drain_server,
     format_server,
     print_addresses,
     print_summary,
@@ -89,6 +91,7 @@ def replay(
     origins: Origins = "",
     max_clients: MaxClients = 1000,
     metrics_port: MetricsPort = None,
+    drain: Drain = "",
 ) -> None:
     """Serve recordings as if they happened now, until Ctrl-C.
 
@@ -118,6 +121,7 @@ def replay(
             origins=origins,
             max_clients=max_clients,
             metrics_port=metrics_port,
+            drain=drain,
         )
         if server is None:
             return
@@ -138,6 +142,7 @@ def replay(
                 return True
 
             watch_server(server, _make_formatter(server, source), wait)
+            drain_server(server, drain)
     print_summary(server)
 
 

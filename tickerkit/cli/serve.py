@@ -13,6 +13,7 @@ from tickerkit.cli.options import (
     Ca,
     Cert,
     Creds,
+    Drain,
     Every,
     History,
     Host,
@@ -26,6 +27,7 @@ from tickerkit.cli.options import (
     Token,
 )
 from tickerkit.cli.serving import (
+    drain_server,
     format_server,
     is_fenced,
     print_addresses,
@@ -70,6 +72,7 @@ def serve(
     origins: Origins = "",
     max_clients: MaxClients = 1000,
     metrics_port: MetricsPort = None,
+    drain: Drain = "",
     publish: Annotated[
         str | None,
         typer.Option(
@@ -130,6 +133,7 @@ def serve(
         origins=origins,
         max_clients=max_clients,
         metrics_port=metrics_port,
+        drain=drain,
         publish=stream,
     )
     if server is None:
@@ -149,6 +153,7 @@ def serve(
             print_line(f"  {'published to':<14} {stream}")
         print_line("Ctrl-C stops it.", "dim")
         watch_server(server, format_state, wait)
+        drain_server(server, drain)
         fenced = is_fenced(server)
     print_summary(server)
     if fenced:

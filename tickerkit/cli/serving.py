@@ -13,7 +13,7 @@ from rich.text import Text
 
 from tickerkit.cli.exit_codes import UsageError
 from tickerkit.cli.interrupt import interrupt
-from tickerkit.cli.options import split_list
+from tickerkit.cli.options import parse_duration, split_list
 from tickerkit.cli.terminal import (
     console,
     escape_controls,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from tickerkit.server import TickServer
 
 __all__ = [
+    "drain_server",
     "format_server",
     "is_fenced",
     "print_addresses",
@@ -55,6 +56,7 @@ def start_server(
     history: int,
     max_clients: int,
     metrics_port: int | None,
+    drain: str,
     publish: Stream | None = None,
     every: float = 10.0,
 ) -> TickServer | None:
@@ -71,6 +73,8 @@ def start_server(
         raise UsageError(
             "--token (or TICKERKIT_TOKEN) and --no-token contradict each other; pass one of them"
         )
+    if drain:  # before the server starts: a mistake in it must not show at its end
+        parse_duration("drain", drain)
     if interrupt.requested:
         return None
     try:
@@ -163,6 +167,17 @@ def is_fenced(server: TickServer) -> bool:
     """Return whether another server has taken over the stream that a server publishes to."""
     published = server.published
     return published is not None and published.fenced
+
+
+def drain_server(server: TickServer, drain: str) -> None:
+    """Stop a server that SIGTERM ends over the time of `--drain`; otherwise do nothing.
+
+    A second signal ends the drain.
+    """
+    if drain and interrupt.is_termination:
+        clients = format_count(server.stats["clients"], "client")
+        print_line(f"closing {clients} over {drain}", "dim")
+        server.stop(drain=parse_duration("drain", drain))
 
 
 def _describe_guess(server: TickServer) -> str:

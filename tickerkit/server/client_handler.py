@@ -92,6 +92,12 @@ class ClientHandler:
             "status": "stalled" if self.is_stalled else "live",
         }
 
+    def close(self, code: int, reason: str) -> None:
+        """Send what is ready to be sent, then close with a code and a reason."""
+        if self.session.close is None:
+            self.session.close = (code, reason)
+        self.send_pending()
+
     async def run(self) -> None:
         """Serve the client until either side ends the connection."""
         self.send_pending()

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import errno
 import os
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
+from concurrent.futures import CancelledError
 from functools import partial
 from typing import Any
 from urllib.parse import quote
 
 import pandas as pd
 
-from tickerkit.errors import BadTick, InvalidArgument, PortTaken, Stopped
+from tickerkit.errors import BadTick, InvalidArgument, PortTaken, Stopped, TickerkitError
 from tickerkit.formatting import format_count
 from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_network_address, find_port_holder
@@ -35,6 +37,9 @@ from tickerkit.validation import check_number, check_text
 __all__ = ["CLIENT_COLUMNS", "TickServer"]
 
 CLOSE_CODE, CLOSE_REASON = 1001, "the server is stopping"
+# A feed connects again soon after it.
+RESTART_CODE, RESTART_REASON = 1012, "the server is restarting"
+MAX_DRAIN_S = 3600.0
 # RFC 6455, sections 7.4.2 and 5.5.
 MIN_CLOSE_CODE, MAX_CLOSE_CODE = 1000, 4999
 MAX_REASON_BYTES = 123
@@ -142,6 +147,13 @@ class TickServer(Lifecycle):
         """
 
     @abstractmethod
+    async def _drain(self, seconds: float, code: int, reason: str) -> None:
+        """Admit no more clients, and close those there are, evenly over a time; on the loop.
+
+        It returns early if the server is stopped meanwhile.
+        """
+
+    @abstractmethod
     async def _publish(self, batch: Batch) -> BadTick | None:
         """Append a batch to the log and send it; on the portal's loop.
 
@@ -228,7 +240,7 @@ class TickServer(Lifecycle):
         if error is not None:  # the log has no room for its symbol
             raise error
 
-    def stop(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON) -> None:
+    def stop(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON, drain: float = 0.0) -> None:
         """Stop: close every connection, end the source and free the port; idempotent.
 
         A client that does not read is disconnected after half a second. A source that blocks is
@@ -242,6 +254,10 @@ class TickServer(Lifecycle):
         Args:
             code: the websocket close code that clients receive (RFC 6455, section 7.4.1).
             reason: the close reason that clients receive.
+            drain: seconds over which the clients are closed one after the other, with code 1012 by
+                default, so that they don't all come to another server at once. Meanwhile the others
+                get their ticks, new websockets are answered HTTP 503, and `/readyz` is 503 with the
+                word `draining`. An interrupt ends the drain: the rest is closed at once.
 
         Raises:
             InvalidArgument: if a client can't receive this code and reason; nothing is stopped.
@@ -253,7 +269,16 @@ class TickServer(Lifecycle):
         check_text("reason", reason, expected)
         if len(reason.encode("utf-8", "replace")) > MAX_REASON_BYTES:
             raise InvalidArgument("reason", reason, expected)
-        self._stop_service(partial(self._release, code, reason))
+        check_number("drain", drain, 0, MAX_DRAIN_S)
+        if drain and (code, reason) == (CLOSE_CODE, CLOSE_REASON):
+            code, reason = RESTART_CODE, RESTART_REASON
+        try:
+            if drain and self._phase == "running":
+                # Both errors mean that the server has ended meanwhile.
+                with contextlib.suppress(TickerkitError, CancelledError):
+                    portal.call(self._drain, drain, code, reason)
+        finally:
+            self._stop_service(partial(self._release, code, reason))
 
     def __enter__(self) -> TickServer:
         return self
@@ -376,7 +401,7 @@ class TickServer(Lifecycle):
         for other in running() if self.port else ():
             if isinstance(other, TickServer) and other is not self and other.port == self.port:
                 self._access.keep_token(other._access)
-                other.stop(1012, "the server is restarting")
+                other.stop(RESTART_CODE, RESTART_REASON)
         self._task = LoopTask(self._run)
         try:
             self._task.start()

@@ -83,6 +83,7 @@ class ThreadServer(TickServer):
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
         self._rounds = Rounds(self._publication, self._handlers, self._on_round)
+        self._is_draining = False
         self._checking: asyncio.Task[None] | None = None
         self._intake = Intake(
             self.log, self._gaps, self._errors, self._list_sessions, self._note_drain, self._taker
@@ -210,6 +211,16 @@ class ThreadServer(TickServer):
             if self._worker is not None:
                 self._worker.cancel(0)
 
+    async def _drain(self, seconds: float, code: int, reason: str) -> None:
+        self._is_draining = True
+        now = asyncio.get_running_loop().time
+        began, handlers = now(), list(self._handlers)
+        for index, handler in enumerate(handlers):
+            await asyncio.sleep(max(began + seconds * index / len(handlers) - now(), 0))
+            if self._stopped:
+                return
+            handler.close(code, reason)
+
     async def _close(self, code: int, reason: str) -> None:
         try:
             await self._disconnect(code, reason)
@@ -329,6 +340,8 @@ class ThreadServer(TickServer):
 
     def _find_unready_reason(self) -> str:
         """Return one word, why no further client should come here; empty if the server is ready."""
+        if self._is_draining:
+            return "draining"
         if self.status == "stopped":
             return "stopped"
         if isinstance(self.source, RelaySource) and self.source.lag_s > MAX_READY_LAG_S:
@@ -343,6 +356,8 @@ class ThreadServer(TickServer):
         """Admit a connection with a valid handshake, if there is room."""
         socket = cast("ServerSocket", connection)
         upgraded = response.status_code == http.HTTPStatus.SWITCHING_PROTOCOLS
+        if upgraded and not socket.refusal and self._is_draining:
+            return respond_unavailable("This server is stopping; connect again, or to another.")
         if upgraded and not socket.refusal and not self._limiter.admit(socket):
             limit = self._limiter.limit
             reason = f"This server is full: {limit:,} clients are connected; try again later."

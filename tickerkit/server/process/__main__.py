@@ -40,9 +40,14 @@ class MirroredServer(ThreadServer):
         super().__init__(*args, **options)
         self._has_messages = asyncio.Event()
         self._mirror: V1Session | None = None
+        self._draining: asyncio.Task[None] | None = None
 
     def _on_round(self) -> None:
         self._has_messages.set()
+
+    async def begin_drain(self, seconds: float, code: int, reason: str) -> None:
+        """Begin to close the clients, evenly over a time; later commands are executed meanwhile."""
+        self._draining = asyncio.create_task(self._drain(seconds, code, reason))
 
     async def next_message(self) -> tuple[bytes, MirrorPosition | None]:
         """Return the next message for the mirror, and the mirror's position after it.
@@ -114,6 +119,8 @@ class _CommandHandler:
                 error = portal.call(self._server._publish, *args)
                 self._wait_until_mirrored()
                 return error
+            case "drain":
+                return portal.call(self._server.begin_drain, *args)
             case "stop":
                 self._server.stop(*args)
                 self._wait_until_mirrored()

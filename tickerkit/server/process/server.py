@@ -34,6 +34,7 @@ ANSWER_S = 5.0
 QUICK_ANSWER_S = 1.0
 MIN_PUBLISHED_PER_S = 50_000
 STOP_S = 2.0
+DRAIN_POLL_S = 0.1
 
 
 class ProcessServer(TickServer):
@@ -173,6 +174,16 @@ class ProcessServer(TickServer):
     def _start_source(self) -> None:
         if self.source is not None:
             self.source.on_sent_to_process()
+
+    async def _drain(self, seconds: float, code: int, reason: str) -> None:
+        assert self._child is not None
+        now = asyncio.get_running_loop().time
+        await self._child.request(ANSWER_S, "drain", seconds, code, reason)
+        end = now() + seconds
+        while not self._stopped and now() < end:
+            if not (await self._child.request(ANSWER_S, "stats"))["clients"]:
+                break
+            await asyncio.sleep(DRAIN_POLL_S)
 
     async def _close(self, code: int, reason: str) -> None:
         if self._child is None:
