@@ -146,6 +146,26 @@ def test_second_maker_takes_over(stream_url: str, until: Until) -> None:
         assert [each.epoch for each in read_stream(stream_url)] == [each.epoch for each in written]
 
 
+def test_maker_without_ticks_looks_after_its_stream(
+    nats: NatsCluster,
+    stream_url: str,
+    stream_name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    until: Until,
+) -> None:
+    """It writes again what the broker has lost, and finds that another maker has taken over."""
+    monkeypatch.setattr(publishing, "LOOK_S", 0.02)
+    with tk.serve(None, port=0, publish=stream_url) as server:
+        server.publish(prices(1, 3))
+        until(lambda: is_written(server) and server.published.seq == 3)
+        nats.run_call(f"STREAM.DELETE.TICKERKIT_{stream_name}")
+        until(lambda: server.published["republished"] == 3)
+        until(lambda: server.published["status"] == "writing")
+        assert server.published["behind"] == 0
+        with tk.serve(None, port=0, publish=stream_url) as second:
+            until(lambda: server.published["fenced_by"] == second.log.epoch)
+
+
 def test_cell_that_runs_again_takes_over(kernel: Kernel, stream_url: str, until: Until) -> None:
     """Relays get one gap of unknown size, and then the new server's ticks."""
     kernel.run("cell")
@@ -169,9 +189,10 @@ def test_cell_that_runs_again_takes_over(kernel: Kernel, stream_url: str, until:
 
 
 def test_broker_that_is_away_delays_nothing(
-    fragile_nats: NatsCluster, stream_name: str, until: Until
+    fragile_nats: NatsCluster, stream_name: str, monkeypatch: pytest.MonkeyPatch, until: Until
 ) -> None:
     """All is written once it is back."""
+    monkeypatch.setattr(publishing, "LOOK_S", 0.1)
     broker, url = fragile_nats.servers[0], fragile_nats.url(stream_name)
     with tk.serve(None, port=0, publish=url) as server:
         server.publish(prices(1, 3))
@@ -190,6 +211,10 @@ def test_broker_that_is_away_delays_nothing(
         with tk.serve(url, port=0) as relay:
             assert held(relay.log) == held(server.log)
             assert relay.gaps.empty
+        broker.kill()
+        until(lambda: server.published["status"] == "waiting")
+        broker.start()
+        until(lambda: server.published["status"] == "writing")  # though nothing is to be written
 
 
 def test_ticks_that_the_maker_has_dropped_are_a_gap(

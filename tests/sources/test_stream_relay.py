@@ -123,6 +123,20 @@ def test_relay_waits_for_its_maker(
             assert relay.log.epoch == server.log.epoch
 
 
+@pytest.mark.process
+def test_relay_in_a_process_has_the_time_that_it_was_given(
+    stream_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit for the start of a process does not hold for what its stream takes."""
+    monkeypatch.setattr("tickerkit.server.process.server.START_S", 0.01)
+    with (
+        tk.serve(None, port=0, publish=stream_url) as server,
+        tk.serve(stream_url, port=0, process=True) as relay,
+    ):
+        assert relay.status == "listening"
+        assert server.status == "listening"
+
+
 def test_wait_of_a_relay_is_no_longer_than_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     """Also where attempts have become rare."""
     pauses: list[float] = []

@@ -23,6 +23,9 @@ START_S = 3.0
 # How soon the stream is asked again after a failure. An acknowledgement takes a millisecond, a new
 # leader of the brokers 4 to 9 s.
 RETRY_S = 0.1
+# How often the stream's end is looked at while there are no ticks: the broker may have lost some,
+# or another maker may have taken over.
+LOOK_S = 5.0
 # How long a server that stops may take to write its last ticks.
 FLUSH_S = 1.0
 
@@ -181,8 +184,6 @@ class Publishing:
                     self._errors.add(error)
                     publisher.doubt()
                     self._is_waiting = True
-                    if self._is_stopping:
-                        return
                     await asyncio.sleep(RETRY_S)
             text = f"another maker has taken over the stream (epoch {publisher.fenced_by})"
             self._errors.add_message("fenced", text)
@@ -201,6 +202,7 @@ class Publishing:
         self._news.clear()
         if publisher.needs_tail:
             await publisher.read_tail(self._broker)
+            self._is_waiting = False
         elif (put := publisher.next_put()) is not None:
             began = now()
             number = await self._broker.put(*put)
@@ -209,5 +211,9 @@ class Publishing:
         elif self._is_stopping:
             return False
         else:
-            await self._news.wait()
+            try:
+                async with asyncio.timeout(LOOK_S):
+                    await self._news.wait()
+            except TimeoutError:
+                publisher.doubt()
         return True

@@ -109,8 +109,13 @@ class ChildProcess:
         """The process id; None if the process does not run."""
         return None if self._process is None or self.reason else self._process.pid
 
-    async def request(self, within_s: float, name: str, *args: object) -> Any:
+    async def request(self, within_s: float | None, name: str, *args: object) -> Any:
         """Send a command, wait for its answer, and return or raise it.
+
+        Args:
+            within_s: how long to wait; None for no limit.
+            name: the command.
+            *args: its arguments.
 
         Raises:
             ServerFailed: if the process is gone, or does not answer in time.

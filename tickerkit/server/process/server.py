@@ -167,7 +167,9 @@ class ProcessServer(TickServer):
             "options": dataclasses.replace(self._options, token=self._access.token or False),
         }
         await self._child.start()
-        ports = await self._child.request(START_S, "serve", setup)
+        # A relay takes as long as its stream does; its own `wait_s` bounds that.
+        is_relay = self.source is not None and self.source.origin is not None
+        ports = await self._child.request(None if is_relay else START_S, "serve", setup)
         self.port, self.metrics_port = ports
         self._is_serving = True
 
