@@ -135,18 +135,20 @@ def test_service_leads_to_the_port_of_the_relays() -> None:
     assert port["targetPort"] in {each["name"] for each in relay["ports"]}
 
 
-def test_update_leaves_relays_time_to_end() -> None:
+def test_update_leaves_relays_time_to_drain() -> None:
     """Before it ends a relay waits, and then closes its readers; only then it may be killed."""
     deployments = read_manifests("Deployment")
     relay = deployments["relay"]
     wait = container_of(relay)["lifecycle"]["preStop"]["exec"]["command"]
+    drain_s = parse_duration("drain", parse(LINES["kubernetes.yaml: relay"])["drain"])
     grace_s = pod_of(relay)["spec"]["terminationGracePeriodSeconds"]
-    assert grace_s >= int(wait[1]) + 15
+    assert grace_s >= int(wait[1]) + drain_s + 5
     assert relay["spec"]["strategy"]["rollingUpdate"]["maxUnavailable"] == 0
     assert deployments["maker"]["spec"]["strategy"]["type"] == "Recreate"
     assert deployments["maker"]["spec"]["replicas"] == 1
     service = read_compose()["services"]["relay1"]
-    assert parse_duration("grace", service["stop_grace_period"]) >= 15
+    drain_s = parse_duration("drain", parse(LINES["compose.yaml: relay1"])["drain"])
+    assert parse_duration("grace", service["stop_grace_period"]) >= drain_s + 5
 
 
 def test_services_of_the_compose_file_name_each_other() -> None:

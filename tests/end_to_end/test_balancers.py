@@ -131,6 +131,26 @@ def test_feed_moves_between_relays_of_a_stream(name: str, tmp_path: Path, until:
 
 
 @pytest.mark.parametrize("name", BALANCERS)
+def test_relay_that_drains_hands_its_readers_over(name: str, tmp_path: Path, until: Until) -> None:
+    """The balancer sends each of them to the other relay, also before it has noticed."""
+    with ExitStack() as stack:
+        brokers = stack.enter_context(NatsCluster(tmp_path))
+        maker = tk.serve(None, port=0, publish=brokers.url("test"))
+        maker.publish({"symbol": "A", "price": 1})
+        relays = [tk.serve(brokers.url("test"), port=0) for _ in range(2)]
+        ports = [relay.port for relay in relays]
+        balancer = stack.enter_context(run_balancer(name, tmp_path, ports))
+        feeds = [tk.connect(balancer.url, history=None).wait(1) for _ in range(6)]
+        relays[0].stop(drain=0.2)
+        maker.publish({"symbol": "A", "price": 2})
+        for feed in feeds:
+            assert feed.wait(1).frame()["seq"].tolist() == [1, 2]
+            assert (len(feed.gaps), feed.stats["duplicates"]) == (0, 0)
+        until(lambda: len(relays[1].clients) == len(feeds))
+        tk.stop_all()
+
+
+@pytest.mark.parametrize("name", BALANCERS)
 def test_idle_connections_are_kept(name: str, tmp_path: Path) -> None:
     """Each limit for an idle connection leaves a server time for several of its heartbeats."""
     file = "haproxy.cfg" if name == "haproxy" else "nginx.conf"
