@@ -39,7 +39,7 @@ help:
 	@echo "make soak    the tests that take minutes"
 	@echo "make bench   all of tickerkit beside the alternatives   ARGS=\"fanout --repeat 3\""
 	@echo "make bench-browser  live figures beside their peers   ARGS=\"--only ours,plain --repeat 1\""
-	@echo "make bench-crowd    a server with many clients   ARGS=\"stalled\" or restart, idle, flat"
+	@echo "make bench-crowd    a server with many clients   ARGS=\"stalled\" or accept, drain, flat"
 	@echo "make bench-kernel   how fast a kernel is interrupted, restarted and ended"
 	@echo "make lint    ruff and mypy, and lint-js"
 	@echo "make lint-js the JavaScript's style and types, where there is Node.js"

@@ -1,4 +1,4 @@
-"""A server with many clients: `python -m bench.crowd [stalled restart idle silent flat] [--help]`.
+"""A server with many clients: `python -m bench.crowd [stalled restart idle silent ...] [--help]`.
 
 stalled  how much later 900 clients get their ticks while 100 others read nothing, and the memory
          of those 100
@@ -6,6 +6,9 @@ restart  how long 300 feeds need to recover after their server is killed and res
 idle     how long a client waits to be admitted beside 5,000 idle connections, or 1,000 half
          handshakes
 silent   how soon each side notices that the other is silent, and how soon a feed has caught up
+accept   how fast 10,000 readers of v1 are admitted while 1,000 ticks a second come, and the memory
+         of each
+drain    how soon 2,500 readers are live at another server after theirs has drained
 flat     growth of the memory of a server and six feeds at ten times the usual rate
 
 The server runs in a separate process, driven by lines of JSON. Latencies are from `publish` to the
@@ -16,12 +19,14 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import contextlib
 import ctypes
 import os
 import re
 import resource
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +37,7 @@ import pandas as pd
 import tickerkit as tk
 from bench.child import Child, answer_orders
 from tickerkit.classroom import FaultProxy
+from tickerkit.runtime.portal import portal
 
 HANDSHAKE = (
     "GET /ticks HTTP/1.1\r\nHost: 127.0.0.1:{port}\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -39,6 +45,9 @@ HANDSHAKE = (
 )
 SENT_AT = re.compile(rb'"price":([0-9.]+)')
 PAD = "x" * 200
+STALL_STEP_S = 0.005
+READERS, MOVED = 10_000, 2500
+DRAIN_S, MAKER_S = 5.0, 0.2
 
 
 def rss_mb() -> float:
@@ -71,7 +80,8 @@ class Mallinfo(ctypes.Structure):
 
 def serve(port: int) -> None:
     """Obey the lines on stdin, and answer each with a line on stdout."""
-    server = tk.serve(None, port=port, max_clients=3000, stall_timeout=None, history=20_000)
+    server = tk.serve(None, port=port, max_clients=15_000, stall_timeout=None, history=20_000)
+    stalls = watch_stalls(server)
 
     def pace(every_s: float, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -92,9 +102,51 @@ def serve(port: int) -> None:
             **{name: server.stats[name] for name in ("clients", "stalled", "ticks")},
         }
 
-    does: dict[str, Callable[..., Any]] = {"pace": pace, "bulk": bulk, "stats": stats}
+    def tick(start: float, rate: int, epoch: str = "crowd") -> None:
+        """Publish ticks from now on: the nth one at `start` plus n / `rate`, by the clock."""
+        server.log.epoch = epoch
+        threading.Thread(target=publish_steadily, args=(server, start, rate), daemon=True).start()
+
+    def stall() -> float:
+        """Return by how much the loop was late, at most since the last call, in seconds."""
+        longest, stalls[0] = stalls[0], 0.0
+        return longest
+
+    def stop(seconds: float) -> float:
+        """Stop with a drain; return when its last client was closed."""
+        server.stop(drain=seconds)
+        return time.monotonic()
+
+    orders = (pace, bulk, stats, tick, stall, stop)
+    does: dict[str, Callable[..., Any]] = {each.__name__: each for each in orders}
     answer_orders(server.port, does)
     server.stop()
+
+
+def publish_steadily(server: tk.TickServer, start: float, rate: int) -> None:
+    sent = 0
+    with contextlib.suppress(tk.Stopped):
+        while True:
+            due = int((time.monotonic() - start) * rate)
+            server.publish([{"symbol": "A", "price": float(n)} for n in range(sent, due)])
+            sent = max(due, sent)
+            time.sleep(0.001)
+
+
+def watch_stalls(server: tk.TickServer) -> list[float]:
+    """Return a list with the longest delay of the server's loop, in seconds, from now on."""
+    longest = [0.0]
+
+    async def watch() -> None:
+        asyncio.get_running_loop().call_later(STALL_STEP_S, check, time.monotonic())
+
+    def check(before: float) -> None:
+        now = time.monotonic()
+        longest[0] = max(longest[0], now - before - STALL_STEP_S)
+        asyncio.get_running_loop().call_later(STALL_STEP_S, check, now)
+
+    portal.call(watch)
+    return longest
 
 
 class ServerProcess(Child):
@@ -264,6 +316,69 @@ def silent(_: float) -> None:
     server.kill()
 
 
+def start_crowd(count: int, port: int, at_once: int) -> tuple[list[Child], float]:
+    """Connect readers from two processes; return these, and the seconds that it took."""
+    crowds = [Child.python("bench.crowd_readers") for _ in range(2)]
+    for crowd in crowds:
+        crowd.tell("connect", port, count // 2, at_once)
+    return crowds, max(crowd.answer() for crowd in crowds)
+
+
+def ask_all(crowds: list[Child]) -> dict[str, float]:
+    """Return the sums of the counts of all crowds, and the time at which the last was live."""
+    states = [crowd.ask("state") for crowd in crowds]
+    names = ("live", "messages", "breaks", "gaps", "lost", "retries")
+    sums = {name: sum(state[name] for state in states) for name in names}
+    return {**sums, "live_at": max(state["live_at"] for state in states)}
+
+
+def accept(seconds: float) -> None:
+    for at_once in (100, 2500):
+        server = ServerProcess()
+        before = server.ask("stats")["rss_mb"]
+        server.ask("tick", time.monotonic(), 1000)
+        server.ask("stall")
+        cpu_s = server.cpu_s()
+        crowds, took = start_crowd(READERS, server.port, at_once)
+        cpu_s, stall = server.cpu_s() - cpu_s, server.ask("stall")
+        print(
+            f"{READERS:,} readers, {2 * at_once:,} at once: {READERS / took:,.0f} a second, "
+            f"{READERS / cpu_s:,.0f} per second of the server's processor; "
+            f"longest stall of the loop {stall * 1000:.0f} ms"
+        )
+        began, was = time.monotonic(), ask_all(crowds)
+        time.sleep(seconds)
+        now, took = ask_all(crowds), time.monotonic() - began
+        cost = (server.ask("stats")["rss_mb"] - before) * 1000 / READERS
+        print(
+            f"  {cost:.1f} kB each; then {(now['messages'] - was['messages']) / took:,.0f} "
+            f"messages a second; {now['live']:,} live, {now['lost']} lost, {now['breaks']} breaks, "
+            f"{now['gaps']} gaps, {now['retries']} tries again"
+        )
+        for child in (server, *crowds):
+            child.kill()
+
+
+def drain(_: float) -> None:
+    # The second server is ahead, as any that a reader moves to without a wait.
+    servers, start = [ServerProcess(), ServerProcess()], time.monotonic()
+    for server, late_s in zip(servers, (MAKER_S, 0.0), strict=True):
+        server.ask("tick", start + late_s, 1000)
+    crowds, _ = start_crowd(MOVED, servers[0].port, 100)
+    for crowd in crowds:
+        crowd.ask("move", servers[1].port)
+    closed_at = servers[0].ask("stop", DRAIN_S)
+    wait(lambda: ask_all(crowds)["live"] == MOVED)
+    now = ask_all(crowds)
+    print(
+        f"{MOVED:,} readers moved in {DRAIN_S:.0f} s: all live {now['live_at'] - closed_at:.2f} s "
+        f"after the last close; {now['lost']:,} closed, {now['breaks']} breaks, "
+        f"{now['gaps']} gaps, {now['retries']} tries again"
+    )
+    for child in (*servers, *crowds):
+        child.kill()
+
+
 def flat(seconds: float) -> None:
     symbols = [f"SYM{number}" for number in range(10)]
     server = tk.serve(tk.simulate(symbols, rate=200.0), port=0, history=20_000)
@@ -302,7 +417,7 @@ def main() -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    cases = {each.__name__: each for each in (stalled, restart, idle, silent, flat)}
+    cases = {each.__name__: each for each in (stalled, restart, idle, silent, accept, drain, flat)}
     parser.add_argument("cases", nargs="*", metavar="CASE", help="all but flat by default")
     parser.add_argument("--seconds", type=float, default=10.0, help="of each measurement")
     parser.add_argument("--serve", type=int, help=argparse.SUPPRESS)
@@ -313,7 +428,7 @@ def main() -> None:
         serve(given.serve)
         return
     print(f"{os.cpu_count()} cores, Python {sys.version.split()[0]}")
-    for name in given.cases or list(cases)[:4]:
+    for name in given.cases or list(cases)[:-1]:
         print(f"\n{name}")
         cases[name](given.seconds)
 
