@@ -18,7 +18,7 @@ FLOORS = (
     ("__init__", "__main__", "cli"),
     ("chart", "classroom", "quickstart"),
     ("feed", "server", "runtime", "testing"),
-    ("sources", "brokers", "storage", "net"),
+    ("sources", "brokers", "storage", "net", "jupyter_extension"),
     ("streams", "protocol", "log", "bars", "fieldmaps", "presets"),
     ("ticks", "errors", "decimals", "formatting", "limits", "validation"),
 )

@@ -176,3 +176,8 @@ def __getattr__(name: str) -> object:
 
 def __dir__() -> list[str]:
     return sorted(__all__)
+
+
+def _jupyter_server_extension_points() -> list[dict[str, str]]:
+    """Say where the extension is that a Jupyter server loads when it starts."""
+    return [{"module": f"{__name__}.jupyter_extension"}]

@@ -34,7 +34,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="of the kind heap")
     parser.add_argument("--rates", type=listed, default=[], metavar="xy=20", help="pushes a second")
     parser.add_argument(
-        "--at-once", action="store_true", help="JupyterLab as `tickerkit lab` has it"
+        "--at-once", action="store_true", help="JupyterLab with tickerkit's server extension"
     )
     parser.add_argument("--slower", type=float, default=1, help="slow the page down so many times")
     parser.add_argument("--out", type=Path, help="write all repetitions there, as JSON")

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parent / "page.js").read_text("utf-8")
 VIEW = {"width": 1500, "height": 1000}
-AT_ONCE = "--ServerApp.kernel_websocket_connection_class=tickerkit.cli.nodelay.NoDelayConnection"
+EXTENSION = "--ServerApp.jpserver_extensions={'tickerkit': %s}"
 
 
 def notebook(*cells: str) -> str:
@@ -245,7 +245,7 @@ def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
     """Start JupyterLab and Chromium.
 
     Args:
-        at_once: whether JupyterLab sends each message at once, as `tickerkit lab` sets it up.
+        at_once: whether JupyterLab sends each message at once, by tickerkit's server extension.
         slower: how many times slower the page's main thread runs, by Chromium's developer tools;
             the kernel is not slowed.
     """
@@ -263,7 +263,6 @@ def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
         first = Path(name, "first.ipynb")
         first.write_text(notebook("1"))
         quiet = Quiet(browser)
-        options = [AT_ONCE] if at_once else []
-        with jupyterlab(quiet, first, folder, *options) as lab:  # type: ignore[arg-type]
+        with jupyterlab(quiet, first, folder, EXTENSION % at_once) as lab:  # type: ignore[arg-type]
             yield Stage(quiet, lab, folder, slower)
         browser.close()

@@ -18,7 +18,6 @@ from commands import Command, on_posix, port_is_free
 
 import tickerkit as tk
 from tickerkit.cli import main
-from tickerkit.cli.lab import NO_DELAY
 
 pytestmark = [
     on_posix,
@@ -83,7 +82,6 @@ def test_lab_opens_the_quickstart_of_a_clone(clone: Path, stand_in: dict[str, st
         arguments = given(command)
         assert arguments[-1] == "notebooks/01_quickstart.ipynb"
         assert f"--ServerApp.root_dir={clone}" in arguments
-        assert f"--ServerApp.kernel_websocket_connection_class={NO_DELAY}" in arguments
         assert ("--allow-root" in arguments) == (os.geteuid() == 0)
         command.until(r"^alone True True\.$")
         assert command.end() == 0
@@ -101,13 +99,6 @@ def test_lab_passes_unknown_options_to_jupyterlab(clone: Path, stand_in: dict[st
         assert arguments[-6:] == [*options, "notebooks/01_quickstart.ipynb"]
         assert command.end(signal.SIGTERM) == 0
     assert "demo server" not in command.out
-
-
-def test_lab_keeps_the_connections_of_a_gateway(clone: Path, stand_in: dict[str, str]) -> None:
-    """Kernels behind a gateway need another class of connections."""
-    with Command("lab", cwd=clone, JUPYTER_GATEWAY_URL="http://hub", **stand_in) as command:
-        assert not [each for each in given(command) if "connection_class" in each]
-        command.end()
 
 
 def test_lab_opens_the_named_notebook(clone: Path, stand_in: dict[str, str]) -> None:

@@ -245,9 +245,9 @@ def notebook7(browser: Browser, notebook: Path, folder: Path) -> Iterator[Lab]:
 
 
 @contextlib.contextmanager
-def jupyter_server(folder: Path, token: str) -> Iterator[str]:
+def jupyter_server(folder: Path, token: str, *more: str) -> Iterator[str]:
     """Start a Jupyter server that other computers may reach with a token; yield its address."""
-    options = [*_jupyter(folder, token), "--ServerApp.allow_remote_access=True"]
+    options = [*_jupyter(folder, token), "--ServerApp.allow_remote_access=True", *more]
     with _served("jupyter_server", options, folder) as url:
         yield url
 

@@ -27,7 +27,6 @@ __all__ = ["lab"]
 QUICKSTART = "01_quickstart.ipynb"
 COPIES = "tickerkit-notebooks"
 EXCLUDED = {".ipynb_checkpoints", "__pycache__"}
-NO_DELAY = "tickerkit.cli.nodelay.NoDelayConnection"
 POLL_S = 0.1
 STOP_S = 15.0  # JupyterLab gives its kernels 5 s to end
 CLOCK_TOLERANCE_S = 1.0  # a file's time may be behind the clock
@@ -121,8 +120,6 @@ def _run_jupyterlab(notebook: Path, arguments: list[str]) -> Iterator[subprocess
     command += ["--ServerApp.answer_yes=True", f"--ServerApp.root_dir={Path.cwd()}"]
     if hasattr(os, "geteuid") and os.geteuid() == 0:
         command.append("--allow-root")
-    if "JUPYTER_GATEWAY_URL" not in os.environ and "ateway" not in "".join(arguments):
-        command.append(f"--ServerApp.kernel_websocket_connection_class={NO_DELAY}")
     command += arguments if str(notebook) in arguments else [*arguments, str(notebook)]
     # In a session of its own it doesn't get Ctrl-C, which it would answer with a question; it is
     # ended by SIGTERM. Windows has no such signal, so there Ctrl-C ends it.
