@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from commands import Command, on_posix
 
+import tickerkit as tk
 from tickerkit import __version__
 from tickerkit.cli import checks, doctor, main
 from tickerkit.cli.checks import Finding
@@ -183,6 +184,69 @@ def test_own_lab_without_widget_extensions_is_a_problem(
     (tmp_path / "anywidget").mkdir()
     finding = only(checks.check_lab, "problem")
     assert finding.about == "has no jupyterlab_widgets: charts stay empty"
+
+
+CLASS = "jupyter_server.services.kernels.connection.channels.ZMQChannelsWebsocketConnection"
+GATEWAY = "jupyter_server.gateway.connections.GatewayWebSocketConnection"
+
+
+@pytest.mark.package
+@pytest.mark.parametrize(
+    ("extensions", "more", "level", "about"),
+    [
+        ({"tickerkit": True}, {}, "ok", "are sent at once"),
+        ({"tickerkit": False}, {}, "note", "extension is disabled"),
+        (
+            {"tickerkit": True},
+            {"GatewayClient": {"url": "http://127.0.0.1:9"}},
+            "note",
+            f"are sent by {GATEWAY}",
+        ),
+    ],
+    ids=["enabled", "disabled", "stepped-aside"],
+)
+def test_class_that_sends_updates_is_found(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    extensions: dict[str, bool],
+    more: dict[str, object],
+    level: str,
+    about: str,
+) -> None:
+    """The check reads Jupyter's configuration as a server does."""
+    pytest.importorskip("jupyter_server")
+    config = {"ServerApp": {"jpserver_extensions": extensions}, **more}
+    (tmp_path / "jupyter_server_config.json").write_text(json.dumps(config))
+    monkeypatch.setenv("JUPYTER_CONFIG_DIR", str(tmp_path))
+    monkeypatch.setenv("PYTHONPATH", str(Path(tk.__file__).parents[1]))
+    monkeypatch.setattr(checks.shutil, "which", lambda name: None)
+    assert about in only(checks.check_updates, level).about
+
+
+def test_updates_that_wait_have_a_fix(other_lab: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The extension may be missing or disabled, here and in the environment of `jupyter lab`."""
+    pytest.importorskip("jupyter_server")
+    answers: dict[str, str | None] = {}
+    monkeypatch.setattr(checks, "_run_python", lambda python, program: answers.get(python))
+    other = str(other_lab / "bin" / "python")
+    answers[sys.executable] = answers[other] = json.dumps([None, True, CLASS])
+    origin: dict[str, object] = {"url": "file:///clone", "dir_info": {"editable": True}}
+    read = metadata.PathDistribution.read_text
+    monkeypatch.setattr(
+        metadata.PathDistribution,
+        "read_text",
+        lambda self, name: json.dumps(origin) if "direct" in name else read(self, name),
+    )
+    assert [finding.fix for finding in checks.check_updates()] == [
+        'pip install --editable "file:///clone"',
+        "there: pip install tickerkit",
+    ]
+    origin.clear()
+    reinstall = next(checks.check_updates()).fix
+    assert reinstall == "pip install --force-reinstall --no-deps tickerkit"
+    answers[sys.executable], answers[other] = f"hello\n{json.dumps([False, True, CLASS])}", None
+    fix = only(checks.check_updates, "note").fix
+    assert fix == f'"{sys.executable}" -m jupyter_server extension enable tickerkit'
 
 
 def test_nest_asyncio_on_python_3_14_is_a_problem(

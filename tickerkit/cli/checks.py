@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import json
 import os
 import re
 import shutil
@@ -41,6 +43,26 @@ EXTENSIONS = {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "anyw
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
 TICKS = 100
 PYTHON_S = 20.0  # how long another Python may take
+
+# Prints whether a Jupyter server of this Python loads tickerkit's extension (null if it is not
+# installed), whether the class of its connections is Jupyter's own, and the class. The extensions
+# are linked but not loaded, since what they start then is not for a check.
+SERVER = """
+import json, logging
+from jupyter_server.gateway.gateway_client import GatewayClient
+from jupyter_server.serverapp import ServerApp
+from jupyter_server.services.kernels.connection.channels import ZMQChannelsWebsocketConnection
+app = ServerApp(log_level=logging.CRITICAL)
+app.load_config_file()
+app.gateway_config = GatewayClient.instance(parent=app)
+app.find_server_extensions()
+app.init_server_extensions()
+extension = app.extension_manager.extensions.get("tickerkit")
+found = app.kernel_websocket_connection_class
+is_default = found is ZMQChannelsWebsocketConnection
+name = f"{found.__module__}.{found.__qualname__}"
+print(json.dumps([extension and extension.enabled, is_default, name]))
+"""
 
 
 def _problem(name: str, about: str, fix: str) -> Finding:
@@ -166,6 +188,46 @@ def _find_environment(program: str | None) -> Path | None:
     return Path(match[1]).resolve() if match else None
 
 
+def check_updates() -> Iterator[Finding]:
+    """Check that Jupyter sends each update of a chart at once: here, and where `jupyter lab` is."""
+    if find_version("jupyter_server"):
+        yield from _check_server("", sys.executable)
+    other = _find_environment(shutil.which("jupyter-lab"))
+    if other is not None and other != Path(sys.prefix).resolve():
+        yield from _check_server(f"in {other}, ", str(other / "bin" / "python"))
+
+
+def _check_server(which: str, python: str) -> Iterator[Finding]:
+    """Check the server of a Python; nothing is found if it has none that works."""
+    lines = (_run_python(python, SERVER) or "").splitlines()
+    if not lines:
+        return
+    is_enabled, is_default, name = json.loads(lines[-1])  # a configuration may print, too
+    if not is_default:
+        about = f"{which}are sent by {name}, which tickerkit's server extension leaves as it is"
+        yield Finding("updates", about, level="note")
+    elif is_enabled:
+        yield Finding("updates", f"{which}are sent at once by tickerkit's server extension")
+    elif is_enabled is None:
+        about = f"{which}may come 40 times a second: tickerkit's server extension is not installed"
+        fix = "there: pip install tickerkit" if which else _name_reinstall()
+        yield Finding("updates", about, fix, "note")
+    else:
+        about = f"{which}may come 40 times a second: tickerkit's server extension is disabled"
+        fix = f'"{python}" -m jupyter_server extension enable tickerkit'
+        yield Finding("updates", about, fix, "note")
+
+
+def _name_reinstall() -> str:
+    """Return the command that installs tickerkit again, with the files for Jupyter."""
+    with contextlib.suppress(metadata.PackageNotFoundError):
+        text = metadata.distribution("tickerkit").read_text("direct_url.json")
+        origin = json.loads(text or "{}")
+        if origin.get("dir_info", {}).get("editable"):
+            return f'pip install --editable "{origin["url"]}"'
+    return "pip install --force-reinstall --no-deps tickerkit"
+
+
 def check_nested_loops() -> Iterator[Finding]:
     """Check that nest_asyncio is not applied where it does harm."""
     is_broken = sys.version_info >= (3, 14) and find_version("nest-asyncio")
@@ -241,6 +303,7 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "packages": check_packages,
     "kernel": check_kernel,
     "JupyterLab": check_lab,
+    "updates": check_updates,
     "nested loops": check_nested_loops,
     "port": check_port,
     "proxy": check_proxy,
