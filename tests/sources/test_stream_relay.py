@@ -28,7 +28,7 @@ from tickerkit.errors import StreamError
 from tickerkit.log import Position
 from tickerkit.protocol import CaughtUp
 from tickerkit.server import thread_server
-from tickerkit.sources import StreamRelay, stream_relay
+from tickerkit.sources import RelaySource, StreamRelay, stream_relay
 from tickerkit.streams import Stored
 
 Until = Callable[..., None]
@@ -137,28 +137,48 @@ def test_relay_in_a_process_has_the_time_that_it_was_given(
         assert server.status == "listening"
 
 
-def test_wait_of_a_relay_is_no_longer_than_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Also where attempts have become rare."""
-    pauses: list[float] = []
+def run_away(monkeypatch: pytest.MonkeyPatch, *hears: bool, wait_s: float | None) -> list[float]:
+    """Run a source of a stream that is away; return its pauses before the attempts.
+
+    Args:
+        monkeypatch: replaces the clock.
+        *hears: whether each attempt hears of the stream before it fails; later ones don't.
+        wait_s: as for `tk.relay`.
+    """
+    clock, pauses, left = [0.0], list[float](), list(hears)
 
     async def note(pause_s: float) -> None:
         pauses.append(pause_s)
         clock[0] += pause_s
 
-    clock = [0.0]
+    class Away(RelaySource):
+        async def _follow(self, out: tk.Outlet) -> None:
+            clock[0] += 0.5
+            if left and left.pop(0):
+                self._note_contact()
+                clock[0] += 3600
+            is_final = not left and wait_s is None
+            raise StreamError(self.address, "it is away", is_final=is_final)
+
     fake = types.SimpleNamespace(monotonic=lambda: clock[0])
     monkeypatch.setattr("tickerkit.sources.relay.time", fake)
     monkeypatch.setattr("tickerkit.sources.relay.asyncio", types.SimpleNamespace(sleep=note))
-
-    class Away(tk.sources.RelaySource):
-        async def _follow(self, out: tk.Outlet) -> None:
-            raise StreamError(self.address, "it is away")
-
     outlet: Any = types.SimpleNamespace(report=lambda error: None)
-    run = Away("nats://host/a", wait_s=10).run(outlet)
     with pytest.raises(StreamError, match="it is away"):
-        run.send(None)
-    assert sum(pauses) == pytest.approx(10)
+        Away("nats://host/a", wait_s).run(outlet).send(None)
+    return pauses
+
+
+def test_wait_of_a_relay_is_no_longer_than_was_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where attempts have become rare, and take half a second each."""
+    pauses = run_away(monkeypatch, wait_s=10)
+    assert sum(pauses) + 0.5 * len(pauses) == pytest.approx(10)
+
+
+def test_stream_that_was_heard_of_is_sought_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Attempts become rare while it is away, and only then."""
+    pauses = run_away(monkeypatch, False, False, False, True, False, False, wait_s=None)
+    assert pauses == [0.2, 0.4, 0.8, 0.1, 0.2]
 
 
 def test_old_ticks_are_no_lag(

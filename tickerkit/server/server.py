@@ -112,7 +112,8 @@ class TickServer(Lifecycle):
             lack of room), `last_turned_away` (the newest reason), `cut_off` (clients disconnected
             because they were gone or read nothing), `last_cut_off` (the newest, and why),
             `status`. Those of a relay have further: `lag_s` (how long the newest message took from
-            the stream to the log, or how long the stream was not heard of), `behind` (ticks in the
+            the stream to the log, at most the time since the log had all of the stream; or how long
+            the stream was not heard of), `behind` (ticks in the
             stream, but not in the log, at the last look), `gap_ticks` (ticks known to be missing),
             `stream_resets` (how often its place in the stream was sought anew), `stream` ("live",
             or the newest problem).

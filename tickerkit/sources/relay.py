@@ -93,7 +93,7 @@ class RelaySource(Source):
             StreamError: the log has not caught up within `wait_s`, or never can, as with wrong
                 credentials.
         """
-        began = time.monotonic()
+        began = failed_s = time.monotonic()
         delay_s = FIRST_DELAY_S
         while True:
             try:
@@ -102,16 +102,17 @@ class RelaySource(Source):
                 self.origin.on_question = lambda: None
                 return await out.take([CaughtUp(sys.maxsize)])
             except StreamError as error:
-                heard = time.monotonic() - self.heard_s < delay_s
-                is_late = self.wait_s is not None and time.monotonic() - began >= self.wait_s
+                now = time.monotonic()
+                has_heard, failed_s = self.heard_s > failed_s, now
+                is_late = self.wait_s is not None and now - began >= self.wait_s
                 if not self.origin.is_ready and (error.is_final or is_late):
                     raise
                 if error.problem != self.status:
                     out.report(error)
                 self.status = error.problem
-                delay_s = FIRST_DELAY_S if heard else min(2 * delay_s, MAX_DELAY_S)
+                delay_s = FIRST_DELAY_S if has_heard else min(2 * delay_s, MAX_DELAY_S)
                 if self.wait_s is not None and not self.origin.is_ready:
-                    delay_s = min(delay_s, began + self.wait_s - time.monotonic())
+                    delay_s = min(delay_s, began + self.wait_s - now)
                 await asyncio.sleep(FINAL_DELAY_S if error.is_final else delay_s)
 
     def _call_on_question(self, asked: asyncio.Event) -> None:
