@@ -327,3 +327,17 @@ def test_client_resumes_after_a_gap_of_its_former_epoch() -> None:
     ):
         client.receive(message)
     assert Position(client.epoch, client.seq) == Position("E1", 12)
+
+
+def test_reader_that_is_led_back_to_a_former_epoch_gets_none_of_its_ticks_again() -> None:
+    """The brokers have lost the newest epoch, and this relay has never had it."""
+    maker = Relay(hello("E1"), ticks("E1", 1, 10), Gap("E1", 11, None, "restart"), hello("E2"))
+    maker.take(ticks("E2", 1, 5))
+    wire = join(Wire(TickLog(), client=Client(None, None)), maker)
+    assert (wire.client.epoch, wire.client.seq) == ("E2", 5)
+    relay = Relay(Gap("E1", 1, 3, "trimmed"), hello("E1"), ticks("E1", 4, 12))
+    relay.origin.is_foreign("E2")
+    relay.take(CaughtUp(1))
+    join(wire, relay)
+    assert wire.seqs() == [*range(1, 11), *range(1, 6), 11, 12]
+    assert wire.gaps() == [("E1", 11, None), ("E2", 6, None)]

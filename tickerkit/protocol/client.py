@@ -74,6 +74,8 @@ class Client:
         self._words = ReceivedWords()
         self._replies: list[bytes] = []
         self._newest_gap = Gap("", 0, 0, "")
+        # Up to where each epoch before the current one was received, the newest last.
+        self._former: dict[str, int] = {}
         # The epochs for which a gap without an end came since the position last advanced.
         self._ended_epochs: set[str] = set()
 
@@ -185,6 +187,10 @@ class Client:
                 self._ended_epochs.clear()
             self._ended_epochs.add(gap.epoch)
             return known
+        if gap.epoch == self._stream_epoch != self.epoch and gap.last <= self._former.get(
+            gap.epoch, 0
+        ):
+            return True
         newest = self._newest_gap
         within = newest.first <= gap.first and gap.last <= (newest.last or 0)
         if newest.epoch == gap.epoch and within:
@@ -195,15 +201,31 @@ class Client:
     def _advance(self, seq: int) -> None:
         if self.epoch == self._stream_epoch and seq <= self.seq:
             return
+        if self.epoch != self._stream_epoch:
+            seq = self._leave_epoch(seq)
         self.epoch, self.seq = self._stream_epoch, seq
         self._ended_epochs.clear()
+
+    def _leave_epoch(self, seq: int) -> int:
+        """Remember the position, and return that in the epoch of the connection.
+
+        It may be a former one again: the brokers of a stream have lost the newest epoch, or a relay
+        has never had it, and sends what it has.
+        """
+        if self.epoch is not None:
+            self._former[self.epoch] = self.seq
+            if len(self._former) > MAX_ENDED_EPOCHS:
+                del self._former[next(iter(self._former))]
+        return max(seq, self._former.pop(self._stream_epoch or "", 0))
 
     def _read_ticks(self, message: Ticks) -> Iterable[Event]:
         assert self._stream_epoch is not None
         batch, seq = decode_ticks(message, self._words)
         # After a reconnect, a server such as a relay that lags may send some ticks again.
-        if self.epoch == self._stream_epoch and len(seq) and seq[0] <= self.seq:
-            new = seq > self.seq
+        is_here = self.epoch == self._stream_epoch
+        known = self.seq if is_here else self._former.get(self._stream_epoch, 0)
+        if len(seq) and seq[0] <= known:
+            new = seq > known
             self.duplicates += int(len(seq) - new.sum())
             batch, seq = batch.where(new), seq[new]
         if not batch.count:

@@ -20,6 +20,9 @@ __all__ = ["StreamRelay"]
 # How often the stream's end is looked at: for what is behind, and for a broker that has lost
 # messages and says nothing.
 LOOK_S = 1.0
+# After this time without a message, though the stream has further ones, they are read anew: what
+# the broker sends may lack its newest message, and then no later one shows that.
+MISSED_S = 5.0
 # A log that lags by more looks than this has not caught up with any of them.
 MAX_LOOKS = 64
 NS_PER_S = 1_000_000_000
@@ -46,6 +49,7 @@ class StreamRelay(RelaySource):
         self._stream = address
         self._follower: Follower | None = None
         self._is_passing = False
+        self._read_s = 0.0
         # The looks at the stream's end that the log has not caught up with.
         self._looks: deque[_Look] = deque(maxlen=MAX_LOOKS)
 
@@ -80,6 +84,7 @@ class StreamRelay(RelaySource):
             finally:
                 self._is_passing = False
             self._count_gaps(events)
+            self._read_s = time.monotonic()
             self._note_contact(self.behind)
             self.resets = follower.starts - 1
             self.delay_s = max(time.time_ns() - follower.stored_ns, 0) / NS_PER_S
@@ -113,6 +118,8 @@ class StreamRelay(RelaySource):
             raise StreamError(self.address, "the stream holds nothing yet", fix)
         if follower.is_behind(tail):
             raise StreamError(self.address, "the broker has lost messages that were read")
+        if self._looks and look.at_s - max(self._looks[0].at_s, self._read_s) > MISSED_S:
+            raise StreamError(self.address, "the stream's newest messages did not come")
         self._note_contact(_count_ticks_between(follower, tail))
         if tail.message is not None:  # an empty stream proves nothing
             self._looks.append(look)
