@@ -247,9 +247,6 @@ class Reader:
 
     def deliver(self, most: int) -> None:
         """Deliver up to `most` messages."""
-        if self.is_beyond():
-            self.wire.cut()
-            return
         if self.wire.session is None:
             if not self.relay.publication.is_ready:
                 return
@@ -262,19 +259,6 @@ class Reader:
         assert session is not None
         if session.close is not None:
             self.wire.cut()
-
-    def is_beyond(self) -> bool:
-        """Return whether the broker had lost the reader's epoch, and the relay never had it.
-
-        No relay can tell such an epoch from a foreign one. It sends all that it holds, also what
-        the reader has from before.
-        """
-        epoch, log = self.client.epoch, self.relay.log
-        if epoch is None or epoch == log.epoch or log.find(epoch, 0) is not None:
-            return False
-        is_held = self.world.stream_holds(epoch, 0, float("inf"))
-        is_lost = not is_held or self.relay.origin.is_foreign(epoch)
-        return is_lost and any(t in self.had or is_within(t, self.told) for t in ticks_of(log))
 
     def check(self) -> None:
         """Check what has come since."""
@@ -307,8 +291,6 @@ class Reader:
             self.relay.look()
             self.wire.now += AT_S
         self.deliver(10**6)
-        if self.wire.session is None and self.is_beyond():
-            return
         position = self.relay.follower.position
         assert position is not None
         assert (self.client.epoch, self.client.seq) == (position.epoch, position.seq)

@@ -123,6 +123,7 @@ class Client:
             case At():
                 self._advance(message.seq)
             case Gap():
+                message = self._without_known(message)
                 if self._is_known(message):
                     return []
                 # After any other gap (of a former epoch, or without an end) a hello follows.
@@ -178,6 +179,16 @@ class Client:
         if first:
             resume = None if self.epoch is None else Position(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
+
+    def _without_known(self, gap: Gap) -> Gap:
+        """Return a gap without an end, from the first tick on that did not come.
+
+        A relay may have had less of the epoch when the stream left it.
+        """
+        known = self.seq if gap.epoch == self.epoch else self._former.get(gap.epoch, 0)
+        if gap.last is not None or gap.first > known:
+            return gap
+        return msgspec.structs.replace(gap, first=known + 1)
 
     def _is_known(self, gap: Gap) -> bool:
         """Return whether a gap was sent before, as when the connection broke right after it."""
