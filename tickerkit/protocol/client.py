@@ -9,7 +9,7 @@ import msgspec
 
 from tickerkit.errors import ProtocolError
 from tickerkit.limits import MAX_MISFIT_NAMES, MAX_NAME_LENGTH, OTHERS
-from tickerkit.log import Gap, Position
+from tickerkit.log import MAX_SEQ, Gap, Position
 from tickerkit.protocol.decode import decode_ticks
 from tickerkit.protocol.messages import (
     VERSION,
@@ -76,6 +76,7 @@ class Client:
         self._newest_gap = Gap("", 0, 0, "")
         # Up to where each epoch before the current one was received, the newest last.
         self._former: dict[str, int] = {}
+        self._has_returned = False  # whether the current one was left before
         # The epochs for which a gap without an end came since the position last advanced.
         self._ended_epochs: set[str] = set()
 
@@ -123,9 +124,10 @@ class Client:
             case At():
                 self._advance(message.seq)
             case Gap():
-                message = self._without_known(message)
-                if self._is_known(message):
+                new = self._without_known(message)
+                if new is None or self._is_known(new):
                     return []
+                message = new
                 # After any other gap (of a former epoch, or without an end) a hello follows.
                 if message.epoch == self._stream_epoch and message.last is not None:
                     self._advance(message.last)
@@ -180,15 +182,19 @@ class Client:
             resume = None if self.epoch is None else Position(self.epoch, self.seq)
             self._replies.append(encode(Subscribe(self.symbols, resume, self.history)))
 
-    def _without_known(self, gap: Gap) -> Gap:
-        """Return a gap without an end, from the first tick on that did not come.
+    def _without_known(self, gap: Gap) -> Gap | None:
+        """Return the part of a gap that did not come; None if all of it came.
 
-        A relay may have had less of the epoch when the stream left it.
+        A relay may have less of an epoch than the one before. A gap with an end, in an epoch that
+        the client has never left, says that a server has lost what it had sent.
         """
         known = self.seq if gap.epoch == self.epoch else self._former.get(gap.epoch, 0)
-        if gap.last is not None or gap.first > known:
+        is_loss = gap.epoch == self.epoch and gap.last is not None and not self._has_returned
+        if gap.first > known or is_loss:
             return gap
-        return msgspec.structs.replace(gap, first=known + 1)
+        if gap.last is not None and gap.last <= known:
+            return None
+        return msgspec.structs.replace(gap, first=min(known + 1, MAX_SEQ))
 
     def _is_known(self, gap: Gap) -> bool:
         """Return whether a gap was sent before, as when the connection broke right after it."""
@@ -227,7 +233,9 @@ class Client:
             self._former[self.epoch] = self.seq
             if len(self._former) > MAX_ENDED_EPOCHS:
                 del self._former[next(iter(self._former))]
-        return max(seq, self._former.pop(self._stream_epoch or "", 0))
+        former = self._former.pop(self._stream_epoch or "", 0)
+        self._has_returned = former > 0
+        return max(seq, former)
 
     def _read_ticks(self, message: Ticks) -> Iterable[Event]:
         assert self._stream_epoch is not None
