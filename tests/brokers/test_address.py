@@ -14,7 +14,7 @@ from tickerkit.errors import InvalidArgument, InvalidType
 @pytest.fixture(autouse=True)
 def no_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """Hide the variables of the machine."""
-    for name in ("CREDS", "CA", "CERT", "KEY"):
+    for name in ("CREDS", "CA", "CERT", "KEY", "USER", "PASSWORD"):
         monkeypatch.delenv(f"NATS_{name}", raising=False)
 
 
@@ -165,3 +165,18 @@ def test_certificate_and_key_belong_together(tmp_path: Path) -> None:
         StreamAddress.parse("nats://n1/a", cert=path)
     with pytest.raises(InvalidArgument, match=r"cert=None; expected the path.*since key is given"):
         StreamAddress.parse("nats://n1/a", key=path)
+
+
+def test_login_comes_from_the_environment_if_nothing_else_is_given(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Then no process list shows it. A name alone is a token, as for other programs for NATS."""
+    monkeypatch.setenv("NATS_USER", "ann")
+    address = StreamAddress.parse("nats://h/a")
+    assert (address.user, address.password, address.token) == (None, None, "ann")
+    monkeypatch.setenv("NATS_PASSWORD", "p%w")
+    address = StreamAddress.parse("nats://h/a")
+    assert (address.user, address.password, address.token) == ("ann", "p%w", None)
+    assert "p%w" not in f"{address!r}{address}"
+    address = StreamAddress.parse("nats://bob:x@h/a")
+    assert (address.user, address.password) == ("bob", "x")

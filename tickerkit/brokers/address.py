@@ -77,7 +77,8 @@ class StreamAddress:
         What is None is taken from the variables NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY, which
         other programs for NATS read, too. A name and password, or a token, may be in the address,
         percent-encoded: `nats://user:password@host/name`, `nats://token@host/name`; then NATS_CREDS
-        is left out. Other users of the machine can see what is in the arguments of a command.
+        is left out. Without either, NATS_USER and NATS_PASSWORD log in (NATS_USER alone is a
+        token). Other users of the machine can see what is in the arguments of a command.
 
         Args:
             url: `nats://` or `tls://`, hosts separated by commas, and the stream's name.
@@ -116,13 +117,16 @@ class StreamAddress:
         if found["creds"] and at:
             expected = "None, since the address has a user or a token"
             raise InvalidArgument("creds", "…", expected)
+        user, password = unquote(user), unquote(password)
+        if not at and found["creds"] is None:
+            user, password = (os.environ.get(f"NATS_{part}", "") for part in ("USER", "PASSWORD"))
         return cls(
             tuple(_complete_server(each, shown) for each in hosts.split(",")),
             name,
             scheme == "tls",
-            user=unquote(user) if colon else None,
-            password=unquote(password) if colon else None,
-            token=unquote(user) if at and not colon else None,
+            user=user if password else None,
+            password=password or None,
+            token=None if password else user or None,
             **found,
         )
 
