@@ -17,7 +17,7 @@ import pytest
 from nats_cluster import NatsCluster, free_ports, old_nats_server
 from nats_logins import Certificates, Operator, make_certificates
 
-from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection, nats
+from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection, nats_client, nats
 from tickerkit.errors import StreamError
 from tickerkit.streams import StreamMessage
 
@@ -471,7 +471,7 @@ def test_closing_does_not_wait_for_a_silent_server(
 ) -> None:
     """TLS would wait 30 s for the server's goodbye; a new connection is made beside it."""
     monkeypatch.setattr(connection, "ANSWER_S", 0.2)
-    monkeypatch.setattr(connection, "CLOSE_S", 0.2)
+    monkeypatch.setattr(nats_client, "CLOSE_S", 0.2)
     with NatsCluster(tmp_path, extra=certificates.config) as cluster:
         server = cluster.servers[0]
 

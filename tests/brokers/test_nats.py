@@ -306,6 +306,39 @@ def test_other_messages_have_none(server: NatsCluster, name: str) -> None:
 
 
 @pytest.mark.parametrize(
+    "headers",
+    [
+        b"NATS/1.0",
+        b"garbage!",
+        b"NATS/1.0 \xff\xff\xff\r\n\r\n",
+        b"NATS/1.0\r\nNats-Sequence: x\r\n\r\n",
+    ],
+)
+def test_message_with_damaged_headers_is_passed_over(
+    server: NatsCluster, name: str, headers: bytes
+) -> None:
+    """Readers get the messages after it, over the same connection."""
+
+    async def work() -> None:
+        host, port = server.servers[0].host, server.servers[0].port
+        async with NatsBroker(server.url(name), create=MAKER) as broker:
+            _, writer = await asyncio.open_connection(host, port)
+            writer.write(b'CONNECT {"headers":true,"verbose":false}\r\n')
+            size, subject = len(headers), f"tickerkit.{name}".encode()
+            writer.write(b"HPUB %b %d %d\r\n%b\r\n" % (subject, size, size, headers))
+            await writer.drain()
+            while (await broker.tail()).number < 1:
+                pass
+            await broker.put(ticks(1), 1)
+            read = [each[:2] async for each in broker.read(1, 2)]
+            assert read == [(1, None), (2, ticks(1))]
+            assert [each[:2] async for each in broker.read(1, 1)] == [(1, None)]
+            writer.close()
+
+    run(work())
+
+
+@pytest.mark.parametrize(
     ("settings", "named"),
     [
         ({"subjects": ["other"]}, "subjects"),

@@ -7,11 +7,10 @@ import contextlib
 import json
 import random
 import ssl
-from collections.abc import AsyncIterator, Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from tickerkit.brokers.address import StreamAddress
@@ -22,23 +21,26 @@ from tickerkit.brokers.login import (
     read_credentials,
     sign,
 )
+from tickerkit.brokers.nats_client import (
+    LOGIN_FIX,
+    Inbox,
+    NatsClient,
+    close_client,
+    keep_cancelling,
+)
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
-__all__ = ["Connection", "Inbox", "Refusal"]
-
-T = TypeVar("T")
+__all__ = ["Connection", "Refusal"]
 
 CONNECT_S = 2
 ANSWER_S = 2.0
-CLOSE_S = 1
 # A server that is stopped or cut off, but whose connection stands, is noticed after 6 s.
 PING_S, MAX_PINGS = 2, 2
 # So many requests without an answer, one after the other, and another server is tried: this one
 # may be cut off from the others.
 MAX_UNANSWERED = 3
 NO_RESPONDERS = 503
-LOGIN_FIX = "pass the credentials of a user that may use the stream"
 
 
 class Refusal(StreamError):
@@ -51,117 +53,6 @@ class Refusal(StreamError):
     def __init__(self, address: str, problem: str, code: int) -> None:
         super().__init__(address, problem)
         self.code = code
-
-
-class Inbox:
-    """What arrives at a subject of this connection, in order.
-
-    Attributes:
-        subject: the subject.
-    """
-
-    def __init__(self, address: StreamAddress, subject: str, client: NatsClient) -> None:
-        self.subject = subject
-        self._address = str(address)
-        self._client = client
-        # Not bounded: by flow control the server sends 32 MiB at most before it gets an answer.
-        self._messages: asyncio.Queue[Msg | None] = asyncio.Queue()
-
-    async def add(self, message: Msg | None) -> None:
-        """Take a message; None for the end of the connection."""
-        self._messages.put_nowait(message)
-
-    async def get(self, timeout_s: float) -> Msg:
-        """Return the next message.
-
-        Raises:
-            StreamError: none came in time, or the connection ended.
-        """
-        try:
-            message = self._messages.get_nowait()
-        except asyncio.QueueEmpty:
-            try:
-                async with asyncio.timeout(timeout_s):
-                    message = await self._messages.get()
-            except TimeoutError:
-                problem = f"the broker sent nothing for {timeout_s:g} s"
-                raise self._client.explain(self._address, problem) from None
-        if message is None:
-            raise StreamError(self._address, "the connection to the broker ended")
-        return message
-
-    async def answer(self, subject: str) -> None:
-        """Answer a request of the server, such as whether it may send more."""
-        try:
-            await keep_cancelling(self._client.publish(subject))
-        except (nats.errors.Error, OSError):
-            raise StreamError(self._address, "the connection to the broker ended") from None
-
-
-class NatsClient(Client):
-    """A client of nats-py that has one connection, and never makes another by itself.
-
-    nats-py's own reconnecting leaves the sockets of failed attempts open, waits for ever for a
-    server that refuses, and keeps quiet about what its subscriptions missed.
-
-    Attributes:
-        must_use_tls: whether to refuse a server without TLS before anything secret is sent.
-        is_encrypted: whether the server uses TLS.
-        has_connected: whether it was connected, so that an error is no longer that of an attempt.
-        is_aborted: whether an attempt to connect was given up.
-        denied: the server's newest message about a missing right; empty without one.
-        inboxes: who is told of the end of the connection.
-    """
-
-    def __init__(self, *, must_use_tls: bool) -> None:
-        super().__init__()
-        self.must_use_tls = must_use_tls
-        self.is_encrypted = False
-        self.has_connected = False
-        self.is_aborted = False
-        self.denied = ""
-        self.inboxes: set[Inbox] = set()
-
-    def _connect_command(self) -> bytes:
-        # nats-py sends name and password without TLS if the server doesn't ask for TLS, whatever
-        # the address says.
-        self.is_encrypted = bool(self._server_info.get("tls_required"))
-        if self.must_use_tls and not self.is_encrypted:
-            raise nats.errors.SecureConnWantedError
-        return super()._connect_command()
-
-    async def on_error(self, error: Exception) -> None:
-        """End an attempt to connect at its first error; later, remember a missing right."""
-        if not self.has_connected:
-            raise error
-        if type(error) is nats.errors.Error:
-            self.denied = format_line(str(error))
-
-    async def on_closed(self) -> None:
-        """End what waits for this connection: nats-py lets it wait until its timeout."""
-        for answer in list(self._resp_map.values()):
-            if not answer.done():
-                answer.set_exception(nats.errors.ConnectionClosedError())
-        for inbox in self.inboxes:
-            await inbox.add(None)
-
-    async def _process_connect_init(self) -> None:
-        if self.is_aborted:
-            raise nats.errors.ConnectionClosedError
-        await super()._process_connect_init()
-
-    def abort(self) -> None:
-        """Close the socket without waiting for the server; an attempt to connect ends."""
-        self.is_aborted = True
-        writer = getattr(self._transport, "_io_writer", None)
-        if writer is not None:
-            writer.transport.abort()
-
-    def explain(self, address: str, problem: str) -> StreamError:
-        """Return an error; if the server has refused a right, it is the reason."""
-        if not self.denied:
-            return StreamError(address, problem)
-        return StreamError(address, f"{problem} ({self.denied})", LOGIN_FIX, is_final=True)
 
 
 class Connection:
@@ -421,30 +312,3 @@ class Connection:
             problem = f"{server} refuses the login ({text})"
             return StreamError(self._shown, problem, LOGIN_FIX, is_final=is_final)
         return StreamError(self._shown, f"{server} can't be connected to ({text})")
-
-
-async def keep_cancelling(work: Coroutine[Any, Any, T]) -> T:
-    """Return the result of nats-py's code; raise CancelledError if the task was cancelled.
-
-    Before Python 3.12 `asyncio.wait_for`, which nats-py uses, returns a result that came in the
-    same moment, and the task would go on for ever.
-    """
-    task = asyncio.current_task()
-    before = 0 if task is None else task.cancelling()
-    try:
-        return await work
-    finally:
-        if task is not None and task.cancelling() > before:
-            raise asyncio.CancelledError
-
-
-async def close_client(client: NatsClient) -> None:
-    """Close a client, even if the caller is being cancelled."""
-    try:
-        # Of a connection that was not completed nats-py would wait for the end for ever; of one
-        # with TLS, for 30 s if the server is silent.
-        if client.is_connected:
-            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
-                await asyncio.shield(asyncio.wait_for(client.close(), CLOSE_S))
-    finally:
-        client.abort()

@@ -20,7 +20,8 @@ from tickerkit.streams import Stored, StreamMessage
 if TYPE_CHECKING:
     from nats.aio.msg import Msg
 
-    from tickerkit.brokers.connection import Connection, Inbox
+    from tickerkit.brokers.connection import Connection
+    from tickerkit.brokers.nats_client import Inbox
 
 __all__ = ["MIN_VERSION", "SOUND_VERSION", "NatsBroker", "format_version"]
 
