@@ -17,7 +17,7 @@ import pytest
 from nats_cluster import NatsCluster, free_ports, old_nats_server
 from nats_logins import Certificates, Operator, make_certificates
 
-from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection, nats_client, nats
+from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection, nats, nats_client
 from tickerkit.errors import StreamError
 from tickerkit.streams import StreamMessage
 
