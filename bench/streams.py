@@ -1,4 +1,4 @@
-"""Streams on NATS JetStream: `python -m bench.streams [publisher chain start relays failover]`.
+"""Streams on NATS JetStream: `python -m bench.streams [--parts publisher,chain] [--help]`.
 
 publisher  ticks a second that a publisher writes to a stream, 4,096 in a message, on three brokers
            and on one
@@ -35,7 +35,7 @@ from bench.report import options
 from tickerkit.brokers import NatsBroker, StreamLimits
 from tickerkit.errors import StreamError
 from tickerkit.log import Gaps, TickLog
-from tickerkit.streams import Publisher, find_newest_message
+from tickerkit.streams import Publisher
 from tickerkit.ticks import read_ticks
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "helpers"))
@@ -142,7 +142,7 @@ def publisher(folder: Path, repeat: int) -> None:
         broker = NatsBroker(url, create=StreamLimits())
         machine = Publisher(log, Gaps(log), lambda: False)
         async with broker:
-            machine.take_tail(await find_newest_message(broker))
+            await machine.read_tail(broker)
             began = time.perf_counter()
             while (put := machine.next_put()) is not None:
                 machine.take_ack(await broker.put(*put))
@@ -244,7 +244,7 @@ def failover(folder: Path, repeat: int) -> None:
             while time.monotonic() < end:
                 try:
                     if machine.needs_tail:
-                        machine.take_tail(await find_newest_message(broker))
+                        await machine.read_tail(broker)
                     log.append(batch, received=0)
                     put = machine.next_put()
                     assert put is not None
