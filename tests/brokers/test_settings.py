@@ -14,7 +14,7 @@ ADDRESS = StreamAddress.parse("nats://n1/a")
 @pytest.mark.parametrize(
     ("keep", "max_bytes", "max_age_s"),
     [
-        (None, 2**30, None),
+        (None, 10**9, None),
         ("1GB", 10**9, None),
         ("1.5 gb", 1_500_000_000, None),
         ("24h", None, 86_400),

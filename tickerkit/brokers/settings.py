@@ -14,8 +14,8 @@ from tickerkit.validation import check_number
 
 __all__ = ["MIN_MESSAGE_BYTES", "Misfit", "StreamLimits", "find_misfits", "make_settings"]
 
-DEFAULT_MAX_BYTES = 2**30
-MIN_MAX_BYTES = 2**20
+DEFAULT_MAX_BYTES = 10**9
+MIN_MAX_BYTES = 10**6
 MAX_REPLICAS = 5
 NS_PER_S = 1_000_000_000
 DUPLICATE_WINDOW_NS = NS_PER_S
@@ -33,7 +33,7 @@ class StreamLimits:
     """How much a new stream holds; the oldest messages beyond it are dropped by the broker.
 
     Attributes:
-        max_bytes: bytes of messages with their headers; None for no limit. A gibibyte holds some
+        max_bytes: bytes of messages with their headers; None for no limit. A gigabyte holds some
             50 million ticks.
         max_age_s: seconds since the broker stored a message; None for no limit.
         replicas: how many servers hold the stream; None for 3 in a cluster, else 1.
@@ -70,7 +70,7 @@ class StreamLimits:
                 raise InvalidArgument("keep", keep, EXPECTED_KEEP)
         is_small = max_bytes is not None and max_bytes < MIN_MAX_BYTES
         if is_small or (max_age_s is not None and max_age_s < 1):
-            raise InvalidArgument("keep", keep, "at least 2MB, or 1s")
+            raise InvalidArgument("keep", keep, "at least 1MB, or 1s")
         return cls(max_bytes, max_age_s, replicas)
 
 

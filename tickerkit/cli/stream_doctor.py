@@ -138,7 +138,8 @@ async def _examine_account(connection: Connection) -> Finding:
         about += f" of {format_size(largest)}"
         if largest - reserved < DEFAULT_MAX_BYTES:
             left = format_size(max(largest - reserved, 0))
-            about += f"; {left} are left for a new stream, which takes 1.1 GB by default"
+            taken = format_size(DEFAULT_MAX_BYTES)
+            about += f"; {left} are left for a new stream, which takes {taken} by default"
             return Finding("JetStream", about, "pass --keep with a smaller size", "note")
     return Finding("JetStream", about)
 
@@ -191,8 +192,8 @@ def _judge_replicas(info: dict[str, Any]) -> list[Finding]:
         if replicas == 2:
             about = f"{servers} the stream; without either nothing is published"
         fix = (
-            "use three servers; until then set `sync_interval: always` in `jetstream {}`, or the "
-            "newest 2 minutes can be lost with the power"
+            "use three servers; until then set `sync_interval: always` in `jetstream {}`: without "
+            "it, a power failure can lose the newest 2 minutes"
         )
         findings.append(Finding("replicas", about, fix, "note"))
     elif not findings:
