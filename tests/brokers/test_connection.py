@@ -469,7 +469,7 @@ def test_paused_server_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_closing_does_not_wait_for_a_silent_server(
     tmp_path: Path, certificates: Certificates, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """TLS would wait 30 s for the server's goodbye; a new connection is made beside it."""
+    """TLS would wait 30 s for the server's `close_notify`; a new connection is made beside it."""
     monkeypatch.setattr(connection, "ANSWER_S", 0.2)
     monkeypatch.setattr(nats_client, "CLOSE_S", 0.2)
     with NatsCluster(tmp_path, extra=certificates.config) as cluster:

@@ -383,7 +383,7 @@ def test_readers_accept_what_only_makers_mind(server: NatsCluster, name: str) ->
 
 
 def test_mirror_is_read_but_not_written(server: NatsCluster, name: str) -> None:
-    """It has the numbers of its origin; a maker is told to publish there."""
+    """It has the numbers of its origin; the maker's error says to publish there."""
 
     async def work() -> None:
         url, mirror = server.url(name), server.url(f"{name}-copy")
@@ -405,7 +405,7 @@ def test_mirror_is_read_but_not_written(server: NatsCluster, name: str) -> None:
 
 
 def test_reader_makes_no_stream(url: str) -> None:
-    """A relay that starts before its maker is told so, and may try again."""
+    """The error of a relay that starts before its maker says so, and isn't final."""
 
     async def work() -> None:
         relay = NatsBroker(url)
@@ -478,7 +478,7 @@ def test_copies_need_a_cluster(url: str) -> None:
 
 
 def test_answer_of_another_program_is_an_error(server: NatsCluster, name: str) -> None:
-    """Somebody else may answer at the stream's subject."""
+    """Another program may answer at the stream's subject."""
     import nats as nats_py
 
     async def work() -> None:
@@ -625,7 +625,7 @@ def test_address_is_parsed(url: str) -> None:
 
 
 def test_leader_is_asked_where_no_copy_answers(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A server may not know yet who has a copy of a new stream."""
+    """A server may not know yet where the copies of a new stream are."""
 
     async def work() -> None:
         async with NatsBroker(url, create=MAKER) as broker:

@@ -204,7 +204,7 @@ def test_settings_are_judged(
 
 
 def test_maker_is_described(server: NatsCluster) -> None:
-    """An empty stream, an ended source, and a message of another program are told apart."""
+    """An empty stream, an ended source and a message of another program have their own texts."""
     url = make_by_hand(server, "who")
     assert examine(url)["maker"].about == "nobody has published yet"
     publish(url, StreamMessage("end", "e1", 8, 0, b"{}"))

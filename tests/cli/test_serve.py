@@ -98,7 +98,7 @@ def test_sigterm_drains_and_another_signal_ends_the_drain(until: Callable[..., N
 
 
 def test_ctrl_c_does_not_drain() -> None:
-    """It closes all clients at once; a time that is none is refused before the start."""
+    """It closes all clients at once; an invalid time is refused before the start."""
     with Command("serve", "sim:AAPL", "--port", "0", "--drain", "10m") as command:
         _, websocket, _ = addresses(command)
         command.until("Ctrl-C stops it")

@@ -168,7 +168,7 @@ class Chain:
 @pytest.mark.soak
 @pytest.mark.timeout(TIMEOUT_S)
 def test_readers_lose_nothing_through_a_thousand_faults(tmp_path: Path) -> None:
-    """Each tick comes once and in order; told are the makers' ends, and no other gap."""
+    """Each tick comes once and in order, and the only gaps are those at the makers' ends."""
     chain = Chain(tmp_path, seed=1)
     with chain.run():
         for _ in range(share_of(FAULTS)):

@@ -56,7 +56,7 @@ async def read_whole(url: str) -> list[StreamMessage]:
 @pytest.mark.soak
 @pytest.mark.timeout(TIMEOUT_S)
 def test_never_do_two_makers_write_at_the_same_time(tmp_path: Path) -> None:
-    """Each epoch is one unbroken piece of the stream; who was taken over from says so, and ends."""
+    """Each epoch is one unbroken piece of the stream; a fenced maker says so, and ends."""
     chance = random.Random(1)
     fenced = 0
     with contextlib.ExitStack() as stack:

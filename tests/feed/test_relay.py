@@ -131,7 +131,7 @@ def test_relay_of_a_relay_serves_the_same_rows(process: bool, until: Until) -> N
 
 
 def test_relay_takes_as_many_of_the_newest_ticks_as_it_holds() -> None:
-    """Of the others, no gap is told."""
+    """The older ones are reported as no gap."""
     with tk.serve(None, port=0) as server:
         server.publish(prices(1, 1000))
         with tk.serve(tk.relay(server), port=0, history=100) as relay:
@@ -358,7 +358,7 @@ def test_wrong_token_is_refused() -> None:
 
 
 def test_question_is_asked_with_the_token_and_over_tls(tmp_path: Path, until: Until) -> None:
-    """As is everything else."""
+    """It takes the same options as the relay's connection."""
     authority = trustme.CA()
     made = authority.issue_cert(LOCAL)
     pair, trusted = (tmp_path / "cert.pem", tmp_path / "key.pem"), tmp_path / "ca.pem"

@@ -24,7 +24,7 @@ def test_an_epoch_is_foreign_only_after_a_look_at_the_stream_that_came_after_the
 
 @pytest.mark.parametrize("has_all", [True, False])
 def test_unknown_epoch_is_foreign_once_nothing_more_will_come(has_all: bool) -> None:
-    """Nobody is asked then."""
+    """No question is asked then."""
     origin, asked = Origin(), []
     origin.on_question = lambda: asked.append(origin.questions)
     assert not origin.is_foreign("x")
@@ -34,7 +34,7 @@ def test_unknown_epoch_is_foreign_once_nothing_more_will_come(has_all: bool) -> 
     assert asked == [1]
 
 
-def test_origin_in_another_process_begins_anew() -> None:
+def test_origin_in_another_process_is_a_new_one() -> None:
     """There another log is filled, and the hook belongs to this process."""
     origin = Origin()
     origin.on_question = lambda: None  # which can't be pickled

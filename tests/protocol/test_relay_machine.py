@@ -347,8 +347,8 @@ def run(count: int, steps: int) -> None:
     )
 
 
-def test_readers_that_hop_lose_nothing_and_are_told_no_false_gap() -> None:
-    """Nothing comes twice or out of order, and each restart of the maker is told once."""
+def test_readers_that_hop_lose_nothing_and_get_no_false_gap() -> None:
+    """Nothing comes twice or out of order, and each restart of the maker is one gap."""
     run(examples(150), 30)
 
 
@@ -361,7 +361,7 @@ def test_readers_that_hop_lose_nothing_in_a_hundred_thousand_steps() -> None:
 
 @pytest.mark.parametrize("hops", [500, soak(10_000)])
 def test_hops_between_a_fast_relay_and_one_that_lags_cause_no_gap(hops: int) -> None:
-    """Each tick comes once, in order; what is missing, and each restart, is told once."""
+    """Each tick comes once, in order; what is missing is reported once, and so is each restart."""
     dice = random.Random(hops)
     stream = Stream()
     fast, slow = (Lagging(stream, keep=100_000) for _ in range(2))

@@ -133,7 +133,7 @@ def test_reader_ahead_reaches_the_end_of_the_epoch() -> None:
 
 
 def test_reader_ahead_in_an_earlier_epoch_goes_on_after_its_end() -> None:
-    """The relay lacks the end of that epoch for good, which only other readers are told."""
+    """The relay lacks the end of that epoch for good, which only other readers get as a gap."""
     relay = Relay(
         hello("E1"),
         ticks("E1", 1, 900),
@@ -159,7 +159,7 @@ def test_earlier_epoch_that_the_relay_holds_from_its_middle_is_resumed() -> None
 
 
 def test_reader_behind_an_epoch_of_which_no_tick_has_come_gets_the_gap() -> None:
-    """The stream was trimmed up to its newest message: no tick will tell how many are missing."""
+    """The stream was trimmed up to its newest message: no tick will show how many are missing."""
     relay = Relay(hello("E1", 101))
     wire = join(reader("E1", 60), relay)
     relay.take(ticks("E1", 101, 103))
@@ -250,7 +250,7 @@ def test_reader_of_a_foreign_epoch_gets_a_gap_and_all_that_the_relay_holds() -> 
 def test_relay_that_has_not_caught_up_says_nothing(
     events: tuple[Taken, ...], subprotocol: str | None, path: str
 ) -> None:
-    """Above all not the epoch that a log has before the stream gave one."""
+    """A log has an id of its own before the stream gives it an epoch; no reader gets that id."""
     session, messages = greet(Relay(*events, is_ready=False), subprotocol, path)
     assert messages == []
     assert session.close == NOT_CAUGHT_UP
@@ -267,7 +267,7 @@ def test_reader_of_a_relay_that_is_still_filling_gets_no_gap() -> None:
     assert wire.seqs() == list(range(1001, 1011))
 
 
-def test_first_reader_of_a_relay_is_told_the_epoch_of_the_stream() -> None:
+def test_first_reader_of_a_relay_gets_the_epoch_of_the_stream() -> None:
     """Also where the stream has no tick yet."""
     relay = Relay(hello("E1"))
     wire = join(Wire(TickLog(), client=Client(None, None)), relay)

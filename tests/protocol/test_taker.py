@@ -71,7 +71,7 @@ def test_log_stands_where_the_other_says_that_its_ticks_begin() -> None:
 
 
 def test_first_hello_begins_its_epoch_also_without_a_tick() -> None:
-    """Until then, the log's epoch is an id of its own, which no reader must be told."""
+    """Until then, the log's epoch is an id of its own, which no reader may get."""
     log, _, _ = taken()
     assert log.runs == []
     log, _, _ = taken(hello(log.epoch))
@@ -92,7 +92,7 @@ def test_end_is_noted_until_another_epoch_begins() -> None:
     assert not taken(hello("e1"), End(), hello("e2"))[2].ended
 
 
-def test_origin_is_told_that_the_log_has_caught_up() -> None:
+def test_origin_notes_that_the_log_has_caught_up() -> None:
     """A log without an origin ignores it."""
     origin = Origin()
     taken(hello("e"), CaughtUp(0), origin=origin)

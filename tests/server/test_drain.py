@@ -110,7 +110,7 @@ def test_feed_that_is_drained_goes_on_at_another_server(until: Until) -> None:
 
 
 def test_drain_without_clients_is_over_at_once() -> None:
-    """It waits for nobody."""
+    """It does not wait for its time."""
     server = tk.serve(None, port=0)
     server.stop(drain=600)
     assert server.status == "stopped"

@@ -42,7 +42,7 @@ def without_package(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_metrics_are_the_counts_of_the_server(until: Until) -> None:
-    """Names of streams are missing on a server without one."""
+    """A server without a stream has no metrics of one."""
     server = tk.serve(None, port=0)
     with dial(server.url) as peer:
         server.publish([TICK, TICK])

@@ -91,7 +91,7 @@ def test_published_has_its_fields_also_as_keys(stream_url: str, until: Until) ->
 
 @pytest.mark.process
 def test_published_of_a_process_is_that_of_its_end(stream_url: str) -> None:
-    """Also if nobody has asked before."""
+    """Also if it was never read before."""
     server = tk.serve(None, port=0, publish=stream_url, process=True)
     server.publish(prices(1, 10))
     server.stop()

@@ -33,7 +33,7 @@ def held(log: tk.TickLog) -> list[int]:
 
 @pytest.mark.parametrize("process", [False, pytest.param(True, marks=pytest.mark.process)])
 def test_readers_get_the_numbers_of_the_stream(process: bool, until: Until) -> None:
-    """Also of a relay in a process of its own, where its origin begins anew."""
+    """Also from a relay in a process of its own, which has an origin of its own."""
     with tk.serve(RelayedEvents(STREAM), port=0, process=process) as server:
         until(lambda: server.log.last_seq == 115)
         with tk.connect(server.url, history=None) as feed:

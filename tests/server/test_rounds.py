@@ -1,4 +1,4 @@
-"""rounds: how a crowd gets what is new, and what the loop does meanwhile."""
+"""Rounds: how a crowd gets what is new, and what the loop does meanwhile."""
 
 from __future__ import annotations
 

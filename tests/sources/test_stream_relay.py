@@ -90,7 +90,7 @@ class CutOff:
 
 
 def test_relay_takes_as_many_of_the_newest_ticks_as_it_holds(stream_url: str, until: Until) -> None:
-    """A message may begin with older ones, of which no gap is told."""
+    """A message may begin with older ones; they are reported as no gap."""
     with tk.serve(None, port=0, publish=stream_url) as server:
         for first in range(1, 1000, 90):
             write(server, first, min(first + 89, 1000), until)
@@ -175,7 +175,7 @@ def test_wait_of_a_relay_is_no_longer_than_was_asked(monkeypatch: pytest.MonkeyP
     assert sum(pauses) + 0.5 * len(pauses) == pytest.approx(10)
 
 
-def test_stream_that_was_heard_of_is_sought_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_stream_that_sent_something_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts become rare while it is away, and only then."""
     pauses = run_away(monkeypatch, False, False, False, True, False, False, wait_s=None)
     assert pauses == [0.2, 0.4, 0.8, 0.1, 0.2]
@@ -384,7 +384,7 @@ def test_reader_of_a_foreign_epoch_gets_its_gap_once_the_relay_has_looked(
 def test_reader_of_an_epoch_that_has_not_come_yet_waits_for_it(
     nats: NatsCluster, stream_name: str, stream_url: str, until: Until
 ) -> None:
-    """The maker was restarted, and this relay does not know it yet: no gap is told."""
+    """The maker was restarted, and this relay does not know it yet: no gap is reported."""
     way = CutOff(nats, stream_name)
     first = tk.serve(None, port=0, publish=stream_url)
     write(first, 1, 3, until)

@@ -133,6 +133,6 @@ def test_a_body_nested_too_deep_is_refused() -> None:
         StreamMessage("epoch", "e1", 1, 1, b""),
     ],
 )
-def test_headers_that_no_maker_writes_are_told_apart(message: StreamMessage) -> None:
+def test_headers_that_no_maker_writes_are_not_sound(message: StreamMessage) -> None:
     """A message with them counts as written by others."""
     assert not is_sound(message)

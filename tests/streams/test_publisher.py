@@ -47,7 +47,7 @@ def test_ticks_that_come_meanwhile_go_into_the_next_message(broker: MemoryBroker
 
 
 def test_it_begins_with_the_oldest_tick_held(broker: MemoryBroker) -> None:
-    """What the log dropped before is nobody's loss."""
+    """What the log dropped before is not reported as missing."""
     maker = Maker(broker, "e1", 10)
     publish(maker.log, 25)
     maker.run()
@@ -99,7 +99,7 @@ def test_the_end_is_written_once(broker: MemoryBroker, maker: Maker) -> None:
 
 @pytest.mark.parametrize("outcome", ["doubtful", "lost"])
 def test_a_put_in_doubt_is_stored_once(broker: MemoryBroker, maker: Maker, outcome: str) -> None:
-    """The tail tells whether it was stored."""
+    """The tail shows whether it was stored."""
     broker.outcome = outcome  # type: ignore[assignment]
     maker.publish(5)
     maker.publish(5)

@@ -1,4 +1,4 @@
-"""Brokers: where streams are kept: their addresses, and NATS JetStream behind four verbs."""
+"""Brokers: where streams are kept: their addresses, and NATS JetStream as a `Broker`."""
 
 from tickerkit.brokers.address import STREAM_SCHEMES, StreamAddress
 from tickerkit.brokers.nats import NatsBroker

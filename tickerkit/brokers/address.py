@@ -77,7 +77,7 @@ class StreamAddress:
         What is None is taken from the variables NATS_CREDS, NATS_CA, NATS_CERT and NATS_KEY, which
         other programs for NATS read, too. A name and password, or a token, may be in the address,
         percent-encoded: `nats://user:password@host/name`, `nats://token@host/name`; then NATS_CREDS
-        is left out. Without either, NATS_USER and NATS_PASSWORD log in (NATS_USER alone is a
+        is ignored. Without either, NATS_USER and NATS_PASSWORD log in (NATS_USER alone is a
         token). Other users of the machine can see what is in the arguments of a command.
 
         Args:

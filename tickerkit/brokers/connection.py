@@ -37,8 +37,8 @@ CONNECT_S = 2
 ANSWER_S = 2.0
 # A server that is stopped or cut off, but whose connection stands, is noticed after 6 s.
 PING_S, MAX_PINGS = 2, 2
-# So many requests without an answer, one after the other, and another server is tried: this one
-# may be cut off from the others.
+# After this many requests in a row without an answer, another server is tried: this one may be cut
+# off from the others.
 MAX_UNANSWERED = 3
 NO_RESPONDERS = 503
 
@@ -47,7 +47,7 @@ class Refusal(StreamError):
     """The broker answered a request with an error.
 
     Attributes:
-        code: the broker's number of the error; 503 if nobody listens for such requests.
+        code: the broker's number of the error; 503 if no server answers such requests.
     """
 
     def __init__(self, address: str, problem: str, code: int) -> None:
@@ -83,7 +83,7 @@ class Connection:
 
     @property
     def version(self) -> tuple[int, int, int]:
-        """The version of the server; zeros without a connection, or for a version of its own."""
+        """The version of the server; zeros without a connection, or if it isn't three numbers."""
         if self._client is None:
             return 0, 0, 0
         found = self._client.connected_server_version
@@ -103,7 +103,7 @@ class Connection:
         return 0 if self._client is None else self._client.max_payload
 
     async def connect(self) -> NatsClient:
-        """Return a connected client: the one there is, or of the first server that accepts one.
+        """Return a connected client: the present one, or one at the first server that accepts.
 
         Raises:
             StreamError: no server could be reached, or one refuses the login.
@@ -240,7 +240,7 @@ class Connection:
             await close_client(client)
 
     def _list_servers(self) -> list[str]:
-        """Return the servers in random order, the last one at the end: it may be the bad one."""
+        """Return the servers in random order, the one used last at the end: it may be faulty."""
         servers = list(self._address.servers)
         random.shuffle(servers)
         servers += [each for each in self.discovered if each not in servers]
@@ -249,7 +249,7 @@ class Connection:
 
     def _learn_servers(self, client: NatsClient) -> None:
         """Remember further servers of the cluster."""
-        # With TLS they may be numbers that are in no certificate.
+        # With TLS they may be IP addresses, which are in no certificate.
         if not client.is_encrypted:
             self.discovered = [uri.netloc for uri in client.discovered_servers]
 

@@ -32,7 +32,7 @@ SOUND_VERSION = (2, 12, 3)
 SILENCE_S = 3.0
 HEARTBEAT_S = 1.0
 INACTIVE_S = 5
-# After so many heartbeats without a message, the leader is asked whether there is none.
+# After this many heartbeats without a message, the leader is asked whether there are any.
 QUIET_BEATS = 10
 CLUSTER_REPLICAS = 3
 # Numbers of the broker's errors.
@@ -138,8 +138,8 @@ class NatsBroker:
     async def tail(self) -> Stored:
         """Return the newest message, as the stream's leader knows it."""
         connection = await self._ready()
-        # One request mostly: relays ask each second. With ">", the broker looks at the last number
-        # only. `put` must name it, too, if an operator has deleted that message.
+        # Mostly one request, since relays ask each second. With ">", the broker looks at the last
+        # number only. `put` must name it, too, if an operator has deleted that message.
         newest = await self._fetch({"last_by_subj": ">"}, (NO_MESSAGE, NO_STREAM))
         if newest is not None:
             return newest
@@ -190,7 +190,7 @@ class NatsBroker:
                 come later, without end.
 
         Raises:
-            StreamError: a message was lost on the way, nothing was heard of the broker for 3 s, or
+            StreamError: a message was lost on the way, the broker sent nothing for 3 s, or
                 the stream ends before `start - 1`, or before what was read.
         """
         start = max(start, 1)
@@ -357,7 +357,7 @@ class NatsBroker:
             newest = int((await self.inspect())["state"]["last_seq"])
             is_ahead = newest > last and not await self._is_end(last + 1)
         except StreamError:
-            return False  # nobody leads now; heartbeats come all the same
+            return False  # there is no leader now; heartbeats come nonetheless
         if newest < last:
             problem = f"the stream ends at number {newest}, before {last}: the broker has lost some"
             raise StreamError(str(self.address), problem)
@@ -373,7 +373,7 @@ class NatsBroker:
         try:
             answer = await connection.request(subject, json.dumps(wanted).encode())
         except StreamError as error:
-            # Of a new stream, or after a restart, a server may not know yet who has a copy.
+            # For a new stream, or after a restart, a server may not know yet where the copies are.
             if getattr(error, "code", 0) != NO_RESPONDERS:
                 raise
             return await self._fetch(wanted)

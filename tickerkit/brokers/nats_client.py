@@ -72,7 +72,7 @@ class NatsClient(Client):
     """A client of nats-py that has one connection, and never makes another by itself.
 
     nats-py's own reconnecting leaves the sockets of failed attempts open, waits for ever for a
-    server that refuses, and keeps quiet about what its subscriptions missed.
+    server that refuses, and does not report what its subscriptions missed.
 
     Attributes:
         must_use_tls: whether to refuse a server without TLS before anything secret is sent.
@@ -80,7 +80,7 @@ class NatsClient(Client):
         has_connected: whether it was connected, so that an error is no longer that of an attempt.
         is_aborted: whether an attempt to connect was given up.
         denied: the server's newest message about a missing right; empty without one.
-        inboxes: who is told of the end of the connection.
+        inboxes: the inboxes that end with this connection.
     """
 
     def __init__(self, *, must_use_tls: bool) -> None:
@@ -117,7 +117,7 @@ class NatsClient(Client):
 
     async def _process_headers(self, headers: bytes) -> dict[str, str] | None:
         # Anyone who may write to a stream chooses the headers of a message. An error in here ends
-        # nats-py's reading without a word, and each further connection would meet it again.
+        # nats-py's reading without an error, and each further connection would meet it again.
         try:
             found: dict[str, str] | None = await super()._process_headers(headers)
         except Exception:
@@ -161,8 +161,8 @@ async def keep_cancelling(work: Coroutine[Any, Any, T]) -> T:
 async def close_client(client: NatsClient) -> None:
     """Close a client, even if the caller is being cancelled."""
     try:
-        # Of a connection that was not completed nats-py would wait for the end for ever; of one
-        # with TLS, for 30 s if the server is silent.
+        # nats-py would wait without end for a connection that was not completed, and 30 s for one
+        # with TLS whose server is silent.
         if client.is_connected:
             with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
                 await asyncio.shield(asyncio.wait_for(client.close(), CLOSE_S))

@@ -151,15 +151,15 @@ def _start_patiently(start: Callable[[], TickServer | None]) -> TickServer | Non
     Returns:
         The server; None if the command was asked to end.
     """
-    told = ""
+    reported = ""
     while not interrupt.requested:
         try:
             return start()
         except StreamError as error:
             if error.is_final:
                 raise
-            if error.problem != told:
-                told = error.problem
+            if error.problem != reported:
+                reported = error.problem
                 print_error(f"waiting for {error}")
         interrupt.wait(RETRY_S)
     return None

@@ -71,7 +71,7 @@ class Rotation:
     """The addresses of servers that have the same ticks, of which one is tried at a time.
 
     The first address is tried first. When an attempt or a connection ends, the next one follows at
-    once. Only after all have failed in a row there is a delay: none the first time, then a random
+    once. A delay comes only after all have failed in a row: none the first time, then a random
     time of up to 0.25 s, doubled each time up to 10 s. An address that refuses for good is left
     out for a minute.
 

@@ -27,7 +27,7 @@ class Taker:
     Args:
         log: the log to fill. With an origin, it refuses ticks that bring no seqs.
         gaps: the gaps of the log.
-        origin: what is known of the stream that the events come from; None where nobody asks.
+        origin: what is known of the stream that the events come from; None where no reader asks.
 
     Attributes:
         ended: whether the source at the other end has ended; another epoch begins it again.
@@ -93,7 +93,7 @@ class Taker:
         if hello.units is not msgspec.UNSET:
             self.log.units = select_units(hello.units)
         log = self.log
-        # A log that has begun no epoch has an id of its own, which no reader must be told.
+        # A log that has begun no epoch has an id of its own, which no reader may get.
         if hello.epoch == log.epoch and log.runs:
             self._coming = None
             return

@@ -57,7 +57,7 @@ class V1Session(TickSession):
         # What the client was sent of the log's misfits, and their sum.
         self._sent_misfits: dict[str, int] = {}
         self._left_out = 0
-        # Before a relay knows an epoch, its log has an id of its own: no client must be told that.
+        # Before a relay knows an epoch, its log has an id of its own, which no client may get.
         if self.close is None:
             self._send_hello(self.log.stop)
 

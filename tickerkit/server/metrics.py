@@ -36,10 +36,10 @@ OF_STATS = (
     _Metric("sent_messages", "sent_messages", "Messages sent to clients.", True),
     _Metric("turned_away", "turned_away", "Requests that were refused.", True),
     _Metric("cut_off", "cut_off", "Clients disconnected because they were gone or stalled.", True),
-    _Metric("lag_seconds", "lag_s", "Age of the newest tick when it came from the stream."),
+    _Metric("lag_seconds", "lag_s", "How many seconds the log is behind its stream."),
     _Metric("behind_ticks", "behind", "Ticks in the stream that the log does not have yet."),
     _Metric("gap_ticks", "gap_ticks", "Ticks that are known to be missing.", True),
-    _Metric("stream_resets", "stream_resets", "How often the stream was read anew.", True),
+    _Metric("stream_resets", "stream_resets", "How many times the stream was read again.", True),
 )
 OF_PUBLISHED = (
     _Metric("published_seq", "seq", "Seq of the newest tick that the stream has acknowledged."),

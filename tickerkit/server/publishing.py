@@ -17,10 +17,10 @@ from tickerkit.streams import Publisher
 
 __all__ = ["Published", "Publishing"]
 
-# How long the start waits for a broker: a wrong password is then told at once, and a server whose
-# broker is away starts nonetheless.
+# How long the start waits for a broker: a wrong password is then reported at once, and a server
+# whose broker is away starts nonetheless.
 START_S = 3.0
-# How soon the stream is asked again after a failure. An acknowledgement takes a millisecond, a new
+# How soon another attempt follows a failure. An acknowledgement takes a millisecond, a new
 # leader of the brokers 4 to 9 s.
 RETRY_S = 0.1
 # How often the stream's end is looked at while there are no ticks: the broker may have lost some,

@@ -21,7 +21,7 @@ __all__ = ["MAX_AT_ONCE", "ROUND_S", "Rounds"]
 MAX_AT_ONCE = 500
 ROUND_S = 0.05
 MAX_STEP_S = 0.002
-# To ask for the time of this thread costs a tenth of a message.
+# The thread's time is read after this many steps: reading it costs a tenth of a message.
 LOOK_STEPS = 16
 
 

@@ -111,12 +111,10 @@ class TickServer(Lifecycle):
             `turned_away` (requests refused: by access control, for a path without a stream, or for
             lack of room), `last_turned_away` (the newest reason), `cut_off` (clients disconnected
             because they were gone or read nothing), `last_cut_off` (the newest, and why),
-            `status`. Those of a relay have further: `lag_s` (how long the newest message took from
-            the stream to the log, at most the time since the log had all of the stream; or how long
-            the stream was not heard of), `behind` (ticks in the
-            stream, but not in the log, at the last look), `gap_ticks` (ticks known to be missing),
-            `stream_resets` (how often its place in the stream was sought anew), `stream` ("live",
-            or the newest problem).
+            `status`. A relay also has `lag_s` (how many seconds its log is behind the stream),
+            `behind` (ticks in the stream, but not in the log, at the last look), `gap_ticks` (ticks
+            known to be missing), `stream_resets` (how many times the stream was read again from a
+            place that was looked for), `stream` ("live", or the newest problem).
         """
 
     @property

@@ -18,10 +18,10 @@ from tickerkit.validation import check_number
 
 __all__ = ["RelaySource"]
 
-# How soon a stream that was lost is sought again, and how late at most.
+# How soon a lost stream is connected to again, and the longest time between two attempts.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
-# A wrong password may be put right, and readers still get what the relay has.
+# A wrong password may be corrected, and readers still get what the relay has.
 FINAL_DELAY_S = 30.0
 
 
@@ -41,12 +41,12 @@ class RelaySource(Source):
         origin: what the relay knows of its stream.
         status: the newest problem with the stream; empty while there is none.
         behind: how many ticks were in the stream, but not in the log, at the last look.
-        heard_s: when the stream was last heard of, on the monotonic clock.
-        caught_up_s: when the stream's end was last looked at that the log has reached since, on the
-            monotonic clock.
+        heard_s: when something last came from the stream, on the monotonic clock.
+        caught_up_s: when the newest look was taken at an end of the stream that the log has
+            reached since, on the monotonic clock.
         delay_s: how long the newest message took to the log, by the clocks of both machines.
         gap_ticks: how many ticks are known to be missing.
-        resets: how often the place in the stream was sought anew.
+        resets: how many times the stream was read again from a place that was looked for.
     """
 
     def __init__(self, address: str, wait_s: float | None = 10.0) -> None:
@@ -66,11 +66,12 @@ class RelaySource(Source):
 
     @property
     def lag_s(self) -> float:
-        """How old the newest tick of the log is that could have come: seconds.
+        """How many seconds the log is behind its stream.
 
-        While the stream is heard, what its newest message took to the log, but at most the time
-        since the log last had all of the stream: the message may be an old one that this relay has
-        read late, and the clocks may differ. Else the time since the stream was heard.
+        While the stream can be reached, this is how long its newest message took to the log, and at
+        most the time since the log last had all of the stream: the message may be an old one that
+        this relay has read late, and the clocks may differ. Otherwise, it is the time since
+        something last came from the stream.
         """
         now = time.monotonic()
         return now - self.heard_s if self.status else min(self.delay_s, now - self.caught_up_s)

@@ -20,8 +20,8 @@ __all__ = ["StreamRelay"]
 # How often the stream's end is looked at: for what is behind, and for a broker that has lost
 # messages and says nothing.
 LOOK_S = 1.0
-# After this time without a message, though the stream has further ones, they are read anew: what
-# the broker sends may lack its newest message, and then no later one shows that.
+# After this time without a message, though the stream has further ones, they are read again: what
+# the broker sends may lack its newest message, and no later message shows that.
 MISSED_S = 5.0
 # A log that lags by more looks than this has not caught up with any of them.
 MAX_LOOKS = 64
@@ -137,7 +137,7 @@ class StreamRelay(RelaySource):
 
 
 def _count_ticks_between(follower: Follower, tail: Stored) -> int:
-    """Return how many ticks the stream has that the follower has not; of another epoch at least."""
+    """Return how many ticks the follower lacks; if the tail is of another epoch, at least."""
     message, position = tail.message, follower.position
     if message is None or follower.holds(tail):
         return 0

@@ -1,9 +1,9 @@
-"""Streams: a log as messages on a broker: who writes them, and who fills a log from them; no I/O.
+"""Streams: a log as messages on a broker, which a maker writes and relays read; no I/O.
 
 A stream is one list of messages that the broker numbers. One maker writes it, any number of relays
 read it. A message is a piece of the maker's log with the log's own numbering: (epoch, first seq,
 count). Whether ticks follow each other is decided by that numbering alone, never by the stream's
-numbers: a broker may skip, trim, or go back to an older copy without a word.
+numbers: a broker may skip, trim, or go back to an older copy without notice.
 
 The maker's end is `Publisher`, a machine. The relay's is `Follower`, also a machine, and `follow`,
 which runs it on a `Broker`: it awaits the broker's verbs and nothing else.

@@ -50,7 +50,7 @@ class Broker(Protocol):
         Args:
             start: the first number.
             count: how many to yield at most, of those that are held now; None: also those that
-                come later, without end. Then `StreamError` is raised if the broker can't be heard.
+                come later, without end. Then `StreamError` is raised if the broker is silent.
                 It is also raised once the stream has gone back behind what was yielded, as the
                 numbers that follow are used for other messages then.
         """

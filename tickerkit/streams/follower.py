@@ -199,7 +199,7 @@ async def follow(broker: Broker, follower: Follower) -> AsyncIterator[list[Strea
     After an error, call it again with the same follower: it goes on where it stood.
 
     Raises:
-        StreamError: the broker can't be reached, or can't be heard.
+        StreamError: the broker can't be reached, or is silent.
     """
     while True:
         # Nothing was read yet of the stream as it is now: it may be shorter than it was.

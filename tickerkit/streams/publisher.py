@@ -2,8 +2,8 @@
 
 What to write next follows from the log, and from the position up to which the stream holds it. That
 position is the stream's newest message: each put names the number of the message that it follows,
-so nobody else's can come between unseen. One message at a time is under way; the ticks that come
-meanwhile go into the next one.
+so no other message can come between unnoticed. One message at a time is under way; the ticks that
+come meanwhile go into the next one.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ class _Put(NamedTuple):
 class Publisher:
     """Writes a log to a stream, one message at a time.
 
-    Whoever does the I/O calls `read_tail` while `needs_tail`, and otherwise puts what `next_put`
-    returns and reports the outcome: `take_ack`, or `doubt` on any error. It may call `doubt` at any
-    time, as after a reconnection. All calls are made in the thread that writes to the log.
+    The code that does the I/O calls `read_tail` while `needs_tail`. Otherwise it puts what
+    `next_put` returns and reports the outcome: `take_ack`, or `doubt` on any error. It may call
+    `doubt` at any time, as after a reconnection. All calls are made in the thread that writes to
+    the log.
 
     At first the maker takes over: it writes an `epoch` message after the newest one, whoever wrote
     that. The put of a former maker is refused from then on; it reads the tail, finds an epoch that
