@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 import ssl
 import threading
@@ -239,6 +240,41 @@ def test_proof_of_a_lagging_relay_comes_once_it_has_caught_up(until: Until) -> N
         source.feed(CaughtUp(source.origin.questions))
         until(lambda: not refuses(relay, "foreign", 7))
         assert resume(relay, "foreign", 7)[0]["epoch"] == "foreign"
+
+
+def test_answer_about_another_epoch_is_no_proof(until: Until) -> None:
+    """The other server knows that epoch, so it answers without a look at its stream."""
+    ended = [hello("E0"), ticks("E0", 1, 9), Gap("E0", 10, None, "restarted")]
+    source = Upstream(*ended, *FIRST)
+    with (
+        tk.serve(source, port=0) as upstream,
+        tk.serve(tk.relay(upstream.url), port=0, history=50) as relay,
+    ):
+        assert refuses(relay, "E2", 5)
+        until(lambda: source.origin.questions)
+        for _ in range(20):
+            assert refuses(relay, "E0", 5)
+            assert refuses(relay, "E2", 5)
+        source.feed(CaughtUp(source.origin.questions))
+        until(lambda: not refuses(relay, "E2", 5))
+
+
+def test_further_questions_do_not_delay_an_answer(until: Until) -> None:
+    """The relay asks about all of them, and goes on asking until it has the answer."""
+    source = Upstream(*FIRST)
+    with tk.serve(source, port=0) as upstream, tk.serve(tk.relay(upstream.url), port=0) as relay:
+        assert refuses(relay, "first", 7)
+        until(lambda: source.origin.questions)
+        source.feed(CaughtUp(source.origin.questions))
+        numbers = itertools.count()
+        until(lambda: refuses(relay, f"x{next(numbers)}", 7) and not refuses(relay, "first", 7))
+
+
+@pytest.mark.parametrize("first", ['{"more":' + "[" * 5000, "not JSON", '{"type": "at", "seq": 1}'])
+def test_hostile_answer_is_no_answer(first: str) -> None:
+    """The question can be asked again."""
+    with plain_server(lambda peer: peer.send(first), subprotocols=[SUBPROTOCOL]) as url:
+        assert asyncio.run(WebsocketRelay(url)._ask(Address(url), "E2")) is None
 
 
 def test_what_a_server_holds_is_read_after_its_answer() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import secrets
 import time
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,6 @@ from urllib.parse import urlsplit
 
 import msgspec
 from websockets.asyncio.client import connect
-from websockets.exceptions import WebSocketException
 from websockets.typing import Subprotocol
 
 from tickerkit.brokers import STREAM_SCHEMES, stream
@@ -173,19 +173,27 @@ class WebsocketRelay(RelaySource):
     async def _answer_questions(
         self, rotation: Rotation, asked: asyncio.Event, wake: asyncio.Event
     ) -> None:
-        """Find, for each unknown epoch, what the log must hold before that epoch is foreign."""
+        """Find, after readers' questions, what the log must hold before their epochs are foreign.
+
+        The other server is asked about an epoch that there can't be, so it has to look at its own
+        stream. About a reader's epoch it may answer without, if it knows that one; and the answer
+        is to be proof for all that readers have asked about.
+        """
         while True:
             await asked.wait()
             asked.clear()
-            questions, epoch = self.origin.questions, self.origin.newest_question
+            questions, epoch = self.origin.questions, secrets.token_hex(8)
             while self._answered < questions:
                 end = await self._ask(rotation.current, epoch)
-                if end is not None:
-                    # Newer ones would come too late for a log that always lags a little.
-                    self._targets = [*self._targets, (end, questions)][-MAX_TARGETS:]
-                    wake.set()
+                if end is None:
+                    # Not sooner, for further questions: they would have to wait, too.
+                    await asyncio.sleep(ASK_AGAIN_S)
+                    continue
+                # Newer ones would come too late for a log that always lags a little.
+                self._targets = [*self._targets, (end, questions)][-MAX_TARGETS:]
+                wake.set()
                 with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(ASK_AGAIN_S if end is None else ANSWER_S):
+                    async with asyncio.timeout(ANSWER_S):
                         await asked.wait()
                         break
 
@@ -203,7 +211,7 @@ class WebsocketRelay(RelaySource):
             async with asyncio.timeout(ANSWER_S):
                 await self._read_end(address, epoch)
                 return await self._read_end(address, epoch)
-        except (OSError, TimeoutError, WebSocketException, msgspec.MsgspecError):
+        except Exception:  # whatever a hostile server sends, readers go on asking
             return None
 
     async def _read_end(self, address: Address, epoch: str) -> Position:

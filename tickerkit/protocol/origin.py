@@ -32,7 +32,6 @@ class Origin:
     Attributes:
         is_ready: whether the log has caught up with the stream once, and knows the epoch.
         questions: how many unknown epochs readers have asked about.
-        newest_question: the epoch of the newest question.
         on_question: called in the writer's thread when another question is asked: look at the
             tail, take all up to it, and then report `CaughtUp`.
     """
@@ -40,7 +39,6 @@ class Origin:
     def __init__(self) -> None:
         self.is_ready = False
         self.questions = 0
-        self.newest_question = ""
         self.on_question: Callable[[], object] = lambda: None
         # The number of the question about each epoch; those answered are foreign.
         self._asked: dict[str, int] = {}
@@ -60,7 +58,6 @@ class Origin:
             if len(self._asked) >= MAX_QUESTIONS:
                 del self._asked[next(iter(self._asked))]
             self.questions += 1
-            self.newest_question = epoch
             self._asked[epoch] = self.questions
             self.on_question()
             return False
