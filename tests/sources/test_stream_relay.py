@@ -29,7 +29,7 @@ from tickerkit.log import Position
 from tickerkit.protocol import CaughtUp
 from tickerkit.server import thread_server
 from tickerkit.sources import RelaySource, StreamRelay, stream_relay
-from tickerkit.streams import Stored
+from tickerkit.streams import Stored, StreamMessage
 
 Until = Callable[..., None]
 
@@ -137,15 +137,17 @@ def test_relay_in_a_process_has_the_time_that_it_was_given(
         assert server.status == "listening"
 
 
-def run_away(monkeypatch: pytest.MonkeyPatch, *hears: bool, wait_s: float | None) -> list[float]:
+def run_away(
+    monkeypatch: pytest.MonkeyPatch, *heard_s: float | None, wait_s: float | None
+) -> list[float]:
     """Run a source of a stream that is away; return its pauses before the attempts.
 
     Args:
         monkeypatch: replaces the clock.
-        *hears: whether each attempt hears of the stream before it fails; later ones don't.
+        *heard_s: how long each attempt hears of the stream before it fails; None if it doesn't.
         wait_s: as for `tk.relay`.
     """
-    clock, pauses, left = [0.0], list[float](), list(hears)
+    clock, pauses, left = [0.0], list[float](), list(heard_s)
 
     async def note(pause_s: float) -> None:
         pauses.append(pause_s)
@@ -154,9 +156,9 @@ def run_away(monkeypatch: pytest.MonkeyPatch, *hears: bool, wait_s: float | None
     class Away(RelaySource):
         async def _follow(self, out: tk.Outlet) -> None:
             clock[0] += 0.5
-            if left and left.pop(0):
+            if left and (lasted_s := left.pop(0)) is not None:
                 self._note_contact()
-                clock[0] += 3600
+                clock[0] += lasted_s
             is_final = not left and wait_s is None
             raise StreamError(self.address, "it is away", is_final=is_final)
 
@@ -177,8 +179,25 @@ def test_wait_of_a_relay_is_no_longer_than_was_asked(monkeypatch: pytest.MonkeyP
 
 def test_stream_that_sent_something_is_tried_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Attempts become rare while it is away, and only then."""
-    pauses = run_away(monkeypatch, False, False, False, True, False, False, wait_s=None)
+    pauses = run_away(monkeypatch, None, None, None, 3600, None, None, wait_s=None)
     assert pauses == [0.2, 0.4, 0.8, 0.1, 0.2]
+
+
+def test_stream_that_is_lost_again_at_once_is_sought_ever_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its end may be told each time, and yet nothing can be read."""
+    assert run_away(monkeypatch, 0, 0, 0, 0, wait_s=None) == [0.2, 0.4, 0.8]
+
+
+@pytest.mark.parametrize("status", ["", "it is away"])
+def test_relay_that_reads_nothing_lags_though_it_is_told_of_further_ticks(status: str) -> None:
+    """How long the newest message took says nothing then."""
+    relay = StreamRelay(StreamAddress.parse("nats://host/a"))
+    relay._note_contact(behind=5)
+    relay.caught_up_s -= 60
+    relay.status = status
+    assert relay.lag_s >= 60
 
 
 def test_old_ticks_are_no_lag(
@@ -350,6 +369,27 @@ def test_look_at_what_the_broker_has_lost_does_not_hold_up_later_ones() -> None:
     assert taken == [CaughtUp(2)]
     assert [*relay._looks] == [ahead]
     assert relay.caught_up_s == 2
+
+
+def test_many_looks_do_not_crowd_out_the_oldest() -> None:
+    """A log that lags catches up with some of them, however many questions readers ask."""
+    relay = StreamRelay(StreamAddress.parse("nats://host/a"))
+    follower: Any = types.SimpleNamespace(
+        holds=lambda tail: False,
+        is_behind=lambda tail: False,
+        position=Position("e", 1),
+    )
+    count = 2 * stream_relay.MAX_LOOKS
+
+    async def look() -> None:
+        outlet: Any = None
+        for n in range(1, count + 1):
+            tail = Stored(n, StreamMessage("ticks", "e", n, 1, b""))
+            await relay._take_look(stream_relay._Look(tail, n, n / count), follower, outlet)
+
+    asyncio.run(look())
+    assert len(relay._looks) == stream_relay.MAX_LOOKS
+    assert (relay._looks[0].questions, relay._looks[-1].questions) == (1, count)
 
 
 # --- readers from elsewhere -----------------------------------------------------------------------

@@ -21,6 +21,8 @@ __all__ = ["RelaySource"]
 # How soon a lost stream is connected to again, and the longest time between two attempts.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
+# A stream that is lost again sooner may be one whose end is told, but that can't be read.
+STABLE_S = 1.0
 # A wrong password may be corrected, and readers still get what the relay has.
 FINAL_DELAY_S = 30.0
 
@@ -71,9 +73,12 @@ class RelaySource(Source):
         While the stream can be reached, this is how long its newest message took to the log, and at
         most the time since the log last had all of the stream: the message may be an old one that
         this relay has read late, and the clocks may differ. Otherwise, it is the time since
-        something last came from the stream.
+        something last came from the stream. While the log is known to lack ticks, it is the time
+        since it last had all: the stream's end may be told although nothing can be read.
         """
         now = time.monotonic()
+        if self.behind:
+            return now - self.caught_up_s
         return now - self.heard_s if self.status else min(self.delay_s, now - self.caught_up_s)
 
     @property
@@ -94,9 +99,10 @@ class RelaySource(Source):
             StreamError: the log has not caught up within `wait_s`, or never can, as with wrong
                 credentials.
         """
-        began = failed_s = time.monotonic()
+        began = time.monotonic()
         delay_s = FIRST_DELAY_S
         while True:
+            tried_s = time.monotonic()
             try:
                 await self._follow(out)
                 # All that the maker had is in the log, so every other epoch is foreign.
@@ -104,14 +110,14 @@ class RelaySource(Source):
                 return await out.take([CaughtUp(sys.maxsize)])
             except StreamError as error:
                 now = time.monotonic()
-                has_heard, failed_s = self.heard_s > failed_s, now
+                was_of_use = self.heard_s > tried_s and now - tried_s > STABLE_S
                 is_late = self.wait_s is not None and now - began >= self.wait_s
                 if not self.origin.is_ready and (error.is_final or is_late):
                     raise
                 if error.problem != self.status:
                     out.report(error)
                 self.status = error.problem
-                delay_s = FIRST_DELAY_S if has_heard else min(2 * delay_s, MAX_DELAY_S)
+                delay_s = FIRST_DELAY_S if was_of_use else min(2 * delay_s, MAX_DELAY_S)
                 if self.wait_s is not None and not self.origin.is_ready:
                     delay_s = min(delay_s, began + self.wait_s - now)
                 await asyncio.sleep(FINAL_DELAY_S if error.is_final else delay_s)

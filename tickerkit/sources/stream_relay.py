@@ -23,7 +23,7 @@ LOOK_S = 1.0
 # After this time without a message, though the stream has further ones, they are read again: what
 # the broker sends may lack its newest message, and no later message shows that.
 MISSED_S = 5.0
-# A log that lags by more looks than this has not caught up with any of them.
+# So many looks are kept that the log has not caught up with: the oldest, and the newest.
 MAX_LOOKS = 64
 NS_PER_S = 1_000_000_000
 
@@ -51,7 +51,7 @@ class StreamRelay(RelaySource):
         self._is_passing = False
         self._read_s = 0.0
         # The looks at the stream's end that the log has not caught up with.
-        self._looks: deque[_Look] = deque(maxlen=MAX_LOOKS)
+        self._looks: deque[_Look] = deque()
 
     async def _follow(self, out: Outlet) -> None:
         asked = asyncio.Event()
@@ -122,6 +122,8 @@ class StreamRelay(RelaySource):
             raise StreamError(self.address, "the stream's newest messages did not come")
         self._note_contact(_count_ticks_between(follower, tail))
         if tail.message is not None:  # an empty stream proves nothing
+            if len(self._looks) >= MAX_LOOKS:
+                self._looks.pop()
             self._looks.append(look)
         if not self._is_passing:
             await self._report_looks(follower, out)
