@@ -187,7 +187,8 @@ def test_clients_are_limited_and_metrics_have_a_port(
     start: Start, recording: Path, command: list[str]
 ) -> None:
     """A websocket beyond `--max-clients` gets 503; the metrics need no token on their port."""
-    what = [str(recording)] if command == ["replay"] else []
+    # A replay that has ended would close the websocket.
+    what = [str(recording), "--wait-for", "1"] if command == ["replay"] else []
     more = ["--max-clients", "1", "--metrics-port", "0", "--token", "sesame"]
     with start(*command, *what, "--port", "0", *more) as running:
         _, websocket, port = addresses(running)
