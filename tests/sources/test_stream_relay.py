@@ -352,7 +352,7 @@ def test_look_at_what_the_broker_has_lost_does_not_hold_up_later_ones() -> None:
     """What it saw never comes, and the relay has caught up nonetheless."""
     relay = StreamRelay(StreamAddress.parse("nats://host/a"))
     lost, reached, ahead = (
-        stream_relay._Look(Stored(number, None), questions=number, at_s=number)
+        stream_relay._Look(Stored(number, None), questions=number, number=number, at_s=number)
         for number in (1, 2, 3)
     )
     relay._looks.extend([lost, reached, ahead])

@@ -360,5 +360,18 @@ def test_a_follower_says_whether_it_holds_a_tail(
 
 def test_a_follower_sees_that_a_stream_has_gone_back(broker: MemoryBroker, relay: Relay) -> None:
     """A read that goes on then may wait for a number that others get."""
-    assert not relay.follower.is_behind(Stored(2, None))
-    assert relay.follower.is_behind(Stored(1, None))
+    assert not relay.follower.is_behind(Stored(2, None), 2)
+    assert relay.follower.is_behind(Stored(1, None), 2)
+
+
+def test_an_answer_that_was_overtaken_by_a_message_shows_no_loss(
+    broker: MemoryBroker, maker: Maker, relay: Relay
+) -> None:
+    """The newest message may be read between the question for the stream's end and its answer."""
+    before, tail = relay.follower.number, Stored(2, broker.stored[2])
+    maker.publish(1)
+    relay.run()
+    assert relay.follower.number == 3
+    assert not relay.follower.is_behind(tail, before)
+    relay.follower.number = 0
+    assert not relay.follower.is_behind(Stored(1, None), before), "it is read anew"

@@ -29,10 +29,18 @@ NS_PER_S = 1_000_000_000
 
 
 class _Look(NamedTuple):
-    """A look at the stream's end: what was there, the questions asked before it, and when."""
+    """A look at the stream's end.
+
+    Attributes:
+        tail: what was there.
+        questions: how many questions were asked before it.
+        number: the number of the newest message that was read before it.
+        at_s: when it began.
+    """
 
     tail: Stored
     questions: int
+    number: int
     at_s: float
 
 
@@ -96,7 +104,8 @@ class StreamRelay(RelaySource):
         """Look at the stream's end at once, then every second and after each question."""
         while True:
             asked.clear()
-            questions, now = self.origin.questions, time.monotonic()
+            questions, number = self.origin.questions, follower.number
+            now = time.monotonic()
             try:
                 tail = await find_newest_message(broker)
             except StreamError as error:
@@ -106,7 +115,7 @@ class StreamRelay(RelaySource):
                     raise
                 self.status = error.problem
             else:
-                await self._take_look(_Look(tail, questions, now), follower, out)
+                await self._take_look(_Look(tail, questions, number, now), follower, out)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(LOOK_S):
                     await asked.wait()
@@ -116,7 +125,7 @@ class StreamRelay(RelaySource):
         if tail.message is None and follower.position is None:
             fix = "start the server that publishes it"
             raise StreamError(self.address, "the stream holds nothing yet", fix)
-        if follower.is_behind(tail):
+        if follower.is_behind(tail, look.number):
             raise StreamError(self.address, "the broker has lost messages that were read")
         if self._looks and look.at_s - max(self._looks[0].at_s, self._read_s) > MISSED_S:
             raise StreamError(self.address, "the stream's newest messages did not come")

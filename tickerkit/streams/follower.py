@@ -84,13 +84,18 @@ class Follower:
             return False
         return message.epoch in self._former or self.is_news(message) is False
 
-    def is_behind(self, tail: Stored) -> bool:
-        """Return whether the stream ends before the newest message that was read from it.
+    def is_behind(self, tail: Stored, number: int) -> bool:
+        """Return whether the stream ends before a message that was read from it.
 
         The broker has lost messages since. Then the read may wait for a number that others get: end
         it, and call `follow` again.
+
+        Args:
+            tail: the stream's end.
+            number: `number` from before the stream was asked for its end: what was read while the
+                answer was on its way may be newer than the answer.
         """
-        return tail.number < self.number
+        return tail.number < min(number, self.number)
 
     def take(self, stored: Stored) -> list[StreamEvent] | None:
         """Return the events of the next message that was read, which may be none.
