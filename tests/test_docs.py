@@ -22,12 +22,14 @@ from nats_cluster import NatsCluster
 
 import tickerkit as tk
 from tickerkit.brokers.nats import MIN_VERSION
+from tickerkit.brokers.settings import DEFAULT_MAX_BYTES
 from tickerkit.cli.app import app
 from tickerkit.cli.exit_codes import FENCED
 from tickerkit.presets.files import load_preset
 from tickerkit.presets.preset import Preset
 from tickerkit.protocol.v1 import HEARTBEAT_S
 from tickerkit.server.metrics import OF_PUBLISHED, OF_STATS
+from tickerkit.server.rounds import MAX_AT_ONCE, ROUND_S
 from tickerkit.server.thread_server import MAX_READY_LAG_S
 from tickerkit.sources import EventsSource
 from tickerkit.testing import FakeVenue
@@ -218,6 +220,9 @@ def test_limits_that_the_docs_name_are_those_of_the_code() -> None:
     assert f"exit code {FENCED}" in text
     assert f"something at least every {HEARTBEAT_S:g} seconds" in text
     assert f"Versions before {'.'.join(map(str, MIN_VERSION))} " in text
+    rounds = f"more than {MAX_AT_ONCE} readers, a server makes at most {1 / ROUND_S:g} rounds"
+    assert rounds in text
+    assert f"with at most {DEFAULT_MAX_BYTES / 1e9:g} GB, about" in text
 
 
 def test_queries_that_the_docs_name_are_valid(tmp_path: Path) -> None:

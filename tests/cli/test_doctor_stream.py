@@ -206,7 +206,7 @@ def test_settings_are_judged(
 def test_maker_is_described(server: NatsCluster) -> None:
     """An empty stream, an ended source and a message of another program have their own texts."""
     url = make_by_hand(server, "who")
-    assert examine(url)["maker"].about == "nobody has published yet"
+    assert examine(url)["maker"].about == "nothing was published yet"
     publish(url, StreamMessage("end", "e1", 8, 0, b"{}"))
     about = examine(url)["maker"].about
     assert "epoch e1 was published up to seq 7, " in about
@@ -247,7 +247,7 @@ def test_user_of_few_rights_gets_an_answer(
         command: InProcess = start("doctor", url, "--creds", str(relay))
         assert command.wait() == 0
     assert "! JetStream      this user may not see the account's limits" in command.out
-    assert "! maker          nobody has published yet" in command.out
+    assert "! maker          nothing was published yet" in command.out
 
 
 def info(**cluster: Any) -> dict[str, Any]:

@@ -161,15 +161,16 @@ class FeedChecker:
         """Return what is wrong with the feed's gaps: one for each epoch that ended, no other."""
         frame = self.feed.gaps
         ends = [None if pd.isna(last) else int(last) for last in frame["to"]]
-        told = list(zip(frame["epoch"].astype(str), frame["from"].astype(int), ends, strict=True))
+        epochs, firsts = frame["epoch"].astype(str), frame["from"].astype(int)
+        reported = list(zip(epochs, firsts, ends, strict=True))
         ended = {epoch: last + 1 for epoch, last in list(self.lasts.items())[:-1]}
-        faults = [f"told twice: {gap}" for gap in set(told) if told.count(gap) > 1]
-        for epoch, first, last in told:
+        faults = [f"reported twice: {gap}" for gap in set(reported) if reported.count(gap) > 1]
+        for epoch, first, last in reported:
             # A maker may have been killed after it took over, and before it wrote a tick.
             if last is not None or first != (ended.get(epoch) if epoch in self.lasts else 1):
-                faults.append(f"told, and not so: {epoch} {first}-{last}")
-        missing = ended.keys() - {epoch for epoch, _, _ in told}
-        return faults + [f"not told: the end of {epoch} after {ended[epoch]}" for epoch in missing]
+                faults.append(f"reported, but not missing: {epoch} {first}-{last}")
+        missing = ended.keys() - {epoch for epoch, _, _ in reported}
+        return faults + [f"missing: the end of {epoch} after {ended[epoch]}" for epoch in missing]
 
 
 def wait_for(condition: Callable[[], object], timeout_s: float, what: str) -> None:

@@ -96,7 +96,7 @@ class MemoryBroker:
         last: the number of the newest message that was ever stored.
         is_up: whether the verbs answer.
         outcome: what happens to the next put: `doubtful` is stored, but answered with an error.
-        skips: how many messages the next readers pass over without a word.
+        skips: how many messages the next readers pass over without an error.
         reads: how many reads were begun.
     """
 

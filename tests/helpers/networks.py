@@ -79,11 +79,11 @@ class Network:
         subprocess.run(["ip", "link", "del", self._bridge], capture_output=True, check=False)
 
     def cut(self, one: Host, other: Host) -> None:
-        """Let nothing through between two hosts; their connections stand, and hear nothing."""
+        """Let nothing through between two hosts; their connections stand, and get nothing."""
         for source, target in ((one, other), (other, one)):
             if (source, target) not in self._cut:
                 self._cut.add((source, target))
-                # Frames to a device that nobody has: they are lost without a word, as in a cable.
+                # Frames to a device that no host has are lost without an error, as in a cable.
                 device = ("lladdr", NOBODY, "dev", "eth0", "nud", "permanent")
                 _run("ip", "-n", source.name, "neigh", "replace", target.address, *device)
 

@@ -90,7 +90,7 @@ class Stream:
 
 
 class Lagging(Relay):
-    """A relay that reads the stream when it is told to, and looks at the tail when it is asked.
+    """A relay that reads the stream when a test says so, and looks at the tail when it is asked.
 
     Args:
         stream: the stream.
@@ -140,7 +140,7 @@ class Reader:
     Attributes:
         start: the place after which it gets everything.
         had: the places of the ticks that it got.
-        told: the places that were reported missing.
+        reported: the places that were reported missing.
         ends: how many times the end of an epoch was reported as unknown.
     """
 
@@ -152,7 +152,7 @@ class Reader:
         self.start: Place | None = None
         self.last: Place = (0, 0)
         self.had: set[Place] = set()
-        self.told: set[Place] = set()
+        self.reported: set[Place] = set()
         self.ends: Counter[int] = Counter()
         self.handled = 0
 
@@ -215,11 +215,11 @@ class Reader:
             return
         places: set[Place] = {(epoch, seq) for seq in range(gap.first, gap.last + 1)}
         assert not places & self.had
-        assert not places & self.told
+        assert not places & self.reported
         assert isinstance(self.relay, Lagging)
         for place in places & self.stream.ticks:
             assert self.relay.lacks(place), place
-        self.told |= places
+        self.reported |= places
 
     def wants(self, place: Place) -> bool:
         """Return whether the reader has subscribed to a tick's symbol."""
@@ -237,15 +237,15 @@ class Reader:
         epochs = {epoch for epoch, _ in stream.ticks}
         owed = {place for place in stream.ticks if place > start and self.wants(place)}
         missing = {place for place in stream.missing if place > start and place[0] in epochs}
-        assert not self.had & self.told
+        assert not self.had & self.reported
         assert set(self.ends.values()) <= {1}
         if is_exact:
             assert self.had == owed
-            assert {place for place in self.told if place[0] in epochs} == missing
+            assert {place for place in self.reported if place[0] in epochs} == missing
             seams = {epoch for epoch in epochs if start[0] <= epoch < stream.epoch}
             assert {epoch for epoch in self.ends if epoch in epochs} == seams
             return
-        for place in (owed | missing) - self.had - self.told:
+        for place in (owed | missing) - self.had - self.reported:
             # Up to where a reader goes on after an unknown number of missing ticks, all may be.
             assert any(epoch <= place[0] for epoch in self.ends), place
 

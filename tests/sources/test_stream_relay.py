@@ -144,7 +144,7 @@ def run_away(
 
     Args:
         monkeypatch: replaces the clock.
-        *heard_s: how long each attempt hears of the stream before it fails; None if it doesn't.
+        *heard_s: how long each attempt gets messages before it fails; None if it gets none.
         wait_s: as for `tk.relay`.
     """
     clock, pauses, left = [0.0], list[float](), list(heard_s)

@@ -109,14 +109,14 @@ class Ledger:
 
     Attributes:
         had: the ticks that came.
-        told: the ranges that were reported missing: epoch, first, last.
+        reported: the ranges that were reported missing: epoch, first, last.
         place: the epoch and seq up to which all is known.
     """
 
     def __init__(self, world: World) -> None:
         self.world = world
         self.had: set[tuple[str, int]] = set()
-        self.told: list[tuple[str, int, float]] = []
+        self.reported: list[tuple[str, int, float]] = []
         self.place: tuple[str, int] | None = None
         self.start: tuple[str, int] | None = None
         self.is_closed = False
@@ -146,7 +146,7 @@ class Ledger:
             assert self.world.prices[tick] == price
             assert tick == (self.place[0], self.place[1] + 1), f"{tick} after {self.place}"
             assert tick not in self.had
-            assert not is_within(tick, self.told), f"{tick} was reported missing"
+            assert not is_within(tick, self.reported), f"{tick} was reported missing"
             self.had.add(tick)
             self.place, self.is_closed = tick, False
 
@@ -155,7 +155,7 @@ class Ledger:
         assert (gap.epoch, gap.first) == (self.place[0], self.place[1] + 1), (gap, self.place)
         last = float("inf") if gap.last is None else gap.last
         assert last >= gap.first
-        self.told.append((gap.epoch, gap.first, last))
+        self.reported.append((gap.epoch, gap.first, last))
         if gap.last is None:
             assert not self.is_closed
             self.is_closed = True
@@ -229,7 +229,7 @@ class Reader:
 
     Attributes:
         had: the ticks that came.
-        told: the ranges that were reported missing: epoch, first, last.
+        reported: the ranges that were reported missing: epoch, first, last.
     """
 
     def __init__(self, world: World, relay: Relay, history: int | None) -> None:
@@ -237,7 +237,7 @@ class Reader:
         self.client = Client(None, history)
         self.wire = Wire(relay.log, client=self.client)
         self.had: dict[tuple[str, int], None] = {}
-        self.told: list[tuple[str, int, float]] = []
+        self.reported: list[tuple[str, int, float]] = []
         self.first: tuple[str, int] | None = None
         self.handled = 0
         self.hop(relay)
@@ -283,7 +283,7 @@ class Reader:
                 if held is not None and held < log.stop:
                     position = log.rows(held, held + 1).position(0)
                     assert not is_within(position, [(event.epoch, event.first, last)]), event
-                self.told.append((event.epoch, event.first, last))
+                self.reported.append((event.epoch, event.first, last))
         self.handled = len(self.wire.events)
 
     def ruled_out(self) -> list[tuple[str, int, float]]:
@@ -293,8 +293,8 @@ class Reader:
         isn't known, and its maker may write it again.
         """
         if not self.world.has_lost:
-            return self.told
-        return [each for each in self.told if each[2] != float("inf")]
+            return self.reported
+        return [each for each in self.reported if each[2] != float("inf")]
 
     def settle(self) -> None:
         """Get all that the relay has, and check that nothing of it is missing."""
@@ -311,11 +311,11 @@ class Reader:
         gone = {e for e, _ in held} - {e for e, _ in self.had} if self.is_open() else set()
         if self.first in held:
             for tick in held[held.index(self.first) :]:
-                assert tick in self.had or is_within(tick, self.told) or tick[0] in gone, tick
+                assert tick in self.had or is_within(tick, self.reported) or tick[0] in gone, tick
 
     def is_open(self) -> bool:
         """Return whether a gap of unknown size was reported."""
-        return any(last == float("inf") for _, _, last in self.told)
+        return any(last == float("inf") for _, _, last in self.reported)
 
 
 def ticks_in(event: Received) -> list[tuple[tuple[str, int], float]]:
@@ -462,7 +462,7 @@ class Machine(RuleBasedStateMachine):
 
     @rule(count=st.integers(1, 3))
     def skip(self, count: int) -> None:
-        """Let subscriptions pass over messages without a word."""
+        """Let subscriptions pass over messages without an error."""
         self.broker.skips = count
 
     @rule()
@@ -593,7 +593,7 @@ class Machine(RuleBasedStateMachine):
                 for seq in range(message.seq, message.last + 1):
                     tick = message.epoch, seq
                     is_before = tick[0] == start[0] and seq <= start[1]
-                    assert is_before or tick in ledger.had or is_within(tick, ledger.told), tick
+                    assert is_before or tick in ledger.had or is_within(tick, ledger.reported), tick
 
 
 def run(count: int, steps: int) -> int:

@@ -13,9 +13,10 @@ import numpy as np
 
 from tickerkit.brokers.address import StreamAddress
 from tickerkit.brokers.envelope import make_envelope, open_envelope, split_headers
-from tickerkit.brokers.settings import NS_PER_S, StreamLimits, find_misfits, make_settings
+from tickerkit.brokers.settings import StreamLimits, find_misfits, make_settings
 from tickerkit.errors import StreamError
 from tickerkit.streams import Stored, StreamMessage
+from tickerkit.ticks import NS_PER_S
 
 if TYPE_CHECKING:
     from nats.aio.msg import Msg

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tickerkit.brokers.address import StreamAddress
 from tickerkit.errors import InvalidArgument
 from tickerkit.limits import MAX_SEGMENT_BYTES
+from tickerkit.ticks import NS_PER_S
 from tickerkit.validation import check_number
 
 __all__ = ["MIN_MESSAGE_BYTES", "Misfit", "StreamLimits", "find_misfits", "make_settings"]
@@ -17,7 +18,6 @@ __all__ = ["MIN_MESSAGE_BYTES", "Misfit", "StreamLimits", "find_misfits", "make_
 DEFAULT_MAX_BYTES = 10**9
 MIN_MAX_BYTES = 10**6
 MAX_REPLICAS = 5
-NS_PER_S = 1_000_000_000
 DUPLICATE_WINDOW_NS = NS_PER_S
 # The largest body, with its headers.
 MIN_MESSAGE_BYTES = MAX_SEGMENT_BYTES + 2**13

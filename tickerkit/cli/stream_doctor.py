@@ -8,16 +8,18 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from tickerkit.brokers import NatsBroker, StreamAddress
-from tickerkit.brokers.nats import MIN_VERSION, SOUND_VERSION, format_version, parse_time
-from tickerkit.brokers.settings import (
-    DEFAULT_MAX_BYTES,
-    MIN_MESSAGE_BYTES,
-    NS_PER_S,
-    find_misfits,
+from tickerkit.brokers.nats import (
+    MIN_VERSION,
+    NO_STREAM,
+    SOUND_VERSION,
+    format_version,
+    parse_time,
 )
+from tickerkit.brokers.settings import DEFAULT_MAX_BYTES, MIN_MESSAGE_BYTES, find_misfits
 from tickerkit.cli.findings import Finding
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_count, format_size
+from tickerkit.ticks import NS_PER_S
 
 if TYPE_CHECKING:
     from tickerkit.brokers.connection import Connection
@@ -25,7 +27,6 @@ if TYPE_CHECKING:
 
 __all__ = ["examine_stream"]
 
-NO_STREAM = 10059
 MIN_REPLICAS = 3
 # From here on clocks make the lag that relays report useless.
 MAX_CLOCK_S = 0.5
@@ -197,7 +198,7 @@ def _judge_replicas(info: dict[str, Any]) -> list[Finding]:
         )
         findings.append(Finding("replicas", about, fix, "note"))
     elif not findings:
-        leader = cluster.get("leader") or "nobody"
+        leader = cluster.get("leader") or "no server"
         findings.append(Finding("replicas", f"{replicas} servers hold the stream; {leader} leads"))
     return findings
 
@@ -238,7 +239,7 @@ def _judge_tail(tail: Stored, now_ns: int) -> Finding:
         if tail.stored_ns:
             about = "the newest message is not one of tickerkit's, or of a later version"
             return Finding("maker", about, "", "note")
-        return Finding("maker", "nobody has published yet", "", "note")
+        return Finding("maker", "nothing was published yet", "", "note")
     about = f"epoch {message.epoch} was published up to seq {message.last:,}"
     if tail.stored_ns:
         about += f", {max(now_ns - tail.stored_ns, 0) / NS_PER_S:,.1f} s ago"

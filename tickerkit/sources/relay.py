@@ -74,7 +74,7 @@ class RelaySource(Source):
         most the time since the log last had all of the stream: the message may be an old one that
         this relay has read late, and the clocks may differ. Otherwise, it is the time since
         something last came from the stream. While the log is known to lack ticks, it is the time
-        since it last had all: the stream's end may be told although nothing can be read.
+        since it last had all: the stream's end may be known although nothing can be read.
         """
         now = time.monotonic()
         if self.behind:

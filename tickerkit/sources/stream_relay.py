@@ -14,6 +14,7 @@ from tickerkit.protocol import CaughtUp
 from tickerkit.sources.base import Outlet
 from tickerkit.sources.relay import RelaySource
 from tickerkit.streams import Broker, Follower, Stored, find_newest_message, follow
+from tickerkit.ticks import NS_PER_S
 
 __all__ = ["StreamRelay"]
 
@@ -25,7 +26,6 @@ LOOK_S = 1.0
 MISSED_S = 5.0
 # So many looks are kept that the log has not caught up with: the oldest, and the newest.
 MAX_LOOKS = 64
-NS_PER_S = 1_000_000_000
 
 
 class _Look(NamedTuple):

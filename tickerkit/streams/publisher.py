@@ -62,10 +62,10 @@ class Publisher:
     `doubt` at any time, as after a reconnection. All calls are made in the thread that writes to
     the log.
 
-    At first the maker takes over: it writes an `epoch` message after the newest one, whoever wrote
-    that. The put of a former maker is refused from then on; it reads the tail, finds an epoch that
-    isn't its own, and is fenced: it never writes again. So two makers can't take over from each
-    other for ever.
+    At first the maker takes over: it writes an `epoch` message after the newest one, also if that
+    is another maker's. The put of a former maker is refused from then on. It reads the tail, finds
+    an epoch that isn't its own, and is fenced: it never writes again. So two makers can't take over
+    from each other for ever.
 
     What the broker has lost of its stream is written again, as far as the log holds it; the rest
     is written as a gap.

@@ -3,8 +3,8 @@
 The messages of an epoch follow each other in a stream, and their seqs rise. So what is true of the
 newest message, and false from some message back, is found in steps that double, as a binary search
 from the end. Numbers between two messages may be missing, and messages that others wrote are passed
-over. The stream may change meanwhile: what is found is only where to read from, and whoever reads
-there checks what comes.
+over. The stream may change meanwhile: what is found is only where to read from, and the follower
+checks what comes from there.
 """
 
 from __future__ import annotations
@@ -172,12 +172,12 @@ async def _find_before(broker: Broker, stop: int, first: int) -> _Found | None:
 
 
 def _of_epoch(epoch: str, lowest: int | None = None) -> Callable[[StreamMessage], bool]:
-    """Return what tells whether a message is of an epoch, and reaches a seq."""
+    """Return a function that returns whether a message is of an epoch, and reaches a seq."""
     return lambda message: message.epoch == epoch and (lowest is None or message.last >= lowest)
 
 
 def _news_of(
     epoch: str, is_news: Callable[[StreamMessage], bool | None]
 ) -> Callable[[StreamMessage], bool]:
-    """Return what tells whether a message is of an epoch, and has what a reader lacks."""
+    """Return a function that returns whether a message of an epoch has what a reader lacks."""
     return lambda message: message.epoch == epoch and is_news(message) is not False
