@@ -341,3 +341,25 @@ def test_reader_that_is_led_back_to_a_former_epoch_gets_none_of_its_ticks_again(
     join(wire, relay)
     assert wire.seqs() == [*range(1, 11), *range(1, 6), 11, 12]
     assert wire.gaps() == [("E1", 11, None), ("E2", 6, None)]
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        [Gap("E2", 17, 32, "x"), Gap("E2", 14, 19, "x"), hello("E2")],
+        [Gap("E2", 28, 31, "x"), hello("E2"), Gap("E2", 34, 3, "x")],
+        [hello("E2"), Gap("E2", 0, 5, "x")],
+    ],
+)
+def test_hostile_gaps_end_and_can_be_read(events: list[Taken]) -> None:
+    """They may be in any order, or end before they begin."""
+    relay = Relay(hello("E1"), ticks("E1", 21, 23), *events)
+    client, answer = Client(None, None), session_for(relay.publication, SUBPROTOCOL, "/", 0)
+    answer.receive('{"type": "subscribe", "history": null}', 0)
+    for _ in range(20):
+        message = answer.next_message(0)
+        if message is None:
+            break
+        list(client.receive(message))
+    else:
+        pytest.fail("the messages have no end")

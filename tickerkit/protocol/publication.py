@@ -93,7 +93,9 @@ class Publication:
             here_gaps = [gap for gap in self.gaps.at(row) if gap.epoch == here]
             lasts = [gap.last for gap in here_gaps if gap.last is not None]
             if lasts:
-                return here_gaps[0].first - 1, lasts[-1]
+                # A hostile server's gaps may be in any order. A reader that has passed all of them
+                # must be beyond each, or it would be sent them again without end.
+                return max(here_gaps[0].first - 1, 0), max(lasts)
         if row >= log.stop:
             seq = log.last_seq
         elif row > log.start and log.run_at(row)[0].start < row:
