@@ -74,7 +74,7 @@ def test_relay_of_another_server_takes_its_token(start: Start, until: Until) -> 
 
 @pytest.mark.process
 def test_relay_ends_with_a_signal(stream_url: str) -> None:
-    """The exit code is 0, and the port is free again."""
+    """The exit code is 0, and the port is free; the token of its maker came from a variable."""
     with tk.serve(None, port=0, token="sesame", publish=stream_url) as server:
         plain = f"ws://{LOCAL}:{server.port}/"
         with Command("relay", plain, "--port", "0", TICKERKIT_UPSTREAM_TOKEN="sesame") as command:

@@ -43,8 +43,8 @@ def stream(
     never changes one: what doesn't fit is an error that names the setting.
 
     Args:
-        url: `"nats://host:4222,host2:4222/name"`, or `tls://`; with `user:password@` if need
-            be.
+        url: `"nats://host:4222,host2:4222/name"`, or `tls://`; with `user:password@` if need be,
+            which may also be in the variables NATS_USER and NATS_PASSWORD.
         creds: path of a credentials file; by default that of the variable NATS_CREDS.
         ca: path of the certificates to trust; by default those of the system.
         cert: path of this client's own certificate.

@@ -137,7 +137,11 @@ Creds: TypeAlias = Annotated[
 ]
 Ca: TypeAlias = Annotated[
     str | None,
-    typer.Option(metavar="FILE", help="Certificates to trust a broker by, in PEM; or NATS_CA."),
+    typer.Option(
+        metavar="FILE",
+        help="Certificates to trust, in PEM: of the broker of a stream, where NATS_CA may name "
+        "them, or of the other server of `tickerkit relay`.",
+    ),
 ]
 Cert: TypeAlias = Annotated[
     str | None,

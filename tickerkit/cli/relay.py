@@ -86,7 +86,7 @@ def relay(
 
     A reader that was cut off elsewhere resumes here: positions are those of the maker, on every
     relay. The relay listens once it has caught up. While the stream can't be reached, it serves
-    what it holds, and GET /readyz is answered 503.
+    what it holds; after 15 seconds, GET /readyz is answered 503.
     """
     from tickerkit.brokers import STREAM_SCHEMES
     from tickerkit.feed.relay import relay as make_source

@@ -21,7 +21,7 @@ __all__ = ["RelaySource"]
 # How soon a lost stream is connected to again, and the longest time between two attempts.
 FIRST_DELAY_S = 0.1
 MAX_DELAY_S = 5.0
-# A stream that is lost again sooner may be one whose end is told, but that can't be read.
+# A stream that is lost again sooner may be one that says where it ends, but can't be read.
 STABLE_S = 1.0
 # A wrong password may be corrected, and readers still get what the relay has.
 FINAL_DELAY_S = 30.0

@@ -24,7 +24,8 @@ LOOK_S = 1.0
 # After this time without a message, though the stream has further ones, they are read again: what
 # the broker sends may lack its newest message, and no later message shows that.
 MISSED_S = 5.0
-# So many looks are kept that the log has not caught up with: the oldest, and the newest.
+# At most this many looks that the log has not caught up with are kept: the oldest ones, and the
+# newest.
 MAX_LOOKS = 64
 
 
