@@ -12,7 +12,7 @@ import nats
 import pytest
 from nats_cluster import NatsCluster
 
-from tickerkit.brokers import NatsBroker, StreamLimits, connection
+from tickerkit.brokers import NatsBroker, StreamAddress, StreamLimits, connection
 from tickerkit.errors import StreamError
 from tickerkit.streams import StreamMessage
 
@@ -139,6 +139,32 @@ def test_users_may_not_use_another_stream(
     monkeypatch.setattr(connection, "ANSWER_S", 0.2)
     with pytest.raises(StreamError, match="permissions violation"):
         asyncio.run(write(address_of(secured, "maker", "other"), 1))
+
+
+def test_right_that_is_missing_is_named_beside_other_requests(
+    secured: NatsCluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A request that is answered hides no reason of another one, and is no reason itself."""
+    monkeypatch.setattr(connection, "ANSWER_S", 0.3)
+
+    async def work() -> None:
+        asking = connection.Connection(StreamAddress.parse(address_of(secured, "maker")))
+        try:
+            denied = asyncio.ensure_future(asking.call(f"DIRECT.GET.{STREAM}", {"seq": 1}))
+            for _ in range(3):  # the refusal comes before the second answer
+                await asking.call("INFO")
+            with pytest.raises(StreamError, match="permissions violation") as caught:
+                await denied
+            assert caught.value.is_final
+            client = asking._client
+            assert client is not None
+            other = client.explain("nats://host/a", "no answer", "$JS.API.INFO")
+            assert other.problem == "no answer"
+            assert not other.is_final
+        finally:
+            await asking.close()
+
+    asyncio.run(work())
 
 
 def test_maker_may_not_delete_its_stream(secured: NatsCluster) -> None:

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import re
+import types
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import Command, InProcess, on_posix, port_is_free
 from nats_cluster import NatsCluster
 from nats_logins import Operator
 from peers import LOCAL, free_port
+from rich.text import Text
 from streamed import held, prices, row
 
 import tickerkit as tk
+from tickerkit.cli import serving
 
 pytestmark = on_posix
 
@@ -53,7 +57,7 @@ def test_relay_prints_its_addresses_once_it_has_caught_up(
                 until(lambda: len(feed.log) == 3)
                 assert held(feed.log) == held(server.log)
             assert command.end() == 0
-        assert command.out.startswith(f"relaying tk.relay('{stream_url}')\n")
+        assert command.out.startswith(f"relaying {stream_url}\n")
         assert "stopped after 3 ticks and 1 connection" in command.out
         assert command.err == ""
 
@@ -106,6 +110,30 @@ def test_interrupt_ends_the_wait_for_a_maker(start: Start, stream_url: str) -> N
         command.until("waiting for", stream="err")
         assert command.end() == 0
     assert command.out == ""
+
+
+def test_wait_that_is_over_is_not_reported_again(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error is reported after the start only if it came after the start."""
+    errors = iter(["old", "old", "new", "new"])
+
+    def wait(_: float) -> bool:
+        server.stats["last_error"] = next(errors, "")
+        return not server.stats["last_error"]
+
+    server: Any = types.SimpleNamespace(published=None, source=None)
+    server.stats = {"status": "listening", "turned_away": 0}
+    serving.watch_server(server, Text, wait, told="old")
+    assert capsys.readouterr().err == "tickerkit: new\n"
+
+
+def test_variable_that_is_wrong_keeps_its_name(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is no option."""
+    monkeypatch.setenv("NATS_CREDS", "/no/file")
+    with start("relay", "nats://host/a") as command:
+        assert command.wait() == 2
+    assert command.err.startswith("tickerkit: Invalid NATS_CREDS '")
 
 
 def test_credentials_are_a_file_or_its_variable(

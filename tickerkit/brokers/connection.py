@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import json
 import random
 import ssl
@@ -147,7 +148,8 @@ class Connection:
             StreamError: there is no connection, or no answer within 2 s.
         """
         client = await self.connect()
-        client.denied = ""
+        if client.is_denied(subject):  # an earlier request
+            client.denied = ""
         given = None if headers is None else dict(headers)
         try:
             work = client.request(subject, payload, timeout=ANSWER_S, headers=given)
@@ -166,7 +168,7 @@ class Connection:
         except TimeoutError:
             self._unanswered += 1
             problem = f"the broker gave no answer within {ANSWER_S:g} s"
-            raise client.explain(self._shown, problem) from None
+            raise client.explain(self._shown, problem, subject) from None
         except (nats.errors.Error, OSError) as error:
             raise StreamError(self._shown, describe(error)) from None
         finally:
@@ -308,6 +310,11 @@ class Connection:
         if isinstance(error, TimeoutError):
             return StreamError(self._shown, f"{server} did not answer within {CONNECT_S} s")
         text = describe(error)
+        if isinstance(error, OSError):
+            # asyncio's own texts name the address once more, and for several addresses of a host
+            # they are all that its error has.
+            is_refused = f"[Errno {errno.ECONNREFUSED}]" in str(error)
+            text = "connection refused" if is_refused else (error.strerror or text).lower()
         if type(error) is nats.errors.Error and is_login_problem(text):
             problem = f"{server} refuses the login ({text})"
             return StreamError(self._shown, problem, LOGIN_FIX, is_final=is_final)

@@ -136,9 +136,21 @@ class NatsClient(Client):
         if writer is not None:
             writer.transport.abort()
 
-    def explain(self, address: str, problem: str) -> StreamError:
-        """Return an error; if the server has refused a right, it is the reason."""
-        if not self.denied:
+    def is_denied(self, subject: str) -> bool:
+        """Return whether the right that the server has refused last is to publish to a subject."""
+        return f'publish to "{subject}"'.lower() in self.denied.lower()
+
+    def explain(self, address: str, problem: str, subject: str = "") -> StreamError:
+        """Return an error; if the server has refused a right, it is the reason.
+
+        Args:
+            address: the stream.
+            problem: what happened.
+            subject: where a request was sent. The right to send another one, which was under way at
+                the same time, is then no reason.
+        """
+        is_other = subject and "publish to" in self.denied.lower() and not self.is_denied(subject)
+        if not self.denied or is_other:
             return StreamError(address, problem)
         return StreamError(address, f"{problem} ({self.denied})", LOGIN_FIX, is_final=True)
 

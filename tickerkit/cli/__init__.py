@@ -59,7 +59,9 @@ def _run(arguments: Sequence[str]) -> int:
     except UsageError as error:
         return _report_misuse(error, arguments)
     except InvalidArgument as error:
-        option = OPTIONS.get(error.argument, f"--{error.argument.replace('_', '-')}")
+        named = error.argument
+        # A variable of the environment, such as NATS_CREDS, keeps its name.
+        option = OPTIONS.get(named, named if named.isupper() else f"--{named.replace('_', '-')}")
         message = f"Invalid {option} {format_value(error.value)}; expected {error.expected}"
         return _report_misuse(message, arguments)
     except SourceError as error:

@@ -124,6 +124,7 @@ def relay(
             drain=drain,
         )
 
+    shown = make().address  # without secrets
     server = _start_patiently(start)
     if server is None:
         return
@@ -138,9 +139,10 @@ def relay(
         return line
 
     with server:
-        print_addresses(server, f"relaying {server.source!r}")
+        print_addresses(server, f"relaying {shown}")
         print_line("Ctrl-C stops it.", "dim")
-        watch_server(server, format_state)
+        # What the start had to wait for was told, and is over.
+        watch_server(server, format_state, told=server.stats["last_error"])
         drain_server(server, drain)
     print_summary(server)
 

@@ -121,6 +121,7 @@ def watch_server(
     server: TickServer,
     format_state: Callable[[], RenderableType],
     wait: Callable[[float], bool] = interrupt.wait,
+    told: str = "",
 ) -> None:
     """Show a server's state until the command ends: one live line, or errors to a pipe's stderr.
 
@@ -128,11 +129,12 @@ def watch_server(
         server: the server.
         format_state: returns the line.
         wait: waits for a number of seconds, and returns whether the command ends.
+        told: the server's last error, if it needs no report.
 
     Raises:
         TickerkitError: the source failed without a tick.
     """
-    last_error = last_trouble = guess = ""
+    last_error, last_trouble, guess = told, "", ""
     turned_away, reported_at = 0, 0.0
     drawing = Live(console=console, auto_refresh=False, transient=True) if is_live() else None
     with drawing or nullcontext():
