@@ -6,10 +6,12 @@ from collections.abc import Callable
 
 import pytest
 from peers import LOCAL, ask, dial, receive
+from relays import RelayedEvents, hello, ticks
 from websockets.datastructures import Headers
 from websockets.http11 import Request
 
 import tickerkit as tk
+from tickerkit.protocol import CaughtUp
 from tickerkit.server.http import respond_to_probe
 from tickerkit.server.thread_server import ThreadServer
 
@@ -62,6 +64,13 @@ def test_source_that_has_ended_leaves_the_server_ready(until: Until) -> None:
     server = tk.serve([{"symbol": "A", "price": 1.0}], port=0)
     until(lambda: server.status == "ended")
     assert ask(server.port, "/readyz")[0] == 200
+
+
+def test_relay_of_which_the_source_has_failed_is_not_ready(until: Until) -> None:
+    """It gets no more ticks, and never will."""
+    events = [hello("E1"), ticks("E1", 1, 3), CaughtUp(0)]
+    server = tk.serve(RelayedEvents(events, RuntimeError("a fault")), port=0)
+    until(lambda: ask(server.port, "/readyz")[::2] == (503, "failed\n"))
 
 
 def test_websocket_of_v1_is_spoken_at_the_path_of_a_probe() -> None:

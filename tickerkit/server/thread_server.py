@@ -344,6 +344,8 @@ class ThreadServer(TickServer):
             return "draining"
         if self.status == "stopped":
             return "stopped"
+        if self._failure is not None and self._publication.origin is not None:
+            return "failed"
         if isinstance(self.source, RelaySource) and self.source.lag_s > MAX_READY_LAG_S:
             return "behind"
         if self.published is not None and self.published.fenced:
