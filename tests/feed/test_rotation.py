@@ -92,3 +92,10 @@ def test_other_things_than_addresses_are_refused(url: object) -> None:
     """A set has no order, so that it is refused, too."""
     with pytest.raises(InvalidType):
         read_addresses(url)  # type: ignore[arg-type]
+
+
+def test_address_shows_no_token() -> None:
+    """Its repr may be in a traceback with the values of variables."""
+    [address] = read_addresses("ws://host/?token=sesame")
+    assert address.token == "sesame"
+    assert repr(address) == "Address('ws://host/')"

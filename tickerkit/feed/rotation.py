@@ -38,6 +38,9 @@ class Address(NamedTuple):
     url: str
     token: str | None = None
 
+    def __repr__(self) -> str:
+        return f"Address({self.shown!r})"
+
     @property
     def shown(self) -> str:
         """The address without secrets."""
