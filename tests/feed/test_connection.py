@@ -24,7 +24,7 @@ from websockets.utils import accept_key
 
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy
-from tickerkit.errors import FeedFailed
+from tickerkit.errors import FeedFailed, InvalidArgument
 from tickerkit.feed import connection, failures, rotation
 from tickerkit.feed.connection import Connection
 from tickerkit.feed.rotation import Address, Rotation
@@ -945,3 +945,12 @@ def test_other_server_is_refused_among_several_addresses(connect: Connect, until
         alone = connect([plain])
         until(lambda: alone.status == "live")
         alone.stop()
+
+
+def test_address_of_a_stream_is_refused_with_what_to_call() -> None:
+    """A feed reads servers; the stream of a broker is served first. No password is shown."""
+    with pytest.raises(
+        InvalidArgument, match=r"call tk\.serve\(url\) or tk\.live\(url\)"
+    ) as caught:
+        tk.connect("nats://user:sesame@host:4222/crypto")
+    assert "sesame" not in str(caught.value)

@@ -95,6 +95,8 @@ def _find_expected(address: str) -> str:
         parts = urlsplit(address)
     except ValueError:  # brackets that don't close
         return EXPECTED_URL
+    if parts.scheme == "nats":
+        return f"{schemes}; for the stream of a broker call tk.serve(url) or tk.live(url)"
     if parts.scheme not in SCHEMES:
         return schemes
     if not parts.hostname or UNPRINTABLE.search(address):

@@ -350,7 +350,8 @@ class TickServer(Lifecycle):
         text = f"to {published.address}, {published.status}"
         if published.behind:
             text += f", {format_count(published.behind, 'tick')} behind"
-        return f"{text}: {published.last_error}" if published.status == "waiting" else text
+        is_well = published.status not in ("waiting", "fenced")
+        return text if is_well else f"{text}: {published.last_error}"
 
     def _fetch_published_quickly(self) -> Published | None:
         return self.published
