@@ -83,6 +83,16 @@ class World:
             for m in self.broker.stored.values()
         )
 
+    def ruled_out(self, reported: list[tuple[str, int, float]]) -> list[tuple[str, int, float]]:
+        """Return the ranges of which no tick may come any more.
+
+        If the broker has lost an epoch, a relay may take it for over. Then the end of that epoch
+        isn't known, and its maker may write it again.
+        """
+        if not self.has_lost:
+            return reported
+        return [each for each in reported if each[2] != float("inf")]
+
     def holder(self) -> Maker | None:
         """Return the living maker that wrote the stream's newest message."""
         messages = [m for m in self.broker.stored.values() if m is not None]
@@ -146,7 +156,8 @@ class Ledger:
             assert self.world.prices[tick] == price
             assert tick == (self.place[0], self.place[1] + 1), f"{tick} after {self.place}"
             assert tick not in self.had
-            assert not is_within(tick, self.reported), f"{tick} was reported missing"
+            ruled_out = self.world.ruled_out(self.reported)
+            assert not is_within(tick, ruled_out), f"{tick} was reported missing"
             self.had.add(tick)
             self.place, self.is_closed = tick, False
 
@@ -269,7 +280,8 @@ class Reader:
                 for tick, price in ticks_in(event):
                     assert self.world.prices[tick] == price
                     assert tick not in self.had, f"{tick} came twice"
-                    assert not is_within(tick, self.ruled_out()), f"{tick} was reported missing"
+                    ruled_out = self.world.ruled_out(self.reported)
+                    assert not is_within(tick, ruled_out), f"{tick} was reported missing"
                     newest = next(reversed(self.had), None)
                     assert newest is None or newest[0] != tick[0] or newest < tick
                     self.had[tick] = None
@@ -285,16 +297,6 @@ class Reader:
                     assert not is_within(position, [(event.epoch, event.first, last)]), event
                 self.reported.append((event.epoch, event.first, last))
         self.handled = len(self.wire.events)
-
-    def ruled_out(self) -> list[tuple[str, int, float]]:
-        """Return the ranges of which no tick may come any more.
-
-        If the broker has lost an epoch, a relay may take it for over. Then the end of that epoch
-        isn't known, and its maker may write it again.
-        """
-        if not self.world.has_lost:
-            return self.reported
-        return [each for each in self.reported if each[2] != float("inf")]
 
     def settle(self) -> None:
         """Get all that the relay has, and check that nothing of it is missing."""
