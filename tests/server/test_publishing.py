@@ -142,6 +142,7 @@ def test_second_maker_takes_over(stream_url: str, until: Until) -> None:
             first.publish(row(6))
             until(lambda: len(feed.log) == 6)
             assert "fenced" in first._repr_html_()
+            assert "its stream is fenced" in repr(first)
             assert "another maker has taken over the stream" in first._repr_html_()
         first.publish(row(7))
         assert [each.epoch for each in read_stream(stream_url)] == [each.epoch for each in written]

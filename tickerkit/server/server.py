@@ -289,6 +289,9 @@ class TickServer(Lifecycle):
         stats = self._fetch_stats_quickly()
         error = f"; last error: {stats['last_error']}" if stats["last_error"] else ""
         about = self._describe(stats)
+        published = self._fetch_published_quickly()
+        if published is not None and published.status != "writing":
+            about += f", its stream is {published.status}"
         return f"<TickServer {self._make_address('ws')} {stats['status']}, {about}{error}>"
 
     def _repr_html_(self) -> str:

@@ -282,6 +282,18 @@ def test_frame_of_any_types_is_written(tmp_path: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize("more", ["x,x", ",y,"])
+def test_header_that_names_a_column_twice_is_not_that_of_a_recording(
+    tmp_path: Path, more: str
+) -> None:
+    """Such a file is another program's, or is damaged; the error names the column."""
+    header = f"seq,time,symbol,price,size,received,epoch,{more}"
+    row = "1,2026-11-22T10:00:00Z,A,1.0,2,2026-11-22T10:00:00Z,e" + "," * (more.count(",") + 1)
+    path = write(tmp_path, f"{header}\n{row}\n")
+    with pytest.raises(RecordingError, match="two columns are named"):
+        read_csv(path)
+
+
 def test_lines_are_made_without_a_header() -> None:
     """The lines of a frame can be appended to a file that has a header."""
     frame = log_frame(*({"symbol": "A", "price": i} for i in range(3)))

@@ -162,7 +162,9 @@ class _FileReader:
         if known and len(header.rstrip(b"\r\n")) <= len(line) and _is_header(header, line):
             return known
         if _is_header(header, header_line(OWN_HEADER)):
-            return [*OWN_HEADER, *names[len(OWN_HEADER) :]]
+            extended = [*OWN_HEADER, *names[len(OWN_HEADER) :]]
+            # A recording names each column once; the header of a damaged one may not.
+            return extended if len(set(extended)) == len(extended) else None
         return None
 
     def _read_recording(
