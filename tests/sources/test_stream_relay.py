@@ -376,7 +376,7 @@ def test_many_looks_do_not_crowd_out_the_oldest() -> None:
     relay = StreamRelay(StreamAddress.parse("nats://host/a"))
     follower: Any = types.SimpleNamespace(
         holds=lambda tail: False,
-        is_behind=lambda tail: False,
+        is_behind=lambda tail, number: False,
         position=Position("e", 1),
     )
     count = 2 * stream_relay.MAX_LOOKS
@@ -385,7 +385,7 @@ def test_many_looks_do_not_crowd_out_the_oldest() -> None:
         outlet: Any = None
         for n in range(1, count + 1):
             tail = Stored(n, StreamMessage("ticks", "e", n, 1, b""))
-            await relay._take_look(stream_relay._Look(tail, n, n / count), follower, outlet)
+            await relay._take_look(stream_relay._Look(tail, n, 0, n / count), follower, outlet)
 
     asyncio.run(look())
     assert len(relay._looks) == stream_relay.MAX_LOOKS
