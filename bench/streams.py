@@ -66,15 +66,19 @@ def run_maker(url: str) -> None:
     """A server that publishes, and makes ticks when it is told to."""
     server = tk.serve(None, port=0, publish=url or None, history=2_000_000)
 
-    def make(rate: int, seconds: float) -> dict[str, Any]:
+    def make(rate: int, seconds: float, as_dicts: bool = False) -> dict[str, Any]:
         frame = make_frame(int(rate * EVERY_S) * 2)
+        rows = frame.drop(columns="time").to_dict("records")
         began, cpu_s, sent = time.monotonic(), time.process_time(), 0
         while (now := time.monotonic() - began) < seconds:
             count = int(now * rate) - sent
             while count > 0:
-                part = frame.iloc[: min(count, len(frame))]
-                server.publish(part.assign(time=pd.Timestamp.now("UTC")))
-                sent, count = sent + len(part), count - len(part)
+                size = min(count, len(frame))
+                if as_dicts:
+                    server.publish(rows[:size])
+                else:
+                    server.publish(frame.iloc[:size].assign(time=pd.Timestamp.now("UTC")))
+                sent, count = sent + size, count - size
             time.sleep(EVERY_S)
         cpu_s = time.process_time() - cpu_s
         time.sleep(1)
@@ -179,7 +183,13 @@ def chain(folder: Path, repeat: int, rate: int = 100_000, seconds: float = 20) -
                 cpu["without"].append(alone.ask("make", rate, seconds)["cpu_s"] / seconds)
                 print(f"chain: {made}, brokers {brokers:.3f} core, relays {used}")
             ratios = [a / b for a, b in zip(cpu["with"], cpu["without"], strict=True)]
-            print(f"chain, maker's processor: {cpu}; ratio {statistics.median(ratios):.3f}")
+            print(f"chain, maker's processor, frames: {cpu}; ratio {statistics.median(ratios):.3f}")
+            pairs = [
+                [each.ask("make", rate, seconds, True)["cpu_s"] for each in (maker, alone)]
+                for _ in range(repeat)
+            ]
+            ratio = statistics.median(a / b for a, b in pairs)
+            print(f"chain, maker's processor, dicts: {pairs}; ratio {ratio:.3f}")
             for relay in relays:
                 relay.kill()
 
