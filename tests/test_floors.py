@@ -205,3 +205,14 @@ def test_imported_name_belongs_to_its_module(name: str, module: str | None) -> N
 def test_find_circles_finds_each(graph: dict[str, set[str]], circles: list[list[str]]) -> None:
     """Circles of any length are found, and what only leads into one is in none."""
     assert find_circles(graph) == circles
+
+
+def test_one_module_imports_the_client_of_the_broker() -> None:
+    """Another engine, or another client of it, replaces that module."""
+    importers = {
+        path_name(path)
+        for path in FILES
+        for _, name in read_imports(path)
+        if name.partition(".")[0] == "nats"
+    }
+    assert importers == {path_name(ROOT / "brokers" / "nats_client.py")}

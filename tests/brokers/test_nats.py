@@ -587,7 +587,8 @@ def test_opening_can_be_cancelled(url: str) -> None:
 
 def test_missing_package_is_one_sentence(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Without nats-py, the error says what to install."""
-    monkeypatch.delitem(sys.modules, "tickerkit.brokers.connection", raising=False)
+    for module in ("connection", "nats_client"):
+        monkeypatch.delitem(sys.modules, f"tickerkit.brokers.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "nats", None)
 
     async def work() -> None:

@@ -301,7 +301,8 @@ def test_missing_package_is_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     """The fix installs it."""
     import sys
 
-    monkeypatch.delitem(sys.modules, "tickerkit.brokers.connection", raising=False)
+    for module in ("connection", "nats_client"):
+        monkeypatch.delitem(sys.modules, f"tickerkit.brokers.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "nats", None)
     found = examine("nats://127.0.0.1/a")
     assert found["nats-py"].fix == "pip install 'tickerkit[scale]'"

@@ -289,7 +289,8 @@ def test_stream_with_other_settings_is_refused(
 
 def test_missing_package_is_one_sentence(stream_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The error says what to install."""
-    monkeypatch.delitem(sys.modules, "tickerkit.brokers.connection", raising=False)
+    for module in ("connection", "nats_client"):
+        monkeypatch.delitem(sys.modules, f"tickerkit.brokers.{module}", raising=False)
     monkeypatch.setitem(sys.modules, "nats", None)
     with pytest.raises(StreamError, match=r"pip install 'tickerkit\[scale\]'"):
         tk.serve(None, port=0, publish=stream_url)

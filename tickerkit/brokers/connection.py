@@ -11,9 +11,6 @@ import ssl
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
 
-import nats.errors
-from nats.aio.msg import Msg
-
 from tickerkit.brokers.address import StreamAddress
 from tickerkit.brokers.login import (
     describe,
@@ -25,9 +22,11 @@ from tickerkit.brokers.login import (
 from tickerkit.brokers.nats_client import (
     LOGIN_FIX,
     Inbox,
+    Msg,
     NatsClient,
     close_client,
     keep_cancelling,
+    nats_errors,
 )
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
@@ -154,22 +153,22 @@ class Connection:
         try:
             work = client.request(subject, payload, timeout=ANSWER_S, headers=given)
             answer = await keep_cancelling(work)
-        except nats.errors.NoRespondersError:
+        except nats_errors.NoRespondersError:
             self._unanswered += 1
             problem = "no server of the broker has JetStream, or its stream, ready"
             raise Refusal(self._shown, problem, NO_RESPONDERS) from None
-        except nats.errors.MaxPayloadError:
+        except nats_errors.MaxPayloadError:
             limit = client.max_payload
             problem = f"the broker accepts messages of at most {limit:,} bytes"
             fix = "set its max_payload to 1 MB or more"
             raise StreamError(self._shown, problem, fix, is_final=True) from None
-        except (nats.errors.ConnectionClosedError, nats.errors.OutboundBufferLimitError):
+        except (nats_errors.ConnectionClosedError, nats_errors.OutboundBufferLimitError):
             raise StreamError(self._shown, "the connection to the broker ended") from None
         except TimeoutError:
             self._unanswered += 1
             problem = f"the broker gave no answer within {ANSWER_S:g} s"
             raise client.explain(self._shown, problem, subject) from None
-        except (nats.errors.Error, OSError) as error:
+        except (nats_errors.Error, OSError) as error:
             raise StreamError(self._shown, describe(error)) from None
         finally:
             if self._unanswered >= MAX_UNANSWERED and client is self._client:
@@ -213,13 +212,13 @@ class Connection:
             try:
                 work = client.subscribe(inbox.subject, cb=inbox.add)
                 subscription = await keep_cancelling(work)
-            except (nats.errors.Error, OSError) as error:
+            except (nats_errors.Error, OSError) as error:
                 raise StreamError(self._shown, describe(error)) from None
             yield inbox
         finally:
             client.inboxes.discard(inbox)
             if subscription is not None:
-                with contextlib.suppress(nats.errors.Error, OSError):
+                with contextlib.suppress(nats_errors.Error, OSError):
                     await keep_cancelling(subscription.unsubscribe())
 
     async def close(self) -> None:
@@ -284,7 +283,7 @@ class Connection:
             )
             await keep_cancelling(work)
             client.has_connected = True
-        except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
+        except (nats_errors.Error, OSError, TimeoutError, ValueError) as error:
             await close_client(client)
             raise self._explain(server, error) from None
         except BaseException:
@@ -300,7 +299,7 @@ class Connection:
         is_final = not self._has_connected
         if isinstance(error, StreamError):
             return error
-        if isinstance(error, nats.errors.SecureConnWantedError):
+        if isinstance(error, nats_errors.SecureConnWantedError):
             problem, fix = f"{server} doesn't use TLS", "use nats:// instead of tls://"
             return StreamError(self._shown, problem, fix, is_final=True)
         if isinstance(error, ssl.SSLCertVerificationError):
@@ -315,7 +314,7 @@ class Connection:
             # they are all that its error has.
             is_refused = f"[Errno {errno.ECONNREFUSED}]" in str(error)
             text = "connection refused" if is_refused else (error.strerror or text).lower()
-        if type(error) is nats.errors.Error and is_login_problem(text):
+        if type(error) is nats_errors.Error and is_login_problem(text):
             problem = f"{server} refuses the login ({text})"
             return StreamError(self._shown, problem, LOGIN_FIX, is_final=is_final)
         return StreamError(self._shown, f"{server} can't be connected to ({text})")

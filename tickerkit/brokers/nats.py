@@ -19,10 +19,8 @@ from tickerkit.streams import Stored, StreamMessage
 from tickerkit.ticks import NS_PER_S
 
 if TYPE_CHECKING:
-    from nats.aio.msg import Msg
-
     from tickerkit.brokers.connection import Connection
-    from tickerkit.brokers.nats_client import Inbox
+    from tickerkit.brokers.nats_client import Inbox, Msg
 
 __all__ = ["MIN_VERSION", "SOUND_VERSION", "NatsBroker", "format_version"]
 

@@ -1,4 +1,7 @@
-"""NatsClient: one connection of nats-py, without its faults; Inbox: what arrives at a subject."""
+"""NatsClient: one connection of nats-py, without its faults; Inbox: what arrives at a subject.
+
+This is the only module that imports nats.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +10,7 @@ import contextlib
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-import nats.errors
+from nats import errors as nats_errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
@@ -15,7 +18,15 @@ from tickerkit.brokers.address import StreamAddress
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
-__all__ = ["LOGIN_FIX", "Inbox", "NatsClient", "close_client", "keep_cancelling"]
+__all__ = [
+    "LOGIN_FIX",
+    "Inbox",
+    "Msg",
+    "NatsClient",
+    "close_client",
+    "keep_cancelling",
+    "nats_errors",
+]
 
 T = TypeVar("T")
 
@@ -64,7 +75,7 @@ class Inbox:
         """Answer a request of the server, such as whether it may send more."""
         try:
             await keep_cancelling(self._client.publish(subject))
-        except (nats.errors.Error, OSError):
+        except (nats_errors.Error, OSError):
             raise StreamError(self._address, "the connection to the broker ended") from None
 
 
@@ -97,21 +108,21 @@ class NatsClient(Client):
         # the address says.
         self.is_encrypted = bool(self._server_info.get("tls_required"))
         if self.must_use_tls and not self.is_encrypted:
-            raise nats.errors.SecureConnWantedError
+            raise nats_errors.SecureConnWantedError
         return super()._connect_command()
 
     async def on_error(self, error: Exception) -> None:
         """End an attempt to connect at its first error; later, remember a missing right."""
         if not self.has_connected:
             raise error
-        if type(error) is nats.errors.Error:
+        if type(error) is nats_errors.Error:
             self.denied = format_line(str(error))
 
     async def on_closed(self) -> None:
         """End what waits for this connection: nats-py lets it wait until its timeout."""
         for answer in list(self._resp_map.values()):
             if not answer.done():
-                answer.set_exception(nats.errors.ConnectionClosedError())
+                answer.set_exception(nats_errors.ConnectionClosedError())
         for inbox in self.inboxes:
             await inbox.add(None)
 
@@ -126,7 +137,7 @@ class NatsClient(Client):
 
     async def _process_connect_init(self) -> None:
         if self.is_aborted:
-            raise nats.errors.ConnectionClosedError
+            raise nats_errors.ConnectionClosedError
         await super()._process_connect_init()
 
     def abort(self) -> None:
@@ -176,7 +187,7 @@ async def close_client(client: NatsClient) -> None:
         # nats-py would wait without end for a connection that was not completed, and 30 s for one
         # with TLS whose server is silent.
         if client.is_connected:
-            with contextlib.suppress(nats.errors.Error, OSError, TimeoutError):
+            with contextlib.suppress(nats_errors.Error, OSError, TimeoutError):
                 await asyncio.shield(asyncio.wait_for(client.close(), CLOSE_S))
     finally:
         client.abort()
