@@ -107,7 +107,7 @@ class Chain:
         return faults
 
     def inject(self, fault: str, chance: random.Random) -> None:
-        """Do something to one server, or to all of them."""
+        """Do something to one server, or to all of them; the sleeps are how long a fault lasts."""
         server = chance.choice(self.cluster.servers)
         match fault:
             case "kill":

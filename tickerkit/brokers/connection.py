@@ -31,7 +31,7 @@ from tickerkit.brokers.nats_client import (
 from tickerkit.errors import StreamError
 from tickerkit.formatting import format_line
 
-__all__ = ["Connection", "Refusal"]
+__all__ = ["NO_RESPONDERS", "Connection", "Refusal"]
 
 CONNECT_S = 2
 ANSWER_S = 2.0

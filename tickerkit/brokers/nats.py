@@ -35,7 +35,6 @@ INACTIVE_S = 5
 QUIET_BEATS = 10
 CLUSTER_REPLICAS = 3
 # Numbers of the broker's errors.
-NO_RESPONDERS = 503
 NO_STREAM, NO_MESSAGE, NAME_IN_USE, NOT_CLUSTERED = 10059, 10037, 10058, 10074
 WRONG_SEQUENCE = 10071
 NO_PEERS = 10005
@@ -369,6 +368,8 @@ class NatsBroker:
         """Return the first message from a number on, from any server with a copy of the stream."""
         wanted = {"seq": start, "next_by_subj": ">"}
         subject = f"$JS.API.DIRECT.GET.{self.address.stream}"
+        from tickerkit.brokers.connection import NO_RESPONDERS
+
         try:
             answer = await connection.request(subject, json.dumps(wanted).encode())
         except StreamError as error:
@@ -387,7 +388,12 @@ class NatsBroker:
     async def _fetch(
         self, wanted: dict[str, Any], absent: tuple[int, ...] = (NO_MESSAGE,)
     ) -> Stored | None:
-        """Return a message from the stream's leader; None for the errors that say there is none."""
+        """Return a message from the stream's leader; None if the leader has no such message.
+
+        Args:
+            wanted: which message, as the broker reads it.
+            absent: the broker's errors that mean that it has no such message.
+        """
         connection = await self._connect()
         try:
             answer = await connection.call(f"STREAM.MSG.GET.{self.address.stream}", wanted)

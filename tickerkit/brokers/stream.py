@@ -39,7 +39,7 @@ def stream(
 ) -> Stream:
     """Return a stream on NATS JetStream, for `tk.serve(source, publish=...)` and `tk.serve(...)`.
 
-    Nothing is done with it yet. A server that publishes makes the stream if there is none, and
+    This call doesn't connect. A server that publishes makes the stream if the broker has none, and
     never changes one: what doesn't fit is an error that names the setting.
 
     Args:

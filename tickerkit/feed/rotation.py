@@ -71,7 +71,7 @@ def read_addresses(url: Urls, token: str | None = None) -> list[Address]:
 
 
 class Rotation:
-    """The addresses of servers that have the same ticks, of which one is tried at a time.
+    """The addresses of servers with the same ticks, which a feed tries in turn.
 
     The first address is tried first. When an attempt or a connection ends, the next one follows at
     once. A delay comes only after all have failed in a row: none the first time, then a random

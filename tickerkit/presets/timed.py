@@ -38,7 +38,7 @@ MAX_RECENT = 20_000
 
 
 class _Span(NamedTuple):
-    """Instants of which every trade is known, in epoch ns, from `start` to before `stop`."""
+    """A time span whose trades are all known: from `start` to before `stop`, in epoch ns."""
 
     start: int
     stop: int
@@ -167,7 +167,7 @@ class TimedStream:
         return []
 
     def backfilled(self, fetch: Fetch, batch: Batch | None, now: float) -> list[TradeEvent]:
-        """Take the answer to a `Fetch`; None if there is none."""
+        """Take the trades that a `Fetch` brought; `batch` is None if the request failed."""
         if self._held is None:
             return []
         if batch is None:
@@ -206,13 +206,16 @@ class TimedStream:
         return None if self._held is None else self._hold_until
 
     def _ask(self, at: float) -> Fetch:
-        """Return the request for the trades since the last instant of which all are known."""
+        """Return the request for the trades after the span whose trades are all known."""
         self._asks_at = at
         after_ns = max(self._reach(), self.newest) if self._pages == "after" else self.newest
         return Fetch(self.symbol, None, None, at, after_ns)
 
     def _span(self, page: _Page) -> _Span:
-        """Return the instants of which a page has every trade; none if it lacks one that came."""
+        """Return the span of which a page has every trade.
+
+        The span is empty if the page lacks a trade of it that came live.
+        """
         times, first = page.batch.time, self._first_held
         if not len(times):
             return _Span(self.newest, self.newest)

@@ -216,7 +216,7 @@ class TradeStream:
         return self._watch_holes(self._newest_ns, now)
 
     def backfilled(self, fetch: Fetch, batch: Batch | None, now: float) -> list[TradeEvent]:
-        """Take the answer to a `Fetch`; None if there is none."""
+        """Take the trades that a `Fetch` brought; `batch` is None if the request failed."""
         if self._held is None:
             return self._repair(fetch, batch, now)
         if batch is None:

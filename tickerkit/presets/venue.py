@@ -273,7 +273,7 @@ class Venue:
     def backfilled(
         self, fetch: Fetch, messages: Sequence[str | bytes] | None, now: float
     ) -> list[VenueEvent]:
-        """Take the answer to a request for past trades; None if there is none."""
+        """Take the answer to a request for past trades; `messages` is None if it failed."""
         stream = self._stream(fetch.symbol)
         batch = None if messages is None else self._read_past(fetch.symbol, messages)
         if not fetch.is_check:

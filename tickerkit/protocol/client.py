@@ -204,10 +204,6 @@ class Client:
                 self._ended_epochs.clear()
             self._ended_epochs.add(gap.epoch)
             return known
-        if gap.epoch == self._stream_epoch != self.epoch and gap.last <= self._former.get(
-            gap.epoch, 0
-        ):
-            return True
         newest = self._newest_gap
         within = newest.first <= gap.first and gap.last <= (newest.last or 0)
         if newest.epoch == gap.epoch and within:

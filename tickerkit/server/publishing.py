@@ -46,7 +46,7 @@ class Published(Mapping[str, Any]):
         ack_s: how long the newest acknowledgement took, in seconds.
         republished: how many ticks were written again, since the broker had lost them.
         fenced: whether another maker has taken over the stream: this one never writes again.
-        fenced_by: the epoch of that maker; empty if there is none.
+        fenced_by: the epoch of the maker that has taken over; empty if none has.
         errors: how many times a write failed, or its result was not known.
         last_error: the newest of these errors, as text.
     """
