@@ -273,6 +273,27 @@ def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:
     assert shown.kernel("len(fig.data[0].x)") == 50_001
 
 
+def test_times_of_a_plain_figure_are_on_the_axis_at_once(shown: Shown) -> None:
+    """A frame of nanoseconds by px.line, in the zone of the figure; append continues behind it."""
+    shown.show("""
+import plotly.express as px
+times = pd.date_range("2026-11-23T15:00:00Z", periods=3, freq="1s", unit="ns")
+df = pd.DataFrame({"time": times, "price": [1., 2, 4]})
+fig = tk.LiveFigure(px.line(df, x="time", y="price"), tz="America/New_York")
+fig""")
+    assert shown.value("e._fullLayout.xaxis.type") == "date"
+    ends = "e._fullLayout.xaxis.range.map(each => each.slice(0, 16))"
+    assert shown.value(ends) == ["2026-11-23 10:00"] * 2
+    lines = (
+        "[...e.querySelectorAll('.js-line')].map(each => each.getAttribute('d').split('L').length)"
+    )
+    assert shown.value(lines) == [3]
+    shown.lab.run("fig.append(times[-1] + pd.Timedelta('1min'), 5)")
+    shown.until(f"String({ends}) === '2026-11-23 10:00,2026-11-23 10:01'")
+    shown.lab.run("fig.data[0].x = times[:3]")
+    shown.until(f"String({ends}) === '2026-11-23 10:00,2026-11-23 10:00'")
+
+
 def test_changed_bar_is_drawn_while_the_chart_holds_still(shown: Shown) -> None:
     """A range from Python holds the chart; the open bar in it is still updated."""
     shown.show(CANDLES.replace("n = 5000", "n = 300"))

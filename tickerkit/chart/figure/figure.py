@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from tickerkit.chart.figure.compatibility import find_incompatibility
+from tickerkit.chart.figure.given_times import has_times
 from tickerkit.chart.figure.inputs import parse_bars, parse_points, read_trace_points
 from tickerkit.chart.figure.page_figure import PageFigure
 from tickerkit.chart.figure.streams import Stream
@@ -62,8 +63,16 @@ class LiveFigure(PageFigure):
     page shows the figure, nothing is sent; the window keeps the newest points. The figure may be
     changed from several threads: a lock serialises the changes.
 
+    Datetimes that plotly's own API is given (`px.line(frame)`, `add_scatter`, `fig.data[0].x = …`)
+    are shown in the zone `tz`, too; `fig.data` keeps them as given until points are appended to the
+    trace, then it has local times. Without a zone they count as UTC. plotly itself drops the zone
+    of a column and keeps its local times; give such a column as `column.dt.tz_convert("UTC")`.
+    Text on an axis stays as it is. `pio.from_json` makes no other classes than plotly's: pass its
+    figure to `LiveFigure`.
+
     Args:
-        data: traces, as for `FigureWidget`. Their points are the first points of their windows.
+        data: traces or a figure, as for `FigureWidget`: `tk.LiveFigure(px.line(frame))`. Their
+            points are the first points of their windows.
         layout: as for `FigureWidget`.
         frames: as for `FigureWidget`, which does not support frames.
         skip_invalid: as for `FigureWidget`.
@@ -71,7 +80,8 @@ class LiveFigure(PageFigure):
             the newest x (for an x of numbers: that many seconds). While the chart follows, the x
             axis is at most that long.
         tz: the time zone in which times are shown, such as "America/New_York"; it is written on
-            the axis. Times without a zone count as UTC.
+            the axis, unless that has a title. Times without a zone count as UTC, whatever `tz` is:
+            give a local time its zone, as in `datetime.now().astimezone()`.
         theme: "light" or "dark"; or "auto", which follows the page's theme while no template is
             set.
         labels: whether to show the newest values at the right edge and in the legend.
@@ -367,10 +377,14 @@ class LiveFigure(PageFigure):
         if stream is None:
             is_known = find_incompatibility() is None and kind in (*LINE_TYPES, *BAR_TYPES)
             stream = self._streams.new(names, is_plain=not is_known)
+            is_local = self._is_local(props)
             # This may raise, so the stream is registered after it.
             xs, columns = read_trace_points(props, names, index)
             self._streams.by_trace[props["uid"]] = stream
             if len(xs):
+                # Text is on the axis as it stands, datetimes are shown in the figure's zone.
+                if has_times(props.get("x")) and not is_local:
+                    xs = self._time_axes.convert(xs)
                 stream.window.add(self._prepare_x(stream, xs, to_local=False), columns)
         return stream
 
@@ -390,17 +404,6 @@ class LiveFigure(PageFigure):
             stream.has_time_axis = True
             self._label_time_axes()
         return xs
-
-    def _label_time_axes(self) -> None:
-        streams = self._streams.by_trace
-        traces = [
-            props
-            for props in self._data
-            if props["uid"] in streams and streams[props["uid"]].has_time_axis
-        ]
-        changes = self._time_axes.layout_changes(traces, self._layout_obj._props)
-        if changes:
-            self.update_layout(changes)
 
     def _update_data(self, streams: Iterable[Stream]) -> None:
         """Set the columns in `data` to views of the streams' windows; nothing is copied."""

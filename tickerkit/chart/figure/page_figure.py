@@ -13,6 +13,7 @@ import traitlets
 
 from tickerkit.chart.figure.compatibility import find_incompatibility, warn_if_incompatible
 from tickerkit.chart.figure.displays import Displays
+from tickerkit.chart.figure.given_times import has_times, map_times, to_text
 from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
@@ -22,7 +23,6 @@ from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.traces import find_replaced
 from tickerkit.chart.figure.window import Window
-from tickerkit.chart.figure.x_values import to_iso_text
 from tickerkit.chart.messages import FigureNote, PointsMessage
 from tickerkit.ticks import Array
 from tickerkit.validation import check_choice, check_flag
@@ -77,8 +77,13 @@ class PageFigure(LockedFigure):
         self._labels = labels
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
+        # By trace uid: an x that is in local time though the trace has no stream any more.
+        self._local_x: dict[str, Array] = {}
         warn_if_incompatible()
         super().__init__(data, layout, frames, skip_invalid, **options)
+        if isinstance(data, PageFigure):
+            self._take_times(data)
+        self._label_time_axes()
         self._span = Window(window).span_s
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
@@ -100,14 +105,57 @@ class PageFigure(LockedFigure):
             self._note = {**note}
 
     def to_dict(self) -> Any:
-        """Return the figure as a dict; it has percentages where pages show percentages."""
+        """Return the figure as a dict, as pages show it: times in its zone, and percentages."""
         with self._lock:
             figure = super().to_dict()
+            keep_naive = self.tz == "UTC"
             for shown, props in zip(figure["data"], self._data, strict=True):
+                x = {"x": shown["x"]} if self._is_local(props) and "x" in shown else {}
+                shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | x
                 stream = self._streams.by_trace.get(props["uid"])
                 if stream is not None and is_percent(props):
                     shown["y"] = compute_change(stream.window.column("y"))
+            layout = figure["layout"]
+            layout |= map_times(layout, self._time_axes.convert, keep_naive=keep_naive)
             return figure
+
+    # --- times given by plotly's own API ------------------------------------------------------
+
+    # They stay in `data` as they were given: pages and exports show them in the figure's zone. Of
+    # streams, `data` has the local times, which the windows hold.
+
+    def _is_local(self, props: Mapping[str, Any]) -> bool:
+        """Return whether the x of a trace, given by its properties, is in local time already."""
+        uid = props["uid"]
+        return uid in self._streams.by_trace or props.get("x") is self._local_x.get(uid, self)
+
+    def _show_times(self, value: Any) -> Any:
+        """Return a value with its times as the local times that pages show, as text."""
+        return map_times(value, lambda times: to_text(self._time_axes.convert(times)))
+
+    def _take_times(self, source: PageFigure) -> None:
+        """Take over the times of the figure from which this one was made."""
+        for props, own in zip(self._data, source._data, strict=True):
+            if source._is_local(own) and has_times(own.get("x")):
+                if source.tz == self.tz:
+                    self._local_x[props["uid"]] = props["x"]
+                else:
+                    props["x"] = source._time_axes.convert_back(own["x"])
+
+    def _label_time_axes(self) -> None:
+        """Write the zone on the axes of times; declare those of streams date axes."""
+        live, given = [], []
+        for trace, props in zip(self._data_objs, self._data, strict=True):
+            stream = self._streams.by_trace.get(props["uid"])
+            if stream is not None:
+                live += [props] if stream.has_time_axis else []
+            elif has_times(props.get("x")) and "xaxis" in trace:
+                given.append(props)
+        layout = self._layout_obj._props
+        changes = self._time_axes.layout_changes(given, layout, is_live=False)
+        changes |= self._time_axes.layout_changes(live, layout, is_live=True)
+        if changes:
+            self.update_layout(changes)
 
     # --- state and display --------------------------------------------------------------------
 
@@ -132,9 +180,11 @@ class PageFigure(LockedFigure):
             if columns and not place and is_percent(props):
                 columns["y"] = compute_change(columns["y"])
             others = {name: value for name, value in props.items() if name not in columns}
-            data.append(deepcopy(others) | columns)
+            if not columns and self._is_local(props):
+                columns["x"] = to_text(others.pop("x"))
+            data.append(self._show_times(deepcopy(others)) | columns)
         self._trait_values["_widget_data"] = data
-        self._trait_values["_widget_layout"] = deepcopy(self._layout_obj._props)
+        self._trait_values["_widget_layout"] = self._show_times(deepcopy(self._layout_obj._props))
         self._trait_values["_places"] = {uid: place for uid, (_, place) in previews.items()}
         self._trait_values["_live"] = {
             "theme": self._choose_theme(),
@@ -200,13 +250,25 @@ class PageFigure(LockedFigure):
 
     def _send_restyle_msg(self, restyle_data: Any, *args: Any, **kwargs: Any) -> None:
         self._drop_replaced(restyle_data, *args, **kwargs)
-        super()._send_restyle_msg(restyle_data, *args, **kwargs)
+        super()._send_restyle_msg(self._show_times(restyle_data), *args, **kwargs)
+        if "x" in restyle_data:
+            self._label_time_axes()
 
     def _send_update_msg(
         self, restyle_data: Any, relayout_data: Any, *args: Any, **kwargs: Any
     ) -> None:
         self._drop_replaced(restyle_data, *args, **kwargs)
-        super()._send_update_msg(restyle_data, relayout_data, *args, **kwargs)
+        shown = self._show_times([restyle_data, relayout_data])
+        super()._send_update_msg(*shown, *args, **kwargs)
+        if "x" in (restyle_data or {}):
+            self._label_time_axes()
+
+    def _send_relayout_msg(self, layout_data: Any, *args: Any, **kwargs: Any) -> None:
+        super()._send_relayout_msg(self._show_times(layout_data), *args, **kwargs)
+
+    def _send_addTraces_msg(self, new_traces_data: Any) -> None:  # noqa: N802
+        super()._send_addTraces_msg(self._show_times(new_traces_data))
+        self._label_time_axes()
 
     def _send_animate_msg(
         self, styles_data: Any, relayout_data: Any, trace_indexes: Any, animation_opts: Any
@@ -214,10 +276,13 @@ class PageFigure(LockedFigure):
         with self._lock:
             for index, style in zip(trace_indexes or [], styles_data, strict=False):
                 self._drop_replaced({name: [value] for name, value in style.items()}, [index])
-        super()._send_animate_msg(styles_data, relayout_data, trace_indexes, animation_opts)
+        shown = self._show_times([styles_data, relayout_data])
+        super()._send_animate_msg(*shown, trace_indexes, animation_opts)
 
     def _send_deleteTraces_msg(self, delete_inds: Any) -> None:  # noqa: N802
-        self._streams.retain({props["uid"] for props in self._data})
+        uids = {props["uid"] for props in self._data}
+        self._streams.retain(uids)
+        self._local_x = {uid: x for uid, x in self._local_x.items() if uid in uids}
         super()._send_deleteTraces_msg(delete_inds)
 
     def _drop_replaced(
@@ -232,9 +297,14 @@ class PageFigure(LockedFigure):
         """Drop a trace's stream; send its whole columns: the page's Plotly has a part of them."""
         props = self._data[index]
         stream = self._streams.by_trace.pop(props["uid"], None)
-        if stream is not None and not stream.is_plain:
-            names = ("x", *stream.window.names)
-            columns = {
-                name: [to_iso_text(np.asarray(props[name]))] for name in names if name in props
-            }
-            super()._send_restyle_msg(columns, index)
+        if stream is None:
+            return
+        x = props.get("x")
+        if isinstance(x, np.ndarray) and np.may_share_memory(x, stream.window.x):
+            self._local_x[props["uid"]] = x  # only other columns are replaced
+        if not stream.is_plain:
+            columns = {name: [props[name]] for name in stream.window.names if name in props}
+            if x is not None:
+                is_local_time = self._is_local(props) and has_times(x)
+                columns["x"] = [to_text(x) if is_local_time else x]
+            super()._send_restyle_msg(self._show_times(columns), index)

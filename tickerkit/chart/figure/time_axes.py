@@ -56,8 +56,7 @@ class TimeAxes:
         """Return UTC times, datetime64[ns] of shape (n,), as local times of the same shape."""
         if self.zone == "UTC" or not len(times):
             return times
-        index = pd.DatetimeIndex(times).tz_localize("UTC").tz_convert(self._zone)
-        local: Array = index.tz_localize(None).to_numpy()
+        local = self.convert(times)
         offset = local[-1] - times[-1]
         if self._offset is not None and offset != self._offset:
             changed_at = times[np.argmax(local - times == offset)]
@@ -66,6 +65,25 @@ class TimeAxes:
             self._set_label(f"{self.zone} (clocks went {change}, {moment} UTC)")
         self._offset = offset
         return local
+
+    def convert(self, times: Array) -> Array:
+        """Return UTC times, datetime64 of any shape, as local times; the label stays as it is."""
+        if self.zone == "UTC" or not times.size:
+            return times
+        index = pd.DatetimeIndex(times.ravel()).tz_localize("UTC").tz_convert(self._zone)
+        local: Array = index.tz_localize(None).to_numpy().reshape(times.shape)
+        return local
+
+    def convert_back(self, local: Array) -> Array:
+        """Return local times, datetime64 of shape (n,), in UTC.
+
+        Of an hour that comes twice, the first is meant.
+        """
+        index = pd.DatetimeIndex(local).tz_localize(
+            self._zone, ambiguous=np.ones(len(local), dtype=bool), nonexistent="shift_forward"
+        )
+        times: Array = index.tz_convert("UTC").tz_localize(None).to_numpy()
+        return times
 
     def to_utc(self, start: pd.Timestamp, end: pd.Timestamp) -> tuple[pd.Timestamp, pd.Timestamp]:
         """Return the range in UTC between two local times.
@@ -80,22 +98,23 @@ class TimeAxes:
         return first, last
 
     def layout_changes(
-        self, traces: Iterable[Mapping[str, Any]], layout: Mapping[str, Any]
+        self, traces: Iterable[Mapping[str, Any]], layout: Mapping[str, Any], *, is_live: bool
     ) -> dict[str, Any]:
-        """Return the layout changes that turn the x axes of traces into labelled date axes.
+        """Return the layout changes that label the x axes of traces, and declare them date axes.
 
         Titles and types that the user has set stay. Axes without tick labels get no title.
 
         Args:
             traces: properties of the traces whose x values are times.
             layout: properties of the figure's layout.
+            is_live: whether the times are sent as numbers, so that the axes must be declared.
         """
         changes: dict[str, Any] = {}
         for props in traces:
             name = "xaxis" + props.get("xaxis", "x")[1:]
             axis = layout.get(name, {})
             title = axis.get("title", {}).get("text")
-            if "type" not in axis:
+            if is_live and "type" not in axis:
                 changes[f"{name}_type"] = "date"
             is_ours = title is None or title in self._labels
             if is_ours and title != self.label and axis.get("showticklabels", True):
