@@ -609,6 +609,12 @@ def test_rerun_cell_reuses_its_figure(
     assert feed.chart() is not figure
 
 
+def test_smooth_is_a_setting_of_the_page(feed: tk.Feed) -> None:
+    """A chart of a feed is smooth unless told otherwise."""
+    assert feed.chart().get_state()["_live"]["smooth"] is True
+    assert feed.chart(smooth=False).get_state()["_live"]["smooth"] is False
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [
@@ -616,6 +622,7 @@ def test_rerun_cell_reuses_its_figure(
         ({"y": ""}, "y=''"),
         ({"y": 7}, "y=7"),
         ({"window": "soon"}, "soon"),
+        ({"smooth": "no"}, "smooth='no'"),
     ],
 )
 def test_invalid_option_is_refused(feed: tk.Feed, options: dict[str, str], message: str) -> None:

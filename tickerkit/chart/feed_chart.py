@@ -19,7 +19,7 @@ from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.errors import InvalidArgument
 from tickerkit.log import Rows
 from tickerkit.runtime.rerun import cell_slot
-from tickerkit.validation import check_choice, check_number, check_text, parse_symbols
+from tickerkit.validation import check_choice, check_flag, check_number, check_text, parse_symbols
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -53,6 +53,7 @@ def chart(
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 420,
+    smooth: bool = True,
 ) -> LiveFigure:
     """Return a live figure of a feed's ticks.
 
@@ -80,6 +81,7 @@ def chart(
         bar: length of a bar, such as "5s", or in seconds.
         tz: the time zone of the axis, such as "America/New_York".
         height: height of the figure in pixels.
+        smooth: whether lines move evenly where messages come rarely, as for `LiveFigure`.
 
     Raises:
         InvalidArgument: if an argument is invalid.
@@ -88,11 +90,12 @@ def chart(
         >>> feed.chart(kind="candles", symbols="AAPL", bar="10s", window="15min")
     """
     check_options(kind, window, y=y, bar=bar, tz=tz, height=height)
+    check_flag("smooth", smooth)
     names = list_symbols(symbols)
-    cell = cell_slot("chart", kind, names, window, y, bar, tz, height)
+    cell = cell_slot("chart", kind, names, window, y, bar, tz, height, smooth)
     figure: LiveFigure | None = cell.last()
     if figure is None or figure.comm is None:
-        figure = make_figure(height, tz)
+        figure = make_figure(height, tz, smooth=smooth)
         cell.fill(figure)
     percent = y == "percent"
     column = "price" if percent else y
@@ -162,7 +165,7 @@ def draw_feed(
     figure.add_drawer(follower)
 
 
-def make_figure(height: int, tz: str = "UTC") -> LiveFigure:
+def make_figure(height: int, tz: str = "UTC", *, smooth: bool = True) -> LiveFigure:
     """Return an empty figure with a time axis; `height` is in pixels."""
     layout = {
         "height": height,
@@ -174,7 +177,7 @@ def make_figure(height: int, tz: str = "UTC") -> LiveFigure:
         "xaxis": {"type": "date", "automargin": True},
         "yaxis": {"automargin": True},
     }
-    figure = LiveFigure(layout=layout, tz=tz)
+    figure = LiveFigure(layout=layout, tz=tz, smooth=smooth)
     if find_colours(figure) is COLOURS:
         # From the last one: the user's own traces get other colours than the first symbols.
         figure.layout.colorway = COLOURS[::-1]

@@ -122,6 +122,8 @@ export interface TraceWindow {
 /** The trait `_live`. */
 export interface LiveSettings {
   labels: boolean;
+  /** Whether the points of rare messages are shown over the frames until the next one. */
+  smooth: boolean;
   /** null once the user has set a template. */
   theme: "auto" | "light" | "dark" | null;
   /** The time zone of the figure's times. */

@@ -140,6 +140,7 @@ class LiveSettings(TypedDict):
     """The settings in a figure's state, in addition to plotly's data and layout."""
 
     labels: bool
+    smooth: bool
     theme: Literal["auto", "light", "dark"] | None
     zone: str
 

@@ -28,6 +28,7 @@ class FeedCharts(FeedReaders):
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 420,
+        smooth: bool = True,
     ) -> LiveFigure:
         """Return a live plotly FigureWidget of these ticks; show it as the last value of a cell.
 
@@ -46,6 +47,9 @@ class FeedCharts(FeedReaders):
             bar: length of a bar, such as "5s", or in seconds.
             tz: the time zone of the axis, such as "America/New_York".
             height: height of the chart in pixels.
+            smooth: whether lines move evenly where messages reach the page in clumps or fewer than
+                50 times a second, as on a hub. Points are then shown up to 50 ms later; False shows
+                each with the next frame.
 
         Raises:
             ValueError: an argument is invalid.
@@ -55,7 +59,8 @@ class FeedCharts(FeedReaders):
         """
         from tickerkit.chart import chart
 
-        return chart(cast("Any", self), kind, symbols, window, y=y, bar=bar, tz=tz, height=height)
+        feed = cast("Any", self)
+        return chart(feed, kind, symbols, window, y=y, bar=bar, tz=tz, height=height, smooth=smooth)
 
     def dashboard(
         self,

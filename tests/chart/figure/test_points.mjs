@@ -15,10 +15,12 @@ beforeEach(() => {
   now = 1e6;
   sent = [];
   isShown = true;
+  globalThis[Symbol.for("tickerkit.drawn")].clear(); // the figures of other tests
   mock.timers.enable({ apis: ["setTimeout"] });
   mock.method(performance, "now", () => now);
   points = new Points({
-    uids: () => ["a", "b"],
+    uids: () => ["a", "b", "bars"],
+    isLine: (uid) => uid !== "bars",
     isShown: () => isShown,
     send: (message) => sent.push(message),
   });
@@ -37,12 +39,12 @@ function pass(milliseconds) {
 
 /** Receive points [start, stop) of a trace, whose x and y are their positions. */
 function receive(uid, start, stop, options = {}) {
-  const { epoch = 1, first = 0, names = ["y"], isFollowing = true } = options;
+  const { epoch = 1, first = 0, names = ["y"], isFollowing = true, isSmooth = false } = options;
   const values = array(stop - start, (i) => start + i);
   const trace = { uid, epoch, start, first, ...(start === first ? { names } : {}) };
   const message = { kind: "points", traces: [trace] };
   const buffers = ["x", ...names].map(() => new DataView(values.slice().buffer));
-  const isNew = points.receive(message, buffers, isFollowing);
+  const isNew = points.receive(message, buffers, isFollowing, isSmooth);
   points.askForMissed(message);
   return isNew;
 }
@@ -71,7 +73,9 @@ test("points after a lost message are not taken, but requested again", () => {
   receive("a", 0, 5);
   receive("a", 7, 9);
   assert.deepEqual(held("a"), [0, 5]);
-  assert.deepEqual(sent, [{ kind: "here", page: points.page, from: { a: [1, 5], b: [null, -1] } }]);
+  assert.deepEqual(sent, [
+    { kind: "here", page: points.page, from: { a: [1, 5], b: [null, -1], bars: [null, -1] } },
+  ]);
   receive("a", 5, 9);
   assert.deepEqual(held("a"), [0, 9]);
 });
@@ -170,6 +174,87 @@ test("a message has the columns of several traces", () => {
   assert.deepEqual(points.get("b").last(), { x: 2, open: 3, high: 4, low: 5, close: 6 });
 });
 
+const FRAME = 1000 / 60;
+const smooth = { isSmooth: true };
+
+/** Pass frames; every third brings 30 points of a trace. Return its last points after each. */
+function stream(uid, frames, options = smooth) {
+  const shown = [];
+  for (let frame = 0; frame < frames; frame++) {
+    const stop = points.count;
+    if (frame % 3 === 0)
+      receive(uid, stop, stop + 30, { first: Math.max(0, stop - 70), ...options });
+    points.advance(now);
+    shown.push(points.get(uid).next);
+    pass(FRAME);
+  }
+  return shown;
+}
+
+test("the points of rare messages are shown evenly; the window slides as evenly", () => {
+  receive("a", 0, 100);
+  stream("a", 30);
+  const shown = stream("a", 30);
+  assert.deepEqual(new Set(shown.slice(1).map((next, i) => next - shown[i])), new Set([10]));
+  stream("a", 2);
+  assert.deepEqual(held("a"), [620, 720]);
+  assert.equal(points.count, 730);
+});
+
+test("points that are not shown yet count as come, and are not requested again", () => {
+  receive("a", 0, 100);
+  stream("a", 31);
+  assert.ok(points.isHolding);
+  points.ask();
+  assert.deepEqual([points.count, sent[0].from.a], [430, [1, 430]]);
+  assert.equal(points.get("a").next, 410);
+  points.showAll();
+  assert.ok(!points.isHolding);
+  assert.deepEqual([points.count, ...held("a")], [430, 330, 430]);
+});
+
+test("points without frames are shown at once", () => {
+  receive("a", 0, 100);
+  stream("a", 31);
+  pass(200);
+  receive("a", 430, 440, { first: 340, ...smooth });
+  assert.deepEqual(held("a"), [340, 440]);
+});
+
+test("while the chart holds still, points are shown at once", () => {
+  receive("a", 0, 100);
+  stream("a", 31);
+  receive("a", 430, 440, { first: 340, isFollowing: false, ...smooth });
+  assert.equal(points.get("a").next, 440);
+});
+
+test("points that replace others, and whole windows, are shown at once", () => {
+  receive("a", 0, 100);
+  stream("a", 31);
+  receive("a", 425, 440, { first: 340, ...smooth });
+  assert.equal(points.get("a").next, 440);
+  stream("a", 31);
+  receive("a", 900, 1000, { first: 900, ...smooth });
+  assert.deepEqual(held("a"), [900, 1000]);
+  points.advance(now);
+  assert.deepEqual(held("a"), [900, 1000]);
+});
+
+test("bars and candles are shown at once", () => {
+  receive("bars", 0, 100);
+  assert.equal(stream("bars", 31).at(-1), 430);
+});
+
+test("loading the state, and dropping a trace, drop its points that are not shown yet", () => {
+  receive("a", 0, 100);
+  stream("a", 31);
+  points.load({ a: { epoch: 1, next: 10, names: ["y"], whole: true } }, [
+    { uid: "a", x: [9], y: [9] },
+  ]);
+  assert.ok(!points.isHolding);
+  assert.deepEqual(held("a"), [9, 10]);
+});
+
 for (let seed = 0; seed < 20; seed++) {
   test(`whatever is lost on the way, the page ends with the kernel's window (seed ${seed})`, () => {
     const random = new Seeded(seed);
@@ -180,12 +265,13 @@ for (let seed = 0; seed < 20; seed++) {
       const first = Math.max(0, next - size);
       const start = Math.max(from, first);
       from = next;
-      if (!isLost && next > start) receive("a", start, next, { first });
+      if (!isLost && next > start) receive("a", start, next, { first, isSmooth: seed % 2 === 1 });
     };
     for (let step = 0; step < 200; step++) {
       next += random.integer(0, 40);
       send(random.random() < 0.3);
       pass(random.integer(0, 300));
+      if (random.random() < 0.7) points.advance(now);
       for (const question of sent.splice(0)) {
         if (random.random() < 0.3) continue; // lost
         const [epoch, position] = question.from.a;
@@ -201,6 +287,7 @@ for (let seed = 0; seed < 20; seed++) {
       }
     }
     send(false);
+    points.showAll();
     assert.deepEqual(held("a"), [Math.max(0, next - size), next]);
   });
 }

@@ -15,6 +15,8 @@ import { View } from "./view.js";
 
 /** The traits that hold the figure's state. */
 const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
+/** The types of traces whose points are shown evenly. */
+const LINES = new Set(["scatter", "scattergl"]);
 /** How often the page reports that it shows the figure; the kernel waits three times as long. */
 const HERE_EVERY_MS = 20_000;
 
@@ -47,6 +49,7 @@ export class Figure {
     this.model = model;
     this.points = new Points({
       uids: () => this.data.map(({ uid }) => uid),
+      isLine: (uid) => LINES.has(this.data.find((each) => each.uid === uid)?.type ?? "scatter"),
       isShown: () => this.#views.size > 0,
       send: (message) => this.send(message),
     });
@@ -183,7 +186,9 @@ export class Figure {
       const [view] = this.#views;
       view?.sendPicture();
     } else if (message.kind === "points") {
-      if (this.points.receive(message, buffers, this.isFollowing)) this.updateSavedState();
+      const isSmooth = this.live.smooth !== false && document.visibilityState === "visible";
+      const hasNew = this.points.receive(message, buffers, this.isFollowing, isSmooth);
+      if (hasNew) this.updateSavedState();
       this.points.askForMissed(message);
       for (const view of this.#views) view.requestDraw();
     }
@@ -274,6 +279,7 @@ export class Figure {
    * @param {boolean} isFollowing
    */
   #onFollow(isFollowing) {
+    if (!isFollowing) this.points.showAll();
     this.heldAt = isFollowing ? null : (this.heldAt ?? { count: this.points.count });
     if (isFollowing) this.#clearRanges();
     for (const view of this.#views) view.onFollow(isFollowing);

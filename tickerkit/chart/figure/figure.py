@@ -85,6 +85,11 @@ class LiveFigure(PageFigure):
         theme: "light" or "dark"; or "auto", which follows the page's theme while no template is
             set.
         labels: whether to show the newest values at the right edge and in the legend.
+        smooth: whether lines move evenly where messages reach the page in clumps or fewer than 50
+            times a second, as on a hub or in VS Code. Points are then shown over the frames until
+            the next message, so up to 50 ms later, and the page draws more often, for at most four
+            figures. Where messages come about once a frame, it changes nothing. False shows each
+            point with the frame after it comes: for the least delay, or the least work of the page.
         **options: as for `FigureWidget`.
 
     Raises:
@@ -106,6 +111,7 @@ class LiveFigure(PageFigure):
         tz: str = "UTC",
         theme: str = "auto",
         labels: bool = True,
+        smooth: bool = True,
         **options: Any,
     ) -> None:
         self._drawers: list[Drawer] = []
@@ -118,6 +124,7 @@ class LiveFigure(PageFigure):
             tz=tz,
             theme=theme,
             labels=labels,
+            smooth=smooth,
             **options,
         )
 

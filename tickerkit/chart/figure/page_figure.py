@@ -66,15 +66,18 @@ class PageFigure(LockedFigure):
         tz: str,
         theme: str,
         labels: bool,
+        smooth: bool,
         **options: Any,
     ) -> None:
         check_choice("theme", theme, THEMES)
         check_flag("labels", labels)
+        check_flag("smooth", smooth)
         # Set before plotly's own `__init__`, which already sends messages.
         self._lock = make_lock()
         self._time_axes = TimeAxes(tz)
         self._theme = theme
         self._labels = labels
+        self._smooth = smooth
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
         # By trace uid: an x that is in local time though the trace has no stream any more.
@@ -189,6 +192,7 @@ class PageFigure(LockedFigure):
         self._trait_values["_live"] = {
             "theme": self._choose_theme(),
             "labels": self._labels,
+            "smooth": self._smooth,
             "zone": self._time_axes.zone,
         }
 

@@ -21,6 +21,7 @@ PARTS = (
     "downsample.js",
     "series.js",
     "values.js",
+    "pacing.js",
     "points.js",
     "saved_state.js",
     "figure_messages.js",

@@ -7,6 +7,7 @@
  * asks for the points from its own position on, until they have come.
  */
 
+import { noteDraw, Pacing } from "./pacing.js";
 import { Series } from "./series.js";
 import { readNumbers } from "./values.js";
 
@@ -18,16 +19,31 @@ const ASK_EVERY_MS = 250;
 /** When to ask again: a request or its answer may be lost. */
 const ASK_AGAIN_MS = 1000;
 
+/**
+ * Points of one series that are shown over several frames, of which `shown` are in the series.
+ *
+ * @typedef {object} Batch
+ * @property {Series} series
+ * @property {number} start the position of the first point
+ * @property {Record<string, Float64Array>} columns
+ * @property {number} first the position of the oldest point of the kernel's window
+ * @property {number} shown
+ */
+
 /** The streamed points of one figure, by the uids of its traces. */
 export class Points {
   /** The id of this page for the kernel; a reload gives the page a new id. */
   page = Math.random().toString(36).slice(2);
 
   #uids;
+  #isLine;
   #isShown;
   #send;
   /** @type {Map<string, Series>} */
   #series = new Map();
+  /** The messages that are not wholly shown. @type {Pacing<Batch[]>} */
+  #pacing = new Pacing();
+  #isCrowded = false; // more figures are in motion than the page can draw smoothly
   /** The uids of the traces that miss points. @type {Set<string>} */
   #lacking = new Set();
   #askedAt = -Infinity;
@@ -37,11 +53,14 @@ export class Points {
   /**
    * @param {object} figure
    * @param {() => string[]} figure.uids returns the uids of all traces, in their order
+   * @param {(uid: string) => boolean} figure.isLine returns whether a trace is drawn as lines or
+   *   markers; the points of other traces are never held back
    * @param {() => boolean} figure.isShown returns whether the figure has a view
    * @param {(message: PageMessage) => void} figure.send sends a message to the kernel
    */
-  constructor({ uids, isShown, send }) {
+  constructor({ uids, isLine, isShown, send }) {
     this.#uids = uids;
+    this.#isLine = isLine;
     this.#isShown = isShown;
     this.#send = send;
   }
@@ -54,8 +73,13 @@ export class Points {
   /** How many points have come, in all. */
   get count() {
     let count = 0;
-    for (const series of this.#series.values()) count += series.next;
+    for (const series of this.#series.values()) count += this.#next(series);
     return count;
+  }
+
+  /** Whether points have come that are not shown yet. */
+  get isHolding() {
+    return this.#pacing.waiting.length > 0;
   }
 
   /**
@@ -74,6 +98,7 @@ export class Points {
    * @param {Trace[]} data
    */
   load(places, data) {
+    this.#pacing.takeAll();
     this.#series.clear();
     for (const [uid, place] of Object.entries(places)) {
       const trace = data.find((each) => each.uid === uid);
@@ -105,10 +130,15 @@ export class Points {
    * @param {PointsMessage} message
    * @param {ArrayBufferView[]} buffers the columns of all traces, x first
    * @param {boolean} isFollowing whether the chart follows; if not, old points stay visible longer
+   * @param {boolean} isSmooth whether `advance` may show the points over several frames
    * @returns whether a trace has its first points
    */
-  receive(message, buffers, isFollowing) {
+  receive(message, buffers, isFollowing, isSmooth = false) {
     const arrays = buffers.values();
+    const canHold = isFollowing && isSmooth && !this.#pacing.isPaused(performance.now());
+    if (!canHold) this.showAll();
+    /** @type {Batch[]} */
+    const held = [];
     let hasNew = false;
     for (const { uid, epoch, start, first, names } of message.traces) {
       let series = this.#series.get(uid);
@@ -117,24 +147,92 @@ export class Points {
       for (const name of ["x", ...(names ?? series?.names ?? ["y"])]) {
         columns[name] = readNumbers(/** @type {ArrayBufferView} */ (arrays.next().value));
       }
+      const next = series ? this.#next(series) : -1;
       const isWhole = start === first && names !== undefined;
-      if (isWhole && (series?.epoch !== epoch || series.isPartial || start > series.next)) {
+      if (isWhole && (series?.epoch !== epoch || series.isPartial || start > next)) {
         hasNew ||= series === undefined;
         series = new Series(names);
         series.reset(epoch, start);
         this.#series.set(uid, series);
-      } else if (series?.epoch !== epoch || start > series.next || start < series.first) {
+      } else if (series?.epoch !== epoch || start > next || start < series.first) {
         this.#lacking.add(uid);
         continue;
       }
       this.#lacking.delete(uid);
-      series.write(start, columns);
+      const batch = { series, start, columns, first, shown: 0 };
+      // Points that replace others are changes: they are not held back.
+      if (canHold && start === next && series.length && !series.isPartial && this.#isLine(uid)) {
+        held.push(batch);
+        continue;
+      }
+      for (const each of this.#heldOf(series)) this.#show(each, 1);
       // While the chart holds still, the points that it shows stay, for the length of one window.
-      const spare = isFollowing ? 0 : series.next - first;
-      if (!series.isPartial) series.trim(first - spare);
+      if (!isFollowing) batch.first -= start + columns.x.length - first;
+      this.#show(batch, 1);
     }
+    if (held.length) this.#pacing.add(held);
     return hasNew;
   }
+
+  // ---- show
+
+  /**
+   * Show what is due in a frame. Without frames, `receive` shows all points.
+   *
+   * @param {number} now when the frame is drawn
+   */
+  advance(now) {
+    this.#isCrowded = noteDraw(this.page, now);
+    for (const [batches, share] of this.#pacing.show(now, this.#isCrowded)) {
+      for (const batch of batches) this.#show(batch, share);
+    }
+  }
+
+  /** Show all points that have come. */
+  showAll() {
+    for (const batch of this.#pacing.takeAll().flat()) this.#show(batch, 1);
+  }
+
+  /**
+   * Write a share of a batch into its series, and drop as many old points of the series.
+   *
+   * @param {Batch} batch
+   * @param {number} share
+   */
+  #show(batch, share) {
+    const { series, start, columns, first, shown } = batch;
+    const count = columns.x.length;
+    const end = Math.max(Math.ceil(share * count), shown);
+    if (end > shown) {
+      /** @type {Record<string, Float64Array>} */
+      const part = {};
+      for (const name in columns) part[name] = columns[name].subarray(shown, end);
+      series.write(start + shown, part);
+    }
+    batch.shown = end;
+    if (!series.isPartial) series.trim(first - (count - end));
+  }
+
+  /**
+   * Return the batches of a series that are not wholly shown, oldest first.
+   *
+   * @param {Series} series
+   */
+  #heldOf(series) {
+    return this.#pacing.waiting.flat().filter((batch) => batch.series === series);
+  }
+
+  /**
+   * Return the position after the newest point that has come, whether it is shown or not.
+   *
+   * @param {Series} series
+   */
+  #next(series) {
+    const batch = this.#heldOf(series).at(-1);
+    return batch ? batch.start + batch.columns.x.length : series.next;
+  }
+
+  // ---- ask
 
   /**
    * Ask for points if a trace in a message misses some.
@@ -167,7 +265,7 @@ export class Points {
     const from = {};
     for (const uid of this.#uids()) {
       const series = this.get(uid);
-      from[uid] = series && !series.isPartial ? [series.epoch, series.next] : [null, -1];
+      from[uid] = series && !series.isPartial ? [series.epoch, this.#next(series)] : [null, -1];
     }
     this.#send({ kind: "here", page: this.page, from });
   }

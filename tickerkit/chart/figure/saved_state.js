@@ -42,7 +42,10 @@ function saveTrace(trace, points) {
   }
   for (const name of streamed) {
     // A getter costs nothing while points come, and its value is current when a notebook is saved.
-    const get = () => pack(series?.thin(SAVED_POINTS)[name]);
+    const get = () => {
+      points.showAll();
+      return pack(series?.thin(SAVED_POINTS)[name]);
+    };
     Object.defineProperty(entry, name, { enumerable: true, configurable: true, get });
   }
   return entry;

@@ -56,10 +56,12 @@ export class View {
     this.#loop = new DrawLoop({
       run: (draw) => this.run(draw),
       isAllowed: () => this.#isVisible && !this.#interactions.isDragging,
-      draw: () => {
+      draw: async () => {
+        // The time at which the frame began: it is more even than the time of this call.
+        figure.points.advance(Number(document.timeline.currentTime ?? performance.now()));
         this.#showButton();
         if (figure.note.text) this.showNote();
-        return this.renderer.draw();
+        return (await this.renderer.draw()) && !figure.points.isHolding;
       },
     });
     this.#queue = this.#start().catch((error) => this.#fail(error));
