@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from bench.browser import cases
 from bench.browser.report import Results, tables, targets
 from bench.browser.stage import Stage, stage
 
-KINDS = ("line", "candles", "ten", "feed", "heap")
+KINDS = (
+    *("line", "candles", "candles60", "ten", "feed"),
+    *("five", "fifo", "million", "twenty", "heat", "first", "slow", "marimo", "heap"),
+)
 NEEDED = ("plotly", "bokeh", "xy", "perspective-python", "plotly-resampler", "jupyterlab")
 Measure = Callable[[Stage], dict[str, Any]]
 
@@ -26,7 +30,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m bench.browser", description=__doc__)
     listed = partial(str.split, sep=",")
     parser.add_argument("--only", type=listed, default=list(cases.LIBRARIES), metavar="A,B")
-    parser.add_argument("--kinds", type=listed, default=list(KINDS[:4]), metavar="A,B")
+    parser.add_argument("--kinds", type=listed, default=list(KINDS[:-1]), metavar="A,B")
     parser.add_argument("--windows", type=listed, default=list(map(str, cases.WINDOWS)))
     parser.add_argument("--bars", type=listed, default=list(map(str, cases.BARS)))
     parser.add_argument("--seconds", type=float, default=8, help="of each repetition")
@@ -34,7 +38,7 @@ def options() -> argparse.Namespace:
     parser.add_argument("--minutes", type=float, default=10, help="of the kind heap")
     parser.add_argument("--rates", type=listed, default=[], metavar="xy=20", help="pushes a second")
     parser.add_argument(
-        "--at-once", action="store_true", help="JupyterLab with tickerkit's server extension"
+        "--without-extension", action="store_true", help="JupyterLab without tickerkit's extension"
     )
     parser.add_argument("--slower", type=float, default=1, help="slow the page down so many times")
     parser.add_argument("--out", type=Path, help="write all repetitions there, as JSON")
@@ -74,6 +78,23 @@ def plan(chosen: argparse.Namespace) -> dict[str, Measure]:
         add(f"ten {library} 10", cases.ten, library=library, figures=10, seconds=seconds)
     for charts in (0, 10) if ours else ():
         add(f"feed {charts} charts", cases.feed, charts=charts, seconds=seconds)
+    for library in widgets:
+        how = {"library": library, "bars": 500, "seconds": seconds, "rate": 60}
+        add(f"candles60 {library} 500", cases.candles, **how)
+        add(f"heat {library} 500", cases.heat, library=library, seconds=seconds)
+        add(f"first {library}", cases.first, library=library)
+    many = 1_000_000
+    for library in [each for each in only if each in cases.PEERS_OF_FIVE]:
+        how = {"library": library, "window": many, "seconds": seconds}
+        add(f"five {library} {many:,}", cases.five, **how)
+        add(f"million {library}", cases.line, per_s=many, **how)
+    if ours:
+        how = {"library": "ours", "window": 100_000, "seconds": seconds}
+        add("slow ours 100,000", cases.line, slower=4, **how)
+        add(f"fifo ours {many:,}", cases.fifo, window=many, seconds=seconds)
+        add("twenty ours 10,000", cases.twenty, seconds=seconds)
+        if find_spec("marimo"):
+            add("marimo ours", cases.marimo, seconds=seconds)
     return planned
 
 
@@ -96,7 +117,11 @@ def main() -> None:
     results: Results = {}
     print(", ".join(f"{name} {version(name)}" for name in NEEDED))
     print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
-    print(f"at once: {chosen.at_once}, page slowed down {chosen.slower:g} times")
+    extension = "off" if chosen.without_extension else "on"
+    print(f"tickerkit's server extension {extension}, page slowed down {chosen.slower:g} times")
+
+    if "marimo" in chosen.kinds and not find_spec("marimo"):
+        print("marimo is not installed: its row is left out")
 
     def take(name: str, measure: Measure, on: Stage) -> None:
         start = time.monotonic()
@@ -112,7 +137,7 @@ def main() -> None:
         if chosen.out:
             chosen.out.write_text(json.dumps(results, indent=1))
 
-    with stage(at_once=chosen.at_once, slower=chosen.slower) as on:
+    with stage(has_extension=not chosen.without_extension, slower=chosen.slower) as on:
         # Interleaved: a machine that slows down for a minute slows all of them down.
         for _ in range(chosen.repeat):
             for name, measure in plan(chosen).items():

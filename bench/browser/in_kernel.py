@@ -27,7 +27,10 @@ class Sent:
         from IPython import get_ipython
 
         self.count = 0
-        session = get_ipython().kernel.session
+        kernel = getattr(get_ipython(), "kernel", None)
+        if kernel is None:  # in marimo
+            return
+        session = kernel.session
         send = session.send
 
         def counted(stream: Any, kind: Any, *args: Any, **kwargs: Any) -> Any:
@@ -230,14 +233,16 @@ def resampler(x: Array, y: Array) -> tuple[object, Push]:
 LINES = {each.__name__: each for each in (plain, ours, bokeh, xy, perspective, resampler)}
 
 
-def line(name: str, library: str, window: int, rate: float, figures: int = 1) -> None:
+def line(
+    name: str, library: str, window: int, rate: float, figures: int = 1, per_s: float = 1000
+) -> None:
     """Show figures of a library; they stream once `go` exists."""
-    walk = Walk(window)
+    walk = Walk(window, per_s)
     pushes: list[Push] = []
     for _ in range(figures):
         figure, push = LINES[library](walk.x, walk.y)
         pushes.append(push)
-        _show(figure)
+        show(figure)
 
     def step(now: float) -> None:
         x, y = walk.until(now)
@@ -248,7 +253,7 @@ def line(name: str, library: str, window: int, rate: float, figures: int = 1) ->
     Beat(name, step, rate).start()
 
 
-def _show(figure: object) -> None:
+def show(figure: object) -> None:
     from IPython.display import display
 
     if figure is not None:
@@ -292,7 +297,7 @@ def candles(name: str, library: str, bars: int, rate: float) -> None:
         fig = tk.LiveFigure(data=traces, layout=layout, window=bars)
     else:
         fig = go.FigureWidget(data=traces, layout=layout)
-    _show(fig)
+    show(fig)
 
     def step(_: float) -> None:
         close[-1] = random.uniform(low[-2], high[-2])
@@ -321,7 +326,7 @@ def feed(name: str, charts: int, rate: float) -> None:
     received = tk.connect(server.url)
     _keep.extend([server, received])
     for index in range(charts):
-        _show(received.chart(symbols=symbols[index % len(symbols)], window=100_000))
+        show(received.chart(symbols=symbols[index % len(symbols)], window=100_000))
     taken = [0]
     lags = Path(f"{name}.lags")
 

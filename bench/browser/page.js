@@ -13,10 +13,6 @@
   // --- frames --------------------------------------------------------------------------------
   let frame = null; // the time that names the frame that is being made
   let inFrame = false;
-  let waiting = null; // drawn outside of a frame: will be seen with the next one
-  let seen = null; // what the frame that is being made shows
-  let last = null; // what the frame before it showed
-  let at = 0; // when the frame that is being made was drawn
   let hidden = false;
   const held = [];
   let made = fresh();
@@ -25,7 +21,6 @@
     return {
       start: performance.now(),
       frames: 0,
-      fresh: 0,
       late: [],
       early: [],
       comm: 0,
@@ -37,31 +32,52 @@
     };
   }
 
-  function begin(time) {
-    if (time === frame) return;
-    frame = time;
-    if (seen !== null && seen !== last) {
-      made.fresh += 1;
-      made.early.push(at - seen);
-      // The frame after the one that showed it: by then it has been painted, whatever that took.
-      made.late.push(clock() - seen);
-      last = seen;
+  // What one plot shows.
+  class Drawn {
+    fresh = 0; // frames with new data
+    seen = null; // the newest point in the frame that is being made
+    #waiting = null; // drawn outside of a frame: will be seen with the next one
+    #last = null; // the newest point in the frame before it
+    #at = 0; // when the frame that is being made was drawn
+
+    begin() {
+      if (this.seen !== null && this.seen !== this.#last) {
+        this.fresh += 1;
+        made.early.push(this.#at - this.seen);
+        // The frame after the one that showed it: by then it has been painted, whatever that took.
+        made.late.push(clock() - this.seen);
+        this.#last = this.seen;
+        onFresh?.(this.seen);
+      }
+      if (this.#waiting !== null) {
+        this.seen = this.#waiting;
+        this.#at = clock();
+        this.#waiting = null;
+      }
     }
-    made.frames += 1;
-    if (waiting !== null) {
-      seen = waiting;
-      at = clock();
-      waiting = null;
+
+    draw(newest) {
+      if (newest === null || newest === undefined || Number.isNaN(newest)) return;
+      if (newest === this.seen || newest === this.#waiting) return;
+      if (inFrame) {
+        this.seen = newest;
+        this.#at = clock();
+      } else this.#waiting = newest;
     }
   }
 
-  function draw(newest, now = inFrame) {
-    if (newest === null || newest === undefined || Number.isNaN(newest)) return;
-    if (newest === seen || newest === waiting) return;
-    if (now) {
-      seen = newest;
-      at = clock();
-    } else waiting = newest;
+  const first = new Drawn();
+  let drawn = [first];
+  let onFresh = null;
+  const draw = (newest) => first.draw(newest);
+  const least = () => Math.min(...drawn.map((each) => each.fresh));
+
+  function begin(time) {
+    if (time === frame) return;
+    frame = time;
+    for (const each of drawn) each.begin();
+    made.frames += 1;
+    if (shown === null && isPainted()) nextFrame(() => (shown ??= performance.now()));
   }
 
   // A task of its own comes after the paint; what a callback has promised comes before.
@@ -108,7 +124,7 @@
   async function back() {
     const start = clock();
     hide(false);
-    while (!(seen >= start)) await new Promise(nextFrame);
+    while (!(first.seen >= start)) await new Promise(nextFrame);
     return clock() - start;
   }
 
@@ -208,8 +224,31 @@
     return null;
   }
 
-  const plots = () =>
-    [...document.querySelectorAll(".js-plotly-plot")].filter((el) => el._fullLayout);
+  // marimo keeps each output in a shadow tree.
+  function* trees(root = document) {
+    yield root;
+    for (const el of root.querySelectorAll("*")) if (el.shadowRoot) yield* trees(el.shadowRoot);
+  }
+  const all = (selector) => [...trees()].flatMap((tree) => [...tree.querySelectorAll(selector)]);
+  const plots = () => all(".js-plotly-plot").filter((el) => el._fullLayout);
+
+  // When the first figure was painted; looked for only once `awaitFigure` has been called.
+  let shown = 0;
+  const LINES = ".scatterlayer path.js-line, .plot-container canvas";
+  const isPainted = () => document.querySelector(LINES) !== null;
+
+  function watchPlot(el, plot) {
+    let noted = el._tickerkit; // set anew with each draw of a LiveFigure
+    const set = (made) => {
+      noted = made;
+      plot.draw(epoch(made.newest));
+    };
+    Object.defineProperty(el, "_tickerkit", { configurable: true, get: () => noted, set });
+    el.on("plotly_afterplot", () => {
+      if (!noted) plot.draw(epoch(el.data[0].x?.[el.data[0].x.length - 1]));
+    });
+    return noted ? "fast" : "full";
+  }
 
   // Whether a path in the plot has changed: for candles, where only the last one does.
   function watchPaths(el) {
@@ -229,17 +268,15 @@
     plotly() {
       const [el] = plots();
       if (!el?.on || !el.data?.length) return false;
-      if (el._tickerkit) {
-        let drawn = el._tickerkit; // set anew with each draw
-        const set = (made) => {
-          drawn = made;
-          draw(epoch(made.newest));
-        };
-        Object.defineProperty(el, "_tickerkit", { get: () => drawn, set });
-        return "fast";
-      }
-      el.on("plotly_afterplot", () => draw(epoch(el.data[0].x?.[el.data[0].x.length - 1])));
-      return "full";
+      return watchPlot(el, first);
+    },
+    // Frames are counted for each plot by itself; the least of them counts.
+    each(count) {
+      const found = plots();
+      if (found.length < count || !found.every((el) => el.on && el.data?.length)) return false;
+      drawn = found.map(() => new Drawn());
+      for (const [index, el] of found.entries()) watchPlot(el, drawn[index]);
+      return "each";
     },
     candles() {
       const [el] = plots();
@@ -290,18 +327,35 @@
   };
 
   window.bench = {
-    attach: async (name) => attach[name](),
+    attach: async (name, ...args) => attach[name](...args),
     hide,
     back,
-    drawn: () => made.fresh,
+    drawn: least,
     plots: () => plots().length,
+    // Has the kernel send more after each frame with new data: as fast as they can together.
+    request(port) {
+      onFresh = (newest) => void fetch(`http://127.0.0.1:${port}/${newest}`, { mode: "no-cors" });
+    },
+    awaitFigure() {
+      shown = null;
+      return performance.now();
+    },
+    shown: () => shown,
+    // How many points a live figure's first line holds in the page, and the sum of their y.
+    held() {
+      const series = plots()[0]?._tickerkit?.streams?.[0]?.series;
+      let sum = 0;
+      for (let at = series?.first; at < series?.next; at++) sum += series.at(at).y;
+      return { count: series?.length ?? 0, sum };
+    },
     reset() {
       const apart = Date.now() + 0.5 - performance.timeOrigin - performance.now();
       skew = Math.abs(apart) > 2 ? apart : 0;
       made = fresh();
+      for (const each of drawn) each.fresh = 0;
     },
     read() {
-      return { ...made, seconds: (performance.now() - made.start) / 1000, skew };
+      return { ...made, fresh: least(), seconds: (performance.now() - made.start) / 1000, skew };
     },
   };
 })();

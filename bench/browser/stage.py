@@ -14,11 +14,14 @@ from typing import TYPE_CHECKING, Any
 
 import psutil
 
+from bench.browser.link import Link
+from bench.browser.marimo_server import marimo_server
+
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 # The tests' helpers start and drive JupyterLab and find the browser.
-from lab import Lab, jupyterlab  # noqa: E402
+from lab import Host, Lab, jupyterlab  # noqa: E402
 
 from browser import MISSING, QUIET, chromium_path  # noqa: E402
 
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
 
 PAGE = (Path(__file__).parent / "page.js").read_text("utf-8")
 VIEW = {"width": 1500, "height": 1000}
+START = f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom bench.browser import cells, in_kernel"
 EXTENSION = "--ServerApp.jpserver_extensions={'tickerkit': %s}"
 
 
@@ -80,14 +84,16 @@ def _cpu(process: psutil.Process) -> float:
 class Case:
     """A notebook that is open and whose cells have run."""
 
-    def __init__(self, name: str, folder: Path, lab: Lab, devtools: CDPSession) -> None:
-        self.name, self.folder, self.lab, self.page = name, folder, lab, lab.page
+    def __init__(self, name: str, folder: Path, host: Host, devtools: CDPSession) -> None:
+        self.name, self.folder, self.host, self.page = name, folder, host, host.page
         self._devtools = devtools
         self._chromium = Chromium()
 
-    def attach(self, probe: str, timeout_s: float = 60) -> str:
+    def attach(self, probe: str, count: int = 1, timeout_s: float = 60) -> str:
         """Count drawn frames; return the method that counts them."""
-        self._until(lambda: self.page.evaluate(f"() => bench.attach('{probe}')"), timeout_s)
+        self._until(
+            lambda: self.page.evaluate(f"() => bench.attach('{probe}', {count})"), timeout_s
+        )
         return str(self._got)
 
     def _until(self, ask: Callable[[], object], timeout_s: float) -> None:
@@ -95,7 +101,7 @@ class Case:
         while not (got := ask()):
             told = [each["error"] for each in self.told()[-1:] if each["error"]]
             if told or time.monotonic() > end:
-                said = "; ".join([*told, *self.lab.failures(), *self.lab.errors])
+                said = "; ".join([*told, *self.host.failures(), *self.host.errors])
                 raise RuntimeError(f"nothing to see in the page: {said or 'no error'}"[:300])
             time.sleep(0.2)
         self._got = got
@@ -123,6 +129,14 @@ class Case:
         """Return the lag of each of a feed's ticks, in milliseconds."""
         path = self.folder / f"{self.name}.lags"
         return [float(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+    def first_figure_s(self, code: str, timeout_s: float = 60) -> float:
+        """Run code in a cell of its own; return how long until its figure is painted."""
+        start = self.page.evaluate("() => bench.awaitFigure()")
+        assert isinstance(self.host, Lab)
+        self.host.run_cell(code)
+        self._until(lambda: self.page.evaluate("() => bench.shown()"), timeout_s)
+        return float(self.page.evaluate("() => bench.shown()") - start) / 1000
 
     def wait_drawn(self, times: int = 3, timeout_s: float = 30) -> None:
         """Wait until the page has drawn new data `times` times."""
@@ -170,7 +184,8 @@ class Case:
 
     def save(self) -> int:
         """Save the notebook with its widgets' state; return its size in bytes."""
-        self.lab.save_with_widgets()
+        assert isinstance(self.host, Lab)
+        self.host.save_with_widgets()
         return (self.folder / f"{self.name}.ipynb").stat().st_size
 
 
@@ -198,54 +213,88 @@ class Stage:
 
     Attributes:
         folder: folder of the notebooks.
+        base: the address of JupyterLab.
     """
 
     def __init__(self, browser: Quiet, first: Lab, folder: Path, slower: float) -> None:
         self.folder = folder
         self._browser = browser
         self._slower = slower
-        self._base = first.page.url.partition("/lab")[0]
+        self.base = first.page.url.partition("/lab")[0]
         self._count = 0
         first.page.goto("about:blank")
 
     @contextlib.contextmanager
-    def case(self, code: str) -> Iterator[Case]:
-        """Open a notebook with this code, in its own page and kernel."""
-        self._count += 1
-        name = f"case{self._count}"
-        start = (
-            f"import sys; sys.path.insert(0, {str(ROOT)!r})\nfrom bench.browser import in_kernel"
+    def case(self, code: str, *, slower: float = 1, link: Link | None = None) -> Iterator[Case]:
+        """Open a notebook with this code, in its own page and kernel.
+
+        Args:
+            code: the code of its second cell.
+            slower: how many times slower the page's main thread runs, on top of the stage's.
+            link: what the page reaches JupyterLab through.
+        """
+        name = self._next_name()
+        (self.folder / f"{name}.ipynb").write_text(
+            notebook(START, code.replace("NAME", repr(name)))
         )
-        cells = [start, code.replace("NAME", repr(name))]
-        (self.folder / f"{name}.ipynb").write_text(notebook(*cells))
+        base = link.url(self.base) if link else self.base
+        with self._page(name) as page:
+            lab = Lab(page, f"{base}/lab/tree/{name}.ipynb?reset")
+            try:
+                lab.run_all()
+                yield self._case(name, lab, slower)
+            finally:
+                if link:
+                    link.limit()
+                self._end_kernels(page.context)
+
+    @contextlib.contextmanager
+    def marimo(self, code: str) -> Iterator[Case]:
+        """Show what this code returns in a notebook of marimo, in its own page and server."""
+        name = self._next_name()
+        value = code.replace("NAME", repr(str(self.folder / name)))
+        with (
+            marimo_server(self.folder / f"{name}.py", START, value) as url,
+            self._page(name) as page,
+        ):
+            yield self._case(name, Host(page, url), 1)
+
+    def _next_name(self) -> str:
+        self._count += 1
+        return f"case{self._count}"
+
+    @contextlib.contextmanager
+    def _page(self, name: str) -> Iterator[Page]:
         context = self._browser.new_context(viewport=VIEW)
         try:
             page = context.new_page()
             page.set_default_timeout(120_000)
             page.add_init_script(PAGE)
-            lab = Lab(page, f"{self._base}/lab/tree/{name}.ipynb?reset")
-            devtools = context.new_cdp_session(page)
-            lab.run_all()
-            devtools.send("Emulation.setCPUThrottlingRate", {"rate": self._slower})
-            yield Case(name, self.folder, lab, devtools)
+            yield page
         finally:
             (self.folder / f"{name}.go").unlink(missing_ok=True)
-            self._end_kernels(context)
             context.close()
+
+    def _case(self, name: str, host: Host, slower: float) -> Case:
+        devtools = host.page.context.new_cdp_session(host.page)
+        rate = self._slower * slower
+        devtools.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+        return Case(name, self.folder, host, devtools)
 
     def _end_kernels(self, context: BrowserContext) -> None:
         cookies = {each["name"]: each["value"] for each in context.cookies()}
         headers = {"X-XSRFToken": cookies.get("_xsrf", "")}
-        for session in context.request.get(f"{self._base}/api/sessions").json():
-            context.request.delete(f"{self._base}/api/sessions/{session['id']}", headers=headers)
+        for session in context.request.get(f"{self.base}/api/sessions").json():
+            context.request.delete(f"{self.base}/api/sessions/{session['id']}", headers=headers)
 
 
 @contextlib.contextmanager
-def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
+def stage(*, has_extension: bool = True, slower: float = 1.0) -> Iterator[Stage]:
     """Start JupyterLab and Chromium.
 
     Args:
-        at_once: whether JupyterLab sends each message at once, by tickerkit's server extension.
+        has_extension: whether JupyterLab loads tickerkit's server extension, as it does wherever
+            tickerkit is installed: it sends each message at once.
         slower: how many times slower the page's main thread runs, by Chromium's developer tools;
             the kernel is not slowed.
     """
@@ -263,6 +312,6 @@ def stage(*, at_once: bool = False, slower: float = 1.0) -> Iterator[Stage]:
         first = Path(name, "first.ipynb")
         first.write_text(notebook("1"))
         quiet = Quiet(browser)
-        with jupyterlab(quiet, first, folder, EXTENSION % at_once) as lab:  # type: ignore[arg-type]
+        with jupyterlab(quiet, first, folder, EXTENSION % has_extension) as lab:  # type: ignore[arg-type]
             yield Stage(quiet, lab, folder, slower)
         browser.close()

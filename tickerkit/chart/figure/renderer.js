@@ -170,7 +170,7 @@ export class Renderer {
       -Infinity,
       ...streams.map(({ series }) => series.last()?.x ?? -Infinity),
     );
-    plot._tickerkit = { newest, hasPatch: this.#patch !== null };
+    plot._tickerkit = { newest, hasPatch: this.#patch !== null, streams };
   }
 
   /** Make room for title and legend if one is cut or covered; not with each patch: it measures. */

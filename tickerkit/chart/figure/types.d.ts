@@ -45,8 +45,9 @@ export interface Plot extends HTMLElement {
   layout: Layout;
   _fullData: Trace[];
   _fullLayout: Layout;
-  /** The newest x drawn, and whether a patch may follow; for tests and benchmarks. */
-  _tickerkit?: { newest: number; hasPatch: boolean };
+  /** The newest x drawn, whether a patch may follow, and what is streamed; for tests and
+   *  benchmarks. */
+  _tickerkit?: { newest: number; hasPatch: boolean; streams: Stream[] };
   on(event: string, callback: (event: any) => void): void;
 }
 
