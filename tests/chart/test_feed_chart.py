@@ -648,7 +648,7 @@ def test_label_escapes_what_plotly_interprets(symbol: str, name: str) -> None:
 
 def test_chart_of_a_feed_cannot_be_uploaded(feed: tk.Feed) -> None:
     """Plotly's button that sends a chart to its cloud is left out: prices may be licensed."""
-    assert "sendChartToCloud" in feed.chart()._config["modeBarButtonsToRemove"]
+    assert feed.chart()._config["showSendToCloud"] is False
 
 
 def test_chart_begins_with_a_bounded_number_of_ticks(

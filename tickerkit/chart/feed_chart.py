@@ -31,12 +31,7 @@ BARS_INTERVAL_S = 1 / 20
 # If the log holds more rows, only the newest ones are drawn.
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
-# Without the button that uploads the data to plotly's cloud: prices may be licensed.
-CONFIG = {
-    "responsive": True,
-    "displaylogo": False,
-    "modeBarButtonsToRemove": ["sendChartToCloud"],
-}
+CONFIG = {"responsive": True, "displaylogo": False}
 KINDS = ("line", "candles", "candles+volume")
 EXPECTED_Y = "'price', 'percent', or another column of numbers such as 'temperature'"
 # Pixels; plotly draws nothing smaller.

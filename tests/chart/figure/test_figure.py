@@ -524,6 +524,7 @@ def test_closed_figure_is_freed(until: Until) -> None:
         (lambda f: f.append_bars([1, 2], *[[1]] * 4), "time 2, open 1"),
         (lambda f: tk.LiveFigure(tz="Mars"), "Invalid tz='Mars'"),
         (lambda f: tk.LiveFigure(theme="pink"), "Invalid theme='pink'"),
+        (lambda f: tk.LiveFigure(pd.DataFrame()), "data='DataFrame'; expected traces or a figure"),
         (lambda f: tk.LiveFigure(smooth="no"), "Invalid smooth='no'"),  # type: ignore[arg-type]
         (lambda f: f.append(None, 1), "Invalid x=None"),
         (lambda f: f.append([NOON, None], [1, 2]), "Invalid x="),

@@ -8,6 +8,7 @@ from typing import Any
 
 import ipywidgets
 import numpy as np
+import pandas as pd
 import plotly.io as pio
 import traitlets
 
@@ -19,17 +20,22 @@ from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
 from tickerkit.chart.figure.streams import Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
+from tickerkit.chart.figure.theme import apply_theme
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.traces import find_replaced
 from tickerkit.chart.figure.window import Window
 from tickerkit.chart.messages import FigureNote, PointsMessage
+from tickerkit.errors import InvalidType
 from tickerkit.ticks import Array
 from tickerkit.validation import check_choice, check_flag
 
 __all__ = ["PageFigure"]
 
 THEMES = ("auto", "light", "dark")
+# plotly's button that uploads a figure to plotly's cloud is left out: prices may be licensed.
+CONFIG = {"showSendToCloud": False}
+EXPECTED_DATA = "traces or a figure, such as px.line(frame)"
 
 
 class PageFigure(LockedFigure):
@@ -43,6 +49,7 @@ class PageFigure(LockedFigure):
     The arguments are those of `LiveFigure`.
     """
 
+    _config: Any  # a trait of plotly's
     _esm = build_page_side()
     _plotly = traitlets.Instance(ipywidgets.Widget, allow_none=True).tag(
         sync=True, **ipywidgets.widget_serialization
@@ -72,6 +79,8 @@ class PageFigure(LockedFigure):
         check_choice("theme", theme, THEMES)
         check_flag("labels", labels)
         check_flag("smooth", smooth)
+        if isinstance(data, pd.DataFrame | pd.Series | np.ndarray):
+            raise InvalidType("data", type(data).__name__, EXPECTED_DATA)
         # Set before plotly's own `__init__`, which already sends messages.
         self._lock = make_lock()
         self._time_axes = TimeAxes(tz)
@@ -84,6 +93,7 @@ class PageFigure(LockedFigure):
         self._local_x: dict[str, Array] = {}
         warn_if_incompatible()
         super().__init__(data, layout, frames, skip_invalid, **options)
+        self._config = {**CONFIG, **self._config}
         if isinstance(data, PageFigure):
             self._take_times(data)
         self._label_time_axes()
@@ -121,6 +131,35 @@ class PageFigure(LockedFigure):
             layout = figure["layout"]
             layout |= map_times(layout, self._time_axes.convert, keep_naive=keep_naive)
             return figure
+
+    # --- exports ------------------------------------------------------------------------------
+
+    # In the theme in which pages show the figure, with a config that uploads nothing.
+
+    def to_html(self, config: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Return the figure as HTML, as `FigureWidget` does."""
+        return pio.to_html(self._export(), {**CONFIG, **(config or {})}, *args, **kwargs)
+
+    def write_html(self, file: Any, config: Any = None, *args: Any, **kwargs: Any) -> Any:
+        """Write the figure as HTML, as `FigureWidget` does."""
+        return pio.write_html(self._export(), file, {**CONFIG, **(config or {})}, *args, **kwargs)
+
+    def to_image(self, *args: Any, **kwargs: Any) -> Any:
+        """Return the figure as an image, as `FigureWidget` does; it needs the package kaleido."""
+        return pio.to_image(self._export(), *args, **kwargs)
+
+    def write_image(self, *args: Any, **kwargs: Any) -> Any:
+        """Write the figure as an image, as `FigureWidget` does; it needs the package kaleido."""
+        return pio.write_image(self._export(), *args, **kwargs)
+
+    def _export(self) -> Any:
+        """Return the figure as a dict, in its theme."""
+        with self._lock:
+            figure, theme = self.to_dict(), self._choose_theme()
+        if theme is not None:
+            layout = figure["layout"]
+            layout["template"] = apply_theme(layout.get("template", {}), theme)
+        return figure
 
     # --- times given by plotly's own API ------------------------------------------------------
 
