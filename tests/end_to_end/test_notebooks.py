@@ -139,7 +139,7 @@ def test_the_feed_of_the_notebook_on_many_machines_loses_nothing_when_a_relay_st
     run: Run,
 ) -> None:
     """The seqs rise by one, no gap is listed; then the maker's end is, once."""
-    text = said(run(FOLDER / "06_many_machines.ipynb"))
+    text = said(run(FOLDER / "08_many_machines.ipynb"))
     assert re.search(r"\(np\.True_, 0, 1\)", text)
     assert "nothing listens there yet" in text
     assert text.count("<NA>") == 1
