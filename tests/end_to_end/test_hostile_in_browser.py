@@ -257,6 +257,30 @@ def test_a_chart_shows_them_as_text(lab: Lab, artifacts: Path, until: Until) -> 
     lab.run("figure.close()")
 
 
+def test_a_figure_of_ones_own_runs_nothing(lab: Lab, artifacts: Path) -> None:
+    """Names of columns are read as plotly reads them; the labels at the right have them as text."""
+    watched = Watched(lab.page)
+    lab.run_cell(
+        "import pandas as pd, plotly.express as px\n"
+        "frame = pd.DataFrame({name: [1.0 * n, n] for n, name in enumerate(FEW)})\n"
+        "own = tk.LiveFigure(px.line(frame, height=1400))\n"
+        "own.append({n: (2, n) for n in range(len(FEW))})\n"
+        "own"
+    )
+    labels = ".tickerkit-value"
+    lab.until(f"() => document.querySelectorAll('{labels}').length === 50")
+    lab.page.mouse.move(*(lab.page.evaluate(SEEN, ".js-plotly-plot .nsewdrag") or (0, 0)))
+    lab.page.screenshot(path=artifacts / "hostile-figure.png")
+    assert any("<img" in text for text in watched.texts(labels))
+    assert not watched.tags(labels)
+    # What plotly makes of `<a href=...>` is a link to follow, not a script.
+    assert not watched.tags(".js-plotly-plot").keys() & (LINKS - {"a"})
+    lab.page.evaluate(SETTLED)
+    assert lab.page.evaluate("window.__hit") is None
+    assert watched.noted == []
+    lab.run("own.close()")
+
+
 def test_cards_show_them_as_text(lab: Lab, artifacts: Path) -> None:
     """Of a feed and a server, with what went wrong and who was turned away."""
     watched = Watched(lab.page)
