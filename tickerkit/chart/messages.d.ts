@@ -24,6 +24,8 @@ export interface TracePoints {
   first: number;
   /** The columns beside x; only if the message has the whole window. */
   names?: string[];
+  /** How many values each position of a heat map has in `z`; only together with `names`. */
+  rows?: number;
 }
 
 /** Asks for a picture of the figure; the kernel waits 5 s for the first one. */
@@ -117,6 +119,8 @@ export interface TraceWindow {
   names: string[];
   /** Whether these are all points of the window; otherwise only as many as a first draw needs. */
   whole: boolean;
+  /** How many values each position of a heat map has in `z`. */
+  rows?: number;
 }
 
 /** The trait `_live`. */

@@ -46,6 +46,7 @@ class TracePoints(TypedDict):
     start: int
     first: int
     names: NotRequired[Sequence[str]]
+    rows: NotRequired[int]
 
 
 class FreezeMessage(TypedDict):
@@ -134,6 +135,7 @@ class TraceWindow(TypedDict):
     next: int
     names: Sequence[str]
     whole: bool
+    rows: NotRequired[int]
 
 
 class LiveSettings(TypedDict):

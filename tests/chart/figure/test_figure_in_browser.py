@@ -559,3 +559,44 @@ def test_freeze_replaces_the_figure_by_an_image(lab: Lab) -> None:
     lab.run("fig.freeze()")
     lab.until(f"() => {PLOT}.length === 0 && document.querySelector('.jp-OutputArea img')", 15)
     assert shown.kernel("fig.comm is None") is True
+
+
+HEAT_MAP = """
+n, rows = 300, 64
+wave = lambda at: np.sin(np.arange(rows)[:, None] / 9 + np.atleast_1d(at) / 7.3) + .1 * np.cos(at)
+layout = {"width": 900, "height": 450, "xaxis": {"type": "date"}}
+fig = tk.LiveFigure([go.Heatmap(colorscale="Viridis")], window=n, layout=layout)
+fig.append_column(START + np.arange(n) * 100., wave(np.arange(n)))
+fig
+"""
+ADD_COLUMNS = """
+for _ in range(20):
+    at = n; n += 1
+    fig.append_column(START + at * 100., wave(at)[:, 0]); time.sleep(.02)
+"""
+
+
+def test_columns_of_a_heat_map_are_drawn_as_plotly_draws_them(
+    shown: Shown, artifacts: Path
+) -> None:
+    """A canvas shows the cells between Plotly's draws; it has the pixels of Plotly's own image."""
+    shown.show(HEAT_MAP)
+    shown.lab.run(ADD_COLUMNS)
+    shown.until("e.querySelector('.tickerkit-cells canvas')")
+    newest = shown.kernel("START + (n - 1) * 100.")
+    shown.until(f"e._tickerkit.newest === {newest}")
+    shown.lab.page.wait_for_timeout(100)
+    moved = shown.pixels()
+    shown.lab.page.screenshot(path=artifacts / "heat-map.png")
+    shown.lab.run("fig.update_layout(meta='a full draw')")
+    shown.lab.page.wait_for_timeout(700)
+    assert shown.value("e.data[0].x.length") == 2, "Plotly has only what its axes need"
+    own = shown.pixels()
+    cells = shown.kernel("{'x': fig.data[0].x.tolist(), 'z': fig.data[0].z.tolist()}")
+    trace = {"type": "heatmap", "colorscale": "Viridis", **cells}
+    shown.lab.page.evaluate(DRAW_PLAINLY, [trace])
+    drawn = shown.pixels(1)
+    assert (np.abs(own - drawn) < 8).mean() > 0.99
+    assert (np.abs(own - moved) < 8).mean() > 0.95
+    shown.zoom(0.5, 0.6)
+    shown.until("e.data[0].x.length === 300 && !e.querySelector('.tickerkit-cells')")

@@ -132,3 +132,21 @@ test("the difference has the values that Plotly has filled in", () => {
   });
   assert.deepEqual(findDifference(undefined, {}, {}), {});
 });
+
+test("the rows of a heat map may be named without replacing its columns", () => {
+  const data = [{ type: "heatmap" }, { type: "scatter" }];
+  const replaced = (style) =>
+    findReplacedTraces("restyle", { restyle_data: style, restyle_traces: [0, 1] }, data);
+  assert.deepEqual(
+    [
+      ...replaced({
+        y: [
+          [1, 2],
+          [3, 4],
+        ],
+      }),
+    ],
+    [1],
+  );
+  assert.deepEqual([...replaced({ z: [[[1, 2]], undefined] })], [0]);
+});

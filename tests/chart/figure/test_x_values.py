@@ -46,3 +46,24 @@ def test_times_are_text_for_plotly() -> None:
         "2026-11-23T10:00:00.123"
     ]
     assert to_iso_text(parse_x([1, 2])).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        ["2026-11-23T10:00:00Z", "2026-11-23T10:00:01"],
+        ["2026-11-23 10:00:00", "2026-11-23 10:00:01-05:00"],
+        [datetime(2026, 11, 23, tzinfo=UTC), datetime(2026, 11, 23)],
+        [pd.Timestamp("2026-11-23"), "2026-11-23T10:00+01"],
+    ],
+)
+def test_times_with_and_without_a_zone_are_refused(values: list[object]) -> None:
+    """Those without one might be local times; the error names the first of them."""
+    with pytest.raises(ValueError, match="expected a zone as in"):
+        parse_x(values)
+
+
+def test_times_of_several_zones_are_taken() -> None:
+    """Clocks may change within one call."""
+    times = parse_x(["2026-10-25T02:59:59+02:00", "2026-10-25T02:00:00+01:00"])
+    assert np.diff(times).tolist() == [1_000_000_000]

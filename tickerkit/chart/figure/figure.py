@@ -2,29 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 
-from tickerkit.chart.figure.compatibility import find_incompatibility
-from tickerkit.chart.figure.given_times import has_times
-from tickerkit.chart.figure.inputs import parse_bars, parse_points, read_trace_points
-from tickerkit.chart.figure.page_figure import PageFigure
-from tickerkit.chart.figure.streams import Stream
+from tickerkit.chart.figure.column_window import ColumnWindow
+from tickerkit.chart.figure.inputs import parse_bars, parse_columns, parse_points
+from tickerkit.chart.figure.streamed_figure import StreamedFigure
 from tickerkit.chart.figure.traces import (
     BAR_TYPES,
-    LINE_TYPES,
-    OTHER_POINT_TYPES,
+    HEAT_TYPES,
+    STREAMED_TYPES,
     find_trace,
     find_trace_of_type,
     find_traces,
+    list_columns,
     make_candles,
 )
-from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
+from tickerkit.chart.figure.window import (
+    BAR_COLUMNS,
+    HEAT_COLUMNS,
+    LINE_COLUMNS,
+    Window,
+)
 from tickerkit.chart.figure.x_values import TIME
-from tickerkit.ticks import Array
 from tickerkit.validation import check_flag
 
 __all__ = ["SHADE_NAME", "LiveFigure"]
@@ -43,7 +46,7 @@ class Drawer(Protocol):
         """Stop drawing; idempotent."""
 
 
-class LiveFigure(PageFigure):
+class LiveFigure(StreamedFigure):
     """A plotly `FigureWidget` to which points can be appended.
 
     All of plotly's Python API still works. `append` sends only the new points to the page. The page
@@ -53,10 +56,11 @@ class LiveFigure(PageFigure):
     request to the kernel. A chart that the user has zoomed does not move; after a double click it
     follows the newest points again.
 
-    Points of scatter (lines, steps, markers, areas), bar, candlestick and OHLC traces are streamed
-    like this. Other traces with x and y are redrawn as a whole: `append` sends at most 2,000
-    points of their window, at most ten times a second. The same applies to all traces if tickerkit
-    doesn't know the installed version of plotly; creating a figure then gives a warning.
+    Points of scatter (lines, steps, markers, areas), scattergl, bar, candlestick and OHLC traces,
+    and columns of heat maps, are streamed like this. Histograms, boxes, violins, scatter3d,
+    waterfalls, funnels and histograms of two dimensions are redrawn as a whole: `append` sends at
+    most 2,000 points of their window, at most ten times a second. The same applies to all traces if
+    tickerkit doesn't know the installed version of plotly; creating a figure then gives a warning.
 
     Under load, points that can't be sent yet are sent together in the next message. There are
     at most 60 messages a second for each figure, 20 while more than three figures send. While no
@@ -76,9 +80,9 @@ class LiveFigure(PageFigure):
         layout: as for `FigureWidget`.
         frames: as for `FigureWidget`, which does not support frames.
         skip_invalid: as for `FigureWidget`.
-        window: how much of each trace is kept: a number of points, or a time such as "5min" before
-            the newest x (for an x of numbers: that many seconds). While the chart follows, the x
-            axis is at most that long.
+        window: how much of each trace is kept: a number of points (of columns for a heat map), or a
+            time such as "5min" before the newest x (for an x of numbers: that many seconds). While
+            the chart follows, the x axis is at most that long.
         tz: the time zone in which times are shown, such as "America/New_York"; it is written on
             the axis, unless that has a title. Times without a zone count as UTC, whatever `tz` is:
             give a local time its zone, as in `datetime.now().astimezone()`.
@@ -163,24 +167,33 @@ class LiveFigure(PageFigure):
 
     # --- points -------------------------------------------------------------------------------
 
-    def append(self, x: Any, y: Any = None, trace: int | str | None = None) -> None:
+    def append(
+        self, x: Any, y: Any = None, trace: int | str | None = None, *, z: Any = None
+    ) -> None:
         """Append points to traces; returns at once, from any thread.
 
         `fig.data` has the points when this returns. Under load no point inside the window is lost:
         points that can't be sent yet are sent together in the next message. If any part of the
         input is wrong, nothing is appended.
 
+        A histogram, a box or a violin also takes values alone, as x without y. The page shows an
+        even sample of at most 2,000 points of these traces and of scatter3d, ten times a second:
+        so the bars of a histogram with a larger window count the sample.
+
         Args:
             x: a scalar or an array of shape (n,) of numbers or times; or a Series of y, whose index
-                is x; or a mapping of trace to (x, y) or Series, with each trace once.
-            y: a scalar or an array of shape (n,), converted to float64. NaN breaks a line.
+                is x; or a mapping of trace to (x, y), (x, y, z) or Series, with each trace once.
+            y: a scalar or an array of shape (n,), converted to float64. NaN breaks a line, and so
+                does an infinite value.
             trace: the trace's index or name; by default the trace that has the name of the Series,
                 otherwise the first.
+            z: as `y`, for a scatter3d trace.
 
         Raises:
             ValueError: if x and y differ in length; if there is no such trace, it is named twice
-                (by name and by index), or it takes bars, or no points of x and y; if x is neither
-                numbers nor times, or the trace has numbers and x is times or the other way round.
+                (by name and by index), or it takes bars, columns, or no points of x and y; if x is
+                neither numbers nor times, some times have a zone and others none, or the trace has
+                numbers and x is times or the other way round.
 
         Example:
             >>> fig.append({"AAPL": (times, prices), "MSFT": (now, 402.5)})
@@ -189,12 +202,12 @@ class LiveFigure(PageFigure):
             names = {props.get("name") for props in self._data}
             is_named = isinstance(x, pd.Series) and isinstance(x.name, str) and x.name in names
             trace = x.name if is_named else 0
-        points = parse_points(x, y, trace)
+        points = parse_points(x, y, z, trace, self._takes_values)
         with self._lock:
             # An unknown trace is an error even if there are no points for it.
             indices = find_traces(self._data, points)
             added = [
-                (self._get_stream(index, LINE_COLUMNS), xs, columns)
+                (self._get_stream(index, tuple(columns)), xs, columns)
                 for index, (xs, columns) in zip(indices, points.values(), strict=True)
                 if len(xs)
             ]
@@ -202,6 +215,49 @@ class LiveFigure(PageFigure):
             for xs, (stream, _, columns) in zip(shown, added, strict=True):
                 self._streams.note_change(stream, stream.window.add(xs, columns))
             self._update_data([stream for stream, _, _ in added])
+
+    def append_column(self, x: Any, z: Any, trace: int | str | None = None) -> None:
+        """Append columns to a heat map; returns at once, from any thread.
+
+        Only the new columns are sent to the page. `fig.data[i].z` has all columns of the window
+        when this returns, with the shape (rows, columns); `fig.data[i].x` has their x, and
+        `fig.data[i].y` stays. Under load no column inside the window is lost: columns that can't be
+        sent yet are sent together in the next message. If any part of the input is wrong, nothing
+        is appended.
+
+        The window counts columns, or is a time. Kernel and page each hold 8 bytes for each value
+        in it: pass a window that suits the chart, such as `LiveFigure(..., window=500)`.
+
+        Args:
+            x: where the column is: a number or a time; or an array of shape (n,).
+            z: the values of the column, of shape (rows,); for several columns of shape (rows, n),
+                as plotly's own z. They are converted to float64. NaN and infinite values are holes.
+            trace: index or name of a heat map; by default the first one.
+
+        Raises:
+            ValueError: if the columns held have another number of rows; if x and z differ in
+                length; if there is no such trace, or it is no heat map; if z has something else
+                than numbers, or x is wrong as for `append`.
+
+        Example:
+            >>> fig = tk.LiveFigure([go.Heatmap(y=frequencies)], window=500)
+            >>> fig.append_column(datetime.now(UTC), levels)
+        """
+        xs, values = parse_columns(x, z)
+        with self._lock:
+            if trace is None:
+                index = find_trace_of_type(self._data, HEAT_TYPES, "columns")
+            else:
+                index = find_trace(self._data, trace)
+            stream = self._get_stream(index, HEAT_COLUMNS)
+            if not len(xs):
+                return
+            window = stream.window
+            assert isinstance(window, ColumnWindow)
+            window.check_rows(values.shape[1], index)
+            shown = self._prepare_x(stream, xs)
+            self._streams.note_change(stream, window.add(shown, {"z": values}))
+            self._update_data([stream])
 
     def append_bars(
         self,
@@ -258,11 +314,9 @@ class LiveFigure(PageFigure):
         with self._lock:
             for props in self._data:
                 kind = props.get("type", "scatter")
-                if kind in (*LINE_TYPES, *BAR_TYPES) and props["uid"] not in self._streams.by_trace:
-                    names = BAR_COLUMNS if kind in BAR_TYPES else LINE_COLUMNS
-                    is_plain = find_incompatibility() is not None
+                if kind in STREAMED_TYPES and props["uid"] not in self._streams.by_trace:
                     # Not of the trace's own points: their columns may differ in length.
-                    stream = self._streams.new(names, is_plain=is_plain)
+                    stream = self._make_stream(props, list_columns(kind)[0])
                     self._streams.by_trace[props["uid"]] = stream
             self._streams.clear()
             self._update_data(self._streams.by_trace.values())
@@ -363,61 +417,3 @@ class LiveFigure(PageFigure):
         if not self._data:
             self.add_candles()
         return find_trace_of_type(self._data, BAR_TYPES, "bars")
-
-    def _get_stream(self, index: int, names: tuple[str, ...]) -> Stream:
-        """Return a trace's stream; the first call creates it from the trace's own points.
-
-        Raises:
-            ValueError: if the trace takes other columns, or its own points can't be appended to.
-        """
-        props = self._data[index]
-        kind = props.get("type", "scatter")
-        if kind not in (*LINE_TYPES, *BAR_TYPES, *OTHER_POINT_TYPES):
-            raise ValueError(
-                f"Trace {index} is of type {kind}, which has no points of x and y; set its data "
-                f"by fig.data[{index}].update(...)"
-            )
-        if (kind in BAR_TYPES) != (names == BAR_COLUMNS):
-            method = "append_bars" if kind in BAR_TYPES else "append"
-            raise ValueError(f"Trace {index} is of type {kind}; pass its points to {method}()")
-        stream: Stream | None = self._streams.by_trace.get(props["uid"])
-        if stream is None:
-            is_known = find_incompatibility() is None and kind in (*LINE_TYPES, *BAR_TYPES)
-            stream = self._streams.new(names, is_plain=not is_known)
-            is_local = self._is_local(props)
-            # This may raise, so the stream is registered after it.
-            xs, columns = read_trace_points(props, names, index)
-            self._streams.by_trace[props["uid"]] = stream
-            if len(xs):
-                # Text is on the axis as it stands, datetimes are shown in the figure's zone.
-                if has_times(props.get("x")) and not is_local:
-                    xs = self._time_axes.convert(xs)
-                stream.window.add(self._prepare_x(stream, xs, to_local=False), columns)
-        return stream
-
-    def _prepare_x(self, stream: Stream, xs: Array, *, to_local: bool = True) -> Array:
-        """Return x, shape (n,), with times in local time; declare its axis a date axis if needed.
-
-        Raises:
-            ValueError: if x holds times and the window numbers, or the other way round.
-        """
-        stream.window.check_x_type(xs)
-        if xs.dtype != TIME:
-            return xs
-        if to_local:
-            xs = self._time_axes.to_local(xs)
-        has_type = "type" in self._layout_obj._props.get("xaxis", {})
-        if not stream.has_time_axis or self._time_axes.label_changed or not has_type:
-            stream.has_time_axis = True
-            self._label_time_axes()
-        return xs
-
-    def _update_data(self, streams: Iterable[Stream]) -> None:
-        """Set the columns in `data` to views of the streams' windows; nothing is copied."""
-        changed = {id(stream) for stream in streams}
-        for props in self._data:
-            stream = self._streams.by_trace.get(props["uid"])
-            if stream is not None and id(stream) in changed:
-                props["x"] = stream.window.x
-                for name in stream.window.names:
-                    props[name] = stream.window.column(name)

@@ -12,7 +12,7 @@ import { isDict, isEqual, setPath } from "./values.js";
 /** @typedef {{data: Trace[], layout: Layout}} FigureState */
 
 /** The names of a trace's columns of points. */
-const DATA_NAMES = ["x", "y", "open", "high", "low", "close"];
+const DATA_NAMES = ["x", "y", "z", "open", "high", "low", "close"];
 
 /**
  * @param {Dict} target
@@ -115,9 +115,12 @@ export function findReplacedTraces(kind, message, data) {
   const replaced = new Set(kind === "deleteTraces" ? message.delete_inds : []);
   for (const [style, indices] of listStyles(kind, message, data)) {
     for (const [path, value] of Object.entries(style ?? {})) {
-      if (!DATA_NAMES.includes(path.split(/[.[]/)[0])) continue;
+      const [name] = path.split(/[.[]/);
+      if (!DATA_NAMES.includes(name)) continue;
       const values = Array.isArray(value) ? value : [value];
       for (const [number, index] of indices.entries()) {
+        // The y of a heat map are its rows, which stay as columns come.
+        if (name === "y" && data[index]?.type === "heatmap") continue;
         if (values[number % values.length] !== undefined) replaced.add(index);
       }
     }

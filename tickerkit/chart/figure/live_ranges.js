@@ -8,7 +8,6 @@ import { readFormat } from "./newest_values.js";
 /** @import { Place, Plot, Range, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
 /** @import { VisiblePoints } from "./visible_points.js" */
-/** @import { Series } from "./series.js" */
 
 /** A chart that holds still keeps its range of y until the data fill less than this share of it. */
 const MIN_FILLED = 0.2;
@@ -102,7 +101,7 @@ export class LiveRanges {
     for (const stream of streams) {
       const extent = stream.root === root && stream.series.xExtent();
       if (!extent) continue;
-      const pad = stream.hasBars ? this.#halfBar(stream.series, root) : 0;
+      const pad = this.#halfWidth(stream);
       least = Math.min(least, extent[0] - pad);
       greatest = Math.max(greatest, extent[1] + pad);
       margin = Math.max(margin, 2 * pad);
@@ -117,13 +116,13 @@ export class LiveRanges {
   }
 
   /**
-   * Return half the width of a drawn bar, which may stand for several bars.
+   * Return half the width of a column of cells, or of a bar, which may stand for several bars.
    *
-   * @param {Series} series
-   * @param {string} root
+   * @param {Stream} stream
    */
-  #halfBar(series, root) {
-    const max = this.#axes.maxBars(root);
+  #halfWidth({ series, root, hasBars, isHeat }) {
+    if (!hasBars && !isHeat) return 0;
+    const max = isHeat ? Infinity : this.#axes.maxBars(root);
     const group = Math.max(1, 2 ** Math.ceil(Math.log2(series.length / max)));
     const [last, before] = [series.at(series.next - 1), series.at(series.next - 2)];
     return last && before ? ((last.x - before.x) * group) / 2 : 0;
@@ -161,6 +160,7 @@ export class LiveRanges {
       (full) => full.visible === true && !streamed.has(full.index),
     );
     const mixed = new Set(others.map((full) => full.yaxis ?? "y"));
+    for (const { isHeat, y } of streams) if (isHeat) mixed.add(y); // Plotly fits it to the rows
     /** @type {Map<string, Extent>} */
     const extents = new Map();
     for (const stream of streams) {

@@ -104,7 +104,7 @@ export function writeLegend(plot, streams, axes, data) {
   for (const stream of streams) {
     const { trace, full, series, y } = stream;
     const own = data.find((each) => each.uid === trace.uid) ?? {};
-    const newest = findNewest(stream);
+    const newest = stream.isHeat ? null : findNewest(stream);
     // A bar has four values, which hovering shows with its name.
     if (!own.name || newest === null || full.showlegend === false || series.names.length > 1)
       continue;
@@ -132,7 +132,7 @@ export function makeNewestLabels(plot, streams, axes, places, data) {
     const { series, trace, full, x, y, root } = stream;
     const last = series.last();
     const range = places.get(root)?.range;
-    if (!last || !range || trace.type === "bar") continue;
+    if (!last || !range || trace.type === "bar" || stream.isHeat) continue;
     const [left, right] = axes.toData(root, range);
     if (!(left <= last.x && last.x <= right)) continue;
     const [xaxis, yaxis] = [axes.drawn(x), axes.drawn(y)];

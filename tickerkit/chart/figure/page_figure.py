@@ -333,7 +333,7 @@ class PageFigure(LockedFigure):
     ) -> None:
         """Drop the streams of traces whose data a restyle replaces."""
         indices = self._normalize_trace_indexes(trace_indexes)
-        for index in sorted(find_replaced(restyle, indices)):
+        for index in sorted(find_replaced(restyle, indices, self._data)):
             self._drop_stream(index)
 
     def _drop_stream(self, index: int) -> None:

@@ -7,6 +7,7 @@
  * asks for the points from its own position on, until they have come.
  */
 
+import { toColumns } from "./heat_columns.js";
 import { noteDraw, Pacing } from "./pacing.js";
 import { Series } from "./series.js";
 import { readNumbers } from "./values.js";
@@ -107,7 +108,8 @@ export class Points {
       const columns = {};
       for (const name of ["x", ...place.names])
         columns[name] = Float64Array.from(trace[name] ?? []);
-      const series = new Series(place.names);
+      if (place.rows !== undefined) columns.z = toColumns(trace.z ?? []);
+      const series = new Series(place.names, place.rows);
       series.reset(place.epoch, place.next - columns.x.length);
       series.write(series.first, columns);
       series.isPartial = !place.whole;
@@ -140,7 +142,7 @@ export class Points {
     /** @type {Batch[]} */
     const held = [];
     let hasNew = false;
-    for (const { uid, epoch, start, first, names } of message.traces) {
+    for (const { uid, epoch, start, first, names, rows } of message.traces) {
       let series = this.#series.get(uid);
       /** @type {Record<string, Float64Array>} */
       const columns = {};
@@ -149,9 +151,10 @@ export class Points {
       }
       const next = series ? this.#next(series) : -1;
       const isWhole = start === first && names !== undefined;
-      if (isWhole && (series?.epoch !== epoch || series.isPartial || start > next)) {
+      const isOther = series?.epoch !== epoch || series.rows !== (rows ?? series.rows);
+      if (isWhole && (isOther || series?.isPartial || start > next)) {
         hasNew ||= series === undefined;
-        series = new Series(names);
+        series = new Series(names, rows);
         series.reset(epoch, start);
         this.#series.set(uid, series);
       } else if (series?.epoch !== epoch || start > next || start < series.first) {
@@ -206,7 +209,10 @@ export class Points {
     if (end > shown) {
       /** @type {Record<string, Float64Array>} */
       const part = {};
-      for (const name in columns) part[name] = columns[name].subarray(shown, end);
+      for (const name in columns) {
+        const each = name === "x" ? 1 : series.rows;
+        part[name] = columns[name].subarray(shown * each, end * each);
+      }
       series.write(start + shown, part);
     }
     batch.shown = end;

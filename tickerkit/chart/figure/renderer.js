@@ -17,6 +17,8 @@ import { VisiblePoints } from "./visible_points.js";
 const FULL_DRAW_EVERY_MS = 250;
 /** The same while the mouse is over the chart: Plotly's hover labels need its own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
+/** After a draw of a heat map that took longer than this, Plotly rests for three times as long. */
+const SLOW_DRAW_MS = 50;
 /** The margin on the right grows in steps: not with every digit of a price. */
 const MARGIN_STEP_PX = 10;
 
@@ -29,6 +31,8 @@ export class Renderer {
   /** @type {SvgPatch | null} */
   #patch = null;
   #drawnAt = -Infinity; // when Plotly drew
+  #restMs = 0; // how long Plotly draws nothing after its last draw
+  #canStandIn = false; // a patch can draw the cells of the heat maps
   #shown = ""; // identifies what was drawn last while the chart held still
 
   /** @param {View} view */
@@ -43,6 +47,7 @@ export class Renderer {
   /** Choose all ranges again, and draw in full. */
   reset() {
     this.#ranges.forget();
+    this.#patch?.undo();
     this.#patch = null;
     this.invalidate();
   }
@@ -73,8 +78,9 @@ export class Renderer {
       const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
       const full = plot._fullData.find((each) => each.index === index) ?? {};
       const hasBars = trace.type === "bar" || series.names.length > 1;
+      const isHeat = trace.type === "heatmap";
       const [root, base] = [this.axes.findRoot(x), this.#bases.of(trace)];
-      streams.push({ index, trace, full, series, x, y, hasBars, root, base });
+      streams.push({ index, trace, full, series, x, y, hasBars, isHeat, root, base });
     }
     return streams;
   }
@@ -88,15 +94,17 @@ export class Renderer {
     const { isHovered, figure } = this.#view;
     const now = performance.now();
     const elapsed = now - this.#drawnAt;
-    if (isHovered && elapsed < HOVER_DRAW_EVERY_MS) return false;
+    if (isHovered && elapsed < Math.max(HOVER_DRAW_EVERY_MS, this.#restMs)) return false;
     const streams = this.streams();
     if (!figure.isFollowing) {
       if (elapsed < FULL_DRAW_EVERY_MS) return false;
       if (!this.#hasChanged(streams)) return true;
     }
-    if (!isHovered && elapsed < FULL_DRAW_EVERY_MS && this.#drawPatch(streams)) return true;
+    const isPatchTime = elapsed < Math.max(FULL_DRAW_EVERY_MS, this.#restMs);
+    if (!isHovered && isPatchTime && this.#drawPatch(streams)) return true;
+    if (elapsed < this.#restMs) return false;
     this.#drawnAt = now;
-    await this.drawFull(streams);
+    await this.drawFull(streams, isHovered || !figure.isFollowing);
     return true;
   }
 
@@ -131,17 +139,34 @@ export class Renderer {
     return hasChanged;
   }
 
-  /** Give Plotly the visible points of all streamed traces, and have Plotly draw. */
-  async drawFull(streams = this.streams()) {
+  /**
+   * Give Plotly the visible points of all streamed traces, and have Plotly draw.
+   *
+   * @param {Stream[]} streams
+   * @param {boolean} needsCells whether Plotly needs the cells of heat maps: to show them while
+   *   hovering, or to export them
+   * @returns {Promise<void>}
+   */
+  async drawFull(streams = this.streams(), needsCells = true) {
     const { plot, Plotly, figure } = this.#view;
+    const startedAt = performance.now();
+    const hasHeat = streams.some(({ isHeat }) => isHeat);
+    const standsIn = hasHeat && this.#canStandIn && !needsCells;
     this.#patch?.undo();
     const places = this.#ranges.planX(streams, figure.isFollowing);
     this.#bases.choose(streams, places, figure.isFollowing);
     this.#ranges.apply(streams, places, figure.isFollowing);
-    for (const stream of streams) this.#points.fill(stream, places.get(stream.root));
+    for (const stream of streams) this.#points.fill(stream, places.get(stream.root), standsIn);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
     this.#patch = figure.isFollowing ? this.#createPatch(streams) : null;
+    this.#canStandIn = this.#patch !== null;
+    if (standsIn && !this.#drawPatch(streams)) {
+      this.#canStandIn = false;
+      return this.drawFull(streams);
+    }
+    const tookMs = performance.now() - startedAt;
+    this.#restMs = hasHeat && tookMs > SLOW_DRAW_MS ? 3 * tookMs : 0;
     this.#makeRoomAbove();
     this.#noteDrawn(streams, this.#ranges.x);
   }

@@ -37,9 +37,13 @@ export class Series {
   /** @type {Map<string, Column>} */
   #columns; // by name, x first
 
-  /** @param {string[]} names the columns beside x: ["y"], or open, high, low and close */
-  constructor(names) {
+  /**
+   * @param {string[]} names the columns beside x: ["y"], or open, high, low and close; or ["z"]
+   * @param {number} [rows] how many values each position has in a column: several in a heat map
+   */
+  constructor(names, rows = 1) {
     this.names = [...names];
+    this.rows = rows;
     this.#columns = new Map([["x", this.#x]]);
     for (const name of names) this.#columns.set(name, new Column());
     this.#y = /** @type {Column} */ (this.#columns.get(names[0]));
@@ -78,9 +82,9 @@ export class Series {
    */
   write(start, columns) {
     const count = columns.x.length;
-    if (this.names.some((name) => columns[name]?.length !== count)) {
+    if (this.names.some((name) => columns[name]?.length !== count * this.rows)) {
       throw new RangeError(
-        `Columns differ in length; pass ${count} values for each of ${this.names}`,
+        `Columns differ in length; pass ${count * this.rows} values for each of ${this.names}`,
       );
     }
     if (this.length === 0) this.first = this.next = start;
@@ -91,7 +95,9 @@ export class Series {
     }
     if (start < this.next) this.version++;
     this.#fit(start, start + count);
-    for (const [name, column] of this.#columns) column.write(start - this.#base, columns[name]);
+    for (const [name, column] of this.#columns) {
+      column.write((start - this.#base) * this.#valuesPerPosition(name), columns[name]);
+    }
     this.next = start + count;
   }
 
@@ -120,12 +126,34 @@ export class Series {
     const capacity = Math.ceil((1.5 * (end - base) + SLACK_POINTS) / BLOCK) * BLOCK;
     const count = keep > this.first ? keep - base : 0;
     const from = count > 0 ? base - this.#base : 0;
-    for (const column of this.#columns.values()) column.move(from, count, capacity);
+    for (const [name, column] of this.#columns) {
+      const each = this.#valuesPerPosition(name);
+      column.move(from * each, count * each, capacity * each);
+    }
     this.#base = base;
   }
 
+  /** @param {string} name */
+  #valuesPerPosition(name) {
+    return name === "x" ? 1 : this.rows;
+  }
+
   /**
-   * Return the point at a position, or null.
+   * Return a column's values in [from, to): a view, valid until the next write.
+   *
+   * @param {string} name
+   * @param {number} from
+   * @param {number} to
+   */
+  values(name, from, to) {
+    const [start, stop] = this.#held(from, to);
+    const each = this.#valuesPerPosition(name);
+    const { values } = /** @type {Column} */ (this.#columns.get(name));
+    return values.subarray((start - this.#base) * each, (stop - this.#base) * each);
+  }
+
+  /**
+   * Return the point at a position, or null; of a column of a heat map only x.
    *
    * @param {number} position
    * @returns {Record<string, number> | null}
@@ -133,6 +161,7 @@ export class Series {
   at(position) {
     if (!(position >= this.first && position < this.next)) return null;
     const i = position - this.#base;
+    if (this.rows !== 1) return { x: this.#x.values[i] };
     return Object.fromEntries([...this.#columns].map(([name, { values }]) => [name, values[i]]));
   }
 
@@ -196,7 +225,10 @@ export class Series {
     let [least, greatest] = [Infinity, -Infinity];
     for (const [name, column] of this.#columns) {
       if (name === "x") continue;
-      const [low, high] = column.extent(start - this.#base, stop - this.#base);
+      const [low, high] = column.extent(
+        (start - this.#base) * this.rows,
+        (stop - this.#base) * this.rows,
+      );
       least = Math.min(least, low);
       greatest = Math.max(greatest, high);
     }

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tickerkit.chart.figure.column_window import ColumnWindow, make_window
 from tickerkit.chart.figure.presence import PresenceLease
 from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
@@ -21,7 +22,10 @@ __all__ = ["Stream", "Streams"]
 
 MAX_PREVIEW_POINTS = 4000
 MAX_PREVIEW_BARS = 500
+# Of a heat map: how many values of z, in whole columns.
+MAX_PREVIEW_CELLS = 250_000
 MAX_PLAIN_POINTS = 2000
+MAX_PLAIN_CELLS = 20_000
 PLAIN_INTERVAL_S = 0.1
 _epochs = itertools.count(1)
 
@@ -34,6 +38,9 @@ class Stream:
         window: the points held.
         is_plain: True if tickerkit's page side can't stream this trace. Then a decimated copy of
             the whole window is sent each time, by plotly's own message.
+        is_sampled: True if an even sample of the points stands for all of them, as in a histogram;
+            otherwise their extremes do, as in a line.
+        x_name: the trace's property that holds the window's x; "y" for the values of a box.
         sent: the position up to which points were sent; -1 while pages don't know the epoch.
         has_time_axis: whether the figure's layout declares the trace's x axis a date axis.
         epoch: the number of this run of positions, unique in the process. A page that holds another
@@ -42,9 +49,30 @@ class Stream:
 
     window: Window
     is_plain: bool = False
+    is_sampled: bool = False
+    x_name: str = "x"
     sent: int = -1
     has_time_axis: bool = False
     epoch: int = field(default_factory=lambda: next(_epochs))
+
+    @property
+    def data(self) -> dict[str, Array]:
+        """The trace's columns by name: views of the window, not copies."""
+        window = self.window
+        if isinstance(window, ColumnWindow):
+            return {"x": window.x, "z": window.column("z").T}
+        return {self.x_name: window.x} | {name: window.column(name) for name in window.names}
+
+    def choose_plainly(self) -> dict[str, Array]:
+        """Return the columns to send by plotly's own message: of a part of the points."""
+        window = self.window
+        if isinstance(window, ColumnWindow):
+            x, (z,) = window.sample(max(2, MAX_PLAIN_CELLS // max(1, window.rows)))
+            return {"x": to_iso_text(x), "z": z.T}
+        choose = window.sample if self.is_sampled else window.decimate
+        x, columns = choose(MAX_PLAIN_POINTS)
+        named = dict(zip(window.names, columns, strict=True))
+        return {self.x_name: to_iso_text(x)} | named
 
 
 class Streams:
@@ -101,7 +129,7 @@ class Streams:
 
     def new(self, names: tuple[str, ...] = LINE_COLUMNS, *, is_plain: bool = False) -> Stream:
         """Return an empty stream; it is sent once it is in `by_trace`."""
-        return Stream(Window(self.size, names), is_plain)
+        return Stream(make_window(self.size, names), is_plain)
 
     def note_change(self, stream: Stream, position: int) -> None:
         """Note that a window changed from a position on, and request sending it."""
@@ -118,7 +146,7 @@ class Streams:
         self.size = size
         for stream in self.by_trace.values():
             old = stream.window
-            stream.window = Window(size, old.names)
+            stream.window = make_window(size, old.names)
             if len(old):
                 stream.window.add(old.x, {name: old.column(name) for name in old.names})
             self._restart(stream)
@@ -126,7 +154,7 @@ class Streams:
     def clear(self) -> None:
         """Drop all points."""
         for stream in self.by_trace.values():
-            stream.window = Window(self.size, stream.window.names)
+            stream.window = make_window(self.size, stream.window.names)
             self._restart(stream)
 
     def _restart(self, stream: Stream) -> None:
@@ -165,10 +193,8 @@ class Streams:
                 if stream.sent == window.stop:
                     continue
                 if stream.is_plain:
-                    x, columns = window.decimate(MAX_PLAIN_POINTS)
-                    named = {"x": to_iso_text(x)} | dict(zip(window.names, columns, strict=True))
                     stream.sent = window.stop
-                    self._send_plainly(uid, named)
+                    self._send_plainly(uid, stream.choose_plainly())
                     continue
                 start, x, columns = window.since(stream.sent)
                 points: TracePoints = {
@@ -179,13 +205,15 @@ class Streams:
                 }
                 if start == window.start:
                     points["names"] = window.names
+                    if isinstance(window, ColumnWindow):
+                        points["rows"] = window.rows
                 traces.append(points)
-                buffers += [np.array(each).data for each in (to_milliseconds(x), *columns)]
+                buffers += [np.array(each).ravel().data for each in (to_milliseconds(x), *columns)]
                 stream.sent = window.stop
             if traces:
                 self._send({"kind": "points", "traces": traces}, buffers)
 
-    def preview(self, uid: str) -> tuple[dict[str, Array], Mapping[str, object]]:
+    def preview(self, uid: str) -> tuple[dict[str, Any], Mapping[str, object]]:
         """Return the points of a trace that a page shows until it has received all points.
 
         Returns:
@@ -193,23 +221,35 @@ class Streams:
             trace.
         """
         stream = self.by_trace[uid]
-        window = stream.window
-        is_bars = window.names == BAR_COLUMNS
-        x, columns = window.decimate(MAX_PREVIEW_BARS if is_bars else MAX_PREVIEW_POINTS)
-        shown = {"x": to_iso_text(x) if stream.is_plain else to_milliseconds(x)} | dict(
-            zip(window.names, columns, strict=True)
-        )
         if stream.is_plain:
-            return shown, {}
+            return stream.choose_plainly(), {}
+        window = stream.window
+        x, columns = window.decimate(_max_preview(window))
+        shown: dict[str, Any] = {"x": np.array(to_milliseconds(x))}
         place: TraceWindow = {
             "epoch": stream.epoch,
             "next": window.stop,
             "names": window.names,
             "whole": len(x) == len(window),
         }
-        return {name: np.array(each) for name, each in shown.items()}, place
+        if isinstance(window, ColumnWindow):
+            place["rows"] = window.rows
+            # In this form, plotly sends an array of two dimensions as bytes, not as text.
+            z = np.ascontiguousarray(columns[0].T)
+            shown["z"] = {"dtype": "float64", "shape": z.shape, "buffer": z.ravel().data}
+        else:
+            shown |= {
+                name: np.array(each) for name, each in zip(window.names, columns, strict=True)
+            }
+        return shown, place
 
     def close(self) -> None:
         """Stop sending, and drop all streams."""
         SENDER.discard(self)
         self.by_trace.clear()
+
+
+def _max_preview(window: Window) -> int:
+    if isinstance(window, ColumnWindow):
+        return max(2, MAX_PREVIEW_CELLS // max(1, window.rows))
+    return MAX_PREVIEW_BARS if window.names == BAR_COLUMNS else MAX_PREVIEW_POINTS

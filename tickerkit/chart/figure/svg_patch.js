@@ -115,6 +115,7 @@ export class SvgPatch {
 
   /** Put the axes back where Plotly drew them, before Plotly draws them again. */
   undo() {
+    for (const patch of this.#patches) if ("undo" in patch) patch.undo();
     if (!this.#isShifted) return;
     for (const elements of this.#axisElements.values()) {
       for (const element of elements) element.removeAttribute("transform");

@@ -3,6 +3,7 @@
  */
 
 import { asNumbers } from "./axes.js";
+import { HeatPatch } from "./heat_patch.js";
 
 /** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
 
@@ -83,7 +84,7 @@ function measureArea(xaxis, yaxis) {
 /**
  * Draws the changes of one stream into the SVG.
  *
- * @typedef {LinePatch | BarPatch} TracePatch
+ * @typedef {LinePatch | BarPatch | HeatPatch} TracePatch
  */
 
 /**
@@ -96,6 +97,7 @@ function measureArea(xaxis, yaxis) {
  * @returns {TracePatch | null}
  */
 export function createTracePatch(plot, stream, xaxis, yaxis) {
+  if (stream.isHeat) return HeatPatch.create(plot, stream, xaxis, yaxis);
   const area = measureArea(xaxis, yaxis);
   if (!area) return null;
   if (stream.full.type === "scatter") return LinePatch.create(plot, stream, area);

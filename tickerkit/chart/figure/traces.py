@@ -9,33 +9,44 @@ from typing import Any, TypeAlias
 import plotly.graph_objects as go
 from plotly.basedatatypes import Undefined
 
-from tickerkit.chart.figure.window import BAR_COLUMNS
+from tickerkit.chart.figure.window import (
+    BAR_COLUMNS,
+    HEAT_COLUMNS,
+    LINE_COLUMNS,
+    SPACE_COLUMNS,
+    VALUE_COLUMNS,
+)
 from tickerkit.errors import InvalidArgument
 
 __all__ = [
     "BAR_TYPES",
-    "LINE_TYPES",
-    "OTHER_POINT_TYPES",
+    "HEAT_TYPES",
+    "SAMPLED_TYPES",
+    "STREAMED_TYPES",
+    "VALUE_TYPES",
+    "check_columns",
     "find_replaced",
     "find_trace",
     "find_trace_of_type",
     "find_traces",
+    "find_value_axis",
+    "list_columns",
     "make_candles",
 ]
 
 BAR_TYPES = ("candlestick", "ohlc")
+HEAT_TYPES = ("heatmap",)
 LINE_TYPES = ("scatter", "scattergl", "bar")
-# Types with points of x and y that are not streamed but sent as a whole.
-OTHER_POINT_TYPES = (
-    "box",
-    "violin",
-    "histogram",
-    "histogram2d",
-    "histogram2dcontour",
-    "waterfall",
-    "funnel",
-)
-DATA_NAMES = {"x", "y", *BAR_COLUMNS}
+# Types whose points may be values alone, without a place on the other axis.
+VALUE_TYPES = ("histogram", "box", "violin")
+SPACE_TYPES = ("scatter3d",)
+STREAMED_TYPES = (*LINE_TYPES, *BAR_TYPES, *HEAT_TYPES)
+# Types that are not streamed but sent as a whole; of some, an even sample of the points, because
+# their extremes would not have the same distribution.
+SAMPLED_TYPES = (*VALUE_TYPES, *SPACE_TYPES, "histogram2d", "histogram2dcontour")
+OTHER_POINT_TYPES = ("histogram2d", "histogram2dcontour", "waterfall", "funnel")
+DATA_NAMES = {"x", "y", "z", *BAR_COLUMNS}
+METHODS = {BAR_COLUMNS: "append_bars", HEAT_COLUMNS: "append_column"}
 VOLUME_COLOUR = "rgba(128,128,128,.6)"
 # Eight significant digits, without zeros at the end: 1,300, or 0.0125 of a coin.
 VOLUME_FORMAT = ",.8~r"
@@ -90,21 +101,75 @@ def find_trace_of_type(traces: Traces, types: Collection[str], purpose: str) -> 
     raise ValueError(f"The figure has no trace for {purpose}; add a trace of type {kinds}")
 
 
-def find_replaced(restyle: Mapping[str, Any] | None, indices: Sequence[int]) -> set[int]:
+def list_columns(kind: str) -> list[tuple[str, ...]]:
+    """Return which columns beside x the points of a type of trace may have; the usual ones first.
+
+    The list is empty for a type to which nothing can be appended.
+    """
+    if kind in BAR_TYPES:
+        return [BAR_COLUMNS]
+    if kind in HEAT_TYPES:
+        return [HEAT_COLUMNS]
+    if kind in SPACE_TYPES:
+        return [SPACE_COLUMNS]
+    if kind in VALUE_TYPES:
+        return [LINE_COLUMNS, VALUE_COLUMNS]
+    return [LINE_COLUMNS] if kind in (*LINE_TYPES, *OTHER_POINT_TYPES) else []
+
+
+def check_columns(kind: str, names: tuple[str, ...], index: int) -> None:
+    """Raise a ValueError if the points of a trace can't have these columns.
+
+    Args:
+        kind: the trace's type.
+        names: the columns beside x.
+        index: the trace's index.
+    """
+    possible = list_columns(kind)
+    if not possible:
+        raise ValueError(
+            f"Trace {index} is of type {kind}, which has no points of x and y; set its data "
+            f"by fig.data[{index}].update(...)"
+        )
+    method = METHODS.get(possible[0], "append")
+    if method != METHODS.get(names, "append"):
+        what = "columns" if possible[0] == HEAT_COLUMNS else "points"
+        raise ValueError(f"Trace {index} is of type {kind}; pass its {what} to {method}()")
+    if names not in possible:
+        lacks = "has no z; pass x and y" if "z" in names else "needs x, y and z; pass z="
+        raise ValueError(f"Trace {index} is of type {kind}, which {lacks}")
+
+
+def find_value_axis(props: Mapping[str, Any]) -> str:
+    """Return the property that holds the values of a histogram, a box or a violin: "x" or "y"."""
+    given = [name for name in ("x", "y") if props.get(name) is not None]
+    if len(given) == 1:
+        return given[0]
+    is_upright = props.get("orientation", "v") == "v"
+    return "x" if is_upright == (props["type"] == "histogram") else "y"
+
+
+def find_replaced(
+    restyle: Mapping[str, Any] | None, indices: Sequence[int], traces: Traces
+) -> set[int]:
     """Return the indices of the traces whose data a restyle of plotly's replaces.
 
     Args:
         restyle: values by the path of a property. A list holds a value for each of the traces, and
             is repeated if it is shorter; `Undefined` leaves a trace unchanged.
         indices: the traces that are restyled.
+        traces: all traces of the figure.
     """
     replaced = set()
     for path, values in (restyle or {}).items():
-        if re.split(r"[.\[]", path)[0] not in DATA_NAMES:
+        name = re.split(r"[.\[]", path)[0]
+        if name not in DATA_NAMES:
             continue
         each = values if isinstance(values, list) else [values]
         for place, index in enumerate(indices):
-            if each and each[place % len(each)] is not Undefined:
+            # The y of a heat map are its rows, which stay as columns come.
+            is_rows = name == "y" and traces[index].get("type") in HEAT_TYPES
+            if each and each[place % len(each)] is not Undefined and not is_rows:
                 replaced.add(index)
     return replaced
 

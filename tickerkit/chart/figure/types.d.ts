@@ -77,6 +77,8 @@ export interface Stream {
   /** The id of the x axis that its own axis matches, see `PlotAxes.findRoot`. */
   root: string;
   hasBars: boolean;
+  /** Whether it is a heat map: each position is a column of cells. */
+  isHeat: boolean;
   /** The value since which the trace is drawn as its change in percent; null if it is not. */
   base: number | null;
 }
@@ -99,7 +101,7 @@ export interface Label {
 /** An array in the state of a model. */
 export interface Packed {
   dtype: string | undefined;
-  shape: [number];
+  shape: number[];
   buffer: DataView;
 }
 

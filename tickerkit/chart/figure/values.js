@@ -56,8 +56,23 @@ export function decode(value) {
   if (value === UNDEFINED) return undefined;
   if (!isDict(value)) return value;
   const bytes = value.buffer ?? value.value;
-  if (value.dtype && value.shape && bytes) return readNumbers(bytes, ARRAYS[value.dtype]);
+  if (value.dtype && value.shape && bytes) {
+    return splitRows(readNumbers(bytes, ARRAYS[value.dtype]), value.shape);
+  }
   return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, decode(each)]));
+}
+
+/**
+ * Return the numbers of an array; those of an array of two dimensions as an array of its rows.
+ *
+ * @param {any} numbers
+ * @param {number[]} shape
+ */
+function splitRows(numbers, [rows, columns]) {
+  if (columns === undefined) return numbers;
+  return Array.from({ length: rows }, (_, row) =>
+    numbers.subarray(row * columns, (row + 1) * columns),
+  );
 }
 
 /**
@@ -78,12 +93,13 @@ export function encode(value) {
  * Convert a typed array to the form in a model's state.
  *
  * @param {any} array
+ * @param {number[]} [shape] rows and columns of an array of two dimensions, row by row
  * @returns {Packed}
  */
-export function pack(array) {
+export function pack(array, shape = [array.length]) {
   const dtype = Object.keys(ARRAYS).find((name) => array instanceof ARRAYS[name]);
   const buffer = new DataView(array.buffer, array.byteOffset, array.byteLength);
-  return { dtype, shape: [array.length], buffer };
+  return { dtype, shape, buffer };
 }
 
 /**

@@ -257,7 +257,7 @@ export class View {
 
   /** Send a picture of the plot to the kernel, which replaces the figure by the picture. */
   async sendPicture() {
-    await this.#queue;
+    await this.run(() => this.renderer.drawFull()); // also the cells of heat maps
     const { width, height } = this.plot._fullLayout;
     const options = { format: "png", width, height, scale: 2 };
     const url = await this.Plotly.toImage(this.plot, options);

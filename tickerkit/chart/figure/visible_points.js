@@ -3,6 +3,7 @@
  */
 
 import { makeColumnEdges } from "./axes.js";
+import { chooseColumns, standInRows, toRows } from "./heat_columns.js";
 import { toPercent } from "./percent.js";
 
 /** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
@@ -11,6 +12,8 @@ import { toPercent } from "./percent.js";
 
 /** Markers are wider than a pixel: closer markers would cover each other. */
 const PIXELS_PER_MARKER = 6;
+/** More columns of a heat map can't be distinguished. */
+const COLUMNS_PER_PIXEL = 2;
 
 /** Chooses the points to draw of a plot's streams. */
 export class VisiblePoints {
@@ -33,8 +36,10 @@ export class VisiblePoints {
    * @param {Range} range
    * @returns {Columns}
    */
-  of({ trace, full, series, hasBars, base, root, x }, range) {
+  of(stream, range) {
     const axes = this.#axes;
+    const { trace, full, series, hasBars, base, root, x } = stream;
+    if (stream.isHeat) return this.#columnsIn(stream, range);
     if (hasBars) {
       const [from, to] = series.between(...axes.toData(root, range));
       // The bars at the two edges are drawn too: a part of them is visible.
@@ -49,7 +54,8 @@ export class VisiblePoints {
   }
 
   /**
-   * Return the least and the greatest y in a range of x, or null.
+   * Return the least and the greatest y in a range of x, or null; the rows of a heat map never
+   * change.
    *
    * @param {Stream} stream
    * @param {Range} range
@@ -57,6 +63,7 @@ export class VisiblePoints {
    */
   extent(stream, range) {
     const { series, trace, base, root } = stream;
+    if (stream.isHeat) return null;
     if (trace.type !== "bar") {
       const extent = series.extent(...series.between(...this.#axes.toData(root, range)));
       if (base === null || !extent) return extent;
@@ -72,13 +79,57 @@ export class VisiblePoints {
    *
    * @param {Stream} stream
    * @param {Place | null | undefined} place the range of its x axis; null for all points
+   * @param {boolean} standsIn whether two columns stand in for the cells of a heat map
    */
-  fill(stream, place) {
+  fill(stream, place, standsIn) {
     const { trace, series, x } = stream;
+    if (stream.isHeat) {
+      this.#fillHeat(stream, place, standsIn);
+      return;
+    }
     const showsAll = this.#axes.drawn(x).rangeslider?.visible || !place;
     const range = showsAll ? this.#fullRange(series, x) : place.range;
     const points = range ? this.of(stream, range) : {};
     for (const name of ["x", ...series.names]) trace[name] = points[name] ?? [];
+  }
+
+  /**
+   * @param {Stream} stream
+   * @param {Place | null | undefined} place
+   * @param {boolean} standsIn
+   */
+  #fillHeat(stream, place, standsIn) {
+    const { trace, series } = stream;
+    const extent = series.xExtent();
+    if (standsIn && extent) {
+      trace.x = Float64Array.from(extent);
+      trace.z = standInRows(series);
+      return;
+    }
+    const max = this.#maxColumns(stream);
+    const { x, z } =
+      series.length > max && place
+        ? this.#columnsIn(stream, place.range)
+        : chooseColumns(series, series.first, series.next, max);
+    trace.x = x.slice();
+    trace.z = toRows(z, series.rows);
+  }
+
+  /**
+   * Return the columns of a heat map in a range, and one beyond each end.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   */
+  #columnsIn(stream, range) {
+    const { series, root } = stream;
+    const [from, to] = series.between(...this.#axes.toData(root, range));
+    return chooseColumns(series, from - 1, to + 1, this.#maxColumns(stream));
+  }
+
+  /** @param {Stream} stream */
+  #maxColumns({ x }) {
+    return this.#axes.width(x) * COLUMNS_PER_PIXEL;
   }
 
   /**

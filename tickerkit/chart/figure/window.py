@@ -12,10 +12,22 @@ from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.ticks import Array
 from tickerkit.ticks.lengths import parse_length_ns
 
-__all__ = ["BAR_COLUMNS", "LINE_COLUMNS", "Window", "parse_window"]
+__all__ = [
+    "BAR_COLUMNS",
+    "HEAT_COLUMNS",
+    "LINE_COLUMNS",
+    "SPACE_COLUMNS",
+    "VALUE_COLUMNS",
+    "Window",
+    "parse_window",
+]
 
 LINE_COLUMNS = ("y",)
 BAR_COLUMNS = ("open", "high", "low", "close")
+HEAT_COLUMNS = ("z",)
+SPACE_COLUMNS = ("y", "z")
+# The values of a histogram, a box or a violin: they are the window's x.
+VALUE_COLUMNS: tuple[str, ...] = ()
 
 MIN_CAPACITY = 1024
 TRIM_STEP = 1024
@@ -38,7 +50,7 @@ class Window:
     Args:
         size: a number of points, at least 1; or a time such as "5min" before the newest x (for an
             x of numbers: that many seconds).
-        names: the columns beside x: `LINE_COLUMNS` or `BAR_COLUMNS`.
+        names: the columns beside x, such as `LINE_COLUMNS` or `BAR_COLUMNS`.
 
     Attributes:
         size: as given.
@@ -177,6 +189,20 @@ class Window:
         chosen = np.unique(np.clip(np.concatenate([lowest, highest]), 0, len(y) - 1))
         return self.x[chosen], [y[chosen]]
 
+    def sample(self, max_points: int) -> tuple[Array, list[Array]]:
+        """Return x and columns of every second, fourth, … point, at most about `max_points`.
+
+        Points are chosen by their positions, so the choice stays as the window slides. The newest
+        point is always chosen.
+        """
+        step = 1
+        while len(self) / step > max_points:
+            step *= 2
+        chosen = np.arange(-self.start % step, len(self), step)
+        if len(self) and (not len(chosen) or chosen[-1] != len(self) - 1):
+            chosen = np.append(chosen, len(self) - 1)
+        return self.x[chosen], [self.column(name)[chosen] for name in self.names]
+
     def _combine_bars(self, starts: Array) -> tuple[Array, list[Array]]:
         """Return one bar for each stretch; `starts`, shape (stretches,), are their first bars."""
         last = np.append(starts[1:], len(self)) - 1
@@ -218,16 +244,19 @@ class Window:
                     self.start += start + int(keep.argmax())
                     break
 
+    def _empty_column(self, capacity: int) -> Array:
+        return np.empty(capacity)
+
     def _reallocate(self, length: int, dtype: Any) -> None:
         capacity = max(MIN_CAPACITY, 2 * length)
         part = self._slice(self.start)
-        x = np.empty(capacity, dtype=dtype)
+        old_x, self._x = self._x, np.empty(capacity, dtype=dtype)
+        old_columns = self._columns
+        self._columns = {name: self._empty_column(capacity) for name in old_columns}
         if len(self):
-            x[: len(self)] = self._x[part]
-        self._x = x
-        for name, old in self._columns.items():
-            self._columns[name] = np.empty(capacity)
-            self._columns[name][: len(self)] = old[part]
+            self._x[: len(self)] = old_x[part]
+            for name, old in old_columns.items():
+                self._columns[name][: len(self)] = old[part]
         self._offset = self.start
 
 

@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import datetime
 import numbers
+import re
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from tickerkit.errors import InvalidArgument
+from tickerkit.formatting import format_value
 from tickerkit.ticks import Array
 
 __all__ = ["TIME", "parse_x", "to_iso_text", "to_milliseconds"]
 
 TIME = np.dtype("datetime64[ns]")
 NUMBER = np.dtype("float64")
+# The end of ISO 8601 text with a zone, behind its date.
+ZONE = re.compile(r"([zZ]|[+-]\d\d(:?\d\d)?)\s*$")
+DATE_LENGTH = len("2026-11-23")
 EXPECTED = "a number, or a time such as '2026-11-23T10:00:00Z'"
 
 
@@ -27,7 +32,8 @@ def parse_x(values: Any) -> Array:
             without a zone count as UTC.
 
     Raises:
-        ValueError: if a value is neither a number nor a time, or a time is missing.
+        ValueError: if a value is neither a number nor a time, a time is missing, or some times have
+            a zone and others have none.
     """
     # The two common cases come first: figures are appended to up to a thousand times a second.
     if isinstance(values, numbers.Real):
@@ -52,6 +58,7 @@ def parse_x(values: Any) -> Array:
     if index.dtype.kind in "iufb":
         as_numbers: Array = index.to_numpy(dtype=NUMBER)
         return as_numbers
+    _check_zones(index)
     try:
         times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
     except (ValueError, TypeError) as error:
@@ -60,6 +67,25 @@ def parse_x(values: Any) -> Array:
         raise InvalidArgument("x", index[int(times.isna().argmax())], EXPECTED)
     as_times: Array = times.as_unit("ns").tz_localize(None).to_numpy()
     return as_times
+
+
+def _check_zones(index: pd.Index[Any]) -> None:
+    """Raise a ValueError if some of the times have a zone and others have none.
+
+    pandas would take those without a zone for UTC; more likely they are local times.
+    """
+    if index.dtype.kind == "M":
+        return
+    seen: dict[bool, Any] = {}
+    for value in index:
+        if isinstance(value, str):
+            seen.setdefault(ZONE.search(value, DATE_LENGTH) is not None, value)
+        elif isinstance(value, datetime.datetime):
+            seen.setdefault(value.tzinfo is not None, value)
+        if len(seen) == 2:
+            raise InvalidArgument(
+                "x", seen[False], f"a zone as in {format_value(seen[True])}, or no zone at all"
+            )
 
 
 def to_milliseconds(x: Array) -> Array:
