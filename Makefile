@@ -27,6 +27,7 @@ PIP = $(BIN)/python -m pip --disable-pip-version-check -qq
 # left out: what they test is of Jupyter, and not of plotly.
 PLOTLYS = 6.0.0 6.*
 FIGURES = tests/chart/figure/test_compatibility.py tests/chart/figure/test_figure.py \
+	tests/chart/figure/test_given_times.py \
 	tests/chart/figure/test_figure_in_browser.py
 OF_PLOTLY = ignore:*scattermapbox* is deprecated!:DeprecationWarning
 
