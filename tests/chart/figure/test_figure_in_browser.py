@@ -273,25 +273,30 @@ def test_data_set_by_plotly_are_drawn_whole(shown: Shown) -> None:
     assert shown.kernel("len(fig.data[0].x)") == 50_001
 
 
-def test_times_of_a_plain_figure_are_on_the_axis_at_once(shown: Shown) -> None:
-    """A frame of nanoseconds by px.line, in the zone of the figure; append continues behind it."""
+def test_plain_figure_is_right_at_once_and_then_live(shown: Shown) -> None:
+    """px.line has its times in the figure's zone at once; its WebGL line is patched once live."""
     shown.show("""
 import plotly.express as px
-times = pd.date_range("2026-11-23T15:00:00Z", periods=3, freq="1s", unit="ns")
-df = pd.DataFrame({"time": times, "price": [1., 2, 4]})
+times = pd.date_range("2026-11-23T15:00:00Z", periods=2000, freq="10ms", unit="ns")
+df = pd.DataFrame({"time": times, "price": walk(2000)})
 fig = tk.LiveFigure(px.line(df, x="time", y="price"), tz="America/New_York")
 fig""")
-    assert shown.value("e._fullLayout.xaxis.type") == "date"
-    ends = "e._fullLayout.xaxis.range.map(each => each.slice(0, 16))"
-    assert shown.value(ends) == ["2026-11-23 10:00"] * 2
-    lines = (
-        "[...e.querySelectorAll('.js-line')].map(each => each.getAttribute('d').split('L').length)"
-    )
-    assert shown.value(lines) == [3]
-    shown.lab.run("fig.append(times[-1] + pd.Timedelta('1min'), 5)")
-    shown.until(f"String({ends}) === '2026-11-23 10:00,2026-11-23 10:01'")
-    shown.lab.run("fig.data[0].x = times[:3]")
-    shown.until(f"String({ends}) === '2026-11-23 10:00,2026-11-23 10:00'")
+    seconds = "(Date.parse(each + 'Z') - Date.parse('2026-11-23T10:00:00Z')) / 1000"
+    ends = f"e._fullLayout.xaxis.range.map(each => {seconds})"
+    canvas = "e.querySelectorAll('.gl-canvas').length"
+    kind = "[e._fullLayout.xaxis.type, e._fullData[0].type]"
+    assert shown.value(ends) == [0, 19.99]
+    assert shown.value(kind) == ["date", "scattergl"]
+    assert shown.value(canvas) > 0
+    shown.lab.run("fig.append(times[-1] + pd.Timedelta('1s'), 99)")
+    shown.until(f"{ends}[1] > 20")
+    shown.lab.run("fig.append(times[-1] + pd.Timedelta('1.01s'), 99)")
+    shown.until("e._tickerkit.hasPatch")
+    assert shown.value(kind) == ["date", "scatter"]
+    assert shown.value(canvas) == 0
+    assert shown.kernel("[fig.data[0].type, len(fig.data[0].x)]") == ["scattergl", 2002]
+    shown.lab.run("fig.update_traces(x=times, y=df.price)")
+    shown.until(f"{ends}[1] === 19.99 && {canvas}")
 
 
 def test_changed_bar_is_drawn_while_the_chart_holds_still(shown: Shown) -> None:

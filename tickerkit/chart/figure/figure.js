@@ -243,7 +243,7 @@ export class Figure {
     const series = this.points.get(trace.uid);
     const full = plot._fullData.find((each) => each.index === index);
     const delta = findDifference(full, plot.data[index], trace);
-    for (const name of series ? ["x", ...series.names, "name", "hovertemplate"] : []) {
+    for (const name of series ? ["x", ...series.names, "name", "hovertemplate", "type"] : []) {
       delete delta[name];
     }
     if (trace.name !== undefined) delete delta.name;

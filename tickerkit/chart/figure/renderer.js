@@ -156,6 +156,10 @@ export class Renderer {
     const places = this.#ranges.planX(streams, figure.isFollowing);
     this.#bases.choose(streams, places, figure.isFollowing);
     this.#ranges.apply(streams, places, figure.isFollowing);
+    for (const { trace, full } of streams) {
+      // As px.line makes them of many points. Thinned, they need no WebGL, and patches draw them.
+      if (trace.type === "scattergl" && full.mode === "lines") trace.type = "scatter";
+    }
     for (const stream of streams) this.#points.fill(stream, places.get(stream.root), standsIn);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
