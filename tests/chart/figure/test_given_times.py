@@ -130,6 +130,14 @@ def test_replaced_y_leaves_the_times_where_they_are(make: MakeFigure) -> None:
     assert shown(figure) == NEW_YORK[:2]
 
 
+def test_values_of_a_histogram_are_moved_once(make: MakeFigure) -> None:
+    """Its times may be on the y axis, and are appended alone."""
+    figure = make([go.Histogram(y=TIMES)])
+    figure.append(LATER)
+    assert to_text(figure.to_dict()["data"][0]["y"]) == NEW_YORK
+    assert to_text(figure.data[0].y) == NEW_YORK
+
+
 def test_in_utc_the_json_is_that_of_a_plain_figure(make: MakeFigure) -> None:
     """Times without a zone are exported as they were given."""
     plain = px.line(FRAME, x="time", y="price")

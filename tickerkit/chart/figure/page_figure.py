@@ -123,9 +123,10 @@ class PageFigure(LockedFigure):
             figure = super().to_dict()
             keep_naive = self.tz == "UTC"
             for shown, props in zip(figure["data"], self._data, strict=True):
-                x = {"x": shown["x"]} if self._is_local(props) and "x" in shown else {}
-                shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | x
                 stream = self._streams.by_trace.get(props["uid"])
+                name = "x" if stream is None else stream.x_name
+                local = {name: shown[name]} if self._is_local(props) and name in shown else {}
+                shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | local
                 if stream is not None and is_percent(props):
                     shown["y"] = compute_change(stream.window.column("y"))
             layout = figure["layout"]
