@@ -45,3 +45,11 @@ def test_chosen_columns_stay_as_the_window_slides() -> None:
         assert [each % 4 for each in x[:-1]] == [0] * (len(x) - 1)
         assert (x[-1], z[-1, 1]) == (count - 1, 10 * (count - 1))
         assert len(x) <= 13
+
+
+def test_few_tall_columns_take_little_memory() -> None:
+    """Spare memory is for a few columns, not for a thousand."""
+    window = fill(ColumnWindow(20), 200, rows=10)
+    base = window.column("z").base
+    assert base is not None
+    assert base.nbytes < 100 * 10 * 8

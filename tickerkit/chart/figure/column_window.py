@@ -22,6 +22,8 @@ class ColumnWindow(Window):
         rows: the number of values in a column; 0 before the first one.
     """
 
+    min_capacity = 16  # a column may have thousands of values
+
     def __init__(self, size: int | str) -> None:
         super().__init__(size, HEAT_COLUMNS)
         self.rows = 0

@@ -187,15 +187,21 @@ export class Interactions {
   }
 
   /**
-   * Return the index of a point in Python's data, which has more points of a streamed trace.
+   * Return the index of a point in Python's data, which has more points of a streamed trace; of a
+   * cell of a heat map its row and its column.
    *
-   * @param {{curveNumber: number, pointNumber: number}} point
+   * @param {{curveNumber: number, pointNumber: any}} point
    */
   #pointIndex({ curveNumber, pointNumber }) {
     const { plot, figure } = this.#view;
     const trace = plot.data[curveNumber];
     const series = figure.points.get(trace.uid);
     if (!series) return pointNumber;
+    if (Array.isArray(pointNumber)) {
+      const [row, column] = pointNumber;
+      const [position] = series.between(trace.x[column], trace.x[column]);
+      return [row, position - series.first];
+    }
     const x = trace.x[pointNumber];
     const [from, to] = series.between(x, x);
     const [name] = series.names;

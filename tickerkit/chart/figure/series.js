@@ -120,10 +120,11 @@ export class Series {
    */
   #fit(keep, end) {
     const base = this.first - (this.first % BLOCK);
-    const isIdle = this.capacity > 2.25 * (end - base) + 4 * SLACK_POINTS;
+    const slack = SLACK_POINTS / Math.max(1, this.rows);
+    const isIdle = this.capacity > 2.25 * (end - base) + 4 * Math.max(slack, BLOCK);
     if (base >= this.#base && end - this.#base <= this.capacity && !isIdle) return;
     // Half as much again for later points: each point is then moved about twice in all.
-    const capacity = Math.ceil((1.5 * (end - base) + SLACK_POINTS) / BLOCK) * BLOCK;
+    const capacity = Math.ceil((1.5 * (end - base) + slack) / BLOCK) * BLOCK;
     const count = keep > this.first ? keep - base : 0;
     const from = count > 0 ? base - this.#base : 0;
     for (const [name, column] of this.#columns) {

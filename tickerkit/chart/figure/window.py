@@ -29,7 +29,6 @@ SPACE_COLUMNS = ("y", "z")
 # The values of a histogram, a box or a violin: they are the window's x.
 VALUE_COLUMNS: tuple[str, ...] = ()
 
-MIN_CAPACITY = 1024
 TRIM_STEP = 1024
 # How many of the newest points are searched for the newest x: times may step back a little.
 NEWEST_POINTS = 1000
@@ -61,6 +60,8 @@ class Window:
     Raises:
         ValueError: if `size` is less than 1 or not a positive time.
     """
+
+    min_capacity = 1024
 
     def __init__(self, size: int | str, names: tuple[str, ...] = LINE_COLUMNS) -> None:
         self._span_ns = parse_window(size)
@@ -248,7 +249,7 @@ class Window:
         return np.empty(capacity)
 
     def _reallocate(self, length: int, dtype: Any) -> None:
-        capacity = max(MIN_CAPACITY, 2 * length)
+        capacity = max(self.min_capacity, 2 * length)
         part = self._slice(self.start)
         old_x, self._x = self._x, np.empty(capacity, dtype=dtype)
         old_columns = self._columns
