@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import numbers
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -55,7 +56,8 @@ def parse_x(values: Any) -> Array:
     if index.dtype.kind in "iufb":
         as_numbers: Array = index.to_numpy(dtype=NUMBER)
         return as_numbers
-    _check_zones(index)
+    if index.dtype.kind != "M":  # a list is iterated more quickly than an index of text
+        _check_zones(values if isinstance(values, list | tuple) else index)
     try:
         times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
     except (ValueError, TypeError) as error:
@@ -66,15 +68,13 @@ def parse_x(values: Any) -> Array:
     return as_times
 
 
-def _check_zones(index: pd.Index[Any]) -> None:
+def _check_zones(values: Iterable[Any]) -> None:
     """Raise a ValueError if some of the times have a zone and others have none.
 
     pandas would take those without a zone for UTC; more likely they are local times.
     """
-    if index.dtype.kind == "M":
-        return
     seen: dict[bool, Any] = {}
-    for value in index:
+    for value in values:
         if isinstance(value, str):
             clock = value[DATE_LENGTH:]
             has_zone = value[-1:] in "zZ" or "+" in clock or "-" in clock
