@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from tickerkit.formatting import MISSING
 
-__all__ = ["MIN_DECIMALS", "Decimals", "format_decimals"]
+__all__ = ["MIN_DECIMALS", "Decimals", "find_new", "format_decimals"]
 
 MIN_DECIMALS = 2
 MAX_DECIMALS = 12
@@ -63,6 +63,11 @@ class Decimals:
         exponent = int(_find_exponents(np.array([self._largest]))[0])
         return max(self._short, min(COMPUTED_DIGITS - 1 - exponent, MAX_DECIMALS))
 
+    @property
+    def known(self) -> tuple[float, float]:
+        """The scale and the largest value of the values so far, for `find_new`."""
+        return 10.0**self._short, self._largest
+
     def add(self, values: npt.NDArray[np.float64]) -> None:
         """Take values of the instrument into account.
 
@@ -76,9 +81,7 @@ class Decimals:
             return
         self._largest = max(self._largest, float(sizes.max()))
         # Most values have no more decimals than the values before: look at the others only.
-        scaled = sizes * 10.0**self._short
-        is_fitting = np.abs(scaled - np.rint(scaled)) <= TOLERANCE * scaled
-        new = sizes[~is_fitting | (scaled >= 10.0**QUOTED_DIGITS)]  # (m,), as all below
+        new = sizes[find_new(sizes, 10.0**self._short, math.inf)]  # (m,), as all below
         places = QUOTED_DIGITS - 1 - _find_exponents(new)
         scaled = new * 10.0**places
         digits = np.rint(scaled)
@@ -91,6 +94,24 @@ class Decimals:
         self._long = min(max(self._long, int(places.max(initial=0))), MAX_DECIMALS)
         places = places[digits < SHORT]
         self._short = min(max(self._short, int(places.max(initial=0))), MAX_DECIMALS)
+
+
+def find_new(
+    sizes: npt.NDArray[np.float64],
+    scale: float | npt.NDArray[np.float64],
+    largest: float | npt.NDArray[np.float64],
+) -> npt.NDArray[np.bool_]:
+    """Return which values may change the number of decimals, shape (n,); most do not.
+
+    Args:
+        sizes: the values without their signs, shape (n,); NaN changes nothing.
+        scale: see `Decimals.known`; for all values, or for each one.
+        largest: as `scale`.
+    """
+    scaled = sizes * scale
+    is_odd = np.abs(scaled - np.rint(scaled)) > TOLERANCE * scaled
+    new: npt.NDArray[np.bool_] = is_odd | (scaled >= 10.0**QUOTED_DIGITS) | (sizes > largest)
+    return new
 
 
 def _find_exponents(sizes: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -80,3 +80,54 @@ def test_update_reads_only_new_ticks() -> None:
     instruments.update(log)
     instruments.update(log)
     assert instruments.decimals("AAPL") == 3
+
+
+def test_decimals_are_learnt_one_by_one_as_all_at_once() -> None:
+    """It does not matter with which values the decimals of a symbol were learnt before."""
+    prices = [
+        1.5,
+        1.5,
+        1000.25,
+        9.5,
+        2 / 3,
+        5,
+        187.25,
+        0.5,
+        1e-13,
+        0.00012,
+        np.inf,
+        12345.678,
+        2.0,
+        1e10 + 0.5,
+        1e12,
+    ]
+    ticks = [{"symbol": f"S{i % 2}", "price": price} for i, price in enumerate(prices * 2)]
+    log, instruments = TickLog(), Instruments()
+    for tick in ticks:
+        append(log, tick)
+        instruments.update(log)
+        at_once = Instruments()
+        at_once.update(log)
+        for symbol in ("S0", "S1"):
+            assert instruments.decimals(symbol) == at_once.decimals(symbol)
+
+
+def test_decimals_are_those_of_the_column_that_is_drawn() -> None:
+    """A sensor that gets a price has the decimals of its prices from then on."""
+    log, instruments = TickLog(), Instruments()
+    append(log, {"symbol": "S", "price": None, "temperature": 21.1255})
+    instruments.update(log)
+    assert (instruments.column("S"), instruments.decimals("S")) == ("temperature", 4)
+    append(log, {"symbol": "S", "price": 20.125})
+    instruments.update(log)
+    assert (instruments.column("S"), instruments.decimals("S")) == ("price", 3)
+
+
+def test_sensor_has_fewer_decimals_even_if_it_was_asked_for_before_its_first_value() -> None:
+    """A symbol that has only other numbers so far is known already."""
+    log, instruments = log_of({"symbol": "S", "price": 1, "temperature": None}), Instruments("t")
+    instruments.update(log)
+    instruments.decimals("S")
+    append(log, {"symbol": "S", "price": 1, "t": 21.5})
+    instruments.update(log)
+    assert instruments.decimals("S") == 1

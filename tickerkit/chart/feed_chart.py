@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from tickerkit.bars import interval_ns
 from tickerkit.chart.candles import CandleDrawer
 from tickerkit.chart.figure.figure import LiveFigure
+from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.window import parse_window
 from tickerkit.chart.instruments import Instruments
@@ -26,8 +28,9 @@ if TYPE_CHECKING:
 
 __all__ = ["chart", "check_options", "draw_feed", "list_symbols", "make_figure"]
 
-LINES_INTERVAL_S = 1 / 40
 BARS_INTERVAL_S = 1 / 20
+# The note of a chart that has points is looked at so often, since ticks rarely change it.
+NOTE_INTERVAL_S = 0.25
 # If the log holds more rows, only the newest ones are drawn.
 MAX_ROWS = 1_000_000
 UNZOOMED = {"range": None, "autorange": None}
@@ -136,9 +139,14 @@ def draw_feed(
         else CandleDrawer(feed, figure, symbols, column, bar, volume=kind == "candles+volume")
     )
     reader = feed.log.reader(max(feed.log.start, feed.log.stop - MAX_ROWS))
-    interval_s = LINES_INTERVAL_S if is_line else BARS_INTERVAL_S
+    noted_at = 0.0
+
+    def find_interval_s() -> float:
+        return SENDER.interval_s if is_line else max(BARS_INTERVAL_S, SENDER.interval_s)
 
     def show_note() -> None:
+        nonlocal noted_at
+        noted_at = time.monotonic()
         note = describe_chart(
             feed.current,
             drawer.symbols,
@@ -150,12 +158,15 @@ def draw_feed(
         figure.show_note(note)
 
     def draw(rows: Rows) -> None:
+        was_empty = drawer.is_empty
         drawer.draw(rows)
-        show_note()
+        is_due = time.monotonic() - noted_at > NOTE_INTERVAL_S
+        if is_due or was_empty or not len(rows):
+            show_note()
 
     show_note()
     follower = feed.follow(
-        draw, reader=reader, every_s=interval_s, name="tickerkit chart", finish=show_note
+        draw, reader=reader, every_s=find_interval_s, name="tickerkit chart", finish=show_note
     )
     figure.add_drawer(follower)
 

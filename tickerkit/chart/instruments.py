@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from tickerkit.decimals import MIN_DECIMALS, Decimals
+from tickerkit.decimals import MIN_DECIMALS, Decimals, find_new
 from tickerkit.log import Rows, TickLog
 from tickerkit.runtime.forking import on_fork
 from tickerkit.ticks import Array
@@ -66,6 +66,8 @@ class Instruments:
         self._substitute = np.zeros(0, dtype=np.int64)
         self._substitutes: list[str] = []
         self._codes: dict[str, int] = {}
+        # By symbol code: what its decimals know, see `find_new`; -1 for a symbol without decimals.
+        self._scale = self._largest = np.zeros(0)
 
     @classmethod
     def of(cls, log: TickLog, column: str = "price") -> Instruments:
@@ -100,37 +102,52 @@ class Instruments:
             rows = log.rows(max(self._row, log.stop - MAX_ROWS))
             self._row = rows.stop
             codes = rows.array("symbol")  # (n,), as all below
-            words = rows.dictionaries["symbol"].words
+            self._make_room(len(rows.dictionaries["symbol"].words))
             quotes: list[Array] = []
             if self._column == "price":
                 quotes = _find_quotes(rows)
                 self._learn_kinds(rows, quotes)
             columns = [self.values(rows), *quotes]
-            order = np.argsort(codes, kind="stable")
-            starts = np.flatnonzero(np.diff(codes[order], prepend=-1))  # of each symbol's rows
-            for part in np.split(order, starts)[1:]:
-                code = int(codes[part[0]])
-                symbol = words[code]
-                self._codes[symbol] = code
-                key = symbol, self.column(symbol)
-                if key not in self._decimals:
-                    self._decimals[key] = Decimals(MIN_DECIMALS if key[1] in PRICES else 0)
-                for column in columns:
-                    self._decimals[key].add(column[part])
+            # Usually no tick changes anything.
+            scale, largest = self._scale[codes], self._largest[codes]
+            is_new = largest < 0
+            for column in columns:
+                is_new |= find_new(np.abs(column), scale, largest)
+            if is_new.any():
+                self._learn_decimals(rows, codes[is_new], [each[is_new] for each in columns])
+
+    def _make_room(self, count: int) -> None:
+        if count > len(self._scale):
+            self._has_traded = _widen(self._has_traded, 2 * count, False)
+            self._has_quoted = _widen(self._has_quoted, 2 * count, False)
+            self._substitute = _widen(self._substitute, 2 * count, -1)
+            self._scale = _widen(self._scale, 2 * count, 1)
+            self._largest = _widen(self._largest, 2 * count, -1)
+
+    def _learn_decimals(self, rows: Rows, codes: Array, columns: list[Array]) -> None:
+        """Add values to the decimals of their symbols; all arrays have the shape (n,)."""
+        words = rows.dictionaries["symbol"].words
+        for code in np.unique(codes[codes >= 0]).tolist():
+            symbol = words[code]
+            self._codes[symbol] = code
+            key = symbol, self.column(symbol)
+            if key not in self._decimals:
+                self._decimals[key] = Decimals(MIN_DECIMALS if key[1] in PRICES else 0)
+            is_its = codes == code
+            for column in columns:
+                self._decimals[key].add(column[is_its])
+            self._scale[code], self._largest[code] = self._decimals[key].known
 
     def _learn_kinds(self, rows: Rows, quotes: list[Array]) -> None:
         """Note which symbols have trades, which have quotes, and what the others have instead."""
         codes = rows.array("symbol")  # (n,), as all below
-        count = len(rows.dictionaries["symbol"].words)
-        if count > len(self._has_traded):
-            self._has_traded = _widen(self._has_traded, 2 * count, False)
-            self._has_quoted = _widen(self._has_quoted, 2 * count, False)
-            self._substitute = _widen(self._substitute, 2 * count, -1)
+        if self._has_traded[codes].all():
+            return
         self._has_traded[codes[(codes >= 0) & ~np.isnan(rows.array("price"))]] = True
         for side in quotes:
             self._has_quoted[codes[(codes >= 0) & ~np.isnan(side)]] = True
         has_price = self._has_traded | self._has_quoted
-        self._substitute[has_price] = -1
+        self._substitute_by(has_price, -1)
         if not (~has_price & (self._substitute < 0))[codes].any():
             return
         for name in rows.value_names():
@@ -143,7 +160,13 @@ class Instruments:
             if len(found):
                 if name not in self._substitutes:
                     self._substitutes.append(name)
-                self._substitute[found] = self._substitutes.index(name)
+                self._substitute_by(found, self._substitutes.index(name))
+
+    def _substitute_by(self, codes: Array, index: int) -> None:
+        """Set which of `_substitutes` is the value of some symbols; -1 for their price."""
+        before = self._substitute.copy()
+        self._substitute[codes] = index
+        self._largest[before != self._substitute] = -1  # its decimals are those of another column
 
     def has_traded(self, code: int) -> bool:
         """Return whether a symbol, given by its code in the log, has had a trade."""

@@ -102,22 +102,26 @@ class LineDrawer:
         self._instruments.update(self._feed.log)
         codes = rows.array("symbol")  # this and all arrays below: shape (rows,)
         values = self._instruments.values(rows)
-        has_value = (codes >= 0) & ~np.isnan(values)
-        if self.symbols is not None:
-            has_value &= np.isin(codes, self._feed.log.symbol_codes(self.symbols))
+        has_value = ~np.isnan(values)
+        if self.symbols is None:
+            shown = np.unique(codes[has_value & (codes >= 0)]).tolist()
+        else:
+            shown = sorted(self._feed.log.symbol_codes(self.symbols))
         times = rows.array("time").view("datetime64[ns]")
         gaps = [row - rows.start for row in self._feed.gap_rows if row < rows.stop]
         points: dict[int | str, tuple[Array, Array]] = {}
         self._hide_past_lines()
         epoch_start = self._feed.log.runs[-1].start
-        for code in np.unique(codes[has_value]).tolist():
+        for code in shown:
+            indices = np.flatnonzero((codes == code) & has_value)
+            if not len(indices):
+                continue
             symbol = rows.dictionaries["symbol"].words[code]
             trace = self._find_trace_index(symbol)
             if trace is None:
                 continue
             self._show_column(trace, symbol)
             self._format_values(trace, symbol)
-            indices = np.flatnonzero((codes == code) & has_value)
             is_past = symbol in self._past and rows.start + int(indices[-1]) < epoch_start
             self._show_or_hide(symbol, trace, hide=is_past)
             # A gap before these rows counts too, if the symbol has had no tick since the gap.
@@ -128,7 +132,8 @@ class LineDrawer:
         self._format_axis()
         if points:
             self._figure.append(points)
-        self._add_shades(rows, [gap for gap in gaps if gap >= 0][-MAX_SHADES:], times)
+        if gaps:
+            self._add_shades(rows, [gap for gap in gaps if gap >= 0][-MAX_SHADES:], times)
         self._remove_old_shades()
 
     # --- traces -------------------------------------------------------------------------------
@@ -148,7 +153,7 @@ class LineDrawer:
                 return None
             self._add_line(symbol)
         # Look the index up each time: the user may have added or removed traces.
-        uids = [trace.uid for trace in self._figure.data]
+        uids = [props["uid"] for props in self._figure._data]
         uid = self._trace_uids[symbol]
         return uids.index(uid) if uid in uids else None
 
@@ -254,5 +259,7 @@ class LineDrawer:
 
 def _break_line(times: Array, values: Array, breaks: Array) -> tuple[Array, Array]:
     """Return times and values, shape (n,), with a NaN inserted before each index of `breaks`."""
+    if not len(breaks):
+        return times, values
     breaks = np.unique(breaks[breaks < len(times)])
     return np.insert(times, breaks, times[breaks]), np.insert(values, breaks, np.nan)

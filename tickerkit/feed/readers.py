@@ -115,7 +115,7 @@ class FeedReaders(FeedData, Lifecycle):
         take: Callable[[Rows], None],
         *,
         reader: Reader,
-        every_s: float,
+        every_s: float | Callable[[], float],
         name: str,
         finish: Callable[[], None] | None = None,
     ) -> Follower:
@@ -127,7 +127,7 @@ class FeedReaders(FeedData, Lifecycle):
         Args:
             take: called with the new rows.
             reader: where to begin.
-            every_s: minimum seconds between two calls.
+            every_s: minimum seconds between two calls, or a function that returns them.
             name: name of the thread.
             finish: called in the thread before it ends.
 

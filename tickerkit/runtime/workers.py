@@ -71,7 +71,7 @@ class Follower:
         handle: called in the thread with the new rows; must not raise.
         finish: called in the thread before it ends.
         reader: where to start reading; by default at the end of the log.
-        every_s: pause after each call, so that batches gather.
+        every_s: pause after each call, so that batches gather; or a function that returns it.
         max_waiting: number of rows that end the pause early, unless the handler left rows that it
             was given; by default none.
         idle_s: call the handler without rows after this many seconds without new ones; by default
@@ -86,7 +86,7 @@ class Follower:
         *,
         finish: Callable[[], object] | None = None,
         reader: Reader | None = None,
-        every_s: float = 0.0,
+        every_s: float | Callable[[], float] = 0.0,
         max_waiting: int | None = None,
         idle_s: float | None = None,
         name: str = "tickerkit follower",
@@ -121,9 +121,10 @@ class Follower:
                 self._handle(rows)
             if stopping:
                 break
-            if self._every_s:
+            every_s = self._every_s() if callable(self._every_s) else self._every_s
+            if every_s:
                 has_taken_all = self.reader.row == rows.stop
-                (self._pause_is_over if has_taken_all else self._stopping).wait(self._every_s)
+                (self._pause_is_over if has_taken_all else self._stopping).wait(every_s)
         if self._finish is not None:
             self._finish()
 
