@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import MagicMock
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,7 @@ import plotly.graph_objects as go
 import plotly.io as pio
 import pytest
 from plotly.subplots import make_subplots
+from plotly.utils import PlotlyJSONEncoder
 
 import tickerkit as tk
 
@@ -121,6 +123,31 @@ def call_back(figure: Any) -> Any:
     return calls
 
 
+def watch(figure: Any) -> Any:
+    """Return the calls of plotly's own methods that send, which its tests replace."""
+    kinds = ("restyle", "relayout", "update", "animate", "addTraces", "deleteTraces", "moveTraces")
+    names = [f"_send_{kind}_msg" for kind in kinds]
+    for name in names:
+        setattr(figure, name, MagicMock())
+    for kind in ("batch_update", "batch_animate"):
+        batch(kind)(figure)
+    figure.data[1].marker = {"color": "red"}
+    figure.add_traces([go.Sankey(), go.Bar()])
+    figure.data = figure.data[:0:-1]
+    figure.plotly_update({"name": ["c", "d", "e"]}, {"width": 1})
+    return [str(getattr(figure, name).mock_calls) for name in names]
+
+
+def without_template(make: Make) -> Any:
+    """Return a figure made while plotly has no default template."""
+    default = pio.templates.default
+    pio.templates.default = None
+    try:
+        return pair(make)
+    finally:
+        pio.templates.default = default
+
+
 def write(method: str, *args: Any, **kwargs: Any) -> Callable[[Any], Any]:
     """Return a change that writes nothing: it returns the text that a method makes."""
 
@@ -214,6 +241,16 @@ CASES: dict[str, Callable[[Make], Any]] = {
         lambda f: re.sub("LiveFigure|FigureWidget", "", repr(f)),
         lambda f: f["bogus"],
     ),
+    "attributes": change(
+        lambda f: [f[()] is f, set(f) == {"data", "layout", "frames"}, "frames" in f, f.frames],
+        lambda f: [f == MagicMock(), f.layout == MagicMock(), f["data"] == f.data],
+        lambda f: json.dumps(f, cls=PlotlyJSONEncoder, sort_keys=True),
+        lambda f: f.bogus,
+    ),
+    "wrong item": change(assign("bogus", "val")),
+    "own attribute": change(lambda f: setattr(f, "bogus", "val")),
+    "mocked": change(watch),
+    "no default": without_template,
     "wrong assignment": change(assign("layout.xaxis.range", "bogus")),
     "wrong path": change(assign("layout.bogus", 1)),
     "wrong attribute": change(lambda f: setattr(f.layout, "bogus", 1)),
@@ -242,6 +279,8 @@ CASES: dict[str, Callable[[Make], Any]] = {
     ),
     "update": change(
         lambda f: f.update({"data": [{"y": [9]}, {"opacity": 0.1}]}) and None,
+        lambda f: f.update(data={0: {"marker.color": "blue"}}) and None,
+        lambda f: f.update({"data_0_marker_color": "red", "data[1].marker.size": 3}) and None,
         lambda f: f.update(layout={"title": {"text": "t"}}, overwrite=True) and None,
         lambda f: f.update_layout(yaxis_title="y", legend={"x": 0.5}) and None,
         lambda f: f.update_layout({"xaxis2": {"overlaying": "x"}}, overwrite=False) and None,
@@ -250,6 +289,11 @@ CASES: dict[str, Callable[[Make], Any]] = {
         lambda f: f.for_each_xaxis(lambda axis: axis.update(showgrid=False)) and None,
         lambda f: f.data[0].update({"marker": {"size": 4}}, overwrite=True) and None,
     ),
+    "update of nothing": change(
+        lambda f: f.update(data=[go.Scatter(y=[2]), go.Bar(y=[1])]) and None,
+        start=lambda make: make(layout={"width": 1000}),
+    ),
+    "overwrite": change(lambda f: f.update(overwrite=True, data=[go.Scatter(y=[1])]) and None),
     "batch_update": change(batch("batch_update")),
     "batch_animate": change(batch("batch_animate")),
     "shapes": change(
