@@ -70,13 +70,13 @@ def test_no_text_of_a_module_looks_like_a_comment(name: str) -> None:
         assert not re.search(r"^ *(//|/\*)", text, re.M)
 
 
-def test_joining_leaves_out_imports_exports_and_comments() -> None:
+def test_joining_leaves_out_imports_exports_comments_and_indents() -> None:
     """Of comments only those that share a line with code remain."""
     first = '/**\n * What it does.\n */\n\nconst URL = "http://a"; // stays\nexport class A {}\n'
     second = (
         'import { A } from "./a.js";\n\n  // goes\n  /** @type {A} */ (x) = 1;\nexport default A;\n'
     )
-    joined = '\nconst URL = "http://a"; // stays\nclass A {}\n\n\n  /** @type {A} */ (x) = 1;\n'
+    joined = '\nconst URL = "http://a"; // stays\nclass A {}\n\n\n/** @type {A} */ (x) = 1;\n'
     assert join_modules([first, second]) == f"{joined}export default A;\n"
 
 

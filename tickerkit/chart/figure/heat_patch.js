@@ -88,12 +88,15 @@ export class HeatPatch {
   }
 
   /**
-   * Return a function that draws these columns; null if Plotly has to draw them.
+   * Return a function that draws a stream's columns; null if Plotly has to draw them.
    *
-   * @param {Columns} columns
+   * @param {Stream} stream
    * @param {Range} range of x
+   * @param {(stream: Stream, range: Range) => Columns} choose returns the columns to draw
    */
-  plan({ x, z }, [left, right]) {
+  plan(stream, range, choose) {
+    const { x, z } = choose(stream, range);
+    const [left, right] = range;
     const rows = this.#rows;
     if (x.length < 2 || z.length !== x.length * rows) return null;
     const scale = this.area.width / (right - left);

@@ -142,6 +142,7 @@ export class Interactions {
 
   #onPress() {
     this.#isDragging = true;
+    this.#view.renderer.showPlotlys();
     window.addEventListener("pointerup", this.#onRelease);
   }
 

@@ -37,7 +37,11 @@ PARTS = (
     "heat_map.js",
     "heat_patch.js",
     "svg_traces.js",
-    "svg_patch.js",
+    "raster.js",
+    "canvas_layer.js",
+    "canvas_traces.js",
+    "moving_ticks.js",
+    "patch.js",
     "top_margin.js",
     "renderer.js",
     "theme.js",
@@ -52,6 +56,7 @@ _IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
 _EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
 _DOC_COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
 _LINE_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
+_INDENT = re.compile(r"^ +", re.MULTILINE)
 
 
 @functools.cache
@@ -79,10 +84,10 @@ def join_modules(modules: Iterable[str]) -> str:
     A page loads a widget's module from text that has no URL, and so can't resolve imports of other
     files. Joining in Python needs no build tool: a checkout runs without a build. It relies on
     three rules, which tests check: all names at the top level differ, an import fills whole lines
-    and renames nothing, and an export is part of a declaration. Comments that fill whole lines are
-    left out, because every figure and every saved notebook holds the text.
+    and renames nothing, and an export is part of a declaration. Comments that fill whole lines
+    and indents are left out, because every figure and every saved notebook holds the text.
     """
     text = "\n".join(modules)
-    for pattern in (_IMPORT, _DOC_COMMENT, _LINE_COMMENT, _EXPORT):
+    for pattern in (_IMPORT, _DOC_COMMENT, _LINE_COMMENT, _EXPORT, _INDENT):
         text = pattern.sub("", text)
     return text

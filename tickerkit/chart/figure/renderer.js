@@ -2,19 +2,24 @@
  * Renderer: draws the streamed traces of one view, with no more points than the screen can show.
  */
 
+import { CanvasLayer } from "./canvas_layer.js";
 import { LiveRanges } from "./live_ranges.js";
 import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PercentBases } from "./percent.js";
+import { Patch } from "./patch.js";
 import { PlotAxes } from "./plot_axes.js";
-import { SvgPatch } from "./svg_patch.js";
 import { measureLack, measureTitleCut } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
 
-/** @import { Place, Range, Stream } from "./types.d.ts" */
+/** @import { Place, Stream } from "./types.d.ts" */
+/** @import { ChoosePoints } from "./canvas_traces.js" */
 /** @import { View } from "./view.js" */
 
 /** The shortest time between two draws by Plotly, which are the expensive ones. */
 const FULL_DRAW_EVERY_MS = 250;
+/** The same while a canvas shows all that moves: then Plotly's draws only keep what hovering shows,
+ *  and the ticks, up to date. */
+const CANVAS_DRAW_EVERY_MS = 1000;
 /** The same while the mouse is over the chart: Plotly's hover labels need its own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
 /** After a draw of a heat map that took longer than this, Plotly rests for three times as long. */
@@ -28,8 +33,12 @@ export class Renderer {
   #points;
   #ranges;
   #bases;
-  /** @type {SvgPatch | null} */
+  /** @type {Patch | null} */
   #patch = null;
+  /** null if the browser has none. @type {CanvasLayer | null | undefined} */
+  #canvas;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #later; // Plotly's next draw, if nothing else causes one
   #drawnAt = -Infinity; // when Plotly drew
   #restMs = 0; // how long Plotly draws nothing after its last draw
   #canStandIn = false; // a patch can draw the cells of the heat maps
@@ -47,9 +56,14 @@ export class Renderer {
   /** Choose all ranges again, and draw in full. */
   reset() {
     this.#ranges.forget();
+    this.showPlotlys();
+    this.invalidate();
+  }
+
+  /** Show Plotly's own drawing until the next draw: it moves while the user drags. */
+  showPlotlys() {
     this.#patch?.undo();
     this.#patch = null;
-    this.invalidate();
   }
 
   /** Draw in full with the next draw, however recent the last full draw is. */
@@ -100,24 +114,34 @@ export class Renderer {
       if (elapsed < FULL_DRAW_EVERY_MS) return false;
       if (!this.#hasChanged(streams)) return true;
     }
-    const isPatchTime = elapsed < Math.max(FULL_DRAW_EVERY_MS, this.#restMs);
-    if (!isHovered && isPatchTime && this.#drawPatch(streams)) return true;
+    if (!isHovered && this.#drawPatch(streams, elapsed)) return true;
     if (elapsed < this.#restMs) return false;
     this.#drawnAt = now;
     await this.drawFull(streams, isHovered || !figure.isFollowing);
     return true;
   }
 
-  /** @param {Stream[]} streams */
-  #drawPatch(streams) {
+  /**
+   * @param {Stream[]} streams
+   * @param {number} elapsed milliseconds since Plotly's last draw
+   */
+  #drawPatch(streams, elapsed) {
     if (!this.#patch) return false;
+    const { isOnCanvas } = this.#patch;
+    const wait = isOnCanvas ? CANVAS_DRAW_EVERY_MS : FULL_DRAW_EVERY_MS;
+    if (elapsed >= Math.max(wait, this.#restMs)) return false;
     const places = this.#ranges.planX(streams, this.#view.figure.isFollowing);
-    const points = (/** @type {Stream} */ stream, /** @type {Range} */ range) =>
-      this.#points.of(stream, range);
-    if (!this.#patch.draw(streams, places, points)) return false;
+    const mayDraw = elapsed >= Math.max(FULL_DRAW_EVERY_MS, this.#restMs);
+    if (mayDraw && this.#patch.isDue(places)) return false;
+    if (!this.#patch.draw(streams, places, this.#choose)) return false;
+    // Plotly's own points stay behind those of the canvas only for so long.
+    if (isOnCanvas) this.#later ??= setTimeout(() => this.#view.requestDraw(), wait - elapsed);
     this.#noteDrawn(streams, places);
     return true;
   }
+
+  /** @type {ChoosePoints} */
+  #choose = (stream, range, columns) => this.#points.of(stream, range, columns);
 
   /**
    * Return whether the visible part of a chart that holds still has changed since the last call.
@@ -152,7 +176,9 @@ export class Renderer {
     const startedAt = performance.now();
     const hasHeat = streams.some(({ isHeat }) => isHeat);
     const standsIn = hasHeat && this.#canStandIn && !needsCells;
-    this.#patch?.undo();
+    clearTimeout(this.#later);
+    this.#later = undefined;
+    this.showPlotlys();
     const places = this.#ranges.planX(streams, figure.isFollowing);
     this.#bases.choose(streams, places, figure.isFollowing);
     this.#ranges.apply(streams, places, figure.isFollowing);
@@ -163,23 +189,31 @@ export class Renderer {
     for (const stream of streams) this.#points.fill(stream, places.get(stream.root), standsIn);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
-    this.#patch = figure.isFollowing ? this.#createPatch(streams) : null;
+    if (figure.isFollowing) this.#startPatch(streams, standsIn);
     this.#canStandIn = this.#patch !== null;
-    if (standsIn && !this.#drawPatch(streams)) {
-      this.#canStandIn = false;
-      return this.drawFull(streams);
-    }
+    if (standsIn && !this.#canStandIn) return this.drawFull(streams);
     const tookMs = performance.now() - startedAt;
     this.#restMs = hasHeat && tookMs > SLOW_DRAW_MS ? 3 * tookMs : 0;
     this.#makeRoomAbove();
     this.#noteDrawn(streams, this.#ranges.x);
   }
 
-  /** @param {Stream[]} streams */
-  #createPatch(streams) {
-    const { axes } = this;
-    const axis = (/** @type {string} */ id) => axes.drawn(id);
-    return SvgPatch.create(this.#view.plot, streams, axis, this.#ranges.x, axes.groups(streams));
+  /**
+   * Draw by patches from now on, if that can be.
+   *
+   * @param {Stream[]} streams
+   * @param {boolean} standsIn whether Plotly has not drawn the cells of heat maps
+   */
+  #startPatch(streams, standsIn) {
+    const { plot } = this.#view;
+    const getCanvas = () => {
+      if (this.#canvas === undefined) this.#canvas = CanvasLayer.create(plot);
+      return this.#canvas;
+    };
+    const { x } = this.#ranges;
+    this.#patch = Patch.create(plot, streams, this.axes, x, getCanvas);
+    if (!this.#patch?.hasCanvas && !standsIn) return;
+    if (!this.#patch?.draw(streams, x, this.#choose)) this.showPlotlys();
   }
 
   /**

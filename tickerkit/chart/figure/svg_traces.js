@@ -1,9 +1,8 @@
 /**
- * SVG traces: draws changes to one line or one row of bars in Plotly's SVG.
+ * SVG traces: draws changes to one row of bars in Plotly's SVG.
  */
 
 import { asNumbers } from "./axes.js";
-import { HeatPatch } from "./heat_patch.js";
 
 /** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
 
@@ -52,126 +51,48 @@ const SHAPES = {
 };
 
 /**
- * The area of a pair of axes, as Plotly has just drawn it.
+ * The height of a y axis, as Plotly has just drawn it.
  *
  * @typedef {object} Area
- * @property {number} width in pixels
  * @property {(value: number) => number} y returns the height of a value, in pixels from the top
  * @property {(value: number) => boolean} holds returns whether a value is inside
  */
 
 /**
- * Return the area of a pair of axes; null if a trace on it can't be patched.
- *
- * @param {AxisLayout} xaxis
  * @param {AxisLayout} yaxis
- * @returns {Area | null}
+ * @returns {Area}
  */
-function measureArea(xaxis, yaxis) {
-  const isLinear = ["linear", "date"].includes(xaxis.type ?? "") && yaxis.type === "linear";
-  if (!isLinear || !xaxis._length || xaxis.autorange === "reversed") return null;
-  if (xaxis.rangeslider?.visible || xaxis.rangebreaks?.length) return null;
+function measureArea(yaxis) {
   const [bottom, top] = /** @type {Range} */ (asNumbers(yaxis.range, "linear"));
   const [low, high] = bottom < top ? [bottom, top] : [top, bottom];
   const height = /** @type {number} */ (yaxis._length);
   return {
-    width: xaxis._length,
     y: (value) => ((top - value) / (top - bottom)) * height,
     holds: (value) => value >= low && value <= high,
   };
 }
 
 /**
- * Draws the changes of one stream into the SVG.
- *
- * @typedef {LinePatch | BarPatch | HeatPatch} TracePatch
- */
-
-/**
- * Return the patch for a stream that Plotly has just drawn; null if Plotly has to draw it.
+ * Return the patch for bars that Plotly has just drawn; null if Plotly has to draw them.
  *
  * @param {Plot} plot
  * @param {Stream} stream
- * @param {AxisLayout} xaxis
  * @param {AxisLayout} yaxis
- * @returns {TracePatch | null}
  */
-export function createTracePatch(plot, stream, xaxis, yaxis) {
-  if (stream.isHeat) return HeatPatch.create(plot, stream, xaxis, yaxis);
-  const area = measureArea(xaxis, yaxis);
-  if (!area) return null;
-  if (stream.full.type === "scatter") return LinePatch.create(plot, stream, area);
+export function createBarPatch(plot, stream, yaxis) {
   const shape = SHAPES[stream.full.type];
-  return shape ? BarPatch.create(plot, stream, area, shape) : null;
-}
-
-/** Draws a line: as a path through its points, wherever the axis has moved to. */
-export class LinePatch {
-  /** Whether the patch can follow an axis that moves. */
-  canMove = true;
-  #paths;
-  #isStepped;
-
-  /**
-   * @param {Plot} plot
-   * @param {Pick<Stream, "full" | "trace">} stream
-   * @param {Area} area
-   */
-  static create(plot, { full, trace }, area) {
-    const shape = full.line?.shape ?? "linear";
-    const paths = [...plot.querySelectorAll(`.scatterlayer .trace${trace.uid} path.js-line`)];
-    const isPlain = full.mode === "lines" && (full.fill ?? "none") === "none";
-    if (!isPlain || !["linear", "hv"].includes(shape) || !paths.length) return null;
-    return new LinePatch(paths, area, shape === "hv");
-  }
-
-  /**
-   * @param {Pick<Element, "setAttribute" | "removeAttribute">[]} paths
-   * @param {Area} area
-   * @param {boolean} isStepped
-   */
-  constructor(paths, area, isStepped) {
-    this.#paths = paths;
-    this.area = area;
-    this.#isStepped = isStepped;
-  }
-
-  /**
-   * Return a function that draws these points; null if Plotly has to draw them.
-   *
-   * @param {Columns} columns
-   * @param {Range} range of x
-   */
-  plan({ x, y }, [left, right]) {
-    const { area } = this;
-    const scale = (area.width / (right - left)) * 100; // coordinates have two decimals
-    let d = "";
-    let pen = "M";
-    for (let index = 0; index < x.length; index++) {
-      if (Number.isNaN(y[index])) {
-        pen = "M";
-        continue;
-      }
-      if (!area.holds(y[index])) return null;
-      const across = Math.round((x[index] - left) * scale) / 100;
-      const down = Math.round(area.y(y[index]) * 100) / 100;
-      d += this.#isStepped && pen === "L" ? `H${across}V${down}` : `${pen}${across},${down}`;
-      pen = "L";
-    }
-    return () => {
-      const [path, ...others] = this.#paths;
-      path.setAttribute("d", d || "M0,0");
-      for (const other of others) other.removeAttribute("d");
-    };
-  }
+  if (!shape || yaxis.type !== "linear") return null;
+  return BarPatch.create(plot, stream, measureArea(yaxis), shape);
 }
 
 /** Draws a row of bars if only the last bar has changed. */
 export class BarPatch {
+  /** Whether the patch can follow an axis that moves. */
   canMove = false;
   #paths;
   #trace;
   #names;
+  #area;
   #shape;
 
   /**
@@ -201,7 +122,7 @@ export class BarPatch {
     this.#paths = paths;
     this.#trace = trace;
     this.#names = names;
-    this.area = area;
+    this.#area = area;
     this.#shape = shape;
   }
 
@@ -224,7 +145,7 @@ export class BarPatch {
    * @param {HeightName} name
    */
   #pixel(heights, name) {
-    const { y } = this.area;
+    const { y } = this.#area;
     if (name !== "inside") return y(heights[name]);
     const [above, below] = [y(heights.top), y(heights.bottom)].sort((one, other) => one - other);
     return Math.max(above + 1, Math.min(y(heights.close), below - 1));
@@ -248,15 +169,18 @@ export class BarPatch {
   /**
    * Return a function that draws the last bar; null if Plotly has to draw the bars.
    *
-   * @param {Columns} columns
+   * @param {Stream} stream
+   * @param {Range} range of x
+   * @param {(stream: Stream, range: Range) => Columns} choose returns the points to draw
    */
-  plan(columns) {
+  plan(stream, range, choose) {
+    const columns = choose(stream, range);
     if (!this.#isLastAlone(columns)) return null;
     const heights = this.#heights(columns, -1);
     const names = /** @type {Height[]} */ (
       Object.values(this.#shape.heights).filter((name) => name !== "inside")
     );
-    if (!names.every((name) => this.area.holds(heights[name]))) return null;
+    if (!names.every((name) => this.#area.holds(heights[name]))) return null;
     const style = this.#findStyle(heights.direction);
     if (style === null) return null;
     const path = /** @type {Element} */ (this.#paths.at(-1));

@@ -51,6 +51,14 @@ export interface Plot extends HTMLElement {
   on(event: string, callback: (event: any) => void): void;
 }
 
+/** A colour: three of its parts from 0 to 255, and its opacity from 0 to 1. */
+export interface Color {
+  red: number;
+  green: number;
+  blue: number;
+  alpha: number;
+}
+
 /** The two ends of an axis; on a logarithmic axis, their logarithms. */
 export type Range = [number, number];
 

@@ -34,9 +34,10 @@ export class VisiblePoints {
    *
    * @param {Stream} stream
    * @param {Range} range
+   * @param {number} [resolution] how many columns of pixels to draw; Plotly's by default
    * @returns {Columns}
    */
-  of(stream, range) {
+  of(stream, range, resolution) {
     const axes = this.#axes;
     const { trace, full, series, hasBars, base, root, x } = stream;
     if (stream.isHeat) return this.#columnsIn(stream, range);
@@ -48,7 +49,8 @@ export class VisiblePoints {
       return series.bars(start, stop, axes.maxBars(root), how).columns;
     }
     const hasMarkers = full.mode?.includes("markers");
-    const columns = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
+    const width = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
+    const columns = resolution ?? width;
     const line = series.line(makeColumnEdges(range, columns, axes.drawn(x).type));
     return base === null ? line : { x: line.x, y: line.y.map((value) => toPercent(value, base)) };
   }

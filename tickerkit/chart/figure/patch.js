@@ -1,0 +1,186 @@
+/**
+ * Patch: draws what has changed since Plotly's last draw of a plot, without Plotly.
+ *
+ * Plotly takes 20 ms and more for a draw: it computes the whole figure again, though between two
+ * frames only the traces and the x axis below them move. So Plotly draws now and then, and the
+ * frames in between are patches. If a figure has elements that no patch can draw, Plotly draws all
+ * frames.
+ */
+
+import { isFixed } from "./axes.js";
+import { CanvasPatch } from "./canvas_traces.js";
+import { HeatPatch } from "./heat_patch.js";
+import { MovingTicks } from "./moving_ticks.js";
+import { createBarPatch } from "./svg_traces.js";
+
+/** @import { CanvasLayer } from "./canvas_layer.js" */
+/** @import { ChoosePoints } from "./canvas_traces.js" */
+/** @import { PlotAxes } from "./plot_axes.js" */
+/** @import { BarPatch } from "./svg_traces.js" */
+/** @import { AxisLayout, Place, Plot, Stream } from "./types.d.ts" */
+
+/** Draws the changes of one stream. @typedef {BarPatch | CanvasPatch | HeatPatch} TracePatch */
+
+/** Draws the changes since Plotly's last draw of a plot. */
+export class Patch {
+  #patches;
+  #order;
+  #ranges;
+  #canvas;
+  /** By the root of their axes. @type {Map<string, MovingTicks[]>} */
+  #ticks = new Map();
+
+  /**
+   * Return a patch for these streams; null if Plotly has to draw them.
+   *
+   * @param {Plot} plot
+   * @param {Stream[]} streams
+   * @param {PlotAxes} axes
+   * @param {Map<string, Place | null>} ranges of x as drawn, by root
+   * @param {() => CanvasLayer | null} getCanvas
+   */
+  static create(plot, streams, axes, ranges, getCanvas) {
+    const layout = plot._fullLayout;
+    const visible = plot._fullData.filter((each) => each.visible === true).length;
+    const hasExtras = ["shapes", "annotations", "images"].some((name) => layout[name]?.length);
+    if (!streams.length || visible !== streams.length || hasExtras) return null;
+    const ofLines = streams.filter(({ full }) => full.type === "scatter");
+    const canvas = ofLines.length ? getCanvas() : null;
+    const patches = [];
+    for (const stream of streams) {
+      if (!ranges.get(stream.root)) return null;
+      const patch = createTracePatch(plot, stream, axes, canvas);
+      if (!patch) return null;
+      patches.push(patch);
+    }
+    canvas?.cover(
+      ofLines.map(({ x }) => axes.drawn(x)),
+      ofLines.map(({ y }) => axes.drawn(y)),
+    );
+    const ticks = new Map();
+    for (const [root, ids] of axes.groups(streams)) {
+      const { range } = /** @type {Place} */ (ranges.get(root));
+      const ofRoot = [...ids].map((id) => new MovingTicks(plot, id, axes.drawn(id), range));
+      ticks.set(root, ofRoot);
+    }
+    return new Patch(patches, sortStreams(streams, layout), ranges, ticks, canvas);
+  }
+
+  /**
+   * @param {TracePatch[]} patches one for each stream
+   * @param {number[]} order in which the streams are drawn, by their indices
+   * @param {Map<string, Place | null>} ranges
+   * @param {Map<string, MovingTicks[]>} ticks
+   * @param {CanvasLayer | null} canvas
+   */
+  constructor(patches, order, ranges, ticks, canvas) {
+    this.#patches = patches;
+    this.#order = order;
+    this.#ranges = new Map(ranges);
+    this.#ticks = ticks;
+    this.#canvas = canvas;
+  }
+
+  /** Whether lines are drawn on the canvas. */
+  get hasCanvas() {
+    return this.#canvas !== null;
+  }
+
+  /** Whether all streams are drawn on the canvas. */
+  get isOnCanvas() {
+    return this.#patches.every((patch) => patch instanceof CanvasPatch);
+  }
+
+  /**
+   * Draw the streams; return false, with nothing drawn, if Plotly has to draw them.
+   *
+   * @param {Stream[]} streams
+   * @param {Map<string, Place | null>} ranges of x, by root
+   * @param {ChoosePoints} choose returns the points to draw
+   */
+  draw(streams, ranges, choose) {
+    if (streams.length !== this.#patches.length) return false;
+    const draws = [];
+    for (const [number, stream] of streams.entries()) {
+      const patch = this.#patches[number];
+      const before = this.#ranges.get(stream.root)?.range;
+      const now = ranges.get(stream.root)?.range;
+      if (!before || !now) return false;
+      if (!patch.canMove && (before[0] !== now[0] || before[1] !== now[1])) return false;
+      const draw = patch.plan(stream, now, choose);
+      if (!draw) return false;
+      draws.push(draw);
+    }
+    this.#canvas?.raster.clear();
+    for (const number of this.#order) draws[number]();
+    this.#canvas?.show();
+    for (const [root, ticks] of this.#ticks) {
+      const range = ranges.get(root)?.range;
+      for (const each of ticks) if (range) each.move(range);
+    }
+    return true;
+  }
+
+  /**
+   * Return whether an axis has come to a tick that only Plotly can draw.
+   *
+   * @param {Map<string, Place | null>} ranges of x, by root
+   */
+  isDue(ranges) {
+    return [...this.#ticks].some(([root, ticks]) => {
+      const range = ranges.get(root)?.range;
+      return range && ticks.some((each) => each.isDue(range));
+    });
+  }
+
+  /** Show what Plotly has drawn, where it has drawn it. */
+  undo() {
+    this.#canvas?.hide();
+    for (const patch of this.#patches) if ("undo" in patch) patch.undo();
+    for (const ticks of this.#ticks.values()) for (const each of ticks) each.undo();
+  }
+}
+
+/**
+ * Return the patch for a stream that Plotly has just drawn; null if Plotly has to draw it.
+ *
+ * @param {Plot} plot
+ * @param {Stream} stream
+ * @param {PlotAxes} axes
+ * @param {CanvasLayer | null} canvas
+ * @returns {TracePatch | null}
+ */
+function createTracePatch(plot, stream, axes, canvas) {
+  const [x, y] = [axes.drawn(stream.x), axes.drawn(stream.y)];
+  if (stream.isHeat) return HeatPatch.create(plot, stream, x, y);
+  if (!canPatch(x, y)) return null;
+  if (stream.full.type !== "scatter") return createBarPatch(plot, stream, y);
+  const isLive = !isFixed(axes.given(stream.y));
+  return canvas && CanvasPatch.create(plot, stream, { x, y, isLive }, canvas);
+}
+
+/**
+ * Return whether a trace on these axes can be patched.
+ *
+ * @param {AxisLayout} xaxis
+ * @param {AxisLayout} yaxis
+ */
+function canPatch(xaxis, yaxis) {
+  const isKnown =
+    ["linear", "date"].includes(xaxis.type ?? "") && ["linear", "log"].includes(yaxis.type ?? "");
+  if (!isKnown || !xaxis._length || xaxis.autorange === "reversed") return false;
+  return !xaxis.rangeslider?.visible && !xaxis.rangebreaks?.length;
+}
+
+/**
+ * Return the indices of streams in the order in which Plotly draws them: subplot by subplot.
+ *
+ * @param {Pick<Stream, "x" | "y">[]} streams
+ * @param {Record<string, any>} layout
+ */
+function sortStreams(streams, layout) {
+  /** @type {string[]} */
+  const subplots = layout._subplots?.cartesian ?? [];
+  const places = streams.map(({ x, y }) => subplots.indexOf(x + y));
+  return [...streams.keys()].sort((one, other) => places[one] - places[other] || one - other);
+}
