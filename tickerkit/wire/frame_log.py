@@ -1,0 +1,121 @@
+"""FrameLog: the newest frames that passed, numbered from 1, in a bounded memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from itertools import islice
+from typing import NamedTuple
+
+from tickerkit.wire.header import Header, Toward, apply_mask, parse_header
+from tickerkit.wire.notes import describe_notes
+
+__all__ = ["MAX_FRAMES", "FrameLog", "WireFrame"]
+
+MAX_FRAMES = 100_000
+# A frame's tuple, numbers, header and slot, without the bytes of its payload: 255 measured.
+FRAME_BYTES = 260
+
+
+class WireFrame(NamedTuple):
+    """A frame as it was passed on.
+
+    Attributes:
+        time_ns: when its last byte was read, in nanoseconds since the epoch.
+        link: the number of its connection.
+        toward: the peer that it went to.
+        header: the header's bytes.
+        payload: the payload, unmasked; of more than 64 KiB, the beginning.
+        length: the length of the whole payload in bytes.
+        notes: the names of its notes.
+        about: what else there is to say: what the tap did to it, or which ping it answers.
+        read: the number of the read in which it begins, in its direction; -1 if the tap made it.
+        offset: where it begins in that read.
+        reads: how many reads it took.
+        came: the bytes that the tap replaced by this frame; empty if it passed as it came.
+    """
+
+    time_ns: int
+    link: int
+    toward: Toward
+    header: bytes
+    payload: bytes
+    length: int
+    notes: tuple[str, ...]
+    about: str
+    read: int
+    offset: int
+    reads: int
+    came: bytes
+
+    @property
+    def head(self) -> Header:
+        """The header, parsed; one that was cut off has zeros for what is missing."""
+        return parse_header(self.header) or parse_header(self.header.ljust(14, b"\0")) or NO_HEADER
+
+    @property
+    def note(self) -> str:
+        """The notes and what else there is to say, as text."""
+        return "; ".join(filter(None, (describe_notes(self.notes), self.about)))
+
+    @property
+    def wire(self) -> bytes:
+        """The frame's bytes on the wire; of a payload of more than 64 KiB, the beginning."""
+        key = self.head.key
+        return self.header + (apply_mask(self.payload, key) if key else self.payload)
+
+
+NO_HEADER = Header(0, False, 0, False, b"", 0, 7, 2)
+
+
+class FrameLog:
+    """The newest frames of all connections of a tap.
+
+    It holds at most `keep_bytes`, and at most 100,000 frames; then the oldest go. It knows no
+    threads: whoever reads it does so where it is written.
+
+    Args:
+        keep_bytes: how many bytes of memory the frames may take.
+        on_drop: called with each frame that goes.
+
+    Attributes:
+        keep_bytes: as given.
+        first: the number of the oldest frame held.
+        bytes: about how many bytes of memory the frames take.
+    """
+
+    def __init__(
+        self, keep_bytes: int, on_drop: Callable[[WireFrame], object] = lambda frame: None
+    ) -> None:
+        self.keep_bytes = keep_bytes
+        self.first = 1
+        self.bytes = 0
+        self._frames: deque[WireFrame] = deque()
+        self._on_drop = on_drop
+
+    def __len__(self) -> int:
+        return len(self._frames)
+
+    @property
+    def stop(self) -> int:
+        """The number that the next frame will have."""
+        return self.first + len(self._frames)
+
+    def append(self, frame: WireFrame) -> None:
+        """Append a frame."""
+        frames = self._frames
+        frames.append(frame)
+        self.bytes += FRAME_BYTES + len(frame.payload) + len(frame.came) + len(frame.about)
+        while self.bytes > self.keep_bytes or len(frames) > MAX_FRAMES:
+            oldest = frames.popleft()
+            self.first += 1
+            self.bytes -= FRAME_BYTES + len(oldest.payload) + len(oldest.came) + len(oldest.about)
+            self._on_drop(oldest)
+
+    def read(self, start: int = 1) -> tuple[int, list[WireFrame]]:
+        """Return the frames from a number on: the number of the first of them, and the frames.
+
+        Frames that have gone are left out: the number returned is then larger than `start`.
+        """
+        start = max(start, self.first)
+        return start, list(islice(self._frames, start - self.first, None))
