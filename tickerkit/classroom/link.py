@@ -1,4 +1,4 @@
-"""Link: one client's connection through a fault proxy, in both directions."""
+"""Link: one client's connection through a proxy or a tap, in both directions."""
 
 from __future__ import annotations
 
@@ -6,54 +6,104 @@ import asyncio
 import contextlib
 import socket
 import struct
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
+from ssl import SSLContext
+from typing import NamedTuple, TypeAlias
 
-from tickerkit.classroom.faults import CLOSING_KINDS, Direction, Fault, Kind
+from tickerkit.wire import DIRECTIONS, ENDING_KINDS, Conversation, Fault, Kind, Line, Toward
 
-__all__ = ["Link"]
+__all__ = ["Converse", "Link", "Target"]
 
-READ_BYTES = 65536
-TRICKLE_BYTES = 500
+READ_BYTES = 65_536
 # SO_LINGER on, for zero seconds: closing the socket sends a reset, and discards unsent data.
 LINGER_RESET = struct.pack("ii", 1, 0)
 
+# Makes the conversation of a link, given what sends its bytes and a function that ends it.
+Converse: TypeAlias = Callable[[Mapping[Toward, Line], Callable[[Kind], None]], Conversation]
+
+
+class Target(NamedTuple):
+    """Where the server is.
+
+    Attributes:
+        host: its host.
+        port: its port.
+        tls: the context of an encrypted connection; None for a plain one.
+    """
+
+    host: str
+    port: int
+    tls: SSLContext | None = None
+
 
 class Link:
-    """Passes bytes between a client and a server, and applies the faults of their connection.
+    """Passes bytes between a client and a server, and applies what breaks their connection.
 
-    It buffers at most one read of 64 KiB in each direction beside the buffers of the transports.
+    The bytes of each direction go through a `Line`, and first through a `Conversation`, if there is
+    one, which reads the frames in them. When a line or a conversation is full, nothing more is read
+    from that side, so a slow receiver slows its sender.
 
     Args:
         reader: reads from the client.
         writer: writes to the client.
-        faults: the faults of this connection.
-        flowing: set while bytes may pass.
         note_fault: called with the kind of each fault that occurs.
+        faults: the faults of this connection.
+        converse: makes its conversation; None for a link that only passes bytes.
+        max_bytes: how many bytes of each direction may wait in a line.
+
+    Attributes:
+        lines: what sends the bytes of each direction.
+        conversation: reads the frames; None if there is no need.
+        ended_by: who ended the connection: "client", "server" or "tap"; empty before.
+        error: why the server could not be reached; None if it could.
     """
 
     def __init__(
         self,
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
-        faults: Sequence[Fault],
-        flowing: asyncio.Event,
         note_fault: Callable[[Kind], None],
+        faults: Sequence[Fault] = (),
+        converse: Converse | None = None,
+        max_bytes: int = READ_BYTES,
     ) -> None:
         self._reader = reader
-        self._writer = writer
-        self._faults = faults
-        self._flowing = flowing
+        self._writers: dict[Toward, asyncio.StreamWriter] = {"client": writer}
         self._note_fault = note_fault
-        self._writers = [writer]
         self._ended = asyncio.Event()
+        # Set when something that waited has been passed on.
+        self._moved = asyncio.Event()
+        self._timer: asyncio.Handle | None = None
+        # Times are those of the wall clock, but never run backwards.
+        self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
+        self.ended_by = ""
+        self.error: Exception | None = None
+        self.lines: dict[Toward, Line] = {
+            toward: Line(
+                lambda data, toward=toward: self._writers[toward].write(data),  # type: ignore[misc]
+                self._take_fault,
+                [fault for fault in faults if fault.toward == toward],
+                max_bytes,
+            )
+            for toward in DIRECTIONS
+        }
+        self.conversation = None if converse is None else converse(self.lines, self.end)
 
-    async def run(self, host: str, port: int) -> None:
+    @property
+    def now_ns(self) -> int:
+        """The time, in nanoseconds since the epoch."""
+        return self._clock_offset_ns + time.monotonic_ns()
+
+    async def run(self, target: Target) -> None:
         """Connect to the server, and pass bytes until client, server or a fault ends the link.
 
         Return at once if the server refuses the connection.
         """
         # `end` must not wait for a server that doesn't answer: that can take minutes.
-        connecting = asyncio.create_task(asyncio.open_connection(host, port))
+        connecting = asyncio.create_task(
+            asyncio.open_connection(target.host, target.port, ssl=target.tls)
+        )
         ended = asyncio.create_task(self._ended.wait())
         await asyncio.wait([connecting, ended], return_when=asyncio.FIRST_COMPLETED)
         ended.cancel()
@@ -62,12 +112,13 @@ class Link:
             return
         try:
             server_reader, server_writer = connecting.result()
-        except OSError:
+        except (OSError, ValueError) as error:  # ValueError: no host can have such a name
+            self.error = error
             return
-        self._writers.append(server_writer)
+        self._writers["server"] = server_writer
         tasks = [
-            asyncio.create_task(self._pump(self._reader, server_writer, "server")),
-            asyncio.create_task(self._pump(server_reader, self._writer, "client")),
+            asyncio.create_task(self._pump(self._reader, "server")),
+            asyncio.create_task(self._pump(server_reader, "client")),
             asyncio.create_task(self._ended.wait()),
         ]
         try:
@@ -76,7 +127,12 @@ class Link:
             for task in tasks:
                 task.cancel()
             await asyncio.wait(tasks)
-            for writer in self._writers:
+            if self._timer is not None:
+                self._timer.cancel()
+            self._ended.set()
+            if self.conversation is not None:
+                self.conversation.finish(self.now_ns)
+            for writer in self._writers.values():
                 writer.close()
 
     def end(self, kind: Kind) -> None:
@@ -84,54 +140,65 @@ class Link:
         if self._ended.is_set():
             return
         self._note_fault(kind)
+        self.ended_by = self.ended_by or "tap"
         self._ended.set()
         if kind in ("reset", "stall"):
-            for writer in self._writers:
+            for writer in self._writers.values():
                 sock = writer.get_extra_info("socket")
                 with contextlib.suppress(OSError):
                     sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, LINGER_RESET)
                 writer.transport.abort()
 
-    async def _pump(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, toward: Direction
-    ) -> None:
-        """Pass bytes in one direction until the sender closes or a fault ends the link."""
-        pending = sorted(
-            (fault for fault in self._faults if fault.toward == toward),
-            key=lambda fault: fault.after,
+    def advance(self) -> None:
+        """Pass what may pass by now, and set a timer for the next; call it after each order."""
+        if self._ended.is_set():
+            return
+        now_ns = self.now_ns
+        if self.conversation is not None:
+            self.conversation.advance(now_ns)
+            dues = [wire.due_ns for wire in self.conversation.wires.values()]
+        else:
+            for line in self.lines.values():
+                line.advance(now_ns)
+            dues = [line.due_ns for line in self.lines.values()]
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        due_ns = min((due for due in dues if due is not None), default=None)
+        if due_ns is not None and not self._ended.is_set():
+            loop = asyncio.get_running_loop()
+            wait_s = (due_ns - now_ns) / 1e9
+            # A timer of no time would wait for a millisecond.
+            self._timer = (
+                loop.call_later(wait_s, self.advance)
+                if wait_s > 0
+                else loop.call_soon(self.advance)
+            )
+        self._moved.set()
+
+    def _take_fault(self, kind: Kind) -> None:
+        if kind in ENDING_KINDS:
+            self.end(kind)
+        else:
+            self._note_fault(kind)
+
+    async def _pump(self, reader: asyncio.StreamReader, toward: Toward) -> None:
+        """Pass bytes in one direction until the sender closes."""
+        passage = (
+            self.lines[toward] if self.conversation is None else self.conversation.wires[toward]
         )
-        passed, trickle_until = 0, 0  # both in bytes of this direction
+        sender: Toward = "server" if toward == "client" else "client"
         with contextlib.suppress(OSError):
             while data := await reader.read(READ_BYTES):
-                await self._flowing.wait()
-                while pending and pending[0].after < passed + len(data):
-                    fault = pending.pop(0)
-                    # A close first passes everything read, so it mostly falls between two messages.
-                    size = len(data) if fault.kind == "close" else max(fault.after - passed, 0)
-                    await self._write(writer, data[:size], trickle_until - passed)
-                    data, passed = data[size:], passed + size
-                    if fault.kind in CLOSING_KINDS:
-                        self.end(fault.kind)
-                        return
-                    if fault.kind == "trickle":
-                        trickle_until = passed + TRICKLE_BYTES
-                        self._note_fault("trickle")
-                        continue
-                    await asyncio.sleep(fault.duration_s)
-                    if fault.kind == "stall":
-                        self.end("stall")
-                        return
-                    self._note_fault("delay")
-                await self._write(writer, data, trickle_until - passed)
-                passed += len(data)
+                passage.feed(data, self.now_ns)
+                self.advance()
+                await self._writers[toward].drain()
+                while passage.is_full:
+                    await self._wait_until_moved()
+        while not (passage.is_empty or self._ended.is_set()):
+            await self._wait_until_moved()
+        self.ended_by = self.ended_by or sender
 
-    @staticmethod
-    async def _write(writer: asyncio.StreamWriter, data: bytes, trickle_bytes: int) -> None:
-        """Write data, the first `trickle_bytes` one by one."""
-        trickle_bytes = min(max(trickle_bytes, 0), len(data))
-        for index in range(trickle_bytes):
-            writer.write(data[index : index + 1])
-            await asyncio.sleep(0)
-        if trickle_bytes < len(data):
-            writer.write(data[trickle_bytes:])
-        await writer.drain()
+    async def _wait_until_moved(self) -> None:
+        self._moved.clear()
+        await self._moved.wait()
