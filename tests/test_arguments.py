@@ -10,13 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pandas as pd
 import pytest
 
 import tickerkit as tk
 from tickerkit.chart import feed_chart as chart_options
-from tickerkit.classroom import FaultProxy
+from tickerkit.classroom import FaultProxy, Tap
+from tickerkit.classroom.link import Target
 from tickerkit.cli.options import parse_symbols
 from tickerkit.errors import BadTick, SourceError, TickerkitError
 from tickerkit.runtime import registry
@@ -119,6 +121,7 @@ CHART = {
     "tz": ZONES,
     "height": [*WHOLE, 0, 5],
 }
+LINKS = [object(), "1", 5.5, -3, 0, True, [5]]
 CALLS = {
     "serve": Call(
         lambda *_: tk.serve,
@@ -317,6 +320,63 @@ CALLS = {
         },
         {"target": "ws://127.0.0.1:1/"},
     ),
+    "tap": Call(
+        lambda *_: tk.tap,
+        {
+            "server_or_url": URLS,
+            "port": PORTS,
+            "host": TEXTS,
+            "keep": [object(), None, 5.5, -3, 0, True, "much", "", [5], b"1MB"],
+            "hold": FLAGS,
+            "secrets": FLAGS,
+            "ssl": CONNECT["ssl"],
+        },
+        {"server_or_url": "ws://127.0.0.1:1/"},
+    ),
+    "tap.frames": Call(lambda *_: tapped().frames, {"last": [*WHOLE[2:], -1], "link": LINKS}),
+    "tap.handshake": Call(lambda *_: tapped().handshake, {"link": LINKS}),
+    "tap.save": Call(
+        lambda *_: tapped().save,
+        {"path": [*PATHS, "x.csv", "x"], "mode": [*CHOICES[1:], "append", None]},
+        {"path": "lesson.jsonl"},
+    ),
+    "tap.hold": Call(lambda *_: tapped().hold, {"link": LINKS}),
+    "tap.step": Call(lambda *_: tapped().step, {"frames": [*WHOLE, 0], "link": LINKS}),
+    "tap.run": Call(
+        lambda *_: tapped().run,
+        {"rate": [*[each for each in NUMBERS if each is not None], 0, -1], "link": LINKS},
+    ),
+    "tap.drop": Call(lambda *_: tapped().drop, {"link": LINKS}),
+    "tap.stall": Call(
+        lambda *_: tapped().stall, {"seconds": [*NUMBERS, -1], "link": LINKS}, {"seconds": 1}
+    ),
+    "tap.delay": Call(
+        lambda *_: tapped().delay,
+        {"seconds": [*NUMBERS, -1, 1e9], "jitter": [*NUMBERS, -1, 1e9], "link": LINKS},
+        {"seconds": 1},
+    ),
+    "tap.trickle": Call(lambda *_: tapped().trickle, {"count": [*WHOLE, 0], "link": LINKS}),
+    "tap.truncate": Call(lambda *_: tapped().truncate, {"toward": CHOICES, "link": LINKS}),
+    "tap.corrupt": Call(
+        lambda *_: tapped().corrupt,
+        {"kind": CHOICES, "toward": CHOICES, "link": LINKS},
+        {"kind": "rsv"},
+    ),
+    "tap.fragment": Call(
+        lambda *_: tapped().fragment,
+        {"parts": [*WHOLE, 0, 1, 5000], "toward": CHOICES, "link": LINKS},
+        {"parts": 2},
+    ),
+    "tap.ping": Call(lambda *_: tapped().ping, {"toward": CHOICES, "link": LINKS}),
+    "tap.close": Call(
+        lambda *_: tapped().close,
+        {"code": [*WHOLE, 70_000], "reason": [*TEXTS, "x" * 124, "\udc80"], "link": LINKS},
+    ),
+    "tap.send": Call(
+        lambda *_: tapped().send,
+        {"data": [object(), None, 5, [5], "\udc80"], "toward": CHOICES, "link": LINKS},
+        {"data": "a"},
+    ),
     "replay.step": Call(lambda *_: played().step, {"ticks": [*WHOLE, 0]}),
     "replay.seek": Call(
         lambda *_: played().seek, {"time": [object(), None, "soon", math.nan, [5], True, b"1"]}
@@ -324,6 +384,13 @@ CALLS = {
 }
 # The public functions that take no argument of the user's, or whose arguments have tests elsewhere.
 NO_ARGUMENTS = {"status", "stop_all", "allow_nested_loops", "venues"}
+
+
+def tapped() -> Tap:
+    """Return a tap that has been stopped: it checks the arguments of each call first."""
+    parts = urlsplit("ws://127.0.0.1:1/")
+    options = {"is_held": False, "shows_secrets": False, "has_page": False}
+    return Tap(parts, Target("127.0.0.1", 1), "127.0.0.1", 0, keep_bytes=1, **options)
 
 
 def played() -> Any:

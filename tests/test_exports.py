@@ -26,6 +26,7 @@ CONTRACT = {
     "simulate",
     "status",
     "stop_all",
+    "tap",
 }
 HEAVY = {
     "IPython",

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from tickerkit.brokers import stream
     from tickerkit.chart import Dashboard, LiveFigure
+    from tickerkit.classroom import tap
     from tickerkit.errors import (
         BadTick,
         FeedFailed,
@@ -108,6 +109,7 @@ _HOME = {
     "status": "runtime.registry",
     "stop_all": "runtime.registry",
     "stream": "brokers",
+    "tap": "classroom",
     "venue": "sources",
     "venues": "sources",
     "websocket": "sources",
@@ -159,6 +161,7 @@ __all__ = [
     "status",
     "stop_all",
     "stream",
+    "tap",
     "venue",
     "venues",
     "websocket",

@@ -1,6 +1,8 @@
-"""The classroom: tools that break connections, to show which data survive."""
+"""The classroom: tools that show what passes on a connection, and break it on purpose."""
 
-from tickerkit.classroom.faults import Fault, random_faults
+from tickerkit.classroom.faults import random_faults
 from tickerkit.classroom.proxy import FaultProxy
+from tickerkit.classroom.tapping import Tap, tap
+from tickerkit.wire import Fault
 
-__all__ = ["Fault", "FaultProxy", "random_faults"]
+__all__ = ["Fault", "FaultProxy", "Tap", "random_faults", "tap"]

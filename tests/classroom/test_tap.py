@@ -1,0 +1,325 @@
+"""Tap: every frame of a real connection is seen, held, changed and saved."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import socket
+import ssl
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import trustme
+from cells import Kernel
+from peers import LOCAL, another_program, ask, dial, free_port, handshake, plain_server
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.server import ServerConnection
+
+import tickerkit as tk
+from tickerkit.classroom import FaultProxy, Tap
+from tickerkit.wire import CORRUPTIONS
+
+Until = Callable[..., None]
+COLUMNS = [
+    *["seq", "time", "link", "toward", "opcode", "fin", "rsv"],
+    *["masked", "key", "length", "header", "payload", "note"],
+]
+TICK = {"symbol": "AAPL", "price": 1.0, "time": 1}
+
+
+def echo(peer: ServerConnection) -> None:
+    """Send each message back."""
+    with contextlib.suppress(ConnectionClosed):
+        for message in peer:
+            peer.send(message)
+
+
+@pytest.fixture
+def tap() -> Iterator[Tap]:
+    """Put a tap on an echo server of websockets."""
+    with plain_server(echo) as url, tk.tap(url) as tap:
+        yield tap
+
+
+def test_feed_through_a_tap_is_seen_whole(until: Until) -> None:
+    """Handshake, frames of both directions, the addresses, and what the tables say."""
+    with (
+        tk.serve(None, port=0, token="sesame") as server,
+        tk.tap(server) as tap,
+        tk.connect(tap.url) as feed,
+    ):
+        server.publish([TICK])
+        feed.wait(1)
+        server.publish([{**TICK, "price": 2.0}])
+        feed.wait(1)
+        assert tap.url == server.url.replace(str(server.port), str(tap.port))
+        assert tap.page == server.page.replace(str(server.port), str(tap.port))
+        assert ask(tap.port, "/?token=sesame")[2] == ask(server.port, "/?token=sesame")[2]
+        until(lambda: tap.links["ended"].str.len().tolist()[1:] == [len("by the server")])
+
+        frames = tap.frames()
+        assert frames.columns.tolist() == COLUMNS
+        assert frames["seq"].tolist() == list(range(1, len(frames) + 1))
+        assert set(frames["toward"]) == {"client", "server"}
+        assert frames["masked"].equals(frames["toward"] == "server")
+        assert frames["note"].unique().tolist() == [""]
+        assert (frames["length"] == frames["payload"].map(len)).all()
+        assert json.loads(frames["payload"][0])["type"] == "hello"
+        assert tap.frames(last=1)["seq"].tolist() == [len(frames)]
+        assert len(tap.frames(link=1)) == len(frames)
+        assert tap.frames(link=2).empty
+        assert tap.frames(last=0).dtypes.equals(frames.dtypes)
+
+        links = tap.links.set_index("link")
+        assert links["status"].tolist() == [101, 200]
+        assert links["path"].tolist() == ["/", "/?token=xxxxxx"]
+        assert links.loc[1, "frames_to_client"] + links.loc[1, "frames_to_server"] == len(frames)
+        request, answer = tap.handshake(link=1).split("\n\n")
+        assert "Authorization: xxxxxx xxxxxx" in request
+        assert answer.startswith("HTTP/1.1 101 Switching Protocols\n")
+        assert "sesame" not in repr(tap) + tap.handshake() + str(tk.status())
+
+
+def test_secrets_are_shown_only_when_asked_for() -> None:
+    """The token of the handshake is there with secrets=True."""
+    with tk.serve(None, port=0, token="sesame") as server, tk.tap(server, secrets=True) as tap:
+        ask(tap.port, "/?token=sesame")
+        assert "sesame" in tap.handshake()
+        assert "sesame" in tap.links["path"][0]
+
+
+def test_held_frames_are_stepped_and_run(until: Until) -> None:
+    """A tap that begins with hold passes the handshake, then frame by frame."""
+    with plain_server(echo) as url, tk.tap(url, hold=True) as tap, dial(tap.url) as peer:
+        assert tap.status == "holding"
+        for text in ("one", "two", "three"):
+            peer.send(text)
+        until(lambda: tap.links["held"].tolist() == [3])
+        assert tap.step() == 1
+        assert tap.step() == 1
+        until(lambda: len(tap.frames()) == 2)
+        assert tap.frames()["payload"].tolist() == [b"one", b"two"]
+        assert "held for" in tap.frames()["note"][1]
+        assert tap.run() == 1
+        assert [peer.recv(5) for _ in range(3)] == ["one", "two", "three"]
+        assert tap.status == "listening"
+
+
+@pytest.mark.parametrize("kind", ["opcode", "utf8", "size"])
+def test_corrupted_frame_ends_the_connection_with_its_code(
+    tap: Tap, kind: str, until: Until
+) -> None:
+    """A real peer closes as the table says, and the tap shows what it did."""
+    with dial(tap.url) as peer:
+        assert tap.corrupt(kind, link=1) == 1
+        peer.send("[1,2]")
+        with pytest.raises(ConnectionClosed):
+            peer.recv(5)
+    until(lambda: tap.links["ended"][0])
+    frames = tap.frames()
+    assert frames["note"].str.contains("changed by the tap").sum() == 1
+    (close,) = frames[(frames["opcode"] == 8) & (frames["toward"] == "server")]["payload"]
+    assert int.from_bytes(close[:2], "big") == CORRUPTIONS[kind].close_code
+
+
+def test_orders_reach_a_real_connection(tap: Tap, until: Until) -> None:
+    """Fragments, messages, pings, delays and a trickle do not harm it; truncate ends it."""
+    with dial(tap.url) as peer:
+        tap.fragment(3)
+        tap.trickle(40)
+        tap.stall(0.01)
+        tap.delay(0.001, jitter=0.001)
+        peer.send("hello")
+        assert peer.recv(5) == "hello"
+        tap.delay(0)
+        assert tap.send(b"\x00\x01") == 1
+        assert peer.recv(5) == b"\x00\x01"
+        tap.send("back", "server")
+        assert peer.recv(5) == "back"
+        tap.ping("client")
+        tap.ping("server")
+        until(lambda: tap.links[["ping_client_ms", "ping_server_ms"]].notna().all(axis=None))
+        tap.truncate()
+        peer.send("the end")
+        with pytest.raises(ConnectionClosed):
+            peer.recv(5)
+    until(lambda: tap.links["ended"].tolist() == ["by the tap"])
+    assert tap.frames()["opcode"].tolist()[1:4] == [1, 0, 0]
+    assert "ended within this frame" in tap.frames()["note"].iloc[-1]
+
+
+def test_close_and_drop_end_connections(tap: Tap, until: Until) -> None:
+    """Both ends get the code, or a reset; `link` names one of several connections."""
+    with dial(tap.url) as first, dial(tap.url) as second:
+        for peer in (first, second):
+            peer.send("a")
+            peer.recv(5)
+        assert tap.close(4000, "lesson over", link=1) == 1
+        with pytest.raises(ConnectionClosed):
+            first.recv(5)
+        assert (first.close_code, first.close_reason) == (4000, "lesson over")
+        until(lambda: tap.links["ended"].tolist() == ["by the tap; close 4000 by the tap", ""])
+        assert tap.close(link=1) == 0
+        assert tap.drop() == 1
+        with pytest.raises(ConnectionClosed):
+            second.recv(5)
+        assert second.close_code == 1006
+
+
+def test_encrypted_server_gets_the_host_that_it_expects(tmp_path: Path) -> None:
+    """Between tap and server is TLS; Host is changed, and so is an Origin that is the tap's."""
+    authority = trustme.CA()
+    certificate = authority.issue_cert("localhost")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    seen: list[str] = []
+
+    def note(peer: ServerConnection) -> None:
+        assert peer.request is not None
+        seen.extend([peer.request.headers["Host"], peer.request.headers["Origin"]])
+        echo(peer)
+
+    with plain_server(note, ssl=context) as url:
+        place = url.removeprefix("ws://").replace(LOCAL, "localhost")
+        with tk.tap(f"wss://{place}", ssl=tmp_path / "ca.pem") as tap:
+            assert tap.url.startswith("ws://")
+            with dial(tap.url, origin=f"http://{LOCAL}:{tap.port}") as peer:
+                peer.send("hello")
+                assert peer.recv(5) == "hello"
+            shown = tap.handshake()
+        assert seen == [place[:-1], f"https://{place[:-1]}"]
+        assert f"Host: {LOCAL}:{tap.port}" in shown
+        assert f"changed by the tap:\nhost: {place[:-1]}" in shown
+        with tk.tap(f"wss://{place}") as tap, socket.create_connection((LOCAL, tap.port)) as sock:
+            assert sock.recv(100) == b""
+            assert "certificate" in tap._repr_html_()
+
+
+def test_slow_receiver_slows_its_sender(until: Until) -> None:
+    """What a client does not read is not collected in the tap."""
+    with (
+        plain_server(flood) as url,
+        tk.tap(url, keep="1MB") as tap,
+        handshake(tap.port, "/"),
+    ):
+        sizes: list[int] = []
+
+        def is_still() -> bool:
+            sizes.append(int(tap.links["bytes_to_client"].sum()))
+            return len(sizes) > 3 and sizes[-1] == sizes[-4] > 0
+
+        until(is_still)
+        assert sizes[-1] < 30_000_000
+
+
+def flood(peer: ServerConnection) -> None:
+    """Send 40 MB, as fast as the client takes it."""
+    with contextlib.suppress(ConnectionClosed):
+        for _ in range(400):
+            peer.send(bytes(100_000))
+
+
+def test_saved_frames_can_be_read_by_any_program(tap: Tap, tmp_path: Path) -> None:
+    """A line for each frame, with the names of the table; a file is not replaced unasked."""
+    with dial(tap.url) as peer:
+        peer.send("hé")
+        peer.recv(5)
+    path = tap.save(tmp_path / "lesson.jsonl")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    assert list(lines[0]) == [*COLUMNS, "text"]
+    assert lines[0]["text"] == "hé"
+    assert lines[0]["payload"] == "hé".encode().hex()
+    assert lines[0]["time"].endswith("Z")
+    assert lines[0]["key"] == tap.frames()["key"][0]
+    with pytest.raises(tk.RecordingExists):
+        tap.save(path)
+    tap.save(path, mode="overwrite")
+
+
+def test_deflated_frames_are_shown_inflated() -> None:
+    """The length is that on the wire; the payload is what the peer meant."""
+    text = "deflated " * 50
+    with plain_server_deflating() as url, tk.tap(url) as tap:
+        from websockets.sync.client import connect
+
+        with connect(tap.url, proxy=None) as peer:
+            for _ in range(3):
+                peer.send(text)
+                assert peer.recv(5) == text
+        frames = tap.frames()
+        data = frames[frames["opcode"] == 1]
+        assert data["payload"].tolist() == [text.encode()] * 6
+        assert (data["length"] < 50).all()
+        assert (data["rsv"] == 4).all()
+
+
+@contextlib.contextmanager
+def plain_server_deflating() -> Iterator[str]:
+    """Run an echo server that agrees on permessage-deflate."""
+    from websockets.sync.server import serve
+
+    with serve(echo, LOCAL, 0) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"ws://{LOCAL}:{server.socket.getsockname()[1]}/"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_unreachable_server_is_named(until: Until) -> None:
+    """The client's connection ends, and the table and the card say why."""
+    with tk.tap(f"ws://{LOCAL}:{free_port()}/") as tap:
+        with socket.create_connection((LOCAL, tap.port)) as sock:
+            sock.settimeout(5)
+            assert sock.recv(1) == b""
+        until(lambda: tap.links["ended"].str.contains("could not be reached").all())
+        assert "last error" in tap._repr_html_()
+
+
+def test_taken_port_is_named() -> None:
+    """The error is that of a server."""
+    with another_program() as (_, port), pytest.raises(tk.PortTaken, match=str(port)):
+        tk.tap("ws://127.0.0.1:1/", port=port)
+
+
+def test_tap_is_shown_like_other_services(tap: Tap, until: Until) -> None:
+    """It has a repr, a card and a row in tk.status, and can be looked at after its stop."""
+    with dial(tap.url) as peer:
+        peer.send("a")
+        peer.recv(5)
+        assert repr(tap).startswith(f"<Tap {tap.port} → {LOCAL}:")
+        until(lambda: "2 frames" in tap._repr_html_())
+        assert tk.status()["kind"].tolist() == ["tap"]
+    tap.stop()
+    tap.stop()
+    assert tap.status == "stopped"
+    assert tk.status().empty
+    assert tap.frames()["payload"].tolist()[:2] == [b"a", b"a"]
+    assert "stopped" in repr(tap)
+    with pytest.raises(tk.Stopped, match=r"call tk\.tap again"):
+        tap.ping()
+
+
+def test_rerun_cell_replaces_the_tap(kernel: Kernel) -> None:
+    """The new tap has the same port; a proxy in the same cell is another service."""
+    url = f"ws://{LOCAL}:{free_port()}/"
+    kernel.run("cell")
+    first, proxy = tk.tap(url), FaultProxy(url).start()
+    kernel.run("cell")
+    second = tk.tap(url)
+    assert (first.status, second.status, proxy.status) == ("stopped", "listening", "listening")
+    assert second.port == first.port
+
+
+def test_unknown_connection_is_refused(tap: Tap) -> None:
+    """The error says where the numbers are."""
+    for call in (tap.drop, tap.handshake):
+        with pytest.raises(tk.InvalidArgument, match=r"Invalid link=7; expected .* tap\.links"):
+            call(link=7)
+    assert tap.handshake() == ""
+    assert tap.links.empty
