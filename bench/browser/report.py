@@ -33,12 +33,12 @@ def tables(results: Results) -> str:
         if not rows:
             continue
         out.append(
-            f"\n{'median of the repetitions':28}" + "".join(f"{name:>15}" for name in columns)
+            f"\n{'median of the repetitions':28}" + "".join(f"{name:>17}" for name in columns)
         )
         for key, each in rows.items():
             middle = medians(each)
             cells = [
-                f"{middle[name] / scale:15,.{digits}f}" if name in middle else f"{'':>15}"
+                f"{middle[name] / scale:17,.{digits}f}" if name in middle else f"{'':>17}"
                 for name, scale, digits in columns.values()
             ]
             out.append(f"{key:28}" + "".join(cells))
