@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from soaks import examples
 
-from tickerkit.bars import Bars, bars
+from tickerkit.bars import Bars, aggregate_symbol, bars
 from tickerkit.bars import ohlcv as bars_module
 from tickerkit.bars.partial import MAX_SEARCHED_CODES
 from tickerkit.errors import InvalidArgument
@@ -153,6 +153,24 @@ def test_bar_is_found_by_symbol_and_time() -> None:
         warnings.simplefilter("error")
         row: Any = frame.loc[("A", pd.Timestamp(T0 + 20 * S, tz="UTC"))]
     assert row["open"] == 21.0
+
+
+def test_arrays_of_one_symbol_equal_its_frame(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also those of some rows in several blocks, with late ticks, quotes and other symbols."""
+    monkeypatch.setattr(bars_module, "BLOCK_ROWS", 8)
+    rng = np.random.default_rng(1)
+    log = log_of(*(
+        trade(rng.integers(90), rng.choice([5.0, 6.5, np.nan]), "AB"[i % 2], size=float(i))
+        for i in range(50)
+    ))  # fmt: skip
+    rows = log.rows(11)
+    [code] = log.symbol_codes("B")
+    made = aggregate_symbol(rows, code, rows.array("price"), 10 * S)
+    expected = bars(rows, "10s", "B")
+    assert (made.intervals * 10 * S).tolist() == [each.value for each in expected.index]
+    for name in COLUMNS:
+        assert getattr(made, name).tolist() == expected[name].tolist()
+    assert len(aggregate_symbol(rows, code, np.full(len(rows), np.nan), 10 * S).open) == 0
 
 
 def test_symbol_selects_bars() -> None:

@@ -17,7 +17,7 @@ from tickerkit.ticks import UTC_NS, Array
 from tickerkit.ticks.lengths import parse_length_ns
 from tickerkit.validation import check_text, parse_symbols
 
-__all__ = ["Bars", "bars"]
+__all__ = ["Bars", "aggregate_symbol", "bars", "interval_ns"]
 
 # Rows aggregated at a time: few enough for their arrays to stay in the processor's cache.
 BLOCK_ROWS = 65_536
@@ -106,6 +106,23 @@ class Bars:
         while len(self._kept) > MAX_KEPT:
             del self._kept[next(iter(self._kept))]
         return _bars_frame(trades, length, symbols, is_one_symbol, kept)
+
+
+def aggregate_symbol(rows: Rows, code: int, values: Array, length: int) -> PartialBars:
+    """Return the bars of one symbol of a log as arrays: a chart needs them many times a second.
+
+    A frame of them, as `bars` returns it, takes ten times as long.
+
+    Args:
+        rows: rows of the log.
+        code: the symbol's code.
+        values: the value of each row, shape (rows,); NaN where it has none.
+        length: the length of a bar in ns.
+    """
+    symbol, time, size = (rows.array(name) for name in ("symbol", "time", "size"))
+    price = np.where(symbol == code, values, np.nan)
+    trades = Trades(rows.start, [], symbol, time, price, size)
+    return merge(_aggregate_blocks(trades, length, None, {}))
 
 
 def interval_ns(interval: str | float | timedelta, name: str = "interval") -> int:

@@ -6,15 +6,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from tickerkit.bars import bars, interval_ns
+from tickerkit.bars import aggregate_symbol, interval_ns
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.labels import escape_label
 from tickerkit.chart.value_format import make_axis_format, make_axis_title, make_format
 from tickerkit.log import Rows
-from tickerkit.ticks import UTC_NS
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed
@@ -59,8 +57,7 @@ class CandleDrawer:
         self._figure = figure
         self._instruments = Instruments.of(feed.log, column)
         self._symbol = symbols[0] if symbols else None
-        self._bar = bar
-        self._length = np.timedelta64(interval_ns(bar, "bar"), "ns")
+        self._length = interval_ns(bar, "bar")
         self._volume = volume
         self._decimals = -1  # as drawn
         # Start of the oldest open bar, and the first row that may belong to it.
@@ -85,21 +82,29 @@ class CandleDrawer:
         if self._symbol is None:
             self._symbol = self._choose_symbol(rows)
         start = rows.start if self._open_time is None else self._open_row
-        newest = self._log.rows(start)
-        frame = self._make_bars(newest, self._symbol)
-        times = pd.DatetimeIndex(frame.index).tz_localize(None).to_numpy()
+        newest = self._log.rows(start, rows.stop)
+        if not (codes := self._log.symbol_codes(self._symbol)):
+            return
+        [code] = codes
+        is_traded = self._instruments.has_traded(code)
+        values = newest.array("price") if is_traded else self._instruments.values(newest)
+        bars = aggregate_symbol(newest, code, values, self._length)
+        times = (bars.intervals * self._length).view("datetime64[ns]")
         # Leave out bars older than the oldest open one. Of their ticks, these rows hold only the
         # late ones, and an incomplete bar would replace the complete one.
         first = 0 if self._open_time is None else int(np.searchsorted(times, self._open_time))
         if first == len(times):
             return
         self._prepare_trace(self._symbol)
-        opens, highs, lows, closes = (
-            frame[name].to_numpy()[first:] for name in ("open", "high", "low", "close")
+        self._figure.append_bars(
+            times[first:],
+            bars.open[first:],
+            bars.high[first:],
+            bars.low[first:],
+            bars.close[first:],
+            bars.volume[first:] if self._volume else None,
         )
-        volume = frame["volume"].to_numpy()[first:] if self._volume else None
-        self._figure.append_bars(times[first:], opens, highs, lows, closes, volume)
-        self._open_time = times[-1] - (OPEN_BARS - 1) * self._length
+        self._open_time = times[-1] - np.timedelta64((OPEN_BARS - 1) * self._length, "ns")
         tick_times = newest.array("time").view("datetime64[ns]")
         self._open_row = newest.start + int(np.argmax(tick_times >= self._open_time))
 
@@ -111,23 +116,6 @@ class CandleDrawer:
         present = {words[code] for code in np.unique(codes).tolist()}
         names = self._instruments.sort(self._log.symbols())
         return min(names, key=lambda name: (name in past, name not in present))
-
-    def _make_bars(self, rows: Rows, symbol: str) -> pd.DataFrame:
-        """Return the bars of the trades in some rows, or of what the symbol has instead of them."""
-        codes = self._log.symbol_codes(symbol)
-        if not codes or self._instruments.has_traded(codes[0]):
-            return self._bars_of(rows, symbol)
-        values = self._instruments.values(rows)  # (rows,)
-        index = np.flatnonzero((rows.array("symbol") == codes[0]) & ~np.isnan(values))  # (n,)
-        ticks = pd.DataFrame(
-            {
-                "time": pd.array(rows.array("time")[index], dtype=UTC_NS),
-                "symbol": symbol,
-                "price": values[index],
-                "size": rows.array("size")[index],
-            }
-        )
-        return self._bars_of(ticks, symbol)
 
     def _prepare_trace(self, symbol: str) -> None:
         """Add the trace if it is missing, and show its values with the instrument's decimals."""
@@ -144,7 +132,3 @@ class CandleDrawer:
             title = make_axis_title(column, unit)
             axis = {**make_axis_format(decimals, unit=unit), "title": {"text": title}}
             self._figure.update_layout(yaxis=axis)
-
-    def _bars_of(self, ticks: Rows | pd.DataFrame, symbol: str) -> pd.DataFrame:
-        # In a list, since the text of a symbol with a comma would be two symbols.
-        return bars(ticks, self._bar, [symbol]).droplevel("symbol")
