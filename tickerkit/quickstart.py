@@ -14,6 +14,7 @@ from tickerkit.feed import Feed, connect
 from tickerkit.log import Position
 from tickerkit.net.redaction import HIDDEN
 from tickerkit.net.tls import Trust
+from tickerkit.runtime.hosts import find_host, show
 from tickerkit.server import serve
 from tickerkit.sources import is_websocket_url
 
@@ -133,13 +134,11 @@ def live(
         raise
     if server is not None:
         feed.own(server)
-    if "ipykernel" in sys.modules:
+    if "ipykernel" in sys.modules or find_host() == "marimo":
         try:
             board = dashboard(feed, kind, window=window, y=y, bar=bar, tz=tz, height=height)
         except BaseException:
             feed.stop()
             raise
-        from IPython.display import display
-
-        display(board)  # type: ignore[no-untyped-call]
+        show(board)
     return feed

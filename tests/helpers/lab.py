@@ -1,4 +1,4 @@
-"""JupyterLab, Notebook 7 and Voila in a real browser, for the tests of notebooks and widgets."""
+"""JupyterLab, Notebook 7, Voila and marimo in a real browser, for tests of notebooks."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -265,6 +265,46 @@ def voila(browser: Browser, notebook: Path, folder: Path) -> Iterator[Host]:
         yield host
 
 
+class Marimo(Host):
+    """marimo's editor, opened on one notebook, whose cells have run."""
+
+    def run_again(self, number: int) -> None:
+        """Run a cell again, by its number from 0."""
+        self.page.locator("[data-testid=run-button]").nth(number).dispatch_event("click")
+
+    def plots(self, expression: str) -> list[Any]:
+        """Return a JavaScript expression's value for each figure, `plot`; it may be a promise."""
+        values: list[Any] = self.page.evaluate(
+            f"() => Promise.all({PLOTS}.map(async (plot) => ({expression})))"
+        )
+        return values
+
+    def until_all(self, count: int, condition: str) -> None:
+        """Wait until there are this many figures, and a JavaScript expression holds for each."""
+        script = "() => { const plots = %s; return plots.length === %d && plots.every(plot => %s) }"
+        self.until(script % (PLOTS, count, condition))
+
+
+# marimo shows each widget in a shadow root, where `querySelectorAll` of the document finds nothing.
+PLOTS = """(function find(root) {
+    return [...root.querySelectorAll('*')].flatMap(e => [
+        ...(e.classList.contains('js-plotly-plot') && e.data ? [e] : []),
+        ...(e.shadowRoot ? find(e.shadowRoot) : []),
+    ]);
+})(document)"""
+
+
+@contextlib.contextmanager
+def marimo(browser: Browser, notebook: str, folder: Path) -> Iterator[Marimo]:
+    """Start marimo's editor on a notebook, given as the text of its file, and open it."""
+    (folder / "notebook.py").write_text(notebook, encoding="utf-8")
+    (folder / "pyproject.toml").write_text("[tool.marimo.runtime]\nauto_instantiate = true\n")
+    options = ["--no-token", "--skip-update-check"]
+    words = ("edit", "notebook.py", "--headless")
+    with _served("marimo", options, folder, words) as url, _page(browser) as page:
+        yield Marimo(page, url)
+
+
 def _jupyter(folder: Path, token: str = "") -> list[str]:
     """Return the options that JupyterLab, Notebook 7 and Jupyter Server have in common."""
     options = [
@@ -287,12 +327,14 @@ def _copy(notebook: Path, folder: Path) -> None:
 
 
 @contextlib.contextmanager
-def _served(module: str, options: list[str], folder: Path) -> Iterator[str]:
+def _served(
+    module: str, options: list[str], folder: Path, words: Sequence[str] = ("--no-browser",)
+) -> Iterator[str]:
     """Run a server in `folder`, where its log and its settings are; yield its address."""
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    command = [sys.executable, "-m", module, "--no-browser", f"--port={port}", *options]
+    command = [sys.executable, "-m", module, *words, f"--port={port}", *options]
     log = folder / f"{module}.log"
     # The user's settings would change what is tested, and the tests would change them.
     own = os.environ | {"JUPYTER_CONFIG_DIR": str(folder / ".jupyter")}

@@ -92,7 +92,7 @@ def chart(
     names = list_symbols(symbols)
     cell = cell_slot("chart", kind, names, window, y, bar, tz, height, smooth)
     figure: LiveFigure | None = cell.last()
-    if figure is None or figure.comm is None:
+    if figure is None or figure.closed:
         figure = make_figure(height, tz, smooth=smooth)
         cell.fill(figure)
     percent = y == "percent"
@@ -158,6 +158,9 @@ def draw_feed(
         figure.show_note(note)
 
     def draw(rows: Rows) -> None:
+        if figure.closed:
+            figure.close()  # which stops this thread, too
+            return
         was_empty = drawer.is_empty
         drawer.draw(rows)
         is_due = time.monotonic() - noted_at > NOTE_INTERVAL_S

@@ -51,6 +51,11 @@ export interface PictureMessage {
   height: number;
 }
 
+/** Asks for the figure's state: the page may have missed messages before it was ready. */
+export interface StateMessage {
+  kind: "state";
+}
+
 // ---- Download, from the kernel
 
 /** One part of a file, in the buffer. At most two parts are sent ahead of their confirmation. */
@@ -132,6 +137,8 @@ export interface LiveSettings {
   theme: "auto" | "light" | "dark" | null;
   /** The time zone of the figure's times. */
   zone: string;
+  /** The program that runs the notebook; "jupyter" stands for every other one, too. */
+  host: "jupyter" | "marimo" | "colab";
 }
 
 /** The trait `_note`: a sentence that the figure shows about itself; no note if `text` is empty. */
@@ -144,6 +151,6 @@ export interface FigureNote {
 // ---- the messages of each widget, by direction
 
 export type KernelMessage = PointsMessage | FreezeMessage;
-export type PageMessage = HereMessage | PictureMessage;
+export type PageMessage = HereMessage | PictureMessage | StateMessage;
 export type DownloadMessage = PartMessage | EndMessage | FailedMessage;
 export type DownloadRequest = WantMessage | NextMessage | CancelMessage;

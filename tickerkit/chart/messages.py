@@ -25,6 +25,7 @@ __all__ = [
     "PartMessage",
     "PictureMessage",
     "PointsMessage",
+    "StateMessage",
     "TracePoints",
     "TraceWindow",
     "WantMessage",
@@ -73,6 +74,12 @@ class PictureMessage(TypedDict):
     kind: Literal["picture"]
     width: float
     height: float
+
+
+class StateMessage(TypedDict):
+    """Asks for the figure's state, because messages to a page that was not ready may be lost."""
+
+    kind: Literal["state"]
 
 
 class PartMessage(TypedDict):
@@ -145,6 +152,7 @@ class LiveSettings(TypedDict):
     smooth: bool
     theme: Literal["auto", "light", "dark"] | None
     zone: str
+    host: Literal["jupyter", "marimo", "colab"]
 
 
 class FigureNote(TypedDict):
@@ -155,6 +163,6 @@ class FigureNote(TypedDict):
 
 
 KernelMessage: TypeAlias = PointsMessage | FreezeMessage
-PageMessage: TypeAlias = HereMessage | PictureMessage
+PageMessage: TypeAlias = HereMessage | PictureMessage | StateMessage
 DownloadMessage: TypeAlias = PartMessage | EndMessage | FailedMessage
 DownloadRequest: TypeAlias = WantMessage | NextMessage | CancelMessage

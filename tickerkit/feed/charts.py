@@ -72,8 +72,10 @@ class FeedCharts(FeedReaders):
         bar: str | float = "5s",
         tz: str = "UTC",
         height: int = 380,
-    ) -> Dashboard:
+    ) -> Dashboard | LiveFigure:
         """Return a live chart with prices and controls; show it as the last value of a cell.
+
+        marimo can't show the controls: there it is the chart alone, and a sentence says so.
 
         Args:
             kind: "line", "candles" or "candles+volume", shown at first.

@@ -12,6 +12,7 @@ from collections import Counter
 from typing import Any, Generic, TypeVar
 
 from tickerkit.runtime.forking import on_fork
+from tickerkit.runtime.hosts import find_marimo_cell
 
 __all__ = ["CellSlot", "cell_slot"]
 
@@ -55,6 +56,8 @@ def cell_slot(*key: object) -> CellSlot[Any]:
 
 def _current_cell() -> tuple[str, str] | None:
     """Return the ids of the running cell and of this run of it; None if they are unknown."""
+    if marimo_cell := find_marimo_cell():
+        return marimo_cell
     ipython = sys.modules.get("IPython")
     shell = ipython.get_ipython() if ipython is not None else None
     kernel = getattr(shell, "kernel", None)

@@ -66,6 +66,9 @@ export class Figure {
       for (const view of this.#views) view.showNote();
     });
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
+    // marimo makes the model when Python makes the figure, and calls this when it shows the figure:
+    // what came meanwhile is lost. JupyterLab keeps it until this has run.
+    if (this.live.host === "marimo") this.send({ kind: "state" });
   }
 
   /** The kernel's settings, in addition to data and layout.

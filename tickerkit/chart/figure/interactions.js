@@ -34,7 +34,8 @@ export class Interactions {
     return this.#isDragging;
   }
 
-  start() {
+  /** Listen to Plotly's events; call it for each new plot, which drops all listeners. */
+  listen() {
     const { plot } = this.#view;
     plot.on("plotly_restyle", (event) => this.#onRestyle(event));
     plot.on("plotly_relayout", (event) => this.#onRelayout(event));
@@ -42,6 +43,11 @@ export class Interactions {
     for (const name of POINT_EVENTS) {
       plot.on(`plotly_${name}`, (event) => this.#onPoints(name, event));
     }
+  }
+
+  /** Listen to the element's events. */
+  start() {
+    const { plot } = this.#view;
     plot.addEventListener("pointerenter", () => this.#onHover(true));
     plot.addEventListener("pointerleave", () => this.#onHover(false));
     plot.addEventListener("pointerdown", () => this.#onPress());

@@ -27,6 +27,7 @@ from tickerkit.chart.figure.traces import find_replaced
 from tickerkit.chart.figure.window import Window
 from tickerkit.chart.messages import FigureNote, PointsMessage
 from tickerkit.errors import InvalidType
+from tickerkit.runtime.hosts import find_host, is_open
 from tickerkit.ticks import Array
 from tickerkit.validation import check_choice, check_flag
 
@@ -36,6 +37,7 @@ THEMES = ("auto", "light", "dark")
 # plotly's button that uploads a figure to plotly's cloud is left out: prices may be licensed.
 CONFIG = {"showSendToCloud": False}
 EXPECTED_DATA = "traces or a figure, such as px.line(frame)"
+STATE = ("_widget_data", "_widget_layout", "_places", "_live")
 
 
 class PageFigure(LockedFigure):
@@ -87,6 +89,9 @@ class PageFigure(LockedFigure):
         self._theme = theme
         self._labels = labels
         self._smooth = smooth
+        self._host = find_host()
+        if self._host == "marimo":
+            self._esm = build_page_side(with_plotly=True)
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
         # By trace uid: an x that is in local time though the trace has no stream any more.
@@ -101,11 +106,20 @@ class PageFigure(LockedFigure):
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
         # plotly's `__init__` sends these traits before they have data, or not at all.
-        self.send_state(["_widget_data", "_widget_layout", "_places", "_live"])
+        self.send_state(STATE)
 
     @traitlets.default("_plotly")
     def _default_plotly(self) -> Any:
-        return None if find_incompatibility() else get_shared_plotly_js()
+        is_shared = self._host != "marimo" and find_incompatibility() is None
+        return get_shared_plotly_js() if is_shared else None
+
+    @property
+    def closed(self) -> bool:
+        """Whether the figure can't be shown any more: it was closed, or marimo ran its cell again.
+
+        A figure that is closed keeps its data; `append` still adds points to them.
+        """
+        return not is_open(self.comm)
 
     @property
     def tz(self) -> str:
@@ -234,6 +248,7 @@ class PageFigure(LockedFigure):
             "labels": self._labels,
             "smooth": self._smooth,
             "zone": self._time_axes.zone,
+            "host": self._host,
         }
 
     def _choose_theme(self) -> str | None:
@@ -254,6 +269,9 @@ class PageFigure(LockedFigure):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None, **options: Any) -> Any:
         # plotly's own method sends all data again; tickerkit's page side holds or requests them.
+        # But marimo calls this before it makes the page side, from the state at that moment.
+        if self._host == "marimo":
+            self.send_state(STATE)
         return {
             "application/vnd.jupyter.widget-view+json": {
                 "version_major": 2,
@@ -266,12 +284,12 @@ class PageFigure(LockedFigure):
     # --- messages -----------------------------------------------------------------------------
 
     def _send_points(self, content: PointsMessage, buffers: list[memoryview]) -> None:
-        if self.comm is not None:
+        if not self.closed:
             self.send(content, buffers)
 
     def _send_plainly(self, uid: str, columns: Mapping[str, Array]) -> None:
         index = next((i for i, props in enumerate(self._data) if props["uid"] == uid), None)
-        if index is not None and self.comm is not None:
+        if index is not None and not self.closed:
             if is_percent(self._data[index]):
                 columns = {**columns, "y": compute_change(columns["y"])}
             restyle = {name: [values] for name, values in columns.items()}
@@ -287,6 +305,8 @@ class PageFigure(LockedFigure):
             with self._lock:
                 self._displays.note_page(str(content.get("page")))
                 self._streams.handle_report(content)
+        elif content.get("kind") == "state":
+            self.send_state(STATE)
 
     # --- plotly's messages to the page --------------------------------------------------------
 

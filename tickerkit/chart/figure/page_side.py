@@ -10,6 +10,7 @@ from importlib import resources
 import plotly.graph_objects as go
 
 from tickerkit.chart.figure.compatibility import find_incompatibility
+from tickerkit.chart.figure.plotlyjs import compress_plotly_js
 
 __all__ = ["build_page_side", "join_modules", "read_parts"]
 
@@ -60,15 +61,24 @@ _INDENT = re.compile(r"^ +", re.MULTILINE)
 
 
 @functools.cache
-def build_page_side() -> str:
+def build_page_side(*, with_plotly: bool = False) -> str:
     """Return the page side of a live figure as the text of one ES module.
 
     plotly's FigureWidget passes a path instead of text; that would keep every closed figure in
     memory. If points can't be streamed with the installed plotly, this is plotly's own page side.
+
+    Args:
+        with_plotly: whether the module contains plotly.js. marimo serves a module once for all
+            figures, and closes a model that figures share when the cell that made it runs again.
     """
     if find_incompatibility() is not None:
         return str(go.FigureWidget._esm)
-    return join_modules(read_parts().values())
+    page_side = join_modules(read_parts().values())
+    return (
+        f'{page_side}\nconst PLOTLY_SOURCE = "{compress_plotly_js()}";\n'
+        if with_plotly
+        else page_side
+    )
 
 
 def read_parts() -> dict[str, str]:

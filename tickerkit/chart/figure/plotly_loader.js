@@ -1,5 +1,6 @@
 /**
- * Plotly loader: loads plotly.js from the model that all figures of a kernel share, once per page.
+ * Plotly loader: loads plotly.js, once per page. It comes in the model that all figures of a kernel
+ * share, or with this module as PLOTLY_SOURCE.
  */
 
 /** @import { Model, Plotly } from "./types.d.ts" */
@@ -15,9 +16,7 @@ const LOADED = Symbol.for("tickerkit.plotly");
  * @returns {Promise<Plotly>}
  */
 export async function loadPlotly(model) {
-  const id = String(model.get("_plotly")).replace("IPY_MODEL_", "");
-  const shared = await model.widget_manager.get_model(id);
-  const source = shared.get("source");
+  const source = typeof PLOTLY_SOURCE === "string" ? PLOTLY_SOURCE : await readShared(model);
   const page = /** @type {Record<symbol, Map<string, Promise<Plotly>>>} */ (
     /** @type {unknown} */ (globalThis)
   );
@@ -31,6 +30,17 @@ export async function loadPlotly(model) {
     plotly.catch(() => loaded.delete(key));
   }
   return /** @type {Promise<Plotly>} */ (loaded.get(key));
+}
+
+/**
+ * Return plotly.js from the model that all figures of a kernel share.
+ *
+ * @param {Model} model
+ * @returns {Promise<string>}
+ */
+async function readShared(model) {
+  const id = String(model.get("_plotly")).replace("IPY_MODEL_", "");
+  return (await model.widget_manager.get_model(id)).get("source");
 }
 
 /**

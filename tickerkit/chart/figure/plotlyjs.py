@@ -12,7 +12,7 @@ import ipywidgets
 import plotly
 import traitlets
 
-__all__ = ["PlotlyJs", "get_shared_plotly_js", "read_plotly_js"]
+__all__ = ["PlotlyJs", "compress_plotly_js", "get_shared_plotly_js", "read_plotly_js"]
 
 _lock = threading.Lock()
 
@@ -43,7 +43,7 @@ def get_shared_plotly_js() -> PlotlyJs:
     global _shared
     with _lock:
         if _shared is None or _shared.comm is None:
-            _shared = PlotlyJs(source=_compress())
+            _shared = PlotlyJs(source=compress_plotly_js())
         return _shared
 
 
@@ -59,5 +59,6 @@ def read_plotly_js(max_bytes: int = -1) -> bytes:
 
 
 @functools.cache
-def _compress() -> str:
+def compress_plotly_js() -> str:
+    """Return plotly.min.js as base64 of gzip."""
     return base64.b64encode(gzip.compress(read_plotly_js(), mtime=0)).decode()

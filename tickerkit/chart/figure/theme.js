@@ -10,16 +10,29 @@ const INK = {
   dark: { text: "#d0d7de", grid: "#363c44", line: "#4d5560" },
 };
 
-/** Return whether the page is dark, as JupyterLab or VS Code declares, or by its background. */
+/** Return whether the page is dark, as JupyterLab, VS Code or marimo says, or by its background. */
 export function isDark() {
-  const { jpThemeLight, vscodeThemeKind } = document.body.dataset;
+  const { jpThemeLight, vscodeThemeKind, theme } = document.body.dataset;
   if (jpThemeLight) return jpThemeLight === "false";
   if (vscodeThemeKind) return !vscodeThemeKind.includes("light");
-  const [red, green, blue, alpha = 1] =
-    getComputedStyle(document.body)
-      .backgroundColor.match(/[\d.]+/g)
-      ?.map(Number) ?? [];
-  return alpha > 0.5 && red * 0.3 + green * 0.6 + blue * 0.1 < 100;
+  if (theme === "light" || theme === "dark") return theme === "dark";
+  const [red, green, blue] = readPageColor(getComputedStyle(document.body).backgroundColor) ?? [];
+  return red * 0.3 + green * 0.6 + blue * 0.1 < 100;
+}
+
+/**
+ * Return red, green and blue of a computed colour, 0 to 255; null if it is translucent, or written
+ * in another way.
+ *
+ * @param {string} color such as "rgb(17, 17, 17)" or "color(srgb 0.07 0.07 0.07)"
+ * @returns {number[] | null}
+ */
+export function readPageColor(color) {
+  const [, notation, list] = /^(rgba?\(|color\(srgb )([^)]*)\)$/.exec(color) ?? [];
+  if (!notation) return null;
+  const [red, green, blue, alpha = 1] = (list.match(/[\d.e-]+/g) ?? []).map(Number);
+  if (!(alpha > 0.5)) return null;
+  return [red, green, blue].map((part) => (notation.startsWith("rgb") ? part : part * 255));
 }
 
 /**
@@ -34,8 +47,7 @@ export function applyTheme(template, theme, isPageDark) {
   if (!theme) return template;
   const name = theme === "auto" ? (isPageDark ? "dark" : "light") : theme;
   const { text, grid, line } = INK[name];
-  const own = getComputedStyle(document.body).getPropertyValue("--jp-layout-color0").trim();
-  const paper = (theme === "auto" && own) || (name === "dark" ? "#111" : "#fff");
+  const paper = (theme === "auto" && findBackground()) || (name === "dark" ? "#111" : "#fff");
   const layout = template?.layout ?? {};
   const axis = { gridcolor: grid, linecolor: line, zerolinecolor: line };
   return {
@@ -53,4 +65,13 @@ export function applyTheme(template, theme, isPageDark) {
       yaxis: { ...layout.yaxis, ...axis },
     },
   };
+}
+
+/** Return the colour of the page's background, for Plotly; "" if it is unknown. */
+function findBackground() {
+  const style = getComputedStyle(document.body);
+  const own = style.getPropertyValue("--jp-layout-color0").trim();
+  if (own) return own;
+  const color = readPageColor(style.backgroundColor);
+  return color ? `rgb(${color.map(Math.round)})` : "";
 }

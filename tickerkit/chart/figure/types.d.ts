@@ -114,6 +114,8 @@ export interface Packed {
 }
 
 declare global {
+  /** plotly.js as base64 of gzip, where it is a part of the page side. */
+  var PLOTLY_SOURCE: string | undefined;
   interface Window {
     Plotly?: Plotly;
     PlotlyConfig?: Record<string, unknown>;

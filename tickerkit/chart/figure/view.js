@@ -116,6 +116,7 @@ export class View {
     if (figure.points.size) config.doubleClick ??= "autosize";
     this.renderer.reset();
     await this.Plotly.newPlot(plot, figure.data.map(copy), layout, config);
+    this.#interactions.listen();
     await this.renderer.drawFull();
   }
 

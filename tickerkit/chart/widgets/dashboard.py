@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as widgets
 import pandas as pd
 
-from tickerkit.chart.feed_chart import check_options, draw_feed, list_symbols, make_figure
+from tickerkit.chart.feed_chart import chart, check_options, draw_feed, list_symbols, make_figure
+from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.notes import list_present
@@ -21,6 +22,7 @@ from tickerkit.chart.widgets.visible_ticks import make_csv_file, select_visible
 from tickerkit.formatting import format_count
 from tickerkit.log import Rows
 from tickerkit.runtime.cards import dim, escape, render_status
+from tickerkit.runtime.hosts import find_host
 from tickerkit.runtime.rerun import cell_slot
 
 if TYPE_CHECKING:
@@ -38,6 +40,7 @@ VIEWS = {
 }
 VISIBLE, HELD = "visible window", "all ticks held"
 WINDOWS = ("30s", "1min", "5min", "15min", "1h")
+CHART_ALONE = "marimo shows no Jupyter widgets, so this is the dashboard's chart alone."
 ROW_LAYOUT = {"align_items": "center", "flex_flow": "row wrap"}
 
 
@@ -298,12 +301,17 @@ def dashboard(
     bar: str | float = "5s",
     tz: str = "UTC",
     height: int = 380,
-) -> Dashboard:
+) -> Dashboard | LiveFigure:
     """Return a dashboard of a feed; when a cell is run again, its dashboard shows the new feed.
+
+    In marimo, which can't show its controls, it is the chart alone, and a sentence says so.
 
     The arguments are those of `Dashboard`.
     """
     check_options(kind, window, y="percent" if y is None else y, bar=bar, tz=tz, height=height)
+    if find_host() == "marimo":
+        print(CHART_ALONE)
+        return chart(feed, kind, symbols, window, y=y or "percent", bar=bar, tz=tz, height=height)
     names = list_symbols(symbols)
     cell = cell_slot("dashboard", kind, names, window, y, bar, tz, height)
     last: Dashboard | None = cell.last()
