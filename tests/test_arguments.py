@@ -293,7 +293,9 @@ CALLS = {
             "drain": [*NUMBERS, -1, 1e9],
         },
     ),
-    "feed.chart": Call(lambda feed, *_: feed.chart, CHART | {"y": [*CHART["y"], None]}),
+    "feed.chart": Call(
+        lambda feed, *_: feed.chart, CHART | {"y": [*CHART["y"], None], "smooth": FLAGS}
+    ),
     "feed.dashboard": Call(lambda feed, *_: feed.dashboard, CHART),
     "live": Call(
         lambda *_: tk.live,
@@ -307,6 +309,7 @@ CALLS = {
             "tz": ZONES,
             "theme": [*CHOICES, None],
             "labels": FLAGS,
+            "smooth": FLAGS,
         },
         unchecked={"data", "layout", "frames", "skip_invalid", "options"},
     ),
