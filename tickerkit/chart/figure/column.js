@@ -135,6 +135,17 @@ export class Column {
   }
 
   /**
+   * Return the values at some indices.
+   *
+   * @param {number[]} indices
+   */
+  take(indices) {
+    const taken = new Float64Array(indices.length);
+    for (let k = 0; k < taken.length; k++) taken[k] = this.values[indices[k]];
+    return taken;
+  }
+
+  /**
    * Return one value that stands for the values in [from, to); NaN if all of them are NaN.
    *
    * @param {number} from

@@ -22,12 +22,13 @@ import { BLOCK } from "./column.js";
  * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
  * @param {number} from
  * @param {number} to
+ * @param {number[]} picked where the indices are added
  */
-export function m4(xs, ys, edges, from, to) {
+export function m4(xs, ys, edges, from, to, picked = []) {
   const [X, Y, n] = [xs.values, ys.values, edges.length - 1];
+  const { low: xLow, high: xHigh, holes: xHoles } = xs;
+  const { low: yLow, high: yHigh, holes: yHoles } = ys;
   const [left, right] = [edges[0], edges[n]];
-  /** @type {number[]} */
-  const picked = [];
   let column = 0;
   let isBroken = false; // one NaN of several in a row is enough to break the line
   for (let i = from; i < to; ) {
@@ -49,33 +50,51 @@ export function m4(xs, ys, edges, from, to) {
     let highest = i;
     let last = i;
     for (i++; i < to; ) {
-      const isWhole = i % BLOCK === 0 && i + BLOCK <= to;
       const b = i >> 6;
-      if (isWhole && xs.high[b] >= left && xs.high[b] < floor) {
+      const end = (b + 1) * BLOCK;
+      const isIndexed = end <= to;
+      const isWhole = isIndexed && i % BLOCK === 0;
+      if (isWhole && xHigh[b] >= left && xHigh[b] < floor) {
         column = 0;
         break;
       }
-      const isInside = isWhole && xs.low[b] >= left && xs.high[b] < ceiling && xs.high[b] <= right;
-      const isBlock = isInside && xs.holes[b] + ys.holes[b] === 0;
-      if (!isBlock) {
+      const isPlain =
+        isIndexed && xLow[b] >= left && xHigh[b] <= right && xHoles[b] + yHoles[b] === 0;
+      if (isPlain && isWhole && xHigh[b] < ceiling) {
+        if (yLow[b] < low) {
+          low = yLow[b];
+          lowest = i;
+        }
+        if (yHigh[b] > high) {
+          high = yHigh[b];
+          highest = i;
+        }
+        i = end;
+        last = i - 1;
+        continue;
+      }
+      if (!isPlain) {
         if (X[i] < left || X[i] > right) {
           i++;
           continue;
         }
-        if (X[i] >= ceiling || Number.isNaN(X[i]) || Number.isNaN(Y[i])) break;
+        if (Number.isNaN(X[i]) || Number.isNaN(Y[i])) break;
       }
-      const down = isBlock ? ys.low[b] : Y[i];
-      const up = isBlock ? ys.high[b] : Y[i];
-      if (down < low) {
-        low = down;
-        lowest = i;
+      // In a plain block, all points up to the next border are read without further checks.
+      const stop = isPlain ? end : i + 1;
+      for (; i < stop && X[i] < ceiling; i++) {
+        const value = Y[i];
+        if (value < low) {
+          low = value;
+          lowest = i;
+        }
+        if (value > high) {
+          high = value;
+          highest = i;
+        }
+        last = i;
       }
-      if (up > high) {
-        high = up;
-        highest = i;
-      }
-      i += isBlock ? BLOCK : 1;
-      last = i - 1;
+      if (i < stop) break;
     }
     // If an extreme was found in the index of a block, find its point.
     while (Y[lowest] !== low) lowest++;

@@ -34,13 +34,15 @@ const STYLE = `
 .tickerkit-chip b { font-weight: 600; text-decoration: underline; }
 .tickerkit-chip[hidden] { display: none; }`;
 
+/** @typedef {{element: HTMLElement, width: number, color?: string}} OwnLabel */
+
 /** The button and the labels of one view. */
 export class Overlay {
   #box;
   #button = document.createElement("button");
   #text = document.createTextNode("");
   #note = document.createElement("div");
-  /** @type {Map<string, {element: HTMLElement, width: number, color?: string}>} */
+  /** By the keys of their labels. @type {Map<string, OwnLabel>} */
   #labels = new Map();
 
   /**
@@ -111,9 +113,16 @@ export class Overlay {
     const gone = new Set(this.#labels.keys());
     let width = 0;
     const { placed, height } = placeLabels(labels);
+    // First all texts, then all widths, then all places: the browser computes the layout only once.
+    const changed = placed.filter((label) => this.#writeLabel(label, height));
+    for (const { key } of changed) {
+      const own = /** @type {OwnLabel} */ (this.#labels.get(key));
+      own.width = own.element.offsetWidth;
+    }
+    const right = this.#box.clientWidth - 1;
     for (const label of placed) {
       gone.delete(label.key);
-      const own = this.#showLabel(label, height);
+      const own = this.#placeLabel(label, height, right);
       if (!label.isInside) width = Math.max(width, own + LABEL_MARGIN_PX + 1);
     }
     for (const key of gone) {
@@ -126,9 +135,9 @@ export class Overlay {
   /**
    * @param {Label} label
    * @param {number} height
-   * @returns its width
+   * @returns whether its width may have changed
    */
-  #showLabel({ key, text, color, ink, isInside, x, y }, height) {
+  #writeLabel({ key, text, color, ink }, height) {
     let label = this.#labels.get(key);
     if (!label) {
       label = { element: document.createElement("div"), width: 0 };
@@ -138,19 +147,28 @@ export class Overlay {
     }
     const { element } = label;
     // Set only what has changed: setting a property makes the browser compute the layout.
-    const isCompact = height < LABEL_HEIGHT_PX;
-    if (element.textContent !== text || element.classList.contains("compact") !== isCompact) {
-      element.classList.toggle("compact", isCompact);
-      element.textContent = text;
-      label.width = element.offsetWidth;
-    }
-    const { style } = element;
-    if (label.color !== color) [style.backgroundColor, style.color] = [color, ink];
+    if (label.color !== color) [element.style.backgroundColor, element.style.color] = [color, ink];
     label.color = color;
-    const right = this.#box.clientWidth - 1;
-    const left = Math.min(isInside ? x - label.width : x, right - label.width);
-    style.transform = `translate(${left}px, ${Math.round(y - height / 2)}px)`;
-    return label.width;
+    const isCompact = height < LABEL_HEIGHT_PX;
+    if (element.textContent === text && element.classList.contains("compact") === isCompact) {
+      return false;
+    }
+    element.classList.toggle("compact", isCompact);
+    element.textContent = text;
+    return true;
+  }
+
+  /**
+   * @param {Label} label
+   * @param {number} height
+   * @param {number} right the right end of the figure
+   * @returns its width
+   */
+  #placeLabel({ key, isInside, x, y }, height, right) {
+    const { element, width } = /** @type {OwnLabel} */ (this.#labels.get(key));
+    const left = Math.min(isInside ? x - width : x, right - width);
+    element.style.transform = `translate(${left}px, ${Math.round(y - height / 2)}px)`;
+    return width;
   }
 }
 

@@ -127,7 +127,8 @@ export class Renderer {
    */
   #drawPatch(streams, elapsed) {
     if (!this.#patch) return false;
-    const { isOnCanvas } = this.#patch;
+    // The bases of percentages change with Plotly's draws.
+    const isOnCanvas = this.#patch.isOnCanvas && streams.every(({ base }) => base === null);
     const wait = isOnCanvas ? CANVAS_DRAW_EVERY_MS : FULL_DRAW_EVERY_MS;
     if (elapsed >= Math.max(wait, this.#restMs)) return false;
     const places = this.#ranges.planX(streams, this.#view.figure.isFollowing);

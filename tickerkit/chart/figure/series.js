@@ -263,12 +263,10 @@ export class Series {
     const [start, end] = n < 1 ? [from, to] : this.#held(from - 1, to + 1);
     const [i, k] = [start - this.#base, end - this.#base];
     if (to - from <= 4 * n) return { x: X.values.slice(i, k), y: Y.values.slice(i, k) };
-    const picked = m4(X, Y, edges, from - this.#base, to - this.#base);
-    if (start < from) picked.unshift(i);
+    const picked = start < from ? [i] : [];
+    m4(X, Y, edges, from - this.#base, to - this.#base, picked);
     if (end > to) picked.push(k - 1);
-    /** @param {Column} column */
-    const take = ({ values }) => new Float64Array(picked).map((at) => values[at]);
-    return { x: take(X), y: take(Y) };
+    return { x: X.take(picked), y: Y.take(picked) };
   }
 
   /**
