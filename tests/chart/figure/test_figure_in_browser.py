@@ -602,7 +602,7 @@ def test_freeze_replaces_the_figure_by_an_image(lab: Lab) -> None:
     shown.until("e._tickerkit.hasPatch && e.querySelector('.tickerkit-canvas')")
     lab.run("fig.freeze()")
     lab.until(f"() => {PLOT}.length === 0 && document.querySelector('.jp-OutputArea img')", 15)
-    assert lab.page.evaluate(COLOURED) > 0.02
+    assert lab.page.evaluate(COLOURED) > 0.005
     assert shown.kernel("fig.comm is None") is True
 
 
