@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -83,6 +84,17 @@ def test_zone_is_written_on_the_axis(make: MakeFigure) -> None:
 def test_times_in_every_form_are_shown_in_the_zone(make: MakeFigure, times: Any) -> None:
     """Series, arrays and lists; a list keeps the zone of each of its times."""
     assert shown(make([go.Bar(x=times, y=[1, 2])])) == NEW_YORK[:2]
+
+
+@pytest.mark.parametrize("kind", [list, np.array])
+def test_dates_are_the_same_in_each_zone(make: MakeFigure, kind: Callable[..., Any]) -> None:
+    """They are no moments: a bar of a day stays at its day, without the name of a zone."""
+    dates = [datetime.date(2026, 11, 23), None, datetime.date(2026, 11, 24)]
+    figure = make([go.Bar(x=kind(dates), y=[1, 2, 3], customdata=[[each] for each in dates])])
+    assert shown(figure) == ["2026-11-23", None, "2026-11-24"]
+    assert figure.layout.xaxis.title.text is None
+    days = np.array(dates, dtype="datetime64[D]")
+    assert shown(make([go.Bar(x=days, y=[1, 2, 3])])) == shown(figure)
 
 
 def test_text_is_shown_as_it_stands(make: MakeFigure) -> None:

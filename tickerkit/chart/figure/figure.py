@@ -72,8 +72,8 @@ class LiveFigure(StreamedFigure):
     are shown in the zone `tz`, too; `fig.data` keeps them as given until points are appended to the
     trace, then it has local times. Without a zone they count as UTC. plotly itself drops the zone
     of a column and keeps its local times; give such a column as `column.dt.tz_convert("UTC")`.
-    Text on an axis stays as it is. `pio.from_json` makes no other classes than plotly's: pass its
-    figure to `LiveFigure`.
+    Text and dates without a time of day stay as they are. `pio.from_json` makes no other classes
+    than plotly's: pass its figure to `LiveFigure`.
 
     Args:
         data: traces or a figure, as for `FigureWidget`: `tk.LiveFigure(px.line(frame))`. Their

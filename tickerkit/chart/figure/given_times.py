@@ -11,20 +11,23 @@ import pandas as pd
 
 from tickerkit.ticks import Array
 
-__all__ = ["Convert", "has_times", "map_times", "to_text"]
+__all__ = ["DATE", "Convert", "has_times", "map_times", "to_text"]
+
+DATE = np.dtype("datetime64[D]")
 
 # From times in UTC, datetime64 of any shape, to the form in which they are shown.
 Convert: TypeAlias = Callable[[Array], Any]
 
 
 def has_times(values: Any) -> bool:
-    """Return whether values, an array or a list, are datetimes; text is not, whatever it says."""
-    if isinstance(values, np.ndarray) and values.dtype.kind != "O":
-        return bool(values.dtype.kind == "M")
-    if not isinstance(values, list | tuple | np.ndarray):
-        return False
-    each: Iterable[Any] = values.flat if isinstance(values, np.ndarray) else values
-    return _is_time(next((one for one in each if not _is_missing(one)), None))
+    """Return whether values, an array or a list, are datetimes.
+
+    Text is not, whatever it says; and dates are not moments: they are the same in each zone.
+    """
+    first = _find_first(values)
+    return isinstance(first, datetime.datetime) or (
+        isinstance(first, np.datetime64) and first.dtype != DATE
+    )
 
 
 def map_times(value: Any, convert: Convert, *, keep_naive: bool = False) -> Any:
@@ -34,7 +37,8 @@ def map_times(value: Any, convert: Convert, *, keep_naive: bool = False) -> Any:
 
     Args:
         value: dicts, lists, arrays and scalars, in each other.
-        convert: what to do with the times. A time that has a zone is converted to UTC before.
+        convert: what to do with the times. A time that has a zone is converted to UTC before;
+            dates without a time of day are an array of datetime64[D].
         keep_naive: whether to leave times without a zone as they are.
     """
     if isinstance(value, Mapping):
@@ -45,14 +49,14 @@ def map_times(value: Any, convert: Convert, *, keep_naive: bool = False) -> Any:
     if isinstance(value, np.ndarray) and value.dtype.kind == "O" and value.ndim == 2:
         # Such as the custom data for hovering: columns of different types.
         columns = [value[:, place] for place in range(value.shape[1])]
-        if not any(map(has_times, columns)):
+        if not any(_is_time(_find_first(each)) for each in columns):
             return value
         shown = [map_times(each, convert, keep_naive=keep_naive) for each in columns]
         rows = np.empty(value.shape, dtype=object)
         for place, column in enumerate(shown):
             rows[:, place] = column
         return rows
-    if has_times(value):
+    if _is_time(_find_first(value)):
         return _convert(value, convert, keep_naive=keep_naive)
     if isinstance(value, list | tuple) and any(map(_may_hold_times, value)):
         return [map_times(each, convert, keep_naive=keep_naive) for each in value]
@@ -76,10 +80,22 @@ def _convert(values: Any, convert: Convert, *, keep_naive: bool) -> Any:
     if keep_naive and all(getattr(each, "tzinfo", None) is None for each in values):
         return values
     try:
+        if not any(isinstance(each, datetime.datetime | np.datetime64) for each in values):
+            return convert(np.array(values, dtype=DATE))
         times = pd.DatetimeIndex(pd.to_datetime(pd.Index(values, dtype=object), utc=True))
     except (ValueError, TypeError, OverflowError):
         return values
     return convert(times.tz_localize(None).to_numpy())
+
+
+def _find_first(values: Any) -> Any:
+    """Return the first value of an array or a list that is not missing; None without one."""
+    if isinstance(values, np.ndarray) and values.dtype.kind not in "MO":
+        return None
+    if not isinstance(values, list | tuple | np.ndarray):
+        return None
+    each: Iterable[Any] = values.flat if isinstance(values, np.ndarray) else values
+    return next((one for one in each if not _is_missing(one)), None)
 
 
 def _is_time(value: Any) -> bool:

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import numpy as np
 import pandas as pd
 
+from tickerkit.chart.figure.given_times import DATE
 from tickerkit.errors import InvalidArgument
 from tickerkit.ticks import Array
 from tickerkit.validation import check_text
@@ -67,8 +68,11 @@ class TimeAxes:
         return local
 
     def convert(self, times: Array) -> Array:
-        """Return UTC times, datetime64 of any shape, as local times; the label stays as it is."""
-        if self.zone == "UTC" or not times.size:
+        """Return UTC times, datetime64 of any shape, as local times; the label stays as it is.
+
+        Dates, datetime64[D], are no moments: they stay.
+        """
+        if self.zone == "UTC" or not times.size or times.dtype == DATE:
             return times
         index = pd.DatetimeIndex(times.ravel()).tz_localize("UTC").tz_convert(self._zone)
         local: Array = index.tz_localize(None).to_numpy().reshape(times.shape)
