@@ -63,12 +63,13 @@ function asMilliseconds(end) {
  * @param {Place | null | undefined} before
  * @param {Range} extent the least and the greatest x
  * @param {number} [span] the width that a range button has set
+ * @param {number} [room] to the right of the newest point, as a share of the width
  * @returns {Place}
  */
-export function followX(before, [least, greatest], span) {
-  if (span) return { least, range: [greatest - span, greatest + span * RIGHT_SHARE] };
+export function followX(before, [least, greatest], span, room = RIGHT_SHARE) {
+  if (span) return { least, range: [greatest - span, greatest + span * room] };
   const width = greatest - least || 1;
-  if (before?.least !== least) return { least, range: [least, greatest + width * RIGHT_SHARE] };
+  if (before?.least !== least) return { least, range: [least, greatest + width * room] };
   if (greatest <= before.range[1]) return before;
   return { least, range: [least, greatest + width * AHEAD_SHARE] };
 }

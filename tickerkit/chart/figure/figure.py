@@ -178,8 +178,9 @@ class LiveFigure(StreamedFigure):
         input is wrong, nothing is appended.
 
         A histogram, a box or a violin also takes values alone, as x without y. The page shows an
-        even sample of at most 2,000 points of these traces and of scatter3d, ten times a second:
-        so the bars of a histogram with a larger window count the sample.
+        even sample of at most 2,000 points of these traces and of scatter3d, ten times a second, or
+        as often as it can draw them: so the bars of a histogram with a larger window count the
+        sample.
 
         Args:
             x: a scalar or an array of shape (n,) of numbers or times; or a Series of y, whose index

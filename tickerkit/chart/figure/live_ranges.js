@@ -112,7 +112,9 @@ export class LiveRanges {
     least = Math.max(least, greatest - span - margin);
     const range = this.#axes.toRange(root, [least, greatest]);
     if (!range.every(Number.isFinite)) return null;
-    return followX(this.#x.get(root), range, this.#widths.get(root));
+    // The cells of a heat map fill the whole width.
+    const isHeat = streams.every((stream) => stream.root !== root || stream.isHeat);
+    return followX(this.#x.get(root), range, this.#widths.get(root), isHeat ? 0 : undefined);
   }
 
   /**

@@ -86,9 +86,11 @@ export class Patch {
     return this.#canvas !== null;
   }
 
-  /** Whether all streams are drawn on the canvas. */
+  /** Whether all streams are drawn on a canvas. */
   get isOnCanvas() {
-    return this.#patches.every((patch) => patch instanceof CanvasPatch);
+    return this.#patches.every(
+      (patch) => patch instanceof CanvasPatch || patch instanceof HeatPatch,
+    );
   }
 
   /**

@@ -5,7 +5,11 @@
 import { listTraceIndices } from "./figure_messages.js";
 import { copy } from "./values.js";
 
+/** @import { Trace } from "./types.d.ts" */
 /** @import { View } from "./view.js" */
+
+/** A message that takes longer to draw is followed by a rest. */
+const SLOW_MESSAGE_MS = 50;
 
 /** Marks a change that Python made, so that the event it causes isn't reported to Python. */
 export const UNREPORTED = "_doNotReportToPy";
@@ -38,6 +42,68 @@ export const UPDATE_PLOT = {
     return Plotly.animate(plot, frame, message.animation_opts);
   },
 };
+
+/**
+ * Return what a message replaces: it can be left out if a later one replaces the same. null for a
+ * kind of message that can't be left out.
+ *
+ * @param {string} kind
+ * @param {any} message
+ * @param {Trace[]} data
+ */
+export function nameReplaced(kind, message, data) {
+  if (kind !== "restyle" && kind !== "update") return null;
+  const style = Object.keys(message.restyle_data ?? message.style_data ?? {});
+  const named = message.restyle_traces ?? message.style_traces;
+  const uids = listTraceIndices(named, data).map((index) => data[index]?.uid);
+  return JSON.stringify([uids, style.sort(), Object.keys(message.layout_data ?? {}).sort()]);
+}
+
+/**
+ * The messages that wait to be drawn.
+ *
+ * A page that draws more slowly than messages come leaves out those that later ones replace.
+ * Otherwise they would wait in a queue that only grows. After a slow draw it rests for as long.
+ */
+export class Backlog {
+  /** The versions of the newest messages, by what they replace. @type {Map<string, number>} */
+  #newest = new Map();
+  #restsUntil = -Infinity;
+
+  /**
+   * @param {string | null} replaced what the message replaces, see `nameReplaced`
+   * @param {number} version of the figure with the message
+   */
+  add(replaced, version) {
+    if (replaced) this.#newest.set(replaced, version);
+  }
+
+  /**
+   * Take a message; resolve to whether it is to be drawn.
+   *
+   * @param {string | null} replaced
+   * @param {number} version
+   */
+  async take(replaced, version) {
+    if (!replaced) return true;
+    const wait = this.#restsUntil - performance.now();
+    if (wait > 0) await new Promise((resolve) => setTimeout(resolve, wait));
+    if (this.#newest.get(replaced) !== version) return false;
+    this.#newest.delete(replaced);
+    return true;
+  }
+
+  /**
+   * Note how long Plotly took for a message.
+   *
+   * @param {number} startedAt
+   * @param {number} endedAt
+   */
+  noteDraw(startedAt, endedAt) {
+    const tookMs = endedAt - startedAt;
+    if (tookMs > SLOW_MESSAGE_MS) this.#restsUntil = endedAt + tookMs;
+  }
+}
 
 /**
  * @param {View} view

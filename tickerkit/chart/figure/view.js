@@ -6,7 +6,7 @@ import { formatTimeOfDay } from "./axes.js";
 import { DrawLoop } from "./draw_loop.js";
 import { Interactions } from "./interactions.js";
 import { Overlay } from "./overlay.js";
-import { UNREPORTED, UPDATE_PLOT } from "./plot_updates.js";
+import { Backlog, nameReplaced, UNREPORTED, UPDATE_PLOT } from "./plot_updates.js";
 import { loadPlotly } from "./plotly_loader.js";
 import { Renderer } from "./renderer.js";
 import { applyTheme, isDark } from "./theme.js";
@@ -31,6 +31,7 @@ export class View {
   /** Resolves when all actions so far are done. @type {Promise<unknown>} */
   #queue;
 
+  #backlog = new Backlog();
   #version = 0; // the figure's `version` when the plot was made
   #isDark = false;
   #isVisible = true; // it is scrolled into view
@@ -245,14 +246,19 @@ export class View {
    * @param {string} kind
    * @param {any} message
    */
-  apply(kind, message) {
+  async apply(kind, message) {
     const { version } = this.figure;
-    return this.run(async () => {
+    if (message.source_view_id === "all" || message.source_view_id === this.id) return;
+    const replaced = nameReplaced(kind, message, this.figure.data);
+    this.#backlog.add(replaced, version);
+    await this.run(async () => {
       // A plot made after this message already has the change.
-      if (version <= this.#version) return;
-      if (message.source_view_id === "all" || message.source_view_id === this.id) return;
+      if (!(await this.#backlog.take(replaced, version)) || version <= this.#version) return;
+      const startedAt = performance.now();
       await UPDATE_PLOT[kind](this, message);
-      this.invalidate();
+      this.#backlog.noteDraw(startedAt, performance.now());
+      // Without streams, Plotly has drawn all there is.
+      if (this.figure.points.size || kind !== "restyle") this.invalidate();
     });
   }
 
