@@ -195,6 +195,9 @@ class Link:
                 await self._writers[toward].drain()
                 while passage.is_full:
                     await self._wait_until_moved()
+        if self.conversation is not None:
+            self.conversation.wires[toward].end_input(self.now_ns)
+            self.advance()
         while not (passage.is_empty or self._ended.is_set()):
             await self._wait_until_moved()
         self.ended_by = self.ended_by or sender

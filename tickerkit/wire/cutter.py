@@ -58,7 +58,7 @@ class Cutter:
     @property
     def is_within_frame(self) -> bool:
         """Whether a frame has begun, and has not ended."""
-        return bool(self._head or self._header)
+        return self._header != b"" or self._head != b""
 
     def feed(self, data: bytes, start: int = 0) -> list[Cut]:
         """Take the data of one read, from `start` on; return the frames that end in it."""
@@ -68,6 +68,13 @@ class Cutter:
             return cuts
         position = start
         if self._header:
+            size = len(data) - start
+            if size < self._missing and self._kept_bytes + size < MAX_KEPT_BYTES:
+                # Nothing else is to be done for most reads of a few bytes.
+                self._parts.append(data[start:])
+                self._kept_bytes += size
+                self._missing -= size
+                return cuts
             position = self._continue_payload(data, start, cuts)
             if position < 0:
                 return cuts

@@ -70,6 +70,8 @@ class Wire:
         self._shared = shared
         self._peer = other_end(toward)
         self._cutter = Cutter()
+        # The pings that the frames of this direction answer.
+        self._answered = shared.pings[self._peer]
         self._head = b""
         # Whether a part of the frame in progress has passed.
         self._is_within = False
@@ -136,22 +138,27 @@ class Wire:
     def feed(self, data: bytes, now_ns: int) -> None:
         """Take the bytes of one read."""
         self.bytes += len(data)
-        if self._is_plain:
-            self.line.feed(data, now_ns)
-            is_head = self.phase == "head"
-            start = self._read_head(data)[0] if is_head else 0
-            if self.phase == "frames":
-                for cut in self._cutter.feed(data, start):
-                    self.witness.note(cut, now_ns)
-                self._is_within = self._cutter.is_within_frame
-                if self._cutter.is_lost:
-                    self._lose_place(now_ns)
-            elif self.phase == "opaque":
-                self.opaque_bytes += len(data) - start
-            if is_head:
-                self._shared.flush_injections(now_ns)
-        else:
+        if not self._is_plain:
             self._filter(data, now_ns)
+            return
+        self.line.feed(data, now_ns)
+        if self.phase == "frames":
+            self._read_frames(data, 0, now_ns)
+            return
+        start = self._read_head(data)[0] if self.phase == "head" else 0
+        if self.phase == "frames":
+            self._read_frames(data, start, now_ns)
+        elif self.phase == "opaque":
+            self.opaque_bytes += len(data) - start
+        self._shared.flush_injections(now_ns)
+
+    def _read_frames(self, data: bytes, start: int, now_ns: int) -> None:
+        cutter = self._cutter
+        for cut in cutter.feed(data, start):
+            self.witness.note(cut, now_ns)
+        self._is_within = cutter.is_within_frame
+        if cutter.is_lost:
+            self._lose_place(now_ns)
 
     def advance(self, now_ns: int) -> None:
         """Pass what the gate admits by now."""
@@ -183,20 +190,24 @@ class Wire:
         return min(dues, default=None)
 
     def finish(self, now_ns: int) -> None:
-        """Note a frame that the end of the connection cut off; idempotent."""
+        """Take down a frame that the end of the connection cut off; idempotent."""
         cut = self._cutter.take_rest() if not self._cutter.is_lost else None
         if cut is not None and self.phase == "frames":
             self.phase = "opaque"
             self.witness.note_end(cut, now_ns)
 
+    def end_input(self, now_ns: int) -> None:
+        """Take the end of what the sender sends: the beginning of a frame passes, too."""
+        self.finish(now_ns)
+        self.read_as_bytes()
+
     def read_as_bytes(self) -> None:
         """Read no more frames: what follows is passed on, and counted."""
-        if self.phase != "opaque":
-            self.phase = "opaque"
-            if self._tail:
-                rest = b"".join(self._tail)
-                self._tail, self._tail_bytes = [], 0
-                self._wait(_Waiting(rest, None, 0))
+        self.phase = "opaque"
+        if self._tail:
+            rest = b"".join(self._tail)
+            self._tail, self._tail_bytes = [], 0
+            self._wait(_Waiting(rest, None, 0))
 
     @property
     def _is_plain(self) -> bool:
@@ -208,7 +219,7 @@ class Wire:
             or self._injections
             or not shared.gate.is_free
             or shared.is_closing
-            or shared.pings[self._peer].own
+            or self._answered.own
             or (self.phase == "head" and shared.rewrites(self.toward))
         )
 
@@ -302,7 +313,7 @@ class Wire:
             if opcode == CLOSE:
                 shared.take_close_answer(self.toward)
             return
-        if opcode == PONG and shared.pings[self._peer].is_own(unmask(cut)):
+        if opcode == PONG and self._answered.is_own(unmask(cut)):
             self.witness.note(cut, came_ns, "kept back by the tap")
             return
         for order in self._orders:
