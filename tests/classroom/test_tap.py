@@ -20,6 +20,7 @@ from websockets.sync.server import ServerConnection
 import tickerkit as tk
 from tickerkit.classroom import FaultProxy, Tap
 from tickerkit.wire import CORRUPTIONS
+from tickerkit.wire.notes import Judge
 
 Until = Callable[..., None]
 COLUMNS = [
@@ -237,6 +238,9 @@ def test_saved_frames_can_be_read_by_any_program(tap: Tap, tmp_path: Path) -> No
     with pytest.raises(tk.RecordingExists):
         tap.save(path)
     tap.save(path, mode="overwrite")
+    assert tap.save(tmp_path / "lesson.pcapng").read_bytes()[:4] == b"\x0a\x0d\x0d\x0a"
+    entries = json.loads(tap.save(tmp_path / "lesson.har").read_bytes())["log"]["entries"]
+    assert [len(entry["_webSocketMessages"]) for entry in entries] == [len(lines)]
 
 
 def test_deflated_frames_are_shown_inflated() -> None:
@@ -269,6 +273,23 @@ def plain_server_deflating() -> Iterator[str]:
         finally:
             server.shutdown()
             thread.join()
+
+
+def test_fault_of_the_reader_ends_no_connection(
+    tap: Tap, monkeypatch: pytest.MonkeyPatch, until: Until
+) -> None:
+    """The bytes pass, and the card shows the error."""
+    with dial(tap.url) as peer:
+        peer.send("seen")
+        assert peer.recv(5) == "seen"
+        until(lambda: len(tap.frames()) == 2)
+        monkeypatch.setattr(Judge, "judge", lambda *_: 1 / 0)
+        peer.send("unseen")
+        assert peer.recv(5) == "unseen"
+        peer.send("more")
+        assert peer.recv(5) == "more"
+    assert "division by zero" in tap._repr_html_()
+    assert len(tap.frames()) == 2
 
 
 def test_unreachable_server_is_named(until: Until) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import zlib
 
 from conversations import Peers
@@ -71,3 +72,13 @@ def test_garbage_is_shown_as_it_is() -> None:
     peers = Peers(deflate=True)
     peers.feed("client", make_frame(1, b"\xff\xff\xff", rsv=4), make_frame(9, b"p", rsv=4))
     assert inflated(peers) == [(b"\xff\xff\xff", LOST), (b"p", "")]
+
+
+def test_large_messages_are_inflated_too() -> None:
+    """Those after a message of 200 kB that can't be compressed refer to it, and are shown."""
+    peers = Peers(deflate=True)
+    large = random.Random(1).randbytes(200_000)
+    for content in (large, large[-100:], b"small"):
+        peers.server.send_binary(content)
+    peers.run()
+    assert inflated(peers) == [(large, ""), (large[-100:], ""), (b"small", "")]

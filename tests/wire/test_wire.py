@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from websockets.frames import Opcode
 
-from tickerkit.wire import Gate, Toward
+from tickerkit.wire import Gate, Toward, fragment
 from tickerkit.wire.header import make_frame, make_header, parse_header
 
 KEY = b"\x3d\x5b\x9c\x11"
@@ -347,3 +347,18 @@ def test_head_is_changed_where_it_must_be() -> None:
     assert tapped.tap.changed == {"host": "venue.example"}
     assert tapped.tap.request is not None
     assert tapped.tap.request.data == REQUEST
+
+
+def test_beginning_of_a_frame_passes_when_its_sender_has_ended() -> None:
+    """It was collected for an order; a held one waits behind the frames before it."""
+    tapped = Tapped().open()
+    wire = tapped.tap.wires["client"]
+    wire.order(fragment(2))
+    tapped.feed("client", text(1)[:3])
+    assert tapped.bytes("client") == b""
+    tapped.gate.hold()
+    wire.end_input(tapped.now_ns)
+    tapped.tap.advance(tapped.now_ns)
+    assert tapped.bytes("client") == text(1)[:3]
+    assert wire.is_empty
+    assert tapped.notes() == [("cut off",)]

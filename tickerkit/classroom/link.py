@@ -48,6 +48,7 @@ class Link:
         reader: reads from the client.
         writer: writes to the client.
         note_fault: called with the kind of each fault that occurs.
+        report: called with an error of what reads the frames; the bytes pass nonetheless.
         faults: the faults of this connection.
         converse: makes its conversation; None for a link that only passes bytes.
         max_bytes: how many bytes of each direction may wait in a line.
@@ -56,6 +57,7 @@ class Link:
         lines: what sends the bytes of each direction.
         conversation: reads the frames; None if there is no need.
         ended_by: who ended the connection: "client", "server" or "tap"; empty before.
+        is_reset: whether the tap has reset it.
         error: why the server could not be reached; None if it could.
     """
 
@@ -64,13 +66,14 @@ class Link:
         reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         note_fault: Callable[[Kind], None],
+        report: Callable[[Exception], None],
         faults: Sequence[Fault] = (),
         converse: Converse | None = None,
         max_bytes: int = READ_BYTES,
     ) -> None:
         self._reader = reader
         self._writers: dict[Toward, asyncio.StreamWriter] = {"client": writer}
-        self._note_fault = note_fault
+        self._note_fault, self._report = note_fault, report
         self._ended = asyncio.Event()
         # Set when something that waited has been passed on.
         self._moved = asyncio.Event()
@@ -78,6 +81,7 @@ class Link:
         # Times are those of the wall clock, but never run backwards.
         self._clock_offset_ns = time.time_ns() - time.monotonic_ns()
         self.ended_by = ""
+        self.is_reset = False
         self.error: Exception | None = None
         self.lines: dict[Toward, Line] = {
             toward: Line(
@@ -143,6 +147,7 @@ class Link:
         self.ended_by = self.ended_by or "tap"
         self._ended.set()
         if kind in ("reset", "stall"):
+            self.is_reset = True
             for writer in self._writers.values():
                 sock = writer.get_extra_info("socket")
                 with contextlib.suppress(OSError):
@@ -190,7 +195,7 @@ class Link:
         sender: Toward = "server" if toward == "client" else "client"
         with contextlib.suppress(OSError):
             while data := await reader.read(READ_BYTES):
-                passage.feed(data, self.now_ns)
+                self._feed(toward, data)
                 self.advance()
                 await self._writers[toward].drain()
                 while passage.is_full:
@@ -201,6 +206,17 @@ class Link:
         while not (passage.is_empty or self._ended.is_set()):
             await self._wait_until_moved()
         self.ended_by = self.ended_by or sender
+
+    def _feed(self, toward: Toward, data: bytes) -> None:
+        if self.conversation is None:
+            self.lines[toward].feed(data, self.now_ns)
+            return
+        wire = self.conversation.wires[toward]
+        try:
+            wire.feed(data, self.now_ns)
+        except Exception as error:  # a fault of ours must not end a connection of the user's
+            self._report(error)
+            wire.read_as_bytes()
 
     async def _wait_until_moved(self) -> None:
         self._moved.clear()

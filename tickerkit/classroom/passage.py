@@ -4,12 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from tickerkit.classroom.link import Link
 from tickerkit.wire import Conversation, Head
 
-__all__ = ["Passage"]
+__all__ = ["Handshake", "Passage"]
+
+
+class Handshake(NamedTuple):
+    """What a file needs to know of a connection, beside its frames.
+
+    Attributes:
+        link: its number.
+        client: the client's address.
+        since_ns: when the client connected.
+        request: the request, without secrets unless they are shown; empty if none came.
+        request_ns: when it came.
+        answer: the answer, likewise.
+        answer_ns: when it came.
+        is_websocket: whether the server has switched to the websocket protocol.
+        ended_ns: when the connection ended; 0 before.
+        ended_by: who ended it.
+        is_reset: whether the tap has reset it.
+    """
+
+    link: int
+    client: str
+    since_ns: int
+    request: bytes
+    request_ns: int
+    answer: bytes
+    answer_ns: int
+    is_websocket: bool
+    ended_ns: int
+    ended_by: str
+    is_reset: bool
 
 
 @dataclass(eq=False)
@@ -23,6 +53,7 @@ class Passage:
         link: what passes its bytes.
         conversation: what reads its frames.
         ended: how it ended; empty before.
+        ended_ns: when it ended; 0 before.
     """
 
     number: int
@@ -31,9 +62,11 @@ class Passage:
     link: Link
     conversation: Conversation
     ended: str = ""
+    ended_ns: int = 0
 
     def set_ended(self) -> None:
-        """Take down how the connection ended."""
+        """Take down when and how the connection ended."""
+        self.ended_ns = self.link.now_ns
         if self.link.error is not None:
             self.ended = f"the server could not be reached: {self.link.error}"
             return
@@ -67,6 +100,25 @@ class Passage:
             "ping_server_ms": pings["server"],
             "ended": self.ended,
         }
+
+    def make_handshake(self, hide: Callable[[bytes], bytes]) -> Handshake:
+        """Return what a file needs to know of the connection."""
+        conversation = self.conversation
+        request, answer = conversation.request, conversation.answer
+        times_ns = conversation.head_times_ns
+        return Handshake(
+            self.number,
+            self.client,
+            self.since_ns,
+            b"" if request is None else hide(request.data),
+            times_ns.get("server", 0),
+            b"" if answer is None else hide(answer.data),
+            times_ns.get("client", 0),
+            conversation.is_open,
+            self.ended_ns,
+            self.link.ended_by,
+            self.link.is_reset,
+        )
 
     def describe_handshake(self, hide: Callable[[bytes], bytes]) -> str:
         """Return request and answer as text, with the headers that the tap has changed."""

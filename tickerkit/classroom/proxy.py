@@ -157,7 +157,7 @@ class FaultProxy(Intermediary):
         faults = self._plan_faults(random.Random(f"{self.seed}/{self.accepted}"))
         if self._refuses:
             return None
-        link = Link(reader, writer, self._note_fault, faults)
+        link = Link(reader, writer, self._note_fault, self._errors.add, faults)
         for line in link.lines.values():
             line.stall(self._is_stalled)
         return link

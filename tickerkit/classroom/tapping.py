@@ -12,10 +12,12 @@ from urllib.parse import SplitResult, urlsplit
 
 import pandas as pd
 
+from tickerkit.classroom.har import make_har
 from tickerkit.classroom.intermediary import Intermediary
 from tickerkit.classroom.link import Link, Target
 from tickerkit.classroom.orders import Orders
-from tickerkit.classroom.passage import Passage
+from tickerkit.classroom.passage import Handshake, Passage
+from tickerkit.classroom.pcapng import make_pcapng
 from tickerkit.classroom.tables import (
     FrameRow,
     make_frames_table,
@@ -24,7 +26,7 @@ from tickerkit.classroom.tables import (
     make_rows,
 )
 from tickerkit.errors import InvalidArgument
-from tickerkit.formatting import format_count, format_size
+from tickerkit.formatting import format_choices, format_count, format_size
 from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import HasUrl, complete_websocket_url
@@ -50,6 +52,8 @@ __all__ = ["Tap", "tap"]
 MAX_LINE_BYTES = 2**20
 # Connections that have ended, and are still listed.
 MAX_ENDED = 200
+SUFFIXES = (".jsonl", ".pcapng", ".har")
+SUFFIXES_NAMED = format_choices(SUFFIXES)
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
 
 T = TypeVar("T")
@@ -149,13 +153,15 @@ class Tap(Intermediary, Orders):
         return self._run_on_loop(describe)
 
     def save(self, path: str | Path, mode: Literal["new", "overwrite"] = "new") -> Path:
-        """Write the frames that the tap holds to a file of JSON lines, and return its path.
+        """Write the frames that the tap holds to a file, and return its path.
 
-        Each line is a frame, with the names of `frames()`; `payload` is in hex, and frames of text
-        also have `text`.
+        The end of the name says in which format: ".jsonl" for JSON lines, one for each frame, with
+        the names of `frames()`, `payload` in hex, and `text` for frames of text; ".pcapng" for
+        Wireshark, with IP and TCP headers that are made up; ".har" for the network panel of Chrome,
+        with the messages of each websocket.
 
         Args:
-            path: a file that ends in ".jsonl".
+            path: a file that ends in ".jsonl", ".pcapng" or ".har".
             mode: "new" to write a new file, "overwrite" to replace one.
 
         Raises:
@@ -163,12 +169,20 @@ class Tap(Intermediary, Orders):
         """
         check_path("path", path)
         check_choice("mode", mode, ("new", "overwrite"))
-        if Path(path).suffix.lower() != ".jsonl":
-            raise InvalidArgument("path", str(path), "a path that ends in '.jsonl'")
-        rows = self._make_rows(None, None)
+        suffix = Path(path).suffix.lower()
+        if suffix not in SUFFIXES:
+            raise InvalidArgument("path", str(path), f"a path that ends in {SUFFIXES_NAMED}")
+        first, frames, inflaters, handshakes = self._run_on_loop(self._snapshot)
         target = prepare_path(path, mode)
         with replacing(target) as file:
-            file.writelines(make_json_lines(rows))
+            if suffix == ".pcapng":
+                file.writelines(make_pcapng(handshakes, frames, self.port))
+            elif suffix == ".har":
+                rows = make_rows(first, frames, inflaters)
+                place = urlsplit(self.url).netloc
+                file.write(make_har(handshakes, rows, place))
+            else:
+                file.writelines(make_json_lines(make_rows(first, frames, inflaters)))
         return target
 
     def _order(self, order: Callable[[Passage], object], link: int | None) -> int:
@@ -230,7 +244,8 @@ class Tap(Intermediary, Orders):
             rewrite = self._rewrite_head if is_far else None
             return Conversation(number, self._log, lines, gate, end, rewrite)
 
-        link = Link(reader, writer, lambda kind: None, (), converse, MAX_LINE_BYTES)
+        report = self._errors.add
+        link = Link(reader, writer, lambda kind: None, report, (), converse, MAX_LINE_BYTES)
         for line in link.lines.values():
             line.delay(self._delay_s, self._jitter_s)
         peer = writer.get_extra_info("peername") or ("", 0)
@@ -271,18 +286,20 @@ class Tap(Intermediary, Orders):
             passage.conversation.drop(frame)
 
     def _make_rows(self, last: int | None, link: int | None) -> list[FrameRow]:
-        first, frames, conversations = self._run_on_loop(self._snapshot)
-        rows = make_rows(first, frames, conversations)
+        first, frames, inflaters, _ = self._run_on_loop(self._snapshot)
+        rows = make_rows(first, frames, inflaters)
         if link is not None:
             rows = [row for row in rows if row.link == link]
         return rows if last is None else rows[max(len(rows) - last, 0) :]
 
-    def _snapshot(self) -> tuple[int, list[WireFrame], dict[int, Any]]:
+    def _snapshot(self) -> tuple[int, list[WireFrame], dict[int, Any], list[Handshake]]:
+        passages = self._passages.values()
+        handshakes = [passage.make_handshake(self._hide) for passage in passages]
         inflaters = {
             number: passage.conversation.copy_inflaters()
             for number, passage in self._passages.items()
         }
-        return *self._log.read(), inflaters
+        return *self._log.read(), inflaters, handshakes
 
     def _list_links(self) -> list[dict[str, Any]]:
         return [passage.describe(self._hide) for passage in self._passages.values()]

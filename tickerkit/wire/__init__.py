@@ -1,6 +1,7 @@
 """The wire: websocket frames found in the bytes that pass, judged, changed and kept; no I/O."""
 
 from tickerkit.wire.conversation import Conversation
+from tickerkit.wire.cutter import MAX_KEPT_BYTES
 from tickerkit.wire.faults import DIRECTIONS, ENDING_KINDS, Fault, Kind
 from tickerkit.wire.frame_log import FrameLog, WireFrame
 from tickerkit.wire.gate import Gate
@@ -15,6 +16,7 @@ __all__ = [
     "CORRUPTIONS",
     "DIRECTIONS",
     "ENDING_KINDS",
+    "MAX_KEPT_BYTES",
     "NOTES",
     "OPCODE_NAMES",
     "Conversation",

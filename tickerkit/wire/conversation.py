@@ -38,6 +38,7 @@ class Conversation(Shared):
         request: the request as it came; None before.
         answer: the answer of the server; None before.
         changed: the headers of the request that were changed, with their new values.
+        head_times_ns: when the request (toward the server) and the answer were whole.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class Conversation(Shared):
         self.request: Head | None = None
         self.answer: Head | None = None
         self.changed: dict[str, str] = {}
+        self.head_times_ns: dict[Toward, int] = {}
         self.wires: dict[Toward, Wire] = {
             toward: Wire(self, toward, line) for toward, line in lines.items()
         }
@@ -119,8 +121,9 @@ class Conversation(Shared):
         """Return whether the head of a direction may have to be changed."""
         return toward == "server" and self._rewrite is not None
 
-    def take_head(self, toward: Toward, head: Head) -> Head:
+    def take_head(self, toward: Toward, head: Head, now_ns: int) -> Head:
         """Take the request or the answer; return it as it is to be sent."""
+        self.head_times_ns[toward] = now_ns
         return self._take_request(head) if toward == "server" else self._take_answer(head)
 
     def _take_request(self, request: Head) -> Head:
@@ -139,7 +142,7 @@ class Conversation(Shared):
         deflate = answer.deflate
         if deflate is not None:
             for wire in self.wires.values():
-                wire.witness.judge.deflates = True
+                wire.expect_deflated()
             self._inflaters = {
                 "client": Inflater(deflate.server_bits, deflate.server_resets),
                 "server": Inflater(deflate.client_bits, deflate.client_resets),

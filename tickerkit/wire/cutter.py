@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-__all__ = ["MAX_KEPT_BYTES", "Cut", "Cutter"]
+__all__ = ["MAX_DEFLATED_BYTES", "MAX_KEPT_BYTES", "Cut", "Cutter"]
 
-# Of a larger payload, only the beginning is kept.
+# Of a larger payload, only the beginning is kept. A deflated one is needed whole: the later ones
+# refer to it.
 MAX_KEPT_BYTES = 65_536
+MAX_DEFLATED_BYTES = 2**20
 MAX_LENGTH = 2**31
 
 
@@ -16,7 +18,7 @@ class Cut(NamedTuple):
 
     Attributes:
         header: the whole header.
-        payload: the payload as on the wire: masked, if the frame is; at most 64 KiB of it.
+        payload: the payload as on the wire: masked, if the frame is; of a large one the beginning.
         length: the length of the whole payload.
         stop: where the frame ends in the data of the last read.
         read: the number of the read in which it begins.
@@ -36,14 +38,16 @@ class Cut(NamedTuple):
 class Cutter:
     """Cuts a stream of bytes into frames; it judges nothing.
 
-    Its time is linear in the bytes and in the number of reads. It holds at most 64 KiB.
+    Its time is linear in the bytes and in the number of reads. It holds one payload at most.
 
     Attributes:
+        max_kept: how many bytes of a payload are kept.
         read: how many reads it was given.
         is_lost: whether a length was impossible, so that no later frame can be found.
     """
 
     def __init__(self) -> None:
+        self.max_kept = MAX_KEPT_BYTES
         self.read = 0
         self.is_lost = False
         # Of the frame in progress: the bytes of a header that is not whole; else the header, the
@@ -69,7 +73,7 @@ class Cutter:
         position = start
         if self._header:
             size = len(data) - start
-            if size < self._missing and self._kept_bytes + size < MAX_KEPT_BYTES:
+            if size < self._missing and self._kept_bytes + size < self.max_kept:
                 # Nothing else is to be done for most reads of a few bytes.
                 self._parts.append(data[start:])
                 self._kept_bytes += size
@@ -102,7 +106,7 @@ class Cutter:
         """Take data of the frame in progress; return where it ends, or -1 if it doesn't."""
         size = len(data) - start
         stop = start + min(size, self._missing)
-        room = MAX_KEPT_BYTES - self._kept_bytes
+        room = self.max_kept - self._kept_bytes
         if room > 0:
             part = data[start : min(stop, start + room)]
             self._parts.append(part)
@@ -127,7 +131,7 @@ class Cutter:
             before: how many of its bytes came with earlier reads.
             cuts: the frames found are appended to it.
         """
-        size, read = len(data), self.read
+        size, read, max_kept = len(data), self.read, self.max_kept
         new, append = tuple.__new__, cuts.append
         while size - position >= 2:
             length = data[position + 1]
@@ -155,11 +159,11 @@ class Cutter:
             if stop > size:
                 self._header, self._length = data[position:begin], length
                 self._missing = stop - size
-                kept = data[begin : begin + MAX_KEPT_BYTES]
+                kept = data[begin : begin + max_kept]
                 self._parts, self._kept_bytes = [kept], len(kept)
                 self._began, self._head = (first_read, offset), b""
                 return
-            payload = data[begin : min(stop, begin + MAX_KEPT_BYTES)]
+            payload = data[begin : min(stop, begin + max_kept)]
             append(
                 new(
                     Cut,

@@ -45,20 +45,22 @@ class Head:
     Attributes:
         data: as given.
         line: the first line.
+        headers: the name and the value of each header.
     """
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         first, *lines = data.removesuffix(END).decode("latin-1").split("\r\n")
         self.line = first
-        self._headers: list[tuple[str, str]] = []
+        self.headers: list[dict[str, str]] = []
         for line in lines:
             name, _, value = line.partition(":")
-            self._headers.append((name.strip().lower(), value.strip()))
+            self.headers.append({"name": name.strip(), "value": value.strip()})
 
     def get(self, name: str) -> str:
         """Return the value of a header, several joined by commas; empty without it."""
-        return ", ".join(value for each, value in self._headers if each == name.lower())
+        found = [each["value"] for each in self.headers if each["name"].lower() == name.lower()]
+        return ", ".join(found)
 
     @property
     def path(self) -> str:

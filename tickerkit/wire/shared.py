@@ -56,7 +56,7 @@ class Shared(ABC):
         """Return whether the head of a direction may have to be changed."""
 
     @abstractmethod
-    def take_head(self, toward: Toward, head: Head) -> Head:
+    def take_head(self, toward: Toward, head: Head, now_ns: int) -> Head:
         """Take the request or the answer; return it as it is to be sent."""
 
     @abstractmethod

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import NamedTuple
 
-from tickerkit.wire.cutter import Cut, Cutter
+from tickerkit.wire.cutter import MAX_DEFLATED_BYTES, Cut, Cutter
 from tickerkit.wire.header import (
     CLOSE,
     PING,
@@ -145,7 +145,7 @@ class Wire:
         if self.phase == "frames":
             self._read_frames(data, 0, now_ns)
             return
-        start = self._read_head(data)[0] if self.phase == "head" else 0
+        start = self._read_head(data, now_ns)[0] if self.phase == "head" else 0
         if self.phase == "frames":
             self._read_frames(data, start, now_ns)
         elif self.phase == "opaque":
@@ -201,6 +201,11 @@ class Wire:
         self.finish(now_ns)
         self.read_as_bytes()
 
+    def expect_deflated(self) -> None:
+        """Take RSV1 for a message that is deflated, and keep more of each payload."""
+        self.witness.judge.deflates = True
+        self._cutter.max_kept = MAX_DEFLATED_BYTES
+
     def read_as_bytes(self) -> None:
         """Read no more frames: what follows is passed on, and counted."""
         self.phase = "opaque"
@@ -223,7 +228,7 @@ class Wire:
             or (self.phase == "head" and shared.rewrites(self.toward))
         )
 
-    def _read_head(self, data: bytes) -> tuple[int, Head | None]:
+    def _read_head(self, data: bytes, now_ns: int) -> tuple[int, Head | None]:
         """Take data of the head; return where it ends in the data, and the head to send.
 
         The head is None while its end has not come, and if it is too long for one.
@@ -232,7 +237,7 @@ class Wire:
         self._head += data
         stop = find_head_end(self._head)
         if 0 <= stop <= MAX_HEAD_BYTES:
-            head = self._shared.take_head(self.toward, Head(self._head[:stop]))
+            head = self._shared.take_head(self.toward, Head(self._head[:stop]), now_ns)
             self._head = b""
             return stop - before, head
         if len(self._head) > MAX_HEAD_BYTES:
@@ -276,7 +281,7 @@ class Wire:
 
     def _filter_head(self, data: bytes, now_ns: int) -> int:
         rewrites = self._shared.rewrites(self.toward)
-        stop, head = self._read_head(data)
+        stop, head = self._read_head(data, now_ns)
         if not rewrites:
             self.line.feed(data if stop == len(data) else data[:stop], now_ns)
         elif head is not None:
