@@ -150,6 +150,23 @@ def test_values_of_a_histogram_are_moved_once(make: MakeFigure) -> None:
     assert to_text(figure.data[0].y) == NEW_YORK
 
 
+def test_closed_figure_exports_its_times(make: MakeFigure) -> None:
+    """The times of its streams are not moved again."""
+    figure = make(px.line(FRAME, x="time", y="price"))
+    figure.append(LATER, 3)
+    figure.close()
+    assert to_text(figure.to_dict()["data"][0]["x"]) == NEW_YORK
+    assert shown(make(figure)) == NEW_YORK
+
+
+def test_replaced_y_leaves_numbers_as_they_are(make: MakeFigure) -> None:
+    """A trace of numbers that is no longer streamed has its numbers in the page's state."""
+    figure = make([go.Scatter(x=[1, 2], y=[1, 2])])
+    figure.append(3, 3)
+    figure.data[0].y = [7, 8, 9]
+    assert np.frombuffer(shown(figure)["buffer"]).tolist() == [1, 2, 3]
+
+
 def test_in_utc_the_json_is_that_of_a_plain_figure(make: MakeFigure) -> None:
     """Times without a zone are exported as they were given."""
     plain = px.line(FRAME, x="time", y="price")

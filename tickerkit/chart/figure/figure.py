@@ -406,6 +406,11 @@ class LiveFigure(StreamedFigure):
             return  # the constructor has raised, and the widget is being deleted
         self.stop_drawing()
         with self._lock:
+            streams = self._streams.by_trace
+            if streams:  # else there may be no data: the constructor has raised
+                for props in self._data:
+                    if props["uid"] in streams:
+                        self._keep_times(props, streams[props["uid"]])
             self._streams.close()
             # Otherwise a page would update the count when its views close, and log an error.
             self._view_count = None

@@ -18,7 +18,7 @@ from tickerkit.chart.figure.given_times import has_times, map_times, to_text
 from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
-from tickerkit.chart.figure.streams import Streams
+from tickerkit.chart.figure.streams import Stream, Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.figure.theme import apply_theme
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
@@ -94,8 +94,8 @@ class PageFigure(LockedFigure):
             self._esm = build_page_side(with_plotly=True)
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
         self._displays = Displays()
-        # By trace uid: an x that is in local time though the trace has no stream any more.
-        self._local_x: dict[str, Array] = {}
+        # By trace uid: the column that is in local time though the trace has no stream any more.
+        self._kept_times: dict[str, tuple[str, Array]] = {}
         warn_if_incompatible()
         super().__init__(data, layout, frames, skip_invalid, **options)
         self._config = {**CONFIG, **self._config}
@@ -138,8 +138,7 @@ class PageFigure(LockedFigure):
             keep_naive = self.tz == "UTC"
             for shown, props in zip(figure["data"], self._data, strict=True):
                 stream = self._streams.by_trace.get(props["uid"])
-                name = "x" if stream is None else stream.x_name
-                local = {name: shown[name]} if self._is_local(props) and name in shown else {}
+                local = {name: shown[name] for name in self._find_local(props) if name in shown}
                 shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | local
                 if stream is not None and is_percent(props):
                     shown["y"] = compute_change(stream.window.column("y"))
@@ -181,10 +180,24 @@ class PageFigure(LockedFigure):
     # They stay in `data` as they were given: pages and exports show them in the figure's zone. Of
     # streams, `data` has the local times, which the windows hold.
 
-    def _is_local(self, props: Mapping[str, Any]) -> bool:
-        """Return whether the x of a trace, given by its properties, is in local time already."""
-        uid = props["uid"]
-        return uid in self._streams.by_trace or props.get("x") is self._local_x.get(uid, self)
+    def _find_local(self, props: Mapping[str, Any]) -> tuple[str, ...]:
+        """Return which column of a trace, if any, is in local time already.
+
+        It is that of its stream, or of an earlier stream, as long as it isn't replaced.
+        """
+        stream = self._streams.by_trace.get(props["uid"])
+        if stream is not None:
+            return (stream.x_name,)
+        name, times = self._kept_times.get(props["uid"], ("x", None))
+        return (name,) if times is not None and props.get(name) is times else ()
+
+    def _keep_times(self, props: Mapping[str, Any], stream: Stream) -> None:
+        """Note that the times of a trace are those of its stream, which ends."""
+        times = props.get(stream.x_name)
+        if not isinstance(times, np.ndarray) or not has_times(times):
+            return
+        if np.may_share_memory(times, stream.window.x):
+            self._kept_times[props["uid"]] = stream.x_name, times
 
     def _show_times(self, value: Any) -> Any:
         """Return a value with its times as the local times that pages show, as text."""
@@ -193,11 +206,13 @@ class PageFigure(LockedFigure):
     def _take_times(self, source: PageFigure) -> None:
         """Take over the times of the figure from which this one was made."""
         for props, own in zip(self._data, source._data, strict=True):
-            if source._is_local(own) and has_times(own.get("x")):
+            for name in source._find_local(own):
+                if not has_times(own.get(name)):
+                    continue
                 if source.tz == self.tz:
-                    self._local_x[props["uid"]] = props["x"]
+                    self._kept_times[props["uid"]] = name, props[name]
                 else:
-                    props["x"] = source._time_axes.convert_back(own["x"])
+                    props[name] = source._time_axes.convert_back(own[name])
 
     def _label_time_axes(self) -> None:
         """Write the zone on the axes of times; declare those of streams date axes."""
@@ -237,8 +252,8 @@ class PageFigure(LockedFigure):
             if columns and not place and is_percent(props):
                 columns["y"] = compute_change(columns["y"])
             others = {name: value for name, value in props.items() if name not in columns}
-            if not columns and self._is_local(props):
-                columns["x"] = to_text(others.pop("x"))
+            if not columns:
+                columns = {name: to_text(others.pop(name)) for name in self._find_local(props)}
             data.append(self._show_times(deepcopy(others)) | columns)
         self._trait_values["_widget_data"] = data
         self._trait_values["_widget_layout"] = self._show_times(deepcopy(self._layout_obj._props))
@@ -346,7 +361,7 @@ class PageFigure(LockedFigure):
     def _send_deleteTraces_msg(self, delete_inds: Any) -> None:  # noqa: N802
         uids = {props["uid"] for props in self._data}
         self._streams.retain(uids)
-        self._local_x = {uid: x for uid, x in self._local_x.items() if uid in uids}
+        self._kept_times = {uid: kept for uid, kept in self._kept_times.items() if uid in uids}
         super()._send_deleteTraces_msg(delete_inds)
 
     def _drop_replaced(
@@ -363,12 +378,10 @@ class PageFigure(LockedFigure):
         stream = self._streams.by_trace.pop(props["uid"], None)
         if stream is None:
             return
-        x = props.get("x")
-        if isinstance(x, np.ndarray) and np.may_share_memory(x, stream.window.x):
-            self._local_x[props["uid"]] = x  # only other columns are replaced
+        self._keep_times(props, stream)
         if not stream.is_plain:
             columns = {name: [props[name]] for name in stream.window.names if name in props}
-            if x is not None:
-                is_local_time = self._is_local(props) and has_times(x)
-                columns["x"] = [to_text(x) if is_local_time else x]
+            if "x" in props:
+                is_local = "x" in self._find_local(props)
+                columns["x"] = [to_text(props["x"]) if is_local else props["x"]]
             super()._send_restyle_msg(self._show_times(columns), index)

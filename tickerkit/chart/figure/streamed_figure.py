@@ -46,7 +46,7 @@ class StreamedFigure(PageFigure):
         stream: Stream | None = self._streams.by_trace.get(props["uid"])
         if stream is None:
             stream = self._make_stream(props, names)
-            is_local = self._is_local(props)
+            is_local = stream.x_name in self._find_local(props)
             # This may raise, so the stream is registered after it.
             if names == HEAT_COLUMNS:
                 xs, columns = read_trace_columns(props, index)
