@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import random
+from itertools import pairwise
 from typing import Any
 
 from websockets.client import ClientProtocol
@@ -98,14 +100,17 @@ class Peers(Tapped):
         """Return the end that is at one side."""
         return self.client if toward == "client" else self.server
 
-    def run(self) -> None:
-        """Pass what the ends send until nothing is left."""
+    def run(self, rng: random.Random | None = None) -> None:
+        """Pass what the ends send until nothing is left; with `rng`, in reads of random sizes."""
         moved = True
         while moved:
             moved = False
             for toward, source in (("server", self.client), ("client", self.server)):
                 if data := b"".join(source.data_to_send()):
-                    self.feed(toward, data)  # type: ignore[arg-type]
+                    cuts = sorted(rng.choices(range(len(data)), k=3)) if rng is not None else []
+                    edges = pairwise([0, *cuts, len(data)])
+                    reads = [data[start:stop] for start, stop in edges if start < stop]
+                    self.feed(toward, *reads)  # type: ignore[arg-type]
                     moved = True
             for toward in ("client", "server"):
                 if data := self.bytes(toward):

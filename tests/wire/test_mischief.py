@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from conversations import Peers
+from soaks import examples
 from websockets.frames import Opcode
 
 from tickerkit.wire import Toward
@@ -92,3 +95,54 @@ def test_orders_apply_one_after_the_other() -> None:
         peers.tap.wires["client"].order(fragment(parts))
     send(peers, "client", MESSAGE, MESSAGE, MESSAGE)
     assert len(peers.received["client"]) == 6
+
+
+@pytest.mark.parametrize("seed", range(examples(9)))
+def test_peers_agree_whatever_the_tap_does_within_the_rules(seed: int) -> None:
+    """Held, split, delayed and cut anywhere, with frames of the tap's, no message is harmed."""
+    rng = random.Random(seed)
+    peers = Peers(deflate=bool(seed % 2))
+    sent: dict[Toward, list[bytes]] = {"client": [], "server": []}
+    for number in range(120):
+        toward = rng.choice(TOWARDS)
+        wire = peers.tap.wires[toward]
+        sender = peers.server if toward == "client" else peers.client
+        message = b"%d " % number * rng.choice([1, 5, 60, 20_000])
+        match rng.randrange(12):
+            case 0:
+                sender.send_ping(b"%d" % number)
+            case 1:
+                peers.tap.ping(toward, b"tk%d" % number, peers.now_ns)
+            case 2:
+                wire.order(fragment(rng.randrange(2, 5)))
+            case 3:
+                wire.inject(2, b"tap", peers.now_ns, "sent by the tap")
+            case 4:
+                peers.gate.hold()
+            case 5:
+                peers.tap.step(rng.randrange(1, 4), peers.now_ns)
+            case 6:
+                peers.gate.run(rng.choice([None, 500.0]))
+            case 7:
+                wire.line.delay(rng.choice([0, 0.002]), rng.choice([0, 0.001]))
+            case _:
+                half = rng.randrange(len(message))
+                sender.send_text(message[:half], fin=False)
+                sender.send_continuation(message[half:], fin=True)
+                sent[toward].append(message)
+        peers.run(rng)
+        peers.wait(0.001)
+    peers.gate.run()
+    for _ in range(20):
+        peers.run()
+        peers.wait(0.01)
+    for toward in TOWARDS:
+        messages: list[bytes] = []
+        for frame in peers.received[toward]:
+            if frame.opcode is Opcode.CONT:
+                messages[-1] += bytes(frame.data)
+            elif frame.opcode in (Opcode.TEXT, Opcode.BINARY):
+                messages.append(bytes(frame.data))
+        assert [each for each in messages if each != b"tap"] == sent[toward]
+        assert peers.peer(toward).close_sent is None
+    assert {name for notes in peers.notes() for name in notes} <= {"unasked pong"}

@@ -60,7 +60,7 @@ class Intermediary(Lifecycle):
         self._server: asyncio.Server | None = None
 
     @abstractmethod
-    def _make_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Link | None:
+    def _make_link(self, writer: asyncio.StreamWriter) -> Link | None:
         """Return the link of a client; None to refuse it. Called on the event loop."""
 
     def _take_end(self, link: Link) -> None:
@@ -186,7 +186,7 @@ class Intermediary(Lifecycle):
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.accepted += 1
-        link = self._make_link(reader, writer)
+        link = self._make_link(writer)
         if link is None:
             writer.transport.abort()
             return
@@ -194,7 +194,7 @@ class Intermediary(Lifecycle):
         assert task is not None
         self._links[link] = task
         try:
-            await link.run(self._target)
+            await link.run(reader, self._target)
         finally:
             del self._links[link]
             self._take_end(link)

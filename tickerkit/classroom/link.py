@@ -45,7 +45,6 @@ class Link:
     from that side, so a slow receiver slows its sender.
 
     Args:
-        reader: reads from the client.
         writer: writes to the client.
         note_fault: called with the kind of each fault that occurs.
         report: called with an error of what reads the frames; the bytes pass nonetheless.
@@ -63,7 +62,6 @@ class Link:
 
     def __init__(
         self,
-        reader: asyncio.StreamReader,
         writer: asyncio.StreamWriter,
         note_fault: Callable[[Kind], None],
         report: Callable[[Exception], None],
@@ -71,7 +69,6 @@ class Link:
         converse: Converse | None = None,
         max_bytes: int = READ_BYTES,
     ) -> None:
-        self._reader = reader
         self._writers: dict[Toward, asyncio.StreamWriter] = {"client": writer}
         self._note_fault, self._report = note_fault, report
         self._ended = asyncio.Event()
@@ -99,10 +96,14 @@ class Link:
         """The time, in nanoseconds since the epoch."""
         return self._clock_offset_ns + time.monotonic_ns()
 
-    async def run(self, target: Target) -> None:
+    async def run(self, reader: asyncio.StreamReader, target: Target) -> None:
         """Connect to the server, and pass bytes until client, server or a fault ends the link.
 
         Return at once if the server refuses the connection.
+
+        Args:
+            reader: reads from the client.
+            target: where the server is.
         """
         # `end` must not wait for a server that doesn't answer: that can take minutes.
         connecting = asyncio.create_task(
@@ -121,7 +122,7 @@ class Link:
             return
         self._writers["server"] = server_writer
         tasks = [
-            asyncio.create_task(self._pump(self._reader, "server")),
+            asyncio.create_task(self._pump(reader, "server")),
             asyncio.create_task(self._pump(server_reader, "client")),
             asyncio.create_task(self._ended.wait()),
         ]
@@ -138,6 +139,8 @@ class Link:
                 self.conversation.finish(self.now_ns)
             for writer in self._writers.values():
                 writer.close()
+            # A tap lists links that have ended: they must not hold the buffers of sockets.
+            self._writers.clear()
 
     def end(self, kind: Kind) -> None:
         """End the connection as a fault of this kind does; idempotent."""

@@ -152,12 +152,12 @@ class FaultProxy(Intermediary):
 
     # --- on the event loop --------------------------------------------------------------------
 
-    def _make_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Link | None:
+    def _make_link(self, writer: asyncio.StreamWriter) -> Link | None:
         # Drawn also for a client that is refused, so that the next one gets the faults of its own.
         faults = self._plan_faults(random.Random(f"{self.seed}/{self.accepted}"))
         if self._refuses:
             return None
-        link = Link(reader, writer, self._note_fault, self._errors.add, faults)
+        link = Link(writer, self._note_fault, self._errors.add, faults)
         for line in link.lines.values():
             line.stall(self._is_stalled)
         return link

@@ -233,7 +233,7 @@ class Tap(Intermediary, Orders):
         """Call a function where the frames are written; after a stop, nothing writes them."""
         return self._call(function, *args) if self._phase == "running" else function(*args)
 
-    def _make_link(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Link | None:
+    def _make_link(self, writer: asyncio.StreamWriter) -> Link | None:
         number = self.accepted
 
         def converse(lines: Mapping[Toward, Line], end: Callable[[Kind], None]) -> Conversation:
@@ -245,7 +245,7 @@ class Tap(Intermediary, Orders):
             return Conversation(number, self._log, lines, gate, end, rewrite)
 
         report = self._errors.add
-        link = Link(reader, writer, lambda kind: None, report, (), converse, MAX_LINE_BYTES)
+        link = Link(writer, lambda kind: None, report, (), converse, MAX_LINE_BYTES)
         for line in link.lines.values():
             line.delay(self._delay_s, self._jitter_s)
         peer = writer.get_extra_info("peername") or ("", 0)

@@ -106,9 +106,10 @@ class Conversation(Shared):
             wire.advance(now_ns)
 
     def finish(self, now_ns: int) -> None:
-        """Take the end of the connection; idempotent."""
+        """Take the end of the connection, and drop what still waits; idempotent."""
         for wire in self.wires.values():
             wire.finish(now_ns)
+            wire.discard()
 
     # --- called by its wires ------------------------------------------------------------------
 

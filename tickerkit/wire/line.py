@@ -97,6 +97,12 @@ class Line:
         """Pass the next bytes one by one, with a pause after each."""
         self._trickle_bytes, self._trickle_gap_ns = count, int(gap_s * SECOND_NS)
 
+    def discard(self) -> None:
+        """Drop what waits, and pass nothing more."""
+        self.has_ended = True
+        self._waiting.clear()
+        self.waiting_bytes = 0
+
     # --- bytes --------------------------------------------------------------------------------
 
     def feed(self, data: bytes, now_ns: int) -> None:
@@ -187,7 +193,5 @@ class Line:
                 self._note_fault("delay")
 
     def _end(self, kind: Kind) -> None:
-        self.has_ended = True
-        self._waiting.clear()
-        self.waiting_bytes = 0
+        self.discard()
         self._note_fault(kind)

@@ -196,6 +196,14 @@ class Wire:
             self.phase = "opaque"
             self.witness.note_end(cut, now_ns)
 
+    def discard(self) -> None:
+        """Drop what waits, once nothing can be passed any more."""
+        self._waiting.clear()
+        self._orders.clear()
+        self._injections.clear()
+        self._tail, self._tail_bytes, self._waiting_bytes = [], 0, 0
+        self.line.discard()
+
     def end_input(self, now_ns: int) -> None:
         """Take the end of what the sender sends: the beginning of a frame passes, too."""
         self.finish(now_ns)
