@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import socket
@@ -13,6 +14,7 @@ from pathlib import Path
 import pytest
 import trustme
 from cells import Kernel
+from kosoku import FailureError, run_fuzzingclient
 from peers import LOCAL, another_program, ask, dial, free_port, handshake, plain_server
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
@@ -256,6 +258,9 @@ def test_deflated_frames_are_shown_inflated() -> None:
         frames = tap.frames()
         data = frames[frames["opcode"] == 1]
         assert data["payload"].tolist() == [text.encode()] * 6
+        newest = tap.frames(last=2, link=1)
+        assert newest["seq"].tolist() == frames["seq"].tolist()[-2:]
+        assert newest["payload"].tolist() == frames["payload"].tolist()[-2:]
         assert (data["length"] < 50).all()
         assert (data["rsv"] == 4).all()
 
@@ -290,6 +295,24 @@ def test_fault_of_the_reader_ends_no_connection(
         assert peer.recv(5) == "more"
     assert "division by zero" in tap._repr_html_()
     assert len(tap.frames()) == 2
+
+
+@pytest.mark.soak
+def test_tap_changes_no_verdict_on_conformance() -> None:
+    """The cases of the Autobahn suite end in the same way with a tap in between."""
+
+    def verdicts(url: str) -> dict[str, tuple[str, str]]:
+        try:
+            ran = asyncio.run(run_fuzzingclient(url, None, ["9.*", "12.*", "13.*"], concurrency=8))
+        except FailureError as error:
+            ran = list(error.results)
+        return {each.case_id: (str(each.result), str(each.result_close)) for each in ran}
+
+    with plain_server(echo) as url, tk.tap(url) as tap:
+        directly = verdicts(url)
+        assert verdicts(tap.url) == directly
+        assert len(directly) > 240
+        assert tap.last_error == ""
 
 
 def test_unreachable_server_is_named(until: Until) -> None:

@@ -68,23 +68,32 @@ class FrameRow(NamedTuple):
 def make_rows(
     first: int,
     frames: Sequence[WireFrame],
-    inflaters: Mapping[int, Mapping[Toward, Inflater] | None],
+    inflaters: Mapping[int, Mapping[Toward, Inflater]],
+    *,
+    last: int | None = None,
+    link: int | None = None,
 ) -> list[FrameRow]:
     """Return a row for each frame; deflated ones are inflated.
 
     Args:
         first: the number of the first frame.
         frames: all frames that the log holds, since deflated ones refer to earlier ones.
-        inflaters: copies for each direction of a connection, by its number.
+        inflaters: copies for each direction of a connection that deflates, by its number.
+        last: only the newest so many.
+        link: only those of one connection.
     """
+    chosen: Sequence[int] = range(len(frames))
+    if link is not None:
+        chosen = [index for index in chosen if frames[index].link == link]
+    if last is not None:
+        chosen = chosen[max(len(chosen) - last, 0) :]
+    contents = _inflate(frames, inflaters) if inflaters else {}
     rows = []
-    for seq, frame in enumerate(frames, start=first):
-        head, payload, note = frame.head, frame.payload, frame.note
-        by_direction = inflaters.get(frame.link)
-        # A frame that the tap made is not part of what the sender has deflated.
-        if by_direction is not None and frame.read >= 0:
-            payload, problem = by_direction[frame.toward].inflate(frame)
-            note = "; ".join(filter(None, (note, problem)))
+    for index in chosen:
+        frame = frames[index]
+        seq, head, note = first + index, frame.head, frame.note
+        payload, problem = contents.get(index, (frame.payload, ""))
+        note = f"{note}; {problem}".strip("; ") if problem else note
         rows.append(
             FrameRow(
                 seq,
@@ -103,6 +112,18 @@ def make_rows(
             )
         )
     return rows
+
+
+def _inflate(
+    frames: Sequence[WireFrame], inflaters: Mapping[int, Mapping[Toward, Inflater]]
+) -> dict[int, tuple[bytes, str]]:
+    """Return the content of each frame of connections that deflate, by its index."""
+    return {
+        index: inflaters[frame.link][frame.toward].inflate(frame)
+        for index, frame in enumerate(frames)
+        # A frame that the tap made is not part of what the sender has deflated.
+        if frame.link in inflaters and frame.read >= 0
+    }
 
 
 def make_frames_table(rows: Sequence[FrameRow]) -> pd.DataFrame:

@@ -287,18 +287,16 @@ class Tap(Intermediary, Orders):
 
     def _make_rows(self, last: int | None, link: int | None) -> list[FrameRow]:
         first, frames, inflaters, _ = self._run_on_loop(self._snapshot)
-        rows = make_rows(first, frames, inflaters)
-        if link is not None:
-            rows = [row for row in rows if row.link == link]
-        return rows if last is None else rows[max(len(rows) - last, 0) :]
+        return make_rows(first, frames, inflaters, last=last, link=link)
 
     def _snapshot(self) -> tuple[int, list[WireFrame], dict[int, Any], list[Handshake]]:
         passages = self._passages.values()
         handshakes = [passage.make_handshake(self._hide) for passage in passages]
-        inflaters = {
-            number: passage.conversation.copy_inflaters()
-            for number, passage in self._passages.items()
-        }
+        inflaters = {}
+        for number, passage in self._passages.items():
+            copies = passage.conversation.copy_inflaters()
+            if copies is not None:
+                inflaters[number] = copies
         return *self._log.read(), inflaters, handshakes
 
     def _list_links(self) -> list[dict[str, Any]]:
