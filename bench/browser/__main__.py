@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.browser import cases
-from bench.browser.report import Results, tables, targets
+from bench.browser.report import Results, markdown, tables, targets
 from bench.browser.stage import Stage, stage
 
 KINDS = (
@@ -42,6 +42,7 @@ def options() -> argparse.Namespace:
     )
     parser.add_argument("--slower", type=float, default=1, help="slow the page down so many times")
     parser.add_argument("--out", type=Path, help="write all repetitions there, as JSON")
+    parser.add_argument("--markdown", type=Path, help="write a section for RESULTS.md there")
     chosen = parser.parse_args()
     for each in chosen.only:
         if each not in cases.LIBRARIES:
@@ -112,13 +113,22 @@ def heaps(chosen: argparse.Namespace) -> dict[str, Measure]:
     }
 
 
+def describe(chosen: argparse.Namespace) -> str:
+    """Return what runs, and on what."""
+    versions = ", ".join(f"{name} {version(name)}" for name in NEEDED)
+    extension = "off" if chosen.without_extension else "on"
+    return (
+        f"{versions}; Python {platform.python_version()}, {os.cpu_count()} cores, load "
+        f"{os.getloadavg()[0]:.2f}; tickerkit's server extension {extension}, page slowed down "
+        f"{chosen.slower:g} times; {chosen.repeat} repetitions of {chosen.seconds:g} s"
+    )
+
+
 def main() -> None:
     chosen = options()
     results: Results = {}
-    print(", ".join(f"{name} {version(name)}" for name in NEEDED))
-    print(f"Python {platform.python_version()}, {os.cpu_count()} cores, load {os.getloadavg()[0]}")
-    extension = "off" if chosen.without_extension else "on"
-    print(f"tickerkit's server extension {extension}, page slowed down {chosen.slower:g} times")
+    about = describe(chosen)
+    print(about)
 
     if "marimo" in chosen.kinds and not find_spec("marimo"):
         print("marimo is not installed: its row is left out")
@@ -146,6 +156,8 @@ def main() -> None:
             take(name, measure, on)
     print(tables(results))
     print(targets(results))
+    if chosen.markdown:
+        chosen.markdown.write_text(markdown(results, about), "utf-8")
 
 
 if __name__ == "__main__":

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Iterator
 from typing import Any
 
 Results = dict[str, list[dict[str, Any]]]
 PEERS = ("bokeh", "xy", "perspective", "resampler")
 MB = 1e6
+MEDIANS = "median of the repetitions"
 # jupyter_server drops what is beyond.
 MAX_MESSAGES_PER_S = 1000
 # 500 values of z and one x, and what a message of Jupyter's has around them.
@@ -25,26 +27,52 @@ def _number(value: object) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
+def _tables(results: Results) -> Iterator[tuple[list[str], dict[str, list[str]], list[str]]]:
+    """Yield the columns of each kind's table, its rows by name, and what has failed."""
+    for kind, columns in COLUMNS.items():
+        rows: dict[str, list[str]] = {}
+        failed: list[str] = []
+        for key, each in results.items():
+            if key.split()[0] != kind:
+                continue
+            middle = medians(each)
+            rows[key] = [
+                f"{middle[name] / scale:,.{digits}f}" if name in middle else ""
+                for name, scale, digits in columns.values()
+            ]
+            errors = [one["error"] for one in each if "error" in one]
+            failed += [f"{key} failed {len(errors)} of {len(each)}: {errors[0]}"] if errors else []
+        if rows:
+            yield list(columns), rows, failed
+
+
 def tables(results: Results) -> str:
     """Return all figures as text."""
     out = []
-    for kind, columns in COLUMNS.items():
-        rows = {key: each for key, each in results.items() if key.startswith(kind + " ")}
-        if not rows:
-            continue
-        out.append(
-            f"\n{'median of the repetitions':28}" + "".join(f"{name:>17}" for name in columns)
-        )
-        for key, each in rows.items():
-            middle = medians(each)
-            cells = [
-                f"{middle[name] / scale:17,.{digits}f}" if name in middle else f"{'':>17}"
-                for name, scale, digits in columns.values()
-            ]
-            out.append(f"{key:28}" + "".join(cells))
-            errors = [one["error"] for one in each if "error" in one]
-            out += [f"    failed {len(errors)} of {len(each)}: {errors[0]}"] if errors else []
+    for columns, rows, failed in _tables(results):
+        out.append(f"\n{MEDIANS:28}" + "".join(f"{name:>17}" for name in columns))
+        out += [f"{key:28}" + "".join(f"{cell:>17}" for cell in row) for key, row in rows.items()]
+        out += failed
     return "\n".join(out)
+
+
+def markdown(results: Results, about: str) -> str:
+    """Return all figures and targets as a section for RESULTS.md.
+
+    Args:
+        results: the figures.
+        about: one line on the run.
+    """
+    out = ["## A live figure in JupyterLab, beside its peers", "", about]
+    for columns, rows, failed in _tables(results):
+        out += ["", f"| {MEDIANS} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+        out += [f"| {key} | {' | '.join(row)} |" for key, row in rows.items()]
+        out += ["", *(f"- {each}" for each in failed)] if failed else []
+    lines = _compare(results).lines
+    if lines:
+        out += ["", "| target | measured | wanted | reached |", "|---|---|---|---|"]
+        out += [f"| {' | '.join(line)} |" for line in lines]
+    return "\n".join(out) + "\n"
 
 
 CPU = {
@@ -103,7 +131,7 @@ class Targets:
 
     def __init__(self, results: Results) -> None:
         self.results = results
-        self.lines: list[str] = []
+        self.lines: list[tuple[str, str, str, str]] = []
 
     def of(self, key: str, name: str) -> float | None:
         value = medians(self.results.get(key, [])).get(name)
@@ -130,12 +158,21 @@ class Targets:
             self.tell(what, f"{ours:,.1f} {unit}", f">= {least:g} {unit}", ours >= least)
 
     def tell(self, what: str, is_: str, wanted: str, reached: bool) -> None:
-        word = "yes" if reached else "NO"
-        self.lines.append(f"{what:58}{is_:>18}{wanted:>16}   {word}")
+        self.lines.append((what, is_, wanted, "yes" if reached else "NO"))
 
 
 def targets(results: Results) -> str:
-    """Return each target with its figure, and whether it is reached."""
+    """Return each target with its figure, and whether it is reached, as text."""
+    head = ("target", "measured", "wanted", "reached")
+    lines = _compare(results).lines
+    text = [
+        f"{what:62}{is_:>18}{wanted:>16}   {word}" for what, is_, wanted, word in (head, *lines)
+    ]
+    return "\n".join(["", *text]) if lines else ""
+
+
+def _compare(results: Results) -> Targets:
+    """Compare all figures with their targets."""
     wanted = Targets(results)
     of = wanted.of
     middle, long, short = (f"{window:,}" for window in (100_000, 1_000_000, 10_000))
@@ -189,8 +226,7 @@ def targets(results: Results) -> str:
     saved = of("ten ours 10", "saved")
     wanted.below("saved notebook of 10 live figures", saved and saved / MB, 4, "MB")
     _add_heavier(wanted)
-    head = f"\n{'target':58}{'measured':>18}{'wanted':>16}   reached\n"
-    return head + "\n".join(wanted.lines) if wanted.lines else ""
+    return wanted
 
 
 def _add_heavier(wanted: Targets) -> None:
