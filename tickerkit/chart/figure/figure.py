@@ -364,7 +364,7 @@ class LiveFigure(StreamedFigure):
             return None
         ends = [
             pd.Timestamp(end, unit="ms" if isinstance(end, int | float) else None)
-            for end in axis.range
+            for end in self._show_times([*axis.range])
         ]
         start, end = sorted(each.tz_localize(None) for each in ends)
         zoomed: tuple[pd.Timestamp, pd.Timestamp] = self._time_axes.to_utc(start, end)
