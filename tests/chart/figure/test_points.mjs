@@ -184,6 +184,7 @@ function stream(uid, frames, options = smooth) {
     const stop = points.count;
     if (frame % 3 === 0)
       receive(uid, stop, stop + 30, { first: Math.max(0, stop - 70), ...options });
+    points.countFrame();
     points.advance(now);
     shown.push(points.get(uid).next);
     pass(FRAME);

@@ -15,6 +15,8 @@ import { View } from "./view.js";
 
 /** The traits that hold the figure's state. */
 const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
+/** How long frames are counted after a message. */
+const COUNT_FOR_MS = 100;
 /** The types of traces whose points are shown evenly. */
 const LINES = new Set(["scatter", "scattergl"]);
 /** How often the page reports that it shows the figure; the kernel waits three times as long. */
@@ -41,6 +43,8 @@ export class Figure {
   #views = new Set();
   #hasOwnTemplate = false; // the user has set a template
   #isLoading = false;
+  #counting = 0; // the pending animation frame that is counted, 0 without one
+  #countUntil = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
 
@@ -192,9 +196,22 @@ export class Figure {
       const isSmooth = this.live.smooth !== false && document.visibilityState === "visible";
       const hasNew = this.points.receive(message, buffers, this.isFollowing, isSmooth);
       if (hasNew) this.updateSavedState();
+      if (isSmooth) this.#countFrames();
       this.points.askForMissed(message);
       for (const view of this.#views) view.requestDraw();
     }
+  }
+
+  /** Count the frames of the page until no message has come for a while. */
+  #countFrames() {
+    this.#countUntil = performance.now() + COUNT_FOR_MS;
+    if (this.#counting) return;
+    const count = () => {
+      this.points.countFrame();
+      const goesOn = performance.now() < this.#countUntil;
+      this.#counting = goesOn ? requestAnimationFrame(count) : 0;
+    };
+    this.#counting = requestAnimationFrame(count);
   }
 
   // ---- to Python

@@ -16,16 +16,15 @@ const FRAME_MS = 1000 / 60;
 const MAX_DELAY_MS = 50;
 /** After so long without a frame, or without a message, there is nothing to continue evenly. */
 const MAX_PAUSE_MS = 100;
-/** Messages are held back if they come at intervals of more frames than this. */
+/** Messages are held back if they come at intervals of more frames than this: both of frames that a
+ *  screen has, and of those that the page draws. After a long draw several messages come at once,
+ *  but in no frame between them there was time to show them. */
 const MAX_EVEN_FRAMES = 1.25;
+/** Messages that come within this time, and before the same frame, are one arrival. */
+const CLUMP_MS = FRAME_MS / 2;
 /** How many arrivals the usual interval is computed from, at least and at most. */
 const MIN_ARRIVALS = 4;
 const MAX_ARRIVALS = 16;
-/** Of so many frames in succession, the shortest says how fast the page can draw. Some frames take
- *  longer, because Plotly draws in them. */
-const MEASURED_FRAMES = 3;
-/** How long that is believed while nothing is held back: then it can't be measured. */
-const MEASURED_FOR_MS = 2000;
 /** Two views of a figure draw in the same frame. */
 const MIN_FRAME_MS = 3;
 /** With more figures in motion, a page holds nothing back: each figure would be drawn 60 times. */
@@ -65,11 +64,11 @@ export class Pacing {
   #waiting = [];
   #scheduled = 0; // how many of them have a start and an end
   #end = -Infinity; // the end of the last one that was held back
-  /** The frames that had new messages, and how many. @type {{at: number, count: number}[]} */
+  /** When messages came, how many, and after which frame of the page.
+   *  @type {{at: number, count: number, frame: number}[]} */
   #arrivals = [];
-  #frameAt = -Infinity;
-  /** The lengths of the last frames while messages were held back. @type {number[]} */
-  #frames = [];
+  #frames = 0; // how many frames the page has had
+  #frameAt = -Infinity; // when the chart was drawn
 
   /** The messages that are not wholly shown yet, oldest first. */
   get waiting() {
@@ -85,13 +84,24 @@ export class Pacing {
     return now - this.#frameAt > MAX_PAUSE_MS;
   }
 
+  /** Note that the page has a frame, whether it shows something new or not. */
+  countFrame() {
+    this.#frames++;
+  }
+
   /**
    * Add a message that has come since the last frame.
    *
    * @param {Message} message
+   * @param {number} now
    */
-  add(message) {
+  add(message, now) {
     this.#waiting.push({ message, start: -Infinity, end: -Infinity });
+    const last = this.#arrivals.at(-1);
+    if (last && now - last.at > MAX_PAUSE_MS) this.#arrivals = [];
+    if (last?.frame === this.#frames && now - last.at < CLUMP_MS) last.count++;
+    else this.#arrivals.push({ at: now, count: 1, frame: this.#frames });
+    if (this.#arrivals.length > MAX_ARRIVALS) this.#arrivals.shift();
   }
 
   /** Return all messages that are not wholly shown; they are shown now. */
@@ -130,26 +140,12 @@ export class Pacing {
 
   /** @param {number} now */
   #beginFrame(now) {
-    const elapsed = now - this.#frameAt;
-    if (this.#scheduled) this.#frames = [...this.#frames, elapsed].slice(-MEASURED_FRAMES);
-    else if (now - this.#end > MEASURED_FOR_MS) this.#frames = [];
-    const isQuiet = now - (this.#arrivals.at(-1)?.at ?? now) > MAX_PAUSE_MS;
-    if (isQuiet || this.isPaused(now)) {
+    if (this.isPaused(now)) {
       this.#arrivals = [];
       for (const each of this.#waiting) each.end = -Infinity;
     }
     this.#frameAt = now;
-    const count = this.#waiting.length - this.#scheduled;
-    if (!count) return;
-    this.#arrivals.push({ at: now, count });
-    if (this.#arrivals.length > MAX_ARRIVALS) this.#arrivals.shift();
-    this.#schedule(now);
-  }
-
-  /** How long a frame takes: longer than usual if the page draws slowly. */
-  get #frameMs() {
-    if (this.#frames.length < MEASURED_FRAMES) return FRAME_MS;
-    return Math.max(FRAME_MS, Math.min(...this.#frames));
+    if (this.#waiting.length > this.#scheduled) this.#schedule(now);
   }
 
   /**
@@ -158,8 +154,7 @@ export class Pacing {
    * @param {number} now
    */
   #schedule(now) {
-    const frame = this.#frameMs;
-    const { perArrival, perMessage } = this.#measureIntervals();
+    const { perArrival, perMessage, frame } = this.#measure();
     const isHeld = perArrival > MAX_EVEN_FRAMES * frame;
     // In whole frames: all points have been shown when the next message can be.
     const longest = Math.ceil(perArrival / frame - 1.25) * frame;
@@ -172,12 +167,15 @@ export class Pacing {
     this.#scheduled = this.#waiting.length;
   }
 
-  /** Return the usual time between two arrivals, which may be clumps, and between two messages. */
-  #measureIntervals() {
+  /** Return the usual times from one arrival, message and frame to the next. */
+  #measure() {
     const [first, ...others] = this.#arrivals;
-    if (others.length < MIN_ARRIVALS - 1) return { perArrival: 0, perMessage: 0 };
-    const elapsed = others[others.length - 1].at - first.at;
+    const last = others[others.length - 1];
+    if (others.length < MIN_ARRIVALS - 1) return { perArrival: 0, perMessage: 0, frame: FRAME_MS };
+    const elapsed = last.at - first.at;
     const messages = others.reduce((sum, { count }) => sum + count, 0);
-    return { perArrival: elapsed / others.length, perMessage: elapsed / messages };
+    // On a faster screen, as if it had 60 frames.
+    const frame = Math.max(FRAME_MS, elapsed / Math.max(1, last.frame - first.frame));
+    return { perArrival: elapsed / others.length, perMessage: elapsed / messages, frame };
   }
 }

@@ -137,7 +137,8 @@ export class Points {
    */
   receive(message, buffers, isFollowing, isSmooth = false) {
     const arrays = buffers.values();
-    const canHold = isFollowing && isSmooth && !this.#pacing.isPaused(performance.now());
+    const now = performance.now();
+    const canHold = isFollowing && isSmooth && !this.#pacing.isPaused(now);
     if (!canHold) this.showAll();
     /** @type {Batch[]} */
     const held = [];
@@ -173,11 +174,16 @@ export class Points {
       if (!isFollowing) batch.first -= start + columns.x.length - first;
       this.#show(batch, 1);
     }
-    if (held.length) this.#pacing.add(held);
+    if (held.length) this.#pacing.add(held, now);
     return hasNew;
   }
 
   // ---- show
+
+  /** Note that the page has a frame, whether it shows new points or not. */
+  countFrame() {
+    this.#pacing.countFrame();
+  }
 
   /**
    * Show what is due in a frame. Without frames, `receive` shows all points.
