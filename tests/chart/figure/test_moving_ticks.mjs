@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { MovingTicks } from "../../../tickerkit/chart/figure/moving_ticks.js";
-import { FakeElement } from "../../helpers/elements.mjs";
+import { FakeElement, fakePlot } from "../../helpers/elements.mjs";
 
 /** Return ticks at 20, 40 and 60 on an axis from 0 to 100, 200 pixels wide; and their elements. */
 function ticksOf() {
@@ -13,7 +13,7 @@ function ticksOf() {
     return Object.assign(element, { __data__: { x: value }, tagName: "text" });
   });
   const other = new FakeElement(); // such as the title of the axis
-  const plot = { querySelectorAll: () => [...elements, other] };
+  const plot = { querySelectorAll: () => [...elements, other], _fullLayout: {} };
   return { ticks: new MovingTicks(plot, "x", { _length: 200 }, [0, 100]), elements, other };
 }
 
@@ -54,4 +54,17 @@ test("Plotly is due when a tick is missing at the right, or has left at the left
   assert.equal(ticks.isDue([19, 79]), false);
   assert.equal(ticks.isDue([19, 80]), true);
   assert.equal(ticks.isDue([21, 79]), true);
+});
+
+test("shapes of the axis move and stretch with it, and go back", () => {
+  const shade = new FakeElement();
+  const found = { '.shape-group[data-index="1"] > path': [shade] };
+  const shapes = [{ xref: "paper" }, { xref: "x" }];
+  const plot = fakePlot(found, { _fullLayout: { shapes } });
+  const ticks = new MovingTicks(plot, "x", { _length: 200, _offset: 80 }, [0, 100]);
+  ticks.move([50, 100]);
+  // The value 50 was drawn at 80 + 100, and now is at the left end.
+  assert.equal(shade.getAttribute("transform"), "translate(-280,0) scale(2,1)");
+  ticks.undo();
+  assert.equal(shade.getAttribute("transform"), null);
 });

@@ -90,9 +90,14 @@ test("there is no patch for a figure with anything but its visible streams", () 
   assert.equal(patched({ count: 0 }).patch, null);
   assert.equal(patched({ others: [{ visible: true }] }).patch, null);
   assert.equal(patched({ hasCanvas: false }).patch, null);
-  for (const name of ["shapes", "annotations", "images"]) {
+  for (const name of ["annotations", "images"]) {
     assert.equal(patched({ drawn: { [name]: [{}] } }).patch, null);
     assert.ok(patched({ drawn: { [name]: [] } }).patch);
+  }
+  const shape = { xref: "x", xsizemode: "scaled", label: { text: "" } };
+  assert.ok(patched({ drawn: { shapes: [shape] } }).patch);
+  for (const other of [{ xsizemode: "pixel" }, { label: { text: "a" } }, { xref: ["x", "x2"] }]) {
+    assert.equal(patched({ drawn: { shapes: [shape, { ...shape, ...other }] } }).patch, null);
   }
 });
 

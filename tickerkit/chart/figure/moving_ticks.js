@@ -1,5 +1,6 @@
 /**
- * Moving ticks: puts the ticks of x axes where their values are, between two draws by Plotly.
+ * Moving ticks: puts the ticks of x axes where their values are, between two draws by Plotly; and
+ * shapes, such as the shades of gaps.
  */
 
 /** @import { AxisLayout, Plot, Range } from "./types.d.ts" */
@@ -20,8 +21,11 @@ const MAX_OUTSIDE_PX = 0.5;
 export class MovingTicks {
   /** @type {Tick[]} */
   #ticks = [];
+  /** @type {Element[]} */
+  #shapes;
   #drawn;
   #width;
+  #offset;
   #hasMoved = false;
   /** The least and the greatest tick, and the distance of the two newest. */
   #first = NaN;
@@ -29,7 +33,7 @@ export class MovingTicks {
   #step = NaN;
 
   /**
-   * @param {Pick<Plot, "querySelectorAll">} plot
+   * @param {Pick<Plot, "querySelectorAll" | "_fullLayout">} plot
    * @param {string} id of the axis
    * @param {AxisLayout} axis as Plotly has just drawn it
    * @param {Range} range that it has drawn
@@ -47,6 +51,12 @@ export class MovingTicks {
     ];
     this.#drawn = range;
     this.#width = axis._length ?? 0;
+    this.#offset = axis._offset ?? 0;
+    /** @type {Record<string, any>[]} */
+    const shapes = plot._fullLayout.shapes ?? [];
+    const ofAxis = [...shapes.keys()].filter((index) => shapes[index].xref === id);
+    const groups = ofAxis.map((index) => `.shape-group[data-index="${index}"] > path`);
+    this.#shapes = groups.length ? [...plot.querySelectorAll(groups.join())] : [];
     const values = new Set();
     for (const element of plot.querySelectorAll(selectors.join())) {
       // D3, which Plotly uses, has bound the tick's data to the element.
@@ -64,7 +74,7 @@ export class MovingTicks {
   }
 
   /**
-   * Move the ticks to their places in a range.
+   * Move the ticks and shapes to their places in a range.
    *
    * @param {Range} range
    */
@@ -81,6 +91,10 @@ export class MovingTicks {
       const isInside = at >= -MAX_OUTSIDE_PX && at <= this.#width + MAX_OUTSIDE_PX;
       element.style.visibility = isInside ? "" : "hidden";
     }
+    const stretch = now / before;
+    const shift = this.#offset * (1 - stretch) + (drawnLeft - left) * now;
+    const transform = `translate(${shift},0) scale(${stretch},1)`;
+    for (const shape of this.#shapes) shape.setAttribute("transform", transform);
   }
 
   /**
@@ -92,13 +106,23 @@ export class MovingTicks {
     return right >= this.#last + this.#step || left > this.#first;
   }
 
-  /** Put the ticks back where Plotly drew them. */
+  /** Put ticks and shapes back where Plotly drew them. */
   undo() {
     if (!this.#hasMoved) return;
     for (const { element, transform } of this.#ticks) {
       element.setAttribute("transform", transform);
       element.style.visibility = "";
     }
+    for (const shape of this.#shapes) shape.removeAttribute("transform");
     this.#hasMoved = false;
   }
+}
+
+/**
+ * Return whether a shape can be moved with its axis.
+ *
+ * @param {Record<string, any>} shape with all that Plotly has filled in
+ */
+export function canMoveShape({ xref, xsizemode = "scaled", label }) {
+  return typeof xref === "string" && xsizemode === "scaled" && !label?.text && !label?.texttemplate;
 }

@@ -10,7 +10,7 @@
 import { isFixed } from "./axes.js";
 import { CanvasPatch } from "./canvas_traces.js";
 import { HeatPatch } from "./heat_patch.js";
-import { MovingTicks } from "./moving_ticks.js";
+import { canMoveShape, MovingTicks } from "./moving_ticks.js";
 import { createBarPatch } from "./svg_traces.js";
 
 /** @import { CanvasLayer } from "./canvas_layer.js" */
@@ -42,8 +42,9 @@ export class Patch {
   static create(plot, streams, axes, ranges, getCanvas) {
     const layout = plot._fullLayout;
     const visible = plot._fullData.filter((each) => each.visible === true).length;
-    const hasExtras = ["shapes", "annotations", "images"].some((name) => layout[name]?.length);
-    if (!streams.length || visible !== streams.length || hasExtras) return null;
+    const hasExtras = layout.annotations?.length || layout.images?.length;
+    const canMove = (layout.shapes ?? []).every(canMoveShape);
+    if (!streams.length || visible !== streams.length || hasExtras || !canMove) return null;
     const ofLines = streams.filter(({ full }) => full.type === "scatter");
     const canvas = ofLines.length ? getCanvas() : null;
     const patches = [];
