@@ -98,7 +98,7 @@ class LiveFigure(StreamedFigure):
         **options: as for `FigureWidget`.
 
     Raises:
-        ValueError: if `window`, `tz` or `theme` is invalid.
+        ValueError: if `window`, `tz` or `theme` is invalid, or `data` is a frame or an array.
 
     Example:
         >>> fig = tk.LiveFigure(data=[{"type": "scatter", "name": "AAPL"}], window=10_000)
