@@ -68,6 +68,8 @@ def _(tk):
     live = tk.live(tk.simulate(["BTC-USD"], rate=50))
     return
 """
+# The numbers of the cells.
+CHART, COUNT = 3, 4
 NEWEST = "Number(plot.data[0].x.at(-1))"
 IS_DRAWN = "plot.data.length > 0 && plot.data.every(({ x }) => x?.length > 1)"
 
@@ -91,3 +93,21 @@ def test_figure_chart_and_live_move_in_the_colours_of_the_page(
     assert page.page.get_by_text("shows no Jupyter widgets").count()
     page.page.screenshot(path=artifacts / "host-marimo.png")
     assert page.errors == []
+
+
+def test_a_reload_shows_all_points(page: Marimo) -> None:
+    """The page has the whole window that a thread has appended, also after a reload."""
+    whole = f"plot.data[0].x[0] === 0 && {NEWEST} === {POINTS - 1}"
+    for _ in range(2):
+        page.until_all(3, f"plots.indexOf(plot) !== 0 || ({whole})")
+        page.page.reload()
+        page.until_all(3, IS_DRAWN)
+    assert page.errors == []
+
+
+def test_a_cell_that_runs_again_leaves_no_second_drawer(page: Marimo) -> None:
+    """The chart's cell shows a new chart that moves, and the thread of the first one ends."""
+    page.run_again(CHART)
+    page.until_all(3, IS_DRAWN)
+    page.run_again(COUNT)
+    page.until("() => document.body.innerText.includes('drawers: 2')")  # of the chart and of `live`

@@ -270,7 +270,9 @@ class Marimo(Host):
 
     def run_again(self, number: int) -> None:
         """Run a cell again, by its number from 0."""
-        self.page.locator("[data-testid=run-button]").nth(number).dispatch_event("click")
+        # Each cell has two of these buttons; they are shown while the mouse is there.
+        buttons = self.page.locator("[data-testid=run-button]")
+        buttons.nth(2 * number).dispatch_event("click")
 
     def plots(self, expression: str) -> list[Any]:
         """Return a JavaScript expression's value for each figure, `plot`; it may be a promise."""

@@ -139,6 +139,8 @@ export interface LiveSettings {
   zone: string;
   /** The program that runs the notebook; "jupyter" stands for every other one, too. */
   host: "jupyter" | "marimo" | "colab";
+  /** Identifies the figure where a page asks for its points, as in Google Colab. */
+  key: string;
 }
 
 /** The trait `_note`: a sentence that the figure shows about itself; no note if `text` is empty. */

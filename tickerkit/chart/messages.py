@@ -153,6 +153,7 @@ class LiveSettings(TypedDict):
     theme: Literal["auto", "light", "dark"] | None
     zone: str
     host: Literal["jupyter", "marimo", "colab"]
+    key: str
 
 
 class FigureNote(TypedDict):

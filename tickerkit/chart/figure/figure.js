@@ -6,6 +6,7 @@
 import { isFixed } from "./axes.js";
 import { APPLY, findDifference, findReplacedTraces } from "./figure_messages.js";
 import { Points } from "./points.js";
+import { Pull } from "./pull.js";
 import { writeSavedState } from "./saved_state.js";
 import { decode, encode, setPath } from "./values.js";
 import { View } from "./view.js";
@@ -47,6 +48,8 @@ export class Figure {
   #countUntil = 0;
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
+  /** @type {Pull | null} */
+  #pull = null; // where the kernel can't send points by itself
 
   /** @param {Model} model */
   constructor(model) {
@@ -72,7 +75,19 @@ export class Figure {
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
     // marimo makes the model when Python makes the figure, and calls this when it shows the figure:
     // what came meanwhile is lost. JupyterLab keeps it until this has run.
-    if (this.live.host === "marimo") this.send({ kind: "state" });
+    const { host, key } = this.live;
+    if (host === "marimo") this.send({ kind: "state" });
+    if (host === "colab") this.#pull = this.#makePull(key ?? "");
+  }
+
+  /** @param {string} key */
+  #makePull(key) {
+    return new Pull({
+      key,
+      report: () => this.points.report(),
+      receive: (content, buffers) => this.#receive(content, buffers),
+      askState: () => this.send({ kind: "state" }),
+    });
   }
 
   /** The kernel's settings, in addition to data and layout.
@@ -330,12 +345,14 @@ export class Figure {
     this.#heartbeat ??= setInterval(() => this.#beat(), HERE_EVERY_MS);
     document.addEventListener("visibilitychange", this.#onPageShown);
     this.points.ask();
+    this.#pull?.start();
   }
 
   /** @param {View} view */
   remove(view) {
     this.#views.delete(view);
     if (this.#views.size) return;
+    this.#pull?.stop();
     clearInterval(this.#heartbeat);
     this.#heartbeat = undefined;
     document.removeEventListener("visibilitychange", this.#onPageShown);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -18,6 +19,7 @@ from tickerkit.chart.figure.given_times import has_times, map_times, to_text
 from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
+from tickerkit.chart.figure.senders import choose_sender, pack_message
 from tickerkit.chart.figure.streams import Stream, Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.figure.theme import apply_theme
@@ -93,6 +95,10 @@ class PageFigure(LockedFigure):
         if self._host == "marimo":
             self._esm = build_page_side(with_plotly=True)
         self._streams = Streams(window, self._lock, self._send_points, self._send_plainly)
+        self._key = uuid.uuid4().hex
+        self._streams.sender = choose_sender(self._host, self._key, self)
+        # The messages of an answer to a page that asks; None while messages are sent at once.
+        self._answer: list[dict[str, Any]] | None = None
         self._displays = Displays()
         # By trace uid: the column that is in local time though the trace has no stream any more.
         self._kept_times: dict[str, tuple[str, Array]] = {}
@@ -264,6 +270,7 @@ class PageFigure(LockedFigure):
             "smooth": self._smooth,
             "zone": self._time_axes.zone,
             "host": self._host,
+            "key": self._key,
         }
 
     def _choose_theme(self) -> str | None:
@@ -299,8 +306,24 @@ class PageFigure(LockedFigure):
     # --- messages -----------------------------------------------------------------------------
 
     def _send_points(self, content: PointsMessage, buffers: list[memoryview]) -> None:
-        if not self.closed:
+        if self._answer is not None:
+            self._answer.append(pack_message(content, buffers))
+        elif not self.closed:
             self.send(content, buffers)
+
+    def pull(self, report: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what is new since the positions in a page's report; see `senders`."""
+        with self._lock:
+            messages: list[dict[str, Any]] = []
+            self._answer = messages
+            try:
+                self._handle_message(self, report, [])
+                self._streams.flush()
+            finally:
+                self._answer = None
+            # plotly counts them. Those that a thread has made may not have arrived.
+            edits = self._last_trace_edit_id + self._last_layout_edit_id
+            return {"edits": edits, "messages": messages}
 
     def _send_plainly(self, uid: str, columns: Mapping[str, Array]) -> None:
         index = next((i for i, props in enumerate(self._data) if props["uid"] == uid), None)

@@ -50,6 +50,7 @@ PARTS = (
     "interactions.js",
     "draw_loop.js",
     "view.js",
+    "pull.js",
     "figure.js",
 )
 

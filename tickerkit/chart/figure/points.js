@@ -273,12 +273,18 @@ export class Points {
     this.#timer = setTimeout(() => {
       if (this.#isIncomplete && this.#isShown()) this.ask();
     }, ASK_AGAIN_MS);
+    this.#send(this.report());
+  }
+
+  /** Return a report that the page shows the figure, with the next point of each trace.
+   *  @returns {import("../messages.d.ts").HereMessage} */
+  report() {
     /** @type {Record<string, [number | null, number]>} */
     const from = {};
     for (const uid of this.#uids()) {
       const series = this.get(uid);
       from[uid] = series && !series.isPartial ? [series.epoch, this.#next(series)] : [null, -1];
     }
-    this.#send({ kind: "here", page: this.page, from });
+    return { kind: "here", page: this.page, from };
   }
 }

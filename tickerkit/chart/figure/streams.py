@@ -13,6 +13,7 @@ import numpy as np
 from tickerkit.chart.figure.column_window import ColumnWindow, make_window
 from tickerkit.chart.figure.presence import PresenceLease
 from tickerkit.chart.figure.scheduler import SENDER
+from tickerkit.chart.figure.senders import PointsSender
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
 from tickerkit.chart.figure.x_values import to_iso_text, to_milliseconds
 from tickerkit.chart.messages import PointsMessage, TracePoints, TraceWindow
@@ -116,6 +117,8 @@ class Streams:
         self.size = size
         self.by_trace: dict[str, Stream] = {}
         self._lock = lock
+        # Calls `flush`; see `senders`.
+        self.sender: PointsSender = SENDER
         self._send = send
         self._send_plainly = send_plainly
         self._lease = PresenceLease()
@@ -134,7 +137,7 @@ class Streams:
     def note_change(self, stream: Stream, position: int) -> None:
         """Note that a window changed from a position on, and request sending it."""
         stream.sent = min(stream.sent, position)
-        SENDER.request(self)
+        self.sender.request(self)
 
     def resize(self, size: int | str) -> None:
         """Change the size of all windows; points beyond a smaller one are dropped.
@@ -159,7 +162,7 @@ class Streams:
 
     def _restart(self, stream: Stream) -> None:
         stream.epoch, stream.sent = next(_epochs), -1
-        SENDER.request(self)
+        self.sender.request(self)
 
     def retain(self, uids: set[str]) -> None:
         """Keep only the streams of these traces."""
@@ -179,7 +182,7 @@ class Streams:
                 stream = self.by_trace[uid]
                 stream.sent = min(stream.sent, position if epoch == stream.epoch else -1)
         if ended or "from" in message:
-            SENDER.request(self)
+            self.sender.request(self)
 
     def flush(self) -> None:
         """Send all points that were not sent yet, in one message; nothing if no page reports."""
@@ -245,7 +248,7 @@ class Streams:
 
     def close(self) -> None:
         """Stop sending, and drop all streams."""
-        SENDER.discard(self)
+        self.sender.discard(self)
         self.by_trace.clear()
 
 
