@@ -356,3 +356,25 @@ def test_every_check_is_listed() -> None:
     functions = {value for name, value in vars(checks).items() if name.startswith("check_")}
     assert set(checks.CHECKS.values()) == functions
     assert all(check.__doc__ for check in functions)
+
+
+def test_editor_that_may_not_load_widgets_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """VS Code needs a setting, which may stand among comments; without VS Code nothing is said."""
+    monkeypatch.setattr(checks, "EDITORS", {"VS Code": "Code"})
+    monkeypatch.setattr(checks, "SETTINGS", {})
+    monkeypatch.setattr(checks, "OTHER_SETTINGS", f"{tmp_path}/{{}}.json")
+    assert list(checks.check_editors()) == []
+    settings = tmp_path / "Code.json"
+    for without in (
+        "{}",
+        f"{{// {checks.WIDGET_SOURCES}\n}}",
+        '{"jupyter.widgetScriptSources": []}',
+    ):
+        settings.write_text(without)
+        finding = only(checks.check_editors, "note")
+        assert finding.name == "VS Code"
+        assert f"{checks.WIDGET_SOURCES} to {settings}" in finding.fix
+    settings.write_text(f"{{ // my settings\n  {checks.WIDGET_SOURCES}\n}}")
+    assert only(checks.check_editors, "ok").name == "VS Code"

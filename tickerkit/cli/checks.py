@@ -42,6 +42,14 @@ PORT = 8000  # the default of tk.serve
 EXTENSIONS = {"@jupyter-widgets/jupyterlab-manager": "jupyterlab_widgets", "anywidget": "anywidget"}
 LOCAL_HOSTS = ("localhost", "127.0.0.1")
 TICKS = 100
+# Where the settings of a user are, by system; of VS Code and of editors that are made of it.
+EDITORS = {"VS Code": "Code", "Positron": "Positron"}
+SETTINGS = {
+    "darwin": "~/Library/Application Support/{}/User/settings.json",
+    "win32": "~/AppData/Roaming/{}/User/settings.json",
+}
+OTHER_SETTINGS = "~/.config/{}/User/settings.json"
+WIDGET_SOURCES = '"jupyter.widgetScriptSources": ["jsdelivr.com", "unpkg.com"]'
 PYTHON_S = 20.0  # how long another Python may take
 
 # Prints whether a Jupyter server of this Python loads tickerkit's extension (null if it is not
@@ -218,6 +226,23 @@ def _check_server(which: str, python: str) -> Iterator[Finding]:
         yield Finding("updates", about, fix, "note")
 
 
+def check_editors() -> Iterator[Finding]:
+    """Check that VS Code and Positron may load anywidget's page side, which they do not have."""
+    for name, folder in EDITORS.items():
+        path = Path(SETTINGS.get(sys.platform, OTHER_SETTINGS).format(folder)).expanduser()
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeError):
+            continue
+        # The file may have comments, so it is not read as JSON.
+        if re.search(r'^[^/\n]*"jupyter\.widgetScriptSources"\s*:\s*\[\s*"', text, re.M):
+            yield Finding(name, "loads the page side of widgets from the internet, as it must")
+        else:
+            about = "shows no live chart: it may not load the page side of widgets"
+            fix = f"add {WIDGET_SOURCES} to {path}; it needs the internet"
+            yield Finding(name, about, fix, "note")
+
+
 def _name_reinstall() -> str:
     """Return the command that installs tickerkit again, with the files for Jupyter."""
     with contextlib.suppress(metadata.PackageNotFoundError):
@@ -304,6 +329,7 @@ CHECKS: dict[str, Callable[[], Iterator[Finding]]] = {
     "kernel": check_kernel,
     "JupyterLab": check_lab,
     "updates": check_updates,
+    "editors": check_editors,
     "nested loops": check_nested_loops,
     "port": check_port,
     "proxy": check_proxy,
