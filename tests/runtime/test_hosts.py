@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+import tickerkit as tk
 from tickerkit.runtime.hosts import find_host, find_marimo_cell, is_open
 from tickerkit.runtime.rerun import cell_slot
 
@@ -77,3 +78,24 @@ def test_a_comm_is_open_until_marimo_drops_it() -> None:
     assert not is_open(comm)
     assert is_open(SimpleNamespace(comm_id="1"))
     assert not is_open(None)
+
+
+def test_a_figure_in_marimo_has_plotly_js_in_its_page_side(marimo: SimpleNamespace) -> None:
+    """There marimo closes a model that figures share when the cell that made it runs again."""
+    figure = tk.LiveFigure(data=[{"type": "scatter"}])
+    assert "const PLOTLY_SOURCE = " in figure._esm
+    assert figure._plotly is None
+    with pytest.raises(tk.TickerkitError, match="marimo can't replace"):
+        figure.freeze()
+
+
+def test_a_page_in_marimo_gets_the_state_that_it_asks_for(
+    marimo: SimpleNamespace, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What changed between the making of the figure and its display is in the state."""
+    figure = tk.LiveFigure()
+    figure.add_scatter(y=[1, 2])
+    sent: list[Any] = []
+    monkeypatch.setattr(figure, "send_state", lambda key: sent.append(figure.get_state(key)))
+    figure._handle_message(figure, {"kind": "state"}, [])
+    assert len(sent[0]["_widget_data"]) == 1

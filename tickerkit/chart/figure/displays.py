@@ -13,6 +13,7 @@ import plotly.io as pio
 
 from tickerkit.chart.figure.threadsafe import LockedFigure
 from tickerkit.errors import TickerkitError
+from tickerkit.runtime.hosts import Host
 
 __all__ = ["Displays"]
 
@@ -25,9 +26,13 @@ class Displays:
     A cell's output is updated through its display id. Only the page that received the figure knows
     the id; after a reload, the page no longer does. If the figure is inside a box of widgets, the
     image replaces it among the children of the box.
+
+    Args:
+        host: what runs the notebook.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host = "jupyter") -> None:
+        self._host = host
         self._ids: list[str] = []
         self._displayed_page: str | None = None
         self._newest_page: str | None = None
@@ -50,7 +55,12 @@ class Displays:
             self._displayed_page = page
 
     def check_page(self) -> None:
-        """Raise a TickerkitError if the page was reloaded since it received the figure."""
+        """Raise a TickerkitError in marimo, or if the page was reloaded since it got the figure."""
+        if self._host == "marimo":
+            raise TickerkitError(
+                "Can't freeze the figure: marimo can't replace the output of a cell. Keep it by "
+                'fig.write_html("figure.html"), or show go.Figure(fig.to_dict()) in its place.'
+            )
         if self._ids and self._newest_page != self._displayed_page:
             raise TickerkitError(
                 "Can't freeze the figure: the page was reloaded since the figure was shown, and no "

@@ -99,7 +99,7 @@ class PageFigure(LockedFigure):
         self._streams.sender = choose_sender(self._host, self._key, self)
         # The messages of an answer to a page that asks; None while messages are sent at once.
         self._answer: list[dict[str, Any]] | None = None
-        self._displays = Displays()
+        self._displays = Displays(self._host)
         # By trace uid: the column that is in local time though the trace has no stream any more.
         self._kept_times: dict[str, tuple[str, Array]] = {}
         warn_if_incompatible()
