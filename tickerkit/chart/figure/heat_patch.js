@@ -5,6 +5,7 @@
  * by Plotly the cells are painted on a canvas, in the place of Plotly's image.
  */
 
+import { parseCanvasColor } from "./canvas_layer.js";
 import { findCells, isEven, makeCellEdges, makeColorTable, paintCells } from "./heat_map.js";
 
 /** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
@@ -222,7 +223,7 @@ function readColors(full, layout) {
   const { colorscale, reversescale } = axis ?? full;
   if (!Array.isArray(colorscale) || !(greatest > least)) return null;
   /** @type {[number, Color][]} */
-  const scale = colorscale.map(([share, color]) => [Number(share), readColor(color)]);
+  const scale = colorscale.map(([share, color]) => [Number(share), readStop(color)]);
   if (reversescale) for (const stop of scale.reverse()) stop[0] = 1 - stop[0];
   return { table: makeColorTable(scale), least, greatest };
 }
@@ -233,15 +234,9 @@ function readColors(full, layout) {
  * @param {string} color
  * @returns {Color}
  */
-function readColor(color) {
-  const canvas = document.createElement("canvas");
-  const context = /** @type {CanvasRenderingContext2D} */ (canvas.getContext("2d"));
-  context.fillStyle = color;
-  const text = String(context.fillStyle); // "#2b7fd4", or "rgba(43, 127, 212, 0.5)"
-  if (text.startsWith("#")) {
-    const [red, green, blue] = [1, 3, 5].map((at) => Number.parseInt(text.slice(at, at + 2), 16));
-    return [red, green, blue, 1];
-  }
-  const [red, green, blue, opacity] = (text.match(/[\d.]+/g) ?? []).map(Number);
-  return [red, green, blue, opacity];
+function readStop(color) {
+  const context = document.createElement("canvas").getContext("2d");
+  if (context) context.fillStyle = color;
+  const { red, green, blue, alpha } = parseCanvasColor(context?.fillStyle ?? color);
+  return [red, green, blue, alpha];
 }
