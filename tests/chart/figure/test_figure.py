@@ -301,6 +301,21 @@ def test_exports_hold_the_current_window(figure: tk.LiveFigure) -> None:
     assert "2026-11-23T00:00:02" in figure.to_html(include_plotlyjs=False)
 
 
+@pytest.mark.filterwarnings("ignore:Widget.widgets is deprecated")
+def test_frozen_figure_without_a_page_keeps_its_theme(
+    figure: tk.LiveFigure, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The static form that replaces a figure if no page answers is drawn as the page drew it."""
+    published: list[dict[str, Any]] = []
+    note = lambda bundle, metadata: published.append(bundle)  # noqa: E731
+    monkeypatch.setattr(figure._displays, "_update_outputs", note)
+    exported = go.Figure(figure._export()).layout.template
+    figure.freeze()
+    figure._displays.replace(figure, None, [])
+    static = go.Figure(published[0]["application/vnd.plotly.v1+json"]).layout.template
+    assert static.layout.plot_bgcolor == exported.layout.plot_bgcolor
+
+
 def test_smaller_window_drops_the_oldest_points(figure: tk.LiveFigure, until: Until) -> None:
     """The window may be set, and slides as points are appended."""
     figure.append(np.arange(100), np.arange(100))

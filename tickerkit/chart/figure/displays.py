@@ -100,7 +100,7 @@ class Displays:
             bundle = {"image/png": base64.b64encode(png).decode(), "text/plain": "(a frozen chart)"}
             image: Any = ipywidgets.Image(value=png, format="png", **size)
         else:
-            size, static = {}, go.Figure(figure.to_dict())
+            size, static = {}, go.Figure(figure._export())
             bundle = pio.renderers["plotly_mimetype"].to_mimebundle(static.to_plotly_json())
             image = ipywidgets.HTML("(a frozen chart)")
         self._update_outputs(bundle, {"image/png": size} if size else {})
