@@ -144,6 +144,7 @@ OPERATIONS: dict[str, tuple[Step, Step]] = {
     "server.stop": (_all, lambda world: world.server.stop()),
     "stop_all": (_all, lambda _: tk.stop_all()),
     "proxy": (_server, lambda world: FaultProxy(world.server.url).start().stop()),
+    "tap": (_server, lambda world: tk.tap(world.server.url).stop()),
 }
 # These take a second each.
 PROCESS_OPERATIONS: dict[str, tuple[Step, Step]] = {

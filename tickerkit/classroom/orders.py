@@ -113,7 +113,8 @@ class Orders(ABC):
             kind: with code 1002 "rsv" (RSV2 set), "opcode" (opcode 3), "mask" (mask bit inverted),
                 "continuation" (without a start), "ping" (of 126 bytes) and "length" (one too
                 large); with 1007 "utf8" (a byte 0xFF in text); with 1009 "size" (a length of
-                1 TiB). "json" breaks the JSON of a message, which is no fault of the websocket.
+                1 TiB). A browser closes with 1002 instead of 1007, and without a code instead of
+                1009. "json" breaks the JSON of a message, which is no fault of the websocket.
             toward: the peer that gets the frame.
             link: the number of a connection.
         """

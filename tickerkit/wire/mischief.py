@@ -80,7 +80,8 @@ class Corruption(NamedTuple):
     Attributes:
         close_code: the code with which the peer should close the connection; None if it should
             keep it open. After a wrong length, which bytes are read as the next header is chance:
-            it may also be 1007 or 1009.
+            it may also be 1007 or 1009. Chromium closes with 1002 instead of 1007, and without a
+            close frame instead of 1009.
         about: what it does.
         change: returns the frames to pass; None if the frame is not of the right kind.
     """
@@ -99,10 +100,9 @@ def _is_data(frame: _Frame) -> bool:
     return frame.header.opcode < CLOSE
 
 
-def _is_plain_text(frame: _Frame) -> bool:
-    header = frame.header
-    is_whole = header.opcode == TEXT and header.fin
-    return is_whole and not header.rsv & RSV1 and bool(frame.payload)
+def _is_text(frame: _Frame) -> bool:
+    """Return whether a frame is a whole message of text, deflated or not."""
+    return frame.header.opcode == TEXT and frame.header.fin and bool(frame.payload)
 
 
 def _set_rsv2(frame: _Frame) -> list[bytes]:
@@ -142,13 +142,17 @@ def _claim_length(frame: _Frame, length: int) -> list[bytes]:
 
 
 def _break_utf8(frame: _Frame) -> list[bytes] | None:
-    if not _is_plain_text(frame):
+    if not _is_text(frame):
         return None
-    return [frame.make(b"\xff" + frame.payload[1:])]
+    # On a connection that deflates, a message may be sent as it is.
+    is_deflated = frame.header.rsv & RSV1
+    payload = b"\xff" if is_deflated else b"\xff" + frame.payload[1:]
+    return [frame.make(payload, rsv=frame.header.rsv & ~RSV1)]
 
 
 def _break_json(frame: _Frame) -> list[bytes] | None:
-    if not _is_plain_text(frame):
+    # Later messages may refer to a deflated one, so that it must not be replaced.
+    if not _is_text(frame) or frame.header.rsv & RSV1:
         return None
     # The last character may have several bytes in UTF-8.
     text = frame.payload.decode("utf-8", "replace")
@@ -171,8 +175,8 @@ CORRUPTIONS = {
 def corrupt(kind: str) -> Order:
     """Return the order to corrupt the next frame that is of the right kind.
 
-    "utf8" and "json" are for whole text messages that are not deflated, "opcode", "length" and
-    "size" for frames of data, "continuation" for messages of one frame.
+    "utf8" is for messages of text in one frame, "json" for those that are not deflated, "opcode",
+    "length" and "size" for frames of data, "continuation" for messages of one frame.
     """
     corruption = CORRUPTIONS[kind]
 
