@@ -85,6 +85,18 @@ class Host:
         """Wait until a JavaScript expression holds."""
         self.page.wait_for_function(condition, timeout=timeout_s * 1000)
 
+    def plots(self, expression: str) -> list[Any]:
+        """Return a JavaScript expression's value for each figure, `plot`; it may be a promise."""
+        values: list[Any] = self.page.evaluate(
+            f"() => Promise.all({PLOTS}.map(async (plot) => ({expression})))"
+        )
+        return values
+
+    def until_all(self, count: int, condition: str) -> None:
+        """Wait until there are this many figures, and a JavaScript expression holds for each."""
+        script = "() => { const plots = %s; return plots.length === %d && plots.every(plot => %s) }"
+        self.until(script % (PLOTS, count, condition))
+
 
 class Lab(Host):
     """JupyterLab or Notebook 7, opened on one notebook."""
@@ -273,18 +285,6 @@ class Marimo(Host):
         # Each cell has two of these buttons; they are shown while the mouse is there.
         buttons = self.page.locator("[data-testid=run-button]")
         buttons.nth(2 * number).dispatch_event("click")
-
-    def plots(self, expression: str) -> list[Any]:
-        """Return a JavaScript expression's value for each figure, `plot`; it may be a promise."""
-        values: list[Any] = self.page.evaluate(
-            f"() => Promise.all({PLOTS}.map(async (plot) => ({expression})))"
-        )
-        return values
-
-    def until_all(self, count: int, condition: str) -> None:
-        """Wait until there are this many figures, and a JavaScript expression holds for each."""
-        script = "() => { const plots = %s; return plots.length === %d && plots.every(plot => %s) }"
-        self.until(script % (PLOTS, count, condition))
 
 
 # marimo shows each widget in a shadow root, where `querySelectorAll` of the document finds nothing.

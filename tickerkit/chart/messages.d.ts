@@ -33,6 +33,11 @@ export interface FreezeMessage {
   kind: "freeze";
 }
 
+/** plotly.js in the buffer, uncompressed; the answer to an `AskPlotlyMessage`. */
+export interface PlotlyMessage {
+  kind: "plotly";
+}
+
 // ---- LiveFigure, from a page
 
 /** A page reports every 20 s that it shows the figure; after 60 s without a report the kernel sends
@@ -54,6 +59,11 @@ export interface PictureMessage {
 /** Asks for the figure's state: the page may have missed messages before it was ready. */
 export interface StateMessage {
   kind: "state";
+}
+
+/** Asks for plotly.js, uncompressed: the page can't decompress. */
+export interface AskPlotlyMessage {
+  kind: "plotly";
 }
 
 // ---- Download, from the kernel
@@ -152,7 +162,7 @@ export interface FigureNote {
 
 // ---- the messages of each widget, by direction
 
-export type KernelMessage = PointsMessage | FreezeMessage;
-export type PageMessage = HereMessage | PictureMessage | StateMessage;
+export type KernelMessage = PointsMessage | FreezeMessage | PlotlyMessage;
+export type PageMessage = HereMessage | PictureMessage | StateMessage | AskPlotlyMessage;
 export type DownloadMessage = PartMessage | EndMessage | FailedMessage;
 export type DownloadRequest = WantMessage | NextMessage | CancelMessage;

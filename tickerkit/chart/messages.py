@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import Literal, NotRequired, TypeAlias, TypedDict
 
 __all__ = [
+    "AskPlotlyMessage",
     "CancelMessage",
     "DownloadMessage",
     "DownloadRequest",
@@ -24,6 +25,7 @@ __all__ = [
     "PageMessage",
     "PartMessage",
     "PictureMessage",
+    "PlotlyMessage",
     "PointsMessage",
     "StateMessage",
     "TracePoints",
@@ -80,6 +82,18 @@ class StateMessage(TypedDict):
     """Asks for the figure's state, because messages to a page that was not ready may be lost."""
 
     kind: Literal["state"]
+
+
+class PlotlyMessage(TypedDict):
+    """plotly.js in the buffer, uncompressed."""
+
+    kind: Literal["plotly"]
+
+
+class AskPlotlyMessage(TypedDict):
+    """Asks for plotly.js, because the page can't decompress."""
+
+    kind: Literal["plotly"]
 
 
 class PartMessage(TypedDict):
@@ -163,7 +177,7 @@ class FigureNote(TypedDict):
     text: str
 
 
-KernelMessage: TypeAlias = PointsMessage | FreezeMessage
-PageMessage: TypeAlias = HereMessage | PictureMessage | StateMessage
+KernelMessage: TypeAlias = PointsMessage | FreezeMessage | PlotlyMessage
+PageMessage: TypeAlias = HereMessage | PictureMessage | StateMessage | AskPlotlyMessage
 DownloadMessage: TypeAlias = PartMessage | EndMessage | FailedMessage
 DownloadRequest: TypeAlias = WantMessage | NextMessage | CancelMessage

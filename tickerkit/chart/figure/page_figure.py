@@ -18,7 +18,7 @@ from tickerkit.chart.figure.displays import Displays
 from tickerkit.chart.figure.given_times import has_times, map_times, to_text
 from tickerkit.chart.figure.page_side import build_page_side
 from tickerkit.chart.figure.percent import compute_change, is_percent
-from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
+from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js, read_plotly_js
 from tickerkit.chart.figure.senders import choose_sender, pack_message
 from tickerkit.chart.figure.streams import Stream, Streams
 from tickerkit.chart.figure.subshells import deliver_as_addressed
@@ -345,6 +345,8 @@ class PageFigure(LockedFigure):
                 self._streams.handle_report(content)
         elif content.get("kind") == "state":
             self.send_state(STATE)
+        elif content.get("kind") == "plotly":
+            self.send({"kind": "plotly"}, [read_plotly_js()])
 
     # --- plotly's messages to the page --------------------------------------------------------
 

@@ -25,7 +25,7 @@ export async function loadPlotly(model) {
   // gzip's data end with a checksum: two kernels with the same version share one Plotly.
   const key = source.slice(-16);
   if (!loaded.has(key)) {
-    const plotly = evaluate(source);
+    const plotly = readText(source, model).then(evaluate);
     loaded.set(key, plotly);
     plotly.catch(() => loaded.delete(key));
   }
@@ -44,13 +44,40 @@ async function readShared(model) {
 }
 
 /**
+ * Return the text of plotly.js. A browser that can't decompress asks the kernel for it.
+ *
  * @param {string} source plotly.min.js, as base64 of gzip
- * @returns {Promise<Plotly>}
+ * @param {Model} model of a figure
+ * @returns {Promise<string>}
  */
-async function evaluate(source) {
+export async function readText(source, model) {
+  if (typeof DecompressionStream === "undefined") {
+    console.warn("tickerkit: this browser can't decompress, so plotly.js comes in full (5 MB).");
+    return askForText(model);
+  }
   const bytes = Uint8Array.from(atob(source), (character) => character.charCodeAt(0));
   const unpacked = new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"));
-  const text = await new Response(unpacked).text();
+  return new Response(unpacked).text();
+}
+
+/**
+ * @param {Model} model
+ * @returns {Promise<string>}
+ */
+function askForText(model) {
+  return new Promise((resolve) => {
+    model.on("msg:custom", (content, [buffer]) => {
+      if (content.kind === "plotly") resolve(new TextDecoder().decode(buffer));
+    });
+    model.send({ kind: "plotly" });
+  });
+}
+
+/**
+ * @param {string} text plotly.min.js
+ * @returns {Promise<Plotly>}
+ */
+async function evaluate(text) {
   const before = window.Plotly;
   window.PlotlyConfig = { MathJaxConfig: "local", ...window.PlotlyConfig };
   // Evaluated as a CommonJS module: otherwise plotly.js would register with JupyterLab's loader.
