@@ -35,10 +35,11 @@ export function plotOf({ layout = {}, drawn = {}, data = [] } = {}) {
 export function streamOf({ plot, axes }, index, columns) {
   const trace = plot.data[index];
   const names = Object.keys(columns).filter((name) => name !== "x");
-  const series = new Series(names);
+  const isHeat = trace.type === "heatmap";
+  const series = new Series(names, isHeat ? columns.z.length / columns.x.length : 1);
   series.write(0, columns);
   const [x, y] = [trace.xaxis ?? "x", trace.yaxis ?? "y"];
   const hasBars = trace.type === "bar" || names.length > 1;
   const full = plot._fullData[index];
-  return { index, trace, full, series, x, y, hasBars, base: null, root: axes.findRoot(x) };
+  return { index, trace, full, series, x, y, hasBars, isHeat, base: null, root: axes.findRoot(x) };
 }

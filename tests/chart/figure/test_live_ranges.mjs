@@ -123,3 +123,12 @@ test("without points, or with points that an axis can't show, Plotly chooses", (
   assert.equal(negative.show()[1], undefined);
   assert.equal(negative.plot.layout.yaxis.autorange, true);
 });
+
+test("the cells of a heat map fill the width of their axis, and Plotly finds the rows", () => {
+  const figure = plotOf({ data: [{ type: "heatmap" }] });
+  const stream = streamOf(figure, 0, { x: array(100, (i) => i), z: array(300, (i) => i) });
+  const ranges = new LiveRanges(figure.plot, figure.axes, figure.points);
+  ranges.apply([stream], ranges.planX([stream], true), true);
+  assert.deepEqual(figure.plot.layout.xaxis.range, [-0.5, 99.5]);
+  assert.equal(figure.plot.layout.yaxis, undefined);
+});

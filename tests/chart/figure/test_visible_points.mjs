@@ -62,3 +62,27 @@ test("with a range slider a trace has all points, and an empty trace none", () =
   figure.points.fill(empty, null);
   assert.equal(empty.trace.x.length, 0);
 });
+
+test("a heat map has all its columns, or two that stand in for them", () => {
+  const figure = plotOf({ data: [{ type: "heatmap" }] });
+  const stream = streamOf(figure, 0, { x: numbers(100), z: numbers(300) });
+  figure.points.fill(stream, { range: [10, 12] }, false);
+  assert.deepEqual(
+    stream.trace.z.map((row) => row.length),
+    [100, 100, 100],
+  );
+  assert.equal(stream.trace.z[2][99], 299);
+  figure.points.fill(stream, { range: [10, 12] }, true);
+  assert.deepEqual([...stream.trace.x], [0, 99]);
+  assert.deepEqual([...stream.trace.z[0]], [0, 299]);
+});
+
+test("of more columns than the screen can show, a zoom shows each one", () => {
+  const figure = plotOf({ data: [{ type: "heatmap" }] });
+  const stream = streamOf(figure, 0, { x: numbers(10_000), z: numbers(20_000) });
+  figure.points.fill(stream, { range: [10, 12] }, false);
+  assert.deepEqual([...stream.trace.x], [9, 10, 11, 12, 13]);
+  figure.points.fill(stream, { range: [0, 10_000] }, false);
+  assert.ok(stream.trace.x.length <= 1400);
+  assert.equal(figure.points.of(stream, [0, 10_000]).z.length, 2 * stream.trace.x.length);
+});
