@@ -46,6 +46,17 @@ test("a step is one line across and one up or down", () => {
   assert.deepEqual(corners("vhv"), [25, 25, 25]);
 });
 
+test("a dashed line has gaps", () => {
+  const plot = fakePlot({ ".scatterlayer .tracea": [new FakeElement()] });
+  const canvas = new FakeCanvas(100, 50);
+  const full = { ...LINE, line: { ...LINE.line, dash: "10px,5px" } };
+  const stream = { trace: { uid: "a" }, full };
+  const patch = CanvasPatch.create(plot, stream, { x: X, y: Y, isLive: true }, canvas);
+  patch.plan(stream, [0, 100], () => ({ x: floats(0, 100), y: floats(5, 5) }))();
+  const drawn = [5, 12, 16, 24, 27, 31].map((column) => canvas.height(column));
+  assert.deepEqual(drawn, [25, NaN, 25, 25, NaN, 25]);
+});
+
 test("an area reaches down to zero", () => {
   const full = { fill: "tozeroy", fillcolor: "red", line: { width: 0 } };
   assert.deepEqual(draw(full, floats(0, 50), floats(5, 5)), [0, 25, 49, 49]);
@@ -84,7 +95,7 @@ test("the look of a trace is read from what Plotly has filled in", () => {
     line: { color: "rgba(1, 2, 3, 0.5)", width: 3, shape: "hv", dash: "solid" },
   };
   const color = { red: 1, green: 2, blue: 3, alpha: 0.25 };
-  const look = { shape: "hv", line: { width: 3, color }, area: null, markers: null };
+  const look = { shape: "hv", line: { width: 3, dashes: [], color }, area: null, markers: null };
   assert.deepEqual(readLook(full, read), look);
   assert.deepEqual(parseCanvasColor("#0a0b0c"), { red: 10, green: 11, blue: 12, alpha: 1 });
 });
@@ -96,7 +107,7 @@ test("traces of other kinds are drawn by Plotly", () => {
     { mode: "none", fill: "tozeroy" },
     { fill: "tonexty" },
     { line: { ...LINE.line, shape: "spline" } },
-    { line: { ...LINE.line, dash: "dot" } },
+    { line: { ...LINE.line, dash: "5%" } },
     { selectedpoints: [] },
     { stackgroup: "one" },
     { error_y: { visible: true } },

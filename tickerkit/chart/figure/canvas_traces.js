@@ -3,6 +3,7 @@
  */
 
 import { asNumbers } from "./axes.js";
+import { cutDashes, readDash } from "./dashes.js";
 
 /** @import { CanvasLayer } from "./canvas_layer.js" */
 /** @import { AxisLayout, Color, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
@@ -100,7 +101,7 @@ export class CanvasPatch {
       const toX = (/** @type {number} */ value) => place.left + (value - range[0]) * scale;
       const count = writePoints(x, y, shape, toX, toY);
       if (area) raster.area(across, down, count, toY(0), area);
-      if (line) raster.line(across, down, count, line.width * ratio, line.color);
+      if (line) drawLine(canvas, line, count);
       if (!markers) return;
       const steps = writePoints(x, y, "linear", toX, toY);
       raster.markers(across, down, steps, markers.size * ratio, markers.symbol, markers.color);
@@ -142,12 +143,14 @@ export class CanvasPatch {
   }
 }
 
+/** How a line looks: its width, and the lengths of its dashes and gaps.
+ *  @typedef {{width: number, dashes: number[], color: Color}} Line */
 /**
  * How a trace looks.
  *
  * @typedef {object} Look
  * @property {string} shape of its line
- * @property {{width: number, color: Color} | null} line
+ * @property {Line | null} line
  * @property {Color | null} area
  * @property {{size: number, symbol: "circle" | "square", color: Color} | null} markers
  */
@@ -170,7 +173,8 @@ export function readLook(full, readColor) {
   // Plotly makes a whole trace translucent, not each of its parts.
   if (opacity < 1 && Number(hasLine) + Number(hasMarkers) + Number(fill !== "none") > 1)
     return null;
-  if (hasLine && ((line.dash ?? "solid") !== "solid" || line.backoff > 0)) return null;
+  const dashes = readDash(line.dash, line.width);
+  if (hasLine && (dashes === null || line.backoff > 0)) return null;
   if (hasMarkers && !isPlain(marker)) return null;
   const read = (/** @type {string} */ color, share = 1) => {
     const { alpha, ...rest } = readColor(color);
@@ -178,7 +182,9 @@ export function readLook(full, readColor) {
   };
   return {
     shape,
-    line: hasLine ? { width: line.width ?? 2, color: read(line.color) } : null,
+    line: hasLine
+      ? { width: line.width ?? 2, dashes: dashes ?? [], color: read(line.color) }
+      : null,
     area: fill === "tozeroy" ? read(fillcolor) : null,
     markers: hasMarkers
       ? {
@@ -200,6 +206,23 @@ function isPlain({ symbol, size, color, opacity = 1, line, gradient, maxdisplaye
   const isTurned = rest.angle || rest.standoff || (rest.angleref ?? "up") !== "up";
   const hasMore = line?.width || (gradient?.type ?? "none") !== "none" || maxdisplayed;
   return symbol in SYMBOLS && isOneColor && typeof opacity === "number" && !isTurned && !hasMore;
+}
+
+/**
+ * Draw the line whose corners are in `across` and `down`.
+ *
+ * @param {CanvasLayer} canvas
+ * @param {Line} line
+ * @param {number} count
+ */
+function drawLine({ raster, ratio }, { width, dashes, color }, count) {
+  if (!dashes.length) {
+    raster.line(across, down, count, width * ratio, color);
+    return;
+  }
+  const lengths = dashes.map((length) => length * ratio);
+  const { x, y } = cutDashes(across, down, count, lengths);
+  raster.line(x, y, x.length, width * ratio, color);
 }
 
 /**

@@ -40,6 +40,7 @@ PARTS = (
     "raster.js",
     "canvas_layer.js",
     "heat_patch.js",
+    "dashes.js",
     "canvas_traces.js",
     "moving_ticks.js",
     "patch.js",
