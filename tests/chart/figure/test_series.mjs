@@ -596,3 +596,37 @@ function summaries(x, y, edges) {
   }
   return columns;
 }
+
+test("the outline of a dense line has each column's extremes, next to their places", () => {
+  const random = new Seeded(21);
+  const count = 40_000;
+  const x = linspace(0, count - 1, count);
+  const y = cumulate(array(count, () => random.uniform(-1, 1)));
+  const series = seriesOf(x, y, FAR);
+  series.trim(FAR + 100);
+  const edges = linspace(90, count - 500, 61);
+  const { x: across, y: up } = series.outline(edges);
+  assert.ok(across.every((each, i) => i === 0 || each >= across[i - 1]));
+  for (const [i, each] of across.entries()) {
+    assert.ok(y.subarray(each, each + 64).includes(up[i]), "in its block");
+  }
+  for (let column = 0; column < 60; column++) {
+    const isIn = (at) => at >= edges[column] + 64 && at < edges[column + 1] - 64;
+    const inside = Array.from(y).filter((_, at) => at >= 100 && isIn(at));
+    const near = Array.from(up).filter(
+      (_, i) => across[i] >= edges[column] - 64 && across[i] < edges[column + 1] + 64,
+    );
+    assert.ok(Math.min(...near) <= Math.min(...inside));
+    assert.ok(Math.max(...near) >= Math.max(...inside));
+  }
+});
+
+test("there is no outline of a line that is not dense, has gaps, or steps back", () => {
+  const count = 4096;
+  const x = linspace(0, count - 1, count);
+  const y = new Float64Array(count);
+  assert.ok(seriesOf(x, y).outline(linspace(0, count, 5)));
+  assert.equal(seriesOf(x, y).outline(linspace(0, count, 60)), null);
+  assert.equal(seriesOf(x, y.with(2000, NaN)).outline(linspace(0, count, 5)), null);
+  assert.equal(seriesOf(x.with(2000, 50), y).outline(linspace(0, count, 5)), null);
+});

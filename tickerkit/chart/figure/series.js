@@ -3,7 +3,7 @@
  */
 
 import { BLOCK, Column } from "./column.js";
-import { m4 } from "./downsample.js";
+import { m4, outline } from "./downsample.js";
 
 /** @import { Summary } from "./column.js" */
 /** @import { Columns } from "./types.d.ts" */
@@ -267,6 +267,17 @@ export class Series {
     m4(X, Y, edges, from - this.#base, to - this.#base, picked);
     if (end > to) picked.push(k - 1);
     return { x: X.take(picked), y: Y.take(picked) };
+  }
+
+  /**
+   * Return points that draw nearly the same pixels as a dense line; null if it is not dense.
+   *
+   * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
+   */
+  outline(edges) {
+    const [from, to] = this.between(edges[0], edges[edges.length - 1]);
+    const [start, end] = this.#held(from - 1, to + 1);
+    return outline(this.#x, this.#y, edges, start - this.#base, end - this.#base);
   }
 
   /**

@@ -34,7 +34,8 @@ export class VisiblePoints {
    *
    * @param {Stream} stream
    * @param {Range} range
-   * @param {number} [resolution] how many columns of pixels to draw; Plotly's by default
+   * @param {number} [resolution] how many columns of pixels to draw; Plotly's by default.
+   *   A point may then be an eighth of a column beside its place
    * @returns {Columns}
    */
   of(stream, range, resolution) {
@@ -51,7 +52,8 @@ export class VisiblePoints {
     const hasMarkers = full.mode?.includes("markers");
     const width = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
     const columns = resolution ?? width;
-    const line = series.line(makeColumnEdges(range, columns, axes.drawn(x).type));
+    const edges = makeColumnEdges(range, columns, axes.drawn(x).type);
+    const line = (resolution && series.outline(edges)) || series.line(edges);
     return base === null ? line : { x: line.x, y: line.y.map((value) => toPercent(value, base)) };
   }
 
