@@ -508,9 +508,9 @@ def test_follower_reports_lost_rows(until: Until) -> None:
 
 
 def test_follower_gathers_rows_during_its_pause(log: TickLog, until: Until) -> None:
-    """Rows that arrive between two calls come as one batch."""
+    """Rows that arrive between two calls come as one batch; a function may say how long it is."""
     batches: list[int] = []
-    follower = Follower(log, lambda rows: batches.append(len(rows)), every_s=0.2)
+    follower = Follower(log, lambda rows: batches.append(len(rows)), every_s=lambda: 0.2)
     append(log, 1)
     until(lambda: batches == [1])
     for price in range(2, 22):

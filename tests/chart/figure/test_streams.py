@@ -4,7 +4,13 @@ from __future__ import annotations
 
 import sys
 import threading
+from typing import Any
 
+import numpy as np
+import pytest
+
+import tickerkit as tk
+from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.streams import Streams
 
 
@@ -27,3 +33,23 @@ def test_min_interval_may_be_read_while_traces_change() -> None:
             assert streams.min_interval_s == 0
     finally:
         sys.setswitchinterval(interval)
+
+
+def test_each_change_of_the_open_bar_is_sent_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A message has the newest bar and its volume, from their position, and no other bar."""
+    monkeypatch.setattr(SENDER, "request", lambda _: None)
+    figure = tk.LiveFigure(window=500)
+    sent: list[tuple[Any, list[memoryview]]] = []
+    figure._streams._send = lambda message, buffers: sent.append((message, buffers))
+    times = np.arange(500.0)
+    figure.append_bars(times, *[times] * 5)
+    figure._streams.flush()
+    sent.clear()
+    for close in (1.5, 2.5, 3.5):
+        figure.append_bars(499, 1, 4, 1, close, 7)
+        figure._streams.flush()
+    assert [float(buffers[4][0]) for _, buffers in sent] == [1.5, 2.5, 3.5]
+    for message, buffers in sent:
+        assert [each["start"] for each in message["traces"]] == [499, 499]
+        assert [len(each) for each in buffers] == [1] * 7
+    figure.close()
