@@ -64,6 +64,20 @@ class Cutter:
         """Whether a frame has begun, and has not ended."""
         return self._header != b"" or self._head != b""
 
+    def skip(self, data: bytes) -> bool:
+        """Take the data of one read if no frame begins or ends in it; return whether that is so.
+
+        It is a short way for reads of a few bytes.
+        """
+        size = len(data)
+        if size >= self._missing or self._kept_bytes + size > self.max_kept:
+            return False
+        self.read += 1
+        self._missing -= size
+        self._kept_bytes += size
+        self._parts.append(data)
+        return True
+
     def feed(self, data: bytes, start: int = 0) -> list[Cut]:
         """Take the data of one read, from `start` on; return the frames that end in it."""
         self.read += 1
@@ -72,13 +86,6 @@ class Cutter:
             return cuts
         position = start
         if self._header:
-            size = len(data) - start
-            if size < self._missing and self._kept_bytes + size < self.max_kept:
-                # Nothing else is to be done for most reads of a few bytes.
-                self._parts.append(data[start:])
-                self._kept_bytes += size
-                self._missing -= size
-                return cuts
             position = self._continue_payload(data, start, cuts)
             if position < 0:
                 return cuts
@@ -118,7 +125,7 @@ class Cutter:
         payload = self._parts[0] if len(self._parts) == 1 else b"".join(self._parts)
         reads = self.read - read + 1
         cuts.append(Cut(self._header, payload, self._length, stop, read, offset, reads))
-        self._header, self._parts, self._kept_bytes = b"", [], 0
+        self._header, self._parts, self._kept_bytes, self._missing = b"", [], 0, 0
         return stop
 
     def _cut(self, data: bytes, position: int, shift: int, before: int, cuts: list[Cut]) -> None:

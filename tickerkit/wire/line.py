@@ -54,6 +54,8 @@ class Line:
         self._ends: Fault | None = None  # at the end of the present stall
         self._delay_ns = self._jitter_ns = self._last_due_ns = 0
         self._trickle_bytes = self._trickle_gap_ns = self._trickle_due_ns = 0
+        self._is_plain = False
+        self._update()
 
     @property
     def is_full(self) -> bool:
@@ -65,9 +67,9 @@ class Line:
         """Whether nothing waits."""
         return not self._waiting
 
-    @property
-    def _is_plain(self) -> bool:
-        return not (
+    def _update(self) -> None:
+        """Find out whether bytes may pass at once; call it after each change."""
+        self._is_plain = not (
             self._waiting
             or self._faults
             or self._is_stalled
@@ -82,26 +84,31 @@ class Line:
     def stall(self, is_stalled: bool = True) -> None:
         """Pass nothing until it is called with False."""
         self._is_stalled = is_stalled
+        self._update()
 
     def stall_until(self, time_ns: int) -> None:
         """Pass nothing until then, and all of it at once then."""
         self._stalled_until_ns = max(self._stalled_until_ns, time_ns)
+        self._update()
 
     def delay(self, delay_s: float, jitter_s: float = 0.0) -> None:
         """Pass everything later by so much, and by up to `jitter_s` more; the order stays."""
         self._delay_ns, self._jitter_ns = int(delay_s * SECOND_NS), int(jitter_s * SECOND_NS)
         if not self._delay_ns and self._jitter_ns:
             self._delay_ns = 1
+        self._update()
 
     def trickle(self, count: int = TRICKLE_BYTES, gap_s: float = 0.0) -> None:
         """Pass the next bytes one by one, with a pause after each."""
         self._trickle_bytes, self._trickle_gap_ns = count, int(gap_s * SECOND_NS)
+        self._update()
 
     def discard(self) -> None:
         """Drop what waits, and pass nothing more."""
         self.has_ended = True
         self._waiting.clear()
         self.waiting_bytes = 0
+        self._update()
 
     # --- bytes --------------------------------------------------------------------------------
 
@@ -123,6 +130,11 @@ class Line:
 
     def advance(self, now_ns: int) -> None:
         """Send what is due; of bytes that pass one by one, at most one."""
+        if not self._is_plain:
+            self._send_due(now_ns)
+            self._update()
+
+    def _send_due(self, now_ns: int) -> None:
         if self._stalled_until_ns and now_ns >= self._stalled_until_ns:
             self._stalled_until_ns = 0
             if self._ends is not None:

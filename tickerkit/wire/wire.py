@@ -143,7 +143,10 @@ class Wire:
             return
         self.line.feed(data, now_ns)
         if self.phase == "frames":
-            self._read_frames(data, 0, now_ns)
+            if self._cutter.skip(data):
+                self._is_within = True
+            else:
+                self._read_frames(data, 0, now_ns)
             return
         start = self._read_head(data, now_ns)[0] if self.phase == "head" else 0
         if self.phase == "frames":
