@@ -205,6 +205,7 @@ export class Figure {
    */
   #receive(message, buffers) {
     if (message.kind === "freeze") {
+      this.points.showAll();
       const [view] = this.#views;
       view?.sendPicture();
     } else if (message.kind === "points") {
