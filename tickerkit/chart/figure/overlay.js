@@ -11,6 +11,8 @@ const LABEL_HEIGHT_PX = 17;
 const MIN_LABEL_HEIGHT_PX = 12;
 /** The space between a label and the edges of its room. */
 const LABEL_MARGIN_PX = 4;
+/** How many widths of texts are kept. */
+const MAX_WIDTHS = 200;
 
 const STYLE = `
 .tickerkit-figure { position: relative; flex: 1 1 auto; min-width: 0; }
@@ -34,7 +36,7 @@ const STYLE = `
 .tickerkit-chip b { font-weight: 600; text-decoration: underline; }
 .tickerkit-chip[hidden] { display: none; }`;
 
-/** @typedef {{element: HTMLElement, width: number, color?: string}} OwnLabel */
+/** @typedef {{element: HTMLElement, width: number, shape: string, color?: string}} OwnLabel */
 
 /** The button and the labels of one view. */
 export class Overlay {
@@ -44,6 +46,10 @@ export class Overlay {
   #note = document.createElement("div");
   /** By the keys of their labels. @type {Map<string, OwnLabel>} */
   #labels = new Map();
+  /** Of texts, with each digit as 0: digits are equally wide. @type {Map<string, number>} */
+  #widths = new Map();
+  /** The right end of the figure; null if it must be measured. @type {number | null} */
+  #right = null;
 
   /**
    * @param {HTMLElement} box
@@ -103,6 +109,12 @@ export class Overlay {
     if (this.#text.data !== text) this.#text.data = text;
   }
 
+  /** The figure has another size, or is shown for the first time. */
+  noteResize() {
+    this.#right = null;
+    this.#widths.clear();
+  }
+
   /**
    * Show these labels, and no others; if they don't fit, only the first ones.
    *
@@ -113,13 +125,17 @@ export class Overlay {
     const gone = new Set(this.#labels.keys());
     let width = 0;
     const { placed, height } = placeLabels(labels);
-    // First all texts, then all widths, then all places: the browser computes the layout only once.
+    // First all texts, then all widths, then all places: the browser computes the layout only once,
+    // and not at all if nothing has to be measured.
     const changed = placed.filter((label) => this.#writeLabel(label, height));
     for (const { key } of changed) {
       const own = /** @type {OwnLabel} */ (this.#labels.get(key));
       own.width = own.element.offsetWidth;
+      if (this.#widths.size >= MAX_WIDTHS) this.#widths.clear();
+      if (own.width) this.#widths.set(own.shape, own.width); // 0 while the page hides it
     }
-    const right = this.#box.clientWidth - 1;
+    if (placed.length) this.#right ??= this.#box.clientWidth - 1;
+    const right = this.#right ?? 0;
     for (const label of placed) {
       gone.delete(label.key);
       const own = this.#placeLabel(label, height, right);
@@ -135,12 +151,12 @@ export class Overlay {
   /**
    * @param {Label} label
    * @param {number} height
-   * @returns whether its width may have changed
+   * @returns whether its width must be measured
    */
   #writeLabel({ key, text, color, ink }, height) {
     let label = this.#labels.get(key);
     if (!label) {
-      label = { element: document.createElement("div"), width: 0 };
+      label = { element: document.createElement("div"), width: 0, shape: "" };
       label.element.className = "tickerkit-value";
       this.#labels.set(key, label);
       this.#box.append(label.element);
@@ -155,7 +171,10 @@ export class Overlay {
     }
     element.classList.toggle("compact", isCompact);
     element.textContent = text;
-    return true;
+    label.shape = (isCompact ? "-" : "+") + text.replaceAll(/\d/g, "0");
+    const width = this.#widths.get(label.shape);
+    if (width !== undefined) label.width = width;
+    return width === undefined;
   }
 
   /**

@@ -206,6 +206,7 @@ export class View {
 
   #onResize() {
     const { plot } = this;
+    this.overlay.noteResize();
     if (!plot._fullLayout || !this.#box.offsetParent) return;
     const { width, height } = this.figure.layout;
     if (width && height) return;
