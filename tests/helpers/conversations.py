@@ -18,7 +18,7 @@ from websockets.http11 import Request
 from websockets.server import ServerProtocol
 from websockets.uri import parse_uri
 
-from tickerkit.wire import Conversation, FrameLog, Gate, Line, Toward, WireFrame
+from tickerkit.wire import Conversation, Fields, FrameLog, Gate, Line, Toward, WireFrame
 
 REQUEST = b"GET /ticks HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\n\r\n"
 ANSWER = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n"
@@ -46,8 +46,8 @@ class Tapped:
         self.gate = options.pop("gate", Gate())
         self.tap = Conversation(1, self.log, lines, self.gate, self.ends.append, **options)
 
-    def _drop(self, frame: WireFrame) -> None:
-        self.tap.drop(frame)
+    def _drop(self, fields: Fields) -> None:
+        self.tap.drop(fields)
 
     def open(self) -> Tapped:
         """Pass a handshake, and forget it."""
@@ -76,7 +76,7 @@ class Tapped:
     @property
     def frames(self) -> list[WireFrame]:
         """The frames of the log."""
-        return self.log.read()[1]
+        return [WireFrame._make(fields) for fields in self.log.read()[1]]
 
     def notes(self) -> list[tuple[str, ...]]:
         """Return the names of the notes of each frame."""

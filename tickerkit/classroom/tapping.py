@@ -36,6 +36,7 @@ from tickerkit.storage.paths import read_size
 from tickerkit.validation import check_choice, check_flag, check_number, check_path, check_text
 from tickerkit.wire import (
     Conversation,
+    Fields,
     FrameLog,
     Gate,
     Head,
@@ -172,7 +173,8 @@ class Tap(Intermediary, Orders):
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
             raise InvalidArgument("path", str(path), f"a path that ends in {SUFFIXES_NAMED}")
-        first, frames, inflaters, handshakes = self._run_on_loop(self._snapshot)
+        first, fields, inflaters, handshakes = self._run_on_loop(self._snapshot)
+        frames = list(map(WireFrame._make, fields))
         target = prepare_path(path, mode)
         with replacing(target) as file:
             if suffix == ".pcapng":
@@ -280,16 +282,17 @@ class Tap(Intermediary, Orders):
             values["origin"] = f"{'https' if self._target.tls else 'http'}://{netloc}"
         return values
 
-    def _drop_frame(self, frame: WireFrame) -> None:
-        passage = self._passages.get(frame.link)
-        if passage is not None and frame.read >= 0:
-            passage.conversation.drop(frame)
+    def _drop_frame(self, fields: Fields) -> None:
+        passage = self._passages.get(fields[1])  # by the number of the connection
+        if passage is not None:
+            passage.conversation.drop(fields)
 
     def _make_rows(self, last: int | None, link: int | None) -> list[FrameRow]:
-        first, frames, inflaters, _ = self._run_on_loop(self._snapshot)
+        first, fields, inflaters, _ = self._run_on_loop(self._snapshot)
+        frames = list(map(WireFrame._make, fields))
         return make_rows(first, frames, inflaters, last=last, link=link)
 
-    def _snapshot(self) -> tuple[int, list[WireFrame], dict[int, Any], list[Handshake]]:
+    def _snapshot(self) -> tuple[int, list[Fields], dict[int, Any], list[Handshake]]:
         passages = self._passages.values()
         handshakes = [passage.make_handshake(self._hide) for passage in passages]
         inflaters = {}

@@ -3,7 +3,7 @@
 from tickerkit.wire.conversation import Conversation
 from tickerkit.wire.cutter import MAX_KEPT_BYTES
 from tickerkit.wire.faults import DIRECTIONS, ENDING_KINDS, Fault, Kind
-from tickerkit.wire.frame_log import FrameLog, WireFrame
+from tickerkit.wire.frame_log import Fields, FrameLog, WireFrame
 from tickerkit.wire.gate import Gate
 from tickerkit.wire.header import OPCODE_NAMES, Toward
 from tickerkit.wire.heads import Head, hide_head_secrets
@@ -21,6 +21,7 @@ __all__ = [
     "OPCODE_NAMES",
     "Conversation",
     "Fault",
+    "Fields",
     "FrameLog",
     "Gate",
     "Head",

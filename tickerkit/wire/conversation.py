@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 from tickerkit.wire.faults import Kind
-from tickerkit.wire.frame_log import FrameLog, WireFrame
+from tickerkit.wire.frame_log import Fields, FrameLog, WireFrame
 from tickerkit.wire.gate import Gate
 from tickerkit.wire.header import CLOSE, PING, Toward
 from tickerkit.wire.heads import Head
@@ -159,10 +159,12 @@ class Conversation(Shared):
 
     # --- for display --------------------------------------------------------------------------
 
-    def drop(self, frame: WireFrame) -> None:
+    def drop(self, fields: Fields) -> None:
         """Take a frame that leaves the log: later ones may refer to its content."""
         if self._inflaters is not None:
-            self._inflaters[frame.toward].inflate(frame)
+            frame = WireFrame._make(fields)
+            if frame.read >= 0:  # what the tap made is not part of what the sender has deflated
+                self._inflaters[frame.toward].inflate(frame)
 
     def copy_inflaters(self) -> dict[Toward, Inflater] | None:
         """Return inflaters for the frames that the log holds; None if they are not deflated."""

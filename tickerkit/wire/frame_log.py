@@ -5,16 +5,26 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from itertools import islice
-from typing import NamedTuple
+from typing import Final, NamedTuple, TypeAlias
 
 from tickerkit.wire.header import Header, Toward, apply_mask, parse_header
 from tickerkit.wire.notes import describe_notes
 
-__all__ = ["MAX_FRAMES", "FrameLog", "WireFrame"]
+__all__ = ["MAX_FRAMES", "Fields", "FrameLog", "WireFrame"]
 
 MAX_FRAMES = 100_000
 # A frame's tuple, numbers, header and slot, without the bytes of its payload: 255 measured.
 FRAME_BYTES = 260
+# Where a frame's bytes and text are in its fields.
+PAYLOAD: Final = 4
+ABOUT: Final = 7
+CAME: Final = 11
+
+
+# The fields of a `WireFrame`, in its order.
+Fields: TypeAlias = tuple[
+    int, int, Toward, bytes, bytes, int, tuple[str, ...], str, int, int, int, bytes
+]
 
 
 class WireFrame(NamedTuple):
@@ -74,9 +84,12 @@ class FrameLog:
     It holds at most `keep_bytes`, and at most 100,000 frames; then the oldest go. It knows no
     threads: whoever reads it does so where it is written.
 
+    It holds plain tuples: Python's garbage collector leaves those alone, but walks through objects
+    of any other class, of which a full log would have 50,000.
+
     Args:
         keep_bytes: how many bytes of memory the frames may take.
-        on_drop: called with each frame that goes.
+        on_drop: called with the fields of each frame that goes.
 
     Attributes:
         keep_bytes: as given.
@@ -85,12 +98,12 @@ class FrameLog:
     """
 
     def __init__(
-        self, keep_bytes: int, on_drop: Callable[[WireFrame], object] = lambda frame: None
+        self, keep_bytes: int, on_drop: Callable[[Fields], object] = lambda fields: None
     ) -> None:
         self.keep_bytes = keep_bytes
         self.first = 1
         self.bytes = 0
-        self._frames: deque[WireFrame] = deque()
+        self._frames: deque[Fields] = deque()
         self._on_drop = on_drop
 
     def __len__(self) -> int:
@@ -101,19 +114,20 @@ class FrameLog:
         """The number that the next frame will have."""
         return self.first + len(self._frames)
 
-    def append(self, frame: WireFrame) -> None:
+    def append(self, fields: Fields) -> None:
         """Append a frame."""
         frames = self._frames
-        frames.append(frame)
-        self.bytes += FRAME_BYTES + len(frame.payload) + len(frame.came) + len(frame.about)
+        frames.append(fields)
+        self.bytes += FRAME_BYTES + len(fields[PAYLOAD]) + len(fields[ABOUT]) + len(fields[CAME])
         while self.bytes > self.keep_bytes or len(frames) > MAX_FRAMES:
             oldest = frames.popleft()
             self.first += 1
-            self.bytes -= FRAME_BYTES + len(oldest.payload) + len(oldest.came) + len(oldest.about)
+            size = len(oldest[PAYLOAD]) + len(oldest[ABOUT]) + len(oldest[CAME])
+            self.bytes -= FRAME_BYTES + size
             self._on_drop(oldest)
 
-    def read(self, start: int = 1) -> tuple[int, list[WireFrame]]:
-        """Return the frames from a number on: the number of the first of them, and the frames.
+    def read(self, start: int = 1) -> tuple[int, list[Fields]]:
+        """Return the number of the first frame from a number on, and the fields of the frames.
 
         Frames that have gone are left out: the number returned is then larger than `start`.
         """

@@ -138,7 +138,17 @@ class Wire:
     def feed(self, data: bytes, now_ns: int) -> None:
         """Take the bytes of one read."""
         self.bytes += len(data)
-        if not self._is_plain:
+        shared = self._shared
+        if (
+            self._waiting
+            or self._tail
+            or self._orders
+            or self._injections
+            or self._answered.own
+            or not shared.gate.is_free
+            or shared.is_closing
+            or (self.phase == "head" and shared.rewrites(self.toward))
+        ):
             self._filter(data, now_ns)
             return
         self.line.feed(data, now_ns)
@@ -153,7 +163,7 @@ class Wire:
             self._read_frames(data, start, now_ns)
         elif self.phase == "opaque":
             self.opaque_bytes += len(data) - start
-        self._shared.flush_injections(now_ns)
+        shared.flush_injections(now_ns)
 
     def _read_frames(self, data: bytes, start: int, now_ns: int) -> None:
         cutter = self._cutter
@@ -224,20 +234,6 @@ class Wire:
             rest = b"".join(self._tail)
             self._tail, self._tail_bytes = [], 0
             self._wait(_Waiting(rest, None, 0))
-
-    @property
-    def _is_plain(self) -> bool:
-        shared = self._shared
-        return not (
-            self._waiting
-            or self._tail
-            or self._orders
-            or self._injections
-            or not shared.gate.is_free
-            or shared.is_closing
-            or self._answered.own
-            or (self.phase == "head" and shared.rewrites(self.toward))
-        )
 
     def _read_head(self, data: bytes, now_ns: int) -> tuple[int, Head | None]:
         """Take data of the head; return where it ends in the data, and the head to send.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from tickerkit.wire.cutter import Cut
-from tickerkit.wire.frame_log import WireFrame
 from tickerkit.wire.header import CLOSE, PING, PONG, Toward, apply_mask, other_end, parse_header
 from tickerkit.wire.notes import Judge
 from tickerkit.wire.shared import Shared
@@ -42,10 +41,9 @@ class Witness:
         if header[0] & 0x08:
             notes, about = self._note_control(header[0] & 0x0F, payload, now_ns, notes, about)
         self.frames += 1
-        fields = (now_ns, self._shared.link, self._toward, header, payload, length, notes, about)
-        # Four times as fast as WireFrame(...), which takes its arguments by name.
-        frame = tuple.__new__(WireFrame, (*fields, read, offset, reads, b""))
-        self._shared.log.append(frame)
+        shared = self._shared
+        frame = (now_ns, shared.link, self._toward, header, payload, length, notes, about)
+        shared.log.append((*frame, read, offset, reads, b""))
 
     def _note_control(
         self, opcode: int, payload: bytes, now_ns: int, notes: tuple[str, ...], about: str
@@ -121,11 +119,9 @@ class Witness:
     ) -> None:
         read, offset, reads = (OWN_READ, 0, 0) if cut is None else cut[4:]
         self.frames += 1
-        link, toward = self._shared.link, self._toward
-        place = (read, offset, reads, came)
-        self._shared.log.append(
-            WireFrame(now_ns, link, toward, header, payload, length, notes, about, *place)
-        )
+        shared = self._shared
+        frame = (now_ns, shared.link, self._toward, header, payload, length, notes, about)
+        shared.log.append((*frame, read, offset, reads, came))
 
 
 def unmask(cut: Cut) -> bytes:
