@@ -168,7 +168,7 @@ export class Figure {
     for (const index of findReplacedTraces(kind, message, this.data)) {
       hasDropped = this.points.drop(this.data[index]?.uid) || hasDropped;
     }
-    APPLY[kind](this, message);
+    APPLY[kind](this, this.#dropEcho(kind, message));
     this.#noteSettings(kind, message);
     this.updateSavedState();
     this.version++;
@@ -178,6 +178,23 @@ export class Figure {
     if (kind === "removeLayoutProps" || kind === "removeTraceProps") return;
     await Promise.all([...this.#views].map((view) => view.apply(kind, message)));
     this.report(message);
+  }
+
+  /**
+   * Return a message without the ranges of live axes if Python only repeats what this page sent:
+   * the page has them already, and after several zooms in a row may have newer ones.
+   *
+   * @param {string} kind
+   * @param {any} message
+   */
+  #dropEcho(kind, message) {
+    const source = message.source_view_id;
+    const isOwn = source === "all" || [...this.#views].some(({ id }) => id === source);
+    if (kind !== "relayout" || !isOwn) return message;
+    const live = this.liveAxes();
+    const entries = Object.entries(message.relayout_data ?? {});
+    const others = entries.filter(([path]) => !live.has(path.split(".")[0]));
+    return { ...message, relayout_data: Object.fromEntries(others) };
   }
 
   /**
