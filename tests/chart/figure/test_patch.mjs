@@ -27,6 +27,7 @@ function patched({ count = 1, layout = {}, drawn = {}, others = [], hasCanvas = 
   });
   const streams = uids.map((uid, i) => ({
     trace: { uid },
+    series: { length: 2 },
     full: full[i],
     x: "x",
     y: "y",
@@ -35,8 +36,8 @@ function patched({ count = 1, layout = {}, drawn = {}, others = [], hasCanvas = 
   const axes = new PlotAxes(plot, () => layout);
   const canvas = new FakeCanvas(100, 50);
   const getCanvas = () => (hasCanvas ? canvas : null);
-  const patch = Patch.create(plot, streams, axes, at(0, 100), getCanvas);
-  return { patch, streams, groups, canvas };
+  const create = () => Patch.create(plot, streams, axes, at(0, 100), getCanvas);
+  return { patch: create(), streams, groups, canvas, create };
 }
 
 const at = (...range) => new Map([["x", { range }]]);
@@ -99,6 +100,17 @@ test("there is no patch for a figure with anything but its visible streams", () 
   for (const other of [{ xsizemode: "pixel" }, { label: { text: "a" } }, { xref: ["x", "x2"] }]) {
     assert.equal(patched({ drawn: { shapes: [shape, { ...shape, ...other }] } }).patch, null);
   }
+});
+
+test("a stream without points does not count, until it has some", () => {
+  const { streams, canvas, create } = patched({ count: 2 });
+  const [, { series, full }] = streams;
+  [series.length, full.visible] = [0, false];
+  const patch = create();
+  assert.ok(patch.draw(streams, at(0, 100), level(5)));
+  assert.deepEqual(canvas.inked(), [0, 24, 49, 25]);
+  series.length = 1;
+  assert.equal(patch.draw(streams, at(0, 100), level(5)), false);
 });
 
 test("axes of other kinds are drawn by Plotly", () => {

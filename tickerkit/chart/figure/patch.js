@@ -40,35 +40,37 @@ export class Patch {
    * @param {() => CanvasLayer | null} getCanvas
    */
   static create(plot, streams, axes, ranges, getCanvas) {
+    const filled = streams.filter(hasPoints);
     const layout = plot._fullLayout;
     const visible = plot._fullData.filter((each) => each.visible === true).length;
     const hasExtras = layout.annotations?.length || layout.images?.length;
     const canMove = (layout.shapes ?? []).every(canMoveShape);
-    if (!streams.length || visible !== streams.length || hasExtras || !canMove) return null;
-    const ofLines = streams.filter(({ full }) => full.type === "scatter");
+    if (!filled.length || visible !== filled.length || hasExtras || !canMove) return null;
+    const ofLines = filled.filter(({ full }) => full.type === "scatter");
     const canvas = ofLines.length ? getCanvas() : null;
-    const patches = [];
-    for (const stream of streams) {
+    /** @type {Map<string, TracePatch>} */
+    const patches = new Map();
+    for (const stream of filled) {
       if (!ranges.get(stream.root)) return null;
       const patch = createTracePatch(plot, stream, axes, canvas);
       if (!patch) return null;
-      patches.push(patch);
+      patches.set(stream.trace.uid, patch);
     }
     canvas?.cover(
       ofLines.map(({ x }) => axes.drawn(x)),
       ofLines.map(({ y }) => axes.drawn(y)),
     );
     const ticks = new Map();
-    for (const [root, ids] of axes.groups(streams)) {
+    for (const [root, ids] of axes.groups(filled)) {
       const { range } = /** @type {Place} */ (ranges.get(root));
       const ofRoot = [...ids].map((id) => new MovingTicks(plot, id, axes.drawn(id), range));
       ticks.set(root, ofRoot);
     }
-    return new Patch(patches, sortStreams(streams, layout), ranges, ticks, canvas);
+    return new Patch(patches, sortStreams(filled, layout), ranges, ticks, canvas);
   }
 
   /**
-   * @param {TracePatch[]} patches one for each stream
+   * @param {Map<string, TracePatch>} patches one for each stream with points, by the trace's uid
    * @param {number[]} order in which the streams are drawn, by their indices
    * @param {Map<string, Place | null>} ranges
    * @param {Map<string, MovingTicks[]>} ticks
@@ -89,7 +91,7 @@ export class Patch {
 
   /** Whether all streams are drawn on a canvas. */
   get isOnCanvas() {
-    return this.#patches.every(
+    return [...this.#patches.values()].every(
       (patch) => patch instanceof CanvasPatch || patch instanceof HeatPatch,
     );
   }
@@ -102,13 +104,14 @@ export class Patch {
    * @param {ChoosePoints} choose returns the points to draw
    */
   draw(streams, ranges, choose) {
-    if (streams.length !== this.#patches.length) return false;
+    const filled = streams.filter(hasPoints);
+    if (filled.length !== this.#patches.size) return false;
     const draws = [];
-    for (const [number, stream] of streams.entries()) {
-      const patch = this.#patches[number];
+    for (const stream of filled) {
+      const patch = this.#patches.get(stream.trace.uid);
       const before = this.#ranges.get(stream.root)?.range;
       const now = ranges.get(stream.root)?.range;
-      if (!before || !now) return false;
+      if (!patch || !before || !now) return false;
       if (!patch.canMove && (before[0] !== now[0] || before[1] !== now[1])) return false;
       const draw = patch.plan(stream, now, choose);
       if (!draw) return false;
@@ -139,10 +142,17 @@ export class Patch {
   /** Show what Plotly has drawn, where it has drawn it. */
   undo() {
     this.#canvas?.hide();
-    for (const patch of this.#patches) if ("undo" in patch) patch.undo();
+    for (const patch of this.#patches.values()) if ("undo" in patch) patch.undo();
     for (const ticks of this.#ticks.values()) for (const each of ticks) each.undo();
   }
 }
+
+/**
+ * Return whether a stream has points; Plotly makes a trace without any invisible.
+ *
+ * @param {Stream} stream
+ */
+const hasPoints = ({ series }) => series.length > 0;
 
 /**
  * Return the patch for a stream that Plotly has just drawn; null if Plotly has to draw it.
