@@ -623,7 +623,10 @@ base.add_trace(go.Heatmap(colorscale="Viridis", showscale=False), 1, 1)
 base.add_trace(go.Heatmap(coloraxis="coloraxis", y=[f"row {i}" for i in range(rows)]), 1, 2)
 scale = {"colorscale": [[0, "black"], [.5, "rgba(255,0,0,.5)"], [1, "#eee"]], "reversescale": True}
 fig = tk.LiveFigure(base, window=n)
-fig.update_layout(width=900, height=450, xaxis_type="date", coloraxis=scale)
+# Fixed margins: Plotly's own depend on the labels that it has drawn before.
+size = {"width": 900, "height": 450, "margin": {"l": 60, "r": 120, "t": 60, "b": 60}}
+fig.update_layout(size, xaxis_type="date", coloraxis=scale)
+fig.update_xaxes(automargin=False).update_yaxes(automargin=False)
 fig.append_column(START + np.arange(n) * 100., wave(np.arange(n)))
 fig.append_column(step[:n], wave(np.arange(n)), trace=1)
 fig
