@@ -456,8 +456,17 @@ def test_volume_of_combined_bars_fits_its_axis(shown: Shown) -> None:
     assert shown.value("e._fullLayout.yaxis2.range[1]") > highest
 
 
+def set_ratio(lab: Lab, ratio: int) -> None:
+    """Give each pixel of the page so many pixels of the screen, across and down."""
+    size = lab.page.viewport_size
+    assert size is not None
+    metrics = {**size, "deviceScaleFactor": ratio, "mobile": False}
+    devtools = lab.page.context.new_cdp_session(lab.page)
+    devtools.send("Emulation.setDeviceMetricsOverride", metrics)
+
+
 @pytest.mark.soak  # `make test-plotlys` runs it, too
-@pytest.mark.parametrize("ratio", [1, 2])
+@pytest.mark.parametrize("ratio", [2, 1])
 def test_patch_looks_as_a_full_draw(shown: Shown, ratio: int) -> None:
     """Our own pixels are those of Plotly: of lines dense and sparse, steps, areas and markers.
 
@@ -465,9 +474,7 @@ def test_patch_looks_as_a_full_draw(shown: Shown, ratio: int) -> None:
     samples across, where Plotly's are smoothed exactly.
     """
     lab = shown.lab
-    scale = {"width": 0, "height": 0, "deviceScaleFactor": ratio, "mobile": False}
-    devtools = lab.page.context.new_cdp_session(lab.page)
-    devtools.send("Emulation.setDeviceMetricsOverride", scale)
+    set_ratio(lab, ratio)
     shown.show(SHAPES)
     lab.run(
         "x = float(fig.data[0].x[-1])\nfor n in range(30):\n"
@@ -483,7 +490,7 @@ def test_patch_looks_as_a_full_draw(shown: Shown, ratio: int) -> None:
     lab.page.wait_for_timeout(700)
     shown.value(f"{canvas}.remove(), {groups}.forEach(each => each.style.visibility = '')")
     full = shown.pixels()
-    devtools.detach()  # back to the page's own scale
+    set_ratio(lab, 1)
     assert full.std() > 1
     assert (np.abs(quick - full) < 32).mean() > 0.995
 
