@@ -496,7 +496,11 @@ def test_patch_looks_as_a_full_draw(shown: Shown, ratio: int) -> None:
 
 
 def test_many_bars_are_combined_and_the_last_is_updated(shown: Shown, artifacts: Path) -> None:
-    """At most 500 of 5,000 bars are drawn; the last is updated in place, and volume is below."""
+    """At most 500 of 5,000 bars are drawn; the last is updated in place, and volume is below.
+
+    Each bar of volume has the colour of its candle, which Python does not see, until the user
+    gives the volume a colour.
+    """
     shown.show(
         "fig = tk.LiveFigure(window=5000)\nn = 5000\no = walk(n); c = o + rng.normal(0, .05, n)\n"
         "t = START + np.arange(n) * 60_000.\n"
@@ -510,6 +514,20 @@ def test_many_bars_are_combined_and_the_last_is_updated(shown: Shown, artifacts:
     # The bar is changed in place when it comes, and Plotly draws a while later.
     shown.until("e._fullLayout.yaxis.range[1] > 500")
     shown.lab.page.screenshot(path=artifacts / "candles.png")
+    same = """[...e.querySelectorAll(".barlayer .point path")].every((bar, n) =>
+        bar.style.fill === e.querySelectorAll(".boxlayer path.box")[n].style.stroke)"""
+    shown.until(same)
+    shown.lab.run("fig.append_bars(t[-1], o[-1], 500., 90., 91., 7.)")
+    shown.until("e.data[0].close.at(-1) === 91")
+    shown.until(same)
+    shown.lab.run("fig.data[0].name = 'reported'")
+    shown.until("e.data[0].name === 'reported'")
+    assert shown.kernel("[fig.data[1].marker.color, fig.data[1].marker.opacity]") == [
+        "rgba(128,128,128,.6)",
+        None,
+    ]
+    shown.lab.run("fig.data[1].marker.color = 'blue'")
+    shown.until("e._fullData[1].marker.color === 'blue' && e._fullData[1].marker.opacity === 1")
 
 
 @pytest.mark.package  # of Jupyter, whatever the version of plotly

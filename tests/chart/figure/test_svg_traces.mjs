@@ -118,6 +118,30 @@ test("a candle keeps its style while it goes the same way", () => {
   assert.equal(paths[1].getAttribute("style"), "up");
 });
 
+test("the last bar of volume takes the style of the bars that go the way of its candle", () => {
+  const { plot, paths, stream } = volumes([2, 4, 6]);
+  const beside = candles([DOWN, UP, UP]);
+  stream.trace.marker = { color: floats(-1, 1, 1) };
+  for (const [index, style] of ["down", "up", "up"].entries()) {
+    paths[index].setAttribute("style", style);
+  }
+  const patch = createBarPatch(plot, stream, Y);
+  const price = columnsOf(beside.stream);
+  const draw = () => {
+    const choose = (each) => (each === beside.stream ? price : columnsOf(stream));
+    return patch.plan({ ...stream, candles: beside.stream }, [0, 1], choose);
+  };
+  price.close[2] = 1.5;
+  draw()();
+  assert.equal(paths[2].getAttribute("style"), "down");
+  assert.deepEqual([...stream.trace.marker.color], [-1, 1, -1]);
+  price.close[2] = 6;
+  draw()();
+  assert.equal(paths[2].getAttribute("style"), "up");
+  price.close[2] = NaN; // no candle: no bar has the grey to take
+  assert.equal(draw(), null);
+});
+
 test("a candle that turns takes the style of one that went its way", () => {
   const { plot, paths, stream } = candles([DOWN, UP, UP]);
   const columns = columnsOf(stream);

@@ -10,6 +10,7 @@ import { Pull } from "./pull.js";
 import { writeSavedState } from "./saved_state.js";
 import { decode, encode, setPath } from "./values.js";
 import { View } from "./view.js";
+import { isColored } from "./volume_colors.js";
 
 /** @import { FigureNote, KernelMessage, LiveSettings, PageMessage } from "../messages.d.ts" */
 /** @import { Layout, Model, Trace } from "./types.d.ts" */
@@ -300,6 +301,7 @@ export class Figure {
       delete delta[name];
     }
     if (trace.name !== undefined) delete delta.name;
+    if (isColored(plot.data[index])) delete delta.marker;
     return { ...delta, uid: trace.uid };
   }
 

@@ -334,7 +334,11 @@ class LiveFigure(StreamedFigure):
     # --- traces and layout --------------------------------------------------------------------
 
     def add_candles(self, name: str = "price", *, volume: bool = True) -> None:
-        """Add a candlestick trace, and below it a bar trace of its volume with the same x axis."""
+        """Add a candlestick trace, and below it a bar trace of its volume with the same x axis.
+
+        Each bar of the volume has the colour of its candle, and is grey where there is no candle.
+        A `marker.color` that you set on the bar trace replaces these colours.
+        """
         traces, layout = make_candles(name, volume=volume)
         self.add_traces(traces)
         self.update_layout(layout)

@@ -26,6 +26,7 @@ from tickerkit.chart.figure.theme import apply_theme
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.traces import find_replaced
+from tickerkit.chart.figure.volume_colours import make_volume_marker
 from tickerkit.chart.figure.window import Window
 from tickerkit.chart.messages import FigureNote, PointsMessage
 from tickerkit.errors import InvalidType
@@ -138,16 +139,22 @@ class PageFigure(LockedFigure):
             self._note = {**note}
 
     def to_dict(self) -> Any:
-        """Return the figure as a dict, as pages show it: times in its zone, and percentages."""
+        """Return the figure as a dict, as pages show it.
+
+        Times are in its zone, lines may be percentages, and volume has the colours of the candles.
+        """
         with self._lock:
             figure = super().to_dict()
             keep_naive = self.tz == "UTC"
+            template = figure["layout"].get("template", {})
             for shown, props in zip(figure["data"], self._data, strict=True):
                 stream = self._streams.by_trace.get(props["uid"])
                 local = {name: shown[name] for name in self._find_local(props) if name in shown}
                 shown |= map_times(shown, self._time_axes.convert, keep_naive=keep_naive) | local
                 if stream is not None and is_percent(props):
                     shown["y"] = compute_change(stream.window.column("y"))
+                marker = make_volume_marker(props, self._data, template)
+                shown |= {"marker": marker} if marker else {}
             layout = figure["layout"]
             layout |= map_times(layout, self._time_axes.convert, keep_naive=keep_naive)
             return figure

@@ -32,6 +32,7 @@ PARTS = (
     "axes.js",
     "percent.js",
     "plot_axes.js",
+    "volume_colors.js",
     "visible_points.js",
     "newest_values.js",
     "live_ranges.js",

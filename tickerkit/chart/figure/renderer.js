@@ -10,6 +10,7 @@ import { Patch } from "./patch.js";
 import { PlotAxes } from "./plot_axes.js";
 import { measureLack, measureTitleCut } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
+import { colorVolumes, findCandles } from "./volume_colors.js";
 
 /** @import { Place, Stream } from "./types.d.ts" */
 /** @import { ChoosePoints } from "./canvas_traces.js" */
@@ -94,8 +95,10 @@ export class Renderer {
       const hasBars = trace.type === "bar" || series.names.length > 1;
       const isHeat = trace.type === "heatmap";
       const [root, base] = [this.axes.findRoot(x), this.#bases.of(trace)];
-      streams.push({ index, trace, full, series, x, y, hasBars, isHeat, root, base });
+      const candles = null;
+      streams.push({ index, trace, full, series, x, y, hasBars, isHeat, root, base, candles });
     }
+    for (const each of streams) each.candles = findCandles(each, streams, figure.data);
     return streams;
   }
 
@@ -188,6 +191,7 @@ export class Renderer {
       if (trace.type === "scattergl" && full.mode === "lines") trace.type = "scatter";
     }
     for (const stream of streams) this.#points.fill(stream, places.get(stream.root), standsIn);
+    colorVolumes(streams, figure.data);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);
     if (figure.isFollowing) this.#startPatch(streams, standsIn);

@@ -3,6 +3,7 @@
  */
 
 import { asNumbers } from "./axes.js";
+import { findDirections } from "./volume_colors.js";
 
 /** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
 
@@ -181,7 +182,12 @@ export class BarPatch {
       Object.values(this.#shape.heights).filter((name) => name !== "inside")
     );
     if (!names.every((name) => this.#area.holds(heights[name]))) return null;
-    const style = this.#findStyle(heights.direction);
+    const { candles } = stream;
+    // Of bars of volume, the directions of their candles; Plotly's trace has them as colours.
+    const directions = candles && findDirections(columns.x, choose(candles, range));
+    const style = directions
+      ? this.#findStyle(directions.at(-1) ?? 0, (index) => this.#trace.marker.color.at(index))
+      : this.#findStyle(heights.direction);
     if (style === null) return null;
     const path = /** @type {Element} */ (this.#paths.at(-1));
     let number = 0;
@@ -193,6 +199,7 @@ export class BarPatch {
       path.setAttribute("d", d);
       path.setAttribute("style", style);
       for (const name of this.#names) this.#trace[name] = columns[name];
+      if (directions) this.#trace.marker.color.set(directions);
     };
   }
 
@@ -219,13 +226,14 @@ export class BarPatch {
    * direction, or null if there is no such bar.
    *
    * @param {number} direction
+   * @param {(index: number) => number} drawn returns the direction of a bar as drawn
    */
-  #findStyle(direction) {
-    if (this.#heights(this.#trace, -1).direction === direction || Number.isNaN(direction)) {
+  #findStyle(direction, drawn = (index) => this.#heights(this.#trace, index).direction) {
+    if (drawn(-1) === direction || Number.isNaN(direction)) {
       return /** @type {Element} */ (this.#paths.at(-1)).getAttribute("style");
     }
     for (let index = this.#paths.length - 2; direction && index >= 0; index--) {
-      if (this.#heights(this.#trace, index).direction === direction) {
+      if (drawn(index) === direction) {
         return this.#paths[index].getAttribute("style");
       }
     }

@@ -24,6 +24,8 @@ __all__ = [
     "SAMPLED_TYPES",
     "STREAMED_TYPES",
     "VALUE_TYPES",
+    "VOLUME_COLOUR",
+    "Traces",
     "check_columns",
     "find_replaced",
     "find_trace",
@@ -47,6 +49,7 @@ SAMPLED_TYPES = (*VALUE_TYPES, *SPACE_TYPES, "histogram2d", "histogram2dcontour"
 OTHER_POINT_TYPES = ("histogram2d", "histogram2dcontour", "waterfall", "funnel")
 DATA_NAMES = {"x", "y", "z", *BAR_COLUMNS}
 METHODS = {BAR_COLUMNS: "append_bars", HEAT_COLUMNS: "append_column"}
+# Pages and exports replace it by the colours of the candles; volume_colors.js has it, too.
 VOLUME_COLOUR = "rgba(128,128,128,.6)"
 # Eight significant digits, without zeros at the end: 1,300, or 0.0125 of a coin.
 VOLUME_FORMAT = ",.8~r"

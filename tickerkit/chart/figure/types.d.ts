@@ -85,6 +85,8 @@ export interface Stream {
   /** The id of the x axis that its own axis matches, see `PlotAxes.findRoot`. */
   root: string;
   hasBars: boolean;
+  /** The candles whose colours its bars have; null if they have their own. */
+  candles: Stream | null;
   /** Whether it is a heat map: each position is a column of cells. */
   isHeat: boolean;
   /** The value since which the trace is drawn as its change in percent; null if it is not. */
