@@ -24,7 +24,7 @@ const CANVAS_DRAW_EVERY_MS = 1000;
 /** The share of the page's time that Plotly may take while patches show all that moves: if each of
  *  20 figures had Plotly draw once a second, that would be half of it. */
 const MAX_PLOTLY_SHARE = 0.2;
-/** The shortest time while the mouse is over the chart: Plotly's hover labels need its own draws. */
+/** The shortest time while the mouse is over the chart: hover labels need Plotly's own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
 /** After a draw of a heat map that took longer than this, Plotly rests for three times as long. */
 const SLOW_DRAW_MS = 50;
