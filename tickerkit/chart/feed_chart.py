@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from tickerkit.bars import interval_ns
 from tickerkit.chart.candles import CandleDrawer
 from tickerkit.chart.figure.figure import LiveFigure
-from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.time_axes import TimeAxes
 from tickerkit.chart.figure.window import parse_window
 from tickerkit.chart.instruments import Instruments
@@ -21,6 +20,7 @@ from tickerkit.decimals import MIN_DECIMALS
 from tickerkit.errors import InvalidArgument
 from tickerkit.log import Rows
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.scheduler import SENDER
 from tickerkit.validation import check_choice, check_flag, check_number, check_text, parse_symbols
 
 if TYPE_CHECKING:

@@ -16,7 +16,7 @@ import pytest
 
 import tickerkit as tk
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js
-from tickerkit.chart.figure.presence import LEASE_S, PresenceLease
+from tickerkit.runtime.presence import LEASE_S, PresenceLease
 
 Until = Callable[..., None]
 Sent = list[tuple[dict[str, Any], list[memoryview]]]

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tickerkit.chart.figure.page_side import PARTS, build_page_side, join_modules, read_parts
+from tickerkit.chart.figure.page_side import PARTS, build_page_side, read_parts
 
 FOLDER = resources.files("tickerkit.chart.figure")
 SOURCES = read_parts()
@@ -68,16 +68,6 @@ def test_no_text_of_a_module_looks_like_a_comment(name: str) -> None:
     """Lines that look like comments are left out: none may be in a text of several lines."""
     for text in re.findall(r"`[^`]*`", SOURCES[name]):
         assert not re.search(r"^ *(//|/\*)", text, re.M)
-
-
-def test_joining_leaves_out_imports_exports_comments_and_indents() -> None:
-    """Of comments only those that share a line with code remain."""
-    first = '/**\n * What it does.\n */\n\nconst URL = "http://a"; // stays\nexport class A {}\n'
-    second = (
-        'import { A } from "./a.js";\n\n  // goes\n  /** @type {A} */ (x) = 1;\nexport default A;\n'
-    )
-    joined = '\nconst URL = "http://a"; // stays\nclass A {}\n\n\n/** @type {A} */ (x) = 1;\n'
-    assert join_modules([first, second]) == f"{joined}export default A;\n"
 
 
 def test_the_joined_text_is_a_module_of_a_widget(node: str, tmp_path: Path) -> None:

@@ -12,8 +12,8 @@ import numpy as np
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.senders import PULL_FUNCTION
+from tickerkit.runtime.scheduler import SENDER
 
 Functions = dict[str, Callable[..., Any]]
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import tickerkit as tk
-from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.streams import Streams
+from tickerkit.runtime.scheduler import SENDER
 
 
 def test_min_interval_may_be_read_while_traces_change() -> None:

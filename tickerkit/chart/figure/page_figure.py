@@ -21,7 +21,6 @@ from tickerkit.chart.figure.percent import compute_change, is_percent
 from tickerkit.chart.figure.plotlyjs import get_shared_plotly_js, read_plotly_js
 from tickerkit.chart.figure.senders import choose_sender, pack_message
 from tickerkit.chart.figure.streams import Stream, Streams
-from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.figure.theme import apply_theme
 from tickerkit.chart.figure.threadsafe import LockedFigure, make_lock
 from tickerkit.chart.figure.time_axes import TimeAxes
@@ -31,6 +30,7 @@ from tickerkit.chart.figure.window import Window
 from tickerkit.chart.messages import FigureNote, PointsMessage
 from tickerkit.errors import InvalidType
 from tickerkit.runtime.hosts import find_host, is_open
+from tickerkit.runtime.subshells import deliver_as_addressed
 from tickerkit.ticks import Array
 from tickerkit.validation import check_choice, check_flag
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import functools
-import re
-from collections.abc import Iterable
 from importlib import resources
 
 import plotly.graph_objects as go
 
 from tickerkit.chart.figure.compatibility import find_incompatibility
 from tickerkit.chart.figure.plotlyjs import compress_plotly_js
+from tickerkit.runtime.page_modules import join_modules
 
-__all__ = ["build_page_side", "join_modules", "read_parts"]
+__all__ = ["build_page_side", "read_parts"]
 
 # The files of another room, by their paths in the package: the web page of a server has them, too.
 SHARED_PARTS = ("server/page/decimals.js",)
@@ -56,12 +55,6 @@ PARTS = (
     "figure.js",
 )
 
-_IMPORT = re.compile(r"^import [^;]*;\n", re.MULTILINE)
-_EXPORT = re.compile(r"^export (?!default)", re.MULTILINE)
-_DOC_COMMENT = re.compile(r"^ */\*\*(?:(?!\*/).)*\*/\n", re.MULTILINE | re.DOTALL)
-_LINE_COMMENT = re.compile(r"^ *//.*\n", re.MULTILINE)
-_INDENT = re.compile(r"^ +", re.MULTILINE)
-
 
 @functools.cache
 def build_page_side(*, with_plotly: bool = False) -> str:
@@ -89,18 +82,3 @@ def read_parts() -> dict[str, str]:
     package, folder = resources.files("tickerkit"), resources.files(__package__)
     files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
     return {file.name: file.read_text("utf-8") for file in files}
-
-
-def join_modules(modules: Iterable[str]) -> str:
-    """Join JavaScript modules to one; each module comes after the modules that it imports.
-
-    A page loads a widget's module from text that has no URL, and so can't resolve imports of other
-    files. Joining in Python needs no build tool: a checkout runs without a build. It relies on
-    three rules, which tests check: all names at the top level differ, an import fills whole lines
-    and renames nothing, and an export is part of a declaration. Comments that fill whole lines
-    and indents are left out, because every figure and every saved notebook holds the text.
-    """
-    text = "\n".join(modules)
-    for pattern in (_IMPORT, _DOC_COMMENT, _LINE_COMMENT, _EXPORT, _INDENT):
-        text = pattern.sub("", text)
-    return text

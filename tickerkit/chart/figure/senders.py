@@ -8,8 +8,8 @@ import weakref
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from tickerkit.chart.figure.scheduler import SENDER, Sendable
 from tickerkit.runtime.hosts import Host
+from tickerkit.runtime.scheduler import SENDER, Sendable
 
 __all__ = [
     "PULL_FUNCTION",

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from tickerkit.chart.figure.column_window import ColumnWindow, make_window
-from tickerkit.chart.figure.presence import PresenceLease
-from tickerkit.chart.figure.scheduler import SENDER
 from tickerkit.chart.figure.senders import PointsSender
 from tickerkit.chart.figure.window import BAR_COLUMNS, LINE_COLUMNS, Window
 from tickerkit.chart.figure.x_values import to_iso_text, to_milliseconds
 from tickerkit.chart.messages import PointsMessage, TracePoints, TraceWindow
+from tickerkit.runtime.presence import PresenceLease
+from tickerkit.runtime.scheduler import SENDER
 from tickerkit.ticks import Array
 
 __all__ = ["Stream", "Streams"]

@@ -10,7 +10,6 @@ import pandas as pd
 
 from tickerkit.chart.feed_chart import chart, check_options, draw_feed, list_symbols, make_figure
 from tickerkit.chart.figure.figure import LiveFigure
-from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.instruments import Instruments
 from tickerkit.chart.notes import list_present
 from tickerkit.chart.widgets.download import Download
@@ -24,6 +23,7 @@ from tickerkit.log import Rows
 from tickerkit.runtime.cards import dim, escape, render_status
 from tickerkit.runtime.hosts import find_host
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.subshells import deliver_as_addressed
 
 if TYPE_CHECKING:
     from tickerkit.feed import Feed

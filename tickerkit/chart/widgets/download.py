@@ -12,8 +12,8 @@ from typing import Any
 import anywidget
 import traitlets
 
-from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.chart.widgets.transfer import DownloadFile, Transfer
+from tickerkit.runtime.subshells import deliver_as_addressed
 
 __all__ = ["Download", "make_safe_name"]
 

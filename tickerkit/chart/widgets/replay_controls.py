@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
-from tickerkit.chart.figure.subshells import deliver_as_addressed
 from tickerkit.errors import Stopped, TickerkitError
 from tickerkit.formatting import format_count, format_time
 from tickerkit.runtime.cards import NUMBER_STYLE, dim, escape, render_status
 from tickerkit.runtime.interrupts import hold_interrupts
 from tickerkit.runtime.rerun import cell_slot
+from tickerkit.runtime.subshells import deliver_as_addressed
 from tickerkit.runtime.threads import BackgroundThread, start_thread
 
 if TYPE_CHECKING:

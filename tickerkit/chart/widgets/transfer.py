@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from typing import NamedTuple
 
-from tickerkit.chart.figure.presence import PresenceLease
 from tickerkit.chart.messages import DownloadMessage, EndMessage, PartMessage
 from tickerkit.runtime.error_log import describe
+from tickerkit.runtime.presence import PresenceLease
 from tickerkit.runtime.threads import start_thread
 
 __all__ = ["DownloadFile", "Transfer"]

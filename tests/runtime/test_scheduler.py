@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tickerkit.chart.figure.scheduler import RateLimiter, Sender
+from tickerkit.runtime.scheduler import RateLimiter, Sender
 
 Until = Callable[..., None]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipywidgets
 
 import tickerkit as tk
-from tickerkit.chart.figure.subshells import deliver_as_addressed
+from tickerkit.runtime.subshells import deliver_as_addressed
 
 
 def test_message_is_delivered_to_the_subshell_it_names() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tickerkit.chart.figure.presence import LEASE_S, PresenceLease
+from tickerkit.runtime.presence import LEASE_S, PresenceLease
 
 
 def test_lease_ends_a_minute_after_the_last_report() -> None:

@@ -1,4 +1,4 @@
-"""Scheduler: one thread that sends the points of all live figures, at a limited rate."""
+"""Scheduler: one thread that sends what live figures and other widgets show, at a limited rate."""
 
 from __future__ import annotations
 
