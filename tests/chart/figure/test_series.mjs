@@ -630,3 +630,16 @@ test("there is no outline of a line that is not dense, has gaps, or steps back",
   assert.equal(seriesOf(x, y.with(2000, NaN)).outline(linspace(0, count, 5)), null);
   assert.equal(seriesOf(x.with(2000, 50), y).outline(linspace(0, count, 5)), null);
 });
+
+test("the outline has every point around a pause; there is none of a line with many", () => {
+  const count = 20_000;
+  const y = array(count, (i) => i % 2);
+  const pausedAt = (every) => array(count, (i) => i + 5000 * Math.floor((i + 30) / every));
+  const once = pausedAt(10_000);
+  const { x: across, y: up } = seriesOf(once, y).outline(linspace(0, once.at(-1), 21));
+  const start = across.indexOf(once[9970 - 1]);
+  assertSame(across.slice(start, start + 2), once.slice(9969, 9971));
+  assertSame(up.slice(start, start + 2), y.slice(9969, 9971));
+  const often = pausedAt(300);
+  assert.equal(seriesOf(often, y).outline(linspace(0, often.at(-1), 21)), null);
+});

@@ -35,7 +35,7 @@ export class VisiblePoints {
    * @param {Stream} stream
    * @param {Range} range
    * @param {number} [resolution] how many columns of pixels to draw; Plotly's by default.
-   *   A point may then be an eighth of a column beside its place
+   *   A point may then be a quarter of a column beside its place
    * @returns {Columns}
    */
   of(stream, range, resolution) {
