@@ -256,6 +256,17 @@ test("loading the state, and dropping a trace, drop its points that are not show
   assert.deepEqual(held("a"), [9, 10]);
 });
 
+test("a repeated message leaves nothing missing while its points were held back", () => {
+  stream("a", 30);
+  const next = points.count;
+  receive("a", next, next + 30, smooth);
+  assert.ok(points.isHolding);
+  receive("a", next, next + 40, smooth); // as requested by a report that it crossed
+  receive("a", next + 40, next + 50, smooth);
+  assert.deepEqual(sent, []);
+  assert.equal(points.count, next + 50);
+});
+
 for (let seed = 0; seed < 20; seed++) {
   test(`whatever is lost on the way, the page ends with the kernel's window (seed ${seed})`, () => {
     const random = new Seeded(seed);

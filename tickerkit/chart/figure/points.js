@@ -233,7 +233,8 @@ export class Points {
    * @param {Series} series
    */
   #heldOf(series) {
-    return this.#pacing.waiting.flat().filter((batch) => batch.series === series);
+    const isHeld = (/** @type {Batch} */ { shown, columns }) => shown < columns.x.length;
+    return this.#pacing.waiting.flat().filter((each) => each.series === series && isHeld(each));
   }
 
   /**
