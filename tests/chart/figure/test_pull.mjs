@@ -85,3 +85,13 @@ test("a page whose last view is removed asks no more", async () => {
   await pass(10_000);
   assert.equal(asked.length, 1);
 });
+
+test("a page that shows the figure again during a question asks as often as before", async () => {
+  mock.timers.tick(0); // the question is on its way
+  pull.stop();
+  pull.start();
+  await pass(0);
+  const count = asked.length;
+  for (let i = 0; i < 10; i++) await pass(100);
+  assert.ok(asked.length <= count + 10);
+});

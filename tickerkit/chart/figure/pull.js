@@ -42,6 +42,7 @@ export class Pull {
   }
 
   async #ask() {
+    const timer = this.#timer;
     let wait = PULL_EVERY_MS;
     try {
       if (document.visibilityState === "visible") await this.#take();
@@ -49,7 +50,8 @@ export class Pull {
       console.error(error);
       wait = PULL_AGAIN_MS;
     }
-    if (this.#timer !== undefined) this.#timer = setTimeout(() => this.#ask(), wait);
+    // Otherwise stopped meanwhile, and perhaps started anew.
+    if (this.#timer === timer) this.#timer = setTimeout(() => this.#ask(), wait);
   }
 
   async #take() {
