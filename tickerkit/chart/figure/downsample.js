@@ -134,7 +134,7 @@ export function outline(xs, ys, edges, from, to) {
   const { low: yLow, high: yHigh, holes: yHoles } = ys;
   const [firstBlock, stop] = [Math.ceil(from / BLOCK), Math.floor(to / BLOCK)];
   if (stop - firstBlock < BLOCKS_PER_COLUMN * n) return null;
-  // A column has four points, and each wide block may split one. The two ends are less than a block.
+  // A column has four points. A wide block may split one in two. The ends are under a block each.
   const most = 4 * (n + MAX_WIDE_BLOCKS) + (2 + MAX_WIDE_BLOCKS) * BLOCK;
   const [x, y] = [new Float64Array(most), new Float64Array(most)];
   const maxWidth = (MAX_BLOCK_WIDTH * (edges[n] - edges[0])) / n;
