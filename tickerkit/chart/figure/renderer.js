@@ -144,8 +144,8 @@ export class Renderer {
     const mayDraw = elapsed >= Math.max(FULL_DRAW_EVERY_MS, rest);
     if (mayDraw && this.#patch.isDue(places)) return false;
     if (!this.#patch.draw(streams, places, this.#choose)) return false;
-    // Plotly's own points stay behind those of the canvas only for so long.
-    if (isOnCanvas) this.#later ??= setTimeout(() => this.#view.requestDraw(), wait - elapsed);
+    // Plotly's own points, and the bases of percentages, stay behind only for so long.
+    this.#later ??= setTimeout(() => this.#view.requestDraw(), wait - elapsed);
     this.#noteDrawn(streams, places);
     return true;
   }
