@@ -326,6 +326,16 @@ def test_smaller_window_drops_the_oldest_points(figure: tk.LiveFigure, until: Un
     until(lambda: xs(figure) == list(range(91, 101)))
 
 
+@pytest.mark.parametrize("unit", ["us", "ns"])
+def test_append_continues_after_points_without_a_time(unit: str) -> None:
+    """They are not in the picture, and the trace keeps them."""
+    times = np.array(["2026-11-23", "NaT"], dtype=f"datetime64[{unit}]")
+    figure = tk.LiveFigure([{"type": "scatter", "x": times, "y": [1, 2]}])
+    figure.append("2026-11-24", 3)
+    assert np.isnat(figure.data[0].x).tolist() == [False, True, False]
+    figure.close()
+
+
 def test_append_continues_after_the_traces_own_points(until: Until) -> None:
     """The points that a trace was made with stay in the window."""
     figure = tk.LiveFigure(data=[go.Scatter(x=[1, 2], y=[1, 2])])

@@ -60,6 +60,13 @@ def test_window_of_a_time_counts_seconds_for_numbers() -> None:
     assert x.tolist() == list(range(39, 50))
 
 
+def test_x_that_is_no_number_does_not_stop_a_window_of_time() -> None:
+    """The points before it leave as ever."""
+    window = Window("10s")
+    window.add(np.array([0.0, 5.0, np.nan, 20.0]), {"y": np.arange(4.0)})
+    assert window.x.tolist() == [20.0]
+
+
 def test_points_handed_out_do_not_change() -> None:
     """Later points don't overwrite them, and they are read-only."""
     window = fill(Window(100), np.arange(100.0))

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from tickerkit import InvalidArgument
 from tickerkit.chart.figure.x_values import parse_x, to_iso_text, to_milliseconds
 
 
@@ -46,6 +47,24 @@ def test_times_are_text_for_plotly() -> None:
         "2026-11-23T10:00:00.123"
     ]
     assert to_iso_text(parse_x([1, 2])).tolist() == [1.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "missing", [pd.NaT, np.datetime64("NaT"), np.array(["2026", "NaT"], dtype="datetime64[ns]")]
+)
+def test_missing_times_are_refused(missing: object) -> None:
+    """In each form in which they may be given."""
+    with pytest.raises(InvalidArgument, match=r"Invalid x=.*NaT.*a time such as"):
+        parse_x(missing)
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us"])
+def test_times_that_nanoseconds_cannot_hold_are_refused(unit: str) -> None:
+    """They don't become other times."""
+    times = np.array(["9999-12-31"], dtype=f"datetime64[{unit}]")
+    for value in (times, times[0], pd.DatetimeIndex(times), datetime(9999, 12, 31), "9999-12-31"):
+        with pytest.raises(InvalidArgument, match="expected times from 1678 to 2261"):
+            parse_x(value)
 
 
 @pytest.mark.parametrize(

@@ -184,7 +184,13 @@ def read_trace_columns(props: Mapping[str, Any], trace: int) -> Points:
 def _read_x(props: Mapping[str, Any], count: int) -> Array:
     """Return the x of a trace, shape (n,); without x, as plotly computes it for `count` points."""
     if "x" in props:
-        return parse_x(_decode(props["x"]))
+        given = _decode(props["x"])
+        if not isinstance(given, np.ndarray) or given.dtype.kind != "M":
+            return parse_x(given)
+        is_missing = np.isnat(given)  # plotly leaves such points out
+        times = np.full(len(given), np.datetime64("NaT"), dtype=TIME)
+        times[~is_missing] = parse_x(given[~is_missing])
+        return times
     start, step = parse_x(props.get("x0", 0)), float(props.get("dx", 1)) * np.arange(count)
     if start.dtype == TIME:  # a step is in milliseconds then
         step = (step * 1e6).astype("timedelta64[ns]")

@@ -236,7 +236,7 @@ class Window:
             held = self.x
             is_time = held.dtype == TIME
             span = np.timedelta64(self._span_ns, "ns") if is_time else self.span_s
-            oldest = held[-NEWEST_POINTS:].max() - span
+            oldest = np.fmax.reduce(held[-NEWEST_POINTS:]) - span  # whatever NaN there is
             # Points leave in the order in which they came. Comparing all of them would take time
             # in proportion to the window; usually the first step already finds a point to keep.
             for start in range(0, len(held), TRIM_STEP):

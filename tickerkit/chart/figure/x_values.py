@@ -20,6 +20,9 @@ TIME = np.dtype("datetime64[ns]")
 NUMBER = np.dtype("float64")
 DATE_LENGTH = len("2026-11-23")
 EXPECTED = "a number, or a time such as '2026-11-23T10:00:00Z'"
+# The years that 64 bits hold as nanoseconds.
+FIRST_YEAR, LAST_YEAR = 1678, 2261
+EXPECTED_YEARS = f"times from {FIRST_YEAR} to {LAST_YEAR}"
 
 
 def parse_x(values: Any) -> Array:
@@ -36,15 +39,15 @@ def parse_x(values: Any) -> Array:
     # The two common cases come first: figures are appended to up to a thousand times a second.
     if isinstance(values, numbers.Real):
         return np.array([values], dtype=NUMBER)
-    if isinstance(values, datetime.datetime):
+    if isinstance(values, datetime.datetime) and FIRST_YEAR <= values.year <= LAST_YEAR:
         stamp = pd.Timestamp(values)
         utc = stamp if stamp.tz is None else stamp.tz_convert(None)
         return np.array([utc.as_unit("ns").value], dtype=TIME)
     if isinstance(values, np.ndarray) and values.ndim == 1:
         if values.dtype.kind in "iufb":
             return values.astype(NUMBER, copy=False)
-        if values.dtype.kind == "M":
-            return values.astype(TIME, copy=False)
+        if values.dtype == TIME and not np.isnat(values).any():
+            return values
     is_text = isinstance(values, str | datetime.date | np.datetime64)
     try:
         dimensions = 0 if is_text else np.ndim(values)
@@ -59,12 +62,14 @@ def parse_x(values: Any) -> Array:
     if index.dtype.kind != "M":  # a list is iterated more quickly than an index of text
         _check_zones(values if isinstance(values, list | tuple) else index)
     try:
-        times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601"))
+        times = pd.DatetimeIndex(pd.to_datetime(index, utc=True, format="ISO8601")).as_unit("ns")
+    except pd.errors.OutOfBoundsDatetime as error:
+        raise InvalidArgument("x", index[0], EXPECTED_YEARS) from error
     except (ValueError, TypeError) as error:
         raise InvalidArgument("x", index[0], EXPECTED) from error
     if times.hasnans:
         raise InvalidArgument("x", index[int(times.isna().argmax())], EXPECTED)
-    as_times: Array = times.as_unit("ns").tz_localize(None).to_numpy()
+    as_times: Array = times.tz_localize(None).to_numpy()
     return as_times
 
 
