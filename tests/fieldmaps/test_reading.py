@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -128,9 +129,10 @@ RECORDINGS = {
 
 def read_both(fields: Any, messages: Sequence[str | bytes]) -> tuple[Any, Any]:
     """Return what each way reads, in a form that can be compared."""
+    parsed = parse_fields(fields)
     return (
-        summary(FieldReader(parse_fields(fields), typed=True), messages),
-        summary(FieldReader(parse_fields(fields), typed=False), messages),
+        summary(FieldReader(parsed, typed=True), messages),
+        summary(FieldReader(parsed, typed=False), messages),
     )
 
 
@@ -144,7 +146,7 @@ def summary(reader: FieldReader, messages: Sequence[str | bytes]) -> Any:
         refused += map(str, batch.errors)
     frame = log.frame().drop(columns=["epoch", "received"])
     columns = {
-        name: frame[name].astype(object).where(frame[name].notna(), None).tolist()
+        name: [None if pd.isna(each) else each for each in frame[name].tolist()]
         for name in sorted(frame.columns)
     }
     return columns, refused[:10], len(taken.others), sum(b.refused for b in taken.batches)
@@ -232,19 +234,20 @@ SHORT = [
 ]
 
 
-@pytest.mark.parametrize("fields", SHORT, ids=range(len(SHORT)))
 @settings(max_examples=examples(300), deadline=None)
 @given(messages=st.lists(MESSAGES, max_size=6))
-def test_both_ways_read_the_same_of_any_message(fields: Any, messages: list[Any]) -> None:
-    """Also where values are missing, of another type, or invalid."""
+def test_both_ways_read_the_same_of_any_message(messages: list[Any]) -> None:
+    """By each of the maps, also where values are missing, of another type, or invalid."""
     texts = [json.dumps(message) for message in messages]
-    typed, general = read_both(fields, texts)
-    if len(set(kinds_of(messages))) > 1:
-        # A batch's column has the kind of its first value, and one way may make two batches of
-        # messages of which the other makes one.
-        typed[0].pop("x", None)
-        general[0].pop("x", None)
-    assert typed == general
+    has_kinds = len(set(kinds_of(messages))) > 1
+    for number, fields in enumerate(SHORT):
+        typed, general = read_both(fields, texts)
+        if has_kinds:
+            # A batch's column has the kind of its first value, and one way may make two batches of
+            # messages of which the other makes one.
+            typed[0].pop("x", None)
+            general[0].pop("x", None)
+        assert typed == general, number
 
 
 def kinds_of(message: Any) -> Iterator[str]:

@@ -1259,15 +1259,16 @@ def test_log_equals_a_plain_list(keep: int, pace: int, steps: list[Any]) -> None
         compaction_module.MIN_ROWS, compaction_module.COPIED_PER_ROW = smallest, usual
 
 
-def test_epochs_beyond_any_dictionary_have_their_names() -> None:
+def test_epochs_beyond_the_dictionary_have_their_names() -> None:
     """A log forgets the epochs whose ticks it dropped; every tick held has its epoch."""
-    log, latest = TickLog(2000), None
+    count = 9000
+    log = TickLog(2000)
     batch = read_ticks([{"s": "A", "p": 1}])
     seq = np.array([1], dtype=np.int64)
     log.append(read_ticks([{"s": "B", "p": 1}]), received=0, epoch="first", seq=seq)
     latest = Latest(log)
     latest.update()
-    for number in range(MAX_WORDS + 3000):
+    for number in range(count):
         log.append(batch, received=0, epoch=f"e{number}", seq=seq)
         if number == 1500:
             early = log.frame()
@@ -1275,7 +1276,7 @@ def test_epochs_beyond_any_dictionary_have_their_names() -> None:
             latest.update()
     latest.update()
     frame = log.frame()
-    first = MAX_WORDS + 1000
+    first = count - 2000
     assert frame["epoch"].tolist() == [f"e{number}" for number in range(first, first + 2000)]
     assert early["epoch"].tolist() == ["first", *(f"e{number}" for number in range(1501))]
     assert latest.frame()["epoch"].tolist() == ["first", f"e{first + 1999}"]

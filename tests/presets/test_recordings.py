@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Mapping
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -155,10 +155,10 @@ CASES: list[tuple[str, Any, Callable[[Iterator[Any]], Rows], int, int]] = [
 ]
 
 
-def texts_of(folder: Path, name: str) -> list[bytes]:
-    """Return the frames of a recording."""
+def texts_of(folder: Path, name: str, most: int | None = None) -> list[bytes]:
+    """Return the frames of a recording, or its first ones."""
     [path] = (folder / "frames").glob(f"{name}.jsonl*")
-    texts = [text.encode() for text in wire_texts(path)]
+    texts = [text.encode() for text in islice(wire_texts(path), most)]
     if name.startswith("okx"):
         # Rows of the channel trades have the fields of those of trades-all.
         texts = [text.replace(b'"channel":"trades"', b'"channel":"trades-all"') for text in texts]
@@ -211,14 +211,14 @@ PRESETS = [(name, given) for name, given, _, trades, _ in CASES if trades and ty
 
 @pytest.mark.parametrize(("name", "given"), PRESETS)
 def test_recorded_trade_ids_are_as_the_preset_says(recorded: Path, name: str, given: str) -> None:
-    """Dense ids count up by one for each symbol, unique ones rise."""
+    """Dense ids count up by one for each symbol, unique ones rise; in the first 10,000 messages."""
     [ids] = {
         read.ids
         for socket in load_preset(given).sockets
         for read in socket.reads
         if read.channel == "trades"
     }
-    rows, _ = read_rows(fields_of(given), texts_of(recorded, name))
+    rows, _ = read_rows(fields_of(given), texts_of(recorded, name, 10_000))
     found: dict[str, list[int]] = {}
     for row in rows:
         if "price" in row:

@@ -32,8 +32,8 @@ MB = 10**6
 def pack(data: bytes, name: str) -> bytes:
     """Compress data into a single member, by the suffix of a file's name."""
     if name.endswith(".gz"):
-        return gzip.compress(data, 9)
-    return zstandard.ZstdCompressor(level=19).compress(data)
+        return gzip.compress(data, 6)
+    return zstandard.ZstdCompressor(level=3).compress(data)
 
 
 @pytest.mark.parametrize("name", ["t.csv.gz", "t.csv.zst"])
