@@ -155,6 +155,14 @@ test("a whole window from the state is continued", () => {
   assert.deepEqual(held("a"), [7, 12]);
 });
 
+test("the state of a saved notebook may have more points than the kernel had sent before", () => {
+  const values = Array.from({ length: 300 }, (_, i) => i);
+  const data = [{ uid: "a", x: values, y: values }];
+  points.load({ a: { epoch: 1, next: 100, names: ["y"], whole: true } }, data);
+  assert.deepEqual(held("a"), [0, 300]);
+  assert.ok(points.get("a").isPartial); // a kernel that still runs sends its window again
+});
+
 test("a trace that is dropped has no points", () => {
   receive("a", 0, 5);
   assert.ok(points.drop("a"));

@@ -111,9 +111,11 @@ export class Points {
         columns[name] = Float64Array.from(trace[name] ?? []);
       if (place.rows !== undefined) columns.z = toColumns(trace.z ?? []);
       const series = new Series(place.names, place.rows);
-      series.reset(place.epoch, place.next - columns.x.length);
-      series.write(series.first, columns);
-      series.isPartial = !place.whole;
+      // The state in a saved notebook has the page's points, more than when the kernel gave `next`.
+      const start = Math.max(0, place.next - columns.x.length);
+      series.reset(place.epoch, start);
+      series.write(start, columns);
+      series.isPartial = !place.whole || series.next !== place.next;
       this.#series.set(uid, series);
     }
   }
