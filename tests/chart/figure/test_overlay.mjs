@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 
-import { moveApart, placeLabels } from "../../../tickerkit/chart/figure/overlay.js";
+import { moveApart, Overlay, placeLabels } from "../../../tickerkit/chart/figure/overlay.js";
 import { Seeded } from "../../helpers/seeded.mjs";
 
 test("labels that are far apart stay where they are, from top to bottom", () => {
@@ -59,4 +59,24 @@ test("labels are lower where many must fit, and the first ones stay where not al
     Array.from({ length: 20 }, (_, key) => key),
   );
   assert.deepEqual(placeLabels([]).placed, []);
+});
+
+test("labels return to the right edge after the page has hidden the figure for a moment", () => {
+  const makeElement = () => ({
+    style: {},
+    offsetWidth: 50,
+    classList: { contains: () => false, toggle: () => {} },
+    append: () => {},
+    setAttribute: () => {},
+    addEventListener: () => {},
+  });
+  const labels = [];
+  globalThis.document = { createElement: makeElement, createTextNode: () => ({}) };
+  const box = { clientWidth: 0, append: (...elements) => labels.push(...elements.slice(-1)) };
+  const overlay = new Overlay(box, () => {});
+  const label = { key: "a", text: "1.5", color: "#000", x: 800, y: 50, area: [0, 100] };
+  overlay.showLabels([label]);
+  box.clientWidth = 860;
+  overlay.showLabels([label]);
+  assert.match(labels.at(-1).style.transform, /^translate\(800px/);
 });

@@ -134,8 +134,9 @@ export class Overlay {
       if (this.#widths.size >= MAX_WIDTHS) this.#widths.clear();
       if (own.width) this.#widths.set(own.shape, own.width); // 0 while the page hides it
     }
-    if (placed.length) this.#right ??= this.#box.clientWidth - 1;
-    const right = this.#right ?? 0;
+    // 0 while the page hides the figure, such as JupyterLab while it changes its theme.
+    if (placed.length) this.#right ||= this.#box.clientWidth;
+    const right = (this.#right ?? 0) - 1;
     for (const label of placed) {
       gone.delete(label.key);
       const own = this.#placeLabel(label, height, right);
