@@ -7,7 +7,6 @@ import contextlib
 import json
 import socket
 import ssl
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -248,7 +247,7 @@ def test_saved_frames_can_be_read_by_any_program(tap: Tap, tmp_path: Path) -> No
 def test_deflated_frames_are_shown_inflated() -> None:
     """The length is that on the wire; the payload is what the peer meant."""
     text = "deflated " * 50
-    with plain_server_deflating() as url, tk.tap(url) as tap:
+    with plain_server(echo, compression="deflate") as url, tk.tap(url) as tap:
         from websockets.sync.client import connect
 
         with connect(tap.url, proxy=None) as peer:
@@ -263,21 +262,6 @@ def test_deflated_frames_are_shown_inflated() -> None:
         assert newest["payload"].tolist() == frames["payload"].tolist()[-2:]
         assert (data["length"] < 50).all()
         assert (data["rsv"] == 4).all()
-
-
-@contextlib.contextmanager
-def plain_server_deflating() -> Iterator[str]:
-    """Run an echo server that agrees on permessage-deflate."""
-    from websockets.sync.server import serve
-
-    with serve(echo, LOCAL, 0) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield f"ws://{LOCAL}:{server.socket.getsockname()[1]}/"
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 def test_fault_of_the_reader_ends_no_connection(

@@ -96,10 +96,13 @@ def ask(
 
 @contextlib.contextmanager
 def plain_server(
-    handler: Callable[[ServerConnection], object], port: int = 0, **options: Any
+    handler: Callable[[ServerConnection], object],
+    port: int = 0,
+    compression: str | None = None,
+    **options: Any,
 ) -> Iterator[str]:
     """Serve a websocket as a program without tickerkit would; yield its address."""
-    with serve(handler, LOCAL, port, compression=None, **options) as server:
+    with serve(handler, LOCAL, port, compression=compression, **options) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         try:

@@ -117,7 +117,7 @@ def test_peers_agree_whatever_the_tap_does_within_the_rules(seed: int) -> None:
             case 2:
                 wire.order(fragment(rng.randrange(2, 5)))
             case 3:
-                wire.inject(2, b"tap", peers.now_ns, "sent by the tap")
+                wire.inject(2, b"tap", peers.now_ns)
             case 4:
                 peers.gate.hold()
             case 5:

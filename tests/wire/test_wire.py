@@ -238,8 +238,8 @@ def test_injected_frame_waits_for_the_end_of_a_frame() -> None:
     tapped = Tapped().open()
     up = make_frame(1, b"hello", KEY)
     tapped.feed("server", up[:7])
-    tapped.tap.wires["server"].inject(1, b"hi", tapped.now_ns, "sent by the tap")
-    tapped.tap.wires["client"].inject(1, b"hi", tapped.now_ns, "sent by the tap")
+    tapped.tap.wires["server"].inject(1, b"hi", tapped.now_ns)
+    tapped.tap.wires["client"].inject(1, b"hi", tapped.now_ns)
     assert tapped.bytes("client") == b"\x81\x02hi"
     assert tapped.bytes("server") == up[:7]
     tapped.feed("server", up[7:] + up)
@@ -259,7 +259,7 @@ def test_injected_message_waits_for_the_end_of_a_message() -> None:
     tapped = Tapped().open()
     first, last = make_frame(1, b"a", fin=False), make_frame(0, b"b")
     tapped.feed("client", first)
-    tapped.tap.wires["client"].inject(1, b"hi", tapped.now_ns, "")
+    tapped.tap.wires["client"].inject(1, b"hi", tapped.now_ns)
     tapped.tap.ping("client", b"", tapped.now_ns)
     assert tapped.bytes("client") == first
     tapped.feed("client", last)

@@ -11,11 +11,9 @@ import msgspec
 
 from tickerkit.classroom.passage import Handshake
 from tickerkit.classroom.tables import FrameRow
-from tickerkit.wire import Head
+from tickerkit.wire import CLOSE, CONTINUATION, TEXT, Head
 
 __all__ = ["make_har"]
-
-CONTINUATION, TEXT, CLOSE = 0, 1, 8
 
 
 def make_har(handshakes: Sequence[Handshake], rows: Iterable[FrameRow], host: str) -> bytes:

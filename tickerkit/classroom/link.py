@@ -11,7 +11,16 @@ from collections.abc import Callable, Mapping, Sequence
 from ssl import SSLContext
 from typing import NamedTuple, TypeAlias
 
-from tickerkit.wire import DIRECTIONS, ENDING_KINDS, Conversation, Fault, Kind, Line, Toward
+from tickerkit.wire import (
+    DIRECTIONS,
+    ENDING_KINDS,
+    Conversation,
+    Fault,
+    Kind,
+    Line,
+    Toward,
+    other_end,
+)
 
 __all__ = ["Converse", "Link", "Target"]
 
@@ -195,7 +204,7 @@ class Link:
         passage = (
             self.lines[toward] if self.conversation is None else self.conversation.wires[toward]
         )
-        sender: Toward = "server" if toward == "client" else "client"
+        sender = other_end(toward)
         with contextlib.suppress(OSError):
             while data := await reader.read(READ_BYTES):
                 self._feed(toward, data)

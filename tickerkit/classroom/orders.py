@@ -11,8 +11,10 @@ from tickerkit.classroom.passage import Passage
 from tickerkit.errors import InvalidArgument
 from tickerkit.validation import check_choice, check_number, check_text
 from tickerkit.wire import (
+    BINARY,
     CORRUPTIONS,
     DIRECTIONS,
+    TEXT,
     Gate,
     Line,
     Order,
@@ -27,9 +29,7 @@ __all__ = ["Orders"]
 CLOSE_TIMEOUT_S = 2.0
 MAX_REASON_BYTES = 123
 MAX_FRAGMENTS = 1_000
-BINARY, TEXT = 2, 1
 OWN_PING = b"tk"
-SENT = "sent by the tap"
 TRICKLE_GAP_S = 0.001
 
 
@@ -163,7 +163,7 @@ class Orders(ABC):
 
         def send(passage: Passage) -> None:
             wire = passage.conversation.wires[toward]
-            wire.inject(opcode, payload, passage.link.now_ns, SENT)
+            wire.inject(opcode, payload, passage.link.now_ns)
 
         return self._order(send, link)
 

@@ -12,7 +12,7 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from tickerkit.classroom.passage import Handshake
-from tickerkit.wire import MAX_KEPT_BYTES, Toward, WireFrame
+from tickerkit.wire import MAX_KEPT_BYTES, Toward, WireFrame, other_end
 
 __all__ = ["make_pcapng"]
 
@@ -103,7 +103,7 @@ class _Stream:
             if handshake.is_reset:
                 yield self._packet("client", RST | ACK, comment="reset by the tap")
                 return
-            second: Toward = "client" if first == "server" else "server"
+            second = other_end(first)
             yield self._packet(first, FIN | ACK)
             yield self._packet(second, FIN | ACK)
             yield self._packet(first, ACK)
@@ -122,7 +122,7 @@ class _Stream:
     def _packet(
         self, toward: Toward, flags: int, data: bytes = b"", comment: str = ""
     ) -> tuple[int, bytes]:
-        other: Toward = "client" if toward == "server" else "server"
+        other = other_end(toward)
         (source, source_port), (target, target_port) = self._ends[toward], self._ends[other]
         acknowledged = self._next[other] if flags & ACK else 0
         tcp = struct.pack(

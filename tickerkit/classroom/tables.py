@@ -10,11 +10,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.wire import Inflater, Toward, WireFrame
+from tickerkit.wire import TEXT, Inflater, Toward, WireFrame
 
 __all__ = ["FrameRow", "make_frames_table", "make_json_lines", "make_links_table", "make_rows"]
 
-TEXT = 1
 FRAME_TYPES = {
     "seq": "int64",
     "time": "datetime64[ns, UTC]",

@@ -75,7 +75,7 @@ class Conversation(Shared):
 
     def ping(self, toward: Toward, payload: bytes, now_ns: int) -> None:
         """Send a ping of the tap's; its pong is not passed on."""
-        self.wires[toward].inject(PING, payload, now_ns, "sent by the tap")
+        self.wires[toward].inject(PING, payload, now_ns)
 
     def close(self, code: int, reason: str, now_ns: int) -> None:
         """Send a close frame to both peers, and pass nothing more.
@@ -86,7 +86,7 @@ class Conversation(Shared):
             return
         payload = code.to_bytes(2, "big") + reason.encode()
         for wire in self.wires.values():
-            wire.inject(CLOSE, payload, now_ns, "sent by the tap")
+            wire.inject(CLOSE, payload, now_ns)
         self.take_close("tap", code)
         # The frames toward the client carry the answer of the server, and the other way round.
         self._unanswered = {"client", "server"}

@@ -37,7 +37,6 @@ class _Waiting(NamedTuple):
 class _Injection(NamedTuple):
     opcode: int
     payload: bytes
-    about: str
 
 
 class Wire:
@@ -111,15 +110,19 @@ class Wire:
         """Change the next frame that the order applies to."""
         self._orders.append(order)
 
-    def inject(self, opcode: int, payload: bytes, now_ns: int, about: str) -> None:
-        """Send a frame of the tap's at the next end of a frame; one of data, of a message."""
-        self._injections.append(_Injection(opcode, payload, about))
+    def inject(self, opcode: int, payload: bytes, now_ns: int) -> None:
+        """Send a frame of the tap's as soon as no other frame is in progress.
+
+        A frame of data also waits for the end of the message in progress. After a close frame it is
+        dropped.
+        """
+        self._injections.append(_Injection(opcode, payload))
         self.flush_injections(now_ns)
 
     def flush_injections(self, now_ns: int) -> None:
         """Send the frames of the tap's that may be sent now."""
         while self._injections and self._shared.is_open and not self._is_within:
-            opcode, payload, about = self._injections[0]
+            opcode, payload = self._injections[0]
             if opcode < CLOSE and self.witness.judge.in_message:
                 return
             self._injections.popleft()
@@ -130,7 +133,7 @@ class Wire:
                 pings = self._shared.pings[self.toward]
                 pings.add(payload, self._shared.log.stop, now_ns, is_own=True)
             self.line.feed(frame, now_ns)
-            self.witness.note_made(frame, now_ns, about, self.witness.judge.copy())
+            self.witness.note_made(frame, now_ns, "sent by the tap", self.witness.judge.copy())
             self._has_sent_close |= opcode == CLOSE
 
     # --- bytes --------------------------------------------------------------------------------
