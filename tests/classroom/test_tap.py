@@ -170,6 +170,15 @@ def test_close_and_drop_end_connections(tap: Tap, until: Until) -> None:
         assert second.close_code == 1006
 
 
+def test_connection_that_the_tap_closes_has_ended_by_the_tap(tap: Tap, until: Until) -> None:
+    """Also if the server closes the TCP connection before the client has answered."""
+    with handshake(tap.port, "/"):
+        until(lambda: tap.links["status"].tolist() == [101])
+        assert tap.close() == 1
+        until(lambda: tap.links["ended"].tolist() != [""])
+        assert tap.links["ended"].tolist() == ["by the tap; close 1000 by the tap"]
+
+
 def test_encrypted_server_gets_the_host_that_it_expects(tmp_path: Path) -> None:
     """Between tap and server is TLS; Host is changed, and so is an Origin that is the tap's."""
     authority = trustme.CA()

@@ -217,7 +217,8 @@ class Link:
             self.advance()
         while not (passage.is_empty or self._ended.is_set()):
             await self._wait_until_moved()
-        self.ended_by = self.ended_by or sender
+        is_closing = self.conversation is not None and self.conversation.is_closing
+        self.ended_by = self.ended_by or ("tap" if is_closing else sender)
 
     def _feed(self, toward: Toward, data: bytes) -> None:
         if self.conversation is None:
