@@ -125,10 +125,17 @@ test("an area is filled up to and down to its height", () => {
   ]);
 });
 
-test("an area has no part where its line is broken", () => {
-  const raster = new Raster(3, 1);
-  raster.area(floats(0, 1, 1.5, 2, 3), floats(0, 0, NaN, 0, 0), 5, 1, RED);
-  assert.deepEqual(opacities(raster), [[100, 0, 100]]);
+test("an area goes on where its line is broken, and where its points step back", () => {
+  const draw = (x, y) => {
+    const raster = new Raster(4, 1);
+    raster.area(floats(...x), floats(...y), x.length, 1, RED);
+    return opacities(raster);
+  };
+  for (const missing of [NaN, Infinity]) {
+    assert.deepEqual(draw([0, 1, 1.5, 2, 3], [0, 0, missing, 0, 0]), [[100, 100, 100, 0]]);
+  }
+  assert.deepEqual(draw([3, 2, 1], [0, 0, 0]), [[0, 100, 100, 0]]);
+  assert.deepEqual(draw([0, 3, 1, 4], [0, 0, 0.5, 0.5]), [[100, 100, 100, 50]]);
 });
 
 test("markers are squares or discs around their points", () => {

@@ -140,7 +140,8 @@ export class Raster {
   }
 
   /**
-   * Fill the area between a line through points and a height; NaN breaks it.
+   * Fill the area between a line through points and a height; as Plotly's, it has no gaps where
+   * points are missing.
    *
    * @param {Float64Array} x
    * @param {Float64Array} y
@@ -150,19 +151,22 @@ export class Raster {
    */
   area(x, y, count, zero, color) {
     const [samples, top, bottom] = [this.#samples, this.#top, this.#bottom];
+    let [px, py] = [NaN, NaN];
     this.#begin();
-    for (let i = 1; i < count; i++) {
-      const dx = x[i] - x[i - 1];
-      if (!(dx > 0) || Number.isNaN(y[i] + y[i - 1])) continue;
-      const from = Math.max(0, Math.ceil(x[i - 1] * samples - 0.5));
-      const to = Math.min(top.length, Math.ceil(x[i] * samples - 0.5));
-      const slope = (y[i] - y[i - 1]) / dx;
+    for (let i = 0; i < count; i++) {
+      const [qx, qy] = [x[i], y[i]];
+      if (!Number.isFinite(qx + qy)) continue;
+      const [left, right] = px < qx ? [px, qx] : [qx, px];
+      const from = Math.max(0, Math.ceil(left * samples - 0.5));
+      const to = Math.min(top.length, Math.ceil(right * samples - 0.5));
+      const slope = (qy - py) / (qx - px);
       for (let s = from; s < to; s++) {
-        const height = y[i - 1] + ((s + 0.5) / samples - x[i - 1]) * slope;
-        top[s] = Math.min(height, zero);
-        bottom[s] = Math.max(height, zero);
+        const height = py + ((s + 0.5) / samples - px) * slope;
+        top[s] = Math.min(top[s], height, zero);
+        bottom[s] = Math.max(bottom[s], height, zero);
       }
       if (from < to) this.#note(from, to);
+      [px, py] = [qx, qy];
     }
     this.#finish(color);
   }
