@@ -87,6 +87,20 @@ test("a line that leaves a live axis is drawn by Plotly", () => {
   assert.ok(draw({}, floats(-1, 50), floats(11, 2)), "beside the axis");
 });
 
+test("values that no axis shows are gaps, and leave no axis", () => {
+  const shape = { line: { ...LINE.line, shape: "hv" } };
+  for (const value of [Infinity, -Infinity]) {
+    assert.deepEqual(draw(shape, floats(0, 50, 80), floats(5, 5, value)), [0, 24, 49, 25]);
+  }
+  const yaxis = { ...Y, type: "log", range: [0, 2] };
+  for (const value of [0, -1]) {
+    assert.deepEqual(
+      draw({}, floats(0, 50, 80), floats(10, 10, value), { yaxis }),
+      [0, 24, 49, 25],
+    );
+  }
+});
+
 test("the look of a trace is read from what Plotly has filled in", () => {
   const read = (color) => parseCanvasColor(color);
   const full = {

@@ -136,8 +136,11 @@ export class CanvasPatch {
     const ends = /** @type {Range} */ (asNumbers(axis.range, "linear"));
     const [one, other] = axis.type === "log" ? ends.map((end) => 10 ** end) : ends;
     const [low, high] = one < other ? [one, other] : [other, one];
+    // No range shows infinite values; nor does a logarithmic one show zero and below.
+    const least = axis.type === "log" ? 0 : -Infinity;
     for (let i = 0; i < x.length; i++) {
-      if ((y[i] < low || y[i] > high) && x[i] >= left && x[i] <= right) return true;
+      const isOutside = (y[i] < low && y[i] > least) || (y[i] > high && y[i] < Infinity);
+      if (isOutside && x[i] >= left && x[i] <= right) return true;
     }
     return false;
   }
@@ -241,7 +244,8 @@ function writePoints(x, y, shape, toX, toY) {
   let count = 0;
   let [beforeX, beforeY] = [NaN, NaN];
   for (let i = 0; i < x.length; i++) {
-    const [atX, atY] = [toX(x[i]), toY(y[i])];
+    const atX = toX(x[i]);
+    const atY = Number.isFinite(y[i]) ? toY(y[i]) : NaN;
     if (shape !== "linear" && !Number.isNaN(beforeY) && !Number.isNaN(atY)) {
       if (shape === "vhv") {
         const middle = (beforeY + atY) / 2;
