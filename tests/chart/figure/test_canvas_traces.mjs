@@ -66,14 +66,17 @@ test("markers lie around their points", () => {
   assert.deepEqual(draw(MARKERS, floats(50), floats(5)), [48, 23, 51, 26]);
 });
 
-test("a logarithmic axis has a gap where values are zero or below", () => {
+test("on a logarithmic axis, a line goes far down to values of zero or below", () => {
   const yaxis = { ...Y, type: "log", range: [0, 2] };
-  assert.deepEqual(draw({}, floats(0, 50), floats(10, 10), { yaxis }), [0, 24, 49, 25]);
-  const options = { yaxis, isLive: false };
-  assert.deepEqual(
-    draw({}, floats(0, 50, 60, 70), floats(10, 10, 0, 10), options),
-    [0, 24, 49, 25],
-  );
+  for (const isLive of [true, false]) {
+    const options = { yaxis, isLive };
+    assert.deepEqual(draw({}, floats(0, 50), floats(10, 10), options), [0, 24, 49, 25]);
+    for (const value of [0, -1]) {
+      const drawn = draw({}, floats(0, 50, 60, 70), floats(10, 10, value, 10), options);
+      assert.deepEqual(drawn, [0, 24, 70, 49]);
+      assert.deepEqual(draw(MARKERS, floats(50, 60), floats(10, value), options), [48, 23, 51, 26]);
+    }
+  }
 });
 
 test("a line that leaves a live axis is drawn by Plotly", () => {
@@ -87,17 +90,10 @@ test("a line that leaves a live axis is drawn by Plotly", () => {
   assert.ok(draw({}, floats(-1, 50), floats(11, 2)), "beside the axis");
 });
 
-test("values that no axis shows are gaps, and leave no axis", () => {
+test("infinite values are gaps, and leave no axis", () => {
   const shape = { line: { ...LINE.line, shape: "hv" } };
   for (const value of [Infinity, -Infinity]) {
     assert.deepEqual(draw(shape, floats(0, 50, 80), floats(5, 5, value)), [0, 24, 49, 25]);
-  }
-  const yaxis = { ...Y, type: "log", range: [0, 2] };
-  for (const value of [0, -1]) {
-    assert.deepEqual(
-      draw({}, floats(0, 50, 80), floats(10, 10, value), { yaxis }),
-      [0, 24, 49, 25],
-    );
   }
 });
 

@@ -18,6 +18,8 @@ const MODES = ["lines", "markers", "lines+markers"];
 const STEPS = { linear: [], hv: [1], vh: [0], hvh: [0.5], vhv: [] };
 /** @type {Record<string, "circle" | "square">} */
 const SYMBOLS = { circle: "circle", square: "square", 0: "circle", 1: "square" };
+/** How many heights of a logarithmic axis zero is below its middle, as in Plotly. */
+const LOG_CLIP = 10;
 /** What a trace may have that is not drawn here. @type {((full: Trace) => unknown)[]} */
 const EXTRAS = [
   ({ selectedpoints }) => selectedpoints,
@@ -118,8 +120,10 @@ export class CanvasPatch {
     const [low, high] = /** @type {Range} */ (asNumbers(y.range, "linear"));
     const scale = (bottom - top) / (high - low);
     if (y.type === "log") {
+      // Plotly draws a line to a value of zero or below far downwards.
+      const lowest = (low + high) / 2 - LOG_CLIP * Math.abs(high - low);
       return (/** @type {number} */ value) =>
-        value > 0 ? top + (high - Math.log10(value)) * scale : NaN;
+        top + (high - (value <= 0 ? lowest : Math.log10(value))) * scale;
     }
     return (/** @type {number} */ value) => top + (high - value) * scale;
   }
@@ -136,7 +140,7 @@ export class CanvasPatch {
     const ends = /** @type {Range} */ (asNumbers(axis.range, "linear"));
     const [one, other] = axis.type === "log" ? ends.map((end) => 10 ** end) : ends;
     const [low, high] = one < other ? [one, other] : [other, one];
-    // No range shows infinite values; nor does a logarithmic one show zero and below.
+    // No range holds infinite values; nor does a logarithmic one hold zero and below.
     const least = axis.type === "log" ? 0 : -Infinity;
     for (let i = 0; i < x.length; i++) {
       const isOutside = (y[i] < low && y[i] > least) || (y[i] > high && y[i] < Infinity);
