@@ -63,9 +63,9 @@ T = TypeVar("T")
 class Tap(Intermediary, Orders):
     """A proxy for websockets that reads what passes. Made by `tk.tap`.
 
-    What passes is byte for byte what came, and is passed on before it is read. A slow receiver
-    slows its sender, as without the tap. The newest frames are kept, in the memory of `keep`.
-    Frames that break the protocol get a note, and pass.
+    Bytes pass as they came, and before they are read; only the headers Host and Origin may be
+    changed, see `tk.tap`. A slow receiver slows its sender, as without the tap. The newest frames
+    are kept, in the memory of `keep`. Frames that break the protocol get a note, and pass.
 
     Orders (`corrupt`, `ping` and so on) are for the connections that are open, or for the one that
     `link` names. They return how many connections they were given to, and raise `Stopped` after
