@@ -88,6 +88,7 @@ test("a line that leaves a live axis is drawn by Plotly", () => {
   assert.equal(draw({}, floats(0, 1), floats(0, 11), { yaxis }), null);
   assert.ok(draw({}, floats(0, 50), floats(1, 2), { yaxis }));
   assert.ok(draw({}, floats(-1, 50), floats(11, 2)), "beside the axis");
+  assert.equal(draw({}, floats(0, 1), floats(5, 11), { range: [100, 0] }), null);
 });
 
 test("infinite values are gaps, and leave no axis", () => {

@@ -19,6 +19,20 @@ test("of a line there are at most four points for each pixel, of markers fewer",
   assert.ok(figure.points.of(markers, [0, 50_000]).x.length <= (4 * 700) / 6 + 6);
 });
 
+test("a range may be reversed", () => {
+  const figure = plotOf({ data: [{ type: "scatter" }] });
+  const stream = streamOf(figure, 0, { x: numbers(50_000), y: array(50_000, Math.sin) });
+  for (const range of [
+    [10, 12],
+    [100, 40_000],
+  ]) {
+    const [forward, back] = [range, range.toReversed()].map((each) =>
+      figure.points.of(stream, each, 700),
+    );
+    assert.deepEqual(back, forward);
+  }
+});
+
 test("of bars there is one for each two pixels, and one more at each edge", () => {
   const figure = plotOf({ data: [{ type: "candlestick" }] });
   const stream = streamOf(figure, 0, candlesOf(10_000));

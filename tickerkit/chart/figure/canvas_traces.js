@@ -135,8 +135,9 @@ export class CanvasPatch {
    * @param {Float64Array} y
    * @param {Range} range
    */
-  #leaves(x, y, [left, right]) {
+  #leaves(x, y, range) {
     const { y: axis } = this.#axes;
+    const [left, right] = [Math.min(...range), Math.max(...range)];
     const ends = /** @type {Range} */ (asNumbers(axis.range, "linear"));
     const [one, other] = axis.type === "log" ? ends.map((end) => 10 ** end) : ends;
     const [low, high] = one < other ? [one, other] : [other, one];

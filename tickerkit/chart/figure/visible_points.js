@@ -52,7 +52,9 @@ export class VisiblePoints {
     const hasMarkers = full.mode?.includes("markers");
     const width = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
     const columns = resolution ?? width;
-    const edges = makeColumnEdges(range, columns, axes.drawn(x).type);
+    // A reversed axis shows the same points.
+    const [left, right] = [Math.min(...range), Math.max(...range)];
+    const edges = makeColumnEdges([left, right], columns, axes.drawn(x).type);
     const line = (resolution && series.outline(edges)) || series.line(edges);
     return base === null ? line : { x: line.x, y: line.y.map((value) => toPercent(value, base)) };
   }
