@@ -14,9 +14,17 @@ const MARKERS = { mode: "markers", marker: { color: "red", size: 4, symbol: "cir
 
 const floats = (...values) => Float64Array.from(values);
 
+/** Return a plot in which Plotly has drawn lines with these uids. */
+function plotOf(...uids) {
+  const groups = uids.map((uid) => {
+    return Object.assign(new FakeElement(), { __data__: [{ trace: { uid } }] });
+  });
+  return fakePlot({ ".scatterlayer > .trace": groups });
+}
+
 /** Draw a trace; return the ends of its ink: left, top, right and bottom, or null without ink. */
 function draw(full, x, y, { yaxis = Y, range = [0, 100], isLive = true } = {}) {
-  const plot = fakePlot({ ".scatterlayer .tracea": [new FakeElement()] });
+  const plot = plotOf("a");
   const canvas = new FakeCanvas(100, 50);
   const stream = { trace: { uid: "a" }, full: { ...LINE, ...full } };
   const patch = CanvasPatch.create(plot, stream, { x: X, y: yaxis, isLive }, canvas);
@@ -32,7 +40,7 @@ test("a line goes through its points", () => {
 
 test("a step is one line across and one up or down", () => {
   const corners = (shape) => {
-    const plot = fakePlot({ ".scatterlayer .tracea": [new FakeElement()] });
+    const plot = plotOf("a");
     const canvas = new FakeCanvas(100, 50);
     const stream = { trace: { uid: "a" }, full: { ...LINE, line: { ...LINE.line, shape } } };
     const patch = CanvasPatch.create(plot, stream, { x: X, y: Y, isLive: true }, canvas);
@@ -47,7 +55,7 @@ test("a step is one line across and one up or down", () => {
 });
 
 test("a dashed line has gaps", () => {
-  const plot = fakePlot({ ".scatterlayer .tracea": [new FakeElement()] });
+  const plot = plotOf("a");
   const canvas = new FakeCanvas(100, 50);
   const full = { ...LINE, line: { ...LINE.line, dash: "10px,5px" } };
   const stream = { trace: { uid: "a" }, full };
@@ -95,6 +103,24 @@ test("infinite values are gaps, and leave no axis", () => {
   const shape = { line: { ...LINE.line, shape: "hv" } };
   for (const value of [Infinity, -Infinity]) {
     assert.deepEqual(draw(shape, floats(0, 50, 80), floats(5, 5, value)), [0, 24, 49, 25]);
+  }
+});
+
+test("a uid may be any text, and the lines of other traces stay", () => {
+  const uids = ["a", "a.b c/d:1", '"]<b>'];
+  const plot = plotOf(...uids);
+  const groups = plot.querySelectorAll(".scatterlayer > .trace");
+  for (const [place, uid] of uids.entries()) {
+    const canvas = new FakeCanvas(100, 50);
+    const stream = { trace: { uid }, full: LINE };
+    const patch = CanvasPatch.create(plot, stream, { x: X, y: Y, isLive: true }, canvas);
+    patch.plan(stream, [0, 100], () => ({ x: floats(0, 50), y: floats(5, 5) }))();
+    const hidden = groups.map(({ style }) => style.visibility === "hidden");
+    assert.deepEqual(
+      hidden,
+      groups.map((_, at) => at === place),
+    );
+    patch.undo();
   }
 });
 

@@ -16,10 +16,10 @@ const LINE = { type: "scatter", mode: "lines", line: { color: "red" }, visible: 
 /** Return a plot with lines a, b, ..., their streams, and what can draw them. */
 function patched({ count = 1, layout = {}, drawn = {}, others = [], hasCanvas = true } = {}) {
   const uids = [..."abc"].slice(0, count);
-  const groups = uids.map(() => new FakeElement());
-  const found = Object.fromEntries(
-    uids.map((uid, i) => [`.scatterlayer .trace${uid}`, [groups[i]]]),
-  );
+  const groups = uids.map((uid) => {
+    return Object.assign(new FakeElement(), { __data__: [{ trace: { uid } }] });
+  });
+  const found = { ".scatterlayer > .trace": groups };
   const full = uids.map(() => ({ ...LINE }));
   const plot = fakePlot(found, {
     _fullData: [...full, ...others],

@@ -56,7 +56,10 @@ export class CanvasPatch {
    * @param {CanvasLayer} canvas
    */
   static create(plot, { trace, full }, axes, canvas) {
-    const groups = [...plot.querySelectorAll(`.scatterlayer .trace${trace.uid}`)];
+    // D3, which Plotly uses, has bound data to the elements; they contain the trace's uid.
+    const groups = [...plot.querySelectorAll(".scatterlayer > .trace")].filter(
+      (each) => /** @type {any} */ (each).__data__?.[0]?.trace?.uid === trace.uid,
+    );
     const look = groups.length && readLook(full, (color) => canvas.readColor(color));
     if (!look || (look.area && axes.y.type === "log")) return null;
     return new CanvasPatch(/** @type {SVGElement[]} */ (groups), look, axes, canvas);
