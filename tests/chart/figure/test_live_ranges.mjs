@@ -77,6 +77,20 @@ test("a range that the user has set is shown, as dates in milliseconds", () => {
   assert.deepEqual(y, [10 - 0.8, 20 + 0.8]); // of the visible points
 });
 
+test("Plotly finds the range of y of areas and bars that it stacks, from their sums", () => {
+  const area = { type: "scatter", stackgroup: "1" };
+  assert.equal(liveFigure({ data: [area, area] }).show()[1], undefined);
+  const bar = { type: "bar" };
+  const stacked = liveFigure({ data: [bar, bar], drawn: { barmode: "relative" } });
+  assert.equal(stacked.show()[1], undefined);
+  const alone = liveFigure({ data: [bar], drawn: { barmode: "relative" } });
+  assert.deepEqual(alone.show()[1], [0, 99 * 1.08]);
+  const late = liveFigure({ data: [bar, bar] });
+  assert.ok(late.show()[1]);
+  late.plot._fullLayout.barmode = "stack";
+  assert.equal(late.show()[1], undefined);
+});
+
 test("a range of y that the user has set is left as it is", () => {
   const layout = { yaxis: { range: [0, 5] } };
   assert.deepEqual(liveFigure({ layout }).show()[1], [0, 5]);

@@ -50,6 +50,22 @@ test("a label has the suffix of its axis, and on a logarithmic axis its place", 
   assert.deepEqual([text, y], ["10.00 %", 170]);
 });
 
+test("the label of a stacked area is where Plotly draws it, and says its own value", () => {
+  const data = ["a", "b"].map((uid) => ({ uid, type: "scatter", stackgroup: "1" }));
+  const figure = plotOf({ data, drawn: DRAWN });
+  const streams = data.map((_, i) => streamOf(figure, i, { x: [1, 2], y: [1, 4] }));
+  const labels = labelsOf({ ...figure, streams });
+  assert.deepEqual(
+    labels.map(({ text, y }) => [text, y]),
+    [
+      ["4.00", 20 + 180],
+      ["4.00", 20 + 60],
+    ],
+  );
+  for (const { full } of streams) full.groupnorm = "percent";
+  assert.deepEqual(labelsOf({ ...figure, streams }), []);
+});
+
 test("a value that is not visible, not a number, or a bar's has no label", () => {
   assert.deepEqual(labelsOf(figureOf({}, [1, 11])), []);
   assert.deepEqual(labelsOf(figureOf({}, [1, NaN])), []);

@@ -4,6 +4,7 @@
 
 import { asNumbers, followX, followY, isFixed } from "./axes.js";
 import { readFormat } from "./newest_values.js";
+import { findStackedAxes } from "./stacks.js";
 
 /** @import { Place, Plot, Range, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -163,6 +164,11 @@ export class LiveRanges {
     );
     const mixed = new Set(others.map((full) => full.yaxis ?? "y"));
     for (const { isHeat, y } of streams) if (isHeat) mixed.add(y); // Plotly fits it to the rows
+    for (const y of findStackedAxes(this.#plot, streams)) mixed.add(y);
+    for (const y of mixed) {
+      // Plotly says only with its first draw whether bars are stacked.
+      if (this.#y.delete(y) && !isFixed(this.#axes.given(y))) this.#axes.clearRange(y);
+    }
     /** @type {Map<string, Extent>} */
     const extents = new Map();
     for (const stream of streams) {

@@ -5,6 +5,7 @@
 import { Decimals, formatDecimals } from "../../server/page/decimals.js";
 import { asNumbers } from "./axes.js";
 import { toPercent } from "./percent.js";
+import { findStackHeights } from "./stacks.js";
 
 /** @import { AxisLayout, Label, Place, Plot, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -128,6 +129,7 @@ export function writeLegend(plot, streams, axes, data) {
 export function makeNewestLabels(plot, streams, axes, places, data) {
   const labels = [];
   const isRightTaken = hasRightSide(plot._fullLayout);
+  const heights = findStackHeights(streams);
   for (const stream of streams) {
     const { series, trace, full, x, y, root } = stream;
     const last = series.last();
@@ -138,7 +140,8 @@ export function makeNewestLabels(plot, streams, axes, places, data) {
     const [xaxis, yaxis] = [axes.drawn(x), axes.drawn(y)];
     const [bottom, top] = asNumbers(yaxis.range, "linear") ?? [NaN, NaN];
     const value = /** @type {number} */ (findNewest(stream));
-    const position = yaxis.type === "log" ? Math.log10(value) : value;
+    const drawn = heights.get(trace.uid) ?? value;
+    const position = yaxis.type === "log" ? Math.log10(drawn) : drawn;
     const share = (top - position) / (top - bottom);
     if (!(share >= 0 && share <= 1)) continue;
     const [offset, height] = [yaxis._offset ?? NaN, yaxis._length ?? NaN];

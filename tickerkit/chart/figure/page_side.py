@@ -33,6 +33,7 @@ PARTS = (
     "plot_axes.js",
     "volume_colors.js",
     "visible_points.js",
+    "stacks.js",
     "newest_values.js",
     "live_ranges.js",
     "heat_map.js",

@@ -8,6 +8,7 @@ import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PercentBases } from "./percent.js";
 import { Patch } from "./patch.js";
 import { PlotAxes } from "./plot_axes.js";
+import { joinStacks } from "./stacks.js";
 import { measureLack, measureTitleCut } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
 import { colorVolumes, findCandles } from "./volume_colors.js";
@@ -196,7 +197,10 @@ export class Renderer {
       // As px.line makes them of many points. Thinned, they need no WebGL, and patches draw them.
       if (trace.type === "scattergl" && full.mode === "lines") trace.type = "scatter";
     }
-    for (const stream of streams) this.#points.fill(stream, places.get(stream.root), standsIn);
+    const thinned = streams.filter((stream) =>
+      this.#points.fill(stream, places.get(stream.root), standsIn),
+    );
+    joinStacks(streams, thinned.length > 0, figure.data);
     colorVolumes(streams, figure.data);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);
     await Plotly.redraw(plot);

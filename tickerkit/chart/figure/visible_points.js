@@ -86,17 +86,21 @@ export class VisiblePoints {
    * @param {Stream} stream
    * @param {Place | null | undefined} place the range of its x axis; null for all points
    * @param {boolean} standsIn whether two columns stand in for the cells of a heat map
+   * @returns whether it has more points in the range, which are left out
    */
   fill(stream, place, standsIn) {
     const { trace, series, x } = stream;
     if (stream.isHeat) {
       this.#fillHeat(stream, place, standsIn);
-      return;
+      return false;
     }
     const showsAll = this.#axes.drawn(x).rangeslider?.visible || !place;
     const range = showsAll ? this.#fullRange(series, x) : place.range;
     const points = range ? this.of(stream, range) : {};
     for (const name of ["x", ...series.names]) trace[name] = points[name] ?? [];
+    if (!range) return false;
+    const [from, to] = series.between(...this.#axes.toData(stream.root, range));
+    return to - from > points.x.length;
   }
 
   /**
