@@ -36,7 +36,7 @@ function patched({ count = 1, layout = {}, drawn = {}, others = [], hasCanvas = 
   const axes = new PlotAxes(plot, () => layout);
   const canvas = new FakeCanvas(100, 50);
   const getCanvas = () => (hasCanvas ? canvas : null);
-  const create = () => Patch.create(plot, streams, axes, at(0, 100), getCanvas);
+  const create = (get = getCanvas) => Patch.create(plot, streams, axes, at(0, 100), get);
   return { patch: create(), streams, groups, canvas, create };
 }
 
@@ -127,4 +127,39 @@ test("axes of other kinds are drawn by Plotly", () => {
   for (const drawn of kinds) assert.equal(patched({ drawn }).patch, null);
   assert.ok(patched({ drawn: { xaxis: { ...xaxis, type: "date" } } }).patch);
   assert.ok(patched({ drawn: { yaxis: { ...yaxis, type: "log" } } }).patch);
+});
+
+/** Draw two lines one over the other; return the colour of their pixels. */
+function drawTwo(subplots, plots) {
+  const drawn = { yaxis2: AXES.yaxis, _subplots: { cartesian: subplots }, _plots: plots };
+  const { streams, canvas, create } = patched({ count: 2, drawn });
+  streams[1].y = "y2";
+  canvas.readColor = (color) => ({ red: 0, green: 0, blue: 0, alpha: 1, [color]: 255 });
+  streams[1].full.line = { color: "blue" };
+  create().draw(streams, at(0, 100), level(5));
+  const pixel = 4 * (24 * 100 + 10);
+  return [...canvas.raster.bytes.slice(pixel, pixel + 3)];
+}
+
+test("a subplot that overlays another is drawn later, whichever is named first", () => {
+  const subplots = ["xy", "xy2"];
+  assert.deepEqual(drawTwo(subplots, { xy: {}, xy2: { mainplot: "xy" } }), [0, 0, 255]);
+  assert.deepEqual(drawTwo(subplots, { xy: { mainplot: "xy2" }, xy2: {} }), [255, 0, 0]);
+});
+
+test("bars above a line are drawn by Plotly, because the canvas is above all bars", () => {
+  const create = (plots) => {
+    const drawn = { yaxis2: AXES.yaxis, _subplots: { cartesian: ["xy", "xy2"] }, _plots: plots };
+    const { streams, create } = patched({ count: 2, drawn });
+    Object.assign(streams[1], { y: "y2", full: { type: "heatmap" } });
+    let hasAsked = false;
+    create(() => {
+      hasAsked = true;
+      return null;
+    });
+    return hasAsked;
+  };
+  assert.equal(create({ xy: {}, xy2: { mainplot: "xy" } }), false);
+  assert.equal(create({ xy: { mainplot: "xy2" }, xy2: {} }), true);
+  assert.equal(create({ xy: {}, xy2: {} }), true);
 });

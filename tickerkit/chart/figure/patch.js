@@ -46,6 +46,9 @@ export class Patch {
     const hasExtras = layout.annotations?.length || layout.images?.length;
     const canMove = (layout.shapes ?? []).every(canMoveShape);
     if (!filled.length || visible !== filled.length || hasExtras || !canMove) return null;
+    const order = sortStreams(filled, layout);
+    const ordered = order.map((index) => filled[index]);
+    if (isAnyLineCovered(ordered, layout)) return null;
     const ofLines = filled.filter(({ full }) => full.type === "scatter");
     const canvas = ofLines.length ? getCanvas() : null;
     /** @type {Map<string, TracePatch>} */
@@ -66,7 +69,7 @@ export class Patch {
       const ofRoot = [...ids].map((id) => new MovingTicks(plot, id, axes.drawn(id), range));
       ticks.set(root, ofRoot);
     }
-    return new Patch(patches, sortStreams(filled, layout), ranges, ticks, canvas);
+    return new Patch(patches, order, ranges, ticks, canvas);
   }
 
   /**
@@ -186,14 +189,50 @@ function canPatch(xaxis, yaxis) {
 }
 
 /**
- * Return the indices of streams in the order in which Plotly draws them: subplot by subplot.
+ * Return the indices of streams in the order in which Plotly draws them: subplot by subplot, and
+ * after each one those that overlay it.
  *
  * @param {Pick<Stream, "x" | "y">[]} streams
  * @param {Record<string, any>} layout
  */
 function sortStreams(streams, layout) {
-  /** @type {string[]} */
-  const subplots = layout._subplots?.cartesian ?? [];
-  const places = streams.map(({ x, y }) => subplots.indexOf(x + y));
-  return [...streams.keys()].sort((one, other) => places[one] - places[other] || one - other);
+  const places = streams.map((stream) => {
+    /** @type {string[]} */
+    const subplots = layout._subplots?.cartesian ?? [];
+    const [main, own] = [findMain(stream, layout), stream.x + stream.y];
+    return [subplots.indexOf(main), main === own ? -1 : subplots.indexOf(own)];
+  });
+  return [...streams.keys()].sort((one, other) => {
+    const [[main, own], [otherMain, otherOwn]] = [places[one], places[other]];
+    return main - otherMain || own - otherOwn || one - other;
+  });
+}
+
+/**
+ * Return the subplot whose area a stream is drawn in, which others may overlay.
+ *
+ * @param {Pick<Stream, "x" | "y">} stream
+ * @param {Record<string, any>} layout
+ */
+function findMain({ x, y }, layout) {
+  return String(layout._plots?.[x + y]?.mainplot ?? x + y);
+}
+
+/**
+ * Return whether Plotly draws something else above a line: the canvas is above all else.
+ *
+ * @param {Stream[]} streams in the order in which Plotly draws them
+ * @param {Record<string, any>} layout
+ */
+function isAnyLineCovered(streams, layout) {
+  const isCovered = (/** @type {Stream} */ line, /** @type {Stream} */ other) =>
+    other.full.type !== "scatter" &&
+    other.x + other.y !== line.x + line.y && // lines are above all else in a subplot
+    findMain(other, layout) === findMain(line, layout);
+  return streams.some((line, place) => {
+    return (
+      line.full.type === "scatter" &&
+      streams.slice(place + 1).some((other) => isCovered(line, other))
+    );
+  });
 }
