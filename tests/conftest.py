@@ -50,6 +50,10 @@ __all__ = [
 LEAVE_S = 3.0
 STREAMS = count(1)
 
+# Missing for jsonschema, which plotly imports by nbformat: its import builds a grammar of addresses
+# in 0.9 s, which no test needs.
+sys.modules.setdefault("rfc3987_syntax", None)  # type: ignore[arg-type]
+
 
 @pytest.fixture(scope="session")
 def recorded() -> Path:
