@@ -38,6 +38,22 @@ test("ticks move apart where the axis stretches", () => {
   assert.deepEqual(shown(elements), [true, true, false]);
 });
 
+test("the mark of a period is at its start, and its label in its middle", () => {
+  const [mark, label] = ["path", "text"].map((tagName) => {
+    return Object.assign(new FakeElement(), { tagName, __data__: { x: 95, periodX: 105 } });
+  });
+  const plot = { querySelectorAll: () => [mark, label], _fullLayout: {} };
+  const ticks = new MovingTicks(plot, "x", { _length: 200 }, [0, 100]);
+  for (const [left, expected] of [
+    [1, [true, false]],
+    [10, [true, true]],
+    [100, [false, true]],
+  ]) {
+    ticks.move([left, left + 100]);
+    assert.deepEqual(shown([mark, label]), expected);
+  }
+});
+
 test("ticks of an axis that stays are not touched, and go back where they were", () => {
   const { ticks, elements } = ticksOf();
   const before = places(elements);

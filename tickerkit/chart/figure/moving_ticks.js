@@ -61,7 +61,8 @@ export class MovingTicks {
     for (const element of plot.querySelectorAll(selectors.join())) {
       // D3, which Plotly uses, has bound the tick's data to the element.
       const data = /** @type {any} */ (element).__data__;
-      const value = data?.periodX ?? data?.x;
+      // The label of a period is in its middle, its mark and its line are at its start.
+      const value = (element.tagName === "text" ? data?.periodX : undefined) ?? data?.x;
       if (typeof value !== "number") continue;
       const transform = element.getAttribute("transform") ?? "";
       this.#ticks.push({ element: /** @type {SVGElement} */ (element), value, transform });
