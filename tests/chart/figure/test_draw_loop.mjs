@@ -107,3 +107,12 @@ test("after a stop nothing is drawn", async () => {
   await showFrame();
   assert.equal(draws, 0);
 });
+
+test("a request during a draw that fails is drawn after it", async () => {
+  loop.request();
+  await showFrame();
+  loop.request();
+  finish.shift().reject(new Error("failed"));
+  await new Promise(setImmediate);
+  assert.equal(frames.length, 1);
+});

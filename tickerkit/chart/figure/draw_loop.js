@@ -43,8 +43,8 @@ export class DrawLoop {
       if (!(await draw())) this.#isRequested = true;
     } finally {
       this.#isDrawing = false;
+      if (this.#isRequested) this.request();
     }
-    if (this.#isRequested) this.request();
   }
 
   stop() {
