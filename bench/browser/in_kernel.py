@@ -16,7 +16,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Push = Callable[[Array, Array], None]
 SIZE = {"width": 900, "height": 450}
-TELL_EVERY_S = 0.2
+REPORT_EVERY_S = 0.2
 _keep: list[object] = []
 
 
@@ -49,34 +49,34 @@ class Beat(threading.Thread):
 
     def __init__(self, name: str, step: Callable[[float], None], rate: float) -> None:
         super().__init__(name="bench", daemon=True)
-        self.go, self.told = Path(f"{name}.go"), Path(f"{name}.jsonl")
+        self.go, self.reports = Path(f"{name}.go"), Path(f"{name}.jsonl")
         self.step, self.rate = step, rate
         self.sent = Sent()
         self.pushes, self.push_s = 0, 0.0
 
     def run(self) -> None:
         while not self.go.exists():
-            self.tell()
+            self.report()
             time.sleep(0.02)
-        due = told = time.time()
+        due = reported = time.time()
         while True:
             time.sleep(max(0.0, due - time.time()))
             now = time.time()
             try:
                 self.step(now)
             except Exception as error:
-                self.tell(f"{type(error).__name__}: {error}")
+                self.report(f"{type(error).__name__}: {error}")
                 return
             self.pushes += 1
             self.push_s += time.time() - now
             due = max(due + 1 / self.rate, time.time())
-            if now - told > TELL_EVERY_S:
-                told = now
-                self.tell()
+            if now - reported > REPORT_EVERY_S:
+                reported = now
+                self.report()
                 if not self.go.exists():
                     return
 
-    def tell(self, error: str = "") -> None:
+    def report(self, error: str = "") -> None:
         state = {
             "at": time.time(),
             "pid": os.getpid(),
@@ -85,7 +85,7 @@ class Beat(threading.Thread):
             "comm": self.sent.count,
             "error": error,
         }
-        with self.told.open("a") as file:
+        with self.reports.open("a") as file:
             file.write(json.dumps(state) + "\n")
 
 

@@ -110,7 +110,7 @@
   };
   nextFrame(tick);
 
-  // A hidden tab, as the code in it sees one: it is told so, and gets no animation frames.
+  // A hidden tab as its scripts see it: the document says "hidden", and no animation frames come.
   function hide(yes) {
     hidden = yes;
     Object.defineProperty(document, "hidden", { configurable: true, get: () => yes });
@@ -179,12 +179,12 @@
         };
     }
 
-  // perspective draws in a worker: the same there, told to the page once a frame.
+  // perspective draws in a worker: the same there. The page gets one message for each frame.
   const inWorker = `
     const channel = new BroadcastChannel("bench");
-    let told = false;
-    const tell = () => {
-      told = false;
+    let isPosting = false;
+    const post = () => {
+      isPosting = false;
       channel.postMessage(performance.timeOrigin + performance.now());
     };
     const names = ["drawArrays", "drawArraysInstanced", "drawElements", "drawElementsInstanced"];
@@ -192,7 +192,7 @@
       const drawing = WebGL2RenderingContext.prototype[name];
       WebGL2RenderingContext.prototype[name] = function (...args) {
         drawing.apply(this, args);
-        if (!told) { told = true; Promise.resolve().then(tell); }
+        if (!isPosting) { isPosting = true; Promise.resolve().then(post); }
       };
     }`;
   const script = (source) =>
@@ -270,7 +270,7 @@
       if (!el?.on || !el.data?.length) return false;
       return watchPlot(el, first);
     },
-    // Frames are counted for each plot by itself; the least of them counts.
+    // Frames are counted for each plot by itself; the smallest count is reported.
     each(count) {
       const found = plots();
       if (found.length < count || !found.every((el) => el.on && el.data?.length)) return false;
@@ -284,8 +284,8 @@
       watchPaths(el.querySelector(".cartesianlayer"));
       return "paths";
     },
-    // Drawn is what the source held when the plot was painted; that a stream of bokeh's is in the
-    // source at once and painted later must not flatter it.
+    // bokeh's source has a point before the plot is painted. So a point counts as drawn when the
+    // painting ends.
     bokeh() {
       const view = [...(window.Bokeh?.index?.roots ?? Object.values(window.Bokeh?.index ?? {}))][0];
       const plot = view?.model?.renderers ? view : view?.child_views?.[0];
@@ -300,7 +300,7 @@
       };
       return name;
     },
-    // What has been handed to the chart, once the graphics card has been told to draw after it.
+    // The newest x that the chart was given counts at the next WebGL draw.
     async xy() {
       const model = await widget();
       if (!model || !document.querySelector(".jp-OutputArea canvas")) return false;
@@ -332,7 +332,7 @@
     back,
     drawn: least,
     plots: () => plots().length,
-    // Has the kernel send more after each frame with new data: as fast as they can together.
+    // Requests more points from the kernel after each frame with new data.
     request(port) {
       onFresh = (newest) => void fetch(`http://127.0.0.1:${port}/${newest}`, { mode: "no-cors" });
     },

@@ -138,27 +138,27 @@ class Targets:
         return None if value is None else float(value)
 
     def ratio(self, what: str, ours: float | None, other: float | None, least: float) -> None:
-        """Require ours to be at least `times` the other."""
+        """Require ours to be at least `least` times the other."""
         if ours is not None and other:
-            self.tell(what, f"{ours / other:,.2f} x", f">= {least:g} x", ours / other >= least)
+            self._add(what, f"{ours / other:,.2f} x", f">= {least:g} x", ours / other >= least)
 
     def share(self, what: str, ours: float | None, other: float | None, most: float) -> None:
-        """Require ours to be at most this share of the other."""
+        """Require ours to be at most the share `most` of the other."""
         if ours is not None and other:
-            self.tell(what, f"{ours / other:,.3f} x", f"<= {most:.3g} x", ours / other <= most)
+            self._add(what, f"{ours / other:,.3f} x", f"<= {most:.3g} x", ours / other <= most)
 
     def below(self, what: str, ours: float | None, most: float, unit: str) -> None:
-        """Require ours to be at most this much."""
+        """Require ours to be at most `most`."""
         if ours is not None:
-            self.tell(what, f"{ours:,.2f} {unit}", f"<= {most:g} {unit}", ours <= most)
+            self._add(what, f"{ours:,.2f} {unit}", f"<= {most:g} {unit}", ours <= most)
 
     def least(self, what: str, ours: float | None, least: float, unit: str) -> None:
-        """Require ours to be at least this much."""
+        """Require ours to be at least `least`."""
         if ours is not None:
-            self.tell(what, f"{ours:,.1f} {unit}", f">= {least:g} {unit}", ours >= least)
+            self._add(what, f"{ours:,.1f} {unit}", f">= {least:g} {unit}", ours >= least)
 
-    def tell(self, what: str, is_: str, wanted: str, reached: bool) -> None:
-        self.lines.append((what, is_, wanted, "yes" if reached else "NO"))
+    def _add(self, what: str, measured: str, wanted: str, reached: bool) -> None:
+        self.lines.append((what, measured, wanted, "yes" if reached else "NO"))
 
 
 def targets(results: Results) -> str:
@@ -166,7 +166,8 @@ def targets(results: Results) -> str:
     head = ("target", "measured", "wanted", "reached")
     lines = _compare(results).lines
     text = [
-        f"{what:62}{is_:>18}{wanted:>16}   {word}" for what, is_, wanted, word in (head, *lines)
+        f"{what:62}{measured:>18}{wanted:>16}   {word}"
+        for what, measured, wanted, word in (head, *lines)
     ]
     return "\n".join(["", *text]) if lines else ""
 
@@ -215,8 +216,8 @@ def _compare(results: Results) -> Targets:
         ours, plain = of(f"{kind} ours {bars}", "frames"), of(f"{kind} plain {bars}", "frames")
         what = f"candles, frames/s at {bars} bars, {pushed} pushes, ours / plain"
         wanted.ratio(what, ours, plain, least)
-    ours, plain = of("candles ours 5,000", "bytes"), of("candles ours 500", "bytes")
-    wanted.share("candles, bytes per update of ours, 5,000 / 500 bars", ours, plain, 1.05)
+    many, few = of("candles ours 5,000", "bytes"), of("candles ours 500", "bytes")
+    wanted.share("candles, bytes per update of ours, 5,000 / 500 bars", many, few, 1.05)
     for key in ("heap ours shown", "heap ours hidden"):
         most = of(key, "most")
         wanted.below(f"page heap, {key.split()[-1]} tab, most growth", most and most / MB, 5, "MB")

@@ -99,9 +99,9 @@ class Case:
     def _until(self, ask: Callable[[], object], timeout_s: float) -> None:
         end = time.monotonic() + timeout_s
         while not (got := ask()):
-            told = [each["error"] for each in self.told()[-1:] if each["error"]]
-            if told or time.monotonic() > end:
-                said = "; ".join([*told, *self.host.failures(), *self.host.errors])
+            errors = [each["error"] for each in self.reports()[-1:] if each["error"]]
+            if errors or time.monotonic() > end:
+                said = "; ".join([*errors, *self.host.failures(), *self.host.errors])
                 raise RuntimeError(f"nothing to see in the page: {said or 'no error'}"[:300])
             time.sleep(0.2)
         self._got = got
@@ -110,15 +110,15 @@ class Case:
         """Start the ticks."""
         (self.folder / f"{self.name}.go").touch()
 
-    def told(self) -> list[dict[str, Any]]:
+    def reports(self) -> list[dict[str, Any]]:
         """Return the kernel's reports, oldest first."""
         path = self.folder / f"{self.name}.jsonl"
         lines = path.read_text().splitlines() if path.exists() else []
-        told = []
+        reports = []
         for line in lines:
             with contextlib.suppress(json.JSONDecodeError):  # the last may be half written
-                told.append(json.loads(line))
-        return told
+                reports.append(json.loads(line))
+        return reports
 
     def rest(self) -> None:
         """Stop the ticks."""
@@ -144,14 +144,14 @@ class Case:
 
     def measure(self, seconds: float) -> dict[str, Any]:
         """Measure page and kernel for `seconds`, and return the figures."""
-        process = psutil.Process(self.told()[-1]["pid"])
+        process = psutil.Process(self.reports()[-1]["pid"])
         self.page.evaluate("() => bench.reset()")
         start, kernel, chromium = time.time(), _cpu(process), self._chromium.seconds()
         time.sleep(seconds)
         end, kernel_end, chromium_end = time.time(), _cpu(process), self._chromium.seconds()
         page = self.page.evaluate("() => bench.read()")
-        told = [each for each in self.told() if start <= each["at"] <= end]
-        first, last = told[0], told[-1]
+        reports = [each for each in self.reports() if start <= each["at"] <= end]
+        first, last = reports[0], reports[-1]
         pushes = max(last["pushes"] - first["pushes"], 1)
         per_s = pushes / (last["at"] - first["at"])
         comms = (last["comm"] - first["comm"]) / pushes
