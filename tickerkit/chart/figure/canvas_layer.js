@@ -62,9 +62,7 @@ export class CanvasLayer {
    * @returns {Color}
    */
   readColor(color) {
-    this.#context.fillStyle = "#000";
-    this.#context.fillStyle = color;
-    return parseCanvasColor(this.#context.fillStyle);
+    return readColor(this.#context, color);
   }
 
   /**
@@ -129,6 +127,18 @@ function spread(axes, ratio) {
   const starts = axes.map(({ _offset }) => _offset ?? 0);
   const ends = axes.map(({ _offset, _length }) => (_offset ?? 0) + (_length ?? 0));
   return [Math.floor(Math.min(...starts) * ratio), Math.ceil(Math.max(...ends) * ratio)];
+}
+
+/**
+ * Return a colour as numbers.
+ *
+ * @param {CanvasRenderingContext2D} context whose colour is changed
+ * @param {string} color as CSS writes it
+ */
+export function readColor(context, color) {
+  context.fillStyle = "#000"; // stays if the browser doesn't know the colour
+  context.fillStyle = color;
+  return parseCanvasColor(context.fillStyle);
 }
 
 /**

@@ -8,6 +8,7 @@ import { APPLY, findDifference, findReplacedTraces } from "./figure_messages.js"
 import { Points } from "./points.js";
 import { Pull } from "./pull.js";
 import { writeSavedState } from "./saved_state.js";
+import { isLine } from "./trace_types.js";
 import { decode, encode, setPath } from "./values.js";
 import { View } from "./view.js";
 import { isColored } from "./volume_colors.js";
@@ -19,8 +20,6 @@ import { isColored } from "./volume_colors.js";
 const STATE = ["_widget_data", "_widget_layout", "_places", "_live"];
 /** How long frames are counted after a message. */
 const COUNT_FOR_MS = 100;
-/** The types of traces whose points are shown evenly. */
-const LINES = new Set(["scatter", "scattergl"]);
 /** How often the page reports that it shows the figure; the kernel waits three times as long. */
 const HERE_EVERY_MS = 20_000;
 
@@ -57,7 +56,7 @@ export class Figure {
     this.model = model;
     this.points = new Points({
       uids: () => this.data.map(({ uid }) => uid),
-      isLine: (uid) => LINES.has(this.data.find((each) => each.uid === uid)?.type ?? "scatter"),
+      isLine: (uid) => isLine(this.data.find((each) => each.uid === uid)),
       isShown: () => this.#views.size > 0,
       send: (message) => this.send(message),
     });

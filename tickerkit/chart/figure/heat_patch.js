@@ -5,7 +5,7 @@
  * by Plotly the cells are painted on a canvas, in the place of Plotly's image.
  */
 
-import { parseCanvasColor } from "./canvas_layer.js";
+import { parseCanvasColor, readColor } from "./canvas_layer.js";
 import { findCells, isEven, makeCellEdges, makeColorTable, paintCells } from "./heat_map.js";
 
 /** @import { AxisLayout, Columns, Plot, Range, Stream, Trace } from "./types.d.ts" */
@@ -25,6 +25,10 @@ import { findCells, isEven, makeCellEdges, makeColorTable, paintCells } from "./
 
 const SVG = "http://www.w3.org/2000/svg";
 const CELLS_CLASS = "tickerkit-cells";
+
+/** Reads the colours of all scales; null if the browser has no canvas.
+ *  @type {CanvasRenderingContext2D | null | undefined} */
+let colorReader;
 
 /** Draws the columns of one heat map. */
 export class HeatPatch {
@@ -235,8 +239,8 @@ function readColors(full, layout) {
  * @returns {Color}
  */
 function readStop(color) {
-  const context = document.createElement("canvas").getContext("2d");
-  if (context) context.fillStyle = color;
-  const { red, green, blue, alpha } = parseCanvasColor(context?.fillStyle ?? color);
+  if (colorReader === undefined) colorReader = document.createElement("canvas").getContext("2d");
+  const parts = colorReader ? readColor(colorReader, color) : parseCanvasColor(color);
+  const { red, green, blue, alpha } = parts;
   return [red, green, blue, alpha];
 }

@@ -29,6 +29,7 @@ PARTS = (
     "plotly_loader.js",
     "plot_updates.js",
     "axes.js",
+    "trace_types.js",
     "percent.js",
     "plot_axes.js",
     "volume_colors.js",

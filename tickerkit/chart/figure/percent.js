@@ -5,12 +5,13 @@
  * window, so each percentage changes as the window slides.
  */
 
+import { isLine } from "./trace_types.js";
+
 /** @import { Place, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
 
 /** The `meta` of a trace that is drawn as its change; `percent.py` has it, too. */
 const PERCENT = "percent";
-const LINE_TYPES = ["scatter", "scattergl", undefined];
 
 /**
  * Return the change of a value since a base, in percent.
@@ -37,7 +38,7 @@ export class PercentBases {
    * @param {Trace} trace
    */
   of(trace) {
-    if (trace.meta !== PERCENT || !LINE_TYPES.includes(trace.type)) return null;
+    if (trace.meta !== PERCENT || !isLine(trace)) return null;
     return this.#bases.get(trace.uid) ?? NaN;
   }
 

@@ -38,11 +38,11 @@ __all__ = [
 
 BAR_TYPES = ("candlestick", "ohlc")
 HEAT_TYPES = ("heatmap",)
-LINE_TYPES = ("scatter", "scattergl", "bar")
+POINT_TYPES = ("scatter", "scattergl", "bar")
 # Types whose points may be values alone, without a place on the other axis.
 VALUE_TYPES = ("histogram", "box", "violin")
 SPACE_TYPES = ("scatter3d",)
-STREAMED_TYPES = (*LINE_TYPES, *BAR_TYPES, *HEAT_TYPES)
+STREAMED_TYPES = (*POINT_TYPES, *BAR_TYPES, *HEAT_TYPES)
 # Types that are not streamed but sent as a whole; of some, an even sample of the points, because
 # their extremes would not have the same distribution.
 SAMPLED_TYPES = (*VALUE_TYPES, *SPACE_TYPES, "histogram2d", "histogram2dcontour")
@@ -117,7 +117,7 @@ def list_columns(kind: str) -> list[tuple[str, ...]]:
         return [SPACE_COLUMNS]
     if kind in VALUE_TYPES:
         return [LINE_COLUMNS, VALUE_COLUMNS]
-    return [LINE_COLUMNS] if kind in (*LINE_TYPES, *OTHER_POINT_TYPES) else []
+    return [LINE_COLUMNS] if kind in (*POINT_TYPES, *OTHER_POINT_TYPES) else []
 
 
 def check_columns(kind: str, names: tuple[str, ...], index: int) -> None:

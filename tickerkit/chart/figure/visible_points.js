@@ -5,6 +5,7 @@
 import { makeColumnEdges } from "./axes.js";
 import { chooseColumns, standInRows, toRows } from "./heat_columns.js";
 import { toPercent } from "./percent.js";
+import { isCandles } from "./trace_types.js";
 
 /** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
@@ -159,9 +160,7 @@ export class VisiblePoints {
   #isVolume(trace) {
     const root = this.#axes.findRoot(trace.xaxis ?? "x");
     return this.#plot.data.some(
-      (each) =>
-        ["candlestick", "ohlc"].includes(each.type) &&
-        this.#axes.findRoot(each.xaxis ?? "x") === root,
+      (each) => isCandles(each) && this.#axes.findRoot(each.xaxis ?? "x") === root,
     );
   }
 }

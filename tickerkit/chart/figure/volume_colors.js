@@ -2,6 +2,8 @@
  * Volume colours: draws bars of volume in the colours of their candles.
  */
 
+import { isCandles } from "./trace_types.js";
+
 /** @import { Columns, Stream, Trace } from "./types.d.ts" */
 
 /** The colour that Python gives to bars of volume; the user may give them another. */
@@ -23,10 +25,7 @@ const colored = new WeakSet();
 export function findCandles({ trace, x }, streams, data) {
   const own = data.find(({ uid }) => uid === trace.uid);
   if (trace.type !== "bar" || own?.marker?.color !== VOLUME_COLOR) return null;
-  return (
-    streams.find((each) => ["candlestick", "ohlc"].includes(each.trace.type) && each.x === x) ??
-    null
-  );
+  return streams.find((each) => isCandles(each.trace) && each.x === x) ?? null;
 }
 
 /**
