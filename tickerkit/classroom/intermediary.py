@@ -1,4 +1,4 @@
-"""Intermediary: a service in the background that stands between clients and a server."""
+"""Intermediary: a background service that passes connections between clients and a server."""
 
 from __future__ import annotations
 

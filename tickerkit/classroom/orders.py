@@ -53,7 +53,7 @@ class Orders(ABC):
         """Hold back frames from the next one on; pings and pongs pass.
 
         At 1,000 held frames or 1 MiB the tap stops reading, and the sender has to wait. A feed or a
-        server gives the other end up when it hears nothing for 8 to 13 seconds.
+        server closes the connection when nothing has come for 8 to 13 seconds.
         """
         return self._set_gates(lambda gate: gate.hold(), link, is_held=True)
 

@@ -65,7 +65,7 @@ class Passage:
     ended_ns: int = 0
 
     def set_ended(self) -> None:
-        """Take down when and how the connection ended."""
+        """Record when and how the connection ended."""
         self.ended_ns = self.link.now_ns
         if self.link.error is not None:
             self.ended = f"the server could not be reached: {self.link.error}"

@@ -25,7 +25,8 @@ FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP, TTL, WINDOW = 6, 64, 65_535
 # An IPv4 packet has at most 65,535 bytes, and its two headers 40.
 MAX_SEGMENT_BYTES = 65_495
-# Of a large frame the tap keeps the beginning; one of more than this is left out.
+# Where the tap kept the beginning of a payload, the file has zeros for the rest. A frame larger
+# than this is left out.
 MAX_FRAME_BYTES = 2**24
 LOCAL = "127.0.0.1"
 

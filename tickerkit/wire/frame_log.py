@@ -81,15 +81,15 @@ NO_HEADER = Header(0, False, 0, False, b"", 0, 7, 2)
 class FrameLog:
     """The newest frames of all connections of a tap.
 
-    It holds at most `keep_bytes`, and at most 100,000 frames; then the oldest go. It knows no
-    threads: whoever reads it does so where it is written.
+    It holds at most `keep_bytes`, and at most 100,000 frames; then the oldest are dropped. It has
+    no lock: read it in the thread that writes it.
 
     It holds plain tuples: Python's garbage collector leaves those alone, but walks through objects
-    of any other class, of which a full log would have 50,000.
+    of any other class, of which a log may hold 100,000.
 
     Args:
         keep_bytes: how many bytes of memory the frames may take.
-        on_drop: called with the fields of each frame that goes.
+        on_drop: called with the fields of each frame that is dropped.
 
     Attributes:
         keep_bytes: as given.
@@ -129,7 +129,7 @@ class FrameLog:
     def read(self, start: int = 1) -> tuple[int, list[Fields]]:
         """Return the number of the first frame from a number on, and the fields of the frames.
 
-        Frames that have gone are left out: the number returned is then larger than `start`.
+        Dropped frames are left out: the number returned is then larger than `start`.
         """
         start = max(start, self.first)
         return start, list(islice(self._frames, start - self.first, None))

@@ -56,7 +56,7 @@ class Wire:
     Attributes:
         phase: "head", then "frames"; "opaque" where what follows is not a websocket.
         bytes: how many bytes came.
-        witness: takes down its frames.
+        witness: records its frames.
         opaque_bytes: how many bytes passed that were not read as frames.
     """
 
@@ -206,7 +206,7 @@ class Wire:
         return min(dues, default=None)
 
     def finish(self, now_ns: int) -> None:
-        """Take down a frame that the end of the connection cut off; idempotent."""
+        """Record a frame that the end of the connection cut off; idempotent."""
         cut = self._cutter.take_rest() if not self._cutter.is_lost else None
         if cut is not None and self.phase == "frames":
             self.phase = "opaque"
@@ -221,7 +221,7 @@ class Wire:
         self.line.discard()
 
     def end_input(self, now_ns: int) -> None:
-        """Take the end of what the sender sends: the beginning of a frame passes, too."""
+        """Note that the sender has ended; the beginning of an unfinished frame passes."""
         self.finish(now_ns)
         self.read_as_bytes()
 

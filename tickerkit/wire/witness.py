@@ -15,7 +15,7 @@ NO_STATUS = 1005
 
 
 class Witness:
-    """Takes down the frames of one direction, and what is to be said about each.
+    """Records the frames of one direction in the log, each with its notes.
 
     Args:
         shared: the connection.
@@ -23,7 +23,7 @@ class Witness:
 
     Attributes:
         judge: gives the notes.
-        frames: how many frames it has taken down.
+        frames: how many frames it has recorded.
     """
 
     def __init__(self, shared: Shared, toward: Toward) -> None:
@@ -33,7 +33,7 @@ class Witness:
         self._peer = other_end(toward)
 
     def note(self, cut: Cut, now_ns: int, about: str = "") -> None:
-        """Take down a frame that passed, or was kept back."""
+        """Record a frame that passed, or was kept back."""
         header, payload, length, _, read, offset, reads = cut
         if header[1] > 0x7F:
             payload = apply_mask(payload, header[-4:])
@@ -74,7 +74,7 @@ class Witness:
         *,
         is_cut_off: bool = False,
     ) -> None:
-        """Take down a frame that the tap made.
+        """Record a frame that the tap made.
 
         Args:
             frame: its bytes.
@@ -98,12 +98,12 @@ class Witness:
         self._append(now_ns, head, payload, header.length, notes, about, cut, came)
 
     def note_end(self, cut: Cut, now_ns: int) -> None:
-        """Take down a frame that the end of the connection cut off."""
+        """Record a frame that the end of the connection cut off."""
         payload = unmask(cut) if parse_header(cut.header) else b""
         self._append(now_ns, cut.header, payload, cut.length, ("cut off",), "", cut)
 
     def note_lost(self, cut: Cut, now_ns: int) -> None:
-        """Take down a header after which no frame can be found."""
+        """Record a header after which no frame can be found."""
         self._append(now_ns, cut.header, b"", 0, ("lost",), "", cut)
 
     def _append(

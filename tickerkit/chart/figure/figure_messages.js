@@ -119,7 +119,7 @@ export function findReplacedTraces(kind, message, data) {
       if (!DATA_NAMES.includes(name)) continue;
       const values = Array.isArray(value) ? value : [value];
       for (const [number, index] of indices.entries()) {
-        // The y of a heat map are its rows, which stay as columns come.
+        // The y of a heat map are the places of its rows, which stay when columns come.
         if (name === "y" && data[index]?.type === "heatmap") continue;
         if (values[number % values.length] !== undefined) replaced.add(index);
       }

@@ -22,7 +22,8 @@ Convert: TypeAlias = Callable[[Array], Any]
 def has_times(values: Any) -> bool:
     """Return whether values, an array or a list, are datetimes.
 
-    Text is not, whatever it says; and dates are not moments: they are the same in each zone.
+    Text is not, even if it can be read as a time. Nor are dates without a time of day: they are the
+    same in each zone.
     """
     first = _find_first(values)
     return isinstance(first, datetime.datetime) or (

@@ -190,13 +190,13 @@ class PageFigure(LockedFigure):
 
     # --- times given by plotly's own API ------------------------------------------------------
 
-    # They stay in `data` as they were given: pages and exports show them in the figure's zone. Of
-    # streams, `data` has the local times, which the windows hold.
+    # Such times stay in `data` as given; pages and exports show them in the figure's zone. The
+    # times of a stream are local times in `data`, as in the stream's window.
 
     def _find_local(self, props: Mapping[str, Any]) -> tuple[str, ...]:
-        """Return which column of a trace, if any, is in local time already.
+        """Return the name of the column of a trace that is in local time; or no name.
 
-        It is that of its stream, or of an earlier stream, as long as it isn't replaced.
+        It is the x of the trace's stream, or of an earlier stream if its times are still there.
         """
         stream = self._streams.by_trace.get(props["uid"])
         if stream is not None:
@@ -205,7 +205,7 @@ class PageFigure(LockedFigure):
         return (name,) if times is not None and props.get(name) is times else ()
 
     def _keep_times(self, props: Mapping[str, Any], stream: Stream) -> None:
-        """Note that the times of a trace are those of its stream, which ends."""
+        """Note that a trace keeps the local times of its stream, which ends."""
         times = props.get(stream.x_name)
         if not isinstance(times, np.ndarray) or not has_times(times):
             return

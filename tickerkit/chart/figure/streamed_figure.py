@@ -30,7 +30,7 @@ __all__ = ["StreamedFigure"]
 
 
 class StreamedFigure(PageFigure):
-    """The part of a live figure that gives a trace its stream, and `data` the stream's points.
+    """The part of a live figure that makes the streams of its traces, and keeps `data` up to date.
 
     The arguments are those of `LiveFigure`.
     """

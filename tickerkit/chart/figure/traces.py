@@ -43,9 +43,10 @@ POINT_TYPES = ("scatter", "scattergl", "bar")
 VALUE_TYPES = ("histogram", "box", "violin")
 SPACE_TYPES = ("scatter3d",)
 STREAMED_TYPES = (*POINT_TYPES, *BAR_TYPES, *HEAT_TYPES)
-# Types that are not streamed but sent as a whole; of some, an even sample of the points, because
-# their extremes would not have the same distribution.
+# Types of which an even sample of the points is sent: their extremes would not have the same
+# distribution.
 SAMPLED_TYPES = (*VALUE_TYPES, *SPACE_TYPES, "histogram2d", "histogram2dcontour")
+# Further types that have points of x and y, and are not streamed.
 OTHER_POINT_TYPES = ("histogram2d", "histogram2dcontour", "waterfall", "funnel")
 DATA_NAMES = {"x", "y", "z", *BAR_COLUMNS}
 METHODS = {BAR_COLUMNS: "append_bars", HEAT_COLUMNS: "append_column"}
@@ -170,7 +171,7 @@ def find_replaced(
             continue
         each = values if isinstance(values, list) else [values]
         for place, index in enumerate(indices):
-            # The y of a heat map are its rows, which stay as columns come.
+            # The y of a heat map are the places of its rows, which stay when columns come.
             is_rows = name == "y" and traces[index].get("type") in HEAT_TYPES
             if each and each[place % len(each)] is not Undefined and not is_rows:
                 replaced.add(index)
