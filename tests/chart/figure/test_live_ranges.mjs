@@ -77,6 +77,15 @@ test("a range that the user has set is shown, as dates in milliseconds", () => {
   assert.deepEqual(y, [10 - 0.8, 20 + 0.8]); // of the visible points
 });
 
+test("y axes that match, as those of facets, show the points of all of them", () => {
+  const data = [{ type: "scatter" }, { type: "scatter", yaxis: "y2" }];
+  const figure = liveFigure({ data, layout: { yaxis2: { matches: "y" } } });
+  figure.streams[1].series.write(100, { x: [100], y: [1000] });
+  const [, y] = figure.show();
+  assert.ok(y[1] > 1000);
+  assert.deepEqual(figure.plot.layout.yaxis2.range, y);
+});
+
 test("Plotly finds the range of y of areas and bars that it stacks, from their sums", () => {
   const area = { type: "scatter", stackgroup: "1" };
   assert.equal(liveFigure({ data: [area, area] }).show()[1], undefined);

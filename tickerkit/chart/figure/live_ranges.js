@@ -16,9 +16,14 @@ const MIN_FILLED = 0.2;
 const MIN_STEPS = 4;
 
 /**
- * The extent of the visible points on a y axis.
+ * The extent of the visible points on the y axes that show the same range.
  *
- * @typedef {{least: number, greatest: number, fromZero: boolean, minHeight: number}} Extent
+ * @typedef {object} Extent
+ * @property {Set<string>} ids
+ * @property {number} least
+ * @property {number} greatest
+ * @property {boolean} fromZero
+ * @property {number} minHeight
  */
 
 /** The ranges of the axes of one plot, by the axes' ids. */
@@ -29,7 +34,7 @@ export class LiveRanges {
   #span;
   /** The range of each group of x axes, by its root. @type {Map<string, Place | null>} */
   #x = new Map();
-  /** @type {Map<string, Range>} */
+  /** The range of each group of y axes, by its root. @type {Map<string, Range>} */
   #y = new Map();
   /** The widths that range buttons have set, by root. @type {Map<string, number>} */
   #widths = new Map();
@@ -146,13 +151,14 @@ export class LiveRanges {
       if (!place) continue;
       for (const id of ids) this.#axes.setRange(id, place.range);
     }
-    for (const [id, extent] of extents) {
-      if (!isFixed(this.#axes.given(id))) this.#applyY(id, extent, isFollowing);
+    for (const [root, extent] of extents) {
+      if (!this.#axes.fixed(extent.ids)) this.#applyY(root, extent, isFollowing);
     }
   }
 
   /**
-   * Return the extent of the visible points for each y axis that has streamed traces only.
+   * Return the extent of the visible points for each group of y axes that has streamed traces only,
+   * by its root.
    *
    * @param {Stream[]} streams
    * @param {Map<string, Place | null>} places
@@ -162,24 +168,29 @@ export class LiveRanges {
     const others = this.#plot._fullData.filter(
       (full) => full.visible === true && !streamed.has(full.index),
     );
-    const mixed = new Set(others.map((full) => full.yaxis ?? "y"));
-    for (const { isHeat, y } of streams) if (isHeat) mixed.add(y); // Plotly fits it to the rows
-    for (const y of findStackedAxes(this.#plot, streams)) mixed.add(y);
-    for (const y of mixed) {
+    const ids = others.map((full) => full.yaxis ?? "y");
+    for (const { isHeat, y } of streams) if (isHeat) ids.push(y); // Plotly fits it to the rows
+    ids.push(...findStackedAxes(this.#plot, streams));
+    const mixed = new Set(ids.map((id) => this.#axes.findRoot(id)));
+    for (const { y } of streams) {
       // Plotly says only with its first draw whether bars are stacked.
-      if (this.#y.delete(y) && !isFixed(this.#axes.given(y))) this.#axes.clearRange(y);
+      const hadRange = this.#y.has(this.#axes.findRoot(y)) && !isFixed(this.#axes.given(y));
+      if (hadRange && mixed.has(this.#axes.findRoot(y))) this.#axes.clearRange(y);
     }
+    for (const top of mixed) this.#y.delete(top);
     /** @type {Map<string, Extent>} */
     const extents = new Map();
     for (const stream of streams) {
       const { full, trace, y, root } = stream;
       const place = places.get(root);
-      if (!place || mixed.has(y)) continue;
+      const top = this.#axes.findRoot(y);
+      if (!place || mixed.has(top)) continue;
       const extent = this.#points.extent(stream, place.range);
       if (!extent) continue;
-      const known = extents.get(y);
+      const known = extents.get(top);
       const fill = full.fill ?? "none";
-      extents.set(y, {
+      extents.set(top, {
+        ids: (known?.ids ?? new Set([top])).add(y),
         least: Math.min(known?.least ?? Infinity, extent[0]),
         greatest: Math.max(known?.greatest ?? -Infinity, extent[1]),
         fromZero: known?.fromZero || trace.type === "bar" || fill.startsWith("tozero"),
@@ -190,26 +201,26 @@ export class LiveRanges {
   }
 
   /**
-   * @param {string} id
+   * @param {string} root
    * @param {Extent} extent
    * @param {boolean} isFollowing
    */
-  #applyY(id, { least, greatest, fromZero, minHeight }, isFollowing) {
-    const isLog = this.#axes.isLog(id);
+  #applyY(root, { ids, least, greatest, fromZero, minHeight }, isFollowing) {
+    const isLog = this.#axes.isLog(root);
     /** @type {Range} */
     const ends = isLog ? [Math.log10(least), Math.log10(greatest)] : [least, greatest];
     if (!ends.every(Number.isFinite)) {
       // A logarithmic axis can't show values at or below zero; Plotly finds a range for the others.
-      this.#y.delete(id);
-      this.#axes.clearRange(id);
+      this.#y.delete(root);
+      for (const id of ids) this.#axes.clearRange(id);
       return;
     }
-    let range = this.#y.get(id);
+    let range = this.#y.get(root);
     if (isFollowing || !range || !fits(range, ends)) {
       range = followY(range, ends, fromZero && !isLog, isLog ? 0 : minHeight);
-      this.#y.set(id, range);
+      this.#y.set(root, range);
     }
-    this.#axes.setRange(id, range);
+    for (const id of ids) this.#axes.setRange(id, range);
   }
 }
 
