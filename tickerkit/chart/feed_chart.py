@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["chart", "check_options", "draw_feed", "list_symbols", "make_figure"]
 
 BARS_INTERVAL_S = 1 / 20
-# The note of a chart that has points is looked at so often, since ticks rarely change it.
+# How often the note of a chart with points is updated: ticks rarely change it.
 NOTE_INTERVAL_S = 0.25
 # If the log holds more rows, only the newest ones are drawn.
 MAX_ROWS = 1_000_000
@@ -118,18 +118,8 @@ def draw_feed(
     `percent` whether lines show its change in percent.
     """
     is_line = kind == "line"
-    figure.stop_drawing()
-    figure.data = ()
-    figure.window = window
-    figure.follow = True
     is_percent = is_line and percent
-    axis_format = make_axis_format(MIN_DECIMALS, percent=is_percent)
-    figure.update_layout(
-        yaxis={"domain": [0, 1], "title": {"text": ""}} | axis_format | UNZOOMED,
-        xaxis={"anchor": "y"} | UNZOOMED,
-    )
-    for name in ("shapes", "annotations", "images"):
-        figure.layout[name] = ()  # update_layout(shapes=[]) would keep the shapes
+    empty_figure(figure, window, percent=is_percent)
     symbols = symbols or feed.symbols
     for symbol in symbols or ():
         Instruments.of(feed.log).place(symbol)
@@ -172,6 +162,21 @@ def draw_feed(
         draw, reader=reader, every_s=find_interval_s, name="tickerkit chart", finish=show_note
     )
     figure.add_drawer(follower)
+
+
+def empty_figure(figure: LiveFigure, window: int | str, *, percent: bool) -> None:
+    """Remove what a figure shows, and have it follow; `percent` is as for `draw_feed`."""
+    figure.stop_drawing()
+    figure.data = ()
+    figure.window = window
+    figure.follow = True
+    axis_format = make_axis_format(MIN_DECIMALS, percent=percent)
+    figure.update_layout(
+        yaxis={"domain": [0, 1], "title": {"text": ""}} | axis_format | UNZOOMED,
+        xaxis={"anchor": "y"} | UNZOOMED,
+    )
+    for name in ("shapes", "annotations", "images"):
+        figure.layout[name] = ()  # update_layout(shapes=[]) would keep the shapes
 
 
 def make_figure(height: int, tz: str = "UTC", *, smooth: bool = True) -> LiveFigure:
