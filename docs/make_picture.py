@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import base64
 import io
-import os
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 
 # The tests' helpers start and drive JupyterLab and find the browser.
-from browser import MISSING, QUIET, chromium_path  # noqa: E402
+from browser import MISSING, launch_chromium  # noqa: E402
 from lab import Lab, jupyterlab, save_notebook  # noqa: E402
 
 if TYPE_CHECKING:
@@ -171,12 +170,9 @@ def main() -> None:
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        path = chromium_path(playwright.chromium.executable_path)
-        if path is None:
+        browser = launch_chromium(playwright)
+        if browser is None:
             raise SystemExit(MISSING)
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
         notebook = Path(name, "live.ipynb")
         save_notebook(notebook, CODE)
         folder = Path(name, "notebooks")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import sys
 import tempfile
 import time
@@ -23,7 +22,7 @@ sys.path.insert(0, str(ROOT / "tests" / "helpers"))
 # The tests' helpers start and drive JupyterLab and find the browser.
 from lab import Host, Lab, jupyterlab  # noqa: E402
 
-from browser import MISSING, QUIET, chromium_path  # noqa: E402
+from browser import MISSING, launch_chromium  # noqa: E402
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, BrowserContext, CDPSession, Page
@@ -301,12 +300,9 @@ def stage(*, has_extension: bool = True, slower: float = 1.0) -> Iterator[Stage]
     from playwright.sync_api import sync_playwright
 
     with tempfile.TemporaryDirectory() as name, sync_playwright() as playwright:
-        path = chromium_path(playwright.chromium.executable_path)
-        if path is None:
+        browser = launch_chromium(playwright)
+        if browser is None:
             raise SystemExit(MISSING)
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
         folder = Path(name, "notebooks")
         folder.mkdir()
         first = Path(name, "first.ipynb")

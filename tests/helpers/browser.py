@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Playwright
 
 ROOT = Path(__file__).parents[2]
 COMMANDS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
@@ -29,7 +29,7 @@ ELSEWHERE = {
         r"%LocalAppData%\Google\Chrome\Application\chrome.exe",
     ),
 }
-QUIET = (
+_FLAGS = (
     "--disable-gpu",
     "--disable-background-networking",
     "--disable-component-update",
@@ -60,6 +60,17 @@ def chromium_path(downloaded: str = "") -> Path | None:
         if candidate and Path(candidate).is_file():
             return Path(candidate)
     return None
+
+
+def launch_chromium(playwright: Playwright) -> Browser | None:
+    """Return a Chromium that Playwright drives; None where there is none."""
+    path = chromium_path(playwright.chromium.executable_path)
+    if path is None:
+        return None
+    # Chromium's sandbox does not work for root, as in most containers.
+    root = hasattr(os, "geteuid") and os.geteuid() == 0
+    args = [*_FLAGS, "--no-sandbox"] if root else [*_FLAGS]
+    return playwright.chromium.launch(executable_path=path, args=args)
 
 
 class _Playwright:
@@ -105,15 +116,11 @@ def chromium() -> Iterator[Browser]:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:
-        path = chromium_path(playwright.chromium.executable_path)
-        if path is None:
+        browser = launch_chromium(playwright)
+        if browser is None:
             if os.environ.get("TICKERKIT_REQUIRE_BROWSER") == "1":
                 pytest.fail(MISSING)
             pytest.skip(MISSING)
-        # Chromium's sandbox does not work for root, as in most containers.
-        root = hasattr(os, "geteuid") and os.geteuid() == 0
-        args = [*QUIET, "--no-sandbox"] if root else [*QUIET]
-        browser = playwright.chromium.launch(executable_path=path, args=args)
         yield browser
         # The loop is hidden here if the last test of the session used no browser.
         _playwright.show()
