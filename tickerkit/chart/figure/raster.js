@@ -28,7 +28,7 @@ export class Raster {
   /** By how much the ink of a row is more than that of the row above. */
   #change;
   /** The samples that have ink: [from, to). */
-  #from = 0;
+  #from = Infinity;
   #to = 0;
   /** Where drawing is allowed. */
   #clip;
@@ -82,7 +82,6 @@ export class Raster {
     const radius = width / 2;
     // The last point, the normal of the segment that ended there, and how far the graph has come.
     let [px, py, mx, my, direction, reached] = [NaN, NaN, 0, 0, 0, 0];
-    this.#begin();
     for (let i = 0; i < count; i++) {
       const [qx, qy] = [x[i], y[i]];
       const [dx, dy] = [qx - px, qy - py];
@@ -152,7 +151,6 @@ export class Raster {
   area(x, y, count, zero, color) {
     const [samples, top, bottom] = [this.#samples, this.#top, this.#bottom];
     let [px, py] = [NaN, NaN];
-    this.#begin();
     for (let i = 0; i < count; i++) {
       const [qx, qy] = [x[i], y[i]];
       if (!Number.isFinite(qx + qy)) continue;
@@ -197,10 +195,6 @@ export class Raster {
         }
       }
     }
-  }
-
-  #begin() {
-    [this.#from, this.#to] = [Infinity, 0];
   }
 
   /**
@@ -280,7 +274,7 @@ export class Raster {
         }
       }
     }
-    this.#begin();
+    [this.#from, this.#to] = [Infinity, 0];
   }
 
   /**
