@@ -644,7 +644,7 @@ n, rows = 200, 64
 wave = lambda at: np.sin(np.arange(rows)[:, None] / 9 + np.atleast_1d(at) / 7.3) + .1 * np.cos(at)
 step = np.cumsum(rng.uniform(.2, 2, 300))
 base = make_subplots(1, 2)
-base.add_trace(go.Heatmap(colorscale="Viridis", showscale=False), 1, 1)
+base.add_trace(go.Heatmap(colorscale="Viridis", showscale=False, opacity=0.6), 1, 1)
 base.add_trace(go.Heatmap(coloraxis="coloraxis", y=[f"row {i}" for i in range(rows)]), 1, 2)
 scale = {"colorscale": [[0, "black"], [.5, "rgba(255,0,0,.5)"], [1, "#eee"]], "reversescale": True}
 fig = tk.LiveFigure(base, window=n)

@@ -69,7 +69,8 @@ export class HeatPatch {
     const ends = Float64Array.from(edges, (edge) => c2p(edge));
     if (!ends.every(Number.isFinite)) return null;
     const isEvenInY = yaxis.type !== "log" && isEven(/** @type {number[]} */ (full._y ?? edges));
-    return new HeatPatch(drawn, series.rows, colors, xaxis._length, {
+    const { opacity = 1 } = full;
+    return new HeatPatch(drawn, series.rows, { ...colors, opacity }, xaxis._length, {
       ends,
       isEven: isEvenInY,
       height: /** @type {number} */ (yaxis._length),
@@ -79,7 +80,7 @@ export class HeatPatch {
   /**
    * @param {Element} group Plotly's element of the trace
    * @param {number} rows
-   * @param {Colors} colors
+   * @param {Colors & {opacity: number}} colors and the opacity of the whole picture
    * @param {number} width of the plot area, in pixels
    * @param {{ends: Float64Array, isEven: boolean, height: number}} y the edges of the rows in
    *   pixels from the top, whether they are even, and the height of the plot area
@@ -191,7 +192,8 @@ export class HeatPatch {
     if (this.#frame) return this.#frame;
     const frame = document.createElementNS(SVG, "foreignObject");
     frame.classList.add(CELLS_CLASS);
-    this.#canvas.style.cssText = "display:block;image-rendering:pixelated";
+    const { opacity } = this.#colors;
+    this.#canvas.style.cssText = `display:block;image-rendering:pixelated;opacity:${opacity}`;
     frame.append(this.#canvas);
     this.#group.append(frame);
     this.#setImageVisible(false);
