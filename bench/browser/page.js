@@ -238,7 +238,7 @@
   const isPainted = () => document.querySelector(LINES) !== null;
 
   function watchPlot(el, plot) {
-    let noted = el._tickerkit; // set anew with each draw of a LiveFigure
+    let noted = el._tickerkit; // set again with each draw of a LiveFigure
     const set = (made) => {
       noted = made;
       plot.draw(epoch(made.newest));

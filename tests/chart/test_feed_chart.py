@@ -610,7 +610,7 @@ def test_rerun_cell_reuses_its_figure(
 
 
 def test_smooth_is_a_setting_of_the_page(feed: tk.Feed) -> None:
-    """A chart of a feed is smooth unless told otherwise."""
+    """A chart of a feed is smooth by default."""
     assert feed.chart().get_state()["_live"]["smooth"] is True
     assert feed.chart(smooth=False).get_state()["_live"]["smooth"] is False
 

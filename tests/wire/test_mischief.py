@@ -79,7 +79,7 @@ def test_fragments_are_one_message(toward: Toward, deflate: bool) -> None:
 
 
 def test_truncated_frame_ends_the_connection() -> None:
-    """Half of it passes, and the tap is told to close."""
+    """Half of it passes, and the tap closes the connection."""
     peers = Peers()
     peers.tap.wires["client"].order(truncate)
     send(peers, "client", MESSAGE)

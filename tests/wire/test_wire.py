@@ -193,7 +193,7 @@ def test_frame_that_has_begun_is_passed_to_its_end() -> None:
 
 
 def test_pings_overtake_held_frames_and_a_close_does_not() -> None:
-    """Peers that are held must not take each other for dead."""
+    """Without pongs, a peer would close the connection."""
     tapped = Tapped(gate=Gate(is_held=True)).open()
     tapped.feed("client", text(1), make_frame(9, b"p"), make_frame(8, b""), make_frame(9, b"q"))
     assert tapped.bytes("client") == make_frame(9, b"p")

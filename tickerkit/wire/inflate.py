@@ -21,8 +21,8 @@ LOST = "deflated; the frames that it depends on are not known"
 class Inflater:
     """Inflates the frames of one direction, in order. It works on copies, and passes nothing on.
 
-    A message may refer to what came before it. So every deflated frame must be taken, and after one
-    that can't be inflated the later ones can't be either, unless each message begins anew.
+    A message may refer to what came before it. So every deflated frame must be taken. After one
+    that can't be inflated, the later ones can't be inflated either, unless `resets` is true.
 
     Args:
         bits: the size of the sender's window, as a power of two.

@@ -91,7 +91,7 @@ def test_rows_may_be_named_while_columns_come(figure: tk.LiveFigure) -> None:
 
 
 def test_empty_columns_change_nothing(figure: tk.LiveFigure) -> None:
-    """Neither do they in the shape that they would have."""
+    """No columns may also be an empty array with rows."""
     figure.append_column([], [])
     figure.append_column([], np.empty((3, 0)))
     assert list(figure.data[1].x) == [0, 1]

@@ -40,7 +40,7 @@ test("dashes and gaps alternate along a line, around its corners", () => {
   ]);
 });
 
-test("after a break the dashes begin anew", () => {
+test("after a break the line begins with a dash", () => {
   const broken = [
     [0, 0],
     [2, 0],

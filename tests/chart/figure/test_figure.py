@@ -328,7 +328,7 @@ def test_smaller_window_drops_the_oldest_points(figure: tk.LiveFigure, until: Un
 
 @pytest.mark.parametrize("unit", ["us", "ns"])
 def test_append_continues_after_points_without_a_time(unit: str) -> None:
-    """They are not in the picture, and the trace keeps them."""
+    """Points without a time are not drawn, and the trace keeps them."""
     times = np.array(["2026-11-23", "NaT"], dtype=f"datetime64[{unit}]")
     figure = tk.LiveFigure([{"type": "scatter", "x": times, "y": [1, 2]}])
     figure.append("2026-11-24", 3)

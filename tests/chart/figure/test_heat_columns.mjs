@@ -47,7 +47,7 @@ function receive(points, start, stop, { epoch = 1, first = 0, rows = ROWS } = {}
 const makePoints = () =>
   new Points({ uids: () => ["a"], isLine: () => false, isShown: () => true, send: () => {} });
 
-test("a series of columns keeps the newest, with all their rows", () => {
+test("a series of columns keeps the newest columns, with all their rows", () => {
   const series = heatMap(3000, 2900);
   assert.deepEqual([series.first, series.next, series.last()], [2900, 3000, { x: 2999 }]);
   assert.ok(series.capacity < 800);
@@ -58,7 +58,7 @@ test("a series of columns keeps the newest, with all their rows", () => {
   assert.throws(() => series.write(3000, { x: [1], z: [1] }), /pass 3 values/);
 });
 
-test("columns are chosen by their positions, so that at most so many remain", () => {
+test("of too many columns, every second, fourth, ... is chosen by its position", () => {
   const series = heatMap(1000, 501);
   assert.equal(chooseColumns(series, 0, 1000, 499).x.length, 499);
   const { x, z } = chooseColumns(series, 0, 1000, 130);
@@ -79,7 +79,7 @@ test("columns become rows and back", () => {
   assert.deepEqual(toColumns([]), new Float64Array());
 });
 
-test("two columns stand in for all, with the same extremes", () => {
+test("two columns with the extremes of all stand in for them", () => {
   const rows = standInRows(heatMap(100, 50));
   assert.deepEqual(
     rows.map((row) => row.length),

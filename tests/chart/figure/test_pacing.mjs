@@ -164,7 +164,7 @@ test("where each draw takes as long as it is between messages, they are shown at
   assert.equal(greatest(run(clumps(300, 2), { isBusy }).delays), 0);
 });
 
-test("where many draws take long, messages that come evenly are shown at once all the same", () => {
+test("where many draws take long, messages that come evenly are still shown at once", () => {
   const random = new Seeded(3);
   const { delays } = run(
     arrivals(600, () => FRAME),
@@ -173,12 +173,12 @@ test("where many draws take long, messages that come evenly are shown at once al
   assert.equal(greatest(delays), 0);
 });
 
-test("a page that sometimes takes two frames to draw shows clumps evenly all the same", () => {
+test("a page that sometimes takes two frames to draw still shows clumps evenly", () => {
   const { steps } = run(clumps(300, 2), { isBusy: (frame) => frame % 15 === 0 });
   assert.ok(steps.filter((step) => Math.abs(step - 1) < 0.01).length > 0.7 * steps.length);
 });
 
-test("where frames are twice as fast, even messages are shown at once all the same", () => {
+test("where frames are twice as fast, messages that come evenly are still shown at once", () => {
   const { delays } = run(
     arrivals(300, () => FRAME),
     { frame: FRAME / 2 },

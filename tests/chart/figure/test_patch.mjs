@@ -59,14 +59,14 @@ test("the line moves with the range of its axis, however far", () => {
   assert.deepEqual(canvas.inked(), [25, 24, 37, 25]);
 });
 
-test("an axis without a range is Plotly's", () => {
+test("Plotly draws streams on an axis without a range", () => {
   const { patch, streams, canvas } = patched();
   assert.ok(!patch.draw(streams, new Map(), level(5)));
   assert.ok(!patch.draw(streams, new Map([["x", null]]), level(5)));
   assert.equal(canvas.inked(), null);
 });
 
-test("if one of the streams is Plotly's, none of them is drawn", () => {
+test("nothing is drawn if Plotly has to draw one of the streams", () => {
   const { patch, streams, canvas } = patched({ count: 2 });
   const heights = new Map([
     [streams[0], 5],

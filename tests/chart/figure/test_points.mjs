@@ -210,7 +210,7 @@ test("the points of rare messages are shown evenly; the window slides as evenly"
   assert.equal(points.count, 730);
 });
 
-test("points that are not shown yet count as come, and are not requested again", () => {
+test("points that have come but are not shown yet are not requested again", () => {
   receive("a", 0, 100);
   stream("a", 31);
   assert.ok(points.isHolding);
@@ -264,7 +264,7 @@ test("loading the state, and dropping a trace, drop its points that are not show
   assert.deepEqual(held("a"), [9, 10]);
 });
 
-test("a repeated message leaves nothing missing while its points were held back", () => {
+test("a repeated message loses no points that are held back", () => {
   stream("a", 30);
   const next = points.count;
   receive("a", next, next + 30, smooth);

@@ -92,7 +92,7 @@ test("another bar, a bar that has changed before the last, and one too high are 
   }
 });
 
-test("bars on a logarithmic axis are Plotly's", () => {
+test("Plotly draws bars on a logarithmic axis", () => {
   const { plot, stream } = volumes([2, 4]);
   assert.equal(createBarPatch(plot, stream, { ...Y, type: "log" }), null);
 });
@@ -118,7 +118,7 @@ test("a candle keeps its style while it goes the same way", () => {
   assert.equal(paths[1].getAttribute("style"), "up");
 });
 
-test("the last bar of volume takes the style of the bars that go the way of its candle", () => {
+test("the last bar of volume has the style of the bars with the direction of its candle", () => {
   const { plot, paths, stream } = volumes([2, 4, 6]);
   const beside = candles([DOWN, UP, UP]);
   stream.trace.marker = { color: floats(-1, 1, 1) };

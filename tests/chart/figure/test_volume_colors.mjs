@@ -37,7 +37,7 @@ function color({ streams, data }) {
   colorVolumes(streams, data);
 }
 
-test("a bar goes the way of the candle at its x, and none without a candle", () => {
+test("a bar has the direction of the candle at its x, and none without a candle", () => {
   assert.deepEqual(
     [...findDirections(floats(-1, 0, 1, 5), candlesOf([1, 2], [2, 1]))],
     [0, 1, -1, 0],
@@ -46,7 +46,7 @@ test("a bar goes the way of the candle at its x, and none without a candle", () 
   assert.deepEqual([...findDirections(floats(0, 1), missing)], [1, 0]);
 });
 
-test("a candle that closes where it opens goes the way from the close before, as in Plotly", () => {
+test("a candle that closes where it opens has the direction since the close before", () => {
   const candles = candlesOf([2, 3, 2, 2, 5], [2, 2, 2, 3, 5]);
   assert.deepEqual([...findDirections(candles.x, candles)], [1, -1, -1, 1, 1]);
 });

@@ -61,7 +61,7 @@ def test_window_of_a_time_counts_seconds_for_numbers() -> None:
 
 
 def test_x_that_is_no_number_does_not_stop_a_window_of_time() -> None:
-    """The points before it leave as ever."""
+    """The points before it are dropped as usual."""
     window = Window("10s")
     window.add(np.array([0.0, 5.0, np.nan, 20.0]), {"y": np.arange(4.0)})
     assert window.x.tolist() == [20.0]

@@ -13,7 +13,7 @@ import { findStackHeights } from "./stacks.js";
 
 const LABEL_GAP_PX = 3;
 const GREY = "#808080";
-/** With so many labels, each has the name of its trace: colours alone don't tell them apart. */
+/** With so many labels, each has the name of its trace: colours alone don't distinguish them. */
 const MIN_NAMED = 5;
 /** Longer names are cut in labels. */
 const MAX_NAME_LENGTH = 12;

@@ -50,7 +50,7 @@ export class Pull {
       console.error(error);
       wait = PULL_AGAIN_MS;
     }
-    // Otherwise stopped meanwhile, and perhaps started anew.
+    // Otherwise it was stopped meanwhile, and perhaps started again.
     if (this.#timer === timer) this.#timer = setTimeout(() => this.#ask(), wait);
   }
 
