@@ -326,6 +326,15 @@ def test_smaller_window_drops_the_oldest_points(figure: tk.LiveFigure, until: Un
     until(lambda: xs(figure) == list(range(91, 101)))
 
 
+@pytest.mark.parametrize("point", [(10**400, 1), (1, 10**400), (1, [10**400])])
+def test_numbers_beyond_float64_are_refused(point: tuple[Any, Any]) -> None:
+    """The error is one of tickerkit's, and names the argument."""
+    figure = tk.LiveFigure(data=[go.Scatter()])
+    with pytest.raises(tk.InvalidArgument, match=r"Invalid [xy]="):
+        figure.append(*point)
+    figure.close()
+
+
 @pytest.mark.parametrize("unit", ["us", "ns"])
 def test_append_continues_after_points_without_a_time(unit: str) -> None:
     """Points without a time are not drawn, and the trace keeps them."""

@@ -241,6 +241,6 @@ def _as_floats(values: Any, name: str, expected: str) -> Array:
         array = np.asarray(values)
         if array.dtype.kind != "c":
             return array.astype(np.float64, copy=False)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(name, values, expected) from error
     raise InvalidArgument(name, values, expected)

@@ -38,7 +38,10 @@ def parse_x(values: Any) -> Array:
     """
     # The two common cases come first: figures are appended to up to a thousand times a second.
     if isinstance(values, numbers.Real):
-        return np.array([values], dtype=NUMBER)
+        try:
+            return np.array([values], dtype=NUMBER)
+        except OverflowError as error:
+            raise InvalidArgument("x", values, EXPECTED) from error
     if isinstance(values, datetime.datetime) and FIRST_YEAR <= values.year <= LAST_YEAR:
         stamp = pd.Timestamp(values)
         utc = stamp if stamp.tz is None else stamp.tz_convert(None)
