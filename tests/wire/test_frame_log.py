@@ -22,6 +22,16 @@ def test_oldest_frames_go_first() -> None:
     assert len(tapped.log.read(99)[1]) == 2
 
 
+def test_newest_frames_are_read_in_order() -> None:
+    """They are the end of what the log holds, and no more than that."""
+    tapped = Tapped().open()
+    tapped.feed("client", *(make_frame(2, bytes([number])) for number in range(5)))
+    frames = tapped.log.read()[1]
+    assert tapped.log.read_newest(2) == frames[3:]
+    assert tapped.log.read_newest(0) == tapped.log.read_newest(-1) == []
+    assert tapped.log.read_newest(9) == frames
+
+
 def test_log_keeps_to_its_memory() -> None:
     """Of tiny and of large frames, it takes at most a fifth more than it may."""
     for size, count in ((0, 2000), (95, 2000), (1_000_000, 3)):

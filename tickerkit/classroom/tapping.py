@@ -7,7 +7,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 import pandas as pd
@@ -31,6 +31,7 @@ from tickerkit.net.addresses import MAX_PORT, is_loopback
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import HasUrl, complete_websocket_url
 from tickerkit.runtime.cards import render_card
+from tickerkit.runtime.hosts import shows_widgets
 from tickerkit.storage.files import prepare_path, replacing
 from tickerkit.storage.paths import read_size
 from tickerkit.validation import check_choice, check_flag, check_number, check_path, check_text
@@ -47,6 +48,9 @@ from tickerkit.wire import (
     hide_head_secrets,
 )
 
+if TYPE_CHECKING:
+    from tickerkit.classroom.panel.widget import Panel
+
 __all__ = ["Tap", "tap"]
 
 # What may wait in each direction of a delayed connection.
@@ -56,6 +60,8 @@ MAX_ENDED = 200
 SUFFIXES = (".jsonl", ".pcapng", ".har")
 SUFFIXES_NAMED = format_choices(SUFFIXES)
 DEFAULT_PORTS = {"ws": 80, "wss": 443}
+
+WIDGET = "application/vnd.jupyter.widget-view+json"
 
 T = TypeVar("T")
 
@@ -91,6 +97,7 @@ class Tap(Intermediary, Orders):
         self._log = FrameLog(keep_bytes, self._drop_frame)
         self._passages: dict[int, Passage] = {}
         self._ended: deque[Passage] = deque()
+        self._panel: Panel | None = None
         self._is_held = is_held
         self._shows_secrets, self._has_page = shows_secrets, has_page
 
@@ -228,6 +235,29 @@ class Tap(Intermediary, Orders):
         }
         links = {"page": self.page} if self.page and self._phase == "running" else {}
         return render_card("Tap", self.status, lines, links)
+
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Return the panel where the notebook shows widgets, and the card for where it doesn't."""
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if shows_widgets():
+            model = self._make_panel().model_id
+            bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": model}
+        return bundle
+
+    def _make_panel(self) -> Panel:
+        from tickerkit.classroom.panel.reader import FrameReader, TapFacts
+        from tickerkit.classroom.panel.widget import Panel
+
+        host, port, tls = self._target
+        address, server = f"{self._host}:{self.port}", f"{host}:{port}{' (TLS)' if tls else ''}"
+
+        def describe() -> TapFacts:
+            return TapFacts(self.status, address, server, self._rate)
+
+        if self._panel is None or self._panel.comm is None:
+            reader = FrameReader(self._log, self._passages, self._hide, describe, self._run_on_loop)
+            self._panel = Panel(self, reader)
+        return self._panel
 
     # --- on the event loop --------------------------------------------------------------------
 

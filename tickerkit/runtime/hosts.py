@@ -10,7 +10,7 @@ from __future__ import annotations
 import sys
 from typing import Any, Literal, TypeAlias
 
-__all__ = ["Host", "find_host", "find_marimo_cell", "is_open", "show"]
+__all__ = ["Host", "find_host", "find_marimo_cell", "is_open", "show", "shows_widgets"]
 
 Host: TypeAlias = Literal["jupyter", "marimo", "colab"]
 
@@ -35,6 +35,16 @@ def is_open(comm: Any) -> bool:
     manager = getattr(comm, "comm_manager", None)
     comms = getattr(manager, "comms", None)
     return comm is not None and (comms is None or comms.get(comm.comm_id) is comm)
+
+
+def shows_widgets() -> bool:
+    """Return whether the value of a cell may be a widget that background threads send to.
+
+    In marimo, only an expression that is a widget itself is shown as one.
+    """
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return find_host() == "jupyter" and getattr(shell, "kernel", None) is not None
 
 
 def find_marimo_cell() -> tuple[str, str] | None:

@@ -133,3 +133,9 @@ class FrameLog:
         """
         start = max(start, self.first)
         return start, list(islice(self._frames, start - self.first, None))
+
+    def read_newest(self, count: int) -> list[Fields]:
+        """Return the fields of the newest frames, the oldest first, in a time linear in `count`."""
+        newest = list(islice(reversed(self._frames), max(count, 0)))
+        newest.reverse()
+        return newest

@@ -1,0 +1,260 @@
+"""Reader: reads the frames of a tap for its panel, as rows of messages."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NamedTuple, TypeVar
+
+from tickerkit.classroom.panel.messages import FramesMessage, TapState
+from tickerkit.classroom.passage import Passage
+from tickerkit.wire import Fields, FrameLog, Head, Inflater, Toward, WireFrame
+
+__all__ = ["FrameReader", "TapFacts", "WholeFrame"]
+
+PREVIEW_BYTES = 48
+MAX_LISTED_LINKS = 100
+MAX_CONTENT_BYTES = 2**20
+OWN, CHANGED, KEPT, INFLATED = 1, 2, 4, 8
+RSV1 = 0x40
+# What a server adds to the key of a request (RFC 6455, section 1.3).
+ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+T = TypeVar("T")
+Inflaters = dict[int, dict[Toward, Inflater]]
+Row = tuple[int, int, int, int, int, int, str, str, str]
+Event = tuple[int, int, str, str, str]
+
+
+class WholeFrame(NamedTuple):
+    """A frame with its whole content.
+
+    Attributes:
+        frame: the frame.
+        content: its payload, inflated.
+        problem: why the content is not inflated; empty if it is, or needn't be.
+    """
+
+    frame: WireFrame
+    content: bytes
+    problem: str
+
+
+class TapFacts(NamedTuple):
+    """What a tap says of itself, as in `TapState`."""
+
+    status: str
+    address: str
+    server: str
+    rate: float | None
+
+
+class _News(NamedTuple):
+    wanted: int
+    first: int
+    frames: list[Fields]
+    inflaters: Inflaters
+    links: set[int]
+    events: list[Event]
+    state: TapState
+
+
+class FrameReader:
+    """A position in the frames of a tap. One thread reads, which is not the event loop's.
+
+    Frames that are deflated are inflated on copies of the tap's inflaters, in order.
+
+    Args:
+        log: the frames.
+        passages: the connections, by their numbers.
+        hide: removes the secrets of a head.
+        describe: returns the state of the tap, without its connections.
+        call: calls a function where the frames are written.
+    """
+
+    def __init__(
+        self,
+        log: FrameLog,
+        passages: Mapping[int, Passage],
+        hide: Callable[[bytes], bytes],
+        describe: Callable[[], TapFacts],
+        call: Callable[..., Any],
+    ) -> None:
+        self._log, self._passages = log, passages
+        self._hide, self._describe, self._call = hide, describe, call
+        self._next = 1
+        self._inflaters: Inflaters = {}
+        self._events_read: set[tuple[int, str]] = set()
+        self._is_rewound = True
+
+    def rewind(self, start: int) -> None:
+        """Read from a frame on that was read before, and what happened to connections, too."""
+        self._next = min(self._next, max(start, 1))
+        self._events_read.clear()
+        self._is_rewound = True
+
+    def read(self, max_rows: int) -> FramesMessage:
+        """Return what is new; of more than `max_rows` frames, the newest have rows."""
+        news: _News = self._call(self._take_news)
+        for number in self._inflaters.keys() - news.links:
+            del self._inflaters[number]
+        self._inflaters.update(news.inflaters)
+        stop = news.first + len(news.frames)
+        rows = self._make_rows(news, max(news.wanted, stop - max_rows))
+        self._next = stop
+        return {
+            "kind": "frames",
+            "start": news.wanted,
+            "stop": stop,
+            "rows": rows,
+            "events": news.events,
+            "state": news.state,
+        }
+
+    def find(self, seq: int) -> WholeFrame | None:
+        """Return a frame with its whole content; None if the tap no longer holds it."""
+        first, frames, copies = self._call(self._take_link, seq)
+        index = seq - first
+        if not 0 <= index < len(frames):
+            return None
+        wanted = WireFrame._make(frames[index])
+        content, problem = wanted.payload, ""
+        if copies is not None and wanted.read >= 0:
+            inflater = copies[wanted.toward]
+            for frame in map(WireFrame._make, frames[: index + 1]):
+                if (frame.link, frame.toward) == (wanted.link, wanted.toward) and frame.read >= 0:
+                    content, problem = inflater.inflate(frame)
+        return WholeFrame(wanted, content[:MAX_CONTENT_BYTES], problem)
+
+    # --- on the event loop --------------------------------------------------------------------
+
+    def _take_news(self) -> _News:
+        log, passages = self._log, self._passages
+        wanted = first = max(self._next, log.first)
+        if self._is_rewound or self._next < log.first:
+            # The tap's inflaters are in the state before the oldest frame that it holds.
+            self._inflaters, self._is_rewound = {}, False
+            first = log.first
+        inflaters: Inflaters = {}
+        for number, passage in passages.items():
+            if number not in self._inflaters:
+                copies = passage.conversation.copy_inflaters()
+                if copies is not None:
+                    inflaters[number] = copies
+        if not inflaters:
+            first = wanted
+        frames = log.read_newest(log.stop - first)
+        events = [event for passage in passages.values() for event in self._take_events(passage)]
+        state = self._summarize()
+        return _News(wanted, first, frames, inflaters, set(passages), sorted(events), state)
+
+    def _take_link(self, seq: int) -> tuple[int, list[Fields], dict[Toward, Inflater] | None]:
+        first, frames = self._log.read()
+        if not 0 <= seq - first < len(frames):
+            return first, [], None
+        link = frames[seq - first][1]
+        passage = self._passages.get(link)
+        copies = None if passage is None else passage.conversation.copy_inflaters()
+        return first, frames, copies
+
+    def _take_events(self, passage: Passage) -> Iterator[Event]:
+        """Yield what has happened to a connection since the last time."""
+        conversation = passage.conversation
+        request, answer = conversation.request, conversation.answer
+        times_ns = conversation.head_times_ns
+        if request is not None and self._is_new(passage, "request"):
+            head = Head(self._hide(request.data))
+            text = _decode(head.data)
+            if conversation.changed:
+                changes = [f"{name}: {value}" for name, value in conversation.changed.items()]
+                text += "\n\n" + "\n".join(["changed by the tap:", *changes])
+            yield passage.number, times_ns["server"] // 1000, "request", head.line, text
+        if answer is not None and self._is_new(passage, "answer"):
+            line, text = answer.line, _decode(self._hide(answer.data))
+            if request is not None and answer.get("sec-websocket-accept"):
+                line, text = _check_accept(request, answer, line, text)
+            yield passage.number, times_ns["client"] // 1000, "answer", line, text
+        if passage.ended and self._is_new(passage, "end"):
+            yield passage.number, passage.ended_ns // 1000, "end", f"ended {passage.ended}", ""
+
+    def _is_new(self, passage: Passage, what: str) -> bool:
+        key = passage.number, what
+        if key in self._events_read:
+            return False
+        self._events_read.add(key)
+        return True
+
+    def _summarize(self) -> TapState:
+        open_passages = [each for each in self._passages.values() if not each.ended]
+        wires = [wire for each in open_passages for wire in each.conversation.wires.values()]
+        since_ns = [wire.held_since_ns for wire in wires if wire.held_since_ns is not None]
+        now_ns = open_passages[0].link.now_ns if open_passages else 0
+        links = []
+        for passage in open_passages[-MAX_LISTED_LINKS:]:
+            pings = passage.conversation.summarize_pings()
+            links.append((passage.number, passage.client, pings["client"], pings["server"]))
+        passages, facts = self._passages.values(), self._describe()
+        return TapState(
+            status=facts.status,
+            address=facts.address,
+            server=facts.server,
+            rate=facts.rate,
+            frames=self._log.stop - 1,
+            bytes=sum(wire.bytes for each in passages for wire in each.conversation.wires.values()),
+            held=sum(wire.held for wire in wires),
+            held_s=round((now_ns - min(since_ns)) / 1e9) if since_ns else 0,
+            links=links,
+        )
+
+    # --- in the reading thread ----------------------------------------------------------------
+
+    def _make_rows(self, news: _News, shown_from: int) -> list[Row]:
+        inflaters = self._inflaters
+        # Of the frames that have no row, only those that are deflated need be looked at.
+        skipped = 0 if inflaters else max(shown_from - news.first, 0)
+        rows = []
+        for seq, fields in enumerate(news.frames[skipped:], news.first + skipped):
+            content, problem = fields[4], ""
+            is_inflated = False
+            if fields[1] in inflaters and fields[8] >= 0:
+                content, problem = inflaters[fields[1]][fields[2]].inflate(WireFrame._make(fields))
+                is_inflated = not problem and content is not fields[4]
+            if seq >= shown_from:
+                rows.append(_make_row(seq, WireFrame._make(fields), content, problem, is_inflated))
+        return rows
+
+
+def _make_row(seq: int, frame: WireFrame, content: bytes, problem: str, is_inflated: bool) -> Row:
+    about = frame.about
+    flags = OWN if frame.read < 0 else 0
+    if about:
+        flags |= CHANGED if frame.came or about.startswith("changed by the tap") else 0
+        flags |= KEPT if about.startswith("kept back") or "; kept back" in about else 0
+    note = frame.note if frame.notes else about
+    return (
+        seq,
+        frame.time_ns // 1000,
+        frame.link,
+        0 if frame.toward == "client" else 1,
+        flags | (INFLATED if is_inflated else 0),
+        frame.length,
+        frame.header.hex(),
+        content[:PREVIEW_BYTES].hex(),
+        f"{note}; {problem}".strip("; ") if problem else note,
+    )
+
+
+def _check_accept(request: Head, answer: Head, line: str, text: str) -> tuple[str, str]:
+    """Return the line and the text of an answer, with what is to be said of its accept key."""
+    key = request.get("sec-websocket-key")
+    digest = hashlib.sha1((key + ACCEPT_SUFFIX).encode("latin-1"), usedforsecurity=False).digest()
+    right = base64.b64encode(digest).decode()
+    is_right = answer.get("sec-websocket-accept") == right
+    word = "right" if is_right else f"wrong, expected {right}"
+    about = f"Sec-WebSocket-Accept is base64(sha1(key + {ACCEPT_SUFFIX})): {word} (RFC 6455, 4.2.2)"
+    return f"{line}; accept key {'right' if is_right else 'wrong'}", f"{text}\n\n{about}"
+
+
+def _decode(head: bytes) -> str:
+    return head.decode("latin-1").strip().replace("\r\n", "\n")

@@ -1,0 +1,247 @@
+/**
+ * Toolbar: the buttons that call methods of the tap, and what chooses the rows to show.
+ */
+
+import { make, setText } from "./elements.js";
+import { FilterError, parseFilter } from "./filter.js";
+import { CLOSE_CODES } from "./header.js";
+
+/** @import { TapState } from "./messages.d.ts" */
+/** @import { Row } from "./ring.js" */
+/** @typedef {Record<string, string | number | null>} Arguments */
+
+/** The kinds of rows. @type {[string, (row: Row) => boolean][]} */
+const KINDS = [
+  ["text", (row) => row.kind === "frame" && row.opcode === 1],
+  ["binary", (row) => row.kind === "frame" && row.opcode === 2],
+  ["continuation", (row) => row.kind === "frame" && row.opcode === 0],
+  ["ping/pong", (row) => row.kind === "frame" && (row.opcode === 9 || row.opcode === 10)],
+  ["close", (row) => row.kind === "frame" && row.opcode === 8],
+  ["handshake", (row) => row.kind === "event"],
+];
+/** What `tap.corrupt` knows, and what the peer should answer. @type {[string, string][]} */
+const CORRUPTIONS = [
+  ["rsv", "RSV2 set → 1002"],
+  ["opcode", "opcode 3 → 1002"],
+  ["mask", "mask bit inverted → 1002"],
+  ["continuation", "continuation without start → 1002"],
+  ["ping", "ping of 126 bytes → 1002"],
+  ["length", "length one too large → 1002"],
+  ["utf8", "byte 0xFF in text → 1007"],
+  ["size", "length of 1 TiB → 1009"],
+  ["json", "JSON without its end → stays open"],
+];
+const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013];
+const TOWARDS = /** @type {const} */ (["client", "server"]);
+
+export class Toolbar {
+  #give;
+  #onFilter;
+  #isHeld = false;
+  /** @type {Set<string>} */
+  #kinds = new Set(KINDS.map(([name]) => name));
+  /** @type {(row: import("./ring.js").FrameRow) => boolean} */
+  #test = () => true;
+
+  /**
+   * @param {(name: string, values: Arguments) => void} give gives an order to the tap
+   * @param {() => void} onFilter called when other rows are to be shown
+   */
+  constructor(give, onFilter) {
+    this.#give = give;
+    this.#onFilter = onFilter;
+    this.hold = this.#makeButton("Hold", "hold back all frames (space)", () => this.toggleHold());
+    const step = this.#makeButton("Step", "let one frame pass (n)", () => this.step());
+    this.link = make("select", { title: "rows and orders of one connection" }, [
+      make("option", { value: "", text: "all connections" }),
+    ]);
+    this.link.setAttribute("aria-label", "connection");
+    this.link.addEventListener("change", () => this.#onFilter());
+    const orders = make("div", { class: "tk-bar", role: "toolbar" }, [
+      this.hold,
+      step,
+      this.#makeRates(),
+      this.#makeButton("Drop", "reset the connection", () => this.#order("drop", {})),
+      this.#makeMenu(
+        "Stall",
+        [1, 3, 5, 10].map((each) => [`${each} s`, "stall", { seconds: each }]),
+      ),
+      this.#makeMenu(
+        "Delay",
+        [0, 0.1, 0.2, 0.5, 1, 2].map((each) => [
+          each ? `${each} s` : "none",
+          "delay",
+          { seconds: each },
+        ]),
+      ),
+      this.#makeMenu(
+        "Corrupt",
+        withTowards(CORRUPTIONS.map(([kind, text]) => [text, "corrupt", { kind }])),
+      ),
+      this.#makeMenu(
+        "Fragment",
+        withTowards([2, 3, 5].map((parts) => [`${parts} parts`, "fragment", { parts }])),
+      ),
+      this.#makeMenu(
+        "Ping",
+        TOWARDS.map((toward) => [`the ${toward}`, "ping", { toward }]),
+      ),
+      this.#makeMenu(
+        "Close",
+        CODES.map((code) => [`${code} ${CLOSE_CODES[code]}`, "close", { code }]),
+      ),
+    ]);
+    orders.setAttribute("aria-label", "orders to the tap");
+    this.input = make("input", {
+      type: "search",
+      class: "tk-filter",
+      spellcheck: "false",
+      placeholder: 'filter: opcode == 9 or "AAPL"',
+      title:
+        "opcode, fin, rsv, mask, length, code, payload, note, link, toward, seq; == != < <= > >=" +
+        ' contains; and, or, not, ( ); "text" looks in the first 48 bytes of payloads',
+    });
+    this.input.setAttribute("aria-label", "filter of frames");
+    this.input.addEventListener("input", () => this.#readFilter());
+    this.problem = make("span", { class: "tk-problem", role: "alert" });
+    this.toward = make("select", {}, [
+      make("option", { value: "", text: "→ and ←" }),
+      make("option", { value: "server", text: "→ toward the server" }),
+      make("option", { value: "client", text: "← toward the client" }),
+    ]);
+    this.toward.setAttribute("aria-label", "direction");
+    this.toward.addEventListener("change", () => this.#onFilter());
+    const filters = make("div", { class: "tk-bar" }, [
+      this.link,
+      this.toward,
+      ...KINDS.map(([name]) => this.#makeKind(name)),
+      this.input,
+      this.problem,
+    ]);
+    this.element = make("div", {}, [orders, filters]);
+  }
+
+  /** Return whether a row is to be shown. @param {Row} row */
+  shows(row) {
+    if (row.kind === "count") return true;
+    const link = this.link.value;
+    if (link && String(row.link) !== link) return false;
+    if (this.toward.value && row.toward && row.toward !== this.toward.value) return false;
+    // Frames whose opcode has no meaning are always shown.
+    const kind = KINDS.find(([, isOf]) => isOf(row));
+    if (kind && !this.#kinds.has(kind[0])) return false;
+    return row.kind === "event" ? !this.input.value.trim() : this.#test(row);
+  }
+
+  toggleHold() {
+    this.#order(this.#isHeld ? "run" : "hold", {});
+  }
+
+  step() {
+    this.#order("step", {});
+  }
+
+  /** @param {TapState} state */
+  update({ status, links }) {
+    this.#isHeld = status === "holding";
+    setText(this.hold, this.#isHeld ? "Run" : "Hold");
+    this.hold.title = this.#isHeld ? "let all frames pass (space)" : "hold back all frames (space)";
+    this.hold.setAttribute("aria-pressed", String(this.#isHeld));
+    const known = [...this.link.options].map(({ value }) => value);
+    for (const [number, client] of links) {
+      if (known.includes(String(number))) continue;
+      this.link.append(make("option", { value: String(number), text: `${number}: ${client}` }));
+    }
+  }
+
+  /**
+   * @param {string} name
+   * @param {Arguments} values
+   */
+  #order(name, values) {
+    const link = Number(this.link.value);
+    this.#give(name, link ? { ...values, link } : values);
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} title
+   * @param {() => void} onClick
+   */
+  #makeButton(text, title, onClick) {
+    const button = make("button", { type: "button", text, title });
+    button.addEventListener("click", onClick);
+    return button;
+  }
+
+  /**
+   * A menu: its first entry is its name.
+   *
+   * @param {string} name
+   * @param {[string, string, Arguments][]} entries text, order, arguments
+   */
+  #makeMenu(name, entries) {
+    const options = entries.map(([text], at) => make("option", { value: String(at), text }));
+    const menu = make("select", {}, [make("option", { value: "", text: name }), ...options]);
+    menu.setAttribute("aria-label", name);
+    menu.addEventListener("change", () => {
+      const [, order, values] = entries[Number(menu.value)];
+      menu.value = "";
+      this.#order(order, values);
+    });
+    return menu;
+  }
+
+  #makeRates() {
+    return this.#makeMenu("Rate", [
+      ["all", "run", {}],
+      ...[0.5, 1, 2, 5, 10].map(
+        (rate) =>
+          /** @type {[string, string, Arguments]} */ ([`${rate} a second`, "run", { rate }]),
+      ),
+    ]);
+  }
+
+  /** @param {string} name */
+  #makeKind(name) {
+    const box = make("input", { type: "checkbox" });
+    box.checked = true;
+    box.addEventListener("change", () => {
+      if (box.checked) this.#kinds.add(name);
+      else this.#kinds.delete(name);
+      this.#onFilter();
+    });
+    return make("label", {}, [box, name]);
+  }
+
+  #readFilter() {
+    try {
+      this.#test = parseFilter(this.input.value);
+      setText(this.problem, "");
+      this.input.removeAttribute("aria-invalid");
+      this.#onFilter();
+    } catch (error) {
+      if (!(error instanceof FilterError)) throw error;
+      setText(this.problem, error.message);
+      this.input.setAttribute("aria-invalid", "true");
+    }
+  }
+}
+
+/**
+ * Return each entry for both directions.
+ *
+ * @param {[string, string, Arguments][]} entries
+ * @returns {[string, string, Arguments][]}
+ */
+const withTowards = (entries) =>
+  TOWARDS.flatMap((toward) =>
+    entries.map(
+      ([text, order, values]) =>
+        /** @type {[string, string, Arguments]} */ ([
+          `to the ${toward}: ${text}`,
+          order,
+          { ...values, toward },
+        ]),
+    ),
+  );
