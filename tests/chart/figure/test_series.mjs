@@ -643,3 +643,15 @@ test("the outline has every point around a pause; there is none of a line with m
   const often = pausedAt(300);
   assert.equal(seriesOf(often, y).outline(linspace(0, often.at(-1), 21)), null);
 });
+
+test("of a curve in the plane or a cloud, all points are drawn, or an even sample", () => {
+  const angles = linspace(0, 20, 5000);
+  const [x, y] = [angles.map((a) => a * Math.cos(a)), angles.map((a) => a * Math.sin(a))];
+  const series = seriesOf(x, y);
+  const edges = Float64Array.from({ length: 101 }, (_, i) => -20 + i * 0.4);
+  assertSame(series.line(edges).y, y);
+  assert.equal(series.outline(edges), null);
+  const many = array(100_000, (i) => Math.sin(i));
+  const { length } = seriesOf(many, many).line(edges).x;
+  assert.ok(length > 10_000 && length <= 20_000);
+});

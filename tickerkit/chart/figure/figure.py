@@ -177,6 +177,9 @@ class LiveFigure(StreamedFigure):
         points that can't be sent yet are sent together in the next message. If any part of the
         input is wrong, nothing is appended.
 
+        x need not rise. Of a cloud of points, or of a curve in the plane, each point is drawn, or
+        an even sample of 20,000.
+
         A histogram, a box or a violin also takes values alone, as x without y. The page shows an
         even sample of at most 2,000 points of these traces and of scatter3d, ten times a second, or
         as often as it can draw them: so the bars of a histogram with a larger window count the

@@ -15,6 +15,13 @@ const SLACK_POINTS = 1024;
  *  @type {Record<string, Summary>} */
 const BAR_SUMMARY = { open: "first", high: "high", low: "low", close: "last" };
 
+/** How far below an earlier x a point is no late point any more, as a share of their range. */
+const FAR_BEHIND = 1 / 50;
+/** With a larger share of such points x is not in order. */
+const MAX_BEHIND = 1 / 8;
+/** How many points of a trace with unordered x are drawn. */
+const MAX_UNORDERED = 20_000;
+
 /**
  * The points of one trace at positions [first, next).
  *
@@ -31,6 +38,10 @@ export class Series {
   /** Whether only some of the kernel's points are held, from a state or a saved notebook. */
   isPartial = false;
 
+  #least = Infinity; // x of all points written
+  #greatest = -Infinity;
+  #written = 0;
+  #behind = 0; // of the points written, those with an x far below an earlier one
   #base = 0; // the position of the columns' start, at the border of a block
   #x = new Column();
   #y; // the first column beside x
@@ -67,6 +78,7 @@ export class Series {
   reset(epoch, start = 0) {
     this.epoch = epoch;
     this.first = this.next = start;
+    [this.#least, this.#greatest, this.#written, this.#behind] = [Infinity, -Infinity, 0, 0];
     this.#fit(start, start);
   }
 
@@ -99,6 +111,23 @@ export class Series {
       column.write((start - this.#base) * this.#valuesPerPosition(name), columns[name]);
     }
     this.next = start + count;
+    this.#noteOrder(columns.x);
+  }
+
+  /** @param {ArrayLike<number>} x */
+  #noteOrder(x) {
+    this.#written += x.length;
+    for (let i = 0; i < x.length; i++) {
+      const value = x[i];
+      if (value < this.#least) this.#least = value;
+      if (value > this.#greatest) this.#greatest = value;
+      else if (this.#greatest - value > FAR_BEHIND * (this.#greatest - this.#least)) this.#behind++;
+    }
+  }
+
+  /** Whether x rises, but for late points. A cloud of points or a curve in the plane does not. */
+  get #isOrdered() {
+    return this.#behind <= MAX_BEHIND * this.#written;
   }
 
   /**
@@ -251,7 +280,8 @@ export class Series {
   /**
    * Return the points of a line that looks on the screen like the line of all points.
    *
-   * Besides the points that `m4` picks, the line has one point beyond each border.
+   * Besides the points that `m4` picks, the line has one point beyond each border. If x does not
+   * rise, pixel columns say nothing: all points are returned, or an even sample of very many.
    *
    * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
    * @returns {{x: Float64Array, y: Float64Array}}
@@ -263,6 +293,11 @@ export class Series {
     const [start, end] = n < 1 ? [from, to] : this.#held(from - 1, to + 1);
     const [i, k] = [start - this.#base, end - this.#base];
     if (to - from <= 4 * n) return { x: X.values.slice(i, k), y: Y.values.slice(i, k) };
+    if (!this.#isOrdered) {
+      const step = Math.ceil((end - start) / MAX_UNORDERED);
+      const even = Array.from({ length: Math.ceil((k - i) / step) }, (_, at) => i + at * step);
+      return { x: X.take(even), y: Y.take(even) };
+    }
     const picked = start < from ? [i] : [];
     m4(X, Y, edges, from - this.#base, to - this.#base, picked);
     if (end > to) picked.push(k - 1);
@@ -275,6 +310,7 @@ export class Series {
    * @param {Float64Array} edges the borders of the pixel columns, ascending: one more than columns
    */
   outline(edges) {
+    if (!this.#isOrdered) return null;
     const [from, to] = this.between(edges[0], edges[edges.length - 1]);
     const [start, end] = this.#held(from - 1, to + 1);
     return outline(this.#x, this.#y, edges, start - this.#base, end - this.#base);
