@@ -1,5 +1,6 @@
 """Charts: live figures of a feed, and a dashboard with controls around one."""
 
+from tickerkit.chart import figure  # noqa: F401  # first, because it sends plotly.js
 from tickerkit.chart.feed_chart import chart, check_options
 from tickerkit.chart.figure.figure import LiveFigure
 from tickerkit.chart.widgets.dashboard import Dashboard, dashboard

@@ -49,7 +49,7 @@ PLOT = "document.querySelectorAll('.js-plotly-plot')"
 # Draws all points by Plotly alone, below the figure. A FigureWidget would not do: on a busy machine
 # its 5 MB take so long to load that it misses messages.
 DRAW_PLAINLY = """async traces => {
-    const [Plotly] = await Promise.all(globalThis[Symbol.for("tickerkit.plotly")].values());
+    const [{ plotly }] = globalThis[Symbol.for("tickerkit.plotly")].values(), Plotly = await plotly;
     const e = document.querySelector(".js-plotly-plot");
     const plain = document.createElement("div");
     plain.classList.add("drawn-plainly");
@@ -58,7 +58,7 @@ DRAW_PLAINLY = """async traces => {
     await Plotly.newPlot(plain, traces, layout);
 }"""
 ZOOM_PLAINLY = """async ([left, right, low, high]) => {
-    const [Plotly] = await Promise.all(globalThis[Symbol.for("tickerkit.plotly")].values());
+    const [{ plotly }] = globalThis[Symbol.for("tickerkit.plotly")].values(), Plotly = await plotly;
     const plain = document.querySelectorAll(".js-plotly-plot")[1];
     await Plotly.relayout(plain, {"xaxis.range": [left, right], "yaxis.range": [low, high]});
 }"""

@@ -4,12 +4,12 @@ import assert from "node:assert/strict";
 import { mock, test } from "node:test";
 import { gzipSync } from "node:zlib";
 
-import { readText } from "../../../tickerkit/chart/figure/plotly_loader.js";
+import { decompress } from "../../../tickerkit/chart/figure/plotly_loader.js";
 
-const SOURCE = gzipSync("plotly").toString("base64");
+const SOURCE = new DataView(new Uint8Array(gzipSync("plotly")).buffer);
 
 test("plotly.js is decompressed by the browser", async () => {
-  assert.equal(await readText(SOURCE, {}), "plotly");
+  assert.equal(await (await decompress(SOURCE, {})).text(), "plotly");
 });
 
 test("a browser that can't decompress says so, and asks the kernel", async () => {
@@ -28,7 +28,7 @@ test("a browser that can't decompress says so, and asks the kernel", async () =>
         listen({ kind: "plotly" }, [new TextEncoder().encode("plotly")]);
       },
     };
-    assert.equal(await readText(SOURCE, model), "plotly");
+    assert.equal(await (await decompress(SOURCE, model)).text(), "plotly");
     assert.equal(warn.mock.callCount(), 1);
   } finally {
     globalThis.DecompressionStream = DecompressionStream;

@@ -8,7 +8,7 @@ from importlib import resources
 import plotly.graph_objects as go
 
 from tickerkit.chart.figure.compatibility import find_incompatibility
-from tickerkit.chart.figure.plotlyjs import compress_plotly_js
+from tickerkit.chart.figure.plotlyjs import encode_plotly_js
 from tickerkit.runtime.page_modules import join_modules
 
 __all__ = ["build_page_side", "read_parts"]
@@ -73,7 +73,7 @@ def build_page_side(*, with_plotly: bool = False) -> str:
         return str(go.FigureWidget._esm)
     page_side = join_modules(read_parts().values())
     return (
-        f'{page_side}\nconst PLOTLY_SOURCE = "{compress_plotly_js()}";\n'
+        f'{page_side}\nconst PLOTLY_SOURCE = "{encode_plotly_js()}";\n'
         if with_plotly
         else page_side
     )
