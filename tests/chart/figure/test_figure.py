@@ -335,6 +335,14 @@ def test_numbers_beyond_float64_are_refused(point: tuple[Any, Any]) -> None:
     figure.close()
 
 
+def test_masked_values_are_missing() -> None:
+    """They break a line as NaN does; the trace's index may be numpy's."""
+    figure = tk.LiveFigure(data=[go.Scatter()])
+    figure.append([1, 2], np.ma.masked_array([1, 2], mask=[False, True]), trace=np.int64(0))
+    assert np.isnan(figure.data[0].y).tolist() == [False, True]
+    figure.close()
+
+
 @pytest.mark.parametrize("unit", ["us", "ns"])
 def test_append_continues_after_points_without_a_time(unit: str) -> None:
     """Points without a time are not drawn, and the trace keeps them."""
@@ -540,7 +548,9 @@ def test_closed_figure_is_freed(until: Until) -> None:
         (lambda f: f.append(1, 1, trace="IBM"), "Invalid trace='IBM'"),
         (lambda f: setattr(f, "window", 0), "window=0"),
         (lambda f: f.append("soon", 1), "Invalid x='soon'"),
+        (lambda f: f.append(1, 1, trace=True), "Invalid trace=True"),
         (lambda f: f.append(1, "x"), "Invalid y='x'"),
+        (lambda f: f.append(1, np.datetime64("2026-11-23", "ns")), "Invalid y="),
         (lambda f: f.append([1, 2], np.zeros((2, 2))), "Invalid y=.*in one dimension"),
         (lambda f: f.append(np.zeros((2, 2)), [1, 2]), "Invalid x=.*in one dimension"),
         (lambda f: f.append([[1, 2], [3]], [1, 2]), "Invalid x=.*in one dimension"),

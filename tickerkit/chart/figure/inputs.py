@@ -236,10 +236,15 @@ def _parse_numbers(values: Any, name: str, trace: Any = None) -> Array:
 
 
 def _as_floats(values: Any, name: str, expected: str) -> Array:
-    """Convert values to float64; numpy would drop the imaginary part of complex numbers."""
+    """Convert values to float64; masked values become NaN.
+
+    numpy would drop the imaginary part of complex numbers, and take times for nanoseconds.
+    """
     try:
+        if isinstance(values, np.ma.MaskedArray):
+            values = np.ma.filled(values.astype(np.float64), np.nan)
         array = np.asarray(values)
-        if array.dtype.kind != "c":
+        if array.dtype.kind not in "cmM":
             return array.astype(np.float64, copy=False)
     except (TypeError, ValueError, OverflowError) as error:
         raise InvalidArgument(name, values, expected) from error

@@ -6,6 +6,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
+import numpy as np
 import plotly.graph_objects as go
 from plotly.basedatatypes import Undefined
 
@@ -68,8 +69,9 @@ def find_trace(traces: Traces, trace: int | str) -> int:
     names = [props.get("name") for props in traces]
     if isinstance(trace, str) and trace in names:
         return names.index(trace)
-    if isinstance(trace, int) and -len(names) <= trace < len(names):
-        return trace % len(names)
+    is_index = isinstance(trace, int | np.integer) and not isinstance(trace, bool)
+    if is_index and -len(names) <= int(trace) < len(names):
+        return int(trace) % len(names)
     expected = f"an index below {len(names)}, or one of the names {names}"
     raise InvalidArgument("trace", trace, expected)
 
