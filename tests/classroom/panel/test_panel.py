@@ -180,6 +180,20 @@ def test_a_frame_that_has_gone_is_answered_without_buffers(shown: Shown) -> None
     assert (answer["kind"], answer["seq"], shown.sent[-1][1]) == ("payload", 7, [])
 
 
+def test_connections_that_the_tap_has_dropped_are_forgotten(
+    shown: Shown, until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After many connections, only what happened to those still listed is remembered."""
+    monkeypatch.setattr(tapping, "MAX_ENDED", 2)
+    for number in range(1, 7):
+        with dial(shown.tap.url):
+            until(lambda count=number: shown.tap.accepted == count)
+        until(lambda: shown.tap.links["ended"].iloc[-1])
+        shown.receive({"kind": "here", "page": "a"})
+    assert len(shown.tap.links) == 2
+    assert len(shown.panel._reader._events_read) <= 6
+
+
 def test_nothing_is_sent_while_no_page_shows_it(shown: Shown) -> None:
     """Before a page reports, after it has gone, and a minute after its last report."""
     assert shown.flush() == []

@@ -71,3 +71,13 @@ test("the oldest rows go when the ring is full", () => {
   ring.take(message(1, 6));
   assert.deepEqual([list(ring), ring.first], [[3, 4, 5], 2]);
 });
+
+test("of a crowd of connections only the newest are remembered", () => {
+  const ring = new Ring(10);
+  const request = (link) => [link, link, "request", "GET / HTTP/1.1", ""];
+  for (let link = 1; link <= 10_000; link++) ring.take(message(1, 1, [], [request(link)]));
+  assert.ok(ring.events <= 3000);
+  const before = ring.stop;
+  ring.take(message(1, 1, [], [request(9_900)]));
+  assert.equal(ring.stop, before);
+});

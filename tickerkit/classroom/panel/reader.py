@@ -16,6 +16,8 @@ __all__ = ["FrameReader", "TapFacts", "WholeFrame"]
 PREVIEW_BYTES = 48
 MAX_LISTED_LINKS = 100
 MAX_CONTENT_BYTES = 2**20
+# How many events a connection has: request, answer and end.
+MAX_EVENTS = 3
 OWN, CHANGED, KEPT, INFLATED = 1, 2, 4, 8
 RSV1 = 0x40
 # What a server adds to the key of a request (RFC 6455, section 1.3).
@@ -146,6 +148,8 @@ class FrameReader:
             first = wanted
         frames = log.read_newest(log.stop - first)
         events = [event for passage in passages.values() for event in self._take_events(passage)]
+        if len(self._events_read) > MAX_EVENTS * len(passages):
+            self._events_read = {key for key in self._events_read if key[0] in passages}
         state = self._summarize()
         return _News(wanted, first, frames, inflaters, set(passages), sorted(events), state)
 

@@ -10,6 +10,9 @@ import { decodeText, readCloseCode } from "./payload.js";
 /** How many rows a page keeps. */
 export const MAX_ROWS = 20_000;
 
+/** How many events are remembered; the kernel sends those of about 200 connections again. */
+const MAX_EVENTS = 3000;
+
 /** What the flags of a row in a message mean. */
 export const FLAGS = { own: 1, changed: 2, kept: 4, inflated: 8 };
 
@@ -120,6 +123,11 @@ export class Ring {
     this.capacity = capacity;
   }
 
+  /** How many events are remembered, so that none is shown twice. */
+  get events() {
+    return this.#events.size;
+  }
+
   /** The position of the oldest row. */
   get first() {
     return Math.max(0, this.stop - this.capacity);
@@ -146,6 +154,10 @@ export class Ring {
       .filter(([link, , what]) => !this.#events.has(`${link} ${what}`))
       .map((event) => new EventRow(event));
     for (const { link, what } of events) this.#events.add(`${link} ${what}`);
+    for (const key of this.#events) {
+      if (this.#events.size <= MAX_EVENTS) break;
+      this.#events.delete(key);
+    }
     const rows = message.rows.filter(([seq]) => seq >= this.next);
     const missing = Math.max(message.stop - this.next, 0) - rows.length;
     if (missing > 0) {

@@ -32,6 +32,8 @@ const CORRUPTIONS = [
   ["json", "JSON without its end → stays open"],
 ];
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013];
+/** How many connections there are to choose from. */
+const MAX_LINKS = 300;
 const TOWARDS = /** @type {const} */ (["client", "server"]);
 
 export class Toolbar {
@@ -151,6 +153,11 @@ export class Toolbar {
     for (const [number, client] of links) {
       if (known.includes(String(number))) continue;
       this.link.append(make("option", { value: String(number), text: `${number}: ${client}` }));
+    }
+    while (this.link.options.length > MAX_LINKS) {
+      const oldest = this.link.options[1];
+      if (oldest.selected) this.link.value = "";
+      oldest.remove();
     }
   }
 
