@@ -59,6 +59,10 @@ def test_panel_shows_frames_and_gives_orders(
         ]
         page.screenshot(path=artifacts / "panel.png", clip=page.locator(".tk-panel").bounding_box())
         assert page.locator(".tk-panel img").count() == 0
+        page.get_by_label("ladder").check()
+        page.locator(".tk-ladder").wait_for()
+        assert not page.locator(".tk-head", has_text="opcode").get_by_text("mask").is_visible()
+        page.get_by_label("ladder").uncheck()
         search.fill("opcod == 9")
         page.get_by_role("alert").filter(has_text="Unknown field opcod").wait_for()
         search.fill("")

@@ -122,6 +122,7 @@ class PanelView {
     this.toolbar = new Toolbar(
       (name, values) => panel.order(name, values),
       () => this.list.filter((row) => this.toolbar.shows(row)),
+      (isOn) => this.list.element.classList.toggle("tk-ladder", isOn),
     );
     this.list.filter((row) => this.toolbar.shows(row));
     this.title = make("b");

@@ -48,8 +48,9 @@ export class Toolbar {
   /**
    * @param {(name: string, values: Arguments) => void} give gives an order to the tap
    * @param {() => void} onFilter called when other rows are to be shown
+   * @param {(isOn: boolean) => void} onLadder called when rows are to be shown as arrows, or not
    */
-  constructor(give, onFilter) {
+  constructor(give, onFilter, onLadder) {
     this.#give = give;
     this.#onFilter = onFilter;
     this.hold = this.#makeButton("Hold", "hold back all frames (space)", () => this.toggleHold());
@@ -113,11 +114,14 @@ export class Toolbar {
     ]);
     this.toward.setAttribute("aria-label", "direction");
     this.toward.addEventListener("change", () => this.#onFilter());
+    const ladder = make("input", { type: "checkbox" });
+    ladder.addEventListener("change", () => onLadder(ladder.checked));
     const filters = make("div", { class: "tk-bar" }, [
       this.link,
       this.toward,
       ...KINDS.map(([name]) => this.#makeKind(name)),
       this.input,
+      make("label", { title: "frames as arrows between client and server" }, [ladder, "ladder"]),
       this.problem,
     ]);
     this.element = make("div", {}, [orders, filters]);
