@@ -133,6 +133,14 @@ test("the difference has the values that Plotly has filled in", () => {
   assert.deepEqual(findDifference(undefined, {}, {}), {});
 });
 
+test("Python is told no values of the points drawn where it has those of all points", () => {
+  const known = { marker: { size: [1, 2, 3] } };
+  const own = { marker: { size: [1, 3] } };
+  assert.deepEqual(findDifference({ marker: { size: [1, 3], opacity: 1 } }, own, known), {
+    marker: { opacity: 1 },
+  });
+});
+
 test("the rows of a heat map may be named without replacing its columns", () => {
   const data = [{ type: "heatmap" }, { type: "scatter" }];
   const replaced = (style) =>

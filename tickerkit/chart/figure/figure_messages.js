@@ -164,6 +164,9 @@ export function findDifference(full, own, known) {
   const result = {};
   for (const [key, filled] of Object.entries(full ?? {})) {
     if (key.startsWith("_")) continue;
+    // Python has the values of all points, Plotly those of the points drawn.
+    const given = known?.[key];
+    if (ArrayBuffer.isView(given) || (Array.isArray(given) && !isDict(given[0]))) continue;
     const isNested = isDict(filled);
     const value = isNested || own?.[key] === undefined ? filled : own[key];
     if (value === null || value === undefined || typeof value === "function") continue;

@@ -33,6 +33,7 @@ PARTS = (
     "percent.js",
     "plot_axes.js",
     "volume_colors.js",
+    "point_arrays.js",
     "visible_points.js",
     "stacks.js",
     "newest_values.js",

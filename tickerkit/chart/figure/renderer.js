@@ -197,9 +197,10 @@ export class Renderer {
       // As px.line makes them of many points. Thinned, they need no WebGL, and patches draw them.
       if (trace.type === "scattergl" && full.mode === "lines") trace.type = "scatter";
     }
-    const thinned = streams.filter((stream) =>
-      this.#points.fill(stream, places.get(stream.root), standsIn),
-    );
+    const thinned = streams.filter((stream) => {
+      const own = figure.data.find(({ uid }) => uid === stream.trace.uid);
+      return this.#points.fill(stream, places.get(stream.root), standsIn, own);
+    });
     joinStacks(streams, thinned.length > 0, figure.data);
     colorVolumes(streams, figure.data);
     if (figure.live.labels) writeLegend(plot, streams, this.axes, figure.data);

@@ -287,21 +287,44 @@ export class Series {
    * @returns {{x: Float64Array, y: Float64Array}}
    */
   line(edges) {
-    const n = edges.length - 1;
     const [X, Y] = [this.#x, this.#y];
-    const [from, to] = n < 1 ? [this.next, this.next] : this.between(edges[0], edges[n]);
-    const [start, end] = n < 1 ? [from, to] : this.#held(from - 1, to + 1);
-    const [i, k] = [start - this.#base, end - this.#base];
-    if (to - from <= 4 * n) return { x: X.values.slice(i, k), y: Y.values.slice(i, k) };
-    if (!this.#isOrdered) {
-      const step = Math.ceil((end - start) / MAX_UNORDERED);
-      const even = Array.from({ length: Math.ceil((k - i) / step) }, (_, at) => i + at * step);
-      return { x: X.take(even), y: Y.take(even) };
-    }
-    const picked = start < from ? [i] : [];
-    m4(X, Y, edges, from - this.#base, to - this.#base, picked);
-    if (end > to) picked.push(k - 1);
+    const { from, to, picked } = this.#pick(edges);
+    if (!picked) return { x: X.values.slice(from, to), y: Y.values.slice(from, to) };
     return { x: X.take(picked), y: Y.take(picked) };
+  }
+
+  /**
+   * Return the positions of the points of `line`.
+   *
+   * @param {Float64Array} edges
+   */
+  linePositions(edges) {
+    const { from, to, picked } = this.#pick(edges);
+    const indices = picked ?? Array.from({ length: to - from }, (_, at) => from + at);
+    return indices.map((at) => at + this.#base);
+  }
+
+  /**
+   * Return the indices of the points of `line`: all of [from, to), or those that are picked.
+   *
+   * @param {Float64Array} edges
+   * @returns {{from: number, to: number, picked?: number[]}}
+   */
+  #pick(edges) {
+    const n = edges.length - 1;
+    const [first, stop] = n < 1 ? [this.next, this.next] : this.between(edges[0], edges[n]);
+    const [start, end] = n < 1 ? [first, stop] : this.#held(first - 1, stop + 1);
+    const [from, to] = [start - this.#base, end - this.#base];
+    if (stop - first <= 4 * n) return { from, to };
+    if (!this.#isOrdered) {
+      const step = Math.ceil((to - from) / MAX_UNORDERED);
+      const count = Math.ceil((to - from) / step);
+      return { from, to, picked: Array.from({ length: count }, (_, at) => from + at * step) };
+    }
+    const picked = start < first ? [from] : [];
+    m4(this.#x, this.#y, edges, first - this.#base, stop - this.#base, picked);
+    if (end > stop) picked.push(to - 1);
+    return { from, to, picked };
   }
 
   /**
@@ -330,16 +353,7 @@ export class Series {
    * @returns {{group: number, columns: Columns}}
    */
   bars(from, to, max, how = "peak") {
-    let [start, end] = this.#held(from, to);
-    let group = 1;
-    const groups = () => Math.ceil(end / group) - Math.floor(start / group);
-    while (end > start && groups() > Math.max(1, max)) group *= 2;
-    [start, end] = this.#held(start - (start % group), Math.ceil(end / group) * group);
-    const borders = [start - this.#base];
-    for (let at = start; at < end; ) {
-      at = Math.min(end, at - (at % group) + group);
-      borders.push(at - this.#base);
-    }
+    const { group, borders } = this.#groupBars(from, to, max);
     /** @type {Columns} */
     const columns = {};
     for (const [name, column] of this.#columns) {
@@ -350,6 +364,39 @@ export class Series {
       }
     }
     return { group, columns };
+  }
+
+  /**
+   * Return the positions of the first bar of each of `bars`.
+   *
+   * @param {number} from
+   * @param {number} to
+   * @param {number} max
+   */
+  barPositions(from, to, max) {
+    const { borders } = this.#groupBars(from, to, max);
+    return borders.slice(0, -1).map((at) => at + this.#base);
+  }
+
+  /**
+   * Return how many bars each of `bars` stands for, and the indices where they begin and end.
+   *
+   * @param {number} from
+   * @param {number} to
+   * @param {number} max
+   */
+  #groupBars(from, to, max) {
+    let [start, end] = this.#held(from, to);
+    let group = 1;
+    const groups = () => Math.ceil(end / group) - Math.floor(start / group);
+    while (end > start && groups() > Math.max(1, max)) group *= 2;
+    [start, end] = this.#held(start - (start % group), Math.ceil(end / group) * group);
+    const borders = [start - this.#base];
+    for (let at = start; at < end; ) {
+      at = Math.min(end, at - (at % group) + group);
+      borders.push(at - this.#base);
+    }
+    return { group, borders };
   }
 
   /**

@@ -5,9 +5,10 @@
 import { makeColumnEdges } from "./axes.js";
 import { chooseColumns, standInRows, toRows } from "./heat_columns.js";
 import { toPercent } from "./percent.js";
+import { choosePointArrays } from "./point_arrays.js";
 import { isCandles } from "./trace_types.js";
 
-/** @import { Columns, Place, Plot, Range, Stream } from "./types.d.ts" */
+/** @import { Columns, Place, Plot, Range, Stream, Trace } from "./types.d.ts" */
 /** @import { PlotAxes } from "./plot_axes.js" */
 /** @import { Series } from "./series.js" */
 
@@ -40,24 +41,57 @@ export class VisiblePoints {
    * @returns {Columns}
    */
   of(stream, range, resolution) {
-    const axes = this.#axes;
-    const { trace, full, series, hasBars, base, root, x } = stream;
+    const { trace, series, hasBars, base } = stream;
     if (stream.isHeat) return this.#columnsIn(stream, range);
     if (hasBars) {
-      const [from, to] = series.between(...axes.toData(root, range));
-      // The bars at the two edges are drawn too: a part of them is visible.
-      const [start, stop] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
       const how = trace.type === "bar" && this.#isVolume(trace) ? "sum" : "peak";
-      return series.bars(start, stop, axes.maxBars(root), how).columns;
+      const [start, stop, max] = this.#barsIn(stream, range);
+      return series.bars(start, stop, max, how).columns;
     }
-    const hasMarkers = full.mode?.includes("markers");
-    const width = axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
-    const columns = resolution ?? width;
-    // A reversed axis shows the same points.
-    const [left, right] = [Math.min(...range), Math.max(...range)];
-    const edges = makeColumnEdges([left, right], columns, axes.drawn(x).type);
+    const edges = this.#makeEdges(stream, range, resolution);
     const line = (resolution && series.outline(edges)) || series.line(edges);
     return base === null ? line : { x: line.x, y: line.y.map((value) => toPercent(value, base)) };
+  }
+
+  /**
+   * Return the positions of the points that `of` returns without a resolution.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   */
+  #positions(stream, range) {
+    const { series, hasBars } = stream;
+    if (hasBars) return series.barPositions(...this.#barsIn(stream, range));
+    return series.linePositions(this.#makeEdges(stream, range));
+  }
+
+  /**
+   * Return the positions of the bars in a range, and how many of them can be drawn.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   * @returns {[number, number, number]}
+   */
+  #barsIn({ series, root }, range) {
+    const [from, to] = series.between(...this.#axes.toData(root, range));
+    // The bars at the two edges are drawn too: a part of them is visible.
+    const [start, stop] = [Math.max(series.first, from - 1), Math.min(series.next, to + 1)];
+    return [start, stop, this.#axes.maxBars(root)];
+  }
+
+  /**
+   * Return the borders of the columns in which the points of a line are told apart.
+   *
+   * @param {Stream} stream
+   * @param {Range} range
+   * @param {number} [resolution]
+   */
+  #makeEdges({ full, x }, range, resolution) {
+    const hasMarkers = full.mode?.includes("markers");
+    const width = this.#axes.width(x) / (hasMarkers ? PIXELS_PER_MARKER : 1);
+    // A reversed axis shows the same points.
+    const [left, right] = [Math.min(...range), Math.max(...range)];
+    return makeColumnEdges([left, right], resolution ?? width, this.#axes.drawn(x).type);
   }
 
   /**
@@ -87,9 +121,10 @@ export class VisiblePoints {
    * @param {Stream} stream
    * @param {Place | null | undefined} place the range of its x axis; null for all points
    * @param {boolean} standsIn whether two columns stand in for the cells of a heat map
+   * @param {Trace} [own] the figure's own trace, whose properties may be arrays
    * @returns whether it has more points in the range, which are left out
    */
-  fill(stream, place, standsIn) {
+  fill(stream, place, standsIn, own) {
     const { trace, series, x } = stream;
     if (stream.isHeat) {
       this.#fillHeat(stream, place, standsIn);
@@ -100,6 +135,7 @@ export class VisiblePoints {
     const points = range ? this.of(stream, range) : {};
     for (const name of ["x", ...series.names]) trace[name] = points[name] ?? [];
     if (!range) return false;
+    if (own) choosePointArrays(trace, own, () => this.#positions(stream, range));
     const [from, to] = series.between(...this.#axes.toData(stream.root, range));
     return to - from > points.x.length;
   }
