@@ -614,7 +614,7 @@ def test_changes_before_the_first_draw_arrive_once(shown: Shown) -> None:
 
 @pytest.mark.package  # of Jupyter, whatever the version of plotly
 def test_saved_notebook_is_small(shown: Shown, lab: Lab) -> None:
-    """Ten figures take less than 4.5 MB, plotly.js included."""
+    """Ten figures take less than 5 MB, plotly.js included; of plotly's own they take 51 MB."""
     shown.show("fig = line(100_000, window=100_000)\nfig")
     lab.run_cell("others = [line(100_000) for _ in range(9)]\nfor each in others: display(each)")
     lab.until(f"() => {PLOT}.length === 10 && [...{PLOT}].every(e => e._tickerkit)", 60)
@@ -622,7 +622,7 @@ def test_saved_notebook_is_small(shown: Shown, lab: Lab) -> None:
     shown.until("e._tickerkit.newest === 1795002000000")
     lab.save_with_widgets()
     text = lab.run("import pathlib; print(pathlib.Path('notebook.ipynb').stat().st_size)")
-    assert 1_000_000 < int(text) < 4_500_000
+    assert 1_000_000 < int(text) < 5_000_000
     lab.run("for each in others: each.close()")
 
 
