@@ -39,7 +39,7 @@ class PlotlyJs(anywidget.AnyWidget):
     """A widget model without a view that holds plotly.min.js, compressed by gzip: 1.5 MB.
 
     Why: plotly's FigureWidget has plotly.js (5 MB) in the state of every figure, so each figure
-    adds it to the messages of the kernel and to the saved notebook. Ten figures take 51 MB that way,
+    adds it to the kernel's messages and to the saved notebook. Ten figures take 51 MB that way,
     and 4.8 MB with one shared model.
 
     ipywidgets' own `WidgetModel` would not save a binary trait with the notebook; anywidget's does.
