@@ -130,6 +130,7 @@ def test_tickerkit_alone_prints_the_help(capsys: pytest.CaptureFixture[str]) -> 
     assert "Usage: tickerkit" in err
 
 
+@pytest.mark.package  # it imports all of tickerkit in processes of its own: 4 s
 def test_interrupt_during_imports_ends_cleanly() -> None:
     """Ctrl-C before a command has begun is exit code 0 without output."""
     program = """if True:
