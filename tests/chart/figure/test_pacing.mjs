@@ -91,6 +91,14 @@ test("messages that come evenly, a few ms early or late, are shown at once", () 
   assert.equal(greatest(run(times).delays), 0);
 });
 
+test("of messages that come about when a frame begins, nearly each frame shows one", () => {
+  const random = new Seeded(2);
+  const times = arrivals(600, () => FRAME).map((at) => at - 3 + random.uniform(-3, 3));
+  const { steps, delays } = run(times);
+  assert.ok(steps.filter((step) => step === 0).length < 0.05 * steps.length);
+  assert.equal(greatest(delays), 1);
+});
+
 test("of messages in clumps of two, each frame shows one; the second is a frame late", () => {
   const { steps, delays } = run(clumps(300, 2));
   for (const step of steps) assert.ok(Math.abs(step - 1) < 1e-6);

@@ -20,6 +20,9 @@ const MAX_PAUSE_MS = 100;
  *  screen has, and of those that the page draws. After a long draw several messages come at once,
  *  but in no frame between them there was time to show them. */
 const MAX_EVEN_FRAMES = 1.25;
+/** Messages are also held back if they come once a frame, but about when the frame begins: some
+ *  frames then have two and others none. So often that must be among the last arrivals. */
+const MIN_DOUBLES = 2;
 /** Messages that come within this time, and before the same frame, are one arrival. */
 const CLUMP_MS = FRAME_MS / 2;
 /** How many arrivals the usual interval is computed from, at least and at most. */
@@ -154,10 +157,11 @@ export class Pacing {
    * @param {number} now
    */
   #schedule(now) {
-    const { perArrival, perMessage, frame } = this.#measure();
-    const isHeld = perArrival > MAX_EVEN_FRAMES * frame;
+    const { perArrival, perMessage, frame, doubles } = this.#measure();
+    const isRare = perArrival > MAX_EVEN_FRAMES * frame;
+    const isHeld = isRare || (doubles >= MIN_DOUBLES && perArrival * MAX_EVEN_FRAMES > frame);
     // In whole frames: all points have been shown when the next message can be.
-    const longest = Math.ceil(perArrival / frame - 1.25) * frame;
+    const longest = Math.max(1, Math.ceil(perArrival / frame - 1.25)) * frame;
     const latest = now + (isHeld ? Math.min(longest, MAX_DELAY_MS - frame) : 0);
     for (const each of this.#waiting.slice(this.#scheduled)) {
       each.start = Math.max(this.#end, now - frame);
@@ -167,15 +171,19 @@ export class Pacing {
     this.#scheduled = this.#waiting.length;
   }
 
-  /** Return the usual times from one arrival, message and frame to the next. */
+  /** Return the usual times from one arrival, message and frame to the next, and how often two
+   *  arrivals were before the same frame. */
   #measure() {
     const [first, ...others] = this.#arrivals;
     const last = others[others.length - 1];
-    if (others.length < MIN_ARRIVALS - 1) return { perArrival: 0, perMessage: 0, frame: FRAME_MS };
+    if (others.length < MIN_ARRIVALS - 1) {
+      return { perArrival: 0, perMessage: 0, frame: FRAME_MS, doubles: 0 };
+    }
     const elapsed = last.at - first.at;
     const messages = others.reduce((sum, { count }) => sum + count, 0);
     // On a faster screen, as if it had 60 frames.
     const frame = Math.max(FRAME_MS, elapsed / Math.max(1, last.frame - first.frame));
-    return { perArrival: elapsed / others.length, perMessage: elapsed / messages, frame };
+    const doubles = others.filter((each, at) => each.frame === this.#arrivals[at].frame).length;
+    return { perArrival: elapsed / others.length, perMessage: elapsed / messages, frame, doubles };
   }
 }
