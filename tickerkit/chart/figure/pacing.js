@@ -31,7 +31,7 @@ const MAX_ARRIVALS = 16;
 /** Two views of a figure draw in the same frame. */
 const MIN_FRAME_MS = 3;
 /** With more figures in motion, a page holds nothing back: each figure would be drawn 60 times. */
-export const MAX_SMOOTH_FIGURES = 4;
+const MAX_SMOOTH_FIGURES = 4;
 
 /** When each figure of this page has drawn last. All kernels of a page share it.
  *  @type {Map<string, number>} */
@@ -45,7 +45,7 @@ function sharedMap(name) {
 }
 
 /**
- * Note that a figure draws; return how many figures are in motion in this page.
+ * Note that a figure draws; return whether more figures are in motion than can be drawn smoothly.
  *
  * @param {string} figure
  * @param {number} now
@@ -53,7 +53,7 @@ function sharedMap(name) {
 export function noteDraw(figure, now) {
   drawnAt.set(figure, now);
   for (const [each, at] of drawnAt) if (now - at > 1000) drawnAt.delete(each);
-  return drawnAt.size;
+  return drawnAt.size > MAX_SMOOTH_FIGURES;
 }
 
 /**

@@ -48,6 +48,7 @@ PARTS = (
     "moving_ticks.js",
     "patch.js",
     "top_margin.js",
+    "plotly_share.js",
     "renderer.js",
     "theme.js",
     "overlay.js",

@@ -8,7 +8,7 @@
  */
 
 import { toColumns } from "./heat_columns.js";
-import { MAX_SMOOTH_FIGURES, noteDraw, Pacing } from "./pacing.js";
+import { noteDraw, Pacing } from "./pacing.js";
 import { Series } from "./series.js";
 import { readNumbers } from "./values.js";
 
@@ -35,8 +35,6 @@ const ASK_AGAIN_MS = 1000;
 export class Points {
   /** The id of this page for the kernel; a reload gives the page a new id. */
   page = Math.random().toString(36).slice(2);
-  /** How many figures are in motion in this page, this one included. */
-  moving = 1;
 
   #uids;
   #isLine;
@@ -194,8 +192,7 @@ export class Points {
    * @param {number} now when the frame is drawn
    */
   advance(now) {
-    this.moving = noteDraw(this.page, now);
-    const isCrowded = this.moving > MAX_SMOOTH_FIGURES;
+    const isCrowded = noteDraw(this.page, now);
     for (const [batches, share] of this.#pacing.show(now, isCrowded)) {
       for (const batch of batches) this.#show(batch, share);
     }

@@ -8,6 +8,7 @@ import { makeNewestLabels, writeLegend } from "./newest_values.js";
 import { PercentBases } from "./percent.js";
 import { Patch } from "./patch.js";
 import { PlotAxes } from "./plot_axes.js";
+import { isPlotlyResting, notePlotlyDraw } from "./plotly_share.js";
 import { joinStacks } from "./stacks.js";
 import { measureLack, measureTitleCut } from "./top_margin.js";
 import { VisiblePoints } from "./visible_points.js";
@@ -22,9 +23,6 @@ const FULL_DRAW_EVERY_MS = 250;
 /** The same while a canvas shows all that moves: then Plotly's draws only keep what hovering shows,
  *  and the ticks, up to date. */
 const CANVAS_DRAW_EVERY_MS = 1000;
-/** The share of the page's time that Plotly may take while patches show all that moves: if each of
- *  20 figures had Plotly draw once a second, that would be half of it. */
-const MAX_PLOTLY_SHARE = 0.2;
 /** The shortest time while the mouse is over the chart: hover labels need Plotly's own draws. */
 const HOVER_DRAW_EVERY_MS = 60;
 /** After a draw of a heat map that took longer than this, Plotly rests for three times as long. */
@@ -45,7 +43,6 @@ export class Renderer {
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   #later; // Plotly's next draw, if nothing else causes one
   #drawnAt = -Infinity; // when Plotly drew
-  #drawMs = 0; // how long Plotly's last draw took
   #restMs = 0; // how long Plotly draws nothing after its last draw
   #canStandIn = false; // a patch can draw the cells of the heat maps
   #shown = ""; // identifies what was drawn last while the chart held still
@@ -137,16 +134,19 @@ export class Renderer {
     if (!this.#patch) return false;
     // The bases of percentages change with Plotly's draws.
     const isOnCanvas = this.#patch.isOnCanvas && streams.every(({ base }) => base === null);
-    const { points } = this.#view.figure;
-    const rest = Math.max(this.#restMs, (points.moving * this.#drawMs) / MAX_PLOTLY_SHARE);
-    const wait = Math.max(isOnCanvas ? CANVAS_DRAW_EVERY_MS : FULL_DRAW_EVERY_MS, rest);
-    if (elapsed >= wait) return false;
+    const wait = Math.max(isOnCanvas ? CANVAS_DRAW_EVERY_MS : FULL_DRAW_EVERY_MS, this.#restMs);
+    const isResting = isPlotlyResting(performance.now());
+    if (elapsed >= wait && !isResting) return false;
     const places = this.#ranges.planX(streams, this.#view.figure.isFollowing);
-    const mayDraw = elapsed >= Math.max(FULL_DRAW_EVERY_MS, rest);
+    const mayDraw = elapsed >= Math.max(FULL_DRAW_EVERY_MS, this.#restMs) && !isResting;
     if (mayDraw && this.#patch.isDue(places)) return false;
     if (!this.#patch.draw(streams, places, this.#choose)) return false;
     // Plotly's own points, and the bases of percentages, stay behind only for so long.
-    this.#later ??= setTimeout(() => this.#view.requestDraw(), wait - elapsed);
+    const later = Math.max(wait - elapsed, FULL_DRAW_EVERY_MS);
+    this.#later ??= setTimeout(() => {
+      this.#later = undefined;
+      this.#view.requestDraw();
+    }, later);
     this.#noteDrawn(streams, places);
     return true;
   }
@@ -208,8 +208,10 @@ export class Renderer {
     if (figure.isFollowing) this.#startPatch(streams, standsIn);
     this.#canStandIn = this.#patch !== null;
     if (standsIn && !this.#canStandIn) return this.drawFull(streams);
-    this.#drawMs = performance.now() - startedAt;
-    this.#restMs = hasHeat && this.#drawMs > SLOW_DRAW_MS ? 3 * this.#drawMs : 0;
+    const endedAt = performance.now();
+    notePlotlyDraw(startedAt, endedAt);
+    const tookMs = endedAt - startedAt;
+    this.#restMs = hasHeat && tookMs > SLOW_DRAW_MS ? 3 * tookMs : 0;
     this.#makeRoomAbove();
     this.#noteDrawn(streams, this.#ranges.x);
   }
