@@ -5,7 +5,7 @@ import { test } from "node:test";
 
 import { isPlotlyResting, notePlotlyDraw } from "../../../tickerkit/chart/figure/plotly_share.js";
 
-test("after a draw of 10 ms, the next planned draw of any figure begins 50 ms after it began", () => {
+test("after a draw of 10 ms, the next planned draw of any figure is 50 ms after it", () => {
   assert.ok(!isPlotlyResting(1000));
   notePlotlyDraw(1000, 1010);
   assert.ok(isPlotlyResting(1049));
