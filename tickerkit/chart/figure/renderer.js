@@ -135,7 +135,8 @@ export class Renderer {
     // The bases of percentages change with Plotly's draws.
     const isOnCanvas = this.#patch.isOnCanvas && streams.every(({ base }) => base === null);
     const wait = Math.max(isOnCanvas ? CANVAS_DRAW_EVERY_MS : FULL_DRAW_EVERY_MS, this.#restMs);
-    const isResting = isPlotlyResting(performance.now());
+    // After a change, as by `invalidate`, Plotly draws at once.
+    const isResting = Number.isFinite(elapsed) && isPlotlyResting(performance.now());
     if (elapsed >= wait && !isResting) return false;
     const places = this.#ranges.planX(streams, this.#view.figure.isFollowing);
     const mayDraw = elapsed >= Math.max(FULL_DRAW_EVERY_MS, this.#restMs) && !isResting;
