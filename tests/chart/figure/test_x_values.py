@@ -50,7 +50,8 @@ def test_times_are_text_for_plotly() -> None:
 
 
 @pytest.mark.parametrize(
-    "missing", [pd.NaT, np.datetime64("NaT"), np.array(["2026", "NaT"], dtype="datetime64[ns]")]
+    "missing",
+    [pd.NaT, np.datetime64("NaT", "s"), np.array(["2026", "NaT"], dtype="datetime64[ns]")],
 )
 def test_missing_times_are_refused(missing: object) -> None:
     """In each form in which they may be given."""

@@ -188,7 +188,7 @@ def _read_x(props: Mapping[str, Any], count: int) -> Array:
         if not isinstance(given, np.ndarray) or given.dtype.kind != "M":
             return parse_x(given)
         is_missing = np.isnat(given)  # plotly leaves such points out
-        times = np.full(len(given), np.datetime64("NaT"), dtype=TIME)
+        times = np.full(len(given), np.datetime64("NaT", "ns"), dtype=TIME)
         times[~is_missing] = parse_x(given[~is_missing])
         return times
     start, step = parse_x(props.get("x0", 0)), float(props.get("dx", 1)) * np.arange(count)
