@@ -22,6 +22,7 @@ import pandas as pd
 import pytest
 from cells import Kernel
 from commands import environment, on_posix, port_is_free, run_python
+from mirrors import make_mirrored_server
 from peers import LOCAL, another_program, dial, free_port, receive, receive_all
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
@@ -29,10 +30,8 @@ import tickerkit as tk
 from tickerkit.errors import BadTick, PortTaken, ServerFailed, SourceError, Stopped, TickerkitError
 from tickerkit.runtime import registry
 from tickerkit.runtime.threads import BackgroundThread
-from tickerkit.server.options import ServerOptions
 from tickerkit.server.process import ProcessServer, child
 from tickerkit.server.process import server as process
-from tickerkit.server.process.__main__ import MirroredServer
 from tickerkit.ticks import read_ticks
 
 pytestmark = [pytest.mark.process, pytest.mark.package]
@@ -198,19 +197,7 @@ def test_publish_after_the_end_reaches_the_mirror(until: Until) -> None:
 
 def test_publish_right_after_the_end_is_mirrored() -> None:
     """The ticks arrive even if the mirror's thread is not waiting for a message yet."""
-    options = ServerOptions(
-        history=10,
-        token=None,
-        ssl=None,
-        origins=(),
-        hosts=(),
-        max_clients=1,
-        stall_timeout=None,
-        write_buffer=2**16,
-        metrics_port=None,
-        publish=None,
-    )
-    server = MirroredServer(None, LOCAL, 0, options)
+    server = make_mirrored_server()
 
     async def receive_types() -> list[str]:
         types = [(await server.next_message())[0]]

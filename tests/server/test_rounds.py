@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, cast
 
 import pytest
+from mirrors import make_mirrored_server
 from peers import LOCAL, dial, receive
 from simulated_clock import run_simulated
 
@@ -17,8 +18,6 @@ import tickerkit as tk
 from tickerkit.log import TickLog
 from tickerkit.protocol import Publication
 from tickerkit.server import rounds
-from tickerkit.server.options import ServerOptions
-from tickerkit.server.process.__main__ import MirroredServer
 from tickerkit.server.rounds import MAX_AT_ONCE, MAX_STEP_S, ROUND_S, Rounds
 from tickerkit.ticks import read_ticks
 
@@ -182,19 +181,7 @@ def test_each_client_of_a_crowd_gets_every_tick_once(monkeypatch: pytest.MonkeyP
 def test_mirror_of_a_crowds_server_gets_every_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     """A server in a process of its own sends to its mirror in the same rounds."""
     monkeypatch.setattr(rounds, "MAX_AT_ONCE", -1)
-    options = ServerOptions(
-        history=10,
-        token=None,
-        ssl=None,
-        origins=(),
-        hosts=(),
-        max_clients=1,
-        stall_timeout=None,
-        write_buffer=2**16,
-        metrics_port=None,
-        publish=None,
-    )
-    server = MirroredServer(None, LOCAL, 0, options)
+    server = make_mirrored_server()
 
     async def main() -> None:
         async def receive_until(kind: str) -> list[str]:

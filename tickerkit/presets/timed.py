@@ -212,7 +212,7 @@ class TimedStream:
         return Fetch(self.symbol, None, None, at, after_ns)
 
     def _span(self, page: _Page) -> _Span:
-        """Return the span of which a page has every trade.
+        """Return the span in which the page has every trade.
 
         The span is empty if the page lacks a trade of it that came live.
         """

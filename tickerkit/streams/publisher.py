@@ -275,6 +275,6 @@ class Publisher:
 
 
 def _without_holes(rows: Rows) -> Rows:
-    """Return the first rows of which the seqs rise by one."""
+    """Return the first rows, as far as their seqs rise by one."""
     holes = np.flatnonzero(np.diff(rows.array("seq")) != 1)
     return rows.part(rows.start, rows.start + int(holes[0]) + 1) if len(holes) else rows

@@ -84,8 +84,8 @@ class FrameLog:
     It holds at most `keep_bytes`, and at most 100,000 frames; then the oldest are dropped. It has
     no lock: read it in the thread that writes it.
 
-    It holds plain tuples: Python's garbage collector leaves those alone, but walks through objects
-    of any other class, of which a log may hold 100,000.
+    It holds plain tuples. Python's garbage collector leaves those alone, but walks through objects
+    of other classes, and a log may hold 100,000 frames.
 
     Args:
         keep_bytes: how many bytes of memory the frames may take.

@@ -44,9 +44,9 @@ class Wire:
 
     While nothing is asked of it, the bytes of each read are passed on as they are, before any of
     them is looked at. Otherwise frames are collected until they are whole, and pass one after the
-    other: through the gate, then changed if so ordered. A frame of which a part has passed is
-    passed to its end. Of a frame of more than 1 MiB the beginning passes before its end is there,
-    so it can't be changed.
+    other: through the gate, then changed if so ordered. Once a part of a frame has passed, the rest
+    passes unchanged. A frame of more than 1 MiB begins to pass before its end has come, so it can't
+    be changed.
 
     Args:
         shared: the connection.

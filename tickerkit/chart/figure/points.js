@@ -21,7 +21,7 @@ const ASK_EVERY_MS = 250;
 const ASK_AGAIN_MS = 1000;
 
 /**
- * Points of one series that are shown over several frames, of which `shown` are in the series.
+ * Points of one series that are shown over several frames. The series already has `shown` of them.
  *
  * @typedef {object} Batch
  * @property {Series} series

@@ -44,8 +44,8 @@ POINT_TYPES = ("scatter", "scattergl", "bar")
 VALUE_TYPES = ("histogram", "box", "violin")
 SPACE_TYPES = ("scatter3d",)
 STREAMED_TYPES = (*POINT_TYPES, *BAR_TYPES, *HEAT_TYPES)
-# Types of which an even sample of the points is sent: their extremes would not have the same
-# distribution.
+# For these types an even sample of the points is sent: the extremes, which are sent for others,
+# would have another distribution.
 SAMPLED_TYPES = (*VALUE_TYPES, *SPACE_TYPES, "histogram2d", "histogram2dcontour")
 # Further types that have points of x and y, and are not streamed.
 OTHER_POINT_TYPES = ("histogram2d", "histogram2dcontour", "waterfall", "funnel")

@@ -13,7 +13,7 @@ import { nameOpcode } from "./header.js";
 /** @typedef {{kind: "word" | "text" | "sign" | "end", text: string, at: number}} Token */
 
 /** The fields, by their names here. @type {Record<string, (row: FrameRow) => Value>} */
-export const FIELDS = {
+const FIELDS = {
   opcode: ({ opcode }) => opcode,
   fin: ({ header }) => header.fin,
   rsv: ({ header }) => header.rsv,

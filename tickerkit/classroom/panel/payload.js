@@ -67,7 +67,7 @@ export function summarizePayload(opcode, bytes, isWhole) {
 }
 
 /** @param {Uint8Array} bytes */
-export function isText(bytes) {
+function isText(bytes) {
   // Up to three bytes at the end may be a part of a character.
   for (let cut = 0; cut < 4 && cut < bytes.length; cut++) {
     try {

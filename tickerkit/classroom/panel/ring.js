@@ -8,7 +8,7 @@ import { decodeText, readCloseCode } from "./payload.js";
 /** @import { FramesMessage } from "./messages.d.ts" */
 
 /** How many rows a page keeps. */
-export const MAX_ROWS = 20_000;
+const MAX_ROWS = 20_000;
 
 /** How many events are remembered; the kernel sends those of about 200 connections again. */
 const MAX_EVENTS = 3000;
@@ -86,7 +86,7 @@ export class EventRow {
 }
 
 /** Frames that have no row here. */
-export class CountRow {
+class CountRow {
   kind = /** @type {const} */ ("count");
   link = 0;
   toward = "";
