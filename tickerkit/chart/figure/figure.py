@@ -93,7 +93,8 @@ class LiveFigure(StreamedFigure):
         smooth: whether lines move evenly where messages reach the page in clumps or fewer than 50
             times a second, as on a hub or in VS Code. Points are then shown over the frames until
             the next message, so up to 50 ms later, and the page draws more often, for at most four
-            figures. Where messages come about once a frame, it changes nothing. False shows each
+            figures. Where each frame has a message, it changes nothing; where messages come once a
+            frame, but about when it begins, a point may wait for one frame. False shows each
             point with the frame after it comes: for the least delay, or the least work of the page.
         **options: as for `FigureWidget`.
 
