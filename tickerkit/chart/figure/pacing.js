@@ -6,8 +6,8 @@
  * from the frame that could first show a message, because nothing is visible before it: then every
  * frame of an even stream shows equally much.
  *
- * Messages that come once a frame, but about when the frame begins, are shown one a frame: else some
- * frames would have two and others none.
+ * Messages that come once a frame, but about when the frame begins, are shown one a frame: else
+ * some frames would have two and others none.
  *
  * Nothing is held back where every frame has a message, after a pause, while the page draws too
  * slowly to show more frames, or where many figures would have to be drawn more often.
