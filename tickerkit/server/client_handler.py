@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
+from collections.abc import Callable
 from typing import Any
 
 import pandas as pd
@@ -45,6 +46,12 @@ class ClientHandler:
         disconnects: counts disconnected clients.
         stall_timeout_s: how long a client may read nothing although data waits for it; None for no
             limit.
+
+    Attributes:
+        socket: the connection.
+        session: the server's end of the protocol.
+        receive_first: takes a message of the client before the session does; returns whether it
+            has.
     """
 
     def __init__(
@@ -73,6 +80,7 @@ class ClientHandler:
         self._closing: asyncio.Task[None] | None = None
         self._continuation: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self.receive_first: Callable[[str | bytes], object] = _leave
         socket.on_writable = self.send_pending
 
     @property
@@ -215,7 +223,7 @@ class ClientHandler:
                 at = now()
                 if allowed < 0:
                     self.session.close = TOO_MANY
-                else:
+                elif not self.receive_first(data):
                     self.session.receive(data, at)
                 self.send_pending()
                 # A burst of messages is queued, and each may search a log of millions of rows.
@@ -227,3 +235,7 @@ class ClientHandler:
         except Exception as error:
             self._errors.add(error)
             await self.socket.close(*INTERNAL_ERROR)
+
+
+def _leave(_: str | bytes) -> bool:
+    return False

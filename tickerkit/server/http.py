@@ -5,6 +5,7 @@ from __future__ import annotations
 import html
 import http
 from collections.abc import Callable
+from functools import partial
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
@@ -44,6 +45,7 @@ def respond(
     page: str,
     on_refusal: Callable[[str], object],
     render_metrics: Callable[[], bytes],
+    extend: Callable[[Request], Response | None] = lambda _: None,
 ) -> Response | Refusal | None:
     """Return the response to a request: a file of the page, the metrics, or why it is refused.
 
@@ -53,13 +55,14 @@ def respond(
         page: the address of the server's page, without a token.
         on_refusal: called with the reason if the request is refused.
         render_metrics: returns the metrics; raises ImportError without the package for them.
+        extend: returns the response of an extension to a request without a token; None without one.
 
     Returns:
         None for an accepted websocket handshake, which then continues. A `Refusal` for a handshake
         without the right token: the handshake continues, and the websocket is then closed with the
         reason, because most clients don't show the body of an HTTP error.
     """
-    response = _respond(request, access, page, on_refusal, render_metrics)
+    response = _respond(request, access, page, on_refusal, render_metrics, extend)
     return _complete(request, response) if isinstance(response, Response) else response
 
 
@@ -117,6 +120,7 @@ def _respond(
     page: str,
     on_refusal: Callable[[str], object],
     render_metrics: Callable[[], bytes],
+    extend: Callable[[Request], Response | None],
 ) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
         on_refusal(problem)
@@ -126,9 +130,12 @@ def _respond(
     asset = None if upgrade else find_asset(path)
     # The page's own files hold no data, and browsers request them without the page's query.
     needs_token = upgrade or path in ("/", METRICS)
-    refusal = access.check_request(
-        request.path, request.headers, page=page, needs_token=needs_token
-    )
+    check = partial(access.check_request, request.path, request.headers, page=page)
+    if not upgrade and check(needs_token=False) is None:
+        extended = extend(request)
+        if extended is not None:
+            return extended
+    refusal = check(needs_token=needs_token)
     if refusal is not None:
         on_refusal(refusal.reason)
         is_about_token = refusal.status == http.HTTPStatus.UNAUTHORIZED

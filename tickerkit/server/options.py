@@ -11,6 +11,7 @@ from tickerkit.errors import InvalidArgument, InvalidType
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.tls import CertificateFiles
+from tickerkit.server.extension import Extension
 from tickerkit.server.metrics import MISSING, is_installed
 from tickerkit.validation import check_number
 
@@ -21,7 +22,9 @@ MIN_WRITE_BUFFER_BYTES = 2**16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerOptions:
-    """Options of a server; `tk.serve` describes each. Can be pickled, except an SSLContext.
+    """Options of a server; `tk.serve` describes each but `extension`, for other rooms of tickerkit.
+
+    Can be pickled, except an SSLContext.
 
     Raises:
         InvalidArgument: if an option is invalid.
@@ -37,6 +40,7 @@ class ServerOptions:
     write_buffer: int
     metrics_port: int | None
     publish: Stream | None
+    extension: Extension | None = None
 
     def __post_init__(self) -> None:
         check_number("history", self.history, 1, whole=True)

@@ -160,6 +160,14 @@ class TickServer(Lifecycle):
             Why the first of its ticks was refused; None if none was.
         """
 
+    @abstractmethod
+    def execute(self, command: str, *args: Any) -> Any:
+        """Call `execute` of the server's extension, where its connections are; return the result.
+
+        Raises:
+            Stopped: if the server is stopped.
+        """
+
     # --- for users ----------------------------------------------------------------------------
 
     @property

@@ -8,8 +8,9 @@ import dataclasses
 import errno
 import http
 import time
-from collections.abc import Mapping
-from typing import Any, cast
+from collections.abc import Callable, Collection, Mapping
+from functools import partial
+from typing import Any, TypeVar, cast
 
 import pandas as pd
 from websockets.asyncio.server import Server, ServerConnection
@@ -18,7 +19,7 @@ from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
-from tickerkit.errors import BadTick, PortalError, PortTaken
+from tickerkit.errors import BadTick, PortalError, PortTaken, Stopped
 from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.net.listening import find_port, real_reasons, set_backlog, stop_accepting
 from tickerkit.net.liveness import CHECK_S
@@ -63,6 +64,8 @@ CLOSE_S = 2.0
 # How long `stop` waits for closing handshakes, and then again for aborted connections.
 STOP_WAIT_S = 0.5
 
+T = TypeVar("T")
+
 
 class ThreadServer(TickServer):
     """A server in the background thread, which it shares with this process's other services.
@@ -95,6 +98,7 @@ class ThreadServer(TickServer):
         self._caught_up = asyncio.Event()
         self._failure: BaseException | None = None
         self._publishing: Publishing | None = None
+        self._extension = options.extension
         if options.publish is not None:
             self._publishing = Publishing(self._publication, options.publish)
 
@@ -130,6 +134,20 @@ class ThreadServer(TickServer):
     def published(self) -> Published | None:
         return None if self._publishing is None else self._publishing.published
 
+    @property
+    def handlers(self) -> Collection[ClientHandler]:
+        """The clients that are connected."""
+        return self._handlers
+
+    def execute(self, command: str, *args: Any) -> Any:
+        if self.status == "stopped":
+            raise Stopped(self._kind, self._how_to_restart)
+        return portal.call(self._execute, command, *args)
+
+    async def _execute(self, command: str, *args: Any) -> Any:
+        assert self._extension is not None
+        return self._extension.execute(command, *args)
+
     # --- start and stop -----------------------------------------------------------------------
 
     @property
@@ -142,6 +160,8 @@ class ThreadServer(TickServer):
             await self._caught_up.wait()
             if self._failure is not None and not origin.is_ready:
                 raise self._failure
+        if self._extension is not None:
+            self._extension.begin(self)
         self.port = await self._listen(
             self.port, process_request=self._respond, process_response=self._admit
         )
@@ -225,6 +245,8 @@ class ThreadServer(TickServer):
         try:
             await self._disconnect(code, reason)
         finally:
+            if self._extension is not None:
+                self._extend(self._extension.end)
             if self._publishing is not None:
                 await self._publishing.stop()
 
@@ -302,6 +324,8 @@ class ThreadServer(TickServer):
         """Disconnect clients that are gone or read nothing; checks every second."""
         while True:
             await asyncio.sleep(CHECK_S)
+            if self._extension is not None:
+                self._extend(self._extension.check)
             began = time.thread_time()
             for handler in list(self._handlers):
                 try:
@@ -319,7 +343,14 @@ class ThreadServer(TickServer):
         if (probe := respond_to_probe(request, self._find_unready_reason)) is not None:
             return probe
         page = self.page.partition("?")[0]
-        response = respond(request, self._access, page, self._count_rejection, self._render_metrics)
+        response = respond(
+            request,
+            self._access,
+            page,
+            self._count_rejection,
+            self._render_metrics,
+            self._respond_by_extension,
+        )
         if isinstance(response, Refusal):
             cast("ServerSocket", connection).refuse(response.reason)
             return None
@@ -328,6 +359,18 @@ class ThreadServer(TickServer):
             # asks by plain HTTP whether the server is full.
             response.headers["Tickerkit-Full"] = str(self._limiter.limit)
         return response
+
+    def _respond_by_extension(self, request: Request) -> Response | None:
+        extension = self._extension
+        return None if extension is None else self._extend(extension.respond, request)
+
+    def _extend(self, method: Callable[..., T], *args: Any) -> T | None:
+        """Call a method of the extension; an error in it must not harm a client."""
+        try:
+            return method(*args)
+        except Exception as error:
+            self._errors.add(error)
+            return None
 
     def _respond_on_metrics_port(self, _: ServerConnection, request: Request) -> Response:
         page = self.page.partition("?")[0]
@@ -380,19 +423,25 @@ class ThreadServer(TickServer):
         now = asyncio.get_running_loop().time()
         path = connection.request.path
         session = session_for(self._publication, connection.subprotocol, path, now)
-        # Of the 19 kB of a connection, these take 3, and nothing reads them again.
-        connection.request.headers.clear()
-        if connection.response is not None:
-            connection.response.headers.clear()
         handler = ClientHandler(
             socket, session, self._errors, self._disconnects, self._stall_timeout_s
         )
         self._handlers.add(handler)
         self._connections += 1
+        extension = self._extension
+        if extension is not None:
+            handler.receive_first = partial(self._extend, extension.receive, handler)
+            self._extend(extension.admit, handler, connection.request)
+        # Of the 19 kB of a connection, these take 3, and nothing reads them again.
+        connection.request.headers.clear()
+        if connection.response is not None:
+            connection.response.headers.clear()
         try:
             await handler.run()
         finally:
             self._handlers.discard(handler)
+            if extension is not None:
+                self._extend(extension.remove, handler)
 
 
 def _select_subprotocol(_: ServerConnection, offered: Any) -> Subprotocol | None:

@@ -119,6 +119,8 @@ class _CommandHandler:
                 error = portal.call(self._server._publish, *args)
                 self._wait_until_mirrored()
                 return error
+            case "execute":
+                return self._server.execute(*args)
             case "drain":
                 return portal.call(self._server.begin_drain, *args)
             case "stop":

@@ -14,7 +14,14 @@ from typing import Any, cast
 
 import pandas as pd
 
-from tickerkit.errors import BadTick, InvalidType, ServerFailed, SourceError, TickerkitError
+from tickerkit.errors import (
+    BadTick,
+    InvalidType,
+    ServerFailed,
+    SourceError,
+    Stopped,
+    TickerkitError,
+)
 from tickerkit.protocol import Client, Taker
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
@@ -148,9 +155,14 @@ class ProcessServer(TickServer):
     def _describe(self, stats: Mapping[str, Any]) -> str:
         return super()._describe(stats) + (f", in process {self.pid}" if self.pid else "")
 
-    def _request(self, within_s: float, name: str) -> Any:
+    def _request(self, within_s: float, name: str, *args: Any) -> Any:
         assert self._child is not None
-        return portal.call(self._child.request, within_s, name)
+        return portal.call(self._child.request, within_s, name, *args)
+
+    def execute(self, command: str, *args: Any) -> Any:
+        if self.status in ("stopped", "failed"):
+            raise Stopped(self._kind, self._how_to_restart)
+        return self._request(ANSWER_S, "execute", command, *args)
 
     # --- start and stop -----------------------------------------------------------------------
 

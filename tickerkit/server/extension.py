@@ -1,0 +1,71 @@
+"""Extension: what one use of a server, such as a class, adds to it: paths, names, commands."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any, Protocol
+
+from websockets.http11 import Request, Response
+
+from tickerkit.server.client_handler import ClientHandler
+
+__all__ = ["Extension", "ExtensionHost"]
+
+
+class ExtensionHost(Protocol):
+    """What an extension may use of its server.
+
+    Attributes:
+        handlers: the clients that are connected.
+    """
+
+    @property
+    def handlers(self) -> Collection[ClientHandler]: ...
+
+
+class Extension:
+    """Base of extensions; its methods do nothing.
+
+    An extension lives where the server's connections are: with `process=True` it is pickled before
+    the server starts, and then runs in the server's process. All methods are called on the event
+    loop and must return at once. An error in one is counted by the server, and harms no client.
+
+    Attributes:
+        host: the server, from `begin` on.
+    """
+
+    host: ExtensionHost
+
+    def begin(self, host: ExtensionHost) -> None:
+        """Take the server; it is about to listen."""
+        self.host = host
+
+    def end(self) -> None:
+        """Release what it holds; the server has closed its connections."""
+
+    def respond(self, request: Request) -> Response | None:
+        """Return the response to a plain HTTP request without a token; None to leave it.
+
+        The server has checked its Host.
+        """
+        return None
+
+    def admit(self, client: ClientHandler, request: Request) -> None:
+        """Take a new client, before its first message is sent."""
+
+    def receive(self, client: ClientHandler, data: str | bytes) -> bool:
+        """Take a client's message; return False to leave it to the client's session."""
+        return False
+
+    def remove(self, client: ClientHandler) -> None:
+        """Note that a client's connection has ended."""
+
+    def check(self) -> None:
+        """Do what is due; called every second."""
+
+    def execute(self, command: str, *args: Any) -> Any:
+        """Execute a command of the server's owner, see `TickServer.execute`, and return its result.
+
+        With `process=True` the arguments and the result are pickled.
+        """
+        raise NotImplementedError(command)
