@@ -18,7 +18,7 @@ from peers import dial
 from websockets.exceptions import InvalidStatus
 
 import tickerkit as tk
-from tickerkit.net.addresses import find_network_address
+from tickerkit.net.interfaces import find_network_address
 
 pytestmark = on_posix
 

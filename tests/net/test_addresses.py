@@ -1,4 +1,4 @@
-"""addresses: the program that holds a port, and this machine's address."""
+"""addresses: the program that holds a port, and addresses of this machine alone."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from peers import LOCAL, free_port
 
 from tickerkit.net import addresses
-from tickerkit.net.addresses import find_network_address, find_port_holder, is_loopback
+from tickerkit.net.addresses import find_port_holder, is_loopback
 
 linux = pytest.mark.skipif(not Path("/proc/net/tcp").exists(), reason="needs Linux's /proc")
 
@@ -59,58 +59,6 @@ def test_port_holder_is_none_without_proc(monkeypatch: pytest.MonkeyPatch, tmp_p
     monkeypatch.setattr(addresses, "Path", lambda path: tmp_path / str(path).lstrip("/"))
     with socket.create_server((LOCAL, 0)) as listener:
         assert find_port_holder(listener.getsockname()[1]) is None
-
-
-def test_network_address_can_be_bound() -> None:
-    """The address found is one of this machine's own, and not loopback."""
-    if (address := find_network_address()) is not None:
-        socket.create_server((address, 0)).close()
-        assert not is_loopback(address)
-
-
-@pytest.fixture
-def no_route(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take the default route away, as on a laptop that is a hotspot."""
-
-    def fail(*_: object) -> None:
-        raise OSError("Network is unreachable")
-
-    monkeypatch.setattr(socket.socket, "connect", fail)
-
-
-@pytest.mark.parametrize(
-    ("interfaces", "address"),
-    [
-        ([], None),
-        ([("lo", "127.0.0.1")], None),
-        ([("0", "127.0.1.1"), ("1", "0.0.0.0")], None),
-        ([("lo", "127.0.0.1"), ("wlan0", "10.42.0.1")], "10.42.0.1"),
-        ([("docker0", "172.17.0.1"), ("eth0", "192.168.1.20")], "192.168.1.20"),
-        ([("eth0", "169.254.7.7"), ("eth1", "192.168.1.20")], "192.168.1.20"),
-        ([("lo", "127.0.0.1"), ("br-1", "172.18.0.1"), ("eth0", "169.254.7.7")], "169.254.7.7"),
-        ([("docker0", "172.17.0.1")], "172.17.0.1"),
-    ],
-)
-def test_network_address_is_an_interfaces_without_a_route(
-    interfaces: list[tuple[str, str]],
-    address: str | None,
-    no_route: None,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Never a loopback address; one of a container or without DHCP only if there is no other."""
-    monkeypatch.setattr(addresses, "_read_interfaces", lambda: iter(interfaces))
-    assert find_network_address() == address
-
-
-@pytest.mark.parametrize("platform", [sys.platform, "win32"])
-def test_interfaces_are_read(platform: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each has an IPv4 address that can be bound; without an ioctl the machine's name is used."""
-    monkeypatch.setattr(addresses.sys, "platform", platform)
-    monkeypatch.setattr(socket, "gethostname", lambda: "localhost")
-    found = list(addresses._read_interfaces())
-    assert LOCAL in [address for _, address in found]
-    for _, address in found:
-        socket.create_server((address, 0)).close()
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,7 @@ from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
 from tickerkit.errors import BadTick, PortalError, PortTaken, SourceError, Stopped
-from tickerkit.net.addresses import find_network_address
+from tickerkit.net.interfaces import find_network_address
 from tickerkit.runtime import error_log, registry
 from tickerkit.runtime.cards import GREEN, RED
 from tickerkit.server import TickServer
@@ -903,7 +903,7 @@ def test_notebook_prints_the_link_with_a_generated_token(
 ) -> None:
     """A re-run keeps the token, so that links stay valid."""
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
-    monkeypatch.setattr(server_module, "find_network_address", lambda: "192.168.1.20")
+    monkeypatch.setattr(server_module, "find_network_address", lambda version: "192.168.1.20")
     urls = []
     for _ in range(2):
         kernel.run("a")
@@ -943,7 +943,7 @@ def test_server_that_replaces_another_on_its_port_keeps_the_generated_token(
 
 def test_addresses_for_others_are_by_interface(monkeypatch: pytest.MonkeyPatch) -> None:
     """The card lists the page, the prices and every tick, each with the token."""
-    monkeypatch.setattr(server_module, "find_network_address", lambda: "192.168.1.20")
+    monkeypatch.setattr(server_module, "find_network_address", lambda version: "192.168.1.20")
     server = tk.serve(None, host="0.0.0.0", port=0, token="a b")
     at = f"192.168.1.20:{server.port}"
     assert server.page_for_others == f"http://{at}/?token=a%20b"
@@ -960,7 +960,7 @@ def test_loopback_address_is_never_given_to_others(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Without a network, and on loopback, there is no address for others, and no link for them."""
-    monkeypatch.setattr(server_module, "find_network_address", lambda: None)
+    monkeypatch.setattr(server_module, "find_network_address", lambda version: None)
     monkeypatch.setitem(sys.modules, "ipykernel", ModuleType("ipykernel"))
     for host, token in (("0.0.0.0", None), (LOCAL, None), (LOCAL, True), ("localhost", False)):
         server = tk.serve(None, host=host, port=0, token=token)

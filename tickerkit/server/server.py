@@ -18,7 +18,8 @@ import pandas as pd
 from tickerkit.errors import BadTick, InvalidArgument, PortTaken, Stopped, TickerkitError
 from tickerkit.formatting import format_count
 from tickerkit.log import Gaps, TickLog
-from tickerkit.net.addresses import find_network_address, find_port_holder
+from tickerkit.net.addresses import find_port_holder
+from tickerkit.net.interfaces import find_network_address
 from tickerkit.net.tls import make_server_context
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.lifecycle import Lifecycle
@@ -379,7 +380,7 @@ class TickServer(Lifecycle):
         host: str | None = self.host
         if self._access.bound in EVERYWHERE:
             # asyncio binds "::" for IPv6 only.
-            host = None if self._access.bound == "::" else find_network_address()
+            host = find_network_address(6 if self._access.bound == "::" else 4)
         return f"{self._make_address(scheme, host)}{path}{self._make_query()}" if host else ""
 
     def _make_query(self) -> str:
