@@ -320,6 +320,7 @@ CALLS = {
             "plan": [object(), 5, "x"],
             "seed": WHOLE,
             "port": PORTS,
+            "host": TEXTS,
         },
         {"target": "ws://127.0.0.1:1/"},
     ),

@@ -212,6 +212,52 @@ def test_proxy_resets_closes_stalls_and_refuses_by_hand(echo: Echo, until: Until
             assert receive(sock, 1) == (b"1", "open")
 
 
+def test_stall_and_refusal_end_after_the_given_seconds(echo: Echo, until: Until) -> None:
+    """What was held back arrives then, and new connections pass again."""
+    with FaultProxy(echo.url) as proxy, dial(proxy) as sock:
+        proxy.stall(0.1)
+        sock.sendall(b"1")
+        assert receive(sock, 1) == (b"1", "open")
+        assert proxy.status == "listening"
+        proxy.refuse(0.2)
+        with dial(proxy) as refused:
+            assert receive(refused)[0] == b""
+        until(lambda: proxy.status == "listening")
+        with dial(proxy) as late:
+            late.sendall(b"1")
+            assert receive(late, 1) == (b"1", "open")
+
+
+def test_a_later_order_replaces_the_time_of_an_earlier_one(echo: Echo) -> None:
+    """A stall without an end outlasts the end of a short one."""
+    with FaultProxy(echo.url) as proxy:
+        proxy.stall(0.05)
+        proxy.stall()
+        proxy.refuse(0.05)
+        proxy.refuse(3600)
+        with dial(proxy) as refused:
+            assert receive(refused)[0] == b""
+        assert proxy.status == "refusing"
+        proxy.refuse(False)
+        with dial(proxy) as sock:
+            sock.sendall(b"1")
+            sock.settimeout(0.2)
+            with pytest.raises(TimeoutError):
+                sock.recv(1)
+            assert proxy.status == "stalled"
+
+
+def test_proxy_listens_on_the_given_address(echo: Echo) -> None:
+    """With 0.0.0.0, clients reach it at each address of the machine."""
+    with FaultProxy(echo.url, host="0.0.0.0") as proxy:
+        for address in (LOCAL, "127.0.0.2"):
+            with socket.create_connection((address, proxy.port)) as sock:
+                sock.settimeout(5)
+                sock.sendall(b"1")
+                assert receive(sock, 1) == (b"1", "open")
+        assert proxy.url == f"ws://{LOCAL}:{proxy.port}/"
+
+
 def test_connection_closes_where_no_server_listens() -> None:
     """The client's connection is accepted, then closed."""
     with FaultProxy(f"ws://{LOCAL}:{free_port()}/") as proxy, dial(proxy) as sock:

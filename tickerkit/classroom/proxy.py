@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import random
+import time
 from collections import Counter
 from urllib.parse import SplitResult, urlsplit
 
@@ -15,12 +17,10 @@ from tickerkit.net.addresses import MAX_PORT
 from tickerkit.net.urls import HasUrl, hide_secrets
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.portal import portal
-from tickerkit.validation import check_number
+from tickerkit.validation import check_number, check_text
 from tickerkit.wire import ENDING_KINDS, Fault, Kind
 
 __all__ = ["FaultProxy"]
-
-HOST = "127.0.0.1"
 
 
 class FaultProxy(Intermediary):
@@ -41,6 +41,8 @@ class FaultProxy(Intermediary):
             none. If it raises, the connection has no faults, and the card shows the error.
         seed: seed of the plan's random numbers.
         port: port to listen on; 0 for a free one.
+        host: address to listen on; "0.0.0.0" for clients on other machines, too. Who can connect to
+            it can use the server.
 
     Attributes:
         plan: as given.
@@ -62,7 +64,12 @@ class FaultProxy(Intermediary):
     _kind = "proxy"
 
     def __init__(
-        self, target: str | HasUrl, plan: Plan | None = None, seed: int = 0, port: int = 0
+        self,
+        target: str | HasUrl,
+        plan: Plan | None = None,
+        seed: int = 0,
+        port: int = 0,
+        host: str = "127.0.0.1",
     ) -> None:
         parts, place = _parse_target(target)
         if plan is not None and not callable(plan):
@@ -70,11 +77,14 @@ class FaultProxy(Intermediary):
             raise InvalidType("plan", plan, expected)
         check_number("seed", seed, 0, whole=True)
         check_number("port", port, 0, MAX_PORT, whole=True)
-        super().__init__(parts, place, HOST, port)
+        check_text("host", host, "an address such as '127.0.0.1' or '0.0.0.0'")
+        super().__init__(parts, place, host, port)
         self.plan = plan
         self.seed = seed
         self.faults: Counter[str] = Counter()
-        self._refuses = self._is_stalled = False
+        self._is_stalled = False
+        self._stall_timer: asyncio.TimerHandle | None = None
+        self._refuses_until_s = -math.inf
 
     # --- faults by hand -----------------------------------------------------------------------
 
@@ -99,15 +109,25 @@ class FaultProxy(Intermediary):
         self._check_running()
         return portal.call(self._end_links, self._links, "close")
 
-    def stall(self, stalled: bool = True) -> None:
-        """Hold back all bytes in both directions; with False, pass them and resume."""
-        self._check_running()
-        portal.post(self._stall_links, stalled)
+    def stall(self, stalled: bool | float = True) -> None:
+        """Hold back all bytes in both directions, then pass them.
 
-    def refuse(self, refuses: bool = True) -> None:
-        """Close new connections at once, as if no server listened; with False, accept them."""
+        Args:
+            stalled: for how many seconds; True for until `stall(False)`.
+        """
+        seconds = _read_seconds("stalled", stalled)
         self._check_running()
-        self._refuses = refuses
+        portal.post(self._stall_links, seconds)
+
+    def refuse(self, refuses: bool | float = True) -> None:
+        """Close new connections at once, as if no server listened.
+
+        Args:
+            refuses: for how many seconds; True for until `refuse(False)`.
+        """
+        seconds = _read_seconds("refuses", refuses)
+        self._check_running()
+        self._refuses_until_s = time.monotonic() + seconds
 
     # --- state --------------------------------------------------------------------------------
 
@@ -121,14 +141,18 @@ class FaultProxy(Intermediary):
         """One of "listening", "refusing", "stalled" and "stopped"."""
         if self._phase != "running":
             return "stopped"
-        if self._refuses:
+        if self._is_refusing:
             return "refusing"
         return "stalled" if self._is_stalled else "listening"
+
+    @property
+    def _is_refusing(self) -> bool:
+        return time.monotonic() < self._refuses_until_s
 
     def _summarize(self) -> dict[str, str]:
         return {
             "kind": "proxy",
-            "address": f"{HOST}:{self.port}",
+            "address": f"{self._host}:{self.port}",
             "status": self.status,
             "about": self._describe(),
         }
@@ -155,18 +179,24 @@ class FaultProxy(Intermediary):
     def _make_link(self, writer: asyncio.StreamWriter) -> Link | None:
         # Drawn also for a client that is refused, so that the next one gets the faults of its own.
         faults = self._plan_faults(random.Random(f"{self.seed}/{self.accepted}"))
-        if self._refuses:
+        if self._is_refusing:
             return None
         link = Link(writer, self._note_fault, self._errors.add, faults)
         for line in link.lines.values():
             line.stall(self._is_stalled)
         return link
 
-    def _stall_links(self, stalled: bool) -> None:
-        self._is_stalled = stalled
+    def _stall_links(self, seconds: float) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
+        self._is_stalled = seconds > 0
+        if 0 < seconds < math.inf:
+            loop = asyncio.get_running_loop()
+            self._stall_timer = loop.call_later(seconds, self._stall_links, 0.0)
         for link in self._links:
             for line in link.lines.values():
-                line.stall(stalled)
+                line.stall(self._is_stalled)
             link.advance()
 
     def _plan_faults(self, rng: random.Random) -> list[Fault]:
@@ -178,6 +208,14 @@ class FaultProxy(Intermediary):
 
     def _note_fault(self, kind: Kind) -> None:
         self.faults[kind] += 1
+
+
+def _read_seconds(name: str, value: bool | float) -> float:
+    """Return how long an order holds: a number of seconds, or no end, or none."""
+    if isinstance(value, bool):
+        return math.inf if value else 0.0
+    check_number(name, value, 0)
+    return float(value)
 
 
 def _parse_target(target: object) -> tuple[SplitResult, Target]:
