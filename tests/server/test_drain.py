@@ -41,7 +41,7 @@ def test_clients_are_closed_evenly_over_the_time() -> None:
     handlers = [Handler() for _ in range(4)]
 
     async def main() -> None:
-        server._handlers |= {cast("Any", each) for each in handlers}
+        server._handlers |= {cast("Any", each): None for each in handlers}
         await server._drain(10.0, 1012, "moved")
         assert asyncio.get_running_loop().time() == 7.5
 
@@ -59,7 +59,7 @@ def test_stop_of_another_thread_ends_a_drain() -> None:
     first, second = Handler(), Handler()
 
     async def main() -> None:
-        server._handlers |= {cast("Any", first), cast("Any", second)}
+        server._handlers |= {cast("Any", first): None, cast("Any", second): None}
         server._phase = "running"
         asyncio.get_running_loop().call_later(1.0, setattr, server, "_phase", "stopping")
         await server._drain(10.0, 1012, "moved")

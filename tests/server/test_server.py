@@ -1041,9 +1041,10 @@ def test_page_behind_jupyterhub_is_the_proxys_link(monkeypatch: pytest.MonkeyPat
 def test_clients_are_listed(server: TickServer, until: Until) -> None:
     """With address, kind, symbols, time of connection and ticks behind."""
     assert server.clients.empty
-    columns = ["address", "kind", "since", "symbols", "behind", "status"]
+    columns = ["name", "address", "program", "kind", "since", "symbols", "behind", "status"]
+    columns += ["ping_ms", "messages"]
     assert list(server.clients.columns) == columns
-    before = pd.Timestamp.now("UTC")
+    before = pd.Timestamp.now("UTC").floor("ms")
     with dial(server.url) as prices_now, dial(server.url, subprotocols=V1) as v1:
         v1.send(json.dumps({"type": "subscribe", "symbols": ["MSFT", "AAPL"]}))
         until(lambda: "AAPL, MSFT" in server.clients["symbols"].tolist())

@@ -15,10 +15,11 @@ from typing import Any
 
 from websockets.asyncio.client import ClientConnection
 from websockets.asyncio.server import ServerConnection
-from websockets.frames import CTRL_OPCODES, Frame
+from websockets.frames import CTRL_OPCODES, Frame, Opcode
 from websockets.protocol import Event, State
 
 from tickerkit.net.pacing import PacedConnection
+from tickerkit.net.round_trips import RoundTrips
 
 __all__ = [
     "CHECK_S",
@@ -84,10 +85,14 @@ class _MonitoredConnection(PacedConnection):
 
     def _ping(self) -> None:
         # Connection.ping() may wait for room to write or for a closing handshake, but the task that
-        # checks all connections must not wait for one. No pong is matched: any byte is an answer.
+        # checks all connections must not wait for one. Any byte counts as an answer.
         if self.state is State.OPEN:
-            self.protocol.send_ping(b"")
+            self.protocol.send_ping(self._make_ping())
             self.send_data()
+
+    def _make_ping(self) -> bytes:
+        """Return the payload of the next ping."""
+        return b""
 
 
 class MonitoredClient(_MonitoredConnection, ClientConnection):
@@ -146,7 +151,27 @@ class MonitoredClient(_MonitoredConnection, ClientConnection):
 
 
 class MonitoredServer(_MonitoredConnection, ServerConnection):
-    """The server's end of a connection."""
+    """The server's end of a connection; it measures how long its pings take to be answered.
+
+    Attributes:
+        round_trips: the pings that it has sent.
+    """
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self.round_trips = RoundTrips()
+
+    def ping_now(self) -> None:
+        """Send a ping, also to a peer that is not silent; `round_trips` then has its time."""
+        self._ping()
+
+    def _make_ping(self) -> bytes:
+        return self.round_trips.send(self.loop.time())
+
+    def process_event(self, event: Event) -> None:
+        if isinstance(event, Frame) and event.opcode is Opcode.PONG:
+            self.round_trips.receive(bytes(event.data), self.loop.time())
+        super().process_event(event)
 
 
 class SuspendDetector:

@@ -14,9 +14,12 @@ from websockets.protocol import State
 
 from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.pacing import MAX_STEP_S
-from tickerkit.protocol import TOO_MANY, Session
+from tickerkit.protocol import TOO_MANY, Session, V1Session
+from tickerkit.protocol.messages import encode
+from tickerkit.protocol.outbox import Outbox
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.server.admission import ServerSocket
+from tickerkit.server.client_facts import find_program, read_name
 
 __all__ = ["ClientHandler"]
 
@@ -50,6 +53,11 @@ class ClientHandler:
     Attributes:
         socket: the connection.
         session: the server's end of the protocol.
+        name: the client's name, as in `/ticks?name=ana`; empty without one.
+        program: the short name of its program, such as "Chrome"; "?" if it does not say.
+        address: its address and port.
+        since: when it connected.
+        messages: how many messages it has sent.
         receive_first: takes a message of the client before the session does; returns whether it
             has.
     """
@@ -69,8 +77,12 @@ class ClientHandler:
         self._max_stalled_checks = (
             None if stall_timeout_s is None else max(round(stall_timeout_s / CHECK_S), 1)
         )
-        self._address = ":".join(str(part) for part in socket.remote_address[:2])
-        self._since = pd.Timestamp.now("UTC")
+        assert socket.request is not None
+        self.name = read_name(socket.request.path)
+        self.program = find_program(socket.request.headers)
+        self.address = ":".join(str(part) for part in socket.remote_address[:2])
+        self.since = pd.Timestamp.now("UTC").floor("ms")
+        self.messages = 0
         self._written_bytes = 0
         # At the last check: how many bytes had left this process, and whether unsent bytes waited.
         self._sent_bytes = 0
@@ -80,6 +92,7 @@ class ClientHandler:
         self._closing: asyncio.Task[None] | None = None
         self._continuation: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._objects: Outbox | None = None
         self.receive_first: Callable[[str | bytes], object] = _leave
         socket.on_writable = self.send_pending
 
@@ -88,17 +101,61 @@ class ClientHandler:
         """Whether the client reads nothing although data waits for it."""
         return self._stalled_checks >= STALLED_CHECKS
 
+    @property
+    def ping_ms(self) -> float | None:
+        """How long the newest ping took to be answered, in milliseconds; None before the first."""
+        newest_s = self.socket.round_trips.newest_s
+        return None if newest_s is None else round(newest_s * 1000, 2)
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which the connection was closed; 1006 without a close frame.
+
+        None while the connection is open.
+        """
+        return self.socket.close_code
+
     def to_row(self) -> dict[str, Any]:
         """Return the client's row of `TickServer.clients`."""
         symbols = self.session.symbols
         return {
-            "address": self._address,
+            "name": self.name,
+            "address": self.address,
+            "program": self.program,
             "kind": self.session.kind,
-            "since": self._since,
+            "since": self.since,
             "symbols": "all" if symbols is None else ", ".join(sorted(symbols)),
             "behind": self.session.behind,
             "status": "stalled" if self.is_stalled else "live",
+            "ping_ms": self.ping_ms,
+            "messages": self.messages,
         }
+
+    def ping(self) -> None:
+        """Send a ping; `ping_ms` has its time once it is answered. Call it on the loop."""
+        self.socket.ping_now()
+
+    def send_object(self, fields: dict[str, Any]) -> bool:
+        """Send a JSON object to a plain client, as soon as its buffer has room, before its ticks.
+
+        Call it on the loop.
+
+        Args:
+            fields: the object; its field `type` tells clients which kind it is.
+
+        Returns:
+            Whether it is sent. It is not to a client that reads nothing and for which many wait,
+            and not to a client of `tickerkit.v1`.
+        """
+        if isinstance(self.session, V1Session):
+            return False
+        if self._objects is None:
+            self._objects = Outbox()
+        if self._objects.is_full:
+            return False
+        self._objects.append(encode(fields))
+        self.send_pending()
+        return True
 
     def close(self, code: int, reason: str) -> None:
         """Send what is ready to be sent, then close with a code and a reason."""
@@ -138,7 +195,11 @@ class ClientHandler:
         if not self._may_send:
             return False
         try:
-            message = self.session.next_message(self.socket.loop.time())
+            message = (
+                self._objects.popleft()
+                if self._objects
+                else self.session.next_message(self.socket.loop.time())
+            )
             if message is None:
                 return False
             self._written_bytes += len(message)
@@ -203,7 +264,7 @@ class ClientHandler:
     async def _disconnect(self, reason: str) -> None:
         """Close the connection with a reason, which the client may still read, and abort it."""
         behind = self.session.behind
-        text = f"{self._address} was disconnected: it {reason}; {behind:,} ticks behind"
+        text = f"{self.address} was disconnected: it {reason}; {behind:,} ticks behind"
         self._disconnects.add_message("disconnected", text)
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(DISCONNECT_S):
@@ -221,6 +282,7 @@ class ClientHandler:
             async for data in self.socket:
                 allowed = min(allowed + (now() - at) * MAX_MESSAGES_PER_S, MAX_BURST) - 1
                 at = now()
+                self.messages += 1
                 if allowed < 0:
                     self.session.close = TOO_MANY
                 elif not self.receive_first(data):

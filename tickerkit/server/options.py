@@ -30,16 +30,16 @@ class ServerOptions:
         InvalidArgument: if an option is invalid.
     """
 
-    history: int
-    token: str | bool | None = field(repr=False)
-    ssl: ssl_module.SSLContext | CertificateFiles | None
-    origins: Iterable[str]
-    hosts: Iterable[str]
-    max_clients: int
-    stall_timeout: float | None
-    write_buffer: int
-    metrics_port: int | None
-    publish: Stream | None
+    history: int = 1_000_000
+    token: str | bool | None = field(default=None, repr=False)
+    ssl: ssl_module.SSLContext | CertificateFiles | None = None
+    origins: Iterable[str] = ()
+    hosts: Iterable[str] = ()
+    max_clients: int = 1000
+    stall_timeout: float | None = 30.0
+    write_buffer: int = 2**20
+    metrics_port: int | None = None
+    publish: Stream | None = None
     extension: Extension | None = None
 
     def __post_init__(self) -> None:

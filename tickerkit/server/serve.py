@@ -18,7 +18,7 @@ from tickerkit.server.thread_server import ThreadServer
 from tickerkit.sources import as_source
 from tickerkit.validation import check_flag, check_number, check_text
 
-__all__ = ["serve"]
+__all__ = ["serve", "start_server"]
 
 
 def serve(
@@ -113,9 +113,22 @@ def serve(
         metrics_port=metrics_port,
         publish=None if publish is None else _check_publish(publish),
     )
+    return start_server(source, host, port, every, options, process=process)
+
+
+def start_server(
+    source: object,
+    host: str,
+    port: int,
+    every: float,
+    options: ServerOptions,
+    *,
+    process: bool = False,
+) -> TickServer:
+    """Start a server as `serve` does; for other rooms, also with an extension in its options."""
     kind = ProcessServer if process else ThreadServer
     made = as_source(source, every)
-    if publish is not None and made is not None and made.origin is not None:
+    if options.publish is not None and made is not None and made.origin is not None:
         raise InvalidArgument("publish", str(options.publish), "None: this server is a relay")
     server: TickServer = kind(made, host, port, options)
     cell = cell_slot("server", host, port)

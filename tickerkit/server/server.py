@@ -44,7 +44,18 @@ MAX_DRAIN_S = 3600.0
 # RFC 6455, sections 7.4.2 and 5.5.
 MIN_CLOSE_CODE, MAX_CLOSE_CODE = 1000, 4999
 MAX_REASON_BYTES = 123
-CLIENT_COLUMNS = ["address", "kind", "since", "symbols", "behind", "status"]
+CLIENT_COLUMNS = [
+    "name",
+    "address",
+    "program",
+    "kind",
+    "since",
+    "symbols",
+    "behind",
+    "status",
+    "ping_ms",
+    "messages",
+]
 # By address that means "all addresses of this machine": the address for a client to connect to.
 CONNECT_TO = {"0.0.0.0": "127.0.0.1", "::": "[::1]", "": "127.0.0.1"}
 
@@ -91,12 +102,15 @@ class TickServer(Lifecycle):
     @property
     @abstractmethod
     def clients(self) -> pd.DataFrame:
-        """The connected clients.
+        """The connected clients, in the order in which they came.
 
         Returns:
-            A DataFrame with the columns `address`, `kind` ("v1", "ticks" or "prices": how the
-            client listens), `since` (UTC), `symbols`, `behind` (ticks not sent yet) and `status`:
-            "live", or "stalled" if the client reads nothing although data waits for it.
+            A DataFrame with the columns `name` (as in `/ticks?name=ana`), `address`, `program`
+            (such as "Chrome" or "websockets"; "?" if it does not say), `kind` ("v1", "ticks" or
+            "prices": how the client listens), `since` (UTC), `symbols`, `behind` (ticks not sent
+            yet), `status` ("live", or "stalled" if the client reads nothing although data waits
+            for it), `ping_ms` (how long the newest ping took to be answered; NaN before the first,
+            which a silent client gets after 3 s) and `messages` (how many it has sent).
         """
 
     @property

@@ -81,7 +81,8 @@ class ThreadServer(TickServer):
         origin = None if source is None else source.origin
         self._taker = Taker(self.log, self._gaps, origin)
         self._publication = Publication(self.log, self._gaps, origin)
-        self._handlers: set[ClientHandler] = set()
+        # A dict as an ordered set: clients are listed in the order in which they came.
+        self._handlers: dict[ClientHandler, None] = {}
         self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer, self._ssl)
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
@@ -105,7 +106,8 @@ class ThreadServer(TickServer):
     @property
     def clients(self) -> pd.DataFrame:
         rows = [handler.to_row() for handler in list(self._handlers)]
-        return pd.DataFrame(rows, columns=CLIENT_COLUMNS)
+        frame = pd.DataFrame(rows, columns=CLIENT_COLUMNS)
+        return frame.astype({"ping_ms": float, "messages": int})
 
     @property
     def stats(self) -> Mapping[str, Any]:
@@ -426,7 +428,7 @@ class ThreadServer(TickServer):
         handler = ClientHandler(
             socket, session, self._errors, self._disconnects, self._stall_timeout_s
         )
-        self._handlers.add(handler)
+        self._handlers[handler] = None
         self._connections += 1
         extension = self._extension
         if extension is not None:
@@ -439,7 +441,7 @@ class ThreadServer(TickServer):
         try:
             await handler.run()
         finally:
-            self._handlers.discard(handler)
+            del self._handlers[handler]
             if extension is not None:
                 self._extend(extension.remove, handler)
 
