@@ -72,6 +72,10 @@ class Recorder(Extension):
                 return None
             case "pings":
                 return [client.ping_ms for client in self.host.handlers]
+            case "post":
+                for value in args:
+                    self.host.post(value)
+                return len(args)
             case "tell":
                 return [client.send_object(*args) for client in self.host.handlers]
         return super().execute(command, *args)

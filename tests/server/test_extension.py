@@ -49,6 +49,11 @@ def test_extension_is_called_where_the_connections_are(process: bool, until: Unt
         until(lambda: "remove ben" in server.execute("calls"))
         assert server.execute("closed") == [1000]
         until(lambda: "check" in server.execute("calls"))
+        posted: list[object] = []
+        server.on_post = posted.append
+        assert server.execute("post", "one", {"two": 2}) == 2
+        # They come before the answer.
+        assert posted == ["one", {"two": 2}]
         with pytest.raises(NotImplementedError, match="dance"):
             server.execute("dance")
     with pytest.raises(Stopped):

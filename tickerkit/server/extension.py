@@ -7,7 +7,9 @@ from typing import Any, Protocol
 
 from websockets.http11 import Request, Response
 
+from tickerkit.log import TickLog
 from tickerkit.server.client_handler import ClientHandler
+from tickerkit.sources import Source
 
 __all__ = ["Extension", "ExtensionHost"]
 
@@ -17,10 +19,21 @@ class ExtensionHost(Protocol):
 
     Attributes:
         handlers: the clients that are connected.
+        log: its ticks.
+        source: its source, which runs in a thread of its own; None without one.
     """
+
+    log: TickLog
+    source: Source | None
 
     @property
     def handlers(self) -> Collection[ClientHandler]: ...
+
+    def post(self, value: object) -> None:
+        """Send a value to the server's owner, whose `on_post` is called with it; never blocks.
+
+        With `process=True` it is pickled. It arrives even if this process is killed soon after.
+        """
 
 
 class Extension:

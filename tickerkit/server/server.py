@@ -76,6 +76,7 @@ class TickServer(Lifecycle):
         port: the port it listens on.
         metrics_port: the port that serves its metrics alone; None without one.
         log: its `TickLog`.
+        on_post: called on the event loop with each value that its extension posts.
     """
 
     _kind, _how_to_restart = "server", "call tk.serve again"
@@ -94,6 +95,7 @@ class TickServer(Lifecycle):
             host, token=options.token, hosts=options.hosts, origins=options.origins
         )
         self._gaps = Gaps(self.log, forget=True)
+        self.on_post: Callable[[Any], object] = _ignore
         self._task: LoopTask | None = None
         self._close_with = (CLOSE_CODE, CLOSE_REASON)
 
@@ -449,3 +451,7 @@ class TickServer(Lifecycle):
             await asyncio.Event().wait()
         finally:
             await self._close(*self._close_with)
+
+
+def _ignore(_: object) -> None:
+    """Take what an extension posts to an owner that expects nothing."""

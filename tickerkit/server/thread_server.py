@@ -141,6 +141,10 @@ class ThreadServer(TickServer):
         """The clients that are connected."""
         return self._handlers
 
+    def post(self, value: object) -> None:
+        """Pass on a value that the extension posts; on the loop."""
+        self.on_post(value)
+
     def execute(self, command: str, *args: Any) -> Any:
         if self.status == "stopped":
             raise Stopped(self._kind, self._how_to_restart)

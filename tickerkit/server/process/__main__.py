@@ -34,37 +34,53 @@ MirrorPosition: TypeAlias = tuple[int, str, int]
 
 
 class MirroredServer(ThreadServer):
-    """A server whose log is also read, without a socket, by the process that started it."""
+    """A server whose log is also read, without a socket, by the process that started it.
+
+    Attributes:
+        posted: how many values its extension has posted.
+    """
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
         self._has_messages = asyncio.Event()
+        self._posts: list[object] = []
+        self.posted = 0
         self._mirror: V1Session | None = None
         self._draining: asyncio.Task[None] | None = None
 
     def _on_round(self) -> None:
         self._has_messages.set()
 
+    def post(self, value: object) -> None:
+        self._posts.append(value)
+        self.posted += 1
+        self._has_messages.set()
+
     async def begin_drain(self, seconds: float, code: int, reason: str) -> None:
         """Begin to close the clients, evenly over a time; later commands are executed meanwhile."""
         self._draining = asyncio.create_task(self._drain(seconds, code, reason))
 
-    async def next_message(self) -> tuple[bytes, MirrorPosition | None]:
+    async def next_message(self) -> tuple[bytes | list[object], MirrorPosition | None]:
         """Return the next message for the mirror, and the mirror's position after it.
 
-        The position is None while more messages of the same group follow.
+        The position is None while more messages of the same group follow. A message that is a list
+        has the values that the extension has posted.
         """
         now = asyncio.get_running_loop().time
         if self._mirror is None:
             self._mirror = V1Session(self._publication, now())
             self._mirror.receive(encode(Subscribe(None, None, None)).decode(), now())
-        while (message := self._mirror.next_message(now())) is None:
+        message: bytes | None = None
+        while not self._posts and (message := self._mirror.next_message(now())) is None:
             # The session closes when the source ends, but ticks may still be published by hand.
             if self._mirror.close is None or not self._mirror.behind:
                 self._has_messages.clear()
                 await self._has_messages.wait()
             self._mirror.close = None
-        return message, self._mirror.position
+        if message is not None:
+            return message, self._mirror.position
+        posts, self._posts = self._posts, []
+        return posts, self._mirror.position
 
     @property
     def end_position(self) -> MirrorPosition:
@@ -85,6 +101,7 @@ class _CommandHandler:
         self._server: MirroredServer | None = None
         self._mirrored = threading.Condition()
         self._position: MirrorPosition | None = None
+        self._sent_posts = 0
         self._is_abandoned = False
 
     def handle(self, number: int, name: str, args: Any) -> None:
@@ -120,7 +137,9 @@ class _CommandHandler:
                 self._wait_until_mirrored()
                 return error
             case "execute":
-                return self._server.execute(*args)
+                result = self._server.execute(*args)
+                self._wait_until_posted()
+                return result
             case "drain":
                 return portal.call(self._server.begin_drain, *args)
             case "stop":
@@ -158,6 +177,7 @@ class _CommandHandler:
                 self._send(None, True, message)
                 with self._mirrored:
                     self._position = position
+                    self._sent_posts += len(message) if isinstance(message, list) else 0
                     self._mirrored.notify_all()
         except OSError:  # the other process is gone
             with self._mirrored:
@@ -179,6 +199,13 @@ class _CommandHandler:
 
         with self._mirrored:
             self._mirrored.wait_for(is_mirrored)
+
+    def _wait_until_posted(self) -> None:
+        """Wait until what the extension has posted is sent, so that the answer comes after it."""
+        assert self._server is not None
+        posted = self._server.posted
+        with self._mirrored:
+            self._mirrored.wait_for(lambda: self._is_abandoned or self._sent_posts >= posted)
 
     def _send(self, number: int | None, ok: bool, value: Any) -> None:
         data = pickle.dumps((number, ok, value))

@@ -54,7 +54,7 @@ class ChildProcess:
         gone: done when the process has ended and all its output was read.
     """
 
-    def __init__(self, on_message: Callable[[bytes], None]) -> None:
+    def __init__(self, on_message: Callable[[Any], None]) -> None:
         self.reason = ""
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._on_message = on_message

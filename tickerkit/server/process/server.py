@@ -221,8 +221,15 @@ class ProcessServer(TickServer):
         within_s = ANSWER_S + batch.count / MIN_PUBLISHED_PER_S
         return cast("BadTick | None", await self._child.request(within_s, "publish", batch))
 
-    def _on_message(self, message: bytes) -> None:
-        """Append a message of the other process to the mirror; in the portal's thread."""
+    def _on_message(self, message: bytes | list[Any]) -> None:
+        """Append a message of the other process to the mirror; in the portal's thread.
+
+        A list has the values that the extension has posted there.
+        """
+        if isinstance(message, list):
+            for value in message:
+                self.on_post(value)
+            return
         for event in self._mirror_client.receive(message):
             self._taker.take(event, time.time_ns())
 
