@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tickerkit.brokers import stream
     from tickerkit.chart import Dashboard, LiveFigure
     from tickerkit.classroom import tap
+    from tickerkit.classroom.room.room import room
     from tickerkit.errors import (
         BadTick,
         FeedFailed,
@@ -103,6 +104,7 @@ _HOME = {
     "read_parquet": "storage",
     "relay": "feed.relay",
     "replay": "sources",
+    "room": "classroom.room.room",
     "serve": "server",
     "simulate": "sources",
     "simulate_sensors": "sources",
@@ -155,6 +157,7 @@ __all__ = [
     "read_parquet",
     "relay",
     "replay",
+    "room",
     "serve",
     "simulate",
     "simulate_sensors",

@@ -1,0 +1,176 @@
+"""room: a class on one server: who sits where, the teacher's orders, and what outlives what."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cells import Kernel
+from peers import LOCAL, ask, dial, receive
+from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import ClientConnection
+
+import tickerkit as tk
+from tickerkit.classroom.room.room import Room
+from tickerkit.errors import InvalidArgument, RecordingError, Stopped
+
+Until = Callable[..., None]
+
+
+def open_room(source: object = None, code: str | None = None, **options: Any) -> Room:
+    """Open a class on a free port of this machine, in this process."""
+    return tk.room(source, code, **{"port": 0, "host": LOCAL, "process": False} | options)
+
+
+@pytest.fixture(scope="module")
+def shared() -> Iterator[Room]:
+    """Return a class, which the tests of this module share; each takes names of its own."""
+    with open_room(code="otter42") as running:
+        yield running
+
+
+def join(room: Room, name: str = "", key: str = "") -> ClientConnection:
+    """Connect a student's program, or a page with a key."""
+    return dial(f"{room.url}&name={name}&key={key}")
+
+
+def close_code(closed: ConnectionClosed) -> int:
+    """Return the code that the server has closed with; 0 without one."""
+    return 0 if closed.rcvd is None else closed.rcvd.code
+
+
+def find(room: Room, name: str) -> dict[str, Any]:
+    """Return a student's row of the roster; empty without one."""
+    rows = room.roster.to_dict("records")
+    return next((row for row in rows if row["name"] == name), {})
+
+
+def test_student_has_a_seat_by_name(shared: Room, until: Until) -> None:
+    """The roster shows who came, with what, and who is away."""
+    with join(shared, "ana") as ana:
+        assert receive(ana) == {
+            "type": "seat",
+            "name": "ana",
+            "status": "connected",
+            "tasks": [],
+            "wire": "",
+        }
+        row = find(shared, "ana")
+        assert (row["status"], row["client"], row["drops"]) == ("live", "websockets", 0)
+        with join(shared) as guest:
+            shared.say("look at the board")
+            assert receive(ana) == {"type": "note", "text": "look at the board"}
+            assert receive(guest) == {"type": "note", "text": "look at the board"}
+    until(lambda: find(shared, "ana")["status"] == "away")
+    until(lambda: not any(name.startswith("guest-") for name in shared.roster["name"]))
+    until(lambda: list(shared.journal["event"])[-1] == "left")
+    assert "look at the board" in list(shared.journal["reason"])
+
+
+def test_student_who_is_removed_may_not_come_back_by_that_name(shared: Room) -> None:
+    """The connection is closed with a reason, and so is the next."""
+    with join(shared, "bob") as bob:
+        receive(bob)
+        assert shared.kick("bob") == 1
+        with pytest.raises(ConnectionClosed) as closed:
+            receive(bob)
+        assert close_code(closed.value) == 1008
+    with join(shared, "bob") as bob, pytest.raises(ConnectionClosed):
+        receive(bob)
+    assert not find(shared, "bob")
+    with pytest.raises(InvalidArgument, match="roster"):
+        shared.kick("bob")
+
+
+def test_student_who_is_renamed_keeps_the_seat(shared: Room, until: Until) -> None:
+    """The program learns its new name, and the page's key still leads to the seat."""
+    with join(shared, "xx", "key-of-xx") as page:
+        receive(page)
+        assert shared.rename("xx", "cleo") == "cleo"
+        assert receive(page)["name"] == "cleo"
+    with join(shared, "xx", "key-of-xx") as page:
+        assert receive(page)["name"] == "cleo"
+    with pytest.raises(InvalidArgument, match="no other student"):
+        shared.rename("cleo", " ")
+
+
+def test_page_is_at_the_code(shared: Room) -> None:
+    """A path to be typed from a projector answers the page; others don't."""
+    assert shared.page.endswith("/otter42")
+    status, _, body = ask(shared.port, "/otter42")
+    assert status == 200
+    assert "otter42" in body
+    assert ask(shared.port, "/otter43")[0] == 404
+    assert ask(shared.port, "/")[0] == 401
+
+
+def test_cell_that_runs_again_keeps_code_and_seats(kernel: Kernel) -> None:
+    """The new room takes the port of the old one, whose students come again."""
+    kernel.run("lesson")
+    first = open_room()
+    with join(first, "ana", "k") as ana:
+        receive(ana)
+        kernel.run("lesson")
+        second = open_room()
+        with pytest.raises(ConnectionClosed) as closed:
+            receive(ana)
+        assert close_code(closed.value) == 1012
+    assert first.status == "stopped"
+    assert (second.code, second.port) == (first.code, first.port)
+    assert find(second, "ana")["status"] == "away"
+    second.stop()
+    second.stop()
+    assert second.status == "stopped"
+    with pytest.raises(Stopped):
+        second.say("hello")
+
+
+def test_class_goes_on_from_its_file(tmp_path: Path, until: Until) -> None:
+    """Everything is written when it happens; nothing is without `save`."""
+    path = tmp_path / "7b.jsonl"
+    with open_room(save=path) as room, join(room, "ana") as ana:
+        receive(ana)
+        until(lambda: b'"joined"' in path.read_bytes())
+    with path.open("ab") as file:
+        file.write(b'{"cut off by a ki')
+    with open_room(save=path) as room:
+        assert find(room, "ana")["status"] == "away"
+        room.say("welcome back")
+        copy = room.save(tmp_path / "copy.jsonl")
+        assert copy.read_bytes() == path.read_bytes()
+    with open_room(save=path) as room:
+        assert "welcome back" in list(room.journal["reason"])
+    path.write_text("symbol,price\nAAPL,1\n")
+    with pytest.raises(RecordingError, match="line 1"):
+        open_room(save=path)
+
+
+@pytest.mark.parametrize("code", ["", "a", "otter 42", "ticks", "ünder", "x" * 40])
+def test_code_that_is_no_path_is_refused(code: str) -> None:
+    """A teacher learns which codes can be typed."""
+    with pytest.raises(InvalidArgument, match="otter42"):
+        open_room(code=code)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_seats_outlive_a_kill_of_the_process(until: Until) -> None:
+    """The next process listens on the same port, with the same code and seats."""
+    with open_room(process=True) as room:
+        with join(room, "ana", "k") as ana:
+            receive(ana)
+            room.rename("ana", "cleo")
+            os.kill(room.server.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+            receive(ana)
+            with pytest.raises(ConnectionClosed):
+                receive(ana)
+        assert find(room, "cleo")["status"] == "away"
+        assert room.restarts == 1
+        with join(room, "ana", "k") as ana:
+            assert receive(ana)["name"] == "cleo"
+        assert "killed" in room.last_error
+        assert "room" in list(tk.status()["kind"])

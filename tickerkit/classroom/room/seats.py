@@ -1,0 +1,201 @@
+"""Seats: who is in a class, by name; a seat outlives its connections. No I/O, no clock."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any
+
+from tickerkit.server.client_facts import MAX_NAME_CHARACTERS, clean_name
+
+__all__ = ["GUEST", "MAX_SEATS", "Seat", "Seats"]
+
+MAX_SEATS = 1000
+MAX_KEY = 64
+MAX_BLOCKED = 1000
+GUEST = "guest-"
+
+
+@dataclass(slots=True, eq=False)
+class Seat:
+    """One student's place in the class, whatever connections come and go.
+
+    Attributes:
+        number: its number, which no other seat gets.
+        name: the student's nickname.
+        key: what the student's page sends to get the seat again; empty if none has.
+        since: when the student first came, in seconds since 1970.
+        client: the program that connected last, such as "Chrome".
+        address: where that came from.
+        joins: how many connections there were.
+        drops: how many of them ended without a close frame.
+        tasks: by the number of each task, as text: its state, hint and time.
+        score: points; None before the first.
+        is_guest: whether the student has given no name. Such a seat lasts as long as its
+            connection.
+        connected: how many connections are open now. It is not kept in files.
+        keyed: how many of these have sent the key.
+    """
+
+    number: int
+    name: str
+    key: str = ""
+    since: float = 0.0
+    client: str = ""
+    address: str = ""
+    joins: int = 0
+    drops: int = 0
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
+    score: float | None = None
+    is_guest: bool = False
+    connected: int = 0
+    keyed: int = 0
+
+    @property
+    def passed(self) -> int:
+        """How many tasks the student has passed."""
+        return sum(task.get("state") == "passed" for task in self.tasks.values())
+
+    def dump(self) -> dict[str, Any]:
+        """Return what is kept of the seat when its server ends."""
+        kept = asdict(self)
+        del kept["connected"], kept["keyed"]
+        return kept
+
+
+KEPT = {each.name for each in fields(Seat)} - {"connected", "keyed"}
+
+
+class Seats:
+    """The seats of a class: at most 1,000 with a name.
+
+    When all are taken, a new name gets the seat of the student who is away, has passed no task, and
+    came first; if there is none, the student is a guest.
+    """
+
+    def __init__(self) -> None:
+        self._seats: dict[str, Seat] = {}  # by name, in the order of arrival
+        self._by_key: dict[str, Seat] = {}
+        self._blocked: dict[str, None] = {}
+        self._next = 1
+
+    def __iter__(self) -> Iterator[Seat]:
+        return iter(list(self._seats.values()))
+
+    def __len__(self) -> int:
+        return len(self._seats)
+
+    def find(self, name: str) -> Seat | None:
+        """Return the seat with a name; None if there is none."""
+        return self._seats.get(name)
+
+    def is_blocked(self, name: str) -> bool:
+        """Return whether the student with this name was removed."""
+        return clean_name(name) in self._blocked
+
+    def join(self, name: str, key: str, now: float) -> tuple[Seat, list[Seat]]:
+        """Return the seat of a new connection, and the seats that it has replaced.
+
+        Who brings the key of a seat gets it, whatever the name. Without a key, the name decides: so
+        a student's page and programs share one seat. A key that is new gets a seat of its own, with
+        a number behind the name, if someone with another key sits there now.
+
+        Args:
+            name: what the client calls itself; empty for a guest.
+            key: what its page has kept; empty for a program.
+            now: the time, in seconds since 1970.
+        """
+        name, key = clean_name(name), key[:MAX_KEY]
+        gone: list[Seat] = []
+        seat = self._by_key.get(key) if key else None
+        if seat is None and name:
+            wanted, count = name, 1
+            while (seat := self._seats.get(name)) is not None and key and seat.keyed:
+                count += 1
+                end = f"-{count}"
+                name = wanted[: MAX_NAME_CHARACTERS - len(end)] + end
+            if seat is None and self._has_room(gone):
+                seat = self._add(Seat(0, name, since=now))
+        if seat is None:
+            seat = self._add(Seat(0, "", since=now, is_guest=True))
+        if key and not seat.is_guest:
+            self._by_key.pop(seat.key, None)
+            seat.key = key
+            self._by_key[key] = seat
+        seat.joins += 1
+        seat.connected += 1
+        seat.keyed += bool(key)
+        return seat, gone
+
+    def leave(self, seat: Seat, *, had_key: bool, is_clean: bool) -> bool:
+        """Take the end of a connection; return whether the seat is gone with it."""
+        seat.connected -= 1
+        seat.keyed -= had_key
+        seat.drops += not is_clean
+        if seat.is_guest and not seat.connected and self._seats.get(seat.name) is seat:
+            del self._seats[seat.name]
+            return True
+        return False
+
+    def rename(self, old: str, new: str) -> Seat:
+        """Give a student another name; a guest becomes one of the class.
+
+        Raises:
+            KeyError: if there is no such student.
+            ValueError: if the new name can't be used, or another student has it.
+        """
+        seat, new = self._seats[old], clean_name(new)
+        if not new or (new in self._seats and new != old):
+            raise ValueError(new)
+        # The order stays: a roster in which rows jump is hard to read.
+        self._seats = {new if each == old else each: s for each, s in self._seats.items()}
+        seat.name, seat.is_guest = new, False
+        return seat
+
+    def remove(self, name: str, *, block: bool = True) -> Seat:
+        """Remove a student, whose name and key are then refused.
+
+        Raises:
+            KeyError: if there is no such student.
+        """
+        seat = self._seats.pop(name)
+        self._by_key.pop(seat.key, None)
+        if block and not seat.is_guest:
+            self._blocked[name] = None
+            if len(self._blocked) > MAX_BLOCKED:
+                del self._blocked[next(iter(self._blocked))]
+        return seat
+
+    def dump(self) -> dict[str, Any]:
+        """Return what is kept when the server ends: the seats with a name, and the blocked."""
+        seats = [seat.dump() for seat in self._seats.values() if not seat.is_guest]
+        return {"seats": seats, "blocked": list(self._blocked)}
+
+    def load(self, kept: Mapping[str, Any]) -> None:
+        """Take the seats of an earlier server; nobody is connected."""
+        for each in list(kept.get("seats", ()))[:MAX_SEATS]:
+            seat = Seat(**{name: value for name, value in each.items() if name in KEPT})
+            self._seats[seat.name] = seat
+            if seat.key:
+                self._by_key[seat.key] = seat
+            self._next = max(self._next, seat.number + 1)
+        self._blocked = dict.fromkeys(list(kept.get("blocked", ()))[-MAX_BLOCKED:])
+
+    def _add(self, seat: Seat) -> Seat:
+        if not seat.name:
+            while f"{GUEST}{self._next}" in self._seats:  # a student may call himself so
+                self._next += 1
+            seat.name = f"{GUEST}{self._next}"
+        seat.number, self._next = self._next, self._next + 1
+        self._seats[seat.name] = seat
+        return seat
+
+    def _has_room(self, gone: list[Seat]) -> bool:
+        """Return whether there is a seat for one more; one that was removed for it is in `gone`."""
+        named = [seat for seat in self._seats.values() if not seat.is_guest]
+        if len(named) < MAX_SEATS:
+            return True
+        idle = next((seat for seat in named if not (seat.connected or seat.passed)), None)
+        if idle is not None:
+            gone.append(self.remove(idle.name, block=False))
+        return idle is not None
