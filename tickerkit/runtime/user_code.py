@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-__all__ = ["find_location", "format_traceback"]
+__all__ = ["find_location", "format_traceback", "is_library"]
 
 MAX_FRAMES = 20
 MAX_TRACEBACK_LENGTH = 4000
@@ -34,7 +34,7 @@ def find_location(error: BaseException) -> str:
     step = error.__traceback__
     while step is not None:
         name = step.tb_frame.f_code.co_filename
-        if not _is_library(name):
+        if not is_library(name):
             location = f"{_format_file(name)}, line {step.tb_lineno}"
         step = step.tb_next
     return location
@@ -51,12 +51,13 @@ def format_traceback(error: BaseException) -> str:
 def _skip_libraries(step: TracebackType | None) -> TracebackType | None:
     """Return a traceback without the frames that called the user's code."""
     first = step
-    while first is not None and _is_library(first.tb_frame.f_code.co_filename):
+    while first is not None and is_library(first.tb_frame.f_code.co_filename):
         first = first.tb_next
     return first or step
 
 
-def _is_library(name: str) -> bool:
+def is_library(name: str) -> bool:
+    """Return whether the file of some code is a library's, and not the user's."""
     path = Path(name)
     return name.startswith(GENERATED) or (
         path.as_posix().startswith(LIBRARIES) or not PACKAGE_FOLDERS.isdisjoint(path.parts)

@@ -1,0 +1,161 @@
+"""Running: a check in a thread of its own, for a limited time; whose fault an error is."""
+
+from __future__ import annotations
+
+import ctypes
+import functools
+import inspect
+import random
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from tickerkit.classroom.lessons.captured import Captured
+from tickerkit.classroom.lessons.exercise import AnswerError, Exercise, Outcome
+from tickerkit.classroom.lessons.hanging import describe_hang
+from tickerkit.classroom.lessons.judging import describe
+from tickerkit.formatting import format_line
+from tickerkit.runtime.interrupts import hold_interrupts
+from tickerkit.runtime.threads import UserThread, start_thread
+from tickerkit.runtime.user_code import find_location, format_traceback
+
+__all__ = ["MAX_RUN_S", "Result", "run_check"]
+
+MAX_RUN_S = 10.0
+# How long a check that was ended may take to clean up.
+END_S = 0.3
+
+# What the usual errors mean, for those who have not met them.
+MEANINGS: dict[type[BaseException], str] = {
+    IndexError: "there is nothing at that place: the data is shorter than the code expects",
+    KeyError: "the dict has no such key",
+    NameError: "this name has no value there; is it spelled right, and is the import there?",
+    RecursionError: "the function calls itself without an end",
+    SystemExit: "it ended the program; a function returns instead",
+}
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of one check.
+
+    Attributes:
+        outcome: what the judge found, or the error in words.
+        is_fault: whether the check itself failed, so that nothing is known of the answer.
+        traceback: of the error, if there was one.
+        printed: what the student's function printed.
+    """
+
+    outcome: Outcome
+    is_fault: bool = False
+    traceback: str = ""
+    printed: str = ""
+
+
+def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_RUN_S) -> Result:
+    """Check an answer, and return what came of it; raises nothing but KeyboardInterrupt.
+
+    The judge runs in a thread of its own. After the limit, that thread is told to end: a loop of
+    Python ends, and a call that waits ends as soon as it returns. Nothing waits for it any longer.
+
+    Args:
+        exercise: what to check.
+        answer: the student's function or value.
+        seed: of the inputs.
+        limit_s: how long the check may take.
+    """
+    results: list[Result] = []
+    captured = Captured()
+
+    def run() -> None:
+        captured.adopt_thread()
+        try:
+            outcome = exercise.judge(_guard(answer), random.Random(seed))
+            if not isinstance(outcome, Outcome):
+                raise TypeError(f"the judge returned {describe(outcome)}")
+            results.append(Result(outcome))
+        except BaseException as error:
+            results.append(_describe_error(error))
+
+    with captured:
+        with hold_interrupts():
+            thread = start_thread(run, "tickerkit-check", UserThread)
+            try:
+                thread.join_within(limit_s)
+            except BaseException:
+                _end_thread(thread)
+                raise
+        if not results:
+            results.append(_describe_hang(thread, limit_s))
+            _end_thread(thread)
+            thread.join_within(END_S)
+    result, printed = results[0], captured.text + ("…" if captured.is_cut else "")
+    return Result(result.outcome, result.is_fault, result.traceback, printed)
+
+
+def _guard(answer: Any) -> Any:
+    """Return a function of the student, so that its errors can be told from those of the judge."""
+    if not callable(answer) or inspect.isclass(answer):
+        return answer
+
+    def call(*args: Any, **options: Any) -> Any:
+        try:
+            return answer(*args, **options)
+        except AnswerError:
+            raise
+        except BaseException as error:
+            raise AnswerError(error) from error
+
+    return _wrap(call, answer)
+
+
+def _wrap(call: Callable[..., Any], answer: Any) -> Callable[..., Any]:
+    try:
+        return functools.wraps(answer)(call)
+    except Exception:  # an object whose attributes can't be read
+        return call
+
+
+def _describe_error(error: BaseException) -> Result:
+    if isinstance(error, AnswerError):
+        said = _put_in_words(error.error)
+        outcome = Outcome(False, error.checked, said, boxes=error.boxes)
+        return Result(outcome, traceback=format_traceback(error.error))
+    text = format_traceback(error)
+    if find_location(error):
+        return Result(Outcome(False, 0, _put_in_words(error)), traceback=text)
+    return Result(Outcome(False, 0, _name(error)), is_fault=True, traceback=text)
+
+
+def _put_in_words(error: BaseException) -> str:
+    place = find_location(error)
+    where = f" ({place})" if place else ""
+    said = f"Your code raised {_name(error)}{where}."
+    meaning = next((text for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
+    return f"{said} That means: {meaning}." if meaning else said
+
+
+def _name(error: BaseException) -> str:
+    try:
+        text = format_line(str(error))
+    except Exception:  # a faulty __str__
+        text = ""
+    name = type(error).__name__
+    return name if text in ("", "None") else f"{name}: {text.rstrip('.')}"
+
+
+def _describe_hang(thread: threading.Thread, limit_s: float) -> Result:
+    place = describe_hang(thread.ident or 0)
+    still = f"still running after {limit_s:g} s"
+    if place:
+        return Result(Outcome(False, 0, f"{still.capitalize()}; {place}."))
+    return Result(Outcome(False, 0, f"{still}, outside of your code"), is_fault=True)
+
+
+def _end_thread(thread: threading.Thread) -> None:
+    if not thread.is_alive():
+        return
+    # SystemExit: a thread ends on it without printing anything.
+    ident = ctypes.c_ulong(thread.ident or 0)
+    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
