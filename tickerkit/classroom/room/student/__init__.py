@@ -1,0 +1,1 @@
+"""Student: the web page that a class's server sends to phones and laptops."""

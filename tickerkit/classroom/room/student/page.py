@@ -1,0 +1,91 @@
+"""Page: the student's page as one file: one request for each student, and nothing from elsewhere.
+
+A class opens its page within seconds, over one wifi. The styles, the scripts and the starter
+programs are therefore part of the page. Its policy names the hashes of its style and its script, so
+the browser runs nothing else, whatever a name, a symbol or a note contains.
+"""
+
+from __future__ import annotations
+
+import base64
+import functools
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from importlib import resources
+from typing import Any
+from urllib.parse import quote
+
+from tickerkit.runtime.page_modules import join_modules
+
+__all__ = ["MAX_PAGE_BYTES", "PARTS", "render_page"]
+
+MAX_PAGE_BYTES = 40_000
+"""How large the page may become."""
+
+# The files by their paths in the package. Each script comes after those that it imports.
+ICON = "server/page/icon.svg"
+STYLES = ("server/page/page.css", "classroom/room/student/student.css")
+OWN = ("words", "seat_socket", "copying", "starter_tabs", "task_list", "price_list", "page")
+PARTS = (
+    "server/page/decimals.js",
+    "server/page/sparkline.js",
+    "classroom/panel/elements.js",
+    *(f"classroom/room/student/{name}.js" for name in OWN),
+)
+# What the page shows where a class says nothing else.
+DEFAULTS: Mapping[str, Any] = {"title": "", "host": "", "name": "", "starters": (), "tasks": ()}
+
+_CSS_COMMENT = re.compile(r"/\*.*?\*/|\n\s*|;\s*(?=\})", re.DOTALL)
+_CSS_SPACE = re.compile(r"(?<=[:,]) | (?=\{)")
+_CAST = re.compile(r"/\*\* @type [^*]*\*/ ?|(?<=[;{,]) +//.*|\n(?=\n)")
+_HTML_COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
+_INDENT = re.compile(r"\n +")
+
+
+def render_page(code: str, facts: Mapping[str, Any]) -> bytes:
+    """Return the student's page, as UTF-8.
+
+    Args:
+        code: the class's code, which the page's websocket sends as its token.
+        facts: what the page shows; each may be missing: `title` of the class; `starters`, a list of
+            `{"key", "title", "run", "text"}`; the `host` and the `name` that their texts are filled
+            with, in whose place the page writes its own; and `tasks`, a list of `{"number",
+            "title", "text"}`. messages.d.ts has the types.
+    """
+    known = {name: facts.get(name, default) for name, default in DEFAULTS.items()}
+    known["title"] = known["title"] or f"Class {code}"
+    # In a script, "<" could begin its end tag.
+    data = json.dumps({"code": code, **known}, ensure_ascii=False).replace("<", "\\u003c")
+    before, after = _read_frame()
+    return f"{before}{data}{after}".encode()
+
+
+@functools.cache
+def _read_frame() -> tuple[str, str]:
+    """Return the page before and after its facts."""
+    style = _CSS_SPACE.sub("", _CSS_COMMENT.sub("", "".join(_read(path) for path in STYLES)))
+    script = _CAST.sub("", join_modules(_read(path) for path in PARTS))
+    icon = "data:image/svg+xml," + quote(" ".join(_read(ICON).split()), safe=" =:/(),-'")
+    page = _INDENT.sub("\n", _HTML_COMMENT.sub("", _read("classroom/room/student/page.html")))
+    parts = {"policy": _make_policy(style, script), "icon": icon}
+    for name, text in {**parts, "style": style, "script": script}.items():
+        page = page.replace("{{" + name + "}}", text)
+    before, _, after = page.partition("{{facts}}")
+    return before, after
+
+
+def _make_policy(style: str, script: str) -> str:
+    return (
+        f"default-src 'none'; style-src {_hash(style)}; script-src {_hash(script)}; "
+        "connect-src 'self' ws: wss:; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _hash(text: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
+
+
+def _read(path: str) -> str:
+    return (resources.files("tickerkit") / path).read_text("utf-8")
