@@ -69,7 +69,7 @@ CARDS = """
 def cards(each=4):
     for start in range(0, 500, each):
         words = " ".join(PAYLOADS[start:start + each])
-        for faults in (feed._faults, server._errors, server._rejections):
+        for faults in (feed._faults, server._errors, server._journal.turned_away):
             faults.add_message("test", words)
         yield feed._repr_html_() + server._repr_html_()
 

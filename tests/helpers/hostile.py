@@ -246,7 +246,7 @@ class RequestTarget:
         requests = [each for each in protocol.events_received() if isinstance(each, Request)]
         if not requests:
             return None
-        response = respond(requests[0], self._access, "http://localhost/", lambda _: None, bytes)
+        response = respond(requests[0], self._access, "http://localhost/", lambda *_: None, bytes)
         if isinstance(response, Refusal):  # the websocket is accepted, and closed with 1008
             assert len(response.reason.encode()) <= 123
         elif response is not None:

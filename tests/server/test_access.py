@@ -135,7 +135,9 @@ def is_accepted(rule: Access, host: str, origin: str | None, target: str = "/") 
         if upgrade:
             headers["Upgrade"] = "websocket"
         refusals: list[str] = []
-        response = respond(Request(target, headers), rule, PAGE, refusals.append, bytes)
+        response = respond(
+            Request(target, headers), rule, PAGE, lambda _, why, to=refusals: to.append(why), bytes
+        )
         is_page = isinstance(response, Response) and response.status_code == 200
         admitted.append(response is None or is_page)
         assert admitted[-1] is (not refusals)

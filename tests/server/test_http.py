@@ -30,7 +30,7 @@ def respond_to(target: str, **headers: str) -> tuple[Response | None, list[str]]
     """Return the response to a request, and the reasons passed to the callback."""
     reasons: list[str] = []
     sent = Headers({"Host": "localhost:8000"} | headers)
-    response = respond(Request(target, sent), RULE, PAGE, reasons.append, bytes)
+    response = respond(Request(target, sent), RULE, PAGE, lambda _, why: reasons.append(why), bytes)
     assert not isinstance(response, Refusal)
     return response, reasons
 
@@ -96,7 +96,7 @@ def test_refusal_is_plain_text_and_counted(headers: dict[str, str]) -> None:
 def test_head_gets_the_headers_of_get_and_no_body(target: str, host: str, status: int) -> None:
     """Also where the response is an error: a client would take a body for the next response."""
     responses = [
-        respond(Request(target, Headers(Host=host), method), RULE, PAGE, lambda _: None, bytes)
+        respond(Request(target, Headers(Host=host), method), RULE, PAGE, lambda *_: None, bytes)
         for method in ("GET", "HEAD")
     ]
     get, head = (each for each in responses if isinstance(each, Response))
@@ -157,7 +157,9 @@ def test_stream_opened_in_a_browser_says_what_it_is(path: str) -> None:
     assert reasons == []
     headers = Headers(Host="class.local:8000")
     everywhere = Access("0.0.0.0", token="sesame")
-    response = respond(Request(path, headers), everywhere, PAGE, reasons.append, bytes)
+    response = respond(
+        Request(path, headers), everywhere, PAGE, lambda _, why: reasons.append(why), bytes
+    )
     assert isinstance(response, Response)
     assert "ws://class.local:8000/ticks" in bytes(response.body).decode()
 
@@ -172,7 +174,7 @@ def test_missing_token_gets_a_box_to_enter_it(target: str, words: str) -> None:
 
     def ask(**headers: str) -> Response | Refusal | None:
         sent = Headers({"Host": "localhost:8000"} | headers)
-        return respond(Request(target, sent), rule, PAGE, reasons.append, bytes)
+        return respond(Request(target, sent), rule, PAGE, lambda _, why: reasons.append(why), bytes)
 
     plain, page, websocket = ask(), ask(Accept="text/html,*/*"), ask(**UPGRADE)
     assert isinstance(plain, Response)

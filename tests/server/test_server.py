@@ -829,7 +829,8 @@ def test_refused_requests_are_counted_and_logged(
     assert server.stats["turned_away"] == 21
     lines = [each for each in caplog.records if each.name == "tickerkit"]
     assert [each.levelname for each in lines] == ["WARNING", "WARNING"]
-    assert lines[0].getMessage() == f"server: turned away: {reason}"
+    assert lines[0].getMessage().startswith(f"server: turned away: {LOCAL}:")
+    assert lines[0].getMessage().endswith(f": {reason}")
     assert "evil.example" in lines[1].getMessage()
     assert "evil.example" in server.stats["last_turned_away"]
     assert "evil.example" in server._repr_html_()

@@ -61,7 +61,7 @@ def shown_by_server(server: tk.TickServer) -> Iterator[str]:
         card = card.replace(html.escape(link), "")
     yield from (card, repr(server), str(server), repr(server.summary()), repr(server._access))
     yield from (repr(server.stats), server.clients.to_csv(), repr(server.source))
-    yield from (repr(vars(server._errors)), repr(vars(server._rejections)))
+    yield from (repr(vars(server._errors)), repr(vars(server._journal.turned_away)))
 
 
 def probe(port: int) -> Iterator[str]:

@@ -61,10 +61,12 @@ class ServerSocket(MonitoredServer):
             after its response.
         refusal: why the websocket is closed right after its handshake; empty if it is not. Such a
             connection stays pending.
+        abort_reason: why it was ended here without a close frame; empty if it was not.
         on_writable: called when there is room to write again after `paused`.
     """
 
     limiter: ConnectionLimiter
+    abort_reason = ""
     received_bytes = 0
     refusal = ""
     idle_checks = 0
@@ -83,6 +85,10 @@ class ServerSocket(MonitoredServer):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.limiter.remove(self)
+        fault = self.protocol.handshake_exc
+        # Browsers open connections in advance, and close those that they don't need.
+        if self.request is None and fault and not isinstance(fault.__cause__, EOFError):
+            self.limiter.on_malformed(self)
         super().connection_lost(exc)
 
     def process_event(self, event: Event) -> None:
@@ -94,12 +100,21 @@ class ServerSocket(MonitoredServer):
         self.received_bytes += len(data)
         max_unsent = MAX_UNSENT_BUFFERS * self.limiter.write_buffer_bytes
         # websockets answers every ping, whether or not the client reads the pongs.
-        if self.received_bytes > MAX_RECEIVED_BYTES or self.unsent_bytes > max_unsent:
+        if self.received_bytes > MAX_RECEIVED_BYTES:
+            self.abort_reason = f"sent more than {MAX_RECEIVED_BYTES:,} bytes within a second"
+        elif self.unsent_bytes > max_unsent:
+            self.abort_reason = f"sent pings and read no pongs: {self.unsent_bytes:,} bytes wait"
+        if self.abort_reason:
             self.transport.abort()
             return
         if self.refusal and self.received_bytes > MAX_REFUSED_BYTES:
             return  # keep nothing that it sends, and give it time to read the reason
         super().receive_step(data)
+
+    @property
+    def address(self) -> str:
+        """The address and port of the client."""
+        return ":".join(str(part) for part in self.remote_address[:2])
 
     def refuse(self, reason: str) -> None:
         """Don't admit the connection: close it with a reason once its handshake is done."""
@@ -141,6 +156,7 @@ class ConnectionLimiter:
         sent_messages: how many messages were written to connections.
         last_text: the message that was last written to a connection.
         last_frame: the websocket frame of that message.
+        on_malformed: called with a connection that has ended without a valid HTTP request.
     """
 
     def __init__(self, limit: int, write_buffer_bytes: int, tls: SSLContext | None = None) -> None:
@@ -156,6 +172,7 @@ class ConnectionLimiter:
         self.admitted: set[ServerSocket] = set()
         self.sent_messages = 0
         self.last_text = self.last_frame = b""
+        self.on_malformed: Callable[[ServerSocket], object] = lambda _: None
         # A dict as an ordered set: the oldest connection comes first.
         self._pending: dict[ServerSocket, None] = {}
         self._is_closing_pending = False

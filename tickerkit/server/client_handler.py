@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 from websockets.exceptions import ConnectionClosed
+from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from tickerkit.net.liveness import CHECK_S
@@ -20,6 +21,7 @@ from tickerkit.protocol.outbox import Outbox
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.server.admission import ServerSocket
 from tickerkit.server.client_facts import find_program, read_name
+from tickerkit.server.journal import Ending, Journal, find_ending
 
 __all__ = ["ClientHandler"]
 
@@ -46,7 +48,7 @@ class ClientHandler:
         socket: the connection.
         session: the server's end of the protocol.
         errors: counts errors inside the server.
-        disconnects: counts disconnected clients.
+        journal: notes abnormal ends.
         stall_timeout_s: how long a client may read nothing although data waits for it; None for no
             limit.
 
@@ -67,20 +69,20 @@ class ClientHandler:
         socket: ServerSocket,
         session: Session,
         errors: ErrorLog,
-        disconnects: ErrorLog,
+        journal: Journal,
         stall_timeout_s: float | None,
     ) -> None:
         self.socket = socket
         self.session = session
         self._errors = errors
-        self._disconnects = disconnects
+        self._journal = journal
         self._max_stalled_checks = (
             None if stall_timeout_s is None else max(round(stall_timeout_s / CHECK_S), 1)
         )
         assert socket.request is not None
         self.name = read_name(socket.request.path)
         self.program = find_program(socket.request.headers)
-        self.address = ":".join(str(part) for part in socket.remote_address[:2])
+        self.address = socket.address
         self.since = pd.Timestamp.now("UTC").floor("ms")
         self.messages = 0
         self._written_bytes = 0
@@ -89,6 +91,7 @@ class ClientHandler:
         self._had_unsent = False
         self._stalled_checks = 0
         self._disconnecting: asyncio.Task[None] | None = None
+        self._ending: Ending | None = None
         self._closing: asyncio.Task[None] | None = None
         self._continuation: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -172,6 +175,7 @@ class ClientHandler:
             for handle in (self._continuation, self._timer):
                 if handle is not None:
                     handle.cancel()
+            self._note_ending()
 
     # --- sending ------------------------------------------------------------------------------
 
@@ -253,6 +257,11 @@ class ClientHandler:
         is_gone = socket.check()
         if self._disconnecting is not None:
             return
+        if self._ending is not None:  # it was sent a close frame a second ago, and stays
+            socket.transport.abort()
+            return
+        if socket.state is State.CLOSING:
+            self._note_ending()
         if is_gone and not socket.unsent_bytes:
             reason = f"sent nothing for {socket.silent_checks * CHECK_S:g} s and answered no ping"
         elif self._stalled_checks == self._max_stalled_checks:
@@ -263,13 +272,18 @@ class ClientHandler:
 
     async def _disconnect(self, reason: str) -> None:
         """Close the connection with a reason, which the client may still read, and abort it."""
-        behind = self.session.behind
-        text = f"{self.address} was disconnected: it {reason}; {behind:,} ticks behind"
-        self._disconnects.add_message("disconnected", text)
+        ending = Ending("cut off", CloseCode.TRY_AGAIN_LATER, f"it {reason}")
+        self._note_ending(ending, f"; {self.session.behind:,} ticks behind")
         with contextlib.suppress(TimeoutError, ConnectionClosed):
             async with asyncio.timeout(DISCONNECT_S):
-                await self.socket.close(1013, f"{reason}; connect again")
+                await self.socket.close(ending.code, f"{reason}; connect again")
         self.socket.transport.abort()
+
+    def _note_ending(self, ending: Ending | None = None, details: str = "") -> None:
+        """Note in the journal, once, why the connection ends."""
+        if self._ending is None and (ending := ending or find_ending(self.socket)) is not None:
+            self._ending = ending
+            self._journal.note_ending(self.address, self.name, ending, details)
 
     # --- receiving ----------------------------------------------------------------------------
 

@@ -9,6 +9,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
+from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from tickerkit.protocol import SUBPROTOCOL, find_stream
@@ -43,7 +44,7 @@ def respond(
     request: Request,
     access: Access,
     page: str,
-    on_refusal: Callable[[str], object],
+    on_refusal: Callable[[int, str], object],
     render_metrics: Callable[[], bytes],
     extend: Callable[[Request], Response | None] = lambda _: None,
 ) -> Response | Refusal | None:
@@ -53,7 +54,8 @@ def respond(
         request: the request.
         access: the server's access control.
         page: the address of the server's page, without a token.
-        on_refusal: called with the reason if the request is refused.
+        on_refusal: called with the status, or the close code, and the reason if the request is
+            refused.
         render_metrics: returns the metrics; raises ImportError without the package for them.
         extend: returns the response of an extension to a request without a token; None without one.
 
@@ -92,7 +94,7 @@ def respond_on_metrics_port(
     request: Request,
     access: Access,
     page: str,
-    on_refusal: Callable[[str], object],
+    on_refusal: Callable[[int, str], object],
     render_metrics: Callable[[], bytes],
 ) -> Response:
     """Return the response to a request on the port that serves the metrics alone.
@@ -104,7 +106,7 @@ def respond_on_metrics_port(
     if problem is not None or refusal is not None:
         reason = problem or (refusal.reason if refusal is not None else "")
         status = http.HTTPStatus.BAD_REQUEST if refusal is None else refusal.status
-        on_refusal(reason)
+        on_refusal(status, reason)
         response = _make_response(status, f"{reason}\n".encode())
     elif request.path.partition("?")[0] == METRICS and not _is_upgrade(request):
         response = _respond_with_metrics(request, render_metrics)
@@ -118,12 +120,12 @@ def _respond(
     request: Request,
     access: Access,
     page: str,
-    on_refusal: Callable[[str], object],
+    on_refusal: Callable[[int, str], object],
     render_metrics: Callable[[], bytes],
     extend: Callable[[Request], Response | None],
 ) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
-        on_refusal(problem)
+        on_refusal(http.HTTPStatus.BAD_REQUEST, problem)
         return _make_response(http.HTTPStatus.BAD_REQUEST, f"{problem}\n".encode())
     path = request.path.partition("?")[0]
     upgrade = _is_upgrade(request)
@@ -137,9 +139,9 @@ def _respond(
             return extended
     refusal = check(needs_token=needs_token)
     if refusal is not None:
-        on_refusal(refusal.reason)
-        is_about_token = refusal.status == http.HTTPStatus.UNAUTHORIZED
-        return refusal if upgrade and is_about_token else _make_refusal(request, refusal)
+        is_closed = upgrade and refusal.status == http.HTTPStatus.UNAUTHORIZED
+        on_refusal(CloseCode.POLICY_VIOLATION if is_closed else refusal.status, refusal.reason)
+        return refusal if is_closed else _make_refusal(request, refusal)
     if path == METRICS and not upgrade:
         return _respond_with_metrics(request, render_metrics)
     page = access.localise(page, request.headers.get("Host", ""))
@@ -147,7 +149,7 @@ def _respond(
         # tickerkit.v1 is spoken on any path.
         if find_stream(path) is not None or SUBPROTOCOL in _list_subprotocols(request):
             return None
-        on_refusal(_describe_missing(page))
+        on_refusal(http.HTTPStatus.NOT_FOUND, _describe_missing(page))
     if asset is None:
         return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in METHODS:

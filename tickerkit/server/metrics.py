@@ -35,7 +35,7 @@ OF_STATS = (
     _Metric("ticks", "ticks", "Ticks appended to the log.", True),
     _Metric("sent_messages", "sent_messages", "Messages sent to clients.", True),
     _Metric("turned_away", "turned_away", "Requests that were refused.", True),
-    _Metric("cut_off", "cut_off", "Clients disconnected because they were gone or stalled.", True),
+    _Metric("cut_off", "cut_off", "Clients that the server has disconnected.", True),
     _Metric("lag_seconds", "lag_s", "How many seconds the log is behind its stream."),
     _Metric("behind_ticks", "behind", "Ticks in the stream that the log does not have yet."),
     _Metric("gap_ticks", "gap_ticks", "Ticks that are known to be missing.", True),

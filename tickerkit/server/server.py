@@ -117,6 +117,20 @@ class TickServer(Lifecycle):
 
     @property
     @abstractmethod
+    def journal(self) -> pd.DataFrame:
+        """Who was refused, disconnected or lost; the newest 1,000, the newest last.
+
+        Returns:
+            A DataFrame with the columns `time` (UTC), `address`, `name`, `event`, `code` and
+            `reason`. `event` is "refused" (the code is the HTTP status, or the code with which the
+            websocket was closed at once), "cut off" (by the server: the client was gone, read
+            nothing or sent too much), "fault" (against the websocket protocol, such as a frame
+            without a mask) or "broken" (the connection ended without a close frame, which is code
+            1006, or the client closed it with the code of an error).
+        """
+
+    @property
+    @abstractmethod
     def stats(self) -> Mapping[str, Any]:
         """The server's counts and its state.
 
@@ -126,12 +140,13 @@ class TickServer(Lifecycle):
             (ever), `sent_messages` (to clients), `refused` (refused ticks, and errors of the
             source), `last_error` (the newest, as text), `misfits` (values left out, by column),
             `turned_away` (requests refused: by access control, for a path without a stream, or for
-            lack of room), `last_turned_away` (the newest reason), `cut_off` (clients disconnected
-            because they were gone or read nothing), `last_cut_off` (the newest, and why),
-            `status`. A relay also has `lag_s` (how many seconds its log is behind the stream),
-            `behind` (ticks in the stream, but not in the log, at the last look), `gap_ticks` (ticks
-            known to be missing), `stream_resets` (how many times the stream was read again from a
-            place that was looked for), `stream` ("live", or the newest problem).
+            lack of room), `last_turned_away` (the newest, and why), `cut_off` (clients that the
+            server has disconnected: they were gone, read nothing, sent too much or broke the
+            protocol), `last_cut_off` (the newest, and why), `status`. A relay also has `lag_s` (how
+            many seconds its log is behind the stream), `behind` (ticks in the stream, but not in
+            the log, at the last look), `gap_ticks` (ticks known to be missing), `stream_resets`
+            (how many times the stream was read again from a place that was looked for), `stream`
+            ("live", or the newest problem).
         """
 
     @property

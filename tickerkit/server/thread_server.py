@@ -37,6 +37,7 @@ from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
 from tickerkit.server.access import Refusal
 from tickerkit.server.admission import MAX_QUEUED, ConnectionLimiter, ServerSocket
+from tickerkit.server.client_facts import read_name
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.http import (
     respond,
@@ -45,6 +46,7 @@ from tickerkit.server.http import (
     respond_unavailable,
 )
 from tickerkit.server.intake import Intake
+from tickerkit.server.journal import Journal
 from tickerkit.server.metrics import render_metrics
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.publishing import Published, Publishing
@@ -76,14 +78,14 @@ class ThreadServer(TickServer):
     def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
         super().__init__(source, host, port, options)
         self._errors = ErrorLog("server")
-        self._rejections = ErrorLog("server: turned away", repeat_s=1.0)
-        self._disconnects = ErrorLog("server", repeat_s=1.0)
+        self._journal = Journal()
         origin = None if source is None else source.origin
         self._taker = Taker(self.log, self._gaps, origin)
         self._publication = Publication(self.log, self._gaps, origin)
         # A dict as an ordered set: clients are listed in the order in which they came.
         self._handlers: dict[ClientHandler, None] = {}
         self._limiter = ConnectionLimiter(options.max_clients, options.write_buffer, self._ssl)
+        self._limiter.on_malformed = self._note_malformed
         self._stall_timeout_s = options.stall_timeout
         self._connections = 0
         self._rounds = Rounds(self._publication, self._handlers, self._on_round)
@@ -110,6 +112,10 @@ class ThreadServer(TickServer):
         return frame.astype({"ping_ms": float, "messages": int})
 
     @property
+    def journal(self) -> pd.DataFrame:
+        return self._journal.frame()
+
+    @property
     def stats(self) -> Mapping[str, Any]:
         stats = ServerStats(
             ticks=self.log.stop,
@@ -123,10 +129,10 @@ class ThreadServer(TickServer):
             refused=self._errors.count,
             last_error=self._errors.last,
             misfits=dict(self.log.misfits),
-            turned_away=self._rejections.count,
-            last_turned_away=self._rejections.last,
-            cut_off=self._disconnects.count,
-            last_cut_off=self._disconnects.last,
+            turned_away=self._journal.turned_away.count,
+            last_turned_away=self._journal.turned_away.last,
+            cut_off=self._journal.cut_off.count,
+            last_cut_off=self._journal.cut_off.last,
             status=self.status,
         )
         about_stream = self.source.stats if isinstance(self.source, RelaySource) else {}
@@ -349,16 +355,17 @@ class ThreadServer(TickServer):
         if (probe := respond_to_probe(request, self._find_unready_reason)) is not None:
             return probe
         page = self.page.partition("?")[0]
+        socket = cast("ServerSocket", connection)
         response = respond(
             request,
             self._access,
             page,
-            self._count_rejection,
+            partial(self._note_refusal, socket, request),
             self._render_metrics,
             self._respond_by_extension,
         )
         if isinstance(response, Refusal):
-            cast("ServerSocket", connection).refuse(response.reason)
+            socket.refuse(response.reason)
             return None
         if response is not None and self._limiter.is_full:
             # Browsers hide the status of a failed websocket handshake from the page, so the page
@@ -378,10 +385,11 @@ class ThreadServer(TickServer):
             self._errors.add(error)
             return None
 
-    def _respond_on_metrics_port(self, _: ServerConnection, request: Request) -> Response:
+    def _respond_on_metrics_port(self, connection: ServerConnection, request: Request) -> Response:
         page = self.page.partition("?")[0]
+        note_refusal = partial(self._note_refusal, cast("ServerSocket", connection), request)
         return respond_on_metrics_port(
-            request, self._access, page, self._count_rejection, self._render_metrics
+            request, self._access, page, note_refusal, self._render_metrics
         )
 
     def _render_metrics(self) -> bytes:
@@ -402,7 +410,7 @@ class ThreadServer(TickServer):
         return "full" if self._limiter.is_full else ""
 
     def _admit(
-        self, connection: ServerConnection, _: Request, response: Response
+        self, connection: ServerConnection, request: Request, response: Response
     ) -> Response | None:
         """Admit a connection with a valid handshake, if there is room."""
         socket = cast("ServerSocket", connection)
@@ -412,12 +420,19 @@ class ThreadServer(TickServer):
         if upgraded and not socket.refusal and not self._limiter.admit(socket):
             limit = self._limiter.limit
             reason = f"This server is full: {limit:,} clients are connected; try again later."
-            self._count_rejection(reason)
+            self._note_refusal(socket, request, http.HTTPStatus.SERVICE_UNAVAILABLE, reason)
             return respond_unavailable(reason)
+        if socket.protocol.accept_called and not upgraded:
+            reason = str(socket.protocol.handshake_exc)
+            self._note_refusal(socket, request, response.status_code, reason)
         return None
 
-    def _count_rejection(self, reason: str) -> None:
-        self._rejections.add_message("rejection", reason)
+    def _note_refusal(self, socket: ServerSocket, request: Request, code: int, reason: str) -> None:
+        self._journal.note_refusal(socket.address, read_name(request.path), code, reason)
+
+    def _note_malformed(self, socket: ServerSocket) -> None:
+        reason = "It sent no valid HTTP request."
+        self._journal.note_refusal(socket.address, "", http.HTTPStatus.BAD_REQUEST, reason)
 
     async def _serve(self, connection: ServerConnection) -> None:
         """Serve a websocket until either side ends it."""
@@ -429,9 +444,7 @@ class ThreadServer(TickServer):
         now = asyncio.get_running_loop().time()
         path = connection.request.path
         session = session_for(self._publication, connection.subprotocol, path, now)
-        handler = ClientHandler(
-            socket, session, self._errors, self._disconnects, self._stall_timeout_s
-        )
+        handler = ClientHandler(socket, session, self._errors, self._journal, self._stall_timeout_s)
         self._handlers[handler] = None
         self._connections += 1
         extension = self._extension

@@ -132,6 +132,8 @@ class _CommandHandler:
                 return self._server.published
             case "clients":
                 return self._server.clients
+            case "journal":
+                return self._server.journal
             case "publish":
                 error = portal.call(self._server._publish, *args)
                 self._wait_until_mirrored()
@@ -145,7 +147,7 @@ class _CommandHandler:
             case "stop":
                 self._server.stop(*args)
                 self._wait_until_mirrored()
-                return dict(self._server.stats), self._server.published
+                return dict(self._server.stats), self._server.published, self._server.journal
         raise AssertionError(name)
 
     def _serve(self, setup: dict[str, Any]) -> tuple[int, int | None]:

@@ -25,6 +25,7 @@ from tickerkit.errors import (
 from tickerkit.protocol import Client, Taker
 from tickerkit.runtime.error_log import describe
 from tickerkit.runtime.portal import portal
+from tickerkit.server.journal import Journal
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.process.child import ChildProcess
 from tickerkit.server.publishing import Published
@@ -49,7 +50,8 @@ class ProcessServer(TickServer):
 
     Its `log` is a mirror, in which `received` is the time at which a tick came to this process. If
     this process is blocked for so long that the other drops ticks meanwhile, the mirror has a gap.
-    `clients`, `stats` and `publish` ask the other process, and wait a few seconds at most.
+    `clients`, `journal`, `stats` and `publish` ask the other process, and wait a few seconds at
+    most.
     """
 
     def __init__(self, source: Source | None, host: str, port: int, options: ServerOptions) -> None:
@@ -68,6 +70,7 @@ class ProcessServer(TickServer):
         self._is_serving = False
         self._taker = Taker(self.log, self._gaps)
         self._last_published: Published | None = None
+        self._last_journal = Journal().frame()
         self._last_stats: Mapping[str, Any] = dataclasses.asdict(ServerStats())
 
     @property
@@ -98,6 +101,17 @@ class ProcessServer(TickServer):
         if self.status in ("stopped", "failed"):
             return pd.DataFrame(columns=CLIENT_COLUMNS)
         return cast("pd.DataFrame", self._request(ANSWER_S, "clients"))
+
+    @property
+    def journal(self) -> pd.DataFrame:
+        """Who was refused, disconnected or lost, see `TickServer.journal`.
+
+        Raises:
+            ServerFailed: if the process does not answer.
+        """
+        if self.status not in ("stopped", "failed"):
+            self._last_journal = self._request(ANSWER_S, "journal")
+        return self._last_journal
 
     @property
     def published(self) -> Published | None:
@@ -206,7 +220,7 @@ class ProcessServer(TickServer):
             if self._is_serving:
                 async with asyncio.timeout(STOP_S):
                     request = self._child.request(STOP_S, "stop", code, reason)
-                    self._last_stats, self._last_published = await request
+                    self._last_stats, self._last_published, self._last_journal = await request
                     await self._child.end()
         except (TimeoutError, ServerFailed) as error:
             if isinstance(error, ServerFailed):
