@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from tickerkit.chart import Dashboard, LiveFigure
     from tickerkit.classroom import tap
     from tickerkit.classroom.room.room import room
+    from tickerkit.classroom.room.seat import join
     from tickerkit.errors import (
         BadTick,
         FeedFailed,
@@ -95,6 +96,7 @@ _HOME = {
     "allow_nested_loops": "runtime.nested_loops",
     "connect": "feed",
     "events": "sources",
+    "join": "classroom.room.seat",
     "json_lines": "sources",
     "live": "quickstart",
     "mqtt": "sources",
@@ -148,6 +150,7 @@ __all__ = [
     "allow_nested_loops",
     "connect",
     "events",
+    "join",
     "json_lines",
     "live",
     "mqtt",
