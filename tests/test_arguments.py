@@ -324,6 +324,14 @@ CALLS = {
         },
         {"target": "ws://127.0.0.1:1/"},
     ),
+    "join": Call(
+        lambda *_: tk.join,
+        {
+            "address": [*URLS, "https://h:1/otter42", "h:1/a/b"],
+            "name": [object(), None, 5, b"x", "x" * 33, "a\tb"],
+        },
+        {"address": "192.168.1.20:8000/otter42"},
+    ),
     "tap": Call(
         lambda *_: tk.tap,
         {
