@@ -41,9 +41,10 @@ def read_frames(count: int, read_bytes: int) -> float:
     conversation.feed("client", ANSWER, 0)
     data = b"".join(make_frame(1, b"x" * SIZE, os.urandom(4)) for _ in range(count))
     reads = [data[start : start + read_bytes] for start in range(0, len(data), read_bytes)]
+    feed = conversation.wires["server"].feed  # as a link does
     began = time.process_time()
     for each in reads:
-        conversation.feed("server", each, 1)
+        feed(each, 1)
     return (time.process_time() - began) / count * 1e9
 
 

@@ -141,6 +141,9 @@ class Wire:
     def feed(self, data: bytes, now_ns: int) -> None:
         """Take the bytes of one read."""
         self.bytes += len(data)
+        if self._is_within and self._cutter.skip(data):  # the rest of a frame passes unchanged
+            self.line.feed(data, now_ns)
+            return
         shared = self._shared
         if (
             self._waiting
@@ -156,10 +159,7 @@ class Wire:
             return
         self.line.feed(data, now_ns)
         if self.phase == "frames":
-            if self._cutter.skip(data):
-                self._is_within = True
-            else:
-                self._read_frames(data, 0, now_ns)
+            self._read_frames(data, 0, now_ns)
             return
         start = self._read_head(data, now_ns)[0] if self.phase == "head" else 0
         if self.phase == "frames":
@@ -232,7 +232,7 @@ class Wire:
 
     def read_as_bytes(self) -> None:
         """Read no more frames: what follows is passed on, and counted."""
-        self.phase = "opaque"
+        self.phase, self._is_within = "opaque", False
         if self._tail:
             rest = b"".join(self._tail)
             self._tail, self._tail_bytes = [], 0
