@@ -16,6 +16,7 @@ from cells import Kernel
 from kosoku import FailureError, run_fuzzingclient
 from peers import LOCAL, another_program, ask, dial, free_port, handshake, plain_server
 from websockets.exceptions import ConnectionClosed
+from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
@@ -90,6 +91,26 @@ def test_secrets_are_shown_only_when_asked_for() -> None:
         ask(tap.port, "/?token=sesame")
         assert "sesame" in tap.handshake()
         assert "sesame" in tap.links["path"][0]
+
+
+def test_compression_is_not_asked_for_where_it_is_off() -> None:
+    """The tap removes the header of the request, and says so; it holds from the next on."""
+    with plain_server(echo, compression="deflate") as url, tk.tap(url, compression=False) as tap:
+        with connect(tap.url, proxy=None) as peer:
+            assert peer.response is not None
+            assert "Sec-WebSocket-Extensions" not in peer.response.headers
+            peer.send("plain")
+            assert peer.recv(5) == "plain"
+            assert tap.frames()["rsv"].tolist() == [0, 0]
+            request, changes, _ = tap.handshake().split("\n\n")
+            assert "Sec-WebSocket-Extensions: permessage-deflate" in request
+            assert changes == "changed by the tap:\nsec-websocket-extensions: removed"
+        tap.compression = True
+        with connect(tap.url, proxy=None) as peer:
+            assert peer.response is not None
+            assert "permessage-deflate" in peer.response.headers["Sec-WebSocket-Extensions"]
+        with pytest.raises(tk.TickerkitError, match="Invalid compression=1"):
+            tap.compression = 1
 
 
 def test_held_frames_are_stepped_and_run(until: Until) -> None:

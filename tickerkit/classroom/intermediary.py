@@ -107,11 +107,15 @@ class Intermediary(Lifecycle):
         cell = cell_slot(self._kind, self._target.host, self._target.port)
         last: Intermediary | None = cell.last()
         if last is not None and last.status != "stopped":
-            self.port = self.port or last.port
+            self._replace(last)
             last.stop()
         self._start_service()
         cell.fill(self)
         return self
+
+    def _replace(self, last: Intermediary) -> None:
+        """Take over what the service of the cell's last run has, before that is stopped."""
+        self.port = self.port or last.port
 
     def stop(self) -> None:
         """Reset all connections; the port is free when this returns. Idempotent.

@@ -125,7 +125,6 @@ class Passage:
         conversation = self.conversation
         heads = [each for each in (conversation.request, conversation.answer) if each is not None]
         texts = [hide(head.data).decode("latin-1").strip() for head in heads]
-        if conversation.changed and texts:
-            changes = [f"{name}: {value}" for name, value in conversation.changed.items()]
-            texts.insert(1, "\n".join(["changed by the tap:", *changes]))
+        if texts and (changes := conversation.describe_changes()):
+            texts.insert(1, changes)
         return "\n\n".join(text.replace("\r\n", "\n") for text in texts)

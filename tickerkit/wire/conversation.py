@@ -30,14 +30,15 @@ class Conversation(Shared):
         lines: what sends the bytes of each direction.
         gate: whether frames pass.
         end: called to end the connection, with "truncate" or "close".
-        rewrite: returns the headers to change in the request, by lower-case name; by default the
-            request passes as it came.
+        rewrite: returns the headers to change in the request, by lower-case name, None to remove
+            one; by default the request passes as it came.
 
     Attributes:
         wires: its two directions.
         request: the request as it came; None before.
         answer: the answer of the server; None before.
-        changed: the headers of the request that were changed, with their new values.
+        changed: the headers of the request that were changed, with their new values; None for one
+            that was removed.
         head_times_ns: when the request (toward the server) and the answer were whole.
     """
 
@@ -48,12 +49,12 @@ class Conversation(Shared):
         lines: Mapping[Toward, Line],
         gate: Gate,
         end: Callable[[Kind], object],
-        rewrite: Callable[[Head], Mapping[str, str]] | None = None,
+        rewrite: Callable[[Head], Mapping[str, str | None]] | None = None,
     ) -> None:
         super().__init__(link, log, gate, end)
         self.request: Head | None = None
         self.answer: Head | None = None
-        self.changed: dict[str, str] = {}
+        self.changed: dict[str, str | None] = {}
         self.head_times_ns: dict[Toward, int] = {}
         self.wires: dict[Toward, Wire] = {
             toward: Wire(self, toward, line) for toward, line in lines.items()
@@ -130,7 +131,8 @@ class Conversation(Shared):
     def _take_request(self, request: Head) -> Head:
         self.request = request
         self.wires["server"].phase = "frames" if request.asks_for_websocket else "opaque"
-        self.changed = dict(self._rewrite(request)) if self._rewrite is not None else {}
+        rewritten = self._rewrite(request) if self._rewrite is not None else {}
+        self.changed = {name: value for name, value in rewritten.items() if request.get(name)}
         return request.replace(self.changed)
 
     def _take_answer(self, answer: Head) -> Head:
@@ -158,6 +160,14 @@ class Conversation(Shared):
             self.end("close")
 
     # --- for display --------------------------------------------------------------------------
+
+    def describe_changes(self) -> str:
+        """Return the headers of the request that the tap has changed, as lines; "" if none."""
+        lines = [
+            f"{name}: {'removed' if value is None else value}"
+            for name, value in self.changed.items()
+        ]
+        return "\n".join(["changed by the tap:", *lines]) if lines else ""
 
     def drop(self, fields: Fields) -> None:
         """Take a frame that leaves the log: later ones may refer to its content."""

@@ -95,17 +95,22 @@ class Head:
                 )
         return None
 
-    def replace(self, values: Mapping[str, str]) -> Head:
-        """Return the same head with other values for some of its headers, by lower-case name."""
+    def replace(self, values: Mapping[str, str | None]) -> Head:
+        """Return the same head with other values for some of its headers, by lower-case name.
+
+        None removes a header.
+        """
         if not values:
             return self
-        lines = self.data.removesuffix(END).split(b"\r\n")
-        for index, line in enumerate(lines[1:], start=1):
-            name, colon, _ = line.partition(b":")
-            value = values.get(name.strip().decode("latin-1").lower())
+        first, *lines = self.data.removesuffix(END).split(b"\r\n")
+        changed = [first]
+        for line in lines:
+            name, colon, old = line.partition(b":")
+            value = values.get(name.strip().decode("latin-1").lower(), "")
             if value is not None:
-                lines[index] = name + colon + b" " + value.encode("latin-1")
-        return Head(b"\r\n".join(lines) + END)
+                new = b" " + value.encode("latin-1") if value else old
+                changed.append(name + colon + new)
+        return Head(b"\r\n".join(changed) + END)
 
 
 def find_head_end(data: bytes) -> int:

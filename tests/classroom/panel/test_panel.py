@@ -16,16 +16,18 @@ from websockets.sync.client import connect
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
-from tickerkit.classroom import Tap, tapping
+from tickerkit.classroom import Tap, tap_proxy
 from tickerkit.classroom.panel import widget
+from tickerkit.classroom.panel.exchange import ORDERS
+from tickerkit.classroom.panel.page_side import PARTS, read_page_side
 from tickerkit.classroom.panel.reader import FrameReader, TapFacts
-from tickerkit.classroom.panel.widget import ORDERS, PARTS, Panel, read_page_side
+from tickerkit.classroom.panel.widget import Panel
 from tickerkit.runtime.presence import LEASE_S
 from tickerkit.wire import Fields, FrameLog
 
 Until = Callable[..., None]
 HERE = {"kind": "here", "page": "a", "from": 1}
-FACTS = TapFacts("listening", "127.0.0.1:1", "127.0.0.1:2", None)
+FACTS = TapFacts("listening", "127.0.0.1:1", "127.0.0.1:2", None, True)
 
 
 def echo(peer: ServerConnection) -> None:
@@ -184,14 +186,14 @@ def test_connections_that_the_tap_has_dropped_are_forgotten(
     shown: Shown, until: Until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """After many connections, only what happened to those still listed is remembered."""
-    monkeypatch.setattr(tapping, "MAX_ENDED", 2)
+    monkeypatch.setattr(tap_proxy, "MAX_ENDED", 2)
     for number in range(1, 7):
         with dial(shown.tap.url):
             until(lambda count=number: shown.tap.accepted == count)
         until(lambda: shown.tap.links["ended"].iloc[-1])
         shown.receive({"kind": "here", "page": "a"})
     assert len(shown.tap.links) == 2
-    assert len(shown.panel._reader._events_read) <= 6
+    assert len(shown.panel._exchange._reader._events_read) <= 6
 
 
 def test_nothing_is_sent_while_no_page_shows_it(shown: Shown) -> None:
@@ -202,7 +204,7 @@ def test_nothing_is_sent_while_no_page_shows_it(shown: Shown) -> None:
     assert shown.receive({"kind": "away", "page": "a"}) == []
     assert len(shown.receive({"kind": "here", "page": "a"})) == 1
     append(shown.tap._log, 1)
-    lease = shown.panel._lease
+    lease = shown.panel._exchange._lease
     lease._clock = lambda: lease._until + LEASE_S
     lease._idle_since = lambda: 0.0
     assert shown.flush() == []
@@ -241,6 +243,22 @@ def test_orders_are_given_and_refused_in_sentences(shown: Shown, until: Until) -
     assert message["state"]["status"] == "stopped"
 
 
+def test_a_page_saves_sets_compression_and_asks_for_the_projector(
+    shown: Shown, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer says where the file is; other formats than those of the tap are refused."""
+    monkeypatch.chdir(tmp_path)
+    (answer,) = shown.order("save", suffix="har")
+    (path,) = tmp_path.iterdir()
+    assert answer["text"] == f"Saved: {path}"
+    assert path.name.startswith(f"tap-{shown.tap.port}-")
+    assert not shown.order("save", suffix="../x.har")[0]["ok"]
+    shown.order("compress", is_on=False)
+    assert shown.tap.compression is False
+    assert shown.receive(HERE)[0]["state"]["compression"] is False
+    assert shown.order("project")[0]["text"].endswith(shown.tap.projector)
+
+
 def test_the_thread_sends_until_the_tap_stops(until: Until) -> None:
     """Frames come by themselves while a page is there; the thread ends with the tap."""
     with plain_server(echo) as url, tk.tap(url) as tap:
@@ -259,7 +277,7 @@ def test_a_cell_shows_the_panel_and_keeps_the_card(
     """In a kernel the value of a cell is the widget; elsewhere, and in a file, it is the card."""
     kind = "application/vnd.jupyter.widget-view+json"
     assert kind not in shown.tap._repr_mimebundle_()
-    monkeypatch.setattr(tapping, "shows_widgets", lambda: True)
+    monkeypatch.setattr(tap_proxy, "shows_widgets", lambda: True)
     bundle = shown.tap._repr_mimebundle_()
     assert bundle[kind]["model_id"] == shown.panel.model_id
     assert "connections" in bundle["text/html"]

@@ -14,7 +14,7 @@ export interface FramesMessage {
   start: number;
   stop: number;
   /** Number, time in microseconds since 1970, link, toward (0 client, 1 server), flags (1 made by
-   *  the tap, 2 changed by it, 4 kept back by it, 8 inflated), length, header in hex, the first 48
+   *  the tap, 2 changed by it, 4 kept back by it, 8 inflated), length, header in hex, the first 120
    *  bytes of the payload in hex (unmasked and inflated), notes. */
   rows: [number, number, number, number, number, number, string, string, string][];
   /** Link, time as above, "request", "answer" or "end", a line, and the text of the head. */
@@ -36,6 +36,8 @@ export interface TapState {
   held_s: number;
   /** How many frames pass per second; null if all do, or none. */
   rate: number | null;
+  /** Whether clients may ask the server for compression. */
+  compression: boolean;
   /** Of each open connection its number, the client's address, and the newest round trips to the
    *  client and to the server in milliseconds. */
   links: [number, string, number | null, number | null][];
@@ -89,12 +91,15 @@ export interface AskMessage {
   seq: number;
 }
 
-/** Calls a method of the tap, by its name, with these arguments. */
+/** Calls a method of the tap, by its name, with these arguments. Other names: "save" with a
+ *  `suffix` ("pcapng", "har" or "jsonl") saves a file where the kernel runs; "compress" with
+ *  `is_on` sets whether clients may ask for compression; "project" asks for the address of the
+ *  projector. */
 export interface OrderMessage {
   kind: "order";
   id: string;
   name: string;
-  arguments: Record<string, string | number | null>;
+  arguments: Record<string, string | number | boolean | null>;
 }
 
 export type FromKernel = FramesMessage | PayloadMessage | AnswerMessage;

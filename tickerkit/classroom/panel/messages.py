@@ -44,6 +44,7 @@ class TapState(TypedDict):
     held: int
     held_s: float
     rate: float | None
+    compression: bool
     links: list[tuple[int, str, float | None, float | None]]
 
 
@@ -95,7 +96,7 @@ class OrderMessage(TypedDict):
     kind: Literal["order"]
     id: str
     name: str
-    arguments: dict[str, str | float | None]
+    arguments: dict[str, str | float | bool | None]
 
 
 FromKernel: TypeAlias = FramesMessage | PayloadMessage | AnswerMessage

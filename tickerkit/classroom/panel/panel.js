@@ -16,8 +16,12 @@ import { Toolbar } from "./toolbar.js";
 const HERE_EVERY_MS = 10_000;
 /** Over how long the rates are measured. */
 const RATE_MS = 1000;
+/** What becomes a link in an answer of the tap. */
+const ADDRESS = /(https?:\/\/\S+)/;
 const BARS = "▁▂▃▄▅▆▇█";
 const MAX_BARS = 12;
+
+/** What the panel needs of its model. @typedef {Pick<Model, "on" | "send">} Channel */
 
 /** One panel of a kernel, shared by all of its views in this page. */
 class Panel {
@@ -34,7 +38,7 @@ class Panel {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   #heartbeat;
 
-  /** @param {Model} model */
+  /** @param {Channel} model */
   constructor(model) {
     this.#model = model;
     model.on("msg:custom", (content, buffers) => this.#receive(content, buffers));
@@ -47,7 +51,7 @@ class Panel {
 
   /**
    * @param {string} name
-   * @param {Record<string, string | number | null>} values
+   * @param {Record<string, string | number | boolean | null>} values
    */
   order(name, values) {
     this.send({ kind: "order", id: `${this.#page}-${this.#orders++}`, name, arguments: values });
@@ -179,7 +183,11 @@ class PanelView {
    */
   showAnswer(text, isOk) {
     this.answer.classList.toggle("tk-refused", !isOk);
-    this.answer.textContent = isOk ? text : `✗ ${text}`;
+    const parts = (isOk ? text : `✗ ${text}`).split(ADDRESS);
+    const links = { target: "_blank", rel: "noopener" };
+    this.answer.replaceChildren(
+      ...parts.map((part, at) => (at % 2 ? make("a", { ...links, href: part, text: part }) : part)),
+    );
   }
 
   #request() {
@@ -269,7 +277,7 @@ export default () => {
   /** @type {Panel} */
   let panel;
   return {
-    /** @param {{model: Model}} props */
+    /** @param {{model: Channel}} props */
     initialize({ model }) {
       panel = new Panel(model);
     },

@@ -13,7 +13,7 @@ from tickerkit.wire import Fields, FrameLog, Head, Inflater, Toward, WireFrame
 
 __all__ = ["FrameReader", "TapFacts", "WholeFrame"]
 
-PREVIEW_BYTES = 48
+PREVIEW_BYTES = 120
 MAX_LISTED_LINKS = 100
 MAX_CONTENT_BYTES = 2**20
 # How many events a connection has: request, answer and end.
@@ -50,6 +50,7 @@ class TapFacts(NamedTuple):
     address: str
     server: str
     rate: float | None
+    compression: bool
 
 
 class _News(NamedTuple):
@@ -169,10 +170,7 @@ class FrameReader:
         times_ns = conversation.head_times_ns
         if request is not None and self._is_new(passage, "request"):
             head = Head(self._hide(request.data))
-            text = _decode(head.data)
-            if conversation.changed:
-                changes = [f"{name}: {value}" for name, value in conversation.changed.items()]
-                text += "\n\n" + "\n".join(["changed by the tap:", *changes])
+            text = f"{_decode(head.data)}\n\n{conversation.describe_changes()}".strip()
             yield passage.number, times_ns["server"] // 1000, "request", head.line, text
         if answer is not None and self._is_new(passage, "answer"):
             line, text = answer.line, _decode(self._hide(answer.data))
@@ -204,6 +202,7 @@ class FrameReader:
             address=facts.address,
             server=facts.server,
             rate=facts.rate,
+            compression=facts.compression,
             frames=self._log.stop - 1,
             bytes=sum(wire.bytes for each in passages for wire in each.conversation.wires.values()),
             held=sum(wire.held for wire in wires),

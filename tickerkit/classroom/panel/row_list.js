@@ -14,6 +14,8 @@ const ROW_HEIGHT = 22;
 const MARGIN_ROWS = 4;
 /** How near to the end the list still follows. */
 const END_PIXELS = ROW_HEIGHT;
+/** How much of a payload the kernel sends. */
+const PREVIEW_BYTES = 120;
 const COLUMNS = [
   ["to", "which way it went"],
   ["link", "the number of the connection"],
@@ -24,7 +26,7 @@ const COLUMNS = [
   ["RSV", "the reserved bits RSV1, RSV2, RSV3"],
   ["mask", "whether the payload is masked"],
   ["length", "bytes of payload, and how many bits the length is written in"],
-  ["payload", "the first 48 bytes, as text or hex"],
+  ["payload", "the first 120 bytes, as text or hex"],
   ["notes", "what is wrong with it, and what the tap did"],
 ];
 
@@ -49,7 +51,8 @@ export function describeRow(row, start) {
     return [arrow, String(row.link), time, "–", word, "", "", "", "", line, ""];
   }
   const { header, flags, length, payload } = row;
-  const isWhole = flags & FLAGS.inflated ? payload.length < 48 : payload.length >= length;
+  const isWhole =
+    flags & FLAGS.inflated ? payload.length < PREVIEW_BYTES : payload.length >= length;
   return [
     flags & (FLAGS.own | FLAGS.changed) ? arrow.replace("──", "⚡─") : arrow,
     String(row.link),
@@ -88,6 +91,7 @@ export class RowList {
   #test = () => true;
   #passed = 0; // how many rows have passed the filter so far
   #heldAt = 0; // how many had when the list stopped following
+  #top = 0; // where the list has scrolled to by itself
   /** @type {Map<number, HTMLElement>} */
   #elements = new Map();
   /** @type {HTMLElement[]} */
@@ -114,6 +118,7 @@ export class RowList {
     this.more = make("button", { type: "button", class: "tk-more", hidden: "" });
     this.element = make("div", { class: "tk-list" }, [this.head, this.scroller, this.more]);
     this.scroller.addEventListener("scroll", () => this.#onScroll());
+    new ResizeObserver(() => this.draw()).observe(this.scroller);
     this.scroller.addEventListener("keydown", (event) => this.#onKey(event));
     this.more.addEventListener("click", () => this.follow());
     this.space.addEventListener("click", (event) => this.#onClick(event));
@@ -164,8 +169,10 @@ export class RowList {
     const { scroller, count } = this;
     this.space.style.height = `${count * ROW_HEIGHT}px`;
     scroller.setAttribute("aria-rowcount", String(count));
-    if (this.isFollowing) scroller.scrollTop = count * ROW_HEIGHT;
-    else if (gone) scroller.scrollTop -= gone * ROW_HEIGHT; // so that what is read stays in place
+    if (this.isFollowing) {
+      scroller.scrollTop = count * ROW_HEIGHT;
+      this.#top = scroller.scrollTop;
+    } else if (gone) scroller.scrollTop -= gone * ROW_HEIGHT; // so that what is read stays in place
     this.#drawRows();
     const fresh = this.#passed - this.#heldAt;
     this.more.hidden = this.isFollowing || fresh <= 0;
@@ -229,7 +236,9 @@ export class RowList {
 
   #onScroll() {
     const { scrollTop, clientHeight, scrollHeight } = this.scroller;
-    const isAtEnd = scrollHeight - scrollTop - clientHeight < END_PIXELS;
+    // The window may have become smaller since the list scrolled by itself.
+    const hasStayed = this.isFollowing && scrollTop >= this.#top - 1;
+    const isAtEnd = hasStayed || scrollHeight - scrollTop - clientHeight < END_PIXELS;
     if (this.isFollowing && !isAtEnd) this.#heldAt = this.#passed;
     this.isFollowing = isAtEnd;
     if (isAtEnd) this.more.hidden = true;

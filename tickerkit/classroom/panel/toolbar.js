@@ -8,7 +8,7 @@ import { CLOSE_CODES } from "./header.js";
 
 /** @import { TapState } from "./messages.d.ts" */
 /** @import { Row } from "./ring.js" */
-/** @typedef {Record<string, string | number | null>} Arguments */
+/** @typedef {Record<string, string | number | boolean | null>} Arguments */
 
 /** The kinds of rows. @type {[string, (row: Row) => boolean][]} */
 const KINDS = [
@@ -32,6 +32,15 @@ const CORRUPTIONS = [
   ["json", "JSON without its end → stays open"],
 ];
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013];
+/** What the tap can save, and for which program. @type {[string, string][]} */
+const FORMATS = [
+  ["pcapng", ".pcapng, for Wireshark"],
+  ["har", ".har, for Chrome's network panel"],
+  ["jsonl", ".jsonl, a line for each frame"],
+];
+const COMPRESSION =
+  "Whether clients may ask the server for permessage-deflate. Where not, the tap removes the" +
+  " header Sec-WebSocket-Extensions from the request, from the next connection on.";
 /** How many connections there are to choose from. */
 const MAX_LINKS = 300;
 const TOWARDS = /** @type {const} */ (["client", "server"]);
@@ -55,6 +64,14 @@ export class Toolbar {
     this.#onFilter = onFilter;
     this.hold = this.#makeButton("Hold", "hold back all frames (space)", () => this.toggleHold());
     const step = this.#makeButton("Step", "let one frame pass (n)", () => this.step());
+    const project = this.#makeButton("Projector", "the panel in a window of its own", () =>
+      this.#give("project", {}),
+    );
+    project.classList.add("tk-project");
+    this.compression = make("input", { type: "checkbox" });
+    this.compression.addEventListener("change", () =>
+      this.#give("compress", { is_on: this.compression.checked }),
+    );
     this.link = make("select", { title: "rows and orders of one connection" }, [
       make("option", { value: "", text: "all connections" }),
     ]);
@@ -78,6 +95,14 @@ export class Toolbar {
         ]),
       ),
       this.#makeMenu(
+        "Trickle",
+        [100, 500, 2000].map((count) => [`${count} bytes, 1 a millisecond`, "trickle", { count }]),
+      ),
+      this.#makeMenu(
+        "Truncate",
+        TOWARDS.map((toward) => [`the next frame to the ${toward}`, "truncate", { toward }]),
+      ),
+      this.#makeMenu(
         "Corrupt",
         withTowards(CORRUPTIONS.map(([kind, text]) => [text, "corrupt", { kind }])),
       ),
@@ -93,6 +118,12 @@ export class Toolbar {
         "Close",
         CODES.map((code) => [`${code} ${CLOSE_CODES[code]}`, "close", { code }]),
       ),
+      this.#makeMenu(
+        "Save",
+        FORMATS.map(([suffix, text]) => [text, "save", { suffix }]),
+      ),
+      project,
+      make("label", { title: COMPRESSION }, [this.compression, "compression"]),
     ]);
     orders.setAttribute("aria-label", "orders to the tap");
     this.input = make("input", {
@@ -102,7 +133,7 @@ export class Toolbar {
       placeholder: 'filter: opcode == 9 or "AAPL"',
       title:
         "opcode, fin, rsv, mask, length, code, payload, note, link, toward, seq; == != < <= > >=" +
-        ' contains; and, or, not, ( ); "text" looks in the first 48 bytes of payloads',
+        ' contains; and, or, not, ( ); "text" looks in the first 120 bytes of payloads',
     });
     this.input.setAttribute("aria-label", "filter of frames");
     this.input.addEventListener("input", () => this.#readFilter());
@@ -148,7 +179,8 @@ export class Toolbar {
   }
 
   /** @param {TapState} state */
-  update({ status, links }) {
+  update({ status, links, compression }) {
+    this.compression.checked = compression;
     this.#isHeld = status === "holding";
     setText(this.hold, this.#isHeld ? "Run" : "Hold");
     this.hold.title = this.#isHeld ? "let all frames pass (space)" : "hold back all frames (space)";
@@ -171,7 +203,7 @@ export class Toolbar {
    */
   #order(name, values) {
     const link = Number(this.link.value);
-    this.#give(name, link ? { ...values, link } : values);
+    this.#give(name, link && name !== "save" ? { ...values, link } : values);
   }
 
   /**

@@ -1,0 +1,37 @@
+"""Page side: the files of the panel's page side, as one module and one style."""
+
+from __future__ import annotations
+
+from importlib import resources
+
+from tickerkit.runtime.page_modules import join_modules
+
+__all__ = ["PARTS", "read_page_side", "read_part"]
+
+# The files of another room, by their paths in the package.
+SHARED_PARTS = ("chart/figure/theme.js",)
+# Each file comes after the files that it imports.
+PARTS = (
+    "header.js",
+    "bits.js",
+    "payload.js",
+    "ring.js",
+    "filter.js",
+    "elements.js",
+    "row_list.js",
+    "detail.js",
+    "toolbar.js",
+    "panel.js",
+)
+
+
+def read_page_side() -> str:
+    """Return the page side of a panel as the text of one ES module."""
+    package, folder = resources.files("tickerkit"), resources.files(__package__)
+    files = [*(package / path for path in SHARED_PARTS), *(folder / name for name in PARTS)]
+    return join_modules(file.read_text("utf-8") for file in files)
+
+
+def read_part(name: str) -> str:
+    """Return the text of one file of this folder."""
+    return (resources.files(__package__) / name).read_text("utf-8")
