@@ -2,46 +2,23 @@
 
 from __future__ import annotations
 
-import json
-import threading
-from collections.abc import Iterator
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from urllib.parse import parse_qs, urlsplit
+from collections.abc import Callable, Iterator
 
 import pytest
-from peers import LOCAL, dial, free_port, receive
+from peers import LOCAL, ask, dial, free_port, receive
 
 import tickerkit as tk
+from tickerkit.classroom.room.room import Room
 
 TICK = {"symbol": "AAPL", "price": 187.25}
 URL = "ws://192.168.1.20:8000/ticks?token=otter42&name=ana"
-TASK = {"number": 1, "title": "knock", "state": "passed", "hint": ""}
 
 
-class SeatPages(BaseHTTPRequestHandler):
-    """Answers as the server of a class does."""
-
-    def do_GET(self) -> None:
-        parts = urlsplit(self.path)
-        name = parse_qs(parts.query).get("name", [""])[0]
-        text = json.dumps({"name": name, "status": f"{name}: connected", "tasks": [TASK]})
-        self.send_response(200 if parts.path == "/otter42/seat" else 404)
-        self.end_headers()
-        self.wfile.write(text.encode())
-
-    def log_message(self, *_: object) -> None:
-        """Print nothing."""
-
-
-@pytest.fixture
-def pages() -> Iterator[str]:
-    """Run a server that answers about seats; yield its host and port."""
-    with ThreadingHTTPServer((LOCAL, 0), SeatPages) as server:
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        yield f"{LOCAL}:{server.server_port}"
-        server.shutdown()
-        thread.join()
+@pytest.fixture(scope="module")
+def room() -> Iterator[Room]:
+    """Open one class for all tests."""
+    with tk.room(code="otter42", host=LOCAL, port=0, process=False) as running:
+        yield running
 
 
 @pytest.mark.parametrize(
@@ -94,34 +71,54 @@ def test_invalid_arguments_are_refused(arguments: tuple[object, ...], argument: 
     assert caught.value.argument == argument
 
 
-def test_feed_and_tap_have_the_seats_name() -> None:
-    """The server sees the name of a feed, and of a program that connects through the tap."""
-    with tk.serve(None, port=0, token="otter42") as server:
-        server.publish([TICK])
-        seat = tk.join(f"{LOCAL}:{server.port}/otter42", name="ana")
-        feed = seat.feed("AAPL", keep=1000)
-        assert feed.wait(1, timeout=10).latest().index.tolist() == ["AAPL"]
-        tap = seat.tap()
-        with dial(tap.url) as peer:
-            server.publish([TICK])
-            assert receive(peer)[0]["symbol"] == "AAPL"
-            assert server.clients["name"].tolist() == ["ana", "ana"]
+def test_feed_and_tap_have_the_seats_name(room: Room, until: Callable[..., None]) -> None:
+    """The class sees the name of a feed, and of a program that connects through the tap."""
+    room.server.publish([TICK])
+    seat = tk.join(room.page, name="ana")
+    feed = seat.feed("AAPL", keep=1000)
+    assert feed.wait(1, timeout=10).latest().index.tolist() == ["AAPL"]
+    tap = seat.tap()
+    with dial(tap.url) as peer:
+        assert receive(peer)["name"] == "ana"
+        assert room.server.clients["name"].tolist() == ["ana", "ana"]
         assert tap.frames()["opcode"].tolist()[0] == 1
+    assert room.roster["name"].tolist() == ["ana"]
 
 
-def test_status_is_what_the_server_says(pages: str) -> None:
-    """The card shows it, with the links."""
-    seat = tk.join(f"{pages}/otter42", name="Ana Ü")
-    assert seat.status == "Ana Ü: connected"
-    assert seat.tasks == [TASK]
-    card = seat._repr_html_()
-    assert "Ana Ü: connected" in card
+def test_status_is_what_the_class_says(room: Room) -> None:
+    """The card shows it, with the links; before the first connection there is no seat."""
+    seat = tk.join(room.page, name="Bob Ü")
+    assert seat.status == "not in the class: connect a program first"
+    with dial(seat.url) as peer:
+        said = receive(peer)
+        assert (seat.status, seat.tasks) == (said["status"], said["tasks"])
+        card = seat._repr_html_()
+    assert said["status"] in card
     assert f'href="{seat.page}"' in card
 
 
-def test_status_says_why_the_server_can_not_be_asked(pages: str) -> None:
+def test_status_says_why_the_class_can_not_be_asked(room: Room) -> None:
     """A wrong code and a server that is not there are told apart, without an exception."""
-    assert tk.join(f"{pages}/ottr42", name="ana").status.startswith("not found")
+    assert tk.join(f"{LOCAL}:{room.port}/ottr42", name="ana").status.startswith("not found")
     nobody = tk.join(f"{LOCAL}:{free_port()}/otter42", name="ana")
     assert nobody.status.startswith("not reached: Connection refused; see tickerkit doctor")
     assert nobody.tasks == []
+
+
+def test_class_hands_out_programs_and_a_notebook(room: Room) -> None:
+    """They have the address by which the student has come, the code, and the name."""
+    status, headers, text = ask(room.port, "/otter42/starter.py?name=Bob%20%C3%9C")
+    assert (status, headers["content-type"]) == (200, "text/plain; charset=utf-8")
+    assert f"ws://{LOCAL}:{room.port}/ticks?token=otter42&name=Bob%20%C3%9C" in text
+    status, headers, text = ask(room.port, "/otter42/starter.ipynb?name=ana")
+    assert (status, headers["content-type"]) == (200, "application/x-ipynb+json")
+    assert f'tk.join(\\"{LOCAL}:{room.port}/otter42\\", name=\\"ana\\")' in text
+    assert "localhost:80/ticks" in ask(room.port, "/otter42/starter.mjs", Host="localhost")[2]
+
+
+@pytest.mark.parametrize("path", ["/ottr42/starter.py", "/otter42/nothing.py", "/starter.py"])
+def test_class_hands_out_nothing_else(room: Room, path: str) -> None:
+    """Another code, or another file, is not found or refused."""
+    status, _, text = ask(room.port, path)
+    assert status in (401, 403, 404)
+    assert "token=otter42" not in text

@@ -10,6 +10,7 @@ from urllib.parse import parse_qs
 
 from websockets.http11 import Request, Response
 
+from tickerkit.classroom.room.handouts import respond_with_handout
 from tickerkit.classroom.room.pages import respond_with_page
 from tickerkit.classroom.room.seat_client import SeatClient
 from tickerkit.classroom.room.seats import Seat, Seats
@@ -53,7 +54,8 @@ class ClassExtension(Extension):
     # --- students -----------------------------------------------------------------------------
 
     def respond(self, request: Request) -> Response | None:
-        return respond_with_page(request, self.code)
+        page = respond_with_page(request, self.code)
+        return page or respond_with_handout(request, self.code, self._describe_name)
 
     def admit(self, client: ClientHandler, request: Request) -> None:
         key = parse_qs(request.path.partition("?")[2]).get("key", [""])[0]
@@ -118,6 +120,11 @@ class ClassExtension(Extension):
     def _describe_seat(self, seat: Seat) -> dict[str, Any]:
         """Return the object that tells a student of its seat."""
         return {"type": "seat", "name": seat.name, "status": "connected", "tasks": [], "wire": ""}
+
+    def _describe_name(self, name: str) -> dict[str, Any] | None:
+        """Return what a student is told about the seat with a name; None if there is none."""
+        seat = self.seats.find(name)
+        return None if seat is None else self._describe_seat(seat)
 
     def _list_seats(self) -> list[dict[str, Any]]:
         students: dict[int, list[SeatClient]] = {}

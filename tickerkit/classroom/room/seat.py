@@ -7,6 +7,7 @@ import json
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs, quote, unquote, urlencode, urlsplit
 
+from tickerkit.classroom.room.handouts import SEAT_PATH
 from tickerkit.errors import InvalidArgument
 from tickerkit.net.urls import complete_websocket_url
 from tickerkit.runtime.cards import render_card
@@ -92,7 +93,7 @@ class Seat:
         parts = urlsplit(self.page)
         connection = http.client.HTTPConnection(parts.netloc, timeout=ASK_S)
         try:
-            path = f"{parts.path}/seat?{urlencode({'name': self.name}, quote_via=quote)}"
+            path = f"{parts.path}/{SEAT_PATH}?{urlencode({'name': self.name}, quote_via=quote)}"
             connection.request("GET", path)
             response = connection.getresponse()
             body = response.read(MAX_ANSWER_BYTES)

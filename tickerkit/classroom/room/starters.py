@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from tickerkit.errors import InvalidArgument
 
-__all__ = ["STARTERS", "Starter", "make_file", "make_notebook"]
+__all__ = ["NOTEBOOK", "STARTERS", "Starter", "make_file", "make_notebook"]
 
 PLACES = re.compile(r"@(URL|PAGE|ADDRESS|HOST|PORT|PATH|TOKEN|NAME)@")
 # A name, an IPv4 address, or an IPv6 address in brackets; then a port.

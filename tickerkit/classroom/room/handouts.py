@@ -1,0 +1,66 @@
+"""Handouts: the programs and the notebook that students of a class download, and their seat."""
+
+from __future__ import annotations
+
+import hmac
+import json
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import parse_qs
+
+from websockets.datastructures import Headers
+from websockets.http11 import Request, Response
+
+from tickerkit.classroom.room.starters import NOTEBOOK, make_file
+from tickerkit.errors import InvalidArgument
+from tickerkit.server.client_facts import clean_name
+
+__all__ = ["SEAT_PATH", "respond_with_handout"]
+
+# What `tk.join` asks for.
+SEAT_PATH = "seat"
+
+
+def respond_with_handout(
+    request: Request, code: str, describe: Callable[[str], dict[str, Any] | None]
+) -> Response | None:
+    """Return the response to a path below the code, such as `/otter42/starter.py?name=ana`.
+
+    Args:
+        request: a plain HTTP request.
+        code: the code of the class.
+        describe: returns the object about the seat with a name; None if there is none.
+
+    Returns:
+        None for another path.
+    """
+    path, _, query = request.path.partition("?")
+    given, _, file = path.strip("/").partition("/")
+    if not file or not hmac.compare_digest(given.encode(), code.encode()):
+        return None
+    name = clean_name(parse_qs(query).get("name", [""])[0])
+    if file == SEAT_PATH:
+        seat = describe(name) or {"status": "not in the class: connect a program first"}
+        return _make_response(200, json.dumps(seat), "application/json")
+    host = request.headers.get("Host", "")
+    address = host if ":" in host.rpartition("]")[2] else f"{host}:80"
+    try:
+        text = make_file(file, address, code, name)
+    except InvalidArgument:  # a Host that is no address
+        return _make_response(400, "Use the address that the teacher shows.\n")
+    if text is None:
+        return None
+    return _make_response(200, text, "application/x-ipynb+json" if file == NOTEBOOK else "")
+
+
+def _make_response(status: int, text: str, content_type: str = "") -> Response:
+    body = text.encode()
+    headers = {
+        "Content-Type": content_type or "text/plain; charset=utf-8",
+        "Content-Length": str(len(body)),
+        "Cache-Control": "no-store",
+        "Connection": "close",
+        "X-Content-Type-Options": "nosniff",
+        "Referrer-Policy": "no-referrer",
+    }
+    return Response(status, "OK" if status == 200 else "Bad Request", Headers(headers), body)
