@@ -53,7 +53,7 @@ class Evidence(msgspec.Struct):
         binary: the number of its newest binary frame; 0 if there is none.
         said: its newest message that is wrong.
         is_subscribed: whether a subscribe message was taken on it.
-        symbols: what the client subscribed to; None for all.
+        symbols: of what the client was sent every tick since `first_seq`; None for all.
         first_seq: from which tick on the client was sent every tick that it wanted; 0 before the
             first. It outlasts a connection if the client resumes.
         last_seq: the newest tick that was sent, or after which the client resumed.
@@ -122,11 +122,11 @@ class Evidence(msgspec.Struct):
         self.is_every_tick = parts.path.rstrip("/").endswith(EVERY_TICK_PATH)
         self.sent = self.pings = self.binary = self.server_code = 0
         self.probes, self.fault, self.said, self.partial = [], None, None, b""
-        self.is_subscribed, self.symbols, self.has_closed = False, None, False
+        self.is_subscribed = self.has_closed = False
         if (outage := self.outage) is not None:
             outage.take_return(now, after, self.last_seq)
         if after is None or not self.first_seq - 1 <= after <= self.last_seq:
-            self.first_seq = 0
+            self.first_seq, self.symbols = 0, None
         self.last_seq = after or 0
 
     def refuse(self, now: float, reason: str) -> None:

@@ -98,7 +98,10 @@ def judge_listen(evidence: Evidence, rules: Rules, now: float) -> Verdict:
             return Verdict("failed", f"{hint}: answer opcode 9 with opcode 10 and the same bytes")
     is_whole = len(probes) == rules.pings and all(probe.is_right for probe in probes)
     has_listened = evidence.is_connected and now - evidence.connected_at >= rules.listen_s
-    return PASSED if is_whole and has_listened else Verdict("open", TASKS[1].text)
+    if is_whole and has_listened:
+        return PASSED
+    done = sum(probe.is_right for probe in probes)
+    return _show_progress(TASKS[1], done, rules.pings, "pings answered in a row")
 
 
 def judge_speak(evidence: Evidence, rules: Rules, now: float) -> Verdict:
@@ -126,7 +129,12 @@ def judge_answer(evidence: Evidence, rules: Rules, now: float) -> Verdict:
         return PASSED
     if not evidence.is_every_tick:
         return Verdict("failed", "at / you get only the newest prices: connect to /ticks")
-    return _judge_newest(evidence, "answer", rules, now) or Verdict("open", TASKS[3].text)
+    if (verdict := _judge_newest(evidence, "answer", rules, now)) is not None:
+        return verdict
+    done = 0
+    for question in questions:
+        done = done + 1 if question.is_right else 0 if question.answered_at else done
+    return _show_progress(TASKS[3], done, rules.answers, "answers right in a row")
 
 
 def judge_survive(evidence: Evidence, rules: Rules, now: float) -> Verdict:
@@ -143,7 +151,9 @@ def judge_survive(evidence: Evidence, rules: Rules, now: float) -> Verdict:
     if len(survived) >= rules.breaks and (wait_s := find_same_waits(survived)) is not None:
         hint = f"after each break you waited {wait_s:.2f} s: make it random, or all come at once"
         return Verdict("failed", hint)
-    return _judge_newest(evidence, "survive", rules, now) or Verdict("open", TASKS[4].text)
+    if (verdict := _judge_newest(evidence, "survive", rules, now)) is not None:
+        return verdict
+    return _show_progress(TASKS[4], len(survived), rules.breaks, "breaks survived")
 
 
 def judge_slow(evidence: Evidence, rules: Rules, now: float) -> Verdict:
@@ -166,6 +176,10 @@ def judge_leave(evidence: Evidence, rules: Rules, now: float) -> Verdict:
     if leave.code == 1005:
         return Verdict("failed", "1005: the close frame was empty; expected 1000 and a reason")
     return Verdict("failed", f"you closed with {leave.code}; expected 1000 and a reason")
+
+
+def _show_progress(task: Task, done: int, wanted: int, what: str) -> Verdict:
+    return Verdict("open", f"{done} of {wanted} {what}" if done else task.text)
 
 
 def _describe_fault(evidence: Evidence) -> str | None:
