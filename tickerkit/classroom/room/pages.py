@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import hmac
-import html
+import re
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from tickerkit.classroom.room.starters import STARTERS
+from tickerkit.classroom.room.student.page import render_page
+from tickerkit.classroom.room.tasks import TASKS
+
 __all__ = ["respond_with_page"]
 
 HTML = "text/html; charset=utf-8"
-# One file, with its scripts and styles in it.
-POLICY = (
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; "
-    "connect-src 'self' ws: wss:; base-uri 'none'; form-action 'none'; frame-ancestors *"
-)
+# What the page may run is part of the page; a notebook may show it in a frame.
+POLICY = "frame-ancestors *"
+# The page writes the student's own name in its place.
+NAME = "YOUR-NAME"
+PORT = re.compile(r":[0-9]{1,5}$")
 METHODS = ("GET", "HEAD")
 
 
@@ -26,15 +30,24 @@ def respond_with_page(request: Request, code: str) -> Response | None:
         return None
     if request.method not in METHODS:
         return _make_response(405, "Method Not Allowed", b"Use GET or HEAD.\n", "text/plain")
-    return _make_response(200, "OK", _render_page(code), HTML)
+    return _make_response(200, "OK", _render_page(code, request.headers.get("Host", "")), HTML)
 
 
-def _render_page(code: str) -> bytes:
-    return (
-        "<!doctype html><meta charset=utf-8><meta name=viewport content='width=device-width'>"
-        f"<title>tickerkit</title><h1>{html.escape(code)}</h1><p>Connect a program to <code>"
-        f"/ticks?token={html.escape(code)}&amp;name=ana</code>"
-    ).encode()
+def _render_page(code: str, host: str) -> bytes:
+    """Return the page of one class, with the address in it by which it was requested."""
+    address = host if PORT.search(host) else f"{host}:80"
+    starters = [
+        {
+            "key": key,
+            "title": starter.title,
+            "run": starter.file,
+            "text": starter.fill(address, code, NAME),
+        }
+        for key, starter in STARTERS.items()
+    ]
+    tasks = [{"number": task.number, "title": task.title, "text": task.text} for task in TASKS]
+    facts = {"host": PORT.sub("", address), "name": NAME, "starters": starters, "tasks": tasks}
+    return render_page(code, facts)
 
 
 def _make_response(status: int, phrase: str, body: bytes, content_type: str) -> Response:

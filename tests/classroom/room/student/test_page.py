@@ -9,6 +9,11 @@ import re
 from collections import Counter
 from importlib import resources
 
+from websockets.datastructures import Headers
+from websockets.http11 import Request
+
+from tickerkit.classroom.room.pages import respond_with_page
+from tickerkit.classroom.room.starters import STARTERS
 from tickerkit.classroom.room.student.page import MAX_PAGE_BYTES, PARTS, render_page
 
 DECLARED = re.compile(r"^(?:export )?(?:async )?(?:const|let|function|class) (\w+)", re.MULTILINE)
@@ -21,7 +26,7 @@ def find_blocks(page: str, tag: str) -> list[str]:
 
 
 def test_page_is_one_small_file_that_requests_nothing() -> None:
-    """A class of 300 makes 300 requests; half of the size is left for starter programs."""
+    """A class of 300 makes 300 requests; the rest of the size is for starter programs."""
     page = render_page("otter42", {}).decode()
     assert len(page.encode()) < MAX_PAGE_BYTES - 6_000
     assert not re.search(r'(src|href)="(?!data:)', page)
@@ -61,3 +66,16 @@ def test_modules_can_be_joined() -> None:
         before = {path.rpartition("/")[2] for path in PARTS[:at]}
         imported = re.findall(r'from "[^"]*/([^"/]+)"', re.sub(r"/\*\*.*?\*/", "", text))
         assert set(imported) <= before
+
+
+def test_page_of_a_class_has_all_programs_and_tasks() -> None:
+    """With all of them it is below 40 kB, and their address is the one that was requested."""
+    headers = Headers({"Host": "192.168.1.20:8000"})
+    response = respond_with_page(Request("/otter42", headers), "otter42")
+    assert response is not None
+    assert len(response.body) < MAX_PAGE_BYTES
+    facts = json.loads(find_blocks(response.body.decode(), "script")[0])
+    assert facts["host"] == "192.168.1.20"
+    assert [each["key"] for each in facts["starters"]] == list(STARTERS)
+    assert all("192.168.1.20" in each["text"] for each in facts["starters"])
+    assert [each["number"] for each in facts["tasks"]] == [1, 2, 3, 4, 5, 6, 7]

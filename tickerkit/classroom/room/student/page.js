@@ -190,6 +190,9 @@ function showTitle() {
 
 // ---- start
 
+/** @type {HTMLImageElement} */ (find("icon")).src = /** @type {HTMLLinkElement} */ (
+  find("icon-link")
+).href;
 setText(find("class-title"), facts.title);
 setText(find("address"), location.host);
 const own = { host: location.hostname, name };

@@ -37,9 +37,13 @@ PARTS = (
 # What the page shows where a class says nothing else.
 DEFAULTS: Mapping[str, Any] = {"title": "", "host": "", "name": "", "starters": (), "tasks": ()}
 
+# The rest of the server's style is for its other page.
+_TOKEN_STYLE = re.compile(r"/\* ---- the box for the token.*?(?=/\* ----)", re.DOTALL)
 _CSS_COMMENT = re.compile(r"/\*.*?\*/|\n\s*|;\s*(?=\})", re.DOTALL)
 _CSS_SPACE = re.compile(r"(?<=[:,]) | (?=\{)")
-_CAST = re.compile(r"/\*\* @type [^*]*\*/ ?|(?<=[;{,]) +//.*|\n(?=\n)")
+# Types, comments at the end of lines, and line breaks that end no statement.
+_JS_SPACE = re.compile(r"/\*\* @type [^*]*\*/ ?|(?<=[;{,]) +//.*|\n(?=\n)")
+_JS_BREAK = re.compile(r"(?<=[;{,(])\n")
 _HTML_COMMENT = re.compile(r"\s*<!--.*?-->", re.DOTALL)
 _INDENT = re.compile(r"\n +")
 
@@ -57,7 +61,8 @@ def render_page(code: str, facts: Mapping[str, Any]) -> bytes:
     known = {name: facts.get(name, default) for name, default in DEFAULTS.items()}
     known["title"] = known["title"] or f"Class {code}"
     # In a script, "<" could begin its end tag.
-    data = json.dumps({"code": code, **known}, ensure_ascii=False).replace("<", "\\u003c")
+    data = json.dumps({"code": code, **known}, ensure_ascii=False, separators=(",", ":"))
+    data = data.replace("<", "\\u003c")
     before, after = _read_frame()
     return f"{before}{data}{after}".encode()
 
@@ -65,8 +70,10 @@ def render_page(code: str, facts: Mapping[str, Any]) -> bytes:
 @functools.cache
 def _read_frame() -> tuple[str, str]:
     """Return the page before and after its facts."""
-    style = _CSS_SPACE.sub("", _CSS_COMMENT.sub("", "".join(_read(path) for path in STYLES)))
-    script = _CAST.sub("", join_modules(_read(path) for path in PARTS))
+    style = _TOKEN_STYLE.sub("", "".join(_read(path) for path in STYLES))
+    style = _CSS_SPACE.sub("", _CSS_COMMENT.sub("", style))
+    script = _JS_SPACE.sub("", join_modules(_read(path) for path in PARTS))
+    script = _JS_BREAK.sub("", script)
     icon = "data:image/svg+xml," + quote(" ".join(_read(ICON).split()), safe=" =:/(),-'")
     page = _INDENT.sub("\n", _HTML_COMMENT.sub("", _read("classroom/room/student/page.html")))
     parts = {"policy": _make_policy(style, script), "icon": icon}
