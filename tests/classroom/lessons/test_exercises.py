@@ -57,7 +57,7 @@ def test_each_wrong_answer_has_a_sentence_of_its_own(exercise: Exercise) -> None
     """No two mistakes share a sentence, and none is empty."""
     sentences = list(exercise.wrong.values())
     assert len(set(sentences)) == len(sentences)
-    assert all(each.endswith(".") for each in sentences)
+    assert all(each.endswith((".", "?")) for each in sentences)
 
 
 @BY_KEY

@@ -10,7 +10,15 @@ from typing import Any
 
 from tickerkit.classroom.lessons.exercise import AnswerError, Outcome
 
-__all__ = ["Case", "describe", "is_same", "judge_function", "judge_value", "load_answer"]
+__all__ = [
+    "Case",
+    "describe",
+    "is_same",
+    "judge_function",
+    "judge_value",
+    "load_answer",
+    "make_mistakes",
+]
 
 MAX_BYTES_SHOWN = 24
 KINDS: Sequence[tuple[Any, str]] = (
@@ -51,6 +59,16 @@ def load_answer(source: str) -> Any:
     names: dict[str, Any] = {}
     exec(compile(source, "<answer>", "exec"), names)
     return list(names.values())[-1]
+
+
+def make_mistakes(source: str, *mistakes: tuple[tuple[str, str], str]) -> dict[str, str]:
+    """Return sources of wrong answers, each with its sentence, made from the model answer.
+
+    Args:
+        source: the model answer.
+        mistakes: for each, what to replace in the source by what, and the sentence.
+    """
+    return {source.replace(*change): sentence for change, sentence in mistakes}
 
 
 def judge_function(
