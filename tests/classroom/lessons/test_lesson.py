@@ -89,6 +89,15 @@ def test_a_right_answer_passes(made: Lesson, said: Callable[[], str]) -> None:
     assert "1 of 1 passed" in repr(made)
 
 
+def test_three_dots_show_the_task(made: Lesson, said: Callable[[], str]) -> None:
+    """A notebook that runs before anything is answered costs no try, and a guess is in time."""
+    made.check("2x", ...)
+    assert "to do" in said()
+    made.predict("2x", 8)
+    assert "late" not in said()
+    assert "tries" not in repr(made)
+
+
 def test_a_wrong_answer_is_told_what_came(made: Lesson, said: Callable[[], str]) -> None:
     """The card has the sentence, the kind, the value, how many were right, and the next hint."""
     made.check("2x", lambda x: x + 2)

@@ -20,6 +20,7 @@ from tickerkit.classroom.lessons.reports import (
     make_lesson_card,
     make_question_card,
     make_refusal_card,
+    make_task_card,
     make_truth_card,
 )
 from tickerkit.classroom.lessons.running import run_check
@@ -74,7 +75,8 @@ class Lesson:
 
         Args:
             key: the exercise, such as "2b".
-            answer: the function or value; a function without brackets behind its name.
+            answer: the function or value; a function without brackets behind its name. Three dots
+                stand for no answer yet: they show the task, and are not counted as a try.
             trace: also show the traceback of an error.
             seed: draw the same inputs in each check.
 
@@ -84,6 +86,9 @@ class Lesson:
         exercise = self._find_exercise(key)
         check_flag("trace", trace)
         check_number("seed", seed, 0, whole=True, optional=True)
+        if answer is ...:
+            show(make_task_card(exercise))
+            return
         seed = secrets.randbits(32) if seed is None else int(seed)
         result = run_check(exercise, answer, seed)
         if result.is_fault:

@@ -18,11 +18,19 @@ __all__ = [
     "make_lesson_card",
     "make_question_card",
     "make_refusal_card",
+    "make_task_card",
     "make_truth_card",
 ]
 
 # After how many the solution is shown.
 TRIES = 3
+
+
+def make_task_card(exercise: Exercise) -> Card:
+    """Return the card of an exercise that has no answer yet."""
+    key = exercise.key
+    footer = f'Put your answer in place of the three dots. Hint: L.hint("{key}").'
+    return Card(key, "to do", "open", exercise.task, footer=footer)
 
 
 def make_check_card(
