@@ -27,7 +27,7 @@ What the server sends next follows from a session's state. `tick_session.STATES`
 states and messages; a test checks every message against it.
 
 Clients without the subprotocol get JSON objects and no handshake: `PricesSession` on `/`,
-`EveryTickSession` on `/ticks`.
+`EveryTickSession` on `/ticks`. There the address may say where a client goes on, see `After`.
 """
 
 from tickerkit.protocol.client import Client

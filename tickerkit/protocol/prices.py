@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tickerkit.limits import MAX_SEGMENT_BYTES
 from tickerkit.protocol.codec import encode_latest
+from tickerkit.protocol.messages import Error, encode
 from tickerkit.protocol.outbox import Outbox
 from tickerkit.protocol.plain import receive_subscribe
 from tickerkit.protocol.publication import Publication
@@ -23,15 +24,21 @@ class PricesSession:
     comes in several arrays, since the client may accept no larger message. From then on the client
     gets only the symbols that have changed, and each array makes it wait 0.1 s longer for the next
     ones, so that it costs at most 5 MB/s.
+
+    Args:
+        publication: the log and what all sessions share.
+        problem: what is wrong with the client's address, which it is sent first; None if nothing.
     """
 
     kind = "prices"
 
-    def __init__(self, publication: Publication) -> None:
+    def __init__(self, publication: Publication, problem: Error | None = None) -> None:
         self.publication = publication
         self.symbols: Symbols = None
         self.close: tuple[int, str] | None = None if publication.is_ready else NOT_CAUGHT_UP
         self._pending = Outbox()
+        if problem is not None:
+            self._pending.append(encode(problem))
         self._next_at = 0.0
         self._sent: bytes | None = None
         self._restart()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import Literal, Protocol
 
+from tickerkit.protocol.after import read_after, refuse_after
 from tickerkit.protocol.messages import SUBPROTOCOL
 from tickerkit.protocol.plain import EveryTickSession
 from tickerkit.protocol.prices import PricesSession
@@ -63,6 +64,7 @@ def session_for(
     """
     if subprotocol == SUBPROTOCOL:
         return V1Session(publication, now)
+    after = read_after(path)
     if find_stream(path.partition("?")[0]) == "ticks":
-        return EveryTickSession(publication)
-    return PricesSession(publication)
+        return EveryTickSession(publication, after)
+    return PricesSession(publication, None if after is None else refuse_after())

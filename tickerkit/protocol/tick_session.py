@@ -12,7 +12,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from tickerkit.log import Gap, Position
+from tickerkit.log import MAX_SEQ, Gap, Position
 from tickerkit.protocol.outbox import Outbox
 from tickerkit.protocol.publication import Publication, SlowStart
 from tickerkit.protocol.segments import Segments
@@ -191,6 +191,54 @@ class TickSession(ABC):
     def _next_supplement(self, row: int) -> bytes | None:
         """Return a message that the client needs before the ticks from `row` on, None for none."""
         return None
+
+    def _is_unproved(self, at: Position) -> bool:
+        """Return whether an epoch that this relay doesn't know may yet come to it."""
+        origin, log = self.publication.origin, self.log
+        if origin is None or at.epoch == log.epoch or log.find(at.epoch, at.seq) is not None:
+            return False
+        return not origin.is_foreign(at.epoch)
+
+    def _find_resume_row(self, at: Position) -> int | None:
+        """Return the row after `at`, and send the gaps between them.
+
+        None if this relay does not know the epoch, which may yet come.
+        """
+        self._ahead_at = Position("", 0)
+        if self._is_unproved(at):
+            return None
+        log, is_relay = self.log, self.publication.origin is not None
+        # `seq`: the client has every tick up to this one, or was sent a gap for it.
+        row, seq = log.find(at.epoch, at.seq), at.seq
+        unknown_epoch = row is None and at.epoch != log.epoch
+        if unknown_epoch:
+            reason = "the server holds nothing of this epoch, as after a restart"
+            # The client chose `at.seq`, so it may be the largest number allowed.
+            row, seq = log.start, 0
+            self._send_gaps([Gap(at.epoch, min(at.seq + 1, MAX_SEQ), None, reason)], row)
+        elif at.epoch == log.epoch and at.seq > log.last_seq:
+            if is_relay:  # the ticks that the client has are on their way
+                self._ahead_at = at
+                return log.stop
+            reason = "the client is ahead of the server, which lost these ticks"
+            self._send_gaps([Gap(at.epoch, log.last_seq + 1, at.seq, reason)], log.stop)
+            return log.stop
+        # No tick of the log's current epoch is held: the client continues with the next tick.
+        row = log.stop if row is None else row
+        epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
+        if unknown_epoch or epoch == at.epoch:
+            # A relay's log may begin behind the client before it holds a tick.
+            if (row < log.stop or is_relay) and before > seq:
+                reason = "the server no longer holds these ticks"
+                self._send_gaps([Gap(epoch, seq + 1, before, reason)], row)
+            seq = max(seq, before)
+        gaps = self.publication.gaps_at(row, epoch if unknown_epoch else at.epoch, seq)
+        if gaps and gaps[0].epoch == at.epoch != epoch and gaps[0].first > seq + 1:
+            # A relay's log may begin with a gap, behind the client.
+            reason = "the server no longer holds these ticks"
+            gaps.insert(0, Gap(at.epoch, seq + 1, gaps[0].first - 1, reason))
+        self._send_gaps(gaps, row)
+        return row
 
     @abstractmethod
     def _send_seq(self) -> None:

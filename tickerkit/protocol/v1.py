@@ -6,7 +6,7 @@ from itertools import islice
 
 import numpy as np
 
-from tickerkit.log import MAX_SEQ, Gap, Position
+from tickerkit.log import Gap, Position
 from tickerkit.protocol.messages import (
     At,
     End,
@@ -192,14 +192,15 @@ class V1Session(TickSession):
                 name: max(self._sent_words.get(name, 0), dictionary.size_at(self.row))
                 for name, dictionary in self.log.dictionaries.items()
             }
-        self._ahead_at = Position("", 0)
-        if wanted.resume is None:
-            self.row = self._history_row(wanted.history)
-        elif self._is_unproved(wanted.resume):
+        row = (
+            self._history_row(wanted.history)
+            if wanted.resume is None
+            else self._find_resume_row(wanted.resume)
+        )
+        if row is None:
             self.close = NOT_CAUGHT_UP
             return
-        else:
-            self.row = self._resume_row(wanted.resume)
+        self.row = row
         if self.publication.epoch_at(self.row) != self.epoch:
             self._send_hello(self.row)
         self._entered_at = self.row
@@ -212,6 +213,7 @@ class V1Session(TickSession):
 
     def _history_row(self, wanted: int | None) -> int:
         """Return the row at which the newest `wanted` ticks of the session's symbols begin."""
+        self._ahead_at = Position("", 0)
         log = self.log
         if wanted is None:
             return log.start
@@ -224,47 +226,3 @@ class V1Session(TickSession):
         if not (wanted and len(index)):
             return log.stop
         return rows.start + int(index[max(len(index) - wanted, 0)])
-
-    def _is_unproved(self, at: Position) -> bool:
-        """Return whether an epoch that this relay doesn't know may yet come to it."""
-        origin, log = self.publication.origin, self.log
-        if origin is None or at.epoch == log.epoch or log.find(at.epoch, at.seq) is not None:
-            return False
-        return not origin.is_foreign(at.epoch)
-
-    def _resume_row(self, at: Position) -> int:
-        """Return the row after `at`, and send the gaps between them."""
-        log, is_relay = self.log, self.publication.origin is not None
-        # `seq`: the client has every tick up to this one, or was sent a gap for it.
-        row, seq = log.find(at.epoch, at.seq), at.seq
-        unknown_epoch = row is None and at.epoch != log.epoch
-        if unknown_epoch:
-            reason = "the server holds nothing of this epoch, as after a restart"
-            # The client chose `at.seq`, so it may be the largest number allowed.
-            self._send(Gap(at.epoch, min(at.seq + 1, MAX_SEQ), None, reason))
-            row, seq = log.start, 0
-        elif at.epoch == log.epoch and at.seq > log.last_seq:
-            if is_relay:  # the ticks that the client has are on their way
-                self._ahead_at = at
-                return log.stop
-            reason = "the client is ahead of the server, which lost these ticks"
-            self._send(Gap(at.epoch, log.last_seq + 1, at.seq, reason))
-            return log.stop
-        # No tick of the log's current epoch is held: the client continues with the next tick.
-        row = log.stop if row is None else row
-        epoch, before = self.publication.epoch_at(row), self.publication.seqs_at(row)[0]
-        if unknown_epoch or epoch == at.epoch:
-            # A relay's log may begin behind the client before it holds a tick.
-            if (row < log.stop or is_relay) and before > seq:
-                if epoch != self.epoch:
-                    self._send_hello(row)
-                reason = "the server no longer holds these ticks"
-                self._send(Gap(epoch, seq + 1, before, reason))
-            seq = max(seq, before)
-        gaps = self.publication.gaps_at(row, epoch if unknown_epoch else at.epoch, seq)
-        if gaps and gaps[0].epoch == at.epoch != epoch and gaps[0].first > seq + 1:
-            # A relay's log may begin with a gap, behind the client.
-            reason = "the server no longer holds these ticks"
-            gaps.insert(0, Gap(at.epoch, seq + 1, gaps[0].first - 1, reason))
-        self._send_gaps(gaps, row)
-        return row
