@@ -15,6 +15,7 @@ from tickerkit.cli.record import record
 from tickerkit.cli.relay import relay
 from tickerkit.cli.replay import replay
 from tickerkit.cli.serve import serve
+from tickerkit.cli.talk import talk
 from tickerkit.cli.verify import verify
 from tickerkit.cli.watch import watch
 
@@ -24,6 +25,7 @@ __all__ = ["COMMANDS", "app"]
 COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "serve": (serve, {}),
     "watch": (watch, {}),
+    "talk": (talk, {}),
     "replay": (replay, {}),
     "relay": (relay, {}),
     "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),
