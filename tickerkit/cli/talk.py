@@ -60,7 +60,7 @@ def talk(
     ] = False,
     token: ServersToken = None,
 ) -> None:
-    """Type lines onto a websocket, and see all that comes: pings, pongs and closes, too.
+    """Type lines onto a websocket, and see every frame that comes.
 
     Each line is a message. A line that begins with a slash is a command: /ping, /pong, /close 1000
     bye, /binary 00ff; /help lists them. Pings are answered. Ctrl-C, or Ctrl-D in a terminal, closes
