@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
 
+from tickerkit.errors import Stopped
+from tickerkit.sources.crashes import Crashes
 from tickerkit.sources.simulated import MakeColumns, SimulatedSource, name_fraction
-from tickerkit.ticks import NS_PER_S, Array, Column, Text
+from tickerkit.ticks import NS_PER_S, Array, Batch, Column, Text
+from tickerkit.validation import check_choice, check_number
 
 __all__ = ["SimulatedMarket", "simulate"]
 
@@ -31,6 +34,8 @@ P_ONE_CENT, P_TWO_CENTS = 0.6, 0.9
 CENTS_PER_SPREAD_CENT = 25_000
 # A price that drifts for years stays within what a float64 holds to the cent.
 MAX_PRICE = 1e9
+# A crash: the part by which a price changes, and how long it takes.
+MIN_PART, MAX_PART, MAX_OVER_S = -0.99, 10.0, 3600.0
 
 # Prices at which well-known symbols start, in their currency.
 STARTS = {
@@ -99,10 +104,49 @@ def simulate(
 
 
 class SimulatedMarket(SimulatedSource):
-    """Made-up trades and quotes; made by `tk.simulate`. The arguments are those of the base."""
+    """Made-up trades and quotes; made by `tk.simulate`. The arguments are those of the base.
+
+    Any thread may steer it: `pause`, `play`, `speed` and `crash`.
+    """
+
+    _crashes: Crashes
 
     def _begin(self) -> MakeColumns:
         return _Market(self.symbols).trade
+
+    def _begin_run(self) -> None:
+        self._crashes = Crashes(len(self.symbols))
+        super()._begin_run()
+
+    def crash(self, symbol: str, part: float = -0.2, over: float = 30.0) -> None:
+        """Change a price by a part of it, evenly over some seconds; it stays there.
+
+        Args:
+            symbol: one of its symbols.
+            part: -0.2 is a fall by a fifth, 0.1 a rise by a tenth; more than -1.
+            over: seconds of the market, which are fewer of the clock at a higher speed.
+
+        Raises:
+            Stopped: no server runs it.
+            InvalidArgument: an argument is invalid.
+        """
+        check_choice("symbol", symbol, self.symbols)
+        check_number("part", part, MIN_PART, MAX_PART)
+        check_number("over", over, 0, MAX_OVER_S)
+        if self._loop is None:
+            raise Stopped("market", "serve it first")
+        with self._command(f"crash {symbol} {part:+.0%} over {over:g} s"):
+            start_ns = self._stream.at_ns(self._clock())
+            self._crashes.add(self.symbols.index(symbol), float(part), start_ns, float(over))
+
+    def _change(self, part: Batch) -> Batch:
+        symbol = part.columns["symbol"]
+        assert isinstance(symbol, Text)
+        with self._lock:
+            factors = self._crashes.find_factors(symbol.codes, part.time)
+        if factors is not None:
+            part.columns = part.columns | _multiply_prices(part.columns, factors)
+        return part
 
 
 class _Market:
@@ -216,6 +260,25 @@ class _Market:
         own = np.empty(len(codes))
         own[order] = walked
         return own
+
+
+def _multiply_prices(
+    columns: Mapping[str, Column], factors: npt.NDArray[np.float64]
+) -> dict[str, Column]:
+    """Return the prices, multiplied and in whole cents, with the ask above the bid.
+
+    Args:
+        columns: each of shape (ticks,).
+        factors: shape (ticks,).
+    """
+    price, bid, ask = (columns[name] for name in ("price", "bid", "ask"))
+    assert not isinstance(price, Text)
+    assert not isinstance(bid, Text)
+    assert not isinstance(ask, Text)
+    bid_cents = np.maximum(np.rint(bid * factors * 100), 1)
+    ask_cents = np.maximum(np.rint(ask * factors * 100), bid_cents + 1)
+    trades = np.where(price == ask, ask_cents, bid_cents)
+    return {"price": trades / 100, "bid": bid_cents / 100, "ask": ask_cents / 100}
 
 
 def _start_price(symbol: str) -> float:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import itertools
 import secrets
 import time
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from tickerkit.errors import BadTick, InvalidArgument, SourceError
 from tickerkit.sources.base import Outlet, Source
+from tickerkit.sources.simulation_control import SimulationControl
 from tickerkit.ticks import NS_PER_S, Batch, Column
 from tickerkit.ticks.fields import read_symbol
 from tickerkit.validation import parse_symbols
@@ -43,15 +43,15 @@ MAX_STALL_NS = 60 * NS_PER_S
 EXPECTED_SYMBOLS = 'expected a list of symbols, or text such as "AAPL,MSFT"'
 
 
-class SimulatedSource(Source):
-    """Made-up ticks.
+class SimulatedSource(SimulationControl, Source):
+    """Made-up ticks, which any thread may pause, and make faster or slower.
 
     Args:
         symbols: a list, or comma-separated text.
         rate: ticks per second for each symbol.
         seed: a whole number of at least 0, or None for a random seed.
         clock: returns the time in epoch ns.
-        sleep: waits for a number of seconds.
+        sleep: waits for a number of seconds; by default, less if an order comes.
 
     Attributes:
         symbols: the symbols, in the order given.
@@ -66,15 +66,15 @@ class SimulatedSource(Source):
         seed: int | None = None,
         *,
         clock: Callable[[], int] = time.time_ns,
-        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
+        sleep: Callable[[float], Awaitable[object]] | None = None,
     ) -> None:
+        super().__init__(clock)
         self.symbols = _check_symbols(symbols)
         self.rate = _check_rate(rate)
         is_number = isinstance(seed, int | np.integer) and not isinstance(seed, bool)
         if seed is not None and (not is_number or seed < 0):
             raise SourceError(seed, "expected a whole number of at least 0", "seed")
         self.seed = secrets.randbits(32) if seed is None else int(seed)
-        self._clock = clock
         self._sleep = sleep
 
     def __repr__(self) -> str:
@@ -109,33 +109,46 @@ class SimulatedSource(Source):
         """Return what makes the columns, block by block, from the first tick on."""
 
     async def run(self, out: Outlet) -> None:
+        self._begin_run()
+        try:
+            await self._run(out)
+        finally:
+            self._end_run()
+
+    async def _run(self, out: Outlet) -> None:
+        sleep = self._sleep or self._wait_for_order
         blocks = self.ticks()
         block, sent = next(blocks), 0
         total_rate = self.rate * len(self.symbols)
-        interval = 0 if total_rate <= MAX_SINGLE_RATE else BATCH_INTERVAL_NS
-        start = last_now = self._clock()
+        last_now = self._clock()
         while True:
             now = self._clock()
             # A clock that was set back, or is far ahead since the machine slept: the market
             # continues as if no time had passed.
             if not 0 <= now - last_now <= MAX_STALL_NS:
-                start += now - last_now
+                self._skip(now - last_now)
             last_now = now
-            due = int(np.searchsorted(block.time, now - start, side="right"))
+            due = int(np.searchsorted(block.time, self._find_place(now), side="right"))
             if due > sent:
-                part = block.part(sent, due)
-                part.time = part.time + start
-                await out.send(part)
+                await out.send(self._complete(self._change(block.part(sent, due))))
                 sent = due
             if sent == block.count:
                 block, sent = next(blocks), 0
                 # Lets the server cancel this task while the source catches up.
-                await self._sleep(0)
+                await sleep(0)
                 continue
-            next_wake = max(start + int(block.time[sent]), now + interval)
+            is_slow = total_rate * self.speed <= MAX_SINGLE_RATE
+            next_wake = max(
+                self._find_moment(int(block.time[sent])),
+                now + (0 if is_slow else BATCH_INTERVAL_NS),
+            )
             wait = max(next_wake - self._clock(), 0) / NS_PER_S
             # It sleeps a second at most, to notice a clock that is set meanwhile.
-            await self._sleep(min(wait, MAX_SLEEP_S))
+            await sleep(min(wait, MAX_SLEEP_S))
+
+    def _change(self, part: Batch) -> Batch:
+        """Change ticks that are due as somebody has ordered; `time` is that within the stream."""
+        return part
 
 
 def name_fraction(name: str, salt: str) -> float:
