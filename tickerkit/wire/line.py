@@ -67,6 +67,16 @@ class Line:
         """Whether nothing waits."""
         return not self._waiting
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether nothing passes for now."""
+        return self._is_stalled or bool(self._stalled_until_ns)
+
+    @property
+    def is_delayed(self) -> bool:
+        """Whether everything passes later."""
+        return bool(self._delay_ns)
+
     def _update(self) -> None:
         """Find out whether bytes may pass at once; call it after each change."""
         self._is_plain = not (
@@ -89,6 +99,14 @@ class Line:
     def stall_until(self, time_ns: int) -> None:
         """Pass nothing until then, and all of it at once then."""
         self._stalled_until_ns = max(self._stalled_until_ns, time_ns)
+        self._update()
+
+    def resume(self) -> None:
+        """Pass everything at once again, also what waits."""
+        self._is_stalled, self._stalled_until_ns = False, 0
+        self._delay_ns = self._jitter_ns = 0
+        self._waiting = deque((0, data) for _, data in self._waiting)
+        self._last_due_ns = 0
         self._update()
 
     def delay(self, delay_s: float, jitter_s: float = 0.0) -> None:

@@ -88,6 +88,11 @@ class Wire:
         return sum(each.cut is not None for each in self._waiting)
 
     @property
+    def waiting_bytes(self) -> int:
+        """How many bytes wait: at the gate, for the end of their frame, and in the line."""
+        return self._waiting_bytes + self._tail_bytes + self.line.waiting_bytes
+
+    @property
     def held_since_ns(self) -> int | None:
         """When the first of the frames that wait came; None if none waits."""
         return self._waiting[0].came_ns if self._waiting else None

@@ -6,13 +6,12 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from cells import Kernel
-from peers import LOCAL, ask, dial, receive
+from peers import LOCAL, ask, receive
+from rooms import close_code, find, join, open_room
 from websockets.exceptions import ConnectionClosed
-from websockets.sync.client import ClientConnection
 
 import tickerkit as tk
 from tickerkit.classroom.room.room import Room
@@ -21,32 +20,11 @@ from tickerkit.errors import InvalidArgument, RecordingError, Stopped
 Until = Callable[..., None]
 
 
-def open_room(source: object = None, code: str | None = None, **options: Any) -> Room:
-    """Open a class on a free port of this machine, in this process."""
-    return tk.room(source, code, **{"port": 0, "host": LOCAL, "process": False} | options)
-
-
 @pytest.fixture(scope="module")
 def shared() -> Iterator[Room]:
     """Return a class, which the tests of this module share; each takes names of its own."""
     with open_room(code="otter42") as running:
         yield running
-
-
-def join(room: Room, name: str = "", key: str = "") -> ClientConnection:
-    """Connect a student's program, or a page with a key."""
-    return dial(f"{room.url}&name={name}&key={key}")
-
-
-def close_code(closed: ConnectionClosed) -> int:
-    """Return the code that the server has closed with; 0 without one."""
-    return 0 if closed.rcvd is None else closed.rcvd.code
-
-
-def find(room: Room, name: str) -> dict[str, Any]:
-    """Return a student's row of the roster; empty without one."""
-    rows = room.roster.to_dict("records")
-    return next((row for row in rows if row["name"] == name), {})
 
 
 def test_student_has_a_seat_by_name(shared: Room, until: Until) -> None:
@@ -105,6 +83,11 @@ def test_page_is_at_the_code(shared: Room) -> None:
     assert status == 200
     assert "otter42" in body
     assert ask(shared.port, "/otter43")[0] == 404
+    status, _, program = ask(shared.port, "/otter42/starter.py?name=ana")
+    assert status == 200
+    assert f"{LOCAL}:{shared.port}" in program
+    assert "ana" in program
+    assert ask(shared.port, "/otter42/nothing.py")[0] == 404
     assert ask(shared.port, "/")[0] == 401
 
 

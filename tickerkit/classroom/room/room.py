@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -12,7 +13,9 @@ import pandas as pd
 
 from tickerkit.classroom.room.class_extension import ClassExtension
 from tickerkit.classroom.room.codes import check_code, make_code
+from tickerkit.classroom.room.market import MarketControl
 from tickerkit.classroom.room.saving import Record
+from tickerkit.classroom.room.student_wire import SeatTap, StudentWire
 from tickerkit.classroom.room.tables import make_journal, make_roster, make_scores
 from tickerkit.errors import InvalidArgument, ServerFailed, Stopped, TickerkitError
 from tickerkit.formatting import format_count
@@ -158,6 +161,11 @@ class Room(Lifecycle):
         """Who came and left, with which close code, what was ordered, and what was refused."""
         return make_journal(self._record.list_events())
 
+    @property
+    def market(self) -> MarketControl:
+        """The control of a simulated or recorded source: pause, play, speed, crash."""
+        return MarketControl(self._execute)
+
     # --- orders -------------------------------------------------------------------------------
 
     def say(self, text: str, name: str | None = None) -> int:
@@ -174,6 +182,21 @@ class Room(Lifecycle):
             How many connections were closed.
         """
         return int(self._order("kick", name, student=name))
+
+    def wire(self, name: str) -> StudentWire:
+        """Return the connections of one student, to drop, stall, delay or close them."""
+        check_text("name", name, "the name of a student")
+        return StudentWire(partial(self._order, student=name), name)
+
+    @property
+    def wires(self) -> StudentWire:
+        """The connections of all students, as `wire`."""
+        return StudentWire(partial(self._order, student=None), None)
+
+    def tap(self, name: str) -> SeatTap:
+        """Begin to keep the frames of a student's programs; `tap(name).frames()` shows them."""
+        self._order("tap", name, student=name)
+        return SeatTap(partial(self._order, student=name), name)
 
     def rename(self, name: str, new: str) -> str:
         """Give a student another name; seat, tasks and score stay. Return the new name."""

@@ -24,6 +24,8 @@ class SeatClient:
         client: as given.
         seat: as given.
         had_key: as given.
+        path: the path of its request, with the query.
+        link: its number among all connections of the class.
         local_host: the address of this machine by which it came.
     """
 
@@ -31,6 +33,9 @@ class SeatClient:
         self.client = client
         self.seat = seat
         self.had_key = had_key
+        request = client.socket.request
+        self.path = "" if request is None else request.path
+        self.link = 0
         self.local_host = str(client.socket.local_address[0])
         self._told: dict[str, Any] | None = None
 

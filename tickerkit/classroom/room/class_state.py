@@ -1,0 +1,145 @@
+"""ClassState: who is in a class, on which connections, and what has happened; on the event loop."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Mapping
+from typing import Any
+
+from tickerkit.classroom.room.market import Market
+from tickerkit.classroom.room.seat_client import SeatClient
+from tickerkit.classroom.room.seats import Seat, Seats
+from tickerkit.classroom.room.wires import Wires
+from tickerkit.server.extension import ExtensionHost
+
+__all__ = ["REMOVED", "ClassState"]
+
+MAX_JOURNAL = 1000
+MAX_NOTES = 100
+REMOVED = (1008, "the teacher has removed this name; join with another")
+
+
+class ClassState:
+    """What the hooks of a class and the orders of the teacher share.
+
+    Every change is posted to the owner as an event of `Record`, whose state a later server begins
+    with.
+
+    Args:
+        host: the server.
+        kept: what an earlier server has left, from `Record.state`.
+
+    Attributes:
+        seats: who has a name, or is connected.
+        by_seat: the connections of each seat that has any.
+        wires: which connections are read or broken.
+        market: the teacher's control of the source.
+        reached: how many connections came by each address of this machine.
+        notes: what was said, as objects for the board.
+        journal: what has happened, the newest 1,000.
+        version: the number of the newest of these.
+    """
+
+    def __init__(self, host: ExtensionHost, kept: Mapping[str, Any]) -> None:
+        self._host = host
+        self.seats, self.wires = Seats(), Wires(self._report)
+        self.seats.load(kept)
+        self.market = Market(host.source)
+        self.market.restore(kept.get("market") or {})
+        self.by_seat: dict[Seat, list[SeatClient]] = {}
+        self.journal: deque[dict[str, Any]] = deque(maxlen=MAX_JOURNAL)
+        self.notes: deque[dict[str, Any]] = deque(maxlen=MAX_NOTES)
+        self.reached: dict[str, int] = {}
+        self.version = 0
+
+    # --- students ---------------------------------------------------------------------------
+
+    def find(self, name: str) -> Seat:
+        """Return a student's seat.
+
+        Raises:
+            KeyError: if there is no such student.
+        """
+        seat = self.seats.find(name)
+        if seat is None:
+            raise KeyError(name)
+        return seat
+
+    def list_students(self, name: str | None) -> list[SeatClient]:
+        """Return the connections of a student, or of all.
+
+        Raises:
+            KeyError: if there is no such student.
+        """
+        if name is not None:
+            return self.list_at(self.find(name))
+        return [each for students in self.by_seat.values() for each in students]
+
+    def list_at(self, seat: Seat) -> list[SeatClient]:
+        """Return the connections of a seat."""
+        return list(self.by_seat.get(seat, ()))
+
+    def list_programs(self, name: str | None) -> list[SeatClient]:
+        """Return the connections of a student, or of all, that are to be tapped or broken.
+
+        The page of a student who also has a program goes on, so that it can say what happens.
+        """
+        students = self.list_students(name)
+        with_programs = {each.seat for each in students if not each.had_key}
+        return [each for each in students if not each.had_key or each.seat not in with_programs]
+
+    def tell(self, seat: Seat) -> None:
+        """Tell a student of its seat, if that has changed."""
+        message = self.describe(seat)
+        for student in self.by_seat.get(seat, ()):
+            student.tell(message)
+
+    def describe(self, seat: Seat) -> dict[str, Any]:
+        """Return the object that tells a student of its seat."""
+        return {
+            "type": "seat",
+            "name": seat.name,
+            "status": self.market.describe() or "connected",
+            "tasks": [],
+            "wire": self.wires.describe(seat, self.by_seat.get(seat, ())),
+        }
+
+    def describe_name(self, name: str) -> dict[str, Any] | None:
+        """Return the object about the seat with a name; None if there is none."""
+        seat = self.seats.find(name)
+        return None if seat is None else self.describe(seat)
+
+    def tell_all(self) -> None:
+        """Tell each student of its seat, if that has changed."""
+        for seat in list(self.by_seat):
+            self.tell(seat)
+
+    # --- what is kept -------------------------------------------------------------------------
+
+    def post_seat(self, seat: Seat) -> None:
+        """Keep what has changed of a seat."""
+        if not seat.is_guest:
+            self._post("seat", seat=seat.dump())
+
+    def forget(self, seat: Seat) -> None:
+        """Forget a seat that is removed."""
+        self.wires.forget(seat)
+        self._post("gone", number=seat.number, name=seat.name)
+
+    def keep(self, name: str, value: object) -> None:
+        """Keep a part of the state for a later server."""
+        self._post("kept", name=name, value=value)
+
+    def note(self, event: str, name: str, **facts: Any) -> None:
+        """Write a line of the journal."""
+        self.version += 1
+        row = {"number": self.version, "time": time.time(), "name": name, "event": event, **facts}
+        self.journal.append(row)
+        self._post(event, name=name, **facts)
+
+    def _post(self, event: str, **facts: Any) -> None:
+        self._host.post({"at": time.time(), "event": event, **facts})
+
+    def _report(self, error: Exception) -> None:
+        self.note("error", "", reason=f"{type(error).__name__}: {error}")
