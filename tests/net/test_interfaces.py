@@ -160,7 +160,7 @@ def test_best_address_is_the_one_that_students_reach(
     """Whatever has the default route, tunnels and virtual machines come after real networks."""
     ranked = rank(read(recorded), default)
     assert ranked[0].address == best
-    assert sum(each.score >= 5 for each in ranked) == 1 + others
+    assert sum(each.is_likely for each in ranked) == 1 + others
     assert all(each.why for each in ranked)
     assert not any(is_loopback(each.address) for each in ranked)
 
@@ -182,9 +182,9 @@ def test_machine_without_a_network_has_no_address() -> None:
 
 
 def test_containers_are_listed_where_there_is_nothing_else() -> None:
-    """The only address is given, and its score tells that nobody may come."""
+    """The only address is given, and said to be unlikely."""
     (only,) = rank([("lo", "127.0.0.1"), ("docker0", "172.17.0.1")], None)
-    assert (only.address, only.score < 5) == ("172.17.0.1", True)
+    assert (only.address, only.is_likely) == ("172.17.0.1", False)
     assert only.why == "virtual machines or containers"
 
 

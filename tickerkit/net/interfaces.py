@@ -51,6 +51,11 @@ class Address:
     score: int
     why: str
 
+    @property
+    def is_likely(self) -> bool:
+        """Whether other machines may reach it at all."""
+        return self.score >= LINK_LOCAL_SCORE
+
 
 def find_network_address(version: int = 4) -> str | None:
     """Return the address at which other machines most likely reach this one; None without one.
