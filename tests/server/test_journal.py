@@ -18,7 +18,11 @@ from tickerkit.server.journal import JOURNAL_COLUMNS, MAX_ENTRIES, Ending, Journ
 Until = Callable[..., None]
 
 TOKEN = "otter42"
-PATH = f"/ticks?token={TOKEN}&name=ana"
+
+
+def path(name: str) -> str:
+    """Return the path for a client with a name."""
+    return f"/ticks?token={TOKEN}&name={name}"
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +53,7 @@ MISCHIEF = {
     "no UTF-8": (text(b"\xff\xfe"), "fault", 1007),
     "too large": (text(bytes(300_000)), "fault", 1009),
     "flood": (text(b"[]") * 300, "cut off", 1008),
-    "ping flood": (Frame(Opcode.PING, b"").serialize(mask=True) * 20_000, "cut off", 1006),
+    "ping flood": (Frame(Opcode.PING, b"").serialize(mask=True) * 80_000, "cut off", 1006),
     "broken": (b"\x81", "broken", 1006),
     "error code": (b"\x88\x82" + bytes(4) + (1011).to_bytes(2, "big"), "broken", 1011),
 }
@@ -60,14 +64,15 @@ def test_misbehaviour_is_in_the_journal(server: tk.TickServer, case: str, until:
     """With the client's address and name, the close code and the reason."""
     data, event, code = MISCHIEF[case]
     before, cut_off = len(server.journal), server.stats["cut_off"]
-    with handshake(server.port, PATH) as sock:
+    name = case.replace(" ", "-")
+    with handshake(server.port, path(name)) as sock:
         assert b" 101 " in sock.recv(4096)
         with contextlib.suppress(OSError):
             sock.sendall(data)
             sock.shutdown(socket.SHUT_WR)
             while sock.recv(65_536):
                 pass
-    assert news(server, before, until) == {"name": "ana", "event": event, "code": code}
+    assert news(server, before, until) == {"name": name, "event": event, "code": code}
     reason = server.journal["reason"].iloc[-1]
     is_cut = event != "broken"
     assert server.stats["cut_off"] == cut_off + is_cut
@@ -82,7 +87,8 @@ def test_client_that_stays_after_its_fault_is_disconnected(
 ) -> None:
     """It is in the journal at once, and its connection ends soon."""
     before = len(server.journal)
-    with handshake(server.port, PATH) as sock:
+    with handshake(server.port, path("ana")) as sock:
+        assert b" 101 " in sock.recv(4096)
         sock.sendall(text(b"{}", mask=False))
         with contextlib.suppress(OSError):  # a reset
             while sock.recv(65_536):
@@ -99,7 +105,7 @@ def test_normal_end_is_not_in_the_journal(server: tk.TickServer, code: int, unti
         peer.send("nonsense")
         peer.recv()
         peer.close(code)
-    with handshake(server.port, PATH) as sock:
+    with handshake(server.port, path("ana")) as sock:
         sock.sendall(Frame(Opcode.CLOSE, b"").serialize(mask=True))
         while sock.recv(65_536):
             pass
@@ -116,7 +122,7 @@ def test_refusals_are_in_the_journal(server: tk.TickServer, until: Until) -> Non
         pass
     assert ask(server.port, "/")[0] == 401
     assert ask(server.port, "/", Host="a b")[0] == 403
-    with handshake(server.port, PATH, **{"Sec-WebSocket-Key": "short"}) as sock:
+    with handshake(server.port, path("ana"), **{"Sec-WebSocket-Key": "short"}) as sock:
         assert b" 400 " in sock.recv(4096)
     with socket.create_connection((LOCAL, server.port)) as sock:
         sock.sendall(b"hello server\r\n\r\n")
@@ -139,7 +145,7 @@ def test_journal_of_a_process_is_read_here(until: Until) -> None:
     with tk.serve(None, port=0, token=TOKEN, process=True) as server:
         assert server.journal.empty
         assert list(server.journal.columns) == JOURNAL_COLUMNS
-        with handshake(server.port, PATH) as sock:
+        with handshake(server.port, path("ana")) as sock:
             sock.recv(4096)
             sock.sendall(text(b"{}", mask=False))
             assert news(server, 0, until) == {"name": "ana", "event": "fault", "code": 1002}
@@ -160,7 +166,7 @@ def test_journal_keeps_the_newest_entries() -> None:
     """The counts go on."""
     journal = Journal()
     for number in range(MAX_ENTRIES + 5):
-        journal.note_refusal(f"192.168.1.7:{number}", "", 401, "Wrong\ntoken")
+        journal.note_refusal(f"192.168.1.7:{number}", f"n{number}", 401, "Wrong\ntoken")
     journal.note_ending("192.168.1.8:1", "ana", Ending("broken", 1006, ""))
     frame = journal.frame()
     assert len(frame) == MAX_ENTRIES
@@ -169,3 +175,18 @@ def test_journal_keeps_the_newest_entries() -> None:
     assert frame["reason"].iloc[0].isprintable()
     assert journal.turned_away.count == MAX_ENTRIES + 5
     assert journal.cut_off.count == 0
+
+
+def test_program_that_connects_in_a_loop_is_noted_every_ten_seconds() -> None:
+    """It does not push the others out of the journal; the counts go on."""
+    now = 0.0
+    journal = Journal(lambda: now)
+    for number in range(MAX_ENTRIES * 5):
+        journal.note_refusal(f"192.168.1.7:{number}", "ana", 401, "Wrong token")
+        now += 0.01
+    assert len(journal.frame()) == 5
+    assert journal.turned_away.count == MAX_ENTRIES * 5
+    journal.note_refusal("192.168.1.7:1", "ben", 401, "Wrong token")
+    journal.note_refusal("192.168.1.8:1", "ana", 401, "Wrong token")
+    journal.note_refusal("192.168.1.7:1", "ana", 404, "No such path")
+    assert len(journal.frame()) == 8

@@ -20,11 +20,14 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from urllib.parse import parse_qs, urlsplit
 
+from websockets.frames import CloseCode
+
 from tickerkit.errors import InvalidArgument
 from tickerkit.net.addresses import is_loopback
+from tickerkit.server.token_limit import BLOCK_S, TokenLimit
 from tickerkit.validation import check_token
 
-__all__ = ["Access", "Refusal"]
+__all__ = ["NO_TOKEN", "Access", "Refusal"]
 
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 EVERYWHERE = frozenset({"0.0.0.0", "::", ""})
@@ -49,18 +52,33 @@ EXPECTED_ORIGINS = (
 )
 
 
+CLOSE_CODES = {
+    http.HTTPStatus.UNAUTHORIZED: CloseCode.POLICY_VIOLATION,
+    http.HTTPStatus.TOO_MANY_REQUESTS: CloseCode.TRY_AGAIN_LATER,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Refusal:
     """Why a request is refused.
 
     Attributes:
-        status: 401 if the token is missing or wrong, otherwise 403.
+        status: 401 if the token is missing or wrong, 429 if its address has sent too many wrong
+            ones, otherwise 403.
         reason: one sentence with the fix. For a token it is shorter than the 123 bytes that a
             close frame can carry.
     """
 
     status: http.HTTPStatus
     reason: str
+
+    @property
+    def close_code(self) -> int | None:
+        """The code with which a websocket is closed after its handshake; None to refuse it.
+
+        Most clients don't show the body of an HTTP error, but all show the reason of a close.
+        """
+        return CLOSE_CODES.get(self.status)
 
 
 NO_TOKEN = Refusal(
@@ -70,6 +88,11 @@ NO_TOKEN = Refusal(
 WRONG_TOKEN = Refusal(
     http.HTTPStatus.UNAUTHORIZED,
     "Wrong token; this server may have a new one, so ask for the new link.",
+)
+
+TOO_MANY_TOKENS = Refusal(
+    http.HTTPStatus.TOO_MANY_REQUESTS,
+    f"Too many wrong tokens came from your address; try again in {BLOCK_S:g} s.",
 )
 
 
@@ -92,6 +115,7 @@ class Access:
         token: the token, or None.
         is_generated: whether the token was generated here.
         bound: the address the server is bound to, in lower case.
+        limit: how many tokens an address may try.
     """
 
     def __init__(
@@ -104,6 +128,7 @@ class Access:
     ) -> None:
         self.loopback = is_loopback(host)
         self.bound = host.lower()
+        self.limit = TokenLimit()
         if token is not None and not isinstance(token, bool):
             check_token(token)
         # An empty token, such as an unset environment variable, must not open the server to all.
@@ -125,7 +150,13 @@ class Access:
             self.token = earlier.token
 
     def check_request(
-        self, target: str, headers: Mapping[str, str], *, page: str, needs_token: bool
+        self,
+        target: str,
+        headers: Mapping[str, str],
+        *,
+        page: str,
+        needs_token: bool,
+        address: str = "",
     ) -> Refusal | None:
         """Return why a request is refused; None if it is accepted.
 
@@ -134,7 +165,10 @@ class Access:
             headers: the request's headers; the headers checked here must not occur twice.
             page: the address of the server's page, without a token.
             needs_token: False for resources without data: the page's own files.
+            address: the client's address, without its port; empty for no limit of wrong tokens.
         """
+        if address and self.limit.is_blocked(address):
+            return TOO_MANY_TOKENS
         host = headers.get("Host", "").lower()
         if not self._is_known_host(host):
             return _refuse_host(host)
@@ -148,9 +182,15 @@ class Access:
         given = self._find_token(target, headers)
         if not given:
             return NO_TOKEN
-        if not hmac.compare_digest(given.encode(), self.token.encode()):
-            return WRONG_TOKEN
-        return None
+        if hmac.compare_digest(given.encode(), self.token.encode()):
+            return None
+        self.note_wrong_token(address)
+        return WRONG_TOKEN
+
+    def note_wrong_token(self, address: str) -> None:
+        """Note that a client has tried a token, or a path that may be one."""
+        if address and self.token is not None:
+            self.limit.note_wrong(address)
 
     def localise(self, page: str, host: str) -> str:
         """Return the address of the server's page as a client with this Host header reaches it."""

@@ -59,8 +59,8 @@ class ServerSocket(MonitoredServer):
         received_bytes: bytes received since `ClientHandler` last checked, at least 64 for a frame.
         idle_checks: how many checks of the limiter found it idle: without a request, or still open
             after its response.
-        refusal: why the websocket is closed right after its handshake; empty if it is not. Such a
-            connection stays pending.
+        refusal: the code and the reason with which the websocket is closed right after its
+            handshake; None if it is not. Such a connection stays pending.
         abort_reason: why it was ended here without a close frame; empty if it was not.
         on_writable: called when there is room to write again after `paused`.
     """
@@ -68,7 +68,7 @@ class ServerSocket(MonitoredServer):
     limiter: ConnectionLimiter
     abort_reason = ""
     received_bytes = 0
-    refusal = ""
+    refusal: tuple[int, str] | None = None
     idle_checks = 0
     on_writable: Callable[[], None] = staticmethod(lambda: None)
     _handshake: TlsHandshake | None = None
@@ -116,9 +116,9 @@ class ServerSocket(MonitoredServer):
         """The address and port of the client."""
         return ":".join(str(part) for part in self.remote_address[:2])
 
-    def refuse(self, reason: str) -> None:
+    def refuse(self, code: int, reason: str) -> None:
         """Don't admit the connection: close it with a reason once its handshake is done."""
-        self.refusal = reason
+        self.refusal = code, reason
         self.received_bytes = 0
 
     def resume_writing(self) -> None:

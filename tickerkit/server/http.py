@@ -9,13 +9,13 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from websockets.datastructures import Headers
-from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 
 from tickerkit.protocol import SUBPROTOCOL, find_stream
-from tickerkit.server.access import Access, Refusal
+from tickerkit.server.access import NO_TOKEN, Access, Refusal
 from tickerkit.server.metrics import CONTENT_TYPE, MISSING
 from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
+from tickerkit.server.token_limit import BLOCK_S
 
 __all__ = ["respond", "respond_on_metrics_port", "respond_to_probe", "respond_unavailable"]
 
@@ -47,6 +47,8 @@ def respond(
     on_refusal: Callable[[int, str], object],
     render_metrics: Callable[[], bytes],
     extend: Callable[[Request], Response | None] = lambda _: None,
+    *,
+    address: str = "",
 ) -> Response | Refusal | None:
     """Return the response to a request: a file of the page, the metrics, or why it is refused.
 
@@ -58,13 +60,14 @@ def respond(
             refused.
         render_metrics: returns the metrics; raises ImportError without the package for them.
         extend: returns the response of an extension to a request without a token; None without one.
+        address: the client's address, without its port; empty for no limit of wrong tokens.
 
     Returns:
         None for an accepted websocket handshake, which then continues. A `Refusal` for a handshake
         without the right token: the handshake continues, and the websocket is then closed with the
-        reason, because most clients don't show the body of an HTTP error.
+        refusal's code and reason.
     """
-    response = _respond(request, access, page, on_refusal, render_metrics, extend)
+    response = _respond(request, access, page, on_refusal, render_metrics, extend, address)
     return _complete(request, response) if isinstance(response, Response) else response
 
 
@@ -123,6 +126,7 @@ def _respond(
     on_refusal: Callable[[int, str], object],
     render_metrics: Callable[[], bytes],
     extend: Callable[[Request], Response | None],
+    address: str,
 ) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
         on_refusal(http.HTTPStatus.BAD_REQUEST, problem)
@@ -132,16 +136,16 @@ def _respond(
     asset = None if upgrade else find_asset(path)
     # The page's own files hold no data, and browsers request them without the page's query.
     needs_token = upgrade or path in ("/", METRICS)
-    check = partial(access.check_request, request.path, request.headers, page=page)
+    check = partial(access.check_request, request.path, request.headers, page=page, address=address)
     if not upgrade and check(needs_token=False) is None:
         extended = extend(request)
         if extended is not None:
             return extended
     refusal = check(needs_token=needs_token)
     if refusal is not None:
-        is_closed = upgrade and refusal.status == http.HTTPStatus.UNAUTHORIZED
-        on_refusal(CloseCode.POLICY_VIOLATION if is_closed else refusal.status, refusal.reason)
-        return refusal if is_closed else _make_refusal(request, refusal)
+        close_code = refusal.close_code if upgrade else None
+        on_refusal(close_code or refusal.status, refusal.reason)
+        return refusal if close_code else _make_refusal(request, refusal)
     if path == METRICS and not upgrade:
         return _respond_with_metrics(request, render_metrics)
     page = access.localise(page, request.headers.get("Host", ""))
@@ -151,6 +155,9 @@ def _respond(
             return None
         on_refusal(http.HTTPStatus.NOT_FOUND, _describe_missing(page))
     if asset is None:
+        is_guess = check(needs_token=True) is NO_TOKEN and "." not in path.split("/")[1]
+        if is_guess:  # the page of a class is at its code
+            access.note_wrong_token(address)
         return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in METHODS:
         return _respond_not_allowed()
@@ -214,7 +221,10 @@ def _make_refusal(request: Request, refusal: Refusal) -> Response:
     Programs get the reason as plain text.
     """
     if refusal.status != http.HTTPStatus.UNAUTHORIZED:
-        return _make_response(refusal.status, f"{refusal.reason}\n".encode())
+        response = _make_response(refusal.status, f"{refusal.reason}\n".encode())
+        if refusal.status == http.HTTPStatus.TOO_MANY_REQUESTS:
+            response.headers["Retry-After"] = f"{BLOCK_S:g}"
+        return response
     asset = find_asset(TOKEN_PAGE)
     if asset is not None and "text/html" in request.headers.get("Accept", ""):
         body = asset.body.replace(TOKEN_PAGE_REASON, html.escape(refusal.reason).encode())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,6 +19,9 @@ __all__ = ["JOURNAL_COLUMNS", "Ending", "Journal", "find_ending"]
 
 JOURNAL_COLUMNS = ["time", "address", "name", "event", "code", "reason"]
 MAX_ENTRIES = 1000
+# The same event of the same client is noted again after this time: a program that connects in a
+# loop must not push everything else out.
+REPEAT_S = 10.0
 # The codes of a normal end: closed, gone to another page, and no code given (RFC 6455, 7.4.1).
 NORMAL = (CloseCode.NORMAL_CLOSURE, CloseCode.GOING_AWAY, CloseCode.NO_STATUS_RCVD)
 # The codes with which a server closes a client that breaks the protocol.
@@ -81,17 +85,23 @@ def find_ending(socket: ServerSocket) -> Ending | None:
 class Journal:
     """The newest 1,000 clients that a server has refused, disconnected or lost.
 
-    It is written on the portal's loop, and may be read from any thread.
+    The same event of the same client is noted once within ten seconds, and always counted. It is
+    written on the portal's loop, and may be read from any thread.
+
+    Args:
+        clock: the time in seconds, monotonic.
 
     Attributes:
         turned_away: counts the requests that were refused.
         cut_off: counts the clients that the server has disconnected.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
         self.turned_away = ErrorLog("server: turned away", repeat_s=1.0)
         self.cut_off = ErrorLog("server", repeat_s=1.0)
         self._entries: deque[_Entry] = deque(maxlen=MAX_ENTRIES)
+        self._noted_at: dict[tuple[str, ...], float] = {}
 
     def note_refusal(self, address: str, name: str, code: int, reason: str) -> None:
         """Note a request that is refused.
@@ -126,5 +136,12 @@ class Journal:
         return frame.assign(time=times.dt.floor("ms"), code=frame["code"].astype("int64"))
 
     def _add(self, address: str, name: str, event: str, code: int, reason: str) -> None:
+        key, now = (address.rpartition(":")[0], name, event, str(code)), self._clock()
+        if now - self._noted_at.get(key, -REPEAT_S) < REPEAT_S:
+            return
+        self._noted_at.pop(key, None)
+        self._noted_at[key] = now
+        if len(self._noted_at) > MAX_ENTRIES:
+            del self._noted_at[next(iter(self._noted_at))]
         reason = format_line(reason)
         self._entries.append(_Entry(time.time_ns(), address, name, event, int(code), reason))

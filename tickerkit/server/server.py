@@ -120,6 +120,8 @@ class TickServer(Lifecycle):
     def journal(self) -> pd.DataFrame:
         """Who was refused, disconnected or lost; the newest 1,000, the newest last.
 
+        The same event of the same client is listed once within ten seconds.
+
         Returns:
             A DataFrame with the columns `time` (UTC), `address`, `name`, `event`, `code` and
             `reason`. `event` is "refused" (the code is the HTTP status, or the code with which the

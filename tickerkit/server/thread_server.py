@@ -15,7 +15,6 @@ from typing import Any, TypeVar, cast
 import pandas as pd
 from websockets.asyncio.server import Server, ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
-from websockets.frames import CloseCode
 from websockets.http11 import Request, Response
 from websockets.typing import Subprotocol
 
@@ -363,9 +362,11 @@ class ThreadServer(TickServer):
             partial(self._note_refusal, socket, request),
             self._render_metrics,
             self._respond_by_extension,
+            address=str(socket.remote_address[0]),
         )
         if isinstance(response, Refusal):
-            socket.refuse(response.reason)
+            assert response.close_code is not None
+            socket.refuse(response.close_code, response.reason)
             return None
         if response is not None and self._limiter.is_full:
             # Browsers hide the status of a failed websocket handshake from the page, so the page
@@ -439,7 +440,7 @@ class ThreadServer(TickServer):
         assert connection.request is not None
         socket = cast("ServerSocket", connection)
         if socket.refusal:
-            await socket.close(CloseCode.POLICY_VIOLATION, socket.refusal)
+            await socket.close(*socket.refusal)
             return
         now = asyncio.get_running_loop().time()
         path = connection.request.path
