@@ -151,6 +151,7 @@ class SeatWire:
         self.truth = LogTruth(self.log)
         self.challenge = Challenge("ana")
         self.challenge.begin(make_plan(name, now=self.now, **plan))
+        self.tasks: dict[str, dict[str, Any]] = {}
         self.student = student
         student.wire = self
         self.frames = FrameLog(10_000_000)
@@ -175,6 +176,16 @@ class SeatWire:
             self.step()
             if until is not None and self.challenge.score.passed >= until:
                 return
+
+    def begin(self, name: str | None = None, **plan: Any) -> None:
+        """Begin another challenge."""
+        self.tasks |= self.challenge.snapshot(self.now)
+        self.challenge.begin(make_plan(name, now=self.now, **plan), self.tasks)
+
+    def list_tasks(self) -> list[dict[str, Any]]:
+        """Return the tasks as the seat's messages have them."""
+        assert self.challenge.plan is not None
+        return self.challenge.plan.list_tasks(self.challenge.snapshot(self.now))
 
     def step(self) -> None:
         """Let a tenth of a second pass."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from random import Random
 from typing import Any, NamedTuple
 
@@ -70,18 +70,19 @@ class Challenge(msgspec.Struct):
 
     # --- what a teacher does ------------------------------------------------------------------
 
-    def begin(self, plan: Plan | None) -> None:
-        """Begin a challenge, or end one with None; what was passed before stays passed."""
+    def begin(self, plan: Plan, tasks: Mapping[str, Mapping[str, Any]] | None = None) -> None:
+        """Begin a plan, with the tasks of the seat as its snapshots have them.
+
+        What was passed since the plan began stays passed.
+        """
         self.plan = plan
         self.evidence.forget()
         self.ping_at, self.slow_since, self.slow_gaps = 0.0, None, -1
-        for number in () if plan is None else plan.numbers:
-            self.passed.pop(str(number), None)
-
-    def restore(self) -> None:
-        """Go on after the server has started again: no connection is left."""
-        self.evidence.link = -1
-        self.evidence.outages = [each for each in self.evidence.outages if each.ticked_at]
+        self.passed = {
+            number: task["at"]
+            for number, task in plan.select(tasks or {}).items()
+            if task["state"] == "passed"
+        }
 
     # --- what students see --------------------------------------------------------------------
 
@@ -118,18 +119,6 @@ class Challenge(msgspec.Struct):
             }
             for number, verdict in self.judge(now).items()
         }
-
-    def list_tasks(self, now: float) -> list[dict[str, Any]]:
-        """Return the tasks as the seat's messages have them."""
-        return [
-            {
-                "number": number,
-                "title": TASKS[number - 1].title,
-                "state": verdict.state,
-                "hint": verdict.hint,
-            }
-            for number, verdict in self.judge(now).items()
-        ]
 
     @property
     def score(self) -> Score:
@@ -231,7 +220,7 @@ class Challenge(msgspec.Struct):
         if newest is not None and now - (newest.ticked_at or now) < pause_s:
             return []
         survived = [each for each in evidence.outages if is_survived(each, rules)]
-        if len(survived) >= rules.breaks and find_same_waits(survived) is None:
+        if len(survived) >= rules.breaks and find_same_waits(survived, rules) is None:
             return self._ask_about_span(now, truth)
         return self._break(now, len(survived))
 

@@ -14,6 +14,7 @@ from tickerkit.classroom.room.class_state import REMOVED, ClassState
 from tickerkit.classroom.room.handouts import respond_with_handout
 from tickerkit.classroom.room.pages import respond_with_page
 from tickerkit.classroom.room.seat_client import SeatClient
+from tickerkit.classroom.room.wires import REFUSES
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.extension import Extension, ExtensionHost
 
@@ -44,6 +45,9 @@ class ClassExtension(Extension):
         self._state = ClassState(host, self._kept)
         self._orders = ClassOrders(self._state)
 
+    def end(self) -> None:
+        self._state.examiner.end()
+
     def respond(self, request: Request) -> Response | None:
         page = respond_with_page(request, self.code)
         return page or respond_with_handout(request, self.code, self._state.describe_name)
@@ -54,7 +58,12 @@ class ClassExtension(Extension):
         if state.seats.is_blocked(client.name):
             client.close(*REMOVED)
             return
-        seat, gone = state.seats.join(client.name, key, time.time())
+        now, before = time.time(), state.seats.find(client.name)
+        if before is not None and not key and state.wires.refuses(before, now):
+            client.close(*REFUSES)
+            state.examiner.refuse(before, REFUSES[1])
+            return
+        seat, gone = state.seats.join(client.name, key, now)
         client.name = seat.name
         for each in gone:
             state.forget(each)
@@ -64,9 +73,13 @@ class ClassExtension(Extension):
         state.reached[student.local_host] = state.reached.get(student.local_host, 0) + 1
         seat.client, seat.address = client.program, client.address
         state.wires.admit(student, request)
+        state.examiner.admit(student)
         state.post_seat(seat)
         state.note("joined", seat.name, address=seat.address, client=seat.client)
         state.tell(seat)
+
+    def receive(self, client: ClientHandler, data: str | bytes) -> bool:
+        return self._state.examiner.takes(data)
 
     def remove(self, client: ClientHandler) -> None:
         student = self._clients.pop(client, None)
@@ -76,6 +89,7 @@ class ClassExtension(Extension):
         state.by_seat[seat].remove(student)
         if not state.by_seat[seat]:
             del state.by_seat[seat]
+        state.examiner.remove(student)
         state.wires.remove(student)
         if state.seats.leave(seat, had_key=student.had_key, is_clean=student.is_clean):
             state.wires.forget(seat)

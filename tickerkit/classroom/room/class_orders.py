@@ -5,7 +5,10 @@ from __future__ import annotations
 import time
 from typing import Any
 
+import msgspec
+
 from tickerkit.classroom.room.class_state import REMOVED, ClassState
+from tickerkit.classroom.room.plan import Plan
 from tickerkit.classroom.room.seats import Seat
 from tickerkit.wire import Fields
 
@@ -45,7 +48,7 @@ class ClassOrders:
             "seats": [self._describe(seat) for seat in room.seats],
             "journal": [row for row in room.journal if row["number"] > since],
             "market": room.market.snapshot(),
-            "challenge": None,
+            "challenge": room.examiner.snapshot(),
             "reached": dict(room.reached),
             "notes": list(room.notes),
         }
@@ -135,6 +138,19 @@ class ClassOrders:
     def do_handshake(self, name: str) -> str:
         """Return the requests of a student's connections."""
         return self._room.wires.describe_handshakes(self._room.list_programs(name))
+
+    # --- the challenge ------------------------------------------------------------------------
+
+    def do_challenge(self, plan: dict[str, Any] | None) -> None:
+        """Begin a challenge, or end one with None."""
+        room = self._room
+        begun = None if plan is None else msgspec.convert(plan, Plan)
+        room.examiner.begin(begun, room.seats, room.list_students(None))
+        room.keep("challenge", plan)
+        room.note("challenge", "", text="" if begun is None else begun.name)
+        for seat in room.seats:
+            room.post_seat(seat)
+        room.tell_all()
 
     # --- the market ---------------------------------------------------------------------------
 

@@ -7,7 +7,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
+
+from tickerkit.classroom.room.examiner import Examiner
 from tickerkit.classroom.room.market import Market
+from tickerkit.classroom.room.plan import Plan
 from tickerkit.classroom.room.seat_client import SeatClient
 from tickerkit.classroom.room.seats import Seat, Seats
 from tickerkit.classroom.room.wires import Wires
@@ -34,6 +38,7 @@ class ClassState:
         seats: who has a name, or is connected.
         by_seat: the connections of each seat that has any.
         wires: which connections are read or broken.
+        examiner: the challenge of the class.
         market: the teacher's control of the source.
         reached: how many connections came by each address of this machine.
         notes: what was said, as objects for the board.
@@ -47,11 +52,14 @@ class ClassState:
         self.seats.load(kept)
         self.market = Market(host.source)
         self.market.restore(kept.get("market") or {})
+        self.examiner = Examiner(self.wires, host.log, self._take_tasks, self._report)
         self.by_seat: dict[Seat, list[SeatClient]] = {}
         self.journal: deque[dict[str, Any]] = deque(maxlen=MAX_JOURNAL)
         self.notes: deque[dict[str, Any]] = deque(maxlen=MAX_NOTES)
         self.reached: dict[str, int] = {}
         self.version = 0
+        if kept.get("challenge") is not None:
+            self.examiner.begin(msgspec.convert(kept["challenge"], Plan), self.seats, ())
 
     # --- students ---------------------------------------------------------------------------
 
@@ -101,7 +109,7 @@ class ClassState:
             "type": "seat",
             "name": seat.name,
             "status": self.market.describe() or "connected",
-            "tasks": [],
+            "tasks": self.examiner.list_tasks(seat),
             "wire": self.wires.describe(seat, self.by_seat.get(seat, ())),
         }
 
@@ -124,6 +132,7 @@ class ClassState:
 
     def forget(self, seat: Seat) -> None:
         """Forget a seat that is removed."""
+        self.examiner.forget(seat)
         self.wires.forget(seat)
         self._post("gone", number=seat.number, name=seat.name)
 
@@ -137,6 +146,12 @@ class ClassState:
         row = {"number": self.version, "time": time.time(), "name": name, "event": event, **facts}
         self.journal.append(row)
         self._post(event, name=name, **facts)
+
+    def _take_tasks(self, seat: Seat, passed: list[str]) -> None:
+        self.post_seat(seat)
+        self.tell(seat)
+        for name in passed:
+            self.note("passed", seat.name, text=name)
 
     def _post(self, event: str, **facts: Any) -> None:
         self._host.post({"at": time.time(), "event": event, **facts})

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 import msgspec
 
@@ -27,17 +29,39 @@ class Plan(msgspec.Struct, frozen=True):
         rules: the times and counts.
         since: when it began.
         until: when it ends; None if it does not.
+        pace: by what the times of the rules were divided.
     """
 
     name: str
     rules: Rules
     since: float
     until: float | None
+    pace: float = 1.0
 
     @property
     def numbers(self) -> list[int]:
         """The numbers of its tasks."""
         return [task.number for task in TASKS if self.name in (ALL, task.name)]
+
+    def select(self, tasks: Mapping[str, Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        """Return what counts of a seat's tasks: others, and what was passed since it began."""
+        return {
+            number: dict(task)
+            for number, task in tasks.items()
+            if int(number) not in self.numbers or (task.get("at") or 0.0) >= self.since
+        }
+
+    def list_tasks(self, tasks: Mapping[str, Mapping[str, Any]]) -> list[dict[str, Any]]:
+        """Return its tasks as the messages to a seat have them."""
+        return [
+            {
+                "number": number,
+                "title": TASKS[number - 1].title,
+                "state": tasks.get(str(number), {}).get("state", "open"),
+                "hint": tasks.get(str(number), {}).get("hint", ""),
+            }
+            for number in self.numbers
+        ]
 
     def is_over(self, now: float) -> bool:
         """Return whether its time has passed."""
@@ -70,4 +94,4 @@ def make_plan(
     check_number("pace", pace, 0.1, MAX_PACE)
     until = None if within is None else now + parse_length_ns("within", within, seconds=True) / 1e9
     rules = Rules(breaks=int(breaks)).speed_up(float(pace))
-    return Plan(name or ALL, rules, now, until)
+    return Plan(name or ALL, rules, now, until, float(pace))

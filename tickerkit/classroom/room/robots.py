@@ -64,7 +64,7 @@ class Robots(Lifecycle):
         self._end = asyncio.Event()
 
     @property
-    def names(self) -> dict[str, str]:
+    def tempers(self) -> dict[str, str]:
         """The temper of each robot, by its name."""
         return {robot.name: robot.temper for robot in self._robots}
 

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import threading
 import time
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
+import msgspec
 import pandas as pd
 
 from tickerkit.classroom.room.class_extension import ClassExtension
 from tickerkit.classroom.room.codes import check_code, make_code
 from tickerkit.classroom.room.market import MarketControl
+from tickerkit.classroom.room.plan import make_plan
+from tickerkit.classroom.room.robots import Robots
 from tickerkit.classroom.room.saving import Record
 from tickerkit.classroom.room.student_wire import SeatTap, StudentWire
 from tickerkit.classroom.room.tables import make_journal, make_roster, make_scores
@@ -88,6 +92,8 @@ class Room(Lifecycle):
         self._watcher: BackgroundThread | None = None
         self._close_with = (CLOSE_CODE, CLOSE_REASON)
         self.restarts = 0
+        self._pace = 1.0
+        self._robots: list[Robots] = []
 
     # --- addresses and state ------------------------------------------------------------------
 
@@ -153,7 +159,10 @@ class Room(Lifecycle):
 
     @property
     def scores(self) -> pd.DataFrame:
-        """The students with their tasks and points, the best first."""
+        """The students with their tasks, the best first: most passed, then the lowest score.
+
+        `score` is the mean time from a break of the connection to the first tick, in seconds.
+        """
         return make_scores(self._record.state()["seats"])
 
     @property
@@ -197,6 +206,48 @@ class Room(Lifecycle):
         """Begin to keep the frames of a student's programs; `tap(name).frames()` shows them."""
         self._order("tap", name, student=name)
         return SeatTap(partial(self._order, student=name), name)
+
+    def challenge(
+        self,
+        name: str | None = None,
+        *,
+        breaks: int = 5,
+        within: str | float | timedelta | None = None,
+        pace: float = 1.0,
+    ) -> None:
+        """Begin a challenge: each student's programs do tasks, judged by what their wires show.
+
+        What fails is shown to that student alone, with the frame that shows it. It replaces a
+        challenge that goes on; `end_challenge` ends it.
+
+        Args:
+            name: "knock", "listen", "speak", "answer", "survive", "slow" or "leave"; None for all
+                seven, of which the later ones wait for the earlier ones.
+            breaks: how many breaks of the connection to survive, from 1 to 20.
+            within: how long it lasts: "5min", a timedelta, or seconds; None for no end.
+            pace: all its times are divided by it: 10 to try it in a tenth of the time.
+        """
+        plan = make_plan(name, now=time.time(), breaks=breaks, within=within, pace=pace)
+        self._order("challenge", msgspec.to_builtins(plan), student=None)
+        self._pace = plan.pace
+
+    def end_challenge(self) -> None:
+        """End the challenge; what was passed stays in `scores`. Idempotent."""
+        self._order("challenge", None, student=None)
+
+    def robots(self, count: int = 5) -> Robots:
+        """Send robot students to the class, to try a lesson alone: robot-1, robot-2 and so on.
+
+        Each has a temper: good, forgets pongs, comes back too fast, reads slowly, leaves rudely.
+        They leave with their `stop()`, or with the class.
+
+        Args:
+            count: how many, from 1 to 300.
+        """
+        first = 1 + sum(len(each.tempers) for each in self._robots)
+        robots = Robots(self.url, count, self._pace, first)
+        self._robots.append(robots)
+        return robots.start()
 
     def rename(self, name: str, new: str) -> str:
         """Give a student another name; seat, tasks and score stay. Return the new name."""
@@ -323,6 +374,8 @@ class Room(Lifecycle):
 
     def _release(self) -> None:
         self._ending.set()
+        for robots in self._robots:
+            robots.stop()
         try:
             if self._watcher is not None:
                 with allow_interrupts():

@@ -30,7 +30,7 @@ class Seat:
         joins: how many connections there were.
         drops: how many of them ended without a close frame.
         tasks: by the number of each task, as text: its state, hint and time.
-        score: points; None before the first.
+        score: the mean seconds from a break to the first tick; None before the first.
         is_guest: whether the student has given no name. Such a seat lasts as long as its
             connection.
         connected: how many connections are open now. It is not kept in files.

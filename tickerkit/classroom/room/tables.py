@@ -63,7 +63,7 @@ def make_scores(seats: Sequence[Mapping[str, Any]]) -> pd.DataFrame:
     types = {"name": "str", "passed": "int64", "score": "float64"}
     table = _make_table(rows, types | dict.fromkeys(tasks, "str"))
     order = table.sort_values(
-        ["passed", "score"], ascending=False, kind="stable", na_position="last"
+        ["passed", "score"], ascending=[False, True], kind="stable", na_position="last"
     )
     return order.reset_index(drop=True)
 

@@ -17,7 +17,7 @@ PROTOCOL_ERROR = 1002
 NORMAL = 1000
 # A wait after a failed attempt that is longer by this factor counts as grown.
 GROWTH = 1.2
-# Waits whose spread is below both count as the same: a network alone makes waits differ.
+# Waits whose spread is below one of these count as the same: a network alone makes waits differ.
 SAME_PART, SAME_S = 0.1, 0.02
 KINDS = {
     "reset": "a reset",
@@ -148,12 +148,14 @@ def judge_survive(evidence: Evidence, rules: Rules, now: float) -> Verdict:
             break
         if (problem := find_problem(outage, rules, now)) is not None:
             return Verdict("failed", problem)
-    if len(survived) >= rules.breaks and (wait_s := find_same_waits(survived)) is not None:
+    if len(survived) >= rules.breaks and (wait_s := find_same_waits(survived, rules)) is not None:
         hint = f"after each break you waited {wait_s:.2f} s: make it random, or all come at once"
         return Verdict("failed", hint)
     if (verdict := _judge_newest(evidence, "survive", rules, now)) is not None:
         return verdict
-    return _show_progress(TASKS[4], len(survived), rules.breaks, "breaks survived")
+    return _show_progress(
+        TASKS[4], min(len(survived), rules.breaks), rules.breaks, "breaks survived"
+    )
 
 
 def judge_slow(evidence: Evidence, rules: Rules, now: float) -> Verdict:
@@ -231,14 +233,14 @@ def is_survived(outage: Outage, rules: Rules) -> bool:
     return outage.ticked_at is not None and find_problem(outage, rules, outage.ticked_at) is None
 
 
-def find_same_waits(outages: list[Outage]) -> float | None:
+def find_same_waits(outages: list[Outage], rules: Rules) -> float | None:
     """Return how long a client waited after each break, if always as long; None if not."""
     waits = [outage.waits[0] for outage in outages if outage.waits]
     if len(waits) < 3:
         return None
     mean_s = sum(waits) / len(waits)
     spread_s = max(waits) - min(waits)
-    return mean_s if spread_s < max(SAME_S, SAME_PART * mean_s) else None
+    return mean_s if spread_s < max(SAME_S * rules.second_s, SAME_PART * mean_s) else None
 
 
 TASKS = (

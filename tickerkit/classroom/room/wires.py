@@ -13,7 +13,7 @@ from tickerkit.classroom.room.seats import Seat
 from tickerkit.classroom.room.socket_wire import SocketWire
 from tickerkit.wire import Fields, FrameLog, Head, WireFrame, corrupt, hide_head_secrets, truncate
 
-__all__ = ["SeatLog", "Wires"]
+__all__ = ["REFUSES", "RESTARTS", "SeatLog", "Wires"]
 
 # With this, a seat that is tapped takes less than 256 kB.
 KEEP_BYTES = 128 * 1024
@@ -140,12 +140,23 @@ class Wires:
 
     # --- taps ---------------------------------------------------------------------------------
 
-    def watch(self, seat: Seat, students: Iterable[SeatClient]) -> SeatLog:
-        """Keep the frames of a seat from now on; return where they go."""
-        log = self._logs.setdefault(seat.number, SeatLog(KEEP_BYTES))
+    def watch(
+        self, seat: Seat, students: Iterable[SeatClient], keep_bytes: int = KEEP_BYTES
+    ) -> SeatLog:
+        """Read the frames of a seat from now on, and keep so many bytes; return where they go."""
+        log = self._logs.setdefault(seat.number, SeatLog(keep_bytes))
+        log.keep_bytes = max(log.keep_bytes, keep_bytes)
         for student in students:
             self.attach(student).conversation.log = log
         return log
+
+    def unwatch(self, seat: Seat) -> None:
+        """Pass on the frames of a seat no more; a seat that is tapped is read nonetheless."""
+        log = self._logs.get(seat.number)
+        if log is not None:
+            log.on_frame = None
+            if not log.keep_bytes:
+                del self._logs[seat.number]
 
     def read(self, seat: Seat) -> tuple[int, list[Fields]]:
         """Return the frames of a seat that are held, and the number of the first."""
