@@ -21,6 +21,7 @@ class Outcome:
         expected: what was expected, in kind: it does not give the answer away.
         came: what came instead.
         boxes: the bytes that the failed input had; the card shows them as boxes.
+        written: whether there was an answer at all; one that is still empty counts as no try.
     """
 
     passed: bool
@@ -29,6 +30,7 @@ class Outcome:
     expected: str = ""
     came: str = ""
     boxes: bytes = b""
+    written: bool = True
 
 
 @dataclass(frozen=True)

@@ -101,7 +101,8 @@ def judge_function(
             came.checked, came.boxes = checked, case.boxes
             raise came
         said = said or _compare(came, case.expected)
-        return Outcome(False, checked, said, kind, _describe_result(came), case.boxes)
+        shown = _describe_result(came)
+        return Outcome(False, checked, said, kind, shown, case.boxes, came is not None)
     return Outcome(True, len(cases), praise)
 
 
@@ -165,7 +166,8 @@ def judge_value(
     if is_same(answer, expected):
         return Outcome(True, 1, praise)
     said = next((said for value, said in mistakes if is_same(answer, value)), "")
-    return Outcome(False, 0, said or _compare(answer, expected), kind, describe(answer))
+    said = said or _compare(answer, expected)
+    return Outcome(False, 0, said, kind, describe(answer), written=answer is not None)
 
 
 def _compare(came: Any, expected: Any) -> str:

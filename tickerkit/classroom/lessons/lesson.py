@@ -18,8 +18,10 @@ from tickerkit.classroom.lessons.reports import (
     make_fault_card,
     make_hint_card,
     make_lesson_card,
+    make_no_guess_card,
     make_question_card,
     make_refusal_card,
+    make_solution_card,
     make_task_card,
     make_truth_card,
 )
@@ -94,11 +96,12 @@ class Lesson:
         if result.is_fault:
             show(make_fault_card(key, seed, result))
             return
-        passed = self._results[key] = result.outcome.passed
+        outcome = result.outcome
+        self._results[key] = outcome.passed
 
         def change(work: Work) -> None:
-            work.tries += not work.passed
-            work.passed = work.passed or passed
+            work.tries += outcome.written and not work.passed
+            work.passed = work.passed or outcome.passed
 
         work = self._progress.change_work(key, change)
         guess = compare(self._predictions.get(key), self._progress.guess(key))
@@ -118,10 +121,9 @@ class Lesson:
         exercise = self._find_exercise(key)
         work = self._progress.work(key)
         if work.passed or work.tries >= TRIES or _is_teacher():
-            text = "One answer of many."
-            show(Card(key, "solution", "plain", text, code=exercise.solution.strip()))
-            return
-        show(make_refusal_card(exercise, work))
+            show(make_solution_card(exercise))
+        else:
+            show(make_refusal_card(exercise, work))
 
     def passed(self, key: str) -> bool:
         """Return whether an answer is right: that of the newest check, else of an earlier kernel.
@@ -160,8 +162,11 @@ class Lesson:
                 entry.value, entry.late = value[:MAX_GUESS], is_known
 
             kept = self._progress.change_guess(key, change)
-        make = make_truth_card if is_known and kept.value else make_question_card
-        show(make(key, question, kept))
+        if guess is NOTHING and not kept.value:
+            show(make_no_guess_card(key))
+        else:
+            make = make_truth_card if is_known and kept.value else make_question_card
+            show(make(key, question, kept))
 
     def _find_exercise(self, key: str) -> Exercise:
         check_text("key", key, format_choices(self._exercises))

@@ -120,18 +120,17 @@ PREDICTIONS = {
         "A price changes once a second. A program asks for it 5 times a second, for 4 seconds. "
         "How many of its 20 requests bring a new price?",
         4,
-        "The other 16 were for nothing, and each new price was up to 0.2 s old when it came.",
+        "4 or 5. The others were for nothing, and a new price was up to 0.2 s old when it came.",
         near=1,
     ),
     "1b": Prediction(
-        "What is the number in the first line of the server's answer, if it agrees to talk "
-        "websocket?",
-        101,
-        "101 means Switching Protocols: what follows is no HTTP any more.",
+        "How many requests does a client of a websocket need for 4 prices?",
+        1,
+        "The handshake is the only one. Then the server sends each new price by itself.",
     ),
     "1c": Prediction(
-        "How many requests does the websocket need for 4 seconds of prices?",
-        1,
-        "One handshake; then the server sends by itself.",
+        "Which number in the first line of the answer says yes to a websocket?",
+        101,
+        "101 means Switching Protocols: what follows is no HTTP any more.",
     ),
 }

@@ -16,8 +16,10 @@ __all__ = [
     "make_fault_card",
     "make_hint_card",
     "make_lesson_card",
+    "make_no_guess_card",
     "make_question_card",
     "make_refusal_card",
+    "make_solution_card",
     "make_task_card",
     "make_truth_card",
 ]
@@ -30,7 +32,7 @@ def make_task_card(exercise: Exercise) -> Card:
     """Return the card of an exercise that has no answer yet."""
     key = exercise.key
     footer = f'Put your answer in place of the three dots. Hint: L.hint("{key}").'
-    return Card(key, "to do", "open", exercise.task, footer=footer)
+    return Card(_name(key), "to do", "open", exercise.task, footer=footer)
 
 
 def make_check_card(
@@ -49,7 +51,9 @@ def make_check_card(
     printed = ("it printed", result.printed.rstrip())
     if outcome.passed:
         checked = f"{outcome.checked:,} of {outcome.checked:,} checked; nothing is hidden."
-        return Card(key, "passed", "good", outcome.said, [*guess, printed], footer=checked)
+        return Card(
+            f"Exercise {key}", "passed", "good", outcome.said, [*guess, printed], footer=checked
+        )
     lines = [("expected", outcome.expected), ("came", outcome.came), printed]
     left = len(exercise.hints) - work.hints
     helps = [
@@ -60,7 +64,9 @@ def make_check_card(
     ]
     code = result.traceback if trace else ""
     footer = " ".join(filter(None, helps))
-    return Card(key, "not yet", "open", outcome.said, lines, outcome.boxes, code, footer)
+    return Card(
+        f"Exercise {key}", "not yet", "open", outcome.said, lines, outcome.boxes, code, footer
+    )
 
 
 def make_fault_card(key: str, seed: int, result: Result) -> Card:
@@ -70,16 +76,26 @@ def make_fault_card(key: str, seed: int, result: Result) -> Card:
         f"try. Run the cell again; if the error stays, report it, with the seed {seed}."
     )
     lines = [("error", result.outcome.said)]
-    return Card(key, "could not be checked", "plain", text, lines, code=result.traceback)
+    return Card(
+        f"Exercise {key}", "could not be checked", "plain", text, lines, code=result.traceback
+    )
 
 
 def make_question_card(key: str, question: Prediction, guess: Guess) -> Card:
     """Return the card of a question whose truth is not shown yet."""
     if not guess.value:
-        footer = f'Guess, then run what follows: L.predict("{key}", your guess)'
-        return Card(key, "guess first", "open", question.question, footer=footer)
+        footer = "Write your guess in place of the dots, and run the cell."
+        return Card(_ask(key), "guess first", "open", question.question, footer=footer)
     footer = f'To see whether it is right, run what follows, then L.predict("{key}").'
-    return Card(key, f"your guess: {guess.value}", "plain", question.question, footer=footer)
+    return Card(
+        f"Guess {key}", f"your guess: {guess.value}", "plain", question.question, footer=footer
+    )
+
+
+def make_no_guess_card(key: str) -> Card:
+    """Return the card in place of a truth that nobody has guessed yet."""
+    text = f'Nothing guessed yet. The truth is shown after a guess: L.predict("{key}", your guess)'
+    return Card(_ask(key), "no guess yet", "open", text)
 
 
 def make_truth_card(key: str, question: Prediction, guess: Guess) -> Card:
@@ -90,7 +106,7 @@ def make_truth_card(key: str, question: Prediction, guess: Guess) -> Card:
         state = f"{state}; the guess was late"
     mood: Mood = "good" if is_right and not guess.late else "plain"
     lines = compare(question, guess)[1:]
-    return Card(key, state, mood, question.question, lines, footer=question.why)
+    return Card(_ask(key), state, mood, question.question, lines, footer=question.why)
 
 
 def compare(question: Prediction | None, guess: Guess) -> list[Line]:
@@ -111,7 +127,15 @@ def make_hint_card(exercise: Exercise, work: Work) -> Card:
     lines = [(f"hint {i}", hint) for i, hint in enumerate(exercise.hints[: work.hints], 1)]
     left = count - work.hints
     footer = f'{left} more: L.hint("{key}")' if left else "There are no more hints."
-    return Card(key, f"hint {work.hints} of {count}", "plain", "", lines, footer=footer)
+    return Card(
+        f"Exercise {key}", f"hint {work.hints} of {count}", "plain", "", lines, footer=footer
+    )
+
+
+def make_solution_card(exercise: Exercise) -> Card:
+    """Return the card of the model answer."""
+    text, code = "One answer of many.", exercise.solution.strip()
+    return Card(f"Exercise {exercise.key}", "solution", "plain", text, code=code)
 
 
 def make_refusal_card(exercise: Exercise, work: Work) -> Card:
@@ -119,7 +143,9 @@ def make_refusal_card(exercise: Exercise, work: Work) -> Card:
     key, left = exercise.key, TRIES - work.tries
     count = "one more try" if left == 1 else f"{left} more tries"
     text = f'The solution is shown after {count}: L.check("{key}", …).'
-    return Card(key, "solution", "open", text, footer=f'L.hint("{key}") helps on the way.')
+    return Card(
+        f"Exercise {key}", "solution", "open", text, footer=f'L.hint("{key}") helps on the way.'
+    )
 
 
 def make_lesson_card(
@@ -142,6 +168,14 @@ def make_lesson_card(
     count = sum(work.passed for _, work in works)
     mood: Mood = "good" if count == len(works) else "open"
     return Card(title, f"{count} of {len(works)} passed", mood, "", lines, footer=where)
+
+
+def _name(key: str) -> str:
+    return f"Exercise {key}"
+
+
+def _ask(key: str) -> str:
+    return f"Guess {key}"
 
 
 def _describe_work(work: Work) -> str:

@@ -22,10 +22,10 @@ def read_all(data):
     frames = []
     while len(data) >= 2:
         opcode, length = data[0] & 0b1111, data[1] & 0b0111_1111
-        if opcode in (1, 2):    # text, binary
+        if opcode in (1, 2):  # text, binary
             key, data = data[2:6], data[6:]
             payload = unmask(data[:length], key)
-        else:                   # ping, pong, close
+        else:  # ping, pong, close
             data = data[2:]
             payload = data[:length]
         frames.append((opcode, payload))
