@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import platform
-from collections.abc import Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -70,18 +70,34 @@ def doctor(
             metavar="URL", help="The address that its REST paths follow, in place of the known one."
         ),
     ] = None,
+    for_class: Annotated[
+        bool,
+        typer.Option("--class", help="Check whether students will reach a class on this machine."),
+    ] = False,
+    reach: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="On a student's machine: try the address of a class, step by step.",
+        ),
+    ] = None,
     creds: Creds = None,
     ca: Ca = None,
     cert: Cert = None,
     key: Key = None,
 ) -> None:
-    """Find problems of this machine, a venue or a stream.
+    """Find problems of this machine, a class, a venue or a stream.
 
     A venue is tried for real: it is connected to, subscribed and asked for past trades. What is
     not as tickerkit's preset of the venue says is shown with the line of the preset. Of a stream,
     the servers, their versions, the stream's settings and who writes it are checked; nothing is
     changed. The exit code is 1 if there is a problem.
     """
+    if for_class or reach is not None:
+        if venue or symbol or every or url or rest or as_json or (for_class and reach):
+            raise UsageError("--class and --reach take no venue, no other option, and not both")
+        _examine_class(reach)
+        return
     if venue is not None and venue.startswith(STREAM_SCHEMES):
         if symbol or every or url or rest:
             raise UsageError("SYMBOL, --all, --url and --rest are for venues; leave them out")
@@ -94,7 +110,10 @@ def doctor(
     if venue is None and not every:
         if as_json or url or rest:
             raise UsageError("--json, --url and --rest are for a venue; name one, or pass --all")
-        _examine_machine()
+        from tickerkit.cli.checks import CHECKS
+
+        _print_versions()
+        _run_checks(CHECKS)
         return
     if every and (venue or url or rest):
         raise UsageError("--all tries every venue; leave out VENUE, --url and --rest")
@@ -188,12 +207,25 @@ async def _wait_for(work: Coroutine[Any, Any, list[Finding]], doing: str) -> lis
     return task.result()
 
 
-def _examine_machine() -> None:
-    from tickerkit.cli.checks import CHECKS
+def _examine_class(reach: str | None) -> None:
+    """Check this machine for a class, or try the address of a class."""
+    if reach is None:
+        from tickerkit.cli.class_doctor import CLASS_CHECKS
 
-    _print_versions()
+        _run_checks(CLASS_CHECKS)
+        return
+    from tickerkit.cli.reach_doctor import examine_reach
+
+    findings = asyncio.run(_wait_for(examine_reach(reach), "trying the class"))
+    for finding in findings:
+        print_finding(finding)
+    print_line("")
+    _finish(sum(each.level == "problem" for each in findings))
+
+
+def _run_checks(checks: Mapping[str, Callable[[], Iterator[Finding]]]) -> None:
     problems = 0
-    for name, check in CHECKS.items():
+    for name, check in checks.items():
         try:
             for finding in check():
                 problems += finding.level == "problem"
@@ -205,6 +237,15 @@ def _examine_machine() -> None:
         if interrupt.requested:
             raise typer.Exit
     print_line("")
+    _finish(problems)
+
+
+def _finish(problems: int) -> None:
+    """Print how many problems there are.
+
+    Raises:
+        Exit: there are some.
+    """
     _print_end(problems)
     if problems:
         raise typer.Exit(FAILED)
