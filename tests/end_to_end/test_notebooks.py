@@ -21,6 +21,8 @@ pytestmark = pytest.mark.process
 
 FOLDER = Path(__file__).parents[2] / "notebooks"
 NOTEBOOKS = sorted(FOLDER.glob("*.ipynb"))
+FAULTS_OF_TUTORIAL = FOLDER / "lessons" / "3a_the_tutorial_that_does_not_run.ipynb"
+TUTORIAL_IN_NOTEBOOK = FOLDER / "lessons" / "3b_server_and_client_in_a_notebook.ipynb"
 BY_NAME = pytest.mark.parametrize("path", NOTEBOOKS, ids=[path.name for path in NOTEBOOKS])
 CELL_S = 60
 
@@ -54,6 +56,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(tickerkit.__file__).parents[1]))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("TICKERKIT_LESSONS", str(tmp_path_factory.mktemp("lessons") / "lessons.json"))
         yield execute
 
 
@@ -102,11 +105,20 @@ def test_the_notebook_can_be_compared_between_versions(path: Path) -> None:
 @pytest.mark.package
 def test_the_tutorial_shows_each_fault_with_its_own_error(run: Run) -> None:
     """Each reason why the printed tutorial fails is seen live, then the prices are."""
-    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    text = said(run(FAULTS_OF_TUTORIAL))
+    shown = [*FAULTS, "error while attempting to bind on address"]
+    places = [text.find(words) for words in shown]
+    assert -1 not in places, shown[places.index(-1)]
+    assert places == sorted(places)
+
+
+@pytest.mark.package
+def test_the_tutorial_in_a_notebook_goes_both_ways(run: Run) -> None:
+    """Each client gets what one of them sends; a loop inside a loop is refused."""
+    text = said(run(TUTORIAL_IN_NOTEBOOK))
     shown = [
-        *FAULTS,
-        "error while attempting to bind on address",
         "101 Switching Protocols",
+        *(f"{name} got: hello from ana" for name in ("ana", "ben", "cem")),
         "asyncio.run() cannot be called from a running event loop",
         "This event loop is already running",
         "asyncio.run works inside a running loop",
@@ -120,7 +132,7 @@ def test_the_tutorial_shows_each_fault_with_its_own_error(run: Run) -> None:
 @pytest.mark.package
 def test_the_tutorial_leaves_its_kernel_unpatched(run: Run) -> None:
     """nest_asyncio changes the Task class of the process that it is shown in, and no other."""
-    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    text = said(run(TUTORIAL_IN_NOTEBOOK))
     before, after, here = re.findall(r"^(?:before|after|here): +<class '(.*)'>$", text, re.M)
     assert before == here == "_asyncio.Task"
     assert after != before
@@ -129,7 +141,7 @@ def test_the_tutorial_leaves_its_kernel_unpatched(run: Run) -> None:
 @pytest.mark.package
 def test_the_tutorial_measures_that_a_busy_cell_does_not_silence_tickerkit(run: Run) -> None:
     """A server on the kernel's loop is silent while a cell computes; tickerkit's is not."""
-    text = said(run(FOLDER / "02_tutorial.ipynb"))
+    text = said(run(TUTORIAL_IN_NOTEBOOK))
     kernels, own = (float(seconds) for seconds in re.findall(r"a pause of ([\d.]+) s", text))
     assert own < 1.5 <= kernels
 

@@ -25,9 +25,10 @@ import tickerkit as tk
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-NOTEBOOK = Path(__file__).parents[2] / "notebooks" / "02_tutorial.ipynb"
+LESSONS = Path(__file__).parents[2] / "notebooks" / "lessons"
+NOTEBOOK = LESSONS / "3a_the_tutorial_that_does_not_run.ipynb"
 # The cells before this one are the tutorial's steps; the notebook shows the files that they made.
-SHOWS_FILES = "from IPython.display import Code"
+SHOWS_FILES = "from pathlib import Path"
 NAMES = ("server.py", "index.html")
 PORT = 8000
 LINES = "() => [...document.querySelectorAll('#stock-list li')].map(line => line.innerText)"
@@ -62,6 +63,7 @@ def mended(printed: dict[str, str], tmp_path_factory: pytest.TempPathFactory) ->
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", str(Path(tk.__file__).parents[1]))
         patch.setenv("IPYTHONDIR", str(tmp_path_factory.mktemp("ipython")))
+        patch.setenv("TICKERKIT_LESSONS", str(folder / "lessons.json"))
         resources = {"metadata": {"path": str(folder)}}
         client = NotebookClient(notebook, timeout=60, kernel_name="python3", resources=resources)
         return folder, said(client.execute())

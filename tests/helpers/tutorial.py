@@ -13,7 +13,7 @@ if sys.version_info >= (3, 14):
     NO_LOOP = "RuntimeError: There is no current event loop in thread 'MainThread'."
 
 FAULTS = [
-    "The client found no server: it has ended",
+    "The client found no server.",
     NO_LOOP,
     "The client was cut off: 1011 (internal error)",
     "missing 1 required positional argument: 'path'",

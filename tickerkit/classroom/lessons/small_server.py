@@ -1,0 +1,304 @@
+"""Exercise 3b: a server of a few lines sends all clients the same prices, whoever leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+import re
+from contextlib import AsyncExitStack
+from random import Random
+from typing import Any
+
+from websockets.asyncio.client import ClientConnection, connect
+from websockets.exceptions import ConnectionClosed, InvalidHandshake
+
+from tickerkit.classroom.lessons.exercise import Exercise, Outcome
+from tickerkit.classroom.lessons.judging import NO_FUNCTION, describe
+from tickerkit.classroom.lessons.script import find_free_port
+
+__all__ = ["SMALL_SERVER"]
+
+CLIENTS = 3
+MESSAGES = 4
+CONNECT_S = 2.0
+RECEIVE_S = 1.5
+POLL_S = 0.02
+END_S = 1.0
+
+SOLUTION = """
+import asyncio
+import json
+
+from websockets.asyncio.server import broadcast, serve
+
+
+async def stay(websocket):
+    await websocket.wait_closed()
+
+
+async def serve_prices(port, fetch):
+    async with serve(stay, "localhost", port) as server:
+        while True:
+            broadcast(server.connections, json.dumps(fetch()))
+            await asyncio.sleep(0.1)
+"""
+
+OWN_PRICES = "Each client got prices of its own. Call fetch() once, and send the result to all."
+NOT_ASYNC = "Write it with `async def`: the checker runs it on an event loop."
+ENDED = "Your function ended, and its server with it. It has to run until it is cancelled."
+SILENT = "A client connected, and got nothing for a while. Send ten times a second."
+UNCHANGED = "The prices never change. Call fetch() again for each message."
+NOT_JSON = "The message is not JSON. Make it with json.dumps."
+OTHER_PRICES = "The message is not what fetch() returned."
+LEFT_OUT = "One client missed a message that the others got."
+ENDED_BY_LEAVING = "One client left, and your server ended. The others should not notice."
+SILENT_AFTER_LEAVING = "One client left, and the others got nothing more."
+# What the error of a server says, and what it means.
+MEANINGS = {
+    "data must be|iterable must contain": "It sends a list. Make text of it: json.dumps.",
+    "already in use": "The port is taken. Listen on the port that your function gets.",
+}
+
+WRONG = {
+    '''
+import asyncio, json
+from websockets.asyncio.server import serve
+async def serve_prices(port, fetch):
+    async def send(websocket):
+        while True:
+            await websocket.send(json.dumps(fetch()))
+            await asyncio.sleep(0.1)
+    async with serve(send, "localhost", port) as server:
+        await server.serve_forever()
+''': OWN_PRICES,
+    '''
+import asyncio, json
+from websockets.asyncio.server import serve
+async def serve_prices(port, fetch):
+    clients = []
+    async def stay(websocket):
+        clients.append(websocket)
+        await websocket.wait_closed()
+    async with serve(stay, "localhost", port):
+        while True:
+            message = json.dumps(fetch())
+            for client in clients:
+                await client.send(message)
+            await asyncio.sleep(0.1)
+''': ENDED_BY_LEAVING,
+    '''
+import asyncio, json
+from websockets.asyncio.server import serve
+async def serve_prices(port, fetch):
+    clients = []
+    async def stay(websocket):
+        clients.append(websocket)
+        await websocket.wait_closed()
+    async def send():
+        while True:
+            message = json.dumps(fetch())
+            for client in clients:
+                await client.send(message)
+            await asyncio.sleep(0.1)
+    async with serve(stay, "localhost", port) as server:
+        sending = asyncio.create_task(send())
+        await server.serve_forever()
+''': SILENT_AFTER_LEAVING,
+    SOLUTION.replace("json.dumps(fetch())", "str(fetch())"): NOT_JSON,
+    SOLUTION.replace("json.dumps(fetch())", "fetch()"): MEANINGS[
+        "data must be|iterable must contain"
+    ],
+    '''
+def serve_prices(port, fetch):
+    return fetch()
+''': NOT_ASYNC,
+    '''
+from websockets.asyncio.server import serve
+async def stay(websocket):
+    await websocket.wait_closed()
+async def serve_prices(port, fetch):
+    async with serve(stay, "localhost", port):
+        print("ready")
+''': ENDED,
+    '''
+import asyncio, json
+from websockets.asyncio.server import broadcast, serve
+async def stay(websocket):
+    await websocket.wait_closed()
+async def serve_prices(port, fetch):
+    prices = json.dumps(fetch())
+    async with serve(stay, "localhost", port) as server:
+        while True:
+            broadcast(server.connections, prices)
+            await asyncio.sleep(0.1)
+''': UNCHANGED,
+    SOLUTION.replace("json.dumps(fetch())", "json.dumps(fetch()[:1])"): OTHER_PRICES,
+}  # fmt: skip
+
+
+class _WrongError(Exception):
+    """The server does something wrong; the text is a sentence for the student."""
+
+    def __init__(self, said: str, came: str = "") -> None:
+        super().__init__(said)
+        self.came = came
+
+
+class _Prices:
+    """Makes prices of which none are the same twice, and knows them again.
+
+    Attributes:
+        calls: how often they were fetched.
+    """
+
+    def __init__(self, rng: Random) -> None:
+        self._rng = rng
+        self.calls = 0
+        self._numbers: dict[str, int] = {}
+
+    def fetch(self) -> list[dict[str, Any]]:
+        """Return new prices."""
+        self.calls += 1
+        prices = [
+            {"symbol": symbol, "price": self.calls + round(self._rng.random() / 2, 2)}
+            for symbol in ("AAPL", "MSFT", "NVDA")
+        ]
+        self._numbers[json.dumps(prices)] = self.calls
+        return prices
+
+    def find_number(self, message: str | bytes) -> int:
+        """Return which call of `fetch` made a message."""
+        try:
+            prices = json.loads(message)
+        except ValueError:
+            raise _WrongError(NOT_JSON, describe(message)) from None
+        number = self._numbers.get(json.dumps(prices))
+        if number is None:
+            raise _WrongError(OTHER_PRICES, describe(prices))
+        return number
+
+
+class _Trial:
+    """A student's server that runs, and the clients that try it.
+
+    Attributes:
+        checked: how much was right so far.
+    """
+
+    def __init__(self, task: asyncio.Task[Any], prices: _Prices, port: int) -> None:
+        self._task, self._prices, self._port = task, prices, port
+        self.checked = 0
+
+    async def run(self) -> None:
+        """Connect clients, compare what they get, and let one leave."""
+        async with AsyncExitStack() as stack:
+            clients = [await self._connect(stack) for _ in range(CLIENTS)]
+            numbers = await asyncio.gather(*(self._receive(each, SILENT) for each in clients))
+            self._compare(numbers)
+            self.checked += CLIENTS
+            # As a laptop that is closed: without a close frame.
+            clients.pop().transport.abort()
+            numbers = await asyncio.gather(
+                *(self._receive(each, SILENT_AFTER_LEAVING) for each in clients)
+            )
+            self._compare(numbers)
+            self.checked += len(clients)
+            await self._receive(await self._connect(stack), SILENT_AFTER_LEAVING)
+            self.checked += 1
+
+    async def _connect(self, stack: AsyncExitStack) -> ClientConnection:
+        deadline = asyncio.get_running_loop().time() + CONNECT_S
+        while True:
+            try:
+                client = connect(f"ws://localhost:{self._port}", open_timeout=CONNECT_S)
+                return await stack.enter_async_context(client)
+            except (OSError, InvalidHandshake) as error:
+                self._check_task(ENDED)
+                if asyncio.get_running_loop().time() > deadline:
+                    said = f"No websocket server listens on the given port, {self._port}."
+                    raise _WrongError(said, describe(error)) from None
+                await asyncio.sleep(POLL_S)
+
+    async def _receive(self, client: ClientConnection, silent: str) -> list[int]:
+        """Return which calls of `fetch` made the next messages of a client."""
+        is_later = silent is SILENT_AFTER_LEAVING
+        numbers = []
+        try:
+            for _ in range(MESSAGES):
+                message = await asyncio.wait_for(client.recv(), RECEIVE_S)
+                numbers.append(self._prices.find_number(message))
+        except TimeoutError:
+            self._check_task(ENDED)
+            raise _WrongError(silent) from None
+        except ConnectionClosed as error:
+            # The server cuts off its clients before it ends.
+            await asyncio.wait([self._task], timeout=END_S)
+            self._check_task(ENDED_BY_LEAVING if is_later else ENDED)
+            said = "Your server cut off a client."
+            raise _WrongError(said, describe(str(error))) from None
+        return numbers
+
+    def _check_task(self, ended: str) -> None:
+        """Raise an error if the student's function has ended."""
+        if not self._task.done() or self._task.cancelled():
+            return
+        error = self._task.exception()
+        if error is None or isinstance(error, ConnectionClosed):
+            raise _WrongError(ended)
+        for pattern, meaning in MEANINGS.items():
+            if re.search(pattern, str(error)):
+                raise _WrongError(meaning, describe(error))
+        raise error
+
+    def _compare(self, numbers: list[list[int]]) -> None:
+        if any(len(set(each)) == 1 for each in numbers):
+            raise _WrongError(UNCHANGED)
+        # The clients came one after the other, so each began with another message.
+        first, last = max(each[0] for each in numbers), min(each[-1] for each in numbers)
+        common = [[number for number in each if first <= number <= last] for each in numbers]
+        if not set.intersection(*map(set, numbers)):
+            raise _WrongError(OWN_PRICES)
+        if any(each != common[0] for each in common):
+            raise _WrongError(LEFT_OUT)
+
+
+def _judge_server(answer: Any, rng: Random) -> Outcome:
+    kind = "an async function that serves prices until it is cancelled"
+    if not callable(answer):
+        return Outcome(False, 0, NO_FUNCTION, kind, describe(answer))
+    return asyncio.run(_judge_on_loop(answer, rng, kind))
+
+
+async def _judge_on_loop(answer: Any, rng: Random, kind: str) -> Outcome:
+    prices, port = _Prices(rng), find_free_port()
+    serving = answer(port, prices.fetch)
+    if not inspect.iscoroutine(serving):
+        return Outcome(False, 0, NOT_ASYNC, kind, describe(serving))
+    task = asyncio.create_task(serving)
+    trial = _Trial(task, prices, port)
+    try:
+        await trial.run()
+    except _WrongError as error:
+        return Outcome(False, trial.checked, str(error), kind, error.came)
+    finally:
+        task.cancel()
+        await asyncio.wait([task], timeout=END_S)
+        if task.done() and not task.cancelled():
+            task.exception()  # reported already, or an error while it was cancelled
+    praise = f"{CLIENTS} clients got the same prices, and went on when one of them left."
+    return Outcome(True, trial.checked, praise)
+
+
+SMALL_SERVER = Exercise(
+    key="3b",
+    task="serve_prices(port, fetch): ten times a second, send fetch()'s prices to all clients.",
+    judge=_judge_server,
+    hints=(
+        "Two jobs: each connection has to stay open, and one loop sends to all connections.",
+        "`async with serve(handler, …) as server:` knows its clients: server.connections.",
+        "websockets.asyncio.server.broadcast(connections, text) sends to all who are still there.",
+    ),
+    solution=SOLUTION,
+    wrong=WRONG,
+)
