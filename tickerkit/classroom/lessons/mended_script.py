@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from contextlib import ExitStack
 from random import Random
 from typing import Any
@@ -13,6 +14,7 @@ from websockets.sync.client import ClientConnection
 
 from tickerkit.classroom.lessons.exercise import Exercise, Outcome
 from tickerkit.classroom.lessons.judging import describe
+from tickerkit.classroom.lessons.refusal import Refusal
 from tickerkit.classroom.lessons.script import PORT, Script
 
 __all__ = ["MENDED_SCRIPT"]
@@ -64,20 +66,6 @@ FAULTS = {
 }
 
 
-class _WrongError(Exception):
-    """The script does something wrong.
-
-    Attributes:
-        said: one sentence.
-        came: what came.
-        checked: how much was right before.
-    """
-
-    def __init__(self, said: str, came: str = "") -> None:
-        super().__init__(said)
-        self.said, self.came, self.checked = said, came, 0
-
-
 def _judge_script(answer: Any, _: Random) -> Outcome:
     kind = "the text of a script that serves a list of prices on port 8000"
     if not isinstance(answer, str) or not answer.strip():
@@ -91,48 +79,46 @@ def _judge_script(answer: Any, _: Random) -> Outcome:
         return Outcome(False, 0, f"Python can't read the script: {error}.", kind)
     # The checker does not wait for 10 seconds.
     quick = re.sub(r"asyncio\.sleep\([\d.]+\)", "asyncio.sleep(0.1)", answer)
+    checked = 0
     try:
         with Script(quick) as script:
-            checked = _try_clients(script)
-    except _WrongError as error:
-        return Outcome(False, error.checked, error.said, kind, error.came)
+            for _step in _try_clients(script):
+                checked += 1
+    except Refusal as refusal:
+        return refusal.make_outcome(checked, kind)
     praise = f"{CLIENTS} clients got prices; one left, the others stayed, and a late one came."
     return Outcome(True, checked, praise)
 
 
-def _try_clients(script: Script) -> int:
-    checked = 0
+def _try_clients(script: Script) -> Iterator[None]:
+    """Yield after each step that went well."""
     try:
         with ExitStack() as stack:
             clients = []
             for _ in range(CLIENTS):
                 clients.append(stack.enter_context(script.connect()))
                 _check_prices(_receive(clients[-1]))
-                checked += 1
+                yield
             clients.pop().close()
             for client in clients:
                 _check_prices(_receive(client))
-                checked += 1
+                yield
             _check_prices(_receive(stack.enter_context(script.connect())))
-            return checked + 1
+            yield
     except ConnectionRefusedError:
-        error = _explain(script, "The script ended before it listened on port 8000.")
-    except (ConnectionClosed, InvalidHandshake, OSError):
-        error = _explain(script, "The script cut off its client.")
+        raise _explain(script, "The script ended before it listened on port 8000.") from None
     except TimeoutError:
-        error = _WrongError("A client waited for prices, and none came.")
-    except _WrongError as wrong:
-        error = wrong
-    error.checked = checked
-    raise error
+        raise Refusal("A client waited for prices, and none came.") from None
+    except (ConnectionClosed, InvalidHandshake, OSError):
+        raise _explain(script, "The script cut off its client.") from None
 
 
-def _explain(script: Script, said: str) -> _WrongError:
+def _explain(script: Script, said: str) -> Refusal:
     script.wait_for_error()
     lines = script.read_terminal().splitlines()
     last = lines[-1] if lines else ""
     known = (sentence for pattern, sentence in FAULTS.items() if re.search(pattern, last))
-    return _WrongError(next(known, said), last)
+    return Refusal(next(known, said), last)
 
 
 def _receive(client: ClientConnection) -> str | bytes:
@@ -143,12 +129,12 @@ def _check_prices(message: str | bytes) -> None:
     try:
         prices = json.loads(message)
     except ValueError:
-        raise _WrongError("The message is not JSON.", describe(message)) from None
+        raise Refusal("The message is not JSON.", describe(message)) from None
     if not isinstance(prices, list) or not prices:
-        raise _WrongError("The message should be a list with one dict per stock.", describe(prices))
+        raise Refusal("The message should be a list with one dict per stock.", describe(prices))
     for stock in prices:
         if not isinstance(stock, dict) or not {"symbol", "price"} <= set(stock):
-            raise _WrongError("Each stock needs a symbol and a price.", describe(stock))
+            raise Refusal("Each stock needs a symbol and a price.", describe(stock))
 
 
 MENDED_SCRIPT = Exercise(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import inspect
 import json
-import re
+import traceback
 from contextlib import AsyncExitStack
 from random import Random
 from typing import Any
@@ -15,6 +16,7 @@ from websockets.exceptions import ConnectionClosed, InvalidHandshake
 
 from tickerkit.classroom.lessons.exercise import Exercise, Outcome
 from tickerkit.classroom.lessons.judging import NO_FUNCTION, describe
+from tickerkit.classroom.lessons.refusal import Refusal
 from tickerkit.classroom.lessons.script import find_free_port
 
 __all__ = ["SMALL_SERVER"]
@@ -54,11 +56,8 @@ OTHER_PRICES = "The message is not what fetch() returned."
 LEFT_OUT = "One client missed a message that the others got."
 ENDED_BY_LEAVING = "One client left, and your server ended. The others should not notice."
 SILENT_AFTER_LEAVING = "One client left, and the others got nothing more."
-# What the error of a server says, and what it means.
-MEANINGS = {
-    "data must be|iterable must contain": "It sends a list. Make text of it: json.dumps.",
-    "already in use": "The port is taken. Listen on the port that your function gets.",
-}
+NOT_TEXT = "It sends a list. Make text of it: json.dumps."
+PORT_TAKEN = "The port is taken. Listen on the port that your function gets."
 
 WRONG = {
     '''
@@ -106,9 +105,7 @@ async def serve_prices(port, fetch):
         await server.serve_forever()
 ''': SILENT_AFTER_LEAVING,
     SOLUTION.replace("json.dumps(fetch())", "str(fetch())"): NOT_JSON,
-    SOLUTION.replace("json.dumps(fetch())", "fetch()"): MEANINGS[
-        "data must be|iterable must contain"
-    ],
+    SOLUTION.replace("json.dumps(fetch())", "fetch()"): NOT_TEXT,
     '''
 def serve_prices(port, fetch):
     return fetch()
@@ -135,14 +132,6 @@ async def serve_prices(port, fetch):
 ''': UNCHANGED,
     SOLUTION.replace("json.dumps(fetch())", "json.dumps(fetch()[:1])"): OTHER_PRICES,
 }  # fmt: skip
-
-
-class _WrongError(Exception):
-    """The server does something wrong; the text is a sentence for the student."""
-
-    def __init__(self, said: str, came: str = "") -> None:
-        super().__init__(said)
-        self.came = came
 
 
 class _Prices:
@@ -172,10 +161,10 @@ class _Prices:
         try:
             prices = json.loads(message)
         except ValueError:
-            raise _WrongError(NOT_JSON, describe(message)) from None
+            raise Refusal(NOT_JSON, describe(message)) from None
         number = self._numbers.get(json.dumps(prices))
         if number is None:
-            raise _WrongError(OTHER_PRICES, describe(prices))
+            raise Refusal(OTHER_PRICES, describe(prices))
         return number
 
 
@@ -217,7 +206,7 @@ class _Trial:
                 self._check_task(ENDED)
                 if asyncio.get_running_loop().time() > deadline:
                     said = f"No websocket server listens on the given port, {self._port}."
-                    raise _WrongError(said, describe(error)) from None
+                    raise Refusal(said, describe(error)) from None
                 await asyncio.sleep(POLL_S)
 
     async def _receive(self, client: ClientConnection, silent: str) -> list[int]:
@@ -230,13 +219,13 @@ class _Trial:
                 numbers.append(self._prices.find_number(message))
         except TimeoutError:
             self._check_task(ENDED)
-            raise _WrongError(silent) from None
+            raise Refusal(silent) from None
         except ConnectionClosed as error:
             # The server cuts off its clients before it ends.
             await asyncio.wait([self._task], timeout=END_S)
             self._check_task(ENDED_BY_LEAVING if is_later else ENDED)
             said = "Your server cut off a client."
-            raise _WrongError(said, describe(str(error))) from None
+            raise Refusal(said, describe(str(error))) from None
         return numbers
 
     def _check_task(self, ended: str) -> None:
@@ -245,22 +234,29 @@ class _Trial:
             return
         error = self._task.exception()
         if error is None or isinstance(error, ConnectionClosed):
-            raise _WrongError(ended)
-        for pattern, meaning in MEANINGS.items():
-            if re.search(pattern, str(error)):
-                raise _WrongError(meaning, describe(error))
+            raise Refusal(ended)
+        if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
+            raise Refusal(PORT_TAKEN)
+        if isinstance(error, TypeError) and _find_module(error).startswith("websockets"):
+            raise Refusal(NOT_TEXT)
         raise error
 
     def _compare(self, numbers: list[list[int]]) -> None:
         if any(len(set(each)) == 1 for each in numbers):
-            raise _WrongError(UNCHANGED)
+            raise Refusal(UNCHANGED)
         # The clients came one after the other, so each began with another message.
         first, last = max(each[0] for each in numbers), min(each[-1] for each in numbers)
         common = [[number for number in each if first <= number <= last] for each in numbers]
         if not set.intersection(*map(set, numbers)):
-            raise _WrongError(OWN_PRICES)
+            raise Refusal(OWN_PRICES)
         if any(each != common[0] for each in common):
-            raise _WrongError(LEFT_OUT)
+            raise Refusal(LEFT_OUT)
+
+
+def _find_module(error: BaseException) -> str:
+    """Return the name of the module that raised an error."""
+    *_, (frame, _line) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__", ""))
 
 
 def _judge_server(answer: Any, rng: Random) -> Outcome:
@@ -279,8 +275,8 @@ async def _judge_on_loop(answer: Any, rng: Random, kind: str) -> Outcome:
     trial = _Trial(task, prices, port)
     try:
         await trial.run()
-    except _WrongError as error:
-        return Outcome(False, trial.checked, str(error), kind, error.came)
+    except Refusal as refusal:
+        return refusal.make_outcome(trial.checked, kind)
     finally:
         task.cancel()
         await asyncio.wait([task], timeout=END_S)
