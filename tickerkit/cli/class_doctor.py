@@ -10,7 +10,14 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tickerkit.classroom.room.traps import EVERYWHERE, FIREWALL_MAC, Trap, find_system, list_traps
+from tickerkit.classroom.room.traps import (
+    EVERYWHERE,
+    FIREWALL_MAC,
+    Trap,
+    find_python,
+    find_system,
+    list_traps,
+)
 from tickerkit.cli.checks import PORT
 from tickerkit.cli.findings import Finding, Level
 from tickerkit.net.addresses import find_port_holder
@@ -87,9 +94,7 @@ def check_windows(traps: dict[str, Trap]) -> Iterator[Finding]:
         yield _as_finding(traps["public network"], "problem", f"{', '.join(public)} is public: ")
     else:
         yield Finding("network", "is private, or that of a domain")
-    # The path is in the command, too; a quote in it is doubled.
-    python = traps["blocked Python"].fix.split('"')[1]
-    blocks = _run_powershell(BLOCKS.format(python.replace("'", "''")))
+    blocks = _run_powershell(BLOCKS.format(find_python().replace("'", "''")))
     if blocks:
         yield _as_finding(traps["blocked Python"], "problem")
     yield _as_finding(traps["firewall"], "note")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-__all__ = ["FIREWALL_MAC", "System", "Trap", "find_system", "list_traps"]
+__all__ = ["FIREWALL_MAC", "System", "Trap", "find_python", "find_system", "list_traps"]
 
 System: TypeAlias = Literal["Windows", "macOS", "Linux", "WSL", "container", "hub"]
 
@@ -62,9 +62,15 @@ def list_traps(system: System, port: int = 8000, python: str = "") -> list[Trap]
         port: the server's port.
         python: the program that listens; by default this Python.
     """
-    # The program in a virtual environment on Windows starts another one, which is what listens.
-    python = python or getattr(sys, "_base_executable", "") or sys.executable
-    return [*_LISTS[system](port, python), *EVERYWHERE]
+    return [*_LISTS[system](port, python or find_python()), *EVERYWHERE]
+
+
+def find_python() -> str:
+    """Return the program that listens when this Python does.
+
+    The one in a virtual environment on Windows starts another, which firewalls know.
+    """
+    return getattr(sys, "_base_executable", "") or sys.executable
 
 
 def _list_windows(port: int, python: str) -> list[Trap]:
