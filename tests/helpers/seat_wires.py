@@ -207,6 +207,7 @@ class SeatWire:
         for order in self.challenge.due(self.now, self.truth):
             self.execute(order)
         self.deliver()
+        self.challenge.judge(self.now)
         if {"1", "2", "3", "4", "5", "6"} <= set(self.challenge.passed) and not student.is_done:
             student.is_done = True
             student.leave()

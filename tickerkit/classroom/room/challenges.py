@@ -91,7 +91,8 @@ class Challenge(msgspec.Struct):
         if self.plan is None:
             return {}
         verdicts: dict[int, Verdict] = {}
-        for number in self.plan.numbers:
+        numbers = self.plan.numbers
+        for number in numbers:
             task = TASKS[number - 1]
             if str(number) in self.passed:
                 verdicts[number] = Verdict("passed")
@@ -99,7 +100,7 @@ class Challenge(msgspec.Struct):
             if self.plan.is_over(now):
                 verdicts[number] = Verdict("open", "the time is over")
                 continue
-            if missing := self._missing(task):
+            if missing := self._missing(task, numbers):
                 verdicts[number] = Verdict("open", f"after task {missing[0]}")
                 continue
             verdict = task.judge(self.evidence, self.plan.rules, now)
@@ -125,13 +126,9 @@ class Challenge(msgspec.Struct):
         """How far the seat is."""
         return Score(len(self.passed), self.seconds)
 
-    def _missing(self, task: Task) -> list[int]:
-        assert self.plan is not None
-        numbers = [each.number for each in TASKS if each.name in task.needs]
-        return [each for each in numbers if each in self.plan.numbers and not self._has(each)]
-
-    def _has(self, number: int) -> bool:
-        return str(number) in self.passed
+    def _missing(self, task: Task, numbers: list[int]) -> list[int]:
+        """Return the numbers of the tasks that have to be passed before."""
+        return [n for n in task.needs if n in numbers and str(n) not in self.passed]
 
     def _note_seconds(self) -> None:
         times = [each.seconds for each in self.evidence.outages if each.seconds is not None]
@@ -142,16 +139,18 @@ class Challenge(msgspec.Struct):
 
     def due(self, now: float, truth: Truth) -> list[Order]:
         """Return what the seat's wire is to do now; to be called some ten times a second."""
-        verdicts = self.judge(now)
         plan = self.plan
         if plan is None or plan.is_over(now) or not self.evidence.is_connected:
             return []
+        verdicts = self.judge(now)
         self._note_seconds()
         orders: list[Order] = []
         for number, verdict in verdicts.items():
             task = TASKS[number - 1]
             drive = DRIVERS.get(task.name)
-            if drive is not None and verdict.state != "passed" and not self._missing(task):
+            if drive is None or verdict.state == "passed":
+                continue
+            if not self._missing(task, list(verdicts)):
                 orders += drive(self, now, truth)
         return orders
 

@@ -30,6 +30,7 @@ MAX_TEXT_BYTES = 4096
 EVERY_TICK_PATH = "/ticks"
 # Notes about a frame that are no fault of its sender.
 HARMLESS = {"unasked pong", "cut off"}
+FIN_BIT, OPCODE_BITS = 0x80, 0x0F
 NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
 
 
@@ -156,7 +157,7 @@ class Evidence(msgspec.Struct):
 
     def take(self, frame: WireFrame) -> None:
         """Take a frame of the seat's wire; those that the room sends are in it too."""
-        if frame.link != self.link:
+        if frame.link != self.link or not frame.header:
             return
         now = frame.time_ns / 1e9
         if frame.toward == "server":
@@ -169,22 +170,22 @@ class Evidence(msgspec.Struct):
         notes = [note for note in frame.notes if note not in HARMLESS]
         if notes and self.fault is None:
             self.fault = Fault(self.sent, notes[0])
-        head = frame.head
-        if head.opcode == PONG:
+        fin, opcode = frame.header[0] >= FIN_BIT, frame.header[0] & OPCODE_BITS
+        if opcode == PONG:
             self._take_pong(frame.payload)
-        elif head.opcode == CLOSE:
+        elif opcode == CLOSE:
             # In a break that has begun, the client may close what no longer answers.
             if not self.server_code and self.outage is None:
                 self.has_closed = True
                 code = int.from_bytes(frame.payload[:2], "big") or NO_STATUS
                 reason = frame.payload[2:].decode("utf-8", "replace")
                 self.leave = Leave(code, reason[:MAX_QUOTED])
-        elif head.opcode == BINARY:
+        elif opcode == BINARY:
             self.binary = self.sent
             self.said = Said(self.sent, "binary")
-        elif head.opcode <= TEXT and not notes:
+        elif opcode <= TEXT and not notes:
             self.partial += frame.payload[: MAX_TEXT_BYTES + 1 - len(self.partial)]
-            if head.fin:
+            if fin:
                 text, self.partial = self.partial, b""
                 self._take_text(text, now)
 
@@ -229,7 +230,7 @@ class Evidence(msgspec.Struct):
         self.is_subscribed, self.symbols, self.said = True, symbols, None
 
     def _take_from_server(self, frame: WireFrame, now: float) -> None:
-        opcode, payload = frame.head.opcode, frame.payload
+        opcode, payload = frame.header[0] & OPCODE_BITS, frame.payload
         if opcode == PING:
             self.pings += 1
             self.probes = [*self.probes[1 - MAX_PROBES :], Probe(self.pings, payload, now)]
@@ -248,8 +249,8 @@ class Evidence(msgspec.Struct):
         if not self.first_seq or seqs[0] <= self.last_seq:  # the seqs of a new epoch begin again
             self.first_seq = seqs[0]
         self.last_seq = seqs[1]
-        if self.outage is not None and self.outage.back_at is not None:
-            self.outage.ticked_at = now
+        if (outage := self.outage) is not None and outage.back_at is not None:
+            outage.ticked_at = now
 
     def _take_object(self, payload: bytes, now: float) -> None:
         try:

@@ -51,7 +51,7 @@ class Task(NamedTuple):
         name: how a teacher chooses it.
         title: what students see.
         text: what to do, in one or two sentences.
-        needs: the names of the tasks that have to be passed before, if they are given too.
+        needs: the numbers of the tasks that have to be passed before, if they are given too.
         judge: decides by the evidence, the rules and the time.
     """
 
@@ -59,7 +59,7 @@ class Task(NamedTuple):
     name: str
     title: str
     text: str
-    needs: tuple[str, ...]
+    needs: tuple[int, ...]
     judge: Callable[[Evidence, Rules, float], Verdict]
 
 
@@ -250,7 +250,7 @@ TASKS = (
         "listen",
         "Listen",
         "Stay connected, and answer each ping with a pong that has the ping's bytes.",
-        ("knock",),
+        (1,),
         judge_listen,
     ),
     Task(
@@ -258,7 +258,7 @@ TASKS = (
         "speak",
         "Speak",
         'Send {"type": "subscribe", "symbols": ["AAPL"]} as a masked text frame.',
-        ("knock",),
+        (1,),
         judge_speak,
     ),
     Task(
@@ -266,7 +266,7 @@ TASKS = (
         "answer",
         "Answer",
         "Keep each tick. Answer three questions in a row about those that you were sent.",
-        ("speak",),
+        (3,),
         judge_answer,
     ),
     Task(
@@ -275,7 +275,7 @@ TASKS = (
         "Survive",
         "Your connection breaks. Come back with after= your last seq, and wait longer, for a "
         "random time, after each failed attempt.",
-        ("listen", "answer"),
+        (2, 4),
         judge_survive,
     ),
     Task(
@@ -283,7 +283,7 @@ TASKS = (
         "slow",
         "Be slow",
         "One message a second passes, and what does not fit is dropped. Tell the range of the gap.",
-        ("survive",),
+        (5,),
         judge_slow,
     ),
     Task(
@@ -291,7 +291,7 @@ TASKS = (
         "leave",
         "Leave",
         "Close with code 1000 and a reason of your own.",
-        ("knock",),
+        (1,),
         judge_leave,
     ),
 )
