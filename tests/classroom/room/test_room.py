@@ -144,6 +144,10 @@ def test_code_that_is_no_path_is_refused(code: str) -> None:
 def test_seats_outlive_a_kill_of_the_process(until: Until) -> None:
     """The next process listens on the same port, with the same code and seats."""
     with open_room(process=True) as room:
+        room.challenge("speak")
+        with join(room, "ben") as ben:
+            ben.send('{"type":"subscribe","symbols":["AAPL"]}')
+            until(lambda: find(room, "ben")["passed"] == 1)
         with join(room, "ana", "k") as ana:
             receive(ana)
             room.rename("ana", "cleo")
@@ -153,6 +157,9 @@ def test_seats_outlive_a_kill_of_the_process(until: Until) -> None:
                 receive(ana)
         assert find(room, "cleo")["status"] == "away"
         assert room.restarts == 1
+        assert find(room, "ben")["passed"] == 1
+        assert list(room.scores["name"]) == ["ben", "cleo"]
+        assert room.snapshot()["challenge"]["name"] == "speak"
         with join(room, "ana", "k") as ana:
             assert receive(ana)["name"] == "cleo"
         assert "killed" in room.last_error

@@ -67,7 +67,9 @@ class Wires:
         student.link = self._links
         self._dropped.discard(number)
         delay = self._delays.get(number, self._all_delay)
-        if number in self._logs or any(delay):
+        log = self._logs.get(number)
+        is_read = log is not None and (log.keep_bytes > 0 or not student.had_key)
+        if is_read or any(delay):
             headers = "".join(f"{name}: {value}\r\n" for name, value in request.headers.raw_items())
             line = f"GET {request.path} HTTP/1.1\r\n"
             wire = self._attach(student, f"{line}{headers}\r\n")
@@ -94,7 +96,7 @@ class Wires:
         return self._attach(student, f"GET {path} HTTP/1.1\r\nUpgrade: websocket\r\n\r\n")
 
     def _attach(self, student: SeatClient, request: str) -> SocketWire:
-        log = self._logs.get(student.seat.number) or FrameLog(0)
+        log = self._logs.get(student.seat.number, FrameLog(0))
         head = Head(request.encode("latin-1", "replace"))
         wire = SocketWire(student.client.socket, student.link, log, head, self._report)
         self._wires[student] = wire
