@@ -179,6 +179,34 @@ def test_lab_finds_the_notebooks_of_a_wheel(
     assert (elsewhere / "tickerkit-notebooks" / "deeper" / "page.html").read_text() == "<p>"
 
 
+def test_lab_opens_the_lessons(elsewhere: Path, stand_in: dict[str, str]) -> None:
+    """The lessons are copied without the notes for teachers, and the first or a named one opens."""
+    with Command("lab", "lessons", "--no-browser", cwd=elsewhere, **stand_in) as command:
+        command.until(r"^notes for teachers are in .*notebooks/lessons/$")
+        assert given(command)[-2:] == [
+            "--no-browser",
+            "tickerkit-lessons/1_a_line_that_stays_open.ipynb",
+        ]
+        assert command.end() == 0
+    assert "demo server" not in command.out
+    with Command("lab", "lessons", "--lesson", "2", cwd=elsewhere, **stand_in) as command:
+        assert given(command)[-1] == "tickerkit-lessons/2_frames.ipynb"
+        assert command.end() == 0
+    copies = sorted(path.name for path in (elsewhere / "tickerkit-lessons").iterdir())
+    assert copies
+    assert not [name for name in copies if name.endswith(".md")]
+
+
+def test_lab_lists_the_lessons_that_exist(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An unknown lesson is a misuse."""
+    monkeypatch.chdir(elsewhere)
+    assert main(["lab", "lessons", "--lesson", "9"]) == 2
+    assert "Invalid --lesson '9'; expected '1', '2'" in capsys.readouterr().err
+    assert not (elsewhere / "tickerkit-lessons").exists()
+
+
 def test_lab_without_jupyterlab_names_the_fix(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -1,4 +1,4 @@
-"""`tickerkit lab`: starts JupyterLab on the quickstart notebook, and a demo server."""
+"""`tickerkit lab`: starts JupyterLab on the quickstart, with a demo server, or on the lessons."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -19,13 +19,15 @@ import typer
 from tickerkit.cli.interrupt import interrupt
 from tickerkit.cli.source import DEMO
 from tickerkit.cli.terminal import print_line
-from tickerkit.errors import TickerkitError
-from tickerkit.formatting import format_count
+from tickerkit.errors import InvalidArgument, TickerkitError
+from tickerkit.formatting import format_choices, format_count
 
 __all__ = ["lab"]
 
 QUICKSTART = "01_quickstart.ipynb"
 COPIES = "tickerkit-notebooks"
+LESSONS = "lessons"
+LESSON_COPIES = "tickerkit-lessons"
 EXCLUDED = {".ipynb_checkpoints", "__pycache__"}
 POLL_S = 0.1
 STOP_S = 15.0  # JupyterLab gives its kernels 5 s to end
@@ -37,8 +39,13 @@ def lab(
     no_demo: Annotated[
         bool, typer.Option("--no-demo", help="Start no demo server of simulated prices.")
     ] = False,
+    lesson: Annotated[
+        str, typer.Option(help="With lab lessons: the lesson to open, such as 2 or 3a.")
+    ] = "",
 ) -> None:
     """Start JupyterLab on the quickstart notebook, and a demo server.
+
+    tickerkit lab lessons opens the lessons for classes, in a copy in ./tickerkit-lessons.
 
     Other options go to JupyterLab: tickerkit lab --no-browser --port 8899. Outside a clone of the
     repository, the notebooks are first copied to ./tickerkit-notebooks; existing files are kept.
@@ -46,10 +53,15 @@ def lab(
     """
     if importlib.util.find_spec("jupyterlab") is None:
         raise TickerkitError('JupyterLab is not installed; run: pip install "tickerkit[lab]"')
-    notebook = _find_argument(context.args) or _find_quickstart()
+    arguments = list(context.args)
+    if lesson or LESSONS in arguments:
+        arguments = [each for each in arguments if each != LESSONS]
+        notebook, no_demo = _copy_lessons(lesson), True
+    else:
+        notebook = _find_argument(arguments) or _find_quickstart()
     if interrupt.requested:
         return
-    with _run_demo(wanted=not no_demo), _run_jupyterlab(notebook, context.args) as process:
+    with _run_demo(wanted=not no_demo), _run_jupyterlab(notebook, arguments) as process:
         _wait_for_end(process, notebook)
     print_line("stopped", "dim")
 
@@ -65,22 +77,43 @@ def _find_quickstart() -> Path:
     here = Path("notebooks", QUICKSTART)
     if here.is_file():
         return here
+    return _copy_notebooks(_find_notebooks(), Path(COPIES)) / QUICKSTART
+
+
+def _find_notebooks() -> Path:
+    """Return the folder of the notebooks that were installed with tickerkit."""
     import tickerkit
 
     package = Path(tickerkit.__file__).parent
     # A wheel has the notebooks in the package, a clone has them beside it.
     for folder in (package / "notebooks", package.parent / "notebooks"):
         if (folder / QUICKSTART).is_file():
-            return _copy_notebooks(folder, Path(COPIES)) / QUICKSTART
+            return folder
     raise TickerkitError(f"the notebooks are missing from {package}; reinstall tickerkit")
 
 
-def _copy_notebooks(source: Path, target: Path) -> Path:
+def _copy_lessons(lesson: str) -> Path:
+    """Copy the lessons without the notes for teachers, and return one of them; "" for the first.
+
+    In a clone, too: what students type is not meant for the repository.
+    """
+    folder = _find_notebooks() / LESSONS
+    names = {path.name.partition("_")[0]: path.name for path in sorted(folder.glob("*.ipynb"))}
+    name = names.get(lesson or min(names, default=""))
+    if name is None:
+        raise InvalidArgument("lesson", lesson, format_choices(names))
+    notes = {path.name for path in folder.glob("*.md")}
+    copies = _copy_notebooks(folder, Path(LESSON_COPIES), EXCLUDED | notes)
+    print_line(f"notes for teachers are in {folder}{os.sep}", "dim")
+    return copies / name
+
+
+def _copy_notebooks(source: Path, target: Path, excluded: Collection[str] = EXCLUDED) -> Path:
     """Copy the files that don't exist yet, and never overwrite one; return the target."""
     kept, copied = [], 0
     for file in sorted(source.rglob("*")):
         name = file.relative_to(source)
-        if not file.is_file() or EXCLUDED & set(name.parts):
+        if not file.is_file() or not set(excluded).isdisjoint(name.parts):
             continue
         path, content = target / name, file.read_bytes()
         if not path.exists():
