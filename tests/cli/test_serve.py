@@ -136,6 +136,17 @@ def test_serve_puts_the_token_into_its_links(start: Start) -> None:
         assert command.end() == 0
 
 
+def test_serve_shows_a_page_of_the_users_own(tmp_path: Path, start: Start) -> None:
+    """At the address that it prints; a page that is not there is exit code 2."""
+    (tmp_path / "index.html").write_text("<p>mine")
+    with start("serve", "--port", "0", "--page", str(tmp_path)) as command:
+        page, _, _ = addresses(command)
+        assert fetch(page) == (200, "<p>mine")
+    with start("serve", "--port", "0", "--page", str(tmp_path / "no.html")) as command:
+        assert command.wait() == 2
+    assert "Invalid --page" in command.err
+
+
 def test_serve_takes_the_token_from_the_environment() -> None:
     """Other users of the machine can see arguments, but not TICKERKIT_TOKEN; --token wins."""
     with Command("serve", "sim:AAPL", "--port", "0", TICKERKIT_TOKEN="hidden") as command:

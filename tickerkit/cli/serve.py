@@ -73,6 +73,14 @@ def serve(
     max_clients: MaxClients = 1000,
     metrics_port: MetricsPort = None,
     drain: Drain = "",
+    page: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PATH",
+            help="A web page of your own, on the same port: an HTML file, or a folder with an "
+            "index.html. tickerkit's own page is then at /tickerkit/.",
+        ),
+    ] = None,
     publish: Annotated[
         str | None,
         typer.Option(
@@ -135,6 +143,7 @@ def serve(
         metrics_port=metrics_port,
         drain=drain,
         publish=stream,
+        page=page,
     )
     if server is None:
         return

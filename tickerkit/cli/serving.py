@@ -59,6 +59,7 @@ def start_server(
     drain: str,
     publish: Stream | None = None,
     every: float = 10.0,
+    page: str | None = None,
 ) -> TickServer | None:
     """Return a running server, or None if an interrupt came before it was started.
 
@@ -90,6 +91,7 @@ def start_server(
             max_clients=max_clients,
             metrics_port=metrics_port,
             publish=publish,
+            page=page,
         )
     except PortTaken as error:
         fix = f"stop it, or pass --{error.argument.replace('_', '-')} 0 for a free port"

@@ -14,7 +14,7 @@ from websockets.http11 import Request, Response
 from tickerkit.protocol import SUBPROTOCOL, find_stream
 from tickerkit.server.access import NO_TOKEN, Access, Refusal
 from tickerkit.server.metrics import CONTENT_TYPE, MISSING
-from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, find_asset
+from tickerkit.server.page import TOKEN_PAGE, TOKEN_PAGE_REASON, Asset, find_asset
 from tickerkit.server.token_limit import BLOCK_S
 
 __all__ = ["respond", "respond_on_metrics_port", "respond_to_probe", "respond_unavailable"]
@@ -49,6 +49,7 @@ def respond(
     extend: Callable[[Request], Response | None] = lambda _: None,
     *,
     address: str = "",
+    find: Callable[[str], Asset | None] = find_asset,
 ) -> Response | Refusal | None:
     """Return the response to a request: a file of the page, the metrics, or why it is refused.
 
@@ -61,13 +62,14 @@ def respond(
         render_metrics: returns the metrics; raises ImportError without the package for them.
         extend: returns the response of an extension to a request without a token; None without one.
         address: the client's address, without its port; empty for no limit of wrong tokens.
+        find: returns the file at a path; None if there is none.
 
     Returns:
         None for an accepted websocket handshake, which then continues. A `Refusal` for a handshake
         without the right token: the handshake continues, and the websocket is then closed with the
         refusal's code and reason.
     """
-    response = _respond(request, access, page, on_refusal, render_metrics, extend, address)
+    response = _respond(request, access, page, on_refusal, render_metrics, extend, address, find)
     return _complete(request, response) if isinstance(response, Response) else response
 
 
@@ -127,20 +129,23 @@ def _respond(
     render_metrics: Callable[[], bytes],
     extend: Callable[[Request], Response | None],
     address: str,
+    find: Callable[[str], Asset | None],
 ) -> Response | Refusal | None:
     if (problem := _find_problem(request)) is not None:
         on_refusal(http.HTTPStatus.BAD_REQUEST, problem)
         return _make_response(http.HTTPStatus.BAD_REQUEST, f"{problem}\n".encode())
     path = request.path.partition("?")[0]
     upgrade = _is_upgrade(request)
-    asset = None if upgrade else find_asset(path)
-    # The page's own files hold no data, and browsers request them without the page's query.
-    needs_token = upgrade or path in ("/", METRICS)
     check = partial(access.check_request, request.path, request.headers, page=page, address=address)
+    asset = None
     if not upgrade and check(needs_token=False) is None:
         extended = extend(request)
         if extended is not None:
             return extended
+        asset = find(path)
+    # Files other than pages hold no data, and browsers request them without the page's query.
+    is_page = asset is not None and asset.needs_token
+    needs_token = upgrade or path == METRICS or is_page
     refusal = check(needs_token=needs_token)
     if refusal is not None:
         close_code = refusal.close_code if upgrade else None
@@ -165,10 +170,11 @@ def _respond(
         response = _make_response(http.HTTPStatus.NOT_MODIFIED, b"", asset.content_type)
     else:
         # The address of the page has the token: no cache keeps it.
-        cache = NO_STORE if access.token is not None and path == "/" else REVALIDATE
+        cache = NO_STORE if access.token is not None and is_page else REVALIDATE
         response = _make_response(http.HTTPStatus.OK, asset.body, asset.content_type, cache=cache)
     response.headers["ETag"] = asset.etag
-    response.headers["Content-Security-Policy"] = PAGE_POLICY
+    if not asset.is_own:
+        response.headers["Content-Security-Policy"] = PAGE_POLICY
     return response
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl as ssl_module
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from tickerkit.brokers import Stream
 from tickerkit.errors import InvalidArgument, InvalidType
@@ -13,6 +14,7 @@ from tickerkit.net.liveness import CHECK_S
 from tickerkit.net.tls import CertificateFiles
 from tickerkit.server.extension import Extension
 from tickerkit.server.metrics import MISSING, is_installed
+from tickerkit.server.own_page import check_page
 from tickerkit.validation import check_number
 
 __all__ = ["ServerOptions"]
@@ -40,6 +42,7 @@ class ServerOptions:
     write_buffer: int = 2**20
     metrics_port: int | None = None
     publish: Stream | None = None
+    page: str | Path | None = None
     extension: Extension | None = None
 
     def __post_init__(self) -> None:
@@ -50,6 +53,7 @@ class ServerOptions:
         check_number("metrics_port", self.metrics_port, 0, MAX_PORT, whole=True, optional=True)
         if self.metrics_port is not None and not is_installed():
             raise InvalidArgument("metrics_port", self.metrics_port, f"None. {MISSING}")
+        object.__setattr__(self, "page", check_page(self.page))
         for name in ("origins", "hosts"):
             names = getattr(self, name)
             object.__setattr__(self, name, _parse_names(name, names))

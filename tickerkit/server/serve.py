@@ -5,6 +5,7 @@ from __future__ import annotations
 import ssl as ssl_module
 import sys
 from collections.abc import Iterable
+from pathlib import Path
 
 from tickerkit.brokers import Stream, stream
 from tickerkit.errors import InvalidArgument
@@ -37,6 +38,7 @@ def serve(
     process: bool = False,
     metrics_port: int | None = None,
     publish: str | Stream | None = None,
+    page: str | Path | None = None,
 ) -> TickServer:
     """Serve ticks over a websocket, and a web page that shows them; returns once it listens.
 
@@ -79,6 +81,11 @@ def serve(
             `tk.serve("nats://host:4222/crypto")` on any machine serves the same ticks with the same
             seqs. `server.published` shows how far it is. A broker that is slow or away never delays
             the server. Needs `tickerkit[scale]`.
+        page: a web page of your own, served at `/` on the same port instead of tickerkit's, which
+            is then at `/tickerkit/`: an HTML file, or a folder with an index.html and the files
+            that it uses, each of 4 MB at most. A reload shows a change. With a token, HTML files
+            require it; the other files of the folder do not, so keep no secret in it. The page
+            connects to `"ws://" + location.host + "/ticks" + location.search`.
 
     Returns:
         The running server; also a context manager.
@@ -112,6 +119,7 @@ def serve(
         write_buffer=write_buffer,
         metrics_port=metrics_port,
         publish=None if publish is None else _check_publish(publish),
+        page=page,
     )
     return start_server(source, host, port, every, options, process=process)
 

@@ -10,6 +10,7 @@ import http
 import time
 from collections.abc import Callable, Collection, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar, cast
 
 import pandas as pd
@@ -48,6 +49,8 @@ from tickerkit.server.intake import Intake
 from tickerkit.server.journal import Journal
 from tickerkit.server.metrics import render_metrics
 from tickerkit.server.options import ServerOptions
+from tickerkit.server.own_page import OwnPage
+from tickerkit.server.page import Asset, find_asset
 from tickerkit.server.publishing import Published, Publishing
 from tickerkit.server.rounds import Rounds
 from tickerkit.server.server import CLIENT_COLUMNS, CLOSE_CODE, CLOSE_REASON, TickServer
@@ -101,6 +104,9 @@ class ThreadServer(TickServer):
         self._failure: BaseException | None = None
         self._publishing: Publishing | None = None
         self._extension = options.extension
+        self._find_asset: Callable[[str], Asset | None] = find_asset
+        if options.page is not None:
+            self._find_asset = OwnPage(Path(options.page)).find
         if options.publish is not None:
             self._publishing = Publishing(self._publication, options.publish)
 
@@ -363,6 +369,7 @@ class ThreadServer(TickServer):
             self._render_metrics,
             self._respond_by_extension,
             address=str(socket.remote_address[0]),
+            find=self._find_asset,
         )
         if isinstance(response, Refusal):
             assert response.close_code is not None

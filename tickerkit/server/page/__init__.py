@@ -51,6 +51,10 @@ class Asset:
     content_type: str
     etag: str
     """The value of the ETag header, with its quotes; it changes with the body."""
+    needs_token: bool = False
+    """Whether a server with a token requires it for this file."""
+    is_own: bool = False
+    """Whether it is a file of the user's own page, which may use what it likes."""
 
 
 def find_asset(path: str) -> Asset | None:
@@ -63,4 +67,5 @@ def find_asset(path: str) -> Asset | None:
 def _load(path: str) -> Asset:
     name, content_type = FILES[path]
     body = (resources.files(__name__) / name).read_bytes()
-    return Asset(body, content_type, f'"{hashlib.sha256(body).hexdigest()[:16]}"')
+    etag = f'"{hashlib.sha256(body).hexdigest()[:16]}"'
+    return Asset(body, content_type, etag, needs_token=path == "/")
