@@ -58,7 +58,8 @@ def test_feed_through_a_tap_is_seen_whole(until: Until) -> None:
         server.publish([{**TICK, "price": 2.0}])
         feed.wait(1)
         assert tap.url == server.url.replace(str(server.port), str(tap.port))
-        assert tap.page == server.page.replace(str(server.port), str(tap.port))
+        page = server.page.replace(str(server.port), str(tap.port))
+        assert tap.page == f"{page}&patience=60"
         assert ask(tap.port, "/?token=sesame")[2] == ask(server.port, "/?token=sesame")[2]
         until(lambda: tap.links["ended"].str.len().tolist()[1:] == [len("by the server")])
 

@@ -95,6 +95,28 @@ def test_all_bytes_pass_in_order_whatever_is_ordered(seed: int) -> None:
     assert len(tapped.frames) == 302
 
 
+def test_a_million_fuzzed_bytes_pass_however_they_are_cut() -> None:
+    """What was sent toward each peer is what came, and each whole frame was seen once."""
+    rng = random.Random(11)
+    tapped = Tapped().open()
+    for toward in TOWARDS:
+        key = KEY if toward == "server" else b""
+        frames = []
+        while sum(map(len, frames)) < 1_000_000:
+            payload = rng.randbytes(rng.choice([0, 5, 95, 125, 126, 4000, 66_000]))
+            opcode, fin = rng.randrange(16), rng.random() < 0.7
+            frames.append(make_frame(opcode, payload, key, fin=fin, rsv=rng.randrange(8)))
+        whole = b"".join(frames)
+        before, start = len(tapped.frames), 0
+        while start < len(whole):
+            size = rng.choice([1, 2, 7, 100, 1500, 65_536])
+            tapped.feed(toward, whole[start : start + size])
+            start += size
+        assert tapped.bytes(toward) == whole
+        seen = tapped.frames[before:]
+        assert [frame.length + len(frame.header) for frame in seen] == list(map(len, frames))
+
+
 def test_fuzzed_bytes_raise_nothing() -> None:
     """Garbage in both directions, from the handshake on, is passed on and bounded."""
     rng = random.Random(7)
@@ -200,6 +222,42 @@ def test_pings_overtake_held_frames_and_a_close_does_not() -> None:
     tapped.gate.run()
     tapped.wait(0)
     assert tapped.bytes("client")[3:] == text(1) + make_frame(8, b"") + make_frame(9, b"q")
+
+
+def test_a_frame_has_the_time_that_the_tap_kept_it() -> None:
+    """Held, delayed, stalled and trickled ones are late, and say so; others are not."""
+    tapped = Tapped(gate=Gate(is_held=True)).open()
+    line = tapped.tap.wires["client"].line
+    tapped.feed("client", text(1))
+    tapped.wait(0.4)
+    line.delay(0.2)
+    tapped.gate.run()
+    tapped.wait(0)
+    tapped.feed("client", text(2))
+    tapped.wait(1)
+    line.delay(0)
+    tapped.feed("client", text(3))
+    line.stall_until(tapped.now_ns + 3 * 10**8)
+    tapped.feed("client", text(4))
+    tapped.wait(1)
+    line.trickle(100, 0.001)
+    tapped.feed("client", text(5))
+    kept_ms = [round(frame.late_ns / 10**6) for frame in tapped.frames]
+    assert kept_ms == [600, 200, 0, 299, 7]
+    assert [frame.about for frame in tapped.frames] == [
+        *("held for 0.400 s; delayed by 0.200 s", "delayed by 0.200 s", ""),
+        *("delayed by 0.299 s", "delayed by 0.007 s"),
+    ]
+
+
+def test_held_frames_that_never_pass_are_kept_in_the_log() -> None:
+    """The connection ends before they were let through."""
+    tapped = Tapped(gate=Gate(is_held=True)).open()
+    tapped.feed("client", text(1), make_frame(9, b"p"))
+    tapped.tap.finish(tapped.now_ns)
+    tapped.tap.finish(tapped.now_ns)
+    assert tapped.bytes("client") == make_frame(9, b"p")
+    assert [frame.about for frame in tapped.frames] == ["", "kept back: the connection ended"]
 
 
 def test_rate_passes_so_many_frames_a_second() -> None:
@@ -347,6 +405,15 @@ def test_head_is_changed_where_it_must_be() -> None:
     assert tapped.tap.changed == {"host": "venue.example"}
     assert tapped.tap.request is not None
     assert tapped.tap.request.data == REQUEST
+
+
+def test_header_is_removed_where_it_must_be() -> None:
+    """The others stay as they are, and one that did not come counts as no change."""
+    changes = {"upgrade": None, "origin": None}
+    tapped = Tapped(rewrite=lambda head: changes)
+    tapped.feed("server", REQUEST)
+    assert tapped.bytes("server") == REQUEST.replace(b"Upgrade: websocket\r\n", b"")
+    assert tapped.tap.describe_changes() == "changed by the tap:\nupgrade: removed"
 
 
 def test_beginning_of_a_frame_passes_when_its_sender_has_ended() -> None:

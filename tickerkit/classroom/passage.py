@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
+from urllib.parse import parse_qs, urlsplit
 
 from tickerkit.classroom.link import Link
+from tickerkit.protocol import SUBPROTOCOL
 from tickerkit.wire import Conversation, Head
 
 __all__ = ["Handshake", "Passage"]
+
+# For how long a page of tickerkit waits for a message.
+PATIENCE_S = 9
 
 
 class Handshake(NamedTuple):
@@ -63,6 +68,22 @@ class Passage:
     conversation: Conversation
     ended: str = ""
     ended_ns: int = 0
+
+    @property
+    def gives_up_ns(self) -> int | None:
+        """When a page of tickerkit takes the connection for dead; None unless frames to it wait.
+
+        Other clients wait as long as pings come, and those pass.
+        """
+        since_ns = self.conversation.wires["client"].held_since_ns
+        request = self.conversation.request
+        if since_ns is None or request is None or "Mozilla" not in request.get("user-agent"):
+            return None
+        if SUBPROTOCOL not in request.get("sec-websocket-protocol"):
+            return None
+        wish = parse_qs(urlsplit(request.path).query).get("patience", [""])[0]
+        patience_s = int(wish) if wish.isdecimal() and len(wish) < 6 else 0
+        return since_ns + (patience_s or PATIENCE_S) * 10**9
 
     def set_ended(self) -> None:
         """Record when and how the connection ended."""

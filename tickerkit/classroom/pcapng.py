@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from tickerkit.classroom.passage import Handshake
 from tickerkit.wire import MAX_KEPT_BYTES, Toward, WireFrame, other_end
 
-__all__ = ["make_pcapng"]
+__all__ = ["CAPTURE_HEAD", "Capture", "make_pcapng"]
 
 SECTION, INTERFACE, PACKET = 0x0A0D0D0A, 1, 6
 BYTE_ORDER = 0x1A2B3C4D
@@ -41,28 +41,52 @@ def make_pcapng(
         frames: the frames, in order.
         port: the port of the tap.
     """
-    yield _block(SECTION, struct.pack("<IHHq", BYTE_ORDER, 1, 0, -1), {APPLICATION: b"tickerkit"})
-    yield _block(INTERFACE, struct.pack("<HHI", LINKTYPE_RAW, 0, 0), {RESOLUTION: NANOSECONDS})
-    by_link: dict[int, list[WireFrame]] = {each.link: [] for each in handshakes}
-    for frame in frames:
-        if frame.link in by_link:
-            by_link[frame.link].append(frame)
-    packets = [
-        packet
-        for each in handshakes
-        if each.is_websocket
-        for packet in _Stream(each, port).write(by_link[each.link])
-    ]
-    packets.sort(key=lambda packet: packet[0])  # stable: those of one connection stay in order
-    for _, block in packets:
-        yield block
+    yield CAPTURE_HEAD
+    yield from Capture(port).add(handshakes, frames)
+
+
+class Capture:
+    """The packets of a pcapng file that grows; it begins with `CAPTURE_HEAD`.
+
+    Args:
+        port: the port of the tap.
+    """
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: dict[int, _Stream] = {}
+
+    def add(self, handshakes: Sequence[Handshake], frames: Iterable[WireFrame]) -> list[bytes]:
+        """Return the next packets.
+
+        Args:
+            handshakes: the connections, as they are now; those that are no websockets are left out.
+                One that has ended, and is in no later call, is forgotten.
+            frames: the new frames, in order.
+        """
+        by_link: dict[int, list[WireFrame]] = {
+            each.link: [] for each in handshakes if each.is_websocket
+        }
+        for frame in frames:
+            if frame.link in by_link:
+                by_link[frame.link].append(frame)
+        packets: list[tuple[int, bytes]] = []
+        for each in handshakes:
+            if not each.is_websocket:
+                continue
+            if each.link not in self._streams:
+                self._streams[each.link] = _Stream(each, self._port)
+            packets += self._streams[each.link].write(each, by_link[each.link])
+        for link in self._streams.keys() - by_link.keys():
+            del self._streams[link]
+        packets.sort(key=lambda packet: packet[0])  # stable: those of one connection stay in order
+        return [block for _, block in packets]
 
 
 class _Stream:
     """A TCP connection in the file."""
 
     def __init__(self, handshake: Handshake, port: int) -> None:
-        self._handshake = handshake
         host, _, client_port = handshake.client.rpartition(":")
         try:
             source = ipaddress.IPv4Address(host).packed
@@ -77,28 +101,37 @@ class _Stream:
         self._next: dict[Toward, int] = {"server": 1000, "client": 5000}
         self._time_ns = handshake.since_ns
         self._number = 0
+        self._left_out = ""
+        self._has_ended = False
 
-    def write(self, frames: Iterable[WireFrame]) -> Iterator[tuple[int, bytes]]:
-        """Yield each packet with its time."""
-        handshake = self._handshake
-        yield self._packet("server", SYN)
-        yield self._packet("client", SYN | ACK)
-        yield self._packet("server", ACK)
-        yield from self._send("server", handshake.request, handshake.request_ns, "")
-        yield from self._send("client", handshake.answer, handshake.answer_ns, "")
-        left_out = ""
+    def write(
+        self, handshake: Handshake, frames: Iterable[WireFrame]
+    ) -> Iterator[tuple[int, bytes]]:
+        """Yield each packet with its time: of the handshake, once, of new frames, and of the end.
+
+        Args:
+            handshake: the connection, as it is now.
+            frames: the new frames.
+        """
+        if not self._number:
+            yield self._packet("server", SYN)
+            yield self._packet("client", SYN | ACK)
+            yield self._packet("server", ACK)
+            yield from self._send("server", handshake.request, handshake.request_ns, "")
+            yield from self._send("client", handshake.answer, handshake.answer_ns, "")
         for frame in frames:
             size = len(frame.header) + frame.length
             if "cut off" not in frame.notes and size > MAX_FRAME_BYTES:
-                left_out = f"before it, a frame of {size:,} bytes is left out; "
+                self._left_out = f"before it, a frame of {size:,} bytes is left out; "
                 continue
-            data, comment = frame.wire, left_out + frame.about
-            left_out = ""
+            data, comment = frame.wire, self._left_out + frame.about
+            self._left_out = ""
             if MAX_KEPT_BYTES <= len(frame.payload) < frame.length:
                 comment += "; the tap kept the beginning of the payload, the rest is zeros here"
                 data = data.ljust(size, b"\0")
             yield from self._send(frame.toward, data, frame.time_ns, comment.strip("; "))
-        if handshake.ended_ns:
+        if handshake.ended_ns and not self._has_ended:
+            self._has_ended = True
             self._time_ns = max(self._time_ns, handshake.ended_ns)
             first: Toward = "server" if handshake.ended_by == "client" else "client"
             if handshake.is_reset:
@@ -165,3 +198,8 @@ def _checksum(data: bytes) -> int:
     # The sum is the same in either byte order, but for the order of its own bytes.
     low_first = struct.pack("=H", ~total & 0xFFFF)
     return int(struct.unpack(">H", low_first)[0])
+
+
+CAPTURE_HEAD = _block(
+    SECTION, struct.pack("<IHHq", BYTE_ORDER, 1, 0, -1), {APPLICATION: b"tickerkit"}
+) + _block(INTERFACE, struct.pack("<HHI", LINKTYPE_RAW, 0, 0), {RESOLUTION: NANOSECONDS})

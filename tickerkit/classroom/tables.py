@@ -10,9 +10,10 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from tickerkit.wire import TEXT, Inflater, Toward, WireFrame
+from tickerkit.classroom.frame_cursor import ReadFrame
+from tickerkit.wire import TEXT, Toward
 
-__all__ = ["FrameRow", "make_frames_table", "make_json_lines", "make_links_table", "make_rows"]
+__all__ = ["FrameRow", "make_frames_table", "make_json_lines", "make_links_table", "make_row"]
 
 FRAME_TYPES = {
     "seq": "int64",
@@ -64,65 +65,24 @@ class FrameRow(NamedTuple):
     note: str
 
 
-def make_rows(
-    first: int,
-    frames: Sequence[WireFrame],
-    inflaters: Mapping[int, Mapping[Toward, Inflater]],
-    *,
-    last: int | None = None,
-    link: int | None = None,
-) -> list[FrameRow]:
-    """Return a row for each frame; deflated ones are inflated.
-
-    Args:
-        first: the number of the first frame.
-        frames: all frames that the log holds, since deflated ones refer to earlier ones.
-        inflaters: copies for each direction of a connection that deflates, by its number.
-        last: only the newest so many.
-        link: only those of one connection.
-    """
-    chosen: Sequence[int] = range(len(frames))
-    if link is not None:
-        chosen = [index for index in chosen if frames[index].link == link]
-    if last is not None:
-        chosen = chosen[max(len(chosen) - last, 0) :]
-    contents = _inflate(frames, inflaters) if inflaters else {}
-    rows = []
-    for index in chosen:
-        frame = frames[index]
-        seq, head, note = first + index, frame.head, frame.note
-        payload, problem = contents.get(index, (frame.payload, ""))
-        note = f"{note}; {problem}".strip("; ") if problem else note
-        rows.append(
-            FrameRow(
-                seq,
-                frame.time_ns,
-                frame.link,
-                frame.toward,
-                head.opcode,
-                head.fin,
-                head.rsv,
-                head.masked,
-                head.key.hex(" "),
-                frame.length,
-                frame.header.hex(" "),
-                payload,
-                note,
-            )
-        )
-    return rows
-
-
-def _inflate(
-    frames: Sequence[WireFrame], inflaters: Mapping[int, Mapping[Toward, Inflater]]
-) -> dict[int, tuple[bytes, str]]:
-    """Return the content of each frame of connections that deflate, by its index."""
-    return {
-        index: inflaters[frame.link][frame.toward].inflate(frame)
-        for index, frame in enumerate(frames)
-        # A frame that the tap made is not part of what the sender has deflated.
-        if frame.link in inflaters and frame.read >= 0
-    }
+def make_row(read: ReadFrame) -> FrameRow:
+    """Return the row of a frame."""
+    frame, head, note = read.frame, read.frame.head, read.frame.note
+    return FrameRow(
+        read.seq,
+        frame.time_ns,
+        frame.link,
+        frame.toward,
+        head.opcode,
+        head.fin,
+        head.rsv,
+        head.masked,
+        head.key.hex(" "),
+        frame.length,
+        frame.header.hex(" "),
+        read.content,
+        f"{note}; {read.problem}".strip("; ") if read.problem else note,
+    )
 
 
 def make_frames_table(rows: Sequence[FrameRow]) -> pd.DataFrame:

@@ -19,6 +19,7 @@ from tickerkit.classroom.panel.exchange import Exchange, Send
 from tickerkit.classroom.panel.reader import FrameReader, TapFacts
 from tickerkit.classroom.passage import Passage
 from tickerkit.classroom.projector.projector import Projector
+from tickerkit.classroom.recording import FrameRecorder
 from tickerkit.classroom.views import Views
 from tickerkit.errors import PortalError
 from tickerkit.formatting import format_count, format_size
@@ -52,6 +53,7 @@ MAX_ENDED = 200
 WIDGET = "application/vnd.jupyter.widget-view+json"
 
 LOCAL = "127.0.0.1"
+PAGE_PATIENCE_S = 60
 Self = TypeVar("Self", bound="Tap")
 T = TypeVar("T")
 
@@ -88,6 +90,7 @@ class Tap(Intermediary, Orders, Views):
         self._log = FrameLog(keep_bytes, self._drop_frame)
         self._passages: dict[int, Passage] = {}
         self._ended: deque[Passage] = deque()
+        self._recorders: list[FrameRecorder] = []
         self._panel: Panel | None = None
         self._is_held = is_held
         self._shows_secrets, self._has_page = shows_secrets, has_page
@@ -104,12 +107,16 @@ class Tap(Intermediary, Orders, Views):
 
     @property
     def page(self) -> str:
-        """Address of the server's web page through the tap; empty if it has none."""
+        """Address of the server's web page through the tap; empty if it has none.
+
+        It asks the page to wait for a minute, instead of 9 s, before it takes a connection without
+        messages for dead: the tap may hold them.
+        """
         if not self._has_page:
             return ""
-        query = f"?{self._parts.query}" if self._parts.query else ""
-        hub = _find_hub(self.port)
-        return f"{hub}{query}" if hub else self._make_url("http")
+        query = "&".join(filter(None, (self._parts.query, f"patience={PAGE_PATIENCE_S}")))
+        address = _find_hub(self.port) or self._make_url("http").partition("?")[0]
+        return f"{address}?{query}"
 
     @property
     def projector(self) -> str:
@@ -220,6 +227,11 @@ class Tap(Intermediary, Orders, Views):
         super()._replace(last)
         if isinstance(last, Tap):
             self._projector_port = last._projector_port
+
+    def _release(self) -> None:
+        super()._release()
+        for recorder in self._recorders:  # nothing passes any more
+            recorder.stop()
 
     def _start_projector(self) -> None:
         portal.call(self._projector.start, self._projector_port)

@@ -3,33 +3,37 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 from urllib.parse import urlsplit
 
 import pandas as pd
 
+from tickerkit.classroom.frame_cursor import Batch, FrameCursor, ReadFrame
 from tickerkit.classroom.har import make_har
 from tickerkit.classroom.passage import Handshake, Passage
 from tickerkit.classroom.pcapng import make_pcapng
+from tickerkit.classroom.recording import FrameRecorder
 from tickerkit.classroom.tables import (
-    FrameRow,
     make_frames_table,
     make_json_lines,
     make_links_table,
-    make_rows,
+    make_row,
 )
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
 from tickerkit.storage.files import prepare_path, replacing
 from tickerkit.validation import check_choice, check_number, check_path
-from tickerkit.wire import Fields, FrameLog, WireFrame
+from tickerkit.wire import FrameLog
 
 __all__ = ["Views"]
 
 SUFFIXES = (".jsonl", ".pcapng", ".har")
 SUFFIXES_NAMED = format_choices(SUFFIXES)
+# Those of files to which frames can be appended.
+GROWING = (".jsonl", ".pcapng")
+GROWING_NAMED = format_choices(GROWING)
 
 T = TypeVar("T")
 
@@ -40,11 +44,16 @@ class Views(ABC):
     port: int
     _log: FrameLog
     _passages: dict[int, Passage]
+    _recorders: list[FrameRecorder]
 
     @property
     @abstractmethod
     def url(self) -> str:
         """The address of the tap."""
+
+    @abstractmethod
+    def _check_running(self) -> None:
+        """Raise Stopped if the tap was stopped."""
 
     @abstractmethod
     def _run_on_loop(self, function: Callable[..., T], *args: Any) -> T:
@@ -71,7 +80,9 @@ class Views(ABC):
         """
         check_number("last", last, 0, whole=True, optional=True)
         check_number("link", link, 1, whole=True, optional=True)
-        return make_frames_table(self._make_rows(last, link))
+        reads = [each for each in self._read_all()[1] if link in (None, each.frame.link)]
+        chosen = reads if last is None else reads[max(len(reads) - last, 0) :]
+        return make_frames_table([make_row(each) for each in chosen])
 
     @property
     def links(self) -> pd.DataFrame:
@@ -115,36 +126,63 @@ class Views(ABC):
         suffix = Path(path).suffix.lower()
         if suffix not in SUFFIXES:
             raise InvalidArgument("path", str(path), f"a path that ends in {SUFFIXES_NAMED}")
-        first, fields, inflaters, handshakes = self._run_on_loop(self._snapshot)
-        frames = list(map(WireFrame._make, fields))
+        handshakes, reads = self._read_all()
         target = prepare_path(path, mode)
         with replacing(target) as file:
             if suffix == ".pcapng":
-                file.writelines(make_pcapng(handshakes, frames, self.port))
+                file.writelines(make_pcapng(handshakes, (each.frame for each in reads), self.port))
             elif suffix == ".har":
-                rows = make_rows(first, frames, inflaters)
                 place = urlsplit(self.url).netloc
-                file.write(make_har(handshakes, rows, place))
+                file.write(make_har(handshakes, list(map(make_row, reads)), place))
             else:
-                file.writelines(make_json_lines(make_rows(first, frames, inflaters)))
+                file.writelines(make_json_lines(map(make_row, reads)))
         return target
+
+    def record(self, path: str | Path, mode: Literal["new", "overwrite"] = "new") -> FrameRecorder:
+        """Write the frames to a file while they pass, from the oldest that the tap holds on.
+
+        It ends with the tap, or when it is stopped; `with` does the same. It can't hold up the tap:
+        frames that leave the tap's memory before they are written are counted in `lost`.
+
+        Args:
+            path: a file that ends in ".jsonl" or ".pcapng", as for `save`.
+            mode: "new" to write a new file, "overwrite" to replace one.
+
+        Raises:
+            RecordingExists: if the file exists, and `mode` is "new".
+            Stopped: if the tap was stopped.
+
+        Example:
+            >>> with tap.record("lesson.pcapng"):
+            ...     feed.wait(100)
+        """
+        check_path("path", path)
+        check_choice("mode", mode, ("new", "overwrite"))
+        if Path(path).suffix.lower() not in GROWING:
+            raise InvalidArgument("path", str(path), f"a path that ends in {GROWING_NAMED}")
+        self._check_running()
+        target = prepare_path(path, mode)
+        cursor = FrameCursor(self._log, self._passages)
+        recorder = FrameRecorder(
+            target, self.port, cursor, lambda *args: self._run_on_loop(self._take_all, *args)
+        )
+        self._recorders = [each for each in self._recorders if each.status != "stopped"]
+        self._recorders.append(recorder)
+        return recorder
+
+    def _read_all(self) -> tuple[list[Handshake], Iterator[ReadFrame]]:
+        """Return what the tap holds: the connections, and their frames."""
+        cursor = FrameCursor(self._log, self._passages)
+        handshakes, batch = self._run_on_loop(self._take_all, cursor)
+        return handshakes, cursor.read(batch)
 
     # --- on the event loop --------------------------------------------------------------------
 
-    def _make_rows(self, last: int | None, link: int | None) -> list[FrameRow]:
-        first, fields, inflaters, _ = self._run_on_loop(self._snapshot)
-        frames = list(map(WireFrame._make, fields))
-        return make_rows(first, frames, inflaters, last=last, link=link)
-
-    def _snapshot(self) -> tuple[int, list[Fields], dict[int, Any], list[Handshake]]:
-        passages = self._passages.values()
-        handshakes = [passage.make_handshake(self._hide) for passage in passages]
-        inflaters = {}
-        for number, passage in self._passages.items():
-            copies = passage.conversation.copy_inflaters()
-            if copies is not None:
-                inflaters[number] = copies
-        return *self._log.read(), inflaters, handshakes
+    def _take_all(
+        self, cursor: FrameCursor, known: Collection[int] = ()
+    ) -> tuple[list[Handshake], Batch]:
+        passages = [each for each in self._passages.values() if each.number not in known]
+        return [passage.make_handshake(self._hide) for passage in passages], cursor.take()
 
     def _list_links(self) -> list[dict[str, Any]]:
         return [passage.describe(self._hide) for passage in self._passages.values()]

@@ -13,8 +13,8 @@ from tickerkit.wire.notes import describe_notes
 __all__ = ["MAX_FRAMES", "Fields", "FrameLog", "WireFrame"]
 
 MAX_FRAMES = 100_000
-# A frame's tuple, numbers, header and slot, without the bytes of its payload: 255 measured.
-FRAME_BYTES = 260
+# A frame's tuple, numbers, header and slot, without the bytes of its payload: 263 measured.
+FRAME_BYTES = 268
 # Where a frame's bytes and text are in its fields.
 PAYLOAD: Final = 4
 ABOUT: Final = 7
@@ -23,7 +23,7 @@ CAME: Final = 11
 
 # The fields of a `WireFrame`, in its order.
 Fields: TypeAlias = tuple[
-    int, int, Toward, bytes, bytes, int, tuple[str, ...], str, int, int, int, bytes
+    int, int, Toward, bytes, bytes, int, tuple[str, ...], str, int, int, int, bytes, int
 ]
 
 
@@ -43,6 +43,7 @@ class WireFrame(NamedTuple):
         offset: where it begins in that read.
         reads: how many reads it took.
         came: the bytes that the tap replaced by this frame; empty if it passed as it came.
+        late_ns: how long the tap kept it, as far as known when it was passed on.
     """
 
     time_ns: int
@@ -57,6 +58,7 @@ class WireFrame(NamedTuple):
     offset: int
     reads: int
     came: bytes
+    late_ns: int
 
     @property
     def head(self) -> Header:

@@ -33,6 +33,8 @@ class Line:
         passed: how many bytes were given to `send`.
         waiting_bytes: how many bytes wait.
         has_ended: whether a fault has ended the connection.
+        late_ns: by how much the bytes that it took last are delayed, as far as known when they
+            came.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class Line:
         self.passed = 0
         self.waiting_bytes = 0
         self.has_ended = False
+        self.late_ns = 0
         self._send, self._note_fault = send, note_fault
         self._faults = deque(sorted(faults, key=lambda fault: fault.after))
         self._max_bytes = max_bytes
@@ -88,6 +91,8 @@ class Line:
             or self._stalled_until_ns
             or self.has_ended
         )
+        if self._is_plain:
+            self.late_ns = 0
 
     # --- orders -------------------------------------------------------------------------------
 
@@ -142,6 +147,9 @@ class Line:
         if self._delay_ns:
             due_ns += self._delay_ns + random.randrange(self._jitter_ns + 1)
         self._last_due_ns = due_ns = max(due_ns, self._last_due_ns)
+        stalled_until_ns = self._stalled_until_ns if self._stalled_until_ns < NEVER_NS else 0
+        trickling_ns = min(len(data), self._trickle_bytes) * self._trickle_gap_ns
+        self.late_ns = max(due_ns, stalled_until_ns) + trickling_ns - now_ns
         self._waiting.append((due_ns, data))
         self.waiting_bytes += len(data)
         self.advance(now_ns)

@@ -138,7 +138,8 @@ class Wire:
                 pings = self._shared.pings[self.toward]
                 pings.add(payload, self._shared.log.stop, now_ns, is_own=True)
             self.line.feed(frame, now_ns)
-            self.witness.note_made(frame, now_ns, "sent by the tap", self.witness.judge.copy())
+            judge, late_ns = self.witness.judge.copy(), self.line.late_ns
+            self.witness.note_made(frame, now_ns, "sent by the tap", judge, late_ns=late_ns)
             self._has_sent_close |= opcode == CLOSE
 
     # --- bytes --------------------------------------------------------------------------------
@@ -174,9 +175,10 @@ class Wire:
         shared.flush_injections(now_ns)
 
     def _read_frames(self, data: bytes, start: int, now_ns: int) -> None:
-        cutter = self._cutter
+        cutter, late_ns = self._cutter, self.line.late_ns
+        about = _describe_wait(0, late_ns) if late_ns else ""
         for cut in cutter.feed(data, start):
-            self.witness.note(cut, now_ns)
+            self.witness.note(cut, now_ns, about, late_ns)
         self._is_within = cutter.is_within_frame
         if cutter.is_lost:
             self._lose_place(now_ns)
@@ -219,6 +221,9 @@ class Wire:
 
     def discard(self) -> None:
         """Drop what waits, once nothing can be passed any more."""
+        for waiting in self._waiting:
+            if waiting.cut is not None:
+                self.witness.note(waiting.cut, waiting.came_ns, "kept back: the connection ended")
         self._waiting.clear()
         self._orders.clear()
         self._injections.clear()
@@ -272,7 +277,8 @@ class Wire:
                 if self._is_within:
                     self._is_within = False
                     self.line.feed(piece, now_ns)
-                    self.witness.note(cut, now_ns)
+                    late_ns = self.line.late_ns
+                    self.witness.note(cut, now_ns, _describe_wait(0, late_ns), late_ns)
                     self.flush_injections(now_ns)
                 else:
                     whole = b"".join((*self._tail, piece))
@@ -343,9 +349,9 @@ class Wire:
                 self._emit_change(change, frame, now_ns)
                 return
         self.line.feed(data, now_ns)
-        held_ns = now_ns - came_ns
-        about = f"held for {held_ns / 1e9:.3f} s" if held_ns >= SHORTEST_HELD_NS else ""
-        self.witness.note(cut, came_ns, about)
+        held_ns, late_ns = now_ns - came_ns, self.line.late_ns
+        about = _describe_wait(held_ns, late_ns)
+        self.witness.note(cut, came_ns, about, held_ns + late_ns)
         self.flush_injections(now_ns)
 
     def _emit_change(self, change: Change, frame: _Waiting, now_ns: int) -> None:
@@ -356,8 +362,11 @@ class Wire:
             self.line.feed(changed, now_ns)
             came = data if number == 0 else b""
             about = f"changed by the tap: {change.about}"
+            late_ns = now_ns - came_ns + self.line.late_ns
             self.witness.note_made(
-                changed, came_ns, about, judge, came, cut, is_cut_off=change.ends
+                *(changed, came_ns, about, judge, came, cut),
+                is_cut_off=change.ends,
+                late_ns=late_ns,
             )
         self.witness.judge.judge(cut.header, unmask(cut), cut.length)
         if change.ends:
@@ -376,3 +385,13 @@ class Wire:
             self.witness.note_lost(cut, now_ns)
         self._is_within = False
         self.read_as_bytes()
+
+
+def _describe_wait(held_ns: int, late_ns: int) -> str:
+    """Return how long a frame was held, and delayed after that; empty if shorter than 1 ms."""
+    waits = {"held for": held_ns, "delayed by": late_ns}
+    return "; ".join(
+        f"{word} {wait_ns / 1e9:.3f} s"
+        for word, wait_ns in waits.items()
+        if wait_ns >= SHORTEST_HELD_NS
+    )

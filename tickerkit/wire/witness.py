@@ -32,8 +32,8 @@ class Witness:
         self._shared, self._toward = shared, toward
         self._peer = other_end(toward)
 
-    def note(self, cut: Cut, now_ns: int, about: str = "") -> None:
-        """Record a frame that passed, or was kept back."""
+    def note(self, cut: Cut, now_ns: int, about: str = "", late_ns: int = 0) -> None:
+        """Record a frame that passed, `late_ns` after it came, or was kept back."""
         header, payload, length, _, read, offset, reads = cut
         if header[1] > 0x7F:
             payload = apply_mask(payload, header[-4:])
@@ -43,7 +43,7 @@ class Witness:
         self.frames += 1
         shared = self._shared
         frame = (now_ns, shared.link, self._toward, header, payload, length, notes, about)
-        shared.log.append((*frame, read, offset, reads, b""))
+        shared.log.append((*frame, read, offset, reads, b"", late_ns))
 
     def _note_control(
         self, opcode: int, payload: bytes, now_ns: int, notes: tuple[str, ...], about: str
@@ -73,6 +73,7 @@ class Witness:
         cut: Cut | None = None,
         *,
         is_cut_off: bool = False,
+        late_ns: int = 0,
     ) -> None:
         """Record a frame that the tap made.
 
@@ -84,10 +85,11 @@ class Witness:
             came: the frame in whose place it was sent.
             cut: that frame.
             is_cut_off: whether the frame is not whole.
+            late_ns: how long it was kept.
         """
         header = parse_header(frame)
         if header is None:  # half of a very short frame
-            self._append(now_ns, frame, b"", 0, ("cut off",), about, cut, came)
+            self._append(now_ns, frame, b"", 0, ("cut off",), about, cut, came, late_ns)
             return
         head, payload = frame[: header.size], frame[header.size :]
         if header.key:
@@ -95,7 +97,7 @@ class Witness:
         notes = judge.judge(head, payload, header.length)
         if is_cut_off:
             notes = ("cut off",)
-        self._append(now_ns, head, payload, header.length, notes, about, cut, came)
+        self._append(now_ns, head, payload, header.length, notes, about, cut, came, late_ns)
 
     def note_end(self, cut: Cut, now_ns: int) -> None:
         """Record a frame that the end of the connection cut off."""
@@ -116,12 +118,13 @@ class Witness:
         about: str,
         cut: Cut | None,
         came: bytes = b"",
+        late_ns: int = 0,
     ) -> None:
         read, offset, reads = (OWN_READ, 0, 0) if cut is None else cut[4:]
         self.frames += 1
         shared = self._shared
         frame = (now_ns, shared.link, self._toward, header, payload, length, notes, about)
-        shared.log.append((*frame, read, offset, reads, came))
+        shared.log.append((*frame, read, offset, reads, came, late_ns))
 
 
 def unmask(cut: Cut) -> bytes:

@@ -16,7 +16,7 @@ const FRAMES = [
   frame(3, 0, "8904", "ping"),
   frame(4, 0, "e105", "wrong", "a reserved bit is set (RFC 6455, 5.2)"),
   frame(5, 1, "888200000000", "\x03\xea"),
-  new FrameRow([6, 6, 1, 0, 0, 2, "8802", "03ea", ""]),
+  new FrameRow([6, 6, 1, 0, 0, 2, "8802", "03ea", "", 0]),
   frame(7, 0, "017e0100", "fragment", "", 256),
 ];
 const find = (text) => FRAMES.filter(parseFilter(text)).map(({ seq }) => seq);

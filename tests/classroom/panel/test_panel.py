@@ -83,7 +83,7 @@ def append(log: FrameLog, count: int) -> None:
         payload = str(log.stop).encode()
         header = bytes([0x81, len(payload)])
         fields: Fields = (
-            *(log.stop * 1000, 1, "client", header, payload, len(payload), (), "", 1, 0, 1, b""),
+            *(log.stop * 1000, 1, "client", header, payload, len(payload), (), "", 1, 0, 1, b"", 0),
         )
         log.append(fields)
 
@@ -100,7 +100,7 @@ def test_a_page_gets_rows_events_and_state(shown: Shown, until: Until) -> None:
         text, back, ping, pong = message["rows"]
         assert text[:1] + text[2:6] == (1, 1, 1, 0, 2)
         assert (text[6][:4], text[7]) == ("8182", b"hi".hex())
-        assert back == (2, back[1], 1, 0, 0, 2, "8102", b"hi".hex(), "")
+        assert back == (2, back[1], 1, 0, 0, 2, "8102", b"hi".hex(), "", 0)
         assert (ping[4], pong[4]) == (1, 4)
         assert pong[8].startswith("answers the tap's ping 3: client ")
         assert [event[2] for event in message["events"]] == ["request", "answer"]

@@ -6,7 +6,7 @@ import { test } from "node:test";
 import { Ring } from "../../../tickerkit/classroom/panel/ring.js";
 import { describeRow } from "../../../tickerkit/classroom/panel/row_list.js";
 
-const row = (seq) => [seq, seq * 10, 1, 0, 0, 2, "8102", "6869", ""];
+const row = (seq) => [seq, seq * 10, 1, 0, 0, 2, "8102", "6869", "", 0];
 const range = (start, stop) => Array.from({ length: stop - start }, (_, at) => start + at);
 const message = (start, stop, rows = range(start, stop), events = []) => ({
   kind: "frames",

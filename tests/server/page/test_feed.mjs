@@ -115,7 +115,24 @@ test("the websocket's address is beside the page, with its token alone", () => {
   assert.equal(address("http://host:8000/"), "ws://host:8000/");
   assert.equal(address("https://host/user/a/proxy/8000/"), "wss://host/user/a/proxy/8000/");
   assert.equal(address("https://host/p/index.html?token=a%26b&x=1#y"), "wss://host/p/?token=a%26b");
+  assert.equal(address("http://host/?patience=60"), "ws://host/?patience=60");
 });
+
+for (const [query, seconds] of [
+  ["", 9],
+  ["?patience=60", 60],
+  ["?patience=x", 9],
+]) {
+  test(`it gives up after ${seconds} s without a message with "${query}" in its address`, () => {
+    const feed = new Feed(`ws://host/${query}`, { onState: () => {} });
+    feed.start();
+    const first = socket();
+    pass(seconds * 1000);
+    assert.equal(first.isClosed, false);
+    pass(500);
+    assert.equal(first.isClosed, true);
+  });
+}
 
 test("it connects with the protocol, and subscribes to all with some history", () => {
   assert.deepEqual([socket().address, socket().protocol], ["ws://host/?token=t", "tickerkit.v1"]);

@@ -28,7 +28,7 @@ MIN_ROWS = MAX_ROWS_PER_S // MESSAGES_PER_S
 MAX_ROWS = 2_000
 
 # Stands for a frame that the tap no longer holds.
-NOTHING = WholeFrame(WireFrame(0, 0, "client", b"", b"", 0, (), "", 0, 0, 0, b""), b"", "")
+NOTHING = WholeFrame(WireFrame(0, 0, "client", b"", b"", 0, (), "", 0, 0, 0, b"", 0), b"", "")
 # The methods of a tap that a page may call, with the names of their arguments.
 ORDERS: Mapping[str, Sequence[str]] = {
     "hold": ("link",),

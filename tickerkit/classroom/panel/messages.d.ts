@@ -15,8 +15,9 @@ export interface FramesMessage {
   stop: number;
   /** Number, time in microseconds since 1970, link, toward (0 client, 1 server), flags (1 made by
    *  the tap, 2 changed by it, 4 kept back by it, 8 inflated), length, header in hex, the first 120
-   *  bytes of the payload in hex (unmasked and inflated), notes. */
-  rows: [number, number, number, number, number, number, string, string, string][];
+   *  bytes of the payload in hex (unmasked and inflated), notes, and for how many microseconds the
+   *  tap kept the frame. */
+  rows: [number, number, number, number, number, number, string, string, string, number][];
   /** Link, time as above, "request", "answer" or "end", a line, and the text of the head. */
   events: [number, number, string, string, string][];
   state: TapState;
@@ -34,6 +35,9 @@ export interface TapState {
   /** How many frames wait, and for how many seconds the oldest of them. */
   held: number;
   held_s: number;
+  /** After how many seconds the first of the pages whose frames wait takes its connection for dead;
+   *  null if none waits. */
+  gives_up_s: number | null;
   /** How many frames pass per second; null if all do, or none. */
   rate: number | null;
   /** Whether clients may ask the server for compression. */

@@ -28,7 +28,7 @@ class FramesMessage(TypedDict):
     kind: Literal["frames"]
     start: int
     stop: int
-    rows: list[tuple[int, int, int, int, int, int, str, str, str]]
+    rows: list[tuple[int, int, int, int, int, int, str, str, str, int]]
     events: list[tuple[int, int, str, str, str]]
     state: TapState
 
@@ -43,6 +43,7 @@ class TapState(TypedDict):
     bytes: int
     held: int
     held_s: float
+    gives_up_s: float | None
     rate: float | None
     compression: bool
     links: list[tuple[int, str, float | None, float | None]]

@@ -137,8 +137,8 @@ class PanelView {
     const head = make("div", { class: "tk-bar tk-top" }, [
       this.title,
       this.status,
-      this.numbers,
       this.bars,
+      this.numbers,
       this.answer,
     ]);
     this.element = make("div", { class: "tk-panel", role: "region" }, [
@@ -209,19 +209,20 @@ class PanelView {
     setText(this.status, `● ${state.status}${state.rate ? ` ${state.rate} a second` : ""}`);
     this.status.dataset.status = state.status;
     const { frames, bytes } = this.#measure();
-    const held = state.held ? `held ${formatCount(state.held)} for ${state.held_s} s` : "held 0";
+    const { held, held_s, gives_up_s } = state;
     const pings = state.links
       .slice(-1)
       .map(([, , client, server]) => `ping ${formatPing(client)}/${formatPing(server)} ms`);
     const texts = [
-      state.links.length === 1 ? "1 link" : `${formatCount(state.links.length)} links`,
+      state.links.length === 1 ? "1 connection" : `${formatCount(state.links.length)} connections`,
       `${formatCount(state.frames)} frames`,
-      `${formatCount(Math.round(frames))} fr/s`,
+      `${formatCount(Math.round(frames))} a second`,
       formatRate(bytes),
-      held,
-      `${formatCount(ring.omitted)} not shown`,
+      held ? `held ${formatCount(held)} for ${held_s} s` : "",
+      gives_up_s === null ? "" : `the page gives up in ${Math.max(gives_up_s, 0)} s`,
+      ring.omitted ? `${formatCount(ring.omitted)} not shown` : "",
       ...pings.filter((text) => !text.includes("–/–")),
-    ];
+    ].filter(Boolean);
     setText(this.numbers, texts.join(" · "));
     this.#drawBars(frames);
     // The rates fall to zero when nothing comes any more.

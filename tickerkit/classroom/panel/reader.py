@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple, TypeVar
 
+from tickerkit.classroom.frame_cursor import Batch, FrameCursor, ReadFrame
 from tickerkit.classroom.panel.messages import FramesMessage, TapState
 from tickerkit.classroom.passage import Passage
 from tickerkit.wire import Fields, FrameLog, Head, Inflater, Toward, WireFrame
@@ -19,13 +20,11 @@ MAX_CONTENT_BYTES = 2**20
 # How many events a connection has: request, answer and end.
 MAX_EVENTS = 3
 OWN, CHANGED, KEPT, INFLATED = 1, 2, 4, 8
-RSV1 = 0x40
 # What a server adds to the key of a request (RFC 6455, section 1.3).
 ACCEPT_SUFFIX = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 T = TypeVar("T")
-Inflaters = dict[int, dict[Toward, Inflater]]
-Row = tuple[int, int, int, int, int, int, str, str, str]
+Row = tuple[int, int, int, int, int, int, str, str, str, int]
 Event = tuple[int, int, str, str, str]
 
 
@@ -54,19 +53,13 @@ class TapFacts(NamedTuple):
 
 
 class _News(NamedTuple):
-    wanted: int
-    first: int
-    frames: list[Fields]
-    inflaters: Inflaters
-    links: set[int]
+    batch: Batch
     events: list[Event]
     state: TapState
 
 
 class FrameReader:
     """A position in the frames of a tap. One thread reads, which is not the event loop's.
-
-    Frames that are deflated are inflated on copies of the tap's inflaters, in order.
 
     Args:
         log: the frames.
@@ -86,33 +79,25 @@ class FrameReader:
     ) -> None:
         self._log, self._passages = log, passages
         self._hide, self._describe, self._call = hide, describe, call
-        self._next = 1
-        self._inflaters: Inflaters = {}
+        self._cursor = FrameCursor(log, passages)
         self._events_read: set[tuple[int, str]] = set()
-        self._is_rewound = True
 
     def rewind(self, start: int) -> None:
         """Read from a frame on that was read before, and what happened to connections, too."""
-        self._next = min(self._next, max(start, 1))
+        self._cursor.rewind(start)
         self._events_read.clear()
-        self._is_rewound = True
 
     def read(self, max_rows: int) -> FramesMessage:
         """Return what is new; of more than `max_rows` frames, the newest have rows."""
-        news: _News = self._call(self._take_news)
-        for number in self._inflaters.keys() - news.links:
-            del self._inflaters[number]
-        self._inflaters.update(news.inflaters)
-        stop = news.first + len(news.frames)
-        rows = self._make_rows(news, max(news.wanted, stop - max_rows))
-        self._next = stop
+        batch, events, state = self._call(self._take_news)
+        rows = [_make_row(each) for each in self._cursor.read(batch, batch.stop - max_rows)]
         return {
             "kind": "frames",
-            "start": news.wanted,
-            "stop": stop,
+            "start": batch.start,
+            "stop": batch.stop,
             "rows": rows,
-            "events": news.events,
-            "state": news.state,
+            "events": events,
+            "state": state,
         }
 
     def find(self, seq: int) -> WholeFrame | None:
@@ -133,26 +118,11 @@ class FrameReader:
     # --- on the event loop --------------------------------------------------------------------
 
     def _take_news(self) -> _News:
-        log, passages = self._log, self._passages
-        wanted = first = max(self._next, log.first)
-        if self._is_rewound or self._next < log.first:
-            # The tap's inflaters are in the state before the oldest frame that it holds.
-            self._inflaters, self._is_rewound = {}, False
-            first = log.first
-        inflaters: Inflaters = {}
-        for number, passage in passages.items():
-            if number not in self._inflaters:
-                copies = passage.conversation.copy_inflaters()
-                if copies is not None:
-                    inflaters[number] = copies
-        if not inflaters:
-            first = wanted
-        frames = log.read_newest(log.stop - first)
+        passages = self._passages
         events = [event for passage in passages.values() for event in self._take_events(passage)]
         if len(self._events_read) > MAX_EVENTS * len(passages):
             self._events_read = {key for key in self._events_read if key[0] in passages}
-        state = self._summarize()
-        return _News(wanted, first, frames, inflaters, set(passages), sorted(events), state)
+        return _News(self._cursor.take(), sorted(events), self._summarize())
 
     def _take_link(self, seq: int) -> tuple[int, list[Fields], dict[Toward, Inflater] | None]:
         first, frames = self._log.read()
@@ -192,6 +162,7 @@ class FrameReader:
         wires = [wire for each in open_passages for wire in each.conversation.wires.values()]
         since_ns = [wire.held_since_ns for wire in wires if wire.held_since_ns is not None]
         now_ns = open_passages[0].link.now_ns if open_passages else 0
+        ends_ns = [each.gives_up_ns for each in open_passages if each.gives_up_ns is not None]
         links = []
         for passage in open_passages[-MAX_LISTED_LINKS:]:
             pings = passage.conversation.summarize_pings()
@@ -207,28 +178,13 @@ class FrameReader:
             bytes=sum(wire.bytes for each in passages for wire in each.conversation.wires.values()),
             held=sum(wire.held for wire in wires),
             held_s=round((now_ns - min(since_ns)) / 1e9) if since_ns else 0,
+            gives_up_s=round((min(ends_ns) - now_ns) / 1e9) if ends_ns else None,
             links=links,
         )
 
-    # --- in the reading thread ----------------------------------------------------------------
 
-    def _make_rows(self, news: _News, shown_from: int) -> list[Row]:
-        inflaters = self._inflaters
-        # Of the frames that have no row, only those that are deflated need be looked at.
-        skipped = 0 if inflaters else max(shown_from - news.first, 0)
-        rows = []
-        for seq, fields in enumerate(news.frames[skipped:], news.first + skipped):
-            content, problem = fields[4], ""
-            is_inflated = False
-            if fields[1] in inflaters and fields[8] >= 0:
-                content, problem = inflaters[fields[1]][fields[2]].inflate(WireFrame._make(fields))
-                is_inflated = not problem and content is not fields[4]
-            if seq >= shown_from:
-                rows.append(_make_row(seq, WireFrame._make(fields), content, problem, is_inflated))
-        return rows
-
-
-def _make_row(seq: int, frame: WireFrame, content: bytes, problem: str, is_inflated: bool) -> Row:
+def _make_row(read: ReadFrame) -> Row:
+    seq, frame, content, problem, is_inflated = read
     about = frame.about
     flags = OWN if frame.read < 0 else 0
     if about:
@@ -245,6 +201,7 @@ def _make_row(seq: int, frame: WireFrame, content: bytes, problem: str, is_infla
         frame.header.hex(),
         content[:PREVIEW_BYTES].hex(),
         f"{note}; {problem}".strip("; ") if problem else note,
+        frame.late_ns // 1000,
     )
 
 

@@ -35,6 +35,7 @@ export class FrameRow {
     this.headerHex = row[6];
     this.payloadHex = row[7];
     this.note = row[8];
+    this.late = row[9];
   }
 
   get header() {

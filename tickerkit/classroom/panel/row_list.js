@@ -14,6 +14,11 @@ const ROW_HEIGHT = 22;
 const MARGIN_ROWS = 4;
 /** How near to the end the list still follows. */
 const END_PIXELS = ROW_HEIGHT;
+/** The slope of an arrow in the ladder: pixels for each second that the tap keeps a frame. */
+const DROP_PER_S = 40;
+const MAX_DROP = 16;
+/** A frame that the tap kept for less is shown as one that passed at once. */
+const MIN_LATE_US = 1000;
 /** How much of a payload the kernel sends. */
 const PREVIEW_BYTES = 120;
 const COLUMNS = [
@@ -72,7 +77,9 @@ export function describeRow(row, start) {
 function classify(row) {
   if (row.kind !== "frame") return `tk-${row.kind}`;
   const isWrong = row.note.includes("(RFC");
-  return `tk-${row.opcode > 7 ? "control" : "data"}${isWrong ? " tk-wrong" : ""}`;
+  const isLate = row.late >= MIN_LATE_US;
+  const kind = row.opcode > 7 ? "tk-control" : "tk-data";
+  return `${kind}${isWrong ? " tk-wrong" : ""}${isLate ? " tk-late" : ""}`;
 }
 
 export class RowList {
@@ -232,6 +239,13 @@ export class RowList {
       setText(/** @type {HTMLElement} */ (element.children[at]), text);
     });
     element.title = texts.at(-1) ?? "";
+    element.classList.toggle("tk-plain", !texts.at(-1)); // the payload has the space of the note
+    const late = row.kind === "frame" ? row.late / 1e6 : 0;
+    // In the ladder, the arrow falls by so much between the two ends, and this stands beside it.
+    element.style.setProperty("--tk-drop", `${Math.min(Math.ceil(late * DROP_PER_S), MAX_DROP)}px`);
+    /** @type {HTMLElement} */ (element.children[4]).dataset.late = late
+      ? ` +${late.toFixed(3)} s`
+      : "";
   }
 
   #onScroll() {

@@ -2,13 +2,16 @@
  * Toolbar: the buttons that call methods of the tap, and what chooses the rows to show.
  */
 
-import { make, setText } from "./elements.js";
+import { formatCount, make, setText } from "./elements.js";
 import { FilterError, parseFilter } from "./filter.js";
 import { CLOSE_CODES } from "./header.js";
 
 /** @import { TapState } from "./messages.d.ts" */
 /** @import { Row } from "./ring.js" */
 /** @typedef {Record<string, string | number | boolean | null>} Arguments */
+/** An entry of a menu: its text, an order, and its arguments.
+ *  @typedef {[string, string, Arguments]} Entry */
+/** Entries under a heading, which may be empty. @typedef {[string, Entry[]]} Group */
 
 /** The kinds of rows. @type {[string, (row: Row) => boolean][]} */
 const KINDS = [
@@ -19,6 +22,7 @@ const KINDS = [
   ["close", (row) => row.kind === "frame" && row.opcode === 8],
   ["handshake", (row) => row.kind === "event"],
 ];
+const TOWARDS = /** @type {const} */ (["client", "server"]);
 /** What `tap.corrupt` knows, and what the peer should answer. @type {[string, string][]} */
 const CORRUPTIONS = [
   ["rsv", "RSV2 set → 1002"],
@@ -31,19 +35,63 @@ const CORRUPTIONS = [
   ["size", "length of 1 TiB → 1009"],
   ["json", "JSON without its end → stays open"],
 ];
+/**
+ * @param {string} order
+ * @param {[string, Arguments][]} entries text and arguments
+ * @returns {Entry[]}
+ */
+const withOrder = (order, entries) => entries.map(([text, values]) => [text, order, values]);
+/** @type {[string, Arguments][]} */
+const RATES = [
+  ["all frames", {}],
+  ...[0.5, 1, 2, 5, 10].map(
+    (rate) => /** @type {[string, Arguments]} */ ([`${rate} a second`, { rate }]),
+  ),
+];
+/** @type {Group[]} */
+const SLOW = [
+  [
+    "stall: nothing passes for",
+    [1, 3, 5, 10].map((seconds) => [`${seconds} s`, "stall", { seconds }]),
+  ],
+  [
+    "delay: everything passes later by",
+    [0, 0.1, 0.2, 0.5, 1, 2].map((seconds) => [
+      seconds ? `${seconds} s` : "0 s, no more",
+      "delay",
+      { seconds },
+    ]),
+  ],
+  [
+    "trickle: a byte each millisecond, for",
+    [100, 500, 2000].map((count) => [`${formatCount(count)} bytes`, "trickle", { count }]),
+  ],
+];
+/** What happens to the next frame. @type {Group[]} */
+const CHANGES = TOWARDS.map((toward) => [
+  `the next frame to the ${toward}`,
+  [
+    ...[2, 3, 5].map(
+      (parts) => /** @type {Entry} */ ([`in ${parts} fragments`, "fragment", { parts, toward }]),
+    ),
+    ...CORRUPTIONS.map(
+      ([kind, text]) => /** @type {Entry} */ ([text, "corrupt", { kind, toward }]),
+    ),
+    ["half of it, then the end of TCP", "truncate", { toward }],
+  ],
+]);
 const CODES = [1000, 1001, 1002, 1003, 1007, 1008, 1009, 1011, 1012, 1013];
-/** What the tap can save, and for which program. @type {[string, string][]} */
+/** What the tap can save, and for which program. @type {[string, Arguments][]} */
 const FORMATS = [
-  ["pcapng", ".pcapng, for Wireshark"],
-  ["har", ".har, for Chrome's network panel"],
-  ["jsonl", ".jsonl, a line for each frame"],
+  [".pcapng, for Wireshark", { suffix: "pcapng" }],
+  [".har, for Chrome's network panel", { suffix: "har" }],
+  [".jsonl, a line for each frame", { suffix: "jsonl" }],
 ];
 const COMPRESSION =
   "Whether clients may ask the server for permessage-deflate. Where not, the tap removes the" +
   " header Sec-WebSocket-Extensions from the request, from the next connection on.";
 /** How many connections there are to choose from. */
 const MAX_LINKS = 300;
-const TOWARDS = /** @type {const} */ (["client", "server"]);
 
 export class Toolbar {
   #give;
@@ -80,48 +128,17 @@ export class Toolbar {
     const orders = make("div", { class: "tk-bar", role: "toolbar" }, [
       this.hold,
       step,
-      this.#makeRates(),
-      this.#makeButton("Drop", "reset the connection", () => this.#order("drop", {})),
-      this.#makeMenu(
-        "Stall",
-        [1, 3, 5, 10].map((each) => [`${each} s`, "stall", { seconds: each }]),
-      ),
-      this.#makeMenu(
-        "Delay",
-        [0, 0.1, 0.2, 0.5, 1, 2].map((each) => [
-          each ? `${each} s` : "none",
-          "delay",
-          { seconds: each },
-        ]),
-      ),
-      this.#makeMenu(
-        "Trickle",
-        [100, 500, 2000].map((count) => [`${count} bytes, 1 a millisecond`, "trickle", { count }]),
-      ),
-      this.#makeMenu(
-        "Truncate",
-        TOWARDS.map((toward) => [`the next frame to the ${toward}`, "truncate", { toward }]),
-      ),
-      this.#makeMenu(
-        "Corrupt",
-        withTowards(CORRUPTIONS.map(([kind, text]) => [text, "corrupt", { kind }])),
-      ),
-      this.#makeMenu(
-        "Fragment",
-        withTowards([2, 3, 5].map((parts) => [`${parts} parts`, "fragment", { parts }])),
-      ),
-      this.#makeMenu(
-        "Ping",
-        TOWARDS.map((toward) => [`the ${toward}`, "ping", { toward }]),
-      ),
-      this.#makeMenu(
-        "Close",
-        CODES.map((code) => [`${code} ${CLOSE_CODES[code]}`, "close", { code }]),
-      ),
-      this.#makeMenu(
-        "Save",
-        FORMATS.map(([suffix, text]) => [text, "save", { suffix }]),
-      ),
+      this.#makeMenu("Rate", [["", withOrder("run", RATES)]]),
+      this.#makeMenu("Slow", SLOW),
+      this.#makeMenu("Change", CHANGES),
+      this.#makeMenu("Ping", [
+        ["", TOWARDS.map((toward) => [`the ${toward}`, "ping", { toward }])],
+      ]),
+      this.#makeMenu("Close", [
+        ["", CODES.map((code) => [`${code} ${CLOSE_CODES[code]}`, "close", { code }])],
+      ]),
+      this.#makeButton("Drop", "reset the TCP connection", () => this.#order("drop", {})),
+      this.#makeMenu("Save", [["", withOrder("save", FORMATS)]]),
       project,
       make("label", { title: COMPRESSION }, [this.compression, "compression"]),
     ]);
@@ -221,11 +238,18 @@ export class Toolbar {
    * A menu: its first entry is its name.
    *
    * @param {string} name
-   * @param {[string, string, Arguments][]} entries text, order, arguments
+   * @param {Group[]} groups
    */
-  #makeMenu(name, entries) {
-    const options = entries.map(([text], at) => make("option", { value: String(at), text }));
-    const menu = make("select", {}, [make("option", { value: "", text: name }), ...options]);
+  #makeMenu(name, groups) {
+    const entries = groups.flatMap(([, group]) => group);
+    const option = (/** @type {Entry} */ entry) =>
+      make("option", { value: String(entries.indexOf(entry)), text: entry[0] });
+    const menu = make("select", {}, [
+      make("option", { value: "", text: name }),
+      ...groups.flatMap(([label, group]) =>
+        label ? [make("optgroup", { label }, group.map(option))] : group.map(option),
+      ),
+    ]);
     menu.setAttribute("aria-label", name);
     menu.addEventListener("change", () => {
       const [, order, values] = entries[Number(menu.value)];
@@ -233,16 +257,6 @@ export class Toolbar {
       this.#order(order, values);
     });
     return menu;
-  }
-
-  #makeRates() {
-    return this.#makeMenu("Rate", [
-      ["all", "run", {}],
-      ...[0.5, 1, 2, 5, 10].map(
-        (rate) =>
-          /** @type {[string, string, Arguments]} */ ([`${rate} a second`, "run", { rate }]),
-      ),
-    ]);
   }
 
   /** @param {string} name */
@@ -270,21 +284,3 @@ export class Toolbar {
     }
   }
 }
-
-/**
- * Return each entry for both directions.
- *
- * @param {[string, string, Arguments][]} entries
- * @returns {[string, string, Arguments][]}
- */
-const withTowards = (entries) =>
-  TOWARDS.flatMap((toward) =>
-    entries.map(
-      ([text, order, values]) =>
-        /** @type {[string, string, Arguments]} */ ([
-          `to the ${toward}: ${text}`,
-          order,
-          { ...values, toward },
-        ]),
-    ),
-  );

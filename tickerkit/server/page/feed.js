@@ -85,7 +85,8 @@ const HISTORY = 2_000;
 const MAX_MISSED = 100_000;
 
 /** The server sends something every few seconds. A silence this long means a dead connection, even
- *  if the browser has not noticed: a pulled cable closes nothing. */
+ *  if the browser has not noticed: a pulled cable closes nothing. With `?patience=60` in the page's
+ *  address it is 60 s, for a tap that holds messages back. */
 const MAX_SILENCE_MS = 9_000;
 
 /** The first wait before a new try, which doubles with each failure; and the longest wait. */
@@ -114,17 +115,18 @@ const OUR_FAULT = [1002, 1003, 1007, 1008, 1009];
 const REFUSED = 1008;
 
 /**
- * Return the websocket's address, made from the page's: same host, same folder, and same token.
- * No address is fixed in the code, so it is right behind any proxy.
+ * Return the websocket's address, made from the page's: same host, same folder, and same token
+ * and patience. No address is fixed in the code, so it is right behind any proxy.
  *
  * @param {{href: string, protocol: string}} page
  */
 export function makeSocketAddress(page) {
   const address = new URL(".", page.href);
   address.protocol = page.protocol === "https:" ? "wss:" : "ws:";
-  const token = new URL(page.href).searchParams.get("token");
-  if (token) {
-    address.searchParams.set("token", token);
+  const given = new URL(page.href).searchParams;
+  for (const name of ["token", "patience"]) {
+    const value = given.get(name);
+    if (value) address.searchParams.set(name, value);
   }
   return address.href;
 }
@@ -133,6 +135,7 @@ export function makeSocketAddress(page) {
 export class Feed {
   #address;
   #listener;
+  #maxSilenceMs;
 
   /** @type {WebSocket | null} */
   #socket = null;
@@ -165,6 +168,8 @@ export class Feed {
   constructor(address, listener) {
     this.#address = address;
     this.#listener = listener;
+    const patience = Number(new URL(address).searchParams.get("patience"));
+    this.#maxSilenceMs = patience > 0 ? patience * 1000 : MAX_SILENCE_MS;
   }
 
   start() {
@@ -248,7 +253,7 @@ export class Feed {
   #onClock() {
     const now = performance.now();
     if (this.#retryAt === null) {
-      if (now - this.#receivedAt > MAX_SILENCE_MS) {
+      if (now - this.#receivedAt > this.#maxSilenceMs) {
         this.#abandon();
       }
     } else if (now >= this.#retryAt) {
