@@ -14,7 +14,7 @@ from typing import NamedTuple
 import pytest
 from conversations import ANSWER, REQUEST, Tapped
 
-from tickerkit.classroom.frame_cursor import ReadFrame
+from tickerkit.classroom.frame_cursor import read_plain
 from tickerkit.classroom.har import make_har
 from tickerkit.classroom.passage import Handshake
 from tickerkit.classroom.pcapng import make_pcapng
@@ -173,8 +173,7 @@ def test_wireshark_reads_the_same_frames(tapped: Tapped, tmp_path: Path) -> None
 
 def test_archive_has_the_messages(tapped: Tapped) -> None:
     """Fragments are joined; pings are there; what is no text is in base64."""
-    frames = enumerate(tapped.frames, 1)
-    rows = [make_row(ReadFrame(n, frame, frame.payload, "", False)) for n, frame in frames]
+    rows = list(map(make_row, read_plain(1, tapped.frames)))
     page = HANDSHAKE._replace(link=2, is_websocket=False)
     log = json.loads(make_har([HANDSHAKE, page], rows, "127.0.0.1:1"))["log"]
     (entry,) = log["entries"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
 from tickerkit.classroom.passage import Passage
 from tickerkit.wire import Fields, FrameLog, Inflater, Toward, WireFrame
 
-__all__ = ["Batch", "FrameCursor", "ReadFrame"]
+__all__ = ["Batch", "FrameCursor", "ReadFrame", "read_plain"]
 
 Inflaters = dict[int, dict[Toward, Inflater]]
 
@@ -53,6 +53,14 @@ class ReadFrame(NamedTuple):
     content: bytes
     problem: str
     is_inflated: bool
+
+
+def read_plain(first: int, frames: Iterable[Fields]) -> list[ReadFrame]:
+    """Return frames of connections that don't deflate, numbered from `first`."""
+    return [
+        ReadFrame(seq, frame, frame.payload, "", False)
+        for seq, frame in enumerate(map(WireFrame._make, frames), first)
+    ]
 
 
 class FrameCursor:

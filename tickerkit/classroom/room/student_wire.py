@@ -7,10 +7,11 @@ from typing import Any
 
 import pandas as pd
 
-from tickerkit.classroom.tables import make_frames_table, make_rows
+from tickerkit.classroom.frame_cursor import read_plain
+from tickerkit.classroom.tables import make_frames_table, make_row
 from tickerkit.errors import InvalidArgument
 from tickerkit.validation import check_choice, check_number, check_text
-from tickerkit.wire import CORRUPTIONS, WireFrame
+from tickerkit.wire import CORRUPTIONS
 
 __all__ = ["SeatTap", "StudentWire"]
 
@@ -97,8 +98,9 @@ class SeatTap:
         """
         check_number("last", last, 0, whole=True, optional=True)
         first, fields = self._execute("frames", self.name)
-        frames = [WireFrame._make(each) for each in fields]
-        return make_frames_table(make_rows(first, frames, {}, last=last))
+        reads = read_plain(first, fields)
+        chosen = reads if last is None else reads[max(len(reads) - last, 0) :]
+        return make_frames_table([make_row(each) for each in chosen])
 
     def handshake(self) -> str:
         """Return the requests of the connections that are open, without secrets."""
