@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import contextlib
 import json
 import logging
 import signal
@@ -22,6 +23,7 @@ import pytest
 from cells import Kernel
 from commands import environment
 from peers import LOCAL, Wire, free_port, plain_server, raw_server, refusing
+from websockets.exceptions import ConnectionClosed
 from websockets.sync.server import ServerConnection
 
 import tickerkit as tk
@@ -835,6 +837,21 @@ def test_stop_leaves_no_threads(server: TickServer, capfd: pytest.CaptureFixture
     assert prices(feed) == [1]
     assert feed.latest()["price"].tolist() == [1]
     assert capfd.readouterr() == ("", "")
+
+
+def test_stop_tells_the_server_that_nothing_is_wrong() -> None:
+    """The close frame has code 1000, as that of a page that is left."""
+    codes: list[int | None] = []
+
+    def listen(peer: ServerConnection) -> None:
+        peer.send(json.dumps([{"symbol": "AAPL", "price": 187.25}]))
+        with contextlib.suppress(ConnectionClosed):
+            peer.recv()
+        codes.append(peer.close_code)
+
+    with plain_server(listen) as url:
+        tk.connect(url).wait(1).stop()
+    assert codes == [1000]
 
 
 def test_stop_is_quick_in_every_state(until: Until) -> None:

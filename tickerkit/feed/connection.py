@@ -195,7 +195,11 @@ class Connection:
             ) as websocket:
                 self.reconnects += 1
                 began, position = now(), (self._client.epoch, self._client.seq)
-                problem = await self._receive(cast("MonitoredClient", websocket))
+                try:
+                    problem = await self._receive(cast("MonitoredClient", websocket))
+                except asyncio.CancelledError:  # by `stop`, which is no error of this end
+                    await websocket.close(CloseCode.NORMAL_CLOSURE)
+                    raise
                 advanced = position != (self._client.epoch, self._client.seq)
                 if advanced or now() - began > STABLE_S:
                     self._rotation.succeed()
