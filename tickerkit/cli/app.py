@@ -14,6 +14,7 @@ from tickerkit.cli.lab import lab
 from tickerkit.cli.record import record
 from tickerkit.cli.relay import relay
 from tickerkit.cli.replay import replay
+from tickerkit.cli.room import room
 from tickerkit.cli.serve import serve
 from tickerkit.cli.talk import talk
 from tickerkit.cli.verify import verify
@@ -26,6 +27,7 @@ COMMANDS: dict[str, tuple[Any, dict[str, Any]]] = {
     "serve": (serve, {}),
     "watch": (watch, {}),
     "talk": (talk, {}),
+    "room": (room, {}),
     "replay": (replay, {}),
     "relay": (relay, {}),
     "lab": (lab, {"allow_extra_args": True, "ignore_unknown_options": True}),

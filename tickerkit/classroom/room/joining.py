@@ -11,7 +11,7 @@ from tickerkit.errors import InvalidArgument
 from tickerkit.net.interfaces import Address, list_addresses
 from tickerkit.validation import check_text
 
-__all__ = ["describe_joining", "make_qr", "make_qr_lines", "wifi_text"]
+__all__ = ["describe_joining", "list_pages", "make_qr", "make_qr_lines", "wifi_text"]
 
 # White around a code, in modules; readers need four on paper, and two where the ground is white.
 BORDER = 4
@@ -95,6 +95,11 @@ def describe_joining(
     }
 
 
+def list_pages(port: int, code: str = "") -> list[str]:
+    """Return the addresses of a class's page, the most likely to be reached first."""
+    return [_make_page(each.address, port, code) for each in _list_likely()]
+
+
 def _list_likely() -> list[Address]:
     """Return the addresses to show: those of IPv4, which a class listens on, if there are any."""
     found = [each for each in list_addresses() if ":" not in each.address] or list_addresses()
@@ -102,13 +107,16 @@ def _list_likely() -> list[Address]:
 
 
 def _describe_address(address: Address, port: int, code: str) -> dict[str, str]:
-    ip = address.address
-    host = f"[{ip}]" if ":" in ip else ip
-    page = f"http://{host}:{port}/{code}"
+    page = _make_page(address.address, port, code)
     return {
-        "address": ip,
+        "address": address.address,
         "page": page,
         "interface": address.interface,
         "why": address.why,
         "qr": make_qr(page),
     }
+
+
+def _make_page(address: str, port: int, code: str) -> str:
+    host = f"[{address}]" if ":" in address else address
+    return f"http://{host}:{port}/{code}"
