@@ -107,7 +107,7 @@ def test_a_wrong_answer_is_told_what_came(made: Lesson, said: Callable[[], str])
     assert "came        6" in text
     assert "bytes       04" in text
     assert "1 right before this one." in text
-    assert 'Hint: L.hint("2x"), 3 left.' in text
+    assert 'Hint: `L.hint("2x")`, 3 left.' in text
     assert "Solution" not in text
 
 

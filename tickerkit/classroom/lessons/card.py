@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
@@ -18,6 +19,8 @@ COLOURS: Mapping[Mood, str] = {"good": GREEN, "open": YELLOW, "plain": GREY}
 SIGNS: Mapping[Mood, str] = {"good": "✓ ", "open": "○ ", "plain": ""}
 MAX_BOXES = 16
 WIDTH = 12
+# Lines whose text is made by a program.
+CODE_LINES = ("came", "it printed", "your line")
 # In JupyterLab, MathJax typesets text between dollar signs in HTML output; these classes stop it.
 NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
 MONOSPACE = "font-family:var(--jp-code-font-family,monospace)"
@@ -27,6 +30,7 @@ BOX = (
 )
 NAME = "opacity:.65;padding:.15em 1em .15em 0;text-align:left;vertical-align:top;white-space:nowrap"
 VALUE = "text-align:left;padding:.15em 0;white-space:pre-wrap"
+INLINE = f"{MONOSPACE};background:rgba(128,128,128,.14);border-radius:3px;padding:0 .25em"
 CODE = (
     f"{MONOSPACE};margin:.4em 0 0;padding:.5em .8em;background:rgba(128,128,128,.12);"
     "border-radius:4px;overflow:auto;max-height:24em;white-space:pre"
@@ -61,7 +65,7 @@ class Card:
         colour = COLOURS[self.mood]
         head = (
             f"<b>{escape(self.title)}</b> "
-            f'<b style="color:{colour}">{SIGNS[self.mood]}{escape(self.state)}</b>'
+            f'<b style="color:{colour}">{SIGNS[self.mood]}{render_text(self.state)}</b>'
         )
         rows = "".join(
             f'<tr style="background:none"><td style="{NAME}">{escape(name)}</td>'
@@ -69,10 +73,12 @@ class Card:
             for name, content in self._make_rows()
         )
         parts = [
-            f'<div style="margin:.15em 0">{escape(self.text)}</div>' if self.text else "",
-            f'<table style="margin:.2em 0 0;border:0">{rows}</table>' if rows else "",
+            f'<div style="margin:.15em 0">{render_text(self.text)}</div>' if self.text else "",
+            f'<table style="margin:.2em 0 0;border:0;font-size:inherit">{rows}</table>'
+            if rows
+            else "",
             f'<pre style="{CODE}">{escape(self.code)}</pre>' if self.code else "",
-            f'<div style="opacity:.65;margin:.2em 0 0">{escape(self.footer)}</div>'
+            f'<div style="opacity:.65;margin:.2em 0 0">{render_text(self.footer)}</div>'
             if self.footer
             else "",
         ]
@@ -94,8 +100,22 @@ class Card:
         return "\n".join(lines)
 
     def _make_rows(self) -> list[Line]:
-        rows = [(name, escape(text)) for name, text in self.lines if text]
+        rows = [
+            (name, render_code(text) if name in CODE_LINES else render_text(text))
+            for name, text in self.lines
+            if text
+        ]
         return [*rows, ("bytes", render_boxes(self.boxes))] if self.boxes else rows
+
+
+def render_text(text: str) -> str:
+    """Return text as HTML; what is between backticks is shown as code."""
+    return re.sub(r"`([^`]+)`", lambda found: render_code(found[1], is_escaped=True), escape(text))
+
+
+def render_code(text: str, *, is_escaped: bool = False) -> str:
+    """Return text as HTML in the font of code."""
+    return f'<span style="{INLINE}">{text if is_escaped else escape(text)}</span>'
 
 
 def format_hex(data: bytes) -> str:

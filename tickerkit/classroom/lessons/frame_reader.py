@@ -57,7 +57,7 @@ WRONG = make_mistakes(
     ),
     (
         ('"big"', '"little"'),
-        'The bytes of the length came out in the wrong order. The first is the largest: "big".',
+        'The bytes of the length came out in the wrong order. The first is the largest: `"big"`.',
     ),
     (
         ("    if masked:\n        payload", "    if False:\n        payload"),
@@ -73,15 +73,15 @@ WRONG = make_mistakes(
     ),
     (
         ("byte ^ key[i % 4]", "(byte + key[i % 4]) & 255"),
-        "You added the key. The mask is XOR, which Python writes as ^.",
+        "You added the key. The mask is XOR, which Python writes as `^`.",
     ),
     (
         ("byte ^ key[i % 4]", "byte | key[i % 4]"),
-        "You joined the bits with OR. The mask is XOR, which Python writes as ^.",
+        "You joined the bits with OR. The mask is XOR, which Python writes as `^`.",
     ),
     (
         ("key[i % 4]", "key[0]"),
-        "You used the first byte of the key only. Byte i of the payload takes key[i % 4].",
+        "You used the first byte of the key only. Byte i of the payload takes `key[i % 4]`.",
     ),
     (
         (
@@ -92,11 +92,11 @@ WRONG = make_mistakes(
     ),
     (
         ("data[0] & 0b1111", "data[0]"),
-        "The first byte has the FIN bit too. The opcode is its last 4 bits: data[0] & 0b1111.",
+        "The first byte has the FIN bit too. The opcode is its last 4 bits: `data[0] & 0b1111`.",
     ),
     (
         ("length = data[1] & 0b0111_1111", "length = data[1]"),
-        "The mask bit is still in the length, which is the last 7 bits: data[1] & 0b0111_1111.",
+        "The mask bit is still in the length, which is the last 7 bits: `data[1] & 0b0111_1111`.",
     ),
     (
         ("    payload = data[start:start + length]", "    payload = data[start:]"),
@@ -153,12 +153,12 @@ def _draw_case(rng: Random, length: int, masked: bool, rest: bytes) -> Case:
 
 FRAME_READER = Exercise(
     key="2b",
-    task="read_frame(data): the opcode, the payload and the rest of the bytes.",
+    task="`read_frame(data)`: the opcode, the payload and the rest of the bytes.",
     judge=_judge,
     hints=(
         "Go from left to right, and keep in a variable where the next part starts.",
-        'data[0] & 0b1111 is the opcode. int.from_bytes(data[2:4], "big") reads 16 bits.',
-        "Unmask with bytes(byte ^ key[i % 4] for i, byte in enumerate(payload)).",
+        '`data[0] & 0b1111` is the opcode. `int.from_bytes(data[2:4], "big")` reads 16 bits.',
+        "Unmask with `bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))`.",
     ),
     solution=SOLUTION,
     wrong=WRONG,

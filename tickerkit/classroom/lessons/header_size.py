@@ -89,7 +89,7 @@ def make_size(length: int, masked: bool) -> int:
 
 HEADER_SIZE = Exercise(
     key="2a",
-    task="header_size(length, masked): how many bytes stand before the payload.",
+    task="`header_size(length, masked)`: how many bytes stand before the payload.",
     judge=_judge,
     hints=(
         "Begin with the 2 bytes that each frame has. What can make the header longer?",

@@ -9,6 +9,7 @@ from reprlib import Repr
 from typing import Any
 
 from tickerkit.classroom.lessons.exercise import AnswerError, Outcome
+from tickerkit.formatting import format_count
 
 __all__ = [
     "Case",
@@ -148,7 +149,7 @@ def _is_same_mistake(came: Any, mistake: Any) -> bool:
 
 
 def _describe_result(came: Any) -> str:
-    return f"{type(came.error).__name__}" if isinstance(came, AnswerError) else describe(came)
+    return f"{type(came.error).__name__}" if isinstance(came, AnswerError) else describe_kind(came)
 
 
 def judge_value(
@@ -167,7 +168,7 @@ def judge_value(
         return Outcome(True, 1, praise)
     said = next((said for value, said in mistakes if is_same(answer, value)), "")
     said = said or _compare(answer, expected)
-    return Outcome(False, 0, said, kind, describe(answer), written=answer is not None)
+    return Outcome(False, 0, said, kind, describe_kind(answer), written=answer is not None)
 
 
 def _compare(came: Any, expected: Any) -> str:
@@ -220,11 +221,21 @@ def name_kind(value: object) -> str:
     return f"a {type(value).__name__}"
 
 
+def describe_kind(value: object) -> str:
+    """Return a value as text, with its kind and its length."""
+    text = describe(value)
+    if isinstance(value, str):
+        return f"{text} (text of {format_count(len(value), 'character')})"
+    if isinstance(value, bytes | bytearray):
+        return f"{text} ({format_count(len(value), 'byte')})"
+    return text
+
+
 def describe(value: object) -> str:
     """Return a value as text for a card, at most about 100 characters; never raises."""
     try:
         if isinstance(value, bytes | bytearray):
-            more = f" … ({len(value):,} bytes)" if len(value) > MAX_BYTES_SHOWN else ""
+            more = " …" if len(value) > MAX_BYTES_SHOWN else ""
             return f"{bytes(value[:MAX_BYTES_SHOWN])!r}{more}"
         text = _short.repr(value)
     except Exception:  # an integer of 5,000 digits, or a faulty __repr__

@@ -32,7 +32,7 @@ WRONG = {
 import base64, hashlib
 def accept(key):
     return base64.b64encode(hashlib.sha1((key + "{GUID}").encode()).digest())
-''': "The value is right, but it is bytes; a header is text. Add .decode() at the end.",
+''': "The value is right, but it is bytes; a header is text. Add `.decode()` at the end.",
     '''
 import base64, hashlib
 def accept(key):
@@ -47,12 +47,12 @@ def accept(key):
 import hashlib
 def accept(key):
     return hashlib.sha1((key + "{GUID}").encode()).hexdigest()
-''': "This is the hash in hex. The answer has its 20 bytes in base64: digest(), then b64encode.",
+''': "This is the hash in hex. Its 20 bytes are wanted, in base64: `digest()`, then `b64encode`.",
     f'''
 import base64, hashlib
 def accept(key):
     return base64.b64encode(hashlib.sha1((key + "{GUID}").encode()).hexdigest().encode()).decode()
-''': "You encoded the hex digits. base64 takes the 20 bytes themselves: digest(), not hexdigest().",
+''': "You encoded the hex digits. base64 takes the 20 bytes: `digest()`, not `hexdigest()`.",
     f'''
 import base64, hashlib
 def accept(key):
@@ -67,7 +67,7 @@ def accept(key):
 import base64, hashlib
 def accept(key):
     return base64.encodebytes(hashlib.sha1((key + "{GUID}").encode()).digest()).decode()
-''': "There is a line break at the end: encodebytes adds it. b64encode does not.",
+''': "There is a line break at the end: `encodebytes` adds it. `b64encode` does not.",
     f'''
 import base64, hashlib
 def accept(key):
@@ -103,12 +103,12 @@ def _judge_accept(answer: Any, rng: Random) -> Outcome:
 EXERCISES: tuple[Exercise, ...] = (
     Exercise(
         key="1",
-        task="accept(key): work out Sec-WebSocket-Accept from Sec-WebSocket-Key.",
+        task="`accept(key)`: work out Sec-WebSocket-Accept from Sec-WebSocket-Key.",
         judge=_judge_accept,
         hints=(
             "Three steps: join the key and the fixed text; hash with SHA-1; encode in base64.",
-            'hashlib.sha1 takes bytes: (key + "258EAFA5-…").encode(). Its digest() is 20 bytes.',
-            "base64.b64encode(digest) gives bytes; .decode() makes text of them.",
+            '`hashlib.sha1` takes bytes: `(key + "258EAFA5-…").encode()`. `digest()` gives 20 bytes.',
+            "`base64.b64encode(digest)` gives bytes; `.decode()` makes text of them.",
         ),
         solution=SOLUTION,
         wrong=WRONG,

@@ -24,10 +24,10 @@ PREDICTIONS = {
         "Each frame has a new random key, so that nobody can choose the bytes on the wire.",
     ),
     "2c": Prediction(
-        "websocket.send() is given the bytes of a ping, 89 02 68 69. "
+        "`websocket.send()` is given the bytes of a ping, 89 02 68 69. "
         "Which opcode will the tap show?",
         2,
-        "send() packs whatever it gets into a message; bytes become a binary one.",
+        "`send()` packs whatever it gets into a message; bytes become a binary one.",
     ),
     "2d": Prediction(
         "A stream has three frames: text, ping, text. How many of them does this reader return "

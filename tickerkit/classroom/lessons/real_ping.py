@@ -24,11 +24,11 @@ WRONG = {
 def send_ping(websocket, payload):
     websocket.send(bytes([0b1000_1001, len(payload)]) + payload)
 """: "On the wire it has opcode 2: your bytes of a ping became the payload of a message. "
-    "send() always sends a message; it never sends a frame that you made.",
+    "`send()` always sends a message; it never sends a frame that you made.",
     """
 def send_ping(websocket, payload):
     websocket.send(payload)
-""": "On the wire it has opcode 2: send() of bytes is a binary message. A ping has opcode 9.",
+""": "On the wire it has opcode 2: `send()` of bytes is a binary message. A ping has opcode 9.",
     """
 def send_ping(websocket, payload):
     websocket.send("ping")
@@ -49,7 +49,7 @@ def send_ping(websocket, payload):
     """
 def send_ping(websocket, payload):
     return payload
-""": "Nothing was sent. The function has to call a method of websocket.",
+""": "Nothing was sent. The function has to call a method of `websocket`.",
 }
 FAKE, BYTES, WORDS, OTHER, ANSWER, MANY, NONE = WRONG.values()
 
@@ -91,11 +91,11 @@ def _judge_sent(sent: list[tuple[int, bytes]], payload: bytes) -> str:
 
 REAL_PING = Exercise(
     key="2c",
-    task="send_ping(websocket, payload): send a real ping.",
+    task="`send_ping(websocket, payload)`: send a real ping.",
     judge=_judge,
     hints=(
-        "send() makes messages: opcode 1 for text, opcode 2 for bytes. It can make no ping.",
-        "Look at the methods that a websocket has beside send: dir(websocket).",
+        "`send()` makes messages: opcode 1 for text, opcode 2 for bytes. It can make no ping.",
+        "Look at the methods that a websocket has beside `send`: `dir(websocket)`.",
         "The method has the name of what it sends, and takes the payload.",
     ),
     solution=SOLUTION,

@@ -31,7 +31,7 @@ TRIES = 3
 def make_task_card(exercise: Exercise) -> Card:
     """Return the card of an exercise that has no answer yet."""
     key = exercise.key
-    footer = f'Put your answer in place of the three dots. Hint: L.hint("{key}").'
+    footer = f'Put your answer in place of the three dots. Hint: `L.hint("{key}")`.'
     return Card(_name(key), "to do", "open", exercise.task, footer=footer)
 
 
@@ -54,13 +54,18 @@ def make_check_card(
         return Card(
             f"Exercise {key}", "passed", "good", outcome.said, [*guess, printed], footer=checked
         )
-    lines = [("expected", outcome.expected), ("came", outcome.came), printed]
+    lines = [
+        ("your line", result.line),
+        ("expected", outcome.expected),
+        ("came", outcome.came),
+        printed,
+    ]
     left = len(exercise.hints) - work.hints
     helps = [
         f"{outcome.checked:,} right before this one." if outcome.checked else "",
-        f'{"Next hint" if work.hints else "Hint"}: L.hint("{key}"), {left} left.' if left else "",
-        f'Solution: L.solution("{key}").' if work.passed or work.tries >= TRIES else "",
-        f'Traceback: L.check("{key}", …, trace=True).' if result.traceback and not trace else "",
+        f'{"Next hint" if work.hints else "Hint"}: `L.hint("{key}")`, {left} left.' if left else "",
+        f'Solution: `L.solution("{key}")`.' if work.passed or work.tries >= TRIES else "",
+        f'Traceback: `L.check("{key}", …, trace=True)`.' if result.traceback and not trace else "",
     ]
     code = result.traceback if trace else ""
     footer = " ".join(filter(None, helps))
@@ -86,7 +91,7 @@ def make_question_card(key: str, question: Prediction, guess: Guess) -> Card:
     if not guess.value:
         footer = "Write your guess in place of the dots, and run the cell."
         return Card(_ask(key), "guess first", "open", question.question, footer=footer)
-    footer = f'To see whether it is right, run what follows, then L.predict("{key}").'
+    footer = f'To see whether it is right, run what follows, then `L.predict("{key}")`.'
     return Card(
         f"Guess {key}", f"your guess: {guess.value}", "plain", question.question, footer=footer
     )
@@ -94,7 +99,9 @@ def make_question_card(key: str, question: Prediction, guess: Guess) -> Card:
 
 def make_no_guess_card(key: str) -> Card:
     """Return the card in place of a truth that nobody has guessed yet."""
-    text = f'Nothing guessed yet. The truth is shown after a guess: L.predict("{key}", your guess)'
+    text = (
+        f'Nothing guessed yet. The truth is shown after a guess: `L.predict("{key}", your guess)`'
+    )
     return Card(_ask(key), "no guess yet", "open", text)
 
 
@@ -126,7 +133,7 @@ def make_hint_card(exercise: Exercise, work: Work) -> Card:
     key, count = exercise.key, len(exercise.hints)
     lines = [(f"hint {i}", hint) for i, hint in enumerate(exercise.hints[: work.hints], 1)]
     left = count - work.hints
-    footer = f'{left} more: L.hint("{key}")' if left else "There are no more hints."
+    footer = f'{left} more: `L.hint("{key}")`' if left else "There are no more hints."
     return Card(
         f"Exercise {key}", f"hint {work.hints} of {count}", "plain", "", lines, footer=footer
     )
@@ -142,9 +149,9 @@ def make_refusal_card(exercise: Exercise, work: Work) -> Card:
     """Return the card in place of a solution that is not shown yet."""
     key, left = exercise.key, TRIES - work.tries
     count = "one more try" if left == 1 else f"{left} more tries"
-    text = f'The solution is shown after {count}: L.check("{key}", …).'
+    text = f'The solution is shown after {count}: `L.check("{key}", …)`.'
     return Card(
-        f"Exercise {key}", "solution", "open", text, footer=f'L.hint("{key}") helps on the way.'
+        f"Exercise {key}", "solution", "open", text, footer=f'`L.hint("{key}")` helps on the way.'
     )
 
 

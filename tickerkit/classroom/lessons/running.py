@@ -8,13 +8,13 @@ import inspect
 import random
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from tickerkit.classroom.lessons.captured import Captured
 from tickerkit.classroom.lessons.exercise import AnswerError, Exercise, Outcome
-from tickerkit.classroom.lessons.hanging import describe_hang
 from tickerkit.classroom.lessons.judging import describe
+from tickerkit.classroom.lessons.places import describe_hang, find_source_line
 from tickerkit.formatting import format_line
 from tickerkit.runtime.interrupts import hold_interrupts
 from tickerkit.runtime.threads import UserThread, start_thread
@@ -28,11 +28,11 @@ END_S = 0.3
 
 # What the usual errors mean, for those who have not met them.
 MEANINGS: dict[type[BaseException], str] = {
-    IndexError: "there is nothing at that place: the data is shorter than the code expects",
-    KeyError: "the dict has no such key",
+    IndexError: "there is nothing at that place: the data is shorter than the code expects.",
+    KeyError: "the dict has no such key.",
     NameError: "this name has no value there; is it spelled right, and is the import there?",
-    RecursionError: "the function calls itself without an end",
-    SystemExit: "it ended the program; a function returns instead",
+    RecursionError: "the function calls itself without an end.",
+    SystemExit: "it ended the program; a function returns instead.",
 }
 
 
@@ -44,12 +44,14 @@ class Result:
         outcome: what the judge found, or the error in words.
         is_fault: whether the check itself failed, so that nothing is known of the answer.
         traceback: of the error, if there was one.
+        line: the line of the student's code that raised it, or does not end.
         printed: what the student's function printed.
     """
 
     outcome: Outcome
     is_fault: bool = False
     traceback: str = ""
+    line: str = ""
     printed: str = ""
 
 
@@ -90,8 +92,7 @@ def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_R
             results.append(_describe_hang(thread, limit_s))
             _end_thread(thread)
             thread.join_within(END_S)
-    result, printed = results[0], captured.text + ("…" if captured.is_cut else "")
-    return Result(result.outcome, result.is_fault, result.traceback, printed)
+    return replace(results[0], printed=captured.text + ("…" if captured.is_cut else ""))
 
 
 def _guard(answer: Any) -> Any:
@@ -121,10 +122,12 @@ def _describe_error(error: BaseException) -> Result:
     if isinstance(error, AnswerError):
         said = _put_in_words(error.error)
         outcome = Outcome(False, error.checked, said, boxes=error.boxes)
-        return Result(outcome, traceback=format_traceback(error.error))
+        line = find_source_line(error.error)
+        return Result(outcome, traceback=format_traceback(error.error), line=line)
     text = format_traceback(error)
     if find_location(error):
-        return Result(Outcome(False, 0, _put_in_words(error)), traceback=text)
+        outcome = Outcome(False, 0, _put_in_words(error))
+        return Result(outcome, traceback=text, line=find_source_line(error))
     return Result(Outcome(False, 0, _name(error)), is_fault=True, traceback=text)
 
 
@@ -133,7 +136,7 @@ def _put_in_words(error: BaseException) -> str:
     where = f" ({place})" if place else ""
     said = f"Your code raised {_name(error)}{where}."
     meaning = next((text for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
-    return f"{said} That means: {meaning}." if meaning else said
+    return f"{said} That means: {meaning}" if meaning else said
 
 
 def _name(error: BaseException) -> str:
@@ -146,10 +149,10 @@ def _name(error: BaseException) -> str:
 
 
 def _describe_hang(thread: threading.Thread, limit_s: float) -> Result:
-    place = describe_hang(thread.ident or 0)
+    place, line = describe_hang(thread.ident or 0)
     still = f"still running after {limit_s:g} s"
     if place:
-        return Result(Outcome(False, 0, f"{still.capitalize()}; {place}."))
+        return Result(Outcome(False, 0, f"{still.capitalize()}; {place}."), line=line)
     return Result(Outcome(False, 0, f"{still}, outside of your code"), is_fault=True)
 
 

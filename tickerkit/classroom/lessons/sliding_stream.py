@@ -86,11 +86,11 @@ def _judge(answer: Any, rng: Random) -> Outcome:
 
 SLIDING_STREAM = Exercise(
     key="2d",
-    task="read_all(data): mend the reader, so that the stream does not slide.",
+    task="`read_all(data)`: mend the reader, so that the stream does not slide.",
     judge=_judge,
     hints=(
         "Find the first frame that comes out wrong. What is its opcode?",
-        "How many bytes does read_all take for the header of a ping, and how many has it?",
+        "How many bytes does `read_all` take for the header of a ping, and how many has it?",
         "The line that takes the key has to run for every frame, not only for messages.",
     ),
     solution=SOLUTION,

@@ -1,4 +1,4 @@
-"""Hanging: where the student's code is, in a thread that does not end."""
+"""Places: the line of the student's code that raised an error, or that does not end."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from tickerkit.runtime.user_code import is_library
 
-__all__ = ["describe_hang"]
+__all__ = ["describe_hang", "find_source_line"]
 
 SAMPLES = 8
 SAMPLE_S = 0.01
@@ -25,24 +25,37 @@ class _Place(NamedTuple):
     call: str
 
 
-def describe_hang(ident: int) -> str:
-    """Return where the student's code is in a thread: "it waits in recv, line 4".
+def find_source_line(error: BaseException) -> str:
+    """Return the innermost line of the student's code in a traceback; empty without one."""
+    line, step = "", error.__traceback__
+    while step is not None:
+        name = step.tb_frame.f_code.co_filename
+        if not is_library(name):
+            line = linecache.getline(name, step.tb_lineno).strip()
+        step = step.tb_next
+    return line
+
+
+def describe_hang(ident: int) -> tuple[str, str]:
+    """Return where the student's code is in a thread: "it waits in recv, line 4", and that line.
 
     Returns:
-        Empty if the thread runs none of the student's code.
+        Two empty texts if the thread runs none of the student's code.
     """
-    places = set()
+    places, name = set(), ""
     for _ in range(SAMPLES):
         frame = _find_frame(sys._current_frames().get(ident))
         if frame is not None:
             places.add(_find_place(frame))
+            name = frame.f_code.co_filename
         time.sleep(SAMPLE_S)
     if not places:
-        return ""
-    first = min(places)
-    if len(places) == 1:
-        return f"it waits in {first.call}, line {first.line}" if first.call else _loop(first, first)
-    return _loop(first, max(places))
+        return "", ""
+    first, last = min(places), max(places)
+    source = linecache.getline(name, first.line).strip()
+    if len(places) == 1 and first.call:
+        return f"it waits in {first.call}, line {first.line}", source
+    return _loop(first, last), source
 
 
 def _loop(first: _Place, last: _Place) -> str:
