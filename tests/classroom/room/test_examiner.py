@@ -147,11 +147,12 @@ def test_a_program_that_does_it_wrongly_reads_why(room: Room, until: Until) -> N
 
 
 def test_robots_do_the_tasks_each_with_its_temper(room: Room, until: Until) -> None:
-    """The good one passes all of them, and each of the others lacks what it does wrongly."""
+    """The good one passes all of them; others read what they do wrongly.
+
+    How fast is too fast depends on the machine here, and is tested with a simulated clock.
+    """
     until(lambda: has_passed(room, "robot-1", 7), timeout_s=40)
     until(lambda: has_hint(room, "robot-2", "got no pong"), timeout_s=20)
-    too_fast = "times in one second|waits must grow|make it random"
-    until(lambda: has_hint(room, "robot-3", too_fast), timeout_s=40)
     until(lambda: has_hint(room, "robot-4", "got no answer|got no pong"), timeout_s=20)
     until(lambda: has_hint(room, "robot-5", "^1006"), timeout_s=40)
 

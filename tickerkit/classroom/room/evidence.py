@@ -24,7 +24,8 @@ from tickerkit.wire.header import PING, PONG, TEXT
 
 __all__ = ["Evidence"]
 
-MAX_PROBES = 4
+# A slow client answers late: a pong to a ping that is forgotten would count as a wrong one.
+MAX_PROBES = 8
 MAX_QUESTIONS = 5
 MAX_TEXT_BYTES = 4096
 EVERY_TICK_PATH = "/ticks"
@@ -238,7 +239,9 @@ class Evidence(msgspec.Struct):
             if not self.has_closed:
                 self.server_code = int.from_bytes(payload[:2], "big") or NO_STATUS
         elif opcode == TEXT and payload[:1] == b"[":
-            self._take_ticks(payload, now)
+            # At `/` come the newest prices, with seqs between which others are missing.
+            if self.is_every_tick:
+                self._take_ticks(payload, now)
         elif opcode == TEXT and payload[:1] == b"{" and len(payload) < MAX_TEXT_BYTES:
             self._take_object(payload, now)
 

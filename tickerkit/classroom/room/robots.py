@@ -178,6 +178,8 @@ class Robots(Lifecycle):
         while True:
             async with asyncio.timeout(SILENT_S):
                 opcode, payload = await read_frame(reader)
+            if writer.transport.is_closing():  # what was read has waited here
+                return
             writer.write(robot.take(opcode, payload))
             if robot.is_leaving and (close := robot.make_close()):
                 writer.write(close)

@@ -15,7 +15,7 @@ __all__ = ["TASKS", "Task", "Verdict", "find_same_waits", "is_survived"]
 CLOSE_CODES = {"utf8": 1007, "close reason": 1007}
 PROTOCOL_ERROR = 1002
 NORMAL = 1000
-# A wait after a failed attempt that is longer by this factor counts as grown.
+# Waits after failed attempts that are longer by this factor count as grown.
 GROWTH = 1.2
 # Waits whose spread is below one of these count as the same: a network alone makes waits differ.
 SAME_PART, SAME_S = 0.1, 0.02
@@ -218,14 +218,26 @@ def find_problem(outage: Outage, rules: Rules, now: float) -> str | None:
             return f"you were not back {rules.back_s:g} s {after}"
     if outage.back_at is None:
         return None
-    if len(waits) > 1 and max(waits[1:]) < GROWTH * waits[0]:
-        return f"{after} you waited {waits[0]:.2f} s, then {max(waits[1:]):.2f} s: waits must grow"
+    if (same := _find_same_growth(waits)) is not None:
+        return f"{after} you waited {same[0]:.2f} s, then {same[1]:.2f} s: waits must grow"
     if outage.after is None:
         return f"you came back without after= {after}: what was sent meanwhile is lost"
     if outage.after > outage.last_seq:
         sent = f"{outage.last_seq} was the last that you were sent"
         return f"you came back with after={outage.after} {after}; {sent}"
     return None
+
+
+def _find_same_growth(waits: list[float]) -> tuple[float, float] | None:
+    """Return the mean of the earlier and of the later waits; None if they have grown, or are one.
+
+    Means, since a random part may make a single wait longer or shorter.
+    """
+    half = len(waits) // 2
+    if not half:
+        return None
+    earlier_s, later_s = sum(waits[:half]) / half, sum(waits[half:]) / (len(waits) - half)
+    return None if later_s >= GROWTH * earlier_s else (earlier_s, later_s)
 
 
 def is_survived(outage: Outage, rules: Rules) -> bool:
