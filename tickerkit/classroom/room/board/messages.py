@@ -1,0 +1,112 @@
+"""Messages: the custom messages between a class's board in the kernel and its pages.
+
+messages.d.ts has the same table for the page. Its comments describe units, fields, and how a lost
+message is replaced. A test compares the two tables.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NotRequired, TypeAlias, TypedDict
+
+__all__ = [
+    "AnswerMessage",
+    "AwayMessage",
+    "ChangesMessage",
+    "ClassFacts",
+    "ClassMessage",
+    "ClassState",
+    "FromKernel",
+    "FromPage",
+    "HereMessage",
+    "JournalRow",
+    "OrderMessage",
+    "SeatRow",
+]
+
+SeatRow: TypeAlias = tuple[
+    str, str, str, str, float, int, int, float | None, str, float | None, str
+]
+JournalRow: TypeAlias = tuple[int, float, str, str, str]
+
+
+class ClassFacts(TypedDict):
+    """What does not change while the class lasts."""
+
+    code: str
+    page: str
+    others: list[tuple[str, str]]
+    qr: str
+    wifi_qr: str
+    ssid: str
+    tasks: list[tuple[int, str]]
+    challenges: list[tuple[str, str]]
+    orders: list[str]
+
+
+class ClassState(TypedDict):
+    """What is shown beside the students."""
+
+    status: str
+    students: int
+    connected: int
+    reached: list[str]
+    traps: list[tuple[str, str]]
+    paused: bool
+    speed: float
+    symbols: list[str]
+    challenge: str
+    until: float | None
+
+
+class ClassMessage(TypedDict):
+    """The facts, for a page that has not got them."""
+
+    kind: Literal["class"]
+    facts: ClassFacts
+
+
+class ChangesMessage(TypedDict):
+    """The students and lines of the journal that have changed from `start` to `stop`."""
+
+    kind: Literal["changes"]
+    start: int
+    stop: int
+    rows: list[SeatRow]
+    gone: list[str]
+    journal: list[JournalRow]
+    state: ClassState
+
+
+class AnswerMessage(TypedDict):
+    """What an order has done; `text` is a sentence for the user."""
+
+    kind: Literal["answer"]
+    id: str
+    ok: bool
+    text: str
+
+
+# A page shows the board. Not written as a class, because `from` is a keyword of Python.
+HereMessage = TypedDict(
+    "HereMessage", {"kind": Literal["here"], "page": str, "from": NotRequired[int]}
+)
+
+
+class AwayMessage(TypedDict):
+    """A page no longer shows the board."""
+
+    kind: Literal["away"]
+    page: str
+
+
+class OrderMessage(TypedDict):
+    """An order of the teacher."""
+
+    kind: Literal["order"]
+    id: str
+    name: str
+    arguments: dict[str, str | float | None]
+
+
+FromKernel: TypeAlias = ClassMessage | ChangesMessage | AnswerMessage
+FromPage: TypeAlias = HereMessage | AwayMessage | OrderMessage
