@@ -11,6 +11,7 @@ from websockets.http11 import Request, Response
 from tickerkit.classroom.room.starters import STARTERS
 from tickerkit.classroom.room.student.page import render_page
 from tickerkit.classroom.room.tasks import TASKS
+from tickerkit.errors import InvalidArgument
 
 __all__ = ["respond_with_page"]
 
@@ -30,7 +31,12 @@ def respond_with_page(request: Request, code: str) -> Response | None:
         return None
     if request.method not in METHODS:
         return _make_response(405, "Method Not Allowed", b"Use GET or HEAD.\n", "text/plain")
-    return _make_response(200, "OK", _render_page(code, request.headers.get("Host", "")), HTML)
+    try:
+        page = _render_page(code, request.headers.get("Host", ""))
+    except InvalidArgument:  # a Host that is no address
+        body = b"Use the address that the teacher shows.\n"
+        return _make_response(400, "Bad Request", body, "text/plain")
+    return _make_response(200, "OK", page, HTML)
 
 
 def _render_page(code: str, host: str) -> bytes:

@@ -5,18 +5,19 @@ from __future__ import annotations
 import threading
 import time
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from tickerkit.classroom.room.class_extension import ClassExtension
 from tickerkit.classroom.room.codes import check_code, make_code
 from tickerkit.classroom.room.room_orders import RoomOrders
 from tickerkit.classroom.room.saving import Record
-from tickerkit.errors import ServerFailed, Stopped, TickerkitError
+from tickerkit.errors import InvalidArgument, ServerFailed, Stopped, TickerkitError
 from tickerkit.formatting import format_count
 from tickerkit.net.addresses import MAX_PORT
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.error_log import ErrorLog
+from tickerkit.runtime.hosts import shows_widgets
 from tickerkit.runtime.interrupts import allow_interrupts
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.registry import running
@@ -36,8 +37,12 @@ from tickerkit.sources import Source, as_source
 from tickerkit.storage.files import prepare_path, replacing
 from tickerkit.validation import check_choice, check_flag, check_number, check_path, check_text
 
+if TYPE_CHECKING:
+    from tickerkit.classroom.room.board.widget import ClassBoard
+
 __all__ = ["Room", "room"]
 
+WIDGET = "application/vnd.jupyter.widget-view+json"
 WATCH_S = 0.2
 # How long an order waits for a server that is being started again.
 REVIVE_S = 15.0
@@ -71,6 +76,7 @@ class Room(Lifecycle, RoomOrders):
         *,
         process: bool,
         history: int,
+        wifi: tuple[str, str] | None,
     ) -> None:
         Lifecycle.__init__(self)
         RoomOrders.__init__(self, record)
@@ -83,6 +89,8 @@ class Room(Lifecycle, RoomOrders):
         self._watcher: BackgroundThread | None = None
         self._close_with = (CLOSE_CODE, CLOSE_REASON)
         self.restarts = 0
+        self._wifi = wifi
+        self._board: ClassBoard | None = None
 
     # --- addresses and state ------------------------------------------------------------------
 
@@ -197,6 +205,30 @@ class Room(Lifecycle, RoomOrders):
             links |= {"for programs": self.url_for_others or self.url}
         return render_card("Room", self.status, lines, {k: v for k, v in links.items() if v})
 
+    def _repr_mimebundle_(self, **options: Any) -> dict[str, Any]:
+        """Return the board where the notebook shows widgets, and the card for where it doesn't."""
+        bundle: dict[str, Any] = {"text/plain": repr(self), "text/html": self._repr_html_()}
+        if shows_widgets():
+            model = self._make_board().model_id
+            bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": model}
+        return bundle
+
+    def _make_board(self) -> ClassBoard:
+        from tickerkit.classroom.room.board.room_board import make_board
+
+        if self._board is None or self._board.comm is None:
+            self._board = make_board(self, self._wifi)
+        return self._board
+
+    def _poll_board(self, *, now: bool = False) -> None:
+        """Have the board read the class, if a page shows it."""
+        board = self._board
+        if board is not None:
+            try:
+                board.poll(now=now)
+            except Exception as error:  # the thread goes on: it also starts the server again
+                self._errors.add(error)
+
     # --- start and stop -----------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -247,6 +279,7 @@ class Room(Lifecycle, RoomOrders):
                     self._watcher.join_within(JOIN_S)
             if self._server is not None:
                 self._server.stop(*self._close_with)
+            self._poll_board(now=True)
         finally:
             self._record.close()
 
@@ -255,6 +288,7 @@ class Room(Lifecycle, RoomOrders):
         is_down = False
         while not self._ending.wait(WATCH_S):
             server = self.server
+            self._poll_board()
             if server.status == "failed":
                 self._errors.add_message("died", f"the server died: {server.last_error}")
                 is_down = True
@@ -282,6 +316,7 @@ def room(
     every: float = 10.0,
     history: int = 1_000_000,
     process: bool = True,
+    wifi: str | tuple[str, str] | None = None,
 ) -> Room:
     """Open a class: a server for all students in the network, with a seat for each name.
 
@@ -305,6 +340,7 @@ def room(
         every: seconds between two calls of a function.
         history: number of ticks to hold.
         process: run the server in a process of its own, so that a long cell delays no student.
+        wifi: name of the wifi, or its name and password: the board then has a QR code to join it.
 
     Raises:
         PortTaken: if another program listens on the port.
@@ -323,6 +359,7 @@ def room(
     if save is not None:
         check_path("save", save)
     chosen = None if code is None else check_code(code)
+    joined = _check_wifi(wifi)
     made = as_source(source, every)
     cell = cell_slot("room", host, port)
     last = cell.last() or _find_room(port)
@@ -335,11 +372,32 @@ def room(
         if record.path in (None, earlier.path) or not record.path.exists():
             record.begin_with(earlier)
     chosen = chosen or _codes.get(port) or make_code()
-    opened = Room(made, chosen, host, port, record, process=process, history=history).start()
+    opened = Room(
+        made,
+        chosen,
+        host,
+        port,
+        record,
+        process=process,
+        history=history,
+        wifi=joined,
+    ).start()
     if port:
         _codes[port] = chosen
     cell.fill(opened)
     return opened
+
+
+def _check_wifi(wifi: object) -> tuple[str, str] | None:
+    """Return name and password of a wifi."""
+    match wifi:
+        case None:
+            return None
+        case str(name) if name:
+            return name, ""
+        case (str(name), str(password)) if name:
+            return name, password
+    raise InvalidArgument("wifi", wifi, "the name of a wifi, or its name and password")
 
 
 def _find_room(port: int) -> Room | None:

@@ -10,7 +10,8 @@ import { Roster } from "./roster.js";
 import { RosterTable } from "./roster_table.js";
 
 /** @import { Model } from "../../../chart/figure/types.d.ts" */
-/** @import { ClassFacts, ClassState, FromKernel, FromPage, JournalRow } from "./messages.d.ts" */
+/** @import { ClassFacts, ClassState, FromKernel, FromPage } from "./messages.d.ts" */
+/** @import { JournalRow } from "./roster.js" */
 
 /** How often the page reports that it shows the board; the kernel waits six times as long. */
 const HERE_EVERY_MS = 10_000;

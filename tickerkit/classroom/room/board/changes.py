@@ -6,8 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Literal, TypeAlias
 
-from tickerkit.classroom.room.board.messages import JournalRow, SeatRow
-
 __all__ = ["MAX_JOURNAL", "Changes"]
 
 MAX_JOURNAL = 200
@@ -21,6 +19,9 @@ TOLD = ("number", "time", "event", "name")
 # What needs no word before it.
 PLAIN = ("text", "address", "client", "reason")
 
+# As in the messages.
+SeatRow: TypeAlias = tuple[str, str, str, int, int, float | None, str, float | None, str]
+JournalRow: TypeAlias = tuple[int, float, str, str, str]
 Key: TypeAlias = tuple[Literal["seat", "journal"], str]
 Entry: TypeAlias = SeatRow | JournalRow | None
 
@@ -109,8 +110,6 @@ def make_row(seat: Mapping[str, Any], tasks: Sequence[str]) -> SeatRow:
         seat["name"],
         seat["status"],
         seat["client"],
-        seat["address"],
-        round(seat["since"]),
         seat["drops"],
         seat["behind"],
         _round_ping(seat["ping_ms"]),

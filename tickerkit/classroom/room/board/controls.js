@@ -50,16 +50,11 @@ export class Controls {
       CRASHES.map((each) => [String(each), `${each < 0 ? "−" : "+"}${Math.abs(each * 100)} %`]),
     );
     this.part.value = "-0.2";
-    const crash = this.#makeButton("Crash", "crash", () =>
+    this.crash = this.#makeButton("Crash", "crash", () =>
       give("crash", { symbol: this.symbol.value, part: Number(this.part.value), over: CRASH_S }),
     );
-    const market = this.#makeGroup("Market", [
-      this.pause,
-      this.speed,
-      this.symbol,
-      this.part,
-      crash,
-    ]);
+    const parts = [this.pause, this.speed, this.symbol, this.part, this.crash];
+    this.market = this.#makeGroup("Market", parts);
 
     this.challenge = this.#makeSelect("challenge", "challenge", []);
     this.start = this.#makeButton("Start", "challenge", () =>
@@ -97,7 +92,7 @@ export class Controls {
       this.kick,
     ]);
     student.setAttribute("aria-label", "students");
-    this.element = make("div", { class: "tb-controls" }, [market, challenge, student]);
+    this.element = make("div", { class: "tb-controls" }, [this.market, challenge, student]);
     this.choose("", "");
   }
 
@@ -116,7 +111,9 @@ export class Controls {
   }
 
   /** @param {ClassState} state */
-  draw({ paused, speed, symbols, challenge, until }) {
+  draw({ can_steer, paused, speed, symbols, challenge, until }) {
+    this.market.hidden = !can_steer;
+    this.crash.hidden = this.symbol.hidden = this.part.hidden = !symbols.length;
     this.#isPaused = paused;
     setText(this.pause, paused ? "Play" : "Pause");
     if (document.activeElement !== this.speed) this.speed.value = String(speed);

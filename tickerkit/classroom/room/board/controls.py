@@ -87,7 +87,7 @@ class Controls:
         return f"{symbol} moves by {part:+.0%} within {over:g} s."
 
     def _challenge(self, which: str) -> str:
-        self._room.challenge(which)
+        self._room.challenge(None if which == "all" else which)
         return f"The challenge begins: {which}."
 
     def _end(self) -> str:

@@ -16,7 +16,9 @@ const MAX_REACHED = 3;
  * @param {string} caption
  */
 function makeCode(svg, caption) {
-  const source = `data:image/svg+xml,${encodeURIComponent(svg)}`;
+  // What is inline in HTML needs no namespace, but a picture does.
+  const picturable = svg.replace(/^<svg (?!xmlns)/, '<svg xmlns="http://www.w3.org/2000/svg" ');
+  const source = `data:image/svg+xml,${encodeURIComponent(picturable)}`;
   const picture = make("img", { src: source, alt: "" });
   return make("figure", {}, [picture, make("figcaption", { text: caption })]);
 }
@@ -26,13 +28,17 @@ export class Joining {
     this.codes = make("div", { class: "tb-codes" });
     this.address = make("p", { class: "tb-address" });
     this.proof = make("p", { class: "tb-proof", role: "status" });
-    this.traps = make("ul", { class: "tb-traps" });
+    this.traps = make("ul");
+    this.hurdles = make("div", { class: "tb-traps", hidden: "" }, [
+      make("p", { text: "Nobody has come from another machine yet. What may be in the way:" }),
+      this.traps,
+    ]);
     this.others = make("ul");
     this.more = make("details", { hidden: "" }, [
       make("summary", { text: "other addresses" }),
       this.others,
     ]);
-    const texts = [this.address, this.proof, this.traps, this.more];
+    const texts = [this.address, this.proof, this.hurdles, this.more];
     this.element = make("section", { class: "tb-joining" }, [
       this.codes,
       make("div", { class: "tb-texts" }, texts),
@@ -41,7 +47,7 @@ export class Joining {
   }
 
   /** @param {ClassFacts} facts */
-  setFacts({ page, others, qr, wifi_qr, ssid }) {
+  setFacts({ page, others, qr, wifi_qr, ssid, traps }) {
     const codes = /** @type {[string, string][]} */ ([]);
     if (wifi_qr) codes.push([wifi_qr, `join the wifi ${ssid}`]);
     if (qr) codes.push([qr, "open this"]);
@@ -59,22 +65,24 @@ export class Joining {
       ),
     );
     this.more.hidden = others.length === 0;
+    this.traps.replaceChildren(
+      ...traps.map(([problem, fix, isCommand]) =>
+        make("li", {}, [
+          make("b", { text: problem }),
+          " ",
+          make(isCommand ? "code" : "span", { text: fix }),
+        ]),
+      ),
+    );
   }
 
   /** @param {ClassState} state */
-  draw({ reached, traps }) {
+  draw({ reached, is_unreached }) {
     const newest = reached.slice(0, MAX_REACHED).join(", ");
     const more = reached.length > MAX_REACHED ? " and others" : "";
     const waiting = "waiting for the first phone or laptop…";
     setText(this.proof, newest ? `✓ reached from ${newest}${more}` : waiting);
     this.proof.classList.toggle("tb-good", newest !== "");
-    const shown = newest ? [] : traps;
-    if (this.traps.childElementCount !== shown.length) {
-      this.traps.replaceChildren(
-        ...shown.map(([problem, fix]) =>
-          make("li", {}, [make("b", { text: problem }), " ", make("code", { text: fix })]),
-        ),
-      );
-    }
+    this.hurdles.hidden = !is_unreached;
   }
 }

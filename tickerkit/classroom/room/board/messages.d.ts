@@ -3,27 +3,6 @@
 // messages.py has the same table for Python; a test compares the two. A message may be lost, in
 // either direction; the comments describe how it is replaced.
 
-/** Name, status ("live", "stalled" or "away"), program, address, since when in seconds since 1970,
- *  connections that ended without a close frame, ticks not sent yet, the newest round trip in ms,
- *  tasks (one letter each, in their order: p passed, f failed, o open, - not given), score, and
- *  what the teacher has done to the wire ("", "stalled" or "dropped"). */
-export type SeatRow = [
-  string,
-  string,
-  string,
-  string,
-  number,
-  number,
-  number,
-  number | null,
-  string,
-  number | null,
-  string,
-];
-
-/** Number, time in seconds since 1970, event, name, and the rest as text. */
-export type JournalRow = [number, number, string, string, string];
-
 // ---- from the kernel, all from one thread
 
 /** What does not change while the class lasts. */
@@ -41,6 +20,8 @@ export interface ClassFacts {
   tasks: [number, string][];
   /** Name and title of each challenge that can be started. */
   challenges: [string, string][];
+  /** What may keep other machines out: in words, what to do, and whether that is a command. */
+  traps: [string, string, boolean][];
   /** The names of the orders that this class takes. */
   orders: string[];
 }
@@ -53,8 +34,10 @@ export interface ClassState {
   connected: number;
   /** The newest addresses of other machines that have connected. */
   reached: string[];
-  /** Why no other machine may have come: what is wrong, and a command or an advice. */
-  traps: [string, string][];
+  /** Whether no other machine has come for so long that the traps should be shown. */
+  is_unreached: boolean;
+  /** Whether the market can be paused and paced; it can crash if it has `symbols`. */
+  can_steer: boolean;
   paused: boolean;
   speed: number;
   symbols: string[];
@@ -76,9 +59,14 @@ export interface ChangesMessage {
   kind: "changes";
   start: number;
   stop: number;
-  rows: SeatRow[];
+  /** Name, status ("live", "stalled" or "away"), program, connections that ended without a close
+   *  frame, ticks not sent yet, the newest round trip in ms, tasks (one letter each, in their
+   *  order: p passed, f failed, o open, - not given), score, and what the teacher has done to the
+   *  wire ("", "stalled", "dropped" or "delayed"). */
+  rows: [string, string, string, number, number, number | null, string, number | null, string][];
   gone: string[];
-  journal: JournalRow[];
+  /** Number, time in seconds since 1970, event, name, and the rest as text. */
+  journal: [number, number, string, string, string][];
   state: ClassState;
 }
 

@@ -18,15 +18,8 @@ __all__ = [
     "FromKernel",
     "FromPage",
     "HereMessage",
-    "JournalRow",
     "OrderMessage",
-    "SeatRow",
 ]
-
-SeatRow: TypeAlias = tuple[
-    str, str, str, str, float, int, int, float | None, str, float | None, str
-]
-JournalRow: TypeAlias = tuple[int, float, str, str, str]
 
 
 class ClassFacts(TypedDict):
@@ -40,6 +33,7 @@ class ClassFacts(TypedDict):
     ssid: str
     tasks: list[tuple[int, str]]
     challenges: list[tuple[str, str]]
+    traps: list[tuple[str, str, bool]]
     orders: list[str]
 
 
@@ -50,7 +44,8 @@ class ClassState(TypedDict):
     students: int
     connected: int
     reached: list[str]
-    traps: list[tuple[str, str]]
+    is_unreached: bool
+    can_steer: bool
     paused: bool
     speed: float
     symbols: list[str]
@@ -71,9 +66,9 @@ class ChangesMessage(TypedDict):
     kind: Literal["changes"]
     start: int
     stop: int
-    rows: list[SeatRow]
+    rows: list[tuple[str, str, str, int, int, float | None, str, float | None, str]]
     gone: list[str]
-    journal: list[JournalRow]
+    journal: list[tuple[int, float, str, str, str]]
     state: ClassState
 
 

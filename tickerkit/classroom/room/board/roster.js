@@ -2,7 +2,9 @@
  * Roster: the students of a class, sorted, and the newest lines of its journal.
  */
 
-/** @import { ChangesMessage, JournalRow, SeatRow } from "./messages.d.ts" */
+/** @import { ChangesMessage } from "./messages.d.ts" */
+/** @typedef {ChangesMessage["rows"][number]} SeatRow */
+/** @typedef {ChangesMessage["journal"][number]} JournalRow */
 
 /** How many lines of the journal a page keeps. */
 const MAX_LINES = 200;
@@ -10,9 +12,9 @@ const MAX_LINES = 200;
 /**
  * A student. `number` is what stands for the name while names are off.
  *
- * @typedef {{name: string, number: number, status: string, client: string, address: string,
- *   since: number, drops: number, behind: number, pingMs: number | null, tasks: string,
- *   score: number | null, wire: string}} Student
+ * @typedef {{name: string, number: number, status: string, client: string, drops: number,
+ *   behind: number, pingMs: number | null, tasks: string, score: number | null,
+ *   wire: string}} Student
  */
 
 const collator = new Intl.Collator(undefined, { numeric: true, sensitivity: "base" });
@@ -87,10 +89,10 @@ export class Roster {
   }
 
   /** @param {SeatRow} row */
-  #put([name, status, client, address, since, drops, behind, pingMs, tasks, score, wire]) {
+  #put([name, status, client, drops, behind, pingMs, tasks, score, wire]) {
     const known = this.#students.get(name);
     const number = known?.number ?? ++this.#count;
-    const rest = { status, client, address, since, drops, behind, pingMs, tasks, score, wire };
+    const rest = { status, client, drops, behind, pingMs, tasks, score, wire };
     if (!known) this.#students.set(name, { name, number, ...rest });
     else Object.assign(known, rest);
     if (!known || this.#order === "score") this.#sorted = null;
@@ -107,6 +109,9 @@ export const TASK_SIGNS = {
   "-": ["·", "not given"],
 };
 
+/** What the teacher has done. @type {Record<string, string>} */
+const WIRES = { stalled: "stalled by you", dropped: "cut by you", delayed: "delayed by you" };
+
 /**
  * Return what a student's connection is doing: a sign and words.
  *
@@ -114,7 +119,7 @@ export const TASK_SIGNS = {
  * @returns {[string, string]}
  */
 export function describeConnection({ status, wire }) {
-  if (wire) return ["✂", wire === "stalled" ? "stalled by you" : "cut by you"];
+  if (wire) return ["✂", WIRES[wire] ?? wire];
   if (status === "live") return ["●", "live"];
   return status === "stalled" ? ["◐", "reads nothing"] : ["○", status];
 }

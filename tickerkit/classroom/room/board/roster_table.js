@@ -176,7 +176,6 @@ class TableRow {
    */
   draw(student, areNamesOff) {
     setText(this.button, areNamesOff ? `student ${student.number}` : student.name);
-    this.element.title = areNamesOff ? "" : `${student.address}`;
     const [sign, word] = describeConnection(student);
     setText(this.sign, sign);
     setText(this.word, word);

@@ -9,6 +9,7 @@
 const WIRES = {
   stalled: "the teacher has stalled your wire",
   dropped: "the teacher has cut your wire",
+  delayed: "the teacher delays your wire",
 };
 
 /** A silence shorter than this is not mentioned. */
