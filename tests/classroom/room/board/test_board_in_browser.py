@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from lab import Jupyter
+from lab import Jupyter, Lab, notebook7, save_notebook
 from snapshots import make_line, make_seat
 
 from tickerkit.classroom.room.board import widget
@@ -192,6 +192,11 @@ def test_teacher_leads_a_large_class(shown: Shown, until: Until, artifacts: Path
     assert page.get_by_text(HOSTILE).count() == 0
 
 
+# Runs code in the kernel, and does not wait for its end.
+START = """(code) => {
+    const { sessionContext } = window.jupyterapp.shell.currentWidget.context;
+    sessionContext.session.kernel.requestExecute({ code, store_history: false });
+}"""
 CELL = """
 import tickerkit as tk
 from websockets.sync.client import connect
@@ -201,22 +206,35 @@ room
 """
 
 
+def check_notebook(lab: Lab, picture: Path) -> None:
+    """Check a board in a notebook: it is live, also while a cell runs, and after the class."""
+    lab.run_all()
+    page = lab.page
+    page.locator(ROWS, has_text="ana").wait_for()
+    page.evaluate(START, "import time\nwhile not room.market.is_paused: time.sleep(0.1)")
+    page.get_by_role("button", name="Pause", exact=True).click()
+    page.get_by_role("button", name="Play", exact=True).wait_for()
+    page.screenshot(path=picture)
+    lab.run("ana.close(); room.stop()")
+    page.locator(".tb-status", has_text="stopped").wait_for()
+    assert lab.failures() == []
+    assert lab.errors == []
+
+
 @pytest.mark.package
-@pytest.mark.parametrize("app", ["lab", "tree"])
-def test_board_is_live_in_a_notebook_also_while_a_cell_runs(
-    app: str, jupyter: Jupyter, tmp_path: Path, artifacts: Path
-) -> None:
+def test_board_is_live_in_jupyterlab(jupyter: Jupyter, tmp_path: Path, artifacts: Path) -> None:
     """A student who joins appears, and an order arrives while a cell runs."""
-    pytest.importorskip("jupyterlab")
-    with jupyter.open(CELL, tmp_path, app=app) as lab:
-        lab.run_all()
-        page = lab.page
-        page.locator(ROWS, has_text="ana").wait_for()
-        lab.start("import time\nwhile not room.market.is_paused: time.sleep(0.1)")
-        page.get_by_role("button", name="Pause").click()
-        page.get_by_role("button", name="Play").wait_for()
-        page.screenshot(path=artifacts / f"board-{app}.png")
-        lab.run("ana.close(); room.stop()")
-        page.locator(".tb-status", has_text="stopped").wait_for()
-        assert lab.failures() == []
-        assert lab.errors == []
+    with jupyter.open(CELL, tmp_path) as lab:
+        check_notebook(lab, artifacts / "board-lab.png")
+
+
+@pytest.mark.package
+def test_board_is_live_in_notebook_7(chromium: Browser, tmp_path: Path, artifacts: Path) -> None:
+    """As in JupyterLab."""
+    pytest.importorskip("notebook")
+    file = tmp_path / "class.ipynb"
+    save_notebook(file, CELL)
+    folder = tmp_path / "served"
+    folder.mkdir()
+    with notebook7(chromium, file, folder) as lab:
+        check_notebook(lab, artifacts / "board-notebook.png")
