@@ -107,7 +107,7 @@ EXERCISES: tuple[Exercise, ...] = (
         judge=_judge_accept,
         hints=(
             "Three steps: join the key and the fixed text; hash with SHA-1; encode in base64.",
-            '`hashlib.sha1` takes bytes: `(key + "258EAFA5-…").encode()`. `digest()` gives 20 bytes.',
+            '`hashlib.sha1` takes bytes: `(key + "258EAFA5-…").encode()`. `digest()` has 20 bytes.',
             "`base64.b64encode(digest)` gives bytes; `.decode()` makes text of them.",
         ),
         solution=SOLUTION,
