@@ -81,6 +81,7 @@ SERVE = {
     "metrics_port": [*(each for each in PORTS if each is not None), -1],
     "publish": [*(each for each in STREAMS if each is not None), "ws://h/a"],
     "page": [object(), 5, b"x", "", "no/page.html"],
+    "notes": FLAGS,
 }
 CONNECT = {
     "symbols": [*SYMBOLS, []],

@@ -10,7 +10,7 @@ from typing import get_args
 import msgspec
 import pytest
 
-from tickerkit.protocol.messages import FromServer, Subscribe
+from tickerkit.protocol.messages import Aside, FromServer, Subscribe
 from tickerkit.server import page
 from tickerkit.server.page import FILES, find_asset
 
@@ -132,7 +132,7 @@ def test_prices_that_may_be_out_of_date_stay_readable(scheme: str, name: str) ->
     assert (light + 0.05) / (dark + 0.05) >= 4.5
 
 
-MESSAGES = {kind.__struct_config__.tag: kind for kind in (*get_args(FromServer), Subscribe)}
+MESSAGES = {kind.__struct_config__.tag: kind for kind in (*get_args(FromServer | Aside), Subscribe)}
 FEED = (resources.files(page) / "feed.js").read_text("utf-8").replace("\n *  ", "")
 TYPEDEFS = dict(re.findall(r'@typedef \{\{type: "(\w+)"(?:, )?(.*?)\}\} \w+$', FEED, re.M))
 

@@ -130,5 +130,25 @@ class Error(msgspec.Struct, tag="error"):
     hint: str
 
 
+class Note(msgspec.Struct, tag="note", omit_defaults=True):
+    """The `note` message: a line of text from the server's owner, or from another client.
+
+    Clients may send it too, if the server takes notes. It is not part of the stream of ticks: it
+    may come at any time, also before `hello`, and a client may ignore it.
+
+    Attributes:
+        text: the text.
+        sender: the name of the client; empty if it has none, None from the server's owner.
+    """
+
+    text: str
+    sender: str | None = msgspec.field(name="from", default=None)
+
+
+class Notes(msgspec.Struct, tag="notes"):
+    """The `notes` message: the server takes notes of clients, and sends them to all."""
+
+
+Aside: TypeAlias = Note | Notes
 FromServer: TypeAlias = Hello | Ticks | Misfits | At | Gap | End | Error
 FromClient: TypeAlias = Subscribe | Error

@@ -95,7 +95,7 @@ class ClientHandler:
         self._closing: asyncio.Task[None] | None = None
         self._continuation: asyncio.Handle | None = None
         self._timer: asyncio.TimerHandle | None = None
-        self._objects: Outbox | None = None
+        self._asides: Outbox | None = None
         self.receive_first: Callable[[str | bytes], object] = _leave
         socket.on_writable = self.send_pending
 
@@ -147,16 +147,23 @@ class ClientHandler:
             fields: the object; its field `type` tells clients which kind it is.
 
         Returns:
-            Whether it is sent. It is not to a client that reads nothing and for which many wait,
-            and not to a client of `tickerkit.v1`.
+            Whether it is sent, see `send_aside`; it is not to a client of `tickerkit.v1`.
         """
-        if isinstance(self.session, V1Session):
+        return not isinstance(self.session, V1Session) and self.send_aside(encode(fields))
+
+    def send_aside(self, message: bytes) -> bool:
+        """Send a message that is not one of the session, before those that are.
+
+        Call it on the loop.
+
+        Returns:
+            Whether it is sent: not to a client that reads nothing and for which many wait.
+        """
+        if self._asides is None:
+            self._asides = Outbox()
+        if self._asides.is_full:
             return False
-        if self._objects is None:
-            self._objects = Outbox()
-        if self._objects.is_full:
-            return False
-        self._objects.append(encode(fields))
+        self._asides.append(message)
         self.send_pending()
         return True
 
@@ -200,8 +207,8 @@ class ClientHandler:
             return False
         try:
             message = (
-                self._objects.popleft()
-                if self._objects
+                self._asides.popleft()
+                if self._asides
                 else self.session.next_message(self.socket.loop.time())
             )
             if message is None:

@@ -15,7 +15,7 @@ from tickerkit.net.tls import CertificateFiles
 from tickerkit.server.extension import Extension
 from tickerkit.server.metrics import MISSING, is_installed
 from tickerkit.server.own_page import check_page
-from tickerkit.validation import check_number
+from tickerkit.validation import check_flag, check_number
 
 __all__ = ["ServerOptions"]
 
@@ -43,6 +43,7 @@ class ServerOptions:
     metrics_port: int | None = None
     publish: Stream | None = None
     page: str | Path | None = None
+    notes: bool = False
     extension: Extension | None = None
 
     def __post_init__(self) -> None:
@@ -50,6 +51,7 @@ class ServerOptions:
         check_number("max_clients", self.max_clients, 1, whole=True)
         check_number("stall_timeout", self.stall_timeout, CHECK_S, optional=True)
         check_number("write_buffer", self.write_buffer, MIN_WRITE_BUFFER_BYTES, whole=True)
+        check_flag("notes", self.notes)
         check_number("metrics_port", self.metrics_port, 0, MAX_PORT, whole=True, optional=True)
         if self.metrics_port is not None and not is_installed():
             raise InvalidArgument("metrics_port", self.metrics_port, f"None. {MISSING}")

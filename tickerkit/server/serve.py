@@ -39,6 +39,7 @@ def serve(
     metrics_port: int | None = None,
     publish: str | Stream | None = None,
     page: str | Path | None = None,
+    notes: bool = False,
 ) -> TickServer:
     """Serve ticks over a websocket, and a web page that shows them; returns once it listens.
 
@@ -86,6 +87,10 @@ def serve(
             that it uses, each of 4 MB at most. A reload shows a change. With a token, HTML files
             require it; the other files of the folder do not, so keep no secret in it. The page
             connects to `"ws://" + location.host + "/ticks" + location.search`.
+        notes: whether clients may send notes: a client's `{"type": "note", "text": "hello"}` goes
+            to all clients, with `from` (its name, as in `/ticks?name=ana`). The web page then has a
+            box to send one. A note has at most 500 characters; a client may send two a second, all
+            together 20. `server.say` works without it.
 
     Returns:
         The running server; also a context manager.
@@ -120,6 +125,7 @@ def serve(
         metrics_port=metrics_port,
         publish=None if publish is None else _check_publish(publish),
         page=page,
+        notes=notes,
     )
     return start_server(source, host, port, every, options, process=process)
 

@@ -28,6 +28,7 @@ from tickerkit.runtime.portal import portal
 from tickerkit.runtime.registry import running
 from tickerkit.server.access import EVERYWHERE, Access
 from tickerkit.server.intake import make_refusal
+from tickerkit.server.notes import MAX_NOTE_CHARACTERS, clean_note
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.publishing import Published
 from tickerkit.sources import MappedSource, Source
@@ -195,6 +196,10 @@ class TickServer(Lifecycle):
         """
 
     @abstractmethod
+    def _say(self, text: str) -> None:
+        """Send a note to all clients."""
+
+    @abstractmethod
     def execute(self, command: str, *args: Any) -> Any:
         """Call `execute` of the server's extension, where its connections are; return the result.
 
@@ -280,6 +285,25 @@ class TickServer(Lifecycle):
             raise batch.errors[0]
         if error is not None:  # the log has no room for its symbol
             raise error
+
+    def say(self, text: str) -> None:
+        """Show a line of text to everybody: the web page does, in a banner.
+
+        Programs that read `/` or `/ticks` are sent `{"type": "note", "text": text}`; a feed of
+        tickerkit leaves it out.
+
+        Raises:
+            InvalidArgument: if it is not a text of 1 to 500 characters.
+            Stopped: if the server is stopped.
+        """
+        expected = f"text of 1 to {MAX_NOTE_CHARACTERS} characters"
+        check_text("text", text, expected)
+        line = clean_note(text)
+        if not line or len(text) > MAX_NOTE_CHARACTERS:
+            raise InvalidArgument("text", text, expected)
+        if self.status == "stopped":
+            raise Stopped(self._kind, self._how_to_restart)
+        self._say(line)
 
     def stop(self, code: int = CLOSE_CODE, reason: str = CLOSE_REASON, drain: float = 0.0) -> None:
         """Stop: close every connection, end the source and free the port; idempotent.

@@ -30,8 +30,11 @@ from tickerkit.protocol import (
     Publication,
     Session,
     Taker,
+    V1Session,
     session_for,
 )
+from tickerkit.protocol.messages import Note, encode
+from tickerkit.protocol.messages import Notes as NotesMessage
 from tickerkit.runtime.error_log import ErrorLog, wire_logger
 from tickerkit.runtime.portal import portal
 from tickerkit.runtime.workers import Worker
@@ -48,6 +51,7 @@ from tickerkit.server.http import (
 from tickerkit.server.intake import Intake
 from tickerkit.server.journal import Journal
 from tickerkit.server.metrics import render_metrics
+from tickerkit.server.notes import Notes
 from tickerkit.server.options import ServerOptions
 from tickerkit.server.own_page import OwnPage
 from tickerkit.server.page import Asset, find_asset
@@ -104,6 +108,7 @@ class ThreadServer(TickServer):
         self._failure: BaseException | None = None
         self._publishing: Publishing | None = None
         self._extension = options.extension
+        self._notes = Notes() if options.notes else None
         self._find_asset: Callable[[str], Asset | None] = find_asset
         if options.page is not None:
             self._find_asset = OwnPage(Path(options.page)).find
@@ -164,6 +169,17 @@ class ThreadServer(TickServer):
     async def _execute(self, command: str, *args: Any) -> Any:
         assert self._extension is not None
         return self._extension.execute(command, *args)
+
+    def _say(self, text: str) -> None:
+        portal.call(self._send_note, Note(text))
+
+    async def _send_note(self, note: Note) -> None:
+        self._send_to_all(note)
+
+    def _send_to_all(self, note: Note) -> None:
+        message = encode(note)
+        for handler in list(self._handlers):
+            handler.send_aside(message)
 
     # --- start and stop -----------------------------------------------------------------------
 
@@ -456,8 +472,10 @@ class ThreadServer(TickServer):
         self._handlers[handler] = None
         self._connections += 1
         extension = self._extension
+        handler.receive_first = partial(self._receive_first, handler)
+        if self._notes is not None and isinstance(session, V1Session):
+            handler.send_aside(encode(NotesMessage()))
         if extension is not None:
-            handler.receive_first = partial(self._extend, extension.receive, handler)
             self._extend(extension.admit, handler, connection.request)
         # Of the 19 kB of a connection, these take 3, and nothing reads them again.
         connection.request.headers.clear()
@@ -467,8 +485,22 @@ class ThreadServer(TickServer):
             await handler.run()
         finally:
             del self._handlers[handler]
+            if self._notes is not None:
+                self._notes.forget(handler)
             if extension is not None:
                 self._extend(extension.remove, handler)
+
+    def _receive_first(self, handler: ClientHandler, data: str | bytes) -> bool:
+        """Take a message that is not for the client's session; return whether it was taken."""
+        if self._extension is not None and self._extend(self._extension.receive, handler, data):
+            return True
+        if self._notes is None or (note := self._notes.read(handler, data)) is None:
+            return False
+        if isinstance(note, Note):
+            self._send_to_all(note)
+        else:
+            handler.send_aside(encode(note))
+        return True
 
 
 def _select_subprotocol(_: ServerConnection, offered: Any) -> Subprotocol | None:

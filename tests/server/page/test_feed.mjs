@@ -13,6 +13,7 @@ let sockets;
 let calls;
 let events;
 let answer;
+let feed;
 
 class FakeSocket {
   sent = [];
@@ -35,7 +36,8 @@ class FakeSocket {
 beforeEach(() => {
   now = 0;
   sockets = [];
-  calls = { ticks: [], states: [], notes: [], symbols: [], units: [], restarts: 0 };
+  calls = { ticks: [], states: [], notes: [], symbols: [], units: [], said: [], restarts: 0 };
+  calls.takesNotes = false;
   events = new Map();
   answer = null;
   mock.timers.enable({ apis: ["setInterval"] });
@@ -56,13 +58,17 @@ beforeEach(() => {
   for (const [name, value] of Object.entries(replaced)) {
     Object.defineProperty(globalThis, name, { value, configurable: true, writable: true });
   }
-  const feed = new Feed("ws://host/?token=t", {
+  feed = new Feed("ws://host/?token=t", {
     onTick: (tick) => calls.ticks.push(tick),
     onState: (name, wait) => calls.states.push([name, wait]),
     onNote: (text, forMs) => calls.notes.push(forMs === undefined ? text : [text, forMs]),
     onUnits: (units) => calls.units.push(units),
     onSymbols: (symbols) => calls.symbols.push(symbols),
     onRestart: () => calls.restarts++,
+    onSaid: ({ text, from }) => calls.said.push([text, from]),
+    onNotes: () => {
+      calls.takesNotes = true;
+    },
   });
   feed.start();
 });
@@ -404,4 +410,26 @@ test("a message that can't be read leads to a new connection", () => {
   assert.ok(first.isClosed);
   assert.equal(sockets.length, 2);
   assert.match(calls.notes[0], /does not understand/);
+});
+
+test("what others say comes at any time, also before hello", () => {
+  receive({ type: "notes" });
+  assert.equal(calls.takesNotes, true);
+  receive({ type: "note", text: "look up" });
+  greet();
+  receive({ type: "note", text: "hello", from: "ana" });
+  assert.deepEqual(calls.said, [
+    ["look up", undefined],
+    ["hello", "ana"],
+  ]);
+  assert.deepEqual(state(), ["live", 0]);
+});
+
+test("a text is sent only while there is a connection", () => {
+  assert.equal(feed.say("too early"), false);
+  greet();
+  assert.equal(feed.say("hello"), true);
+  assert.deepEqual(socket().sent.at(-1), { type: "note", text: "hello" });
+  lose();
+  assert.equal(feed.say("too late"), false);
 });

@@ -11,6 +11,9 @@
  *     server   gap         these ticks will never come
  *     server   end         the source is finished
  *     server   error       a message of the page is invalid
+ *     server   notes       clients may send notes
+ *     server   note        a text from the server's owner, or from a client
+ *     page     note        a text for all clients
  *
  * Every tick has a number, its `seq`, which counts from 1 within an `epoch`: one unbroken run of
  * the server. After a broken connection the page sends both, as in "continue after tick 1000": then
@@ -39,11 +42,14 @@
  * @typedef {{type: "gap", epoch: string, from: number, to: number | null, reason: string}} Gap
  * @typedef {{type: "end"}} End
  * @typedef {{type: "error", message: string, hint: string}} ServerError
- * @typedef {Hello | Ticks | Misfits | At | Gap | End | ServerError} ServerMessage
+ * @typedef {{type: "note", text: string, from?: string}} Note
+ * @typedef {{type: "notes"}} Notes
+ * @typedef {Hello | Ticks | Misfits | At | Gap | End | ServerError | Note | Notes} ServerMessage
  */
 
 /**
- * The page's only message. Without `resume` the server sends the newest `history` ticks first.
+ * The page's message, apart from notes. Without `resume` the server sends the newest `history`
+ * ticks first.
  *
  * @typedef {{type: "subscribe", symbols: null, history: number,
  *   resume: {epoch: string | null, seq: number} | null}} Subscribe
@@ -73,6 +79,8 @@
  *   has one
  * @property {(symbols: string[]) => void} onSymbols with the symbols so far, in their order; more
  *   may come with ticks
+ * @property {(note: Note) => void} onSaid with a text from the server's owner or a client
+ * @property {() => void} onNotes if the page may send notes
  * @property {() => void} onRestart before ticks that don't continue the ticks so far
  */
 
@@ -350,6 +358,10 @@ export class Feed {
         return this.#onEnd();
       case "error":
         return this.#onError(message);
+      case "notes":
+        return this.#listener.onNotes();
+      case "note":
+        return this.#listener.onSaid(message);
       // Any other type comes from a server that is newer than this page, and is ignored.
     }
   }
@@ -467,7 +479,21 @@ export class Feed {
     this.#seq = Math.max(this.#seq ?? 0, seq);
   }
 
-  /** @param {Subscribe} message */
+  /**
+   * Send a text to all clients; it comes back as that of any client.
+   *
+   * @param {string} text
+   * @returns {boolean} whether there is a connection
+   */
+  say(text) {
+    if (!this.#isGreeted || this.#socket === null) {
+      return false;
+    }
+    this.#send({ type: "note", text });
+    return true;
+  }
+
+  /** @param {Subscribe | Note} message */
   #send(message) {
     this.#socket?.send(JSON.stringify(message));
   }

@@ -69,6 +69,39 @@ function onNote(text, forMs) {
 
 find("note-close").addEventListener("click", () => onNote(""));
 
+// ---- what the server's owner and other clients say
+
+/** How many texts are shown; the oldest one goes. */
+const MAX_SAID = 5;
+
+/** @param {{text: string, from?: string}} note without `from` it is the owner's */
+function onSaid({ text, from }) {
+  const line = document.createElement("p");
+  if (from === undefined) {
+    line.className = "owner";
+  } else {
+    const name = document.createElement("b");
+    name.textContent = from || "somebody";
+    line.append(name, ": ");
+  }
+  line.append(text);
+  const lines = find("said-lines");
+  lines.append(line);
+  while (lines.childElementCount > MAX_SAID) {
+    lines.firstElementChild?.remove();
+  }
+}
+
+find("said-close").addEventListener("click", () => find("said-lines").replaceChildren());
+
+find("say").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const box = /** @type {HTMLInputElement} */ (find("say-text"));
+  if (box.value.trim() && feed.say(box.value)) {
+    box.value = "";
+  }
+});
+
 // ---- the counts, updated once a second: faster changes could not be read
 
 /** Seconds and `newTickCount`, the oldest first. @type {[number, number][]} */
@@ -123,5 +156,9 @@ const feed = new Feed(address, {
   onUnits: (units) => board.setUnits(units),
   onSymbols: (symbols) => board.expect(symbols),
   onRestart: () => board.restart(),
+  onSaid,
+  onNotes: () => {
+    find("say").hidden = false;
+  },
 });
 feed.start();

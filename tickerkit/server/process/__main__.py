@@ -138,6 +138,8 @@ class _CommandHandler:
                 error = portal.call(self._server._publish, *args)
                 self._wait_until_mirrored()
                 return error
+            case "say":
+                return self._server.say(*args)
             case "execute":
                 result = self._server.execute(*args)
                 self._wait_until_posted()

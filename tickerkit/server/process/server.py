@@ -173,6 +173,9 @@ class ProcessServer(TickServer):
         assert self._child is not None
         return portal.call(self._child.request, within_s, name, *args)
 
+    def _say(self, text: str) -> None:
+        self._request(ANSWER_S, "say", text)
+
     def execute(self, command: str, *args: Any) -> Any:
         if self.status in ("stopped", "failed"):
             raise Stopped(self._kind, self._how_to_restart)
