@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import hmac
 import re
 
@@ -39,6 +40,8 @@ def respond_with_page(request: Request, code: str) -> Response | None:
     return _make_response(200, "OK", page, HTML)
 
 
+# A whole class requests it at once, and by the same address.
+@functools.lru_cache(maxsize=16)
 def _render_page(code: str, host: str) -> bytes:
     """Return the page of one class, with the address in it by which it was requested."""
     address = host if PORT.search(host) else f"{host}:80"

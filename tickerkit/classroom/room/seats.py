@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from tickerkit.server.client_facts import MAX_NAME_CHARACTERS, clean_name
@@ -58,12 +58,11 @@ class Seat:
 
     def dump(self) -> dict[str, Any]:
         """Return what is kept of the seat when its server ends."""
-        kept = asdict(self)
-        del kept["connected"], kept["keyed"]
-        return kept
+        # Not asdict, which copies deeply and takes 200 µs: 300 students may join at once.
+        return {name: getattr(self, name) for name in KEPT} | {"tasks": dict(self.tasks)}
 
 
-KEPT = {each.name for each in fields(Seat)} - {"connected", "keyed"}
+KEPT = tuple(each.name for each in fields(Seat) if each.name not in ("connected", "keyed"))
 
 
 class Seats:
