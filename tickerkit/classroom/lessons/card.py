@@ -20,7 +20,7 @@ SIGNS: Mapping[Mood, str] = {"good": "✓ ", "open": "○ ", "plain": ""}
 MAX_BOXES = 16
 WIDTH = 12
 # Lines whose text is made by a program.
-CODE_LINES = ("came", "it printed", "your line")
+CODE_LINES = ("called with", "came", "it printed", "your line")
 # In JupyterLab, MathJax typesets text between dollar signs in HTML output; these classes stop it.
 NO_FORMULAS = "tex2jax_ignore mathjax_ignore"
 MONOSPACE = "font-family:var(--jp-code-font-family,monospace)"

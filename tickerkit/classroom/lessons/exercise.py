@@ -21,6 +21,7 @@ class Outcome:
         expected: what was expected, in kind: it does not give the answer away.
         came: what came instead.
         boxes: the bytes that the failed input had; the card shows them as boxes.
+        called: what the student's function was called with, unless the boxes show it.
         written: whether there was an answer at all; one that is still empty counts as no try.
     """
 
@@ -30,6 +31,7 @@ class Outcome:
     expected: str = ""
     came: str = ""
     boxes: bytes = b""
+    called: str = ""
     written: bool = True
 
 
@@ -90,6 +92,7 @@ class AnswerError(Exception):
         error: what it raised.
         checked: how many inputs were right before.
         boxes: the bytes that it was called with.
+        called: what else it was called with.
     """
 
     def __init__(self, error: BaseException) -> None:
@@ -97,3 +100,4 @@ class AnswerError(Exception):
         self.error = error
         self.checked = 0
         self.boxes = b""
+        self.called = ""

@@ -97,13 +97,14 @@ def judge_function(
         came = _call(answer, case)
         if not isinstance(came, AnswerError) and is_same(came, case.expected):
             continue
+        called = "" if case.boxes else ", ".join(map(describe, case.arguments))
         said = _find_mistake(answer, came, cases[checked:], wrong)
         if isinstance(came, AnswerError) and not said:
-            came.checked, came.boxes = checked, case.boxes
+            came.checked, came.boxes, came.called = checked, case.boxes, called
             raise came
         said = said or _compare(came, case.expected)
         shown = _describe_result(came)
-        return Outcome(False, checked, said, kind, shown, case.boxes, came is not None)
+        return Outcome(False, checked, said, kind, shown, case.boxes, called, came is not None)
     return Outcome(True, len(cases), praise)
 
 

@@ -56,6 +56,7 @@ def make_check_card(
         )
     lines = [
         ("your line", result.line),
+        ("called with", outcome.called),
         ("expected", outcome.expected),
         ("came", outcome.came),
         printed,
@@ -91,7 +92,7 @@ def make_question_card(key: str, question: Prediction, guess: Guess) -> Card:
     if not guess.value:
         footer = "Write your guess in place of the dots, and run the cell."
         return Card(_ask(key), "guess first", "open", question.question, footer=footer)
-    footer = f'To see whether it is right, run what follows, then `L.predict("{key}")`.'
+    footer = f'`L.predict("{key}")` shows whether it is right: run the code first.'
     return Card(
         f"Guess {key}", f"your guess: {guess.value}", "plain", question.question, footer=footer
     )

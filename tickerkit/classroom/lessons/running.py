@@ -121,7 +121,7 @@ def _wrap(call: Callable[..., Any], answer: Any) -> Callable[..., Any]:
 def _describe_error(error: BaseException) -> Result:
     if isinstance(error, AnswerError):
         said = _put_in_words(error.error)
-        outcome = Outcome(False, error.checked, said, boxes=error.boxes)
+        outcome = Outcome(False, error.checked, said, boxes=error.boxes, called=error.called)
         line = find_source_line(error.error)
         return Result(outcome, traceback=format_traceback(error.error), line=line)
     text = format_traceback(error)
