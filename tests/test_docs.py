@@ -71,10 +71,11 @@ def typed(text: str, program: str) -> list[list[str]]:
 
 @pytest.fixture
 def free_port(monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
-    """Have `tk.serve` take a free port where the README takes 8000; stop all servers after."""
+    """Have servers take a free port where the README takes 8000; stop all of them after."""
     with socket.create_server(("127.0.0.1", 0)) as free:
         port: int = free.getsockname()[1]
     monkeypatch.setattr(tk, "serve", partial(tk.serve, port=port))
+    monkeypatch.setattr(tk, "room", partial(tk.room, port=0, process=False))
     yield port
     tk.stop_all()
 
