@@ -147,6 +147,21 @@ def test_who_does_not_answer_pings_reads_why(student: type[Student], text: str) 
     assert re.match(text, hint(wire, 2))
 
 
+def test_who_was_disconnected_for_a_missing_pong_reads_why() -> None:
+    """The hint stays on the next connection, until a pong is right."""
+    wire = SeatWire(NeverPongs(), "listen")
+    wire.run(6)
+    assert wire.conversation is not None
+    close = make_frame(CLOSE, (1013).to_bytes(2, "big") + b"answered no ping")
+    wire.conversation.feed("client", close, wire.now_ns)
+    wire.end()
+    wire.run(2)
+    assert hint(wire, 2) == "ping 1 got no pong, so the server closed with 1013"
+    wire.student.take_ping = lambda payload: wire.student.send(PONG, payload)  # type: ignore[method-assign]
+    wire.run(8)
+    assert state(wire, 2) == "open"
+
+
 def test_who_answers_pings_at_last_passes() -> None:
     """A failed task stays open: only the newest pings count."""
     wire = SeatWire(EmptyPongs(), "listen")

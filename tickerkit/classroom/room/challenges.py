@@ -18,7 +18,8 @@ from tickerkit.classroom.room.questions import (
     choose_range,
     make_question,
 )
-from tickerkit.classroom.room.tasks import TASKS, Task, Verdict, find_same_waits, is_survived
+from tickerkit.classroom.room.survival import find_same_waits, is_survived
+from tickerkit.classroom.room.tasks import TASKS, Task, Verdict
 from tickerkit.classroom.room.wire_orders import Ask, Break, Order, Ping, Skip, Slow
 
 __all__ = ["Challenge", "Score"]

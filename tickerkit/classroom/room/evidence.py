@@ -32,7 +32,7 @@ EVERY_TICK_PATH = "/ticks"
 # Notes about a frame that are no fault of its sender.
 HARMLESS = {"unasked pong", "cut off"}
 FIN_BIT, OPCODE_BITS = 0x80, 0x0F
-NO_STATUS, NO_CLOSE_FRAME = 1005, 1006
+NO_STATUS, NO_CLOSE_FRAME, TRY_LATER = 1005, 1006, 1013
 
 
 class Evidence(msgspec.Struct):
@@ -51,6 +51,8 @@ class Evidence(msgspec.Struct):
         sent: how many frames the client has sent on it.
         probes: its newest pings.
         pings: how many pings it has had.
+        silent: the number of the ping without a pong for which the server closed the connection
+            before; 0 if there was none, or once a pong was right.
         fault: its first frame that breaks a rule.
         binary: the number of its newest binary frame; 0 if there is none.
         said: its newest message that is wrong.
@@ -78,6 +80,7 @@ class Evidence(msgspec.Struct):
     sent: int = 0
     probes: list[Probe] = []
     pings: int = 0
+    silent: int = 0
     fault: Fault | None = None
     binary: int = 0
     said: Said | None = None
@@ -119,6 +122,8 @@ class Evidence(msgspec.Struct):
         query = parse_qs(parts.query)
         after = parse_seq(query.get("after", [""])[-1])
         self.connects += 1
+        if self.server_code == TRY_LATER and self.probes and not self.probes[-1].is_right:
+            self.silent = self.probes[-1].number
         self.is_named, self.refused = bool(query.get("name", [""])[-1].strip()), ""
         self.link, self.connected_at = link, now
         self.is_every_tick = parts.path.rstrip("/").endswith(EVERY_TICK_PATH)
@@ -194,7 +199,7 @@ class Evidence(msgspec.Struct):
         waiting = [probe for probe in self.probes if not probe.is_right]
         for probe in waiting:
             if probe.payload == payload:
-                probe.pong_bytes, probe.is_right = len(payload), True
+                probe.pong_bytes, probe.is_right, self.silent = len(payload), True, 0
                 return
         if waiting:
             waiting[-1].pong_bytes = len(payload)
@@ -285,4 +290,5 @@ class Evidence(msgspec.Struct):
     def forget(self) -> None:
         """Forget what was done for tasks; the connection goes on."""
         self.probes, self.questions, self.outages = [], [], []
-        self.fault, self.said, self.leave, self.binary = None, None, None, 0
+        self.fault, self.said, self.leave = None, None, None
+        self.binary = self.silent = 0

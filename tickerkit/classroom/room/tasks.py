@@ -6,26 +6,15 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from tickerkit.classroom.room.evidence import Evidence
-from tickerkit.classroom.room.outages import Outage
 from tickerkit.classroom.room.rules import Rules
+from tickerkit.classroom.room.survival import find_problem, find_same_waits, is_survived
 from tickerkit.wire import NOTES
 
-__all__ = ["TASKS", "Task", "Verdict", "find_same_waits", "is_survived"]
+__all__ = ["TASKS", "Task", "Verdict"]
 
 CLOSE_CODES = {"utf8": 1007, "close reason": 1007}
 PROTOCOL_ERROR = 1002
 NORMAL = 1000
-# Waits after failed attempts that are longer by this factor count as grown.
-GROWTH = 1.2
-# Waits whose spread is below one of these count as the same: a network alone makes waits differ.
-SAME_PART, SAME_S = 0.1, 0.02
-KINDS = {
-    "reset": "a reset",
-    "half": "half of a frame",
-    "restart": "close 1012",
-    "stall": "a stall",
-    "refuse": "the refusals",
-}
 
 
 class Verdict(NamedTuple):
@@ -96,6 +85,9 @@ def judge_listen(evidence: Evidence, rules: Rules, now: float) -> Verdict:
         if evidence.is_connected and now - probe.at > rules.pong_s:
             hint = f"ping {number} got no pong within {rules.pong_s:g} s"
             return Verdict("failed", f"{hint}: answer opcode 9 with opcode 10 and the same bytes")
+    if evidence.silent:
+        hint = f"ping {evidence.silent} got no pong, so the server closed with 1013"
+        return Verdict("failed", hint)
     is_whole = len(probes) == rules.pings and all(probe.is_right for probe in probes)
     has_listened = evidence.is_connected and now - evidence.connected_at >= rules.listen_s
     if is_whole and has_listened:
@@ -204,55 +196,6 @@ def _judge_newest(evidence: Evidence, task: str, rules: Rules, now: float) -> Ve
             hint = f"{question.text} got no answer within {rules.answer_s:g} s"
             return Verdict("failed", hint)
     return None
-
-
-def find_problem(outage: Outage, rules: Rules, now: float) -> str | None:
-    """Return what was wrong with how a client came back; None if nothing was, so far."""
-    after = f"after {KINDS[outage.kind]}"
-    most, waits = max(outage.tries, default=0), outage.waits
-    if most > rules.tries:
-        return f"you came back {most} times in one second {after}"
-    if outage.ended_at is not None:
-        since_s = (outage.back_at or now) - outage.ended_at
-        if since_s > rules.back_s:
-            return f"you were not back {rules.back_s:g} s {after}"
-    if outage.back_at is None:
-        return None
-    if (same := _find_same_growth(waits)) is not None:
-        return f"{after} you waited {same[0]:.2f} s, then {same[1]:.2f} s: waits must grow"
-    if outage.after is None:
-        return f"you came back without after= {after}: what was sent meanwhile is lost"
-    if outage.after > outage.last_seq:
-        sent = f"{outage.last_seq} was the last that you were sent"
-        return f"you came back with after={outage.after} {after}; {sent}"
-    return None
-
-
-def _find_same_growth(waits: list[float]) -> tuple[float, float] | None:
-    """Return the mean of the earlier and of the later waits; None if they have grown, or are one.
-
-    Means, since a random part may make a single wait longer or shorter.
-    """
-    half = len(waits) // 2
-    if not half:
-        return None
-    earlier_s, later_s = sum(waits[:half]) / half, sum(waits[half:]) / (len(waits) - half)
-    return None if later_s >= GROWTH * earlier_s else (earlier_s, later_s)
-
-
-def is_survived(outage: Outage, rules: Rules) -> bool:
-    """Return whether a client is back, and did it well."""
-    return outage.ticked_at is not None and find_problem(outage, rules, outage.ticked_at) is None
-
-
-def find_same_waits(outages: list[Outage], rules: Rules) -> float | None:
-    """Return how long a client waited after each break, if always as long; None if not."""
-    waits = [outage.waits[0] for outage in outages if outage.waits]
-    if len(waits) < 3:
-        return None
-    mean_s = sum(waits) / len(waits)
-    spread_s = max(waits) - min(waits)
-    return mean_s if spread_s < max(SAME_S * rules.second_s, SAME_PART * mean_s) else None
 
 
 TASKS = (
