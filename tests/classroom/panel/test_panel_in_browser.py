@@ -40,6 +40,12 @@ SHOW = """async ([source, css]) => {
 RECEIVE = """([message, buffers]) => window.receive(
     message, buffers.map((bytes) => new DataView(new Uint8Array(bytes).buffer)),
 )"""
+# Runs code in the notebook's kernel, and does not wait.
+BEGIN = """code => {
+    const { sessionContext } = window.jupyterapp.shell.currentWidget.context;
+    const { done } = sessionContext.session.kernel.requestExecute({ code });
+    done.then(() => { window.hasEnded = true; });
+}"""
 HOSTILE = "<img src=x onerror=alert(1)>\u202e\x00[31m"
 SHOWN = "<img src=x onerror=alert(1)>⟨U+202E⟩⟨00⟩[31m"
 
@@ -185,6 +191,11 @@ def test_panel_shows_frames_and_gives_orders(
         page.locator(".tk-numbers", has_text="held 1").wait_for()
         page.locator(".tk-scroller").press("n")
         page.locator(ROWS, has_text="held for").wait_for()
+
+        # A button works while the kernel is busy: until it has worked.
+        page.evaluate(BEGIN, "while tap.status == 'holding': pass")
+        page.get_by_role("button", name="Run", exact=True).click()
+        page.wait_for_function("() => window.hasEnded")
         lab.run("tap.stop()")
         page.get_by_role("button", name="Drop").click()
         page.locator(".tk-refused", has_text="call tk.tap again").wait_for()

@@ -18,6 +18,9 @@ const HERE_EVERY_MS = 10_000;
 const RATE_MS = 1000;
 /** What becomes a link in an answer of the tap. */
 const ADDRESS = /(https?:\/\/\S+)/;
+/** Shown until the first answer. */
+const KEYS =
+  "Keys: space holds the frames, n lets one pass, / goes to the filter, arrows choose a row.";
 const BARS = "▁▂▃▄▅▆▇█";
 const MAX_BARS = 12;
 
@@ -133,7 +136,7 @@ class PanelView {
     this.status = make("span", { class: "tk-status" });
     this.numbers = make("span", { class: "tk-numbers" });
     this.bars = make("span", { class: "tk-bars", "aria-hidden": "true" });
-    this.answer = make("span", { class: "tk-answer", role: "status" });
+    this.answer = make("span", { class: "tk-answer", role: "status", text: KEYS });
     const head = make("div", { class: "tk-bar tk-top" }, [
       this.title,
       this.status,

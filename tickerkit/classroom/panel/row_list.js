@@ -239,7 +239,6 @@ export class RowList {
       setText(/** @type {HTMLElement} */ (element.children[at]), text);
     });
     element.title = texts.at(-1) ?? "";
-    element.classList.toggle("tk-plain", !texts.at(-1)); // the payload has the space of the note
     const late = row.kind === "frame" ? row.late / 1e6 : 0;
     // In the ladder, the arrow falls by so much between the two ends, and this stands beside it.
     element.style.setProperty("--tk-drop", `${Math.min(Math.ceil(late * DROP_PER_S), MAX_DROP)}px`);

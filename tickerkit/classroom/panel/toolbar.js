@@ -17,7 +17,6 @@ import { CLOSE_CODES } from "./header.js";
 const KINDS = [
   ["text", (row) => row.kind === "frame" && row.opcode === 1],
   ["binary", (row) => row.kind === "frame" && row.opcode === 2],
-  ["continuation", (row) => row.kind === "frame" && row.opcode === 0],
   ["ping/pong", (row) => row.kind === "frame" && (row.opcode === 9 || row.opcode === 10)],
   ["close", (row) => row.kind === "frame" && row.opcode === 8],
   ["handshake", (row) => row.kind === "event"],
@@ -181,7 +180,7 @@ export class Toolbar {
     const link = this.link.value;
     if (link && String(row.link) !== link) return false;
     if (this.toward.value && row.toward && row.toward !== this.toward.value) return false;
-    // Frames whose opcode has no meaning are always shown.
+    // Others are always shown: continuations, and frames whose opcode has no meaning.
     const kind = KINDS.find(([, isOf]) => isOf(row));
     if (kind && !this.#kinds.has(kind[0])) return false;
     return row.kind === "event" ? !this.input.value.trim() : this.#test(row);
