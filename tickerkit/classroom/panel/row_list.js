@@ -125,7 +125,7 @@ export class RowList {
     this.more = make("button", { type: "button", class: "tk-more", hidden: "" });
     this.element = make("div", { class: "tk-list" }, [this.head, this.scroller, this.more]);
     this.scroller.addEventListener("scroll", () => this.#onScroll());
-    new ResizeObserver(() => this.draw()).observe(this.scroller);
+    new ResizeObserver(() => this.#onResize()).observe(this.scroller);
     this.scroller.addEventListener("keydown", (event) => this.#onKey(event));
     this.more.addEventListener("click", () => this.follow());
     this.space.addEventListener("click", (event) => this.#onClick(event));
@@ -265,6 +265,15 @@ export class RowList {
     if (position !== undefined) this.choose(this.#ring.at(Number(position)));
   }
 
+  #onResize() {
+    this.draw();
+    const isChosen = (/** @type {number} */ position) => this.#ring.at(position) === this.chosen;
+    if (!this.isFollowing && this.chosen) {
+      const at = this.#positions.slice(this.#from).findIndex(isChosen);
+      if (at >= 0) this.#reveal(at);
+    }
+  }
+
   /** @param {KeyboardEvent} event */
   #onKey(event) {
     const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
@@ -279,7 +288,12 @@ export class RowList {
     const at = positions.findIndex((each) => this.#ring.at(each) === this.chosen);
     const next = at < 0 ? positions.length - 1 : Math.min(Math.max(at + step, 0), this.count - 1);
     this.choose(this.#ring.at(positions[next]));
-    const top = next * ROW_HEIGHT;
+    this.#reveal(next);
+  }
+
+  /** Scroll until a row is in view. @param {number} index */
+  #reveal(index) {
+    const top = index * ROW_HEIGHT;
     const { scrollTop, clientHeight } = this.scroller;
     if (top < scrollTop) this.scroller.scrollTop = top;
     if (top + ROW_HEIGHT > scrollTop + clientHeight) {

@@ -13,6 +13,8 @@ import makeWidget from "../panel/panel.js";
 /** The size of the panel's own type in pixels. */
 const OWN_SIZE = 13;
 const [MIN_SIZE, MAX_SIZE] = [10, 40];
+/** In a lower window, in pixels of the panel's own, the buttons are hidden at first. */
+const MIN_HEIGHT = 500;
 /** How long to wait between two tries to connect again. */
 const RETRY_MS = 1000;
 /** The close code of a server that stops. */
@@ -115,7 +117,7 @@ socket.addEventListener("open", () => {
     makeButton("A+", "larger type", () => resize(2)),
     makeButton("◐", "light or dark", switchTheme),
   ]);
-  place.querySelector(".tk-top")?.append(look);
+  place.querySelector(".tk-numbers")?.before(look);
 });
 socket.addEventListener("close", ({ code }) => {
   const what = code === GOING_AWAY ? "The tap has stopped." : "The connection to the tap is lost.";
@@ -124,5 +126,6 @@ socket.addEventListener("close", ({ code }) => {
   setTimeout(retry, RETRY_MS);
 });
 resize(0);
+place.classList.toggle("tk-bare", place.clientHeight / (size / OWN_SIZE) < MIN_HEIGHT);
 applyTheme();
 system.addEventListener("change", applyTheme);
