@@ -342,6 +342,7 @@ CALLS = {
             "host": TEXTS,
             "keep": [object(), None, 5.5, -3, 0, True, "much", "", [5], b"1MB"],
             "hold": FLAGS,
+            "compression": FLAGS,
             "secrets": FLAGS,
             "ssl": CONNECT["ssl"],
         },

@@ -26,18 +26,22 @@ STEPS_A_SECOND = 2
 
 # What the client notes of itself would appear below the cell, beside what `how_it_ends` returns.
 _LOGGER = logging.getLogger("tickerkit.lessons.client")
-_LOGGER.addHandler(logging.NullHandler())
-_LOGGER.propagate = False
+_LOGGER.disabled = True
 
 
 def how_it_ends(
-    url: str, end: Callable[[], object], wait: float = 1.5, ping: float | None = None
+    url: str,
+    end: Callable[..., object] | None = None,
+    *arguments: Any,
+    wait: float = 1.5,
+    ping: float | None = None,
 ) -> str:
     """Connect as a plain client, break the connection, and return what the client sees.
 
     Args:
         url: the address.
-        end: breaks the connection; called after the first message.
+        end: breaks the connection; called after the first message. None to break nothing.
+        arguments: what `end` is called with.
         wait: how many seconds to look at it.
         ping: send a ping each so many seconds, and expect its pong within the same time; None to
             send none.
@@ -45,7 +49,8 @@ def how_it_ends(
     options: dict[str, Any] = {"ping_interval": ping, "ping_timeout": ping}
     with connect(url, close_timeout=CLOSE_S, logger=_LOGGER, **options) as client:
         client.recv(RECEIVE_S)
-        end()
+        if end is not None:
+            end(*arguments)
         begin, count = time.monotonic(), 0
         try:
             while (left := begin + wait - time.monotonic()) > 0:
