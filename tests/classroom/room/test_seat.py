@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -9,6 +10,7 @@ from peers import LOCAL, ask, dial, free_port, receive
 
 import tickerkit as tk
 from tickerkit.classroom.room.room import Room
+from tickerkit.classroom.room.seat import Seat
 
 TICK = {"symbol": "AAPL", "price": 187.25}
 URL = "ws://192.168.1.20:8000/ticks?token=otter42&name=ana"
@@ -122,3 +124,25 @@ def test_class_hands_out_nothing_else(room: Room, path: str) -> None:
     status, _, text = ask(room.port, path)
     assert status in (401, 403, 404)
     assert "token=otter42" not in text
+
+
+def test_starter_notebook_runs_in_a_class(
+    capsys: pytest.CaptureFixture[str], until: Callable[..., None]
+) -> None:
+    """Its cells, and the starter program of tickerkit, run as they are handed out."""
+    with tk.room("sim:AAPL,MSFT", "otter42", host=LOCAL, port=0, process=False) as room:
+        notebook = json.loads(ask(room.port, "/otter42/starter.ipynb?name=ana")[2])
+        names: dict[str, object] = {}
+        for cell in notebook["cells"]:
+            if cell["cell_type"] == "code":
+                exec(compile(cell["source"], "starter.ipynb", "exec"), names)
+        seat = names["seat"]
+        assert isinstance(seat, Seat)
+        assert seat.status == "connected"
+        assert room.roster["name"].tolist() == ["ana"]
+        capsys.readouterr()
+        program = ask(room.port, "/otter42/with_tickerkit.py?name=bob")[2]
+        exec(compile(program, "with_tickerkit.py", "exec"), {})
+        assert "AAPL" in capsys.readouterr().out
+        until(lambda: room.roster["name"].tolist() == ["ana", "bob"])
+        tk.stop_all()
