@@ -70,8 +70,17 @@ def test_class_is_opened_and_told_of(
 @on_posix
 def test_terminal_has_qr_codes_and_the_roster() -> None:
     """Codes are black on white, whatever the terminal's colours are."""
-    options = ("--code", "otter42", "--port", "0", "--wifi", "Class 7b")
-    with Command("room", "sim:AAPL", *options, terminal=70, WIFI_PASSWORD="secret") as command:
+    options = (
+        "--code",
+        "otter42",
+        "--port",
+        "0",
+        "--wifi",
+        "Class 7b",
+        "--wifi-password",
+        "secret",
+    )
+    with Command("room", "sim:AAPL", *options, terminal=70) as command:
         command.until("join the wifi Class 7b")
         command.until("open the page")
         command.until("0 of 0 students here")
