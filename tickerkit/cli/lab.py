@@ -99,7 +99,9 @@ def _copy_lessons(lesson: str) -> Path:
     """
     folder = _find_notebooks() / LESSONS
     names = {path.name.partition("_")[0]: path.name for path in sorted(folder.glob("*.ipynb"))}
-    name = names.get(lesson or min(names, default=""))
+    if not names:
+        raise TickerkitError(f"the lessons are missing from {folder}; reinstall tickerkit")
+    name = names.get(lesson or min(names))
     if name is None:
         raise InvalidArgument("lesson", lesson, format_choices(names))
     notes = {path.name for path in folder.glob("*.md")}

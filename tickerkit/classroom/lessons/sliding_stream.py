@@ -11,7 +11,7 @@ from tickerkit.wire.header import BINARY, CLOSE, KEY_BYTES, PING, PONG, TEXT, ma
 
 __all__ = ["SLIDING", "SLIDING_STREAM"]
 
-STREAMS = 20
+STREAMS = 12
 
 SLIDING = """
 def unmask(payload, key):
