@@ -29,6 +29,7 @@ def test_student_is_a_short_row() -> None:
     tasks = {"1": {"state": "passed", "hint": "", "at": 1}, "2": {"state": "failed", "hint": "x"}}
     row = changes.make_row(make_seat("ana", tasks=tasks, score=3.5, ping_ms=0.43), "1234")
     assert row[3:] == (0, 0, 0.4, "pf--", 3.5, "")
+    assert changes.make_row(make_seat("bo"), "123", missing="o")[6] == "ooo"
     assert changes.make_row(make_seat("bo", ping_ms=None), "")[5] is None
 
 

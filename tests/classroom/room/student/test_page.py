@@ -63,6 +63,7 @@ def test_modules_can_be_joined() -> None:
     names = Counter(name for text in texts.values() for name in DECLARED.findall(text))
     assert [name for name, count in names.items() if count > 1] == []
     for at, text in enumerate(texts.values()):
+        assert not re.search(r"[\"'`]#[A-Za-z]", text)  # only private fields begin so
         before = {path.rpartition("/")[2] for path in PARTS[:at]}
         imported = re.findall(r'from "[^"]*/([^"/]+)"', re.sub(r"/\*\*.*?\*/", "", text))
         assert set(imported) <= before

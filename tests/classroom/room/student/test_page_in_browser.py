@@ -119,8 +119,9 @@ def test_student_sees_prices_tasks_notes_and_the_own_wire(
     served.send({"type": "note", "text": "look at the board"})
     served.send({"type": "note", "from": "bo", "text": HOSTILE})
     page.get_by_text(f"bo: {HOSTILE}").wait_for()
-    served.send({"type": "ask", "text": "How many?"})
-    page.get_by_text("How many?").wait_for()
+    question = {"id": 1, "question": "count", "symbol": "AAPL", "from": 100, "to": 200}
+    served.send({"type": "ask", **question})
+    page.get_by_text("1: how many ticks has AAPL from 100 to 200?").wait_for()
     assert page.get_by_role("status").count() == 3  # also while they are empty
     page.screenshot(path=artifacts / "student-320-dark.png", full_page=True)
     assert page.evaluate("() => document.documentElement.scrollWidth") == 320

@@ -16,6 +16,7 @@ let sockets;
 let taken;
 let events;
 let answer;
+let fetched;
 let socket;
 
 class FakeSocket {
@@ -37,6 +38,7 @@ beforeEach(() => {
   taken = [];
   events = new Map();
   answer = null;
+  fetched = [];
   mock.timers.enable({ apis: ["setInterval"] });
   mock.method(performance, "now", () => now);
   mock.method(Math, "random", () => 0.5);
@@ -45,7 +47,8 @@ beforeEach(() => {
     WebSocket: FakeSocket,
     document: { addEventListener: listen, hidden: false },
     addEventListener: listen,
-    fetch: async () => {
+    fetch: async (address) => {
+      fetched.push(address);
       if (answer === null) throw new TypeError("no server");
       return answer;
     },
@@ -152,14 +155,27 @@ test("the reason of a refused handshake is asked by HTTP", async () => {
   assert.equal(socket.reason, "The server is full.");
 });
 
-test("after a long silence, a server that does not answer is given up", async () => {
+test("in a silence the page learns by HTTP what the teacher has done to its wire", async () => {
+  socket.open("ws://host/x/?token=a%20b&name=Ana%20%26%20Bo&key=k");
   receive([]);
-  answer = { ok: true };
-  pass(21_000);
+  const seat = { type: "seat", name: "Ana & Bo", wire: "stalled" };
+  answer = { ok: true, text: async () => JSON.stringify(seat) };
+  pass(6_500);
+  await settle();
+  assert.deepEqual(taken[taken.length - 1], seat);
+  assert.equal(fetched[0], "http://host/x/a%20b/seat?name=Ana%20%26%20Bo");
+  pass(5_000);
+  assert.equal(fetched.length, 1);
+});
+
+test("in a long silence, a server that does not answer is given up", async () => {
+  receive([]);
+  answer = { ok: false };
+  pass(6_500);
   await settle();
   assert.equal(sockets.length, 1);
   answer = null;
-  pass(21_000);
+  pass(11_000);
   await settle();
   assert.ok(sockets[0].isClosed);
   assert.equal(socket.state, "reconnecting");

@@ -91,10 +91,11 @@ test("tasks that were passed since are told, and counted", () => {
   assert.equal(countPassed(after), 2);
 });
 
-test("a question is its text, or else its fields", () => {
-  assert.equal(describeAsk({ type: "ask", text: "how many?" }), "how many?");
-  const fields = { type: "ask", id: 3, what: "count", symbol: "AAPL" };
-  assert.equal(describeAsk(fields), "id 3, what count, symbol AAPL");
+test("a question is shown in words", () => {
+  const ask = { type: "ask", id: 3, question: "count", symbol: "AAPL", from: 100, to: 200 };
+  assert.equal(describeAsk(ask), "3: how many ticks has AAPL from 100 to 200?");
+  assert.match(describeAsk({ ...ask, question: "min" }), /lowest price of AAPL/);
+  assert.match(describeAsk({ ...ask, question: "gap", symbol: null }), /^3: which ticks were miss/);
 });
 
 test("a row shows the price, the middle of a quote, or the first measured number", () => {

@@ -16,6 +16,8 @@ MAX_GONE = 1000
 MAX_BYTES = 18_000
 STATES = {"passed": "p", "failed": "f", "open": "o"}
 TOLD = ("number", "time", "event", "name")
+# A line before has it.
+REPEATED = {("address", "left")}
 # What needs no word before it.
 PLAIN = ("text", "address", "client", "reason")
 
@@ -45,9 +47,22 @@ class Changes:
         self.stop = 1
         self.journal = 0
 
-    def take(self, seats: Iterable[Mapping[str, Any]], lines: Iterable[Mapping[str, Any]]) -> None:
-        """Take all students, and the new lines of the journal."""
-        rows = {seat["name"]: make_row(seat, self._tasks) for seat in seats}
+    def take(
+        self,
+        seats: Iterable[Mapping[str, Any]],
+        lines: Iterable[Mapping[str, Any]],
+        *,
+        are_given: bool = False,
+    ) -> None:
+        """Take all students, and the new lines of the journal.
+
+        Args:
+            seats: the students.
+            lines: the lines.
+            are_given: whether all tasks are to be done, also by students who have not begun.
+        """
+        missing = "o" if are_given else "-"
+        rows = {seat["name"]: make_row(seat, self._tasks, missing) for seat in seats}
         known = {name for kind, name in self._entries if kind == "seat"}
         for name in known - rows.keys():
             self._put(("seat", name), None)
@@ -102,10 +117,18 @@ class Changes:
         return start, self.stop, rows, gone, lines
 
 
-def make_row(seat: Mapping[str, Any], tasks: Sequence[str]) -> SeatRow:
-    """Return what a page shows of a student."""
+def make_row(seat: Mapping[str, Any], tasks: Sequence[str], missing: str = "-") -> SeatRow:
+    """Return what a page shows of a student.
+
+    Args:
+        seat: the student.
+        tasks: the numbers of the tasks.
+        missing: the letter of a task of which nothing is known.
+    """
     states = seat["tasks"]
-    letters = (STATES.get(states[each]["state"], "o") if each in states else "-" for each in tasks)
+    letters = [
+        STATES.get(states[each]["state"], "o") if each in states else missing for each in tasks
+    ]
     return (
         seat["name"],
         seat["status"],
@@ -131,6 +154,6 @@ def make_line(line: Mapping[str, Any]) -> JournalRow:
     rest = [
         str(value) if name in PLAIN else f"{name} {value}"
         for name, value in line.items()
-        if name not in TOLD and value
+        if name not in TOLD and value and (name, line["event"]) not in REPEATED
     ]
     return (line["number"], line["time"], line["event"], line["name"], ", ".join(rest))

@@ -12,6 +12,8 @@ const SPEEDS = [0.5, 1, 2, 5, 10, 50];
 const STALLS = [2, 5, 10, 30];
 const CRASHES = [-0.05, -0.1, -0.2, -0.5, 0.2];
 const CRASH_S = 30;
+/** How long a challenge may last, in minutes; 0 for no end. */
+const MINUTES = [0, 5, 10, 20];
 /** How long a student who is to be removed can still be spared. */
 const CONFIRM_MS = 4000;
 
@@ -57,11 +59,19 @@ export class Controls {
     this.market = this.#makeGroup("Market", parts);
 
     this.challenge = this.#makeSelect("challenge", "challenge", []);
-    this.start = this.#makeButton("Start", "challenge", () =>
-      give(this.#isOn ? "end" : "challenge", this.#isOn ? {} : { which: this.challenge.value }),
+    this.minutes = this.#makeSelect(
+      "how long the challenge lasts",
+      "challenge",
+      MINUTES.map((each) => [String(each), each ? `for ${each} min` : "no end"]),
     );
+    this.start = this.#makeButton("Start", "challenge", () => this.#onStart());
     this.left = make("span", { class: "tb-left" });
-    const challenge = this.#makeGroup("Challenge", [this.challenge, this.start, this.left]);
+    const challenge = this.#makeGroup("Challenge", [
+      this.challenge,
+      this.minutes,
+      this.start,
+      this.left,
+    ]);
 
     this.who = make("b", { text: "everyone" });
     this.everyone = this.#makeButton("× everyone", "", () => this.#onEveryone());
@@ -123,7 +133,7 @@ export class Controls {
     }
     this.#isOn = challenge !== "";
     setText(this.start, this.#isOn ? "End" : "Start");
-    this.challenge.disabled = this.#isOn;
+    this.challenge.disabled = this.minutes.disabled = this.#isOn;
     if (this.#isOn) this.challenge.value = challenge;
     setText(this.left, this.#isOn ? formatLeft(until, Date.now() / 1000) : "");
   }
@@ -156,6 +166,12 @@ export class Controls {
     if (!this.text.value.trim()) return;
     this.#order("say", { text: this.text.value.trim() });
     this.text.value = "";
+  }
+
+  #onStart() {
+    const minutes = Number(this.minutes.value) || null;
+    if (this.#isOn) this.#give("end", {});
+    else this.#give("challenge", { which: this.challenge.value, minutes });
   }
 
   #onStall() {

@@ -20,7 +20,7 @@ ORDERS: Mapping[str, Sequence[str]] = {
     "play": (),
     "speed": ("factor",),
     "crash": ("symbol", "part", "over"),
-    "challenge": ("which",),
+    "challenge": ("which", "minutes"),
     "end": (),
 }
 # What a class must have for some of the orders.
@@ -86,12 +86,13 @@ class Controls:
         self._room.market.crash(symbol, part, over=over)
         return f"{symbol} moves by {part:+.0%} within {over:g} s."
 
-    def _challenge(self, which: str) -> str:
-        self._room.challenge(None if which == "all" else which)
-        return f"The challenge begins: {which}."
+    def _challenge(self, which: str, minutes: float | None = None) -> str:
+        name = None if which == "all" else which
+        self._room.challenge(name, within=None if minutes is None else minutes * 60)
+        return "The challenge begins."
 
     def _end(self) -> str:
-        self._room.challenge(None)
+        self._room.end_challenge()
         return "The challenge has ended."
 
 

@@ -115,7 +115,8 @@ class ClassBoard(anywidget.AnyWidget):
         state = self._source.describe(snapshot)
         with self._lock:
             if snapshot:
-                self._changes.take(snapshot["seats"], snapshot["journal"])
+                are_given = state["challenge"] == "all"
+                self._changes.take(snapshot["seats"], snapshot["journal"], are_given=are_given)
             self._state = state
         SENDER.request(self)
 

@@ -22,7 +22,13 @@ export interface NoteMessage {
 /** A question of a task, which the student's program answers. */
 export interface AskMessage {
   type: "ask";
-  [field: string]: unknown;
+  id: number;
+  /** "count", "min", "last", or "gap", which is about no symbol. */
+  question: string;
+  symbol: string | null;
+  /** The first and the last tick that it is about, by their seq. */
+  from: number | null;
+  to: number | null;
 }
 
 /** What the server refuses. */

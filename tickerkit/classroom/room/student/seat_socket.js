@@ -24,9 +24,10 @@ const LONGEST_WAIT_MS = 10_000;
 /** If a connection has lasted this long, its loss counts as a first failure. */
 const STEADY_AFTER_MS = 5_000;
 const TICK_MS = 250;
-/** After each silence of this length the page asks the server whether it is still there: a market
- *  may pause, and a pulled cable closes nothing. */
-const PROBE_AFTER_MS = 20_000;
+/** After such a silence the page asks for its seat by HTTP, and then every so often: the teacher
+ *  may have stalled the wire, a market may pause, and a pulled cable closes nothing. */
+const PROBE_AFTER_MS = 6_000;
+const PROBE_EVERY_MS = 10_000;
 const PROBE_MS = 5_000;
 
 /** The close code of a server that refuses a client, or removes it. */
@@ -52,6 +53,17 @@ export function makeSeatAddress(page, { code, name, key }) {
   const query = Object.entries({ token: code, name, key });
   address.search = query.map(([word, value]) => `${word}=${encodeURIComponent(value)}`).join("&");
   return address.href;
+}
+
+/**
+ * Return the address that describes the seat of a websocket's address.
+ *
+ * @param {string} address
+ */
+function makeProbeAddress(address) {
+  const { token, name } = Object.fromEntries(new URL(address).searchParams);
+  const path = `${encodeURIComponent(token)}/seat?name=${encodeURIComponent(name)}`;
+  return new URL(path, address.replace(/^ws/, "http")).href;
 }
 
 export class SeatSocket {
@@ -111,7 +123,8 @@ export class SeatSocket {
   #connect(state) {
     this.#retryAt = null;
     this.#isOpen = false;
-    this.#openedAt = this.#receivedAt = this.#probedAt = performance.now();
+    this.#openedAt = this.#receivedAt = performance.now();
+    this.#probedAt = -PROBE_EVERY_MS;
     const socket = new WebSocket(this.#address);
     socket.onopen = () => this.#show("live");
     socket.onmessage = (event) => this.#receive(event.data);
@@ -178,18 +191,26 @@ export class SeatSocket {
     const now = performance.now();
     if (this.#retryAt !== null && now >= this.#retryAt) {
       this.#connect(this.state);
-    } else if (this.#socket && now - Math.max(this.#receivedAt, this.#probedAt) > PROBE_AFTER_MS) {
+    } else if (
+      this.#socket &&
+      now - this.#receivedAt > PROBE_AFTER_MS &&
+      now - this.#probedAt > PROBE_EVERY_MS
+    ) {
       this.#probedAt = now;
       this.#probe(this.#socket);
     }
     this.#listener.onState(); // one second more of silence, or less to wait
   }
 
-  /** End a connection whose server does not answer another request. @param {WebSocket} socket */
+  /** Ask for the seat; end a connection whose server does not answer. @param {WebSocket} socket */
   async #probe(socket) {
-    const address = new URL("healthz", this.#address.replace(/^ws/, "http"));
     try {
-      await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(PROBE_MS) });
+      const signal = AbortSignal.timeout(PROBE_MS);
+      const answer = await fetch(makeProbeAddress(this.#address), { cache: "no-store", signal });
+      const seat = answer.ok ? readMessage(await answer.text()) : null;
+      if (seat && "type" in seat && this.#socket === socket) {
+        this.#listener.onMessage(/** @type {ClassMessage} */ (seat));
+      }
     } catch {
       if (this.#socket !== socket) return;
       this.#release();

@@ -33,16 +33,22 @@ export function describePassed(before, after) {
   return added.map(({ number, title }) => `Task ${number} passed: ${title}.`).join(" ");
 }
 
+/** What is asked about the ticks of a symbol. @type {Record<string, string>} */
+const ASKED = {
+  count: "how many ticks has",
+  min: "what is the lowest price of",
+  last: "what is the last price of",
+};
+
 /**
- * Return a question as text: its own, or its fields.
+ * Return a question in words.
  *
  * @param {AskMessage} ask
  */
-export function describeAsk({ type: _, ...fields }) {
-  if (typeof fields.text === "string") return fields.text;
-  return Object.entries(fields)
-    .map(([name, value]) => `${name} ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ");
+export function describeAsk({ id, question, symbol, from, to }) {
+  const asked = ASKED[question];
+  if (!asked) return `${id}: which ticks were missing in the last gap, from and to?`;
+  return `${id}: ${asked} ${symbol} from ${from} to ${to}?`;
 }
 
 /**
