@@ -45,6 +45,9 @@ class Recorder(Extension):
         self.calls.append(f"admit {client.name}")
         client.send_object({"type": "welcome", "name": client.name})
 
+    def refuse(self, address: str, name: str, code: int, reason: str) -> None:
+        self.calls.append(f"refuse {name} {int(code)}")
+
     def receive(self, client: ClientHandler, data: str | bytes) -> bool:
         assert isinstance(data, str)
         if not data.startswith("!"):

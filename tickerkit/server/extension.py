@@ -63,6 +63,12 @@ class Extension:
         """
         return None
 
+    def refuse(self, address: str, name: str, code: int, reason: str) -> None:
+        """Note that a request was refused, such as for a wrong token; see `TickServer.journal`.
+
+        The same refusal of the same client is noted once within ten seconds.
+        """
+
     def admit(self, client: ClientHandler, request: Request) -> None:
         """Take a new client, before its first message is sent."""
 

@@ -103,8 +103,8 @@ class Journal:
         self._entries: deque[_Entry] = deque(maxlen=MAX_ENTRIES)
         self._noted_at: dict[tuple[str, ...], float] = {}
 
-    def note_refusal(self, address: str, name: str, code: int, reason: str) -> None:
-        """Note a request that is refused.
+    def note_refusal(self, address: str, name: str, code: int, reason: str) -> bool:
+        """Note a request that is refused; return whether it is a new entry.
 
         Args:
             address: the client's address and port.
@@ -113,7 +113,7 @@ class Journal:
             reason: why.
         """
         self.turned_away.add_message("rejection", f"{address}: {reason}")
-        self._add(address, name, "refused", code, reason)
+        return self._add(address, name, "refused", code, reason)
 
     def note_ending(self, address: str, name: str, ending: Ending, details: str = "") -> None:
         """Note a connection that has ended abnormally.
@@ -135,13 +135,14 @@ class Journal:
         times = pd.to_datetime(frame["time"].astype("int64"), utc=True)
         return frame.assign(time=times.dt.floor("ms"), code=frame["code"].astype("int64"))
 
-    def _add(self, address: str, name: str, event: str, code: int, reason: str) -> None:
+    def _add(self, address: str, name: str, event: str, code: int, reason: str) -> bool:
         key, now = (address.rpartition(":")[0], name, event, str(code)), self._clock()
         if now - self._noted_at.get(key, -REPEAT_S) < REPEAT_S:
-            return
+            return False
         self._noted_at.pop(key, None)
         self._noted_at[key] = now
         if len(self._noted_at) > MAX_ENTRIES:
             del self._noted_at[next(iter(self._noted_at))]
         reason = format_line(reason)
         self._entries.append(_Entry(time.time_ns(), address, name, event, int(code), reason))
+        return True

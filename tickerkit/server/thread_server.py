@@ -452,7 +452,10 @@ class ThreadServer(TickServer):
         return None
 
     def _note_refusal(self, socket: ServerSocket, request: Request, code: int, reason: str) -> None:
-        self._journal.note_refusal(socket.address, read_name(request.path), code, reason)
+        name = read_name(request.path)
+        is_new = self._journal.note_refusal(socket.address, name, code, reason)
+        if is_new and self._extension is not None:
+            self._extend(self._extension.refuse, socket.address, name, code, reason)
 
     def _note_malformed(self, socket: ServerSocket) -> None:
         reason = "It sent no valid HTTP request."
