@@ -6,10 +6,11 @@ import os
 import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from cells import Kernel
-from peers import LOCAL, ask, receive
+from peers import LOCAL, ask, dial, receive
 from rooms import close_code, find, join, open_room
 from websockets.exceptions import ConnectionClosed
 
@@ -91,6 +92,18 @@ def test_page_is_at_the_code(shared: Room) -> None:
     assert ask(shared.port, "/")[0] == 401
 
 
+def test_wrong_code_is_in_the_journal(shared: Room, until: Until) -> None:
+    """The teacher sees who has mistyped it."""
+    url = shared.url.replace("otter42", "0tter42") + "&name=zoe"
+    with dial(url) as zoe, pytest.raises(ConnectionClosed) as closed:
+        receive(zoe)
+    assert close_code(closed.value) == 1008
+    until(lambda: "zoe" in list(shared.journal["name"]))
+    row = shared.journal[shared.journal["name"] == "zoe"].iloc[0]
+    assert (row["event"], row["code"]) == ("refused", 1008)
+    assert "Wrong token" in row["reason"]
+
+
 def test_cell_that_runs_again_keeps_code_and_seats(kernel: Kernel) -> None:
     """The new room takes the port of the old one, whose students come again."""
     kernel.run("lesson")
@@ -145,6 +158,8 @@ def test_seats_outlive_a_kill_of_the_process(until: Until) -> None:
     """The next process listens on the same port, with the same code and seats."""
     with open_room(process=True) as room:
         room.challenge("speak")
+        # A board asks for the class from the thread that starts the server again.
+        room._board = SimpleNamespace(poll=lambda now: room.snapshot())  # type: ignore[assignment]
         with join(room, "ben") as ben:
             ben.send('{"type":"subscribe","symbols":["AAPL"]}')
             until(lambda: find(room, "ben")["passed"] == 1)

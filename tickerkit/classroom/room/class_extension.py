@@ -15,6 +15,7 @@ from tickerkit.classroom.room.handouts import respond_with_handout
 from tickerkit.classroom.room.pages import respond_with_page
 from tickerkit.classroom.room.seat_client import SeatClient
 from tickerkit.classroom.room.wires import REFUSES
+from tickerkit.formatting import format_line
 from tickerkit.server.client_handler import ClientHandler
 from tickerkit.server.extension import Extension, ExtensionHost
 
@@ -51,6 +52,13 @@ class ClassExtension(Extension):
     def respond(self, request: Request) -> Response | None:
         page = respond_with_page(request, self.code)
         return page or respond_with_handout(request, self.code, self._state.describe_name)
+
+    def refuse(self, address: str, name: str, code: int, reason: str) -> None:
+        state = self._state
+        seat = state.seats.find(name)
+        if seat is not None:
+            state.examiner.refuse(seat, reason)
+        state.note("refused", name, address=address, code=int(code), reason=format_line(reason))
 
     def admit(self, client: ClientHandler, request: Request) -> None:
         state = self._state

@@ -10,6 +10,7 @@ import msgspec
 from tickerkit.classroom.room.class_state import REMOVED, ClassState
 from tickerkit.classroom.room.plan import Plan
 from tickerkit.classroom.room.seats import Seat
+from tickerkit.protocol.messages import Note, encode
 from tickerkit.wire import Fields
 
 __all__ = ["ClassOrders"]
@@ -79,10 +80,8 @@ class ClassOrders:
     def do_say(self, text: str, name: str | None = None) -> int:
         """Show a line of text to all, or to one student; return how many connections got it."""
         room = self._room
-        sent = [
-            student.client.send_object({"type": "note", "text": text})
-            for student in room.list_students(name)
-        ]
+        message = encode(Note(text))
+        sent = [student.client.send_aside(message) for student in room.list_students(name)]
         room.notes.append({"time": time.time(), "from": "", "to": name or "", "text": text})
         room.note("said", name or "", text=text)
         return sum(sent)

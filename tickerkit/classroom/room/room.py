@@ -168,7 +168,9 @@ class Room(Lifecycle, RoomOrders):
             try:
                 return server.execute(command, *args)
             except (Stopped, ServerFailed):
-                if self.status != "restarting" or time.monotonic() > end:
+                # The thread that starts the server again must not wait for that.
+                is_watcher = threading.current_thread() is self._watcher
+                if is_watcher or self.status != "restarting" or time.monotonic() > end:
                     raise
                 self._ending.wait(WATCH_S)
 

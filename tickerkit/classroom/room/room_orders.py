@@ -18,11 +18,10 @@ from tickerkit.classroom.room.saving import Record
 from tickerkit.classroom.room.student_wire import SeatTap, StudentWire
 from tickerkit.classroom.room.tables import make_journal, make_roster, make_scores
 from tickerkit.errors import InvalidArgument
+from tickerkit.server.notes import MAX_NOTE_CHARACTERS, clean_note
 from tickerkit.validation import check_text
 
 __all__ = ["RoomOrders"]
-
-MAX_TEXT = 500
 
 
 class RoomOrders(ABC):
@@ -85,10 +84,12 @@ class RoomOrders(ABC):
 
     def say(self, text: str, name: str | None = None) -> int:
         """Show a line of text to the class, or to one student; return how many got it."""
-        check_text("text", text, f"text of at most {MAX_TEXT} characters")
-        if len(text) > MAX_TEXT:
-            raise InvalidArgument("text", text, f"text of at most {MAX_TEXT} characters")
-        return int(self._order("say", text, name, student=name))
+        expected = f"text of 1 to {MAX_NOTE_CHARACTERS} characters"
+        check_text("text", text, expected)
+        line = clean_note(text)
+        if not line or len(text) > MAX_NOTE_CHARACTERS:
+            raise InvalidArgument("text", text, expected)
+        return int(self._order("say", line, name, student=name))
 
     def kick(self, name: str) -> int:
         """Remove a student: the connections are closed, and the name is refused from now on.
