@@ -334,6 +334,21 @@ CALLS = {
         },
         {"address": "192.168.1.20:8000/otter42"},
     ),
+    "room": Call(
+        lambda *_: tk.room,
+        {
+            "source": [object(), 5, b"x", "nothing", ["AAPL", "MSFT"]],
+            "code": [object(), 5, [5], b"otter42", "", "a b", "ticks", "ünder", "x" * 40],
+            "port": PORTS,
+            "host": TEXTS,
+            "save": [each for each in PATHS if each is not None],
+            "every": [*NUMBERS, 0, -1],
+            "history": [*WHOLE, 0],
+            "process": FLAGS,
+            "wifi": [object(), 5, [5], b"x", "", ("", "x"), ("a", 5), ("a", "b", "c")],
+        },
+        {"port": 0},
+    ),
     "tap": Call(
         lambda *_: tk.tap,
         {
