@@ -83,7 +83,7 @@ def test_a_lesson_says_how_long_it_takes(path: Path) -> None:
     assert title == f"# {number(path)} {TITLES[number(path)]}"
     whole = re.search(r"^\*(\d+) minutes\. If you have 20 minutes: .+\*$", text, re.M)
     assert whole is not None
-    sections = [line for line in text.splitlines() if re.match(r"## \d", line)]
+    sections = [line for line in text.splitlines() if re.match(r"## \d+\. (?!Stop)", line)]
     minutes = [int(found[1]) for line in sections if (found := MINUTES.search(line))]
     assert len(minutes) == len(sections)
     assert 0.8 * int(whole[1]) <= sum(minutes) <= int(whole[1]) <= MAX_MINUTES
@@ -130,7 +130,7 @@ def test_a_teacher_has_notes(path: Path) -> None:
     notes = path.with_suffix(".md").read_text(encoding="utf-8")
     assert TITLES[number(path)] in notes.splitlines()[0]
     assert "**Goal.**" in notes
-    assert re.search(r"network|internet", notes)
+    assert re.search(r"network|internet|this machine", notes)
 
 
 @BY_NAME
@@ -140,7 +140,7 @@ def test_a_lesson_is_plain(path: Path) -> None:
     sentences = [each for each in re.split(r"[.?!:]\s|\n\n", text) if WORD.search(each)]
     words = [len(WORD.findall(each)) for each in sentences]
     assert sum(words) / len(words) < 12
-    assert max(words) <= 32
+    assert max(words) <= 40
     assert not re.search(r"\b(is none|anew|let go of|knock|befell|whom?ever)\b", text)
 
 
