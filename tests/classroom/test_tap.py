@@ -201,6 +201,21 @@ def test_connection_that_the_tap_closes_has_ended_by_the_tap(tap: Tap, until: Un
         assert tap.links["ended"].tolist() == ["by the tap; close 1000 by the tap"]
 
 
+def test_client_that_leaves_during_a_stall_is_written_to_no_more(
+    until: Until, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was held back for it is discarded, and asyncio has nothing to warn of."""
+    with (
+        tk.serve(tk.simulate("AAPL", rate=500, seed=1), port=0) as server,
+        tk.tap(server) as tap,
+    ):
+        with connect(f"{tap.url}ticks", close_timeout=0.01) as client:
+            client.recv()
+            tap.stall(0.5)
+        until(lambda: tap.links["ended"].tolist() != [""])
+    assert [each.message for each in caplog.records if each.name == "asyncio"] == []
+
+
 def test_encrypted_server_gets_the_host_that_it_expects(tmp_path: Path) -> None:
     """Between tap and server is TLS; Host is changed, and so is an Origin that is the tap's."""
     authority = trustme.CA()

@@ -8,6 +8,7 @@ import socket
 import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from ssl import SSLContext
 from typing import NamedTuple, TypeAlias
 
@@ -91,7 +92,7 @@ class Link:
         self.error: Exception | None = None
         self.lines: dict[Toward, Line] = {
             toward: Line(
-                lambda data, toward=toward: self._writers[toward].write(data),  # type: ignore[misc]
+                partial(self._write, toward),
                 self._take_fault,
                 [fault for fault in faults if fault.toward == toward],
                 max_bytes,
@@ -192,6 +193,13 @@ class Link:
                 else loop.call_soon(self.advance)
             )
         self._moved.set()
+
+    def _write(self, toward: Toward, data: bytes) -> None:
+        writer = self._writers[toward]
+        # Of a connection that is lost, asyncio logs each write from the sixth on: what was held
+        # back for a client that has left would be hundreds.
+        if not writer.transport.is_closing():
+            writer.write(data)
 
     def _take_fault(self, kind: Kind) -> None:
         if kind in ENDING_KINDS:
