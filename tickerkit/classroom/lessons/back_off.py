@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any
 
 from tickerkit.classroom.lessons.exercise import Exercise, Outcome
-from tickerkit.classroom.lessons.judging import NO_FUNCTION, describe
+from tickerkit.classroom.lessons.judging import NO_FUNCTION, NOTHING, describe
 from tickerkit.classroom.lessons.refusal import Refusal
 
 __all__ = ["BACK_OFF"]
@@ -76,6 +76,8 @@ def _judge(answer: Any, _: Random) -> Outcome:
 
 
 def _check_waits(came: Any) -> list[float]:
+    if came is None:
+        raise Refusal(NOTHING, written=False)
     if not isinstance(came, list | tuple) or len(came) != WAITS:
         raise Refusal(NOT_NUMBERS, describe(came))
     if not all(isinstance(each, Real) and not isinstance(each, bool) for each in came):

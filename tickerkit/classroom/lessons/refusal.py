@@ -13,11 +13,12 @@ class Refusal(Exception):
     Attributes:
         said: one sentence for the student.
         came: what came instead.
+        written: whether there was an answer at all.
     """
 
-    def __init__(self, said: str, came: str = "") -> None:
+    def __init__(self, said: str, came: str = "", *, written: bool = True) -> None:
         super().__init__(said)
-        self.said, self.came = said, came
+        self.said, self.came, self.written = said, came, written
 
     def make_outcome(self, checked: int, expected: str) -> Outcome:
         """Return what the check found.
@@ -26,4 +27,4 @@ class Refusal(Exception):
             checked: how much was right before.
             expected: what was expected, in kind.
         """
-        return Outcome(False, checked, self.said, expected, self.came)
+        return Outcome(False, checked, self.said, expected, self.came, written=self.written)

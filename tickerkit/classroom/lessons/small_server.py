@@ -234,7 +234,7 @@ class _Trial:
             return
         error = self._task.exception()
         if error is None or isinstance(error, ConnectionClosed):
-            raise Refusal(ended)
+            raise Refusal(ended, written=self._prices.calls > 0)
         if isinstance(error, OSError) and error.errno == errno.EADDRINUSE:
             raise Refusal(PORT_TAKEN)
         if isinstance(error, TypeError) and _find_module(error).startswith("websockets"):

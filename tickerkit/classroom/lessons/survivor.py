@@ -185,7 +185,9 @@ def _run(answer: Any, url: str, trial: _Trial) -> None:
         _explain(error, trial)
         raise
     trial.check_pauses()
-    raise Refusal(RETURNED if trial.messages else NOTHING_TAKEN)
+    if trial.messages:
+        raise Refusal(RETURNED)
+    raise Refusal(NOTHING_TAKEN, written=False)
 
 
 def _explain(error: BaseException, trial: _Trial) -> None:
