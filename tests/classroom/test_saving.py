@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import shutil
 import struct
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from conversations import ANSWER, REQUEST, Tapped
+from conversations import ANSWER, REQUEST, Peers, Tapped
+from soaks import soak
 
 from tickerkit.classroom.frame_cursor import read_plain
 from tickerkit.classroom.har import make_har
 from tickerkit.classroom.passage import Handshake
 from tickerkit.classroom.pcapng import make_pcapng
 from tickerkit.classroom.tables import make_row
+from tickerkit.wire import WireFrame
 from tickerkit.wire.header import make_frame
 from tickerkit.wire.mischief import corrupt
 
@@ -90,10 +93,12 @@ def packets(data: bytes) -> list[Packet]:
         assert struct.unpack_from(">H", packet, 2)[0] == size
         assert checked(packet[:20])
         assert checked(packet[12:20] + struct.pack(">HH", 6, size - 20) + packet[20:])
-        source, _, seq, ack, _, flags = struct.unpack_from(">HHIIBB", packet, 20)
+        source, _, seq, ack, words, flags = struct.unpack_from(">HHIIBB", packet, 20)
         length = struct.unpack_from("<HH", options)[1] if options else 0
         comment = options[4 : 4 + length].decode()
-        found.append(Packet(high << 32 | low, source, seq, ack, flags, packet[40:], comment))
+        found.append(
+            Packet(high << 32 | low, source, seq, ack, flags, packet[20 + words // 4 :], comment)
+        )
     return found
 
 
@@ -134,15 +139,19 @@ def test_capture_leaves_out_what_is_no_websocket(tapped: Tapped) -> None:
     assert packets(b"".join(make_pcapng([page], tapped.frames, PORT))) == []
 
 
-def test_wireshark_reads_the_same_frames(tapped: Tapped, tmp_path: Path) -> None:
-    """Every field that tshark shows is equal, and it finds no fault in the TCP streams."""
-    tshark = shutil.which("tshark")
-    if tshark is None:
+@pytest.fixture(scope="module")
+def tshark() -> str:
+    """Return the path of tshark; skip where it is missing."""
+    path = shutil.which("tshark")
+    if path is None:
         if os.environ.get("TICKERKIT_REQUIRE_TSHARK") == "1":
             pytest.fail("tshark was not found")
         pytest.skip("tshark was not found")
-    path = tmp_path / "lesson.pcapng"
-    path.write_bytes(b"".join(make_pcapng([HANDSHAKE], tapped.frames, PORT)))
+    return path
+
+
+def check_with_tshark(tshark: str, path: Path, frames: Sequence[WireFrame]) -> None:
+    """Compare every field that tshark shows; it must find no fault in the TCP streams."""
     names = [
         *("opcode", "fin", "rsv", "mask", "payload_length", "payload_length_ext_16"),
         *("payload_length_ext_64", "masking_key", "payload.close.status_code"),
@@ -156,8 +165,8 @@ def test_wireshark_reads_the_same_frames(tapped: Tapped, tmp_path: Path) -> None
 
     assert read("-Y", "tcp.analysis.flags || _ws.malformed") == []
     rows = [row.split("\t") for row in read("-Y", "websocket", "-T", "fields", *fields)]
-    assert len(rows) == len(tapped.frames)
-    for row, frame in zip(rows, tapped.frames, strict=True):
+    assert len(rows) == len(frames)
+    for row, frame in zip(rows, frames, strict=True):
         head = frame.head
         short = {7: head.length, 16: 126, 64: 127}[head.length_bits]
         assert [int(each, 0) for each in row[:5]] == [
@@ -169,6 +178,49 @@ def test_wireshark_reads_the_same_frames(tapped: Tapped, tmp_path: Path) -> None
         ]
         code = int.from_bytes(frame.payload[:2], "big") if head.opcode == 8 else ""
         assert row[8] == str(code)
+
+
+def test_wireshark_reads_the_same_frames(tshark: str, tapped: Tapped, tmp_path: Path) -> None:
+    """Every kind of frame is equal in every field."""
+    path = tmp_path / "lesson.pcapng"
+    path.write_bytes(b"".join(make_pcapng([HANDSHAKE], tapped.frames, PORT)))
+    check_with_tshark(tshark, path, tapped.frames)
+
+
+@pytest.mark.parametrize("count", [500, soak(10_000)])
+def test_wireshark_reads_many_deflated_frames_of_port_8000(
+    tshark: str, tmp_path: Path, count: int
+) -> None:
+    """It takes the port for HTTP by the look of the handshake; the connection ends with a reset."""
+    rng = random.Random(3)
+    peers = Peers(deflate=True, keep_bytes=2**27)
+    while peers.log.stop <= count:
+        for peer in (peers.client, peers.server):
+            match rng.randrange(12):
+                case 0:
+                    peer.send_ping(rng.randbytes(rng.randrange(126)))
+                case 1:
+                    peer.send_binary(rng.randbytes(rng.choice([0, 125, 126, 4000, 70_000])))
+                case 2:
+                    peer.send_text(b"a part ", fin=False)
+                    peer.send_ping(b"within")
+                    peer.send_continuation(b"and the rest", fin=True)
+                case _:
+                    price = rng.randrange(100)
+                    peer.send_text(b'{"symbol": "AAPL", "price": %d}' % price)
+        peers.run(rng)
+    peers.client.send_close(1001, "enough")
+    peers.run()
+    frames = peers.frames
+    assert {frame.head.rsv for frame in frames} == {0, 4}
+    assert peers.tap.request is not None
+    assert peers.tap.answer is not None
+    handshake = HANDSHAKE._replace(
+        request=peers.tap.request.data, answer=peers.tap.answer.data, is_reset=True
+    )
+    path = tmp_path / "lesson.pcapng"
+    path.write_bytes(b"".join(make_pcapng([handshake], frames, 8000)))
+    check_with_tshark(tshark, path, frames)
 
 
 def test_archive_has_the_messages(tapped: Tapped) -> None:

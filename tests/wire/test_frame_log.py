@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import tracemalloc
 
+import pytest
 from conversations import Tapped
+from soaks import soak
 
 from tickerkit.wire.frame_log import MAX_FRAMES
 from tickerkit.wire.header import make_frame
@@ -32,9 +34,13 @@ def test_newest_frames_are_read_in_order() -> None:
     assert tapped.log.read_newest(9) == frames
 
 
-def test_log_keeps_to_its_memory() -> None:
+@pytest.mark.parametrize(
+    ("tiny", "large"),
+    [(2000, 3), soak(1_000_000, 100)],
+)
+def test_log_keeps_to_its_memory(tiny: int, large: int) -> None:
     """Of tiny and of large frames, it takes at most a fifth more than it may."""
-    for size, count in ((0, 2000), (95, 2000), (1_000_000, 3)):
+    for size, count in ((0, tiny), (95, tiny), (1_000_000, large), (10_000_000, large // 10)):
         frame = make_frame(2, bytes(size), b"abcd")
         tracemalloc.start()
         try:

@@ -23,6 +23,8 @@ NANOSECONDS = b"\x09"
 LINKTYPE_RAW = 101
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 TCP, TTL, WINDOW = 6, 64, 65_535
+# The windows are times 2^14: many segments follow each other before one acknowledges them.
+WINDOW_SCALE = b"\x03\x03\x0e\x00"
 # An IPv4 packet has at most 65,535 bytes, and its two headers 40.
 MAX_SEGMENT_BYTES = 65_495
 # Where the tap kept the beginning of a payload, the file has zeros for the rest. A frame larger
@@ -159,11 +161,13 @@ class _Stream:
         other = other_end(toward)
         (source, source_port), (target, target_port) = self._ends[toward], self._ends[other]
         acknowledged = self._next[other] if flags & ACK else 0
+        scale = WINDOW_SCALE if flags & SYN else b""
         tcp = struct.pack(
             ">HHIIBBHHH",
             *(source_port, target_port, self._next[toward] % 2**32, acknowledged % 2**32),
-            *(5 << 4, flags, WINDOW, 0, 0),
+            *((20 + len(scale)) // 4 << 4, flags, WINDOW, 0, 0),
         )
+        tcp += scale
         pseudo = source + target + struct.pack(">BBH", 0, TCP, len(tcp) + len(data))
         check = _checksum(pseudo + tcp + data)
         tcp = tcp[:16] + struct.pack(">H", check) + tcp[18:]
