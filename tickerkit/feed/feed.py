@@ -24,6 +24,7 @@ from tickerkit.log import Gap, Position
 from tickerkit.net.tls import Trust, make_client_context
 from tickerkit.net.urls import Urls
 from tickerkit.protocol import Event, Hello, Received
+from tickerkit.runtime.card_bundle import make_card_bundle
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.interrupts import allow_interrupts, hold_interrupts
 from tickerkit.runtime.loop_task import LoopTask
@@ -435,6 +436,10 @@ class Feed(FeedCharts):
             "last error": stats["last_error"],
         }
         return render_card("Feed", self.status, lines)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return a card that follows the feed's state, where the notebook shows widgets."""
+        return make_card_bundle(self, self._repr_html_)
 
     def _summarize(self) -> dict[str, str]:
         return {

@@ -20,6 +20,7 @@ from tickerkit.protocol.messages import encode
 from tickerkit.protocol.outbox import Outbox
 from tickerkit.runtime.error_log import ErrorLog
 from tickerkit.server.admission import ServerSocket
+from tickerkit.server.allowance import Allowance
 from tickerkit.server.client_facts import find_program, read_name
 from tickerkit.server.journal import Ending, Journal, find_ending
 
@@ -295,16 +296,15 @@ class ClientHandler:
     # --- receiving ----------------------------------------------------------------------------
 
     async def _receive(self) -> None:
-        """Pass the client's messages to the session; a token bucket limits their rate."""
+        """Pass the client's messages to the session, and limit their rate."""
         now = self.socket.loop.time
-        allowed, at = MAX_BURST, now()
+        allowance = Allowance(MAX_BURST, MAX_MESSAGES_PER_S, now())
         yielded = time.thread_time()
         try:
             async for data in self.socket:
-                allowed = min(allowed + (now() - at) * MAX_MESSAGES_PER_S, MAX_BURST) - 1
                 at = now()
                 self.messages += 1
-                if allowed < 0:
+                if not allowance.take(at):
                     self.session.close = TOO_MANY
                 elif not self.receive_first(data):
                     self.session.receive(data, at)

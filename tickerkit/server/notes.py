@@ -8,6 +8,7 @@ from collections.abc import Callable
 import msgspec
 
 from tickerkit.protocol.messages import Error, Note
+from tickerkit.server.allowance import Allowance
 from tickerkit.server.client_handler import ClientHandler
 
 __all__ = ["MAX_NOTE_CHARACTERS", "Notes", "clean_note"]
@@ -45,8 +46,8 @@ class Notes:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._of_all = _Allowance(MAX_NOTES_OF_ALL_PER_S)
-        self._of_each: dict[ClientHandler, _Allowance] = {}
+        self._of_all = Allowance(MAX_NOTES_OF_ALL_PER_S, MAX_NOTES_OF_ALL_PER_S, clock())
+        self._of_each: dict[ClientHandler, Allowance] = {}
 
     def read(self, client: ClientHandler, data: str | bytes) -> Note | Error | None:
         """Return the note to send to all clients, or the error to answer with.
@@ -63,7 +64,7 @@ class Notes:
         if not text or len(note.text) > MAX_NOTE_CHARACTERS:
             return BAD_NOTE
         now = self._clock()
-        own = self._of_each.setdefault(client, _Allowance(MAX_NOTES_PER_S))
+        own = self._of_each.setdefault(client, Allowance(MAX_NOTES_PER_S, MAX_NOTES_PER_S, now))
         if not own.take(now) or not self._of_all.take(now):
             return TOO_MANY
         return Note(text, client.name)
@@ -71,27 +72,6 @@ class Notes:
     def forget(self, client: ClientHandler) -> None:
         """Forget a client that has left."""
         self._of_each.pop(client, None)
-
-
-class _Allowance:
-    """A token bucket, which holds what may be sent within a second.
-
-    Args:
-        per_s: how many may be sent a second.
-    """
-
-    def __init__(self, per_s: float) -> None:
-        self._per_s = self._left = per_s
-        self._at = 0.0
-
-    def take(self, now: float) -> bool:
-        """Take one, if one is left."""
-        self._left = min(self._left + (now - self._at) * self._per_s, self._per_s)
-        self._at = now
-        if self._left < 1:
-            return False
-        self._left -= 1
-        return True
 
 
 def clean_note(text: str) -> str:

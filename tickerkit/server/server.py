@@ -21,6 +21,7 @@ from tickerkit.log import Gaps, TickLog
 from tickerkit.net.addresses import find_port_holder
 from tickerkit.net.interfaces import find_network_address
 from tickerkit.net.tls import make_server_context
+from tickerkit.runtime.card_bundle import make_card_bundle
 from tickerkit.runtime.cards import render_card
 from tickerkit.runtime.lifecycle import Lifecycle
 from tickerkit.runtime.loop_task import LoopTask
@@ -361,13 +362,23 @@ class TickServer(Lifecycle):
         return f"<TickServer {self._make_address('ws')} {stats['status']}, {about}{error}>"
 
     def _repr_html_(self) -> str:
-        stats = self._fetch_stats_quickly()
+        return self._render_card(self._fetch_stats_quickly(), self._fetch_published_quickly())
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        """Return a card that follows the server's state, where the notebook shows widgets."""
+        return make_card_bundle(self, self._render_live_card)
+
+    def _render_live_card(self) -> str:
+        """Return the card without waiting."""
+        return self._repr_html_()
+
+    def _render_card(self, stats: Mapping[str, Any], published: Published | None) -> str:
         lines = {
             "source": "by hand (server.publish)" if self.source is None else repr(self.source),
             "websocket": self._make_address("ws"),
             "fields": self.source.describe_guess() if isinstance(self.source, MappedSource) else "",
             "so far": self._describe(stats),
-            "published": self._describe_published(),
+            "published": self._describe_published(published),
             "last error": stats["last_error"],
             "turned away": stats["last_turned_away"],
         }
@@ -411,9 +422,9 @@ class TickServer(Lifecycle):
     def _describe(self, stats: Mapping[str, Any]) -> str:
         return f"{format_count(stats['ticks'], 'tick')}, {format_count(stats['clients'], 'client')}"
 
-    def _describe_published(self) -> str:
+    @staticmethod
+    def _describe_published(published: Published | None) -> str:
         """Return how far the stream is, for a card; empty if the server publishes to none."""
-        published = self._fetch_published_quickly()
         if published is None:
             return ""
         text = f"to {published.address}, {published.status}"

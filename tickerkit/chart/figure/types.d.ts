@@ -10,6 +10,7 @@ export interface Model {
   save_changes(): void;
   send(content: unknown, callbacks?: unknown, buffers?: ArrayBuffer[]): void;
   on(events: string, callback: (...values: any[]) => void): void;
+  off(events: string, callback: (...values: any[]) => void): void;
   widget_manager: { get_model(id: string): Promise<Model> };
 }
 

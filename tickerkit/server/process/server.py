@@ -17,6 +17,7 @@ import pandas as pd
 from tickerkit.errors import (
     BadTick,
     InvalidType,
+    PortalError,
     ServerFailed,
     SourceError,
     Stopped,
@@ -68,6 +69,8 @@ class ProcessServer(TickServer):
         self._mirror_client.start_connection()
         self._child: ChildProcess | None = None
         self._is_serving = False
+        self._is_asking = False
+        self._asking: asyncio.Task[None] | None = None
         self._taker = Taker(self.log, self._gaps)
         self._last_published: Published | None = None
         self._last_journal = Journal().frame()
@@ -154,6 +157,28 @@ class ProcessServer(TickServer):
             return self._fetch_stats(QUICK_ANSWER_S)
         except TickerkitError as error:
             return {**self._complete_last_stats(), "last_error": describe(error)}
+
+    def _render_live_card(self) -> str:
+        """Return the card with the newest answers, and ask again: a busy process may be slow."""
+        if not self._is_asking and self.status not in ("stopped", "failed"):
+            self._is_asking = True
+            try:
+                portal.post(self._begin_asking)
+            except PortalError:  # the server is stopping
+                self._is_asking = False
+        return self._render_card(self._complete_last_stats(), self._last_published)
+
+    def _begin_asking(self) -> None:
+        self._asking = asyncio.ensure_future(self._ask_for_card())
+
+    async def _ask_for_card(self) -> None:
+        assert self._child is not None
+        try:
+            with contextlib.suppress(ServerFailed):
+                self._last_stats = await self._child.request(ANSWER_S, "stats")
+                self._last_published = await self._child.request(ANSWER_S, "published")
+        finally:
+            self._is_asking = False
 
     def _complete_last_stats(self) -> Mapping[str, Any]:
         """Return the newest stats without asking the process."""

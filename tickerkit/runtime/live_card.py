@@ -1,0 +1,84 @@
+"""LiveCard: the card of a server or a feed in a notebook, which follows its state."""
+
+from __future__ import annotations
+
+import time
+import weakref
+from collections.abc import Callable
+from importlib import resources
+from typing import Any
+
+import anywidget
+import traitlets
+
+from tickerkit.runtime.presence import PresenceLease
+from tickerkit.runtime.scheduler import SENDER
+from tickerkit.runtime.subshells import deliver_as_addressed
+
+__all__ = ["UPDATE_S", "LiveCard"]
+
+UPDATE_S = 1.0
+
+
+class LiveCard(anywidget.AnyWidget):
+    """Shows a card, and sends it again when it has changed, once a second at most.
+
+    Nothing is sent while no page shows it. The card does not keep its server or feed in memory.
+
+    Args:
+        render: a method that returns the card's HTML. The thread that sends for all widgets calls
+            it, so it must not wait.
+        clock: the time in seconds, monotonic.
+
+    Attributes:
+        html: the card as it was when it was first shown.
+    """
+
+    _esm = (resources.files("tickerkit") / "runtime/live_card.js").read_text("utf-8")
+    html = traitlets.Unicode().tag(sync=True)
+    min_interval_s = UPDATE_S
+
+    def __init__(
+        self, render: Callable[[], str], clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._render = weakref.WeakMethod(render)
+        self._lease = PresenceLease(clock)
+        self._pages: set[str] = set()
+        self._sent = ""
+        super().__init__(html=render())
+        self.on_msg(self._handle_message)
+        deliver_as_addressed(self)
+
+    def close(self) -> None:
+        """Close the widget; idempotent."""
+        self._pages.clear()
+        SENDER.discard(self)
+        super().close()
+
+    def _handle_message(self, _: Any, content: Any, __: list[memoryview]) -> None:
+        """Handle a message of a page; unknown messages are ignored."""
+        kind = content.get("kind") if isinstance(content, dict) else None
+        page = content.get("page") if kind in ("here", "away") else None
+        if not isinstance(page, str):
+            return
+        if kind == "away":
+            self._pages.discard(page)
+            return
+        self._lease.renew()
+        if page not in self._pages:
+            self._sent = ""  # it may show an older card
+            self._pages.add(page)
+        SENDER.request(self)
+
+    def flush(self) -> None:
+        """Send the card if it has changed and a page shows it; look again in a second."""
+        if self._lease.ended:
+            self._pages.clear()
+        render = self._render()
+        if not self._pages or render is None:
+            return
+        html = render()
+        if html != self._sent:
+            self._sent = html
+            self.send({"kind": "card", "html": html})
+        SENDER.request(self)
