@@ -17,6 +17,7 @@ from websockets.exceptions import ConnectionClosed
 import tickerkit as tk
 from tickerkit.classroom.room.room import Room
 from tickerkit.errors import InvalidArgument, RecordingError, Stopped
+from tickerkit.runtime.registry import is_registered
 
 Until = Callable[..., None]
 
@@ -123,6 +124,14 @@ def test_cell_that_runs_again_keeps_code_and_seats(kernel: Kernel) -> None:
     assert second.status == "stopped"
     with pytest.raises(Stopped):
         second.say("hello")
+
+
+def test_server_on_the_same_port_ends_the_class(until: Until) -> None:
+    """As it ends an earlier server; no thread of the class is left."""
+    room = open_room()
+    with tk.serve(None, LOCAL, room.port):
+        until(lambda: not is_registered(room))
+        assert room.status == "stopped"
 
 
 def test_class_goes_on_from_its_file(tmp_path: Path, until: Until) -> None:
