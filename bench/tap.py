@@ -2,23 +2,28 @@
 
 reader   frames of 95 bytes, masked, found, judged and kept, by processor time; and the same in
          reads of one byte
-through  frames of 95 bytes from a server in a process of its own to a client in another, through a
-         tap that keeps them and through a proxy that only passes bytes, by processor time of the
-         process in between
-latency  a message of 95 bytes there and back, through both, in turn
+through  frames of 95 bytes, and of 64 KiB, from a server in a process of its own to a client in
+         another, through a tap that keeps them and through a bare asyncio proxy, by processor time
+         of the process in between
+ping     how much longer it takes for its sender than for the tap: the way between those two
+latency  messages of 95 bytes there and back, 1,000 a second, through both, in turn
 """
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import os
+import statistics
 import time
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, Self
 
 import tickerkit as tk
 from bench.child import Child
 from bench.report import Report, in_turn, options
-from tickerkit.classroom import FaultProxy
+from tickerkit.classroom import Tap
+from tickerkit.runtime.portal import portal
 from tickerkit.wire import Conversation, FrameLog, Gate, Line, Toward
 from tickerkit.wire.header import make_frame
 
@@ -48,12 +53,55 @@ def read_frames(count: int, read_bytes: int) -> float:
     return (time.process_time() - began) / count * 1e9
 
 
-def pass_frames(through: Any, client: Child, count: int) -> dict[str, float]:
-    """Return frames per second, by the clock and by this process's own time."""
-    began, cpu_s = time.perf_counter(), time.process_time()
+class BareProxy:
+    """The least that passes bytes on the same event loop: two coroutines for each connection."""
+
+    def __init__(self, target: int) -> None:
+        self.port, self._target = 0, target
+
+    def __enter__(self) -> Self:
+        portal.enter(self)
+        portal.call(self._start)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        portal.call(self._stop)
+        portal.leave(self)
+
+    async def _start(self) -> None:
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        self.port = self._server.sockets[0].getsockname()[1]
+
+    async def _stop(self) -> None:
+        self._server.close()
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        to_client = await asyncio.open_connection("127.0.0.1", self._target)
+        await asyncio.gather(pump(reader, to_client[1]), pump(to_client[0], writer))
+
+
+async def pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes until the sender ends."""
+    with contextlib.suppress(OSError):
+        while data := await reader.read(READ_BYTES):
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
+def pass_frames(through: Any, client: Child, count: int) -> float:
+    """Return frames per second of this process's own time, since the machine may be busy."""
+    cpu_s = time.process_time()
     client.ask("read", through.port, count)
-    took_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
-    return {"frames_s": count / took_s, "frames_cpu_s": count / cpu_s}
+    return abs(count) / (time.process_time() - cpu_s)
+
+
+def time_pings(tap: Tap, client: Child, count: int) -> float:
+    """Return by how many milliseconds a ping takes longer for its sender than for the tap."""
+    took_ms, _ = client.ask("trips", tap.port, -count)
+    times = tap.frames(last=2 * count)["time"].astype("int64")
+    at_tap_ms = statistics.median(times.diff()[1::2]) / 1e6
+    return float(took_ms - at_tap_ms)
 
 
 def main() -> None:
@@ -72,36 +120,51 @@ def main() -> None:
         server = stack.enter_context(Child.python(SIDE, "serve"))
         client = stack.enter_context(Child.python(SIDE, "read"))
         url = f"ws://127.0.0.1:{server.ready}/"
-        tap, proxy = stack.enter_context(tk.tap(url)), stack.enter_context(FaultProxy(url))
-        ways = {"tap": tap, "proxy": proxy}
+        tap = stack.enter_context(tk.tap(url))
+        bare = stack.enter_context(BareProxy(server.ready))
+        ways: dict[str, Any] = {"tap": tap, "bare proxy": bare}
         passed = in_turn(
             {name: lambda way=way: pass_frames(way, client, count) for name, way in ways.items()},
             chosen.repeat,
         )
-        for name, runs in passed.items():
-            limit = 50_000 if name == "tap" else None
-            report.figure(
-                f"through the {name}: frames/s of its processor time",
-                [run["frames_cpu_s"] for run in runs],
-                "/s",
-                at_least=limit,
-            )
-            report.figure(f"through the {name}", [run["frames_s"] for run in runs], "/s")
-        trips = in_turn(
+        report.figure("through the tap, all kept: frames/s", passed["tap"], "/s", at_least=50_000)
+        report.figure("through a bare asyncio proxy: frames/s", passed["bare proxy"], "/s")
+        report.ratio("frames of 95 B: tap / bare proxy", passed["tap"], passed["bare proxy"])
+        large = in_turn(
             {
-                name: lambda port=port: client.ask("trips", port, count // 200)
-                for name, port in (("none", server.ready), ("tap", tap.port), ("proxy", proxy.port))
+                name: lambda way=way: pass_frames(way, client, -count // 40) * 2**16 / 1e6
+                for name, way in ways.items()
             },
             chosen.repeat,
         )
-        for name in ("tap", "proxy"):
-            added = [
-                (through - direct) / 2
-                for through, direct in zip(trips[name], trips["none"], strict=True)
-            ]
-            limit = 0.15 if name == "tap" else None
-            report.figure(f"added by the {name}, one way, p50", added, "ms", at_most=limit)
-        assert tap.frames(last=5)["note"].eq("").all()
+        report.figure("frames of 64 KiB: through the tap", large["tap"], "MB/s", at_least=300)
+        report.ratio("frames of 64 KiB: tap / bare proxy", large["tap"], large["bare proxy"])
+        ports = {"none": server.ready, "tap": tap.port, "bare proxy": bare.port}
+        trips = in_turn(
+            {
+                name: lambda port=port: client.ask("trips", port, count // 100)
+                for name, port in ports.items()
+            },
+            chosen.repeat,
+        )
+        for at, word, limit in ((0, "p50", 0.15), (1, "p99", 1.0)):
+            added = {
+                name: [
+                    (through[at] - direct[at]) / 2
+                    for through, direct in zip(trips[name], trips["none"], strict=True)
+                ]
+                for name in ways
+            }
+            name = f"1,000/s: added one way, {word}"
+            report.figure(f"{name}, by the tap", added["tap"], "ms", at_most=limit)
+            report.ratio(
+                f"{name}: tap / bare proxy", added["tap"], added["bare proxy"], at_most=2.5
+            )
+        pings = in_turn({"pings": lambda: time_pings(tap, client, count // 400)}, chosen.repeat)[
+            "pings"
+        ]
+        report.figure("ping: longer for its sender than for the tap", pings, "ms", at_most=0.2)
+        assert not tap.frames()["note"].str.contains("RFC").any()
     report.finish(chosen.json)
 
 
