@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from tickerkit.runtime.live_card import LiveCard
 
 __all__ = ["make_card_bundle"]
-
-WIDGET = "application/vnd.jupyter.widget-view+json"
-
 _cards: weakref.WeakKeyDictionary[Any, LiveCard] = weakref.WeakKeyDictionary()
 
 
@@ -35,5 +32,5 @@ def make_card_bundle(shown: Any, render: Callable[[], str]) -> dict[str, Any]:
         card = _cards.get(shown)
         if card is None or card.comm is None:
             card = _cards[shown] = LiveCard(render)
-        bundle[WIDGET] = {"version_major": 2, "version_minor": 0, "model_id": card.model_id}
+        bundle["text/html"] = card.wrap(bundle["text/html"])
     return bundle

@@ -1,58 +1,69 @@
 /**
- * The page side of a card: shows the HTML that the kernel sends, and reports while it is in view.
+ * The page side of a card: renews the HTML of the outputs that show it, and reports while one is in
+ * view.
+ *
+ * The card itself is plain HTML, which a saved notebook keeps. This model has no view: it finds the
+ * outputs of its card in the page.
  */
 
+/** How often the page looks for the card's outputs: a notebook removes them as it scrolls. */
+const LOOK_EVERY_MS = 1_000;
 /** How often the page reports; the kernel sends nothing a minute after the last report. */
-const HERE_EVERY_MS = 20_000;
+const HERE_EVERY_LOOKS = 20;
+
+/** @param {Element} element */
+function isInView(element) {
+  const { top, bottom, width } = element.getBoundingClientRect();
+  return width > 0 && bottom > 0 && top < window.innerHeight;
+}
 
 /**
- * @param {{model: import("../chart/figure/types.d.ts").Model, el: HTMLElement}} view
+ * @param {{model: import("../chart/figure/types.d.ts").Model}} widget
  */
-function render({ model, el }) {
+function initialize({ model }) {
   const page = Math.random().toString(36).slice(2);
-  const card = document.createElement("div");
-  let isInView = false;
+  const selector = `[data-tickerkit-card="${model.get("card")}"]`;
+  /** @type {WeakMap<Element, string>} what each output shows, of that which was received */
+  const shown = new WeakMap();
+  let html = "";
   let isHere = false;
+  let looks = 0;
 
-  /** @param {string} html escaped by the kernel */
-  function show(html) {
-    const parsed = new DOMParser().parseFromString(html, "text/html");
-    card.replaceChildren(...parsed.body.childNodes);
-  }
-
-  function report() {
+  function look() {
+    const outputs = [...document.querySelectorAll(selector)];
+    for (const output of outputs) {
+      if (html && shown.get(output) !== html) {
+        // The kernel has escaped all texts in it.
+        const parsed = new DOMParser().parseFromString(html, "text/html");
+        output.replaceChildren(...parsed.body.childNodes);
+        shown.set(output, html);
+      }
+    }
     const wasHere = isHere;
-    isHere = isInView && document.visibilityState === "visible";
-    if (isHere || wasHere) {
+    isHere = document.visibilityState === "visible" && outputs.some(isInView);
+    if (isHere ? !wasHere || looks % HERE_EVERY_LOOKS === 0 : wasHere) {
       model.send({ kind: isHere ? "here" : "away", page });
     }
+    looks += 1;
   }
 
   /** @param {{kind: string, html: string}} message */
   function receive(message) {
     if (message.kind === "card") {
-      show(message.html);
+      html = message.html;
+      look();
     }
   }
 
-  show(model.get("html"));
-  el.append(card);
   model.on("msg:custom", receive);
-  const observer = new IntersectionObserver((entries) => {
-    isInView = entries.some((entry) => entry.isIntersecting);
-    report();
-  });
-  observer.observe(card);
-  document.addEventListener("visibilitychange", report);
-  const timer = setInterval(report, HERE_EVERY_MS);
+  document.addEventListener("visibilitychange", look);
+  const timer = setInterval(look, LOOK_EVERY_MS);
+  look();
   return () => {
     clearInterval(timer);
-    observer.disconnect();
-    document.removeEventListener("visibilitychange", report);
+    document.removeEventListener("visibilitychange", look);
     model.off("msg:custom", receive);
-    isInView = false;
-    report();
   };
 }
 
-export default { render };
+export default { initialize };

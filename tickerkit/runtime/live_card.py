@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import time
 import weakref
 from collections.abc import Callable
@@ -21,9 +22,11 @@ UPDATE_S = 1.0
 
 
 class LiveCard(anywidget.AnyWidget):
-    """Shows a card, and sends it again when it has changed, once a second at most.
+    """Renews a card in the outputs that show it when it has changed, once a second at most.
 
-    Nothing is sent while no page shows it. The card does not keep its server or feed in memory.
+    The card is HTML of those outputs, and not a view of this widget: a notebook that is opened
+    without its kernel then shows the card as it was, and not that a widget is missing. Nothing is
+    sent while no page shows it. The card does not keep its server or feed in memory.
 
     Args:
         render: a method that returns the card's HTML. The thread that sends for all widgets calls
@@ -31,11 +34,11 @@ class LiveCard(anywidget.AnyWidget):
         clock: the time in seconds, monotonic.
 
     Attributes:
-        html: the card as it was when it was first shown.
+        card: the id by which the page finds the outputs.
     """
 
     _esm = (resources.files("tickerkit") / "runtime/live_card.js").read_text("utf-8")
-    html = traitlets.Unicode().tag(sync=True)
+    card = traitlets.Unicode().tag(sync=True)
     min_interval_s = UPDATE_S
 
     def __init__(
@@ -45,9 +48,13 @@ class LiveCard(anywidget.AnyWidget):
         self._lease = PresenceLease(clock)
         self._pages: set[str] = set()
         self._sent = ""
-        super().__init__(html=render())
+        super().__init__(card=secrets.token_hex(8))
         self.on_msg(self._handle_message)
         deliver_as_addressed(self)
+
+    def wrap(self, html: str) -> str:
+        """Return the card's HTML for an output, in an element that the page can find."""
+        return f'<div data-tickerkit-card="{self.card}">{html}</div>'
 
     def close(self) -> None:
         """Close the widget; idempotent."""
