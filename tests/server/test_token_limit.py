@@ -46,8 +46,8 @@ def test_sixth_wrong_token_of_a_second_blocks_the_address() -> None:
     """For ten seconds, and also its right one; another address is not delayed."""
     clock = Clock()
     access = make_access(clock)
-    for _ in range(MAX_WRONG + 1):
-        assert enter(access, "wrong", GUESSER) is WRONG_TOKEN
+    for number in range(MAX_WRONG + 1):
+        assert enter(access, f"wrong{number}", GUESSER) is WRONG_TOKEN
     assert enter(access, TOKEN, GUESSER) is TOO_MANY_TOKENS
     assert enter(access, TOKEN, STUDENT) is None
     clock.now += BLOCK_S - 0.1
@@ -60,11 +60,25 @@ def test_wrong_tokens_at_the_pace_of_a_person_block_nobody() -> None:
     """Nor do requests without a token, however many."""
     clock = Clock()
     access = make_access(clock)
-    for _ in range(100):
+    for number in range(100):
         clock.now += 0.25
-        assert enter(access, "wrong", STUDENT) is WRONG_TOKEN
+        assert enter(access, f"wrong{number}", STUDENT) is WRONG_TOKEN
         for _ in range(10):
             assert enter(access, "", STUDENT) is NO_TOKEN
+
+
+def test_typing_error_that_is_sent_again_and_again_blocks_nobody() -> None:
+    """A program that connects in a loop shares the address of a school with the others."""
+    clock = Clock()
+    access = make_access(clock)
+    for number in range(1000):
+        clock.now += 0.001
+        assert enter(access, f"otter4{number % MAX_WRONG + 3}", STUDENT) is WRONG_TOKEN
+    assert enter(access, TOKEN, STUDENT) is None
+    clock.now += 60
+    for number in range(MAX_WRONG + 1):
+        assert enter(access, f"guess{number}", STUDENT) is WRONG_TOKEN
+    assert enter(access, TOKEN, STUDENT) is TOO_MANY_TOKENS
 
 
 def test_million_wrong_codes_from_fifty_addresses_let_nobody_in() -> None:
@@ -73,10 +87,10 @@ def test_million_wrong_codes_from_fifty_addresses_let_nobody_in() -> None:
     limit = TokenLimit(clock)
     compared = 0
     addresses = [f"192.168.1.{number}" for number in range(50)]
-    for address in itertools.islice(itertools.cycle(addresses), 1_000_000):
+    for number, address in enumerate(itertools.islice(itertools.cycle(addresses), 1_000_000)):
         clock.now += 0.00005  # 400 a second from each
         if not limit.is_blocked(address):
-            limit.note_wrong(address)
+            limit.note_wrong(address, str(number))
             compared += 1
     assert clock.now > 1049
     assert compared <= len(addresses) * (MAX_WRONG + 1) * (50 / BLOCK_S + 1)
@@ -90,8 +104,8 @@ def test_addresses_are_kept_in_bounded_number() -> None:
     clock = Clock()
     limit = TokenLimit(clock)
     for number in range(MAX_ADDRESSES * 3):
-        for _ in range(MAX_WRONG + 1):
-            limit.note_wrong(f"10.0.{number // 256}.{number % 256}")
+        for token in range(MAX_WRONG + 1):
+            limit.note_wrong(f"10.0.{number // 256}.{number % 256}", str(token))
         assert len(limit) <= MAX_ADDRESSES
     assert limit.is_blocked(f"10.0.{number // 256}.{number % 256}")
     assert not limit.is_blocked("10.0.0.0")
@@ -110,8 +124,8 @@ def test_addresses_are_kept_in_bounded_number() -> None:
 def test_network_of_an_ipv6_address_counts_as_one(first: str, second: str, is_same: bool) -> None:
     """Its owner could use another address for each token."""
     limit = TokenLimit(Clock())
-    for _ in range(MAX_WRONG + 1):
-        limit.note_wrong(first)
+    for number in range(MAX_WRONG + 1):
+        limit.note_wrong(first, str(number))
     assert limit.is_blocked(second) is is_same
 
 
@@ -119,7 +133,7 @@ def test_server_without_a_token_blocks_nobody() -> None:
     """A path that is not there is no guess."""
     access = Access(LOCAL)
     for _ in range(100):
-        access.note_wrong_token(GUESSER)
+        access.note_wrong_token(GUESSER, "wrong")
     assert len(access.limit) == 0
 
 
@@ -130,16 +144,14 @@ def server() -> Iterator[tk.TickServer]:
         yield running
 
 
-@pytest.mark.parametrize(
-    "path", ["/?token=wrong", "/otter41", "/otter41/starter.py", "/starter.py?token=otter41"]
-)
+@pytest.mark.parametrize("path", ["/?token={}", "/{}", "/{}/starter.py", "/{}/starter.py?token={}"])
 def test_who_guesses_is_answered_429(
     server: tk.TickServer, path: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Also who guesses the page of a class; a websocket is closed with 1013 and the reason."""
     monkeypatch.setattr(token_limit, "WINDOW_S", 60.0)
-    for _ in range(MAX_WRONG + 1):
-        assert ask(server.port, path)[0] in (401, 404)
+    for number in range(MAX_WRONG + 1):
+        assert ask(server.port, path.format(*2 * [f"guess{number}"]))[0] in (401, 404)
     status, headers, body = ask(server.port, f"/?token={TOKEN}")
     assert (status, headers["retry-after"]) == (429, "10")
     assert "try again in 10 s" in body

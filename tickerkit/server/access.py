@@ -184,13 +184,13 @@ class Access:
             return NO_TOKEN
         if hmac.compare_digest(given.encode(), self.token.encode()):
             return None
-        self.note_wrong_token(address)
+        self.note_wrong_token(address, given)
         return WRONG_TOKEN
 
-    def note_wrong_token(self, address: str) -> None:
+    def note_wrong_token(self, address: str, token: str) -> None:
         """Note that a client has tried a token, or a path that may be one."""
         if address and self.token is not None:
-            self.limit.note_wrong(address)
+            self.limit.note_wrong(address, token)
 
     def localise(self, page: str, host: str) -> str:
         """Return the address of the server's page as a client with this Host header reaches it."""

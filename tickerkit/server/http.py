@@ -162,7 +162,7 @@ def _respond(
     if asset is None:
         is_guess = check(needs_token=True) is NO_TOKEN and "." not in path.split("/")[1]
         if is_guess:  # the page of a class is at its code
-            access.note_wrong_token(address)
+            access.note_wrong_token(address, path)
         return _respond_without_asset(path, page, upgrade=upgrade)
     if request.method not in METHODS:
         return _respond_not_allowed()

@@ -21,6 +21,9 @@ IPV6_PREFIX = 64
 class TokenLimit:
     """Blocks an address for ten seconds after more than five wrong tokens within a second.
 
+    A wrong token that is sent again counts once: it tells nothing new, and a program with a typing
+    error that connects in a loop must not shut out all who share its address.
+
     While it is blocked, its tokens are not compared: not even the right one is accepted. Another
     address is never delayed, unless it shares the address, as behind a proxy. Of the addresses that
     have sent a wrong token, the newest 1,000 are kept.
@@ -31,8 +34,8 @@ class TokenLimit:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        # By address: the times of its newest wrong tokens, and until when it is blocked.
-        self._wrong: dict[str, list[float]] = {}
+        # By address: the hashes and times of its newest wrong tokens, and until when it is blocked.
+        self._wrong: dict[str, dict[int, float]] = {}
         self._blocked_until: dict[str, float] = {}
 
     def is_blocked(self, address: str) -> bool:
@@ -42,12 +45,16 @@ class TokenLimit:
         until = self._blocked_until.get(_find_network(address))
         return until is not None and self._clock() < until
 
-    def note_wrong(self, address: str) -> None:
+    def note_wrong(self, address: str, token: str) -> None:
         """Note that an address has sent a wrong token."""
         network, now = _find_network(address), self._clock()
-        times = [*self._wrong.pop(network, ()), now][-MAX_WRONG - 1 :]
+        times = self._wrong.pop(network, {})
         self._wrong[network] = times
-        if len(times) > MAX_WRONG and now - times[0] <= WINDOW_S:
+        is_new = hash(token) not in times
+        times.setdefault(hash(token), now)
+        if len(times) > MAX_WRONG + 1:
+            del times[next(iter(times))]
+        if is_new and len(times) > MAX_WRONG and now - next(iter(times.values())) <= WINDOW_S:
             self._blocked_until.pop(network, None)
             self._blocked_until[network] = now + BLOCK_S
         for table in (self._wrong, self._blocked_until):

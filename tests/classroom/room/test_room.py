@@ -51,7 +51,7 @@ def test_student_has_a_seat_by_name(shared: Room, until: Until) -> None:
     assert "look at the board" in list(shared.journal["reason"])
 
 
-def test_student_who_is_removed_may_not_come_back_by_that_name(shared: Room) -> None:
+def test_student_who_is_removed_may_not_come_back_by_that_name(shared: Room, until: Until) -> None:
     """The connection is closed with a reason, and so is the next."""
     with join(shared, "bob") as bob:
         receive(bob)
@@ -59,6 +59,8 @@ def test_student_who_is_removed_may_not_come_back_by_that_name(shared: Room) -> 
         with pytest.raises(ConnectionClosed) as closed:
             receive(bob)
         assert close_code(closed.value) == 1008
+    until(lambda: "left" in list(shared.journal.query("name == 'bob'")["event"]))
+    assert "bob" not in list(shared.scores["name"])
     with join(shared, "bob") as bob, pytest.raises(ConnectionClosed):
         receive(bob)
     assert not find(shared, "bob")
@@ -76,6 +78,8 @@ def test_student_who_is_renamed_keeps_the_seat(shared: Room, until: Until) -> No
         assert receive(page)["name"] == "cleo"
     with pytest.raises(InvalidArgument, match="no other student"):
         shared.rename("cleo", " ")
+    with pytest.raises(InvalidArgument, match="Invalid name='nobody'"):
+        shared.rename("nobody", "eva")
 
 
 def test_page_is_at_the_code(shared: Room) -> None:
@@ -89,7 +93,8 @@ def test_page_is_at_the_code(shared: Room) -> None:
     assert status == 200
     assert f"{LOCAL}:{shared.port}" in program
     assert "ana" in program
-    assert ask(shared.port, "/otter42/nothing.py")[0] == 404
+    for number in range(10):  # with the right code, these are no guesses
+        assert ask(shared.port, f"/otter42/nothing{number}")[0] == 404
     assert ask(shared.port, "/")[0] == 401
 
 
@@ -150,8 +155,10 @@ def test_class_goes_on_from_its_file(tmp_path: Path, until: Until) -> None:
     with open_room(save=path) as room:
         assert "welcome back" in list(room.journal["reason"])
     path.write_text("symbol,price\nAAPL,1\n")
-    with pytest.raises(RecordingError, match="line 1"):
-        open_room(save=path)
+    with open_room(save=tmp_path / "other.jsonl") as room:
+        with pytest.raises(RecordingError, match="line 1"):
+            open_room(port=room.port, save=path)
+        assert room.status == "listening"  # the class goes on
 
 
 @pytest.mark.parametrize("code", ["", "a", "otter 42", "ticks", "ünder", "x" * 40])

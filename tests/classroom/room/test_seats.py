@@ -59,6 +59,46 @@ def test_key_leads_to_its_seat_whatever_the_name() -> None:
     assert seats.find("xx") is None
 
 
+def test_program_of_a_renamed_student_keeps_the_seat() -> None:
+    """It comes back by its old name after a break; another page with that name has its own seat."""
+    seats = Seats()
+    seat = sit(seats, "xx")
+    for old, new in (("xx", "yy"), ("yy", "cleo")):
+        seats.rename(old, new)
+    later = Seats()
+    later.load(seats.dump())
+    for each in (seats, later):
+        assert {sit(each, name).name for name in ("xx", "yy", "cleo")} == {"cleo"}
+        assert len(each) == 1
+    page = sit(seats, "cleo", "key-1")
+    assert page is seat
+    assert sit(seats, "xx", "key-2").name == "xx-2"
+
+
+def test_name_that_another_student_gets_is_no_former_one() -> None:
+    """A new name beats an old one, and a name that was removed may be given again."""
+    seats = Seats()
+    sit(seats, "ana")
+    seats.rename("ana", "eva")
+    ben = sit(seats, "ben")
+    seats.rename("ben", "ana")
+    assert sit(seats, "ana") is ben
+    seats.remove("eva")
+    assert sit(seats, "ana") is ben
+    seats.rename("ana", "eva")
+    assert not seats.is_blocked("eva")
+
+
+def test_student_who_is_renamed_and_removed_has_no_name_left() -> None:
+    """Neither the new one nor the old one."""
+    seats = Seats()
+    sit(seats, "xx")
+    seats.rename("xx", "cleo")
+    seats.remove("cleo")
+    assert seats.is_blocked("xx")
+    assert seats.is_blocked("cleo")
+
+
 def test_long_name_leaves_room_for_its_number() -> None:
     """It stays within 32 characters."""
     seats = Seats()

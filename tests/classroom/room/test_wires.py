@@ -13,6 +13,7 @@ from rooms import find, join, open_room
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection
 
+import tickerkit as tk
 from tickerkit.classroom.room.room import Room
 from tickerkit.errors import InvalidArgument
 
@@ -41,6 +42,22 @@ def next_tick(peer: ClientConnection) -> object:
     while isinstance(message := receive(peer), dict):
         pass
     return message
+
+
+def test_ticks_that_a_challenge_slows_pass_when_it_ends(until: Until) -> None:
+    """One message a second came, and many wait; the student is not left behind for good."""
+    with open_room(tk.simulate("AAPL", rate=100)) as room, student(room, "ana") as ana:
+        room.challenge("slow", pace=0.5)
+        until(lambda: time_to_next(ana) > 0.5, timeout_s=20)
+        room.end_challenge()
+        until(lambda: max(time_to_next(ana) for _ in range(10)) < 0.5, timeout_s=20)
+
+
+def time_to_next(peer: ClientConnection) -> float:
+    """Return how many seconds the next message takes."""
+    began = time.monotonic()
+    receive(peer)
+    return time.monotonic() - began
 
 
 def test_dropped_student_alone_loses_the_connection(room: Room, until: Until) -> None:

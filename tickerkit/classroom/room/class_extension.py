@@ -55,7 +55,7 @@ class ClassExtension(Extension):
 
     def refuse(self, address: str, name: str, code: int, reason: str) -> None:
         state = self._state
-        seat = state.seats.find(name)
+        seat = state.seats.find_for(name)
         if seat is not None:
             state.examiner.refuse(seat, reason)
         state.note("refused", name, address=address, code=int(code), reason=format_line(reason))
@@ -66,7 +66,7 @@ class ClassExtension(Extension):
         if state.seats.is_blocked(client.name):
             client.close(*REMOVED)
             return
-        now, before = time.time(), state.seats.find(client.name)
+        now, before = time.time(), state.seats.find_for(client.name)
         if before is not None and not key and state.wires.refuses(before, now):
             client.close(*REFUSES)
             state.examiner.refuse(before, REFUSES[1])
@@ -99,7 +99,9 @@ class ClassExtension(Extension):
             del state.by_seat[seat]
         state.examiner.remove(student)
         state.wires.remove(student)
-        if state.seats.leave(seat, had_key=student.had_key, is_clean=student.is_clean):
+        is_gone = state.seats.leave(seat, had_key=student.had_key, is_clean=student.is_clean)
+        if is_gone or state.seats.find(seat.name) is not seat:  # a guest, or a removed student
+            state.examiner.forget(seat)
             state.wires.forget(seat)
         else:
             state.post_seat(seat)

@@ -109,6 +109,7 @@ class ClassOrders:
         for student in room.list_at(seat):
             student.client.name = seat.name
         room.post_seat(seat)
+        room.keep("blocked", room.seats.dump()["blocked"])
         room.note("renamed", seat.name, before=old)
         room.tell(seat)
         return seat.name

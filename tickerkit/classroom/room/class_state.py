@@ -115,7 +115,7 @@ class ClassState:
 
     def describe_name(self, name: str) -> dict[str, Any] | None:
         """Return the object about the seat with a name; None if there is none."""
-        seat = self.seats.find(name)
+        seat = self.seats.find_for(name)
         return None if seat is None else self.describe(seat)
 
     def tell_all(self) -> None:

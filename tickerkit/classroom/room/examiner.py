@@ -85,10 +85,11 @@ class Examiner:
         self._run()
 
     def end(self) -> None:
-        """Stop to give orders."""
+        """Stop to give orders, and let all pass that waits by one."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+        self._wires.end_rates()
 
     def forget(self, seat: Seat) -> None:
         """Forget a seat."""
@@ -165,7 +166,9 @@ class Examiner:
             except Exception as error:  # a fault of ours must not end the lesson
                 self._report(error)
         self._timer = None
-        if not plan.is_over(now):
+        if plan.is_over(now):
+            self.end()
+        else:
             step_s = max(STEP_S * plan.rules.second_s, MIN_STEP_S)
             self._timer = asyncio.get_running_loop().call_later(step_s, self._run)
 

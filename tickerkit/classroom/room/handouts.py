@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import http
 import json
 from collections.abc import Callable
 from typing import Any
@@ -32,7 +33,7 @@ def respond_with_handout(
         describe: returns the object about the seat with a name; None if there is none.
 
     Returns:
-        None for another path.
+        None for a path that is not below the code.
     """
     path, _, query = request.path.partition("?")
     given, _, file = path.strip("/").partition("/")
@@ -48,8 +49,8 @@ def respond_with_handout(
         text = make_file(file, address, code, name)
     except InvalidArgument:  # a Host that is no address
         return _make_response(400, "Use the address that the teacher shows.\n")
-    if text is None:
-        return None
+    if text is None:  # answered here: for the server, it would be a wrong code
+        return _make_response(404, f"The class has no such file; its page is at /{code}\n")
     return _make_response(200, text, "application/x-ipynb+json" if file == NOTEBOOK else "")
 
 
@@ -63,4 +64,4 @@ def _make_response(status: int, text: str, content_type: str = "") -> Response:
         "X-Content-Type-Options": "nosniff",
         "Referrer-Policy": "no-referrer",
     }
-    return Response(status, "OK" if status == 200 else "Bad Request", Headers(headers), body)
+    return Response(status, http.HTTPStatus(status).phrase, Headers(headers), body)

@@ -366,6 +366,7 @@ def room(
     cell = cell_slot("room", host, port)
     last = cell.last() or _find_room(port)
     record = Record(None if save is None else Path(save))
+    record.check()  # before the class that runs is stopped
     if last is not None:
         port = port or last.port
         chosen = chosen or last.code

@@ -157,10 +157,15 @@ class RoomOrders(ABC):
         return robots.start()
 
     def rename(self, name: str, new: str) -> str:
-        """Give a student another name; seat, tasks and score stay. Return the new name."""
+        """Give a student another name; seat, tasks and score stay. Return the new name.
+
+        Programs that connect by the old name have the seat too, with its new name.
+        """
         check_text("new", new, "a name of at most 32 characters")
         try:
             return str(self._order("rename", name, new, student=name))
+        except InvalidArgument:  # also a ValueError: there is no student with the old name
+            raise
         except ValueError:
             raise InvalidArgument("new", new, "a name that no other student has") from None
 

@@ -50,6 +50,12 @@ class Record:
         self._kept: dict[str, Any] = {}
         self._file: BinaryIO | None = None
 
+    def check(self) -> None:
+        """Raise RecordingError if the file exists, and is another one."""
+        if self.path is not None and self.path.exists():
+            for _ in read_record(self.path):
+                pass
+
     def open(self) -> None:
         """Read the events that the file has, and append further ones to it; idempotent.
 

@@ -13,6 +13,7 @@ __all__ = ["GUEST", "MAX_SEATS", "Seat", "Seats"]
 MAX_SEATS = 1000
 MAX_KEY = 64
 MAX_BLOCKED = 1000
+MAX_FORMER = 8
 GUEST = "guest-"
 
 
@@ -27,6 +28,8 @@ class Seat:
         since: when the student first came, in seconds since 1970.
         client: the program that connected last, such as "Chrome".
         address: where that came from.
+        former: the names that it had before a teacher renamed it, the newest 8. Programs that still
+            send one of them, and no key, have this seat.
         joins: how many connections there were.
         drops: how many of them ended without a close frame.
         tasks: by the number of each task, as text: its state, hint and time.
@@ -43,6 +46,7 @@ class Seat:
     since: float = 0.0
     client: str = ""
     address: str = ""
+    former: list[str] = field(default_factory=list)
     joins: int = 0
     drops: int = 0
     tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
@@ -59,7 +63,10 @@ class Seat:
     def dump(self) -> dict[str, Any]:
         """Return what is kept of the seat when its server ends."""
         # Not asdict, which copies deeply and takes 200 µs: 300 students may join at once.
-        return {name: getattr(self, name) for name in KEPT} | {"tasks": dict(self.tasks)}
+        return {name: getattr(self, name) for name in KEPT} | {
+            "tasks": dict(self.tasks),
+            "former": list(self.former),
+        }
 
 
 KEPT = tuple(each.name for each in fields(Seat) if each.name not in ("connected", "keyed"))
@@ -75,6 +82,7 @@ class Seats:
     def __init__(self) -> None:
         self._seats: dict[str, Seat] = {}  # by name, in the order of arrival
         self._by_key: dict[str, Seat] = {}
+        self._by_former: dict[str, Seat] = {}
         self._blocked: dict[str, None] = {}
         self._next = 1
 
@@ -87,6 +95,11 @@ class Seats:
     def find(self, name: str) -> Seat | None:
         """Return the seat with a name; None if there is none."""
         return self._seats.get(name)
+
+    def find_for(self, name: str) -> Seat | None:
+        """Return the seat of a program that sends a name, which may be a former one."""
+        name = clean_name(name)
+        return self._seats.get(name) or self._by_former.get(name)
 
     def is_blocked(self, name: str) -> bool:
         """Return whether the student with this name was removed."""
@@ -109,7 +122,7 @@ class Seats:
         seat = self._by_key.get(key) if key else None
         if seat is None and name:
             wanted, count = name, 1
-            while (seat := self._seats.get(name)) is not None and key and seat.keyed:
+            while (seat := self.find_for(name)) is not None and key and seat.keyed:
                 count += 1
                 end = f"-{count}"
                 name = wanted[: MAX_NAME_CHARACTERS - len(end)] + end
@@ -148,20 +161,27 @@ class Seats:
             raise ValueError(new)
         # The order stays: a roster in which rows jump is hard to read.
         self._seats = {new if each == old else each: s for each, s in self._seats.items()}
+        if old != new and not seat.is_guest:
+            # A program is not told how to call itself: it comes back by the name that it has.
+            self._forget_former(seat)
+            seat.former = [*(each for each in seat.former if each != new), old][-MAX_FORMER:]
+            self._note_former(seat)
         seat.name, seat.is_guest = new, False
+        self._blocked.pop(new, None)
         return seat
 
     def remove(self, name: str, *, block: bool = True) -> Seat:
-        """Remove a student, whose name and key are then refused.
+        """Remove a student, whose name, and each former one, is then refused.
 
         Raises:
             KeyError: if there is no such student.
         """
         seat = self._seats.pop(name)
         self._by_key.pop(seat.key, None)
+        self._forget_former(seat)
         if block and not seat.is_guest:
-            self._blocked[name] = None
-            if len(self._blocked) > MAX_BLOCKED:
+            self._blocked |= dict.fromkeys((*seat.former, name))
+            while len(self._blocked) > MAX_BLOCKED:
                 del self._blocked[next(iter(self._blocked))]
         return seat
 
@@ -177,6 +197,7 @@ class Seats:
             self._seats[seat.name] = seat
             if seat.key:
                 self._by_key[seat.key] = seat
+            self._note_former(seat)
             self._next = max(self._next, seat.number + 1)
         self._blocked = dict.fromkeys(list(kept.get("blocked", ()))[-MAX_BLOCKED:])
 
@@ -188,6 +209,14 @@ class Seats:
         seat.number, self._next = self._next, self._next + 1
         self._seats[seat.name] = seat
         return seat
+
+    def _note_former(self, seat: Seat) -> None:
+        self._by_former |= dict.fromkeys(seat.former, seat)
+
+    def _forget_former(self, seat: Seat) -> None:
+        for name in seat.former:
+            if self._by_former.get(name) is seat:
+                del self._by_former[name]
 
     def _has_room(self, gone: list[Seat]) -> bool:
         """Return whether there is a seat for one more; one that was removed for it is in `gone`."""

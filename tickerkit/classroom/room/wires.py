@@ -128,6 +128,13 @@ class Wires:
             count += 1
         return count
 
+    def end_rates(self) -> None:
+        """Let all messages pass at once of which a challenge has let only some a second pass."""
+        for wire in list(self._wires.values()):
+            if wire.conversation.gate.rate is not None:
+                wire.conversation.gate.run()
+                wire.advance()
+
     def refuse(self, seat: Seat, seconds: float) -> None:
         """Refuse the connections of a seat for so long."""
         self._refused[seat.number] = time.time() + seconds
