@@ -23,7 +23,8 @@ MODULES = [
 EXERCISES: list[Exercise] = [each for module in MODULES for each in module.EXERCISES]
 PREDICTIONS: list[Prediction] = [each for module in MODULES for each in module.PREDICTIONS.values()]
 # Their judges run servers or wait: one seed is enough for each run of the tests.
-SLOW: set[str] = {"3a6", "3b", "4b", "4c", "5b", "5c"}
+LESSON_6 = {f"6{letter}" for letter in "abcdefg"}
+SLOW: set[str] = {"3a6", "3b", "4b", "4c", "5b", "5c"} | LESSON_6
 SEEDS = 1000
 WRONG_SEEDS = 30
 

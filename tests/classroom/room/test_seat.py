@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Callable, Iterator
 
@@ -97,6 +98,21 @@ def test_status_is_what_the_class_says(room: Room) -> None:
         card = seat._repr_html_()
     assert said["status"] in card
     assert f'href="{seat.page}"' in card
+
+
+def test_card_has_the_tasks(room: Room, until: Callable[..., None]) -> None:
+    """What is passed has a tick; what is not, the server's hint."""
+    room.challenge()
+    seat = tk.join(room.page, name="cem")
+    with dial(seat.url):
+        until(lambda: any(task["state"] == "passed" for task in seat.tasks))
+        card = seat._repr_html_()
+        texts = [task["hint"] for task in seat.tasks if task["state"] != "passed"]
+    room.end_challenge()
+    assert "1 Knock" in card
+    assert "✓" in card
+    assert len(texts) == 6
+    assert all(html.escape(text) in card for text in texts)
 
 
 def test_status_says_why_the_class_can_not_be_asked(room: Room) -> None:

@@ -14,7 +14,7 @@ MAX_CHARACTERS = 1000
 
 
 class Captured(io.TextIOBase):
-    """Takes what one thread prints, inside a `with` block; what others print goes where it went.
+    """Takes what some threads print, inside a `with` block; what others print goes where it went.
 
     Attributes:
         text: the first 1,000 characters.
@@ -24,15 +24,15 @@ class Captured(io.TextIOBase):
     def __init__(self) -> None:
         self.text = ""
         self.is_cut = False
-        self._ident = 0
+        self._idents: set[int] = set()
         self._original: Any = None
 
     def adopt_thread(self) -> None:
-        """Take what the calling thread prints, from now on."""
-        self._ident = threading.get_ident()
+        """Take what the calling thread prints, too."""
+        self._idents.add(threading.get_ident())
 
     def write(self, text: str) -> int:
-        if threading.get_ident() != self._ident:
+        if threading.get_ident() not in self._idents:
             return int(self._original.write(text))
         free = MAX_CHARACTERS - len(self.text)
         self.text += text[:free]
@@ -40,7 +40,7 @@ class Captured(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if self._original is not None and threading.get_ident() != self._ident:
+        if self._original is not None and threading.get_ident() not in self._idents:
             self._original.flush()
 
     def writable(self) -> bool:

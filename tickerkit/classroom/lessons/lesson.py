@@ -28,6 +28,7 @@ from tickerkit.classroom.lessons.reports import (
 from tickerkit.classroom.lessons.running import run_check
 from tickerkit.errors import InvalidArgument
 from tickerkit.formatting import format_choices
+from tickerkit.net.addresses import is_loopback
 from tickerkit.runtime import registry
 from tickerkit.runtime.hosts import show
 from tickerkit.validation import check_flag, check_number, check_text
@@ -223,4 +224,8 @@ def _set_shown(guess: Guess) -> None:
 
 
 def _is_teacher() -> bool:
-    return any(service.summary()["kind"] == TEACHER for service in registry.running())
+    """Return whether this kernel has a class for others; at home, one is for its student alone."""
+    return any(
+        service.summary()["kind"] == TEACHER and not is_loopback(getattr(service, "host", ""))
+        for service in registry.running()
+    )

@@ -20,7 +20,7 @@ from tickerkit.runtime.interrupts import hold_interrupts
 from tickerkit.runtime.threads import UserThread, start_thread
 from tickerkit.runtime.user_code import find_location, format_traceback
 
-__all__ = ["MAX_RUN_S", "Result", "run_check"]
+__all__ = ["MAX_RUN_S", "Result", "end_thread", "run_check"]
 
 MAX_RUN_S = 10.0
 # How long a check that was ended may take to clean up.
@@ -86,11 +86,11 @@ def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_R
             try:
                 thread.join_within(limit_s)
             except BaseException:
-                _end_thread(thread)
+                end_thread(thread)
                 raise
         if not results:
             results.append(_describe_hang(thread, limit_s))
-            _end_thread(thread)
+            end_thread(thread)
             thread.join_within(END_S)
     return replace(results[0], printed=captured.text + ("…" if captured.is_cut else ""))
 
@@ -156,7 +156,8 @@ def _describe_hang(thread: threading.Thread, limit_s: float) -> Result:
     return Result(Outcome(False, 0, f"{still}, outside of your code"), is_fault=True)
 
 
-def _end_thread(thread: threading.Thread) -> None:
+def end_thread(thread: threading.Thread) -> None:
+    """Tell a thread to end: a loop of Python ends, and a call that waits as soon as it returns."""
     if not thread.is_alive():
         return
     # SystemExit: a thread ends on it without printing anything.

@@ -70,23 +70,24 @@ class Seat:
     @property
     def status(self) -> str:
         """What the class's server says about the seat, or why it can't be asked, in words."""
-        try:
-            status, answer = self._ask()
-        except (OSError, http.client.HTTPException) as error:
-            reason = getattr(error, "strerror", None) or type(error).__name__
-            return f"not reached: {reason}; see tickerkit doctor --reach {self.page}"
-        if status == http.client.NOT_FOUND:
-            return "not found: no class has this address and code"
-        said = str(answer.get("status", ""))
-        return said or f"not known: the server answered {status}"
+        return self._look()[0]
 
     @property
     def tasks(self) -> list[dict[str, Any]]:
         """The tasks, each a dict of `number`, `title`, `state` and `hint`; empty without any."""
+        return self._look()[1]
+
+    def _look(self) -> tuple[str, list[dict[str, Any]]]:
+        """Return the status in words, and the tasks."""
         try:
-            return list(self._ask()[1].get("tasks", []))
-        except (OSError, http.client.HTTPException):
-            return []
+            status, answer = self._ask()
+        except (OSError, http.client.HTTPException) as error:
+            reason = getattr(error, "strerror", None) or type(error).__name__
+            return f"not reached: {reason}; see tickerkit doctor --reach {self.page}", []
+        if status == http.client.NOT_FOUND:
+            return "not found: no class has this address and code", []
+        said = str(answer.get("status", ""))
+        return said or f"not known: the server answered {status}", list(answer.get("tasks", []))
 
     def _ask(self) -> tuple[int, dict[str, Any]]:
         """Return the status and the object with which the class's server describes the seat."""
@@ -110,7 +111,11 @@ class Seat:
 
     def _repr_html_(self) -> str:
         lines = {"name": self.name or "a guest", "for programs": self.url}
-        return render_card("Seat", self.status, lines, {"page": self.page})
+        status, tasks = self._look()
+        for task in tasks:
+            is_passed = task["state"] == "passed"
+            lines[f"{task['number']} {task['title']}"] = "✓" if is_passed else task["hint"]
+        return render_card("Seat", status, lines, {"page": self.page})
 
 
 def join(address: object, name: str = "") -> Seat:
