@@ -38,6 +38,12 @@ def test_secrets_become_x_of_the_same_length() -> None:
     assert b"Authorization: xxxxxx xx\r\n xxxx\r\ncookie:xxxxxxxx\r\n" in hidden
 
 
+def test_key_of_a_seat_becomes_x() -> None:
+    """Who reads it from a projector could take the student's seat."""
+    hidden = hide_head_secrets(b"GET /ticks?token=otter42&name=ana&key=5f3a HTTP/1.1\r\n\r\n")
+    assert hidden == b"GET /ticks?token=xxxxxxx&name=ana&key=xxxx HTTP/1.1\r\n\r\n"
+
+
 def test_headers_are_replaced_in_place() -> None:
     """Other lines stay byte for byte; a header that is missing is not added."""
     changed = Head(REQUEST).replace({"host": "b:2", "origin": "c"})

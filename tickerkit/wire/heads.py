@@ -11,7 +11,8 @@ __all__ = ["MAX_HEAD_BYTES", "Deflate", "Head", "find_head_end", "hide_head_secr
 MAX_HEAD_BYTES = 16_384
 END = b"\r\n\r\n"
 UPGRADE = re.compile(r"\bwebsocket\b", re.IGNORECASE)
-TOKEN = re.compile(rb"(?i)([?&]token=)([^&\s]*)")
+# A key is that of a venue, or of a student's seat in a class.
+TOKEN = re.compile(rb"(?i)([?&](?:token|key)=)([^&\s]*)")
 # The value of such a header may go on in lines that begin with a space.
 SECRET_HEADER = re.compile(
     rb"(?im)^((?:proxy-)?authorization|cookie|set-cookie)(:[ \t]*)([^\r\n]*(?:\r?\n[ \t][^\r\n]*)*)"
@@ -120,7 +121,7 @@ def find_head_end(data: bytes) -> int:
 
 
 def hide_head_secrets(data: bytes) -> bytes:
-    """Return a head with tokens, cookies and credentials as x, each of the same length."""
+    """Return a head with tokens, keys, cookies and credentials as x, each of the same length."""
     data = TOKEN.sub(lambda found: found[1] + b"x" * len(found[2]), data)
     return SECRET_HEADER.sub(lambda found: found[1] + found[2] + _cross_out(found[3]), data)
 

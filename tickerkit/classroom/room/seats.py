@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
@@ -11,7 +12,7 @@ from tickerkit.server.client_facts import MAX_NAME_CHARACTERS, clean_name
 __all__ = ["GUEST", "MAX_SEATS", "Seat", "Seats"]
 
 MAX_SEATS = 1000
-MAX_KEY = 64
+HASH_CHARACTERS = 32
 MAX_BLOCKED = 1000
 MAX_FORMER = 8
 GUEST = "guest-"
@@ -24,7 +25,8 @@ class Seat:
     Attributes:
         number: its number, which no other seat gets.
         name: the student's nickname.
-        key: what the student's page sends to get the seat again; empty if none has.
+        key: a hash of what the student's page sends to get the seat again; empty if none has. The
+            key itself is in no file.
         since: when the student first came, in seconds since 1970.
         client: the program that connected last, such as "Chrome".
         address: where that came from.
@@ -117,7 +119,7 @@ class Seats:
             key: what its page has kept; empty for a program.
             now: the time, in seconds since 1970.
         """
-        name, key = clean_name(name), key[:MAX_KEY]
+        name, key = clean_name(name), _hash_key(key)
         gone: list[Seat] = []
         seat = self._by_key.get(key) if key else None
         if seat is None and name:
@@ -227,3 +229,10 @@ class Seats:
         if idle is not None:
             gone.append(self.remove(idle.name, block=False))
         return idle is not None
+
+
+def _hash_key(key: str) -> str:
+    """Return a hash of a key, which is long and random; empty for none."""
+    return (
+        hashlib.sha256(key.encode("utf-8", "replace")).hexdigest()[:HASH_CHARACTERS] if key else ""
+    )

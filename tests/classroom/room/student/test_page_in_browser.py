@@ -99,6 +99,12 @@ def test_student_joins_and_a_refresh_keeps_the_seat(
     until(lambda: served.seats[-1]["name"] == "Bo")
     assert served.seats[-1]["key"] != first["key"]
 
+    page.get_by_role("button", name="Change name").click()
+    page.get_by_label("Your name in this class").fill("constructor")
+    page.get_by_role("button", name="Join").click()
+    until(lambda: served.seats[-1]["name"] == "constructor")
+    assert len(served.seats[-1]["key"]) == 32
+
 
 def test_student_sees_prices_tasks_notes_and_the_own_wire(
     context: BrowserContext, served: FakeClass, artifacts: Path
