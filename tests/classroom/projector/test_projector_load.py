@@ -70,7 +70,7 @@ class Counter(threading.Thread):
 
 
 @pytest.mark.parametrize("per_s", [1_000, 20_000])
-@pytest.mark.parametrize("seconds", [1, soak(120)])
+@pytest.mark.parametrize("seconds", [soak(120)])
 def test_all_frames_are_shown_or_counted(
     chromium: Browser, per_s: int, seconds: int, until: Until
 ) -> None:
@@ -95,7 +95,7 @@ def test_all_frames_are_shown_or_counted(
             if per_s == 1_000:
                 assert counter.left_out == 0
                 assert "not shown" not in shown
-            elif seconds > 2:
+            else:
                 assert "not shown" in shown
         counter.join(10)
     finally:
