@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import _thread
+import base64
 import contextlib
+import hashlib
 import json
 import socket
 import sys
@@ -116,6 +118,54 @@ def test_known_mistakes_that_look_alike_are_told_apart() -> None:
     assert check(lambda x: x * x).outcome.said == "You square it."
     assert check(lambda x: x + 2).outcome.said == "You add 2."
     assert check(lambda x: 5).outcome.said == "The kind is right, the value is not."
+
+
+@pytest.mark.parametrize(
+    ("came", "words"),
+    [
+        (
+            (9, b"abc", b""),
+            "Value 2 is the first that is wrong. It has the length 3; 2 is expected.",
+        ),
+        (
+            [9, [1, 2], b""],
+            "Value 2 is the first that is wrong. This is a list; bytes is expected.",
+        ),
+        ((9, None, b""), "Value 2 is None."),
+        ((9,), "It has the length 1; 3 is expected."),
+        ((8,), "It has the length 1; 3 is expected. Value 1 is the first that is wrong."),
+    ],
+    ids=["longer", "other kind", "none", "missing", "missing and wrong"],
+)
+def test_the_part_that_is_wrong_is_named(came: Any, words: str) -> None:
+    """Where several values are returned, a student need not look for the wrong one."""
+    assert judge_value(came, (9, b"ab", b""), [], "three", "").said.startswith(words)
+
+
+def test_print_in_place_of_return_is_named(made: Lesson, said: Callable[[], str]) -> None:
+    """Nothing is returned, but something was written: it counts as a try."""
+    made.check("2x", lambda x: print(2 * x))
+    assert "Use `return` in place of `print`." in said()
+    assert "2 more tries" in (made.solution("2x"), said())[1]
+
+
+@pytest.mark.parametrize(
+    ("fail", "words"),
+    [
+        (lambda x: hashlib.sha1("text"), "`.encode()` makes bytes of text"),  # type: ignore[arg-type]
+        (lambda x: base64.b64encode("text"), "`.encode()` makes bytes of text"),  # type: ignore[arg-type]
+        (lambda x: "text" + b"bytes", "`.encode()` makes bytes of text"),
+        (lambda x: b"bytes" + "text", "`.encode()` makes bytes of text"),
+        (lambda x: b"bytes" ^ b"key", "one byte after the other"),
+        (lambda x: print("")[0], "without `return`"),
+        (lambda x: x.nothing, "`dir(…)`"),
+        (lambda x: b"\xff".decode(), "not text"),
+    ],
+    ids=["sha1", "base64", "text+bytes", "bytes+text", "xor", "none", "attribute", "decode"],
+)
+def test_what_an_error_means_is_said(fail: Callable[[int], Any], words: str) -> None:
+    """Errors that mix text and bytes are the most frequent ones."""
+    assert words in check(fail).outcome.said
 
 
 def test_the_newest_check_decides_in_its_kernel(made: Lesson) -> None:

@@ -12,6 +12,8 @@ from tickerkit.classroom.lessons.exercise import AnswerError, Outcome
 from tickerkit.formatting import format_count
 
 __all__ = [
+    "NOTHING",
+    "PRINTED",
     "Case",
     "describe",
     "is_same",
@@ -34,6 +36,7 @@ KINDS: Sequence[tuple[Any, str]] = (
     (Mapping, "a dict"),
 )
 NOTHING = "Your function returned None. Write it first; it needs a line with `return`."
+PRINTED = "Your function printed something and returned None. Use `return` in place of `print`."
 NO_FUNCTION = "Pass the function itself, without brackets behind its name."
 _short = Repr()
 _short.maxstring = _short.maxother = 80
@@ -175,11 +178,28 @@ def judge_value(
 def _compare(came: Any, expected: Any) -> str:
     if came is None:
         return NOTHING
+    if isinstance(came, tuple | list) and isinstance(expected, tuple | list):
+        return _compare_parts(came, expected)
     if name_kind(came) != name_kind(expected):
         return f"This is {name_kind(came)}; {name_kind(expected)} is expected."
     if isinstance(came, Sequence) and len(came) != len(expected):
         return f"It has the length {len(came):,}; {len(expected):,} is expected."
     return "The kind is right, the value is not."
+
+
+def _compare_parts(came: Sequence[Any], expected: Sequence[Any]) -> str:
+    """Return what is wrong with the first part that is wrong, or that a part is missing."""
+    parts = enumerate(zip(came, expected, strict=False), 1)
+    found = next((each for each in parts if not is_same(*each[1])), None)
+    count = ""
+    if len(came) != len(expected):
+        count = f"It has the length {len(came):,}; {len(expected):,} is expected."
+    if found is None:
+        return count
+    number, (part, right) = found
+    if part is None:
+        return f"{count} Value {number:,} is None.".strip()
+    return f"{count} Value {number:,} is the first that is wrong. {_compare(part, right)}".strip()
 
 
 def is_same(came: Any, expected: Any) -> bool:

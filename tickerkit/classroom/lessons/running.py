@@ -13,7 +13,7 @@ from typing import Any
 
 from tickerkit.classroom.lessons.captured import Captured
 from tickerkit.classroom.lessons.exercise import AnswerError, Exercise, Outcome
-from tickerkit.classroom.lessons.judging import describe
+from tickerkit.classroom.lessons.judging import NOTHING, PRINTED, describe
 from tickerkit.classroom.lessons.places import describe_hang, find_source_line
 from tickerkit.formatting import format_line
 from tickerkit.runtime.interrupts import hold_interrupts
@@ -28,11 +28,23 @@ END_S = 0.3
 
 # What the usual errors mean, for those who have not met them.
 MEANINGS: dict[type[BaseException], str] = {
+    AttributeError: "the object has nothing of that name; `dir(…)` lists what it has.",
     IndexError: "there is nothing at that place: the data is shorter than the code expects.",
     KeyError: "the dict has no such key.",
     NameError: "this name has no value there; is it spelled right, and is the import there?",
     RecursionError: "the function calls itself without an end.",
     SystemExit: "it ended the program; a function returns instead.",
+    UnicodeDecodeError: "these bytes are not text.",
+}
+ENCODE = "text came where bytes are needed; `.encode()` makes bytes of text."
+# The same for errors that only their texts tell apart.
+TYPE_MEANINGS = {
+    "must be encoded before hashing": ENCODE,
+    "a bytes-like object is required, not 'str'": ENCODE,
+    'can only concatenate str (not "bytes")': ENCODE,
+    "can't concat str to bytes": ENCODE,
+    "for ^: 'bytes'": "`^` takes two numbers, and not bytes: take one byte after the other.",
+    "'NoneType' object": "a value is None; does it come from a function without `return`?",
 }
 
 
@@ -92,7 +104,10 @@ def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_R
             results.append(_describe_hang(thread, limit_s))
             end_thread(thread)
             thread.join_within(END_S)
-    return replace(results[0], printed=captured.text + ("…" if captured.is_cut else ""))
+    result = replace(results[0], printed=captured.text + ("…" if captured.is_cut else ""))
+    if result.printed and result.outcome.said == NOTHING:
+        return replace(result, outcome=replace(result.outcome, said=PRINTED, written=True))
+    return result
 
 
 def _guard(answer: Any) -> Any:
@@ -136,6 +151,8 @@ def _put_in_words(error: BaseException) -> str:
     where = f" ({place})" if place else ""
     said = f"Your code raised {_name(error)}{where}."
     meaning = next((text for kind, text in MEANINGS.items() if isinstance(error, kind)), "")
+    if isinstance(error, TypeError):
+        meaning = next((text for part, text in TYPE_MEANINGS.items() if part in said), "")
     return f"{said} That means: {meaning}" if meaning else said
 
 
