@@ -68,12 +68,14 @@ class Prediction:
         truth: a number, or text.
         why: one sentence that explains the truth.
         near: a guessed number is right if it is off by no more.
+        words: how the truth is shown; by default as it is.
     """
 
     question: str
     truth: float | str
     why: str
     near: float = 0
+    words: str = ""
 
     def is_right(self, guess: object) -> bool:
         """Return whether a guess is the truth; capitals do not matter, nor "8" for 8."""

@@ -48,6 +48,24 @@ def read_frame(data):
 WRONG = make_mistakes(
     SOLUTION,
     (
+        ("elif length == 127:", "if length == 127:"),
+        "The 2 bytes hold 127 here, and the next `if` takes that for the signal 127. Use `elif`.",
+    ),
+    (
+        ("if length == 126:", "if length >= 126:"),
+        "127 got the length from 2 bytes, as 126 does. After 127 it has 8 bytes.",
+    ),
+    (("data[2:10]", "data[2:6]"), "You read 4 bytes of the length. It has 8: `data[2:10]`."),
+    (("data[2:10]", "data[2:8]"), "You read 6 bytes of the length. It has 8: `data[2:10]`."),
+    (
+        ("data[1] & 0b1000_0000", "data[1] & 1"),
+        "The MASK bit is the first bit of its byte, not the last: `data[1] & 0b1000_0000`.",
+    ),
+    (
+        ("return opcode, payload,", "return payload, opcode,"),
+        "The order of the three values is: the opcode, the payload, the rest.",
+    ),
+    (
         ("if length == 126:", "if False:"),
         "You took 126 as the length. It says: the length is in the next 2 bytes.",
     ),
@@ -128,7 +146,8 @@ def _judge(answer: Any, rng: Random) -> Outcome:
         _draw_case(rng, 4, True, b""),
         _draw_case(rng, rng.randint(9, 12), True, rng.randbytes(8)),
         _draw_case(rng, rng.randint(259, 500), False, rng.randbytes(8)),
-        _draw_case(rng, rng.randint(126, 255), True, rng.randbytes(8)),
+        _draw_case(rng, rng.randint(128, 255), True, rng.randbytes(8)),
+        _draw_case(rng, 127, False, rng.randbytes(8)),
         _draw_case(rng, rng.randint(MAX_16_BITS + 2, 66_000), False, rng.randbytes(8)),
         _draw_case(rng, rng.randint(MAX_16_BITS + 2, 66_000), True, rng.randbytes(8)),
     ]
@@ -157,7 +176,8 @@ FRAME_READER = Exercise(
     judge=_judge,
     hints=(
         "Go from left to right, and keep in a variable where the next part starts.",
-        '`data[0] & 0b1111` is the opcode. `int.from_bytes(data[2:4], "big")` reads 16 bits.',
+        "`data[1]` holds two things: `data[1] & 0b1000_0000` is 0 without a mask, and "
+        "`data[1] & 0b0111_1111` is the length.",
         "Unmask with `bytes(byte ^ key[i % 4] for i, byte in enumerate(payload))`.",
     ),
     solution=SOLUTION,

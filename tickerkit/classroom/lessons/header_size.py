@@ -29,6 +29,21 @@ def header_size(length, masked):
 WRONG = make_mistakes(
     SOLUTION,
     (
+        (
+            "if length > 65535:\n        size += 8\n    elif length > 125:",
+            "if length == 127:\n        size += 8\n    elif length == 126:",
+        ),
+        "`length` is the length of the payload, not the number in the 7 bits. "
+        "For which lengths of a payload do the 7 bits hold 126, and for which 127?",
+    ),
+    (("size = 2\n", "size = 0\n"), "The first two bytes are missing: every header has them."),
+    (("size = 2\n", "size = 1\n"), "Every header begins with 2 bytes, not 1."),
+    (("elif length > 125:", "if length > 125:"), "Above 65,535 the 8 bytes come alone: not 2 + 8."),
+    (
+        ("size += 8", "size += 6"),
+        "The 8 bytes of the third size come after the first two bytes, which still count.",
+    ),
+    (
         ("    return size", "    return size + length"),
         "This is the size of the whole frame. Only the header is asked for.",
     ),

@@ -42,7 +42,7 @@ def accept(key):
 import base64, hashlib
 def accept(key):
     return base64.b64encode(hashlib.sha1(("{GUID}" + key).encode()).digest()).decode()
-''': "The fixed text comes behind the key, not before it.",
+''': "The fixed text comes after the key, not before it.",
     f'''
 import hashlib
 def accept(key):
@@ -53,6 +53,16 @@ import base64, hashlib
 def accept(key):
     return base64.b64encode(hashlib.sha1((key + "{GUID}").encode()).hexdigest().encode()).decode()
 ''': "You encoded the hex digits. base64 takes the 20 bytes: `digest()`, not `hexdigest()`.",
+    f'''
+import base64, hashlib
+def accept(key):
+    return str(base64.b64encode(hashlib.sha1((key + "{GUID}").encode()).digest()))
+''': "`str()` of bytes keeps the b and the quotes. `.decode()` makes text of bytes.",
+    f'''
+import hashlib
+def accept(key):
+    return hashlib.sha1((key + "{GUID}").encode()).digest()
+''': "These are the 20 bytes of the hash. Step 3 is missing: write them in base64, as text.",
     f'''
 import base64, hashlib
 def accept(key):
@@ -106,8 +116,8 @@ EXERCISES: tuple[Exercise, ...] = (
         task="`accept(key)`: work out Sec-WebSocket-Accept from Sec-WebSocket-Key.",
         judge=_judge_accept,
         hints=(
-            "Three steps: join the key and the fixed text; hash with SHA-1; encode in base64.",
-            '`hashlib.sha1` takes bytes: `(key + "258EAFA5-…").encode()`. `digest()` has 20 bytes.',
+            "`hashlib.sha1` takes bytes. To make bytes of text: `(key + FIXED).encode()`.",
+            "`hashlib.sha1(…).digest()` has the 20 bytes. `base64.b64encode` takes them.",
             "`base64.b64encode(digest)` gives bytes; `.decode()` makes text of them.",
         ),
         solution=SOLUTION,
@@ -119,9 +129,10 @@ PREDICTIONS = {
     "1a": Prediction(
         "A price changes once a second. A program asks for it 5 times a second, for 4 seconds. "
         "How many of its 20 requests bring a new price?",
-        4,
-        "4 or 5. The others were for nothing, and a new price was up to 0.2 s old when it came.",
-        near=1,
+        4.5,
+        "The others were for nothing, and a new price was up to 0.2 s old when it came.",
+        near=0.5,
+        words="4 or 5",
     ),
     "1b": Prediction(
         "How many requests does a client of a websocket need for 4 prices?",

@@ -125,7 +125,7 @@ def compare(question: Prediction | None, guess: Guess) -> list[Line]:
     return [
         ("question", question.question),
         ("your guess", f"{guess.value}{late}"),
-        ("it is", str(question.truth)),
+        ("it is", question.words or str(question.truth)),
     ]
 
 

@@ -65,6 +65,14 @@ WRONG = {
         ),
         "It slides no longer. But the pings, pongs and closes are missing in the list.",
     ),
+    (
+        ("if opcode in (1, 2):", "if opcode in (1, 2, 9):"),
+        "Pings are right now. The key of pongs and closes is still read as payload.",
+    ),
+    (
+        ("if opcode in (1, 2):", "if length > 0:"),
+        "A frame without payload has a key as well: the next frame begins 4 bytes later.",
+    ),
 )
 
 
@@ -77,6 +85,8 @@ def _judge(answer: Any, rng: Random) -> Outcome:
             rng.shuffle(kinds)
             kinds.append(CLOSE)
         frames = [(kind, rng.randbytes(rng.randint(4, 30))) for kind in kinds]
+        if number == STREAMS - 1:
+            frames.append((PING, b""))
         stream = b"".join(make_frame(*frame, rng.randbytes(KEY_BYTES)) for frame in frames)
         cases.append(Case((stream,), frames, stream))
     kind = "a list of pairs: opcode (a number) and payload (bytes)"
