@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from websockets.exceptions import ConnectionClosed
 import tickerkit as tk
 from tickerkit.classroom.room.room import Room
 from tickerkit.errors import InvalidArgument, RecordingError, Stopped
-from tickerkit.runtime.registry import is_registered
+from tickerkit.runtime.registry import is_registered, running
 
 Until = Callable[..., None]
 
@@ -166,6 +167,21 @@ def test_code_that_is_no_path_is_refused(code: str) -> None:
     """A teacher learns which codes can be typed."""
     with pytest.raises(InvalidArgument, match="otter42"):
         open_room(code=code)
+
+
+@pytest.mark.process
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
+def test_stop_also_stops_a_server_that_is_being_started_again(
+    until: Until, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The port is free afterwards, also if the new process takes longer than the stop waits."""
+    monkeypatch.setattr(sys.modules[Room.__module__], "JOIN_S", 0.01)
+    with open_room(process=True) as room:
+        os.kill(room.server.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        until(lambda: "starting" in list(tk.status()["status"]))
+    assert room.port not in [getattr(each, "port", 0) for each in running()]
+    with open_room(port=room.port):
+        pass
 
 
 @pytest.mark.process

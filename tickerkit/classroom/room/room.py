@@ -268,8 +268,9 @@ class Room(Lifecycle, RoomOrders):
         kind = ProcessServer if self._process else ThreadServer
         server = kind(self._source, self.host, self.port, options)
         server.on_post = self._record.take
+        self._server = server  # before it runs: a stop meanwhile must stop it too
         server.start()
-        self._server, self.port = server, server.port
+        self.port = server.port
 
     def _release(self) -> None:
         self._ending.set()
@@ -306,6 +307,8 @@ class Room(Lifecycle, RoomOrders):
             else:
                 is_down = False
                 self.restarts += 1
+                if self._ending.is_set():  # the stop did not wait for so long
+                    self.server.stop()
 
 
 def room(
