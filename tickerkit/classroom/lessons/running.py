@@ -6,7 +6,9 @@ import ctypes
 import functools
 import inspect
 import random
+import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -25,6 +27,8 @@ __all__ = ["MAX_RUN_S", "Result", "end_thread", "run_check"]
 MAX_RUN_S = 10.0
 # How long a check that was ended may take to clean up.
 END_S = 0.3
+# How long a thread may take to start another one, and how often to look.
+START_S, STEP_S = 0.5, 0.002
 
 # What the usual errors mean, for those who have not met them.
 MEANINGS: dict[type[BaseException], str] = {
@@ -175,8 +179,26 @@ def _describe_hang(thread: threading.Thread, limit_s: float) -> Result:
 
 def end_thread(thread: threading.Thread) -> None:
     """Tell a thread to end: a loop of Python ends, and a call that waits as soon as it returns."""
-    if not thread.is_alive():
-        return
-    # SystemExit: a thread ends on it without printing anything.
-    ident = ctypes.c_ulong(thread.ident or 0)
-    ctypes.pythonapi.PyThreadState_SetAsyncExc(ident, ctypes.py_object(SystemExit))
+    ident = thread.ident or 0
+    end = time.monotonic() + START_S
+    # In Python 3.11, a thread that starts another one shares its ident with it for a moment. The
+    # new one would take the error and end before it has started, and the old one wait for ever.
+    while _starts_thread(ident):
+        if time.monotonic() > end:
+            return
+        time.sleep(STEP_S)
+    if thread.is_alive():
+        # SystemExit: a thread ends on it without printing anything.
+        ctypes.pythonapi.PyThreadState_SetAsyncExc(
+            ctypes.c_ulong(ident), ctypes.py_object(SystemExit)
+        )
+
+
+def _starts_thread(ident: int) -> bool:
+    """Return whether a thread is starting another one now."""
+    frame = sys._current_frames().get(ident)
+    while frame is not None:
+        if frame.f_code is threading.Thread.start.__code__:
+            return True
+        frame = frame.f_back
+    return False
