@@ -236,6 +236,28 @@ def test_an_endless_loop_is_ended(until: Callable[..., None]) -> None:
     until(lambda: set(threading.enumerate()) <= before)
 
 
+def test_a_clause_that_catches_all_is_named(until: Callable[..., None]) -> None:
+    """What ends a client is an error too, which such a clause catches: the card says so."""
+    before = set(threading.enumerate())
+
+    def survive(x: int) -> None:
+        while True:
+            try:
+                raise OSError
+            except:  # noqa: E722
+                time.sleep(0.01)
+
+    assert "name the errors behind `except`" in check(survive, SHORT_S).outcome.said
+    until(lambda: set(threading.enumerate()) <= before)
+
+
+def test_a_way_without_return_is_named() -> None:
+    """After right results, the function is not called unwritten."""
+    cases = [Case((1,), 1), Case((2,), 2)]
+    outcome = judge_function(lambda x: 1 if x == 1 else None, cases, "a number", "", {})
+    assert outcome.said == "For this call your function returned None: it came to no `return`."
+
+
 def test_a_function_that_waits_is_named(until: Callable[..., None]) -> None:
     """The card names the call and the line in which it waits."""
     before = set(threading.enumerate())

@@ -49,6 +49,18 @@ WRONG = {
     SOLUTION.replace("code is not None", "code"): (
         "Code 0 is a code, too, if a strange one: compare with None."
     ),
+    SOLUTION.replace("code is not None", "code == 1000"): (
+        "1000 is the normal end, but 1001, 1011 and 1012 are close codes, too."
+    ),
+    SOLUTION.replace("code == 1006", "code is None"): (
+        "None is no reset: it means that the connection is open."
+    ),
+    SOLUTION.replace("unanswered_s > 3", "unanswered_s > 3 and quiet_s > 5"): (
+        "A pong that is late is enough for a stall, even if a message came just before."
+    ),
+    SOLUTION.replace("unanswered_s > 3", "unanswered_s > 0 and quiet_s > 5"): (
+        "Ask the pings alone: longer than 3 seconds without a pong is a stall, quiet or not."
+    ),
 }
 
 

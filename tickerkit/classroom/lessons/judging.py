@@ -37,6 +37,8 @@ KINDS: Sequence[tuple[Any, str]] = (
 )
 NOTHING = "Your function returned None. Write it first; it needs a line with `return`."
 PRINTED = "Your function printed something and returned None. Use `return` in place of `print`."
+# After right results, the function is written, but one of its ways ends without a result.
+NOTHING_HERE = "For this call your function returned None: it came to no `return`."
 NO_FUNCTION = "Pass the function itself, without brackets behind its name."
 _short = Repr()
 _short.maxstring = _short.maxother = 80
@@ -105,7 +107,8 @@ def judge_function(
         if isinstance(came, AnswerError) and not said:
             came.checked, came.boxes, came.called = checked, case.boxes, called
             raise came
-        said = said or _compare(came, case.expected)
+        nothing = NOTHING_HERE if checked else NOTHING
+        said = said or (nothing if came is None else _compare(came, case.expected))
         shown = _describe_result(came)
         return Outcome(False, checked, said, kind, shown, case.boxes, called, came is not None)
     return Outcome(True, len(cases), praise)
@@ -182,6 +185,8 @@ def _compare(came: Any, expected: Any) -> str:
         return _compare_parts(came, expected)
     if name_kind(came) != name_kind(expected):
         return f"This is {name_kind(came)}; {name_kind(expected)} is expected."
+    if isinstance(came, str) and came.isalpha() and expected.isalpha():
+        return "Another word is right here."
     if isinstance(came, Sequence) and len(came) != len(expected):
         return f"It has the length {len(came):,}; {len(expected):,} is expected."
     return "The kind is right, the value is not."

@@ -6,6 +6,7 @@ import ctypes
 import functools
 import inspect
 import random
+import re
 import sys
 import threading
 import time
@@ -29,6 +30,10 @@ MAX_RUN_S = 10.0
 END_S = 0.3
 # How long a thread may take to start another one, and how often to look.
 START_S, STEP_S = 0.5, 0.002
+
+# Such a clause also catches what ends a client of the student, so the check runs to its limit.
+_CATCHES_ALL = re.compile(r"^\s*except(\s+BaseException\b.*)?\s*:", re.MULTILINE)
+CATCHES_ALL = "`except:` catches even what ends your function: name the errors behind `except`."
 
 # What the usual errors mean, for those who have not met them.
 MEANINGS: dict[type[BaseException], str] = {
@@ -105,7 +110,7 @@ def run_check(exercise: Exercise, answer: Any, seed: int, limit_s: float = MAX_R
                 end_thread(thread)
                 raise
         if not results:
-            results.append(_describe_hang(thread, limit_s))
+            results.append(_describe_hang(thread, limit_s, answer))
             end_thread(thread)
             thread.join_within(END_S)
     result = replace(results[0], printed=captured.text + ("…" if captured.is_cut else ""))
@@ -169,12 +174,21 @@ def _name(error: BaseException) -> str:
     return name if text in ("", "None") else f"{name}: {text.rstrip('.')}"
 
 
-def _describe_hang(thread: threading.Thread, limit_s: float) -> Result:
+def _describe_hang(thread: threading.Thread, limit_s: float, answer: Any) -> Result:
     place, line = describe_hang(thread.ident or 0)
     still = f"still running after {limit_s:g} s"
+    if place and _catches_all(answer):
+        return Result(Outcome(False, 0, f"{still.capitalize()}. {CATCHES_ALL}"), line=line)
     if place:
         return Result(Outcome(False, 0, f"{still.capitalize()}; {place}."), line=line)
     return Result(Outcome(False, 0, f"{still}, outside of your code"), is_fault=True)
+
+
+def _catches_all(answer: Any) -> bool:
+    try:
+        return _CATCHES_ALL.search(inspect.getsource(answer)) is not None
+    except (OSError, TypeError):  # no function, or one without a source
+        return False
 
 
 def end_thread(thread: threading.Thread) -> None:

@@ -107,9 +107,9 @@ SURVIVOR = Exercise(
     task="survive(url, take): call take(message) for each message, whatever breaks.",
     judge=_judge,
     hints=(
-        "An endless loop: connect, take messages until the connection ends, wait, again.",
+        "An endless loop: connect, take each message (`for message in client:`), wait, again.",
         "Both `connect` and the loop over the messages belong inside of one `try`.",
-        "Catch ConnectionClosed, InvalidHandshake and OSError; then time.sleep(0.05), and growing.",
+        "Catch ConnectionClosed, InvalidHandshake and OSError. Then wait, each time longer.",
     ),
     solution=SOLUTION,
     wrong=WRONG,
