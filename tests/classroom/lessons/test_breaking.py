@@ -53,7 +53,7 @@ def test_crowd_comes_at_the_moments_of_its_waits(capsys: pytest.CaptureFixture[s
     show_crowd(lambda n: [1, 2, 4, 8][:n], clients=5)
     lines = capsys.readouterr().out.splitlines()
     assert [line for line in lines if "█" in line] == [
-        " 1.0 s █████ 5",
-        " 3.0 s █████ 5",
-        " 7.0 s █████ 5",
+        " 1.00 s █████ 5",
+        " 3.00 s █████ 5",
+        " 7.00 s █████ 5",
     ]

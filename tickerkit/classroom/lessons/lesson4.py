@@ -22,7 +22,8 @@ RECEIVE_S = 5.0
 CLOSE_S = 0.2
 CLIENTS = 30
 CROWD_S = 8
-STEPS_A_SECOND = 2
+# Finer than the jitter of a first wait of about a second, or its bar would look like no jitter.
+STEPS_A_SECOND = 4
 
 # What the client notes of itself would appear below the cell, beside what `how_it_ends` returns.
 _LOGGER = logging.getLogger("tickerkit.lessons.client")
@@ -78,7 +79,7 @@ def show_crowd(delays: Callable[[int], Sequence[float]], clients: int = CLIENTS)
             attempts[int(at * STEPS_A_SECOND)] += 1
     for step in range(CROWD_S * STEPS_A_SECOND):
         count = attempts[step]
-        print(f"{step / STEPS_A_SECOND:4.1f} s {'█' * count} {count or ''}")
+        print(f"{step / STEPS_A_SECOND:5.2f} s {'█' * count} {count or ''}")
 
 
 EXERCISES: tuple[Exercise, ...] = (DIAGNOSIS, BACK_OFF, SURVIVOR)
