@@ -18,6 +18,7 @@ PARTS = (
     "ring.js",
     "filter.js",
     "elements.js",
+    "keys.js",
     "row_list.js",
     "detail.js",
     "toolbar.js",

@@ -5,6 +5,7 @@
 import { isDark } from "../../chart/figure/theme.js";
 import { Detail } from "./detail.js";
 import { formatCount, formatRate, make, setText } from "./elements.js";
+import { keepKeys } from "./keys.js";
 import { Ring } from "./ring.js";
 import { RowList } from "./row_list.js";
 import { Toolbar } from "./toolbar.js";
@@ -152,8 +153,7 @@ class PanelView {
     ]);
     this.element.setAttribute("aria-label", "tap");
     this.element.addEventListener("keydown", (event) => this.#onKey(event));
-    // JupyterLab would take keys for its own shortcuts.
-    this.element.dataset.lmSuppressShortcuts = "true";
+    keepKeys(this.element);
     this.watcher = new MutationObserver(() => this.#applyTheme());
     this.watcher.observe(document.body, { attributes: true });
     this.#applyTheme();

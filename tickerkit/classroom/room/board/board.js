@@ -4,6 +4,7 @@
 
 import { isDark } from "../../../chart/figure/theme.js";
 import { formatCount, make, setText } from "../../panel/elements.js";
+import { keepKeys } from "../../panel/keys.js";
 import { Controls } from "./controls.js";
 import { Joining } from "./joining.js";
 import { Roster } from "./roster.js";
@@ -160,8 +161,7 @@ class BoardView {
     const parts = [head, this.joining.element, this.controls.element, this.answer, columns];
     this.element = make("div", { class: "tb-board", role: "region" }, parts);
     this.element.setAttribute("aria-label", "class");
-    // JupyterLab would take keys for its own shortcuts.
-    this.element.dataset.lmSuppressShortcuts = "true";
+    keepKeys(this.element);
     this.watcher = new MutationObserver(() => this.#applyTheme());
     this.watcher.observe(document.body, { attributes: true });
     this.#applyTheme();

@@ -28,6 +28,7 @@ OWN = ("roster", "roster_table", "joining", "controls", "board")
 PARTS = (
     "chart/figure/theme.js",
     "classroom/panel/elements.js",
+    "classroom/panel/keys.js",
     *(f"classroom/room/board/{name}.js" for name in OWN),
 )
 
