@@ -154,7 +154,7 @@ def test_starter_notebook_runs_in_a_class(
                 exec(compile(cell["source"], "starter.ipynb", "exec"), names)
         seat = names["seat"]
         assert isinstance(seat, Seat)
-        assert seat.status == "connected"
+        assert seat.status == "connected, 0 behind"
         assert room.roster["name"].tolist() == ["ana"]
         capsys.readouterr()
         program = ask(room.port, "/otter42/with_tickerkit.py?name=bob")[2]

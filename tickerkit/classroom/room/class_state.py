@@ -108,10 +108,18 @@ class ClassState:
         return {
             "type": "seat",
             "name": seat.name,
-            "status": self.market.describe() or "connected",
+            "status": self.market.describe() or f"connected, {self._count_behind(seat):,} behind",
             "tasks": self.examiner.list_tasks(seat),
             "wire": self.wires.describe(seat, self.by_seat.get(seat, ())),
         }
+
+    def _count_behind(self, seat: Seat) -> int:
+        """Return how many ticks wait for a student who reads nothing.
+
+        Each client is behind by a few ticks for an instant; telling it would be a message a second.
+        """
+        clients = [each.client for each in self.by_seat.get(seat, ())]
+        return max((each.session.behind for each in clients if each.is_stalled), default=0)
 
     def describe_name(self, name: str) -> dict[str, Any] | None:
         """Return the object about the seat with a name; None if there is none."""

@@ -12,7 +12,11 @@ import { countByTask, countPassed, describeConnection, TASK_SIGNS } from "./rost
 const CELLS = [
   ["program", "what is connected", ({ client }) => client],
   ["ping", "the newest round trip in ms", ({ pingMs }) => (pingMs === null ? "" : `${pingMs} ms`)],
-  ["behind", "ticks not sent yet", ({ behind }) => (behind ? formatCount(behind) : "")],
+  [
+    "behind",
+    "ticks not sent yet",
+    ({ behind, status }) => (status === "away" ? "" : formatCount(behind)),
+  ],
   ["drops", "connections that broke off", ({ drops }) => (drops ? String(drops) : "")],
 ];
 
