@@ -36,7 +36,7 @@ def test_student_has_a_seat_by_name(shared: Room, until: Until) -> None:
         assert receive(ana) == {
             "type": "seat",
             "name": "ana",
-            "status": "connected",
+            "status": "connected, 0 behind",
             "tasks": [],
             "wire": "",
         }
@@ -97,6 +97,23 @@ def test_page_is_at_the_code(shared: Room) -> None:
     for number in range(10):  # with the right code, these are no guesses
         assert ask(shared.port, f"/otter42/nothing{number}")[0] == 404
     assert ask(shared.port, "/")[0] == 401
+
+
+HTML = "text/html,*/*;q=0.8"  # as a browser asks
+
+
+def test_mistyped_code_is_explained_in_a_browser(shared: Room) -> None:
+    """Capital letters do no harm; another code, and none, are answered for people."""
+    status, headers, _ = ask(shared.port, "/Otter42", Accept=HTML)
+    assert (status, headers["location"]) == (302, "/otter42")
+    status, _, body = ask(shared.port, "/otter43", Accept=HTML)
+    assert status == 404
+    assert f"{LOCAL}:{shared.port}/" in body
+    assert "otter43" in body
+    assert "otter42" not in body
+    status, _, body = ask(shared.port, "/", Accept=HTML)
+    assert (status, "code" in body, "token" in body) == (401, True, False)
+    assert ask(shared.port, "/?token=otter42", Accept=HTML)[0] == 200
 
 
 def test_wrong_code_is_in_the_journal(shared: Room, until: Until) -> None:

@@ -12,7 +12,7 @@ from websockets.http11 import Request, Response
 from tickerkit.classroom.room.class_orders import ClassOrders
 from tickerkit.classroom.room.class_state import REMOVED, ClassState
 from tickerkit.classroom.room.handouts import respond_with_handout
-from tickerkit.classroom.room.pages import respond_with_page
+from tickerkit.classroom.room.pages import respond_to_mistyped_code, respond_with_page
 from tickerkit.classroom.room.seat_client import SeatClient
 from tickerkit.classroom.room.wires import REFUSES
 from tickerkit.formatting import format_line
@@ -51,7 +51,8 @@ class ClassExtension(Extension):
 
     def respond(self, request: Request) -> Response | None:
         page = respond_with_page(request, self.code)
-        return page or respond_with_handout(request, self.code, self._state.describe_name)
+        handout = page or respond_with_handout(request, self.code, self._state.describe_name)
+        return handout or respond_to_mistyped_code(request, self.code)
 
     def refuse(self, address: str, name: str, code: int, reason: str) -> None:
         state = self._state

@@ -8,7 +8,7 @@ import secrets
 from tickerkit.errors import InvalidArgument
 from tickerkit.validation import check_text
 
-__all__ = ["check_code", "make_code"]
+__all__ = ["check_code", "is_code", "make_code"]
 
 # Without i, l and o, which look like 1 and 0, and without vowels, so that no word comes out.
 LETTERS = "bcdfghjkmnpqrstvwxz"
@@ -30,9 +30,14 @@ def check_code(code: str) -> str:
         InvalidArgument: if it can't be a path of the server.
     """
     check_text("code", code, EXPECTED)
-    if CODE.fullmatch(code) is None or code.lower() in RESERVED:
+    if not is_code(code):
         raise InvalidArgument("code", code, EXPECTED)
     return code
+
+
+def is_code(text: str) -> bool:
+    """Return whether a text may be a code: it is a path that the server does not have."""
+    return CODE.fullmatch(text) is not None and text.lower() not in RESERVED
 
 
 # Paths that the server has anyway.

@@ -5,16 +5,19 @@ from __future__ import annotations
 import functools
 import hmac
 import re
+from html import escape
+from urllib.parse import parse_qs
 
 from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
+from tickerkit.classroom.room.codes import is_code
 from tickerkit.classroom.room.starters import STARTERS
 from tickerkit.classroom.room.student.page import render_page
 from tickerkit.classroom.room.tasks import TASKS
 from tickerkit.errors import InvalidArgument
 
-__all__ = ["respond_with_page"]
+__all__ = ["respond_to_mistyped_code", "respond_with_page"]
 
 HTML = "text/html; charset=utf-8"
 # What the page may run is part of the page; a notebook may show it in a frame.
@@ -23,6 +26,18 @@ POLICY = "frame-ancestors *"
 NAME = "YOUR-NAME"
 PORT = re.compile(r":[0-9]{1,5}$")
 METHODS = ("GET", "HEAD")
+# What a browser shows to a student who has no code, or a wrong one.
+HELP = """<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{title}</title>
+<body style="max-width: 34rem; margin: 2rem auto; padding: 0 1rem; font: 1.125rem/1.5 system-ui">
+<h1 style="font-size: 1.5rem">{title}</h1>
+<p>Compare the address with the one that your teacher shows: <b>{host}/</b>, and then the code.
+</html>
+"""
 
 
 def respond_with_page(request: Request, code: str) -> Response | None:
@@ -38,6 +53,27 @@ def respond_with_page(request: Request, code: str) -> Response | None:
         body = b"Use the address that the teacher shows.\n"
         return _make_response(400, "Bad Request", body, "text/plain")
     return _make_response(200, "OK", page, HTML)
+
+
+def respond_to_mistyped_code(request: Request, code: str) -> Response | None:
+    """Return what a browser shows at a path that looks like a code; None for other requests.
+
+    Phones write the first letter large, so a code in other letters leads to the page.
+    """
+    path, _, query = request.path.partition("?")
+    given, host = path.strip("/"), request.headers.get("Host", "")
+    if request.method not in METHODS or (given and not is_code(given)):
+        return None
+    if given and hmac.compare_digest(given.lower().encode(), code.lower().encode()):
+        response = _make_response(302, "Found", b"", "text/plain")
+        response.headers["Location"] = f"/{code}"
+        return response
+    if "text/html" not in request.headers.get("Accept", "") or "token" in parse_qs(query):
+        return None
+    title = f"No class has the code {given}" if given else "The code is missing"
+    body = HELP.format(title=escape(title), host=escape(host))
+    status = (404, "Not Found") if given else (401, "Unauthorized")
+    return _make_response(*status, body.encode(), HTML)
 
 
 # A whole class requests it at once, and by the same address.
