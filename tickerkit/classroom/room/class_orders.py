@@ -123,7 +123,7 @@ class ClassOrders:
             delay = (args[0], args[1]) if kind == "delay" else (0.0, 0.0)
             room.wires.set_delay(None if name is None else room.find(name), delay)
         count = room.wires.order(room.list_programs(name), kind, *args)
-        room.note(kind, name or "", text=" ".join(map(str, args)))
+        room.note(kind, name or "", text=_join(args))
         room.tell_all()
         return count
 
@@ -164,6 +164,11 @@ class ClassOrders:
         room.market.order(order, *args)
         state = room.market.snapshot()
         room.keep("market", state)
-        room.note(f"market {order}", "", text=" ".join(map(str, args)))
+        room.note(f"market {order}", "", text=_join(args))
         room.tell_all()
         return state
+
+
+def _join(args: tuple[Any, ...]) -> str:
+    """Return the arguments of an order as the journal has them: 5, and not 5.0."""
+    return " ".join(f"{each:g}" if isinstance(each, float) else str(each) for each in args)

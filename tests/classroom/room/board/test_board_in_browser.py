@@ -34,7 +34,7 @@ FACTS: ClassFacts = {
     "ssid": "",
     "tasks": [(1, "Knock"), (2, "Listen")],
     "challenges": [("all", "all tasks")],
-    "traps": [("The firewall keeps others out.", "ufw allow 8000/tcp", True)],
+    "traps": [("firewall", "it keeps others out", "ufw allow 8000/tcp", True)],
     "orders": [],
 }
 # Shows the page side of a board whose model keeps what it sends.
@@ -165,7 +165,7 @@ def test_teacher_leads_a_large_class(shown: Shown, until: Until, artifacts: Path
     until(lambda: shown.exchange() and page.locator(ROWS).count() == 301)
     names = page.locator(f"{ROWS} .tb-name").all_inner_texts()
     assert names == [HOSTILE, *(f"student {number}" for number in range(1, 301))]
-    page.locator(ROWS, has_text="stalled by you").wait_for()
+    page.locator(ROWS, has_text="wire stalled").wait_for()
     until(lambda: shown.has(".tb-journal li", HOSTILE))
     assert page.locator("img").count() == 1
 
@@ -214,6 +214,14 @@ def check_notebook(lab: Lab, picture: Path) -> None:
     page.evaluate(START, "import time\nwhile not room.market.is_paused: time.sleep(0.1)")
     page.get_by_role("button", name="Pause", exact=True).click()
     page.get_by_role("button", name="Play", exact=True).wait_for()
+    # Keys stay in the board: "b" would add a cell, and in a cell a line break submits no form.
+    cells = page.locator(".jp-Cell").count()
+    page.get_by_role("button", name="Say").focus()
+    page.keyboard.press("b")
+    page.get_by_label("text to show").fill("hello")
+    page.keyboard.press("Enter")
+    page.locator(".tb-answer", has_text="Said to 1 connection.").wait_for()
+    assert page.locator(".jp-Cell").count() == cells
     page.screenshot(path=picture)
     lab.run("ana.close(); room.stop()")
     page.locator(".tb-status", has_text="stopped").wait_for()

@@ -40,6 +40,15 @@ def test_journal_tells_facts_in_a_few_words() -> None:
     assert changes.make_line(line) == (7, 1.0, "joined", "ana", "192.168.1.57, code 1006")
 
 
+def test_journal_has_words_for_the_orders_of_the_teacher() -> None:
+    """Among what students do, the names of orders would be a riddle."""
+    stall = make_line(1, event="stall", name="", text="5")
+    assert changes.make_line(stall)[2:] == ("wire stalled", "everyone", "5")
+    begin, end = (make_line(2, event="challenge", name="", text=text) for text in ("all", ""))
+    assert changes.make_line(begin)[2:] == ("challenge begins", "", "all")
+    assert changes.make_line(end)[2:] == ("challenge ends", "", "")
+
+
 def test_a_large_class_comes_in_several_messages() -> None:
     """Each has at most 20 kB, together they have everybody once, and none is lost meanwhile."""
     seats = [make_seat(f"{'é' * 28} {number}") for number in range(300)]

@@ -71,7 +71,7 @@ test("each state of a connection has its own sign and words", () => {
     roster.take(message(0, 2, [each]));
     return describeConnection(roster.students[0]).join(" ");
   });
-  const [stalled, dropped, delayed] = ["✂ stalled by you", "✂ cut by you", "✂ delayed by you"];
+  const [stalled, dropped, delayed] = ["✂ wire stalled", "✂ wire cut", "✂ wire delayed"];
   assert.deepEqual(states, ["● live", "◐ reads nothing", "○ away", stalled, dropped, delayed]);
 });
 

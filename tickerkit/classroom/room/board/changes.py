@@ -18,6 +18,14 @@ STATES = {"passed": "p", "failed": "f", "open": "o"}
 TOLD = ("number", "time", "event", "name")
 # A line before has it.
 REPEATED = {("address", "left")}
+# What the journal's events are called where the teacher's orders stand among what students do.
+WORDS = {
+    "drop": "wire dropped",
+    "stall": "wire stalled",
+    "delay": "wire delayed",
+    "resume": "wire resumed",
+    "said": "was told",
+}
 # What needs no word before it.
 PLAIN = ("text", "address", "client", "reason")
 
@@ -156,4 +164,9 @@ def make_line(line: Mapping[str, Any]) -> JournalRow:
         for name, value in line.items()
         if name not in TOLD and value and (name, line["event"]) not in REPEATED
     ]
-    return (line["number"], line["time"], line["event"], line["name"], ", ".join(rest))
+    event, name = line["event"], line["name"]
+    if event == "challenge":
+        event = "challenge begins" if line.get("text") else "challenge ends"
+    elif event in WORDS:
+        event, name = WORDS[event], name or "everyone"
+    return (line["number"], line["time"], event, name, ", ".join(rest))

@@ -55,6 +55,9 @@ export class Controls {
     this.crash = this.#makeButton("Crash", "crash", () =>
       give("crash", { symbol: this.symbol.value, part: Number(this.part.value), over: CRASH_S }),
     );
+    this.part.addEventListener("change", () =>
+      setText(this.crash, Number(this.part.value) < 0 ? "Crash" : "Rise"),
+    );
     const parts = [this.pause, this.speed, this.symbol, this.part, this.crash];
     this.market = this.#makeGroup("Market", parts);
 

@@ -66,10 +66,10 @@ export class Joining {
     );
     this.more.hidden = others.length === 0;
     this.traps.replaceChildren(
-      ...traps.map(([problem, fix, isCommand]) =>
+      ...traps.map(([name, about, fix, isCommand]) =>
         make("li", {}, [
-          make("b", { text: problem }),
-          " ",
+          make("b", { text: name }),
+          `: ${about}. Fix: `,
           make(isCommand ? "code" : "span", { text: fix }),
         ]),
       ),

@@ -21,7 +21,7 @@ export interface ClassFacts {
   /** Name and title of each challenge that can be started. */
   challenges: [string, string][];
   /** What may keep other machines out: in words, what to do, and whether that is a command. */
-  traps: [string, string, boolean][];
+  traps: [string, string, string, boolean][];
   /** The names of the orders that this class takes. */
   orders: string[];
 }

@@ -33,7 +33,7 @@ class ClassFacts(TypedDict):
     ssid: str
     tasks: list[tuple[int, str]]
     challenges: list[tuple[str, str]]
-    traps: list[tuple[str, str, bool]]
+    traps: list[tuple[str, str, str, bool]]
     orders: list[str]
 
 

@@ -79,7 +79,7 @@ def _find_facts(room: ShownRoom, wifi: tuple[str, str] | None, orders: list[str]
             *((task.name, f"{task.number} {task.title}") for task in TASKS),
         ],
         "traps": [
-            (f"{each['name']}: {each['about']}", each["fix"], each["is_command"])
+            (each["name"], each["about"], each["fix"], each["is_command"])
             for each in joining["traps"]
         ],
         "orders": orders,

@@ -109,8 +109,8 @@ export const TASK_SIGNS = {
   "-": ["·", "not given"],
 };
 
-/** What the teacher has done. @type {Record<string, string>} */
-const WIRES = { stalled: "stalled by you", dropped: "cut by you", delayed: "delayed by you" };
+/** What the teacher, or the challenge, has done. @type {Record<string, string>} */
+const WIRES = { stalled: "wire stalled", dropped: "wire cut", delayed: "wire delayed" };
 
 /**
  * Return what a student's connection is doing: a sign and words.
